@@ -1,0 +1,315 @@
+//! Bounded, borrowed, tolerant reading of bencode (BEP 3).
+//!
+//! Everything the network sends passes through here, so nothing recurses, allocates by a length
+//! that the sender chose, or panics. Containers are spans that are read when somebody iterates;
+//! an answer cut off in the middle still yields every entry before the cut, and says so
+//! ([`Entries::damage`]). Order and uniqueness of keys are not demanded: trackers get both wrong.
+
+use std::fmt;
+
+/// Deepest nesting read; real answers need four levels.
+pub const MAX_DEPTH: usize = 64;
+
+/// Why bencode could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Error {
+    /// The input ends inside a value.
+    Truncated,
+    /// A byte that no value can have there.
+    Syntax,
+    /// Nested deeper than [`MAX_DEPTH`].
+    TooDeep,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Error::Truncated => "ends in the middle of a value",
+            Error::Syntax => "not bencode",
+            Error::TooDeep => "nested too deep",
+        })
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One value, borrowed from the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// `i…e`. Numbers beyond 64 bits are a syntax error.
+    Int(i64),
+    /// `N:…`.
+    Bytes(&'a [u8]),
+    /// `l…e`.
+    List(List<'a>),
+    /// `d…e`.
+    Dict(Dict<'a>),
+}
+
+impl<'a> Value<'a> {
+    /// Reads one whole value and returns what follows it.
+    pub fn parse(input: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
+        let end = skip(input)?;
+        let (raw, rest) = input.split_at(end);
+        let value = match raw.first() {
+            Some(b'i') => Value::Int(integer(&raw[1..raw.len() - 1])?),
+            Some(b'l') => Value::List(List { raw }),
+            Some(b'd') => Value::Dict(Dict { raw }),
+            _ => {
+                let (start, length) = string_header(raw)?;
+                Value::Bytes(&raw[start..start + length])
+            }
+        };
+        Ok((value, rest))
+    }
+
+    /// The number, if it is one.
+    pub fn as_int(&self) -> Option<i64> {
+        if let Value::Int(n) = self {
+            Some(*n)
+        } else {
+            None
+        }
+    }
+
+    /// The bytes, if it is a string.
+    pub fn as_bytes(&self) -> Option<&'a [u8]> {
+        if let Value::Bytes(bytes) = self {
+            Some(bytes)
+        } else {
+            None
+        }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<List<'a>> {
+        if let Value::List(list) = self {
+            Some(*list)
+        } else {
+            None
+        }
+    }
+
+    /// The dictionary, if it is one.
+    pub fn as_dict(&self) -> Option<Dict<'a>> {
+        if let Value::Dict(dict) = self {
+            Some(*dict)
+        } else {
+            None
+        }
+    }
+}
+
+/// A list, as the span from `l` to its `e` (or to the cut).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct List<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> List<'a> {
+    /// Its values, up to the first damage.
+    pub fn iter(&self) -> Items<'a> {
+        Items {
+            rest: self.raw.get(1..).unwrap_or_default(),
+            damage: None,
+        }
+    }
+}
+
+/// A dictionary, as the span from `d` to its `e` (or to the cut).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dict<'a> {
+    raw: &'a [u8],
+}
+
+impl<'a> Dict<'a> {
+    /// Takes input that begins with `d` for a dictionary, whole or not.
+    pub fn open(input: &'a [u8]) -> Option<Self> {
+        input.starts_with(b"d").then_some(Self { raw: input })
+    }
+
+    /// The span it was read from: what an info-hash is computed over (BEP 3).
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
+    /// Its entries in input order, up to the first damage.
+    pub fn iter(&self) -> Entries<'a> {
+        Entries {
+            items: Items {
+                rest: self.raw.get(1..).unwrap_or_default(),
+                damage: None,
+            },
+        }
+    }
+
+    /// The first value under `key`. One pass a call: iterate where several keys are wanted.
+    pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
+        self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
+    }
+}
+
+/// Iterator over the values of a [`List`].
+#[derive(Debug, Clone)]
+pub struct Items<'a> {
+    rest: &'a [u8],
+    damage: Option<Error>,
+}
+
+impl Items<'_> {
+    /// Why iteration ended before the closing `e`; asked after the last item.
+    pub fn damage(&self) -> Option<Error> {
+        self.damage
+    }
+
+    /// What follows the closing `e`; asked after the last item.
+    pub fn trailing(&self) -> usize {
+        self.rest.len()
+    }
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Value<'a>;
+
+    fn next(&mut self) -> Option<Value<'a>> {
+        if self.damage.is_some() {
+            return None;
+        }
+        match self.rest.first() {
+            None => {
+                // Asked again after the closing `e` was taken, or cut before it.
+                self.damage = Some(Error::Truncated);
+                None
+            }
+            Some(b'e') => None,
+            Some(_) => match Value::parse(self.rest) {
+                Ok((value, rest)) => {
+                    self.rest = rest;
+                    Some(value)
+                }
+                Err(error) => {
+                    self.damage = Some(error);
+                    salvage(std::mem::take(&mut self.rest), error)
+                }
+            },
+        }
+    }
+}
+
+/// Iterator over the entries of a [`Dict`].
+#[derive(Debug, Clone)]
+pub struct Entries<'a> {
+    items: Items<'a>,
+}
+
+impl Entries<'_> {
+    /// Why iteration ended before the closing `e`; asked after the last entry.
+    pub fn damage(&self) -> Option<Error> {
+        self.items.damage()
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], Value<'a>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let key = self.items.next()?;
+        let Value::Bytes(key) = key else {
+            self.items.damage = Some(Error::Syntax);
+            return None;
+        };
+        self.items.next().map(|value| (key, value))
+    }
+}
+
+/// The readable part of a value that the input ends in: a cut string or container.
+fn salvage(raw: &[u8], error: Error) -> Option<Value<'_>> {
+    if error != Error::Truncated {
+        return None;
+    }
+    match raw.first()? {
+        b'l' => Some(Value::List(List { raw })),
+        b'd' => Some(Value::Dict(Dict { raw })),
+        b'i' => None,
+        _ => string_header(raw)
+            .ok()
+            .map(|(start, _)| Value::Bytes(&raw[start..])),
+    }
+}
+
+/// Length of the value at the start of `input`. Iterative: depth costs no stack.
+fn skip(input: &[u8]) -> Result<usize, Error> {
+    let mut at = 0;
+    let mut depth = 0usize;
+    loop {
+        match *input.get(at).ok_or(Error::Truncated)? {
+            b'i' => {
+                let digits = &input[at + 1..];
+                // 20 digits and a sign hold every 64-bit number.
+                let window = &digits[..digits.len().min(22)];
+                let length = window.iter().position(|&b| b == b'e').ok_or({
+                    if digits.len() < 22 {
+                        Error::Truncated
+                    } else {
+                        Error::Syntax
+                    }
+                })?;
+                integer(&digits[..length])?;
+                at += length + 2;
+            }
+            b'l' | b'd' => {
+                depth += 1;
+                if depth > MAX_DEPTH {
+                    return Err(Error::TooDeep);
+                }
+                at += 1;
+                continue;
+            }
+            b'e' if depth > 0 => {
+                depth -= 1;
+                at += 1;
+            }
+            b'0'..=b'9' => {
+                let (start, length) = string_header(&input[at..])?;
+                let end = at.checked_add(start).and_then(|s| s.checked_add(length));
+                at = end
+                    .filter(|&end| end <= input.len())
+                    .ok_or(Error::Truncated)?;
+            }
+            _ => return Err(Error::Syntax),
+        }
+        if depth == 0 {
+            return Ok(at);
+        }
+    }
+}
+
+/// Reads `N:`: where the string starts and how long it claims to be.
+fn string_header(input: &[u8]) -> Result<(usize, usize), Error> {
+    let mut length = 0usize;
+    for (at, &byte) in input.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => {
+                length = length
+                    .checked_mul(10)
+                    .and_then(|n| n.checked_add(usize::from(byte - b'0')))
+                    .ok_or(Error::Syntax)?;
+            }
+            b':' if at > 0 => return Ok((at + 1, length)),
+            _ => return Err(Error::Syntax),
+        }
+    }
+    Err(Error::Truncated)
+}
+
+/// Reads the digits of an integer; leading zeros and `-0` are tolerated.
+fn integer(digits: &[u8]) -> Result<i64, Error> {
+    let text = std::str::from_utf8(digits).map_err(|_| Error::Syntax)?;
+    if text.starts_with('+') {
+        return Err(Error::Syntax);
+    }
+    text.parse().map_err(|_| Error::Syntax)
+}
+
+#[cfg(test)]
+mod tests;

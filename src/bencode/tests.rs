@@ -1,0 +1,86 @@
+use super::*;
+use proptest::prelude::*;
+
+fn keys(input: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
+    let mut entries = Dict::open(input).expect("a dictionary").iter();
+    let keys = entries.by_ref().map(|(key, _)| key.to_vec()).collect();
+    (keys, entries.damage())
+}
+
+#[test]
+fn reads_every_kind_of_value() {
+    let (value, rest) = Value::parse(b"d1:ai-7e1:bl2:xyi0eee tail").unwrap();
+    let dict = value.as_dict().unwrap();
+    assert_eq!(rest, b" tail");
+    assert_eq!(dict.raw(), b"d1:ai-7e1:bl2:xyi0eee");
+    assert_eq!(dict.get(b"a"), Some(Value::Int(-7)));
+    let list: Vec<_> = dict.get(b"b").unwrap().as_list().unwrap().iter().collect();
+    assert_eq!(list, [Value::Bytes(b"xy"), Value::Int(0)]);
+}
+
+#[test]
+fn an_answer_cut_in_a_string_yields_the_part_that_came() {
+    let input = b"d8:intervali1800e5:peers12:abcdefghi";
+    let mut entries = Dict::open(input).unwrap().iter();
+    assert_eq!(entries.next(), Some((&b"interval"[..], Value::Int(1800))));
+    assert_eq!(
+        entries.next(),
+        Some((&b"peers"[..], Value::Bytes(b"abcdefghi")))
+    );
+    assert_eq!(entries.next(), None);
+    assert_eq!(entries.damage(), Some(Error::Truncated));
+}
+
+#[test]
+fn an_answer_without_its_last_e_is_whole_but_for_that() {
+    assert_eq!(
+        keys(b"d5:peers0:"),
+        (vec![b"peers".to_vec()], Some(Error::Truncated))
+    );
+    assert_eq!(keys(b"d5:peers0:e").1, None);
+}
+
+#[test]
+fn bytes_after_the_dictionary_do_not_hide_it() {
+    assert_eq!(keys(b"d5:peers0:e6:peers60:").0, [b"peers".to_vec()]);
+}
+
+#[test]
+fn hostile_nesting_and_lengths_are_errors() {
+    let deep = vec![b'l'; 500_000];
+    assert_eq!(Value::parse(&deep), Err(Error::TooDeep));
+    assert_eq!(
+        Value::parse(b"99999999999999999999999:x"),
+        Err(Error::Syntax)
+    );
+    assert_eq!(
+        Value::parse(b"18446744073709551615:x"),
+        Err(Error::Truncated)
+    );
+    assert_eq!(Value::parse(b"i18446744073709551615e"), Err(Error::Syntax));
+    assert_eq!(Value::parse(b"ie"), Err(Error::Syntax));
+    assert_eq!(Value::parse(b":"), Err(Error::Syntax));
+    assert_eq!(Value::parse(b""), Err(Error::Truncated));
+}
+
+#[test]
+fn a_key_that_is_no_string_ends_the_dictionary() {
+    assert_eq!(
+        keys(b"d1:ai1ei2ei3ee"),
+        (vec![b"a".to_vec()], Some(Error::Syntax))
+    );
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics(input in proptest::collection::vec(
+        prop_oneof![Just(b'd'), Just(b'l'), Just(b'e'), Just(b'i'), Just(b':'), b'0'..=b'9', any::<u8>()],
+        0..200,
+    )) {
+        if let Ok((value, rest)) = Value::parse(&input) {
+            prop_assert!(rest.len() < input.len());
+            if let Some(list) = value.as_list() { list.iter().count(); }
+        }
+        if let Some(dict) = Dict::open(&input) { dict.iter().count(); }
+    }
+}

@@ -1,0 +1,39 @@
+//! seedwatch watches torrents it does not download.
+//!
+//! It asks trackers who is in a swarm, counts what it hears honestly and hands the counts to
+//! Prometheus. This page is the map of the crate.
+//!
+//! # Data flow
+//!
+//! ```text
+//! config → torrent → schedule → probe (http, udp) → observation → swarm → snapshot → metrics → web
+//! ```
+//!
+//! | Module | What lives there |
+//! |---|---|
+//! | [`time`] | one reading of both clocks, passed in everywhere |
+//! | [`bencode`] | bounded decoding of what the network sends |
+//! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
+//! | [`observation`] | what a probe is asked and what it reports, [`observation::Failure`] |
+//! | [`config`] | raw YAML → [`config::Config`] of valid states only |
+//! | [`schedule`] | what is due when: jitter, politeness, back-off. Pure |
+//! | [`probe`] | one prober a file: a job and a deadline in, an observation out |
+//! | [`swarm`] | folds observations into the state of torrents and trackers. Pure |
+//! | [`snapshot`] | one immutable picture, swapped in whole |
+//! | [`metrics`] | the catalogue and snapshot → exposition |
+//! | [`web`] | endpoints, TLS, authentication |
+//! | [`app`] | builds the parts, owns tasks, reload and shutdown |
+//! | [`cli`] | flags |
+//!
+//! # Dependency rule
+//!
+//! A module uses only modules above it in the table plus the leaves (`time`, `bencode`,
+//! `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
+//! only `app` knows all others. `tests/architecture.rs` holds the rule.
+
+pub mod bencode;
+pub mod config;
+pub mod observation;
+pub mod snapshot;
+pub mod time;
+pub mod torrent;

@@ -1,0 +1,3 @@
+//! seedwatch: see the library for the map.
+
+fn main() {}

@@ -1,0 +1,78 @@
+//! What a probe is asked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Family;
+use crate::torrent::{InfoHash, TrackerUrl};
+
+/// A tracker (scheme, host, port), stable while the process lives, over reloads too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackerId(pub u32);
+
+/// One info-hash at one tracker, stable while the process lives, over reloads too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AnnounceId(pub u32);
+
+/// How to get a peer list without leaving an entry of ours behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Manner {
+    /// `event=stopped` as the first and only event: most trackers answer with the full list and
+    /// register nothing. Falls back to [`Manner::Brief`] within the same probe when the answer
+    /// has counts but no list (opentracker).
+    #[default]
+    Ghost,
+    /// `started`, then `stopped`, within the same connection id.
+    Brief,
+}
+
+/// One question to one tracker over one family.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Whom the answer is booked on.
+    pub tracker: TrackerId,
+    /// The only family this probe may use.
+    pub family: Family,
+    /// The announce URL with its path and query (perhaps a passkey: never log it).
+    pub url: Arc<TrackerUrl>,
+    /// Everything (resolve, connect, retransmissions, `stopped`) ends within this time.
+    pub timeout: Duration,
+    /// The question.
+    pub ask: Ask,
+}
+
+/// The question of a [`Job`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// Who is in this swarm?
+    Announce {
+        /// Whom the answer is booked on.
+        id: AnnounceId,
+        /// The 20 bytes that go on the wire.
+        info_hash: InfoHash,
+        /// What this tracker is known to need.
+        manner: Manner,
+    },
+    /// How many are in these swarms? At most [`Ask::MAX_SCRAPE`].
+    Scrape {
+        /// Whom each answer is booked on, and the hash asked for.
+        targets: Vec<(AnnounceId, InfoHash)>,
+    },
+}
+
+impl Ask {
+    /// Most info-hashes in one scrape (BEP 15 has room for about 74).
+    pub const MAX_SCRAPE: usize = 64;
+}
+
+/// Who we are to trackers: one identity a process, the same over both families (BEP 7, BEP 15).
+#[derive(Debug, Clone, Copy)]
+pub struct Identity {
+    /// Prefix from the configuration, then random bytes.
+    pub peer_id: [u8; 20],
+    /// Random; lets a tracker see that our two families are one peer.
+    pub key: u32,
+    /// The port we claim; nothing listens there. Random and non-zero, which is how we find
+    /// ourselves in the lists of trackers that show us our own entry.
+    pub port: u16,
+}

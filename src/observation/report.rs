@@ -1,0 +1,105 @@
+//! What one probe reports.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::{AnnounceId, Failed, Family, Manner, Peers, TrackerId};
+use crate::time::Unix;
+
+/// The result of one [`Job`](super::Job): every job ends in exactly one observation.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Who was asked.
+    pub tracker: TrackerId,
+    /// Over which family.
+    pub family: Family,
+    /// What came of it.
+    pub report: Report,
+    /// What it took.
+    pub exchange: Exchange,
+}
+
+/// What came of a probe.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// Of [`Ask::Announce`](super::Ask::Announce).
+    Announce {
+        /// The swarm asked for.
+        id: AnnounceId,
+        /// The answer. Boxed, so that failures and scrapes stay small.
+        result: Result<Box<Announced>, Failed>,
+    },
+    /// Of [`Ask::Scrape`](super::Ask::Scrape).
+    Scrape {
+        /// The swarms asked for.
+        ids: Vec<AnnounceId>,
+        /// One place a swarm, in the order of `ids`; `None` where the tracker left it out.
+        result: Result<Vec<Option<Scraped>>, Failed>,
+    },
+    /// The host has no address of this family that we can route to; nothing was sent.
+    NoAddress {
+        /// The swarms that were to be asked.
+        ids: Vec<AnnounceId>,
+    },
+}
+
+/// A valid answer to an announce.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// The list, as claimed.
+    pub peers: Peers,
+    /// The counts, as claimed, without us.
+    pub counts: Counts,
+    /// The tracker's `interval`.
+    pub interval: Option<Duration>,
+    /// Our own address as the tracker sees it (BEP 24).
+    pub external_ip: Option<IpAddr>,
+    /// What it took to get the list: remembered per tracker.
+    pub manner: Manner,
+}
+
+/// Counts of a swarm as a tracker claims them. Absurd values (negative, above
+/// [`Counts::MAX`]) are `None`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Peers that have everything.
+    pub seeders: Option<u32>,
+    /// Peers that do not.
+    pub leechers: Option<u32>,
+    /// Downloads ever finished.
+    pub completed: Option<u32>,
+}
+
+impl Counts {
+    /// Largest count believed.
+    pub const MAX: u32 = 100_000_000;
+}
+
+/// A valid answer to a scrape, for one swarm.
+pub type Scraped = Counts;
+
+/// What a probe took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Requests sent, retransmissions included.
+    pub requests: u32,
+    /// From the moment the job was taken to the report.
+    pub duration: Duration,
+    /// Where the time went; a phase that did not happen is `None`.
+    pub phases: Phases,
+    /// Earliest end of validity in the certificate chain shown, also of an expired one.
+    pub certificate_expiry: Option<Unix>,
+}
+
+/// Time spent by phase.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// Name resolution, when it was not answered from the cache.
+    pub resolve: Option<Duration>,
+    /// TCP handshake, or BEP 15 connect.
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+    /// From the request to the end of the answer.
+    pub response: Option<Duration>,
+}

@@ -1,0 +1,37 @@
+//! What is watched: info-hashes, magnet links, metainfo files, tracker URLs.
+
+mod info_hash;
+mod tracker_url;
+
+pub use info_hash::{Hashes, InfoHash, InfoHashV2};
+pub use tracker_url::{Host, Scheme, TrackerUrl, TrackerUrlError};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One watched torrent, as configured. Shared by configuration, state and snapshot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Torrent {
+    /// The `torrent` label: unique, printable.
+    pub name: Box<str>,
+    /// Its identity.
+    pub hashes: Hashes,
+    /// Announce URLs, at most one a label (scheme, host, port), in configured order. Interned:
+    /// torrents of one tracker share one allocation.
+    pub trackers: Box<[Arc<TrackerUrl>]>,
+    /// User labels for `seedwatch_torrent_info`. Boxed: most torrents have none.
+    pub labels: Option<Box<BTreeMap<String, String>>>,
+    /// Whether it may be probed.
+    pub privacy: Privacy,
+}
+
+/// What BEP 27 means for a torrent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Privacy {
+    /// An ordinary torrent.
+    Public,
+    /// Private, and its owner wrote `private: true`: its trackers are probed, nothing else.
+    Consented,
+    /// Private, and nobody said that it may be probed: it is listed and left alone.
+    LeftAlone,
+}
