@@ -12,10 +12,12 @@
 //! | Module | What lives there |
 //! |---|---|
 //! | [`time`] | one reading of both clocks, passed in everywhere |
+//! | [`address`] | which addresses the internet routes |
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
 //! | [`observation`] | what a probe is asked and what it reports, [`observation::Failure`] |
 //! | [`config`] | raw YAML → [`config::Config`] of valid states only |
+//! | [`roster`] | who is watched where; ids that are stable over reloads |
 //! | [`schedule`] | what is due when: jitter, politeness, back-off. Pure |
 //! | [`probe`] | one prober a file: a job and a deadline in, an observation out |
 //! | [`swarm`] | folds observations into the state of torrents and trackers. Pure |
@@ -27,13 +29,17 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only modules above it in the table plus the leaves (`time`, `bencode`,
-//! `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
+//! A module uses only modules above it in the table plus the leaves (`time`, `address`,
+//! `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
 //! only `app` knows all others. `tests/architecture.rs` holds the rule.
 
+pub mod address;
 pub mod bencode;
 pub mod config;
 pub mod observation;
+pub mod roster;
+pub mod schedule;
 pub mod snapshot;
+pub mod swarm;
 pub mod time;
 pub mod torrent;

@@ -63,6 +63,24 @@ pub struct TorrentRow {
     pub announces: Box<[AnnounceRow]>,
 }
 
+impl TorrentRow {
+    /// A torrent of which nothing is known yet.
+    pub fn unknown(torrent: Arc<Torrent>) -> Self {
+        Self {
+            torrent,
+            peers: [None; 2],
+            source_peers: [None; Source::ALL.len()],
+            trackers_online: None,
+            seeders: None,
+            leechers: None,
+            probe_success: [None; Source::ALL.len()],
+            last_success: [None; Source::ALL.len()],
+            last_peer_seen: None,
+            announces: Box::default(),
+        }
+    }
+}
+
 /// One torrent at one tracker.
 #[derive(Debug, Clone)]
 pub struct AnnounceRow {
@@ -80,6 +98,21 @@ pub struct AnnounceRow {
     pub completed: Option<u32>,
     /// Why the latest probe failed. For the API, never for a label.
     pub failure: Option<Arc<Failed>>,
+}
+
+impl AnnounceRow {
+    /// A torrent that this tracker was not asked about yet.
+    pub fn unknown(tracker: TrackerId) -> Self {
+        Self {
+            tracker,
+            success: None,
+            peers: None,
+            seeders: None,
+            leechers: None,
+            completed: None,
+            failure: None,
+        }
+    }
 }
 
 /// One tracker (scheme, host, port).

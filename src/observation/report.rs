@@ -43,6 +43,30 @@ pub enum Report {
     },
 }
 
+impl Report {
+    /// The swarms asked for.
+    pub fn ids(&self) -> &[AnnounceId] {
+        match self {
+            Report::Announce { id, .. } => std::slice::from_ref(id),
+            Report::Scrape { ids, .. } | Report::NoAddress { ids } => ids,
+        }
+    }
+
+    /// Why it failed, if it did.
+    pub fn failed(&self) -> Option<&Failed> {
+        match self {
+            Report::Announce { result, .. } => result.as_ref().err(),
+            Report::Scrape { result, .. } => result.as_ref().err(),
+            Report::NoAddress { .. } => None,
+        }
+    }
+
+    /// Whether a scrape was asked for.
+    pub fn is_scrape(&self) -> bool {
+        matches!(self, Report::Scrape { .. })
+    }
+}
+
 /// A valid answer to an announce.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Announced {

@@ -1,0 +1,133 @@
+//! Which addresses the internet routes: a leaf, shared by the resolver and the fold.
+//!
+//! The tables are the IANA special-purpose registries (RFC 6890 and its successors): everything
+//! that is not globally reachable there is not global here.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Whether the internet routes this address.
+pub fn is_global(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => is_global_v4(ip),
+        IpAddr::V6(ip) => is_global_v6(ip),
+    }
+}
+
+/// Whether the internet routes this IPv4 address.
+pub const fn is_global_v4(ip: Ipv4Addr) -> bool {
+    // Nested by first byte: this runs for every peer of every answer.
+    match ip.octets() {
+        // This network, private, loopback, multicast and reserved.
+        [0 | 10 | 127 | 224..=255, ..] => false,
+        // Shared address space of carriers (RFC 6598).
+        [100, b, ..] => b & 0xc0 != 64,
+        // Link-local.
+        [169, b, ..] => b != 254,
+        // Private.
+        [172, b, ..] => b & 0xf0 != 16,
+        // Private; IETF assignments, documentation, 6to4 relays (deprecated).
+        [192, b, c, d] => match (b, c) {
+            (168, _) => false,
+            (0, 0) => matches!(d, 9 | 10),
+            (0, 2) | (88, 99) => false,
+            _ => true,
+        },
+        // Benchmarks, documentation.
+        [198, b, c, _] => !(b & 0xfe == 18 || (b == 51 && c == 100)),
+        [203, b, c, _] => !(b == 0 && c == 113),
+        _ => true,
+    }
+}
+
+/// Whether the internet routes this IPv6 address.
+pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
+    match ip.segments() {
+        // IETF assignments: of these only the anycast services, AS112, AMT and ORCHIDv2 are routed.
+        [0x2001, b, ..] if b < 0x200 => {
+            matches!(b, 1 | 3 | 0x20..=0x3f) || (b == 4 && ip.segments()[2] == 0x112)
+        }
+        // Documentation.
+        [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] => false,
+        // 6to4 is as routable as the IPv4 address in it.
+        [0x2002, b, c, ..] => is_global_v4(Ipv4Addr::new(
+            (b >> 8) as u8,
+            b as u8,
+            (c >> 8) as u8,
+            c as u8,
+        )),
+        // Global unicast is all that is assigned; NAT64 (RFC 6052) leads out of it.
+        [0x2000..=0x3fff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_purpose_ranges_are_not_global() {
+        for text in [
+            "0.1.2.3",
+            "10.0.0.1",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "169.254.1.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.1",
+            "192.168.1.1",
+            "192.88.99.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:10.0.0.1",
+            "fe80::1",
+            "fc00::1",
+            "fd00::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001:0:1::1",
+            "2002:a00:1::1",
+            "100::1",
+            "3fff:1::1",
+            "200::1",
+            "5f00::1",
+        ] {
+            assert!(!is_global(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_internet_routes_is_global() {
+        for text in [
+            "1.1.1.1",
+            "100.63.0.1",
+            "100.128.0.1",
+            "172.15.0.1",
+            "172.32.0.1",
+            "192.0.1.1",
+            "192.0.0.9",
+            "198.17.0.1",
+            "198.20.0.1",
+            "203.0.112.1",
+            "223.255.255.255",
+            "::ffff:8.8.8.8",
+            "2606:4700::1111",
+            "2a00::1",
+            "2001:4860::8888",
+            "2002:808:808::1",
+            "64:ff9b::808:808",
+        ] {
+            assert!(is_global(text.parse().unwrap()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What is due when. Pure: no clock, no socket; `now` is passed in.
+//!
+//! Every (tracker, family) is a [lane](lane::Lane): its own queue, health and back-off, so that a
+//! dead tracker shared by ten thousand torrents costs one probe a round and not ten thousand. All
+//! lanes of a host share one [token bucket](bucket::Bucket). A lane is asked again as soon as
+//! something can leave it, never earlier.
+
+mod bucket;
+mod lane;
+mod pace;
+mod slot;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::time::Duration;
+
+pub use lane::Health;
+pub use pace::Pace;
+
+use crate::observation::{AnnounceId, Family, Job, Observation, Report, TrackerId};
+use crate::roster::{Changes, Roster};
+use crate::time::Mono;
+use crate::torrent::Scheme;
+use bucket::Bucket;
+use lane::{Lane, LaneId, Outcome};
+use slot::Slot;
+
+/// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
+const MAX_IN_FLIGHT: usize = 131_072;
+
+/// How soon to look again when that many are under way.
+const FULL_WAIT: Duration = Duration::from_millis(20);
+
+/// What to do with the swarms of an observation, once the lane's health is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verdict {
+    /// Health of the (tracker, family) after this observation.
+    pub health: Health,
+    /// Whether `health` differs from before.
+    pub changed: bool,
+    /// A failure that stands: it was tried twice with fresh packets, or it was said in words. A
+    /// first failure is only counted, then tried again.
+    pub stands: bool,
+}
+
+/// The plan of all probes.
+#[derive(Debug)]
+pub struct Schedule {
+    pace: Pace,
+    lanes: Vec<Lane>,
+    buckets: Vec<Bucket>,
+    buckets_by_host: HashMap<Box<str>, usize>,
+    /// When a lane can next do something. Entries that no longer match [`Lane::wake`] are void.
+    wakes: BinaryHeap<Reverse<(Mono, LaneId)>>,
+    /// Places by announce and family.
+    slots: Vec<[Slot; 2]>,
+    in_flight: usize,
+    /// Families that our own network does not carry at present.
+    paused: [bool; 2],
+}
+
+impl Schedule {
+    /// An empty plan.
+    pub fn new(pace: Pace) -> Self {
+        Self {
+            pace,
+            lanes: Vec::new(),
+            buckets: Vec::new(),
+            buckets_by_host: HashMap::new(),
+            wakes: BinaryHeap::new(),
+            slots: Vec::new(),
+            in_flight: 0,
+            paused: [false; 2],
+        }
+    }
+
+    /// Takes over new settings and what the roster gained and lost. New announces are due at once
+    /// (the bucket spreads them); what was there before keeps its place in the plan.
+    pub fn update(&mut self, pace: Pace, roster: &Roster, changes: &Changes, now: Mono) {
+        self.pace = pace;
+        for bucket in &mut self.buckets {
+            bucket.set_rate(self.pace.max_rate);
+        }
+        for place in self.lanes.len() / 2..roster.trackers().len() {
+            self.add_lanes(place, roster);
+        }
+        self.slots.resize(roster.announce_ids(), Default::default());
+        for id in &changes.removed {
+            self.slots[id.0 as usize].iter_mut().for_each(Slot::remove);
+        }
+        if !changes.removed.is_empty() {
+            let slots = &self.slots;
+            self.lanes
+                .iter_mut()
+                .for_each(|lane| lane.forget_removed(slots));
+        }
+        for id in &changes.added {
+            let Some(announce) = roster.announce(*id) else {
+                continue;
+            };
+            for family in Family::ALL {
+                self.slots[id.0 as usize][family.index()] = Slot::queued();
+                self.lane_mut(announce.tracker, family).push(now, *id);
+            }
+        }
+        for lane in 0..self.lanes.len() {
+            self.wake(LaneId(lane as u32), now);
+        }
+    }
+
+    fn add_lanes(&mut self, place: usize, roster: &Roster) {
+        // A hole gets lanes too, empty ones, so that a tracker id always finds its lanes.
+        let url = roster.trackers()[place].as_deref();
+        let host = url.map(|url| url.host().to_string()).unwrap_or_default();
+        let rate = self.pace.max_rate;
+        let buckets = &mut self.buckets;
+        let bucket = *self.buckets_by_host.entry(host.into()).or_insert_with(|| {
+            buckets.push(Bucket::new(rate));
+            buckets.len() - 1
+        });
+        for family in Family::ALL {
+            self.lanes.push(Lane::new(
+                family,
+                bucket,
+                url.map_or(Scheme::Udp, |url| url.scheme()),
+                url.is_some_and(|url| url.is_loopback()),
+            ));
+        }
+    }
+
+    /// Everything that may leave now.
+    pub fn poll(&mut self, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+        while let Some(&Reverse((at, id))) = self.wakes.peek() {
+            if at > now {
+                break;
+            }
+            self.wakes.pop();
+            if self.lanes[id.index()].wake != Some(at) {
+                continue;
+            }
+            let next = self.dispatch(id, roster, now, jobs);
+            self.set_wake(id, next);
+        }
+    }
+
+    /// When [`Schedule::poll`] next has something to do.
+    pub fn next_wake(&self) -> Option<Mono> {
+        self.wakes.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Books the end of a probe and says what it means for the tracker.
+    pub fn finish(&mut self, roster: &Roster, observation: &Observation, now: Mono) -> Verdict {
+        let id = LaneId::of(observation.tracker, observation.family);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let started = Mono(
+            now.0
+                .saturating_sub(observation.exchange.duration.as_millis() as u64),
+        );
+        let report = &observation.report;
+        let lane = &mut self.lanes[id.index()];
+        let before = lane.health();
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        if let Report::Announce {
+            result: Ok(answer), ..
+        } = report
+        {
+            lane.learn(answer.interval, answer.manner);
+        }
+        if let Report::Scrape { result, .. } = report {
+            lane.settle_scrape(result, now);
+        }
+        let mut stands = false;
+        // A scrape beside announces fetches counts; the announces are what health is judged by.
+        if !report.is_scrape() || self.pace.scrape_only {
+            let outcome = Outcome::of(report);
+            let retry = report.failed().and_then(|failed| failed.retry);
+            lane.settle(outcome, retry, started, now, &self.pace);
+            for announce in report.ids() {
+                let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
+                stands = slot.settle(outcome) || lane.health() != Health::Up;
+                if slot.is_live() {
+                    let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
+                    lane.push(
+                        lane.next_due(outcome, stands, retry, hash, now, &self.pace),
+                        *announce,
+                    );
+                }
+            }
+        }
+        let health = self.lanes[id.index()].health();
+        self.wake(id, now);
+        Verdict {
+            health,
+            changed: health != before,
+            stands,
+        }
+    }
+
+    /// Takes a probe back that our own outage made void: nothing is held against anybody.
+    pub fn void(&mut self, observation: &Observation, now: Mono) {
+        let id = LaneId::of(observation.tracker, observation.family);
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let lane = &mut self.lanes[id.index()];
+        lane.in_flight = lane.in_flight.saturating_sub(1);
+        if !observation.report.is_scrape() || self.pace.scrape_only {
+            let again = now.after(self.pace.confirm_after());
+            for announce in observation.report.ids() {
+                let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
+                slot.release();
+                if slot.is_live() {
+                    lane.push(again, *announce);
+                }
+            }
+        }
+        self.wake(id, now);
+    }
+
+    /// Stops or resumes a family while our own network does not carry it.
+    pub fn pause(&mut self, family: Family, paused: bool, now: Mono) {
+        self.paused[family.index()] = paused;
+        if !paused {
+            for lane in 0..self.lanes.len() {
+                if LaneId(lane as u32).family() == family {
+                    self.wake(LaneId(lane as u32), now);
+                }
+            }
+        }
+    }
+
+    /// An observation is under way for this announce.
+    pub fn is_busy(&self, id: AnnounceId) -> bool {
+        self.slots
+            .get(id.0 as usize)
+            .is_some_and(|slots| slots.iter().any(Slot::is_busy))
+    }
+
+    /// Probes past due that politeness towards a troubled tracker does not explain, and how late
+    /// the latest of them is: our own load, or a rate too low for the list.
+    pub fn overdue(&self, now: Mono) -> (u64, Duration) {
+        let waiting = self.lanes.iter().enumerate().filter(|(place, lane)| {
+            let family = LaneId(*place as u32).family();
+            !self.paused[family.index()] && lane.is_free(now)
+        });
+        waiting
+            .map(|(_, lane)| lane.overdue(now))
+            .fold((0, Duration::ZERO), |(n, lag), (m, late)| {
+                (n + m, lag.max(late))
+            })
+    }
+
+    /// Probes under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Lets everything leave a lane that may; says when the next may.
+    fn dispatch(
+        &mut self,
+        id: LaneId,
+        roster: &Roster,
+        now: Mono,
+        jobs: &mut Vec<Job>,
+    ) -> Option<Mono> {
+        if self.paused[id.family().index()] {
+            return None;
+        }
+        loop {
+            let lane = &mut self.lanes[id.index()];
+            let ready = lane.ready_at(now)?;
+            if ready > now {
+                return Some(ready);
+            }
+            if self.in_flight >= MAX_IN_FLIGHT {
+                return Some(now.after(FULL_WAIT));
+            }
+            let bucket = &mut self.buckets[lane.bucket];
+            if let Err(at) = bucket.take(lane.cost(&self.pace), now) {
+                return Some(at);
+            }
+            let ask = lane.next_ask(roster, &mut self.slots, now, &self.pace);
+            let Some((url, ask)) = ask else { continue };
+            lane.in_flight += 1;
+            self.in_flight += 1;
+            let (tracker, family) = (id.tracker(), id.family());
+            jobs.push(Job {
+                tracker,
+                family,
+                url,
+                timeout: self.pace.timeout,
+                ask,
+            });
+        }
+    }
+
+    fn lane_mut(&mut self, tracker: TrackerId, family: Family) -> &mut Lane {
+        &mut self.lanes[LaneId::of(tracker, family).index()]
+    }
+
+    fn wake(&mut self, id: LaneId, now: Mono) {
+        let at = self.lanes[id.index()].ready_at(now);
+        self.set_wake(id, at);
+    }
+
+    fn set_wake(&mut self, id: LaneId, at: Option<Mono>) {
+        let lane = &mut self.lanes[id.index()];
+        if lane.wake != at {
+            lane.wake = at;
+            if let Some(at) = at {
+                self.wakes.push(Reverse((at, id)));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

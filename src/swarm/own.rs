@@ -1,0 +1,107 @@
+//! Our own addresses: never counted as peers.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use crate::observation::TrackerId;
+
+/// Addresses that are ours: those of this machine, and those that trackers see us come from.
+#[derive(Debug, Default)]
+pub struct OwnAddresses {
+    local: Vec<IpAddr>,
+    /// The latest claim of each tracker (BEP 24, or our own entry in its list).
+    claims: HashMap<(TrackerId, bool), IpAddr>,
+    /// What counts, v4 as host-order numbers, for the inner loop.
+    v4: Vec<u32>,
+    /// What counts, as /64 prefixes.
+    v6: Vec<u64>,
+}
+
+impl OwnAddresses {
+    /// Most claims kept.
+    const MAX_CLAIMS: usize = 4096;
+
+    /// Sets what the system lists.
+    pub fn set_local(&mut self, addresses: &[IpAddr]) {
+        self.local = addresses.iter().map(IpAddr::to_canonical).collect();
+        self.rebuild();
+    }
+
+    /// A tracker says that we come from `ip`. One tracker alone could have a peer left out by
+    /// naming it, so where several trackers speak, two must agree.
+    pub fn claim(&mut self, tracker: TrackerId, ip: IpAddr) {
+        let ip = ip.to_canonical();
+        let key = (tracker, ip.is_ipv6());
+        if self.claims.get(&key) == Some(&ip)
+            || (self.claims.len() >= Self::MAX_CLAIMS && !self.claims.contains_key(&key))
+        {
+            return;
+        }
+        self.claims.insert(key, ip);
+        self.rebuild();
+    }
+
+    fn rebuild(&mut self) {
+        let mut votes: HashMap<IpAddr, usize> = HashMap::new();
+        for ip in self.claims.values() {
+            *votes.entry(*ip).or_default() += 1;
+        }
+        let speakers = |v6| self.claims.keys().filter(|(_, is_v6)| *is_v6 == v6).count();
+        let needed = [speakers(false).min(2), speakers(true).min(2)];
+        let claimed = votes
+            .into_iter()
+            .filter(|(ip, votes)| *votes >= needed[usize::from(ip.is_ipv6())])
+            .map(|(ip, _)| ip);
+        self.v4.clear();
+        self.v6.clear();
+        for ip in self.local.iter().copied().chain(claimed) {
+            match ip {
+                IpAddr::V4(ip) => self.v4.push(ip.to_bits()),
+                IpAddr::V6(ip) => self.v6.push((ip.to_bits() >> 64) as u64),
+            }
+        }
+        self.v4.sort_unstable();
+        self.v4.dedup();
+        self.v6.sort_unstable();
+        self.v6.dedup();
+    }
+
+    /// An IPv4 address of ours.
+    pub fn contains4(&self, ip: u32) -> bool {
+        self.v4.contains(&ip)
+    }
+
+    /// A /64 of ours.
+    pub fn contains6(&self, prefix: u64) -> bool {
+        self.v6.contains(&prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_single_tracker_is_believed_until_others_speak() {
+        let mut own = OwnAddresses::default();
+        own.claim(TrackerId(0), ip("198.51.100.7"));
+        assert!(own.contains4(0xC633_6407));
+        own.claim(TrackerId(1), ip("203.0.113.9"));
+        assert!(!own.contains4(0xC633_6407));
+        own.claim(TrackerId(2), ip("203.0.113.9"));
+        assert!(own.contains4(0xCB00_7109));
+        assert!(!own.contains4(0xC633_6407));
+    }
+
+    #[test]
+    fn local_addresses_always_count_and_ipv6_by_prefix() {
+        let mut own = OwnAddresses::default();
+        own.set_local(&[ip("::ffff:192.0.2.1"), ip("2001:db8:1:2:3::4")]);
+        assert!(own.contains4(0xC000_0201));
+        assert!(own.contains6(0x2001_0db8_0001_0002));
+    }
+}

@@ -1,0 +1,175 @@
+//! From what is kept of a torrent to what is shown of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announce::{Announce, Side};
+use crate::observation::{Failed, Family, TrackerId};
+use crate::schedule::Health;
+use crate::snapshot::{AnnounceRow, TorrentRow};
+use crate::time::{Mono, Unix};
+use crate::torrent::Torrent;
+
+/// The sum of one torrent, a tracker at a time.
+#[derive(Debug)]
+pub(super) struct Tally<'a> {
+    now: Mono,
+    stale_after: Duration,
+    rows: Vec<AnnounceRow>,
+    all: Lists<'a>,
+    fresh_until: Mono,
+}
+
+/// Peer lists to be united, and the families that were asked.
+#[derive(Debug, Default)]
+struct Lists<'a> {
+    v4: Vec<&'a [u32]>,
+    v6: Vec<&'a [u64]>,
+    asked: [bool; 2],
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(now: Mono, stale_after: Duration) -> Self {
+        let fresh_until = Mono(u64::MAX);
+        Self {
+            now,
+            stale_after,
+            rows: Vec::new(),
+            all: Lists::default(),
+            fresh_until,
+        }
+    }
+
+    /// Adds what is known at one tracker: one announce, two for a hybrid torrent.
+    pub(super) fn tracker(
+        &mut self,
+        tracker: TrackerId,
+        announces: impl Iterator<Item = &'a Announce>,
+        health: [Health; 2],
+    ) {
+        let mut row = AnnounceRow::unknown(tracker);
+        let mut here = Lists::default();
+        let mut failure: Option<&Arc<Failed>> = None;
+        let sides = announces.flat_map(|announce| {
+            Family::ALL
+                .into_iter()
+                .filter_map(|family| Some((family, announce.known(family)?)))
+        });
+        let mut successes = [false; 2];
+        for (family, side) in sides {
+            let counts = side.counts(self.now, self.stale_after);
+            let success = match health[family.index()] {
+                Health::Absent => None,
+                Health::Down | Health::Closed => Some(false),
+                Health::Unknown | Health::Up if side.failure().is_some() => Some(false),
+                Health::Unknown | Health::Up => counts.map(|_| true),
+            };
+            if let Some(success) = success {
+                successes[usize::from(success)] = true;
+            }
+            failure = failure.or(side.failure());
+            if let Some((counts, until)) = counts {
+                self.fresh_until = self.fresh_until.min(until);
+                row.seeders = row.seeders.max(counts.seeders);
+                row.leechers = row.leechers.max(counts.leechers);
+                row.completed = row.completed.max(counts.completed);
+            }
+            here.add(family, side, self.now, self.stale_after);
+        }
+        // A tracker that was never reached over a family has no side there, but is down all the
+        // same: its health came from another torrent.
+        for health in health {
+            successes[0] |= matches!(health, Health::Down | Health::Closed);
+        }
+        row.success = match successes {
+            [_, true] => Some(true),
+            [true, false] => Some(false),
+            [false, false] => None,
+        };
+        row.failure = failure.filter(|_| row.success != Some(true)).cloned();
+        row.peers = here.total();
+        self.all.append(here);
+        self.rows.push(row);
+    }
+
+    /// When the first answer goes stale.
+    pub(super) fn fresh_until(&self) -> Mono {
+        self.fresh_until
+    }
+
+    /// What is shown.
+    pub(super) fn row(
+        self,
+        torrent: Arc<Torrent>,
+        last_success: Option<Unix>,
+        last_peer_seen: Option<Unix>,
+    ) -> TorrentRow {
+        let known = self.rows.iter().filter_map(|row| row.success);
+        let online = known.clone().filter(|success| *success).count() as u32;
+        let online = known.clone().next().map(|_| online);
+        TorrentRow {
+            torrent,
+            peers: self.all.by_family(),
+            source_peers: [self.all.total()],
+            trackers_online: online,
+            seeders: self.rows.iter().filter_map(|row| row.seeders).max(),
+            leechers: self.rows.iter().filter_map(|row| row.leechers).max(),
+            probe_success: [known.max()],
+            last_success: [last_success],
+            last_peer_seen,
+            announces: self.rows.into(),
+        }
+    }
+}
+
+impl<'a> Lists<'a> {
+    fn add(&mut self, family: Family, side: &'a Side, now: Mono, stale_after: Duration) {
+        let Some((v4, v6)) = side.peers(now, stale_after) else {
+            return;
+        };
+        self.asked[family.index()] = true;
+        if !v4.is_empty() {
+            self.v4.push(v4);
+        }
+        if !v6.is_empty() {
+            self.v6.push(v6);
+        }
+    }
+
+    fn append(&mut self, mut other: Self) {
+        self.v4.append(&mut other.v4);
+        self.v6.append(&mut other.v6);
+        self.asked = [
+            self.asked[0] | other.asked[0],
+            self.asked[1] | other.asked[1],
+        ];
+    }
+
+    /// Distinct peers by family. A family that nobody was asked over and nobody named is unknown:
+    /// a UDP tracker lists its own family only.
+    fn by_family(&self) -> [Option<u32>; 2] {
+        let counts = [distinct(&self.v4), distinct(&self.v6)];
+        [0, 1].map(|f| (self.asked[f] || counts[f] > 0).then_some(counts[f]))
+    }
+
+    /// Distinct peers of both families, once anybody gave a list.
+    fn total(&self) -> Option<u32> {
+        self.asked
+            .contains(&true)
+            .then(|| self.by_family().iter().flatten().sum())
+    }
+}
+
+/// Size of the union of sorted lists without repetitions.
+fn distinct<T: Ord + Copy>(lists: &[&[T]]) -> u32 {
+    match lists {
+        [] => 0,
+        [only] => only.len() as u32,
+        lists => {
+            let mut all = lists.concat();
+            all.sort_unstable();
+            all.dedup();
+            all.len() as u32
+        }
+    }
+}
