@@ -5,6 +5,15 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+/// `addresses.accept`, which peer addresses count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accept {
+    /// Globally routable ones.
+    Global,
+    /// Private and loopback ones too: labs and tests.
+    Any,
+}
+
 /// Whether the internet routes this address.
 pub fn is_global(ip: IpAddr) -> bool {
     match ip.to_canonical() {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::address::Accept;
 use crate::torrent::{Host, Torrent};
 
 /// A configuration in which everything is valid.
@@ -59,15 +60,6 @@ pub enum AnnounceMode {
     Brief,
     /// Never announce: counts only.
     Scrape,
-}
-
-/// `addresses.accept`, which peer addresses count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accept {
-    /// Globally routable ones.
-    Global,
-    /// Private and loopback ones too: labs and tests.
-    Any,
 }
 
 /// `network:`, how our own network is judged.

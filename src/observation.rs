@@ -7,11 +7,13 @@ mod failure;
 mod job;
 mod peers;
 mod report;
+mod verdict;
 
 pub use failure::{Failed, Failure, Retry};
 pub use job::{AnnounceId, Ask, Identity, Job, Manner, TrackerId};
 pub use peers::{Endpoint4, Endpoint6, Peers};
 pub use report::{Announced, Counts, Exchange, Observation, Phases, Report, Scraped};
+pub use verdict::{Health, Verdict};
 
 use std::net::IpAddr;
 

@@ -14,10 +14,11 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 
-pub use lane::Health;
 pub use pace::Pace;
 
-use crate::observation::{AnnounceId, Family, Job, Observation, Report, TrackerId};
+use crate::observation::{
+    AnnounceId, Family, Health, Job, Observation, Report, TrackerId, Verdict,
+};
 use crate::roster::{Changes, Roster};
 use crate::time::Mono;
 use crate::torrent::Scheme;
@@ -30,18 +31,6 @@ const MAX_IN_FLIGHT: usize = 131_072;
 
 /// How soon to look again when that many are under way.
 const FULL_WAIT: Duration = Duration::from_millis(20);
-
-/// What to do with the swarms of an observation, once the lane's health is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// Health of the (tracker, family) after this observation.
-    pub health: Health,
-    /// Whether `health` differs from before.
-    pub changed: bool,
-    /// A failure that stands: it was tried twice with fresh packets, or it was said in words. A
-    /// first failure is only counted, then tried again.
-    pub stands: bool,
-}
 
 /// The plan of all probes.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 mod announce;
 mod filter;
 mod own;
+mod row;
 mod tally;
 mod tracker;
 
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 pub use filter::Filter;
 pub use own::OwnAddresses;
+pub use row::{AnnounceRow, Histogram, Rejection, TorrentRow, TrackerRow};
 
-use crate::config::Accept;
-use crate::observation::{AnnounceId, Failed, Family, Observation, Report, Source, TrackerId};
+use crate::address::Accept;
+use crate::observation::{
+    AnnounceId, Failed, Family, Observation, Report, Source, TrackerId, Verdict,
+};
 use crate::roster::{Changes, Roster};
-use crate::schedule::Verdict;
-use crate::snapshot::{Histogram, Rejection, TorrentRow, TrackerRow};
 use crate::time::{Mono, Now, Unix};
 use announce::Announce;
 use tally::Tally;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::Pace;
 use super::slot::Slot;
 use crate::observation::{
-    AnnounceId, Ask, Failed, Failure, Family, Manner, Report, Retry, Scraped, TrackerId,
+    AnnounceId, Ask, Failed, Failure, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
 };
 use crate::roster::Roster;
 use crate::time::Mono;
@@ -25,21 +25,6 @@ const SCRAPE_WAIT: Duration = Duration::from_secs(5);
 
 /// A tracker that does not answer scrapes is not asked again for this long.
 const NO_SCRAPE_FOR: Duration = Duration::from_secs(24 * 3600);
-
-/// What is known of a tracker over one family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
-    /// Nothing yet.
-    Unknown,
-    /// The latest answer was one.
-    Up,
-    /// Two failed attempts in a row.
-    Down,
-    /// Its operator asks not to be contacted, or we do not speak its language.
-    Closed,
-    /// The host has no address of this family that we can route to.
-    Absent,
-}
 
 /// Place of a lane: two a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,10 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::own::OwnAddresses;
-use crate::address;
-use crate::config::Accept;
+use super::row::Rejection;
+use crate::address::{self, Accept};
 use crate::observation::{Endpoint4, Endpoint6, Manner, TrackerId};
-use crate::snapshot::Rejection;
 
 /// Lets peers pass that count: routable, with a port, not ourselves.
 #[derive(Debug)]

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::{Announce, Side};
-use crate::observation::{Failed, Family, TrackerId};
-use crate::schedule::Health;
-use crate::snapshot::{AnnounceRow, TorrentRow};
+use super::row::{AnnounceRow, TorrentRow};
+use crate::observation::{Failed, Family, Health, TrackerId};
 use crate::time::{Mono, Unix};
 use crate::torrent::Torrent;
 

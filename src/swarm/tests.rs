@@ -2,9 +2,9 @@ use std::net::IpAddr;
 
 use super::*;
 use crate::observation::{
-    Announced, Counts, Endpoint4, Endpoint6, Exchange, Failure, Manner, Peers, TrackerId,
+    Announced, Counts, Endpoint4, Endpoint6, Exchange, Failure, Health, Manner, Peers, TrackerId,
+    Verdict,
 };
-use crate::schedule::Health;
 use crate::torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 
 const STALE: Duration = Duration::from_secs(75 * 60);

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use crate::observation::{Exchange, Failure, Family, Observation, Phases};
-use crate::schedule::Health;
-use crate::snapshot::TrackerRow;
+use super::row::TrackerRow;
+use crate::observation::{Exchange, Failure, Family, Health, Observation, Phases};
 use crate::time::{Mono, Unix};
 
 /// One tracker (scheme, host, port).
