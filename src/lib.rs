@@ -36,6 +36,7 @@
 pub mod address;
 pub mod bencode;
 pub mod config;
+pub mod metrics;
 pub mod observation;
 pub mod roster;
 pub mod schedule;

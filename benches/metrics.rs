@@ -1,0 +1,218 @@
+//! What one scrape of a large installation costs: `cargo bench --bench metrics [series]`.
+//!
+//! Prints milliseconds and nanoseconds a series for each format, the best and the median of
+//! several runs (the machine may be busy), and the memory a scrape adds.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a measurement that cannot run must stop"
+)]
+
+use std::fmt;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use seedwatch::metrics::{self, Format, Process};
+use seedwatch::snapshot::{
+    AnnounceRow, Phases, Privacy, Snapshot, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
+};
+use seedwatch::torrent::{Hashes, InfoHash, TrackerUrl};
+
+const RUNS: usize = 7;
+const TRACKERS: u32 = 200;
+const TRACKERS_EACH: u32 = 3;
+/// Series of one torrent with [`TRACKERS_EACH`] trackers when everything is known.
+const SERIES_EACH: usize = 11 + 5 * TRACKERS_EACH as usize;
+
+fn main() {
+    // `cargo bench` and `cargo test --benches` pass flags of their own.
+    let wanted = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(1_000_000usize);
+    let snapshot = Arc::new(snapshot(wanted.div_ceil(SERIES_EACH)));
+    let mut counter = Counter::default();
+    let before = resident();
+    page(Format::Text, &snapshot, &mut counter);
+    println!(
+        "{} series, {} MB of text, resident memory +{} kB over one scrape",
+        counter.series,
+        counter.bytes / 1_000_000,
+        resident().saturating_sub(before) / 1024,
+    );
+    for (name, format) in [
+        ("OpenMetrics", Format::OpenMetrics),
+        ("text 0.0.4", Format::Text),
+    ] {
+        report(name, counter.series, || {
+            page(format, &snapshot, &mut Chunks::default());
+        });
+    }
+    for level in 1..=3 {
+        report(&format!("text, gzip -{level}"), counter.series, || {
+            let mut sink = Gzip(
+                flate2::write::GzEncoder::new(std::io::sink(), flate2::Compression::new(level)),
+                String::with_capacity(2 * CHUNK),
+            );
+            page(Format::Text, &snapshot, &mut sink);
+        });
+    }
+}
+
+fn page(format: Format, snapshot: &Arc<Snapshot>, sink: &mut impl fmt::Write) {
+    metrics::write(format, Arc::clone(snapshot), Process::read(), sink).unwrap();
+}
+
+fn report(name: &str, series: usize, mut run: impl FnMut()) {
+    let mut times: Vec<Duration> = (0..RUNS)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    let (best, median) = (times[0], times[RUNS / 2]);
+    println!(
+        "{name:<14} best {:>4} ms {:>4} ns/series   median {:>4} ms",
+        best.as_millis(),
+        best.as_nanos() / series as u128,
+        median.as_millis(),
+    );
+}
+
+const CHUNK: usize = 64 * 1024;
+
+#[derive(Default)]
+struct Counter {
+    bytes: usize,
+    series: usize,
+    comment: bool,
+}
+
+impl fmt::Write for Counter {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.bytes += text.len();
+        self.comment |= text.starts_with('#');
+        if text.ends_with('\n') {
+            self.series += usize::from(!self.comment);
+            self.comment = false;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Chunks(String);
+
+impl fmt::Write for Chunks {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.push_str(text);
+        if self.0.len() >= CHUNK {
+            std::hint::black_box(&self.0);
+            self.0.clear();
+        }
+        Ok(())
+    }
+}
+
+struct Gzip(flate2::write::GzEncoder<std::io::Sink>, String);
+
+impl fmt::Write for Gzip {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.1.push_str(text);
+        if self.1.len() >= CHUNK {
+            self.0
+                .write_all(self.1.as_bytes())
+                .map_err(|_| fmt::Error)?;
+            self.1.clear();
+        }
+        Ok(())
+    }
+}
+
+fn resident() -> u64 {
+    Process::read().resident_memory_bytes.unwrap_or_default()
+}
+
+fn snapshot(torrents: usize) -> Snapshot {
+    let urls: Vec<Arc<TrackerUrl>> = (0..TRACKERS)
+        .map(|n| {
+            let url = format!("udp://tracker-{n:03}.example.org:1337/announce");
+            Arc::new(TrackerUrl::parse(&url).unwrap())
+        })
+        .collect();
+    let trackers = urls
+        .iter()
+        .map(|url| {
+            Some(Arc::new(TrackerRow {
+                label: url.label().into(),
+                up: [Some(true), Some(false)],
+                phases: [
+                    Some(Phases {
+                        resolve: Some(Duration::from_micros(1_234)),
+                        connect: Some(Duration::from_micros(23_456)),
+                        tls: None,
+                        response: Some(Duration::from_micros(34_567)),
+                    }),
+                    None,
+                ],
+                certificate_expiry: None,
+                interval: Some(Duration::from_secs(1800)),
+                requests: 123_456,
+                failures: [7; 13],
+            }))
+        })
+        .collect();
+    let rows = (0..torrents as u32)
+        .map(|n| {
+            let mut hash = [0; 20];
+            for (place, byte) in hash.iter_mut().enumerate() {
+                *byte = n.wrapping_mul(2_654_435_761).rotate_left(place as u32) as u8;
+            }
+            let mine: Vec<u32> = (0..TRACKERS_EACH)
+                .map(|k| (n * 7 + k * 61) % TRACKERS)
+                .collect();
+            Arc::new(TorrentRow {
+                torrent: Arc::new(Torrent {
+                    name: format!("collection-name-part-{n:06}.tar").into(),
+                    hashes: Hashes::V1(InfoHash(hash)),
+                    trackers: mine
+                        .iter()
+                        .map(|id| Arc::clone(&urls[*id as usize]))
+                        .collect(),
+                    labels: None,
+                    privacy: Privacy::Public,
+                }),
+                peers: [Some(n % 1000), Some(n % 100)],
+                source_peers: [Some(n % 1000 + n % 100)],
+                trackers_online: Some(2),
+                seeders: Some(n % 500),
+                leechers: Some(n % 300),
+                probe_success: [Some(true)],
+                last_success: [Some(Unix(1_790_000_000 + u64::from(n)))],
+                last_peer_seen: Some(Unix(1_790_000_000)),
+                announces: mine
+                    .iter()
+                    .map(|id| AnnounceRow {
+                        tracker: TrackerId(*id),
+                        success: Some(true),
+                        peers: Some(n % 200),
+                        seeders: Some(n % 500),
+                        leechers: Some(n % 300),
+                        completed: Some(n % 100_000),
+                        failure: None,
+                    })
+                    .collect(),
+            })
+        })
+        .collect();
+    let mut snapshot = Snapshot {
+        torrents: rows,
+        trackers,
+        ..Snapshot::default()
+    };
+    snapshot.config.per_tracker = true;
+    snapshot
+}

@@ -1,0 +1,56 @@
+//! From the snapshot to the exposition: what `/metrics` says, and in which words.
+//!
+//! | Part | What lives there |
+//! |---|---|
+//! | [`catalogue`] | one table of every metric: name, type, labels, help, cardinality |
+//! | [`document`] | the table as METRICS.md |
+//! | [`format`](mod@format) | OpenMetrics 1.0 or text 0.0.4, chosen by the `Accept` header |
+//! | [`process`] | the `process_*` readings |
+//! | `collector` | snapshot → samples, streamed |
+//!
+//! Nothing here waits, and nothing is remembered between two scrapes: what the snapshot does not
+//! hold is not exposed, so a removed torrent leaves no series behind.
+
+pub mod catalogue;
+mod collector;
+pub mod document;
+pub mod format;
+pub mod process;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use catalogue::{CATALOGUE, Metric};
+pub use format::Format;
+pub use process::Process;
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
+
+use crate::snapshot::Snapshot;
+
+/// Writes the whole page into `sink`, piece by piece: nothing is collected in memory first.
+///
+/// # Errors
+/// Only those of `sink`: a writer that fails ends the page early.
+pub fn write(
+    format: Format,
+    snapshot: Arc<Snapshot>,
+    process: Process,
+    sink: &mut impl fmt::Write,
+) -> fmt::Result {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(collector::Page {
+        format,
+        snapshot,
+        process,
+    }));
+    text::encode_registry(sink, &registry)?;
+    match format {
+        Format::OpenMetrics => text::encode_eof(sink),
+        Format::Text => Ok(()),
+    }
+}

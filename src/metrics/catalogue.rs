@@ -1,0 +1,191 @@
+//! Every metric, once: exposition, METRICS.md and the tests of dashboards and rules read this table.
+
+use prometheus_client::metrics::MetricType;
+
+/// Every name of ours begins with this; `process_*` keep their standard names.
+pub const PREFIX: &str = "seedwatch_";
+
+/// One metric family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Full name as Prometheus stores it: counters with their `_total`.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Label names, in the order of the exposition.
+    pub labels: &'static [&'static str],
+    /// The HELP text: no line breaks, no backslashes.
+    pub help: &'static str,
+    /// Most series it can have.
+    pub budget: Budget,
+}
+
+/// The type of a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up, from 0 at the start of the process.
+    Counter,
+    /// Counts in buckets.
+    Histogram,
+}
+
+/// An upper bound of the series of one metric: a sum of these products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Budget {
+    /// Whatever is configured.
+    pub fixed: u32,
+    /// For each torrent.
+    pub torrent: u32,
+    /// For each pair of a torrent and one of its trackers.
+    pub pair: u32,
+    /// For each tracker (scheme, host, port).
+    pub tracker: u32,
+}
+
+impl Metric {
+    /// The name of the family in OpenMetrics: a counter without its `_total`.
+    pub fn family(&self) -> &'static str {
+        match self.kind {
+            Kind::Counter => self.name.strip_suffix("_total").unwrap_or(self.name),
+            Kind::Gauge | Kind::Histogram => self.name,
+        }
+    }
+}
+
+impl Kind {
+    /// As written in a TYPE line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Gauge => "gauge",
+            Kind::Counter => "counter",
+            Kind::Histogram => "histogram",
+        }
+    }
+
+    pub(super) fn encoded(self) -> MetricType {
+        match self {
+            Kind::Gauge => MetricType::Gauge,
+            Kind::Counter => MetricType::Counter,
+            Kind::Histogram => MetricType::Histogram,
+        }
+    }
+}
+
+impl Budget {
+    /// Series of an installation of this size.
+    pub fn series(self, torrents: u64, pairs: u64, trackers: u64) -> u64 {
+        u64::from(self.fixed)
+            + u64::from(self.torrent) * torrents
+            + u64::from(self.pair) * pairs
+            + u64::from(self.tracker) * trackers
+    }
+}
+
+/// Declares each metric as a constant and collects them in [`CATALOGUE`], so that no metric can be
+/// exposed without standing in the table.
+macro_rules! catalogue {
+    ($($constant:ident: $kind:ident $name:expr, [$($label:literal),*],
+       {$($per:ident: $count:expr),*}, $help:expr;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Metric = Metric {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+                budget: Budget { $($per: $count,)* ..NONE },
+            };
+        )*
+        /// Every metric of the exposition, sorted by the family name.
+        pub const CATALOGUE: &[Metric] = &[$($constant),*];
+    };
+}
+
+const NONE: Budget = Budget {
+    fixed: 0,
+    torrent: 0,
+    pair: 0,
+    tracker: 0,
+};
+
+catalogue! {
+    PROCESS_CPU_SECONDS: Counter "process_cpu_seconds_total", [], {fixed: 1},
+        "User and system CPU time spent.";
+    PROCESS_MAX_FDS: Gauge "process_max_fds", [], {fixed: 1},
+        "Largest number of open file descriptors allowed.";
+    PROCESS_OPEN_FDS: Gauge "process_open_fds", [], {fixed: 1},
+        "Open file descriptors.";
+    PROCESS_RESIDENT_MEMORY: Gauge "process_resident_memory_bytes", [], {fixed: 1},
+        "Resident memory.";
+    PROCESS_START_TIME: Gauge "process_start_time_seconds", [], {fixed: 1},
+        "Start of the process, in seconds since 1970.";
+    PROCESS_THREADS: Gauge "process_threads", [], {fixed: 1},
+        "Threads of the process.";
+    PROCESS_VIRTUAL_MEMORY: Gauge "process_virtual_memory_bytes", [], {fixed: 1},
+        "Virtual memory.";
+
+    ANNOUNCE_COMPLETED: Gauge "seedwatch_announce_completed", ["torrent", "tracker"], {pair: 1},
+        "Downloads of the torrent ever finished, as claimed by the tracker, as of the latest round.";
+    ANNOUNCE_LEECHERS: Gauge "seedwatch_announce_leechers", ["torrent", "tracker"], {pair: 1},
+        "Leechers of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
+    ANNOUNCE_PEERS: Gauge "seedwatch_announce_peers", ["torrent", "tracker"], {pair: 1},
+        "Distinct peer addresses the tracker listed for the torrent, as of the latest round. Trackers cap their lists and overlap: use max, not sum.";
+    ANNOUNCE_SEEDERS: Gauge "seedwatch_announce_seeders", ["torrent", "tracker"], {pair: 1},
+        "Seeders of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
+    ANNOUNCE_SUCCESS: Gauge "seedwatch_announce_success", ["torrent", "tracker"], {pair: 1},
+        "Whether the latest answer of the tracker for the torrent was valid (1) or failed or was a refusal (0), as of the latest round.";
+    BUILD_INFO: Gauge "seedwatch_build_info", ["version", "revision"], {fixed: 1},
+        "Constant 1; the labels say what was built.";
+    CONFIG_RELOAD_TIME: Gauge "seedwatch_config_last_reload_success_timestamp_seconds", [], {fixed: 1},
+        "Last time the configuration was loaded successfully, in seconds since 1970.";
+    CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
+        "Whether the last attempt to load the configuration succeeded.";
+    NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
+        "Whether our own network works: 0 when neither trackers nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
+    PEERS_REJECTED: Counter "seedwatch_peers_rejected_total", ["reason"], {fixed: 4},
+        "Peers claimed by a source that do not count: not globally routable (bogon), port 0 (port), ourselves (own), unreadable (malformed).";
+    PROBE_DURATION: Histogram "seedwatch_probe_duration_seconds", ["source"], {fixed: 15},
+        "Duration of probes, from being started to their result, failed ones included.";
+    PROBES_IN_FLIGHT: Gauge "seedwatch_probes_in_flight", ["source"], {fixed: 1},
+        "Probes under way.";
+    SCHEDULER_LAG: Gauge "seedwatch_scheduler_lag_seconds", [], {fixed: 1},
+        "Lateness of the most overdue probe that only our own load holds back; 0 when none is overdue.";
+    SCHEDULER_OVERDUE: Gauge "seedwatch_scheduler_overdue_probes", [], {fixed: 1},
+        "Probes past due that only our own load holds back.";
+    TORRENT_INFO: Gauge "seedwatch_torrent_info", ["torrent", "infohash", "infohash_v2"], {torrent: 1},
+        "Constant 1 for each configured torrent; the labels carry its identity and the labels of the configuration.";
+    TORRENT_LAST_PEER_SEEN: Gauge "seedwatch_torrent_last_peer_seen_timestamp_seconds", ["torrent"], {torrent: 1},
+        "Last time at least one peer of the torrent was seen, in seconds since 1970.";
+    TORRENT_LAST_SUCCESS: Gauge "seedwatch_torrent_last_success_timestamp_seconds", ["torrent", "source"], {torrent: 1},
+        "End of the last probe of the torrent that got a valid answer, even an empty one, in seconds since 1970.";
+    TORRENT_LEECHERS: Gauge "seedwatch_torrent_leechers", ["torrent"], {torrent: 1},
+        "Largest number of leechers that a tracker claims, as of the latest round. A claim, not a count of ours.";
+    TORRENT_PEERS: Gauge "seedwatch_torrent_peers", ["torrent", "family"], {torrent: 2},
+        "Distinct peer addresses (IPv6: /64 networks) over all sources, as of the latest round. Families add up. 0: a valid answer, nobody there. Absent: not known.";
+    TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success", ["torrent", "source"], {torrent: 1},
+        "Whether the latest round of the source got at least one valid answer, even an empty one.";
+    TORRENT_SEEDERS: Gauge "seedwatch_torrent_seeders", ["torrent"], {torrent: 1},
+        "Largest number of seeders that a tracker claims, as of the latest round. A claim, not a count of ours.";
+    TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers", ["torrent", "source"], {torrent: 1},
+        "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";
+    TORRENT_TRACKERS: Gauge "seedwatch_torrent_trackers", ["torrent"], {torrent: 1},
+        "Trackers configured for the torrent.";
+    TORRENT_TRACKERS_ONLINE: Gauge "seedwatch_torrent_trackers_online", ["torrent"], {torrent: 1},
+        "Trackers whose latest answer for the torrent was valid, as of the latest round.";
+    TORRENTS: Gauge "seedwatch_torrents", [], {fixed: 1},
+        "Configured torrents.";
+    TRACKER_ANNOUNCE_INTERVAL: Gauge "seedwatch_tracker_announce_interval_seconds", ["tracker"], {tracker: 1},
+        "Announce interval that the tracker asks for.";
+    TRACKER_DURATION: Gauge "seedwatch_tracker_duration_seconds", ["tracker", "family", "phase"], {tracker: 8},
+        "Where the time of the latest answered probe went. A phase that did not happen is absent; the sum over phases is the whole.";
+    TRACKER_FAILURES: Counter "seedwatch_tracker_failures_total", ["tracker", "reason"], {tracker: 13},
+        "Failed probes by reason.";
+    TRACKER_REQUESTS: Counter "seedwatch_tracker_requests_total", ["tracker"], {tracker: 1},
+        "Requests sent to the tracker, retransmissions included.";
+    TRACKER_CERTIFICATE_EXPIRY: Gauge "seedwatch_tracker_tls_certificate_expiry_timestamp_seconds", ["tracker"], {tracker: 1},
+        "Earliest end of validity in the certificate chain the tracker showed last, in seconds since 1970.";
+    TRACKER_UP: Gauge "seedwatch_tracker_up", ["tracker", "family"], {tracker: 2},
+        "Whether the tracker answered in its protocol over this family, as of the latest probe. A refusal counts as up, a single lost packet not as down. Absent while unknown.";
+}
