@@ -34,6 +34,7 @@
 //! only `app` knows all others. `tests/architecture.rs` holds the rule.
 
 pub mod address;
+pub mod app;
 pub mod bencode;
 pub mod config;
 pub mod metrics;

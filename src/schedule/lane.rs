@@ -389,6 +389,11 @@ impl Lane {
         now.after(Pace::jittered(wait, hash))
     }
 
+    /// The tracker runs on this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.loopback
+    }
+
     /// Nothing but our own load or rate holds its swarms back.
     pub(super) fn is_free(&self, now: Mono) -> bool {
         matches!(self.health, Health::Up | Health::Unknown) && self.hold_until <= now

@@ -1,0 +1,236 @@
+//! The whole daemon without its sockets: plan, state and judgement, with time passed in.
+//!
+//! The shell ([`run`](super::run)) asks what may leave ([`Core::poll`]), hands in what came back
+//! ([`Core::absorb`]) and publishes a picture of it all ([`Core::snapshot`]).
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use tracing::{info, warn};
+
+use super::outage::{Change, Outage, Ruling};
+use crate::config::{Accept, AnnounceMode, Config};
+use crate::observation::{Family, Health, Job, Manner, Observation, TrackerId};
+use crate::roster::Roster;
+use crate::schedule::{Pace, Schedule};
+use crate::snapshot::{ConfigRow, ScheduleRow, Snapshot};
+use crate::swarm::Swarms;
+use crate::time::{Mono, Now};
+use crate::torrent::Host;
+
+/// Tracker hosts that serve as canaries beside the configured ones.
+const TRACKER_CANARIES: usize = 3;
+
+/// Everything that decides; nothing that waits.
+#[derive(Debug)]
+pub struct Core {
+    roster: Roster,
+    schedule: Schedule,
+    swarms: Swarms,
+    outage: Outage,
+    canaries: Vec<(Host, u16)>,
+    /// Loopback says nothing of our network, except in a lab that is nothing but loopback.
+    judge_loopback: bool,
+    config: ConfigRow,
+}
+
+impl Core {
+    /// Takes over a configuration. `port` is the one that we claim to trackers.
+    pub fn new(config: &Config, port: u16, now: Now) -> Self {
+        let mut core = Self {
+            roster: Roster::default(),
+            schedule: Schedule::new(pace(config)),
+            swarms: Swarms::new(config.accept, port, config.probe.stale_after),
+            outage: Outage::new(now.mono),
+            canaries: Vec::new(),
+            judge_loopback: false,
+            config: ConfigRow::default(),
+        };
+        core.reload(config, now);
+        core
+    }
+
+    /// Takes over a new configuration, whole. What did not change keeps its state and its place
+    /// in the plan.
+    pub fn reload(&mut self, config: &Config, now: Now) {
+        let schedule = &self.schedule;
+        let changes = self
+            .roster
+            .update(&config.torrents, |id| schedule.is_busy(id));
+        self.schedule
+            .update(pace(config), &self.roster, &changes, now.mono);
+        let stale_after = config.probe.stale_after;
+        self.swarms
+            .update(config.accept, stale_after, &self.roster, &changes);
+        self.judge_loopback = config.accept == Accept::Any;
+        self.canaries = config.network.canaries.clone();
+        self.canaries.extend(self.most_used_trackers());
+        self.config = ConfigRow {
+            last_reload_successful: true,
+            last_reload_success: now.unix,
+            per_tracker: config.metrics.per_tracker,
+        };
+    }
+
+    /// A reload failed; the configuration stays as it was.
+    pub fn reload_failed(&mut self) {
+        self.config.last_reload_successful = false;
+    }
+
+    /// Our own addresses, as the system lists them.
+    pub fn set_local_addresses(&mut self, addresses: &[IpAddr]) {
+        self.swarms.set_local_addresses(addresses);
+    }
+
+    /// Everything that may leave now.
+    pub fn poll(&mut self, now: Mono, jobs: &mut Vec<Job>) {
+        self.schedule.poll(&self.roster, now, jobs);
+    }
+
+    /// Families whose canaries are to be asked now.
+    pub fn looks_due(&mut self, now: Mono) -> Vec<Family> {
+        self.outage.looks_due(now)
+    }
+
+    /// Hosts that can give a sign of life.
+    pub fn canaries(&self) -> &[(Host, u16)] {
+        &self.canaries
+    }
+
+    /// When there is next something to do.
+    pub fn next_wake(&self) -> Option<Mono> {
+        self.schedule
+            .next_wake()
+            .into_iter()
+            .chain(self.outage.next_wake())
+            .min()
+    }
+
+    /// Takes in what a probe reports.
+    pub fn absorb(&mut self, observation: Observation, now: Now) {
+        self.swarms.count(&observation);
+        let tracker = self.roster.trackers().get(observation.tracker.0 as usize);
+        let loopback = tracker
+            .and_then(Option::as_ref)
+            .is_some_and(|url| url.is_loopback());
+        if loopback && !self.judge_loopback {
+            return self.settle(observation, now);
+        }
+        let family = observation.family;
+        let (ruling, change) = self.outage.rule(observation, now.mono);
+        self.apply(family, change, now);
+        if let Ruling::Stands(observation) = ruling {
+            self.settle(observation, now);
+        }
+    }
+
+    /// Takes in what the canaries said.
+    pub fn looked(&mut self, family: Family, alive: bool, now: Now) {
+        let change = self.outage.looked(family, alive, now.mono);
+        self.apply(family, change, now);
+    }
+
+    fn apply(&mut self, family: Family, change: Change, now: Now) {
+        if let Some(up) = change.turned {
+            let family_label = family.as_label();
+            if up {
+                info!(family = family_label, "own network works");
+            } else {
+                warn!(
+                    family = family_label,
+                    "own network is silent: nothing is held against swarms"
+                );
+            }
+            self.schedule.pause(family, !up, now.mono);
+        }
+        for observation in change.stand {
+            self.settle(observation, now);
+        }
+        for observation in change.void {
+            self.schedule.void(&observation, now.mono);
+        }
+    }
+
+    fn settle(&mut self, observation: Observation, now: Now) {
+        let verdict = self.schedule.finish(&self.roster, &observation, now.mono);
+        if verdict.changed {
+            self.log_health(
+                observation.tracker,
+                observation.family,
+                verdict.health,
+                &observation,
+            );
+        }
+        self.swarms.fold(&self.roster, observation, verdict, now);
+    }
+
+    fn log_health(&self, id: TrackerId, family: Family, health: Health, why: &Observation) {
+        let Some(Some(tracker)) = self.roster.trackers().get(id.0 as usize) else {
+            return;
+        };
+        let family = family.as_label();
+        let reason = why.report.failed().map(|failed| failed.reason.as_label());
+        match health {
+            Health::Up => info!(%tracker, family, "tracker up"),
+            Health::Down => warn!(%tracker, family, reason, "tracker down"),
+            Health::Closed => warn!(%tracker, family, reason, "tracker left alone"),
+            Health::Unknown | Health::Absent => {}
+        }
+    }
+
+    /// An immutable picture of everything.
+    pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        let (overdue, lag) = self.schedule.overdue(now.mono);
+        let in_flight = [self.schedule.in_flight() as u64];
+        Snapshot {
+            taken: now.unix,
+            torrents: self.swarms.torrent_rows(&self.roster, now),
+            trackers: self.swarms.tracker_rows(&self.roster, now),
+            network_up: self.outage.up(),
+            peers_rejected: self.swarms.rejected(),
+            schedule: ScheduleRow {
+                overdue,
+                lag,
+                in_flight,
+            },
+            probe_durations: self.swarms.durations(),
+            config: self.config,
+        }
+    }
+
+    fn most_used_trackers(&self) -> Vec<(Host, u16)> {
+        let mut uses: HashMap<TrackerId, usize> = HashMap::new();
+        let announces = self
+            .roster
+            .torrents()
+            .iter()
+            .flat_map(|entry| entry.announces.iter());
+        for announce in announces.filter_map(|id| self.roster.announce(*id)) {
+            *uses.entry(announce.tracker).or_default() += 1;
+        }
+        let mut uses: Vec<_> = uses.into_iter().collect();
+        uses.sort_unstable_by_key(|(id, uses)| (std::cmp::Reverse(*uses), *id));
+        let trackers = uses.into_iter().filter_map(|(id, _)| {
+            let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
+            (!url.is_overlay()).then(|| (url.host().clone(), url.port()))
+        });
+        trackers.take(TRACKER_CANARIES).collect()
+    }
+}
+
+/// The rules of politeness that a configuration makes.
+fn pace(config: &Config) -> Pace {
+    Pace {
+        interval: config.probe.interval,
+        timeout: config.probe.timeout,
+        max_rate: config.tracker.max_rate,
+        scrape_only: config.tracker.announce == AnnounceMode::Scrape,
+        manner: match config.tracker.announce {
+            AnnounceMode::Brief => Manner::Brief,
+            AnnounceMode::Ghost | AnnounceMode::Scrape => Manner::Ghost,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Is it them or is it us? Judges our own network, family by family. Pure.
+//!
+//! Silence is the one failure that our own outage can explain. So a silent probe stands at once
+//! only if something was heard from outside since it began; otherwise it is held until a canary
+//! has spoken, or has not: then the probe is void and nobody is blamed.
+
+use std::time::Duration;
+
+use crate::observation::{Family, Observation, Report};
+use crate::time::Mono;
+
+/// Without a sign of life for this long, canaries are asked.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// How long the first probes have before canaries are asked.
+const FIRST_LOOK: Duration = Duration::from_secs(3);
+
+/// Time between two looks while a family is down.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// What is known of our own network.
+#[derive(Debug)]
+pub struct Outage {
+    families: [Judge; 2],
+}
+
+#[derive(Debug)]
+struct Judge {
+    up: Option<bool>,
+    last_sign: Option<Mono>,
+    /// Silent probes that wait for the canaries.
+    held: Vec<Observation>,
+    /// The canaries were asked then and have not answered yet.
+    asked_at: Option<Mono>,
+    next_look: Mono,
+}
+
+/// What to do with an observation.
+#[derive(Debug)]
+pub enum Ruling {
+    /// It counts.
+    Stands(Observation),
+    /// It waits for the canaries.
+    Held,
+}
+
+/// What a change of our own network means.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The family works again, or was found to work; `Some(false)`: it does not.
+    pub turned: Option<bool>,
+    /// Observations that count after all.
+    pub stand: Vec<Observation>,
+    /// Observations that our own outage explains.
+    pub void: Vec<Observation>,
+}
+
+impl Outage {
+    /// Nothing known yet.
+    pub fn new(now: Mono) -> Self {
+        let judge = || Judge {
+            up: None,
+            last_sign: None,
+            held: Vec::new(),
+            asked_at: None,
+            next_look: now.after(FIRST_LOOK),
+        };
+        Self {
+            families: [judge(), judge()],
+        }
+    }
+
+    /// Whether each family works, by [`Family::index`].
+    pub fn up(&self) -> [Option<bool>; 2] {
+        [self.families[0].up, self.families[1].up]
+    }
+
+    /// Rules on an observation.
+    pub fn rule(&mut self, observation: Observation, now: Mono) -> (Ruling, Change) {
+        let judge = &mut self.families[observation.family.index()];
+        let silent = match &observation.report {
+            Report::NoAddress { .. } => true,
+            report => report
+                .failed()
+                .is_some_and(|failed| failed.reason.is_silence()),
+        };
+        if !silent {
+            let abstained = observation
+                .report
+                .failed()
+                .is_some_and(|f| f.reason.is_abstention());
+            let change = if abstained {
+                Change::default()
+            } else {
+                judge.sign(now)
+            };
+            return (Ruling::Stands(observation), change);
+        }
+        let took = observation.exchange.duration.as_millis() as u64;
+        let began = Mono(now.0.saturating_sub(took));
+        if judge.last_sign.is_some_and(|sign| sign >= began) {
+            return (Ruling::Stands(observation), Change::default());
+        }
+        judge.held.push(observation);
+        judge.next_look = judge.next_look.min(now);
+        (Ruling::Held, Change::default())
+    }
+
+    /// Families whose canaries are to be asked now.
+    pub fn looks_due(&mut self, now: Mono) -> Vec<Family> {
+        let due = Family::ALL.into_iter().filter(|family| {
+            let judge = &mut self.families[family.index()];
+            let due = judge.asked_at.is_none() && judge.next_look <= now;
+            if due {
+                judge.asked_at = Some(now);
+            }
+            due
+        });
+        due.collect()
+    }
+
+    /// When [`Outage::looks_due`] next has something to say.
+    pub fn next_wake(&self) -> Option<Mono> {
+        let idle = self
+            .families
+            .iter()
+            .filter(|judge| judge.asked_at.is_none());
+        idle.map(|judge| judge.next_look).min()
+    }
+
+    /// The canaries have spoken, or have not.
+    pub fn looked(&mut self, family: Family, alive: bool, now: Mono) -> Change {
+        let judge = &mut self.families[family.index()];
+        let asked_at = judge.asked_at.take().unwrap_or(now);
+        if alive || judge.last_sign.is_some_and(|sign| sign >= asked_at) {
+            return judge.sign(now);
+        }
+        judge.next_look = now.after(LOOK_AGAIN);
+        let turned = (judge.up != Some(false)).then_some(false);
+        judge.up = Some(false);
+        Change {
+            turned,
+            void: std::mem::take(&mut judge.held),
+            ..Change::default()
+        }
+    }
+}
+
+impl Judge {
+    /// Something was heard from outside.
+    fn sign(&mut self, now: Mono) -> Change {
+        self.last_sign = Some(now);
+        self.next_look = now.after(QUIET);
+        let turned = (self.up != Some(true)).then_some(true);
+        self.up = Some(true);
+        Change {
+            turned,
+            stand: std::mem::take(&mut self.held),
+            ..Change::default()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{AnnounceId, Exchange, Failed, Failure, TrackerId};
+
+    fn failed(reason: Failure, seconds: u64) -> Observation {
+        let result = Err(Failed::new(reason, ""));
+        Observation {
+            tracker: TrackerId(0),
+            family: Family::Ipv4,
+            report: Report::Announce {
+                id: AnnounceId(0),
+                result,
+            },
+            exchange: Exchange {
+                duration: Duration::from_secs(seconds),
+                ..Exchange::default()
+            },
+        }
+    }
+
+    fn holds(outage: &mut Outage, observation: Observation, now: Mono) -> bool {
+        matches!(outage.rule(observation, now).0, Ruling::Held)
+    }
+
+    #[test]
+    fn silence_stands_if_anybody_spoke_meanwhile() {
+        let mut outage = Outage::new(Mono(0));
+        let (_, change) = outage.rule(failed(Failure::Refused, 0), Mono(10_000));
+        assert_eq!((change.turned, outage.up()[0]), (Some(true), Some(true)));
+        assert!(!holds(
+            &mut outage,
+            failed(Failure::Timeout, 15),
+            Mono(20_000)
+        ));
+        assert!(holds(
+            &mut outage,
+            failed(Failure::Timeout, 15),
+            Mono(40_000)
+        ));
+    }
+
+    #[test]
+    fn a_live_canary_makes_held_silence_stand() {
+        let mut outage = Outage::new(Mono(0));
+        assert!(holds(&mut outage, failed(Failure::Timeout, 1), Mono(1_000)));
+        assert_eq!(outage.looks_due(Mono(1_000)), [Family::Ipv4]);
+        assert!(outage.looks_due(Mono(1_001)).is_empty(), "asked once");
+        let change = outage.looked(Family::Ipv4, true, Mono(1_500));
+        assert_eq!(
+            (change.stand.len(), change.void.len(), change.turned),
+            (1, 0, Some(true))
+        );
+    }
+
+    #[test]
+    fn dead_canaries_make_it_void() {
+        let mut outage = Outage::new(Mono(0));
+        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(1_000)));
+        outage.looks_due(Mono(1_000));
+        let change = outage.looked(Family::Ipv4, false, Mono(9_000));
+        assert_eq!(
+            (change.stand.len(), change.void.len(), change.turned),
+            (0, 1, Some(false))
+        );
+        assert_eq!(outage.up(), [Some(false), None]);
+        assert!(
+            outage
+                .looks_due(Mono(38_999))
+                .iter()
+                .all(|family| *family == Family::Ipv6)
+        );
+        assert_eq!(outage.looks_due(Mono(39_000)), [Family::Ipv4]);
+    }
+
+    #[test]
+    fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
+        let mut outage = Outage::new(Mono(0));
+        outage.looks_due(Mono(5_000));
+        outage.rule(failed(Failure::Rejected, 0), Mono(6_000));
+        assert_eq!(outage.looked(Family::Ipv4, false, Mono(9_000)).turned, None);
+        assert_eq!(outage.up()[0], Some(true));
+    }
+
+    #[test]
+    fn canaries_are_asked_after_a_quiet_minute_only() {
+        let mut outage = Outage::new(Mono(0));
+        outage.rule(failed(Failure::Rejected, 0), Mono(1_000));
+        outage.families[1].next_look = Mono(u64::MAX);
+        assert_eq!(outage.next_wake(), Some(Mono(61_000)));
+        assert!(outage.looks_due(Mono(60_999)).is_empty());
+        assert_eq!(outage.looks_due(Mono(61_000)), [Family::Ipv4]);
+    }
+}
