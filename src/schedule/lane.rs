@@ -20,8 +20,8 @@ const UDP_WINDOW: u32 = 65_536;
 /// Probes under way at an HTTP tracker that answers.
 const HTTP_WINDOW: u32 = 64;
 
-/// Longest that a scrape waits for company.
-const SCRAPE_WAIT: Duration = Duration::from_secs(5);
+/// The first scrape waits this long for company, so that all counts show soon after the start.
+const FIRST_SCRAPE_WAIT: Duration = Duration::from_secs(5);
 
 /// A tracker that does not answer scrapes is not asked again for this long.
 const NO_SCRAPE_FOR: Duration = Duration::from_secs(24 * 3600);
@@ -107,8 +107,10 @@ pub(super) struct Lane {
 #[derive(Debug, Default)]
 struct Scrape {
     pending: Vec<AnnounceId>,
-    /// When the first of them came.
-    since: Mono,
+    /// When they leave, full batch or not.
+    at: Mono,
+    /// One has left.
+    begun: bool,
     /// The tracker does not answer scrapes: gather nothing before.
     not_before: Mono,
     /// It answers one hash a scrape.
@@ -160,11 +162,7 @@ impl Lane {
         }
         let scrape = (!self.scrape.pending.is_empty()).then(|| {
             let full = self.scrape.pending.len() >= Ask::MAX_SCRAPE;
-            if full {
-                now
-            } else {
-                self.scrape.since.after(SCRAPE_WAIT)
-            }
+            if full { now } else { self.scrape.at }
         });
         let announce = self.queue.peek().map(|Reverse((due, _))| {
             // A troubled tracker is asked when its back-off is over, by whatever swarm is next.
@@ -217,6 +215,7 @@ impl Lane {
         pace: &Pace,
     ) -> Option<(Arc<TrackerUrl>, Ask)> {
         if self.is_scrape_due(now) {
+            self.scrape.begun = true;
             let batch = std::mem::take(&mut self.scrape.pending);
             return scrape_of(batch, roster);
         }
@@ -245,7 +244,7 @@ impl Lane {
             }
             return scrape_of(batch, roster);
         }
-        self.gather_scrape(id, &url, roster, now);
+        self.gather_scrape(id, &url, roster, now, pace);
         Some((
             url,
             Ask::Announce {
@@ -266,10 +265,17 @@ impl Lane {
 
     fn is_scrape_due(&self, now: Mono) -> bool {
         let pending = self.scrape.pending.len();
-        pending >= Ask::MAX_SCRAPE || (pending > 0 && self.scrape.since.after(SCRAPE_WAIT) <= now)
+        pending >= Ask::MAX_SCRAPE || (pending > 0 && self.scrape.at <= now)
     }
 
-    fn gather_scrape(&mut self, id: AnnounceId, url: &Arc<TrackerUrl>, roster: &Roster, now: Mono) {
+    fn gather_scrape(
+        &mut self,
+        id: AnnounceId,
+        url: &Arc<TrackerUrl>,
+        roster: &Roster,
+        now: Mono,
+        pace: &Pace,
+    ) {
         if !self.is_proven() || now < self.scrape.not_before {
             return;
         }
@@ -281,7 +287,12 @@ impl Lane {
         match first {
             None => {
                 self.scrape.pending.clear();
-                self.scrape.since = now;
+                let wait = if self.scrape.begun {
+                    pace.scrape_wait()
+                } else {
+                    FIRST_SCRAPE_WAIT
+                };
+                self.scrape.at = now.after(wait.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
             Some(first) if !Arc::ptr_eq(&first.url, url) => return,

@@ -65,6 +65,12 @@ impl Pace {
         CONFIRM_AFTER.min(self.interval)
     }
 
+    /// How long a scrape waits for company: a sixth of the round, so that swarms which are spread
+    /// over it still share requests.
+    pub(super) fn scrape_wait(&self) -> Duration {
+        self.interval / 6
+    }
+
     /// Wait after `failures` failed rounds of a tracker that is down (at least 2).
     pub(super) fn back_off(&self, failures: u32, loopback: bool) -> Duration {
         let period = self.period(None, loopback);
