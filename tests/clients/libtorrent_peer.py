@@ -1,0 +1,46 @@
+"""Joins a swarm with a real libtorrent session.
+
+Usage: libtorrent_peer.py seed|leech ADDRESS TORRENT FOLDER TRACKER...
+A seeder finds the data in FOLDER; a leecher fetches none. "ready" is printed when every tracker has
+answered. One session a process: libtorrent shares connection ids between sessions, and opentracker
+binds them to the address.
+"""
+
+import sys
+import time
+
+import libtorrent as lt
+
+role, address, torrent, folder, *trackers = sys.argv[1:]
+session = lt.session({
+    "listen_interfaces": f"{address}:51413",
+    "alert_mask": lt.alert.category_t.tracker_notification | lt.alert.category_t.error_notification,
+    "announce_to_all_tiers": True,
+    "announce_to_all_trackers": True,
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_natpmp": False,
+    "enable_upnp": False,
+})
+parameters = lt.add_torrent_params()
+parameters.ti = lt.torrent_info(torrent)
+parameters.trackers = trackers
+if role == "seed":
+    parameters.save_path = folder
+    parameters.flags = lt.torrent_flags.seed_mode
+else:
+    parameters.save_path = "/nonexistent"
+    parameters.flags = lt.torrent_flags.upload_mode
+session.add_torrent(parameters)
+
+silent = set(trackers)
+while True:
+    for alert in session.pop_alerts():
+        if isinstance(alert, lt.tracker_reply_alert):
+            if alert.url in silent:
+                silent.remove(alert.url)
+                if not silent:
+                    print("ready", flush=True)
+        else:
+            print(alert.message(), file=sys.stderr, flush=True)
+    time.sleep(0.05)

@@ -1,0 +1,17 @@
+//! The rig: real trackers, real clients, real Prometheus, scripted liars, and the real daemon.
+
+pub(crate) mod address;
+pub(crate) mod clients;
+pub(crate) mod exposition;
+pub(crate) mod http;
+pub(crate) mod netns;
+pub(crate) mod process;
+pub(crate) mod prometheus;
+pub(crate) mod scripted;
+pub(crate) mod swarm;
+pub(crate) mod tools;
+pub(crate) mod trackers;
+pub(crate) mod wait;
+pub(crate) mod wire;
+
+mod selftest;

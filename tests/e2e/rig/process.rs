@@ -1,0 +1,122 @@
+//! Child processes that never outlive their test.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::wait;
+
+/// How long a server may take to start or to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running program whose output is kept. It is killed when dropped, and by the kernel when the
+/// thread that started it ends.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Process {
+    /// Starts a program with its arguments.
+    pub(crate) fn start<S: AsRef<OsStr>>(name: &str, command: &[S]) -> Self {
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--"])
+            .args(command)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let log = Arc::new(Mutex::new(Vec::new()));
+        keep(child.stdout.take().unwrap(), Arc::clone(&log));
+        keep(child.stderr.take().unwrap(), Arc::clone(&log));
+        Self {
+            name: name.to_owned(),
+            child,
+            log,
+        }
+    }
+
+    /// Everything printed so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// Waits for a line that contains `needle` and returns it.
+    pub(crate) fn wait_for_line(&mut self, needle: &str) -> String {
+        let log = Arc::clone(&self.log);
+        self.wait_until_ready(needle, || {
+            log.lock()
+                .unwrap()
+                .iter()
+                .find(|line| line.contains(needle))
+                .cloned()
+        })
+    }
+
+    /// Waits until `ready` gives something; panics with the log if the program ends before.
+    pub(crate) fn wait_until_ready<T>(
+        &mut self,
+        what: &str,
+        mut ready: impl FnMut() -> Option<T>,
+    ) -> T {
+        wait::until(&format!("{}: {what}", self.name), PATIENCE, || {
+            let answer = ready();
+            if answer.is_none()
+                && let Some(status) = self.child.try_wait().unwrap()
+            {
+                panic!("{} ended with {status}:\n{}", self.name, self.log());
+            }
+            answer
+        })
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        wait::until(&format!("{} ends", self.name), PATIENCE, || {
+            self.child.try_wait().unwrap()
+        })
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself: then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let tail = &lines[lines.len().saturating_sub(40)..];
+            eprintln!("--- {} said ---\n{}", self.name, tail.join("\n"));
+        }
+    }
+}
+
+fn keep(output: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).split(b'\n') {
+            let Ok(line) = line else { return };
+            log.lock()
+                .unwrap()
+                .push(String::from_utf8_lossy(&line).into_owned());
+        }
+    });
+}

@@ -1,0 +1,199 @@
+//! An HTTP or HTTPS tracker that follows a script.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use super::Truth;
+use crate::rig::address;
+use crate::rig::wire::Endpoint;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    /// Path and query.
+    pub(crate) target: String,
+    /// Request line and headers.
+    pub(crate) head: String,
+}
+
+impl Request {
+    /// A query parameter, still percent-encoded.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find_map(|(key, value)| (key == name).then_some(value))
+    }
+}
+
+/// What goes back, byte for byte.
+#[derive(Debug, Clone)]
+pub(crate) struct Reply {
+    pub(crate) raw: Vec<u8>,
+    /// Whether the connection stays open for the next request.
+    pub(crate) keep_alive: bool,
+    /// How long the answer waits.
+    pub(crate) after: Duration,
+}
+
+impl Reply {
+    /// These bytes and the end of the connection.
+    pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            raw: bytes.into(),
+            keep_alive: false,
+            after: Duration::ZERO,
+        }
+    }
+}
+
+/// Status 200 with this body, on a connection that stays open.
+pub(crate) fn ok(body: impl AsRef<[u8]>) -> Reply {
+    let body = body.as_ref();
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
+    Reply {
+        keep_alive: true,
+        ..Reply::raw([head.as_bytes(), body].concat())
+    }
+}
+
+/// What an honest tracker says of a swarm.
+pub(crate) fn body(truth: &Truth) -> Vec<u8> {
+    let mut text = format!(
+        "d8:completei{}e10:incompletei{}e8:intervali{}e",
+        truth.seeders, truth.leechers, truth.interval
+    )
+    .into_bytes();
+    for (key, v6) in [("5:peers", false), ("6:peers6", true)] {
+        let list = truth.compact(v6);
+        text.extend(format!("{key}{}:", list.len()).as_bytes());
+        text.extend(list);
+    }
+    text.push(b'e');
+    text
+}
+
+type Script = dyn Fn(&Request) -> Reply + Send + Sync;
+
+/// A tracker on an address of its own; it stops when dropped.
+pub(crate) struct HttpTracker {
+    address: SocketAddr,
+    heard: Arc<Mutex<Vec<Request>>>,
+    connections: Arc<Mutex<usize>>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HttpTracker {
+    /// Answers each request with what the script returns.
+    pub(crate) fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
+        Self::serve(None, Arc::new(script))
+    }
+
+    /// The same over TLS.
+    pub(crate) fn start_tls(
+        config: ServerConfig,
+        script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        Self::serve(Some(Arc::new(config)), Arc::new(script))
+    }
+
+    fn serve(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Self {
+        let listener = TcpListener::bind((address::host(), 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let connections = Arc::new(Mutex::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let thread = std::thread::spawn({
+            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let connections = Arc::clone(&connections);
+            move || {
+                for stream in listener.incoming() {
+                    if stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let Ok(stream) = stream else { continue };
+                    *connections.lock().unwrap() += 1;
+                    let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
+                    let tls = tls.clone();
+                    std::thread::spawn(move || match tls {
+                        None => talk(stream, &*script, &heard),
+                        Some(config) => {
+                            let connection = ServerConnection::new(config).unwrap();
+                            talk(StreamOwned::new(connection, stream), &*script, &heard);
+                        }
+                    });
+                }
+            }
+        });
+        Self {
+            address,
+            heard,
+            connections,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    /// How to reach it, over plain HTTP.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint::Http(self.address)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Every request so far.
+    pub(crate) fn heard(&self) -> Vec<Request> {
+        self.heard.lock().unwrap().clone()
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        *self.connections.lock().unwrap()
+    }
+}
+
+impl Drop for HttpTracker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        // Wakes the listener.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Serves one connection; a client that goes away ends it.
+fn talk(mut stream: impl Read + Write, script: &Script, heard: &Mutex<Vec<Request>>) {
+    let mut raw = Vec::new();
+    let mut byte = [0];
+    while let Ok(1) = stream.read(&mut byte) {
+        raw.push(byte[0]);
+        if !raw.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        let head = String::from_utf8_lossy(&raw).into_owned();
+        let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        let request = Request { target, head };
+        heard.lock().unwrap().push(request.clone());
+        let reply = script(&request);
+        std::thread::sleep(reply.after);
+        let last = !reply.keep_alive || request.head.to_lowercase().contains("connection: close");
+        let sent = stream.write_all(&reply.raw).and_then(|()| stream.flush());
+        if sent.is_err() || last {
+            return;
+        }
+        raw.clear();
+    }
+}

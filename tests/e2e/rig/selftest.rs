@@ -1,0 +1,176 @@
+//! The rig itself, proven without the daemon.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use super::clients::{Libtorrent, Torrent, Transmission};
+use super::exposition::Exposition;
+use super::prometheus::{Prometheus, promtool_check};
+use super::scripted::{self, HttpTracker, Reply, Truth, UdpTracker};
+use super::swarm::{Swarm, fresh_hash};
+use super::trackers::{Aquatic, Npm, Opentracker};
+use super::wire::{self, Counts, Endpoint};
+use super::{address, netns, wait};
+
+fn holds_exactly_what_was_planted(tracker: Endpoint, swarm: &Swarm) {
+    swarm.join(tracker);
+    assert_eq!(wire::members(tracker, &swarm.hash), swarm.endpoints());
+    let counts = wire::scrape(tracker, &swarm.hash);
+    let planted = (swarm.seeders.len(), swarm.leechers.len());
+    assert_eq!(
+        (counts.seeders as usize, counts.leechers as usize),
+        planted,
+        "the observer left no trace"
+    );
+    swarm.leave(tracker);
+    assert_eq!(wire::members(tracker, &swarm.hash).len(), 0);
+}
+
+#[test]
+fn opentracker_holds_what_was_planted() {
+    let hash = fresh_hash();
+    let tracker = Opentracker::start(&[hash]);
+    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(hash, 0, 3, 4));
+    holds_exactly_what_was_planted(tracker.http(), &Swarm::of(hash, 10, 60, 61));
+}
+
+#[test]
+fn npm_holds_what_was_planted() {
+    let tracker = Npm::start();
+    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 3, 4));
+    holds_exactly_what_was_planted(tracker.http(), &Swarm::of(fresh_hash(), 10, 30, 31));
+}
+
+#[test]
+fn aquatic_holds_what_was_planted() {
+    let tracker = Aquatic::start();
+    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 60, 61));
+}
+
+#[test]
+fn downloads_are_counted() {
+    let hash = fresh_hash();
+    let tracker = Opentracker::start(&[hash]);
+    let mut swarm = Swarm::of(hash, 0, 1, 2);
+    swarm.join(tracker.udp());
+    swarm.complete_one(tracker.udp());
+    let expected = Counts {
+        seeders: 2,
+        leechers: 1,
+        completed: 1,
+    };
+    assert_eq!(wire::scrape(tracker.udp(), &hash), expected);
+    assert_eq!(wire::scrape(tracker.http(), &hash), expected);
+}
+
+#[test]
+fn ipv6_peers_are_planted_one_a_net() {
+    if netns::outside("rig::selftest::ipv6_peers_are_planted_one_a_net") {
+        return;
+    }
+    let tracker = Aquatic::start_on("::1".parse().unwrap());
+    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 40, 41));
+}
+
+#[test]
+fn lost_packets_are_lost() {
+    if netns::outside("rig::selftest::lost_packets_are_lost") {
+        return;
+    }
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    receiver.set_nonblocking(true).unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = receiver.local_addr().unwrap();
+    let arriving = || {
+        let mut count = 0;
+        for _ in 0..400 {
+            sender.send_to(b"x", address).unwrap();
+            count += usize::from(receiver.recv(&mut [0; 4]).is_ok());
+        }
+        count
+    };
+    assert_eq!(arriving(), 400);
+    netns::cut();
+    assert_eq!(arriving(), 0);
+    netns::mend();
+    netns::lose_udp(50);
+    let count = arriving();
+    // Eight standard deviations to each side.
+    assert!((120..=280).contains(&count), "{count} of 400");
+}
+
+#[test]
+fn real_clients_join() {
+    let torrent = Torrent::make("real-clients");
+    let tracker = Opentracker::start(&[torrent.hash]);
+    torrent.announce_at(&[tracker.udp()]);
+    let seeders: Vec<IpAddr> = (100..103).map(address::peer).collect();
+    let leechers: Vec<IpAddr> = (103..107).map(address::peer).collect();
+    let _libtorrent = Libtorrent::join_all(&torrent, &[tracker.udp()], &seeders, &leechers);
+    let transmission = address::peer(107);
+    let _transmission = Transmission::seed(&torrent, transmission);
+    wait::until("all eight are counted", Duration::from_secs(30), || {
+        let counts = wire::scrape(tracker.udp(), &torrent.hash);
+        ((counts.seeders, counts.leechers) == (4, 4)).then_some(())
+    });
+    let members: BTreeSet<IpAddr> = wire::members(tracker.udp(), &torrent.hash)
+        .iter()
+        .map(|peer| peer.ip())
+        .collect();
+    let expected = [&seeders[..], &leechers[..], &[transmission]].concat();
+    assert_eq!(members, expected.into_iter().collect());
+}
+
+fn three_peers() -> Truth {
+    Truth::of((0..3).map(|number| SocketAddr::new(address::peer(number), 6881)))
+}
+
+#[test]
+fn scripted_trackers_can_be_honest() {
+    let truth = three_peers();
+    let expected: BTreeSet<SocketAddr> = truth.peers.iter().copied().collect();
+    let said = truth.clone();
+    let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let hash = fresh_hash();
+    assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
+    assert_eq!(wire::scrape(tracker.endpoint(), &hash).leechers, 3);
+    assert!(matches!(
+        tracker.heard()[1].ask,
+        scripted::Ask::Announce { hash: heard, event: 2, left: 1 } if heard == hash
+    ));
+
+    let tracker = HttpTracker::start(move |_| scripted::ok(scripted::body(&truth)));
+    assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
+    let requests = tracker.heard();
+    assert_eq!(
+        requests[0].parameter("info_hash"),
+        Some(&*wire::percent(&hash))
+    );
+    assert_eq!(requests[0].parameter("event"), Some("started"));
+    assert_eq!(tracker.connections(), 2);
+}
+
+#[test]
+fn expositions_are_read() {
+    let page = Exposition::parse("# HELP a b\na{x=\"1\\\"\\n\",y=\"}\"} 2\na{x=\"2\"} 3e-1\nb 4\n");
+    assert_eq!(page.get("b"), Some(4.0));
+    assert_eq!(page.get(r#"a{y="}"}"#), Some(2.0));
+    assert_eq!(page.get(r#"a{x="2"}"#), Some(0.3));
+    assert_eq!(page.get(r#"a{x="3"}"#), None);
+    assert_eq!(page.select("a").count(), 2);
+    assert_eq!(page.names().collect::<Vec<_>>(), ["a", "b"]);
+}
+
+#[test]
+fn prometheus_scrapes_and_answers() {
+    let page = "# HELP rig_up Whether the rig is up.\n# TYPE rig_up gauge\nrig_up 1\n";
+    assert_eq!(promtool_check(page), Ok(()));
+    assert!(promtool_check("rig_up{ 1\n").is_err());
+    let target = HttpTracker::start(move |_| {
+        let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\n\r\n";
+        Reply::raw([head, page].concat())
+    });
+    let prometheus = Prometheus::scraping(target.address());
+    prometheus.wait_for("sum(rig_up) + sum(up)", 2.0);
+}
