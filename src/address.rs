@@ -64,8 +64,15 @@ pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
             (c >> 8) as u8,
             c as u8,
         )),
-        // Global unicast is all that is assigned; NAT64 (RFC 6052) leads out of it.
-        [0x2000..=0x3fff, ..] | [0x64, 0xff9b, 0, 0, 0, 0, ..] => true,
+        // NAT64 (RFC 6052) likewise.
+        [0x64, 0xff9b, 0, 0, 0, 0, g, h] => is_global_v4(Ipv4Addr::new(
+            (g >> 8) as u8,
+            g as u8,
+            (h >> 8) as u8,
+            h as u8,
+        )),
+        // Global unicast is all that is assigned.
+        [0x2000..=0x3fff, ..] => true,
         _ => false,
     }
 }
@@ -106,6 +113,7 @@ mod tests {
             "2001:db8::1",
             "2001:0:1::1",
             "2002:a00:1::1",
+            "64:ff9b::a00:1",
             "100::1",
             "3fff:1::1",
             "200::1",

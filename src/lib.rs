@@ -39,6 +39,7 @@ pub mod bencode;
 pub mod config;
 pub mod metrics;
 pub mod observation;
+pub mod probe;
 pub mod roster;
 pub mod schedule;
 pub mod snapshot;

@@ -1,0 +1,219 @@
+//! From the host of a tracker to addresses that we can and may contact.
+//!
+//! - Families stay apart: a caller takes the list of the family it probes.
+//! - Names the public DNS serves never lead into private space: a tracker list from the web must
+//!   not make us knock on the router (server-side request forgery). What the user's own files and
+//!   own name spaces say (`/etc/hosts`, `localhost`, single labels, `.lan`, literal addresses) is
+//!   the user's choice.
+//! - The operator's wish in DNS (BEP 34) is obeyed.
+//! - One lookup per host at a time, however many torrents wait for it, and its answer is kept.
+
+mod cache;
+mod lookup;
+mod preference;
+mod route;
+mod upstream;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Semaphore, watch};
+
+use crate::observation::{Failed, Failure, Family};
+use crate::torrent::{Host, TrackerUrl};
+use cache::{Cache, Found};
+use lookup::Answer;
+use upstream::Upstream;
+
+/// Hosts remembered; beyond it the entry that would expire first goes.
+pub const MAX_HOSTS: usize = 8192;
+/// Lookups under way at once; each is up to three questions (A, AAAA, TXT).
+pub const MAX_LOOKUPS: usize = 64;
+/// Longest time one lookup may take, retries included.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time the answer to the TXT question (BEP 34) may come after the addresses.
+pub const TXT_GRACE: Duration = Duration::from_millis(750);
+/// Shortest and longest time an answer is kept, whatever its TTL says.
+pub const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
+/// Time a failure is kept.
+pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
+/// Addresses kept of one host and family.
+pub const MAX_ADDRESSES: usize = 16;
+/// Age at which the routes of a kept answer are looked at again.
+pub const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
+
+/// Addresses of a host that a packet could be sent to now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Resolved {
+    /// IPv4 addresses in the order of the answer.
+    pub v4: Vec<Ipv4Addr>,
+    /// IPv6 addresses in the order of the answer.
+    pub v6: Vec<Ipv6Addr>,
+    /// What the lookup took; `None` from the cache.
+    pub took: Option<Duration>,
+}
+
+impl Resolved {
+    /// The addresses of one family.
+    pub fn of(&self, family: Family) -> Vec<IpAddr> {
+        match family {
+            Family::Ipv4 => self.v4.iter().copied().map(IpAddr::V4).collect(),
+            Family::Ipv6 => self.v6.iter().copied().map(IpAddr::V6).collect(),
+        }
+    }
+}
+
+/// Where a [`Resolver`] asks instead of the system's configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Fixed {
+    /// Name servers, asked over UDP and TCP.
+    pub name_servers: Vec<SocketAddr>,
+    /// In the syntax of `/etc/hosts`.
+    pub hosts: String,
+    /// Addresses taken for routable; the kernel is asked about the others.
+    pub routable: Vec<IpAddr>,
+}
+
+/// Resolves hosts of trackers. Cheap to clone; clones share cache and limits.
+#[derive(Clone)]
+pub struct Resolver {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    upstream: Upstream,
+    cache: Cache,
+    lookups: Semaphore,
+    routable: Vec<IpAddr>,
+}
+
+impl Resolver {
+    /// A resolver with the system's configuration (`/etc/resolv.conf`, `/etc/hosts`), read again
+    /// when the files change. Without a usable `/etc/resolv.conf` it asks 127.0.0.1, as libc does.
+    pub fn system() -> Self {
+        Self::with(Upstream::system(), Vec::new())
+    }
+
+    /// A resolver that asks where it is told to.
+    pub fn fixed(settings: Fixed) -> Self {
+        Self::with(
+            Upstream::fixed(&settings.name_servers, &settings.hosts),
+            settings.routable,
+        )
+    }
+
+    fn with(upstream: Upstream, routable: Vec<IpAddr>) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                upstream,
+                cache: Cache::new(MAX_HOSTS),
+                lookups: Semaphore::new(MAX_LOOKUPS),
+                routable,
+            }),
+        }
+    }
+
+    /// Where the tracker is, if it may be contacted.
+    ///
+    /// Both lists may be empty: then the host exists, and this machine has no route to it.
+    ///
+    /// # Errors
+    /// [`Failure::Dns`]: the name does not resolve, or a public name leads into private space.
+    /// [`Failure::Denied`]: the operator does not want this protocol and port used (BEP 34).
+    /// [`Failure::Unsupported`]: an overlay network (its names never go to the public DNS).
+    /// [`Failure::Unreachable`]: this machine has no route to the internet at all.
+    pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, Failed> {
+        if url.is_overlay() {
+            return Err(Failed::new(
+                Failure::Unsupported,
+                "overlay networks are not reached",
+            ));
+        }
+        let (found, took) = self.find(url.host()).await?;
+        found.answer.statement.check(url)?;
+        self.finish(&found, took)
+    }
+
+    /// Where a host is that is no tracker: as [`Resolver::resolve`], without BEP 34.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`], never [`Failure::Denied`].
+    pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, Failed> {
+        let (found, took) = self.find(host).await?;
+        self.finish(&found, took)
+    }
+
+    fn finish(&self, found: &Found, took: Option<Duration>) -> Result<Resolved, Failed> {
+        let known = found.answer.addresses.as_ref().map_err(Clone::clone)?;
+        if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {
+            return Err(Failed::new(
+                Failure::Unreachable,
+                "this machine has no route to the internet",
+            ));
+        }
+        let mut resolved = Resolved {
+            took,
+            ..Resolved::default()
+        };
+        for ip in found.routed.iter() {
+            match ip {
+                IpAddr::V4(ip) => resolved.v4.push(*ip),
+                IpAddr::V6(ip) => resolved.v6.push(*ip),
+            }
+        }
+        Ok(resolved)
+    }
+
+    /// The answer for a host: kept, under way, or looked up now.
+    async fn find(&self, host: &Host) -> Result<(Found, Option<Duration>), Failed> {
+        let has_route = |ip: &IpAddr| self.inner.routable.contains(ip) || route::exists(*ip);
+        let mut wait = match self.inner.cache.get(host, Instant::now(), has_route) {
+            cache::Hit::Found(found) => return Ok((found, None)),
+            cache::Hit::Wait(wait) => wait,
+            cache::Hit::Miss(sender) => {
+                let wait = sender.subscribe();
+                let literal = match host {
+                    Host::Ip(ip) => Some(Answer::literal(*ip)),
+                    Host::Name(name) => lookup::localhost(name),
+                };
+                match literal {
+                    Some(answer) => {
+                        let answer = Arc::new(answer);
+                        self.inner.cache.put(host, answer.clone(), Instant::now());
+                        // No one else can wait: the entry was made in this very call.
+                        let _ = sender.send(Some(answer));
+                    }
+                    None => {
+                        tokio::spawn(look_up(self.inner.clone(), host.clone(), sender));
+                    }
+                }
+                wait
+            }
+        };
+        let answer = match wait.wait_for(Option::is_some).await {
+            Ok(answer) => answer.clone(),
+            Err(_) => None,
+        };
+        let answer = answer.ok_or_else(|| Failed::new(Failure::Dns, "the lookup was given up"))?;
+        let took = answer.took;
+        Ok((Found::new(answer, has_route), took))
+    }
+}
+
+/// One lookup in the background: it outlives the caller that began it, since others wait too.
+async fn look_up(inner: Arc<Inner>, host: Host, sender: watch::Sender<Option<Arc<Answer>>>) {
+    let Host::Name(name) = &host else { return };
+    let Ok(_permit) = inner.lookups.acquire().await else {
+        return;
+    };
+    if inner.cache.abandon_if_unwanted(&host, &sender) {
+        return;
+    }
+    let answer = Arc::new(lookup::run(&inner.upstream.get(), name).await);
+    inner.cache.put(&host, answer.clone(), Instant::now());
+    let _ = sender.send(Some(answer));
+}
+
+#[cfg(test)]
+mod tests;
