@@ -46,3 +46,4 @@ pub mod snapshot;
 pub mod swarm;
 pub mod time;
 pub mod torrent;
+pub mod web;

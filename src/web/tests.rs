@@ -1,0 +1,277 @@
+mod client;
+mod load;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use self::client::{Server, ask, send};
+use super::{ReloadResult, State, bind};
+use crate::metrics::tests::sample;
+use crate::snapshot::Snapshot;
+
+/// Longest wait for something that must happen: reached only when a test fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn state(snapshot: Snapshot, max_requests: usize) -> (Arc<State>, mpsc::Receiver<ReloadResult>) {
+    let (reload, reloads) = mpsc::channel(1);
+    let snapshot = Arc::new(ArcSwap::from_pointee(snapshot));
+    let state = State::new(snapshot, reload, "/metrics".to_owned(), max_requests);
+    (Arc::new(state), reloads)
+}
+
+fn serve(snapshot: Snapshot) -> Server {
+    Server::start(state(snapshot, 40).0)
+}
+
+#[tokio::test]
+async fn every_endpoint_knows_its_methods() {
+    let server = serve(sample::snapshot());
+    let config = Arc::new("torrents: []\n".to_owned());
+    server.state.effective_config.store(config);
+    for (request, status, allow) in [
+        ("GET /metrics", 200, None),
+        ("HEAD /metrics", 200, None),
+        ("POST /metrics", 405, Some("GET, HEAD")),
+        ("DELETE /metrics", 405, Some("GET, HEAD")),
+        ("GET /metrics?name[]=x", 200, None),
+        ("GET /-/healthy", 200, None),
+        ("HEAD /-/healthy", 200, None),
+        ("PUT /-/healthy", 405, Some("GET, HEAD")),
+        ("GET /-/ready", 503, None),
+        ("GET /-/reload", 405, Some("POST")),
+        ("HEAD /-/reload", 405, Some("POST")),
+        ("GET /config", 200, None),
+        ("OPTIONS /config", 405, Some("GET, HEAD")),
+        ("GET /api/v1/torrents", 200, None),
+        ("PATCH /api/v1/torrents", 405, Some("GET, HEAD")),
+        ("GET /api/v1/torrents/empty", 200, None),
+        ("GET /api/v1/torrents/nobody", 404, None),
+        ("POST /api/v1/torrents/nobody", 405, Some("GET, HEAD")),
+        ("GET /api/v1/torrents/..%2f..%2fconfig", 404, None),
+        ("GET /api/v1/torrents/../../config", 404, None),
+        ("GET /api/v1/torrents/%00", 404, None),
+        ("GET /api/v1/torrents/%ff", 404, None),
+        ("GET /metrics/", 404, None),
+        ("GET //metrics", 404, None),
+        ("GET /", 404, None),
+        ("GET /../../etc/passwd", 404, None),
+    ] {
+        let answer = ask(&server, request, "").await;
+        assert_eq!(answer.status, status, "{request}");
+        let allowed = answer.headers.get(ALLOW).map(|a| a.to_str().unwrap());
+        assert_eq!(allowed, allow, "{request}");
+        assert_eq!(
+            answer.body.is_empty(),
+            request.starts_with("HEAD"),
+            "{request}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn metrics_come_in_the_format_asked_for() {
+    let server = serve(sample::snapshot());
+    let text = ask(&server, "GET /metrics", "").await;
+    assert_eq!(
+        text.headers[CONTENT_TYPE],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    assert_eq!(text.headers[VARY], "Accept, Accept-Encoding");
+    assert!(text.text().ends_with("family=\"ipv6\"} 0\n"));
+
+    let accept = "Accept: application/openmetrics-text;version=1.0.0\r\nAccept: */*;q=0.1\r\n";
+    let open = ask(&server, "GET /metrics", accept).await;
+    assert_eq!(
+        open.headers[CONTENT_TYPE],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
+    assert!(open.text().ends_with("\n# EOF\n"));
+
+    let head = ask(&server, "HEAD /metrics", accept).await;
+    assert_eq!(head.headers[CONTENT_TYPE], open.headers[CONTENT_TYPE]);
+}
+
+#[tokio::test]
+async fn gzip_unpacks_to_the_same_page() {
+    let server = serve(load::snapshot(2_000));
+    let families = |page: &str| {
+        // The readings of the process differ from scrape to scrape.
+        let at = page.find("# HELP seedwatch_").unwrap();
+        page[at..].to_owned()
+    };
+    let plain = ask(&server, "GET /metrics", "").await;
+    assert!(!plain.headers.contains_key(CONTENT_ENCODING));
+    let packed = ask(&server, "GET /metrics", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(packed.headers[CONTENT_ENCODING], "gzip");
+    assert!(packed.body.len() * 2 < plain.body.len());
+    assert!(families(&packed.unpacked()) == families(plain.text()));
+    assert!(plain.body.len() > 1_000_000);
+}
+
+#[tokio::test]
+async fn readiness_follows_the_daemon() {
+    let server = serve(sample::snapshot());
+    assert_eq!(ask(&server, "GET /-/ready", "").await.status, 503);
+    server.state.set_ready(true);
+    assert_eq!(ask(&server, "GET /-/ready", "").await.status, 200);
+    server.state.set_ready(false);
+    assert_eq!(ask(&server, "GET /-/ready", "").await.status, 503);
+}
+
+#[tokio::test]
+async fn reload_tells_what_came_of_it() {
+    let (state, mut reloads) = state(sample::snapshot(), 40);
+    let server = Server::start(state);
+    let answers = [Ok(()), Err("config.yaml:3: torrents[0]: no".to_owned())];
+    let worker = tokio::spawn(async move {
+        for answer in answers {
+            let done: oneshot::Sender<_> = reloads.recv().await.unwrap();
+            done.send(answer).unwrap();
+        }
+        // The receiver is dropped here: the daemon is going down.
+    });
+    let good = ask(&server, "POST /-/reload", "").await;
+    assert_eq!((good.status, good.text()), (200, "Reloaded\n"));
+    let bad = ask(&server, "POST /-/reload", "Content-Length: 0\r\n").await;
+    assert_eq!(
+        (bad.status, bad.text()),
+        (500, "config.yaml:3: torrents[0]: no\n")
+    );
+    worker.await.unwrap();
+    let late = ask(&server, "POST /-/reload", "").await;
+    assert_eq!((late.status, late.text()), (500, "Shutting down\n"));
+}
+
+#[tokio::test]
+async fn the_effective_configuration_is_shown() {
+    let server = serve(sample::snapshot());
+    let yaml = "torrents:\n- name: ä\n";
+    server
+        .state
+        .effective_config
+        .store(Arc::new(yaml.to_owned()));
+    let answer = ask(&server, "GET /config", "").await;
+    assert_eq!(answer.text(), yaml);
+    assert_eq!(answer.headers[CONTENT_TYPE], "text/plain; charset=utf-8");
+}
+
+#[tokio::test]
+async fn torrents_are_json() {
+    let server = serve(sample::snapshot());
+    let all = ask(&server, "GET /api/v1/torrents", "").await;
+    assert_eq!(all.headers[CONTENT_TYPE], "application/json");
+    let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
+    assert_eq!(all["taken"], 1_790_000_100);
+    assert_eq!(all["torrents"].as_array().unwrap().len(), 4);
+    assert!(!all.to_string().contains("passkey"));
+
+    let name = "a%20%22quoted%22%20%5C%20name%0Aof%20two%20lines";
+    let one = ask(&server, &format!("GET /api/v1/torrents/{name}"), "").await;
+    let one: serde_json::Value = serde_json::from_slice(&one.body).unwrap();
+    assert_eq!(one, all["torrents"][0]);
+    assert_eq!(
+        one,
+        serde_json::json!({
+            "name": "a \"quoted\" \\ name\nof two lines",
+            "infohash": "0f".repeat(20),
+            "infohash_v2": "c4".repeat(32),
+            "privacy": "public",
+            "labels": {"team": "archive"},
+            "peers": {"ipv4": 40, "ipv6": 2},
+            "seeders": 30,
+            "leechers": 9,
+            "trackers": 2,
+            "trackers_online": 1,
+            "last_peer_seen": 1_790_000_090,
+            "sources": {
+                "tracker": {"success": true, "peers": 42, "last_success": 1_790_000_090}
+            },
+            "announces": [
+                {
+                    "tracker": "udp://tracker.example:1337",
+                    "success": true,
+                    "peers": 42,
+                    "seeders": 30,
+                    "leechers": 9,
+                    "completed": 1234,
+                    "failure": null,
+                },
+                {
+                    "tracker": "https://secure.example:443",
+                    "success": false,
+                    "peers": null,
+                    "seeders": null,
+                    "leechers": null,
+                    "completed": null,
+                    "failure": {"reason": "rejected", "text": "unregistered torrent"},
+                },
+            ],
+        })
+    );
+}
+
+#[tokio::test]
+async fn bodies_and_long_heads_are_refused() {
+    let server = serve(sample::snapshot());
+    let body = "Content-Length: 5\r\n";
+    assert_eq!(ask(&server, "POST /-/reload", body).await.status, 413);
+    assert_eq!(ask(&server, "GET /metrics", body).await.status, 413);
+    let long = format!("X: {}\r\n", "y".repeat(2 * super::MAX_HEAD));
+    assert_eq!(ask(&server, "GET /metrics", &long).await.status, 431);
+    let many = "X: y\r\n".repeat(super::MAX_HEADERS + 1);
+    assert_eq!(ask(&server, "GET /metrics", &many).await.status, 431);
+    // And the server is as well as before.
+    assert_eq!(ask(&server, "GET /-/healthy", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn several_listeners_serve_one_state() {
+    let addresses = ["127.0.0.1:0", "127.0.0.1:0"].map(|text| text.parse().unwrap());
+    let listeners = bind(&addresses).unwrap();
+    let places: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
+    let _server = Server::start_on(listeners, state(sample::snapshot(), 40).0);
+    for place in places {
+        assert_eq!(send(place, "GET /-/healthy", "").await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn shutdown_ends_idle_connections() {
+    let server = serve(sample::snapshot());
+    let mut idle = server.connect().await;
+    let mut silent = server.connect().await;
+    idle.request("GET /-/healthy", "").await;
+    assert_eq!(idle.response().await.status, 200);
+    timeout(PATIENCE, server.stop()).await.unwrap();
+    assert!(idle.at_end().await);
+    assert!(silent.at_end().await);
+}
+
+#[tokio::test]
+async fn http2_is_spoken_too() {
+    let server = serve(sample::snapshot());
+    let stream = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io)
+        .await
+        .unwrap();
+    let driver = tokio::spawn(connection);
+    let request = hyper::Request::get("http://localhost/metrics")
+        .body(String::new())
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.version(), hyper::Version::HTTP_2);
+    assert_eq!(response.status(), 200);
+    let body = http_body_util::BodyExt::collect(response.into_body());
+    let body = body.await.unwrap().to_bytes();
+    assert!(body.starts_with(b"# HELP process_"));
+    driver.abort();
+}
