@@ -6,9 +6,10 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// `addresses.accept`, which peer addresses count.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Accept {
     /// Globally routable ones.
+    #[default]
     Global,
     /// Private and loopback ones too: labs and tests.
     Any,

@@ -1,9 +1,15 @@
 //! What is watched: info-hashes, magnet links, metainfo files, tracker URLs.
 
 mod info_hash;
+mod magnet;
+mod metainfo;
+mod name;
 mod tracker_url;
 
-pub use info_hash::{Hashes, InfoHash, InfoHashV2};
+pub use info_hash::{HashError, Hashes, InfoHash, InfoHashV2};
+pub use magnet::{Magnet, MagnetError};
+pub use metainfo::{Metainfo, MetainfoError};
+pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use tracker_url::{Host, Scheme, TrackerUrl, TrackerUrlError};
 
 use std::collections::BTreeMap;

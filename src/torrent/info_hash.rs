@@ -2,9 +2,48 @@
 
 use std::fmt;
 
+use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
+
+/// Why a text is no info-hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HashError {
+    /// No form of an info-hash has this many characters.
+    #[error(
+        "an info-hash has 40 hexadecimal or 32 base32 characters, or 64 hexadecimal ones for \
+         version 2, not {0}"
+    )]
+    Length(usize),
+    /// The length of hexadecimal, but other characters.
+    #[error("the info-hash has a character that is not hexadecimal")]
+    Hex,
+    /// The length of base32, but other characters (0, 1, 8 and 9 are none).
+    #[error("the info-hash has a character that is not base32")]
+    Base32,
+    /// A multihash of another kind than SHA-256 (`1220…`).
+    #[error("a version 2 info-hash begins with 1220 and has 68 hexadecimal characters")]
+    Multihash,
+}
+
 /// The 20 bytes that go on the wire: SHA-1 of the info dictionary, or a truncated SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHash(pub [u8; 20]);
+
+impl InfoHash {
+    /// Reads 40 hexadecimal or 32 base32 characters of either case.
+    pub fn parse(text: &str) -> Result<Self, HashError> {
+        let mut hash = [0; 20];
+        match text.len() {
+            40 => decode_hex(text, &mut hash)?,
+            32 => {
+                BASE32_NOPAD
+                    .decode_mut(text.to_ascii_uppercase().as_bytes(), &mut hash)
+                    .map_err(|_| HashError::Base32)?;
+            }
+            _ => return Err(HashError::Length(text.chars().count())),
+        }
+        Ok(Self(hash))
+    }
+}
 
 impl fmt::Display for InfoHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -23,6 +62,24 @@ impl fmt::Debug for InfoHash {
 pub struct InfoHashV2(pub [u8; 32]);
 
 impl InfoHashV2 {
+    /// Reads 64 hexadecimal characters of either case.
+    pub fn parse(text: &str) -> Result<Self, HashError> {
+        let mut hash = [0; 32];
+        if text.len() != 64 {
+            return Err(HashError::Length(text.chars().count()));
+        }
+        decode_hex(text, &mut hash)?;
+        Ok(Self(hash))
+    }
+
+    /// Reads a multihash in hexadecimal, as in `urn:btmh:` (BEP 52): `1220` and the hash.
+    pub fn parse_multihash(text: &str) -> Result<Self, HashError> {
+        match text.strip_prefix("1220") {
+            Some(hash) if hash.len() == 64 => Self::parse(hash),
+            _ => Err(HashError::Multihash),
+        }
+    }
+
     /// What trackers and the DHT are asked for: the first 20 bytes (BEP 52).
     pub fn truncated(&self) -> InfoHash {
         let mut wire = [0; 20];
@@ -55,6 +112,26 @@ pub enum Hashes {
 }
 
 impl Hashes {
+    /// The hashes of one torrent, of which at least one is known. A version 1 hash that is only
+    /// the truncated version 2 hash adds nothing: there is one swarm.
+    pub fn of(v1: Option<InfoHash>, v2: Option<InfoHashV2>) -> Option<Self> {
+        match (v1, v2) {
+            (Some(v1), Some(v2)) if v2.truncated() != v1 => Some(Hashes::Hybrid(v1, Box::new(v2))),
+            (_, Some(v2)) => Some(Hashes::V2(Box::new(v2))),
+            (Some(v1), None) => Some(Hashes::V1(v1)),
+            (None, None) => None,
+        }
+    }
+
+    /// Reads a bare info-hash: version 2 if it has 64 characters, else version 1.
+    pub fn parse(text: &str) -> Result<Self, HashError> {
+        if text.len() == 64 {
+            InfoHashV2::parse(text).map(|hash| Hashes::V2(Box::new(hash)))
+        } else {
+            InfoHash::parse(text).map(Hashes::V1)
+        }
+    }
+
     /// The version 1 hash.
     pub fn v1(&self) -> Option<InfoHash> {
         match self {
@@ -76,5 +153,65 @@ impl Hashes {
         self.v1()
             .into_iter()
             .chain(self.v2().map(|hash| hash.truncated()))
+    }
+}
+
+fn decode_hex(text: &str, hash: &mut [u8]) -> Result<(), HashError> {
+    HEXLOWER_PERMISSIVE
+        .decode_mut(text.as_bytes(), hash)
+        .map(|_| ())
+        .map_err(|_| HashError::Hex)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEX: &str = "1BD088EE9166A062CF4AF09CF99720FA6E1A3133";
+
+    #[test]
+    fn hexadecimal_and_base32_are_one() {
+        let hash = InfoHash::parse(HEX).unwrap();
+        assert_eq!(InfoHash::parse(&HEX.to_lowercase()), Ok(hash));
+        assert_eq!(
+            InfoHash::parse("DPIIR3URM2QGFT2K6COPTFZA7JXBUMJT"),
+            Ok(hash)
+        );
+        assert_eq!(
+            InfoHash::parse("dpiir3urm2qgft2k6coptfza7jxbumjt"),
+            Ok(hash)
+        );
+        assert_eq!(hash.to_string(), HEX.to_lowercase());
+    }
+
+    #[test]
+    fn refusals_name_the_reason() {
+        assert_eq!(InfoHash::parse(&HEX[1..]), Err(HashError::Length(39)));
+        assert_eq!(InfoHash::parse(&"ä".repeat(20)), Err(HashError::Hex));
+        assert_eq!(InfoHash::parse(&"1".repeat(32)), Err(HashError::Base32));
+        assert_eq!(Hashes::parse(&"x".repeat(64)), Err(HashError::Hex));
+        for text in [
+            "",
+            "1220",
+            &"12".repeat(34),
+            &format!("1220{}", "a".repeat(63)),
+        ] {
+            assert_eq!(
+                InfoHashV2::parse_multihash(text),
+                Err(HashError::Multihash),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_truncated_version_2_hash_is_no_second_swarm() {
+        let v2 = InfoHashV2([7; 32]);
+        assert_eq!(
+            Hashes::of(Some(v2.truncated()), Some(v2)),
+            Some(Hashes::V2(Box::new(v2)))
+        );
+        let hybrid = Hashes::of(Some(InfoHash([1; 20])), Some(v2)).unwrap();
+        assert_eq!(hybrid.wire().count(), 2);
     }
 }

@@ -170,6 +170,11 @@ impl TrackerUrl {
         self.to_string()
     }
 
+    /// The same tracker: scheme, host and port agree, path and query need not.
+    pub fn same_tracker(&self, other: &Self) -> bool {
+        (self.port, self.scheme) == (other.port, other.scheme) && self.host == other.host
+    }
+
     /// An overlay network that the internet does not reach.
     pub fn is_overlay(&self) -> bool {
         matches!(&self.host, Host::Name(name)

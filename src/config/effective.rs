@@ -1,0 +1,120 @@
+//! A configuration → YAML for people, without secrets.
+
+use std::fmt::{self, Write};
+
+use super::units::{Written, write_rate};
+use super::{Accept, AnnounceMode, Config};
+use crate::torrent::{Hashes, Privacy, Torrent, TrackerUrl};
+
+/// Writes a configuration. The result is read back to the same configuration, but for the
+/// secrets and for private torrents that are left alone.
+pub(super) fn write(config: &Config) -> String {
+    let mut out = String::with_capacity(1024 + 256 * config.torrents.len());
+    // Writing to a string does not fail.
+    let _ = write_all(config, &mut out);
+    out
+}
+
+fn write_all(config: &Config, out: &mut String) -> fmt::Result {
+    let probe = &config.probe;
+    writeln!(out, "probe:")?;
+    writeln!(out, "  interval: {}", Written(probe.interval))?;
+    writeln!(out, "  timeout: {}", Written(probe.timeout))?;
+    writeln!(out, "  stale_after: {}", Written(probe.stale_after))?;
+    let tracker = &config.tracker;
+    let announce = match tracker.announce {
+        AnnounceMode::Ghost => "ghost",
+        AnnounceMode::Brief => "brief",
+        AnnounceMode::Scrape => "scrape",
+    };
+    writeln!(out, "tracker:")?;
+    writeln!(out, "  announce: {announce}")?;
+    writeln!(out, "  max_rate: {}", write_rate(tracker.max_rate))?;
+    writeln!(out, "  numwant: {}", tracker.numwant)?;
+    writeln!(out, "  user_agent: {}", Quoted(&tracker.user_agent))?;
+    writeln!(out, "  peer_id_prefix: {}", Quoted(&tracker.peer_id_prefix))?;
+    let accept = match config.accept {
+        Accept::Global => "global",
+        Accept::Any => "any",
+    };
+    writeln!(out, "addresses:\n  accept: {accept}")?;
+    if config.network.canaries.is_empty() {
+        writeln!(out, "network:\n  canaries: []")?;
+    } else {
+        writeln!(out, "network:\n  canaries:")?;
+    }
+    for (host, port) in &config.network.canaries {
+        writeln!(out, "    - {}", Quoted(&format!("{host}:{port}")))?;
+    }
+    writeln!(
+        out,
+        "metrics:\n  per_tracker: {}",
+        config.metrics.per_tracker
+    )?;
+    if config.torrents.is_empty() {
+        return writeln!(out, "torrents: []");
+    }
+    writeln!(out, "torrents:")?;
+    config
+        .torrents
+        .iter()
+        .try_for_each(|torrent| write_torrent(torrent, out))
+}
+
+fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {
+    match &torrent.hashes {
+        Hashes::V1(hash) => writeln!(out, "  - infohash: \"{hash}\"")?,
+        Hashes::V2(hash) => writeln!(out, "  - infohash: \"{hash}\"")?,
+        Hashes::Hybrid(v1, v2) => writeln!(
+            out,
+            "  - magnet: \"magnet:?xt=urn:btih:{v1}&xt=urn:btmh:1220{v2}\""
+        )?,
+    }
+    writeln!(out, "    name: {}", Quoted(&torrent.name))?;
+    match torrent.privacy {
+        Privacy::Public => {}
+        Privacy::Consented => writeln!(out, "    private: true")?,
+        Privacy::LeftAlone => writeln!(out, "    private: false # private (BEP 27): left alone")?,
+    }
+    if !torrent.trackers.is_empty() {
+        writeln!(out, "    trackers:")?;
+    }
+    for url in &torrent.trackers {
+        writeln!(out, "      - {}", Quoted(&masked(url)))?;
+    }
+    for (n, (name, value)) in torrent.labels.iter().flat_map(|map| &**map).enumerate() {
+        if n == 0 {
+            writeln!(out, "    labels:")?;
+        }
+        writeln!(out, "      {}: {}", Quoted(name), Quoted(value))?;
+    }
+    Ok(())
+}
+
+/// Anything but the one path that everybody uses may be a passkey.
+fn masked(url: &TrackerUrl) -> String {
+    match url.secret_path_and_query() {
+        path @ ("" | "/" | "/announce") => format!("{url}{path}"),
+        _ => format!("{url}/<secret>"),
+    }
+}
+
+/// A double-quoted YAML scalar. Control characters do not come this far; what YAML does not allow
+/// or folds is escaped.
+struct Quoted<'a>(&'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' | '\\' => write!(f, "\\{c}")?,
+                '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
+                    write!(f, "\\u{:04x}", u32::from(c))?;
+                }
+                _ => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}

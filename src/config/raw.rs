@@ -1,0 +1,176 @@
+//! The shape of the YAML files, before any check. Every value that can be wrong later knows the
+//! line it stands on; strings are borrowed from the file wherever YAML allows.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error, Visitor};
+use serde_saphyr::Spanned;
+
+/// A value and the line it stands on.
+#[derive(Debug, Clone)]
+pub(super) struct At<T> {
+    pub(super) line: u32,
+    pub(super) value: T,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Spanned::deserialize(deserializer).map(|spanned: Spanned<T>| At {
+            line: u32::try_from(spanned.referenced.line()).unwrap_or(u32::MAX),
+            value: spanned.value,
+        })
+    }
+}
+
+/// A string, borrowed where possible.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Str<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct StrVisitor;
+
+        impl<'de> Visitor<'de> for StrVisitor {
+            type Value = Str<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Owned(text.to_owned())))
+            }
+
+            fn visit_string<E: Error>(self, text: String) -> Result<Self::Value, E> {
+                Ok(Str(Cow::Owned(text)))
+            }
+        }
+
+        deserializer.deserialize_str(StrVisitor)
+    }
+}
+
+/// A string and its line.
+pub(super) type Text<'a> = At<Str<'a>>;
+
+impl Text<'_> {
+    pub(super) fn as_str(&self) -> &str {
+        &self.value.0
+    }
+}
+
+/// `Some` if the key is there, even with no value: `torrents:` alone is an empty list, not a
+/// missing one.
+fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de> + Default,
+{
+    Option::<T>::deserialize(deserializer).map(|value| Some(value.unwrap_or_default()))
+}
+
+/// The main file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Root<'a> {
+    #[serde(default, borrow, deserialize_with = "present")]
+    pub(super) torrents: Option<Vec<At<Entry<'a>>>>,
+    #[serde(default, borrow, deserialize_with = "present")]
+    pub(super) include: Option<Vec<Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) trackers: Option<Vec<Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) probe: Option<Probe<'a>>,
+    #[serde(default, borrow)]
+    pub(super) tracker: Option<Tracker<'a>>,
+    #[serde(default, borrow)]
+    pub(super) addresses: Option<Addresses<'a>>,
+    #[serde(default, borrow)]
+    pub(super) network: Option<Network<'a>>,
+    pub(super) metrics: Option<Metrics>,
+}
+
+/// An included file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct List<'a> {
+    #[serde(default, borrow, deserialize_with = "present")]
+    pub(super) torrents: Option<Vec<At<Entry<'a>>>>,
+}
+
+/// One entry of `torrents:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry<'a> {
+    #[serde(default, borrow)]
+    pub(super) magnet: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) file: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) infohash: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) labels: Option<BTreeMap<Str<'a>, Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) trackers: Option<Vec<Text<'a>>>,
+    pub(super) private: Option<bool>,
+}
+
+/// `probe:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Probe<'a> {
+    #[serde(default, borrow)]
+    pub(super) interval: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) timeout: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) stale_after: Option<Text<'a>>,
+}
+
+/// `tracker:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tracker<'a> {
+    #[serde(default, borrow)]
+    pub(super) announce: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) max_rate: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) numwant: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) user_agent: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) peer_id_prefix: Option<Text<'a>>,
+}
+
+/// `addresses:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Addresses<'a> {
+    #[serde(default, borrow)]
+    pub(super) accept: Option<Text<'a>>,
+}
+
+/// `network:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network<'a> {
+    #[serde(default, borrow)]
+    pub(super) canaries: Option<Vec<Text<'a>>>,
+}
+
+/// `metrics:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) per_tracker: Option<bool>,
+}

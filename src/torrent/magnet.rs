@@ -1,0 +1,167 @@
+//! Magnet links (BEP 9), version 2 and hybrid too (BEP 52).
+
+use std::borrow::Cow;
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+
+use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
+
+/// Why a magnet link is refused. The text repeats nothing of the link: its trackers may hold
+/// passkeys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MagnetError {
+    /// Does not begin with `magnet:?`.
+    #[error("not a magnet link: it does not begin with magnet:?")]
+    NotMagnet,
+    /// Longer than [`Magnet::MAX_LENGTH`].
+    #[error("the magnet link is longer than 65536 bytes")]
+    TooLong,
+    /// No `xt` that names a torrent.
+    #[error("the magnet link has no info-hash (xt=urn:btih:… or xt=urn:btmh:…)")]
+    NoHash,
+    /// An `xt` names a torrent, but not readably.
+    #[error("{0}")]
+    Hash(#[from] HashError),
+    /// Two info-hashes of one version.
+    #[error("the magnet link names two different torrents")]
+    TwoTorrents,
+}
+
+/// What a magnet link says about a torrent.
+///
+/// `Debug` leaves out the trackers: they may hold passkeys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Magnet<'a> {
+    /// Its identity.
+    pub hashes: Hashes,
+    /// `dn`, made printable.
+    pub name: Option<String>,
+    /// `tr`, percent-decoded, in order of appearance; not yet checked to be URLs.
+    pub trackers: Vec<Cow<'a, str>>,
+}
+
+impl fmt::Debug for Magnet<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Magnet")
+            .field("hashes", &self.hashes)
+            .field("name", &self.name)
+            .field("trackers", &self.trackers.len())
+            .finish()
+    }
+}
+
+impl<'a> Magnet<'a> {
+    /// Longest link read, in bytes. It also bounds the number of trackers.
+    pub const MAX_LENGTH: usize = 65_536;
+
+    /// Whether a text means to be a magnet link.
+    pub fn is_magnet(text: &str) -> bool {
+        strip_prefix_ignore_case(text.trim(), "magnet:").is_some()
+    }
+
+    /// Reads a link. Parameters that say nothing about who knows the swarm (`ws`, `x.pe`, `so`,
+    /// `xl`, …) are skipped unread, as are `xt` of other networks beside a BitTorrent one.
+    pub fn parse(text: &'a str) -> Result<Self, MagnetError> {
+        if text.len() > Self::MAX_LENGTH {
+            return Err(MagnetError::TooLong);
+        }
+        let query =
+            strip_prefix_ignore_case(text.trim(), "magnet:?").ok_or(MagnetError::NotMagnet)?;
+        let (mut v1, mut v2, mut name) = (None, None, None);
+        let mut trackers = Vec::new();
+        for parameter in query.split('&') {
+            // `&amp;`: a link copied out of the source of a web page.
+            let parameter = strip_prefix_ignore_case(parameter, "amp;").unwrap_or(parameter);
+            let Some((key, value)) = parameter.split_once('=') else {
+                continue;
+            };
+            match Key::of(&decode(key)) {
+                Some(Key::Topic) => read_topic(&decode(value), &mut v1, &mut v2)?,
+                Some(Key::Name) => name = name.or_else(|| decode_name(value)),
+                Some(Key::Tracker) if !value.is_empty() => trackers.push(decode_url(value)),
+                Some(Key::Tracker) | None => {}
+            }
+        }
+        Ok(Self {
+            hashes: Hashes::of(v1, v2).ok_or(MagnetError::NoHash)?,
+            name,
+            trackers,
+        })
+    }
+}
+
+enum Key {
+    Topic,
+    Name,
+    Tracker,
+}
+
+impl Key {
+    /// `xt`, `dn`, `tr` of any case, numbered (`tr.1`) or not.
+    fn of(key: &str) -> Option<Self> {
+        let (stem, number) = key.split_once('.').unwrap_or((key, ""));
+        if !number.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        [("xt", Key::Topic), ("dn", Key::Name), ("tr", Key::Tracker)]
+            .into_iter()
+            .find_map(|(name, key)| stem.eq_ignore_ascii_case(name).then_some(key))
+    }
+}
+
+fn read_topic(
+    urn: &str,
+    v1: &mut Option<InfoHash>,
+    v2: &mut Option<InfoHashV2>,
+) -> Result<(), MagnetError> {
+    if let Some(hash) = strip_prefix_ignore_case(urn, "urn:btih:") {
+        keep(v1, InfoHash::parse(hash.trim())?)
+    } else if let Some(hash) = strip_prefix_ignore_case(urn, "urn:btmh:") {
+        keep(v2, InfoHashV2::parse_multihash(hash.trim())?)
+    } else {
+        Ok(())
+    }
+}
+
+fn keep<T: PartialEq>(slot: &mut Option<T>, hash: T) -> Result<(), MagnetError> {
+    match slot {
+        Some(known) if *known != hash => Err(MagnetError::TwoTorrents),
+        _ => {
+            *slot = Some(hash);
+            Ok(())
+        }
+    }
+}
+
+/// Percent-decodes; what would not be UTF-8 stays as written.
+fn decode(text: &str) -> Cow<'_, str> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .unwrap_or(Cow::Borrowed(text))
+}
+
+/// A URL without `://` was escaped twice.
+fn decode_url(text: &str) -> Cow<'_, str> {
+    let url = decode(text);
+    if url.contains("://") {
+        url
+    } else {
+        Cow::Owned(decode(&url).into_owned())
+    }
+}
+
+/// Here `+` is a space, as in every form-encoded query; in a URL it is a plus sign.
+fn decode_name(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    let bytes: Cow<'_, [u8]> = percent_decode_str(&spaced).into();
+    clean_name(&bytes)
+}
+
+fn strip_prefix_ignore_case<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(prefix.len())?;
+    head.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,460 @@
+//! Configuration files: what is good loads, what is bad is refused with exactly one message.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use seedwatch::config::{Accept, AnnounceMode, Config, ConfigError, Probe, Tracker};
+use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent};
+
+/// The YAML files of a directory, sorted.
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// What a file says about itself in comments: `# error: …`, `# warning: …`.
+fn expected(path: &Path, kind: &str) -> String {
+    let prefix = format!("# {kind}: ");
+    let text = fs::read_to_string(path).unwrap();
+    let lines: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&prefix))
+        .collect();
+    lines.join("\n")
+}
+
+/// Bad files hold what looks like a passkey wherever there is room for one.
+const PASSKEY: &str = "s3cretpasskey";
+
+#[test]
+fn bad_files_are_refused_with_their_message() {
+    let files = yaml_files("tests/config/bad");
+    assert!(files.len() >= 25);
+    let mut wrong = String::new();
+    for path in files {
+        let message = match Config::load(&path) {
+            Ok(_) => "loads".to_owned(),
+            Err(error) => error.to_string().replace("tests/config/bad/", ""),
+        };
+        if message != expected(&path, "error") {
+            writeln!(wrong, "{}\n{message}\n", path.display()).unwrap();
+        }
+        assert!(!message.contains(PASSKEY), "{message}");
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn good_files_load_with_their_warnings() {
+    let files = yaml_files("tests/config/good");
+    assert!(!files.is_empty());
+    let mut wrong = String::new();
+    for path in files {
+        let config = Config::load(&path).unwrap_or_else(|error| panic!("{error}"));
+        let warnings = config.warnings.join("\n").replace("tests/config/good/", "");
+        if warnings != expected(&path, "warning") {
+            writeln!(wrong, "{}\n{warnings}\n", path.display()).unwrap();
+        }
+        assert!(!warnings.contains(PASSKEY), "{warnings}");
+        // Twice the same file, twice the same configuration.
+        assert_eq!(Config::load(&path).unwrap(), config, "{}", path.display());
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// Loads YAML from a directory of its own.
+fn load(yaml: &str) -> Result<Config, ConfigError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, yaml).unwrap();
+    Config::load(&path)
+}
+
+fn error(yaml: &str) -> String {
+    let error = load(yaml).unwrap_err();
+    let fault = &error.faults()[0];
+    format!(
+        "{}: {}: {}",
+        fault.line.unwrap_or_default(),
+        fault.key,
+        fault.message
+    )
+}
+
+fn names(config: &Config) -> Vec<&str> {
+    config
+        .torrents
+        .iter()
+        .map(|torrent| &*torrent.name)
+        .collect()
+}
+
+fn good(name: &str) -> Config {
+    Config::load(&Path::new("tests/config/good").join(name)).unwrap()
+}
+
+/// The configured torrents as `NAME LABEL LABEL…`, sorted by name.
+fn lines(config: &Config) -> Vec<String> {
+    let line = |torrent: &Arc<Torrent>| {
+        let mut line = torrent.name.to_string();
+        for url in &torrent.trackers {
+            write!(line, " {url}").unwrap();
+        }
+        line
+    };
+    config.torrents.iter().map(line).collect()
+}
+
+#[test]
+fn everything_is_read() {
+    let config = good("everything.yaml");
+    assert_eq!(
+        lines(&config),
+        [
+            // Named by its hash: a version 2 torrent. Private: not for everywhere.
+            "caf1e1c30e81cb361b9ee167c4aa64228a7fa4fa9f6105232b28ad099f3a302e",
+            "census 1921 udp://tracker.example:1337 udp://everywhere.example:6969",
+            "hybrid udp://tracker.example:6969 http://tracker.example:80 \
+             https://second.example:443 udp://everywhere.example:6969",
+            "quotes \" and \\ backslashes, 日本語 👩‍🚒 https://second.example:443 \
+             http://third.example:8080 udp://everywhere.example:6969",
+            "seedwatch-fixture udp://tracker.example:6969 http://tracker.example:80 \
+             https://second.example:443 udp://everywhere.example:6969",
+            "yes udp://everywhere.example:6969",
+        ]
+    );
+    let labels = config.torrents[1].labels.as_ref().unwrap();
+    let labels: Vec<_> = labels
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    assert_eq!(
+        labels,
+        [("kept", "true"), ("team", "archive"), ("year", "1921")]
+    );
+    assert_eq!(
+        config.probe,
+        Probe {
+            interval: Duration::from_secs(90 * 60),
+            timeout: Duration::from_millis(1500),
+            stale_after: Duration::from_secs(7 * 24 * 3600),
+        }
+    );
+    assert_eq!(
+        config.tracker,
+        Tracker {
+            announce: AnnounceMode::Brief,
+            max_rate: 10.0,
+            numwant: 50,
+            user_agent: "archive \"bot\"/1.0".into(),
+            peer_id_prefix: "-XX0000-".into(),
+        }
+    );
+    assert_eq!(config.accept, Accept::Any);
+    assert!(!config.metrics.per_tracker);
+    let canaries: Vec<String> = config
+        .network
+        .canaries
+        .iter()
+        .map(|(host, port)| format!("{host}:{port}"))
+        .collect();
+    assert_eq!(
+        canaries,
+        ["dht.example:6881", "192.0.2.1:80", "[2001:db8::1]:6881"]
+    );
+}
+
+#[test]
+fn defaults_follow_the_interval() {
+    let probe = good("interval-only.yaml").probe;
+    assert_eq!(probe.timeout, Duration::from_secs(10));
+    assert_eq!(probe.stale_after, Duration::from_secs(25));
+    assert!(good("no-canaries.yaml").network.canaries.is_empty());
+}
+
+#[test]
+fn duplicates_are_one_torrent() {
+    let config = good("duplicates.yaml");
+    assert_eq!(
+        lines(&config),
+        ["chosen udp://a.example:1 http://b.example:80 udp://c.example:3"]
+    );
+    let labels = config.torrents[0].labels.as_ref().unwrap();
+    assert_eq!((&*labels["team"], &*labels["year"]), ("a", "1921"));
+    let config = good("duplicates-of-hybrids.yaml");
+    assert_eq!(
+        lines(&config),
+        ["hybrid udp://a.example:1 udp://b.example:2 udp://c.example:3"]
+    );
+    assert!(matches!(config.torrents[0].hashes, Hashes::Hybrid(..)));
+}
+
+#[test]
+fn names_that_collide_get_the_hash() {
+    assert_eq!(
+        names(&good("names.yaml")),
+        [
+            "archive",
+            "archive (fedcba98)",
+            "debian.iso (01234567)",
+            "debian.iso (89abcdef)",
+            "twins (0000000000000000000000000000000000000000)",
+            "twins (0000000000000000000000000000000000000001)",
+        ]
+    );
+}
+
+#[test]
+fn private_torrents_need_consent() {
+    let config = good("private.yaml");
+    assert_eq!(config.torrents[0].privacy, Privacy::Public);
+    assert_eq!(config.torrents[1].privacy, Privacy::LeftAlone);
+    assert!(lines(&config)[0].ends_with(" udp://everywhere.example:6969"));
+    assert!(lines(&config)[1].ends_with(" http://tracker.example:80"));
+    let config = good("private-consented.yaml");
+    assert_eq!(config.torrents[0].privacy, Privacy::Consented);
+    assert_eq!(
+        lines(&config),
+        ["seedwatch-fixture http://tracker.example:80"]
+    );
+}
+
+#[test]
+fn a_tracker_is_there_once() {
+    assert_eq!(
+        lines(&good("trackers-left-out.yaml"))[0],
+        "0123456789abcdef0123456789abcdef01234567 wss://d.example:443 udp://b.example:1"
+    );
+}
+
+#[test]
+fn merge_keys_work() {
+    assert_eq!(
+        lines(&good("merge-keys.yaml")),
+        ["one udp://a.example:1", "two udp://a.example:1"]
+    );
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let example = Config::load(Path::new("config.example.yaml")).unwrap();
+    let default = load("torrents: []").unwrap();
+    assert_eq!(example.probe, default.probe);
+    assert_eq!(example.tracker, default.tracker);
+    assert_eq!(example.accept, default.accept);
+    assert_eq!(example.network, default.network);
+    assert_eq!(example.metrics, default.metrics);
+    assert_eq!(example.warnings, [""; 0]);
+    assert!(example.torrents.len() >= 5);
+    assert!(
+        example
+            .torrents
+            .iter()
+            .all(|torrent| !torrent.trackers.is_empty())
+    );
+    // Two defaults change with every release and stand in comments.
+    let text = fs::read_to_string("config.example.yaml").unwrap();
+    for line in [
+        format!("  # user_agent: {}", default.tracker.user_agent),
+        format!("  # peer_id_prefix: {}", default.tracker.peer_id_prefix),
+    ] {
+        assert!(text.lines().any(|known| known == line), "{line}");
+    }
+    assert_eq!(default.tracker.peer_id_prefix.len(), 8);
+}
+
+#[test]
+fn the_effective_configuration_loads_again_and_has_no_secrets() {
+    for path in yaml_files("tests/config/good") {
+        let config = Config::load(&path).unwrap();
+        let yaml = config.effective_yaml();
+        for secret in [PASSKEY, "0123456789abcdef0123456789abcdef/announce"] {
+            assert!(!yaml.contains(secret), "{yaml}");
+        }
+        let again = load(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        assert_eq!(again.probe, config.probe);
+        assert_eq!(again.tracker, config.tracker);
+        assert_eq!(again.accept, config.accept);
+        assert_eq!(again.network, config.network);
+        assert_eq!(again.metrics, config.metrics);
+        assert_eq!(names(&again), names(&config));
+        for (again, torrent) in again.torrents.iter().zip(&config.torrents) {
+            assert_eq!(again.hashes, torrent.hashes);
+            assert_eq!(again.labels, torrent.labels);
+            let labels = |torrent: &seedwatch::torrent::Torrent| -> Vec<String> {
+                torrent.trackers.iter().map(|url| url.label()).collect()
+            };
+            assert_eq!(labels(again), labels(torrent));
+            if torrent.privacy != Privacy::LeftAlone {
+                assert_eq!(again.privacy, torrent.privacy);
+            }
+        }
+    }
+}
+
+#[test]
+fn aliases_that_unfold_to_too_much_are_refused() {
+    let refused = ": : refused: nested too deep, or its aliases unfold to too much";
+    // 100 KB named 20,000 times.
+    let long = "x".repeat(100_000);
+    let yaml = format!(
+        "torrents: []\ntrackers: [&a {long}{}]\n",
+        ", *a".repeat(20_000)
+    );
+    assert!(error(&yaml).ends_with(refused), "{}", error(&yaml));
+    // One torrent of 60 trackers named 100,000 times.
+    let trackers: Vec<String> = (0..60).map(|n| format!("udp://t{n}.example:1")).collect();
+    let hash = "0".repeat(40);
+    let yaml = format!(
+        "torrents:\n- &e {{infohash: {hash}, trackers: [{}]}}\n{}",
+        trackers.join(", "),
+        "- *e\n".repeat(100_000)
+    );
+    assert!(error(&yaml).ends_with(refused), "{}", error(&yaml));
+}
+
+/// What an honest user does with aliases.
+#[test]
+fn one_list_of_trackers_serves_many_torrents() {
+    let mut yaml = String::from("torrents:\n");
+    for n in 0..20_000u32 {
+        let trackers = match n {
+            0 => "&t [udp://a.example:1, udp://b.example:2, udp://c.example:3]",
+            _ => "*t",
+        };
+        writeln!(yaml, "  - {{infohash: \"{n:040x}\", trackers: {trackers}}}").unwrap();
+    }
+    let config = load(&yaml).unwrap();
+    assert_eq!(config.torrents.len(), 20_000);
+    assert!(
+        config
+            .torrents
+            .iter()
+            .all(|torrent| torrent.trackers.len() == 3)
+    );
+}
+
+#[test]
+fn many_torrents_share_their_trackers() {
+    const TORRENTS: u32 = 100_000;
+    const TRACKERS: u32 = 50;
+    let mut yaml = String::from("torrents:\n");
+    for n in 0..TORRENTS {
+        write!(
+            yaml,
+            "  - magnet: \"magnet:?xt=urn:btih:{n:040x}&dn=release-{n:06}"
+        )
+        .unwrap();
+        for tracker in [n % TRACKERS, (n + 7) % TRACKERS, (n + 13) % TRACKERS] {
+            write!(
+                yaml,
+                "&tr=udp%3A%2F%2Ftracker{tracker}.example%3A6969%2Fannounce"
+            )
+            .unwrap();
+        }
+        yaml.push_str("\"\n");
+    }
+    let config = load(&yaml).unwrap();
+    assert_eq!(config.torrents.len(), TORRENTS as usize);
+    assert_eq!(config.warnings, [""; 0]);
+    let mut urls: Vec<*const _> = Vec::new();
+    for (n, torrent) in config.torrents.iter().enumerate() {
+        assert_eq!(*torrent.name, *format!("release-{n:06}"));
+        assert_eq!(torrent.trackers.len(), 3);
+        urls.extend(torrent.trackers.iter().map(Arc::as_ptr));
+    }
+    urls.sort_unstable();
+    urls.dedup();
+    assert_eq!(urls.len(), TRACKERS as usize);
+}
+
+/// A media object of many files that all have one name, some of them there twice.
+#[test]
+fn torrent_files_of_one_name_load() {
+    let directory = tempfile::tempdir().unwrap();
+    for n in 0..30 {
+        // Three files are copies of others.
+        let length = n % 27;
+        let torrent = format!(
+            "d8:announce24:udp://tracker.example:804:infod6:lengthi{length}e4:name7:archive\
+             6:pieces0:ee"
+        );
+        fs::write(directory.path().join(format!("{n:02}.torrent")), torrent).unwrap();
+    }
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, "torrents:\n  - file: \"*.torrent\"\n").unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.torrents.len(), 27);
+    for torrent in &config.torrents {
+        let Hashes::V1(hash) = &torrent.hashes else {
+            panic!("{torrent:?}")
+        };
+        assert_eq!(
+            *torrent.name,
+            format!("archive ({})", &hash.to_string()[..8])
+        );
+    }
+    let warnings: Vec<String> = config
+        .warnings
+        .iter()
+        .map(|warning| warning.replace(directory.path().to_str().unwrap(), ""))
+        .collect();
+    assert_eq!(
+        warnings,
+        [
+            "/config.yaml:2: torrents[0]: /27.torrent: the same torrent as \
+             /config.yaml:2 (/00.torrent): merged",
+            "/config.yaml:2: torrents[0]: /28.torrent: the same torrent as \
+             /config.yaml:2 (/01.torrent): merged",
+            "/config.yaml:2: torrents[0]: /29.torrent: the same torrent as \
+             /config.yaml:2 (/02.torrent): merged",
+            "/config.yaml:2: torrents[0]: /00.torrent: 27 torrents have the name \"archive\": \
+             the info-hash is appended where none is chosen",
+        ]
+    );
+}
+
+#[test]
+fn an_unreadable_byte_is_found_by_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.yaml");
+    fs::write(&path, b"torrents: []\n# caf\xe9\n").unwrap();
+    let error = Config::load(&path).unwrap_err();
+    assert_eq!(error.faults()[0].line, Some(2));
+    assert_eq!(error.faults()[0].message, "not UTF-8");
+    let error = Config::load(&directory.path().join("none.yaml")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .ends_with("none.yaml: cannot be read: No such file or directory (os error 2)")
+    );
+}
+
+#[test]
+fn faults_and_warnings_are_bounded() {
+    let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(1000))).unwrap_err();
+    assert_eq!(error.faults().len(), ConfigError::MAX_FAULTS);
+    assert_eq!(error.to_string().lines().count(), ConfigError::MAX_FAULTS);
+    let hash = InfoHash([7; 20]);
+    let config = load(&format!(
+        "torrents:\n{}",
+        format!("  - infohash: \"{hash}\"\n").repeat(1502)
+    ))
+    .unwrap();
+    assert_eq!(config.torrents.len(), 1);
+    assert_eq!(config.warnings.len(), 1001);
+    assert_eq!(config.warnings[1000], "502 more warnings");
+}
