@@ -26,6 +26,7 @@
 //! | [`web`] | endpoints, TLS, authentication |
 //! | [`app`] | builds the parts, owns tasks, reload and shutdown |
 //! | [`cli`] | flags |
+//! | [`log`] | log lines |
 //!
 //! # Dependency rule
 //!
@@ -36,7 +37,9 @@
 pub mod address;
 pub mod app;
 pub mod bencode;
+pub mod cli;
 pub mod config;
+pub mod log;
 pub mod metrics;
 pub mod observation;
 pub mod probe;

@@ -32,6 +32,16 @@ use prometheus_client::registry::Registry;
 
 use crate::snapshot::Snapshot;
 
+/// Version of the package.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Revision of the source, from the environment of the build; `unknown` where that names none, so
+/// that a build from a source archive works too.
+pub const REVISION: &str = match option_env!("SEEDWATCH_REVISION") {
+    Some(revision) => revision,
+    None => "unknown",
+};
+
 /// Writes the whole page into `sink`, piece by piece: nothing is collected in memory first.
 ///
 /// # Errors

@@ -12,18 +12,10 @@ use prometheus_client::encoding::{
 };
 
 use super::catalogue::{self, Kind, Metric};
-use super::{Format, Process};
+use super::{Format, Process, REVISION, VERSION};
 use crate::snapshot::{
     AnnounceRow, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source, TorrentRow,
     TrackerRow, Unix,
-};
-
-/// What was built, for `build_info`. The revision comes from the build environment, so that a
-/// build from a source archive works too.
-const VERSION: &str = env!("CARGO_PKG_VERSION");
-const REVISION: &str = match option_env!("SEEDWATCH_REVISION") {
-    Some(revision) => revision,
-    None => "unknown",
 };
 
 /// One page, ready to be encoded.

@@ -1,0 +1,258 @@
+//! The command line: flags with dotted names, as Prometheus and its exporters have them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log::{LogFormat, LogLevel};
+use crate::web::ListenAddress;
+
+/// Swarm-health exporter for Prometheus: watches torrents it does not download.
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(name = "seedwatch", version, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Configuration file.
+    #[arg(
+        long = "config.file",
+        value_name = "FILE",
+        default_value = "config.yaml",
+        global = true
+    )]
+    pub config_file: PathBuf,
+
+    /// Check the configuration, without the network, and exit: 0 if it is good, 1 if not.
+    #[arg(long = "config.check")]
+    pub config_check: bool,
+
+    /// What concerns the HTTP side.
+    #[command(flatten)]
+    pub web: WebFlags,
+
+    /// Least important log lines written.
+    #[arg(
+        long = "log.level",
+        value_name = "LEVEL",
+        value_enum,
+        default_value = "info",
+        global = true
+    )]
+    pub log_level: LogLevel,
+
+    /// Form of the log lines.
+    #[arg(
+        long = "log.format",
+        value_name = "FORMAT",
+        value_enum,
+        default_value = "logfmt",
+        global = true
+    )]
+    pub log_format: LogFormat,
+
+    /// What to do instead of running as a daemon.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// `--web.*`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct WebFlags {
+    /// Address to listen on; may be repeated. Without a host: every address of both families.
+    #[arg(
+        long = "web.listen-address",
+        value_name = "ADDRESS",
+        default_value = ":16881"
+    )]
+    pub listen_addresses: Vec<ListenAddress>,
+
+    /// File with TLS, passwords and headers, in the format of the Prometheus exporter toolkit.
+    #[arg(id = "web.config.file", long, value_name = "FILE")]
+    pub config_file: Option<PathBuf>,
+
+    /// Path of the metrics.
+    #[arg(
+        long = "web.telemetry-path",
+        value_name = "PATH",
+        default_value = "/metrics",
+        value_parser = telemetry_path
+    )]
+    pub telemetry_path: String,
+
+    /// Most scrapes and API requests answered at a time; 0 = no limit.
+    #[arg(
+        long = "web.max-requests",
+        value_name = "COUNT",
+        default_value_t = WebFlags::MAX_REQUESTS
+    )]
+    pub max_requests: usize,
+}
+
+impl WebFlags {
+    /// Default of `--web.max-requests`, as in node_exporter.
+    pub const MAX_REQUESTS: usize = 40;
+}
+
+/// Subcommands.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Probe one torrent now, print what every tracker answers, and exit.
+    Probe(ProbeFlags),
+}
+
+/// `seedwatch probe`.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub struct ProbeFlags {
+    /// A magnet link, a .torrent file, or the name of a configured torrent.
+    pub target: String,
+
+    /// Form of the result.
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
+    pub output: Output,
+}
+
+/// Form of the result of a probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Paths the web server needs for itself.
+const RESERVED: [&str; 4] = ["/", "/config", "/api", "/-"];
+
+fn telemetry_path(path: &str) -> Result<String, String> {
+    let visible = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#' | b'%');
+    if !path.starts_with('/') || !path.bytes().all(visible) {
+        return Err("must be a path such as /metrics".to_owned());
+    }
+    let below = |parent: &str| {
+        let rest = path.strip_prefix(parent);
+        rest.is_some_and(|rest| rest.is_empty() || parent != "/" && rest.starts_with('/'))
+    };
+    match RESERVED.into_iter().any(below) {
+        true => Err("this path is taken by another endpoint".to_owned()),
+        false => Ok(path.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("seedwatch").chain(line.split_ascii_whitespace()))
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_those_of_an_exporter() {
+        let cli = parse("").unwrap();
+        assert_eq!(cli.config_file, PathBuf::from("config.yaml"));
+        assert_eq!(cli.web.listen_addresses, [":16881".parse().unwrap()]);
+        assert_eq!(cli.web.telemetry_path, "/metrics");
+        assert_eq!(cli.web.max_requests, 40);
+        assert_eq!(cli.web.config_file, None);
+        assert_eq!(cli.log_level, LogLevel::Info);
+        assert_eq!(cli.log_format, LogFormat::Logfmt);
+        assert_eq!(cli.command, None);
+        assert!(!cli.config_check);
+    }
+
+    #[test]
+    fn every_flag_is_read() {
+        let cli = parse(
+            "--config.file a.yaml --config.check --web.listen-address=127.0.0.1:0 \
+             --web.listen-address [::1]:9100 --web.config.file web.yaml \
+             --web.telemetry-path /m --web.max-requests 0 --log.level debug --log.format json",
+        )
+        .unwrap();
+        assert_eq!(cli.config_file, PathBuf::from("a.yaml"));
+        assert!(cli.config_check);
+        let addresses: Vec<String> = cli
+            .web
+            .listen_addresses
+            .iter()
+            .map(|a| a.to_string())
+            .collect();
+        assert_eq!(addresses, ["127.0.0.1:0", "[::1]:9100"]);
+        assert_eq!(cli.web.config_file, Some(PathBuf::from("web.yaml")));
+        assert_eq!(cli.web.telemetry_path, "/m");
+        assert_eq!(cli.web.max_requests, 0);
+        assert_eq!(cli.log_level, LogLevel::Debug);
+        assert_eq!(cli.log_format, LogFormat::Json);
+    }
+
+    #[test]
+    fn probe_takes_flags_before_and_after() {
+        for line in [
+            "--config.file c.yaml --log.level warn probe census-1921 --output json",
+            "probe --output json census-1921 --config.file c.yaml --log.level warn",
+            "probe census-1921 --config.file=c.yaml --output=json --log.level=warn",
+        ] {
+            let cli = parse(line).unwrap();
+            assert_eq!(cli.config_file, PathBuf::from("c.yaml"), "{line}");
+            assert_eq!(cli.log_level, LogLevel::Warn, "{line}");
+            let probe = ProbeFlags {
+                target: "census-1921".to_owned(),
+                output: Output::Json,
+            };
+            assert_eq!(cli.command, Some(Command::Probe(probe)), "{line}");
+        }
+        let cli = parse("probe magnet:?xt=urn:btih:0123456789abcdef0123456789abcdef01234567&tr=x");
+        assert!(
+            matches!(cli.unwrap().command, Some(Command::Probe(p)) if p.output == Output::Text)
+        );
+    }
+
+    #[test]
+    fn usage_errors_are_two() {
+        for line in [
+            "--config.fil x",
+            "--config.file",
+            "--web.listen-address 9100",
+            "--web.telemetry-path metrics",
+            "--web.telemetry-path /-/ready",
+            "--web.telemetry-path /api/v1/torrents",
+            "--web.telemetry-path /config",
+            "--web.telemetry-path /",
+            "--web.telemetry-path /a?b",
+            "--web.max-requests -1",
+            "--log.level loud",
+            "--log.format xml",
+            "probe",
+            "probe a b",
+            "probe a --output yaml",
+            "prob a",
+        ] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
+        assert!(parse("--web.telemetry-path /configuration").is_ok());
+    }
+
+    #[test]
+    fn version_and_help_go_to_standard_output() {
+        for (line, kind) in [
+            ("--version", ErrorKind::DisplayVersion),
+            ("-V", ErrorKind::DisplayVersion),
+            ("--help", ErrorKind::DisplayHelp),
+            ("-h", ErrorKind::DisplayHelp),
+            ("probe --help", ErrorKind::DisplayHelp),
+        ] {
+            let shown = parse(line).unwrap_err();
+            assert_eq!((shown.kind(), shown.exit_code()), (kind, 0), "{line}");
+            assert!(!shown.use_stderr(), "{line}");
+        }
+        assert_eq!(
+            parse("--version").unwrap_err().to_string(),
+            format!("seedwatch {}\n", env!("CARGO_PKG_VERSION"))
+        );
+    }
+}

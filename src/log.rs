@@ -1,0 +1,329 @@
+//! Log lines on standard error: `time=… level=… msg=… key=value`, or the same as JSON.
+//!
+//! Only events of this crate are written: libraries may log what must not be in a log, such as
+//! addresses. Whatever stands in a value, a line stays one line and cannot steer a terminal.
+
+use std::fmt::{self, Write};
+use std::io;
+
+use tracing::field::{Field, Visit};
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+/// How a line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// `key=value`, values quoted where needed.
+    Logfmt,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The least important lines that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogLevel {
+    /// Single probes and connections.
+    Debug,
+    /// Starts, stops, reloads, changes of state.
+    Info,
+    /// What works on, but not as it should.
+    Warn,
+    /// What does not work.
+    Error,
+}
+
+impl From<LogLevel> for LevelFilter {
+    fn from(level: LogLevel) -> Self {
+        match level {
+            LogLevel::Debug => Self::DEBUG,
+            LogLevel::Info => Self::INFO,
+            LogLevel::Warn => Self::WARN,
+            LogLevel::Error => Self::ERROR,
+        }
+    }
+}
+
+/// Sends the log of this process to standard error.
+///
+/// # Errors
+/// The process logs somewhere already.
+pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
+    subscriber(level, format, io::stderr).try_init()
+}
+
+fn subscriber<W>(level: LogLevel, format: LogFormat, to: W) -> impl Subscriber + Send + Sync
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), LevelFilter::from(level));
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(Lines(format))
+        .with_writer(to)
+        .with_filter(ours);
+    tracing_subscriber::registry().with(lines)
+}
+
+/// Writes an event as one line.
+struct Lines(LogFormat);
+
+impl<S, N> FormatEvent<S, N> for Lines
+where
+    S: Subscriber + for<'s> LookupSpan<'s>,
+    N: for<'w> FormatFields<'w> + 'static,
+{
+    fn format_event(
+        &self,
+        _context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        let mut fields = Fields {
+            format: self.0,
+            message: String::new(),
+            others: String::new(),
+        };
+        event.record(&mut fields);
+        let level = level_name(*event.metadata().level());
+        let mut line = String::new();
+        add(&mut line, self.0, "time", &time, true);
+        add(&mut line, self.0, "level", level, true);
+        add(&mut line, self.0, "msg", &fields.message, true);
+        line.push_str(&fields.others);
+        match self.0 {
+            LogFormat::Logfmt => writeln!(to, "{}", line.trim_start()),
+            LogFormat::Json => writeln!(to, "{{{}}}", line.trim_start_matches(',')),
+        }
+    }
+}
+
+fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "error",
+        Level::WARN => "warn",
+        Level::INFO => "info",
+        Level::DEBUG => "debug",
+        Level::TRACE => "trace",
+    }
+}
+
+/// The fields of one event, written as they come; the message goes before all others.
+struct Fields {
+    format: LogFormat,
+    message: String,
+    others: String,
+}
+
+impl Fields {
+    fn add(&mut self, field: &Field, value: &str, quoted: bool) {
+        match field.name() {
+            "message" => self.message.push_str(value),
+            name => add(&mut self.others, self.format, name, value, quoted),
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.add(field, &format!("{value:?}"), true);
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.add(field, value, true);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.add(field, &value.to_string(), false);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.add(field, &value.to_string(), false);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.add(field, &value.to_string(), false);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        // JSON has no word for what is not finite.
+        self.add(field, &value.to_string(), !value.is_finite());
+    }
+}
+
+/// Appends one field. `quoted` is false for what JSON writes bare.
+fn add(line: &mut String, format: LogFormat, key: &str, value: &str, quoted: bool) {
+    match format {
+        LogFormat::Json => {
+            line.push(',');
+            quote(line, key);
+            line.push(':');
+            match quoted {
+                true => quote(line, value),
+                false => line.push_str(value),
+            }
+        }
+        LogFormat::Logfmt => {
+            line.push(' ');
+            line.push_str(key);
+            line.push('=');
+            match value.is_empty() || value.chars().any(needs_quotes) {
+                true => quote(line, value),
+                false => line.push_str(value),
+            }
+        }
+    }
+}
+
+fn needs_quotes(c: char) -> bool {
+    matches!(c, ' ' | '=' | '"' | '\\') || is_unsafe(c)
+}
+
+/// Controls, line separators, and the marks that turn the direction of text.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Quotes as JSON does; the readers of logfmt understand the same escapes.
+fn quote(line: &mut String, value: &str) {
+    line.push('"');
+    for c in value.chars() {
+        match c {
+            '"' => line.push_str("\\\""),
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            c if is_unsafe(c) => {
+                // Everything unsafe lies below U+10000; writing to a `String` cannot fail.
+                let _ = write!(line, "\\u{:04x}", u32::from(c));
+            }
+            c => line.push(c),
+        }
+    }
+    line.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(level: LogLevel, format: LogFormat, events: impl FnOnce()) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let subscriber = subscriber(level, format, move || writer.clone());
+        tracing::subscriber::with_default(subscriber, events);
+        let bytes = memory.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    fn event() {
+        tracing::info!(
+            address = %"127.0.0.1:16881",
+            count = 3u64,
+            ratio = 0.5,
+            on = true,
+            empty = "",
+            "Listening \u{1b}[31mon\n\"x\""
+        );
+    }
+
+    #[test]
+    fn logfmt_lines() {
+        let line = logged(LogLevel::Info, LogFormat::Logfmt, event);
+        let (time, rest) = line.strip_prefix("time=").unwrap().split_once(' ').unwrap();
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert_eq!(
+            rest,
+            "level=info msg=\"Listening \\u001b[31mon\\n\\\"x\\\"\" address=127.0.0.1:16881 \
+             count=3 ratio=0.5 on=true empty=\"\"\n"
+        );
+    }
+
+    #[test]
+    fn json_lines() {
+        let line = logged(LogLevel::Info, LogFormat::Json, event);
+        assert_eq!(line.lines().count(), 1);
+        assert!(!line.contains('\u{1b}'));
+        let mut value: serde_json::Value = serde_json::from_str(&line).unwrap();
+        value.as_object_mut().unwrap().remove("time").unwrap();
+        assert_eq!(
+            value,
+            serde_json::json!({
+                "level": "info",
+                "msg": "Listening \u{1b}[31mon\n\"x\"",
+                "address": "127.0.0.1:16881",
+                "count": 3,
+                "ratio": 0.5,
+                "on": true,
+                "empty": "",
+            })
+        );
+    }
+
+    #[test]
+    fn levels_and_libraries_are_filtered() {
+        let events = || {
+            tracing::debug!("debug");
+            tracing::info!("info");
+            tracing::warn!(n = f64::NAN, "warn");
+            tracing::error!("error");
+            tracing::error!(target: "hickory_resolver", "of a library");
+        };
+        for (level, lines) in [
+            (LogLevel::Debug, 4),
+            (LogLevel::Info, 3),
+            (LogLevel::Warn, 2),
+            (LogLevel::Error, 1),
+        ] {
+            for format in [LogFormat::Logfmt, LogFormat::Json] {
+                let log = logged(level, format, events);
+                assert_eq!(log.lines().count(), lines);
+                assert!(!log.contains("library"));
+            }
+        }
+    }
+
+    #[test]
+    fn values_cannot_break_out() {
+        for (value, expected) in [
+            ("plain-1.2:3/x", " k=plain-1.2:3/x"),
+            ("a b", " k=\"a b\""),
+            ("a=b", " k=\"a=b\""),
+            ("back\\slash", " k=\"back\\\\slash\""),
+            ("\u{9b}31m", " k=\"\\u009b31m\""),
+            ("\u{202e}txt", " k=\"\\u202etxt\""),
+            ("tab\tcr\r", " k=\"tab\\tcr\\r\""),
+            ("zürich", " k=zürich"),
+        ] {
+            let mut line = String::new();
+            add(&mut line, LogFormat::Logfmt, "k", value, true);
+            assert_eq!(line, expected);
+        }
+    }
+}
