@@ -1,0 +1,201 @@
+//! What the core costs without its sockets: CPU of planning, folding and judging one announce
+//! with 100 peers, and memory per torrent. `cargo bench --bench core`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use seedwatch::app::core::Core;
+use seedwatch::config::{
+    Accept, AnnounceMode, Config, Metrics, Network, Probe, Tracker as TrackerSettings,
+};
+use seedwatch::observation::{
+    Announced, Ask, Counts, Exchange, Family, Job, Observation, Peers, Report,
+};
+use seedwatch::time::{Mono, Now, Unix};
+use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+
+const PEERS: u32 = 100;
+
+fn main() {
+    memory(100_000);
+    cpu(10_000, 20);
+}
+
+fn config(torrents: u32, max_rate: f64) -> Config {
+    let url = TrackerUrl::parse("udp://192.0.2.1:6969/announce").expect("a URL");
+    let url = Arc::new(url);
+    let torrents = (0..torrents).map(|n| {
+        let mut hash = [0; 20];
+        hash[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
+        hash[4..8].copy_from_slice(&n.to_be_bytes());
+        Arc::new(Torrent {
+            name: format!("torrent-{n:08}").into(),
+            hashes: Hashes::V1(InfoHash(hash)),
+            trackers: [Arc::clone(&url)].into(),
+            labels: None,
+            privacy: Privacy::Public,
+        })
+    });
+    Config {
+        torrents: torrents.collect(),
+        probe: Probe {
+            interval: Duration::from_secs(1800),
+            timeout: Duration::from_secs(15),
+            stale_after: Duration::from_secs(4500),
+        },
+        tracker: TrackerSettings {
+            announce: AnnounceMode::Ghost,
+            max_rate,
+            numwant: 200,
+            user_agent: "seedwatch".into(),
+            peer_id_prefix: "-SW0100-".into(),
+        },
+        accept: Accept::Global,
+        network: Network {
+            canaries: Vec::new(),
+        },
+        metrics: Metrics { per_tracker: true },
+        warnings: Vec::new(),
+    }
+}
+
+fn now(millis: u64) -> Now {
+    Now {
+        mono: Mono(millis),
+        unix: Unix(1_700_000_000 + millis / 1000),
+    }
+}
+
+/// Answers a job; `serial` varies the peers from swarm to swarm.
+fn answer(job: Job, serial: u32, peers: u32) -> Observation {
+    let report = match job.ask {
+        Ask::Announce { id, .. } if job.family == Family::Ipv4 => {
+            let mut compact = Vec::with_capacity(peers as usize * 6);
+            for peer in 0..peers {
+                let ip =
+                    0x0b00_0000 + (serial * 31 + peer).wrapping_mul(2_654_435_761) % 0x1000_0000;
+                compact.extend_from_slice(&ip.to_be_bytes());
+                compact.extend_from_slice(&6881u16.to_be_bytes());
+            }
+            let mut peers = Peers::default();
+            peers.push_compact4(&compact);
+            let counts = Counts {
+                seeders: Some(1),
+                leechers: Some(99),
+                completed: None,
+            };
+            Report::Announce {
+                id,
+                result: Ok(Box::new(Announced {
+                    peers,
+                    counts,
+                    ..Announced::default()
+                })),
+            }
+        }
+        Ask::Announce { id, .. } => Report::NoAddress { ids: vec![id] },
+        Ask::Scrape { targets } => {
+            let ids: Vec<_> = targets.into_iter().map(|(id, _)| id).collect();
+            Report::Scrape {
+                result: Ok(vec![Some(Counts::default()); ids.len()]),
+                ids,
+            }
+        }
+    };
+    let exchange = Exchange {
+        requests: 1,
+        duration: Duration::from_millis(30),
+        ..Exchange::default()
+    };
+    Observation {
+        tracker: job.tracker,
+        family: job.family,
+        report,
+        exchange,
+    }
+}
+
+fn resident() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split_whitespace()
+        .nth(1)
+        .and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0.0) * 4096.0
+}
+
+/// One round over all torrents; returns how many announces it had.
+fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
+    let mut jobs = Vec::new();
+    let mut announces = 0;
+    loop {
+        core.poll(Mono(*at), &mut jobs);
+        if jobs.is_empty() {
+            return announces;
+        }
+        for job in jobs.drain(..) {
+            announces +=
+                u32::from(matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4);
+            core.absorb(answer(job, announces, peers), now(*at));
+        }
+        *at += 1;
+    }
+}
+
+fn memory(torrents: u32) {
+    let before = resident();
+    let mut core = Core::new(&config(torrents, 1e9), 4242, now(0));
+    let mut picture = core.snapshot(now(0));
+    let per = |bytes: f64| bytes / f64::from(torrents);
+    println!("memory, {torrents} torrents at one tracker, state and snapshot:");
+    println!(
+        "  before the first answer  {:7.0} B per torrent",
+        per(resident() - before)
+    );
+    let mut at = 1;
+    round(&mut core, &mut at, 0);
+    picture.clone_from(&core.snapshot(now(at)));
+    println!(
+        "  idle (answered, empty)   {:7.0} B per torrent",
+        per(resident() - before)
+    );
+    at += 2_100_000;
+    round(&mut core, &mut at, PEERS);
+    picture.clone_from(&core.snapshot(now(at)));
+    println!(
+        "  with {PEERS} current peers   {:7.0} B per torrent",
+        per(resident() - before)
+    );
+    assert_eq!(picture.torrents.len(), torrents as usize);
+}
+
+fn cpu(torrents: u32, rounds: u32) {
+    let mut core = Core::new(&config(torrents, 1e9), 4242, now(0));
+    let mut at = 1;
+    round(&mut core, &mut at, PEERS);
+    let (mut announces, mut making) = (0, Duration::ZERO);
+    let start = Instant::now();
+    for _ in 0..rounds {
+        at += 2_100_000;
+        announces += round(&mut core, &mut at, PEERS);
+    }
+    let whole = start.elapsed();
+    // What this benchmark itself spends on making up answers.
+    let mut jobs = Vec::new();
+    at += 2_100_000;
+    core.poll(Mono(at), &mut jobs);
+    let copies = jobs.len() as u32;
+    let start = Instant::now();
+    for (serial, job) in jobs.into_iter().enumerate() {
+        std::hint::black_box(answer(job, serial as u32, PEERS));
+    }
+    if copies > 0 {
+        making = start.elapsed() / copies;
+    }
+    let each = whole / announces.max(1);
+    println!("cpu, plan + judge + fold of one announce with {PEERS} peers:");
+    println!(
+        "  {:?} ({each:?} less {making:?} to make up the answer)",
+        each.saturating_sub(making)
+    );
+}
