@@ -23,18 +23,18 @@ fn main() {
 
 fn config(torrents: u32, max_rate: f64) -> Config {
     let url = TrackerUrl::parse("udp://192.0.2.1:6969/announce").expect("a URL");
-    let url = Arc::new(url);
+    let trackers: Arc<[_]> = [Arc::new(url)].into();
     let torrents = (0..torrents).map(|n| {
         let mut hash = [0; 20];
         hash[..4].copy_from_slice(&n.wrapping_mul(2_654_435_761).to_be_bytes());
         hash[4..8].copy_from_slice(&n.to_be_bytes());
-        Arc::new(Torrent {
+        Torrent {
             name: format!("torrent-{n:08}").into(),
             hashes: Hashes::V1(InfoHash(hash)),
-            trackers: [Arc::clone(&url)].into(),
+            trackers: Arc::clone(&trackers),
             labels: None,
             privacy: Privacy::Public,
-        })
+        }
     });
     Config {
         torrents: torrents.collect(),

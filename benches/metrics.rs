@@ -174,45 +174,43 @@ fn snapshot(torrents: usize) -> Snapshot {
             let mine: Vec<u32> = (0..TRACKERS_EACH)
                 .map(|k| (n * 7 + k * 61) % TRACKERS)
                 .collect();
-            Arc::new(TorrentRow {
-                torrent: Arc::new(Torrent {
-                    name: format!("collection-name-part-{n:06}.tar").into(),
-                    hashes: Hashes::V1(InfoHash(hash)),
-                    trackers: mine
-                        .iter()
-                        .map(|id| Arc::clone(&urls[*id as usize]))
-                        .collect(),
-                    labels: None,
-                    privacy: Privacy::Public,
-                }),
-                peers: [Some(n % 1000), Some(n % 100)],
-                source_peers: [Some(n % 1000 + n % 100)],
-                trackers_online: Some(2),
-                seeders: Some(n % 500),
-                leechers: Some(n % 300),
-                probe_success: [Some(true)],
-                last_success: [Some(Unix(1_790_000_000 + u64::from(n)))],
-                last_peer_seen: Some(Unix(1_790_000_000)),
-                announces: mine
+            let torrent = Torrent {
+                name: format!("collection-name-part-{n:06}.tar").into(),
+                hashes: Hashes::V1(InfoHash(hash)),
+                trackers: mine
                     .iter()
-                    .map(|id| AnnounceRow {
-                        tracker: TrackerId(*id),
-                        success: Some(true),
-                        peers: Some(n % 200),
-                        seeders: Some(n % 500),
-                        leechers: Some(n % 300),
-                        completed: Some(n % 100_000),
-                        failure: None,
-                    })
+                    .map(|id| Arc::clone(&urls[*id as usize]))
                     .collect(),
-            })
+                labels: None,
+                privacy: Privacy::Public,
+            };
+            let row = TorrentRow {
+                peers: [Some(n % 1000).into(), Some(n % 100).into()],
+                source_peers: [Some(n % 1000 + n % 100).into()],
+                trackers_online: Some(2).into(),
+                seeders: Some(n % 500).into(),
+                leechers: Some(n % 300).into(),
+                probe_success: [Some(true)],
+                last_success: [Unix(1_790_000_000 + u64::from(n)).into()],
+                last_peer_seen: Unix(1_790_000_000).into(),
+                ..TorrentRow::default()
+            };
+            let announces = mine.iter().map(|id| AnnounceRow {
+                success: Some(true),
+                peers: Some(n % 200).into(),
+                seeders: Some(n % 500).into(),
+                leechers: Some(n % 300).into(),
+                completed: Some(n % 100_000).into(),
+                ..AnnounceRow::unknown(TrackerId(*id))
+            });
+            (torrent, row, announces.collect())
         })
-        .collect();
-    let mut snapshot = Snapshot {
-        torrents: rows,
+        .collect::<Vec<_>>();
+    let snapshot = Snapshot {
         trackers,
         ..Snapshot::default()
     };
+    let mut snapshot = snapshot.with_torrents(rows);
     snapshot.config.per_tracker = true;
     snapshot
 }

@@ -49,8 +49,9 @@ pub const MAX_INCLUDES: usize = 10_000;
 /// A configuration in which everything is valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// Watched torrents, sorted by name; names and hashes are unique.
-    pub torrents: Vec<Arc<Torrent>>,
+    /// Watched torrents, sorted by name; names and hashes are unique. Shared with the state and
+    /// every snapshot.
+    pub torrents: Arc<[Torrent]>,
     /// How often and how long.
     pub probe: Probe,
     /// How trackers are asked.

@@ -9,38 +9,34 @@ use std::sync::Arc;
 use crate::observation::{AnnounceId, TrackerId};
 use crate::torrent::{InfoHash, Privacy, Torrent, TrackerUrl};
 
-/// The watched torrents and where they are announced.
-#[derive(Debug, Default)]
+/// The watched torrents and where they are announced. Flat tables: there may be a million
+/// torrents with ten trackers each.
+#[derive(Debug)]
 pub struct Roster {
     /// Sorted by name, as configured.
-    torrents: Vec<Entry>,
+    torrents: Arc<[Torrent]>,
+    /// Announces of all torrents, those of one torrent beside each other, those of one tracker
+    /// beside each other within.
+    order: Vec<AnnounceId>,
+    /// Where the announces of each torrent begin in `order`.
+    starts: Vec<u32>,
     /// By [`TrackerId`]; trackers that nobody uses any more are holes.
     trackers: Vec<Option<Arc<TrackerUrl>>>,
     /// By [`AnnounceId`]; announces gone from the configuration are holes.
     announces: Vec<Option<Announce>>,
 }
 
-/// A torrent and its announces.
-#[derive(Debug)]
-pub struct Entry {
-    /// The torrent.
-    pub torrent: Arc<Torrent>,
-    /// One a tracker and info-hash, those of one tracker beside each other. Empty for private
-    /// torrents that are left alone.
-    pub announces: Box<[AnnounceId]>,
-}
-
 /// One info-hash at one tracker.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Announce {
     /// Place of its torrent in [`Roster::torrents`].
     pub torrent: u32,
     /// Its tracker.
     pub tracker: TrackerId,
+    /// Place of the announce URL in the torrent's list: paths differ by passkey.
+    url: u16,
     /// The second hash of a hybrid torrent.
     second: bool,
-    /// The announce URL as this torrent has it: paths differ by passkey.
-    pub url: Arc<TrackerUrl>,
 }
 
 /// What a new configuration changed.
@@ -54,20 +50,53 @@ pub struct Changes {
     pub removed: Vec<AnnounceId>,
 }
 
+impl Default for Roster {
+    fn default() -> Self {
+        Self {
+            torrents: Arc::from([]),
+            order: Vec::new(),
+            starts: Vec::new(),
+            trackers: Vec::new(),
+            announces: Vec::new(),
+        }
+    }
+}
+
 impl Roster {
     /// The torrents, sorted by name.
-    pub fn torrents(&self) -> &[Entry] {
+    pub fn torrents(&self) -> &Arc<[Torrent]> {
         &self.torrents
     }
 
+    /// The announces of a torrent: one a tracker and info-hash, those of one tracker beside each
+    /// other. Empty for private torrents that are left alone.
+    pub fn announces_of(&self, place: usize) -> &[AnnounceId] {
+        let Some(start) = self.starts.get(place) else {
+            return &[];
+        };
+        let end = self
+            .starts
+            .get(place + 1)
+            .map_or(self.order.len(), |end| *end as usize);
+        self.order.get(*start as usize..end).unwrap_or_default()
+    }
+
     /// One announce; `None` once it is gone from the configuration.
-    pub fn announce(&self, id: AnnounceId) -> Option<&Announce> {
-        self.announces.get(id.0 as usize)?.as_ref()
+    pub fn announce(&self, id: AnnounceId) -> Option<Announce> {
+        *self.announces.get(id.0 as usize)?
+    }
+
+    /// The announce URL.
+    pub fn url(&self, announce: Announce) -> Option<&Arc<TrackerUrl>> {
+        self.torrents
+            .get(announce.torrent as usize)?
+            .trackers
+            .get(usize::from(announce.url))
     }
 
     /// The 20 bytes that an announce asks for.
-    pub fn info_hash(&self, announce: &Announce) -> Option<InfoHash> {
-        let torrent = &self.torrents.get(announce.torrent as usize)?.torrent;
+    pub fn info_hash(&self, announce: Announce) -> Option<InfoHash> {
+        let torrent = self.torrents.get(announce.torrent as usize)?;
         torrent.hashes.wire().nth(usize::from(announce.second))
     }
 
@@ -85,7 +114,7 @@ impl Roster {
     /// and not `busy` (an observation is under way for them) are used again.
     pub fn update(
         &mut self,
-        torrents: &[Arc<Torrent>],
+        torrents: &Arc<[Torrent]>,
         busy: impl Fn(AnnounceId) -> bool,
     ) -> Changes {
         let mut changes = Changes::default();
@@ -96,80 +125,76 @@ impl Roster {
             .rev()
             .filter(|&id| self.announces[id as usize].is_none() && !busy(AnnounceId(id)))
             .collect();
-        let mut used_trackers = vec![false; self.trackers.len()];
-        let mut announces = std::mem::take(&mut self.announces);
-
-        let entries = torrents.iter().enumerate().map(|(place, torrent)| {
+        let mut used = vec![false; self.trackers.len()];
+        self.order.clear();
+        self.starts.clear();
+        for (place, torrent) in torrents.iter().enumerate() {
             changes.moved.push(
                 torrent
                     .hashes
                     .wire()
                     .find_map(|h| old_places.get(&h).copied()),
             );
+            self.starts.push(self.order.len() as u32);
             let urls: &[_] = if torrent.privacy == Privacy::LeftAlone {
                 &[]
             } else {
                 &torrent.trackers
             };
-            let mut ids = Vec::with_capacity(urls.len());
-            for url in urls {
+            for (url_place, url) in urls.iter().enumerate() {
                 // Always a new id: an observation under way may still name the id of a hole.
                 let tracker = *tracker_ids.entry(url.label()).or_insert_with(|| {
                     self.trackers.push(Some(Arc::clone(url)));
-                    used_trackers.push(false);
+                    used.push(false);
                     TrackerId(self.trackers.len() as u32 - 1)
                 });
-                used_trackers[tracker.0 as usize] = true;
+                used[tracker.0 as usize] = true;
                 for (second, hash) in torrent.hashes.wire().enumerate() {
-                    let announce = Announce {
-                        torrent: place as u32,
-                        tracker,
-                        second: second == 1,
-                        url: Arc::clone(url),
-                    };
                     let id = old_ids.remove(&(hash, tracker)).unwrap_or_else(|| {
                         let id = free.pop().unwrap_or_else(|| {
-                            announces.push(None);
-                            announces.len() as u32 - 1
+                            self.announces.push(None);
+                            self.announces.len() as u32 - 1
                         });
                         changes.added.push(AnnounceId(id));
                         AnnounceId(id)
                     });
-                    announces[id.0 as usize] = Some(announce);
-                    ids.push(id);
+                    self.announces[id.0 as usize] = Some(Announce {
+                        torrent: place as u32,
+                        tracker,
+                        url: url_place as u16,
+                        second: second == 1,
+                    });
+                    self.order.push(id);
                 }
             }
-            Entry {
-                torrent: Arc::clone(torrent),
-                announces: ids.into(),
-            }
-        });
-        let entries: Vec<_> = entries.collect();
+        }
         for id in old_ids.into_values() {
-            announces[id.0 as usize] = None;
+            self.announces[id.0 as usize] = None;
             changes.removed.push(id);
         }
-        for (tracker, used) in self.trackers.iter_mut().zip(used_trackers) {
+        for (tracker, used) in self.trackers.iter_mut().zip(used) {
             if !used {
                 *tracker = None;
             }
         }
-        self.torrents = entries;
-        self.announces = announces;
+        self.torrents = Arc::clone(torrents);
+        self.order.shrink_to_fit();
+        self.starts.shrink_to_fit();
+        self.announces.shrink_to_fit();
         changes
     }
 
     fn places(&self) -> HashMap<InfoHash, u32> {
         let places = self.torrents.iter().enumerate();
         places
-            .flat_map(|(i, e)| e.torrent.hashes.wire().map(move |h| (h, i as u32)))
+            .flat_map(|(i, torrent)| torrent.hashes.wire().map(move |h| (h, i as u32)))
             .collect()
     }
 
     fn ids_by_key(&self) -> HashMap<(InfoHash, TrackerId), AnnounceId> {
         let ids = self.announces.iter().enumerate();
         ids.filter_map(|(id, announce)| {
-            let announce = announce.as_ref()?;
+            let announce = (*announce)?;
             Some((
                 (self.info_hash(announce)?, announce.tracker),
                 AnnounceId(id as u32),

@@ -1,23 +1,27 @@
 //! One immutable picture of everything that is shown, swapped in whole.
 //!
-//! Readers (`metrics`, `web`) take an `Arc<Snapshot>` and never wait for anybody. Rows are shared
-//! with the state they were made from: a new picture costs a pointer a torrent.
+//! Readers (`metrics`, `web`) take an `Arc<Snapshot>` and never wait for anybody. Pictures share
+//! the blocks that did not change between them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::observation::{Failed, Failure, Family, Phases, Source, TrackerId};
-pub use crate::swarm::{AnnounceRow, Histogram, Rejection, TorrentRow, TrackerRow};
+pub use crate::swarm::{
+    AnnounceRow, Block, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView, TrackerRow,
+};
 pub use crate::time::Unix;
 pub use crate::torrent::{Privacy, Torrent};
 
 /// Everything that `/metrics` and the API show.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     /// When it was taken.
     pub taken: Unix,
     /// Torrents, sorted by name.
-    pub torrents: Vec<Arc<TorrentRow>>,
+    pub torrents: Arc<[Torrent]>,
+    /// Their rows, [`Block::SIZE`] torrents a block.
+    pub blocks: Vec<Arc<Block>>,
     /// Trackers by [`TrackerId`]; ids of trackers gone from the configuration are holes.
     pub trackers: Vec<Option<Arc<TrackerRow>>>,
     /// Whether our own network works, by [`Family::index`]; `None` = not known yet.
@@ -33,9 +37,68 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Torrents with what is shown of them, sorted by name.
+    pub fn rows(&self) -> impl Iterator<Item = TorrentView<'_>> {
+        (0..self.torrents.len()).filter_map(|place| self.row(place))
+    }
+
+    /// The same picture of other torrents, sorted by name.
+    pub fn with_torrents(
+        self,
+        torrents: impl IntoIterator<Item = (Torrent, TorrentRow, Vec<AnnounceRow>)>,
+    ) -> Self {
+        let mut names = Vec::new();
+        let mut blocks = Vec::new();
+        for (torrent, row, announces) in torrents {
+            if names.len() % Block::SIZE == 0 {
+                blocks.push(Block::default());
+            }
+            names.push(torrent);
+            if let Some(block) = blocks.last_mut() {
+                block.push(row, announces);
+            }
+        }
+        Self {
+            torrents: names.into(),
+            blocks: blocks.into_iter().map(Arc::new).collect(),
+            ..self
+        }
+    }
+
+    /// The torrent at a place of [`Snapshot::torrents`].
+    pub fn row(&self, place: usize) -> Option<TorrentView<'_>> {
+        let torrent = self.torrents.get(place)?;
+        let (row, announces) = self
+            .blocks
+            .get(place / Block::SIZE)?
+            .get(place % Block::SIZE)?;
+        Some(TorrentView {
+            torrent,
+            row,
+            announces,
+        })
+    }
+
     /// The tracker an announce row points at.
     pub fn tracker(&self, id: TrackerId) -> Option<&TrackerRow> {
         self.trackers.get(id.0 as usize)?.as_deref()
+    }
+}
+
+impl Default for Snapshot {
+    /// Nothing watched yet.
+    fn default() -> Self {
+        Self {
+            taken: Unix::default(),
+            torrents: Arc::from([]),
+            blocks: Vec::new(),
+            trackers: Vec::new(),
+            network_up: [None; 2],
+            peers_rejected: [0; 4],
+            schedule: ScheduleRow::default(),
+            probe_durations: Default::default(),
+            config: ConfigRow::default(),
+        }
     }
 }
 

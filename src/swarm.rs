@@ -16,15 +16,17 @@ use std::time::Duration;
 
 pub use filter::Filter;
 pub use own::OwnAddresses;
-pub use row::{AnnounceRow, Histogram, Rejection, TorrentRow, TrackerRow};
+pub use row::{
+    AnnounceRow, Block, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView, TrackerRow,
+};
 
 use crate::address::Accept;
 use crate::observation::{
     AnnounceId, Failed, Family, Observation, Report, Source, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
-use crate::time::{Mono, Now, Unix};
-use announce::Announce;
+use crate::time::{Mono, Now};
+use announce::{Announce, Room};
 use tally::Tally;
 use tracker::Tracker;
 
@@ -39,19 +41,21 @@ pub struct Swarms {
     announces: Vec<Announce>,
     /// By tracker id.
     trackers: Vec<Tracker>,
+    /// What was shown last.
+    blocks: Vec<Arc<Block>>,
+    room: Room,
     durations: [Histogram; Source::ALL.len()],
 }
 
-/// The state of one torrent.
-#[derive(Debug)]
+/// What is kept of one torrent beside its announces.
+#[derive(Debug, Clone, Copy, Default)]
 struct Torrent {
-    /// What is shown of it; made anew when something changed or went stale.
-    row: Arc<TorrentRow>,
+    /// Its row must be made anew.
     changed: bool,
+    last_success: Stamp,
+    last_peer_seen: Stamp,
     /// When the first of its answers goes stale.
     fresh_until: Mono,
-    last_success: Option<Unix>,
-    last_peer_seen: Option<Unix>,
 }
 
 impl Swarms {
@@ -63,6 +67,8 @@ impl Swarms {
             torrents: Vec::new(),
             announces: Vec::new(),
             trackers: Vec::new(),
+            blocks: Vec::new(),
+            room: Room::default(),
             durations: Default::default(),
         }
     }
@@ -77,18 +83,17 @@ impl Swarms {
     ) {
         self.filter.accept = accept;
         self.stale_after = stale_after;
-        let mut old: Vec<_> = self.torrents.drain(..).map(Some).collect();
-        for (entry, moved) in roster.torrents().iter().zip(&changes.moved) {
-            let kept = moved.and_then(|place| old.get_mut(place as usize)?.take());
-            let row = Arc::new(TorrentRow::unknown(Arc::clone(&entry.torrent)));
-            self.torrents.push(Torrent {
-                row,
-                changed: true,
-                fresh_until: Mono(u64::MAX),
-                last_success: kept.as_ref().and_then(|torrent| torrent.last_success),
-                last_peer_seen: kept.as_ref().and_then(|torrent| torrent.last_peer_seen),
-            });
-        }
+        let kept = changes
+            .moved
+            .iter()
+            .map(|moved| moved.and_then(|at| self.torrents.get(at as usize)));
+        let torrents = kept.map(|kept| Torrent {
+            changed: true,
+            fresh_until: Mono(u64::MAX),
+            ..kept.copied().unwrap_or_default()
+        });
+        self.torrents = torrents.collect();
+        self.blocks.clear();
         self.announces
             .resize_with(roster.announce_ids(), Announce::default);
         for id in changes.removed.iter().chain(&changes.added) {
@@ -156,12 +161,12 @@ impl Swarms {
                 self.filter.rejected[Rejection::Malformed.index()] +=
                     u64::from(answer.peers.malformed);
                 let side = self.announces[id.0 as usize].side(family);
-                let found = side.list(&answer, tracker, &mut self.filter, now.mono);
+                let found = side.list(&answer, tracker, &mut self.filter, &mut self.room, now.mono);
                 let torrent = &mut self.torrents[torrent];
                 torrent.changed = true;
-                torrent.last_success = Some(now.unix);
+                torrent.last_success = now.unix.into();
                 if found {
-                    torrent.last_peer_seen = Some(now.unix);
+                    torrent.last_peer_seen = now.unix.into();
                 }
             }
             Report::Scrape {
@@ -178,7 +183,7 @@ impl Swarms {
                         .count(counts, now.mono);
                     let torrent = &mut self.torrents[torrent];
                     torrent.changed = true;
-                    torrent.last_success = Some(now.unix);
+                    torrent.last_success = now.unix.into();
                 }
             }
             Report::Announce {
@@ -226,27 +231,34 @@ impl Swarms {
     }
 
     fn touch_tracker(&mut self, roster: &Roster, tracker: TrackerId) {
-        for (entry, torrent) in roster.torrents().iter().zip(&mut self.torrents) {
-            let here = |id: &AnnounceId| {
-                roster
-                    .announce(*id)
-                    .is_some_and(|announce| announce.tracker == tracker)
-            };
-            torrent.changed |= entry.announces.iter().any(here);
+        for (place, torrent) in self.torrents.iter_mut().enumerate() {
+            let here = |id: &AnnounceId| roster.announce(*id).is_some_and(|a| a.tracker == tracker);
+            torrent.changed |= roster.announces_of(place).iter().any(here);
         }
     }
 
-    /// The rows of all torrents, those that changed or went stale made anew.
-    pub fn torrent_rows(&mut self, roster: &Roster, now: Now) -> Vec<Arc<TorrentRow>> {
-        for place in 0..self.torrents.len() {
-            if self.torrents[place].changed || self.torrents[place].fresh_until <= now.mono {
-                self.refresh(place, roster, now);
+    /// The rows of all torrents; those that changed or went stale are made anew.
+    pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
+        self.blocks
+            .resize_with(self.torrents.len().div_ceil(Block::SIZE), Arc::default);
+        for block in 0..self.blocks.len() {
+            let start = block * Block::SIZE;
+            let end = self.torrents.len().min(start + Block::SIZE);
+            let old = |torrent: &Torrent| torrent.changed || torrent.fresh_until <= now.mono;
+            if self.torrents[start..end].iter().any(old) {
+                let mut new = Block::default();
+                for place in start..end {
+                    let shown = self.blocks[block].get(place - start);
+                    match shown.filter(|_| !old(&self.torrents[place])) {
+                        Some((row, announces)) => new.push(*row, announces.iter().cloned()),
+                        None => self.refresh(place, roster, now, &mut new),
+                    }
+                }
+                new.shrink();
+                self.blocks[block] = Arc::new(new);
             }
         }
-        self.torrents
-            .iter()
-            .map(|torrent| Arc::clone(&torrent.row))
-            .collect()
+        self.blocks.clone()
     }
 
     /// The rows of all trackers.
@@ -270,27 +282,23 @@ impl Swarms {
         self.durations
     }
 
-    fn refresh(&mut self, place: usize, roster: &Roster, now: Now) {
-        let entry = &roster.torrents()[place];
+    fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
         let mut tally = Tally::new(now.mono, self.stale_after);
-        for of_tracker in entry.announces.chunk_by(|a, b| {
-            roster.announce(*a).map(|a| a.tracker) == roster.announce(*b).map(|b| b.tracker)
-        }) {
-            let Some(announce) = of_tracker.first().and_then(|id| roster.announce(*id)) else {
+        let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
+        let announces = roster.announces_of(place);
+        for of_tracker in announces.chunk_by(|a, b| tracker_of(a) == tracker_of(b)) {
+            let Some(tracker) = of_tracker.first().and_then(tracker_of) else {
                 continue;
             };
-            let health = self.trackers[announce.tracker.0 as usize].health();
-            let announces = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
-            tally.tracker(announce.tracker, announces, health);
+            let health = self.trackers[tracker.0 as usize].health();
+            let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
+            tally.tracker(tracker, known, health);
         }
         let torrent = &mut self.torrents[place];
         torrent.fresh_until = tally.fresh_until();
         torrent.changed = false;
-        torrent.row = Arc::new(tally.row(
-            Arc::clone(&entry.torrent),
-            torrent.last_success,
-            torrent.last_peer_seen,
-        ));
+        let (row, announces) = tally.finish(torrent.last_success, torrent.last_peer_seen);
+        to.push(row, announces);
     }
 }
 

@@ -15,7 +15,7 @@ pub use tracker_url::{Host, Scheme, TrackerUrl, TrackerUrlError};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One watched torrent, as configured. Shared by configuration, state and snapshot.
+/// One watched torrent, as configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torrent {
     /// The `torrent` label: unique, printable.
@@ -23,8 +23,8 @@ pub struct Torrent {
     /// Its identity.
     pub hashes: Hashes,
     /// Announce URLs, at most one a label (scheme, host, port), in configured order. Interned:
-    /// torrents of one tracker share one allocation.
-    pub trackers: Box<[Arc<TrackerUrl>]>,
+    /// torrents with the same trackers share one list, and all lists share the URLs.
+    pub trackers: Arc<[Arc<TrackerUrl>]>,
     /// User labels for `seedwatch_torrent_info`. Boxed: most torrents have none.
     pub labels: Option<Box<BTreeMap<String, String>>>,
     /// Whether it may be probed.

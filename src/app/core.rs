@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use tracing::{info, warn};
 
 use super::outage::{Change, Outage, Ruling};
 use crate::config::{Accept, AnnounceMode, Config};
-use crate::observation::{Family, Health, Job, Manner, Observation, TrackerId};
+use crate::observation::{AnnounceId, Family, Health, Job, Manner, Observation, TrackerId};
 use crate::roster::Roster;
 use crate::schedule::{Pace, Schedule};
 use crate::snapshot::{ConfigRow, ScheduleRow, Snapshot};
@@ -184,7 +185,8 @@ impl Core {
         let in_flight = [self.schedule.in_flight() as u64];
         Snapshot {
             taken: now.unix,
-            torrents: self.swarms.torrent_rows(&self.roster, now),
+            torrents: Arc::clone(self.roster.torrents()),
+            blocks: self.swarms.blocks(&self.roster, now),
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.outage.up(),
             peers_rejected: self.swarms.rejected(),
@@ -200,12 +202,8 @@ impl Core {
 
     fn most_used_trackers(&self) -> Vec<(Host, u16)> {
         let mut uses: HashMap<TrackerId, usize> = HashMap::new();
-        let announces = self
-            .roster
-            .torrents()
-            .iter()
-            .flat_map(|entry| entry.announces.iter());
-        for announce in announces.filter_map(|id| self.roster.announce(*id)) {
+        let ids = (0..self.roster.announce_ids() as u32).map(AnnounceId);
+        for announce in ids.filter_map(|id| self.roster.announce(id)) {
             *uses.entry(announce.tracker).or_default() += 1;
         }
         let mut uses: Vec<_> = uses.into_iter().collect();

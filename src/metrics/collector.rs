@@ -14,8 +14,8 @@ use prometheus_client::encoding::{
 use super::catalogue::{self, Kind, Metric};
 use super::{Format, Process, REVISION, VERSION};
 use crate::snapshot::{
-    AnnounceRow, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source, TorrentRow,
-    TrackerRow, Unix,
+    AnnounceRow, Count, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source, Stamp,
+    Torrent, TorrentRow, TrackerRow, Unix,
 };
 
 /// One page, ready to be encoded.
@@ -64,16 +64,19 @@ impl Page {
         let pairs = Pairs::new(&self.snapshot);
         to.gauge(
             &catalogue::ANNOUNCE_COMPLETED,
-            pairs.samples(|row| row.completed),
+            pairs.samples(|row| row.completed.get()),
         )?;
         to.gauge(
             &catalogue::ANNOUNCE_LEECHERS,
-            pairs.samples(|row| row.leechers),
+            pairs.samples(|row| row.leechers.get()),
         )?;
-        to.gauge(&catalogue::ANNOUNCE_PEERS, pairs.samples(|row| row.peers))?;
+        to.gauge(
+            &catalogue::ANNOUNCE_PEERS,
+            pairs.samples(|row| row.peers.get()),
+        )?;
         to.gauge(
             &catalogue::ANNOUNCE_SEEDERS,
-            pairs.samples(|row| row.seeders),
+            pairs.samples(|row| row.seeders.get()),
         )?;
         to.gauge(
             &catalogue::ANNOUNCE_SUCCESS,
@@ -101,7 +104,7 @@ impl Page {
         )?;
         to.gauge(
             &catalogue::NETWORK_UP,
-            by_family(network_up, u32::from).map(|(family, up)| ([family], up)),
+            by_family(*network_up, u32::from).map(|(family, up)| ([family], up)),
         )?;
         to.counter(
             &catalogue::PEERS_REJECTED,
@@ -131,42 +134,46 @@ impl Page {
         self.torrent_info(to)?;
         to.gauge(
             &catalogue::TORRENT_LAST_PEER_SEEN,
-            self.torrents(|row| row.last_peer_seen.map(|at| at.0)),
+            self.torrents(|row| row.last_peer_seen.get().map(|at| at.0)),
         )?;
         to.gauge(
             &catalogue::TORRENT_LAST_SUCCESS,
-            self.torrents_by_source(|row| &row.last_success, |at: Unix| at.0),
+            self.torrents_by_source(|row| row.last_success.map(Stamp::get), |at: Unix| at.0),
         )?;
         to.gauge(
             &catalogue::TORRENT_LEECHERS,
-            self.torrents(|row| row.leechers),
+            self.torrents(|row| row.leechers.get()),
         )?;
         to.gauge(
             &catalogue::TORRENT_PEERS,
-            self.snapshot.torrents.iter().flat_map(|row| {
+            self.snapshot.rows().flat_map(|row| {
                 let name = &*row.torrent.name;
-                by_family(&row.peers, u32::from).map(move |(family, n)| ([name, family], n))
+                by_family(row.peers.map(Count::get), u32::from)
+                    .map(move |(family, n)| ([name, family], n))
             }),
         )?;
         to.gauge(
             &catalogue::TORRENT_PROBE_SUCCESS,
-            self.torrents_by_source(|row| &row.probe_success, u32::from),
+            self.torrents_by_source(|row| row.probe_success, u32::from),
         )?;
         to.gauge(
             &catalogue::TORRENT_SEEDERS,
-            self.torrents(|row| row.seeders),
+            self.torrents(|row| row.seeders.get()),
         )?;
         to.gauge(
             &catalogue::TORRENT_SOURCE_PEERS,
-            self.torrents_by_source(|row| &row.source_peers, u32::from),
+            self.torrents_by_source(|row| row.source_peers.map(Count::get), u32::from),
         )?;
         to.gauge(
             &catalogue::TORRENT_TRACKERS,
-            self.torrents(|row| Some(row.torrent.trackers.len() as u64)),
+            self.snapshot
+                .torrents
+                .iter()
+                .map(|torrent| ([&*torrent.name], torrent.trackers.len() as u64)),
         )?;
         to.gauge(
             &catalogue::TORRENT_TRACKERS_ONLINE,
-            self.torrents(|row| row.trackers_online),
+            self.torrents(|row| row.trackers_online.get()),
         )?;
         to.one(
             &catalogue::TORRENTS,
@@ -181,9 +188,9 @@ impl Page {
             return Ok(());
         }
         let mut encoder = to.descriptor(&catalogue::TORRENT_INFO)?;
-        for row in &self.snapshot.torrents {
+        for torrent in self.snapshot.torrents.iter() {
             encoder
-                .encode_family(&TorrentLabels(row))?
+                .encode_family(&TorrentLabels(torrent))?
                 .encode_gauge(&1u32)?;
         }
         Ok(())
@@ -195,20 +202,19 @@ impl Page {
         value: impl Fn(&TorrentRow) -> Option<V> + 'a,
     ) -> impl Iterator<Item = ([&'a str; 1], V)> {
         self.snapshot
-            .torrents
-            .iter()
-            .filter_map(move |row| Some(([&*row.torrent.name], value(row)?)))
+            .rows()
+            .filter_map(move |view| Some(([&*view.torrent.name], value(view.row)?)))
     }
 
     /// One sample a torrent and source that has the value.
     fn torrents_by_source<'a, T: Copy + 'a, V>(
         &'a self,
-        values: impl Fn(&TorrentRow) -> &[Option<T>; Source::ALL.len()] + 'a,
+        values: impl Fn(&TorrentRow) -> [Option<T>; Source::ALL.len()] + 'a,
         shown: impl Fn(T) -> V + Copy + 'a,
     ) -> impl Iterator<Item = ([&'a str; 2], V)> {
-        self.snapshot.torrents.iter().flat_map(move |row| {
-            let name = &*row.torrent.name;
-            let values = *values(row);
+        self.snapshot.rows().flat_map(move |view| {
+            let name = &*view.torrent.name;
+            let values = values(view.row);
             Source::ALL
                 .iter()
                 .zip(values)
@@ -235,7 +241,7 @@ impl Page {
         to.gauge(
             &catalogue::TRACKER_DURATION,
             rows.iter().flat_map(|row| {
-                by_family(&row.phases, |phases| phases).flat_map(move |(family, phases)| {
+                by_family(row.phases, |phases| phases).flat_map(move |(family, phases)| {
                     by_phase(phases).filter_map(move |(phase, time)| {
                         Some(([&*row.label, family, phase], time?.as_secs_f64()))
                     })
@@ -265,7 +271,7 @@ impl Page {
         to.gauge(
             &catalogue::TRACKER_UP,
             rows.iter().flat_map(|row| {
-                by_family(&row.up, u32::from).map(move |(family, up)| ([&*row.label, family], up))
+                by_family(row.up, u32::from).map(move |(family, up)| ([&*row.label, family], up))
             }),
         )
     }
@@ -293,15 +299,11 @@ impl<'a> Pairs<'a> {
             rank[id] = position;
         }
 
-        let total = snapshot
-            .torrents
-            .iter()
-            .map(|row| row.announces.len())
-            .sum();
+        let total = snapshot.rows().map(|row| row.announces.len()).sum();
         let mut order = Vec::with_capacity(total);
-        for (torrent, row) in (0..).zip(&snapshot.torrents) {
+        for (torrent, row) in (0..).zip(snapshot.rows()) {
             let start = order.len();
-            order.extend((0..).zip(&row.announces).filter_map(|(announce, pair)| {
+            order.extend((0..).zip(row.announces).filter_map(|(announce, pair)| {
                 snapshot.tracker(pair.tracker).map(|_| (torrent, announce))
             }));
             order[start..].sort_unstable_by_key(|(_, announce)| {
@@ -316,11 +318,11 @@ impl<'a> Pairs<'a> {
         value: impl Fn(&AnnounceRow) -> Option<V>,
     ) -> impl Iterator<Item = ([&str; 2], V)> {
         self.order.iter().filter_map(move |(torrent, announce)| {
-            let torrent = &self.snapshot.torrents[*torrent as usize];
-            let announce = &torrent.announces[*announce as usize];
+            let view = self.snapshot.row(*torrent as usize)?;
+            let announce = &view.announces[*announce as usize];
             let value = value(announce)?;
             let tracker = self.snapshot.tracker(announce.tracker)?;
-            Some(([&*torrent.torrent.name, &*tracker.label], value))
+            Some(([&*view.torrent.name, &*tracker.label], value))
         })
     }
 }
@@ -443,11 +445,11 @@ impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
 }
 
 /// Identity and user labels of a torrent.
-struct TorrentLabels<'a>(&'a TorrentRow);
+struct TorrentLabels<'a>(&'a Torrent);
 
 impl EncodeLabelSet for TorrentLabels<'_> {
     fn encode(&self, encoder: &mut LabelSetEncoder) -> fmt::Result {
-        let torrent = &*self.0.torrent;
+        let torrent = self.0;
         let names = catalogue::TORRENT_INFO.labels;
         (names[0], &*torrent.name).encode(encoder.encode_label())?;
         if let Some(hash) = torrent.hashes.v1() {
@@ -469,10 +471,9 @@ impl EncodeLabelSet for TorrentLabels<'_> {
 
 /// The families that have a value, with their labels.
 fn by_family<T: Copy, V>(
-    values: &[Option<T>; 2],
+    values: [Option<T>; 2],
     shown: impl Fn(T) -> V,
 ) -> impl Iterator<Item = (&'static str, V)> {
-    let values = *values;
     Family::ALL
         .into_iter()
         .filter_map(move |family| Some((family.as_label(), shown(values[family.index()]?))))

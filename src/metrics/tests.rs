@@ -9,6 +9,7 @@ use super::catalogue::{CATALOGUE, Kind, Metric, PREFIX};
 use super::{Format, Process};
 use crate::snapshot::{Snapshot, TrackerId};
 use crate::torrent::{Hashes, InfoHash};
+use sample::Sample;
 
 const PROCESS: Process = Process {
     cpu_seconds: Some(1.75),
@@ -41,15 +42,12 @@ fn of<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
         .collect()
 }
 
-fn one_torrent(row: crate::snapshot::TorrentRow) -> Snapshot {
-    Snapshot {
-        torrents: vec![Arc::new(row)],
-        ..sample::snapshot()
-    }
+fn one_torrent(sample: Sample) -> Snapshot {
+    sample::snapshot().with_torrents([sample.parts()])
 }
 
-fn unknown() -> crate::snapshot::TorrentRow {
-    sample::row("t", Hashes::V1(InfoHash([1; 20])), &[0])
+fn unknown() -> Sample {
+    sample::sample("t", Hashes::V1(InfoHash([1; 20])), &[0])
 }
 
 #[test]
@@ -157,11 +155,7 @@ fn the_catalogue_keeps_the_conventions() {
 fn series_stay_within_their_budget() {
     let snapshot = sample::snapshot();
     let (torrents, trackers) = (4, 2);
-    let pairs = snapshot
-        .torrents
-        .iter()
-        .map(|row| row.announces.len() as u64)
-        .sum();
+    let pairs = snapshot.rows().map(|row| row.announces.len() as u64).sum();
     let page = text(snapshot);
     for metric in CATALOGUE {
         let found = samples(&page)
@@ -220,14 +214,14 @@ fn unknown_is_absent() {
 
 #[test]
 fn nobody_there_is_zero() {
-    let mut row = unknown();
-    row.peers = [Some(0), None];
-    row.seeders = Some(0);
-    row.trackers_online = Some(0);
-    row.probe_success = [Some(false)];
-    row.announces[0].success = Some(false);
-    row.announces[0].peers = Some(0);
-    let page = text(one_torrent(row));
+    let mut it = unknown();
+    it.row.peers = [Some(0).into(), None.into()];
+    it.row.seeders = Some(0).into();
+    it.row.trackers_online = Some(0).into();
+    it.row.probe_success = [Some(false)];
+    it.announces[0].success = Some(false);
+    it.announces[0].peers = Some(0).into();
+    let page = text(one_torrent(it));
     for (name, expected) in [
         ("torrent_peers", "torrent=\"t\",family=\"ipv4\"} 0"),
         ("torrent_seeders", "torrent=\"t\"} 0"),
@@ -273,14 +267,14 @@ fn the_large_family_can_be_switched_off() {
 
 #[test]
 fn a_removed_tracker_leaves_no_series() {
-    let mut row = unknown();
-    row.announces = [0, 1, 2, 99]
+    let mut it = unknown();
+    it.announces = [0, 1, 2, 99]
         .map(|id| crate::snapshot::AnnounceRow {
-            peers: Some(id),
+            peers: Some(id).into(),
             ..sample::announce(TrackerId(id))
         })
         .into();
-    let page = text(one_torrent(row));
+    let page = text(one_torrent(it));
     assert_eq!(
         of(&page, "seedwatch_announce_peers"),
         [

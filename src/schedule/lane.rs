@@ -224,7 +224,7 @@ impl Lane {
         let announce = roster.announce(id)?;
         let info_hash = roster.info_hash(announce)?;
         slots[id.0 as usize][family].take();
-        let url = Arc::clone(&announce.url);
+        let url = Arc::clone(roster.url(announce)?);
         if pace.scrape_only {
             let mut batch = vec![id];
             while batch.len() < self.scrape_batch() {
@@ -234,7 +234,8 @@ impl Lane {
                 };
                 let same = roster
                     .announce(id)
-                    .is_some_and(|a| Arc::ptr_eq(&a.url, &url));
+                    .and_then(|a| roster.url(a))
+                    .is_some_and(|other| Arc::ptr_eq(other, &url));
                 if !same {
                     break;
                 }
@@ -283,7 +284,7 @@ impl Lane {
             .scrape
             .pending
             .first()
-            .and_then(|id| roster.announce(*id));
+            .and_then(|id| roster.url(roster.announce(*id)?));
         match first {
             None => {
                 self.scrape.pending.clear();
@@ -295,7 +296,7 @@ impl Lane {
                 self.scrape.at = now.after(wait.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
-            Some(first) if !Arc::ptr_eq(&first.url, url) => return,
+            Some(first) if !Arc::ptr_eq(first, url) => return,
             Some(_) => {}
         }
         self.scrape.pending.push(id);
@@ -429,7 +430,7 @@ impl Lane {
 fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>, Ask)> {
     let url = batch
         .iter()
-        .find_map(|id| Some(Arc::clone(&roster.announce(*id)?.url)))?;
+        .find_map(|id| roster.url(roster.announce(*id)?).map(Arc::clone))?;
     let targets: Vec<_> = batch
         .into_iter()
         .filter_map(|id| Some((id, roster.info_hash(roster.announce(id)?)?)))

@@ -16,19 +16,19 @@ fn pace() -> Pace {
     }
 }
 
-fn torrents(count: u32, url: &str) -> Vec<Arc<Torrent>> {
+fn torrents(count: u32, url: &str) -> Vec<Torrent> {
     let url = Arc::new(TrackerUrl::parse(url).unwrap());
     let torrents = (0..count).map(|n| {
         let mut hash = [0; 20];
         hash[..4].copy_from_slice(&n.to_be_bytes());
         hash[18..].copy_from_slice(&(n as u16).wrapping_mul(40_503).to_be_bytes());
-        Arc::new(Torrent {
+        Torrent {
             name: format!("{n:06}").into(),
             hashes: Hashes::V1(InfoHash(hash)),
             trackers: [Arc::clone(&url)].into(),
             labels: None,
             privacy: Privacy::Public,
-        })
+        }
     });
     torrents.collect()
 }
@@ -46,7 +46,7 @@ struct Sim {
 }
 
 impl Sim {
-    fn new(pace: Pace, torrents: &[Arc<Torrent>]) -> Self {
+    fn new(pace: Pace, torrents: &[Torrent]) -> Self {
         let mut sim = Self {
             roster: Roster::default(),
             schedule: Schedule::new(pace),
@@ -60,9 +60,11 @@ impl Sim {
         sim
     }
 
-    fn configure(&mut self, torrents: &[Arc<Torrent>]) {
+    fn configure(&mut self, torrents: &[Torrent]) {
         let schedule = &self.schedule;
-        let changes = self.roster.update(torrents, |id| schedule.is_busy(id));
+        let changes = self
+            .roster
+            .update(&torrents.to_vec().into(), |id| schedule.is_busy(id));
         let pace = self.schedule.pace.clone();
         self.schedule.update(pace, &self.roster, &changes, self.now);
     }

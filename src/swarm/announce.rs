@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
+use super::row::{AnnounceRow, Count};
 use crate::observation::{Announced, Counts, Failed, Family, TrackerId};
 use crate::time::Mono;
 
@@ -26,17 +27,51 @@ impl Announce {
     }
 }
 
-/// The latest valid answers over one family, and the latest failure if that came later.
+/// The latest valid answers over one family, and the latest failure if that came later. Packed:
+/// every torrent has one a tracker.
 #[derive(Debug, Default)]
 pub(super) struct Side {
-    listed_at: Option<Mono>,
-    counted_at: Option<Mono>,
-    counts: Counts,
-    /// Sorted, each once.
-    v4: Box<[u32]>,
-    /// /64 prefixes, sorted, each once.
-    v6: Box<[u64]>,
+    listed: Tick,
+    counted: Tick,
+    seeders: Count,
+    leechers: Count,
+    completed: Count,
+    /// `None` = nobody there.
+    peers: Option<Box<Lists>>,
     failure: Option<Arc<Failed>>,
+}
+
+/// Peers that count, by family: sorted, each once.
+#[derive(Debug, Default)]
+struct Lists {
+    v4: Box<[u32]>,
+    /// /64 prefixes.
+    v6: Box<[u64]>,
+    /// Of the lists before they were sorted; most rounds bring the same peers again.
+    prints: [u64; 2],
+}
+
+/// Room for the peers of one answer, used again for the next.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    v4: Vec<u32>,
+    v6: Vec<u64>,
+}
+
+/// When something came, in tenths of a second of the monotonic clock; 0 = never.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tick(u32);
+
+impl Tick {
+    fn at(now: Mono) -> Self {
+        Self(u32::try_from(now.0 / 100 + 1).unwrap_or(u32::MAX))
+    }
+
+    /// When it goes stale, if it came and has not gone stale yet.
+    fn fresh(self, now: Mono, stale_after: Duration) -> Option<Mono> {
+        let came = Mono(u64::from(self.0.checked_sub(1)?) * 100);
+        Some(came.after(stale_after)).filter(|until| *until > now)
+    }
 }
 
 impl Side {
@@ -46,24 +81,34 @@ impl Side {
         answer: &Announced,
         tracker: TrackerId,
         filter: &mut Filter,
+        room: &mut Room,
         now: Mono,
     ) -> bool {
         let from = (tracker, answer.manner);
-        replace(&mut self.v4, filter.keep4(&answer.peers.v4, from));
-        replace(&mut self.v6, filter.keep6(&answer.peers.v6, from));
-        self.listed_at = Some(now);
+        let Room { v4, v6 } = room;
+        filter.keep4(&answer.peers.v4, from, v4);
+        filter.keep6(&answer.peers.v6, from, v6);
+        if v4.is_empty() && v6.is_empty() {
+            self.peers = None;
+        } else {
+            let lists = self.peers.get_or_insert_default();
+            replace(&mut lists.v4, &mut lists.prints[0], v4);
+            replace(&mut lists.v6, &mut lists.prints[1], v6);
+        }
+        self.listed = Tick::at(now);
         self.count(answer.counts, now);
-        !(self.v4.is_empty() && self.v6.is_empty())
+        self.peers.is_some()
     }
 
     /// Takes over counts. An announce that leaves `completed` out does not erase what a scrape
     /// said.
     pub(super) fn count(&mut self, counts: Counts, now: Mono) {
-        self.counts = Counts {
-            completed: counts.completed.or(self.counts.completed),
-            ..counts
-        };
-        self.counted_at = Some(now);
+        self.seeders = counts.seeders.into();
+        self.leechers = counts.leechers.into();
+        if counts.completed.is_some() {
+            self.completed = counts.completed.into();
+        }
+        self.counted = Tick::at(now);
         self.failure = None;
     }
 
@@ -77,26 +122,51 @@ impl Side {
         self.failure.as_ref()
     }
 
-    /// The latest counts, while they are fresh, and when that ends.
-    pub(super) fn counts(&self, now: Mono, stale_after: Duration) -> Option<(Counts, Mono)> {
-        fresh(self.counted_at, now, stale_after).map(|until| (self.counts, until))
+    /// Adds its counts to a row, while they are fresh; says when that ends.
+    pub(super) fn add_counts(
+        &self,
+        row: &mut AnnounceRow,
+        now: Mono,
+        stale_after: Duration,
+    ) -> Option<Mono> {
+        let until = self.counted.fresh(now, stale_after)?;
+        row.seeders = row.seeders.max(self.seeders);
+        row.leechers = row.leechers.max(self.leechers);
+        row.completed = row.completed.max(self.completed);
+        Some(until)
     }
 
     /// The latest list, while it is fresh.
     pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(&[u32], &[u64])> {
-        fresh(self.listed_at, now, stale_after).map(|_| (&*self.v4, &*self.v6))
+        self.listed.fresh(now, stale_after)?;
+        Some(
+            self.peers
+                .as_deref()
+                .map_or((&[], &[]), |lists| (&lists.v4, &lists.v6)),
+        )
     }
 }
 
-/// When something that came at `at` goes stale, if it has not.
-fn fresh(at: Option<Mono>, now: Mono, stale_after: Duration) -> Option<Mono> {
-    at.map(|at| at.after(stale_after))
-        .filter(|until| *until > now)
+/// Takes over a list that is neither sorted nor free of repetitions. Most rounds bring the same
+/// peers again in another order: a print that does not depend on order spares the sorting.
+fn replace<T: Copy + Ord + Into<u64>>(kept: &mut Box<[T]>, print: &mut u64, new: &mut Vec<T>) {
+    let new_print = new
+        .iter()
+        .map(|peer| mix((*peer).into()))
+        .fold(0, u64::wrapping_add);
+    if new_print == *print && kept.is_empty() == new.is_empty() {
+        return;
+    }
+    *print = new_print;
+    new.sort_unstable();
+    new.dedup();
+    *kept = new.as_slice().into();
 }
 
-/// Takes over a list; most rounds bring the same one again.
-fn replace<T: Copy + PartialEq>(kept: &mut Box<[T]>, new: &[T]) {
-    if **kept != *new {
-        *kept = new.into();
-    }
+/// Spreads a number over 64 bits (the finaliser of SplitMix64).
+fn mix(number: u64) -> u64 {
+    let mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

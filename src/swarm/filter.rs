@@ -18,10 +18,6 @@ pub struct Filter {
     pub rejected: [u64; 4],
     /// The port that we claim to trackers.
     port: u16,
-    /// Room for one answer, used again for the next.
-    kept4: Vec<u32>,
-    /// Room for one answer, used again for the next.
-    kept6: Vec<u64>,
 }
 
 impl Filter {
@@ -33,14 +29,12 @@ impl Filter {
             own,
             rejected: [0; 4],
             port,
-            kept4: Vec::new(),
-            kept6: Vec::new(),
         }
     }
 
-    /// The addresses that count: sorted, each once.
-    pub fn keep4(&mut self, claimed: &[Endpoint4], from: (TrackerId, Manner)) -> &[u32] {
-        self.kept4.clear();
+    /// Puts the addresses that count into `kept`, in the order and as often as they came.
+    pub fn keep4(&mut self, claimed: &[Endpoint4], from: (TrackerId, Manner), kept: &mut Vec<u32>) {
+        kept.clear();
         for peer in claimed {
             let ip = Ipv4Addr::from_bits(peer.ip);
             let rejection = if peer.port == 0 {
@@ -54,17 +48,14 @@ impl Filter {
             };
             match rejection {
                 Some(reason) => self.rejected[reason.index()] += 1,
-                None => self.kept4.push(peer.ip),
+                None => kept.push(peer.ip),
             }
         }
-        self.kept4.sort_unstable();
-        self.kept4.dedup();
-        &self.kept4
     }
 
-    /// The /64 prefixes that count: sorted, each once.
-    pub fn keep6(&mut self, claimed: &[Endpoint6], from: (TrackerId, Manner)) -> &[u64] {
-        self.kept6.clear();
+    /// Puts the /64 prefixes that count into `kept`, in the order and as often as they came.
+    pub fn keep6(&mut self, claimed: &[Endpoint6], from: (TrackerId, Manner), kept: &mut Vec<u64>) {
+        kept.clear();
         for peer in claimed {
             let ip = Ipv6Addr::from_bits(peer.ip);
             let prefix = (peer.ip >> 64) as u64;
@@ -79,12 +70,9 @@ impl Filter {
             };
             match rejection {
                 Some(reason) => self.rejected[reason.index()] += 1,
-                None => self.kept6.push(prefix),
+                None => kept.push(prefix),
             }
         }
-        self.kept6.sort_unstable();
-        self.kept6.dedup();
-        &self.kept6
     }
 
     /// Where we announced ourselves (`started`), an entry with our random port is us: trackers

@@ -1,4 +1,6 @@
-//! What is shown of torrents and trackers. `None` = unknown or stale: absent, never 0.
+//! What is shown of torrents and trackers.
+//!
+//! Unknown or stale is absent, never 0. Rows of torrents are packed: there may be a million.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,47 +9,86 @@ use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
 
-/// One torrent. `None` = unknown or stale: absent from the exposition, never 0.
-#[derive(Debug, Clone)]
+/// A count that may be unknown, in four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count(u32);
+
+impl Count {
+    /// Not known, or stale.
+    pub const UNKNOWN: Self = Self(u32::MAX);
+
+    /// The count, if it is known.
+    pub const fn get(self) -> Option<u32> {
+        if self.0 == u32::MAX {
+            None
+        } else {
+            Some(self.0)
+        }
+    }
+
+    /// The larger of what is known.
+    pub fn max(self, other: Self) -> Self {
+        self.get().max(other.get()).into()
+    }
+}
+
+impl Default for Count {
+    fn default() -> Self {
+        Self::UNKNOWN
+    }
+}
+
+impl From<Option<u32>> for Count {
+    fn from(count: Option<u32>) -> Self {
+        // A count of four billion is a lie that may as well be one less.
+        count.map_or(Self::UNKNOWN, |n| Self(n.min(u32::MAX - 1)))
+    }
+}
+
+/// A point on the wall clock that may not have come yet, in four bytes (until 2106).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamp(u32);
+
+impl Stamp {
+    /// The point, if it has come.
+    pub const fn get(self) -> Option<Unix> {
+        if self.0 == 0 {
+            None
+        } else {
+            Some(Unix(self.0 as u64))
+        }
+    }
+}
+
+impl From<Unix> for Stamp {
+    fn from(at: Unix) -> Self {
+        Self(u32::try_from(at.0).unwrap_or(u32::MAX))
+    }
+}
+
+/// What is shown of one torrent.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TorrentRow {
-    /// Its identity and configuration.
-    pub torrent: Arc<Torrent>,
     /// Distinct peer addresses from all sources, by [`Family::index`]. Families add up.
-    pub peers: [Option<u32>; 2],
+    ///
+    /// [`Family::index`]: crate::observation::Family::index
+    pub peers: [Count; 2],
     /// Distinct peer addresses by source. Sources overlap.
-    pub source_peers: [Option<u32>; Source::ALL.len()],
+    pub source_peers: [Count; Source::ALL.len()],
     /// Trackers whose latest answer for it was valid.
-    pub trackers_online: Option<u32>,
+    pub trackers_online: Count,
     /// Largest count of seeders any tracker claims.
-    pub seeders: Option<u32>,
+    pub seeders: Count,
     /// Largest count of leechers any tracker claims.
-    pub leechers: Option<u32>,
+    pub leechers: Count,
     /// Whether the latest round got an answer, by source.
     pub probe_success: [Option<bool>; Source::ALL.len()],
     /// End of the last successful probe, by source.
-    pub last_success: [Option<Unix>; Source::ALL.len()],
+    pub last_success: [Stamp; Source::ALL.len()],
     /// Last time at least one peer was seen.
-    pub last_peer_seen: Option<Unix>,
-    /// The torrent at each of its trackers, in configured order.
-    pub announces: Box<[AnnounceRow]>,
-}
-
-impl TorrentRow {
-    /// A torrent of which nothing is known yet.
-    pub fn unknown(torrent: Arc<Torrent>) -> Self {
-        Self {
-            torrent,
-            peers: [None; 2],
-            source_peers: [None; Source::ALL.len()],
-            trackers_online: None,
-            seeders: None,
-            leechers: None,
-            probe_success: [None; Source::ALL.len()],
-            last_success: [None; Source::ALL.len()],
-            last_peer_seen: None,
-            announces: Box::default(),
-        }
-    }
+    pub last_peer_seen: Stamp,
+    /// Where its announces begin in its [`Block`], which sets this.
+    pub first_announce: u32,
 }
 
 /// One torrent at one tracker.
@@ -58,13 +99,13 @@ pub struct AnnounceRow {
     /// Whether its latest answer for this torrent was valid.
     pub success: Option<bool>,
     /// Distinct peer addresses it listed.
-    pub peers: Option<u32>,
+    pub peers: Count,
     /// Its claim.
-    pub seeders: Option<u32>,
+    pub seeders: Count,
     /// Its claim.
-    pub leechers: Option<u32>,
+    pub leechers: Count,
     /// Its claim.
-    pub completed: Option<u32>,
+    pub completed: Count,
     /// Why the latest probe failed. For the API, never for a label.
     pub failure: Option<Arc<Failed>>,
 }
@@ -75,12 +116,68 @@ impl AnnounceRow {
         Self {
             tracker,
             success: None,
-            peers: None,
-            seeders: None,
-            leechers: None,
-            completed: None,
+            peers: Count::UNKNOWN,
+            seeders: Count::UNKNOWN,
+            leechers: Count::UNKNOWN,
+            completed: Count::UNKNOWN,
             failure: None,
         }
+    }
+}
+
+/// Rows of up to [`Block::SIZE`] neighbouring torrents: the unit that pictures share.
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    rows: Vec<TorrentRow>,
+    announces: Vec<AnnounceRow>,
+}
+
+impl Block {
+    /// Torrents in a block.
+    pub const SIZE: usize = 128;
+
+    /// Adds the next torrent.
+    pub fn push(&mut self, row: TorrentRow, announces: impl IntoIterator<Item = AnnounceRow>) {
+        self.rows.push(TorrentRow {
+            first_announce: self.announces.len() as u32,
+            ..row
+        });
+        self.announces.extend(announces);
+    }
+
+    /// One torrent, with its announces in configured order.
+    pub fn get(&self, place: usize) -> Option<(&TorrentRow, &[AnnounceRow])> {
+        let row = self.rows.get(place)?;
+        let end = self
+            .rows
+            .get(place + 1)
+            .map_or(self.announces.len(), |n| n.first_announce as usize);
+        Some((row, self.announces.get(row.first_announce as usize..end)?))
+    }
+
+    /// Gives back what growing took too much.
+    pub fn shrink(&mut self) {
+        self.rows.shrink_to_fit();
+        self.announces.shrink_to_fit();
+    }
+}
+
+/// A torrent and what is shown of it; derefs to its [`TorrentRow`].
+#[derive(Debug, Clone, Copy)]
+pub struct TorrentView<'a> {
+    /// Its identity and configuration.
+    pub torrent: &'a Torrent,
+    /// Its values.
+    pub row: &'a TorrentRow,
+    /// The torrent at each of its trackers, in configured order.
+    pub announces: &'a [AnnounceRow],
+}
+
+impl std::ops::Deref for TorrentView<'_> {
+    type Target = TorrentRow;
+
+    fn deref(&self) -> &TorrentRow {
+        self.row
     }
 }
 

@@ -1,13 +1,11 @@
 //! From what is kept of a torrent to what is shown of it.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::announce::{Announce, Side};
-use super::row::{AnnounceRow, TorrentRow};
-use crate::observation::{Failed, Family, Health, TrackerId};
-use crate::time::{Mono, Unix};
-use crate::torrent::Torrent;
+use super::row::{AnnounceRow, Stamp, TorrentRow};
+use crate::observation::{Family, Health, TrackerId};
+use crate::time::Mono;
 
 /// The sum of one torrent, a tracker at a time.
 #[derive(Debug)]
@@ -48,45 +46,31 @@ impl<'a> Tally<'a> {
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut here = Lists::default();
-        let mut failure: Option<&Arc<Failed>> = None;
+        let mut failure = None;
+        // A tracker that is down is offline for all its torrents, also for those that it was never
+        // asked about: its health came from another one.
+        let mut failed = health
+            .iter()
+            .any(|h| matches!(h, Health::Down | Health::Closed));
+        let mut answered = false;
         let sides = announces.flat_map(|announce| {
             Family::ALL
                 .into_iter()
                 .filter_map(|family| Some((family, announce.known(family)?)))
         });
-        let mut successes = [false; 2];
         for (family, side) in sides {
-            let counts = side.counts(self.now, self.stale_after);
-            let success = match health[family.index()] {
-                Health::Absent => None,
-                Health::Down | Health::Closed => Some(false),
-                Health::Unknown | Health::Up if side.failure().is_some() => Some(false),
-                Health::Unknown | Health::Up => counts.map(|_| true),
-            };
-            if let Some(success) = success {
-                successes[usize::from(success)] = true;
+            let fresh = side.add_counts(&mut row, self.now, self.stale_after);
+            self.fresh_until = fresh.map_or(self.fresh_until, |at| at.min(self.fresh_until));
+            if matches!(health[family.index()], Health::Unknown | Health::Up) {
+                failed |= side.failure().is_some();
+                answered |= side.failure().is_none() && fresh.is_some();
             }
             failure = failure.or(side.failure());
-            if let Some((counts, until)) = counts {
-                self.fresh_until = self.fresh_until.min(until);
-                row.seeders = row.seeders.max(counts.seeders);
-                row.leechers = row.leechers.max(counts.leechers);
-                row.completed = row.completed.max(counts.completed);
-            }
             here.add(family, side, self.now, self.stale_after);
         }
-        // A tracker that was never reached over a family has no side there, but is down all the
-        // same: its health came from another torrent.
-        for health in health {
-            successes[0] |= matches!(health, Health::Down | Health::Closed);
-        }
-        row.success = match successes {
-            [_, true] => Some(true),
-            [true, false] => Some(false),
-            [false, false] => None,
-        };
-        row.failure = failure.filter(|_| row.success != Some(true)).cloned();
-        row.peers = here.total();
+        row.success = (answered || failed).then_some(answered);
+        row.failure = failure.filter(|_| !answered).cloned();
+        row.peers = here.total().into();
         self.all.append(here);
         self.rows.push(row);
     }
@@ -97,27 +81,28 @@ impl<'a> Tally<'a> {
     }
 
     /// What is shown.
-    pub(super) fn row(
+    pub(super) fn finish(
         self,
-        torrent: Arc<Torrent>,
-        last_success: Option<Unix>,
-        last_peer_seen: Option<Unix>,
-    ) -> TorrentRow {
+        last_success: Stamp,
+        last_peer_seen: Stamp,
+    ) -> (TorrentRow, Vec<AnnounceRow>) {
         let known = self.rows.iter().filter_map(|row| row.success);
         let online = known.clone().filter(|success| *success).count() as u32;
-        let online = known.clone().next().map(|_| online);
-        TorrentRow {
-            torrent,
-            peers: self.all.by_family(),
-            source_peers: [self.all.total()],
-            trackers_online: online,
-            seeders: self.rows.iter().filter_map(|row| row.seeders).max(),
-            leechers: self.rows.iter().filter_map(|row| row.leechers).max(),
+        let best = |count: fn(&AnnounceRow) -> Option<u32>| {
+            self.rows.iter().filter_map(count).max().into()
+        };
+        let row = TorrentRow {
+            peers: self.all.by_family().map(Into::into),
+            source_peers: [self.all.total().into()],
+            trackers_online: known.clone().next().map(|_| online).into(),
+            seeders: best(|row| row.seeders.get()),
+            leechers: best(|row| row.leechers.get()),
             probe_success: [known.max()],
             last_success: [last_success],
             last_peer_seen,
-            announces: self.rows.into(),
-        }
+            ..TorrentRow::default()
+        };
+        (row, self.rows)
     }
 }
 

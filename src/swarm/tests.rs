@@ -5,12 +5,13 @@ use crate::observation::{
     Announced, Counts, Endpoint4, Endpoint6, Exchange, Failure, Health, Manner, Peers, TrackerId,
     Verdict,
 };
+use crate::time::Unix;
 use crate::torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 
 const STALE: Duration = Duration::from_secs(75 * 60);
 
-fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> Arc<crate::torrent::Torrent> {
-    Arc::new(crate::torrent::Torrent {
+fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> crate::torrent::Torrent {
+    crate::torrent::Torrent {
         name: name.into(),
         hashes,
         trackers: trackers
@@ -19,7 +20,21 @@ fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> Arc<crate::torrent:
             .collect(),
         labels: None,
         privacy: Privacy::Public,
-    })
+    }
+}
+
+/// A row unpacked, to compare with.
+struct Shown {
+    name: Box<str>,
+    peers: [Option<u32>; 2],
+    source_peers: [Option<u32>; 1],
+    trackers_online: Option<u32>,
+    seeders: Option<u32>,
+    leechers: Option<u32>,
+    probe_success: [Option<bool>; 1],
+    last_success: [Option<Unix>; 1],
+    last_peer_seen: Option<Unix>,
+    announces: Vec<AnnounceRow>,
 }
 
 struct World {
@@ -29,7 +44,7 @@ struct World {
 }
 
 impl World {
-    fn new(torrents: &[Arc<crate::torrent::Torrent>]) -> Self {
+    fn new(torrents: &[crate::torrent::Torrent]) -> Self {
         let mut world = Self {
             roster: Roster::default(),
             swarms: Swarms::new(Accept::Global, 4242, STALE),
@@ -42,8 +57,8 @@ impl World {
         world
     }
 
-    fn configure(&mut self, torrents: &[Arc<crate::torrent::Torrent>]) {
-        let changes = self.roster.update(torrents, |_| false);
+    fn configure(&mut self, torrents: &[crate::torrent::Torrent]) {
+        let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(Accept::Global, STALE, &self.roster, &changes);
     }
@@ -54,7 +69,7 @@ impl World {
     }
 
     fn announce(&self, torrent: usize, place: usize) -> AnnounceId {
-        self.roster.torrents()[torrent].announces[place]
+        self.roster.announces_of(torrent)[place]
     }
 
     fn report(&mut self, family: Family, health: Health, report: Report) {
@@ -100,8 +115,21 @@ impl World {
         self.report(Family::Ipv4, health, Report::Announce { id, result });
     }
 
-    fn row(&mut self, place: usize) -> Arc<TorrentRow> {
-        Arc::clone(&self.swarms.torrent_rows(&self.roster, self.now)[place])
+    fn row(&mut self, place: usize) -> Shown {
+        let blocks = self.swarms.blocks(&self.roster, self.now);
+        let (row, announces) = blocks[0].get(place).unwrap();
+        Shown {
+            name: self.roster.torrents()[place].name.clone(),
+            peers: row.peers.map(Count::get),
+            source_peers: row.source_peers.map(Count::get),
+            trackers_online: row.trackers_online.get(),
+            seeders: row.seeders.get(),
+            leechers: row.leechers.get(),
+            probe_success: row.probe_success,
+            last_success: row.last_success.map(Stamp::get),
+            last_peer_seen: row.last_peer_seen.get(),
+            announces: announces.to_vec(),
+        }
     }
 }
 
@@ -126,7 +154,10 @@ fn peers_are_the_union_over_trackers() {
     assert_eq!(row.source_peers, [Some(4)]);
     assert_eq!(row.trackers_online, Some(2));
     assert_eq!(
-        row.announces.iter().map(|a| a.peers).collect::<Vec<_>>(),
+        row.announces
+            .iter()
+            .map(|a| a.peers.get())
+            .collect::<Vec<_>>(),
         [Some(2), Some(3)]
     );
 }
@@ -297,14 +328,14 @@ fn our_port_is_ours_only_where_we_announced_ourselves() {
 fn both_hashes_of_a_hybrid_are_one_torrent() {
     let hybrid = Hashes::Hybrid(InfoHash([1; 20]), Box::new(InfoHashV2([2; 32])));
     let mut world = World::new(&[torrent("t", hybrid, &TWO)]);
-    assert_eq!(world.roster.torrents()[0].announces.len(), 4);
+    assert_eq!(world.roster.announces_of(0).len(), 4);
     let (old, new) = (world.announce(0, 0), world.announce(0, 1));
     world.list(old, &["1.1.1.1", "1.1.1.2"]);
     world.list(new, &["1.1.1.2", "1.1.1.3"]);
     let row = world.row(0);
     assert_eq!((row.peers[0], row.announces.len()), (Some(3), 2));
     assert_eq!(
-        (row.announces[0].peers, row.trackers_online),
+        (row.announces[0].peers.get(), row.trackers_online),
         (Some(3), Some(1))
     );
 }
@@ -332,17 +363,17 @@ fn scrapes_bring_counts_and_the_largest_claim_wins() {
     let row = world.row(0);
     assert_eq!((row.seeders, row.leechers), (Some(6), Some(9)));
     assert_eq!(
-        row.announces[0].completed,
+        row.announces[0].completed.get(),
         Some(90),
         "an announce does not erase it"
     );
-    assert_eq!(row.announces[1].peers, None, "a scrape has no list");
+    assert_eq!(row.announces[1].peers.get(), None, "a scrape has no list");
 }
 
 #[test]
 fn a_reload_keeps_what_stays_and_drops_what_goes() {
     let [s, t] = [torrent("s", v1(1), &TWO), torrent("t", v1(2), &TWO)];
-    let mut world = World::new(&[s, Arc::clone(&t)]);
+    let mut world = World::new(&[s, t.clone()]);
     let id = world.announce(1, 0);
     world.list(id, &["1.1.1.1"]);
     world.configure(&[
@@ -351,9 +382,9 @@ fn a_reload_keeps_what_stays_and_drops_what_goes() {
     ]);
     assert_eq!(world.announce(1, 0), id, "ids are stable");
     assert_eq!(world.row(1).peers[0], Some(1));
-    assert_eq!(&*world.row(1).torrent.name, "renamed");
+    assert_eq!(&*world.row(1).name, "renamed");
     assert_eq!(world.row(0).peers, [None; 2]);
     world.configure(&[t]);
-    assert_eq!(world.swarms.torrent_rows(&world.roster, world.now).len(), 1);
+    assert_eq!(world.roster.torrents().len(), 1);
     assert_eq!(world.row(0).peers[0], Some(1));
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 use super::*;
 use crate::config::{Metrics, Network, Probe, Tracker};
 use crate::observation::{Announced, Ask, Exchange, Failed, Failure, Peers, Report};
+use crate::snapshot::Count;
 use crate::time::Unix;
 use crate::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 fn config(torrents: Vec<Torrent>) -> Config {
     Config {
-        torrents: torrents.into_iter().map(Arc::new).collect(),
+        torrents: torrents.into(),
         probe: Probe {
             interval: Duration::from_secs(1800),
             timeout: Duration::from_secs(15),
@@ -192,8 +193,11 @@ fn a_dead_tracker_on_a_live_network_is_down() {
         [(A_LABEL, Some(false)), ("udp://b.example:1", Some(true))]
     );
     assert_eq!(picture.network_up, [Some(true), Some(false)]);
-    let row = &picture.torrents[0];
-    assert_eq!((row.trackers_online, row.peers[0]), (Some(1), Some(1)));
+    let row = picture.row(0).unwrap();
+    assert_eq!(
+        (row.trackers_online.get(), row.peers[0].get()),
+        (Some(1), Some(1))
+    );
     assert_eq!(row.probe_success, [Some(true)]);
 }
 
@@ -203,12 +207,16 @@ fn all_trackers_dead_but_canaries_alive_is_their_fault() {
     sim.run(120, |_, label| label.is_empty());
     let picture = sim.picture();
     assert_eq!(picture.network_up[0], Some(true));
-    let row = &picture.torrents[0];
+    let row = picture.row(0).unwrap();
     assert_eq!(
-        (row.trackers_online, row.probe_success),
+        (row.trackers_online.get(), row.probe_success),
         (Some(0), [Some(false)])
     );
-    assert_eq!(row.peers, [None; 2], "never a zero from a failure");
+    assert_eq!(
+        row.peers.map(Count::get),
+        [None; 2],
+        "never a zero from a failure"
+    );
 }
 
 #[test]
@@ -218,9 +226,9 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     sim.run(4_400, world);
     let picture = sim.picture();
     assert_eq!(picture.network_up[0], Some(false));
-    let row = &picture.torrents[0];
+    let row = picture.row(0).unwrap();
     assert_eq!(
-        (row.trackers_online, row.probe_success),
+        (row.trackers_online.get(), row.probe_success),
         (Some(2), [Some(true)])
     );
     assert!(
@@ -232,15 +240,19 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     );
     sim.run(4_600, world);
     let picture = sim.picture();
-    assert_eq!(picture.torrents[0].peers, [None; 2], "it ages out");
+    assert_eq!(
+        picture.row(0).unwrap().peers.map(Count::get),
+        [None; 2],
+        "it ages out"
+    );
     assert_eq!(picture.trackers[0].as_ref().unwrap().up, [None; 2]);
     sim.run(6_100, world);
     let picture = sim.picture();
     assert_eq!(picture.network_up[0], Some(true));
-    assert_eq!(picture.torrents[0].peers[0], Some(1));
+    assert_eq!(picture.row(0).unwrap().peers[0].get(), Some(1));
     assert_eq!(
-        picture.torrents[0].last_success[0],
-        picture.torrents[0].last_peer_seen
+        picture.row(0).unwrap().last_success[0],
+        picture.row(0).unwrap().last_peer_seen
     );
 }
 
@@ -258,9 +270,8 @@ fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
     let picture = sim.picture();
     assert!(
         picture
-            .torrents
-            .iter()
-            .all(|row| row.trackers_online == Some(9))
+            .rows()
+            .all(|row| row.trackers_online.get() == Some(9))
     );
     let live = picture.trackers[1].as_ref().unwrap().requests;
     let dead = picture.trackers[0].as_ref().unwrap().requests;
@@ -286,8 +297,8 @@ fn a_private_torrent_is_listed_and_left_alone() {
     sim.run(60, |_, _| true);
     let picture = sim.picture();
     assert_eq!(picture.torrents.len(), 2);
-    assert!(picture.torrents[0].announces.is_empty());
-    assert_eq!(picture.torrents[1].peers[0], Some(1));
+    assert!(picture.row(0).unwrap().announces.is_empty());
+    assert_eq!(picture.row(1).unwrap().peers[0].get(), Some(1));
     let labels: Vec<_> = picture
         .trackers
         .iter()

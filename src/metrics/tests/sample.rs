@@ -18,24 +18,17 @@ const TRACKERS: [&str; 3] = [
 
 /// A torrent with everything known, an empty swarm, one not yet probed, a private one.
 pub(crate) fn snapshot() -> Snapshot {
-    let mut snapshot = Snapshot {
+    let snapshot = Snapshot {
         taken: Unix(1_790_000_100),
-        torrents: vec![
-            Arc::new(alive()),
-            Arc::new(empty()),
-            Arc::new(row(
-                "new",
-                Hashes::V2(Box::new(InfoHashV2([0xab; 32]))),
-                &[0],
-            )),
-            Arc::new(private()),
-        ],
         // The hole is a tracker that a reload has removed.
         trackers: vec![Some(Arc::new(udp())), None, Some(Arc::new(https()))],
         network_up: [Some(true), None],
         peers_rejected: [5, 0, 1, 2],
         ..Snapshot::default()
     };
+    let new = sample("new", Hashes::V2(Box::new(InfoHashV2([0xab; 32]))), &[0]);
+    let samples = [alive(), empty(), new, private()];
+    let mut snapshot = snapshot.with_torrents(samples.map(Sample::parts));
     snapshot.schedule.overdue = 3;
     snapshot.schedule.lag = Duration::from_millis(1500);
     snapshot.schedule.in_flight = [2];
@@ -49,27 +42,33 @@ pub(crate) fn snapshot() -> Snapshot {
     snapshot
 }
 
+/// One torrent to be shown.
+pub(crate) struct Sample {
+    pub(crate) torrent: Torrent,
+    pub(crate) row: TorrentRow,
+    pub(crate) announces: Vec<AnnounceRow>,
+}
+
+impl Sample {
+    pub(crate) fn parts(self) -> (Torrent, TorrentRow, Vec<AnnounceRow>) {
+        (self.torrent, self.row, self.announces)
+    }
+}
+
 /// A torrent of which nothing is known.
-pub(crate) fn row(name: &str, hashes: Hashes, trackers: &[u32]) -> TorrentRow {
-    TorrentRow {
-        torrent: Arc::new(Torrent {
+pub(crate) fn sample(name: &str, hashes: Hashes, trackers: &[u32]) -> Sample {
+    let urls = trackers
+        .iter()
+        .map(|id| TrackerUrl::parse(TRACKERS[url(*id)]).unwrap());
+    Sample {
+        torrent: Torrent {
             name: name.into(),
             hashes,
-            trackers: trackers
-                .iter()
-                .map(|id| Arc::new(TrackerUrl::parse(TRACKERS[url(*id)]).unwrap()))
-                .collect(),
+            trackers: urls.map(Arc::new).collect(),
             labels: None,
             privacy: Privacy::Public,
-        }),
-        peers: [None; 2],
-        source_peers: [None],
-        trackers_online: None,
-        seeders: None,
-        leechers: None,
-        probe_success: [None],
-        last_success: [None],
-        last_peer_seen: None,
+        },
+        row: TorrentRow::default(),
         announces: trackers.iter().map(|id| announce(TrackerId(*id))).collect(),
     }
 }
@@ -84,43 +83,31 @@ fn url(tracker: u32) -> usize {
 
 /// A pair of which nothing is known.
 pub(crate) fn announce(tracker: TrackerId) -> AnnounceRow {
-    AnnounceRow {
-        tracker,
-        success: None,
-        peers: None,
-        seeders: None,
-        leechers: None,
-        completed: None,
-        failure: None,
-    }
+    AnnounceRow::unknown(tracker)
 }
 
-fn alive() -> TorrentRow {
+fn alive() -> Sample {
     let hashes = Hashes::Hybrid(InfoHash([0x0f; 20]), Box::new(InfoHashV2([0xc4; 32])));
-    let mut row = row("a \"quoted\" \\ name\nof two lines", hashes, &[0, 2]);
+    let mut it = sample("a \"quoted\" \\ name\nof two lines", hashes, &[0, 2]);
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
-    let torrent = Torrent {
-        labels: Some(Box::new(labels)),
-        ..Torrent::clone(&row.torrent)
-    };
-    row.torrent = Arc::new(torrent);
-    row.peers = [Some(40), Some(2)];
-    row.source_peers = [Some(42)];
-    row.trackers_online = Some(1);
-    row.seeders = Some(30);
-    row.leechers = Some(9);
-    row.probe_success = [Some(true)];
-    row.last_success = [Some(Unix(1_790_000_090))];
-    row.last_peer_seen = Some(Unix(1_790_000_090));
-    row.announces[0] = AnnounceRow {
+    it.torrent.labels = Some(Box::new(labels));
+    it.row.peers = [Some(40).into(), Some(2).into()];
+    it.row.source_peers = [Some(42).into()];
+    it.row.trackers_online = Some(1).into();
+    it.row.seeders = Some(30).into();
+    it.row.leechers = Some(9).into();
+    it.row.probe_success = [Some(true)];
+    it.row.last_success = [Unix(1_790_000_090).into()];
+    it.row.last_peer_seen = Unix(1_790_000_090).into();
+    it.announces[0] = AnnounceRow {
         success: Some(true),
-        peers: Some(42),
-        seeders: Some(30),
-        leechers: Some(9),
-        completed: Some(1234),
+        peers: Some(42).into(),
+        seeders: Some(30).into(),
+        leechers: Some(9).into(),
+        completed: Some(1234).into(),
         ..announce(TrackerId(0))
     };
-    row.announces[1] = AnnounceRow {
+    it.announces[1] = AnnounceRow {
         success: Some(false),
         failure: Some(Arc::new(Failed::new(
             Failure::Rejected,
@@ -128,34 +115,31 @@ fn alive() -> TorrentRow {
         ))),
         ..announce(TrackerId(2))
     };
-    row
+    it
 }
 
-fn empty() -> TorrentRow {
-    let mut row = row("empty", Hashes::V1(InfoHash([1; 20])), &[0]);
-    row.peers = [Some(0), None];
-    row.source_peers = [Some(0)];
-    row.trackers_online = Some(1);
-    row.seeders = Some(0);
-    row.probe_success = [Some(true)];
-    row.last_success = [Some(Unix(1_790_000_080))];
-    row.announces[0] = AnnounceRow {
+fn empty() -> Sample {
+    let mut it = sample("empty", Hashes::V1(InfoHash([1; 20])), &[0]);
+    it.row.peers = [Some(0).into(), None.into()];
+    it.row.source_peers = [Some(0).into()];
+    it.row.trackers_online = Some(1).into();
+    it.row.seeders = Some(0).into();
+    it.row.probe_success = [Some(true)];
+    it.row.last_success = [Unix(1_790_000_080).into()];
+    it.announces[0] = AnnounceRow {
         success: Some(true),
-        peers: Some(0),
-        seeders: Some(0),
+        peers: Some(0).into(),
+        seeders: Some(0).into(),
         ..announce(TrackerId(0))
     };
-    row
+    it
 }
 
-fn private() -> TorrentRow {
-    let mut row = row("private", Hashes::V1(InfoHash([2; 20])), &[2]);
-    row.torrent = Arc::new(Torrent {
-        privacy: Privacy::LeftAlone,
-        ..Torrent::clone(&row.torrent)
-    });
-    row.announces = Box::new([]);
-    row
+fn private() -> Sample {
+    let mut it = sample("private", Hashes::V1(InfoHash([2; 20])), &[2]);
+    it.torrent.privacy = Privacy::LeftAlone;
+    it.announces.clear();
+    it
 }
 
 fn udp() -> TrackerRow {
