@@ -1,6 +1,9 @@
 //! What the core costs without its sockets: CPU of planning, folding and judging one announce
 //! with 100 peers, and memory per torrent. `cargo bench --bench core`.
 
+// A benchmark has nobody to hand an error to.
+#![allow(clippy::expect_used)]
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

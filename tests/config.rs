@@ -108,9 +108,9 @@ fn good(name: &str) -> Config {
 
 /// The configured torrents as `NAME LABEL LABEL…`, sorted by name.
 fn lines(config: &Config) -> Vec<String> {
-    let line = |torrent: &Arc<Torrent>| {
+    let line = |torrent: &Torrent| {
         let mut line = torrent.name.to_string();
-        for url in &torrent.trackers {
+        for url in torrent.trackers.iter() {
             write!(line, " {url}").unwrap();
         }
         line
@@ -291,7 +291,7 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
         assert_eq!(again.network, config.network);
         assert_eq!(again.metrics, config.metrics);
         assert_eq!(names(&again), names(&config));
-        for (again, torrent) in again.torrents.iter().zip(&config.torrents) {
+        for (again, torrent) in again.torrents.iter().zip(config.torrents.iter()) {
             assert_eq!(again.hashes, torrent.hashes);
             assert_eq!(again.labels, torrent.labels);
             let labels = |torrent: &seedwatch::torrent::Torrent| -> Vec<String> {
@@ -398,7 +398,7 @@ fn torrent_files_of_one_name_load() {
     fs::write(&path, "torrents:\n  - file: \"*.torrent\"\n").unwrap();
     let config = Config::load(&path).unwrap();
     assert_eq!(config.torrents.len(), 27);
-    for torrent in &config.torrents {
+    for torrent in config.torrents.iter() {
         let Hashes::V1(hash) = &torrent.hashes else {
             panic!("{torrent:?}")
         };

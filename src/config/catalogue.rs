@@ -1,12 +1,12 @@
 //! All torrents of a configuration: duplicates merged, names made unique.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::MAX_TRACKERS;
 use super::names;
 use super::report::{Fault, Report, Source};
-use super::trackers::{Added, Interner, add};
+use super::trackers::{Added, Interner, add, shared};
 use crate::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.
@@ -158,11 +158,12 @@ impl Catalogue {
         mut self,
         everywhere: &[Arc<TrackerUrl>],
         report: &mut Report,
-    ) -> Vec<Arc<Torrent>> {
+    ) -> Arc<[Torrent]> {
         let drafts: Vec<Draft> = self.drafts.drain(..).flatten().collect();
         let names = names::choose(&drafts, &self, report);
         let mut lonely = Vec::new();
-        let mut torrents: Vec<Arc<Torrent>> = drafts
+        let mut lists = HashSet::new();
+        let mut torrents: Vec<Torrent> = drafts
             .into_iter()
             .zip(names)
             .map(|(mut draft, name)| {
@@ -178,13 +179,13 @@ impl Catalogue {
                 } else if draft.trackers.is_empty() {
                     lonely.push(draft.place);
                 }
-                Arc::new(Torrent {
+                Torrent {
                     name,
                     hashes: draft.hashes,
-                    trackers: draft.trackers.into(),
+                    trackers: shared(&mut lists, draft.trackers),
                     labels: (!draft.labels.is_empty()).then(|| Box::new(draft.labels)),
                     privacy: draft.privacy,
-                })
+                }
             })
             .collect();
         if let Some(first) = lonely.first() {
@@ -195,7 +196,7 @@ impl Catalogue {
             report.warn(self.fault(first, message));
         }
         torrents.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        torrents
+        torrents.into()
     }
 
     /// A message about the entry at a place.

@@ -79,7 +79,7 @@ fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {
     if !torrent.trackers.is_empty() {
         writeln!(out, "    trackers:")?;
     }
-    for url in &torrent.trackers {
+    for url in torrent.trackers.iter() {
         writeln!(out, "      - {}", Quoted(&masked(url)))?;
     }
     for (n, (name, value)) in torrent.labels.iter().flat_map(|map| &**map).enumerate() {

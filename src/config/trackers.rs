@@ -61,3 +61,16 @@ pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit:
     list.push(Arc::clone(url));
     Added::Yes
 }
+
+/// One allocation for every distinct list: torrents of one publisher mostly share theirs.
+pub(super) fn shared(
+    lists: &mut HashSet<Arc<[Arc<TrackerUrl>]>>,
+    list: Vec<Arc<TrackerUrl>>,
+) -> Arc<[Arc<TrackerUrl>]> {
+    if let Some(known) = lists.get(list.as_slice()) {
+        return Arc::clone(known);
+    }
+    let list: Arc<[_]> = list.into();
+    lists.insert(Arc::clone(&list));
+    list
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::snapshot::{AnnounceRow, Failed, Privacy, Snapshot, Source, TorrentRow};
+use crate::snapshot::{AnnounceRow, Count, Failed, Privacy, Snapshot, Source, TorrentView};
 
 /// All torrents. Written row by row: nothing is collected first.
 pub(super) struct Torrents<'a>(pub(super) &'a Snapshot);
@@ -20,7 +20,7 @@ impl Serialize for Torrents<'_> {
 
         impl Serialize for Rows<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_seq(self.0.torrents.iter().map(|row| view(self.0, row)))
+                to.collect_seq(self.0.rows().map(|row| view(self.0, row)))
             }
         }
 
@@ -35,9 +35,9 @@ impl Serialize for Torrents<'_> {
 pub(super) fn torrent<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Torrent<'a>> {
     let place = snapshot
         .torrents
-        .binary_search_by(|row| (*row.torrent.name).cmp(name))
+        .binary_search_by(|torrent| (*torrent.name).cmp(name))
         .ok()?;
-    Some(view(snapshot, &snapshot.torrents[place]))
+    Some(view(snapshot, snapshot.row(place)?))
 }
 
 /// One torrent. Times are seconds since 1970.
@@ -89,9 +89,9 @@ struct Reason<'a> {
     text: &'a str,
 }
 
-fn view<'a>(snapshot: &'a Snapshot, row: &'a TorrentRow) -> Torrent<'a> {
-    let torrent = &*row.torrent;
-    let [ipv4, ipv6] = row.peers;
+fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>) -> Torrent<'a> {
+    let torrent = row.torrent;
+    let [ipv4, ipv6] = row.peers.map(Count::get);
     Torrent {
         name: &torrent.name,
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
@@ -103,19 +103,19 @@ fn view<'a>(snapshot: &'a Snapshot, row: &'a TorrentRow) -> Torrent<'a> {
         },
         labels: torrent.labels.as_deref(),
         peers: Peers { ipv4, ipv6 },
-        seeders: row.seeders,
-        leechers: row.leechers,
+        seeders: row.seeders.get(),
+        leechers: row.leechers.get(),
         trackers: torrent.trackers.len(),
-        trackers_online: row.trackers_online,
-        last_peer_seen: row.last_peer_seen.map(|at| at.0),
+        trackers_online: row.trackers_online.get(),
+        last_peer_seen: row.last_peer_seen.get().map(|at| at.0),
         sources: Source::ALL
             .iter()
             .enumerate()
             .map(|(place, source)| {
                 let known = FromSource {
                     success: row.probe_success[place],
-                    peers: row.source_peers[place],
-                    last_success: row.last_success[place].map(|at| at.0),
+                    peers: row.source_peers[place].get(),
+                    last_success: row.last_success[place].get().map(|at| at.0),
                 };
                 (source.as_label(), known)
             })
@@ -132,10 +132,10 @@ fn announce<'a>(snapshot: &'a Snapshot, pair: &'a AnnounceRow) -> Option<Announc
     Some(Announce {
         tracker: &snapshot.tracker(pair.tracker)?.label,
         success: pair.success,
-        peers: pair.peers,
-        seeders: pair.seeders,
-        leechers: pair.leechers,
-        completed: pair.completed,
+        peers: pair.peers.get(),
+        seeders: pair.seeders.get(),
+        leechers: pair.leechers.get(),
+        completed: pair.completed.get(),
         failure: pair.failure.as_ref().map(reason),
     })
 }

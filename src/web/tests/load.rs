@@ -1,29 +1,24 @@
 //! Many and slow readers.
 
-use std::sync::Arc;
-
 use tokio::time::timeout;
 
 use super::client::{Connection, Server, ask};
 use super::{PATIENCE, sample, state};
-use crate::snapshot::{Snapshot, TorrentRow};
+use crate::snapshot::Snapshot;
 use crate::torrent::{Hashes, InfoHash};
 
 /// Torrents with long names: about 2 KiB of text each.
 pub(super) fn snapshot(torrents: u32) -> Snapshot {
     let rows = (0..torrents).map(|n| {
         let name = format!("{n:06}{}", "-".repeat(200));
-        let mut row: TorrentRow = sample::row(&name, Hashes::V1(InfoHash([1; 20])), &[]);
-        row.peers = [Some(n), Some(n + 1)];
-        row.source_peers = [Some(n)];
-        row.seeders = Some(n);
-        row.leechers = Some(n);
-        Arc::new(row)
+        let mut it = sample::sample(&name, Hashes::V1(InfoHash([1; 20])), &[]);
+        it.row.peers = [Some(n).into(), Some(n + 1).into()];
+        it.row.source_peers = [Some(n).into()];
+        it.row.seeders = Some(n).into();
+        it.row.leechers = Some(n).into();
+        it.parts()
     });
-    Snapshot {
-        torrents: rows.collect(),
-        ..sample::snapshot()
-    }
+    sample::snapshot().with_torrents(rows)
 }
 
 /// Larger than what the sockets of both sides and the queue between them can take.
