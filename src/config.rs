@@ -24,12 +24,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::address::Accept;
+pub(crate) use raw::At;
+pub(crate) use report::Source;
 pub use report::{ConfigError, Fault};
+pub(crate) use yaml::{parse as parse_yaml, read as read_yaml};
 
 use crate::torrent::{Host, Torrent};
 use catalogue::Catalogue;
 use entry::{ListFile, read_list};
-use report::{Report, Source};
+use report::Report;
 
 /// Most entries in all lists together.
 pub const MAX_TORRENTS: usize = 1_000_000;

@@ -14,16 +14,21 @@
 //! `--web.config.file` and apply to every endpoint. No request touches the network or waits for
 //! a probe: all that is shown is in the [`Snapshot`].
 
+mod access;
 mod api;
+mod auth;
 mod body;
+mod config_file;
 mod listen;
 mod page;
 mod route;
 mod server;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
+pub use access::WebConfig;
 pub use listen::{BindError, ListenAddress, bind};
 pub use server::serve;
 

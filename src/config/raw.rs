@@ -11,9 +11,9 @@ use serde_saphyr::Spanned;
 
 /// A value and the line it stands on.
 #[derive(Debug, Clone)]
-pub(super) struct At<T> {
-    pub(super) line: u32,
-    pub(super) value: T,
+pub(crate) struct At<T> {
+    pub(crate) line: u32,
+    pub(crate) value: T,
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for At<T> {

@@ -75,12 +75,12 @@ impl std::error::Error for ConfigError {}
 
 /// A YAML file by the name it goes by in messages.
 #[derive(Debug, Clone)]
-pub(super) struct Source {
+pub(crate) struct Source {
     name: Arc<str>,
 }
 
 impl Source {
-    pub(super) fn new(path: &Path) -> Self {
+    pub(crate) fn new(path: &Path) -> Self {
         Self {
             name: path.to_string_lossy().into(),
         }
@@ -91,7 +91,7 @@ impl Source {
     }
 
     /// Something wrong at a place in this file. Line 0 is no line.
-    pub(super) fn fault(
+    pub(crate) fn fault(
         &self,
         line: u32,
         key: impl Into<String>,

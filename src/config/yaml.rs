@@ -17,7 +17,7 @@ pub(super) const MAX_FILE_SIZE: u64 = 512 << 20;
 const MAX_DEPTH: usize = 16;
 
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
-pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
+pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
@@ -33,7 +33,7 @@ pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 }
 
 /// Reads text into a shape.
-pub(super) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+pub(crate) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
     serde_saphyr::from_str_with_options(text, options(text.len())).map_err(|error| {
         let error = error.without_snippet();
         let (message, subject) = explain(error);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::header::{
     ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, VARY,
+    HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE,
 };
 use hyper::{Response, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -33,6 +33,16 @@ pub(super) fn not_allowed(allowed: &'static str) -> Answer {
     answer
         .headers_mut()
         .insert(ALLOW, HeaderValue::from_static(allowed));
+    answer
+}
+
+/// 401, with what is wanted.
+pub(super) fn unauthorized() -> Answer {
+    let mut answer = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
+    answer.headers_mut().insert(
+        WWW_AUTHENTICATE,
+        HeaderValue::from_static("Basic realm=\"seedwatch\""),
+    );
     answer
 }
 

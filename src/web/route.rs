@@ -6,6 +6,7 @@ use percent_encoding::percent_decode_str;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::access::Access;
 use super::page::{self, Answer};
 use super::{RELOAD_TIMEOUT, State};
 
@@ -13,8 +14,22 @@ const API: &str = "/api/v1/torrents";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
 
-/// Answers one request.
-pub(super) async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
+/// Answers one request: whoever must have a password has shown it, and the headers of the web
+/// configuration are on every answer, refusals included.
+pub(super) async fn guarded(access: &Access, state: &State, request: &Request<Incoming>) -> Answer {
+    let admitted = match &access.users {
+        Some(users) => users.admit(request.headers()).await,
+        None => true,
+    };
+    let mut answer = match admitted {
+        true => answer(state, request).await,
+        false => page::unauthorized(),
+    };
+    answer.headers_mut().extend(access.headers.clone());
+    answer
+}
+
+async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
     if !request.body().is_end_stream() {
         return page::body_refused();
     }

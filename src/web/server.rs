@@ -18,7 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
 
+use super::access::{Access, WebConfig};
 use super::route;
 use super::{
     FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS, MAX_STREAMS,
@@ -28,23 +30,40 @@ use super::{
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What every connection needs.
+#[derive(Clone)]
+struct Shared {
+    state: Arc<State>,
+    config: Option<Arc<WebConfig>>,
+    slots: Arc<Semaphore>,
+}
+
+impl Shared {
+    async fn access(&self) -> Arc<Access> {
+        match &self.config {
+            Some(config) => config.current().await,
+            None => Arc::default(),
+        }
+    }
+}
+
 /// Serves all listeners until `shutdown` is ready, then lets requests under way finish, for
-/// [`SHUTDOWN_TIMEOUT`] at most.
+/// [`SHUTDOWN_TIMEOUT`] at most. Without a `config`: no TLS, no passwords.
 pub async fn serve(
     listeners: Vec<TcpListener>,
+    config: Option<Arc<WebConfig>>,
     state: Arc<State>,
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let shared = Shared {
+        state,
+        config,
+        slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+    };
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        tasks.spawn(accept(
-            listener,
-            Arc::clone(&state),
-            Arc::clone(&slots),
-            stopped.clone(),
-        ));
+        tasks.spawn(accept(listener, shared.clone(), stopped.clone()));
     }
     drop(stopped);
     shutdown.await;
@@ -53,17 +72,12 @@ pub async fn serve(
 }
 
 /// Accepts from one listener until the sender of `stopped` is gone.
-async fn accept(
-    listener: TcpListener,
-    state: Arc<State>,
-    slots: Arc<Semaphore>,
-    mut stopped: watch::Receiver<()>,
-) {
+async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<()>) {
     let connections = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     loop {
         let next = async {
-            let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+            let slot = Arc::clone(&shared.slots).acquire_owned().await.ok()?;
             Some((listener.accept().await, slot))
         };
         let accepted = tokio::select! {
@@ -74,8 +88,12 @@ async fn accept(
         match accepted {
             None => break,
             Some((Ok((stream, _)), slot)) => {
-                let state = Arc::clone(&state);
-                tasks.spawn(connection(stream, slot, state, connections.watcher()));
+                tasks.spawn(connection(
+                    stream,
+                    slot,
+                    shared.clone(),
+                    connections.watcher(),
+                ));
             }
             Some((Err(error), _)) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -97,7 +115,7 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     slot: OwnedSemaphorePermit,
-    state: Arc<State>,
+    shared: Shared,
     watcher: Watcher,
 ) {
     // Chunks of a page are written whole; waiting for more to send only adds delay.
@@ -107,22 +125,37 @@ async fn connection(
         inner: stream,
         life: Arc::clone(&life),
     };
-    speak(io, &life, state, watcher).await;
+    let access = shared.access().await;
+    let builder = builder(access.http2);
+    match &access.tls {
+        None => speak(io, &builder, &life, shared, watcher).await,
+        Some(tls) => {
+            let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(io);
+            match timeout(FIRST_REQUEST_TIMEOUT, handshake).await {
+                Ok(Ok(io)) => speak(io, &builder, &life, shared, watcher).await,
+                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+                Err(_) => tracing::debug!("TLS handshake took too long"),
+            }
+        }
+    }
     drop(slot);
 }
 
 async fn speak(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    builder: &Builder<TokioExecutor>,
     life: &Arc<Life>,
-    state: Arc<State>,
+    shared: Shared,
     watcher: Watcher,
 ) {
     let service = service_fn(|request| {
         life.asked.store(true, Ordering::Relaxed);
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(route::answer(&state, &request).await) }
+        let shared = shared.clone();
+        async move {
+            let access = shared.access().await;
+            Ok::<_, Infallible>(route::guarded(&access, &shared.state, &request).await)
+        }
     });
-    let builder = builder();
     let connection = watcher.watch(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
         // What goes wrong on a connection is the client's affair: it went away, or spoke nonsense.
@@ -133,7 +166,7 @@ async fn speak(
     }
 }
 
-fn builder() -> Builder<TokioExecutor> {
+fn builder(http2: bool) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -147,7 +180,10 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD as u32);
-    builder
+    match http2 {
+        true => builder,
+        false => builder.http1_only(),
+    }
 }
 
 /// When a connection last moved a byte.

@@ -1,4 +1,6 @@
 mod client;
+mod config_files;
+mod guarded;
 mod load;
 
 use std::sync::Arc;
@@ -234,7 +236,7 @@ async fn several_listeners_serve_one_state() {
     let addresses = ["127.0.0.1:0", "127.0.0.1:0"].map(|text| text.parse().unwrap());
     let listeners = bind(&addresses).unwrap();
     let places: Vec<_> = listeners.iter().map(|l| l.local_addr().unwrap()).collect();
-    let _server = Server::start_on(listeners, state(sample::snapshot(), 40).0);
+    let _server = Server::start_on(listeners, None, state(sample::snapshot(), 40).0);
     for place in places {
         assert_eq!(send(place, "GET /-/healthy", "").await.status, 200);
     }

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use crate::web::{State, bind, serve};
+use crate::web::{State, WebConfig, bind, serve};
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -24,13 +24,22 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(state: Arc<State>) -> Self {
-        Self::start_on(bind(&["127.0.0.1:0".parse().unwrap()]).unwrap(), state)
+        Self::start_with(None, state)
     }
 
-    pub(crate) fn start_on(listeners: Vec<TcpListener>, state: Arc<State>) -> Self {
+    pub(crate) fn start_with(config: Option<Arc<WebConfig>>, state: Arc<State>) -> Self {
+        let listeners = bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
+        Self::start_on(listeners, config, state)
+    }
+
+    pub(crate) fn start_on(
+        listeners: Vec<TcpListener>,
+        config: Option<Arc<WebConfig>>,
+        state: Arc<State>,
+    ) -> Self {
         let address = listeners[0].local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let serving = serve(listeners, Arc::clone(&state), async {
+        let serving = serve(listeners, config, Arc::clone(&state), async {
             let _ = stopped.await;
         });
         Self {
