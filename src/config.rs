@@ -8,18 +8,18 @@ mod catalogue;
 mod effective;
 mod entry;
 mod files;
+mod load;
 mod locate;
 mod names;
 mod raw;
 mod report;
 mod settings;
+mod target;
 mod trackers;
 mod units;
 mod yaml;
 
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,9 +30,6 @@ pub use report::{ConfigError, Fault};
 pub(crate) use yaml::{parse as parse_yaml, read as read_yaml};
 
 use crate::torrent::{Host, Torrent};
-use catalogue::Catalogue;
-use entry::{ListFile, read_list};
-use report::Report;
 
 /// Most entries in all lists together.
 pub const MAX_TORRENTS: usize = 1_000_000;
@@ -195,143 +192,5 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self { per_tracker: true }
-    }
-}
-
-impl Config {
-    /// Reads a configuration and all files it names.
-    ///
-    /// # Errors
-    /// Everything that is wrong in any of the files, up to [`ConfigError::MAX_FAULTS`].
-    pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let source = Source::new(path);
-        let text = yaml::read(&source, path)?;
-        let root: raw::Root<'_> = yaml::parse(&source, &text)?;
-        let mut report = Report::default();
-        let mut catalogue = Catalogue::default();
-        if root.torrents.is_none() && root.include.is_none() {
-            report.fault(source.fault(1, "torrents", "the key is missing"));
-        }
-        let settings = |report: &mut Report| {
-            (
-                settings::probe(root.probe.unwrap_or_default(), &source, report),
-                settings::tracker(root.tracker.unwrap_or_default(), &source, report),
-                settings::accept(root.addresses.unwrap_or_default(), &source, report),
-                settings::network(root.network.unwrap_or_default(), &source, report),
-                settings::metrics(&root.metrics.unwrap_or_default()),
-            )
-        };
-        let (probe, tracker, accept, network, metrics) = settings(&mut report);
-        let everywhere = entry::urls(
-            &source,
-            &root.trackers.unwrap_or_default(),
-            |n| format!("trackers[{n}]"),
-            &mut catalogue,
-            &mut report,
-        );
-        let everywhere = report.take(everywhere).unwrap_or_default();
-        let file = ListFile {
-            source: &source,
-            number: catalogue.add_source(&source),
-            base: path.parent().unwrap_or(Path::new("")),
-        };
-        read_list(
-            &file,
-            root.torrents.unwrap_or_default(),
-            &mut catalogue,
-            &mut report,
-        );
-        let includes = root.include.unwrap_or_default();
-        read_includes(path, &file, &includes, &mut catalogue, &mut report);
-        drop(includes);
-        drop(text);
-        let torrents = catalogue.finish(&everywhere, &mut report);
-        if torrents.is_empty() {
-            report.warn(source.fault(1, "torrents", "there is no torrent to watch"));
-        }
-        Ok(Self {
-            torrents,
-            probe,
-            tracker,
-            accept,
-            network,
-            metrics,
-            warnings: report.finish()?,
-        })
-    }
-
-    /// The configuration as it is in effect, as YAML: defaults filled in, files and links
-    /// resolved, duplicates merged. What could be a passkey is shown as `<secret>`.
-    pub fn effective_yaml(&self) -> String {
-        effective::write(self)
-    }
-}
-
-/// Reads the files that `include:` names, each once.
-fn read_includes(
-    main: &Path,
-    from: &ListFile<'_>,
-    includes: &[raw::Text<'_>],
-    catalogue: &mut Catalogue,
-    report: &mut Report,
-) {
-    let mut seen: HashSet<PathBuf> = main.canonicalize().into_iter().collect();
-    for (n, text) in includes.iter().enumerate() {
-        let name = text.as_str();
-        let fault = |message: String| {
-            let key = format!("include[{n}]");
-            from.source.fault(text.line, key, message)
-        };
-        let paths = match files::resolve(from.base, name) {
-            Ok(paths) => paths,
-            // The directory of lists may be empty today.
-            Err(files::GlobError::Nothing) => {
-                report.warn(fault(format!("{name}: matches no file")));
-                continue;
-            }
-            Err(error) => {
-                report.fault(fault(format!("{name}: {error}")));
-                continue;
-            }
-        };
-        for path in paths {
-            if report.is_full() {
-                return;
-            }
-            // A path that has no canonical form is not readable: the fault comes with reading.
-            if path
-                .canonicalize()
-                .is_ok_and(|canonical| !seen.insert(canonical))
-            {
-                let message = format!("{}: already read, left out", path.display());
-                report.warn(fault(message));
-                continue;
-            }
-            if seen.len() > MAX_INCLUDES {
-                report.fault(fault(format!("more than {MAX_INCLUDES} files")));
-                return;
-            }
-            let source = Source::new(&path);
-            let text = match yaml::read(&source, &path) {
-                Ok(text) => text,
-                Err(error) => {
-                    report.fault(fault(format!("{}: {}", path.display(), error.message)));
-                    continue;
-                }
-            };
-            let Some(list) = report.take(yaml::parse::<raw::List<'_>>(&source, &text)) else {
-                continue;
-            };
-            let Some(entries) = list.torrents else {
-                report.fault(source.fault(1, "torrents", "the key is missing"));
-                continue;
-            };
-            let file = ListFile {
-                source: &source,
-                number: catalogue.add_source(&source),
-                base: path.parent().unwrap_or(Path::new("")),
-            };
-            read_list(&file, entries, catalogue, report);
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use proptest::prelude::*;
 use seedwatch::config::{Accept, AnnounceMode, Config, ConfigError, Probe, Tracker};
 use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent};
 
@@ -246,6 +247,101 @@ fn merge_keys_work() {
         lines(&good("merge-keys.yaml")),
         ["one udp://a.example:1", "two udp://a.example:1"]
     );
+}
+
+#[test]
+fn a_target_needs_no_configuration() {
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    let link = format!("magnet:?xt=urn:btih:{hash}&tr=udp://a.example&tr=udp://b.example:1/x");
+    let (torrent, warnings) = Config::target(&link).unwrap();
+    assert_eq!((&*torrent.name, torrent.trackers.len()), (hash, 1));
+    assert_eq!(torrent.privacy, Privacy::Public);
+    assert_eq!(
+        warnings,
+        ["tracker 1 is left out: the port is missing or 0"]
+    );
+    let (torrent, warnings) = Config::target("tests/fixtures/private.torrent").unwrap();
+    assert_eq!(torrent.privacy, Privacy::Consented);
+    assert_eq!(warnings, [""; 0]);
+    for (target, expected) in [
+        (
+            "magnet:?tr=http://t.example/s3cretpasskey",
+            "the magnet link has no info-hash (xt=urn:btih:… or xt=urn:btmh:…)",
+        ),
+        (
+            "none.torrent",
+            "none.torrent: cannot be read: No such file or directory (os error 2)",
+        ),
+        ("tests/fixtures/*.torrent", "4 torrents, but one is wanted"),
+    ] {
+        assert_eq!(Config::target(target).unwrap_err(), expected);
+    }
+}
+
+/// Values that other YAML readers take for numbers or truths.
+#[test]
+fn plain_scalars_stay_as_written() {
+    let config = load(
+        "torrents:\r\n\
+         - {infohash: 1111111111111111111111111111111111111111, name: 1.10}\r\n\
+         - infohash: 0e11111111111111111111111111111111111111\r\n  name: 007\r\n\
+         - infohash: \"DPIIR3URM2QGFT2K6COPTFZA7JXBUMJT\"\r\n  name: no\r\n",
+    )
+    .unwrap();
+    assert_eq!(names(&config), ["007", "1.10", "no"]);
+    let yaml = "\u{feff}torrents: []\n";
+    assert!(load(yaml).is_ok());
+}
+
+#[test]
+fn long_links_are_read_in_every_style() {
+    let hash = "0123456789abcdef0123456789abcdef01234567";
+    let mut link = format!("magnet:?xt=urn:btih:{hash}");
+    for n in 0..200 {
+        write!(link, "&tr=udp%3A%2F%2Ftracker{n}.example%3A6969%2Fannounce").unwrap();
+    }
+    for yaml in [
+        format!("torrents:\n  - magnet: \"{link}\"\n"),
+        format!("torrents:\n  - magnet: '{link}'\n"),
+        format!("torrents:\n  - magnet: {link}\n"),
+        format!("torrents: [{{magnet: \"{link}\"}}]\n"),
+        format!("torrents:\n  - magnet: >-\n      {link}\n"),
+    ] {
+        let config = load(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+        assert_eq!(config.torrents[0].trackers.len(), 64);
+        assert_eq!(config.warnings.len(), 1, "{:?}", config.warnings);
+        assert!(config.warnings[0].ends_with("trackers after the first 64 are left out"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    /// Whatever is damaged: no panic, and no passkey in the message.
+    #[test]
+    fn damage_is_refused_quietly(
+        changes in prop::collection::vec(
+            (any::<prop::sample::Index>(), "[ \n:,&*#'\"!%a0{}\\[\\]-]"),
+            1..4,
+        ),
+    ) {
+        let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
+        let yaml = fs::read_to_string("tests/config/good/everything.yaml").unwrap();
+        let mut chars: Vec<char> = yaml.replace("../../fixtures", fixtures).chars().collect();
+        for (at, with) in changes {
+            let at = at.index(chars.len());
+            chars.splice(at..=at, with.chars());
+        }
+        let yaml: String = chars.into_iter().collect();
+        match load(&yaml) {
+            Ok(config) => {
+                for warning in config.warnings {
+                    prop_assert!(!warning.contains(PASSKEY), "{}", warning);
+                }
+            }
+            Err(error) => prop_assert!(!error.to_string().contains(PASSKEY), "{}", error),
+        }
+    }
 }
 
 #[test]

@@ -33,6 +33,15 @@ pub(super) enum Name {
     None,
 }
 
+impl From<Name> for Box<str> {
+    fn from(name: Name) -> Self {
+        match name {
+            Name::Chosen(name) | Name::Found(name) => name,
+            Name::None => Box::default(),
+        }
+    }
+}
+
 /// A torrent that others may still be merged into.
 #[derive(Debug)]
 pub(super) struct Draft {
@@ -159,43 +168,43 @@ impl Catalogue {
         everywhere: &[Arc<TrackerUrl>],
         report: &mut Report,
     ) -> Arc<[Torrent]> {
-        let drafts: Vec<Draft> = self.drafts.drain(..).flatten().collect();
-        let names = names::choose(&drafts, &self, report);
-        let mut lonely = Vec::new();
-        let mut lists = HashSet::new();
-        let mut torrents: Vec<Torrent> = drafts
+        let drafts: Vec<Draft> = std::mem::take(&mut self.drafts)
             .into_iter()
-            .zip(names)
-            .map(|(mut draft, name)| {
-                if draft.privacy == Privacy::Public {
-                    // Where the torrent has its own URL of a tracker, nothing is lost.
-                    for url in everywhere {
-                        add(&mut draft.trackers, url, MAX_TRACKERS);
-                    }
-                }
-                if draft.privacy == Privacy::LeftAlone {
-                    let message = "private (BEP 27): left alone unless the entry has private: true";
-                    report.warn(self.fault(&draft.place, message));
-                } else if draft.trackers.is_empty() {
-                    lonely.push(draft.place);
-                }
-                Torrent {
-                    name,
-                    hashes: draft.hashes,
-                    trackers: shared(&mut lists, draft.trackers),
-                    labels: (!draft.labels.is_empty()).then(|| Box::new(draft.labels)),
-                    privacy: draft.privacy,
-                }
-            })
+            .flatten()
             .collect();
-        if let Some(first) = lonely.first() {
-            let message = match lonely.len() - 1 {
+        let names = names::choose(&drafts, &self, report);
+        let mut lonely: Option<(Place, usize)> = None;
+        let mut lists = HashSet::new();
+        let mut torrents = Vec::with_capacity(drafts.len());
+        for (mut draft, name) in drafts.into_iter().zip(names) {
+            if draft.privacy == Privacy::Public {
+                // Where the torrent has its own URL of a tracker, nothing is lost.
+                for url in everywhere {
+                    add(&mut draft.trackers, url, MAX_TRACKERS);
+                }
+            }
+            if draft.privacy == Privacy::LeftAlone {
+                let message = "private (BEP 27): left alone unless the entry has private: true";
+                report.warn(self.fault(&draft.place, message));
+            } else if draft.trackers.is_empty() {
+                lonely.get_or_insert((draft.place, 0)).1 += 1;
+            }
+            torrents.push(Torrent {
+                name: name.unwrap_or_else(|| draft.name.into()),
+                hashes: draft.hashes,
+                trackers: shared(&mut lists, draft.trackers),
+                labels: (!draft.labels.is_empty()).then(|| Box::new(draft.labels)),
+                privacy: draft.privacy,
+            });
+        }
+        if let Some((first, count)) = lonely {
+            let message = match count - 1 {
                 0 => "has no tracker: nobody can be asked about it".to_owned(),
                 more => format!("this and {more} more have no tracker: nobody can be asked"),
             };
-            report.warn(self.fault(first, message));
+            report.warn(self.fault(&first, message));
         }
-        torrents.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        torrents.sort_unstable_by(|a: &Torrent, b| a.name.cmp(&b.name));
         torrents.into()
     }
 

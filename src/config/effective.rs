@@ -6,13 +6,17 @@ use super::units::{Written, write_rate};
 use super::{Accept, AnnounceMode, Config};
 use crate::torrent::{Hashes, Privacy, Torrent, TrackerUrl};
 
-/// Writes a configuration. The result is read back to the same configuration, but for the
-/// secrets and for private torrents that are left alone.
-pub(super) fn write(config: &Config) -> String {
-    let mut out = String::with_capacity(1024 + 256 * config.torrents.len());
-    // Writing to a string does not fail.
-    let _ = write_all(config, &mut out);
-    out
+impl Config {
+    /// The configuration as it is in effect, as YAML: defaults filled in, files and links
+    /// resolved, duplicates merged. What could be a passkey is shown as `<secret>`. It is read
+    /// back to the same configuration, but for the secrets and for private torrents that are
+    /// left alone.
+    pub fn effective_yaml(&self) -> String {
+        let mut out = String::with_capacity(1024 + 256 * self.torrents.len());
+        // Writing to a string does not fail.
+        let _ = write_all(self, &mut out);
+        out
+    }
 }
 
 fn write_all(config: &Config, out: &mut String) -> fmt::Result {

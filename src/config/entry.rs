@@ -157,7 +157,7 @@ fn torrent_files(
     report: &mut Report,
 ) -> Result<(), Fault> {
     let paths = files::resolve(at.file.base, text.as_str())
-        .map_err(|error| at.fault(text.line, "file", format!("{}: {error}", text.as_str())))?;
+        .map_err(|error| at.fault(text.line, "file", error))?;
     if extras.name.is_some() && paths.len() > 1 {
         let message = format!("one name, but {} files match", paths.len());
         return Err(at.fault(text.line, "name", message));

@@ -4,18 +4,23 @@ use std::path::{Path, PathBuf};
 
 use glob::{MatchOptions, Pattern, glob_with};
 
+use crate::torrent::Magnet;
+
 /// Most files one glob may match.
 const MAX_MATCHES: usize = super::MAX_TORRENTS;
 
 /// Why a name leads to no files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GlobError {
-    #[error("not a valid pattern: {0}")]
-    Pattern(&'static str),
-    #[error("matches no file")]
-    Nothing,
-    #[error("matches more than {MAX_MATCHES} files")]
-    TooMany,
+    /// Not repeated: download links of private trackers hold passkeys.
+    #[error("must be the name of a file, not a link")]
+    Link,
+    #[error("{name}: not a valid pattern: {reason}")]
+    Pattern { name: String, reason: &'static str },
+    #[error("{0}: matches no file")]
+    Nothing(String),
+    #[error("{0}: matches more than {MAX_MATCHES} files")]
+    TooMany(String),
     #[error("{0}")]
     Unreadable(String),
 }
@@ -23,6 +28,9 @@ pub(super) enum GlobError {
 /// The files that `name` stands for, seen from the directory `base`, sorted. A name that is a
 /// file is that file even if it could be a pattern: names of torrents are full of brackets.
 pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError> {
+    if name.contains("://") || Magnet::is_magnet(name) {
+        return Err(GlobError::Link);
+    }
     let literal = base.join(name);
     if !name.contains(['*', '?', '[']) || literal.exists() {
         return Ok(vec![literal]);
@@ -42,7 +50,10 @@ pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError
         require_literal_leading_dot: true,
         ..MatchOptions::new()
     };
-    let paths = glob_with(&pattern, options).map_err(|error| GlobError::Pattern(error.msg))?;
+    let paths = glob_with(&pattern, options).map_err(|error| GlobError::Pattern {
+        name: name.to_owned(),
+        reason: error.msg,
+    })?;
     let mut files = Vec::new();
     for path in paths {
         let path = path.map_err(|error| {
@@ -53,12 +64,12 @@ pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError
             continue;
         }
         if files.len() >= MAX_MATCHES {
-            return Err(GlobError::TooMany);
+            return Err(GlobError::TooMany(name.to_owned()));
         }
         files.push(path);
     }
     if files.is_empty() {
-        return Err(GlobError::Nothing);
+        return Err(GlobError::Nothing(name.to_owned()));
     }
     files.sort();
     Ok(files)
@@ -109,11 +120,19 @@ mod tests {
                 ]),
             ),
             ("none.torrent", Ok(vec!["none.torrent"])),
-            ("none*.torrent", Err(GlobError::Nothing)),
+            (
+                "none*.torrent",
+                Err(GlobError::Nothing("none*.torrent".to_owned())),
+            ),
+            ("https://t.example/x.torrent", Err(GlobError::Link)),
+            ("Magnet:?xt=x", Err(GlobError::Link)),
         ] {
             let expected = expected.map(|names| names.into_iter().map(str::to_owned).collect());
             assert_eq!(names(&base, name), expected, "{name}");
         }
-        assert!(matches!(names(&base, "a***b"), Err(GlobError::Pattern(_))));
+        assert!(matches!(
+            names(&base, "a***b"),
+            Err(GlobError::Pattern { .. })
+        ));
     }
 }

@@ -142,6 +142,11 @@ impl Report {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
+    /// What the warnings say, without their places.
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
+        self.warnings.iter().map(|warning| &*warning.message)
+    }
+
     /// The warnings as lines, if there is no fault.
     pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
         if !self.faults.is_empty() {

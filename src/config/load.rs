@@ -1,0 +1,132 @@
+//! Files → [`Config`].
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::catalogue::Catalogue;
+use super::entry::{self, ListFile, read_list};
+use super::report::{ConfigError, Report, Source};
+use super::{Config, MAX_INCLUDES, files, raw, settings, yaml};
+
+impl Config {
+    /// Reads a configuration and all files it names.
+    ///
+    /// # Errors
+    /// Everything that is wrong in any of the files, up to [`ConfigError::MAX_FAULTS`].
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let source = Source::new(path);
+        let text = yaml::read(&source, path)?;
+        let root: raw::Root<'_> = yaml::parse(&source, &text)?;
+        let mut report = Report::default();
+        let mut catalogue = Catalogue::default();
+        if root.torrents.is_none() && root.include.is_none() {
+            report.fault(source.fault(1, "torrents", "the key is missing"));
+        }
+        let probe = settings::probe(root.probe.unwrap_or_default(), &source, &mut report);
+        let tracker = settings::tracker(root.tracker.unwrap_or_default(), &source, &mut report);
+        let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
+        let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
+        let metrics = settings::metrics(&root.metrics.unwrap_or_default());
+        let everywhere = entry::urls(
+            &source,
+            &root.trackers.unwrap_or_default(),
+            |n| format!("trackers[{n}]"),
+            &mut catalogue,
+            &mut report,
+        );
+        let everywhere = report.take(everywhere).unwrap_or_default();
+        let file = ListFile {
+            source: &source,
+            number: catalogue.add_source(&source),
+            base: path.parent().unwrap_or(Path::new("")),
+        };
+        let entries = root.torrents.unwrap_or_default();
+        read_list(&file, entries, &mut catalogue, &mut report);
+        let includes = root.include.unwrap_or_default();
+        read_includes(path, &file, &includes, &mut catalogue, &mut report);
+        // Half of the memory at the peak: let it go before the rest is built.
+        drop(includes);
+        drop(text);
+        let torrents = catalogue.finish(&everywhere, &mut report);
+        if torrents.is_empty() {
+            report.warn(source.fault(1, "torrents", "there is no torrent to watch"));
+        }
+        Ok(Self {
+            torrents,
+            probe,
+            tracker,
+            accept,
+            network,
+            metrics,
+            warnings: report.finish()?,
+        })
+    }
+}
+
+/// Reads the files that `include:` names, each once.
+fn read_includes(
+    main: &Path,
+    from: &ListFile<'_>,
+    includes: &[raw::Text<'_>],
+    catalogue: &mut Catalogue,
+    report: &mut Report,
+) {
+    let mut seen: HashSet<PathBuf> = main.canonicalize().into_iter().collect();
+    for (n, text) in includes.iter().enumerate() {
+        let fault = |message: String| {
+            let key = format!("include[{n}]");
+            from.source.fault(text.line, key, message)
+        };
+        let paths = match files::resolve(from.base, text.as_str()) {
+            Ok(paths) => paths,
+            Err(error) => {
+                // The directory of lists may be empty today.
+                if matches!(error, files::GlobError::Nothing(_)) {
+                    report.warn(fault(error.to_string()));
+                } else {
+                    report.fault(fault(error.to_string()));
+                }
+                continue;
+            }
+        };
+        for path in paths {
+            if report.is_full() {
+                return;
+            }
+            // A path that has no canonical form is not readable: the fault comes with reading.
+            if path
+                .canonicalize()
+                .is_ok_and(|canonical| !seen.insert(canonical))
+            {
+                let message = format!("{}: already read, left out", path.display());
+                report.warn(fault(message));
+                continue;
+            }
+            if seen.len() > MAX_INCLUDES {
+                report.fault(fault(format!("more than {MAX_INCLUDES} files")));
+                return;
+            }
+            let source = Source::new(&path);
+            let text = match yaml::read(&source, &path) {
+                Ok(text) => text,
+                Err(error) => {
+                    report.fault(fault(format!("{}: {}", path.display(), error.message)));
+                    continue;
+                }
+            };
+            let Some(list) = report.take(yaml::parse::<raw::List<'_>>(&source, &text)) else {
+                continue;
+            };
+            let Some(entries) = list.torrents else {
+                report.fault(source.fault(1, "torrents", "the key is missing"));
+                continue;
+            };
+            let file = ListFile {
+                source: &source,
+                number: catalogue.add_source(&source),
+                base: path.parent().unwrap_or(Path::new("")),
+            };
+            read_list(&file, entries, catalogue, report);
+        }
+    }
+}
