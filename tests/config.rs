@@ -380,6 +380,16 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
         for secret in [PASSKEY, "0123456789abcdef0123456789abcdef/announce"] {
             assert!(!yaml.contains(secret), "{yaml}");
         }
+        if path.ends_with("everything.yaml") {
+            assert!(
+                yaml.contains("- \"http://third.example:8080/<secret>\"\n"),
+                "{yaml}"
+            );
+            assert!(
+                yaml.contains("- \"https://second.example:443/announce\"\n"),
+                "{yaml}"
+            );
+        }
         let again = load(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
         assert_eq!(again.probe, config.probe);
         assert_eq!(again.tracker, config.tracker);

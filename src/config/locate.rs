@@ -40,18 +40,19 @@ pub(super) fn path_at(text: &str, at: Location, subject: Subject) -> String {
                 path.end_of_value(is_key);
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                path.node(None);
+                let is_key = path.node(None);
                 if reached && subject == Subject::Value {
                     break;
                 }
-                path.levels.push(match event {
+                let level = match event {
                     Event::SequenceStart(..) => Level::Sequence(0),
                     _ => Level::Mapping(None),
-                });
+                };
+                path.levels.push((level, is_key));
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                path.levels.pop();
-                path.end_of_value(false);
+                let was_key = path.levels.pop().is_some_and(|(_, is_key)| is_key);
+                path.end_of_value(was_key);
             }
             _ => {}
         }
@@ -68,14 +69,15 @@ enum Level {
 
 #[derive(Default)]
 struct Path {
-    levels: Vec<Level>,
+    /// Containers that are open, outermost first, and whether each is itself a key.
+    levels: Vec<(Level, bool)>,
 }
 
 impl Path {
     /// A node begins. Returns whether it is a key.
     fn node(&mut self, scalar: Option<&str>) -> bool {
         match self.levels.last_mut() {
-            Some(Level::Mapping(key @ None)) => {
+            Some((Level::Mapping(key @ None), _)) => {
                 *key = Some(scalar.map_or_else(|| "?".to_owned(), printable));
                 true
             }
@@ -86,15 +88,15 @@ impl Path {
     /// A node that was no key ends: its place in the container is used up.
     fn end_of_value(&mut self, was_key: bool) {
         match self.levels.last_mut() {
-            Some(Level::Sequence(index)) => *index += 1,
-            Some(Level::Mapping(key)) if !was_key => *key = None,
+            Some((Level::Sequence(index), _)) => *index += 1,
+            Some((Level::Mapping(key), _)) if !was_key => *key = None,
             _ => {}
         }
     }
 
     fn render(&self) -> String {
         let mut path = String::new();
-        for level in &self.levels {
+        for (level, _) in &self.levels {
             match level {
                 Level::Sequence(index) => path.push_str(&format!("[{index}]")),
                 Level::Mapping(Some(key)) if path.is_empty() => path.push_str(key),
@@ -111,6 +113,55 @@ pub(super) fn printable(key: &str) -> String {
     let is_word = key.len() <= MAX_KEY
         && key
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'<'));
     if is_word { key } else { "?" }.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_saphyr::Spanned;
+
+    use super::*;
+
+    /// Where the first scalar that reads `x` stands. Only the library makes locations, so it is
+    /// given one scalar at that very place.
+    fn location(text: &str) -> Location {
+        let mark = Parser::new_from_str(text)
+            .map(Result::unwrap)
+            .find(|(event, _)| matches!(event, Event::Scalar(value, ..) if value == "x"))
+            .map(|(_, span)| span.start)
+            .unwrap();
+        let (above, before) = ("\n".repeat(mark.line() - 1), " ".repeat(mark.col()));
+        let alone: Spanned<String> = serde_saphyr::from_str(&format!("{above}{before}x")).unwrap();
+        alone.referenced
+    }
+
+    #[test]
+    fn paths_of_values() {
+        for (text, expected) in [
+            ("x", ""),
+            ("a: x", "a"),
+            ("a:\n  - b\n  - x", "a[1]"),
+            ("a: [[1, 2], {b: {c: [3, x]}}]", "a[1].b.c[1]"),
+            ("a: &n {b: c}\nd: *n\ne: {f: x}", "e.f"),
+            ("? [k]\n: x", "?"),
+            ("a: {http://t.example/s3cret: x}", "a.?"),
+            ("a: {<<: {b: 1}, c: x}", "a.c"),
+        ] {
+            let at = location(text);
+            assert_eq!(path_at(text, at, Subject::Value), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_of_keys() {
+        for (text, expected) in [
+            ("x: 1", "x"),
+            ("- a: 1\n  x: 2\n- b: 3", "[0].x"),
+            ("a: {x: [1, 2]}", "a.x"),
+        ] {
+            let at = location(text);
+            assert_eq!(path_at(text, at, Subject::Key), expected, "{text}");
+        }
+    }
 }

@@ -94,6 +94,7 @@ fn explain(error: &Error) -> (String, Option<Subject>) {
             "mapping start" => "must be a mapping of keys to values",
             _ => "is of the wrong kind",
         },
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => "must be a mapping of keys to values",
         Error::SerdeInvalidType { .. } => "is of the wrong kind",
         // The parser's messages are fixed texts.
         Error::ExternalMessage { msg, .. } => return (format!("not valid YAML: {msg}"), None),
