@@ -156,15 +156,15 @@ pub struct Items<'a> {
     damage: Option<Error>,
 }
 
-impl Items<'_> {
+impl<'a> Items<'a> {
     /// Why iteration ended before the closing `e`; asked after the last item.
     pub fn damage(&self) -> Option<Error> {
         self.damage
     }
 
     /// What follows the closing `e`; asked after the last item.
-    pub fn trailing(&self) -> usize {
-        self.rest.len()
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest.strip_prefix(b"e").unwrap_or_default()
     }
 }
 
@@ -202,10 +202,15 @@ pub struct Entries<'a> {
     items: Items<'a>,
 }
 
-impl Entries<'_> {
+impl<'a> Entries<'a> {
     /// Why iteration ended before the closing `e`; asked after the last entry.
     pub fn damage(&self) -> Option<Error> {
         self.items.damage()
+    }
+
+    /// What follows the closing `e`; asked after the last entry.
+    pub fn rest(&self) -> &'a [u8] {
+        self.items.rest()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! | File | Speaks |
 //! |---|---|
+//! | [`http`] | HTTP and HTTPS trackers |
 //! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
 //!
 //! A prober is built once and shared. Its one method is
@@ -10,4 +11,6 @@
 //! future ends the probe; what courtesy still demands then (a `stopped` after a `started`) is
 //! finished in the background within a bounded time.
 
+pub mod http;
 pub mod resolve;
+mod words;

@@ -63,6 +63,14 @@ pub enum Ask {
 impl Ask {
     /// Most info-hashes in one scrape (BEP 15 has room for about 74).
     pub const MAX_SCRAPE: usize = 64;
+
+    /// Whom the answers are booked on.
+    pub fn ids(&self) -> Vec<AnnounceId> {
+        match self {
+            Ask::Announce { id, .. } => vec![*id],
+            Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+        }
+    }
 }
 
 /// Who we are to trackers: one identity a process, the same over both families (BEP 7, BEP 15).

@@ -1,0 +1,220 @@
+//! Asking for a list without leaving an entry behind.
+//!
+//! Ghost: `stopped` first, which most trackers answer with the full list. Where counts come
+//! without a list, or nothing says that the swarm is empty: `started`, and then `stopped`, whatever
+//! happens in between.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::answer::{self, Reply};
+use super::query::{self, Event};
+use super::{FAREWELL_TIMEOUT, Inner, Origin, Progress};
+use crate::observation::{Announced, Counts, Failed, Failure, Manner, Peers, TrackerId};
+use crate::torrent::{InfoHash, TrackerUrl};
+
+/// The last part of a probe's time, kept for taking back what `started` did.
+const FAREWELL_PARTS: u32 = 5;
+/// A farewell inside a probe ends this much before the probe does, so that a list that is there
+/// already is reported.
+const MARGIN: Duration = Duration::from_millis(20);
+
+/// One info-hash at one tracker.
+#[derive(Debug, Clone)]
+pub(super) struct Swarm {
+    pub(super) url: Arc<TrackerUrl>,
+    pub(super) hash: InfoHash,
+    pub(super) origin: Origin,
+    pub(super) tracker: TrackerId,
+}
+
+/// How long the steps of an announce may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Until {
+    started: Instant,
+    stopped: Instant,
+}
+
+impl Until {
+    pub(super) fn new(deadline: Instant, timeout: Duration) -> Self {
+        let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
+        Self {
+            started: earlier(timeout / FAREWELL_PARTS),
+            stopped: earlier(MARGIN.min(timeout / FAREWELL_PARTS)),
+        }
+    }
+}
+
+impl Inner {
+    /// Gets the list of a swarm.
+    pub(super) async fn announce(
+        self: &Arc<Self>,
+        swarm: &Swarm,
+        manner: Manner,
+        until: Until,
+        progress: &mut Progress,
+    ) -> Result<Announced, Failed> {
+        let numwant = self.settings.numwant;
+        let mut without_us = None;
+        if manner == Manner::Ghost {
+            let reply = self
+                .ask(swarm, Event::Stopped, numwant, None, progress)
+                .await?;
+            if !is_withheld(&reply.announced) {
+                return Ok(reply.announced);
+            }
+            without_us = Some(reply.announced.counts);
+        }
+        let mut farewell = Farewell::owed(self.clone(), swarm.clone());
+        let asking = self.ask(swarm, Event::Started, numwant, None, progress);
+        let reply = match timeout_at(until.started, asking).await {
+            Ok(Ok(reply)) => reply,
+            Ok(Err(failed)) => {
+                farewell.is_owed = may_be_registered(failed.reason);
+                return Err(failed);
+            }
+            Err(_) => {
+                let failed = progress.timed_out();
+                farewell.is_owed = !progress.note().is_connecting();
+                return Err(failed);
+            }
+        };
+        farewell.tracker_id = reply.tracker_id;
+        let mut announced = reply.announced;
+        announced.manner = Manner::Brief;
+        if without_us.is_some() && !self.names_others(&announced.peers) {
+            // No list either way: the next probe need not join to learn nothing, and our own
+            // entry, if it is there, is no peer.
+            announced.manner = Manner::Ghost;
+            announced.peers = Peers::default();
+        }
+        announced.counts = without_us.unwrap_or(Counts {
+            // We are one of them, until `stopped` brings better figures.
+            leechers: announced.counts.leechers.map(|n| n.saturating_sub(1)),
+            ..announced.counts
+        });
+        let response = progress.exchange.phases.response;
+        let id = farewell.tracker_id.clone();
+        let leaving = self.ask(swarm, Event::Stopped, 0, id.as_deref(), progress);
+        if let Ok(left) = timeout_at(until.stopped, leaving).await {
+            match left {
+                Ok(reply) => {
+                    farewell.is_owed = false;
+                    better(&mut announced.counts, &reply.announced.counts);
+                }
+                Err(failed) => farewell.is_owed = may_be_registered(failed.reason),
+            }
+        }
+        // What the list took counts, not what the farewell took.
+        progress.exchange.phases.response = response;
+        Ok(announced)
+    }
+
+    async fn ask(
+        &self,
+        swarm: &Swarm,
+        event: Event,
+        numwant: u16,
+        tracker_id: Option<&[u8]>,
+        progress: &mut Progress,
+    ) -> Result<Reply, Failed> {
+        let identity = &self.settings.identity;
+        let own = query::announce(identity, &swarm.hash, event, numwant, tracker_id);
+        let whole = query::announce_url(&swarm.url, &own);
+        let body = self
+            .fetch(&whole, &own, &swarm.url, &swarm.origin, progress)
+            .await?;
+        answer::announce(&body.bytes, body.cut, &swarm.url)
+    }
+
+    /// Our own entry is no list: some trackers show us nobody but ourselves.
+    fn names_others(&self, peers: &Peers) -> bool {
+        let ours = self.settings.identity.port;
+        peers.v4.iter().any(|peer| peer.port != ours)
+            || peers.v6.iter().any(|peer| peer.port != ours)
+    }
+}
+
+/// A list that is empty although the swarm is not, or for all we know is not.
+fn is_withheld(announced: &Announced) -> bool {
+    let nobody = announced.counts.seeders == Some(0) && announced.counts.leechers == Some(0);
+    announced.peers.is_empty() && !nobody
+}
+
+/// Whether `started` may have reached a tracker that then failed so.
+fn may_be_registered(reason: Failure) -> bool {
+    matches!(
+        reason,
+        Failure::Timeout
+            | Failure::Reset
+            | Failure::HttpStatus
+            | Failure::NotBencode
+            | Failure::Malformed
+    )
+}
+
+/// Figures from after we left are without us.
+fn better(counts: &mut Counts, after: &Counts) {
+    counts.seeders = after.seeders.or(counts.seeders);
+    counts.leechers = after.leechers.or(counts.leechers);
+    counts.completed = after.completed.or(counts.completed);
+}
+
+/// The `stopped` that must follow `started`: if it is still owed when the probe ends, cancelled or
+/// not, it goes out in the background.
+struct Farewell {
+    inner: Arc<Inner>,
+    swarm: Swarm,
+    tracker_id: Option<Box<[u8]>>,
+    is_owed: bool,
+}
+
+impl Farewell {
+    fn owed(inner: Arc<Inner>, swarm: Swarm) -> Self {
+        Self {
+            inner,
+            swarm,
+            tracker_id: None,
+            is_owed: true,
+        }
+    }
+}
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        if !self.is_owed {
+            return;
+        }
+        // Without a runtime the process is at its end, and with all places taken trackers hang by
+        // the thousand: the entry then goes when the tracker forgets silent peers.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        let Ok(place) = self.inner.farewells.clone().try_acquire_owned() else {
+            return;
+        };
+        let (inner, swarm) = (self.inner.clone(), self.swarm.clone());
+        let tracker_id = self.tracker_id.take();
+        runtime.spawn(async move {
+            let lane = inner.lanes.get(swarm.tracker, swarm.origin.family);
+            let mut progress = Progress::default();
+            let leaving = async {
+                let _turn = lane.acquire().await;
+                inner
+                    .ask(
+                        &swarm,
+                        Event::Stopped,
+                        0,
+                        tracker_id.as_deref(),
+                        &mut progress,
+                    )
+                    .await
+            };
+            let left = matches!(timeout(FAREWELL_TIMEOUT, leaving).await, Ok(Ok(_)));
+            tracing::debug!(tracker = %swarm.url, left, "farewell in the background");
+            drop(place);
+        });
+    }
+}

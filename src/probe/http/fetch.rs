@@ -1,0 +1,206 @@
+//! One question: send it, follow where it is sent on, read what comes back.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use reqwest::{Method, Request, Response};
+use url::Url;
+
+use super::body::{Body, MAX_BODY, too_large};
+use super::trace::{GivenAddresses, TimeConnect, Trace};
+use super::{
+    CONNECT_TIMEOUT, Inner, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, Origin, Progress, answer,
+    failure, query, status,
+};
+use crate::address::is_global;
+use crate::observation::{Failed, Failure};
+use crate::torrent::TrackerUrl;
+
+/// Times a request is sent again because a kept connection turned out to be closed.
+const MAX_STALE: usize = MAX_PER_HOST;
+/// Room made for a body before any of it has come.
+const FIRST_ROOM: usize = 16 << 10;
+
+/// A client of one family: which one, the addresses given to it decide.
+pub(super) fn client(
+    user_agent: &str,
+    tls: &rustls::ClientConfig,
+) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .dns_resolver(GivenAddresses)
+        .connector_layer(TimeConnect)
+        .user_agent(user_agent)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .http1_only()
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(MAX_PER_HOST)
+        .pool_idle_timeout(KEEP_ALIVE)
+        .tcp_nodelay(true)
+        .build()
+}
+
+impl Inner {
+    /// Asks `whole`, whose last parameters are `own`, and returns the body of a success.
+    pub(super) async fn fetch(
+        &self,
+        whole: &str,
+        own: &str,
+        tracker: &TrackerUrl,
+        origin: &Origin,
+        progress: &mut Progress,
+    ) -> Result<Body, Failed> {
+        let mut url = Url::parse(whole)
+            .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let mut addresses = origin.addresses.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let (response, sent) = self.send(&url, &addresses, origin, progress).await?;
+            let (status, headers) = (response.status(), response.headers());
+            if let Some(to) = status::redirect(status, headers, &url) {
+                let to = carry_query(&url, to?, own);
+                addresses = self.follow(&to, origin).await?;
+                url = to;
+                continue;
+            }
+            let retry = status::retry_after(headers, SystemTime::now());
+            let body = read(response).await?.unpacked()?;
+            progress.exchange.phases.response = Some(sent.elapsed());
+            if status.is_success() {
+                return Ok(body);
+            }
+            return Err(answer::stated_refusal(&body.bytes, tracker)
+                .filter(|_| status.as_u16() != 429)
+                .unwrap_or_else(|| status::failure(status, retry, &body.bytes)));
+        }
+        Err(Failed::new(Failure::HttpStatus, "more than 2 redirects"))
+    }
+
+    /// Sends one request; returns the answer's head, and when the request began.
+    async fn send(
+        &self,
+        url: &Url,
+        addresses: &Arc<[IpAddr]>,
+        origin: &Origin,
+        progress: &mut Progress,
+    ) -> Result<(Response, Instant), Failed> {
+        let client = &self.clients[origin.family.index()];
+        let mut stale = 0;
+        loop {
+            let trace = Trace::new(addresses.clone());
+            progress.trace = Some(trace.clone());
+            progress.exchange.requests += 1;
+            let sent = Instant::now();
+            let request = Request::new(Method::GET, url.clone());
+            let result = trace.record(client.execute(request)).await;
+            let seen = progress.note();
+            let error = match result {
+                Ok(response) => return Ok((response, seen.connected.unwrap_or(sent))),
+                Err(error) => error,
+            };
+            let failed = failure::classify(&error, &seen);
+            // The server closed a kept connection while we wrote to it: says nothing of it.
+            let was_kept = seen.began.is_none();
+            if failed.reason == Failure::Reset && was_kept && stale < MAX_STALE {
+                stale += 1;
+                continue;
+            }
+            return Err(failed);
+        }
+    }
+
+    /// The addresses of the target of a redirect, if it may be contacted.
+    pub(super) async fn follow(&self, to: &Url, origin: &Origin) -> Result<Arc<[IpAddr]>, Failed> {
+        let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
+        // Without its query, which a tracker URL may not have.
+        let target = TrackerUrl::parse(&to[..url::Position::BeforePath])
+            .map_err(|_| refuse("to nowhere"))?;
+        let resolved = self.resolver.resolve(&target).await?;
+        let mut addresses = resolved.of(origin.family);
+        if origin.is_public {
+            addresses.retain(|ip| is_global(*ip));
+            if addresses.is_empty() && !(resolved.v4.is_empty() && resolved.v6.is_empty()) {
+                return Err(refuse("into private space"));
+            }
+        }
+        if addresses.is_empty() {
+            return Err(refuse("to a host without an address of this family"));
+        }
+        Ok(addresses.into())
+    }
+}
+
+/// Keeps the question across a redirect that drops it. Parameters of the tracker's own (a passkey)
+/// go to the same host only.
+fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
+    if to.query_pairs().any(|(key, _)| key == "info_hash") {
+        return to;
+    }
+    if to.query().is_none_or(str::is_empty) && to.host() == from.host() {
+        to.set_query(from.query());
+        return to;
+    }
+    let mut whole = to[..url::Position::AfterQuery].to_owned();
+    query::push_query(&mut whole, own);
+    Url::parse(&whole).unwrap_or(to)
+}
+
+/// Reads a body up to its bound. One that is cut is kept as far as it came.
+async fn read(mut response: Response) -> Result<Body, Failed> {
+    let told = response.content_length().unwrap_or(0);
+    if told > MAX_BODY as u64 {
+        return Err(too_large());
+    }
+    let mut body = Body::default();
+    body.bytes.reserve((told as usize).min(FIRST_ROOM));
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
+                return Err(too_large());
+            }
+            Ok(Some(chunk)) => body.bytes.extend_from_slice(&chunk),
+            Ok(None) => return Ok(body),
+            Err(error) => {
+                body.cut = Some(failure::classify(&error, &Default::default()));
+                return Ok(body);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_survives_a_redirect_and_the_passkey_stays_at_home() {
+        let from = Url::parse("http://t.example/announce?passkey=s&info_hash=%00&x=1").unwrap();
+        let own = "info_hash=%00&x=1";
+        for (to, expected) in [
+            (
+                "https://t.example/announce",
+                "https://t.example/announce?passkey=s&info_hash=%00&x=1",
+            ),
+            (
+                "http://u.example/announce",
+                "http://u.example/announce?info_hash=%00&x=1",
+            ),
+            (
+                "http://t.example/a?k=v#f",
+                "http://t.example/a?k=v&info_hash=%00&x=1",
+            ),
+            (
+                "http://u.example/a?info_hash=%01",
+                "http://u.example/a?info_hash=%01",
+            ),
+        ] {
+            let carried = carry_query(&from, Url::parse(to).unwrap(), own);
+            assert_eq!(carried.as_str(), expected);
+        }
+    }
+}

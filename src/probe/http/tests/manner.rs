@@ -1,0 +1,178 @@
+//! Leaving no trace: what is asked in which order, and that `stopped` always follows `started`.
+
+use super::server::{Asked, Says, Server, Then};
+use super::*;
+use crate::observation::Counts;
+
+/// Behaves like opentracker: counts without a list for `stopped`, a list for `started`.
+fn opentracker(asked: &Asked, _: usize) -> Says {
+    Says::ok(match asked.event() {
+        "started" => [&LIST[..LIST.len() - 1], b"10:tracker id2:t!e"].concat(),
+        _ => WITHHELD.to_vec(),
+    })
+}
+
+async fn brief(prober: &HttpProber, url: &str) -> (Result<Announced, Failed>, Exchange) {
+    announced(prober.probe(job(url, Manner::Brief)).await)
+}
+
+fn counts(seeders: u32, leechers: u32) -> Counts {
+    Counts {
+        seeders: Some(seeders),
+        leechers: Some(leechers),
+        completed: None,
+    }
+}
+
+#[tokio::test]
+async fn an_empty_swarm_is_believed() {
+    let server = Server::saying(EMPTY).await;
+    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    assert_eq!((said.manner, said.counts), (Manner::Ghost, counts(0, 0)));
+    assert_eq!(server.events(), ["stopped"]);
+}
+
+#[tokio::test]
+async fn counts_without_a_list_lead_to_a_brief_announce() {
+    let server = Server::start(opentracker).await;
+    let prober = prober();
+    let (said, exchange) = ghost(&prober, &server.url("/announce")).await;
+    let said = said.unwrap();
+    assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
+    assert_eq!(said.counts, counts(1, 1), "without us");
+    assert_eq!(server.events(), ["stopped", "started", "stopped"]);
+    assert_eq!(exchange.requests, 3);
+    let asked = server.asked();
+    assert_eq!(asked[2].parameter("numwant"), Some("0"));
+    assert_eq!(asked[2].parameter("trackerid"), Some("t%21"));
+    assert!(asked.iter().all(|a| a.connection == 0));
+    // Once that is known, nothing is asked in vain.
+    assert!(brief(&prober, &server.url("/announce")).await.0.is_ok());
+    assert_eq!(server.events()[3..], ["started", "stopped"]);
+    assert!(prober.drain().await);
+    assert_eq!(server.asked().len(), 5, "nothing was owed");
+}
+
+#[tokio::test]
+async fn without_counts_an_empty_list_is_not_believed() {
+    let server = Server::start(|asked, _| {
+        Says::ok(match asked.event() {
+            "started" => LIST,
+            _ => b"d8:intervali900ee",
+        })
+    })
+    .await;
+    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
+    assert_eq!(server.events(), ["stopped", "started", "stopped"]);
+}
+
+#[tokio::test]
+async fn a_list_of_nobody_but_us_is_none() {
+    let server = Server::start(|asked, _| {
+        Says::ok(match asked.event() {
+            "started" => OURS,
+            _ => WITHHELD,
+        })
+    })
+    .await;
+    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    assert_eq!((said.peers.len(), said.manner), (0, Manner::Ghost));
+    assert_eq!(said.counts, counts(1, 1));
+}
+
+#[tokio::test]
+async fn counts_are_without_us_though_we_were_counted() {
+    let server = Server::start(|asked, _| {
+        Says::ok(match asked.event() {
+            "started" => OURS,
+            _ => b"d8:intervali900ee",
+        })
+    })
+    .await;
+    let said = brief(&prober(), &server.url("/announce")).await.0.unwrap();
+    assert_eq!(said.counts, counts(1, 1));
+    assert_eq!(said.manner, Manner::Brief);
+}
+
+#[tokio::test]
+async fn stopped_follows_when_started_is_not_answered_in_time() {
+    let server = Server::start(|asked, _| match asked.event() {
+        "started" => Says::raw("", Then::Hang),
+        _ => Says::ok(EMPTY),
+    })
+    .await;
+    let mut job = job(&server.url("/announce"), Manner::Brief);
+    job.timeout = Duration::from_millis(300);
+    let prober = prober();
+    let failed = announced(prober.probe(job).await).0.unwrap_err();
+    assert_eq!(failed.reason, Failure::Timeout);
+    assert!(prober.drain().await);
+    assert_eq!(server.events(), ["started", "stopped"]);
+}
+
+#[tokio::test]
+async fn a_list_is_reported_though_the_farewell_hangs() {
+    let server = Server::start(|asked, number| match (asked.event(), number) {
+        ("stopped", 1) => Says::raw("", Then::Hang),
+        _ => Says::ok(LIST),
+    })
+    .await;
+    let mut job = job(&server.url("/announce"), Manner::Brief);
+    job.timeout = Duration::from_millis(500);
+    let prober = prober();
+    let said = announced(prober.probe(job).await).0.unwrap();
+    assert_eq!(said.peers.len(), 1);
+    assert!(prober.drain().await);
+    assert_eq!(server.events(), ["started", "stopped", "stopped"]);
+}
+
+#[tokio::test]
+async fn stopped_follows_when_the_probe_is_dropped() {
+    let (heard, mut when_heard) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |asked, _| {
+        let _ = heard.send(asked.event().to_owned());
+        match asked.event() {
+            "started" => Says::raw("", Then::Hang),
+            _ => Says::ok(EMPTY),
+        }
+    })
+    .await;
+    let prober = prober();
+    let running = tokio::spawn({
+        let (prober, job) = (prober.clone(), job(&server.url("/announce"), Manner::Brief));
+        async move { prober.probe(job).await }
+    });
+    assert_eq!(when_heard.recv().await.as_deref(), Some("started"));
+    running.abort();
+    assert!(running.await.unwrap_err().is_cancelled());
+    assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
+    assert!(prober.drain().await);
+    let places = prober.inner.farewells.available_permits();
+    assert_eq!(places, MAX_FAREWELLS as usize, "nothing leaks");
+}
+
+#[tokio::test]
+async fn a_refused_started_leaves_nothing_to_take_back() {
+    let server = Server::saying("d14:failure reason12:unregisterede").await;
+    let prober = prober();
+    let failed = brief(&prober, &server.url("/announce"))
+        .await
+        .0
+        .unwrap_err();
+    assert_eq!(failed.reason, Failure::Rejected);
+    assert!(prober.drain().await);
+    assert_eq!(server.events(), ["started"]);
+}
+
+#[tokio::test]
+async fn draining_does_not_wait_for_ever() {
+    let server = Server::start(|_, _| Says::raw("", Then::Hang)).await;
+    let mut job = job(&server.url("/announce"), Manner::Brief);
+    job.timeout = Duration::from_millis(200);
+    let prober = prober();
+    prober.probe(job).await;
+    let start = Instant::now();
+    assert!(!prober.drain().await);
+    assert!(start.elapsed() < FAREWELL_TIMEOUT);
+}

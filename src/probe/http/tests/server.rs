@@ -1,0 +1,237 @@
+//! A scripted HTTP server on loopback that says exactly what it is told to say.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+/// What a script answers.
+pub(super) struct Says {
+    pub(super) bytes: Vec<u8>,
+    pub(super) then: Then,
+}
+
+/// What happens to the connection afterwards.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    Keep,
+    Close,
+    /// RST instead of FIN.
+    Reset,
+    /// Nothing more, and it stays open.
+    Hang,
+    /// One byte after the other, without an end.
+    Drip,
+}
+
+impl Says {
+    /// A whole answer with these header lines (each with its line end).
+    pub(super) fn with(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
+        let length = body.len();
+        let mut bytes =
+            format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {length}\r\n\r\n").into_bytes();
+        bytes.extend_from_slice(body);
+        Self {
+            bytes,
+            then: Then::Keep,
+        }
+    }
+
+    /// 200 with a body.
+    pub(super) fn ok(body: impl AsRef<[u8]>) -> Self {
+        Self::with("200 OK", "Content-Type: text/plain\r\n", body)
+    }
+
+    /// Exactly these bytes.
+    pub(super) fn raw(bytes: impl AsRef<[u8]>, then: Then) -> Self {
+        Self {
+            bytes: bytes.as_ref().to_vec(),
+            then,
+        }
+    }
+}
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// Path and query.
+    pub(super) target: String,
+    /// All of the head.
+    pub(super) head: String,
+    /// Which connection of this server it came over.
+    pub(super) connection: usize,
+}
+
+impl Asked {
+    /// The raw value of a parameter.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let query = self.target.split_once('?')?.1;
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value)
+    }
+
+    pub(super) fn event(&self) -> &str {
+        self.parameter("event").unwrap_or("")
+    }
+}
+
+/// A running server.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    accepting: JoinHandle<()>,
+}
+
+type Script = dyn Fn(&Asked, usize) -> Says + Send + Sync;
+
+impl Server {
+    /// Starts it on an address of loopback. The script gets each request and its number.
+    pub(super) async fn on(
+        ip: &str,
+        tls: Option<TlsAcceptor>,
+        script: impl Fn(&Asked, usize) -> Says + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let log = asked.clone();
+        let script: Arc<Script> = Arc::new(script);
+        let accepting = tokio::spawn(async move {
+            let mut number = 0;
+            let mut open = tokio::task::JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (log, script, tls) = (log.clone(), script.clone(), tls.clone());
+                let connection = number;
+                number += 1;
+                open.spawn(async move {
+                    match tls {
+                        None => serve(stream, connection, &log, &*script).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, connection, &log, &*script).await;
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        Self {
+            address,
+            asked,
+            accepting,
+        }
+    }
+
+    /// Starts it on 127.0.0.1.
+    pub(super) async fn start(
+        script: impl Fn(&Asked, usize) -> Says + Send + Sync + 'static,
+    ) -> Self {
+        Self::on("127.0.0.1", None, script).await
+    }
+
+    /// One that gives every request the same body.
+    pub(super) async fn saying(body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref().to_vec();
+        Self::start(move |_, _| Says::ok(&body)).await
+    }
+
+    /// The requests up to now.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// The events of the announces up to now.
+    pub(super) fn events(&self) -> Vec<String> {
+        self.asked().iter().map(|a| a.event().to_owned()).collect()
+    }
+
+    /// Its URL with a path.
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+/// What the server does to a connection as a whole.
+trait Abort {
+    fn abort(&self);
+}
+
+impl Abort for TcpStream {
+    fn abort(&self) {
+        SockRef::from(self)
+            .set_linger(Some(std::time::Duration::ZERO))
+            .unwrap();
+    }
+}
+
+impl Abort for tokio_rustls::server::TlsStream<TcpStream> {
+    fn abort(&self) {
+        self.get_ref().0.abort();
+    }
+}
+
+async fn serve<S>(mut stream: S, connection: usize, log: &Mutex<Vec<Asked>>, script: &Script)
+where
+    S: AsyncRead + AsyncWrite + Abort + Unpin,
+{
+    let mut buffer = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            let mut chunk = [0; 8192];
+            match stream.read(&mut chunk).await {
+                Ok(0) | Err(_) => return,
+                Ok(length) => buffer.extend_from_slice(&chunk[..length]),
+            }
+        };
+        let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
+        let target = head.split(' ').nth(1).unwrap().to_owned();
+        let request = Asked {
+            target,
+            head,
+            connection,
+        };
+        let number = {
+            let mut log = log.lock().unwrap();
+            log.push(request.clone());
+            log.len() - 1
+        };
+        let says = script(&request, number);
+        if says.then == Then::Drip {
+            for byte in says.bytes.iter().cycle() {
+                if stream.write_all(&[*byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+        }
+        if stream.write_all(&says.bytes).await.is_err() || stream.flush().await.is_err() {
+            return;
+        }
+        match says.then {
+            Then::Keep => {}
+            Then::Close => {
+                let _ = stream.shutdown().await;
+                return;
+            }
+            Then::Reset => return stream.abort(),
+            Then::Hang | Then::Drip => return std::future::pending().await,
+        }
+    }
+}
