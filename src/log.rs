@@ -309,6 +309,21 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_stays_one_line(text in "\\PC*|(?s).*") {
+            let events = || tracing::info!(value = %text, "{text}");
+            let line = logged(LogLevel::Info, LogFormat::Logfmt, events);
+            assert_eq!(line.find(is_unsafe), Some(line.len() - 1));
+
+            let line = logged(LogLevel::Info, LogFormat::Json, events);
+            assert_eq!(line.find(is_unsafe), Some(line.len() - 1));
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(read["msg"], text.as_str());
+            assert_eq!(read["value"], text.as_str());
+        }
+    }
+
     #[test]
     fn values_cannot_break_out() {
         for (value, expected) in [

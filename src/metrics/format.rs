@@ -189,6 +189,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_answered(header in "(?s).*|[a-z0-9/*+;=,. \"]*") {
+            // OpenMetrics is only for those who name it, or anything of its kind.
+            let named = header.to_ascii_lowercase().contains("application/");
+            assert!(Format::negotiate(&header) == Format::Text || named);
+            accepts_gzip(&header);
+        }
+    }
+
     #[test]
     fn gzip_is_used_where_welcome() {
         for (header, expected) in [

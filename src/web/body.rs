@@ -132,7 +132,10 @@ pub(super) fn stream<H: Send + 'static>(
             deadline: Instant::now() + SEND_TIMEOUT,
         };
         // A page given up needs no words here: the connection is cut, and the reader knows.
-        let _ = write(&mut sink).and_then(|()| sink.finish());
+        let _ = sink
+            .take_turn()
+            .and_then(|()| write(&mut sink))
+            .and_then(|()| sink.finish());
         drop(held);
     });
     ResponseBody::Stream(body)
@@ -152,15 +155,23 @@ pub(super) struct Sink {
 
 impl Sink {
     fn push(&mut self, bytes: &[u8]) -> Result<(), Torn> {
-        if self.turn.is_none() {
-            let turn = Arc::clone(&self.encoding).acquire_owned();
-            let turn = self.runtime.block_on(timeout_at(self.deadline, turn));
-            self.turn = Some(turn.map_err(|_| Torn)?.map_err(|_| Torn)?);
+        match *bytes {
+            // Most pieces of an exposition are single marks: cheaper pushed than copied.
+            [byte] => self.text.push(byte),
+            [first, second] => self.text.extend_from_slice(&[first, second]),
+            _ => self.text.extend_from_slice(bytes),
         }
-        self.text.extend_from_slice(bytes);
         if self.text.len() >= CHUNK {
             self.flush_text()?;
         }
+        Ok(())
+    }
+
+    /// Waits until nobody else makes bytes.
+    fn take_turn(&mut self) -> Result<(), Torn> {
+        let turn = Arc::clone(&self.encoding).acquire_owned();
+        let turn = self.runtime.block_on(timeout_at(self.deadline, turn));
+        self.turn = Some(turn.map_err(|_| Torn)?.map_err(|_| Torn)?);
         Ok(())
     }
 
@@ -189,10 +200,9 @@ impl Sink {
             Err(TrySendError::Full(piece)) => {
                 self.turn = None;
                 let sent = timeout_at(self.deadline, self.pieces.send(piece));
-                self.runtime
-                    .block_on(sent)
-                    .map_err(|_| Torn)?
-                    .map_err(|_| Torn)
+                let sent = self.runtime.block_on(sent);
+                sent.map_err(|_| Torn)?.map_err(|_| Torn)?;
+                self.take_turn()
             }
         }
     }
