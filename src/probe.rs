@@ -4,13 +4,15 @@
 //! |---|---|
 //! | [`http`] | HTTP and HTTPS trackers |
 //! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
+//! | [`udp`] | BEP 15, 41, 7 |
 //!
-//! A prober is built once and shared. Its one method is
-//! `async fn probe(&self, job: Job) -> Observation`: every job ends in exactly one observation,
-//! within `job.timeout`, and nothing a tracker does makes it panic or wait longer. Dropping the
-//! future ends the probe; what courtesy still demands then (a `stopped` after a `started`) is
-//! finished in the background within a bounded time.
+//! A prober is built once and shared. Every job ends in exactly one observation, within
+//! `job.timeout`, and nothing a tracker does makes a prober panic or wait longer. Over HTTP a job
+//! is a future (`async fn probe(&self, job: Job) -> Observation`; dropping it ends the probe), over
+//! UDP jobs go in and observations come out in batches. What courtesy still demands when a probe is
+//! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
 pub mod http;
 pub mod resolve;
+pub mod udp;
 mod words;

@@ -1,0 +1,143 @@
+//! Wakes a thread that sleeps in `poll(2)` over a socket.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::SeqCst};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// Longest sleep, in milliseconds, when nothing is due: the `poll` of no kernel minds it.
+const LONG: i32 = 60_000;
+
+/// The owner works.
+const AWAKE: u8 = 0;
+/// The owner sleeps or is about to.
+const ASLEEP: u8 = 1;
+/// Something came; the owner has not looked yet.
+const RUNG: u8 = 2;
+
+/// Rung by others when there is something to do that the socket does not tell. While the owner is
+/// awake, ringing costs no system call.
+#[derive(Debug)]
+pub(super) struct Bell {
+    event: EventFd,
+    state: AtomicU8,
+    stop: AtomicBool,
+}
+
+impl Bell {
+    pub(super) fn new() -> io::Result<Self> {
+        let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
+        Ok(Self {
+            event: EventFd::from_value_and_flags(0, flags)?,
+            state: AtomicU8::new(AWAKE),
+            stop: AtomicBool::new(false),
+        })
+    }
+
+    /// To be called after the work has been put where the owner looks for it.
+    pub(super) fn ring(&self) {
+        if self.state.swap(RUNG, SeqCst) == ASLEEP {
+            // Fails after 2⁶⁴ rings that nobody heard.
+            let _ = self.event.write(1);
+        }
+    }
+
+    /// Rings, and asks the owner to end.
+    pub(super) fn stop(&self) {
+        self.stop.store(true, SeqCst);
+        self.ring();
+    }
+
+    /// Whether the owner is asked to end.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stop.load(SeqCst)
+    }
+
+    /// To be called by the owner before it looks for work: rings so far are heard.
+    pub(super) fn hear(&self) {
+        self.state.store(AWAKE, SeqCst);
+    }
+
+    /// Sleeps until `socket` has something to read or an error to tell, the time is over, or the
+    /// bell is rung; not at all if it was rung since it was last heard.
+    pub(super) fn sleep(&self, socket: BorrowedFd<'_>, time: Option<Duration>) {
+        let asleep = self
+            .state
+            .compare_exchange(AWAKE, ASLEEP, SeqCst, SeqCst)
+            .is_ok();
+        if !asleep {
+            return;
+        }
+        let mut watched = [
+            PollFd::new(socket, PollFlags::POLLIN),
+            PollFd::new(self.event.as_fd(), PollFlags::POLLIN),
+        ];
+        // Rounded up: a timer that is not yet due would only send us back to sleep.
+        let wait = time.map_or(LONG, |time| {
+            let whole = time.as_nanos().div_ceil(1_000_000);
+            i32::try_from(whole).map_or(LONG, |wait| wait.min(LONG))
+        });
+        let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
+        // A signal wakes us early, and that is all.
+        let _ = poll(&mut watched, wait);
+        if watched[1].any().unwrap_or(false) {
+            let _ = self.event.read();
+        }
+        let _ = self.state.compare_exchange(ASLEEP, AWAKE, SeqCst, SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::sync::Arc;
+    use std::time::Instant;
+
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn a_ring_before_or_during_sleep_wakes() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bell = Arc::new(Bell::new().unwrap());
+        let start = Instant::now();
+        bell.ring();
+        bell.sleep(socket.as_fd(), Some(LONGEST));
+        bell.hear();
+        let ringer = {
+            let bell = Arc::clone(&bell);
+            std::thread::spawn(move || bell.stop())
+        };
+        while !bell.is_stopped() {
+            bell.sleep(socket.as_fd(), Some(LONGEST));
+        }
+        ringer.join().unwrap();
+        assert!(start.elapsed() < LONGEST);
+    }
+
+    #[test]
+    fn a_ring_is_heard_once() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bell = Bell::new().unwrap();
+        for _ in 0..3 {
+            bell.ring();
+        }
+        bell.hear();
+        let start = Instant::now();
+        bell.sleep(socket.as_fd(), Some(Duration::from_millis(5)));
+        assert!(start.elapsed() >= Duration::from_millis(5));
+    }
+
+    #[test]
+    fn datagrams_end_a_sleep() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let bell = Bell::new().unwrap();
+        socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
+        let start = Instant::now();
+        bell.sleep(socket.as_fd(), Some(LONGEST));
+        assert!(start.elapsed() < LONGEST);
+    }
+}

@@ -1,0 +1,165 @@
+use super::*;
+use proptest::prelude::*;
+
+const WHO: Identity = Identity {
+    peer_id: *b"-SW0100-abcdefghijkl",
+    key: 0x0102_0304,
+    port: 0xabcd,
+};
+
+fn announce(url: &str, event: Event) -> Vec<u8> {
+    let mut out = Vec::new();
+    write_announce(
+        &mut out,
+        &WHO,
+        &Announce {
+            connection: 0x1122_3344_5566_7788,
+            transaction: 0x99aa_bbcc,
+            info_hash: &InfoHash(*b"ABCDEFGHIJKLMNOPQRST"),
+            event,
+            numwant: 200,
+            url: &TrackerUrl::parse(url).unwrap(),
+        },
+    );
+    out
+}
+
+/// Offsets as in the tables of BEP 15.
+#[test]
+fn requests_have_the_layout_of_the_standard() {
+    let mut connect = Vec::new();
+    write_connect(&mut connect, 0x0102_0304);
+    assert_eq!(
+        connect,
+        b"\x00\x00\x04\x17\x27\x10\x19\x80\x00\x00\x00\x00\x01\x02\x03\x04"
+    );
+    assert_eq!(transaction_of_request(&connect), Some(0x0102_0304));
+    assert_eq!(transaction_of_request(&connect[..15]), None);
+
+    let packet = announce("udp://t.example:1", Event::Stopped);
+    assert_eq!(packet.len(), 98);
+    assert_eq!(
+        packet[..8],
+        [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]
+    );
+    assert_eq!(packet[8..12], [0, 0, 0, 1], "action");
+    assert_eq!(packet[12..16], [0x99, 0xaa, 0xbb, 0xcc], "transaction");
+    assert_eq!(&packet[16..36], b"ABCDEFGHIJKLMNOPQRST");
+    assert_eq!(&packet[36..56], b"-SW0100-abcdefghijkl");
+    assert_eq!(packet[56..64], [0; 8], "downloaded");
+    assert_eq!(packet[64..72], [0, 0, 0, 0, 0x40, 0, 0, 0], "left");
+    assert_eq!(packet[72..80], [0; 8], "uploaded");
+    assert_eq!(packet[80..84], [0, 0, 0, 3], "event");
+    assert_eq!(packet[84..88], [0; 4], "address");
+    assert_eq!(packet[88..92], [1, 2, 3, 4], "key");
+    assert_eq!(packet[92..96], [0, 0, 0, 200], "numwant");
+    assert_eq!(packet[96..98], [0xab, 0xcd], "port");
+    assert_eq!(
+        announce("udp://t.example:1", Event::Started)[80..84],
+        [0, 0, 0, 2]
+    );
+
+    let mut scrape = Vec::new();
+    let hashes = [InfoHash([1; 20]), InfoHash([2; 20])];
+    write_scrape(&mut scrape, 5, 6, hashes.iter());
+    assert_eq!(scrape.len(), 56);
+    assert_eq!(
+        scrape[..16],
+        [0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 6]
+    );
+    assert_eq!(scrape[36..], [2; 20]);
+}
+
+#[test]
+fn path_and_query_travel_as_url_data() {
+    assert_eq!(announce("udp://t.example:1/", Event::Stopped).len(), 98);
+    let packet = announce("udp://t.example:1/announce?k=%20v", Event::Stopped);
+    assert_eq!(&packet[98..], b"\x02\x10/announce?k=%20v".as_slice());
+
+    let long = format!("/{}", "a".repeat(599));
+    let packet = announce(&format!("udp://t.example:1{long}"), Event::Stopped);
+    let mut rest = &packet[98..];
+    let mut lengths = Vec::new();
+    let mut joined: Vec<u8> = Vec::new();
+    while let [2, length, tail @ ..] = rest {
+        let (data, next) = tail.split_at(usize::from(*length));
+        lengths.push(*length);
+        joined.extend(data);
+        rest = next;
+    }
+    assert!(rest.is_empty());
+    assert_eq!(lengths, [255, 255, 90]);
+    assert_eq!(joined, long.as_bytes());
+}
+
+#[test]
+fn entries_are_as_long_as_the_family_says() {
+    let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2];
+    packet.extend([
+        0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x1a, 0xe1,
+    ]);
+    let Some(Datagram {
+        transaction: 9,
+        answer: Answer::Announce(answer),
+    }) = parse(&packet)
+    else {
+        panic!("no announce");
+    };
+    assert_eq!(answer.interval(), Some(Duration::from_secs(1800)));
+    assert_eq!(answer.counts.leechers, Some(1));
+    assert_eq!(answer.counts.seeders, Some(2));
+    let v6 = answer.peers(Family::Ipv6);
+    assert_eq!((v6.v6.len(), v6.v4.len(), v6.malformed), (1, 0, 0));
+    assert_eq!(v6.v6[0].port, 6881);
+    assert_eq!(answer.peers(Family::Ipv4).v4.len(), 3);
+}
+
+#[test]
+fn absurd_intervals_are_none() {
+    for (interval, expected) in [
+        (0, None),
+        (1, Some(1)),
+        (0x7fff_ffff, Some(0x7fff_ffff)),
+        (0x8000_0000, None),
+        (u32::MAX, None),
+    ] {
+        let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9];
+        packet.extend(u32::to_be_bytes(interval));
+        packet.extend([0; 8]);
+        let Some(Answer::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer) else {
+            panic!("no announce");
+        };
+        assert_eq!(answer.interval(), expected.map(Duration::from_secs));
+    }
+}
+
+#[test]
+fn errors_about_the_connection_id_are_recognised_in_every_spelling() {
+    for text in [
+        "Connection ID missmatch.",
+        "bad connection ID",
+        "connection_id expired",
+        "Invalid connectionId",
+    ] {
+        assert!(is_about_connection(text.as_bytes()), "{text}");
+    }
+    assert!(!is_about_connection(b"too many connections"));
+    assert!(!is_about_connection(b""));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        match parse(&bytes).map(|datagram| datagram.answer) {
+            Some(Answer::Announce(answer)) => {
+                let peers = answer.peers(Family::Ipv4);
+                prop_assert_eq!(peers.len(), (bytes.len() - 20) / 6);
+            }
+            Some(Answer::Scrape(answer)) => {
+                prop_assert_eq!(answer.entries().count(), (bytes.len() - 8) / 12);
+            }
+            Some(_) => prop_assert!(bytes.len() >= 8),
+            None => prop_assert!(bytes.len() < 8),
+        }
+    }
+}

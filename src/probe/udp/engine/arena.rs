@@ -1,0 +1,121 @@
+//! Values with keys that never come to mean another value.
+
+/// Names a value in an [`Arena`]. A key outlives its value safely: the place may be used again,
+/// but under another generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    index: u32,
+    generation: u32,
+}
+
+/// Values in places that are used again, last freed first, so that the busy ones stay in cache.
+#[derive(Debug)]
+pub(super) struct Arena<T> {
+    places: Vec<Place<T>>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Place<T> {
+    generation: u32,
+    value: Option<T>,
+}
+
+impl<T> Default for Arena<T> {
+    fn default() -> Self {
+        Self {
+            places: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Arena<T> {
+    /// Adds a value.
+    pub(super) fn insert(&mut self, value: T) -> Key {
+        if let Some(index) = self.free.pop() {
+            let place = &mut self.places[index as usize];
+            place.value = Some(value);
+            return Key {
+                index,
+                generation: place.generation,
+            };
+        }
+        // Far fewer than 2³² values live at once: the callers bound them.
+        let index = self.places.len() as u32;
+        self.places.push(Place {
+            generation: 0,
+            value: Some(value),
+        });
+        Key {
+            index,
+            generation: 0,
+        }
+    }
+
+    /// The value, if it is still there.
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
+        self.places
+            .get(key.index as usize)
+            .filter(|place| place.generation == key.generation)?
+            .value
+            .as_ref()
+    }
+
+    /// The value, if it is still there.
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
+        self.places
+            .get_mut(key.index as usize)
+            .filter(|place| place.generation == key.generation)?
+            .value
+            .as_mut()
+    }
+
+    /// Takes the value out; its key is dead from now on.
+    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
+        let place = self
+            .places
+            .get_mut(key.index as usize)
+            .filter(|place| place.generation == key.generation)?;
+        let value = place.value.take()?;
+        place.generation = place.generation.wrapping_add(1);
+        self.free.push(key.index);
+        Some(value)
+    }
+
+    /// The values there are.
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    /// Keys of all values.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| place.value.is_some())
+            .map(|(index, place)| Key {
+                index: index as u32,
+                generation: place.generation,
+            })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_dies_with_its_value() {
+        let mut arena = Arena::default();
+        let first = arena.insert("first");
+        assert_eq!(arena.remove(first), Some("first"));
+        let second = arena.insert("second");
+        assert_eq!(second.index, first.index, "the place is used again");
+        assert_eq!(arena.get(first), None);
+        assert_eq!(arena.remove(first), None);
+        assert_eq!(arena.get(second), Some(&"second"));
+        assert_eq!(arena.len(), 1);
+        assert_eq!(arena.keys().collect::<Vec<_>>(), [second]);
+    }
+}

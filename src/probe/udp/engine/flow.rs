@@ -1,0 +1,502 @@
+//! How probes and connects move through the engine.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::probe::Request;
+use super::remote::Connecting;
+use super::{
+    Answer, Connection, Engine, Failed, Failure, Key, Link, Lookup, Outbox, Owner, Place, Remote,
+    Step, Undelivered, codec,
+};
+
+use crate::probe::words;
+
+/// Most packets one remote sends before it is the turn of the next: one segmented send.
+const RUN: usize = 64;
+/// Packets of one request without any sign of life after which the connection id is doubted:
+/// a tracker that restarted ignores the ids of its former life.
+const DOUBT_AFTER: u32 = 2;
+
+impl Engine {
+    /// Puts a probe where it can go on: to the senders, or among those that wait for an address or
+    /// a connection id.
+    pub(super) fn route(&mut self, key: Key, now: Instant) {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
+        if probe.place != Place::Flying {
+            return;
+        }
+        let remote_key = probe.remote;
+        let Some(remote) = self.remotes.get_mut(remote_key) else {
+            return;
+        };
+        remote.used = now;
+        if remote.addresses.are_old(now) {
+            remote.addresses.looking_up = true;
+            self.lookups.push(Lookup {
+                tracker: remote.tracker,
+                url: std::sync::Arc::clone(&remote.url),
+            });
+        }
+        let awaits_address = remote.addresses.are_awaited();
+        if !awaits_address && remote.connection(probe.is_farewell(), now).is_some() {
+            probe.place = Place::Ready;
+            remote.ready.push_back(key);
+            self.unsent += 1;
+            self.enqueue(remote_key);
+            return;
+        }
+        probe.place = Place::Waiting;
+        remote.waiting.push_back(key);
+        let deadline = probe.deadline();
+        self.arm(key, deadline);
+        if !awaits_address {
+            self.connect(remote_key, now);
+        }
+    }
+
+    /// Sees to it that a connect is under way.
+    fn connect(&mut self, key: Key, now: Instant) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        if let Link::Connecting(connecting) = &mut remote.link {
+            // Whoever comes late to a doubled wait must not sit it out.
+            if connecting.sent > 1 && now >= connecting.last + connecting.first_wait {
+                connecting.sent = 0;
+                connecting.due = now;
+                self.enqueue(key);
+            }
+            return;
+        }
+        remote.link = Link::Connecting(Connecting {
+            transaction: self.transactions.open(Owner::Remote(key)),
+            sent: 0,
+            total: 0,
+            last: now,
+            first_wait: std::time::Duration::ZERO,
+            due: now,
+            ticket: None,
+        });
+        self.enqueue(key);
+    }
+
+    fn enqueue(&mut self, key: Key) {
+        if let Some(remote) = self.remotes.get_mut(key)
+            && !remote.queued
+        {
+            remote.queued = true;
+            self.queue.push_back(key);
+        }
+    }
+
+    /// Sets the one timer of a probe that counts.
+    pub(super) fn arm(&mut self, key: Key, due: Instant) {
+        if let Some(probe) = self.probes.get_mut(key) {
+            probe.due = due;
+            self.timers.insert(due, Owner::Probe(key));
+        }
+    }
+
+    /// Writes up to `room` packets of one remote; returns how many.
+    pub(super) fn send_from(
+        &mut self,
+        key: Key,
+        room: usize,
+        now: Instant,
+        out: &mut Outbox,
+    ) -> usize {
+        let mut sent = 0;
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return sent;
+        };
+        remote.queued = false;
+        if matches!(remote.link, Link::Connecting(connecting) if connecting.due <= now) {
+            sent += self.send_connect(key, now, out);
+        }
+        while sent < room.min(RUN) {
+            let Some(probe) = self
+                .remotes
+                .get_mut(key)
+                .and_then(|remote| remote.ready.pop_front())
+            else {
+                return sent;
+            };
+            self.unsent -= 1;
+            sent += self.send_question(probe, now, out);
+        }
+        if self
+            .remotes
+            .get(key)
+            .is_some_and(|remote| !remote.ready.is_empty())
+        {
+            self.enqueue(key);
+        }
+        sent
+    }
+
+    fn send_question(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return 0;
+        };
+        let Some(remote) = self.remotes.get_mut(probe.remote) else {
+            return 0;
+        };
+        probe.place = Place::Flying;
+        if now >= probe.deadline() {
+            self.give_up(key, now);
+            return 0;
+        }
+        let Some(connection) = remote.connection(probe.is_farewell(), now) else {
+            self.route(key, now);
+            return 0;
+        };
+        let (transaction, sent, first) = match probe.request {
+            Some(request) => {
+                self.window.release(request.ticket);
+                (request.transaction, request.sent + 1, request.first)
+            }
+            None => (self.transactions.open(Owner::Probe(key)), 1, now),
+        };
+        out.push(connection.to, |bytes| {
+            probe.write(bytes, &self.settings, connection.id, transaction);
+        });
+        probe.request = Some(Request {
+            transaction,
+            connection: connection.id,
+            sent,
+            first,
+            last: now,
+            ticket: self.window.take(now),
+        });
+        probe.requests += 1;
+        let timeout = probe.job.timeout;
+        let alive = remote.is_alive(first, timeout);
+        let wait = remote.round_trip.wait(sent, timeout, alive);
+        let due = (now + wait).min(probe.deadline());
+        self.arm(key, due);
+        1
+    }
+
+    /// Sends the connect packet that is due, on the account of the probe that waits longest.
+    fn send_connect(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
+        let Some(payer) = self.first_waiting(key) else {
+            self.disconnect(key);
+            return 0;
+        };
+        let (Some(remote), Some(probe)) = (self.remotes.get_mut(key), self.probes.get_mut(payer))
+        else {
+            return 0;
+        };
+        let alive = remote.is_alive(probe.taken(), probe.job.timeout);
+        let Link::Connecting(connecting) = &mut remote.link else {
+            return 0;
+        };
+        if connecting.total > 0 {
+            remote.addresses.rotate();
+        }
+        let Some(to) = remote.addresses.current() else {
+            // The lookup under way brings back those who wait.
+            self.disconnect(key);
+            return 0;
+        };
+        if let Some(ticket) = connecting.ticket.take() {
+            self.window.release(ticket);
+        }
+        let transaction = connecting.transaction;
+        out.push(to, |bytes| codec::write_connect(bytes, transaction));
+        connecting.ticket = Some(self.window.take(now));
+        connecting.sent += 1;
+        connecting.total += 1;
+        connecting.last = now;
+        let timeout = probe.job.timeout;
+        connecting.first_wait = remote.round_trip.wait(1, timeout, false);
+        connecting.due = now + remote.round_trip.wait(connecting.sent, timeout, alive);
+        self.timers.insert(connecting.due, Owner::Remote(key));
+        probe.requests += 1;
+        probe.connecting.get_or_insert(now);
+        1
+    }
+
+    /// The probe that has waited longest; those that ended meanwhile are dropped on the way.
+    fn first_waiting(&mut self, key: Key) -> Option<Key> {
+        let remote = self.remotes.get_mut(key)?;
+        while let Some(first) = remote.waiting.front() {
+            if self.probes.get(*first).is_some() {
+                return Some(*first);
+            }
+            remote.waiting.pop_front();
+        }
+        None
+    }
+
+    /// Gives up a connect, if one is under way.
+    fn disconnect(&mut self, key: Key) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        if let Link::Connecting(connecting) = remote.link {
+            self.transactions.close(connecting.transaction);
+            if let Some(ticket) = connecting.ticket {
+                self.window.release(ticket);
+            }
+        }
+        remote.link = Link::Down;
+    }
+
+    pub(super) fn on_remote_timer(&mut self, key: Key, now: Instant) {
+        if self.remotes.get(key).is_some_and(
+            |remote| matches!(remote.link, Link::Connecting(connecting) if connecting.due <= now),
+        ) {
+            self.enqueue(key);
+        }
+    }
+
+    pub(super) fn on_probe_timer(&mut self, key: Key, now: Instant) {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
+        if probe.due > now {
+            return;
+        }
+        if now >= probe.deadline() {
+            self.give_up(key, now);
+            return;
+        }
+        // From here on the deadline counts; the senders look at it.
+        probe.due = probe.deadline();
+        if let Some(request) = probe.request
+            && request.sent >= DOUBT_AFTER
+            && let Some(remote) = self.remotes.get_mut(probe.remote)
+            && !remote.heard_since(request.first)
+            && matches!(remote.link, Link::Up(up) if up.id == request.connection)
+        {
+            remote.link = Link::Down;
+        }
+        self.route(key, now);
+    }
+
+    /// The answer to a connect.
+    pub(super) fn on_connected(
+        &mut self,
+        key: Key,
+        from: SocketAddr,
+        answer: &Answer<'_>,
+        now: Instant,
+    ) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        let Link::Connecting(connecting) = remote.link else {
+            return;
+        };
+        if !accept(remote, from, &mut self.oddities) {
+            return;
+        }
+        remote.heard = Some(now);
+        if connecting.total == 1 {
+            let sample = now.saturating_duration_since(connecting.last);
+            remote.round_trip.measured(sample);
+            self.window.measured(sample);
+        }
+        // After a rotation the answer may come from an address tried before.
+        let to = Some(from)
+            .filter(|from| remote.addresses.contains(*from))
+            .or(remote.addresses.current())
+            .unwrap_or(from);
+        self.disconnect(key);
+        match answer {
+            Answer::Connect(id) => {
+                let connection = Connection {
+                    id: *id,
+                    to,
+                    since: now,
+                };
+                self.release_waiting(key, connection, now);
+            }
+            Answer::Error(text) => {
+                let failed = self
+                    .remotes
+                    .get(key)
+                    .map(|remote| words::refusal(text, &remote.url, None));
+                if let Some(failed) = failed {
+                    self.fail_waiting(key, &failed, now);
+                }
+            }
+            _ => {
+                let failed = Failed::new(Failure::Malformed, "the answer to a connect is damaged");
+                self.fail_waiting(key, &failed, now);
+            }
+        }
+    }
+
+    fn release_waiting(&mut self, key: Key, connection: Connection, now: Instant) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        remote.link = Link::Up(connection);
+        for key in std::mem::take(&mut remote.waiting) {
+            if let Some(probe) = self.probes.get_mut(key) {
+                if let Some(since) = probe.connecting.take() {
+                    probe.phases.connect = Some(now.saturating_duration_since(since));
+                }
+                probe.place = Place::Flying;
+                self.route(key, now);
+            }
+        }
+    }
+
+    fn fail_waiting(&mut self, key: Key, failed: &Failed, now: Instant) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        for key in std::mem::take(&mut remote.waiting) {
+            if let Some(probe) = self.probes.get_mut(key) {
+                probe.place = Place::Flying;
+                self.fail(key, failed.clone(), now);
+            }
+        }
+    }
+
+    /// A connect met a closed port or no route: the next address, or the end for all who wait.
+    pub(super) fn on_connect_undelivered(&mut self, key: Key, why: Undelivered, now: Instant) {
+        let Some(remote) = self.remotes.get_mut(key) else {
+            return;
+        };
+        let Link::Connecting(connecting) = &mut remote.link else {
+            return;
+        };
+        if (connecting.total as usize) < remote.addresses.len() {
+            connecting.due = now;
+            self.enqueue(key);
+            return;
+        }
+        remote.addresses.doubtful = true;
+        let failed = match why {
+            Undelivered::Refused => Failed::new(Failure::Refused, "the port is closed"),
+            _ => Failed::new(Failure::Unreachable, "there is no route to the host"),
+        };
+        self.disconnect(key);
+        self.fail_waiting(key, &failed, now);
+    }
+
+    /// The answer to an announce or a scrape.
+    pub(super) fn on_answer(
+        &mut self,
+        key: Key,
+        from: SocketAddr,
+        answer: &Answer<'_>,
+        now: Instant,
+    ) {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
+        let Some(remote) = self.remotes.get_mut(probe.remote) else {
+            return;
+        };
+        if !accept(remote, from, &mut self.oddities) {
+            return;
+        }
+        let Some(request) = probe.request.take() else {
+            return;
+        };
+        self.transactions.close(request.transaction);
+        self.window.release(request.ticket);
+        remote.heard = Some(now);
+        if request.sent == 1 {
+            let sample = now.saturating_duration_since(request.last);
+            remote.round_trip.measured(sample);
+            self.window.measured(sample);
+        }
+        probe
+            .phases
+            .response
+            .get_or_insert(now.saturating_duration_since(request.first));
+        if let Answer::Error(text) = answer
+            && !probe.reconnected
+            && codec::is_about_connection(text)
+        {
+            probe.reconnected = true;
+            if matches!(remote.link, Link::Up(up) if up.id == request.connection) {
+                remote.link = Link::Down;
+            }
+            self.advance(key, Step::Ask, now);
+            return;
+        }
+        let step = probe.answered(answer, &self.settings);
+        self.advance(key, step, now);
+    }
+
+    /// Ends the present stage of a probe with a failure.
+    pub(super) fn fail(&mut self, key: Key, failed: Failed, now: Instant) {
+        if let Some(probe) = self.probes.get_mut(key) {
+            let step = probe.failed(failed);
+            self.advance(key, step, now);
+        }
+    }
+
+    /// Time is up.
+    fn give_up(&mut self, key: Key, now: Instant) {
+        let Some(probe) = self.probes.get(key) else {
+            return;
+        };
+        let since = probe.taken();
+        let packets = probe.requests;
+        let mut failed = Failed::new(Failure::Timeout, format!("no answer to {packets} packets"));
+        if let Some(remote) = self.remotes.get_mut(probe.remote)
+            && !remote.heard_since(since)
+        {
+            remote.addresses.doubtful = true;
+            if remote.unreachable.is_some_and(|then| then >= since) {
+                failed = Failed::new(Failure::Unreachable, "a router says: host unreachable");
+            }
+        }
+        self.fail(key, failed, now);
+    }
+
+    /// What comes after an answer or a failure.
+    pub(super) fn advance(&mut self, key: Key, step: Step, now: Instant) {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
+        if let Some(request) = probe.request.take() {
+            self.transactions.close(request.transaction);
+            self.window.release(request.ticket);
+        }
+        match step {
+            Step::Ask => {
+                let deadline = probe.deadline();
+                if probe.place == Place::Waiting {
+                    self.arm(key, deadline);
+                } else {
+                    probe.due = deadline;
+                    self.route(key, now);
+                }
+            }
+            Step::Done(report) => {
+                if let Some(probe) = self.probes.remove(key)
+                    && let Some(report) = report
+                {
+                    self.observations.push(probe.observation(report, now));
+                }
+            }
+        }
+    }
+}
+
+/// Whether an answer may come from there: from the remote itself, or from another address of a
+/// host with many (common over IPv6), but then from the same port.
+fn accept(remote: &Remote, from: SocketAddr, oddities: &mut super::Oddities) -> bool {
+    if remote.addresses.contains(from) {
+        return true;
+    }
+    let same_port = from.port() == remote.url.port();
+    if same_port {
+        oddities.foreign += 1;
+    } else {
+        oddities.stray += 1;
+    }
+    same_port
+}

@@ -1,0 +1,231 @@
+//! What is said to a tracker that answers.
+
+use super::*;
+
+#[test]
+fn a_ghost_announce_leaves_no_entry() {
+    let mut lab = Lab::new();
+    lab.announce(7);
+    let stopped = lab.connect().remove(0);
+    assert_eq!(stopped.connection(), ID);
+    assert_eq!(stopped.event(), 3);
+    assert_eq!(stopped.bytes[16..36], [7; 20]);
+    lab.pass_ms(30);
+    lab.receive(&stopped.announced(2, 1, &peers([1, 2])));
+    let observation = lab.observation();
+    assert_eq!(observation.exchange.requests, 2);
+    assert_eq!(
+        observation.exchange.phases.response,
+        Some(Duration::from_millis(30))
+    );
+    let Report::Announce {
+        id: AnnounceId(7),
+        result: Ok(announced),
+    } = observation.report
+    else {
+        panic!("{observation:?}");
+    };
+    assert_eq!(announced.peers.v4.len(), 2);
+    assert_eq!(announced.peers.v4[0].port, 1);
+    assert_eq!(announced.counts.seeders, Some(2));
+    assert_eq!(announced.counts.leechers, Some(1));
+    assert_eq!(announced.interval, Some(Duration::from_secs(1800)));
+    assert_eq!(announced.manner, Manner::Ghost);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn an_empty_swarm_needs_no_second_look() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let stopped = lab.connect().remove(0);
+    lab.receive(&stopped.announced(0, 0, &[]));
+    let announced = lab.announced();
+    assert!(announced.peers.is_empty());
+    assert_eq!(announced.manner, Manner::Ghost);
+    lab.assert_at_rest();
+}
+
+/// opentracker answers `stopped` with counts and an empty list.
+#[test]
+fn counts_without_a_list_make_the_ghost_brief() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let ghost = lab.connect().remove(0);
+    lab.receive(&ghost.announced(2, 1, &[]));
+    let started = lab.one();
+    assert_eq!((started.event(), started.connection()), (2, ID));
+    assert_ne!(started.transaction(), ghost.transaction());
+    lab.receive(&started.announced(2, 2, &peers([1, 2, OUR_PORT])));
+    let stopped = lab.one();
+    assert_eq!((stopped.event(), stopped.connection()), (3, ID));
+    assert!(lab.observations.is_empty(), "not before we are gone");
+    lab.receive(&stopped.announced(3, 1, &[]));
+    let announced = lab.announced();
+    assert_eq!(announced.manner, Manner::Brief);
+    assert_eq!(announced.peers.len(), 3);
+    assert_eq!(
+        announced.counts.seeders,
+        Some(3),
+        "the last ones, without us"
+    );
+    assert_eq!(announced.counts.leechers, Some(1));
+    lab.assert_at_rest();
+}
+
+/// Counts of both families over a list of one: joining brings nothing but ourselves.
+#[test]
+fn a_list_of_ourselves_is_no_reason_to_join_again() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let ghost = lab.connect().remove(0);
+    lab.receive(&ghost.announced(2, 0, &[]));
+    let started = lab.one();
+    lab.receive(&started.announced(2, 1, &peers([OUR_PORT])));
+    let stopped = lab.one();
+    lab.receive(&stopped.announced(2, 0, &[]));
+    assert_eq!(lab.announced().manner, Manner::Ghost);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_brief_announce_joins_and_leaves() {
+    for by_settings in [false, true] {
+        let mut lab = Lab::new();
+        if by_settings {
+            lab.engine.configure(Settings {
+                mode: AnnounceMode::Brief,
+                ..settings()
+            });
+            lab.announce(1);
+        } else {
+            lab.announce_as(1, Manner::Brief);
+        }
+        let started = lab.connect().remove(0);
+        assert_eq!(started.event(), 2);
+        lab.receive(&started.announced(2, 2, &peers([1, 2])));
+        let stopped = lab.one();
+        assert_eq!(stopped.event(), 3);
+        lab.receive(&stopped.announced(2, 1, &[]));
+        let announced = lab.announced();
+        assert_eq!(announced.manner, Manner::Brief);
+        assert_eq!(announced.counts.leechers, Some(1));
+        assert_eq!(announced.peers.len(), 2);
+        lab.assert_at_rest();
+    }
+}
+
+#[test]
+fn peers_count_although_the_farewell_is_never_confirmed() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    let started = lab.connect().remove(0);
+    lab.receive(&started.announced(2, 2, &peers([1, 2])));
+    lab.pass(TIMEOUT);
+    let farewells = lab.sent();
+    assert!(farewells.len() > 3, "said again and again");
+    assert!(farewells.iter().all(|request| request.event() == 3));
+    let announced = lab.announced();
+    assert_eq!(announced.peers.len(), 2);
+    assert_eq!(announced.counts.leechers, Some(1), "we took ourselves out");
+    lab.assert_at_rest();
+}
+
+#[test]
+fn an_unanswered_start_is_taken_back_within_the_deadline() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    let started = lab.connect();
+    assert_eq!(started[0].event(), 2);
+    // The tracker stays alive for others and loses everything of this probe.
+    lab.pass(TIMEOUT);
+    let sent = lab.sent();
+    let last_start = sent.iter().rposition(|r| r.action() == 1 && r.event() == 2);
+    let first_stop = sent.iter().position(|r| r.action() == 0 || r.event() == 3);
+    assert!(last_start < first_stop, "{sent:?}");
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_scrape_asks_for_many_and_takes_what_it_gets() {
+    let mut lab = Lab::new();
+    let targets: Vec<_> = (0..64)
+        .map(|n| (AnnounceId(n), InfoHash([n as u8; 20])))
+        .collect();
+    lab.engine
+        .submit(Lab::job(1, Ask::Scrape { targets }), lab.now);
+    let scrape = lab.connect().remove(0);
+    assert_eq!(scrape.action(), 2);
+    assert_eq!(scrape.bytes.len(), 16 + 64 * 20);
+    // Fifty, as chihaya does; then a torn entry; then a negative number.
+    let mut entries: Vec<u32> = (0..50).flat_map(|n| [n, 2 * n, 3 * n]).collect();
+    entries[0] = u32::MAX;
+    lab.receive(&scrape.reply(2, &entries, &[0; 5]));
+    let Report::Scrape { ids, result } = lab.observation().report else {
+        panic!("no scrape");
+    };
+    let result = result.unwrap();
+    assert_eq!(ids.len(), 64);
+    assert_eq!(result.len(), 64);
+    assert_eq!(result[0].unwrap().seeders, None);
+    assert_eq!(result[49], scraped(49, 98, 147));
+    assert_eq!(result[50..], [None; 14]);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn one_connection_id_serves_all_torrents() {
+    let mut lab = Lab::new();
+    for n in 0..100 {
+        lab.announce(n);
+    }
+    let first = lab.connect();
+    assert_eq!(first.len(), 64, "a window full");
+    for request in &first {
+        lab.receive(&request.announced(0, 0, &[]));
+    }
+    let rest = lab.sent();
+    assert_eq!(rest.len(), 36);
+    // In any order.
+    for request in rest.iter().rev() {
+        lab.receive(&request.announced(0, 0, &[]));
+    }
+    lab.settle();
+    let mut ids: Vec<_> = lab
+        .observations
+        .drain(..)
+        .map(|observation| match observation.report {
+            Report::Announce { id, result: Ok(_) } => id.0,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..100).collect::<Vec<_>>());
+    lab.assert_at_rest();
+}
+
+#[test]
+fn closing_takes_back_what_was_started_and_drops_the_rest() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(2, Manner::Ghost);
+    lab.announce_as(3, Manner::Brief);
+    let requests = lab.connect();
+    lab.receive(&requests[2].announced(1, 1, &peers([1])));
+    let farewell = lab.one();
+    let end = lab.now + Duration::from_secs(2);
+    lab.engine.close(end, lab.now);
+    lab.announce(4);
+    let stopped = lab.one();
+    assert_eq!(stopped.event(), 3);
+    assert_eq!(stopped.bytes[16..36], [1; 20]);
+    lab.receive(&farewell.announced(1, 0, &[]));
+    assert_eq!(lab.announced().peers.len(), 1, "that one was complete");
+    lab.pass_ms(1999);
+    assert!(!lab.sent().is_empty(), "the farewell is said again");
+    assert_eq!(lab.engine.active(), 1);
+    lab.pass_ms(10);
+    lab.sent();
+    lab.assert_at_rest();
+}

@@ -1,0 +1,307 @@
+//! Trackers that lie, refuse or are not there.
+
+use super::*;
+
+#[test]
+fn strangers_are_not_heard() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let request = lab.connect().remove(0);
+    let answer = request.announced(1, 0, &peers([1]));
+    // A wrong transaction, a wrong port, and nothing at all.
+    let mut wrong = answer.clone();
+    wrong[4] ^= 1;
+    lab.receive(&wrong);
+    lab.receive_from(SocketAddr::from(([192, 0, 2, 1], 7000)), &answer);
+    lab.receive(&[]);
+    lab.receive(&answer[..7]);
+    lab.settle();
+    assert!(lab.observations.is_empty());
+    assert_eq!(lab.engine.oddities().stray, 4);
+    // Another address of the host.
+    lab.receive_from(server(9), &answer);
+    assert_eq!(lab.announced().peers.len(), 1);
+    assert_eq!(lab.engine.oddities().foreign, 1);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn damaged_answers_are_malformed() {
+    for damage in [
+        |r: &Request| r.announced(1, 1, &[])[..19].to_vec(),
+        |r: &Request| r.announced(1, 1, &[])[..8].to_vec(),
+        |r: &Request| r.reply(0, &[], &[0; 8]),
+        |r: &Request| r.reply(2, &[1, 2, 3], &[]),
+        |r: &Request| r.reply(4, &[1800, 0, 0], &[]),
+        |r: &Request| r.reply(u32::MAX, &[], b"<html>"),
+    ] {
+        let mut lab = Lab::new();
+        lab.announce(1);
+        let request = lab.connect().remove(0);
+        lab.receive(&damage(&request));
+        assert_eq!(lab.failure(), Failure::Malformed);
+        lab.assert_at_rest();
+    }
+}
+
+#[test]
+fn a_damaged_answer_to_started_is_followed_by_stopped() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    let started = lab.connect().remove(0);
+    lab.receive(&started.reply(1, &[1800], &[]));
+    let stopped = lab.one();
+    assert_eq!(stopped.event(), 3);
+    lab.receive(&stopped.announced(0, 0, &[]));
+    assert_eq!(lab.failure(), Failure::Malformed);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_torn_list_keeps_its_whole_entries() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let request = lab.connect().remove(0);
+    let mut list = peers([1, 2, 3]);
+    list.truncate(15);
+    lab.receive(&request.announced(3, u32::MAX, &list));
+    let announced = lab.announced();
+    assert_eq!(announced.peers.len(), 2);
+    assert_eq!(announced.peers.malformed, 1);
+    assert_eq!(announced.counts.leechers, None, "a negative count");
+    lab.assert_at_rest();
+}
+
+#[test]
+fn error_packets_are_refusals() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let request = lab.connect().remove(0);
+    lab.receive(&request.error("Torrent not registered with this tracker"));
+    let observation = lab.observation();
+    let Report::Announce {
+        result: Err(failed),
+        ..
+    } = observation.report
+    else {
+        panic!("{observation:?}");
+    };
+    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(&*failed.text, "Torrent not registered with this tracker");
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_refused_connect_refuses_all_who_wait() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    lab.announce(2);
+    let connect = lab.one();
+    lab.receive(&connect.error("go away"));
+    lab.settle();
+    assert_eq!(lab.observations.len(), 2);
+    lab.observations.remove(0);
+    assert_eq!(lab.failure(), Failure::Rejected);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_refused_connection_id_is_replaced_once() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let request = lab.connect().remove(0);
+    lab.receive(&request.error("Connection ID missmatch."));
+    let connect = lab.one();
+    lab.receive(&connect.connected(ID + 1));
+    let again = lab.one();
+    assert_eq!(again.connection(), ID + 1);
+    lab.receive(&again.error("Connection ID missmatch."));
+    assert_eq!(lab.failure(), Failure::Rejected);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_closed_port_refuses_at_once() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let connect = lab.one();
+    let refuse = |lab: &mut Lab, to, packet: &[u8]| {
+        lab.engine
+            .on_undelivered(to, packet, Undelivered::Refused, lab.now);
+        lab.settle();
+    };
+    // Forged: another address, another transaction, too short to tell.
+    refuse(&mut lab, server(2), &connect.bytes);
+    let mut other = connect.bytes.clone();
+    other[15] ^= 1;
+    refuse(&mut lab, server(1), &other);
+    refuse(&mut lab, server(1), &connect.bytes[..15]);
+    assert!(lab.observations.is_empty());
+    refuse(&mut lab, server(1), &connect.bytes);
+    assert_eq!(lab.failure(), Failure::Refused);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_tracker_that_went_away_refuses_after_a_connect() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let request = lab.connect().remove(0);
+    let now = lab.now;
+    lab.engine
+        .on_undelivered(server(1), &request.bytes, Undelivered::Refused, now);
+    let connect = lab.one();
+    assert_eq!(connect.action(), 0);
+    lab.engine
+        .on_undelivered(server(1), &connect.bytes, Undelivered::Refused, now);
+    assert_eq!(lab.failure(), Failure::Refused);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn other_addresses_of_a_host_are_tried() {
+    // A closed port: at once.
+    let mut lab = Lab::new();
+    lab.addresses = Ok(vec![server(1), server(2)]);
+    lab.announce(1);
+    let connect = lab.one();
+    assert_eq!(connect.to, server(1));
+    lab.engine
+        .on_undelivered(server(1), &connect.bytes, Undelivered::Refused, lab.now);
+    let connect = lab.one();
+    assert_eq!(connect.to, server(2));
+    lab.receive_from(server(2), &connect.connected(ID));
+    let request = lab.one();
+    assert_eq!(request.to, server(2));
+    lab.receive_from(server(2), &request.announced(0, 0, &[]));
+    lab.announced();
+    // And it stays in use.
+    lab.announce(2);
+    assert_eq!(lab.one().to, server(2));
+
+    // Silence: with the next packet.
+    let mut lab = Lab::new();
+    lab.addresses = Ok(vec![server(1), server(2)]);
+    lab.announce(1);
+    lab.pass_ms(1010);
+    let sent = lab.sent();
+    assert_eq!(sent[0].to, server(1));
+    assert_eq!(sent[1].to, server(2));
+    // An answer of the first, after all: its connection id is good for the first only.
+    lab.receive_from(server(1), &sent[0].connected(ID));
+    assert_eq!(lab.one().to, server(1));
+}
+
+#[test]
+fn what_routers_say_is_told_when_nothing_else_comes() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let connect = lab.one();
+    lab.engine
+        .on_undelivered(server(1), &connect.bytes, Undelivered::Unreachable, lab.now);
+    lab.pass_ms(14_000);
+    assert!(lab.observations.is_empty(), "it may pass");
+    lab.pass_ms(1010);
+    lab.sent();
+    assert_eq!(lab.failure(), Failure::Unreachable);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn what_our_kernel_does_not_send_is_unreachable_at_once() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let connect = lab.one();
+    lab.engine
+        .on_undelivered(server(1), &connect.bytes, Undelivered::Unsent, lab.now);
+    assert_eq!(lab.failure(), Failure::Unreachable);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn lookups_that_fail_end_the_probe() {
+    let mut lab = Lab::new();
+    for (reason, expected) in [
+        (Failure::Dns, Failure::Dns),
+        (Failure::Denied, Failure::Denied),
+    ] {
+        lab.addresses = Err(Failed::new(reason, ""));
+        lab.announce(1);
+        assert_eq!(lab.failure(), expected);
+    }
+    lab.addresses = Ok(Vec::new());
+    lab.announce(2);
+    let report = lab.observation().report;
+    assert!(
+        matches!(&report, Report::NoAddress { ids } if ids == &[AnnounceId(2)]),
+        "{report:?}"
+    );
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_lookup_that_hangs_costs_the_deadline() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    assert_eq!(lab.engine.take_lookups().len(), 1);
+    lab.pass_ms(15_010);
+    assert!(lab.engine.take_lookups().is_empty());
+    let observation = lab.observations[0].clone();
+    assert_eq!(observation.exchange.requests, 0);
+    assert_eq!(lab.failure(), Failure::Timeout);
+}
+
+#[test]
+fn addresses_are_looked_up_again_after_failure_and_with_age() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    lab.pass_ms(15_010);
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.sent();
+    // It moved.
+    lab.pass_ms(30_000);
+    lab.addresses = Ok(vec![server(2)]);
+    lab.announce(2);
+    let connect = lab.one();
+    assert_eq!(connect.to, server(2));
+    lab.receive_from(server(2), &connect.connected(ID));
+    let request = lab.one();
+    lab.receive_from(server(2), &request.announced(0, 0, &[]));
+    lab.announced();
+    // Ten minutes later, in the background.
+    lab.pass_ms(600_000);
+    lab.announce(3);
+    assert_eq!(lab.engine.take_lookups().len(), 1);
+    assert_eq!(lab.one().to, server(2));
+}
+
+#[test]
+fn jobs_for_others_are_unsupported() {
+    let mut lab = Lab::new();
+    let ask = Ask::Scrape {
+        targets: vec![(AnnounceId(1), InfoHash([1; 20]))],
+    };
+    let job = Job {
+        url: Arc::new(TrackerUrl::parse("http://tracker.example/announce").unwrap()),
+        ..Lab::job(1, ask)
+    };
+    lab.engine.submit(job, lab.now);
+    let report = lab.observation().report;
+    assert!(matches!(
+        report,
+        Report::Scrape { result: Err(failed), .. } if failed.reason == Failure::Unsupported
+    ));
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_wreck_leaves_no_job_without_an_end() {
+    let mut lab = Lab::new();
+    for n in 0..10 {
+        lab.announce(n);
+    }
+    let sent = lab.connect();
+    lab.receive(&sent[0].announced(0, 0, &[]));
+    let observations = lab.engine.wreck(lab.now);
+    assert_eq!(observations.len(), 10);
+}

@@ -1,0 +1,226 @@
+//! Loss, age and the window.
+
+use super::*;
+
+fn times(sent: &[Request]) -> Vec<u64> {
+    // Timers fire in steps of 8 ms; a round figure is what was meant.
+    sent.iter().map(|request| request.at / 50 * 50).collect()
+}
+
+#[test]
+fn a_dead_tracker_gets_four_connects_and_a_timeout() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    lab.pass_ms(14_990);
+    let sent = lab.sent();
+    assert_eq!(times(&sent), [0, 1000, 3000, 7000]);
+    assert!(sent.iter().all(|request| request.action() == 0));
+    assert!(lab.observations.is_empty());
+    lab.pass_ms(20);
+    let observation = lab.observations[0].clone();
+    assert_eq!(observation.exchange.requests, 4);
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.pass(TIMEOUT * 10);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn those_who_wait_for_one_connect_share_its_packets() {
+    let mut lab = Lab::new();
+    for n in 0..1000 {
+        lab.announce(n);
+    }
+    lab.pass_ms(15_010);
+    assert_eq!(lab.sent().len(), 4);
+    let requests: u32 = lab
+        .observations
+        .drain(..)
+        .map(|observation| observation.exchange.requests)
+        .sum();
+    assert_eq!(requests, 4);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn who_comes_late_to_a_connect_gets_packets_too() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    lab.pass_ms(8500);
+    lab.sent();
+    lab.announce(2);
+    assert_eq!(lab.one().action(), 0);
+    lab.pass_ms(6600);
+    assert_eq!(times(&lab.sent()), [9500, 11_500]);
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.pass(TIMEOUT);
+    lab.sent();
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_lost_announce_is_sent_again_under_the_same_transaction() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let first = lab.connect().remove(0);
+    lab.pass_ms(510);
+    let second = lab.one();
+    assert_eq!(second.bytes, first.bytes);
+    assert_eq!(times(std::slice::from_ref(&second)), [500]);
+    // The answer to the first comes late, and the answer to the second after it.
+    lab.receive(&first.announced(1, 0, &peers([1])));
+    assert_eq!(lab.announced().peers.len(), 1);
+    lab.receive(&second.announced(1, 0, &peers([1])));
+    assert_eq!(lab.engine.oddities().stray, 1);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_tracker_that_restarted_is_connected_anew() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let first = lab.connect().remove(0);
+    lab.receive(&first.announced(0, 0, &[]));
+    lab.announced();
+    lab.pass_ms(2000);
+    lab.announce(2);
+    lab.pass_ms(1600);
+    let sent = lab.sent();
+    let actions: Vec<_> = sent.iter().map(Request::action).collect();
+    assert_eq!(
+        actions,
+        [1, 1, 0],
+        "two packets without an answer are enough"
+    );
+    lab.receive(&sent[2].connected(ID + 1));
+    let again = lab.one();
+    assert_eq!(again.connection(), ID + 1);
+    assert_eq!(again.transaction(), sent[0].transaction());
+    lab.receive(&again.announced(0, 0, &[]));
+    lab.announced();
+    lab.assert_at_rest();
+}
+
+#[test]
+fn a_connection_id_is_never_used_after_its_minute() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let first = lab.connect().remove(0);
+    lab.receive(&first.announced(0, 0, &[]));
+    lab.announced();
+    lab.pass_ms(49_900);
+    lab.announce_as(2, Manner::Brief);
+    let started = lab.one();
+    assert_eq!(started.connection(), ID, "young enough");
+    lab.pass_ms(400);
+    lab.receive(&started.announced(1, 1, &peers([1])));
+    let stopped = lab.one();
+    assert_eq!((stopped.at, stopped.connection()), (50_300, ID));
+    lab.announce(3);
+    assert_eq!(lab.one().action(), 0, "too old for something new");
+    lab.pass_ms(15_000);
+    let late = lab.sent();
+    assert!(!late.is_empty());
+    assert!(late.iter().all(|r| r.connection() != ID || r.at < 60_000));
+}
+
+/// Also a farewell that was on its way when the minute ended.
+#[test]
+fn a_farewell_over_the_minute_gets_a_new_connection_id() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    lab.connect();
+    let first = lab.sent();
+    assert!(first.is_empty());
+    lab.pass_ms(30_000);
+    lab.sent();
+    lab.observations.clear();
+    lab.announce_as(2, Manner::Brief);
+    let connect = lab.one();
+    lab.receive(&connect.connected(ID));
+    let mut started = lab.one();
+    lab.receive(&started.announced(1, 1, &[]));
+    let stopped = lab.one();
+    lab.receive(&stopped.announced(1, 0, &[]));
+    lab.announced();
+    lab.pass_ms(49_900);
+    lab.announce_as(3, Manner::Brief);
+    started = lab.one();
+    lab.receive(&started.announced(1, 1, &[]));
+    // The tracker lives, but this farewell is lost again and again.
+    for _ in 0..14 {
+        lab.pass_ms(1000);
+        lab.receive(&started.announced(1, 1, &[]));
+    }
+    let late = lab.sent();
+    assert!(late.iter().any(|r| r.connection() == ID && r.event() == 3));
+    assert!(late.iter().all(|r| r.connection() != ID || r.at < 90_000));
+    assert!(late.iter().any(|r| r.action() == 0));
+}
+
+#[test]
+fn losses_do_not_block_the_window() {
+    let mut lab = Lab::with(4, settings());
+    for n in 0..40 {
+        lab.announce(n);
+    }
+    assert_eq!(lab.connect().len(), 4);
+    // Nothing is answered; still all 40 are asked within a small part of the first wait.
+    lab.pass_ms(300);
+    let sent = lab.sent();
+    assert_eq!(sent.len(), 36);
+    for request in &sent {
+        lab.receive(&request.announced(0, 0, &[]));
+    }
+    lab.settle();
+    assert_eq!(lab.observations.len(), 36);
+}
+
+#[test]
+fn a_dead_tracker_does_not_slow_down_the_living() {
+    let mut lab = Lab::with(4, settings());
+    for n in 0..100 {
+        let ask = |n| Ask::Announce {
+            id: AnnounceId(n),
+            info_hash: InfoHash([1; 20]),
+            manner: Manner::Ghost,
+        };
+        lab.engine.submit(Lab::job(2, ask(1000 + n)), lab.now);
+        lab.engine.submit(Lab::job(1, ask(n)), lab.now);
+    }
+    let connects = lab.sent();
+    assert_eq!(connects.len(), 2);
+    lab.receive(&connects[1].connected(ID));
+    for n in 1..=100 {
+        for request in lab.sent() {
+            lab.receive(&request.announced(0, 0, &[]));
+        }
+        lab.settle();
+        if lab.observations.len() == 100 {
+            break;
+        }
+        assert!(n < 40, "a window of four needs 25 rounds, and few more");
+    }
+    assert_eq!(lab.now, lab.start, "without any wait");
+}
+
+#[test]
+fn idle_remotes_are_forgotten() {
+    let mut lab = Lab::new();
+    for tracker in 0..10 {
+        let ask = Ask::Announce {
+            id: AnnounceId(tracker),
+            info_hash: InfoHash([1; 20]),
+            manner: Manner::Ghost,
+        };
+        lab.engine.submit(Lab::job(tracker, ask), lab.now);
+    }
+    lab.pass(TIMEOUT + TIMEOUT);
+    assert_eq!(lab.engine.remotes.len(), 10);
+    lab.pass(Duration::from_secs(7200));
+    let ask = Ask::Scrape {
+        targets: vec![(AnnounceId(1), InfoHash([1; 20]))],
+    };
+    lab.engine.submit(Lab::job(99, ask), lab.now);
+    assert_eq!(lab.engine.remotes.len(), 1);
+}

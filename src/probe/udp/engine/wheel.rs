@@ -1,0 +1,169 @@
+//! Many cheap timers: a hashed wheel of coarse slots.
+//!
+//! Nothing is ever cancelled. Whoever sets a timer keeps the time it is due and ignores those that
+//! fire for nothing; an answer that comes in time, the usual case, then costs no work here.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Slots in one turn of the wheel; timers further away go round more than once.
+const SLOTS: usize = 4096;
+/// Time one slot stands for: how late a timer may fire.
+const TICK: Duration = Duration::from_millis(8);
+/// Emptied slot vectors kept for the slots that come next.
+const SPARES: usize = 64;
+
+/// Timers that each carry a `T`.
+#[derive(Debug)]
+pub(super) struct Wheel<T> {
+    start: Instant,
+    slots: Vec<Vec<(u64, T)>>,
+    /// One bit a slot, set where the slot is not empty.
+    busy: [u64; SLOTS / 64],
+    /// All ticks before this one have fired.
+    next: u64,
+    spares: VecDeque<Vec<(u64, T)>>,
+}
+
+impl<T: Copy> Wheel<T> {
+    /// An empty wheel whose first tick is `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            start: now,
+            slots: (0..SLOTS).map(|_| Vec::new()).collect(),
+            busy: [0; SLOTS / 64],
+            next: 0,
+            spares: VecDeque::new(),
+        }
+    }
+
+    /// Sets a timer: it fires at the first [`Wheel::expire`] at or after `due`.
+    pub(super) fn insert(&mut self, due: Instant, what: T) {
+        // Rounded up: a timer must not fire early, or its owner would take it for a stale one.
+        let due = due.saturating_duration_since(self.start);
+        let tick = (due.as_nanos().div_ceil(TICK.as_nanos()) as u64).max(self.next);
+        self.put(tick, what);
+    }
+
+    fn put(&mut self, tick: u64, what: T) {
+        let slot = slot(tick);
+        if self.slots[slot].capacity() == 0 {
+            self.slots[slot] = self.spares.pop_front().unwrap_or_default();
+        }
+        self.slots[slot].push((tick, what));
+        self.busy[slot / 64] |= 1 << (slot % 64);
+    }
+
+    /// Takes the timers that are due and appends what they carry to `fired`.
+    pub(super) fn expire(&mut self, now: Instant, fired: &mut Vec<T>) {
+        let now = (now.saturating_duration_since(self.start).as_nanos() / TICK.as_nanos()) as u64;
+        // After a long pause one turn over all slots is enough.
+        let turn = (now + 1).saturating_sub(self.next).min(SLOTS as u64);
+        let first = self.next;
+        self.next = self.next.max(now + 1);
+        for tick in first..first + turn {
+            let slot = slot(tick);
+            if self.busy[slot / 64] & (1 << (slot % 64)) == 0 {
+                continue;
+            }
+            self.busy[slot / 64] &= !(1 << (slot % 64));
+            let mut due = std::mem::take(&mut self.slots[slot]);
+            for (tick, what) in due.drain(..) {
+                if tick <= now {
+                    fired.push(what);
+                } else {
+                    self.put(tick, what);
+                }
+            }
+            if self.spares.len() < SPARES {
+                self.spares.push_back(due);
+            }
+        }
+    }
+
+    /// When [`Wheel::expire`] should be called next. Never late; may be early, for timers more
+    /// than one turn away.
+    pub(super) fn next(&self) -> Option<Instant> {
+        let first = slot(self.next);
+        let words = self.busy.len();
+        // One word more than there are: the first word is looked at from both ends.
+        for step in 0..=words {
+            let at = (first / 64 + step) % words;
+            let mut word = self.busy[at];
+            if step == 0 {
+                word &= u64::MAX << (first % 64);
+            }
+            if word != 0 {
+                let found = at * 64 + word.trailing_zeros() as usize;
+                let ahead = (found + SLOTS - first) % SLOTS;
+                let tick = self.next + ahead as u64;
+                return Some(self.start + Duration::from_nanos(tick * TICK.as_nanos() as u64));
+            }
+        }
+        None
+    }
+}
+
+fn slot(tick: u64) -> usize {
+    (tick % SLOTS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fired(wheel: &mut Wheel<u32>, now: Instant) -> Vec<u32> {
+        let mut out = Vec::new();
+        wheel.expire(now, &mut out);
+        out
+    }
+
+    #[test]
+    fn timers_fire_once_and_never_early() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let ms = |n| start + Duration::from_millis(n);
+        assert_eq!(wheel.next(), None);
+        wheel.insert(ms(501), 1);
+        wheel.insert(ms(20), 2);
+        wheel.insert(ms(100_000), 3);
+        assert!(wheel.next().is_some_and(|at| at >= ms(20) && at < ms(29)));
+        assert_eq!(fired(&mut wheel, ms(19)), Vec::<u32>::new());
+        assert_eq!(fired(&mut wheel, ms(24)), [2]);
+        assert_eq!(fired(&mut wheel, ms(500)), Vec::<u32>::new());
+        assert_eq!(fired(&mut wheel, ms(504)), [1]);
+        assert_eq!(fired(&mut wheel, ms(99_999)), Vec::<u32>::new());
+        assert_eq!(fired(&mut wheel, ms(100_008)), [3]);
+        assert_eq!(wheel.next(), None);
+    }
+
+    #[test]
+    fn a_timer_in_the_past_fires_at_once() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let later = start + Duration::from_secs(100);
+        assert_eq!(fired(&mut wheel, later), Vec::<u32>::new());
+        wheel.insert(start, 7);
+        let next = wheel.next().expect("set");
+        assert_eq!(fired(&mut wheel, next), [7]);
+    }
+
+    #[test]
+    fn following_next_meets_every_timer() {
+        let start = Instant::now();
+        let mut wheel = Wheel::new(start);
+        let delays: Vec<u64> = (0..400).map(|n| n * n).collect();
+        for (n, delay) in (0..).zip(&delays) {
+            wheel.insert(start + Duration::from_millis(*delay), n);
+        }
+        let mut met = Vec::new();
+        while let Some(at) = wheel.next() {
+            for n in fired(&mut wheel, at) {
+                let due = start + Duration::from_millis(delays[n as usize]);
+                assert!(at >= due && at < due + TICK, "timer {n}");
+                met.push(n);
+            }
+        }
+        assert_eq!(met, (0..400).collect::<Vec<_>>());
+    }
+}

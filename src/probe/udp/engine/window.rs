@@ -1,0 +1,144 @@
+//! How many answers may be on their way at once.
+//!
+//! Answers arrive in bursts no larger than the requests that were sent shortly before, and a burst
+//! above the socket's receive buffer is lost. So requests without an answer are counted, but only
+//! recent ones: a lost packet gives its place back after a few round trips, a dead tracker holds
+//! none, and a tracker far away does not slow down those nearby.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// Shortest time a request holds its place.
+const MIN_HOLD: Duration = Duration::from_millis(1);
+/// Longest time a request holds its place: about the longest a busy process is kept from reading.
+const MAX_HOLD: Duration = Duration::from_millis(20);
+/// Round trips a request holds its place.
+const HOLD_ROUND_TRIPS: u32 = 4;
+
+/// Places of recently sent requests.
+#[derive(Debug)]
+pub(super) struct Window {
+    limit: usize,
+    open: usize,
+    hold: Duration,
+    /// Smoothed round trip over all remotes.
+    round_trip: Duration,
+    /// Requests sent at one moment, oldest first.
+    batches: VecDeque<Batch>,
+    /// Number of the first batch.
+    first: u64,
+}
+
+#[derive(Debug)]
+struct Batch {
+    sent: Instant,
+    open: usize,
+}
+
+/// The place of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ticket(u64);
+
+impl Window {
+    /// A window with room for `limit` recent requests.
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            limit: limit.max(1),
+            open: 0,
+            hold: MAX_HOLD,
+            round_trip: MAX_HOLD / HOLD_ROUND_TRIPS,
+            batches: VecDeque::new(),
+            first: 0,
+        }
+    }
+
+    /// Requests that may be sent now.
+    pub(super) fn room(&mut self, now: Instant) -> usize {
+        while let Some(batch) = self.batches.front()
+            && (batch.open == 0 || now >= batch.sent + self.hold)
+        {
+            self.open -= batch.open;
+            self.batches.pop_front();
+            self.first += 1;
+        }
+        self.limit - self.open.min(self.limit)
+    }
+
+    /// A request is sent.
+    pub(super) fn take(&mut self, now: Instant) -> Ticket {
+        self.open += 1;
+        match self.batches.back_mut() {
+            Some(batch) if batch.sent == now => batch.open += 1,
+            _ => self.batches.push_back(Batch { sent: now, open: 1 }),
+        }
+        Ticket(self.first + self.batches.len() as u64 - 1)
+    }
+
+    /// Its answer came, or will not be waited for.
+    pub(super) fn release(&mut self, ticket: Ticket) {
+        // A place given back by time has left the front already.
+        let Some(at) = ticket.0.checked_sub(self.first) else {
+            return;
+        };
+        if let Some(batch) = self.batches.get_mut(at as usize)
+            && batch.open > 0
+        {
+            batch.open -= 1;
+            self.open -= 1;
+        }
+    }
+
+    /// A round trip was measured.
+    pub(super) fn measured(&mut self, round_trip: Duration) {
+        self.round_trip = (self.round_trip * 15 + round_trip.min(MAX_HOLD)) / 16;
+        self.hold = (self.round_trip * HOLD_ROUND_TRIPS).clamp(MIN_HOLD, MAX_HOLD);
+    }
+
+    /// When a full window has room again, if no answer comes.
+    pub(super) fn next_room(&self) -> Option<Instant> {
+        if self.open < self.limit {
+            return None;
+        }
+        self.batches
+            .iter()
+            .find(|batch| batch.open > 0)
+            .map(|batch| batch.sent + self.hold)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_and_time_give_places_back() {
+        let start = Instant::now();
+        let mut window = Window::new(3);
+        assert_eq!(window.room(start), 3);
+        let first = window.take(start);
+        let second = window.take(start);
+        let later = start + Duration::from_millis(5);
+        let third = window.take(later);
+        assert_eq!(window.room(later), 0);
+        assert_eq!(window.next_room(), Some(start + MAX_HOLD));
+        window.release(first);
+        assert_eq!(window.room(later), 1);
+        assert_eq!(window.room(start + MAX_HOLD), 2, "the second was lost");
+        window.release(second);
+        assert_eq!(window.room(start + MAX_HOLD), 2, "and counts once");
+        window.release(third);
+        assert_eq!(window.room(start + MAX_HOLD), 3);
+    }
+
+    #[test]
+    fn a_fast_network_holds_places_for_a_short_time() {
+        let start = Instant::now();
+        let mut window = Window::new(1);
+        for _ in 0..200 {
+            window.measured(Duration::from_micros(100));
+        }
+        window.take(start);
+        assert_eq!(window.room(start), 0);
+        assert_eq!(window.room(start + MIN_HOLD), 1);
+    }
+}
