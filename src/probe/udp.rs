@@ -1,7 +1,7 @@
 //! Trackers over UDP (BEP 15, 41, 7).
 //!
-//! One task and one socket a family. [`codec`] knows packets, [`engine`] knows the protocol and
-//! has neither socket nor clock, [`socket`] knows the kernel, [`worker`] joins them.
+//! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
+//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them.
 
 mod bell;
 mod codec;
