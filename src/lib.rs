@@ -23,10 +23,10 @@
 //! | [`swarm`] | folds observations into the state of torrents and trackers. Pure |
 //! | [`snapshot`] | one immutable picture, swapped in whole |
 //! | [`metrics`] | the catalogue and snapshot → exposition |
-//! | [`web`] | endpoints, TLS, authentication |
-//! | [`app`] | builds the parts, owns tasks, reload and shutdown |
-//! | [`cli`] | flags |
 //! | [`log`] | log lines |
+//! | [`web`] | endpoints, TLS, authentication |
+//! | [`cli`] | flags |
+//! | [`app`] | builds the parts, owns tasks, reload and shutdown |
 //!
 //! # Dependency rule
 //!
