@@ -2,6 +2,7 @@
 //!
 //! | File | Speaks |
 //! |---|---|
+//! | [`canary`] | signs of life of our own network: UDP, TCP, ICMP |
 //! | [`http`] | HTTP and HTTPS trackers |
 //! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
 //! | [`udp`] | BEP 15, 41, 7 |
@@ -12,6 +13,7 @@
 //! UDP jobs go in and observations come out in batches. What courtesy still demands when a probe is
 //! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
+pub mod canary;
 pub mod http;
 pub mod resolve;
 pub mod udp;
