@@ -14,6 +14,7 @@ use seedwatch::config::{
 use seedwatch::observation::{
     Announced, Ask, Counts, Exchange, Family, Job, Observation, Peers, Report,
 };
+use seedwatch::snapshot::Snapshot;
 use seedwatch::time::{Mono, Now, Unix};
 use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
@@ -137,38 +138,51 @@ fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
             return announces;
         }
         for job in jobs.drain(..) {
-            announces +=
-                u32::from(matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4);
+            announces += u32::from(is_announce(&job));
             core.absorb(answer(job, announces, peers), now(*at));
         }
         *at += 1;
     }
 }
 
+/// One round as the daemon has it: spread over time, with a new picture every second.
+fn slow_round(core: &mut Core, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
+    let mut picture = core.snapshot(now(*at));
+    let (mut jobs, mut announces) = (Vec::new(), 0);
+    while announces < torrents {
+        core.poll(Mono(*at), &mut jobs);
+        for job in jobs.drain(..) {
+            announces += u32::from(is_announce(&job));
+            core.absorb(answer(job, announces, peers), now(*at));
+        }
+        *at += 10;
+        if (*at).is_multiple_of(1000) {
+            picture = core.snapshot(now(*at));
+        }
+    }
+    drop(picture);
+    core.snapshot(now(*at))
+}
+
+fn is_announce(job: &Job) -> bool {
+    matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4
+}
+
 fn memory(torrents: u32) {
     let before = resident();
-    let mut core = Core::new(&config(torrents, 1e9), 4242, now(0));
-    let mut picture = core.snapshot(now(0));
-    let per = |bytes: f64| bytes / f64::from(torrents);
+    let mut core = Core::new(&config(torrents, 10_000.0), 4242, now(0));
+    let per = || (resident() - before) / f64::from(torrents);
+    let picture = core.snapshot(now(0));
     println!("memory, {torrents} torrents at one tracker, state and snapshot:");
-    println!(
-        "  before the first answer  {:7.0} B per torrent",
-        per(resident() - before)
-    );
-    let mut at = 1;
-    round(&mut core, &mut at, 0);
-    picture.clone_from(&core.snapshot(now(at)));
-    println!(
-        "  idle (answered, empty)   {:7.0} B per torrent",
-        per(resident() - before)
-    );
-    at += 2_100_000;
-    round(&mut core, &mut at, PEERS);
-    picture.clone_from(&core.snapshot(now(at)));
-    println!(
-        "  with {PEERS} current peers   {:7.0} B per torrent",
-        per(resident() - before)
-    );
+    println!("  before the first answer  {:7.0} B per torrent", per());
+    drop(picture);
+    let mut at = 0;
+    let picture = slow_round(&mut core, &mut at, 0, torrents);
+    println!("  idle (answered, empty)   {:7.0} B per torrent", per());
+    drop(picture);
+    at = (at / 1000 + 2_100) * 1000;
+    let picture = slow_round(&mut core, &mut at, PEERS, torrents);
+    println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);
 }
 

@@ -1,3 +1,93 @@
-//! seedwatch: see the library for the map.
+//! The `seedwatch` program: flags, logging, signals and exit codes; all else is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use seedwatch::cli::{Cli, Command};
+use seedwatch::config::Config;
+use seedwatch::metrics::{REVISION, VERSION};
+use seedwatch::web::{self, WebConfig};
+use seedwatch::{app, log};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::{error, info};
+
+/// What ends a start that failed.
+type Failed = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(failed) = log::init(cli.log_level, cli.log_format) {
+        eprintln!("seedwatch: {failed}");
+        return ExitCode::FAILURE;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(Failed::from)
+        .and_then(|runtime| match &cli.command {
+            Some(Command::Probe(flags)) => runtime.block_on(app::probe(&cli, flags)),
+            None if cli.config_check => check(&cli),
+            None => runtime.block_on(serve(cli)),
+        });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            error!("{failed}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `--config.check`: everything that the start does short of the network.
+fn check(cli: &Cli) -> Result<(), Failed> {
+    let config = Config::load(&cli.config_file)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    web_config(cli)?;
+    info!(torrents = config.torrents.len(), "Configuration is valid");
+    Ok(())
+}
+
+fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, Failed> {
+    let config = cli.web.config_file.as_deref().map(WebConfig::load);
+    let config = config.transpose().map_err(|fault| fault.to_string())?;
+    Ok(config.map(Arc::new))
+}
+
+async fn serve(cli: Cli) -> Result<(), Failed> {
+    info!(version = VERSION, revision = REVISION, "Starting seedwatch");
+    let config = Config::load(&cli.config_file)?;
+    let web_config = web_config(&cli)?;
+    let listeners = web::bind(&cli.web.listen_addresses)?;
+    for listener in &listeners {
+        info!(address = %listener.local_addr()?, "Listening on");
+    }
+    let parts = app::Parts {
+        config_file: cli.config_file,
+        listeners,
+        web_config,
+        telemetry_path: cli.web.telemetry_path,
+        max_requests: cli.web.max_requests,
+    };
+    let (hang_up, hung_up) = mpsc::channel(1);
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            // One that is not taken yet serves for this one too.
+            let _ = hang_up.try_send(());
+        }
+    });
+    let mut terminated = signal(SignalKind::terminate())?;
+    let shutdown = async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+    };
+    app::run(parts, config, hung_up, shutdown).await?;
+    Ok(())
+}

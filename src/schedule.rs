@@ -1,8 +1,8 @@
 //! What is due when. Pure: no clock, no socket; `now` is passed in.
 //!
-//! Every (tracker, family) is a [lane](lane::Lane): its own queue, health and back-off, so that a
+//! Every (tracker, family) is a lane: its own queue, health and back-off, so that a
 //! dead tracker shared by ten thousand torrents costs one probe a round and not ten thousand. All
-//! lanes of a host share one [token bucket](bucket::Bucket). A lane is asked again as soon as
+//! lanes of a host share one token bucket. A lane is asked again as soon as
 //! something can leave it, never earlier.
 
 mod bucket;

@@ -210,7 +210,8 @@ impl Core {
         uses.sort_unstable_by_key(|(id, uses)| (std::cmp::Reverse(*uses), *id));
         let trackers = uses.into_iter().filter_map(|(id, _)| {
             let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
-            (!url.is_overlay()).then(|| (url.host().clone(), url.port()))
+            let usable = !url.is_overlay() && (self.judge_loopback || !url.is_loopback());
+            usable.then(|| (url.host().clone(), url.port()))
         });
         trackers.take(TRACKER_CANARIES).collect()
     }

@@ -20,7 +20,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// What is known of our own network.
 #[derive(Debug)]
-pub struct Outage {
+pub(super) struct Outage {
     families: [Judge; 2],
 }
 
@@ -37,7 +37,7 @@ struct Judge {
 
 /// What to do with an observation.
 #[derive(Debug)]
-pub enum Ruling {
+pub(super) enum Ruling {
     /// It counts.
     Stands(Observation),
     /// It waits for the canaries.
@@ -46,18 +46,18 @@ pub enum Ruling {
 
 /// What a change of our own network means.
 #[derive(Debug, Default)]
-pub struct Change {
+pub(super) struct Change {
     /// The family works again, or was found to work; `Some(false)`: it does not.
-    pub turned: Option<bool>,
+    pub(super) turned: Option<bool>,
     /// Observations that count after all.
-    pub stand: Vec<Observation>,
+    pub(super) stand: Vec<Observation>,
     /// Observations that our own outage explains.
-    pub void: Vec<Observation>,
+    pub(super) void: Vec<Observation>,
 }
 
 impl Outage {
     /// Nothing known yet.
-    pub fn new(now: Mono) -> Self {
+    pub(super) fn new(now: Mono) -> Self {
         let judge = || Judge {
             up: None,
             last_sign: None,
@@ -71,12 +71,12 @@ impl Outage {
     }
 
     /// Whether each family works, by [`Family::index`].
-    pub fn up(&self) -> [Option<bool>; 2] {
+    pub(super) fn up(&self) -> [Option<bool>; 2] {
         [self.families[0].up, self.families[1].up]
     }
 
     /// Rules on an observation.
-    pub fn rule(&mut self, observation: Observation, now: Mono) -> (Ruling, Change) {
+    pub(super) fn rule(&mut self, observation: Observation, now: Mono) -> (Ruling, Change) {
         let judge = &mut self.families[observation.family.index()];
         let silent = match &observation.report {
             Report::NoAddress { .. } => true,
@@ -107,7 +107,7 @@ impl Outage {
     }
 
     /// Families whose canaries are to be asked now.
-    pub fn looks_due(&mut self, now: Mono) -> Vec<Family> {
+    pub(super) fn looks_due(&mut self, now: Mono) -> Vec<Family> {
         let due = Family::ALL.into_iter().filter(|family| {
             let judge = &mut self.families[family.index()];
             let due = judge.asked_at.is_none() && judge.next_look <= now;
@@ -120,7 +120,7 @@ impl Outage {
     }
 
     /// When [`Outage::looks_due`] next has something to say.
-    pub fn next_wake(&self) -> Option<Mono> {
+    pub(super) fn next_wake(&self) -> Option<Mono> {
         let idle = self
             .families
             .iter()
@@ -129,7 +129,7 @@ impl Outage {
     }
 
     /// The canaries have spoken, or have not.
-    pub fn looked(&mut self, family: Family, alive: bool, now: Mono) -> Change {
+    pub(super) fn looked(&mut self, family: Family, alive: bool, now: Mono) -> Change {
         let judge = &mut self.families[family.index()];
         let asked_at = judge.asked_at.take().unwrap_or(now);
         if alive || judge.last_sign.is_some_and(|sign| sign >= asked_at) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Family;
+use super::{Failed, Family, Report};
 use crate::torrent::{InfoHash, TrackerUrl};
 
 /// A tracker (scheme, host, port), stable while the process lives, over reloads too.
@@ -69,6 +69,20 @@ impl Ask {
         match self {
             Ask::Announce { id, .. } => vec![*id],
             Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+        }
+    }
+
+    /// The report that it failed.
+    pub fn failed(&self, failed: Failed) -> Report {
+        match self {
+            Ask::Announce { id, .. } => Report::Announce {
+                id: *id,
+                result: Err(failed),
+            },
+            Ask::Scrape { .. } => Report::Scrape {
+                ids: self.ids(),
+                result: Err(failed),
+            },
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::torrent::{InfoHash, Scheme, TrackerUrl};
 const UDP_WINDOW: u32 = 65_536;
 
 /// Probes under way at an HTTP tracker that answers.
-const HTTP_WINDOW: u32 = 64;
+const HTTP_WINDOW: u32 = 4;
 
 /// The first scrape waits this long for company, so that all counts show soon after the start.
 const FIRST_SCRAPE_WAIT: Duration = Duration::from_secs(5);

@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+#[cfg(doc)]
+use crate::observation::Family;
 use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
@@ -70,8 +72,6 @@ impl From<Unix> for Stamp {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct TorrentRow {
     /// Distinct peer addresses from all sources, by [`Family::index`]. Families add up.
-    ///
-    /// [`Family::index`]: crate::observation::Family::index
     pub peers: [Count; 2],
     /// Distinct peer addresses by source. Sources overlap.
     pub source_peers: [Count; Source::ALL.len()],

@@ -1,0 +1,42 @@
+//! Who we are to trackers while this process lives.
+
+use std::hash::{BuildHasher, RandomState};
+
+use crate::observation::Identity;
+
+/// Ports that ordinary clients rarely choose, so that ours is found again in a list: above the
+/// registered ones, below the ephemeral ones of most systems.
+const PORTS: std::ops::Range<u16> = 16_384..32_768;
+
+/// A fresh identity. `prefix` says whose the peer id is.
+pub(super) fn fresh(prefix: &str) -> Identity {
+    // Seeded by the operating system; a peer id needs to be unlike others, not secret.
+    let random = RandomState::new();
+    let mut peer_id = [0; 20];
+    let kept = prefix.len().min(peer_id.len());
+    peer_id[..kept].copy_from_slice(&prefix.as_bytes()[..kept]);
+    for (place, byte) in peer_id.iter_mut().enumerate().skip(kept) {
+        // Trackers and logs are kinder to printable peer ids.
+        const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        *byte = ALPHABET[(random.hash_one(place) % 36) as usize];
+    }
+    let span = u64::from(PORTS.end - PORTS.start);
+    Identity {
+        peer_id,
+        key: random.hash_one("key") as u32,
+        port: PORTS.start + (random.hash_one("port") % span) as u16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_leads_and_the_rest_differs() {
+        let [a, b] = [fresh("-SW0100-"), fresh("-SW0100-")];
+        assert!(a.peer_id.starts_with(b"-SW0100-"));
+        assert_ne!(a.peer_id, b.peer_id);
+        assert!(PORTS.contains(&a.port));
+    }
+}

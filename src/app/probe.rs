@@ -1,0 +1,259 @@
+//! `seedwatch probe TARGET`: one torrent, all its trackers, now, with a trace for people.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tracing::warn;
+
+use super::identity;
+use super::probers::{Probers, QUEUE};
+use super::trace::{Probed, Summary};
+use crate::cli::{Cli, Output, ProbeFlags};
+use crate::config::{AnnounceMode, Config};
+use crate::observation::{
+    AnnounceId, Ask, Family, Health, Job, Manner, Observation, Report, TrackerId, Verdict,
+};
+use crate::probe::resolve::Resolver;
+use crate::roster::Roster;
+use crate::snapshot::{ConfigRow, Snapshot};
+use crate::swarm::Swarms;
+use crate::time::Clock;
+use crate::torrent::{Privacy, Torrent};
+
+/// Why a probe could not be made, or had nothing to show.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// The torrent is private and nobody consented.
+    #[error("the torrent is private: write `private: true` on its entry in the configuration")]
+    Private,
+    /// Nobody to ask.
+    #[error("the torrent has no tracker")]
+    NoTracker,
+    /// Everything was tried.
+    #[error("no tracker answered")]
+    NoAnswer,
+}
+
+/// What ends a probe that failed.
+type Failed = Box<dyn std::error::Error>;
+
+/// Probes the target and prints what every tracker answers.
+///
+/// # Errors
+/// When the target or the configuration is not valid, or no tracker answers.
+pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
+    let mut config = settings(&cli.config_file)?;
+    config.torrents = [find(&config, &flags.target)?].into();
+    let torrent = &config.torrents[0];
+    match torrent {
+        Torrent {
+            privacy: Privacy::LeftAlone,
+            ..
+        } => return Err(ProbeError::Private.into()),
+        Torrent { trackers, .. } if trackers.is_empty() => {
+            return Err(ProbeError::NoTracker.into());
+        }
+        _ => {}
+    }
+    let mut round = Round::new(&config);
+    let jobs = round.jobs(&config);
+    let (out, mut observations) = mpsc::channel(QUEUE);
+    let probers = Probers::start(&config, round.identity, &Resolver::system(), out)?;
+    let (mut waiting, total) = (jobs.len(), jobs.len());
+    let text = flags.output == Output::Text;
+    let progress = text && io::stderr().is_terminal();
+    let mut stdout = io::stdout();
+    if text {
+        writeln!(stdout, "{} {}", torrent.name, hashes(torrent))?;
+    }
+    let mut probed = Vec::new();
+    probers.submit(jobs);
+    while waiting > 0 {
+        if progress {
+            eprint!("\r{} of {total} answers in ", total - waiting);
+        }
+        let Some(batch) = observations.recv().await else {
+            break;
+        };
+        for observation in batch {
+            waiting -= 1;
+            let row = round.take(observation);
+            if progress {
+                eprint!("\r\x1b[K");
+            }
+            if text {
+                writeln!(stdout, "{row}")?;
+            }
+            probed.push(row);
+        }
+    }
+    if progress {
+        eprint!("\r\x1b[K");
+    }
+    observations.close();
+    probers.drain().await;
+    let summary = round.summary();
+    match flags.output {
+        Output::Text => writeln!(stdout, "{summary}")?,
+        Output::Json => {
+            let result = serde_json::json!({
+                "torrent": torrent.name,
+                "infohash": torrent.hashes.v1().map(|hash| hash.to_string()),
+                "infohash_v2": torrent.hashes.v2().map(|hash| hash.to_string()),
+                "probes": probed,
+                "summary": summary,
+            });
+            writeln!(stdout, "{result:#}")?;
+        }
+    }
+    if summary.trackers_online == 0 {
+        Err(ProbeError::NoAnswer.into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The settings to probe with: those of the configuration, or the defaults where there is none.
+fn settings(path: &Path) -> Result<Config, Failed> {
+    if path.exists() {
+        return Ok(Config::load(path)?);
+    }
+    Ok(Config {
+        torrents: Arc::from([]),
+        probe: Default::default(),
+        tracker: Default::default(),
+        accept: Default::default(),
+        network: Default::default(),
+        metrics: Default::default(),
+        warnings: Vec::new(),
+    })
+}
+
+fn find(config: &Config, target: &str) -> Result<Torrent, Failed> {
+    if let Some(torrent) = config
+        .torrents
+        .iter()
+        .find(|torrent| *torrent.name == *target)
+    {
+        return Ok(torrent.clone());
+    }
+    let (torrent, warnings) = Config::target(target)?;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    Ok(torrent)
+}
+
+fn hashes(torrent: &Torrent) -> String {
+    let v1 = torrent.hashes.v1().map(|hash| hash.to_string());
+    let v2 = torrent.hashes.v2().map(|hash| hash.to_string());
+    v1.into_iter().chain(v2).collect::<Vec<_>>().join(" ")
+}
+
+/// One torrent at all its trackers over both families.
+struct Round {
+    clock: Clock,
+    identity: crate::observation::Identity,
+    roster: Roster,
+    swarms: Swarms,
+}
+
+impl Round {
+    fn new(config: &Config) -> Self {
+        let clock = Clock::start();
+        let identity = identity::fresh(&config.tracker.peer_id_prefix);
+        let mut roster = Roster::default();
+        let mut swarms = Swarms::new(config.accept, identity.port, config.probe.stale_after);
+        let changes = roster.update(&config.torrents, |_| false);
+        swarms.update(config.accept, config.probe.stale_after, &roster, &changes);
+        swarms.set_local_addresses(&super::own_addresses().unwrap_or_default());
+        Self {
+            clock,
+            identity,
+            roster,
+            swarms,
+        }
+    }
+
+    /// An announce for each hash and a scrape for all, per tracker and family.
+    fn jobs(&self, config: &Config) -> Vec<Job> {
+        let scrape_only = config.tracker.announce == AnnounceMode::Scrape;
+        let mut scrapes: BTreeMap<TrackerId, Vec<AnnounceId>> = BTreeMap::new();
+        for id in self.roster.announces_of(0) {
+            if let Some(announce) = self.roster.announce(*id) {
+                scrapes.entry(announce.tracker).or_default().push(*id);
+            }
+        }
+        let targets = |ids: &[AnnounceId]| -> Vec<_> {
+            let hash = |id: &AnnounceId| self.roster.info_hash(self.roster.announce(*id)?);
+            ids.iter().filter_map(|id| Some((*id, hash(id)?))).collect()
+        };
+        let mut jobs = Vec::new();
+        for (tracker, ids) in scrapes {
+            let first = ids.first().and_then(|id| self.roster.announce(*id));
+            let Some(url) = first.and_then(|announce| self.roster.url(announce)) else {
+                continue;
+            };
+            for family in Family::ALL {
+                let job = |ask| Job {
+                    tracker,
+                    family,
+                    url: Arc::clone(url),
+                    timeout: config.probe.timeout,
+                    ask,
+                };
+                let targets = targets(&ids);
+                if !scrape_only {
+                    jobs.extend(targets.iter().map(|&(id, info_hash)| {
+                        job(Ask::Announce {
+                            id,
+                            info_hash,
+                            manner: Manner::Ghost,
+                        })
+                    }));
+                }
+                jobs.push(job(Ask::Scrape { targets }));
+            }
+        }
+        jobs
+    }
+
+    /// Folds an observation and makes a line of it.
+    fn take(&mut self, observation: Observation) -> Probed {
+        let tracker = self.roster.trackers()[observation.tracker.0 as usize].as_ref();
+        let label = tracker.map(|url| url.label()).unwrap_or_default();
+        let row = Probed::new(label, &observation);
+        let answered = observation.report.failed().is_none()
+            && !matches!(observation.report, Report::NoAddress { .. });
+        // A scrape that fails says nothing of an announce that did not.
+        if answered || !observation.report.is_scrape() {
+            let health = if answered {
+                Health::Up
+            } else {
+                Health::Unknown
+            };
+            let verdict = Verdict {
+                health,
+                changed: true,
+                stands: true,
+            };
+            self.swarms
+                .fold(&self.roster, observation, verdict, self.clock.now());
+        }
+        row
+    }
+
+    fn summary(&mut self) -> Summary {
+        let now = self.clock.now();
+        let picture = Snapshot {
+            torrents: Arc::clone(self.roster.torrents()),
+            blocks: self.swarms.blocks(&self.roster, now),
+            config: ConfigRow::default(),
+            ..Snapshot::default()
+        };
+        Summary::new(&picture, self.swarms.rejected())
+    }
+}

@@ -1,0 +1,137 @@
+//! All probers behind one door: jobs go in, observations come out of one channel.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::observation::{Exchange, Failed, Failure, Identity, Job, Observation};
+use crate::probe::http::{self, HttpProber};
+use crate::probe::resolve::Resolver;
+use crate::probe::udp::{self, UdpProber};
+use crate::torrent::Scheme;
+
+/// Batches of observations that may wait for the core.
+pub(super) const QUEUE: usize = 1024;
+
+/// The probers of one configuration.
+pub(super) struct Probers {
+    udp: UdpProber,
+    http: HttpProber,
+    out: mpsc::Sender<Vec<Observation>>,
+}
+
+/// Why the probers could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// No UDP socket in either family.
+    #[error("cannot open a UDP socket: {0}")]
+    Udp(std::io::Error),
+    /// No certificates where `SSL_CERT_FILE` points.
+    #[error("SSL_CERT_FILE: {0}")]
+    Roots(http::RootsError),
+    /// No TLS.
+    #[error("cannot set up HTTP: {0}")]
+    Http(http::SetupError),
+}
+
+impl Probers {
+    /// Builds all probers. Must be called within the tokio runtime.
+    pub(super) fn start(
+        config: &Config,
+        identity: Identity,
+        resolver: &Resolver,
+        out: mpsc::Sender<Vec<Observation>>,
+    ) -> Result<Self, StartError> {
+        let udp = UdpProber::start(
+            udp_settings(config, identity),
+            resolver.clone(),
+            out.clone(),
+        );
+        Ok(Self {
+            udp: udp.map_err(StartError::Udp)?,
+            http: http_prober(config, identity, resolver)?,
+            out,
+        })
+    }
+
+    /// New settings for all questions from now on; those under way end as they began.
+    pub(super) fn configure(
+        &mut self,
+        config: &Config,
+        identity: Identity,
+        resolver: &Resolver,
+    ) -> Result<(), StartError> {
+        self.http = http_prober(config, identity, resolver)?;
+        self.udp.configure(udp_settings(config, identity));
+        Ok(())
+    }
+
+    /// Takes jobs and never blocks. Each ends in one observation.
+    pub(super) fn submit(&self, jobs: Vec<Job>) {
+        let mut datagrams = Vec::new();
+        for job in jobs {
+            match job.url.scheme() {
+                _ if job.url.is_overlay() => self.decline(&job, "an overlay network"),
+                Scheme::Udp => datagrams.push(job),
+                Scheme::Http | Scheme::Https => {
+                    let (http, out) = (self.http.clone(), self.out.clone());
+                    tokio::spawn(async move {
+                        let observation = http.probe(job).await;
+                        // Nobody may be left to hear it.
+                        let _ = out.send(vec![observation]).await;
+                    });
+                }
+                Scheme::Ws | Scheme::Wss => self.decline(&job, "WebTorrent"),
+            }
+        }
+        if !datagrams.is_empty() {
+            self.udp.submit(datagrams);
+        }
+    }
+
+    /// What we do not speak is said once and not tried.
+    fn decline(&self, job: &Job, what: &str) {
+        let failed = Failed::new(Failure::Unsupported, what);
+        let observation = Observation {
+            tracker: job.tracker,
+            family: job.family,
+            report: job.ask.failed(failed),
+            exchange: Exchange {
+                duration: Duration::ZERO,
+                ..Exchange::default()
+            },
+        };
+        let out = self.out.clone();
+        tokio::spawn(async move {
+            let _ = out.send(vec![observation]).await;
+        });
+    }
+
+    /// Stops all probers; every `started` gets its `stopped`. Takes two seconds at most.
+    pub(super) async fn drain(self) {
+        tokio::join!(self.udp.drain(), self.http.drain());
+    }
+}
+
+fn udp_settings(config: &Config, identity: Identity) -> udp::Settings {
+    udp::Settings {
+        identity,
+        mode: config.tracker.announce,
+        numwant: config.tracker.numwant,
+    }
+}
+
+fn http_prober(
+    config: &Config,
+    identity: Identity,
+    resolver: &Resolver,
+) -> Result<HttpProber, StartError> {
+    let settings = http::Settings {
+        identity,
+        numwant: config.tracker.numwant,
+        user_agent: config.tracker.user_agent.to_string(),
+        roots: http::roots_from_environment().map_err(StartError::Roots)?,
+    };
+    HttpProber::new(settings, resolver.clone()).map_err(StartError::Http)
+}

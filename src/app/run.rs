@@ -1,0 +1,282 @@
+//! The shell around the [`Core`]: sockets, timers, reload and shutdown.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::sleep_until;
+use tracing::{debug, error, info, warn};
+
+use super::core::Core;
+use super::identity;
+use super::probers::{Probers, QUEUE, StartError};
+use crate::config::{Config, ConfigError};
+use crate::observation::{Family, Identity, Observation};
+use crate::probe::canary;
+use crate::probe::resolve::Resolver;
+use crate::snapshot::Snapshot;
+use crate::time::Clock;
+use crate::web::{self, ReloadResult, WebConfig};
+
+/// Shortest time between two pictures.
+const PUBLISH: Duration = Duration::from_secs(1);
+
+/// Taking a picture may use one part in this many of the time.
+const PUBLISH_SHARE: u32 = 20;
+
+/// How often our own addresses are looked up.
+const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
+
+/// Longest time the canaries have to give a sign of life.
+const CANARY_DEADLINE: Duration = Duration::from_secs(6);
+
+/// Requests for a reload that may wait.
+const RELOADS: usize = 16;
+
+/// Batches of observations taken in before the plan is looked at again.
+const TURN: usize = 64;
+
+/// What the daemon is built from.
+#[derive(Debug)]
+pub struct Parts {
+    /// Read again at each reload.
+    pub config_file: PathBuf,
+    /// Already open.
+    pub listeners: Vec<TcpListener>,
+    /// TLS and passwords of the endpoints.
+    pub web_config: Option<Arc<WebConfig>>,
+    /// Path of the metrics.
+    pub telemetry_path: String,
+    /// Most scrapes at a time.
+    pub max_requests: usize,
+}
+
+/// What happens beside probes.
+enum Event {
+    /// The canaries have spoken, or have not.
+    Looked(Family, bool),
+    /// A configuration was read for those who asked.
+    Loaded(Result<Box<Config>, ConfigError>, Vec<ReloadResult>),
+}
+
+/// The running daemon.
+struct Daemon {
+    config_file: PathBuf,
+    clock: Clock,
+    core: Core,
+    identity: Identity,
+    resolver: Resolver,
+    probers: Probers,
+    /// What the probers were built from.
+    tracker: crate::config::Tracker,
+    events: mpsc::Sender<Event>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    state: Arc<web::State>,
+    /// Who waits for the reload after the one under way.
+    waiting: Option<Vec<ReloadResult>>,
+    loading: bool,
+}
+
+/// Runs until `shutdown` is ready; `hangup` yields whenever a reload is asked for by signal.
+///
+/// # Errors
+/// When a part cannot be built. Once it runs, nothing but `shutdown` ends it.
+pub async fn run(
+    parts: Parts,
+    config: Config,
+    mut hangup: mpsc::Receiver<()>,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), StartError> {
+    let clock = Clock::start();
+    let identity = identity::fresh(&config.tracker.peer_id_prefix);
+    let resolver = Resolver::system();
+    let (out, mut observations) = mpsc::channel(QUEUE);
+    let (events, mut happened) = mpsc::channel(QUEUE);
+    let (reloads, mut asked) = mpsc::channel(RELOADS);
+    let probers = Probers::start(&config, identity, &resolver, out)?;
+    let core = Core::new(&config, identity.port, clock.now());
+    let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+    let state = web::State::new(
+        Arc::clone(&snapshot),
+        reloads,
+        parts.telemetry_path,
+        parts.max_requests,
+    );
+    let mut daemon = Daemon {
+        config_file: parts.config_file,
+        clock,
+        core,
+        identity,
+        resolver,
+        probers,
+        tracker: config.tracker.clone(),
+        events,
+        snapshot,
+        state: Arc::new(state),
+        waiting: None,
+        loading: false,
+    };
+    daemon.show_config(&config);
+    daemon.look_at_addresses();
+    let mut next_picture = daemon.publish();
+    let mut next_addresses = Instant::now() + LOOK_AT_ADDRESSES;
+    daemon.state.set_ready(true);
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let server = tokio::spawn(web::serve(
+        parts.listeners,
+        parts.web_config,
+        Arc::clone(&daemon.state),
+        async {
+            let _ = stopped.await;
+        },
+    ));
+    tokio::pin!(shutdown);
+    let mut batches = Vec::new();
+    loop {
+        let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
+        let timer = [wake, Some(next_picture), Some(next_addresses)]
+            .into_iter()
+            .flatten()
+            .min();
+        let timer = timer.unwrap_or(next_picture);
+        tokio::select! {
+            () = &mut shutdown => break,
+            _ = observations.recv_many(&mut batches, TURN) => daemon.absorb(&mut batches),
+            Some(event) = happened.recv() => daemon.handle(event),
+            Some(reply) = asked.recv() => daemon.reload(Some(reply)),
+            Some(()) = hangup.recv() => daemon.reload(None),
+            () = sleep_until(timer.into()) => {}
+        }
+        daemon.dispatch();
+        let now = Instant::now();
+        if now >= next_picture {
+            next_picture = daemon.publish();
+        }
+        if now >= next_addresses {
+            daemon.look_at_addresses();
+            next_addresses = now + LOOK_AT_ADDRESSES;
+        }
+    }
+    info!("Shutting down");
+    daemon.state.set_ready(false);
+    drop(stop);
+    // What is still coming in must not block the probers while they say goodbye.
+    observations.close();
+    daemon.probers.drain().await;
+    if let Err(failed) = server.await {
+        error!(error = %failed, "the web server ended badly");
+    }
+    Ok(())
+}
+
+impl Daemon {
+    fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
+        let now = self.clock.now();
+        for observation in batches.drain(..).flatten() {
+            self.core.absorb(observation, now);
+        }
+    }
+
+    /// Sends out what is due.
+    fn dispatch(&mut self) {
+        let now = self.clock.now();
+        let mut jobs = Vec::new();
+        self.core.poll(now.mono, &mut jobs);
+        if !jobs.is_empty() {
+            self.probers.submit(jobs);
+        }
+        for family in self.core.looks_due(now.mono) {
+            let canaries = self.core.canaries().to_vec();
+            let (resolver, events) = (self.resolver.clone(), self.events.clone());
+            tokio::spawn(async move {
+                let verdict =
+                    canary::any_alive(&canaries, family, &resolver, CANARY_DEADLINE).await;
+                debug!(family = family.as_label(), ?verdict, "asked the canaries");
+                let _ = events.send(Event::Looked(family, verdict.is_alive())).await;
+            });
+        }
+    }
+
+    /// Shows a new picture; says when the next is due.
+    fn publish(&mut self) -> Instant {
+        let start = Instant::now();
+        let picture = self.core.snapshot(self.clock.now());
+        self.snapshot.store(Arc::new(picture));
+        start + PUBLISH.max(start.elapsed() * PUBLISH_SHARE)
+    }
+
+    fn look_at_addresses(&mut self) {
+        match super::own_addresses() {
+            Ok(addresses) => self.core.set_local_addresses(&addresses),
+            Err(failed) => warn!(error = %failed, "cannot list our own addresses"),
+        }
+    }
+
+    /// Reads the configuration for whoever asked. Requests that come meanwhile share the next
+    /// reading: the file may have changed since this one began.
+    fn reload(&mut self, reply: Option<ReloadResult>) {
+        self.waiting.get_or_insert_default().extend(reply);
+        if self.loading {
+            return;
+        }
+        let replies = self.waiting.take().unwrap_or_default();
+        self.loading = true;
+        let (path, events) = (self.config_file.clone(), self.events.clone());
+        tokio::task::spawn_blocking(move || {
+            let config = Config::load(&path).map(Box::new);
+            let _ = events.blocking_send(Event::Loaded(config, replies));
+        });
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
+            Event::Loaded(config, replies) => {
+                self.loading = false;
+                let result = config
+                    .map_err(|error| error.to_string())
+                    .and_then(|config| self.take_over(*config).map_err(|error| error.to_string()));
+                match &result {
+                    Ok(()) => info!("Configuration reloaded"),
+                    Err(error) => {
+                        error!(error, "the configuration stays as it was");
+                        self.core.reload_failed();
+                    }
+                }
+                // Before anybody is told, so that a scrape after the answer shows the change.
+                self.publish();
+                for reply in replies {
+                    let _ = reply.send(result.clone());
+                }
+                if self.waiting.is_some() {
+                    self.reload(None);
+                }
+            }
+        }
+    }
+
+    /// Takes over a valid configuration, whole or not at all.
+    fn take_over(&mut self, config: Config) -> Result<(), StartError> {
+        if config.tracker != self.tracker {
+            self.probers
+                .configure(&config, self.identity, &self.resolver)?;
+            self.tracker = config.tracker.clone();
+        }
+        self.core.reload(&config, self.clock.now());
+        self.show_config(&config);
+        Ok(())
+    }
+
+    fn show_config(&self, config: &Config) {
+        for warning in &config.warnings {
+            warn!("{warning}");
+        }
+        self.state
+            .effective_config
+            .store(Arc::new(config.effective_yaml()));
+    }
+}

@@ -1,0 +1,243 @@
+//! The lines that `seedwatch probe` prints.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::observation::{Counts, Manner, Observation, Report};
+use crate::snapshot::{Rejection, Snapshot};
+
+/// What came of one question to one tracker.
+#[derive(Debug, Serialize)]
+pub(super) struct Probed {
+    tracker: String,
+    family: &'static str,
+    asked: &'static str,
+    #[serde(flatten)]
+    result: Outcome,
+    requests: u32,
+    /// Milliseconds by phase, in the order they happened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    milliseconds: Vec<(&'static str, f64)>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+enum Outcome {
+    Answer {
+        /// Peers listed, before any filter.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        listed: Option<usize>,
+        seeders: Option<u32>,
+        leechers: Option<u32>,
+        completed: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        manner: Option<&'static str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interval_seconds: Option<u64>,
+    },
+    NoAddress,
+    Failure {
+        reason: &'static str,
+        text: String,
+    },
+}
+
+impl Probed {
+    pub(super) fn new(tracker: String, observation: &Observation) -> Self {
+        let phases = observation.exchange.phases;
+        let phases = [
+            ("resolve", phases.resolve),
+            ("connect", phases.connect),
+            ("tls", phases.tls),
+            ("response", phases.response),
+        ];
+        let milliseconds = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;
+        Self {
+            tracker,
+            family: observation.family.as_label(),
+            asked: if observation.report.is_scrape() {
+                "scrape"
+            } else {
+                "announce"
+            },
+            result: Outcome::of(&observation.report),
+            requests: observation.exchange.requests,
+            milliseconds: phases
+                .into_iter()
+                .filter_map(|(phase, time)| Some((phase, milliseconds(time?))))
+                .collect(),
+        }
+    }
+}
+
+impl Outcome {
+    fn of(report: &Report) -> Self {
+        match report {
+            Report::Announce {
+                result: Ok(answer), ..
+            } => Outcome::Answer {
+                listed: Some(answer.peers.len()),
+                seeders: answer.counts.seeders,
+                leechers: answer.counts.leechers,
+                completed: answer.counts.completed,
+                manner: Some(match answer.manner {
+                    Manner::Ghost => "ghost",
+                    Manner::Brief => "brief",
+                }),
+                interval_seconds: answer.interval.map(|interval| interval.as_secs()),
+            },
+            Report::Scrape {
+                result: Ok(counts), ..
+            } => {
+                // Both hashes of a hybrid: the larger claim, as for a torrent at several trackers.
+                let most = |count: fn(&Counts) -> Option<u32>| {
+                    counts.iter().flatten().filter_map(count).max()
+                };
+                Outcome::Answer {
+                    listed: None,
+                    seeders: most(|counts| counts.seeders),
+                    leechers: most(|counts| counts.leechers),
+                    completed: most(|counts| counts.completed),
+                    manner: None,
+                    interval_seconds: None,
+                }
+            }
+            Report::NoAddress { .. } => Outcome::NoAddress,
+            Report::Announce {
+                result: Err(failed),
+                ..
+            }
+            | Report::Scrape {
+                result: Err(failed),
+                ..
+            } => Outcome::Failure {
+                reason: failed.reason.as_label(),
+                text: failed.text.to_string(),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Probed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}: ", self.tracker, self.family, self.asked)?;
+        match &self.result {
+            Outcome::Answer {
+                listed,
+                seeders,
+                leechers,
+                completed,
+                manner,
+                ..
+            } => {
+                let counts = [
+                    (listed.map(|n| n as u64), "peers listed"),
+                    (seeders.map(u64::from), "seeders"),
+                    (leechers.map(u64::from), "leechers"),
+                    (completed.map(u64::from), "completed"),
+                ];
+                let known = counts
+                    .iter()
+                    .filter_map(|(n, what)| Some((n.as_ref()?, what)));
+                let words: Vec<_> = known.map(|(n, what)| format!("{n} {what}")).collect();
+                f.write_str(&if words.is_empty() {
+                    "no counts".into()
+                } else {
+                    words.join(", ")
+                })?;
+                if *manner == Some("brief") {
+                    f.write_str(" (started, then stopped)")?;
+                }
+            }
+            Outcome::NoAddress => return f.write_str("no address in this family"),
+            Outcome::Failure { reason, text } if text.is_empty() => f.write_str(reason)?,
+            Outcome::Failure { reason, text } => write!(f, "{reason}: {text}")?,
+        }
+        for (place, (phase, time)) in self.milliseconds.iter().enumerate() {
+            write!(
+                f,
+                "{} {phase} {time} ms",
+                if place == 0 { ";" } else { "," }
+            )?;
+        }
+        if self.requests > 1 {
+            write!(f, ", {} requests", self.requests)?;
+        }
+        Ok(())
+    }
+}
+
+/// All trackers together.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    /// Distinct addresses by family, over all trackers.
+    peers: BTreeMap<&'static str, Option<u32>>,
+    seeders: Option<u32>,
+    leechers: Option<u32>,
+    trackers: usize,
+    pub(super) trackers_online: u32,
+    /// Claimed peers that do not count, by reason.
+    rejected: BTreeMap<&'static str, u64>,
+}
+
+impl Summary {
+    pub(super) fn new(picture: &Snapshot, rejected: [u64; 4]) -> Self {
+        let view = picture.row(0);
+        let row = view.map(|view| *view.row).unwrap_or_default();
+        let [ipv4, ipv6] = row.peers.map(|count| count.get());
+        Self {
+            peers: BTreeMap::from([("ipv4", ipv4), ("ipv6", ipv6)]),
+            seeders: row.seeders.get(),
+            leechers: row.leechers.get(),
+            trackers: view.map_or(0, |view| view.torrent.trackers.len()),
+            trackers_online: row.trackers_online.get().unwrap_or(0),
+            rejected: Rejection::ALL
+                .into_iter()
+                .map(|reason| (reason.as_label(), rejected[reason.index()]))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let known: Vec<_> = self
+            .peers
+            .iter()
+            .filter_map(|(family, n)| Some((family, (*n)?)))
+            .collect();
+        if known.is_empty() {
+            f.write_str("peers unknown")?;
+        } else {
+            let total: u32 = known.iter().map(|(_, n)| n).sum();
+            let families: Vec<_> = known
+                .iter()
+                .map(|(family, n)| format!("{n} {family}"))
+                .collect();
+            write!(f, "{total} distinct peers ({})", families.join(", "))?;
+        }
+        write!(
+            f,
+            "; {} of {} trackers online",
+            self.trackers_online, self.trackers
+        )?;
+        if let Some(seeders) = self.seeders {
+            write!(f, "; largest claim {seeders} seeders")?;
+        }
+        if let Some(leechers) = self.leechers {
+            write!(f, ", {leechers} leechers")?;
+        }
+        for (place, (reason, count)) in self.rejected.iter().enumerate() {
+            write!(
+                f,
+                "{} {count} {reason}",
+                if place == 0 { "; not counted:" } else { "," }
+            )?;
+        }
+        Ok(())
+    }
+}
