@@ -2,6 +2,7 @@
 //!
 //! | File | Speaks |
 //! |---|---|
+//! | [`canary`] | signs of life of our own network: UDP, TCP, ICMP |
 //! | [`http`] | HTTP and HTTPS trackers |
 //! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
 //! | [`udp`] | BEP 15, 41, 7 |

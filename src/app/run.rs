@@ -15,7 +15,7 @@ use super::identity;
 use super::probers::{Probers, QUEUE, StartError};
 use crate::config::{Config, ConfigError};
 use crate::observation::{Family, Identity, Observation};
-use crate::probe::canary;
+use crate::probe::canary::Canaries;
 use crate::probe::resolve::Resolver;
 use crate::snapshot::Snapshot;
 use crate::time::Clock;
@@ -69,6 +69,7 @@ struct Daemon {
     core: Core,
     identity: Identity,
     resolver: Resolver,
+    canaries: Canaries,
     probers: Probers,
     /// What the probers were built from.
     tracker: crate::config::Tracker,
@@ -110,6 +111,7 @@ pub async fn run(
         clock,
         core,
         identity,
+        canaries: Canaries::new(resolver.clone()),
         resolver,
         probers,
         tracker: config.tracker.clone(),
@@ -190,13 +192,15 @@ impl Daemon {
             self.probers.submit(jobs);
         }
         for family in self.core.looks_due(now.mono) {
-            let canaries = self.core.canaries().to_vec();
-            let (resolver, events) = (self.resolver.clone(), self.events.clone());
+            let hosts = self.core.canaries().to_vec();
+            let (canaries, events) = (self.canaries.clone(), self.events.clone());
             tokio::spawn(async move {
-                let verdict =
-                    canary::any_alive(&canaries, family, &resolver, CANARY_DEADLINE).await;
-                debug!(family = family.as_label(), ?verdict, "asked the canaries");
-                let _ = events.send(Event::Looked(family, verdict.is_alive())).await;
+                let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
+                debug!(family = family.as_label(), ?look, "asked the canaries");
+                // Where nobody could be asked, no name resolved or there is no route: that is
+                // what an outage of our own looks like.
+                let alive = look.is_alive().unwrap_or(false);
+                let _ = events.send(Event::Looked(family, alive)).await;
             });
         }
     }

@@ -1,88 +1,217 @@
-//! Signs of life of our own network, when no tracker gives one.
+//! Signs of life of our own network, asked for when no tracker gives one.
+//!
+//! A canary is a host that is nearly always there: a DHT bootstrap node, a much used tracker. It
+//! is asked in three ways at once, and any answer proves that packets leave and come back: a DHT
+//! ping over UDP (BEP 5), a TCP connect (a refusal proves as much as an acceptance), an ICMP echo
+//! where the system allows it. The first sign ends the look. The default gateway is reported
+//! apart: its answer says only that the local network works.
 
-use std::net::SocketAddr;
+mod echo;
+mod gateway;
+mod ping;
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::resolve::Resolver;
 use crate::observation::Family;
+use crate::probe::resolve::Resolver;
 use crate::torrent::Host;
+use echo::Echo;
 
-/// What the canaries said.
+/// Canaries asked at once.
+pub const MAX_AT_ONCE: usize = 3;
+/// Canaries asked in one look.
+pub const MAX_CANARIES: usize = 12;
+/// Time for one canary, resolution included.
+pub const TIMEOUT: Duration = Duration::from_secs(4);
+/// When a datagram is sent again, counted from the one before.
+pub const RESEND: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
+
+/// What gave a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// One of them gave a sign of life.
-    Alive,
-    /// None did within the deadline.
-    Silent,
+pub enum Sign {
+    /// A datagram from the canary.
+    Datagram,
+    /// An accepted TCP connection.
+    Connection,
+    /// A refused TCP connection.
+    Refusal,
+    /// An ICMP echo.
+    Echo,
 }
 
-impl Verdict {
-    /// The network works.
-    pub fn is_alive(self) -> bool {
-        self == Verdict::Alive
+/// What a look at our own network found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The first sign of life.
+    pub sign: Option<Sign>,
+    /// Canaries that had an address of this family to ask. With none, nothing is known.
+    pub asked: usize,
+    /// Whether the default gateway answers; `None` if it was not asked (no ICMP, no gateway) or a
+    /// sign of life came first.
+    pub gateway: Option<bool>,
+}
+
+impl Look {
+    /// Whether the network works; `None` if there was nobody to ask.
+    pub fn is_alive(&self) -> Option<bool> {
+        (self.asked > 0).then_some(self.sign.is_some())
     }
 }
 
-/// Asks all canaries over one family; the first sign of life ends it.
-pub async fn any_alive(
-    canaries: &[(Host, u16)],
-    family: Family,
-    resolver: &Resolver,
-    deadline: Duration,
-) -> Verdict {
-    let mut asked = JoinSet::new();
-    for (host, port) in canaries.iter().cloned() {
-        let resolver = resolver.clone();
-        asked.spawn(async move {
-            let Ok(resolved) = resolver.resolve_host(&host).await else {
-                return false;
-            };
-            let Some(ip) = resolved.of(family).first().copied() else {
-                return false;
-            };
-            let at = SocketAddr::new(ip, port);
-            tokio::select! {
-                true = answers_tcp(at) => true,
-                true = answers_udp(at) => true,
-                else => false,
+/// Asks canaries. Cheap to clone.
+#[derive(Clone)]
+pub struct Canaries {
+    resolver: Resolver,
+    icmp: bool,
+}
+
+impl Canaries {
+    /// A prober that finds its canaries with this resolver.
+    pub fn new(resolver: Resolver) -> Self {
+        Self {
+            resolver,
+            icmp: true,
+        }
+    }
+
+    /// Looks for a sign of life over one family, for at most `within`.
+    pub async fn any_alive(
+        &self,
+        canaries: &[(Host, u16)],
+        family: Family,
+        within: Duration,
+    ) -> Look {
+        let echo = self.icmp.then(|| Echo::open(family)).flatten();
+        let mut look = Look::default();
+        let mut asking = JoinSet::new();
+        // Every canary ends after its own time, the look after `within`: dropping the set ends
+        // what is still under way.
+        let _ = timeout(within, async {
+            let mut waiting = canaries.iter().take(MAX_CANARIES);
+            let gateway = ask_gateway(family, echo.clone());
+            tokio::pin!(gateway);
+            let mut gateway_is_open = true;
+            loop {
+                while asking.len() < MAX_AT_ONCE
+                    && let Some((host, port)) = waiting.next()
+                {
+                    let (resolver, echo) = (self.resolver.clone(), echo.clone());
+                    let (host, port) = (host.clone(), *port);
+                    asking.spawn(async move {
+                        timeout(TIMEOUT, ask(&resolver, &host, port, family, echo)).await
+                    });
+                }
+                tokio::select! {
+                    Some(answer) = asking.join_next() => match answer {
+                        Ok(Ok(Answer::Sign(sign))) => {
+                            look.asked += 1;
+                            look.sign = Some(sign);
+                            return;
+                        }
+                        Ok(Ok(Answer::NoAddress)) => {}
+                        _ => look.asked += 1,
+                    },
+                    answer = &mut gateway, if gateway_is_open => {
+                        gateway_is_open = false;
+                        look.gateway = answer;
+                    }
+                    else => return,
+                }
             }
-        });
+        })
+        .await;
+        // Asked, and not answered by the end of the look.
+        look.asked += asking.len();
+        look
     }
-    let first = async {
-        while let Some(answer) = asked.join_next().await {
-            if matches!(answer, Ok(true)) {
-                return Verdict::Alive;
+}
+
+enum Answer {
+    Sign(Sign),
+    /// Nothing of this family to ask, or the name does not resolve.
+    NoAddress,
+    Silence,
+}
+
+async fn ask(
+    resolver: &Resolver,
+    host: &Host,
+    port: u16,
+    family: Family,
+    echo: Option<Echo>,
+) -> Answer {
+    let ip = match resolver.resolve_host(host).await {
+        Ok(resolved) => resolved.of(family).first().copied(),
+        // That names do not resolve is just what an outage looks like.
+        Err(_) => return Answer::Silence,
+    };
+    let Some(ip) = ip else {
+        return Answer::NoAddress;
+    };
+    let address = SocketAddr::new(ip, port);
+    let sign = tokio::select! {
+        Some(sign) = connection(address) => Some(sign),
+        Some(sign) = datagram(address) => Some(sign),
+        Some(sign) = echoed(ip, echo) => Some(sign),
+        else => None,
+    };
+    sign.map_or(Answer::Silence, Answer::Sign)
+}
+
+async fn connection(address: SocketAddr) -> Option<Sign> {
+    match TcpStream::connect(address).await {
+        Ok(_) => Some(Sign::Connection),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Sign::Refusal),
+        Err(_) => None,
+    }
+}
+
+/// Any datagram counts, whatever it says; the kernel lets only those from the canary through.
+async fn datagram(address: SocketAddr) -> Option<Sign> {
+    let socket = UdpSocket::bind(ping::any(address.ip())).await.ok()?;
+    socket.connect(address).await.ok()?;
+    let packet = ping::packet();
+    let sending = async {
+        for wait in RESEND {
+            // A lost packet and a full buffer are alike: there is a next one.
+            let _ = socket.send(&packet).await;
+            sleep(wait).await;
+        }
+        let _ = socket.send(&packet).await;
+        std::future::pending::<()>().await;
+    };
+    let receiving = async {
+        let mut buffer = [0; 64];
+        loop {
+            match socket.recv(&mut buffer).await {
+                Ok(_) => return,
+                // ICMP says that the port is closed; perhaps a firewall near us does.
+                Err(_) => sleep(RESEND[0]).await,
             }
         }
-        Verdict::Silent
     };
-    timeout(deadline, first).await.unwrap_or(Verdict::Silent)
-}
-
-/// Accepting and refusing both prove the network.
-async fn answers_tcp(at: SocketAddr) -> bool {
-    match TcpStream::connect(at).await {
-        Ok(_) => true,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+    tokio::select! {
+        () = receiving => Some(Sign::Datagram),
+        () = sending => None,
     }
 }
 
-/// A BEP 5 `ping`; any datagram back, or a refusal, proves the network.
-async fn answers_udp(at: SocketAddr) -> bool {
-    let any = if at.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
-    let Ok(socket) = UdpSocket::bind(any).await else {
-        return false;
-    };
-    let ping = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
-    if socket.connect(at).await.is_err() || socket.send(ping).await.is_err() {
-        return false;
-    }
-    match socket.recv(&mut [0; 64]).await {
-        Ok(_) => true,
-        Err(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-    }
+async fn echoed(ip: IpAddr, echo: Option<Echo>) -> Option<Sign> {
+    let answered = echo?.ask(ip, 0).await;
+    answered.then_some(Sign::Echo)
 }
+
+async fn ask_gateway(family: Family, echo: Option<Echo>) -> Option<bool> {
+    let echo = echo?;
+    let gateway = gateway::default(family)?;
+    Some(echo.ask(gateway.ip, gateway.scope).await)
+}
+
+#[cfg(test)]
+mod tests;
