@@ -1,5 +1,6 @@
 //! How probes and connects move through the engine.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -45,7 +46,7 @@ impl Engine {
             probe.place = Place::Ready;
             remote.ready.push_back(key);
             self.unsent += 1;
-            self.enqueue(remote_key);
+            enqueue(&mut self.queue, remote, remote_key);
             return;
         }
         probe.place = Place::Waiting;
@@ -67,7 +68,7 @@ impl Engine {
             if connecting.sent > 1 && now >= connecting.last + connecting.first_wait {
                 connecting.sent = 0;
                 connecting.due = now;
-                self.enqueue(key);
+                enqueue(&mut self.queue, remote, key);
             }
             return;
         }
@@ -80,16 +81,7 @@ impl Engine {
             due: now,
             ticket: None,
         });
-        self.enqueue(key);
-    }
-
-    fn enqueue(&mut self, key: Key) {
-        if let Some(remote) = self.remotes.get_mut(key)
-            && !remote.queued
-        {
-            remote.queued = true;
-            self.queue.push_back(key);
-        }
+        enqueue(&mut self.queue, remote, key);
     }
 
     /// Sets the one timer of a probe that counts.
@@ -117,22 +109,27 @@ impl Engine {
             sent += self.send_connect(key, now, out);
         }
         while sent < room.min(RUN) {
-            let Some(probe) = self
-                .remotes
-                .get_mut(key)
-                .and_then(|remote| remote.ready.pop_front())
-            else {
+            let Some(remote) = self.remotes.get_mut(key) else {
+                return sent;
+            };
+            if remote.ready.is_empty() {
+                return sent;
+            }
+            if remote.window.room(now) == 0 {
+                // An answer brings it back, or this timer.
+                if let Some(due) = remote.window.next_room() {
+                    self.timers.insert(due, Owner::Remote(key));
+                }
+                return sent;
+            }
+            let Some(probe) = remote.ready.pop_front() else {
                 return sent;
             };
             self.unsent -= 1;
             sent += self.send_question(probe, now, out);
         }
-        if self
-            .remotes
-            .get(key)
-            .is_some_and(|remote| !remote.ready.is_empty())
-        {
-            self.enqueue(key);
+        if let Some(remote) = self.remotes.get_mut(key) {
+            enqueue(&mut self.queue, remote, key);
         }
         sent
     }
@@ -155,7 +152,7 @@ impl Engine {
         };
         let (transaction, sent, first) = match probe.request {
             Some(request) => {
-                self.window.release(request.ticket);
+                request.release(&mut self.window, &mut remote.window);
                 (request.transaction, request.sent + 1, request.first)
             }
             None => (self.transactions.open(Owner::Probe(key)), 1, now),
@@ -169,7 +166,7 @@ impl Engine {
             sent,
             first,
             last: now,
-            ticket: self.window.take(now),
+            places: (self.window.take(now), remote.window.take(now)),
         });
         probe.requests += 1;
         let timeout = probe.job.timeout;
@@ -246,11 +243,14 @@ impl Engine {
         remote.link = Link::Down;
     }
 
+    /// A connect is to be sent again, or the window of a remote has room again.
     pub(super) fn on_remote_timer(&mut self, key: Key, now: Instant) {
-        if self.remotes.get(key).is_some_and(
-            |remote| matches!(remote.link, Link::Connecting(connecting) if connecting.due <= now),
-        ) {
-            self.enqueue(key);
+        if let Some(remote) = self.remotes.get_mut(key) {
+            let connects =
+                matches!(remote.link, Link::Connecting(connecting) if connecting.due <= now);
+            if connects || !remote.ready.is_empty() {
+                enqueue(&mut self.queue, remote, key);
+            }
         }
     }
 
@@ -370,7 +370,7 @@ impl Engine {
         };
         if (connecting.total as usize) < remote.addresses.len() {
             connecting.due = now;
-            self.enqueue(key);
+            enqueue(&mut self.queue, remote, key);
             return;
         }
         remote.addresses.doubtful = true;
@@ -403,11 +403,16 @@ impl Engine {
             return;
         };
         self.transactions.close(request.transaction);
-        self.window.release(request.ticket);
+        request.release(&mut self.window, &mut remote.window);
+        if !remote.ready.is_empty() {
+            // Perhaps held up by its window, which has room now.
+            enqueue(&mut self.queue, remote, probe.remote);
+        }
         remote.heard = Some(now);
         if request.sent == 1 {
             let sample = now.saturating_duration_since(request.last);
             remote.round_trip.measured(sample);
+            remote.window.measured(sample);
             self.window.measured(sample);
         }
         probe
@@ -463,7 +468,9 @@ impl Engine {
         };
         if let Some(request) = probe.request.take() {
             self.transactions.close(request.transaction);
-            self.window.release(request.ticket);
+            if let Some(remote) = self.remotes.get_mut(probe.remote) {
+                request.release(&mut self.window, &mut remote.window);
+            }
         }
         match step {
             Step::Ask => {
@@ -483,6 +490,14 @@ impl Engine {
                 }
             }
         }
+    }
+}
+
+/// Gives a remote its turn to send.
+fn enqueue(queue: &mut VecDeque<Key>, remote: &mut Remote, key: Key) {
+    if !remote.queued {
+        remote.queued = true;
+        queue.push_back(key);
     }
 }
 

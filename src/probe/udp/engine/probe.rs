@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::super::Settings;
 use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
 use super::arena::Key;
-use super::window::Ticket;
+use super::window::{Ticket, Window};
 use crate::config::AnnounceMode;
 use crate::observation::{
     Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Peers,
@@ -62,7 +62,16 @@ pub(super) struct Request {
     pub(super) sent: u32,
     pub(super) first: Instant,
     pub(super) last: Instant,
-    pub(super) ticket: Ticket,
+    /// In the window of all remotes, and in that of this one.
+    pub(super) places: (Ticket, Ticket),
+}
+
+impl Request {
+    /// Its answer came, or will not be waited for.
+    pub(super) fn release(&self, all: &mut Window, own: &mut Window) {
+        all.release(self.places.0);
+        own.release(self.places.1);
+    }
 }
 
 #[derive(Debug)]

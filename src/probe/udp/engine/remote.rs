@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::arena::Key;
 use super::round_trip::RoundTrip;
-use super::window::Ticket;
+use super::window::{Ticket, Window};
 use crate::observation::{Failed, Failure, TrackerId};
 use crate::torrent::TrackerUrl;
 
@@ -20,6 +20,10 @@ const LOOKUP_GAP: Duration = Duration::from_secs(30);
 const ID_FOR_NEW: Duration = Duration::from_secs(50);
 /// A connection id is never used after this time: BEP 15 grants 60 s, and packets take time.
 const ID_FOR_ALL: Duration = Duration::from_secs(59);
+
+/// Requests sent to one remote within a few round trips. Its receive buffer is most likely the
+/// default of its system, which holds 256 small packets on Linux, and it has other clients.
+const WINDOW: usize = 128;
 
 /// A tracker that was asked lately.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(super) struct Remote {
     pub(super) ready: VecDeque<Key>,
     /// In the queue of remotes that have something to send.
     pub(super) queued: bool,
+    /// Bounds what is on its way to this remote.
+    pub(super) window: Window,
     pub(super) round_trip: RoundTrip,
     /// When it last answered anything.
     pub(super) heard: Option<Instant>,
@@ -99,6 +105,7 @@ impl Remote {
             waiting: VecDeque::new(),
             ready: VecDeque::new(),
             queued: false,
+            window: Window::new(WINDOW),
             round_trip: RoundTrip::default(),
             heard: None,
             unreachable: None,

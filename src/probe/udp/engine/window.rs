@@ -1,7 +1,8 @@
 //! How many answers may be on their way at once.
 //!
 //! Answers arrive in bursts no larger than the requests that were sent shortly before, and a burst
-//! above the socket's receive buffer is lost. So requests without an answer are counted, but only
+//! above the receiver's buffer is lost: ours over all trackers, and that of each tracker, which
+//! gets the requests. So requests without an answer are counted, but only
 //! recent ones: a lost packet gives its place back after a few round trips, a dead tracker holds
 //! none, and a tracker far away does not slow down those nearby.
 
@@ -21,7 +22,7 @@ pub(super) struct Window {
     limit: usize,
     open: usize,
     hold: Duration,
-    /// Smoothed round trip over all remotes.
+    /// Smoothed.
     round_trip: Duration,
     /// Requests sent at one moment, oldest first.
     batches: VecDeque<Batch>,

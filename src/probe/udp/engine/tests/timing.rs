@@ -176,6 +176,21 @@ fn losses_do_not_block_the_window() {
     assert_eq!(lab.observations.len(), 36);
 }
 
+/// Its receive buffer is small; others use the room meanwhile.
+#[test]
+fn one_remote_gets_no_more_than_its_buffer_holds() {
+    let mut lab = Lab::with(1000, settings());
+    for n in 0..300 {
+        lab.announce(n);
+    }
+    let first = lab.connect();
+    assert_eq!(first.len(), 128);
+    lab.receive(&first[5].announced(0, 0, &[]));
+    assert_eq!(lab.sent().len(), 1);
+    lab.pass_ms(30);
+    assert_eq!(lab.sent().len(), 128, "what is lost gives its place back");
+}
+
 #[test]
 fn a_dead_tracker_does_not_slow_down_the_living() {
     let mut lab = Lab::with(4, settings());
