@@ -9,3 +9,5 @@
     reason = "the rig stands before the tests that need all of it"
 )]
 mod rig;
+#[cfg(test)]
+mod udp_prober;

@@ -21,6 +21,8 @@ const MAX_URL_DATA: usize = 255;
 /// Bytes we claim to lack. A leecher: some trackers give a seed no seeds (chihaya does).
 const LEFT: u64 = 1 << 30;
 
+/// What opentracker means by an announce answer without a body.
+const NOT_LISTED: &[u8] = b"an empty answer: the tracker does not serve this swarm";
 /// Longest error text looked at, in bytes.
 const MAX_ERROR: usize = 512;
 
@@ -193,6 +195,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
         ACTION_CONNECT => body
             .first_chunk::<8>()
             .map(|id| Answer::Connect(u64::from_be_bytes(*id))),
+        ACTION_ANNOUNCE if body.is_empty() => Some(Answer::Error(NOT_LISTED)),
         ACTION_ANNOUNCE => body
             .split_first_chunk::<12>()
             .and_then(|(head, list)| {

@@ -153,6 +153,7 @@ proptest! {
         match parse(&bytes).map(|datagram| datagram.answer) {
             Some(Answer::Announce(answer)) => {
                 let peers = answer.peers(Family::Ipv4);
+                prop_assert!(bytes.len() >= 20);
                 prop_assert_eq!(peers.len(), (bytes.len() - 20) / 6);
             }
             Some(Answer::Scrape(answer)) => {

@@ -29,7 +29,7 @@ fn strangers_are_not_heard() {
 fn damaged_answers_are_malformed() {
     for damage in [
         |r: &Request| r.announced(1, 1, &[])[..19].to_vec(),
-        |r: &Request| r.announced(1, 1, &[])[..8].to_vec(),
+        |r: &Request| r.announced(1, 1, &[])[..9].to_vec(),
         |r: &Request| r.reply(0, &[], &[0; 8]),
         |r: &Request| r.reply(2, &[1, 2, 3], &[]),
         |r: &Request| r.reply(4, &[1800, 0, 0], &[]),
@@ -88,6 +88,17 @@ fn error_packets_are_refusals() {
     };
     assert_eq!(failed.reason, Failure::Rejected);
     assert_eq!(&*failed.text, "Torrent not registered with this tracker");
+    lab.assert_at_rest();
+}
+
+/// opentracker with a whitelist says no with eight bytes.
+#[test]
+fn an_empty_answer_is_a_refusal() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Brief);
+    let request = lab.connect().remove(0);
+    lab.receive(&request.reply(1, &[], &[]));
+    assert_eq!(lab.failure(), Failure::Rejected);
     lab.assert_at_rest();
 }
 

@@ -1,0 +1,237 @@
+//! The UDP prober against real trackers: exact counts, full lists, and no entry of ours.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seedwatch::config::AnnounceMode;
+use seedwatch::observation::{
+    AnnounceId, Announced, Ask, Failure, Family, Identity, Job, Manner, Observation, Report,
+    TrackerId,
+};
+use seedwatch::probe::resolve::Resolver;
+use seedwatch::probe::udp::{Settings, UdpProber};
+use seedwatch::torrent::{InfoHash, TrackerUrl};
+use tokio::sync::mpsc;
+
+use crate::rig::netns;
+use crate::rig::swarm::{Swarm, fresh_hash};
+use crate::rig::trackers::{Aquatic, Npm, Opentracker};
+use crate::rig::wire::{self, Endpoint, Hash};
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const OUR_PORT: u16 = 54_321;
+
+/// Path and query as private trackers have them: longer than one option of BEP 41 holds.
+fn url(tracker: Endpoint) -> Arc<TrackerUrl> {
+    let Endpoint::Udp(address) = tracker else {
+        panic!("not a UDP tracker");
+    };
+    let passkey = "0123456789abcdef".repeat(20);
+    let text = format!("udp://{address}/announce.php?passkey={passkey}");
+    Arc::new(TrackerUrl::parse(&text).unwrap())
+}
+
+fn job(tracker: Endpoint, ask: Ask) -> Job {
+    let Endpoint::Udp(address) = tracker else {
+        panic!("not a UDP tracker");
+    };
+    Job {
+        tracker: TrackerId(u32::from(address.port())),
+        family: Family::of(&address.ip()),
+        url: url(tracker),
+        timeout: Duration::from_secs(15),
+        ask,
+    }
+}
+
+fn announce(tracker: Endpoint, hash: &Hash, manner: Manner) -> Job {
+    let ask = Ask::Announce {
+        id: AnnounceId(1),
+        info_hash: InfoHash(*hash),
+        manner,
+    };
+    job(tracker, ask)
+}
+
+/// Probes, and drains the prober.
+fn probe(jobs: Vec<Job>) -> Vec<Observation> {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let settings = Settings {
+            identity: Identity {
+                peer_id: *b"-SW0100-e2e-e2e-e2e-",
+                key: 0xfeed,
+                port: OUR_PORT,
+            },
+            mode: AnnounceMode::Ghost,
+            numwant: 200,
+        };
+        let (out, mut observations) = mpsc::channel(64);
+        let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();
+        let wanted = jobs.len();
+        prober.submit(jobs);
+        let mut all = Vec::new();
+        while all.len() < wanted {
+            let batch = tokio::time::timeout(PATIENCE, observations.recv()).await;
+            all.extend(batch.expect("in time").expect("the prober lives"));
+        }
+        prober.drain().await;
+        assert!(observations.recv().await.is_none(), "one a job");
+        all
+    })
+}
+
+fn announced(mut observations: Vec<Observation>) -> Announced {
+    match observations.remove(0).report {
+        Report::Announce {
+            result: Ok(announced),
+            ..
+        } => *announced,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn endpoints(announced: &Announced) -> BTreeSet<SocketAddr> {
+    let v4 = announced.peers.v4.iter();
+    let v4 = v4.map(|peer| SocketAddr::from((peer.ip.to_be_bytes(), peer.port)));
+    let v6 = announced.peers.v6.iter();
+    let v6 = v6.map(|peer| SocketAddr::from((peer.ip.to_be_bytes(), peer.port)));
+    v4.chain(v6)
+        .filter(|endpoint| endpoint.port() != OUR_PORT)
+        .collect()
+}
+
+/// Probes one swarm, sees all of it, and leaves it as it was.
+fn sees_all_and_leaves_no_trace(tracker: Endpoint, swarm: &Swarm, asked: Manner, needed: Manner) {
+    swarm.join(tracker);
+    let seen = announced(probe(vec![announce(tracker, &swarm.hash, asked)]));
+    assert_eq!(seen.manner, needed);
+    assert_eq!(endpoints(&seen), swarm.endpoints());
+    let planted = (swarm.seeders.len(), swarm.leechers.len());
+    let counted = (
+        seen.counts.seeders.unwrap() as usize,
+        seen.counts.leechers.unwrap() as usize,
+    );
+    assert_eq!(counted, planted, "in the answer, without us");
+    assert_eq!(wire::members(tracker, &swarm.hash), swarm.endpoints());
+    let counts = wire::scrape(tracker, &swarm.hash);
+    let left = (counts.seeders as usize, counts.leechers as usize);
+    assert_eq!(left, planted, "at the tracker, afterwards");
+}
+
+#[test]
+fn opentracker_needs_a_brief_announce() {
+    let (hash, other) = (fresh_hash(), fresh_hash());
+    let tracker = Opentracker::start(&[hash, other]);
+    let (brief, ghost) = (Manner::Brief, Manner::Ghost);
+    let (small, large) = (Swarm::of(hash, 0, 3, 4), Swarm::of(other, 20, 90, 91));
+    sees_all_and_leaves_no_trace(tracker.udp(), &small, ghost, brief);
+    sees_all_and_leaves_no_trace(tracker.udp(), &large, brief, brief);
+}
+
+#[test]
+fn npm_shows_its_list_to_a_ghost() {
+    let tracker = Npm::start();
+    for manner in [Manner::Ghost, Manner::Brief] {
+        let swarm = Swarm::of(fresh_hash(), 0, 30, 31);
+        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, manner, manner);
+    }
+}
+
+#[test]
+fn aquatic_shows_its_list_to_a_ghost() {
+    let tracker = Aquatic::start();
+    for manner in [Manner::Ghost, Manner::Brief] {
+        let swarm = Swarm::of(fresh_hash(), 0, 90, 91);
+        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, manner, manner);
+    }
+}
+
+#[test]
+fn ipv6_swarms_are_seen_whole() {
+    if netns::outside("udp_prober::ipv6_swarms_are_seen_whole") {
+        return;
+    }
+    let tracker = Aquatic::start_on("::1".parse().unwrap());
+    let swarm = Swarm::of6(fresh_hash(), 1, 90, 91);
+    sees_all_and_leaves_no_trace(tracker.udp(), &swarm, Manner::Ghost, Manner::Ghost);
+}
+
+/// To a ghost it only says that nobody is there.
+#[test]
+fn opentracker_refuses_a_swarm_off_its_list() {
+    let tracker = Opentracker::start(&[fresh_hash()]);
+    let unknown = announce(tracker.udp(), &fresh_hash(), Manner::Brief);
+    let observation = probe(vec![unknown]).remove(0);
+    let failed = observation.report.failed().cloned().unwrap();
+    assert_eq!(failed.reason, Failure::Rejected, "{failed}");
+    let unknown = announce(tracker.udp(), &fresh_hash(), Manner::Ghost);
+    assert!(endpoints(&announced(probe(vec![unknown]))).is_empty());
+}
+
+#[test]
+fn scrapes_count_many_swarms_at_once() {
+    let hashes: Vec<Hash> = (0..64).map(|_| fresh_hash()).collect();
+    let targets: Vec<_> = (0..)
+        .map(AnnounceId)
+        .zip(hashes.iter().map(|hash| InfoHash(*hash)))
+        .collect();
+    let (opentracker, aquatic, npm) = (Opentracker::start(&hashes), Aquatic::start(), Npm::start());
+    for tracker in [opentracker.udp(), aquatic.udp(), npm.udp()] {
+        for (at, hash) in (0..).zip(&hashes[..3]) {
+            Swarm::of(*hash, 10 * at, at, 2 * at).join(tracker);
+        }
+        let scrape = Ask::Scrape {
+            targets: targets.clone(),
+        };
+        let Report::Scrape { ids, result } = probe(vec![job(tracker, scrape)]).remove(0).report
+        else {
+            panic!("not a scrape");
+        };
+        let result = result.unwrap();
+        assert_eq!((ids.len(), result.len()), (64, 64));
+        for (at, counts) in (0..).zip(&result[..3]) {
+            let counts = counts.unwrap();
+            assert_eq!((counts.seeders, counts.leechers), (Some(at), Some(2 * at)));
+        }
+    }
+}
+
+/// At ten percent of loss each way a healthy tracker answers for every swarm, and forgets us.
+#[test]
+fn loss_costs_packets_and_not_answers() {
+    if netns::outside("udp_prober::loss_costs_packets_and_not_answers") {
+        return;
+    }
+    let hashes: Vec<Hash> = (0..200).map(|_| fresh_hash()).collect();
+    let tracker = Opentracker::start(&hashes);
+    let swarms: Vec<Swarm> = (0..)
+        .zip(&hashes)
+        .map(|(at, hash)| Swarm::of(*hash, 3 * at, 1, 2))
+        .collect();
+    for swarm in &swarms {
+        swarm.join(tracker.udp());
+    }
+    netns::lose_udp(10);
+    let jobs = hashes
+        .iter()
+        .map(|hash| announce(tracker.udp(), hash, Manner::Ghost));
+    let observations = probe(jobs.collect());
+    netns::run("nft delete table inet loss");
+    let mut requests = 0;
+    for observation in observations {
+        requests += observation.exchange.requests;
+        let seen = announced(vec![observation]);
+        assert_eq!(endpoints(&seen).len(), 3);
+    }
+    assert!(
+        requests > 600,
+        "three questions a swarm, and some lost: {requests}"
+    );
+    for swarm in &swarms {
+        let counts = wire::scrape(tracker.udp(), &swarm.hash);
+        assert_eq!((counts.seeders, counts.leechers), (1, 2));
+    }
+}
