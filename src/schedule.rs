@@ -168,6 +168,9 @@ impl Schedule {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
                 stands = slot.settle(outcome) || lane.health() != Health::Up;
                 if slot.is_live() {
+                    if outcome == Outcome::Answered && !report.is_scrape() {
+                        lane.gather_scrape(*announce, roster, now, &self.pace);
+                    }
                     let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
                     lane.push(
                         lane.next_due(outcome, stands, retry, hash, now, &self.pace),

@@ -102,7 +102,10 @@ impl Outage {
             return (Ruling::Stands(observation), Change::default());
         }
         judge.held.push(observation);
-        judge.next_look = judge.next_look.min(now);
+        // While the family is known to be down, looks keep their own pace.
+        if judge.up != Some(false) {
+            judge.next_look = judge.next_look.min(now);
+        }
         (Ruling::Held, Change::default())
     }
 

@@ -1,6 +1,5 @@
 //! `seedwatch probe TARGET`: one torrent, all its trackers, now, with a trace for people.
 
-use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use super::trace::{Probed, Summary};
 use crate::cli::{Cli, Output, ProbeFlags};
 use crate::config::{AnnounceMode, Config};
 use crate::observation::{
-    AnnounceId, Ask, Family, Health, Job, Manner, Observation, Report, TrackerId, Verdict,
+    AnnounceId, Ask, Family, Health, Job, Manner, Observation, Report, Verdict,
 };
 use crate::probe::resolve::Resolver;
 use crate::roster::Roster;
@@ -62,7 +61,6 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
     let jobs = round.jobs(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, round.identity, &Resolver::system(), out)?;
-    let (mut waiting, total) = (jobs.len(), jobs.len());
     let text = flags.output == Output::Text;
     let progress = text && io::stderr().is_terminal();
     let mut stdout = io::stdout();
@@ -70,6 +68,7 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
         writeln!(stdout, "{} {}", torrent.name, hashes(torrent))?;
     }
     let mut probed = Vec::new();
+    let (mut waiting, mut total) = (jobs.len(), jobs.len());
     probers.submit(jobs);
     while waiting > 0 {
         if progress {
@@ -80,7 +79,7 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
         };
         for observation in batch {
             waiting -= 1;
-            let row = round.take(observation);
+            let (row, scrape) = round.take(observation, &config);
             if progress {
                 eprint!("\r\x1b[K");
             }
@@ -88,6 +87,9 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
                 writeln!(stdout, "{row}")?;
             }
             probed.push(row);
+            total += scrape.len();
+            waiting += scrape.len();
+            probers.submit(scrape);
         }
     }
     if progress {
@@ -178,54 +180,53 @@ impl Round {
         }
     }
 
-    /// An announce for each hash and a scrape for all, per tracker and family.
+    /// An announce for each hash, per tracker and family.
     fn jobs(&self, config: &Config) -> Vec<Job> {
-        let scrape_only = config.tracker.announce == AnnounceMode::Scrape;
-        let mut scrapes: BTreeMap<TrackerId, Vec<AnnounceId>> = BTreeMap::new();
-        for id in self.roster.announces_of(0) {
-            if let Some(announce) = self.roster.announce(*id) {
-                scrapes.entry(announce.tracker).or_default().push(*id);
-            }
-        }
-        let targets = |ids: &[AnnounceId]| -> Vec<_> {
-            let hash = |id: &AnnounceId| self.roster.info_hash(self.roster.announce(*id)?);
-            ids.iter().filter_map(|id| Some((*id, hash(id)?))).collect()
-        };
-        let mut jobs = Vec::new();
-        for (tracker, ids) in scrapes {
-            let first = ids.first().and_then(|id| self.roster.announce(*id));
-            let Some(url) = first.and_then(|announce| self.roster.url(announce)) else {
-                continue;
-            };
-            for family in Family::ALL {
-                let job = |ask| Job {
-                    tracker,
-                    family,
-                    url: Arc::clone(url),
-                    timeout: config.probe.timeout,
-                    ask,
-                };
-                let targets = targets(&ids);
-                if !scrape_only {
-                    jobs.extend(targets.iter().map(|&(id, info_hash)| {
-                        job(Ask::Announce {
-                            id,
-                            info_hash,
-                            manner: Manner::Ghost,
-                        })
-                    }));
-                }
-                jobs.push(job(Ask::Scrape { targets }));
-            }
-        }
-        jobs
+        let announces = self.roster.announces_of(0);
+        let families = Family::ALL.into_iter();
+        families
+            .flat_map(|f| {
+                announces
+                    .iter()
+                    .filter_map(move |id| self.job(*id, f, config))
+            })
+            .collect()
     }
 
-    /// Folds an observation and makes a line of it.
-    fn take(&mut self, observation: Observation) -> Probed {
+    fn job(&self, id: AnnounceId, family: Family, config: &Config) -> Option<Job> {
+        let announce = self.roster.announce(id)?;
+        let info_hash = self.roster.info_hash(announce)?;
+        let ask = match config.tracker.announce {
+            AnnounceMode::Ghost => Ask::Announce {
+                id,
+                info_hash,
+                manner: Manner::Ghost,
+            },
+            AnnounceMode::Brief => Ask::Announce {
+                id,
+                info_hash,
+                manner: Manner::Brief,
+            },
+            AnnounceMode::Scrape => Ask::Scrape {
+                targets: vec![(id, info_hash)],
+            },
+        };
+        Some(Job {
+            tracker: announce.tracker,
+            family,
+            url: Arc::clone(self.roster.url(announce)?),
+            timeout: config.probe.timeout,
+            ask,
+        })
+    }
+
+    /// Folds an observation and makes a line of it. After an announce that was answered, when no
+    /// entry of ours is left to be counted, a scrape tells how often the torrent was completed.
+    fn take(&mut self, observation: Observation, config: &Config) -> (Probed, Vec<Job>) {
         let tracker = self.roster.trackers()[observation.tracker.0 as usize].as_ref();
         let label = tracker.map(|url| url.label()).unwrap_or_default();
         let row = Probed::new(label, &observation);
+        let scrape = self.scrape_after(&observation, config);
         let answered = observation.report.failed().is_none()
             && !matches!(observation.report, Report::NoAddress { .. });
         // A scrape that fails says nothing of an announce that did not.
@@ -243,7 +244,19 @@ impl Round {
             self.swarms
                 .fold(&self.roster, observation, verdict, self.clock.now());
         }
-        row
+        (row, scrape.into_iter().collect())
+    }
+
+    fn scrape_after(&self, observation: &Observation, config: &Config) -> Option<Job> {
+        let Report::Announce { id, result: Ok(_) } = &observation.report else {
+            return None;
+        };
+        let mut job = self.job(*id, observation.family, config)?;
+        let info_hash = self.roster.info_hash(self.roster.announce(*id)?)?;
+        job.ask = Ask::Scrape {
+            targets: vec![(*id, info_hash)],
+        };
+        Some(job)
     }
 
     fn summary(&mut self) -> Summary {

@@ -245,7 +245,6 @@ impl Lane {
             }
             return scrape_of(batch, roster);
         }
-        self.gather_scrape(id, &url, roster, now, pace);
         Some((
             url,
             Ask::Announce {
@@ -269,10 +268,11 @@ impl Lane {
         pending >= Ask::MAX_SCRAPE || (pending > 0 && self.scrape.at <= now)
     }
 
-    fn gather_scrape(
+    /// Notes that the counts of a swarm are to be fetched. Not before its announce is over: while
+    /// we are in the swarm, the tracker counts us.
+    pub(super) fn gather_scrape(
         &mut self,
         id: AnnounceId,
-        url: &Arc<TrackerUrl>,
         roster: &Roster,
         now: Mono,
         pace: &Pace,
@@ -280,14 +280,9 @@ impl Lane {
         if !self.is_proven() || now < self.scrape.not_before {
             return;
         }
-        let first = self
-            .scrape
-            .pending
-            .first()
-            .and_then(|id| roster.url(roster.announce(*id)?));
-        match first {
+        let url = |id: &AnnounceId| roster.url(roster.announce(*id)?);
+        match self.scrape.pending.first() {
             None => {
-                self.scrape.pending.clear();
                 let wait = if self.scrape.begun {
                     pace.scrape_wait()
                 } else {
@@ -296,7 +291,7 @@ impl Lane {
                 self.scrape.at = now.after(wait.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
-            Some(first) if !Arc::ptr_eq(first, url) => return,
+            Some(first) if url(first) != url(&id) => return,
             Some(_) => {}
         }
         self.scrape.pending.push(id);
