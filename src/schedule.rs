@@ -12,6 +12,7 @@ mod slot;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
 pub use pace::Pace;
@@ -29,6 +30,9 @@ use slot::Slot;
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
 const MAX_IN_FLIGHT: usize = 131_072;
 
+/// Most tracker addresses remembered.
+const MAX_OPERATORS: usize = 65_536;
+
 /// How soon to look again when that many are under way.
 const FULL_WAIT: Duration = Duration::from_millis(20);
 
@@ -39,6 +43,8 @@ pub struct Schedule {
     lanes: Vec<Lane>,
     buckets: Vec<Bucket>,
     buckets_by_host: HashMap<Box<str>, usize>,
+    /// Hosts of one address are one operator and share one bucket.
+    buckets_by_address: HashMap<IpAddr, usize>,
     /// When a lane can next do something. Entries that no longer match [`Lane::wake`] are void.
     wakes: BinaryHeap<Reverse<(Mono, LaneId)>>,
     /// Places by announce and family.
@@ -56,6 +62,7 @@ impl Schedule {
             lanes: Vec::new(),
             buckets: Vec::new(),
             buckets_by_host: HashMap::new(),
+            buckets_by_address: HashMap::new(),
             wakes: BinaryHeap::new(),
             slots: Vec::new(),
             in_flight: 0,
@@ -149,6 +156,15 @@ impl Schedule {
         let lane = &mut self.lanes[id.index()];
         let before = lane.health();
         lane.in_flight = lane.in_flight.saturating_sub(1);
+        if let Some(address) = observation.exchange.remote.filter(|_| !lane.is_loopback()) {
+            if self.buckets_by_address.len() >= MAX_OPERATORS {
+                self.buckets_by_address.clear();
+            }
+            lane.bucket = *self
+                .buckets_by_address
+                .entry(address)
+                .or_insert(lane.bucket);
+        }
         if let Report::Announce {
             result: Ok(answer), ..
         } = report

@@ -111,6 +111,8 @@ pub struct Exchange {
     pub duration: Duration,
     /// Where the time went; a phase that did not happen is `None`.
     pub phases: Phases,
+    /// The tracker's address, once it is known: trackers of one address are one operator.
+    pub remote: Option<IpAddr>,
     /// Earliest end of validity in the certificate chain shown, also of an expired one.
     pub certificate_expiry: Option<Unix>,
 }

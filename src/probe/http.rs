@@ -218,6 +218,7 @@ impl Inner {
         };
         progress.exchange.phases.resolve = resolved.took;
         let addresses: Arc<[IpAddr]> = resolved.of(job.family).into();
+        progress.exchange.remote = addresses.first().copied();
         if addresses.is_empty() {
             return Report::NoAddress { ids: job.ask.ids() };
         }

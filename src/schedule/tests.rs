@@ -41,6 +41,8 @@ struct Sim {
     under_way: BinaryHeap<Reverse<(Mono, u64)>>,
     jobs: HashMap<u64, (Mono, Job)>,
     serial: u64,
+    /// The address of all trackers.
+    remote: Option<std::net::IpAddr>,
     /// Announces and scrapes that left, IPv4 only: when and what.
     sent: Vec<(Mono, Ask)>,
 }
@@ -54,6 +56,7 @@ impl Sim {
             under_way: BinaryHeap::new(),
             jobs: HashMap::new(),
             serial: 0,
+            remote: None,
             sent: Vec::new(),
         };
         sim.configure(torrents);
@@ -86,6 +89,7 @@ impl Sim {
                 let (sent, job) = self.jobs.remove(&serial).unwrap();
                 let exchange = Exchange {
                     duration: at.since(sent),
+                    remote: self.remote,
                     ..Exchange::default()
                 };
                 let report = reply(self.now, &job);
@@ -423,4 +427,26 @@ fn a_paused_family_sends_nothing_and_what_was_under_way_is_void() {
     sim.schedule.pause(Family::Ipv4, false, sim.now);
     sim.run(Mono(31 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(sim.announces().len(), 10);
+}
+
+#[test]
+fn trackers_of_one_address_share_one_rate() {
+    let mut all = torrents(500, PUBLIC);
+    all.extend(
+        torrents(500, "udp://other.example:80/announce")
+            .into_iter()
+            .map(|torrent| Torrent {
+                name: format!("other-{}", torrent.name).into(),
+                hashes: Hashes::V1(InfoHash(torrent.hashes.v1().unwrap().0.map(|byte| !byte))),
+                ..torrent
+            }),
+    );
+    let mut sim = Sim::new(pace(), &all);
+    sim.remote = Some("192.0.2.7".parse().unwrap());
+    sim.run(Mono(11_000), 10, |_, job| answer(job));
+    let after_the_first = sim.sent.iter().filter(|(at, _)| at.0 >= 1_000).count();
+    assert!(
+        (190..=215).contains(&after_the_first),
+        "{after_the_first} in ten seconds"
+    );
 }

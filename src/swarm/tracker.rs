@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::row::TrackerRow;
-use crate::observation::{Exchange, Failure, Family, Health, Observation, Phases};
+use crate::observation::{Exchange, Failed, Failure, Family, Health, Observation, Phases};
 use crate::time::{Mono, Unix};
 
 /// One tracker (scheme, host, port).
@@ -43,7 +43,11 @@ impl Tracker {
     /// Counts requests and failures.
     pub(super) fn count(&mut self, observation: &Observation) {
         self.requests += u64::from(observation.exchange.requests);
-        if let Some(failed) = observation.report.failed() {
+        // That a tracker has no scrape is not a failure of its announces.
+        let beside = |failed: &&Failed| {
+            !(observation.report.is_scrape() && failed.reason == Failure::Unsupported)
+        };
+        if let Some(failed) = observation.report.failed().filter(beside) {
             self.failures[failed.reason.index()] += 1;
         }
         let expiry = observation.exchange.certificate_expiry;

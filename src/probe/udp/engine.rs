@@ -334,7 +334,7 @@ impl Engine {
             let failed = Failed::new(Failure::Malformed, "the prober failed over some datagram");
             if let Some(probe) = self.probes.remove(key) {
                 let report = probe::report(&probe.job.ask, Err(failed));
-                self.observations.push(probe.observation(report, now));
+                self.observations.push(probe.observation(report, None, now));
             }
         }
         self.observations

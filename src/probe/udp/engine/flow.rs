@@ -486,7 +486,11 @@ impl Engine {
                 if let Some(probe) = self.probes.remove(key)
                     && let Some(report) = report
                 {
-                    self.observations.push(probe.observation(report, now));
+                    let remote = self.remotes.get(probe.remote);
+                    let address = remote.and_then(|remote| remote.addresses.current());
+                    let address = address.map(|address| address.ip());
+                    self.observations
+                        .push(probe.observation(report, address, now));
                 }
             }
         }

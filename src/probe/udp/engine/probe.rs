@@ -1,5 +1,6 @@
 //! One probe: what it asks next, and what an answer means for it.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::super::Settings;
@@ -279,7 +280,12 @@ impl Probe {
     }
 
     /// What is told at the end.
-    pub(super) fn observation(self, report: Report, now: Instant) -> Observation {
+    pub(super) fn observation(
+        self,
+        report: Report,
+        remote: Option<IpAddr>,
+        now: Instant,
+    ) -> Observation {
         Observation {
             tracker: self.job.tracker,
             family: self.job.family,
@@ -288,6 +294,7 @@ impl Probe {
                 requests: self.requests,
                 duration: now.saturating_duration_since(self.taken),
                 phases: self.phases,
+                remote,
                 certificate_expiry: None,
             },
         }
