@@ -79,6 +79,12 @@ impl Peers {
         self.v4.len() + self.v6.len()
     }
 
+    /// Names somebody but us, who claim `own_port`: some trackers show us nobody but ourselves.
+    pub fn has_others(&self, own_port: u16) -> bool {
+        self.v4.iter().any(|peer| peer.port != own_port)
+            || self.v6.iter().any(|peer| peer.port != own_port)
+    }
+
     /// No readable entry at all.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()

@@ -80,6 +80,10 @@ pub struct Announced {
     pub external_ip: Option<IpAddr>,
     /// What it took to get the list: remembered per tracker.
     pub manner: Manner,
+    /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
+    /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
+    /// may be of the other one.)
+    pub withheld: bool,
 }
 
 /// Counts of a swarm as a tracker claims them. Absurd values (negative, above
@@ -97,6 +101,11 @@ pub struct Counts {
 impl Counts {
     /// Largest count believed.
     pub const MAX: u32 = 100_000_000;
+
+    /// Somebody is there, as claimed.
+    pub fn is_inhabited(&self) -> bool {
+        self.seeders.is_some_and(|n| n > 0) || self.leechers.is_some_and(|n| n > 0)
+    }
 }
 
 /// A valid answer to a scrape, for one swarm.

@@ -84,7 +84,8 @@ impl Inner {
         farewell.tracker_id = reply.tracker_id;
         let mut announced = reply.announced;
         announced.manner = Manner::Brief;
-        if without_us.is_some() && !self.names_others(&announced.peers) {
+        let has_others = announced.peers.has_others(self.settings.identity.port);
+        if without_us.is_some() && !has_others {
             // No list either way: the next probe need not join to learn nothing, and our own
             // entry, if it is there, is no peer.
             announced.manner = Manner::Ghost;
@@ -107,6 +108,7 @@ impl Inner {
                 Err(failed) => farewell.is_owed = may_be_registered(failed.reason),
             }
         }
+        announced.withheld = !has_others && announced.counts.is_inhabited();
         // What the list took counts, not what the farewell took.
         progress.exchange.phases.response = response;
         Ok(announced)
@@ -127,13 +129,6 @@ impl Inner {
             .fetch(&whole, &own, &swarm.url, &swarm.origin, progress)
             .await?;
         answer::announce(&body.bytes, body.cut, &swarm.url)
-    }
-
-    /// Our own entry is no list: some trackers show us nobody but ourselves.
-    fn names_others(&self, peers: &Peers) -> bool {
-        let ours = self.settings.identity.port;
-        peers.v4.iter().any(|peer| peer.port != ours)
-            || peers.v6.iter().any(|peer| peer.port != ours)
     }
 }
 

@@ -79,6 +79,34 @@ async fn a_list_of_nobody_but_us_is_none() {
     let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
     assert_eq!((said.peers.len(), said.manner), (0, Manner::Ghost));
     assert_eq!(said.counts, counts(1, 1));
+    assert!(said.withheld);
+}
+
+#[tokio::test]
+async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
+    let without_counts = b"d8:intervali900e5:peers0:e";
+    for (body, manner, withheld) in [
+        (WITHHELD, Manner::Ghost, true),
+        (EMPTY, Manner::Ghost, false),
+        (without_counts, Manner::Ghost, false),
+        (LIST, Manner::Ghost, false),
+        (WITHHELD, Manner::Brief, true),
+        // Nobody but us.
+        (EMPTY, Manner::Brief, false),
+        (LIST, Manner::Brief, false),
+    ] {
+        let server = Server::saying(body).await;
+        let observation = prober().probe(job(&server.url("/announce"), manner)).await;
+        let said = announced(observation).0.unwrap();
+        assert_eq!(said.withheld, withheld, "{body:?} {manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_only_joining_brings_is_not_withheld() {
+    let server = Server::start(opentracker).await;
+    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    assert!(!said.withheld);
 }
 
 #[tokio::test]

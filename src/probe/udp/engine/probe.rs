@@ -9,8 +9,8 @@ use super::arena::Key;
 use super::window::{Ticket, Window};
 use crate::config::AnnounceMode;
 use crate::observation::{
-    Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Peers,
-    Phases, Report,
+    Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Phases,
+    Report,
 };
 use crate::probe::words;
 
@@ -193,7 +193,7 @@ impl Probe {
             }
             (Stage::Ghost, Answer::Announce(answer)) => {
                 let announced = read(answer, self.job.family, Manner::Ghost);
-                if announced.peers.is_empty() && is_inhabited(&announced.counts) {
+                if announced.peers.is_empty() && announced.counts.is_inhabited() {
                     self.stage = Stage::Started {
                         without_us: Some(announced.counts),
                     };
@@ -204,7 +204,8 @@ impl Probe {
             (Stage::Started { without_us }, Answer::Announce(answer)) => {
                 let mut announced = read(answer, self.job.family, Manner::Brief);
                 // No list either way: the next probe need not join to learn nothing.
-                if without_us.is_some() && !names_others(&announced.peers, settings) {
+                let has_others = announced.peers.has_others(settings.identity.port);
+                if without_us.is_some() && !has_others {
                     announced.manner = Manner::Ghost;
                 }
                 announced.counts = without_us.unwrap_or(Counts {
@@ -212,12 +213,15 @@ impl Probe {
                     leechers: announced.counts.leechers.map(|n| n.saturating_sub(1)),
                     ..announced.counts
                 });
+                announced.withheld = !has_others && announced.counts.is_inhabited();
                 self.farewell(Some(Ok(Box::new(announced))))
             }
             (Stage::Farewell { verdict }, answer) => {
                 let mut verdict = verdict.take();
                 if let (Some(Ok(announced)), Answer::Announce(answer)) = (&mut verdict, answer) {
                     announced.counts = answer.counts;
+                    announced.withheld = !announced.peers.has_others(settings.identity.port)
+                        && answer.counts.is_inhabited();
                 }
                 Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
             }
@@ -319,15 +323,6 @@ fn read(answer: &AnnounceAnswer<'_>, family: Family, manner: Manner) -> Announce
         interval: answer.interval(),
         external_ip: None,
         manner,
+        withheld: false,
     }
-}
-
-fn is_inhabited(counts: &Counts) -> bool {
-    counts.seeders.unwrap_or(0) > 0 || counts.leechers.unwrap_or(0) > 0
-}
-
-/// Our own entry is no list: some trackers show us nobody but ourselves.
-fn names_others(peers: &Peers, settings: &Settings) -> bool {
-    let ours = settings.identity.port;
-    peers.v4.iter().any(|peer| peer.port != ours) || peers.v6.iter().any(|peer| peer.port != ours)
 }

@@ -84,8 +84,41 @@ fn a_list_of_ourselves_is_no_reason_to_join_again() {
     lab.receive(&started.announced(2, 1, &peers([OUR_PORT])));
     let stopped = lab.one();
     lab.receive(&stopped.announced(2, 0, &[]));
-    assert_eq!(lab.announced().manner, Manner::Ghost);
+    let announced = lab.announced();
+    assert_eq!(announced.manner, Manner::Ghost);
+    assert!(announced.withheld);
     lab.assert_at_rest();
+}
+
+#[test]
+fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
+    // The counts while we are in, the ports named, the counts after we left if that is confirmed.
+    for (during, ports, after, withheld) in [
+        ((1, 1), vec![], Some((1, 0)), true),
+        ((0, 1), vec![OUR_PORT], Some((0, 0)), false),
+        ((0, 1), vec![OUR_PORT], None, false),
+        ((0, 2), vec![OUR_PORT], None, true),
+        // The last word counts.
+        ((0, 1), vec![], Some((0, 1)), true),
+        ((0, 2), vec![], Some((0, 0)), false),
+        ((1, 1), vec![1], Some((1, 0)), false),
+    ] {
+        let mut lab = Lab::new();
+        lab.announce_as(1, Manner::Brief);
+        let started = lab.connect().remove(0);
+        let list: Vec<u8> = ports.iter().flat_map(|port| peers([*port])).collect();
+        lab.receive(&started.announced(during.0, during.1, &list));
+        let stopped = lab.one();
+        match after {
+            Some((seeders, leechers)) => lab.receive(&stopped.announced(seeders, leechers, &[])),
+            None => {
+                lab.pass(TIMEOUT);
+                lab.sent();
+            }
+        }
+        let told = lab.announced().withheld;
+        assert_eq!(told, withheld, "{during:?} {ports:?} {after:?}");
+    }
 }
 
 #[test]
