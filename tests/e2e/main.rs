@@ -4,10 +4,28 @@
 //! `tests/all` installs what they need.
 
 #[cfg(test)]
-#[expect(
-    dead_code,
-    reason = "the rig stands before the tests that need all of it"
-)]
+mod cli;
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod exposition;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod loss;
+#[cfg(test)]
+mod names;
+#[cfg(test)]
+mod offline;
+#[cfg(test)]
+mod privacy;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod traces;
+#[cfg(test)]
+mod trackers;
 #[cfg(test)]
 mod udp_prober;

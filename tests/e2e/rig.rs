@@ -1,7 +1,9 @@
 //! The rig: real trackers, real clients, real Prometheus, scripted liars, and the real daemon.
 
 pub(crate) mod address;
+pub(crate) mod certificate;
 pub(crate) mod clients;
+pub(crate) mod daemon;
 pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod netns;

@@ -89,11 +89,6 @@ impl Process {
             self.child.try_wait().unwrap()
         })
     }
-
-    /// The process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Process {

@@ -3,8 +3,8 @@
 mod http;
 mod udp;
 
-pub(crate) use http::{HttpTracker, Reply, body, ok};
-pub(crate) use udp::{Ask, UdpTracker, honest};
+pub(crate) use http::{HttpTracker, Reply, Request, body, ok};
+pub(crate) use udp::{Ask, Packet, UdpTracker, honest, refusal};
 
 use std::net::SocketAddr;
 

@@ -71,6 +71,12 @@ impl Swarm {
         }
     }
 
+    /// Lets the first seeder leave.
+    pub(crate) fn first_leaves(&mut self, tracker: Endpoint) {
+        let peer = self.seeders.remove(0);
+        wire::announce(tracker, &self.hash, &peer, Event::Stopped);
+    }
+
     /// Lets the first leecher finish its download.
     pub(crate) fn complete_one(&mut self, tracker: Endpoint) {
         let mut peer = self.leechers.remove(0);

@@ -1,0 +1,158 @@
+//! The command line as a person meets it.
+
+use std::process::{Command, Output};
+
+use nix::sys::signal::Signal;
+
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
+use crate::rig::scripted::UdpTracker;
+use crate::rig::swarm::{Swarm, fresh_hash};
+use crate::rig::trackers::{Npm, Opentracker};
+use crate::rig::wire::hex;
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A folder with a configuration in it.
+fn folder(config: &str) -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, config).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (folder, file)
+}
+
+#[test]
+fn version_and_help_go_to_standard_output() {
+    let version = run(&["--version"]);
+    assert_eq!(version.status.code(), Some(0));
+    assert!(text(&version.stdout).contains(env!("CARGO_PKG_VERSION")));
+    let help = run(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    let help = text(&help.stdout);
+    for flag in [
+        "--config.file",
+        "--config.check",
+        "--web.listen-address",
+        "--web.config.file",
+        "--web.telemetry-path",
+        "--web.max-requests",
+        "--log.level",
+        "--log.format",
+        "probe",
+    ] {
+        assert!(help.contains(flag), "{flag}:\n{help}");
+    }
+}
+
+#[test]
+fn exit_codes_tell_use_from_failure() {
+    let (_folder, good) = folder(&config("", &[entry("a", &hex(&fresh_hash()), &[])]));
+    let (_folder, bad) = folder("torrents:\n- infohash: xyz\n");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for (arguments, code) in [
+        (&["--no-such-flag"][..], 2),
+        (&["--log.level", "loud"], 2),
+        (&["--config.file", &good, "--config.check"], 0),
+        (&["--config.file", &bad, "--config.check"], 1),
+        (&["--config.file", &bad], 1),
+        (&["--config.file", "/nonexistent/config.yaml"], 1),
+        (&["--config.file", &good, "--web.listen-address", &taken], 1),
+    ] {
+        let output = run(arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {output:?}"
+        );
+        if code != 0 {
+            assert!(
+                !output.stderr.is_empty(),
+                "{arguments:?} fails without a word"
+            );
+        }
+    }
+    let error = text(&run(&["--config.file", &bad, "--config.check"]).stderr);
+    assert!(
+        error.contains(&bad) && error.contains('2'),
+        "file and line: {error}"
+    );
+}
+
+#[test]
+fn a_termination_signal_ends_it_well() {
+    let silent = UdpTracker::start(|_| vec![]);
+    let watched = [entry("a", &hex(&fresh_hash()), &[silent.endpoint().url()])];
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut daemon = Daemon::start(&config(LAB, &watched));
+        daemon.signal(signal);
+        assert_eq!(daemon.wait_for_end(), Some(0));
+    }
+}
+
+#[test]
+fn logs_can_be_json() {
+    let watched = [entry("a", &hex(&fresh_hash()), &[])];
+    let daemon = Daemon::start_with(&config(LAB, &watched), &["--log.format", "json"]);
+    for line in daemon.log().lines() {
+        let value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(value.is_object(), "{line}");
+    }
+}
+
+#[test]
+fn a_probe_prints_a_trace() {
+    let npm = Npm::start();
+    let hash = fresh_hash();
+    let opentracker = Opentracker::start(&[hash]);
+    let swarm = Swarm::of(hash, 5000, 2, 3);
+    swarm.join(npm.http());
+    swarm.join(opentracker.udp());
+    let urls = [
+        npm.http().url(),
+        opentracker.udp().url(),
+        "udp://127.99.0.1:9/announce".to_owned(),
+    ];
+    let (_folder, file) = folder(&config(LAB, &[entry("named", &swarm.hex(), &urls)]));
+    let magnet = format!(
+        "magnet:?xt=urn:btih:{}&tr={}&tr={}&tr={}",
+        swarm.hex(),
+        urls[0],
+        urls[1],
+        urls[2]
+    );
+    for target in ["named", &magnet] {
+        let output = run(&["--config.file", &file, "probe", target]);
+        let trace = text(&output.stdout);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        for tracker in [
+            npm.http().label(),
+            opentracker.udp().label(),
+            "udp://127.99.0.1:9".to_owned(),
+        ] {
+            assert!(trace.contains(&tracker), "{tracker}:\n{trace}");
+        }
+        assert!(trace.contains("refused"), "{trace}");
+        assert!(trace.contains('5'), "{trace}");
+        assert!(!trace.contains("127.60."), "no peer address: {trace}");
+
+        let output = run(&["--config.file", &file, "probe", target, "--output", "json"]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let trace: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(trace.to_string().contains(&npm.http().label()), "{trace}");
+        assert!(
+            !trace.to_string().contains("127.60."),
+            "no peer address: {trace}"
+        );
+    }
+    assert_eq!(
+        run(&["probe", "magnet:?xt=nonsense"]).status.code(),
+        Some(1)
+    );
+}

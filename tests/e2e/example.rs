@@ -1,0 +1,44 @@
+//! The example configuration, on a machine without any network.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::rig::daemon::{BINARY, Daemon};
+use crate::rig::netns;
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.yaml");
+
+#[test]
+fn the_example_is_valid() {
+    let arguments = ["--config.file", EXAMPLE, "--config.check"];
+    let output = std::process::Command::new(BINARY)
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+#[test]
+fn without_a_network_the_page_says_why() {
+    if netns::outside("example::without_a_network_the_page_says_why") {
+        return;
+    }
+    let daemon = Daemon::start(&std::fs::read_to_string(EXAMPLE).unwrap());
+    daemon.wait_within(
+        "a reason for each tracker",
+        Duration::from_secs(60),
+        |page| {
+            let mut failures: BTreeMap<&str, f64> = BTreeMap::new();
+            for (labels, count) in page.select("seedwatch_tracker_failures_total") {
+                *failures.entry(&labels["tracker"]).or_default() += count;
+            }
+            assert_eq!(page.select("seedwatch_torrent_peers").count(), 0, "{page}");
+            assert_eq!(
+                page.select("seedwatch_torrent_seeders").count(),
+                0,
+                "{page}"
+            );
+            !failures.is_empty() && failures.values().all(|count| *count > 0.0)
+        },
+    );
+}

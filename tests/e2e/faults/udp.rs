@@ -1,0 +1,128 @@
+//! Over UDP (BEP 15).
+
+use std::net::UdpSocket;
+
+use super::Expected::{Failure, Peers};
+use super::{Case, all_are_judged, over_udp, three};
+use crate::rig::address;
+use crate::rig::scripted::{self, Ask, Truth, UdpTracker};
+use crate::rig::wire::Endpoint;
+
+#[test]
+fn udp_failures_have_names() {
+    let closed = address::host();
+    let closed_port = UdpSocket::bind((closed, 0)).unwrap().local_addr().unwrap();
+    let refused = Case::of(
+        "closed",
+        Endpoint::Udp(closed_port).url(),
+        Failure("refused", 0.0),
+        (),
+    );
+    let text = "Torrent not registered with this tracker; 68 bytes that look like peers";
+    all_are_judged(&[
+        refused,
+        over_udp("silent", Failure("timeout", 0.0), |_| vec![]),
+        over_udp("refuses-to-connect", Failure("rejected", 1.0), |packet| {
+            vec![scripted::refusal(packet, "go away")]
+        }),
+        over_udp(
+            "refuses-to-announce",
+            Failure("rejected", 1.0),
+            move |packet| {
+                vec![match packet.ask {
+                    Ask::Connect => scripted::honest(packet, &three()),
+                    _ => scripted::refusal(packet, text),
+                }]
+            },
+        ),
+        over_udp("wrong-transaction", Failure("timeout", 0.0), |packet| {
+            let mut answer = scripted::honest(packet, &three());
+            answer[7] ^= 1;
+            vec![answer]
+        }),
+        over_udp(
+            "wrong-transaction-announce",
+            Failure("timeout", 0.0),
+            |packet| {
+                let mut answer = scripted::honest(packet, &three());
+                if packet.ask != Ask::Connect {
+                    answer[4] ^= 1;
+                }
+                vec![answer]
+            },
+        ),
+        over_udp("truncated", Failure("malformed", 0.0), |packet| {
+            let mut answer = scripted::honest(packet, &three());
+            if packet.ask != Ask::Connect {
+                answer.truncate(13);
+            }
+            vec![answer]
+        }),
+    ]);
+}
+
+#[test]
+fn odd_udp_answers_are_understood() {
+    let elsewhere = UdpSocket::bind((address::host(), 0)).unwrap();
+    let from_elsewhere = UdpTracker::start_with(move |packet, client, _| {
+        let answer = scripted::honest(packet, &three());
+        elsewhere.send_to(&answer, client).unwrap();
+    });
+    let mut deaf = 0;
+    let mut heard = false;
+    all_are_judged(&[
+        Case::of(
+            "other-address",
+            from_elsewhere.endpoint().url(),
+            Peers(3.0),
+            from_elsewhere,
+        ),
+        over_udp("twice", Peers(3.0), |packet| {
+            vec![scripted::honest(packet, &three()); 2]
+        }),
+        over_udp("lost-connect", Peers(3.0), move |packet| {
+            deaf += usize::from(packet.ask == Ask::Connect);
+            let lost = packet.ask == Ask::Connect && deaf % 2 == 1;
+            if lost {
+                vec![]
+            } else {
+                vec![scripted::honest(packet, &three())]
+            }
+        }),
+        over_udp("lost-announce", Peers(3.0), move |packet| {
+            let lost = matches!(packet.ask, Ask::Announce { .. }) && !heard;
+            heard |= lost;
+            if lost {
+                vec![]
+            } else {
+                vec![scripted::honest(packet, &three())]
+            }
+        }),
+        over_udp("stray-before", Peers(3.0), |packet| {
+            let mut stray = scripted::honest(packet, &Truth::default());
+            stray[5] ^= 0xff;
+            vec![b"noise".to_vec(), stray, scripted::honest(packet, &three())]
+        }),
+        over_udp("ragged-list", Peers(3.0), |packet| {
+            let mut answer = scripted::honest(packet, &three());
+            if matches!(packet.ask, Ask::Announce { .. }) {
+                answer.extend(b"\x7f\x3c\x01");
+            }
+            vec![answer]
+        }),
+        over_udp("interval-zero", Peers(3.0), |packet| {
+            let truth = Truth {
+                interval: 0,
+                ..three()
+            };
+            vec![scripted::honest(packet, &truth)]
+        }),
+        over_udp("interval-of-a-lifetime", Peers(3.0), |packet| {
+            let truth = Truth {
+                interval: 1 << 31,
+                ..three()
+            };
+            vec![scripted::honest(packet, &truth)]
+        }),
+    ]);
+}

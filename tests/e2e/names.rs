@@ -1,0 +1,107 @@
+//! Trackers by name, with a real DNS server (dnsmasq) in a network of its own.
+
+use std::net::SocketAddr;
+
+use crate::rig::daemon::{Daemon, ONCE, config, entry};
+use crate::rig::process::Process;
+use crate::rig::scripted::{self, Truth, UdpTracker};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wire::{Endpoint, hex};
+use crate::rig::{address, netns};
+
+/// Serves these records on 127.0.0.1 and makes the namespace ask there.
+fn dns(records: &[String]) -> (Process, tempfile::NamedTempFile) {
+    let resolv = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
+    netns::run(&format!(
+        "mount --bind {} /etc/resolv.conf",
+        resolv.path().display()
+    ));
+    let fixed = [
+        "dnsmasq",
+        "--keep-in-foreground",
+        "--conf-file=/dev/null",
+        "--pid-file",
+        "--no-resolv",
+        "--no-hosts",
+        "--bind-interfaces",
+        "--listen-address=127.0.0.1",
+        "--user=root",
+        "--log-facility=-",
+    ];
+    let mut command: Vec<String> = fixed.map(str::to_owned).to_vec();
+    command.extend_from_slice(records);
+    let mut process = Process::start("dnsmasq", &command);
+    process.wait_for_line("started");
+    (process, resolv)
+}
+
+#[test]
+fn names_lead_where_they_may() {
+    if netns::outside("names::names_lead_where_they_may") {
+        return;
+    }
+    let truth = Truth::of((0..4).map(|n| SocketAddr::new(address::peer(n), 6881)));
+    let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+    let Endpoint::Udp(place) = tracker.endpoint() else {
+        panic!("it speaks UDP")
+    };
+    let (ip, port) = (place.ip(), place.port());
+    let (_dns, _resolv) = dns(&[
+        format!("--host-record=tracker.lan,{ip}"),
+        format!("--host-record=moved.lan,{ip}"),
+        format!("--txt-record=moved.lan,BITTORRENT UDP:{port} TCP:1"),
+        format!("--host-record=closed.lan,{ip}"),
+        "--txt-record=closed.lan,BITTORRENT".to_owned(),
+        // Names of the public DNS must not lead into private space.
+        format!("--host-record=rebound.example,{ip}"),
+        "--address=/missing.example/".to_owned(),
+    ]);
+    let cases = [
+        (
+            "by-name",
+            format!("udp://tracker.lan:{port}"),
+            "",
+            Some(4.0),
+        ),
+        // BEP 34: the port in DNS counts, not the one in the link.
+        ("moved", "udp://moved.lan:1".to_owned(), "", Some(4.0)),
+        ("closed", format!("udp://closed.lan:{port}"), "denied", None),
+        (
+            "rebound",
+            format!("udp://rebound.example:{port}"),
+            "dns",
+            None,
+        ),
+        (
+            "missing",
+            format!("udp://missing.example:{port}"),
+            "dns",
+            None,
+        ),
+    ];
+    let entries: Vec<String> = cases
+        .iter()
+        .map(|(name, tracker, ..)| {
+            entry(name, &hex(&fresh_hash()), &[format!("{tracker}/announce")])
+        })
+        .collect();
+    let daemon = Daemon::start(&config(ONCE, &entries));
+    for (name, tracker, reason, peers) in cases {
+        let count = format!("seedwatch_torrent_peers{{torrent=\"{name}\",family=\"ipv4\"}}");
+        let success = format!("seedwatch_announce_success{{torrent=\"{name}\"}}");
+        let expected = Some(f64::from(u8::from(reason.is_empty())));
+        let page = daemon.wait_for_values(&[(&count, peers), (&success, expected)]);
+        if !reason.is_empty() {
+            let labels = format!("{{tracker=\"{tracker}\",reason=\"{reason}\"}}");
+            let failures = page.get(&format!("seedwatch_tracker_failures_total{labels}"));
+            assert!(failures >= Some(1.0), "{name}\n{page}");
+            let requests = format!("seedwatch_tracker_requests_total{{tracker=\"{tracker}\"}}");
+            assert_eq!(
+                page.get(&requests),
+                Some(0.0),
+                "{name}: nobody was asked\n{page}"
+            );
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! One second after a probe a second observer finds no entry of ours.
+
+use std::time::Duration;
+
+use crate::rig::daemon::{Daemon, ONCE, config, entry};
+use crate::rig::swarm::{Swarm, fresh_hash};
+use crate::rig::trackers::{Aquatic, Npm, Opentracker};
+use crate::rig::wire::{self, Counts, Endpoint};
+use crate::rig::{netns, wait};
+
+/// Probes once in each manner and looks at what the tracker then holds.
+fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
+    swarm.join(tracker);
+    for manner in ["ghost", "brief"] {
+        let settings = format!("{ONCE}tracker: {{announce: {manner}}}\n");
+        let watched = [entry("watched", &swarm.hex(), &[tracker.url()])];
+        let daemon = Daemon::start(&config(&settings, &watched));
+        let expected = swarm.all().count() as f64;
+        daemon.wait_for_values(&[("seedwatch_announce_peers", Some(expected))]);
+        // Nothing of it may ever come back, so this is waited for to the end.
+        wait::throughout(Duration::from_secs(1), || {});
+        assert_eq!(
+            wire::members(tracker, &swarm.hash),
+            swarm.endpoints(),
+            "{manner} at {tracker:?}"
+        );
+        let Counts {
+            seeders, leechers, ..
+        } = wire::scrape(tracker, &swarm.hash);
+        assert_eq!(
+            (seeders as usize, leechers as usize),
+            (swarm.seeders.len(), swarm.leechers.len()),
+            "{manner} at {tracker:?}"
+        );
+    }
+}
+
+#[test]
+fn opentracker_keeps_no_entry_over_udp() {
+    let hash = fresh_hash();
+    let tracker = Opentracker::start(&[hash]);
+    nothing_stays(tracker.udp(), &Swarm::of(hash, 2000, 4, 5));
+}
+
+#[test]
+fn opentracker_keeps_no_entry_over_http() {
+    let hash = fresh_hash();
+    let tracker = Opentracker::start(&[hash]);
+    nothing_stays(tracker.http(), &Swarm::of(hash, 2000, 4, 5));
+}
+
+#[test]
+fn npm_keeps_no_entry_over_udp() {
+    let tracker = Npm::start();
+    nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+}
+
+#[test]
+fn npm_keeps_no_entry_over_http() {
+    let tracker = Npm::start();
+    nothing_stays(tracker.http(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+}
+
+#[test]
+fn aquatic_keeps_no_entry() {
+    let tracker = Aquatic::start();
+    nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+}
+
+#[test]
+fn aquatic_keeps_no_entry_over_ipv6() {
+    if netns::outside("traces::aquatic_keeps_no_entry_over_ipv6") {
+        return;
+    }
+    let tracker = Aquatic::start_on("::1".parse().unwrap());
+    nothing_stays(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 4, 5));
+}
+
+#[test]
+fn a_daemon_that_only_scrapes_never_announces() {
+    let hash = fresh_hash();
+    let opentracker = Opentracker::start(&[hash]);
+    let npm = Npm::start();
+    let aquatic = Aquatic::start();
+    for tracker in [
+        opentracker.udp(),
+        opentracker.http(),
+        npm.udp(),
+        npm.http(),
+        aquatic.udp(),
+    ] {
+        let swarm = Swarm::of(hash, 2000, 4, 5);
+        swarm.join(tracker);
+        let settings = format!("{ONCE}tracker: {{announce: scrape}}\n");
+        let watched = [entry("watched", &swarm.hex(), &[tracker.url()])];
+        let daemon = Daemon::start(&config(&settings, &watched));
+        daemon.wait_for_values(&[
+            ("seedwatch_torrent_seeders", Some(4.0)),
+            ("seedwatch_torrent_leechers", Some(5.0)),
+            ("seedwatch_announce_success", Some(1.0)),
+            // Scrapes give counts; who is there stays unknown.
+            (r#"seedwatch_torrent_peers{family="ipv4"}"#, None),
+            ("seedwatch_announce_peers", None),
+        ]);
+        assert_eq!(wire::members(tracker, &hash), swarm.endpoints());
+        swarm.leave(tracker);
+    }
+}
