@@ -105,7 +105,7 @@ pub(super) fn scrape(
                     && let Some(counts) = file(entry)
                 {
                     for (place, (_, wanted)) in found.iter_mut().zip(targets) {
-                        if place.is_none() && hash == wanted.0 {
+                        if place.is_none() && is_key_of(hash, wanted) {
                             *place = Some(counts);
                         }
                     }
@@ -129,6 +129,14 @@ pub(super) fn scrape(
         None if !has_files => Err(Failed::new(Failure::Malformed, "a scrape without files")),
         None => Ok(found),
     }
+}
+
+/// Whether a key of `files` stands for this hash. Some trackers (bittorrent-tracker) take the hash
+/// for Latin-1 text and write it as UTF-8.
+fn is_key_of(key: &[u8], hash: &InfoHash) -> bool {
+    let code_points = hash.0.iter().map(|byte| u32::from(*byte));
+    key == hash.0
+        || std::str::from_utf8(key).is_ok_and(|text| text.chars().map(u32::from).eq(code_points))
 }
 
 /// One entry of `files`; `None` if nothing in it can be believed.

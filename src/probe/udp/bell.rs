@@ -62,14 +62,15 @@ impl Bell {
     }
 
     /// Sleeps until `socket` has something to read or an error to tell, the time is over, or the
-    /// bell is rung; not at all if it was rung since it was last heard.
-    pub(super) fn sleep(&self, socket: BorrowedFd<'_>, time: Option<Duration>) {
+    /// bell is rung; not at all if it was rung since it was last heard. Returns whether there is
+    /// an error to be told.
+    pub(super) fn sleep(&self, socket: BorrowedFd<'_>, time: Option<Duration>) -> bool {
         let asleep = self
             .state
             .compare_exchange(AWAKE, ASLEEP, SeqCst, SeqCst)
             .is_ok();
         if !asleep {
-            return;
+            return false;
         }
         let mut watched = [
             PollFd::new(socket, PollFlags::POLLIN),
@@ -87,6 +88,8 @@ impl Bell {
             let _ = self.event.read();
         }
         let _ = self.state.compare_exchange(ASLEEP, AWAKE, SeqCst, SeqCst);
+        let told = watched[0].revents().unwrap_or(PollFlags::empty());
+        told.contains(PollFlags::POLLERR)
     }
 }
 

@@ -129,6 +129,12 @@ impl Socket {
         self.errors
     }
 
+    /// There is something to read for [`Socket::errors`]. A call that sent some packets before
+    /// one met the error of an earlier packet says nothing of it; only waiting tells.
+    pub(super) fn expect_errors(&mut self) {
+        self.errors = true;
+    }
+
     /// Reads ICMP errors: the address written to, what was written, and what became of it.
     pub(super) fn errors(&mut self, mut take: impl FnMut(SocketAddr, &[u8], Undelivered)) {
         self.errors = false;

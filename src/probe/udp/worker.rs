@@ -274,7 +274,9 @@ impl Worker {
                 .next_timeout()
                 .map(|due| due.saturating_duration_since(Instant::now()))
         };
-        self.ends.bell.sleep(self.socket.as_fd(), time);
+        if self.ends.bell.sleep(self.socket.as_fd(), time) {
+            self.socket.expect_errors();
+        }
     }
 }
 

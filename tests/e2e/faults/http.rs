@@ -104,8 +104,7 @@ fn odd_http_answers_are_understood() {
         }),
         over_http("dictionaries", Peers(2.0), |_| {
             ok(
-                "d8:intervali60e5:peersld2:ip9:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1eed2:ip\
-                9:127.60.1.24:porti2eed2:ip12:host.example4:porti3eeee",
+                "d8:intervali60e5:peersld2:ip10:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1eed2:ip10:127.60.1.24:porti2eed2:ip12:host.example4:porti3eeee",
             )
         }),
         over_http("old-http", Peers(3.0), |_| {

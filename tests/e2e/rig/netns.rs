@@ -61,11 +61,12 @@ pub(crate) fn lose_udp(percent: u32) {
     ));
 }
 
-/// Cuts the network: no UDP packet arrives any more.
+/// Cuts the network: nothing reaches the trackers of the rig any more, and nobody gets UDP.
 pub(crate) fn cut() {
     run("nft add table inet outage");
     run("nft add chain inet outage input { type filter hook input priority -1 ; }");
     run("nft add rule inet outage input meta l4proto udp drop");
+    run("nft add rule inet outage input ip daddr { 127.64.0.0/10, 127.128.0.0/9 } drop");
 }
 
 /// Ends [`cut`].

@@ -174,12 +174,19 @@ impl Drop for HttpTracker {
     }
 }
 
+/// First byte of a TLS connection, to which a plain HTTP server says that it does not understand.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Serves one connection; a client that goes away ends it.
 fn talk(mut stream: impl Read + Write, script: &Script, heard: &Mutex<Vec<Request>>) {
     let mut raw = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
         raw.push(byte[0]);
+        if raw == [TLS_HANDSHAKE] {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            return;
+        }
         if !raw.ends_with(b"\r\n\r\n") {
             continue;
         }
