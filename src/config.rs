@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::address::Accept;
+pub use crate::observation::AnnounceMode;
 pub(crate) use raw::At;
 pub(crate) use report::Source;
 pub use report::{ConfigError, Fault};
@@ -142,18 +143,6 @@ impl Default for Tracker {
             .into(),
         }
     }
-}
-
-/// How a swarm is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AnnounceMode {
-    /// `stopped` first; `started` and `stopped` where a tracker gives no list otherwise.
-    #[default]
-    Ghost,
-    /// Always `started`, then `stopped`.
-    Brief,
-    /// Never announce: counts only.
-    Scrape,
 }
 
 /// `network:`, how our own network is judged.

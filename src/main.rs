@@ -82,10 +82,11 @@ async fn serve(cli: Cli) -> Result<(), Failed> {
         }
     });
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
     let shutdown = async move {
         tokio::select! {
             _ = terminated.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
+            _ = interrupted.recv() => {}
         }
     };
     app::run(parts, config, hung_up, shutdown).await?;

@@ -10,7 +10,7 @@ mod report;
 mod verdict;
 
 pub use failure::{Failed, Failure, Retry};
-pub use job::{AnnounceId, Ask, Identity, Job, Manner, TrackerId};
+pub use job::{AnnounceId, AnnounceMode, Ask, Identity, Job, Manner, TrackerId};
 pub use peers::{Endpoint4, Endpoint6, Peers};
 pub use report::{Announced, Counts, Exchange, Observation, Phases, Report, Scraped};
 pub use verdict::{Health, Verdict};

@@ -15,7 +15,7 @@ const RULE: [(&str, &[&str]); 16] = [
     ("bencode", &[]),
     ("torrent", &["bencode"]),
     ("observation", &["time", "torrent"]),
-    ("config", &["address", "torrent"]),
+    ("config", &["address", "observation", "torrent"]),
     ("roster", &["observation", "torrent"]),
     ("schedule", &["observation", "roster", "time", "torrent"]),
     (
@@ -28,7 +28,8 @@ const RULE: [(&str, &[&str]); 16] = [
     ),
     ("snapshot", &["observation", "swarm", "time", "torrent"]),
     ("metrics", &["snapshot"]),
-    ("web", &["metrics", "snapshot"]),
+    // `config` for reading YAML: the web has a file of its own.
+    ("web", &["config", "metrics", "snapshot"]),
     (
         "app",
         &[

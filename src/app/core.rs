@@ -1,6 +1,6 @@
 //! The whole daemon without its sockets: plan, state and judgement, with time passed in.
 //!
-//! The shell ([`run`](super::run)) asks what may leave ([`Core::poll`]), hands in what came back
+//! The shell ([`run`](super::run())) asks what may leave ([`Core::poll`]), hands in what came back
 //! ([`Core::absorb`]) and publishes a picture of it all ([`Core::snapshot`]).
 
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::outage::{Change, Outage, Ruling};
+use super::outage::{Change, Outage, Ruling, Turn};
 use crate::config::{Accept, AnnounceMode, Config};
 use crate::observation::{AnnounceId, Family, Health, Job, Manner, Observation, TrackerId};
 use crate::roster::Roster;
@@ -125,24 +125,24 @@ impl Core {
         }
     }
 
-    /// Takes in what the canaries said.
-    pub fn looked(&mut self, family: Family, alive: bool, now: Now) {
+    /// Takes in what the canaries said; `None` if there was nobody to ask.
+    pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Now) {
         let change = self.outage.looked(family, alive, now.mono);
         self.apply(family, change, now);
     }
 
     fn apply(&mut self, family: Family, change: Change, now: Now) {
-        if let Some(up) = change.turned {
+        if let Some(turn) = change.turned {
             let family_label = family.as_label();
-            if up {
-                info!(family = family_label, "own network works");
-            } else {
-                warn!(
+            match turn {
+                Turn::Works => info!(family = family_label, "own network works"),
+                Turn::Silent => warn!(
                     family = family_label,
                     "own network is silent: nothing is held against swarms"
-                );
+                ),
+                Turn::Unknown => info!(family = family_label, "nobody tells of our own network"),
             }
-            self.schedule.pause(family, !up, now.mono);
+            self.schedule.pause(family, turn == Turn::Silent, now.mono);
         }
         for observation in change.stand {
             self.settle(observation, now);

@@ -47,12 +47,23 @@ pub(super) enum Ruling {
 /// What a change of our own network means.
 #[derive(Debug, Default)]
 pub(super) struct Change {
-    /// The family works again, or was found to work; `Some(false)`: it does not.
-    pub(super) turned: Option<bool>,
+    /// What the family turned out to be, where that is news.
+    pub(super) turned: Option<Turn>,
     /// Observations that count after all.
     pub(super) stand: Vec<Observation>,
     /// Observations that our own outage explains.
     pub(super) void: Vec<Observation>,
+}
+
+/// What is newly known of a family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It works, or works again.
+    Works,
+    /// It does not.
+    Silent,
+    /// There is nobody left to tell.
+    Unknown,
 }
 
 impl Outage {
@@ -131,20 +142,33 @@ impl Outage {
         idle.map(|judge| judge.next_look).min()
     }
 
-    /// The canaries have spoken, or have not.
-    pub(super) fn looked(&mut self, family: Family, alive: bool, now: Mono) -> Change {
+    /// The canaries have spoken, or have not. `None`: none has an address of this family.
+    pub(super) fn looked(&mut self, family: Family, alive: Option<bool>, now: Mono) -> Change {
+        let other_works = Family::ALL
+            .iter()
+            .any(|other| *other != family && self.families[other.index()].up == Some(true));
         let judge = &mut self.families[family.index()];
         let asked_at = judge.asked_at.take().unwrap_or(now);
-        if alive || judge.last_sign.is_some_and(|sign| sign >= asked_at) {
+        if alive == Some(true) || judge.last_sign.is_some_and(|sign| sign >= asked_at) {
             return judge.sign(now);
         }
         judge.next_look = now.after(LOOK_AGAIN);
-        let turned = (judge.up != Some(false)).then_some(false);
-        judge.up = Some(false);
-        Change {
-            turned,
-            void: std::mem::take(&mut judge.held),
-            ..Change::default()
+        // Without names nobody has an address. Where the other family works, names do too.
+        let is_silence = |held: &Observation| !matches!(held.report, Report::NoAddress { .. });
+        let silent = alive.is_some() || !other_works && judge.held.iter().any(is_silence);
+        let held = std::mem::take(&mut judge.held);
+        if silent {
+            Change {
+                turned: judge.turn(Some(false)),
+                void: held,
+                ..Change::default()
+            }
+        } else {
+            Change {
+                turned: judge.turn(None),
+                stand: held,
+                ..Change::default()
+            }
         }
     }
 }
@@ -154,13 +178,21 @@ impl Judge {
     fn sign(&mut self, now: Mono) -> Change {
         self.last_sign = Some(now);
         self.next_look = now.after(QUIET);
-        let turned = (self.up != Some(true)).then_some(true);
-        self.up = Some(true);
         Change {
-            turned,
+            turned: self.turn(Some(true)),
             stand: std::mem::take(&mut self.held),
             ..Change::default()
         }
+    }
+
+    /// Notes what is known now; says whether it is news.
+    fn turn(&mut self, up: Option<bool>) -> Option<Turn> {
+        let before = std::mem::replace(&mut self.up, up);
+        (before != up).then_some(match up {
+            Some(true) => Turn::Works,
+            Some(false) => Turn::Silent,
+            None => Turn::Unknown,
+        })
     }
 }
 
@@ -193,7 +225,10 @@ mod tests {
     fn silence_stands_if_anybody_spoke_meanwhile() {
         let mut outage = Outage::new(Mono(0));
         let (_, change) = outage.rule(failed(Failure::Refused, 0), Mono(10_000));
-        assert_eq!((change.turned, outage.up()[0]), (Some(true), Some(true)));
+        assert_eq!(
+            (change.turned, outage.up()[0]),
+            (Some(Turn::Works), Some(true))
+        );
         assert!(!holds(
             &mut outage,
             failed(Failure::Timeout, 15),
@@ -212,10 +247,10 @@ mod tests {
         assert!(holds(&mut outage, failed(Failure::Timeout, 1), Mono(1_000)));
         assert_eq!(outage.looks_due(Mono(1_000)), [Family::Ipv4]);
         assert!(outage.looks_due(Mono(1_001)).is_empty(), "asked once");
-        let change = outage.looked(Family::Ipv4, true, Mono(1_500));
+        let change = outage.looked(Family::Ipv4, Some(true), Mono(1_500));
         assert_eq!(
             (change.stand.len(), change.void.len(), change.turned),
-            (1, 0, Some(true))
+            (1, 0, Some(Turn::Works))
         );
     }
 
@@ -224,10 +259,10 @@ mod tests {
         let mut outage = Outage::new(Mono(0));
         assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(1_000)));
         outage.looks_due(Mono(1_000));
-        let change = outage.looked(Family::Ipv4, false, Mono(9_000));
+        let change = outage.looked(Family::Ipv4, Some(false), Mono(9_000));
         assert_eq!(
             (change.stand.len(), change.void.len(), change.turned),
-            (0, 1, Some(false))
+            (0, 1, Some(Turn::Silent))
         );
         assert_eq!(outage.up(), [Some(false), None]);
         assert!(
@@ -240,11 +275,47 @@ mod tests {
     }
 
     #[test]
+    fn without_anybody_to_ask_a_missing_address_is_no_outage() {
+        let mut outage = Outage::new(Mono(0));
+        let absent = || Observation {
+            family: Family::Ipv6,
+            report: Report::NoAddress { ids: Vec::new() },
+            ..failed(Failure::Dns, 0)
+        };
+        assert!(holds(&mut outage, absent(), Mono(1_000)));
+        outage.looks_due(Mono(1_000));
+        let change = outage.looked(Family::Ipv6, None, Mono(1_100));
+        assert_eq!((change.stand.len(), change.void.len()), (1, 0));
+        assert_eq!((change.turned, outage.up()[1]), (None, None));
+    }
+
+    #[test]
+    fn without_names_there_is_nobody_to_ask_and_that_is_an_outage() {
+        let mut outage = Outage::new(Mono(0));
+        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(1_000)));
+        let change = outage.looked(Family::Ipv4, None, Mono(1_100));
+        assert_eq!((change.void.len(), outage.up()[0]), (1, Some(false)));
+
+        // Somebody else's dead name is none while the other family works.
+        outage.rule(failed(Failure::Rejected, 0), Mono(2_000));
+        let dead_name = Observation {
+            family: Family::Ipv6,
+            ..failed(Failure::Dns, 0)
+        };
+        assert!(holds(&mut outage, dead_name, Mono(3_000)));
+        let change = outage.looked(Family::Ipv6, None, Mono(3_100));
+        assert_eq!((change.stand.len(), outage.up()[1]), (1, None));
+    }
+
+    #[test]
     fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
         let mut outage = Outage::new(Mono(0));
         outage.looks_due(Mono(5_000));
         outage.rule(failed(Failure::Rejected, 0), Mono(6_000));
-        assert_eq!(outage.looked(Family::Ipv4, false, Mono(9_000)).turned, None);
+        assert_eq!(
+            outage.looked(Family::Ipv4, Some(false), Mono(9_000)).turned,
+            None
+        );
         assert_eq!(outage.up()[0], Some(true));
     }
 

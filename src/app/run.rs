@@ -56,8 +56,8 @@ pub struct Parts {
 
 /// What happens beside probes.
 enum Event {
-    /// The canaries have spoken, or have not.
-    Looked(Family, bool),
+    /// The canaries have spoken, or have not; `None` if there was nobody to ask.
+    Looked(Family, Option<bool>),
     /// A configuration was read for those who asked.
     Loaded(Result<Box<Config>, ConfigError>, Vec<ReloadResult>),
 }
@@ -199,7 +199,7 @@ impl Daemon {
                 debug!(family = family.as_label(), ?look, "asked the canaries");
                 // Where nobody could be asked, no name resolved or there is no route: that is
                 // what an outage of our own looks like.
-                let alive = look.is_alive().unwrap_or(false);
+                let alive = look.is_alive();
                 let _ = events.send(Event::Looked(family, alive)).await;
             });
         }

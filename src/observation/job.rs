@@ -26,6 +26,18 @@ pub enum Manner {
     Brief,
 }
 
+/// How a swarm is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AnnounceMode {
+    /// `stopped` first; `started` and `stopped` where a tracker gives no list otherwise.
+    #[default]
+    Ghost,
+    /// Always `started`, then `stopped`.
+    Brief,
+    /// Never announce: counts only.
+    Scrape,
+}
+
 /// One question to one tracker over one family.
 #[derive(Debug, Clone)]
 pub struct Job {

@@ -85,6 +85,11 @@ impl Peers {
             || self.v6.iter().any(|peer| peer.port != own_port)
     }
 
+    /// Something was listed, and nothing of it can be read: who is there stays unknown.
+    pub fn is_unreadable(&self) -> bool {
+        self.is_empty() && self.malformed > 0
+    }
+
     /// No readable entry at all.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()

@@ -16,8 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::resolve::Resolver;
-use crate::config::AnnounceMode;
-use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
+use crate::observation::{AnnounceMode, Exchange, Family, Identity, Job, Observation, Report};
 use bell::Bell;
 use socket::Socket;
 use worker::{Command, Ends, Worker};

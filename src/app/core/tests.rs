@@ -93,7 +93,7 @@ impl Sim {
             while let Some(entry) = self.looks.first_entry().filter(|e| e.key().0 <= at) {
                 let family = entry.remove();
                 let alive = family == Family::Ipv4 && alive(at.0 / 1000, "");
-                self.core.looked(family, alive, self.now);
+                self.core.looked(family, Some(alive), self.now);
             }
             let mut jobs = Vec::new();
             self.core.poll(self.now.mono, &mut jobs);

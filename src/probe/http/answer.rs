@@ -16,6 +16,8 @@ use crate::torrent::{InfoHash, TrackerUrl};
 const MAX_INTERVAL: i64 = 30 * 24 * 3600;
 /// Longest `retry in` believed, in minutes.
 const MAX_RETRY: i64 = 60 * 24 * 365;
+/// A list that holds something, and nothing of it is a peer.
+const UNREADABLE: &str = "nothing in the list of peers can be read";
 /// Entries read behind the end of the dictionary.
 const MAX_STRAY: usize = 16;
 /// Longest tracker id given back.
@@ -41,11 +43,12 @@ pub(super) fn announce(
     let answer = &mut reply.announced;
     let mut refusal = Refusal::default();
     let mut known = false;
+    let mut lists = Lists::default();
     let damage = each(dict, |key, value| {
         let mut knows = true;
         match key {
-            b"peers" => peers::read(&mut answer.peers, value, peers::Packed::V4),
-            b"peers6" => peers::read(&mut answer.peers, value, peers::Packed::V6),
+            b"peers" => lists.read(&mut answer.peers, value, peers::Packed::V4),
+            b"peers6" => lists.read(&mut answer.peers, value, peers::Packed::V6),
             b"complete" => fill(&mut answer.counts.seeders, count(value)),
             b"incomplete" => fill(&mut answer.counts.leechers, count(value)),
             b"downloaded" => fill(&mut answer.counts.completed, count(value)),
@@ -58,7 +61,30 @@ pub(super) fn announce(
     });
     refusal.check(url)?;
     finish(known, damage, cut, &mut answer.peers)?;
+    if lists.lost > 0 && lists.read == 0 {
+        return Err(Failed::new(Failure::Malformed, UNREADABLE));
+    }
     Ok(reply)
+}
+
+/// Lists of peers in one answer: those that could be read, if only in part, and those of which
+/// nothing could. With none but the latter, who is there stays unknown; it is not nobody.
+#[derive(Debug, Default)]
+struct Lists {
+    read: usize,
+    lost: usize,
+}
+
+impl Lists {
+    fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
+        let before = (peers.len(), peers.malformed);
+        peers::read(peers, value, packed);
+        if peers.len() == before.0 && peers.malformed > before.1 {
+            self.lost += 1;
+        } else {
+            self.read += 1;
+        }
+    }
 }
 
 /// Judges what is left of a damaged answer.

@@ -158,10 +158,15 @@ impl AnnounceAnswer<'_> {
             .then(|| Duration::from_secs(self.interval.into()))
     }
 
-    /// The list; the family of the socket decides how long an entry is (BEP 15).
+    /// The list; the family of the socket decides how long an entry is (BEP 15). bittorrent-tracker
+    /// lists IPv4 peers over IPv6 too, which shows unless their number is a multiple of three.
     pub(super) fn peers(&self, family: Family) -> Peers {
         let mut peers = Peers::default();
+        let length = self.list.len();
         match family {
+            Family::Ipv6 if !length.is_multiple_of(18) && length.is_multiple_of(6) => {
+                peers.push_compact4(self.list);
+            }
             Family::Ipv4 => peers.push_compact4(self.list),
             Family::Ipv6 => peers.push_compact6(self.list),
         }

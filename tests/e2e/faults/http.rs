@@ -64,7 +64,7 @@ fn http_failures_have_names() {
         over_http("wrong-type", Failure("malformed", 0.0), |_| {
             ok("d8:intervali60e5:peersi5ee")
         }),
-        over_http("no-http", Failure("malformed", 0.0), |_| {
+        over_http("no-http", Failure("not_bencode", 0.0), |_| {
             Reply::raw("d8:intervali60e5:peers0:e")
         }),
         over_http("endless", Failure("malformed", 0.0), |_| {

@@ -51,6 +51,13 @@ fn udp_failures_have_names() {
                 vec![answer]
             },
         ),
+        over_udp("unreadable-list", Failure("malformed", 0.0), |packet| {
+            let mut answer = scripted::honest(packet, &Truth::default());
+            if packet.ask != Ask::Connect {
+                answer.extend(b"\x7f\x3c\x01");
+            }
+            vec![answer]
+        }),
         over_udp("truncated", Failure("malformed", 0.0), |packet| {
             let mut answer = scripted::honest(packet, &three());
             if packet.ask != Ask::Connect {

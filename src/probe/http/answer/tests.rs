@@ -108,13 +108,12 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
             1,
         ),
         (
-            b"ld2:ip7:1.2.3.44:porti65536eed2:ip7:1.2.3.44:porti-1eee",
-            0,
+            b"ld2:ip7:1.2.3.44:porti1eed2:ip7:1.2.3.44:porti65536eed2:ip7:1.2.3.44:porti-1eee",
+            1,
             2,
         ),
-        (b"ld2:ip7:1.2.3.4ed4:porti1eei5e3:abclee", 0, 5),
+        (b"ld2:ip7:1.2.3.4ed4:porti1eei5e3:abcle6:123456e", 1, 5),
         (b"7:\x01\x02\x03\x04\x11\xd7\x02", 1, 1),
-        (b"i5e", 0, 1),
         (b"i0e", 0, 0),
         (b"0:", 0, 0),
         (b"le", 0, 0),
@@ -126,6 +125,22 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
         let found = (peers.len(), peers.malformed);
         assert_eq!(found, (readable, malformed), "{}", list.escape_ascii());
     }
+}
+
+#[test]
+fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
+    for list in [
+        &b"i5e"[..],
+        b"3:abc",
+        b"ld2:ip9:localhost4:porti1eee",
+        b"ld2:ip7:1.2.3.44:porti65536eee",
+    ] {
+        for key in ["peers", "peers6"] {
+            assert_eq!(reason(&answer_with(key, list)), Failure::Malformed);
+        }
+    }
+    // The other list was read, and it was empty.
+    assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
 }
 
 #[test]

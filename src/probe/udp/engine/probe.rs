@@ -7,10 +7,9 @@ use super::super::Settings;
 use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
 use super::arena::Key;
 use super::window::{Ticket, Window};
-use crate::config::AnnounceMode;
 use crate::observation::{
-    Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Phases,
-    Report,
+    AnnounceMode, Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner,
+    Observation, Phases, Report,
 };
 use crate::probe::words;
 
@@ -193,6 +192,9 @@ impl Probe {
             }
             (Stage::Ghost, Answer::Announce(answer)) => {
                 let announced = read(answer, self.job.family, Manner::Ghost);
+                if announced.peers.is_unreadable() {
+                    return Step::Done(Some(report(&self.job.ask, Err(unreadable()))));
+                }
                 if announced.peers.is_empty() && announced.counts.is_inhabited() {
                     self.stage = Stage::Started {
                         without_us: Some(announced.counts),
@@ -203,6 +205,9 @@ impl Probe {
             }
             (Stage::Started { without_us }, Answer::Announce(answer)) => {
                 let mut announced = read(answer, self.job.family, Manner::Brief);
+                if announced.peers.is_unreadable() {
+                    return self.farewell(Some(Err(unreadable())));
+                }
                 // No list either way: the next probe need not join to learn nothing.
                 let has_others = announced.peers.has_others(settings.identity.port);
                 if without_us.is_some() && !has_others {
@@ -325,4 +330,11 @@ fn read(answer: &AnnounceAnswer<'_>, family: Family, manner: Manner) -> Announce
         manner,
         withheld: false,
     }
+}
+
+fn unreadable() -> Failed {
+    Failed::new(
+        Failure::Malformed,
+        "nothing in the list of peers can be read",
+    )
 }
