@@ -9,6 +9,10 @@ use crate::torrent::TrackerUrl;
 const MIN_SECRET: usize = 6;
 /// Longest text looked at, in bytes.
 const MAX_TEXT: usize = 512;
+/// Shortest address: `1.1.1.1`, `fe80::`.
+const MIN_ADDRESS: usize = 6;
+/// Longest address: `[`, six groups of four, an IPv4 address, `]` and a port.
+const MAX_ADDRESS: usize = 1 + 6 * 5 + 15 + 1 + 6;
 
 /// The failure a tracker states (`failure reason`, error packet).
 pub(super) fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Failed {
@@ -35,22 +39,54 @@ fn shown(text: &str, url: &TrackerUrl) -> String {
     {
         text = text.replace(piece, "<secret>");
     }
-    let words: Vec<&str> = text
-        .split_whitespace()
-        .map(|word| if is_address(word) { "<address>" } else { word })
-        .collect();
-    words.join(" ")
+    let text = without_addresses(&text);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-fn is_address(word: &str) -> bool {
-    let bare = word.trim_matches(|c: char| !c.is_ascii_hexdigit() && c != ':');
-    let bare = bare.trim_end_matches(':');
-    bare.parse::<IpAddr>().is_ok()
-        || bare.parse::<SocketAddr>().is_ok()
-        || word
-            .trim_matches(|c: char| !c.is_ascii_hexdigit() && !"[]:".contains(c))
-            .parse::<SocketAddr>()
-            .is_ok()
+/// The text with every address in it blacked out, whatever it is glued to: of all that could be
+/// one the leftmost, and of those the longest.
+fn without_addresses(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut shown = String::with_capacity(text.len());
+    // Up to where the text is shown, and where an address may begin.
+    let (mut done, mut at) = (0, 0);
+    while at < bytes.len() {
+        let run = bytes[at..]
+            .iter()
+            .take(MAX_ADDRESS)
+            .take_while(|byte| byte.is_ascii_hexdigit() || b".:[]".contains(byte))
+            .count();
+        // What is neither is in the middle of another character, or cannot begin an address.
+        let found = (MIN_ADDRESS..=run)
+            .rev()
+            .find(|length| text.get(at..at + length).is_some_and(is_address));
+        if let Some(length) = found {
+            shown.push_str(&text[done..at]);
+            shown.push_str("<address>");
+            at += length;
+            done = at;
+        } else {
+            at += 1;
+        }
+    }
+    shown.push_str(&text[done..]);
+    shown
+}
+
+/// An address, with or without a port, that can be somebody's: `::` and its like stand in the names
+/// that programs give to things.
+fn is_address(text: &str) -> bool {
+    let ip = text.parse::<IpAddr>().ok();
+    let ip = ip.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    ip.is_some_and(|ip| match ip {
+        IpAddr::V4(_) => true,
+        // Global, unique local and link-local ones, and those that wrap IPv4 (RFC 4291, 6052).
+        IpAddr::V6(ip) => match ip.segments() {
+            [first, ..] if first >= 0x2000 => true,
+            [0x64, 0xff9b, ..] => true,
+            _ => ip.to_ipv4_mapped().is_some(),
+        },
+    })
 }
 
 #[cfg(test)]
@@ -71,8 +107,21 @@ mod tests {
             ),
             (
                 "192.0.2.1 is banned, (2001:db8::1), 192.0.2.1:80. [2001:db8::1]:6881!",
-                "<address> is banned, <address> <address> <address>",
+                "<address> is banned, (<address>), <address>. <address>!",
             ),
+            ("banned:203.0.113.5", "banned:<address>"),
+            ("addr=203.0.113.5:6881", "addr=<address>"),
+            ("ip(203.0.113.5)denied", "ip(<address>)denied"),
+            ("203.0.113.5,2001:db8::1", "<address>,<address>"),
+            ("banned:2001:db8::1", "banned:<address>"),
+            ("ip=[2001:db8::1]:6881", "ip=<address>"),
+            ("[2001:db8::1] (é203.0.113.5é)", "[<address>] (é<address>é)"),
+            ("from ::ffff:203.0.113.5;", "from <address>;"),
+            ("from ::ffff:cb00:7105;", "from <address>;"),
+            ("from 64:ff9b::cb00:7105", "from <address>"),
+            ("2001:db8:1111:2222:3333:4444:203.100.113.255", "<address>"),
+            ("at 12:34:56, error 1.2.3", "at 12:34:56, error 1.2.3"),
+            ("Tracker::announce failed", "Tracker::announce failed"),
             ("unregistered torrent: 1", "unregistered torrent: 1"),
         ] {
             let failed = said(text);
