@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 use super::resolve::Resolver;
-use crate::observation::{AnnounceMode, Exchange, Family, Identity, Job, Observation, Report};
+use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
 use bell::Bell;
 use socket::Socket;
 use worker::{Command, Ends, Worker};
@@ -29,8 +29,6 @@ pub const DRAIN: Duration = Duration::from_secs(2);
 pub struct Settings {
     /// Who we are.
     pub identity: Identity,
-    /// [`AnnounceMode::Brief`] overrides what jobs say; the other modes leave it to them.
-    pub mode: AnnounceMode,
     /// Peers asked for.
     pub numwant: u16,
 }

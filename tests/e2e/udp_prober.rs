@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seedwatch::config::AnnounceMode;
 use seedwatch::observation::{
     AnnounceId, Announced, Ask, Failure, Family, Identity, Job, Manner, Observation, Report,
     TrackerId,
@@ -65,7 +64,6 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
                 key: 0xfeed,
                 port: OUR_PORT,
             },
-            mode: AnnounceMode::Ghost,
             numwant: 200,
         };
         let (out, mut observations) = mpsc::channel(64);

@@ -147,9 +147,7 @@ impl Engine {
         }
         let remote = self.remote(&job, now);
         let speaks_udp = job.url.scheme() == Scheme::Udp && job.family == self.family;
-        let probe = self
-            .probes
-            .insert(Probe::new(job, remote, &self.settings, now));
+        let probe = self.probes.insert(Probe::new(job, remote, now));
         if speaks_udp {
             self.route(probe, now);
         } else {

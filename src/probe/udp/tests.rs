@@ -10,14 +10,13 @@ use crate::torrent::{InfoHash, TrackerUrl};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn settings(mode: AnnounceMode) -> Settings {
+fn settings() -> Settings {
     Settings {
         identity: Identity {
             peer_id: *b"-SW0100-abcdefghijkl",
             key: 7,
             port: 50_000,
         },
-        mode,
         numwant: 200,
     }
 }
@@ -106,9 +105,9 @@ struct Rig {
 }
 
 impl Rig {
-    fn start(mode: AnnounceMode) -> Self {
+    fn start() -> Self {
         let (out, observations) = mpsc::channel(4);
-        let prober = UdpProber::start(settings(mode), Resolver::system(), out).unwrap();
+        let prober = UdpProber::start(settings(), Resolver::system(), out).unwrap();
         Self {
             prober,
             observations,
@@ -147,7 +146,7 @@ fn result_of(observation: &Observation) -> Result<usize, Failure> {
 async fn many_torrents_over_both_families() {
     let v4 = Tracker::start("127.0.0.2", |request| vec![answer(request, &[1; 12])]);
     let v6 = Tracker::start("::1", |request| vec![answer(request, &[1; 54])]);
-    let mut rig = Rig::start(AnnounceMode::Ghost);
+    let mut rig = Rig::start();
     let jobs = (0..2000).map(|n| job(n, if n % 4 == 0 { v6.at } else { v4.at }, PATIENCE));
     rig.prober.submit(jobs.collect());
     for observation in rig.collect(2000).await {
@@ -176,7 +175,7 @@ async fn lost_packets_and_noise_are_survived() {
             _ => vec![good],
         }
     });
-    let mut rig = Rig::start(AnnounceMode::Ghost);
+    let mut rig = Rig::start();
     let jobs = (0..200).map(|n| job(n, tracker.at, Duration::from_secs(6)));
     rig.prober.submit(jobs.collect());
     let observations = rig.collect(200).await;
@@ -192,7 +191,7 @@ async fn a_closed_port_is_refused_without_waiting() {
         .local_addr()
         .unwrap();
     let silent = UdpSocket::bind("127.0.0.4:0").unwrap();
-    let mut rig = Rig::start(AnnounceMode::Ghost);
+    let mut rig = Rig::start();
     rig.prober.submit(vec![
         job(1, silent.local_addr().unwrap(), Duration::from_secs(2)),
         job(2, closed, PATIENCE),
@@ -212,7 +211,7 @@ async fn scrapes_and_refusals() {
             _ => reply(request, 2, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
         }]
     });
-    let mut rig = Rig::start(AnnounceMode::Scrape);
+    let mut rig = Rig::start();
     let mut scrape = job(1, tracker.at, PATIENCE);
     scrape.ask = Ask::Scrape {
         targets: vec![
@@ -250,8 +249,14 @@ async fn draining_and_dropping_leave_no_trace() {
             }
             _ => vec![answer(request, &[])],
         });
-        let rig = Rig::start(AnnounceMode::Brief);
-        rig.prober.submit(vec![job(1, tracker.at, PATIENCE)]);
+        let rig = Rig::start();
+        let mut brief = job(1, tracker.at, PATIENCE);
+        brief.ask = Ask::Announce {
+            id: AnnounceId(1),
+            info_hash: InfoHash([1; 20]),
+            manner: Manner::Brief,
+        };
+        rig.prober.submit(vec![brief]);
         tokio::time::timeout(PATIENCE, started.notified())
             .await
             .expect("started is sent");
@@ -274,7 +279,7 @@ async fn draining_and_dropping_leave_no_trace() {
 #[tokio::test]
 async fn a_slow_receiver_loses_nothing() {
     let tracker = Tracker::start("127.0.0.7", |request| vec![answer(request, &[1; 6])]);
-    let mut rig = Rig::start(AnnounceMode::Ghost);
+    let mut rig = Rig::start();
     for chunk in 0..50 {
         let jobs = (0..100).map(|n| job(chunk * 100 + n, tracker.at, PATIENCE));
         rig.prober.submit(jobs.collect());

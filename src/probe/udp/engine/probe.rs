@@ -8,8 +8,8 @@ use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
 use super::arena::Key;
 use super::window::{Ticket, Window};
 use crate::observation::{
-    AnnounceMode, Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner,
-    Observation, Phases, Report,
+    Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Phases,
+    Report,
 };
 use crate::probe::words;
 
@@ -100,16 +100,13 @@ pub(super) enum Step {
 }
 
 impl Probe {
-    pub(super) fn new(job: Job, remote: Key, settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(job: Job, remote: Key, now: Instant) -> Self {
         let stage = match &job.ask {
             Ask::Scrape { .. } => Stage::Scrape,
-            Ask::Announce { manner, .. } => {
-                if settings.mode == AnnounceMode::Brief || *manner == Manner::Brief {
-                    Stage::Started { without_us: None }
-                } else {
-                    Stage::Ghost
-                }
-            }
+            Ask::Announce { manner, .. } => match manner {
+                Manner::Ghost => Stage::Ghost,
+                Manner::Brief => Stage::Started { without_us: None },
+            },
         };
         let end = now + job.timeout;
         Self {

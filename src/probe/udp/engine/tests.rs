@@ -6,7 +6,6 @@ mod random;
 mod timing;
 
 use super::*;
-use crate::config::AnnounceMode;
 use crate::observation::{AnnounceId, Announced, Ask, Identity, Manner, Report, Scraped};
 use crate::torrent::InfoHash;
 
@@ -21,7 +20,6 @@ fn settings() -> Settings {
             key: 0xdead_beef,
             port: OUR_PORT,
         },
-        mode: AnnounceMode::Ghost,
         numwant: 200,
     }
 }
