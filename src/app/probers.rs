@@ -50,7 +50,8 @@ impl Probers {
         );
         Ok(Self {
             udp: udp.map_err(StartError::Udp)?,
-            http: http_prober(config, identity, resolver)?,
+            http: HttpProber::new(http_settings(config, identity)?, resolver.clone())
+                .map_err(StartError::Http)?,
             out,
         })
     }
@@ -62,7 +63,11 @@ impl Probers {
         identity: Identity,
         resolver: &Resolver,
     ) -> Result<(), StartError> {
-        self.http = http_prober(config, identity, resolver)?;
+        let settings = http_settings(config, identity)?;
+        self.http = self
+            .http
+            .configured(settings, resolver.clone())
+            .map_err(StartError::Http)?;
         self.udp.configure(udp_settings(config, identity));
         Ok(())
     }
@@ -74,14 +79,7 @@ impl Probers {
             match job.url.scheme() {
                 _ if job.url.is_overlay() => self.decline(&job, "an overlay network"),
                 Scheme::Udp => datagrams.push(job),
-                Scheme::Http | Scheme::Https => {
-                    let (http, out) = (self.http.clone(), self.out.clone());
-                    tokio::spawn(async move {
-                        let observation = http.probe(job).await;
-                        // Nobody may be left to hear it.
-                        let _ = out.send(vec![observation]).await;
-                    });
-                }
+                Scheme::Http | Scheme::Https => self.http.submit(job, self.out.clone()),
                 Scheme::Ws | Scheme::Wss => self.decline(&job, "WebTorrent"),
             }
         }
@@ -108,7 +106,8 @@ impl Probers {
         });
     }
 
-    /// Stops all probers; every `started` gets its `stopped`. Takes two seconds at most.
+    /// Stops all probers, those of earlier configurations too; every `started` gets its `stopped`.
+    /// Takes two seconds at most.
     pub(super) async fn drain(self) {
         tokio::join!(self.udp.drain(), self.http.drain());
     }
@@ -117,21 +116,15 @@ impl Probers {
 fn udp_settings(config: &Config, identity: Identity) -> udp::Settings {
     udp::Settings {
         identity,
-        mode: config.tracker.announce,
         numwant: config.tracker.numwant,
     }
 }
 
-fn http_prober(
-    config: &Config,
-    identity: Identity,
-    resolver: &Resolver,
-) -> Result<HttpProber, StartError> {
-    let settings = http::Settings {
+fn http_settings(config: &Config, identity: Identity) -> Result<http::Settings, StartError> {
+    Ok(http::Settings {
         identity,
         numwant: config.tracker.numwant,
         user_agent: config.tracker.user_agent.to_string(),
         roots: http::roots_from_environment().map_err(StartError::Roots)?,
-    };
-    HttpProber::new(settings, resolver.clone()).map_err(StartError::Http)
+    })
 }

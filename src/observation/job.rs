@@ -47,7 +47,8 @@ pub struct Job {
     pub family: Family,
     /// The announce URL with its path and query (perhaps a passkey: never log it).
     pub url: Arc<TrackerUrl>,
-    /// Everything (resolve, connect, retransmissions, `stopped`) ends within this time.
+    /// Everything (resolve, connect, retransmissions, `stopped`) ends within this time. It does not
+    /// run while the job stands in a queue of ours.
     pub timeout: Duration,
     /// The question.
     pub ask: Ask,

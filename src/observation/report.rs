@@ -116,7 +116,7 @@ pub type Scraped = Counts;
 pub struct Exchange {
     /// Requests sent, retransmissions included.
     pub requests: u32,
-    /// From the moment the job was taken to the report.
+    /// What the probe took, without the time it stood in queues of ours.
     pub duration: Duration,
     /// Where the time went; a phase that did not happen is `None`.
     pub phases: Phases,

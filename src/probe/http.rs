@@ -7,6 +7,7 @@
 //! | File | Holds |
 //! |---|---|
 //! | `query` | announce and scrape URLs |
+//! | `running` | the tasks of probes under way |
 //! | `fetch` | one question: send, follow, read |
 //! | `announce` | ghost and brief announces, and the `stopped` that must follow `started` |
 //! | `answer`, `peers`, `body` | what comes back; pure |
@@ -21,6 +22,7 @@ mod fetch;
 mod lanes;
 mod peers;
 mod query;
+mod running;
 mod status;
 mod tls;
 mod trace;
@@ -30,7 +32,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::CertificateDer;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{timeout, timeout_at};
 
 use crate::address::is_global;
@@ -40,6 +42,7 @@ use crate::observation::{
 use crate::probe::resolve::Resolver;
 use crate::torrent::{InfoHash, Scheme};
 use lanes::Lanes;
+use running::{Running, caught};
 use trace::{Seen, Trace};
 
 pub use tls::{RootsError, TlsError, roots_from_environment};
@@ -58,7 +61,7 @@ pub const MAX_REDIRECTS: usize = 2;
 pub const MAX_FAREWELLS: u32 = 1024;
 /// Longest time of a farewell in the background.
 pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time [`HttpProber::drain`] waits for farewells.
+/// Longest time [`HttpProber::drain`] takes.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an [`HttpProber`] needs to know.
@@ -96,9 +99,15 @@ struct Inner {
     resolver: Resolver,
     /// By [`Family::index`].
     clients: [reqwest::Client; 2],
+    shared: Arc<Shared>,
+}
+
+/// What outlives a change of the settings.
+struct Shared {
     lanes: Lanes,
     in_flight: Semaphore,
     farewells: Arc<Semaphore>,
+    running: Running,
 }
 
 /// Where a probe may go.
@@ -114,16 +123,7 @@ struct Origin {
 #[derive(Debug, Default)]
 struct Progress {
     exchange: Exchange,
-    stage: Stage,
     trace: Option<Arc<Trace>>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-enum Stage {
-    #[default]
-    Resolving,
-    Queueing,
-    Asking,
 }
 
 impl Progress {
@@ -140,16 +140,14 @@ impl Progress {
     /// The failure that the end of the time is.
     fn timed_out(&mut self) -> Failed {
         let seen = self.note();
-        let (reason, text) = match self.stage {
-            Stage::Resolving => (Failure::Dns, "the name was not resolved in time"),
-            Stage::Queueing => (Failure::Timeout, "no free connection to this host in time"),
-            Stage::Asking if seen.is_in_handshake() => {
-                (Failure::Timeout, "no end of the TLS handshake in time")
-            }
-            Stage::Asking if seen.is_connecting() => (Failure::Timeout, "no connection in time"),
-            Stage::Asking => (Failure::Timeout, "no answer in time"),
+        let text = if seen.is_in_handshake() {
+            "no end of the TLS handshake in time"
+        } else if seen.is_connecting() {
+            "no connection in time"
+        } else {
+            "no answer in time"
         };
-        Failed::new(reason, text)
+        Failed::new(Failure::Timeout, text)
     }
 }
 
@@ -159,6 +157,29 @@ impl HttpProber {
     /// # Errors
     /// A root certificate or the user agent is not usable.
     pub fn new(settings: Settings, resolver: Resolver) -> Result<Self, SetupError> {
+        let shared = Shared {
+            lanes: Lanes::default(),
+            in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
+            running: Running::default(),
+        };
+        Self::build(settings, resolver, Arc::new(shared))
+    }
+
+    /// A prober with other settings that shares the limits of this one and drains its probes with
+    /// its own. Probes under way end as they began.
+    ///
+    /// # Errors
+    /// As [`HttpProber::new`].
+    pub fn configured(&self, settings: Settings, resolver: Resolver) -> Result<Self, SetupError> {
+        Self::build(settings, resolver, self.inner.shared.clone())
+    }
+
+    fn build(
+        settings: Settings,
+        resolver: Resolver,
+        shared: Arc<Shared>,
+    ) -> Result<Self, SetupError> {
         let tls = tls::config(&settings.roots)?;
         let client = || fetch::client(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
@@ -167,54 +188,70 @@ impl HttpProber {
                 settings,
                 resolver,
                 clients,
-                lanes: Lanes::default(),
-                in_flight: Semaphore::new(MAX_IN_FLIGHT),
-                farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
+                shared,
             }),
         })
+    }
+
+    /// Takes a job and never blocks. Unless the prober is drained meanwhile, it ends in exactly
+    /// one observation. Must be called within the tokio runtime.
+    pub fn submit(&self, job: Job, out: mpsc::Sender<Vec<Observation>>) {
+        let prober = self.clone();
+        self.inner.shared.running.spawn(async move {
+            let observation = prober.probe(job).await;
+            // Nobody may be left to hear it.
+            let _ = out.send(vec![observation]).await;
+        });
     }
 
     /// Answers a job, within its time. Dropping the future ends the probe; a farewell that is
     /// owed then goes out in the background.
     pub async fn probe(&self, job: Job) -> Observation {
-        let start = Instant::now();
-        let deadline = tokio::time::Instant::from_std(start) + job.timeout;
         let mut progress = Progress::default();
-        let report = match timeout_at(deadline, self.inner.run(&job, deadline, &mut progress)).await
-        {
-            Ok(report) => report,
-            Err(_) => failed(&job.ask, progress.timed_out()),
-        };
-        let mut exchange = progress.exchange;
-        exchange.duration = start.elapsed();
+        let report = caught(self.inner.run(&job, &mut progress)).await;
+        let report = report.unwrap_or_else(|| {
+            tracing::error!(tracker = %job.url, "the HTTP prober met a fault of its own");
+            let text = "the prober failed over some answer";
+            job.ask.failed(Failed::new(Failure::Malformed, text))
+        });
         Observation {
             tracker: job.tracker,
             family: job.family,
             report,
-            exchange,
+            exchange: progress.exchange,
         }
     }
 
-    /// Waits, but not for long, until no farewell is owed any more. Says whether that is so.
+    /// Stops. Submitted jobs that are under way are dropped without an observation: a probe cut
+    /// short says nothing about its tracker. Every swarm that we said `started` to gets its
+    /// `stopped`, until [`DRAIN_TIMEOUT`] is over. Says whether none is owed any more.
     pub async fn drain(&self) -> bool {
-        let all = self.inner.farewells.acquire_many(MAX_FAREWELLS);
-        timeout(DRAIN_TIMEOUT, all).await.is_ok()
+        let shared = &self.inner.shared;
+        let all = async {
+            shared.running.stop().await;
+            shared.farewells.acquire_many(MAX_FAREWELLS).await.is_ok()
+        };
+        timeout(DRAIN_TIMEOUT, all).await.unwrap_or(false)
     }
 }
 
 impl Inner {
-    async fn run(
-        self: &Arc<Self>,
-        job: &Job,
-        deadline: tokio::time::Instant,
-        progress: &mut Progress,
-    ) -> Report {
+    async fn run(self: &Arc<Self>, job: &Job, progress: &mut Progress) -> Report {
         if !matches!(job.url.scheme(), Scheme::Http | Scheme::Https) {
-            return failed(&job.ask, Failed::new(Failure::Unsupported, "not HTTP"));
+            let failed = Failed::new(Failure::Unsupported, "not HTTP");
+            return job.ask.failed(failed);
         }
-        let resolved = match self.resolver.resolve(&job.url).await {
+        let start = Instant::now();
+        let resolving = timeout(job.timeout, self.resolver.resolve(&job.url));
+        let resolved = resolving.await.unwrap_or_else(|_| {
+            let text = "the name was not resolved in time";
+            Err(Failed::new(Failure::Dns, text))
+        });
+        let spent = start.elapsed();
+        progress.exchange.duration = spent;
+        let resolved = match resolved {
             Ok(resolved) => resolved,
-            Err(why) => return failed(&job.ask, why),
+            Err(why) => return job.ask.failed(why),
         };
         progress.exchange.phases.resolve = resolved.took;
         let addresses: Arc<[IpAddr]> = resolved.of(job.family).into();
@@ -227,12 +264,31 @@ impl Inner {
             is_public: addresses.iter().all(|ip| is_global(*ip)),
             addresses,
         };
-        progress.stage = Stage::Queueing;
-        let lane = self.lanes.get(job.tracker, job.family);
+        let lane = self.shared.lanes.get(job.tracker, job.family);
         // The host's own limit first: a host that hangs must not use up the places of all.
         let _turn = lane.acquire().await;
-        let _place = self.in_flight.acquire().await;
-        progress.stage = Stage::Asking;
+        let _place = self.shared.in_flight.acquire().await;
+        // Time in our own queues is not held against the tracker: its time runs from here.
+        let start = Instant::now();
+        let left = job.timeout.saturating_sub(spent);
+        let deadline = tokio::time::Instant::from_std(start) + left;
+        let until = announce::Until::new(deadline, left);
+        let asking = self.ask_for(job, origin, until, progress);
+        let report = match timeout_at(deadline, asking).await {
+            Ok(report) => report,
+            Err(_) => job.ask.failed(progress.timed_out()),
+        };
+        progress.exchange.duration = spent + start.elapsed();
+        report
+    }
+
+    async fn ask_for(
+        self: &Arc<Self>,
+        job: &Job,
+        origin: Origin,
+        until: announce::Until,
+        progress: &mut Progress,
+    ) -> Report {
         match &job.ask {
             Ask::Announce {
                 id,
@@ -245,7 +301,6 @@ impl Inner {
                     origin,
                     tracker: job.tracker,
                 };
-                let until = announce::Until::new(deadline, job.timeout);
                 let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {
                     id: *id,
@@ -274,19 +329,6 @@ impl Inner {
         };
         let found = self.fetch(&url, &query, &job.url, origin, progress).await?;
         answer::scrape(&found.bytes, found.cut, &job.url, targets)
-    }
-}
-
-fn failed(ask: &Ask, why: Failed) -> Report {
-    match ask {
-        Ask::Announce { id, .. } => Report::Announce {
-            id: *id,
-            result: Err(why),
-        },
-        Ask::Scrape { .. } => Report::Scrape {
-            ids: ask.ids(),
-            result: Err(why),
-        },
     }
 }
 

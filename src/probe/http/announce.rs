@@ -187,13 +187,13 @@ impl Drop for Farewell {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let Ok(place) = self.inner.farewells.clone().try_acquire_owned() else {
+        let Ok(place) = self.inner.shared.farewells.clone().try_acquire_owned() else {
             return;
         };
         let (inner, swarm) = (self.inner.clone(), self.swarm.clone());
         let tracker_id = self.tracker_id.take();
         runtime.spawn(async move {
-            let lane = inner.lanes.get(swarm.tracker, swarm.origin.family);
+            let lane = inner.shared.lanes.get(swarm.tracker, swarm.origin.family);
             let mut progress = Progress::default();
             let leaving = async {
                 let _turn = lane.acquire().await;

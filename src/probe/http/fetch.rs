@@ -120,7 +120,9 @@ impl Inner {
         // Without its query, which a tracker URL may not have.
         let target = TrackerUrl::parse(&to[..url::Position::BeforePath])
             .map_err(|_| refuse("to nowhere"))?;
-        let resolved = self.resolver.resolve(&target).await?;
+        // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
+        let resolved = self.resolver.resolve(&target).await;
+        let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;
         let mut addresses = resolved.of(origin.family);
         if origin.is_public {
             addresses.retain(|ip| is_global(*ip));

@@ -4,6 +4,7 @@ mod answers;
 mod broken;
 mod manner;
 mod redirects;
+mod running;
 mod secure;
 mod server;
 

@@ -68,7 +68,7 @@ async fn a_listener_that_accepts_nothing_times_out_while_connecting() {
     assert_eq!(&*failed.text, "no connection in time");
     // Nothing was said, so there is nothing to take back.
     assert_eq!(
-        prober.inner.farewells.available_permits(),
+        prober.inner.shared.farewells.available_permits(),
         MAX_FAREWELLS as usize
     );
 }

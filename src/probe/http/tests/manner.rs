@@ -176,7 +176,7 @@ async fn stopped_follows_when_the_probe_is_dropped() {
     assert!(running.await.unwrap_err().is_cancelled());
     assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
     assert!(prober.drain().await);
-    let places = prober.inner.farewells.available_permits();
+    let places = prober.inner.shared.farewells.available_permits();
     assert_eq!(places, MAX_FAREWELLS as usize, "nothing leaks");
 }
 
