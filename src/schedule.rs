@@ -160,40 +160,53 @@ impl Schedule {
             if self.buckets_by_address.len() >= MAX_OPERATORS {
                 self.buckets_by_address.clear();
             }
-            lane.bucket = *self
+            let bucket = *self
                 .buckets_by_address
                 .entry(address)
                 .or_insert(lane.bucket);
+            self.buckets[lane.bucket].leave(id);
+            lane.bucket = bucket;
         }
-        if let Report::Announce {
-            result: Ok(answer), ..
-        } = report
-        {
-            lane.learn(answer.interval, answer.manner);
-        }
-        if let Report::Scrape { result, .. } = report {
-            lane.settle_scrape(result, now);
+        // One request was paid for when the probe left.
+        let more = observation.exchange.requests.saturating_sub(1);
+        self.buckets[lane.bucket].charge(f64::from(more));
+        match report {
+            Report::Announce {
+                result: Ok(answer), ..
+            } => {
+                lane.learn(answer.interval, answer.manner, &self.pace);
+            }
+            Report::Scrape { result, .. } => lane.learn_scrape(result, now, &self.pace),
+            _ => {}
         }
         let mut stands = false;
-        // A scrape beside announces fetches counts; the announces are what health is judged by.
-        if !report.is_scrape() || self.pace.scrape_only {
-            let outcome = Outcome::of(report);
-            let retry = report.failed().and_then(|failed| failed.retry);
+        let (outcome, retry) = (Outcome::of(report), report.failed().and_then(|f| f.retry));
+        if self.ends_probes(observation) {
+            let lane = &mut self.lanes[id.index()];
             lane.settle(outcome, retry, started, now, &self.pace);
-            for announce in report.ids() {
+            for (place, announce) in report.ids().iter().enumerate() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
                 stands = slot.settle(outcome) || lane.health() != Health::Up;
-                if slot.is_live() {
-                    if outcome == Outcome::Answered && !report.is_scrape() {
-                        lane.gather_scrape(*announce, roster, now, &self.pace);
-                    }
-                    let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
-                    lane.push(
-                        lane.next_due(outcome, stands, retry, hash, now, &self.pace),
-                        *announce,
-                    );
+                if !slot.is_live() {
+                    continue;
                 }
+                if outcome == Outcome::Answered && !report.is_scrape() {
+                    lane.gather_scrape(*announce, roster, now, &self.pace);
+                }
+                let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
+                let due = match report {
+                    // Beyond what the tracker answers at once.
+                    Report::Scrape {
+                        result: Ok(counts), ..
+                    } if lane.is_udp() && counts.get(place).is_some_and(Option::is_none) => {
+                        now.after(self.pace.confirm_after())
+                    }
+                    _ => lane.next_due(outcome, stands, retry, hash, now, &self.pace),
+                };
+                lane.push(due, *announce);
             }
+        } else {
+            self.end_beside(observation);
         }
         let health = self.lanes[id.index()].health();
         self.wake(id, now);
@@ -208,9 +221,10 @@ impl Schedule {
     pub fn void(&mut self, observation: &Observation, now: Mono) {
         let id = LaneId::of(observation.tracker, observation.family);
         self.in_flight = self.in_flight.saturating_sub(1);
+        let probes = self.ends_probes(observation);
         let lane = &mut self.lanes[id.index()];
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        if !observation.report.is_scrape() || self.pace.scrape_only {
+        if probes {
             let again = now.after(self.pace.confirm_after());
             for announce in observation.report.ids() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
@@ -219,8 +233,30 @@ impl Schedule {
                     lane.push(again, *announce);
                 }
             }
+        } else {
+            self.end_beside(observation);
         }
         self.wake(id, now);
+    }
+
+    /// Whether an observation ends the probes of its swarms. A scrape may also go beside announces
+    /// to fetch counts; what it says is nothing that health is judged by.
+    fn ends_probes(&self, observation: &Observation) -> bool {
+        let (report, family) = (&observation.report, observation.family.index());
+        let slot = report
+            .ids()
+            .first()
+            .and_then(|id| self.slots.get(id.0 as usize));
+        slot.is_some_and(|slots| match report {
+            Report::NoAddress { .. } => slots[family].is_probed(),
+            _ => slots[family].awaits(report.is_scrape()),
+        })
+    }
+
+    fn end_beside(&mut self, observation: &Observation) {
+        for announce in observation.report.ids() {
+            self.slots[announce.0 as usize][observation.family.index()].set_beside(false);
+        }
     }
 
     /// Stops or resumes a family while our own network does not carry it.
@@ -270,35 +306,74 @@ impl Schedule {
         jobs: &mut Vec<Job>,
     ) -> Option<Mono> {
         // Loopback works without a network.
-        if self.paused[id.family().index()] && !self.lanes[id.index()].is_loopback() {
-            return None;
-        }
+        let loopback = self.lanes[id.index()].is_loopback();
+        let paused = self.paused[id.family().index()] && !loopback;
         loop {
-            let lane = &mut self.lanes[id.index()];
-            let ready = lane.ready_at(now)?;
-            if ready > now {
-                return Some(ready);
+            let ready = self.lanes[id.index()].ready_at(now).filter(|_| !paused);
+            if ready.is_none_or(|ready| ready > now) {
+                self.buckets[self.lanes[id.index()].bucket].leave(id);
+                return ready;
             }
             if self.in_flight >= MAX_IN_FLIGHT {
                 return Some(now.after(FULL_WAIT));
             }
-            let bucket = &mut self.buckets[lane.bucket];
-            if let Err(at) = bucket.take(lane.cost(&self.pace), now) {
+            if let Err(at) = self.send_one(id, roster, now, jobs) {
                 return Some(at);
             }
-            let ask = lane.next_ask(roster, &mut self.slots, now, &self.pace);
-            let Some((url, ask)) = ask else { continue };
-            lane.in_flight += 1;
-            self.in_flight += 1;
-            let (tracker, family) = (id.tracker(), id.family());
-            jobs.push(Job {
-                tracker,
-                family,
-                url,
-                timeout: self.pace.timeout,
-                ask,
-            });
         }
+    }
+
+    /// Lets one question leave a lane, if its host's bucket has a token.
+    fn send_one(
+        &mut self,
+        id: LaneId,
+        roster: &Roster,
+        now: Mono,
+        jobs: &mut Vec<Job>,
+    ) -> Result<(), Mono> {
+        let lane = &mut self.lanes[id.index()];
+        let bucket = &mut self.buckets[lane.bucket];
+        bucket.take(id, 1.0, now)?;
+        let Some((url, ask)) = lane.next_ask(roster, &mut self.slots, now, &self.pace) else {
+            bucket.charge(-1.0);
+            return Ok(());
+        };
+        lane.in_flight += 1;
+        self.in_flight += 1;
+        let (tracker, family, timeout) = (id.tracker(), id.family(), self.pace.timeout);
+        jobs.push(Job {
+            tracker,
+            family,
+            url,
+            timeout,
+            ask,
+        });
+        Ok(())
+    }
+
+    /// While a family is paused: one probe all the same, in case only the canaries are silent.
+    pub fn trial(&mut self, family: Family, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+        let lanes = (0..self.lanes.len() as u32).map(LaneId);
+        let ready = |id: &LaneId| {
+            let lane = &self.lanes[id.index()];
+            let due = lane.ready_at(now).is_some_and(|at| at <= now);
+            id.family() == family && due && !lane.is_loopback()
+        };
+        let ready: Vec<_> = lanes.filter(ready).collect();
+        // Not always the same: the first may be dead for reasons of its own.
+        if let Some(id) = ready.get(now.0 as usize % ready.len().max(1)) {
+            // Too few tokens: then the next look tries again.
+            let _ = self.send_one(*id, roster, now, jobs);
+        }
+    }
+
+    /// Whether a tracker may be contacted at all, as far as is known.
+    pub fn is_open(&self, tracker: TrackerId) -> bool {
+        let lanes = Family::ALL.map(|family| self.lanes.get(LaneId::of(tracker, family).index()));
+        !lanes
+            .into_iter()
+            .flatten()
+            .any(|lane| lane.health() == Health::Closed)
     }
 
     fn lane_mut(&mut self, tracker: TrackerId, family: Family) -> &mut Lane {
@@ -306,7 +381,12 @@ impl Schedule {
     }
 
     fn wake(&mut self, id: LaneId, now: Mono) {
-        let at = self.lanes[id.index()].ready_at(now);
+        let lane = &self.lanes[id.index()];
+        let at = lane.ready_at(now);
+        if at.is_none_or(|at| at > now) {
+            // Whoever waits for a token that it cannot use holds up the others.
+            self.buckets[lane.bucket].leave(id);
+        }
         self.set_wake(id, at);
     }
 

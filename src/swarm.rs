@@ -94,6 +94,10 @@ impl Swarms {
         });
         self.torrents = torrents.collect();
         self.blocks.clear();
+        let trackers = roster.trackers();
+        self.filter
+            .own
+            .retain(|id| trackers.get(id.0 as usize).is_some_and(Option::is_some));
         self.announces
             .resize_with(roster.announce_ids(), Announce::default);
         for id in changes.removed.iter().chain(&changes.added) {
@@ -101,7 +105,8 @@ impl Swarms {
         }
         for url in &roster.trackers()[self.trackers.len()..] {
             let label = url.as_ref().map(|url| url.label()).unwrap_or_default();
-            self.trackers.push(Tracker::new(label));
+            let loopback = url.as_ref().is_some_and(|url| url.is_loopback());
+            self.trackers.push(Tracker::new(label, loopback));
         }
     }
 
@@ -140,7 +145,11 @@ impl Swarms {
         let Some(state) = self.trackers.get_mut(tracker.0 as usize) else {
             return;
         };
-        state.settle(family, verdict.health, &exchange, now.mono);
+        state.settle(family, verdict.health, now.mono);
+        let answered = report.failed().is_none() && !matches!(report, Report::NoAddress { .. });
+        if answered {
+            state.time(family, &exchange.phases);
+        }
         if verdict.changed {
             // The health of a tracker shows at each of its torrents.
             self.touch_tracker(roster, tracker);
@@ -161,7 +170,14 @@ impl Swarms {
                 self.filter.rejected[Rejection::Malformed.index()] +=
                     u64::from(answer.peers.malformed);
                 let side = self.announces[id.0 as usize].side(family);
-                let found = side.list(&answer, tracker, &mut self.filter, &mut self.room, now.mono);
+                side.count(answer.counts, now.mono);
+                side.answer(now.mono);
+                let mut found = false;
+                // A list that the tracker keeps to itself is not an empty one.
+                if !answer.withheld {
+                    let (filter, room) = (&mut self.filter, &mut self.room);
+                    found = side.list(&answer, tracker, filter, room, now.mono);
+                }
                 let torrent = &mut self.torrents[torrent];
                 torrent.changed = true;
                 torrent.last_success = now.unix.into();
@@ -178,25 +194,28 @@ impl Swarms {
                     else {
                         continue;
                     };
-                    self.announces[id.0 as usize]
-                        .side(family)
-                        .count(counts, now.mono);
+                    let side = self.announces[id.0 as usize].side(family);
+                    side.count(counts, now.mono);
                     let torrent = &mut self.torrents[torrent];
                     torrent.changed = true;
-                    torrent.last_success = now.unix.into();
+                    // Beside announces a scrape says nothing of how those fare.
+                    if verdict.stands {
+                        side.answer(now.mono);
+                        torrent.last_success = now.unix.into();
+                    }
                 }
             }
             Report::Announce {
                 id,
                 result: Err(failed),
             } => {
-                self.fail(roster, &[id], family, failed, verdict);
+                self.fail(roster, &[id], family, failed, verdict, now.mono);
             }
             Report::Scrape {
                 ids,
                 result: Err(failed),
             } => {
-                self.fail(roster, &ids, family, failed, verdict);
+                self.fail(roster, &ids, family, failed, verdict, now.mono);
             }
             Report::NoAddress { .. } => {}
         }
@@ -209,6 +228,7 @@ impl Swarms {
         family: Family,
         failed: Failed,
         verdict: Verdict,
+        now: Mono,
     ) {
         if !verdict.stands {
             return;
@@ -220,7 +240,7 @@ impl Swarms {
             };
             self.announces[id.0 as usize]
                 .side(family)
-                .fail(Arc::clone(&failed));
+                .fail(Arc::clone(&failed), now);
             self.torrents[torrent].changed = true;
         }
     }
@@ -283,16 +303,17 @@ impl Swarms {
     }
 
     fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
-        let mut tally = Tally::new(now.mono, self.stale_after);
+        let mut tally = Tally::new(now.mono);
         let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
         let announces = roster.announces_of(place);
         for of_tracker in announces.chunk_by(|a, b| tracker_of(a) == tracker_of(b)) {
             let Some(tracker) = of_tracker.first().and_then(tracker_of) else {
                 continue;
             };
-            let health = self.trackers[tracker.0 as usize].health();
+            let state = &self.trackers[tracker.0 as usize];
+            let health = state.health(now.mono, self.stale_after);
             let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
-            tally.tracker(tracker, known, health);
+            tally.tracker(tracker, known, health, state.stale_after(self.stale_after));
         }
         let torrent = &mut self.torrents[place];
         torrent.fresh_until = tally.fresh_until();

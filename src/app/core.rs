@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::outage::{Change, Outage, Ruling, Turn};
+use crate::address;
 use crate::config::{Accept, AnnounceMode, Config};
 use crate::observation::{AnnounceId, Family, Health, Job, Manner, Observation, TrackerId};
 use crate::roster::Roster;
@@ -30,8 +31,10 @@ pub struct Core {
     swarms: Swarms,
     outage: Outage,
     canaries: Vec<(Host, u16)>,
-    /// Loopback says nothing of our network, except in a lab that is nothing but loopback.
-    judge_loopback: bool,
+    tracker_canaries: Vec<TrackerId>,
+    /// Trackers within our own walls say nothing of our network, except in a lab that has no
+    /// others.
+    judge_local: bool,
     config: ConfigRow,
 }
 
@@ -44,7 +47,8 @@ impl Core {
             swarms: Swarms::new(config.accept, port, config.probe.stale_after),
             outage: Outage::new(now.mono),
             canaries: Vec::new(),
-            judge_loopback: false,
+            tracker_canaries: Vec::new(),
+            judge_local: false,
             config: ConfigRow::default(),
         };
         core.reload(config, now);
@@ -63,9 +67,9 @@ impl Core {
         let stale_after = config.probe.stale_after;
         self.swarms
             .update(config.accept, stale_after, &self.roster, &changes);
-        self.judge_loopback = config.accept == Accept::Any;
+        self.judge_local = config.accept == Accept::Any;
         self.canaries = config.network.canaries.clone();
-        self.canaries.extend(self.most_used_trackers());
+        self.tracker_canaries = self.most_used_trackers();
         self.config = ConfigRow {
             last_reload_successful: true,
             last_reload_success: now.unix,
@@ -88,14 +92,28 @@ impl Core {
         self.schedule.poll(&self.roster, now, jobs);
     }
 
-    /// Families whose canaries are to be asked now.
-    pub fn looks_due(&mut self, now: Mono) -> Vec<Family> {
-        self.outage.looks_due(now)
+    /// Families whose canaries are to be asked now. Beside them goes one probe of a family that is
+    /// down: some networks let trackers through and nothing else.
+    pub fn looks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
+        let due = self.outage.looks_due(now);
+        for family in due.iter().filter(|family| self.outage.is_down(**family)) {
+            self.schedule.trial(*family, &self.roster, now, jobs);
+        }
+        due
     }
 
-    /// Hosts that can give a sign of life.
-    pub fn canaries(&self) -> &[(Host, u16)] {
-        &self.canaries
+    /// Hosts that can give a sign of life: the configured ones and the most used trackers that do
+    /// not mind.
+    pub fn canaries(&self) -> Vec<(Host, u16)> {
+        let trackers = self
+            .tracker_canaries
+            .iter()
+            .filter(|id| self.schedule.is_open(**id));
+        let hosts = trackers.filter_map(|id| {
+            let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
+            Some((url.host().clone(), url.port()))
+        });
+        self.canaries.iter().cloned().chain(hosts).collect()
     }
 
     /// When there is next something to do.
@@ -110,11 +128,7 @@ impl Core {
     /// Takes in what a probe reports.
     pub fn absorb(&mut self, observation: Observation, now: Now) {
         self.swarms.count(&observation);
-        let tracker = self.roster.trackers().get(observation.tracker.0 as usize);
-        let loopback = tracker
-            .and_then(Option::as_ref)
-            .is_some_and(|url| url.is_loopback());
-        if loopback && !self.judge_loopback {
+        if !self.judge_local && self.is_local(&observation) {
             return self.settle(observation, now);
         }
         let family = observation.family;
@@ -129,6 +143,19 @@ impl Core {
     pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Now) {
         let change = self.outage.looked(family, alive, now.mono);
         self.apply(family, change, now);
+    }
+
+    /// Whether a tracker is within our own walls, so that neither its answers nor its silence say
+    /// anything of our way to the internet.
+    fn is_local(&self, observation: &Observation) -> bool {
+        let url = self.roster.trackers().get(observation.tracker.0 as usize);
+        let host = url
+            .and_then(Option::as_ref)
+            .is_some_and(|url| is_local_host(url.host()));
+        host || observation
+            .exchange
+            .remote
+            .is_some_and(|ip| !address::is_global(ip))
     }
 
     fn apply(&mut self, family: Family, change: Change, now: Now) {
@@ -200,7 +227,7 @@ impl Core {
         }
     }
 
-    fn most_used_trackers(&self) -> Vec<(Host, u16)> {
+    fn most_used_trackers(&self) -> Vec<TrackerId> {
         let mut uses: HashMap<TrackerId, usize> = HashMap::new();
         let ids = (0..self.roster.announce_ids() as u32).map(AnnounceId);
         for announce in ids.filter_map(|id| self.roster.announce(id)) {
@@ -208,12 +235,25 @@ impl Core {
         }
         let mut uses: Vec<_> = uses.into_iter().collect();
         uses.sort_unstable_by_key(|(id, uses)| (std::cmp::Reverse(*uses), *id));
-        let trackers = uses.into_iter().filter_map(|(id, _)| {
-            let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
-            let usable = !url.is_overlay() && (self.judge_loopback || !url.is_loopback());
-            usable.then(|| (url.host().clone(), url.port()))
+        let trackers = uses.into_iter().map(|(id, _)| id).filter(|id| {
+            let url = self
+                .roster
+                .trackers()
+                .get(id.0 as usize)
+                .and_then(Option::as_ref);
+            url.is_some_and(|url| {
+                !url.is_overlay() && (self.judge_local || !is_local_host(url.host()))
+            })
         });
         trackers.take(TRACKER_CANARIES).collect()
+    }
+}
+
+/// A host that is not on the internet by its very name.
+fn is_local_host(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => !address::is_global(*ip),
+        Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
     }
 }
 

@@ -10,13 +10,16 @@ use crate::observation::{Family, Observation, Report};
 use crate::time::Mono;
 
 /// Without a sign of life for this long, canaries are asked.
-const QUIET: Duration = Duration::from_secs(60);
+const QUIET: Duration = Duration::from_secs(120);
 
 /// How long the first probes have before canaries are asked.
 const FIRST_LOOK: Duration = Duration::from_secs(3);
 
 /// Time between two looks while a family is down.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
+/// The same for a family that never worked: most likely the machine does not have it.
+const LOOK_SELDOM: Duration = Duration::from_secs(300);
 
 /// What is known of our own network.
 #[derive(Debug)]
@@ -30,6 +33,9 @@ struct Judge {
     last_sign: Option<Mono>,
     /// Silent probes that wait for the canaries.
     held: Vec<Observation>,
+    /// A canary has answered once: only then is the silence of all of them a sign, too. Some
+    /// networks let trackers through and nothing else.
+    canaries_work: bool,
     /// The canaries were asked then and have not answered yet.
     asked_at: Option<Mono>,
     next_look: Mono,
@@ -73,6 +79,7 @@ impl Outage {
             up: None,
             last_sign: None,
             held: Vec::new(),
+            canaries_work: false,
             asked_at: None,
             next_look: now.after(FIRST_LOOK),
         };
@@ -81,9 +88,19 @@ impl Outage {
         }
     }
 
-    /// Whether each family works, by [`Family::index`].
+    /// Whether each family works, by [`Family::index`]. A family that never worked while the other
+    /// does is unknown: the machine does not have it, and that is no outage.
     pub(super) fn up(&self) -> [Option<bool>; 2] {
-        [self.families[0].up, self.families[1].up]
+        [0, 1].map(|family| {
+            let (here, other) = (&self.families[family], &self.families[1 - family]);
+            let missing = here.last_sign.is_none() && other.last_sign.is_some();
+            here.up.filter(|_| !missing)
+        })
+    }
+
+    /// Whether probes of a family are held back, but for one a look.
+    pub(super) fn is_down(&self, family: Family) -> bool {
+        self.families[family.index()].up == Some(false)
     }
 
     /// Rules on an observation.
@@ -149,10 +166,15 @@ impl Outage {
             .any(|other| *other != family && self.families[other.index()].up == Some(true));
         let judge = &mut self.families[family.index()];
         let asked_at = judge.asked_at.take().unwrap_or(now);
+        judge.canaries_work |= alive == Some(true);
         if alive == Some(true) || judge.last_sign.is_some_and(|sign| sign >= asked_at) {
             return judge.sign(now);
         }
-        judge.next_look = now.after(LOOK_AGAIN);
+        let missing = judge.last_sign.is_none() && other_works;
+        judge.next_look = now.after(if missing { LOOK_SELDOM } else { LOOK_AGAIN });
+        if judge.held.is_empty() && alive.is_some() && !judge.canaries_work {
+            return Change::default();
+        }
         // Without names nobody has an address. Where the other family works, names do too.
         let is_silence = |held: &Observation| !matches!(held.report, Report::NoAddress { .. });
         let silent = alive.is_some() || !other_works && judge.held.iter().any(is_silence);
@@ -257,20 +279,15 @@ mod tests {
     #[test]
     fn dead_canaries_make_it_void() {
         let mut outage = Outage::new(Mono(0));
-        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(1_000)));
-        outage.looks_due(Mono(1_000));
+        outage.rule(failed(Failure::Rejected, 0), Mono(1));
+        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(2_000)));
+        outage.looks_due(Mono(2_000));
         let change = outage.looked(Family::Ipv4, Some(false), Mono(9_000));
-        assert_eq!(
-            (change.stand.len(), change.void.len(), change.turned),
-            (0, 1, Some(Turn::Silent))
-        );
+        assert_eq!((change.stand.len(), change.void.len()), (0, 1));
+        assert_eq!(change.turned, Some(Turn::Silent));
         assert_eq!(outage.up(), [Some(false), None]);
-        assert!(
-            outage
-                .looks_due(Mono(38_999))
-                .iter()
-                .all(|family| *family == Family::Ipv6)
-        );
+        outage.families[1].next_look = Mono(u64::MAX);
+        assert!(outage.looks_due(Mono(38_999)).is_empty());
         assert_eq!(outage.looks_due(Mono(39_000)), [Family::Ipv4]);
     }
 
@@ -308,6 +325,28 @@ mod tests {
     }
 
     #[test]
+    fn silent_canaries_alone_prove_nothing_until_one_has_spoken() {
+        let mut outage = Outage::new(Mono(0));
+        outage.rule(failed(Failure::Rejected, 0), Mono(1_000));
+        outage.looks_due(Mono(200_000));
+        assert_eq!(
+            outage
+                .looked(Family::Ipv4, Some(false), Mono(206_000))
+                .turned,
+            None
+        );
+        outage.looks_due(Mono(400_000));
+        outage.looked(Family::Ipv4, Some(true), Mono(401_000));
+        outage.looks_due(Mono(600_000));
+        assert_eq!(
+            outage
+                .looked(Family::Ipv4, Some(false), Mono(606_000))
+                .turned,
+            Some(Turn::Silent)
+        );
+    }
+
+    #[test]
     fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
         let mut outage = Outage::new(Mono(0));
         outage.looks_due(Mono(5_000));
@@ -320,12 +359,12 @@ mod tests {
     }
 
     #[test]
-    fn canaries_are_asked_after_a_quiet_minute_only() {
+    fn canaries_are_asked_after_a_quiet_while_only() {
         let mut outage = Outage::new(Mono(0));
         outage.rule(failed(Failure::Rejected, 0), Mono(1_000));
         outage.families[1].next_look = Mono(u64::MAX);
-        assert_eq!(outage.next_wake(), Some(Mono(61_000)));
-        assert!(outage.looks_due(Mono(60_999)).is_empty());
-        assert_eq!(outage.looks_due(Mono(61_000)), [Family::Ipv4]);
+        assert_eq!(outage.next_wake(), Some(Mono(121_000)));
+        assert!(outage.looks_due(Mono(120_999)).is_empty());
+        assert_eq!(outage.looks_due(Mono(121_000)), [Family::Ipv4]);
     }
 }

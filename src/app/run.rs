@@ -188,11 +188,12 @@ impl Daemon {
         let now = self.clock.now();
         let mut jobs = Vec::new();
         self.core.poll(now.mono, &mut jobs);
+        let looks = self.core.looks_due(now.mono, &mut jobs);
         if !jobs.is_empty() {
             self.probers.submit(jobs);
         }
-        for family in self.core.looks_due(now.mono) {
-            let hosts = self.core.canaries().to_vec();
+        for family in looks {
+            let hosts = self.core.canaries();
             let (canaries, events) = (self.canaries.clone(), self.events.clone());
             tokio::spawn(async move {
                 let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;

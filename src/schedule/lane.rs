@@ -23,6 +23,12 @@ const HTTP_WINDOW: u32 = 4;
 /// The first scrape waits this long for company, so that all counts show soon after the start.
 const FIRST_SCRAPE_WAIT: Duration = Duration::from_secs(5);
 
+/// How soon a swarm is looked at again that is being probed over the other family.
+const OTHER_FAMILY_WAIT: Duration = Duration::from_millis(250);
+
+/// Scrapes in a row of which an HTTP tracker answers the first hash only, until that is its rule.
+const FIRST_ONLY: u8 = 3;
+
 /// A tracker that does not answer scrapes is not asked again for this long.
 const NO_SCRAPE_FOR: Duration = Duration::from_secs(24 * 3600);
 
@@ -91,12 +97,16 @@ pub(super) struct Lane {
     pub(super) wake: Option<Mono>,
     pub(super) in_flight: u32,
     health: Health,
-    /// Failures in a row, over fresh packets.
+    /// Failures in a row, over fresh packets: each began after the one before was known.
     failures: u32,
-    /// When it went down: what was under way then tells nothing new.
-    down_since: Mono,
-    /// Nothing leaves before.
+    /// When the latest of them was known.
+    failed_at: Mono,
+    /// When the latest answer came.
+    answered_at: Mono,
+    /// Nothing leaves before: back-off.
     hold_until: Mono,
+    /// Nothing leaves before: the tracker said so.
+    limited_until: Mono,
     /// The interval the tracker asks for.
     interval: Option<Duration>,
     manner: Manner,
@@ -113,8 +123,21 @@ struct Scrape {
     begun: bool,
     /// The tracker does not answer scrapes: gather nothing before.
     not_before: Mono,
-    /// It answers one hash a scrape.
-    single: bool,
+    /// Most hashes it answers in one scrape; 0 = as many as we ask for.
+    limit: usize,
+    /// Scrapes in a row of which it answered the first hash only.
+    first_only: u8,
+}
+
+impl Scrape {
+    /// Hashes in one request.
+    fn batch(&self) -> usize {
+        if self.limit == 0 {
+            Ask::MAX_SCRAPE
+        } else {
+            self.limit.min(Ask::MAX_SCRAPE)
+        }
+    }
 }
 
 impl Lane {
@@ -129,8 +152,10 @@ impl Lane {
             in_flight: 0,
             health: Health::Unknown,
             failures: 0,
-            down_since: Mono::default(),
+            failed_at: Mono::default(),
+            answered_at: Mono::default(),
             hold_until: Mono::default(),
+            limited_until: Mono::default(),
             interval: None,
             manner: Manner::default(),
             scrape: Scrape::default(),
@@ -160,20 +185,21 @@ impl Lane {
         if self.in_flight >= self.window() {
             return None;
         }
-        let scrape = (!self.scrape.pending.is_empty()).then(|| {
-            let full = self.scrape.pending.len() >= Ask::MAX_SCRAPE;
-            if full { now } else { self.scrape.at }
-        });
+        let scrape = (!self.scrape.pending.is_empty()).then_some(self.scrape.at);
         let announce = self.queue.peek().map(|Reverse((due, _))| {
             // A troubled tracker is asked when its back-off is over, by whatever swarm is next.
             if self.is_proven() {
                 *due
             } else {
-                (*due).min(self.hold_until.max(now))
+                (*due).min(self.held_until().max(now))
             }
         });
         let first = announce.into_iter().chain(scrape).min()?;
-        Some(first.max(self.hold_until))
+        Some(first.max(self.held_until()))
+    }
+
+    fn held_until(&self) -> Mono {
+        self.hold_until.max(self.limited_until)
     }
 
     /// The tracker answered lately; any other gets one probe at a time.
@@ -189,15 +215,6 @@ impl Lane {
         }
     }
 
-    /// Requests that the next probe is expected to take.
-    pub(super) fn cost(&self, pace: &Pace) -> f64 {
-        if !pace.scrape_only && self.manner(pace) == Manner::Brief {
-            2.0
-        } else {
-            1.0
-        }
-    }
-
     fn manner(&self, pace: &Pace) -> Manner {
         if self.manner == Manner::Brief {
             Manner::Brief
@@ -206,7 +223,7 @@ impl Lane {
         }
     }
 
-    /// Takes the next question out of the lane.
+    /// Takes the next question out of the lane; `None` if what was next cannot be asked now.
     pub(super) fn next_ask(
         &mut self,
         roster: &Roster,
@@ -214,58 +231,98 @@ impl Lane {
         now: Mono,
         pace: &Pace,
     ) -> Option<(Arc<TrackerUrl>, Ask)> {
-        if self.is_scrape_due(now) {
-            self.scrape.begun = true;
-            let batch = std::mem::take(&mut self.scrape.pending);
-            return scrape_of(batch, roster);
+        if !self.scrape.pending.is_empty() && self.scrape.at <= now {
+            return self.scrape_beside(roster, slots, now, pace);
         }
         let family = self.family.index();
         let Reverse((_, id)) = self.queue.pop()?;
         let announce = roster.announce(id)?;
         let info_hash = roster.info_hash(announce)?;
-        slots[id.0 as usize][family].take();
         let url = Arc::clone(roster.url(announce)?);
         if pace.scrape_only {
+            slots[id.0 as usize][family].take(true);
             let mut batch = vec![id];
-            while batch.len() < self.scrape_batch() {
-                let next = self.queue.peek().map(|Reverse(next)| *next);
-                let Some((_, id)) = next.filter(|(due, _)| *due <= now) else {
-                    break;
-                };
-                let same = roster
-                    .announce(id)
-                    .and_then(|a| roster.url(a))
-                    .is_some_and(|other| Arc::ptr_eq(other, &url));
-                if !same {
-                    break;
-                }
-                self.queue.pop();
-                slots[id.0 as usize][family].take();
+            while let Some(id) = self.next_in_batch(batch.len(), &url, roster, now) {
+                slots[id.0 as usize][family].take(true);
                 batch.push(id);
             }
             return scrape_of(batch, roster);
         }
+        let manner = self.manner(pace);
+        // While we are in a swarm over one family, its counts over the other include us.
+        if manner == Manner::Brief && slots[id.0 as usize][1 - family].is_probed() {
+            self.push(now.after(OTHER_FAMILY_WAIT), id);
+            if !self.is_proven() {
+                // Such a lane takes whatever is next, due or not.
+                self.hold_until = self.hold_until.max(now.after(OTHER_FAMILY_WAIT));
+            }
+            return None;
+        }
+        slots[id.0 as usize][family].take(false);
         Some((
             url,
             Ask::Announce {
                 id,
                 info_hash,
-                manner: self.manner(pace),
+                manner,
             },
         ))
     }
 
-    fn scrape_batch(&self) -> usize {
-        if self.is_proven() && !self.scrape.single {
-            Ask::MAX_SCRAPE
+    /// The next swarm due that goes into the same scrape.
+    fn next_in_batch(
+        &mut self,
+        length: usize,
+        url: &Arc<TrackerUrl>,
+        roster: &Roster,
+        now: Mono,
+    ) -> Option<AnnounceId> {
+        // An unproven tracker is asked for one swarm: some answer one hash only.
+        let limit = if self.is_proven() {
+            self.scrape.batch()
         } else {
             1
-        }
+        };
+        let Reverse((due, id)) = *self.queue.peek()?;
+        let other = roster
+            .announce(id)
+            .and_then(|announce| roster.url(announce));
+        let fits = length < limit && due <= now && other == Some(url);
+        fits.then(|| self.queue.pop())
+            .flatten()
+            .map(|Reverse((_, id))| id)
     }
 
-    fn is_scrape_due(&self, now: Mono) -> bool {
-        let pending = self.scrape.pending.len();
-        pending >= Ask::MAX_SCRAPE || (pending > 0 && self.scrape.at <= now)
+    /// The gathered scrape. A swarm that is being probed waits for the next: the tracker may count
+    /// us just now.
+    fn scrape_beside(
+        &mut self,
+        roster: &Roster,
+        slots: &mut [[Slot; 2]],
+        now: Mono,
+        pace: &Pace,
+    ) -> Option<(Arc<TrackerUrl>, Ask)> {
+        let family = self.family.index();
+        let limit = self.scrape.batch();
+        let (mut batch, mut rest) = (Vec::new(), Vec::new());
+        for id in std::mem::take(&mut self.scrape.pending) {
+            let probed = slots[id.0 as usize].iter().any(Slot::is_probed);
+            if probed || batch.len() >= limit {
+                rest.push(id)
+            } else {
+                batch.push(id)
+            }
+        }
+        self.scrape.begun = true;
+        self.scrape.at = match rest.len() >= limit && !batch.is_empty() {
+            true => now,
+            false => now.after(pace.scrape_wait()),
+        };
+        self.scrape.pending = rest;
+        for id in &batch {
+            slots[id.0 as usize][family].set_beside(true);
+        }
+        scrape_of(batch, roster)
     }
 
     /// Notes that the counts of a swarm are to be fetched. Not before its announce is over: while
@@ -283,42 +340,79 @@ impl Lane {
         let url = |id: &AnnounceId| roster.url(roster.announce(*id)?);
         match self.scrape.pending.first() {
             None => {
-                let wait = if self.scrape.begun {
-                    pace.scrape_wait()
+                let first = if self.scrape.begun {
+                    Duration::MAX
                 } else {
                     FIRST_SCRAPE_WAIT
                 };
-                self.scrape.at = now.after(wait.min(pace.scrape_wait()));
+                self.scrape.at = now.after(first.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
             Some(first) if url(first) != url(&id) => return,
+            Some(_) if self.scrape.pending.contains(&id) => return,
             Some(_) => {}
         }
         self.scrape.pending.push(id);
+        if self.scrape.pending.len() >= self.scrape.batch() {
+            self.scrape.at = now;
+        }
     }
 
-    /// Remembers what an answer tells about the tracker.
-    pub(super) fn learn(&mut self, interval: Option<Duration>, manner: Manner) {
+    /// Remembers what an answer tells about the tracker. That it needs [`Manner::Brief`] is
+    /// learnt only where the configuration does not ask for that anyway.
+    pub(super) fn learn(&mut self, interval: Option<Duration>, manner: Manner, pace: &Pace) {
         self.interval = interval.or(self.interval);
-        if manner == Manner::Brief {
+        if manner == Manner::Brief && pace.manner == Manner::Ghost {
             self.manner = manner;
         }
     }
 
-    /// Books the result of a scrape that went beside announces.
-    pub(super) fn settle_scrape(
+    /// Learns from a scrape how many hashes the tracker answers at once.
+    pub(super) fn learn_scrape(
         &mut self,
         result: &Result<Vec<Option<Scraped>>, Failed>,
         now: Mono,
+        pace: &Pace,
     ) {
-        // Some trackers answer one hash a scrape: beside announces that is not worth their while.
-        let asked = result.as_ref().map_or(0, Vec::len);
-        let answered = result.iter().flatten().flatten().count();
-        self.scrape.single |= asked > 1 && answered == 1;
-        if result.is_err() || (asked > 1 && answered <= 1) {
+        let Ok(counts) = result else {
+            // Silence may be chance; a refusal in words is an answer.
+            let silent = result
+                .as_ref()
+                .is_err_and(|failed| failed.reason.is_silence());
+            self.scrape.not_before = now.after(if silent {
+                self.period(pace)
+            } else {
+                NO_SCRAPE_FOR
+            });
+            self.scrape.pending.clear();
+            return;
+        };
+        let answered = counts.iter().flatten().count();
+        let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
+        if counts.len() < 2 || answered == 0 || answered != prefix || answered == counts.len() {
+            self.scrape.first_only = 0;
+            return;
+        }
+        // Over UDP a short answer is a limit. Over HTTP torrents that the tracker does not know
+        // are left out, so one hash at a time is believed only after several such answers.
+        self.scrape.first_only = if answered == 1 {
+            self.scrape.first_only + 1
+        } else {
+            0
+        };
+        if self.scheme == Scheme::Udp || self.scrape.first_only >= FIRST_ONLY {
+            self.scrape.limit = answered;
+            self.scrape.first_only = 0;
+        }
+        // One hash a scrape, beside announces, is not worth its while.
+        if self.scrape.limit == 1 {
             self.scrape.not_before = now.after(NO_SCRAPE_FOR);
             self.scrape.pending.clear();
         }
+    }
+
+    fn period(&self, pace: &Pace) -> Duration {
+        pace.period(self.interval, self.loopback)
     }
 
     /// Books what a probe says of the tracker.
@@ -331,34 +425,33 @@ impl Lane {
         pace: &Pace,
     ) {
         match outcome {
-            Outcome::Answered | Outcome::Refused => {
-                // A rate limit stands, though answers to earlier questions still come in.
-                if !self.is_proven() {
-                    self.hold_until = now;
+            Outcome::Answered | Outcome::Refused | Outcome::Limited => {
+                self.health = Health::Up;
+                self.failures = 0;
+                self.answered_at = now;
+                self.hold_until = Mono::default();
+                if outcome == Outcome::Limited {
+                    let asked = match retry {
+                        Some(Retry::After(asked)) => asked,
+                        Some(Retry::Never) => Pace::never(),
+                        None => Duration::ZERO,
+                    };
+                    let wait = Pace::retry_after(self.period(pace), asked);
+                    self.limited_until = self.limited_until.max(now.after(wait));
                 }
-                self.health = Health::Up;
-                self.failures = 0;
             }
-            Outcome::Limited => {
-                self.health = Health::Up;
-                self.failures = 0;
-                let asked = if let Some(Retry::After(asked)) = retry {
-                    asked
-                } else {
-                    Duration::ZERO
-                };
-                self.hold_until = now.after(pace.retry_after(asked, self.loopback));
-            }
-            Outcome::Failed if self.health == Health::Down && started < self.down_since => {}
+            // It answered, or failed and was known to fail, while this was under way: no news.
+            Outcome::Failed if started < self.answered_at || started < self.failed_at => {}
             Outcome::Failed => {
                 self.failures += 1;
+                self.failed_at = now;
                 if self.failures >= 2 {
                     if self.health != Health::Down {
-                        self.down_since = now;
                         self.scrape.pending.clear();
                     }
                     self.health = Health::Down;
-                    self.hold_until = now.after(pace.back_off(self.failures, self.loopback));
+                    let wait = Pace::back_off(self.period(pace), self.failures);
+                    self.hold_until = now.after(wait);
                 } else if !self.is_proven() {
                     self.hold_until = now.after(pace.confirm_after());
                 }
@@ -384,9 +477,9 @@ impl Lane {
         now: Mono,
         pace: &Pace,
     ) -> Mono {
-        let period = pace.period(self.interval, self.loopback);
+        let period = self.period(pace);
         let wait = match (outcome, retry) {
-            (Outcome::Refused, Some(Retry::After(asked))) => pace.retry_after(asked, self.loopback),
+            (Outcome::Refused, Some(Retry::After(asked))) => Pace::retry_after(period, asked),
             (_, Some(Retry::Never)) => Pace::never(),
             (Outcome::Failed, _) if !stands => return now.after(pace.confirm_after()),
             // The lane holds it back; it goes first when the lane opens.
@@ -396,6 +489,11 @@ impl Lane {
         now.after(Pace::jittered(wait, hash))
     }
 
+    /// Whether it speaks BEP 15.
+    pub(super) fn is_udp(&self) -> bool {
+        self.scheme == Scheme::Udp
+    }
+
     /// The tracker runs on this machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.loopback
@@ -403,7 +501,7 @@ impl Lane {
 
     /// Nothing but our own load or rate holds its swarms back.
     pub(super) fn is_free(&self, now: Mono) -> bool {
-        matches!(self.health, Health::Up | Health::Unknown) && self.hold_until <= now
+        matches!(self.health, Health::Up | Health::Unknown) && self.held_until() <= now
     }
 
     /// How many swarms are past due, and how late the first of them is.

@@ -11,8 +11,8 @@ const FLOOR: Duration = Duration::from_secs(300);
 /// Longest interval a tracker can ask for and be heard; some answer 2³¹ seconds.
 const CEILING: Duration = Duration::from_secs(3 * 3600);
 
-/// A dead tracker is asked at least this often (or at our own interval, if that is longer).
-const SLOWEST_BACK_OFF: Duration = Duration::from_secs(3600);
+/// A dead tracker is asked at least every other round, so that its state does not go stale.
+const SLOWEST_BACK_OFF: u32 = 2;
 
 /// After a first failure, the second try with fresh packets comes this much later.
 const CONFIRM_AFTER: Duration = Duration::from_secs(5);
@@ -72,10 +72,8 @@ impl Pace {
     }
 
     /// Wait after `failures` failed rounds of a tracker that is down (at least 2).
-    pub(super) fn back_off(&self, failures: u32, loopback: bool) -> Duration {
-        let period = self.period(None, loopback);
-        let doubled = period.saturating_mul(1 << failures.saturating_sub(2).min(8));
-        doubled.min(period.max(SLOWEST_BACK_OFF))
+    pub(super) fn back_off(period: Duration, failures: u32) -> Duration {
+        period * failures.saturating_sub(1).clamp(1, SLOWEST_BACK_OFF)
     }
 
     /// Wait before an operator's `no` is looked up again.
@@ -88,9 +86,9 @@ impl Pace {
         ABSENT_FOR.max(self.interval)
     }
 
-    /// Wait that a tracker may impose on one torrent.
-    pub(super) fn retry_after(&self, asked: Duration, loopback: bool) -> Duration {
-        asked.min(LONGEST_RETRY).max(self.period(None, loopback))
+    /// Wait that a tracker may impose on one torrent: at least a period.
+    pub(super) fn retry_after(period: Duration, asked: Duration) -> Duration {
+        asked.min(LONGEST_RETRY).max(period)
     }
 
     /// Wait for a torrent whose tracker said `never` (BEP 31): until it is asked about next

@@ -2,11 +2,24 @@
 
 use super::lane::Outcome;
 
+/// What is under way for a swarm.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum UnderWay {
+    /// Nothing: it waits in its lane's queue, or is gone.
+    #[default]
+    Nothing,
+    Announce,
+    /// A scrape that takes the place of an announce.
+    Scrape,
+}
+
 /// Where a swarm is: in its lane's queue, under way, or gone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Slot {
     live: bool,
-    busy: bool,
+    under_way: UnderWay,
+    /// A scrape beside announces names it.
+    beside: bool,
     /// Failures in a row.
     failures: u8,
 }
@@ -16,8 +29,7 @@ impl Slot {
     pub(super) fn queued() -> Self {
         Self {
             live: true,
-            busy: false,
-            failures: 0,
+            ..Self::default()
         }
     }
 
@@ -26,24 +38,48 @@ impl Slot {
         self.live
     }
 
-    /// Under way.
+    /// Its own probe is under way.
+    pub(super) fn is_probed(&self) -> bool {
+        self.under_way != UnderWay::Nothing
+    }
+
+    /// Some observation under way names it.
     pub(super) fn is_busy(&self) -> bool {
-        self.busy
+        self.is_probed() || self.beside
+    }
+
+    /// Whether a report ends its own probe; if not, it ends a scrape beside.
+    pub(super) fn awaits(&self, scrape: bool) -> bool {
+        self.under_way
+            == if scrape {
+                UnderWay::Scrape
+            } else {
+                UnderWay::Announce
+            }
     }
 
     /// Leaves the queue.
-    pub(super) fn take(&mut self) {
-        self.busy = true;
+    pub(super) fn take(&mut self, scrape: bool) {
+        self.under_way = if scrape {
+            UnderWay::Scrape
+        } else {
+            UnderWay::Announce
+        };
+    }
+
+    /// A scrape beside announces names it, or does no more.
+    pub(super) fn set_beside(&mut self, beside: bool) {
+        self.beside = beside;
     }
 
     /// Comes back without a result.
     pub(super) fn release(&mut self) {
-        self.busy = false;
+        self.under_way = UnderWay::Nothing;
     }
 
     /// Comes back with a result; says whether a failure stands.
     pub(super) fn settle(&mut self, outcome: Outcome) -> bool {
-        self.busy = false;
+        self.release();
         self.failures = match outcome {
             Outcome::Failed => self.failures.saturating_add(1),
             _ => 0,

@@ -450,3 +450,5 @@ fn trackers_of_one_address_share_one_rate() {
         "{after_the_first} in ten seconds"
     );
 }
+
+mod troubles;

@@ -31,14 +31,25 @@ impl Announce {
 /// every torrent has one a tracker.
 #[derive(Debug, Default)]
 pub(super) struct Side {
+    /// When a probe was last answered.
+    answered: Tick,
+    /// When a list last came: the tracker may withhold it.
     listed: Tick,
-    counted: Tick,
+    /// When a scrape, or an announce that says how often it was completed, last came.
+    scraped: Tick,
     seeders: Count,
     leechers: Count,
     completed: Count,
     /// `None` = nobody there.
     peers: Option<Box<Lists>>,
-    failure: Option<Arc<Failed>>,
+    failure: Option<Box<Stamped>>,
+}
+
+/// A failure and when it came.
+#[derive(Debug)]
+struct Stamped {
+    failed: Arc<Failed>,
+    at: Tick,
 }
 
 /// Peers that count, by family: sorted, each once.
@@ -75,7 +86,7 @@ impl Tick {
 }
 
 impl Side {
-    /// Takes over the answer to an announce; says whether it holds a peer that counts.
+    /// Takes over the list of an answer; says whether it holds a peer that counts.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
@@ -96,54 +107,80 @@ impl Side {
             replace(&mut lists.v6, &mut lists.prints[1], v6);
         }
         self.listed = Tick::at(now);
-        self.count(answer.counts, now);
         self.peers.is_some()
     }
 
-    /// Takes over counts. An announce that leaves `completed` out does not erase what a scrape
-    /// said.
-    pub(super) fn count(&mut self, counts: Counts, now: Mono) {
-        self.seeders = counts.seeders.into();
-        self.leechers = counts.leechers.into();
-        if counts.completed.is_some() {
-            self.completed = counts.completed.into();
-        }
-        self.counted = Tick::at(now);
+    /// The latest probe was answered.
+    pub(super) fn answer(&mut self, now: Mono) {
+        self.answered = Tick::at(now);
         self.failure = None;
     }
 
+    /// Takes over the counts that are there; those that an answer leaves out go on ageing.
+    pub(super) fn count(&mut self, counts: Counts, now: Mono) {
+        let Counts {
+            seeders,
+            leechers,
+            completed,
+        } = counts;
+        if seeders.is_some() || leechers.is_some() {
+            self.seeders = seeders.into();
+            self.leechers = leechers.into();
+        }
+        if completed.is_some() {
+            self.completed = completed.into();
+            self.scraped = Tick::at(now);
+        }
+    }
+
     /// The latest probe failed; what was known before goes on ageing.
-    pub(super) fn fail(&mut self, failed: Arc<Failed>) {
-        self.failure = Some(failed);
+    pub(super) fn fail(&mut self, failed: Arc<Failed>, now: Mono) {
+        self.failure = Some(Box::new(Stamped {
+            failed,
+            at: Tick::at(now),
+        }));
     }
 
-    /// Why the latest probe failed.
-    pub(super) fn failure(&self) -> Option<&Arc<Failed>> {
-        self.failure.as_ref()
+    /// Why the latest probe failed, while that is fresh, and when that ends.
+    pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Failed>, Mono)> {
+        let stamped = self.failure.as_ref()?;
+        Some((&stamped.failed, stamped.at.fresh(now, stale_after)?))
     }
 
-    /// Adds its counts to a row, while they are fresh; says when that ends.
+    /// Until when the answer to the latest probe is fresh.
+    pub(super) fn answered(&self, now: Mono, stale_after: Duration) -> Option<Mono> {
+        self.answered
+            .fresh(now, stale_after)
+            .filter(|_| self.failure.is_none())
+    }
+
+    /// Adds its counts to a row, while they are fresh; says when the first of them is not.
     pub(super) fn add_counts(
         &self,
         row: &mut AnnounceRow,
         now: Mono,
         stale_after: Duration,
     ) -> Option<Mono> {
-        let until = self.counted.fresh(now, stale_after)?;
-        row.seeders = row.seeders.max(self.seeders);
-        row.leechers = row.leechers.max(self.leechers);
-        row.completed = row.completed.max(self.completed);
-        Some(until)
+        let answered = self.answered.fresh(now, stale_after);
+        let scraped = self.scraped.fresh(now, stale_after);
+        if answered.is_some() || scraped.is_some() {
+            row.seeders = row.seeders.max(self.seeders);
+            row.leechers = row.leechers.max(self.leechers);
+        }
+        if scraped.is_some() {
+            row.completed = row.completed.max(self.completed);
+        }
+        answered.into_iter().chain(scraped).min()
     }
 
-    /// The latest list, while it is fresh.
-    pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(&[u32], &[u64])> {
-        self.listed.fresh(now, stale_after)?;
-        Some(
-            self.peers
-                .as_deref()
-                .map_or((&[], &[]), |lists| (&lists.v4, &lists.v6)),
-        )
+    /// The latest list, while it is fresh, and when that ends.
+    pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(&[u32], &[u64], Mono)> {
+        let until = self.listed.fresh(now, stale_after)?;
+        let (v4, v6): (&[u32], &[u64]) = self
+            .peers
+            .as_deref()
+            .map_or((&[], &[]), |lists| (&lists.v4, &lists.v6));
+        Some((v4, v6, until))
     }
 }
 

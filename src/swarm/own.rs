@@ -41,6 +41,15 @@ impl OwnAddresses {
         self.rebuild();
     }
 
+    /// Forgets what trackers said that are gone from the configuration.
+    pub fn retain(&mut self, is_there: impl Fn(TrackerId) -> bool) {
+        let before = self.claims.len();
+        self.claims.retain(|(tracker, _), _| is_there(*tracker));
+        if self.claims.len() != before {
+            self.rebuild();
+        }
+    }
+
     fn rebuild(&mut self) {
         let mut votes: HashMap<IpAddr, usize> = HashMap::new();
         for ip in self.claims.values() {

@@ -11,7 +11,6 @@ use crate::time::Mono;
 #[derive(Debug)]
 pub(super) struct Tally<'a> {
     now: Mono,
-    stale_after: Duration,
     rows: Vec<AnnounceRow>,
     all: Lists<'a>,
     fresh_until: Mono,
@@ -26,11 +25,10 @@ struct Lists<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(now: Mono, stale_after: Duration) -> Self {
+    pub(super) fn new(now: Mono) -> Self {
         let fresh_until = Mono(u64::MAX);
         Self {
             now,
-            stale_after,
             rows: Vec::new(),
             all: Lists::default(),
             fresh_until,
@@ -42,16 +40,22 @@ impl<'a> Tally<'a> {
         &mut self,
         tracker: TrackerId,
         announces: impl Iterator<Item = &'a Announce>,
-        health: [Health; 2],
+        health: [(Health, Mono); 2],
+        stale_after: Duration,
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut here = Lists::default();
         let mut failure = None;
         // A tracker that is down is offline for all its torrents, also for those that it was never
         // asked about: its health came from another one.
-        let mut failed = health
+        let mut failed = false;
+        for (_, until) in health
             .iter()
-            .any(|h| matches!(h, Health::Down | Health::Closed));
+            .filter(|(h, _)| matches!(h, Health::Down | Health::Closed))
+        {
+            failed = true;
+            self.ends(Some(*until));
+        }
         let mut answered = false;
         let sides = announces.flat_map(|announce| {
             Family::ALL
@@ -59,20 +63,28 @@ impl<'a> Tally<'a> {
                 .filter_map(|family| Some((family, announce.known(family)?)))
         });
         for (family, side) in sides {
-            let fresh = side.add_counts(&mut row, self.now, self.stale_after);
-            self.fresh_until = fresh.map_or(self.fresh_until, |at| at.min(self.fresh_until));
-            if matches!(health[family.index()], Health::Unknown | Health::Up) {
-                failed |= side.failure().is_some();
-                answered |= side.failure().is_none() && fresh.is_some();
+            let until = side.add_counts(&mut row, self.now, stale_after);
+            self.ends(until);
+            let failed_here = side.failure(self.now, stale_after);
+            self.ends(failed_here.map(|(_, until)| until));
+            if matches!(health[family.index()].0, Health::Unknown | Health::Up) {
+                failed |= failed_here.is_some();
+                answered |= side.answered(self.now, stale_after).is_some();
             }
-            failure = failure.or(side.failure());
-            here.add(family, side, self.now, self.stale_after);
+            failure = failure.or(failed_here.map(|(failed, _)| failed));
+            let until = here.add(family, side, self.now, stale_after);
+            self.ends(until);
         }
         row.success = (answered || failed).then_some(answered);
         row.failure = failure.filter(|_| !answered).cloned();
         row.peers = here.total().into();
         self.all.append(here);
         self.rows.push(row);
+    }
+
+    /// Something shown goes stale then.
+    fn ends(&mut self, at: Option<Mono>) {
+        self.fresh_until = at.map_or(self.fresh_until, |at| at.min(self.fresh_until));
     }
 
     /// When the first answer goes stale.
@@ -107,10 +119,14 @@ impl<'a> Tally<'a> {
 }
 
 impl<'a> Lists<'a> {
-    fn add(&mut self, family: Family, side: &'a Side, now: Mono, stale_after: Duration) {
-        let Some((v4, v6)) = side.peers(now, stale_after) else {
-            return;
-        };
+    fn add(
+        &mut self,
+        family: Family,
+        side: &'a Side,
+        now: Mono,
+        stale_after: Duration,
+    ) -> Option<Mono> {
+        let (v4, v6, until) = side.peers(now, stale_after)?;
         self.asked[family.index()] = true;
         if !v4.is_empty() {
             self.v4.push(v4);
@@ -118,6 +134,7 @@ impl<'a> Lists<'a> {
         if !v6.is_empty() {
             self.v6.push(v6);
         }
+        Some(until)
     }
 
     fn append(&mut self, mut other: Self) {

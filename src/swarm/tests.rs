@@ -91,6 +91,29 @@ impl World {
             .fold(&self.roster, observation, verdict, self.now);
     }
 
+    /// A scrape beside announces.
+    fn beside(&mut self, id: AnnounceId, counts: Counts) {
+        let tracker = self.roster.announce(id).unwrap().tracker;
+        let report = Report::Scrape {
+            ids: vec![id],
+            result: Ok(vec![Some(counts)]),
+        };
+        let exchange = Exchange::default();
+        let observation = Observation {
+            tracker,
+            family: Family::Ipv4,
+            report,
+            exchange,
+        };
+        let verdict = Verdict {
+            health: Health::Up,
+            changed: false,
+            stands: false,
+        };
+        self.swarms
+            .fold(&self.roster, observation, verdict, self.now);
+    }
+
     fn answer(&mut self, id: AnnounceId, family: Family, answer: Announced) {
         let result = Ok(Box::new(answer));
         self.report(family, Health::Up, Report::Announce { id, result });
@@ -387,4 +410,98 @@ fn a_reload_keeps_what_stays_and_drops_what_goes() {
     world.configure(&[t]);
     assert_eq!(world.roster.torrents().len(), 1);
     assert_eq!(world.row(0).peers[0], Some(1));
+}
+
+#[test]
+fn failures_age_like_answers() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let (a, b) = (world.announce(0, 0), world.announce(0, 1));
+    world.list(a, &["1.1.1.1"]);
+    world.fail(b, Health::Up, Failure::Rejected);
+    assert_eq!(world.row(0).trackers_online, Some(1));
+    world.pass(STALE.as_secs() + 1);
+    let row = world.row(0);
+    assert_eq!(
+        (row.trackers_online, row.probe_success),
+        (None, [None]),
+        "not zero"
+    );
+}
+
+#[test]
+fn a_scrape_does_not_make_a_success_of_a_refused_announce() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let id = world.announce(0, 0);
+    world.fail(id, Health::Up, Failure::Rejected);
+    let zero = Counts {
+        seeders: Some(0),
+        leechers: Some(0),
+        completed: Some(0),
+    };
+    world.beside(id, zero);
+    let row = world.row(0);
+    assert_eq!(
+        (row.announces[0].success, row.trackers_online),
+        (Some(false), Some(0))
+    );
+}
+
+#[test]
+fn an_announce_without_counts_keeps_those_of_a_scrape() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let id = world.announce(0, 0);
+    let five = Counts {
+        seeders: Some(5),
+        leechers: Some(5),
+        completed: Some(5),
+    };
+    world.beside(id, five);
+    world.list(id, &["1.1.1.1"]);
+    assert_eq!(world.row(0).seeders, Some(5));
+}
+
+#[test]
+fn a_withheld_list_is_not_an_empty_one() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let id = world.announce(0, 0);
+    let counts = Counts {
+        seeders: Some(9),
+        ..Counts::default()
+    };
+    world.answer(
+        id,
+        Family::Ipv4,
+        Announced {
+            counts,
+            withheld: true,
+            ..Announced::default()
+        },
+    );
+    let row = world.row(0);
+    assert_eq!(
+        (row.peers, row.seeders, row.trackers_online),
+        ([None; 2], Some(9), Some(1))
+    );
+}
+
+#[test]
+fn what_a_slow_tracker_says_is_fresh_until_it_may_be_asked_again() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
+    let id = world.announce(0, 0);
+    let mut peers = Peers::default();
+    peers.push("1.1.1.1".parse().unwrap(), 6881);
+    let interval = Some(Duration::from_secs(2 * 3600));
+    world.answer(
+        id,
+        Family::Ipv4,
+        Announced {
+            peers,
+            interval,
+            ..Announced::default()
+        },
+    );
+    world.pass(2 * 3600 + 600);
+    assert_eq!(world.row(0).peers[0], Some(1));
+    world.pass(3600);
+    assert_eq!(world.row(0).peers[0], None);
 }

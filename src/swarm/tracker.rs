@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use super::row::TrackerRow;
-use crate::observation::{Exchange, Failed, Failure, Family, Health, Observation, Phases};
+use crate::observation::{Failed, Failure, Family, Health, Observation, Phases};
 use crate::time::{Mono, Unix};
+
+/// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
 
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
 pub(super) struct Tracker {
     label: Box<str>,
+    /// On this machine, where its interval does not count.
+    loopback: bool,
     health: [Health; 2],
     /// When the health was last confirmed; a health that is not ages out.
     judged_at: [Mono; 2],
@@ -22,9 +27,10 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new(label: impl Into<Box<str>>) -> Self {
+    pub(super) fn new(label: impl Into<Box<str>>, loopback: bool) -> Self {
         Self {
             label: label.into(),
+            loopback,
             health: [Health::Unknown; 2],
             judged_at: [Mono::default(); 2],
             phases: [None; 2],
@@ -35,9 +41,24 @@ impl Tracker {
         }
     }
 
-    /// Its health, by [`Family::index`].
-    pub(super) fn health(&self) -> [Health; 2] {
-        self.health
+    /// Its health, while that is fresh, and until when it is; by [`Family::index`]. What an
+    /// operator asked for does not age.
+    pub(super) fn health(&self, now: Mono, stale_after: Duration) -> [(Health, Mono); 2] {
+        [0, 1].map(|family| {
+            let until = self.judged_at[family].after(self.stale_after(stale_after));
+            match self.health[family] {
+                Health::Closed => (Health::Closed, Mono(u64::MAX)),
+                health if now < until => (health, until),
+                _ => (Health::Unknown, Mono(u64::MAX)),
+            }
+        })
+    }
+
+    /// How long its answers are fresh: longer than configured where it wants to be asked more
+    /// seldom than that allows for.
+    pub(super) fn stale_after(&self, configured: Duration) -> Duration {
+        let asked = self.interval.filter(|_| !self.loopback).unwrap_or_default();
+        configured.max(asked.min(LONGEST_INTERVAL) * 3 / 2)
     }
 
     /// Counts requests and failures.
@@ -55,16 +76,26 @@ impl Tracker {
     }
 
     /// Takes over what a probe says of it.
-    pub(super) fn settle(&mut self, family: Family, health: Health, took: &Exchange, now: Mono) {
+    pub(super) fn settle(&mut self, family: Family, health: Health, now: Mono) {
         self.health[family.index()] = health;
         self.judged_at[family.index()] = now;
-        if health == Health::Up {
-            self.phases[family.index()] = Some(took.phases);
-        }
+    }
+
+    /// Takes over the timings of an answer. A phase that did not happen this time (a connection was
+    /// reused) keeps its last value.
+    pub(super) fn time(&mut self, family: Family, took: &Phases) {
+        let known = self.phases[family.index()].unwrap_or_default();
+        self.phases[family.index()] = Some(Phases {
+            resolve: took.resolve.or(known.resolve),
+            connect: took.connect.or(known.connect),
+            tls: took.tls.or(known.tls),
+            response: took.response.or(known.response),
+        });
     }
 
     /// What is shown of it.
     pub(super) fn row(&self, now: Mono, stale_after: Duration) -> TrackerRow {
+        let stale_after = self.stale_after(stale_after);
         let fresh = |family: usize| now < self.judged_at[family].after(stale_after);
         TrackerRow {
             label: self.label.clone(),

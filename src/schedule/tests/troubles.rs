@@ -1,0 +1,331 @@
+//! Reloads while probes are under way, losses in bursts, limits that trackers set.
+
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+
+impl Sim {
+    fn poll(&mut self, now: u64) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        self.schedule.poll(&self.roster, Mono(now), &mut jobs);
+        jobs
+    }
+
+    fn reload(&mut self, pace: Pace, torrents: &[Torrent], now: u64) {
+        let schedule = &self.schedule;
+        let changes = self
+            .roster
+            .update(&torrents.to_vec().into(), |id| schedule.is_busy(id));
+        self.schedule
+            .update(pace, &self.roster, &changes, Mono(now));
+    }
+
+    fn end(&mut self, job: &Job, report: Report, took: u64, now: u64) -> Verdict {
+        let exchange = Exchange {
+            duration: Duration::from_millis(took),
+            ..Exchange::default()
+        };
+        let (tracker, family) = (job.tracker, job.family);
+        let observation = Observation {
+            tracker,
+            family,
+            report,
+            exchange,
+        };
+        self.schedule.finish(&self.roster, &observation, Mono(now))
+    }
+
+    /// Polls in steps of `step` ms and answers all at once, until a job that is `wanted` leaves.
+    fn until(&mut self, from: u64, step: u64, wanted: impl Fn(&Job) -> bool) -> (u64, Job) {
+        for now in (from..from + 10_000_000).step_by(step as usize) {
+            let mut found = None;
+            for job in self.poll(now) {
+                if found.is_none() && wanted(&job) {
+                    found = Some(job);
+                } else {
+                    self.end(&job, answer(&job), 0, now);
+                }
+            }
+            if let Some(job) = found {
+                return (now, job);
+            }
+        }
+        panic!("it never left");
+    }
+
+    fn scrapes(&self) -> Vec<&Vec<(AnnounceId, InfoHash)>> {
+        let scrapes = self.sent.iter().filter_map(|(_, ask)| match ask {
+            Ask::Scrape { targets } => Some(targets),
+            Ask::Announce { .. } => None,
+        });
+        scrapes.collect()
+    }
+}
+
+fn is_scrape(job: &Job) -> bool {
+    job.family == Family::Ipv4 && matches!(job.ask, Ask::Scrape { .. })
+}
+
+fn is_announce(job: &Job) -> bool {
+    job.family == Family::Ipv4 && matches!(job.ask, Ask::Announce { .. })
+}
+
+fn scrape_only() -> Pace {
+    Pace {
+        scrape_only: true,
+        ..pace()
+    }
+}
+
+#[test]
+fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
+    let list = torrents(3, PUBLIC);
+    let mut sim = Sim::new(scrape_only(), &list);
+    let jobs = sim.poll(0);
+    let scrape = jobs.iter().find(|job| is_scrape(job)).unwrap();
+    sim.reload(pace(), &list, 10);
+    sim.end(scrape, answer(scrape), 100, 100);
+    sim.now = Mono(100);
+    sim.run(Mono(600 * MINUTE), 50, |_, job| answer(job));
+    let asked = sim.sent.iter().filter_map(|(_, ask)| match ask {
+        Ask::Announce { id, .. } => Some(*id),
+        Ask::Scrape { .. } => None,
+    });
+    assert_eq!(asked.collect::<HashSet<_>>().len(), 3);
+}
+
+#[test]
+fn a_reload_from_ghost_to_scrape_doubles_nothing() {
+    let list = torrents(2, PUBLIC);
+    let mut sim = Sim::new(pace(), &list);
+    let (at, beside) = sim.until(0, 100, is_scrape);
+    sim.reload(scrape_only(), &list, at + 10);
+    sim.end(&beside, answer(&beside), 100, at + 100);
+    sim.now = Mono(at + 100);
+    sim.run(Mono(at + 200 * MINUTE), 50, |_, job| answer(job));
+    let mut times: HashMap<AnnounceId, u32> = HashMap::new();
+    for (id, _) in sim.scrapes().into_iter().flatten() {
+        *times.entry(*id).or_default() += 1;
+    }
+    assert!(
+        times.values().all(|times| *times <= 7),
+        "{times:?} in 200 minutes"
+    );
+}
+
+#[test]
+fn families_get_equal_shares_of_a_rate() {
+    let mut sim = Sim::new(pace(), &torrents(2000, PUBLIC));
+    let mut probes = [0u32; 2];
+    sim.run(Mono(MINUTE), 50, |_, job| match &job.ask {
+        Ask::Announce { id, .. } => {
+            probes[job.family.index()] += 1;
+            Report::Announce {
+                id: *id,
+                result: Ok(Box::default()),
+            }
+        }
+        Ask::Scrape { .. } => {
+            let ids = ids(job);
+            Report::Scrape {
+                result: Ok(vec![Some(Counts::default()); ids.len()]),
+                ids,
+            }
+        }
+    });
+    assert!(probes[0].abs_diff(probes[1]) < 30, "{probes:?}");
+}
+
+#[test]
+fn losses_of_a_burst_do_not_outweigh_later_answers() {
+    let mut sim = Sim::new(pace(), &torrents(10, PUBLIC));
+    sim.run(Mono(50), 20, |_, job| answer(job));
+    let (first_at, first) = sim.until(50, 10, is_announce);
+    let (second_at, second) = sim.until(first_at + 10, 10, is_announce);
+    let (at, third) = sim.until(second_at + 10, 10, is_announce);
+    sim.end(&third, answer(&third), 0, at);
+    for (sent, job) in [(first_at, &first), (second_at, &second)] {
+        let verdict = sim.end(job, silence(job), at + 15_000 - sent, at + 15_000);
+        assert_eq!(verdict.health, Health::Up);
+    }
+}
+
+#[test]
+fn brief_by_configuration_is_not_remembered_of_the_tracker() {
+    let list = torrents(1, PUBLIC);
+    let mut sim = Sim::new(
+        Pace {
+            manner: Manner::Brief,
+            ..pace()
+        },
+        &list,
+    );
+    let brief = Announced {
+        manner: Manner::Brief,
+        ..Announced::default()
+    };
+    sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
+    sim.reload(pace(), &list, 1000);
+    sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
+    let manners = sim.sent.iter().filter_map(|(_, ask)| match ask {
+        Ask::Announce { manner, .. } => Some(*manner),
+        Ask::Scrape { .. } => None,
+    });
+    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Ghost]);
+}
+
+#[test]
+fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
+    let mut sim = Sim::new(pace(), &torrents(4, "http://tracker.example/announce"));
+    sim.run(Mono(20), 5, |_, job| answer(job));
+    let (a, limited) = sim.until(20, 1000, is_announce);
+    let (b, second) = sim.until(a + 1000, 1000, is_announce);
+    let (c, third) = sim.until(b + 1000, 1000, is_announce);
+    let day = Some(Retry::After(Duration::from_secs(86_400)));
+    let words = Failed::new(Failure::RateLimited, "").with_retry(day);
+    sim.end(&limited, fail(&limited, words), c - a, c);
+    for (sent, job) in [(b, &second), (c, &third)] {
+        sim.end(
+            job,
+            fail(job, Failed::new(Failure::Reset, "")),
+            c + 1000 - sent,
+            c + 1000,
+        );
+    }
+    sim.sent.clear();
+    sim.now = Mono(c + 1000);
+    sim.run(Mono(c + 20 * 60 * MINUTE), 5, |_, job| answer(job));
+    assert_eq!(sim.sent.len(), 0);
+}
+
+#[test]
+fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
+    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let interval = Some(Duration::from_secs(7200));
+    let slow = Announced {
+        interval,
+        ..Announced::default()
+    };
+    sim.run(Mono(1000), 20, |_, job| answer_with(job, slow.clone()));
+    sim.run(Mono(140 * MINUTE), 20, |_, job| silence(job));
+    let asked = sim.announces();
+    sim.run(
+        Mono(asked[asked.len() - 1].0 + 119 * MINUTE),
+        20,
+        |_, job| silence(job),
+    );
+    assert_eq!(sim.announces(), asked);
+}
+
+#[test]
+fn an_id_that_a_scrape_under_way_names_is_not_used_again() {
+    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let (at, scrape) = sim.until(0, 100, is_scrape);
+    sim.reload(pace(), &[], at + 1);
+    sim.reload(pace(), &torrents(9, "udp://other.example:1")[5..], at + 2);
+    assert!(
+        ids(&scrape)
+            .into_iter()
+            .all(|id| sim.roster.announce(id).is_none())
+    );
+}
+
+#[test]
+fn a_torrent_that_a_tracker_does_not_know_does_not_end_scrapes() {
+    let mut sim = Sim::new(pace(), &torrents(3, "http://tracker.example/announce"));
+    sim.run(Mono(300 * MINUTE), 50, |_, job| {
+        let mut report = answer(job);
+        if let Report::Scrape {
+            result: Ok(counts), ..
+        } = &mut report
+        {
+            // Two are known: never the first alone.
+            if let Some(first) = counts.first_mut() {
+                *first = None;
+            }
+        }
+        report
+    });
+    assert!(
+        sim.scrapes().len() > 6,
+        "{} scrapes in five hours",
+        sim.scrapes().len()
+    );
+}
+
+#[test]
+fn a_tracker_that_answers_fifty_hashes_is_asked_for_fifty() {
+    let mut sim = Sim::new(scrape_only(), &torrents(500, PUBLIC));
+    let mut answered = HashSet::new();
+    sim.run(Mono(20 * MINUTE), 50, |_, job| {
+        let mut report = answer(job);
+        if let Report::Scrape {
+            ids,
+            result: Ok(counts),
+        } = &mut report
+        {
+            counts.iter_mut().skip(50).for_each(|counts| *counts = None);
+            answered.extend(ids.iter().take(50).copied());
+        }
+        report
+    });
+    assert_eq!(answered.len(), 500);
+    let scrapes = sim.scrapes();
+    assert!(scrapes.len() <= 20, "{} scrapes", scrapes.len());
+    assert!(scrapes.last().is_some_and(|targets| targets.len() <= 50));
+}
+
+#[test]
+fn a_scrape_never_asks_for_more_than_fits_and_forgets_nobody() {
+    let mut sim = Sim::new(
+        Pace {
+            max_rate: 10_000.0,
+            ..pace()
+        },
+        &torrents(300, PUBLIC),
+    );
+    sim.run(Mono(600_000), 100, |_, job| answer(job));
+    let scrapes = sim.scrapes();
+    assert!(
+        scrapes
+            .iter()
+            .all(|targets| targets.len() <= Ask::MAX_SCRAPE)
+    );
+    let asked: HashSet<_> = scrapes.into_iter().flatten().map(|(id, _)| *id).collect();
+    assert_eq!(asked.len(), 300);
+}
+
+#[test]
+fn families_take_turns_where_we_have_to_join() {
+    let mut sim = Sim::new(
+        Pace {
+            manner: Manner::Brief,
+            ..pace()
+        },
+        &torrents(1, PUBLIC),
+    );
+    let first = sim.poll(0);
+    assert_eq!(
+        first.len(),
+        1,
+        "the other family comes to the same swarm and waits"
+    );
+    assert!(sim.poll(100).is_empty());
+    sim.end(&first[0], answer(&first[0]), 100, 100);
+    assert!(
+        sim.poll(300)
+            .iter()
+            .any(|job| job.family != first[0].family)
+    );
+}
+
+#[test]
+fn a_paused_family_may_try_one_probe() {
+    let mut sim = Sim::new(pace(), &torrents(10, PUBLIC));
+    sim.schedule.pause(Family::Ipv4, true, Mono(0));
+    assert!(sim.poll(1000).iter().all(|job| job.family == Family::Ipv6));
+    let mut jobs = Vec::new();
+    sim.schedule
+        .trial(Family::Ipv4, &sim.roster, Mono(2000), &mut jobs);
+    assert_eq!(jobs.len(), 1);
+}
