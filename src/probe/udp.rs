@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
+use tracing::info;
 
 use super::resolve::Resolver;
 use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
@@ -92,7 +93,11 @@ impl UdpProber {
         };
         let workers = match Family::ALL.map(start) {
             [Err(error), Err(_)] => return Err(error),
-            [v4, v6] => [v4.ok(), v6.ok()],
+            workers => workers.map(|worker| {
+                worker
+                    .inspect_err(|error| info!(%error, "one address family is not available"))
+                    .ok()
+            }),
         };
         Ok(Self {
             workers,

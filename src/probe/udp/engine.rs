@@ -15,12 +15,13 @@
 //! A lost packet costs a timer and a place in a table, nothing else: it blocks neither the window
 //! nor other probes. See [`window`] and [`round_trip`].
 
+mod answer;
 mod arena;
-mod flow;
 mod outbox;
 mod probe;
 mod remote;
 mod round_trip;
+mod send;
 mod transactions;
 mod wheel;
 mod window;

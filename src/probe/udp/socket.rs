@@ -179,7 +179,7 @@ impl Socket {
     ) -> bool {
         let mut tries = 0;
         while !outbox.is_empty() {
-            let segmented = self.segments && outbox.starts_with_run();
+            let segmented = self.segments && outbox.starts_with_segments();
             let sent = if segmented {
                 self.send_run(outbox)
             } else {
@@ -235,7 +235,7 @@ impl Socket {
         let segments = self.segments;
         let (addresses, slices): (Vec<_>, Vec<_>) = outbox
             .runs()
-            .take_while(|run| !(segments && run.is_several()))
+            .take_while(|run| !(segments && run.are_segments()))
             .flat_map(|run| run.each().map(move |packet| (run.to, packet)))
             .take(SEND_BATCH)
             .map(|(to, packet)| (Some(SockaddrStorage::from(to)), [IoSlice::new(packet)]))

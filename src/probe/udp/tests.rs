@@ -186,20 +186,19 @@ async fn lost_packets_and_noise_are_survived() {
 
 #[tokio::test]
 async fn a_closed_port_is_refused_without_waiting() {
-    let closed = UdpSocket::bind("127.0.0.4:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let silent = UdpSocket::bind("127.0.0.4:0").unwrap();
-    let mut rig = Rig::start();
-    rig.prober.submit(vec![
-        job(1, silent.local_addr().unwrap(), Duration::from_secs(2)),
-        job(2, closed, PATIENCE),
-    ]);
-    let observations = rig.collect(2).await;
-    assert_eq!(result_of(&observations[0]), Err(Failure::Refused));
-    assert_eq!(observations[0].exchange.requests, 1);
-    assert_eq!(result_of(&observations[1]), Err(Failure::Timeout));
+    for host in ["127.0.0.4", "::1"] {
+        let closed = UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
+        let silent = UdpSocket::bind((host, 0)).unwrap();
+        let mut rig = Rig::start();
+        rig.prober.submit(vec![
+            job(1, silent.local_addr().unwrap(), Duration::from_secs(1)),
+            job(2, closed, PATIENCE),
+        ]);
+        let observations = rig.collect(2).await;
+        assert_eq!(result_of(&observations[0]), Err(Failure::Refused));
+        assert_eq!(observations[0].exchange.requests, 1);
+        assert_eq!(result_of(&observations[1]), Err(Failure::Timeout));
+    }
 }
 
 #[tokio::test]

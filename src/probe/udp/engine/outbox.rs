@@ -7,6 +7,9 @@ use std::net::SocketAddr;
 const MAX_RUN: usize = 64;
 /// Most bytes in one run: a UDP datagram of greatest length, headers taken off.
 const MAX_RUN_BYTES: usize = 65_000;
+/// Longest packet that goes in a segmented send. Segments may not exceed the MTU of the path; those
+/// of announces are far below any, and those of scrapes are few.
+const MAX_SEGMENT: usize = 512;
 
 /// Packets to send. Consecutive packets of one length to one address form a run.
 #[derive(Debug, Default)]
@@ -40,9 +43,9 @@ impl<'a> Packets<'a> {
         self.bytes.chunks_exact(self.length)
     }
 
-    /// More than one.
-    pub(in crate::probe::udp) fn is_several(&self) -> bool {
-        self.bytes.len() > self.length
+    /// More than one, and short enough for a segmented send.
+    pub(in crate::probe::udp) fn are_segments(&self) -> bool {
+        self.bytes.len() > self.length && self.length <= MAX_SEGMENT
     }
 }
 
@@ -79,9 +82,9 @@ impl Outbox {
         })
     }
 
-    /// The next packet has others of its kind behind it.
-    pub(in crate::probe::udp) fn starts_with_run(&self) -> bool {
-        self.runs().next().is_some_and(|run| run.is_several())
+    /// The next packets can go in one segmented send.
+    pub(in crate::probe::udp) fn starts_with_segments(&self) -> bool {
+        self.runs().next().is_some_and(|run| run.are_segments())
     }
 
     /// The first `packets` packets are dealt with.

@@ -40,7 +40,7 @@ impl RoundTrip {
     /// How long the packet number `sent` (from 1) of a request waits for its answer.
     ///
     /// The wait doubles with every packet, from a first wait that is shorter where the round trip
-    /// is known. It stops growing at two parts of fifteen while the remote is `alive`, which is to
+    /// is known. It stops growing at one part of ten while the remote is `alive`, which is to
     /// say heard from lately: then silence means loss, not death.
     pub(super) fn wait(&self, sent: u32, timeout: Duration, alive: bool) -> Duration {
         let unit = unit(timeout);
@@ -50,7 +50,7 @@ impl RoundTrip {
         };
         let doubled = (first * (1 << sent.saturating_sub(1).min(10))).min(timeout);
         if alive {
-            doubled.min(first.max(unit * 2))
+            doubled.min(first.max(unit * 3 / 2))
         } else {
             doubled
         }
@@ -98,7 +98,9 @@ mod tests {
         near.measured(Duration::from_millis(1));
         assert_eq!(
             sent_at(near, true),
-            [0, 500, 1500, 3500, 5500, 7500, 9500, 11500, 13500]
+            [
+                0, 500, 1500, 3000, 4500, 6000, 7500, 9000, 10500, 12000, 13500
+            ]
         );
     }
 }

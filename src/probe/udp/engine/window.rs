@@ -10,11 +10,11 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// Shortest time a request holds its place.
-const MIN_HOLD: Duration = Duration::from_millis(1);
+const MIN_HOLD: Duration = Duration::from_micros(500);
 /// Longest time a request holds its place: about the longest a busy process is kept from reading.
 const MAX_HOLD: Duration = Duration::from_millis(20);
 /// Round trips a request holds its place.
-const HOLD_ROUND_TRIPS: u32 = 4;
+const HOLD_ROUND_TRIPS: u32 = 2;
 
 /// Places of recently sent requests.
 #[derive(Debug)]
@@ -89,6 +89,17 @@ impl Window {
         }
     }
 
+    /// An answer came to a request of the batch of `ticket`. Of one remote, those sent two batches
+    /// and more before are lost, most likely: they give their places back at once.
+    pub(super) fn overtake(&mut self, ticket: Ticket) {
+        while self.first + 1 < ticket.0
+            && let Some(batch) = self.batches.pop_front()
+        {
+            self.open -= batch.open;
+            self.first += 1;
+        }
+    }
+
     /// A round trip was measured.
     pub(super) fn measured(&mut self, round_trip: Duration) {
         self.round_trip = (self.round_trip * 15 + round_trip.min(MAX_HOLD)) / 16;
@@ -129,6 +140,28 @@ mod tests {
         assert_eq!(window.room(start + MAX_HOLD), 2, "and counts once");
         window.release(third);
         assert_eq!(window.room(start + MAX_HOLD), 3);
+    }
+
+    #[test]
+    fn what_is_overtaken_gives_its_place_back() {
+        let start = Instant::now();
+        let mut window = Window::new(9);
+        let tickets: Vec<Ticket> = (0..3)
+            .flat_map(|ms| {
+                let at = start + Duration::from_millis(ms);
+                [window.take(at), window.take(at), window.take(at)]
+            })
+            .collect();
+        let now = start + Duration::from_millis(2);
+        assert_eq!(window.room(now), 0);
+        window.release(tickets[3]);
+        window.overtake(tickets[3]);
+        assert_eq!(window.room(now), 1, "the batch before may yet come");
+        window.release(tickets[6]);
+        window.overtake(tickets[6]);
+        assert_eq!(window.room(now), 5);
+        window.release(tickets[0]);
+        assert_eq!(window.room(now), 5, "too late to count");
     }
 
     #[test]

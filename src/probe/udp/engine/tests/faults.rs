@@ -259,7 +259,7 @@ fn a_lookup_that_hangs_costs_the_deadline() {
     assert!(lab.engine.take_lookups().is_empty());
     let observation = lab.observations[0].clone();
     assert_eq!(observation.exchange.requests, 0);
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), Failure::Dns);
 }
 
 #[test]

@@ -1,17 +1,12 @@
-//! How probes and connects move through the engine.
+//! How probes and connects get to be sent, and sent again.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::probe::Request;
 use super::remote::Connecting;
-use super::{
-    Answer, Connection, Engine, Failed, Failure, Key, Link, Lookup, Outbox, Owner, Place, Remote,
-    Step, Undelivered, codec,
-};
-
-use crate::probe::words;
+use super::{Engine, Key, Link, Lookup, Outbox, Owner, Place, Remote, codec};
 
 /// Most packets one remote sends before it is the turn of the next: one segmented send.
 const RUN: usize = 64;
@@ -38,7 +33,7 @@ impl Engine {
             remote.addresses.looking_up = true;
             self.lookups.push(Lookup {
                 tracker: remote.tracker,
-                url: std::sync::Arc::clone(&remote.url),
+                url: Arc::clone(&remote.url),
             });
         }
         let awaits_address = remote.addresses.are_awaited();
@@ -77,7 +72,7 @@ impl Engine {
             sent: 0,
             total: 0,
             last: now,
-            first_wait: std::time::Duration::ZERO,
+            first_wait: Duration::ZERO,
             due: now,
             ticket: None,
         });
@@ -230,7 +225,7 @@ impl Engine {
     }
 
     /// Gives up a connect, if one is under way.
-    fn disconnect(&mut self, key: Key) {
+    pub(super) fn disconnect(&mut self, key: Key) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -277,245 +272,12 @@ impl Engine {
         }
         self.route(key, now);
     }
-
-    /// The answer to a connect.
-    pub(super) fn on_connected(
-        &mut self,
-        key: Key,
-        from: SocketAddr,
-        answer: &Answer<'_>,
-        now: Instant,
-    ) {
-        let Some(remote) = self.remotes.get_mut(key) else {
-            return;
-        };
-        let Link::Connecting(connecting) = remote.link else {
-            return;
-        };
-        if !accept(remote, from, &mut self.oddities) {
-            return;
-        }
-        remote.heard = Some(now);
-        if connecting.total == 1 {
-            let sample = now.saturating_duration_since(connecting.last);
-            remote.round_trip.measured(sample);
-            self.window.measured(sample);
-        }
-        // After a rotation the answer may come from an address tried before.
-        let to = Some(from)
-            .filter(|from| remote.addresses.contains(*from))
-            .or(remote.addresses.current())
-            .unwrap_or(from);
-        self.disconnect(key);
-        match answer {
-            Answer::Connect(id) => {
-                let connection = Connection {
-                    id: *id,
-                    to,
-                    since: now,
-                };
-                self.release_waiting(key, connection, now);
-            }
-            Answer::Error(text) => {
-                let failed = self
-                    .remotes
-                    .get(key)
-                    .map(|remote| words::refusal(text, &remote.url, None));
-                if let Some(failed) = failed {
-                    self.fail_waiting(key, &failed, now);
-                }
-            }
-            _ => {
-                let failed = Failed::new(Failure::Malformed, "the answer to a connect is damaged");
-                self.fail_waiting(key, &failed, now);
-            }
-        }
-    }
-
-    fn release_waiting(&mut self, key: Key, connection: Connection, now: Instant) {
-        let Some(remote) = self.remotes.get_mut(key) else {
-            return;
-        };
-        remote.link = Link::Up(connection);
-        for key in std::mem::take(&mut remote.waiting) {
-            if let Some(probe) = self.probes.get_mut(key) {
-                if let Some(since) = probe.connecting.take() {
-                    probe.phases.connect = Some(now.saturating_duration_since(since));
-                }
-                probe.place = Place::Flying;
-                self.route(key, now);
-            }
-        }
-    }
-
-    fn fail_waiting(&mut self, key: Key, failed: &Failed, now: Instant) {
-        let Some(remote) = self.remotes.get_mut(key) else {
-            return;
-        };
-        for key in std::mem::take(&mut remote.waiting) {
-            if let Some(probe) = self.probes.get_mut(key) {
-                probe.place = Place::Flying;
-                self.fail(key, failed.clone(), now);
-            }
-        }
-    }
-
-    /// A connect met a closed port or no route: the next address, or the end for all who wait.
-    pub(super) fn on_connect_undelivered(&mut self, key: Key, why: Undelivered, now: Instant) {
-        let Some(remote) = self.remotes.get_mut(key) else {
-            return;
-        };
-        let Link::Connecting(connecting) = &mut remote.link else {
-            return;
-        };
-        if (connecting.total as usize) < remote.addresses.len() {
-            connecting.due = now;
-            enqueue(&mut self.queue, remote, key);
-            return;
-        }
-        remote.addresses.doubtful = true;
-        let failed = match why {
-            Undelivered::Refused => Failed::new(Failure::Refused, "the port is closed"),
-            _ => Failed::new(Failure::Unreachable, "there is no route to the host"),
-        };
-        self.disconnect(key);
-        self.fail_waiting(key, &failed, now);
-    }
-
-    /// The answer to an announce or a scrape.
-    pub(super) fn on_answer(
-        &mut self,
-        key: Key,
-        from: SocketAddr,
-        answer: &Answer<'_>,
-        now: Instant,
-    ) {
-        let Some(probe) = self.probes.get_mut(key) else {
-            return;
-        };
-        let Some(remote) = self.remotes.get_mut(probe.remote) else {
-            return;
-        };
-        if !accept(remote, from, &mut self.oddities) {
-            return;
-        }
-        let Some(request) = probe.request.take() else {
-            return;
-        };
-        self.transactions.close(request.transaction);
-        request.release(&mut self.window, &mut remote.window);
-        if !remote.ready.is_empty() {
-            // Perhaps held up by its window, which has room now.
-            enqueue(&mut self.queue, remote, probe.remote);
-        }
-        remote.heard = Some(now);
-        if request.sent == 1 {
-            let sample = now.saturating_duration_since(request.last);
-            remote.round_trip.measured(sample);
-            remote.window.measured(sample);
-            self.window.measured(sample);
-        }
-        probe
-            .phases
-            .response
-            .get_or_insert(now.saturating_duration_since(request.first));
-        if let Answer::Error(text) = answer
-            && !probe.reconnected
-            && codec::is_about_connection(text)
-        {
-            probe.reconnected = true;
-            if matches!(remote.link, Link::Up(up) if up.id == request.connection) {
-                remote.link = Link::Down;
-            }
-            self.advance(key, Step::Ask, now);
-            return;
-        }
-        let step = probe.answered(answer, &self.settings);
-        self.advance(key, step, now);
-    }
-
-    /// Ends the present stage of a probe with a failure.
-    pub(super) fn fail(&mut self, key: Key, failed: Failed, now: Instant) {
-        if let Some(probe) = self.probes.get_mut(key) {
-            let step = probe.failed(failed);
-            self.advance(key, step, now);
-        }
-    }
-
-    /// Time is up.
-    fn give_up(&mut self, key: Key, now: Instant) {
-        let Some(probe) = self.probes.get(key) else {
-            return;
-        };
-        let since = probe.taken();
-        let packets = probe.requests;
-        let mut failed = Failed::new(Failure::Timeout, format!("no answer to {packets} packets"));
-        if let Some(remote) = self.remotes.get_mut(probe.remote)
-            && !remote.heard_since(since)
-        {
-            remote.addresses.doubtful = true;
-            if remote.unreachable.is_some_and(|then| then >= since) {
-                failed = Failed::new(Failure::Unreachable, "a router says: host unreachable");
-            }
-        }
-        self.fail(key, failed, now);
-    }
-
-    /// What comes after an answer or a failure.
-    pub(super) fn advance(&mut self, key: Key, step: Step, now: Instant) {
-        let Some(probe) = self.probes.get_mut(key) else {
-            return;
-        };
-        if let Some(request) = probe.request.take() {
-            self.transactions.close(request.transaction);
-            if let Some(remote) = self.remotes.get_mut(probe.remote) {
-                request.release(&mut self.window, &mut remote.window);
-            }
-        }
-        match step {
-            Step::Ask => {
-                let deadline = probe.deadline();
-                if probe.place == Place::Waiting {
-                    self.arm(key, deadline);
-                } else {
-                    probe.due = deadline;
-                    self.route(key, now);
-                }
-            }
-            Step::Done(report) => {
-                if let Some(probe) = self.probes.remove(key)
-                    && let Some(report) = report
-                {
-                    let remote = self.remotes.get(probe.remote);
-                    let address = remote.and_then(|remote| remote.addresses.current());
-                    let address = address.map(|address| address.ip());
-                    self.observations
-                        .push(probe.observation(report, address, now));
-                }
-            }
-        }
-    }
 }
 
 /// Gives a remote its turn to send.
-fn enqueue(queue: &mut VecDeque<Key>, remote: &mut Remote, key: Key) {
+pub(super) fn enqueue(queue: &mut VecDeque<Key>, remote: &mut Remote, key: Key) {
     if !remote.queued {
         remote.queued = true;
         queue.push_back(key);
     }
-}
-
-/// Whether an answer may come from there: from the remote itself, or from another address of a
-/// host with many (common over IPv6), but then from the same port.
-fn accept(remote: &Remote, from: SocketAddr, oddities: &mut super::Oddities) -> bool {
-    if remote.addresses.contains(from) {
-        return true;
-    }
-    let same_port = from.port() == remote.url.port();
-    if same_port {
-        oddities.foreign += 1;
-    } else {
-        oddities.stray += 1;
-    }
-    same_port
 }
