@@ -67,6 +67,8 @@ pub(super) enum Outcome {
     Failed,
     /// Must not or cannot be asked.
     Closed,
+    /// This URL has no scrape (BEP 48); others of the tracker may.
+    NoScrape,
     /// No address in this family.
     Absent,
 }
@@ -78,6 +80,7 @@ impl Outcome {
             None => Outcome::Answered,
             Some(Failure::Rejected) => Outcome::Refused,
             Some(Failure::RateLimited) => Outcome::Limited,
+            Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
             Some(reason) if reason.is_abstention() => Outcome::Closed,
             Some(_) => Outcome::Failed,
         }
@@ -456,6 +459,7 @@ impl Lane {
                     self.hold_until = now.after(pace.confirm_after());
                 }
             }
+            Outcome::NoScrape => {}
             Outcome::Closed => {
                 self.health = Health::Closed;
                 self.hold_until = now.after(Pace::closed_for());
@@ -481,6 +485,7 @@ impl Lane {
         let wait = match (outcome, retry) {
             (Outcome::Refused, Some(Retry::After(asked))) => Pace::retry_after(period, asked),
             (_, Some(Retry::Never)) => Pace::never(),
+            (Outcome::NoScrape, _) => NO_SCRAPE_FOR,
             (Outcome::Failed, _) if !stands => return now.after(pace.confirm_after()),
             // The lane holds it back; it goes first when the lane opens.
             (Outcome::Limited | Outcome::Absent | Outcome::Closed, _) => return now,

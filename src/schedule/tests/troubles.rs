@@ -329,3 +329,25 @@ fn a_paused_family_may_try_one_probe() {
         .trial(Family::Ipv4, &sim.roster, Mono(2000), &mut jobs);
     assert_eq!(jobs.len(), 1);
 }
+
+#[test]
+fn a_url_without_a_scrape_does_not_close_its_tracker() {
+    let mut all = torrents(1, "http://tracker.example/no-scrape");
+    all.extend(
+        torrents(3, "http://tracker.example/announce")
+            .into_iter()
+            .skip(1),
+    );
+    let mut sim = Sim::new(scrape_only(), &all);
+    sim.run(Mono(100 * MINUTE), 50, |_, job| {
+        if job.url.secret_path_and_query() == "/no-scrape" {
+            return fail(job, Failed::new(Failure::Unsupported, ""));
+        }
+        answer(job)
+    });
+    let asked = sim.scrapes().into_iter().flatten().count();
+    assert!(
+        (7..=9).contains(&asked),
+        "{asked}: one once, two four times or so"
+    );
+}
