@@ -19,15 +19,13 @@ fn dns(records: &[String]) -> (Process, tempfile::NamedTempFile) {
     ));
     let fixed = [
         "dnsmasq",
-        "--keep-in-foreground",
+        "--no-daemon",
         "--conf-file=/dev/null",
         "--pid-file",
         "--no-resolv",
         "--no-hosts",
         "--bind-interfaces",
         "--listen-address=127.0.0.1",
-        "--user=root",
-        "--log-facility=-",
     ];
     let mut command: Vec<String> = fixed.map(str::to_owned).to_vec();
     command.extend_from_slice(records);

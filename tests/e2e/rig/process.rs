@@ -25,7 +25,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program with its arguments.
     pub(crate) fn start<S: AsRef<OsStr>>(name: &str, command: &[S]) -> Self {
+        // Debian keeps some servers where only root looks for programs.
+        let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
         let mut child = Command::new("setpriv")
+            .env("PATH", path)
             .args(["--pdeathsig", "KILL", "--"])
             .args(command)
             .stdin(Stdio::null())
