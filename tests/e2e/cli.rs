@@ -4,7 +4,9 @@ use std::process::{Command, Output};
 
 use nix::sys::signal::Signal;
 
+use crate::rig::address::free_port;
 use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
+use crate::rig::http;
 use crate::rig::scripted::UdpTracker;
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::{Npm, Opentracker};
@@ -103,6 +105,43 @@ fn logs_can_be_json() {
     for line in daemon.log().lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap();
         assert!(value.is_object(), "{line}");
+    }
+}
+
+#[test]
+fn web_flags_shape_the_endpoints() {
+    let watched = [entry("a", &hex(&fresh_hash()), &[])];
+    let web = tempfile::NamedTempFile::new().unwrap();
+    let hash = bcrypt::hash("open sesame", 4).unwrap();
+    std::fs::write(web.path(), format!("basic_auth_users: {{alice: {hash}}}\n")).unwrap();
+    let check = Command::new("promtool")
+        .args(["check", "web-config"])
+        .arg(web.path())
+        .output()
+        .unwrap();
+    assert!(check.status.success(), "{check:?}");
+    let other = std::net::SocketAddr::from(([127, 0, 0, 1], free_port([127, 0, 0, 1])));
+    let flags = [
+        "--web.listen-address",
+        &other.to_string(),
+        "--web.telemetry-path",
+        "/page",
+        "--web.config.file",
+        web.path().to_str().unwrap(),
+    ];
+    let daemon = Daemon::launch(&config(LAB, &watched), &flags);
+    // alice:open sesame
+    let credentials = [("Authorization", "Basic YWxpY2U6b3BlbiBzZXNhbWU=")];
+    for address in [daemon.address(), other] {
+        let status = |path: &str, headers: &[(&str, &str)]| {
+            http::request(address, "GET", path, headers).unwrap().status
+        };
+        assert_eq!(status("/page", &credentials), 200);
+        assert_eq!(status("/metrics", &credentials), 404);
+        assert_eq!(status("/page", &[]), 401);
+        assert_eq!(status("/-/healthy", &[]), 401);
+        let wrong = [("Authorization", "Basic YWxpY2U6b3Blbg==")];
+        assert_eq!(status("/page", &wrong), 401);
     }
 }
 

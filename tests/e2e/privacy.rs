@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::rig::clients::Torrent;
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, HttpTracker, Truth, UdpTracker, ok};
 use crate::rig::swarm::fresh_hash;
@@ -84,4 +85,38 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
             assert_eq!(line, None, "{secret} in {place}");
         }
     }
+}
+
+#[test]
+fn a_private_torrent_is_left_alone_unless_its_owner_says_otherwise() {
+    let truth = Truth::of([format!("{PEER}:6881").parse().unwrap()]);
+    let said = truth.clone();
+    let untouched = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let asked = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+    let members_only = Torrent::make_private("members-only");
+    members_only.announce_at(&[untouched.endpoint()]);
+    let consented = Torrent::make_private("consented");
+    consented.announce_at(&[asked.endpoint()]);
+    let watched = [
+        format!("- file: {}\n", members_only.file.display()),
+        format!("- {{file: {}, private: true}}\n", consented.file.display()),
+    ];
+    let daemon = Daemon::start(&config(LAB, &watched));
+    daemon.wait_for_values(&[
+        (
+            r#"seedwatch_torrent_peers{torrent="consented",family="ipv4"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_torrent_info{torrent="members-only"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_torrent_probe_success{torrent="members-only"}"#,
+            None,
+        ),
+    ]);
+    wait::throughout(Duration::from_secs(1), || {
+        assert!(untouched.heard().is_empty());
+    });
 }

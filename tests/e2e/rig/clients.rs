@@ -17,17 +17,32 @@ pub(crate) struct Torrent {
     pub(crate) file: PathBuf,
     /// Its version 1 info-hash.
     pub(crate) hash: Hash,
+    private: bool,
 }
 
 impl Torrent {
     /// Makes the data and an info-hash; [`announce`](Self::announce_at) adds trackers.
     pub(crate) fn make(name: &str) -> Self {
+        Self::with(name, false)
+    }
+
+    /// The same as a private torrent (BEP 27).
+    pub(crate) fn make_private(name: &str) -> Self {
+        Self::with(name, true)
+    }
+
+    fn with(name: &str, private: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = name.repeat(2000);
         std::fs::write(folder.path().join(name), &data).unwrap();
         let file = folder.path().join("file.torrent");
-        let hash = Sha1::digest(info(name, data.as_bytes())).into();
-        let torrent = Self { folder, file, hash };
+        let hash = Sha1::digest(info(name, data.as_bytes(), private)).into();
+        let torrent = Self {
+            folder,
+            file,
+            hash,
+            private,
+        };
         torrent.announce_at(&[]);
         torrent
     }
@@ -43,7 +58,7 @@ impl Torrent {
             metainfo.extend(format!("l{}:{url}e", url.len()).as_bytes());
         }
         metainfo.extend(b"e4:info");
-        metainfo.extend(info(name, &bytes));
+        metainfo.extend(info(name, &bytes, self.private));
         metainfo.push(b'e');
         std::fs::write(&self.file, metainfo).unwrap();
     }
@@ -57,7 +72,7 @@ impl Torrent {
     }
 }
 
-fn info(name: &str, data: &[u8]) -> Vec<u8> {
+fn info(name: &str, data: &[u8], private: bool) -> Vec<u8> {
     let mut info = format!(
         "d6:lengthi{}e4:name{}:{name}12:piece lengthi16384e6:pieces",
         data.len(),
@@ -67,6 +82,9 @@ fn info(name: &str, data: &[u8]) -> Vec<u8> {
     let pieces: Vec<u8> = data.chunks(16_384).flat_map(Sha1::digest).collect();
     info.extend(format!("{}:", pieces.len()).as_bytes());
     info.extend(pieces);
+    if private {
+        info.extend(b"7:privatei1e");
+    }
     info.push(b'e');
     info
 }

@@ -53,6 +53,15 @@ impl Daemon {
 
     /// The same with further flags.
     pub(crate) fn start_with(config: &str, flags: &[&str]) -> Self {
+        let daemon = Self::launch(config, flags);
+        wait::until("ready", PATIENCE, || {
+            (daemon.get("/-/ready").status == 200).then_some(())
+        });
+        daemon
+    }
+
+    /// Starts it and waits until it listens, whatever it then answers.
+    pub(crate) fn launch(config: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
         std::fs::write(&file, config).unwrap();
@@ -69,15 +78,11 @@ impl Daemon {
             .split(['=', ' ', '"', ','])
             .find_map(|word| word.parse().ok())
             .unwrap_or_else(|| panic!("no address: {line}"));
-        let daemon = Self {
+        Self {
             process,
             address,
             folder,
-        };
-        wait::until("ready", PATIENCE, || {
-            (daemon.get("/-/ready").status == 200).then_some(())
-        });
-        daemon
+        }
     }
 
     /// Where it listens.
