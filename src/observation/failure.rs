@@ -26,9 +26,9 @@ pub enum Failure {
     Malformed,
     /// The tracker is up and says no: `failure reason`, error packet, unregistered torrent.
     Rejected,
-    /// HTTP 429, or a refusal that names a time to come back (BEP 31).
+    /// HTTP 429, HTTP 503 that names a time to come back, or a refusal that says "too fast".
     RateLimited,
-    /// The operator asks not to be contacted (BEP 34, BEP 31 `never`).
+    /// The operator asks not to be contacted (BEP 34).
     Denied,
     /// A scheme or network that seedwatch does not speak.
     Unsupported,

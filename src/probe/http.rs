@@ -271,7 +271,7 @@ impl Inner {
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
-        let deadline = tokio::time::Instant::from_std(start) + left;
+        let deadline = tokio::time::Instant::now() + left;
         let until = announce::Until::new(deadline, left);
         let asking = self.ask_for(job, origin, until, progress);
         let report = match timeout_at(deadline, asking).await {

@@ -72,12 +72,12 @@ impl Inner {
         let reply = match timeout_at(until.started, asking).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(failed)) => {
-                farewell.is_owed = may_be_registered(failed.reason);
+                farewell.is_owed = may_be_registered(&failed, progress);
                 return Err(failed);
             }
             Err(_) => {
                 let failed = progress.timed_out();
-                farewell.is_owed = !progress.note().is_connecting();
+                farewell.is_owed = may_be_registered(&failed, progress);
                 return Err(failed);
             }
         };
@@ -105,7 +105,9 @@ impl Inner {
                     farewell.is_owed = false;
                     better(&mut announced.counts, &reply.announced.counts);
                 }
-                Err(failed) => farewell.is_owed = may_be_registered(failed.reason),
+                // Unless it has heard us and said no, we are still listed: a connection that fails
+                // now takes nothing back.
+                Err(failed) => farewell.is_owed = !failed.reason.is_refusal(),
             }
         }
         announced.withheld = !has_others && announced.counts.is_inhabited();
@@ -138,16 +140,18 @@ fn is_withheld(announced: &Announced) -> bool {
     announced.peers.is_empty() && !nobody
 }
 
-/// Whether `started` may have reached a tracker that then failed so.
-fn may_be_registered(reason: Failure) -> bool {
-    matches!(
-        reason,
-        Failure::Timeout
-            | Failure::Reset
-            | Failure::HttpStatus
-            | Failure::NotBencode
-            | Failure::Malformed
-    )
+/// Whether `started` may have reached a tracker that then failed so: a connection was there, and it
+/// did not say no.
+fn may_be_registered(failed: &Failed, progress: &mut Progress) -> bool {
+    !progress.note().is_connecting()
+        && matches!(
+            failed.reason,
+            Failure::Timeout
+                | Failure::Reset
+                | Failure::HttpStatus
+                | Failure::NotBencode
+                | Failure::Malformed
+        )
 }
 
 /// Figures from after we left are without us.

@@ -35,6 +35,8 @@ pub(super) fn client(
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // What is worth asking again is decided here; this saves a copy of every request.
+        .retry(reqwest::retry::never())
         .http1_only()
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)

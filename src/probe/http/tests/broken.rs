@@ -1,6 +1,9 @@
 //! Hosts that do not answer, or do not end.
 
-use tokio::net::TcpSocket;
+use std::net::SocketAddr;
+
+use socket2::{Domain, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::server::{Says, Server, Then};
 use super::*;
@@ -43,34 +46,71 @@ async fn silence_and_slowness_end_with_the_time() {
     }
 }
 
-#[tokio::test]
-async fn a_listener_that_accepts_nothing_times_out_while_connecting() {
-    // A full backlog: the kernel drops the SYN, as a firewall does.
-    let socket = TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let listener = socket.listen(1).unwrap();
-    let address = listener.local_addr().unwrap();
+/// A port that swallows SYNs, as a firewall does: a listener whose backlog is full.
+fn black_hole() -> (SocketAddr, Vec<std::net::TcpStream>, socket2::Socket) {
+    let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    socket.bind(&any.into()).unwrap();
+    socket.listen(1).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
     let mut filling = Vec::new();
     for _ in 0..8 {
-        let connect = tokio::net::TcpStream::connect(address);
-        if let Ok(stream) = timeout(Duration::from_millis(100), connect).await {
-            filling.push(stream);
-        } else {
-            break;
+        match std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+            Ok(stream) => filling.push(stream),
+            Err(_) => return (address, filling, socket),
         }
     }
-    let mut job = job(&format!("http://{address}/announce"), Manner::Brief);
-    job.timeout = Duration::from_millis(300);
+    panic!("the backlog is bounded");
+}
+
+// The clock stands still and jumps from timer to timer, so this takes no real time.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_accepts_nothing_times_out_while_connecting() {
+    let (address, _filling, _listener) = black_hole();
+    // Once the prober's own patience ends first, once the job's.
+    for job_timeout in [3600, 1] {
+        let mut job = job(&format!("http://{address}/announce"), Manner::Brief);
+        job.timeout = Duration::from_secs(job_timeout);
+        let prober = prober();
+        let failed = announced(prober.probe(job).await).0.unwrap_err();
+        assert_eq!(failed.reason, Failure::Timeout);
+        assert_eq!(&*failed.text, "no connection in time");
+        // Nothing was said, so there is nothing to take back.
+        let places = prober.inner.shared.farewells.available_permits();
+        assert_eq!(places, MAX_FAREWELLS as usize);
+    }
+}
+
+#[tokio::test]
+async fn a_farewell_that_finds_the_port_closed_is_still_owed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let once = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        // From here on nobody can connect.
+        drop(listener);
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        stream.write_all(&[head, LIST].concat()).await.unwrap();
+    });
     let prober = prober();
-    let (result, _) = announced(prober.probe(job).await);
-    let failed = result.unwrap_err();
-    assert_eq!(failed.reason, Failure::Timeout);
-    assert_eq!(&*failed.text, "no connection in time");
-    // Nothing was said, so there is nothing to take back.
-    assert_eq!(
-        prober.inner.shared.farewells.available_permits(),
-        MAX_FAREWELLS as usize
-    );
+    let said = announced(prober.probe(job(&url, Manner::Brief)).await).0;
+    assert_eq!(said.unwrap().peers.len(), 1);
+    let places = prober.inner.shared.farewells.available_permits();
+    assert_eq!(places, MAX_FAREWELLS as usize - 1, "tried again");
+    once.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_next_address_is_tried() {
+    let server = Server::saying(LIST).await;
+    let resolver = Resolver::fixed(Fixed {
+        hosts: "127.0.0.9 multi.lan\n127.0.0.1 multi.lan\n".into(),
+        ..Fixed::default()
+    });
+    let prober = HttpProber::new(settings(), resolver).unwrap();
+    let url = format!("http://multi.lan:{}/announce", server.address.port());
+    assert!(ghost(&prober, &url).await.0.is_ok());
 }
 
 #[tokio::test]

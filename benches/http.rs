@@ -1,0 +1,324 @@
+//! What an announce over HTTP costs the client, on kept and on fresh connections, beside the limit
+//! that bare sockets reach in the same run. `cargo bench --bench http`, or with `-- kept` or
+//! `-- fresh` for one of the two.
+//!
+//! The server is another process that answers every request with the same 100 peers, so that only
+//! the client's CPU is counted.
+
+// A benchmark has nobody to hand an error to.
+#![allow(clippy::expect_used)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use seedwatch::observation::{AnnounceId, Ask, Family, Identity, Job, Manner, Report, TrackerId};
+use seedwatch::probe::http::{HttpProber, Settings};
+use seedwatch::probe::resolve::{Fixed, Resolver};
+use seedwatch::torrent::{InfoHash, TrackerUrl};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// Tracker hosts, each on a loopback address of its own.
+const HOSTS: u8 = 16;
+/// Probes at once to each host.
+const PER_HOST: u32 = 4;
+const ROUNDS: usize = 5;
+const KEPT: u32 = 40_000;
+const FRESH: u32 = 12_000;
+
+fn main() {
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"))
+        .collect();
+    if wanted.iter().any(|word| word == "serve") {
+        return serve();
+    }
+    let server = Server::start();
+    println!("CPU of the client per announce of 100 peers, best of {ROUNDS} rounds\n");
+    println!("connection   what             µs CPU    announces/s   ratio to sockets");
+    for (name, path, count) in [("kept", "/keep", KEPT), ("fresh", "/close", FRESH)] {
+        if !wanted.is_empty() && !wanted.iter().any(|word| word == name) {
+            continue;
+        }
+        let sockets = best(|| bare_sockets(server.port, path, count));
+        let reqwest = best(|| bare_reqwest(server.port, path, count));
+        let ours = best(|| probes(server.port, path, count));
+        for (what, (cpu, rate)) in [
+            ("bare sockets", sockets),
+            ("reqwest alone", reqwest),
+            ("seedwatch", ours),
+        ] {
+            let ratio = sockets.0 / cpu;
+            println!("{name:<12} {what:<13} {cpu:>9.1} {rate:>14.0} {ratio:>18.2}");
+        }
+    }
+}
+
+/// CPU per announce in microseconds, and announces per second.
+type Figures = (f64, f64);
+
+fn best(round: impl Fn() -> Figures) -> Figures {
+    let rounds = (0..ROUNDS).map(|_| round());
+    rounds.fold((f64::INFINITY, 0.0), |best, this| {
+        if this.0 < best.0 { this } else { best }
+    })
+}
+
+fn measured(count: u32, work: impl FnOnce()) -> Figures {
+    let cpu = || {
+        let usage = getrusage(UsageWho::RUSAGE_SELF).expect("getrusage");
+        let both = usage.user_time() + usage.system_time();
+        both.num_microseconds() as f64
+    };
+    let (before, start) = (cpu(), Instant::now());
+    work();
+    let wall = start.elapsed().as_secs_f64();
+    ((cpu() - before) / f64::from(count), f64::from(count) / wall)
+}
+
+fn host(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(127, 80, 0, number + 1)
+}
+
+/// The same bytes over blocking sockets: what the kernel takes.
+fn bare_sockets(port: u16, path: &str, count: u32) -> Figures {
+    let each = count / u32::from(HOSTS);
+    let request = format!(
+        "GET {path}?info_hash={} HTTP/1.1\r\nuser-agent: seedwatch\r\naccept: */*\r\n\
+         host: 127.80.0.1:6969\r\n\r\n",
+        "%AA".repeat(80)
+    );
+    let length = answer(path == "/close").len();
+    measured(count, || {
+        std::thread::scope(|scope| {
+            for number in 0..HOSTS {
+                let (address, request) = (SocketAddr::from((host(number), port)), &request);
+                scope.spawn(move || {
+                    let mut buffer = vec![0; length];
+                    let mut kept = None;
+                    for _ in 0..each {
+                        let mut stream = kept.take().unwrap_or_else(|| connect(address));
+                        stream.write_all(request.as_bytes()).expect("write");
+                        stream.read_exact(&mut buffer).expect("read");
+                        if path == "/keep" {
+                            kept = Some(stream);
+                        }
+                    }
+                });
+            }
+        });
+    })
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("connect");
+    stream.set_nodelay(true).expect("nodelay");
+    stream
+}
+
+/// reqwest with nothing around it, for comparison.
+fn bare_reqwest(port: u16, path: &str, count: u32) -> Figures {
+    // Set already in a later round.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .http1_only()
+        .pool_max_idle_per_host(PER_HOST as usize)
+        .build()
+        .expect("a client");
+    let query = format!("info_hash={}", "%AA".repeat(80));
+    in_parallel(count, |number| {
+        let text = format!("http://{}:{port}{path}?{query}", host(number));
+        let url: reqwest::Url = text.parse().expect("a URL");
+        let client = client.clone();
+        move || {
+            let (client, url) = (client.clone(), url.clone());
+            async move {
+                let request = reqwest::Request::new(reqwest::Method::GET, url);
+                let response = client.execute(request).await.expect("an answer");
+                assert!(response.bytes().await.expect("a body").len() > 600);
+            }
+        }
+    })
+}
+
+fn probes(port: u16, path: &str, count: u32) -> Figures {
+    let settings = Settings {
+        identity: Identity {
+            peer_id: *b"-SW0000-abcdefghijkl",
+            key: 1,
+            port: 6881,
+        },
+        numwant: 200,
+        user_agent: "seedwatch".into(),
+        roots: Vec::new(),
+    };
+    let resolver = Resolver::fixed(Fixed::default());
+    let prober = HttpProber::new(settings, resolver).expect("a prober");
+    in_parallel(count, |number| {
+        let text = format!("http://{}:{port}{path}", host(number));
+        let url = Arc::new(TrackerUrl::parse(&text).expect("a URL"));
+        let prober = prober.clone();
+        move || {
+            let (prober, job) = (prober.clone(), job(number.into(), &url));
+            async move {
+                let observation = prober.probe(job).await;
+                match observation.report {
+                    Report::Announce {
+                        result: Ok(said), ..
+                    } => assert_eq!(said.peers.len(), 100),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    })
+}
+
+fn job(host: u32, url: &Arc<TrackerUrl>) -> Job {
+    Job {
+        tracker: TrackerId(host),
+        family: Family::Ipv4,
+        url: url.clone(),
+        timeout: Duration::from_secs(15),
+        ask: Ask::Announce {
+            id: AnnounceId(host),
+            info_hash: InfoHash([0xaa; 20]),
+            manner: Manner::Ghost,
+        },
+    }
+}
+
+/// Runs `count` announces in a runtime like the daemon's, a few at once to each host.
+fn in_parallel<W, A>(count: u32, worker: impl Fn(u8) -> W) -> Figures
+where
+    W: Fn() -> A + Send + 'static,
+    A: Future<Output = ()> + Send,
+{
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let run = |count: u32| {
+        runtime.block_on(async {
+            let left = Arc::new(AtomicU32::new(count));
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in (0..HOSTS)
+                .cycle()
+                .take(usize::from(HOSTS) * PER_HOST as usize)
+            {
+                let (announce, left) = (worker(number), left.clone());
+                tasks.spawn(async move {
+                    let relaxed = Ordering::Relaxed;
+                    let next = |n: u32| n.checked_sub(1);
+                    while left.fetch_update(relaxed, relaxed, next).is_ok() {
+                        announce().await;
+                    }
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                done.expect("no panic");
+            }
+        });
+    };
+    // Connections are made and code is warm.
+    run(2_000);
+    measured(count, || run(count))
+}
+
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("our own path"))
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a second process");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut line).expect("a port");
+        let port = line.trim().parse().expect("a port");
+        Self { child, port }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn answer(close: bool) -> Vec<u8> {
+    let mut body = b"d8:completei60e10:incompletei40e8:intervali1800e5:peers600:".to_vec();
+    for peer in 0..100u8 {
+        body.extend_from_slice(&[1, 2, 3, peer, 0x1a, 0xe1]);
+    }
+    body.push(b'e');
+    let connection = if close { "Connection: close\r\n" } else { "" };
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n{connection}Content-Length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.into_bytes(), body].concat()
+}
+
+/// The other process: one thread for all connections, as in opentracker.
+fn serve() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let first = TcpListener::bind((host(0), 0)).await.expect("bind");
+        let port = first.local_addr().expect("bound").port();
+        let mut listeners = vec![first];
+        for number in 1..HOSTS {
+            let listener = TcpListener::bind((host(number), port)).await;
+            listeners.push(listener.expect("bind"));
+        }
+        println!("{port}");
+        for listener in listeners {
+            tokio::spawn(async move {
+                while let Ok((stream, _)) = listener.accept().await {
+                    tokio::spawn(converse(stream));
+                }
+            });
+        }
+        // Until the client is gone.
+        let gone = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        let _ = gone.await;
+    });
+}
+
+async fn converse(mut stream: tokio::net::TcpStream) {
+    let (keep, close) = (answer(false), answer(true));
+    let mut buffer = [0; 4096];
+    let mut filled = 0;
+    loop {
+        match stream.read(&mut buffer[filled..]).await {
+            Ok(0) | Err(_) => return,
+            Ok(more) => filled += more,
+        }
+        if buffer[..filled].ends_with(b"\r\n\r\n") {
+            filled = 0;
+            let is_last = buffer.starts_with(b"GET /close");
+            let bytes = if is_last { &close } else { &keep };
+            if stream.write_all(bytes).await.is_err() || is_last {
+                return;
+            }
+        }
+    }
+}
