@@ -16,6 +16,7 @@
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
 //! | [`observation`] | what a probe is asked and what it reports, [`observation::Failure`] |
+//! | [`dht`] | the mainline DHT: codec, tables, lookups. Pure |
 //! | [`config`] | raw YAML → [`config::Config`] of valid states only |
 //! | [`roster`] | who is watched where; ids that are stable over reloads |
 //! | [`schedule`] | what is due when: jitter, politeness, back-off. Pure |
@@ -39,6 +40,7 @@ pub mod app;
 pub mod bencode;
 pub mod cli;
 pub mod config;
+pub mod dht;
 pub mod log;
 pub mod metrics;
 pub mod observation;

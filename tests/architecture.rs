@@ -8,19 +8,30 @@ use std::path::{Path, PathBuf};
 
 /// Each module and what it may use. The order is that of the map in `src/lib.rs`; nobody uses a
 /// module below its own line.
-const RULE: [(&str, &[&str]); 16] = [
+const RULE: [(&str, &[&str]); 17] = [
     ("time", &[]),
     ("log", &[]),
     ("address", &[]),
     ("bencode", &[]),
     ("torrent", &["bencode"]),
     ("observation", &["time", "torrent"]),
+    (
+        "dht",
+        &["address", "bencode", "observation", "time", "torrent"],
+    ),
     ("config", &["address", "observation", "torrent"]),
     ("roster", &["observation", "torrent"]),
     ("schedule", &["observation", "roster", "time", "torrent"]),
     (
         "probe",
-        &["address", "bencode", "observation", "time", "torrent"],
+        &[
+            "address",
+            "bencode",
+            "dht",
+            "observation",
+            "time",
+            "torrent",
+        ],
     ),
     (
         "swarm",
@@ -37,6 +48,7 @@ const RULE: [(&str, &[&str]); 16] = [
             "bencode",
             "cli",
             "config",
+            "dht",
             "log",
             "metrics",
             "observation",
