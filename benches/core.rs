@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use seedwatch::app::core::Core;
 use seedwatch::config::{
-    Accept, AnnounceMode, Config, Metrics, Network, Probe, Tracker as TrackerSettings,
+    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch::observation::{
     Announced, Ask, Counts, Exchange, Family, Job, Observation, Peers, Report,
@@ -54,10 +54,15 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             user_agent: "seedwatch".into(),
             peer_id_prefix: "-SW0100-".into(),
         },
+        dht: Dht {
+            enabled: false,
+            ..Dht::default()
+        },
         accept: Accept::Global,
         network: Network {
             canaries: Vec::new(),
         },
+        state: State::default(),
         metrics: Metrics { per_tracker: true },
         warnings: Vec::new(),
     }

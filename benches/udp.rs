@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use seedwatch::app::core::Core;
 use seedwatch::config::{
-    Accept, AnnounceMode, Config, Metrics, Network, Probe, Tracker as TrackerSettings,
+    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch::observation::{
     AnnounceId, Ask, Family, Identity, Job, Manner, Observation, Report, TrackerId,
@@ -363,10 +363,15 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
             user_agent: "seedwatch".into(),
             peer_id_prefix: "-SW0100-".into(),
         },
+        dht: Dht {
+            enabled: false,
+            ..Dht::default()
+        },
         accept: Accept::Any,
         network: Network {
             canaries: Vec::new(),
         },
+        state: State::default(),
         metrics: Metrics { per_tracker: true },
         warnings: Vec::new(),
     }

@@ -19,7 +19,9 @@ mod trackers;
 mod units;
 mod yaml;
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,6 +49,24 @@ pub const MAX_LABEL_VALUE: usize = 255;
 /// Most included files.
 pub const MAX_INCLUDES: usize = 10_000;
 
+/// Well-known ways into the DHT, best first: the first [`BOOTSTRAP_KNOWN`] were known to answer in
+/// May 2026.
+const BOOTSTRAP: [(&str, u16); 5] = [
+    ("dht.libtorrent.org", 25401),
+    ("dht.transmissionbt.com", 6881),
+    ("router.bt.ouinet.work", 6881),
+    ("router.bittorrent.com", 6881),
+    ("router.utorrent.com", 6881),
+];
+
+/// See [`BOOTSTRAP`].
+const BOOTSTRAP_KNOWN: usize = 3;
+
+fn bootstrap() -> impl Iterator<Item = (Host, u16)> {
+    let host = |(name, port): (&str, u16)| (Host::Name(name.into()), port);
+    BOOTSTRAP.into_iter().map(host)
+}
+
 /// A configuration in which everything is valid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
@@ -57,10 +77,14 @@ pub struct Config {
     pub probe: Probe,
     /// How trackers are asked.
     pub tracker: Tracker,
+    /// How the DHT is asked.
+    pub dht: Dht,
     /// Which peer addresses count.
     pub accept: Accept,
     /// How our own network is judged.
     pub network: Network,
+    /// What outlives the process.
+    pub state: State,
     /// Which of the big metric families are exposed.
     pub metrics: Metrics,
     /// What is not wrong but worth a log line: merged duplicates, trackers dropped.
@@ -145,6 +169,68 @@ impl Default for Tracker {
     }
 }
 
+/// `dht:`, how the mainline DHT is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dht {
+    /// Whether it is asked at all.
+    pub enabled: bool,
+    /// Sockets: at most one a family, at least one if enabled. Port 0 is any free one.
+    pub listen: Vec<SocketAddr>,
+    /// Hosts that are asked for a way in while no node is known.
+    pub bootstrap: Vec<(Host, u16)>,
+    /// Most packets a second, both families together.
+    pub max_rate: f64,
+    /// Time in which every torrent is looked up once.
+    pub interval: Duration,
+    /// Fewer nodes are asked as soon as this share of the peers is expected to be known. `None`:
+    /// all of the closest nodes are asked.
+    pub recall_target: Option<f64>,
+}
+
+impl Dht {
+    /// Bounds of `max_rate`, in packets a second.
+    pub const MAX_RATE: RangeInclusive<f64> = 1.0..=1e5;
+    /// Bounds of `interval`.
+    pub const INTERVAL: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(24 * 3600);
+    /// Bounds of `recall_target`.
+    pub const RECALL_TARGET: RangeInclusive<f64> = 0.5..=0.9999;
+    /// Most bootstrap hosts.
+    pub const MAX_BOOTSTRAP: usize = 16;
+    /// Packets that the lookup of one info-hash in the DHT of one family takes, about: whether
+    /// `max_rate` is enough is told by it.
+    pub const PACKETS_PER_LOOKUP: f64 = 10.0;
+}
+
+impl Default for Dht {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            listen: vec![
+                SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+                SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)),
+            ],
+            bootstrap: bootstrap().collect(),
+            max_rate: 50.0,
+            interval: Duration::from_secs(3600),
+            recall_target: None,
+        }
+    }
+}
+
+/// `state:`, what outlives the process: nothing by default, as there is no directory to keep it in
+/// without a configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The directory it is kept in; `None` keeps nothing.
+    pub path: Option<PathBuf>,
+}
+
+impl State {
+    /// Name of the directory beside the configuration, if no other is chosen.
+    pub const DEFAULT_PATH: &str = "state";
+}
+
 /// `network:`, how our own network is judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
@@ -157,16 +243,11 @@ impl Network {
     pub const MAX_CANARIES: usize = 16;
 }
 
-/// The DHT bootstrap nodes that were known to answer in May 2026.
+/// The DHT bootstrap nodes that were known to answer.
 impl Default for Network {
     fn default() -> Self {
-        let host = |name: &str, port| (Host::Name(name.into()), port);
         Self {
-            canaries: vec![
-                host("dht.libtorrent.org", 25401),
-                host("dht.transmissionbt.com", 6881),
-                host("router.bt.ouinet.work", 6881),
-            ],
+            canaries: bootstrap().take(BOOTSTRAP_KNOWN).collect(),
         }
     }
 }

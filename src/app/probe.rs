@@ -127,8 +127,10 @@ fn settings(path: &Path) -> Result<Config, Failed> {
         torrents: Arc::from([]),
         probe: Default::default(),
         tracker: Default::default(),
+        dht: Default::default(),
         accept: Default::default(),
         network: Default::default(),
+        state: Default::default(),
         metrics: Default::default(),
         warnings: Vec::new(),
     })

@@ -162,10 +162,12 @@ impl Catalogue {
         earlier
     }
 
-    /// All torrents, sorted by name. `everywhere` is added to public ones.
+    /// All torrents, sorted by name. `everywhere` is added to public ones, and `dht` says whether
+    /// they are also looked up in the DHT.
     pub(super) fn finish(
         mut self,
         everywhere: &[Arc<TrackerUrl>],
+        dht: bool,
         report: &mut Report,
     ) -> Arc<[Torrent]> {
         let drafts: Vec<Draft> = std::mem::take(&mut self.drafts)
@@ -186,7 +188,7 @@ impl Catalogue {
             if draft.privacy == Privacy::LeftAlone {
                 let message = "private (BEP 27): left alone unless the entry has private: true";
                 report.warn(self.fault(&draft.place, message));
-            } else if draft.trackers.is_empty() {
+            } else if draft.trackers.is_empty() && !(dht && draft.privacy == Privacy::Public) {
                 lonely.get_or_insert((draft.place, 0)).1 += 1;
             }
             torrents.push(Torrent {

@@ -1,10 +1,11 @@
 //! A configuration → YAML for people, without secrets.
 
 use std::fmt::{self, Write};
+use std::path::Path;
 
 use super::units::{Written, write_rate};
 use super::{Accept, AnnounceMode, Config};
-use crate::torrent::{Hashes, Privacy, Torrent, TrackerUrl};
+use crate::torrent::{Hashes, Host, Privacy, Torrent, TrackerUrl};
 
 impl Config {
     /// The configuration as it is in effect, as YAML: defaults filled in, files and links
@@ -37,19 +38,28 @@ fn write_all(config: &Config, out: &mut String) -> fmt::Result {
     writeln!(out, "  numwant: {}", tracker.numwant)?;
     writeln!(out, "  user_agent: {}", Quoted(&tracker.user_agent))?;
     writeln!(out, "  peer_id_prefix: {}", Quoted(&tracker.peer_id_prefix))?;
+    let dht = &config.dht;
+    writeln!(out, "dht:")?;
+    writeln!(out, "  enabled: {}", dht.enabled)?;
+    let listen = dht.listen.iter().map(ToString::to_string);
+    write_list("  listen", listen, out)?;
+    write_list("  bootstrap", dht.bootstrap.iter().map(host_and_port), out)?;
+    writeln!(out, "  max_rate: {}", write_rate(dht.max_rate))?;
+    writeln!(out, "  interval: {}", Written(dht.interval))?;
+    if let Some(share) = dht.recall_target {
+        writeln!(out, "  recall_target: {share}")?;
+    }
     let accept = match config.accept {
         Accept::Global => "global",
         Accept::Any => "any",
     };
     writeln!(out, "addresses:\n  accept: {accept}")?;
-    if config.network.canaries.is_empty() {
-        writeln!(out, "network:\n  canaries: []")?;
-    } else {
-        writeln!(out, "network:\n  canaries:")?;
-    }
-    for (host, port) in &config.network.canaries {
-        writeln!(out, "    - {}", Quoted(&format!("{host}:{port}")))?;
-    }
+    writeln!(out, "network:")?;
+    let canaries = config.network.canaries.iter().map(host_and_port);
+    write_list("  canaries", canaries, out)?;
+    let path = config.state.path.as_deref().map(Path::to_string_lossy);
+    let path = path.unwrap_or_default();
+    writeln!(out, "state:\n  path: {}", Quoted(&path))?;
     writeln!(
         out,
         "metrics:\n  per_tracker: {}",
@@ -63,6 +73,22 @@ fn write_all(config: &Config, out: &mut String) -> fmt::Result {
         .torrents
         .iter()
         .try_for_each(|torrent| write_torrent(torrent, out))
+}
+
+fn write_list(
+    key: &str,
+    mut items: impl ExactSizeIterator<Item = String>,
+    out: &mut String,
+) -> fmt::Result {
+    if items.len() == 0 {
+        return writeln!(out, "{key}: []");
+    }
+    writeln!(out, "{key}:")?;
+    items.try_for_each(|item| writeln!(out, "    - {}", Quoted(&item)))
+}
+
+fn host_and_port((host, port): &(Host, u16)) -> String {
+    format!("{host}:{port}")
 }
 
 fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {

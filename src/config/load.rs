@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
 use super::report::{ConfigError, Report, Source};
-use super::{Config, MAX_INCLUDES, files, raw, settings, yaml};
+use super::units::{Written, write_rate};
+use super::{Config, Dht, MAX_INCLUDES, files, raw, settings, yaml};
+use crate::torrent::{Privacy, Torrent};
 
 impl Config {
     /// Reads a configuration and all files it names.
@@ -24,8 +26,12 @@ impl Config {
         }
         let probe = settings::probe(root.probe.unwrap_or_default(), &source, &mut report);
         let tracker = settings::tracker(root.tracker.unwrap_or_default(), &source, &mut report);
+        let dht = settings::dht(root.dht.unwrap_or_default(), &source, &mut report);
         let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
         let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
+        let base = path.parent().unwrap_or(Path::new(""));
+        let state = root.state.unwrap_or_default();
+        let state = settings::state(state, base, &source, &mut report);
         let metrics = settings::metrics(&root.metrics.unwrap_or_default());
         let everywhere = entry::urls(
             &source,
@@ -38,7 +44,7 @@ impl Config {
         let file = ListFile {
             source: &source,
             number: catalogue.add_source(&source),
-            base: path.parent().unwrap_or(Path::new("")),
+            base,
         };
         let entries = root.torrents.unwrap_or_default();
         read_list(&file, entries, &mut catalogue, &mut report);
@@ -47,20 +53,44 @@ impl Config {
         // Half of the memory at the peak: let it go before the rest is built.
         drop(includes);
         drop(text);
-        let torrents = catalogue.finish(&everywhere, &mut report);
+        let torrents = catalogue.finish(&everywhere, dht.enabled, &mut report);
         if torrents.is_empty() {
             report.warn(source.fault(1, "torrents", "there is no torrent to watch"));
+        }
+        if let Some(message) = too_slow(&dht, &torrents) {
+            report.warn(source.fault(0, "dht.max_rate", message));
         }
         Ok(Self {
             torrents,
             probe,
             tracker,
+            dht,
             accept,
             network,
+            state,
             metrics,
             warnings: report.finish()?,
         })
     }
+}
+
+/// Why the DHT cannot be asked about all torrents within the interval, if so.
+fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
+    if !dht.enabled {
+        return None;
+    }
+    let public = torrents.iter().filter(|t| t.privacy == Privacy::Public);
+    let hashes: usize = public.map(|torrent| torrent.hashes.wire().count()).sum();
+    let packets = (hashes * dht.listen.len()) as f64 * Dht::PACKETS_PER_LOOKUP;
+    let needed = packets / dht.interval.as_secs_f64();
+    (needed > dht.max_rate).then(|| {
+        format!(
+            "{} is too slow to look up {hashes} info-hashes within {}: about {} would do",
+            write_rate(dht.max_rate),
+            Written(dht.interval),
+            write_rate(needed.ceil())
+        )
+    })
 }
 
 /// Reads the files that `include:` names, each once.

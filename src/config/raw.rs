@@ -91,9 +91,13 @@ pub(super) struct Root<'a> {
     #[serde(default, borrow)]
     pub(super) tracker: Option<Tracker<'a>>,
     #[serde(default, borrow)]
+    pub(super) dht: Option<Dht<'a>>,
+    #[serde(default, borrow)]
     pub(super) addresses: Option<Addresses<'a>>,
     #[serde(default, borrow)]
     pub(super) network: Option<Network<'a>>,
+    #[serde(default, borrow)]
+    pub(super) state: Option<State<'a>>,
     pub(super) metrics: Option<Metrics>,
 }
 
@@ -152,6 +156,23 @@ pub(super) struct Tracker<'a> {
     pub(super) peer_id_prefix: Option<Text<'a>>,
 }
 
+/// `dht:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dht<'a> {
+    pub(super) enabled: Option<bool>,
+    #[serde(default, borrow)]
+    pub(super) listen: Option<At<Vec<Text<'a>>>>,
+    #[serde(default, borrow)]
+    pub(super) bootstrap: Option<Vec<Text<'a>>>,
+    #[serde(default, borrow)]
+    pub(super) max_rate: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) interval: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) recall_target: Option<Text<'a>>,
+}
+
 /// `addresses:`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +187,14 @@ pub(super) struct Addresses<'a> {
 pub(super) struct Network<'a> {
     #[serde(default, borrow)]
     pub(super) canaries: Option<Vec<Text<'a>>>,
+}
+
+/// `state:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct State<'a> {
+    #[serde(default, borrow)]
+    pub(super) path: Option<Text<'a>>,
 }
 
 /// `metrics:`.

@@ -1,12 +1,15 @@
 //! Everything of the configuration that is not a torrent.
 
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::time::Duration;
 
 use super::raw::{self, Text};
 use super::report::{Fault, Report, Source};
 use super::units::{Written, parse_duration, parse_rate, write_rate};
-use super::{Accept, AnnounceMode, Metrics, Network, Probe, Tracker};
+use super::{Accept, AnnounceMode, Dht, Metrics, Network, Probe, State, Tracker};
+use crate::observation::Family;
 use crate::torrent::{Host, Scheme, TrackerUrl};
 
 /// Reads `probe:`. Faults are noted and replaced by defaults.
@@ -66,18 +69,8 @@ pub(super) fn tracker(raw: raw::Tracker<'_>, source: &Source, report: &mut Repor
         }
     }
     if let Some(text) = raw.max_rate {
-        match parse_rate(text.as_str()).filter(|rate| Tracker::MAX_RATE.contains(rate)) {
-            Some(rate) => tracker.max_rate = rate,
-            None => report.fault(source.fault(
-                text.line,
-                "tracker.max_rate",
-                format!(
-                    "must be a rate from {} to {}, such as 20/s or 600/m",
-                    write_rate(*Tracker::MAX_RATE.start()),
-                    write_rate(*Tracker::MAX_RATE.end())
-                ),
-            )),
-        }
+        let rate = rate(&text, source, "tracker.max_rate", Tracker::MAX_RATE);
+        tracker.max_rate = report.take(rate).unwrap_or(tracker.max_rate);
     }
     if let Some(text) = raw.numwant {
         match text.as_str().parse() {
@@ -120,6 +113,92 @@ pub(super) fn tracker(raw: raw::Tracker<'_>, source: &Source, report: &mut Repor
     tracker
 }
 
+/// Reads `dht:`. Faults are noted and replaced by defaults.
+pub(super) fn dht(raw: raw::Dht<'_>, source: &Source, report: &mut Report) -> Dht {
+    let mut dht = Dht::default();
+    dht.enabled = raw.enabled.unwrap_or(dht.enabled);
+    if let Some(texts) = raw.listen {
+        if texts.value.is_empty() && dht.enabled {
+            let message = "must name an address; to leave the DHT alone, write enabled: false";
+            report.fault(source.fault(texts.line, "dht.listen", message));
+        }
+        dht.listen = listen(&texts.value, source, report);
+    }
+    if let Some(texts) = raw.bootstrap {
+        let hosts = hosts(&texts, Dht::MAX_BOOTSTRAP, source, "dht.bootstrap", report);
+        dht.bootstrap = hosts.unwrap_or(dht.bootstrap);
+    }
+    if let Some(text) = raw.max_rate {
+        let rate = rate(&text, source, "dht.max_rate", Dht::MAX_RATE);
+        dht.max_rate = report.take(rate).unwrap_or(dht.max_rate);
+    }
+    if let Some(text) = raw.interval {
+        let interval = duration(&text, source, "dht.interval", Dht::INTERVAL);
+        dht.interval = report.take(interval).unwrap_or(dht.interval);
+    }
+    if let Some(text) = raw.recall_target {
+        let number = text.as_str().parse().ok();
+        dht.recall_target = number.filter(|share| Dht::RECALL_TARGET.contains(share));
+        if dht.recall_target.is_none() {
+            let message = format!(
+                "must be a number from {} to {}",
+                Dht::RECALL_TARGET.start(),
+                Dht::RECALL_TARGET.end()
+            );
+            report.fault(source.fault(text.line, "dht.recall_target", message));
+        }
+    }
+    dht
+}
+
+/// Reads `dht.listen`.
+fn listen(texts: &[Text<'_>], source: &Source, report: &mut Report) -> Vec<SocketAddr> {
+    let mut list: Vec<SocketAddr> = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        let mut fault = |message: &str| {
+            let key = format!("dht.listen[{n}]");
+            report.fault(source.fault(text.line, key, message));
+        };
+        let Ok(address) = text.as_str().parse::<SocketAddr>() else {
+            fault("must be ADDRESS:PORT, such as 0.0.0.0:6881 or \"[::]:0\"");
+            continue;
+        };
+        let family = Family::of(&address.ip());
+        if list.iter().any(|known| Family::of(&known.ip()) == family) {
+            fault("a second address of one family: there is one socket for each");
+            break;
+        }
+        list.push(address);
+    }
+    list
+}
+
+/// Reads `state:`. `base` is the directory of the configuration.
+pub(super) fn state(
+    raw: raw::State<'_>,
+    base: &Path,
+    source: &Source,
+    report: &mut Report,
+) -> State {
+    let path = match &raw.path {
+        Some(text) if text.as_str().contains(char::is_control) => {
+            let message = "must be the name of a directory";
+            report.fault(source.fault(text.line, "state.path", message));
+            ""
+        }
+        Some(text) => text.as_str(),
+        None => State::DEFAULT_PATH,
+    };
+    if path.is_empty() {
+        return State { path: None };
+    }
+    // Absolute, so that what is shown as being in effect says where to look.
+    let path = base.join(path);
+    State {
+        path: Some(std::path::absolute(&path).unwrap_or(path)),
+    }
+}
+
 /// Reads `addresses.accept`.
 pub(super) fn accept(raw: raw::Addresses<'_>, source: &Source, report: &mut Report) -> Accept {
     let Some(text) = raw.accept else {
@@ -140,26 +219,36 @@ pub(super) fn network(raw: raw::Network<'_>, source: &Source, report: &mut Repor
     let Some(texts) = raw.canaries else {
         return Network::default();
     };
-    if let Some(text) = texts.get(Network::MAX_CANARIES) {
-        let message = format!("more than {} hosts", Network::MAX_CANARIES);
-        report.fault(source.fault(text.line, "network.canaries", message));
-        return Network::default();
+    let most = Network::MAX_CANARIES;
+    match hosts(&texts, most, source, "network.canaries", report) {
+        Some(canaries) => Network { canaries },
+        None => Network::default(),
     }
-    let canaries = texts
-        .iter()
-        .enumerate()
-        .filter_map(|(n, text)| {
-            let key = format!("network.canaries[{n}]");
-            report.take(host_and_port(text.as_str()).ok_or_else(|| {
-                source.fault(
-                    text.line,
-                    key,
-                    "must be HOST:PORT, such as dht.example:6881",
-                )
-            }))
-        })
-        .collect();
-    Network { canaries }
+}
+
+/// Reads a list of hosts; `None` if there are too many.
+fn hosts(
+    texts: &[Text<'_>],
+    most: usize,
+    source: &Source,
+    key: &str,
+    report: &mut Report,
+) -> Option<Vec<(Host, u16)>> {
+    if let Some(text) = texts.get(most) {
+        let message = format!("more than {most} hosts");
+        report.fault(source.fault(text.line, key, message));
+        return None;
+    }
+    let hosts = texts.iter().enumerate().filter_map(|(n, text)| {
+        report.take(host_and_port(text.as_str()).ok_or_else(|| {
+            source.fault(
+                text.line,
+                format!("{key}[{n}]"),
+                "must be HOST:PORT, such as dht.example:6881",
+            )
+        }))
+    });
+    Some(hosts.collect())
 }
 
 /// Reads `metrics:`.
@@ -193,6 +282,23 @@ fn duration(
     Ok(duration)
 }
 
+fn rate(
+    text: &Text<'_>,
+    source: &Source,
+    key: &str,
+    range: RangeInclusive<f64>,
+) -> Result<f64, Fault> {
+    let rate = parse_rate(text.as_str()).filter(|rate| range.contains(rate));
+    rate.ok_or_else(|| {
+        let message = format!(
+            "must be a rate from {} to {}, such as 20/s or 600/m",
+            write_rate(*range.start()),
+            write_rate(*range.end())
+        );
+        source.fault(text.line, key, message)
+    })
+}
+
 /// The rules for host and port are those of a tracker URL without a path.
 fn host_and_port(text: &str) -> Option<(Host, u16)> {
     if text.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '@')) {
@@ -200,4 +306,37 @@ fn host_and_port(text: &str) -> Option<(Host, u16)> {
     }
     let url = TrackerUrl::parse(&format!("{}://{text}", Scheme::Udp.as_str())).ok()?;
     Some((url.host().clone(), url.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    fn good(name: &str) -> Config {
+        Config::load(&Path::new("tests/config/good").join(name)).unwrap()
+    }
+
+    #[test]
+    fn the_dht_is_on_unless_it_is_switched_off() {
+        let dht = good("interval-only.yaml").dht;
+        assert!(dht.enabled);
+        let listen: Vec<String> = dht.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(listen, ["0.0.0.0:0", "[::]:0"]);
+        assert_eq!(dht.bootstrap.len(), 5);
+        assert_eq!((dht.max_rate, dht.recall_target), (50.0, None));
+        assert_eq!(dht.interval, Duration::from_secs(3600));
+        let dht = good("no-dht.yaml").dht;
+        assert!(!dht.enabled && dht.listen.is_empty());
+    }
+
+    #[test]
+    fn state_is_kept_beside_the_file_unless_told_otherwise() {
+        let here = std::env::current_dir().unwrap();
+        let path = |name| good(name).state.path;
+        let beside = here.join("tests/config/good/state");
+        assert_eq!(path("interval-only.yaml"), Some(beside));
+        assert_eq!(path("dht.yaml"), None);
+        assert_eq!(path("no-dht.yaml"), Some("/var/lib/seedwatch".into()));
+    }
 }

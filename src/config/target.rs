@@ -51,7 +51,7 @@ fn read(text: &str, consented: bool) -> Result<(Torrent, Vec<String>), String> {
         value: entry,
     }];
     read_list(&file, entries, &mut catalogue, &mut report);
-    let torrents = catalogue.finish(&[], &mut report);
+    let torrents = catalogue.finish(&[], true, &mut report);
     // There is no file and no line to name.
     let warnings = report.warnings().map(str::to_owned).collect();
     if let Err(error) = report.finish() {

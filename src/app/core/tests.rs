@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{Metrics, Network, Probe, Tracker};
+use crate::config::{Dht, Metrics, Network, Probe, State, Tracker};
 use crate::observation::{Announced, Ask, Exchange, Failed, Failure, Peers, Report};
 use crate::snapshot::Count;
 use crate::time::Unix;
@@ -24,10 +24,15 @@ fn config(torrents: Vec<Torrent>) -> Config {
             user_agent: "seedwatch".into(),
             peer_id_prefix: "-SW0100-".into(),
         },
+        dht: Dht {
+            enabled: false,
+            ..Dht::default()
+        },
         accept: Accept::Global,
         network: Network {
             canaries: Vec::new(),
         },
+        state: State::default(),
         metrics: Metrics { per_tracker: true },
         warnings: Vec::new(),
     }

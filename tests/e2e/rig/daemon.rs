@@ -17,14 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_seedwatch");
 
-/// Settings of a lab: peers on the loopback net count, and nobody outside is asked for a sign of
-/// life. There is one probe and no second within a test.
+/// Settings of a lab: peers on the loopback net count, and nobody outside is asked for anything.
+/// There is one probe and no second within a test.
 pub(crate) const ONCE: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\n\
-     probe: {interval: 1h, stale_after: 3h}\n";
+     dht: {enabled: false}\nprobe: {interval: 1h, stale_after: 3h}\n";
 
 /// The same with a probe every other second.
 pub(crate) const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\n\
-     probe: {interval: 2s, timeout: 2s, stale_after: 6s}\n";
+     dht: {enabled: false}\nprobe: {interval: 2s, timeout: 2s, stale_after: 6s}\n";
 
 /// A configuration: settings, then one entry a torrent.
 pub(crate) fn config(settings: &str, entries: &[String]) -> String {
