@@ -49,16 +49,21 @@ pub enum Value<'a> {
 impl<'a> Value<'a> {
     /// Reads one whole value and returns what follows it.
     pub fn parse(input: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
+        if let Some(b'0'..=b'9') = input.first() {
+            // Most values are strings, and their header is then read once.
+            let (start, length) = string_header(input)?;
+            let (bytes, rest) = input[start..]
+                .split_at_checked(length)
+                .ok_or(Error::Truncated)?;
+            return Ok((Value::Bytes(bytes), rest));
+        }
         let end = skip(input)?;
         let (raw, rest) = input.split_at(end);
         let value = match raw.first() {
             Some(b'i') => Value::Int(integer(&raw[1..raw.len() - 1])?),
             Some(b'l') => Value::List(List { raw }),
             Some(b'd') => Value::Dict(Dict { raw }),
-            _ => {
-                let (start, length) = string_header(raw)?;
-                Value::Bytes(&raw[start..start + length])
-            }
+            _ => return Err(Error::Syntax),
         };
         Ok((value, rest))
     }
@@ -291,6 +296,9 @@ fn skip(input: &[u8]) -> Result<usize, Error> {
 
 /// Reads `N:`: where the string starts and how long it claims to be.
 fn string_header(input: &[u8]) -> Result<(usize, usize), Error> {
+    if let [digit @ b'0'..=b'9', b':', ..] = input {
+        return Ok((2, usize::from(digit - b'0')));
+    }
     let mut length = 0usize;
     for (at, &byte) in input.iter().enumerate() {
         match byte {
