@@ -13,7 +13,9 @@
 //! UDP jobs go in and observations come out in batches. What courtesy still demands when a probe is
 //! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
+mod bell;
 pub mod canary;
+mod datagram;
 pub mod http;
 pub mod resolve;
 pub mod udp;

@@ -3,7 +3,6 @@
 //! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
 //! has neither socket nor clock, `socket` knows the kernel, `worker` joins them.
 
-mod bell;
 mod codec;
 mod engine;
 mod socket;
@@ -16,9 +15,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
+use super::bell::Bell;
+use super::datagram;
 use super::resolve::Resolver;
 use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
-use bell::Bell;
 use socket::Socket;
 use worker::{Command, Ends, Worker};
 
@@ -69,7 +69,7 @@ impl UdpProber {
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Handle::current();
         let start = |family| {
-            let socket = socket::open(family)?;
+            let socket = datagram::open(datagram::any(family))?;
             let bell = Arc::new(Bell::new()?);
             let (commands, incoming) = std::sync::mpsc::channel();
             let (end, ended) = oneshot::channel();
@@ -84,7 +84,10 @@ impl UdpProber {
             // A thread of its own: what else the daemon does cannot make answers pile up.
             std::thread::Builder::new()
                 .name(format!("udp-{}", family.as_label()))
-                .spawn(move || Worker::new(family, settings, Socket::new(socket), ends).run())?;
+                .spawn(move || {
+                    let socket = Socket::new(datagram::Socket::new(socket));
+                    Worker::new(family, settings, socket, ends).run();
+                })?;
             Ok(Handle {
                 commands,
                 bell,

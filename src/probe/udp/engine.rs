@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use super::Settings;
 use super::codec::{self, Answer};
 use crate::observation::{Failed, Failure, Family, Job, Observation, TrackerId};
+use crate::probe::datagram::Undelivered;
 use crate::torrent::{Scheme, TrackerUrl};
 
 use arena::{Arena, Key};
@@ -61,17 +62,6 @@ pub(super) struct Lookup {
     pub(super) tracker: TrackerId,
     /// Holds the name.
     pub(super) url: Arc<TrackerUrl>,
-}
-
-/// Why a packet did not arrive, as the network says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Undelivered {
-    /// The port is closed: nobody is there.
-    Refused,
-    /// Host or network cannot be reached, says a router. This may pass (RFC 1122, 4.2.3.9).
-    Unreachable,
-    /// Our own kernel did not send it: no route, or its firewall forbids it.
-    Unsent,
 }
 
 /// Datagrams that were not what we expect.

@@ -12,10 +12,11 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::Settings;
-use super::bell::Bell;
-use super::engine::{Engine, Lookup, Outbox, Random, Undelivered};
+use super::engine::{Engine, Lookup, Outbox, Random};
 use super::socket::Socket;
 use crate::observation::{Failed, Family, Job, Observation};
+use crate::probe::bell::Bell;
+use crate::probe::datagram::Undelivered;
 use crate::probe::resolve::{Resolved, Resolver};
 
 /// Most jobs under way at once in one family. What is submitted beyond waits its turn, and its
@@ -274,7 +275,7 @@ impl Worker {
                 .next_timeout()
                 .map(|due| due.saturating_duration_since(Instant::now()))
         };
-        if self.ends.bell.sleep(self.socket.as_fd(), time) {
+        if self.ends.bell.sleep(&[self.socket.as_fd()], time) {
             self.socket.expect_errors();
         }
     }

@@ -1,4 +1,4 @@
-//! Wakes a thread that sleeps in `poll(2)` over a socket.
+//! Wakes a thread that sleeps in `poll(2)` over sockets.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -61,10 +61,10 @@ impl Bell {
         self.state.store(AWAKE, SeqCst);
     }
 
-    /// Sleeps until `socket` has something to read or an error to tell, the time is over, or the
-    /// bell is rung; not at all if it was rung since it was last heard. Returns whether there is
-    /// an error to be told.
-    pub(super) fn sleep(&self, socket: BorrowedFd<'_>, time: Option<Duration>) -> bool {
+    /// Sleeps until one of `sockets` has something to read or an error to tell, the time is over,
+    /// or the bell is rung; not at all if it was rung since it was last heard. Returns whether
+    /// there is an error to be told.
+    pub(super) fn sleep(&self, sockets: &[BorrowedFd<'_>], time: Option<Duration>) -> bool {
         let asleep = self
             .state
             .compare_exchange(AWAKE, ASLEEP, SeqCst, SeqCst)
@@ -72,10 +72,11 @@ impl Bell {
         if !asleep {
             return false;
         }
-        let mut watched = [
-            PollFd::new(socket, PollFlags::POLLIN),
-            PollFd::new(self.event.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut watched: Vec<PollFd<'_>> = [self.event.as_fd()]
+            .iter()
+            .chain(sockets)
+            .map(|socket| PollFd::new(*socket, PollFlags::POLLIN))
+            .collect();
         // Rounded up: a timer that is not yet due would only send us back to sleep.
         let wait = time.map_or(LONG, |time| {
             let whole = time.as_nanos().div_ceil(1_000_000);
@@ -84,12 +85,14 @@ impl Bell {
         let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
         // A signal wakes us early, and that is all.
         let _ = poll(&mut watched, wait);
-        if watched[1].any().unwrap_or(false) {
+        if watched[0].any().unwrap_or(false) {
             let _ = self.event.read();
         }
         let _ = self.state.compare_exchange(ASLEEP, AWAKE, SeqCst, SeqCst);
-        let told = watched[0].revents().unwrap_or(PollFlags::empty());
-        told.contains(PollFlags::POLLERR)
+        watched[1..]
+            .iter()
+            .filter_map(PollFd::revents)
+            .any(|told| told.contains(PollFlags::POLLERR))
     }
 }
 
@@ -108,14 +111,14 @@ mod tests {
         let bell = Arc::new(Bell::new().unwrap());
         let start = Instant::now();
         bell.ring();
-        bell.sleep(socket.as_fd(), Some(LONGEST));
+        bell.sleep(&[socket.as_fd()], Some(LONGEST));
         bell.hear();
         let ringer = {
             let bell = Arc::clone(&bell);
             std::thread::spawn(move || bell.stop())
         };
         while !bell.is_stopped() {
-            bell.sleep(socket.as_fd(), Some(LONGEST));
+            bell.sleep(&[socket.as_fd()], Some(LONGEST));
         }
         ringer.join().unwrap();
         assert!(start.elapsed() < LONGEST);
@@ -130,7 +133,7 @@ mod tests {
         }
         bell.hear();
         let start = Instant::now();
-        bell.sleep(socket.as_fd(), Some(Duration::from_millis(5)));
+        bell.sleep(&[socket.as_fd()], Some(Duration::from_millis(5)));
         assert!(start.elapsed() >= Duration::from_millis(5));
     }
 
@@ -140,7 +143,9 @@ mod tests {
         let bell = Bell::new().unwrap();
         socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
         let start = Instant::now();
-        bell.sleep(socket.as_fd(), Some(LONGEST));
+        bell.sleep(&[socket.as_fd()], Some(LONGEST));
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        bell.sleep(&[silent.as_fd(), socket.as_fd()], Some(LONGEST));
         assert!(start.elapsed() < LONGEST);
     }
 }
