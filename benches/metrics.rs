@@ -265,12 +265,14 @@ fn snapshot(torrents: usize) -> Snapshot {
             };
             let row = TorrentRow {
                 peers: [Some(n % 1000).into(), Some(n % 100).into()],
-                source_peers: [Some(n % 1000 + n % 100).into()],
+                source_peers: [Some(n % 400).into(), Some(n % 1000 + n % 100).into()],
+                dht_seeders: Some(n % 300).into(),
+                dht_leechers: Some(n % 200).into(),
                 trackers_online: Some(2).into(),
                 seeders: Some(n % 500).into(),
                 leechers: Some(n % 300).into(),
-                probe_success: [Some(true)],
-                last_success: [Unix(1_790_000_000 + u64::from(n)).into()],
+                probe_success: [Some(true); 2],
+                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2],
                 last_peer_seen: Unix(1_790_000_000).into(),
                 ..TorrentRow::default()
             };

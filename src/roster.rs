@@ -24,6 +24,10 @@ pub struct Roster {
     trackers: Vec<Option<Arc<TrackerUrl>>>,
     /// By [`AnnounceId`]; announces gone from the configuration are holes.
     announces: Vec<Option<Announce>>,
+    /// What is looked up in the DHT: sorted, no repetitions.
+    sweep: Arc<[InfoHash]>,
+    /// Places of their torrents, in the same order.
+    swept: Vec<u32>,
 }
 
 /// One info-hash at one tracker.
@@ -58,6 +62,8 @@ impl Default for Roster {
             starts: Vec::new(),
             trackers: Vec::new(),
             announces: Vec::new(),
+            sweep: Arc::from([]),
+            swept: Vec::new(),
         }
     }
 }
@@ -108,6 +114,35 @@ impl Roster {
     /// One more than the largest announce id in use.
     pub fn announce_ids(&self) -> usize {
         self.announces.len()
+    }
+
+    /// Every info-hash that is to be looked up in the DHT: sorted, no repetitions.
+    pub fn sweep(&self) -> &Arc<[InfoHash]> {
+        &self.sweep
+    }
+
+    /// The place of the torrent that an info-hash of the sweep belongs to.
+    pub fn place_of(&self, hash: &InfoHash) -> Option<usize> {
+        let at = self.sweep.binary_search(hash).ok()?;
+        self.swept.get(at).map(|place| *place as usize)
+    }
+
+    /// Plans the sweep over the torrents as they are now: all hashes of those that are not
+    /// private, or nothing at all where the DHT is not to be asked.
+    pub fn plan_sweep(&mut self, enabled: bool) {
+        let mut hashes: Vec<(InfoHash, u32)> = Vec::new();
+        if enabled {
+            let public = (0..).zip(self.torrents.iter());
+            let public = public.filter(|(_, torrent)| torrent.privacy == Privacy::Public);
+            hashes.extend(public.flat_map(|(place, torrent)| {
+                let wire = torrent.hashes.wire();
+                wire.map(move |hash| (hash, place))
+            }));
+        }
+        hashes.sort_unstable();
+        hashes.dedup_by_key(|(hash, _)| *hash);
+        self.sweep = hashes.iter().map(|(hash, _)| *hash).collect();
+        self.swept = hashes.iter().map(|(_, place)| *place).collect();
     }
 
     /// Takes over a new list of torrents. What was there before keeps its ids; ids that are free

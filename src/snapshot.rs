@@ -6,9 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::observation::{Failed, Failure, Family, Phases, Source, TrackerId};
+pub use crate::observation::{DhtStatus, Failed, Failure, Family, Phases, Source, TrackerId};
 pub use crate::swarm::{
-    AnnounceRow, Block, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView, TrackerRow,
+    AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
+    TrackerRow,
 };
 pub use crate::time::Unix;
 pub use crate::torrent::{Privacy, Torrent};
@@ -26,11 +27,13 @@ pub struct Snapshot {
     pub trackers: Vec<Option<Arc<TrackerRow>>>,
     /// Whether our own network works, by [`Family::index`]; `None` = not known yet.
     pub network_up: [Option<bool>; 2],
+    /// How the DHT fares; `None` where it is not asked.
+    pub dht: Option<DhtRow>,
     /// Peers thrown away, by [`Rejection::index`].
     pub peers_rejected: [u64; 4],
     /// The scheduler's own health.
     pub schedule: ScheduleRow,
-    /// Durations of probes, by source.
+    /// Durations of probes, by [`Source::index`].
     pub probe_durations: [Histogram; Source::ALL.len()],
     /// State of the configuration.
     pub config: ConfigRow,
@@ -94,12 +97,24 @@ impl Default for Snapshot {
             blocks: Vec::new(),
             trackers: Vec::new(),
             network_up: [None; 2],
+            dht: None,
             peers_rejected: [0; 4],
             schedule: ScheduleRow::default(),
             probe_durations: Default::default(),
             config: ConfigRow::default(),
         }
     }
+}
+
+/// How the DHT fares.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct DhtRow {
+    /// By [`Family::index`]; `None` where there is no socket. Without our own addresses.
+    pub families: [Option<DhtStatus>; 2],
+    /// Durations of lookups.
+    pub durations: Histogram,
+    /// Queries that lookups took.
+    pub queries: Histogram,
 }
 
 /// The scheduler's own health.
@@ -109,7 +124,7 @@ pub struct ScheduleRow {
     pub overdue: u64,
     /// Lateness of the most overdue of them.
     pub lag: Duration,
-    /// Probes under way, by source.
+    /// Probes under way, by [`Source::index`].
     pub in_flight: [u64; Source::ALL.len()],
 }
 

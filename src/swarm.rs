@@ -1,11 +1,14 @@
 //! Folds observations into the state of torrents and trackers. Pure: no clock, no socket.
 //!
 //! A peer is one IP address. The latest valid answer of every (torrent, tracker, family) is kept
-//! until it is stale; a torrent's peers are the union of what is kept. A failure never makes a 0
-//! and never erases an answer: only age does.
+//! until it is stale, and so is the latest lookup that came through of every (info-hash, family); a
+//! torrent's peers are the union of what is kept. A failure never makes a 0 and never erases an
+//! answer: only age does.
 
 mod announce;
 mod filter;
+mod kept;
+mod lookup;
 mod own;
 mod row;
 mod tally;
@@ -17,16 +20,19 @@ use std::time::Duration;
 pub use filter::Filter;
 pub use own::OwnAddresses;
 pub use row::{
-    AnnounceRow, Block, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView, TrackerRow,
+    AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
+    TrackerRow,
 };
 
 use crate::address::Accept;
 use crate::observation::{
-    AnnounceId, Failed, Family, Observation, Report, Source, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Lookup, Observation, Report, Source, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
-use announce::{Announce, Room};
+use announce::Announce;
+use kept::Room;
+use lookup::Lookups;
 use tally::Tally;
 use tracker::Tracker;
 
@@ -41,10 +47,12 @@ pub struct Swarms {
     announces: Vec<Announce>,
     /// By tracker id.
     trackers: Vec<Tracker>,
+    lookups: Lookups,
     /// What was shown last.
     blocks: Vec<Arc<Block>>,
     room: Room,
     durations: [Histogram; Source::ALL.len()],
+    queries: Histogram,
 }
 
 /// What is kept of one torrent beside its announces.
@@ -52,7 +60,8 @@ pub struct Swarms {
 struct Torrent {
     /// Its row must be made anew.
     changed: bool,
-    last_success: Stamp,
+    /// By [`Source::index`].
+    last_success: [Stamp; Source::ALL.len()],
     last_peer_seen: Stamp,
     /// When the first of its answers goes stale.
     fresh_until: Mono,
@@ -67,9 +76,11 @@ impl Swarms {
             torrents: Vec::new(),
             announces: Vec::new(),
             trackers: Vec::new(),
+            lookups: Lookups::default(),
             blocks: Vec::new(),
             room: Room::default(),
             durations: Default::default(),
+            queries: Histogram::default(),
         }
     }
 
@@ -110,6 +121,24 @@ impl Swarms {
         }
     }
 
+    /// Takes over what is looked up in the DHT. What it says is shown until it is `stale_after` old.
+    pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
+        self.lookups.stale_after = stale_after;
+        self.lookups.update(roster.sweep());
+        for (torrent, watched) in self.torrents.iter_mut().zip(roster.torrents().iter()) {
+            torrent.changed = true;
+            let hash = watched.hashes.wire().next();
+            if hash.is_none_or(|hash| roster.place_of(&hash).is_none()) {
+                torrent.last_success[Source::Dht.index()] = Stamp::default();
+            }
+        }
+    }
+
+    /// Our own addresses, as most nodes of the DHT see us (BEP 42).
+    pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = std::net::IpAddr>) {
+        self.filter.own.set_external(addresses);
+    }
+
     /// Our own addresses, as the system lists them.
     pub fn set_local_addresses(&mut self, addresses: &[std::net::IpAddr]) {
         self.filter.own.set_local(addresses);
@@ -130,7 +159,8 @@ impl Swarms {
             .failed()
             .is_none_or(|f| !f.reason.is_abstention());
         if asked {
-            self.durations[Source::Tracker as usize].observe(observation.exchange.duration);
+            let seconds = observation.exchange.duration.as_secs_f64();
+            self.durations[Source::Tracker.index()].observe(seconds, &Histogram::SECONDS);
         }
     }
 
@@ -180,7 +210,7 @@ impl Swarms {
                 }
                 let torrent = &mut self.torrents[torrent];
                 torrent.changed = true;
-                torrent.last_success = now.unix.into();
+                torrent.last_success[Source::Tracker.index()] = now.unix.into();
                 if found {
                     torrent.last_peer_seen = now.unix.into();
                 }
@@ -201,7 +231,7 @@ impl Swarms {
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
                         side.answer(now.mono);
-                        torrent.last_success = now.unix.into();
+                        torrent.last_success[Source::Tracker.index()] = now.unix.into();
                     }
                 }
             }
@@ -242,6 +272,40 @@ impl Swarms {
                 .side(family)
                 .fail(Arc::clone(&failed), now);
             self.torrents[torrent].changed = true;
+        }
+    }
+
+    /// Counts what a lookup took. Done for every lookup, also for one that our own outage made
+    /// void.
+    pub fn count_lookup(&mut self, lookup: &Lookup) {
+        let seconds = lookup.diagnosis.duration.as_secs_f64();
+        self.durations[Source::Dht.index()].observe(seconds, &Histogram::SECONDS);
+        let queries = f64::from(lookup.diagnosis.queries);
+        self.queries.observe(queries, &Histogram::QUERIES);
+    }
+
+    /// Folds one lookup. One that did not come through never makes a 0.
+    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
+        let place = roster.place_of(&lookup.info_hash);
+        let torrent = place.and_then(|place| self.torrents.get_mut(place));
+        let side = self.lookups.side(&lookup.info_hash, lookup.family);
+        let (Some(torrent), Some(side)) = (torrent, side) else {
+            return;
+        };
+        torrent.changed = true;
+        let found = lookup.result.as_ref().map_err(|reason| *reason);
+        let found = found.and_then(|found| {
+            self.filter.rejected[Rejection::Malformed.index()] += u64::from(found.peers.malformed);
+            side.found(found, &mut self.filter, &mut self.room, now.mono)
+        });
+        match found {
+            Ok(anybody) => {
+                torrent.last_success[Source::Dht.index()] = now.unix.into();
+                if anybody {
+                    torrent.last_peer_seen = now.unix.into();
+                }
+            }
+            Err(_) => side.fail(now.mono),
         }
     }
 
@@ -297,9 +361,14 @@ impl Swarms {
         self.filter.rejected
     }
 
-    /// Durations of probes, by source.
+    /// Durations of probes, by [`Source::index`].
     pub fn durations(&self) -> [Histogram; Source::ALL.len()] {
         self.durations
+    }
+
+    /// Queries that lookups took.
+    pub fn lookup_queries(&self) -> Histogram {
+        self.queries
     }
 
     fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
@@ -314,6 +383,16 @@ impl Swarms {
             let health = state.health(now.mono, self.stale_after);
             let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
             tally.tracker(tracker, known, health, state.stale_after(self.stale_after));
+        }
+        let watched = roster.torrents().get(place);
+        for hash in watched
+            .into_iter()
+            .flat_map(|torrent| torrent.hashes.wire())
+        {
+            let sides = self.lookups.sides(&hash).into_iter().flatten();
+            for (family, side) in Family::ALL.into_iter().zip(sides) {
+                tally.lookup(family, side, self.lookups.stale_after);
+            }
         }
         let torrent = &mut self.torrents[place];
         torrent.fresh_until = tally.fresh_until();

@@ -12,13 +12,16 @@ use tracing::{info, warn};
 use super::outage::{Change, Outage, Ruling, Turn};
 use crate::address;
 use crate::config::{Accept, AnnounceMode, Config};
-use crate::observation::{AnnounceId, Family, Health, Job, Manner, Observation, TrackerId};
+use crate::observation::{
+    AnnounceId, DhtReport, DhtStatus, Family, Health, Job, Lookup, Manner, Observation, Source,
+    TrackerId,
+};
 use crate::roster::Roster;
 use crate::schedule::{Pace, Schedule};
-use crate::snapshot::{ConfigRow, ScheduleRow, Snapshot};
+use crate::snapshot::{ConfigRow, DhtRow, ScheduleRow, Snapshot};
 use crate::swarm::Swarms;
 use crate::time::{Mono, Now};
-use crate::torrent::Host;
+use crate::torrent::{Host, InfoHash};
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;
@@ -35,7 +38,17 @@ pub struct Core {
     /// Trackers within our own walls say nothing of our network, except in a lab that has no
     /// others.
     judge_local: bool,
+    dht: Dht,
     config: ConfigRow,
+}
+
+/// What is known of the DHT as a whole.
+#[derive(Debug, Default)]
+struct Dht {
+    enabled: bool,
+    /// Its nodes are beyond our own walls.
+    outside: bool,
+    status: [Option<DhtStatus>; 2],
 }
 
 impl Core {
@@ -49,6 +62,7 @@ impl Core {
             canaries: Vec::new(),
             tracker_canaries: Vec::new(),
             judge_local: false,
+            dht: Dht::default(),
             config: ConfigRow::default(),
         };
         core.reload(config, now);
@@ -68,6 +82,17 @@ impl Core {
         self.swarms
             .update(config.accept, stale_after, &self.roster, &changes);
         self.judge_local = config.accept == Accept::Any;
+        self.roster.plan_sweep(config.dht.enabled);
+        let lookups_stale_after = stale_after.max(config.dht.interval * 3 / 2);
+        self.swarms
+            .update_lookups(lookups_stale_after, &self.roster);
+        self.dht.enabled = config.dht.enabled;
+        let bootstrap = &config.dht.bootstrap;
+        self.dht.outside =
+            self.judge_local || !bootstrap.iter().all(|(host, _)| is_local_host(host));
+        if !self.dht.enabled {
+            self.dht.status = [None; 2];
+        }
         self.canaries = config.network.canaries.clone();
         self.tracker_canaries = self.most_used_trackers();
         self.config = ConfigRow {
@@ -139,6 +164,47 @@ impl Core {
         }
     }
 
+    /// What is to be looked up in the DHT: sorted, no repetitions.
+    pub fn sweep(&self) -> &Arc<[InfoHash]> {
+        self.roster.sweep()
+    }
+
+    /// Whether probes of a family are held back, but for a sign of life.
+    pub fn is_down(&self, family: Family) -> bool {
+        self.outage.is_down(family)
+    }
+
+    /// Takes in what the DHT prober reports.
+    pub fn absorb_dht(&mut self, report: DhtReport, now: Now) {
+        if !self.dht.enabled {
+            return;
+        }
+        match report {
+            DhtReport::Lookups(lookups) => {
+                for lookup in lookups {
+                    self.absorb_lookup(lookup, now);
+                }
+            }
+            DhtReport::Status(status) => {
+                let known = status.iter().flatten();
+                let external = known.filter_map(|status| status.external_ip);
+                self.swarms.set_external_addresses(external);
+                self.dht.status = status;
+            }
+        }
+    }
+
+    fn absorb_lookup(&mut self, lookup: Lookup, now: Now) {
+        self.swarms.count_lookup(&lookup);
+        let family = lookup.family;
+        let outside = self.dht.outside;
+        let (lookup, change) = self.outage.rule_lookup(lookup, outside, now.mono);
+        self.apply(family, change, now);
+        if let Some(lookup) = lookup {
+            self.swarms.fold_lookup(&self.roster, &lookup, now);
+        }
+    }
+
     /// Takes in what the canaries said; `None` if there was nobody to ask.
     pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Now) {
         let change = self.outage.looked(family, alive, now.mono);
@@ -174,6 +240,9 @@ impl Core {
         for observation in change.stand {
             self.settle(observation, now);
         }
+        for lookup in change.lookups {
+            self.swarms.fold_lookup(&self.roster, &lookup, now);
+        }
         for observation in change.void {
             self.schedule.void(&observation, now.mono);
         }
@@ -208,14 +277,21 @@ impl Core {
 
     /// An immutable picture of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
-        let (overdue, lag) = self.schedule.overdue(now.mono);
-        let in_flight = [self.schedule.in_flight() as u64];
+        let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
+        let mut in_flight = [0; Source::ALL.len()];
+        in_flight[Source::Tracker.index()] = self.schedule.in_flight() as u64;
+        for status in self.dht.status.iter().flatten() {
+            overdue += u64::from(status.overdue);
+            lag = lag.max(status.lag);
+            in_flight[Source::Dht.index()] += u64::from(status.in_flight);
+        }
         Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.outage.up(),
+            dht: self.dht.enabled.then(|| self.dht_row()),
             peers_rejected: self.swarms.rejected(),
             schedule: ScheduleRow {
                 overdue,
@@ -224,6 +300,19 @@ impl Core {
             },
             probe_durations: self.swarms.durations(),
             config: self.config,
+        }
+    }
+
+    fn dht_row(&self) -> DhtRow {
+        // Nobody who looks at a picture needs our own address.
+        let without_address = |status: DhtStatus| DhtStatus {
+            external_ip: None,
+            ..status
+        };
+        DhtRow {
+            families: self.dht.status.map(|status| status.map(without_address)),
+            durations: self.swarms.durations()[Source::Dht.index()],
+            queries: self.swarms.lookup_queries(),
         }
     }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use crate::observation::{Family, Observation, Report};
+use crate::observation::{Family, Lookup, Observation, Report};
 use crate::time::Mono;
 
 /// Without a sign of life for this long, canaries are asked.
@@ -33,6 +33,9 @@ struct Judge {
     last_sign: Option<Mono>,
     /// Silent probes that wait for the canaries.
     held: Vec<Observation>,
+    /// Lookups that did not come through and wait for the canaries: at most one an info-hash and
+    /// round.
+    held_lookups: Vec<Lookup>,
     /// A canary has answered once: only then is the silence of all of them a sign, too. Some
     /// networks let trackers through and nothing else.
     canaries_work: bool,
@@ -59,6 +62,8 @@ pub(super) struct Change {
     pub(super) stand: Vec<Observation>,
     /// Observations that our own outage explains.
     pub(super) void: Vec<Observation>,
+    /// Lookups that count after all; those that our own outage explains need nobody's care.
+    pub(super) lookups: Vec<Lookup>,
 }
 
 /// What is newly known of a family.
@@ -79,6 +84,7 @@ impl Outage {
             up: None,
             last_sign: None,
             held: Vec::new(),
+            held_lookups: Vec::new(),
             canaries_work: false,
             asked_at: None,
             next_look: now.after(FIRST_LOOK),
@@ -124,17 +130,37 @@ impl Outage {
             };
             return (Ruling::Stands(observation), change);
         }
-        let took = observation.exchange.duration.as_millis() as u64;
-        let began = Mono(now.0.saturating_sub(took));
-        if judge.last_sign.is_some_and(|sign| sign >= began) {
+        if judge.heard_since(observation.exchange.duration, now) {
             return (Ruling::Stands(observation), Change::default());
         }
         judge.held.push(observation);
-        // While the family is known to be down, looks keep their own pace.
-        if judge.up != Some(false) {
-            judge.next_look = judge.next_look.min(now);
-        }
+        judge.hasten(now);
         (Ruling::Held, Change::default())
+    }
+
+    /// Rules on a lookup in the DHT; those that are not given back are held. `outside` says whether
+    /// its nodes are beyond our own walls, so that their answers are a sign of life.
+    pub(super) fn rule_lookup(
+        &mut self,
+        lookup: Lookup,
+        outside: bool,
+        now: Mono,
+    ) -> (Option<Lookup>, Change) {
+        let judge = &mut self.families[lookup.family.index()];
+        match &lookup.result {
+            Ok(_) if outside => {
+                let change = judge.sign(now);
+                return (Some(lookup), change);
+            }
+            Err(reason) if outside && reason.is_silence() => {}
+            _ => return (Some(lookup), Change::default()),
+        }
+        if judge.heard_since(lookup.diagnosis.duration, now) {
+            return (Some(lookup), Change::default());
+        }
+        judge.held_lookups.push(lookup);
+        judge.hasten(now);
+        (None, Change::default())
     }
 
     /// Families whose canaries are to be asked now.
@@ -172,13 +198,16 @@ impl Outage {
         }
         let missing = judge.last_sign.is_none() && other_works;
         judge.next_look = now.after(if missing { LOOK_SELDOM } else { LOOK_AGAIN });
-        if judge.held.is_empty() && alive.is_some() && !judge.canaries_work {
+        let nothing_held = judge.held.is_empty() && judge.held_lookups.is_empty();
+        if nothing_held && alive.is_some() && !judge.canaries_work {
             return Change::default();
         }
         // Without names nobody has an address. Where the other family works, names do too.
         let is_silence = |held: &Observation| !matches!(held.report, Report::NoAddress { .. });
-        let silent = alive.is_some() || !other_works && judge.held.iter().any(is_silence);
+        let was_silent = !judge.held_lookups.is_empty() || judge.held.iter().any(is_silence);
+        let silent = alive.is_some() || !other_works && was_silent;
         let held = std::mem::take(&mut judge.held);
+        let lookups = std::mem::take(&mut judge.held_lookups);
         if silent {
             Change {
                 turned: judge.turn(Some(false)),
@@ -189,6 +218,7 @@ impl Outage {
             Change {
                 turned: judge.turn(None),
                 stand: held,
+                lookups,
                 ..Change::default()
             }
         }
@@ -196,6 +226,21 @@ impl Outage {
 }
 
 impl Judge {
+    /// Something was heard from outside since a probe began that took so long.
+    fn heard_since(&self, took: Duration, now: Mono) -> bool {
+        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        let began = Mono(now.0.saturating_sub(took));
+        self.last_sign.is_some_and(|sign| sign >= began)
+    }
+
+    /// Something waits for the canaries. While the family is known to be down, looks keep their own
+    /// pace.
+    fn hasten(&mut self, now: Mono) {
+        if self.up != Some(false) {
+            self.next_look = self.next_look.min(now);
+        }
+    }
+
     /// Something was heard from outside.
     fn sign(&mut self, now: Mono) -> Change {
         self.last_sign = Some(now);
@@ -203,6 +248,7 @@ impl Judge {
         Change {
             turned: self.turn(Some(true)),
             stand: std::mem::take(&mut self.held),
+            lookups: std::mem::take(&mut self.held_lookups),
             ..Change::default()
         }
     }

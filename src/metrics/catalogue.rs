@@ -142,33 +142,53 @@ catalogue! {
         "Last time the configuration was loaded successfully, in seconds since 1970.";
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
         "Whether the last attempt to load the configuration succeeded.";
+    DHT_ERRORS: Counter "seedwatch_dht_errors_total", ["family"], {fixed: 2},
+        "Answers of DHT nodes that were errors or could not be read.";
+    DHT_ESTIMATED_NODES: Gauge "seedwatch_dht_estimated_nodes", ["family"], {fixed: 2},
+        "Nodes in the whole DHT of the family, estimated from the distances of the closest nodes that lookups find. Absent while unknown.";
+    DHT_LOOKUP_DURATION: Histogram "seedwatch_dht_lookup_duration_seconds", [], {fixed: 15},
+        "Duration of lookups of one info-hash in the DHT of one family, from the first query to the known end, failed ones included.";
+    DHT_LOOKUP_QUERIES: Histogram "seedwatch_dht_lookup_queries", [], {fixed: 15},
+        "Queries that lookups of one info-hash in the DHT of one family took, failed ones included.";
+    DHT_NODES: Gauge "seedwatch_dht_nodes", ["family"], {fixed: 2},
+        "DHT nodes known to us that answered lately.";
+    DHT_QUERIES: Counter "seedwatch_dht_queries_total", ["family"], {fixed: 2},
+        "Queries sent to DHT nodes.";
+    DHT_TIMEOUTS: Counter "seedwatch_dht_timeouts_total", ["family"], {fixed: 2},
+        "Queries that DHT nodes did not answer in time. One in four is common: many nodes are gone or behind firewalls.";
+    DHT_UP: Gauge "seedwatch_dht_up", ["family"], {fixed: 2},
+        "Whether nodes of the DHT answer us. Absent while unknown and where there is no socket of the family.";
     NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
         "Whether our own network works: 0 when neither trackers nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
     PEERS_REJECTED: Counter "seedwatch_peers_rejected_total", ["reason"], {fixed: 4},
         "Peers claimed by a source that do not count: not globally routable (bogon), port 0 (port), ourselves (own), unreadable (malformed).";
-    PROBE_DURATION: Histogram "seedwatch_probe_duration_seconds", ["source"], {fixed: 15},
+    PROBE_DURATION: Histogram "seedwatch_probe_duration_seconds", ["source"], {fixed: 30},
         "Duration of probes, from being started to their result, failed ones included.";
-    PROBES_IN_FLIGHT: Gauge "seedwatch_probes_in_flight", ["source"], {fixed: 1},
+    PROBES_IN_FLIGHT: Gauge "seedwatch_probes_in_flight", ["source"], {fixed: 2},
         "Probes under way.";
     SCHEDULER_LAG: Gauge "seedwatch_scheduler_lag_seconds", [], {fixed: 1},
         "Lateness of the most overdue probe that only our own load holds back; 0 when none is overdue.";
     SCHEDULER_OVERDUE: Gauge "seedwatch_scheduler_overdue_probes", [], {fixed: 1},
         "Probes past due that only our own load holds back.";
+    TORRENT_DHT_LEECHERS: Gauge "seedwatch_torrent_dht_leechers", ["torrent"], {torrent: 1},
+        "Leechers in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
+    TORRENT_DHT_SEEDERS: Gauge "seedwatch_torrent_dht_seeders", ["torrent"], {torrent: 1},
+        "Seeders in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
     TORRENT_INFO: Gauge "seedwatch_torrent_info", ["torrent", "infohash", "infohash_v2"], {torrent: 1},
         "Constant 1 for each configured torrent; the labels carry its identity and the labels of the configuration.";
     TORRENT_LAST_PEER_SEEN: Gauge "seedwatch_torrent_last_peer_seen_timestamp_seconds", ["torrent"], {torrent: 1},
         "Last time at least one peer of the torrent was seen, in seconds since 1970.";
-    TORRENT_LAST_SUCCESS: Gauge "seedwatch_torrent_last_success_timestamp_seconds", ["torrent", "source"], {torrent: 1},
+    TORRENT_LAST_SUCCESS: Gauge "seedwatch_torrent_last_success_timestamp_seconds", ["torrent", "source"], {torrent: 2},
         "End of the last probe of the torrent that got a valid answer, even an empty one, in seconds since 1970.";
     TORRENT_LEECHERS: Gauge "seedwatch_torrent_leechers", ["torrent"], {torrent: 1},
         "Largest number of leechers that a tracker claims, as of the latest round. A claim, not a count of ours.";
     TORRENT_PEERS: Gauge "seedwatch_torrent_peers", ["torrent", "family"], {torrent: 2},
         "Distinct peer addresses (IPv6: /64 networks) over all sources, as of the latest round. Families add up. 0: a valid answer, nobody there. Absent: not known.";
-    TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success", ["torrent", "source"], {torrent: 1},
+    TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success", ["torrent", "source"], {torrent: 2},
         "Whether the latest round of the source got at least one valid answer, even an empty one.";
     TORRENT_SEEDERS: Gauge "seedwatch_torrent_seeders", ["torrent"], {torrent: 1},
         "Largest number of seeders that a tracker claims, as of the latest round. A claim, not a count of ours.";
-    TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers", ["torrent", "source"], {torrent: 1},
+    TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers", ["torrent", "source"], {torrent: 2},
         "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";
     TORRENT_TRACKERS: Gauge "seedwatch_torrent_trackers", ["torrent"], {torrent: 1},
         "Trackers configured for the torrent.";

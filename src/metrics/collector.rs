@@ -1,5 +1,7 @@
 //! Snapshot → samples: families in name order, samples in label order, unknown values left out.
 
+mod dht;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +16,8 @@ use prometheus_client::encoding::{
 use super::catalogue::{self, Kind, Metric};
 use super::{Format, Process, REVISION, VERSION};
 use crate::snapshot::{
-    AnnounceRow, Count, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source, Stamp,
-    Torrent, TorrentRow, TrackerRow, Unix,
+    AnnounceRow, Bounds, Count, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source,
+    Stamp, Torrent, TorrentRow, TrackerRow, Unix,
 };
 
 /// One page, ready to be encoded.
@@ -102,6 +104,7 @@ impl Page {
             &catalogue::CONFIG_RELOAD_SUCCESSFUL,
             Some(u64::from(config.last_reload_successful)),
         )?;
+        self.dht_families(to)?;
         to.gauge(
             &catalogue::NETWORK_UP,
             by_family(*network_up, u32::from).map(|(family, up)| ([family], up)),
@@ -114,23 +117,36 @@ impl Page {
         )?;
         to.histogram(
             &catalogue::PROBE_DURATION,
-            Source::ALL
-                .iter()
-                .zip(probe_durations)
-                .map(|(source, histogram)| ([source.as_label()], histogram)),
+            &Histogram::SECONDS,
+            self.sources()
+                .map(|source| ([source.as_label()], &probe_durations[source.index()])),
         )?;
         to.gauge(
             &catalogue::PROBES_IN_FLIGHT,
-            Source::ALL
-                .iter()
-                .zip(schedule.in_flight)
-                .map(|(source, probes)| ([source.as_label()], probes)),
+            self.sources()
+                .map(|source| ([source.as_label()], schedule.in_flight[source.index()])),
         )?;
         to.one(&catalogue::SCHEDULER_LAG, Some(schedule.lag.as_secs_f64()))?;
         to.one(&catalogue::SCHEDULER_OVERDUE, Some(schedule.overdue))
     }
 
+    /// The sources that are asked.
+    fn sources(&self) -> impl Iterator<Item = Source> {
+        let dht = self.snapshot.dht.is_some();
+        Source::ALL
+            .into_iter()
+            .filter(move |source| dht || *source != Source::Dht)
+    }
+
     fn torrent_families(&self, to: &mut Families<'_>) -> fmt::Result {
+        to.gauge(
+            &catalogue::TORRENT_DHT_LEECHERS,
+            self.torrents(|row| row.dht_leechers.get()),
+        )?;
+        to.gauge(
+            &catalogue::TORRENT_DHT_SEEDERS,
+            self.torrents(|row| row.dht_seeders.get()),
+        )?;
         self.torrent_info(to)?;
         to.gauge(
             &catalogue::TORRENT_LAST_PEER_SEEN,
@@ -389,14 +405,15 @@ impl Families<'_> {
     fn histogram<'v, const N: usize>(
         &mut self,
         metric: &Metric,
+        bounds: &Bounds,
         samples: impl IntoIterator<Item = ([&'v str; N], &'v Histogram)>,
     ) -> fmt::Result {
         debug_assert_eq!(metric.kind, Kind::Histogram);
         self.each(metric, samples, |encoder, histogram| {
-            let bounds = Histogram::BOUNDS.into_iter().chain([f64::INFINITY]);
-            let mut buckets = [(0.0, 0); Histogram::BOUNDS.len() + 1];
-            for (bucket, filled) in buckets.iter_mut().zip(bounds.zip(histogram.counts)) {
-                *bucket = filled;
+            let bounds = bounds.iter().copied().chain([f64::INFINITY]);
+            let mut buckets = histogram.counts.map(|count| (0.0, count));
+            for ((bound, _), filled) in buckets.iter_mut().zip(bounds) {
+                *bound = filled;
             }
             let count = histogram.counts.iter().sum();
             encoder.encode_histogram::<NoLabelSet>(histogram.sum, count, &buckets, None)

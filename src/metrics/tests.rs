@@ -218,7 +218,7 @@ fn nobody_there_is_zero() {
     it.row.peers = [Some(0).into(), None.into()];
     it.row.seeders = Some(0).into();
     it.row.trackers_online = Some(0).into();
-    it.row.probe_success = [Some(false)];
+    it.row.probe_success = [None, Some(false)];
     it.announces[0].success = Some(false);
     it.announces[0].peers = Some(0).into();
     let page = text(one_torrent(it));
@@ -321,4 +321,17 @@ fn a_failing_writer_ends_the_page() {
     }
     let snapshot = Arc::new(sample::snapshot());
     assert!(super::write(Format::Text, snapshot, PROCESS, &mut Full(500)).is_err());
+}
+
+#[test]
+fn without_the_dht_there_is_no_word_of_it() {
+    let mut snapshot = sample::snapshot();
+    snapshot.dht = None;
+    let page = text(snapshot);
+    assert!(!page.contains("seedwatch_dht_"));
+    for name in ["probe_duration_seconds_count", "probes_in_flight"] {
+        let series = of(&page, &format!("{PREFIX}{name}"));
+        assert_eq!(series.len(), 1, "{name}");
+        assert!(series[0].starts_with("source=\"tracker\"}"), "{name}");
+    }
 }

@@ -33,7 +33,12 @@ impl Filter {
     }
 
     /// Puts the addresses that count into `kept`, in the order and as often as they came.
-    pub fn keep4(&mut self, claimed: &[Endpoint4], from: (TrackerId, Manner), kept: &mut Vec<u32>) {
+    pub fn keep4(
+        &mut self,
+        claimed: &[Endpoint4],
+        from: Option<(TrackerId, Manner)>,
+        kept: &mut Vec<u32>,
+    ) {
         kept.clear();
         for peer in claimed {
             let ip = Ipv4Addr::from_bits(peer.ip);
@@ -54,7 +59,12 @@ impl Filter {
     }
 
     /// Puts the /64 prefixes that count into `kept`, in the order and as often as they came.
-    pub fn keep6(&mut self, claimed: &[Endpoint6], from: (TrackerId, Manner), kept: &mut Vec<u64>) {
+    pub fn keep6(
+        &mut self,
+        claimed: &[Endpoint6],
+        from: Option<(TrackerId, Manner)>,
+        kept: &mut Vec<u64>,
+    ) {
         kept.clear();
         for peer in claimed {
             let ip = Ipv6Addr::from_bits(peer.ip);
@@ -77,8 +87,14 @@ impl Filter {
 
     /// Where we announced ourselves (`started`), an entry with our random port is us: trackers
     /// such as opentracker show us our own entry, under the address that they see (NAT).
-    fn own_entry(&mut self, ip: IpAddr, port: u16, from: (TrackerId, Manner)) -> Option<Rejection> {
-        let (tracker, manner) = from;
+    /// In the DHT we announce nothing.
+    fn own_entry(
+        &mut self,
+        ip: IpAddr,
+        port: u16,
+        from: Option<(TrackerId, Manner)>,
+    ) -> Option<Rejection> {
+        let (tracker, manner) = from?;
         if manner != Manner::Brief || port != self.port {
             return None;
         }

@@ -5,10 +5,13 @@ use std::net::IpAddr;
 
 use crate::observation::TrackerId;
 
-/// Addresses that are ours: those of this machine, and those that trackers see us come from.
+/// Addresses that are ours: those of this machine, and those that trackers and the nodes of the DHT
+/// see us come from.
 #[derive(Debug, Default)]
 pub struct OwnAddresses {
     local: Vec<IpAddr>,
+    /// As most nodes of the DHT see us (BEP 42).
+    external: Vec<IpAddr>,
     /// The latest claim of each tracker (BEP 24, or our own entry in its list).
     claims: HashMap<(TrackerId, bool), IpAddr>,
     /// What counts, v4 as host-order numbers, for the inner loop.
@@ -25,6 +28,15 @@ impl OwnAddresses {
     pub fn set_local(&mut self, addresses: &[IpAddr]) {
         self.local = addresses.iter().map(IpAddr::to_canonical).collect();
         self.rebuild();
+    }
+
+    /// Sets what most nodes of the DHT say.
+    pub fn set_external(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        let external: Vec<IpAddr> = addresses.map(|ip| ip.to_canonical()).collect();
+        if external != self.external {
+            self.external = external;
+            self.rebuild();
+        }
     }
 
     /// A tracker says that we come from `ip`. One tracker alone could have a peer left out by
@@ -63,7 +75,8 @@ impl OwnAddresses {
             .map(|(ip, _)| ip);
         self.v4.clear();
         self.v6.clear();
-        for ip in self.local.iter().copied().chain(claimed) {
+        let known = self.local.iter().chain(&self.external);
+        for ip in known.copied().chain(claimed) {
             match ip {
                 IpAddr::V4(ip) => self.v4.push(ip.to_bits()),
                 IpAddr::V6(ip) => self.v6.push((ip.to_bits() >> 64) as u64),
@@ -112,5 +125,14 @@ mod tests {
         own.set_local(&[ip("::ffff:192.0.2.1"), ip("2001:db8:1:2:3::4")]);
         assert!(own.contains4(0xC000_0201));
         assert!(own.contains6(0x2001_0db8_0001_0002));
+    }
+    #[test]
+    fn what_the_dht_says_replaces_what_it_said_before() {
+        let mut own = OwnAddresses::default();
+        own.set_external([ip("198.51.100.7"), ip("2001:db8:1:2::9")].into_iter());
+        assert!(own.contains4(0xC633_6407) && own.contains6(0x2001_0db8_0001_0002));
+        own.set_external([ip("203.0.113.9")].into_iter());
+        assert!(own.contains4(0xCB00_7109));
+        assert!(!own.contains4(0xC633_6407) && !own.contains6(0x2001_0db8_0001_0002));
     }
 }

@@ -73,7 +73,7 @@ impl From<Unix> for Stamp {
 pub struct TorrentRow {
     /// Distinct peer addresses from all sources, by [`Family::index`]. Families add up.
     pub peers: [Count; 2],
-    /// Distinct peer addresses by source. Sources overlap.
+    /// Distinct peer addresses, by [`Source::index`]. Sources overlap.
     pub source_peers: [Count; Source::ALL.len()],
     /// Trackers whose latest answer for it was valid.
     pub trackers_online: Count,
@@ -81,9 +81,13 @@ pub struct TorrentRow {
     pub seeders: Count,
     /// Largest count of leechers any tracker claims.
     pub leechers: Count,
-    /// Whether the latest round got an answer, by source.
+    /// Seeders by the filters of the DHT (BEP 33).
+    pub dht_seeders: Count,
+    /// Leechers by the filters of the DHT.
+    pub dht_leechers: Count,
+    /// Whether the latest round got an answer, by [`Source::index`].
     pub probe_success: [Option<bool>; Source::ALL.len()],
-    /// End of the last successful probe, by source.
+    /// End of the last successful probe, by [`Source::index`].
     pub last_success: [Stamp; Source::ALL.len()],
     /// Last time at least one peer was seen.
     pub last_peer_seen: Stamp,
@@ -238,26 +242,33 @@ impl Rejection {
     }
 }
 
-/// Counts of durations in fixed buckets.
+/// Upper bounds of the buckets of a [`Histogram`].
+pub type Bounds = [f64; 12];
+
+/// Counts in fixed buckets.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Histogram {
     /// Observations by bucket, not cumulative; the last place is +Inf.
-    pub counts: [u64; Histogram::BOUNDS.len() + 1],
-    /// Sum of all observations, in seconds.
+    pub counts: [u64; 13],
+    /// Sum of all observations.
     pub sum: f64,
 }
 
 impl Histogram {
-    /// Upper bounds in seconds: from one loopback round trip to the largest deadline.
-    pub const BOUNDS: [f64; 12] = [
+    /// Of durations, in seconds: from one loopback round trip to the largest deadline.
+    pub const SECONDS: Bounds = [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
     ];
 
-    /// Counts one duration.
-    pub fn observe(&mut self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = Self::BOUNDS.partition_point(|bound| *bound < seconds);
+    /// Of queries of a lookup: from the early end of a warm one to the budget of a large swarm.
+    pub const QUERIES: Bounds = [
+        1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 32.0, 64.0, 128.0, 256.0,
+    ];
+
+    /// Counts one value; the bounds are always the same for one histogram.
+    pub fn observe(&mut self, value: f64, bounds: &Bounds) {
+        let bucket = bounds.partition_point(|bound| *bound < value);
         self.counts[bucket] += 1;
-        self.sum += seconds;
+        self.sum += value;
     }
 }

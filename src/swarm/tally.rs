@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use super::announce::{Announce, Side};
-use super::row::{AnnounceRow, Stamp, TorrentRow};
-use crate::observation::{Family, Health, TrackerId};
+use super::lookup;
+use super::row::{AnnounceRow, Count, Stamp, TorrentRow};
+use crate::observation::{Family, Health, Source, TrackerId};
 use crate::time::Mono;
 
 /// The sum of one torrent, a tracker at a time.
@@ -13,7 +14,18 @@ pub(super) struct Tally<'a> {
     now: Mono,
     rows: Vec<AnnounceRow>,
     all: Lists<'a>,
+    dht: Dht<'a>,
     fresh_until: Mono,
+}
+
+/// What the DHT says, a lookup at a time.
+#[derive(Debug, Default)]
+struct Dht<'a> {
+    lists: Lists<'a>,
+    success: Option<bool>,
+    /// By [`Family::index`]: families add up, as filters hold addresses.
+    seeders: [Count; 2],
+    leechers: [Count; 2],
 }
 
 /// Peer lists to be united, and the families that were asked.
@@ -31,6 +43,7 @@ impl<'a> Tally<'a> {
             now,
             rows: Vec::new(),
             all: Lists::default(),
+            dht: Dht::default(),
             fresh_until,
         }
     }
@@ -82,6 +95,20 @@ impl<'a> Tally<'a> {
         self.rows.push(row);
     }
 
+    /// Adds what is known of one info-hash in the DHT of one family. The two swarms of a hybrid
+    /// overlap, and filters cannot be told apart: the larger claim counts.
+    pub(super) fn lookup(&mut self, family: Family, side: &'a lookup::Side, stale_after: Duration) {
+        let known = side.known(self.now, stale_after);
+        self.ends(known.until);
+        self.dht.success = self.dht.success.max(known.success);
+        if let Some((v4, v6)) = known.peers {
+            self.dht.lists.push(family, v4, v6);
+        }
+        let family = family.index();
+        self.dht.seeders[family] = self.dht.seeders[family].max(known.seeders);
+        self.dht.leechers[family] = self.dht.leechers[family].max(known.leechers);
+    }
+
     /// Something shown goes stale then.
     fn ends(&mut self, at: Option<Mono>) {
         self.fresh_until = at.map_or(self.fresh_until, |at| at.min(self.fresh_until));
@@ -94,8 +121,8 @@ impl<'a> Tally<'a> {
 
     /// What is shown.
     pub(super) fn finish(
-        self,
-        last_success: Stamp,
+        mut self,
+        last_success: [Stamp; Source::ALL.len()],
         last_peer_seen: Stamp,
     ) -> (TorrentRow, Vec<AnnounceRow>) {
         let known = self.rows.iter().filter_map(|row| row.success);
@@ -103,14 +130,18 @@ impl<'a> Tally<'a> {
         let best = |count: fn(&AnnounceRow) -> Option<u32>| {
             self.rows.iter().filter_map(count).max().into()
         };
+        let source_peers = [self.dht.lists.total(), self.all.total()];
+        self.all.append(self.dht.lists);
         let row = TorrentRow {
             peers: self.all.by_family().map(Into::into),
-            source_peers: [self.all.total().into()],
+            source_peers: source_peers.map(Into::into),
             trackers_online: known.clone().next().map(|_| online).into(),
             seeders: best(|row| row.seeders.get()),
             leechers: best(|row| row.leechers.get()),
-            probe_success: [known.max()],
-            last_success: [last_success],
+            dht_seeders: sum(self.dht.seeders),
+            dht_leechers: sum(self.dht.leechers),
+            probe_success: [self.dht.success, known.max()],
+            last_success,
             last_peer_seen,
             ..TorrentRow::default()
         };
@@ -127,6 +158,11 @@ impl<'a> Lists<'a> {
         stale_after: Duration,
     ) -> Option<Mono> {
         let (v4, v6, until) = side.peers(now, stale_after)?;
+        self.push(family, v4, v6);
+        Some(until)
+    }
+
+    fn push(&mut self, family: Family, v4: &'a [u32], v6: &'a [u64]) {
         self.asked[family.index()] = true;
         if !v4.is_empty() {
             self.v4.push(v4);
@@ -134,7 +170,6 @@ impl<'a> Lists<'a> {
         if !v6.is_empty() {
             self.v6.push(v6);
         }
-        Some(until)
     }
 
     fn append(&mut self, mut other: Self) {
@@ -159,6 +194,12 @@ impl<'a> Lists<'a> {
             .contains(&true)
             .then(|| self.by_family().iter().flatten().sum())
     }
+}
+
+/// The sum of what is known.
+fn sum(counts: [Count; 2]) -> Count {
+    let known = counts.iter().filter_map(|count| count.get());
+    known.reduce(u32::saturating_add).into()
 }
 
 /// Size of the union of sorted lists without repetitions.

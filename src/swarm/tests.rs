@@ -1,3 +1,5 @@
+mod lookups;
+
 use std::net::IpAddr;
 
 use super::*;
@@ -9,6 +11,7 @@ use crate::time::Unix;
 use crate::torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 
 const STALE: Duration = Duration::from_secs(75 * 60);
+const LOOKUPS_STALE: Duration = Duration::from_secs(90 * 60);
 
 fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> crate::torrent::Torrent {
     crate::torrent::Torrent {
@@ -27,12 +30,13 @@ fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> crate::torrent::Tor
 struct Shown {
     name: Box<str>,
     peers: [Option<u32>; 2],
-    source_peers: [Option<u32>; 1],
+    source_peers: [Option<u32>; 2],
+    dht: [Option<u32>; 2],
     trackers_online: Option<u32>,
     seeders: Option<u32>,
     leechers: Option<u32>,
-    probe_success: [Option<bool>; 1],
-    last_success: [Option<Unix>; 1],
+    probe_success: [Option<bool>; 2],
+    last_success: [Option<Unix>; 2],
     last_peer_seen: Option<Unix>,
     announces: Vec<AnnounceRow>,
 }
@@ -61,6 +65,8 @@ impl World {
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(Accept::Global, STALE, &self.roster, &changes);
+        self.roster.plan_sweep(true);
+        self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
     }
 
     fn pass(&mut self, seconds: u64) {
@@ -145,6 +151,7 @@ impl World {
             name: self.roster.torrents()[place].name.clone(),
             peers: row.peers.map(Count::get),
             source_peers: row.source_peers.map(Count::get),
+            dht: [row.dht_seeders.get(), row.dht_leechers.get()],
             trackers_online: row.trackers_online.get(),
             seeders: row.seeders.get(),
             leechers: row.leechers.get(),
@@ -174,7 +181,7 @@ fn peers_are_the_union_over_trackers() {
         [Some(3), Some(1)],
         "two IPv6 addresses of one /64 are one peer"
     );
-    assert_eq!(row.source_peers, [Some(4)]);
+    assert_eq!(row.source_peers, [None, Some(4)]);
     assert_eq!(row.trackers_online, Some(2));
     assert_eq!(
         row.announces
@@ -190,7 +197,10 @@ fn nothing_is_shown_before_an_answer_and_zero_only_after_one() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let row = world.row(0);
     assert_eq!((row.peers, row.trackers_online), ([None; 2], None));
-    assert_eq!((row.probe_success, row.last_success), ([None], [None]));
+    assert_eq!(
+        (row.probe_success, row.last_success),
+        ([None; 2], [None; 2])
+    );
     let id = world.announce(0, 0);
     world.list(id, &[]);
     let row = world.row(0);
@@ -201,7 +211,7 @@ fn nothing_is_shown_before_an_answer_and_zero_only_after_one() {
     );
     assert_eq!(
         (row.probe_success, row.last_peer_seen),
-        ([Some(true)], None)
+        ([None, Some(true)], None)
     );
 }
 
@@ -214,7 +224,7 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     world.fail(id, Health::Down, Failure::Timeout);
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
-    assert_eq!(row.probe_success, [Some(false)]);
+    assert_eq!(row.probe_success, [None, Some(false)]);
     assert_eq!(
         row.announces[0].failure.as_ref().unwrap().reason,
         Failure::Timeout
@@ -423,7 +433,7 @@ fn failures_age_like_answers() {
     let row = world.row(0);
     assert_eq!(
         (row.trackers_online, row.probe_success),
-        (None, [None]),
+        (None, [None; 2]),
         "not zero"
     );
 }

@@ -54,6 +54,8 @@ pub(super) struct Torrent<'a> {
     leechers: Option<u32>,
     trackers: usize,
     trackers_online: Option<u32>,
+    dht_seeders: Option<u32>,
+    dht_leechers: Option<u32>,
     last_peer_seen: Option<u64>,
     sources: BTreeMap<&'static str, FromSource>,
     announces: Vec<Announce<'a>>,
@@ -107,11 +109,14 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>) -> Torrent<'a> {
         leechers: row.leechers.get(),
         trackers: torrent.trackers.len(),
         trackers_online: row.trackers_online.get(),
+        dht_seeders: row.dht_seeders.get(),
+        dht_leechers: row.dht_leechers.get(),
         last_peer_seen: row.last_peer_seen.get().map(|at| at.0),
         sources: Source::ALL
             .iter()
-            .enumerate()
-            .map(|(place, source)| {
+            .filter(|source| snapshot.dht.is_some() || **source != Source::Dht)
+            .map(|source| {
+                let place = source.index();
                 let known = FromSource {
                     success: row.probe_success[place],
                     peers: row.source_peers[place].get(),

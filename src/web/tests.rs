@@ -189,8 +189,11 @@ async fn torrents_are_json() {
             "leechers": 9,
             "trackers": 2,
             "trackers_online": 1,
+            "dht_seeders": 12,
+            "dht_leechers": 6,
             "last_peer_seen": 1_790_000_090,
             "sources": {
+                "dht": {"success": true, "peers": 17, "last_success": 1_790_000_070},
                 "tracker": {"success": true, "peers": 42, "last_success": 1_790_000_090}
             },
             "announces": [

@@ -1,3 +1,5 @@
+mod dht;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -208,7 +210,7 @@ fn a_dead_tracker_on_a_live_network_is_down() {
         (row.trackers_online.get(), row.peers[0].get()),
         (Some(1), Some(1))
     );
-    assert_eq!(row.probe_success, [Some(true)]);
+    assert_eq!(row.probe_success, [None, Some(true)]);
 }
 
 #[test]
@@ -220,7 +222,7 @@ fn all_trackers_dead_but_canaries_alive_is_their_fault() {
     let row = picture.row(0).unwrap();
     assert_eq!(
         (row.trackers_online.get(), row.probe_success),
-        (Some(0), [Some(false)])
+        (Some(0), [None, Some(false)])
     );
     assert_eq!(
         row.peers.map(Count::get),
@@ -239,7 +241,7 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     let row = picture.row(0).unwrap();
     assert_eq!(
         (row.trackers_online.get(), row.probe_success),
-        (Some(2), [Some(true)])
+        (Some(2), [None, Some(true)])
     );
     assert!(
         picture
@@ -261,7 +263,7 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     assert_eq!(picture.network_up[0], Some(true));
     assert_eq!(picture.row(0).unwrap().peers[0].get(), Some(1));
     assert_eq!(
-        picture.row(0).unwrap().last_success[0],
+        picture.row(0).unwrap().last_success[Source::Tracker.index()],
         picture.row(0).unwrap().last_peer_seen
     );
 }

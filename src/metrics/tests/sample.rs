@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::snapshot::{
-    AnnounceRow, Failed, Failure, Histogram, Phases, Privacy, Snapshot, Torrent, TorrentRow,
-    TrackerId, TrackerRow, Unix,
+    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Snapshot, Torrent,
+    TorrentRow, TrackerId, TrackerRow, Unix,
 };
 use crate::torrent::{Hashes, InfoHash, InfoHashV2, TrackerUrl};
 
@@ -31,11 +31,12 @@ pub(crate) fn snapshot() -> Snapshot {
     let mut snapshot = snapshot.with_torrents(samples.map(Sample::parts));
     snapshot.schedule.overdue = 3;
     snapshot.schedule.lag = Duration::from_millis(1500);
-    snapshot.schedule.in_flight = [2];
-    snapshot.probe_durations = [Histogram::default()];
-    for milliseconds in [3, 30, 30, 700, 60_000] {
-        snapshot.probe_durations[0].observe(Duration::from_millis(milliseconds));
+    snapshot.schedule.in_flight = [1, 2];
+    for seconds in [0.003, 0.03, 0.03, 0.7, 60.0] {
+        snapshot.probe_durations[1].observe(seconds, &Histogram::SECONDS);
     }
+    snapshot.dht = Some(dht());
+    snapshot.probe_durations[0] = dht().durations;
     snapshot.config.last_reload_successful = true;
     snapshot.config.last_reload_success = Unix(1_790_000_000);
     snapshot.config.per_tracker = true;
@@ -92,12 +93,14 @@ fn alive() -> Sample {
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
     it.torrent.labels = Some(Box::new(labels));
     it.row.peers = [Some(40).into(), Some(2).into()];
-    it.row.source_peers = [Some(42).into()];
+    it.row.source_peers = [Some(17).into(), Some(42).into()];
+    it.row.dht_seeders = Some(12).into();
+    it.row.dht_leechers = Some(6).into();
     it.row.trackers_online = Some(1).into();
     it.row.seeders = Some(30).into();
     it.row.leechers = Some(9).into();
-    it.row.probe_success = [Some(true)];
-    it.row.last_success = [Unix(1_790_000_090).into()];
+    it.row.probe_success = [Some(true); 2];
+    it.row.last_success = [Unix(1_790_000_070).into(), Unix(1_790_000_090).into()];
     it.row.last_peer_seen = Unix(1_790_000_090).into();
     it.announces[0] = AnnounceRow {
         success: Some(true),
@@ -121,11 +124,11 @@ fn alive() -> Sample {
 fn empty() -> Sample {
     let mut it = sample("empty", Hashes::V1(InfoHash([1; 20])), &[0]);
     it.row.peers = [Some(0).into(), None.into()];
-    it.row.source_peers = [Some(0).into()];
+    it.row.source_peers = [None.into(), Some(0).into()];
     it.row.trackers_online = Some(1).into();
     it.row.seeders = Some(0).into();
-    it.row.probe_success = [Some(true)];
-    it.row.last_success = [Unix(1_790_000_080).into()];
+    it.row.probe_success = [Some(false), Some(true)];
+    it.row.last_success = [Unix(1_789_000_000).into(), Unix(1_790_000_080).into()];
     it.announces[0] = AnnounceRow {
         success: Some(true),
         peers: Some(0).into(),
@@ -140,6 +143,26 @@ fn private() -> Sample {
     it.torrent.privacy = Privacy::LeftAlone;
     it.announces.clear();
     it
+}
+
+/// A DHT of which the IPv6 half was not asked yet.
+fn dht() -> DhtRow {
+    let mut dht = DhtRow::default();
+    for (seconds, queries) in [(0.28, 9.0), (0.41, 11.0), (31.0, 240.0)] {
+        dht.durations.observe(seconds, &Histogram::SECONDS);
+        dht.queries.observe(queries, &Histogram::QUERIES);
+    }
+    dht.families[0] = Some(DhtStatus {
+        up: Some(true),
+        nodes: 431,
+        estimated_nodes: Some(9_800_000),
+        queries: 260,
+        timeouts: 61,
+        errors: 2,
+        ..DhtStatus::default()
+    });
+    dht.families[1] = Some(DhtStatus::default());
+    dht
 }
 
 fn udp() -> TrackerRow {

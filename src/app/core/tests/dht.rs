@@ -1,0 +1,161 @@
+//! The DHT beside trackers, and where it is all there is.
+
+use super::*;
+use crate::observation::{Diagnosis, Found, Peers};
+
+fn with_dht(torrents: Vec<Torrent>) -> Config {
+    Config {
+        dht: Dht::default(),
+        ..config(torrents)
+    }
+}
+
+fn lookup(hash: u8, family: Family, result: Result<Found, Failure>) -> DhtReport {
+    DhtReport::Lookups(vec![Lookup {
+        info_hash: InfoHash([hash; 20]),
+        family,
+        result,
+        diagnosis: Diagnosis {
+            queries: 9,
+            duration: Duration::from_secs(5),
+            ..Diagnosis::default()
+        },
+    }])
+}
+
+fn one_peer() -> Result<Found, Failure> {
+    let mut peers = Peers::default();
+    peers.push("1.1.1.9".parse().unwrap(), 6881);
+    Ok(Found {
+        peers,
+        estimate: None,
+    })
+}
+
+impl Sim {
+    fn hear(&mut self, report: DhtReport) {
+        self.core.absorb_dht(report, self.now);
+    }
+
+    /// Time passes; whoever is asked then is silent.
+    fn silence(&mut self, until: u64) {
+        self.run(until, |_, _| false);
+    }
+}
+
+#[test]
+fn the_sweep_has_public_torrents_only() {
+    let torrents = [Privacy::Public, Privacy::Consented, Privacy::LeftAlone];
+    let torrents = (1..).zip(torrents).map(|(n, p)| torrent(n, &[A], p));
+    let mut settings = with_dht(torrents.collect());
+    let mut sim = Sim::new(&settings);
+    assert_eq!(**sim.core.sweep(), [InfoHash([1; 20])]);
+    settings.dht.enabled = false;
+    sim.core.reload(&settings, sim.now);
+    assert!(sim.core.sweep().is_empty());
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    let picture = sim.picture();
+    assert!(picture.dht.is_none());
+    assert_eq!(picture.row(0).unwrap().source_peers, [Count::UNKNOWN; 2]);
+}
+
+#[test]
+fn a_lookup_that_comes_through_is_a_sign_of_life() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
+    sim.step(Mono(1_000));
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    let picture = sim.picture();
+    assert_eq!(picture.network_up, [Some(true), None]);
+    let row = picture.row(0).unwrap();
+    assert_eq!(row.source_peers.map(Count::get), [Some(1), None]);
+    assert_eq!(row.peers.map(Count::get), [Some(1), None]);
+}
+
+#[test]
+fn nodes_within_our_own_walls_are_none() {
+    let mut settings = with_dht(vec![torrent(1, &[A], Privacy::Public)]);
+    settings.dht.bootstrap = vec![(Host::Ip("127.0.0.1".parse().unwrap()), 6881)];
+    let mut sim = Sim::new(&settings);
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    assert_eq!(sim.picture().network_up, [None; 2]);
+    settings.accept = Accept::Any;
+    let mut lab = Sim::new(&settings);
+    lab.hear(lookup(1, Family::Ipv4, one_peer()));
+    assert_eq!(lab.picture().network_up[0], Some(true));
+}
+
+#[test]
+fn a_failed_lookup_waits_for_the_canaries() {
+    for alive in [true, false] {
+        let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
+        sim.step(Mono(10_000));
+        sim.hear(lookup(1, Family::Ipv4, Err(Failure::Timeout)));
+        let held = sim.picture();
+        assert_eq!(held.row(0).unwrap().probe_success, [None; 2]);
+        let mut jobs = Vec::new();
+        let looks = sim.core.looks_due(sim.now.mono, &mut jobs);
+        assert!(looks.contains(&Family::Ipv4));
+        sim.core.looked(Family::Ipv4, Some(alive), sim.now);
+        let picture = sim.picture();
+        let row = picture.row(0).unwrap();
+        assert_eq!(row.probe_success[0], alive.then_some(false));
+        assert_eq!(row.peers, [Count::UNKNOWN; 2], "never a zero");
+        assert_eq!(picture.network_up[0], Some(alive));
+        assert_eq!(sim.core.is_down(Family::Ipv4), !alive);
+    }
+}
+
+#[test]
+fn a_failure_beside_a_living_network_stands_at_once() {
+    let mut sim = Sim::new(&with_dht(vec![
+        torrent(1, &[], Privacy::Public),
+        torrent(2, &[], Privacy::Public),
+    ]));
+    sim.step(Mono(10_000));
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.step(Mono(12_000));
+    sim.hear(lookup(2, Family::Ipv4, Err(Failure::Timeout)));
+    let success = |picture: Snapshot, place| picture.row(place).unwrap().probe_success[0];
+    assert_eq!(success(sim.picture(), 1), Some(false));
+    assert_eq!(success(sim.picture(), 0), Some(true));
+}
+
+#[test]
+fn what_the_dht_said_ages_out_after_one_and_a_half_intervals() {
+    let mut settings = with_dht(vec![torrent(1, &[], Privacy::Public)]);
+    settings.dht.interval = Duration::from_secs(6 * 3600);
+    let mut sim = Sim::new(&settings);
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    let known = |sim: &mut Sim| sim.picture().row(0).unwrap().peers[0].get();
+    sim.silence(9 * 3600 - 1);
+    assert_eq!(known(&mut sim), Some(1));
+    sim.silence(9 * 3600 + 1);
+    assert_eq!(known(&mut sim), None);
+}
+
+#[test]
+fn the_state_of_the_dht_is_shown_without_our_address() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
+    let status = DhtStatus {
+        up: Some(true),
+        nodes: 7,
+        external_ip: Some("1.1.1.9".parse().unwrap()),
+        in_flight: 3,
+        overdue: 5,
+        lag: Duration::from_secs(40),
+        ..DhtStatus::default()
+    };
+    sim.hear(DhtReport::Status([Some(status), None]));
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    let picture = sim.picture();
+    let shown = picture.dht.unwrap().families;
+    assert_eq!((shown[0].unwrap().nodes, shown[1]), (7, None));
+    assert_eq!(shown[0].unwrap().external_ip, None);
+    assert_eq!(picture.schedule.in_flight[Source::Dht.index()], 3);
+    assert!(picture.schedule.overdue >= 5);
+    assert_eq!(picture.schedule.lag, Duration::from_secs(40));
+    // The one peer is ourselves.
+    let row = picture.row(0).unwrap();
+    assert_eq!(row.source_peers[Source::Dht.index()].get(), Some(0));
+    assert_eq!(picture.peers_rejected, [0, 0, 1, 0]);
+}
