@@ -22,6 +22,7 @@
 //! | [`schedule`] | what is due when: jitter, politeness, back-off. Pure |
 //! | [`probe`] | one prober a file: a job and a deadline in, an observation out |
 //! | [`swarm`] | folds observations into the state of torrents and trackers. Pure |
+//! | [`store`] | the state directory: what survives a restart |
 //! | [`snapshot`] | one immutable picture, swapped in whole |
 //! | [`metrics`] | the catalogue and snapshot → exposition |
 //! | [`log`] | log lines |
@@ -48,6 +49,7 @@ pub mod probe;
 pub mod roster;
 pub mod schedule;
 pub mod snapshot;
+pub mod store;
 pub mod swarm;
 pub mod time;
 pub mod torrent;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module and what it may use. The order is that of the map in `src/lib.rs`; nobody uses a
 /// module below its own line.
-const RULE: [(&str, &[&str]); 17] = [
+const RULE: [(&str, &[&str]); 18] = [
     ("time", &[]),
     ("log", &[]),
     ("address", &[]),
@@ -37,6 +37,7 @@ const RULE: [(&str, &[&str]); 17] = [
         "swarm",
         &["address", "observation", "roster", "time", "torrent"],
     ),
+    ("store", &["dht", "time"]),
     ("snapshot", &["observation", "swarm", "time", "torrent"]),
     ("metrics", &["snapshot"]),
     // `config` for reading YAML: the web has a file of its own.
@@ -56,6 +57,7 @@ const RULE: [(&str, &[&str]); 17] = [
             "roster",
             "schedule",
             "snapshot",
+            "store",
             "swarm",
             "time",
             "torrent",

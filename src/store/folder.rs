@@ -1,0 +1,168 @@
+//! Files of the state directory.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::StoreError;
+use super::file::{self, Bad, MAX_FILE, MAX_PAYLOAD};
+use crate::time::Clock;
+
+/// Files put aside that are kept of one section: the latest.
+pub const MAX_ASIDE: usize = 3;
+
+/// Only we may read: nodes of the DHT are of no concern to other users of this machine.
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// The state directory. It is for one process at a time.
+#[derive(Debug)]
+pub struct Store {
+    folder: PathBuf,
+    /// Held while saving: two at once would write into one file.
+    saving: Mutex<()>,
+}
+
+impl Store {
+    /// Opens the directory, which is made if it is missing, with its parents.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`]: it cannot be made, is none, or nothing can be written there.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let probe = folder.join("probe.new");
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(folder)
+            .and_then(|()| create(&probe))
+            .and_then(|_| fs::remove_file(&probe))
+            .map_err(|source| StoreError::Folder {
+                path: folder.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            saving: Mutex::new(()),
+        })
+    }
+
+    /// Saves a section, whose name is a plain word. When this returns without error, the section
+    /// will be found after a loss of power.
+    ///
+    /// # Errors
+    /// [`StoreError::Save`], also if the payload is longer than [`MAX_PAYLOAD`].
+    pub fn save(&self, section: &str, version: u16, payload: &[u8]) -> Result<(), StoreError> {
+        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.path(section);
+        let result = match payload.len() > MAX_PAYLOAD {
+            true => Err(io::Error::other(Bad::TooLong)),
+            false => self.replace(&path, &file::encode(section, version, payload)),
+        };
+        result.map_err(|source| StoreError::Save { path, source })
+    }
+
+    /// Loads a section: its version, at most `known`, and its payload. `None` if it was never
+    /// saved.
+    ///
+    /// # Errors
+    /// [`StoreError::Bad`]: there is a file, and it is of no use. It has been put aside.
+    pub fn load(&self, section: &str, known: u16) -> Result<Option<(u16, Vec<u8>)>, StoreError> {
+        let loaded = match read(&self.path(section)) {
+            Ok(None) => return Ok(None),
+            Ok(Some(bytes)) => file::decode(section, known, &bytes)
+                .map(|(version, payload)| (version, payload.to_vec())),
+            Err(why) => Err(why),
+        };
+        loaded.map(Some).map_err(|why| self.reject(section, why))
+    }
+
+    /// Puts the file of a section aside.
+    pub(super) fn reject(&self, section: &str, why: Bad) -> StoreError {
+        let path = self.path(section);
+        let now = Clock::start().now().unix.0;
+        let aside = self.folder.join(format!("{}{now}", aside_prefix(section)));
+        let moved = fs::rename(&path, &aside).is_ok();
+        self.forget_old(section);
+        StoreError::Bad {
+            path,
+            why,
+            aside: moved.then_some(aside),
+        }
+    }
+
+    /// Removes what was put aside long ago.
+    fn forget_old(&self, section: &str) {
+        let Ok(entries) = fs::read_dir(&self.folder) else {
+            return;
+        };
+        let prefix = aside_prefix(section);
+        let mut aside: Vec<(u64, PathBuf)> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name();
+                let when = name.to_str()?.strip_prefix(&prefix)?.parse().ok()?;
+                Some((when, entry.path()))
+            })
+            .collect();
+        aside.sort_unstable();
+        let surplus = aside.len().saturating_sub(MAX_ASIDE);
+        for (_, path) in &aside[..surplus] {
+            // It stays, then.
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn path(&self, section: &str) -> PathBuf {
+        self.folder.join(format!("{section}.state"))
+    }
+
+    /// Puts a file in the place of another, whole or not at all.
+    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let new = path.with_extension("new");
+        let written = create(&new)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::rename(&new, path));
+        if written.is_err() {
+            // Half a file is of no use; the next attempt would overwrite it.
+            let _ = fs::remove_file(&new);
+        }
+        written?;
+        // The new name is on the disk only when the directory is.
+        File::open(&self.folder)?.sync_all()
+    }
+}
+
+fn aside_prefix(section: &str) -> String {
+    format!("{section}.bad-")
+}
+
+fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
+/// All of a file, if there is one.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
+    // Asked before it is opened: opening a pipe waits for its other end.
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error.into()),
+        Ok(metadata) if !metadata.is_file() => return Err(Bad::Foreign),
+        Ok(metadata) if metadata.len() > MAX_FILE as u64 => return Err(Bad::TooLong),
+        Ok(_) => {}
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE as u64 + 1)
+        .read_to_end(&mut bytes)?;
+    match bytes.len() > MAX_FILE {
+        true => Err(Bad::TooLong),
+        false => Ok(Some(bytes)),
+    }
+}
