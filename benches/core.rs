@@ -1,5 +1,5 @@
 //! What the core costs without its sockets: CPU of planning, folding and judging one announce
-//! with 100 peers, and memory per torrent. `cargo bench --bench core`.
+//! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`.
 
 // A benchmark has nobody to hand an error to.
 #![allow(clippy::expect_used)]
@@ -12,7 +12,8 @@ use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch::observation::{
-    Announced, Ask, Counts, Exchange, Family, Job, Observation, Peers, Report,
+    Announced, Ask, Counts, DhtReport, Diagnosis, Estimate, Exchange, Family, Found, Job, Lookup,
+    Observation, Peers, Report,
 };
 use seedwatch::snapshot::Snapshot;
 use seedwatch::time::{Mono, Now, Unix};
@@ -21,7 +22,8 @@ use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 const PEERS: u32 = 100;
 
 fn main() {
-    memory(100_000);
+    memory(100_000, false);
+    memory(100_000, true);
     cpu(10_000, 20);
 }
 
@@ -75,19 +77,50 @@ fn now(millis: u64) -> Now {
     }
 }
 
-/// Answers a job; `serial` varies the peers from swarm to swarm.
+/// Peers that vary from swarm to swarm.
+fn swarm(serial: u32, peers: u32) -> Peers {
+    let mut compact = Vec::with_capacity(peers as usize * 6);
+    for peer in 0..peers {
+        let ip = 0x0b00_0000 + (serial * 31 + peer).wrapping_mul(2_654_435_761) % 0x1000_0000;
+        compact.extend_from_slice(&ip.to_be_bytes());
+        compact.extend_from_slice(&6881u16.to_be_bytes());
+    }
+    let mut peers = Peers::default();
+    peers.push_compact4(&compact);
+    peers
+}
+
+/// One round of the DHT: as many peers again over IPv4, none over IPv6.
+fn sweep(core: &mut Core, at: u64, peers: u32) {
+    let hashes = Arc::clone(core.sweep());
+    for (serial, info_hash) in (1..).zip(hashes.iter()) {
+        for family in Family::ALL {
+            let peers = if family == Family::Ipv4 { peers } else { 0 };
+            let estimate = Estimate {
+                seeders: 1,
+                leechers: peers,
+                saturated: false,
+            };
+            let found = Found {
+                peers: swarm(serial * 7, peers),
+                estimate: (peers > 0).then_some(estimate),
+            };
+            let lookup = Lookup {
+                info_hash: *info_hash,
+                family,
+                result: Ok(found),
+                diagnosis: Diagnosis::default(),
+            };
+            core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
+        }
+    }
+}
+
+/// Answers a job; `serial` varies the peers.
 fn answer(job: Job, serial: u32, peers: u32) -> Observation {
     let report = match job.ask {
         Ask::Announce { id, .. } if job.family == Family::Ipv4 => {
-            let mut compact = Vec::with_capacity(peers as usize * 6);
-            for peer in 0..peers {
-                let ip =
-                    0x0b00_0000 + (serial * 31 + peer).wrapping_mul(2_654_435_761) % 0x1000_0000;
-                compact.extend_from_slice(&ip.to_be_bytes());
-                compact.extend_from_slice(&6881u16.to_be_bytes());
-            }
-            let mut peers = Peers::default();
-            peers.push_compact4(&compact);
+            let peers = swarm(serial, peers);
             let counts = Counts {
                 seeders: Some(1),
                 leechers: Some(99),
@@ -173,20 +206,28 @@ fn is_announce(job: &Job) -> bool {
     matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4
 }
 
-fn memory(torrents: u32) {
+fn memory(torrents: u32, dht: bool) {
     let before = resident();
-    let mut core = Core::new(&config(torrents, 10_000.0), 4242, now(0));
+    let mut config = config(torrents, 10_000.0);
+    config.dht.enabled = dht;
+    let mut core = Core::new(&config, 4242, now(0));
+    drop(config);
     let per = || (resident() - before) / f64::from(torrents);
     let picture = core.snapshot(now(0));
-    println!("memory, {torrents} torrents at one tracker, state and snapshot:");
+    let source = if dht { " and in the DHT" } else { "" };
+    println!("memory, {torrents} torrents at one tracker{source}, state and snapshot:");
     println!("  before the first answer  {:7.0} B per torrent", per());
     drop(picture);
     let mut at = 0;
-    let picture = slow_round(&mut core, &mut at, 0, torrents);
+    drop(slow_round(&mut core, &mut at, 0, torrents));
+    sweep(&mut core, at, 0);
+    let picture = core.snapshot(now(at));
     println!("  idle (answered, empty)   {:7.0} B per torrent", per());
     drop(picture);
     at = (at / 1000 + 2_100) * 1000;
-    let picture = slow_round(&mut core, &mut at, PEERS, torrents);
+    drop(slow_round(&mut core, &mut at, PEERS, torrents));
+    sweep(&mut core, at, PEERS);
+    let picture = core.snapshot(now(at));
     println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);
 }

@@ -304,13 +304,19 @@ impl Core {
     }
 
     fn dht_row(&self) -> DhtRow {
-        // Nobody who looks at a picture needs our own address.
-        let without_address = |status: DhtStatus| DhtStatus {
-            external_ip: None,
-            ..status
+        let works = self.outage.up();
+        let shown = |family: usize| {
+            let status = self.dht.status[family]?;
+            Some(DhtStatus {
+                // Where our own network does not work, nobody is to blame for silence.
+                up: status.up.filter(|up| *up || works[family] == Some(true)),
+                // Nobody who looks at a picture needs our own address.
+                external_ip: None,
+                ..status
+            })
         };
         DhtRow {
-            families: self.dht.status.map(|status| status.map(without_address)),
+            families: [0, 1].map(shown),
             durations: self.swarms.durations()[Source::Dht.index()],
             queries: self.swarms.lookup_queries(),
         }

@@ -207,7 +207,11 @@ impl Outage {
         let was_silent = !judge.held_lookups.is_empty() || judge.held.iter().any(is_silence);
         let silent = alive.is_some() || !other_works && was_silent;
         let held = std::mem::take(&mut judge.held);
-        let lookups = std::mem::take(&mut judge.held_lookups);
+        let mut lookups = std::mem::take(&mut judge.held_lookups);
+        if missing {
+            // The machine does not have this family: that is no failure of the DHT.
+            lookups.clear();
+        }
         if silent {
             Change {
                 turned: judge.turn(Some(false)),

@@ -159,3 +159,24 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
     assert_eq!(row.source_peers[Source::Dht.index()].get(), Some(0));
     assert_eq!(picture.peers_rejected, [0, 0, 1, 0]);
 }
+
+#[test]
+fn a_family_that_the_machine_does_not_have_is_no_failure() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
+    let silent = Some(DhtStatus {
+        up: Some(false),
+        ..DhtStatus::default()
+    });
+    sim.hear(DhtReport::Status([silent; 2]));
+    sim.step(Mono(10_000));
+    sim.hear(lookup(1, Family::Ipv6, Err(Failure::Timeout)));
+    let up = |sim: &mut Sim| sim.picture().dht.unwrap().families.map(|f| f.unwrap().up);
+    assert_eq!(up(&mut sim), [None; 2], "nobody knows whose silence it is");
+    // The other family works.
+    sim.core.looked(Family::Ipv4, Some(true), sim.now);
+    sim.core.looked(Family::Ipv6, None, sim.now);
+    let picture = sim.picture();
+    assert_eq!(picture.row(0).unwrap().probe_success, [None; 2]);
+    assert_eq!(picture.network_up, [Some(true), None]);
+    assert_eq!(up(&mut sim), [Some(false), None]);
+}
