@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod dht_world;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod exposition;
@@ -29,3 +31,10 @@ mod traces;
 mod trackers;
 #[cfg(test)]
 mod udp_prober;
+
+#[cfg(test)]
+#[path = "../world/shell.rs"]
+mod shell;
+#[cfg(test)]
+#[path = "../world/mod.rs"]
+mod world;

@@ -4,6 +4,7 @@ pub(crate) mod address;
 pub(crate) mod certificate;
 pub(crate) mod clients;
 pub(crate) mod daemon;
+pub(crate) mod dht;
 pub(crate) mod exposition;
 pub(crate) mod http;
 pub(crate) mod netns;

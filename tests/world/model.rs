@@ -57,6 +57,16 @@ impl World {
         self.addresses.set_port(port);
     }
 
+    /// The port of all nodes.
+    pub(crate) fn port(&self) -> u16 {
+        self.addresses.port()
+    }
+
+    /// Which of the two networks it is.
+    pub(crate) fn family(&self) -> Net {
+        self.settings.family
+    }
+
     /// The swarm of a hash, instead of the one it had. The first `seeds` peers are seeds.
     pub(crate) fn announce(
         &mut self,
@@ -111,6 +121,12 @@ impl World {
     /// What the world saw until now.
     pub(crate) fn stats(&self) -> Stats {
         self.stats
+    }
+
+    /// Counts begin anew.
+    pub(crate) fn reset_stats(&mut self) {
+        self.stats = Stats::default();
+        self.per_node = PerNode::new(self.ids.len());
     }
 
     /// Somebody sent a datagram to a node. The answer, if there is one, is in `out`; it arrives
