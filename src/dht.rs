@@ -5,12 +5,34 @@
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`bloom`] | counting peers by bloom filters (BEP 33) |
 //! | [`krpc`] | reading and writing datagrams |
+//! | `walk` | one lookup: whom it asks, what it hears, when it is over |
+//! | `sweep` | which info-hash is looked up when |
+//! | `cache` | every node known, by id, shared by all lookups |
+//! | `binding`, `votes` | whom to believe, and who we are |
+//! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
+//! | `size` | how many nodes there are |
+//! | `node` | all that for one family |
+//! | [`engine`] | both families behind one door |
 
+mod binding;
 pub mod bloom;
+mod cache;
+pub mod engine;
 pub mod id;
 pub mod krpc;
+mod node;
+mod pace;
+mod packed;
+mod random;
+mod rtt;
+mod size;
+mod sweep;
+mod transactions;
+mod votes;
+mod walk;
 
 pub use bloom::Filter;
+pub use engine::{Engine, Outbox, Settings};
 pub use id::{Distance, NodeId, is_secure, secure};
 
 use std::net::SocketAddr;

@@ -1,0 +1,292 @@
+//! Every node that is known, in the order of ids, shared by all lookups of one family.
+//!
+//! A lookup starts from the nodes closest to its target and leaves what it learned here, so the
+//! next lookup nearby starts closer. Bounded: what is not needed again is trimmed behind the
+//! sweep, and above the capacity a hand goes round and takes what never answered.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::SocketAddr;
+use std::ops::Bound;
+
+use super::Contact;
+use super::id::NodeId;
+use super::packed::Address;
+use crate::time::Mono;
+
+/// Minutes that a node which did not answer is left alone.
+const BAD_MINUTES: u16 = 20;
+/// Minutes that an answer counts for the number of nodes.
+const FRESH_MINUTES: u16 = 150;
+/// Failures in a row that make a node bad which had answered before: one packet may get lost.
+const PATIENCE: u8 = 2;
+/// Nodes kept at least, and for each watched info-hash: the closest ones and some to replace them.
+const CAPACITY: usize = 8192;
+const CAPACITY_EACH: usize = 12;
+/// Nodes kept at most.
+const MAX_CAPACITY: usize = 4_000_000;
+/// Nodes looked at for one that must go.
+const HAND_REACH: usize = 64;
+
+/// Nodes by id.
+#[derive(Debug)]
+pub(super) struct Cache {
+    nodes: BTreeMap<NodeId, Node>,
+    /// Nodes that answered when last asked.
+    good: usize,
+    capacity: usize,
+    hand: NodeId,
+}
+
+/// What is known of a node, in 24 bytes. Minutes count from 1 at the start of the process.
+#[derive(Debug, Clone, Copy)]
+struct Node {
+    address: Address,
+    /// Minute of the latest answer; 0 = never.
+    answered: u16,
+    /// Minute of the latest failure; 0 = none.
+    failed: u16,
+    /// Failures since the latest answer.
+    failures: u8,
+}
+
+/// A node to start from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) id: NodeId,
+    pub(super) address: Address,
+    /// It answered when last asked, and not long ago.
+    pub(super) good: bool,
+}
+
+impl Node {
+    fn is_good(&self) -> bool {
+        self.answered != 0 && self.failures == 0
+    }
+
+    fn is_fresh(&self, minute: u16) -> bool {
+        self.is_good() && minute.saturating_sub(self.answered) <= FRESH_MINUTES
+    }
+
+    fn is_bad(&self, minute: u16) -> bool {
+        let patience = if self.answered == 0 { 1 } else { PATIENCE };
+        self.failures >= patience && minute.saturating_sub(self.failed) < BAD_MINUTES
+    }
+}
+
+fn minute(now: Mono) -> u16 {
+    u16::try_from(now.0 / 60_000 + 1).unwrap_or(u16::MAX)
+}
+
+impl Cache {
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            good: 0,
+            capacity: CAPACITY,
+            hand: NodeId([0; 20]),
+        }
+    }
+
+    /// Makes room for the surroundings of so many info-hashes.
+    pub(super) fn set_targets(&mut self, targets: usize) {
+        self.capacity = (CAPACITY + targets * CAPACITY_EACH).min(MAX_CAPACITY);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Nodes that answered when last asked.
+    pub(super) fn good(&self) -> usize {
+        self.good
+    }
+
+    /// Somebody named a node. What is known of it stays; a new address replaces one that never
+    /// answered or no longer does.
+    pub(super) fn hear(&mut self, id: NodeId, address: Address, now: Mono) {
+        match self.nodes.entry(id) {
+            Entry::Vacant(place) => {
+                place.insert(Node {
+                    address,
+                    answered: 0,
+                    failed: 0,
+                    failures: 0,
+                });
+                if self.nodes.len() > self.capacity {
+                    self.evict(now);
+                }
+            }
+            Entry::Occupied(mut known) => {
+                let node = known.get_mut();
+                if node.address != address && node.failures > 0 {
+                    node.address = address;
+                    node.failures = 0;
+                    node.answered = 0;
+                }
+            }
+        }
+    }
+
+    /// A node answered from its address under its id.
+    pub(super) fn answered(&mut self, id: NodeId, address: Address, now: Mono) {
+        self.hear(id, address, now);
+        let Some(node) = self.nodes.get_mut(&id) else {
+            return;
+        };
+        if node.address == address {
+            self.good += usize::from(!node.is_good());
+            node.answered = minute(now);
+            node.failures = 0;
+        }
+    }
+
+    /// A node did not answer, or not as itself.
+    pub(super) fn failed(&mut self, id: &NodeId, now: Mono) {
+        if let Some(node) = self.nodes.get_mut(id) {
+            self.good -= usize::from(node.is_good());
+            node.failures = node.failures.saturating_add(1);
+            node.failed = minute(now);
+        }
+    }
+
+    /// It did not answer lately and is left alone for a while.
+    pub(super) fn is_bad(&self, id: &NodeId, now: Mono) -> bool {
+        self.nodes
+            .get(id)
+            .is_some_and(|node| node.is_bad(minute(now)))
+    }
+
+    /// The `n` nodes closest to a target that are not bad, closest first.
+    pub(super) fn closest(&self, target: &NodeId, n: usize, now: Mono) -> Vec<Known> {
+        let minute = minute(now);
+        let usable = |(_, node): &(&NodeId, &Node)| !node.is_bad(minute);
+        // The n-th usable neighbours on either side bound the smallest subtree that surely holds
+        // enough; the closest are all in it.
+        let below = self.nodes.range(..target).rev().filter(usable).nth(n - 1);
+        let above = self.nodes.range(target..).filter(usable).nth(n - 1);
+        let depth = [below, above]
+            .into_iter()
+            .flatten()
+            .map(|(id, _)| target.shared_bits(id))
+            .max();
+        let mut found = Vec::with_capacity(n);
+        self.collect(target, depth.unwrap_or(0).min(159), n, minute, &mut found);
+        found.sort_unstable_by_key(|known| target.distance(&known.id));
+        found.truncate(n);
+        found
+    }
+
+    /// Adds usable nodes of the subtree that shares `depth` bits with `target`, nearest subtrees
+    /// first, until there are `n`.
+    fn collect(&self, target: &NodeId, depth: u32, n: usize, minute: u16, found: &mut Vec<Known>) {
+        let (first, last) = subtree(target, depth);
+        let nodes = self.nodes.range(first..=last);
+        let usable = nodes.filter(|(_, node)| !node.is_bad(minute));
+        let before = found.len();
+        for (id, node) in usable {
+            if found.len() == n && depth < 159 {
+                // More than fit: the half with the target's next bit comes first.
+                found.truncate(before);
+                self.collect(target, depth + 1, n, minute, found);
+                if found.len() < n {
+                    self.collect(&flipped(target, depth), depth + 1, n, minute, found);
+                }
+                return;
+            }
+            found.push(Known {
+                id: *id,
+                address: node.address,
+                good: node.is_fresh(minute),
+            });
+        }
+    }
+
+    /// Forgets what was only heard of, or is bad for good, between two ids: the sweep has passed.
+    pub(super) fn trim(&mut self, from: &NodeId, to: &NodeId, now: Mono) {
+        if from >= to {
+            return;
+        }
+        let minute = minute(now);
+        let range = (Bound::Excluded(*from), Bound::Excluded(*to));
+        let gone: Vec<NodeId> = self
+            .nodes
+            .range(range)
+            .filter(|(_, node)| !node.is_bad(minute) && !node.is_fresh(minute))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in gone {
+            self.remove(&id);
+        }
+    }
+
+    /// Makes room for one node: the hand takes the next that never answered or no longer does,
+    /// and any other only when there is none within its reach.
+    fn evict(&mut self, now: Mono) {
+        let minute = minute(now);
+        let after = (Bound::Excluded(self.hand), Bound::Unbounded);
+        let around = self.nodes.range(after).chain(self.nodes.iter());
+        let mut victim = None;
+        for (id, node) in around.take(HAND_REACH) {
+            victim = Some(*id);
+            if !node.is_fresh(minute) {
+                break;
+            }
+        }
+        if let Some(id) = victim {
+            self.hand = id;
+            self.remove(&id);
+        }
+    }
+
+    fn remove(&mut self, id: &NodeId) {
+        if let Some(node) = self.nodes.remove(id) {
+            self.good -= usize::from(node.is_good());
+        }
+    }
+
+    /// At most `n` nodes that answered, spread over the key space: what is worth saving. They say
+    /// nothing of what was looked for.
+    pub(super) fn spread(&self, n: u16) -> Vec<Contact> {
+        let mut chosen: Vec<Contact> = Vec::new();
+        for part in 0..n {
+            let mut point = [0; 20];
+            let start = u64::from(part) * (u64::MAX / u64::from(n));
+            point[..8].copy_from_slice(&start.to_be_bytes());
+            let next = self.nodes.range(NodeId(point)..).take(HAND_REACH);
+            if let Some((id, node)) = next.into_iter().find(|(_, node)| node.is_good())
+                && chosen.last().is_none_or(|last| last.id != *id)
+            {
+                chosen.push(Contact {
+                    id: *id,
+                    address: SocketAddr::from(node.address),
+                });
+            }
+        }
+        chosen
+    }
+}
+
+/// First and last id that share `depth` bits with `target`.
+fn subtree(target: &NodeId, depth: u32) -> (NodeId, NodeId) {
+    let (mut first, mut last) = (target.0, target.0);
+    let whole = depth as usize / 8;
+    if whole < 20 {
+        let mask = 0xffu8 >> (depth % 8);
+        first[whole] &= !mask;
+        last[whole] |= mask;
+        first[whole + 1..].fill(0);
+        last[whole + 1..].fill(0xff);
+    }
+    (NodeId(first), NodeId(last))
+}
+
+/// The target with one bit turned.
+fn flipped(target: &NodeId, bit: u32) -> NodeId {
+    let mut id = target.0;
+    id[bit as usize / 8] ^= 0x80 >> (bit % 8);
+    NodeId(id)
+}
+
+#[cfg(test)]
+mod tests;

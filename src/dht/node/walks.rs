@@ -1,0 +1,134 @@
+//! The lookups under way, and whose turn it is.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+use super::super::transactions::WalkId;
+use super::super::walk::Walk;
+use crate::time::Mono;
+use crate::torrent::InfoHash;
+
+/// All walks of one family.
+#[derive(Debug, Default)]
+pub(super) struct Walks {
+    places: Vec<Option<Box<Walk>>>,
+    free: Vec<u32>,
+    /// Counts walks, so that an answer for an earlier one does not go to a later one.
+    turn: u32,
+    turns: Vec<u32>,
+    ready: VecDeque<WalkId>,
+    is_ready: Vec<bool>,
+    waiting: BinaryHeap<Reverse<(Mono, WalkId)>>,
+    looking_for: HashMap<InfoHash, WalkId>,
+}
+
+impl Walks {
+    /// None, but none of `before` is ever taken for one of these.
+    pub(super) fn following(before: &Self) -> Self {
+        Self {
+            turn: before.turn,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len() - self.free.len()
+    }
+
+    pub(super) fn is_looking_for(&self, hash: &InfoHash) -> bool {
+        self.looking_for.contains_key(hash)
+    }
+
+    /// Adds a walk, which may ask at once.
+    pub(super) fn add(&mut self, walk: Walk) {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.places.push(None);
+            self.turns.push(0);
+            self.is_ready.push(false);
+            self.places.len() as u32 - 1
+        });
+        self.turn = self.turn.wrapping_add(1);
+        let id = WalkId {
+            slot,
+            turn: self.turn,
+        };
+        if let Some(hash) = walk.info_hash() {
+            self.looking_for.insert(hash, id);
+        }
+        self.turns[slot as usize] = self.turn;
+        self.places[slot as usize] = Some(Box::new(walk));
+        self.is_ready[slot as usize] = false;
+        self.wake(id);
+    }
+
+    fn is(&self, id: WalkId) -> bool {
+        let slot = id.slot as usize;
+        self.turns.get(slot) == Some(&id.turn) && self.places[slot].is_some()
+    }
+
+    pub(super) fn get_mut(&mut self, id: WalkId) -> Option<&mut Walk> {
+        if !self.is(id) {
+            return None;
+        }
+        self.places[id.slot as usize].as_deref_mut()
+    }
+
+    pub(super) fn remove(&mut self, id: WalkId) -> Option<Box<Walk>> {
+        if !self.is(id) {
+            return None;
+        }
+        let walk = self.places[id.slot as usize].take()?;
+        self.free.push(id.slot);
+        if let Some(hash) = walk.info_hash() {
+            self.looking_for.remove(&hash);
+        }
+        Some(walk)
+    }
+
+    /// Something happened to it: it gets a turn.
+    pub(super) fn wake(&mut self, id: WalkId) {
+        if self.is(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
+            self.ready.push_back(id);
+        }
+    }
+
+    /// It gets the next turn.
+    pub(super) fn wake_first(&mut self, id: WalkId) {
+        if self.is(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
+            self.ready.push_front(id);
+        }
+    }
+
+    /// It gets a turn then.
+    pub(super) fn wake_at(&mut self, id: WalkId, at: Mono) {
+        self.waiting.push(Reverse((at, id)));
+    }
+
+    pub(super) fn wake_due(&mut self, now: Mono) {
+        while let Some(Reverse((at, id))) = self.waiting.peek().copied()
+            && at <= now
+        {
+            self.waiting.pop();
+            self.wake(id);
+        }
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Mono> {
+        self.waiting.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Whose turn it is.
+    pub(super) fn next_ready(&mut self) -> Option<WalkId> {
+        while let Some(id) = self.ready.pop_front() {
+            if self.is(id) {
+                self.is_ready[id.slot as usize] = false;
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    pub(super) fn is_anybody_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+}

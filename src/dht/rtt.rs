@@ -1,0 +1,54 @@
+//! How long to wait for an answer before its place is given to somebody else.
+
+use std::time::Duration;
+
+/// Before anything was measured.
+const INITIAL: Duration = Duration::from_millis(1000);
+/// Bounds of the wait.
+const SHORTEST: Duration = Duration::from_millis(50);
+const LONGEST: Duration = Duration::from_millis(2000);
+
+/// Smoothed round trip time and its variation over all nodes (RFC 6298).
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RoundTrip {
+    /// Mean and mean deviation in milliseconds.
+    smoothed: Option<(f64, f64)>,
+}
+
+impl RoundTrip {
+    /// Takes in one measured round trip, of a late answer too.
+    pub(super) fn sample(&mut self, took: Duration) {
+        let took = took.as_secs_f64() * 1e3;
+        self.smoothed = Some(match self.smoothed {
+            None => (took, took / 2.0),
+            Some((mean, deviation)) => (
+                mean + (took - mean) / 16.0,
+                deviation + ((took - mean).abs() - deviation) / 16.0,
+            ),
+        });
+    }
+
+    /// Mean plus four deviations. An answer may still come later, and counts.
+    pub(super) fn patience(&self) -> Duration {
+        let wait = self.smoothed.map_or(INITIAL, |(mean, deviation)| {
+            Duration::from_secs_f64((mean + 4.0 * deviation) / 1e3)
+        });
+        wait.clamp(SHORTEST, LONGEST)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_follows_the_network() {
+        let mut rtt = RoundTrip::default();
+        assert_eq!(rtt.patience(), INITIAL);
+        (0..200).for_each(|n| rtt.sample(Duration::from_millis(50 + n * 37 % 100)));
+        let wait = rtt.patience().as_millis();
+        assert!((170..260).contains(&wait), "{wait}");
+        (0..200).for_each(|_| rtt.sample(Duration::from_secs(30)));
+        assert_eq!(rtt.patience(), LONGEST);
+    }
+}

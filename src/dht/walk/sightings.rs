@@ -1,0 +1,261 @@
+//! Who named whom: the peers of one lookup before it is known which nodes are to be trusted.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::super::bloom::Filter;
+use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
+
+/// Sightings kept of one lookup: some 200 answers of 100 peers.
+const MAX: usize = 20_000;
+
+/// A set of holders, by their number.
+pub(super) type Holders = u64;
+
+/// Holders whose lists are kept apart.
+pub(super) const MAX_HOLDERS: u8 = 64;
+
+/// Holders that must agree before one that does not is doubted.
+const MIN_AGREE: u32 = 3;
+/// An honest holder has at least this share of what the others have: nodes come and go.
+const LEAST_SHARED: f64 = 0.6;
+/// What is less likely than this has another reason.
+const TOO_UNLIKELY: f64 = 1e-3;
+
+/// Peers as holders named them, repetitions included.
+#[derive(Debug, Default)]
+pub(super) struct Sightings {
+    v4: Vec<(Endpoint4, u8)>,
+    v6: Vec<(Endpoint6, u8)>,
+    malformed: u32,
+}
+
+/// How often peers were seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Census {
+    /// Different peers.
+    pub(super) seen: usize,
+    /// Of these, named once.
+    once: usize,
+    /// Of these, named twice.
+    twice: usize,
+}
+
+impl Census {
+    /// How many there are at least, those never named included (Chao 1984). Right for lists
+    /// that are drawn at random, which those of common clients are.
+    pub(super) fn total(&self) -> f64 {
+        let (once, twice) = (self.once as f64, self.twice as f64);
+        self.seen as f64 + once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0))
+    }
+
+    fn count(&mut self, times: usize) {
+        self.seen += 1;
+        self.once += usize::from(times == 1);
+        self.twice += usize::from(times == 2);
+    }
+}
+
+impl Sightings {
+    /// Takes in one list; returns its length. A value that is no address and port is counted.
+    pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
+        let mut listed = Peers::default();
+        for value in values.take(MAX - self.len().min(MAX)) {
+            match value.len() {
+                6 => listed.push_compact4(value),
+                18 => listed.push_compact6(value),
+                _ => listed.malformed += 1,
+            }
+        }
+        self.malformed += listed.malformed;
+        self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
+        self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
+        listed.len()
+    }
+
+    fn len(&self) -> usize {
+        self.v4.len() + self.v6.len()
+    }
+
+    /// How often the peers of these holders were named.
+    pub(super) fn census(&self, trusted: Holders) -> Census {
+        let mut census = Census::default();
+        runs(&self.v4, trusted, |_, times| census.count(times));
+        runs(&self.v6, trusted, |_, times| census.count(times));
+        census
+    }
+
+    /// Those of these holders that can be believed. Where most name common peers, one that names
+    /// many and none of theirs invents them.
+    pub(super) fn believed(&self, trusted: Holders) -> Holders {
+        let mut groups: Vec<Holders> = Vec::new();
+        let mut join = |by: Holders| {
+            let apart = |group: &Holders| group & by == 0;
+            let joined = groups.iter().filter(|group| !apart(group));
+            let all = joined.fold(by, |all, group| all | group);
+            groups.retain(apart);
+            groups.push(all);
+        };
+        named(&self.v4, trusted, &mut join);
+        named(&self.v6, trusted, &mut join);
+        let all: u32 = groups.iter().map(|group| group.count_ones()).sum();
+        let Some(most) = groups
+            .iter()
+            .copied()
+            .max_by_key(|group| group.count_ones())
+        else {
+            return trusted;
+        };
+        if most.count_ones() < MIN_AGREE || most.count_ones() * 2 <= all {
+            return trusted;
+        }
+        let census = self.census(most);
+        let shown = LEAST_SHARED * census.seen as f64 / census.total();
+        let strangers = groups.into_iter().filter(|group| *group != most);
+        strangers.fold(trusted, |left, group| {
+            // The chance that an honest holder of so many shares nothing with all the others.
+            let named = self.census(group).seen as f64 / f64::from(group.count_ones());
+            if (1.0 - shown).powf(named) < TOO_UNLIKELY {
+                left & !group
+            } else {
+                left
+            }
+        })
+    }
+
+    /// The peers of these holders, each once.
+    pub(super) fn peers(&self, trusted: Holders) -> Peers {
+        let mut peers = Peers {
+            malformed: self.malformed,
+            ..Peers::default()
+        };
+        runs(&self.v4, trusted, |peer, _| peers.v4.push(peer));
+        runs(&self.v6, trusted, |peer, _| peers.v6.push(peer));
+        peers
+    }
+}
+
+/// Calls `each` with every different peer and the trusted holders that named it.
+fn named<P: Copy + Ord>(all: &[(P, u8)], trusted: Holders, mut each: impl FnMut(Holders)) {
+    let by_trusted = |(_, holder): &&(P, u8)| trusted & 1 << holder != 0;
+    let mut all: Vec<(P, u8)> = all.iter().filter(by_trusted).copied().collect();
+    all.sort_unstable();
+    for run in all.chunk_by(|a, b| a.0 == b.0) {
+        each(run.iter().fold(0, |by, (_, holder)| by | 1 << holder));
+    }
+}
+
+/// Calls `each` with every different peer that a trusted holder named and how often they did.
+fn runs<P: Copy + Ord>(all: &[(P, u8)], trusted: Holders, mut each: impl FnMut(P, usize)) {
+    let by_trusted = |(_, holder): &&(P, u8)| trusted & 1 << holder != 0;
+    let mut peers: Vec<P> = all
+        .iter()
+        .filter(by_trusted)
+        .map(|(peer, _)| *peer)
+        .collect();
+    peers.sort_unstable();
+    for run in peers.chunk_by(|a, b| a == b) {
+        each(run[0], run.len());
+    }
+}
+
+/// Unites filters and what lists name beside them: BEP 33 has peers of nodes without filters go
+/// to that of the leechers. `None` without any filter.
+pub(super) fn estimate<'a>(
+    filters: impl Iterator<Item = &'a [[u8; 256]; 2]>,
+    peers: &Peers,
+) -> Option<Estimate> {
+    let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
+    let mut any = false;
+    for [theirs, others] in filters {
+        seeds.unite(theirs);
+        leechers.unite(others);
+        any = true;
+    }
+    if !any {
+        return None;
+    }
+    let v4 = peers.v4.iter().map(|p| Ipv4Addr::from_bits(p.ip).into());
+    let v6 = peers.v6.iter().map(|p| Ipv6Addr::from_bits(p.ip).into());
+    for ip in v4.chain(v6) {
+        if !seeds.contains(ip) {
+            leechers.insert(ip);
+        }
+    }
+    /// A full filter stands for at least so many: the BEP's own limit.
+    const FULL: f64 = 6000.0;
+    let sizes = [seeds.estimate(), leechers.estimate()];
+    let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL).round() as u32);
+    Some(Estimate {
+        seeders,
+        leechers,
+        saturated: sizes.contains(&None),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(n: u16) -> [u8; 6] {
+        let [a, b] = n.to_be_bytes();
+        [9, 9, a, b, 0x1a, 0xe1]
+    }
+
+    #[test]
+    fn peers_of_untrusted_holders_do_not_count() {
+        let mut sightings = Sightings::default();
+        let lists = [value(1), value(2), value(3)];
+        let values = |range: std::ops::Range<usize>| lists[range].iter().map(|v| &v[..]);
+        assert_eq!(sightings.add(values(0..2), 0), 2);
+        assert_eq!(sightings.add(values(1..3), 1), 2);
+        assert_eq!(sightings.add([&b"short"[..]].into_iter(), 0), 0);
+        assert_eq!(sightings.peers(0b11).v4.len(), 3);
+        assert_eq!(sightings.peers(0b01).v4.len(), 2);
+        assert_eq!(sightings.peers(0b01).malformed, 1);
+        let census = sightings.census(0b11);
+        assert_eq!((census.seen, census.once, census.twice), (3, 2, 1));
+    }
+
+    #[test]
+    fn the_unseen_are_told_from_repetitions() {
+        // Eight lists of a hundred, drawn from three hundred.
+        let mut random = crate::dht::random::Random::new([8; 32]);
+        let mut sightings = Sightings::default();
+        for holder in 0..8 {
+            let mut all: Vec<u16> = (0..300).collect();
+            let list: Vec<[u8; 6]> = (0..100)
+                .map(|_| value(all.swap_remove(random.u32() as usize % all.len())))
+                .collect();
+            sightings.add(list.iter().map(|v| &v[..]), holder);
+        }
+        let census = sightings.census(0xff);
+        assert!(census.seen < 298);
+        assert!((290.0..310.0).contains(&census.total()), "{census:?}");
+    }
+
+    #[test]
+    fn who_shares_nothing_with_the_many_is_not_believed() {
+        let mut sightings = Sightings::default();
+        let list = |range: std::ops::Range<u16>| range.map(value).collect::<Vec<_>>();
+        let honest = [list(0..20), list(3..23), list(1..22)];
+        for (holder, list) in (0..).zip(&honest) {
+            sightings.add(list.iter().map(|v| &v[..]), holder);
+        }
+        let (lies, few) = (list(500..510), list(600..602));
+        sightings.add(lies.iter().map(|v| &v[..]), 3);
+        assert_eq!(sightings.believed(0b1111), 0b0111);
+        // Two peers may have come a moment ago.
+        sightings.add(few.iter().map(|v| &v[..]), 4);
+        assert_eq!(sightings.believed(0b11111), 0b10111);
+        // Two against two: nobody knows.
+        assert_eq!(sightings.believed(0b01011), 0b01011);
+    }
+
+    #[test]
+    fn no_holder_fills_the_memory() {
+        let mut sightings = Sightings::default();
+        let long: Vec<[u8; 6]> = (0..u16::MAX).map(value).collect();
+        sightings.add(long.iter().map(|v| &v[..]), 0);
+        assert_eq!(sightings.len(), MAX);
+    }
+}
