@@ -8,9 +8,8 @@
 //! | [`udp`] | BEP 15, 41, 7 |
 //!
 //! A prober is built once and shared. Every job ends in exactly one observation, within
-//! `job.timeout`, and nothing a tracker does makes a prober panic or wait longer. Over HTTP a job
-//! is a future (`async fn probe(&self, job: Job) -> Observation`; dropping it ends the probe), over
-//! UDP jobs go in and observations come out in batches. What courtesy still demands when a probe is
+//! `job.timeout`, and nothing a tracker does makes a prober panic or wait longer. Jobs go in and
+//! observations come out in batches; each prober works in threads of its own. What courtesy still demands when a probe is
 //! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
 mod bell;

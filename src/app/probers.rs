@@ -48,10 +48,14 @@ impl Probers {
             resolver.clone(),
             out.clone(),
         );
+        let http = HttpProber::start(
+            http_settings(config, identity)?,
+            resolver.clone(),
+            out.clone(),
+        );
         Ok(Self {
             udp: udp.map_err(StartError::Udp)?,
-            http: HttpProber::new(http_settings(config, identity)?, resolver.clone())
-                .map_err(StartError::Http)?,
+            http: http.map_err(StartError::Http)?,
             out,
         })
     }
@@ -61,30 +65,29 @@ impl Probers {
         &mut self,
         config: &Config,
         identity: Identity,
-        resolver: &Resolver,
     ) -> Result<(), StartError> {
         let settings = http_settings(config, identity)?;
-        self.http = self
-            .http
-            .configured(settings, resolver.clone())
-            .map_err(StartError::Http)?;
+        self.http.configure(settings).map_err(StartError::Http)?;
         self.udp.configure(udp_settings(config, identity));
         Ok(())
     }
 
     /// Takes jobs and never blocks. Each ends in one observation.
     pub(super) fn submit(&self, jobs: Vec<Job>) {
-        let mut datagrams = Vec::new();
+        let (mut datagrams, mut requests) = (Vec::new(), Vec::new());
         for job in jobs {
             match job.url.scheme() {
                 _ if job.url.is_overlay() => self.decline(&job, "an overlay network"),
                 Scheme::Udp => datagrams.push(job),
-                Scheme::Http | Scheme::Https => self.http.submit(job, self.out.clone()),
+                Scheme::Http | Scheme::Https => requests.push(job),
                 Scheme::Ws | Scheme::Wss => self.decline(&job, "WebTorrent"),
             }
         }
         if !datagrams.is_empty() {
             self.udp.submit(datagrams);
+        }
+        if !requests.is_empty() {
+            self.http.submit(requests);
         }
     }
 

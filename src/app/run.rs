@@ -68,7 +68,6 @@ struct Daemon {
     clock: Clock,
     core: Core,
     identity: Identity,
-    resolver: Resolver,
     canaries: Canaries,
     probers: Probers,
     /// What the probers were built from.
@@ -111,8 +110,7 @@ pub async fn run(
         clock,
         core,
         identity,
-        canaries: Canaries::new(resolver.clone()),
-        resolver,
+        canaries: Canaries::new(resolver),
         probers,
         tracker: config.tracker.clone(),
         events,
@@ -267,8 +265,7 @@ impl Daemon {
     /// Takes over a valid configuration, whole or not at all.
     fn take_over(&mut self, config: Config) -> Result<(), StartError> {
         if config.tracker != self.tracker {
-            self.probers
-                .configure(&config, self.identity, &self.resolver)?;
+            self.probers.configure(&config, self.identity)?;
             self.tracker = config.tracker.clone();
         }
         self.core.reload(&config, self.clock.now());

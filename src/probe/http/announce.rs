@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Reply};
+use super::asker::{Asker, Origin, Progress};
+use super::lanes::Lane;
 use super::query::{self, Event};
-use super::{FAREWELL_TIMEOUT, Inner, Origin, Progress};
-use crate::observation::{Announced, Counts, Failed, Failure, Manner, Peers, TrackerId};
+use crate::observation::{Announced, Counts, Failed, Failure, Manner, Peers};
 use crate::torrent::{InfoHash, TrackerUrl};
 
 /// The last part of a probe's time, kept for taking back what `started` did.
@@ -27,7 +29,7 @@ pub(super) struct Swarm {
     pub(super) url: Arc<TrackerUrl>,
     pub(super) hash: InfoHash,
     pub(super) origin: Origin,
-    pub(super) tracker: TrackerId,
+    pub(super) lane: Arc<Lane>,
 }
 
 /// How long the steps of an announce may take.
@@ -47,7 +49,7 @@ impl Until {
     }
 }
 
-impl Inner {
+impl Asker {
     /// Gets the list of a swarm.
     pub(super) async fn announce(
         self: &Arc<Self>,
@@ -126,9 +128,12 @@ impl Inner {
     ) -> Result<Reply, Failed> {
         let identity = &self.settings.identity;
         let own = query::announce(identity, &swarm.hash, event, numwant, tracker_id);
-        let whole = query::announce_url(&swarm.url, &own);
+        let whole = swarm
+            .lane
+            .announce_url(&swarm.url, &own)
+            .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let body = self
-            .fetch(&whole, &own, &swarm.url, &swarm.origin, progress)
+            .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
             .await?;
         answer::announce(&body.bytes, body.cut, &swarm.url)
     }
@@ -164,16 +169,16 @@ fn better(counts: &mut Counts, after: &Counts) {
 /// The `stopped` that must follow `started`: if it is still owed when the probe ends, cancelled or
 /// not, it goes out in the background.
 struct Farewell {
-    inner: Arc<Inner>,
+    asker: Arc<Asker>,
     swarm: Swarm,
     tracker_id: Option<Box<[u8]>>,
     is_owed: bool,
 }
 
 impl Farewell {
-    fn owed(inner: Arc<Inner>, swarm: Swarm) -> Self {
+    fn owed(asker: Arc<Asker>, swarm: Swarm) -> Self {
         Self {
-            inner,
+            asker,
             swarm,
             tracker_id: None,
             is_owed: true,
@@ -191,17 +196,16 @@ impl Drop for Farewell {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let Ok(place) = self.inner.shared.farewells.clone().try_acquire_owned() else {
+        let Ok(place) = self.asker.shared.farewells.clone().try_acquire_owned() else {
             return;
         };
-        let (inner, swarm) = (self.inner.clone(), self.swarm.clone());
+        let (asker, swarm) = (self.asker.clone(), self.swarm.clone());
         let tracker_id = self.tracker_id.take();
         runtime.spawn(async move {
-            let lane = inner.shared.lanes.get(swarm.tracker, swarm.origin.family);
             let mut progress = Progress::default();
             let leaving = async {
-                let _turn = lane.acquire().await;
-                inner
+                let _turn = swarm.lane.places.acquire().await;
+                asker
                     .ask(
                         &swarm,
                         Event::Stopped,

@@ -7,11 +7,11 @@ use std::time::{Instant, SystemTime};
 use reqwest::{Method, Request, Response};
 use url::Url;
 
+use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
 use super::trace::{GivenAddresses, TimeConnect, Trace};
 use super::{
-    CONNECT_TIMEOUT, Inner, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, Origin, Progress, answer,
-    failure, query, status,
+    CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, answer, failure, query, status,
 };
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
@@ -48,18 +48,17 @@ pub(super) fn client(
         .build()
 }
 
-impl Inner {
+impl Asker {
     /// Asks `whole`, whose last parameters are `own`, and returns the body of a success.
     pub(super) async fn fetch(
         &self,
-        whole: &str,
+        whole: Url,
         own: &str,
         tracker: &TrackerUrl,
         origin: &Origin,
         progress: &mut Progress,
     ) -> Result<Body, Failed> {
-        let mut url = Url::parse(whole)
-            .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let mut url = whole;
         let mut addresses = origin.addresses.clone();
         for _ in 0..=MAX_REDIRECTS {
             let (response, sent) = self.send(&url, &addresses, origin, progress).await?;

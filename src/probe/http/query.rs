@@ -1,5 +1,7 @@
 //! Announce and scrape URLs (BEP 3, 7, 23, 48).
 
+use std::fmt::Write as _;
+
 use crate::observation::Identity;
 use crate::torrent::{InfoHash, TrackerUrl};
 
@@ -32,12 +34,12 @@ pub(super) fn announce(
     };
     let (port, key) = (identity.port, identity.key);
     // No ip, ipv4 or ipv6: BEP 7 discourages them, and the tracker sees where we are.
-    let rest = format_args!(
+    // Writing to a string does not fail.
+    let _ = write!(
+        query,
         "&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1&no_peer_id=1\
          &numwant={numwant}&key={key:08X}&event={event}"
-    )
-    .to_string();
-    query.push_str(&rest);
+    );
     if let Some(id) = tracker_id {
         query.push_str("&trackerid=");
         encode(&mut query, id);

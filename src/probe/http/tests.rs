@@ -4,16 +4,23 @@ mod answers;
 mod broken;
 mod manner;
 mod redirects;
-mod running;
 mod secure;
 mod server;
+mod worker;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
 
+use tokio::time::timeout;
+
+use super::asker::Origin;
 use super::*;
-use crate::observation::{Announced, Manner, TrackerId};
+use crate::address::is_global;
+use crate::observation::{
+    AnnounceId, Announced, Ask, Exchange, Failed, Failure, Family, Manner, Report, TrackerId,
+};
 use crate::probe::resolve::Fixed;
-use crate::torrent::TrackerUrl;
+use crate::torrent::{InfoHash, TrackerUrl};
 use server::Server;
 
 /// One IPv4 peer, 1.2.3.4:4567.
@@ -45,8 +52,20 @@ fn settings() -> Settings {
     }
 }
 
-fn prober() -> HttpProber {
-    HttpProber::new(settings(), Resolver::fixed(Fixed::default())).unwrap()
+fn resolver() -> Resolver {
+    Resolver::fixed(Fixed::default())
+}
+
+/// Probes in the runtime of the test.
+fn asker() -> Arc<Asker> {
+    Arc::new(Asker::new(settings(), resolver()).unwrap())
+}
+
+/// A prober with its thread, and what it observes.
+fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
+    let (out, observations) = mpsc::channel(1);
+    let prober = HttpProber::start(settings(), resolver(), out);
+    (prober.unwrap(), observations)
 }
 
 fn job(url: &str, manner: Manner) -> Job {
@@ -74,8 +93,8 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
 }
 
 /// The result of a ghost announce, and what it took.
-async fn ghost(prober: &HttpProber, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(prober.probe(job(url, Manner::Ghost)).await)
+async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
+    announced(asker.probe(job(url, Manner::Ghost)).await)
 }
 
 fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
@@ -87,9 +106,9 @@ fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) 
     (result.map(|said| *said), observation.exchange)
 }
 
-/// The failure of a ghost announce to a fresh prober.
+/// The failure of a ghost announce to a fresh asker.
 async fn failure_of(url: &str) -> Failed {
-    let (result, _) = ghost(&prober(), url).await;
+    let (result, _) = ghost(&asker(), url).await;
     let failed = result.expect_err(url);
     for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
         assert!(!failed.text.contains(secret), "{failed}");
@@ -100,7 +119,7 @@ async fn failure_of(url: &str) -> Failed {
 #[tokio::test]
 async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
     let server = Server::saying(LIST).await;
-    let (said, exchange) = ghost(&prober(), &server.url("/announce?passkey=s%20x")).await;
+    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
     let said = said.unwrap();
     assert_eq!(said.peers.v4.len(), 1);
     assert_eq!(said.manner, Manner::Ghost);
@@ -132,9 +151,9 @@ async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
 #[tokio::test]
 async fn torrents_of_a_host_share_its_connections() {
     let server = Server::saying(LIST).await;
-    let prober = prober();
-    let (first, fresh) = ghost(&prober, &server.url("/announce")).await;
-    let (second, kept) = ghost(&prober, &server.url("/announce?x=1")).await;
+    let asker = asker();
+    let (first, fresh) = ghost(&asker, &server.url("/announce")).await;
+    let (second, kept) = ghost(&asker, &server.url("/announce?x=1")).await;
     assert!(first.is_ok() && second.is_ok());
     assert!(server.asked().iter().all(|asked| asked.connection == 0));
     assert!(fresh.phases.connect.is_some() && fresh.phases.response.is_some());
@@ -145,11 +164,11 @@ async fn torrents_of_a_host_share_its_connections() {
 #[tokio::test]
 async fn a_host_gets_few_connections_at_once() {
     let server = Server::saying(LIST).await;
-    let prober = prober();
+    let asker = asker();
     let mut probes = tokio::task::JoinSet::new();
     for _ in 0..60 {
-        let (prober, job) = (prober.clone(), job(&server.url("/announce"), Manner::Ghost));
-        probes.spawn(async move { prober.probe(job).await });
+        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Ghost));
+        probes.spawn(async move { asker.probe(job).await });
     }
     while let Some(observation) = probes.join_next().await {
         announced(observation.unwrap()).0.unwrap();
@@ -166,13 +185,13 @@ async fn a_host_gets_few_connections_at_once() {
 #[tokio::test]
 async fn families_are_kept_apart() {
     let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
-    let prober = prober();
+    let asker = asker();
     let mut v6 = job(&server.url("/announce"), Manner::Ghost);
     v6.family = Family::Ipv6;
-    assert!(announced(prober.probe(v6.clone()).await).0.is_ok());
+    assert!(announced(asker.probe(v6.clone()).await).0.is_ok());
     let mut v4 = v6;
     v4.family = Family::Ipv4;
-    let observation = prober.probe(v4).await;
+    let observation = asker.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
     assert_eq!(observation.exchange.requests, 0);
     // By name, each client gets the addresses of its own family only.
@@ -180,7 +199,7 @@ async fn families_are_kept_apart() {
     let by_name = format!("http://localhost:{port}/announce");
     let mut v6 = job(&by_name, Manner::Ghost);
     v6.family = Family::Ipv6;
-    assert!(announced(prober.probe(v6).await).0.is_ok());
+    assert!(announced(asker.probe(v6).await).0.is_ok());
     assert_eq!(failure_of(&by_name).await.reason, Failure::Refused);
 }
 
@@ -201,7 +220,7 @@ async fn a_scrape_asks_for_all_at_once() {
     .await;
     let hashes = [HASH, InfoHash([b'a'; 20]), InfoHash([b'b'; 20])];
     let url = server.url("/x/announce?passkey=s");
-    let observation = prober().probe(scrape_job(&url, &hashes)).await;
+    let observation = asker().probe(scrape_job(&url, &hashes)).await;
     let Report::Scrape { ids, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
@@ -215,12 +234,12 @@ async fn a_scrape_asks_for_all_at_once() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_unsupported() {
-    let prober = prober();
+    let asker = asker();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
     let udp = job("udp://127.0.0.1:1/announce", Manner::Ghost);
     let overlay = job("http://tracker.i2p/announce", Manner::Ghost);
     for job in [no_scrape, udp, overlay] {
-        let observation = prober.probe(job).await;
+        let observation = asker.probe(job).await;
         let failed = observation.report.failed().expect("a failure");
         assert_eq!(failed.reason, Failure::Unsupported);
         assert_eq!(observation.exchange.requests, 0);
@@ -234,8 +253,8 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
         routable: vec![Ipv4Addr::LOCALHOST.into()],
         ..Fixed::default()
     });
-    let prober = HttpProber::new(settings(), resolver).unwrap();
-    let (result, exchange) = ghost(&prober, "http://blocked.example/announce").await;
+    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
+    let (result, exchange) = ghost(&asker, "http://blocked.example/announce").await;
     assert_eq!(result.unwrap_err().reason, Failure::Dns);
     assert_eq!(exchange.requests, 0);
 }
@@ -246,6 +265,6 @@ fn a_user_agent_that_no_header_can_hold_is_refused() {
         user_agent: "two\nlines".into(),
         ..settings()
     };
-    let refused = HttpProber::new(settings, Resolver::fixed(Fixed::default()));
+    let refused = Asker::new(settings, resolver());
     assert!(matches!(refused, Err(SetupError::Client(_))));
 }

@@ -4,7 +4,7 @@
 //! reqwest and rustls offer hooks without a place for data of ours, so the request runs inside a
 //! task-local scope that the hooks find.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -134,31 +134,39 @@ impl<S> Layer<S> for TimeConnect {
     type Service = Timed<S>;
 
     fn layer(&self, inner: S) -> Timed<S> {
-        Timed { inner }
+        Timed {
+            inner: Arc::new(inner),
+        }
     }
 }
 
-/// See [`TimeConnect`].
+/// See [`TimeConnect`]. Every request clones the connector, few connect: what it is made of is
+/// cloned by those only.
 #[derive(Debug, Clone)]
 pub(super) struct Timed<S> {
-    inner: S,
+    inner: Arc<S>,
 }
 
 impl<S, R> Service<R> for Timed<S>
 where
-    S: Service<R>,
+    S: Service<R> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
+    R: Send + 'static,
 {
     type Response = S::Response;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
 
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(context)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: R) -> Self::Future {
-        let connecting = self.inner.call(request);
+        let mut inner = S::clone(&self.inner);
+        let connecting = async move {
+            poll_fn(|context| inner.poll_ready(context)).await?;
+            inner.call(request).await
+        };
         let Ok(trace) = TRACE.try_with(Arc::clone) else {
             return Box::pin(connecting);
         };

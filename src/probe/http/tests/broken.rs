@@ -11,7 +11,7 @@ use super::*;
 async fn in_time(server: &Server) -> Failed {
     let mut job = job(&server.url("/announce"), Manner::Ghost);
     job.timeout = Duration::from_millis(300);
-    let (result, exchange) = announced(prober().probe(job).await);
+    let (result, exchange) = announced(asker().probe(job).await);
     assert!(
         exchange.duration < Duration::from_secs(5),
         "ends by its own clock"
@@ -71,12 +71,12 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
     for job_timeout in [3600, 1] {
         let mut job = job(&format!("http://{address}/announce"), Manner::Brief);
         job.timeout = Duration::from_secs(job_timeout);
-        let prober = prober();
-        let failed = announced(prober.probe(job).await).0.unwrap_err();
+        let asker = asker();
+        let failed = announced(asker.probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, Failure::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
         // Nothing was said, so there is nothing to take back.
-        let places = prober.inner.shared.farewells.available_permits();
+        let places = asker.shared.farewells.available_permits();
         assert_eq!(places, MAX_FAREWELLS as usize);
     }
 }
@@ -93,10 +93,10 @@ async fn a_farewell_that_finds_the_port_closed_is_still_owed() {
         let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
         stream.write_all(&[head, LIST].concat()).await.unwrap();
     });
-    let prober = prober();
-    let said = announced(prober.probe(job(&url, Manner::Brief)).await).0;
+    let asker = asker();
+    let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
     assert_eq!(said.unwrap().peers.len(), 1);
-    let places = prober.inner.shared.farewells.available_permits();
+    let places = asker.shared.farewells.available_permits();
     assert_eq!(places, MAX_FAREWELLS as usize - 1, "tried again");
     once.await.unwrap();
 }
@@ -108,9 +108,9 @@ async fn the_next_address_is_tried() {
         hosts: "127.0.0.9 multi.lan\n127.0.0.1 multi.lan\n".into(),
         ..Fixed::default()
     });
-    let prober = HttpProber::new(settings(), resolver).unwrap();
+    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
     let url = format!("http://multi.lan:{}/announce", server.address.port());
-    assert!(ghost(&prober, &url).await.0.is_ok());
+    assert!(ghost(&asker, &url).await.0.is_ok());
 }
 
 #[tokio::test]
@@ -124,10 +124,10 @@ async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
         }
     })
     .await;
-    let prober = prober();
+    let asker = asker();
     let url = server.url("/announce");
-    assert!(ghost(&prober, &url).await.0.is_ok());
-    let (said, exchange) = ghost(&prober, &url).await;
+    assert!(ghost(&asker, &url).await.0.is_ok());
+    let (said, exchange) = ghost(&asker, &url).await;
     assert!(said.is_ok());
     assert_eq!(exchange.requests, 2, "the lost one and the repeated one");
 }
@@ -136,18 +136,15 @@ async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
 async fn a_host_that_hangs_holds_up_nobody_else() {
     let hanging = Server::start(|_, _| Says::raw("", Then::Hang)).await;
     let well = Server::saying(LIST).await;
-    let prober = prober();
+    let asker = asker();
     let mut stuck = tokio::task::JoinSet::new();
     for _ in 0..3 * MAX_PER_HOST {
-        let (prober, job) = (
-            prober.clone(),
-            job(&hanging.url("/announce"), Manner::Ghost),
-        );
-        stuck.spawn(async move { prober.probe(job).await });
+        let (asker, job) = (asker.clone(), job(&hanging.url("/announce"), Manner::Ghost));
+        stuck.spawn(async move { asker.probe(job).await });
     }
     let mut other = job(&well.url("/announce"), Manner::Ghost);
     other.tracker = TrackerId(9);
-    let observation = prober.probe(other).await;
+    let observation = asker.probe(other).await;
     assert!(observation.report.failed().is_none());
     assert!(hanging.asked().len() <= MAX_PER_HOST);
 }

@@ -12,8 +12,8 @@ fn opentracker(asked: &Asked, _: usize) -> Says {
     })
 }
 
-async fn brief(prober: &HttpProber, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(prober.probe(job(url, Manner::Brief)).await)
+async fn brief(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
+    announced(asker.probe(job(url, Manner::Brief)).await)
 }
 
 fn counts(seeders: u32, leechers: u32) -> Counts {
@@ -27,7 +27,7 @@ fn counts(seeders: u32, leechers: u32) -> Counts {
 #[tokio::test]
 async fn an_empty_swarm_is_believed() {
     let server = Server::saying(EMPTY).await;
-    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
     assert_eq!((said.manner, said.counts), (Manner::Ghost, counts(0, 0)));
     assert_eq!(server.events(), ["stopped"]);
 }
@@ -35,8 +35,8 @@ async fn an_empty_swarm_is_believed() {
 #[tokio::test]
 async fn counts_without_a_list_lead_to_a_brief_announce() {
     let server = Server::start(opentracker).await;
-    let prober = prober();
-    let (said, exchange) = ghost(&prober, &server.url("/announce")).await;
+    let asker = asker();
+    let (said, exchange) = ghost(&asker, &server.url("/announce")).await;
     let said = said.unwrap();
     assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
     assert_eq!(said.counts, counts(1, 1), "without us");
@@ -47,9 +47,9 @@ async fn counts_without_a_list_lead_to_a_brief_announce() {
     assert_eq!(asked[2].parameter("trackerid"), Some("t%21"));
     assert!(asked.iter().all(|a| a.connection == 0));
     // Once that is known, nothing is asked in vain.
-    assert!(brief(&prober, &server.url("/announce")).await.0.is_ok());
+    assert!(brief(&asker, &server.url("/announce")).await.0.is_ok());
     assert_eq!(server.events()[3..], ["started", "stopped"]);
-    assert!(prober.drain().await);
+    assert!(asker.farewells().await);
     assert_eq!(server.asked().len(), 5, "nothing was owed");
 }
 
@@ -62,7 +62,7 @@ async fn without_counts_an_empty_list_is_not_believed() {
         })
     })
     .await;
-    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
     assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
 }
@@ -76,7 +76,7 @@ async fn a_list_of_nobody_but_us_is_none() {
         })
     })
     .await;
-    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
     assert_eq!((said.peers.len(), said.manner), (0, Manner::Ghost));
     assert_eq!(said.counts, counts(1, 1));
     assert!(said.withheld);
@@ -96,7 +96,7 @@ async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
         (LIST, Manner::Brief, false),
     ] {
         let server = Server::saying(body).await;
-        let observation = prober().probe(job(&server.url("/announce"), manner)).await;
+        let observation = asker().probe(job(&server.url("/announce"), manner)).await;
         let said = announced(observation).0.unwrap();
         assert_eq!(said.withheld, withheld, "{body:?} {manner:?}");
     }
@@ -105,7 +105,7 @@ async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
 #[tokio::test]
 async fn a_list_that_only_joining_brings_is_not_withheld() {
     let server = Server::start(opentracker).await;
-    let said = ghost(&prober(), &server.url("/announce")).await.0.unwrap();
+    let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
     assert!(!said.withheld);
 }
 
@@ -118,7 +118,7 @@ async fn counts_are_without_us_though_we_were_counted() {
         })
     })
     .await;
-    let said = brief(&prober(), &server.url("/announce")).await.0.unwrap();
+    let said = brief(&asker(), &server.url("/announce")).await.0.unwrap();
     assert_eq!(said.counts, counts(1, 1));
     assert_eq!(said.manner, Manner::Brief);
 }
@@ -132,10 +132,10 @@ async fn stopped_follows_when_started_is_not_answered_in_time() {
     .await;
     let mut job = job(&server.url("/announce"), Manner::Brief);
     job.timeout = Duration::from_millis(300);
-    let prober = prober();
-    let failed = announced(prober.probe(job).await).0.unwrap_err();
+    let asker = asker();
+    let failed = announced(asker.probe(job).await).0.unwrap_err();
     assert_eq!(failed.reason, Failure::Timeout);
-    assert!(prober.drain().await);
+    assert!(asker.farewells().await);
     assert_eq!(server.events(), ["started", "stopped"]);
 }
 
@@ -148,10 +148,10 @@ async fn a_list_is_reported_though_the_farewell_hangs() {
     .await;
     let mut job = job(&server.url("/announce"), Manner::Brief);
     job.timeout = Duration::from_millis(500);
-    let prober = prober();
-    let said = announced(prober.probe(job).await).0.unwrap();
+    let asker = asker();
+    let said = announced(asker.probe(job).await).0.unwrap();
     assert_eq!(said.peers.len(), 1);
-    assert!(prober.drain().await);
+    assert!(asker.farewells().await);
     assert_eq!(server.events(), ["started", "stopped", "stopped"]);
 }
 
@@ -166,30 +166,27 @@ async fn stopped_follows_when_the_probe_is_dropped() {
         }
     })
     .await;
-    let prober = prober();
+    let asker = asker();
     let running = tokio::spawn({
-        let (prober, job) = (prober.clone(), job(&server.url("/announce"), Manner::Brief));
-        async move { prober.probe(job).await }
+        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Brief));
+        async move { asker.probe(job).await }
     });
     assert_eq!(when_heard.recv().await.as_deref(), Some("started"));
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
     assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
-    assert!(prober.drain().await);
-    let places = prober.inner.shared.farewells.available_permits();
+    assert!(asker.farewells().await);
+    let places = asker.shared.farewells.available_permits();
     assert_eq!(places, MAX_FAREWELLS as usize, "nothing leaks");
 }
 
 #[tokio::test]
 async fn a_refused_started_leaves_nothing_to_take_back() {
     let server = Server::saying("d14:failure reason12:unregisterede").await;
-    let prober = prober();
-    let failed = brief(&prober, &server.url("/announce"))
-        .await
-        .0
-        .unwrap_err();
+    let asker = asker();
+    let failed = brief(&asker, &server.url("/announce")).await.0.unwrap_err();
     assert_eq!(failed.reason, Failure::Rejected);
-    assert!(prober.drain().await);
+    assert!(asker.farewells().await);
     assert_eq!(server.events(), ["started"]);
 }
 
@@ -198,9 +195,9 @@ async fn draining_does_not_wait_for_ever() {
     let server = Server::start(|_, _| Says::raw("", Then::Hang)).await;
     let mut job = job(&server.url("/announce"), Manner::Brief);
     job.timeout = Duration::from_millis(200);
-    let prober = prober();
-    prober.probe(job).await;
+    let asker = asker();
+    asker.probe(job).await;
     let start = Instant::now();
-    assert!(!prober.drain().await);
+    assert!(!asker.farewells().await);
     assert!(start.elapsed() < FAREWELL_TIMEOUT);
 }

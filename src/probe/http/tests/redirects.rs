@@ -18,7 +18,7 @@ async fn two_are_followed_and_the_question_goes_along() {
         }
     })
     .await;
-    let (said, exchange) = ghost(&prober(), &server.url("/announce?passkey=s")).await;
+    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
     assert_eq!(said.unwrap().peers.len(), 1);
     assert_eq!(exchange.requests, 3);
     let asked = server.asked();
@@ -31,7 +31,7 @@ async fn another_host_does_not_learn_the_passkey() {
     let second = Server::on("127.0.0.2", None, |_, _| Says::ok(LIST)).await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let (said, _) = ghost(&prober(), &first.url("/announce?passkey=s")).await;
+    let (said, _) = ghost(&asker(), &first.url("/announce?passkey=s")).await;
     assert!(said.is_ok());
     let asked = second.asked();
     assert_eq!(asked[0].parameter("passkey"), None);
@@ -70,14 +70,14 @@ async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
             .into(),
         ..Fixed::default()
     });
-    let prober = HttpProber::new(settings(), resolver).unwrap();
+    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
     let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
     let origin = Origin {
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
         addresses,
     };
-    prober.inner.follow(&to.parse().unwrap(), &origin).await
+    asker.follow(&to.parse().unwrap(), &origin).await
 }
 
 #[tokio::test]

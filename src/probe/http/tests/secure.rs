@@ -53,12 +53,12 @@ impl Authority {
         start(chain, key).await
     }
 
-    fn trusting_prober(&self) -> HttpProber {
+    fn trusting_asker(&self) -> Arc<Asker> {
         let settings = Settings {
             roots: vec![self.root()],
             ..settings()
         };
-        HttpProber::new(settings, Resolver::fixed(Fixed::default())).unwrap()
+        Arc::new(Asker::new(settings, resolver()).unwrap())
     }
 }
 
@@ -90,7 +90,7 @@ fn url(server: &Server) -> String {
 async fn a_good_certificate_is_accepted_and_its_end_known() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
-    let (said, exchange) = ghost(&authority.trusting_prober(), &url(&server)).await;
+    let (said, exchange) = ghost(&authority.trusting_asker(), &url(&server)).await;
     assert_eq!(said.unwrap().peers.len(), 1);
     assert_eq!(exchange.certificate_expiry, Some(LEAF_END));
     assert!(exchange.phases.connect.is_some() && exchange.phases.tls.is_some());
@@ -100,7 +100,7 @@ async fn a_good_certificate_is_accepted_and_its_end_known() {
 async fn the_earliest_end_in_the_chain_is_told() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
-    let (_, exchange) = ghost(&authority.trusting_prober(), &url(&server)).await;
+    let (_, exchange) = ghost(&authority.trusting_asker(), &url(&server)).await;
     assert_eq!(exchange.certificate_expiry, Some(ROOT_END));
 }
 
@@ -116,7 +116,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
     let own = CertificateParams::new(vec!["localhost".into()]).unwrap();
     let own = own.self_signed(&key).unwrap();
     let self_signed = start(vec![own.der().clone()], key).await;
-    let prober = authority.trusting_prober();
+    let asker = authority.trusting_asker();
     for (server, text, end) in [
         (
             &expired,
@@ -139,7 +139,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             None,
         ),
     ] {
-        let (result, exchange) = ghost(&prober, &url(server)).await;
+        let (result, exchange) = ghost(&asker, &url(server)).await;
         let failed = result.unwrap_err();
         assert_eq!((failed.reason, &*failed.text), (Failure::Tls, text));
         let told = exchange.certificate_expiry;
@@ -179,7 +179,7 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
     let port = listener.local_addr().unwrap().port();
     let mut job = job(&format!("https://localhost:{port}/announce"), Manner::Ghost);
     job.timeout = Duration::from_millis(300);
-    let (result, exchange) = announced(prober().probe(job).await);
+    let (result, exchange) = announced(asker().probe(job).await);
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, Failure::Timeout);
     assert!(failed.text.contains("TLS handshake"));
@@ -190,9 +190,9 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
 async fn sessions_are_resumed() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, false).await;
-    let prober = authority.trusting_prober();
-    let (first, full) = ghost(&prober, &url(&server)).await;
-    let (second, resumed) = ghost(&prober, &url(&server)).await;
+    let asker = authority.trusting_asker();
+    let (first, full) = ghost(&asker, &url(&server)).await;
+    let (second, resumed) = ghost(&asker, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
     // A resumed session shows no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
@@ -223,7 +223,7 @@ async fn a_redirect_out_of_tls_is_refused() {
         Says::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })
     .await;
-    let (result, _) = ghost(&authority.trusting_prober(), &url(&server)).await;
+    let (result, _) = ghost(&authority.trusting_asker(), &url(&server)).await;
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, Failure::HttpStatus);
     assert!(failed.text.contains("out of TLS"));

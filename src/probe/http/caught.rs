@@ -1,0 +1,34 @@
+//! A fault of our own ends one probe, not the prober.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
+/// What a future comes to; `None` if it panics.
+pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    std::future::poll_fn(move |context| {
+        // It is not looked at again after a panic.
+        match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(_) => Poll::Ready(None),
+        }
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_caught_also_after_a_wait() {
+        assert_eq!(caught(async { 1 }).await, Some(1));
+        let late = async {
+            tokio::task::yield_now().await;
+            assert!(std::hint::black_box(false), "a fault of our own");
+        };
+        assert_eq!(caught(late).await, None);
+    }
+}

@@ -1,0 +1,136 @@
+//! Submitted jobs: each ends in one observation, and draining forgets none.
+
+use super::server::{Asked, Says, Server, Then};
+use super::*;
+
+/// Never answers `started`.
+fn hangs_on_started(asked: &Asked, _: usize) -> Says {
+    match asked.event() {
+        "started" => Says::raw("", Then::Hang),
+        _ => Says::ok(EMPTY),
+    }
+}
+
+/// Waits until so many requests have come.
+async fn has_asked(server: &Server, count: usize) {
+    let all = async {
+        while server.asked().len() < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(10), all).await.unwrap();
+}
+
+#[tokio::test]
+async fn draining_takes_back_what_is_under_way() {
+    let server = Server::start(hangs_on_started).await;
+    let (prober, mut observations) = prober();
+    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    has_asked(&server, 1).await;
+    assert!(prober.drain().await);
+    // What comes next ends the process: nothing may be left to do.
+    assert_eq!(server.events(), ["started", "stopped"]);
+    assert!(observations.recv().await.is_none(), "cut short, and over");
+}
+
+#[tokio::test]
+async fn dropping_takes_back_too() {
+    let server = Server::start(hangs_on_started).await;
+    let (prober, mut observations) = prober();
+    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    has_asked(&server, 1).await;
+    drop(prober);
+    // The thread has ended.
+    assert!(observations.recv().await.is_none());
+    assert_eq!(server.events(), ["started", "stopped"]);
+}
+
+#[tokio::test]
+async fn draining_takes_back_what_began_under_other_settings() {
+    let server = Server::start(hangs_on_started).await;
+    let (mut prober, _observations) = prober();
+    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    has_asked(&server, 1).await;
+    let new = Settings {
+        user_agent: "other".into(),
+        ..settings()
+    };
+    prober.configure(new).unwrap();
+    prober.submit(vec![job(&server.url("/announce"), Manner::Ghost)]);
+    has_asked(&server, 2).await;
+    assert!(prober.drain().await);
+    let asked = server.asked();
+    let by = |number: usize| ["seedwatch/test", "other"].map(|by| asked[number].head.contains(by));
+    assert_eq!(server.events(), ["started", "stopped", "stopped"]);
+    assert_eq!((by(0), by(1)), ([true, false], [false, true]));
+    assert_eq!(by(2), [true, false]);
+}
+
+#[tokio::test]
+async fn every_job_ends_in_one_observation() {
+    let server = Server::saying(LIST).await;
+    let (prober, mut observations) = prober();
+    for count in [1, 7, 12] {
+        let jobs = (0..count).map(|_| job(&server.url("/announce"), Manner::Ghost));
+        prober.submit(jobs.collect());
+    }
+    let mut count = 0;
+    while count < 20 {
+        for observation in observations.recv().await.unwrap() {
+            announced(observation).0.unwrap();
+            count += 1;
+        }
+    }
+    assert!(prober.drain().await);
+    assert!(observations.recv().await.is_none(), "and no more");
+}
+
+#[tokio::test]
+async fn without_a_receiver_work_goes_on() {
+    let server = Server::saying(LIST).await;
+    let (prober, observations) = prober();
+    drop(observations);
+    for asked in 1..=3 {
+        prober.submit(vec![job(&server.url("/announce"), Manner::Ghost)]);
+        has_asked(&server, asked).await;
+    }
+    assert!(prober.drain().await);
+}
+
+#[tokio::test]
+async fn a_fault_of_our_own_is_an_observation_too() {
+    let server = Server::saying(LIST).await;
+    let mut job = job(&server.url("/announce"), Manner::Ghost);
+    // No clock goes so far.
+    job.timeout = Duration::MAX;
+    let (prober, mut observations) = prober();
+    prober.submit(vec![job]);
+    let batch = observations.recv().await.unwrap();
+    let failed = announced(batch[0].clone()).0.unwrap_err();
+    assert_eq!(failed.reason, Failure::Malformed);
+    assert!(failed.text.starts_with("the prober failed"), "{failed}");
+}
+
+#[tokio::test]
+async fn waiting_for_a_place_is_not_held_against_the_tracker() {
+    let server = Server::start(|_, number| match number {
+        0..MAX_PER_HOST => Says::raw("", Then::Hang),
+        _ => Says::ok(LIST),
+    })
+    .await;
+    let (prober, mut observations) = prober();
+    let mut job = job(&server.url("/announce"), Manner::Ghost);
+    job.timeout = Duration::from_millis(500);
+    prober.submit(vec![job; 2 * MAX_PER_HOST]);
+    let (mut good, mut failures) = (0, Vec::new());
+    while good + failures.len() < 2 * MAX_PER_HOST {
+        for observation in observations.recv().await.unwrap() {
+            match announced(observation) {
+                (Ok(_), _) => good += 1,
+                (Err(failed), exchange) => failures.push((failed.reason, exchange.requests)),
+            }
+        }
+    }
+    assert_eq!(failures, [(Failure::Timeout, 1); MAX_PER_HOST]);
+    assert_eq!(good, MAX_PER_HOST);
+}
