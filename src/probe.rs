@@ -3,6 +3,7 @@
 //! | File | Speaks |
 //! |---|---|
 //! | [`canary`] | signs of life of our own network: UDP, TCP, ICMP |
+//! | [`dht`] | the mainline DHT |
 //! | [`http`] | HTTP and HTTPS trackers |
 //! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
 //! | [`udp`] | BEP 15, 41, 7 |
@@ -15,6 +16,7 @@
 mod bell;
 pub mod canary;
 mod datagram;
+pub mod dht;
 pub mod http;
 pub mod resolve;
 pub mod udp;
