@@ -1,6 +1,7 @@
 //! Builds the parts, owns tasks, reload and shutdown: the only module that knows all others.
 
 pub mod core;
+mod dht;
 mod identity;
 mod outage;
 mod probe;

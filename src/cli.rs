@@ -94,7 +94,7 @@ impl WebFlags {
 /// Subcommands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Probe one torrent now, print what every tracker answers, and exit.
+    /// Probe one torrent now, print what every tracker and the DHT answer, and exit.
     Probe(ProbeFlags),
 }
 

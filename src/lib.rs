@@ -1,12 +1,12 @@
 //! seedwatch watches torrents it does not download.
 //!
-//! It asks trackers who is in a swarm, counts what it hears honestly and hands the counts to
+//! It asks trackers and the DHT who is in a swarm, counts what it hears honestly and hands the counts to
 //! Prometheus. This page is the map of the crate.
 //!
 //! # Data flow
 //!
 //! ```text
-//! config → torrent → schedule → probe (http, udp) → observation → swarm → snapshot → metrics → web
+//! config → torrent → schedule → probe (http, udp, dht) → observation → swarm → snapshot → metrics → web
 //! ```
 //!
 //! | Module | What lives there |

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::{info, warn};
 
@@ -25,6 +26,9 @@ use crate::torrent::{Host, InfoHash};
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;
+
+/// How long the DHT has to give a sign of life, beside each look of a family that is down.
+const DHT_TRIAL: Duration = Duration::from_secs(10);
 
 /// Everything that decides; nothing that waits.
 #[derive(Debug)]
@@ -49,6 +53,8 @@ struct Dht {
     /// Its nodes are beyond our own walls.
     outside: bool,
     status: [Option<DhtStatus>; 2],
+    /// Until when a family is tried although it is down.
+    trial: [Mono; 2],
 }
 
 impl Core {
@@ -118,11 +124,13 @@ impl Core {
     }
 
     /// Families whose canaries are to be asked now. Beside them goes one probe of a family that is
-    /// down: some networks let trackers through and nothing else.
+    /// down, and the DHT has a while: some networks let trackers through and nothing else, and where
+    /// all canaries are gone for good, somebody must notice that the network is back.
     pub fn looks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
         let due = self.outage.looks_due(now);
         for family in due.iter().filter(|family| self.outage.is_down(**family)) {
             self.schedule.trial(*family, &self.roster, now, jobs);
+            self.dht.trial[family.index()] = now.after(DHT_TRIAL);
         }
         due
     }
@@ -169,9 +177,9 @@ impl Core {
         self.roster.sweep()
     }
 
-    /// Whether probes of a family are held back, but for a sign of life.
-    pub fn is_down(&self, family: Family) -> bool {
-        self.outage.is_down(family)
+    /// Whether nothing is to be sent to the DHT of a family: our own network is silent.
+    pub fn rests(&self, family: Family, now: Mono) -> bool {
+        self.outage.is_down(family) && now >= self.dht.trial[family.index()]
     }
 
     /// Takes in what the DHT prober reports.

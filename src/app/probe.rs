@@ -1,4 +1,6 @@
-//! `seedwatch probe TARGET`: one torrent, all its trackers, now, with a trace for people.
+//! `seedwatch probe TARGET`: one torrent, all its trackers and the DHT, now, with a trace for people.
+
+mod dht;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
@@ -9,11 +11,11 @@ use tracing::warn;
 
 use super::identity;
 use super::probers::{Probers, QUEUE};
-use super::trace::{Probed, Summary};
+use super::trace::{LookedUp, Probed, Summary};
 use crate::cli::{Cli, Output, ProbeFlags};
 use crate::config::{AnnounceMode, Config};
 use crate::observation::{
-    AnnounceId, Ask, Family, Health, Job, Manner, Observation, Report, Verdict,
+    AnnounceId, Ask, Family, Health, Job, Lookup, Manner, Observation, Report, Verdict,
 };
 use crate::probe::resolve::Resolver;
 use crate::roster::Roster;
@@ -21,6 +23,7 @@ use crate::snapshot::{ConfigRow, Snapshot};
 use crate::swarm::Swarms;
 use crate::time::Clock;
 use crate::torrent::{Privacy, Torrent};
+use dht::{Event, Lookups};
 
 /// Why a probe could not be made, or had nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -29,74 +32,81 @@ pub enum ProbeError {
     #[error("the torrent is private: write `private: true` on its entry in the configuration")]
     Private,
     /// Nobody to ask.
-    #[error("the torrent has no tracker")]
-    NoTracker,
+    #[error("the torrent has no tracker, and the DHT is not to be asked about it")]
+    Nobody,
     /// Everything was tried.
-    #[error("no tracker answered")]
+    #[error("nobody answered")]
     NoAnswer,
 }
 
 /// What ends a probe that failed.
 type Failed = Box<dyn std::error::Error>;
 
-/// Probes the target and prints what every tracker answers.
+/// Probes the target and prints what every tracker and the DHT answer.
 ///
 /// # Errors
-/// When the target or the configuration is not valid, or no tracker answers.
+/// When the target or the configuration is not valid, or nobody answers.
 pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
     let mut config = settings(&cli.config_file)?;
     config.torrents = [find(&config, &flags.target)?].into();
     let torrent = &config.torrents[0];
-    match torrent {
-        Torrent {
-            privacy: Privacy::LeftAlone,
-            ..
-        } => return Err(ProbeError::Private.into()),
-        Torrent { trackers, .. } if trackers.is_empty() => {
-            return Err(ProbeError::NoTracker.into());
-        }
-        _ => {}
+    if torrent.privacy == Privacy::LeftAlone {
+        return Err(ProbeError::Private.into());
+    }
+    let resolver = Resolver::system();
+    let mut lookups = Lookups::start(&config, torrent, &resolver).await?;
+    if torrent.trackers.is_empty() && lookups.waiting() == 0 {
+        return Err(ProbeError::Nobody.into());
     }
     let mut round = Round::new(&config);
     let jobs = round.jobs(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
-    let probers = Probers::start(&config, round.identity, &Resolver::system(), out)?;
+    let probers = Probers::start(&config, round.identity, &resolver, out)?;
     let text = flags.output == Output::Text;
     let progress = text && io::stderr().is_terminal();
     let mut stdout = io::stdout();
     if text {
         writeln!(stdout, "{} {}", torrent.name, hashes(torrent))?;
     }
-    let mut probed = Vec::new();
+    let (mut probed, mut looked_up) = (Vec::new(), Vec::new());
+    let all_lookups = lookups.waiting();
     let (mut waiting, mut total) = (jobs.len(), jobs.len());
     probers.submit(jobs);
-    while waiting > 0 {
+    while waiting + lookups.waiting() > 0 {
         if progress {
-            eprint!("\r{} of {total} answers in ", total - waiting);
+            let missing = waiting + lookups.waiting();
+            let all = total + all_lookups;
+            eprint!("\r{} of {all} answers in ", all - missing);
         }
-        let Some(batch) = observations.recv().await else {
-            break;
-        };
-        for observation in batch {
-            waiting -= 1;
-            let (row, scrape) = round.take(observation, &config);
-            if progress {
-                eprint!("\r\x1b[K");
+        let mut lines: Vec<String> = Vec::new();
+        tokio::select! {
+            Some(batch) = observations.recv(), if waiting > 0 => {
+                for observation in batch {
+                    waiting -= 1;
+                    let (row, scrape) = round.take(observation, &config);
+                    lines.push(row.to_string());
+                    probed.push(row);
+                    total += scrape.len();
+                    waiting += scrape.len();
+                    probers.submit(scrape);
+                }
             }
-            if text {
-                writeln!(stdout, "{row}")?;
+            event = lookups.next(), if lookups.waiting() > 0 => {
+                let rows = round.look_up(event);
+                lines.extend(rows.iter().map(ToString::to_string));
+                looked_up.extend(rows);
             }
-            probed.push(row);
-            total += scrape.len();
-            waiting += scrape.len();
-            probers.submit(scrape);
+            else => break,
         }
-    }
-    if progress {
-        eprint!("\r\x1b[K");
+        if progress {
+            eprint!("\r\x1b[K");
+        }
+        for line in lines.iter().filter(|_| text) {
+            writeln!(stdout, "{line}")?;
+        }
     }
     observations.close();
-    probers.drain().await;
+    tokio::join!(probers.drain(), lookups.stop());
     let summary = round.summary();
     match flags.output {
         Output::Text => writeln!(stdout, "{summary}")?,
@@ -106,12 +116,13 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
                 "infohash": torrent.hashes.v1().map(|hash| hash.to_string()),
                 "infohash_v2": torrent.hashes.v2().map(|hash| hash.to_string()),
                 "probes": probed,
+                "lookups": looked_up,
                 "summary": summary,
             });
             writeln!(stdout, "{result:#}")?;
         }
     }
-    if summary.trackers_online == 0 {
+    if summary.trackers_online == 0 && summary.dht.is_none() {
         Err(ProbeError::NoAnswer.into())
     } else {
         Ok(())
@@ -173,6 +184,8 @@ impl Round {
         let mut swarms = Swarms::new(config.accept, identity.port, config.probe.stale_after);
         let changes = roster.update(&config.torrents, |_| false);
         swarms.update(config.accept, config.probe.stale_after, &roster, &changes);
+        roster.plan_sweep(config.dht.enabled);
+        swarms.update_lookups(config.probe.stale_after, &roster);
         swarms.set_local_addresses(&super::own_addresses().unwrap_or_default());
         Self {
             clock,
@@ -247,6 +260,30 @@ impl Round {
                 .fold(&self.roster, observation, verdict, self.clock.now());
         }
         (row, scrape.into_iter().collect())
+    }
+
+    /// Takes in what happened to lookups and makes lines of it.
+    fn look_up(&mut self, event: Event) -> Vec<LookedUp> {
+        match event {
+            Event::Ended(lookups) => {
+                let row = |lookup: &Lookup| {
+                    let now = self.clock.now();
+                    self.swarms.fold_lookup(&self.roster, lookup, now);
+                    LookedUp::new(lookup)
+                };
+                lookups.iter().map(row).collect()
+            }
+            Event::Late(late) => {
+                let row = |(hash, family)| LookedUp::unfinished(hash, family);
+                late.into_iter().map(row).collect()
+            }
+            Event::Status(status) => {
+                let known = status.iter().flatten();
+                let external = known.filter_map(|status| status.external_ip);
+                self.swarms.set_external_addresses(external);
+                Vec::new()
+            }
+        }
     }
 
     fn scrape_after(&self, observation: &Observation, config: &Config) -> Option<Job> {

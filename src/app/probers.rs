@@ -27,6 +27,9 @@ pub enum StartError {
     /// No UDP socket in either family.
     #[error("cannot open a UDP socket: {0}")]
     Udp(std::io::Error),
+    /// No socket for the DHT.
+    #[error("cannot open a socket for the DHT: {0}")]
+    Dht(std::io::Error),
     /// No certificates where `SSL_CERT_FILE` points.
     #[error("SSL_CERT_FILE: {0}")]
     Roots(http::RootsError),

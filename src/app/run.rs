@@ -11,10 +11,11 @@ use tokio::time::sleep_until;
 use tracing::{debug, error, info, warn};
 
 use super::core::Core;
+use super::dht::Dht;
 use super::identity;
 use super::probers::{Probers, QUEUE, StartError};
 use crate::config::{Config, ConfigError};
-use crate::observation::{Family, Identity, Observation};
+use crate::observation::{DhtReport, Family, Identity, Observation};
 use crate::probe::canary::Canaries;
 use crate::probe::resolve::Resolver;
 use crate::snapshot::Snapshot;
@@ -29,6 +30,9 @@ const PUBLISH_SHARE: u32 = 20;
 
 /// How often our own addresses are looked up.
 const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
+
+/// How often the nodes of the DHT are saved.
+const SAVE: Duration = Duration::from_secs(300);
 
 /// Longest time the canaries have to give a sign of life.
 const CANARY_DEADLINE: Duration = Duration::from_secs(6);
@@ -68,10 +72,12 @@ struct Daemon {
     clock: Clock,
     core: Core,
     identity: Identity,
+    resolver: Resolver,
     canaries: Canaries,
     probers: Probers,
+    dht: Dht,
     /// What the probers were built from.
-    tracker: crate::config::Tracker,
+    config: Config,
     events: mpsc::Sender<Event>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     state: Arc<web::State>,
@@ -96,7 +102,9 @@ pub async fn run(
     let (out, mut observations) = mpsc::channel(QUEUE);
     let (events, mut happened) = mpsc::channel(QUEUE);
     let (reloads, mut asked) = mpsc::channel(RELOADS);
+    let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, identity, &resolver, out)?;
+    let dht = Dht::start(&config, &resolver, dht_out).await?;
     let core = Core::new(&config, identity.port, clock.now());
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
@@ -110,19 +118,22 @@ pub async fn run(
         clock,
         core,
         identity,
-        canaries: Canaries::new(resolver),
+        canaries: Canaries::new(resolver.clone()),
+        resolver,
         probers,
-        tracker: config.tracker.clone(),
+        dht,
+        config,
         events,
         snapshot,
         state: Arc::new(state),
         waiting: None,
         loading: false,
     };
-    daemon.show_config(&config);
+    daemon.show_config();
     daemon.look_at_addresses();
     let mut next_picture = daemon.publish();
     let mut next_addresses = Instant::now() + LOOK_AT_ADDRESSES;
+    let mut next_save = Instant::now() + SAVE;
     daemon.state.set_ready(true);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -138,15 +149,13 @@ pub async fn run(
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
-        let timer = [wake, Some(next_picture), Some(next_addresses)]
-            .into_iter()
-            .flatten()
-            .min();
-        let timer = timer.unwrap_or(next_picture);
+        let timer = next_picture.min(next_addresses).min(next_save);
+        let timer = wake.map_or(timer, |wake| wake.min(timer));
         tokio::select! {
             () = &mut shutdown => break,
             _ = observations.recv_many(&mut batches, TURN) => daemon.absorb(&mut batches),
-            Some(event) = happened.recv() => daemon.handle(event),
+            Some(report) = dht_reports.recv() => daemon.absorb_dht(report),
+            Some(event) = happened.recv() => daemon.handle(event).await,
             Some(reply) = asked.recv() => daemon.reload(Some(reply)),
             Some(()) = hangup.recv() => daemon.reload(None),
             () = sleep_until(timer.into()) => {}
@@ -160,13 +169,18 @@ pub async fn run(
             daemon.look_at_addresses();
             next_addresses = now + LOOK_AT_ADDRESSES;
         }
+        if now >= next_save {
+            daemon.dht.save().await;
+            next_save = now + SAVE;
+        }
     }
     info!("Shutting down");
     daemon.state.set_ready(false);
     drop(stop);
     // What is still coming in must not block the probers while they say goodbye.
     observations.close();
-    daemon.probers.drain().await;
+    dht_reports.close();
+    tokio::join!(daemon.probers.drain(), daemon.dht.stop());
     if let Err(failed) = server.await {
         error!(error = %failed, "the web server ended badly");
     }
@@ -181,12 +195,18 @@ impl Daemon {
         }
     }
 
+    fn absorb_dht(&mut self, report: DhtReport) {
+        self.core.absorb_dht(report, self.clock.now());
+    }
+
     /// Sends out what is due.
     fn dispatch(&mut self) {
         let now = self.clock.now();
+        self.dht.watch(self.core.sweep());
         let mut jobs = Vec::new();
         self.core.poll(now.mono, &mut jobs);
         let looks = self.core.looks_due(now.mono, &mut jobs);
+        self.dht.pause(|family| self.core.rests(family, now.mono));
         if !jobs.is_empty() {
             self.probers.submit(jobs);
         }
@@ -235,14 +255,15 @@ impl Daemon {
         });
     }
 
-    fn handle(&mut self, event: Event) {
+    async fn handle(&mut self, event: Event) {
         match event {
             Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
             Event::Loaded(config, replies) => {
                 self.loading = false;
-                let result = config
-                    .map_err(|error| error.to_string())
-                    .and_then(|config| self.take_over(*config).map_err(|error| error.to_string()));
+                let result = match config {
+                    Ok(config) => self.take_over(*config).await.map_err(|e| e.to_string()),
+                    Err(error) => Err(error.to_string()),
+                };
                 match &result {
                     Ok(()) => info!("Configuration reloaded"),
                     Err(error) => {
@@ -263,22 +284,32 @@ impl Daemon {
     }
 
     /// Takes over a valid configuration, whole or not at all.
-    fn take_over(&mut self, config: Config) -> Result<(), StartError> {
-        if config.tracker != self.tracker {
+    async fn take_over(&mut self, config: Config) -> Result<(), StartError> {
+        let asks_otherwise = config.tracker != self.config.tracker;
+        if asks_otherwise {
             self.probers.configure(&config, self.identity)?;
-            self.tracker = config.tracker.clone();
+        }
+        if let Err(failed) = self.dht.configure(&config, &self.resolver).await {
+            if asks_otherwise {
+                self.probers.configure(&self.config, self.identity)?;
+            }
+            return Err(failed);
+        }
+        if config.state != self.config.state {
+            warn!("state.path takes effect with a restart");
         }
         self.core.reload(&config, self.clock.now());
-        self.show_config(&config);
+        self.config = config;
+        self.show_config();
         Ok(())
     }
 
-    fn show_config(&self, config: &Config) {
-        for warning in &config.warnings {
+    fn show_config(&self) {
+        for warning in &self.config.warnings {
             warn!("{warning}");
         }
         self.state
             .effective_config
-            .store(Arc::new(config.effective_yaml()));
+            .store(Arc::new(self.config.effective_yaml()));
     }
 }

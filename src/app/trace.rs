@@ -1,5 +1,7 @@
 //! The lines that `seedwatch probe` prints.
 
+mod lookup;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +9,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::observation::{Counts, Manner, Observation, Report};
-use crate::snapshot::{Rejection, Snapshot};
+use crate::snapshot::{Rejection, Snapshot, Source};
+
+pub(super) use lookup::LookedUp;
 
 /// What came of one question to one tracker.
 #[derive(Debug, Serialize)]
@@ -170,17 +174,30 @@ impl fmt::Display for Probed {
     }
 }
 
-/// All trackers together.
+/// Everything together.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
-    /// Distinct addresses by family, over all trackers.
+    /// Distinct addresses by family, over all trackers and the DHT.
     peers: BTreeMap<&'static str, Option<u32>>,
     seeders: Option<u32>,
     leechers: Option<u32>,
     trackers: usize,
     pub(super) trackers_online: u32,
+    /// Present if a lookup came through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) dht: Option<DhtSummary>,
     /// Claimed peers that do not count, by reason.
     rejected: BTreeMap<&'static str, u64>,
+}
+
+/// What the DHT says.
+#[derive(Debug, Serialize)]
+pub(super) struct DhtSummary {
+    /// Distinct addresses.
+    peers: u32,
+    /// BEP 33.
+    seeders: Option<u32>,
+    leechers: Option<u32>,
 }
 
 impl Summary {
@@ -194,6 +211,13 @@ impl Summary {
             leechers: row.leechers.get(),
             trackers: view.map_or(0, |view| view.torrent.trackers.len()),
             trackers_online: row.trackers_online.get().unwrap_or(0),
+            dht: row.source_peers[Source::Dht.index()]
+                .get()
+                .map(|peers| DhtSummary {
+                    peers,
+                    seeders: row.dht_seeders.get(),
+                    leechers: row.dht_leechers.get(),
+                }),
             rejected: Rejection::ALL
                 .into_iter()
                 .map(|reason| (reason.as_label(), rejected[reason.index()]))
@@ -230,6 +254,14 @@ impl fmt::Display for Summary {
         }
         if let Some(leechers) = self.leechers {
             write!(f, ", {leechers} leechers")?;
+        }
+        if let Some(dht) = &self.dht {
+            write!(f, "; in the DHT {} peers", dht.peers)?;
+            for (count, what) in [(dht.seeders, "seeders"), (dht.leechers, "leechers")] {
+                if let Some(count) = count {
+                    write!(f, ", {count} {what}")?;
+                }
+            }
         }
         for (place, (reason, count)) in self.rejected.iter().enumerate() {
             write!(

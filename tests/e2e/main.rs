@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+mod dht;
+#[cfg(test)]
 mod dht_world;
 #[cfg(test)]
 mod example;

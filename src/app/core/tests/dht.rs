@@ -101,7 +101,7 @@ fn a_failed_lookup_waits_for_the_canaries() {
         assert_eq!(row.probe_success[0], alive.then_some(false));
         assert_eq!(row.peers, [Count::UNKNOWN; 2], "never a zero");
         assert_eq!(picture.network_up[0], Some(alive));
-        assert_eq!(sim.core.is_down(Family::Ipv4), !alive);
+        assert_eq!(sim.core.rests(Family::Ipv4, sim.now.mono), !alive);
     }
 }
 
@@ -179,4 +179,25 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
     assert_eq!(picture.row(0).unwrap().probe_success, [None; 2]);
     assert_eq!(picture.network_up, [Some(true), None]);
     assert_eq!(up(&mut sim), [Some(false), None]);
+}
+
+#[test]
+fn where_nobody_else_can_the_dht_ends_an_outage() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.step(Mono(100_000));
+    sim.hear(lookup(1, Family::Ipv4, Err(Failure::Timeout)));
+    // There is not even a canary.
+    sim.core.looked(Family::Ipv4, None, sim.now);
+    assert_eq!(sim.picture().network_up[0], Some(false));
+    let rests = |sim: &Sim| sim.core.rests(Family::Ipv4, sim.now.mono);
+    assert!(rests(&sim));
+    sim.step(Mono(130_000));
+    let looks = sim.core.looks_due(sim.now.mono, &mut Vec::new());
+    assert!(looks.contains(&Family::Ipv4) && !rests(&sim));
+    sim.step(Mono(140_000));
+    assert!(rests(&sim), "it was given a while");
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    assert_eq!(sim.picture().network_up[0], Some(true));
+    assert!(!rests(&sim));
 }

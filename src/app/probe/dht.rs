@@ -1,0 +1,155 @@
+//! The lookups of `seedwatch probe`: every hash of the torrent, over every family.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::super::{dht, own_addresses, probers};
+use crate::config::{Accept, Config};
+use crate::dht::Contact;
+use crate::observation::{DhtReport, DhtStatus, Family, Lookup};
+use crate::probe::dht::DhtProber;
+use crate::probe::resolve::Resolver;
+use crate::store::Store;
+use crate::torrent::{InfoHash, Privacy, Torrent};
+
+/// Time that all lookups have, the way into the DHT included.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Lookups under way.
+pub(super) struct Lookups {
+    prober: Option<DhtProber>,
+    reports: mpsc::Receiver<DhtReport>,
+    missing: Vec<(InfoHash, Family)>,
+    deadline: Instant,
+}
+
+/// What happens to them.
+pub(super) enum Event {
+    /// They have ended.
+    Ended(Vec<Lookup>),
+    /// There is no more time for these.
+    Late(Vec<(InfoHash, Family)>),
+    /// How each family fares.
+    Status([Option<DhtStatus>; 2]),
+}
+
+impl Lookups {
+    /// Begins them, unless the DHT is not to be asked about this torrent.
+    pub(super) async fn start(
+        config: &Config,
+        torrent: &Torrent,
+        resolver: &Resolver,
+    ) -> Result<Self, probers::StartError> {
+        let (out, reports) = mpsc::channel(probers::QUEUE);
+        let mut lookups = Self {
+            prober: None,
+            reports,
+            missing: Vec::new(),
+            deadline: Instant::now() + DEADLINE,
+        };
+        let mut settings = dht::settings(config);
+        let own = own_addresses().unwrap_or_default();
+        settings
+            .listen
+            .retain(|listen| config.accept == Accept::Any || is_usable(listen, &own));
+        let asked = config.dht.enabled && torrent.privacy == Privacy::Public;
+        if !asked || settings.listen.is_empty() {
+            return Ok(lookups);
+        }
+        let families: Vec<Family> = settings
+            .listen
+            .iter()
+            .map(|listen| Family::of(&listen.ip()))
+            .collect();
+        let table = saved(config).await;
+        let prober = DhtProber::start(settings, resolver.clone(), table, out)
+            .map_err(probers::StartError::Dht)?;
+        for hash in torrent.hashes.wire() {
+            prober.look_up(hash);
+            lookups
+                .missing
+                .extend(families.iter().map(|family| (hash, *family)));
+        }
+        lookups.prober = Some(prober);
+        Ok(lookups)
+    }
+
+    /// How many have not ended.
+    pub(super) fn waiting(&self) -> usize {
+        self.missing.len()
+    }
+
+    /// What happens next; only to be called while some have not ended.
+    pub(super) async fn next(&mut self) -> Event {
+        match tokio::time::timeout_at(self.deadline, self.reports.recv()).await {
+            Ok(Some(DhtReport::Lookups(mut ended))) => {
+                ended.retain(|lookup| {
+                    let key = (lookup.info_hash, lookup.family);
+                    let place = self.missing.iter().position(|missing| *missing == key);
+                    place.map(|place| self.missing.remove(place)).is_some()
+                });
+                Event::Ended(ended)
+            }
+            Ok(Some(DhtReport::Status(status))) => {
+                // Without a socket there is nothing to wait for.
+                self.missing
+                    .retain(|(_, family)| status[family.index()].is_some());
+                Event::Status(status)
+            }
+            Ok(None) | Err(_) => Event::Late(std::mem::take(&mut self.missing)),
+        }
+    }
+
+    /// Closes the sockets.
+    pub(super) async fn stop(mut self) {
+        self.reports.close();
+        if let Some(prober) = self.prober.take() {
+            prober.drain().await;
+        }
+    }
+}
+
+/// Whether the machine has an address of the family that leads anywhere.
+fn is_usable(listen: &SocketAddr, own: &[IpAddr]) -> bool {
+    let leads_out = |ip: &IpAddr| match ip {
+        IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
+        IpAddr::V6(ip) => !ip.is_loopback() && !ip.is_unicast_link_local(),
+    };
+    !listen.ip().is_unspecified()
+        || own
+            .iter()
+            .any(|ip| ip.is_ipv4() == listen.is_ipv4() && leads_out(ip))
+}
+
+/// The nodes that the daemon saved, if they are to be had: a shorter way into the DHT.
+async fn saved(config: &Config) -> Vec<Contact> {
+    let Some(path) = config.state.path.clone().filter(|path| path.is_dir()) else {
+        return Vec::new();
+    };
+    match Store::open(&path) {
+        Ok(store) => dht::load(Arc::new(store)).await,
+        Err(error) => {
+            debug!(%error, "no saved nodes of the DHT");
+            Vec::new()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_needs_an_address_that_leads_out() {
+        let own = ["127.0.0.1", "192.168.1.2", "::1", "fe80::1"].map(|ip| ip.parse().unwrap());
+        let usable = |listen: &str| is_usable(&listen.parse().unwrap(), &own);
+        assert!(usable("0.0.0.0:0"));
+        assert!(!usable("[::]:0"));
+        assert!(usable("[::1]:0"), "chosen");
+    }
+}

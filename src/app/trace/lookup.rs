@@ -1,0 +1,215 @@
+//! The line of one lookup in the DHT.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::observation::{Diagnosis, Estimate, Family, Lookup};
+use crate::torrent::InfoHash;
+
+/// What came of one info-hash in the DHT of one family.
+#[derive(Debug, Serialize)]
+pub(in crate::app) struct LookedUp {
+    infohash: String,
+    family: &'static str,
+    #[serde(flatten)]
+    result: Outcome,
+    #[serde(flatten)]
+    way: Option<Way>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case", tag = "result")]
+enum Outcome {
+    Answer {
+        /// Peers named, before any filter.
+        peers: usize,
+        /// BEP 33.
+        estimate: Option<Counts>,
+    },
+    Failure {
+        reason: &'static str,
+    },
+    /// It had not ended when the time was over.
+    Unfinished,
+}
+
+#[derive(Debug, Serialize)]
+struct Counts {
+    seeders: u32,
+    leechers: u32,
+    /// There are at least so many.
+    saturated: bool,
+}
+
+/// How it went.
+#[derive(Debug, Serialize)]
+struct Way {
+    hops: u32,
+    asked: u32,
+    answered: u32,
+    queries: u32,
+    timed_out: u32,
+    errors: u32,
+    rejected: u32,
+    /// Nodes that named peers.
+    holders: u32,
+    /// Leading bits that the closest node shares with the info-hash.
+    closest_bits: Option<u32>,
+    milliseconds: f64,
+}
+
+impl LookedUp {
+    pub(in crate::app) fn new(lookup: &Lookup) -> Self {
+        let result = match &lookup.result {
+            Ok(found) => Outcome::Answer {
+                peers: found.peers.len(),
+                estimate: found.estimate.map(Counts::of),
+            },
+            Err(reason) => Outcome::Failure {
+                reason: reason.as_label(),
+            },
+        };
+        Self {
+            result,
+            way: Some(Way::of(&lookup.diagnosis)),
+            ..Self::unfinished(lookup.info_hash, lookup.family)
+        }
+    }
+
+    pub(in crate::app) fn unfinished(info_hash: InfoHash, family: Family) -> Self {
+        Self {
+            infohash: info_hash.to_string(),
+            family: family.as_label(),
+            result: Outcome::Unfinished,
+            way: None,
+        }
+    }
+}
+
+impl Counts {
+    fn of(estimate: Estimate) -> Self {
+        Self {
+            seeders: estimate.seeders,
+            leechers: estimate.leechers,
+            saturated: estimate.saturated,
+        }
+    }
+}
+
+impl Way {
+    fn of(diagnosis: &Diagnosis) -> Self {
+        Self {
+            hops: diagnosis.hops,
+            asked: diagnosis.asked,
+            answered: diagnosis.answered,
+            queries: diagnosis.queries,
+            timed_out: diagnosis.timed_out,
+            errors: diagnosis.errors,
+            rejected: diagnosis.rejected,
+            holders: diagnosis.holders,
+            closest_bits: diagnosis.closest_bits,
+            milliseconds: (diagnosis.duration.as_secs_f64() * 1e4).round() / 10.0,
+        }
+    }
+}
+
+impl fmt::Display for LookedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Both hashes of a hybrid are looked up.
+        let head = self.infohash.get(..8).unwrap_or(&self.infohash);
+        write!(f, "dht {} {head}: ", self.family)?;
+        match &self.result {
+            Outcome::Answer { peers, estimate } => {
+                write!(f, "{peers} peers named")?;
+                if let Some(counts) = estimate {
+                    let least = if counts.saturated { "at least " } else { "" };
+                    let Counts {
+                        seeders, leechers, ..
+                    } = counts;
+                    write!(
+                        f,
+                        ", filters say {least}{seeders} seeders, {leechers} leechers"
+                    )?;
+                }
+            }
+            Outcome::Failure { reason } => f.write_str(reason)?,
+            Outcome::Unfinished => f.write_str("no end in time")?,
+        }
+        let Some(way) = &self.way else {
+            return Ok(());
+        };
+        if way.asked == 0 {
+            return f.write_str("; no node is known");
+        }
+        write!(
+            f,
+            "; {} hops, {} nodes asked, {} answered, {} named peers, {} queries",
+            way.hops, way.asked, way.answered, way.holders, way.queries
+        )?;
+        if let Some(bits) = way.closest_bits {
+            write!(f, ", closest shares {bits} bits")?;
+        }
+        for (count, what) in [(way.errors, "errors"), (way.rejected, "not believed")] {
+            if count > 0 {
+                write!(f, ", {count} {what}")?;
+            }
+        }
+        write!(f, "; {} ms", way.milliseconds)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::observation::{Failure, Found};
+
+    #[test]
+    fn a_line_says_what_was_found_and_how() {
+        let mut found = Found::default();
+        found.peers.push("1.1.1.1".parse().unwrap(), 6881);
+        found.estimate = Some(Estimate {
+            seeders: 3,
+            leechers: 9,
+            saturated: false,
+        });
+        let mut lookup = Lookup {
+            info_hash: InfoHash([0xab; 20]),
+            family: Family::Ipv4,
+            result: Ok(found),
+            diagnosis: Diagnosis {
+                hops: 4,
+                asked: 14,
+                answered: 11,
+                queries: 17,
+                holders: 5,
+                rejected: 1,
+                closest_bits: Some(23),
+                duration: Duration::from_micros(812_340),
+                ..Diagnosis::default()
+            },
+        };
+        let row = LookedUp::new(&lookup);
+        assert_eq!(
+            row.to_string(),
+            "dht ipv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
+             asked, 11 answered, 5 named peers, 17 queries, closest shares 23 bits, 1 not \
+             believed; 812.3 ms"
+        );
+        let json = serde_json::to_value(&row).unwrap();
+        assert_eq!(json["result"], "answer");
+        assert_eq!((&json["peers"], &json["hops"]), (&1.into(), &4.into()));
+        assert_eq!(json["estimate"]["leechers"], 9);
+        assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
+
+        lookup.result = Err(Failure::Timeout);
+        lookup.diagnosis = Diagnosis::default();
+        let row = LookedUp::new(&lookup).to_string();
+        assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
+        let row = LookedUp::unfinished(InfoHash([1; 20]), Family::Ipv6);
+        assert_eq!(row.to_string(), "dht ipv6 01010101: no end in time");
+        assert_eq!(serde_json::to_value(&row).unwrap()["result"], "unfinished");
+    }
+}

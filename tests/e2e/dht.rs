@@ -1,0 +1,285 @@
+//! The DHT as the daemon shows it, in an emulated world: as a second source beside a tracker, and
+//! where it is all there is.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
+use crate::rig::dht::DhtWorld;
+use crate::rig::scripted::{self, Truth, UdpTracker};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wire::{Hash, hex};
+use crate::rig::{address, netns, wait};
+use crate::world::{Delay, WorldSettings};
+
+/// Peers of every info-hash in the world; a quarter are seeds.
+const PEERS: usize = 12;
+const PORT: u16 = 6881;
+
+fn world() -> DhtWorld {
+    let settings = WorldSettings {
+        nodes: 2_000,
+        dead: 0.2,
+        delay: Delay::Uniform {
+            min_ms: 2.0,
+            max_ms: 10.0,
+        },
+        ..WorldSettings::default()
+    };
+    DhtWorld::start(&settings, PEERS, PORT)
+}
+
+/// A lab whose DHT is the world; `state` is the directory to keep nodes in.
+fn settings(bootstrap: &str, state: &Path) -> String {
+    let dht = format!(
+        "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \
+         interval: 3s}}\nstate: {{path: \"{}\"}}",
+        state.display()
+    );
+    LAB.replace("dht: {enabled: false}", &dht)
+}
+
+fn bootstrap(world: &DhtWorld) -> String {
+    let quoted = world.bootstrap().iter().map(|node| format!("\"{node}\""));
+    quoted.collect::<Vec<_>>().join(", ")
+}
+
+fn addresses(world: &DhtWorld, hash: Hash) -> BTreeSet<IpAddr> {
+    world.peers_of(hash).iter().map(|peer| peer.ip()).collect()
+}
+
+#[test]
+fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
+    if netns::outside("dht::torrents_are_seen_in_the_dht_beside_trackers_and_without") {
+        return;
+    }
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (both, lonely, private) = (fresh_hash(), fresh_hash(), fresh_hash());
+    // Two of its five are known to the DHT, too.
+    let others = (0..3).map(|number| SocketAddr::new(address::peer(number), 6881));
+    let known = world.peers_of(both).into_iter().take(2);
+    let truth = Truth::of(known.chain(others));
+    let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+    let in_dht = addresses(&world, lonely).len() as f64;
+    let beside = addresses(&world, both).len() as f64;
+    let entries = [
+        entry("both", &hex(&both), &[tracker.endpoint().url()]),
+        entry("lonely", &hex(&lonely), &[]),
+        format!(
+            "- {{name: private, infohash: \"{}\", private: true}}\n",
+            hex(&private)
+        ),
+    ];
+    let with_dht = config(&settings(&bootstrap(&world), folder.path()), &entries);
+    let daemon = Daemon::start(&with_dht);
+    let expected = [
+        (
+            r#"seedwatch_torrent_source_peers{torrent="lonely",source="dht"}"#,
+            Some(in_dht),
+        ),
+        (
+            r#"seedwatch_torrent_peers{torrent="lonely",family="ipv4"}"#,
+            Some(in_dht),
+        ),
+        (
+            r#"seedwatch_torrent_source_peers{torrent="both",source="dht"}"#,
+            Some(beside),
+        ),
+        (
+            r#"seedwatch_torrent_source_peers{torrent="both",source="tracker"}"#,
+            Some(5.0),
+        ),
+        (
+            r#"seedwatch_torrent_peers{torrent="both",family="ipv4"}"#,
+            Some(beside + 3.0),
+        ),
+        (
+            r#"seedwatch_torrent_probe_success{torrent="lonely",source="dht"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_torrent_probe_success{torrent="private",source="dht"}"#,
+            None,
+        ),
+        (r#"seedwatch_dht_up{family="ipv4"}"#, Some(1.0)),
+        (r#"seedwatch_dht_nodes{family="ipv6"}"#, None),
+        (r#"seedwatch_network_up{family="ipv4"}"#, Some(1.0)),
+    ];
+    daemon.wait_for_values(&expected);
+    let page = daemon.wait_for("filters are counted", |page| {
+        let counted = |name| {
+            page.get(&format!(
+                "seedwatch_torrent_dht_{name}{{torrent=\"lonely\"}}"
+            ))
+        };
+        counted("seeders")
+            .zip(counted("leechers"))
+            .is_some_and(|(seeders, leechers)| {
+                (seeders - 3.0).abs() <= 1.0 && (leechers - 9.0).abs() <= 1.0
+            })
+    });
+    assert!(page.get("seedwatch_dht_lookup_queries_count") >= Some(2.0));
+    assert_eq!(page.select("seedwatch_dht_up").count(), 1, "{page}");
+
+    // A reload without the DHT takes every word of it away, another brings it back.
+    let without = LAB.to_owned() + "state: {path: \"\"}\n";
+    daemon.write_config(&config(&without, &entries));
+    assert_eq!(daemon.reload().status, 200);
+    let page = daemon.metrics();
+    assert!(page.names().all(|name| !name.contains("_dht_")), "{page}");
+    let of_dht = r#"source="dht""#;
+    assert!(!page.text().contains(of_dht), "{page}");
+    daemon.write_config(&with_dht);
+    assert_eq!(daemon.reload().status, 200);
+    daemon.wait_for_values(&expected);
+
+    // Whoever reads the log or the state sees nobody.
+    let log = daemon.log();
+    let state = std::fs::read(folder.path().join("dht.state")).unwrap();
+    for peer in addresses(&world, lonely) {
+        assert!(!log.contains(&peer.to_string()), "{log}");
+        let IpAddr::V4(ip) = peer else { continue };
+        let known = state.windows(4).any(|bytes| bytes == ip.octets());
+        assert!(!known, "a peer is in the state");
+    }
+    assert!(!state.windows(20).any(|bytes| bytes == lonely));
+}
+
+#[test]
+fn the_saved_nodes_lead_back_into_the_dht() {
+    if netns::outside("dht::the_saved_nodes_lead_back_into_the_dht") {
+        return;
+    }
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let hash = fresh_hash();
+    let peers = addresses(&world, hash).len() as f64;
+    let entries = [entry("lonely", &hex(&hash), &[])];
+    let seen = [("seedwatch_torrent_peers", Some(peers))];
+    let mut daemon = Daemon::start(&config(&settings(&bootstrap(&world), &state), &entries));
+    daemon.wait_for_values(&seen);
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    let mode = std::fs::metadata(state.join("dht.state"))
+        .unwrap()
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let daemon = Daemon::start(&config(&settings("", &state), &entries));
+    daemon.wait_for_values(&seen);
+
+    // A directory that cannot be had is said and stops nobody.
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let daemon = Daemon::start(&config(&settings(&bootstrap(&world), &file), &entries));
+    daemon.wait_for_values(&seen);
+    assert!(daemon.log().contains("nothing is kept over a restart"));
+}
+
+#[test]
+fn an_outage_of_ours_is_no_failure_of_the_dht() {
+    if netns::outside("dht::an_outage_of_ours_is_no_failure_of_the_dht") {
+        return;
+    }
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let hash = fresh_hash();
+    let peers = Some(addresses(&world, hash).len() as f64);
+    let entries = [entry("lonely", &hex(&hash), &[])];
+    let daemon = Daemon::start(&config(
+        &settings(&bootstrap(&world), folder.path()),
+        &entries,
+    ));
+    let (network, seen) = (
+        r#"seedwatch_network_up{family="ipv4"}"#,
+        "seedwatch_torrent_peers",
+    );
+    daemon.wait_for_values(&[(seen, peers), (network, Some(1.0))]);
+    netns::cut();
+    let nobody_is_blamed = |page: &crate::rig::exposition::Exposition| {
+        let success = page.get("seedwatch_torrent_probe_success");
+        assert_ne!(success, Some(0.0), "{page}");
+        assert_ne!(page.get(seen), Some(0.0), "{page}");
+    };
+    daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
+        nobody_is_blamed(page);
+        page.get(network) == Some(0.0) && page.get(seen).is_none()
+    });
+    wait::throughout(Duration::from_secs(2), || {
+        nobody_is_blamed(&daemon.metrics())
+    });
+    netns::mend();
+    daemon.wait_within("it is over", Duration::from_secs(90), |page| {
+        nobody_is_blamed(page);
+        page.get(network) == Some(1.0) && page.get(seen) == peers
+    });
+}
+
+#[test]
+fn a_probe_shows_the_way_through_the_dht() {
+    if netns::outside("dht::a_probe_shows_the_way_through_the_dht") {
+        return;
+    }
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let run = |settings: &str, arguments: &[&str]| {
+        std::fs::write(&file, config(settings, &[])).unwrap();
+        let output = Command::new(BINARY)
+            .args(["--config.file", file.to_str().unwrap(), "probe"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let words = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), words)
+    };
+    let with_dht = settings(&bootstrap(&world), &folder.path().join("state"));
+    let hash = fresh_hash();
+    let magnet = format!("magnet:?xt=urn:btih:{}", hex(&hash));
+    let (code, trace) = run(&with_dht, &[&magnet]);
+    assert_eq!(code, Some(0), "{trace}");
+    let line = format!("dht ipv4 {}: {PEERS} peers named", &hex(&hash)[..8]);
+    assert!(trace.contains(&line), "{trace}");
+    for word in [
+        "filters say",
+        "hops",
+        "nodes asked",
+        "queries",
+        "bits",
+        "ms",
+    ] {
+        assert!(trace.contains(word), "{word}: {trace}");
+    }
+    let (code, trace) = run(&with_dht, &[&magnet, "--output", "json"]);
+    assert_eq!(code, Some(0), "{trace}");
+    let json: serde_json::Value = serde_json::from_str(&trace).unwrap();
+    let lookup = &json["lookups"][0];
+    assert_eq!(lookup["result"], "answer", "{trace}");
+    assert_eq!(lookup["peers"], PEERS, "{trace}");
+    assert!(lookup["hops"].as_u64() >= Some(1), "{trace}");
+    assert_eq!(json["summary"]["dht"]["peers"], PEERS, "{trace}");
+    for peer in addresses(&world, hash) {
+        assert!(!trace.contains(&peer.to_string()), "{trace}");
+    }
+
+    let (code, trace) = run(LAB, &[&magnet]);
+    assert_eq!(code, Some(1));
+    assert!(trace.contains("the DHT is not to be asked"), "{trace}");
+    let private = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/private.torrent"
+    );
+    let before = world.count("queries");
+    let (_, trace) = run(&with_dht, &[private]);
+    assert!(!trace.contains("dht ipv4"), "{trace}");
+    assert_eq!(world.count("queries"), before, "private: never the DHT");
+}
