@@ -102,9 +102,9 @@ impl Cache {
         self.good
     }
 
-    /// Somebody named a node. What is known of it stays; a new address replaces one that never
-    /// answered or no longer does.
-    pub(super) fn hear(&mut self, id: NodeId, address: Address, now: Mono) {
+    /// Somebody named a node. What is known of it stays; a new address replaces one that does not
+    /// answer. Returns where to ask it, unless it is left alone for a while.
+    pub(super) fn hear(&mut self, id: NodeId, address: Address, now: Mono) -> Option<Address> {
         match self.nodes.entry(id) {
             Entry::Vacant(place) => {
                 place.insert(Node {
@@ -116,6 +116,7 @@ impl Cache {
                 if self.nodes.len() > self.capacity {
                     self.evict(now);
                 }
+                Some(address)
             }
             Entry::Occupied(mut known) => {
                 let node = known.get_mut();
@@ -124,6 +125,7 @@ impl Cache {
                     node.failures = 0;
                     node.answered = 0;
                 }
+                (!node.is_bad(minute(now))).then_some(node.address)
             }
         }
     }
@@ -148,13 +150,6 @@ impl Cache {
             node.failures = node.failures.saturating_add(1);
             node.failed = minute(now);
         }
-    }
-
-    /// It did not answer lately and is left alone for a while.
-    pub(super) fn is_bad(&self, id: &NodeId, now: Mono) -> bool {
-        self.nodes
-            .get(id)
-            .is_some_and(|node| node.is_bad(minute(now)))
     }
 
     /// The `n` nodes closest to a target that are not bad, closest first.

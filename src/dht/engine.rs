@@ -138,9 +138,9 @@ impl Engine {
     }
 
     /// Bootstrap addresses; each is asked for its closest nodes.
-    pub fn seed(&mut self, family: Family, addresses: &[SocketAddr], now: Mono) {
+    pub fn seed(&mut self, family: Family, addresses: &[SocketAddr]) {
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.seed(addresses, now);
+            node.seed(addresses);
         }
     }
 

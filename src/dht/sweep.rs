@@ -5,7 +5,7 @@
 //! learned. The first round goes as fast as the rate allows, since somebody waits for it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,10 @@ const RANGE: usize = 64;
 /// Time that a lookup is reckoned to take.
 const LOOKUP: Duration = Duration::from_secs(4);
 
+/// A failed lookup is tried again after this part of the interval, but not sooner than that.
+const RETRY_PART: u32 = 12;
+const RETRY: Duration = Duration::from_secs(60);
+
 /// The plan of one family.
 #[derive(Debug, Default)]
 pub(super) struct Sweep {
@@ -33,6 +37,8 @@ pub(super) struct Sweep {
     due: BinaryHeap<Reverse<(Mono, u32, u32)>>,
     /// What was learned of each.
     known: Vec<Known>,
+    /// Failed lookups are tried again before their time.
+    again: VecDeque<(Mono, InfoHash)>,
 }
 
 /// What the last lookup of an info-hash said for the next.
@@ -97,11 +103,21 @@ impl Sweep {
 
     /// When the next is due.
     pub(super) fn next_due(&self) -> Option<Mono> {
-        self.due.peek().map(|Reverse((due, ..))| *due)
+        let due = self.due.peek().map(|Reverse((due, ..))| *due);
+        let again = self.again.front().map(|(at, _)| *at);
+        due.into_iter().chain(again).min()
     }
 
     /// Takes one that is due, and plans its next time.
     pub(super) fn take(&mut self, now: Mono) -> Option<Due> {
+        while let Some((at, hash)) = self.again.front().copied()
+            && at <= now
+        {
+            self.again.pop_front();
+            if let Ok(place) = self.targets.binary_search(&hash) {
+                return Some(self.at(place as u32));
+            }
+        }
         let Reverse((due, turn, place)) = *self.due.peek()?;
         if due > now {
             return None;
@@ -115,17 +131,27 @@ impl Sweep {
             due.after(self.interval)
         };
         self.due.push(Reverse((next.max(now), turn, place)));
-        Some(Due {
+        Some(self.at(place))
+    }
+
+    fn at(&self, place: u32) -> Due {
+        Due {
             place,
             info_hash: self.targets[place as usize],
             known: self.known[place as usize],
-        })
+        }
     }
 
-    /// A lookup has ended.
-    pub(super) fn learned(&mut self, info_hash: &InfoHash, known: Known) {
+    /// A lookup has ended. One that did not get through is tried again soon.
+    pub(super) fn learned(&mut self, info_hash: &InfoHash, known: Known, now: Mono) {
         if let Ok(place) = self.targets.binary_search(info_hash) {
             self.known[place] = known;
+            if !known.visited {
+                let wait = (self.interval / RETRY_PART).max(RETRY);
+                if wait < self.interval {
+                    self.again.push_back((now.after(wait), *info_hash));
+                }
+            }
         }
     }
 
@@ -133,6 +159,7 @@ impl Sweep {
     pub(super) fn restart(&mut self, now: Mono) {
         let (targets, interval) = (Arc::clone(&self.targets), self.interval);
         self.due.clear();
+        self.again.clear();
         self.watch(targets, interval, now);
     }
 
@@ -216,6 +243,7 @@ mod tests {
                 visited: true,
                 small: true,
             },
+            Mono(0),
         );
         sweep.watch(all, HOUR, Mono(1000));
         assert_eq!(drain(&mut sweep, Mono(1000)), [5, 6, 7, 8, 9]);
@@ -225,6 +253,19 @@ mod tests {
                 .filter(|due| due.place == 2)
                 .all(|due| due.known.small)
         );
+    }
+
+    #[test]
+    fn what_failed_is_tried_again_soon() {
+        let mut sweep = Sweep::default();
+        let all = hashes(3);
+        sweep.watch(Arc::clone(&all), HOUR, Mono(0));
+        drain(&mut sweep, Mono(0));
+        sweep.learned(&all[1], Known::default(), Mono(0));
+        assert_eq!(sweep.next_due(), Some(Mono(300_000)));
+        assert_eq!(drain(&mut sweep, Mono(300_000)), [1]);
+        // Its own time stays.
+        assert_eq!(drain(&mut sweep, Mono(3_600_000)).len(), 3);
     }
 
     #[test]

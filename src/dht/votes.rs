@@ -14,24 +14,29 @@ const QUORUM: usize = 5;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Votes {
     cast: VecDeque<(Net, IpAddr)>,
+    /// As of the latest count.
+    winner: Option<IpAddr>,
 }
 
 impl Votes {
-    /// Takes in what a node says. A network votes once among those kept.
-    pub(super) fn cast(&mut self, voter: Net, ours: IpAddr) {
+    /// Takes in what a node says. A network votes once among those kept. Says whether the vote
+    /// may have changed anything.
+    pub(super) fn cast(&mut self, voter: Net, ours: IpAddr) -> bool {
         self.cast.retain(|(net, _)| *net != voter);
         self.cast.push_back((voter, ours));
         if self.cast.len() > KEPT {
             self.cast.pop_front();
         }
+        self.winner != Some(ours)
     }
 
     /// What most say, if enough do.
-    pub(super) fn winner(&self) -> Option<IpAddr> {
+    pub(super) fn winner(&mut self) -> Option<IpAddr> {
         let votes_for = |ip: &IpAddr| self.cast.iter().filter(|(_, vote)| vote == ip).count();
-        let (_, ip) = self.cast.iter().max_by_key(|(_, ip)| votes_for(ip))?;
-        let votes = votes_for(ip);
-        (votes >= QUORUM && votes * 2 > self.cast.len()).then_some(*ip)
+        let most = self.cast.iter().map(|(_, ip)| (votes_for(ip), *ip)).max();
+        let enough = |(votes, _): &(usize, IpAddr)| *votes >= QUORUM && votes * 2 > self.cast.len();
+        self.winner = most.filter(enough).map(|(_, ip)| ip);
+        self.winner
     }
 }
 
@@ -49,9 +54,10 @@ mod tests {
     fn one_network_cannot_vote_for_all() {
         let (ours, lie) = ([8, 8, 8, 8].into(), [9, 9, 9, 9].into());
         let mut votes = Votes::default();
-        (0..20).for_each(|_| votes.cast(net(1), lie));
+        (0..20).for_each(|_| assert!(votes.cast(net(1), lie)));
         assert_eq!(votes.winner(), None);
-        (2..7).for_each(|n| votes.cast(net(n), ours));
+        (2..7).for_each(|n| assert!(votes.cast(net(n), ours)));
         assert_eq!(votes.winner(), Some(ours));
+        assert!(!votes.cast(net(8), ours));
     }
 }

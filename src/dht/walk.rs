@@ -80,6 +80,7 @@ pub(super) struct Walk {
 #[derive(Debug, Clone)]
 struct Candidate {
     id: NodeId,
+    reach: Reach,
     address: Address,
     net: Net,
     state: State,
@@ -90,6 +91,19 @@ struct Candidate {
     holder: Option<u8>,
     /// Its longest list.
     list: usize,
+}
+
+/// A distance as numbers, which compare faster than bytes.
+type Reach = (u128, u32);
+
+fn reach(from: &NodeId, to: &NodeId) -> Reach {
+    let (from, to) = (numbers(from), numbers(to));
+    (from.0 ^ to.0, from.1 ^ to.1)
+}
+
+fn numbers(id: &NodeId) -> (u128, u32) {
+    let [high @ .., a, b, c, d] = id.0;
+    (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +144,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(MAX_CANDIDATES + 1),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,
@@ -158,10 +172,8 @@ impl Walk {
 
     /// A node that may be worth asking; says how many of the `k` closest it leaves behind it.
     pub(super) fn hear(&mut self, id: NodeId, address: Address, hops: u8) -> bool {
-        let distance = self.target.distance(&id);
-        let place = self
-            .nodes
-            .binary_search_by_key(&distance, |node| self.target.distance(&node.id));
+        let reach = reach(&self.target, &id);
+        let place = self.nodes.binary_search_by_key(&reach, |node| node.reach);
         let Err(place) = place else { return false };
         if place >= MAX_CANDIDATES {
             return false;
@@ -173,6 +185,7 @@ impl Walk {
         }
         let candidate = Candidate {
             id,
+            reach,
             address,
             net,
             state: State::Heard,
@@ -310,10 +323,9 @@ impl Walk {
     }
 
     fn place(&self, id: &NodeId) -> Option<usize> {
-        let distance = self.target.distance(id);
-        self.nodes
-            .binary_search_by_key(&distance, |node| self.target.distance(&node.id))
-            .ok()
+        let reach = reach(&self.target, id);
+        let place = self.nodes.binary_search_by_key(&reach, |node| node.reach);
+        place.ok()
     }
 
     /// An answer, late or not (`was_slow`), with the nodes it names that may be asked.
@@ -455,12 +467,10 @@ impl Walk {
         if trusted == 0 {
             return;
         }
+        let (census, alone) = self.sightings.census(trusted);
         let last = self.top().last().and_then(|at| self.nodes[at].holder);
-        if let Some(last) = last.filter(|_| self.k < MAX_K) {
-            let all = self.sightings.census(trusted).seen;
-            if self.sightings.census(trusted & !(1 << last)).seen < all {
-                self.k += 1;
-            }
+        if self.k < MAX_K && last.is_some_and(|last| alone & 1 << last != 0) {
+            self.k += 1;
         }
         let holders = self.closest().filter(|node| node.holder.is_some());
         let (mut full, mut short): (Vec<_>, Vec<_>) = holders
@@ -474,7 +484,6 @@ impl Walk {
             }
             return;
         }
-        let census = self.sightings.census(trusted);
         let lists = full.iter().map(|(_, list, _)| list).sum::<usize>() / full.len();
         // Those that were asked least come first.
         full.sort_by_key(|(_, _, asks)| *asks);

@@ -48,7 +48,7 @@ impl Sim {
         let mut engine = Engine::new(settings, [7; 32], Mono(0));
         engine.open(family, Mono(0));
         let world = World::new(world);
-        engine.seed(family, &world.bootstrap(), Mono(0));
+        engine.seed(family, &world.bootstrap());
         Self {
             engine,
             world,

@@ -253,7 +253,7 @@ fn nobody_outside_can_answer() {
     let mut engine = Engine::new(settings(), [1; 32], now);
     engine.open(Family::Ipv4, now);
     let node = SocketAddr::from(([127, 1, 1, 1], 6881));
-    engine.seed(Family::Ipv4, &[node], now);
+    engine.seed(Family::Ipv4, &[node]);
     let mut out = Outbox::default();
     engine.poll(now, &mut out);
     let asked: Vec<u8> = out.iter().next().unwrap().1.to_vec();

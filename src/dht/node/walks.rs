@@ -40,7 +40,7 @@ impl Walks {
     }
 
     /// Adds a walk, which may ask at once.
-    pub(super) fn add(&mut self, walk: Walk) {
+    pub(super) fn add(&mut self, walk: Walk) -> WalkId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.places.push(None);
             self.turns.push(0);
@@ -59,6 +59,7 @@ impl Walks {
         self.places[slot as usize] = Some(Box::new(walk));
         self.is_ready[slot as usize] = false;
         self.wake(id);
+        id
     }
 
     fn is(&self, id: WalkId) -> bool {

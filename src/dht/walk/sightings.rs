@@ -76,12 +76,16 @@ impl Sightings {
         self.v4.len() + self.v6.len()
     }
 
-    /// How often the peers of these holders were named.
-    pub(super) fn census(&self, trusted: Holders) -> Census {
-        let mut census = Census::default();
-        runs(&self.v4, trusted, |_, times| census.count(times));
-        runs(&self.v6, trusted, |_, times| census.count(times));
-        census
+    /// How often the peers of these holders were named, and which holders named some alone.
+    pub(super) fn census(&self, trusted: Holders) -> (Census, Holders) {
+        let (mut census, mut alone) = (Census::default(), 0);
+        let mut count = |by: Holders, times: usize| {
+            census.count(times);
+            alone |= if by.is_power_of_two() { by } else { 0 };
+        };
+        named(&self.v4, trusted, |_, by, times| count(by, times));
+        named(&self.v6, trusted, |_, by, times| count(by, times));
+        (census, alone)
     }
 
     /// Those of these holders that can be believed. Where most name common peers, one that names
@@ -95,8 +99,8 @@ impl Sightings {
             groups.retain(apart);
             groups.push(all);
         };
-        named(&self.v4, trusted, &mut join);
-        named(&self.v6, trusted, &mut join);
+        named(&self.v4, trusted, |_, by, _| join(by));
+        named(&self.v6, trusted, |_, by, _| join(by));
         let all: u32 = groups.iter().map(|group| group.count_ones()).sum();
         let Some(most) = groups
             .iter()
@@ -108,12 +112,12 @@ impl Sightings {
         if most.count_ones() < MIN_AGREE || most.count_ones() * 2 <= all {
             return trusted;
         }
-        let census = self.census(most);
+        let (census, _) = self.census(most);
         let shown = LEAST_SHARED * census.seen as f64 / census.total();
         let strangers = groups.into_iter().filter(|group| *group != most);
         strangers.fold(trusted, |left, group| {
             // The chance that an honest holder of so many shares nothing with all the others.
-            let named = self.census(group).seen as f64 / f64::from(group.count_ones());
+            let named = self.census(group).0.seen as f64 / f64::from(group.count_ones());
             if (1.0 - shown).powf(named) < TOO_UNLIKELY {
                 left & !group
             } else {
@@ -128,33 +132,24 @@ impl Sightings {
             malformed: self.malformed,
             ..Peers::default()
         };
-        runs(&self.v4, trusted, |peer, _| peers.v4.push(peer));
-        runs(&self.v6, trusted, |peer, _| peers.v6.push(peer));
+        named(&self.v4, trusted, |peer, _, _| peers.v4.push(peer));
+        named(&self.v6, trusted, |peer, _, _| peers.v6.push(peer));
         peers
     }
 }
 
-/// Calls `each` with every different peer and the trusted holders that named it.
-fn named<P: Copy + Ord>(all: &[(P, u8)], trusted: Holders, mut each: impl FnMut(Holders)) {
+/// Calls `each` with every different peer, the trusted holders that named it, and how often.
+fn named<P: Copy + Ord>(
+    all: &[(P, u8)],
+    trusted: Holders,
+    mut each: impl FnMut(P, Holders, usize),
+) {
     let by_trusted = |(_, holder): &&(P, u8)| trusted & 1 << holder != 0;
     let mut all: Vec<(P, u8)> = all.iter().filter(by_trusted).copied().collect();
-    all.sort_unstable();
+    all.sort_unstable_by_key(|(peer, _)| *peer);
     for run in all.chunk_by(|a, b| a.0 == b.0) {
-        each(run.iter().fold(0, |by, (_, holder)| by | 1 << holder));
-    }
-}
-
-/// Calls `each` with every different peer that a trusted holder named and how often they did.
-fn runs<P: Copy + Ord>(all: &[(P, u8)], trusted: Holders, mut each: impl FnMut(P, usize)) {
-    let by_trusted = |(_, holder): &&(P, u8)| trusted & 1 << holder != 0;
-    let mut peers: Vec<P> = all
-        .iter()
-        .filter(by_trusted)
-        .map(|(peer, _)| *peer)
-        .collect();
-    peers.sort_unstable();
-    for run in peers.chunk_by(|a, b| a == b) {
-        each(run[0], run.len());
+        let by = run.iter().fold(0, |by, (_, holder)| by | 1 << holder);
+        each(run[0].0, by, run.len());
     }
 }
 
@@ -212,8 +207,9 @@ mod tests {
         assert_eq!(sightings.peers(0b11).v4.len(), 3);
         assert_eq!(sightings.peers(0b01).v4.len(), 2);
         assert_eq!(sightings.peers(0b01).malformed, 1);
-        let census = sightings.census(0b11);
+        let (census, alone) = sightings.census(0b11);
         assert_eq!((census.seen, census.once, census.twice), (3, 2, 1));
+        assert_eq!(alone, 0b11);
     }
 
     #[test]
@@ -228,7 +224,7 @@ mod tests {
                 .collect();
             sightings.add(list.iter().map(|v| &v[..]), holder);
         }
-        let census = sightings.census(0xff);
+        let (census, _) = sightings.census(0xff);
         assert!(census.seen < 298);
         assert!((290.0..310.0).contains(&census.total()), "{census:?}");
     }

@@ -14,6 +14,8 @@ use crate::torrent::InfoHash;
 const EVERY: Duration = Duration::from_secs(1);
 /// Time to wait when the receiver is behind.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Lookups that are reported before it is time.
+const MANY: usize = 512;
 /// Lookups kept for a slow receiver; the oldest go first.
 const MAX_PENDING: usize = 4096;
 /// Info-hashes remembered that somebody waits for.
@@ -87,7 +89,7 @@ impl Reports {
         now: Mono,
         status: impl FnOnce() -> [Option<DhtStatus>; 2],
     ) -> Mono {
-        if now < self.due && !self.urgent {
+        if now < self.due && !self.urgent && self.lookups.len() < MANY {
             return self.due;
         }
         if !self.lookups.is_empty() {

@@ -181,7 +181,7 @@ impl Worker {
     /// Resolves bootstrap names where nodes are wanted. Returns when to come back at the latest.
     fn find_a_way_in(&mut self, now: Mono) -> Mono {
         while let Some((family, addresses)) = self.ends.bootstrap.take() {
-            self.engine.seed(family, &addresses, now);
+            self.engine.seed(family, &addresses);
         }
         let mut wake = Mono(u64::MAX);
         for family in Family::ALL {
