@@ -1,0 +1,32 @@
+//! What this process used.
+
+use std::time::Duration;
+
+use super::Result;
+
+/// Clock ticks a second in `/proc`: the same on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time, user and system.
+pub(crate) fn cpu() -> Result<Duration> {
+    let text = std::fs::read_to_string("/proc/self/stat")?;
+    // The second field is a name in parentheses; the 14th and 15th are the ticks.
+    let (_, rest) = text.rsplit_once(") ").ok_or("no name")?;
+    let ticks: Vec<u32> = rest
+        .split(' ')
+        .skip(11)
+        .take(2)
+        .map(str::parse)
+        .collect::<std::result::Result<_, _>>()?;
+    Ok(TICK * ticks.iter().sum())
+}
+
+/// Peak resident memory in KiB.
+pub(crate) fn peak_memory() -> Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/status")?;
+    let mut lines = text.lines();
+    let line = lines
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .ok_or("no VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse()?)
+}
