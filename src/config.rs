@@ -197,9 +197,21 @@ impl Dht {
     pub const RECALL_TARGET: RangeInclusive<f64> = 0.5..=0.9999;
     /// Most bootstrap hosts.
     pub const MAX_BOOTSTRAP: usize = 16;
-    /// Packets that the lookup of one info-hash in the DHT of one family takes, about: whether
-    /// `max_rate` is enough is told by it.
+    /// Packets that the lookup of one info-hash in the DHT of one family takes, about.
     pub const PACKETS_PER_LOOKUP: f64 = 10.0;
+
+    /// Packets a second that it takes to look so many info-hashes up within the interval, about.
+    pub fn needed_rate(&self, hashes: usize) -> f64 {
+        let packets = (hashes * self.listen.len()) as f64 * Self::PACKETS_PER_LOOKUP;
+        packets / self.interval.as_secs_f64()
+    }
+
+    /// Time in which so many info-hashes are looked up once, about: the interval, or longer where
+    /// the rate is too low for it.
+    pub fn round(&self, hashes: usize) -> Duration {
+        self.interval
+            .mul_f64((self.needed_rate(hashes) / self.max_rate).max(1.0))
+    }
 }
 
 impl Default for Dht {

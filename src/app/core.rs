@@ -89,7 +89,8 @@ impl Core {
             .update(config.accept, stale_after, &self.roster, &changes);
         self.judge_local = config.accept == Accept::Any;
         self.roster.plan_sweep(config.dht.enabled);
-        let lookups_stale_after = stale_after.max(config.dht.interval * 3 / 2);
+        let round = config.dht.round(self.roster.sweep().len());
+        let lookups_stale_after = stale_after.max(round * 3 / 2);
         self.swarms
             .update_lookups(lookups_stale_after, &self.roster);
         self.dht.enabled = config.dht.enabled;

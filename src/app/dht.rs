@@ -1,12 +1,11 @@
 //! The DHT prober of the daemon, and the table of nodes that outlives it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::probers::StartError;
 use crate::address::Accept;
@@ -31,7 +30,6 @@ pub(super) struct Dht {
 /// A prober and what it was last told.
 struct Running {
     prober: DhtProber,
-    listen: Vec<SocketAddr>,
     settings: Settings,
     hashes: Arc<[InfoHash]>,
     paused: [bool; 2],
@@ -58,22 +56,20 @@ impl Dht {
         };
         if config.dht.enabled {
             let table = dht.load().await;
-            dht.running = Some(dht.launch(config, resolver, table)?);
+            dht.running = Some(dht.launch(settings(config), resolver, table)?);
         }
         Ok(dht)
     }
 
     fn launch(
         &self,
-        config: &Config,
+        settings: Settings,
         resolver: &Resolver,
         table: Vec<Contact>,
     ) -> Result<Running, StartError> {
-        let settings = settings(config);
         let prober = DhtProber::start(settings.clone(), resolver.clone(), table, self.out.clone());
         Ok(Running {
             prober: prober.map_err(StartError::Dht)?,
-            listen: config.dht.listen.clone(),
             settings,
             hashes: Arc::from([]),
             paused: [false; 2],
@@ -94,28 +90,49 @@ impl Dht {
             self.stop().await;
             return Ok(());
         }
+        let settings = settings(config);
         match &mut self.running {
-            Some(running) if running.listen == config.dht.listen => {
-                let settings = settings(config);
+            Some(running) if running.settings.listen == settings.listen => {
                 if running.settings != settings {
                     running.prober.configure(settings.clone());
                     running.settings = settings;
                 }
+                Ok(())
             }
-            Some(_) => {
-                let table = self.table().await;
-                let other = self.launch(config, resolver, table)?;
-                if let Some(before) = self.running.replace(other) {
-                    before.prober.drain().await;
-                }
-                info!("the DHT is asked over other sockets");
-            }
+            Some(_) => self.change_sockets(settings, resolver).await,
             None => {
                 let table = self.load().await;
-                self.running = Some(self.launch(config, resolver, table)?);
+                self.running = Some(self.launch(settings, resolver, table)?);
+                Ok(())
             }
         }
-        Ok(())
+    }
+
+    /// One port cannot be had twice: the prober before has to go first.
+    async fn change_sockets(
+        &mut self,
+        settings: Settings,
+        resolver: &Resolver,
+    ) -> Result<(), StartError> {
+        let Some(before) = self.running.take() else {
+            return Ok(());
+        };
+        let table = before.prober.drain().await;
+        let other = self.launch(settings, resolver, table.clone());
+        match other {
+            Ok(other) => {
+                self.running = Some(other);
+                info!("the DHT is asked over other sockets");
+                Ok(())
+            }
+            Err(failed) => {
+                match self.launch(before.settings, resolver, table) {
+                    Ok(again) => self.running = Some(again),
+                    Err(error) => error!(%error, "the DHT is not asked any more"),
+                }
+                Err(failed)
+            }
+        }
     }
 
     /// What is to be looked up. Costs nothing while it is the same list.

@@ -81,8 +81,7 @@ fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
     }
     let public = torrents.iter().filter(|t| t.privacy == Privacy::Public);
     let hashes: usize = public.map(|torrent| torrent.hashes.wire().count()).sum();
-    let packets = (hashes * dht.listen.len()) as f64 * Dht::PACKETS_PER_LOOKUP;
-    let needed = packets / dht.interval.as_secs_f64();
+    let needed = dht.needed_rate(hashes);
     (needed > dht.max_rate).then(|| {
         format!(
             "{} is too slow to look up {hashes} info-hashes within {}: about {} would do",

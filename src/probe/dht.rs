@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tracing::{error, info};
+use tracing::info;
 
 use super::bell::Bell;
 use super::datagram;
@@ -57,7 +57,8 @@ impl DhtProber {
     /// when it is gone they are dropped.
     ///
     /// # Errors
-    /// When no socket can be opened. Where one family has none, the other works without it.
+    /// When no socket can be opened, or one whose port is taken or not allowed. Where the system has
+    /// one family only, that one works alone.
     pub fn start(
         settings: Settings,
         resolver: Resolver,
@@ -143,24 +144,34 @@ impl Drop for DhtProber {
 
 /// A socket for the first address of each family, by [`Family::index`].
 fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
+    let mut sockets = [None, None];
     let mut why = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
-    let sockets = Family::ALL.map(|family| {
+    for family in Family::ALL {
         let of_family = |at: &&SocketAddr| Family::of(&at.ip()) == family;
-        let at = *listen.iter().find(of_family)?;
-        match datagram::open(at) {
-            Ok(socket) => Some(socket),
-            Err(error) => {
-                info!(family = family.as_label(), %at, %error, "the DHT is left out in this family");
-                why = error;
-                None
+        let Some(at) = listen.iter().find(of_family) else {
+            continue;
+        };
+        let error = match datagram::open(*at) {
+            Ok(socket) => {
+                sockets[family.index()] = Some(socket);
+                continue;
             }
+            Err(error) => io::Error::new(error.kind(), format!("{at}: {error}")),
+        };
+        // A port that somebody chose, and that cannot be had, is no matter of the system.
+        if matches!(
+            error.kind(),
+            io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied
+        ) {
+            return Err(error);
         }
-    });
-    if sockets.iter().all(Option::is_none) {
-        error!(error = %why, "no socket for the DHT");
-        return Err(why);
+        info!(family = family.as_label(), %error, "the DHT is left out in this family");
+        why = error;
     }
-    Ok(sockets)
+    match sockets {
+        [None, None] => Err(why),
+        sockets => Ok(sockets),
+    }
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use nix::sys::signal::Signal;
 
 use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
 use crate::rig::dht::DhtWorld;
+use crate::rig::exposition::Exposition;
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::{Hash, hex};
@@ -153,6 +154,49 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
 }
 
 #[test]
+fn a_reload_moves_to_other_sockets_or_changes_nothing() {
+    if netns::outside("dht::a_reload_moves_to_other_sockets_or_changes_nothing") {
+        return;
+    }
+    let world = world();
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (fresh_hash(), fresh_hash());
+    let lab = settings(&bootstrap(&world), folder.path());
+    let listen = |addresses: &str| lab.replace("\"127.0.0.1:0\"", addresses);
+    let one = entry("first", &hex(&first), &[]);
+    let two = [one.clone(), entry("second", &hex(&second), &[])];
+    let daemon = Daemon::start(&config(&lab, &[one]));
+    let of_first = (
+        r#"seedwatch_torrent_peers{torrent="first",family="ipv4"}"#,
+        Some(PEERS as f64),
+    );
+    let of_second = (
+        r#"seedwatch_torrent_peers{torrent="second",family="ipv4"}"#,
+        Some(PEERS as f64),
+    );
+    daemon.wait_for_values(&[of_first]);
+    for addresses in ["\"127.0.0.1:7000\"", "\"127.0.0.1:7000\", \"[::1]:0\""] {
+        daemon.write_config(&config(&listen(addresses), &two));
+        assert_eq!(daemon.reload().status, 200);
+        assert_eq!(daemon.metrics().get(of_first.0), of_first.1, "it is kept");
+        daemon.wait_for_values(&[of_second]);
+    }
+    let families = |page: &Exposition| page.select("seedwatch_dht_nodes").count() == 2;
+    daemon.wait_for("both families", families);
+    // The world itself is there.
+    let taken = format!("\"127.0.0.1:{PORT}\"");
+    daemon.write_config(&config(&listen(&taken), &[]));
+    let answer = daemon.reload();
+    assert_eq!(answer.status, 500, "{}", answer.text());
+    assert!(answer.text().contains(&format!("127.0.0.1:{PORT}")));
+    let queries = world.count("queries");
+    wait::until("it goes on asking", Duration::from_secs(30), || {
+        (world.count("queries") > queries).then_some(())
+    });
+    assert_eq!(daemon.metrics().get(of_first.0), of_first.1);
+}
+
+#[test]
 fn the_saved_nodes_lead_back_into_the_dht() {
     if netns::outside("dht::the_saved_nodes_lead_back_into_the_dht") {
         return;
@@ -205,7 +249,7 @@ fn an_outage_of_ours_is_no_failure_of_the_dht() {
     );
     daemon.wait_for_values(&[(seen, peers), (network, Some(1.0))]);
     netns::cut();
-    let nobody_is_blamed = |page: &crate::rig::exposition::Exposition| {
+    let nobody_is_blamed = |page: &Exposition| {
         let success = page.get("seedwatch_torrent_probe_success");
         assert_ne!(success, Some(0.0), "{page}");
         assert_ne!(page.get(seen), Some(0.0), "{page}");

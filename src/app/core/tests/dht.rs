@@ -201,3 +201,19 @@ fn where_nobody_else_can_the_dht_ends_an_outage() {
     assert_eq!(sim.picture().network_up[0], Some(true));
     assert!(!rests(&sim));
 }
+
+#[test]
+fn a_rate_that_is_too_low_makes_rounds_longer() {
+    let mut settings = with_dht(vec![torrent(1, &[], Privacy::Public)]);
+    // 20 packets within 10 s at 1/s: a round takes twice the interval.
+    settings.dht.interval = Duration::from_secs(10);
+    settings.dht.max_rate = 1.0;
+    settings.probe.stale_after = Duration::from_secs(5);
+    let mut sim = Sim::new(&settings);
+    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    let known = |sim: &mut Sim| sim.picture().row(0).unwrap().peers[0].get();
+    sim.step(Mono(29_000));
+    assert_eq!(known(&mut sim), Some(1));
+    sim.step(Mono(31_000));
+    assert_eq!(known(&mut sim), None);
+}
