@@ -17,14 +17,19 @@ use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::{Hash, hex};
 use crate::rig::{address, netns, wait};
-use crate::world::{Delay, WorldSettings};
+use crate::world::{Delay, Net, WorldSettings};
 
 /// Peers of every info-hash in the world; a quarter are seeds.
 const PEERS: usize = 12;
 const PORT: u16 = 6881;
 
 fn world() -> DhtWorld {
+    world_of(Net::V4, PORT)
+}
+
+fn world_of(family: Net, port: u16) -> DhtWorld {
     let settings = WorldSettings {
+        family,
         nodes: 2_000,
         dead: 0.2,
         delay: Delay::Uniform {
@@ -33,7 +38,7 @@ fn world() -> DhtWorld {
         },
         ..WorldSettings::default()
     };
-    DhtWorld::start(&settings, PEERS, PORT)
+    DhtWorld::start(&settings, PEERS, port)
 }
 
 /// A lab whose DHT is the world; `state` is the directory to keep nodes in.
@@ -51,6 +56,13 @@ fn bootstrap(world: &DhtWorld) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
+/// An info-hash far from those of other numbers, so that its swarm is another one.
+fn hash(number: u8) -> Hash {
+    let mut hash = fresh_hash();
+    hash[0] = number;
+    hash
+}
+
 fn addresses(world: &DhtWorld, hash: Hash) -> BTreeSet<IpAddr> {
     world.peers_of(hash).iter().map(|peer| peer.ip()).collect()
 }
@@ -62,7 +74,7 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
     }
     let world = world();
     let folder = tempfile::tempdir().unwrap();
-    let (both, lonely, private) = (fresh_hash(), fresh_hash(), fresh_hash());
+    let (both, lonely, private) = (hash(1), hash(90), hash(200));
     // Two of its five are known to the DHT, too.
     let others = (0..3).map(|number| SocketAddr::new(address::peer(number), 6881));
     let known = world.peers_of(both).into_iter().take(2);
@@ -154,13 +166,54 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
 }
 
 #[test]
+fn both_families_and_both_hashes_of_a_hybrid_are_looked_up() {
+    if netns::outside("dht::both_families_and_both_hashes_of_a_hybrid_are_looked_up") {
+        return;
+    }
+    let worlds = [world(), world_of(Net::V6, PORT + 2)];
+    let folder = tempfile::tempdir().unwrap();
+    let [v1, v2] = [hash(1), hash(200)];
+    let magnet = format!(
+        "magnet:?xt=urn:btih:{}&xt=urn:btmh:1220{}{}&dn=hybrid",
+        hex(&v1),
+        hex(&v2),
+        "0".repeat(24)
+    );
+    let entries = [format!("- {{magnet: \"{magnet}\"}}\n")];
+    let ways = worlds.each_ref().map(bootstrap).join(", ");
+    let lab = settings(&ways, folder.path());
+    let lab = lab.replace("\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"[::1]:0\"");
+    let daemon = Daemon::start(&config(&lab, &entries));
+    let nets = |world: &DhtWorld, bytes: usize| {
+        let both = addresses(world, v1).into_iter().chain(addresses(world, v2));
+        let nets = both.map(|ip| match ip {
+            IpAddr::V4(ip) => ip.octets()[..bytes].to_vec(),
+            IpAddr::V6(ip) => ip.octets()[..bytes].to_vec(),
+        });
+        nets.collect::<BTreeSet<_>>().len() as f64
+    };
+    let (in_v4, in_v6) = (nets(&worlds[0], 4), nets(&worlds[1], 8));
+    assert!(in_v4 > PEERS as f64 && in_v6 > PEERS as f64);
+    daemon.wait_for_values(&[
+        (r#"seedwatch_torrent_peers{family="ipv4"}"#, Some(in_v4)),
+        (r#"seedwatch_torrent_peers{family="ipv6"}"#, Some(in_v6)),
+        (
+            r#"seedwatch_torrent_source_peers{source="dht"}"#,
+            Some(in_v4 + in_v6),
+        ),
+        (r#"seedwatch_dht_up{family="ipv4"}"#, Some(1.0)),
+        (r#"seedwatch_dht_up{family="ipv6"}"#, Some(1.0)),
+    ]);
+}
+
+#[test]
 fn a_reload_moves_to_other_sockets_or_changes_nothing() {
     if netns::outside("dht::a_reload_moves_to_other_sockets_or_changes_nothing") {
         return;
     }
     let world = world();
     let folder = tempfile::tempdir().unwrap();
-    let (first, second) = (fresh_hash(), fresh_hash());
+    let (first, second) = (hash(1), hash(200));
     let lab = settings(&bootstrap(&world), folder.path());
     let listen = |addresses: &str| lab.replace("\"127.0.0.1:0\"", addresses);
     let one = entry("first", &hex(&first), &[]);
@@ -204,7 +257,7 @@ fn the_saved_nodes_lead_back_into_the_dht() {
     let world = world();
     let folder = tempfile::tempdir().unwrap();
     let state = folder.path().join("state");
-    let hash = fresh_hash();
+    let hash = hash(1);
     let peers = addresses(&world, hash).len() as f64;
     let entries = [entry("lonely", &hex(&hash), &[])];
     let seen = [("seedwatch_torrent_peers", Some(peers))];
@@ -236,7 +289,7 @@ fn an_outage_of_ours_is_no_failure_of_the_dht() {
     }
     let world = world();
     let folder = tempfile::tempdir().unwrap();
-    let hash = fresh_hash();
+    let hash = hash(1);
     let peers = Some(addresses(&world, hash).len() as f64);
     let entries = [entry("lonely", &hex(&hash), &[])];
     let daemon = Daemon::start(&config(
@@ -287,7 +340,7 @@ fn a_probe_shows_the_way_through_the_dht() {
         (output.status.code(), words)
     };
     let with_dht = settings(&bootstrap(&world), &folder.path().join("state"));
-    let hash = fresh_hash();
+    let hash = hash(1);
     let magnet = format!("magnet:?xt=urn:btih:{}", hex(&hash));
     let (code, trace) = run(&with_dht, &[&magnet]);
     assert_eq!(code, Some(0), "{trace}");
