@@ -503,7 +503,8 @@ impl Walk {
     /// first.
     pub(super) fn finish(mut self, now: Mono) -> Ended {
         self.tally.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
-        let trusted = self.sightings.believed(self.trusted());
+        let trusted = self.trusted();
+        let trusted = self.sightings.believed(trusted);
         let closest: Vec<&Candidate> = self.closest().collect();
         let closest_bits = closest.first().map(|n| n.id.shared_bits(&self.target));
         let hops = closest
@@ -547,7 +548,7 @@ impl Walk {
         }
     }
 
-    fn found(&self, trusted: Holders) -> Found {
+    fn found(&mut self, trusted: Holders) -> Found {
         let peers = self.sightings.peers(trusted);
         let liar = |holder: Option<u8>| holder.is_some_and(|holder| trusted & 1 << holder == 0);
         let is_trusted = |id: &NodeId| {

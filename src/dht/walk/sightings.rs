@@ -27,6 +27,8 @@ pub(super) struct Sightings {
     v4: Vec<(Endpoint4, u8)>,
     v6: Vec<(Endpoint6, u8)>,
     malformed: u32,
+    /// Both lists are in order.
+    sorted: bool,
 }
 
 /// How often peers were seen.
@@ -67,9 +69,17 @@ impl Sightings {
             }
         }
         self.malformed += listed.malformed;
+        self.sorted = false;
         self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
         listed.len()
+    }
+
+    fn sort(&mut self) {
+        if !std::mem::replace(&mut self.sorted, true) {
+            self.v4.sort_unstable_by_key(|(peer, _)| *peer);
+            self.v6.sort_unstable_by_key(|(peer, _)| *peer);
+        }
     }
 
     fn len(&self) -> usize {
@@ -77,7 +87,8 @@ impl Sightings {
     }
 
     /// How often the peers of these holders were named, and which holders named some alone.
-    pub(super) fn census(&self, trusted: Holders) -> (Census, Holders) {
+    pub(super) fn census(&mut self, trusted: Holders) -> (Census, Holders) {
+        self.sort();
         let (mut census, mut alone) = (Census::default(), 0);
         let mut count = |by: Holders, times: usize| {
             census.count(times);
@@ -90,7 +101,8 @@ impl Sightings {
 
     /// Those of these holders that can be believed. Where most name common peers, one that names
     /// many and none of theirs invents them.
-    pub(super) fn believed(&self, trusted: Holders) -> Holders {
+    pub(super) fn believed(&mut self, trusted: Holders) -> Holders {
+        self.sort();
         let mut groups: Vec<Holders> = Vec::new();
         let mut join = |by: Holders| {
             let apart = |group: &Holders| group & by == 0;
@@ -127,7 +139,8 @@ impl Sightings {
     }
 
     /// The peers of these holders, each once.
-    pub(super) fn peers(&self, trusted: Holders) -> Peers {
+    pub(super) fn peers(&mut self, trusted: Holders) -> Peers {
+        self.sort();
         let mut peers = Peers {
             malformed: self.malformed,
             ..Peers::default()
@@ -138,18 +151,22 @@ impl Sightings {
     }
 }
 
-/// Calls `each` with every different peer, the trusted holders that named it, and how often.
+/// Calls `each` with every different peer of a sorted list that trusted holders named: the peer,
+/// the holders, and how often.
 fn named<P: Copy + Ord>(
-    all: &[(P, u8)],
+    sorted: &[(P, u8)],
     trusted: Holders,
     mut each: impl FnMut(P, Holders, usize),
 ) {
-    let by_trusted = |(_, holder): &&(P, u8)| trusted & 1 << holder != 0;
-    let mut all: Vec<(P, u8)> = all.iter().filter(by_trusted).copied().collect();
-    all.sort_unstable_by_key(|(peer, _)| *peer);
-    for run in all.chunk_by(|a, b| a.0 == b.0) {
-        let by = run.iter().fold(0, |by, (_, holder)| by | 1 << holder);
-        each(run[0].0, by, run.len());
+    for run in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let (mut by, mut times) = (0, 0);
+        for holder in run.iter().map(|(_, holder)| 1 << holder & trusted) {
+            by |= holder;
+            times += usize::from(holder != 0);
+        }
+        if by != 0 {
+            each(run[0].0, by, times);
+        }
     }
 }
 
