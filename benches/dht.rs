@@ -1,11 +1,22 @@
-//! What lookups in the DHT find and cost, in an emulated DHT and virtual time: recall, packets,
-//! time to the known end, CPU of the engine. `cargo bench --bench dht [-- name]`.
+//! What lookups in the DHT find and cost, in an emulated DHT: recall, packets and time to the known
+//! end in virtual time; CPU and memory of the whole prober over real sockets, with the emulated DHT
+//! as another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
 
 // A benchmark has nobody to hand an error to.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/loss.rs"]
+#[allow(dead_code)]
+mod loss;
+#[path = "../tests/world/shell.rs"]
+mod shell;
 #[path = "../tests/world/sim.rs"]
 mod sim;
+#[path = "support/usage.rs"]
+#[allow(dead_code)]
+mod usage;
+#[path = "support/wire.rs"]
+mod wire;
 #[path = "../tests/world/mod.rs"]
 mod world;
 
@@ -22,12 +33,19 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn main() {
     let name = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-    let all: [(&str, fn()); 5] = [
+    if name.as_deref() == Some(wire::WORLD) {
+        return wire::serve(ten_million(10.0));
+    }
+    if loss::is_inside() {
+        return wire::run();
+    }
+    let all: [(&str, fn()); 6] = [
         ("crowd", crowd),
         ("big", big),
         ("alone", alone),
         ("sweep", sweep),
         ("law", law),
+        ("wire", wire::outside),
     ];
     for (scenario, run) in all {
         if name.as_ref().is_none_or(|name| name == scenario) {
@@ -157,20 +175,21 @@ fn big() {
     println!("{:?}", sim.world.stats());
 }
 
-fn ten_million() -> WorldSettings {
+/// Ten million nodes that are so far away on average.
+fn ten_million(mean_ms: f64) -> WorldSettings {
     WorldSettings {
         nodes: 10_000_000,
         visible: 0.85,
         delay: Delay::Uniform {
-            min_ms: 50.0,
-            max_ms: 150.0,
+            min_ms: mean_ms * 0.5,
+            max_ms: mean_ms * 1.5,
         },
         ..WorldSettings::default()
     }
 }
 
 fn alone() {
-    let mut sim = Sim::new(settings(), ten_million());
+    let mut sim = Sim::new(settings(), ten_million(100.0));
     sim.world.auto_peers(30);
     settle(&mut sim);
     let figures = at_once(&mut sim, 200, 1, 3);
@@ -179,7 +198,7 @@ fn alone() {
 
 /// Two rounds of a sweep: cold, then warm.
 fn rounds(settings: Settings, n: usize) -> [Figures; 2] {
-    let mut sim = Sim::new(settings, ten_million());
+    let mut sim = Sim::new(settings, ten_million(100.0));
     sim.world.auto_peers(10);
     settle(&mut sim);
     let (packets, cpu) = (sim.packets(), sim.cpu);

@@ -1,0 +1,144 @@
+//! The whole DHT prober over real sockets: CPU per lookup and memory.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use seedwatch::dht::Settings;
+use seedwatch::observation::DhtReport;
+use seedwatch::probe::dht::{self, DhtProber};
+use seedwatch::probe::resolve::{Fixed, Resolver};
+use seedwatch::torrent::{Host, InfoHash};
+use tokio::sync::mpsc;
+
+use super::shell::Shell;
+use super::sim::hashes;
+use super::usage::Since;
+use super::world::{World, WorldSettings};
+use super::{loss, settings};
+
+/// The argument of the process that is the world.
+pub(crate) const WORLD: &str = "world";
+
+/// Time between two lookups of an info-hash: short, so that rounds follow each other.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Goes where the world may own all of 127.0.0.0/8.
+pub(crate) fn outside() {
+    if !loss::run_inside() {
+        println!(
+            "over sockets: skipped, it takes `unshare`, `ip`, `nft` and the right to use them"
+        );
+    }
+}
+
+/// The other process.
+pub(crate) fn serve(settings: WorldSettings) {
+    let mut world = World::new(settings);
+    world.auto_peers(10);
+    let mut shell = Shell::open(world, 6881).expect("sockets");
+    let first: Vec<String> = shell.bootstrap().iter().map(ToString::to_string).collect();
+    println!("{}", first.join(" "));
+    std::io::stdout().flush().expect("standard output");
+    shell.serve(&std::io::stdin()).expect("to serve");
+}
+
+/// Inside the namespace.
+pub(crate) fn run() {
+    assert!(loss::prepare(), "no namespace");
+    for torrents in [10_000, 100_000] {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(rounds(torrents));
+    }
+}
+
+async fn rounds(torrents: usize) {
+    let world = Other::start();
+    let bare = resident();
+    let (out, mut reports) = mpsc::channel(1024);
+    let settings = dht::Settings {
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        bootstrap: world
+            .first
+            .iter()
+            .map(|at| (Host::Ip(at.ip()), at.port()))
+            .collect(),
+        engine: Settings {
+            interval: INTERVAL,
+            ..settings()
+        },
+    };
+    let resolver = Resolver::fixed(Fixed::default());
+    let prober = DhtProber::start(settings, resolver, Vec::new(), out).expect("a prober");
+    let mut all = hashes(torrents, 4);
+    all.sort_unstable();
+    let all: Arc<[InfoHash]> = all.into();
+    prober.watch(Arc::clone(&all));
+    for round in ["cold", "warm"] {
+        let since = Since::now();
+        let (mut ended, mut packets, mut failed) = (0, 0, 0);
+        while ended < torrents {
+            if let Some(DhtReport::Lookups(lookups)) = reports.recv().await {
+                ended += lookups.len();
+                packets += lookups.iter().map(|l| l.diagnosis.queries).sum::<u32>();
+                failed += lookups.iter().filter(|l| l.result.is_err()).count();
+            }
+        }
+        let cost = since.cost();
+        println!(
+            "over sockets, {torrents} torrents, {round}: {:.1} µs CPU a lookup, {:.2} packets, \
+             {failed} failed, {:.0} a second, {:.1} MB more than before",
+            cost.cpu_each(ended),
+            f64::from(packets) / ended as f64,
+            cost.rate(ended),
+            (resident() - bare) as f64 / 1e6,
+        );
+    }
+    prober.drain().await;
+}
+
+/// Memory of this process, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
+    let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
+    resident.expect("a number") * 4096
+}
+
+struct Other {
+    child: Child,
+    first: Vec<SocketAddr>,
+}
+
+impl Other {
+    fn start() -> Self {
+        let me = std::env::current_exe().expect("this binary");
+        let mut child = Command::new(me)
+            .arg(WORLD)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a second process");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        let first = line
+            .split_whitespace()
+            .map(|at| at.parse().expect("an address"));
+        Self {
+            first: first.collect(),
+            child,
+        }
+    }
+}
+
+impl Drop for Other {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
