@@ -95,8 +95,9 @@ impl Core {
             .update_lookups(lookups_stale_after, &self.roster);
         self.dht.enabled = config.dht.enabled;
         let bootstrap = &config.dht.bootstrap;
-        self.dht.outside =
-            self.judge_local || !bootstrap.iter().all(|(host, _)| is_local_host(host));
+        let local = bootstrap.iter().filter(|(host, _)| is_local_host(host));
+        let all_local = !bootstrap.is_empty() && local.count() == bootstrap.len();
+        self.dht.outside = self.judge_local || !all_local;
         if !self.dht.enabled {
             self.dht.status = [None; 2];
         }

@@ -159,7 +159,7 @@ catalogue! {
     DHT_UP: Gauge "seedwatch_dht_up", ["family"], {fixed: 2},
         "Whether nodes of the DHT answer us. Absent while unknown and where there is no socket of the family.";
     NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
-        "Whether our own network works: 0 when neither trackers nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
+        "Whether our own network works: 0 when neither trackers nor the DHT nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
     PEERS_REJECTED: Counter "seedwatch_peers_rejected_total", ["reason"], {fixed: 4},
         "Peers claimed by a source that do not count: not globally routable (bogon), port 0 (port), ourselves (own), unreadable (malformed).";
     PROBE_DURATION: Histogram "seedwatch_probe_duration_seconds", ["source"], {fixed: 30},
