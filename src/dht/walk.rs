@@ -587,3 +587,6 @@ pub(super) struct Ended {
     /// Peers were found and no list was full.
     pub(super) is_small: bool,
 }
+
+#[cfg(test)]
+mod tests;

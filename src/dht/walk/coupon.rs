@@ -42,3 +42,45 @@ impl Coupon {
         questions
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::sightings::Sightings;
+    use super::*;
+
+    /// What is known after so many lists of a hundred, drawn from so many peers.
+    fn census(lists: u8, peers: u32) -> Census {
+        let mut random = crate::dht::random::Random::new([3; 32]);
+        let mut sightings = Sightings::default();
+        for holder in 0..lists {
+            let list: Vec<[u8; 6]> = (0..100)
+                .map(|_| {
+                    let [_, a, b, c] = (random.u32() % peers).to_be_bytes();
+                    [9, a, b, c, 26, 225]
+                })
+                .collect();
+            sightings.add(list.iter().map(|value| &value[..]), holder);
+        }
+        sightings.census(u64::MAX).0
+    }
+
+    #[test]
+    fn it_asks_for_what_is_missing_and_no_more() {
+        assert_eq!(Coupon::default().questions(census(60, 100), 100, 8), 0);
+        let few = Coupon::default().questions(census(20, 400), 100, 64);
+        let many = Coupon::default().questions(census(8, 400), 100, 64);
+        assert!(few < many && many < 40, "{few} {many}");
+    }
+
+    #[test]
+    fn the_budget_holds_and_nothing_new_ends_it() {
+        let mut coupon = Coupon::default();
+        let asked: usize = (2..40)
+            .map(|lists| coupon.questions(census(lists, 60_000), 100, 8))
+            .sum();
+        assert_eq!(asked, MAX_QUESTIONS);
+        let mut coupon = Coupon::default();
+        assert!(coupon.questions(census(8, 3_000), 100, 8) > 0);
+        assert_eq!(coupon.questions(census(8, 3_000), 100, 8), 0);
+    }
+}
