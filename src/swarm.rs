@@ -276,8 +276,11 @@ impl Swarms {
     }
 
     /// Counts what a lookup took. Done for every lookup, also for one that our own outage made
-    /// void.
+    /// void, but not where no node was known to be asked.
     pub fn count_lookup(&mut self, lookup: &Lookup) {
+        if lookup.diagnosis.queries == 0 {
+            return;
+        }
         let seconds = lookup.diagnosis.duration.as_secs_f64();
         self.durations[Source::Dht.index()].observe(seconds, &Histogram::SECONDS);
         let queries = f64::from(lookup.diagnosis.queries);

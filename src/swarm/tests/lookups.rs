@@ -209,4 +209,13 @@ fn lookups_are_counted_also_where_they_fail() {
     assert_eq!(durations[Source::Tracker.index()], Histogram::default());
     let queries = world.swarms.lookup_queries();
     assert_eq!((queries.sum, queries.counts[5]), (18.0, 2));
+    // No node is known: nothing was asked.
+    let lookup = Lookup {
+        info_hash: InfoHash([1; 20]),
+        family: Family::Ipv6,
+        result: Err(Failure::Timeout),
+        diagnosis: Diagnosis::default(),
+    };
+    world.swarms.count_lookup(&lookup);
+    assert_eq!(world.swarms.lookup_queries(), queries);
 }
