@@ -104,6 +104,19 @@ fn the_rate_holds_whatever_happens() {
 }
 
 #[test]
+fn a_low_rate_makes_a_sweep_long_and_not_wrong() {
+    let slow = Settings {
+        max_rate: 20.0,
+        ..settings()
+    };
+    let mut sim = Sim::new(slow, honest());
+    sim.world.auto_peers(10);
+    sim.watch(hashes(300, 1));
+    assert!(sim.run(300, 10 * MINUTE));
+    assert!(sim.ended.iter().all(|lookup| sim.recall(lookup).0 > 0.99));
+}
+
+#[test]
 fn an_empty_swarm_is_a_zero_and_a_silent_net_is_none() {
     let mut sim = Sim::new(settings(), honest());
     let (_, bogus) = found(&mut sim, 3);

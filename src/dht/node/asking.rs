@@ -22,6 +22,8 @@ const LOOK_AROUND: Duration = Duration::from_secs(600);
 const SETTLING: Duration = Duration::from_secs(20);
 /// Nodes that a walk begins with.
 const START: usize = 16;
+/// Packets a second that a lookup of a sweep has at least.
+const WALK_RATE: f64 = 10.0;
 /// Weight of one lookup in what is known of lists.
 const VISIBILITY_MEMORY: f64 = 1.0 / 32.0;
 
@@ -200,9 +202,7 @@ impl Node {
             );
             return true;
         }
-        // Few nodes known: many walks at once would all ask the same.
-        let at_once = self.sweep.ranges().min(1 + self.cache.len() / FEW);
-        if self.walks.len() < at_once
+        if self.walks.len() < self.at_once(outlet)
             && let Some(due) = self.sweep.take(now)
         {
             if !self.walks.is_looking_for(&due.info_hash) {
@@ -219,6 +219,15 @@ impl Node {
             return true;
         }
         false
+    }
+
+    /// Lookups of the sweep that may be under way at once.
+    fn at_once(&self, outlet: &Outlet<'_>) -> usize {
+        // A rate shared by many makes each of them slow.
+        let by_rate = (outlet.settings.max_rate / WALK_RATE) as usize;
+        // Few nodes known: many walks at once would all ask the same.
+        let by_nodes = self.cache.len().div_ceil(FEW);
+        self.sweep.ranges().min(by_rate.max(1)).min(by_nodes)
     }
 
     fn walk(
@@ -280,7 +289,7 @@ impl Node {
             if self.walks.is_anybody_ready() || !self.seeds.is_empty() || !self.wanted.is_empty() {
                 times.push(Some(outlet.budget.opens(now)));
             }
-            if self.walks.len() < self.sweep.ranges() {
+            if self.walks.len() < self.at_once(outlet) {
                 let due = self.sweep.next_due();
                 times.push(due.map(|due| due.max(outlet.budget.opens(now))));
             }
