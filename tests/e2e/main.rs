@@ -24,6 +24,8 @@ mod offline;
 #[cfg(test)]
 mod privacy;
 #[cfg(test)]
+mod real_dht;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod rig;

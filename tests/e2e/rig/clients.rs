@@ -1,7 +1,7 @@
 //! Real BitTorrent clients that really join a swarm.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha1::{Digest, Sha1};
 use tempfile::TempDir;
@@ -61,6 +61,11 @@ impl Torrent {
         metainfo.extend(info(name, &bytes, self.private));
         metainfo.push(b'e');
         std::fs::write(&self.file, metainfo).unwrap();
+    }
+
+    /// Where the data is.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn data(&self) -> PathBuf {

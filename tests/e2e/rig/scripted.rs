@@ -1,9 +1,11 @@
-//! Trackers that do exactly what a test says: lies, damage, silence.
+//! Trackers that do exactly what a test says: lies, damage, silence. And a node of a DHT.
 
 mod http;
+mod node;
 mod udp;
 
 pub(crate) use http::{HttpTracker, Reply, Request, body, ok};
+pub(crate) use node::DhtNode;
 pub(crate) use udp::{Ask, Packet, UdpTracker, honest, refusal};
 
 use std::net::SocketAddr;

@@ -1,0 +1,27 @@
+//! The daemon in a private DHT of real libtorrent nodes, in which real peers announce themselves.
+
+mod bans;
+mod found;
+mod raid;
+mod restart;
+mod silence;
+mod traces;
+
+use std::path::Path;
+
+use crate::rig::daemon::LAB;
+use crate::rig::sessions::Sessions;
+
+/// A lab whose DHT is that of these sessions; without a `state` nothing is kept.
+fn settings(sessions: &Sessions, state: Option<&Path>) -> String {
+    with_bootstrap(&sessions.bootstrap(), state)
+}
+
+fn with_bootstrap(bootstrap: &str, state: Option<&Path>) -> String {
+    let dht = format!(
+        "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \
+         interval: 3s}}\nstate: {{path: \"{}\"}}",
+        state.unwrap_or(Path::new("")).display()
+    );
+    LAB.replace("dht: {enabled: false}", &dht)
+}

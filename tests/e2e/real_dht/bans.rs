@@ -1,0 +1,46 @@
+//! No node bans the daemon, however fast it may ask. libtorrent ignores an address that sends it 50
+//! packets within ten seconds, for five minutes.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::settings;
+use crate::rig::daemon::{Daemon, config, entry};
+use crate::rig::krpc::Asker;
+use crate::rig::sessions::Plan;
+use crate::rig::wait;
+use crate::rig::wire::hex;
+
+const NODES: usize = 200;
+const TORRENTS: u8 = 250;
+
+#[test]
+fn two_hundred_nodes_with_their_own_limits_ban_nobody() {
+    let sessions = Plan::default().with_own_limits().start(NODES);
+    let nodes = sessions.nodes();
+    // Bans are by address: this one is the daemon's, too.
+    let same = Asker::at(Ipv4Addr::LOCALHOST);
+    let alive = same.ping(&nodes);
+    assert!(alive.len() > NODES * 9 / 10, "{}", alive.len());
+
+    let entries: Vec<String> = (0..TORRENTS)
+        .map(|number| entry(&format!("torrent-{number}"), &hex(&[number; 20]), &[]))
+        .collect();
+    let daemon = Daemon::start(&config(&settings(&sessions, None), &entries));
+    let page = daemon.wait_within("two rounds", Duration::from_secs(60), |page| {
+        let lookups = page.get("seedwatch_dht_lookup_queries_count");
+        lookups >= Some(f64::from(TORRENTS) * 2.0)
+    });
+    let known = page.get(r#"seedwatch_dht_nodes{family="ipv4"}"#);
+    assert!(known > Some(NODES as f64 * 0.9), "{page}");
+    drop(daemon);
+    let banning: Vec<_> = alive.difference(&same.ping(&nodes)).copied().collect();
+    assert_eq!(banning, [], "{page}");
+
+    // What a ban looks like.
+    let victim = *alive.first().unwrap();
+    same.pester(victim, 120);
+    wait::until("it bans us", Duration::from_secs(10), || {
+        same.ping(&[victim]).is_empty().then_some(())
+    });
+}

@@ -1,0 +1,78 @@
+//! Nobody in the DHT hears of a private torrent, nor of any while it is switched off.
+
+use std::time::Duration;
+
+use super::with_bootstrap;
+use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::scripted::DhtNode;
+use crate::rig::sessions::Plan;
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wait;
+use crate::rig::wire::hex;
+
+#[test]
+fn private_torrents_are_never_looked_up() {
+    // Of all nodes this one is the closest to both: nobody looks for either and leaves it out.
+    let (private, public) = (fresh_hash(), fresh_hash());
+    let mut id = private;
+    id[19] ^= 1;
+    let node = DhtNode::start(id);
+    let sessions = Plan::default().start(12);
+    let bootstrap = format!("{}, \"{}\"", sessions.bootstrap(), node.address());
+    let settings = with_bootstrap(&bootstrap, None);
+    let entries = [
+        entry("public", &hex(&public), &[]),
+        format!(
+            "- {{name: private, infohash: \"{}\", private: true}}\n",
+            hex(&private)
+        ),
+    ];
+    let daemon = Daemon::start(&config(&settings, &entries));
+    wait::until("three rounds", Duration::from_secs(30), || {
+        (node.wanted(&public) >= 3).then_some(())
+    });
+    let page = daemon.metrics();
+    let asked = |torrent| {
+        let labels = format!("{{torrent=\"{torrent}\",source=\"dht\"}}");
+        page.get(&format!("seedwatch_torrent_probe_success{labels}"))
+    };
+    assert_eq!(asked("public"), Some(1.0));
+    assert_eq!(asked("private"), None);
+    let heard = node.heard();
+    assert_eq!(node.wanted(&private), 0, "{heard:?}");
+    assert!(heard.iter().all(|question| question.read_only), "{heard:?}");
+    let known = ["ping", "find_node", "get_peers"];
+    let mut methods = heard.iter().map(|question| question.method.as_str());
+    assert!(methods.all(|method| known.contains(&method)), "{heard:?}");
+}
+
+#[test]
+fn while_it_is_switched_off_nobody_is_asked() {
+    let node = DhtNode::start(fresh_hash());
+    let bootstrap = format!(
+        "dht: {{enabled: false, bootstrap: [\"{}\"]}}",
+        node.address()
+    );
+    let settings = LAB.replace("dht: {enabled: false}", &bootstrap);
+    let daemon = Daemon::start(&config(
+        &settings,
+        &[entry("one", &hex(&fresh_hash()), &[])],
+    ));
+    wait::throughout(Duration::from_secs(3), || {
+        let page = daemon.metrics();
+        let of_dht = |text: &str| page.text().contains(text);
+        assert!(!of_dht("_dht_") && !of_dht("source=\"dht\""), "{page}");
+    });
+    assert_eq!(node.heard(), []);
+
+    // Switched on, it is.
+    let settings = with_bootstrap(&format!("\"{}\"", node.address()), None);
+    daemon.write_config(&config(
+        &settings,
+        &[entry("one", &hex(&fresh_hash()), &[])],
+    ));
+    assert_eq!(daemon.reload().status, 200);
+    wait::until("it is asked", Duration::from_secs(30), || {
+        (!node.heard().is_empty()).then_some(())
+    });
+}
