@@ -31,7 +31,7 @@ use crate::observation::{
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
 use announce::Announce;
-use kept::Room;
+use kept::{Room, Tick};
 use lookup::Lookups;
 use tally::Tally;
 use tracker::Tracker;
@@ -58,13 +58,22 @@ pub struct Swarms {
 /// What is kept of one torrent beside its announces.
 #[derive(Debug, Clone, Copy, Default)]
 struct Torrent {
-    /// Its row must be made anew.
-    changed: bool,
     /// By [`Source::index`].
     last_success: [Stamp; Source::ALL.len()],
     last_peer_seen: Stamp,
-    /// When the first of its answers goes stale.
-    fresh_until: Mono,
+    /// When the first of its answers goes stale, and its row must be made anew. Never come = now.
+    fresh_until: Tick,
+}
+
+impl Torrent {
+    /// Its row must be made anew.
+    fn change(&mut self) {
+        self.fresh_until = Tick::default();
+    }
+
+    fn is_old(&self, now: Mono) -> bool {
+        self.fresh_until <= Tick::at(now)
+    }
 }
 
 impl Swarms {
@@ -99,8 +108,7 @@ impl Swarms {
             .iter()
             .map(|moved| moved.and_then(|at| self.torrents.get(at as usize)));
         let torrents = kept.map(|kept| Torrent {
-            changed: true,
-            fresh_until: Mono(u64::MAX),
+            fresh_until: Tick::default(),
             ..kept.copied().unwrap_or_default()
         });
         self.torrents = torrents.collect();
@@ -126,7 +134,7 @@ impl Swarms {
         self.lookups.stale_after = stale_after;
         self.lookups.update(roster.sweep());
         for (torrent, watched) in self.torrents.iter_mut().zip(roster.torrents().iter()) {
-            torrent.changed = true;
+            torrent.change();
             let hash = watched.hashes.wire().next();
             if hash.is_none_or(|hash| roster.place_of(&hash).is_none()) {
                 torrent.last_success[Source::Dht.index()] = Stamp::default();
@@ -209,7 +217,7 @@ impl Swarms {
                     found = side.list(&answer, tracker, filter, room, now.mono);
                 }
                 let torrent = &mut self.torrents[torrent];
-                torrent.changed = true;
+                torrent.change();
                 torrent.last_success[Source::Tracker.index()] = now.unix.into();
                 if found {
                     torrent.last_peer_seen = now.unix.into();
@@ -227,7 +235,7 @@ impl Swarms {
                     let side = self.announces[id.0 as usize].side(family);
                     side.count(counts, now.mono);
                     let torrent = &mut self.torrents[torrent];
-                    torrent.changed = true;
+                    torrent.change();
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
                         side.answer(now.mono);
@@ -271,7 +279,7 @@ impl Swarms {
             self.announces[id.0 as usize]
                 .side(family)
                 .fail(Arc::clone(&failed), now);
-            self.torrents[torrent].changed = true;
+            self.torrents[torrent].change();
         }
     }
 
@@ -295,7 +303,7 @@ impl Swarms {
         let (Some(torrent), Some(side)) = (torrent, side) else {
             return;
         };
-        torrent.changed = true;
+        torrent.change();
         let found = lookup.result.as_ref().map_err(|reason| *reason);
         let found = found.and_then(|found| {
             self.filter.rejected[Rejection::Malformed.index()] += u64::from(found.peers.malformed);
@@ -320,7 +328,9 @@ impl Swarms {
     fn touch_tracker(&mut self, roster: &Roster, tracker: TrackerId) {
         for (place, torrent) in self.torrents.iter_mut().enumerate() {
             let here = |id: &AnnounceId| roster.announce(*id).is_some_and(|a| a.tracker == tracker);
-            torrent.changed |= roster.announces_of(place).iter().any(here);
+            if roster.announces_of(place).iter().any(here) {
+                torrent.change();
+            }
         }
     }
 
@@ -331,7 +341,7 @@ impl Swarms {
         for block in 0..self.blocks.len() {
             let start = block * Block::SIZE;
             let end = self.torrents.len().min(start + Block::SIZE);
-            let old = |torrent: &Torrent| torrent.changed || torrent.fresh_until <= now.mono;
+            let old = |torrent: &Torrent| torrent.is_old(now.mono);
             if self.torrents[start..end].iter().any(old) {
                 let mut new = Block::default();
                 for place in start..end {
@@ -398,8 +408,7 @@ impl Swarms {
             }
         }
         let torrent = &mut self.torrents[place];
-        torrent.fresh_until = tally.fresh_until();
-        torrent.changed = false;
+        torrent.fresh_until = Tick::at(tally.fresh_until());
         let (row, announces) = tally.finish(torrent.last_success, torrent.last_peer_seen);
         to.push(row, announces);
     }
