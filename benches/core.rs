@@ -1,5 +1,6 @@
 //! What the core costs without its sockets: CPU of planning, folding and judging one announce
-//! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`.
+//! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`, or
+//! with `-- memory` or `-- cpu` for one of the two.
 
 // A benchmark has nobody to hand an error to.
 #![allow(clippy::expect_used)]
@@ -22,9 +23,17 @@ use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 const PEERS: u32 = 100;
 
 fn main() {
-    memory(100_000, false);
-    memory(100_000, true);
-    cpu(10_000, 20);
+    let wanted = |part: &str| {
+        let mut parts = std::env::args().skip(1).filter(|a| !a.starts_with('-'));
+        parts.next().is_none_or(|wanted| wanted == part)
+    };
+    if wanted("memory") {
+        memory(100_000, false);
+        memory(100_000, true);
+    }
+    if wanted("cpu") {
+        cpu(10_000, 20);
+    }
 }
 
 fn config(torrents: u32, max_rate: f64) -> Config {

@@ -1,13 +1,18 @@
 //! What one scrape of a large installation costs: `cargo bench --bench metrics [series]`.
 //!
 //! Prints milliseconds and nanoseconds a series for each format, the best and the median of
-//! several runs (the machine may be busy), the memory a scrape adds, and how late a timer on the
-//! threads that probe rings while pages are served over HTTP, against how late it is without.
+//! several runs (the machine may be busy), the memory a scrape adds, and what pages served over
+//! HTTP do to probing: how late a timer rings, and how long UDP probes take from the job to the
+//! observation, against the same without scrapes. The tracker is a process of its own.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     reason = "a measurement that cannot run must stop"
 )]
+
+#[path = "support/null_tracker.rs"]
+mod null_tracker;
 
 use std::fmt;
 use std::io::{Read as _, Write as _};
@@ -15,7 +20,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use null_tracker::{Manners, NullTracker};
 use seedwatch::metrics::{self, Format, Process};
+use seedwatch::observation::{AnnounceId, Ask, Family, Identity, Job, Manner};
+use seedwatch::probe::resolve::Resolver;
+use seedwatch::probe::udp::{Settings, UdpProber};
 use seedwatch::snapshot::{
     AnnounceRow, Phases, Privacy, Snapshot, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
 };
@@ -23,12 +32,19 @@ use seedwatch::torrent::{Hashes, InfoHash, TrackerUrl};
 use seedwatch::web::{State, bind, serve};
 
 const RUNS: usize = 7;
+/// What a page of a million series in the text format may take.
+const BUDGET: Duration = Duration::from_millis(150);
+/// Probes under way at once.
+const PROBES: u32 = 64;
+/// Time between their rounds.
+const PAUSE: Duration = Duration::from_millis(5);
 const TRACKERS: u32 = 200;
 const TRACKERS_EACH: u32 = 3;
 /// Series of one torrent with [`TRACKERS_EACH`] trackers when everything is known.
 const SERIES_EACH: usize = 11 + 5 * TRACKERS_EACH as usize;
 
 fn main() {
+    null_tracker::become_one_if_asked();
     // `cargo bench` and `cargo test --benches` pass flags of their own.
     let wanted = std::env::args()
         .skip(1)
@@ -48,9 +64,16 @@ fn main() {
         ("OpenMetrics", Format::OpenMetrics),
         ("text 0.0.4", Format::Text),
     ] {
-        report(name, counter.series, || {
+        let best = report(name, counter.series, || {
             page(format, &snapshot, &mut Chunks::default());
         });
+        if format == Format::Text {
+            let part = best.as_secs_f64() / BUDGET.as_secs_f64();
+            println!(
+                "{:14} {part:.2} of the budget ({BUDGET:?} for 1,000,000)",
+                ""
+            );
+        }
     }
     for level in 1..=3 {
         report(&format!("text, gzip -{level}"), counter.series, || {
@@ -85,39 +108,100 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
         ));
         address
     });
-    let lateness = Arc::new(Mutex::new(Vec::new()));
-    let timer = Arc::clone(&lateness);
-    runtime.spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_millis(1));
-        loop {
-            let due = ticks.tick().await;
-            timer.lock().unwrap().push(due.elapsed());
-        }
-    });
-    let late = |when: &str| {
-        let mut times = std::mem::take(&mut *lateness.lock().unwrap());
-        times.sort_unstable();
-        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_micros();
-        println!(
-            "timer {when:<12} late by {} µs (median), {} µs (p99)",
-            at(0.5),
-            at(0.99)
-        );
-    };
+    let tracker = NullTracker::start(1, Manners::Answers);
+    let (lateness, latency) = (Times::default(), Times::default());
+    runtime.spawn(ring(lateness.clone()));
+    runtime.spawn(probe(tracker.addresses[0], latency.clone()));
+    // The first probes find out where the tracker is.
+    std::thread::sleep(Duration::from_millis(200));
+    latency.take();
     std::thread::sleep(Duration::from_secs(1));
-    late("without");
+    let tell = |when: &str| {
+        println!("timer  {when:<14} late by {}", lateness.take());
+        println!("probes {when:<14} take    {}", latency.take());
+    };
+    tell("without");
     let before = resident();
     for (name, encoding) in [("HTTP, text", "identity"), ("HTTP, gzip", "gzip")] {
         report(name, series, || {
             scrape(address, encoding);
         });
-        late(encoding);
+        tell(encoding);
     }
     println!(
         "resident memory +{} kB after {} pages over HTTP",
         resident().saturating_sub(before) / 1024,
         2 * RUNS,
     );
+}
+
+/// What others measure meanwhile.
+#[derive(Clone, Default)]
+struct Times(Arc<Mutex<Vec<Duration>>>);
+
+impl Times {
+    fn push(&self, time: Duration, count: usize) {
+        let mut times = self.0.lock().unwrap();
+        times.extend(std::iter::repeat_n(time, count));
+    }
+
+    /// Median and p99 since the last call.
+    fn take(&self) -> String {
+        let mut times = std::mem::take(&mut *self.0.lock().unwrap());
+        times.sort_unstable();
+        let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_micros();
+        let (median, p99, count) = (at(0.5), at(0.99), times.len());
+        format!("{median} µs (median), {p99} µs (p99) of {count}")
+    }
+}
+
+/// A timer every millisecond.
+async fn ring(lateness: Times) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(1));
+    loop {
+        let due = ticks.tick().await;
+        lateness.push(due.elapsed(), 1);
+    }
+}
+
+/// Announces, a round at a time, each timed until its observation is in the hands of the runtime
+/// that serves pages, too.
+async fn probe(tracker: SocketAddr, latency: Times) {
+    let settings = Settings {
+        identity: Identity {
+            peer_id: *b"-SW0100-benchbenchbe",
+            key: 1,
+            port: 4242,
+        },
+        numwant: 200,
+    };
+    let (out, mut observations) = tokio::sync::mpsc::channel(1024);
+    let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();
+    let url = Arc::new(TrackerUrl::parse(&format!("udp://{tracker}/announce")).unwrap());
+    let job = |n: u32| Job {
+        tracker: TrackerId(0),
+        family: Family::Ipv4,
+        url: Arc::clone(&url),
+        timeout: Duration::from_secs(15),
+        ask: Ask::Announce {
+            id: AnnounceId(n),
+            info_hash: InfoHash([n as u8; 20]),
+            manner: Manner::Ghost,
+        },
+    };
+    loop {
+        let start = Instant::now();
+        prober.submit((0..PROBES).map(job).collect());
+        let mut open = PROBES as usize;
+        while open > 0 {
+            let batch = observations.recv().await.unwrap();
+            latency.push(start.elapsed(), batch.len());
+            open -= batch.len();
+            let answered = batch.iter().all(|probe| probe.report.failed().is_none());
+            assert!(answered, "the tracker answers all");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 fn scrape(address: SocketAddr, encoding: &str) -> usize {
@@ -138,7 +222,8 @@ fn page(format: Format, snapshot: &Arc<Snapshot>, sink: &mut impl fmt::Write) {
     metrics::write(format, Arc::clone(snapshot), Process::read(), sink).unwrap();
 }
 
-fn report(name: &str, series: usize, mut run: impl FnMut()) {
+/// Returns the best time.
+fn report(name: &str, series: usize, mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
             let start = Instant::now();
@@ -154,6 +239,7 @@ fn report(name: &str, series: usize, mut run: impl FnMut()) {
         best.as_nanos() / series as u128,
         median.as_millis(),
     );
+    best
 }
 
 const CHUNK: usize = 64 * 1024;

@@ -345,13 +345,16 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
             if open == 0 {
                 break;
             }
-            for observation in client.receive() {
+            let batch = client.receive();
+            // One look at the clock for a batch, as in the daemon.
+            let absorbed = now(round, start);
+            for observation in batch {
                 open -= 1;
                 answered += usize::from(matches!(
                     &observation.report,
                     Report::Announce { result: Ok(announced), .. } if !announced.peers.is_empty()
                 ));
-                core.absorb(observation, now(round, start));
+                core.absorb(observation, absorbed);
             }
         }
     }

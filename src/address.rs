@@ -23,9 +23,28 @@ pub fn is_global(ip: IpAddr) -> bool {
     }
 }
 
+/// By first byte: not every IPv4 address that begins with it is global.
+const MIXED: [bool; 256] = {
+    let mut mixed = [false; 256];
+    let mut first = 0;
+    while first < mixed.len() {
+        mixed[first] = matches!(
+            first,
+            0 | 10 | 100 | 127 | 169 | 172 | 192 | 198 | 203 | 224..
+        );
+        first += 1;
+    }
+    mixed
+};
+
 /// Whether the internet routes this IPv4 address.
+#[inline]
 pub const fn is_global_v4(ip: Ipv4Addr) -> bool {
-    // Nested by first byte: this runs for every peer of every answer.
+    // This runs for every peer of every answer: for nearly all of them a look at the table does.
+    !MIXED[ip.octets()[0] as usize] || is_global_among_mixed(ip)
+}
+
+const fn is_global_among_mixed(ip: Ipv4Addr) -> bool {
     match ip.octets() {
         // This network, private, loopback, multicast and reserved.
         [0 | 10 | 127 | 224..=255, ..] => false,
@@ -121,6 +140,18 @@ mod tests {
             "5f00::1",
         ] {
             assert!(!is_global(text.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_table_leaves_no_special_range_out() {
+        for first in (0..=255).filter(|first| !MIXED[usize::from(*first)]) {
+            for second in 0..=255 {
+                for third in [0, 2, 99, 100, 113, 255] {
+                    let ip = Ipv4Addr::new(first, second, third, 0);
+                    assert!(is_global_among_mixed(ip), "{ip}");
+                }
+            }
         }
     }
 

@@ -112,10 +112,10 @@ impl UdpProber {
     /// Takes jobs and never blocks. At most 65,536 of each family are under way at once; others
     /// wait in the order they came, and the time of a job starts when it is taken up. Each ends in
     /// one observation.
-    pub fn submit(&self, jobs: Vec<Job>) {
-        let (v4, v6): (Vec<_>, Vec<_>) =
-            jobs.into_iter().partition(|job| job.family == Family::Ipv4);
-        for (worker, jobs) in self.workers.iter().zip([v4, v6]) {
+    pub fn submit(&self, mut jobs: Vec<Job>) {
+        let v6 = jobs.extract_if(.., |job| job.family == Family::Ipv6);
+        let v6 = v6.collect();
+        for (worker, jobs) in self.workers.iter().zip([jobs, v6]) {
             match worker {
                 _ if jobs.is_empty() => {}
                 Some(worker) => worker.tell(Command::Jobs(jobs)),

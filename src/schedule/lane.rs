@@ -1,7 +1,7 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -119,7 +119,8 @@ pub(super) struct Lane {
 /// Swarms whose counts are to be fetched, gathered into batches.
 #[derive(Debug, Default)]
 struct Scrape {
-    pending: Vec<AnnounceId>,
+    /// Oldest first; one may be named twice.
+    pending: VecDeque<AnnounceId>,
     /// When they leave, full batch or not.
     at: Mono,
     /// One has left.
@@ -307,24 +308,29 @@ impl Lane {
     ) -> Option<(Arc<TrackerUrl>, Ask)> {
         let family = self.family.index();
         let limit = self.scrape.batch();
-        let (mut batch, mut rest) = (Vec::new(), Vec::new());
-        for id in std::mem::take(&mut self.scrape.pending) {
-            let probed = slots[id.0 as usize].iter().any(Slot::is_probed);
-            if probed || batch.len() >= limit {
-                rest.push(id)
-            } else {
-                batch.push(id)
+        let pending = &mut self.scrape.pending;
+        let mut batch = Vec::with_capacity(limit.min(pending.len()));
+        for _ in 0..pending.len() {
+            if batch.len() >= limit {
+                break;
+            }
+            let Some(id) = pending.pop_front() else {
+                break;
+            };
+            let sides = &mut slots[id.0 as usize];
+            if sides.iter().any(Slot::is_probed) {
+                pending.push_back(id);
+            } else if !sides[family].is_beside() {
+                // Not if a scrape under way, perhaps this one, names it already.
+                sides[family].set_beside(true);
+                batch.push(id);
             }
         }
         self.scrape.begun = true;
-        self.scrape.at = match rest.len() >= limit && !batch.is_empty() {
+        self.scrape.at = match pending.len() >= limit && !batch.is_empty() {
             true => now,
             false => now.after(pace.scrape_wait()),
         };
-        self.scrape.pending = rest;
-        for id in &batch {
-            slots[id.0 as usize][family].set_beside(true);
-        }
         scrape_of(batch, roster)
     }
 
@@ -341,7 +347,7 @@ impl Lane {
             return;
         }
         let url = |id: &AnnounceId| roster.url(roster.announce(*id)?);
-        match self.scrape.pending.first() {
+        match self.scrape.pending.front() {
             None => {
                 let first = if self.scrape.begun {
                     Duration::MAX
@@ -352,10 +358,9 @@ impl Lane {
             }
             // One request goes to one URL; another passkey waits for its own batch.
             Some(first) if url(first) != url(&id) => return,
-            Some(_) if self.scrape.pending.contains(&id) => return,
             Some(_) => {}
         }
-        self.scrape.pending.push(id);
+        self.scrape.pending.push_back(id);
         if self.scrape.pending.len() >= self.scrape.batch() {
             self.scrape.at = now;
         }

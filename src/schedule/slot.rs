@@ -67,6 +67,11 @@ impl Slot {
         };
     }
 
+    /// A scrape beside announces names it.
+    pub(super) fn is_beside(&self) -> bool {
+        self.beside
+    }
+
     /// A scrape beside announces names it, or does no more.
     pub(super) fn set_beside(&mut self, beside: bool) {
         self.beside = beside;

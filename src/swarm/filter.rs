@@ -40,21 +40,35 @@ impl Filter {
         kept: &mut Vec<u32>,
     ) {
         kept.clear();
+        kept.reserve(claimed.len());
+        let claimed_port = match from {
+            Some((_, Manner::Brief)) => self.port,
+            _ => 0,
+        };
         for peer in claimed {
-            let ip = Ipv4Addr::from_bits(peer.ip);
-            let rejection = if peer.port == 0 {
-                Some(Rejection::Port)
-            } else if self.own.contains4(peer.ip) {
-                Some(Rejection::Own)
-            } else if !self.routable4(ip) {
-                Some(Rejection::Bogon)
-            } else {
-                self.own_entry(IpAddr::V4(ip), peer.port, from)
-            };
-            match rejection {
+            // Nearly all pass these; the rest is looked at again, one rule at a time.
+            let plain = peer.port != 0
+                && peer.port != claimed_port
+                && !self.own.may_contain4(peer.ip)
+                && self.routable4(Ipv4Addr::from_bits(peer.ip));
+            match (!plain).then(|| self.reject4(*peer, from)).flatten() {
                 Some(reason) => self.rejected[reason.index()] += 1,
                 None => kept.push(peer.ip),
             }
+        }
+    }
+
+    #[cold]
+    fn reject4(&mut self, peer: Endpoint4, from: Option<(TrackerId, Manner)>) -> Option<Rejection> {
+        let ip = Ipv4Addr::from_bits(peer.ip);
+        if peer.port == 0 {
+            Some(Rejection::Port)
+        } else if self.own.contains4(peer.ip) {
+            Some(Rejection::Own)
+        } else if !self.routable4(ip) {
+            Some(Rejection::Bogon)
+        } else {
+            self.own_entry(IpAddr::V4(ip), peer.port, from)
         }
     }
 
@@ -102,6 +116,7 @@ impl Filter {
         Some(Rejection::Own)
     }
 
+    #[inline]
     fn routable4(&self, ip: Ipv4Addr) -> bool {
         match self.accept {
             Accept::Global => address::is_global_v4(ip),

@@ -16,6 +16,8 @@ pub struct OwnAddresses {
     claims: HashMap<(TrackerId, bool), IpAddr>,
     /// What counts, v4 as host-order numbers, for the inner loop.
     v4: Vec<u32>,
+    /// One bit for the lowest six bits of each of these: rules out most other addresses at once.
+    endings4: u64,
     /// What counts, as /64 prefixes.
     v6: Vec<u64>,
 }
@@ -84,8 +86,15 @@ impl OwnAddresses {
         }
         self.v4.sort_unstable();
         self.v4.dedup();
+        self.endings4 = self.v4.iter().fold(0, |bits, ip| bits | ending(*ip));
         self.v6.sort_unstable();
         self.v6.dedup();
+    }
+
+    /// Perhaps an IPv4 address of ours, and surely none where this says no.
+    #[inline]
+    pub(super) fn may_contain4(&self, ip: u32) -> bool {
+        self.endings4 & ending(ip) != 0
     }
 
     /// An IPv4 address of ours.
@@ -97,6 +106,11 @@ impl OwnAddresses {
     pub fn contains6(&self, prefix: u64) -> bool {
         self.v6.contains(&prefix)
     }
+}
+
+#[inline]
+fn ending(ip: u32) -> u64 {
+    1 << (ip % 64)
 }
 
 #[cfg(test)]

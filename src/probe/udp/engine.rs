@@ -274,9 +274,9 @@ impl Engine {
         timer.into_iter().chain(room).min()
     }
 
-    /// Takes the observations made since the last call.
-    pub(super) fn take_observations(&mut self) -> Vec<Observation> {
-        std::mem::take(&mut self.observations)
+    /// Moves the observations made since the last call to the end of `to`.
+    pub(super) fn take_observations(&mut self, to: &mut Vec<Observation>) {
+        to.append(&mut self.observations);
     }
 
     /// Takes the lookups wanted since the last call.
@@ -321,7 +321,7 @@ impl Engine {
         let keys: Vec<Key> = self.probes.keys().collect();
         for key in keys {
             let failed = Failed::new(Failure::Malformed, "the prober failed over some datagram");
-            if let Some(probe) = self.probes.remove(key) {
+            if let Some(probe) = self.probes.get(key) {
                 let report = probe::report(&probe.job.ask, Err(failed));
                 self.observations.push(probe.observation(report, None, now));
             }

@@ -128,7 +128,7 @@ impl Worker {
         let fed = self.feed();
         let sent = self.send();
         self.look_up();
-        self.pending.append(&mut self.engine.take_observations());
+        self.engine.take_observations(&mut self.pending);
         if self.pending.len() < MAX_PENDING {
             self.deliver();
         }

@@ -222,15 +222,14 @@ impl Engine {
                 }
             }
             Step::Done(report) => {
-                if let Some(probe) = self.probes.remove(key)
-                    && let Some(report) = report
-                {
+                if let Some(report) = report {
                     let remote = self.remotes.get(probe.remote);
                     let address = remote.and_then(|remote| remote.addresses.current());
                     let address = address.map(|address| address.ip());
                     self.observations
                         .push(probe.observation(report, address, now));
                 }
+                self.probes.remove(key);
             }
         }
     }

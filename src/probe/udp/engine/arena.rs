@@ -71,16 +71,16 @@ impl<T> Arena<T> {
             .as_mut()
     }
 
-    /// Takes the value out; its key is dead from now on.
-    pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let place = self
-            .places
-            .get_mut(key.index as usize)
-            .filter(|place| place.generation == key.generation)?;
-        let value = place.value.take()?;
-        place.generation = place.generation.wrapping_add(1);
-        self.free.push(key.index);
-        Some(value)
+    /// Drops the value, if it is still there; its key is dead from now on.
+    pub(super) fn remove(&mut self, key: Key) {
+        let place = self.places.get_mut(key.index as usize);
+        if let Some(place) = place.filter(|place| place.generation == key.generation)
+            && place.value.is_some()
+        {
+            place.value = None;
+            place.generation = place.generation.wrapping_add(1);
+            self.free.push(key.index);
+        }
     }
 
     /// The values there are.
@@ -109,11 +109,11 @@ mod tests {
     fn a_key_dies_with_its_value() {
         let mut arena = Arena::default();
         let first = arena.insert("first");
-        assert_eq!(arena.remove(first), Some("first"));
+        arena.remove(first);
         let second = arena.insert("second");
         assert_eq!(second.index, first.index, "the place is used again");
         assert_eq!(arena.get(first), None);
-        assert_eq!(arena.remove(first), None);
+        arena.remove(first);
         assert_eq!(arena.get(second), Some(&"second"));
         assert_eq!(arena.len(), 1);
         assert_eq!(arena.keys().collect::<Vec<_>>(), [second]);

@@ -287,7 +287,7 @@ impl Probe {
 
     /// What is told at the end.
     pub(super) fn observation(
-        self,
+        &self,
         report: Report,
         remote: Option<IpAddr>,
         now: Instant,

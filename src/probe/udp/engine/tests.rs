@@ -162,7 +162,7 @@ impl Lab {
                     bytes: bytes.to_vec(),
                 }));
             }
-            self.observations.extend(self.engine.take_observations());
+            self.engine.take_observations(&mut self.observations);
             if outbox.is_empty() {
                 return;
             }
