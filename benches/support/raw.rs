@@ -12,6 +12,8 @@ use super::usage::{Cost, Since};
 
 const WINDOW: usize = 64;
 const ANSWER: usize = 2048;
+/// As long as those of the prober, who sends the path along (BEP 41).
+const REQUEST: usize = 98 + 2 + "/announce".len();
 
 /// How requests are handed to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub(crate) fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
         .set_recv_buffer_size(4 << 20)
         .expect("a buffer");
     let fd = socket.as_raw_fd();
-    let mut requests = [0u8; 98 * WINDOW];
-    for (at, request) in requests.chunks_exact_mut(98).enumerate() {
+    let mut requests = [0u8; REQUEST * WINDOW];
+    for (at, request) in requests.chunks_exact_mut(REQUEST).enumerate() {
         request[11] = 1;
         request[15] = at as u8;
     }
@@ -47,7 +49,7 @@ pub(crate) fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
         match sending {
             Sending::Many => {
                 let slices: Vec<[IoSlice<'_>; 1]> = requests
-                    .chunks_exact(98)
+                    .chunks_exact(REQUEST)
                     .map(|request| [IoSlice::new(request)])
                     .collect();
                 let flags = MsgFlags::empty();
@@ -58,7 +60,7 @@ pub(crate) fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
                 sendmsg(
                     fd,
                     &[IoSlice::new(&requests)],
-                    &[ControlMessage::UdpGsoSegments(&98)],
+                    &[ControlMessage::UdpGsoSegments(&(REQUEST as u16))],
                     MsgFlags::empty(),
                     Some(&to),
                 )
