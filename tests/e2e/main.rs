@@ -8,6 +8,8 @@ mod cli;
 #[cfg(test)]
 mod dht;
 #[cfg(test)]
+mod dht_large;
+#[cfg(test)]
 mod dht_world;
 #[cfg(test)]
 mod example;

@@ -6,15 +6,17 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::chance::{hash, mix};
 use super::settings::Net;
 
-/// Nets of 24 bits from 127.1.0.0 to 127.254.255.0. 127.0.0.0/16 is left to observers and to the
-/// clusters of liars; 127.255.255.255 would be a broadcast.
+/// Nets of 24 bits from 127.1.0.0 to 127.254.255.0, or the same in another /8. 127.0.0.0/16 is left
+/// to observers and to the clusters of liars; 127.255.255.255 would be a broadcast.
 const NETS: u64 = 254 * 256;
 /// Hosts of a net: .1 to .254.
 const HOSTS: u64 = 254;
 /// Nodes that fit into IPv4.
 const CAPACITY: u64 = NETS * HOSTS;
-/// First 16 bits of every IPv6 address.
-const PREFIX6: u16 = 0xfd77;
+/// First bits of every address: 8 in IPv4 and 16 in IPv6.
+const LOCAL: (u8, u16) = (127, 0xfd77);
+/// The same where addresses look like those of the internet.
+const PUBLIC: (u8, u16) = (45, 0x2a77);
 
 /// Who answers at an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,9 @@ pub(super) enum Owner {
 /// The bijection.
 pub(super) struct Addresses {
     net: Net,
+    /// First bits, in IPv4 and in IPv6.
+    first4: u8,
+    first6: u16,
     total: u64,
     port: u16,
     key: u64,
@@ -41,15 +46,18 @@ pub(super) struct Addresses {
 
 impl Addresses {
     /// Addresses for so many nodes.
-    pub(super) fn new(net: Net, total: u32, port: u16, seed: u64) -> Self {
+    pub(super) fn new(net: Net, public: bool, total: u32, port: u16, seed: u64) -> Self {
+        let (first4, first6) = [LOCAL, PUBLIC][usize::from(public)];
         let total = u64::from(total);
-        assert!(net == Net::V6 || total <= CAPACITY, "127.0.0.0/8 is full");
+        assert!(net == Net::V6 || total <= CAPACITY, "a /8 is full");
         let mut factor = (hash(seed, 5, 0) % NETS) | 1;
         while factor.is_multiple_of(127) {
             factor = (factor + 2) % NETS;
         }
         Self {
             net,
+            first4,
+            first6,
             total,
             port,
             key: hash(seed, 6, 0),
@@ -75,14 +83,14 @@ impl Addresses {
                 let net = (node % NETS * self.factor + self.key % NETS) % NETS;
                 let host = (node / NETS + mix(self.key ^ net) % HOSTS) % HOSTS;
                 let [.., high, low] = (net as u32).to_be_bytes();
-                Ipv4Addr::new(127, high + 1, low, host as u8 + 1).into()
+                Ipv4Addr::new(self.first4, high + 1, low, host as u8 + 1).into()
             }
             Net::V6 => {
                 let net = (node as u32)
                     .wrapping_mul(self.factor as u32)
                     .wrapping_add(self.key as u32);
                 let (high, low) = ((net >> 16) as u16, net as u16);
-                Ipv6Addr::new(PREFIX6, high, low, 0, 0, 0, 0, 1).into()
+                Ipv6Addr::new(self.first6, high, low, 0, 0, 0, 0, 1).into()
             }
         };
         SocketAddr::new(ip, self.port)
@@ -91,10 +99,10 @@ impl Addresses {
     /// Where a member of a cluster lives.
     pub(super) fn of_sybil(&self, cluster: u8, member: u8) -> SocketAddr {
         let ip: IpAddr = match self.net {
-            Net::V4 => Ipv4Addr::new(127, 0, cluster.max(1), member).into(),
+            Net::V4 => Ipv4Addr::new(self.first4, 0, cluster.max(1), member).into(),
             Net::V6 => {
                 let subnet = u16::from(cluster.max(1));
-                Ipv6Addr::new(PREFIX6, 0, 0, subnet, 0, 0, 0, member.into()).into()
+                Ipv6Addr::new(self.first6, 0, 0, subnet, 0, 0, 0, member.into()).into()
             }
         };
         SocketAddr::new(ip, self.port)
@@ -107,10 +115,10 @@ impl Addresses {
         }
         let (node, sybil) = match (self.net, address.ip()) {
             (Net::V4, IpAddr::V4(ip)) => {
-                let [127, a, b, c] = ip.octets() else {
-                    return None;
-                };
-                if a == 0 {
+                let [first, a, b, c] = ip.octets();
+                if first != self.first4 {
+                    (None, None)
+                } else if a == 0 {
                     (None, (b > 0).then_some((b, c)))
                 } else if a == 255 || c == 0 || c == 255 {
                     (None, None)
@@ -123,14 +131,16 @@ impl Addresses {
                 }
             }
             (Net::V6, IpAddr::V6(ip)) => match ip.segments() {
-                [PREFIX6, high, low, 0, 0, 0, 0, 1] => {
+                [first, high, low, 0, 0, 0, 0, 1] if first == self.first6 => {
                     let net = u32::from(high) << 16 | u32::from(low);
                     let node = net
                         .wrapping_sub(self.key as u32)
                         .wrapping_mul(self.inverse6);
                     (Some(node.into()), None)
                 }
-                [PREFIX6, 0, 0, subnet @ 1..=255, 0, 0, 0, member @ 0..=255] => {
+                [first, 0, 0, subnet @ 1..=255, 0, 0, 0, member @ 0..=255]
+                    if first == self.first6 =>
+                {
                     (None, Some((subnet as u8, member as u8)))
                 }
                 _ => (None, None),

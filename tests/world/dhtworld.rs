@@ -59,6 +59,9 @@ struct Flags {
     /// The IPv6 network instead of the IPv4 one
     #[arg(long)]
     ipv6: bool,
+    /// 45.0.0.0/8 or 2a77::/16 instead, routed to `lo`, for those who believe in no others
+    #[arg(long)]
+    public: bool,
     /// Do not tell askers their address
     #[arg(long)]
     no_external_ip: bool,
@@ -101,6 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         scrape: [ScrapeStyle::Libtorrent, ScrapeStyle::None][usize::from(flags.no_scrape)],
         liars: flags.liars,
         family: [Net::V4, Net::V6][usize::from(flags.ipv6)],
+        public: flags.public,
         external_ip: !flags.no_external_ip,
         seed: flags.seed,
     });

@@ -41,7 +41,7 @@ impl World {
         let seed = settings.seed;
         Self {
             ids: Ids::new(settings.nodes, total, seed),
-            addresses: Addresses::new(settings.family, total, PORT, seed),
+            addresses: Addresses::new(settings.family, settings.public, total, PORT, seed),
             swarms: Swarms::new(&settings),
             rng: Rng::new(hash(seed, 15, 0)),
             stats: Stats::default(),

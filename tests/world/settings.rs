@@ -55,6 +55,9 @@ pub(crate) struct WorldSettings {
     pub(crate) liars: f64,
     /// Which of the two networks.
     pub(crate) family: Net,
+    /// Nodes live in 45.0.0.0/8 and 2a77::/16, which look like the internet, instead of 127.0.0.0/8
+    /// and fd77::/16: for those who believe in no others.
+    pub(crate) public: bool,
     /// Answers tell the asker its address (BEP 42).
     pub(crate) external_ip: bool,
     /// Another seed, another world.
@@ -76,6 +79,7 @@ impl Default for WorldSettings {
             scrape: ScrapeStyle::Libtorrent,
             liars: 0.0,
             family: Net::V4,
+            public: false,
             external_ip: true,
             seed: 1,
         }

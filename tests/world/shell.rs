@@ -1,7 +1,7 @@
 //! The emulated DHT behind real sockets. Expects the model beside it as `world`.
 //!
 //! One UDP socket on the wildcard address owns every address of 127.0.0.0/8, or of fd77::/16 where
-//! `ip -6 route add local fd77::/16 dev lo` was said: `IP_PKTINFO` tells which node was asked, and
+//! `ip -6 route add local fd77::/16 dev lo` was said (or of those that look public): `IP_PKTINFO` tells which node was asked, and
 //! makes the answer come from there. To be run in a network namespace of its own, so that the
 //! wildcard covers no real interface; it binds to `lo` besides.
 

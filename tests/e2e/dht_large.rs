@@ -1,0 +1,114 @@
+//! In a large DHT with dead nodes, losses, delays and liars every peer is counted, at the rate that
+//! was set and with no trace.
+//!
+//! Its addresses look like those of the internet, so that no setting of a lab is needed: neither
+//! addresses nor networks are believed that would not be there.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use sha1::{Digest, Sha1};
+
+use crate::rig::daemon::{Daemon, config, entry};
+use crate::rig::dht::DhtWorld;
+use crate::rig::netns;
+use crate::rig::wire::{Hash, hex};
+use crate::world::{Delay, Net, WorldSettings};
+
+const TORRENTS: usize = 50;
+/// Packets a second.
+const RATE: f64 = 150.0;
+
+/// Sweeps the DHT of one family, in which each torrent has so many peers, and looks at what both
+/// sides say.
+fn sweep(family: Net, nodes: u32, peers: usize) {
+    let (label, listen, port) = match family {
+        Net::V4 => ("ipv4", "0.0.0.0:0", 6881),
+        Net::V6 => ("ipv6", "[::]:0", 6883),
+    };
+    netns::run("ip addr add 45.0.0.1/32 dev lo");
+    netns::run("ip route add local 45.0.0.0/8 dev lo src 45.0.0.1");
+    netns::run("ip -6 addr add 2a77::9:9/128 dev lo nodad");
+    netns::run("ip -6 route add local 2a77::/16 dev lo");
+    let world = DhtWorld::start(
+        &WorldSettings {
+            nodes,
+            dead: 0.25,
+            loss: 0.02,
+            delay: Delay::Uniform {
+                min_ms: 50.0,
+                max_ms: 150.0,
+            },
+            liars: 0.03,
+            family,
+            public: true,
+            ..WorldSettings::default()
+        },
+        peers,
+        port,
+    );
+    let bootstrap: Vec<String> = world
+        .bootstrap()
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect();
+    let settings = format!(
+        "network: {{canaries: []}}\nstate: {{path: \"\"}}\n\
+         dht: {{listen: [\"{listen}\"], bootstrap: [\"{}\"], max_rate: {RATE}/s, interval: 20s}}\n",
+        bootstrap.join("\", \"")
+    );
+    // Anywhere among the ids.
+    let hashes: Vec<Hash> = (0..TORRENTS)
+        .map(|number| Sha1::digest(number.to_be_bytes()).into())
+        .collect();
+    let entries: Vec<String> = hashes
+        .iter()
+        .map(|hash| entry(&hex(hash), &hex(hash), &[]))
+        .collect();
+    let truth: usize = hashes.iter().map(|hash| world.peers_of(*hash).len()).sum();
+    assert_eq!(truth, TORRENTS * peers);
+
+    let began = Instant::now();
+    let daemon = Daemon::start(&config(&settings, &entries));
+    let page = daemon.wait_within("two rounds", Duration::from_secs(90), |page| {
+        let sent = world.count("queries") as f64;
+        let most = RATE * began.elapsed().as_secs_f64() + RATE / 5.0;
+        assert!(sent <= most, "{sent} of {most}");
+        let lookups = page.get("seedwatch_dht_lookup_queries_count");
+        lookups >= Some(TORRENTS as f64 * 2.0)
+            && page.select("seedwatch_torrent_source_peers").count() == TORRENTS
+    });
+    let counts = page.select("seedwatch_torrent_source_peers");
+    let found: f64 = counts.map(|(_, peers)| peers).sum();
+    let recall = found / truth as f64;
+    assert!((0.99..=1.01).contains(&recall), "{recall}\n{page}");
+    let all = format!("seedwatch_torrent_peers{{family=\"{label}\"}}");
+    let all: f64 = page.select(&all).map(|(_, peers)| peers).sum();
+    assert!((all - found).abs() < 0.5, "{page}");
+    let size = page.get("seedwatch_dht_estimated_nodes");
+    assert!(size > Some(f64::from(nodes) * 0.6), "{page}");
+    assert!(size < Some(f64::from(nodes) * 1.6), "{page}");
+
+    // What the world saw of us. A node may get three packets at once and then one a second.
+    assert!(world.count("max_to_one_in_10s") <= 13);
+    assert_eq!(world.count("announces"), 0);
+    assert_eq!(world.count("without_ro"), 0);
+    assert_eq!(world.count("malformed"), 0);
+    assert_eq!(world.count("overflows"), 0);
+}
+
+#[test]
+fn a_hundred_thousand_nodes_are_swept() {
+    if netns::outside("dht_large::a_hundred_thousand_nodes_are_swept") {
+        return;
+    }
+    sweep(Net::V4, 100_000, 40);
+}
+
+#[test]
+fn the_other_family_is_swept() {
+    if netns::outside("dht_large::the_other_family_is_swept") {
+        return;
+    }
+    sweep(Net::V6, 10_000, 25);
+}
