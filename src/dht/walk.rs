@@ -31,8 +31,6 @@ const FAR: usize = 2;
 const FAR_MAX: usize = 4;
 /// Only so many of the closest nodes that answered can hold the swarm.
 const TRUSTED: usize = 20;
-/// A list of so many may have been cut; common clients cut at 50 or 100.
-const FULL_LIST: usize = 45;
 /// Nodes asked for filters where lists are complete.
 const FILTERS: usize = 2;
 /// Longest time of a lookup.
@@ -271,7 +269,7 @@ impl Walk {
     }
 
     fn has_full_list(&self) -> bool {
-        self.nodes.iter().any(|node| node.list >= FULL_LIST)
+        self.nodes.iter().any(Candidate::may_be_cut)
     }
 
     fn ask(&mut self, at: usize, scrape: bool) -> Option<Question> {
@@ -474,8 +472,8 @@ impl Walk {
         }
         let holders = self.closest().filter(|node| node.holder.is_some());
         let (mut full, mut short): (Vec<_>, Vec<_>) = holders
-            .map(|node| (node.id, node.list, node.asks))
-            .partition(|(_, list, _)| *list >= FULL_LIST);
+            .map(|node| (node.id, node.list, node.asks, node.may_be_cut()))
+            .partition(|(.., full)| *full);
         self.parallel = MAX_K;
         if full.is_empty() {
             if self.filters_asked == 0 {
@@ -484,10 +482,12 @@ impl Walk {
             }
             return;
         }
-        let lists = full.iter().map(|(_, list, _)| list).sum::<usize>() / full.len();
+        let lists = full.iter().map(|(_, list, ..)| list).sum::<usize>() / full.len();
         // Those that were asked least come first.
-        full.sort_by_key(|(_, _, asks)| *asks);
-        let again = full.iter().filter(|(_, _, asks)| *asks < coupon::MAX_EACH);
+        full.sort_by_key(|(_, _, asks, _)| *asks);
+        let again = full
+            .iter()
+            .filter(|(_, _, asks, _)| *asks < coupon::MAX_EACH);
         let again: Vec<NodeId> = again.map(|(id, ..)| *id).collect();
         let questions = self.coupon.questions(census, lists, again.len());
         let wanted = again.iter().take(questions).map(|id| (*id, false));

@@ -68,6 +68,17 @@ fn every_peer_is_found_and_the_end_is_known() {
     }
 }
 
+/// libtorrent names a quarter as many over IPv6.
+#[test]
+fn shorter_lists_of_ipv6_are_known_to_be_cut() {
+    let family = Net::V6;
+    let mut sim = Sim::new(settings(), WorldSettings { family, ..honest() });
+    sim.world.auto_peers(150);
+    let (recall, bogus) = found(&mut sim, 10);
+    assert!(recall > 0.98, "{recall}");
+    assert_eq!(bogus, 0);
+}
+
 #[test]
 fn it_is_a_good_citizen() {
     let mut sim = Sim::new(settings(), honest());

@@ -4,7 +4,13 @@
 //! that are new; it is enough when hardly any are missing, when nothing new comes, or when the
 //! budget is spent.
 
+use super::Candidate;
 use super::sightings::Census;
+
+/// A list of so many may have been cut: common clients cut at 50 or 100.
+const FULL_LIST: usize = 45;
+/// The same over IPv6, where libtorrent cuts at 25.
+const FULL_LIST_6: usize = 23;
 
 /// Share of the peers that may stay unseen.
 const MISSING: f64 = 0.002;
@@ -14,6 +20,13 @@ pub(super) const MAX_EACH: u8 = 10;
 const MAX_QUESTIONS: usize = 80;
 /// Holders of a large swarm that are asked for filters.
 pub(super) const FILTERS: usize = 4;
+
+impl Candidate {
+    /// It may know more peers than it names.
+    pub(super) fn may_be_cut(&self) -> bool {
+        self.list >= FULL_LIST || self.list >= FULL_LIST_6 && self.address.ip().is_ipv6()
+    }
+}
 
 /// The state of the collection.
 #[derive(Debug, Default)]
