@@ -8,8 +8,8 @@ Usage: libtorrent_dht.py PLAN, a file of JSON:
      "torrents": [{"file": PATH, "folder": PATH, "seeds": [0, 1], "leeches": [2]}],
      "magnets": [{"hash": 40 or 64 hexadecimal digits, "leeches": [3]}]}
 
-"ready" is printed when every session knows enough others and begins to announce; announces are
-repeated from then on. Nobody connects to anybody: peers are what the DHT says they are.
+"open" is printed when every session is there, and "ready" when each knows enough others and begins
+to announce; announces are repeated from then on. Nobody connects to anybody: peers are what the DHT says they are.
 """
 
 import json
@@ -45,6 +45,7 @@ if not plan["own_limits"]:
 sessions = [
     lt.session({**settings, "listen_interfaces": f"{address}:{port}"}) for address in addresses
 ]
+print("open", flush=True)
 
 
 def introduce(session):

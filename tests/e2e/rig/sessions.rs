@@ -89,6 +89,8 @@ impl Plan {
             "libtorrent",
             &["/usr/bin/python3", script, file.to_str().unwrap()],
         );
+        // Each is waited for: hundreds of sessions take their time.
+        process.wait_for_line("open");
         process.wait_for_line("ready");
         Sessions {
             _process: process,
