@@ -32,8 +32,8 @@ const HAND_REACH: usize = 64;
 #[derive(Debug)]
 pub(super) struct Cache {
     nodes: BTreeMap<NodeId, Node>,
-    /// Nodes that answered when last asked.
-    good: usize,
+    /// Nodes that answered when last asked, by the minute of the answer.
+    good: Vec<u32>,
     capacity: usize,
     hand: NodeId,
 }
@@ -65,24 +65,34 @@ impl Node {
     }
 
     fn is_fresh(&self, minute: u16) -> bool {
-        self.is_good() && minute.saturating_sub(self.answered) <= FRESH_MINUTES
+        self.is_good() && between(self.answered, minute) <= FRESH_MINUTES
     }
 
     fn is_bad(&self, minute: u16) -> bool {
         let patience = if self.answered == 0 { 1 } else { PATIENCE };
-        self.failures >= patience && minute.saturating_sub(self.failed) < BAD_MINUTES
+        self.failures >= patience && between(self.failed, minute) < BAD_MINUTES
     }
 }
 
+/// Minutes of the process that can be told apart: 45 days. A node that was not asked for so long
+/// looks fresh for a while, which costs one packet.
+const MINUTES: u64 = u16::MAX as u64;
+
+/// The minute of a time, from 1.
 fn minute(now: Mono) -> u16 {
-    u16::try_from(now.0 / 60_000 + 1).unwrap_or(u16::MAX)
+    (now.0 / 60_000 % MINUTES) as u16 + 1
+}
+
+/// Minutes between two of them.
+fn between(then: u16, now: u16) -> u16 {
+    ((MINUTES + u64::from(now) - u64::from(then)) % MINUTES) as u16
 }
 
 impl Cache {
     pub(super) fn new() -> Self {
         Self {
             nodes: BTreeMap::new(),
-            good: 0,
+            good: vec![0; MINUTES as usize + 1],
             capacity: CAPACITY,
             hand: NodeId([0; 20]),
         }
@@ -97,9 +107,19 @@ impl Cache {
         self.nodes.len()
     }
 
-    /// Nodes that answered when last asked.
-    pub(super) fn good(&self) -> usize {
-        self.good
+    /// Nodes that answered when last asked, and not long ago.
+    pub(super) fn good(&self, now: Mono) -> usize {
+        let now = u64::from(minute(now));
+        let minutes = (0..=u64::from(FRESH_MINUTES)).map(|ago| (MINUTES + now - 1 - ago) % MINUTES);
+        minutes.map(|at| self.good[at as usize + 1] as usize).sum()
+    }
+
+    /// Takes note of a node's standing before (`false`) or after (`true`) it changes.
+    fn book(good: &mut [u32], node: &Node, after: bool) {
+        if node.is_good() {
+            let count = &mut good[usize::from(node.answered)];
+            *count = if after { *count + 1 } else { *count - 1 };
+        }
     }
 
     /// Somebody named a node. What is known of it stays; a new address replaces one that does not
@@ -120,6 +140,7 @@ impl Cache {
             }
             Entry::Occupied(mut known) => {
                 let node = known.get_mut();
+                // Its failures are booked already: it is not good.
                 if node.address != address && node.failures > 0 {
                     node.address = address;
                     node.failures = 0;
@@ -137,16 +158,17 @@ impl Cache {
             return;
         };
         if node.address == address {
-            self.good += usize::from(!node.is_good());
+            Self::book(&mut self.good, node, false);
             node.answered = minute(now);
             node.failures = 0;
+            Self::book(&mut self.good, node, true);
         }
     }
 
     /// A node did not answer, or not as itself.
     pub(super) fn failed(&mut self, id: &NodeId, now: Mono) {
         if let Some(node) = self.nodes.get_mut(id) {
-            self.good -= usize::from(node.is_good());
+            Self::book(&mut self.good, node, false);
             node.failures = node.failures.saturating_add(1);
             node.failed = minute(now);
         }
@@ -236,7 +258,7 @@ impl Cache {
 
     fn remove(&mut self, id: &NodeId) {
         if let Some(node) = self.nodes.remove(id) {
-            self.good -= usize::from(node.is_good());
+            Self::book(&mut self.good, &node, false);
         }
     }
 

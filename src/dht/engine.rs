@@ -102,6 +102,9 @@ impl Engine {
     pub fn configure(&mut self, settings: Settings, now: Mono) {
         let before = std::mem::replace(&mut self.settings, settings);
         self.budget.set_rate(settings.max_rate);
+        for node in self.nodes.iter_mut().flatten() {
+            node.configure(&settings);
+        }
         if settings.interval != before.interval {
             self.watch(Arc::clone(&self.hashes), now);
         }
@@ -110,6 +113,7 @@ impl Engine {
     /// There is a socket of this family.
     pub fn open(&mut self, family: Family, now: Mono) {
         let mut node = Node::new(family, &mut self.random, now);
+        node.configure(&self.settings);
         node.watch(Arc::clone(&self.hashes), self.settings.interval, now);
         self.nodes[family.index()] = Some(node);
     }
@@ -159,9 +163,9 @@ impl Engine {
     }
 
     /// Too few nodes answer: bootstrap addresses are wanted.
-    pub fn needs_bootstrap(&self, family: Family) -> bool {
+    pub fn needs_bootstrap(&self, family: Family, now: Mono) -> bool {
         let node = &self.nodes[family.index()];
-        node.as_ref().is_some_and(Node::needs_bootstrap)
+        node.as_ref().is_some_and(|node| node.needs_bootstrap(now))
     }
 
     /// A datagram came in.

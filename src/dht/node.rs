@@ -68,6 +68,10 @@ pub(super) struct Node {
     /// Share of a swarm that the list of one holder shows.
     visibility: f64,
     opened: Mono,
+    /// Lookups failed for want of a node.
+    gave_up: bool,
+    /// When anybody last answered.
+    heard: Option<Mono>,
     next_look: Mono,
     paused: bool,
     /// Questions since the latest answer that nobody answered.
@@ -97,6 +101,8 @@ impl Node {
             seeds: VecDeque::new(),
             visibility: 0.75,
             opened: now,
+            gave_up: false,
+            heard: None,
             next_look: now,
             paused: false,
             silence: 0,
@@ -105,6 +111,11 @@ impl Node {
             timeouts: 0,
             errors: 0,
         }
+    }
+
+    /// Other settings from now on.
+    pub(super) fn configure(&mut self, settings: &Settings) {
+        self.courtesy.set_by_ip(settings.one_per_net);
     }
 
     pub(super) fn watch(&mut self, hashes: Arc<[InfoHash]>, interval: Duration, now: Mono) {
@@ -125,6 +136,9 @@ impl Node {
         if paused && !self.paused {
             self.walks = Walks::following(&self.walks);
             self.sweep.restart(now);
+        }
+        if !paused && self.paused && self.cache.len() == 0 {
+            self.opened = now;
         }
         self.paused = paused;
     }
@@ -153,8 +167,8 @@ impl Node {
         self.cache.spread(SAVED)
     }
 
-    pub(super) fn needs_bootstrap(&self) -> bool {
-        !self.paused && self.seeds.is_empty() && self.cache.good() < FEW
+    pub(super) fn needs_bootstrap(&self, now: Mono) -> bool {
+        !self.paused && self.seeds.is_empty() && self.cache.good(now) < FEW
     }
 
     pub(super) fn status(&self, now: Mono) -> DhtStatus {
@@ -162,7 +176,7 @@ impl Node {
         let asked = self.answers > 0 || self.timeouts > 0;
         DhtStatus {
             up: asked.then_some(self.answers > 0 && self.silence < SILENT),
-            nodes: u32::try_from(self.cache.good()).unwrap_or(u32::MAX),
+            nodes: u32::try_from(self.cache.good(now)).unwrap_or(u32::MAX),
             estimated_nodes: self.size.estimate(),
             queries: self.queries,
             timeouts: self.timeouts,
@@ -216,6 +230,7 @@ impl Node {
     ) {
         self.answers += 1;
         self.silence = 0;
+        self.heard = Some(now);
         self.rtt.sample(now.since(pending.sent));
         let address = pending.address;
         let as_expected = pending.id.is_none_or(|id| id == response.id);
@@ -278,6 +293,8 @@ impl Node {
         for pending in self.transactions.undelivered(&Address::from(to)) {
             self.timeouts += 1;
             self.silence = self.silence.saturating_add(1);
+            let blamed = !pending.blamed;
+            let pending = Pending { blamed, ..pending };
             if !pending.slow {
                 self.slow(pending, now);
             }
@@ -286,8 +303,10 @@ impl Node {
 
     fn slow(&mut self, pending: Pending, now: Mono) {
         let Some(id) = pending.id else { return };
-        // Others need not wait for it either, unless it answers after all.
-        self.cache.failed(&id, now);
+        if pending.blamed {
+            // Others need not wait for it either, unless it answers after all.
+            self.cache.failed(&id, now);
+        }
         if let Some(key) = pending.walk
             && let Some(walk) = self.walks.get_mut(key)
         {

@@ -75,13 +75,24 @@ pub(super) struct Courtesy {
     /// Until when each node's packets are paid for.
     paid: HashMap<Address, Mono>,
     sweep_at: usize,
+    /// All nodes of an address are one. Off in labs.
+    by_ip: bool,
 }
 
 impl Courtesy {
+    /// Whether all nodes of an address are one: those who ban a source ban its address.
+    pub(super) fn set_by_ip(&mut self, by_ip: bool) {
+        self.by_ip = by_ip;
+    }
+
+    fn key(&self, to: &Address) -> Address {
+        if self.by_ip { to.without_port() } else { *to }
+    }
+
     /// Whether a packet may go to this node; if not, when.
     pub(super) fn allows(&self, to: &Address, now: Mono) -> Result<(), Mono> {
         let spacing = NODE_SPACING.as_millis() as u64;
-        let Some(paid) = self.paid.get(to) else {
+        let Some(paid) = self.paid.get(&self.key(to)) else {
             return Ok(());
         };
         let free = Mono(paid.0.saturating_sub((NODE_BURST - 1) * spacing));
@@ -90,7 +101,7 @@ impl Courtesy {
 
     /// A packet went to this node.
     pub(super) fn spend(&mut self, to: Address, now: Mono) {
-        let paid = self.paid.entry(to).or_insert(now);
+        let paid = self.paid.entry(self.key(&to)).or_insert(now);
         *paid = (*paid).max(now).after(NODE_SPACING);
         if self.paid.len() > self.sweep_at.max(SWEEP_AT) {
             self.paid.retain(|_, paid| *paid > now);

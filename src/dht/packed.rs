@@ -40,6 +40,13 @@ impl Address {
         u16::from_be_bytes([self.0[16], self.0[17]])
     }
 
+    /// The same address, whatever the port.
+    pub(super) fn without_port(&self) -> Self {
+        let mut bytes = self.0;
+        bytes[16..].fill(0);
+        Self(bytes)
+    }
+
     pub(super) fn net(&self) -> Net {
         let kept = match self.ip() {
             IpAddr::V4(_) => 15,

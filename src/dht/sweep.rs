@@ -48,6 +48,18 @@ pub(super) struct Known {
     pub(super) visited: bool,
     /// Its peers fit into one list.
     pub(super) small: bool,
+    /// It is to be tried again before its time.
+    again: bool,
+}
+
+impl Known {
+    pub(super) fn new(visited: bool, small: bool) -> Self {
+        Self {
+            visited,
+            small,
+            again: false,
+        }
+    }
 }
 
 /// An info-hash whose time has come.
@@ -115,6 +127,7 @@ impl Sweep {
         {
             self.again.pop_front();
             if let Ok(place) = self.targets.binary_search(&hash) {
+                self.known[place].again = false;
                 return Some(self.at(place as u32));
             }
         }
@@ -126,7 +139,9 @@ impl Sweep {
         let next = if due == self.start {
             // From here on, each at its own time of the interval.
             let turns = (self.range() * self.ranges) as f64;
-            due.after(self.interval.mul_f64(f64::from(turn + 1) / turns))
+            let step = self.interval.mul_f64(f64::from(turn + 1) / turns);
+            // Never at the start again.
+            due.after(step.max(Duration::from_millis(1)))
         } else {
             due.after(self.interval)
         };
@@ -145,12 +160,12 @@ impl Sweep {
     /// A lookup has ended. One that did not get through is tried again soon.
     pub(super) fn learned(&mut self, info_hash: &InfoHash, known: Known, now: Mono) {
         if let Ok(place) = self.targets.binary_search(info_hash) {
-            self.known[place] = known;
-            if !known.visited {
-                let wait = (self.interval / RETRY_PART).max(RETRY);
-                if wait < self.interval {
-                    self.again.push_back((now.after(wait), *info_hash));
-                }
+            let again = self.known[place].again;
+            self.known[place] = Known { again, ..known };
+            let wait = (self.interval / RETRY_PART).max(RETRY);
+            if !known.visited && !again && wait < self.interval {
+                self.known[place].again = true;
+                self.again.push_back((now.after(wait), *info_hash));
             }
         }
     }
@@ -160,6 +175,7 @@ impl Sweep {
         let (targets, interval) = (Arc::clone(&self.targets), self.interval);
         self.due.clear();
         self.again.clear();
+        self.known.iter_mut().for_each(|known| known.again = false);
         self.watch(targets, interval, now);
     }
 
@@ -237,14 +253,7 @@ mod tests {
         let old: Arc<[InfoHash]> = all[..5].into();
         sweep.watch(old, HOUR, Mono(0));
         drain(&mut sweep, Mono(0));
-        sweep.learned(
-            &all[2],
-            Known {
-                visited: true,
-                small: true,
-            },
-            Mono(0),
-        );
+        sweep.learned(&all[2], Known::new(true, true), Mono(0));
         sweep.watch(all, HOUR, Mono(1000));
         assert_eq!(drain(&mut sweep, Mono(1000)), [5, 6, 7, 8, 9]);
         let known = std::iter::from_fn(|| sweep.take(Mono(4_000_000)));
@@ -261,11 +270,21 @@ mod tests {
         let all = hashes(3);
         sweep.watch(Arc::clone(&all), HOUR, Mono(0));
         drain(&mut sweep, Mono(0));
-        sweep.learned(&all[1], Known::default(), Mono(0));
+        // However often it fails, it is tried again once.
+        for _ in 0..3 {
+            sweep.learned(&all[1], Known::default(), Mono(0));
+        }
         assert_eq!(sweep.next_due(), Some(Mono(300_000)));
         assert_eq!(drain(&mut sweep, Mono(300_000)), [1]);
         // Its own time stays.
         assert_eq!(drain(&mut sweep, Mono(3_600_000)).len(), 3);
+    }
+
+    #[test]
+    fn an_interval_too_short_for_all_does_not_turn_in_place() {
+        let mut sweep = Sweep::default();
+        sweep.watch(hashes(5_000), Duration::from_secs(1), Mono(0));
+        assert_eq!(drain(&mut sweep, Mono(0)).len(), 5_000);
     }
 
     #[test]

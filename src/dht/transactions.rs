@@ -27,6 +27,8 @@ pub(super) struct Pending {
     pub(super) sent: Mono,
     /// Its walk goes on without it.
     pub(super) slow: bool,
+    /// Others answered since it left, so that its silence is the node's and not ours.
+    pub(super) blamed: bool,
 }
 
 /// A lookup under way: never used for two.
@@ -105,8 +107,8 @@ impl Transactions {
         (id & (MAX as u32 - 1)) as usize
     }
 
-    /// The next question whose time is over.
-    pub(super) fn expire(&mut self, now: Mono) -> Option<Expired> {
+    /// The next question whose time is over. `heard` is when anybody last answered.
+    pub(super) fn expire(&mut self, now: Mono, heard: Option<Mono>) -> Option<Expired> {
         loop {
             let Reverse((at, id)) = *self.deadlines.peek()?;
             if at > now {
@@ -122,6 +124,7 @@ impl Transactions {
             };
             if !pending.slow {
                 pending.slow = true;
+                pending.blamed = heard.is_some_and(|heard| heard >= pending.sent);
                 let lost = pending.sent.after(LOST);
                 self.deadlines.push(Reverse((lost, id)));
                 return Some(Expired::Slow(*pending));
@@ -162,6 +165,7 @@ mod tests {
             address: Address::from(SocketAddr::from(([1, 2, 3, n], 5))),
             sent: Mono(0),
             slow: false,
+            blamed: false,
         }
     }
 
@@ -174,7 +178,7 @@ mod tests {
         assert_eq!(all.close(&id[1..], &question(1).address), None);
         assert_eq!(all.close(&id, &question(1).address), Some(question(1)));
         assert_eq!(all.close(&id, &question(1).address), None);
-        assert_eq!(all.expire(Mono(10_000)), None);
+        assert_eq!(all.expire(Mono(10_000), None), None);
     }
 
     #[test]
@@ -182,14 +186,14 @@ mod tests {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
         let id = all.open(question(1), Duration::from_millis(100), &mut random);
-        assert_eq!(all.expire(Mono(99)), None);
+        assert_eq!(all.expire(Mono(99), None), None);
         let slow = Pending {
             slow: true,
             ..question(1)
         };
-        assert_eq!(all.expire(Mono(100)), Some(Expired::Slow(slow)));
-        assert_eq!(all.expire(Mono(4_999)), None);
-        assert_eq!(all.expire(Mono(5_000)), Some(Expired::Lost(slow)));
+        assert_eq!(all.expire(Mono(100), None), Some(Expired::Slow(slow)));
+        assert_eq!(all.expire(Mono(4_999), None), None);
+        assert_eq!(all.expire(Mono(5_000), None), Some(Expired::Lost(slow)));
         assert_eq!(all.close(&id, &question(1).address), None);
         assert_eq!(all.slots.len(), all.free.len());
     }

@@ -6,18 +6,20 @@
 //! something new is to be expected, and some of them for filters.
 
 mod coupon;
+mod ending;
 mod sightings;
 
 use std::time::Duration;
 
-use super::Contact;
 use super::id::NodeId;
 use super::krpc::Response;
 use super::packed::{Address, Net};
-use crate::observation::{Diagnosis, Estimate, Failure, Found};
+use crate::address::Accept;
+use crate::observation::Diagnosis;
 use crate::time::Mono;
 use crate::torrent::InfoHash;
 use coupon::Coupon;
+pub(super) use ending::Ended;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
 
 /// Closest nodes that must have answered (BEP 5).
@@ -31,6 +33,8 @@ const FAR: usize = 2;
 const FAR_MAX: usize = 4;
 /// Only so many of the closest nodes that answered can hold the swarm.
 const TRUSTED: usize = 20;
+/// Bits that a node beyond the closest may share less with the target than the last of these.
+const NEAR_BITS: u32 = 2;
 /// Nodes asked for filters where lists are complete.
 const FILTERS: usize = 2;
 /// Longest time of a lookup.
@@ -45,8 +49,10 @@ pub(super) struct Plan {
     pub(super) small: bool,
     /// Holders that are enough (`recall_target`).
     pub(super) enough: Option<usize>,
-    /// One node a /24 or /64.
+    /// One node a /24 or /64. In a lab, where all share one, few nodes may be all there are.
     pub(super) one_per_net: bool,
+    /// Which peers count.
+    pub(super) accept: Accept,
 }
 
 /// A lookup under way.
@@ -70,6 +76,8 @@ pub(super) struct Walk {
     /// Questions beyond the walk itself, and how many of them are under way.
     extra: Vec<(NodeId, bool)>,
     extra_in_flight: usize,
+    /// When it is cut off.
+    deadline: Mono,
     started: Option<Mono>,
     tally: Diagnosis,
 }
@@ -129,7 +137,12 @@ pub(super) struct Question {
 
 impl Walk {
     /// A walk from the closest nodes known.
-    pub(super) fn new(target: NodeId, info_hash: Option<InfoHash>, plan: Plan) -> Self {
+    pub(super) fn new(
+        target: NodeId,
+        info_hash: Option<InfoHash>,
+        plan: Plan,
+        deadline: Mono,
+    ) -> Self {
         let parallel = match plan.enough {
             _ if !plan.warm => FAR,
             Some(enough) => enough,
@@ -150,6 +163,7 @@ impl Walk {
             coupon: Coupon::default(),
             extra: Vec::new(),
             extra_in_flight: 0,
+            deadline,
             started: None,
             tally: Diagnosis::default(),
         }
@@ -163,9 +177,9 @@ impl Walk {
         self.info_hash
     }
 
-    /// When its first question left.
-    pub(super) fn started(&self) -> Option<Mono> {
-        self.started
+    /// When it is cut off.
+    pub(super) fn deadline(&self) -> Mono {
+        self.deadline
     }
 
     /// A node that may be worth asking; says how many of the `k` closest it leaves behind it.
@@ -177,10 +191,15 @@ impl Walk {
             return false;
         }
         let net = address.net();
-        if self.plan.one_per_net && self.nodes.iter().any(|node| node.net == net) {
+        let place = match self.neighbour(&net) {
+            None => place,
             // Whoever owns a network could else surround a swarm with it.
-            return false;
-        }
+            Some(at) if self.nodes[at].state != State::Heard || at < place => return false,
+            Some(farther) => {
+                self.nodes.remove(farther);
+                place
+            }
+        };
         let candidate = Candidate {
             id,
             reach,
@@ -194,11 +213,21 @@ impl Walk {
             list: 0,
         };
         self.nodes.insert(place, candidate);
-        if self.nodes.len() > MAX_CANDIDATES {
-            // One that is being asked is closer than the last, or the walk has long left it.
-            self.nodes.pop();
+        if self.nodes.len() > MAX_CANDIDATES
+            && let Some(last) = self.nodes.pop()
+        {
+            self.extra.retain(|(id, _)| *id != last.id);
+            self.extra_in_flight -= usize::from(last.again);
         }
         self.top().any(|at| at == place)
+    }
+
+    /// The node that speaks for a network: one that answers, or may yet.
+    fn neighbour(&self, net: &Net) -> Option<usize> {
+        let silent = |node: &Candidate| matches!(node.state, State::Failed | State::Slow);
+        let speaks = |node: &Candidate| node.net == *net && !silent(node);
+        let place = self.nodes.iter().position(speaks);
+        place.filter(|_| self.plan.one_per_net)
     }
 
     /// Places of the `k` closest nodes that are not known to fail.
@@ -220,7 +249,7 @@ impl Walk {
     /// The holders that the recall target asks for have answered.
     fn is_enough(&self) -> bool {
         self.plan.enough.is_some_and(|enough| {
-            let holders = self.nodes.iter().filter(|node| node.holder.is_some());
+            let holders = self.closest().filter(|node| node.list > 0);
             holders.count() >= enough
         })
     }
@@ -231,6 +260,9 @@ impl Walk {
             return None;
         }
         if self.has_arrived() {
+            // Somebody may have pushed them out of view.
+            let nodes = std::mem::take(&mut self.extra);
+            self.extra = nodes.into_iter().filter(|(id, _)| self.knows(id)).collect();
             let mut extra = 0..self.extra.len();
             let place = extra.find(|at| {
                 let id = &self.extra[*at].0;
@@ -289,6 +321,11 @@ impl Walk {
         })
     }
 
+    /// It ends as it stands.
+    pub(super) fn cut_off(&mut self) {
+        self.deadline = Mono(0);
+    }
+
     /// A question left.
     pub(super) fn sent(&mut self, now: Mono) {
         self.started.get_or_insert(now);
@@ -314,7 +351,8 @@ impl Walk {
     fn limit(&self) -> usize {
         match self.plan.enough {
             Some(enough) if self.holders > 0 => {
-                enough.saturating_sub(usize::from(self.holders)).max(1)
+                let known = self.closest().filter(|node| node.list > 0).count();
+                enough.saturating_sub(known).max(1)
             }
             _ => self.parallel,
         }
@@ -448,10 +486,18 @@ impl Walk {
         self.has_arrived() && self.extra.is_empty()
     }
 
-    /// The nodes closest to the target that answered.
+    /// The nodes closest to the target that answered. Beyond the `k` that peers announce to, only
+    /// those about as close: whoever is far and names peers names them for any info-hash.
     fn closest(&self) -> impl Iterator<Item = &Candidate> {
         let answered = |node: &&Candidate| node.state == State::Answered;
-        self.nodes.iter().filter(answered).take(TRUSTED)
+        let nodes = self.nodes.iter().filter(answered);
+        let last = nodes.clone().take(self.k).last();
+        let reach = last.map_or(0, |last| last.reach.0.leading_zeros());
+        let close = move |(rank, node): &(usize, &Candidate)| {
+            *rank < self.k || node.reach.0.leading_zeros() + NEAR_BITS >= reach
+        };
+        let close = nodes.take(TRUSTED).enumerate().take_while(close);
+        close.map(|(_, node)| node)
     }
 
     fn trusted(&self) -> Holders {
@@ -476,7 +522,11 @@ impl Walk {
             .partition(|(.., full)| *full);
         self.parallel = MAX_K;
         if full.is_empty() {
-            if self.filters_asked == 0 {
+            if census.seen == 0 {
+                // Those that have somebody were asked for filters only.
+                let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
+                self.extra.extend(unheard.map(|(id, ..)| (*id, false)));
+            } else if self.filters_asked == 0 {
                 short.truncate(1);
                 self.extra.extend(short.iter().map(|(id, ..)| (*id, true)));
             }
@@ -498,94 +548,6 @@ impl Walk {
             self.extra.extend(filters.map(|(id, ..)| (*id, true)));
         }
     }
-
-    /// Ends it: what was found, and the nodes that must have answered for a whole lookup, closest
-    /// first.
-    pub(super) fn finish(mut self, now: Mono) -> Ended {
-        self.tally.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
-        let trusted = self.trusted();
-        let trusted = self.sightings.believed(trusted);
-        let closest: Vec<&Candidate> = self.closest().collect();
-        let closest_bits = closest.first().map(|n| n.id.shared_bits(&self.target));
-        let hops = closest
-            .iter()
-            .take(K)
-            .map(|node| u32::from(node.hops))
-            .max();
-        let lists: Vec<usize> = closest
-            .iter()
-            .filter(|node| node.list > 0)
-            .map(|node| node.list)
-            .collect();
-        let closest: Vec<Contact> = closest
-            .iter()
-            .take(K)
-            .map(|node| Contact {
-                id: node.id,
-                address: node.address.into(),
-            })
-            .collect();
-        self.tally.closest_bits = closest_bits;
-        self.tally.hops = hops.unwrap_or(0);
-        self.tally.holders = trusted.count_ones();
-        // In a net of two nodes two answers are all; in a large one a few are too few to say
-        // that nobody is there.
-        let due = self.tally.asked.min(K as u32);
-        let result = if self.tally.answered * 2 < due.max(1) {
-            Err(Failure::Timeout)
-        } else {
-            Ok(self.found(trusted))
-        };
-        Ended {
-            target: self.target,
-            info_hash: self.info_hash,
-            is_small: !self.has_full_list() && !lists.is_empty(),
-            is_whole: self.plan.enough.is_none() && closest.len() == K,
-            lists,
-            closest,
-            result,
-            tally: self.tally,
-        }
-    }
-
-    fn found(&mut self, trusted: Holders) -> Found {
-        let peers = self.sightings.peers(trusted);
-        let liar = |holder: Option<u8>| holder.is_some_and(|holder| trusted & 1 << holder == 0);
-        let is_trusted = |id: &NodeId| {
-            let mut closest = self.closest();
-            closest.any(|node| node.id == *id && !liar(node.holder))
-        };
-        let filters = self.filters.iter().filter(|(id, _)| is_trusted(id));
-        let estimate = sightings::estimate(filters.map(|(_, filters)| &**filters), &peers);
-        // Where nobody holds anything, nobody is there.
-        let nobody = trusted == 0 && self.plan.enough.is_none();
-        let none = Estimate {
-            seeders: 0,
-            leechers: 0,
-            saturated: false,
-        };
-        Found {
-            estimate: estimate.or(nobody.then_some(none)),
-            peers,
-        }
-    }
-}
-
-/// A walk that is over.
-#[derive(Debug)]
-pub(super) struct Ended {
-    pub(super) target: NodeId,
-    pub(super) info_hash: Option<InfoHash>,
-    pub(super) result: Result<Found, Failure>,
-    pub(super) tally: Diagnosis,
-    /// The closest nodes that answered, at most [`K`].
-    pub(super) closest: Vec<Contact>,
-    /// All of the closest were asked and [`K`] answered.
-    pub(super) is_whole: bool,
-    /// Lengths of the lists of trusted holders.
-    pub(super) lists: Vec<usize>,
-    /// Peers were found and no list was full.
-    pub(super) is_small: bool,
 }
 
 #[cfg(test)]

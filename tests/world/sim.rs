@@ -30,6 +30,8 @@ pub(crate) struct Sim {
     pub(crate) ended: Vec<Lookup>,
     /// When each lookup ended.
     pub(crate) ended_at: Vec<u64>,
+    /// Our own network is silent.
+    pub(crate) deaf: bool,
     on_the_way: BinaryHeap<Reverse<(u64, u64)>>,
     datagrams: HashMap<u64, (SocketAddr, Vec<u8>)>,
     sent: u64,
@@ -56,6 +58,7 @@ impl Sim {
             cpu: Duration::ZERO,
             ended: Vec::new(),
             ended_at: Vec::new(),
+            deaf: false,
             on_the_way: BinaryHeap::new(),
             datagrams: HashMap::new(),
             sent: 0,
@@ -112,6 +115,9 @@ impl Sim {
             self.ended.extend(ended);
             let us = SocketAddr::from(OURSELVES_4);
             for (to, datagram) in self.outbox.iter() {
+                if self.deaf {
+                    continue;
+                }
                 if let Some(delay) = self.world.answer(to, us, datagram, next, &mut answer) {
                     self.sent += 1;
                     self.on_the_way.push(Reverse((next + delay, self.sent)));

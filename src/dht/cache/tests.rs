@@ -65,13 +65,13 @@ fn who_does_not_answer_is_left_alone_for_a_while() {
     let later = Mono(u64::from(BAD_MINUTES) * 60_000);
     assert_eq!(cache.closest(&id, 8, later).len(), 1);
     cache.answered(id, address(1), later);
-    assert_eq!(cache.good(), 1);
+    assert_eq!(cache.good(later), 1);
     cache.failed(&id, later);
     assert!(
         cache.hear(id, address(1), later).is_some(),
         "one packet may get lost"
     );
-    assert_eq!(cache.good(), 0);
+    assert_eq!(cache.good(later), 0);
     cache.failed(&id, later);
     assert_eq!(cache.hear(id, address(1), later), None);
 }
@@ -98,11 +98,11 @@ fn it_never_outgrows_its_capacity_and_keeps_who_answered() {
     for at in 0..50_000 {
         cache.hear(NodeId(random.id()), address(at), NOW);
     }
-    assert_eq!((cache.len(), cache.good()), (CAPACITY, 1000));
+    assert_eq!((cache.len(), cache.good(NOW)), (CAPACITY, 1000));
     let middle = NodeId([0x80; 20]);
     cache.trim(&NodeId([0; 20]), &middle, NOW);
     assert!(cache.len() < CAPACITY * 6 / 10);
-    assert_eq!(cache.good(), 1000);
+    assert_eq!(cache.good(NOW), 1000);
 }
 
 #[test]
@@ -115,4 +115,26 @@ fn what_is_saved_is_spread() {
     let saved = cache.spread(512);
     assert!((480..=512).contains(&saved.len()), "{}", saved.len());
     assert!(saved.is_sorted_by(|a, b| a.id < b.id));
+}
+
+#[test]
+fn what_answered_long_ago_does_not_count_and_months_do_not_stop_the_clock() {
+    let day = 24 * 3_600_000;
+    for start in [0, 45 * day, 46 * day, 200 * day] {
+        let mut cache = Cache::new();
+        let id = NodeId([7; 20]);
+        cache.answered(id, address(1), Mono(start));
+        assert_eq!(cache.good(Mono(start + day / 24)), 1);
+        assert_eq!(cache.good(Mono(start + day / 4)), 0);
+        let later = Mono(start + day / 4);
+        cache.failed(&id, later);
+        cache.failed(&id, later);
+        assert_eq!(cache.hear(id, address(1), later), None);
+        let minutes = u64::from(BAD_MINUTES) * 60_000;
+        assert!(
+            cache
+                .hear(id, address(1), Mono(later.0 + minutes))
+                .is_some()
+        );
+    }
 }

@@ -247,7 +247,7 @@ fn a_saved_table_needs_no_bootstrap() {
     let now = Mono(0);
     let mut engine = Engine::new(settings(), [9; 32], now);
     engine.open(Family::Ipv4, now);
-    assert!(engine.needs_bootstrap(Family::Ipv4));
+    assert!(engine.needs_bootstrap(Family::Ipv4, now));
     engine.restore(&table, now);
     sim.engine = engine;
     sim.ended.clear();
@@ -269,6 +269,63 @@ fn a_pause_drops_lookups_and_begins_anew() {
     sim.engine.pause(Family::Ipv4, false, sim.mono());
     assert!(sim.run(20, MINUTE));
     assert!(sim.ended.iter().all(|lookup| lookup.result.is_ok()));
+}
+
+#[test]
+fn an_outage_of_our_own_is_not_held_against_nodes() {
+    let mut sim = Sim::new(settings(), honest());
+    sim.world.auto_peers(10);
+    let all = sim.watch(hashes(20, 1));
+    assert!(sim.run(20, MINUTE));
+    // Nobody answers while lookups are tried now and then.
+    sim.deaf = true;
+    for _ in 0..4 {
+        for hash in all.iter() {
+            sim.look_up(*hash);
+        }
+        sim.run(usize::MAX / 2, Duration::from_secs(20));
+    }
+    let failed = sim.ended[20..].iter().all(|lookup| lookup.result.is_err());
+    assert!(failed, "silence came through");
+    sim.deaf = false;
+    sim.ended.clear();
+    for hash in all.iter() {
+        sim.look_up(*hash);
+    }
+    assert!(sim.run(20, MINUTE));
+    for lookup in &sim.ended {
+        assert!(sim.recall(lookup).0 > 0.99, "{:?}", lookup.diagnosis);
+    }
+}
+
+#[test]
+fn without_a_way_in_lookups_fail_and_begin_anew_once_there_is_one() {
+    let mut sim = Sim::new(settings(), honest());
+    sim.world.auto_peers(10);
+    sim.deaf = true;
+    sim.watch(hashes(20, 1));
+    sim.run(usize::MAX / 2, 10 * MINUTE);
+    // Each fails once, and a few at the next time that is theirs.
+    assert!((20..=24).contains(&sim.ended.len()), "{}", sim.ended.len());
+    sim.deaf = false;
+    sim.ended.clear();
+    let first = sim.world.bootstrap();
+    sim.engine.seed(Family::Ipv4, &first);
+    assert!(sim.run(20, MINUTE), "{}", sim.ended.len());
+    assert!(sim.ended.iter().all(|lookup| sim.recall(lookup).0 > 0.99));
+}
+
+#[test]
+fn a_crawling_rate_is_slow_and_not_wrong() {
+    let crawl = Settings {
+        max_rate: 1.0,
+        ..settings()
+    };
+    let mut sim = Sim::new(crawl, honest());
+    sim.world.auto_peers(10);
+    sim.watch(hashes(3, 1));
+    assert!(sim.run(3, 10 * MINUTE));
+    assert!(sim.ended.iter().all(|lookup| sim.recall(lookup).0 > 0.99));
 }
 
 #[test]

@@ -40,8 +40,8 @@ fn split<const N: usize, const M: usize>(node: &[u8; N]) -> (NodeId, &[u8; M]) {
     (NodeId(id), address)
 }
 
-/// The peers of an answer: each value is the raw bytes of one, 6 for IPv4 and 18 for IPv6. At most
-/// [`MAX_VALUES`].
+/// The peers of an answer: each value is the raw bytes of one, 6 for IPv4 and 18 for IPv6; bytes of
+/// another length are no peer, and are to be counted as such. At most [`MAX_VALUES`].
 ///
 /// A list of such strings. Old nodes put all their IPv4 peers into one string instead.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +81,10 @@ impl<'a> Iterator for Values<'a> {
                     return Some(bytes);
                 }
                 length if length.is_multiple_of(PEER_4) => self.string = bytes,
-                _ => {}
+                _ => {
+                    self.given += 1;
+                    return Some(bytes);
+                }
             }
         }
         None

@@ -20,8 +20,12 @@ const LOOK_FOR_MORE: Duration = Duration::from_secs(5);
 const LOOK_AROUND: Duration = Duration::from_secs(600);
 /// Time to find a first node before lookups fail for want of one.
 const SETTLING: Duration = Duration::from_secs(20);
+/// Lookups that fail at once for want of a node; the others follow.
+const GIVEN_UP: usize = 512;
 /// Nodes that a walk begins with.
 const START: usize = 16;
+/// Packets that a lookup may take, for its deadline at a low rate.
+const PACKETS: f64 = 100.0;
 /// Packets a second that a lookup of a sweep has at least.
 const WALK_RATE: f64 = 10.0;
 /// Weight of one lookup in what is known of lists.
@@ -30,12 +34,16 @@ const VISIBILITY_MEMORY: f64 = 1.0 / 32.0;
 impl Node {
     /// Does what is due; returns when to come back.
     pub(in crate::dht) fn poll(&mut self, now: Mono, outlet: &mut Outlet<'_>) -> Mono {
-        while let Some(expired) = self.transactions.expire(now) {
+        while let Some(expired) = self.transactions.expire(now, self.heard) {
             match expired {
                 Expired::Slow(pending) => self.slow(pending, now),
-                Expired::Lost(_) => {
+                Expired::Lost(pending) => {
                     self.timeouts += 1;
                     self.silence = self.silence.saturating_add(1);
+                    let blamed = self.heard.is_some_and(|heard| heard >= pending.sent);
+                    if let Some(id) = pending.id.filter(|_| blamed && !pending.blamed) {
+                        self.cache.failed(&id, now);
+                    }
                 }
             }
         }
@@ -86,6 +94,7 @@ impl Node {
             address,
             sent: now,
             slow: false,
+            blamed: false,
         };
         let patience = self.rtt.patience();
         self.transactions.open(pending, patience, outlet.random)
@@ -97,7 +106,10 @@ impl Node {
             let Some(key) = self.walks.next_ready() else {
                 return;
             };
-            let mut free_at = None;
+            if self.ended(key, now, outlet) {
+                continue;
+            }
+            let (mut free_at, mut asked) = (None, false);
             while outlet.budget.is_open() {
                 let Some(walk) = self.walks.get_mut(key) else {
                     break;
@@ -112,6 +124,7 @@ impl Node {
                 });
                 let Some(question) = question else { break };
                 walk.sent(now);
+                asked = true;
                 let (target, looking) = (*walk.target(), walk.info_hash().is_some());
                 let transaction =
                     self.send(Some(key), Some(question.id), question.address, now, outlet);
@@ -128,29 +141,31 @@ impl Node {
                 // The rest of its questions come first when there is room again.
                 self.walks.wake_first(key);
             }
-            self.settle(key, free_at, now, outlet);
+            let Some(walk) = self.walks.get_mut(key).filter(|walk| walk.has_more()) else {
+                continue;
+            };
+            match free_at {
+                Some(at) => self.walks.wake_at(key, at),
+                None if asked || !outlet.budget.is_open() => self.walks.wake(key),
+                None => {
+                    // It could ask and does not: it never would.
+                    walk.cut_off();
+                    self.walks.wake(key);
+                }
+            }
         }
     }
 
-    /// Ends a walk that is over; has one that may not ask yet come back.
-    fn settle(&mut self, key: WalkId, free_at: Option<Mono>, now: Mono, outlet: &mut Outlet<'_>) {
-        let Some(walk) = self.walks.get_mut(key) else {
-            return;
-        };
-        if walk.is_over()
-            || walk
-                .started()
-                .is_some_and(|at| now.since(at) > walk::LONGEST)
-        {
-            if let Some(walk) = self.walks.remove(key) {
-                self.end(walk.finish(now), now, outlet);
-            }
-        } else if walk.has_more() {
-            match free_at {
-                Some(at) => self.walks.wake_at(key, at),
-                None => self.walks.wake(key),
-            }
+    /// Ends a walk that is over, or whose time is; says whether it is gone.
+    fn ended(&mut self, key: WalkId, now: Mono, outlet: &mut Outlet<'_>) -> bool {
+        let over = |walk: &mut Walk| walk.is_over() || now >= walk.deadline();
+        if !self.walks.get_mut(key).is_some_and(over) {
+            return false;
         }
+        if let Some(walk) = self.walks.remove(key) {
+            self.end(walk.finish(now), now, outlet);
+        }
+        true
     }
 
     fn end(&mut self, walk: Ended, now: Mono, outlet: &mut Outlet<'_>) {
@@ -171,10 +186,7 @@ impl Node {
             let shown = (mean / found.peers.len().max(1) as f64).min(1.0);
             self.visibility += (shown - self.visibility) * VISIBILITY_MEMORY;
         }
-        let known = Known {
-            visited: walk.result.is_ok(),
-            small: walk.is_small,
-        };
+        let known = Known::new(walk.result.is_ok(), walk.is_small);
         self.sweep.learned(&info_hash, known, now);
         if let Some((from, to)) = self.sweep.passed(&info_hash) {
             self.cache.trim(&from, &to, now);
@@ -191,6 +203,10 @@ impl Node {
     fn begin(&mut self, now: Mono, outlet: &mut Outlet<'_>) -> bool {
         if self.cache.len() == 0 {
             return false;
+        }
+        if std::mem::take(&mut self.gave_up) {
+            // There is a way now.
+            self.sweep.restart(now);
         }
         if let Some(hash) = self.wanted.pop_front() {
             self.walk(
@@ -212,7 +228,7 @@ impl Node {
             return true;
         }
         if now >= self.next_look && self.walks.len() == 0 {
-            let more = self.cache.good() < ENOUGH;
+            let more = self.cache.good(now) < ENOUGH;
             self.next_look = now.after(if more { LOOK_FOR_MORE } else { LOOK_AROUND });
             let target = NodeId(outlet.random.id());
             self.walk(target, None, Default::default(), now, outlet);
@@ -246,13 +262,16 @@ impl Node {
             small: known.small,
             enough: recall.map(|recall| self.enough(recall)),
             one_per_net: outlet.settings.one_per_net,
+            accept: outlet.settings.accept,
         };
-        let mut walk = Walk::new(target, info_hash, plan);
+        let slowly = Duration::from_secs_f64(PACKETS / outlet.settings.max_rate);
+        let deadline = now.after(walk::LONGEST + slowly);
+        let mut walk = Walk::new(target, info_hash, plan, deadline);
         for node in start {
             walk.hear(node.id, node.address, 1);
         }
         let key = self.walks.add(walk);
-        self.walks.wake_at(key, now.after(walk::LONGEST));
+        self.walks.wake_at(key, deadline);
     }
 
     /// Holders that show this share of a swarm together, when each shows what they usually do.
@@ -267,20 +286,19 @@ impl Node {
             return;
         }
         let wanted = std::mem::take(&mut self.wanted);
-        let due: Vec<InfoHash> = std::iter::from_fn(|| self.sweep.take(now))
-            .map(|due| due.info_hash)
-            .collect();
-        for hash in &due {
-            self.sweep.learned(hash, Known::default(), now);
-        }
+        let due = std::iter::from_fn(|| self.sweep.take(now)).map(|due| due.info_hash);
         let family = self.family;
-        let lookups = wanted.into_iter().chain(due).map(|info_hash| Lookup {
-            info_hash,
-            family,
-            result: Err(Failure::Timeout),
-            diagnosis: Diagnosis::default(),
-        });
+        let lookups = wanted
+            .into_iter()
+            .chain(due.take(GIVEN_UP))
+            .map(|info_hash| Lookup {
+                info_hash,
+                family,
+                result: Err(Failure::Timeout),
+                diagnosis: Diagnosis::default(),
+            });
         outlet.ended.extend(lookups);
+        self.gave_up = true;
     }
 
     fn wake(&self, now: Mono, outlet: &Outlet<'_>) -> Mono {

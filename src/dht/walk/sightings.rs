@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::bloom::Filter;
+use crate::address::{Accept, is_global};
 use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
 
 /// Sightings kept of one lookup: some 200 answers of 100 peers.
@@ -170,31 +171,65 @@ fn named<P: Copy + Ord>(
     }
 }
 
+/// Filters of one node: of seeds, and of all others.
+pub(super) type Pair = [[u8; 256]; 2];
+
+/// A full filter stands for at least so many: the BEP's own limit.
+const FULL: f64 = 6000.0;
+/// A filter that claims so many times what others do, and some more, is made up.
+const TOO_MANY: f64 = 2.0;
+const SOME_MORE: f64 = 16.0;
+
+/// Leaves out filters that claim far more than the others, or, where there are hardly any others,
+/// than the peers that were named, if lists were complete (`bound`): one bit is enough to lie with,
+/// and united filters keep it.
+pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair> {
+    let claim = |pair: &Pair| -> f64 {
+        let sizes = pair.iter().map(|filter| {
+            let mut one = Filter::default();
+            one.unite(filter);
+            one.estimate().unwrap_or(FULL)
+        });
+        sizes.sum()
+    };
+    let mut claims: Vec<f64> = filters.iter().map(|pair| claim(pair)).collect();
+    claims.sort_unstable_by(f64::total_cmp);
+    let usual = match (claims.len(), bound) {
+        (0..3, Some(bound)) => bound as f64,
+        (0..3, None) => return filters,
+        (n, _) => claims[n / 2],
+    };
+    let most = TOO_MANY * usual + SOME_MORE;
+    let mut filters = filters;
+    filters.retain(|pair| claim(pair) <= most);
+    filters
+}
+
 /// Unites filters and what lists name beside them: BEP 33 has peers of nodes without filters go
 /// to that of the leechers. `None` without any filter.
-pub(super) fn estimate<'a>(
-    filters: impl Iterator<Item = &'a [[u8; 256]; 2]>,
-    peers: &Peers,
-) -> Option<Estimate> {
+pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Option<Estimate> {
     let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
-    let mut any = false;
     for [theirs, others] in filters {
         seeds.unite(theirs);
         leechers.unite(others);
-        any = true;
     }
-    if !any {
+    if filters.is_empty() {
         return None;
     }
-    let v4 = peers.v4.iter().map(|p| Ipv4Addr::from_bits(p.ip).into());
-    let v6 = peers.v6.iter().map(|p| Ipv6Addr::from_bits(p.ip).into());
-    for ip in v4.chain(v6) {
-        if !seeds.contains(ip) {
+    let v4 = peers
+        .v4
+        .iter()
+        .map(|p| (Ipv4Addr::from_bits(p.ip).into(), p.port));
+    let v6 = peers
+        .v6
+        .iter()
+        .map(|p| (Ipv6Addr::from_bits(p.ip).into(), p.port));
+    for (ip, port) in v4.chain(v6) {
+        let counts = port != 0 && (accept == Accept::Any || is_global(ip));
+        if counts && !seeds.contains(ip) {
             leechers.insert(ip);
         }
     }
-    /// A full filter stands for at least so many: the BEP's own limit.
-    const FULL: f64 = 6000.0;
     let sizes = [seeds.estimate(), leechers.estimate()];
     let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL).round() as u32);
     Some(Estimate {
@@ -262,6 +297,32 @@ mod tests {
         assert_eq!(sightings.believed(0b11111), 0b10111);
         // Two against two: nobody knows.
         assert_eq!(sightings.believed(0b01011), 0b01011);
+    }
+
+    #[test]
+    fn a_filter_of_ones_is_left_out() {
+        let lie = [[0xff; 256]; 2];
+        let honest = |range: std::ops::Range<u8>| {
+            let mut filter = Filter::default();
+            range.for_each(|n| filter.insert([9, 9, 9, n].into()));
+            [*filter.as_bytes(), [0; 256]]
+        };
+        let (one, two) = (honest(0..40), honest(3..44));
+        assert_eq!(plausible(vec![&one, &lie, &two], None), [&one, &two]);
+        assert_eq!(plausible(vec![&lie], Some(40)), [&lie; 0]);
+        assert_eq!(plausible(vec![&one], Some(38)), [&one]);
+        assert_eq!(plausible(vec![&lie], None), [&lie], "nobody knows better");
+    }
+
+    #[test]
+    fn peers_that_cannot_be_do_not_count_as_leechers() {
+        let mut peers = Peers::default();
+        peers.push([10, 1, 1, 1].into(), 5);
+        peers.push([9, 9, 9, 9].into(), 0);
+        peers.push([9, 9, 9, 9].into(), 1);
+        let none = [[0; 256]; 2];
+        let leechers = |accept| estimate(&[&none], &peers, accept).unwrap().leechers;
+        assert_eq!((leechers(Accept::Global), leechers(Accept::Any)), (1, 2));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use crate::dht::krpc::{self, Message};
+use crate::observation::Failure;
 use std::net::SocketAddr;
 
 const PLAN: Plan = Plan {
@@ -7,6 +8,7 @@ const PLAN: Plan = Plan {
     small: false,
     enough: None,
     one_per_net: true,
+    accept: Accept::Any,
 };
 
 /// A node whose id shares this many bits with the target, which is all zeros.
@@ -21,7 +23,7 @@ fn address(net: u8) -> Address {
 }
 
 fn walk(plan: Plan) -> Walk {
-    Walk::new(NodeId([0; 20]), Some(InfoHash([0; 20])), plan)
+    Walk::new(NodeId([0; 20]), Some(InfoHash([0; 20])), plan, Mono(0))
 }
 
 fn question(walk: &mut Walk) -> Option<Question> {
@@ -92,7 +94,7 @@ fn one_network_has_one_voice() {
     let asked: Vec<NodeId> = std::iter::from_fn(|| question(&mut walk))
         .map(|q| q.id)
         .collect();
-    assert_eq!(asked, [id(100), id(5)]);
+    assert_eq!(asked, [id(139), id(5)]);
 }
 
 #[test]
@@ -161,5 +163,77 @@ fn silence_is_no_zero() {
         }
     }
     assert!(walk.is_over());
+    assert_eq!(walk.finish(Mono(0)).result, Err(Failure::Timeout));
+}
+
+#[test]
+fn questions_to_nodes_that_were_pushed_out_of_view_are_forgotten() {
+    let mut walk = walk(PLAN);
+    for bits in 1..=8 {
+        walk.hear(id(bits), address(bits as u8), 1);
+    }
+    let many: Vec<u16> = (0..60).collect();
+    while let Some(question) = question(&mut walk) {
+        answer(
+            &mut walk,
+            &question.id,
+            &many[question.id.0[0] as usize % 7..],
+            &[],
+        );
+    }
+    assert!(!walk.is_over(), "filters are wanted");
+    let asked = question(&mut walk).unwrap();
+    // An answer names many nodes that are closer, and none of them lives.
+    let fakes: Vec<_> = (60..110).map(|b| (id(b), address(b as u8))).collect();
+    answer(&mut walk, &asked.id, &[], &fakes);
+    for _ in 0..200 {
+        match question(&mut walk) {
+            Some(question) => walk.slow(&question.id),
+            None if walk.is_over() => return,
+            None => assert!(walk.has_more() || walk.in_flight > 0, "it waits for nobody"),
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test]
+fn a_closer_node_speaks_for_its_network_and_a_silent_one_does_not() {
+    let mut walk = walk(PLAN);
+    walk.hear(id(5), address(1), 1);
+    walk.hear(id(9), address(1), 1);
+    walk.hear(id(7), address(1), 1);
+    let first = question(&mut walk).unwrap();
+    assert_eq!(first.id, id(9));
+    walk.hear(id(12), address(1), 1);
+    assert_eq!(question(&mut walk), None, "it was asked already");
+    walk.slow(&first.id);
+    walk.hear(id(12), address(1), 1);
+    assert_eq!(question(&mut walk).unwrap().id, id(12));
+}
+
+#[test]
+fn who_is_far_and_names_peers_is_not_believed() {
+    let mut walk = walk(PLAN);
+    walk.hear(id(1), address(1), 1);
+    let far = question(&mut walk).unwrap();
+    let near: Vec<_> = (40..48).map(|b| (id(b), address(b as u8))).collect();
+    answer(&mut walk, &far.id, &[1, 2, 3], &near);
+    while let Some(question) = question(&mut walk) {
+        answer(&mut walk, &question.id, &[], &[]);
+    }
+    assert!(walk.is_over());
+    assert_eq!(walk.finish(Mono(0)).result.unwrap().peers.len(), 0);
+}
+
+#[test]
+fn what_is_cut_off_is_no_zero() {
+    let mut walk = walk(PLAN);
+    for bits in 1..=12 {
+        walk.hear(id(bits), address(bits as u8), 1);
+    }
+    for _ in 0..6 {
+        let question = question(&mut walk).unwrap();
+        answer(&mut walk, &question.id, &[], &[]);
+    }
     assert_eq!(walk.finish(Mono(0)).result, Err(Failure::Timeout));
 }

@@ -187,7 +187,7 @@ impl Worker {
         for family in Family::ALL {
             let open = self.sockets[family.index()].is_some();
             let needed =
-                open && !self.paused[family.index()] && self.engine.needs_bootstrap(family);
+                open && !self.paused[family.index()] && self.engine.needs_bootstrap(family, now);
             let next = self.ends.bootstrap.tend(family, needed, now);
             wake = wake.min(next.unwrap_or(wake));
         }
