@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`time`] | one reading of both clocks, passed in everywhere |
 //! | [`address`] | which addresses the internet routes |
+//! | [`geo`] | address → country and autonomous system |
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
 //! | [`observation`] | what a probe is asked and what it reports, [`observation::Failure`] |
@@ -32,7 +33,7 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only modules above it in the table plus the leaves (`time`, `address`,
+//! A module uses only modules above it in the table plus the leaves (`time`, `address`, `geo`,
 //! `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
 //! only `app` knows all others. `tests/architecture.rs` holds the rule.
 
@@ -42,6 +43,7 @@ pub mod bencode;
 pub mod cli;
 pub mod config;
 pub mod dht;
+pub mod geo;
 pub mod log;
 pub mod metrics;
 pub mod observation;

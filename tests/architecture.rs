@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 /// Each module and what it may use. The order is that of the map in `src/lib.rs`; nobody uses a
 /// module below its own line.
-const RULE: [(&str, &[&str]); 18] = [
+const RULE: [(&str, &[&str]); 19] = [
     ("time", &[]),
     ("log", &[]),
     ("address", &[]),
+    ("geo", &[]),
     ("bencode", &[]),
     ("torrent", &["bencode"]),
     ("observation", &["time", "torrent"]),
@@ -35,7 +36,7 @@ const RULE: [(&str, &[&str]); 18] = [
     ),
     (
         "swarm",
-        &["address", "observation", "roster", "time", "torrent"],
+        &["address", "geo", "observation", "roster", "time", "torrent"],
     ),
     ("store", &["dht", "time"]),
     ("snapshot", &["observation", "swarm", "time", "torrent"]),
@@ -50,6 +51,7 @@ const RULE: [(&str, &[&str]); 18] = [
             "cli",
             "config",
             "dht",
+            "geo",
             "log",
             "metrics",
             "observation",
