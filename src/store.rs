@@ -21,7 +21,7 @@ pub use folder::{MAX_ASIDE, Store};
 pub use table::MAX_CONTACTS;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::dht::Contact;
 
@@ -64,6 +64,15 @@ fn fate(aside: Option<&PathBuf>) -> String {
         Some(aside) => format!("; it was put aside as {}", aside.display()),
         None => "; it cannot be put aside and will be overwritten".to_owned(),
     }
+}
+
+/// The nodes that a running daemon saved last, for somebody who only looks: its directory stays as
+/// it is. None if there are none of use.
+pub fn peek_table(folder: &Path) -> Vec<Contact> {
+    let payload = folder::peek(folder, DHT, table::VERSION);
+    payload
+        .and_then(|payload| table::decode(&payload))
+        .unwrap_or_default()
 }
 
 impl Store {

@@ -152,7 +152,8 @@ impl Outage {
                 let change = judge.sign(now);
                 return (Some(lookup), change);
             }
-            Err(reason) if outside && reason.is_silence() => {}
+            // Where there was nobody to ask, nobody was silent.
+            Err(reason) if outside && reason.is_silence() && lookup.diagnosis.queries > 0 => {}
             _ => return (Some(lookup), Change::default()),
         }
         if judge.heard_since(lookup.diagnosis.duration, now) {

@@ -97,8 +97,9 @@ Names, types and labels are a public interface: they do not change within a majo
 
 - **Peer** means one IP address; IPv6 addresses of one /64 are one peer. Ports do not count.
 - **0** means: we looked, got a valid answer, nobody was there. A failed probe never makes a 0.
-- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after`. There is
-  no NaN and no -1. A torrent removed from the configuration is gone with the next scrape.
+- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (of
+  the DHT: or for one and a half rounds of `dht.interval`, where that is longer). There is no NaN and
+  no -1. A torrent removed from the configuration is gone with the next scrape.
 - **As of the latest round**: probing runs on its own schedule, and a scrape shows what is known;
   it never touches the network. A round is the latest answer of every source that is not yet stale.
 - The `tracker` label is `scheme://host:port`; path and query are dropped, for they may hold a

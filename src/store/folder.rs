@@ -134,6 +134,14 @@ impl Store {
     }
 }
 
+/// The payload of a section that somebody else's directory holds, if it is of use. Nothing is
+/// changed there.
+pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> {
+    let bytes = read(&folder.join(format!("{section}.state"))).ok()??;
+    let (_, payload) = file::decode(section, known, &bytes).ok()?;
+    Some(payload.to_vec())
+}
+
 fn aside_prefix(section: &str) -> String {
     format!("{section}.bad-")
 }

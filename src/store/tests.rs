@@ -191,3 +191,16 @@ fn a_file_without_end_is_not_read() {
     file.set_len(file::MAX_FILE as u64 + 1).unwrap(); // a hole: it takes no space
     assert!(matches!(bad(store.load_table().1), (Bad::TooLong, true)));
 }
+
+#[test]
+fn who_only_looks_changes_nothing() {
+    let parent = tempfile::tempdir().unwrap();
+    let missing = parent.path().join("none");
+    assert!(peek_table(&missing).is_empty() && !missing.exists());
+    let store = Store::open(parent.path()).unwrap();
+    store.save_table(&contacts()).unwrap();
+    assert_eq!(peek_table(parent.path()), contacts());
+    fs::write(parent.path().join("dht.state"), b"torn").unwrap();
+    assert!(peek_table(parent.path()).is_empty());
+    assert_eq!(names(parent.path()), ["dht.state"]);
+}

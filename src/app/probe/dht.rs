@@ -1,12 +1,10 @@
 //! The lookups of `seedwatch probe`: every hash of the torrent, over every family.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tracing::debug;
 
 use super::super::{dht, own_addresses, probers};
 use crate::config::{Accept, Config};
@@ -14,7 +12,7 @@ use crate::dht::Contact;
 use crate::observation::{DhtReport, DhtStatus, Family, Lookup};
 use crate::probe::dht::DhtProber;
 use crate::probe::resolve::Resolver;
-use crate::store::Store;
+use crate::store;
 use crate::torrent::{InfoHash, Privacy, Torrent};
 
 /// Time that all lookups have, the way into the DHT included.
@@ -53,6 +51,8 @@ impl Lookups {
             deadline: Instant::now() + DEADLINE,
         };
         let mut settings = dht::settings(config);
+        // A port that the configuration names may be the daemon's.
+        settings.listen.iter_mut().for_each(|at| at.set_port(0));
         let own = own_addresses().unwrap_or_default();
         settings
             .listen
@@ -128,16 +128,11 @@ fn is_usable(listen: &SocketAddr, own: &[IpAddr]) -> bool {
 
 /// The nodes that the daemon saved, if they are to be had: a shorter way into the DHT.
 async fn saved(config: &Config) -> Vec<Contact> {
-    let Some(path) = config.state.path.clone().filter(|path| path.is_dir()) else {
+    let Some(path) = config.state.path.clone() else {
         return Vec::new();
     };
-    match Store::open(&path) {
-        Ok(store) => dht::load(Arc::new(store)).await,
-        Err(error) => {
-            debug!(%error, "no saved nodes of the DHT");
-            Vec::new()
-        }
-    }
+    let peeked = tokio::task::spawn_blocking(move || store::peek_table(&path));
+    peeked.await.unwrap_or_default()
 }
 
 #[cfg(test)]
