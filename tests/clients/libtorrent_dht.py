@@ -2,7 +2,7 @@
 
 Usage: libtorrent_dht.py PLAN, a file of JSON:
 
-    {"addresses": ["127.61.0.1", ...],  one session each
+    {"addresses": ["127.61.0.1", ...],  one session each, IPv4 or IPv6
      "port": 6881,
      "own_limits": false,               true: the limits that libtorrent ships with
      "torrents": [{"file": PATH, "folder": PATH, "seeds": [0, 1], "leeches": [2]}],
@@ -42,9 +42,15 @@ if not plan["own_limits"]:
     settings["dht_block_ratelimit"] = 10_000
     settings["dht_upload_rate_limit"] = 10_000_000
 
-sessions = [
-    lt.session({**settings, "listen_interfaces": f"{address}:{port}"}) for address in addresses
-]
+
+
+def begin(address):
+    """A session at an address."""
+    host = f"[{address}]" if ":" in address else address
+    return lt.session({**settings, "listen_interfaces": f"{host}:{port}"})
+
+
+sessions = [begin(address) for address in addresses]
 print("open", flush=True)
 
 

@@ -2,6 +2,7 @@
 
 mod bans;
 mod found;
+mod ipv6;
 mod raid;
 mod restart;
 mod silence;

@@ -22,7 +22,7 @@ fn two_hundred_nodes_with_their_own_limits_ban_nobody() {
     let nodes = sessions.nodes();
     // Bans are by address: this one is the daemon's, too.
     let same = Asker::at(Ipv4Addr::LOCALHOST);
-    let alive = same.ping(&nodes);
+    let alive = same.ping(nodes);
     assert!(alive.len() > NODES * 9 / 10, "{}", alive.len());
 
     let anywhere = (0..SPREAD).map(|number| [number; 20]);
@@ -50,7 +50,7 @@ fn two_hundred_nodes_with_their_own_limits_ban_nobody() {
     let known = page.get(r#"seedwatch_dht_nodes{family="ipv4"}"#);
     assert!(known > Some(NODES as f64 * 0.7), "{page}");
     drop(daemon);
-    let banning: Vec<_> = alive.difference(&same.ping(&nodes)).copied().collect();
+    let banning: Vec<_> = alive.difference(&same.ping(nodes)).copied().collect();
     assert_eq!(banning, [], "{page}");
 
     // What a ban looks like.

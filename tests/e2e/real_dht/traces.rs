@@ -19,10 +19,10 @@ const PEERS: usize = 10;
 fn nothing_stays(sessions: &Sessions, hash: &Hash) {
     let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
     let nodes = sessions.nodes();
-    let listed = observer.peers(&nodes, hash);
+    let listed = observer.peers(nodes, hash);
     assert_eq!(listed, sessions.of(0..PEERS));
     for target in [*hash, [0; 20], [0xff; 20]] {
-        let named = observer.named(&nodes, &target);
+        let named = observer.named(nodes, &target);
         assert!(!named.is_empty());
         assert!(named.iter().all(|node| nodes.contains(node)), "{named:?}");
     }
@@ -55,7 +55,7 @@ fn a_probe_finds_all_and_leaves_nothing() {
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
     let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
     wait::until("all are listed", Duration::from_secs(30), || {
-        (observer.peers(&sessions.nodes(), &torrent.hash).len() == PEERS).then_some(())
+        (observer.peers(sessions.nodes(), &torrent.hash).len() == PEERS).then_some(())
     });
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");

@@ -1,8 +1,8 @@
-//! A private DHT of real libtorrent sessions, each in a /24 of its own, 127.61.x.1. Some of them
-//! announce torrents to it, again and again.
+//! A private DHT of real libtorrent sessions, each in a /24 of its own, 127.61.x.1, or in a /64 of
+//! its own. Some of them announce torrents to it, again and again.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::path::Path;
 
@@ -69,8 +69,19 @@ impl Plan {
 
     /// Starts so many sessions, at most 256; each knows others when this returns.
     pub(crate) fn start(self, count: usize) -> Sessions {
-        let port = address::free_port(address_of(0));
-        let addresses: Vec<Ipv4Addr> = (0..count).map(address_of).collect();
+        let places = (0..count).map(|number| u8::try_from(number).unwrap());
+        self.start_at(places.map(|at| Ipv4Addr::new(127, 61, at, 1).into()))
+    }
+
+    /// The same with IPv6: inside a [network namespace](super::netns) only.
+    pub(crate) fn start6(self, count: usize) -> Sessions {
+        let places = (1..=count).map(|number| u16::try_from(number).unwrap());
+        self.start_at(places.map(address::peer6))
+    }
+
+    fn start_at(self, addresses: impl Iterator<Item = IpAddr>) -> Sessions {
+        let addresses: Vec<IpAddr> = addresses.collect();
+        let port = address::free_port(addresses[0]);
         let plan = json!({
             "addresses": addresses,
             "port": port,
@@ -95,8 +106,10 @@ impl Plan {
         Sessions {
             _process: process,
             _folder: folder,
-            port,
-            count,
+            nodes: addresses
+                .into_iter()
+                .map(|ip| SocketAddr::new(ip, port))
+                .collect(),
         }
     }
 }
@@ -105,29 +118,23 @@ impl Plan {
 pub(crate) struct Sessions {
     _process: Process,
     _folder: TempDir,
-    port: u16,
-    count: usize,
+    nodes: Vec<SocketAddr>,
 }
 
 impl Sessions {
     /// All nodes.
-    pub(crate) fn nodes(&self) -> Vec<SocketAddr> {
-        self.of(0..self.count).into_iter().collect()
+    pub(crate) fn nodes(&self) -> &[SocketAddr] {
+        &self.nodes
     }
 
     /// Where these sessions are, as nodes and as peers.
     pub(crate) fn of(&self, numbers: Range<usize>) -> BTreeSet<SocketAddr> {
-        let at = |number| SocketAddr::from((address_of(number), self.port));
-        numbers.map(at).collect()
+        self.nodes[numbers].iter().copied().collect()
     }
 
     /// Three of them, as in a configuration.
     pub(crate) fn bootstrap(&self) -> String {
-        let quoted = self.of(0..3).into_iter().map(|node| format!("\"{node}\""));
+        let quoted = self.nodes.iter().take(3).map(|node| format!("\"{node}\""));
         quoted.collect::<Vec<_>>().join(", ")
     }
-}
-
-fn address_of(number: usize) -> Ipv4Addr {
-    Ipv4Addr::new(127, 61, u8::try_from(number).unwrap(), 1)
 }
