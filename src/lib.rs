@@ -22,6 +22,7 @@
 //! | [`roster`] | who is watched where; ids that are stable over reloads |
 //! | [`schedule`] | what is due when: jitter, politeness, back-off. Pure |
 //! | [`probe`] | one prober a file: a job and a deadline in, an observation out |
+//! | [`window`] | distinct peers over a day, a week and a month. Pure |
 //! | [`swarm`] | folds observations into the state of torrents and trackers. Pure |
 //! | [`store`] | the state directory: what survives a restart |
 //! | [`snapshot`] | one immutable picture, swapped in whole |
@@ -56,3 +57,4 @@ pub mod swarm;
 pub mod time;
 pub mod torrent;
 pub mod web;
+pub mod window;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Each module and what it may use. The order is that of the map in `src/lib.rs`; nobody uses a
 /// module below its own line.
-const RULE: [(&str, &[&str]); 19] = [
+const RULE: [(&str, &[&str]); 20] = [
     ("time", &[]),
     ("log", &[]),
     ("address", &[]),
@@ -34,9 +34,18 @@ const RULE: [(&str, &[&str]); 19] = [
             "torrent",
         ],
     ),
+    ("window", &["time"]),
     (
         "swarm",
-        &["address", "geo", "observation", "roster", "time", "torrent"],
+        &[
+            "address",
+            "geo",
+            "observation",
+            "roster",
+            "time",
+            "torrent",
+            "window",
+        ],
     ),
     ("store", &["dht", "time"]),
     ("snapshot", &["observation", "swarm", "time", "torrent"]),

@@ -1,0 +1,288 @@
+//! What distinct peers over windows cost: memory, sightings, gauges, errors. `cargo bench --bench window`.
+
+// A benchmark has nobody to hand an error to.
+#![allow(clippy::expect_used)]
+
+#[path = "support/usage.rs"]
+#[allow(dead_code, reason = "other benchmarks use the rest")]
+mod usage;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use seedwatch::time::Unix;
+use seedwatch::window::{Calendar, Counts, K, Key, Moment, Peer, Set, Window};
+use usage::Since;
+
+const HOUR: u64 = 3600;
+const START: u64 = 1_700_000_000 / HOUR * HOUR;
+
+fn main() {
+    // The largest first: resident memory never falls.
+    fleet(20, 20);
+    fleet(20, 10);
+    fleet(20, 0);
+    sightings();
+    large();
+    errors();
+}
+
+/// Numbers that look random (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+/// Resident memory in bytes.
+fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages = status
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0.0) * 4096.0
+}
+
+/// CPU time of the quickest run.
+fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
+    let time = |_| {
+        let start = Since::now();
+        run();
+        start.cost().cpu
+    };
+    (0..times).map(time).min().expect("at least once")
+}
+
+/// 100,000 torrents after a month, seen by both sources, `daily` peers a day of which `fresh` are new.
+fn fleet(daily: u32, fresh: u32) {
+    const TORRENTS: u32 = 100_000;
+    let key = Key::new([1; 16]);
+    let before = resident();
+    let mut calendar = Calendar::start(Unix(START));
+    let mut sets = vec![Set::new(); TORRENTS as usize];
+    let mut sighted = 0_u64;
+    let start = Since::now();
+    for day in 0..30 {
+        for hour in 24 * u64::from(day)..24 * u64::from(day + 1) {
+            calendar.tick(Unix(START + hour * HOUR));
+        }
+        let at = calendar.moment();
+        for (torrent, set) in (0_u64..).zip(&mut sets) {
+            for peer in 0..daily {
+                let peer = key.v6(torrent << 32 | u64::from(day * fresh + peer));
+                set.add(peer, 0, at);
+                set.add(peer, 1, at);
+                sighted += 2;
+            }
+        }
+    }
+    let each = start.cost().cpu.as_nanos() as f64 / sighted as f64;
+    let grown = resident() - before;
+    let peers = daily + 29 * fresh;
+    let heap: usize = sets.iter().map(Set::heap).sum();
+    // Two words of each allocation are the allocator's.
+    let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
+    println!(
+        "100,000 torrents, {daily} peers a day, {fresh} of them new, {peers} a month: {:.0} MB (budget 600 MB), \
+         {:.0} MB more resident, {:.1} B a peer in entries (budget 12), {:.0} B a torrent in all; {each:.0} ns a sighting with its hash",
+        memory / 1e6,
+        grown / 1e6,
+        heap as f64 / f64::from(peers) / f64::from(TORRENTS),
+        memory / f64::from(TORRENTS),
+    );
+    gauges("all windows and sources, same hour", &mut sets, |_| {
+        calendar.moment()
+    });
+    let mut hour = 30 * 24;
+    gauges("all windows and sources, new hour", &mut sets, |_| {
+        hour += 1;
+        calendar.tick(Unix(START + hour * HOUR))
+    });
+    let mut bytes = Vec::new();
+    let start = Since::now();
+    for set in &sets {
+        set.encode(&mut bytes);
+    }
+    let took = start.cost().cpu;
+    println!(
+        "  saved: {:.0} MB, {:.1} B a peer, {:.0} ms",
+        bytes.len() as f64 / 1e6,
+        bytes.len() as f64 / f64::from(peers) / f64::from(TORRENTS),
+        took.as_secs_f64() * 1e3,
+    );
+    let start = Since::now();
+    let mut from = &bytes[..];
+    for set in &mut sets {
+        *set = Set::decode(&mut from).expect("what was encoded");
+    }
+    println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
+}
+
+fn gauges(what: &str, sets: &mut [Set], mut at: impl FnMut(()) -> Moment) {
+    let took = quickest(7, || {
+        let at = at(());
+        for set in &mut *sets {
+            black_box(set.counts(at));
+        }
+    });
+    println!(
+        "  {what}: {:.1} ms (budget 20 ms), {:.0} ns a torrent",
+        took.as_secs_f64() * 1e3,
+        took.as_nanos() as f64 / sets.len() as f64,
+    );
+}
+
+/// Sightings of peers that are known, with and without the hash.
+fn sightings() {
+    let key = Key::new([1; 16]);
+    for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
+        let mut calendar = Calendar::start(Unix(START));
+        let mut peers: Vec<Peer> = (0..size).map(|n| key.v4(n)).collect();
+        let mut random = Random(1);
+        for n in (1..peers.len()).rev() {
+            peers.swap(n, random.next() as usize % (n + 1));
+        }
+        let mut set = Set::new();
+        let mut hour = |set: &mut Set, peers: &[Peer], hours| {
+            let at = calendar.tick(Unix(START + hours * HOUR));
+            for peer in peers {
+                set.add(*peer, 0, at);
+            }
+        };
+        hour(&mut set, &peers, 0);
+        let rounds = 1 + 100_000 / u64::from(size);
+        let again = quickest(7, || (0..rounds).for_each(|_| hour(&mut set, &peers, 0)));
+        let mut hours = 0;
+        let later = quickest(7, || {
+            for _ in 0..rounds {
+                hours += 1;
+                hour(&mut set, &peers, hours);
+            }
+        });
+        let each = |took: Duration| took.as_nanos() as f64 / (rounds * u64::from(size)) as f64;
+        println!(
+            "sighting of a known peer of {size}: {:.1} ns in the same hour, {:.1} ns in the next (budget about 10)",
+            each(again),
+            each(later),
+        );
+    }
+    let took = quickest(7, || {
+        for n in 0..100_000 {
+            black_box(key.v4(black_box(n)));
+        }
+    });
+    println!("hash of an address: {:.1} ns", took.as_nanos() as f64 / 1e5);
+}
+
+/// Sets above the switch-over after a month of new peers only, the worst for memory.
+fn large() {
+    for size in [4_000_u64, 10_000, 30_000, 100_000, 1_000_000, 10_000_000] {
+        let mut random = Random(size);
+        let mut calendar = Calendar::start(Unix(START));
+        let mut set = Set::new();
+        let start = Since::now();
+        for n in 0..size {
+            let at = calendar.tick(Unix(START + n * 720 / size * HOUR));
+            set.add(peer(&mut random), 0, at);
+        }
+        let each = start.cost().cpu.as_nanos() as f64 / size as f64;
+        let mut hour = 720;
+        let took = quickest(3, || {
+            for _ in 0..100 {
+                hour += 1;
+                black_box(set.counts(calendar.tick(Unix(START + hour * HOUR))));
+            }
+        }) / 100;
+        let mut union = Set::new();
+        let at = calendar.moment();
+        let united = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
+        let mut bytes = Vec::new();
+        set.encode(&mut bytes);
+        println!(
+            "{size} peers a month, each seen once: {:.1} kB in memory, {:.1} kB saved; {each:.0} ns a sighting, \
+             {:.1} µs for all gauges, {:.1} µs for a union with its like",
+            set.heap() as f64 / 1e3,
+            bytes.len() as f64 / 1e3,
+            took.as_nanos() as f64 / 1e3,
+            united.as_nanos() as f64 / 1e3,
+        );
+    }
+}
+
+/// Any hash, as if of an address.
+fn peer(random: &mut Random) -> Peer {
+    Key::new([9; 16]).v6(random.next())
+}
+
+/// Forty days of a swarm whose size and churn change, with 16 keys: error at every hour.
+fn errors() {
+    const KEYS: usize = 16;
+    for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {
+        let mut random = Random(rate);
+        let keys = [(); KEYS].map(|()| Key::new(std::array::from_fn(|_| random.next() as u8)));
+        let mut calendar = Calendar::start(Unix(START));
+        let mut sets = vec![Set::new(); KEYS];
+        let mut last = std::collections::HashMap::new();
+        let mut by_hour = vec![0_i64; 960];
+        let mut online: Vec<(u64, u64)> = Vec::new();
+        let mut worst = [0.0_f64; 3];
+        let (mut squares, mut hours, mut wrong) = ([0.0; 3], [0_u32; 3], 0);
+        for hour in 0..960_u64 {
+            let at = calendar.tick(Unix(START + hour * HOUR));
+            online.retain(|(_, leaves)| *leaves > hour);
+            // A burst for a day after two weeks, and an exodus after four.
+            let rate = match hour {
+                336..360 => 10 * rate,
+                672.. => rate / 10,
+                _ => rate,
+            };
+            for _ in 0..rate {
+                online.push((random.next(), hour + 1 + random.next() % (2 * stay)));
+            }
+            for (peer, _) in &online {
+                if let Some(before) = last.insert(*peer, hour) {
+                    by_hour[before as usize] -= 1;
+                }
+                by_hour[hour as usize] += 1;
+                for (key, set) in keys.iter().zip(&mut sets) {
+                    set.add(key.v6(*peer), 0, at);
+                }
+            }
+            let found: Vec<Counts> = sets.iter_mut().map(|set| set.counts(at)).collect();
+            for window in Window::ALL {
+                let start = (hour + 1).saturating_sub(window.hours().into()) as usize;
+                let truth = by_hour[start..=hour as usize].iter().sum::<i64>() as f64;
+                let error = |counts: &Counts| f64::from(counts.all[window.index()]) / truth - 1.0;
+                if (truth as usize) < K {
+                    wrong += found.iter().filter(|counts| error(counts) != 0.0).count();
+                    continue;
+                }
+                let square = found.iter().map(|c| error(c).powi(2)).sum::<f64>() / KEYS as f64;
+                worst[window.index()] = worst[window.index()].max(square.sqrt());
+                squares[window.index()] += square;
+                hours[window.index()] += 1;
+            }
+        }
+        println!(
+            "{rate} new peers an hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors below {K}"
+        );
+        for window in Window::ALL {
+            let at = window.index();
+            if hours[at] > 0 {
+                println!(
+                    "  {}: one sigma {:.2} % over {} hours above (budget 2 %), worst hour {:.2} %",
+                    window.as_label(),
+                    100.0 * (squares[at] / f64::from(hours[at])).sqrt(),
+                    hours[at],
+                    100.0 * worst[at],
+                );
+            }
+        }
+    }
+}
