@@ -2,7 +2,7 @@
 //! fewer packets stays checkable. On Linux with `unshare` and `ip`, in this folder:
 //!
 //! ```text
-//! cargo run --release --locked
+//! cargo build --release --locked && cargo run --release --locked
 //! ```
 //!
 //! Each library looks up the same info-hashes in the same world, alone in a network namespace of
