@@ -2,8 +2,10 @@
 //! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`, or
 //! with `-- memory` or `-- cpu` for one of the two.
 
-// A benchmark has nobody to hand an error to.
-#![allow(clippy::expect_used)]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark has nobody to hand an error to"
+)]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

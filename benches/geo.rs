@@ -2,8 +2,10 @@
 //! `cargo bench --bench geo`; with the path of a file in MaxMind's format also for that:
 //! `cargo bench --bench geo -- FILE.mmdb`.
 
-// A benchmark has nobody to hand an error to.
-#![allow(clippy::expect_used)]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark has nobody to hand an error to"
+)]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -6,12 +6,16 @@
 //! the client's CPU is counted. The three take short turns: others use this machine too, and slow
 //! down one as much as the next.
 
-// A benchmark has nobody to hand an error to.
-#![allow(clippy::expect_used)]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark has nobody to hand an error to"
+)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+#[path = "support/second.rs"]
+mod second;
+
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -28,6 +32,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+
+use second::Second;
 
 /// Tracker hosts, each on a loopback address of its own.
 const HOSTS: u8 = 16;
@@ -71,12 +77,13 @@ fn main() {
     if wanted.iter().any(|word| word == "serve") {
         return serve();
     }
-    let server = Server::start();
+    let server = Second::start("serve");
+    let port = server.line.trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");
     for part in PARTS {
         if wanted.is_empty() || wanted.iter().any(|word| word == part.name) {
-            measure(server.port, &part);
+            measure(port, &part);
         }
     }
 }
@@ -306,34 +313,6 @@ impl Probes {
                 manner: Manner::Ghost,
             },
         }
-    }
-}
-
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start() -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("our own path"))
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a second process");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut line).expect("a port");
-        let port = line.trim().parse().expect("a port");
-        Self { child, port }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

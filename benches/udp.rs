@@ -3,8 +3,10 @@
 //!
 //! Trackers run in processes of their own; CPU time is that of all threads of the client.
 
-// A benchmark has nobody to hand an error to.
-#![allow(clippy::expect_used)]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark has nobody to hand an error to"
+)]
 
 mod support;
 

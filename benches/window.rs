@@ -1,7 +1,9 @@
 //! What distinct peers over windows cost: memory, sightings, gauges, errors. `cargo bench --bench window`.
 
-// A benchmark has nobody to hand an error to.
-#![allow(clippy::expect_used)]
+#![allow(
+    clippy::expect_used,
+    reason = "a benchmark has nobody to hand an error to"
+)]
 
 #[path = "support/usage.rs"]
 #[allow(dead_code, reason = "other benchmarks use the rest")]

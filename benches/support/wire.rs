@@ -1,8 +1,7 @@
 //! The whole DHT prober over real sockets: CPU per lookup and memory.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use seedwatch::probe::resolve::{Fixed, Resolver};
 use seedwatch::torrent::{Host, InfoHash};
 use tokio::sync::mpsc;
 
+use super::second::Second;
 use super::shell::Shell;
 use super::sim::hashes;
 use super::usage::Since;
@@ -58,15 +58,16 @@ pub(crate) fn run() {
 }
 
 async fn rounds(torrents: usize) {
-    let world = Other::start();
+    let world = Second::start(WORLD);
     let bare = resident();
     let (out, mut reports) = mpsc::channel(1024);
     let settings = dht::Settings {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         bootstrap: world
-            .first
-            .iter()
-            .map(|at| (Host::Ip(at.ip()), at.port()))
+            .line
+            .split_whitespace()
+            .map(|at| at.parse().expect("an address"))
+            .map(|at: SocketAddr| (Host::Ip(at.ip()), at.port()))
             .collect(),
         engine: Settings {
             interval: INTERVAL,
@@ -107,38 +108,4 @@ fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
     let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
     resident.expect("a number") * 4096
-}
-
-struct Other {
-    child: Child,
-    first: Vec<SocketAddr>,
-}
-
-impl Other {
-    fn start() -> Self {
-        let me = std::env::current_exe().expect("this binary");
-        let mut child = Command::new(me)
-            .arg(WORLD)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a second process");
-        let mut line = String::new();
-        let output = child.stdout.take().expect("piped");
-        BufReader::new(output).read_line(&mut line).expect("a line");
-        let first = line
-            .split_whitespace()
-            .map(|at| at.parse().expect("an address"));
-        Self {
-            first: first.collect(),
-            child,
-        }
-    }
-}
-
-impl Drop for Other {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }

@@ -9,9 +9,27 @@ use crate::torrent::InfoHash;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub [u8; 20]);
 
-/// How far two ids are apart: their XOR, compared as a number.
+/// How far two ids are apart: their XOR, as a number in two parts, which compare faster than bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Distance(pub [u8; 20]);
+pub struct Distance {
+    high: u128,
+    low: u32,
+}
+
+impl Distance {
+    /// Leading bits that both ids have in common: 160 for equal ids.
+    pub fn shared_bits(self) -> u32 {
+        match self.high {
+            0 => 128 + self.low.leading_zeros(),
+            high => high.leading_zeros(),
+        }
+    }
+
+    /// It as a share of the whole space.
+    pub fn share(self) -> f64 {
+        self.high as f64 / 2f64.powi(128)
+    }
+}
 
 impl NodeId {
     /// The point in the space of ids where the peers of a torrent are kept.
@@ -21,16 +39,21 @@ impl NodeId {
 
     /// The XOR metric.
     pub fn distance(&self, other: &NodeId) -> Distance {
-        Distance(std::array::from_fn(|at| self.0[at] ^ other.0[at]))
+        let (ours, theirs) = (self.numbers(), other.numbers());
+        Distance {
+            high: ours.0 ^ theirs.0,
+            low: ours.1 ^ theirs.1,
+        }
+    }
+
+    fn numbers(&self) -> (u128, u32) {
+        let [high @ .., a, b, c, d] = self.0;
+        (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
     }
 
     /// Leading bits that both have in common: 160 for equal ids.
     pub fn shared_bits(&self, other: &NodeId) -> u32 {
-        let different = |(a, b): (&u8, &u8)| a != b;
-        match self.0.iter().zip(&other.0).position(different) {
-            Some(at) => 8 * at as u32 + (self.0[at] ^ other.0[at]).leading_zeros(),
-            None => 160,
-        }
+        self.distance(other).shared_bits()
     }
 }
 

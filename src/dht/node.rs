@@ -200,13 +200,15 @@ impl Node {
         match krpc::parse(datagram) {
             // Read-only: nobody is answered (BEP 43).
             Ok(Message::Query(_)) => {}
-            Ok(Message::Response(response)) => match self.close(response.transaction, &from) {
-                Some(pending) => self.answered(pending, &response, settings, random, now),
-                None => self.errors += 1,
-            },
+            Ok(Message::Response(response)) => {
+                match self.transactions.close(response.transaction, &from) {
+                    Some(pending) => self.answered(pending, &response, settings, random, now),
+                    None => self.errors += 1,
+                }
+            }
             Ok(Message::Error(error)) => {
                 self.errors += 1;
-                if let Some(pending) = self.close(error.transaction, &from) {
+                if let Some(pending) = self.transactions.close(error.transaction, &from) {
                     self.answers += 1;
                     self.silence = 0;
                     self.drop_out(pending, true, now);
@@ -214,10 +216,6 @@ impl Node {
             }
             Err(_) => self.errors += 1,
         }
-    }
-
-    fn close(&mut self, transaction: &[u8], from: &Address) -> Option<Pending> {
-        self.transactions.close(transaction, from)
     }
 
     fn answered(

@@ -18,8 +18,8 @@ pub(super) struct Size {
 
 impl Size {
     /// Takes in the distance of the `rank`-th closest node that answered in a whole lookup.
-    pub(super) fn sample(&mut self, rank: usize, distance: &Distance) {
-        let share = fraction(distance) / rank as f64;
+    pub(super) fn sample(&mut self, rank: usize, distance: Distance) {
+        let share = distance.share() / rank as f64;
         self.lookups = self.lookups.saturating_add(1);
         let weight = 1.0 / f64::from(self.lookups).min(MEMORY);
         self.share += (share - self.share) * weight;
@@ -31,31 +31,22 @@ impl Size {
     }
 }
 
-/// A distance as a share of the key space.
-fn fraction(distance: &Distance) -> f64 {
-    let mut first = [0; 8];
-    first.copy_from_slice(&distance.0[..8]);
-    u64::from_be_bytes(first) as f64 / 2f64.powi(64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dht::NodeId;
     use crate::dht::random::Random;
 
     #[test]
     fn ten_thousand_nodes_are_told_from_distances() {
         let mut random = Random::new([1; 32]);
-        let nodes: Vec<[u8; 20]> = (0..10_000).map(|_| random.id()).collect();
+        let nodes: Vec<NodeId> = (0..10_000).map(|_| NodeId(random.id())).collect();
         let mut size = Size::default();
         for _ in 0..100 {
-            let target = random.id();
-            let mut distances: Vec<Distance> = nodes
-                .iter()
-                .map(|id| Distance(std::array::from_fn(|at| id[at] ^ target[at])))
-                .collect();
+            let target = NodeId(random.id());
+            let mut distances: Vec<Distance> = nodes.iter().map(|id| target.distance(id)).collect();
             distances.sort_unstable();
-            size.sample(8, &distances[7]);
+            size.sample(8, distances[7]);
         }
         let estimate = size.estimate().unwrap();
         assert!((9_000..11_000).contains(&estimate), "{estimate}");

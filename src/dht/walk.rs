@@ -11,7 +11,7 @@ mod sightings;
 
 use std::time::Duration;
 
-use super::id::NodeId;
+use super::id::{Distance, NodeId};
 use super::krpc::Response;
 use super::packed::{Address, Net};
 use crate::address::Accept;
@@ -86,7 +86,7 @@ pub(super) struct Walk {
 #[derive(Debug, Clone)]
 struct Candidate {
     id: NodeId,
-    reach: Reach,
+    distance: Distance,
     address: Address,
     net: Net,
     state: State,
@@ -97,19 +97,6 @@ struct Candidate {
     holder: Option<u8>,
     /// Its longest list.
     list: usize,
-}
-
-/// A distance as numbers, which compare faster than bytes.
-type Reach = (u128, u32);
-
-fn reach(from: &NodeId, to: &NodeId) -> Reach {
-    let (from, to) = (numbers(from), numbers(to));
-    (from.0 ^ to.0, from.1 ^ to.1)
-}
-
-fn numbers(id: &NodeId) -> (u128, u32) {
-    let [high @ .., a, b, c, d] = id.0;
-    (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,8 +171,8 @@ impl Walk {
 
     /// A node that may be worth asking; says how many of the `k` closest it leaves behind it.
     pub(super) fn hear(&mut self, id: NodeId, address: Address, hops: u8) -> bool {
-        let reach = reach(&self.target, &id);
-        let place = self.nodes.binary_search_by_key(&reach, |node| node.reach);
+        let distance = self.target.distance(&id);
+        let place = self.at(&distance);
         let Err(place) = place else { return false };
         if place >= MAX_CANDIDATES {
             return false;
@@ -202,7 +189,7 @@ impl Walk {
         };
         let candidate = Candidate {
             id,
-            reach,
+            distance,
             address,
             net,
             state: State::Heard,
@@ -260,9 +247,6 @@ impl Walk {
             return None;
         }
         if self.has_arrived() {
-            // Somebody may have pushed them out of view.
-            let nodes = std::mem::take(&mut self.extra);
-            self.extra = nodes.into_iter().filter(|(id, _)| self.knows(id)).collect();
             let mut extra = 0..self.extra.len();
             let place = extra.find(|at| {
                 let id = &self.extra[*at].0;
@@ -358,10 +342,13 @@ impl Walk {
         }
     }
 
+    fn at(&self, distance: &Distance) -> Result<usize, usize> {
+        self.nodes
+            .binary_search_by_key(distance, |node| node.distance)
+    }
+
     fn place(&self, id: &NodeId) -> Option<usize> {
-        let reach = reach(&self.target, id);
-        let place = self.nodes.binary_search_by_key(&reach, |node| node.reach);
-        place.ok()
+        self.at(&self.target.distance(id)).ok()
     }
 
     /// An answer, late or not (`was_slow`), with the nodes it names that may be asked.
@@ -492,9 +479,9 @@ impl Walk {
         let answered = |node: &&Candidate| node.state == State::Answered;
         let nodes = self.nodes.iter().filter(answered);
         let last = nodes.clone().take(self.k).last();
-        let reach = last.map_or(0, |last| last.reach.0.leading_zeros());
+        let reach = last.map_or(0, |last| last.distance.shared_bits());
         let close = move |(rank, node): &(usize, &Candidate)| {
-            *rank < self.k || node.reach.0.leading_zeros() + NEAR_BITS >= reach
+            *rank < self.k || node.distance.shared_bits() + NEAR_BITS >= reach
         };
         let close = nodes.take(TRUSTED).enumerate().take_while(close);
         close.map(|(_, node)| node)

@@ -173,7 +173,7 @@ impl Node {
             && let Some(last) = walk.closest.last()
         {
             let distance = walk.target.distance(&last.id);
-            self.size.sample(walk.closest.len(), &distance);
+            self.size.sample(walk.closest.len(), distance);
         }
         let Some(info_hash) = walk.info_hash else {
             return;
