@@ -14,6 +14,7 @@ use seedwatch::app::core::Core;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
+use seedwatch::geo::Geo;
 use seedwatch::observation::{
     Announced, Ask, Counts, DhtReport, Diagnosis, Estimate, Exchange, Family, Found, Job, Lookup,
     Observation, Peers, Report,
@@ -54,7 +55,7 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             name: format!("torrent-{n:08}").into(),
             hashes: Hashes::V1(InfoHash(hash)),
             trackers: Arc::clone(&trackers),
-            labels: None,
+            details: None,
             privacy: Privacy::Public,
         }
     });
@@ -77,11 +78,12 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             ..Dht::default()
         },
         accept: Accept::Global,
+        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
         network: Network {
             canaries: Vec::new(),
         },
         state: State::default(),
-        metrics: Metrics { per_tracker: true },
+        metrics: Metrics::default(),
         warnings: Vec::new(),
     }
 }

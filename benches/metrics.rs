@@ -343,7 +343,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                     .iter()
                     .map(|id| Arc::clone(&urls[*id as usize]))
                     .collect(),
-                labels: None,
+                details: None,
                 privacy: Privacy::Public,
             };
             let row = TorrentRow {

@@ -18,6 +18,7 @@ use seedwatch::app::core::Core;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
+use seedwatch::geo::Geo;
 use seedwatch::observation::{
     AnnounceId, Ask, Family, Identity, Job, Manner, Observation, Report, TrackerId,
 };
@@ -373,7 +374,7 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
         name: format!("torrent-{n:08}").into(),
         hashes: Hashes::V1(hash(n)),
         trackers: Arc::clone(&trackers),
-        labels: None,
+        details: None,
         privacy: Privacy::Public,
     });
     Config {
@@ -395,11 +396,12 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
             ..Dht::default()
         },
         accept: Accept::Any,
+        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
         network: Network {
             canaries: Vec::new(),
         },
         state: State::default(),
-        metrics: Metrics { per_tracker: true },
+        metrics: Metrics::default(),
         warnings: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod catalogue;
 mod effective;
 mod entry;
 mod files;
+mod geoip;
 mod load;
 mod locate;
 mod names;
@@ -32,6 +33,7 @@ pub(crate) use report::Source;
 pub use report::{ConfigError, Fault};
 pub(crate) use yaml::{parse as parse_yaml, read as read_yaml};
 
+use crate::geo::Geo;
 use crate::torrent::{Host, Torrent};
 
 /// Most entries in all lists together.
@@ -81,6 +83,8 @@ pub struct Config {
     pub dht: Dht,
     /// Which peer addresses count.
     pub accept: Accept,
+    /// Where peers are: `geoip:` with its files read, those of this moment.
+    pub geo: Arc<Geo>,
     /// How our own network is judged.
     pub network: Network,
     /// What outlives the process.
@@ -267,12 +271,17 @@ impl Default for Network {
 /// `metrics:`, the switches of the big families.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metrics {
+    /// The families by country, up to some 250 series a torrent and more a collection.
+    pub countries: bool,
     /// `seedwatch_announce_*`, one series a torrent and tracker.
     pub per_tracker: bool,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self { per_tracker: true }
+        Self {
+            countries: true,
+            per_tracker: true,
+        }
     }
 }

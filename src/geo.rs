@@ -28,6 +28,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use ranges::Table;
 
@@ -102,7 +103,7 @@ const DBIP: Credit = Credit {
 };
 
 /// Values by address, with the time of their making.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Loaded<V> {
     table: Table<V>,
     /// Unix time in seconds.
@@ -110,38 +111,45 @@ struct Loaded<V> {
 }
 
 /// Countries and autonomous systems by address. Immutable: to be shared, and loaded again when a file
-/// has changed.
-#[derive(Debug)]
+/// has changed. Equal are those that come from the same files with the same content.
+#[derive(Debug, PartialEq, Eq)]
 pub struct Geo {
-    countries: Loaded<Country>,
+    settings: Settings,
+    countries: Arc<Loaded<Country>>,
     systems: Option<Loaded<Asn>>,
     credit: Option<Credit>,
 }
 
 impl Geo {
     /// Reads the files; what comes of it depends on nothing else. Blocks on the disk and takes some
-    /// hundredths of a second (embedded table) up to seconds (large files): not for the threads of the
-    /// runtime.
+    /// hundredths of a second (embedded table, the first time) up to seconds (large files): not for the
+    /// threads of the runtime.
     ///
     /// # Errors
     /// The first file that cannot be used.
     pub fn load(settings: &Settings) -> Result<Self, GeoError> {
         let (countries, credit) = match &settings.country_database {
-            Some(path) => (file(Database::Country, path, mmdb::countries)?, None),
-            None => {
-                let embedded = packed::decode(EMBEDDED).ok_or(GeoError::Embedded)?;
-                (embedded, Some(DBIP))
+            Some(path) => {
+                let countries = file(Database::Country, path, mmdb::countries)?;
+                (Arc::new(countries), None)
             }
+            None => (embedded().ok_or(GeoError::Embedded)?, Some(DBIP)),
         };
         let systems = match &settings.asn_database {
             Some(path) => Some(file(Database::Asn, path, mmdb::systems)?),
             None => None,
         };
         Ok(Self {
+            settings: settings.clone(),
             countries,
             systems,
             credit,
         })
+    }
+
+    /// The files it comes from.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The country of an address, of an IPv6 address that of its /64.
@@ -164,7 +172,7 @@ impl Geo {
         }
     }
 
-    /// Bytes of memory that the tables take.
+    /// Bytes of memory that the tables take. The embedded one is there once however often it is used.
     pub fn memory(&self) -> usize {
         let systems = self.systems.as_ref();
         self.countries.table.memory() + systems.map_or(0, |systems| systems.table.memory())
@@ -184,6 +192,13 @@ impl Geo {
 pub fn pack(path: &Path) -> io::Result<Vec<u8>> {
     let countries = file(Database::Country, path, mmdb::countries).map_err(io::Error::other)?;
     packed::encode(&countries)
+}
+
+/// The embedded table, which never changes: decoded once in the life of the process.
+fn embedded() -> Option<Arc<Loaded<Country>>> {
+    static TABLE: OnceLock<Option<Arc<Loaded<Country>>>> = OnceLock::new();
+    let decode = || packed::decode(EMBEDDED).map(Arc::new);
+    TABLE.get_or_init(decode).clone()
 }
 
 fn file<V>(

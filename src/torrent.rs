@@ -25,10 +25,40 @@ pub struct Torrent {
     /// Announce URLs, at most one a label (scheme, host, port), in configured order. Interned:
     /// torrents with the same trackers share one list, and all lists share the URLs.
     pub trackers: Arc<[Arc<TrackerUrl>]>,
-    /// User labels for `seedwatch_torrent_info`. Boxed: most torrents have none.
-    pub labels: Option<Box<BTreeMap<String, String>>>,
+    /// What most torrents do not have; `None` if there is nothing in it.
+    pub details: Option<Box<Details>>,
     /// Whether it may be probed.
     pub privacy: Privacy,
+}
+
+/// What an entry may say of its torrent beyond how to watch it. Apart from [`Torrent`], which there
+/// may be a million of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The work it belongs to. Interned: the torrents of one collection share its name.
+    pub collection: Option<Arc<str>>,
+    /// User labels for `seedwatch_torrent_info`.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Details {
+    /// As they stand in a [`Torrent`].
+    pub fn boxed(self) -> Option<Box<Self>> {
+        (self != Self::default()).then(|| Box::new(self))
+    }
+}
+
+impl Torrent {
+    /// The collection it is counted in.
+    pub fn collection(&self) -> Option<&Arc<str>> {
+        self.details.as_ref()?.collection.as_ref()
+    }
+
+    /// Its user labels.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.details.as_ref().map_or(&NONE, |it| &it.labels)
+    }
 }
 
 /// What BEP 27 means for a torrent.

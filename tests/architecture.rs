@@ -20,7 +20,7 @@ const RULE: [(&str, &[&str]); 20] = [
         "dht",
         &["address", "bencode", "observation", "time", "torrent"],
     ),
-    ("config", &["address", "observation", "torrent"]),
+    ("config", &["address", "geo", "observation", "torrent"]),
     ("roster", &["observation", "torrent"]),
     ("schedule", &["observation", "roster", "time", "torrent"]),
     (

@@ -137,7 +137,7 @@ fn everything_is_read() {
             "yes udp://everywhere.example:6969",
         ]
     );
-    let labels = config.torrents[1].labels.as_ref().unwrap();
+    let labels = config.torrents[1].labels();
     let labels: Vec<_> = labels
         .iter()
         .map(|(name, value)| (&**name, &**value))
@@ -210,7 +210,7 @@ fn duplicates_are_one_torrent() {
         lines(&config),
         ["chosen udp://a.example:1 http://b.example:80 udp://c.example:3"]
     );
-    let labels = config.torrents[0].labels.as_ref().unwrap();
+    let labels = config.torrents[0].labels();
     assert_eq!((&*labels["team"], &*labels["year"]), ("a", "1921"));
     let config = good("duplicates-of-hybrids.yaml");
     assert_eq!(
@@ -420,7 +420,7 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
         assert_eq!(names(&again), names(&config));
         for (again, torrent) in again.torrents.iter().zip(config.torrents.iter()) {
             assert_eq!(again.hashes, torrent.hashes);
-            assert_eq!(again.labels, torrent.labels);
+            assert_eq!(again.details, torrent.details);
             let labels = |torrent: &seedwatch::torrent::Torrent| -> Vec<String> {
                 torrent.trackers.iter().map(|url| url.label()).collect()
             };

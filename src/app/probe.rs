@@ -14,6 +14,7 @@ use super::probers::{Probers, QUEUE};
 use super::trace::{LookedUp, Probed, Summary};
 use crate::cli::{Cli, Output, ProbeFlags};
 use crate::config::{AnnounceMode, Config};
+use crate::geo::Geo;
 use crate::observation::{
     AnnounceId, Ask, Family, Health, Job, Lookup, Manner, Observation, Report, Verdict,
 };
@@ -140,6 +141,7 @@ fn settings(path: &Path) -> Result<Config, Failed> {
         tracker: Default::default(),
         dht: Default::default(),
         accept: Default::default(),
+        geo: Arc::new(Geo::load(&Default::default())?),
         network: Default::default(),
         state: Default::default(),
         metrics: Default::default(),

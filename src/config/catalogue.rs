@@ -7,7 +7,7 @@ use super::MAX_TRACKERS;
 use super::names;
 use super::report::{Fault, Report, Source};
 use super::trackers::{Added, Interner, add, shared};
-use crate::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use crate::torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.
 #[derive(Debug, Clone)]
@@ -48,6 +48,7 @@ pub(super) struct Draft {
     pub(super) name: Name,
     pub(super) hashes: Hashes,
     pub(super) trackers: Vec<Arc<TrackerUrl>>,
+    pub(super) collection: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) privacy: Privacy,
     pub(super) place: Place,
@@ -60,6 +61,8 @@ pub(super) struct Catalogue {
     drafts: Vec<Option<Draft>>,
     /// By every hash that goes on the wire: who shares one is one torrent.
     by_hash: HashMap<InfoHash, usize>,
+    /// One allocation for every distinct name.
+    collections: HashSet<Arc<str>>,
     sources: Vec<Source>,
     pub(super) interner: Interner,
 }
@@ -74,6 +77,16 @@ impl Catalogue {
     /// Entries so far, merged ones included.
     pub(super) fn len(&self) -> usize {
         self.drafts.len()
+    }
+
+    /// The collection of a name.
+    pub(super) fn collection(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.collections.get(name) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = name.into();
+        self.collections.insert(Arc::clone(&name));
+        name
     }
 
     /// Adds a torrent, or merges it into those it shares a hash with.
@@ -145,6 +158,12 @@ impl Catalogue {
                 }
             }
         }
+        if let Some(other) = later.collection {
+            let kept = earlier.collection.get_or_insert_with(|| other.clone());
+            if *kept != other {
+                warn(format!("the collection given by {place} is kept"));
+            }
+        }
         let mut contradicted = false;
         for (name, value) in later.labels {
             let kept = earlier.labels.entry(name).or_insert_with(|| value.clone());
@@ -195,7 +214,11 @@ impl Catalogue {
                 name: name.unwrap_or_else(|| draft.name.into()),
                 hashes: draft.hashes,
                 trackers: shared(&mut lists, draft.trackers),
-                labels: (!draft.labels.is_empty()).then(|| Box::new(draft.labels)),
+                details: Details {
+                    collection: draft.collection,
+                    labels: draft.labels,
+                }
+                .boxed(),
                 privacy: draft.privacy,
             });
         }

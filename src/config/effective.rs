@@ -54,17 +54,30 @@ fn write_all(config: &Config, out: &mut String) -> fmt::Result {
         Accept::Any => "any",
     };
     writeln!(out, "addresses:\n  accept: {accept}")?;
+    let geo = config.geo.settings();
+    let databases = [
+        ("country_database", &geo.country_database),
+        ("asn_database", &geo.asn_database),
+    ];
+    for (n, (key, path)) in databases
+        .into_iter()
+        .filter_map(|(key, path)| Some((key, path.as_deref()?)))
+        .enumerate()
+    {
+        if n == 0 {
+            writeln!(out, "geoip:")?;
+        }
+        writeln!(out, "  {key}: {}", Quoted(&path.to_string_lossy()))?;
+    }
     writeln!(out, "network:")?;
     let canaries = config.network.canaries.iter().map(host_and_port);
     write_list("  canaries", canaries, out)?;
     let path = config.state.path.as_deref().map(Path::to_string_lossy);
     let path = path.unwrap_or_default();
     writeln!(out, "state:\n  path: {}", Quoted(&path))?;
-    writeln!(
-        out,
-        "metrics:\n  per_tracker: {}",
-        config.metrics.per_tracker
-    )?;
+    let metrics = config.metrics;
+    writeln!(out, "metrics:\n  countries: {}", metrics.countries)?;
+    writeln!(out, "  per_tracker: {}", metrics.per_tracker)?;
     if config.torrents.is_empty() {
         return writeln!(out, "torrents: []");
     }
@@ -101,6 +114,9 @@ fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {
         )?,
     }
     writeln!(out, "    name: {}", Quoted(&torrent.name))?;
+    if let Some(name) = torrent.collection() {
+        writeln!(out, "    collection: {}", Quoted(name))?;
+    }
     match torrent.privacy {
         Privacy::Public => {}
         Privacy::Consented => writeln!(out, "    private: true")?,
@@ -112,7 +128,7 @@ fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {
     for url in torrent.trackers.iter() {
         writeln!(out, "      - {}", Quoted(&masked(url)))?;
     }
-    for (n, (name, value)) in torrent.labels.iter().flat_map(|map| &**map).enumerate() {
+    for (n, (name, value)) in torrent.labels().iter().enumerate() {
         if n == 0 {
             writeln!(out, "    labels:")?;
         }

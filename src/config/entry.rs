@@ -77,6 +77,7 @@ impl Cursor<'_> {
 /// What an entry adds to each of its torrents.
 struct Extras {
     name: Option<Box<str>>,
+    collection: Option<Arc<str>>,
     labels: BTreeMap<String, String>,
     trackers: Vec<Arc<TrackerUrl>>,
     consented: bool,
@@ -89,7 +90,14 @@ fn read_entry(
     report: &mut Report,
 ) -> Result<(), Fault> {
     let mut extras = Extras {
-        name: entry.name.map(|text| name(at, &text)).transpose()?,
+        name: match &entry.name {
+            Some(text) => Some(name(at, text, "name")?.into()),
+            None => None,
+        },
+        collection: match &entry.collection {
+            Some(text) => Some(catalogue.collection(name(at, text, "collection")?)),
+            None => None,
+        },
         labels: labels(at, entry.labels.unwrap_or_default())?,
         trackers: Vec::new(),
         consented: entry.private == Some(true),
@@ -182,6 +190,7 @@ fn torrent_files(
         };
         let extras = Extras {
             name: extras.name.clone(),
+            collection: extras.collection.clone(),
             labels: extras.labels.clone(),
             trackers: extras.trackers.clone(),
             ..extras
@@ -247,6 +256,7 @@ fn push(
         },
         hashes: found.hashes,
         trackers,
+        collection: extras.collection,
         labels: extras.labels,
         privacy: match (extras.consented, found.private) {
             (true, _) => Privacy::Consented,
@@ -259,10 +269,12 @@ fn push(
     Ok(())
 }
 
-fn name(at: &Cursor<'_>, text: &Text<'_>) -> Result<Box<str>, Fault> {
-    check_name(text.as_str())
-        .map(|()| text.as_str().into())
-        .map_err(|error| at.fault(text.line, "name", error))
+/// The name of a torrent or a collection: both become label values.
+fn name<'a>(at: &Cursor<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, Fault> {
+    match check_name(text.as_str()) {
+        Ok(()) => Ok(text.as_str()),
+        Err(error) => Err(at.fault(text.line, key, error)),
+    }
 }
 
 fn labels(

@@ -7,7 +7,7 @@ use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
 use super::report::{ConfigError, Report, Source};
 use super::units::{Written, write_rate};
-use super::{Config, Dht, MAX_INCLUDES, files, raw, settings, yaml};
+use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings, yaml};
 use crate::torrent::{Privacy, Torrent};
 
 impl Config {
@@ -30,6 +30,7 @@ impl Config {
         let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
         let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
         let base = path.parent().unwrap_or(Path::new(""));
+        let geo = geoip::load(root.geoip.unwrap_or_default(), base, &source, &mut report)?;
         let state = root.state.unwrap_or_default();
         let state = settings::state(state, base, &source, &mut report);
         let metrics = settings::metrics(&root.metrics.unwrap_or_default());
@@ -66,6 +67,7 @@ impl Config {
             tracker,
             dht,
             accept,
+            geo,
             network,
             state,
             metrics,

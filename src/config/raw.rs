@@ -95,6 +95,8 @@ pub(super) struct Root<'a> {
     #[serde(default, borrow)]
     pub(super) addresses: Option<Addresses<'a>>,
     #[serde(default, borrow)]
+    pub(super) geoip: Option<GeoIp<'a>>,
+    #[serde(default, borrow)]
     pub(super) network: Option<Network<'a>>,
     #[serde(default, borrow)]
     pub(super) state: Option<State<'a>>,
@@ -121,6 +123,8 @@ pub(super) struct Entry<'a> {
     pub(super) infohash: Option<Text<'a>>,
     #[serde(default, borrow)]
     pub(super) name: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) collection: Option<Text<'a>>,
     #[serde(default, borrow)]
     pub(super) labels: Option<BTreeMap<Str<'a>, Text<'a>>>,
     #[serde(default, borrow)]
@@ -181,6 +185,16 @@ pub(super) struct Addresses<'a> {
     pub(super) accept: Option<Text<'a>>,
 }
 
+/// `geoip:`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GeoIp<'a> {
+    #[serde(default, borrow)]
+    pub(super) country_database: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) asn_database: Option<Text<'a>>,
+}
+
 /// `network:`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,5 +215,6 @@ pub(super) struct State<'a> {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Metrics {
+    pub(super) countries: Option<bool>,
     pub(super) per_tracker: Option<bool>,
 }

@@ -253,8 +253,10 @@ fn hosts(
 
 /// Reads `metrics:`.
 pub(super) fn metrics(raw: &raw::Metrics) -> Metrics {
+    let defaults = Metrics::default();
     Metrics {
-        per_tracker: raw.per_tracker.unwrap_or(Metrics::default().per_tracker),
+        countries: raw.countries.unwrap_or(defaults.countries),
+        per_tracker: raw.per_tracker.unwrap_or(defaults.per_tracker),
     }
 }
 

@@ -174,7 +174,7 @@ catalogue! {
         "Leechers in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
     TORRENT_DHT_SEEDERS: Gauge "seedwatch_torrent_dht_seeders", ["torrent"], {torrent: 1},
         "Seeders in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
-    TORRENT_INFO: Gauge "seedwatch_torrent_info", ["torrent", "infohash", "infohash_v2"], {torrent: 1},
+    TORRENT_INFO: Gauge "seedwatch_torrent_info", ["torrent", "infohash", "infohash_v2", "collection"], {torrent: 1},
         "Constant 1 for each configured torrent; the labels carry its identity and the labels of the configuration.";
     TORRENT_LAST_PEER_SEEN: Gauge "seedwatch_torrent_last_peer_seen_timestamp_seconds", ["torrent"], {torrent: 1},
         "Last time at least one peer of the torrent was seen, in seconds since 1970.";

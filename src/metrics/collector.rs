@@ -197,8 +197,8 @@ impl Page {
         )
     }
 
-    /// The one family whose labels differ from sample to sample: an absent hash is an absent
-    /// label, and each torrent brings its own user labels.
+    /// The one family whose labels differ from sample to sample: an absent hash
+    /// or collection is an absent label, and each torrent brings its own user labels.
     fn torrent_info(&self, to: &mut Families<'_>) -> fmt::Result {
         if self.snapshot.torrents.is_empty() {
             return Ok(());
@@ -461,7 +461,7 @@ impl<const N: usize> EncodeLabelSet for Labels<'_, N> {
     }
 }
 
-/// Identity and user labels of a torrent.
+/// Identity, collection and user labels of a torrent.
 struct TorrentLabels<'a>(&'a Torrent);
 
 impl EncodeLabelSet for TorrentLabels<'_> {
@@ -479,7 +479,10 @@ impl EncodeLabelSet for TorrentLabels<'_> {
             (names[2], HEXLOWER.encode_mut_str(&hash.0, &mut hex))
                 .encode(encoder.encode_label())?;
         }
-        for (name, value) in torrent.labels.iter().flat_map(|labels| labels.iter()) {
+        if let Some(name) = torrent.collection() {
+            (names[3], &**name).encode(encoder.encode_label())?;
+        }
+        for (name, value) in torrent.labels() {
             (name.as_str(), value.as_str()).encode(encoder.encode_label())?;
         }
         Ok(())

@@ -26,7 +26,7 @@ fn torrents(count: u32, url: &str) -> Vec<Torrent> {
             name: format!("{n:06}").into(),
             hashes: Hashes::V1(InfoHash(hash)),
             trackers: [Arc::clone(&url)].into(),
-            labels: None,
+            details: None,
             privacy: Privacy::Public,
         }
     });

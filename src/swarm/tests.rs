@@ -21,7 +21,7 @@ fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> crate::torrent::Tor
             .iter()
             .map(|url| Arc::new(TrackerUrl::parse(url).unwrap()))
             .collect(),
-        labels: None,
+        details: None,
         privacy: Privacy::Public,
     }
 }

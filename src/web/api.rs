@@ -103,7 +103,7 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>) -> Torrent<'a> {
             Privacy::Consented => "consented",
             Privacy::LeftAlone => "left_alone",
         },
-        labels: torrent.labels.as_deref(),
+        labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
         peers: Peers { ipv4, ipv6 },
         seeders: row.seeders.get(),
         leechers: row.leechers.get(),

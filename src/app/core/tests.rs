@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Dht, Metrics, Network, Probe, State, Tracker};
+use crate::geo::Geo;
 use crate::observation::{Announced, Ask, Exchange, Failed, Failure, Peers, Report};
 use crate::snapshot::Count;
 use crate::time::Unix;
@@ -31,11 +32,12 @@ fn config(torrents: Vec<Torrent>) -> Config {
             ..Dht::default()
         },
         accept: Accept::Global,
+        geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         network: Network {
             canaries: Vec::new(),
         },
         state: State::default(),
-        metrics: Metrics { per_tracker: true },
+        metrics: Metrics::default(),
         warnings: Vec::new(),
     }
 }
@@ -48,7 +50,7 @@ fn torrent(n: u8, trackers: &[&str], privacy: Privacy) -> Torrent {
             .iter()
             .map(|url| Arc::new(TrackerUrl::parse(url).unwrap()))
             .collect(),
-        labels: None,
+        details: None,
         privacy,
     }
 }

@@ -8,7 +8,7 @@ use crate::snapshot::{
     AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Snapshot, Torrent,
     TorrentRow, TrackerId, TrackerRow, Unix,
 };
-use crate::torrent::{Hashes, InfoHash, InfoHashV2, TrackerUrl};
+use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
 
 const TRACKERS: [&str; 3] = [
     "udp://tracker.example:1337/announce",
@@ -66,7 +66,7 @@ pub(crate) fn sample(name: &str, hashes: Hashes, trackers: &[u32]) -> Sample {
             name: name.into(),
             hashes,
             trackers: urls.map(Arc::new).collect(),
-            labels: None,
+            details: None,
             privacy: Privacy::Public,
         },
         row: TorrentRow::default(),
@@ -91,7 +91,8 @@ fn alive() -> Sample {
     let hashes = Hashes::Hybrid(InfoHash([0x0f; 20]), Box::new(InfoHashV2([0xc4; 32])));
     let mut it = sample("a \"quoted\" \\ name\nof two lines", hashes, &[0, 2]);
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
-    it.torrent.labels = Some(Box::new(labels));
+    let collection = Some("census".into());
+    it.torrent.details = Details { collection, labels }.boxed();
     it.row.peers = [Some(40).into(), Some(2).into()];
     it.row.source_peers = [Some(17).into(), Some(42).into()];
     it.row.dht_seeders = Some(12).into();
