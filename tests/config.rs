@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
+#[path = "config/collections.rs"]
+mod collections;
+#[path = "config/geoip.rs"]
+mod geoip;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -181,8 +186,10 @@ fn everything_is_read() {
     let state = config.state.path.unwrap();
     assert!(state.is_absolute());
     assert!(state.ends_with("tests/config/good/../kept"));
+    let collection = config.torrents[1].collection().unwrap();
+    assert_eq!(**collection, *"census \"1921\"");
     assert_eq!(config.accept, Accept::Any);
-    assert!(!config.metrics.per_tracker);
+    assert!(!config.metrics.countries && !config.metrics.per_tracker);
     let canaries: Vec<String> = config
         .network
         .canaries
@@ -370,10 +377,12 @@ fn the_example_shows_the_defaults() {
     assert_eq!(example.dht, default.dht);
     assert!(example.state.path.unwrap().ends_with("state"));
     assert_eq!(example.accept, default.accept);
+    assert_eq!(example.geo, default.geo);
     assert_eq!(example.network, default.network);
     assert_eq!(example.metrics, default.metrics);
     assert_eq!(example.warnings, [""; 0]);
     assert!(example.torrents.len() >= 5);
+    assert!(example.torrents.iter().any(|t| t.collection().is_some()));
     assert!(
         example
             .torrents
@@ -415,6 +424,7 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
         assert_eq!(again.dht, config.dht);
         assert_eq!(again.state, config.state);
         assert_eq!(again.accept, config.accept);
+        assert_eq!(again.geo, config.geo);
         assert_eq!(again.network, config.network);
         assert_eq!(again.metrics, config.metrics);
         assert_eq!(names(&again), names(&config));
@@ -507,52 +517,6 @@ fn many_torrents_share_their_trackers() {
     urls.sort_unstable();
     urls.dedup();
     assert_eq!(urls.len(), TRACKERS as usize);
-}
-
-/// A media object of many files that all have one name, some of them there twice.
-#[test]
-fn torrent_files_of_one_name_load() {
-    let directory = tempfile::tempdir().unwrap();
-    for n in 0..30 {
-        // Three files are copies of others.
-        let length = n % 27;
-        let torrent = format!(
-            "d8:announce24:udp://tracker.example:804:infod6:lengthi{length}e4:name7:archive\
-             6:pieces0:ee"
-        );
-        fs::write(directory.path().join(format!("{n:02}.torrent")), torrent).unwrap();
-    }
-    let path = directory.path().join("config.yaml");
-    fs::write(&path, "torrents:\n  - file: \"*.torrent\"\n").unwrap();
-    let config = Config::load(&path).unwrap();
-    assert_eq!(config.torrents.len(), 27);
-    for torrent in config.torrents.iter() {
-        let Hashes::V1(hash) = &torrent.hashes else {
-            panic!("{torrent:?}")
-        };
-        assert_eq!(
-            *torrent.name,
-            format!("archive ({})", &hash.to_string()[..8])
-        );
-    }
-    let warnings: Vec<String> = config
-        .warnings
-        .iter()
-        .map(|warning| warning.replace(directory.path().to_str().unwrap(), ""))
-        .collect();
-    assert_eq!(
-        warnings,
-        [
-            "/config.yaml:2: torrents[0]: /27.torrent: the same torrent as \
-             /config.yaml:2 (/00.torrent): merged",
-            "/config.yaml:2: torrents[0]: /28.torrent: the same torrent as \
-             /config.yaml:2 (/01.torrent): merged",
-            "/config.yaml:2: torrents[0]: /29.torrent: the same torrent as \
-             /config.yaml:2 (/02.torrent): merged",
-            "/config.yaml:2: torrents[0]: /00.torrent: 27 torrents have the name \"archive\": \
-             the info-hash is appended where none is chosen",
-        ]
-    );
 }
 
 #[test]

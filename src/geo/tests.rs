@@ -105,6 +105,12 @@ fn the_embedded_table_is_small_dated_and_credited() {
 }
 
 #[test]
+fn the_embedded_table_is_decoded_once() {
+    let again = Geo::load(&Settings::default()).unwrap();
+    assert!(Arc::ptr_eq(&again.countries, &embedded().countries));
+}
+
+#[test]
 fn it_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Geo>();

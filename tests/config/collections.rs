@@ -1,0 +1,158 @@
+//! Collections, and the many files of one work.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use seedwatch::config::Config;
+use seedwatch::torrent::Hashes;
+
+use super::{good, load};
+
+/// The collections by name of the torrent.
+fn collections(config: &Config) -> Vec<(&str, Option<&str>)> {
+    let torrents = config.torrents.iter();
+    torrents
+        .map(|it| (&*it.name, it.collection().map(|name| &**name)))
+        .collect()
+}
+
+/// One name in memory for each collection, however many lists and files it stands in.
+fn names_in_memory(config: &Config) -> usize {
+    let torrents = config.torrents.iter();
+    let mut names: Vec<*const str> = torrents
+        .filter_map(|it| it.collection().map(Arc::as_ptr))
+        .collect();
+    names.sort_unstable_by_key(|name| name.cast::<u8>());
+    names.dedup_by_key(|name| name.cast::<u8>());
+    names.len()
+}
+
+/// The first one written stays; files of a glob and included lists are no different.
+#[test]
+fn a_torrent_is_in_one_collection() {
+    let config = good("collections.yaml");
+    let census = Some("census");
+    assert_eq!(
+        collections(&config),
+        [
+            ("0000000000000000000000000000000000000001", None),
+            ("0123456789abcdef0123456789abcdef01234567", census),
+            ("89abcdef0123456789abcdef0123456789abcdef", Some("maps")),
+            ("fedcba9876543210fedcba9876543210fedcba98", census),
+            ("seedwatch-fixture (5ea501c8)", census),
+            ("seedwatch-fixture (d9c79f39)", census),
+        ]
+    );
+    assert_eq!(names_in_memory(&config), 2);
+    // Who says nothing pays for nothing.
+    assert_eq!(config.torrents[0].details, None);
+    assert!(config.torrents[0].labels().is_empty());
+}
+
+#[test]
+fn a_hybrid_that_joins_two_collections_is_in_the_first() {
+    let (v1, v2) = ("01".repeat(20), "02".repeat(32));
+    let config = load(&format!(
+        "torrents:\n\
+         - {{infohash: {v1}, collection: a}}\n\
+         - {{infohash: {v2}, collection: b}}\n\
+         - {{magnet: \"magnet:?xt=urn:btih:{v1}&xt=urn:btmh:1220{v2}\", collection: c}}\n"
+    ))
+    .unwrap();
+    let [(_, Some("a"))] = *collections(&config) else {
+        panic!("{:?}", collections(&config));
+    };
+    let kept = config.warnings.iter().map(|warning| {
+        let (_, place) = warning.split_once("the collection given by ")?;
+        place.rsplit_once("config.yaml:").map(|(_, line)| line)
+    });
+    let kept: Vec<&str> = kept.flatten().collect();
+    assert_eq!(kept, ["3 is kept", "2 is kept"]);
+}
+
+/// Writes so many torrent files; those from `distinct` on are copies of the first ones under other
+/// names.
+fn write_files(folder: &Path, files: usize, distinct: usize, name: impl Fn(usize) -> String) {
+    for n in 0..files {
+        let original = n % distinct;
+        let name = name(original);
+        let torrent = format!(
+            "d8:announce24:udp://tracker.example:804:infod6:lengthi{original}e\
+             4:name{}:{name}6:pieces0:ee",
+            name.len()
+        );
+        fs::write(folder.join(format!("{n:03}.torrent")), torrent).unwrap();
+    }
+}
+
+/// The warnings without the name of a folder.
+fn warnings(config: &Config, folder: &Path) -> Vec<String> {
+    let warnings = config.warnings.iter();
+    warnings
+        .map(|warning| warning.replace(folder.to_str().unwrap(), ""))
+        .collect()
+}
+
+/// A media object of 275 files, 22 of which are there twice.
+#[test]
+fn the_files_of_one_work_are_one_collection() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    write_files(folder, 275, 253, |n| format!("volume {n:03}"));
+    let path = folder.join("config.yaml");
+    let yaml = "torrents:\n  - file: \"*.torrent\"\n    collection: the work\n";
+    fs::write(&path, yaml).unwrap();
+    let config = Config::load(&path).unwrap();
+    let expected: Vec<String> = (0..253).map(|n| format!("volume {n:03}")).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|name| (&**name, Some("the work")))
+        .collect();
+    assert_eq!(collections(&config), expected);
+    assert_eq!(names_in_memory(&config), 1);
+    let expected: Vec<String> = (253..275)
+        .map(|n| {
+            format!(
+                "/config.yaml:2: torrents[0]: /{n}.torrent: the same torrent as \
+                 /config.yaml:2 (/{:03}.torrent): merged",
+                n - 253
+            )
+        })
+        .collect();
+    assert_eq!(warnings(&config, folder), expected);
+}
+
+/// Files that all have one name, some of them there twice.
+#[test]
+fn torrent_files_of_one_name_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let folder = directory.path();
+    write_files(folder, 30, 27, |_| "archive".to_owned());
+    let path = folder.join("config.yaml");
+    fs::write(&path, "torrents:\n  - file: \"*.torrent\"\n").unwrap();
+    let config = Config::load(&path).unwrap();
+    assert_eq!(config.torrents.len(), 27);
+    for torrent in config.torrents.iter() {
+        let Hashes::V1(hash) = &torrent.hashes else {
+            panic!("{torrent:?}")
+        };
+        assert_eq!(
+            *torrent.name,
+            format!("archive ({})", &hash.to_string()[..8])
+        );
+    }
+    assert_eq!(
+        warnings(&config, folder),
+        [
+            "/config.yaml:2: torrents[0]: /027.torrent: the same torrent as \
+             /config.yaml:2 (/000.torrent): merged",
+            "/config.yaml:2: torrents[0]: /028.torrent: the same torrent as \
+             /config.yaml:2 (/001.torrent): merged",
+            "/config.yaml:2: torrents[0]: /029.torrent: the same torrent as \
+             /config.yaml:2 (/002.torrent): merged",
+            "/config.yaml:2: torrents[0]: /000.torrent: 27 torrents have the name \"archive\": \
+             the info-hash is appended where none is chosen",
+        ]
+    );
+}
