@@ -7,6 +7,7 @@ mod outage;
 mod probe;
 mod probers;
 mod run;
+mod supervisor;
 mod trace;
 
 use std::net::IpAddr;

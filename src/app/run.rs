@@ -14,6 +14,7 @@ use super::core::Core;
 use super::dht::Dht;
 use super::identity;
 use super::probers::{Probers, QUEUE, StartError};
+use super::supervisor::Supervisor;
 use crate::config::{Config, ConfigError};
 use crate::observation::{DhtReport, Family, Identity, Observation};
 use crate::probe::canary::Canaries;
@@ -81,6 +82,7 @@ struct Daemon {
     events: mpsc::Sender<Event>,
     snapshot: Arc<ArcSwap<Snapshot>>,
     state: Arc<web::State>,
+    supervisor: Supervisor,
     /// Who waits for the reload after the one under way.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
@@ -126,6 +128,7 @@ pub async fn run(
         events,
         snapshot,
         state: Arc::new(state),
+        supervisor: Supervisor::from_environment(Instant::now()),
         waiting: None,
         loading: false,
     };
@@ -145,12 +148,14 @@ pub async fn run(
             let _ = stopped.await;
         },
     ));
+    daemon.supervisor.ready(&daemon.status(true));
     tokio::pin!(shutdown);
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
         let timer = next_picture.min(next_addresses).min(next_save);
-        let timer = wake.map_or(timer, |wake| wake.min(timer));
+        let wakes = [wake, daemon.supervisor.next_beat()].into_iter().flatten();
+        let timer = wakes.fold(timer, Instant::min);
         tokio::select! {
             () = &mut shutdown => break,
             _ = observations.recv_many(&mut batches, TURN) => daemon.absorb(&mut batches),
@@ -173,8 +178,10 @@ pub async fn run(
             daemon.dht.save().await;
             next_save = now + SAVE;
         }
+        daemon.supervisor.beat(Instant::now());
     }
     info!("Shutting down");
+    daemon.supervisor.stopping();
     daemon.state.set_ready(false);
     drop(stop);
     // What is still coming in must not block the probers while they say goodbye.
@@ -248,6 +255,7 @@ impl Daemon {
         }
         let replies = self.waiting.take().unwrap_or_default();
         self.loading = true;
+        self.supervisor.reloading();
         let (path, events) = (self.config_file.clone(), self.events.clone());
         tokio::task::spawn_blocking(move || {
             let config = Config::load(&path).map(Box::new);
@@ -273,6 +281,7 @@ impl Daemon {
                 }
                 // Before anybody is told, so that a scrape after the answer shows the change.
                 self.publish();
+                self.supervisor.ready(&self.status(result.is_ok()));
                 for reply in replies {
                     let _ = reply.send(result.clone());
                 }
@@ -302,6 +311,15 @@ impl Daemon {
         self.config = config;
         self.show_config();
         Ok(())
+    }
+
+    /// One line for `systemctl status`.
+    fn status(&self, is_latest: bool) -> String {
+        let count = self.config.torrents.len();
+        match is_latest {
+            true => format!("Watching {count} torrents"),
+            false => format!("Watching {count} torrents; the new configuration is not valid"),
+        }
     }
 
     fn show_config(&self) {

@@ -32,6 +32,8 @@ mod reload;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod supervised;
+#[cfg(test)]
 mod traces;
 #[cfg(test)]
 mod trackers;

@@ -1,0 +1,157 @@
+//! Under a service manager: what it is told, and when.
+
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::rig::daemon::{BINARY, ONCE, config, entry};
+use crate::rig::process::Process;
+use crate::rig::swarm::fresh_hash;
+
+/// Longest time a message may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The end of the service manager, and a daemon under it.
+struct Supervised {
+    socket: UnixDatagram,
+    process: Process,
+    folder: TempDir,
+}
+
+impl Supervised {
+    fn start(variables: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        write_config(folder.path(), 1);
+        let file = folder.path().join("config.yaml");
+        let notify = format!("NOTIFY_SOCKET={}", path.display());
+        let program = [
+            BINARY,
+            "--config.file",
+            file.to_str().unwrap(),
+            "--web.listen-address",
+            "127.0.0.1:0",
+        ];
+        let command = [&["env", &notify], variables, &program].concat();
+        let process = Process::start("seedwatch", &command);
+        Self {
+            socket,
+            process,
+            folder,
+        }
+    }
+
+    /// The next message.
+    fn next(&self) -> String {
+        let mut message = [0; 1024];
+        let length = self.socket.recv(&mut message).unwrap_or_else(|error| {
+            panic!("no message: {error}\n{}", self.process.log());
+        });
+        String::from_utf8(message[..length].to_vec()).unwrap()
+    }
+
+    /// The next message that is no sign of life.
+    fn next_state(&self) -> String {
+        let mut messages = (0..100).map(|_| self.next());
+        messages.find(|message| message != "WATCHDOG=1\n").unwrap()
+    }
+}
+
+fn write_config(folder: &Path, torrents: usize) {
+    let entries: Vec<String> = (0..torrents)
+        .map(|number| {
+            let hash = crate::rig::wire::hex(&fresh_hash());
+            entry(&format!("torrent-{number}"), &hash, &[])
+        })
+        .collect();
+    let settings = format!("{ONCE}state: {{path: \"\"}}\n");
+    std::fs::write(folder.join("config.yaml"), config(&settings, &entries)).unwrap();
+}
+
+#[test]
+fn it_is_told_of_the_start_of_reloads_and_of_the_end() {
+    let mut daemon = Supervised::start(&[]);
+    assert_eq!(daemon.next(), "READY=1\nSTATUS=Watching 1 torrents\n");
+
+    write_config(daemon.folder.path(), 2);
+    daemon.process.signal(Signal::SIGHUP);
+    let reload = daemon.next();
+    assert!(
+        reload.starts_with("RELOADING=1\nMONOTONIC_USEC="),
+        "{reload}"
+    );
+    assert_eq!(daemon.next(), "READY=1\nSTATUS=Watching 2 torrents\n");
+
+    std::fs::write(daemon.folder.path().join("config.yaml"), "torrents: [").unwrap();
+    daemon.process.signal(Signal::SIGHUP);
+    assert!(daemon.next().starts_with("RELOADING=1\n"));
+    assert_eq!(
+        daemon.next(),
+        "READY=1\nSTATUS=Watching 2 torrents; the new configuration is not valid\n"
+    );
+
+    daemon.process.signal(Signal::SIGTERM);
+    assert_eq!(daemon.next(), "STOPPING=1\n", "and no sign of life unasked");
+    assert_eq!(daemon.process.wait_for_end().code(), Some(0));
+}
+
+#[test]
+fn signs_of_life_come_in_time_while_the_main_loop_turns() {
+    let daemon = Supervised::start(&["WATCHDOG_USEC=2000000"]);
+    assert!(daemon.next_state().starts_with("READY=1\n"));
+    assert_eq!(daemon.next(), "WATCHDOG=1\n");
+    let mut last = Instant::now();
+    for _ in 0..3 {
+        assert_eq!(daemon.next(), "WATCHDOG=1\n");
+        let gap = last.elapsed();
+        last += gap;
+        assert!(gap < Duration::from_secs(2), "{gap:?}: it would be killed");
+        assert!(
+            gap > Duration::from_millis(500),
+            "{gap:?}: twice as often as wanted is enough"
+        );
+    }
+}
+
+#[test]
+fn signs_of_life_for_another_process_are_not_ours() {
+    let mut daemon = Supervised::start(&["WATCHDOG_USEC=200000", "WATCHDOG_PID=1"]);
+    assert!(daemon.next().starts_with("READY=1\n"));
+    daemon
+        .socket
+        .set_read_timeout(Some(Duration::from_secs(1)))
+        .unwrap();
+    assert!(daemon.socket.recv(&mut [0; 64]).is_err());
+    daemon.process.signal(Signal::SIGTERM);
+    daemon.process.wait_for_end();
+}
+
+#[test]
+fn one_that_cannot_be_told_is_no_reason_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    write_config(folder.path(), 1);
+    let file = folder.path().join("config.yaml");
+    let nobody = format!("NOTIFY_SOCKET={}/nobody", folder.path().display());
+    let mut process = Process::start(
+        "seedwatch",
+        &[
+            "env",
+            &nobody,
+            "WATCHDOG_USEC=200000",
+            BINARY,
+            "--config.file",
+            file.to_str().unwrap(),
+            "--web.listen-address",
+            "127.0.0.1:0",
+        ],
+    );
+    process.wait_for_line("Listening on");
+    std::thread::sleep(Duration::from_millis(500));
+    process.signal(Signal::SIGTERM);
+    assert_eq!(process.wait_for_end().code(), Some(0));
+}
