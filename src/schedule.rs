@@ -7,6 +7,8 @@
 
 mod bucket;
 mod lane;
+mod memory;
+mod outcome;
 mod pace;
 mod slot;
 
@@ -15,16 +17,19 @@ use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::time::Duration;
 
+pub use memory::Nonsense;
 pub use pace::Pace;
 
 use crate::observation::{
     AnnounceId, Family, Health, Job, Observation, Report, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
-use crate::time::Mono;
+use crate::time::{Mono, Now};
 use crate::torrent::Scheme;
 use bucket::Bucket;
-use lane::{Lane, LaneId, Outcome};
+use lane::{Lane, LaneId};
+use memory::Memories;
+use outcome::Outcome;
 use slot::Slot;
 
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
@@ -52,6 +57,8 @@ pub struct Schedule {
     in_flight: usize,
     /// Families that our own network does not carry at present.
     paused: [bool; 2],
+    /// What is known from before a restart of trackers that are not here (yet).
+    recalled: Memories,
 }
 
 impl Schedule {
@@ -67,7 +74,45 @@ impl Schedule {
             slots: Vec::new(),
             in_flight: 0,
             paused: [false; 2],
+            recalled: Memories::default(),
         }
+    }
+
+    /// Appends what is to be known after a restart: who was down, who asked for what.
+    pub fn encode(&self, roster: &Roster, now: Now, out: &mut Vec<u8>) {
+        let labels: Vec<Option<String>> = roster
+            .trackers()
+            .iter()
+            .map(|url| Some(url.as_ref().filter(|url| !url.is_overlay())?.label()))
+            .collect();
+        let lanes = self.lanes.iter().zip((0..).map(LaneId));
+        let here = lanes.filter_map(|(lane, id)| {
+            let label = labels.get(id.tracker().0 as usize)?.as_deref()?;
+            Some((label, id.family(), lane.memory(roster)))
+        });
+        let gone = self.recalled.iter().flat_map(|(label, memories)| {
+            let obliging = |(_, memory): &(_, &memory::Memory)| memory.is_obliging(now.mono);
+            let memories = Family::ALL.into_iter().zip(memories).filter(obliging);
+            memories.map(|(family, memory)| (&**label, family, memory.clone()))
+        });
+        memory::encode(here.chain(gone), now, out);
+    }
+
+    /// Takes over what [`Schedule::encode`] wrote, for trackers that come from now on.
+    ///
+    /// # Errors
+    /// If these bytes are something else; then nothing changed.
+    pub fn recall(&mut self, bytes: &[u8], now: Now) -> Result<(), Nonsense> {
+        self.recalled = memory::decode(bytes, now)?;
+        Ok(())
+    }
+
+    /// Trackers whose operators ask not to be contacted.
+    pub fn closed(&self) -> impl Iterator<Item = (TrackerId, Family)> {
+        let lanes = self.lanes.iter().zip((0..).map(LaneId));
+        lanes
+            .filter(|(lane, _)| lane.health() == Health::Closed)
+            .map(|(_, id)| (id.tracker(), id.family()))
     }
 
     /// Takes over new settings and what the roster gained and lost. New announces are due at once
@@ -78,7 +123,7 @@ impl Schedule {
             bucket.set_rate(self.pace.max_rate);
         }
         for place in self.lanes.len() / 2..roster.trackers().len() {
-            self.add_lanes(place, roster);
+            self.add_lanes(place, roster, now);
         }
         self.slots.resize(roster.announce_ids(), Default::default());
         for id in &changes.removed {
@@ -96,7 +141,9 @@ impl Schedule {
             };
             for family in Family::ALL {
                 self.slots[id.0 as usize][family.index()] = Slot::queued();
-                self.lane_mut(announce.tracker, family).push(now, *id);
+                let hash = roster.info_hash(announce);
+                self.lane_mut(announce.tracker, family)
+                    .admit(*id, hash, now);
             }
         }
         for lane in 0..self.lanes.len() {
@@ -104,7 +151,7 @@ impl Schedule {
         }
     }
 
-    fn add_lanes(&mut self, place: usize, roster: &Roster) {
+    fn add_lanes(&mut self, place: usize, roster: &Roster, now: Mono) {
         // A hole gets lanes too, empty ones, so that a tracker id always finds its lanes.
         let url = roster.trackers()[place].as_deref();
         let host = url.map(|url| url.host().to_string()).unwrap_or_default();
@@ -114,13 +161,16 @@ impl Schedule {
             buckets.push(Bucket::new(rate));
             buckets.len() - 1
         });
-        for family in Family::ALL {
-            self.lanes.push(Lane::new(
+        let known = url.and_then(|url| self.recalled.remove(&*url.label()));
+        for (family, known) in Family::ALL.into_iter().zip(known.unwrap_or_default()) {
+            let mut lane = Lane::new(
                 family,
                 bucket,
                 url.map_or(Scheme::Udp, |url| url.scheme()),
                 url.is_some_and(|url| url.is_loopback()),
-            ));
+            );
+            lane.recall(known, now);
+            self.lanes.push(lane);
         }
     }
 
@@ -154,7 +204,7 @@ impl Schedule {
         );
         let report = &observation.report;
         let lane = &mut self.lanes[id.index()];
-        let before = lane.health();
+        let before = lane.witnessed();
         lane.in_flight = lane.in_flight.saturating_sub(1);
         if let Some(address) = observation.exchange.remote.filter(|_| !lane.is_loopback()) {
             if self.buckets_by_address.len() >= MAX_OPERATORS {
@@ -203,12 +253,16 @@ impl Schedule {
                     }
                     _ => lane.next_due(outcome, stands, retry, hash, now, &self.pace),
                 };
-                lane.push(due, *announce);
+                if outcome.is_promise(retry) {
+                    lane.promise(due, *announce);
+                } else {
+                    lane.push(due, *announce);
+                }
             }
         } else {
             self.end_beside(observation);
         }
-        let health = self.lanes[id.index()].health();
+        let health = self.lanes[id.index()].witnessed();
         self.wake(id, now);
         Verdict {
             health,

@@ -1,14 +1,17 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
+mod recall;
+
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
+use super::outcome::Outcome;
 use super::slot::Slot;
 use crate::observation::{
-    AnnounceId, Ask, Failed, Failure, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
+    AnnounceId, Ask, Failed, Family, Health, Manner, Retry, Scraped, TrackerId,
 };
 use crate::roster::Roster;
 use crate::time::Mono;
@@ -54,39 +57,6 @@ impl LaneId {
     }
 }
 
-/// What a probe says of the tracker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// A valid answer.
-    Answered,
-    /// Up, and says no to this torrent.
-    Refused,
-    /// Up, and says no to this rate.
-    Limited,
-    /// No valid answer.
-    Failed,
-    /// Must not or cannot be asked.
-    Closed,
-    /// This URL has no scrape (BEP 48); others of the tracker may.
-    NoScrape,
-    /// No address in this family.
-    Absent,
-}
-
-impl Outcome {
-    pub(super) fn of(report: &Report) -> Self {
-        match report.failed().map(|failed| failed.reason) {
-            None if matches!(report, Report::NoAddress { .. }) => Outcome::Absent,
-            None => Outcome::Answered,
-            Some(Failure::Rejected) => Outcome::Refused,
-            Some(Failure::RateLimited) => Outcome::Limited,
-            Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
-            Some(reason) if reason.is_abstention() => Outcome::Closed,
-            Some(_) => Outcome::Failed,
-        }
-    }
-}
-
 /// One (tracker, family).
 #[derive(Debug)]
 pub(super) struct Lane {
@@ -100,6 +70,8 @@ pub(super) struct Lane {
     pub(super) wake: Option<Mono>,
     pub(super) in_flight: u32,
     health: Health,
+    /// That it is down is known from before a restart, and nobody has looked since.
+    hearsay: bool,
     /// Failures in a row, over fresh packets: each began after the one before was known.
     failures: u32,
     /// When the latest of them was known.
@@ -114,6 +86,10 @@ pub(super) struct Lane {
     interval: Option<Duration>,
     manner: Manner,
     scrape: Scrape,
+    /// Swarms that the tracker does not want to hear of before they are due.
+    promises: HashMap<AnnounceId, Mono>,
+    /// The same, from before a restart, of swarms that are not here (yet).
+    recalled: HashMap<InfoHash, Mono>,
 }
 
 /// Swarms whose counts are to be fetched, gathered into batches.
@@ -155,6 +131,7 @@ impl Lane {
             wake: None,
             in_flight: 0,
             health: Health::Unknown,
+            hearsay: false,
             failures: 0,
             failed_at: Mono::default(),
             answered_at: Mono::default(),
@@ -163,11 +140,19 @@ impl Lane {
             interval: None,
             manner: Manner::default(),
             scrape: Scrape::default(),
+            promises: HashMap::new(),
+            recalled: HashMap::new(),
         }
     }
 
     pub(super) fn health(&self) -> Health {
         self.health
+    }
+
+    /// Puts a swarm into the queue that must not be asked about before it is due.
+    pub(super) fn promise(&mut self, due: Mono, id: AnnounceId) {
+        self.promises.insert(id, due);
+        self.push(due, id);
     }
 
     pub(super) fn push(&mut self, due: Mono, id: AnnounceId) {
@@ -179,6 +164,8 @@ impl Lane {
         let family = self.family.index();
         self.queue
             .retain(|Reverse((_, id))| slots[id.0 as usize][family].is_live());
+        self.promises
+            .retain(|id, _| slots[id.0 as usize][family].is_live());
         self.scrape
             .pending
             .retain(|id| slots[id.0 as usize][family].is_live());
@@ -190,9 +177,10 @@ impl Lane {
             return None;
         }
         let scrape = (!self.scrape.pending.is_empty()).then_some(self.scrape.at);
-        let announce = self.queue.peek().map(|Reverse((due, _))| {
-            // A troubled tracker is asked when its back-off is over, by whatever swarm is next.
-            if self.is_proven() {
+        let announce = self.queue.peek().map(|Reverse((due, id))| {
+            // A troubled tracker is asked when its back-off is over, by whatever swarm is next,
+            // unless the tracker does not want to hear of that one.
+            if self.is_proven() || self.promises.contains_key(id) {
                 *due
             } else {
                 (*due).min(self.held_until().max(now))
@@ -239,7 +227,7 @@ impl Lane {
             return self.scrape_beside(roster, slots, now, pace);
         }
         let family = self.family.index();
-        let Reverse((_, id)) = self.queue.pop()?;
+        let id = self.pop()?;
         let announce = roster.announce(id)?;
         let info_hash = roster.info_hash(announce)?;
         let url = Arc::clone(roster.url(announce)?);
@@ -292,9 +280,13 @@ impl Lane {
             .announce(id)
             .and_then(|announce| roster.url(announce));
         let fits = length < limit && due <= now && other == Some(url);
-        fits.then(|| self.queue.pop())
-            .flatten()
-            .map(|Reverse((_, id))| id)
+        fits.then(|| self.pop()).flatten()
+    }
+
+    fn pop(&mut self) -> Option<AnnounceId> {
+        let Reverse((_, id)) = self.queue.pop()?;
+        self.promises.remove(&id);
+        Some(id)
     }
 
     /// The gathered scrape. A swarm that is being probed waits for the next: the tracker may count
@@ -435,6 +427,7 @@ impl Lane {
         match outcome {
             Outcome::Answered | Outcome::Refused | Outcome::Limited => {
                 self.health = Health::Up;
+                self.hearsay = false;
                 self.failures = 0;
                 self.answered_at = now;
                 self.hold_until = Mono::default();
@@ -451,7 +444,8 @@ impl Lane {
             // It answered, or failed and was known to fail, while this was under way: no news.
             Outcome::Failed if started < self.answered_at || started < self.failed_at => {}
             Outcome::Failed => {
-                self.failures += 1;
+                self.failures = self.failures.saturating_add(1);
+                self.hearsay = false;
                 self.failed_at = now;
                 if self.failures >= 2 {
                     if self.health != Health::Down {
@@ -467,10 +461,12 @@ impl Lane {
             Outcome::NoScrape => {}
             Outcome::Closed => {
                 self.health = Health::Closed;
+                self.hearsay = false;
                 self.hold_until = now.after(Pace::closed_for());
             }
             Outcome::Absent => {
                 self.health = Health::Absent;
+                self.hearsay = false;
                 self.hold_until = now.after(pace.absent_for());
             }
         }

@@ -9,7 +9,7 @@ use crate::torrent::InfoHash;
 const FLOOR: Duration = Duration::from_secs(300);
 
 /// Longest interval a tracker can ask for and be heard; some answer 2³¹ seconds.
-const CEILING: Duration = Duration::from_secs(3 * 3600);
+pub(super) const CEILING: Duration = Duration::from_secs(3 * 3600);
 
 /// A dead tracker is asked at least every other round, so that its state does not go stale.
 const SLOWEST_BACK_OFF: u32 = 2;
@@ -18,13 +18,13 @@ const SLOWEST_BACK_OFF: u32 = 2;
 const CONFIRM_AFTER: Duration = Duration::from_secs(5);
 
 /// An operator who asks not to be contacted is looked up again after this time (BEP 34).
-const CLOSED_FOR: Duration = Duration::from_secs(24 * 3600);
+pub(super) const CLOSED_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// A host without an address in a family is looked up again after this time.
 const ABSENT_FOR: Duration = Duration::from_secs(3600);
 
 /// Longest wait a tracker can impose on one torrent (`retry in`, BEP 31).
-const LONGEST_RETRY: Duration = Duration::from_secs(7 * 24 * 3600);
+pub(super) const LONGEST_RETRY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How often and how fast trackers are asked.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,6 +1,6 @@
 //! The place of one swarm at one tracker over one family.
 
-use super::lane::Outcome;
+use super::outcome::Outcome;
 
 /// What is under way for a swarm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

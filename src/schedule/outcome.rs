@@ -1,0 +1,44 @@
+//! What a probe says of the tracker.
+
+use crate::observation::{Failure, Report, Retry};
+
+/// What a probe says of the tracker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// A valid answer.
+    Answered,
+    /// Up, and says no to this torrent.
+    Refused,
+    /// Up, and says no to this rate.
+    Limited,
+    /// No valid answer.
+    Failed,
+    /// Must not or cannot be asked.
+    Closed,
+    /// This URL has no scrape (BEP 48); others of the tracker may.
+    NoScrape,
+    /// No address in this family.
+    Absent,
+}
+
+impl Outcome {
+    pub(super) fn of(report: &Report) -> Self {
+        match report.failed().map(|failed| failed.reason) {
+            None if matches!(report, Report::NoAddress { .. }) => Outcome::Absent,
+            None => Outcome::Answered,
+            Some(Failure::Rejected) => Outcome::Refused,
+            Some(Failure::RateLimited) => Outcome::Limited,
+            Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
+            Some(reason) if reason.is_abstention() => Outcome::Closed,
+            Some(_) => Outcome::Failed,
+        }
+    }
+
+    /// Whether it says when this swarm may be asked about again, not the tracker as a whole.
+    pub(super) fn is_promise(self, retry: Option<Retry>) -> bool {
+        match (self, retry) {
+            (Outcome::Refused, Some(_)) | (_, Some(Retry::Never)) => true,
+            (outcome, _) => outcome == Outcome::NoScrape,
+        }
+    }
+}
