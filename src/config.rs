@@ -236,15 +236,29 @@ impl Default for Dht {
 
 /// `state:`, what outlives the process: nothing by default, as there is no directory to keep it in
 /// without a configuration file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// The directory it is kept in; `None` keeps nothing.
     pub path: Option<PathBuf>,
+    /// How often all of it is saved.
+    pub interval: Duration,
 }
 
 impl State {
     /// Name of the directory beside the configuration, if no other is chosen.
     pub const DEFAULT_PATH: &str = "state";
+    /// Bounds of `interval`.
+    pub const INTERVAL: RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(3600);
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            path: None,
+            interval: Duration::from_secs(300),
+        }
+    }
 }
 
 /// `network:`, how our own network is judged.

@@ -37,6 +37,8 @@ pub struct Snapshot {
     pub probe_durations: [Histogram; Source::ALL.len()],
     /// State of the configuration.
     pub config: ConfigRow,
+    /// How saving fares; `None` where nothing is kept.
+    pub state: Option<StateRow>,
 }
 
 impl Snapshot {
@@ -102,6 +104,7 @@ impl Default for Snapshot {
             schedule: ScheduleRow::default(),
             probe_durations: Default::default(),
             config: ConfigRow::default(),
+            state: None,
         }
     }
 }
@@ -126,6 +129,16 @@ pub struct ScheduleRow {
     pub lag: Duration,
     /// Probes under way, by [`Source::index`].
     pub in_flight: [u64; Source::ALL.len()],
+}
+
+/// How saving what must survive a restart fares.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateRow {
+    /// When the last round of this process that saved everything began: all that was known then is
+    /// on the disk.
+    pub last_save: Option<Unix>,
+    /// Rounds that did not save everything.
+    pub failures: u64,
 }
 
 /// State of the configuration.

@@ -376,6 +376,7 @@ fn the_example_shows_the_defaults() {
     assert_eq!(example.tracker, default.tracker);
     assert_eq!(example.dht, default.dht);
     assert!(example.state.path.unwrap().ends_with("state"));
+    assert_eq!(example.state.interval, default.state.interval);
     assert_eq!(example.accept, default.accept);
     assert_eq!(example.geo, default.geo);
     assert_eq!(example.network, default.network);

@@ -310,6 +310,7 @@ impl Core {
             },
             probe_durations: self.swarms.durations(),
             config: self.config,
+            state: None,
         }
     }
 

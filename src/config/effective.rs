@@ -75,6 +75,7 @@ fn write_all(config: &Config, out: &mut String) -> fmt::Result {
     let path = config.state.path.as_deref().map(Path::to_string_lossy);
     let path = path.unwrap_or_default();
     writeln!(out, "state:\n  path: {}", Quoted(&path))?;
+    writeln!(out, "  interval: {}", Written(config.state.interval))?;
     let metrics = config.metrics;
     writeln!(out, "metrics:\n  countries: {}", metrics.countries)?;
     writeln!(out, "  per_tracker: {}", metrics.per_tracker)?;

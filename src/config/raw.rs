@@ -209,6 +209,8 @@ pub(super) struct Network<'a> {
 pub(super) struct State<'a> {
     #[serde(default, borrow)]
     pub(super) path: Option<Text<'a>>,
+    #[serde(default, borrow)]
+    pub(super) interval: Option<Text<'a>>,
 }
 
 /// `metrics:`.

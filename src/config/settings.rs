@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::raw::{self, Text};
@@ -173,7 +173,7 @@ fn listen(texts: &[Text<'_>], source: &Source, report: &mut Report) -> Vec<Socke
     list
 }
 
-/// Reads `state:`. `base` is the directory of the configuration.
+/// Reads `state:`. Faults are noted and replaced by defaults. `base` is the directory of the configuration.
 pub(super) fn state(
     raw: raw::State<'_>,
     base: &Path,
@@ -189,13 +189,14 @@ pub(super) fn state(
         Some(text) => text.as_str(),
         None => State::DEFAULT_PATH,
     };
-    if path.is_empty() {
-        return State { path: None };
-    }
     // Absolute, so that what is shown as being in effect says where to look.
-    let path = base.join(path);
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    let interval = raw.interval.as_ref();
+    let interval = interval.map(|text| duration(text, source, "state.interval", State::INTERVAL));
+    let interval = interval.and_then(|interval| report.take(interval));
     State {
-        path: Some(std::path::absolute(&path).unwrap_or(path)),
+        path: (!path.is_empty()).then(|| absolute(base.join(path))),
+        interval: interval.unwrap_or(State::default().interval),
     }
 }
 
@@ -340,5 +341,7 @@ mod tests {
         assert_eq!(path("interval-only.yaml"), Some(beside));
         assert_eq!(path("dht.yaml"), None);
         assert_eq!(path("no-dht.yaml"), Some("/var/lib/seedwatch".into()));
+        let interval = |name| good(name).state.interval.as_secs();
+        assert_eq!((interval("dht.yaml"), interval("no-dht.yaml")), (300, 60));
     }
 }

@@ -170,6 +170,10 @@ catalogue! {
         "Lateness of the most overdue probe that only our own load holds back; 0 when none is overdue.";
     SCHEDULER_OVERDUE: Gauge "seedwatch_scheduler_overdue_probes", [], {fixed: 1},
         "Probes past due that only our own load holds back.";
+    STATE_LAST_SAVE: Gauge "seedwatch_state_last_save_timestamp_seconds", [], {fixed: 1},
+        "Start of the last round of this process that saved all of the state, in seconds since 1970: what was known then survives. Absent before the first, and where nothing is kept.";
+    STATE_SAVE_FAILURES: Counter "seedwatch_state_save_failures_total", [], {fixed: 1},
+        "Rounds that could not save all of the state. Absent where nothing is kept.";
     TORRENT_DHT_LEECHERS: Gauge "seedwatch_torrent_dht_leechers", ["torrent"], {torrent: 1},
         "Leechers in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
     TORRENT_DHT_SEEDERS: Gauge "seedwatch_torrent_dht_seeders", ["torrent"], {torrent: 1},

@@ -1,6 +1,7 @@
 //! Snapshot → samples: families in name order, samples in label order, unknown values left out.
 
 mod dht;
+mod state;
 
 use std::fmt;
 use std::sync::Arc;
@@ -127,7 +128,8 @@ impl Page {
                 .map(|source| ([source.as_label()], schedule.in_flight[source.index()])),
         )?;
         to.one(&catalogue::SCHEDULER_LAG, Some(schedule.lag.as_secs_f64()))?;
-        to.one(&catalogue::SCHEDULER_OVERDUE, Some(schedule.overdue))
+        to.one(&catalogue::SCHEDULER_OVERDUE, Some(schedule.overdue))?;
+        self.state_families(to)
     }
 
     /// The sources that are asked.

@@ -335,3 +335,18 @@ fn without_the_dht_there_is_no_word_of_it() {
         assert!(series[0].starts_with("source=\"tracker\"}"), "{name}");
     }
 }
+
+#[test]
+fn saving_shows_where_something_is_kept() {
+    let mut snapshot = sample::snapshot();
+    let names = [
+        "seedwatch_state_last_save_timestamp_seconds",
+        "seedwatch_state_save_failures_total",
+    ];
+    snapshot.state = Some(crate::snapshot::StateRow::default());
+    let page = text(snapshot.clone());
+    assert_eq!(names.map(|name| of(&page, name)), [vec![], vec!["0"]]);
+    snapshot.state = None;
+    let page = text(snapshot);
+    assert!(names.iter().all(|name| of(&page, name).is_empty()));
+}

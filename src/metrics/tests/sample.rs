@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::snapshot::{
-    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Snapshot, Torrent,
-    TorrentRow, TrackerId, TrackerRow, Unix,
+    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Snapshot,
+    StateRow, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
 };
 use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
 
@@ -37,6 +37,10 @@ pub(crate) fn snapshot() -> Snapshot {
     }
     snapshot.dht = Some(dht());
     snapshot.probe_durations[0] = dht().durations;
+    snapshot.state = Some(StateRow {
+        last_save: Some(Unix(1_790_000_050)),
+        failures: 1,
+    });
     snapshot.config.last_reload_successful = true;
     snapshot.config.last_reload_success = Unix(1_790_000_000);
     snapshot.config.per_tracker = true;
