@@ -22,6 +22,7 @@ use seedwatch::observation::{
 use seedwatch::snapshot::Snapshot;
 use seedwatch::time::{Mono, Now, Unix};
 use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch::window::Key;
 
 const PEERS: u32 = 100;
 
@@ -228,7 +229,7 @@ fn memory(torrents: u32, dht: bool) {
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Core::new(&config, 4242, now(0));
+    let mut core = Core::new(&config, 4242, Key::new([7; 16]), now(0));
     drop(config);
     let per = || (resident() - before) / f64::from(torrents);
     let picture = core.snapshot(now(0));
@@ -251,7 +252,7 @@ fn memory(torrents: u32, dht: bool) {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Core::new(&config(torrents, 1e9), 4242, now(0));
+    let mut core = Core::new(&config(torrents, 1e9), 4242, Key::new([7; 16]), now(0));
     let mut at = 1;
     round(&mut core, &mut at, PEERS);
     let (mut announces, mut making) = (0, Duration::ZERO);

@@ -367,7 +367,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 completed: Some(n % 100_000).into(),
                 ..AnnounceRow::unknown(TrackerId(*id))
             });
-            (torrent, row, announces.collect())
+            (torrent, row, announces.collect(), None)
         })
         .collect::<Vec<_>>();
     let snapshot = Snapshot {

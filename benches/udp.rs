@@ -26,6 +26,7 @@ use seedwatch::probe::resolve::Resolver;
 use seedwatch::probe::udp::{Settings, UdpProber};
 use seedwatch::time::{Mono, Now, Unix};
 use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch::window::Key;
 use support::loss;
 use support::null_tracker::{self, Manners, NullTracker, PEERS};
 use support::opentracker::Opentracker;
@@ -328,7 +329,12 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         unix: Unix(1_700_000_000 + round * 4000),
     };
     let start = Instant::now();
-    let mut core = Core::new(&config(tracker, torrents), PORT, now(0, start));
+    let mut core = Core::new(
+        &config(tracker, torrents),
+        PORT,
+        Key::new([7; 16]),
+        now(0, start),
+    );
     let mut since = Since::now();
     let mut answered = 0;
     for round in 1..=rounds {

@@ -54,6 +54,9 @@ pub enum Database {
 }
 
 impl Database {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Country, Self::Asn];
+
     /// As in labels of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 //! Ids are stable over reloads: an observation that was under way when the configuration changed
 //! still finds its place, and what did not change keeps its state.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::observation::{AnnounceId, TrackerId};
@@ -28,6 +28,8 @@ pub struct Roster {
     sweep: Arc<[InfoHash]>,
     /// Places of their torrents, in the same order.
     swept: Vec<u32>,
+    /// Sorted by name.
+    collections: Vec<Collection>,
 }
 
 /// One info-hash at one tracker.
@@ -52,6 +54,21 @@ pub struct Changes {
     pub added: Vec<AnnounceId>,
     /// Announces that are gone.
     pub removed: Vec<AnnounceId>,
+    /// Torrents that are gone: their places before the change and what they were known by.
+    pub gone: Vec<(u32, InfoHash)>,
+    /// Torrents that are known by another info-hash, before and now.
+    pub renamed: Vec<(InfoHash, InfoHash)>,
+    /// Torrents that are in a collection and were not in it before.
+    pub joined: Vec<u32>,
+}
+
+/// Torrents of one work.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Places in [`Roster::torrents`], ascending.
+    pub members: Vec<u32>,
 }
 
 impl Default for Roster {
@@ -64,6 +81,7 @@ impl Default for Roster {
             announces: Vec::new(),
             sweep: Arc::from([]),
             swept: Vec::new(),
+            collections: Vec::new(),
         }
     }
 }
@@ -72,6 +90,16 @@ impl Roster {
     /// The torrents, sorted by name.
     pub fn torrents(&self) -> &Arc<[Torrent]> {
         &self.torrents
+    }
+
+    /// What a torrent is known by over restarts: the first of its info-hashes.
+    pub fn identity(&self, place: usize) -> Option<InfoHash> {
+        self.torrents.get(place)?.hashes.wire().next()
+    }
+
+    /// The collections, sorted by name.
+    pub fn collections(&self) -> &[Collection] {
+        &self.collections
     }
 
     /// The announces of a torrent: one a tracker and info-hash, those of one tracker beside each
@@ -163,13 +191,15 @@ impl Roster {
         let mut used = vec![false; self.trackers.len()];
         self.order.clear();
         self.starts.clear();
+        let mut stays = vec![false; self.torrents.len()];
         for (place, torrent) in torrents.iter().enumerate() {
-            changes.moved.push(
-                torrent
-                    .hashes
-                    .wire()
-                    .find_map(|h| old_places.get(&h).copied()),
-            );
+            let moved = torrent.hashes.wire().find_map(|h| old_places.get(&h));
+            changes.moved.push(moved.copied());
+            let before = moved.and_then(|moved| self.torrents.get(*moved as usize));
+            if let Some(moved) = moved {
+                stays[*moved as usize] = true;
+            }
+            self.compare(before, place as u32, torrent, &mut changes);
             self.starts.push(self.order.len() as u32);
             let urls: &[_] = if torrent.privacy == Privacy::LeftAlone {
                 &[]
@@ -212,11 +242,37 @@ impl Roster {
                 *tracker = None;
             }
         }
+        let gone = (0..).zip(self.torrents.iter()).zip(stays);
+        let gone = gone.filter(|(_, stays)| !stays);
+        changes.gone = gone
+            .filter_map(|((place, torrent), _)| Some((place, torrent.hashes.wire().next()?)))
+            .collect();
         self.torrents = Arc::clone(torrents);
+        self.collections = collections(torrents);
         self.order.shrink_to_fit();
         self.starts.shrink_to_fit();
         self.announces.shrink_to_fit();
         changes
+    }
+
+    fn compare(
+        &self,
+        before: Option<&Torrent>,
+        place: u32,
+        torrent: &Torrent,
+        changes: &mut Changes,
+    ) {
+        if let Some(collection) = torrent.collection()
+            && before.and_then(Torrent::collection) != Some(collection)
+        {
+            changes.joined.push(place);
+        }
+        if let Some(before) = before.and_then(|before| before.hashes.wire().next())
+            && let Some(now) = torrent.hashes.wire().next()
+            && before != now
+        {
+            changes.renamed.push((before, now));
+        }
     }
 
     fn places(&self) -> HashMap<InfoHash, u32> {
@@ -244,4 +300,18 @@ impl Roster {
             .filter_map(|(i, t)| Some((t.as_ref()?.label(), TrackerId(i as u32))))
             .collect()
     }
+}
+
+fn collections(torrents: &[Torrent]) -> Vec<Collection> {
+    let mut members: BTreeMap<&Arc<str>, Vec<u32>> = BTreeMap::new();
+    for (place, torrent) in (0..).zip(torrents) {
+        if let Some(collection) = torrent.collection() {
+            members.entry(collection).or_default().push(place);
+        }
+    }
+    let named = members.into_iter().map(|(name, members)| Collection {
+        name: Arc::clone(name),
+        members,
+    });
+    named.collect()
 }

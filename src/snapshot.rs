@@ -6,13 +6,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::geo::{Country, Credit, Database};
 pub use crate::observation::{DhtStatus, Failed, Failure, Family, Phases, Source, TrackerId};
 pub use crate::swarm::{
-    AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
-    TrackerRow,
+    AnnounceRow, Block, Bounds, CollectionRow, Count, CountryPeers, CountryRow, FleetRow,
+    Histogram, Places, Reach, Rejection, Stamp, System, Systems, TorrentRow, TorrentView,
+    TrackerRow, Unique,
 };
 pub use crate::time::Unix;
 pub use crate::torrent::{Privacy, Torrent};
+pub use crate::window::{Counts, Window};
 
 /// Everything that `/metrics` and the API show.
 #[derive(Debug, Clone)]
@@ -23,6 +26,12 @@ pub struct Snapshot {
     pub torrents: Arc<[Torrent]>,
     /// Their rows, [`Block::SIZE`] torrents a block.
     pub blocks: Vec<Arc<Block>>,
+    /// Collections, sorted by name.
+    pub collections: Vec<Arc<CollectionRow>>,
+    /// All torrents together.
+    pub fleet: FleetRow,
+    /// Where the places of addresses come from.
+    pub geo: GeoRow,
     /// Trackers by [`TrackerId`]; ids of trackers gone from the configuration are holes.
     pub trackers: Vec<Option<Arc<TrackerRow>>>,
     /// Whether our own network works, by [`Family::index`]; `None` = not known yet.
@@ -50,17 +59,17 @@ impl Snapshot {
     /// The same picture of other torrents, sorted by name.
     pub fn with_torrents(
         self,
-        torrents: impl IntoIterator<Item = (Torrent, TorrentRow, Vec<AnnounceRow>)>,
+        torrents: impl IntoIterator<Item = (Torrent, TorrentRow, Vec<AnnounceRow>, Option<Reach>)>,
     ) -> Self {
         let mut names = Vec::new();
         let mut blocks = Vec::new();
-        for (torrent, row, announces) in torrents {
+        for (torrent, row, announces, reach) in torrents {
             if names.len() % Block::SIZE == 0 {
                 blocks.push(Block::default());
             }
             names.push(torrent);
             if let Some(block) = blocks.last_mut() {
-                block.push(row, announces);
+                block.push(row, announces, reach);
             }
         }
         Self {
@@ -73,7 +82,7 @@ impl Snapshot {
     /// The torrent at a place of [`Snapshot::torrents`].
     pub fn row(&self, place: usize) -> Option<TorrentView<'_>> {
         let torrent = self.torrents.get(place)?;
-        let (row, announces) = self
+        let (row, announces, reach) = self
             .blocks
             .get(place / Block::SIZE)?
             .get(place % Block::SIZE)?;
@@ -81,6 +90,7 @@ impl Snapshot {
             torrent,
             row,
             announces,
+            reach,
         })
     }
 
@@ -97,6 +107,9 @@ impl Default for Snapshot {
             taken: Unix::default(),
             torrents: Arc::from([]),
             blocks: Vec::new(),
+            collections: Vec::new(),
+            fleet: FleetRow::default(),
+            geo: GeoRow::default(),
             trackers: Vec::new(),
             network_up: [None; 2],
             dht: None,
@@ -107,6 +120,15 @@ impl Default for Snapshot {
             state: None,
         }
     }
+}
+
+/// The databases of places.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GeoRow {
+    /// When each was built, those of [`Database::ALL`]; `None` where there is none.
+    pub built: [Option<Unix>; 2],
+    /// What pages that show countries must say.
+    pub credit: Option<Credit>,
 }
 
 /// How the DHT fares.
@@ -150,4 +172,6 @@ pub struct ConfigRow {
     pub last_reload_success: Unix,
     /// `metrics.per_tracker`.
     pub per_tracker: bool,
+    /// `metrics.countries`.
+    pub countries: bool,
 }

@@ -1,16 +1,37 @@
-//! Folds observations into the state of torrents and trackers. Pure: no clock, no socket.
+//! Folds observations into the state of torrents, collections and trackers. Pure: no clock, no socket.
 //!
 //! A peer is one IP address. The latest valid answer of every (torrent, tracker, family) is kept
 //! until it is stale, and so is the latest lookup that came through of every (info-hash, family); a
 //! torrent's peers are the union of what is kept. A failure never makes a 0 and never erases an
 //! answer: only age does.
+//!
+//! | File | What lives there |
+//! |---|---|
+//! | `filter`, `own` | which claimed peers count |
+//! | `announce`, `lookup`, `kept` | the latest answers |
+//! | `tally` | from these to a row and the union of who is there |
+//! | `memory`, `history` | who was seen in the last month |
+//! | `collection` | torrents of one work, counted as one |
+//! | `places`, `systems` | countries and autonomous systems |
+//! | `picture` | when what is shown is made anew |
+//! | `row`, `reach` | what is shown |
+//! | `saved` | what is remembered as bytes |
+//! | `tracker` | the state of a tracker |
 
 mod announce;
+mod collection;
 mod filter;
+mod history;
 mod kept;
 mod lookup;
+mod memory;
 mod own;
+mod picture;
+mod places;
+mod reach;
 mod row;
+mod saved;
+mod systems;
 mod tally;
 mod tracker;
 
@@ -19,28 +40,65 @@ use std::time::Duration;
 
 pub use filter::Filter;
 pub use own::OwnAddresses;
+pub use reach::{
+    CollectionRow, CountryPeers, CountryRow, FleetRow, Places, Reach, System, Systems, Unique,
+};
 pub use row::{
     AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
     TrackerRow,
 };
+pub use saved::Part;
 
 use crate::address::Accept;
+use crate::geo::Geo;
 use crate::observation::{
     AnnounceId, Failed, Family, Lookup, Observation, Report, Source, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
+use crate::window::Key;
 use announce::Announce;
 use kept::{Room, Tick};
 use lookup::Lookups;
-use tally::Tally;
+use memory::{Last, Memory};
 use tracker::Tracker;
+
+/// How long a country that nobody is left in stays at an explicit 0: eight days.
+pub const COUNTRY_HOURS: u16 = 8 * 24;
+
+/// What counts, for how long, and where it is.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Which addresses count.
+    pub accept: Accept,
+    /// Age at which an answer of a tracker is no longer shown.
+    pub stale_after: Duration,
+    /// Where addresses are.
+    pub geo: Arc<Geo>,
+    /// Whether countries are to be counted.
+    pub countries: bool,
+    /// Tells these terms from those before: set by [`Swarms::update`].
+    version: u32,
+}
+
+impl Terms {
+    /// All of them.
+    pub fn new(accept: Accept, stale_after: Duration, geo: Arc<Geo>, countries: bool) -> Self {
+        Self {
+            accept,
+            stale_after,
+            geo,
+            countries,
+            version: 0,
+        }
+    }
+}
 
 /// The state of everything watched.
 #[derive(Debug)]
 pub struct Swarms {
     filter: Filter,
-    stale_after: Duration,
+    terms: Terms,
     /// In the order of [`Roster::torrents`].
     torrents: Vec<Torrent>,
     /// By announce id.
@@ -48,8 +106,9 @@ pub struct Swarms {
     /// By tracker id.
     trackers: Vec<Tracker>,
     lookups: Lookups,
-    /// What was shown last.
-    blocks: Vec<Arc<Block>>,
+    memory: Memory,
+    /// What was shown last, and the hour of its windows.
+    blocks: Vec<(Arc<Block>, u32)>,
     room: Room,
     durations: [Histogram; Source::ALL.len()],
     queries: Histogram,
@@ -58,9 +117,7 @@ pub struct Swarms {
 /// What is kept of one torrent beside its announces.
 #[derive(Debug, Clone, Copy, Default)]
 struct Torrent {
-    /// By [`Source::index`].
-    last_success: [Stamp; Source::ALL.len()],
-    last_peer_seen: Stamp,
+    last: Last,
     /// When the first of its answers goes stale, and its row must be made anew. Never come = now.
     fresh_until: Tick,
 }
@@ -74,18 +131,29 @@ impl Torrent {
     fn is_old(&self, now: Mono) -> bool {
         self.fresh_until <= Tick::at(now)
     }
+
+    /// A probe came through.
+    fn succeed(&mut self, source: Source, anybody: bool, now: Now) {
+        self.change();
+        self.last.success[source.index()] = now.unix.into();
+        if anybody {
+            self.last.peer_seen = now.unix.into();
+        }
+    }
 }
 
 impl Swarms {
-    /// Nothing watched yet. `port` is the one that we claim to trackers.
-    pub fn new(accept: Accept, port: u16, stale_after: Duration) -> Self {
+    /// Nothing watched yet. `port` is the one that we claim to trackers; with `key`, peers are
+    /// remembered without their addresses.
+    pub fn new(terms: Terms, port: u16, key: Key) -> Self {
         Self {
-            filter: Filter::new(accept, port),
-            stale_after,
+            filter: Filter::new(terms.accept, port),
+            terms,
             torrents: Vec::new(),
             announces: Vec::new(),
             trackers: Vec::new(),
             lookups: Lookups::default(),
+            memory: Memory::new(key),
             blocks: Vec::new(),
             room: Room::default(),
             durations: Default::default(),
@@ -93,25 +161,36 @@ impl Swarms {
         }
     }
 
-    /// Takes over a new configuration; torrents and trackers that stay keep their state.
-    pub fn update(
-        &mut self,
-        accept: Accept,
-        stale_after: Duration,
-        roster: &Roster,
-        changes: &Changes,
-    ) {
-        self.filter.accept = accept;
-        self.stale_after = stale_after;
-        let kept = changes
-            .moved
-            .iter()
-            .map(|moved| moved.and_then(|at| self.torrents.get(at as usize)));
-        let torrents = kept.map(|kept| Torrent {
-            fresh_until: Tick::default(),
-            ..kept.copied().unwrap_or_default()
+    /// Takes over a new configuration; torrents and trackers that stay keep their state, and those
+    /// that come back find what was remembered of them.
+    pub fn update(&mut self, terms: Terms, roster: &Roster, changes: &Changes, now: Now) {
+        self.memory.tick(now);
+        self.filter.accept = terms.accept;
+        self.terms = Terms {
+            version: self.terms.version.wrapping_add(1),
+            ..terms
+        };
+        let before = std::mem::take(&mut self.torrents);
+        self.memory.update(roster, changes, |place| {
+            before.get(place as usize).map(|torrent| torrent.last)
+        });
+        let nobody_is_gone = self.memory.nobody_is_gone();
+        let moved = changes.moved.iter().zip(roster.torrents().iter());
+        let torrents = moved.map(|(moved, torrent)| {
+            let before = moved.and_then(|at| before.get(at as usize));
+            let last = before.map_or(Last::default(), |before| before.last);
+            let mut hashes = torrent.hashes.wire();
+            let last = match nobody_is_gone && hashes.nth(1).is_none() {
+                true => last,
+                false => self.memory.welcome(torrent.hashes.wire(), last),
+            };
+            Torrent {
+                last,
+                fresh_until: Tick::default(),
+            }
         });
         self.torrents = torrents.collect();
+        self.memory.join(roster, changes);
         self.blocks.clear();
         let trackers = roster.trackers();
         self.filter
@@ -137,7 +216,7 @@ impl Swarms {
             torrent.change();
             let hash = watched.hashes.wire().next();
             if hash.is_none_or(|hash| roster.place_of(&hash).is_none()) {
-                torrent.last_success[Source::Dht.index()] = Stamp::default();
+                torrent.last.success[Source::Dht.index()] = Stamp::default();
             }
         }
     }
@@ -174,6 +253,7 @@ impl Swarms {
 
     /// Folds one observation, with what it means for its tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
+        self.memory.tick(now);
         let Observation {
             tracker,
             family,
@@ -216,12 +296,11 @@ impl Swarms {
                     let (filter, room) = (&mut self.filter, &mut self.room);
                     found = side.list(&answer, tracker, filter, room, now.mono);
                 }
-                let torrent = &mut self.torrents[torrent];
-                torrent.change();
-                torrent.last_success[Source::Tracker.index()] = now.unix.into();
-                if found {
-                    torrent.last_peer_seen = now.unix.into();
+                if let Some(lists) = side.lists().filter(|_| found) {
+                    let (memory, terms) = (&mut self.memory, &self.terms);
+                    memory.take_in(roster, torrent, Source::Tracker, lists, terms);
                 }
+                self.torrents[torrent].succeed(Source::Tracker, found, now);
             }
             Report::Scrape {
                 ids,
@@ -239,7 +318,7 @@ impl Swarms {
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
                         side.answer(now.mono);
-                        torrent.last_success[Source::Tracker.index()] = now.unix.into();
+                        torrent.succeed(Source::Tracker, false, now);
                     }
                 }
             }
@@ -297,26 +376,28 @@ impl Swarms {
 
     /// Folds one lookup. One that did not come through never makes a 0.
     pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
+        self.memory.tick(now);
         let place = roster.place_of(&lookup.info_hash);
-        let torrent = place.and_then(|place| self.torrents.get_mut(place));
+        let place = place.filter(|place| *place < self.torrents.len());
         let side = self.lookups.side(&lookup.info_hash, lookup.family);
-        let (Some(torrent), Some(side)) = (torrent, side) else {
+        let (Some(place), Some(side)) = (place, side) else {
             return;
         };
-        torrent.change();
         let found = lookup.result.as_ref().map_err(|reason| *reason);
         let found = found.and_then(|found| {
             self.filter.rejected[Rejection::Malformed.index()] += u64::from(found.peers.malformed);
             side.found(found, &mut self.filter, &mut self.room, now.mono)
         });
-        match found {
-            Ok(anybody) => {
-                torrent.last_success[Source::Dht.index()] = now.unix.into();
-                if anybody {
-                    torrent.last_peer_seen = now.unix.into();
-                }
-            }
-            Err(_) => side.fail(now.mono),
+        let torrent = &mut self.torrents[place];
+        let Ok(anybody) = found else {
+            side.fail(now.mono);
+            torrent.change();
+            return;
+        };
+        torrent.succeed(Source::Dht, anybody, now);
+        if let Some(lists) = side.lists().filter(|_| anybody) {
+            let (memory, terms) = (&mut self.memory, &self.terms);
+            memory.take_in(roster, place, Source::Dht, lists, terms);
         }
     }
 
@@ -334,37 +415,13 @@ impl Swarms {
         }
     }
 
-    /// The rows of all torrents; those that changed or went stale are made anew.
-    pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
-        self.blocks
-            .resize_with(self.torrents.len().div_ceil(Block::SIZE), Arc::default);
-        for block in 0..self.blocks.len() {
-            let start = block * Block::SIZE;
-            let end = self.torrents.len().min(start + Block::SIZE);
-            let old = |torrent: &Torrent| torrent.is_old(now.mono);
-            if self.torrents[start..end].iter().any(old) {
-                let mut new = Block::default();
-                for place in start..end {
-                    let shown = self.blocks[block].get(place - start);
-                    match shown.filter(|_| !old(&self.torrents[place])) {
-                        Some((row, announces)) => new.push(*row, announces.iter().cloned()),
-                        None => self.refresh(place, roster, now, &mut new),
-                    }
-                }
-                new.shrink();
-                self.blocks[block] = Arc::new(new);
-            }
-        }
-        self.blocks.clone()
-    }
-
     /// The rows of all trackers.
     pub fn tracker_rows(&self, roster: &Roster, now: Now) -> Vec<Option<Arc<TrackerRow>>> {
         let trackers = roster.trackers().iter().zip(&self.trackers);
         trackers
             .map(|(url, tracker)| {
                 url.as_ref()
-                    .map(|_| Arc::new(tracker.row(now.mono, self.stale_after)))
+                    .map(|_| Arc::new(tracker.row(now.mono, self.terms.stale_after)))
             })
             .collect()
     }
@@ -382,35 +439,6 @@ impl Swarms {
     /// Queries that lookups took.
     pub fn lookup_queries(&self) -> Histogram {
         self.queries
-    }
-
-    fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
-        let mut tally = Tally::new(now.mono);
-        let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
-        let announces = roster.announces_of(place);
-        for of_tracker in announces.chunk_by(|a, b| tracker_of(a) == tracker_of(b)) {
-            let Some(tracker) = of_tracker.first().and_then(tracker_of) else {
-                continue;
-            };
-            let state = &self.trackers[tracker.0 as usize];
-            let health = state.health(now.mono, self.stale_after);
-            let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
-            tally.tracker(tracker, known, health, state.stale_after(self.stale_after));
-        }
-        let watched = roster.torrents().get(place);
-        for hash in watched
-            .into_iter()
-            .flat_map(|torrent| torrent.hashes.wire())
-        {
-            let sides = self.lookups.sides(&hash).into_iter().flatten();
-            for (family, side) in Family::ALL.into_iter().zip(sides) {
-                tally.lookup(family, side, self.lookups.stale_after);
-            }
-        }
-        let torrent = &mut self.torrents[place];
-        torrent.fresh_until = Tick::at(tally.fresh_until());
-        let (row, announces) = tally.finish(torrent.last_success, torrent.last_peer_seen);
-        to.push(row, announces);
     }
 }
 

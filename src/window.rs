@@ -41,8 +41,9 @@ mod tests;
 
 pub use calendar::{Calendar, Moment};
 pub use code::Nonsense;
+pub(crate) use code::{get, put};
 pub use key::{Key, Peer};
-pub use set::Set;
+pub use set::{Set, Sighting};
 
 /// Sources that a set tells apart.
 pub const SOURCES: usize = 2;

@@ -48,7 +48,10 @@ const RULE: [(&str, &[&str]); 20] = [
         ],
     ),
     ("store", &["dht", "time"]),
-    ("snapshot", &["observation", "swarm", "time", "torrent"]),
+    (
+        "snapshot",
+        &["geo", "observation", "swarm", "time", "torrent", "window"],
+    ),
     ("metrics", &["snapshot"]),
     // `config` for reading YAML: the web has a file of its own.
     ("web", &["config", "metrics", "snapshot"]),
@@ -73,6 +76,7 @@ const RULE: [(&str, &[&str]); 20] = [
             "time",
             "torrent",
             "web",
+            "window",
         ],
     ),
     ("cli", &["log", "web"]),

@@ -19,10 +19,11 @@ use crate::observation::{
 };
 use crate::roster::Roster;
 use crate::schedule::{Pace, Schedule};
-use crate::snapshot::{ConfigRow, DhtRow, ScheduleRow, Snapshot};
-use crate::swarm::Swarms;
-use crate::time::{Mono, Now};
+use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
+use crate::swarm::{Swarms, Terms};
+use crate::time::{Mono, Now, Unix};
 use crate::torrent::{Host, InfoHash};
+use crate::window::Key;
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;
@@ -44,6 +45,7 @@ pub struct Core {
     judge_local: bool,
     dht: Dht,
     config: ConfigRow,
+    geo: GeoRow,
 }
 
 /// What is known of the DHT as a whole.
@@ -59,17 +61,18 @@ struct Dht {
 
 impl Core {
     /// Takes over a configuration. `port` is the one that we claim to trackers.
-    pub fn new(config: &Config, port: u16, now: Now) -> Self {
+    pub fn new(config: &Config, port: u16, key: Key, now: Now) -> Self {
         let mut core = Self {
             roster: Roster::default(),
             schedule: Schedule::new(pace(config)),
-            swarms: Swarms::new(config.accept, port, config.probe.stale_after),
+            swarms: Swarms::new(terms(config), port, key),
             outage: Outage::new(now.mono),
             canaries: Vec::new(),
             tracker_canaries: Vec::new(),
             judge_local: false,
             dht: Dht::default(),
             config: ConfigRow::default(),
+            geo: GeoRow::default(),
         };
         core.reload(config, now);
         core
@@ -86,7 +89,7 @@ impl Core {
             .update(pace(config), &self.roster, &changes, now.mono);
         let stale_after = config.probe.stale_after;
         self.swarms
-            .update(config.accept, stale_after, &self.roster, &changes);
+            .update(terms(config), &self.roster, &changes, now);
         self.judge_local = config.accept == Accept::Any;
         self.roster.plan_sweep(config.dht.enabled);
         let round = config.dht.round(self.roster.sweep().len());
@@ -107,6 +110,11 @@ impl Core {
             last_reload_successful: true,
             last_reload_success: now.unix,
             per_tracker: config.metrics.per_tracker,
+            countries: config.metrics.countries,
+        };
+        self.geo = GeoRow {
+            built: Database::ALL.map(|database| config.geo.built(database).map(Unix)),
+            credit: config.geo.credit(),
         };
     }
 
@@ -299,6 +307,9 @@ impl Core {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
+            collections: self.swarms.collections(&self.roster, now),
+            fleet: self.swarms.fleet(now),
+            geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.outage.up(),
             dht: self.dht.enabled.then(|| self.dht_row()),
@@ -361,6 +372,16 @@ fn is_local_host(host: &Host) -> bool {
         Host::Ip(ip) => !address::is_global(*ip),
         Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
     }
+}
+
+/// What counts, by a configuration.
+pub(super) fn terms(config: &Config) -> Terms {
+    Terms::new(
+        config.accept,
+        config.probe.stale_after,
+        Arc::clone(&config.geo),
+        config.metrics.countries,
+    )
 }
 
 /// The rules of politeness that a configuration makes.

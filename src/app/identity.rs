@@ -1,8 +1,10 @@
 //! Who we are to trackers while this process lives.
 
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 
 use crate::observation::Identity;
+use crate::window::Key;
 
 /// Ports that ordinary clients rarely choose, so that ours is found again in a list: above the
 /// registered ones, below the ephemeral ones of most systems.
@@ -25,6 +27,19 @@ pub(super) fn fresh(prefix: &str) -> Identity {
         peer_id,
         key: random.hash_one("key") as u32,
         port: PORTS.start + (random.hash_one("port") % span) as u16,
+    }
+}
+
+/// A fresh secret to remember peers with.
+///
+/// # Errors
+/// When the operating system has no random numbers.
+pub(super) fn key() -> io::Result<Key> {
+    let mut secret = [0; 16];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    match random.fill(&mut secret) {
+        Ok(()) => Ok(Key::new(secret)),
+        Err(_) => Err(io::Error::other("there are no random numbers")),
     }
 }
 

@@ -24,6 +24,7 @@ use crate::snapshot::{ConfigRow, Snapshot};
 use crate::swarm::Swarms;
 use crate::time::Clock;
 use crate::torrent::{Privacy, Torrent};
+use crate::window::Key;
 use dht::{Event, Lookups};
 
 /// Why a probe could not be made, or had nothing to show.
@@ -183,9 +184,11 @@ impl Round {
         let clock = Clock::start();
         let identity = identity::fresh(&config.tracker.peer_id_prefix);
         let mut roster = Roster::default();
-        let mut swarms = Swarms::new(config.accept, identity.port, config.probe.stale_after);
+        let terms = super::core::terms(config);
+        // Nothing is kept: there is nothing to keep a secret of.
+        let mut swarms = Swarms::new(terms.clone(), identity.port, Key::new([0; 16]));
         let changes = roster.update(&config.torrents, |_| false);
-        swarms.update(config.accept, config.probe.stale_after, &roster, &changes);
+        swarms.update(terms, &roster, &changes, clock.now());
         roster.plan_sweep(config.dht.enabled);
         swarms.update_lookups(config.probe.stale_after, &roster);
         swarms.set_local_addresses(&super::own_addresses().unwrap_or_default());

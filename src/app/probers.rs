@@ -24,6 +24,9 @@ pub(super) struct Probers {
 /// Why the probers could not be built.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// No secret to remember peers with.
+    #[error("cannot make a key: {0}")]
+    Random(std::io::Error),
     /// No UDP socket in either family.
     #[error("cannot open a UDP socket: {0}")]
     Udp(std::io::Error),

@@ -107,7 +107,8 @@ pub async fn run(
     let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, identity, &resolver, out)?;
     let dht = Dht::start(&config, &resolver, dht_out).await?;
-    let core = Core::new(&config, identity.port, clock.now());
+    let key = identity::key().map_err(StartError::Random)?;
+    let core = Core::new(&config, identity.port, key, clock.now());
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
         Arc::clone(&snapshot),

@@ -73,6 +73,11 @@ impl Side {
         self.peers.is_some()
     }
 
+    /// The latest list, if anybody is on it.
+    pub(super) fn lists(&mut self) -> Option<&mut Lists> {
+        self.peers.as_deref_mut()
+    }
+
     /// The latest probe was answered.
     pub(super) fn answer(&mut self, now: Mono) {
         self.answered = Tick::at(now);

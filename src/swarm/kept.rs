@@ -14,13 +14,18 @@ pub(super) struct Lists {
     v6: Box<[u64]>,
     /// Of the lists before they were sorted; most rounds bring the same peers again.
     prints: [u64; 2],
+    /// Until when everybody here is known to have been seen; 0 = taken in by nobody yet.
+    pub(super) taken_in: u32,
 }
 
 impl Lists {
     /// Takes over what is in the room.
     pub(super) fn replace(&mut self, room: &mut Room) {
-        replace(&mut self.v4, &mut self.prints[0], &mut room.v4);
-        replace(&mut self.v6, &mut self.prints[1], &mut room.v6);
+        let v4 = replace(&mut self.v4, &mut self.prints[0], &mut room.v4);
+        let v6 = replace(&mut self.v6, &mut self.prints[1], &mut room.v6);
+        if v4 || v6 {
+            self.taken_in = 0;
+        }
     }
 
     /// The addresses and the /64 prefixes.
@@ -71,20 +76,28 @@ impl Tick {
     }
 }
 
-/// Takes over a list that is neither sorted nor free of repetitions. Most rounds bring the same
+/// Takes over a list that is neither sorted nor free of repetitions; says whether it is another. Most rounds bring the same
 /// peers again in another order: a print that does not depend on order spares the sorting.
-fn replace<T: Copy + Ord + Into<u64>>(kept: &mut Box<[T]>, print: &mut u64, new: &mut Vec<T>) {
-    let new_print = new
-        .iter()
-        .map(|peer| mix((*peer).into()))
-        .fold(0, u64::wrapping_add);
+fn replace<T: Copy + Ord + Into<u64>>(
+    kept: &mut Box<[T]>,
+    print: &mut u64,
+    new: &mut Vec<T>,
+) -> bool {
+    let new_print = print_of(new);
     if new_print == *print && kept.is_empty() == new.is_empty() {
-        return;
+        return false;
     }
     *print = new_print;
     new.sort_unstable();
     new.dedup();
     *kept = new.as_slice().into();
+    true
+}
+
+/// Tells lists of peers from each other, whatever their order.
+pub(super) fn print_of<T: Copy + Into<u64>>(peers: &[T]) -> u64 {
+    let mixed = peers.iter().map(|peer| mix((*peer).into()));
+    mixed.fold(0, u64::wrapping_add)
 }
 
 /// Spreads a number over 64 bits, so that the sum tells one list from another: a product of the

@@ -121,6 +121,11 @@ impl Side {
         Ok(!room.is_empty())
     }
 
+    /// Who the latest lookup that came through found, if anybody.
+    pub(super) fn lists(&mut self) -> Option<&mut Lists> {
+        Some(&mut self.heard.as_deref_mut()?.lists)
+    }
+
     /// The latest lookup did not come through; what was known before goes on ageing.
     pub(super) fn fail(&mut self, now: Mono) {
         self.failed = Tick::at(now);

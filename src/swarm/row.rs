@@ -11,6 +11,8 @@ use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
 
+use super::reach::Reach;
+
 /// A count that may be unknown, in four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Count(u32);
@@ -134,14 +136,24 @@ impl AnnounceRow {
 pub struct Block {
     rows: Vec<TorrentRow>,
     announces: Vec<AnnounceRow>,
+    /// By place, of those torrents that have any.
+    reaches: Vec<(u8, Reach)>,
 }
 
 impl Block {
     /// Torrents in a block.
     pub const SIZE: usize = 128;
 
-    /// Adds the next torrent.
-    pub fn push(&mut self, row: TorrentRow, announces: impl IntoIterator<Item = AnnounceRow>) {
+    /// Adds the next torrent. There is room for [`Block::SIZE`].
+    pub fn push(
+        &mut self,
+        row: TorrentRow,
+        announces: impl IntoIterator<Item = AnnounceRow>,
+        reach: Option<Reach>,
+    ) {
+        // Most torrents of most fleets are idle: they take no room here.
+        let place = self.rows.len() as u8;
+        self.reaches.extend(reach.map(|reach| (place, reach)));
         self.rows.push(TorrentRow {
             first_announce: self.announces.len() as u32,
             ..row
@@ -150,19 +162,25 @@ impl Block {
     }
 
     /// One torrent, with its announces in configured order.
-    pub fn get(&self, place: usize) -> Option<(&TorrentRow, &[AnnounceRow])> {
+    pub fn get(&self, place: usize) -> Option<(&TorrentRow, &[AnnounceRow], Option<&Reach>)> {
         let row = self.rows.get(place)?;
+        let reach = self
+            .reaches
+            .binary_search_by_key(&place, |(at, _)| usize::from(*at));
+        let reach = reach.ok().and_then(|at| Some(&self.reaches.get(at)?.1));
         let end = self
             .rows
             .get(place + 1)
             .map_or(self.announces.len(), |n| n.first_announce as usize);
-        Some((row, self.announces.get(row.first_announce as usize..end)?))
+        let announces = self.announces.get(row.first_announce as usize..end)?;
+        Some((row, announces, reach))
     }
 
     /// Gives back what growing took too much.
     pub fn shrink(&mut self) {
         self.rows.shrink_to_fit();
         self.announces.shrink_to_fit();
+        self.reaches.shrink_to_fit();
     }
 }
 
@@ -175,6 +193,8 @@ pub struct TorrentView<'a> {
     pub row: &'a TorrentRow,
     /// The torrent at each of its trackers, in configured order.
     pub announces: &'a [AnnounceRow],
+    /// Its peers over time and by place; `None` if it had none within the last month.
+    pub reach: Option<&'a Reach>,
 }
 
 impl std::ops::Deref for TorrentView<'_> {

@@ -1,11 +1,16 @@
 //! From what is kept of a torrent to what is shown of it.
 
+mod union;
+
 use std::time::Duration;
+
+pub(super) use union::Union;
 
 use super::announce::{Announce, Side};
 use super::lookup;
-use super::row::{AnnounceRow, Count, Stamp, TorrentRow};
-use crate::observation::{Family, Health, Source, TrackerId};
+use super::memory::Last;
+use super::row::{AnnounceRow, Count, TorrentRow};
+use crate::observation::{Family, Health, TrackerId};
 use crate::time::Mono;
 
 /// The sum of one torrent, a tracker at a time.
@@ -122,9 +127,8 @@ impl<'a> Tally<'a> {
     /// What is shown.
     pub(super) fn finish(
         mut self,
-        last_success: [Stamp; Source::ALL.len()],
-        last_peer_seen: Stamp,
-    ) -> (TorrentRow, Vec<AnnounceRow>) {
+        last: Last,
+    ) -> (TorrentRow, Vec<AnnounceRow>, Option<Union<'a>>) {
         let known = self.rows.iter().filter_map(|row| row.success);
         let online = known.clone().filter(|success| *success).count() as u32;
         let best = |count: fn(&AnnounceRow) -> Option<u32>| {
@@ -132,8 +136,9 @@ impl<'a> Tally<'a> {
         };
         let source_peers = [self.dht.lists.total(), self.all.total()];
         self.all.append(self.dht.lists);
+        let union = self.all.union();
         let row = TorrentRow {
-            peers: self.all.by_family().map(Into::into),
+            peers: self.all.by_family(union.as_ref()).map(Into::into),
             source_peers: source_peers.map(Into::into),
             trackers_online: known.clone().next().map(|_| online).into(),
             seeders: best(|row| row.seeders.get()),
@@ -141,11 +146,17 @@ impl<'a> Tally<'a> {
             dht_seeders: sum(self.dht.seeders),
             dht_leechers: sum(self.dht.leechers),
             probe_success: [self.dht.success, known.max()],
-            last_success,
-            last_peer_seen,
+            last_success: last.success,
+            last_peer_seen: last.peer_seen,
             ..TorrentRow::default()
         };
-        (row, self.rows)
+        (row, self.rows, union)
+    }
+
+    /// Who is there, and which families are known; `None` if no list is.
+    pub(super) fn into_union(mut self) -> (Option<Union<'a>>, [bool; 2]) {
+        self.all.append(self.dht.lists);
+        (self.all.union(), self.all.asked)
     }
 }
 
@@ -183,16 +194,22 @@ impl<'a> Lists<'a> {
 
     /// Distinct peers by family. A family that nobody was asked over and nobody named is unknown:
     /// a UDP tracker lists its own family only.
-    fn by_family(&self) -> [Option<u32>; 2] {
-        let counts = [distinct(&self.v4), distinct(&self.v6)];
+    fn by_family(&self, union: Option<&Union<'_>>) -> [Option<u32>; 2] {
+        let counts = union.map_or([0; 2], Union::by_family);
         [0, 1].map(|f| (self.asked[f] || counts[f] > 0).then_some(counts[f]))
     }
 
     /// Distinct peers of both families, once anybody gave a list.
     fn total(&self) -> Option<u32> {
+        let union = self.union()?;
+        Some(union.by_family().iter().sum())
+    }
+
+    /// Who is on any of the lists, once anybody gave one.
+    fn union(&self) -> Option<Union<'a>> {
         self.asked
             .contains(&true)
-            .then(|| self.by_family().iter().flatten().sum())
+            .then(|| Union::of(&self.v4, &self.v6))
     }
 }
 
@@ -200,18 +217,4 @@ impl<'a> Lists<'a> {
 fn sum(counts: [Count; 2]) -> Count {
     let known = counts.iter().filter_map(|count| count.get());
     known.reduce(u32::saturating_add).into()
-}
-
-/// Size of the union of sorted lists without repetitions.
-fn distinct<T: Ord + Copy>(lists: &[&[T]]) -> u32 {
-    match lists {
-        [] => 0,
-        [only] => only.len() as u32,
-        lists => {
-            let mut all = lists.concat();
-            all.sort_unstable();
-            all.dedup();
-            all.len() as u32
-        }
-    }
 }

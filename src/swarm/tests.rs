@@ -1,8 +1,10 @@
 mod lookups;
+mod memory;
 
 use std::net::IpAddr;
 
 use super::*;
+use crate::geo;
 use crate::observation::{
     Announced, Counts, Endpoint4, Endpoint6, Exchange, Failure, Health, Manner, Peers, TrackerId,
     Verdict,
@@ -41,6 +43,11 @@ struct Shown {
     announces: Vec<AnnounceRow>,
 }
 
+fn terms() -> Terms {
+    let geo = Geo::load(&geo::Settings::default()).unwrap();
+    Terms::new(Accept::Global, STALE, Arc::new(geo), true)
+}
+
 struct World {
     roster: Roster,
     swarms: Swarms,
@@ -51,7 +58,7 @@ impl World {
     fn new(torrents: &[crate::torrent::Torrent]) -> Self {
         let mut world = Self {
             roster: Roster::default(),
-            swarms: Swarms::new(Accept::Global, 4242, STALE),
+            swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
             now: Now {
                 mono: Mono(1_000),
                 unix: Unix(1_700_000_000),
@@ -64,7 +71,7 @@ impl World {
     fn configure(&mut self, torrents: &[crate::torrent::Torrent]) {
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
-            .update(Accept::Global, STALE, &self.roster, &changes);
+            .update(terms(), &self.roster, &changes, self.now);
         self.roster.plan_sweep(true);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
     }
@@ -146,7 +153,7 @@ impl World {
 
     fn row(&mut self, place: usize) -> Shown {
         let blocks = self.swarms.blocks(&self.roster, self.now);
-        let (row, announces) = blocks[0].get(place).unwrap();
+        let (row, announces, _) = blocks[0].get(place).unwrap();
         Shown {
             name: self.roster.torrents()[place].name.clone(),
             peers: row.peers.map(Count::get),

@@ -73,6 +73,13 @@ pub struct Moment {
     pub(super) floor: u32,
 }
 
+impl Moment {
+    /// Hours of running time: they never go back, whatever the clock does.
+    pub const fn hour(self) -> u32 {
+        self.hour
+    }
+}
+
 impl Calendar {
     /// Begins now, with nothing remembered.
     pub fn start(now: Unix) -> Self {

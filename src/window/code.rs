@@ -97,7 +97,7 @@ fn slot(age: u64, newest: u32) -> Result<u32, Nonsense> {
 }
 
 /// Appends a number, seven bits a byte, the lowest first.
-pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -106,7 +106,7 @@ pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Takes a number that was written in the only way that there is.
-pub(super) fn get(from: &mut &[u8]) -> Result<u64, Nonsense> {
+pub(crate) fn get(from: &mut &[u8]) -> Result<u64, Nonsense> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (byte, rest) = from.split_first().ok_or(Nonsense)?;

@@ -23,6 +23,12 @@ impl Key {
         &self.0
     }
 
+    /// Tells this key from others, and nothing of it.
+    pub fn fingerprint(&self) -> [u8; 8] {
+        let text = b"fingerprint of a key";
+        SipHasher13::new_with_key(&self.0).hash(text).to_be_bytes()
+    }
+
     /// One peer: an IPv4 address, or the /64 network of an IPv6 address. Hosts choose the other half
     /// of an IPv6 address themselves, and change it daily.
     pub fn peer(&self, address: IpAddr) -> Peer {
@@ -84,6 +90,8 @@ mod tests {
         let (one, other) = (Key::new([1; 16]), Key::new([2; 16]));
         assert_ne!(one.v4(1), other.v4(1));
         assert_eq!(format!("{one:?}"), "Key(..)");
+        assert_ne!(one.fingerprint(), other.fingerprint());
+        assert_eq!(one.fingerprint(), Key::new([1; 16]).fingerprint());
     }
 
     /// Vectors of SipHash-1-3 with the key 00, 01, … 0f, as the reference implementation of SipHash

@@ -28,6 +28,18 @@ pub struct Set {
     stale: bool,
 }
 
+/// What a sighting is to a set. Who feeds several sets can spare some of them most of the work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sighting {
+    /// The source saw this peer in this hour before.
+    Known,
+    /// The first by this source in this hour.
+    News,
+    /// Not needed for the counts of this set, nor for those of a set that is fed with all of this
+    /// one's: K peers of this hour have smaller hashes. A set of some of its peers may need it.
+    Beyond,
+}
+
 impl Set {
     /// Nobody yet.
     pub fn new() -> Self {
@@ -36,12 +48,12 @@ impl Set {
 
     /// A sighting. Those by a source that is not below [`SOURCES`] are ignored.
     #[inline]
-    pub fn add(&mut self, peer: Peer, source: usize, at: Moment) {
+    pub fn add(&mut self, peer: Peer, source: usize, at: Moment) -> Sighting {
         if self.now != at {
             self.advance(at);
         }
         if self.limits.get(source).is_none_or(|limit| peer.0 >= *limit) {
-            return;
+            return Sighting::Beyond;
         }
         let slot = self.now.hour - self.base;
         match self.place(peer) {
@@ -51,15 +63,20 @@ impl Set {
                 // Whoever was in the shortest window is still in all. Slot 0 lies before each.
                 self.stale |= before + self.base < self.now.starts[Window::Day.index()];
                 entry.set(source, slot);
+                match before == slot {
+                    true => Sighting::Known,
+                    false => Sighting::News,
+                }
             }
             Err(_) if self.entries.len() >= self.prune_at as usize => {
                 self.prune();
-                self.add(peer, source, at);
+                self.add(peer, source, at)
             }
             Err(place) => {
                 let mut entry = Entry::new(peer.0, [0; SOURCES]);
                 entry.set(source, slot);
                 self.insert(place, entry);
+                Sighting::News
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::snapshot::{
-    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Snapshot,
+    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Reach, Snapshot,
     StateRow, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
 };
 use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
@@ -55,8 +55,8 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn parts(self) -> (Torrent, TorrentRow, Vec<AnnounceRow>) {
-        (self.torrent, self.row, self.announces)
+    pub(crate) fn parts(self) -> (Torrent, TorrentRow, Vec<AnnounceRow>, Option<Reach>) {
+        (self.torrent, self.row, self.announces, None)
     }
 }
 

@@ -1,0 +1,173 @@
+//! What is remembered of a collection, and what is shown of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::places;
+use super::reach::{CollectionRow, CountryRow, known};
+use super::tally::Union;
+use super::{COUNTRY_HOURS, Terms};
+use crate::geo::Country;
+use crate::time::{Mono, Now, Unix};
+use crate::window::{Moment, Peer, Set, Sighting, Window};
+
+/// Addresses that may be united anew in each second: a union of many is made less often.
+const PACE: usize = 10_000;
+
+/// The peers of torrents of one work.
+#[derive(Debug, Default)]
+pub(super) struct Collection {
+    pub(super) peers: Set,
+    /// Sorted by country.
+    pub(super) countries: Vec<InCountry>,
+    row: Arc<CollectionRow>,
+    /// It is in the configuration.
+    watched: bool,
+    changed: bool,
+    /// Not made anew before.
+    due: Mono,
+}
+
+/// Its peers in one country.
+#[derive(Debug, Default)]
+pub(super) struct InCountry {
+    pub(super) country: Country,
+    pub(super) peers: Set,
+    /// The hour in which somebody was last there.
+    pub(super) seen: u32,
+}
+
+/// Its torrents as they are now.
+#[derive(Debug, Default)]
+pub(super) struct Members<'a> {
+    pub(super) torrents: u32,
+    /// Who is there, with repetitions; `None` if no list is known.
+    pub(super) union: Option<Union<'a>>,
+    /// Families that are known.
+    pub(super) asked: [bool; 2],
+    /// When any of them was last answered for.
+    pub(super) last_success: Option<Unix>,
+}
+
+impl Collection {
+    pub(super) fn leave(&mut self) {
+        self.watched = false;
+    }
+
+    pub(super) fn enter(&mut self) {
+        self.watched = true;
+        self.changed = true;
+        self.due = Mono(0);
+    }
+
+    /// It is watched, or was within the last month.
+    pub(super) fn is_of_use(&mut self, now: Moment) -> bool {
+        let month = Window::Month.index();
+        self.countries
+            .retain_mut(|here| here.peers.counts(now).all[month] > 0 || is_recent(here.seen, now));
+        self.watched || self.peers.counts(now).all[month] > 0
+    }
+
+    /// A sighting.
+    pub(super) fn add(
+        &mut self,
+        peer: Peer,
+        country: impl FnOnce() -> Option<Country>,
+        now: Moment,
+    ) {
+        if self.peers.add(peer, 0, now) == Sighting::Known {
+            return;
+        }
+        let Some(country) = country() else {
+            return;
+        };
+        let here = self.in_country(country);
+        here.seen = now.hour();
+        here.peers.add(peer, 0, now);
+    }
+
+    fn in_country(&mut self, country: Country) -> &mut InCountry {
+        let place = self.countries.binary_search_by_key(&country, |c| c.country);
+        let place = place.unwrap_or_else(|place| {
+            let new = InCountry {
+                country,
+                ..InCountry::default()
+            };
+            self.countries.insert(place, new);
+            place
+        });
+        &mut self.countries[place]
+    }
+
+    /// One of its torrents is shown otherwise.
+    pub(super) fn change(&mut self) {
+        self.changed = true;
+    }
+
+    /// It is to be made anew now.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        self.changed && now >= self.due
+    }
+
+    /// What was shown last.
+    pub(super) fn row(&self) -> &Arc<CollectionRow> {
+        &self.row
+    }
+
+    /// Makes anew what is shown.
+    pub(super) fn show(
+        &mut self,
+        name: &Arc<str>,
+        members: Members<'_>,
+        terms: &Terms,
+        now: Now,
+        moment: Moment,
+    ) {
+        self.changed = false;
+        let listed = members.union.as_ref().map_or(0, Union::len);
+        self.due = now.mono.after(Duration::from_secs((listed / PACE) as u64));
+        let union = members.union.map(Union::distinct);
+        let counts = union.as_ref().map_or([0; 2], Union::by_family);
+        let shown = |family: usize| members.asked[family] || counts[family] > 0;
+        let peers = [0, 1].map(|f| (union.is_some() && shown(f)).then_some(counts[f]).into());
+        let here = match &union {
+            Some(union) if terms.countries => places::countries(union, &terms.geo),
+            _ => Vec::new(),
+        };
+        for (country, _) in &here {
+            self.in_country(*country).seen = moment.hour();
+        }
+        let countries = self.countries.iter_mut().filter_map(|known_here| {
+            let at = here.binary_search_by_key(&known_here.country, |(country, _)| *country);
+            let peers = at.map_or(0, |at| here[at].1);
+            let peers = union.as_ref().map(|_| peers);
+            let peers = peers.filter(|_| is_recent(known_here.seen, moment));
+            let counts = known_here.peers.counts(moment).all;
+            let unique = known(members.last_success, counts, now.unix);
+            let is_empty = counts[Window::Month.index()] == 0 && peers.is_none();
+            (!is_empty).then_some(CountryRow {
+                country: known_here.country,
+                peers: peers.into(),
+                unique,
+            })
+        });
+        self.row = Arc::new(CollectionRow {
+            name: Arc::clone(name),
+            torrents: members.torrents,
+            peers,
+            countries: match terms.countries {
+                true => countries.collect(),
+                false => Vec::new(),
+            },
+            unique: known(
+                members.last_success,
+                self.peers.counts(moment).all,
+                now.unix,
+            ),
+        });
+    }
+}
+
+fn is_recent(hour: u32, now: Moment) -> bool {
+    now.hour().saturating_sub(hour) < u32::from(COUNTRY_HOURS)
+}

@@ -1,0 +1,283 @@
+//! What is remembered longer than a round: who was seen in the last month, and since when nobody.
+//!
+//! A torrent is known by the first of its info-hashes, so that its past outlives restarts, changes of
+//! its name, and a while out of the configuration.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use super::Terms;
+use super::collection::Collection;
+use super::history::History;
+use super::kept::Lists;
+use super::reach::{Reach, later};
+use super::row::Stamp;
+use super::systems::Fleet;
+use super::tally::Union;
+use crate::observation::Source;
+use crate::roster::{Changes, Roster};
+use crate::time::{Mono, Now, Unix};
+use crate::torrent::InfoHash;
+use crate::window::{Calendar, Key, Moment, SOURCES, Set, Sighting, Window};
+
+// Sets of peers tell as many sources apart as there are.
+const _: () = assert!(SOURCES == Source::ALL.len());
+
+/// Hours between looks for what to forget.
+const SWEEP: u32 = 24;
+
+/// Everything that outlives a round.
+#[derive(Debug)]
+pub(super) struct Memory {
+    pub(super) key: Key,
+    /// `None` before the first reading of the clock.
+    pub(super) calendar: Option<Calendar>,
+    pub(super) moment: Moment,
+    /// When the hour began for us.
+    pub(super) hour_began: Mono,
+    /// Lists that were not taken in since this began are taken in again.
+    epoch: u32,
+    swept: u32,
+    /// Of torrents that had peers within the last month.
+    pub(super) histories: HashMap<InfoHash, Box<History>>,
+    /// Torrents that are not in the configuration any more, or not yet again.
+    pub(super) gone: HashMap<InfoHash, Gone>,
+    pub(super) fleet: Set,
+    pub(super) collections: BTreeMap<Arc<str>, Collection>,
+    pub(super) systems: Fleet,
+}
+
+/// What is kept of a torrent that is gone beside its history.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Gone {
+    /// The hour it went, of running time.
+    pub(super) since: u32,
+    pub(super) last: Last,
+}
+
+/// When a torrent was last well.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Last {
+    /// End of the last successful probe, by [`Source::index`].
+    pub(super) success: [Stamp; Source::ALL.len()],
+    /// Last time at least one peer was seen.
+    pub(super) peer_seen: Stamp,
+}
+
+impl Last {
+    /// The later of both, point by point.
+    fn or_later(self, other: Self) -> Self {
+        let success = |source: usize| later(self.success[source], other.success[source]);
+        Self {
+            success: std::array::from_fn(success),
+            peer_seen: later(self.peer_seen, other.peer_seen),
+        }
+    }
+}
+
+impl Memory {
+    /// Nothing remembered.
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            key,
+            moment: Calendar::start(Unix(0)).moment(),
+            calendar: None,
+            hour_began: Mono(0),
+            epoch: 1,
+            swept: 0,
+            histories: HashMap::new(),
+            gone: HashMap::new(),
+            fleet: Set::new(),
+            collections: BTreeMap::new(),
+            systems: Fleet::default(),
+        }
+    }
+
+    /// Takes the time.
+    pub(super) fn tick(&mut self, now: Now) {
+        let calendar = self
+            .calendar
+            .get_or_insert_with(|| Calendar::start(now.unix));
+        let moment = calendar.tick(now.unix);
+        if moment.hour() != self.moment.hour() {
+            self.epoch = self.epoch.wrapping_add(1).max(1);
+            self.hour_began = now.mono;
+            for collection in self.collections.values_mut() {
+                collection.change();
+            }
+        }
+        self.moment = moment;
+        if moment.hour() >= self.swept + SWEEP {
+            self.swept = moment.hour();
+            self.sweep();
+        }
+    }
+
+    /// Goes on with a calendar that was saved.
+    pub(super) fn restore(&mut self, calendar: Calendar) {
+        self.moment = calendar.moment();
+        self.calendar = Some(calendar);
+    }
+
+    /// What was saved of a torrent that may or may not be in the configuration.
+    pub(super) fn remember(&mut self, hash: InfoHash, gone: Gone, history: History) {
+        let known = self.gone.entry(hash).or_default();
+        known.since = known.since.max(gone.since);
+        known.last = known.last.or_later(gone.last);
+        if !history.set.is_empty() || !history.countries_are_over() {
+            let united = self.histories.entry(hash).or_default();
+            united.unite(history, self.moment);
+        }
+    }
+
+    /// Forgets what is older than the longest window.
+    fn sweep(&mut self) {
+        let hour = self.moment.hour();
+        let over = |since: u32| hour.saturating_sub(since) > Window::Month.hours();
+        let (histories, systems) = (&mut self.histories, &mut self.systems);
+        self.gone.retain(|hash, gone| {
+            let stays = !over(gone.since);
+            if !stays && let Some(history) = histories.remove(hash) {
+                systems.remove(&history.systems);
+            }
+            stays
+        });
+        let moment = self.moment;
+        self.collections
+            .retain(|_, collection| collection.is_of_use(moment));
+    }
+
+    /// Takes over a new configuration. `last` says what is known of the torrents before it, by place.
+    pub(super) fn update(
+        &mut self,
+        roster: &Roster,
+        changes: &Changes,
+        last: impl Fn(u32) -> Option<Last>,
+    ) {
+        self.epoch = self.epoch.wrapping_add(1).max(1);
+        for (place, hash) in &changes.gone {
+            let gone = Gone {
+                since: self.moment.hour(),
+                last: last(*place).unwrap_or_default(),
+            };
+            self.gone.insert(*hash, gone);
+            if let Some(history) = self.histories.get_mut(hash) {
+                self.systems.remove(&std::mem::take(&mut history.systems));
+            }
+        }
+        for (before, now) in &changes.renamed {
+            self.rename(before, *now);
+        }
+        let members = self.collections.values_mut();
+        members.for_each(Collection::leave);
+        for collection in roster.collections() {
+            let known = self.collections.entry(Arc::clone(&collection.name));
+            known.or_default().enter();
+        }
+    }
+
+    /// What was known of a torrent while it was gone, under any of its info-hashes.
+    pub(super) fn welcome(&mut self, hashes: impl Iterator<Item = InfoHash>, last: Last) -> Last {
+        let mut last = last;
+        let mut identity = None;
+        for hash in hashes {
+            if let Some(gone) = self.gone.remove(&hash) {
+                last = last.or_later(gone.last);
+            }
+            match identity {
+                None => identity = Some(hash),
+                Some(identity) => self.rename(&hash, identity),
+            }
+        }
+        last
+    }
+
+    /// Whether there is nothing to welcome anybody with.
+    pub(super) fn nobody_is_gone(&self) -> bool {
+        self.gone.is_empty()
+    }
+
+    fn rename(&mut self, before: &InfoHash, now: InfoHash) {
+        if let Some(history) = self.histories.remove(before) {
+            self.systems.remove(&history.systems);
+            let united = self.histories.entry(now).or_default();
+            united.unite(*history, self.moment);
+        }
+    }
+
+    /// The past of a new member is the past of its collection; of countries only the future is.
+    pub(super) fn join(&mut self, roster: &Roster, changes: &Changes) {
+        for place in changes.joined.iter().map(|place| *place as usize) {
+            let torrent = roster.torrents().get(place);
+            let collection = torrent.and_then(|torrent| torrent.collection());
+            let collection = collection.and_then(|name| self.collections.get_mut(name));
+            let hash = roster.identity(place);
+            let history = hash.and_then(|hash| self.histories.get(&hash));
+            if let (Some(collection), Some(history)) = (collection, history) {
+                collection.peers.unite_all(&history.set, self.moment);
+            }
+        }
+    }
+
+    /// Takes in who is on a list, once an hour. Of a list that did not change within the hour
+    /// everybody is known to have been there.
+    pub(super) fn take_in(
+        &mut self,
+        roster: &Roster,
+        place: usize,
+        source: Source,
+        lists: &mut Lists,
+        terms: &Terms,
+    ) {
+        if lists.taken_in == self.epoch {
+            return;
+        }
+        lists.taken_in = self.epoch;
+        let Some(hash) = roster.identity(place) else {
+            return;
+        };
+        let history = self.histories.entry(hash).or_default();
+        let name = roster.torrents()[place].collection();
+        let mut collection = name.and_then(|name| self.collections.get_mut(name));
+        let geo = terms.countries.then_some(&*terms.geo);
+        let (source, now) = (source.index(), self.moment);
+        let (v4, v6) = Lists::slices(Some(lists));
+        let v4 = v4.iter().map(|ip| {
+            let address = IpAddr::V4(Ipv4Addr::from_bits(*ip));
+            (self.key.v4(*ip), address)
+        });
+        let v6 = v6.iter().map(|net| {
+            let address = IpAddr::V6(Ipv6Addr::from_bits(u128::from(*net) << 64));
+            (self.key.v6(*net), address)
+        });
+        for (peer, address) in v4.chain(v6) {
+            match history.set.add(peer, source, now) {
+                Sighting::Known => continue,
+                Sighting::News => self.fleet.add(peer, 0, now),
+                Sighting::Beyond => Sighting::Beyond,
+            };
+            if let Some(collection) = &mut collection {
+                collection.add(peer, || geo.map(|geo| geo.country(address)), now);
+            }
+        }
+    }
+
+    /// What is to be shown of a torrent beside its row. `union` is who is there now, if that is
+    /// known.
+    pub(super) fn reach(
+        &mut self,
+        hash: &InfoHash,
+        union: Option<&Union<'_>>,
+        terms: &Terms,
+    ) -> Option<Reach> {
+        let history = self.histories.get_mut(hash)?;
+        let places = history.places(union, terms, self.moment.hour(), &mut self.systems);
+        let counts = history.set.counts(self.moment);
+        if counts.all[Window::Month.index()] == 0 && history.countries_are_over() {
+            self.histories.remove(hash);
+            return None;
+        }
+        Some(Reach { counts, places })
+    }
+}

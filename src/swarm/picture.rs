@@ -1,0 +1,170 @@
+//! Pictures of the state: what did not change is taken from the one before.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::collection::Members;
+use super::kept::Tick;
+use super::tally::{Tally, Union};
+use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, reach};
+use crate::geo::Database;
+use crate::observation::{AnnounceId, Family};
+use crate::roster::Roster;
+use crate::time::{Mono, Now};
+
+/// Torrents whose windows may be counted anew in one go when an hour begins; of more, the blocks take
+/// turns over the first [`TURNS`] seconds.
+const AT_ONCE: usize = 4096;
+const TURNS: u64 = 600;
+
+impl Swarms {
+    /// The rows of all torrents; those that changed or went stale are made anew, and all of a block
+    /// once an hour.
+    pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
+        self.memory.tick(now);
+        self.blocks
+            .resize_with(self.torrents.len().div_ceil(Block::SIZE), Default::default);
+        for block in 0..self.blocks.len() {
+            let start = block * Block::SIZE;
+            let end = self.torrents.len().min(start + Block::SIZE);
+            let slides = self.slides(block, now.mono);
+            let old = |torrent: &Torrent| slides || torrent.is_old(now.mono);
+            if !self.torrents[start..end].iter().any(old) {
+                continue;
+            }
+            let mut new = Block::default();
+            for place in start..end {
+                let shown = self.blocks[block].0.get(place - start);
+                match shown.filter(|_| !old(&self.torrents[place])) {
+                    Some((row, announces, reach)) => {
+                        new.push(*row, announces.iter().cloned(), reach.cloned());
+                    }
+                    None => self.refresh(place, roster, now, &mut new),
+                }
+            }
+            new.shrink();
+            let hour = match slides {
+                true => self.memory.moment.hour(),
+                false => self.blocks[block].1,
+            };
+            self.blocks[block] = (Arc::new(new), hour);
+        }
+        let shown = self.blocks.iter();
+        shown.map(|(block, _)| Arc::clone(block)).collect()
+    }
+
+    /// Whether an hour has begun that the windows of a block do not end in yet, and it is its turn.
+    fn slides(&self, block: usize, now: Mono) -> bool {
+        if self.blocks[block].1 == self.memory.moment.hour() {
+            return false;
+        }
+        let many = self.torrents.len() > AT_ONCE;
+        let turn = match many {
+            true => TURNS * block as u64 / self.blocks.len() as u64,
+            false => 0,
+        };
+        now >= self.memory.hour_began.after(Duration::from_secs(turn))
+    }
+
+    /// The rows of all collections, sorted by name. Those of large ones that changed are not made
+    /// anew in every picture.
+    pub fn collections(&mut self, roster: &Roster, now: Now) -> Vec<Arc<CollectionRow>> {
+        let mut rows = Vec::with_capacity(roster.collections().len());
+        for collection in roster.collections() {
+            let known = self.memory.collections.get_mut(&collection.name);
+            let Some(mut state) = known.map(std::mem::take) else {
+                continue;
+            };
+            if state.is_due(now.mono) {
+                let members = self.members(&collection.members, roster, now);
+                let moment = self.memory.moment;
+                state.show(&collection.name, members, &self.terms, now, moment);
+            }
+            rows.push(Arc::clone(state.row()));
+            let name = Arc::clone(&collection.name);
+            self.memory.collections.insert(name, state);
+        }
+        rows
+    }
+
+    fn members(&self, places: &[u32], roster: &Roster, now: Now) -> Members<'static> {
+        let mut members = Members::default();
+        for place in places {
+            let place = *place as usize;
+            let Some(torrent) = self.torrents.get(place) else {
+                continue;
+            };
+            members.torrents += 1;
+            let successes = torrent.last.success.iter().filter_map(|stamp| stamp.get());
+            members.last_success = members.last_success.into_iter().chain(successes).max();
+            let (union, asked) = self.tally(place, roster, now).into_union();
+            members.asked = [0, 1].map(|f| members.asked[f] | asked[f]);
+            if let Some(union) = union {
+                members.union.get_or_insert_default().append(&union);
+            }
+        }
+        members
+    }
+
+    /// What is shown of all torrents together.
+    pub fn fleet(&mut self, now: Now) -> FleetRow {
+        let successes = self
+            .torrents
+            .iter()
+            .flat_map(|torrent| torrent.last.success);
+        let last_success = successes.filter_map(|stamp| stamp.get()).max();
+        let counts = self.memory.fleet.counts(self.memory.moment).all;
+        let knows_systems = self.terms.geo.built(Database::Asn).is_some();
+        FleetRow {
+            unique: reach::known(last_success, counts, now.unix),
+            systems: match knows_systems {
+                true => self.memory.systems.rows(),
+                false => Vec::new(),
+            },
+        }
+    }
+
+    fn tally(&self, place: usize, roster: &Roster, now: Now) -> Tally<'_> {
+        let mut tally = Tally::new(now.mono);
+        let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
+        let announces = roster.announces_of(place);
+        for of_tracker in announces.chunk_by(|a, b| tracker_of(a) == tracker_of(b)) {
+            let Some(tracker) = of_tracker.first().and_then(tracker_of) else {
+                continue;
+            };
+            let state = &self.trackers[tracker.0 as usize];
+            let stale_after = self.terms.stale_after;
+            let health = state.health(now.mono, stale_after);
+            let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
+            tally.tracker(tracker, known, health, state.stale_after(stale_after));
+        }
+        let watched = roster.torrents().get(place);
+        for hash in watched
+            .into_iter()
+            .flat_map(|torrent| torrent.hashes.wire())
+        {
+            let sides = self.lookups.sides(&hash).into_iter().flatten();
+            for (family, side) in Family::ALL.into_iter().zip(sides) {
+                tally.lookup(family, side, self.lookups.stale_after);
+            }
+        }
+        tally
+    }
+
+    fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
+        let tally = self.tally(place, roster, now);
+        let fresh_until = Tick::at(tally.fresh_until());
+        let (row, announces, union) = tally.finish(self.torrents[place].last);
+        let union = union.map(Union::into_owned);
+        self.torrents[place].fresh_until = fresh_until;
+        let memory = &mut self.memory;
+        let hash = roster.identity(place);
+        let reach = hash.and_then(|hash| memory.reach(&hash, union.as_ref(), &self.terms));
+        if let Some(name) = roster.torrents().get(place).and_then(|it| it.collection())
+            && let Some(collection) = memory.collections.get_mut(name)
+        {
+            collection.change();
+        }
+        to.push(row, announces, reach);
+    }
+}

@@ -1,0 +1,114 @@
+//! From who is there to where they are.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::reach::{self, CountryPeers, Places};
+use super::tally::Union;
+use super::{COUNTRY_HOURS, Terms};
+use crate::geo::{Asn, Country, Geo};
+
+/// Peers by autonomous system, `None` = not known to which; sorted, each once. Empty without a
+/// database.
+pub(super) type Systems = Box<[(Option<Asn>, u32)]>;
+
+/// Codes have two letters.
+const LETTERS: usize = 26;
+
+/// Where peers are, and in which systems. `before` are the countries seen lately.
+pub(super) fn find(
+    union: &Union<'_>,
+    terms: &Terms,
+    before: &[CountryPeers],
+    hour: u32,
+) -> (Places, Systems) {
+    let countries = match terms.countries {
+        true => with_zeros(countries(union, &terms.geo), before, hour),
+        false => Box::default(),
+    };
+    let systems = systems(union, &terms.geo);
+    let places = Places {
+        countries,
+        prefixes: runs(union.v4.iter().map(|ip| ip >> 8))
+            + runs(union.v6.iter().map(|net| net >> 16)),
+        systems: systems.as_deref().map(share),
+    };
+    (places, systems.unwrap_or_default())
+}
+
+/// Peers by country, sorted.
+pub(super) fn countries(union: &Union<'_>, geo: &Geo) -> Vec<(Country, u32)> {
+    let mut counts = [0u32; LETTERS * LETTERS];
+    for address in addresses(union) {
+        let [first, second] = geo.country(address).code().map(|b| usize::from(b - b'A'));
+        counts[first * LETTERS + second] += 1;
+    }
+    let letter = |at: usize| b'A' + at as u8;
+    let counted = counts.iter().enumerate().filter(|(_, count)| **count > 0);
+    counted
+        .map(|(at, count)| {
+            let code = [letter(at / LETTERS), letter(at % LETTERS)];
+            (Country::of(code), *count)
+        })
+        .collect()
+}
+
+/// Countries of now, and those that nobody is left in since not too long ago. Both are sorted.
+fn with_zeros(now: Vec<(Country, u32)>, before: &[CountryPeers], hour: u32) -> Box<[CountryPeers]> {
+    let seen = hour as u16;
+    let mut rows: Vec<CountryPeers> = now
+        .into_iter()
+        .map(|(country, peers)| CountryPeers {
+            country,
+            seen,
+            peers,
+        })
+        .collect();
+    let here = rows.len();
+    for old in before {
+        let gone = rows[..here]
+            .binary_search_by_key(&old.country, |row| row.country)
+            .is_err();
+        if gone && seen.wrapping_sub(old.seen) < COUNTRY_HOURS {
+            rows.push(CountryPeers { peers: 0, ..*old });
+        }
+    }
+    rows.sort_unstable_by_key(|row| row.country);
+    rows.into()
+}
+
+fn systems(union: &Union<'_>, geo: &Geo) -> Option<Systems> {
+    geo.built(crate::geo::Database::Asn)?;
+    let mut all: Vec<Option<Asn>> = addresses(union).map(|ip| geo.asn(ip)).collect();
+    all.sort_unstable();
+    let counted = all.chunk_by(|a, b| a == b);
+    Some(counted.map(|same| (same[0], same.len() as u32)).collect())
+}
+
+fn share(systems: &[(Option<Asn>, u32)]) -> reach::Systems {
+    let all: u32 = systems.iter().map(|(_, peers)| peers).sum();
+    let known = systems.iter().filter(|(asn, _)| asn.is_some());
+    let largest = known.clone().map(|(_, peers)| *peers).max().unwrap_or(0);
+    reach::Systems {
+        distinct: known.count() as u32,
+        largest: (all > 0).then(|| f64::from(largest) / f64::from(all)),
+    }
+}
+
+/// All addresses; of a /64 network its first.
+fn addresses(union: &Union<'_>) -> impl Iterator<Item = IpAddr> {
+    let v4 = union.v4.iter().map(|ip| Ipv4Addr::from_bits(*ip).into());
+    let v6 = union.v6.iter();
+    v4.chain(v6.map(|net| Ipv6Addr::from_bits(u128::from(*net) << 64).into()))
+}
+
+/// Distinct values of a sorted sequence.
+fn runs<T: PartialEq>(sorted: impl Iterator<Item = T>) -> u32 {
+    let mut last = None;
+    let mut count = 0;
+    for value in sorted {
+        let value = Some(value);
+        count += u32::from(last != value);
+        last = value;
+    }
+    count
+}

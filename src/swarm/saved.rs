@@ -1,0 +1,239 @@
+//! What is remembered as bytes, for the state directory. Pure.
+//!
+//! ```text
+//! shared:   key's fingerprint 8 | calendar | fleet | collections n | n × (name | peers | countries m | m × (code 2 | hour | peers))
+//! torrents: key's fingerprint 8 | hour | until the end: info-hash 20 | hour it went, 0 = it is there
+//!           | last success of each source | last peer | countries m | m × (code 2 | hour 2) | peers
+//! ```
+//!
+//! Numbers without a length are LEB128, peers and the calendar are written by [`window`](crate::window).
+
+use std::sync::Arc;
+
+use super::Swarms;
+use super::collection::InCountry;
+use super::history::History;
+use super::memory::{Gone, Last, Memory};
+use super::reach::CountryPeers;
+use super::row::Stamp;
+use crate::geo::Country;
+use crate::observation::Source;
+use crate::roster::Roster;
+use crate::time::Unix;
+use crate::torrent::InfoHash;
+use crate::window::{Calendar, Nonsense, Set, get, put};
+
+/// Most collections and longest name, in bytes, that are read.
+const MAX_COLLECTIONS: u64 = 1 << 20;
+const MAX_NAME: usize = 1024;
+/// Most countries of one torrent or collection: every code of two letters.
+const MAX_COUNTRIES: u64 = 26 * 26;
+
+/// One of so many parts of all torrents, so that none is too large to be written in one go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    /// From 0.
+    pub index: u32,
+    /// At least 1.
+    pub of: u32,
+}
+
+impl Part {
+    fn has(self, hash: &InfoHash) -> bool {
+        let [a, b, c, d, ..] = hash.0;
+        u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
+    }
+}
+
+/// What [`Swarms`] remember.
+impl Swarms {
+    /// Torrents of which something may be remembered.
+    pub fn remembered(&self) -> usize {
+        self.torrents.len() + self.memory.gone.len()
+    }
+
+    /// Appends what torrents share: the calendar, the fleet, the collections.
+    pub fn encode_shared(&self, out: &mut Vec<u8>) {
+        let memory = &self.memory;
+        out.extend_from_slice(&memory.key.fingerprint());
+        match &memory.calendar {
+            Some(calendar) => calendar.encode(out),
+            None => Calendar::start(Unix(0)).encode(out),
+        }
+        memory.fleet.encode(out);
+        put(out, memory.collections.len() as u64);
+        for (name, collection) in &memory.collections {
+            put(out, name.len() as u64);
+            out.extend_from_slice(name.as_bytes());
+            collection.peers.encode(out);
+            put(out, collection.countries.len() as u64);
+            for here in &collection.countries {
+                out.extend_from_slice(&here.country.code());
+                put(out, here.seen.into());
+                here.peers.encode(out);
+            }
+        }
+    }
+
+    /// Takes over what [`Swarms::encode_shared`] wrote. Before the first [`Swarms::update`].
+    ///
+    /// # Errors
+    /// Written with another key, or not at all by us. Nothing was taken over.
+    pub fn decode_shared(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+        let from = &mut self.memory.checked(bytes)?;
+        let calendar = Calendar::decode(from)?;
+        let fleet = Set::decode(from)?;
+        let mut collections = Vec::new();
+        for _ in 0..bounded(from, MAX_COLLECTIONS)? {
+            let length = usize::try_from(get(from)?).map_err(|_| Nonsense)?;
+            let name = take(from, length.min(MAX_NAME + 1))?;
+            let name = str::from_utf8(name).map_err(|_| Nonsense)?;
+            let peers = Set::decode(from)?;
+            let mut countries: Vec<InCountry> = Vec::new();
+            for _ in 0..bounded(from, MAX_COUNTRIES)? {
+                let country = country(from)?;
+                if countries.last().is_some_and(|last| last.country >= country) {
+                    return Err(Nonsense);
+                }
+                countries.push(InCountry {
+                    country,
+                    seen: hour(from)?,
+                    peers: Set::decode(from)?,
+                });
+            }
+            collections.push((name, peers, countries));
+        }
+        if !from.is_empty() {
+            return Err(Nonsense);
+        }
+        self.memory.restore(calendar);
+        self.memory.fleet = fleet;
+        for (name, peers, countries) in collections {
+            let collection = self.memory.collections.entry(Arc::from(name)).or_default();
+            collection.peers = peers;
+            collection.countries = countries;
+        }
+        Ok(())
+    }
+
+    /// Appends what is remembered of a part of the torrents.
+    pub fn encode_torrents(&self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
+        let memory = &self.memory;
+        out.extend_from_slice(&memory.key.fingerprint());
+        put(out, memory.moment.hour().into());
+        let places = (0..).zip(&self.torrents);
+        let here = places.filter_map(|(place, torrent)| {
+            let last = torrent.last;
+            Some((roster.identity(place)?, Gone { since: 0, last }))
+        });
+        let gone = memory.gone.iter().map(|(hash, gone)| (*hash, *gone));
+        for (hash, gone) in here.chain(gone).filter(|(hash, _)| part.has(hash)) {
+            let history = memory.histories.get(&hash);
+            if history.is_none() && gone.last == Last::default() {
+                continue;
+            }
+            out.extend_from_slice(&hash.0);
+            put(out, gone.since.into());
+            for stamp in gone.last.success.into_iter().chain([gone.last.peer_seen]) {
+                put(out, stamp.get().map_or(0, |at| at.0));
+            }
+            let countries = history.map_or(&[][..], |history| history.countries());
+            put(out, countries.len() as u64);
+            for seen in countries {
+                out.extend_from_slice(&seen.country.code());
+                out.extend_from_slice(&seen.seen.to_be_bytes());
+            }
+            match history {
+                Some(history) => history.set.encode(out),
+                None => Set::new().encode(out),
+            }
+        }
+    }
+
+    /// Takes over what [`Swarms::encode_torrents`] wrote, beside what is there. Before the first
+    /// [`Swarms::update`], and after [`Swarms::decode_shared`].
+    ///
+    /// # Errors
+    /// Written with another key, or not at all by us. Nothing was taken over.
+    pub fn decode_torrents(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+        let from = &mut self.memory.checked(bytes)?;
+        let saved = hour(from)?;
+        let mut torrents = Vec::new();
+        while !from.is_empty() {
+            let hash = InfoHash(*from.split_first_chunk().ok_or(Nonsense)?.0);
+            take(from, hash.0.len())?;
+            let since = match hour(from)? {
+                0 => saved,
+                since => since,
+            };
+            let mut last = Last::default();
+            for source in 0..Source::ALL.len() {
+                last.success[source] = stamp(from)?;
+            }
+            last.peer_seen = stamp(from)?;
+            let mut countries: Vec<CountryPeers> = Vec::new();
+            for _ in 0..bounded(from, MAX_COUNTRIES)? {
+                let country = country(from)?;
+                if countries.last().is_some_and(|last| last.country >= country) {
+                    return Err(Nonsense);
+                }
+                let &[high, low] = take(from, 2)? else {
+                    return Err(Nonsense);
+                };
+                countries.push(CountryPeers {
+                    country,
+                    seen: u16::from_be_bytes([high, low]),
+                    peers: 0,
+                });
+            }
+            let set = Set::decode(from)?;
+            torrents.push((hash, Gone { since, last }, countries, set));
+        }
+        for (hash, gone, countries, set) in torrents {
+            let history = History::restored(set, countries.into());
+            self.memory.remember(hash, gone, history);
+        }
+        Ok(())
+    }
+}
+
+impl Memory {
+    /// What follows the fingerprint of our key.
+    fn checked<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Nonsense> {
+        let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(Nonsense)?;
+        match *fingerprint == self.key.fingerprint() {
+            true => Ok(rest),
+            false => Err(Nonsense),
+        }
+    }
+}
+
+fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], Nonsense> {
+    let (taken, rest) = from.split_at_checked(length).ok_or(Nonsense)?;
+    *from = rest;
+    Ok(taken)
+}
+
+fn bounded(from: &mut &[u8], most: u64) -> Result<u64, Nonsense> {
+    Some(get(from)?).filter(|n| *n <= most).ok_or(Nonsense)
+}
+
+fn hour(from: &mut &[u8]) -> Result<u32, Nonsense> {
+    u32::try_from(get(from)?).map_err(|_| Nonsense)
+}
+
+fn stamp(from: &mut &[u8]) -> Result<Stamp, Nonsense> {
+    let seconds = bounded(from, u32::MAX.into())?;
+    Ok(Unix(seconds).into())
+}
+
+fn country(from: &mut &[u8]) -> Result<Country, Nonsense> {
+    let &[first, second] = take(from, 2)? else {
+        return Err(Nonsense);
+    };
+    let country = Country::of([first, second]);
+    match country.code() == [first, second] {
+        true => Ok(country),
+        false => Err(Nonsense),
+    }
+}
