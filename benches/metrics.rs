@@ -21,12 +21,15 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use null_tracker::{Manners, NullTracker};
+use seedwatch::geo::Asn;
 use seedwatch::metrics::{self, Format, Process};
 use seedwatch::observation::{AnnounceId, Ask, Family, Identity, Job, Manner};
 use seedwatch::probe::resolve::Resolver;
 use seedwatch::probe::udp::{Settings, UdpProber};
 use seedwatch::snapshot::{
-    AnnounceRow, Phases, Privacy, Snapshot, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
+    AnnounceRow, CollectionRow, Country, CountryPeers, CountryRow, Counts, FleetRow, GeoRow,
+    Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow, TrackerId,
+    TrackerRow, Unix,
 };
 use seedwatch::torrent::{Hashes, InfoHash, TrackerUrl};
 use seedwatch::web::{State, bind, serve};
@@ -40,8 +43,14 @@ const PROBES: u32 = 64;
 const PAUSE: Duration = Duration::from_millis(5);
 const TRACKERS: u32 = 200;
 const TRACKERS_EACH: u32 = 3;
+/// Countries that one torrent is shown in.
+const COUNTRIES_EACH: u32 = 6;
+/// Torrents of one collection.
+const COLLECTION: usize = 100;
+/// Countries that one collection is shown in.
+const COLLECTION_COUNTRIES: u32 = 2 * COUNTRIES_EACH;
 /// Series of one torrent with [`TRACKERS_EACH`] trackers when everything is known.
-const SERIES_EACH: usize = 16 + 5 * TRACKERS_EACH as usize;
+const SERIES_EACH: usize = 29 + 5 * TRACKERS_EACH as usize + COUNTRIES_EACH as usize;
 
 fn main() {
     null_tracker::become_one_if_asked();
@@ -367,14 +376,73 @@ fn snapshot(torrents: usize) -> Snapshot {
                 completed: Some(n % 100_000).into(),
                 ..AnnounceRow::unknown(TrackerId(*id))
             });
-            (torrent, row, announces.collect(), None)
+            (torrent, row, announces.collect(), Some(reach(n)))
         })
         .collect::<Vec<_>>();
     let snapshot = Snapshot {
+        // All windows of all torrents are known.
+        taken: Unix(1_790_000_000),
         trackers,
+        collections: (0..torrents.div_ceil(COLLECTION)).map(collection).collect(),
+        fleet: FleetRow {
+            unique: [1, 2, 3].map(|n| Some(n * torrents as u32).into()),
+            systems: (1..=20)
+                .map(|n| (System::Known(Asn(n)), 1_000_000 / u64::from(n)))
+                .collect(),
+        },
+        geo: GeoRow {
+            built: [Some(Unix(1_789_000_000)); 2],
+            credit: None,
+        },
         ..Snapshot::default()
     };
     let mut snapshot = snapshot.with_torrents(rows);
     snapshot.config.per_tracker = true;
+    snapshot.config.countries = true;
     snapshot
+}
+
+fn reach(n: u32) -> Reach {
+    let counts = |share: u32| [n % 1_000, n % 4_000, n % 10_000].map(|count| count / share);
+    let countries = countries(COUNTRIES_EACH)
+        .map(|(k, country)| CountryPeers::new(country, n % (100 * (k + 1))));
+    let places = Places {
+        countries: countries.collect(),
+        prefixes: n % 900,
+        systems: Some(Systems {
+            distinct: n % 90,
+            largest: Some(f64::from(n % 100) / 100.0),
+        }),
+    };
+    Reach {
+        counts: Counts {
+            all: counts(1),
+            by_source: [counts(2), counts(1)],
+        },
+        places: Some(Arc::new(places)),
+    }
+}
+
+fn collection(n: usize) -> Arc<CollectionRow> {
+    let unique = [1_000, 4_000, 10_000].map(|scale| Some(n as u32 % scale).into());
+    let countries = countries(COLLECTION_COUNTRIES).map(|(_, country)| CountryRow {
+        country,
+        peers: Some(n as u32 % 100).into(),
+        unique,
+    });
+    Arc::new(CollectionRow {
+        name: format!("collection-{n:05}").into(),
+        torrents: COLLECTION as u32,
+        peers: [Some(n as u32 % 1_000).into(), Some(n as u32 % 100).into()],
+        unique,
+        countries: countries.collect(),
+    })
+}
+
+/// Some countries in their order.
+fn countries(count: u32) -> impl Iterator<Item = (u32, Country)> {
+    const CODES: [&str; 12] = [
+        "AT", "BR", "CA", "DE", "FR", "GB", "IN", "IT", "JP", "PL", "RU", "US",
+    ];
+    (0..count).zip(CODES.map(Country::parse))
 }

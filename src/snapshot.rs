@@ -94,6 +94,24 @@ impl Snapshot {
         })
     }
 
+    /// The places of a swarm without peers.
+    pub fn nobody(&self) -> Places {
+        let [_, systems] = self.geo.built;
+        Places {
+            systems: systems.map(|_| Systems::default()),
+            ..Places::default()
+        }
+    }
+
+    /// Where the peers of a torrent are, if that is known. A torrent that had no peers for a month
+    /// and has none now keeps nothing of its own: it is where `nobody` is.
+    pub fn places<'a>(view: TorrentView<'a>, nobody: &'a Places) -> Option<&'a Places> {
+        match view.reach {
+            Some(reach) => reach.places.as_deref(),
+            None => (view.peers != [Count::UNKNOWN; 2]).then_some(nobody),
+        }
+    }
+
     /// The tracker an announce row points at.
     pub fn tracker(&self, id: TrackerId) -> Option<&TrackerRow> {
         self.trackers.get(id.0 as usize)?.as_deref()

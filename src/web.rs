@@ -2,6 +2,7 @@
 //!
 //! | Endpoint | Answer |
 //! |---|---|
+//! | `GET /` | how things stand, as a page for people |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
@@ -9,6 +10,7 @@
 //! | `GET /config` | the effective configuration, secrets masked |
 //! | `GET /api/v1/torrents` | every torrent, what each tracker said of it and why probes failed |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
+//! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
 //! `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
 //! `--web.config.file` and apply to every endpoint. No request touches the network or waits for
@@ -23,6 +25,7 @@ mod listen;
 mod page;
 mod route;
 mod server;
+mod status;
 mod tls;
 
 #[cfg(test)]

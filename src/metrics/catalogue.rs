@@ -42,6 +42,29 @@ pub struct Budget {
     pub pair: u32,
     /// For each tracker (scheme, host, port).
     pub tracker: u32,
+    /// For each collection.
+    pub collection: u32,
+    /// For each pair of a torrent and a country that is shown of it.
+    pub torrent_country: u32,
+    /// For each pair of a collection and a country that is shown of it.
+    pub collection_country: u32,
+}
+
+/// How large an installation is, in the terms of a [`Budget`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Torrents.
+    pub torrents: u64,
+    /// Pairs of a torrent and one of its trackers.
+    pub pairs: u64,
+    /// Trackers (scheme, host, port).
+    pub trackers: u64,
+    /// Collections.
+    pub collections: u64,
+    /// Pairs of a torrent and a country that is shown of it.
+    pub torrent_countries: u64,
+    /// Pairs of a collection and a country that is shown of it.
+    pub collection_countries: u64,
 }
 
 impl Metric {
@@ -75,11 +98,14 @@ impl Kind {
 
 impl Budget {
     /// Series of an installation of this size.
-    pub fn series(self, torrents: u64, pairs: u64, trackers: u64) -> u64 {
+    pub fn series(self, size: Size) -> u64 {
         u64::from(self.fixed)
-            + u64::from(self.torrent) * torrents
-            + u64::from(self.pair) * pairs
-            + u64::from(self.tracker) * trackers
+            + u64::from(self.torrent) * size.torrents
+            + u64::from(self.pair) * size.pairs
+            + u64::from(self.tracker) * size.trackers
+            + u64::from(self.collection) * size.collections
+            + u64::from(self.torrent_country) * size.torrent_countries
+            + u64::from(self.collection_country) * size.collection_countries
     }
 }
 
@@ -108,6 +134,9 @@ const NONE: Budget = Budget {
     torrent: 0,
     pair: 0,
     tracker: 0,
+    collection: 0,
+    torrent_country: 0,
+    collection_country: 0,
 };
 
 catalogue! {
@@ -136,8 +165,22 @@ catalogue! {
         "Seeders of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
     ANNOUNCE_SUCCESS: Gauge "seedwatch_announce_success", ["torrent", "tracker"], {pair: 1},
         "Whether the latest answer of the tracker for the torrent was valid (1) or failed or was a refusal (0), as of the latest round.";
+    AS_PEERS: Gauge "seedwatch_as_peers", ["asn"], {fixed: 32},
+        "Peers by autonomous system (such as AS3320), as of the latest round: of each of the largest (20, or up to 30 while some fall behind), of the rest together (other), of addresses whose system is not known (unknown). A peer of two torrents counts twice. Absent without a database of autonomous systems.";
     BUILD_INFO: Gauge "seedwatch_build_info", ["version", "revision"], {fixed: 1},
         "Constant 1; the labels say what was built.";
+    COLLECTION_COUNTRY_PEERS: Gauge "seedwatch_collection_country_peers", ["collection", "country"], {collection_country: 1},
+        "Distinct peer addresses (IPv6: /64 networks) of all torrents of the collection by country (ISO 3166-1 alpha-2, unknown), as of the latest round. Countries add up. A country that was seen stays at 0 for eight days.";
+    COLLECTION_COUNTRY_UNIQUE: Gauge "seedwatch_collection_country_unique_peers", ["collection", "country", "window"], {collection_country: 3},
+        "Distinct peer addresses (IPv6: /64 networks) of all torrents of the collection seen in the country within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive.";
+    COLLECTION_PEERS: Gauge "seedwatch_collection_peers", ["collection", "family"], {collection: 2},
+        "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection and all sources, as of the latest round. A peer of several torrents counts once. Families add up.";
+    COLLECTION_TORRENTS: Gauge "seedwatch_collection_torrents", ["collection"], {collection: 1},
+        "Configured torrents of the collection.";
+    COLLECTION_UNIQUE: Gauge "seedwatch_collection_unique_peers", ["collection", "window"], {collection: 3},
+        "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. Absent if no valid answer came within the window.";
+    COLLECTIONS: Gauge "seedwatch_collections", [], {fixed: 1},
+        "Configured collections.";
     CONFIG_RELOAD_TIME: Gauge "seedwatch_config_last_reload_success_timestamp_seconds", [], {fixed: 1},
         "Last time the configuration was loaded successfully, in seconds since 1970.";
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
@@ -158,6 +201,8 @@ catalogue! {
         "Queries that DHT nodes did not answer in time. One in four is common: many nodes are gone or behind firewalls.";
     DHT_UP: Gauge "seedwatch_dht_up", ["family"], {fixed: 2},
         "Whether nodes of the DHT answer us. Absent while unknown and where there is no socket of the family.";
+    GEOIP_BUILD_TIME: Gauge "seedwatch_geoip_database_build_timestamp_seconds", ["database"], {fixed: 2},
+        "When the database in use was built, in seconds since 1970: that of countries (country) or of autonomous systems (asn, absent without one).";
     NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
         "Whether our own network works: 0 when neither trackers nor the DHT nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
     PEERS_REJECTED: Counter "seedwatch_peers_rejected_total", ["reason"], {fixed: 4},
@@ -174,12 +219,20 @@ catalogue! {
         "Start of the last round of this process that saved all of the state, in seconds since 1970: what was known then survives. Absent before the first, and where nothing is kept.";
     STATE_SAVE_FAILURES: Counter "seedwatch_state_save_failures_total", [], {fixed: 1},
         "Rounds that could not save all of the state. Absent where nothing is kept.";
+    TORRENT_SYSTEMS: Gauge "seedwatch_torrent_autonomous_systems", ["torrent"], {torrent: 1},
+        "Distinct autonomous systems that peers of the torrent are in, unknown ones left out, as of the latest round. Absent without a database of autonomous systems.";
+    TORRENT_COUNTRIES: Gauge "seedwatch_torrent_countries", ["torrent"], {torrent: 1},
+        "Distinct countries that peers of the torrent are in, unknown ones left out, as of the latest round.";
+    TORRENT_COUNTRY_PEERS: Gauge "seedwatch_torrent_country_peers", ["torrent", "country"], {torrent_country: 1},
+        "Distinct peer addresses (IPv6: /64 networks) by country (ISO 3166-1 alpha-2, unknown), as of the latest round. Countries add up. A country that was seen stays at 0 for eight days.";
     TORRENT_DHT_LEECHERS: Gauge "seedwatch_torrent_dht_leechers", ["torrent"], {torrent: 1},
         "Leechers in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
     TORRENT_DHT_SEEDERS: Gauge "seedwatch_torrent_dht_seeders", ["torrent"], {torrent: 1},
         "Seeders in the DHT, estimated from the united filters of its nodes (BEP 33), as of the latest round. Both families are added; of the two swarms of a hybrid torrent the larger counts.";
     TORRENT_INFO: Gauge "seedwatch_torrent_info", ["torrent", "infohash", "infohash_v2", "collection"], {torrent: 1},
         "Constant 1 for each configured torrent; the labels carry its identity and the labels of the configuration.";
+    TORRENT_LARGEST_SYSTEM: Gauge "seedwatch_torrent_largest_as_ratio", ["torrent"], {torrent: 1},
+        "Share of the peers of the torrent that is in its largest autonomous system (0 to 1), as of the latest round. Absent without peers and without a database of autonomous systems.";
     TORRENT_LAST_PEER_SEEN: Gauge "seedwatch_torrent_last_peer_seen_timestamp_seconds", ["torrent"], {torrent: 1},
         "Last time at least one peer of the torrent was seen, in seconds since 1970.";
     TORRENT_LAST_SUCCESS: Gauge "seedwatch_torrent_last_success_timestamp_seconds", ["torrent", "source"], {torrent: 2},
@@ -188,16 +241,22 @@ catalogue! {
         "Largest number of leechers that a tracker claims, as of the latest round. A claim, not a count of ours.";
     TORRENT_PEERS: Gauge "seedwatch_torrent_peers", ["torrent", "family"], {torrent: 2},
         "Distinct peer addresses (IPv6: /64 networks) over all sources, as of the latest round. Families add up. 0: a valid answer, nobody there. Absent: not known.";
+    TORRENT_PREFIXES: Gauge "seedwatch_torrent_prefixes", ["torrent"], {torrent: 1},
+        "Distinct networks (IPv4 /24, IPv6 /48) that peers of the torrent are in, as of the latest round.";
     TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success", ["torrent", "source"], {torrent: 2},
         "Whether the latest round of the source got at least one valid answer, even an empty one.";
     TORRENT_SEEDERS: Gauge "seedwatch_torrent_seeders", ["torrent"], {torrent: 1},
         "Largest number of seeders that a tracker claims, as of the latest round. A claim, not a count of ours.";
     TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers", ["torrent", "source"], {torrent: 2},
         "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";
+    TORRENT_SOURCE_UNIQUE: Gauge "seedwatch_torrent_source_unique_peers", ["torrent", "source", "window"], {torrent: 6},
+        "Distinct peer addresses (IPv6: /64 networks) that the source named within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Sources and windows overlap: not additive. Absent if no valid answer of the source came within the window.";
     TORRENT_TRACKERS: Gauge "seedwatch_torrent_trackers", ["torrent"], {torrent: 1},
         "Trackers configured for the torrent.";
     TORRENT_TRACKERS_ONLINE: Gauge "seedwatch_torrent_trackers_online", ["torrent"], {torrent: 1},
         "Trackers whose latest answer for the torrent was valid, as of the latest round.";
+    TORRENT_UNIQUE: Gauge "seedwatch_torrent_unique_peers", ["torrent", "window"], {torrent: 3},
+        "Distinct peer addresses (IPv6: /64 networks) over all sources seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. 0: valid answers, nobody there. Absent if no valid answer came within the window.";
     TORRENTS: Gauge "seedwatch_torrents", [], {fixed: 1},
         "Configured torrents.";
     TRACKER_ANNOUNCE_INTERVAL: Gauge "seedwatch_tracker_announce_interval_seconds", ["tracker"], {tracker: 1},
@@ -212,4 +271,6 @@ catalogue! {
         "Earliest end of validity in the certificate chain the tracker showed last, in seconds since 1970.";
     TRACKER_UP: Gauge "seedwatch_tracker_up", ["tracker", "family"], {tracker: 2},
         "Whether the tracker answered in its protocol over this family, as of the latest probe. A refusal counts as up, a single lost packet not as down. Absent while unknown.";
+    UNIQUE: Gauge "seedwatch_unique_peers", ["window"], {fixed: 3},
+        "Distinct peer addresses (IPv6: /64 networks) over all torrents and sources seen within the window, up to now. A peer of several torrents counts once. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive.";
 }

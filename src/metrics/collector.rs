@@ -1,6 +1,8 @@
 //! Snapshot → samples: families in name order, samples in label order, unknown values left out.
 
+mod collection;
 mod dht;
+mod reach;
 mod state;
 
 use std::fmt;
@@ -41,7 +43,8 @@ impl Collector for Page {
         }
         self.own_families(&mut families)?;
         self.torrent_families(&mut families)?;
-        self.tracker_families(&mut families)
+        self.tracker_families(&mut families)?;
+        self.fleet_unique(&mut families)
     }
 }
 
@@ -96,7 +99,9 @@ impl Page {
             schedule,
             ..
         } = &*self.snapshot;
+        self.system_peers(to)?;
         to.gauge(&catalogue::BUILD_INFO, [([VERSION, REVISION], 1u32)])?;
+        self.collection_families(to)?;
         to.one(
             &catalogue::CONFIG_RELOAD_TIME,
             Some(config.last_reload_success.0).filter(|seconds| *seconds != 0),
@@ -106,6 +111,7 @@ impl Page {
             Some(u64::from(config.last_reload_successful)),
         )?;
         self.dht_families(to)?;
+        self.geoip_build_times(to)?;
         to.gauge(
             &catalogue::NETWORK_UP,
             by_family(*network_up, u32::from).map(|(family, up)| ([family], up)),
@@ -141,6 +147,9 @@ impl Page {
     }
 
     fn torrent_families(&self, to: &mut Families<'_>) -> fmt::Result {
+        let nobody = self.snapshot.nobody();
+        self.torrent_systems(to, &nobody)?;
+        self.torrent_countries(to, &nobody)?;
         to.gauge(
             &catalogue::TORRENT_DHT_LEECHERS,
             self.torrents(|row| row.dht_leechers.get()),
@@ -150,6 +159,7 @@ impl Page {
             self.torrents(|row| row.dht_seeders.get()),
         )?;
         self.torrent_info(to)?;
+        self.torrent_largest_system(to)?;
         to.gauge(
             &catalogue::TORRENT_LAST_PEER_SEEN,
             self.torrents(|row| row.last_peer_seen.get().map(|at| at.0)),
@@ -170,6 +180,7 @@ impl Page {
                     .map(move |(family, n)| ([name, family], n))
             }),
         )?;
+        self.torrent_prefixes(to, &nobody)?;
         to.gauge(
             &catalogue::TORRENT_PROBE_SUCCESS,
             self.torrents_by_source(|row| row.probe_success, u32::from),
@@ -182,6 +193,7 @@ impl Page {
             &catalogue::TORRENT_SOURCE_PEERS,
             self.torrents_by_source(|row| row.source_peers.map(Count::get), u32::from),
         )?;
+        self.torrent_source_unique(to)?;
         to.gauge(
             &catalogue::TORRENT_TRACKERS,
             self.snapshot
@@ -193,6 +205,7 @@ impl Page {
             &catalogue::TORRENT_TRACKERS_ONLINE,
             self.torrents(|row| row.trackers_online.get()),
         )?;
+        self.torrent_unique(to)?;
         to.one(
             &catalogue::TORRENTS,
             Some(self.snapshot.torrents.len() as u64),

@@ -2,10 +2,36 @@
 
 use std::fmt::Write;
 
-use super::catalogue::{Budget, CATALOGUE, Metric};
+use super::catalogue::{Budget, CATALOGUE, Metric, Size};
 
-/// The sizes METRICS.md works out as examples: torrents, trackers a torrent, trackers.
-const EXAMPLES: [(u64, u64, u64); 3] = [(10, 8, 12), (1_000, 8, 20), (100_000, 3, 200)];
+/// The sizes METRICS.md works out as examples: usual ones, and the worst case of the second.
+const EXAMPLES: [Size; 4] = [
+    size(10, 8, 12, 2, 40),
+    size(1_000, 8, 20, 10, 20),
+    size(1_000, 8, 20, 10, COUNTRIES),
+    size(100_000, 3, 200, 1_000, 5),
+];
+
+/// All codes, and `unknown`.
+const COUNTRIES: u64 = 251;
+
+/// Of so many torrents with so many trackers each, and of so many trackers and collections. A
+/// collection is in twice as many countries as one of its torrents.
+const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countries: u64) -> Size {
+    let wide = if 2 * countries > COUNTRIES {
+        COUNTRIES
+    } else {
+        2 * countries
+    };
+    Size {
+        torrents,
+        pairs: torrents * each,
+        trackers,
+        collections,
+        torrent_countries: torrents * countries,
+        collection_countries: collections * wide,
+    }
+}
 
 /// The whole of METRICS.md. `cargo run --example metrics > METRICS.md` writes it, a test compares.
 pub fn markdown() -> String {
@@ -26,25 +52,45 @@ pub fn markdown() -> String {
     page.push_str(CARDINALITY);
     let all = total(|_| true);
     let without_pairs = total(|metric| metric.budget.pair == 0);
+    let without_countries = total(|metric| !of_countries(metric));
+    let neither = total(|metric| metric.budget.pair == 0 && !of_countries(metric));
     let _ = writeln!(
         page,
-        "At most **{}** series in all, and {} with `metrics.per_tracker: false`.\n",
+        "At most **{}** series in all, {} with `metrics.per_tracker: false`, {} with \
+         `metrics.countries: false`, {} with both.\n",
         formula(all),
         formula(without_pairs),
+        formula(without_countries),
+        formula(neither),
     );
-    page.push_str(
-        "| T | P | K | series | with `per_tracker: false` |\n|---:|---:|---:|---:|---:|\n",
+    let _ = writeln!(
+        page,
+        "A torrent with p trackers that is shown in x countries has at most {} + {}p + x series, a \
+         collection in y countries {} + {}y.\n",
+        all.torrent, all.pair, all.collection, all.collection_country,
     );
-    for (torrents, trackers_each, trackers) in EXAMPLES {
-        let pairs = torrents * trackers_each;
+    page.push_str(USUAL);
+    for size in EXAMPLES {
         let _ = writeln!(
             page,
-            "| {torrents} | {pairs} | {trackers} | {} | {} |",
-            all.series(torrents, pairs, trackers),
-            without_pairs.series(torrents, pairs, trackers),
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            size.torrents,
+            size.pairs,
+            size.trackers,
+            size.collections,
+            size.torrent_countries,
+            size.collection_countries,
+            all.series(size),
+            without_countries.series(size),
+            neither.series(size),
         );
     }
     page
+}
+
+/// Whether `metrics.countries` switches it.
+fn of_countries(metric: &Metric) -> bool {
+    *metric == super::catalogue::TORRENT_COUNTRIES || metric.labels.contains(&"country")
 }
 
 fn labels(metric: &Metric) -> String {
@@ -66,6 +112,9 @@ fn total(wanted: impl Fn(&Metric) -> bool) -> Budget {
             torrent: sum.torrent + budget.torrent,
             pair: sum.pair + budget.pair,
             tracker: sum.tracker + budget.tracker,
+            collection: sum.collection + budget.collection,
+            torrent_country: sum.torrent_country + budget.torrent_country,
+            collection_country: sum.collection_country + budget.collection_country,
         },
     )
 }
@@ -80,6 +129,9 @@ fn formula(budget: Budget) -> String {
         term(budget.torrent, "T"),
         term(budget.pair, "P"),
         term(budget.tracker, "K"),
+        term(budget.collection, "C"),
+        term(budget.torrent_country, "X"),
+        term(budget.collection_country, "Y"),
         term(budget.fixed, ""),
     ]
     .into_iter()
@@ -105,13 +157,35 @@ Names, types and labels are a public interface: they do not change within a majo
 - The `tracker` label is `scheme://host:port`; path and query are dropped, for they may hold a
   passkey. No label holds an address of a peer, a text or a value that moves.
 
-T torrents, P pairs of a torrent and one of its trackers, K trackers; \"Series\" are upper bounds.
+- **Unique peers** are distinct over a time that slides with the clock, in steps of an hour. A
+  window that began before seedwatch knew of the torrent, or while it did not run, counts what was
+  seen. A window is absent when no valid answer (of the source) came within it; with valid answers and
+  nobody seen it is 0. Fewer than 4096 peers are counted exactly, more are estimated with a standard
+  error of 1.6 %. Sources and windows overlap, and peers of several torrents too: unions are counted,
+  never added. Of dynamic addresses a month sees many: it counts addresses, not people.
+- **Countries** are those of the database in use, which may be wrong about single addresses. A country
+  where the last peer was seen within eight days stays at an explicit 0, so that its fall can be seen;
+  after that it is absent. `metrics.countries: false` leaves out all families with the label
+  `country`, and `seedwatch_torrent_countries`.
+
+T torrents, P pairs of a torrent and one of its trackers, K trackers, C collections, X pairs of a torrent
+and a country, Y pairs of a collection and a country; \"Series\" are upper bounds.
 
 ";
 
 const CARDINALITY: &str = "
 ## Cardinality
 
+";
+
+const USUAL: &str = "\
+x and y are countries of now and of the last eight days: at most 251 (250 codes and `unknown`), and never
+more than there were peers in that time, so that most torrents have few. The table takes 40 for each of
+few large torrents, 20, all 251 (the worst case), and 5 for each of very many; of collections twice as
+many.
+
+| T | P | K | C | X | Y | series | with `countries: false` | and `per_tracker: false` |
+|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 ";
 
 #[cfg(test)]
@@ -133,10 +207,11 @@ mod tests {
         let budget = Budget {
             fixed: 2,
             torrent: 1,
-            pair: 0,
             tracker: 13,
+            collection_country: 4,
+            ..Budget::default()
         };
-        assert_eq!(formula(budget), "T + 13K + 2");
-        assert_eq!(budget.series(10, 80, 2), 38);
+        assert_eq!(formula(budget), "T + 13K + 4Y + 2");
+        assert_eq!(budget.series(size(10, 8, 2, 1, 3)), 62);
     }
 }

@@ -44,6 +44,17 @@ pub struct CountryPeers {
     pub peers: u32,
 }
 
+impl CountryPeers {
+    /// So many peers there, seen at the start.
+    pub const fn new(country: Country, peers: u32) -> Self {
+        Self {
+            country,
+            seen: 0,
+            peers,
+        }
+    }
+}
+
 /// How many operators of networks hold a torrent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Systems {

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap,
-    HeaderName, HeaderValue, VARY, WWW_AUTHENTICATE,
+    ACCEPT, ACCEPT_ENCODING, ALLOW, CONNECTION, CONTENT_ENCODING, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, VARY, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use serde::Serialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::State;
 use super::api;
 use super::body::{self, ResponseBody, Sink, Torn};
+use super::status;
 use crate::metrics::{self, Format, Process, format};
 
 pub(super) type Answer = Response<ResponseBody>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A line of text.
@@ -79,16 +83,50 @@ pub(super) fn torrents(state: &State, headers: &HeaderMap, head: bool) -> Answer
 /// One torrent as JSON.
 pub(super) fn torrent(state: &State, name: &str) -> Answer {
     let snapshot = state.snapshot.load();
-    let body = api::torrent(&snapshot, name).map(|view| serde_json::to_string(&view));
-    match body {
+    let nobody = snapshot.nobody();
+    match api::torrent(&snapshot, &nobody, name) {
+        Some(view) => json(&view),
         None => text(StatusCode::NOT_FOUND, "No such torrent\n"),
-        Some(Err(_)) => text(StatusCode::INTERNAL_SERVER_ERROR, "Not representable\n"),
-        Some(Ok(body)) => {
-            let mut answer = text(StatusCode::OK, body);
-            answer.headers_mut().insert(CONTENT_TYPE, JSON);
-            answer
-        }
     }
+}
+
+/// All collections as JSON.
+pub(super) fn collections(state: &State, headers: &HeaderMap, head: bool) -> Answer {
+    let snapshot = state.snapshot.load_full();
+    large(state, headers, head, JSON, move |sink| {
+        serde_json::to_writer(sink, &api::Collections(&snapshot)).map_err(|_| Torn)
+    })
+}
+
+/// One collection as JSON.
+pub(super) fn collection(state: &State, name: &str) -> Answer {
+    match api::collection(&state.snapshot.load(), name) {
+        Some(view) => json(&view),
+        None => text(StatusCode::NOT_FOUND, "No such collection\n"),
+    }
+}
+
+fn json(view: &impl Serialize) -> Answer {
+    let Ok(body) = serde_json::to_string(view) else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "Not representable\n");
+    };
+    let mut answer = text(StatusCode::OK, body);
+    answer.headers_mut().insert(CONTENT_TYPE, JSON);
+    answer
+}
+
+/// The page for people.
+pub(super) fn status(state: &State, headers: &HeaderMap, head: bool) -> Answer {
+    let snapshot = state.snapshot.load_full();
+    let metrics = state.telemetry_path.clone();
+    let mut answer = large(state, headers, head, HTML, move |sink| {
+        status::write(&snapshot, &metrics, sink).map_err(|_| Torn)
+    });
+    let fields = answer.headers_mut();
+    fields.insert(CONTENT_SECURITY_POLICY, status::POLICY.clone());
+    fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    fields.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    answer
 }
 
 /// A page that may be large: counted against `--web.max-requests` and streamed.

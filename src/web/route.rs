@@ -10,7 +10,8 @@ use super::access::Access;
 use super::page::{self, Answer};
 use super::{RELOAD_TIMEOUT, State};
 
-const API: &str = "/api/v1/torrents";
+const TORRENTS: &str = "/api/v1/torrents";
+const COLLECTIONS: &str = "/api/v1/collections";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
 
@@ -59,17 +60,24 @@ async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
             let config = state.effective_config.load();
             page::text(StatusCode::OK, String::clone(&config))
         }),
-        API => found(&|| page::torrents(state, request.headers(), head)),
-        _ => match torrent_name(path) {
-            Some(name) => found(&|| page::torrent(state, &name)),
-            None => page::text(StatusCode::NOT_FOUND, "Not found\n"),
-        },
+        "/" => found(&|| page::status(state, request.headers(), head)),
+        TORRENTS => found(&|| page::torrents(state, request.headers(), head)),
+        COLLECTIONS => found(&|| page::collections(state, request.headers(), head)),
+        _ => {
+            if let Some(name) = name_below(TORRENTS, path) {
+                found(&|| page::torrent(state, &name))
+            } else if let Some(name) = name_below(COLLECTIONS, path) {
+                found(&|| page::collection(state, &name))
+            } else {
+                page::text(StatusCode::NOT_FOUND, "Not found\n")
+            }
+        }
     }
 }
 
-/// The name in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
-fn torrent_name(path: &str) -> Option<String> {
-    let name = path.strip_prefix(API)?.strip_prefix('/')?;
+/// The NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
+fn name_below(list: &str, path: &str) -> Option<String> {
+    let name = path.strip_prefix(list)?.strip_prefix('/')?;
     if name.is_empty() || name.contains('/') {
         return None;
     }
@@ -112,7 +120,7 @@ mod tests {
             ("/api/v1/torrentsx", None),
             ("/api/v2/torrents/a", None),
         ] {
-            assert_eq!(torrent_name(path).as_deref(), expected, "{path}");
+            assert_eq!(name_below(TORRENTS, path).as_deref(), expected, "{path}");
         }
     }
 }

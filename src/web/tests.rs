@@ -2,6 +2,7 @@ mod client;
 mod config_files;
 mod guarded;
 mod load;
+mod status;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,16 @@ async fn every_endpoint_knows_its_methods() {
         ("GET /api/v1/torrents/%ff", 404, None),
         ("GET /metrics/", 404, None),
         ("GET //metrics", 404, None),
-        ("GET /", 404, None),
+        ("GET /", 200, None),
+        ("HEAD /", 200, None),
+        ("DELETE /", 405, Some("GET, HEAD")),
+        ("GET /index.html", 404, None),
+        ("GET /api/v1/collections", 200, None),
+        ("PUT /api/v1/collections", 405, Some("GET, HEAD")),
+        ("GET /api/v1/collections/census", 200, None),
+        ("POST /api/v1/collections/census", 405, Some("GET, HEAD")),
+        ("GET /api/v1/collections/nobody", 404, None),
+        ("GET /api/v1/collections/", 404, None),
         ("GET /../../etc/passwd", 404, None),
     ] {
         let answer = ask(&server, request, "").await;
@@ -84,7 +94,7 @@ async fn metrics_come_in_the_format_asked_for() {
         "text/plain; version=0.0.4; charset=utf-8"
     );
     assert_eq!(text.headers[VARY], "Accept, Accept-Encoding");
-    assert!(text.text().ends_with("family=\"ipv6\"} 0\n"));
+    assert!(text.text().ends_with(load::END));
 
     let accept = "Accept: application/openmetrics-text;version=1.0.0\r\nAccept: */*;q=0.1\r\n";
     let open = ask(&server, "GET /metrics", accept).await;
@@ -183,8 +193,14 @@ async fn torrents_are_json() {
             "infohash": "0f".repeat(20),
             "infohash_v2": "c4".repeat(32),
             "privacy": "public",
+            "collection": "census",
             "labels": {"team": "archive"},
             "peers": {"ipv4": 40, "ipv6": 2},
+            "unique_peers": {"1d": 61, "7d": 240, "30d": 700},
+            "countries": {"DE": 20, "FR": 0, "US": 21, "unknown": 1},
+            "prefixes": 38,
+            "autonomous_systems": 12,
+            "largest_as_ratio": 0.25,
             "seeders": 30,
             "leechers": 9,
             "trackers": 2,
@@ -193,8 +209,18 @@ async fn torrents_are_json() {
             "dht_leechers": 6,
             "last_peer_seen": 1_790_000_090,
             "sources": {
-                "dht": {"success": true, "peers": 17, "last_success": 1_790_000_070},
-                "tracker": {"success": true, "peers": 42, "last_success": 1_790_000_090}
+                "dht": {
+                    "success": true,
+                    "peers": 17,
+                    "unique_peers": {"1d": 30, "7d": 110, "30d": 300},
+                    "last_success": 1_790_000_070
+                },
+                "tracker": {
+                    "success": true,
+                    "peers": 42,
+                    "unique_peers": {"1d": 50, "7d": 180, "30d": 520},
+                    "last_success": 1_790_000_090
+                }
             },
             "announces": [
                 {
@@ -218,6 +244,66 @@ async fn torrents_are_json() {
             ],
         })
     );
+}
+
+#[tokio::test]
+async fn of_nobody_the_places_are_known_and_of_unknown_swarms_not() {
+    let server = serve(sample::snapshot());
+    let all = ask(&server, "GET /api/v1/torrents", "").await;
+    let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
+    let (empty, new) = (&all["torrents"][1], &all["torrents"][2]);
+    assert_eq!(empty["countries"], serde_json::json!({}));
+    assert_eq!([&empty["prefixes"], &empty["autonomous_systems"]], [0, 0]);
+    assert!(empty["largest_as_ratio"].is_null());
+    // The DHT answered last eleven days ago.
+    let windows = serde_json::json!({"1d": null, "7d": null, "30d": 0});
+    assert_eq!(empty["sources"]["dht"]["unique_peers"], windows);
+    for name in ["collection", "countries", "prefixes", "autonomous_systems"] {
+        assert!(new[name].is_null(), "{name}");
+    }
+    assert!(new["unique_peers"]["30d"].is_null());
+}
+
+#[tokio::test]
+async fn collections_are_json() {
+    let server = serve(sample::snapshot());
+    let all = ask(&server, "GET /api/v1/collections", "").await;
+    assert_eq!(all.headers[CONTENT_TYPE], "application/json");
+    let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
+    assert_eq!(all["taken"], 1_790_000_100);
+    let idle = ask(&server, "GET /api/v1/collections/%22idle%22", "").await;
+    let idle: serde_json::Value = serde_json::from_slice(&idle.body).unwrap();
+    let census = ask(&server, "GET /api/v1/collections/census", "").await;
+    let census: serde_json::Value = serde_json::from_slice(&census.body).unwrap();
+    assert_eq!(all["collections"], serde_json::json!([idle, census]));
+    assert_eq!(
+        idle,
+        serde_json::json!({
+            "name": "\"idle\"",
+            "torrents": 3,
+            "peers": {"ipv4": null, "ipv6": null},
+            "unique_peers": {"1d": null, "7d": null, "30d": 0},
+            "countries": {},
+        })
+    );
+    assert_eq!(census["countries"].as_object().unwrap().len(), 4);
+    assert_eq!(
+        census["countries"]["FR"],
+        serde_json::json!({"peers": 0, "unique_peers": {"1d": 0, "7d": 2, "30d": 9}})
+    );
+}
+
+#[tokio::test]
+async fn countries_that_are_switched_off_are_null() {
+    let mut snapshot = sample::snapshot();
+    snapshot.config.countries = false;
+    let server = serve(snapshot);
+    for (list, place) in [("torrents", 0), ("collections", 1)] {
+        let all = ask(&server, &format!("GET /api/v1/{list}"), "").await;
+        let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
+        assert!(all[list][place]["countries"].is_null(), "{list}");
+        assert!(all[list][place]["unique_peers"]["1d"].is_u64(), "{list}");
+    }
 }
 
 #[tokio::test]

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::geo::Asn;
 use crate::snapshot::{
-    AnnounceRow, DhtRow, DhtStatus, Failed, Failure, Histogram, Phases, Privacy, Reach, Snapshot,
-    StateRow, Torrent, TorrentRow, TrackerId, TrackerRow, Unix,
+    AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
+    DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Phases, Places, Privacy, Reach,
+    Snapshot, StateRow, System, Systems, Torrent, TorrentRow, TrackerId, TrackerRow, Unique, Unix,
 };
 use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
 
@@ -24,6 +26,9 @@ pub(crate) fn snapshot() -> Snapshot {
         trackers: vec![Some(Arc::new(udp())), None, Some(Arc::new(https()))],
         network_up: [Some(true), None],
         peers_rejected: [5, 0, 1, 2],
+        collections: [idle(), census()].map(Arc::new).into(),
+        fleet: fleet(),
+        geo: geo(),
         ..Snapshot::default()
     };
     let new = sample("new", Hashes::V2(Box::new(InfoHashV2([0xab; 32]))), &[0]);
@@ -44,6 +49,7 @@ pub(crate) fn snapshot() -> Snapshot {
     snapshot.config.last_reload_successful = true;
     snapshot.config.last_reload_success = Unix(1_790_000_000);
     snapshot.config.per_tracker = true;
+    snapshot.config.countries = true;
     snapshot
 }
 
@@ -52,11 +58,12 @@ pub(crate) struct Sample {
     pub(crate) torrent: Torrent,
     pub(crate) row: TorrentRow,
     pub(crate) announces: Vec<AnnounceRow>,
+    pub(crate) reach: Option<Reach>,
 }
 
 impl Sample {
     pub(crate) fn parts(self) -> (Torrent, TorrentRow, Vec<AnnounceRow>, Option<Reach>) {
-        (self.torrent, self.row, self.announces, None)
+        (self.torrent, self.row, self.announces, self.reach)
     }
 }
 
@@ -75,6 +82,7 @@ pub(crate) fn sample(name: &str, hashes: Hashes, trackers: &[u32]) -> Sample {
         },
         row: TorrentRow::default(),
         announces: trackers.iter().map(|id| announce(TrackerId(*id))).collect(),
+        reach: None,
     }
 }
 
@@ -107,6 +115,7 @@ fn alive() -> Sample {
     it.row.probe_success = [Some(true); 2];
     it.row.last_success = [Unix(1_790_000_070).into(), Unix(1_790_000_090).into()];
     it.row.last_peer_seen = Unix(1_790_000_090).into();
+    it.reach = Some(reach());
     it.announces[0] = AnnounceRow {
         success: Some(true),
         peers: Some(42).into(),
@@ -124,6 +133,87 @@ fn alive() -> Sample {
         ..announce(TrackerId(2))
     };
     it
+}
+
+/// Seen by both sources, in more countries last week than now.
+fn reach() -> Reach {
+    let counts = Counts {
+        all: [61, 240, 700],
+        by_source: [[30, 110, 300], [50, 180, 520]],
+    };
+    let countries = [("DE", 20), ("FR", 0), ("US", 21), ("", 1)]
+        .map(|(code, peers)| CountryPeers::new(Country::parse(code), peers));
+    let places = Places {
+        countries: countries.into(),
+        prefixes: 38,
+        systems: Some(Systems {
+            distinct: 12,
+            largest: Some(0.25),
+        }),
+    };
+    Reach {
+        counts,
+        places: Some(Arc::new(places)),
+    }
+}
+
+pub(crate) fn unique(counts: [u32; 3]) -> Unique {
+    counts.map(|count| Some(count).into())
+}
+
+fn census() -> CollectionRow {
+    let row = |(code, peers, counts): (&str, u32, [u32; 3])| CountryRow {
+        country: Country::parse(code),
+        peers: Some(peers).into(),
+        unique: unique(counts),
+    };
+    let countries = [
+        ("DE", 20, [29, 100, 310]),
+        ("FR", 0, [0, 2, 9]),
+        ("US", 21, [30, 137, 379]),
+        ("", 1, [2, 2, 2]),
+    ];
+    CollectionRow {
+        name: "census".into(),
+        torrents: 1,
+        peers: [Some(40).into(), Some(2).into()],
+        unique: unique([61, 240, 700]),
+        countries: countries.map(row).into(),
+    }
+}
+
+/// A collection of which only the last month is known.
+fn idle() -> CollectionRow {
+    CollectionRow {
+        name: "\"idle\"".into(),
+        torrents: 3,
+        peers: [Count::UNKNOWN; 2],
+        unique: [None.into(), None.into(), Some(0).into()],
+        countries: Vec::new(),
+    }
+}
+
+fn fleet() -> FleetRow {
+    let systems = [
+        (System::Known(Asn(3320)), 20),
+        (System::Known(Asn(13335)), 9),
+        (System::Other, 12),
+        (System::Unknown, 1),
+    ];
+    FleetRow {
+        unique: unique([61, 240, 700]),
+        systems: systems.into(),
+    }
+}
+
+fn geo() -> GeoRow {
+    GeoRow {
+        built: [Some(Unix(1_788_000_000)), Some(Unix(1_788_500_000))],
+        credit: Some(Credit {
+            text: "Places by <Somebody>",
+            url: "https://places.example",
+        }),
+    }
 }
 
 fn empty() -> Sample {

@@ -91,6 +91,8 @@ async fn every_endpoint_wants_the_password() {
         "POST /-/reload",
         "GET /config",
         "GET /api/v1/torrents",
+        "GET /api/v1/collections",
+        "GET /",
         "GET /nowhere",
     ] {
         let answer = ask(&server, request, "").await;

@@ -1,0 +1,148 @@
+//! Pieces of HTML. Whatever comes from outside the program goes through [`Escaped`].
+
+use std::fmt::{self, Display, Formatter, Write};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::snapshot::{Country, Unix};
+
+/// What need not be encoded in a segment of a path (RFC 3986, section 2.3).
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// Text that can do nothing, between tags and in quoted attributes.
+pub(super) struct Escaped<T>(pub(super) T);
+
+impl<T: AsRef<str>> Display for Escaped<T> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.as_ref();
+        while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+            to.write_str(&rest[..at])?;
+            to.write_str(match rest.as_bytes()[at] {
+                b'&' => "&amp;",
+                b'<' => "&lt;",
+                b'>' => "&gt;",
+                b'"' => "&quot;",
+                _ => "&#39;",
+            })?;
+            rest = &rest[at + 1..];
+        }
+        to.write_str(rest)
+    }
+}
+
+/// A name that leads to its JSON below `/api/v1`. Kept apart from its surroundings whatever direction
+/// it is written in.
+pub(super) struct Link<'a>(pub(super) &'static str, pub(super) &'a str);
+
+impl Display for Link<'_> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let Self(list, name) = self;
+        write!(
+            to,
+            "<a href=\"./api/v1/{list}/{}\"><bdi>{}</bdi></a>",
+            utf8_percent_encode(name, SEGMENT),
+            Escaped(name),
+        )
+    }
+}
+
+/// A number, or a mark where it is not known.
+pub(super) struct Known<T>(pub(super) Option<T>);
+
+impl<T: Display> Display for Known<T> {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(value) => value.fmt(to),
+            None => to.write_str("?"),
+        }
+    }
+}
+
+/// How long before now something was, in the largest unit that is whole.
+pub(super) struct Ago(pub(super) Unix, pub(super) Option<Unix>);
+
+impl Display for Ago {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        let Some(at) = self.1.filter(|at| at.0 != 0) else {
+            return to.write_str("never");
+        };
+        let seconds = self.0.0.saturating_sub(at.0);
+        let (count, unit) = match seconds {
+            0..60 => return to.write_str("just now"),
+            60..3600 => (seconds / 60, "minute"),
+            3600..86_400 => (seconds / 3600, "hour"),
+            _ => (seconds / 86_400, "day"),
+        };
+        let plural = if count == 1 { "" } else { "s" };
+        write!(to, "{count} {unit}{plural} ago")
+    }
+}
+
+/// The countries with the most peers.
+pub(super) struct Top(Vec<(Country, u32)>);
+
+impl Top {
+    const MOST: usize = 3;
+
+    pub(super) fn of(countries: impl Iterator<Item = (Country, u32)>) -> Self {
+        let mut inhabited: Vec<_> = countries.filter(|(_, peers)| *peers > 0).collect();
+        inhabited.sort_by_key(|(_, peers)| std::cmp::Reverse(*peers));
+        inhabited.truncate(Self::MOST);
+        Self(inhabited)
+    }
+}
+
+impl Display for Top {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        for (place, (country, peers)) in self.0.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            write!(to, "{comma}{country} {peers}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A table in a section of its own that scrolls sideways where it is too wide.
+pub(super) struct Table;
+
+impl Table {
+    pub(super) fn begin(
+        to: &mut impl Write,
+        id: &str,
+        title: &str,
+        columns: &[&str],
+    ) -> Result<Self, fmt::Error> {
+        write!(
+            to,
+            "<section aria-labelledby=\"{id}\">\n<h2 id=\"{id}\">{title}</h2>\n\
+             <div class=\"wide\" role=\"group\" aria-labelledby=\"{id}\" tabindex=\"0\">\n\
+             <table>\n<thead><tr>"
+        )?;
+        for column in columns {
+            write!(to, "<th scope=\"col\">{column}</th>")?;
+        }
+        to.write_str("</tr></thead>\n<tbody>\n")?;
+        Ok(Self)
+    }
+
+    /// Ends it, and says how many rows are missing and where they are.
+    pub(super) fn end(
+        self,
+        to: &mut impl Write,
+        rows: usize,
+        more: usize,
+        all: &str,
+    ) -> fmt::Result {
+        to.write_str("</tbody>\n</table>\n</div>\n")?;
+        match (rows, more) {
+            (0, 0) => to.write_str("<p>None.</p>\n")?,
+            (_, 0) => {}
+            (_, more) => writeln!(to, "<p>And {more} more: <a href=\"{all}\">all</a>.</p>")?,
+        }
+        to.write_str("</section>\n")
+    }
+}

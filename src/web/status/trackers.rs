@@ -1,0 +1,73 @@
+//! Trackers that fail.
+
+use std::cmp::Reverse;
+use std::fmt::{self, Write};
+
+use super::MAX_ROWS;
+use super::html::{Escaped, Table};
+use crate::snapshot::{Failure, Snapshot, TrackerRow};
+
+const DAY: u64 = 24 * 3600;
+
+/// How many are up over some family, down, and unknown.
+pub(super) fn health(snapshot: &Snapshot) -> [usize; 3] {
+    let mut counts = [0; 3];
+    for row in snapshot.trackers.iter().flatten() {
+        counts[match row.up {
+            up if up.contains(&Some(true)) => 0,
+            up if up.contains(&Some(false)) => 1,
+            _ => 2,
+        }] += 1;
+    }
+    counts
+}
+
+/// Those that failed since the start, the worst first.
+pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
+    let failures = |row: &TrackerRow| row.failures.iter().sum::<u64>();
+    let is_down = |row: &TrackerRow| row.up.contains(&Some(false));
+    let all = snapshot.trackers.iter().flatten().map(|row| &**row);
+    let mut failing: Vec<&TrackerRow> = all
+        .filter(|row| is_down(row) || failures(row) > 0)
+        .collect();
+    failing.sort_unstable_by_key(|row| (Reverse((is_down(row), failures(row))), &*row.label));
+    let columns = [
+        "Tracker",
+        "IPv4",
+        "IPv6",
+        "Requests",
+        "Failures",
+        "Most often",
+        "Certificate",
+    ];
+    let table = Table::begin(to, "trackers", "Trackers with failures", &columns)?;
+    for row in failing.iter().take(MAX_ROWS) {
+        write!(to, "<tr><th scope=\"row\">{}</th>", Escaped(&row.label))?;
+        for up in row.up {
+            to.write_str(match up {
+                Some(true) => "<td class=\"good\">up</td>",
+                Some(false) => "<td class=\"bad\">down</td>",
+                None => "<td></td>",
+            })?;
+        }
+        let worst = Failure::ALL
+            .into_iter()
+            .filter(|reason| row.failures[reason.index()] > 0)
+            .max_by_key(|reason| row.failures[reason.index()]);
+        write!(
+            to,
+            "<td>{}</td><td>{}</td><td>{}</td><td>",
+            row.requests,
+            failures(row),
+            worst.map(Failure::as_label).unwrap_or_default(),
+        )?;
+        match row.certificate_expiry.map(|end| end.0) {
+            None => {}
+            Some(end) if end <= snapshot.taken.0 => to.write_str("expired")?,
+            Some(end) => write!(to, "{} days left", (end - snapshot.taken.0) / DAY)?,
+        }
+        to.write_str("</td></tr>\n")?;
+    }
+    let rows = failing.len().min(MAX_ROWS);
+    table.end(to, rows, failing.len() - rows, "./api/v1/torrents")
+}

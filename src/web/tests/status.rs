@@ -1,0 +1,389 @@
+//! The page for people.
+
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use hyper::header::{
+    CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
+use sha2::{Digest, Sha256};
+
+use super::client::ask;
+use super::{sample, serve};
+use crate::snapshot::{CollectionRow, Snapshot, StateRow, TrackerId, TrackerRow, Unix};
+use crate::torrent::{Hashes, InfoHash};
+use crate::web::status;
+
+fn page(snapshot: &Snapshot) -> String {
+    let mut page = String::new();
+    status::write(snapshot, "/metrics", &mut page).unwrap();
+    well_formed(&page);
+    page
+}
+
+/// Every tag is closed by its own, and rows are as wide as the head of their table.
+fn well_formed(page: &str) {
+    let mut open: Vec<&str> = Vec::new();
+    let (mut columns, mut cells) = (0, 0);
+    for piece in page.split('<').skip(1) {
+        let (tag, _) = piece.split_once('>').unwrap();
+        let name = tag.split(' ').next().unwrap();
+        match name {
+            "!DOCTYPE" | "meta" => continue,
+            "table" => columns = 0,
+            "tr" => cells = 0,
+            "th" | "td" => cells += 1,
+            "/tr" if columns == 0 => columns = cells,
+            "/tr" => assert_eq!(cells, columns, "{piece}"),
+            _ => {}
+        }
+        match name.strip_prefix('/') {
+            None => open.push(name),
+            Some(name) => assert_eq!(open.pop(), Some(name), "{piece}"),
+        }
+    }
+    assert_eq!(open, Vec::<&str>::new());
+}
+
+/// What stands between a heading and the end of its section.
+fn section<'a>(page: &'a str, id: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("<h2 id=\"{id}\">")).unwrap();
+    rest.split_once("</section>").unwrap().0
+}
+
+fn rows(section: &str) -> usize {
+    section.matches("<tr><th scope=\"row\">").count()
+}
+
+fn named(name: &str, id: u8) -> sample::Sample {
+    sample::sample(name, Hashes::V1(InfoHash([id; 20])), &[])
+}
+
+fn tracker(label: &str, failures: u64) -> TrackerRow {
+    let mut row = (**sample::snapshot().trackers[0].as_ref().unwrap()).clone();
+    row.label = label.into();
+    row.up = [Some(true), None];
+    row.failures = [0; 13];
+    row.failures[4] = failures;
+    row
+}
+
+#[tokio::test]
+async fn it_is_served_as_a_page_that_can_do_nothing() {
+    let server = serve(sample::snapshot());
+    let answer = ask(&server, "GET /", "").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.headers[CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(answer.headers[X_CONTENT_TYPE_OPTIONS], "nosniff");
+    assert_eq!(answer.headers[REFERRER_POLICY], "no-referrer");
+    let page = answer.text();
+    well_formed(page);
+    // The policy admits the style of the page and nothing else, and the page has nothing else.
+    let (_, rest) = page.split_once("<style>").unwrap();
+    let (style, _) = rest.split_once("</style>").unwrap();
+    let hash = BASE64.encode(&Sha256::digest(style));
+    let policy = answer.headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+    assert!(policy.starts_with(&format!("default-src 'none'; style-src 'sha256-{hash}';")));
+    for never in [
+        "<script",
+        "style=\"",
+        "src=",
+        "<link",
+        "<img",
+        " on",
+        "javascript:",
+    ] {
+        let found = page.split('<').skip(1).find(|tag| {
+            let tag = format!("<{}", tag.split('>').next().unwrap());
+            tag.contains(never) && !tag.starts_with("</")
+        });
+        assert_eq!(found, None, "{never}");
+    }
+
+    let head = ask(&server, "HEAD /", "").await;
+    assert_eq!(head.headers[CONTENT_TYPE], answer.headers[CONTENT_TYPE]);
+    assert!(head.body.is_empty());
+    let packed = ask(&server, "GET /", "Accept-Encoding: gzip\r\n").await;
+    assert_eq!(packed.unpacked(), page);
+    assert_eq!(ask(&server, "POST /", "").await.status, 405);
+}
+
+#[test]
+fn it_can_be_read_by_all() {
+    let page = page(&sample::snapshot());
+    assert!(
+        page.starts_with("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">")
+    );
+    assert!(page.contains("name=\"viewport\" content=\"width=device-width, initial-scale=1\""));
+    assert!(page.contains("<title>seedwatch: 1 of 4 torrents dead</title>"));
+    assert_eq!(page.matches("<h1>").count(), 1);
+    assert_eq!(page.matches("<main>").count(), 1);
+    // Every cell of a head says what it heads, and every table has a name.
+    let heads = page.matches("<th ").count() + page.matches("<th>").count();
+    assert_eq!(page.matches("<th scope=\"").count(), heads);
+    for id in ["summary", "torrents", "collections", "trackers"] {
+        assert_eq!(
+            page.matches(&format!("<h2 id=\"{id}\">")).count(),
+            1,
+            "{id}"
+        );
+        assert!(page.contains(&format!("aria-labelledby=\"{id}\"")), "{id}");
+    }
+    for link in [
+        "./metrics",
+        "./config",
+        "./api/v1/torrents",
+        "./api/v1/collections",
+    ] {
+        assert!(page.contains(&format!("href=\"{link}\"")), "{link}");
+    }
+}
+
+#[test]
+fn the_summary_counts() {
+    let page = page(&sample::snapshot());
+    let summary = section(&page, "summary");
+    for line in [
+        "<dt>Torrents</dt><dd>1 alive, 1 dead, 1 unknown, 1 private and left alone</dd>",
+        "<dt>Trackers</dt><dd>2 up, 0 down, 0 unknown</dd>",
+        "<dt>Distinct peers</dt><dd>61 in a day, 240 in a week, 700 in a month</dd>",
+        "<dt>Our own network</dt><dd>IPv4 up, IPv6 unknown</dd>",
+        "<dt>DHT</dt><dd>IPv4 up, IPv6 unknown</dd>",
+        "<dt>Configuration</dt><dd>loaded 1 minute ago</dd>",
+        "<dt>State</dt><dd>saved just now, failures: 1</dd>",
+    ] {
+        assert!(summary.contains(line), "{line}\n{summary}");
+    }
+    let mut snapshot = sample::snapshot();
+    snapshot.config.last_reload_successful = false;
+    snapshot.network_up = [Some(false), None];
+    snapshot.dht = None;
+    snapshot.state = Some(StateRow {
+        last_save: Some(Unix(snapshot.taken.0 - 7201)),
+        failures: 3,
+    });
+    let page = self::page(&snapshot);
+    for line in [
+        "<dd class=\"bad\">the last reload failed; in force is what was loaded 1 minute ago</dd>",
+        "<dd class=\"bad\">IPv4 down, IPv6 unknown</dd>",
+        "<dt>DHT</dt><dd>not asked</dd>",
+        "<dt>State</dt><dd class=\"bad\">saved 2 hours ago, failures: 3</dd>",
+    ] {
+        assert!(page.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn what_needs_attention_comes_first() {
+    let now = Unix(1_790_000_100);
+    let alive = |name: &str, peers: u32, age: u64| {
+        let mut it = named(name, 1);
+        it.row.peers = [Some(peers).into(), None.into()];
+        it.row.last_peer_seen = Unix(now.0 - age).into();
+        it.row.last_success = [Unix(now.0 - 60).into(); 2];
+        it.reach = Some(Default::default());
+        it
+    };
+    let counted = |mut it: sample::Sample, counts| {
+        it.reach.as_mut().unwrap().counts.all = counts;
+        it
+    };
+    let mut stranded = counted(alive("c stranded", 3, 0), [9, 90, 900]);
+    stranded.torrent.trackers = sample::sample("", Hashes::V1(InfoHash([2; 20])), &[0])
+        .torrent
+        .trackers;
+    stranded.row.trackers_online = Some(0).into();
+    let samples = [
+        counted(alive("a well", 40, 60), [50, 60, 70]),
+        named("b unknown", 3),
+        stranded,
+        counted(alive("d few", 2, 60), [3, 10, 700]),
+        counted(alive("e not so few", 2, 60), [3, 11, 700]),
+        // An empty answer after so short a time may be a pause.
+        counted(alive("f pausing", 0, 89 * 60), [20, 30, 40]),
+        counted(alive("g dead", 0, 90 * 60), [20, 30, 40]),
+        counted(alive("h dead for long", 0, 20 * 86_400), [0, 0, 7]),
+    ];
+    let snapshot = sample::snapshot().with_torrents(samples.map(sample::Sample::parts));
+    let page = page(&snapshot);
+    let table = section(&page, "torrents");
+    let order: Vec<&str> = table
+        .split("<bdi>")
+        .skip(1)
+        .map(|rest| rest.split('<').next().unwrap())
+        .collect();
+    assert_eq!(
+        order,
+        [
+            "g dead",
+            "h dead for long",
+            "c stranded",
+            "d few",
+            "b unknown",
+            "a well",
+            "e not so few",
+            "f pausing"
+        ]
+    );
+    for (row, cells) in [
+        (
+            "h dead for long",
+            "<td class=\"bad\">dead: nobody there</td><td>0</td><td>0</td><td>0</td><td>7</td>\
+             <td>? of 0</td><td>20 days ago</td><td></td>",
+        ),
+        (
+            "c stranded",
+            "<td class=\"poor\">no tracker online</td><td>3</td><td>9</td><td>90</td><td>900</td>\
+             <td>0 of 1</td><td>just now</td><td></td>",
+        ),
+        (
+            "b unknown",
+            "<td class=\"other\">unknown: no answer</td><td>?</td><td>?</td><td>?</td><td>?</td>\
+             <td>? of 0</td><td>never</td><td></td>",
+        ),
+    ] {
+        assert!(
+            table.contains(&format!("<bdi>{row}</bdi></a></th>{cells}</tr>")),
+            "{table}"
+        );
+    }
+}
+
+#[test]
+fn names_cannot_break_out() {
+    let evil = "</bdi><script>alert('1')</script>&\"/../%2f";
+    let mut snapshot = sample::snapshot().with_torrents([named(evil, 1).parts()]);
+    snapshot.collections = vec![Arc::new(CollectionRow {
+        name: evil.into(),
+        ..CollectionRow::default()
+    })];
+    snapshot.trackers = vec![Some(Arc::new(tracker(evil, 1)))];
+    let page = page(&snapshot);
+    let text = "&lt;/bdi&gt;&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;/../%2f";
+    assert_eq!(page.matches(text).count(), 3);
+    assert!(!page.contains("<script"));
+    let segment = "%3C%2Fbdi%3E%3Cscript%3Ealert%28%271%27%29%3C%2Fscript%3E%26%22%2F..%2F%252f";
+    for list in ["torrents", "collections"] {
+        assert!(
+            page.contains(&format!("href=\"./api/v1/{list}/{segment}\"")),
+            "{list}"
+        );
+    }
+    let mut page = String::new();
+    status::write(&Snapshot::default(), "/\"><script>", &mut page).unwrap();
+    assert!(page.contains("href=\"./&quot;&gt;&lt;script&gt;\""));
+}
+
+#[test]
+fn the_page_stays_small() {
+    let torrents = (0..1_700).map(|n| {
+        let mut it = named(&format!("{n:05}"), 1);
+        // The last ones are dead, the others unknown.
+        if n >= 1_600 {
+            it.row.peers[0] = Some(0).into();
+        }
+        it.parts()
+    });
+    let mut snapshot = sample::snapshot().with_torrents(torrents);
+    snapshot.collections = (0..700)
+        .map(|n| {
+            Arc::new(CollectionRow {
+                name: format!("{n:05}").into(),
+                ..CollectionRow::default()
+            })
+        })
+        .collect();
+    snapshot.trackers = (0..600)
+        .map(|n| Some(Arc::new(tracker(&format!("udp://{n:05}:1"), n))))
+        .collect();
+    let page = page(&snapshot);
+    for (id, more) in [
+        (
+            "torrents",
+            "<p>And 1200 more: <a href=\"./api/v1/torrents\">all</a>.</p>",
+        ),
+        (
+            "collections",
+            "<p>And 200 more: <a href=\"./api/v1/collections\">all</a>.</p>",
+        ),
+        // One of them never failed.
+        (
+            "trackers",
+            "<p>And 99 more: <a href=\"./api/v1/torrents\">all</a>.</p>",
+        ),
+    ] {
+        let section = section(&page, id);
+        assert_eq!(rows(section), status::MAX_ROWS, "{id}");
+        assert!(section.contains(more), "{id}");
+    }
+    let dead = section(&page, "torrents")
+        .matches("dead: nobody there")
+        .count();
+    assert_eq!(dead, 100);
+    assert!(section(&page, "trackers").contains("udp://00599:1"));
+    assert!(page.len() < 500_000, "{}", page.len());
+}
+
+#[test]
+fn failing_trackers_are_named_with_the_reason() {
+    let mut snapshot = sample::snapshot();
+    snapshot.trackers.push(Some(Arc::new(TrackerRow {
+        certificate_expiry: Some(Unix(1_790_000_100 + 5 * 86_400 + 7)),
+        ..tracker("https://often.example:443", 9)
+    })));
+    let page = page(&snapshot);
+    let table = section(&page, "trackers");
+    // What is down comes first; what never failed is not there.
+    assert_eq!(rows(table), 2);
+    let (first, second) = (
+        table.find("udp://tracker.example:1337").unwrap(),
+        table.find("https://often.example:443").unwrap(),
+    );
+    assert!(first < second);
+    assert!(table.contains(
+        "<td class=\"good\">up</td><td class=\"bad\">down</td><td>17</td><td>4</td>\
+         <td>timeout</td><td></td></tr>"
+    ));
+    assert!(table.contains("<td>5 days left</td></tr>"));
+    assert!(!page.contains("passkey"));
+}
+
+#[test]
+fn countries_come_with_their_credit() {
+    let mut snapshot = sample::snapshot();
+    let with = page(&snapshot);
+    assert_eq!(
+        with.matches("<td>US 21, DE 20, unknown 1</td></tr>")
+            .count(),
+        2
+    );
+    let (_, footer) = with.split_once("<footer>").unwrap();
+    assert!(footer.contains(
+        "<p>Countries: <a href=\"https://places.example\">Places by &lt;Somebody&gt;</a>, licensed \
+         under <a href=\"https://creativecommons.org/licenses/by/4.0/\">CC BY 4.0</a></p>"
+    ));
+    snapshot.config.countries = false;
+    assert!(!page(&snapshot).contains("US 21"));
+    snapshot.geo.credit = None;
+    assert!(!page(&snapshot).contains("CC BY"));
+}
+
+#[test]
+fn an_empty_snapshot_is_a_whole_page() {
+    let page = page(&Snapshot::default());
+    for id in ["torrents", "collections", "trackers"] {
+        assert!(section(&page, id).contains("<p>None.</p>"), "{id}");
+    }
+    assert!(page.contains("<dd>0 alive, 0 dead, 0 unknown</dd>"));
+    assert!(page.contains("? in a day, ? in a week, ? in a month"));
+    assert!(page.contains("<dt>State</dt><dd>not kept</dd>"));
+    assert!(page.ends_with("</html>\n"));
+}
+
+#[test]
+fn a_tracker_gone_from_the_configuration_is_no_hole() {
+    let mut it = named("t", 1);
+    it.announces = vec![sample::announce(TrackerId(99))];
+    let snapshot = sample::snapshot().with_torrents([it.parts()]);
+    assert_eq!(rows(section(&page(&snapshot), "torrents")), 1);
+}
