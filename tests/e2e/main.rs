@@ -24,6 +24,8 @@ mod names;
 #[cfg(test)]
 mod offline;
 #[cfg(test)]
+mod page;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod real_dht;

@@ -1,0 +1,134 @@
+//! Peers over time and by place, from the wire to all three places where they are shown.
+
+use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::scripted::{self, Truth, UdpTracker};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wire::hex;
+
+/// Two in Germany, one in France, one nowhere. Named by a tracker, never contacted.
+const PEERS: [&str; 4] = [
+    "80.130.1.1:6881",
+    "217.0.1.1:6881",
+    "90.10.10.10:6881",
+    "127.60.9.1:6881",
+];
+
+fn tracker(peers: &[&str]) -> UdpTracker {
+    let truth = Truth::of(peers.iter().map(|peer| peer.parse().unwrap()));
+    UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)])
+}
+
+#[test]
+fn places_and_windows_are_shown_alike_everywhere() {
+    let (busy, idle) = (tracker(&PEERS), tracker(&[]));
+    let torrent = |name: &str, tracker: &UdpTracker, more: &str| {
+        let whole = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
+        whole.replace("}\n", &format!("{more}}}\n"))
+    };
+    let watched = [
+        torrent("'<b>first</b> & last'", &busy, ", collection: work"),
+        torrent("second", &busy, ", collection: work"),
+        torrent("gone", &idle, ""),
+    ];
+    let daemon = Daemon::start(&config(LAB, &watched));
+    // Both torrents have the same peers: their union is no larger than each of them.
+    let page = daemon.wait_for_values(&[
+        (r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#, Some(4.0)),
+        (
+            r#"seedwatch_torrent_source_unique_peers{torrent="second",source="tracker",window="30d"}"#,
+            Some(4.0),
+        ),
+        (r#"seedwatch_torrent_countries{torrent="second"}"#, Some(2.0)),
+        (r#"seedwatch_torrent_prefixes{torrent="second"}"#, Some(4.0)),
+        (r#"seedwatch_torrent_country_peers{torrent="second",country="DE"}"#, Some(2.0)),
+        (r#"seedwatch_torrent_country_peers{torrent="second",country="unknown"}"#, Some(1.0)),
+        (r#"seedwatch_collection_torrents{collection="work"}"#, Some(2.0)),
+        (r#"seedwatch_collection_peers{collection="work",family="ipv4"}"#, Some(4.0)),
+        (r#"seedwatch_collection_unique_peers{collection="work",window="7d"}"#, Some(4.0)),
+        (r#"seedwatch_collection_country_peers{collection="work",country="FR"}"#, Some(1.0)),
+        (
+            r#"seedwatch_collection_country_unique_peers{collection="work",country="DE",window="30d"}"#,
+            Some(2.0),
+        ),
+        (r#"seedwatch_unique_peers{window="1d"}"#, Some(4.0)),
+        (r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#, Some(0.0)),
+        (r#"seedwatch_torrent_countries{torrent="gone"}"#, Some(0.0)),
+        // Nobody asked the DHT, and there is no database of autonomous systems.
+        (r#"seedwatch_torrent_source_unique_peers{source="dht"}"#, None),
+        ("seedwatch_torrent_autonomous_systems", None),
+        (r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#, None),
+    ]);
+    let built = page.get(r#"seedwatch_geoip_database_build_timestamp_seconds{database="country"}"#);
+    assert!(built > Some(1.7e9), "{built:?}");
+
+    let json = |path: &str| -> serde_json::Value {
+        serde_json::from_str(&daemon.get(path).text()).unwrap()
+    };
+    let work = json("/api/v1/collections/work");
+    assert_eq!(work["unique_peers"]["1d"], 4);
+    assert_eq!(work["countries"]["DE"]["peers"], 2);
+    let first = json("/api/v1/torrents/%3Cb%3Efirst%3C%2Fb%3E%20&%20last");
+    assert_eq!(first["collection"], "work");
+    assert_eq!(
+        first["countries"],
+        serde_json::json!({"DE": 2, "FR": 1, "unknown": 1})
+    );
+
+    let answer = daemon.get("/");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let policy = answer.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; "), "{policy}");
+    let html = answer.text();
+    for expected in [
+        "<title>seedwatch: 1 of 3 torrents dead</title>",
+        "<dd>4 in a day, 4 in a week, 4 in a month</dd>",
+        "<bdi>&lt;b&gt;first&lt;/b&gt; &amp; last</bdi>",
+        "<td>DE 2, FR 1, unknown 1</td>",
+        "<a href=\"https://db-ip.com\">IP Geolocation by DB-IP</a>",
+    ] {
+        assert!(html.contains(expected), "{expected}\n{html}");
+    }
+    let place = |text: &str| html.find(text).unwrap();
+    assert!(place("<bdi>gone") < place("<bdi>second"), "{html}");
+    for peer in PEERS {
+        let (address, _) = peer.split_once(':').unwrap();
+        for shown in [
+            &html,
+            &work.to_string(),
+            &first.to_string(),
+            &page.to_string(),
+        ] {
+            assert!(!shown.contains(address), "{address}");
+        }
+    }
+
+    // Countries vanish with a reload, and so does a torrent; what was counted stays.
+    let hidden = format!("{LAB}metrics: {{countries: false}}\n");
+    daemon.write_config(&config(&hidden, &watched[1..]));
+    assert_eq!(daemon.reload().status, 200);
+    let page = daemon.wait_for_values(&[
+        (
+            r#"seedwatch_collection_torrents{collection="work"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_collection_unique_peers{collection="work",window="1d"}"#,
+            Some(4.0),
+        ),
+        (
+            r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
+            Some(4.0),
+        ),
+        ("seedwatch_torrent_countries", None),
+    ]);
+    let of_countries: Vec<&str> = page
+        .names()
+        .filter(|name| name.contains("_countr"))
+        .collect();
+    assert_eq!(of_countries, Vec::<&str>::new());
+    assert!(json("/api/v1/torrents/second")["countries"].is_null());
+    assert!(!daemon.get("/").text().contains("DE 2"));
+}
