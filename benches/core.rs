@@ -1,6 +1,7 @@
 //! What the core costs without its sockets: CPU of planning, folding and judging one announce
 //! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`, or
-//! with `-- memory` or `-- cpu` for one of the two.
+//! with `-- memory`, `-- month` or `-- cpu` for one of them. `month` is a fleet after thirty days of
+//! windows and countries.
 
 #![allow(
     clippy::expect_used,
@@ -33,16 +34,28 @@ fn main() {
     };
     if wanted("memory") {
         memory(100_000, false);
-        // In a process of its own: what this one has freed would hide what the next takes.
-        let me = std::env::current_exe().expect("this binary");
-        let child = std::process::Command::new(me).arg("dht").status();
-        assert!(child.is_ok_and(|status| status.success()));
+        alone("dht");
     } else if wanted("dht") {
         memory(100_000, true);
+    }
+    if wanted("month") {
+        alone("churn-half");
+        alone("churn-all");
+    } else if wanted("churn-half") {
+        month(100_000, 20, 10);
+    } else if wanted("churn-all") {
+        month(100_000, 20, 20);
     }
     if wanted("cpu") {
         cpu(10_000, 20);
     }
+}
+
+/// In a process of its own: what this one has freed would hide what the next takes.
+fn alone(part: &str) {
+    let me = std::env::current_exe().expect("this binary");
+    let child = std::process::Command::new(me).arg(part).status();
+    assert!(child.is_ok_and(|status| status.success()));
 }
 
 fn config(torrents: u32, max_rate: f64) -> Config {
@@ -249,6 +262,86 @@ fn memory(torrents: u32, dht: bool) {
     let picture = core.snapshot(now(at));
     println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);
+}
+
+/// A fleet after thirty days with so many peers a day in each torrent, of which some are new.
+fn month(torrents: u32, daily: u32, fresh: u32) {
+    const HOUR: u64 = 3_600_000;
+    let before = resident();
+    let mut core = Core::new(&config(torrents, 1e9), 4242, Key::new([7; 16]), now(0));
+    let mut at = 1;
+    let mut jobs = Vec::new();
+    for day in 0..30 {
+        core.poll(Mono(at), &mut jobs);
+        while !jobs.is_empty() {
+            for job in jobs.drain(..) {
+                let peers = match &job.ask {
+                    Ask::Announce { info_hash, .. } => residents(info_hash, day * fresh, daily),
+                    Ask::Scrape { .. } => Peers::default(),
+                };
+                let mut observation = answer(job, 0, 0);
+                if let Report::Announce { result: Ok(to), .. } = &mut observation.report {
+                    to.peers = peers;
+                }
+                core.absorb(observation, now(at));
+            }
+            at += 1;
+            core.poll(Mono(at), &mut jobs);
+        }
+        // The calendar is to be read every three hours at least.
+        for _ in 0..12 {
+            drop(core.snapshot(now(at)));
+            at += 2 * HOUR;
+        }
+    }
+    let picture = core.snapshot(now(at));
+    let bytes = resident() - before;
+    println!(
+        "memory, {torrents} torrents after 30 days with {daily} peers a day, {fresh} of them new: {:.0} MB, {:.0} B a torrent",
+        bytes / 1e6,
+        bytes / f64::from(torrents),
+    );
+    drop(picture);
+    // The next hour, a picture a second: those that windows slide in against the others.
+    at = (at / HOUR + 1) * HOUR;
+    let (mut whole, mut longest) = (Duration::ZERO, Duration::ZERO);
+    let mut quiet = Duration::MAX;
+    for second in 0..700 {
+        let start = Instant::now();
+        drop(core.snapshot(now(at + second * 1000)));
+        let took = start.elapsed();
+        whole += took;
+        longest = longest.max(took);
+        quiet = quiet.min(took);
+    }
+    println!(
+        "  windows of a new hour: {:.0} ms in 700 pictures, the longest {:.1} ms; a picture in which nothing slides {:.1} ms",
+        (whole.saturating_sub(quiet * 700)).as_secs_f64() * 1e3,
+        longest.as_secs_f64() * 1e3,
+        quiet.as_secs_f64() * 1e3,
+    );
+}
+
+/// Peers of one torrent from a serial number on, all over two large parts of the internet.
+fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
+    let mut peers = Peers::default();
+    let mut compact = Vec::with_capacity(count as usize * 6);
+    let [a, b, c, d, e, f, g, h, ..] = hash.0;
+    let torrent = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    for serial in from..from + count {
+        let mixed = (torrent ^ u64::from(serial) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
+        let base = if mixed & 1 == 0 {
+            0x0b00_0000
+        } else {
+            0x4d00_0000
+        };
+        let ip = base + (mixed as u32 >> 1) % 0x1000_0000;
+        compact.extend_from_slice(&ip.to_be_bytes());
+        compact.extend_from_slice(&6881u16.to_be_bytes());
+    }
+    peers.push_compact4(&compact);
+    peers
 }
 
 fn cpu(torrents: u32, rounds: u32) {

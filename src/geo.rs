@@ -241,4 +241,4 @@ const fn v4_inside(segments: [u16; 8]) -> Option<Ipv4Addr> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -77,7 +77,7 @@ pub struct Terms {
     pub geo: Arc<Geo>,
     /// Whether countries are to be counted.
     pub countries: bool,
-    /// Tells these terms from those before: set by [`Swarms::update`].
+    /// Tells these places from those before: set by [`Swarms::update`].
     version: u32,
 }
 
@@ -166,8 +166,9 @@ impl Swarms {
     pub fn update(&mut self, terms: Terms, roster: &Roster, changes: &Changes, now: Now) {
         self.memory.tick(now);
         self.filter.accept = terms.accept;
+        let same_places = (&terms.geo, terms.countries) == (&self.terms.geo, self.terms.countries);
         self.terms = Terms {
-            version: self.terms.version.wrapping_add(1),
+            version: self.terms.version + u32::from(!same_places),
             ..terms
         };
         let before = std::mem::take(&mut self.torrents);

@@ -1,7 +1,7 @@
 //! The embedded table, and lookups in whatever table.
 
 mod mmdb;
-mod writer;
+pub(crate) mod writer;
 
 use std::sync::LazyLock;
 

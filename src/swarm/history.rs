@@ -52,6 +52,12 @@ impl History {
         self.places = self.places.take().or(other.places);
     }
 
+    /// The torrent is gone: it counts no more in these systems.
+    pub(super) fn leave(&mut self) -> Systems {
+        self.of = None;
+        std::mem::take(&mut self.systems)
+    }
+
     /// Countries seen lately.
     pub(super) fn countries(&self) -> &[CountryPeers] {
         self.places.as_ref().map_or(&[], |places| &places.countries)

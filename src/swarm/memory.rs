@@ -163,7 +163,7 @@ impl Memory {
             };
             self.gone.insert(*hash, gone);
             if let Some(history) = self.histories.get_mut(hash) {
-                self.systems.remove(&std::mem::take(&mut history.systems));
+                self.systems.remove(&history.leave());
             }
         }
         for (before, now) in &changes.renamed {

@@ -1,5 +1,6 @@
 mod lookups;
 mod memory;
+mod systems;
 
 use std::net::IpAddr;
 

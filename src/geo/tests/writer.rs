@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 /// What records are made of.
 #[derive(Debug, Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(&'static str),
     /// Type `uint16`.
     Short(u16),
@@ -20,20 +20,20 @@ pub(super) enum Value {
 
 /// A file to be.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     tree: Tree,
     /// 4 or 6. A file of version 6 has IPv4 at `::/96`.
     version: u16,
     /// Bits of a record in the tree: 24, 28 or 32.
     record_size: u16,
     records: Vec<Value>,
-    pub(super) database_type: &'static str,
+    pub(crate) database_type: &'static str,
     /// IPv6 networks that lead to the IPv4 tree.
     aliases: Vec<(u128, u8)>,
 }
 
 /// When all these files were built.
-pub(super) const BUILT: u64 = 1_700_000_000;
+pub(crate) const BUILT: u64 = 1_700_000_000;
 
 #[derive(Debug, Clone)]
 enum Tree {
@@ -46,7 +46,7 @@ enum Tree {
 }
 
 impl Writer {
-    pub(super) fn new(version: u16, record_size: u16) -> Self {
+    pub(crate) fn new(version: u16, record_size: u16) -> Self {
         Self {
             tree: Tree::Empty,
             version,
@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// Adds a network such as `192.0.2.0/24`; longer prefixes after shorter ones.
-    pub(super) fn add(&mut self, network: &str, record: Value) {
+    pub(crate) fn add(&mut self, network: &str, record: Value) {
         let (address, length) = network.split_once('/').unwrap();
         let length: u8 = length.parse().unwrap();
         let (bits, length) = match (address.parse().unwrap(), self.version) {
@@ -70,18 +70,18 @@ impl Writer {
     }
 
     /// The same with the first bits of the address, the first one highest.
-    pub(super) fn add_bits(&mut self, bits: u128, length: u8, record: Value) {
+    pub(crate) fn add_bits(&mut self, bits: u128, length: u8, record: Value) {
         self.records.push(record);
         let leaf = Tree::Leaf(self.records.len() - 1);
         insert(&mut self.tree, bits, length, leaf);
     }
 
     /// Makes an IPv6 network show the IPv4 tree, as MaxMind does with 2002::/16.
-    pub(super) fn alias(&mut self, bits: u128, length: u8) {
+    pub(crate) fn alias(&mut self, bits: u128, length: u8) {
         self.aliases.push((bits, length));
     }
 
-    pub(super) fn write(mut self) -> Vec<u8> {
+    pub(crate) fn write(mut self) -> Vec<u8> {
         for (bits, length) in std::mem::take(&mut self.aliases) {
             insert(&mut self.tree, bits, length, Tree::Alias);
         }

@@ -1,0 +1,121 @@
+//! Autonomous systems: of one torrent, and of the fleet.
+
+use super::*;
+use crate::geo::Asn;
+use crate::geo::tests::writer::{Value, Writer};
+use crate::snapshot::{System, Systems};
+
+/// Terms with a database in which the networks belong to these systems.
+fn with_systems(networks: &[(&str, u32)]) -> Terms {
+    let mut writer = Writer::new(6, 24);
+    for (network, number) in networks {
+        let number = ("autonomous_system_number", Value::Number(*number));
+        writer.add(network, Value::Map(vec![number]));
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asn.mmdb");
+    std::fs::write(&path, writer.write()).unwrap();
+    let settings = geo::Settings {
+        asn_database: Some(path),
+        ..geo::Settings::default()
+    };
+    let geo = Arc::new(Geo::load(&settings).unwrap());
+    Terms::new(Accept::Global, STALE, geo, true)
+}
+
+fn torrents() -> Vec<crate::torrent::Torrent> {
+    let one = |n: u8| torrent(&format!("t{n}"), Hashes::V1(InfoHash([n; 20])), &TWO[..1]);
+    vec![one(1), one(2)]
+}
+
+fn take_over(world: &mut World, terms: Terms, torrents: &[crate::torrent::Torrent]) {
+    let changes = world.roster.update(&torrents.to_vec().into(), |_| false);
+    world
+        .swarms
+        .update(terms, &world.roster, &changes, world.now);
+}
+
+fn systems(world: &mut World, place: usize) -> Option<Systems> {
+    let blocks = world.swarms.blocks(&world.roster, world.now);
+    let reach = blocks[0].get(place).unwrap().2?;
+    reach.places.as_ref()?.systems
+}
+
+fn fleet(world: &mut World) -> Vec<(System, u64)> {
+    world.swarms.blocks(&world.roster, world.now);
+    world.swarms.fleet(world.now).systems
+}
+
+#[test]
+fn one_host_that_holds_everything_is_one_mirror() {
+    let mut world = World::new(&torrents());
+    let id = world.announce(0, 0);
+    world.list(id, &["8.8.8.1", "8.8.8.2", "8.8.9.1", "1.1.1.1"]);
+    assert_eq!(systems(&mut world, 0), None);
+    assert_eq!(fleet(&mut world), []);
+
+    let terms = with_systems(&[("8.8.8.0/23", 15169)]);
+    take_over(&mut world, terms, &torrents());
+    let largest = |distinct, largest| Some(Systems { distinct, largest });
+    assert_eq!(systems(&mut world, 0), largest(1, Some(0.75)));
+    let blocks = world.swarms.blocks(&world.roster, world.now);
+    let reach = blocks[0].get(0).unwrap().2.unwrap();
+    assert_eq!(reach.places.as_ref().unwrap().prefixes, 3);
+    let known = (System::Known(Asn(15169)), 3);
+    let rest = |unknown| [(System::Other, 0), (System::Unknown, unknown)];
+    assert_eq!(fleet(&mut world)[0], known);
+    assert_eq!(fleet(&mut world)[1..], rest(1));
+
+    // A peer of two torrents is two copies.
+    let id = world.announce(1, 0);
+    world.list(id, &["8.8.8.1"]);
+    assert_eq!(systems(&mut world, 1), largest(1, Some(1.0)));
+    assert_eq!(fleet(&mut world)[0], (System::Known(Asn(15169)), 4));
+
+    // Another database, as after a reload.
+    let terms = with_systems(&[("8.8.8.0/24", 1), ("8.8.9.0/24", 2)]);
+    take_over(&mut world, terms, &torrents());
+    assert_eq!(systems(&mut world, 0), largest(2, Some(0.5)));
+    let rows = fleet(&mut world);
+    assert_eq!(
+        rows[..2],
+        [(System::Known(Asn(1)), 3), (System::Known(Asn(2)), 1)]
+    );
+
+    // Gone from the configuration, or nobody there any more.
+    let terms = with_systems(&[("8.8.8.0/24", 1), ("8.8.9.0/24", 2)]);
+    take_over(&mut world, terms, &torrents()[..1]);
+    assert_eq!(fleet(&mut world)[0], (System::Known(Asn(1)), 2));
+    let id = world.announce(0, 0);
+    world.list(id, &[]);
+    assert_eq!(systems(&mut world, 0), largest(0, None));
+    assert_eq!(fleet(&mut world), rest(0));
+}
+
+#[test]
+fn a_torrent_that_goes_stale_counts_no_more() {
+    let mut world = World::new(&torrents());
+    let terms = with_systems(&[("8.8.8.0/24", 1)]);
+    take_over(&mut world, terms, &torrents());
+    let id = world.announce(0, 0);
+    world.list(id, &["8.8.8.1"]);
+    assert_eq!(fleet(&mut world)[0], (System::Known(Asn(1)), 1));
+    world.pass(2 * 3600);
+    assert_eq!(systems(&mut world, 0), None);
+    assert_eq!(
+        fleet(&mut world),
+        [(System::Other, 0), (System::Unknown, 0)]
+    );
+    // Back in the configuration after a while out of it.
+    world.list(id, &["8.8.8.1"]);
+    let terms = with_systems(&[("8.8.8.0/24", 1)]);
+    take_over(&mut world, terms.clone(), &[]);
+    assert_eq!(
+        fleet(&mut world),
+        [(System::Other, 0), (System::Unknown, 0)]
+    );
+    take_over(&mut world, terms, &torrents());
+    let id = world.announce(0, 0);
+    world.list(id, &["8.8.8.1", "8.8.8.2"]);
+    assert_eq!(fleet(&mut world)[0], (System::Known(Asn(1)), 2));
+}
