@@ -1,0 +1,1 @@
+"""The dashboards: one file each; what they share is in kit, panels and queries."""

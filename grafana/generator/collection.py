@@ -1,0 +1,136 @@
+"""One collection: torrents of one work, counted as one."""
+
+from . import queries as q
+from .kit import Board, query_variable
+from .panels import GOOD_IF_ZERO, bars, column, series, stat, table
+
+ONE = 'collection=~"$collection"'
+NO_COLLECTION = "No torrent has a collection in the configuration."
+NO_WINDOW = "No valid answer for the collection within this window."
+NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+
+
+def board():
+    """The dashboard."""
+    collection = Board(
+        "collection", "Collection",
+        "The torrents of one work: their peers united, each counted once.",
+        [
+            query_variable(
+                "collection", "Collection",
+                f"label_values(seedwatch_collection_torrents{{{q.OURS}}}, collection)",
+                description="The key `collection` of the configuration.",
+            ),
+            q.WINDOW,
+        ],
+        alerts=f",{ONE}",
+    )
+    collection.shelf(4, *[(4, panel) for panel in figures()])
+    collection.shelf(9, (12, distinct()), (12, by_family()))
+    collection.row("Countries")
+    collection.shelf(10, (8, country_bars()), (16, country_series()))
+    collection.shelf(10, (24, country_table()))
+    collection.row("Members")
+    collection.shelf(12, (24, members()))
+    return collection
+
+
+def of(metric, labels="", by="collection"):
+    """A gauge of this collection."""
+    return q.of(f"collection_{metric}", q.join(ONE, labels), by)
+
+
+def member():
+    """The torrents of this collection: one series each."""
+    return q.configured(ONE)
+
+
+def figures():
+    """The first line: numbers now."""
+    return [
+        stat("Torrents", "Torrents of the collection.", of("torrents"), empty=NO_COLLECTION),
+        stat(
+            "Dead torrents", "Members with nobody there, and nobody seen for 90 minutes.",
+            q.how_many(q.DEAD, f" and on (torrent) {member()}"), thresholds=GOOD_IF_ZERO,
+            empty=q.NO_RULES,
+        ),
+        stat(
+            "Peers now", "Distinct peers over all members, as of the latest round.",
+            f"sum({of('peers', by='family')})", empty="No member has a valid answer lately.",
+        ),
+        *(
+            stat(
+                f"Peers in a {name}", f"Distinct peers of all members within a {name}.",
+                of("unique_peers", f'window="{window}"'), empty=NO_WINDOW,
+            )
+            for window, name in q.WINDOWS
+        ),
+    ]
+
+
+def distinct():
+    """Windows."""
+    return series(
+        "Distinct peers by day, week and month",
+        "Distinct peers over sliding windows that end at each point of the graph.",
+        [("{{window}}", of("unique_peers", by="window"))], fill=0, empty=NO_WINDOW,
+    )
+
+
+def by_family():
+    """Now, over time."""
+    return series(
+        "Peers by family", "Distinct peers as of the latest round; the families add up.",
+        [("{{family}}", of("peers", by="family"))], stacked=True,
+        empty="No member has a valid answer lately.",
+    )
+
+
+def country_bars():
+    """The window that the viewer chose."""
+    window = of("country_unique_peers", 'window="$window"', "country")
+    return bars(
+        "Countries over $window", "Distinct peers by country within the window, the fifteen largest.",
+        f"topk(15, {window} > 0)", "{{country}}", empty=NO_COUNTRY,
+    )
+
+
+def country_series():
+    """A country that fell to nothing stays in the picture."""
+    return series(
+        "Countries", "Peers by country: the ten that were largest at any time of the range.",
+        [("{{country}}", q.top(of("country_peers", by="country"), "country"))], stacked=True,
+        empty=NO_COUNTRY,
+    )
+
+
+def country_table():
+    """Every country."""
+    now = of("country_peers", by="country")
+    return table(
+        "All countries",
+        "Now, at the same hour of yesterday, and distinct peers by window. A country seen within "
+        "eight days stays at 0.",
+        {"country": "Country"},
+        [
+            column("Now", now, bar=True),
+            column("Yesterday", q.earlier(now, "1d")),
+            column("Change in a day", q.change(now, "1d"), unit="percentunit", decimals=0,
+                   thresholds=q.FALL),
+            *(
+                column(f"In a {name}", of("country_unique_peers", f'window="{window}"', "country"))
+                for window, name in q.WINDOWS
+            ),
+        ],
+        sort="Now", empty=NO_COUNTRY,
+    )
+
+
+def members():
+    """Ranked by reach."""
+    columns = q.torrent_columns(f" and on (torrent) {member()}")
+    return table(
+        "Members, ranked", "Torrents of the collection by distinct peers in a week. "
+        + q.STATES_EXPLAINED, {"torrent": "Torrent"}, columns, sort="Peers in a week",
+        links={"torrent": q.TORRENT_LINK}, empty=NO_COLLECTION,
+    )

@@ -1,0 +1,202 @@
+"""The fleet: what must be reseeded today?"""
+
+from . import queries as q
+from .kit import ALERTS, Board
+from .panels import (
+    GOOD_IF_ZERO, UP_DOWN, bars, column, labels_table, series, stat, steps, table,
+)
+
+NOT_SCRAPED = "No answer: is seedwatch running and scraped under this job?"
+
+
+def board():
+    """The dashboard."""
+    overview = Board(
+        "overview", "Overview",
+        "Is every torrent alive, and what must be reseeded today?",
+    )
+    overview.shelf(4, *[(3, panel) for panel in figures()])
+    overview.shelf(10, (24, attention()))
+    overview.shelf(
+        8, (8, torrents_by_state()), (8, peers_by_family()), (8, alerts()),
+    )
+    overview.row("Day, week and month")
+    overview.shelf(8, (12, distinct()), (12, largest()))
+    overview.shelf(12, (24, twelve_columns()))
+    overview.row("Collections")
+    overview.shelf(8, (24, collections()))
+    return overview
+
+
+def figures():
+    """The first line: numbers now."""
+    up = f"max by (tracker) (seedwatch_tracker_up{{{q.OURS}}})"
+    network = f"min by (family) (seedwatch_network_up{{{q.OURS}}})"
+    return [
+        stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=NOT_SCRAPED),
+        stat(
+            "Dead", "Valid answers, nobody there, and nobody seen for 90 minutes: reseed.",
+            q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, paint="background",
+        ),
+        stat(
+            "At risk",
+            "Not dead, and at most 3 distinct peers in a day and 10 in a week: reseed before it is.",
+            q.how_many(q.AT_RISK), empty=q.NO_RULES, thresholds=steps("green", (1, "orange")),
+            paint="background",
+        ),
+        stat(
+            "No tracker", "Alive, yet all its trackers fail or refuse: only the DHT is left.",
+            q.how_many(q.NO_TRACKER), empty=q.NO_RULES, thresholds=steps("green", (1, "yellow")),
+            paint="background",
+        ),
+        stat(
+            "Unknown", "No tracker answers for it, nor does the DHT: nothing is known.",
+            q.how_many(q.UNKNOWN), empty=q.NO_RULES, thresholds=steps("green", (1, "purple")),
+        ),
+        stat(
+            "Peers now",
+            "Peers of all torrents as of the latest round. A peer of two torrents counts twice.",
+            f"sum({q.peers()})", empty="No torrent has a valid answer yet.",
+        ),
+        stat(
+            "Trackers up", "Trackers that answer over at least one family, of all that are known.",
+            [("up", f"sum({up})"), ("all", f"count({up})")],
+            empty="No tracker has been asked yet.",
+        ),
+        stat(
+            "Own network",
+            "Whether our own network works. While it does not, nothing is held against swarms.",
+            [("{{family}}", network)], empty="Not known yet.", unit="none", mappings=UP_DOWN,
+            thresholds=steps("red", (1, "green")),
+        ),
+    ]
+
+
+def attention():
+    """Every torrent that is not simply alive, the worst first."""
+    return table(
+        "To do today",
+        "Torrents that need somebody, the worst first. " + q.STATES_EXPLAINED,
+        {"torrent": "Torrent"}, q.torrent_columns(" > 0"), sort="State", links={"torrent": q.TORRENT_LINK},
+        empty="Nothing to do: every torrent is alive and has a tracker.",
+    )
+
+
+def torrents_by_state():
+    """From the recorded states, so that a month is cheap."""
+    return series(
+        "Torrents by state",
+        "How many torrents were in which state. " + q.STATES_EXPLAINED,
+        [("{{state}}", f"sum by (state) (state:seedwatch_torrents:count{{{q.OURS}}})")],
+        stacked=True, step=True, decimals=0, empty=q.NO_RULES,
+    )
+
+
+def peers_by_family():
+    """The whole fleet over time."""
+    return series(
+        "Peers by family",
+        "Peers of all torrents by family. A peer of two torrents counts twice.",
+        [("{{family}}", f"sum by (family) (family:seedwatch_torrent_peers:sum{{{q.OURS}}})")],
+        stacked=True, empty=q.NO_RULES,
+    )
+
+
+def alerts():
+    """What Prometheus says right now."""
+    headings = {
+        "alertname": "Alert", "severity": "Severity", "torrent": "Torrent",
+        "collection": "Collection", "tracker": "Tracker", "country": "Country",
+    }
+    by = ", ".join(headings)
+    return labels_table(
+        "Alerts", "Alerts that fire now.",
+        f'count by ({by}) (ALERTS{{alertstate="firing",alertname=~"{ALERTS}"}})', headings,
+        empty="No alert fires.",
+    )
+
+
+def distinct():
+    """The fleet's windows."""
+    return series(
+        "Distinct peers of the fleet",
+        "Distinct peers of all torrents together over sliding windows: each counts once.",
+        [("{{window}}", q.of("unique_peers", by="window"))],
+        empty="No valid answer of any source within the window.",
+    )
+
+
+def largest():
+    """The other end of the list."""
+    return bars(
+        "Largest swarms in a week", "The ten torrents with most distinct peers in a week.",
+        f"topk(10, {q.unique('7d')})", "{{torrent}}", links=[_series_link()],
+        empty="No torrent has a valid answer of the last week.",
+    )
+
+
+def _series_link():
+    link = dict(q.TORRENT_LINK)
+    link["url"] = link["url"].replace("__value.raw", "__field.labels.torrent")
+    return link
+
+
+def twelve_columns():
+    """Trackers online, peers of the DHT, of trackers, and all: by day, week and month."""
+    recorded = [
+        ("Trackers", "seedwatch_trackers_online:avg", 1),
+        ("DHT", "seedwatch_dht_unique_peers:", 0),
+        ("Of trackers", "seedwatch_tracker_unique_peers:", 0),
+        ("All", "seedwatch_unique_peers:", 0),
+    ]
+    columns = [
+        column(
+            f"{name}, {span}", f"max by (torrent) (torrent:{rule}{window}{{{q.OURS}}})",
+            decimals=decimals, bar=name == "All",
+        )
+        for name, rule, decimals in recorded
+        for window, span in q.WINDOWS
+    ]
+    configured = column(
+        "State", q.state(), mappings=q.STATES, unit="none", width=100,
+    )
+    return table(
+        "All torrents",
+        "Trackers online on average, and distinct peers seen in the DHT, at trackers, and by both "
+        "together, over a day, a week and a month.",
+        {"torrent": "Torrent"}, [configured, *columns], sort="All, week", descending=False,
+        links={"torrent": q.TORRENT_LINK}, empty=NOT_SCRAPED,
+    )
+
+
+def collections():
+    """Works of several torrents."""
+    by = "collection"
+    return table(
+        "Collections", "Torrents of one work, their peers united: each counts once.",
+        {"collection": "Collection"},
+        [
+            column("Torrents", q.of("collection_torrents", by=by)),
+            column(
+                "Peers now",
+                f"sum by (collection) ({q.of('collection_peers', by='collection, family')})",
+            ),
+            *(
+                column(
+                    f"Peers in a {name}",
+                    q.of("collection_unique_peers", f'window="{window}"', by),
+                    bar=window == "7d",
+                )
+                for window, name in q.WINDOWS
+            ),
+            column(
+                "Dead torrents",
+                f"sum by (collection) (group by (collection, torrent) (seedwatch_torrent_info"
+                f'{{{q.OURS},collection!=""}}) * on (torrent) group_left () '
+                f"({q.state()} == bool {q.DEAD}))",
+                thresholds=GOOD_IF_ZERO,
+            ),
+        ],
+        sort="Peers in a week", links={"collection": q.COLLECTION_LINK},
+        empty="No torrent has a collection in the configuration.",
+    )

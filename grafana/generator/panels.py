@@ -1,0 +1,300 @@
+"""The kinds of panels, each a function that returns Grafana's JSON of it."""
+
+from .kit import DATASOURCE
+
+LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def steps(first, *further):
+    """Thresholds: a colour, then (from, colour) pairs."""
+    all_steps = [{"color": first, "value": None}]
+    all_steps += [{"color": color, "value": start} for start, color in further]
+    return {"mode": "absolute", "steps": all_steps}
+
+
+def words(**texts):
+    """A value mapping: words(_0=("down", "red")) shows a red "down" for 0."""
+    options = {
+        key.removeprefix("_"): {"text": text, "color": color, "index": index}
+        for index, (key, (text, color)) in enumerate(texts.items())
+    }
+    return [{"type": "value", "options": options}]
+
+
+PLAIN = steps("text")
+NEUTRAL = steps("blue")
+GOOD_IF_ZERO = steps("green", (1, "red"))
+UP_DOWN = words(_0=("down", "red"), _1=("up", "green"))
+
+
+def target(expr, legend="", ref="A", *, instant=False, form="time_series"):
+    """One query."""
+    return {
+        "refId": ref,
+        "datasource": DATASOURCE,
+        "editorMode": "code",
+        "expr": expr,
+        "legendFormat": legend,
+        "format": form,
+        "instant": instant,
+        "range": not instant,
+    }
+
+
+def targets(queries, **options):
+    """Queries given as one expression, or as (legend, expression) pairs."""
+    if isinstance(queries, str):
+        queries = [("", queries)]
+    return [
+        target(expr, legend, LETTERS[index], **options)
+        for index, (legend, expr) in enumerate(queries)
+    ]
+
+
+def panel(kind, title, description, queries, *, empty, unit="short", decimals=None, **defaults):
+    """What all kinds share; `empty` says why there may be nothing to show."""
+    field = {"unit": unit, "noValue": empty, "mappings": [], "thresholds": PLAIN}
+    if decimals is not None:
+        field["decimals"] = decimals
+    custom = defaults.pop("custom", {})
+    field |= defaults | {"custom": custom}
+    return {
+        "type": kind,
+        "title": title,
+        "description": description,
+        "datasource": DATASOURCE,
+        "targets": queries,
+        "fieldConfig": {"defaults": field, "overrides": []},
+        "interval": "1m",
+        "options": {},
+    }
+
+
+def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", **rest):
+    """Large figures: the state now."""
+    result = panel(
+        "stat", title, description, targets(queries, instant=True), thresholds=thresholds,
+        color={"mode": "thresholds"}, **rest,
+    )
+    result["options"] = {
+        "reduceOptions": LAST,
+        "colorMode": paint,
+        "graphMode": "none",
+        "justifyMode": "auto",
+        "orientation": "auto",
+        "textMode": "auto",
+        "wideLayout": True,
+        "showPercentChange": False,
+        "percentChangeColorMode": "standard",
+    }
+    return result
+
+
+def series(title, description, queries, *, stacked=False, fill=10, step=False, **rest):
+    """Lines over time."""
+    custom = {
+        "drawStyle": "line",
+        "lineWidth": 1,
+        "fillOpacity": 60 if stacked else fill,
+        "lineInterpolation": "stepAfter" if step else "linear",
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "axisSoftMin": 0,
+    }
+    result = panel(
+        "timeseries", title, description, targets(queries), custom=custom,
+        color={"mode": "palette-classic"}, **rest,
+    )
+    result["options"] = {
+        "legend": {
+            "showLegend": True,
+            "displayMode": "table",
+            "placement": "right",
+            "calcs": ["lastNotNull", "min", "max"],
+        },
+        "tooltip": {"mode": "multi", "sort": "desc"},
+    }
+    return result
+
+
+def timeline(title, description, queries, mappings, **rest):
+    """One coloured bar per thing: which state it was in, and when."""
+    result = panel(
+        "state-timeline", title, description, targets(queries), mappings=mappings,
+        custom={"fillOpacity": 80, "lineWidth": 0}, color={"mode": "thresholds"}, **rest,
+    )
+    result["options"] = {
+        "mergeValues": True,
+        "showValue": "never",
+        "alignValue": "left",
+        "rowHeight": 0.85,
+        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
+        "tooltip": {"mode": "single", "sort": "none"},
+    }
+    return result
+
+
+def bars(title, description, expr, legend, **rest):
+    """One bar per thing, now."""
+    result = panel(
+        "bargauge", title, description, targets([(legend, expr)], instant=True), min=0,
+        color={"mode": "continuous-blues"}, **rest,
+    )
+    result["options"] = {
+        "reduceOptions": LAST,
+        "displayMode": "gradient",
+        "orientation": "horizontal",
+        "namePlacement": "left",
+        "valueMode": "color",
+        "showUnfilled": True,
+        "sizing": "auto",
+        "minVizWidth": 8,
+        "minVizHeight": 16,
+        "maxVizHeight": 30,
+        "legend": {"showLegend": False, "displayMode": "list", "placement": "bottom", "calcs": []},
+    }
+    return result
+
+
+def heatmap(title, description, expr, *, unit, **rest):
+    """A histogram over time."""
+    queries = [target(expr, "{{le}}", form="heatmap")]
+    result = panel("heatmap", title, description, queries, unit=unit, **rest)
+    result["options"] = {
+        "calculate": False,
+        "cellGap": 1,
+        "color": {"mode": "scheme", "scheme": "Blues", "steps": 64, "reverse": False,
+                  "exponent": 0.5, "fill": "blue"},
+        "exemplars": {"color": "rgba(255,0,255,0.7)"},
+        "filterValues": {"le": 1e-9},
+        "legend": {"show": True},
+        "rowsFrame": {"layout": "auto"},
+        "tooltip": {"mode": "single", "yHistogram": False, "showColorScale": False},
+        "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
+    }
+    return result
+
+
+def world(title, description, expr, **rest):
+    """Countries on a map. The map itself comes from the public internet to the viewer's browser."""
+    queries = [target(expr, instant=True, form="table")]
+    result = panel(
+        "geomap", title, description, queries, color={"mode": "continuous-blues"},
+        custom={"hideFrom": {"legend": False, "tooltip": False, "viz": False}}, **rest,
+    )
+    style = {
+        "size": {"field": "Value", "fixed": 5, "min": 4, "max": 24},
+        "color": {"field": "Value", "fixed": "blue"},
+        "opacity": 0.6,
+        "symbol": {"mode": "fixed", "fixed": "img/icons/marker/circle.svg"},
+        "text": {"mode": "field", "field": "country", "fixed": ""},
+        "textConfig": {"fontSize": 11, "offsetX": 0, "offsetY": 0, "textAlign": "center",
+                       "textBaseline": "middle"},
+    }
+    layer = {
+        "type": "markers",
+        "name": "Peers",
+        "tooltip": True,
+        "config": {"showLegend": False, "style": style},
+        "location": {"mode": "lookup", "lookup": "country",
+                     "gazetteer": "public/gazetteer/countries.json"},
+    }
+    result["options"] = {
+        "basemap": {"type": "default", "name": "Map", "config": {}},
+        "layers": [layer],
+        "view": {"id": "zero", "lat": 20, "lon": 0, "zoom": 1, "allLayers": True},
+        "controls": {"showZoom": True, "mouseWheelZoom": False, "showAttribution": True,
+                     "showScale": False, "showMeasure": False, "showDebug": False},
+        "tooltip": {"mode": "details"},
+    }
+    return result
+
+
+def column(name, expr, *, unit="short", decimals=None, mappings=None, thresholds=None, link=None,
+           width=None, bar=False):
+    """A column of a table: its query gives one value for each row."""
+    properties = [{"id": "unit", "value": unit}]
+    if decimals is not None:
+        properties.append({"id": "decimals", "value": decimals})
+    if mappings:
+        properties.append({"id": "mappings", "value": mappings})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if thresholds:
+        properties.append({"id": "thresholds", "value": thresholds})
+        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+    if bar:
+        cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+        properties.append({"id": "custom.cellOptions", "value": cell})
+        properties.append({"id": "color", "value": {"mode": "continuous-blues"}})
+        properties.append({"id": "min", "value": 0})
+    if width:
+        properties.append({"id": "custom.width", "value": width})
+    if link:
+        properties.append({"id": "links", "value": [link]})
+    return {"name": name, "expr": expr, "properties": properties}
+
+
+def table(title, description, keys, columns, *, empty, sort, descending=True, links=None):
+    """Rows joined over the key labels. Only rows that the first column has are shown.
+
+    `keys` maps a label to the heading of its column; `links` a label to what its cells lead to.
+    """
+    queries = [
+        target(item["expr"], "", LETTERS[index], instant=True, form="table")
+        for index, item in enumerate(columns)
+    ]
+    result = panel("table", title, description, queries, empty=empty)
+    names = {f"Value #{LETTERS[index]}": item["name"] for index, item in enumerate(columns)}
+    # The only query with an answer has no letter.
+    names["Value"] = columns[0]["name"]
+    order = {name: index for index, name in enumerate([*keys, *names])}
+    present = {"fieldName": columns[0]["name"], "config": {"id": "isNotNull", "options": {}}}
+    result["transformations"] = [
+        {"id": "merge", "options": {}},
+        {"id": "organize", "options": {"excludeByName": {"Time": True}, "indexByName": order,
+                                       "renameByName": keys | names}},
+        {"id": "filterByValue",
+         "options": {"type": "include", "match": "all", "filters": [present]}},
+    ]
+    overrides = [
+        {"matcher": {"id": "byName", "options": item["name"]}, "properties": item["properties"]}
+        for item in columns
+    ]
+    for label, link in (links or {}).items():
+        overrides.append({
+            "matcher": {"id": "byName", "options": keys[label]},
+            "properties": [{"id": "links", "value": [link]}],
+        })
+    result["fieldConfig"]["defaults"]["custom"] = {"align": "auto", "filterable": True}
+    result["fieldConfig"]["overrides"] = overrides
+    result["options"] = {
+        "showHeader": True,
+        "cellHeight": "sm",
+        "frameIndex": 0,
+        "sortBy": [{"displayName": sort, "desc": descending}],
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+    }
+    return result
+
+
+def labels_table(title, description, expr, headings, *, empty, unit="short"):
+    """The labels of series, one row each."""
+    result = panel(
+        "table", title, description, [target(expr, instant=True, form="table")], empty=empty,
+        unit=unit, custom={"align": "auto"},
+    )
+    order = {name: index for index, name in enumerate(headings)}
+    result["transformations"] = [
+        {"id": "organize", "options": {"excludeByName": {"Time": True, "Value": True},
+                                       "indexByName": order, "renameByName": headings}},
+    ]
+    result["options"] = {
+        "showHeader": True,
+        "cellHeight": "sm",
+        "frameIndex": 0,
+        "sortBy": [],
+        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
+    }
+    return result

@@ -1,0 +1,116 @@
+"""Expressions that several dashboards share.
+
+Everything about a torrent is `max by (torrent)` over instances: two instances that watch the same
+torrent see nearly the same, and instances that share the work have no torrent in common.
+"""
+
+from .kit import choice_variable, drill_down
+from .panels import column, steps, words
+
+# The instances that the viewer chose; stands in every selector.
+OURS = 'job=~"$job",instance=~"$instance"'
+
+WINDOW = choice_variable(
+    "window", "Window", ["1d", "7d", "30d"], "7d",
+    "Over how long distinct peers are counted. Sliding: it ends now, whatever the time range.",
+)
+WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
+
+
+def of(metric, labels="", by="torrent"):
+    """A gauge without the labels of the scrape."""
+    return f"max by ({by}) (seedwatch_{metric}{{{join(OURS, labels)}}})"
+
+
+def peers(labels=""):
+    """Peers now: families add up."""
+    inner = of("torrent_peers", labels, "torrent, family")
+    return f"sum by (torrent) ({inner})"
+
+
+def unique(window, labels=""):
+    """Distinct peers of a sliding window."""
+    return of("torrent_unique_peers", join(f'window="{window}"', labels))
+
+
+def seconds_since_peer(labels=""):
+    """How long ago the last peer was seen."""
+    return f"time() - {of('torrent_last_peer_seen_timestamp_seconds', labels)}"
+
+
+def configured(labels=""):
+    """One series for each torrent."""
+    return f"group by (torrent) (seedwatch_torrent_info{{{join(OURS, labels)}}})"
+
+
+def state(labels=""):
+    """The worst that is true of a torrent, as recorded: one of STATES."""
+    return f"max by (torrent) (torrent:seedwatch_state:worst{{{join(OURS, labels)}}})"
+
+
+def how_many(wanted, narrowed=""):
+    """Torrents in this state."""
+    return f"sum(({state()}{narrowed}) == bool {wanted})"
+
+
+def join(*selectors):
+    """Selectors joined by commas, without the empty ones."""
+    return ",".join(selector for selector in selectors if selector)
+
+
+DEAD, AT_RISK, NO_TRACKER, UNKNOWN = 4, 3, 2, 1
+STATES = words(
+    _0=("alive", "green"),
+    _1=("unknown", "purple"),
+    _2=("no tracker", "yellow"),
+    _3=("at risk", "orange"),
+    _4=("dead", "red"),
+)
+STATE_STEPS = steps("green", (1, "purple"), (2, "yellow"), (3, "orange"), (4, "red"))
+STATES_EXPLAINED = (
+    "dead: valid answers, nobody there, nobody seen for 90 minutes. "
+    "at risk: at most 3 distinct peers in a day and 10 in a week. "
+    "no tracker: all its trackers fail or refuse. unknown: no source answers. "
+    "The worst that is true is shown."
+)
+NO_RULES = "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+
+TORRENT_LINK = drill_down("Show the torrent", "torrent", "torrent")
+COLLECTION_LINK = drill_down("Show the collection", "collection", "collection")
+
+
+def torrent_columns(suffix=""):
+    """What every table of torrents shows: its state first. The suffix may narrow the first query,
+    and with it the rows."""
+    return [
+        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=100),
+        column(
+            "Days without a peer", f"({seconds_since_peer()}) / 86400", unit="none", decimals=1,
+            thresholds=steps("text", (0.25, "yellow"), (1, "orange"), (7, "red")),
+        ),
+        column("Peers now", peers()),
+        *(column(f"Peers in a {name}", unique(window)) for window, name in WINDOWS),
+        column("From trackers", of("torrent_source_peers", 'source="tracker"')),
+        column("From the DHT", of("torrent_source_peers", 'source="dht"')),
+        column("Trackers online", of("torrent_trackers_online")),
+        column("Trackers", of("torrent_trackers")),
+    ]
+
+
+FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
+
+
+def earlier(expr, ago):
+    """The same expression some time ago: each of its selectors gets the offset."""
+    return "(" + expr.replace("}", f"}} offset {ago}") + ")"
+
+
+def change(expr, ago):
+    """How much it grew since: 0.1 is a tenth more."""
+    return f"({expr}) / ({earlier(expr, ago)} > 0) - 1"
+
+
+def top(expr, labels, size=10):
+    """The series of `expr` that were largest at any time of the range, the same set at all steps."""
+    peak = f"max_over_time(({expr})[$__range:1h] @ end())"
+    return f"({expr}) and on ({labels}) topk({size}, {peak})"

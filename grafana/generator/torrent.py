@@ -1,0 +1,251 @@
+"""One torrent: who is there, who says so, and from where."""
+
+from . import queries as q
+from .kit import Board, drill_down, query_variable
+from .panels import (
+    bars, column, labels_table, series, stat, steps, table, timeline, words,
+)
+
+ONE = 'torrent=~"$torrent"'
+NOT_YET = "Not known: no valid answer of any source lately."
+NO_WINDOW = "No valid answer within this window."
+NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."
+NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+ANSWER = words(_0=("failed or refused", "red"), _1=("valid", "green"))
+TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
+
+
+def board():
+    """The dashboard."""
+    torrent = Board(
+        "torrent", "Torrent", "One torrent: alive or not, and why.",
+        [
+            query_variable(
+                "torrent", "Torrent",
+                f"label_values(seedwatch_torrent_info{{{q.OURS}}}, torrent)",
+                description="Its name in the configuration.",
+            ),
+        ],
+        alerts=f",{ONE}",
+    )
+    torrent.shelf(4, *[(3, panel) for panel in figures()])
+    torrent.shelf(3, (24, identity()))
+    torrent.row("Peers")
+    torrent.shelf(9, (12, by_family()), (12, by_source()))
+    torrent.shelf(9, (12, distinct()), (12, claims()))
+    torrent.row("Trackers and the DHT")
+    torrent.shelf(8, (12, answers()), (12, online()))
+    torrent.shelf(8, (16, announces()), (8, freshness()))
+    torrent.row("Where the peers are")
+    torrent.shelf(9, (8, country_bars()), (16, country_series()))
+    torrent.shelf(8, (12, spread()), (12, concentration()))
+    return torrent
+
+
+def figures():
+    """The first line: numbers now."""
+    online = q.of("torrent_trackers_online", ONE)
+    return [
+        stat(
+            "State", q.STATES_EXPLAINED, q.state(ONE), mappings=q.STATES, unit="none",
+            thresholds=q.STATE_STEPS, paint="background", empty=q.NO_RULES,
+        ),
+        stat(
+            "Last peer", "How long ago a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
+            thresholds=steps("green", (6 * 3600, "orange"), (86400, "red")),
+            empty="Nobody has been seen yet.",
+        ),
+        stat(
+            "Peers now", "Distinct peers over all sources, as of the latest round.", q.peers(ONE),
+            thresholds=steps("red", (1, "green")), empty=NOT_YET,
+        ),
+        *(
+            stat(
+                f"Peers in a {name}", f"Distinct peers seen within a {name}: each counts once.",
+                q.unique(window, ONE), empty=NO_WINDOW,
+            )
+            for window, name in q.WINDOWS
+        ),
+        stat(
+            "Trackers online", "Trackers with a valid answer for it, of those configured.",
+            [("online", online), ("all", q.of("torrent_trackers", ONE))], empty="No tracker.",
+        ),
+        stat(
+            "Seeders", "The largest claim of a tracker, and the estimate of the DHT.",
+            [
+                ("tracker", q.of("torrent_seeders", ONE)),
+                ("DHT", q.of("torrent_dht_seeders", ONE)),
+            ],
+            empty="No source counts seeders.",
+        ),
+    ]
+
+
+def identity():
+    """What the name stands for."""
+    headings = {
+        "torrent": "Torrent", "infohash": "Info-hash", "infohash_v2": "Info-hash v2",
+        "collection": "Collection", "instance": "Watched by",
+    }
+    by = ", ".join(headings)
+    result = labels_table(
+        "Identity", "The torrent as the configuration has it.",
+        f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
+        empty="This torrent is not in the configuration.",
+    )
+    result["fieldConfig"]["overrides"].append({
+        "matcher": {"id": "byName", "options": "Collection"},
+        "properties": [{"id": "links", "value": [q.COLLECTION_LINK]}],
+    })
+    return result
+
+
+def by_family():
+    """The main curve, and the lowest point of each step, that no short hole is lost."""
+    inner = q.of("torrent_peers", ONE, "family")
+    lowest = f"sum(min by (family) (min_over_time(seedwatch_torrent_peers{{{q.OURS},{ONE}}}[$__rate_interval])))"
+    result = series(
+        "Peers by family",
+        "Distinct peers as of the latest round; the families add up. “lowest” is the smallest sum "
+        "within each step of the graph.",
+        [("{{family}}", inner), ("lowest", lowest)], stacked=True, empty=NOT_YET,
+    )
+    result["fieldConfig"]["overrides"].append(unstacked("lowest"))
+    return result
+
+
+def unstacked(name):
+    """A line over a stack."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [
+            {"id": "custom.stacking", "value": {"mode": "none", "group": "A"}},
+            {"id": "custom.fillOpacity", "value": 0},
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
+        ],
+    }
+
+
+def by_source():
+    """Trackers against the DHT."""
+    return series(
+        "Peers by source",
+        "Peers that trackers list and peers that the DHT lists. They overlap and do not add up.",
+        [
+            ("{{source}}", q.of("torrent_source_peers", ONE, "source")),
+            ("both, united", q.peers(ONE)),
+        ],
+        fill=0, empty=NOT_YET,
+    )
+
+
+def distinct():
+    """Windows."""
+    return series(
+        "Distinct peers by day, week and month",
+        "Distinct peers over sliding windows that end at each point of the graph.",
+        [("{{window}}", q.of("torrent_unique_peers", ONE, "window"))], fill=0, empty=NO_WINDOW,
+    )
+
+
+def claims():
+    """What others count."""
+    return series(
+        "Seeders and leechers",
+        "The largest claim of a tracker, and estimates of the DHT (BEP 33). Claims, not our counts.",
+        [
+            ("seeders, tracker", q.of("torrent_seeders", ONE)),
+            ("leechers, tracker", q.of("torrent_leechers", ONE)),
+            ("seeders, DHT", q.of("torrent_dht_seeders", ONE)),
+            ("leechers, DHT", q.of("torrent_dht_leechers", ONE)),
+        ],
+        fill=0, empty="No source counts seeders and leechers.",
+    )
+
+
+def answers():
+    """Each tracker's history."""
+    return timeline(
+        "Answers of trackers", "Whether the latest answer of each tracker for it was valid.",
+        [("{{tracker}}", q.of("announce_success", ONE, "tracker"))], ANSWER, unit="none",
+        empty=NO_TRACKER, thresholds=steps("red", (1, "green")),
+    )
+
+
+def online():
+    """The count of it."""
+    return series(
+        "Trackers online and configured", "Trackers with a valid answer for it, and those configured.",
+        [
+            ("online", q.of("torrent_trackers_online", ONE)),
+            ("configured", q.of("torrent_trackers", ONE)),
+        ],
+        step=True, decimals=0, empty="No tracker: the torrent has none.",
+    )
+
+
+def announces():
+    """The pairs."""
+    by = "tracker"
+    return table(
+        "What each tracker says", "As of the latest round.", {"tracker": "Tracker"},
+        [
+            column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER, unit="none"),
+            column("Peers listed", q.of("announce_peers", ONE, by)),
+            column("Seeders", q.of("announce_seeders", ONE, by)),
+            column("Leechers", q.of("announce_leechers", ONE, by)),
+            column("Completed", q.of("announce_completed", ONE, by)),
+        ],
+        sort="Peers listed", links={"tracker": TRACKER_LINK}, empty=NO_TRACKER,
+    )
+
+
+def freshness():
+    """How old the figures are."""
+    age = f"time() - {q.of('torrent_last_success_timestamp_seconds', ONE, 'source')}"
+    return series(
+        "Age of the latest answer",
+        "Time since the last valid answer by source. After probe.stale_after the figures vanish.",
+        [("{{source}}", age)], fill=0, unit="s", empty="No source has ever answered.",
+    )
+
+
+def country_bars():
+    """Now."""
+    return bars(
+        "Countries now", "Peers by country as of the latest round, the fifteen largest.",
+        f"topk(15, {q.of('torrent_country_peers', ONE, 'country')} > 0)", "{{country}}",
+        empty=NO_COUNTRY,
+    )
+
+
+def country_series():
+    """Over time: a country that fell to nothing stays in the picture."""
+    return series(
+        "Countries", "The ten countries that were largest at any time of the range.",
+        [("{{country}}", q.top(q.of("torrent_country_peers", ONE, "country"), "country"))],
+        stacked=True, empty=NO_COUNTRY,
+    )
+
+
+def spread():
+    """How many places hold it."""
+    return series(
+        "Spread", "Distinct countries, networks (/24 and /48) and autonomous systems of its peers.",
+        [
+            ("countries", q.of("torrent_countries", ONE)),
+            ("networks", q.of("torrent_prefixes", ONE)),
+            ("autonomous systems", q.of("torrent_autonomous_systems", ONE)),
+        ],
+        fill=0, decimals=0, empty=NOT_YET,
+    )
+
+
+def concentration():
+    """One company that holds every peer is one mirror."""
+    return series(
+        "Share of the largest autonomous system",
+        "Part of the peers that are in one network operator's hands. 100 %: one fault ends the swarm.",
+        [("largest share", q.of("torrent_largest_as_ratio", ONE))], unit="percentunit", max=1,
+        empty="Needs geoip.asn_database in the configuration.",
+    )

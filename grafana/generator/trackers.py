@@ -1,0 +1,203 @@
+"""Trackers: which work, for how many torrents, and why the others do not."""
+
+from . import queries as q
+from .kit import Board, query_variable
+from .panels import UP_DOWN, bars, column, series, stat, steps, table, timeline
+
+CHOSEN = 'tracker=~"$tracker"'
+NO_TRACKER = "No tracker has been asked yet, or none is configured."
+NO_PAIRS = "Nothing recorded: metrics.per_tracker is off, or Prometheus does not load deploy/prometheus/*.rules.yaml."
+
+
+def board():
+    """The dashboard."""
+    trackers = Board(
+        "trackers", "Trackers", "Which trackers work, for how many torrents, and why others do not.",
+        [
+            query_variable(
+                "tracker", "Tracker",
+                f"label_values(seedwatch_tracker_requests_total{{{q.OURS}}}, tracker)", many=True,
+                description="scheme://host:port",
+            ),
+        ],
+        alerts=f",{CHOSEN}",
+    )
+    trackers.shelf(4, *[(4, panel) for panel in figures()])
+    trackers.shelf(10, (24, all_trackers()))
+    trackers.shelf(10, (12, up()), (12, served()))
+    trackers.row("Failures")
+    trackers.shelf(9, (12, reasons()), (12, worst()))
+    trackers.row("Time")
+    trackers.shelf(9, (12, duration()), (12, phases()))
+    trackers.shelf(8, (12, requests()), (12, certificates()))
+    return trackers
+
+
+def of(metric, labels="", by="tracker"):
+    """A gauge of the chosen trackers."""
+    return q.of(metric, q.join(CHOSEN, labels), by)
+
+
+def availability(window):
+    """Part of the time that a tracker answered over its better family."""
+    up = f"avg_over_time(seedwatch_tracker_up{{{q.OURS},{CHOSEN}}}[{window}])"
+    return f"max by (tracker) ({up})"
+
+
+def served_now():
+    """Torrents that a tracker gives a valid answer for."""
+    pairs = q.of("announce_success", CHOSEN, "torrent, tracker")
+    return f"sum by (tracker) ({pairs})"
+
+
+def asked_now():
+    """Torrents that have this tracker."""
+    pairs = q.of("announce_success", CHOSEN, "torrent, tracker")
+    return f"count by (tracker) ({pairs})"
+
+
+def certificate():
+    """Seconds until the first certificate of the chain ends."""
+    return f"{of('tracker_tls_certificate_expiry_timestamp_seconds')} - time()"
+
+
+def latency(by):
+    """Seconds that answers took: the phases add up."""
+    inner = of("tracker_duration_seconds", by="tracker, family, phase")
+    return f"max by ({by}) (sum by (tracker, family) ({inner}))"
+
+
+def figures():
+    """The first line: numbers now."""
+    any_family = of("tracker_up")
+    failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
+    asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
+    return [
+        stat("Up", "Trackers that answer over at least one family.", f"sum({any_family})",
+             empty=NO_TRACKER),
+        stat("Down", "Trackers that answer over no family.", f"sum({any_family} == bool 0)",
+             thresholds=steps("green", (1, "orange")), empty=NO_TRACKER),
+        stat(
+            "Half up", "Trackers that answer over one family and not over the other.",
+            f"sum(min by (tracker) ({of('tracker_up', by='tracker, family')}) < bool {any_family})",
+            thresholds=steps("green", (1, "yellow")), empty=NO_TRACKER,
+        ),
+        stat(
+            "Up, serving nothing", "Trackers that answer, and refuse or fail for every torrent.",
+            f"count(({any_family} == 1) and on (tracker) ({served_now()} == 0))"
+            f" or 0 * sum({any_family})",
+            thresholds=steps("green", (1, "yellow")), empty=NO_TRACKER,
+        ),
+        stat(
+            "Failed probes", "Failed probes in the time range per request sent.",
+            f"sum(increase({failures}[$__range])) / sum(increase({asked}[$__range]))",
+            unit="percentunit", decimals=1, empty=NO_TRACKER,
+        ),
+        stat(
+            "Next certificate to end", "The shortest time that a certificate is still valid.",
+            f"min({certificate()})", unit="s",
+            thresholds=steps("red", (7 * 86400, "orange"), (21 * 86400, "green")),
+            empty="No tracker with TLS.",
+        ),
+    ]
+
+
+def all_trackers():
+    """Everything of each."""
+    percent = {"unit": "percentunit", "decimals": 1}
+    low = steps("red", (0.5, "orange"), (0.9, "text"))
+    return table(
+        "All trackers",
+        "Up: it answers in its protocol, even with a refusal. Served: torrents it gives a valid "
+        "answer for, of those that have it.", {"tracker": "Tracker"},
+        [
+            column("Up", of("tracker_up"), mappings=UP_DOWN, unit="none"),
+            column("IPv4", of("tracker_up", 'family="ipv4"'), mappings=UP_DOWN, unit="none"),
+            column("IPv6", of("tracker_up", 'family="ipv6"'), mappings=UP_DOWN, unit="none"),
+            *(
+                column(f"Up in a {name}", availability(window), thresholds=low, **percent)
+                for window, name in q.WINDOWS
+            ),
+            column("Served", served_now()),
+            column("Torrents", asked_now()),
+            column("Answers in", latency("tracker"), unit="s", decimals=2),
+            column("Asks for", of("tracker_announce_interval_seconds"), unit="s"),
+            column("Certificate ends in", certificate(), unit="s"),
+        ],
+        sort="Torrents", empty=NO_TRACKER,
+    )
+
+
+def up():
+    """History, families apart."""
+    return timeline(
+        "Up and down", "Whether each tracker answered in its protocol, by family.",
+        [("{{tracker}} {{family}}", of("tracker_up", by="tracker, family"))], UP_DOWN, unit="none",
+        empty=NO_TRACKER, thresholds=steps("red", (1, "green")),
+    )
+
+
+def served():
+    """From the recorded sums: the pairs are many."""
+    recorded = f"tracker:seedwatch_announce_success:sum{{{q.OURS},{CHOSEN}}}"
+    return series(
+        "Torrents served", "Torrents that each tracker gave a valid answer for.",
+        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0, decimals=0, empty=NO_PAIRS,
+    )
+
+
+def reasons():
+    """Why probes fail."""
+    failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
+    return series(
+        "Failures by reason", "Failed probes a second. METRICS.md lists the reasons.",
+        [("{{reason}}", f"sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
+        stacked=True, unit="cps", empty="No probe failed in this time range.",
+    )
+
+
+def worst():
+    """Who fails, and why."""
+    failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
+    return table(
+        "Failures in the time range", "Failed probes by tracker and reason.",
+        {"tracker": "Tracker", "reason": "Reason"},
+        [column("Failures", f"sum by (tracker, reason) (increase({failures}[$__range])) > 0",
+                decimals=0, bar=True)],
+        sort="Failures", empty="No probe failed in this time range.",
+    )
+
+
+def duration():
+    """How long answers take."""
+    return series(
+        "Time to an answer", "All phases of the latest answered probe, the slower family.",
+        [("{{tracker}}", latency("tracker"))], fill=0, unit="s", empty=NO_TRACKER,
+    )
+
+
+def phases():
+    """Where that time goes."""
+    inner = of("tracker_duration_seconds", by="tracker, family, phase")
+    return bars(
+        "Where the time goes", "Mean over the chosen trackers by phase, now.",
+        f"avg by (phase) ({inner})", "{{phase}}", unit="s", empty=NO_TRACKER,
+    )
+
+
+def requests():
+    """Our politeness."""
+    asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
+    return series(
+        "Requests", "Requests to each tracker a second, retransmissions included.",
+        [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
+        unit="reqps", empty=NO_TRACKER,
+    )
+
+
+def certificates():
+    """Days left."""
+    return series(
+        "Certificates", "Time that the certificates of trackers with TLS are still valid.",
+        [("{{tracker}}", certificate())], fill=0, unit="s", empty="No tracker with TLS.",
+    )

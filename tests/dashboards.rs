@@ -1,0 +1,11 @@
+//! Dashboards and rules against the metric catalogue, and dashboards against what Grafana expects.
+
+#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+
+mod dashboards {
+    mod boards;
+    mod layout;
+    mod names;
+    mod promql;
+    mod run;
+}

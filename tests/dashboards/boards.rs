@@ -1,0 +1,163 @@
+//! The committed dashboards, and the rules beside them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+pub(super) fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Every dashboard by its uid.
+pub(super) fn all() -> BTreeMap<String, Value> {
+    let boards: BTreeMap<String, Value> = files("grafana/dashboards", ".json")
+        .into_iter()
+        .map(|(name, text)| {
+            let board: Value =
+                serde_json::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+            let uid = board["uid"].as_str().unwrap().to_owned();
+            assert_eq!(format!("{uid}.json"), format!("seedwatch-{name}"));
+            (uid, board)
+        })
+        .collect();
+    let names = [
+        "collection",
+        "countries",
+        "exporter",
+        "overview",
+        "torrent",
+        "trackers",
+    ];
+    let uids: Vec<&String> = boards.keys().collect();
+    assert_eq!(
+        uids,
+        names
+            .map(|name| format!("seedwatch-{name}"))
+            .iter()
+            .collect::<Vec<_>>()
+    );
+    boards
+}
+
+/// The panels of a dashboard without the headings between them.
+pub(super) fn panels(board: &Value) -> Vec<&Value> {
+    let all = board["panels"].as_array().unwrap();
+    all.iter().filter(|panel| panel["type"] != "row").collect()
+}
+
+/// A query of a dashboard and where it stands.
+pub(super) struct Query {
+    pub(super) place: String,
+    pub(super) expr: String,
+    /// The pattern of names in the legend; empty for most.
+    pub(super) legend: String,
+    /// Labels that it asks the values of.
+    pub(super) wanted: Option<String>,
+}
+
+/// Every query of a dashboard: of panels, variables and annotations.
+pub(super) fn queries(uid: &str, board: &Value) -> Vec<Query> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut queries = Vec::new();
+    for panel in panels(board) {
+        for target in panel["targets"].as_array().unwrap() {
+            queries.push(Query {
+                place: format!(
+                    "{uid}: {} {}",
+                    text(&panel["title"]),
+                    text(&target["refId"])
+                ),
+                expr: text(&target["expr"]),
+                legend: text(&target["legendFormat"]),
+                wanted: None,
+            });
+        }
+    }
+    for variable in board["templating"]["list"].as_array().unwrap() {
+        if variable["type"] == "query" {
+            let query = text(&variable["query"]["query"]);
+            let inner = query.strip_prefix("label_values(").unwrap();
+            let (expr, label) = inner.strip_suffix(')').unwrap().rsplit_once(", ").unwrap();
+            queries.push(Query {
+                place: format!("{uid}: ${}", text(&variable["name"])),
+                expr: expr.to_owned(),
+                legend: String::new(),
+                wanted: Some(label.to_owned()),
+            });
+        }
+    }
+    for annotation in board["annotations"]["list"].as_array().unwrap() {
+        if annotation["builtIn"] != 1 {
+            queries.push(Query {
+                place: format!("{uid}: annotation {}", text(&annotation["name"])),
+                expr: text(&annotation["target"]["expr"]),
+                legend: text(&annotation["textFormat"]),
+                wanted: None,
+            });
+        }
+    }
+    queries
+}
+
+/// A rule of Prometheus: records a series, or alerts.
+#[derive(Debug, Deserialize)]
+pub(super) struct Rule {
+    pub(super) record: Option<String>,
+    pub(super) alert: Option<String>,
+    pub(super) expr: String,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Group {
+    rules: Vec<Rule>,
+}
+
+#[derive(Deserialize)]
+struct RuleFile {
+    groups: Vec<Group>,
+}
+
+/// Every rule of `deploy/prometheus`, in order.
+pub(super) fn rules() -> Vec<Rule> {
+    let mut rules = Vec::new();
+    for (name, text) in files("deploy/prometheus", ".rules.yaml") {
+        let file: RuleFile =
+            serde_saphyr::from_str(&text).unwrap_or_else(|e| panic!("{name}: {e}"));
+        rules.extend(file.groups.into_iter().flat_map(|group| group.rules));
+    }
+    rules
+}
+
+fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
+    let found: BTreeMap<String, String> = fs::read_dir(root(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_str().unwrap().ends_with(ending))
+        .map(|entry| {
+            let name = entry.file_name().into_string().unwrap();
+            (name, fs::read_to_string(entry.path()).unwrap())
+        })
+        .collect();
+    assert!(!found.is_empty(), "{folder} is empty");
+    found
+}
+
+#[test]
+fn the_dashboards_are_what_the_generator_writes() {
+    let output = Command::new("python3")
+        .arg(root("grafana/build"))
+        .arg("--check")
+        .output();
+    let output = output.unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}

@@ -1,0 +1,259 @@
+//! What Grafana 11 to 13 expects of a provisioned dashboard, and what our readers may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::boards::{all, panels};
+
+/// Panels that come with every Grafana.
+const KINDS: [&str; 9] = [
+    "bargauge",
+    "geomap",
+    "heatmap",
+    "row",
+    "stat",
+    "state-timeline",
+    "table",
+    "text",
+    "timeseries",
+];
+
+/// Variables that Grafana sets itself.
+const BUILT_IN: [&str; 6] = [
+    "__range",
+    "__interval",
+    "__rate_interval",
+    "__value",
+    "__field",
+    "__url_time_range",
+];
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key].as_str().unwrap_or_default()
+}
+
+fn variables(board: &Value) -> Vec<&str> {
+    let list = board["templating"]["list"].as_array().unwrap();
+    list.iter().map(|variable| text(variable, "name")).collect()
+}
+
+/// Calls `visit` with the path and value of every string in a JSON value.
+fn strings(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &str)) {
+    match value {
+        Value::String(found) => visit(path, found),
+        Value::Array(items) => items.iter().for_each(|item| strings(item, path, visit)),
+        Value::Object(fields) => {
+            for (key, field) in fields {
+                strings(field, key, visit);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn the_frame_is_that_of_a_provisioned_dashboard() {
+    for (uid, board) in all() {
+        assert_eq!(board["id"], Value::Null, "{uid}");
+        assert_eq!(board["schemaVersion"], 39, "{uid}");
+        assert_eq!(board["editable"], false, "{uid}");
+        assert_eq!(board["graphTooltip"], 1, "{uid}");
+        assert_eq!(board["tags"], json!(["seedwatch"]), "{uid}");
+        assert!(
+            board.get("__inputs").is_none() && board.get("__requires").is_none(),
+            "{uid}"
+        );
+        assert!(!text(&board, "title").is_empty() && !text(&board, "description").is_empty());
+        let list = board["templating"]["list"].as_array().unwrap();
+        let sources: Vec<&str> = list
+            .iter()
+            .filter(|variable| variable["type"] == "datasource")
+            .map(|variable| text(variable, "name"))
+            .collect();
+        assert_eq!(sources, ["datasource"], "{uid}");
+    }
+}
+
+#[test]
+fn every_query_goes_to_the_chosen_data_source() {
+    let chosen = json!({"type": "prometheus", "uid": "${datasource}"});
+    for (uid, board) in all() {
+        for panel in panels(&board) {
+            assert_eq!(panel["datasource"], chosen, "{uid}: {}", panel["title"]);
+            for target in panel["targets"].as_array().unwrap() {
+                assert_eq!(target["datasource"], chosen, "{uid}: {}", panel["title"]);
+            }
+        }
+        for variable in board["templating"]["list"].as_array().unwrap() {
+            if variable["type"] == "query" {
+                assert_eq!(
+                    variable["datasource"], chosen,
+                    "{uid}: {}",
+                    variable["name"]
+                );
+            }
+        }
+        for annotation in board["annotations"]["list"].as_array().unwrap() {
+            if annotation["builtIn"] != 1 {
+                assert_eq!(
+                    annotation["datasource"], chosen,
+                    "{uid}: {}",
+                    annotation["name"]
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_panel_explains_itself() {
+    for (uid, board) in all() {
+        let mut titles = BTreeSet::new();
+        for panel in panels(&board) {
+            let place = format!("{uid}: {}", panel["title"]);
+            assert!(KINDS.contains(&text(panel, "type")), "{place}");
+            assert!(titles.insert(text(panel, "title")), "{place} twice");
+            assert!(
+                text(panel, "description").len() > 5,
+                "{place}: no description"
+            );
+            let field = &panel["fieldConfig"]["defaults"];
+            assert!(!text(field, "unit").is_empty(), "{place}: no unit");
+            assert!(
+                text(field, "noValue").ends_with(['.', '?']),
+                "{place}: not said why it is empty"
+            );
+            let targets = panel["targets"].as_array().unwrap();
+            assert!(!targets.is_empty(), "{place}: no query");
+            let ids: BTreeSet<&str> = targets.iter().map(|target| text(target, "refId")).collect();
+            assert_eq!(ids.len(), targets.len(), "{place}");
+        }
+    }
+}
+
+#[test]
+fn panels_fill_the_grid_without_overlap() {
+    for (uid, board) in all() {
+        let mut ids = BTreeSet::new();
+        let mut cells = BTreeMap::new();
+        for panel in board["panels"].as_array().unwrap() {
+            assert!(
+                ids.insert(panel["id"].as_u64().unwrap()),
+                "{uid}: {}",
+                panel["id"]
+            );
+            let side = |key: &str| panel["gridPos"][key].as_u64().unwrap();
+            let (left, top) = (side("x"), side("y"));
+            assert!(left + side("w") <= 24, "{uid}: {}", panel["title"]);
+            for x in left..left + side("w") {
+                for y in top..top + side("h") {
+                    let before = cells.insert((x, y), text(panel, "title"));
+                    assert_eq!(before, None, "{uid}: {}", panel["title"]);
+                }
+            }
+        }
+        let bottom = cells.keys().map(|(_, y)| y + 1).max().unwrap();
+        assert_eq!(cells.len() as u64, bottom * 24, "{uid} has holes");
+    }
+}
+
+#[test]
+fn variables_exist_where_they_are_used() {
+    for (uid, board) in all() {
+        let known = variables(&board);
+        let mut unused: BTreeSet<&str> = known.iter().copied().collect();
+        strings(&board, "", &mut |key, found| {
+            for after in found.split('$').skip(1) {
+                let part = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+                let name: String = after
+                    .trim_start_matches('{')
+                    .chars()
+                    .take_while(part)
+                    .collect();
+                let exists = known.contains(&name.as_str()) || BUILT_IN.contains(&name.as_str());
+                assert!(exists || key == "value", "{uid}: ${name} in {found}");
+                unused.remove(name.as_str());
+            }
+        });
+        assert!(unused.is_empty(), "{uid}: {unused:?} unused");
+    }
+}
+
+#[test]
+fn growth_is_asked_over_intervals_that_grafana_computes() {
+    for (uid, board) in all() {
+        strings(&board, "", &mut |key, found| {
+            for (function, _) in found
+                .match_indices("rate(")
+                .chain(found.match_indices("increase("))
+            {
+                let range = found[function..]
+                    .split(['[', ']'])
+                    .nth(1)
+                    .unwrap_or_default();
+                let computed = ["$__rate_interval", "$__range"].contains(&range);
+                assert!(key != "expr" || computed, "{uid}: {found}");
+            }
+        });
+    }
+}
+
+#[test]
+fn links_lead_to_dashboards_and_carry_the_view() {
+    let boards = all();
+    let mut drilled = BTreeSet::new();
+    for (uid, board) in &boards {
+        let links = board["links"].as_array().unwrap();
+        let others = links.iter().filter(|link| link["type"] == "dashboards");
+        for link in others.clone() {
+            assert_eq!(link["tags"], json!(["seedwatch"]), "{uid}");
+            assert_eq!(
+                (&link["includeVars"], &link["keepTime"]),
+                (&json!(true), &json!(true)),
+                "{uid}"
+            );
+        }
+        assert_eq!(others.count(), 1, "{uid}");
+        for span in ["now-24h", "now-7d", "now-30d", "now-1y"] {
+            let url = format!("/d/{uid}?from={span}&to=now");
+            let link = links.iter().find(|link| link["url"] == url.as_str());
+            assert_eq!(link.unwrap()["includeVars"], true, "{uid}: {span}");
+            let quick = board["timepicker"]["quick_ranges"].as_array().unwrap();
+            assert!(
+                quick.iter().any(|range| range["from"] == span),
+                "{uid}: {span}"
+            );
+        }
+        strings(board, "", &mut |key, url| {
+            let Some((target, query)) = url
+                .strip_prefix("/d/")
+                .and_then(|rest| rest.split_once('?'))
+            else {
+                assert!(key != "url" || url.is_empty(), "{uid}: {url}");
+                return;
+            };
+            let target_board = boards
+                .get(target)
+                .unwrap_or_else(|| panic!("{uid}: no {target}"));
+            for variable in query.split("var-").skip(1) {
+                let name = variable.split('=').next().unwrap();
+                assert!(variables(target_board).contains(&name), "{uid}: {url}");
+                for carried in ["datasource", "job", "instance"] {
+                    assert!(
+                        query.contains(&format!("${{{carried}:queryparam}}")),
+                        "{uid}: {url}"
+                    );
+                }
+                assert!(query.ends_with("${__url_time_range}"), "{uid}: {url}");
+                drilled.insert((target.to_owned(), name.to_owned()));
+            }
+        });
+    }
+    let expected = ["collection", "torrent"].map(|n| (format!("seedwatch-{n}"), n.to_owned()));
+    let expected: BTreeSet<_> = expected
+        .into_iter()
+        .chain([("seedwatch-trackers".to_owned(), "tracker".to_owned())])
+        .collect();
+    assert_eq!(drilled, expected);
+}

@@ -1,0 +1,21 @@
+//! Every query of every dashboard against a real Prometheus.
+
+use std::process::Command;
+
+use super::boards::root;
+
+/// `tests/panels/run` lays down 40 days and asks; `tests/all` installs Prometheus.
+#[test]
+fn every_query_has_an_answer_over_a_day_a_week_and_a_month() {
+    let output = Command::new("python3")
+        .arg(root("tests/panels/run"))
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).contains("each with an answer"),
+        "{}",
+        text(&output.stdout)
+    );
+}

@@ -1,0 +1,77 @@
+"""What Grafana asks Prometheus on behalf of a dashboard."""
+
+import re
+
+# Of a graph, at which Grafana makes the steps longer.
+MOST_POINTS = 1000
+
+
+class Choice:
+    """A value for each variable of a dashboard: these, or all where it offers that."""
+
+    def __init__(self, server, board, one, *, everything):
+        self.values = {}
+        for variable in board["templating"]["list"]:
+            name = variable["name"]
+            if variable["type"] == "datasource":
+                self.values[name] = "made-up"
+            elif variable["type"] == "custom":
+                self.values[name] = variable["current"]["value"]
+            else:
+                found = label_values(server, self.replace(variable["query"]["query"]))
+                if not found:
+                    raise ValueError(f"variable {name}: no values")
+                value = one.get(name, found[0])
+                if value not in found:
+                    raise ValueError(f"variable {name}: {value} is not among {found[:5]}")
+                every = everything and variable["includeAll"]
+                self.values[name] = variable["allValue"] if every else re.escape(value)
+
+    def replace(self, text, **built_in):
+        """The text with every variable in its place."""
+        values = self.values | built_in
+
+        def value(match):
+            name = match[1] or match[2]
+            if name not in values:
+                raise ValueError(f"${name} is no variable")
+            return values[name].replace("\\", "\\\\")
+
+        return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)
+
+
+def label_values(server, query):
+    """What the function of Grafana's variables gives."""
+    match = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
+    if not match:
+        raise ValueError(f"not understood: {query}")
+    return server.get(f"label/{match[2]}/values", **{"match[]": match[1]})
+
+
+def ask(server, choice, target, span, end, scrape):
+    """Runs one target over a span that ends at `end`: the number of series with a number in them."""
+    step = max(span // MOST_POINTS, scrape)
+    expr = choice.replace(
+        target["expr"],
+        __interval=f"{step}s",
+        __range=f"{span}s",
+        __rate_interval=f"{max(step + scrape, 4 * scrape)}s",
+    )
+    if target.get("instant"):
+        found = server.get("query", query=expr, time=end)["result"]
+        points = [[row["value"]] for row in found]
+    else:
+        start = end - span
+        found = server.get("query_range", query=expr, start=start, end=end, step=step)["result"]
+        points = [row["values"] for row in found]
+    return sum(any(value not in ("NaN", "+Inf", "-Inf") for _, value in row) for row in points)
+
+
+def targets(board):
+    """Every query of a dashboard with what it is for."""
+    for panel in board["panels"]:
+        for target in panel.get("targets", []):
+            yield f"{panel['title']} {target['refId']}", target
+    for annotation in board["annotations"]["list"]:
+        if "target" in annotation:
+            yield f"annotation {annotation['name']}", annotation["target"]
