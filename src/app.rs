@@ -7,6 +7,7 @@ mod outage;
 mod probe;
 mod probers;
 mod run;
+mod state;
 mod supervisor;
 mod trace;
 

@@ -8,12 +8,14 @@
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
 //! | `folder` | writing, reading and putting aside |
+//! | `key` | the section `key` |
 //! | `table` | the section `dht`. Pure |
 //!
 //! All calls block on the disk: not for the threads of the runtime.
 
 mod file;
 mod folder;
+mod key;
 mod table;
 
 pub use file::{Bad, MAX_PAYLOAD};
@@ -48,6 +50,15 @@ pub enum StoreError {
         why: Bad,
         /// Where it is now; `None` if it cannot be moved.
         aside: Option<PathBuf>,
+    },
+    /// The directory holds what was saved with another key than ours.
+    #[error(
+        "the state file {} is not the one that was there at the start: nothing is written beside it, restart to use it",
+        path.display()
+    )]
+    OtherKey {
+        /// The file of the key.
+        path: PathBuf,
     },
     /// A file that was not saved; the one before it, if any, is still there.
     #[error("the state file {} cannot be written: {source}", path.display())]

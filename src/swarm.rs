@@ -52,7 +52,7 @@ pub use saved::Part;
 use crate::address::Accept;
 use crate::geo::Geo;
 use crate::observation::{
-    AnnounceId, Failed, Family, Lookup, Observation, Report, Source, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Health, Lookup, Observation, Report, Source, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
@@ -206,6 +206,13 @@ impl Swarms {
             let label = url.as_ref().map(|url| url.label()).unwrap_or_default();
             let loopback = url.as_ref().is_some_and(|url| url.is_loopback());
             self.trackers.push(Tracker::new(label, loopback));
+        }
+    }
+
+    /// Takes over that the operator of a tracker asked not to be contacted, before a restart too.
+    pub fn leave_alone(&mut self, tracker: TrackerId, family: Family, now: Mono) {
+        if let Some(state) = self.trackers.get_mut(tracker.0 as usize) {
+            state.settle(family, Health::Closed, now);
         }
     }
 

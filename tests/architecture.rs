@@ -47,7 +47,7 @@ const RULE: [(&str, &[&str]); 20] = [
             "window",
         ],
     ),
-    ("store", &["dht", "time"]),
+    ("store", &["dht", "time", "window"]),
     (
         "snapshot",
         &["geo", "observation", "swarm", "time", "torrent", "window"],

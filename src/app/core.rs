@@ -3,6 +3,8 @@
 //! The shell ([`run`](super::run())) asks what may leave ([`Core::poll`]), hands in what came back
 //! ([`Core::absorb`]) and publishes a picture of it all ([`Core::snapshot`]).
 
+mod saved;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -60,9 +62,17 @@ struct Dht {
 }
 
 impl Core {
-    /// Takes over a configuration. `port` is the one that we claim to trackers.
+    /// Takes over a configuration. `port` is the one that we claim to trackers; with `key`, peers
+    /// are remembered without their addresses.
     pub fn new(config: &Config, port: u16, key: Key, now: Now) -> Self {
-        let mut core = Self {
+        let mut core = Self::blank(config, port, key, now);
+        core.reload(config, now);
+        core
+    }
+
+    /// One that watches nothing until [`Core::reload`]: what was saved can be given back to it before.
+    pub fn blank(config: &Config, port: u16, key: Key, now: Now) -> Self {
+        Self {
             roster: Roster::default(),
             schedule: Schedule::new(pace(config)),
             swarms: Swarms::new(terms(config), port, key),
@@ -73,9 +83,7 @@ impl Core {
             dht: Dht::default(),
             config: ConfigRow::default(),
             geo: GeoRow::default(),
-        };
-        core.reload(config, now);
-        core
+        }
     }
 
     /// Takes over a new configuration, whole. What did not change keeps its state and its place
@@ -90,6 +98,9 @@ impl Core {
         let stale_after = config.probe.stale_after;
         self.swarms
             .update(terms(config), &self.roster, &changes, now);
+        for (tracker, family) in self.schedule.closed() {
+            self.swarms.leave_alone(tracker, family, now.mono);
+        }
         self.judge_local = config.accept == Accept::Any;
         self.roster.plan_sweep(config.dht.enabled);
         let round = config.dht.round(self.roster.sweep().len());

@@ -1,20 +1,19 @@
-//! The DHT prober of the daemon, and the table of nodes that outlives it.
+//! The DHT prober of the daemon.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info};
 
 use super::probers::StartError;
+use super::state::{Keeper, Table};
 use crate::address::Accept;
 use crate::config::Config;
 use crate::dht::{self, Contact};
 use crate::observation::{DhtReport, Family};
 use crate::probe::dht::{DhtProber, Settings};
 use crate::probe::resolve::Resolver;
-use crate::store::Store;
 use crate::torrent::InfoHash;
 
 /// Longest time the prober has to hand over its table.
@@ -23,7 +22,6 @@ const TABLE_DEADLINE: Duration = Duration::from_secs(2);
 /// The DHT as the daemon asks it, if it does.
 pub(super) struct Dht {
     running: Option<Running>,
-    store: Option<Arc<Store>>,
     out: mpsc::Sender<DhtReport>,
 }
 
@@ -36,26 +34,19 @@ struct Running {
 }
 
 impl Dht {
-    /// Opens the state directory and starts the prober, if the DHT is to be asked.
+    /// Starts the prober, if the DHT is to be asked, with the nodes that were saved.
     ///
     /// # Errors
     /// When there is no socket for it.
     pub(super) async fn start(
         config: &Config,
         resolver: &Resolver,
+        keeper: &Keeper,
         out: mpsc::Sender<DhtReport>,
     ) -> Result<Self, StartError> {
-        let store = match &config.state.path {
-            Some(path) => open(path.clone()).await,
-            None => None,
-        };
-        let mut dht = Self {
-            running: None,
-            store,
-            out,
-        };
+        let mut dht = Self { running: None, out };
         if config.dht.enabled {
-            let table = dht.load().await;
+            let table = keeper.table().await;
             dht.running = Some(dht.launch(settings(config), resolver, table)?);
         }
         Ok(dht)
@@ -85,9 +76,11 @@ impl Dht {
         &mut self,
         config: &Config,
         resolver: &Resolver,
+        keeper: &mut Keeper,
     ) -> Result<(), StartError> {
         if !config.dht.enabled {
-            self.stop().await;
+            let table = self.stop().await;
+            keeper.save_table(table).await;
             return Ok(());
         }
         let settings = settings(config);
@@ -101,7 +94,7 @@ impl Dht {
             }
             Some(_) => self.change_sockets(settings, resolver).await,
             None => {
-                let table = self.load().await;
+                let table = keeper.table().await;
                 self.running = Some(self.launch(settings, resolver, table)?);
                 Ok(())
             }
@@ -163,79 +156,24 @@ impl Dht {
         }
     }
 
-    /// Saves the table, in the background.
-    pub(super) async fn save(&self) {
-        if let (Some(_), Some(store)) = (&self.running, &self.store) {
-            let (table, store) = (self.table().await, Arc::clone(store));
-            tokio::task::spawn_blocking(move || save(&store, &table));
-        }
-    }
-
-    /// Stops the prober and saves its table.
-    pub(super) async fn stop(&mut self) {
-        let Some(running) = self.running.take() else {
-            return;
-        };
-        let table = running.prober.drain().await;
-        if let Some(store) = self.store.clone() {
-            let saved = tokio::task::spawn_blocking(move || save(&store, &table));
-            if let Err(failed) = saved.await {
-                warn!(error = %failed, "saving the nodes of the DHT ended badly");
-            }
-        }
-    }
-
-    async fn table(&self) -> Vec<Contact> {
-        let Some(running) = &self.running else {
-            return Vec::new();
-        };
-        let table = tokio::time::timeout(TABLE_DEADLINE, running.prober.table());
-        table.await.unwrap_or_default()
-    }
-
-    async fn load(&self) -> Vec<Contact> {
-        match self.store.clone() {
-            Some(store) => load(store).await,
+    /// Stops the prober; gives the nodes worth saving.
+    pub(super) async fn stop(&mut self) -> Vec<Contact> {
+        match self.running.take() {
+            Some(running) => running.prober.drain().await,
             None => Vec::new(),
         }
     }
-}
 
-/// The nodes saved last.
-pub(super) async fn load(store: Arc<Store>) -> Vec<Contact> {
-    let loaded = tokio::task::spawn_blocking(move || store.load_table());
-    let (table, error) = loaded.await.unwrap_or_default();
-    if let Some(error) = error {
-        warn!(%error, "the nodes of the DHT are looked for anew");
-    }
-    debug!(nodes = table.len(), "nodes of the DHT restored");
-    table
-}
-
-/// The state directory; without it the daemon runs on.
-async fn open(path: PathBuf) -> Option<Arc<Store>> {
-    let opened = tokio::task::spawn_blocking(move || Store::open(&path));
-    match opened.await {
-        Ok(Ok(store)) => Some(Arc::new(store)),
-        Ok(Err(error)) => {
-            warn!(%error, "nothing is kept over a restart");
-            None
-        }
-        Err(error) => {
-            warn!(%error, "nothing is kept over a restart");
-            None
-        }
-    }
-}
-
-/// A table that is empty is not worth the one before.
-fn save(store: &Store, table: &[Contact]) {
-    if table.is_empty() {
-        return;
-    }
-    match store.save_table(table) {
-        Ok(()) => debug!(nodes = table.len(), "nodes of the DHT saved"),
-        Err(error) => warn!(%error, "the nodes of the DHT are not saved"),
+    /// The nodes worth saving.
+    pub(super) fn table(&self) -> Table {
+        let Some(running) = &self.running else {
+            return Box::pin(std::future::ready(Vec::new()));
+        };
+        let table = running.prober.table();
+        Box::pin(async {
+            let table = tokio::time::timeout(TABLE_DEADLINE, table);
+            table.await.unwrap_or_default()
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::core::Core;
 use super::dht::Dht;
 use super::identity;
 use super::probers::{Probers, QUEUE, StartError};
+use super::state::Keeper;
 use super::supervisor::Supervisor;
 use crate::config::{Config, ConfigError};
 use crate::observation::{DhtReport, Family, Identity, Observation};
@@ -31,9 +32,6 @@ const PUBLISH_SHARE: u32 = 20;
 
 /// How often our own addresses are looked up.
 const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
-
-/// How often the nodes of the DHT are saved.
-const SAVE: Duration = Duration::from_secs(300);
 
 /// Longest time the canaries have to give a sign of life.
 const CANARY_DEADLINE: Duration = Duration::from_secs(6);
@@ -77,6 +75,7 @@ struct Daemon {
     canaries: Canaries,
     probers: Probers,
     dht: Dht,
+    keeper: Keeper,
     /// What the probers were built from.
     config: Config,
     events: mpsc::Sender<Event>,
@@ -105,10 +104,14 @@ pub async fn run(
     let (events, mut happened) = mpsc::channel(QUEUE);
     let (reloads, mut asked) = mpsc::channel(RELOADS);
     let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
+    let (written, mut saved) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, identity, &resolver, out)?;
-    let dht = Dht::start(&config, &resolver, dht_out).await?;
     let key = identity::key().map_err(StartError::Random)?;
-    let core = Core::new(&config, identity.port, key, clock.now());
+    let mut keeper = Keeper::open(&config.state, key, written).await;
+    let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
+    let core = Core::blank(&config, identity.port, keeper.key(), clock.now());
+    let mut core = keeper.restore(core, clock.now()).await;
+    core.reload(&config, clock.now());
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
         Arc::clone(&snapshot),
@@ -125,6 +128,7 @@ pub async fn run(
         resolver,
         probers,
         dht,
+        keeper,
         config,
         events,
         snapshot,
@@ -137,7 +141,6 @@ pub async fn run(
     daemon.look_at_addresses();
     let mut next_picture = daemon.publish();
     let mut next_addresses = Instant::now() + LOOK_AT_ADDRESSES;
-    let mut next_save = Instant::now() + SAVE;
     daemon.state.set_ready(true);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -154,13 +157,14 @@ pub async fn run(
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
-        let timer = next_picture.min(next_addresses).min(next_save);
-        let wakes = [wake, daemon.supervisor.next_beat()].into_iter().flatten();
-        let timer = wakes.fold(timer, Instant::min);
+        let timer = next_picture.min(next_addresses);
+        let wakes = [wake, daemon.supervisor.next_beat(), daemon.keeper.due()];
+        let timer = wakes.into_iter().flatten().fold(timer, Instant::min);
         tokio::select! {
             () = &mut shutdown => break,
             _ = observations.recv_many(&mut batches, TURN) => daemon.absorb(&mut batches),
             Some(report) = dht_reports.recv() => daemon.absorb_dht(report),
+            Some(outcome) = saved.recv() => daemon.keeper.wrote(outcome),
             Some(event) = happened.recv() => daemon.handle(event).await,
             Some(reply) = asked.recv() => daemon.reload(Some(reply)),
             Some(()) = hangup.recv() => daemon.reload(None),
@@ -175,9 +179,8 @@ pub async fn run(
             daemon.look_at_addresses();
             next_addresses = now + LOOK_AT_ADDRESSES;
         }
-        if now >= next_save {
-            daemon.dht.save().await;
-            next_save = now + SAVE;
+        if daemon.keeper.due().is_some_and(|due| now >= due) {
+            daemon.save();
         }
         daemon.supervisor.beat(Instant::now());
     }
@@ -188,7 +191,9 @@ pub async fn run(
     // What is still coming in must not block the probers while they say goodbye.
     observations.close();
     dht_reports.close();
-    tokio::join!(daemon.probers.drain(), daemon.dht.stop());
+    let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
+    let now = daemon.clock.now();
+    daemon.keeper.finish(&daemon.core, table, now).await;
     if let Err(failed) = server.await {
         error!(error = %failed, "the web server ended badly");
     }
@@ -235,9 +240,16 @@ impl Daemon {
     /// Shows a new picture; says when the next is due.
     fn publish(&mut self) -> Instant {
         let start = Instant::now();
-        let picture = self.core.snapshot(self.clock.now());
+        let mut picture = self.core.snapshot(self.clock.now());
+        picture.state = self.keeper.row();
         self.snapshot.store(Arc::new(picture));
         start + PUBLISH.max(start.elapsed() * PUBLISH_SHARE)
+    }
+
+    /// Begins to save the next piece of what must survive.
+    fn save(&mut self) {
+        let (dht, now) = (&self.dht, self.clock.now());
+        self.keeper.step(&self.core, || dht.table(), now);
     }
 
     fn look_at_addresses(&mut self) {
@@ -299,15 +311,17 @@ impl Daemon {
         if asks_otherwise {
             self.probers.configure(&config, self.identity)?;
         }
-        if let Err(failed) = self.dht.configure(&config, &self.resolver).await {
+        let keeper = &mut self.keeper;
+        if let Err(failed) = self.dht.configure(&config, &self.resolver, keeper).await {
             if asks_otherwise {
                 self.probers.configure(&self.config, self.identity)?;
             }
             return Err(failed);
         }
-        if config.state != self.config.state {
+        if config.state.path != self.config.state.path {
             warn!("state.path takes effect with a restart");
         }
+        self.keeper.configure(&config.state);
         self.core.reload(&config, self.clock.now());
         self.config = config;
         self.show_config();

@@ -114,10 +114,10 @@ impl DhtProber {
     }
 
     /// Nodes worth saving.
-    pub async fn table(&self) -> Vec<Contact> {
+    pub fn table(&self) -> impl Future<Output = Vec<Contact>> + Send + use<> {
         let (answer, table) = oneshot::channel();
         self.tell(Command::Table(answer));
-        table.await.unwrap_or_default()
+        async { table.await.unwrap_or_default() }
     }
 
     /// Stops, without an end of the lookups under way, and gives the nodes worth saving.

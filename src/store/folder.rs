@@ -4,18 +4,23 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::StoreError;
 use super::file::{self, Bad, MAX_FILE, MAX_PAYLOAD};
 use crate::time::Clock;
 
-/// Files put aside that are kept of one section: the latest.
+/// Times that files of one section were put aside of which the files are kept: the latest.
 pub const MAX_ASIDE: usize = 3;
 
 /// Only we may read: nodes of the DHT are of no concern to other users of this machine.
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
+
+/// How the file of a section ends.
+const SUFFIX: &str = ".state";
+/// What stands between a section and the time it was put aside.
+const ASIDE: &str = ".bad-";
 
 /// The state directory. It is for one process at a time.
 #[derive(Debug)]
@@ -26,35 +31,73 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the directory, which is made if it is missing, with its parents.
+    /// The store in a directory, which is looked at when it is needed: it may be unusable now and
+    /// be mended later.
+    pub fn at(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            saving: Mutex::new(()),
+        }
+    }
+
+    /// Makes the directory if it is missing, with its parents, and sees whether it can be written
+    /// to.
     ///
     /// # Errors
     /// [`StoreError::Folder`]: it cannot be made, is none, or nothing can be written there.
-    pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        let probe = folder.join("probe.new");
-        DirBuilder::new()
+    pub fn prepare(&self) -> Result<(), StoreError> {
+        let _saving = self.lock();
+        let probe = self.folder.join("probe.new");
+        let written = DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
-            .create(folder)
+            .create(&self.folder)
             .and_then(|()| create(&probe))
-            .and_then(|_| fs::remove_file(&probe))
-            .map_err(|source| StoreError::Folder {
-                path: folder.to_owned(),
-                source,
-            })?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            saving: Mutex::new(()),
-        })
+            // A full disk takes empty files.
+            .and_then(|mut file| file.write_all(&[0; 64]).and_then(|()| file.sync_all()));
+        let removed = fs::remove_file(&probe);
+        written.and(removed).map_err(|source| self.unusable(source))
     }
 
-    /// Saves a section, whose name is a plain word. When this returns without error, the section
+    /// The sections that are there, sorted.
+    ///
+    /// # Errors
+    /// [`StoreError::Folder`]: there is something, and it cannot be listed.
+    pub fn sections(&self) -> Result<Vec<String>, StoreError> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(|source| self.unusable(source))?,
+        };
+        let mut sections: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.file_name().into_string().ok()?;
+                Some(name.strip_suffix(SUFFIX)?.to_owned())
+            })
+            .collect();
+        sections.sort_unstable();
+        Ok(sections)
+    }
+
+    fn unusable(&self, source: io::Error) -> StoreError {
+        StoreError::Folder {
+            path: self.folder.clone(),
+            source,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.saving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Saves a section, whose name is a plain word, or one followed by `-` and numbers if it is written in
+    /// parts. When this returns without error, the section
     /// will be found after a loss of power.
     ///
     /// # Errors
     /// [`StoreError::Save`], also if the payload is longer than [`MAX_PAYLOAD`].
     pub fn save(&self, section: &str, version: u16, payload: &[u8]) -> Result<(), StoreError> {
-        let _saving = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let _saving = self.lock();
         let path = self.path(section);
         let result = match payload.len() > MAX_PAYLOAD {
             true => Err(io::Error::other(Bad::TooLong)),
@@ -78,11 +121,22 @@ impl Store {
         loaded.map(Some).map_err(|why| self.reject(section, why))
     }
 
-    /// Puts the file of a section aside.
-    pub(super) fn reject(&self, section: &str, why: Bad) -> StoreError {
+    /// Removes a section that others have taken the place of.
+    ///
+    /// # Errors
+    /// [`StoreError::Save`].
+    pub fn remove(&self, section: &str) -> Result<(), StoreError> {
+        let _saving = self.lock();
+        let path = self.path(section);
+        let removed = fs::remove_file(&path);
+        removed.map_err(|source| StoreError::Save { path, source })
+    }
+
+    /// Puts the file of a section aside, whose payload turned out to be of no use.
+    pub fn reject(&self, section: &str, why: Bad) -> StoreError {
         let path = self.path(section);
         let now = Clock::start().now().unix.0;
-        let aside = self.folder.join(format!("{}{now}", aside_prefix(section)));
+        let aside = self.folder.join(format!("{section}{ASIDE}{now}"));
         let moved = fs::rename(&path, &aside).is_ok();
         self.forget_old(section);
         StoreError::Bad {
@@ -92,30 +146,36 @@ impl Store {
         }
     }
 
-    /// Removes what was put aside long ago.
+    /// Removes what was put aside long ago. The parts of a section that is written in parts are
+    /// one: they become useless together.
     fn forget_old(&self, section: &str) {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
-        let prefix = aside_prefix(section);
-        let mut aside: Vec<(u64, PathBuf)> = entries
+        let aside: Vec<(u64, PathBuf)> = entries
             .flatten()
             .filter_map(|entry| {
                 let name = entry.file_name();
-                let when = name.to_str()?.strip_prefix(&prefix)?.parse().ok()?;
-                Some((when, entry.path()))
+                let (of, when) = name.to_str()?.split_once(ASIDE)?;
+                let when = when.parse().ok()?;
+                (group(of) == group(section)).then(|| (when, entry.path()))
             })
             .collect();
-        aside.sort_unstable();
-        let surplus = aside.len().saturating_sub(MAX_ASIDE);
-        for (_, path) in &aside[..surplus] {
+        let mut times: Vec<u64> = aside.iter().map(|(when, _)| *when).collect();
+        times.sort_unstable();
+        times.dedup();
+        let surplus = times.len().saturating_sub(MAX_ASIDE);
+        for (_, path) in aside
+            .iter()
+            .filter(|(when, _)| times[..surplus].contains(when))
+        {
             // It stays, then.
             let _ = fs::remove_file(path);
         }
     }
 
-    fn path(&self, section: &str) -> PathBuf {
-        self.folder.join(format!("{section}.state"))
+    pub(super) fn path(&self, section: &str) -> PathBuf {
+        self.folder.join(format!("{section}{SUFFIX}"))
     }
 
     /// Puts a file in the place of another, whole or not at all.
@@ -137,13 +197,14 @@ impl Store {
 /// The payload of a section that somebody else's directory holds, if it is of use. Nothing is
 /// changed there.
 pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> {
-    let bytes = read(&folder.join(format!("{section}.state"))).ok()??;
+    let bytes = read(&folder.join(format!("{section}{SUFFIX}"))).ok()??;
     let (_, payload) = file::decode(section, known, &bytes).ok()?;
     Some(payload.to_vec())
 }
 
-fn aside_prefix(section: &str) -> String {
-    format!("{section}.bad-")
+/// `torrents-4-2` is one of the `torrents`.
+fn group(section: &str) -> &str {
+    section.split('-').next().unwrap_or_default()
 }
 
 fn create(path: &Path) -> io::Result<File> {

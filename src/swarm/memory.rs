@@ -114,8 +114,12 @@ impl Memory {
         }
     }
 
-    /// Goes on with a calendar that was saved.
+    /// Goes on with a calendar that was saved, unless a later one is known.
     pub(super) fn restore(&mut self, calendar: Calendar) {
+        let known = self.calendar.as_ref().map(Calendar::moment);
+        if known.is_some_and(|known| known.hour() >= calendar.moment().hour()) {
+            return;
+        }
         self.moment = calendar.moment();
         self.calendar = Some(calendar);
     }

@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! shared:   key's fingerprint 8 | calendar | fleet | collections n | n × (name | peers | countries m | m × (code 2 | hour | peers))
-//! torrents: key's fingerprint 8 | hour | until the end: info-hash 20 | hour it went, 0 = it is there
+//! torrents: key's fingerprint 8 | calendar | until the end: info-hash 20 | hour it went, 0 = it is there
 //!           | last success of each source | last peer | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
 //! Numbers without a length are LEB128, peers and the calendar are written by [`window`](crate::window).
+//! Each part has the calendar, because without the one it was written by, it would say nothing: parts are
+//! saved at different times, and each can be lost. The latest counts.
 
 use std::sync::Arc;
 
@@ -56,10 +58,7 @@ impl Swarms {
     pub fn encode_shared(&self, out: &mut Vec<u8>) {
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
-        match &memory.calendar {
-            Some(calendar) => calendar.encode(out),
-            None => Calendar::start(Unix(0)).encode(out),
-        }
+        memory.encode_calendar(out);
         memory.fleet.encode(out);
         put(out, memory.collections.len() as u64);
         for (name, collection) in &memory.collections {
@@ -120,7 +119,7 @@ impl Swarms {
     pub fn encode_torrents(&self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
-        put(out, memory.moment.hour().into());
+        memory.encode_calendar(out);
         let places = (0..).zip(&self.torrents);
         let here = places.filter_map(|(place, torrent)| {
             let last = torrent.last;
@@ -157,13 +156,13 @@ impl Swarms {
     /// Written with another key, or not at all by us. Nothing was taken over.
     pub fn decode_torrents(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
         let from = &mut self.memory.checked(bytes)?;
-        let saved = hour(from)?;
+        let calendar = Calendar::decode(from)?;
         let mut torrents = Vec::new();
         while !from.is_empty() {
             let hash = InfoHash(*from.split_first_chunk().ok_or(Nonsense)?.0);
             take(from, hash.0.len())?;
             let since = match hour(from)? {
-                0 => saved,
+                0 => calendar.moment().hour(),
                 since => since,
             };
             let mut last = Last::default();
@@ -189,6 +188,7 @@ impl Swarms {
             let set = Set::decode(from)?;
             torrents.push((hash, Gone { since, last }, countries, set));
         }
+        self.memory.restore(calendar);
         for (hash, gone, countries, set) in torrents {
             let history = History::restored(set, countries.into());
             self.memory.remember(hash, gone, history);
@@ -198,6 +198,13 @@ impl Swarms {
 }
 
 impl Memory {
+    fn encode_calendar(&self, out: &mut Vec<u8>) {
+        match &self.calendar {
+            Some(calendar) => calendar.encode(out),
+            None => Calendar::start(Unix(0)).encode(out),
+        }
+    }
+
     /// What follows the fingerprint of our key.
     fn checked<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Nonsense> {
         let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(Nonsense)?;

@@ -4,7 +4,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
-mod compose;
 mod image;
 mod kubernetes;
 mod package;

@@ -34,6 +34,8 @@ mod reload;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod state;
+#[cfg(test)]
 mod supervised;
 #[cfg(test)]
 mod traces;

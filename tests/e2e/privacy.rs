@@ -1,6 +1,9 @@
 //! Who is in a swarm, and with which passkey we ask, stays inside.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use nix::sys::signal::Signal;
 
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{Daemon, LAB, config, entry};
@@ -83,6 +86,107 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
         for secret in PASSKEYS.iter().chain(&[PEER]) {
             let line = text.lines().find(|line| line.contains(secret));
             assert_eq!(line, None, "{secret} in {place}");
+        }
+    }
+}
+
+/// Forms that an address could be found in: text, and bytes as they are or turned round.
+fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
+    let bytes = match ip {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        // A peer is its /64.
+        IpAddr::V6(ip) => ip.octets()[..8].to_vec(),
+    };
+    let turned: Vec<u8> = bytes.iter().rev().copied().collect();
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let number = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .fold(0, |n, b| n << 8 | u64::from(*b))
+            .to_string()
+    };
+    let text = match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => {
+            let parts: Vec<String> = ip.segments()[..4]
+                .iter()
+                .map(|s| format!("{s:x}"))
+                .collect();
+            parts.join(":")
+        }
+    };
+    let texts = [
+        text,
+        hex(&bytes),
+        hex(&turned),
+        number(&bytes),
+        number(&turned),
+    ];
+    let texts = texts.into_iter().map(String::into_bytes);
+    [bytes, turned].into_iter().chain(texts).collect()
+}
+
+#[test]
+fn nobody_of_a_swarm_is_found_in_anything_that_is_written_or_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let v4 = (0..200u32).map(|n| format!("127.61.{}.{}", 33 + n % 7, 17 + n));
+    let v6 = (0..40u32).map(|n| format!("fd5a:c3d7:91e{:x}:{:x}::7", n % 16, 0x4b00 + n));
+    let swarm: Vec<IpAddr> = v4.chain(v6).map(|ip| ip.parse().unwrap()).collect();
+    let truth = Truth::of(swarm.iter().map(|ip| SocketAddr::new(*ip, 6881)));
+    let said = truth.clone();
+    let udp = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let http = HttpTracker::start(move |_| ok(scripted::body(&truth)));
+    let urls = [udp.endpoint().url(), http.endpoint().url()];
+    let watched =
+        [entry("seen", &hex(&fresh_hash()), &urls).replace("{name", "{collection: work, name")];
+    let kept = format!(
+        "{LAB}state: {{path: \"{}\", interval: 1s}}\n",
+        folder.path().display()
+    );
+    let mut daemon = Daemon::start_with(&config(&kept, &watched), &["--log.level", "debug"]);
+    let all = Some(swarm.len() as f64);
+    daemon.wait_for_values(&[
+        (r#"seedwatch_torrent_unique_peers{window="30d"}"#, all),
+        (r#"seedwatch_collection_unique_peers{window="30d"}"#, all),
+    ]);
+    daemon.wait_for("saved twice", |page| {
+        let saved = page.get("seedwatch_state_last_save_timestamp_seconds");
+        saved > page.get("seedwatch_torrent_last_success_timestamp_seconds{source=\"tracker\"}")
+    });
+    let mut seen = Vec::new();
+    for path in [
+        "/",
+        "/metrics",
+        "/config",
+        "/api/v1/torrents",
+        "/api/v1/torrents/seen",
+        "/-/healthy",
+        "/-/ready",
+    ] {
+        let answer = daemon.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        seen.push((path.to_owned(), answer.text().into_bytes()));
+    }
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+    seen.push(("log".to_owned(), daemon.log().into_bytes()));
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let file = std::fs::read(&path).unwrap();
+        bytes += file.len();
+        seen.push((path.display().to_string(), file));
+    }
+    // All of them are remembered there, at seven bytes each.
+    assert!(bytes > 3 * 7 * swarm.len(), "{bytes}");
+    let needles: Vec<_> = swarm
+        .iter()
+        .flat_map(|ip| forms(*ip).into_iter().map(move |form| (*ip, form)))
+        .collect();
+    for (place, text) in &seen {
+        for (ip, needle) in &needles {
+            let at = text.windows(needle.len()).position(|bytes| bytes == needle);
+            assert_eq!(at, None, "{ip} as {needle:?} in {place}");
         }
     }
 }

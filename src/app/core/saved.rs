@@ -1,0 +1,54 @@
+//! What must survive a restart, as bytes.
+
+use super::Core;
+use crate::schedule;
+use crate::swarm::Part;
+use crate::time::Now;
+use crate::window::Nonsense;
+
+impl Core {
+    /// Appends what is known of trackers.
+    pub fn encode_trackers(&self, now: Now, out: &mut Vec<u8>) {
+        self.schedule.encode(&self.roster, now, out);
+    }
+
+    /// Takes over what [`Core::encode_trackers`] wrote, for trackers that come from now on.
+    ///
+    /// # Errors
+    /// These bytes are something else; then nothing changed.
+    pub fn recall_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), schedule::Nonsense> {
+        self.schedule.recall(bytes, now)
+    }
+
+    /// Torrents of which something may be remembered.
+    pub fn remembered(&self) -> usize {
+        self.swarms.remembered()
+    }
+
+    /// Appends what torrents share: the calendar, the fleet, the collections.
+    pub fn encode_shared(&self, out: &mut Vec<u8>) {
+        self.swarms.encode_shared(out);
+    }
+
+    /// Takes over what [`Core::encode_shared`] wrote. To be done before the first configuration.
+    ///
+    /// # Errors
+    /// Written with another key, or something else; then nothing changed.
+    pub fn decode_shared(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+        self.swarms.decode_shared(bytes)
+    }
+
+    /// Appends what is remembered of a part of the torrents.
+    pub fn encode_torrents(&self, part: Part, out: &mut Vec<u8>) {
+        self.swarms.encode_torrents(&self.roster, part, out);
+    }
+
+    /// Takes over what [`Core::encode_torrents`] wrote, beside what is there. To be done before the first
+    /// configuration, and after [`Core::decode_shared`].
+    ///
+    /// # Errors
+    /// Written with another key, or something else; then nothing changed.
+    pub fn decode_torrents(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+        self.swarms.decode_torrents(bytes)
+    }
+}

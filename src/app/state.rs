@@ -1,0 +1,330 @@
+//! What must survive a restart: restored at the start, saved in rounds, and once more at the end.
+//!
+//! A round saves every section once and begins anew with each interval. What is known of torrents is
+//! written in parts, one after the other over much of the interval: no part holds up the main loop for
+//! long, memory for one of them is all it takes, and the disk sees a trickle. Encoding happens where
+//! the [`Core`] is, writing in a task beside it.
+//!
+//! | Section | What is kept |
+//! |---|---|
+//! | `key` | what peers are hashed with |
+//! | `dht` | nodes |
+//! | `trackers` | who was down, who asked for what |
+//! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
+//! | `fleet` | the calendar, and what torrents share: peers of collections and of all |
+//!
+//! Whatever is wrong with the directory, the daemon runs on.
+
+mod restore;
+mod round;
+mod trouble;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tracing::{debug, info, warn};
+
+use super::core::Core;
+use crate::config;
+use crate::dht::Contact;
+use crate::snapshot::StateRow;
+use crate::store::{Store, StoreError};
+use crate::swarm::Part;
+use crate::time::Now;
+use crate::window::Key;
+use round::{Piece, Round};
+use trouble::Trouble;
+
+/// Versions of the sections.
+const TRACKERS: (&str, u16) = ("trackers", 1);
+const FLEET: (&str, u16) = ("fleet", 1);
+const TORRENTS: (&str, u16) = ("torrents", 1);
+
+/// The nodes of the DHT, when they are there.
+pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
+
+/// What became of a piece: bytes of its payload.
+pub(super) type Written = Result<u64, StoreError>;
+
+/// Keeps what must survive.
+pub(super) struct Keeper {
+    /// `None`: nothing is kept.
+    store: Option<Arc<Store>>,
+    key: Key,
+    interval: Duration,
+    round: Option<Round>,
+    /// When there is something to do, unless a piece is being written.
+    next: Instant,
+    /// The piece that is being written.
+    writing: Option<JoinHandle<()>>,
+    written: mpsc::Sender<Written>,
+    /// Parts that torrents are written in, and the bytes of all.
+    parts: u32,
+    bytes: u64,
+    row: StateRow,
+    trouble: Trouble,
+}
+
+/// Something for the disk.
+enum Job {
+    Claim(Key),
+    Table(Vec<Contact>),
+    Save(String, u16, Vec<u8>),
+    /// Removes what was written in another number of parts.
+    Tidy(u32),
+}
+
+impl Keeper {
+    /// Opens the state directory. A key that is not there yet is `fresh`.
+    pub(super) async fn open(
+        config: &config::State,
+        fresh: Key,
+        written: mpsc::Sender<Written>,
+    ) -> Self {
+        let mut keeper = Self {
+            store: config.path.as_deref().map(Store::at).map(Arc::new),
+            key: fresh,
+            interval: config.interval,
+            round: None,
+            next: Instant::now() + config.interval,
+            writing: None,
+            written,
+            parts: 1,
+            bytes: 0,
+            row: StateRow::default(),
+            trouble: Trouble::default(),
+        };
+        let Some(store) = keeper.store.clone() else {
+            info!("nothing is kept over a restart: state.path is empty");
+            return keeper;
+        };
+        let fresh = keeper.key.clone();
+        let opened = tokio::task::spawn_blocking(move || restore::key(&store, fresh));
+        let (key, error) = opened.await.unwrap_or_else(resume);
+        keeper.key = key;
+        if let Some(error) = error {
+            keeper.fail(&error);
+        }
+        keeper
+    }
+
+    /// What peers are hashed with.
+    pub(super) fn key(&self) -> Key {
+        self.key.clone()
+    }
+
+    /// Fills a core that knows of no torrents yet.
+    pub(super) async fn restore(&mut self, mut core: Core, now: Now) -> Core {
+        let Some(store) = self.store.clone() else {
+            return core;
+        };
+        let restored = tokio::task::spawn_blocking(move || {
+            let known = restore::core(&store, &mut core, now);
+            (core, known)
+        });
+        let (core, known) = restored.await.unwrap_or_else(resume);
+        self.parts = known.parts;
+        self.bytes = known.bytes;
+        core
+    }
+
+    /// The nodes of the DHT that were saved last.
+    pub(super) async fn table(&self) -> Vec<Contact> {
+        let Some(store) = self.store.clone() else {
+            return Vec::new();
+        };
+        let loaded = tokio::task::spawn_blocking(move || store.load_table());
+        let (table, error) = loaded.await.unwrap_or_else(resume);
+        if let Some(error) = error {
+            warn!(%error, "the nodes of the DHT are looked for anew");
+        }
+        debug!(nodes = table.len(), "nodes of the DHT restored");
+        table
+    }
+
+    /// Saves the nodes of a prober that has ended.
+    pub(super) async fn save_table(&mut self, table: Vec<Contact>) {
+        if let Some(store) = self.store.clone() {
+            let outcome = write(store, Job::Table(table)).await;
+            if let Err(error) = outcome {
+                self.fail(&error);
+            }
+        }
+    }
+
+    /// How saving fares; `None` where nothing is kept.
+    pub(super) fn row(&self) -> Option<StateRow> {
+        self.store.is_some().then_some(self.row)
+    }
+
+    /// Takes over another interval.
+    pub(super) fn configure(&mut self, config: &config::State) {
+        if self.interval != config.interval {
+            self.interval = config.interval;
+            self.next = self.next.min(Instant::now() + config.interval);
+        }
+    }
+
+    /// When [`Keeper::step`] has something to do.
+    pub(super) fn due(&self) -> Option<Instant> {
+        (self.store.is_some() && self.writing.is_none()).then_some(self.next)
+    }
+
+    /// Begins to save the next piece. What becomes of it comes out of the channel, and is to be
+    /// handed to [`Keeper::wrote`].
+    pub(super) fn step(&mut self, core: &Core, table: impl FnOnce() -> Table, now: Now) {
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        let began = Instant::now();
+        let round = match &mut self.round {
+            Some(round) => round,
+            None => {
+                self.parts = round::parts(core.remembered(), self.bytes, self.parts);
+                self.round.insert(Round::new(self.parts, began, now.unix))
+            }
+        };
+        let Some(piece) = round.next() else {
+            return;
+        };
+        let gap = round.gap(self.interval);
+        let job: Pin<Box<dyn Future<Output = Job> + Send>> = match piece {
+            Piece::Table => {
+                let table = table();
+                Box::pin(async { Job::Table(table.await) })
+            }
+            piece => Box::pin(std::future::ready(self.job(piece, core, now))),
+        };
+        debug!(?piece, took = ?began.elapsed(), "saving");
+        self.next = began + gap;
+        let written = self.written.clone();
+        self.writing = Some(tokio::spawn(async move {
+            let outcome = write(store, job.await).await;
+            let _ = written.send(outcome).await;
+        }));
+    }
+
+    /// Books what became of a piece.
+    pub(super) fn wrote(&mut self, outcome: Written) {
+        self.writing = None;
+        let Some(mut round) = self.round.take() else {
+            return;
+        };
+        round.book(outcome);
+        if !round.is_over() {
+            self.round = Some(round);
+            return;
+        }
+        self.next = (round.started + self.interval).max(Instant::now());
+        self.end(round);
+    }
+
+    /// Saves everything, now.
+    pub(super) async fn finish(&mut self, core: &Core, table: Vec<Contact>, now: Now) {
+        let Some(store) = self.store.clone() else {
+            return;
+        };
+        // What is being written must not come after what we write now.
+        if let Some(writing) = self.writing.take() {
+            let _ = writing.await;
+        }
+        self.parts = round::parts(core.remembered(), self.bytes, self.parts);
+        let mut round = Round::new(self.parts, Instant::now(), now.unix);
+        let mut table = Some(table);
+        while let Some(piece) = round.next() {
+            let job = match piece {
+                Piece::Table => Job::Table(table.take().unwrap_or_default()),
+                piece => self.job(piece, core, now),
+            };
+            round.book(write(Arc::clone(&store), job).await);
+        }
+        self.end(round);
+    }
+
+    fn job(&self, piece: Piece, core: &Core, now: Now) -> Job {
+        let mut payload = Vec::new();
+        let (name, version) = match piece {
+            Piece::Claim => return Job::Claim(self.key.clone()),
+            Piece::Table => return Job::Table(Vec::new()),
+            Piece::Tidy => return Job::Tidy(self.parts),
+            Piece::Trackers => {
+                core.encode_trackers(now, &mut payload);
+                (TRACKERS.0.to_owned(), TRACKERS.1)
+            }
+            Piece::Torrents(part) => {
+                core.encode_torrents(part, &mut payload);
+                (name_of(part), TORRENTS.1)
+            }
+            Piece::Fleet => {
+                core.encode_shared(&mut payload);
+                (FLEET.0.to_owned(), FLEET.1)
+            }
+        };
+        Job::Save(name, version, payload)
+    }
+
+    fn end(&mut self, round: Round) {
+        match round.finish() {
+            Ok((began, bytes)) => {
+                self.bytes = bytes;
+                self.row.last_save = Some(began);
+                self.trouble.is_over();
+                debug!(bytes, parts = self.parts, "state saved");
+            }
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    fn fail(&mut self, error: &StoreError) {
+        self.row.failures += 1;
+        self.trouble.is(error);
+    }
+}
+
+fn name_of(part: Part) -> String {
+    format!("{}-{}-{}", TORRENTS.0, part.of, part.index)
+}
+
+/// In how many parts a section was written that holds one of them.
+fn parts_of(section: &str) -> Option<u32> {
+    let numbers = section.strip_prefix(TORRENTS.0)?.strip_prefix('-')?;
+    numbers.split_once('-')?.0.parse().ok()
+}
+
+/// Writes where that holds nobody up.
+async fn write(store: Arc<Store>, job: Job) -> Written {
+    let written = tokio::task::spawn_blocking(move || match job {
+        Job::Claim(key) => {
+            store.prepare()?;
+            store.claim(&key)?;
+            Ok(0)
+        }
+        // One that is empty is not worth the one before.
+        Job::Table(table) if table.is_empty() => Ok(0),
+        Job::Table(table) => store.save_table(&table).map(|()| 0),
+        Job::Save(section, version, payload) => {
+            store.save(&section, version, &payload)?;
+            Ok(payload.len() as u64)
+        }
+        Job::Tidy(parts) => {
+            let sections = store.sections()?;
+            let other = |section: &&String| parts_of(section).is_some_and(|of| of != parts);
+            for section in sections.iter().filter(other) {
+                store.remove(section)?;
+            }
+            Ok(0)
+        }
+    });
+    written.await.unwrap_or_else(resume)
+}
+
+/// A bug of ours in a task is one here.
+fn resume<T>(failed: tokio::task::JoinError) -> T {
+    std::panic::resume_unwind(failed.into_panic())
+}
+
+#[cfg(test)]
+mod tests;

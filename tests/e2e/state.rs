@@ -1,0 +1,357 @@
+//! What survives a restart, a kill, a full disk and files that are of no use.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::rig::clients::{Libtorrent, Torrent};
+use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::exposition::Exposition;
+use crate::rig::scripted::{self, Truth, UdpTracker};
+use crate::rig::swarm::{Swarm, fresh_hash};
+use crate::rig::trackers::Opentracker;
+use crate::rig::wire::hex;
+use crate::rig::{address, netns, wait};
+
+/// When everything was last saved.
+const LAST_SAVE: &str = "seedwatch_state_last_save_timestamp_seconds";
+const FAILURES: &str = "seedwatch_state_save_failures_total";
+const LAST_PEER: &str = "seedwatch_torrent_last_peer_seen_timestamp_seconds";
+const LAST_SUCCESS: &str = r#"seedwatch_torrent_last_success_timestamp_seconds{source="tracker"}"#;
+const UNIQUE: &str = r#"seedwatch_torrent_unique_peers{window="30d"}"#;
+
+/// A lab that keeps its state and saves it every second.
+fn kept(folder: &Path) -> String {
+    format!(
+        "{LAB}state: {{path: \"{}\", interval: 1s}}\n",
+        folder.display()
+    )
+}
+
+/// Waits until something that is known now is saved, too.
+fn wait_for_save(daemon: &Daemon) {
+    let now = std::time::SystemTime::now();
+    let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
+    daemon.wait_for("saved", |page| {
+        page.get(LAST_SAVE).is_some_and(|at| at > now.as_secs_f64())
+    });
+}
+
+fn end(mut daemon: Daemon) {
+    daemon.signal(Signal::SIGTERM);
+    assert_eq!(daemon.wait_for_end(), Some(0));
+}
+
+/// Names in the state directory, without the times of those put aside.
+fn names(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .map(|name| match name.split_once(".bad-") {
+            Some((section, _)) => format!("{section}.bad"),
+            None => name,
+        })
+        .collect();
+    names.sort();
+    names
+}
+
+fn lines<'a>(log: &'a str, needle: &str) -> Vec<&'a str> {
+    log.lines().filter(|line| line.contains(needle)).collect()
+}
+
+#[test]
+fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
+    let torrent = Torrent::make("kept");
+    let tracker = Opentracker::start(&[torrent.hash]);
+    let url = tracker.udp().url();
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    let watched = [
+        entry("kept", &hex(&torrent.hash), std::slice::from_ref(&url))
+            .replace("{name", "{collection: work, name"),
+    ];
+    let config = config(&kept(&state), &watched);
+    let unique = |metric: &str, count: Option<f64>, page: &Exposition| {
+        let windows = ["1d", "7d", "30d"];
+        let value = |window: &&str| {
+            let with = if metric.contains('{') {
+                metric.replace('}', &format!(",window=\"{window}\"}}"))
+            } else {
+                format!("{metric}{{window=\"{window}\"}}")
+            };
+            page.get(&format!("seedwatch_{with}")) == count
+        };
+        windows.iter().all(value)
+    };
+    let known = |count: f64, page: &Exposition| {
+        [
+            "torrent_unique_peers",
+            r#"torrent_source_unique_peers{source="tracker"}"#,
+            "collection_unique_peers",
+            "unique_peers",
+        ]
+        .iter()
+        .all(|metric| unique(metric, Some(count), page))
+    };
+    let peers: Vec<_> = (0..3).map(address::peer).collect();
+    let clients = Libtorrent::join_all(&torrent, &[tracker.udp()], &peers[..1], &peers[1..]);
+    let daemon = Daemon::start(&config);
+    daemon.wait_for("three peers", |page| known(3.0, page));
+    end(daemon);
+    drop(clients);
+    let at = tracker.udp();
+    drop(tracker);
+
+    // The tracker is gone: nobody tells anything, and yet it is known at once.
+    let daemon = Daemon::start(&config);
+    let page = daemon.metrics();
+    assert!(known(3.0, &page), "{page}");
+    let (seen, success) = (page.get(LAST_PEER), page.get(LAST_SUCCESS));
+    assert!(seen.is_some() && success >= seen, "{page}");
+    // That is no answer of now.
+    for series in [
+        "seedwatch_torrent_peers",
+        "seedwatch_torrent_trackers_online",
+    ] {
+        assert_eq!(page.select(series).count(), 0, "{page}");
+    }
+    let label = at.label();
+    let up = format!("seedwatch_tracker_up{{tracker=\"{label}\",family=\"ipv4\"}}");
+    let page = daemon.wait_for("down", |page| page.get(&up) == Some(0.0));
+    assert_eq!(
+        (page.get(LAST_PEER), page.get(LAST_SUCCESS)),
+        (seen, success)
+    );
+    assert!(known(3.0, &page), "{page}");
+    wait_for_save(&daemon);
+    drop(daemon);
+
+    // It was down before: one look is enough to say so again.
+    let daemon = Daemon::start(&config);
+    let page = daemon.wait_for("still down", |page| page.get(&up) == Some(0.0));
+    let failures = format!("seedwatch_tracker_failures_total{{tracker=\"{label}\"}}");
+    let failures: f64 = page.select(&failures).map(|(_, count)| count).sum();
+    assert!(failures < 1.5, "{page}");
+    drop(daemon);
+
+    // Another tracker with another peer; killed after a save.
+    let swarm = Swarm::of(torrent.hash, 50, 1, 0);
+    let std::net::SocketAddr::V4(place) = url_address(&url) else {
+        panic!("{url}");
+    };
+    let tracker = Opentracker::start_at(place.into(), &[torrent.hash]);
+    swarm.join(tracker.udp());
+    let daemon = Daemon::start(&config);
+    let page = daemon.wait_for("a fourth", |page| known(4.0, page));
+    let seen = page.get(LAST_PEER);
+    wait_for_save(&daemon);
+    daemon.signal(Signal::SIGKILL);
+    drop(daemon);
+    drop(tracker);
+    let daemon = Daemon::start(&config);
+    let page = daemon.metrics();
+    assert!(known(4.0, &page), "{page}");
+    assert!(page.get(LAST_PEER) >= seen, "{page}");
+    assert_eq!(lines(&daemon.log(), "put aside"), [""; 0]);
+}
+
+fn url_address(url: &str) -> std::net::SocketAddr {
+    let place = url.trim_start_matches("udp://");
+    place.split('/').next().unwrap().parse().unwrap()
+}
+
+/// A tracker with five peers, and a state that was saved from it.
+struct Saved {
+    _tracker: UdpTracker,
+    folder: TempDir,
+    entries: [String; 1],
+}
+
+impl Saved {
+    fn new() -> Self {
+        let peers = (1..6).map(|n| format!("127.60.0.{n}:6881").parse().unwrap());
+        let truth = Truth::of(peers);
+        let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+        let url = tracker.endpoint().url();
+        let saved = Self {
+            _tracker: tracker,
+            folder: tempfile::tempdir().unwrap(),
+            entries: [entry("five", &hex(&fresh_hash()), &[url])],
+        };
+        let daemon = saved.start();
+        daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);
+        end(daemon);
+        saved
+    }
+
+    fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    fn start(&self) -> Daemon {
+        Daemon::start(&config(&kept(&self.state()), &self.entries))
+    }
+}
+
+#[test]
+fn files_of_no_use_are_put_aside_and_said() {
+    let saved = Saved::new();
+    let state = saved.state();
+    let all = [
+        "fleet.state",
+        "key.state",
+        "torrents-1-0.state",
+        "trackers.state",
+    ];
+    assert_eq!(names(&state), all);
+    let whole = fs::read(state.join("torrents-1-0.state")).unwrap();
+    fs::write(state.join("torrents-1-0.state"), &whole[..whole.len() - 5]).unwrap();
+    fs::write(state.join("trackers.state"), "something else entirely").unwrap();
+    fs::remove_file(state.join("fleet.state")).unwrap();
+    fs::create_dir(state.join("fleet.state")).unwrap();
+    let daemon = saved.start();
+    daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
+    wait_for_save(&daemon);
+    let log = daemon.log();
+    let said = lines(&log, "put aside");
+    assert_eq!(said.len(), 1, "{log}");
+    assert!(
+        said[0].contains("level=warn") && said[0].contains("files=3"),
+        "{log}"
+    );
+    assert!(
+        said[0].contains("trackers.state was not written by seedwatch"),
+        "{log}"
+    );
+    end(daemon);
+    let with = |aside: &[&str]| {
+        let mut names: Vec<String> = all.iter().chain(aside).map(|&name| name.into()).collect();
+        names.sort();
+        names
+    };
+    let aside = ["fleet.bad", "torrents-1-0.bad", "trackers.bad"];
+    assert_eq!(names(&state), with(&aside));
+
+    // Without the key the rest is of no use; that is one line, too.
+    let key = fs::read(state.join("key.state")).unwrap();
+    fs::write(state.join("key.state"), &key[..20]).unwrap();
+    let daemon = saved.start();
+    daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);
+    wait_for_save(&daemon);
+    let log = daemon.log();
+    assert_eq!(
+        lines(&log, "key.state is cut off or damaged").len(),
+        1,
+        "{log}"
+    );
+    assert_eq!(lines(&log, "of no use without its key").len(), 1, "{log}");
+    assert_eq!(lines(&log, "level=warn").len(), 2, "{log}");
+    let new = fs::read(state.join("key.state")).unwrap();
+    assert!(new != key && new.len() == key.len());
+    end(daemon);
+    let daemon = saved.start();
+    assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
+    assert_eq!(lines(&daemon.log(), "level=warn"), [""; 0]);
+}
+
+/// Waits for so many rounds that failed, and says what the log has to say of it.
+fn failing(daemon: &Daemon, rounds: f64) -> String {
+    daemon.wait_for("failures", |page| page.get(FAILURES) >= Some(rounds));
+    let log = daemon.log();
+    let said = lines(&log, "the state is not saved");
+    assert_eq!(said.len(), 1, "{log}");
+    said[0].to_owned()
+}
+
+#[test]
+fn a_disk_that_is_full_or_read_only_is_said_once() {
+    if netns::outside("state::a_disk_that_is_full_or_read_only_is_said_once") {
+        return;
+    }
+    let saved = Saved::new();
+    let state = saved.state();
+    let place = state.display();
+    // What was saved, on a small disk of its own.
+    let copies: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&state)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    netns::run(&format!("mount -t tmpfs -o size=64k tmpfs {place}"));
+    for (path, bytes) in copies {
+        fs::write(path, bytes).unwrap();
+    }
+    let daemon = saved.start();
+    assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
+    wait_for_save(&daemon);
+    let filler = state.join("filler");
+    while fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(&filler)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &[1; 1024]))
+        .is_ok()
+    {}
+    let said = failing(&daemon, 3.0);
+    assert!(said.contains("No space left on device"), "{said}");
+    fs::remove_file(&filler).unwrap();
+    wait_for_save(&daemon);
+    assert_eq!(lines(&daemon.log(), "the state is saved again").len(), 1);
+    end(daemon);
+
+    netns::run(&format!("mount -o remount,ro {place}"));
+    let daemon = saved.start();
+    // It can be read, at least.
+    assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
+    let said = failing(&daemon, 3.0);
+    assert!(said.contains("Read-only file system"), "{said}");
+    netns::run(&format!("mount -o remount,rw {place}"));
+    wait_for_save(&daemon);
+    end(daemon);
+}
+
+#[test]
+fn a_directory_that_is_none_stops_nobody() {
+    let saved = Saved::new();
+    let state = saved.state();
+    let elsewhere = saved.folder.path().join("elsewhere");
+    fs::rename(&state, &elsewhere).unwrap();
+    fs::write(&state, "in the way").unwrap();
+    let daemon = saved.start();
+    daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (LAST_SAVE, None)]);
+    let said = failing(&daemon, 3.0);
+    assert!(said.contains("state cannot be used"), "{said}");
+    // The real one comes late: it is not written over.
+    fs::remove_file(&state).unwrap();
+    fs::rename(&elsewhere, &state).unwrap();
+    let before = fs::read(state.join("torrents-1-0.state")).unwrap();
+    wait::until("another line", Duration::from_secs(10), || {
+        (lines(&daemon.log(), "restart to use it").len() == 1).then_some(())
+    });
+    end(daemon);
+    assert_eq!(fs::read(state.join("torrents-1-0.state")).unwrap(), before);
+
+    // It goes away under a daemon that runs.
+    let daemon = saved.start();
+    assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
+    fs::remove_dir_all(&state).unwrap();
+    wait_for_save(&daemon);
+    end(daemon);
+    assert_eq!(saved.start().metrics().get(UNIQUE), Some(5.0));
+}
+
+#[test]
+fn nothing_is_kept_where_nothing_is_to_be() {
+    let saved = Saved::new();
+    let settings = format!("{LAB}state: {{path: \"\", interval: 1s}}\n");
+    let daemon = Daemon::start(&config(&settings, &saved.entries));
+    daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);
+    wait::throughout(Duration::from_secs(3), || {
+        let page = daemon.metrics();
+        assert_eq!((page.get(LAST_SAVE), page.get(FAILURES)), (None, None));
+    });
+}
