@@ -83,13 +83,19 @@ def attention():
 
 
 def torrents_by_state():
-    """From the recorded states, so that a month is cheap."""
-    return series(
+    """From the recorded counts, so that a month is cheap."""
+    result = series(
         "Torrents by state",
         "How many torrents were in which state. " + q.STATES_EXPLAINED,
         [("{{state}}", f"sum by (state) (state:seedwatch_torrents:count{{{q.OURS}}})")],
         stacked=True, step=True, decimals=0, empty=q.NO_RULES,
     )
+    for name, color in q.STATE_COLORS.values():
+        fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
+        result["fieldConfig"]["overrides"].append(
+            {"matcher": {"id": "byName", "options": name}, "properties": [fixed]}
+        )
+    return result
 
 
 def peers_by_family():

@@ -130,7 +130,7 @@ def timeline(title, description, queries, mappings, **rest):
         "showValue": "never",
         "alignValue": "left",
         "rowHeight": 0.85,
-        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom"},
+        "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
         "tooltip": {"mode": "single", "sort": "none"},
     }
     return result
@@ -274,7 +274,6 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
         "cellHeight": "sm",
         "frameIndex": 0,
         "sortBy": [{"displayName": sort, "desc": descending}],
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
     }
     return result
 
@@ -295,6 +294,5 @@ def labels_table(title, description, expr, headings, *, empty, unit="short"):
         "cellHeight": "sm",
         "frameIndex": 0,
         "sortBy": [],
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
     }
     return result

@@ -59,13 +59,14 @@ def join(*selectors):
 
 
 DEAD, AT_RISK, NO_TRACKER, UNKNOWN = 4, 3, 2, 1
-STATES = words(
-    _0=("alive", "green"),
-    _1=("unknown", "purple"),
-    _2=("no tracker", "yellow"),
-    _3=("at risk", "orange"),
-    _4=("dead", "red"),
-)
+STATE_COLORS = {
+    "_0": ("alive", "green"),
+    "_1": ("unknown", "purple"),
+    "_2": ("no tracker", "yellow"),
+    "_3": ("at risk", "orange"),
+    "_4": ("dead", "red"),
+}
+STATES = words(**STATE_COLORS)
 STATE_STEPS = steps("green", (1, "purple"), (2, "yellow"), (3, "orange"), (4, "red"))
 STATES_EXPLAINED = (
     "dead: valid answers, nobody there, nobody seen for 90 minutes. "
