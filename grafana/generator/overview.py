@@ -118,6 +118,9 @@ def alerts():
     return labels_table(
         "Alerts", "Alerts that fire now.",
         f'count by ({by}) (ALERTS{{alertstate="firing",alertname=~"{ALERTS}"}})', headings,
+        links={
+            "torrent": q.TORRENT_LINK, "collection": q.COLLECTION_LINK, "tracker": q.TRACKER_LINK,
+        },
         empty="No alert fires.",
     )
 

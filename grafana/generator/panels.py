@@ -262,11 +262,7 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
         {"matcher": {"id": "byName", "options": item["name"]}, "properties": item["properties"]}
         for item in columns
     ]
-    for label, link in (links or {}).items():
-        overrides.append({
-            "matcher": {"id": "byName", "options": keys[label]},
-            "properties": [{"id": "links", "value": [link]}],
-        })
+    overrides += linked(keys, links)
     result["fieldConfig"]["defaults"]["custom"] = {"align": "auto", "filterable": True}
     result["fieldConfig"]["overrides"] = overrides
     result["options"] = {
@@ -278,12 +274,24 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
     return result
 
 
-def labels_table(title, description, expr, headings, *, empty, unit="short"):
+def linked(headings, links):
+    """Overrides that make the cells of label columns links."""
+    return [
+        {
+            "matcher": {"id": "byName", "options": headings[label]},
+            "properties": [{"id": "links", "value": [link]}],
+        }
+        for label, link in (links or {}).items()
+    ]
+
+
+def labels_table(title, description, expr, headings, *, empty, links=None):
     """The labels of series, one row each."""
     result = panel(
         "table", title, description, [target(expr, instant=True, form="table")], empty=empty,
-        unit=unit, custom={"align": "auto"},
+        custom={"align": "auto"},
     )
+    result["fieldConfig"]["overrides"] = linked(headings, links)
     order = {name: index for index, name in enumerate(headings)}
     result["transformations"] = [
         {"id": "organize", "options": {"excludeByName": {"Time": True, "Value": True},

@@ -77,6 +77,7 @@ STATES_EXPLAINED = (
 NO_RULES = "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
 
 TORRENT_LINK = drill_down("Show the torrent", "torrent", "torrent")
+TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
 COLLECTION_LINK = drill_down("Show the collection", "collection", "collection")
 
 

@@ -1,7 +1,7 @@
 """One torrent: who is there, who says so, and from where."""
 
 from . import queries as q
-from .kit import Board, drill_down, query_variable
+from .kit import Board, query_variable
 from .panels import (
     bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
@@ -12,7 +12,6 @@ NO_WINDOW = "No valid answer within this window."
 NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."
 NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
 ANSWER = words(_0=("failed or refused", "red"), _1=("valid", "green"))
-TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
 
 
 def board():
@@ -88,16 +87,12 @@ def identity():
         "collection": "Collection", "instance": "Watched by",
     }
     by = ", ".join(headings)
-    result = labels_table(
+    return labels_table(
         "Identity", "The torrent as the configuration has it.",
         f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
+        links={"collection": q.COLLECTION_LINK},
         empty="This torrent is not in the configuration.",
     )
-    result["fieldConfig"]["overrides"].append({
-        "matcher": {"id": "byName", "options": "Collection"},
-        "properties": [{"id": "links", "value": [q.COLLECTION_LINK]}],
-    })
-    return result
 
 
 def by_family():
@@ -196,7 +191,7 @@ def announces():
             column("Leechers", q.of("announce_leechers", ONE, by)),
             column("Completed", q.of("announce_completed", ONE, by)),
         ],
-        sort="Peers listed", links={"tracker": TRACKER_LINK}, empty=NO_TRACKER,
+        sort="Peers listed", links={"tracker": q.TRACKER_LINK}, empty=NO_TRACKER,
     )
 
 

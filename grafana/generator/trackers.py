@@ -124,7 +124,7 @@ def all_trackers():
             column("Asks for", of("tracker_announce_interval_seconds"), unit="s"),
             column("Certificate ends in", certificate(), unit="s"),
         ],
-        sort="Torrents", empty=NO_TRACKER,
+        sort="Torrents", links={"tracker": q.TRACKER_LINK}, empty=NO_TRACKER,
     )
 
 

@@ -1,6 +1,6 @@
 //! The committed dashboards, and the rules beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -146,6 +146,50 @@ fn files(folder: &str, ending: &str) -> BTreeMap<String, String> {
         .collect();
     assert!(!found.is_empty(), "{folder} is empty");
     found
+}
+
+#[derive(Deserialize)]
+struct PrometheusConfig {
+    rule_files: Vec<String>,
+}
+
+#[test]
+fn prometheus_loads_every_rule_file() {
+    let text = fs::read_to_string(root("deploy/prometheus/prometheus.yaml")).unwrap();
+    let config: PrometheusConfig = serde_saphyr::from_str(&text).unwrap();
+    let loaded: BTreeSet<String> = config.rule_files.into_iter().collect();
+    let present: BTreeSet<String> = files("deploy/prometheus", ".rules.yaml")
+        .into_keys()
+        .collect();
+    assert_eq!(loaded, present);
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Provisioning {
+    api_version: u32,
+    #[serde(default)]
+    providers: Vec<Value>,
+    #[serde(default)]
+    datasources: Vec<Value>,
+}
+
+#[test]
+fn provisioning_names_one_folder_and_one_prometheus() {
+    let read = |path: &str| -> Provisioning {
+        let text = fs::read_to_string(root(path)).unwrap();
+        serde_saphyr::from_str(&text).unwrap()
+    };
+    let boards = read("grafana/provisioning/dashboards/seedwatch.yaml");
+    assert_eq!((boards.api_version, boards.providers.len()), (1, 1));
+    let provider = &boards.providers[0];
+    assert_eq!(provider["type"], "file");
+    assert_eq!(provider["options"]["path"], "/etc/grafana/dashboards");
+    let sources = read("grafana/provisioning/datasources/seedwatch.yaml");
+    assert_eq!((sources.api_version, sources.datasources.len()), (1, 1));
+    let source = &sources.datasources[0];
+    assert_eq!(source["type"], "prometheus");
+    assert_eq!(source["isDefault"], true);
 }
 
 #[test]
