@@ -128,16 +128,20 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     };
     tell("without");
     let before = resident();
-    for (name, encoding) in [("HTTP, text", "identity"), ("HTTP, gzip", "gzip")] {
+    for (name, path, encoding) in [
+        ("HTTP, text", "/metrics", "identity"),
+        ("HTTP, gzip", "/metrics", "gzip"),
+        ("HTTP, status", "/", "identity"),
+    ] {
         report(name, series, || {
-            scrape(address, encoding);
+            scrape(address, path, encoding);
         });
-        tell(encoding);
+        tell(name);
     }
     println!(
         "resident memory +{} kB after {} pages over HTTP",
         resident().saturating_sub(before) / 1024,
-        2 * RUNS,
+        3 * RUNS,
     );
 }
 
@@ -210,9 +214,9 @@ async fn probe(tracker: SocketAddr, latency: Times) {
     }
 }
 
-fn scrape(address: SocketAddr, encoding: &str) -> usize {
+fn scrape(address: SocketAddr, path: &str, encoding: &str) -> usize {
     let mut stream = TcpStream::connect(address).unwrap();
-    let request = format!("GET /metrics HTTP/1.0\r\nAccept-Encoding: {encoding}\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nAccept-Encoding: {encoding}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut buffer = vec![0; 256 * 1024];
     let mut total = 0;

@@ -17,7 +17,7 @@ pub(super) enum Life {
     Alive,
     /// Valid answers, and nobody was named for longer than a pause.
     Dead,
-    /// No valid answer lately.
+    /// Nobody told lately who is there.
     Unknown,
     /// Private, and not to be probed.
     LeftAlone,
@@ -80,7 +80,7 @@ impl Finding {
             Self::Dead => "dead: nobody there",
             Self::NoTracker => "no tracker online",
             Self::FewPeers => "few peers",
-            Self::Unknown => "unknown: no answer",
+            Self::Unknown => "unknown",
             Self::Alive => "alive",
             Self::LeftAlone => "private, left alone",
         }

@@ -238,7 +238,7 @@ fn what_needs_attention_comes_first() {
         ),
         (
             "b unknown",
-            "<td class=\"other\">unknown: no answer</td><td>?</td><td>?</td><td>?</td><td>?</td>\
+            "<td class=\"other\">unknown</td><td>?</td><td>?</td><td>?</td><td>?</td>\
              <td>? of 0</td><td>never</td><td></td>",
         ),
     ] {
