@@ -97,7 +97,9 @@ impl Daemon {
         let mut swarms = Swarms::new(terms.clone(), 4242, Key::new([42; 16]));
         if let Some(before) = restored {
             let mut saved = Vec::new();
-            before.swarms.encode_shared(&mut saved);
+            before
+                .swarms
+                .encode_shared(Part { index: 0, of: 1 }, &mut saved);
             swarms.decode_shared(&saved).unwrap();
             for index in 0..4 {
                 saved.clear();

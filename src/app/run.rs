@@ -191,6 +191,14 @@ pub async fn run(
     // What is still coming in must not block the probers while they say goodbye.
     observations.close();
     dht_reports.close();
+    // What came in before is still to be saved.
+    while let Ok(batch) = observations.try_recv() {
+        batches.push(batch);
+    }
+    daemon.absorb(&mut batches);
+    while let Ok(report) = dht_reports.try_recv() {
+        daemon.absorb_dht(report);
+    }
     let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
     let now = daemon.clock.now();
     daemon.keeper.finish(&daemon.core, table, now).await;

@@ -1,7 +1,7 @@
 //! What must survive a restart: restored at the start, saved in rounds, and once more at the end.
 //!
-//! A round saves every section once and begins anew with each interval. What is known of torrents is
-//! written in parts, one after the other over much of the interval: no part holds up the main loop for
+//! A round saves every section once and begins anew with each interval. What is known of torrents and
+//! collections is written in parts, one after the other over much of the interval: no part holds up the main loop for
 //! long, memory for one of them is all it takes, and the disk sees a trickle. Encoding happens where
 //! the [`Core`] is, writing in a task beside it.
 //!
@@ -11,7 +11,7 @@
 //! | `dht` | nodes |
 //! | `trackers` | who was down, who asked for what |
 //! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
-//! | `fleet` | the calendar, and what torrents share: peers of collections and of all |
+//! | `fleet-N-n` | what torrents share: peers of collections and of all |
 //!
 //! Whatever is wrong with the directory, the daemon runs on.
 
@@ -32,16 +32,15 @@ use crate::config;
 use crate::dht::Contact;
 use crate::snapshot::StateRow;
 use crate::store::{Store, StoreError};
-use crate::swarm::Part;
 use crate::time::Now;
 use crate::window::Key;
-use round::{Piece, Round};
+use round::{Group, Piece, Round, Splits};
 use trouble::Trouble;
 
 /// Versions of the sections.
 const TRACKERS: (&str, u16) = ("trackers", 1);
-const FLEET: (&str, u16) = ("fleet", 1);
-const TORRENTS: (&str, u16) = ("torrents", 1);
+/// Of all sections that are written in parts.
+const PARTS: u16 = 1;
 
 /// The nodes of the DHT, when they are there.
 pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
@@ -61,9 +60,7 @@ pub(super) struct Keeper {
     /// The piece that is being written.
     writing: Option<JoinHandle<()>>,
     written: mpsc::Sender<Written>,
-    /// Parts that torrents are written in, and the bytes of all.
-    parts: u32,
-    bytes: u64,
+    splits: Splits,
     row: StateRow,
     trouble: Trouble,
 }
@@ -74,7 +71,7 @@ enum Job {
     Table(Vec<Contact>),
     Save(String, u16, Vec<u8>),
     /// Removes what was written in another number of parts.
-    Tidy(u32),
+    Tidy(Splits),
 }
 
 impl Keeper {
@@ -92,8 +89,7 @@ impl Keeper {
             next: Instant::now() + config.interval,
             writing: None,
             written,
-            parts: 1,
-            bytes: 0,
+            splits: Splits::default(),
             row: StateRow::default(),
             trouble: Trouble::default(),
         };
@@ -122,12 +118,11 @@ impl Keeper {
             return core;
         };
         let restored = tokio::task::spawn_blocking(move || {
-            let known = restore::core(&store, &mut core, now);
-            (core, known)
+            let splits = restore::core(&store, &mut core, now);
+            (core, splits)
         });
-        let (core, known) = restored.await.unwrap_or_else(resume);
-        self.parts = known.parts;
-        self.bytes = known.bytes;
+        let (core, splits) = restored.await.unwrap_or_else(resume);
+        self.splits = splits;
         core
     }
 
@@ -183,8 +178,8 @@ impl Keeper {
         let round = match &mut self.round {
             Some(round) => round,
             None => {
-                self.parts = round::parts(core.remembered(), self.bytes, self.parts);
-                self.round.insert(Round::new(self.parts, began, now.unix))
+                fit(&mut self.splits, core);
+                self.round.insert(Round::new(self.splits, began, now.unix))
             }
         };
         let Some(piece) = round.next() else {
@@ -231,8 +226,8 @@ impl Keeper {
         if let Some(writing) = self.writing.take() {
             let _ = writing.await;
         }
-        self.parts = round::parts(core.remembered(), self.bytes, self.parts);
-        let mut round = Round::new(self.parts, Instant::now(), now.unix);
+        fit(&mut self.splits, core);
+        let mut round = Round::new(self.splits, Instant::now(), now.unix);
         let mut table = Some(table);
         while let Some(piece) = round.next() {
             let job = match piece {
@@ -249,18 +244,17 @@ impl Keeper {
         let (name, version) = match piece {
             Piece::Claim => return Job::Claim(self.key.clone()),
             Piece::Table => return Job::Table(Vec::new()),
-            Piece::Tidy => return Job::Tidy(self.parts),
+            Piece::Tidy => return Job::Tidy(self.splits),
             Piece::Trackers => {
                 core.encode_trackers(now, &mut payload);
                 (TRACKERS.0.to_owned(), TRACKERS.1)
             }
-            Piece::Torrents(part) => {
-                core.encode_torrents(part, &mut payload);
-                (name_of(part), TORRENTS.1)
-            }
-            Piece::Fleet => {
-                core.encode_shared(&mut payload);
-                (FLEET.0.to_owned(), FLEET.1)
+            Piece::Part(group, part) => {
+                match group {
+                    Group::Torrents => core.encode_torrents(part, &mut payload),
+                    Group::Fleet => core.encode_shared(part, &mut payload),
+                }
+                (group.section(part), PARTS)
             }
         };
         Job::Save(name, version, payload)
@@ -268,11 +262,11 @@ impl Keeper {
 
     fn end(&mut self, round: Round) {
         match round.finish() {
-            Ok((began, bytes)) => {
-                self.bytes = bytes;
+            Ok((began, splits)) => {
+                self.splits = splits;
                 self.row.last_save = Some(began);
                 self.trouble.is_over();
-                debug!(bytes, parts = self.parts, "state saved");
+                debug!(?splits, "state saved");
             }
             Err(error) => self.fail(&error),
         }
@@ -284,14 +278,11 @@ impl Keeper {
     }
 }
 
-fn name_of(part: Part) -> String {
-    format!("{}-{}-{}", TORRENTS.0, part.of, part.index)
-}
-
-/// In how many parts a section was written that holds one of them.
-fn parts_of(section: &str) -> Option<u32> {
-    let numbers = section.strip_prefix(TORRENTS.0)?.strip_prefix('-')?;
-    numbers.split_once('-')?.0.parse().ok()
+/// As many parts as what there is now calls for.
+fn fit(splits: &mut Splits, core: &Core) {
+    let [torrents, fleet] = splits;
+    torrents.fit(core.remembered());
+    fleet.fit(core.collections_remembered());
 }
 
 /// Writes where that holds nobody up.
@@ -309,9 +300,11 @@ async fn write(store: Arc<Store>, job: Job) -> Written {
             store.save(&section, version, &payload)?;
             Ok(payload.len() as u64)
         }
-        Job::Tidy(parts) => {
+        Job::Tidy(splits) => {
             let sections = store.sections()?;
-            let other = |section: &&String| parts_of(section).is_some_and(|of| of != parts);
+            let other = |section: &&String| {
+                Group::of(section).is_some_and(|(group, of)| of != splits[group.index()].parts)
+            };
             for section in sections.iter().filter(other) {
                 store.remove(section)?;
             }

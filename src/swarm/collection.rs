@@ -68,6 +68,21 @@ impl Collection {
         self.watched || self.peers.counts(now).all[month] > 0
     }
 
+    /// Takes in what was saved of it.
+    pub(super) fn unite(&mut self, peers: &Set, countries: Vec<InCountry>, now: Moment) {
+        self.peers.unite(peers, now);
+        for theirs in countries {
+            let known = &mut self.countries;
+            match known.binary_search_by_key(&theirs.country, |here| here.country) {
+                Ok(at) => {
+                    known[at].peers.unite(&theirs.peers, now);
+                    known[at].seen = known[at].seen.max(theirs.seen);
+                }
+                Err(at) => known.insert(at, theirs),
+            }
+        }
+    }
+
     /// A sighting.
     pub(super) fn add(
         &mut self,

@@ -1,7 +1,8 @@
 //! What is remembered as bytes, for the state directory. Pure.
 //!
 //! ```text
-//! shared:   key's fingerprint 8 | calendar | fleet | collections n | n × (name | peers | countries m | m × (code 2 | hour | peers))
+//! shared:   key's fingerprint 8 | calendar | fleet, empty but in the first part
+//!           | until the end: name | peers | countries m | m × (code 2 | hour | peers)
 //! torrents: key's fingerprint 8 | calendar | until the end: info-hash 20 | hour it went, 0 = it is there
 //!           | last success of each source | last peer | countries m | m × (code 2 | hour 2) | peers
 //! ```
@@ -25,13 +26,12 @@ use crate::time::Unix;
 use crate::torrent::InfoHash;
 use crate::window::{Calendar, Nonsense, Set, get, put};
 
-/// Most collections and longest name, in bytes, that are read.
-const MAX_COLLECTIONS: u64 = 1 << 20;
+/// Longest name of a collection, in bytes, that is read.
 const MAX_NAME: usize = 1024;
 /// Most countries of one torrent or collection: every code of two letters.
 const MAX_COUNTRIES: u64 = 26 * 26;
 
-/// One of so many parts of all torrents, so that none is too large to be written in one go.
+/// One of so many parts of all torrents or collections, so that none is too large to be written in one go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// From 0.
@@ -45,6 +45,11 @@ impl Part {
         let [a, b, c, d, ..] = hash.0;
         u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
     }
+
+    fn has_collection(self, name: &str) -> bool {
+        let add = |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
+        name.bytes().fold(0, add) % self.of.max(1) == self.index
+    }
 }
 
 /// What [`Swarms`] remember.
@@ -54,14 +59,22 @@ impl Swarms {
         self.torrents.len() + self.memory.gone.len()
     }
 
-    /// Appends what torrents share: the calendar, the fleet, the collections.
-    pub fn encode_shared(&self, out: &mut Vec<u8>) {
+    /// Collections of which something may be remembered.
+    pub fn collections_remembered(&self) -> usize {
+        self.memory.collections.len()
+    }
+
+    /// Appends what a part of the collections remembers; the first has what all torrents share, too.
+    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
         memory.encode_calendar(out);
-        memory.fleet.encode(out);
-        put(out, memory.collections.len() as u64);
-        for (name, collection) in &memory.collections {
+        match part.index {
+            0 => memory.fleet.encode(out),
+            _ => Set::new().encode(out),
+        }
+        let here = memory.collections.iter();
+        for (name, collection) in here.filter(|(name, _)| part.has_collection(name)) {
             put(out, name.len() as u64);
             out.extend_from_slice(name.as_bytes());
             collection.peers.encode(out);
@@ -74,7 +87,8 @@ impl Swarms {
         }
     }
 
-    /// Takes over what [`Swarms::encode_shared`] wrote. Before the first [`Swarms::update`].
+    /// Takes over what [`Swarms::encode_shared`] wrote, beside what is there. Before the first
+    /// [`Swarms::update`].
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.
@@ -83,7 +97,7 @@ impl Swarms {
         let calendar = Calendar::decode(from)?;
         let fleet = Set::decode(from)?;
         let mut collections = Vec::new();
-        for _ in 0..bounded(from, MAX_COLLECTIONS)? {
+        while !from.is_empty() {
             let length = usize::try_from(get(from)?).map_err(|_| Nonsense)?;
             let name = take(from, length.min(MAX_NAME + 1))?;
             let name = str::from_utf8(name).map_err(|_| Nonsense)?;
@@ -102,15 +116,12 @@ impl Swarms {
             }
             collections.push((name, peers, countries));
         }
-        if !from.is_empty() {
-            return Err(Nonsense);
-        }
         self.memory.restore(calendar);
-        self.memory.fleet = fleet;
+        let moment = self.memory.moment;
+        self.memory.fleet.unite(&fleet, moment);
         for (name, peers, countries) in collections {
-            let collection = self.memory.collections.entry(Arc::from(name)).or_default();
-            collection.peers = peers;
-            collection.countries = countries;
+            let known = self.memory.collections.entry(Arc::from(name)).or_default();
+            known.unite(&peers, countries, moment);
         }
         Ok(())
     }
@@ -150,7 +161,7 @@ impl Swarms {
     }
 
     /// Takes over what [`Swarms::encode_torrents`] wrote, beside what is there. Before the first
-    /// [`Swarms::update`], and after [`Swarms::decode_shared`].
+    /// [`Swarms::update`].
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.

@@ -202,7 +202,7 @@ fn files_of_no_use_are_put_aside_and_said() {
     let saved = Saved::new();
     let state = saved.state();
     let all = [
-        "fleet.state",
+        "fleet-1-0.state",
         "key.state",
         "torrents-1-0.state",
         "trackers.state",
@@ -211,8 +211,8 @@ fn files_of_no_use_are_put_aside_and_said() {
     let whole = fs::read(state.join("torrents-1-0.state")).unwrap();
     fs::write(state.join("torrents-1-0.state"), &whole[..whole.len() - 5]).unwrap();
     fs::write(state.join("trackers.state"), "something else entirely").unwrap();
-    fs::remove_file(state.join("fleet.state")).unwrap();
-    fs::create_dir(state.join("fleet.state")).unwrap();
+    fs::remove_file(state.join("fleet-1-0.state")).unwrap();
+    fs::create_dir(state.join("fleet-1-0.state")).unwrap();
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
@@ -233,7 +233,7 @@ fn files_of_no_use_are_put_aside_and_said() {
         names.sort();
         names
     };
-    let aside = ["fleet.bad", "torrents-1-0.bad", "trackers.bad"];
+    let aside = ["fleet-1-0.bad", "torrents-1-0.bad", "trackers.bad"];
     assert_eq!(names(&state), with(&aside));
 
     // Without the key the rest is of no use; that is one line, too.

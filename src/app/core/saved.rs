@@ -25,12 +25,18 @@ impl Core {
         self.swarms.remembered()
     }
 
-    /// Appends what torrents share: the calendar, the fleet, the collections.
-    pub fn encode_shared(&self, out: &mut Vec<u8>) {
-        self.swarms.encode_shared(out);
+    /// Collections of which something may be remembered.
+    pub fn collections_remembered(&self) -> usize {
+        self.swarms.collections_remembered()
     }
 
-    /// Takes over what [`Core::encode_shared`] wrote. To be done before the first configuration.
+    /// Appends what a part of the collections remembers; the first has what all torrents share, too.
+    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
+        self.swarms.encode_shared(part, out);
+    }
+
+    /// Takes over what [`Core::encode_shared`] wrote, beside what is there. To be done before the first
+    /// configuration.
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
@@ -44,7 +50,7 @@ impl Core {
     }
 
     /// Takes over what [`Core::encode_torrents`] wrote, beside what is there. To be done before the first
-    /// configuration, and after [`Core::decode_shared`].
+    /// configuration.
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.

@@ -2,20 +2,12 @@
 
 use tracing::{info, warn};
 
-use super::{FLEET, TORRENTS, TRACKERS, parts_of};
+use super::round::{Group, Splits};
+use super::{PARTS, TRACKERS};
 use crate::app::core::Core;
 use crate::store::{Bad, Store, StoreError};
 use crate::time::Now;
 use crate::window::Key;
-
-/// What was found of torrents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Known {
-    /// Parts it was written in.
-    pub(super) parts: u32,
-    /// Bytes of all parts.
-    pub(super) bytes: u64,
-}
 
 /// The key of the directory: the one that is there, or `fresh`. And why it cannot be kept, if so.
 pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
@@ -31,7 +23,9 @@ pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
         Err(error) => warn!(%error, "peers are counted anew"),
     }
     // What peers were hashed with is lost, and with it who they were.
-    let lost = sections.iter().filter(|section| is_keyed(section));
+    let lost = sections
+        .iter()
+        .filter(|section| Group::of(section).is_some());
     let aside: Vec<StoreError> = lost.map(|name| store.reject(name, Bad::Content)).collect();
     if let Some(first) = aside.first() {
         let files = aside.len();
@@ -41,12 +35,8 @@ pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
     (fresh, trouble.or(kept))
 }
 
-fn is_keyed(section: &str) -> bool {
-    section == FLEET.0 || parts_of(section).is_some()
-}
-
-/// Fills a core that knows of no torrents yet.
-pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Known {
+/// Fills a core that knows of no torrents yet; says how that was written.
+pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Splits {
     let mut wrong = Vec::new();
     let mut take = |section: &str, version, decode: &mut dyn FnMut(&[u8]) -> bool| match store
         .load(section, version)
@@ -65,19 +55,18 @@ pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Known {
     take(TRACKERS.0, TRACKERS.1, &mut |bytes| {
         core.recall_trackers(bytes, now).is_ok()
     });
-    take(FLEET.0, FLEET.1, &mut |bytes| {
-        core.decode_shared(bytes).is_ok()
-    });
-    let mut known = Known { parts: 1, bytes: 0 };
+    let mut splits = Splits::default();
     // If it cannot be listed, that was said before.
     let sections = store.sections().unwrap_or_default();
-    let parts = sections
-        .iter()
-        .filter_map(|section| Some((section, parts_of(section)?)));
-    for (section, parts) in parts {
-        known.parts = known.parts.max(parts);
-        known.bytes += take(section, TORRENTS.1, &mut |bytes| {
-            core.decode_torrents(bytes).is_ok()
+    for section in &sections {
+        let Some((group, parts)) = Group::of(section) else {
+            continue;
+        };
+        let split = &mut splits[group.index()];
+        split.parts = split.parts.max(parts);
+        split.bytes += take(section, PARTS, &mut |bytes| match group {
+            Group::Torrents => core.decode_torrents(bytes).is_ok(),
+            Group::Fleet => core.decode_shared(bytes).is_ok(),
         });
     }
     if let Some(first) = wrong.first() {
@@ -86,7 +75,8 @@ pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Known {
     }
     let torrents = core.remembered();
     if torrents > 0 {
-        info!(torrents, bytes = known.bytes, "state restored");
+        let bytes: u64 = splits.iter().map(|split| split.bytes).sum();
+        info!(torrents, bytes, "state restored");
     }
-    known
+    splits
 }

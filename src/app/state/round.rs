@@ -8,8 +8,8 @@ use crate::snapshot::Unix;
 use crate::store::StoreError;
 use crate::swarm::Part;
 
-/// Torrents in a part, as a rule.
-const TORRENTS: u64 = 1024;
+/// Torrents or collections in a part, as a rule.
+const MEMBERS: u64 = 1024;
 /// Bytes in a part, as a rule: encoded within a few milliseconds.
 const BYTES: u64 = 4 << 20;
 /// Most parts.
@@ -25,16 +25,74 @@ pub(super) enum Piece {
     Claim,
     Table,
     Trackers,
-    Torrents(Part),
-    Fleet,
+    Part(Group, Part),
     /// Parts of earlier rounds, of which there was another number, are removed.
     Tidy,
 }
 
-/// In how many parts torrents are saved that took so many bytes lately: a power of two. Going to and
+/// What is written in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Group {
+    Torrents,
+    Fleet,
+}
+
+impl Group {
+    pub(super) const ALL: [Self; 2] = [Self::Torrents, Self::Fleet];
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Torrents => "torrents",
+            Self::Fleet => "fleet",
+        }
+    }
+
+    /// The section of a part.
+    pub(super) fn section(self, part: Part) -> String {
+        format!("{}-{}-{}", self.name(), part.of, part.index)
+    }
+
+    /// What a section is a part of, and of how many.
+    pub(super) fn of(section: &str) -> Option<(Self, u32)> {
+        let (name, numbers) = section.split_once('-')?;
+        let group = Self::ALL.into_iter().find(|group| group.name() == name)?;
+        let (of, _) = numbers.split_once('-')?;
+        Some((group, of.parse().ok()?))
+    }
+}
+
+/// How a group is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Split {
+    pub(super) parts: u32,
+    /// Of all parts together, lately.
+    pub(super) bytes: u64,
+}
+
+/// By [`Group::index`].
+pub(super) type Splits = [Split; Group::ALL.len()];
+
+impl Default for Split {
+    fn default() -> Self {
+        Self { parts: 1, bytes: 0 }
+    }
+}
+
+impl Split {
+    /// As many parts as so many members call for.
+    pub(super) fn fit(&mut self, members: usize) {
+        self.parts = parts(members, self.bytes, self.parts);
+    }
+}
+
+/// In how many parts members are saved that took so many bytes lately: a power of two. Going to and
 /// fro would write all of them anew for nothing, so it takes a quarter to have fewer.
-pub(super) fn parts(torrents: usize, bytes: u64, before: u32) -> u32 {
-    let wanted = (torrents as u64).div_ceil(TORRENTS).max(bytes / BYTES);
+fn parts(members: usize, bytes: u64, before: u32) -> u32 {
+    let wanted = (members as u64).div_ceil(MEMBERS).max(bytes / BYTES);
     let wanted = u32::try_from(wanted).unwrap_or(MAX_PARTS);
     let wanted = wanted.clamp(1, MAX_PARTS).next_power_of_two();
     let fits = wanted <= before && before <= MAX_PARTS && before.is_power_of_two();
@@ -49,28 +107,29 @@ pub(super) fn parts(torrents: usize, bytes: u64, before: u32) -> u32 {
 pub(super) struct Round {
     pub(super) started: Instant,
     began: Unix,
-    parts: u32,
+    /// With the bytes of this round.
+    splits: Splits,
     pieces: VecDeque<Piece>,
     current: Option<Piece>,
-    bytes: u64,
     failed: Option<StoreError>,
 }
 
 impl Round {
-    pub(super) fn new(parts: u32, started: Instant, began: Unix) -> Self {
-        let torrents = (0..parts).map(|index| Piece::Torrents(Part { index, of: parts }));
+    pub(super) fn new(splits: Splits, started: Instant, began: Unix) -> Self {
+        let parts = Group::ALL.into_iter().flat_map(|group| {
+            let of = splits[group.index()].parts;
+            (0..of).map(move |index| Piece::Part(group, Part { index, of }))
+        });
         let pieces = [Piece::Claim, Piece::Table, Piece::Trackers]
             .into_iter()
-            .chain(torrents)
-            // The calendar must not be older than what goes by it.
-            .chain([Piece::Fleet, Piece::Tidy]);
+            .chain(parts)
+            .chain([Piece::Tidy]);
         Self {
             started,
             began,
-            parts,
+            splits: splits.map(|split| Split { bytes: 0, ..split }),
             pieces: pieces.collect(),
             current: None,
-            bytes: 0,
             failed: None,
         }
     }
@@ -84,7 +143,10 @@ impl Round {
     /// How long after the start of this piece the next may begin.
     pub(super) fn gap(&self, interval: Duration) -> Duration {
         match self.current {
-            Some(Piece::Torrents(_)) => LONGEST_GAP.min(interval * 4 / 5 / self.parts),
+            Some(Piece::Part(..)) => {
+                let parts: u32 = self.splits.iter().map(|split| split.parts).sum();
+                LONGEST_GAP.min(interval * 4 / 5 / parts)
+            }
             _ => Duration::ZERO,
         }
     }
@@ -92,11 +154,11 @@ impl Round {
     /// Takes in what became of the current piece. Others are saved all the same, unless the
     /// directory is not ours; but what they replace is not removed.
     pub(super) fn book(&mut self, outcome: Written) {
-        match outcome {
-            Ok(bytes) if matches!(self.current, Some(Piece::Torrents(_))) => self.bytes += bytes,
-            Ok(_) => {}
-            Err(error) => {
-                match self.current {
+        match (outcome, self.current) {
+            (Ok(bytes), Some(Piece::Part(group, _))) => self.splits[group.index()].bytes += bytes,
+            (Ok(_), _) => {}
+            (Err(error), current) => {
+                match current {
                     Some(Piece::Claim) => self.pieces.clear(),
                     _ => self.pieces.retain(|piece| *piece != Piece::Tidy),
                 }
@@ -109,10 +171,10 @@ impl Round {
         self.pieces.is_empty()
     }
 
-    /// When it began and the bytes of all torrents, or the first thing that went wrong.
-    pub(super) fn finish(self) -> Result<(Unix, u64), StoreError> {
+    /// When it began and what it wrote, or the first thing that went wrong.
+    pub(super) fn finish(self) -> Result<(Unix, Splits), StoreError> {
         match self.failed {
-            None => Ok((self.began, self.bytes)),
+            None => Ok((self.began, self.splits)),
             Some(error) => Err(error),
         }
     }
@@ -148,18 +210,42 @@ mod tests {
 
     #[test]
     fn a_round_is_over_well_before_the_next() {
-        for (interval, parts, whole) in [(300, 256, 240), (300, 16, 16), (1, 256, 1), (3600, 1, 1)]
+        for (interval, parts, whole) in [(300, 256, 240), (300, 16, 17), (1, 256, 1), (3600, 1, 2)]
         {
             let interval = Duration::from_secs(interval);
-            let mut round = Round::new(parts, Instant::now(), Unix(0));
+            let mut round = Round::new(split(parts), Instant::now(), Unix(0));
             let mut sum = Duration::ZERO;
             let mut pieces = 0;
             while round.next().is_some() {
                 sum += round.gap(interval);
                 pieces += 1;
             }
-            assert_eq!(pieces, parts + 5);
+            assert_eq!(pieces, parts + 5, "one of them is the fleet");
             assert!(sum <= Duration::from_secs(whole), "{sum:?}");
+        }
+    }
+
+    /// Torrents in so many parts, the fleet in one.
+    fn split(parts: u32) -> Splits {
+        [Split { parts, bytes: 99 }, Split::default()]
+    }
+
+    #[test]
+    fn a_section_tells_what_it_is_a_part_of() {
+        for group in Group::ALL {
+            let part = Part { index: 3, of: 8 };
+            assert_eq!(Group::of(&group.section(part)), Some((group, 8)));
+        }
+        for other in [
+            "key",
+            "fleet",
+            "torrents",
+            "torrents-4",
+            "torrents-x-1",
+            "dht-4-2",
+            "",
+        ] {
+            assert_eq!(Group::of(other), None, "{other}");
         }
     }
 
@@ -172,7 +258,7 @@ mod tests {
 
     #[test]
     fn one_failure_spoils_the_round_but_not_the_rest_of_it() {
-        let mut round = Round::new(2, Instant::now(), Unix(7));
+        let mut round = Round::new(split(2), Instant::now(), Unix(7));
         let mut saved = Vec::new();
         while let Some(piece) = round.next() {
             saved.push(piece);
@@ -185,16 +271,20 @@ mod tests {
         assert!(!saved.contains(&Piece::Tidy));
         assert!(round.is_over() && round.finish().is_err());
 
-        let mut round = Round::new(2, Instant::now(), Unix(7));
+        let mut round = Round::new(split(2), Instant::now(), Unix(7));
         while round.next().is_some() {
             round.book(Ok(10));
         }
-        assert_eq!(round.finish().unwrap(), (Unix(7), 20));
+        let (began, splits) = round.finish().unwrap();
+        assert_eq!(
+            (began, splits.map(|split| split.bytes)),
+            (Unix(7), [20, 10])
+        );
     }
 
     #[test]
     fn nothing_is_written_into_a_directory_that_is_not_ours() {
-        let mut round = Round::new(2, Instant::now(), Unix(7));
+        let mut round = Round::new(split(2), Instant::now(), Unix(7));
         assert_eq!(round.next(), Some(Piece::Claim));
         round.book(full());
         assert!(round.is_over() && round.next().is_none());

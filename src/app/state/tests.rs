@@ -205,7 +205,7 @@ async fn a_restart_forgets_nothing() {
     assert_eq!(
         names(folder.path()),
         [
-            "fleet.state",
+            "fleet-1-0.state",
             "key.state",
             "torrents-1-0.state",
             "trackers.state"
@@ -254,18 +254,18 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
         names.filter(|name| name.starts_with("torrents-")).count()
     };
     for (bytes, parts) in [(0, 1), (30 << 20, 8), (5 << 20, 1), (9 << 20, 2)] {
-        run.keeper.bytes = bytes;
+        run.keeper.splits[0].bytes = bytes;
         run.save().await;
         assert_eq!(
-            (run.keeper.parts, torrents(folder.path())),
+            (run.keeper.splits[0].parts, torrents(folder.path())),
             (parts, parts as usize)
         );
         let mut again = Run::start(folder.path(), run.now.unix).await;
         assert_eq!(again.oldest(), (Some(run.now.unix), 1));
-        assert_eq!(again.keeper.parts, parts);
+        assert_eq!(again.keeper.splits[0].parts, parts);
     }
     // Killed before the old ones were removed: what both say is united.
-    run.keeper.bytes = 30 << 20;
+    run.keeper.splits[0].bytes = 30 << 20;
     run.save().await;
     let old: Vec<(String, Vec<u8>)> = names(folder.path())
         .into_iter()
@@ -276,8 +276,8 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
         })
         .collect();
     run.hear();
-    run.keeper.bytes = 9 << 20;
-    run.keeper.parts = 2;
+    run.keeper.splits[0].bytes = 9 << 20;
+    run.keeper.splits[0].parts = 2;
     run.save().await;
     assert_eq!(torrents(folder.path()), 2);
     for (name, bytes) in &old {
@@ -286,7 +286,10 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
     let mut again = Run::start(folder.path(), run.now.unix).await;
     assert_eq!(again.oldest(), (Some(run.now.unix), 2));
     again.save().await;
-    assert_eq!(torrents(folder.path()), again.keeper.parts as usize);
+    assert_eq!(
+        torrents(folder.path()),
+        again.keeper.splits[0].parts as usize
+    );
 }
 
 #[tokio::test]

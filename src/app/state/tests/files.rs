@@ -86,7 +86,7 @@ async fn torrents_that_cannot_be_read_begin_anew() {
 
 #[tokio::test]
 async fn what_torrents_share_may_be_lost_alone() {
-    ruined("fleet", async |way, folder, mut run| {
+    ruined("fleet-1-0", async |way, folder, mut run| {
         assert_eq!(run.oldest(), (Some(SAVED), 3), "{way}");
         assert_eq!(aside(folder).len(), 1, "{way}");
         run.hear();
@@ -121,7 +121,7 @@ async fn without_its_key_nothing_that_was_hashed_is_of_use() {
                 .filter(|name| name.starts_with(section))
                 .count()
         };
-        let counts = ["key.", "fleet.", "torrents-1-0."].map(of);
+        let counts = ["key.", "fleet-1-0.", "torrents-1-0."].map(of);
         assert_eq!((counts, aside.len()), ([1; 3], 3), "{way}: {aside:?}");
         assert!(!run.table.is_empty(), "{way}: nodes are not hashed");
         run.hear();
@@ -137,7 +137,7 @@ async fn without_its_key_nothing_that_was_hashed_is_of_use() {
 #[tokio::test]
 async fn files_of_another_installation_are_put_aside() {
     let (ours, theirs) = (saved().await, saved().await);
-    for file in ["fleet.state", "torrents-1-0.state"] {
+    for file in ["fleet-1-0.state", "torrents-1-0.state"] {
         fs::copy(theirs.path().join(file), ours.path().join(file)).unwrap();
     }
     let mut run = Run::start(ours.path(), SAVED).await;

@@ -28,8 +28,11 @@ fn victim() {
         for round in 0u64.. {
             run.hear();
             // Now in one part, now in many.
-            run.keeper.bytes = [0, 9 << 20, 30 << 20][(round % 3) as usize];
-            run.keeper.parts = 1;
+            run.keeper.splits[0].bytes = [0, 9 << 20, 30 << 20][(round % 3) as usize];
+            run.keeper.splits[1].bytes = [9 << 20, 0][(round % 2) as usize];
+            for split in &mut run.keeper.splits {
+                split.parts = 1;
+            }
             match round % 2 {
                 0 => run.save().await,
                 _ => run.finish().await,
