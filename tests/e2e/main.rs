@@ -36,6 +36,8 @@ mod rig;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod stories;
+#[cfg(test)]
 mod supervised;
 #[cfg(test)]
 mod traces;

@@ -1,0 +1,83 @@
+//! What was before the test began, as blocks of Prometheus.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+/// So far back there is a sample every [`DENSE`], and before that one every [`SPARSE`].
+const RECENT: Duration = Duration::from_secs(28 * 3600);
+/// Less than the five minutes for which Prometheus looks back.
+const DENSE: Duration = Duration::from_secs(240);
+const SPARSE: Duration = Duration::from_secs(3600);
+
+/// Every series of a moment: its labels as in OpenMetrics, and its value.
+pub(super) type Moment = Vec<(String, f64)>;
+
+/// Times in which nothing changed, the oldest first; the last ends now.
+#[derive(Default)]
+pub(super) struct History {
+    times: Vec<(Duration, Moment)>,
+}
+
+impl History {
+    /// So long it was like this, up to now. All that was before is longer ago.
+    pub(super) fn push(&mut self, span: Duration, moment: Moment) {
+        self.times.push((span, moment));
+    }
+
+    /// Writes it all into the data folder of a server that has not started.
+    pub(super) fn write(&self, data: &Path) {
+        let text = data.with_extension("txt");
+        std::fs::write(&text, self.open_metrics()).unwrap();
+        // The flag is not in the help. Without it there is a block every two hours, and the file is
+        // read once a block.
+        let output = Command::new("promtool")
+            .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
+            .arg("--max-block-duration=1000h")
+            .args([&text, data])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "promtool: {said}");
+    }
+
+    fn open_metrics(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let mut parts = Vec::new();
+        let mut ago = Duration::ZERO;
+        for (span, moment) in self.times.iter().rev() {
+            let end = ago + *span;
+            let mut times = Vec::new();
+            while ago < end {
+                times.push((now - ago).as_secs_f64());
+                ago += if ago < RECENT { DENSE } else { SPARSE };
+            }
+            times.reverse();
+            parts.push((times, moment));
+            ago = end;
+        }
+        let mut text = String::new();
+        // The samples of a series stand in the order of time.
+        for (times, moment) in parts.iter().rev() {
+            for (series, value) in *moment {
+                for time in times {
+                    writeln!(text, "{series} {value} {time:.3}").unwrap();
+                }
+            }
+        }
+        text + "# EOF\n"
+    }
+}
+
+/// A series of an answer of Prometheus as in OpenMetrics.
+pub(super) fn series(labels: &Value) -> String {
+    let labels = labels.as_object().unwrap();
+    let name = labels["__name__"].as_str().unwrap();
+    let pairs = labels.iter().filter(|(key, _)| *key != "__name__");
+    // JSON and OpenMetrics escape alike what occurs here: quotes and backslashes.
+    let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
+    format!("{name}{{{}}}", pairs.join(","))
+}

@@ -1,0 +1,190 @@
+//! The servers of a story, with our files: Prometheus and Alertmanager.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::history::{History, Moment, series};
+use super::hurry;
+use crate::rig::process::Process;
+use crate::rig::wire::percent;
+use crate::rig::{address, http, wait};
+
+/// How long anything may take on a busy machine.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A program that answers over HTTP. It has 127.0.0.1, which no outage of the rig cuts off.
+struct Server {
+    _process: Process,
+    folder: TempDir,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(program: &str, folder: TempDir, flags: &[&str]) -> Self {
+        let host = Ipv4Addr::LOCALHOST;
+        let address = SocketAddr::new(host.into(), address::free_port(host));
+        let listen = format!("--web.listen-address={address}");
+        let mut process = Process::start(program, &[&[program, &listen], flags].concat());
+        process.wait_until_ready("is ready", || {
+            let answer = http::request(address, "GET", "/-/ready", &[]);
+            answer
+                .is_ok_and(|answer| answer.status == 200)
+                .then_some(())
+        });
+        Self {
+            _process: process,
+            folder,
+            address,
+        }
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let answer = http::request(self.address, "GET", path, &[]).unwrap();
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+}
+
+/// Alertmanager.
+pub(super) struct Alertmanager(Server);
+
+impl Alertmanager {
+    pub(super) fn start(receiver: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        hurry::alertmanager(folder.path(), receiver);
+        let path = folder.path().display().to_string();
+        Self(Server::start(
+            "prometheus-alertmanager",
+            folder,
+            &[
+                &format!("--config.file={path}/alertmanager.yaml"),
+                &format!("--storage.path={path}/data"),
+                "--cluster.listen-address=",
+            ],
+        ))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.0.address
+    }
+
+    /// The alerts that it sends.
+    pub(super) fn active(&self) -> Vec<Value> {
+        self.alerts(true)
+    }
+
+    /// Those that it knows of and does not send, as another alert says it better.
+    pub(super) fn inhibited(&self) -> Vec<Value> {
+        self.alerts(false)
+    }
+
+    fn alerts(&self, active: bool) -> Vec<Value> {
+        let alerts = self.0.json(&format!(
+            "/api/v2/alerts?active={active}&inhibited={}&silenced=false&unprocessed=false",
+            !active
+        ));
+        let alerts = alerts.as_array().unwrap().iter();
+        alerts.map(|alert| alert["labels"].clone()).collect()
+    }
+}
+
+/// Prometheus with our rules.
+pub(super) struct Prometheus(Server);
+
+impl Prometheus {
+    /// Starts it on a history. What it finds goes to an Alertmanager at this address.
+    pub(super) fn start(daemon: SocketAddr, alertmanager: SocketAddr, history: &History) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        hurry::prometheus(folder.path(), daemon, alertmanager);
+        history.write(&folder.path().join("data"));
+        let path = folder.path().display().to_string();
+        Self(Server::start(
+            "prometheus",
+            folder,
+            &[
+                &format!("--config.file={path}/prometheus.yaml"),
+                &format!("--storage.tsdb.path={path}/data"),
+                // As prometheus.yaml says.
+                "--storage.tsdb.retention.time=400d",
+                // A minute by default. Alertmanager keeps an alert four times as long.
+                "--rules.alert.resend-delay=2s",
+                "--web.enable-admin-api",
+            ],
+        ))
+    }
+
+    /// The results of an instant query: labels and values.
+    pub(super) fn query(&self, query: &str) -> Vec<(Value, f64)> {
+        let path = format!("/api/v1/query?query={}", percent(query.as_bytes()));
+        let answer = self.0.json(&path);
+        let rows = answer["data"]["result"].as_array().unwrap().iter();
+        rows.map(|row| {
+            let value = row["value"][1].as_str().unwrap().parse().unwrap();
+            (row["metric"].clone(), value)
+        })
+        .collect()
+    }
+
+    /// Waits for a scrape, and then until all rules have been evaluated so many times: each more
+    /// time takes news one group further.
+    pub(super) fn rounds(&self, count: usize) {
+        let first = self.last_scrape();
+        wait::until("a scrape", PATIENCE, || {
+            let scraped = !first.is_empty() || !self.last_scrape().is_empty();
+            (scraped && self.last_scrape() != first).then_some(())
+        });
+        for _ in 0..count {
+            let before = self.evaluations();
+            wait::until("an evaluation of every group", PATIENCE, || {
+                let now = self.evaluations();
+                let done = before.iter().zip(&now).all(|(before, now)| before < now);
+                done.then_some(())
+            });
+        }
+    }
+
+    /// Deletes all it has seen of the daemon.
+    pub(super) fn forget(&self) {
+        let all = percent(br#"{job="seedwatch"}"#);
+        let path = format!("/api/v1/admin/tsdb/delete_series?match[]={all}");
+        let answer = http::request(self.0.address, "POST", &path, &[]).unwrap();
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    /// Everything that is known of the daemon now and that some rule asks for.
+    pub(super) fn moment(&self) -> Moment {
+        let rules = std::fs::read_to_string(self.0.folder.path().join("recording.rules.yaml"));
+        let alerts = std::fs::read_to_string(self.0.folder.path().join("alerts.rules.yaml"));
+        let rules = rules.unwrap() + &alerts.unwrap();
+        let mut words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
+        let asked: std::collections::BTreeSet<&str> = words.by_ref().collect();
+        let all = self.query(r#"{job="seedwatch",__name__!~"ALERTS.*"}"#);
+        let all = all.into_iter().filter(|(labels, value)| {
+            asked.contains(labels["__name__"].as_str().unwrap()) && value.is_finite()
+        });
+        all.map(|(labels, value)| (series(&labels), value))
+            .collect()
+    }
+
+    fn last_scrape(&self) -> String {
+        let answer = self.0.json("/api/v1/targets?state=active");
+        let target = &answer["data"]["activeTargets"][0];
+        if target["health"] == "up" {
+            target["lastScrape"].to_string()
+        } else {
+            String::new()
+        }
+    }
+
+    /// When each group of rules was evaluated last.
+    fn evaluations(&self) -> Vec<String> {
+        let answer = self.0.json("/api/v1/rules");
+        let groups = answer["data"]["groups"].as_array().unwrap().iter();
+        groups
+            .map(|group| group["lastEvaluation"].to_string())
+            .collect()
+    }
+}
