@@ -1,0 +1,370 @@
+#!/usr/bin/env python3
+"""A quiet month must wake nobody, and a real fall must be found at once.
+
+Simulates 31 days of two instances, each with 20 torrents in 25 countries (1,000 torrent-countries in
+all) and two small swarms, as seedwatch would show them: day and night at each country's own hours,
+weekends, noise; 100 outages of our own network (a fifth of them of IPv6 alone), restarts, trackers
+that go down for hours, one of them serving one country almost alone, a new database of places; the
+only seed of a small swarm is away for most of an hour every day. On the last day one country of each
+large torrent falls by 84 %.
+
+promtool runs the real rules over it, with `for` and all. Nothing but what is listed in EXPECTED may
+fire in the month; each fall must fire within 30 minutes, and no other country may be named.
+
+Needs promtool, and six minutes of processor time, half of it on each of two cores.
+"""
+
+import concurrent.futures
+import math
+import pathlib
+import random
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+RULES = ROOT / "deploy" / "prometheus"
+
+STEP = 15  # minutes: the rules see what they see at one minute, with coarser outages
+HOUR = 60 // STEP
+DAY = 24 * HOUR
+DAYS = 31
+STEPS = DAYS * DAY
+LAST_DAY = STEPS - DAY
+
+# Ten torrents in eleven have countries.
+TORRENTS = 44
+PARTS = 2
+COUNTRIES = ["US", "RU", "IN", "CN", "DE", "FR", "GB", "BR", "UA", "PL", "IT", "ES", "NL",
+             "CA", "AU", "TR", "IR", "JP", "KR", "SE", "FI", "MX", "AR", "ZA", "unknown"]
+TRACKERS = 6
+DHT = TRACKERS  # the source after the trackers
+OUTAGES = 100
+
+ROUND = 30 // STEP  # of trackers
+DHT_ROUND = 60 // STEP
+STALE = 75 // STEP  # after the last answer
+DHT_STALE = 90 // STEP
+
+# The first tracker has nearly all peers of this country, and the others few.
+REGIONAL = "CN"
+IPV6_SHARE = {"IN": 0.7, "US": 0.4, "DE": 0.5, "FR": 0.6}
+FALL = 0.16
+
+# What a month with outages of our own and of trackers rightly says. No page is among it.
+EXPECTED = "SeedwatchOffline|SeedwatchFamilyOffline|TrackerDown"
+
+
+def spans(rng, count, mean_steps, until):
+    """Random spans of time, at least one step long, as a list of booleans over all steps."""
+    inside = [False] * STEPS
+    for _ in range(count):
+        start = rng.randrange(DAY, until)
+        length = max(1, min(round(rng.lognormvariate(math.log(mean_steps), 1.0)), 8 * HOUR))
+        for step in range(start, min(start + length, until)):
+            inside[step] = True
+    return inside
+
+
+class World:
+    """What all torrents share. Nothing happens in the last two days but the falls."""
+
+    def __init__(self, seed):
+        rng = random.Random(seed)
+        quiet = LAST_DAY - DAY
+        self.offline = spans(rng, OUTAGES * 4 // 5, 2, quiet)
+        self.no_ipv6 = spans(rng, OUTAGES // 5, HOUR, quiet)
+        self.tracker_down = [spans(rng, 6, 2 * HOUR, quiet) for _ in range(TRACKERS)]
+        self.restarts = sorted(rng.randrange(DAY, quiet) for _ in range(5))
+        self.new_database = 12 * DAY + rng.randrange(DAY)
+
+    def ipv6(self, step):
+        return not (self.offline[step] or self.no_ipv6[step])
+
+
+class Torrent:
+    """One swarm, and what is seen of it, a step at a time."""
+
+    def __init__(self, world, name, rng, small):
+        self.world, self.name, self.rng = world, name, rng
+        size = rng.choice([1, 2, 3]) if small else rng.lognormvariate(math.log(3000), 0.8)
+        weights = [rng.lognormvariate(0, 0.5) / (1 + place) ** 0.7 for place in range(len(COUNTRIES))]
+        self.small = small
+        self.size = [size * weight / sum(weights) for weight in weights]
+        if small:
+            self.size = [size if place == 4 else 0 for place in range(len(COUNTRIES))]
+        self.noise = [0.0] * len(COUNTRIES)
+        self.phase = rng.randrange(ROUND)
+        self.fall = None  # (step, place)
+        self.heard = [None] * (TRACKERS + 1)  # step of the last answer of each source
+        self.online = [None] * TRACKERS  # (step, valid) of the last word
+        self.ipv6_heard = 0
+        self.away = [small and step % (DAY + 2) < HOUR * 3 // 4 for step in range(STEPS)]
+        self.columns = {}
+        self.last_seen = 0
+        self.counts = [None] * len(COUNTRIES)
+
+    def put(self, series, value):
+        self.columns.setdefault(series, []).append(value)
+
+    def population(self, step):
+        """How many are there, by country: rhythm, weekend and noise with a memory."""
+        for place, size in enumerate(self.size):
+            self.noise[place] = 0.9 * self.noise[place] + self.rng.gauss(0, 0.03)
+            hour = (step / HOUR + place * 5) % 24
+            rhythm = 1 + 0.6 * math.sin(2 * math.pi * hour / 24)
+            week = 1.15 if step // DAY % 7 >= 5 else 1.0
+            mean = size * rhythm * week * math.exp(self.noise[place])
+            if self.small:
+                yield 0 if self.away[step] else size
+                continue
+            if self.fall and self.fall[1] == place and step >= self.fall[0]:
+                mean *= FALL
+            yield max(0, round(self.rng.gauss(mean, math.sqrt(mean))))
+
+    def ask(self, step):
+        """One round: each source that is due answers or does not."""
+        world = self.world
+        since_restart = min((step - at for at in world.restarts if at <= step), default=step)
+        for source in range(TRACKERS + 1):
+            interval = DHT_ROUND if source == DHT else ROUND
+            # After a restart all are asked within some minutes, and then in their rhythm.
+            soon = since_restart == 1 + source % 3 and world.restarts and step > world.restarts[0]
+            if not soon and (step - self.phase) % interval:
+                continue
+            if world.offline[step]:
+                continue
+            down = source != DHT and world.tracker_down[source][step]
+            if not down:
+                self.heard[source] = step
+            if source != DHT:
+                self.online[source] = (step, not down)
+        if world.ipv6(step):
+            self.ipv6_heard = step
+
+    def live(self, step):
+        for source, heard in enumerate(self.heard):
+            stale = DHT_STALE if source == DHT else STALE
+            if heard is not None and step - heard <= stale:
+                yield source
+
+    def look(self, step):
+        world = self.world
+        if step in world.restarts:
+            self.heard = [None] * (TRACKERS + 1)
+            self.online = [None] * TRACKERS
+        self.ask(step)
+        live = list(self.live(step))
+        if (step - self.phase) % ROUND == 0 or live != getattr(self, "was_live", None):
+            self.counts = self.count(step, live)
+            self.was_live = live
+        for country, count in zip(COUNTRIES, self.counts):
+            self.put(("country", country), count[0] + count[1] if count else None)
+        known = [count for count in self.counts if count]
+        self.put("ipv4", sum(count[0] for count in known) if known else None)
+        self.put("ipv6", sum(count[1] for count in known) if known else None)
+        total = sum(map(sum, known))
+        if total:
+            self.last_seen = step * STEP * 60
+        self.put("last_seen", self.last_seen)
+        words = [valid for word in self.online if word and step - word[0] <= STALE for valid in [word[1]]]
+        self.put("online", sum(words) if words else None)
+        self.put("dht", 1 if DHT in live else None)
+
+    def count(self, step, live):
+        """What the live sources name together, by country and family."""
+        if not live:
+            return [None] * len(COUNTRIES)
+        seen = []
+        for country, size in zip(COUNTRIES, self.population(step)):
+            missed = 1.0
+            for source in live:
+                if country == REGIONAL:
+                    missed *= 0.15 if source == 0 else 0.97
+                else:
+                    missed *= 0.5
+            covered = 1.0 if self.small else 1 - missed
+            spread = math.sqrt(size * covered * (1 - covered))
+            named = min(size, max(0, round(self.rng.gauss(size * covered, spread))))
+            ipv6 = round(named * IPV6_SHARE.get(country, 0.1))
+            seen.append((named - ipv6, ipv6 if step - self.ipv6_heard <= STALE else 0))
+        if step >= self.world.new_database:
+            # Most of Poland's addresses are now said to be in Ukraine.
+            from_, to = COUNTRIES.index("PL"), COUNTRIES.index("UA")
+            moved = [count * 9 // 10 for count in seen[from_]]
+            seen[from_] = tuple(count - away for count, away in zip(seen[from_], moved))
+            seen[to] = tuple(count + more for count, more in zip(seen[to], moved))
+        return seen
+
+
+def notation(values):
+    """The notation of promtool: `5x3` is a 5 and three more, `_` is nothing, `stale` an end."""
+    words, at = [], 0
+    while at < len(values):
+        end = at
+        while end < len(values) and values[end] == values[at]:
+            end += 1
+        if values[at] is None:
+            words.append("stale" if at else "_")
+            at += 1
+            if end > at:
+                words.append(f"_x{end - at}")
+        else:
+            words.append(f"{values[at]}x{end - at - 1}" if end - at > 1 else str(values[at]))
+        at = end
+    return " ".join(words)
+
+
+def total(lists):
+    """Sums over what is known, step by step."""
+    for values in zip(*lists):
+        known = [value for value in values if value is not None]
+        yield sum(known) if known else None
+
+
+def simulate(part, size):
+    """One instance with a part of the torrents. Gives the series and the falls."""
+    world = World(part)
+    rng = random.Random(1000 + part)
+    # One in eleven is a small swarm.
+    torrents = [Torrent(world, f"t{part}-{n}", rng, small=n % 11 == 10) for n in range(size)]
+    series = {}
+
+    def add(name, values, **labels):
+        labels = {"job": "seedwatch", "instance": f"i{part}", **labels}
+        series[name + "{" + ", ".join(f'{k}="{v}"' for k, v in labels.items()) + "}"] = list(values)
+
+    steps = range(STEPS)
+    falls = []
+    for torrent in torrents:
+        # A country with well over a hundred peers even at night, and not most of the swarm.
+        fit = [place for place, mean in enumerate(torrent.size)
+               if 300 < mean < 0.35 * sum(torrent.size) and COUNTRIES[place] not in ("unknown", REGIONAL)]
+        if fit:
+            step = LAST_DAY + rng.randrange(HOUR, DAY - 2 * HOUR)
+            torrent.fall = (step, rng.choice(fit))
+            falls.append((step, torrent.name, COUNTRIES[torrent.fall[1]]))
+    for step in steps:
+        for torrent in torrents:
+            torrent.look(step)
+
+    restarted = set(world.restarts)
+    up = [0 if step in restarted else 1 for step in steps]
+
+    def scraped(values):
+        return [value if fine else None for value, fine in zip(values, up)]
+
+    add("up", up)
+    add("seedwatch_network_up", scraped(0 if world.offline[s] else 1 for s in steps), family="ipv4")
+    add("seedwatch_network_up", scraped(1 if world.ipv6(s) else 0 for s in steps), family="ipv6")
+    add("seedwatch_dht_up", scraped(0 if world.offline[s] else 1 for s in steps), family="ipv4")
+    for database in ("country", "asn"):
+        add("seedwatch_geoip_database_build_timestamp_seconds",
+            scraped(int(s >= world.new_database) for s in steps), database=database)
+    for number, down in enumerate(world.tracker_down):
+        # While we are offline nobody is blamed.
+        add("seedwatch_tracker_up",
+            scraped(0 if down[s] and not world.offline[s] else 1 for s in steps),
+            tracker=f"udp://tracker{number}.example:80", family="ipv4")
+    for torrent in torrents:
+        mine = {"torrent": torrent.name}
+        columns = torrent.columns
+        add("seedwatch_torrent_info", scraped(1 for _ in steps), infohash="00", collection="all", **mine)
+        add("seedwatch_torrent_trackers", scraped(TRACKERS for _ in steps), **mine)
+        add("seedwatch_torrent_trackers_online", scraped(columns["online"]), **mine)
+        add("seedwatch_torrent_probe_success", scraped(columns["dht"]), source="dht", **mine)
+        add("seedwatch_torrent_last_peer_seen_timestamp_seconds", scraped(columns["last_seen"]), **mine)
+        for family in ("ipv4", "ipv6"):
+            add("seedwatch_torrent_peers", scraped(columns[family]), family=family, **mine)
+        for country in () if torrent.small else COUNTRIES:
+            add("seedwatch_torrent_country_peers", scraped(columns["country", country]), country=country, **mine)
+    for number, country in enumerate(COUNTRIES):
+        whole = list(total(torrent.columns["country", country] for torrent in torrents))
+        add("seedwatch_collection_country_peers", scraped(whole), collection="all", country=country)
+        # One provider has two fifths of each country.
+        share = [None if value is None else value * 2 // 5 for value in whole]
+        add("seedwatch_as_peers", scraped(share), asn=f"AS{number}")
+    return series, falls
+
+
+def rules_that_alerts_need(folder):
+    """The rules without the columns and hours that only dashboards read, as these take long."""
+    dashboards = ("hourly", "avg1d", "avg7d", "avg30d")
+    kept, skipping = [], False
+    for line in (RULES / "recording.rules.yaml").read_text().splitlines(keepends=True):
+        if line.lstrip().startswith(("- record:", "- name:")):
+            skipping = line.rstrip().endswith(dashboards) or "hourly_" in line
+        if not skipping:
+            kept.append(line)
+    path = folder / "recording.rules.yaml"
+    path.write_text("".join(kept))
+    return path
+
+
+def groups(path):
+    """The names of the groups of a rule file."""
+    return [line.split()[2] for line in path.read_text().splitlines() if line.startswith("  - name: ")]
+
+
+def write_test(path, rules, part, size):
+    """The test of one part. Gives how many torrent-countries and falls it has."""
+    series, falls = simulate(part, size)
+    lines = [f"rule_files: [{rules}, {RULES / 'alerts.rules.yaml'}]", f"evaluation_interval: {STEP}m",
+             # Without it promtool takes groups in any order, and what one needs of another is 15 minutes old.
+             f"group_eval_order: [{', '.join(groups(rules) + groups(RULES / 'alerts.rules.yaml'))}]", "tests:",
+             f"  - interval: {STEP}m", "    input_series:"]
+    for name, values in series.items():
+        lines += [f"      - series: '{name}'", f"        values: '{notation(values)}'"]
+    lines.append("    promql_expr_test:")
+
+    def check(expression, step, expected=()):
+        lines.extend([f"      - expr: '{expression}'", f"        eval_time: {step * STEP}m",
+                      "        exp_samples:" if expected else "        exp_samples: []"])
+        lines.extend(f"          - {{labels: '{labels}', value: 1}}" for labels in expected)
+
+    firing = 'ALERTS{alertstate="firing"'
+    check("group by (alertname, torrent, country, asn, severity) "
+          f'(count_over_time({firing}, alertname!~"{EXPECTED}"}}[{DAYS - 1}d:{STEP}m]))', LAST_DAY)
+    check(f'group by (severity) (count_over_time({firing}, severity="page"}}[{DAYS - 1}d:{STEP}m]))', LAST_DAY)
+    # That it is no empty month: our outages were seen.
+    check(f'group(count_over_time({firing}, alertname="SeedwatchOffline"}}[{DAYS - 1}d:{STEP}m]))', LAST_DAY, ["{}"])
+    for step, torrent, country in falls:
+        check(f'group by (torrent, country) ({firing}, alertname="TorrentCountryCliff", torrent="{torrent}"}})',
+              step + 30 // STEP, [f'{{torrent="{torrent}", country="{country}"}}'])
+    named = [f'{{torrent="{torrent}", country="{country}"}}' for _, torrent, country in falls]
+    check(f'group by (torrent, country) (count_over_time({firing}, alertname="TorrentCountryCliff"}}[1d:{STEP}m]))',
+          STEPS - 1, named)
+    path.write_text("\n".join(lines) + "\n")
+    countries = sum(name.startswith("seedwatch_torrent_country_peers") for name in series)
+    return countries, len(falls)
+
+
+def run(folder, rules, part, size):
+    path = folder / f"part{part}.yaml"
+    countries, falls = write_test(path, rules, part, size)
+    done = subprocess.run(["promtool", "test", "rules", str(path)], capture_output=True, text=True)
+    return countries, falls, done.returncode, done.stdout + done.stderr
+
+
+def main():
+    size = TORRENTS // PARTS
+    parts = range(PARTS)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        rules = rules_that_alerts_need(folder)
+        with concurrent.futures.ProcessPoolExecutor(max_workers=2) as pool:
+            jobs = [pool.submit(run, folder, rules, part, size) for part in parts]
+            results = [job.result() for job in jobs]
+    failed = [said for _, _, status, said in results if status]
+    print("".join(failed), end="", file=sys.stderr)
+    countries, falls = sum(r[0] for r in results), sum(r[1] for r in results)
+    print(f"a month of {countries} torrent-countries, {OUTAGES * len(parts)} own outages, {falls} falls: "
+          + ("FAILED" if failed else "no false alarm, every fall found within 30 minutes"))
+    if falls < 20:
+        print("too few falls to mean anything", file=sys.stderr)
+        sys.exit(1)
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
