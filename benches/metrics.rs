@@ -28,8 +28,8 @@ use seedwatch::probe::resolve::Resolver;
 use seedwatch::probe::udp::{Settings, UdpProber};
 use seedwatch::snapshot::{
     AnnounceRow, CollectionRow, Country, CountryPeers, CountryRow, Counts, FleetRow, GeoRow,
-    Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow, TrackerId,
-    TrackerRow, Unix,
+    Listed, Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow,
+    TrackerId, TrackerRow, Unix,
 };
 use seedwatch::torrent::{Hashes, InfoHash, TrackerUrl};
 use seedwatch::web::{State, bind, serve};
@@ -369,6 +369,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 leechers: Some(n % 300).into(),
                 probe_success: [Some(true); 2],
                 last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2],
+                listed: Listed::LATELY,
                 last_peer_seen: Unix(1_790_000_000).into(),
                 ..TorrentRow::default()
             };

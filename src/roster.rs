@@ -3,7 +3,7 @@
 //! Ids are stable over reloads: an observation that was under way when the configuration changed
 //! still finds its place, and what did not change keeps its state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::observation::{AnnounceId, TrackerId};
@@ -241,6 +241,16 @@ impl Roster {
             if !used {
                 *tracker = None;
             }
+        }
+        if !changes.renamed.is_empty() {
+            // Half of a hybrid may stay beside the whole.
+            let taken: HashSet<InfoHash> = torrents
+                .iter()
+                .filter_map(|torrent| torrent.hashes.wire().next())
+                .collect();
+            changes
+                .renamed
+                .retain(|(before, _)| !taken.contains(before));
         }
         let gone = (0..).zip(self.torrents.iter()).zip(stays);
         let gone = gone.filter(|(_, stays)| !stays);

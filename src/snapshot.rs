@@ -10,7 +10,7 @@ pub use crate::geo::{Country, Credit, Database};
 pub use crate::observation::{DhtStatus, Failed, Failure, Family, Phases, Source, TrackerId};
 pub use crate::swarm::{
     AnnounceRow, Block, Bounds, CollectionRow, Count, CountryPeers, CountryRow, FleetRow,
-    Histogram, Places, Reach, Rejection, Stamp, System, Systems, TorrentRow, TorrentView,
+    Histogram, Listed, Places, Reach, Rejection, Stamp, System, Systems, TorrentRow, TorrentView,
     TrackerRow, Unique,
 };
 pub use crate::time::Unix;

@@ -41,7 +41,8 @@ use std::time::Duration;
 pub use filter::Filter;
 pub use own::OwnAddresses;
 pub use reach::{
-    CollectionRow, CountryPeers, CountryRow, FleetRow, Places, Reach, System, Systems, Unique,
+    CollectionRow, CountryPeers, CountryRow, FleetRow, Listed, Places, Reach, System, Systems,
+    Unique,
 };
 pub use row::{
     AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
@@ -56,7 +57,7 @@ use crate::observation::{
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
-use crate::window::Key;
+use crate::window::{Key, Moment};
 use announce::Announce;
 use kept::{Room, Tick};
 use lookup::Lookups;
@@ -107,8 +108,8 @@ pub struct Swarms {
     trackers: Vec<Tracker>,
     lookups: Lookups,
     memory: Memory,
-    /// What was shown last, and the hour of its windows.
-    blocks: Vec<(Arc<Block>, u32)>,
+    /// What was shown last, and when its windows ended.
+    blocks: Vec<(Arc<Block>, Option<Moment>)>,
     room: Room,
     durations: [Histogram; Source::ALL.len()],
     queries: Histogram,
@@ -133,11 +134,16 @@ impl Torrent {
     }
 
     /// A probe came through.
-    fn succeed(&mut self, source: Source, anybody: bool, now: Now) {
+    fn succeed(&mut self, source: Source, now: Now) {
         self.change();
-        self.last.success[source.index()] = now.unix.into();
+        self.last.success[source.index()].set(now.unix);
+    }
+
+    /// A list came.
+    fn list(&mut self, source: Source, anybody: bool, now: Now, hour: u32) {
+        self.last.list[source.index()] = hour;
         if anybody {
-            self.last.peer_seen = now.unix.into();
+            self.last.peer_seen.set(now.unix);
         }
     }
 }
@@ -225,6 +231,7 @@ impl Swarms {
             let hash = watched.hashes.wire().next();
             if hash.is_none_or(|hash| roster.place_of(&hash).is_none()) {
                 torrent.last.success[Source::Dht.index()] = Stamp::default();
+                torrent.last.list[Source::Dht.index()] = 0;
             }
         }
     }
@@ -298,7 +305,7 @@ impl Swarms {
                 let side = self.announces[id.0 as usize].side(family);
                 side.count(answer.counts, now.mono);
                 side.answer(now.mono);
-                let mut found = false;
+                let (mut found, withheld) = (false, answer.withheld);
                 // A list that the tracker keeps to itself is not an empty one.
                 if !answer.withheld {
                     let (filter, room) = (&mut self.filter, &mut self.room);
@@ -308,7 +315,12 @@ impl Swarms {
                     let (memory, terms) = (&mut self.memory, &self.terms);
                     memory.take_in(roster, torrent, Source::Tracker, lists, terms);
                 }
-                self.torrents[torrent].succeed(Source::Tracker, found, now);
+                let hour = self.memory.moment.hour();
+                let torrent = &mut self.torrents[torrent];
+                torrent.succeed(Source::Tracker, now);
+                if !withheld {
+                    torrent.list(Source::Tracker, found, now, hour);
+                }
             }
             Report::Scrape {
                 ids,
@@ -326,7 +338,7 @@ impl Swarms {
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
                         side.answer(now.mono);
-                        torrent.succeed(Source::Tracker, false, now);
+                        torrent.succeed(Source::Tracker, now);
                     }
                 }
             }
@@ -402,7 +414,9 @@ impl Swarms {
             torrent.change();
             return;
         };
-        torrent.succeed(Source::Dht, anybody, now);
+        let hour = self.memory.moment.hour();
+        torrent.succeed(Source::Dht, now);
+        torrent.list(Source::Dht, anybody, now, hour);
         if let Some(lists) = side.lists().filter(|_| anybody) {
             let (memory, terms) = (&mut self.memory, &self.terms);
             memory.take_in(roster, place, Source::Dht, lists, terms);

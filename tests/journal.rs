@@ -160,8 +160,8 @@ impl Daemon {
         let mut shown = Shown::default();
         for n in 0..SWARMS.len() {
             let (row, _, reach) = blocks[0].get(n).unwrap();
-            let all = row.unique(reach, now.unix);
-            let sources = Source::ALL.map(|source| row.source_unique(source, reach, now.unix));
+            let all = row.unique(reach);
+            let sources = Source::ALL.map(|source| row.source_unique(source, reach));
             let counts = [all, sources[0], sources[1]];
             shown
                 .torrents
@@ -176,7 +176,7 @@ impl Daemon {
                 shown.collections.insert(key, here.unique.map(Count::get));
             }
         }
-        shown.fleet = self.swarms.fleet(now).unique.map(Count::get);
+        shown.fleet = self.swarms.fleet().unique.map(Count::get);
         shown
     }
 }

@@ -319,7 +319,7 @@ impl Core {
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
             collections: self.swarms.collections(&self.roster, now),
-            fleet: self.swarms.fleet(now),
+            fleet: self.swarms.fleet(),
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.outage.up(),

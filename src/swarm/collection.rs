@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::places;
-use super::reach::{CollectionRow, CountryRow, known};
+use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
 use super::{COUNTRY_HOURS, Terms};
 use crate::geo::Country;
-use crate::time::{Mono, Now, Unix};
+use crate::time::Mono;
 use crate::window::{Moment, Peer, Set, Sighting, Window};
 
 /// Addresses that may be united anew in each second: a union of many is made less often.
 const PACE: usize = 10_000;
+/// Looking at a torrent costs as much as so many addresses.
+const TORRENT: usize = 4;
 
 /// The peers of torrents of one work.
 #[derive(Debug, Default)]
@@ -45,8 +47,8 @@ pub(super) struct Members<'a> {
     pub(super) union: Option<Union<'a>>,
     /// Families that are known.
     pub(super) asked: [bool; 2],
-    /// When any of them was last answered for.
-    pub(super) last_success: Option<Unix>,
+    /// The hour of the last list of any of them, of running time.
+    pub(super) last_list: u32,
 }
 
 impl Collection {
@@ -62,10 +64,14 @@ impl Collection {
 
     /// It is watched, or was within the last month.
     pub(super) fn is_of_use(&mut self, now: Moment) -> bool {
-        let month = Window::Month.index();
+        // What a window leaves out may come back when the clock is set right.
+        let is_of_use = |peers: &mut Set| {
+            peers.counts(now);
+            !peers.is_empty()
+        };
         self.countries
-            .retain_mut(|here| here.peers.counts(now).all[month] > 0 || is_recent(here.seen, now));
-        self.watched || self.peers.counts(now).all[month] > 0
+            .retain_mut(|here| is_of_use(&mut here.peers) || is_recent(here.seen, now));
+        self.watched || is_of_use(&mut self.peers)
     }
 
     /// Takes in what was saved of it.
@@ -83,14 +89,15 @@ impl Collection {
         }
     }
 
-    /// A sighting.
+    /// A sighting. If `thorough`, the country is told also of who was seen in this hour before.
     pub(super) fn add(
         &mut self,
         peer: Peer,
         country: impl FnOnce() -> Option<Country>,
         now: Moment,
+        thorough: bool,
     ) {
-        if self.peers.add(peer, 0, now) == Sighting::Known {
+        if self.peers.add(peer, 0, now) == Sighting::Known && !thorough {
             return;
         }
         let Some(country) = country() else {
@@ -129,18 +136,19 @@ impl Collection {
         &self.row
     }
 
-    /// Makes anew what is shown.
+    /// Makes anew what is shown; says how much work that was.
     pub(super) fn show(
         &mut self,
         name: &Arc<str>,
         members: Members<'_>,
         terms: &Terms,
-        now: Now,
+        now: Mono,
         moment: Moment,
-    ) {
+    ) -> usize {
         self.changed = false;
         let listed = members.union.as_ref().map_or(0, Union::len);
-        self.due = now.mono.after(Duration::from_secs((listed / PACE) as u64));
+        let effort = listed + members.torrents as usize * TORRENT;
+        self.due = now.after(Duration::from_secs((effort / PACE) as u64));
         let union = members.union.map(Union::distinct);
         let counts = union.as_ref().map_or([0; 2], Union::by_family);
         let shown = |family: usize| members.asked[family] || counts[family] > 0;
@@ -158,7 +166,12 @@ impl Collection {
             let peers = union.as_ref().map(|_| peers);
             let peers = peers.filter(|_| is_recent(known_here.seen, moment));
             let counts = known_here.peers.counts(moment).all;
-            let unique = known(members.last_success, counts, now.unix);
+            // Whose countries are counted since a moment ago has no past to show.
+            let is_new = counts[Window::Month.index()] == 0 && peers.is_some_and(|n| n > 0);
+            let unique = match is_new {
+                true => Unique::default(),
+                false => known(members.last_list, counts, moment),
+            };
             let is_empty = counts[Window::Month.index()] == 0 && peers.is_none();
             (!is_empty).then_some(CountryRow {
                 country: known_here.country,
@@ -174,12 +187,9 @@ impl Collection {
                 true => countries.collect(),
                 false => Vec::new(),
             },
-            unique: known(
-                members.last_success,
-                self.peers.counts(moment).all,
-                now.unix,
-            ),
+            unique: known(members.last_list, self.peers.counts(moment).all, moment),
         });
+        effort
     }
 }
 

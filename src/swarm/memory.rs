@@ -34,11 +34,16 @@ pub(super) struct Memory {
     /// `None` before the first reading of the clock.
     pub(super) calendar: Option<Calendar>,
     pub(super) moment: Moment,
-    /// When the hour began for us.
-    pub(super) hour_began: Mono,
+    /// When the windows last moved.
+    pub(super) moved: Mono,
     /// Lists that were not taken in since this began are taken in again.
     epoch: u32,
     swept: u32,
+    /// In this hour everybody on a list is taken in everywhere: collections may be new, or be
+    /// restored as they were before their torrents.
+    thorough: u32,
+    /// The collection that is looked at first in the next picture.
+    pub(super) turn: usize,
     /// Of torrents that had peers within the last month.
     pub(super) histories: HashMap<InfoHash, Box<History>>,
     /// Torrents that are not in the configuration any more, or not yet again.
@@ -61,6 +66,9 @@ pub(super) struct Gone {
 pub(super) struct Last {
     /// End of the last successful probe, by [`Source::index`].
     pub(super) success: [Stamp; Source::ALL.len()],
+    /// The hour of running time in which the last list came, even an empty one, by
+    /// [`Source::index`]; 0 = never.
+    pub(super) list: [u32; Source::ALL.len()],
     /// Last time at least one peer was seen.
     pub(super) peer_seen: Stamp,
 }
@@ -69,8 +77,10 @@ impl Last {
     /// The later of both, point by point.
     fn or_later(self, other: Self) -> Self {
         let success = |source: usize| later(self.success[source], other.success[source]);
+        let list = |source: usize| self.list[source].max(other.list[source]);
         Self {
             success: std::array::from_fn(success),
+            list: std::array::from_fn(list),
             peer_seen: later(self.peer_seen, other.peer_seen),
         }
     }
@@ -83,7 +93,9 @@ impl Memory {
             key,
             moment: Calendar::start(Unix(0)).moment(),
             calendar: None,
-            hour_began: Mono(0),
+            moved: Mono(0),
+            thorough: 0,
+            turn: 0,
             epoch: 1,
             swept: 0,
             histories: HashMap::new(),
@@ -100,15 +112,21 @@ impl Memory {
             .calendar
             .get_or_insert_with(|| Calendar::start(now.unix));
         let moment = calendar.tick(now.unix);
+        if self.swept == 0 {
+            self.swept = moment.hour();
+        }
         if moment.hour() != self.moment.hour() {
             self.epoch = self.epoch.wrapping_add(1).max(1);
-            self.hour_began = now.mono;
+        }
+        // Where windows begin may also change when the clock is set.
+        if moment != self.moment {
+            self.moved = now.mono;
             for collection in self.collections.values_mut() {
                 collection.change();
             }
         }
         self.moment = moment;
-        if moment.hour() >= self.swept + SWEEP {
+        if moment.hour().saturating_sub(self.swept) >= SWEEP {
             self.swept = moment.hour();
             self.sweep();
         }
@@ -160,6 +178,7 @@ impl Memory {
         last: impl Fn(u32) -> Option<Last>,
     ) {
         self.epoch = self.epoch.wrapping_add(1).max(1);
+        self.thorough = self.moment.hour();
         for (place, hash) in &changes.gone {
             let gone = Gone {
                 since: self.moment.hour(),
@@ -246,6 +265,7 @@ impl Memory {
         let mut collection = name.and_then(|name| self.collections.get_mut(name));
         let geo = terms.countries.then_some(&*terms.geo);
         let (source, now) = (source.index(), self.moment);
+        let thorough = self.thorough == now.hour();
         let (v4, v6) = Lists::slices(Some(lists));
         let v4 = v4.iter().map(|ip| {
             let address = IpAddr::V4(Ipv4Addr::from_bits(*ip));
@@ -257,12 +277,13 @@ impl Memory {
         });
         for (peer, address) in v4.chain(v6) {
             match history.set.add(peer, source, now) {
-                Sighting::Known => continue,
-                Sighting::News => self.fleet.add(peer, 0, now),
+                Sighting::Known if !thorough => continue,
+                Sighting::Known | Sighting::News => self.fleet.add(peer, 0, now),
                 Sighting::Beyond => Sighting::Beyond,
             };
             if let Some(collection) = &mut collection {
-                collection.add(peer, || geo.map(|geo| geo.country(address)), now);
+                let country = || geo.map(|geo| geo.country(address));
+                collection.add(peer, country, now, thorough);
             }
         }
     }
@@ -278,7 +299,9 @@ impl Memory {
         let history = self.histories.get_mut(hash)?;
         let places = history.places(union, terms, self.moment.hour(), &mut self.systems);
         let counts = history.set.counts(self.moment);
-        if counts.all[Window::Month.index()] == 0 && history.countries_are_over() {
+        // What a window leaves out may come back when the clock is set right.
+        if history.set.is_empty() && history.countries_are_over() {
+            self.systems.remove(&history.leave());
             self.histories.remove(hash);
             return None;
         }

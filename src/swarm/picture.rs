@@ -9,13 +9,16 @@ use super::tally::{Tally, Union};
 use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, reach};
 use crate::geo::Database;
 use crate::observation::{AnnounceId, Family};
-use crate::roster::Roster;
+use crate::roster::{Collection, Roster};
 use crate::time::{Mono, Now};
 
 /// Torrents whose windows may be counted anew in one go when an hour begins; of more, the blocks take
 /// turns over the first [`TURNS`] seconds.
 const AT_ONCE: usize = 4096;
 const TURNS: u64 = 600;
+
+/// Work on collections in one picture, in addresses looked at: some ten milliseconds.
+const EFFORT: usize = 50_000;
 
 impl Swarms {
     /// The rows of all torrents; those that changed or went stale are made anew, and all of a block
@@ -43,19 +46,19 @@ impl Swarms {
                 }
             }
             new.shrink();
-            let hour = match slides {
-                true => self.memory.moment.hour(),
+            let moment = match slides {
+                true => Some(self.memory.moment),
                 false => self.blocks[block].1,
             };
-            self.blocks[block] = (Arc::new(new), hour);
+            self.blocks[block] = (Arc::new(new), moment);
         }
         let shown = self.blocks.iter();
         shown.map(|(block, _)| Arc::clone(block)).collect()
     }
 
-    /// Whether an hour has begun that the windows of a block do not end in yet, and it is its turn.
+    /// Whether the windows have moved since a block was made, and it is its turn.
     fn slides(&self, block: usize, now: Mono) -> bool {
-        if self.blocks[block].1 == self.memory.moment.hour() {
+        if self.blocks[block].1 == Some(self.memory.moment) {
             return false;
         }
         let many = self.torrents.len() > AT_ONCE;
@@ -63,28 +66,42 @@ impl Swarms {
             true => TURNS * block as u64 / self.blocks.len() as u64,
             false => 0,
         };
-        now >= self.memory.hour_began.after(Duration::from_secs(turn))
+        now >= self.memory.moved.after(Duration::from_secs(turn))
     }
 
     /// The rows of all collections, sorted by name. Those of large ones that changed are not made
-    /// anew in every picture.
+    /// anew in every picture, and no picture makes too many.
     pub fn collections(&mut self, roster: &Roster, now: Now) -> Vec<Arc<CollectionRow>> {
-        let mut rows = Vec::with_capacity(roster.collections().len());
-        for collection in roster.collections() {
-            let known = self.memory.collections.get_mut(&collection.name);
-            let Some(mut state) = known.map(std::mem::take) else {
-                continue;
-            };
-            if state.is_due(now.mono) {
-                let members = self.members(&collection.members, roster, now);
-                let moment = self.memory.moment;
-                state.show(&collection.name, members, &self.terms, now, moment);
+        let collections = roster.collections();
+        let first = self.memory.turn.min(collections.len());
+        let turns = collections[first..].iter().chain(&collections[..first]);
+        let mut effort = 0;
+        for (turn, collection) in turns.enumerate() {
+            if effort > EFFORT {
+                self.memory.turn = (first + turn) % collections.len();
+                break;
             }
-            rows.push(Arc::clone(state.row()));
-            let name = Arc::clone(&collection.name);
-            self.memory.collections.insert(name, state);
+            effort += self.show(collection, roster, now);
         }
-        rows
+        let known = collections.iter();
+        let known = known.filter_map(|collection| self.memory.collections.get(&collection.name));
+        known.map(|state| Arc::clone(state.row())).collect()
+    }
+
+    /// Makes a row anew if it is to be; says how much work that was.
+    fn show(&mut self, collection: &Collection, roster: &Roster, now: Now) -> usize {
+        let known = self.memory.collections.get_mut(&collection.name);
+        let due = known.filter(|state| state.is_due(now.mono));
+        let Some(mut state) = due.map(std::mem::take) else {
+            return 0;
+        };
+        let members = self.members(&collection.members, roster, now);
+        let moment = self.memory.moment;
+        let effort = state.show(&collection.name, members, &self.terms, now.mono, moment);
+        if let Some(known) = self.memory.collections.get_mut(&collection.name) {
+            *known = state;
+        }
+        effort
     }
 
     fn members(&self, places: &[u32], roster: &Roster, now: Now) -> Members<'static> {
@@ -95,8 +112,8 @@ impl Swarms {
                 continue;
             };
             members.torrents += 1;
-            let successes = torrent.last.success.iter().filter_map(|stamp| stamp.get());
-            members.last_success = members.last_success.into_iter().chain(successes).max();
+            let lists = torrent.last.list.into_iter();
+            members.last_list = lists.fold(members.last_list, u32::max);
             let (union, asked) = self.tally(place, roster, now).into_union();
             members.asked = [0, 1].map(|f| members.asked[f] | asked[f]);
             if let Some(union) = union {
@@ -107,16 +124,13 @@ impl Swarms {
     }
 
     /// What is shown of all torrents together.
-    pub fn fleet(&mut self, now: Now) -> FleetRow {
-        let successes = self
-            .torrents
-            .iter()
-            .flat_map(|torrent| torrent.last.success);
-        let last_success = successes.filter_map(|stamp| stamp.get()).max();
+    pub fn fleet(&mut self) -> FleetRow {
+        let lists = self.torrents.iter().flat_map(|torrent| torrent.last.list);
+        let last_list = lists.max().unwrap_or(0);
         let counts = self.memory.fleet.counts(self.memory.moment).all;
         let knows_systems = self.terms.geo.built(Database::Asn).is_some();
         FleetRow {
-            unique: reach::known(last_success, counts, now.unix),
+            unique: reach::known(last_list, counts, self.memory.moment),
             systems: match knows_systems {
                 true => self.memory.systems.rows(),
                 false => Vec::new(),
@@ -154,7 +168,7 @@ impl Swarms {
     fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
         let tally = self.tally(place, roster, now);
         let fresh_until = Tick::at(tally.fresh_until());
-        let (row, announces, union) = tally.finish(self.torrents[place].last);
+        let (row, announces, union) = tally.finish(self.torrents[place].last, self.memory.moment);
         let union = union.map(Union::into_owned);
         self.torrents[place].fresh_until = fresh_until;
         let memory = &mut self.memory;

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use super::row::{Count, Stamp, TorrentRow};
 use crate::geo::{Asn, Country};
 use crate::observation::Source;
-use crate::time::Unix;
-use crate::window::{Counts, Window};
+use crate::window::{Counts, Moment, Window};
 
-/// Distinct peers by [`Window::index`]. Unknown where no valid answer came in the window: a 0 says
+/// Distinct peers by [`Window::index`]. Unknown where no list came in the window: a 0 says
 /// that we looked and that nobody was there.
 pub type Unique = [Count; Window::ALL.len()];
 
@@ -119,43 +118,71 @@ pub enum System {
     Unknown,
 }
 
-impl TorrentRow {
-    /// Distinct peers from any source. `reach` is that of the torrent, if it has any, and `now` the
-    /// time of the picture.
-    pub fn unique(&self, reach: Option<&Reach>, now: Unix) -> Unique {
-        let last = self
-            .last_success
-            .iter()
-            .filter_map(|stamp| stamp.get())
-            .max();
-        known(
-            last,
-            reach.map(|reach| reach.counts.all).unwrap_or_default(),
-            now,
-        )
+/// The windows in which each source gave a list, be it an empty one. A tracker that only counts, or
+/// keeps its list to itself, says nothing of who is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Listed(u8);
+
+impl Listed {
+    /// Lists came of late.
+    pub const LATELY: Self = Self(u8::MAX);
+
+    /// The source gave a list in these windows.
+    pub fn with(mut self, source: Source, windows: impl IntoIterator<Item = Window>) -> Self {
+        for window in windows {
+            self.0 |= 1 << Self::bit(source, window);
+        }
+        self
     }
 
-    /// Distinct peers from one source.
-    pub fn source_unique(&self, source: Source, reach: Option<&Reach>, now: Unix) -> Unique {
-        let counts = reach.map(|reach| reach.counts.by_source[source.index()]);
-        let last = self.last_success[source.index()].get();
-        known(last, counts.unwrap_or_default(), now)
+    /// By the hours in which the last lists came, by [`Source::index`].
+    pub(super) fn at(hours: [u32; Source::ALL.len()], now: Moment) -> Self {
+        Source::ALL
+            .into_iter()
+            .fold(Self::default(), |listed, source| {
+                let hour = hours[source.index()];
+                let here = Window::ALL.into_iter();
+                listed.with(source, here.filter(|window| now.is_within(*window, hour)))
+            })
+    }
+
+    const fn bit(source: Source, window: Window) -> usize {
+        source.index() * Window::ALL.len() + window.index()
+    }
+
+    fn has(self, source: Source, window: Window) -> bool {
+        self.0 >> Self::bit(source, window) & 1 == 1
     }
 }
 
-/// Counts of those windows in which a valid answer came, the last of them at `last`.
-pub(super) fn known(last: Option<Unix>, counts: [u32; Window::ALL.len()], now: Unix) -> Unique {
-    let mut unique = Unique::default();
-    let Some(last) = last else {
-        return unique;
-    };
-    let age = now.0.saturating_sub(last.0);
-    for window in Window::ALL {
-        if age < u64::from(window.hours()) * 3600 {
-            unique[window.index()] = Some(counts[window.index()]).into();
-        }
+impl TorrentRow {
+    /// Distinct peers from any source. `reach` is that of the torrent, if it has any.
+    pub fn unique(&self, reach: Option<&Reach>) -> Unique {
+        let counts = reach.map(|reach| reach.counts.all).unwrap_or_default();
+        let known = |window| {
+            Source::ALL
+                .iter()
+                .any(|source| self.listed.has(*source, window))
+        };
+        where_known(counts, known)
     }
-    unique
+
+    /// Distinct peers from one source.
+    pub fn source_unique(&self, source: Source, reach: Option<&Reach>) -> Unique {
+        let counts = reach.map(|reach| reach.counts.by_source[source.index()]);
+        where_known(counts.unwrap_or_default(), |window| {
+            self.listed.has(source, window)
+        })
+    }
+}
+
+/// Counts of those windows in which a list came, the last of them in this hour.
+pub(super) fn known(hour: u32, counts: [u32; Window::ALL.len()], now: Moment) -> Unique {
+    where_known(counts, |window| now.is_within(window, hour))
+}
+
+fn where_known(counts: [u32; Window::ALL.len()], known: impl Fn(Window) -> bool) -> Unique {
+    Window::ALL.map(|window| known(window).then_some(counts[window.index()]).into())
 }
 
 /// The later of two points that may not have come.

@@ -11,7 +11,7 @@ use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
 
-use super::reach::Reach;
+use super::reach::{Listed, Reach};
 
 /// A count that may be unknown, in four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +64,19 @@ impl Stamp {
     }
 }
 
+impl Stamp {
+    /// No clock that is set reads earlier: 2020.
+    const SET: u64 = 1_577_836_800;
+
+    /// It comes now. A machine that starts in 1970 does not know when that is: what was known is
+    /// better.
+    pub(super) fn set(&mut self, now: Unix) {
+        if now.0 >= Self::SET || self.get() < Some(now) {
+            *self = now.into();
+        }
+    }
+}
+
 impl From<Unix> for Stamp {
     fn from(at: Unix) -> Self {
         Self(u32::try_from(at.0).unwrap_or(u32::MAX))
@@ -93,6 +106,8 @@ pub struct TorrentRow {
     pub last_success: [Stamp; Source::ALL.len()],
     /// Last time at least one peer was seen.
     pub last_peer_seen: Stamp,
+    /// In which windows it is known who was there.
+    pub listed: Listed,
     /// Where its announces begin in its [`Block`], which sets this.
     pub first_announce: u32,
 }

@@ -4,7 +4,7 @@
 //! shared:   key's fingerprint 8 | calendar | fleet, empty but in the first part
 //!           | until the end: name | peers | countries m | m × (code 2 | hour | peers)
 //! torrents: key's fingerprint 8 | calendar | until the end: info-hash 20 | hour it went, 0 = it is there
-//!           | last success of each source | last peer | countries m | m × (code 2 | hour 2) | peers
+//!           | last success of each source | last peer | hour of the last list of each source | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
 //! Numbers without a length are LEB128, peers and the calendar are written by [`window`](crate::window).
@@ -99,7 +99,10 @@ impl Swarms {
         let mut collections = Vec::new();
         while !from.is_empty() {
             let length = usize::try_from(get(from)?).map_err(|_| Nonsense)?;
-            let name = take(from, length.min(MAX_NAME + 1))?;
+            if length > MAX_NAME {
+                return Err(Nonsense);
+            }
+            let name = take(from, length)?;
             let name = str::from_utf8(name).map_err(|_| Nonsense)?;
             let peers = Set::decode(from)?;
             let mut countries: Vec<InCountry> = Vec::new();
@@ -144,8 +147,16 @@ impl Swarms {
             }
             out.extend_from_slice(&hash.0);
             put(out, gone.since.into());
-            for stamp in gone.last.success.into_iter().chain([gone.last.peer_seen]) {
+            let Last {
+                success,
+                list,
+                peer_seen,
+            } = gone.last;
+            for stamp in success.into_iter().chain([peer_seen]) {
                 put(out, stamp.get().map_or(0, |at| at.0));
+            }
+            for hour in list {
+                put(out, hour.into());
             }
             let countries = history.map_or(&[][..], |history| history.countries());
             put(out, countries.len() as u64);
@@ -181,6 +192,9 @@ impl Swarms {
                 last.success[source] = stamp(from)?;
             }
             last.peer_seen = stamp(from)?;
+            for source in 0..Source::ALL.len() {
+                last.list[source] = hour(from)?;
+            }
             let mut countries: Vec<CountryPeers> = Vec::new();
             for _ in 0..bounded(from, MAX_COUNTRIES)? {
                 let country = country(from)?;

@@ -9,9 +9,11 @@ pub(super) use union::Union;
 use super::announce::{Announce, Side};
 use super::lookup;
 use super::memory::Last;
+use super::reach::Listed;
 use super::row::{AnnounceRow, Count, TorrentRow};
 use crate::observation::{Family, Health, TrackerId};
 use crate::time::Mono;
+use crate::window::Moment;
 
 /// The sum of one torrent, a tracker at a time.
 #[derive(Debug)]
@@ -128,6 +130,7 @@ impl<'a> Tally<'a> {
     pub(super) fn finish(
         mut self,
         last: Last,
+        now: Moment,
     ) -> (TorrentRow, Vec<AnnounceRow>, Option<Union<'a>>) {
         let known = self.rows.iter().filter_map(|row| row.success);
         let online = known.clone().filter(|success| *success).count() as u32;
@@ -146,6 +149,7 @@ impl<'a> Tally<'a> {
             dht_seeders: sum(self.dht.seeders),
             dht_leechers: sum(self.dht.leechers),
             probe_success: [self.dht.success, known.max()],
+            listed: Listed::at(last.list, now),
             last_success: last.success,
             last_peer_seen: last.peer_seen,
             ..TorrentRow::default()

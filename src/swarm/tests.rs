@@ -1,3 +1,4 @@
+mod doubts;
 mod lookups;
 mod memory;
 mod systems;

@@ -193,7 +193,6 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
     let reach = row.reach;
     let places = Snapshot::places(row, nobody);
     let systems = places.and_then(|places| places.systems);
-    let now = snapshot.taken;
     Torrent {
         name: &torrent.name,
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
@@ -206,7 +205,7 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
         collection: torrent.collection().map(|name| &**name),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
         peers: peers(row.peers),
-        unique_peers: ByWindow(row.unique(reach, now)),
+        unique_peers: ByWindow(row.unique(reach)),
         countries: places
             .filter(|_| snapshot.config.countries)
             .map(|places| Countries(&places.countries)),
@@ -228,7 +227,7 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
                 let known = FromSource {
                     success: row.probe_success[place],
                     peers: row.source_peers[place].get(),
-                    unique_peers: ByWindow(row.source_unique(*source, reach, now)),
+                    unique_peers: ByWindow(row.source_unique(*source, reach)),
                     last_success: row.last_success[place].get().map(|at| at.0),
                 };
                 (source.as_label(), known)

@@ -206,7 +206,7 @@ fn torrent(
         finding.class(),
         finding.words(),
     )?;
-    numbers(to, view.peers, view.unique(view.reach, now))?;
+    numbers(to, view.peers, view.unique(view.reach))?;
     let trackers = view.torrent.trackers.len();
     write!(
         to,

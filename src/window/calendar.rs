@@ -78,6 +78,11 @@ impl Moment {
     pub const fn hour(self) -> u32 {
         self.hour
     }
+
+    /// Whether an hour of running time lies within a window that ends now. Hour 0 is never.
+    pub const fn is_within(self, window: Window, hour: u32) -> bool {
+        hour >= self.starts[window.index()]
+    }
 }
 
 impl Calendar {

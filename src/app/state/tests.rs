@@ -166,7 +166,7 @@ impl Run {
         let month = Window::Month.index();
         let unique = picture
             .rows()
-            .map(|view| view.row.unique(view.reach, picture.taken)[month].get());
+            .map(|view| view.row.unique(view.reach)[month].get());
         (
             seen.min().unwrap(),
             unique.min().unwrap().unwrap_or_default(),

@@ -47,24 +47,22 @@ impl Page {
     }
 
     pub(super) fn torrent_unique(&self, to: &mut Families<'_>) -> fmt::Result {
-        let now = self.snapshot.taken;
         to.gauge(
             &catalogue::TORRENT_UNIQUE,
             self.snapshot.rows().flat_map(|view| {
                 let name = &*view.torrent.name;
-                by_window(view.unique(view.reach, now)).map(move |(window, n)| ([name, window], n))
+                by_window(view.unique(view.reach)).map(move |(window, n)| ([name, window], n))
             }),
         )
     }
 
     pub(super) fn torrent_source_unique(&self, to: &mut Families<'_>) -> fmt::Result {
-        let now = self.snapshot.taken;
         to.gauge(
             &catalogue::TORRENT_SOURCE_UNIQUE,
             self.snapshot.rows().flat_map(|view| {
                 Source::ALL.into_iter().flat_map(move |source| {
                     let name = &*view.torrent.name;
-                    by_window(view.source_unique(source, view.reach, now))
+                    by_window(view.source_unique(source, view.reach))
                         .map(move |(window, n)| ([name, source.as_label(), window], n))
                 })
             }),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{of, one_torrent, sample, text, unknown};
 use crate::snapshot::{
     CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, GeoRow, Places, Reach,
-    Snapshot, Source, Unix,
+    Snapshot, Source, Unix, Window,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -14,8 +14,12 @@ const DAY: u64 = 24 * 3600;
 fn answered(ages: [Option<u64>; 2], reach: Option<Reach>) -> Snapshot {
     let now = 1_790_000_100;
     let mut it = unknown();
-    it.row.last_success =
-        ages.map(|age| age.map_or_else(Default::default, |age| Unix(now - age).into()));
+    for (source, age) in Source::ALL.into_iter().zip(ages) {
+        let windows = Window::ALL.into_iter();
+        let within =
+            windows.filter(|window| age.is_some_and(|age| age < u64::from(window.hours()) * 3600));
+        it.row.listed = it.row.listed.with(source, within);
+    }
     it.reach = reach;
     let snapshot = one_torrent(it);
     assert_eq!(snapshot.taken, Unix(now));

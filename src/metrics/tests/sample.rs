@@ -7,10 +7,12 @@ use std::time::Duration;
 use crate::geo::Asn;
 use crate::snapshot::{
     AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
-    DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Phases, Places, Privacy, Reach,
-    Snapshot, StateRow, System, Systems, Torrent, TorrentRow, TrackerId, TrackerRow, Unique, Unix,
+    DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
+    Reach, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow, TrackerId, TrackerRow,
+    Unique, Unix,
 };
 use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
+use crate::window::Window;
 
 const TRACKERS: [&str; 3] = [
     "udp://tracker.example:1337/announce",
@@ -114,6 +116,7 @@ fn alive() -> Sample {
     it.row.leechers = Some(9).into();
     it.row.probe_success = [Some(true); 2];
     it.row.last_success = [Unix(1_790_000_070).into(), Unix(1_790_000_090).into()];
+    it.row.listed = Listed::LATELY;
     it.row.last_peer_seen = Unix(1_790_000_090).into();
     it.reach = Some(reach());
     it.announces[0] = AnnounceRow {
@@ -224,6 +227,9 @@ fn empty() -> Sample {
     it.row.seeders = Some(0).into();
     it.row.probe_success = [Some(false), Some(true)];
     it.row.last_success = [Unix(1_789_000_000).into(), Unix(1_790_000_080).into()];
+    it.row.listed = Listed::default()
+        .with(Source::Dht, [Window::Month])
+        .with(Source::Tracker, Window::ALL);
     it.announces[0] = AnnounceRow {
         success: Some(true),
         peers: Some(0).into(),

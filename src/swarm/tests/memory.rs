@@ -5,9 +5,9 @@ use crate::snapshot::{Country, Window};
 use crate::swarm::Part;
 use crate::torrent::Details;
 
-const HOUR: u64 = 3600;
-const DAY: u64 = 24 * HOUR;
-const URL: &str = "udp://a.example:1/announce";
+pub(super) const HOUR: u64 = 3600;
+pub(super) const DAY: u64 = 24 * HOUR;
+pub(super) const URL: &str = "udp://a.example:1/announce";
 
 /// Addresses in Germany, the USA and Japan, by the embedded table.
 const DE: [u8; 3] = [79, 192, 0];
@@ -19,7 +19,7 @@ fn ips(net: [u8; 3], hosts: std::ops::Range<u8>) -> Vec<u32> {
     hosts.map(|d| u32::from_be_bytes([a, b, c, d])).collect()
 }
 
-fn member(n: u8, collection: Option<&str>) -> crate::torrent::Torrent {
+pub(super) fn member(n: u8, collection: Option<&str>) -> crate::torrent::Torrent {
     let details = Details {
         collection: collection.map(Arc::from),
         ..Details::default()
@@ -49,7 +49,7 @@ fn hear(world: &mut World, place: usize, peers: &[u32]) {
 }
 
 /// Time goes by as the daemon sees it: with pictures.
-fn live(world: &mut World, seconds: u64) {
+pub(super) fn live(world: &mut World, seconds: u64) {
     for _ in 0..seconds / HOUR {
         world.pass(HOUR);
         world.swarms.blocks(&world.roster, world.now);
@@ -57,11 +57,11 @@ fn live(world: &mut World, seconds: u64) {
     world.pass(seconds % HOUR);
 }
 
-fn unique(world: &mut World, place: usize) -> [Option<u32>; 3] {
+pub(super) fn unique(world: &mut World, place: usize) -> [Option<u32>; 3] {
     let now = world.now;
     let blocks = world.swarms.blocks(&world.roster, now);
     let (row, _, reach) = blocks[0].get(place).unwrap();
-    row.unique(reach, now.unix).map(Count::get)
+    row.unique(reach).map(Count::get)
 }
 
 fn countries(world: &mut World, place: usize) -> Vec<(String, u32)> {
@@ -151,7 +151,7 @@ fn a_collection_is_the_union_of_its_torrents() {
     assert_eq!(country(&row, "DE"), Some((Some(12), [Some(12); 3])));
     assert_eq!(country(&row, "US"), Some((Some(3), [Some(3); 3])));
     assert_eq!(country(&row, "JP"), None);
-    let fleet = world.swarms.fleet(world.now);
+    let fleet = world.swarms.fleet();
     assert_eq!(fleet.unique.map(Count::get), [Some(24); 3]);
 
     live(&mut world, 25 * HOUR);
@@ -256,7 +256,7 @@ fn a_restart_changes_nothing() {
         let restored = collection(&mut again);
         assert_eq!(restored.unique, row.unique);
         assert_eq!(restored.peers, [Count::UNKNOWN; 2]);
-        let fleet = |world: &mut World| world.swarms.fleet(world.now).unique;
+        let fleet = |world: &mut World| world.swarms.fleet().unique;
         assert_eq!(fleet(&mut again), fleet(&mut world));
         // Nothing is shown as current before it was heard; then the zeros are there.
         hear(&mut again, 0, &ips(DE, 10..20));

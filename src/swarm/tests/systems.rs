@@ -43,7 +43,7 @@ fn systems(world: &mut World, place: usize) -> Option<Systems> {
 
 fn fleet(world: &mut World) -> Vec<(System, u64)> {
     world.swarms.blocks(&world.roster, world.now);
-    world.swarms.fleet(world.now).systems
+    world.swarms.fleet().systems
 }
 
 #[test]

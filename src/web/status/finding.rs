@@ -60,8 +60,8 @@ impl Finding {
         Self::LeftAlone,
     ];
 
-    pub(super) fn of(view: TorrentView<'_>, life: Life, now: Unix) -> Self {
-        let unique = view.unique(view.reach, now);
+    pub(super) fn of(view: TorrentView<'_>, life: Life) -> Self {
+        let unique = view.unique(view.reach);
         let few =
             |(window, most): (Window, u32)| unique[window.index()].get().is_some_and(|n| n <= most);
         let stranded = !view.torrent.trackers.is_empty() && view.trackers_online.get() == Some(0);
@@ -109,7 +109,7 @@ impl Findings {
         for (place, view) in snapshot.rows().enumerate() {
             let life = Life::of(view, snapshot.taken);
             all.lives[life as usize] += 1;
-            let places = &mut all.places[Finding::of(view, life, snapshot.taken) as usize];
+            let places = &mut all.places[Finding::of(view, life) as usize];
             if places.len() < MAX_ROWS {
                 places.push(place);
             }

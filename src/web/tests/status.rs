@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::client::ask;
 use super::{sample, serve};
-use crate::snapshot::{CollectionRow, Snapshot, StateRow, TrackerId, TrackerRow, Unix};
+use crate::snapshot::{CollectionRow, Listed, Snapshot, StateRow, TrackerId, TrackerRow, Unix};
 use crate::torrent::{Hashes, InfoHash};
 use crate::web::status;
 
@@ -180,7 +180,7 @@ fn what_needs_attention_comes_first() {
         let mut it = named(name, 1);
         it.row.peers = [Some(peers).into(), None.into()];
         it.row.last_peer_seen = Unix(now.0 - age).into();
-        it.row.last_success = [Unix(now.0 - 60).into(); 2];
+        it.row.listed = Listed::LATELY;
         it.reach = Some(Default::default());
         it
     };

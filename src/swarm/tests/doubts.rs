@@ -1,0 +1,308 @@
+//! What must not become a false zero or be lost: outages, lists that say nothing, clocks that are wrong,
+//! collections that are new, a hybrid that is split, a daemon killed between two files.
+
+use super::memory::{DAY, HOUR, URL, live, member, unique};
+use super::*;
+use crate::swarm::Part;
+
+fn five() -> [&'static str; 5] {
+    ["8.8.8.1", "8.8.8.2", "8.8.8.3", "8.8.8.4", "8.8.8.5"]
+}
+
+/// The torrent's tracker names these.
+fn hear(world: &mut World, place: usize, ips: &[&str]) {
+    let id = world.announce(place, 0);
+    world.list(id, ips);
+}
+
+fn collection(world: &mut World) -> Arc<CollectionRow> {
+    world.swarms.blocks(&world.roster, world.now);
+    let rows = world.swarms.collections(&world.roster, world.now);
+    Arc::clone(&rows[0])
+}
+
+/// An outage makes no 0 on the way to unknown.
+#[test]
+fn outage_makes_no_zero() {
+    let mut world = World::new(&[member(1, Some("work"))]);
+    hear(&mut world, 0, &five());
+    assert_eq!(unique(&mut world, 0)[0], Some(5));
+    let mut shown = Vec::new();
+    for minute in 0..25 * 6 {
+        world.pass(600);
+        let day = unique(&mut world, 0)[0];
+        let row = collection(&mut world);
+        let fleet = world.swarms.fleet().unique[0].get();
+        if day == Some(0) || row.unique[0].get() == Some(0) || fleet == Some(0) {
+            shown.push((minute * 10, day, row.unique[0].get(), fleet));
+        }
+    }
+    assert_eq!(shown, []);
+}
+
+/// Who only scrapes, or gets no list, never looked who is there.
+#[test]
+fn a_scrape_is_no_list() {
+    let mut world = World::new(&[member(1, None)]);
+    let id = world.announce(0, 0);
+    let counts = Counts {
+        seeders: Some(50),
+        leechers: Some(7),
+        completed: Some(1),
+    };
+    world.report(
+        Family::Ipv4,
+        Health::Up,
+        Report::Scrape {
+            ids: vec![id],
+            result: Ok(vec![Some(counts)]),
+        },
+    );
+    let row = world.row(0);
+    assert_eq!((row.seeders, row.peers), (Some(50), [None; 2]));
+    assert_eq!(unique(&mut world, 0), [None; 3]);
+}
+#[test]
+fn a_withheld_list_is_no_list() {
+    let mut world = World::new(&[member(1, None)]);
+    let id = world.announce(0, 0);
+    let counts = Counts {
+        seeders: Some(50),
+        leechers: Some(7),
+        completed: Some(1),
+    };
+    world.answer(
+        id,
+        Family::Ipv4,
+        Announced {
+            counts,
+            withheld: true,
+            ..Announced::default()
+        },
+    );
+    assert_eq!(world.row(0).peers, [None; 2]);
+    assert_eq!(unique(&mut world, 0), [None; 3]);
+}
+
+/// A country found by a collection that just got its name.
+#[test]
+fn a_new_collection_has_no_false_zero() {
+    let mut world = World::new(&[member(1, None)]);
+    hear(&mut world, 0, &five());
+    world.configure(&[member(1, Some("work"))]);
+    world.pass(60);
+    hear(&mut world, 0, &five());
+    let row = collection(&mut world);
+    let us = row
+        .countries
+        .iter()
+        .find(|c| c.country.as_str() == "US")
+        .unwrap();
+    assert_eq!(us.peers.get(), Some(5));
+    assert_ne!(us.unique[0].get(), Some(0));
+}
+
+/// A clock that is ahead for a minute.
+#[test]
+fn a_clock_ahead_loses_nothing() {
+    let mut world = World::new(&[member(1, Some("work"))]);
+    let no_countries = Terms {
+        countries: false,
+        ..terms()
+    };
+    let changes = world
+        .roster
+        .update(&vec![member(1, Some("work"))].into(), |_| false);
+    world
+        .swarms
+        .update(no_countries, &world.roster, &changes, world.now);
+    hear(&mut world, 0, &five());
+    live(&mut world, 2 * HOUR);
+    assert_eq!(unique(&mut world, 0)[2], Some(5));
+    world.now.unix.0 += 40 * DAY;
+    world.swarms.blocks(&world.roster, world.now);
+    world.now.mono.0 += 60_000;
+    world.now.unix.0 = world.now.unix.0 + 60 - 40 * DAY;
+    live(&mut world, 2 * HOUR);
+    assert_eq!(unique(&mut world, 0), [Some(5); 3]);
+}
+#[test]
+fn a_start_with_a_clock_ahead_keeps_collections() {
+    let torrents = [member(1, Some("work"))];
+    let mut world = World::new(&torrents);
+    hear(&mut world, 0, &five());
+    let (mut shared, mut part) = (Vec::new(), Vec::new());
+    // All members left the swarm since: the torrent is another now.
+    collection(&mut world);
+    world
+        .swarms
+        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
+    world
+        .swarms
+        .encode_torrents(&world.roster, Part { index: 0, of: 1 }, &mut part);
+    let mut again = World {
+        roster: Roster::default(),
+        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        now: world.now,
+    };
+    again.swarms.decode_shared(&shared).unwrap();
+    again.swarms.decode_torrents(&part).unwrap();
+    again.now.mono = Mono(1);
+    again.now.unix.0 += 400 * DAY;
+    again.configure(&torrents);
+    again.swarms.blocks(&again.roster, again.now);
+    again.now.mono.0 += 60_000;
+    again.now.unix.0 = again.now.unix.0 + 60 - 400 * DAY;
+    again.swarms.blocks(&again.roster, again.now);
+    live(&mut again, 2 * HOUR);
+    let row = collection(&mut again);
+    assert_eq!(row.countries.len(), 1, "the country and its windows");
+}
+
+/// A clock that was ahead leaves stamps of the future.
+#[test]
+fn a_stamp_of_the_future_makes_no_zero() {
+    let mut world = World::new(&[member(1, None)]);
+    world.now.unix.0 += 40 * DAY;
+    hear(&mut world, 0, &five());
+    world.pass(60);
+    world.swarms.blocks(&world.roster, world.now);
+    world.now.unix.0 -= 40 * DAY;
+    world.swarms.blocks(&world.roster, world.now);
+    // Nothing answers from now on.
+    live(&mut world, 3 * DAY);
+    assert_eq!(unique(&mut world, 0)[0], None);
+}
+/// A machine that starts in 1970.
+#[test]
+fn a_start_in_1970_keeps_the_last_sight() {
+    let torrents = [member(1, None)];
+    let mut world = World::new(&torrents);
+    hear(&mut world, 0, &five());
+    let real = world.now.unix;
+    world.now.unix = Unix(60);
+    hear(&mut world, 0, &five());
+    world.now.mono.0 += 60_000;
+    world.now.unix = Unix(real.0 + 120);
+    assert_eq!(unique(&mut world, 0), [Some(5); 3]);
+    assert!(world.row(0).last_peer_seen.unwrap() >= real);
+}
+
+/// A history that is dropped leaves its systems.
+#[test]
+fn systems_are_not_counted_twice() {
+    use crate::geo::tests::writer::{Value, Writer};
+    let mut writer = Writer::new(6, 24);
+    let number = ("autonomous_system_number", Value::Number(15169));
+    writer.add("8.8.8.0/24", Value::Map(vec![number]));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("asn.mmdb");
+    std::fs::write(&path, writer.write()).unwrap();
+    let settings = geo::Settings {
+        asn_database: Some(path),
+        ..geo::Settings::default()
+    };
+    let geo = Arc::new(Geo::load(&settings).unwrap());
+    let terms = Terms::new(Accept::Global, STALE, geo, false);
+    let mut world = World::new(&[member(1, None)]);
+    let changes = world
+        .roster
+        .update(&vec![member(1, None)].into(), |_| false);
+    world
+        .swarms
+        .update(terms, &world.roster, &changes, world.now);
+    hear(&mut world, 0, &five());
+    world.swarms.blocks(&world.roster, world.now);
+    assert_eq!(world.swarms.fleet().systems[0].1, 5);
+    // The machine slept for 40 days, or the clock jumped.
+    world.now.unix.0 += 40 * DAY;
+    world.now.mono.0 += 60_000;
+    world.swarms.blocks(&world.roster, world.now);
+    world.pass(2 * HOUR);
+    hear(&mut world, 0, &five());
+    world.swarms.blocks(&world.roster, world.now);
+    assert_eq!(world.swarms.fleet().systems[0].1, 5);
+}
+
+/// A hybrid that is split.
+#[test]
+fn a_split_hybrid_keeps_its_first_half() {
+    let v2 = InfoHashV2([9; 32]);
+    let v1 = InfoHash([1; 20]);
+    let whole = Hashes::of(Some(v1), Some(v2)).unwrap();
+    let mut world = World::new(&[torrent("t", whole, &[URL])]);
+    hear(&mut world, 0, &five());
+    world.configure(&[
+        torrent("t", Hashes::V1(v1), &[URL]),
+        torrent("u", Hashes::V2(Box::new(v2)), &[URL]),
+    ]);
+    assert_eq!(world.row(0).peers[0], Some(5));
+    assert_eq!(unique(&mut world, 0), [Some(5); 3]);
+}
+
+/// A daemon is killed after it wrote its torrents and before it wrote what they share.
+#[test]
+fn what_was_seen_between_two_files_is_in_all_counts() {
+    let torrents = [member(1, Some("work"))];
+    let mut world = World::new(&torrents);
+    hear(&mut world, 0, &five()[..1]);
+    let (mut shared, mut part) = (Vec::new(), Vec::new());
+    world
+        .swarms
+        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
+    hear(&mut world, 0, &five());
+    world
+        .swarms
+        .encode_torrents(&world.roster, Part { index: 0, of: 1 }, &mut part);
+    let mut again = World {
+        roster: Roster::default(),
+        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        now: world.now,
+    };
+    again.swarms.decode_shared(&shared).unwrap();
+    again.swarms.decode_torrents(&part).unwrap();
+    again.now.mono = Mono(1);
+    again.configure(&torrents);
+    again.pass(60);
+    hear(&mut again, 0, &five());
+    let row = collection(&mut again);
+    let fleet = again.swarms.fleet().unique[0].get();
+    let us = row
+        .countries
+        .iter()
+        .find(|c| c.country.as_str() == "US")
+        .unwrap();
+    assert_eq!(
+        (
+            unique(&mut again, 0)[0],
+            row.unique[0].get(),
+            us.unique[0].get(),
+            fleet
+        ),
+        (Some(5), Some(5), Some(5), Some(5))
+    );
+}
+
+/// A calendar that only a crafted file has.
+#[test]
+fn a_calendar_at_the_end_of_time() {
+    let world = World::new(&[member(1, None)]);
+    let mut shared = Key::new([7; 16]).fingerprint().to_vec();
+    let latest = (1u64 << 31) * HOUR;
+    for n in [2 * latest, latest, 0, 0, 0, 0, 0, 0, 0] {
+        crate::window::put(&mut shared, n);
+    }
+    let mut again = World {
+        roster: Roster::default(),
+        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        now: world.now,
+    };
+    // Refused or not: it must not end the daemon.
+    let _ = again.swarms.decode_shared(&shared);
+    again.configure(&[member(1, None)]);
+    hear(&mut again, 0, &five());
+    again.swarms.blocks(&again.roster, again.now);
+    live(&mut again, 2 * HOUR);
+    hear(&mut again, 0, &five());
+    assert_eq!(unique(&mut again, 0)[0], Some(5));
+}
