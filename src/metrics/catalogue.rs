@@ -178,7 +178,7 @@ catalogue! {
     COLLECTION_TORRENTS: Gauge "seedwatch_collection_torrents", ["collection"], {collection: 1},
         "Configured torrents of the collection.";
     COLLECTION_UNIQUE: Gauge "seedwatch_collection_unique_peers", ["collection", "window"], {collection: 3},
-        "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. Absent if no valid answer came within the window.";
+        "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. Absent if no list of peers came within the window.";
     COLLECTIONS: Gauge "seedwatch_collections", [], {fixed: 1},
         "Configured collections.";
     CONFIG_RELOAD_TIME: Gauge "seedwatch_config_last_reload_success_timestamp_seconds", [], {fixed: 1},
@@ -250,13 +250,13 @@ catalogue! {
     TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers", ["torrent", "source"], {torrent: 2},
         "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";
     TORRENT_SOURCE_UNIQUE: Gauge "seedwatch_torrent_source_unique_peers", ["torrent", "source", "window"], {torrent: 6},
-        "Distinct peer addresses (IPv6: /64 networks) that the source named within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Sources and windows overlap: not additive. Absent if no valid answer of the source came within the window.";
+        "Distinct peer addresses (IPv6: /64 networks) that the source named within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Sources and windows overlap: not additive. Absent if the source gave no list of peers within the window.";
     TORRENT_TRACKERS: Gauge "seedwatch_torrent_trackers", ["torrent"], {torrent: 1},
         "Trackers configured for the torrent.";
     TORRENT_TRACKERS_ONLINE: Gauge "seedwatch_torrent_trackers_online", ["torrent"], {torrent: 1},
         "Trackers whose latest answer for the torrent was valid, as of the latest round.";
     TORRENT_UNIQUE: Gauge "seedwatch_torrent_unique_peers", ["torrent", "window"], {torrent: 3},
-        "Distinct peer addresses (IPv6: /64 networks) over all sources seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. 0: valid answers, nobody there. Absent if no valid answer came within the window.";
+        "Distinct peer addresses (IPv6: /64 networks) over all sources seen within the window, up to now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. 0: lists came, nobody was on them. Absent if no list of peers came within the window.";
     TORRENTS: Gauge "seedwatch_torrents", [], {fixed: 1},
         "Configured torrents.";
     TRACKER_ANNOUNCE_INTERVAL: Gauge "seedwatch_tracker_announce_interval_seconds", ["tracker"], {tracker: 1},
