@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
+mod compose;
 mod image;
 mod kubernetes;
 mod package;

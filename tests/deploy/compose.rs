@@ -1,0 +1,118 @@
+//! The compose file: all that it mounts is there, and nothing is left open.
+
+use serde_json::Value;
+
+use crate::{root, strings, yaml};
+
+fn services() -> Vec<(String, Value)> {
+    let services = yaml("deploy/compose.yaml")["services"].clone();
+    services.as_object().unwrap().clone().into_iter().collect()
+}
+
+#[test]
+fn every_mounted_path_is_there() {
+    let declared = yaml("deploy/compose.yaml")["volumes"].clone();
+    let mut paths = 0;
+    for (name, service) in services() {
+        for mount in strings(&service["volumes"]) {
+            let (from, to) = mount.split_once(':').unwrap();
+            assert!(to.starts_with('/'), "{name}: {mount}");
+            if !from.starts_with('.') {
+                assert!(declared.get(from).is_some(), "{name}: {mount}");
+                continue;
+            }
+            assert!(root("deploy").join(from).exists(), "{name}: {mount}");
+            assert!(to.ends_with(":ro"), "{name}: {mount}");
+            paths += 1;
+        }
+        if let Some(file) = service["build"]["dockerfile"].as_str() {
+            assert!(root(file).is_file(), "{name}: {file}");
+        }
+    }
+    assert!(paths >= 4, "the search finds too little");
+}
+
+#[test]
+fn every_service_is_pinned_locked_and_ours_alone() {
+    let services = services();
+    let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
+    for name in ["seedwatch", "prometheus", "alertmanager", "grafana"] {
+        assert!(names.contains(&name), "{name} is missing: {names:?}");
+    }
+    for (name, service) in &services {
+        let image = service["image"].as_str().unwrap();
+        let tag = image.rsplit(':').next().unwrap().trim_start_matches('v');
+        assert_eq!(tag.split('.').count(), 3, "{name}: {image} is no release");
+        assert_eq!(service["read_only"], true, "{name}");
+        assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
+        for port in strings(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
+        }
+    }
+    let of = |name: &str| &services.iter().find(|(other, _)| other == name).unwrap().1;
+    let image = format!("seedwatch:{}", env!("CARGO_PKG_VERSION"));
+    assert_eq!(of("seedwatch")["image"], image);
+    let flags = strings(&of("prometheus")["command"]);
+    assert!(
+        flags.contains(&"--storage.tsdb.retention.time=400d"),
+        "{flags:?}"
+    );
+    let network = &yaml("deploy/compose.yaml")["networks"]["default"];
+    assert_eq!(network["enable_ipv6"], true);
+}
+
+#[test]
+fn prometheus_has_the_rules_there_too() {
+    let (ours, theirs) = (
+        yaml("deploy/prometheus/prometheus.yaml"),
+        yaml("deploy/compose/prometheus.yaml"),
+    );
+    assert_eq!(strings(&theirs["rule_files"]), ["rules/*.rules.yaml"]);
+    let rules = strings(&ours["rule_files"]);
+    assert!(
+        !rules.is_empty() && rules.iter().all(|file| file.ends_with(".rules.yaml")),
+        "{rules:?}"
+    );
+    for key in ["global", "storage"] {
+        assert_eq!(theirs.get(key), ours.get(key), "{key}");
+    }
+    let job = |config: &Value| {
+        let mut job = config["scrape_configs"][0].as_object().unwrap().clone();
+        let target = job.remove("static_configs").unwrap()[0]["targets"][0].clone();
+        let port = target
+            .as_str()
+            .unwrap()
+            .rsplit(':')
+            .next()
+            .unwrap()
+            .to_owned();
+        (job, port)
+    };
+    assert_eq!(job(&theirs), job(&ours));
+}
+
+#[test]
+fn grafana_finds_its_data_and_its_dashboards() {
+    let services = services();
+    let of = |name: &str| &services.iter().find(|(other, _)| other == name).unwrap().1;
+    let source = yaml("grafana/provisioning/datasources/seedwatch.yaml")["datasources"][0].clone();
+    let url = source["url"].as_str().unwrap();
+    let (name, port) = url
+        .strip_prefix("http://")
+        .unwrap()
+        .split_once(':')
+        .unwrap();
+    let published = strings(&of(name)["ports"]);
+    assert!(
+        published[0].ends_with(&format!(":{port}")),
+        "{url}: {published:?}"
+    );
+
+    let provider = yaml("grafana/provisioning/dashboards/seedwatch.yaml")["providers"][0].clone();
+    let folder = provider["options"]["path"].as_str().unwrap();
+    let mount = format!("../grafana/dashboards:{folder}:ro");
+    assert!(
+        strings(&of("grafana")["volumes"]).contains(&mount.as_str()),
+        "{mount}"
+    );
+}
