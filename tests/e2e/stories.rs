@@ -3,6 +3,7 @@
 //!
 //! Hours pass without being waited for, see [`stage`].
 
+mod country;
 mod fades;
 mod history;
 mod hurry;

@@ -87,9 +87,5 @@ fn an_old_release_fades() {
     ]);
     stage.stays(8 * HOUR);
     stage.is_told(&[dead, ("warnings", &tracker_down)]);
-    assert!(
-        stage.inhibited().contains(at_risk.1),
-        "{:?}",
-        stage.inhibited()
-    );
+    stage.keeps_to_itself(at_risk.1);
 }

@@ -1,14 +1,16 @@
 //! What was before the test began, as blocks of Prometheus.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// So far back there is a sample every [`DENSE`], and before that one every [`SPARSE`].
-const RECENT: Duration = Duration::from_secs(28 * 3600);
+/// Hours ago between which rules look closely: there is a sample every [`DENSE`], and one every
+/// [`SPARSE`] at other times.
+const CLOSE: [Range<u64>; 4] = [0..2, 3..4, 23..25, 27..28];
 /// Less than the five minutes for which Prometheus looks back.
 const DENSE: Duration = Duration::from_secs(240);
 const SPARSE: Duration = Duration::from_secs(3600);
@@ -53,7 +55,9 @@ impl History {
             let mut times = Vec::new();
             while ago < end {
                 times.push((now - ago).as_secs_f64());
-                ago += if ago < RECENT { DENSE } else { SPARSE };
+                let hours = ago.as_secs() / 3600;
+                let close = CLOSE.iter().any(|part| part.contains(&hours));
+                ago += if close { DENSE } else { SPARSE };
             }
             times.reverse();
             parts.push((times, moment));

@@ -7,13 +7,13 @@ use std::path::Path;
 /// Keys whose durations are cut.
 const WAITS: &[(&str, &str)] = &[
     // Of Prometheus.
-    ("interval", "200ms"),
+    ("interval", "500ms"),
     // So long Prometheus takes to find Alertmanager: whatever fires, fires at once and in order.
     ("for", "6s"),
     ("keep_firing_for", "500ms"),
-    ("scrape_interval", "250ms"),
-    ("scrape_timeout", "250ms"),
-    ("evaluation_interval", "200ms"),
+    ("scrape_interval", "1s"),
+    ("scrape_timeout", "1s"),
+    ("evaluation_interval", "500ms"),
     // Of Alertmanager. What inhibits something is there when something would be sent.
     ("group_wait", "1s"),
     ("group_interval", "500ms"),

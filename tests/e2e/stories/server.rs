@@ -1,5 +1,6 @@
 //! The servers of a story, with our files: Prometheus and Alertmanager.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::rig::wire::percent;
 use crate::rig::{address, http, wait};
 
 /// How long anything may take on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program that answers over HTTP. It has 127.0.0.1, which no outage of the rig cuts off.
 struct Server {
@@ -154,13 +155,19 @@ impl Prometheus {
         assert_eq!(answer.status, 204, "{}", answer.text());
     }
 
-    /// Everything that is known of the daemon now and that some rule asks for.
+    /// Everything that is known of the daemon now and that some rule looks back on: its name stands
+    /// in a line with a range or an offset.
     pub(super) fn moment(&self) -> Moment {
-        let rules = std::fs::read_to_string(self.0.folder.path().join("recording.rules.yaml"));
-        let alerts = std::fs::read_to_string(self.0.folder.path().join("alerts.rules.yaml"));
-        let rules = rules.unwrap() + &alerts.unwrap();
-        let mut words = rules.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':');
-        let asked: std::collections::BTreeSet<&str> = words.by_ref().collect();
+        let files = ["recording.rules.yaml", "alerts.rules.yaml"];
+        let rules = files.map(|name| std::fs::read_to_string(self.0.folder.path().join(name)));
+        let rules = rules.map(Result::unwrap).join("\n");
+        let lines = rules.lines();
+        let looks_back = |line: &&str| line.contains('[') || line.contains(" offset ");
+        let other = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':';
+        let asked: BTreeSet<&str> = lines
+            .filter(looks_back)
+            .flat_map(|line| line.split(other))
+            .collect();
         let all = self.query(r#"{job="seedwatch",__name__!~"ALERTS.*"}"#);
         let all = all.into_iter().filter(|(labels, value)| {
             asked.contains(labels["__name__"].as_str().unwrap()) && value.is_finite()

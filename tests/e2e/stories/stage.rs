@@ -16,7 +16,9 @@ use crate::rig::daemon::Daemon;
 use crate::rig::{address, wait};
 
 /// Rounds after which no recording rule changes any more: one reads another's result of one before.
-const RECORDED: usize = 4;
+const RECORDED: usize = 3;
+/// Rounds after which no alert begins any more.
+const ALERTED: usize = RECORDED + 2;
 /// A message that has not come after so long will not come: the longest waits of Alertmanager, twice.
 const QUIET: Duration = Duration::from_secs(2);
 
@@ -106,7 +108,7 @@ impl Stage {
             .collect();
         self.look();
         let prometheus = self.prometheus.as_ref().unwrap();
-        prometheus.rounds(RECORDED);
+        prometheus.rounds(ALERTED);
         wait::until("nothing is pending", PATIENCE, || {
             let pending = prometheus.query("ALERTS{alertstate=\"pending\"}");
             pending.is_empty().then_some(())
@@ -132,10 +134,13 @@ impl Stage {
         rows.iter().map(|(labels, _)| subject(labels)).collect()
     }
 
-    /// What Alertmanager knows and keeps to itself.
-    pub(super) fn inhibited(&self) -> BTreeSet<String> {
-        let alerts = self.alertmanager.inhibited();
-        alerts.iter().map(subject).collect()
+    /// Waits until Alertmanager knows this alert and keeps it to itself; returns all such alerts.
+    pub(super) fn keeps_to_itself(&self, alert: &str) -> BTreeSet<String> {
+        wait::until(&format!("{alert} is inhibited"), PATIENCE, || {
+            let inhibited = self.alertmanager.inhibited();
+            let inhibited: BTreeSet<String> = inhibited.iter().map(subject).collect();
+            inhibited.contains(alert).then_some(inhibited)
+        })
     }
 
     /// What came first of each alert, in the order in which it came.

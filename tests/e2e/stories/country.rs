@@ -1,0 +1,199 @@
+//! A country falls: on 23 September 2021 a work of 275 torrent files, 253 torrents, had 135,000 peers
+//! in the USA, and 22,000 the day after. Russia kept 98 %, India 65 %. Only the USA may be named.
+//!
+//! Everything is scaled by ten, for what the trackers list has to be generated: addresses all over
+//! each country, each the address of a peer of two torrents. One torrent stands out, as one did then:
+//! it fell from 14,000 to 2,000 in the USA.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use seedwatch::address::is_global;
+use seedwatch::geo::{Geo, Settings};
+use sha1::{Digest, Sha1};
+
+use super::stage::{DAY, HOUR, Stage};
+use crate::rig::daemon::Daemon;
+use crate::rig::scripted::{HttpTracker, Reply, Request, Truth, body, ok};
+use crate::rig::wire::percent;
+
+const FILES: usize = 275;
+const TORRENTS: usize = 253;
+/// Countries, and their peers yesterday and today.
+const COUNTRIES: [(&str, usize, usize); 4] = [
+    ("US", 13_500, 2_200),
+    ("RU", 6_000, 5_880),
+    ("IN", 4_000, 2_600),
+    ("FR", 1_500, 1_500),
+];
+/// The torrent that showed it best, and its additional peers in the USA: the last 200 who stay, and
+/// the first 1200 who go.
+const BINGO: usize = 100;
+const BINGO_PEERS: std::ops::Range<usize> = 2_000..3_400;
+
+/// A probe every few seconds of so many torrents; what is stale ages out within the test.
+const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
+     state: {path: \"\"}\ntracker: {max_rate: 1000/s}\n\
+     probe: {interval: 4s, timeout: 4s, stale_after: 8s}\n";
+
+#[test]
+fn a_country_falls() {
+    let fallen = Arc::new(AtomicBool::new(false));
+    let swarms = Arc::new(swarms());
+    let tracker = |_| {
+        let (fallen, swarms) = (Arc::clone(&fallen), Arc::clone(&swarms));
+        HttpTracker::start(move |request| answer(request, &swarms, fallen.load(Ordering::Relaxed)))
+    };
+    let trackers = [0, 1].map(tracker);
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..FILES {
+        // The files beyond the torrents are such torrents once more, with another tracker.
+        let tracker = &trackers[number / TORRENTS].endpoint().url();
+        write(folder.path(), number, tracker);
+    }
+    let config = format!(
+        "{LAB}torrents:\n- {{file: \"{}/*.torrent\", collection: object}}\n",
+        folder.path().display()
+    );
+    let mut stage = Stage::new();
+    let daemon = stage.daemon(&config);
+
+    shows(&daemon, |(_, yesterday, _)| yesterday);
+    let page = daemon.metrics();
+    let torrents = page.get("seedwatch_collection_torrents");
+    assert_eq!(torrents, Some(TORRENTS as f64), "{page}");
+    stage.stays(DAY + 4 * HOUR);
+
+    fallen.store(true, Ordering::Relaxed);
+    shows(&daemon, |(_, _, today)| today);
+    stage.stays(HOUR / 3);
+    let of_work = ("warnings", "CollectionCountryCliff object US");
+    let before = stage.is_told_at_last(of_work.0, of_work.1);
+    assert_eq!(before, [of_work.1.to_owned()].into());
+    // Told once for the work, not for each of its torrents.
+    let bingo = format!("TorrentCountryCliff object {} US", name(BINGO));
+    let inhibited = stage.keeps_to_itself(&bingo);
+    let of_usa =
+        |alert: &String| alert.starts_with("TorrentCountryCliff") && alert.ends_with(" US");
+    assert!(inhibited.iter().all(of_usa), "{inhibited:?}");
+    stage.is_told(&[of_work]);
+}
+
+/// Waits until the collection has exactly these peers of each country.
+fn shows(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize) {
+    let limit = Duration::from_secs(45);
+    daemon.wait_within("peers of the countries", limit, |page| {
+        COUNTRIES.iter().all(|country| {
+            let series = format!(
+                "seedwatch_collection_country_peers{{collection=\"object\",country=\"{}\"}}",
+                country.0
+            );
+            page.get(&series) == Some(count(*country) as f64)
+        })
+    });
+}
+
+/// Who is in each torrent: yesterday's list and today's.
+fn swarms() -> HashMap<String, [Vec<SocketAddr>; 2]> {
+    let mut lists = vec![[Vec::new(), Vec::new()]; TORRENTS];
+    let geo = Geo::load(&Settings::default()).unwrap();
+    let mut places = COUNTRIES.map(|_| 0);
+    // A walk over all addresses in steps that meet each once.
+    for step in 0_u32.. {
+        let ip = IpAddr::from(Ipv4Addr::from_bits(step.wrapping_mul(2_654_435_761)));
+        let country = geo.country(ip);
+        let known = |(code, ..): &(&str, usize, usize)| *code == country.as_str();
+        let Some(at) = COUNTRIES.iter().position(known).filter(|_| is_global(ip)) else {
+            continue;
+        };
+        let (code, yesterday, today) = COUNTRIES[at];
+        let number = places[at];
+        if number == yesterday {
+            if places
+                .iter()
+                .zip(COUNTRIES)
+                .all(|(place, (_, all, _))| *place == all)
+            {
+                break;
+            }
+            continue;
+        }
+        places[at] += 1;
+        let mut torrents = vec![number % TORRENTS, (number * 7 + 3) % TORRENTS];
+        if code == "US" && BINGO_PEERS.contains(&number) {
+            torrents.push(BINGO);
+        }
+        torrents.sort_unstable();
+        torrents.dedup();
+        for torrent in torrents {
+            lists[torrent][0].push(SocketAddr::new(ip, 51_413));
+            if number < today {
+                lists[torrent][1].push(SocketAddr::new(ip, 51_413));
+            }
+        }
+    }
+    lists
+        .into_iter()
+        .enumerate()
+        .map(|(number, lists)| (percent(&Sha1::digest(info(number))), lists))
+        .collect()
+}
+
+fn answer(
+    request: &Request,
+    swarms: &HashMap<String, [Vec<SocketAddr>; 2]>,
+    fallen: bool,
+) -> Reply {
+    let hash = request.parameter("info_hash").map(unescaped);
+    let lists = hash.and_then(|hash| swarms.get(&percent(&hash)));
+    let Some(lists) = lists else {
+        return ok("d14:failure reason15:unknown torrente");
+    };
+    let list = &lists[usize::from(fallen)];
+    let seeders = u32::try_from(list.len() / 2).unwrap();
+    let truth = Truth::of(list.iter().copied());
+    ok(body(&Truth {
+        seeders,
+        leechers: truth.leechers - seeders,
+        ..truth
+    }))
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut bytes = text.bytes();
+    let mut raw = Vec::new();
+    while let Some(byte) = bytes.next() {
+        raw.push(if byte == b'%' {
+            let digits = [bytes.next().unwrap(), bytes.next().unwrap()];
+            u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).unwrap()
+        } else {
+            byte
+        });
+    }
+    raw
+}
+
+/// Writes a metainfo file.
+fn write(folder: &Path, number: usize, tracker: &str) {
+    let mut file = format!("d8:announce{}:{tracker}4:info", tracker.len()).into_bytes();
+    file.extend(info(number % TORRENTS));
+    file.push(b'e');
+    std::fs::write(folder.join(format!("{number}.torrent")), file).unwrap();
+}
+
+fn info(number: usize) -> Vec<u8> {
+    let name = name(number);
+    format!(
+        "d6:lengthi16384e4:name{}:{name}12:piece lengthi16384e6:pieces20:{number:020}e",
+        name.len()
+    )
+    .into_bytes()
+}
+
+fn name(number: usize) -> String {
+    format!("part {number:03}")
+}
