@@ -20,7 +20,7 @@
 //!
 //! # Memory
 //!
-//! Eight bytes a peer for all sources together, and at most an eighth more that growing took. Of N
+//! Eight bytes a peer for all sources together, and at most a thirty-second more that growing took. Of N
 //! peers a month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more
 //! before it tidies up: 130 kB at 30,000 peers, 300 kB at a million. [`MAX_ENTRIES`] bounds
 //! every set at 1 MiB.

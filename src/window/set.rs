@@ -5,7 +5,9 @@ use super::entry::{Entry, LAST_SLOT};
 use super::{Counts, K, MAX_ENTRIES, Moment, Peer, SOURCES, Window};
 
 /// Hours between looks for what to forget.
-const SWEEP: u32 = 24;
+const SWEEP: u32 = 8;
+/// Growing takes one part in so many more than is needed.
+const SLACK: usize = 32;
 
 /// Who was seen by which source, and when last.
 ///
@@ -89,8 +91,8 @@ impl Set {
     fn insert(&mut self, place: usize, entry: Entry) {
         let len = self.entries.len();
         if len == self.entries.capacity() {
-            // By an eighth instead of doubling: most of the memory of a daemon is here.
-            let more = (len / 8).max(4).min(self.prune_at as usize - len);
+            // By little instead of doubling: most of the memory of a daemon is here.
+            let more = (len / SLACK).max(4).min(self.prune_at as usize - len);
             self.entries.reserve_exact(more);
         }
         self.entries.insert(place, entry);
@@ -204,7 +206,7 @@ impl Set {
 
     fn shrink(&mut self) {
         let len = self.entries.len();
-        if self.entries.capacity() > len + len / 8 + 4 {
+        if self.entries.capacity() > len + len / SLACK + 4 {
             self.entries.shrink_to_fit();
         }
     }
