@@ -279,7 +279,7 @@ fn the_saved_nodes_lead_back_into_the_dht() {
     std::fs::write(&file, "").unwrap();
     let daemon = Daemon::start(&config(&settings(&bootstrap(&world), &file), &entries));
     daemon.wait_for_values(&seen);
-    assert!(daemon.log().contains("nothing is kept over a restart"));
+    assert!(daemon.log().contains("the state is not saved"));
 }
 
 #[test]
