@@ -1,9 +1,9 @@
 //! What must not become a false zero or be lost: outages, lists that say nothing, clocks that are wrong,
 //! collections that are new, a hybrid that is split, a daemon killed between two files.
 
-use super::memory::{DAY, HOUR, URL, live, member, unique};
+use super::memory::{DAY, HOUR, URL, live, member, restored, saved, unique};
+use super::systems::{take_over, with_systems};
 use super::*;
-use crate::swarm::Part;
 
 fn five() -> [&'static str; 5] {
     ["8.8.8.1", "8.8.8.2", "8.8.8.3", "8.8.8.4", "8.8.8.5"]
@@ -126,28 +126,15 @@ fn a_clock_ahead_loses_nothing() {
     live(&mut world, 2 * HOUR);
     assert_eq!(unique(&mut world, 0), [Some(5); 3]);
 }
+
+/// A start with a clock that is put right a minute later.
 #[test]
 fn a_start_with_a_clock_ahead_keeps_collections() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
     hear(&mut world, 0, &five());
-    let (mut shared, mut part) = (Vec::new(), Vec::new());
-    // All members left the swarm since: the torrent is another now.
-    collection(&mut world);
-    world
-        .swarms
-        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
-    world
-        .swarms
-        .encode_torrents(&world.roster, Part { index: 0, of: 1 }, &mut part);
-    let mut again = World {
-        roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
-        now: world.now,
-    };
-    again.swarms.decode_shared(&shared).unwrap();
-    again.swarms.decode_torrents(&part).unwrap();
-    again.now.mono = Mono(1);
+    let [shared, part] = saved(&world);
+    let mut again = restored(&shared, &part, world.now);
     again.now.unix.0 += 400 * DAY;
     again.configure(&torrents);
     again.swarms.blocks(&again.roster, again.now);
@@ -191,26 +178,12 @@ fn a_start_in_1970_keeps_the_last_sight() {
 /// A history that is dropped leaves its systems.
 #[test]
 fn systems_are_not_counted_twice() {
-    use crate::geo::tests::writer::{Value, Writer};
-    let mut writer = Writer::new(6, 24);
-    let number = ("autonomous_system_number", Value::Number(15169));
-    writer.add("8.8.8.0/24", Value::Map(vec![number]));
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("asn.mmdb");
-    std::fs::write(&path, writer.write()).unwrap();
-    let settings = geo::Settings {
-        asn_database: Some(path),
-        ..geo::Settings::default()
+    let terms = Terms {
+        countries: false,
+        ..with_systems(&[("8.8.8.0/24", 15169)])
     };
-    let geo = Arc::new(Geo::load(&settings).unwrap());
-    let terms = Terms::new(Accept::Global, STALE, geo, false);
     let mut world = World::new(&[member(1, None)]);
-    let changes = world
-        .roster
-        .update(&vec![member(1, None)].into(), |_| false);
-    world
-        .swarms
-        .update(terms, &world.roster, &changes, world.now);
+    take_over(&mut world, terms, &[member(1, None)]);
     hear(&mut world, 0, &five());
     world.swarms.blocks(&world.roster, world.now);
     assert_eq!(world.swarms.fleet().systems[0].1, 5);
@@ -246,22 +219,10 @@ fn what_was_seen_between_two_files_is_in_all_counts() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
     hear(&mut world, 0, &five()[..1]);
-    let (mut shared, mut part) = (Vec::new(), Vec::new());
-    world
-        .swarms
-        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
+    let [shared, _] = saved(&world);
     hear(&mut world, 0, &five());
-    world
-        .swarms
-        .encode_torrents(&world.roster, Part { index: 0, of: 1 }, &mut part);
-    let mut again = World {
-        roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
-        now: world.now,
-    };
-    again.swarms.decode_shared(&shared).unwrap();
-    again.swarms.decode_torrents(&part).unwrap();
-    again.now.mono = Mono(1);
+    let [_, part] = saved(&world);
+    let mut again = restored(&shared, &part, world.now);
     again.configure(&torrents);
     again.pass(60);
     hear(&mut again, 0, &five());

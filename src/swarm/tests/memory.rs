@@ -213,11 +213,7 @@ fn a_hybrid_keeps_what_its_halves_knew() {
 
 /// Saves everything in so many parts and loads it into a world of the same torrents.
 fn restart(world: &World, parts: u32) -> World {
-    let mut again = World {
-        roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
-        now: world.now,
-    };
+    let mut again = blank(world.now);
     for index in 0..parts {
         let of = Part { index, of: parts };
         let mut shared = Vec::new();
@@ -230,8 +226,6 @@ fn restart(world: &World, parts: u32) -> World {
         // Found twice, after the number of parts has changed.
         again.swarms.decode_torrents(&part).unwrap();
     }
-    // The monotonic clock begins anew.
-    again.now.mono = Mono(1);
     again.configure(world.roster.torrents());
     again
 }
@@ -268,18 +262,40 @@ fn a_restart_changes_nothing() {
     }
 }
 
+/// A daemon before its configuration, with what another one saved. The monotonic clock begins anew.
+pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
+    let mut world = blank(now);
+    world.swarms.decode_shared(shared).unwrap();
+    world.swarms.decode_torrents(torrents).unwrap();
+    world
+}
+
+fn blank(now: Now) -> World {
+    World {
+        roster: Roster::default(),
+        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        now: Now {
+            mono: Mono(1),
+            ..now
+        },
+    }
+}
+
+/// What is shared and what is remembered of torrents, each in one part.
+pub(super) fn saved(world: &World) -> [Vec<u8>; 2] {
+    let whole = Part { index: 0, of: 1 };
+    let (mut shared, mut torrents) = (Vec::new(), Vec::new());
+    let swarms = &world.swarms;
+    swarms.encode_shared(whole, &mut shared);
+    swarms.encode_torrents(&world.roster, whole, &mut torrents);
+    [shared, torrents]
+}
+
 #[test]
 fn what_another_key_wrote_is_nonsense() {
     let mut world = World::new(&[member(1, None)]);
     hear(&mut world, 0, &ips(DE, 0..10));
-    let (mut shared, mut part) = (Vec::new(), Vec::new());
-    world
-        .swarms
-        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
-    let whole = Part { index: 0, of: 1 };
-    world
-        .swarms
-        .encode_torrents(&world.roster, whole, &mut part);
+    let [shared, part] = saved(&world);
     let mut other = Swarms::new(terms(), 4242, Key::new([8; 16]));
     assert!(other.decode_shared(&shared).is_err());
     assert!(other.decode_torrents(&part).is_err());
@@ -300,14 +316,7 @@ fn no_address_is_remembered() {
     let mut world = World::new(&[member(1, Some("work"))]);
     let peers = ips(DE, 0..200);
     hear(&mut world, 0, &peers);
-    let (mut shared, mut part) = (Vec::new(), Vec::new());
-    world
-        .swarms
-        .encode_shared(Part { index: 0, of: 1 }, &mut shared);
-    let whole = Part { index: 0, of: 1 };
-    world
-        .swarms
-        .encode_torrents(&world.roster, whole, &mut part);
+    let [shared, part] = saved(&world);
     for peer in peers {
         for needle in [peer.to_be_bytes(), peer.to_le_bytes()] {
             for saved in [&shared, &part] {

@@ -6,7 +6,7 @@ use crate::geo::tests::writer::{Value, Writer};
 use crate::snapshot::{System, Systems};
 
 /// Terms with a database in which the networks belong to these systems.
-fn with_systems(networks: &[(&str, u32)]) -> Terms {
+pub(super) fn with_systems(networks: &[(&str, u32)]) -> Terms {
     let mut writer = Writer::new(6, 24);
     for (network, number) in networks {
         let number = ("autonomous_system_number", Value::Number(*number));
@@ -28,7 +28,8 @@ fn torrents() -> Vec<crate::torrent::Torrent> {
     vec![one(1), one(2)]
 }
 
-fn take_over(world: &mut World, terms: Terms, torrents: &[crate::torrent::Torrent]) {
+/// A reload.
+pub(super) fn take_over(world: &mut World, terms: Terms, torrents: &[crate::torrent::Torrent]) {
     let changes = world.roster.update(&torrents.to_vec().into(), |_| false);
     world
         .swarms
