@@ -59,7 +59,7 @@ use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
 use crate::window::{Key, Moment};
 use announce::Announce;
-use kept::{Room, Tick};
+use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
 use memory::{Last, Memory};
 use tracker::Tracker;
@@ -305,21 +305,16 @@ impl Swarms {
                 let side = self.announces[id.0 as usize].side(family);
                 side.count(answer.counts, now.mono);
                 side.answer(now.mono);
-                let (mut found, withheld) = (false, answer.withheld);
+                self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
                 if !answer.withheld {
                     let (filter, room) = (&mut self.filter, &mut self.room);
-                    found = side.list(&answer, tracker, filter, room, now.mono);
-                }
-                if let Some(lists) = side.lists().filter(|_| found) {
+                    let heard = side.list(&answer, tracker, filter, room, now.mono);
+                    let lists = side.lists().filter(|_| heard.anybody);
                     let (memory, terms) = (&mut self.memory, &self.terms);
-                    memory.take_in(roster, torrent, Source::Tracker, lists, terms);
-                }
-                let hour = self.memory.moment.hour();
-                let torrent = &mut self.torrents[torrent];
-                torrent.succeed(Source::Tracker, now);
-                if !withheld {
-                    torrent.list(Source::Tracker, found, now, hour);
+                    memory.hear(roster, torrent, Source::Tracker, heard.before, lists, terms);
+                    let hour = memory.moment.hour();
+                    self.torrents[torrent].list(Source::Tracker, heard.anybody, now, hour);
                 }
             }
             Report::Scrape {
@@ -409,17 +404,45 @@ impl Swarms {
             side.found(found, &mut self.filter, &mut self.room, now.mono)
         });
         let torrent = &mut self.torrents[place];
-        let Ok(anybody) = found else {
+        let Ok(heard) = found else {
             side.fail(now.mono);
             torrent.change();
             return;
         };
         let hour = self.memory.moment.hour();
         torrent.succeed(Source::Dht, now);
-        torrent.list(Source::Dht, anybody, now, hour);
-        if let Some(lists) = side.lists().filter(|_| anybody) {
-            let (memory, terms) = (&mut self.memory, &self.terms);
-            memory.take_in(roster, place, Source::Dht, lists, terms);
+        torrent.list(Source::Dht, heard.anybody, now, hour);
+        let lists = side.lists().filter(|_| heard.anybody);
+        let (memory, terms) = (&mut self.memory, &self.terms);
+        memory.hear(roster, place, Source::Dht, heard.before, lists, terms);
+    }
+
+    /// Remembers when everybody was last named of whom that is not remembered yet: to be done before
+    /// another configuration is taken over.
+    pub fn settle(&mut self, roster: &Roster) {
+        for place in 0..self.torrents.len() {
+            self.settle_torrent(roster, place, |_| true);
+        }
+    }
+
+    fn settle_torrent(&mut self, roster: &Roster, place: usize, which: impl Fn(TakenIn) -> bool) {
+        let (memory, terms) = (&mut self.memory, &self.terms);
+        let mut settle = |source: Source, lists: &mut Lists| {
+            if which(lists.taken_in) {
+                memory.settle(roster, place, source, lists, terms);
+            }
+        };
+        for id in roster.announces_of(place) {
+            let announce = self.announces.get_mut(id.0 as usize);
+            for lists in announce.into_iter().flat_map(Announce::lists) {
+                settle(Source::Tracker, lists);
+            }
+        }
+        let watched = roster.torrents().get(place);
+        for hash in watched.into_iter().flat_map(|it| it.hashes.wire()) {
+            for lists in self.lookups.lists(&hash) {
+                settle(Source::Dht, lists);
+            }
         }
     }
 

@@ -25,7 +25,7 @@ use seedwatch::roster::Roster;
 use seedwatch::swarm::{Block, Count, Part, Swarms, Terms};
 use seedwatch::time::{Mono, Now, Unix};
 use seedwatch::torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch::window::Key;
+use seedwatch::window::{Key, Layout};
 use truth::{Errors, Seen};
 
 const HOURS: usize = 40 * 24;
@@ -91,24 +91,23 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(geo: &Arc<Geo>, restored: Option<&Daemon>, at: Now) -> Self {
+    fn start(geo: &Arc<Geo>, restored: Option<&mut Daemon>, at: Now) -> Self {
         let stale_after = Duration::from_secs(75 * 60);
         let terms = Terms::new(Accept::Global, stale_after, Arc::clone(geo), true);
         let mut swarms = Swarms::new(terms.clone(), 4242, Key::new([42; 16]));
         if let Some(before) = restored {
+            for index in 0..4 {
+                let (mut saved, part) = (Vec::new(), Part { index, of: 4 });
+                before
+                    .swarms
+                    .encode_torrents(&before.roster, part, &mut saved);
+                swarms.decode_torrents(&saved, Layout::Now).unwrap();
+            }
             let mut saved = Vec::new();
             before
                 .swarms
                 .encode_shared(Part { index: 0, of: 1 }, &mut saved);
-            swarms.decode_shared(&saved).unwrap();
-            for index in 0..4 {
-                saved.clear();
-                let part = Part { index, of: 4 };
-                before
-                    .swarms
-                    .encode_torrents(&before.roster, part, &mut saved);
-                swarms.decode_torrents(&saved).unwrap();
-            }
+            swarms.decode_shared(&saved, Layout::Now).unwrap();
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
@@ -259,7 +258,7 @@ fn forty_days_are_counted_as_they_were() {
     let mut errors = Errors::default();
     for hour in 0..HOURS {
         if hour == RESTART {
-            other = Some(Daemon::start(&geo, Some(&steady), now(hour, 0)));
+            other = Some(Daemon::start(&geo, Some(&mut steady), now(hour, 0)));
         }
         for n in 0..swarms.len() {
             let beside = swarms[(n + 3) % SWARMS.len()].here.clone();

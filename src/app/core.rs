@@ -89,6 +89,7 @@ impl Core {
     /// Takes over a new configuration, whole. What did not change keeps its state and its place
     /// in the plan.
     pub fn reload(&mut self, config: &Config, now: Now) {
+        self.swarms.settle(&self.roster);
         let schedule = &self.schedule;
         let changes = self
             .roster

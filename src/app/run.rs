@@ -201,7 +201,7 @@ pub async fn run(
     }
     let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
     let now = daemon.clock.now();
-    daemon.keeper.finish(&daemon.core, table, now).await;
+    daemon.keeper.finish(&mut daemon.core, table, now).await;
     if let Err(failed) = server.await {
         error!(error = %failed, "the web server ended badly");
     }
@@ -257,7 +257,7 @@ impl Daemon {
     /// Begins to save the next piece of what must survive.
     fn save(&mut self) {
         let (dht, now) = (&self.dht, self.clock.now());
-        self.keeper.step(&self.core, || dht.table(), now);
+        self.keeper.step(&mut self.core, || dht.table(), now);
     }
 
     fn look_at_addresses(&mut self) {

@@ -33,14 +33,22 @@ use crate::dht::Contact;
 use crate::snapshot::StateRow;
 use crate::store::{Store, StoreError};
 use crate::time::Now;
-use crate::window::Key;
+use crate::window::{Key, Layout};
 use round::{Group, Piece, Round, Splits};
 use trouble::Trouble;
 
 /// Versions of the sections.
 const TRACKERS: (&str, u16) = ("trackers", 1);
 /// Of all sections that are written in parts.
-const PARTS: u16 = 1;
+const PARTS: u16 = 2;
+
+/// How peers are written in a section of a version.
+fn layout(version: u16) -> Layout {
+    match version {
+        ..PARTS => Layout::Long,
+        _ => Layout::Now,
+    }
+}
 
 /// The nodes of the DHT, when they are there.
 pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
@@ -170,7 +178,7 @@ impl Keeper {
 
     /// Begins to save the next piece. What becomes of it comes out of the channel, and is to be
     /// handed to [`Keeper::wrote`].
-    pub(super) fn step(&mut self, core: &Core, table: impl FnOnce() -> Table, now: Now) {
+    pub(super) fn step(&mut self, core: &mut Core, table: impl FnOnce() -> Table, now: Now) {
         let Some(store) = self.store.clone() else {
             return;
         };
@@ -218,7 +226,7 @@ impl Keeper {
     }
 
     /// Saves everything, now.
-    pub(super) async fn finish(&mut self, core: &Core, table: Vec<Contact>, now: Now) {
+    pub(super) async fn finish(&mut self, core: &mut Core, table: Vec<Contact>, now: Now) {
         let Some(store) = self.store.clone() else {
             return;
         };
@@ -239,7 +247,7 @@ impl Keeper {
         self.end(round);
     }
 
-    fn job(&self, piece: Piece, core: &Core, now: Now) -> Job {
+    fn job(&self, piece: Piece, core: &mut Core, now: Now) -> Job {
         let mut payload = Vec::new();
         let (name, version) = match piece {
             Piece::Claim => return Job::Claim(self.key.clone()),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::kept::{Lists, Room, Tick};
+use super::kept::{Heard, Lists, Room, Tick};
 use super::row::{AnnounceRow, Count};
 use crate::observation::{Announced, Counts, Failed, Family, TrackerId};
 use crate::time::Mono;
@@ -20,6 +20,12 @@ impl Announce {
     /// The side of a family, made if need be.
     pub(super) fn side(&mut self, family: Family) -> &mut Side {
         self.sides[family.index()].get_or_insert_default()
+    }
+
+    /// The latest lists of both families, if anybody is on them.
+    pub(super) fn lists(&mut self) -> impl Iterator<Item = &mut Lists> {
+        let sides = self.sides.iter_mut().flatten();
+        sides.filter_map(|side| side.lists())
     }
 
     /// The side of a family, if it was ever heard of.
@@ -54,7 +60,7 @@ struct Stamped {
 }
 
 impl Side {
-    /// Takes over the list of an answer; says whether it holds a peer that counts.
+    /// Takes over the list of an answer.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
@@ -62,15 +68,15 @@ impl Side {
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,
-    ) -> bool {
+    ) -> Heard {
         room.fill(&answer.peers, Some((tracker, answer.manner)), filter);
-        if room.is_empty() {
-            self.peers = None;
-        } else {
-            self.peers.get_or_insert_default().replace(room);
-        }
+        let anybody = !room.is_empty();
+        let before = match anybody {
+            true => self.peers.get_or_insert_default().replace(room),
+            false => self.peers.take().map(|lists| *lists),
+        };
         self.listed = Tick::at(now);
-        self.peers.is_some()
+        Heard { anybody, before }
     }
 
     /// The latest list, if anybody is on it.

@@ -89,23 +89,25 @@ impl Collection {
         }
     }
 
-    /// A sighting. If `thorough`, the country is told also of who was seen in this hour before.
+    /// A sighting in an hour up to now. If `thorough`, the country is told also of who was seen in that
+    /// hour before.
     pub(super) fn add(
         &mut self,
         peer: Peer,
         country: impl FnOnce() -> Option<Country>,
+        hour: u32,
         now: Moment,
         thorough: bool,
     ) {
-        if self.peers.add(peer, 0, now) == Sighting::Known && !thorough {
+        if self.peers.add_late(peer, 0, hour, now) == Sighting::Known && !thorough {
             return;
         }
         let Some(country) = country() else {
             return;
         };
         let here = self.in_country(country);
-        here.seen = now.hour();
-        here.peers.add(peer, 0, now);
+        here.seen = here.seen.max(hour);
+        here.peers.add_late(peer, 0, hour, now);
     }
 
     fn in_country(&mut self, country: Country) -> &mut InCountry {

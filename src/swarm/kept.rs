@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::filter::Filter;
 use crate::observation::{Manner, Peers, TrackerId};
 use crate::time::Mono;
+use crate::window::{Moment, Window};
 
 /// Peers that count, by family: sorted, each once.
 #[derive(Debug, Default)]
@@ -14,24 +15,87 @@ pub(super) struct Lists {
     v6: Box<[u64]>,
     /// Of the lists before they were sorted; most rounds bring the same peers again.
     prints: [u64; 2],
-    /// Until when everybody here is known to have been seen; 0 = taken in by nobody yet.
-    pub(super) taken_in: u32,
+    pub(super) taken_in: TakenIn,
+}
+
+/// What is remembered of those on a list. Most rounds bring the same peers again, and windows are
+/// a day and more: it is enough to write down now and then who is still there, and when they leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct TakenIn {
+    /// The last hour that is remembered of everybody here, of running time; 0 = none.
+    hour: u32,
+    /// Hours after that in which they were last named.
+    later: u8,
+    /// By which configuration that is remembered.
+    epoch: u16,
+}
+
+impl TakenIn {
+    /// Hours without a look at who is there. Lists that nobody names any more have to be found before what
+    /// is remembered of them leaves the shortest window.
+    const LONGEST: u32 = 18;
+
+    /// Everybody is remembered as of this hour.
+    pub(super) fn all(hour: u32, epoch: u16) -> Self {
+        Self {
+            hour,
+            later: 0,
+            epoch,
+        }
+    }
+
+    /// The same peers are named again. Says whether that need not be remembered yet.
+    pub(super) fn again(&mut self, epoch: u16, now: Moment) -> bool {
+        let known = self.hour > 0 && self.epoch == epoch && !self.is_due(now);
+        if known {
+            self.later = now.hour().saturating_sub(self.hour) as u8;
+        }
+        known
+    }
+
+    /// The hour in which they were last named, if that is not remembered yet.
+    pub(super) fn pending(self) -> Option<u32> {
+        (self.later > 0).then(|| self.hour + u32::from(self.later))
+    }
+
+    /// What is remembered will not do for long.
+    pub(super) fn is_due(self, now: Moment) -> bool {
+        now.hour().saturating_sub(self.hour) >= Self::LONGEST
+            || !now.is_within(Window::Day, self.hour)
+    }
 }
 
 impl Lists {
-    /// Takes over what is in the room.
-    pub(super) fn replace(&mut self, room: &mut Room) {
+    /// Takes over what is in the room. Gives back those who were named before and of whom that is not
+    /// remembered yet.
+    pub(super) fn replace(&mut self, room: &mut Room) -> Option<Self> {
         let v4 = replace(&mut self.v4, &mut self.prints[0], &mut room.v4);
         let v6 = replace(&mut self.v6, &mut self.prints[1], &mut room.v6);
-        if v4 || v6 {
-            self.taken_in = 0;
+        if v4.is_none() && v6.is_none() {
+            return None;
         }
+        let taken_in = std::mem::take(&mut self.taken_in);
+        taken_in.pending().map(|_| Self {
+            v4: v4.unwrap_or_default(),
+            v6: v6.unwrap_or_default(),
+            prints: [0; 2],
+            taken_in,
+        })
     }
 
     /// The addresses and the /64 prefixes.
     pub(super) fn slices(lists: Option<&Self>) -> (&[u32], &[u64]) {
         lists.map_or((&[], &[]), |lists| (&lists.v4, &lists.v6))
     }
+}
+
+/// What an answer brought.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Somebody who counts.
+    pub(super) anybody: bool,
+    /// Those who were named before, if that is not remembered yet.
+    pub(super) before: Option<Lists>,
 }
 
 /// Room for the peers of one answer, used again for the next.
@@ -76,22 +140,22 @@ impl Tick {
     }
 }
 
-/// Takes over a list that is neither sorted nor free of repetitions; says whether it is another. Most rounds bring the same
-/// peers again in another order: a print that does not depend on order spares the sorting.
+/// Takes over a list that is neither sorted nor free of repetitions, and gives back the one before if
+/// that was another. Most rounds bring the same peers again in another order: a print that does not depend
+/// on order spares the sorting.
 fn replace<T: Copy + Ord + Into<u64>>(
     kept: &mut Box<[T]>,
     print: &mut u64,
     new: &mut Vec<T>,
-) -> bool {
+) -> Option<Box<[T]>> {
     let new_print = print_of(new);
     if new_print == *print && kept.is_empty() == new.is_empty() {
-        return false;
+        return None;
     }
     *print = new_print;
     new.sort_unstable();
     new.dedup();
-    *kept = new.as_slice().into();
-    true
+    Some(std::mem::replace(kept, new.as_slice().into()))
 }
 
 /// Tells lists of peers from each other, whatever their order.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::kept::{Lists, Room, Tick};
+use super::kept::{self, Lists, Room, Tick};
 use super::row::Count;
 use crate::observation::{Estimate, Failure, Family, Found};
 use crate::time::Mono;
@@ -50,6 +50,13 @@ impl Lookups {
         self.sides.get(self.hashes.binary_search(hash).ok()?)
     }
 
+    /// Who was found of an info-hash, by family.
+    pub(super) fn lists(&mut self, hash: &InfoHash) -> impl Iterator<Item = &mut Lists> {
+        let place = self.hashes.binary_search(hash).ok();
+        let sides = place.and_then(|place| self.sides.get_mut(place));
+        sides.into_iter().flatten().filter_map(Side::lists)
+    }
+
     /// The side of an info-hash and family.
     pub(super) fn side(&mut self, hash: &InfoHash, family: Family) -> Option<&mut Side> {
         let place = self.hashes.binary_search(hash).ok()?;
@@ -90,7 +97,7 @@ pub(super) struct Known<'a> {
 }
 
 impl Side {
-    /// Takes over what a lookup found; says whether it holds a peer that counts.
+    /// Takes over what a lookup found.
     ///
     /// # Errors
     /// Peers were named, and nothing of it can be read: who is there stays unknown.
@@ -100,25 +107,26 @@ impl Side {
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,
-    ) -> Result<bool, Failure> {
+    ) -> Result<kept::Heard, Failure> {
         if found.peers.is_unreadable() {
             return Err(Failure::Malformed);
         }
         room.fill(&found.peers, None, filter);
         // Who names nobody is not asked for filters: nobody there, and that is known.
         let nobody = found.peers.is_empty() && found.estimate.is_none();
-        if nobody {
-            self.heard = None;
+        let anybody = !room.is_empty();
+        let before = if nobody {
+            self.heard.take().map(|heard| heard.lists)
         } else {
             let count = |of: fn(Estimate) -> u32| Count::from(found.estimate.map(of));
             let heard = self.heard.get_or_insert_default();
             heard.seeders = count(|estimate| estimate.seeders);
             heard.leechers = count(|estimate| estimate.leechers);
-            heard.lists.replace(room);
-        }
+            heard.lists.replace(room)
+        };
         self.answered = Tick::at(now);
         self.failed = Tick::default();
-        Ok(!room.is_empty())
+        Ok(kept::Heard { anybody, before })
     }
 
     /// Who the latest lookup that came through found, if anybody.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Terms;
 use super::collection::Collection;
 use super::history::History;
-use super::kept::Lists;
+use super::kept::{Lists, TakenIn};
 use super::reach::{Reach, later};
 use super::row::Stamp;
 use super::systems::Fleet;
@@ -36,8 +36,8 @@ pub(super) struct Memory {
     pub(super) moment: Moment,
     /// When the windows last moved.
     pub(super) moved: Mono,
-    /// Lists that were not taken in since this began are taken in again.
-    epoch: u32,
+    /// Lists that were not taken in since this began are taken in again: it is that of a configuration.
+    epoch: u16,
     swept: u32,
     /// In this hour everybody on a list is taken in everywhere: collections may be new, or be
     /// restored as they were before their torrents.
@@ -96,7 +96,7 @@ impl Memory {
             moved: Mono(0),
             thorough: 0,
             turn: 0,
-            epoch: 1,
+            epoch: 0,
             swept: 0,
             histories: HashMap::new(),
             gone: HashMap::new(),
@@ -114,9 +114,6 @@ impl Memory {
         let moment = calendar.tick(now.unix);
         if self.swept == 0 {
             self.swept = moment.hour();
-        }
-        if moment.hour() != self.moment.hour() {
-            self.epoch = self.epoch.wrapping_add(1).max(1);
         }
         // Where windows begin may also change when the clock is set.
         if moment != self.moment {
@@ -177,7 +174,7 @@ impl Memory {
         changes: &Changes,
         last: impl Fn(u32) -> Option<Last>,
     ) {
-        self.epoch = self.epoch.wrapping_add(1).max(1);
+        self.epoch = self.epoch.wrapping_add(1);
         self.thorough = self.moment.hour();
         for (place, hash) in &changes.gone {
             let gone = Gone {
@@ -243,9 +240,27 @@ impl Memory {
         }
     }
 
-    /// Takes in who is on a list, once an hour. Of a list that did not change within the hour
-    /// everybody is known to have been there.
-    pub(super) fn take_in(
+    /// An answer brought these lists, in the place of those before.
+    pub(super) fn hear(
+        &mut self,
+        roster: &Roster,
+        place: usize,
+        source: Source,
+        before: Option<Lists>,
+        lists: Option<&mut Lists>,
+        terms: &Terms,
+    ) {
+        if let Some(mut before) = before {
+            self.settle(roster, place, source, &mut before, terms);
+        }
+        if let Some(lists) = lists {
+            self.take_in(roster, place, source, lists, terms);
+        }
+    }
+
+    /// Takes in who is on a list that came now. Of a list that did not change it is enough to know that:
+    /// [`Memory::settle`] finds it before it matters.
+    fn take_in(
         &mut self,
         roster: &Roster,
         place: usize,
@@ -253,10 +268,37 @@ impl Memory {
         lists: &mut Lists,
         terms: &Terms,
     ) {
-        if lists.taken_in == self.epoch {
-            return;
+        if !lists.taken_in.again(self.epoch, self.moment) {
+            self.see(roster, place, source, lists, self.moment.hour(), terms);
+            lists.taken_in = TakenIn::all(self.moment.hour(), self.epoch);
         }
-        lists.taken_in = self.epoch;
+    }
+
+    /// Remembers of everybody on a list when they were last named, if it is not.
+    pub(super) fn settle(
+        &mut self,
+        roster: &Roster,
+        place: usize,
+        source: Source,
+        lists: &mut Lists,
+        terms: &Terms,
+    ) {
+        if let Some(hour) = lists.taken_in.pending() {
+            self.see(roster, place, source, lists, hour, terms);
+            lists.taken_in = TakenIn::all(hour, self.epoch);
+        }
+    }
+
+    /// Everybody on a list was there in this hour.
+    fn see(
+        &mut self,
+        roster: &Roster,
+        place: usize,
+        source: Source,
+        lists: &Lists,
+        hour: u32,
+        terms: &Terms,
+    ) {
         let Some(hash) = roster.identity(place) else {
             return;
         };
@@ -276,14 +318,14 @@ impl Memory {
             (self.key.v6(*net), address)
         });
         for (peer, address) in v4.chain(v6) {
-            match history.set.add(peer, source, now) {
+            match history.set.add_late(peer, source, hour, now) {
                 Sighting::Known if !thorough => continue,
-                Sighting::Known | Sighting::News => self.fleet.add(peer, 0, now),
+                Sighting::Known | Sighting::News => self.fleet.add_late(peer, 0, hour, now),
                 Sighting::Beyond => Sighting::Beyond,
             };
             if let Some(collection) = &mut collection {
                 let country = || geo.map(|geo| geo.country(address));
-                collection.add(peer, country, now, thorough);
+                collection.add(peer, country, hour, now, thorough);
             }
         }
     }

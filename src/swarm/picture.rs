@@ -166,6 +166,8 @@ impl Swarms {
     }
 
     fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
+        let moment = self.memory.moment;
+        self.settle_torrent(roster, place, |taken_in| taken_in.is_due(moment));
         let tally = self.tally(place, roster, now);
         let fresh_until = Tick::at(tally.fresh_until());
         let (row, announces, union) = tally.finish(self.torrents[place].last, self.memory.moment);

@@ -24,7 +24,7 @@ use crate::observation::Source;
 use crate::roster::Roster;
 use crate::time::Unix;
 use crate::torrent::InfoHash;
-use crate::window::{Calendar, Nonsense, Set, get, put};
+use crate::window::{Calendar, Layout, Nonsense, Set, get, put};
 
 /// Longest name of a collection, in bytes, that is read.
 const MAX_NAME: usize = 1024;
@@ -64,7 +64,8 @@ impl Swarms {
         self.memory.collections.len()
     }
 
-    /// Appends what a part of the collections remembers; the first has what all torrents share, too.
+    /// Appends what a part of the collections remembers; the first has what all torrents share, too. After
+    /// [`Swarms::encode_torrents`] it knows as much of who is there.
     pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
@@ -87,15 +88,15 @@ impl Swarms {
         }
     }
 
-    /// Takes over what [`Swarms::encode_shared`] wrote, beside what is there. Before the first
+    /// Takes over what [`Swarms::encode_shared`] wrote, now or before there was another layout, beside what is there. Before the first
     /// [`Swarms::update`].
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.
-    pub fn decode_shared(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
         let from = &mut self.memory.checked(bytes)?;
         let calendar = Calendar::decode(from)?;
-        let fleet = Set::decode(from)?;
+        let fleet = Set::decode(from, layout)?;
         let mut collections = Vec::new();
         while !from.is_empty() {
             let length = usize::try_from(get(from)?).map_err(|_| Nonsense)?;
@@ -104,7 +105,7 @@ impl Swarms {
             }
             let name = take(from, length)?;
             let name = str::from_utf8(name).map_err(|_| Nonsense)?;
-            let peers = Set::decode(from)?;
+            let peers = Set::decode(from, layout)?;
             let mut countries: Vec<InCountry> = Vec::new();
             for _ in 0..bounded(from, MAX_COUNTRIES)? {
                 let country = country(from)?;
@@ -114,7 +115,7 @@ impl Swarms {
                 countries.push(InCountry {
                     country,
                     seen: hour(from)?,
-                    peers: Set::decode(from)?,
+                    peers: Set::decode(from, layout)?,
                 });
             }
             collections.push((name, peers, countries));
@@ -130,7 +131,12 @@ impl Swarms {
     }
 
     /// Appends what is remembered of a part of the torrents.
-    pub fn encode_torrents(&self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_torrents(&mut self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
+        for place in 0..self.torrents.len() {
+            if roster.identity(place).is_some_and(|hash| part.has(&hash)) {
+                self.settle_torrent(roster, place, |_| true);
+            }
+        }
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
         memory.encode_calendar(out);
@@ -176,7 +182,7 @@ impl Swarms {
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.
-    pub fn decode_torrents(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
         let from = &mut self.memory.checked(bytes)?;
         let calendar = Calendar::decode(from)?;
         let mut torrents = Vec::new();
@@ -210,7 +216,7 @@ impl Swarms {
                     peers: 0,
                 });
             }
-            let set = Set::decode(from)?;
+            let set = Set::decode(from, layout)?;
             torrents.push((hash, Gone { since, last }, countries, set));
         }
         self.memory.restore(calendar);

@@ -13,6 +13,7 @@ use crate::observation::{
 };
 use crate::time::Unix;
 use crate::torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
+use crate::window::Layout;
 
 const STALE: Duration = Duration::from_secs(75 * 60);
 const LOOKUPS_STALE: Duration = Duration::from_secs(90 * 60);
@@ -71,6 +72,7 @@ impl World {
     }
 
     fn configure(&mut self, torrents: &[crate::torrent::Torrent]) {
+        self.swarms.settle(&self.roster);
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(terms(), &self.roster, &changes, self.now);

@@ -85,7 +85,7 @@ pub(super) fn count(entries: &[Entry], k: usize, cutoffs: Cutoffs) -> Counts {
                 let estimate = &mut estimates[stream][window];
                 if estimate.is_none() && totals[stream][window] as usize >= k {
                     let missing = k - before[stream][window] as usize;
-                    let mut inside = block.iter().filter(|e| slots(**e)[stream] >= cutoff);
+                    let mut inside = block.iter().filter(|e| streams(**e)[stream] >= cutoff);
                     *estimate = inside.nth(missing - 1).map(|e| extrapolate(k, e.hash()));
                 }
             }
@@ -98,7 +98,7 @@ pub(super) fn count(entries: &[Entry], k: usize, cutoffs: Cutoffs) -> Counts {
 }
 
 /// Each source, and all together.
-const STREAMS: usize = SOURCES + 1;
+pub(super) const STREAMS: usize = SOURCES + 1;
 type Totals = [[u32; Window::ALL.len()]; STREAMS];
 
 fn named([first, second, all]: Totals) -> Counts {
@@ -108,7 +108,8 @@ fn named([first, second, all]: Totals) -> Counts {
     }
 }
 
-fn slots(entry: Entry) -> [u32; STREAMS] {
+/// The latest slot of each.
+pub(super) fn streams(entry: Entry) -> [u32; STREAMS] {
     let [first, second] = entry.slots();
     [first, second, first.max(second)]
 }
@@ -118,7 +119,7 @@ fn slots(entry: Entry) -> [u32; STREAMS] {
 fn tally(entries: &[Entry], [day, week, month]: Cutoffs, totals: &mut Totals) {
     let [mut first, mut second, mut all] = *totals;
     for entry in entries {
-        let slots = slots(*entry);
+        let slots = streams(*entry);
         first[0] += u32::from(slots[0] >= day);
         first[1] += u32::from(slots[0] >= week);
         first[2] += u32::from(slots[0] >= month);

@@ -79,6 +79,14 @@ impl Moment {
         self.hour
     }
 
+    /// By how many hours all windows moved on since then; `None` if not all by the same.
+    pub(super) fn moved_since(self, before: Self) -> Option<usize> {
+        let moved = |window: usize| self.starts[window].checked_sub(before.starts[window]);
+        let hours = moved(0)?;
+        let same = (0..self.starts.len()).all(|window| moved(window) == Some(hours));
+        same.then_some(hours as usize)
+    }
+
     /// Whether an hour of running time lies within a window that ends now. Hour 0 is never.
     pub const fn is_within(self, window: Window, hour: u32) -> bool {
         hour >= self.starts[window.index()]

@@ -12,6 +12,24 @@ use super::{MAX_ENTRIES, SOURCES, Set};
 #[error("not what a set of peers is written as")]
 pub struct Nonsense;
 
+/// How sets were written. The caller knows by its own version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// At first: with longer hashes. The first bits of these are the hashes of now.
+    Long,
+    /// As [`Set::encode`] writes them.
+    Now,
+}
+
+impl Layout {
+    const fn hash_bits(self) -> u32 {
+        match self {
+            Self::Long => 44,
+            Self::Now => HASH_BITS,
+        }
+    }
+}
+
 /// Both sources last saw the peer in the same hour.
 const SAME: u64 = 0;
 /// Only the first saw it.
@@ -57,20 +75,21 @@ impl Set {
     ///
     /// # Errors
     ///
-    /// If there is none that [`Set::encode`] could have written.
-    pub fn decode(from: &mut &[u8]) -> Result<Self, Nonsense> {
+    /// If there is none that was written so.
+    pub fn decode(from: &mut &[u8], layout: Layout) -> Result<Self, Nonsense> {
         let count = usize::try_from(get(from)?).map_err(|_| Nonsense)?;
         let newest = u32::try_from(get(from)?).map_err(|_| Nonsense)?;
         if count > MAX_ENTRIES.min(from.len() / SHORTEST) {
             return Err(Nonsense);
         }
         let base = newest.saturating_sub(LAST_SLOT);
-        let mut entries = Vec::with_capacity(count);
+        let mut entries: Vec<Entry> = Vec::with_capacity(count);
+        let bits = layout.hash_bits();
         let mut next = 0;
         for _ in 0..count {
             let head = get(from)?;
             let hash = (head >> KIND) + next;
-            if hash >> HASH_BITS != 0 {
+            if hash >> bits != 0 {
                 return Err(Nonsense);
             }
             next = hash + 1;
@@ -84,7 +103,15 @@ impl Set {
             if head & KINDS == BOTH && slots[0] == slots[1] {
                 return Err(Nonsense);
             }
-            entries.push(Entry::new(hash, slots));
+            let entry = Entry::new(hash >> (bits - HASH_BITS), slots);
+            match entries
+                .last_mut()
+                .filter(|last| last.hash() == entry.hash())
+            {
+                // Only the bits that are gone told them apart.
+                Some(last) => last.unite(entry),
+                None => entries.push(entry),
+            }
         }
         Ok(Self::from_parts(base, newest, entries))
     }

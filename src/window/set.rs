@@ -2,10 +2,13 @@
 
 use super::bottom::{self, Cutoffs, Limits, UNLIMITED};
 use super::entry::{Entry, LAST_SLOT};
+use super::sliding::{AHEAD, Sliding};
 use super::{Counts, K, MAX_ENTRIES, Moment, Peer, SOURCES, Window};
 
-/// Hours between looks for what to forget.
+/// Hours between looks for what to forget, if all entries are looked at anyway.
 const SWEEP: u32 = 8;
+/// Hours between such looks at most.
+const LATEST_SWEEP: u32 = 4 * SWEEP;
 /// Growing takes one part in so many more than is needed.
 const SLACK: usize = 32;
 
@@ -26,7 +29,7 @@ pub struct Set {
     /// Entries at which those that cannot matter any more are dropped.
     prune_at: u32,
     /// At `now`, unless stale.
-    counts: Counts,
+    sliding: Sliding,
     stale: bool,
 }
 
@@ -48,38 +51,62 @@ impl Set {
         Self::from_parts(0, 0, Vec::new())
     }
 
-    /// A sighting. Those by a source that is not below [`SOURCES`] are ignored.
+    /// A sighting now. Those by a source that is not below [`SOURCES`] are ignored.
     #[inline]
     pub fn add(&mut self, peer: Peer, source: usize, at: Moment) -> Sighting {
+        self.add_late(peer, source, at.hour, at)
+    }
+
+    /// A sighting in an hour up to now that is told only now.
+    #[inline]
+    pub fn add_late(&mut self, peer: Peer, source: usize, hour: u32, at: Moment) -> Sighting {
         if self.now != at {
             self.advance(at);
         }
         if self.limits.get(source).is_none_or(|limit| peer.0 >= *limit) {
             return Sighting::Beyond;
         }
-        let slot = self.now.hour - self.base;
+        let slot = hour.min(at.hour).saturating_sub(self.base);
         match self.place(peer) {
             Ok(place) => {
-                let entry = &mut self.entries[place];
-                let before = entry.slot(source);
-                // Whoever was in the shortest window is still in all. Slot 0 lies before each.
-                self.stale |= before + self.base < self.now.starts[Window::Day.index()];
-                entry.set(source, slot);
-                match before == slot {
-                    true => Sighting::Known,
-                    false => Sighting::News,
+                let before = self.entries[place];
+                if before.slot(source) >= slot {
+                    return Sighting::Known;
                 }
-            }
-            Err(_) if self.entries.len() >= self.prune_at as usize => {
-                self.prune();
-                self.add(peer, source, at)
-            }
-            Err(place) => {
-                let mut entry = Entry::new(peer.0, [0; SOURCES]);
-                entry.set(source, slot);
-                self.insert(place, entry);
+                self.entries[place].set(source, slot);
+                self.changed(before, self.entries[place]);
                 Sighting::News
             }
+            // Over before it was told.
+            Err(_) if slot == 0 => Sighting::Known,
+            Err(_) if self.entries.len() >= self.prune_at as usize => {
+                self.prune();
+                self.add_late(peer, source, hour, at)
+            }
+            Err(place) => {
+                let blank = Entry::new(peer.0, [0; SOURCES]);
+                let mut entry = blank;
+                entry.set(source, slot);
+                self.insert(place, entry);
+                self.changed(blank, entry);
+                Sighting::News
+            }
+        }
+    }
+
+    /// Keeps up counts.
+    #[inline]
+    fn changed(&mut self, before: Entry, now: Entry) {
+        if self.stale {
+            return;
+        }
+        if self.is_exact() {
+            self.sliding.change(before, now, self.cutoffs());
+        } else {
+            // Who was in the shortest window was in all. Slot 0 lies before each.
+            let seen = |source: usize| now.slot(source) == before.slot(source);
+            let was_in = |source: usize| before.slot(source) >= self.cutoffs()[Window::Day.index()];
+            self.stale |= !(0..SOURCES).all(|source| seen(source) || was_in(source));
         }
     }
 
@@ -96,27 +123,46 @@ impl Set {
             self.entries.reserve_exact(more);
         }
         self.entries.insert(place, entry);
-        self.stale = true;
+        // The switch-over.
+        self.stale |= !self.is_exact();
     }
 
-    /// Distinct peers of all windows. Quick while nothing new was seen in this hour.
+    /// Distinct peers of all windows. Quick if they were asked for in each of the last hours, and more
+    /// than once in some: a later look of an hour also looks ahead.
     #[inline]
     pub fn counts(&mut self, at: Moment) -> Counts {
-        if self.now != at {
+        let first = self.now != at;
+        if first {
             self.advance(at);
         }
-        if self.stale {
+        if self.stale || !first && self.is_exact() && self.sliding.known() < AHEAD / 2 {
             self.recount();
         }
-        self.counts
+        self.sliding.counts()
     }
 
     fn recount(&mut self) {
-        // Slot 0 is never.
-        let cutoff = |start: u32| start.saturating_sub(self.base).max(1);
-        let cutoffs: Cutoffs = self.now.starts.map(cutoff);
-        self.counts = bottom::count(&self.entries, K, cutoffs);
+        if self.now.floor.saturating_sub(self.base) >= SWEEP {
+            self.sweep(self.now);
+        }
+        let cutoffs = self.cutoffs();
+        let counts = bottom::count(&self.entries, K, cutoffs);
+        self.sliding = match self.is_exact() {
+            true => Sliding::of(&self.entries, counts, cutoffs),
+            false => Sliding::estimated(counts),
+        };
         self.stale = false;
+    }
+
+    /// All windows are.
+    fn is_exact(&self) -> bool {
+        self.entries.len() < K
+    }
+
+    /// Slot 0 is never.
+    fn cutoffs(&self) -> Cutoffs {
+        let cutoff = |start: u32| start.saturating_sub(self.base).max(1);
+        self.now.starts.map(cutoff)
     }
 
     /// Adds all that `other` has seen, source by source.
@@ -151,9 +197,7 @@ impl Set {
             merged.push(match ours.next_if(|o| o.hash() == theirs.hash()) {
                 None => theirs,
                 Some(mut both) => {
-                    for source in 0..SOURCES {
-                        both.set(source, both.slot(source).max(theirs.slot(source)));
-                    }
+                    both.unite(theirs);
                     both
                 }
             });
@@ -171,24 +215,33 @@ impl Set {
     #[cold]
     fn advance(&mut self, at: Moment) {
         let Moment { hour, floor, .. } = at;
+        let was_exact = self.is_exact();
         let fits = hour > self.base && hour - self.base <= LAST_SLOT;
+        let goes_on = fits && hour >= self.now.hour;
         // Hours only go back if sets outlive the calendar: what is later than now was seen now.
-        if !fits || hour < self.now.hour || floor.saturating_sub(self.base) >= SWEEP {
-            let base = self.base;
-            self.entries.retain_mut(|entry| {
-                let slots = entry.slots().map(|slot| translate(slot, base, hour, floor));
-                *entry = Entry::new(entry.hash(), slots);
-                !entry.is_blank()
-            });
-            self.base = floor;
-            self.prune_at = self.prune_at.min(self.planned());
-            self.shrink();
+        if !goes_on || floor.saturating_sub(self.base) >= LATEST_SWEEP {
+            self.sweep(at);
         }
         if hour != self.now.hour {
             self.limits = UNLIMITED;
         }
+        let moved = at.moved_since(self.now).filter(|_| goes_on && was_exact);
+        self.stale |= !moved.is_some_and(|hours| self.sliding.slide(hours));
         self.now = at;
-        self.stale = true;
+    }
+
+    /// Forgets what no window will ever have again.
+    fn sweep(&mut self, at: Moment) {
+        let Moment { hour, floor, .. } = at;
+        let base = self.base;
+        self.entries.retain_mut(|entry| {
+            let slots = entry.slots().map(|slot| translate(slot, base, hour, floor));
+            *entry = Entry::new(entry.hash(), slots);
+            !entry.is_blank()
+        });
+        self.base = floor;
+        self.prune_at = self.prune_at.min(self.planned());
+        self.shrink();
     }
 
     fn prune(&mut self) {
@@ -241,7 +294,7 @@ impl Set {
             now,
             limits: UNLIMITED,
             prune_at,
-            counts: Counts::default(),
+            sliding: Sliding::default(),
             stale: true,
         }
     }

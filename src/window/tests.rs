@@ -133,20 +133,20 @@ fn a_peer_seen_again_stays() {
         assert_eq!(set.counts(at).all[0], 1 + u32::from(hour < 24), "{hour}");
     }
     assert_eq!(set.counts(calendar.moment()).all, [1; 3]);
-    assert_eq!(set.heap(), 8 * set.parts().2.len().max(4));
+    assert_eq!(set.heap(), 7 * set.parts().2.len().max(4));
 }
 
 #[test]
-fn a_peer_costs_nine_bytes() {
+fn a_peer_costs_eight_bytes() {
     let at = Calendar::start(Unix(START)).moment();
     let key = Key::new([1; 16]);
     let mut set = Set::new();
     for peer in 1..K as u32 {
         set.add(key.v4(peer), 0, at);
         set.add(key.v4(peer), 1, at);
-        let bound = (9 * peer).max(8 * peer + 32);
+        let bound = (8 * peer).max(7 * peer + 28);
         assert!(set.heap() <= bound as usize, "{} for {peer}", set.heap());
     }
     assert_eq!(set.counts(at).all, [K as u32 - 1; 3]);
-    assert!(size_of::<Set>() <= 112);
+    assert!(size_of::<Set>() <= 184);
 }

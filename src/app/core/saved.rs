@@ -4,7 +4,7 @@ use super::Core;
 use crate::schedule;
 use crate::swarm::Part;
 use crate::time::Now;
-use crate::window::Nonsense;
+use crate::window::{Layout, Nonsense};
 
 impl Core {
     /// Appends what is known of trackers.
@@ -40,12 +40,12 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_shared(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
-        self.swarms.decode_shared(bytes)
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+        self.swarms.decode_shared(bytes, layout)
     }
 
     /// Appends what is remembered of a part of the torrents.
-    pub fn encode_torrents(&self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
         self.swarms.encode_torrents(&self.roster, part, out);
     }
 
@@ -54,7 +54,7 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_torrents(&mut self, bytes: &[u8]) -> Result<(), Nonsense> {
-        self.swarms.decode_torrents(bytes)
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+        self.swarms.decode_torrents(bytes, layout)
     }
 }

@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use super::round::{Group, Splits};
-use super::{PARTS, TRACKERS};
+use super::{PARTS, TRACKERS, layout};
 use crate::app::core::Core;
 use crate::store::{Bad, Store, StoreError};
 use crate::time::Now;
@@ -38,10 +38,10 @@ pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
 /// Fills a core that knows of no torrents yet; says how that was written.
 pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Splits {
     let mut wrong = Vec::new();
-    let mut take = |section: &str, version, decode: &mut dyn FnMut(&[u8]) -> bool| match store
+    let mut take = |section: &str, version, decode: &mut dyn FnMut(u16, &[u8]) -> bool| match store
         .load(section, version)
     {
-        Ok(Some((_, payload))) if decode(&payload) => payload.len() as u64,
+        Ok(Some((version, payload))) if decode(version, &payload) => payload.len() as u64,
         Ok(Some(_)) => {
             wrong.push(store.reject(section, Bad::Content));
             0
@@ -52,7 +52,7 @@ pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Splits {
             0
         }
     };
-    take(TRACKERS.0, TRACKERS.1, &mut |bytes| {
+    take(TRACKERS.0, TRACKERS.1, &mut |_, bytes| {
         core.recall_trackers(bytes, now).is_ok()
     });
     let mut splits = Splits::default();
@@ -64,9 +64,9 @@ pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Splits {
         };
         let split = &mut splits[group.index()];
         split.parts = split.parts.max(parts);
-        split.bytes += take(section, PARTS, &mut |bytes| match group {
-            Group::Torrents => core.decode_torrents(bytes).is_ok(),
-            Group::Fleet => core.decode_shared(bytes).is_ok(),
+        split.bytes += take(section, PARTS, &mut |version, bytes| match group {
+            Group::Torrents => core.decode_torrents(bytes, layout(version)).is_ok(),
+            Group::Fleet => core.decode_shared(bytes, layout(version)).is_ok(),
         });
     }
     if let Some(first) = wrong.first() {

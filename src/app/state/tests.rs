@@ -141,7 +141,7 @@ impl Run {
         loop {
             let table = self.table.clone();
             let table = || -> Table { Box::pin(std::future::ready(table)) };
-            self.keeper.step(&self.core, table, self.now);
+            self.keeper.step(&mut self.core, table, self.now);
             let outcome = self.written.recv().await.unwrap();
             self.keeper.wrote(outcome);
             if self.keeper.round.is_none() {
@@ -152,7 +152,7 @@ impl Run {
 
     async fn finish(&mut self) {
         let table = self.table.clone();
-        self.keeper.finish(&self.core, table, self.now).await;
+        self.keeper.finish(&mut self.core, table, self.now).await;
     }
 
     fn picture(&mut self) -> Snapshot {

@@ -133,7 +133,7 @@ fn a_start_with_a_clock_ahead_keeps_collections() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
     hear(&mut world, 0, &five());
-    let [shared, part] = saved(&world);
+    let [shared, part] = saved(&mut world);
     let mut again = restored(&shared, &part, world.now);
     again.now.unix.0 += 400 * DAY;
     again.configure(&torrents);
@@ -219,9 +219,9 @@ fn what_was_seen_between_two_files_is_in_all_counts() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
     hear(&mut world, 0, &five()[..1]);
-    let [shared, _] = saved(&world);
+    let [shared, _] = saved(&mut world);
     hear(&mut world, 0, &five());
-    let [_, part] = saved(&world);
+    let [_, part] = saved(&mut world);
     let mut again = restored(&shared, &part, world.now);
     again.configure(&torrents);
     again.pass(60);
@@ -259,7 +259,7 @@ fn a_calendar_at_the_end_of_time() {
         now: world.now,
     };
     // Refused or not: it must not end the daemon.
-    let _ = again.swarms.decode_shared(&shared);
+    let _ = again.swarms.decode_shared(&shared, Layout::Now);
     again.configure(&[member(1, None)]);
     hear(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);

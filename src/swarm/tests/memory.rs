@@ -212,19 +212,19 @@ fn a_hybrid_keeps_what_its_halves_knew() {
 }
 
 /// Saves everything in so many parts and loads it into a world of the same torrents.
-fn restart(world: &World, parts: u32) -> World {
+fn restart(world: &mut World, parts: u32) -> World {
     let mut again = blank(world.now);
     for index in 0..parts {
         let of = Part { index, of: parts };
         let mut shared = Vec::new();
         world.swarms.encode_shared(of, &mut shared);
-        again.swarms.decode_shared(&shared).unwrap();
-        again.swarms.decode_shared(&shared).unwrap();
+        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
+        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
         let mut part = Vec::new();
         world.swarms.encode_torrents(&world.roster, of, &mut part);
-        again.swarms.decode_torrents(&part).unwrap();
+        again.swarms.decode_torrents(&part, Layout::Now).unwrap();
         // Found twice, after the number of parts has changed.
-        again.swarms.decode_torrents(&part).unwrap();
+        again.swarms.decode_torrents(&part, Layout::Now).unwrap();
     }
     again.configure(world.roster.torrents());
     again
@@ -244,7 +244,7 @@ fn a_restart_changes_nothing() {
     let before = [0, 1, 2].map(|place| unique(&mut world, place));
     let row = collection(&mut world);
     for parts in [1, 4] {
-        let mut again = restart(&world, parts);
+        let mut again = restart(&mut world, parts);
         let after = [0, 1, 2].map(|place| unique(&mut again, place));
         assert_eq!(after, before);
         let restored = collection(&mut again);
@@ -265,8 +265,8 @@ fn a_restart_changes_nothing() {
 /// A daemon before its configuration, with what another one saved. The monotonic clock begins anew.
 pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
     let mut world = blank(now);
-    world.swarms.decode_shared(shared).unwrap();
-    world.swarms.decode_torrents(torrents).unwrap();
+    world.swarms.decode_shared(shared, Layout::Now).unwrap();
+    world.swarms.decode_torrents(torrents, Layout::Now).unwrap();
     world
 }
 
@@ -282,12 +282,12 @@ fn blank(now: Now) -> World {
 }
 
 /// What is shared and what is remembered of torrents, each in one part.
-pub(super) fn saved(world: &World) -> [Vec<u8>; 2] {
+pub(super) fn saved(world: &mut World) -> [Vec<u8>; 2] {
     let whole = Part { index: 0, of: 1 };
     let (mut shared, mut torrents) = (Vec::new(), Vec::new());
-    let swarms = &world.swarms;
-    swarms.encode_shared(whole, &mut shared);
+    let swarms = &mut world.swarms;
     swarms.encode_torrents(&world.roster, whole, &mut torrents);
+    swarms.encode_shared(whole, &mut shared);
     [shared, torrents]
 }
 
@@ -295,16 +295,19 @@ pub(super) fn saved(world: &World) -> [Vec<u8>; 2] {
 fn what_another_key_wrote_is_nonsense() {
     let mut world = World::new(&[member(1, None)]);
     hear(&mut world, 0, &ips(DE, 0..10));
-    let [shared, part] = saved(&world);
+    let [shared, part] = saved(&mut world);
     let mut other = Swarms::new(terms(), 4242, Key::new([8; 16]));
-    assert!(other.decode_shared(&shared).is_err());
-    assert!(other.decode_torrents(&part).is_err());
+    assert!(other.decode_shared(&shared, Layout::Now).is_err());
+    assert!(other.decode_torrents(&part, Layout::Now).is_err());
     let mut same = Swarms::new(terms(), 4242, Key::new([7; 16]));
     for end in 0..shared.len() {
-        assert!(same.decode_shared(&shared[..end]).is_err(), "{end}");
+        assert!(
+            same.decode_shared(&shared[..end], Layout::Now).is_err(),
+            "{end}"
+        );
     }
     for end in 0..part.len() {
-        let cut = same.decode_torrents(&part[..end]);
+        let cut = same.decode_torrents(&part[..end], Layout::Now);
         // Nothing but the head is a part without torrents.
         assert!(cut.is_err() || same.remembered() == 0, "{end}");
     }
@@ -316,7 +319,7 @@ fn no_address_is_remembered() {
     let mut world = World::new(&[member(1, Some("work"))]);
     let peers = ips(DE, 0..200);
     hear(&mut world, 0, &peers);
-    let [shared, part] = saved(&world);
+    let [shared, part] = saved(&mut world);
     for peer in peers {
         for needle in [peer.to_be_bytes(), peer.to_le_bytes()] {
             for saved in [&shared, &part] {

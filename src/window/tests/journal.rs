@@ -110,7 +110,7 @@ impl Fleet {
         let mut from = &bytes[..];
         self.calendar = Calendar::decode(&mut from).unwrap();
         for set in self.torrents.iter_mut().chain(&mut self.collections) {
-            *set = Set::decode(&mut from).unwrap();
+            *set = Set::decode(&mut from, Layout::Now).unwrap();
         }
         assert!(from.is_empty());
     }

@@ -102,7 +102,7 @@ fn stream(seed: u64, peers: u64) -> Vec<(u64, Peer, usize)> {
     let mut random = Random(seed);
     let mut sightings = Vec::new();
     for number in 0..peers {
-        let peer = Peer(random.below(1 << 44));
+        let peer = Peer(random.below(1 << 36));
         let hour = 960 * number / peers;
         for source in 0..SOURCES {
             if random.chance(0.8) {
@@ -256,7 +256,7 @@ fn memory_is_bounded_as_said() {
     for hour in 0..30 * 24 {
         let at = calendar.tick(Unix(START + 3600 * hour));
         for _ in 0..300_000 / 720 {
-            set.add(Peer(random.below(1 << 44)), 0, at);
+            set.add(Peer(random.below(1 << 36)), 0, at);
         }
     }
     let at = calendar.moment();
