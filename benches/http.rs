@@ -1,6 +1,7 @@
 //! What an announce over HTTP costs the client, on kept and on fresh connections, beside reqwest
 //! alone on the same kind of runtime and the limit that bare sockets reach in the same run.
-//! `cargo bench --bench http`, or with `-- kept` or `-- fresh` for one of the two.
+//! `cargo bench --bench http`, or with `-- kept` or `-- fresh` for one of the two, and with one of
+//! `sockets`, `reqwest` and `seedwatch` for nothing but that, which a profiler can then look at.
 //!
 //! The server is another process that answers every request with the same 100 peers, so that only
 //! the client's CPU is counted. The three take short turns: others use this machine too, and slow
@@ -69,6 +70,9 @@ const PARTS: [Part; 2] = [
     },
 ];
 
+/// Whose CPU it is, and the words that choose one of them.
+const CLIENTS: [&str; 3] = ["sockets", "reqwest", "seedwatch"];
+
 fn main() {
     let wanted: Vec<String> = std::env::args()
         .skip(1)
@@ -77,48 +81,61 @@ fn main() {
     if wanted.iter().any(|word| word == "serve") {
         return serve();
     }
+    let is_wanted = |name: &str, all: &[&str]| {
+        let named = wanted.iter().any(|word| word == name);
+        named || !wanted.iter().any(|word| all.contains(&word.as_str()))
+    };
     let server = Second::start("serve");
     let port = server.line.trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");
-    for part in PARTS {
-        if wanted.is_empty() || wanted.iter().any(|word| word == part.name) {
-            measure(port, &part);
-        }
+    let parts = PARTS.map(|part| part.name);
+    for part in PARTS.iter().filter(|part| is_wanted(part.name, &parts)) {
+        let mut clients = Client::all(port, part);
+        clients.retain(|client| is_wanted(client.name, &CLIENTS));
+        measure(part, &mut clients);
     }
 }
 
-fn measure(port: u16, part: &Part) {
-    let (reqwest, mut probes) = (
-        Reqwest::start(port, part.path),
-        Probes::start(port, part.path),
-    );
-    let mut best = [(f64::INFINITY, 0.0); 3];
-    for turn in 0..=TURNS {
-        let figures = [
-            bare_sockets(port, part.path, part.count),
-            measured(part.count, || reqwest.announce(part.count)),
-            measured(part.count, || probes.announce(part.count)),
+/// One of those compared.
+struct Client {
+    name: &'static str,
+    /// Does all announces of a turn.
+    turn: Box<dyn FnMut()>,
+}
+
+impl Client {
+    fn all(port: u16, part: &Part) -> Vec<Self> {
+        let (path, count) = (part.path, part.count);
+        let reqwest = Reqwest::start(port, path);
+        let mut probes = Probes::start(port, path);
+        let turns: [Box<dyn FnMut()>; 3] = [
+            Box::new(move || bare_sockets(port, path, count)),
+            Box::new(move || reqwest.announce(count)),
+            Box::new(move || probes.announce(count)),
         ];
-        // In the first turn connections are made and code is warmed.
-        for (best, this) in best.iter_mut().zip(figures).filter(|_| turn > 0) {
-            if this.0 < best.0 {
+        let named = CLIENTS.into_iter().zip(turns);
+        named.map(|(name, turn)| Self { name, turn }).collect()
+    }
+}
+
+fn measure(part: &Part, clients: &mut [Client]) {
+    let mut best = vec![(f64::INFINITY, 0.0); clients.len()];
+    for turn in 0..=TURNS {
+        for (best, client) in best.iter_mut().zip(&mut *clients) {
+            let this = measured(part.count, &mut client.turn);
+            // In the first turn connections are made and code is warmed.
+            if turn > 0 && this.0 < best.0 {
                 *best = this;
             }
         }
     }
-    let [sockets, ..] = best;
-    let names = ["bare sockets", "reqwest alone", "seedwatch"];
-    for (what, (cpu, rate)) in names.into_iter().zip(best) {
-        let ratio = sockets.0 / cpu;
-        let name = part.name;
-        println!("{name:<12} {what:<13} {cpu:>9.1} {rate:>14.0} {ratio:>18.2}");
+    let limit = best[0].0;
+    for (client, (cpu, rate)) in clients.iter().zip(best) {
+        let (part, client, ratio) = (part.name, client.name, limit / cpu);
+        println!("{part:<12} {client:<13} {cpu:>9.1} {rate:>14.0} {ratio:>18.2}");
     }
-    let (ours, budget) = (best[2].0, part.budget);
-    println!(
-        "{:<12} seedwatch: {ours:.1} µs (budget {budget:.0})",
-        part.name
-    );
+    println!("{:<12} budget        {:>9.1}", part.name, part.budget);
 }
 
 /// CPU per announce in microseconds, and announces per second.
@@ -141,7 +158,7 @@ fn host(number: u8) -> Ipv4Addr {
 }
 
 /// The same bytes over blocking sockets: what the kernel takes.
-fn bare_sockets(port: u16, path: &str, count: u32) -> Figures {
+fn bare_sockets(port: u16, path: &str, count: u32) {
     let each = count / u32::from(HOSTS);
     let request = format!(
         "GET {path}?info_hash={} HTTP/1.1\r\nuser-agent: seedwatch\r\naccept: */*\r\n\
@@ -149,25 +166,23 @@ fn bare_sockets(port: u16, path: &str, count: u32) -> Figures {
         "%AA".repeat(80)
     );
     let length = answer(path == "/close").len();
-    measured(count, || {
-        std::thread::scope(|scope| {
-            for number in 0..HOSTS {
-                let (address, request) = (SocketAddr::from((host(number), port)), &request);
-                scope.spawn(move || {
-                    let mut buffer = vec![0; length];
-                    let mut kept = None;
-                    for _ in 0..each {
-                        let mut stream = kept.take().unwrap_or_else(|| connect(address));
-                        stream.write_all(request.as_bytes()).expect("write");
-                        stream.read_exact(&mut buffer).expect("read");
-                        if path == "/keep" {
-                            kept = Some(stream);
-                        }
+    std::thread::scope(|scope| {
+        for number in 0..HOSTS {
+            let (address, request) = (SocketAddr::from((host(number), port)), &request);
+            scope.spawn(move || {
+                let mut buffer = vec![0; length];
+                let mut kept = None;
+                for _ in 0..each {
+                    let mut stream = kept.take().unwrap_or_else(|| connect(address));
+                    stream.write_all(request.as_bytes()).expect("write");
+                    stream.read_exact(&mut buffer).expect("read");
+                    if path == "/keep" {
+                        kept = Some(stream);
                     }
-                });
-            }
-        });
-    })
+                }
+            });
+        }
+    });
 }
 
 fn connect(address: SocketAddr) -> TcpStream {
