@@ -35,8 +35,9 @@ pub(super) fn client(
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        // What is worth asking again is decided here; this saves a copy of every request.
-        .retry(reqwest::retry::never())
+        // What is worth asking again is decided here. Without the zero, reqwest keeps a copy of
+        // every request all the same.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .http1_only()
         .http1_allow_obsolete_multiline_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
