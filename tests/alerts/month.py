@@ -266,6 +266,7 @@ def simulate(part, size):
         add("seedwatch_tracker_up",
             scraped(0 if down[s] and not world.offline[s] else 1 for s in steps),
             tracker=f"udp://tracker{number}.example:80", family="ipv4")
+        add("seedwatch_tracker_requests_total", scraped(steps), tracker=f"udp://tracker{number}.example:80")
     for torrent in torrents:
         mine = {"torrent": torrent.name}
         columns = torrent.columns
