@@ -4,7 +4,7 @@ from . import queries as q
 from .kit import Board, query_variable
 from .panels import GOOD_IF_ZERO, bars, column, series, stat, table
 
-ONE = 'collection=~"$collection"'
+ONE = q.chosen("collection")
 NO_COLLECTION = "No torrent has a collection in the configuration."
 NO_WINDOW = "No valid answer for the collection within this window."
 NO_COUNTRY = "No peers with a known country, or metrics.countries is off."

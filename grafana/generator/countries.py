@@ -42,7 +42,7 @@ def board():
 
 def by_country():
     """Peers by country of the chosen torrents, or the recorded ones of all."""
-    labels = f'{q.OURS},torrent=~"$torrent",country=~"$country"'
+    labels = q.join(q.OURS, q.chosen("torrent"), q.chosen("country"))
     chosen = f"max by (torrent, country) (seedwatch_torrent_country_peers{{{labels}}})"
     recorded = f"country:seedwatch_torrent_country_peers:sum{{{labels}}}"
     return f"sum by (country) ({recorded} or {chosen})"

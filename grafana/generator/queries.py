@@ -4,6 +4,8 @@ Everything about a torrent is `max by (torrent)` over instances: two instances t
 torrent see nearly the same, and instances that share the work have no torrent in common.
 """
 
+import re
+
 from .kit import choice_variable, drill_down
 from .panels import column, steps, words
 
@@ -15,6 +17,16 @@ WINDOW = choice_variable(
     "Over how long distinct peers are counted. Sliding: it ends now, whatever the time range.",
 )
 WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
+
+
+def chosen(label):
+    """A matcher for what the viewer chose of the variable of the same name.
+
+    Names of torrents are full of brackets and quotes. Of a variable that takes one value Grafana's
+    own way with an expression leaves brackets as they are, and of no variable does it escape a
+    double quote: so the pattern is asked for by name, between marks that take nothing for an escape.
+    """
+    return f"{label}=~`${{{label}:regex}}`"
 
 
 def of(metric, labels="", by="torrent"):
@@ -104,7 +116,8 @@ FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
 
 def earlier(expr, ago):
     """The same expression some time ago: each of its selectors gets the offset."""
-    return "(" + expr.replace("}", f"}} offset {ago}") + ")"
+    # A brace that ends a selector follows a quote; others end the name of a variable.
+    return "(" + re.sub(r'(?<=["`])\}', f"}} offset {ago}", expr) + ")"
 
 
 def change(expr, ago):

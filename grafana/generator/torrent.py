@@ -6,7 +6,7 @@ from .panels import (
     bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
 
-ONE = 'torrent=~"$torrent"'
+ONE = q.chosen("torrent")
 NOT_YET = "Not known: no valid answer of any source lately."
 NO_WINDOW = "No valid answer within this window."
 NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."

@@ -4,7 +4,7 @@ from . import queries as q
 from .kit import Board, query_variable
 from .panels import UP_DOWN, bars, column, series, stat, steps, table, timeline
 
-CHOSEN = 'tracker=~"$tracker"'
+CHOSEN = q.chosen("tracker")
 NO_TRACKER = "No tracker has been asked yet, or none is configured."
 NO_PAIRS = "Nothing recorded: metrics.per_tracker is off, or Prometheus does not load deploy/prometheus/*.rules.yaml."
 
