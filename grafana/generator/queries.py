@@ -22,9 +22,9 @@ WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
 def chosen(label):
     """A matcher for what the viewer chose of the variable of the same name.
 
-    Names of torrents are full of brackets and quotes. Of a variable that takes one value Grafana's
-    own way with an expression leaves brackets as they are, and of no variable does it escape a
-    double quote: so the pattern is asked for by name, between marks that take nothing for an escape.
+    Names of torrents are full of brackets and quotes. Of a variable that takes one value Grafana
+    leaves brackets as they are, and it escapes double quotes of none. So the pattern is asked for
+    by name, between marks within which a backslash is a backslash.
     """
     return f"{label}=~`${{{label}:regex}}`"
 
@@ -86,7 +86,16 @@ STATES_EXPLAINED = (
     "no tracker: all its trackers fail or refuse. unknown: no source answers. "
     "The worst that is true is shown."
 )
-NO_RULES = "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+# Few words for a narrow panel, and the whole.
+NO_RULES = (
+    "No rules?", "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+)
+NOT_SCRAPED = ("Not scraped?", "No answer: is seedwatch running and scraped under this job?")
+NOT_ASKED = ("None asked yet.", "No tracker has been asked yet, or none is configured.")
+NO_COLLECTION = (
+    "No collection.",
+    "No torrent has a collection in the configuration, or seedwatch is not scraped under this job.",
+)
 
 TORRENT_LINK = drill_down("Show the torrent", "torrent", "torrent")
 TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
@@ -97,10 +106,10 @@ def torrent_columns(suffix=""):
     """What every table of torrents shows: its state first. The suffix may narrow the first query,
     and with it the rows."""
     return [
-        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=100),
+        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=95),
         column(
-            "Days without a peer", f"({seconds_since_peer()}) / 86400", unit="none", decimals=1,
-            thresholds=steps("text", (0.25, "yellow"), (1, "orange"), (7, "red")),
+            "Last peer", seconds_since_peer(), unit="s", width=95,
+            thresholds=steps("text", (6 * 3600, "yellow"), (86400, "orange"), (7 * 86400, "red")),
         ),
         column("Peers now", peers()),
         *(column(f"Peers in a {name}", unique(window)) for window, name in WINDOWS),
