@@ -73,7 +73,7 @@ def distinct():
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
-        [("{{window}}", of("unique_peers", by="window"))], fill=0, empty=NO_WINDOW,
+        q.windows("collection_unique_peers", ONE), fill=0, empty=NO_WINDOW,
     )
 
 

@@ -12,7 +12,7 @@ def board():
     exporter = Board(
         "exporter", "Exporter", "seedwatch itself: does it keep up, is it online, is its state safe?",
     )
-    exporter.shelf(4, *[(3, panel) for panel in figures()])
+    exporter.shelf(4, *zip([2, 2, 3, 3, 3, 3, 5, 3], figures()))
     exporter.shelf(8, (12, reachable()), (12, lag()))
     exporter.row("Probes")
     exporter.shelf(9, (12, tracker_times()), (12, dht_times()))
@@ -54,7 +54,7 @@ def figures():
         stat("Configuration", "The latest attempt to load it.",
              [("{{instance}}", one("seedwatch_config_last_reload_successful"))], unit="none",
              mappings=config, thresholds=steps("red", (1, "green")), empty=q.NOT_SCRAPED),
-        stat("Configuration loaded", "Time since it was last loaded.",
+        stat("Loaded", "Time since the configuration was last loaded.",
              [("{{instance}}",
                age.format(one("seedwatch_config_last_reload_success_timestamp_seconds")))],
              unit="s", empty=q.NOT_SCRAPED),
@@ -62,7 +62,7 @@ def figures():
              [("{{instance}}", age.format(one("seedwatch_state_last_save_timestamp_seconds")))],
              unit="s", thresholds=steps("green", (3600, "orange"), (6 * 3600, "red")),
              empty=("Not saved.", "Not saved yet, or state.path is empty.")),
-        stat("Databases of places", "Age of the tables of countries and autonomous systems.",
+        stat("Tables of places", "Age of the tables of countries and autonomous systems.",
              [("{{database}}", age.format(database))], unit="s",
              thresholds=steps("green", (60 * 86400, "orange")), empty=q.NOT_SCRAPED),
         stat("Late", "How late the most overdue probe is that only our own load holds back.",

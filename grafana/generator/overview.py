@@ -16,7 +16,7 @@ def board():
     overview.shelf(4, *[(3, panel) for panel in figures()])
     overview.shelf(10, (24, attention()))
     overview.shelf(
-        8, (8, torrents_by_state()), (8, peers_by_family()), (8, alerts()),
+        8, (6, torrents_by_state()), (6, peers_by_family()), (12, alerts()),
     )
     overview.row("Day, week and month")
     overview.shelf(8, (12, distinct()), (12, largest()))
@@ -131,7 +131,7 @@ def distinct():
     return series(
         "Distinct peers of the fleet",
         "Distinct peers of all torrents together over sliding windows: each counts once.",
-        [("{{window}}", q.of("unique_peers", by="window"))],
+        q.windows("unique_peers"),
         empty="No valid answer of any source within the window.",
     )
 

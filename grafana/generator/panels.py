@@ -111,8 +111,9 @@ def stat(title, description, queries, *, empty, thresholds=NEUTRAL, paint="value
     return result
 
 
-def series(title, description, queries, *, stacked=False, fill=10, step=False, **rest):
-    """Lines over time."""
+def series(title, description, queries, *, stacked=False, fill=10, step=False, long_names=False,
+           **rest):
+    """Lines over time. Names that would take the room of the lines are cut short."""
     custom = {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -136,6 +137,8 @@ def series(title, description, queries, *, stacked=False, fill=10, step=False, *
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
+    if long_names:
+        result["options"]["legend"] |= {"width": 340, "calcs": ["lastNotNull"]}
     return result
 
 

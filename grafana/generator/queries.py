@@ -45,6 +45,14 @@ def unique(window, labels=""):
     return of("torrent_unique_peers", join(f'window="{window}"', labels))
 
 
+def windows(metric, labels=""):
+    """The same gauge over a day, a week and a month, in this order."""
+    return [
+        (name, of(metric, join(f'window="{window}"', labels), by="window"))
+        for window, name in WINDOWS
+    ]
+
+
 def seconds_since_peer(labels=""):
     """How long ago the last peer was seen."""
     return f"time() - {of('torrent_last_peer_seen_timestamp_seconds', labels)}"

@@ -142,7 +142,7 @@ def distinct():
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
-        [("{{window}}", q.of("torrent_unique_peers", ONE, "window"))], fill=0, empty=NO_WINDOW,
+        q.windows("torrent_unique_peers", ONE), fill=0, empty=NO_WINDOW,
     )
 
 

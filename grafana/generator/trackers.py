@@ -141,7 +141,8 @@ def served():
     recorded = f"tracker:seedwatch_announce_success:sum{{{q.OURS},{CHOSEN}}}"
     return series(
         "Torrents served", "Torrents that each tracker gave a valid answer for.",
-        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0, decimals=0, empty=NO_PAIRS,
+        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0,
+        long_names=True, decimals=0, empty=NO_PAIRS,
     )
 
 
@@ -172,7 +173,7 @@ def duration():
     """How long answers take."""
     return series(
         "Time to an answer", "All phases of the latest answered probe, the slower family.",
-        [("{{tracker}}", latency("tracker"))], fill=0, unit="s", empty=q.NOT_ASKED,
+        [("{{tracker}}", latency("tracker"))], fill=0, long_names=True, unit="s", empty=q.NOT_ASKED,
     )
 
 
@@ -181,7 +182,7 @@ def phases():
     inner = of("tracker_duration_seconds", by="tracker, family, phase")
     return bars(
         "Where the time goes", "Mean over the chosen trackers by phase, now.",
-        f"avg by (phase) ({inner})", "{{phase}}", unit="s", empty=q.NOT_ASKED,
+        f"sort_desc(avg by (phase) ({inner}))", "{{phase}}", unit="s", empty=q.NOT_ASKED,
     )
 
 
@@ -190,7 +191,8 @@ def requests():
     asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
     return series(
         "Requests", "Requests to each tracker a second, retransmissions included.",
-        [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0, unit="reqps", empty=q.NOT_ASKED,
+        [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
+        long_names=True, unit="reqps", empty=q.NOT_ASKED,
     )
 
 
@@ -198,6 +200,6 @@ def certificates():
     """Days left."""
     return series(
         "Certificates", "Time that the certificates of trackers with TLS are still valid.",
-        [("{{tracker}}", certificate())], fill=0, unit="s",
+        [("{{tracker}}", certificate())], fill=0, long_names=True, unit="s",
         empty="No tracker with TLS.",
     )
