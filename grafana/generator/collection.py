@@ -7,7 +7,7 @@ from .panels import GOOD_IF_ZERO, bars, column, series, stat, table
 ONE = q.chosen("collection")
 NO_ANSWER = ("No answer.", "No member has a valid answer lately.")
 NO_WINDOW = ("No answer.", "No valid answer for the collection within this window.")
-NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+NO_COUNTRY = ("No country.", "No peers with a known country, or metrics.countries is off.")
 
 
 def board():

@@ -42,9 +42,8 @@ def figures():
     config = words(_0=("failed", "red"), _1=("loaded", "green"))
     database = f"max by (database) ({one('seedwatch_geoip_database_build_timestamp_seconds')})"
     return [
-        stat("Version", "What runs.",
-             [("{{version}}", f"count by (version) ({one('seedwatch_build_info')})")],
-             unit="none", empty=q.NOT_SCRAPED) | {"options": name_only()},
+        stat("Version", "What runs.", f"count by (version) ({one('seedwatch_build_info')})",
+             unit="none", empty=q.NOT_SCRAPED, form="table") | {"options": label_only("version")},
         stat("Scraped", "Whether Prometheus reaches it.", [("{{instance}}", one("up"))],
              unit="none", mappings=UP_DOWN, thresholds=steps("red", (1, "green")),
              empty=q.NOT_SCRAPED),
@@ -71,10 +70,11 @@ def figures():
     ]
 
 
-def name_only():
-    """A stat panel that shows the legend instead of the value."""
+def label_only(label):
+    """A stat panel that shows a label of each series instead of its value."""
     options = stat("", "", "", empty="")["options"]
-    return options | {"textMode": "name"}
+    reduce = options["reduceOptions"] | {"fields": f"/^{label}$/", "values": True}
+    return options | {"reduceOptions": reduce}
 
 
 def reachable():

@@ -141,7 +141,7 @@ def largest():
     return bars(
         "Largest swarms in a week", "The ten torrents with most distinct peers in a week.",
         f"topk(10, {q.unique('7d')})", "{{torrent}}", links=[_series_link()],
-        empty="No torrent has a valid answer of the last week.",
+        empty=("No answer.", "No torrent has a valid answer of the last week."),
     )
 
 

@@ -85,17 +85,24 @@ NOTHING = {
 READABLE = 20
 
 
-def stat(title, description, queries, *, empty, thresholds=NEUTRAL, paint="value", mappings=(),
-         **rest):
-    """Large figures: the state now. Few words stand for a missing one; the description has more."""
+def figures(kind, title, description, queries, *, empty, mappings=(), **rest):
+    """Counts in full. Few words stand for a missing one; the description has more."""
     if not isinstance(empty, str):
         empty, more = empty
         description += f" “{empty}”: {more[0].lower()}{more[1:]}"
     assert len(empty) <= READABLE, (title, empty)
-    result = panel(
-        "stat", title, description, targets(queries, instant=True), thresholds=thresholds,
-        color={"mode": "thresholds"}, empty=empty, mappings=[*mappings, NOTHING],
+    return panel(
+        kind, title, description, queries, empty=empty, mappings=[*mappings, NOTHING],
         **{"unit": "locale"} | rest,
+    )
+
+
+def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", form="time_series",
+         **rest):
+    """Large figures: the state now."""
+    result = figures(
+        "stat", title, description, targets(queries, instant=True, form=form),
+        thresholds=thresholds, color={"mode": "thresholds"}, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,
@@ -161,9 +168,9 @@ def timeline(title, description, queries, mappings, **rest):
 
 def bars(title, description, expr, legend, **rest):
     """One bar per thing, now."""
-    result = panel(
+    result = figures(
         "bargauge", title, description, targets([(legend, expr)], instant=True), min=0,
-        color=BLUE, **{"unit": "locale"} | rest,
+        color=BLUE, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,

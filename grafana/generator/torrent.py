@@ -10,7 +10,7 @@ ONE = q.chosen("torrent")
 NOT_YET = ("No answer.", "Not known: no valid answer of any source lately.")
 NO_WINDOW = ("No answer.", "No valid answer within this window.")
 NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."
-NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+NO_COUNTRY = ("No country.", "No peers with a known country, or metrics.countries is off.")
 ANSWER = words(_0=("failed or refused", "red"), _1=("valid", "green"))
 
 
