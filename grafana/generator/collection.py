@@ -4,10 +4,10 @@ from . import queries as q
 from .kit import Board, query_variable
 from .panels import GOOD_IF_ZERO, bars, column, series, stat, table
 
-ONE = 'collection=~"$collection"'
-NO_COLLECTION = "No torrent has a collection in the configuration."
-NO_WINDOW = "No valid answer for the collection within this window."
-NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+ONE = q.chosen("collection")
+NO_ANSWER = ("No answer.", "No member has a valid answer lately.")
+NO_WINDOW = ("No answer.", "No valid answer for the collection within this window.")
+NO_COUNTRY = ("No country.", "No peers with a known country, or metrics.countries is off.")
 
 
 def board():
@@ -48,7 +48,7 @@ def member():
 def figures():
     """The first line: numbers now."""
     return [
-        stat("Torrents", "Torrents of the collection.", of("torrents"), empty=NO_COLLECTION),
+        stat("Torrents", "Torrents of the collection.", of("torrents"), empty=q.NO_COLLECTION),
         stat(
             "Dead torrents", "Members with nobody there, and nobody seen for 90 minutes.",
             q.how_many(q.DEAD, f" and on (torrent) {member()}"), thresholds=GOOD_IF_ZERO,
@@ -56,7 +56,7 @@ def figures():
         ),
         stat(
             "Peers now", "Distinct peers over all members, as of the latest round.",
-            f"sum({of('peers', by='family')})", empty="No member has a valid answer lately.",
+            f"sum({of('peers', by='family')})", empty=NO_ANSWER,
         ),
         *(
             stat(
@@ -73,7 +73,7 @@ def distinct():
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
-        [("{{window}}", of("unique_peers", by="window"))], fill=0, empty=NO_WINDOW,
+        q.windows("collection_unique_peers", ONE), fill=0, empty=NO_WINDOW,
     )
 
 
@@ -82,7 +82,7 @@ def by_family():
     return series(
         "Peers by family", "Distinct peers as of the latest round; the families add up.",
         [("{{family}}", of("peers", by="family"))], stacked=True,
-        empty="No member has a valid answer lately.",
+        empty=NO_ANSWER,
     )
 
 
@@ -122,7 +122,7 @@ def country_table():
                 for window, name in q.WINDOWS
             ),
         ],
-        sort="Now", empty=NO_COUNTRY,
+        sort="Now", empty=NO_COUNTRY, narrow=["country"],
     )
 
 
@@ -132,5 +132,5 @@ def members():
     return table(
         "Members, ranked", "Torrents of the collection by distinct peers in a week. "
         + q.STATES_EXPLAINED, {"torrent": "Torrent"}, columns, sort="Peers in a week",
-        links={"torrent": q.TORRENT_LINK}, empty=NO_COLLECTION,
+        links={"torrent": q.TORRENT_LINK}, empty=q.NO_COLLECTION,
     )

@@ -5,8 +5,9 @@ from .kit import Board, query_variable
 from .panels import bars, column, series, stat, steps, table, world
 
 NO_COUNTRY = (
+    "No peers known.",
     "Nothing: no peers, metrics.countries is off, or (for all torrents) Prometheus does not load "
-    "deploy/prometheus/*.rules.yaml."
+    "deploy/prometheus/*.rules.yaml.",
 )
 # `()` matches only series without the label: the recorded sum of all torrents. A choice of torrents
 # matches only theirs. So one query serves both, and all torrents are never added up anew.
@@ -42,7 +43,7 @@ def board():
 
 def by_country():
     """Peers by country of the chosen torrents, or the recorded ones of all."""
-    labels = f'{q.OURS},torrent=~"$torrent",country=~"$country"'
+    labels = q.join(q.OURS, q.chosen("torrent"), q.chosen("country"))
     chosen = f"max by (torrent, country) (seedwatch_torrent_country_peers{{{labels}}})"
     recorded = f"country:seedwatch_torrent_country_peers:sum{{{labels}}}"
     return f"sum by (country) ({recorded} or {chosen})"
@@ -59,7 +60,7 @@ def figures():
         stat(
             "Change in a day", "All these countries together against the same hour of yesterday.",
             f"sum({now}) / sum({q.earlier(now, '1d')}) - 1", unit="percentunit", decimals=1,
-            thresholds=q.FALL, empty="Needs figures of yesterday.",
+            thresholds=q.FALL, empty=("None of yesterday.", "Needs figures of yesterday."),
         ),
         stat(
             "Fallen countries",
@@ -105,7 +106,7 @@ def changes():
             column("Change in a week", q.change(now, "1w"), unit="percentunit", decimals=0,
                    thresholds=q.FALL),
         ],
-        sort="Now", empty=NO_COUNTRY,
+        sort="Now", empty=NO_COUNTRY, narrow=["country"],
     )
 
 

@@ -4,7 +4,6 @@ from . import queries as q
 from .kit import Board
 from .panels import UP_DOWN, heatmap, series, stat, steps, timeline, words
 
-NOT_SCRAPED = "No answer: is seedwatch running and scraped under this job?"
 NO_DHT = "The DHT is switched off (dht.enabled), or has not been asked yet."
 
 
@@ -13,7 +12,7 @@ def board():
     exporter = Board(
         "exporter", "Exporter", "seedwatch itself: does it keep up, is it online, is its state safe?",
     )
-    exporter.shelf(4, *[(3, panel) for panel in figures()])
+    exporter.shelf(4, *zip([2, 2, 3, 3, 3, 3, 5, 3], figures()))
     exporter.shelf(8, (12, reachable()), (12, lag()))
     exporter.row("Probes")
     exporter.shelf(9, (12, tracker_times()), (12, dht_times()))
@@ -43,39 +42,39 @@ def figures():
     config = words(_0=("failed", "red"), _1=("loaded", "green"))
     database = f"max by (database) ({one('seedwatch_geoip_database_build_timestamp_seconds')})"
     return [
-        stat("Version", "What runs.",
-             [("{{version}}", f"count by (version) ({one('seedwatch_build_info')})")],
-             unit="none", empty=NOT_SCRAPED) | {"options": name_only()},
+        stat("Version", "What runs.", f"count by (version) ({one('seedwatch_build_info')})",
+             unit="none", empty=q.NOT_SCRAPED, form="table") | {"options": label_only("version")},
         stat("Scraped", "Whether Prometheus reaches it.", [("{{instance}}", one("up"))],
              unit="none", mappings=UP_DOWN, thresholds=steps("red", (1, "green")),
-             empty=NOT_SCRAPED),
+             empty=q.NOT_SCRAPED),
         stat("Runs for", "Time since its start.",
              [("{{instance}}", age.format(one("process_start_time_seconds")))], unit="s",
-             empty=NOT_SCRAPED),
+             empty=q.NOT_SCRAPED),
         stat("Configuration", "The latest attempt to load it.",
              [("{{instance}}", one("seedwatch_config_last_reload_successful"))], unit="none",
-             mappings=config, thresholds=steps("red", (1, "green")), empty=NOT_SCRAPED),
-        stat("Configuration loaded", "Time since it was last loaded.",
+             mappings=config, thresholds=steps("red", (1, "green")), empty=q.NOT_SCRAPED),
+        stat("Loaded", "Time since the configuration was last loaded.",
              [("{{instance}}",
                age.format(one("seedwatch_config_last_reload_success_timestamp_seconds")))],
-             unit="s", empty=NOT_SCRAPED),
+             unit="s", empty=q.NOT_SCRAPED),
         stat("State saved", "Time since its state was last written.",
              [("{{instance}}", age.format(one("seedwatch_state_last_save_timestamp_seconds")))],
              unit="s", thresholds=steps("green", (3600, "orange"), (6 * 3600, "red")),
-             empty="Not saved yet, or state.path is empty."),
-        stat("Databases of places", "Age of the tables of countries and autonomous systems.",
+             empty=("Not saved.", "Not saved yet, or state.path is empty.")),
+        stat("Tables of places", "Age of the tables of countries and autonomous systems.",
              [("{{database}}", age.format(database))], unit="s",
-             thresholds=steps("green", (60 * 86400, "orange")), empty=NOT_SCRAPED),
+             thresholds=steps("green", (60 * 86400, "orange")), empty=q.NOT_SCRAPED),
         stat("Late", "How late the most overdue probe is that only our own load holds back.",
              [("{{instance}}", one("seedwatch_scheduler_lag_seconds"))], unit="s",
-             thresholds=steps("green", (300, "orange"), (1800, "red")), empty=NOT_SCRAPED),
+             thresholds=steps("green", (300, "orange"), (1800, "red")), empty=q.NOT_SCRAPED),
     ]
 
 
-def name_only():
-    """A stat panel that shows the legend instead of the value."""
+def label_only(label):
+    """A stat panel that shows a label of each series instead of its value."""
     options = stat("", "", "", empty="")["options"]
-    return options | {"textMode": "name"}
+    reduce = options["reduceOptions"] | {"fields": f"/^{label}$/", "values": True}
+    return options | {"reduceOptions": reduce}
 
 
 def reachable():
@@ -99,7 +98,7 @@ def lag():
             ("overdue", f"sum({one('seedwatch_scheduler_overdue_probes')})"),
             ("lateness", f"max({one('seedwatch_scheduler_lag_seconds')})"),
         ],
-        empty=NOT_SCRAPED,
+        empty=q.NOT_SCRAPED,
     )
     result["fieldConfig"]["overrides"].append({
         "matcher": {"id": "byName", "options": "lateness"},
@@ -132,7 +131,7 @@ def in_flight():
     """Load."""
     return series("Probes under way", "By source.",
                   [("{{source}}", f"sum by (source) ({one('seedwatch_probes_in_flight')})")],
-                  empty=NOT_SCRAPED)
+                  empty=q.NOT_SCRAPED)
 
 
 def rejected():
@@ -141,7 +140,7 @@ def rejected():
         "Peers thrown away",
         "Claimed peers a second that cannot be: not routable (bogon), port 0, ourselves, unreadable.",
         [("{{reason}}", rate("seedwatch_peers_rejected_total", "reason"))], unit="cps",
-        empty=NOT_SCRAPED,
+        empty=q.NOT_SCRAPED,
     )
 
 
@@ -196,14 +195,14 @@ def cpu():
     """Processor."""
     return series("Processor", "Part of one core.",
                   [("{{instance}}", rate("process_cpu_seconds_total", "instance"))],
-                  unit="percentunit", empty=NOT_SCRAPED)
+                  unit="percentunit", empty=q.NOT_SCRAPED)
 
 
 def memory():
     """Memory."""
     return series("Memory", "Resident memory.",
                   [("{{instance}}", one("process_resident_memory_bytes"))], unit="bytes",
-                  empty=NOT_SCRAPED)
+                  empty=q.NOT_SCRAPED)
 
 
 def files():
@@ -215,20 +214,20 @@ def files():
             ("{{instance}} limit", one("process_max_fds")),
             ("{{instance}} threads", one("process_threads")),
         ],
-        fill=0, empty=NOT_SCRAPED,
+        fill=0, empty=q.NOT_SCRAPED,
     )
 
 
 def scrapes():
     """What Prometheus measures."""
     return series("Duration of scrapes", "As Prometheus measures it.",
-                  [("{{instance}}", one("scrape_duration_seconds"))], unit="s", empty=NOT_SCRAPED)
+                  [("{{instance}}", one("scrape_duration_seconds"))], unit="s", empty=q.NOT_SCRAPED)
 
 
 def samples():
     """How many series."""
     return series("Samples of a scrape", "Series that seedwatch exposes.",
-                  [("{{instance}}", one("scrape_samples_scraped"))], empty=NOT_SCRAPED)
+                  [("{{instance}}", one("scrape_samples_scraped"))], empty=q.NOT_SCRAPED)
 
 
 def state_failures():

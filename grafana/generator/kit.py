@@ -142,6 +142,13 @@ def links(uid):
     return [others, *ranges]
 
 
+def legend_below(panel):
+    """Beside the lines it would take most of a narrow panel."""
+    legend = panel.get("options", {}).get("legend", {})
+    if legend.get("placement") == "right":
+        legend |= {"placement": "bottom", "displayMode": "list", "calcs": ["lastNotNull"]}
+
+
 class Board:
     """One dashboard; shelves of panels from top to bottom."""
 
@@ -166,6 +173,8 @@ class Board:
         assert sum(widths) == 24, (self.uid, [panel["title"] for _, panel in panels])
         left = 0
         for width, panel in panels:
+            if width < 12:
+                legend_below(panel)
             self._put(panel, left, width, height)
             left += width
         self.height += height

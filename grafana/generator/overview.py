@@ -6,8 +6,6 @@ from .panels import (
     GOOD_IF_ZERO, UP_DOWN, bars, column, labels_table, series, stat, steps, table,
 )
 
-NOT_SCRAPED = "No answer: is seedwatch running and scraped under this job?"
-
 
 def board():
     """The dashboard."""
@@ -18,7 +16,7 @@ def board():
     overview.shelf(4, *[(3, panel) for panel in figures()])
     overview.shelf(10, (24, attention()))
     overview.shelf(
-        8, (8, torrents_by_state()), (8, peers_by_family()), (8, alerts()),
+        8, (6, torrents_by_state()), (6, peers_by_family()), (12, alerts()),
     )
     overview.row("Day, week and month")
     overview.shelf(8, (12, distinct()), (12, largest()))
@@ -33,7 +31,7 @@ def figures():
     up = f"max by (tracker) (seedwatch_tracker_up{{{q.OURS}}})"
     network = f"min by (family) (seedwatch_network_up{{{q.OURS}}})"
     return [
-        stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=NOT_SCRAPED),
+        stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=q.NOT_SCRAPED),
         stat(
             "Dead", "Valid answers, nobody there, and nobody seen for 90 minutes: reseed.",
             q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, paint="background",
@@ -56,12 +54,12 @@ def figures():
         stat(
             "Peers now",
             "Peers of all torrents as of the latest round. A peer of two torrents counts twice.",
-            f"sum({q.peers()})", empty="No torrent has a valid answer yet.",
+            f"sum({q.peers()})", empty=("No answer yet.", "No torrent has a valid answer yet."),
         ),
         stat(
             "Trackers up", "Trackers that answer over at least one family, of all that are known.",
             [("up", f"sum({up})"), ("all", f"count({up})")],
-            empty="No tracker has been asked yet.",
+            empty=q.NOT_ASKED,
         ),
         stat(
             "Own network",
@@ -78,7 +76,8 @@ def attention():
         "To do today",
         "Torrents that need somebody, the worst first. " + q.STATES_EXPLAINED,
         {"torrent": "Torrent"}, q.torrent_columns(" > 0"), sort="State", links={"torrent": q.TORRENT_LINK},
-        empty="Nothing to do: every torrent is alive and has a tracker.",
+        empty="Nothing to do where “Dead” above shows a number; where it shows none, nothing is "
+        "known.",
     )
 
 
@@ -121,7 +120,9 @@ def alerts():
         links={
             "torrent": q.TORRENT_LINK, "collection": q.COLLECTION_LINK, "tracker": q.TRACKER_LINK,
         },
-        empty="No alert fires.",
+        # The subjects share what is left.
+        widths={"alertname": 195, "severity": 95, "country": 75}, sort="severity",
+        empty="No alert fires, or Prometheus does not load deploy/prometheus/*.rules.yaml.",
     )
 
 
@@ -130,7 +131,7 @@ def distinct():
     return series(
         "Distinct peers of the fleet",
         "Distinct peers of all torrents together over sliding windows: each counts once.",
-        [("{{window}}", q.of("unique_peers", by="window"))],
+        q.windows("unique_peers"),
         empty="No valid answer of any source within the window.",
     )
 
@@ -140,7 +141,7 @@ def largest():
     return bars(
         "Largest swarms in a week", "The ten torrents with most distinct peers in a week.",
         f"topk(10, {q.unique('7d')})", "{{torrent}}", links=[_series_link()],
-        empty="No torrent has a valid answer of the last week.",
+        empty=("No answer.", "No torrent has a valid answer of the last week."),
     )
 
 
@@ -153,28 +154,28 @@ def _series_link():
 def twelve_columns():
     """Trackers online, peers of the DHT, of trackers, and all: by day, week and month."""
     recorded = [
+        ("All", "seedwatch_unique_peers:", 0),
         ("Trackers", "seedwatch_trackers_online:avg", 1),
         ("DHT", "seedwatch_dht_unique_peers:", 0),
         ("Of trackers", "seedwatch_tracker_unique_peers:", 0),
-        ("All", "seedwatch_unique_peers:", 0),
     ]
     columns = [
         column(
             f"{name}, {span}", f"max by (torrent) (torrent:{rule}{window}{{{q.OURS}}})",
-            decimals=decimals, bar=name == "All",
+            decimals=decimals,
         )
         for name, rule, decimals in recorded
         for window, span in q.WINDOWS
     ]
     configured = column(
-        "State", q.state(), mappings=q.STATES, unit="none", width=100,
+        "State", q.state(), mappings=q.STATES, unit="none", width=95,
     )
     return table(
         "All torrents",
-        "Trackers online on average, and distinct peers seen in the DHT, at trackers, and by both "
-        "together, over a day, a week and a month.",
+        "Distinct peers, trackers online on average, and the peers seen in the DHT and at trackers "
+        "apart: over a day, a week and a month each.",
         {"torrent": "Torrent"}, [configured, *columns], sort="All, week", descending=False,
-        links={"torrent": q.TORRENT_LINK}, empty=NOT_SCRAPED,
+        links={"torrent": q.TORRENT_LINK}, empty=q.NOT_SCRAPED,
     )
 
 
@@ -207,5 +208,5 @@ def collections():
             ),
         ],
         sort="Peers in a week", links={"collection": q.COLLECTION_LINK},
-        empty="No torrent has a collection in the configuration.",
+        empty=q.NO_COLLECTION,
     )

@@ -24,6 +24,8 @@ def words(**texts):
 
 PLAIN = steps("text")
 NEUTRAL = steps("blue")
+# A scale of blues is unreadable at its dark end.
+BLUE = {"mode": "fixed", "fixedColor": "blue"}
 GOOD_IF_ZERO = steps("green", (1, "red"))
 UP_DOWN = words(_0=("down", "red"), _1=("up", "green"))
 
@@ -53,7 +55,10 @@ def targets(queries, **options):
 
 
 def panel(kind, title, description, queries, *, empty, unit="short", decimals=None, **defaults):
-    """What all kinds share; `empty` says why there may be nothing to show."""
+    """What all kinds share; `empty` says why there may be nothing to show: a text, or a pair of few
+    words for a narrow panel and a text."""
+    if not isinstance(empty, str):
+        _, empty = empty
     field = {"unit": unit, "noValue": empty, "mappings": [], "thresholds": PLAIN}
     if decimals is not None:
         field["decimals"] = decimals
@@ -71,11 +76,33 @@ def panel(kind, title, description, queries, *, empty, unit="short", decimals=No
     }
 
 
-def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", **rest):
+# Else nothing would have the colour of the least number, which mostly is the good one.
+NOTHING = {
+    "type": "special",
+    "options": {"match": "null+nan", "result": {"color": "#808080", "index": 9}},
+}
+# More characters than this a large figure shrinks until nobody can read them.
+READABLE = 20
+
+
+def figures(kind, title, description, queries, *, empty, mappings=(), **rest):
+    """Counts in full. Few words stand for a missing one; the description has more."""
+    if not isinstance(empty, str):
+        empty, more = empty
+        description += f" “{empty}”: {more[0].lower()}{more[1:]}"
+    assert len(empty) <= READABLE, (title, empty)
+    return panel(
+        kind, title, description, queries, empty=empty, mappings=[*mappings, NOTHING],
+        **{"unit": "locale"} | rest,
+    )
+
+
+def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", form="time_series",
+         **rest):
     """Large figures: the state now."""
-    result = panel(
-        "stat", title, description, targets(queries, instant=True), thresholds=thresholds,
-        color={"mode": "thresholds"}, **rest,
+    result = figures(
+        "stat", title, description, targets(queries, instant=True, form=form),
+        thresholds=thresholds, color={"mode": "thresholds"}, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,
@@ -91,8 +118,9 @@ def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", **re
     return result
 
 
-def series(title, description, queries, *, stacked=False, fill=10, step=False, **rest):
-    """Lines over time."""
+def series(title, description, queries, *, stacked=False, fill=10, step=False, long_names=False,
+           **rest):
+    """Lines over time. Names that would take the room of the lines are cut short."""
     custom = {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -116,6 +144,8 @@ def series(title, description, queries, *, stacked=False, fill=10, step=False, *
         },
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
+    if long_names:
+        result["options"]["legend"] |= {"width": 340, "calcs": ["lastNotNull"]}
     return result
 
 
@@ -138,9 +168,9 @@ def timeline(title, description, queries, mappings, **rest):
 
 def bars(title, description, expr, legend, **rest):
     """One bar per thing, now."""
-    result = panel(
+    result = figures(
         "bargauge", title, description, targets([(legend, expr)], instant=True), min=0,
-        color={"mode": "continuous-blues"}, **rest,
+        color=BLUE, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,
@@ -212,10 +242,22 @@ def world(title, description, expr, **rest):
     return result
 
 
-def column(name, expr, *, unit="short", decimals=None, mappings=None, thresholds=None, link=None,
-           width=None, bar=False):
-    """A column of a table: its query gives one value for each row."""
-    properties = [{"id": "unit", "value": unit}]
+# The arrow beside the heading that a table is sorted by.
+ARROW = 22
+
+
+def width_of(heading, least=90):
+    """Pixels that a heading needs in Grafana's font, with its margins."""
+    return max(7 * len(heading) + 26, least)
+
+
+def column(name, expr, *, unit="locale", decimals=None, mappings=None, thresholds=None, width=None,
+           bar=False):
+    """A column of a table: its query gives one value for each row. Counts are shown in full."""
+    properties = [
+        {"id": "unit", "value": unit},
+        {"id": "custom.width", "value": width or width_of(name, 180 if bar else 90)},
+    ]
     if decimals is not None:
         properties.append({"id": "decimals", "value": decimals})
     if mappings:
@@ -227,19 +269,20 @@ def column(name, expr, *, unit="short", decimals=None, mappings=None, thresholds
     if bar:
         cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         properties.append({"id": "custom.cellOptions", "value": cell})
-        properties.append({"id": "color", "value": {"mode": "continuous-blues"}})
+        properties.append({"id": "color", "value": BLUE})
         properties.append({"id": "min", "value": 0})
-    if width:
-        properties.append({"id": "custom.width", "value": width})
-    if link:
-        properties.append({"id": "links", "value": [link]})
+        # Else a bar is drawn against the largest number of the whole table.
+        properties.append({"id": "fieldMinMax", "value": True})
     return {"name": name, "expr": expr, "properties": properties}
 
 
-def table(title, description, keys, columns, *, empty, sort, descending=True, links=None):
+def table(title, description, keys, columns, *, empty, sort, descending=True, links=None,
+          narrow=()):
     """Rows joined over the key labels. Only rows that the first column has are shown.
 
-    `keys` maps a label to the heading of its column; `links` a label to what its cells lead to.
+    `keys` maps a label to the heading of its column; `links` a label to what its cells lead to. The
+    names in the cells get what the numbers leave, but for `narrow` labels; where all are, the
+    numbers get it.
     """
     queries = [
         target(item["expr"], "", LETTERS[index], instant=True, form="table")
@@ -258,12 +301,23 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
         {"id": "filterByValue",
          "options": {"type": "include", "match": "all", "filters": [present]}},
     ]
-    overrides = [
+    overrides = list(NO_CELL)
+    overrides += [
         {"matcher": {"id": "byName", "options": item["name"]}, "properties": item["properties"]}
         for item in columns
     ]
-    overrides += linked(keys, links)
-    result["fieldConfig"]["defaults"]["custom"] = {"align": "auto", "filterable": True}
+    for item in columns:
+        if item["name"] == sort:
+            item["properties"][1]["value"] += ARROW
+        if set(narrow) == set(keys):
+            item["properties"][1]["id"] = "custom.minWidth"
+    overrides += headed(keys, links, {"custom.minWidth": 200, "custom.filterable": True})
+    overrides += [
+        {"matcher": {"id": "byName", "options": keys[label]},
+         "properties": [{"id": "custom.width", "value": 120}]}
+        for label in narrow
+    ]
+    result["fieldConfig"]["defaults"]["custom"] = {"align": "auto"}
     result["fieldConfig"]["overrides"] = overrides
     result["options"] = {
         "showHeader": True,
@@ -274,24 +328,38 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
     return result
 
 
-def linked(headings, links):
-    """Overrides that make the cells of label columns links."""
-    return [
-        {
-            "matcher": {"id": "byName", "options": headings[label]},
-            "properties": [{"id": "links", "value": [link]}],
-        }
-        for label, link in (links or {}).items()
-    ]
+# A cell without a value would say why the whole table is empty. A name that is not there is blank:
+# it may be a link.
+NO_CELL = [
+    {"matcher": {"id": "byType", "options": kind}, "properties": [{"id": "noValue", "value": text}]}
+    for kind, text in [("number", "–"), ("string", "")]
+]
 
 
-def labels_table(title, description, expr, headings, *, empty, links=None):
-    """The labels of series, one row each."""
+def headed(headings, links, properties):
+    """Overrides for the columns of labels: these properties, and cells that are links."""
+    overrides = []
+    for label, heading in headings.items():
+        found = [{"id": name, "value": value} for name, value in properties.items()]
+        if link := (links or {}).get(label):
+            found.append({"id": "links", "value": [link]})
+        if found:
+            overrides.append({"matcher": {"id": "byName", "options": heading}, "properties": found})
+    return overrides
+
+
+def labels_table(title, description, expr, headings, *, empty, links=None, widths=None, sort=None):
+    """The labels of series, one row each. Labels without a width share what is left."""
     result = panel(
         "table", title, description, [target(expr, instant=True, form="table")], empty=empty,
-        custom={"align": "auto"},
+        custom={"align": "auto", "minWidth": 100},
     )
-    result["fieldConfig"]["overrides"] = linked(headings, links)
+    result["fieldConfig"]["overrides"] = [*NO_CELL, *headed(headings, links, {})]
+    for label, width in (widths or {}).items():
+        result["fieldConfig"]["overrides"].append({
+            "matcher": {"id": "byName", "options": headings[label]},
+            "properties": [{"id": "custom.width", "value": width}],
+        })
     order = {name: index for index, name in enumerate(headings)}
     result["transformations"] = [
         {"id": "organize", "options": {"excludeByName": {"Time": True, "Value": True},
@@ -301,6 +369,6 @@ def labels_table(title, description, expr, headings, *, empty, links=None):
         "showHeader": True,
         "cellHeight": "sm",
         "frameIndex": 0,
-        "sortBy": [],
+        "sortBy": [{"displayName": headings[sort], "desc": False}] if sort else [],
     }
     return result

@@ -4,6 +4,8 @@ Everything about a torrent is `max by (torrent)` over instances: two instances t
 torrent see nearly the same, and instances that share the work have no torrent in common.
 """
 
+import re
+
 from .kit import choice_variable, drill_down
 from .panels import column, steps, words
 
@@ -15,6 +17,16 @@ WINDOW = choice_variable(
     "Over how long distinct peers are counted. Sliding: it ends now, whatever the time range.",
 )
 WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
+
+
+def chosen(label):
+    """A matcher for what the viewer chose of the variable of the same name.
+
+    Names of torrents are full of brackets and quotes. Of a variable that takes one value Grafana
+    leaves brackets as they are, and it escapes double quotes of none. So the pattern is asked for
+    by name, between marks within which a backslash is a backslash.
+    """
+    return f"{label}=~`${{{label}:regex}}`"
 
 
 def of(metric, labels="", by="torrent"):
@@ -31,6 +43,14 @@ def peers(labels=""):
 def unique(window, labels=""):
     """Distinct peers of a sliding window."""
     return of("torrent_unique_peers", join(f'window="{window}"', labels))
+
+
+def windows(metric, labels=""):
+    """The same gauge over a day, a week and a month, in this order."""
+    return [
+        (name, of(metric, join(f'window="{window}"', labels), by="window"))
+        for window, name in WINDOWS
+    ]
 
 
 def seconds_since_peer(labels=""):
@@ -74,7 +94,16 @@ STATES_EXPLAINED = (
     "no tracker: all its trackers fail or refuse. unknown: no source answers. "
     "The worst that is true is shown."
 )
-NO_RULES = "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+# Few words for a narrow panel, and the whole.
+NO_RULES = (
+    "No rules?", "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+)
+NOT_SCRAPED = ("Not scraped?", "No answer: is seedwatch running and scraped under this job?")
+NOT_ASKED = ("None asked yet.", "No tracker has been asked yet, or none is configured.")
+NO_COLLECTION = (
+    "No collection.",
+    "No torrent has a collection in the configuration, or seedwatch is not scraped under this job.",
+)
 
 TORRENT_LINK = drill_down("Show the torrent", "torrent", "torrent")
 TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
@@ -85,10 +114,10 @@ def torrent_columns(suffix=""):
     """What every table of torrents shows: its state first. The suffix may narrow the first query,
     and with it the rows."""
     return [
-        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=100),
+        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=95),
         column(
-            "Days without a peer", f"({seconds_since_peer()}) / 86400", unit="none", decimals=1,
-            thresholds=steps("text", (0.25, "yellow"), (1, "orange"), (7, "red")),
+            "Last peer", seconds_since_peer(), unit="s", width=95,
+            thresholds=steps("text", (6 * 3600, "yellow"), (86400, "orange"), (7 * 86400, "red")),
         ),
         column("Peers now", peers()),
         *(column(f"Peers in a {name}", unique(window)) for window, name in WINDOWS),
@@ -104,7 +133,8 @@ FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
 
 def earlier(expr, ago):
     """The same expression some time ago: each of its selectors gets the offset."""
-    return "(" + expr.replace("}", f"}} offset {ago}") + ")"
+    # A brace that ends a selector follows a quote; others end the name of a variable.
+    return "(" + re.sub(r'(?<=["`])\}', f"}} offset {ago}", expr) + ")"
 
 
 def change(expr, ago):

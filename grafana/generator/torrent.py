@@ -6,11 +6,11 @@ from .panels import (
     bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
 
-ONE = 'torrent=~"$torrent"'
-NOT_YET = "Not known: no valid answer of any source lately."
-NO_WINDOW = "No valid answer within this window."
+ONE = q.chosen("torrent")
+NOT_YET = ("No answer.", "Not known: no valid answer of any source lately.")
+NO_WINDOW = ("No answer.", "No valid answer within this window.")
 NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."
-NO_COUNTRY = "No peers with a known country, or metrics.countries is off."
+NO_COUNTRY = ("No country.", "No peers with a known country, or metrics.countries is off.")
 ANSWER = words(_0=("failed or refused", "red"), _1=("valid", "green"))
 
 
@@ -28,7 +28,7 @@ def board():
         alerts=f",{ONE}",
     )
     torrent.shelf(4, *[(3, panel) for panel in figures()])
-    torrent.shelf(3, (24, identity()))
+    torrent.shelf(4, (24, identity()))
     torrent.row("Peers")
     torrent.shelf(9, (12, by_family()), (12, by_source()))
     torrent.shelf(9, (12, distinct()), (12, claims()))
@@ -52,7 +52,7 @@ def figures():
         stat(
             "Last peer", "How long ago a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
             thresholds=steps("green", (6 * 3600, "orange"), (86400, "red")),
-            empty="Nobody has been seen yet.",
+            empty="Nobody yet.",
         ),
         stat(
             "Peers now", "Distinct peers over all sources, as of the latest round.", q.peers(ONE),
@@ -75,7 +75,7 @@ def figures():
                 ("tracker", q.of("torrent_seeders", ONE)),
                 ("DHT", q.of("torrent_dht_seeders", ONE)),
             ],
-            empty="No source counts seeders.",
+            empty=("Not counted.", "No source counts seeders."),
         ),
     ]
 
@@ -91,7 +91,10 @@ def identity():
         "Identity", "The torrent as the configuration has it.",
         f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
         links={"collection": q.COLLECTION_LINK},
-        empty="This torrent is not in the configuration.",
+        # What one copies is seen whole.
+        widths={"infohash": 350, "infohash_v2": 545, "collection": 160, "instance": 150},
+        empty="This torrent is not in the configuration, or seedwatch is not scraped under this "
+        "job.",
     )
 
 
@@ -139,7 +142,7 @@ def distinct():
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
-        [("{{window}}", q.of("torrent_unique_peers", ONE, "window"))], fill=0, empty=NO_WINDOW,
+        q.windows("torrent_unique_peers", ONE), fill=0, empty=NO_WINDOW,
     )
 
 
@@ -185,7 +188,8 @@ def announces():
     return table(
         "What each tracker says", "As of the latest round.", {"tracker": "Tracker"},
         [
-            column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER, unit="none"),
+            column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER, unit="none",
+                   width=140),
             column("Peers listed", q.of("announce_peers", ONE, by)),
             column("Seeders", q.of("announce_seeders", ONE, by)),
             column("Leechers", q.of("announce_leechers", ONE, by)),

@@ -4,8 +4,7 @@ from . import queries as q
 from .kit import Board, query_variable
 from .panels import UP_DOWN, bars, column, series, stat, steps, table, timeline
 
-CHOSEN = 'tracker=~"$tracker"'
-NO_TRACKER = "No tracker has been asked yet, or none is configured."
+CHOSEN = q.chosen("tracker")
 NO_PAIRS = "Nothing recorded: metrics.per_tracker is off, or Prometheus does not load deploy/prometheus/*.rules.yaml."
 
 
@@ -74,24 +73,24 @@ def figures():
     asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
     return [
         stat("Up", "Trackers that answer over at least one family.", f"sum({any_family})",
-             empty=NO_TRACKER),
+             empty=q.NOT_ASKED),
         stat("Down", "Trackers that answer over no family.", f"sum({any_family} == bool 0)",
-             thresholds=steps("green", (1, "orange")), empty=NO_TRACKER),
+             thresholds=steps("green", (1, "orange")), empty=q.NOT_ASKED),
         stat(
             "Half up", "Trackers that answer over one family and not over the other.",
             f"sum(min by (tracker) ({of('tracker_up', by='tracker, family')}) < bool {any_family})",
-            thresholds=steps("green", (1, "yellow")), empty=NO_TRACKER,
+            thresholds=steps("green", (1, "yellow")), empty=q.NOT_ASKED,
         ),
         stat(
             "Up, serving nothing", "Trackers that answer, and refuse or fail for every torrent.",
             f"count(({any_family} == 1) and on (tracker) ({served_now()} == 0))"
             f" or 0 * sum({any_family})",
-            thresholds=steps("green", (1, "yellow")), empty=NO_TRACKER,
+            thresholds=steps("green", (1, "yellow")), empty=q.NOT_ASKED,
         ),
         stat(
             "Failed probes", "Failed probes in the time range per request sent.",
             f"sum(increase({failures}[$__range])) / sum(increase({asked}[$__range]))",
-            unit="percentunit", decimals=1, empty=NO_TRACKER,
+            unit="percentunit", decimals=1, empty=q.NOT_ASKED,
         ),
         stat(
             "Next certificate to end", "The shortest time that a certificate is still valid.",
@@ -120,11 +119,11 @@ def all_trackers():
             ),
             column("Served", served_now()),
             column("Torrents", asked_now()),
-            column("Answers in", latency("tracker"), unit="s", decimals=2),
+            column("Answers in", latency("tracker"), unit="s"),
             column("Asks for", of("tracker_announce_interval_seconds"), unit="s"),
             column("Certificate ends in", certificate(), unit="s"),
         ],
-        sort="Torrents", links={"tracker": q.TRACKER_LINK}, empty=NO_TRACKER,
+        sort="Torrents", links={"tracker": q.TRACKER_LINK}, empty=q.NOT_ASKED,
     )
 
 
@@ -133,7 +132,7 @@ def up():
     return timeline(
         "Up and down", "Whether each tracker answered in its protocol, by family.",
         [("{{tracker}} {{family}}", of("tracker_up", by="tracker, family"))], UP_DOWN, unit="none",
-        empty=NO_TRACKER, thresholds=steps("red", (1, "green")),
+        empty=q.NOT_ASKED, thresholds=steps("red", (1, "green")),
     )
 
 
@@ -142,7 +141,8 @@ def served():
     recorded = f"tracker:seedwatch_announce_success:sum{{{q.OURS},{CHOSEN}}}"
     return series(
         "Torrents served", "Torrents that each tracker gave a valid answer for.",
-        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0, decimals=0, empty=NO_PAIRS,
+        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0,
+        long_names=True, decimals=0, empty=NO_PAIRS,
     )
 
 
@@ -152,7 +152,7 @@ def reasons():
     return series(
         "Failures by reason", "Failed probes a second. METRICS.md lists the reasons.",
         [("{{reason}}", f"sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
-        stacked=True, unit="cps", empty="No probe failed in this time range.",
+        stacked=True, unit="cps", empty="No probe failed in this time range, or none was made.",
     )
 
 
@@ -164,7 +164,8 @@ def worst():
         {"tracker": "Tracker", "reason": "Reason"},
         [column("Failures", f"sum by (tracker, reason) (increase({failures}[$__range])) > 0",
                 decimals=0, bar=True)],
-        sort="Failures", empty="No probe failed in this time range.",
+        sort="Failures", narrow=["reason"],
+        empty="No probe failed in this time range, or none was made.",
     )
 
 
@@ -172,7 +173,7 @@ def duration():
     """How long answers take."""
     return series(
         "Time to an answer", "All phases of the latest answered probe, the slower family.",
-        [("{{tracker}}", latency("tracker"))], fill=0, unit="s", empty=NO_TRACKER,
+        [("{{tracker}}", latency("tracker"))], fill=0, long_names=True, unit="s", empty=q.NOT_ASKED,
     )
 
 
@@ -181,7 +182,7 @@ def phases():
     inner = of("tracker_duration_seconds", by="tracker, family, phase")
     return bars(
         "Where the time goes", "Mean over the chosen trackers by phase, now.",
-        f"avg by (phase) ({inner})", "{{phase}}", unit="s", empty=NO_TRACKER,
+        f"sort_desc(avg by (phase) ({inner}))", "{{phase}}", unit="s", empty=q.NOT_ASKED,
     )
 
 
@@ -191,7 +192,7 @@ def requests():
     return series(
         "Requests", "Requests to each tracker a second, retransmissions included.",
         [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
-        unit="reqps", empty=NO_TRACKER,
+        long_names=True, unit="reqps", empty=q.NOT_ASKED,
     )
 
 
@@ -199,5 +200,6 @@ def certificates():
     """Days left."""
     return series(
         "Certificates", "Time that the certificates of trackers with TLS are still valid.",
-        [("{{tracker}}", certificate())], fill=0, unit="s", empty="No tracker with TLS.",
+        [("{{tracker}}", certificate())], fill=0, long_names=True, unit="s",
+        empty="No tracker with TLS.",
     )

@@ -10,13 +10,14 @@ class Choice:
     """A value for each variable of a dashboard: these, or all where it offers that."""
 
     def __init__(self, server, board, one, *, everything):
+        # By format; None is what Grafana's data source does where an expression names no format.
         self.values = {}
         for variable in board["templating"]["list"]:
             name = variable["name"]
             if variable["type"] == "datasource":
-                self.values[name] = "made-up"
+                self.values[name] = as_is("made-up")
             elif variable["type"] == "custom":
-                self.values[name] = variable["current"]["value"]
+                self.values[name] = as_is(variable["current"]["value"])
             else:
                 found = label_values(server, self.replace(variable["query"]["query"]))
                 if not found:
@@ -25,19 +26,37 @@ class Choice:
                 if value not in found:
                     raise ValueError(f"variable {name}: {value} is not among {found[:5]}")
                 every = everything and variable["includeAll"]
-                self.values[name] = variable["allValue"] if every else re.escape(value)
+                self.values[name] = as_is(variable["allValue"]) if every else {
+                    "regex": re.sub(r"[\\^$*+?.()|{}\[\]/]", r"\\\g<0>", value),
+                    None: for_many(value) if variable["includeAll"] else for_one(value),
+                }
 
     def replace(self, text, **built_in):
         """The text with every variable in its place."""
-        values = self.values | built_in
+        values = self.values | {name: as_is(value) for name, value in built_in.items()}
 
         def value(match):
-            name = match[1] or match[2]
+            name, form = match[1] or match[3], match[2]
             if name not in values:
                 raise ValueError(f"${name} is no variable")
-            return values[name].replace("\\", "\\\\")
+            return values[name][form]
 
-        return re.sub(r"\$(?:\{(\w+)\}|(\w+))", value, text)
+        return re.sub(r"\$(?:\{(\w+)(?::(\w+))?\}|(\w+))", value, text)
+
+
+def as_is(value):
+    """Values for all, windows and intervals are never escaped."""
+    return {None: value, "regex": value}
+
+
+def for_one(value):
+    """A variable that takes one value is escaped as a string, and that not well."""
+    return value.replace("\\", r"\\").replace("'", r"\\'")
+
+
+def for_many(value):
+    """One that takes several is escaped as a pattern within a string, but for double quotes."""
+    return re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", value.replace("\\", r"\\\\"))
 
 
 def label_values(server, query):

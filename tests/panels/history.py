@@ -6,6 +6,7 @@ looks for such is empty; the others breathe with the day. Six hours before the e
 
 import hashlib
 import itertools
+import json
 import math
 import re
 
@@ -18,6 +19,11 @@ HOUR = 3600
 
 COUNTRIES = ["DE", "US", "RU", "IN", "BR", "unknown"]
 REASONS = ["dns", "timeout", "tls", "rejected"]
+# With everything that patterns, strings and links could stumble over.
+NAMES = [
+    "Parler.Videos.(2021).[1080p]", "census & index",
+    "The \"Emperor's\" notes (C:\\old) [2021] + more", "debian-13.1.0-amd64-netinst.iso",
+]
 SCHEMES = ["udp", "http", "https", "wss", "udp"]
 
 
@@ -25,7 +31,7 @@ class Fleet:
     """Who is watched where, and how each is."""
 
     def __init__(self, torrents, trackers, countries=COUNTRIES, per_torrent=4, collections=2):
-        self.torrents = [f"torrent-{number:04}" for number in range(torrents)]
+        self.torrents = [f"{NAMES[number % len(NAMES)]}-{number:04}" for number in range(torrents)]
         self.trackers = [
             f"{SCHEMES[number % 5]}://tracker-{number}.example:{6969 + number}"
             for number in range(trackers)
@@ -217,7 +223,7 @@ def alerts(fleet):
 
 def quoted(labels):
     """{a="b",…}"""
-    return "{" + ",".join(f'{name}="{value}"' for name, value in labels.items()) + "}"
+    return "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
 
 
 def write(file, fleet, metrics, start, end, last=None):
