@@ -1,6 +1,7 @@
 mod doubts;
 mod lookups;
 mod memory;
+mod settled;
 mod systems;
 
 use std::net::IpAddr;

@@ -4,6 +4,7 @@ mod clock;
 mod codec;
 mod journal;
 mod sample;
+mod sliding;
 
 use std::collections::{BTreeMap, HashMap};
 

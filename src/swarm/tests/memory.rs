@@ -212,7 +212,7 @@ fn a_hybrid_keeps_what_its_halves_knew() {
 }
 
 /// Saves everything in so many parts and loads it into a world of the same torrents.
-fn restart(world: &mut World, parts: u32) -> World {
+pub(super) fn restart(world: &mut World, parts: u32) -> World {
     let mut again = blank(world.now);
     for index in 0..parts {
         let of = Part { index, of: parts };

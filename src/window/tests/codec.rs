@@ -177,3 +177,28 @@ proptest! {
         }
     }
 }
+
+/// As versions before wrote it: three peers by 44 bits, two of which differ in the last ones only.
+#[test]
+fn longer_hashes_of_before_are_read() {
+    let mut bytes = Vec::new();
+    let hashes = [0x123_4567_8900_u64, 0x123_4567_89ff, (1 << 44) - 1];
+    put(&mut bytes, hashes.len() as u64);
+    put(&mut bytes, 500_000);
+    let mut next = 0;
+    for (hash, (kind, age)) in hashes.into_iter().zip([(1, 5), (2, 3), (0, 9)]) {
+        put(&mut bytes, (hash - next) << 2 | kind);
+        put(&mut bytes, age);
+        next = hash + 1;
+    }
+    let set = Set::decode(&mut &bytes[..], Layout::Long).unwrap();
+    let (base, _, entries) = set.parts();
+    let slot = |age: u32| 500_000 - base - age;
+    let found: Vec<_> = entries.iter().map(|e| (e.hash(), e.slots())).collect();
+    let both = (0x1_2345_6789, [slot(5), slot(3)]);
+    assert_eq!(found, [both, ((1 << 36) - 1, [slot(9), slot(9)])]);
+    assert_eq!(
+        Set::decode(&mut &bytes[..], Layout::Now).unwrap_err(),
+        Nonsense
+    );
+}
