@@ -73,7 +73,7 @@ def figures():
 def label_only(label):
     """A stat panel that shows a label of each series instead of its value."""
     options = stat("", "", "", empty="")["options"]
-    reduce = options["reduceOptions"] | {"fields": f"/^{label}$/", "values": True}
+    reduce = options["reduceOptions"] | {"fields": label, "values": True}
     return options | {"reduceOptions": reduce}
 
 
