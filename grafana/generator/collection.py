@@ -128,7 +128,7 @@ def country_table():
 
 def members():
     """Ranked by reach."""
-    columns = q.torrent_columns(f" and on (torrent) {member()}")
+    columns = q.torrent_columns(member())
     return table(
         "Members, ranked", "Torrents of the collection by distinct peers in a week. "
         + q.STATES_EXPLAINED, {"torrent": "Torrent"}, columns, sort="Peers in a week",

@@ -75,7 +75,8 @@ def attention():
     return table(
         "To do today",
         "Torrents that need somebody, the worst first. " + q.STATES_EXPLAINED,
-        {"torrent": "Torrent"}, q.torrent_columns(" > 0"), sort="State", links={"torrent": q.TORRENT_LINK},
+        {"torrent": "Torrent"}, q.torrent_columns(f"{q.state()} > 0"), sort="State",
+        links={"torrent": q.TORRENT_LINK},
         empty="Nothing to do where “Dead” above shows a number; where it shows none, nothing is "
         "known.",
     )

@@ -110,11 +110,14 @@ TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
 COLLECTION_LINK = drill_down("Show the collection", "collection", "collection")
 
 
-def torrent_columns(suffix=""):
-    """What every table of torrents shows: its state first. The suffix may narrow the first query,
-    and with it the rows."""
-    return [
-        column("State", f"({state()}){suffix}", mappings=STATES, unit="none", width=95),
+def torrent_columns(wanted):
+    """What every table of torrents shows of those that `wanted` has: their state first.
+
+    Every query is narrowed, not only the first: else a browser fetches and joins all torrents to
+    show a few, and where there are none it takes the square of their number to find that out.
+    """
+    columns = [
+        column("State", state(), mappings=STATES, unit="none", width=95),
         column(
             "Last peer", seconds_since_peer(), unit="s", width=95,
             thresholds=steps("text", (6 * 3600, "yellow"), (86400, "orange"), (7 * 86400, "red")),
@@ -126,6 +129,9 @@ def torrent_columns(suffix=""):
         column("Trackers online", of("torrent_trackers_online")),
         column("Trackers", of("torrent_trackers")),
     ]
+    for item in columns:
+        item["expr"] = f"({item['expr']}) and on (torrent) ({wanted})"
+    return columns
 
 
 FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
