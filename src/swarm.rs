@@ -61,7 +61,7 @@ use crate::window::{Key, Moment};
 use announce::Announce;
 use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
-use memory::{Last, Memory};
+use memory::{Last, Memory, Of};
 use tracker::Tracker;
 
 /// How long a country that nobody is left in stays at an explicit 0: eight days.
@@ -311,9 +311,14 @@ impl Swarms {
                     let (filter, room) = (&mut self.filter, &mut self.room);
                     let heard = side.list(&answer, tracker, filter, room, now.mono);
                     let lists = side.lists().filter(|_| heard.anybody);
-                    let (memory, terms) = (&mut self.memory, &self.terms);
-                    memory.hear(roster, torrent, Source::Tracker, heard.before, lists, terms);
-                    let hour = memory.moment.hour();
+                    let of = Of {
+                        roster,
+                        place: torrent,
+                        source: Source::Tracker,
+                        terms: &self.terms,
+                    };
+                    self.memory.hear(of, heard.before, lists);
+                    let hour = self.memory.moment.hour();
                     self.torrents[torrent].list(Source::Tracker, heard.anybody, now, hour);
                 }
             }
@@ -413,8 +418,13 @@ impl Swarms {
         torrent.succeed(Source::Dht, now);
         torrent.list(Source::Dht, heard.anybody, now, hour);
         let lists = side.lists().filter(|_| heard.anybody);
-        let (memory, terms) = (&mut self.memory, &self.terms);
-        memory.hear(roster, place, Source::Dht, heard.before, lists, terms);
+        let of = Of {
+            roster,
+            place,
+            source: Source::Dht,
+            terms: &self.terms,
+        };
+        self.memory.hear(of, heard.before, lists);
     }
 
     /// Remembers when everybody was last named of whom that is not remembered yet: to be done before
@@ -428,8 +438,14 @@ impl Swarms {
     fn settle_torrent(&mut self, roster: &Roster, place: usize, which: impl Fn(TakenIn) -> bool) {
         let (memory, terms) = (&mut self.memory, &self.terms);
         let mut settle = |source: Source, lists: &mut Lists| {
+            let of = Of {
+                roster,
+                place,
+                source,
+                terms,
+            };
             if which(lists.taken_in) {
-                memory.settle(roster, place, source, lists, terms);
+                memory.settle(of, lists);
             }
         };
         for id in roster.announces_of(place) {

@@ -11,7 +11,8 @@ const FLOOR: Duration = Duration::from_secs(300);
 /// Longest interval a tracker can ask for and be heard; some answer 2³¹ seconds.
 pub(super) const CEILING: Duration = Duration::from_secs(3 * 3600);
 
-/// A dead tracker is asked at least every other round, so that its state does not go stale.
+/// A dead tracker is asked at least every other round, and its state is fresh for half a round more
+/// (`swarm::tracker`).
 const SLOWEST_BACK_OFF: u32 = 2;
 
 /// After a first failure, the second try with fresh packets comes this much later.

@@ -86,6 +86,16 @@ impl Last {
     }
 }
 
+/// Whose list it is, and what counts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Of<'a> {
+    pub(super) roster: &'a Roster,
+    /// Of the torrent in the roster.
+    pub(super) place: usize,
+    pub(super) source: Source,
+    pub(super) terms: &'a Terms,
+}
+
 impl Memory {
     /// Nothing remembered.
     pub(super) fn new(key: Key) -> Self {
@@ -241,64 +251,34 @@ impl Memory {
     }
 
     /// An answer brought these lists, in the place of those before.
-    pub(super) fn hear(
-        &mut self,
-        roster: &Roster,
-        place: usize,
-        source: Source,
-        before: Option<Lists>,
-        lists: Option<&mut Lists>,
-        terms: &Terms,
-    ) {
+    pub(super) fn hear(&mut self, of: Of<'_>, before: Option<Lists>, lists: Option<&mut Lists>) {
         if let Some(mut before) = before {
-            self.settle(roster, place, source, &mut before, terms);
+            self.settle(of, &mut before);
         }
-        if let Some(lists) = lists {
-            self.take_in(roster, place, source, lists, terms);
-        }
-    }
-
-    /// Takes in who is on a list that came now. Of a list that did not change it is enough to know that:
-    /// [`Memory::settle`] finds it before it matters.
-    fn take_in(
-        &mut self,
-        roster: &Roster,
-        place: usize,
-        source: Source,
-        lists: &mut Lists,
-        terms: &Terms,
-    ) {
-        if !lists.taken_in.again(self.epoch, self.moment) {
-            self.see(roster, place, source, lists, self.moment.hour(), terms);
-            lists.taken_in = TakenIn::all(self.moment.hour(), self.epoch);
+        // Of a list that did not change it is enough to know that: who settles finds it before it matters.
+        if let Some(lists) = lists
+            && !lists.taken_in.again(self.epoch, self.moment)
+        {
+            self.see(of, lists, self.moment.hour());
         }
     }
 
-    /// Remembers of everybody on a list when they were last named, if it is not.
-    pub(super) fn settle(
-        &mut self,
-        roster: &Roster,
-        place: usize,
-        source: Source,
-        lists: &mut Lists,
-        terms: &Terms,
-    ) {
+    /// Remembers of everybody on a list when they were last named, if that is not remembered yet.
+    pub(super) fn settle(&mut self, of: Of<'_>, lists: &mut Lists) {
         if let Some(hour) = lists.taken_in.pending() {
-            self.see(roster, place, source, lists, hour, terms);
-            lists.taken_in = TakenIn::all(hour, self.epoch);
+            self.see(of, lists, hour);
         }
     }
 
     /// Everybody on a list was there in this hour.
-    fn see(
-        &mut self,
-        roster: &Roster,
-        place: usize,
-        source: Source,
-        lists: &Lists,
-        hour: u32,
-        terms: &Terms,
-    ) {
+    fn see(&mut self, of: Of<'_>, lists: &mut Lists, hour: u32) {
+        lists.taken_in = TakenIn::all(hour, self.epoch);
+        let Of {
+            roster,
+            place,
+            source,
+            terms,
+        } = of;
         let Some(hash) = roster.identity(place) else {
             return;
         };

@@ -88,8 +88,8 @@ impl Swarms {
         }
     }
 
-    /// Takes over what [`Swarms::encode_shared`] wrote, now or before there was another layout, beside what is there. Before the first
-    /// [`Swarms::update`].
+    /// Takes over what [`Swarms::encode_shared`] wrote in this layout, beside what is there. Before the
+    /// first [`Swarms::update`].
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.

@@ -527,3 +527,28 @@ fn what_a_slow_tracker_says_is_fresh_until_it_may_be_asked_again() {
     world.pass(3600);
     assert_eq!(world.row(0).peers[0], None);
 }
+
+/// What is down is asked every other time: it must not seem unknown in between.
+#[test]
+fn a_slow_tracker_that_is_down_is_down_until_it_is_asked_again() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
+    let id = world.announce(0, 0);
+    let interval = Some(Duration::from_secs(3600));
+    let answer = Announced {
+        interval,
+        ..Announced::default()
+    };
+    world.answer(id, Family::Ipv4, answer);
+    world.pass(3600);
+    world.fail(id, Health::Down, Failure::Timeout);
+    world.pass(2 * 3600 + 600);
+    let up = |world: &World| {
+        let rows = world.swarms.tracker_rows(&world.roster, world.now);
+        rows[0].as_ref().unwrap().up[0]
+    };
+    assert_eq!(up(&world), Some(false));
+    assert_eq!(world.row(0).trackers_online, Some(0));
+    world.pass(1800);
+    assert_eq!(up(&world), None);
+    assert_eq!(world.row(0).trackers_online, None);
+}

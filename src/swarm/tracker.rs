@@ -45,7 +45,7 @@ impl Tracker {
     /// operator asked for does not age.
     pub(super) fn health(&self, now: Mono, stale_after: Duration) -> [(Health, Mono); 2] {
         [0, 1].map(|family| {
-            let until = self.judged_at[family].after(self.stale_after(stale_after));
+            let until = self.judged_until(family, stale_after);
             match self.health[family] {
                 Health::Closed => (Health::Closed, Mono(u64::MAX)),
                 health if now < until => (health, until),
@@ -57,8 +57,22 @@ impl Tracker {
     /// How long its answers are fresh: longer than configured where it wants to be asked more
     /// seldom than that allows for.
     pub(super) fn stale_after(&self, configured: Duration) -> Duration {
-        let asked = self.interval.filter(|_| !self.loopback).unwrap_or_default();
-        configured.max(asked.min(LONGEST_INTERVAL) * 3 / 2)
+        configured.max(self.asked() * 3 / 2)
+    }
+
+    /// Until when its health is fresh. What is down is asked every other time only.
+    fn judged_until(&self, family: usize, configured: Duration) -> Mono {
+        let fresh_for = match self.health[family] {
+            Health::Down => configured.max(self.asked() * 5 / 2),
+            _ => self.stale_after(configured),
+        };
+        self.judged_at[family].after(fresh_for)
+    }
+
+    /// The interval that it asks for and gets.
+    fn asked(&self) -> Duration {
+        let asked = self.interval.filter(|_| !self.loopback);
+        asked.unwrap_or_default().min(LONGEST_INTERVAL)
     }
 
     /// Counts requests and failures.
@@ -95,8 +109,7 @@ impl Tracker {
 
     /// What is shown of it.
     pub(super) fn row(&self, now: Mono, stale_after: Duration) -> TrackerRow {
-        let stale_after = self.stale_after(stale_after);
-        let fresh = |family: usize| now < self.judged_at[family].after(stale_after);
+        let fresh = |family: usize| now < self.judged_until(family, stale_after);
         TrackerRow {
             label: self.label.clone(),
             up: [0, 1].map(|family| match self.health[family] {

@@ -38,6 +38,7 @@ pub(super) enum Group {
 }
 
 impl Group {
+    /// In the order of writing: who writes torrents down also tells the fleet who was last seen when.
     pub(super) const ALL: [Self; 2] = [Self::Torrents, Self::Fleet];
 
     pub(super) const fn index(self) -> usize {
