@@ -416,7 +416,8 @@ fn reach(n: u32) -> Reach {
         prefixes: n % 900,
         systems: Some(Systems {
             distinct: n % 90,
-            largest: Some(f64::from(n % 100) / 100.0),
+            largest: n % 100,
+            peers: 100,
         }),
     };
     Reach {

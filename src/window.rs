@@ -20,7 +20,7 @@
 //!
 //! # Memory
 //!
-//! Seven bytes a peer for all sources together, and at most a thirty-second more that growing took. Of N
+//! Seven bytes a peer for all sources together, and about a twentieth more for how they are held. Of N
 //! peers a month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more
 //! before it tidies up: 92 kB at 30,000 peers, 230 kB at a million. [`MAX_ENTRIES`] bounds
 //! every set at 1 MiB.
@@ -33,6 +33,7 @@
 mod bottom;
 mod calendar;
 mod code;
+mod entries;
 mod entry;
 mod key;
 mod set;

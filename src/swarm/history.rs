@@ -16,15 +16,16 @@ pub(super) struct History {
     /// As last found out.
     places: Option<Arc<Places>>,
     /// Of what that was found out.
-    of: Option<Of>,
+    of: Of,
     /// Its peers now by autonomous system, as counted in the fleet.
     pub(super) systems: Systems,
 }
 
 /// What places depend on.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Of {
     print: u64,
+    /// Of running time; 0 = not found out yet.
     hour: u32,
     /// Which databases.
     terms: u32,
@@ -47,14 +48,14 @@ impl History {
     /// Takes in what was known of the same torrent under another name.
     pub(super) fn unite(&mut self, other: Self, now: Moment) {
         self.set.unite(&other.set, now);
-        self.of = None;
+        self.of = Of::default();
         // Countries of both are found anew where anybody is left in them; zeros of one are enough.
         self.places = self.places.take().or(other.places);
     }
 
     /// The torrent is gone: it counts no more in these systems.
     pub(super) fn leave(&mut self) -> Systems {
-        self.of = None;
+        self.of = Of::default();
         std::mem::take(&mut self.systems)
     }
 
@@ -81,8 +82,8 @@ impl History {
             hour,
             terms: terms.version,
         };
-        if self.of != Some(of) {
-            self.of = Some(of);
+        if self.of != of {
+            self.of = of;
             let nobody = Union::default();
             let (places, systems) =
                 places::find(union.unwrap_or(&nobody), terms, self.countries(), hour);

@@ -30,7 +30,7 @@ pub(super) fn find(
         countries,
         prefixes: runs(union.v4.iter().map(|ip| ip >> 8))
             + runs(union.v6.iter().map(|net| net >> 16)),
-        systems: systems.as_deref().map(share),
+        systems: systems.as_deref().map(concentration),
     };
     (places, systems.unwrap_or_default())
 }
@@ -73,7 +73,7 @@ fn with_zeros(now: Vec<(Country, u32)>, before: &[CountryPeers], hour: u32) -> B
         }
     }
     rows.sort_unstable_by_key(|row| row.country);
-    rows.into()
+    exactly(&rows)
 }
 
 fn systems(union: &Union<'_>, geo: &Geo) -> Option<Systems> {
@@ -81,16 +81,21 @@ fn systems(union: &Union<'_>, geo: &Geo) -> Option<Systems> {
     let mut all: Vec<Option<Asn>> = addresses(union).map(|ip| geo.asn(ip)).collect();
     all.sort_unstable();
     let counted = all.chunk_by(|a, b| a == b);
-    Some(counted.map(|same| (same[0], same.len() as u32)).collect())
+    let counted: Vec<_> = counted.map(|same| (same[0], same.len() as u32)).collect();
+    Some(exactly(&counted))
 }
 
-fn share(systems: &[(Option<Asn>, u32)]) -> reach::Systems {
-    let all: u32 = systems.iter().map(|(_, peers)| peers).sum();
+/// A copy that is kept: to shrink what grew would leave a hole behind each.
+fn exactly<T: Copy>(rows: &[T]) -> Box<[T]> {
+    rows.into()
+}
+
+fn concentration(systems: &[(Option<Asn>, u32)]) -> reach::Systems {
     let known = systems.iter().filter(|(asn, _)| asn.is_some());
-    let largest = known.clone().map(|(_, peers)| *peers).max().unwrap_or(0);
     reach::Systems {
-        distinct: known.count() as u32,
-        largest: (all > 0).then(|| f64::from(largest) / f64::from(all)),
+        distinct: known.clone().count() as u32,
+        largest: known.map(|(_, peers)| *peers).max().unwrap_or(0),
+        peers: systems.iter().map(|(_, peers)| peers).sum(),
     }
 }
 

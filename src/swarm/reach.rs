@@ -59,8 +59,17 @@ impl CountryPeers {
 pub struct Systems {
     /// Distinct autonomous systems that are known.
     pub distinct: u32,
-    /// Share of the peers that is in the largest of them, 0 to 1; `None` if nobody is there.
-    pub largest: Option<f64>,
+    /// Peers in the largest of these.
+    pub largest: u32,
+    /// Peers, wherever they are.
+    pub peers: u32,
+}
+
+impl Systems {
+    /// Share of the peers that is in the largest system, 0 to 1; `None` if nobody is there.
+    pub fn largest_share(&self) -> Option<f64> {
+        (self.peers > 0).then(|| f64::from(self.largest) / f64::from(self.peers))
+    }
 }
 
 impl Places {

@@ -211,7 +211,7 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
             .map(|places| Countries(&places.countries)),
         prefixes: places.map(|places| places.prefixes),
         autonomous_systems: systems.map(|systems| systems.distinct),
-        largest_as_ratio: systems.and_then(|systems| systems.largest),
+        largest_as_ratio: systems.and_then(|systems| systems.largest_share()),
         seeders: row.seeders.get(),
         leechers: row.leechers.get(),
         trackers: torrent.trackers.len(),

@@ -2,6 +2,7 @@
 //!
 //! Entries are sorted by hash throughout.
 
+use super::entries::Entries;
 use super::entry::{Entry, HASH_BITS, LAST_SLOT};
 use super::{Counts, SOURCES, Window};
 
@@ -13,12 +14,9 @@ pub(super) const UNLIMITED: Limits = [u64::MAX; SOURCES];
 /// The earliest slot of each window.
 pub(super) type Cutoffs = [u32; Window::ALL.len()];
 
-/// Entries counted at once before a look at the totals.
-const BLOCK: usize = 256;
-
 /// Forgets each sighting with at least `k` smaller hashes that the same source saw in the same hour or
 /// later. Whatever is sighted afterwards, no window up to then has it among its `k` smallest.
-pub(super) fn prune(entries: &mut Vec<Entry>, k: usize, now: u32) -> Limits {
+pub(super) fn prune(entries: &mut Entries, k: usize, now: u32) -> Limits {
     let mut limits = UNLIMITED;
     let mut records: [Records; SOURCES] = std::array::from_fn(|_| Records::new(k));
     entries.retain_mut(|entry| {
@@ -70,22 +68,22 @@ impl Records {
 }
 
 /// Distinct peers since each cutoff: exactly where fewer than `k`, else by the `k`-th smallest hash.
-pub(super) fn count(entries: &[Entry], k: usize, cutoffs: Cutoffs) -> Counts {
+pub(super) fn count<'a>(
+    chunks: impl Iterator<Item = &'a [Entry]>,
+    k: usize,
+    cutoffs: Cutoffs,
+) -> Counts {
     let mut totals = [[0; Window::ALL.len()]; STREAMS];
-    if entries.len() < k {
-        tally(entries, cutoffs, &mut totals);
-        return named(totals);
-    }
     let mut estimates = [[None; Window::ALL.len()]; STREAMS];
-    for block in entries.chunks(BLOCK) {
+    for chunk in chunks {
         let before = totals;
-        tally(block, cutoffs, &mut totals);
+        tally(chunk, cutoffs, &mut totals);
         for stream in 0..STREAMS {
             for (window, cutoff) in cutoffs.into_iter().enumerate() {
                 let estimate = &mut estimates[stream][window];
                 if estimate.is_none() && totals[stream][window] as usize >= k {
                     let missing = k - before[stream][window] as usize;
-                    let mut inside = block.iter().filter(|e| streams(**e)[stream] >= cutoff);
+                    let mut inside = chunk.iter().filter(|e| streams(**e)[stream] >= cutoff);
                     *estimate = inside.nth(missing - 1).map(|e| extrapolate(k, e.hash()));
                 }
             }

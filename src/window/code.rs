@@ -51,7 +51,7 @@ impl Set {
         put(out, entries.len() as u64);
         put(out, newest.into());
         let mut next = 0;
-        for entry in entries {
+        for entry in entries.iter() {
             let slots: [u32; SOURCES] = entry.slots();
             let kind = match slots {
                 [_, 0] => FIRST,
@@ -113,7 +113,11 @@ impl Set {
                 None => entries.push(entry),
             }
         }
-        Ok(Self::from_parts(base, newest, entries))
+        Ok(Self::from_parts(
+            base,
+            newest,
+            entries.into_iter().collect(),
+        ))
     }
 }
 

@@ -1,6 +1,6 @@
 //! One remembered peer in seven bytes.
 
-use super::{Peer, SOURCES};
+use super::SOURCES;
 
 /// Bits of a peer's hash.
 pub(super) const HASH_BITS: u32 = 8 * BYTES as u32 - SOURCES as u32 * SLOT_BITS;
@@ -34,10 +34,6 @@ impl Entry {
 
     pub(super) fn hash(self) -> u64 {
         self.number() >> (2 * SLOT_BITS)
-    }
-
-    pub(super) fn peer(self) -> Peer {
-        Peer(self.hash())
     }
 
     pub(super) fn slot(self, source: usize) -> u32 {

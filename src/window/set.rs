@@ -1,6 +1,9 @@
 //! The peers of one swarm, or of many.
 
+use std::cmp::Ordering;
+
 use super::bottom::{self, Cutoffs, Limits, UNLIMITED};
+use super::entries::Entries;
 use super::entry::{Entry, LAST_SLOT};
 use super::sliding::{AHEAD, Sliding};
 use super::{Counts, K, MAX_ENTRIES, Moment, Peer, SOURCES, Window};
@@ -9,8 +12,6 @@ use super::{Counts, K, MAX_ENTRIES, Moment, Peer, SOURCES, Window};
 const SWEEP: u32 = 8;
 /// Hours between such looks at most.
 const LATEST_SWEEP: u32 = 4 * SWEEP;
-/// Growing takes one part in so many more than is needed.
-const SLACK: usize = 32;
 
 /// Who was seen by which source, and when last.
 ///
@@ -18,8 +19,7 @@ const SLACK: usize = 32;
 /// fleet) is fed as source 0 or by [`Set::unite_all`], which costs a sketch half the memory.
 #[derive(Debug, Clone)]
 pub struct Set {
-    /// By hash, strictly ascending.
-    entries: Vec<Entry>,
+    entries: Entries,
     /// The hour of slot 0.
     base: u32,
     /// Of the latest call. No slot is later than its hour.
@@ -31,6 +31,8 @@ pub struct Set {
     /// At `now`, unless stale.
     sliding: Sliding,
     stale: bool,
+    /// All entries were looked at in this hour.
+    looked: bool,
 }
 
 /// What a sighting is to a set. Who feeds several sets can spare some of them most of the work.
@@ -48,7 +50,7 @@ pub enum Sighting {
 impl Set {
     /// Nobody yet.
     pub fn new() -> Self {
-        Self::from_parts(0, 0, Vec::new())
+        Self::from_parts(0, 0, Entries::default())
     }
 
     /// A sighting now. Those by a source that is not below [`SOURCES`] are ignored.
@@ -67,14 +69,16 @@ impl Set {
             return Sighting::Beyond;
         }
         let slot = hour.min(at.hour).saturating_sub(self.base);
-        match self.place(peer) {
+        match self.entries.search(peer.0) {
             Ok(place) => {
-                let before = self.entries[place];
+                let entry = self.entries.at(place);
+                let before = *entry;
                 if before.slot(source) >= slot {
                     return Sighting::Known;
                 }
-                self.entries[place].set(source, slot);
-                self.changed(before, self.entries[place]);
+                entry.set(source, slot);
+                let now = *entry;
+                self.changed(before, now);
                 Sighting::News
             }
             // Over before it was told.
@@ -110,18 +114,8 @@ impl Set {
         }
     }
 
-    fn place(&self, peer: Peer) -> Result<usize, usize> {
-        self.entries.binary_search_by_key(&peer, |e| e.peer())
-    }
-
     #[cold]
     fn insert(&mut self, place: usize, entry: Entry) {
-        let len = self.entries.len();
-        if len == self.entries.capacity() {
-            // By little instead of doubling: most of the memory of a daemon is here.
-            let more = (len / SLACK).max(4).min(self.prune_at as usize - len);
-            self.entries.reserve_exact(more);
-        }
         self.entries.insert(place, entry);
         // The switch-over.
         self.stale |= !self.is_exact();
@@ -135,7 +129,8 @@ impl Set {
         if first {
             self.advance(at);
         }
-        if self.stale || !first && self.is_exact() && self.sliding.known() < AHEAD / 2 {
+        let foresees = || self.looked || !self.is_exact() || self.sliding.known() >= AHEAD / 2;
+        if self.stale || !first && !foresees() {
             self.recount();
         }
         self.sliding.counts()
@@ -146,12 +141,13 @@ impl Set {
             self.sweep(self.now);
         }
         let cutoffs = self.cutoffs();
-        let counts = bottom::count(&self.entries, K, cutoffs);
+        let counts = bottom::count(self.entries.chunks(), K, cutoffs);
         self.sliding = match self.is_exact() {
-            true => Sliding::of(&self.entries, counts, cutoffs),
+            true => Sliding::of(self.entries.iter(), counts, cutoffs),
             false => Sliding::estimated(counts),
         };
         self.stale = false;
+        self.looked = true;
     }
 
     /// All windows are.
@@ -188,27 +184,11 @@ impl Set {
             let slots = fold(entry.slots().map(|slot| translate(slot, from, at.hour, to)));
             Some(Entry::new(entry.hash(), slots)).filter(|entry| !entry.is_blank())
         });
-        let mut merged = Vec::with_capacity(self.entries.len() + other.entries.len());
-        let mut ours = self.entries.iter().copied().peekable();
-        for theirs in theirs {
-            merged.extend(std::iter::from_fn(|| {
-                ours.next_if(|ours| ours.hash() < theirs.hash())
-            }));
-            merged.push(match ours.next_if(|o| o.hash() == theirs.hash()) {
-                None => theirs,
-                Some(mut both) => {
-                    both.unite(theirs);
-                    both
-                }
-            });
-        }
-        merged.extend(ours);
-        self.entries = merged;
+        self.entries = merge(self.entries.iter().copied(), theirs).collect();
         self.stale = true;
         if self.entries.len() >= self.prune_at as usize {
             self.prune();
         }
-        self.entries.shrink_to_fit();
     }
 
     /// To another moment. Now and then drops what is over.
@@ -227,6 +207,7 @@ impl Set {
         }
         let moved = at.moved_since(self.now).filter(|_| goes_on && was_exact);
         self.stale |= !moved.is_some_and(|hours| self.sliding.slide(hours));
+        self.looked = false;
         self.now = at;
     }
 
@@ -241,7 +222,6 @@ impl Set {
         });
         self.base = floor;
         self.prune_at = self.prune_at.min(self.planned());
-        self.shrink();
     }
 
     fn prune(&mut self) {
@@ -257,13 +237,6 @@ impl Set {
         (len + len / 4).min(MAX_ENTRIES) as u32
     }
 
-    fn shrink(&mut self) {
-        let len = self.entries.len();
-        if self.entries.capacity() > len + len / SLACK + 4 {
-            self.entries.shrink_to_fit();
-        }
-    }
-
     /// Nobody is remembered.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
@@ -271,16 +244,16 @@ impl Set {
 
     /// Bytes of memory outside of the set itself.
     pub fn heap(&self) -> usize {
-        self.entries.capacity() * size_of::<Entry>()
+        self.entries.heap()
     }
 
     /// For the codec: the hour of slot 0, the latest hour, and all entries by hash.
-    pub(super) fn parts(&self) -> (u32, u32, &[Entry]) {
+    pub(super) fn parts(&self) -> (u32, u32, &Entries) {
         (self.base, self.now.hour, &self.entries)
     }
 
     /// The inverse of `parts`: entries strictly ascending, no slot after `hour`.
-    pub(super) fn from_parts(base: u32, hour: u32, entries: Vec<Entry>) -> Self {
+    pub(super) fn from_parts(base: u32, hour: u32, entries: Entries) -> Self {
         let prune_at = entries.len().max(K + K / 4) as u32;
         // No calendar gives this moment, so that the first call advances.
         let now = Moment {
@@ -296,6 +269,7 @@ impl Set {
             prune_at,
             sliding: Sliding::default(),
             stale: true,
+            looked: false,
         }
     }
 }
@@ -304,6 +278,28 @@ impl Default for Set {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Both in one order; what both have is united.
+fn merge(
+    ours: impl Iterator<Item = Entry>,
+    theirs: impl Iterator<Item = Entry>,
+) -> impl Iterator<Item = Entry> {
+    let (mut ours, mut theirs) = (ours.peekable(), theirs.peekable());
+    std::iter::from_fn(move || {
+        let (Some(our), Some(their)) = (ours.peek(), theirs.peek()) else {
+            return ours.next().or_else(|| theirs.next());
+        };
+        match our.hash().cmp(&their.hash()) {
+            Ordering::Less => ours.next(),
+            Ordering::Greater => theirs.next(),
+            Ordering::Equal => {
+                let mut both = ours.next()?;
+                both.unite(theirs.next()?);
+                Some(both)
+            }
+        }
+    })
 }
 
 /// A slot of a set with one base as a slot of a set with another, 0 if it is over.

@@ -17,15 +17,19 @@ const WINDOWS: usize = Window::ALL.len();
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Sliding {
     counts: Counts,
-    /// By hour, stream and window. Exact counts are of less than [`K`](super::K) entries.
-    leaving: [[[u16; WINDOWS]; STREAMS]; AHEAD],
-    /// How many of these hours are known.
+    /// By hour, stream and window.
+    leaving: [[[u8; WINDOWS]; STREAMS]; AHEAD],
+    /// How many of these hours are known. One in which more leave than can be written is not.
     known: u8,
 }
 
 impl Sliding {
     /// After a look at all entries.
-    pub(super) fn of(entries: &[Entry], counts: Counts, cutoffs: Cutoffs) -> Self {
+    pub(super) fn of<'a>(
+        entries: impl Iterator<Item = &'a Entry>,
+        counts: Counts,
+        cutoffs: Cutoffs,
+    ) -> Self {
         let mut sliding = Self {
             counts,
             leaving: Default::default(),
@@ -34,10 +38,7 @@ impl Sliding {
         for entry in entries {
             for (stream, slot) in streams(*entry).into_iter().enumerate() {
                 for (window, cutoff) in cutoffs.into_iter().enumerate() {
-                    let hours = slot.wrapping_sub(cutoff) as usize;
-                    if hours < AHEAD {
-                        sliding.leaving[hours][stream][window] += 1;
-                    }
+                    sliding.leave(slot.wrapping_sub(cutoff), stream, window);
                 }
             }
         }
@@ -79,6 +80,18 @@ impl Sliding {
         true
     }
 
+    /// One more leaves a window after so many hours.
+    fn leave(&mut self, hours: u32, stream: usize, window: usize) {
+        if hours >= u32::from(self.known) {
+            return;
+        }
+        let leaving = &mut self.leaving[hours as usize][stream][window];
+        match leaving.checked_add(1) {
+            Some(more) => *leaving = more,
+            None => self.known = hours as u8,
+        }
+    }
+
     /// An entry changes: `before` is blank if it is new.
     pub(super) fn change(&mut self, before: Entry, now: Entry, cutoffs: Cutoffs) {
         let both = streams(before).into_iter().zip(streams(now));
@@ -90,10 +103,8 @@ impl Sliding {
                 let count = &mut of_stream(&mut self.counts, stream)[window];
                 *count += u32::from(now >= cutoff);
                 *count -= u32::from(before >= cutoff);
+                self.leave(now.wrapping_sub(cutoff), stream, window);
                 let known = &mut self.leaving[..usize::from(self.known)];
-                if let Some(leaving) = known.get_mut(now.wrapping_sub(cutoff) as usize) {
-                    leaving[stream][window] += 1;
-                }
                 if let Some(leaving) = known.get_mut(before.wrapping_sub(cutoff) as usize) {
                     leaving[stream][window] -= 1;
                 }

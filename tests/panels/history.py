@@ -12,6 +12,9 @@ import re
 
 # Seconds between two samples. Prometheus is told to look back a little longer.
 STEP = 900
+# The same of what graphs of a month read, where that is to be closer: all but other torrents than the
+# chosen one.
+FINE = None
 DAY = 86400
 TARGET = {"job": "seedwatch", "instance": "127.0.0.1:16881"}
 # Values change by the hour: rounds are rarer than scrapes.
@@ -24,11 +27,15 @@ NAMES = [
     "Parler.Videos.(2021).[1080p]", "census & index",
     "The \"Emperor's\" notes (C:\\old) [2021] + more", "debian-13.1.0-amd64-netinst.iso",
 ]
+STATES = ["dead", "at risk", "no tracker", "unknown", "alive"]
 SCHEMES = ["udp", "http", "https", "wss", "udp"]
 
 
 class Fleet:
     """Who is watched where, and how each is."""
+
+    # Of a torrent; a collection has people in all of them.
+    TORRENT_COUNTRIES = 8
 
     def __init__(self, torrents, trackers, countries=COUNTRIES, per_torrent=4, collections=2):
         self.torrents = [f"{NAMES[number % len(NAMES)]}-{number:04}" for number in range(torrents)]
@@ -79,15 +86,19 @@ class Fleet:
             "source": ["tracker", "dht"], "window": ["1d", "7d", "30d"],
             "phase": ["resolve", "connect", "tls", "response"], "database": ["country", "asn"],
             "asn": ["AS3320", "AS7922", "AS12389", "other", "unknown"], "reason": REASONS,
-            "version": ["1.0.0"], "revision": ["0123abc"],
+            "version": ["1.0.0"], "revision": ["0123abc"], "state": STATES,
         }
         if metric == "seedwatch_peers_rejected_total":
             pools["reason"] = ["bogon", "port", "own", "malformed"]
         for values in itertools.product(*(pools[name] for name in names)):
             labels = dict(zip(names, values))
-            pair = "torrent" in labels and "tracker" in labels
-            if not pair or labels["tracker"] in self.trackers_of(labels["torrent"]):
-                yield labels
+            if "torrent" in labels and "tracker" in labels:
+                if labels["tracker"] not in self.trackers_of(labels["torrent"]):
+                    continue
+            if "torrent" in labels and "country" in labels:
+                if labels["country"] not in self.countries[: self.TORRENT_COUNTRIES]:
+                    continue
+            yield labels
 
 
 def rhythm(labels, time):
@@ -192,6 +203,16 @@ def families(metrics):
         yield f"{name}_bucket", labels, ["0.1", "1", "10", "100", "+Inf"]
 
 
+def recorded(names):
+    """What rules make, as the catalogue has it: each names its labels."""
+    return [(name, "gauge", [name.split(":")[0]]) for name in sorted(names)]
+
+
+def is_fine(fleet, labels):
+    """Graphs of a month may read all of it."""
+    return labels.get("torrent") in (None, fleet.chosen()["torrent"])
+
+
 def series(fleet, metrics, start, end):
     """Every series: its name, labels, and value at a time."""
     values = Values(fleet, end)
@@ -231,11 +252,12 @@ def write(file, fleet, metrics, start, end, last=None):
     written = 0
     for name, labels, value in series(fleet, metrics, start, last or end):
         head = name + quoted(TARGET | labels)
+        step = FINE if FINE and is_fine(fleet, labels) else STEP
         lines = []
         for hour in range(start, end, HOUR):
             now = value(hour)
             if now is not None:
-                lines += [f"{head} {now} {t}\n" for t in range(hour, min(hour + HOUR, end), STEP)]
+                lines += [f"{head} {now} {t}\n" for t in range(hour, min(hour + HOUR, end), step)]
         file.writelines(lines)
         written += len(lines)
     file.write("# EOF\n")

@@ -101,7 +101,7 @@ impl Page {
         to.gauge(
             &catalogue::TORRENT_LARGEST_SYSTEM,
             self.snapshot.rows().filter_map(|view| {
-                let share = view.reach?.places.as_ref()?.systems?.largest?;
+                let share = view.reach?.places.as_ref()?.systems?.largest_share()?;
                 Some(([&*view.torrent.name], share))
             }),
         )

@@ -151,7 +151,8 @@ fn reach() -> Reach {
         prefixes: 38,
         systems: Some(Systems {
             distinct: 12,
-            largest: Some(0.25),
+            largest: 2,
+            peers: 8,
         }),
     };
     Reach {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::geo::Asn;
 use crate::geo::tests::writer::{Value, Writer};
-use crate::snapshot::{System, Systems};
+use crate::snapshot::System;
 
 /// Terms with a database in which the networks belong to these systems.
 pub(super) fn with_systems(networks: &[(&str, u32)]) -> Terms {
@@ -36,10 +36,12 @@ pub(super) fn take_over(world: &mut World, terms: Terms, torrents: &[crate::torr
         .update(terms, &world.roster, &changes, world.now);
 }
 
-fn systems(world: &mut World, place: usize) -> Option<Systems> {
+/// How many, and the share of the largest.
+fn systems(world: &mut World, place: usize) -> Option<(u32, Option<f64>)> {
     let blocks = world.swarms.blocks(&world.roster, world.now);
     let reach = blocks[0].get(place).unwrap().2?;
-    reach.places.as_ref()?.systems
+    let systems = reach.places.as_ref()?.systems?;
+    Some((systems.distinct, systems.largest_share()))
 }
 
 fn fleet(world: &mut World) -> Vec<(System, u64)> {
@@ -57,8 +59,7 @@ fn one_host_that_holds_everything_is_one_mirror() {
 
     let terms = with_systems(&[("8.8.8.0/23", 15169)]);
     take_over(&mut world, terms, &torrents());
-    let largest = |distinct, largest| Some(Systems { distinct, largest });
-    assert_eq!(systems(&mut world, 0), largest(1, Some(0.75)));
+    assert_eq!(systems(&mut world, 0), Some((1, Some(0.75))));
     let blocks = world.swarms.blocks(&world.roster, world.now);
     let reach = blocks[0].get(0).unwrap().2.unwrap();
     assert_eq!(reach.places.as_ref().unwrap().prefixes, 3);
@@ -70,13 +71,13 @@ fn one_host_that_holds_everything_is_one_mirror() {
     // A peer of two torrents is two copies.
     let id = world.announce(1, 0);
     world.list(id, &["8.8.8.1"]);
-    assert_eq!(systems(&mut world, 1), largest(1, Some(1.0)));
+    assert_eq!(systems(&mut world, 1), Some((1, Some(1.0))));
     assert_eq!(fleet(&mut world)[0], (System::Known(Asn(15169)), 4));
 
     // Another database, as after a reload.
     let terms = with_systems(&[("8.8.8.0/24", 1), ("8.8.9.0/24", 2)]);
     take_over(&mut world, terms, &torrents());
-    assert_eq!(systems(&mut world, 0), largest(2, Some(0.5)));
+    assert_eq!(systems(&mut world, 0), Some((2, Some(0.5))));
     let rows = fleet(&mut world);
     assert_eq!(
         rows[..2],
@@ -89,7 +90,7 @@ fn one_host_that_holds_everything_is_one_mirror() {
     assert_eq!(fleet(&mut world)[0], (System::Known(Asn(1)), 2));
     let id = world.announce(0, 0);
     world.list(id, &[]);
-    assert_eq!(systems(&mut world, 0), largest(0, None));
+    assert_eq!(systems(&mut world, 0), Some((0, None)));
     assert_eq!(fleet(&mut world), rest(0));
 }
 

@@ -33,6 +33,29 @@ fn reading_seldom_or_often_is_the_same() {
     }
 }
 
+/// More of an hour than can be foreseen leave at once: counts are right, and found by another look.
+#[test]
+fn crowds_come_and_go() {
+    let key = Key::new([3; 16]);
+    for often in [1, 3] {
+        let mut random = Random(often);
+        let mut calendar = Calendar::start(Unix(START));
+        let (mut set, mut naive) = (Set::new(), Naive::default());
+        for hour in 0..200_u64 {
+            let at = calendar.tick(Unix(START + 3600 * hour));
+            for _ in 0..if random.chance(0.1) { 700 } else { 2 } {
+                let peer = random.below(3_500) as u32;
+                let source = random.below(SOURCES as u64) as usize;
+                set.add(key.v4(peer), source, at);
+                naive.add(peer.into(), source, hour);
+            }
+            for _ in 0..often {
+                assert_eq!(set.counts(at), naive.counts(hour), "{often} {hour}");
+            }
+        }
+    }
+}
+
 /// What was told late, and was over when it was told, counts nowhere.
 #[test]
 fn too_late_is_too_late() {

@@ -1,0 +1,99 @@
+//! Entries in chunks against a plain vector.
+
+use proptest::prelude::*;
+
+use super::super::entries::Entries;
+use super::super::entry::Entry;
+
+/// What can be done to them; the numbers are cut to what there is.
+#[derive(Debug, Clone)]
+enum Step {
+    Insert(u64, u32),
+    /// Keeps those of which the hash leaves another rest than 0, and counts their slots up.
+    Retain(u64),
+    Truncate(usize),
+    Rebuild,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        400 => (0_u64..2_000, 1_u32..100).prop_map(|(hash, slot)| Step::Insert(hash, slot)),
+        1 => (2_u64..5).prop_map(Step::Retain),
+        1 => (0_usize..600).prop_map(Step::Truncate),
+        1 => Just(Step::Rebuild),
+    ];
+    prop::collection::vec(step, 0..1_500)
+}
+
+fn assert_same(entries: &Entries, plain: &[Entry]) {
+    assert_eq!(entries.len(), plain.len());
+    assert_eq!(entries.is_empty(), plain.is_empty());
+    assert!(entries.iter().eq(plain));
+    assert!(entries.chunks().flatten().eq(plain));
+    // Room for one growth and the pointers at most.
+    assert!(entries.heap() <= 7 * (plain.len() + 8) + plain.len() / 4 + 16);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn chunks_are_as_good_as_a_vector(steps in steps()) {
+        let (mut entries, mut plain) = (Entries::default(), Vec::<Entry>::new());
+        for step in steps {
+            match step {
+                Step::Insert(hash, slot) => {
+                    let place = plain.binary_search_by_key(&hash, |entry| entry.hash());
+                    prop_assert_eq!(entries.search(hash), place);
+                    match place {
+                        Ok(place) => {
+                            prop_assert_eq!(*entries.at(place), plain[place]);
+                            entries.at(place).set(1, slot);
+                            plain[place].set(1, slot);
+                        }
+                        Err(place) => {
+                            let entry = Entry::new(hash, [slot, 0]);
+                            entries.insert(place, entry);
+                            plain.insert(place, entry);
+                        }
+                    }
+                }
+                Step::Retain(divisor) => {
+                    let keep = |entry: &mut Entry| {
+                        entry.set(0, entry.slot(0) + 1);
+                        !entry.hash().is_multiple_of(divisor)
+                    };
+                    entries.retain_mut(keep);
+                    plain.retain_mut(keep);
+                }
+                Step::Truncate(len) => {
+                    entries.truncate(len);
+                    plain.truncate(len);
+                }
+                Step::Rebuild => entries = entries.iter().copied().collect(),
+            }
+            prop_assert_eq!(entries.len(), plain.len());
+        }
+        assert_same(&entries, &plain);
+    }
+}
+
+#[test]
+fn the_ends_of_chunks_are_in_their_places() {
+    for len in [0, 1, 135, 136, 137, 271, 272, 273, 300] {
+        let all: Vec<Entry> = (0..len).map(|n| Entry::new(2 * n + 1, [1, 0])).collect();
+        let entries: Entries = all.iter().copied().collect();
+        assert_same(&entries, &all);
+        for place in 0..=all.len() {
+            let hash = 2 * place as u64;
+            assert_eq!(entries.search(hash), Err(place));
+            let (mut more, mut plain) = (entries.clone(), all.clone());
+            more.insert(place, Entry::new(hash, [7, 7]));
+            plain.insert(place, Entry::new(hash, [7, 7]));
+            assert_same(&more, &plain);
+            let mut less = entries.clone();
+            less.truncate(place);
+            assert_same(&less, &all[..place]);
+        }
+    }
+}
