@@ -49,6 +49,13 @@ def by_country():
     return f"sum by (country) ({recorded} or {chosen})"
 
 
+def peers():
+    """All peers of the chosen torrents, of any country: few series, so that a month of it is quick."""
+    labels = q.join(q.OURS, q.chosen("torrent"))
+    chosen = f"max by (torrent, family) (seedwatch_torrent_peers{{{labels}}})"
+    return f"sum(family:seedwatch_torrent_peers:sum{{{labels}}} or {chosen})"
+
+
 def figures():
     """The first line: numbers now."""
     now = by_country()
@@ -124,7 +131,7 @@ def share():
     return series(
         "Share of each country",
         "Part of all peers. A fall of one country bends its share, a fall of the whole swarm none.",
-        [("{{country}}", f"({now}) / on () group_left () sum({by_country()})")],
+        [("{{country}}", f"({now}) / on () group_left () {peers()}")],
         stacked=True, unit="percentunit", max=1, empty=NO_COUNTRY,
     )
 

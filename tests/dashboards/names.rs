@@ -35,7 +35,10 @@ const BUILT_IN: [(&str, &[&str]); 4] = [
 ];
 
 /// A label that a series lacks on purpose: a matcher for "no such label" finds the sum of all.
-const LACKING: [(&str, &str); 1] = [("country:seedwatch_torrent_country_peers:sum", "torrent")];
+const LACKING: [(&str, &str); 2] = [
+    ("country:seedwatch_torrent_country_peers:sum", "torrent"),
+    ("family:seedwatch_torrent_peers:sum", "torrent"),
+];
 
 /// The values of labels that have few.
 const CLOSED: [(&str, &[&str]); 4] = [
