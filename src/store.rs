@@ -41,6 +41,12 @@ pub enum StoreError {
         /// Why.
         source: io::Error,
     },
+    /// Another process keeps its state there.
+    #[error("the state directory {} is in use by another process", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
     /// A file that is of no use to us.
     #[error("the state file {} {why}{}", path.display(), fate(aside.as_ref()))]
     Bad {

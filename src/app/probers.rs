@@ -9,6 +9,7 @@ use crate::observation::{Exchange, Failed, Failure, Identity, Job, Observation};
 use crate::probe::http::{self, HttpProber};
 use crate::probe::resolve::Resolver;
 use crate::probe::udp::{self, UdpProber};
+use crate::store::StoreError;
 use crate::torrent::Scheme;
 
 /// Batches of observations that may wait for the core.
@@ -27,6 +28,9 @@ pub enum StartError {
     /// No secret to remember peers with.
     #[error("cannot make a key: {0}")]
     Random(std::io::Error),
+    /// Somebody else keeps theirs in our state directory.
+    #[error("state.path: {0}")]
+    State(StoreError),
     /// No UDP socket in either family.
     #[error("cannot open a UDP socket: {0}")]
     Udp(std::io::Error),

@@ -107,7 +107,8 @@ pub async fn run(
     let (written, mut saved) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, identity, &resolver, out)?;
     let key = identity::key().map_err(StartError::Random)?;
-    let mut keeper = Keeper::open(&config.state, key, written).await;
+    let keeper = Keeper::open(&config.state, key, written).await;
+    let mut keeper = keeper.map_err(StartError::State)?;
     let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
     let core = Core::blank(&config, identity.port, keeper.key(), clock.now());
     let mut core = keeper.restore(core, clock.now()).await;

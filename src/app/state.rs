@@ -84,11 +84,14 @@ enum Job {
 
 impl Keeper {
     /// Opens the state directory. A key that is not there yet is `fresh`.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`]. With anything else that is wrong with it the daemon can live.
     pub(super) async fn open(
         config: &config::State,
         fresh: Key,
         written: mpsc::Sender<Written>,
-    ) -> Self {
+    ) -> Result<Self, StoreError> {
         let mut keeper = Self {
             store: config.path.as_deref().map(Store::at).map(Arc::new),
             key: fresh,
@@ -103,16 +106,16 @@ impl Keeper {
         };
         let Some(store) = keeper.store.clone() else {
             info!("nothing is kept over a restart: state.path is empty");
-            return keeper;
+            return Ok(keeper);
         };
         let fresh = keeper.key.clone();
         let opened = tokio::task::spawn_blocking(move || restore::key(&store, fresh));
-        let (key, error) = opened.await.unwrap_or_else(resume);
+        let (key, error) = opened.await.unwrap_or_else(resume)?;
         keeper.key = key;
         if let Some(error) = error {
             keeper.fail(&error);
         }
-        keeper
+        Ok(keeper)
     }
 
     /// What peers are hashed with.

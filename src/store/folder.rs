@@ -1,10 +1,10 @@
 //! Files of the state directory.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::StoreError;
 use super::file::{self, Bad, MAX_FILE, MAX_PAYLOAD};
@@ -28,6 +28,8 @@ pub struct Store {
     folder: PathBuf,
     /// Held while saving: two at once would write into one file.
     saving: Mutex<()>,
+    /// The directory with our lock on it. It ends with the process, however that ends.
+    held: OnceLock<File>,
 }
 
 impl Store {
@@ -37,26 +39,50 @@ impl Store {
         Self {
             folder: folder.to_owned(),
             saving: Mutex::new(()),
+            held: OnceLock::new(),
         }
     }
 
-    /// Makes the directory if it is missing, with its parents, and sees whether it can be written
-    /// to.
+    /// Makes the directory if it is missing, with its parents, takes it for this process, and sees whether
+    /// it can be written to.
     ///
     /// # Errors
-    /// [`StoreError::Folder`]: it cannot be made, is none, or nothing can be written there.
+    /// [`StoreError::InUse`]: another process has taken it. [`StoreError::Folder`]: it cannot be made, is
+    /// none, or nothing can be written there.
     pub fn prepare(&self) -> Result<(), StoreError> {
         let _saving = self.lock();
-        let probe = self.folder.join("probe.new");
-        let written = DirBuilder::new()
+        let made = DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
-            .create(&self.folder)
+            .create(&self.folder);
+        self.hold()?;
+        let probe = self.folder.join("probe.new");
+        let written = made
             .and_then(|()| create(&probe))
             // A full disk takes empty files.
             .and_then(|mut file| file.write_all(&[0; 64]).and_then(|()| file.sync_all()));
         let removed = fs::remove_file(&probe);
         written.and(removed).map_err(|source| self.unusable(source))
+    }
+
+    /// Two processes would overwrite what the other saved. A file system that has no locks is trusted.
+    fn hold(&self) -> Result<(), StoreError> {
+        if self.held.get().is_some() {
+            return Ok(());
+        }
+        let Ok(folder) = File::open(&self.folder) else {
+            return Ok(());
+        };
+        match folder.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(StoreError::InUse {
+                path: self.folder.clone(),
+            }),
+            Err(TryLockError::Error(_)) => Ok(()),
+            Ok(()) => {
+                self.held.get_or_init(|| folder);
+                Ok(())
+            }
+        }
     }
 
     /// The sections that are there, sorted.

@@ -55,6 +55,7 @@ fn a_table_survives() {
     store.save_table(&contacts()[..1]).unwrap();
     store.save_table(&contacts()).unwrap();
 
+    drop(store);
     let (loaded, error) = open(&folder).load_table();
     assert_eq!(loaded, contacts());
     assert!(error.is_none());
@@ -158,6 +159,21 @@ fn the_latest_bad_files_are_kept() {
             "other.bad-1"
         ]
     );
+}
+
+#[test]
+fn a_directory_is_for_one_at_a_time() {
+    let parent = tempfile::tempdir().unwrap();
+    let folder = parent.path().join("state");
+    let first = open(&folder);
+    let second = Store::at(&folder);
+    let error = second.prepare().unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+    // To look again loses nothing.
+    first.prepare().unwrap();
+    assert!(second.prepare().is_err());
+    drop(first);
+    second.prepare().unwrap();
 }
 
 #[test]

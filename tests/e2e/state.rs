@@ -8,8 +8,9 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::rig::clients::{Libtorrent, Torrent};
-use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
 use crate::rig::exposition::Exposition;
+use crate::rig::process::Process;
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::Opentracker;
@@ -342,6 +343,32 @@ fn a_directory_that_is_none_stops_nobody() {
     wait_for_save(&daemon);
     end(daemon);
     assert_eq!(saved.start().metrics().get(UNIQUE), Some(5.0));
+}
+
+#[test]
+fn two_daemons_do_not_share_a_directory() {
+    let saved = Saved::new();
+    let first = saved.start();
+    let file = saved.folder.path().join("second.yaml");
+    fs::write(&file, config(&kept(&saved.state()), &saved.entries)).unwrap();
+    let mut second = Process::start(
+        "the second",
+        &[
+            BINARY,
+            "--config.file",
+            file.to_str().unwrap(),
+            "--web.listen-address",
+            "127.0.0.1:0",
+        ],
+    );
+    assert_eq!(second.wait_for_end().code(), Some(1));
+    let said = second.log();
+    assert!(said.contains("state.path"), "{said}");
+    assert!(said.contains("in use by another process"), "{said}");
+    // Nothing is lost, and the place is free as soon as the first is gone.
+    wait_for_save(&first);
+    end(first);
+    end(saved.start());
 }
 
 #[test]

@@ -10,15 +10,21 @@ use crate::time::Now;
 use crate::window::Key;
 
 /// The key of the directory: the one that is there, or `fresh`. And why it cannot be kept, if so.
-pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
-    // A directory that cannot be written to may still be read.
-    let trouble = store.prepare().err();
+///
+/// # Errors
+/// [`StoreError::InUse`]: what is saved there is not ours to read, nor to write.
+pub(super) fn key(store: &Store, fresh: Key) -> Result<(Key, Option<StoreError>), StoreError> {
+    let trouble = match store.prepare() {
+        Err(error @ StoreError::InUse { .. }) => return Err(error),
+        // A directory that cannot be written to may still be read.
+        prepared => prepared.err(),
+    };
     let sections = match store.sections() {
         Ok(sections) => sections,
-        Err(error) => return (fresh, trouble.or(Some(error))),
+        Err(error) => return Ok((fresh, trouble.or(Some(error)))),
     };
     match store.load_key() {
-        Ok(Some(key)) => return (key, trouble),
+        Ok(Some(key)) => return Ok((key, trouble)),
         Ok(None) => {}
         Err(error) => warn!(%error, "peers are counted anew"),
     }
@@ -32,7 +38,7 @@ pub(super) fn key(store: &Store, fresh: Key) -> (Key, Option<StoreError>) {
         warn!(files, %first, "peers are counted anew: what was saved is of no use without its key");
     }
     let kept = store.claim(&fresh).err();
-    (fresh, trouble.or(kept))
+    Ok((fresh, trouble.or(kept)))
 }
 
 /// Fills a core that knows of no torrents yet; says how that was written.

@@ -71,7 +71,7 @@ impl Run {
         };
         let (out, written) = mpsc::channel(8);
         let fresh = crate::app::identity::key().unwrap();
-        let mut keeper = Keeper::open(&config.state, fresh, out).await;
+        let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
         let core = Core::blank(&config, 4242, keeper.key(), now);
         let mut core = keeper.restore(core, now).await;
         core.reload(&config, now);
@@ -155,6 +155,12 @@ impl Run {
         self.keeper.finish(&mut self.core, table, self.now).await;
     }
 
+    /// Lets the directory go, as if it had ended.
+    fn leave(&mut self) {
+        let path = self.config.state.path.as_deref();
+        self.keeper.store = path.map(Store::at).map(Arc::new);
+    }
+
     fn picture(&mut self) -> Snapshot {
         self.core.snapshot(self.now)
     }
@@ -212,6 +218,7 @@ async fn a_restart_forgets_nothing() {
         ]
     );
 
+    run.leave();
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.oldest(), (Some(seen), 5), "at once");
     let picture = again.picture();
@@ -240,6 +247,7 @@ async fn a_restart_forgets_nothing() {
     again.hear();
     assert_eq!(again.oldest().1, 6);
     again.finish().await;
+    again.leave();
     let mut third = Run::start(folder.path(), again.now.unix).await;
     assert_eq!(third.oldest(), (Some(again.now.unix), 6));
 }
@@ -260,6 +268,7 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
             (run.keeper.splits[0].parts, torrents(folder.path())),
             (parts, parts as usize)
         );
+        run.leave();
         let mut again = Run::start(folder.path(), run.now.unix).await;
         assert_eq!(again.oldest(), (Some(run.now.unix), 1));
         assert_eq!(again.keeper.splits[0].parts, parts);
@@ -283,6 +292,7 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
     for (name, bytes) in &old {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
+    run.leave();
     let mut again = Run::start(folder.path(), run.now.unix).await;
     assert_eq!(again.oldest(), (Some(run.now.unix), 2));
     again.save().await;

@@ -16,6 +16,7 @@ pub(super) struct Trouble {
 enum Condition {
     /// What the system says.
     System(ErrorKind),
+    InUse,
     OtherKey,
     Bad,
 }
@@ -41,6 +42,7 @@ impl Trouble {
             StoreError::Folder { source, .. } | StoreError::Save { source, .. } => {
                 Condition::System(source.kind())
             }
+            StoreError::InUse { .. } => Condition::InUse,
             StoreError::OtherKey { .. } => Condition::OtherKey,
             StoreError::Bad { .. } => Condition::Bad,
         });

@@ -78,6 +78,7 @@ async fn torrents_that_cannot_be_read_begin_anew() {
         assert_eq!(collection.get(), Some(4), "{way}");
         run.save().await;
         assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
+        run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
         assert_eq!(again.oldest().1, 1, "{way}");
     })
@@ -92,6 +93,7 @@ async fn what_torrents_share_may_be_lost_alone() {
         run.hear();
         assert_eq!(run.oldest().1, 4, "{way}");
         run.save().await;
+        run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
         assert_eq!(again.oldest().1, 4, "{way}");
     })
@@ -127,6 +129,7 @@ async fn without_its_key_nothing_that_was_hashed_is_of_use() {
         run.hear();
         run.save().await;
         assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
+        run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
         assert_eq!(again.oldest().1, 1, "{way}");
         assert_eq!(again.keeper.key(), run.keeper.key());
@@ -177,6 +180,7 @@ async fn a_directory_that_comes_late_is_not_written_over() {
     run.save().await;
     let row = run.keeper.row().unwrap();
     assert_eq!((row.failures, row.last_save), (3, Some(run.now.unix)));
+    run.leave();
     let mut again = Run::start(&folder, run.now.unix).await;
     assert_eq!(again.oldest(), (Some(run.now.unix), 1));
     // It goes, and is made again.
@@ -197,6 +201,7 @@ async fn one_file_that_cannot_be_replaced_does_not_hold_up_the_others() {
     run.finish().await;
     let row = run.keeper.row().unwrap();
     assert_eq!((row.failures, row.last_save), (1, None));
+    run.leave();
     let mut again = Run::start(folder.path(), run.now.unix).await;
     assert_eq!(again.oldest(), (Some(run.now.unix), 4));
 }

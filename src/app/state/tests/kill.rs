@@ -23,6 +23,7 @@ fn victim() {
         let mut run = Run::start(folder, Unix(START)).await;
         // The clock goes on where it was.
         if let (Some(seen), _) = run.oldest() {
+            run.leave();
             run = Run::start(folder, seen).await;
         }
         for round in 0u64.. {
