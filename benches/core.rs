@@ -3,7 +3,7 @@
 //! with `-- memory`, `-- month` or `-- cpu` for one of them. `month` is a fleet after thirty days of
 //! windows and countries.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]

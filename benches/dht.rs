@@ -2,14 +2,14 @@
 //! end in virtual time; CPU and memory of the whole prober over real sockets, with the emulated DHT
 //! as another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]
 
 #[path = "support/loss.rs"]
-#[allow(dead_code, reason = "other benchmarks use the rest")]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
 mod loss;
 #[path = "support/second.rs"]
 mod second;
@@ -18,7 +18,6 @@ mod shell;
 #[path = "../tests/world/sim.rs"]
 mod sim;
 #[path = "support/usage.rs"]
-#[allow(dead_code, reason = "other benchmarks use the rest")]
 mod usage;
 #[path = "support/wire.rs"]
 mod wire;

@@ -2,7 +2,7 @@
 //! `cargo bench --bench geo`; with the path of a file in MaxMind's format also for that:
 //! `cargo bench --bench geo -- FILE.mmdb`.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]

@@ -7,7 +7,7 @@
 //! the client's CPU is counted. The three take short turns: others use this machine too, and slow
 //! down one as much as the next.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]

@@ -3,7 +3,7 @@
 //!
 //! Trackers run in processes of their own; CPU time is that of all threads of the client.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]

@@ -1,12 +1,12 @@
 //! What distinct peers over windows cost: memory, sightings, gauges, errors. `cargo bench --bench window`.
 
-#![allow(
+#![expect(
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]
 
 #[path = "support/usage.rs"]
-#[allow(dead_code, reason = "other benchmarks use the rest")]
+#[expect(dead_code, reason = "other benchmarks use the rest")]
 mod usage;
 
 use std::hint::black_box;

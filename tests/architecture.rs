@@ -1,6 +1,6 @@
 //! The shape of the crate: who may use whom, and how long a file may be.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 use std::collections::BTreeSet;
 use std::fs;

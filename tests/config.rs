@@ -1,6 +1,6 @@
 //! Configuration files: what is good loads, what is bad is refused with exactly one message.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 #[path = "config/collections.rs"]
 mod collections;

@@ -1,6 +1,6 @@
 //! Dashboards and rules against the metric catalogue, and dashboards against what Grafana expects.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 mod dashboards {
     mod boards;

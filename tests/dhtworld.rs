@@ -1,6 +1,6 @@
 //! The emulated DHT itself: a plain walk finds the truth in it, and its faults are as ordered.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -3,7 +3,7 @@
 //! are compared with the truth, and a daemon that was started again on the twentieth day shows what
 //! one shows that was not.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 #[path = "journal/people.rs"]
 mod people;

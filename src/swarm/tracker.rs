@@ -60,13 +60,10 @@ impl Tracker {
         configured.max(self.asked() * 3 / 2)
     }
 
-    /// Until when its health is fresh. What is down is asked every other time only.
+    /// Until when its health is fresh: longer than its answers, for what is down is asked every other time
+    /// only.
     fn judged_until(&self, family: usize, configured: Duration) -> Mono {
-        let fresh_for = match self.health[family] {
-            Health::Down => configured.max(self.asked() * 5 / 2),
-            _ => self.stale_after(configured),
-        };
-        self.judged_at[family].after(fresh_for)
+        self.judged_at[family].after(configured.max(self.asked() * 5 / 2))
     }
 
     /// The interval that it asks for and gets.

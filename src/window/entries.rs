@@ -91,9 +91,6 @@ impl Entries {
 
     /// The last chunk may be full.
     fn seal(&mut self) {
-        if self.last.len() < CHUNK {
-            return;
-        }
         match std::mem::take(&mut self.last).try_into() {
             Ok(chunk) => {
                 if self.full.len() == self.full.capacity() {
@@ -101,7 +98,7 @@ impl Entries {
                 }
                 self.full.push(chunk);
             }
-            Err(last) => self.last = last,
+            Err(not_full) => self.last = not_full,
         }
     }
 

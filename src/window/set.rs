@@ -184,7 +184,7 @@ impl Set {
             let slots = fold(entry.slots().map(|slot| translate(slot, from, at.hour, to)));
             Some(Entry::new(entry.hash(), slots)).filter(|entry| !entry.is_blank())
         });
-        self.entries = merge(self.entries.iter().copied(), theirs).collect();
+        self.entries = united(self.entries.iter().copied(), theirs).collect();
         self.stale = true;
         if self.entries.len() >= self.prune_at as usize {
             self.prune();
@@ -280,8 +280,8 @@ impl Default for Set {
     }
 }
 
-/// Both in one order; what both have is united.
-fn merge(
+/// Both in one order; what both have is one.
+fn united(
     ours: impl Iterator<Item = Entry>,
     theirs: impl Iterator<Item = Entry>,
 ) -> impl Iterator<Item = Entry> {

@@ -1,6 +1,6 @@
 //! `geoip:`, with databases of the test's own making.
 
-#[allow(dead_code, reason = "tests of the format itself need more of it")]
+#[expect(dead_code, reason = "tests of the format itself need more of it")]
 #[path = "../../src/geo/tests/writer.rs"]
 mod writer;
 

@@ -57,6 +57,14 @@ fn every_service_is_pinned_locked_and_ours_alone() {
         flags.contains(&"--storage.tsdb.retention.time=400d"),
         "{flags:?}"
     );
+    for name in ["prometheus", "alertmanager"] {
+        let port = strings(&of(name)["ports"])[0].rsplit(':').next().unwrap();
+        let url = format!("--web.external-url=http://localhost:{port}");
+        assert!(
+            strings(&of(name)["command"]).contains(&url.as_str()),
+            "{url}"
+        );
+    }
     let network = &yaml("deploy/compose.yaml")["networks"]["default"];
     assert_eq!(network["enable_ipv6"], true);
 }

@@ -2,7 +2,7 @@
 //!
 //! `deploy/demo/test` runs the demo itself.
 
-#![allow(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 mod compose;
 mod image;

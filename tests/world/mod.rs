@@ -28,7 +28,7 @@
 //! | `stats` | what the world saw of the asker |
 //! | `chance` | hashing and pseudo-random numbers |
 
-#![allow(dead_code, reason = "nobody who includes this needs all of it")]
+#![expect(dead_code, reason = "nobody who includes this needs all of it")]
 
 mod addresses;
 mod chance;
@@ -46,5 +46,5 @@ mod table;
 pub(crate) use model::World;
 #[allow(unused_imports, reason = "nobody who includes this needs all of it")]
 pub(crate) use settings::{Delay, Net, ScrapeStyle, WorldSettings};
-#[allow(unused_imports, reason = "nobody who includes this needs all of it")]
+#[expect(unused_imports, reason = "nobody who includes this needs all of it")]
 pub(crate) use stats::Stats;

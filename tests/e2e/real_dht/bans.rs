@@ -47,8 +47,9 @@ fn two_hundred_nodes_with_their_own_limits_ban_nobody() {
     );
     assert!(queries > NODES as f64 * 10.0, "{page}");
     assert!(timeouts < queries / 100.0, "{page}");
+    // How many it knows by now is chance, and who tells of whom is theirs: 136 to 178 were seen.
     let known = page.get(r#"seedwatch_dht_nodes{family="ipv4"}"#);
-    assert!(known > Some(NODES as f64 * 0.7), "{page}");
+    assert!(known > Some(NODES as f64 * 0.5), "{page}");
     drop(daemon);
     let banning: Vec<_> = alive.difference(&same.ping(nodes)).copied().collect();
     assert_eq!(banning, [], "{page}");
