@@ -240,7 +240,7 @@ catalogue! {
     TORRENT_LEECHERS: Gauge "seedwatch_torrent_leechers", ["torrent"], {torrent: 1},
         "Largest number of leechers that a tracker claims, as of the latest round. A claim, not a count of ours.";
     TORRENT_PEERS: Gauge "seedwatch_torrent_peers", ["torrent", "family"], {torrent: 2},
-        "Distinct peer addresses (IPv6: /64 networks) over all sources, as of the latest round. Families add up. 0: a valid answer, nobody there. Absent: not known.";
+        "Distinct peer addresses (IPv6: /64 networks) over all sources, as of the latest round. Families add up. 0: a valid answer, nobody there. Absent: not known, or nobody found before the DHT was first asked.";
     TORRENT_PREFIXES: Gauge "seedwatch_torrent_prefixes", ["torrent"], {torrent: 1},
         "Distinct networks (IPv4 /24, IPv6 /48) that peers of the torrent are in, as of the latest round.";
     TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success", ["torrent", "source"], {torrent: 2},

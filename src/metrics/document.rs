@@ -148,7 +148,8 @@ const HEAD: &str = "\
 Names, types and labels are a public interface: they do not change within a major version.
 
 - **Peer** means one IP address; IPv6 addresses of one /64 are one peer. Ports do not count.
-- **0** means: we looked, got a valid answer, nobody was there. A failed probe never makes a 0.
+- **0** means: we looked, got a valid answer, nobody was there. A failed probe never makes a 0, nor do
+  trackers alone make an empty swarm before its first lookup in the DHT has ended.
 - **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (of
   the DHT: or for one and a half rounds of `dht.interval`, where that is longer). There is no NaN and
   no -1. A torrent removed from the configuration is gone with the next scrape.

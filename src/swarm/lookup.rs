@@ -139,6 +139,11 @@ impl Side {
         self.failed = Tick::at(now);
     }
 
+    /// No lookup has ended yet.
+    pub(super) fn is_awaited(&self) -> bool {
+        [self.answered, self.failed] == [Tick::default(); 2]
+    }
+
     /// What is to be shown.
     pub(super) fn known(&self, now: Mono, stale_after: Duration) -> Known<'_> {
         let answered = self.answered.fresh(now, stale_after);

@@ -30,6 +30,8 @@ pub(super) struct Tally<'a> {
 struct Dht<'a> {
     lists: Lists<'a>,
     success: Option<bool>,
+    /// Whether all lookups are still to come; `None` where there are none.
+    awaited: Option<bool>,
     /// By [`Family::index`]: families add up, as filters hold addresses.
     seeders: [Count; 2],
     leechers: [Count; 2],
@@ -108,6 +110,7 @@ impl<'a> Tally<'a> {
         let known = side.known(self.now, stale_after);
         self.ends(known.until);
         self.dht.success = self.dht.success.max(known.success);
+        self.dht.awaited = Some(side.is_awaited() && self.dht.awaited != Some(false));
         if let Some((v4, v6)) = known.peers {
             self.dht.lists.push(family, v4, v6);
         }
@@ -132,14 +135,14 @@ impl<'a> Tally<'a> {
         last: Last,
         now: Moment,
     ) -> (TorrentRow, Vec<AnnounceRow>, Option<Union<'a>>) {
+        let source_peers = [self.dht.lists.total(), self.all.total()];
+        self.unite();
+        let union = self.all.union();
         let known = self.rows.iter().filter_map(|row| row.success);
         let online = known.clone().filter(|success| *success).count() as u32;
         let best = |count: fn(&AnnounceRow) -> Option<u32>| {
             self.rows.iter().filter_map(count).max().into()
         };
-        let source_peers = [self.dht.lists.total(), self.all.total()];
-        self.all.append(self.dht.lists);
-        let union = self.all.union();
         let row = TorrentRow {
             peers: self.all.by_family(union.as_ref()).map(Into::into),
             source_peers: source_peers.map(Into::into),
@@ -159,8 +162,17 @@ impl<'a> Tally<'a> {
 
     /// Who is there, and which families are known; `None` if no list is.
     pub(super) fn into_union(mut self) -> (Option<Union<'a>>, [bool; 2]) {
-        self.all.append(self.dht.lists);
+        self.unite();
         (self.all.union(), self.all.asked)
+    }
+
+    /// Adds what the DHT lists. Nobody is known to be nowhere before it was asked once: of a new
+    /// torrent whose trackers are of no use all peers may be there.
+    fn unite(&mut self) {
+        self.all.append(std::mem::take(&mut self.dht.lists));
+        if self.dht.awaited == Some(true) && self.all.is_empty() {
+            self.all.asked = [false; 2];
+        }
     }
 }
 
@@ -194,6 +206,10 @@ impl<'a> Lists<'a> {
             self.asked[0] | other.asked[0],
             self.asked[1] | other.asked[1],
         ];
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
     }
 
     /// Distinct peers by family. A family that nobody was asked over and nobody named is unknown:

@@ -91,6 +91,21 @@ fn nobody_is_zero_and_a_failed_lookup_is_not() {
     );
 }
 
+/// Its peers may all be in the DHT, whose turn has not come.
+#[test]
+fn nobody_at_trackers_is_no_zero_before_the_dht_was_asked() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let id = world.announce(0, 0);
+    world.list(id, &[]);
+    let row = world.row(0);
+    assert_eq!((row.peers, row.source_peers), ([None; 2], [None, Some(0)]));
+    world.list(id, &["1.1.1.1"]);
+    assert_eq!(world.row(0).peers, [Some(1), None], "who is there is there");
+    world.list(id, &[]);
+    world.look_up(1, Family::Ipv6, Err(Failure::Timeout));
+    assert_eq!(world.row(0).peers, [Some(0), None], "it was asked");
+}
+
 #[test]
 fn a_list_that_cannot_be_read_is_a_failure() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);

@@ -51,7 +51,7 @@ fn fleet(world: &mut World) -> Vec<(System, u64)> {
 
 #[test]
 fn one_host_that_holds_everything_is_one_mirror() {
-    let mut world = World::new(&torrents());
+    let mut world = World::new(&torrents()).without_dht();
     let id = world.announce(0, 0);
     world.list(id, &["8.8.8.1", "8.8.8.2", "8.8.9.1", "1.1.1.1"]);
     assert_eq!(systems(&mut world, 0), None);
