@@ -15,7 +15,7 @@ pub struct Cli {
     #[arg(
         long = "config.file",
         value_name = "FILE",
-        default_value = "config.yaml",
+        default_value = Cli::CONFIG_FILE,
         global = true
     )]
     pub config_file: PathBuf,
@@ -84,6 +84,11 @@ pub struct WebFlags {
         default_value_t = WebFlags::MAX_REQUESTS
     )]
     pub max_requests: usize,
+}
+
+impl Cli {
+    /// Default of `--config.file`.
+    pub const CONFIG_FILE: &str = "config.yaml";
 }
 
 impl WebFlags {

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use seedwatch::cli::{Cli, Command};
+use seedwatch::cli::{Cli, Command, ProbeFlags};
 use seedwatch::config::Config;
 use seedwatch::metrics::{REVISION, VERSION};
 use seedwatch::web::{self, WebConfig};
 use seedwatch::{app, log};
+use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
@@ -22,15 +23,13 @@ fn main() -> ExitCode {
         eprintln!("seedwatch: {failed}");
         return ExitCode::FAILURE;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build();
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime
         .map_err(Failed::from)
         .and_then(|runtime| match &cli.command {
-            Some(Command::Probe(flags)) => runtime.block_on(app::probe(&cli, flags)),
+            Some(Command::Probe(flags)) => finish(runtime, probe(&cli, flags)),
             None if cli.config_check => check(&cli),
-            None => runtime.block_on(serve(cli)),
+            None => finish(runtime, serve(cli)),
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -39,6 +38,30 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs it to its end. A file that is still being read, such as a pipe that nobody writes to, is not
+/// waited for.
+fn finish(runtime: Runtime, task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    let result = runtime.block_on(task);
+    runtime.shutdown_background();
+    result
+}
+
+/// Ready once the program is told to end.
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
+        }
+    })
+}
+
+async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
+    app::probe(cli, flags, told_to_end()?).await
 }
 
 /// `--config.check`: everything that the start does short of the network.
@@ -81,14 +104,6 @@ async fn serve(cli: Cli) -> Result<(), Failed> {
             let _ = hang_up.try_send(());
         }
     });
-    let mut terminated = signal(SignalKind::terminate())?;
-    let mut interrupted = signal(SignalKind::interrupt())?;
-    let shutdown = async move {
-        tokio::select! {
-            _ = terminated.recv() => {}
-            _ = interrupted.recv() => {}
-        }
-    };
-    app::run(parts, config, hung_up, shutdown).await?;
+    app::run(parts, config, hung_up, told_to_end()?).await?;
     Ok(())
 }

@@ -44,11 +44,16 @@ pub enum ProbeError {
 /// What ends a probe that failed.
 type Failed = Box<dyn std::error::Error>;
 
-/// Probes the target and prints what every tracker and the DHT answer.
+/// Probes the target and prints what every tracker and the DHT answer. Cut short by `told_to_end`, or
+/// with nobody left to read, it still takes back what is announced.
 ///
 /// # Errors
 /// When the target or the configuration is not valid, or nobody answers.
-pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
+pub async fn probe(
+    cli: &Cli,
+    flags: &ProbeFlags,
+    told_to_end: impl Future<Output = ()>,
+) -> Result<(), Failed> {
     let mut config = settings(&cli.config_file)?;
     config.torrents = [find(&config, &flags.target)?].into();
     let torrent = &config.torrents[0];
@@ -61,79 +66,135 @@ pub async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
         return Err(ProbeError::Nobody.into());
     }
     let mut round = Round::new(&config);
-    let jobs = round.jobs(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
     let probers = Probers::start(&config, round.identity, &resolver, out)?;
-    let text = flags.output == Output::Text;
-    let progress = text && io::stderr().is_terminal();
-    let mut stdout = io::stdout();
-    if text {
-        writeln!(stdout, "{} {}", torrent.name, hashes(torrent))?;
-    }
-    let (mut probed, mut looked_up) = (Vec::new(), Vec::new());
-    let all_lookups = lookups.waiting();
-    let (mut waiting, mut total) = (jobs.len(), jobs.len());
-    probers.submit(jobs);
-    while waiting + lookups.waiting() > 0 {
-        if progress {
-            let missing = waiting + lookups.waiting();
-            let all = total + all_lookups;
-            eprint!("\r{} of {all} answers in ", all - missing);
-        }
-        let mut lines: Vec<String> = Vec::new();
-        tokio::select! {
-            Some(batch) = observations.recv(), if waiting > 0 => {
-                for observation in batch {
-                    waiting -= 1;
-                    let (row, scrape) = round.take(observation, &config);
-                    lines.push(row.to_string());
-                    probed.push(row);
-                    total += scrape.len();
-                    waiting += scrape.len();
-                    probers.submit(scrape);
-                }
-            }
-            event = lookups.next(), if lookups.waiting() > 0 => {
-                let rows = round.look_up(event);
-                lines.extend(rows.iter().map(ToString::to_string));
-                looked_up.extend(rows);
-            }
-            else => break,
-        }
-        if progress {
-            eprint!("\r\x1b[K");
-        }
-        for line in lines.iter().filter(|_| text) {
-            writeln!(stdout, "{line}")?;
-        }
-    }
+    let mut trace = Trace::new(flags.output);
+    let asking = async {
+        trace.say(&format!("{} {}", torrent.name, hashes(torrent)))?;
+        let asked = (&config, &probers);
+        trace
+            .follow(&mut round, asked, &mut observations, &mut lookups)
+            .await
+    };
+    let whole = tokio::select! {
+        followed = asking => followed.map(|()| true),
+        () = told_to_end => Ok(false),
+    };
+    // However it ended, nothing of ours stays at a tracker.
     observations.close();
     tokio::join!(probers.drain(), lookups.stop());
     let summary = round.summary();
-    match flags.output {
-        Output::Text => writeln!(stdout, "{summary}")?,
-        Output::Json => {
-            let result = serde_json::json!({
-                "torrent": torrent.name,
-                "infohash": torrent.hashes.v1().map(|hash| hash.to_string()),
-                "infohash_v2": torrent.hashes.v2().map(|hash| hash.to_string()),
-                "probes": probed,
-                "lookups": looked_up,
-                "summary": summary,
-            });
-            writeln!(stdout, "{result:#}")?;
+    let shown = whole.and_then(|whole| match whole {
+        true => trace.conclude(torrent, &summary).map(|()| true),
+        false => Ok(false),
+    });
+    match shown {
+        Ok(true) if summary.trackers_online == 0 && summary.dht.is_none() => {
+            Err(ProbeError::NoAnswer.into())
         }
-    }
-    if summary.trackers_online == 0 && summary.dht.is_none() {
-        Err(ProbeError::NoAnswer.into())
-    } else {
-        Ok(())
+        // Whoever reads no further has seen enough.
+        Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
+        _ => Ok(()),
     }
 }
 
-/// The settings to probe with: those of the configuration, or the defaults where there is none.
+/// What is printed, and when.
+struct Trace {
+    text: bool,
+    stdout: io::Stdout,
+    /// For whoever watches: how many answers are in.
+    progress: bool,
+    probed: Vec<Probed>,
+    looked_up: Vec<LookedUp>,
+}
+
+impl Trace {
+    fn new(output: Output) -> Self {
+        let text = output == Output::Text;
+        Self {
+            text,
+            stdout: io::stdout(),
+            progress: text && io::stderr().is_terminal(),
+            probed: Vec::new(),
+            looked_up: Vec::new(),
+        }
+    }
+
+    fn say(&mut self, line: &str) -> io::Result<()> {
+        if self.text {
+            writeln!(self.stdout, "{line}")?;
+        }
+        Ok(())
+    }
+
+    /// Asks every tracker, and prints what comes until all is in.
+    async fn follow(
+        &mut self,
+        round: &mut Round,
+        (config, probers): (&Config, &Probers),
+        observations: &mut mpsc::Receiver<Vec<Observation>>,
+        lookups: &mut Lookups,
+    ) -> io::Result<()> {
+        let jobs = round.jobs(config);
+        let (mut waiting, mut total) = (jobs.len(), jobs.len() + lookups.waiting());
+        probers.submit(jobs);
+        while waiting + lookups.waiting() > 0 {
+            if self.progress {
+                let missing = waiting + lookups.waiting();
+                eprint!("\r{} of {total} answers in ", total - missing);
+            }
+            let mut lines: Vec<String> = Vec::new();
+            tokio::select! {
+                Some(batch) = observations.recv(), if waiting > 0 => {
+                    for observation in batch {
+                        waiting -= 1;
+                        let (row, scrape) = round.take(observation, config);
+                        lines.push(row.to_string());
+                        self.probed.push(row);
+                        total += scrape.len();
+                        waiting += scrape.len();
+                        probers.submit(scrape);
+                    }
+                }
+                event = lookups.next(), if lookups.waiting() > 0 => {
+                    let rows = round.look_up(event);
+                    lines.extend(rows.iter().map(ToString::to_string));
+                    self.looked_up.extend(rows);
+                }
+                else => break,
+            }
+            if self.progress {
+                eprint!("\r\x1b[K");
+            }
+            for line in lines {
+                self.say(&line)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what comes of it all.
+    fn conclude(&mut self, torrent: &Torrent, summary: &Summary) -> io::Result<()> {
+        if self.text {
+            return writeln!(self.stdout, "{summary}");
+        }
+        let result = serde_json::json!({
+            "torrent": torrent.name,
+            "infohash": torrent.hashes.v1().map(|hash| hash.to_string()),
+            "infohash_v2": torrent.hashes.v2().map(|hash| hash.to_string()),
+            "probes": self.probed,
+            "lookups": self.looked_up,
+            "summary": summary,
+        });
+        writeln!(self.stdout, "{result:#}")
+    }
+}
+
+/// The settings to probe with: those of the configuration, or the defaults where none was named and
+/// there is none.
 fn settings(path: &Path) -> Result<Config, Failed> {
-    if path.exists() {
+    let none = path == Path::new(Cli::CONFIG_FILE) && matches!(path.try_exists(), Ok(false));
+    if !none {
         return Ok(Config::load(path)?);
     }
     Ok(Config {
@@ -158,9 +219,19 @@ fn find(config: &Config, target: &str) -> Result<Torrent, Failed> {
     {
         return Ok(torrent.clone());
     }
-    let (torrent, warnings) = Config::target(target)?;
+    let (mut torrent, warnings) = Config::target(target)?;
     for warning in warnings {
         warn!("{warning}");
+    }
+    // A magnet link cannot say that its torrent is private, but the configuration may.
+    let same = |listed: &&Torrent| {
+        let mut hashes = listed.hashes.wire();
+        hashes.any(|hash| torrent.hashes.wire().any(|other| other == hash))
+    };
+    if torrent.privacy == Privacy::Public
+        && let Some(listed) = config.torrents.iter().find(same)
+    {
+        torrent.privacy = listed.privacy;
     }
     Ok(torrent)
 }
@@ -312,5 +383,28 @@ impl Round {
             ..Snapshot::default()
         };
         Summary::new(&picture, self.swarms.rejected())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_torrent_that_the_configuration_calls_private_is_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        let hash = "0123456789abcdef0123456789abcdef01234567";
+        let entry = format!("torrents: [{{name: it, infohash: {hash}, private: true}}]");
+        std::fs::write(&file, entry).unwrap();
+        let config = Config::load(&file).unwrap();
+        let magnet = format!("magnet:?xt=urn:btih:{hash}&tr=udp://t.example:1");
+        for (target, privacy) in [
+            ("it", Privacy::Consented),
+            (&magnet, Privacy::Consented),
+            (&magnet.replace("0123", "3210"), Privacy::Public),
+        ] {
+            assert_eq!(find(&config, target).unwrap().privacy, privacy, "{target}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::identity;
 use super::probers::{Probers, QUEUE, StartError};
 use super::state::Keeper;
 use super::supervisor::Supervisor;
-use crate::config::{Config, ConfigError};
+use crate::config::Config;
 use crate::observation::{DhtReport, Family, Identity, Observation};
 use crate::probe::canary::Canaries;
 use crate::probe::resolve::Resolver;
@@ -35,6 +35,9 @@ const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
 
 /// Longest time the canaries have to give a sign of life.
 const CANARY_DEADLINE: Duration = Duration::from_secs(6);
+
+/// A configuration that takes longer to read is none: it may lie in a pipe that nobody writes to.
+const LONGEST_LOAD: Duration = Duration::from_secs(120);
 
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
@@ -62,7 +65,7 @@ enum Event {
     /// The canaries have spoken, or have not; `None` if there was nobody to ask.
     Looked(Family, Option<bool>),
     /// A configuration was read for those who asked.
-    Loaded(Result<Box<Config>, ConfigError>, Vec<ReloadResult>),
+    Loaded(Result<Box<Config>, String>, Vec<ReloadResult>),
 }
 
 /// The running daemon.
@@ -279,9 +282,14 @@ impl Daemon {
         self.loading = true;
         self.supervisor.reloading();
         let (path, events) = (self.config_file.clone(), self.events.clone());
-        tokio::task::spawn_blocking(move || {
-            let config = Config::load(&path).map(Box::new);
-            let _ = events.blocking_send(Event::Loaded(config, replies));
+        let load = tokio::task::spawn_blocking(move || Config::load(&path));
+        tokio::spawn(async move {
+            let config = match tokio::time::timeout(LONGEST_LOAD, load).await {
+                Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
+                Ok(Err(failed)) => Err(failed.to_string()),
+                Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+            };
+            let _ = events.send(Event::Loaded(config, replies)).await;
         });
     }
 
@@ -292,7 +300,7 @@ impl Daemon {
                 self.loading = false;
                 let result = match config {
                     Ok(config) => self.take_over(*config).await.map_err(|e| e.to_string()),
-                    Err(error) => Err(error.to_string()),
+                    Err(error) => Err(error),
                 };
                 match &result {
                     Ok(()) => info!("Configuration reloaded"),

@@ -1,13 +1,20 @@
 //! Names of further files: relative to the file that names them, globs allowed.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
-use glob::{MatchOptions, Pattern, glob_with};
+use glob::{MatchOptions, Pattern, PatternError, glob_with};
 
 use crate::torrent::Magnet;
 
 /// Most files one glob may match.
 const MAX_MATCHES: usize = super::MAX_TORRENTS;
+
+const OPTIONS: MatchOptions = MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
 
 /// Why a name leads to no files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,44 +42,83 @@ pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError
     if !name.contains(['*', '?', '[']) || literal.exists() {
         return Ok(vec![literal]);
     }
-    let pattern = if Path::new(name).is_absolute() {
-        name.to_owned()
-    } else {
-        let base = base.to_string_lossy();
-        let separator = if base.is_empty() || base.ends_with('/') {
+    let mut root = base.to_owned();
+    let mut rest = Path::new(name).components().peekable();
+    let plain =
+        |part: &Component<'_>| !part.as_os_str().to_string_lossy().contains(['*', '?', '[']);
+    while let Some(part) = rest.next_if(plain) {
+        root.push(part);
+    }
+    let pattern = {
+        let root = root.to_string_lossy();
+        let separator = if root.is_empty() || root.ends_with('/') {
             ""
         } else {
             "/"
         };
-        format!("{}{separator}{name}", Pattern::escape(&base))
+        let rest = rest.collect::<PathBuf>();
+        format!("{}{separator}{}", Pattern::escape(&root), rest.display())
     };
-    let options = MatchOptions {
-        require_literal_leading_dot: true,
-        ..MatchOptions::new()
-    };
-    let paths = glob_with(&pattern, options).map_err(|error| GlobError::Pattern {
-        name: name.to_owned(),
-        reason: error.msg,
-    })?;
     let mut files = Vec::new();
-    for path in paths {
-        let path = path.map_err(|error| {
-            let (path, error) = (error.path().display(), error.error());
-            GlobError::Unreadable(format!("{path}: cannot be read: {error}"))
-        })?;
-        if path.is_dir() {
-            continue;
-        }
+    let mut take = |path: PathBuf| {
         if files.len() >= MAX_MATCHES {
             return Err(GlobError::TooMany(name.to_owned()));
         }
         files.push(path);
+        Ok(())
+    };
+    let invalid = |error: PatternError| GlobError::Pattern {
+        name: name.to_owned(),
+        reason: error.msg,
+    };
+    if name.contains("**") {
+        let pattern = Pattern::new(&pattern).map_err(invalid)?;
+        walk(&root, &pattern, &mut take)?;
+    } else {
+        for path in glob_with(&pattern, OPTIONS).map_err(invalid)? {
+            let path = path.map_err(|error| unreadable(error.path(), error.error()))?;
+            if !path.is_dir() {
+                take(path)?;
+            }
+        }
     }
     if files.is_empty() {
         return Err(GlobError::Nothing(name.to_owned()));
     }
     files.sort();
     Ok(files)
+}
+
+/// Hands over the files below a directory that match. Links to directories are not followed: in mirrors
+/// they lead back up, and each way round would be another file.
+fn walk(
+    root: &Path,
+    pattern: &Pattern,
+    take: &mut impl FnMut(PathBuf) -> Result<(), GlobError>,
+) -> Result<(), GlobError> {
+    let mut directories = vec![root.to_owned()];
+    while let Some(directory) = directories.pop() {
+        let here = Some(&*directory).filter(|path| !path.as_os_str().is_empty());
+        let entries = match fs::read_dir(here.unwrap_or(Path::new("."))) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(unreadable(&directory, &error)),
+        };
+        for entry in entries {
+            let entry = entry.map_err(|error| unreadable(&directory, &error))?;
+            let path = directory.join(entry.file_name());
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                directories.push(path);
+            } else if pattern.matches_path_with(&path, OPTIONS) && !path.is_dir() {
+                take(path)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> GlobError {
+    GlobError::Unreadable(format!("{}: cannot be read: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -100,9 +146,16 @@ mod tests {
             "c.txt",
             "sub/d.torrent",
             ".h.torrent",
+            "sub/.hidden/e.torrent",
         ] {
+            std::fs::create_dir_all(base.join(file).parent().unwrap()).unwrap();
             std::fs::write(base.join(file), "").unwrap();
         }
+        // As in mirrors: both lead back, and every way round would be another file.
+        for link in ["debian", "sub/debian"] {
+            std::os::unix::fs::symlink(&base, base.join(link)).unwrap();
+        }
+        std::os::unix::fs::symlink("b.torrent", base.join("sub/link.torrent")).unwrap();
         for (name, expected) in [
             (
                 "*.torrent",
@@ -117,8 +170,12 @@ mod tests {
                     "a.torrent",
                     "b.torrent",
                     "sub/d.torrent",
+                    "sub/link.torrent",
                 ]),
             ),
+            ("./sub/**/d.torrent", Ok(vec!["sub/d.torrent"])),
+            ("debian/sub/d*.torrent", Ok(vec!["debian/sub/d.torrent"])),
+            ("gone/**/*", Err(GlobError::Nothing("gone/**/*".to_owned()))),
             ("none.torrent", Ok(vec!["none.torrent"])),
             (
                 "none*.torrent",

@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
-use crate::rig::daemon::{Daemon, ONCE, config, entry};
+use nix::sys::signal::Signal;
+
+use crate::rig::daemon::{BINARY, Daemon, ONCE, config, entry};
+use crate::rig::process::Process;
+use crate::rig::scripted::{Ask, Truth, UdpTracker, honest};
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::{Aquatic, Npm, Opentracker};
-use crate::rig::wire::{self, Counts, Endpoint};
+use crate::rig::wire::{self, Counts, Endpoint, hex};
 use crate::rig::{netns, wait};
+
+/// Events of announces (BEP 15).
+const STARTED: u32 = 2;
+const STOPPED: u32 = 3;
 
 /// Probes once in each manner and looks at what the tracker then holds.
 fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
@@ -104,5 +112,47 @@ fn a_daemon_that_only_scrapes_never_announces() {
         ]);
         assert_eq!(wire::members(tracker, &hash), swarm.endpoints());
         swarm.leave(tracker);
+    }
+}
+
+fn events(tracker: &UdpTracker) -> Vec<u32> {
+    let heard = tracker.heard().into_iter();
+    let event = heard.map(|packet| match packet.ask {
+        Ask::Announce { event, .. } => Some(event),
+        _ => None,
+    });
+    event.flatten().collect()
+}
+
+#[test]
+fn a_probe_that_is_told_to_end_takes_back_what_it_announced() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM] {
+        let tracker = UdpTracker::start(|packet| match packet.ask {
+            Ask::Announce { event: STARTED, .. } => vec![],
+            _ => vec![honest(packet, &Truth::default())],
+        });
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.yaml");
+        let settings = format!("{ONCE}tracker: {{announce: brief}}\n");
+        let watched = [entry(
+            "it",
+            &hex(&fresh_hash()),
+            &[tracker.endpoint().url()],
+        )];
+        std::fs::write(&file, config(&settings, &watched)).unwrap();
+        let command = [
+            BINARY,
+            "--config.file",
+            file.to_str().unwrap(),
+            "probe",
+            "it",
+        ];
+        let mut probe = Process::start("seedwatch probe", &command);
+        wait::until("it has started", Duration::from_secs(20), || {
+            events(&tracker).contains(&STARTED).then_some(())
+        });
+        probe.signal(signal);
+        assert_eq!(probe.wait_for_end().code(), Some(0), "{}", probe.log());
+        assert_eq!(events(&tracker).last(), Some(&STOPPED));
     }
 }

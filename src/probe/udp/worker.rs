@@ -92,12 +92,19 @@ impl Worker {
     /// Works until the bell says stop, then takes back what is announced.
     pub(super) fn run(mut self) {
         while !self.ends.bell.is_stopped() {
-            self.round();
+            if !self.round() {
+                self.sleep();
+            }
         }
         let now = Instant::now();
         self.engine.close(now + FAREWELL, now);
+        let mut busy = true;
         while self.engine.active() > 0 {
-            self.round();
+            if !busy {
+                self.sleep();
+            }
+            // The last one may end in it: then there is nothing left to wake up for.
+            busy = self.round();
         }
         self.deliver();
         let oddities = self.engine.oddities();
@@ -109,16 +116,14 @@ impl Worker {
         );
     }
 
-    /// One turn, and a sleep if there was nothing to do.
-    fn round(&mut self) {
+    /// One turn. Returns whether there may be more to do.
+    fn round(&mut self) -> bool {
         self.ends.bell.hear();
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
         let mut busy = turn.unwrap_or_else(|_| self.recover());
         // Jobs may have been held back for want of room.
         busy |= self.pending.len() >= MAX_PENDING && self.deliver();
-        if !busy {
-            self.sleep();
-        }
+        busy
     }
 
     /// Reads, feeds and sends without waiting. Returns whether there may be more to do.
