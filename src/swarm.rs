@@ -170,7 +170,7 @@ impl Swarms {
     /// Takes over a new configuration; torrents and trackers that stay keep their state, and those
     /// that come back find what was remembered of them.
     pub fn update(&mut self, terms: Terms, roster: &Roster, changes: &Changes, now: Now) {
-        self.memory.tick(now);
+        self.tick(now);
         self.filter.accept = terms.accept;
         let same_places = (&terms.geo, terms.countries) == (&self.terms.geo, self.terms.countries);
         self.terms = Terms {
@@ -182,14 +182,19 @@ impl Swarms {
             before.get(place as usize).map(|torrent| torrent.last)
         });
         let nobody_is_gone = self.memory.nobody_is_gone();
-        let moved = changes.moved.iter().zip(roster.torrents().iter());
-        let torrents = moved.map(|(moved, torrent)| {
+        let mut joined = changes.joined.clone();
+        let moved = (0..).zip(&changes.moved).zip(roster.torrents().iter());
+        let torrents = moved.map(|((place, moved), torrent)| {
             let before = moved.and_then(|at| before.get(at as usize));
             let last = before.map_or(Last::default(), |before| before.last);
             let mut hashes = torrent.hashes.wire();
             let last = match nobody_is_gone && hashes.nth(1).is_none() {
                 true => last,
-                false => self.memory.welcome(torrent.hashes.wire(), last),
+                false => {
+                    let (last, is_more) = self.memory.welcome(torrent.hashes.wire(), last);
+                    joined.extend(is_more.then_some(place));
+                    last
+                }
             };
             Torrent {
                 last,
@@ -197,7 +202,7 @@ impl Swarms {
             }
         });
         self.torrents = torrents.collect();
-        self.memory.join(roster, changes);
+        self.memory.join(roster, &joined);
         self.blocks.clear();
         let trackers = roster.trackers();
         self.filter
@@ -222,18 +227,23 @@ impl Swarms {
         }
     }
 
+    /// Takes the time. A clock that was ahead leaves points behind that have not come: whoever is a day older
+    /// and still has them has a clock that is right now, and not one that is not set yet.
+    fn tick(&mut self, now: Now) {
+        if self.memory.tick(now) {
+            for torrent in &mut self.torrents {
+                if torrent.last.settle(now.unix) {
+                    torrent.change();
+                }
+            }
+        }
+    }
+
     /// Takes over what is looked up in the DHT. What it says is shown until it is `stale_after` old.
     pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
         self.lookups.stale_after = stale_after;
         self.lookups.update(roster.sweep());
-        for (torrent, watched) in self.torrents.iter_mut().zip(roster.torrents().iter()) {
-            torrent.change();
-            let hash = watched.hashes.wire().next();
-            if hash.is_none_or(|hash| roster.place_of(&hash).is_none()) {
-                torrent.last.success[Source::Dht.index()] = Stamp::default();
-                torrent.last.list[Source::Dht.index()] = 0;
-            }
-        }
+        self.torrents.iter_mut().for_each(Torrent::change);
     }
 
     /// Our own addresses, as most nodes of the DHT see us (BEP 42).
@@ -268,7 +278,7 @@ impl Swarms {
 
     /// Folds one observation, with what it means for its tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
-        self.memory.tick(now);
+        self.tick(now);
         let Observation {
             tracker,
             family,
@@ -396,7 +406,7 @@ impl Swarms {
 
     /// Folds one lookup. One that did not come through never makes a 0.
     pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
-        self.memory.tick(now);
+        self.tick(now);
         let place = roster.place_of(&lookup.info_hash);
         let place = place.filter(|place| *place < self.torrents.len());
         let side = self.lookups.side(&lookup.info_hash, lookup.family);

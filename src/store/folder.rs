@@ -28,6 +28,8 @@ pub struct Store {
     folder: PathBuf,
     /// Held while saving: two at once would write into one file.
     saving: Mutex<()>,
+    /// What is put aside from here on is put aside together, however long that takes.
+    since: u64,
     /// The directory with our lock on it. It ends with the process, however that ends.
     held: OnceLock<File>,
 }
@@ -39,6 +41,7 @@ impl Store {
         Self {
             folder: folder.to_owned(),
             saving: Mutex::new(()),
+            since: Clock::start().now().unix.0,
             held: OnceLock::new(),
         }
     }
@@ -183,8 +186,8 @@ impl Store {
             .filter_map(|entry| {
                 let name = entry.file_name();
                 let (of, when) = name.to_str()?.split_once(ASIDE)?;
-                let when = when.parse().ok()?;
-                (group(of) == group(section)).then(|| (when, entry.path()))
+                let when: u64 = when.parse().ok()?;
+                (group(of) == group(section)).then(|| (when.min(self.since), entry.path()))
             })
             .collect();
         let mut times: Vec<u64> = aside.iter().map(|(when, _)| *when).collect();

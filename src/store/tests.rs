@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::*;
 use crate::dht::NodeId;
+use crate::time::Clock;
 use crate::window::Key;
 
 fn contact(id: u8, address: &str) -> Contact {
@@ -275,6 +276,22 @@ fn sections_are_listed_and_removed() {
     assert_eq!(store.sections().unwrap(), ["dht", "torrents-2-1"]);
     let file = Store::at(&folder.join("dht.state")).sections();
     assert!(matches!(file, Err(StoreError::Folder { .. })));
+}
+
+/// A start may take seconds over many of them.
+#[test]
+fn what_one_process_puts_aside_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    let now = Clock::start().now().unix.0;
+    for part in 0..5 {
+        let aside = format!("torrents-8-{part}.bad-{}", now + 1 + part);
+        fs::write(folder.path().join(aside), b"").unwrap();
+    }
+    store.save("torrents-8-7", 1, b"").unwrap();
+    store.reject("torrents-8-7", Bad::Content);
+    let names = names(folder.path());
+    assert_eq!(names.len(), 6, "{names:?}");
 }
 
 #[test]

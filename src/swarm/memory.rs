@@ -74,6 +74,12 @@ pub(super) struct Last {
 }
 
 impl Last {
+    /// Sees to it that nothing is later than now; returns whether something was.
+    pub(super) fn settle(&mut self, now: Unix) -> bool {
+        let all = self.success.iter_mut().chain([&mut self.peer_seen]);
+        all.fold(false, |changed, stamp| stamp.settle(now) | changed)
+    }
+
     /// The later of both, point by point.
     fn or_later(self, other: Self) -> Self {
         let success = |source: usize| later(self.success[source], other.success[source]);
@@ -116,8 +122,8 @@ impl Memory {
         }
     }
 
-    /// Takes the time.
-    pub(super) fn tick(&mut self, now: Now) {
+    /// Takes the time. Once a day it returns that it is time to tidy up.
+    pub(super) fn tick(&mut self, now: Now) -> bool {
         let calendar = self
             .calendar
             .get_or_insert_with(|| Calendar::start(now.unix));
@@ -133,10 +139,15 @@ impl Memory {
             }
         }
         self.moment = moment;
-        if moment.hour().saturating_sub(self.swept) >= SWEEP {
+        let is_due = moment.hour().saturating_sub(self.swept) >= SWEEP;
+        if is_due {
             self.swept = moment.hour();
             self.sweep();
+            for gone in self.gone.values_mut() {
+                gone.last.settle(now.unix);
+            }
         }
+        is_due
     }
 
     /// Goes on with a calendar that was saved, unless a later one is known.
@@ -207,9 +218,14 @@ impl Memory {
         }
     }
 
-    /// What was known of a torrent while it was gone, under any of its info-hashes.
-    pub(super) fn welcome(&mut self, hashes: impl Iterator<Item = InfoHash>, last: Last) -> Last {
-        let mut last = last;
+    /// What was known of a torrent while it was gone, under any of its info-hashes. And whether it has a
+    /// past of other torrents now, which its collection may not know of.
+    pub(super) fn welcome(
+        &mut self,
+        hashes: impl Iterator<Item = InfoHash>,
+        last: Last,
+    ) -> (Last, bool) {
+        let (mut last, mut is_more) = (last, false);
         let mut identity = None;
         for hash in hashes {
             if let Some(gone) = self.gone.remove(&hash) {
@@ -217,10 +233,10 @@ impl Memory {
             }
             match identity {
                 None => identity = Some(hash),
-                Some(identity) => self.rename(&hash, identity),
+                Some(identity) => is_more |= self.rename(&hash, identity),
             }
         }
-        last
+        (last, is_more)
     }
 
     /// Whether there is nothing to welcome anybody with.
@@ -228,17 +244,20 @@ impl Memory {
         self.gone.is_empty()
     }
 
-    fn rename(&mut self, before: &InfoHash, now: InfoHash) {
-        if let Some(history) = self.histories.remove(before) {
-            self.systems.remove(&history.systems);
-            let united = self.histories.entry(now).or_default();
-            united.unite(*history, self.moment);
-        }
+    /// Returns whether anything was known of it.
+    fn rename(&mut self, before: &InfoHash, now: InfoHash) -> bool {
+        let Some(history) = self.histories.remove(before) else {
+            return false;
+        };
+        self.systems.remove(&history.systems);
+        let united = self.histories.entry(now).or_default();
+        united.unite(*history, self.moment);
+        true
     }
 
     /// The past of a new member is the past of its collection; of countries only the future is.
-    pub(super) fn join(&mut self, roster: &Roster, changes: &Changes) {
-        for place in changes.joined.iter().map(|place| *place as usize) {
+    pub(super) fn join(&mut self, roster: &Roster, joined: &[u32]) {
+        for place in joined.iter().map(|place| *place as usize) {
             let torrent = roster.torrents().get(place);
             let collection = torrent.and_then(|torrent| torrent.collection());
             let collection = collection.and_then(|name| self.collections.get_mut(name));

@@ -24,7 +24,7 @@ impl Swarms {
     /// The rows of all torrents; those that changed or went stale are made anew, and all of a block
     /// once an hour.
     pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
-        self.memory.tick(now);
+        self.tick(now);
         self.blocks
             .resize_with(self.torrents.len().div_ceil(Block::SIZE), Default::default);
         for block in 0..self.blocks.len() {

@@ -68,12 +68,25 @@ impl Stamp {
     /// No clock that is set reads earlier: 2020.
     const SET: u64 = 1_577_836_800;
 
+    /// So far a clock may be set back as a matter of course: an hour.
+    const BACKLASH: u64 = 3600;
+
     /// It comes now. A machine that starts in 1970 does not know when that is: what was known is
     /// better.
     pub(super) fn set(&mut self, now: Unix) {
         if now.0 >= Self::SET || self.get() < Some(now) {
             *self = now.into();
         }
+    }
+
+    /// A point that has not come is when a clock that was ahead said it was: at the latest now. Unless it
+    /// is this clock that is not set yet. Returns whether it changed.
+    pub(super) fn settle(&mut self, now: Unix) -> bool {
+        let ahead = now.0 >= Self::SET && self.get() > Some(Unix(now.0 + Self::BACKLASH));
+        if ahead {
+            *self = now.into();
+        }
+        ahead
     }
 }
 

@@ -130,6 +130,14 @@ impl Swarms {
         Ok(())
     }
 
+    /// Takes into the fleet whoever is remembered of a torrent, where what was saved of it is lost.
+    pub fn recall_fleet(&mut self) {
+        let memory = &mut self.memory;
+        for history in memory.histories.values() {
+            memory.fleet.unite_all(&history.set, memory.moment);
+        }
+    }
+
     /// Appends what is remembered of a part of the torrents.
     pub fn encode_torrents(&mut self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
         for place in 0..self.torrents.len() {

@@ -10,8 +10,8 @@ use super::announce::{Announce, Side};
 use super::lookup;
 use super::memory::Last;
 use super::reach::Listed;
-use super::row::{AnnounceRow, Count, TorrentRow};
-use crate::observation::{Family, Health, TrackerId};
+use super::row::{AnnounceRow, Count, Stamp, TorrentRow};
+use crate::observation::{Family, Health, Source, TrackerId};
 use crate::time::Mono;
 use crate::window::Moment;
 
@@ -135,6 +135,12 @@ impl<'a> Tally<'a> {
         last: Last,
         now: Moment,
     ) -> (TorrentRow, Vec<AnnounceRow>, Option<Union<'a>>) {
+        // What is known from when it was asked may matter again.
+        let mut last = last;
+        if self.dht.awaited.is_none() {
+            last.success[Source::Dht.index()] = Stamp::default();
+            last.list[Source::Dht.index()] = 0;
+        }
         let source_peers = [self.dht.lists.total(), self.all.total()];
         self.unite();
         let union = self.all.union();

@@ -44,6 +44,11 @@ impl Core {
         self.swarms.decode_shared(bytes, layout)
     }
 
+    /// Whoever was seen of any torrent was seen of the whole fleet.
+    pub(in crate::app) fn recall_fleet(&mut self) {
+        self.swarms.recall_fleet();
+    }
+
     /// Appends what is remembered of a part of the torrents.
     pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
         self.swarms.encode_torrents(&self.roster, part, out);

@@ -78,6 +78,7 @@ pub(super) fn core(store: &Store, core: &mut Core, now: Now) -> Splits {
     if let Some(first) = wrong.first() {
         let files = wrong.len();
         warn!(files, %first, "a part of the state is lost");
+        core.recall_fleet();
     }
     let torrents = core.remembered();
     if torrents > 0 {

@@ -244,6 +244,26 @@ fn what_was_seen_between_two_files_is_in_all_counts() {
     );
 }
 
+/// Who was seen a month from now was seen by a clock that was ahead.
+#[test]
+fn what_a_clock_ahead_said_is_not_the_future_for_long() {
+    const MONTH: u64 = 30 * 24 * HOUR;
+    let mut world = World::new(&[member(1, None)]);
+    let right = world.now.unix;
+    world.now.unix.0 += MONTH;
+    hear(&mut world, 0, &five());
+    hear(&mut world, 0, &[]);
+    assert_eq!(world.row(0).last_peer_seen, Some(world.now.unix));
+    world.now.unix = right;
+    live(&mut world, 25 * HOUR);
+    let seen = world.row(0).last_peer_seen.unwrap();
+    assert!((right..=world.now.unix).contains(&seen), "{seen:?}");
+    // A machine that starts in 1970 does not know what is the future.
+    world.now.unix = Unix(60);
+    live(&mut world, 25 * HOUR);
+    assert_eq!(world.row(0).last_peer_seen, Some(seen));
+}
+
 /// A calendar that only a crafted file has.
 #[test]
 fn a_calendar_at_the_end_of_time() {

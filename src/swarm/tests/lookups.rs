@@ -130,6 +130,19 @@ fn one_family_that_comes_through_is_a_success() {
 }
 
 #[test]
+fn what_the_dht_said_is_known_again_when_it_is_asked_again() {
+    let mut world = World::new(&[torrent("t", v1(1), &[])]);
+    world.look_up(1, Family::Ipv4, found(&["1.1.1.1"], None));
+    let success = |world: &mut World| world.row(0).last_success[0];
+    let seen = success(&mut world);
+    assert!(seen.is_some());
+    world = world.without_dht();
+    assert_eq!(success(&mut world), None, "it is none of its sources");
+    world.configure(&[torrent("t", v1(1), &[])]);
+    assert_eq!(success(&mut world), seen);
+}
+
+#[test]
 fn lookups_age_at_their_own_pace() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);

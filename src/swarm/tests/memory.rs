@@ -211,6 +211,25 @@ fn a_hybrid_keeps_what_its_halves_knew() {
     assert_eq!(unique(&mut world, 0), [Some(10); 3]);
 }
 
+#[test]
+fn a_collection_knows_what_both_halves_of_a_hybrid_knew() {
+    let (v1, v2) = (InfoHash([1; 20]), InfoHashV2([9; 32]));
+    let other = torrent("other", Hashes::V2(Box::new(v2)), &[URL]);
+    let mut world = World::new(&[member(1, Some("work")), other]);
+    // By name, "other" comes first.
+    let [first, second] = [0, 1].map(|place| world.roster.torrents()[place].collection().is_some());
+    assert!(first != second);
+    hear(&mut world, usize::from(second), &ips(DE, 0..10));
+    hear(&mut world, usize::from(first), &ips(DE, 10..30));
+    let whole = crate::torrent::Torrent {
+        hashes: Hashes::of(Some(v1), Some(v2)).unwrap(),
+        ..member(1, Some("work"))
+    };
+    world.configure(&[whole]);
+    assert_eq!(unique(&mut world, 0), [Some(30); 3]);
+    assert_eq!(collection(&mut world).unique[0].get(), Some(30));
+}
+
 /// Saves everything in so many parts and loads it into a world of the same torrents.
 pub(super) fn restart(world: &mut World, parts: u32) -> World {
     let mut again = blank(world.now);

@@ -30,7 +30,7 @@ impl Life {
         }
         let known = view.peers.iter().filter_map(|count| count.get()).max();
         let seen = view.last_peer_seen.get();
-        let lately = seen.is_some_and(|seen| now.0.saturating_sub(seen.0) < PAUSE);
+        let lately = seen.is_some_and(|seen| now.0.abs_diff(seen.0) < PAUSE);
         match known {
             _ if lately || known > Some(0) => Self::Alive,
             Some(_) => Self::Dead,

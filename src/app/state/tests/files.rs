@@ -92,6 +92,9 @@ async fn what_torrents_share_may_be_lost_alone() {
         assert_eq!(aside(folder).len(), 1, "{way}");
         run.hear();
         assert_eq!(run.oldest().1, 4, "{way}");
+        // Whoever was seen of a torrent was seen of all of them.
+        let fleet = run.picture().fleet.unique[Window::Month.index()];
+        assert_eq!(fleet.get(), Some(4), "{way}");
         run.save().await;
         run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
