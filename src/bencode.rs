@@ -10,6 +10,10 @@ use std::fmt;
 /// Deepest nesting read; real answers need four levels.
 pub const MAX_DEPTH: usize = 64;
 
+/// Longest integer read, in digits: BEP 3 sets no limit, and trackers do send counters that fell
+/// below zero and wrapped around.
+const MAX_DIGITS: usize = 64;
+
 /// Why bencode could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
@@ -36,7 +40,7 @@ impl std::error::Error for Error {}
 /// One value, borrowed from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// `i…e`. Numbers beyond 64 bits are a syntax error.
+    /// `i…e`. Numbers beyond 64 bits become the nearest that fits.
     Int(i64),
     /// `N:…`.
     Bytes(&'a [u8]),
@@ -255,10 +259,10 @@ fn skip(input: &[u8]) -> Result<usize, Error> {
         match *input.get(at).ok_or(Error::Truncated)? {
             b'i' => {
                 let digits = &input[at + 1..];
-                // 20 digits and a sign hold every 64-bit number.
-                let window = &digits[..digits.len().min(22)];
+                // A sign, the digits and the `e`.
+                let window = &digits[..digits.len().min(MAX_DIGITS + 2)];
                 let length = window.iter().position(|&b| b == b'e').ok_or({
-                    if digits.len() < 22 {
+                    if digits.len() < MAX_DIGITS + 2 {
                         Error::Truncated
                     } else {
                         Error::Syntax
@@ -315,13 +319,19 @@ fn string_header(input: &[u8]) -> Result<(usize, usize), Error> {
     Err(Error::Truncated)
 }
 
-/// Reads the digits of an integer; leading zeros and `-0` are tolerated.
-fn integer(digits: &[u8]) -> Result<i64, Error> {
-    let text = std::str::from_utf8(digits).map_err(|_| Error::Syntax)?;
-    if text.starts_with('+') {
+/// Reads an integer without its `i` and `e`; leading zeros and `-0` are tolerated.
+fn integer(text: &[u8]) -> Result<i64, Error> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    let is_number =
+        (1..=MAX_DIGITS).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit);
+    if !is_number {
         return Err(Error::Syntax);
     }
-    text.parse().map_err(|_| Error::Syntax)
+    let sign = if digits.len() < text.len() { -1 } else { 1 };
+    Ok(digits.iter().fold(0i64, |number, digit| {
+        let digit = sign * i64::from(digit - b'0');
+        number.saturating_mul(10).saturating_add(digit)
+    }))
 }
 
 #[cfg(test)]

@@ -57,10 +57,50 @@ fn hostile_nesting_and_lengths_are_errors() {
         Value::parse(b"18446744073709551615:x"),
         Err(Error::Truncated)
     );
-    assert_eq!(Value::parse(b"i18446744073709551615e"), Err(Error::Syntax));
     assert_eq!(Value::parse(b"ie"), Err(Error::Syntax));
     assert_eq!(Value::parse(b":"), Err(Error::Syntax));
     assert_eq!(Value::parse(b""), Err(Error::Truncated));
+}
+
+#[test]
+fn numbers_beyond_64_bits_hide_nothing_and_stay_at_the_end_of_the_range() {
+    for (text, expected) in [
+        ("18446744073709551615", i64::MAX),
+        ("-18446744073709551615", i64::MIN),
+        ("9223372036854775808", i64::MAX),
+        ("9223372036854775807", i64::MAX),
+        ("-9223372036854775808", i64::MIN),
+        (&"9".repeat(MAX_DIGITS), i64::MAX),
+        (&format!("-{}", "9".repeat(MAX_DIGITS)), i64::MIN),
+        ("-0", 0),
+        (&format!("{:0>64}", 7), 7),
+    ] {
+        let input = format!("i{text}etail");
+        let expected = Ok((Value::Int(expected), &b"tail"[..]));
+        assert_eq!(Value::parse(input.as_bytes()), expected, "{text}");
+        let input = format!("d1:ai{text}e1:b0:e");
+        assert_eq!(
+            keys(input.as_bytes()),
+            (vec![b"a".to_vec(), b"b".to_vec()], None)
+        );
+    }
+    for text in [
+        "",
+        "-",
+        "+1",
+        "1 ",
+        "--1",
+        "1-",
+        "0x1",
+        &"9".repeat(MAX_DIGITS + 1),
+    ] {
+        let input = format!("i{text}e{}", " ".repeat(MAX_DIGITS));
+        assert_eq!(Value::parse(input.as_bytes()), Err(Error::Syntax), "{text}");
+    }
+    assert_eq!(
+        Value::parse(b"i18446744073709551615"),
+        Err(Error::Truncated)
+    );
 }
 
 #[test]

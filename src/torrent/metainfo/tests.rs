@@ -56,6 +56,14 @@ fn hashes_agree_with_libtorrent() {
     assert!(!format!("{private:?}").contains("0123456789abcdef/"));
 }
 
+/// BEP 3 sets integers no limit.
+#[test]
+fn numbers_beyond_64_bits_are_no_fault() {
+    let good = b"d13:creation datei18446744073709551615e4:infod6:lengthi99999999999999999999999e\
+        4:name1:x6:pieces0:7:privatei18446744073709551615eee";
+    assert!(Metainfo::parse(good).unwrap().private);
+}
+
 #[test]
 fn the_hash_is_over_the_raw_slice() {
     // Unsorted and repeated keys, a leading zero: kept as they are.

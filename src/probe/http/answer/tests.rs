@@ -195,6 +195,18 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
     );
     assert_eq!(said.counts, Counts::default());
     assert_eq!(said.interval, None);
+    // A counter that fell below zero takes only itself away.
+    let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
+        10:incompletei99999999999999999999999e8:intervali1800e5:peers12:"
+        .to_vec();
+    body.extend_from_slice(TWO);
+    body.push(b'e');
+    let said = good(&body);
+    let counts = Counts {
+        seeders: Some(2),
+        ..Counts::default()
+    };
+    assert_eq!((said.peers.v4, said.counts), (two(), counts));
 }
 
 #[test]
