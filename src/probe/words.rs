@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use percent_encoding::percent_decode_str;
+
 use crate::observation::{Failed, Failure, Retry};
 use crate::torrent::TrackerUrl;
 
 /// Shortest piece of path or query that is taken for a passkey when a tracker repeats it.
 const MIN_SECRET: usize = 6;
-/// Longest text looked at, in bytes.
+/// Longest text read, in bytes, once its passkeys are blacked out.
 const MAX_TEXT: usize = 512;
 /// Shortest address: `1.1.1.1`, `fe80::`.
 const MIN_ADDRESS: usize = 6;
@@ -16,7 +18,7 @@ const MAX_ADDRESS: usize = 1 + 6 * 5 + 15 + 1 + 6;
 
 /// The failure a tracker states (`failure reason`, error packet).
 pub(super) fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Failed {
-    let text = String::from_utf8_lossy(&text[..text.len().min(MAX_TEXT)]);
+    let text = shown(text, url);
     let lower = text.to_lowercase();
     let limited = ["rate limit", "too many requests", "too fast", "slow down"]
         .iter()
@@ -26,21 +28,60 @@ pub(super) fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Fa
     } else {
         Failure::Rejected
     };
-    Failed::new(reason, shown(&text, url)).with_retry(retry)
+    Failed::new(reason, text).with_retry(retry)
 }
 
 /// The text with pieces of our URL and addresses (ours, most often) blacked out.
-fn shown(text: &str, url: &TrackerUrl) -> String {
-    let mut text = text.trim_matches('\0').to_owned();
-    for piece in url
+fn shown(text: &[u8], url: &TrackerUrl) -> String {
+    let text = without_secrets(text, &secrets(url));
+    let text = without_addresses(String::from_utf8_lossy(&text).trim_matches('\0'));
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What may be a passkey in our URL, as it is written and as a tracker may have read it: without
+/// percent-encoding, and with `+` for a space. The longest come first.
+fn secrets(url: &TrackerUrl) -> Vec<Vec<u8>> {
+    let mut secrets: Vec<Vec<u8>> = url
         .secret_path_and_query()
         .split(['/', '?', '&', '='])
-        .filter(|piece| piece.len() >= MIN_SECRET && *piece != "announce" && *piece != "passkey")
+        .flat_map(|piece| {
+            let with_spaces = piece.replace('+', " ");
+            [
+                piece.as_bytes().to_vec(),
+                percent_decode_str(piece).collect(),
+                percent_decode_str(&with_spaces).collect(),
+            ]
+        })
+        .filter(|secret| {
+            let is_word = |word: &[u8]| secret.eq_ignore_ascii_case(word);
+            secret.len() >= MIN_SECRET && !is_word(b"announce") && !is_word(b"passkey")
+        })
+        .collect();
+    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    secrets.dedup();
+    secrets
+}
+
+/// The first [`MAX_TEXT`] bytes of the text with the secrets in it blacked out, in whatever letter
+/// case: cut only then, so that the cut leaves no part of one.
+fn without_secrets(mut text: &[u8], secrets: &[Vec<u8>]) -> Vec<u8> {
+    let mut shown = Vec::with_capacity(text.len().min(MAX_TEXT));
+    while let [first, rest @ ..] = text
+        && shown.len() < MAX_TEXT
     {
-        text = text.replace(piece, "<secret>");
+        let found = secrets.iter().find_map(|secret| {
+            let (start, after) = text.split_at_checked(secret.len())?;
+            start.eq_ignore_ascii_case(secret).then_some(after)
+        });
+        text = if let Some(after) = found {
+            shown.extend_from_slice(b"<secret>");
+            after
+        } else {
+            shown.push(*first);
+            rest
+        };
     }
-    let text = without_addresses(&text);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    shown
 }
 
 /// The text with every address in it blacked out, whatever it is glued to: of all that could be
@@ -128,6 +169,45 @@ mod tests {
             assert_eq!(failed.reason, Failure::Rejected);
             assert_eq!(&*failed.text, expected);
         }
+    }
+
+    #[test]
+    fn passkeys_are_known_in_every_spelling() {
+        let url =
+            "http://t.example/AbCdEf0123/my%20secret%20key/a%2Fb+c%3Dd/announce?pk=%c3%a9t%c3%a9+9";
+        let url = TrackerUrl::parse(url).unwrap();
+        for (text, expected) in [
+            (
+                "AbCdEf0123 abcdef0123 ABCDEF0123",
+                "<secret> <secret> <secret>",
+            ),
+            ("my secret key, my%20SECRET%20key", "<secret>, <secret>"),
+            ("a%2fb+c%3dd a/b+c=d A/B C=D", "<secret> <secret> <secret>"),
+            ("été 9 or été+9", "<secret> or <secret>"),
+            ("GET /Announce", "GET /Announce"),
+        ] {
+            let failed = refusal(text.as_bytes(), &url, None);
+            assert_eq!(&*failed.text, expected);
+        }
+    }
+
+    #[test]
+    fn no_cut_leaves_a_part_of_a_passkey() {
+        let secret = format!("k{}", "0".repeat(1500));
+        let url = TrackerUrl::parse(&format!("http://t.example/{secret}/announce")).unwrap();
+        // White space goes, so that the end of what is read would be seen.
+        for before in [0, MAX_TEXT - 100, MAX_TEXT - 5, MAX_TEXT - 1] {
+            let text = format!("{}{secret} {secret}", " ".repeat(before));
+            let shown = refusal(text.as_bytes(), &url, None).text;
+            assert!(
+                shown.starts_with("<secret>") && !shown.contains('0'),
+                "{shown}"
+            );
+        }
+        assert_eq!(
+            &*refusal(&[b'x'; 1 << 20], &url, None).text,
+            "x".repeat(Failed::MAX_TEXT)
+        );
     }
 
     #[test]
