@@ -77,6 +77,9 @@ pub enum TrackerUrlError {
     /// Longer than [`TrackerUrl::MAX_LENGTH`].
     #[error("longer than 2048 bytes")]
     TooLong,
+    /// `user:password@` before the host: no probe would send them, so the tracker could only fail.
+    #[error("a user and a password are not supported")]
+    Credentials,
     /// The query already has a key that an announce must set.
     #[error("the query already contains info_hash")]
     Query,
@@ -119,6 +122,9 @@ impl TrackerUrl {
         // Read as http whatever the scheme: only then does `url` normalise host and path.
         let url =
             url::Url::parse(&format!("http://{rest}")).map_err(|_| TrackerUrlError::NotUrl)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(TrackerUrlError::Credentials);
+        }
         let host = match url.host().ok_or(TrackerUrlError::Host)? {
             url::Host::Domain(name) => Host::Name(name.trim_end_matches('.').into()),
             url::Host::Ipv4(ip) => Host::Ip(IpAddr::V4(ip)),
@@ -281,6 +287,9 @@ mod tests {
             ("http://tracker.example:0/", TrackerUrlError::Port),
             ("http://t.example/?info_hash=x", TrackerUrlError::Query),
             ("http://tracker.example:99999/", TrackerUrlError::NotUrl),
+            ("http://u:p@t.example/", TrackerUrlError::Credentials),
+            ("https://u@t.example:443/", TrackerUrlError::Credentials),
+            ("udp://u:p@t.example:80/", TrackerUrlError::Credentials),
         ] {
             assert_eq!(TrackerUrl::parse(text), Err(expected), "{text}");
         }

@@ -121,7 +121,7 @@ impl Asker {
         let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
         // Without its query, which a tracker URL may not have.
         let target = TrackerUrl::parse(&to[..url::Position::BeforePath])
-            .map_err(|_| refuse("to nowhere"))?;
+            .map_err(|why| refuse(&format!("is not followed: {why}")))?;
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
         let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;

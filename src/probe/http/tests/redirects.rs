@@ -53,6 +53,7 @@ async fn other_places_are_not_followed() {
         "file:///etc/passwd",
         "http://",
         "http://[/",
+        "http://user:password@127.0.0.1/announce",
     ] {
         let server = Server::start(move |_, _| to(location.into())).await;
         let failed = failure_of(&server.url("/announce")).await;
