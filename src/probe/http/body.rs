@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use flate2::bufread::{GzDecoder, ZlibDecoder};
+use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 use crate::observation::{Failed, Failure};
 
@@ -24,7 +24,8 @@ impl Body {
     pub(super) fn unpacked(self) -> Result<Self, Failed> {
         let Self { bytes, cut } = self;
         match *bytes {
-            [0x1f, 0x8b, ..] => unpack(GzDecoder::new(&*bytes), cut),
+            // Of one member or more (RFC 1952).
+            [0x1f, 0x8b, ..] => unpack(MultiGzDecoder::new(&*bytes), cut),
             [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => {
                 unpack(ZlibDecoder::new(&*bytes), cut)
             }
@@ -81,6 +82,29 @@ mod tests {
             assert_eq!((&*body.bytes, body.cut), (&plain[..], None));
         }
         assert_eq!(unpacked(b"x9:hello".to_vec()).unwrap().bytes, b"x9:hello");
+    }
+
+    #[test]
+    fn gzip_may_have_many_members() {
+        let members = [gzip(b"d8:interval"), gzip(b""), gzip(b"i60e5:peers0:e")].concat();
+        let body = unpacked(members.clone()).unwrap();
+        assert_eq!(
+            (&*body.bytes, body.cut),
+            (&b"d8:intervali60e5:peers0:e"[..], None)
+        );
+        // What follows the last one takes nothing away.
+        let body = unpacked([&*members, b"\0\0\r\n"].concat()).unwrap();
+        assert_eq!(&*body.bytes, b"d8:intervali60e5:peers0:e");
+    }
+
+    #[test]
+    fn members_share_one_bound() {
+        let half = gzip(&vec![b'd'; MAX_BODY / 2]);
+        assert!(unpacked(half.repeat(2)).is_ok());
+        assert_eq!(unpacked(half.repeat(3)).unwrap_err(), too_large());
+        let nothing = gzip(b"");
+        let body = unpacked(nothing.repeat(MAX_BODY / nothing.len())).unwrap();
+        assert_eq!((&*body.bytes, body.cut), (&b""[..], None));
     }
 
     #[test]
