@@ -82,7 +82,7 @@ pub struct Announced {
     pub manner: Manner,
     /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
     /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
-    /// may be of the other one.)
+    /// may be of the other one.) Or it names them by host names only, which nobody resolves.
     pub withheld: bool,
 }
 
@@ -101,6 +101,16 @@ pub struct Counts {
 impl Counts {
     /// Largest count believed.
     pub const MAX: u32 = 100_000_000;
+
+    /// Something is claimed of who is there now.
+    pub fn are_of_the_swarm(&self) -> bool {
+        self.seeders.is_some() || self.leechers.is_some()
+    }
+
+    /// Nobody is there, as claimed.
+    pub fn is_nobody(&self) -> bool {
+        self.seeders == Some(0) && self.leechers == Some(0)
+    }
 
     /// Somebody is there, as claimed.
     pub fn is_inhabited(&self) -> bool {

@@ -22,6 +22,9 @@ const FAREWELL_PARTS: u32 = 5;
 /// A farewell inside a probe ends this much before the probe does, so that a list that is there
 /// already is reported.
 const MARGIN: Duration = Duration::from_millis(20);
+/// BEP 3 demands `peers`: without it, and without counts, an answer is no 0. Only `stopped` may be
+/// answered so.
+const SILENT: &str = "an answer without peers and counts";
 
 /// One info-hash at one tracker.
 #[derive(Debug, Clone)]
@@ -64,7 +67,8 @@ impl Asker {
             let reply = self
                 .ask(swarm, Event::Stopped, numwant, None, progress)
                 .await?;
-            if !is_withheld(&reply.announced) {
+            // Joining would bring the same host names.
+            if reply.announced.withheld || !is_withheld(&reply.announced) {
                 return Ok(reply.announced);
             }
             without_us = Some(reply.announced.counts);
@@ -84,6 +88,7 @@ impl Asker {
             }
         };
         farewell.tracker_id = reply.tracker_id;
+        let has_list = reply.has_list;
         let mut announced = reply.announced;
         announced.manner = Manner::Brief;
         let has_others = announced.peers.has_others(self.settings.identity.port);
@@ -112,9 +117,15 @@ impl Asker {
                 Err(failed) => farewell.is_owed = !failed.reason.is_refusal(),
             }
         }
-        announced.withheld = !has_others && announced.counts.is_inhabited();
         // What the list took counts, not what the farewell took.
         progress.exchange.phases.response = response;
+        let counts = &announced.counts;
+        if !has_list && !counts.are_of_the_swarm() {
+            return Err(Failed::new(Failure::Malformed, SILENT));
+        }
+        // Without any list, only counts of nobody make it an empty one.
+        let is_claimed = counts.is_inhabited() || !has_list && !counts.is_nobody();
+        announced.withheld |= !has_others && is_claimed;
         Ok(announced)
     }
 
@@ -141,8 +152,7 @@ impl Asker {
 
 /// A list that is empty although the swarm is not, or for all we know is not.
 fn is_withheld(announced: &Announced) -> bool {
-    let nobody = announced.counts.seeders == Some(0) && announced.counts.leechers == Some(0);
-    announced.peers.is_empty() && !nobody
+    announced.peers.is_empty() && !announced.counts.is_nobody()
 }
 
 /// Whether `started` may have reached a tracker that then failed so: a connection was there, and it

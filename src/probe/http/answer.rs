@@ -28,6 +28,8 @@ const MAX_TRACKER_ID: usize = 128;
 pub(super) struct Reply {
     /// What it says of the swarm; `manner` is not set here.
     pub(super) announced: Announced,
+    /// It has a list of peers, if an empty one.
+    pub(super) has_list: bool,
     /// To be repeated in the next announce (BEP 3).
     pub(super) tracker_id: Option<Box<[u8]>>,
 }
@@ -59,11 +61,14 @@ pub(super) fn announce(
         }
         known |= knows;
     });
-    refusal.check(url)?;
+    let answers = lists.any() || answer.counts.are_of_the_swarm();
+    refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
-    if lists.lost > 0 && lists.read == 0 {
+    answer.withheld = answer.peers.is_empty() && lists.names > 0;
+    if lists.lost > 0 && lists.read == 0 && !answer.withheld {
         return Err(Failed::new(Failure::Malformed, UNREADABLE));
     }
+    reply.has_list = lists.any();
     Ok(reply)
 }
 
@@ -73,17 +78,23 @@ pub(super) fn announce(
 struct Lists {
     read: usize,
     lost: usize,
+    /// Entries with a host name for an address.
+    names: usize,
 }
 
 impl Lists {
     fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
         let before = (peers.len(), peers.malformed);
-        peers::read(peers, value, packed);
+        self.names += peers::read(peers, value, packed);
         if peers.len() == before.0 && peers.malformed > before.1 {
             self.lost += 1;
         } else {
             self.read += 1;
         }
+    }
+
+    fn any(&self) -> bool {
+        self.read + self.lost > 0
     }
 }
 
@@ -144,7 +155,7 @@ pub(super) fn scrape(
             refusal.take(key, value);
         }
     });
-    refusal.check(url)?;
+    refusal.check(url, has_files)?;
     if found.iter().any(Option::is_some) {
         return Ok(found);
     }
@@ -186,14 +197,15 @@ pub(super) fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<Failed> {
     each(dict, |key, value| {
         refusal.take(key, value);
     });
-    refusal.check(url).err()
+    refusal.check(url, false).err()
 }
 
-/// `failure reason` and `retry in` (BEP 31).
+/// `failure reason` and `retry in` (BEP 31), and the `failure code` that some send instead.
 #[derive(Default)]
 struct Refusal<'a> {
     reason: Option<&'a [u8]>,
     retry: Option<Retry>,
+    has_code: bool,
 }
 
 impl<'a> Refusal<'a> {
@@ -202,14 +214,20 @@ impl<'a> Refusal<'a> {
             b"failure reason" => fill(&mut self.reason, Some(value.as_bytes().unwrap_or_default())),
             b"retry in" => fill(&mut self.retry, retry(value)),
             // A sign that a tracker speaks, and nothing more.
-            b"warning message" | b"min interval" | b"failure code" => {}
+            b"warning message" | b"min interval" => {}
+            b"failure code" => self.has_code = true,
             _ => return false,
         }
         true
     }
 
-    fn check(self, url: &TrackerUrl) -> Result<(), Failed> {
+    /// `answers`: something else in the answer is what was asked for.
+    fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), Failed> {
         match self.reason {
+            None if self.has_code && !answers => {
+                let failed = Failed::new(Failure::Rejected, "a failure code without a reason");
+                Err(failed.with_retry(self.retry))
+            }
             None => Ok(()),
             Some(text) => Err(words::refusal(text, url, self.retry)),
         }

@@ -13,8 +13,10 @@ pub(super) enum Packed {
     V6,
 }
 
-/// Reads the value of `peers` or `peers6`.
-pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed) {
+/// Reads the value of `peers` or `peers6`, and returns how many of its unreadable entries are peers
+/// with a host name.
+pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed) -> usize {
+    let mut names = 0;
     match value {
         Value::Bytes(bytes) => match packed {
             Packed::V4 => peers.push_compact4(bytes),
@@ -22,43 +24,52 @@ pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed) {
         },
         Value::List(list) => {
             for entry in list.iter() {
-                one(peers, entry);
+                names += one(peers, entry);
             }
         }
         // PHP makes an array that lost an entry a dictionary with numbers for keys.
-        Value::Dict(dict) if has_peer_keys(dict) => one(peers, value),
+        Value::Dict(dict) if has_peer_keys(dict) => names += one(peers, value),
         Value::Dict(dict) => {
             for (_, entry) in dict.iter() {
-                one(peers, entry);
+                names += one(peers, entry);
             }
         }
         // Some write 0 for an empty list.
         Value::Int(0) => {}
         Value::Int(_) => peers.malformed += 1,
     }
+    names
 }
 
 fn has_peer_keys(dict: Dict<'_>) -> bool {
     dict.get(b"ip").is_some()
 }
 
-/// One entry of a list: a dictionary (BEP 3) or a packed entry.
-fn one(peers: &mut Peers, entry: Value<'_>) {
+/// One entry of a list: a dictionary (BEP 3) or a packed entry. Returns 1 for a peer with a host
+/// name, which is not read.
+fn one(peers: &mut Peers, entry: Value<'_>) -> usize {
     if peers.len() >= Peers::MAX {
-        return;
+        return 0;
     }
     match entry {
         Value::Dict(dict) => match endpoint(dict) {
-            Some((ip, port)) => peers.push(ip, port),
+            Some((host, port)) => match address(host) {
+                Some(ip) => peers.push(ip, port),
+                None => {
+                    peers.malformed += 1;
+                    return usize::from(is_name(host));
+                }
+            },
             None => peers.malformed += 1,
         },
         Value::Bytes(bytes) if bytes.len() == 6 => peers.push_compact4(bytes),
         Value::Bytes(bytes) if bytes.len() == 18 => peers.push_compact6(bytes),
         _ => peers.malformed += 1,
     }
+    0
 }
 
-fn endpoint(dict: Dict<'_>) -> Option<(IpAddr, u16)> {
+fn endpoint(dict: Dict<'_>) -> Option<(&[u8], u16)> {
     let (mut ip, mut port) = (None, None);
     for (key, value) in dict.iter() {
         match key {
@@ -67,7 +78,15 @@ fn endpoint(dict: Dict<'_>) -> Option<(IpAddr, u16)> {
             _ => {}
         }
     }
-    Some((address(ip?)?, u16::try_from(port?).ok()?))
+    Some((ip?, u16::try_from(port?).ok()?))
+}
+
+/// A host name, and not an address with a slip in it.
+fn is_name(host: &[u8]) -> bool {
+    host.iter().any(u8::is_ascii_alphabetic)
+        && host
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
 }
 
 /// An address in text. Host names (BEP 3 allows them) are not resolved: a tracker must not make

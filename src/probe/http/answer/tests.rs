@@ -132,8 +132,11 @@ fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
     for list in [
         &b"i5e"[..],
         b"3:abc",
-        b"ld2:ip9:localhost4:porti1eee",
         b"ld2:ip7:1.2.3.44:porti65536eee",
+        // No host names.
+        b"ld2:ip9:1.2.3.4564:porti1eee",
+        b"ld2:ip0:4:porti1eee",
+        b"ld2:ip9:localhost4:porti65536eee",
     ] {
         for key in ["peers", "peers6"] {
             assert_eq!(reason(&answer_with(key, list)), Failure::Malformed);
@@ -141,6 +144,19 @@ fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
     }
     // The other list was read, and it was empty.
     assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
+}
+
+#[test]
+fn a_list_of_host_names_is_withheld() {
+    let names = b"ld2:ip16:peer.example.org4:porti1eed2:ip9:localhost4:porti2eee";
+    let said = good(&answer_with("peers", names));
+    let found = (said.peers.len(), said.peers.malformed, said.withheld);
+    assert_eq!(found, (0, 2, true));
+    // The other list is empty, which does not make those nobody.
+    let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
+    assert!(said.withheld);
+    let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
+    assert_eq!((said.peers.len(), said.withheld), (1, false));
 }
 
 #[test]
@@ -165,6 +181,17 @@ fn peers_may_be_missing() {
     assert_eq!((said.peers.v4.len(), said.peers.v6.len()), (0, 1));
     let said = good(b"d8:completei0e10:incompletei0e8:intervali60ee");
     assert!(said.peers.is_empty());
+    // Some answer `stopped` with no more than this; that it is no empty list, who asks is told.
+    for (body, has_list) in [
+        (&b"d8:intervali60ee"[..], false),
+        (b"d15:warning message1:xe", false),
+        (b"d8:completei0ee", false),
+        (b"d5:peers0:e", true),
+        (b"d6:peers60:e", true),
+    ] {
+        let reply = announce(body, None, &url()).unwrap();
+        assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
+    }
 }
 
 #[test]
@@ -270,6 +297,12 @@ fn a_refusal_is_one_whatever_stands_beside_it() {
     let failed = read(b"d14:failure reason20:Missing uploade").unwrap_err();
     assert_eq!(failed.reason, Failure::Rejected);
     assert_eq!(reason(b"d14:failure reasoni5ee"), Failure::Rejected);
+    let failed = read(b"d12:failure codei900e8:intervali60e8:retry ini2ee").unwrap_err();
+    let retry = Some(Retry::After(Duration::from_secs(120)));
+    assert_eq!((failed.reason, failed.retry), (Failure::Rejected, retry));
+    // Beside an answer a code is no refusal.
+    assert!(read(b"d12:failure codei0e5:peers0:e").is_ok());
+    assert!(read(b"d12:failure codei0e8:completei0e10:incompletei0ee").is_ok());
 }
 
 #[test]

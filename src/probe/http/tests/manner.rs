@@ -68,6 +68,63 @@ async fn without_counts_an_empty_list_is_not_believed() {
 }
 
 #[tokio::test]
+async fn silence_is_no_empty_list() {
+    for (body, reason) in [
+        ("d8:intervali900ee", Failure::Malformed),
+        ("d15:warning message1:xe", Failure::Malformed),
+        ("d10:downloadedi7e8:intervali900ee", Failure::Malformed),
+        ("d12:failure codei900ee", Failure::Rejected),
+    ] {
+        for manner in [Manner::Ghost, Manner::Brief] {
+            let server = Server::saying(body).await;
+            let asker = asker();
+            let observation = asker.probe(job(&server.url("/announce"), manner)).await;
+            let failed = announced(observation).0.unwrap_err();
+            assert_eq!(failed.reason, reason, "{body} {manner:?}");
+            let joined = server.events().contains(&"started".to_owned());
+            if reason == Failure::Malformed && joined {
+                assert_eq!(server.events().last().unwrap(), "stopped");
+            }
+            assert!(asker.farewells().await);
+        }
+    }
+}
+
+#[tokio::test]
+async fn counts_alone_are_an_answer() {
+    for (body, withheld) in [
+        ("d8:completei1e10:incompletei2e8:intervali900ee", true),
+        ("d8:completei0e10:incompletei0e8:intervali900ee", false),
+        // Of leechers nothing is said.
+        ("d8:completei0e8:intervali900ee", true),
+    ] {
+        for manner in [Manner::Ghost, Manner::Brief] {
+            let server = Server::saying(body).await;
+            let observation = asker().probe(job(&server.url("/announce"), manner)).await;
+            let said = announced(observation).0.unwrap();
+            assert_eq!(said.withheld, withheld, "{body} {manner:?}");
+            assert!(said.peers.is_empty() && said.counts.seeders.is_some());
+        }
+    }
+}
+
+#[tokio::test]
+async fn host_names_are_withheld_without_joining() {
+    const NAMES: &[u8] = b"d8:intervali900e5:peersld2:ip12:peer.example4:porti1eeee";
+    let server = Server::saying(NAMES).await;
+    let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
+    assert_eq!((said.withheld, said.manner), (true, Manner::Ghost));
+    assert_eq!(server.events(), ["stopped"]);
+    assert!(
+        brief(&asker(), &server.url("/announce"))
+            .await
+            .0
+            .unwrap()
+            .withheld
+    );
+}
+
+#[tokio::test]
 async fn a_list_of_nobody_but_us_is_none() {
     let server = Server::start(|asked, _| {
         Says::ok(match asked.event() {
