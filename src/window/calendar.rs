@@ -12,10 +12,12 @@
 //!   of running time nothing is forgotten because of it.
 //! * A step **back** first undoes leaps in doubt, the latest first: a clock that was ahead and returns
 //!   finds everything again, and what was seen meanwhile is as old as it is. The rest of the step is
-//!   no time: the calendar goes on from where it was, neither repeating hours nor waiting.
-//! * A leap that is at least as long as the step back before it, if that is still in doubt, is the **return**
-//!   from it: only what exceeds it is a leap. So a machine that starts in 1970 and is
-//!   corrected a minute later has rested as long as it did.
+//!   no time: the calendar goes on from where it was, neither repeating hours nor waiting. Where leaps
+//!   explain less than half of the step, it is no return from them, and they stay.
+//! * A step forward that makes up for the steps back before it, if these are still in doubt, is the
+//!   **return** from them: only what exceeds them is time. So a machine that starts in 1970 and is
+//!   corrected a minute later has rested as long as it did. A return may come in parts, if the first
+//!   is longer than all windows and at least half of the way; a shorter one is taken for a rest.
 //! * Readings up to [`BACKLASH`] behind the latest are no step at all: they come out of order, or the
 //!   clock was set by minutes. Time stands still until the clock catches up.
 //!
@@ -34,6 +36,8 @@ const BACKLASH: u64 = HOUR;
 const DOUBT: u64 = 7 * 24 * HOUR;
 /// No wall clock reads later, so that hours fit 32 bits.
 const LATEST: u64 = (1 << 31) * HOUR;
+/// The longest window in seconds.
+const MONTH: u64 = Window::Month.hours() as u64 * HOUR;
 /// Leaps of a month, each of which ends an hour.
 const MOST_LEAPS: usize = Window::Month.hours() as usize;
 
@@ -123,14 +127,7 @@ impl Calendar {
     }
 
     fn forward(&mut self, step: u64) {
-        if step <= LARGEST_STEP {
-            return self.run(step);
-        }
-        let mut leap = step;
-        if self.behind > 0 && leap + BACKLASH >= self.behind {
-            leap = leap.saturating_sub(self.behind);
-            self.behind = 0;
-        }
+        let leap = step - self.returned(step);
         if leap <= LARGEST_STEP {
             return self.run(leap);
         }
@@ -144,6 +141,26 @@ impl Calendar {
         self.tidy();
     }
 
+    /// How much of a step forward is the return from steps back, and thus no time.
+    fn returned(&mut self, step: u64) -> u64 {
+        // Those up to BACKLASH are how time goes by.
+        let whole = step > BACKLASH && step + BACKLASH >= self.behind;
+        // Few rest for so long, but clocks are often set roughly before they are set right.
+        let rough = step > MONTH && step >= self.behind / 2;
+        if !whole && !rough {
+            return 0;
+        }
+        let part = step.min(self.behind);
+        self.behind -= part;
+        if self.behind <= BACKLASH {
+            self.behind = 0;
+        } else if self.behind > LARGEST_STEP {
+            // A leap from before may have been wrong, too. What is shorter than any is yet to come.
+            self.behind = self.undo(self.behind);
+        }
+        part
+    }
+
     fn run(&mut self, step: u64) {
         let late = step.min(self.ahead);
         self.ahead -= late;
@@ -151,7 +168,23 @@ impl Calendar {
         self.tidy();
     }
 
-    fn back(&mut self, mut step: u64) {
+    fn back(&mut self, step: u64) {
+        let rest = self.undo(step);
+        if rest > 0 {
+            self.behind = self.behind.saturating_add(rest);
+            self.behind_since = self.running;
+        }
+    }
+
+    /// Undoes leaps in doubt by a step back. What they do not explain of it is left.
+    fn undo(&mut self, mut step: u64) -> u64 {
+        let in_doubt = self.leaps.iter().filter(|leap| leap.in_doubt(self.running));
+        let explained: u64 = in_doubt.map(|leap| leap.length).sum();
+        // They were rests, and the clock lost more than them. If undone, they would come back with
+        // the right time as a rest of now, and who was seen since would seem older.
+        if step / 2 > explained {
+            return step;
+        }
         while let Some(leap) = self.leaps.last_mut()
             && leap.in_doubt(self.running)
             && step > 0
@@ -160,15 +193,14 @@ impl Calendar {
             leap.length -= undone;
             step -= undone;
             if leap.length > 0 {
-                return;
+                return 0;
             }
             self.leaps.pop();
             let early = step.min(HOUR - self.ahead.min(HOUR));
             self.ahead += early;
             step -= early;
         }
-        self.behind = self.behind.saturating_add(step);
-        self.behind_since = self.running;
+        step
     }
 
     /// Drops what does not matter any more.

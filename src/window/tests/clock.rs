@@ -149,6 +149,105 @@ fn a_rest_after_a_step_back_is_time() {
 }
 
 #[test]
+fn a_short_rest_after_a_step_back_is_time() {
+    let mut world = World::new();
+    world.wrong = -(5 * YEAR as i64);
+    assert_eq!(world.all(), [24, 168, 720]);
+    for rest in 1..=10 {
+        world.sleep(2 * HOUR);
+        let all = [24, 168, 720].map(|full: u32| full - 2 * rest);
+        assert_eq!(world.all(), all);
+    }
+}
+
+#[test]
+fn a_rest_shorter_than_the_step_back_is_time() {
+    let mut world = World::new();
+    world.wrong = -(4 * DAY as i64);
+    assert_eq!(world.all(), [24, 168, 720]);
+    world.sleep(3 * DAY);
+    assert_eq!(world.all(), [0, 96, 648]);
+}
+
+#[test]
+fn a_clock_may_be_set_right_in_steps() {
+    for roughly in [2 * HOUR, 5 * HOUR, 3 * DAY, 3 * YEAR] {
+        for rest in [0, 3 * DAY] {
+            let mut world = World::new();
+            world.sleep(rest);
+            world.wrong = -(world.now as i64);
+            world.restart();
+            assert_eq!(world.all(), [24, 168, 720]);
+            world.wrong = -(roughly as i64);
+            world.restart();
+            world.all();
+            world.wrong = 0;
+            let over = (rest / HOUR) as u32;
+            let left = [24, 168, 720].map(|full: u32| full.saturating_sub(over));
+            assert_eq!(world.all(), left, "{roughly} {rest}");
+        }
+    }
+}
+
+#[test]
+fn a_rest_before_a_start_in_1970_stays_where_it_was() {
+    for roughly in [0, 2 * HOUR, 3 * YEAR] {
+        let mut world = World::new();
+        world.sleep(3 * DAY);
+        assert_eq!(world.all(), [0, 96, 648]);
+        world.run(23);
+        let rested = [23, 96 + 23 - 23, 648];
+        assert_eq!(world.all(), rested);
+        world.wrong = -(world.now as i64);
+        world.restart();
+        assert_eq!(world.all(), rested);
+        world.wrong = -(roughly as i64);
+        assert_eq!(world.all(), rested, "{roughly}");
+        world.restart();
+        world.sleep(600);
+        world.wrong = 0;
+        assert_eq!(world.all(), rested, "{roughly}");
+        world.run(40 * 24);
+        assert_eq!(world.all(), [24, 168, 720]);
+    }
+}
+
+#[test]
+fn ahead_and_then_in_1970_finds_everything_again() {
+    for ahead in [5 * HOUR, 3 * DAY, 5 * YEAR] {
+        let mut world = World::new();
+        world.wrong = ahead as i64;
+        world.run(2);
+        world.wrong = -(world.now as i64);
+        world.restart();
+        world.run(1);
+        world.wrong = 0;
+        let off = world.all().into_iter().zip([24, 168, 720]);
+        assert!({ off }.all(|(found, full)| found.abs_diff(full) <= 1));
+        world.run(40 * 24);
+        assert_eq!(world.all(), [24, 168, 720], "{ahead}");
+    }
+}
+
+#[test]
+fn flips_do_not_add_up() {
+    for wrong in [5000, 2 * HOUR, 3 * HOUR, 5 * HOUR] {
+        let mut calendar = Calendar::start(Unix(START));
+        let before = calendar.moment();
+        for minute in (0..24 * 60).step_by(10) {
+            let now = START + minute * 60;
+            calendar.tick(Unix(now + wrong));
+            calendar.tick(Unix(now + 300));
+        }
+        let at = calendar.moment();
+        let hours = 24 + wrong.div_ceil(HOUR) as u32;
+        assert!((23..=hours).contains(&(at.hour - before.hour)), "{wrong}");
+        assert!(at.hour - at.starts[0] <= 23);
+        assert!(before.hour + 23 >= at.starts[1] && at.starts[1] + 168 >= at.hour);
+    }
+}
+
+#[test]
 fn who_was_seen_under_a_wrong_clock_is_not_kept_longer() {
     let mut world = World::new();
     world.wrong = 10 * DAY as i64;
