@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::places;
 use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
-use super::{COUNTRY_HOURS, Terms};
+use super::{Terms, is_recent};
 use crate::geo::Country;
 use crate::time::Mono;
 use crate::window::{Moment, Peer, Set, Sighting, Window};
@@ -193,8 +193,4 @@ impl Collection {
         });
         effort
     }
-}
-
-fn is_recent(hour: u32, now: Moment) -> bool {
-    now.hour().saturating_sub(hour) < u32::from(COUNTRY_HOURS)
 }

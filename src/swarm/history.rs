@@ -74,19 +74,19 @@ impl History {
         &mut self,
         union: Option<&Union<'_>>,
         terms: &Terms,
-        hour: u32,
+        now: Moment,
         fleet: &mut Fleet,
     ) -> Option<Arc<Places>> {
         let of = Of {
             print: union.map_or(0, Union::print),
-            hour,
+            hour: now.hour(),
             terms: terms.version,
         };
         if self.of != of {
             self.of = of;
             let nobody = Union::default();
             let (places, systems) =
-                places::find(union.unwrap_or(&nobody), terms, self.countries(), hour);
+                places::find(union.unwrap_or(&nobody), terms, self.countries(), now);
             if systems != self.systems {
                 fleet.remove(&self.systems);
                 fleet.add(&systems);

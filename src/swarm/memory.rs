@@ -338,7 +338,7 @@ impl Memory {
         terms: &Terms,
     ) -> Option<Reach> {
         let history = self.histories.get_mut(hash)?;
-        let places = history.places(union, terms, self.moment.hour(), &mut self.systems);
+        let places = history.places(union, terms, self.moment, &mut self.systems);
         let counts = history.set.counts(self.moment);
         // What a window leaves out may come back when the clock is set right.
         if history.set.is_empty() && history.countries_are_over() {

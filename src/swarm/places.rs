@@ -4,8 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::reach::{self, CountryPeers, Places};
 use super::tally::Union;
-use super::{COUNTRY_HOURS, Terms};
+use super::{Terms, is_recent};
 use crate::geo::{Asn, Country, Geo};
+use crate::window::Moment;
 
 /// Peers by autonomous system, `None` = not known to which; sorted, each once. Empty without a
 /// database.
@@ -19,10 +20,10 @@ pub(super) fn find(
     union: &Union<'_>,
     terms: &Terms,
     before: &[CountryPeers],
-    hour: u32,
+    now: Moment,
 ) -> (Places, Systems) {
     let countries = match terms.countries {
-        true => with_zeros(countries(union, &terms.geo), before, hour),
+        true => with_zeros(countries(union, &terms.geo), before, now),
         false => Box::default(),
     };
     let systems = systems(union, &terms.geo);
@@ -53,9 +54,13 @@ pub(super) fn countries(union: &Union<'_>, geo: &Geo) -> Vec<(Country, u32)> {
 }
 
 /// Countries of now, and those that nobody is left in since not too long ago. Both are sorted.
-fn with_zeros(now: Vec<(Country, u32)>, before: &[CountryPeers], hour: u32) -> Box<[CountryPeers]> {
-    let seen = hour as u16;
-    let mut rows: Vec<CountryPeers> = now
+fn with_zeros(
+    here: Vec<(Country, u32)>,
+    before: &[CountryPeers],
+    now: Moment,
+) -> Box<[CountryPeers]> {
+    let seen = now.hour() as u16;
+    let mut rows: Vec<CountryPeers> = here
         .into_iter()
         .map(|(country, peers)| CountryPeers {
             country,
@@ -68,7 +73,8 @@ fn with_zeros(now: Vec<(Country, u32)>, before: &[CountryPeers], hour: u32) -> B
         let gone = rows[..here]
             .binary_search_by_key(&old.country, |row| row.country)
             .is_err();
-        if gone && seen.wrapping_sub(old.seen) < COUNTRY_HOURS {
+        let ago = seen.wrapping_sub(old.seen);
+        if gone && is_recent(now.hour().saturating_sub(ago.into()), now) {
             rows.push(CountryPeers { peers: 0, ..*old });
         }
     }

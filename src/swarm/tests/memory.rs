@@ -137,6 +137,23 @@ fn a_country_stays_at_zero_for_eight_days() {
 }
 
 #[test]
+fn a_rest_of_ours_is_time_for_countries_too() {
+    for (rest, us) in [(5 * DAY, Some(Some(0))), (10 * DAY, None)] {
+        let mut world = World::new(&[member(1, Some("work"))]);
+        hear(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
+        live(&mut world, 2 * DAY);
+        hear(&mut world, 0, &ips(DE, 0..3));
+        world.pass(rest);
+        hear(&mut world, 0, &ips(DE, 0..3));
+        let shown = countries(&mut world, 0).into_iter();
+        let shown = shown.filter(|(country, _)| country == "US").count();
+        assert_eq!(shown, usize::from(us.is_some()), "after {rest} s");
+        let row = country(&collection(&mut world), "US");
+        assert_eq!(row.map(|(now, _)| now), us.or(Some(None)), "after {rest} s");
+    }
+}
+
+#[test]
 fn a_collection_is_the_union_of_its_torrents() {
     let torrents = [1, 2, 3].map(|n| member(n, (n < 3).then_some("work")));
     let mut world = World::new(&torrents);
