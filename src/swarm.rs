@@ -57,21 +57,12 @@ use crate::observation::{
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
-use crate::window::{Key, Moment, Window};
+use crate::window::{Key, Moment};
 use announce::Announce;
 use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
 use memory::{Last, Memory, Of};
 use tracker::Tracker;
-
-/// How long a country that nobody is left in stays at an explicit 0: a day longer than a week.
-pub const COUNTRY_HOURS: u32 = Window::Week.hours() + A_DAY;
-const A_DAY: u32 = Window::Day.hours();
-
-/// Whether a country that was last seen in this hour of running time stays at 0.
-fn is_recent(hour: u32, now: Moment) -> bool {
-    now.is_within(Window::Week, hour.saturating_add(A_DAY))
-}
 
 /// What counts, for how long, and where it is.
 #[derive(Debug, Clone)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Terms;
 use super::places;
 use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
-use super::{Terms, is_recent};
 use crate::geo::Country;
 use crate::time::Mono;
 use crate::window::{Moment, Peer, Set, Sighting, Window};
@@ -70,7 +70,7 @@ impl Collection {
             !peers.is_empty()
         };
         self.countries
-            .retain_mut(|here| is_of_use(&mut here.peers) || is_recent(here.seen, now));
+            .retain_mut(|here| is_of_use(&mut here.peers) || now.is_lately(here.seen));
         self.watched || is_of_use(&mut self.peers)
     }
 
@@ -166,7 +166,7 @@ impl Collection {
             let at = here.binary_search_by_key(&known_here.country, |(country, _)| *country);
             let peers = at.map_or(0, |at| here[at].1);
             let peers = union.as_ref().map(|_| peers);
-            let peers = peers.filter(|_| is_recent(known_here.seen, moment));
+            let peers = peers.filter(|_| moment.is_lately(known_here.seen));
             let counts = known_here.peers.counts(moment).all;
             // Whose countries are counted since a moment ago has no past to show.
             let is_new = counts[Window::Month.index()] == 0 && peers.is_some_and(|n| n > 0);

@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use super::Terms;
 use super::reach::{self, CountryPeers, Places};
 use super::tally::Union;
-use super::{Terms, is_recent};
 use crate::geo::{Asn, Country, Geo};
 use crate::window::Moment;
 
@@ -74,7 +74,7 @@ fn with_zeros(
             .binary_search_by_key(&old.country, |row| row.country)
             .is_err();
         let ago = seen.wrapping_sub(old.seen);
-        if gone && is_recent(now.hour().saturating_sub(ago.into()), now) {
+        if gone && now.is_lately(now.hour().saturating_sub(ago.into())) {
             rows.push(CountryPeers { peers: 0, ..*old });
         }
     }

@@ -72,12 +72,17 @@ pub struct Moment {
     pub(super) hour: u32,
     /// The first hour of each window.
     pub(super) starts: [u32; Window::ALL.len()],
+    /// The first hour of the last eight days.
+    pub(super) lately: u32,
     /// The last hour whose sightings are over whatever the clock does. Never goes back, and is no
     /// more than the longest window ago.
     pub(super) floor: u32,
 }
 
 impl Moment {
+    /// Eight days: a day more than a week ago.
+    pub const LATELY: u32 = Window::Week.hours() + Window::Day.hours();
+
     /// Hours of running time: they never go back, whatever the clock does.
     pub const fn hour(self) -> u32 {
         self.hour
@@ -94,6 +99,11 @@ impl Moment {
     /// Whether an hour of running time lies within a window that ends now. Hour 0 is never.
     pub const fn is_within(self, window: Window, hour: u32) -> bool {
         hour >= self.starts[window.index()]
+    }
+
+    /// Whether an hour of running time lies within the last [`Moment::LATELY`] hours.
+    pub const fn is_lately(self, hour: u32) -> bool {
+        hour >= self.lately
     }
 }
 
@@ -216,22 +226,20 @@ impl Calendar {
     /// The moment of the latest reading.
     pub fn moment(&self) -> Moment {
         let certain = |leap: &&Leap| !leap.in_doubt(self.running);
-        let over = self.first_hour(Window::Month, self.leaps.iter().filter(certain));
+        let over = self.first_hour(Window::Month.hours(), self.leaps.iter().filter(certain));
+        let first = |hours| self.first_hour(hours, self.leaps.iter());
         Moment {
             hour: narrow(self.running / HOUR),
-            starts: Window::ALL.map(|window| self.first_hour(window, self.leaps.iter())),
+            starts: Window::ALL.map(|window| first(window.hours())),
+            lately: first(Moment::LATELY),
             floor: over - 1,
         }
     }
 
-    /// The first running hour of a window that ends now, if these leaps were real; at least 1.
-    fn first_hour<'a>(
-        &self,
-        window: Window,
-        leaps: impl DoubleEndedIterator<Item = &'a Leap>,
-    ) -> u32 {
+    /// The first running hour of so many that end now, if these leaps were real; at least 1.
+    fn first_hour<'a>(&self, hours: u32, leaps: impl DoubleEndedIterator<Item = &'a Leap>) -> u32 {
         let mut now = self.running;
-        let first = |now: u64| (now / HOUR + 1).saturating_sub(window.hours().into());
+        let first = |now: u64| (now / HOUR + 1).saturating_sub(hours.into());
         for leap in leaps.rev() {
             if first(now) >= leap.before {
                 break;

@@ -259,6 +259,7 @@ impl Set {
         let now = Moment {
             hour,
             starts: [0; Window::ALL.len()],
+            lately: 0,
             floor: 0,
         };
         Self {

@@ -141,7 +141,7 @@ fn a_rest_of_ours_is_time_for_countries_too() {
     for (rest, us) in [(5 * DAY, Some(Some(0))), (10 * DAY, None)] {
         let mut world = World::new(&[member(1, Some("work"))]);
         hear(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
-        live(&mut world, 2 * DAY);
+        live(&mut world, 2 * HOUR);
         hear(&mut world, 0, &ips(DE, 0..3));
         world.pass(rest);
         hear(&mut world, 0, &ips(DE, 0..3));
