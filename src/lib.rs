@@ -13,6 +13,7 @@
 //! |---|---|
 //! | [`time`] | one reading of both clocks, passed in everywhere |
 //! | [`address`] | which addresses the internet routes |
+//! | [`file`] | whole files, within limits of size and time |
 //! | [`geo`] | address → country and autonomous system |
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
@@ -34,7 +35,7 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only modules above it in the table plus the leaves (`time`, `address`, `geo`,
+//! A module uses only modules above it in the table plus the leaves (`time`, `address`, `file`, `geo`,
 //! `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
 //! only `app` knows all others. `tests/architecture.rs` holds the rule.
 
@@ -44,6 +45,7 @@ pub mod bencode;
 pub mod cli;
 pub mod config;
 pub mod dht;
+pub mod file;
 pub mod geo;
 pub mod log;
 pub mod metrics;

@@ -8,19 +8,23 @@ use std::path::{Path, PathBuf};
 
 /// Each module and what it may use. The order is that of the map in `src/lib.rs`; nobody uses a
 /// module below its own line.
-const RULE: [(&str, &[&str]); 20] = [
+const RULE: [(&str, &[&str]); 21] = [
     ("time", &[]),
     ("log", &[]),
     ("address", &[]),
-    ("geo", &[]),
+    ("file", &[]),
+    ("geo", &["file"]),
     ("bencode", &[]),
-    ("torrent", &["bencode"]),
+    ("torrent", &["bencode", "file"]),
     ("observation", &["time", "torrent"]),
     (
         "dht",
         &["address", "bencode", "observation", "time", "torrent"],
     ),
-    ("config", &["address", "geo", "observation", "torrent"]),
+    (
+        "config",
+        &["address", "file", "geo", "observation", "torrent"],
+    ),
     ("roster", &["observation", "torrent"]),
     ("schedule", &["observation", "roster", "time", "torrent"]),
     (
@@ -29,6 +33,7 @@ const RULE: [(&str, &[&str]); 20] = [
             "address",
             "bencode",
             "dht",
+            "file",
             "observation",
             "time",
             "torrent",
@@ -47,14 +52,14 @@ const RULE: [(&str, &[&str]); 20] = [
             "window",
         ],
     ),
-    ("store", &["dht", "time", "window"]),
+    ("store", &["dht", "file", "time", "window"]),
     (
         "snapshot",
         &["geo", "observation", "swarm", "time", "torrent", "window"],
     ),
     ("metrics", &["snapshot"]),
     // `config` for reading YAML: the web has a file of its own.
-    ("web", &["config", "metrics", "snapshot"]),
+    ("web", &["config", "file", "metrics", "snapshot"]),
     (
         "app",
         &[
@@ -63,6 +68,7 @@ const RULE: [(&str, &[&str]); 20] = [
             "cli",
             "config",
             "dht",
+            "file",
             "geo",
             "log",
             "metrics",
