@@ -268,7 +268,7 @@ impl Probes {
             identity: Identity {
                 peer_id: *b"-SW0000-abcdefghijkl",
                 key: 1,
-                port: 6881,
+                ports: [6881; 2],
             },
             numwant: 200,
             user_agent: "seedwatch".into(),

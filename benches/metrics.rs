@@ -181,7 +181,7 @@ async fn probe(tracker: SocketAddr, latency: Times) {
         identity: Identity {
             peer_id: *b"-SW0100-benchbenchbe",
             key: 1,
-            port: 4242,
+            ports: [4242; 2],
         },
         numwant: 200,
     };

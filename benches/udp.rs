@@ -153,7 +153,7 @@ impl Client {
             identity: Identity {
                 peer_id: *b"-SW0100-benchbenchbe",
                 key: 1,
-                port: PORT,
+                ports: [PORT; 2],
             },
             numwant: 200,
         };
@@ -331,7 +331,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
     let start = Instant::now();
     let mut core = Core::new(
         &config(tracker, torrents),
-        PORT,
+        [PORT; 2],
         Key::new([7; 16]),
         now(0, start),
     );

@@ -146,11 +146,11 @@ impl Torrent {
 }
 
 impl Swarms {
-    /// Nothing watched yet. `port` is the one that we claim to trackers; with `key`, peers are
+    /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers are
     /// remembered without their addresses.
-    pub fn new(terms: Terms, port: u16, key: Key) -> Self {
+    pub fn new(terms: Terms, ports: [u16; 2], key: Key) -> Self {
         Self {
-            filter: Filter::new(terms.accept, port),
+            filter: Filter::new(terms.accept, ports),
             terms,
             torrents: Vec::new(),
             announces: Vec::new(),
@@ -201,10 +201,6 @@ impl Swarms {
         self.torrents = torrents.collect();
         self.memory.join(roster, &joined);
         self.blocks.clear();
-        let trackers = roster.trackers();
-        self.filter
-            .own
-            .retain(|id| trackers.get(id.0 as usize).is_some_and(Option::is_some));
         self.announces
             .resize_with(roster.announce_ids(), Announce::default);
         for id in changes.removed.iter().chain(&changes.added) {
@@ -243,7 +239,8 @@ impl Swarms {
         self.torrents.iter_mut().for_each(Torrent::change);
     }
 
-    /// Our own addresses, as most nodes of the DHT see us (BEP 42).
+    /// Our own addresses, as most nodes of the DHT see us (BEP 42). A hint only: no peer is removed
+    /// because nodes name its address.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = std::net::IpAddr>) {
         self.filter.own.set_external(addresses);
     }
@@ -301,9 +298,6 @@ impl Swarms {
             } => {
                 let state = &mut self.trackers[tracker.0 as usize];
                 state.interval = answer.interval.or(state.interval);
-                if let Some(ip) = answer.external_ip {
-                    self.filter.own.claim(tracker, ip);
-                }
                 let Some(torrent) = self.torrent_of(roster, id) else {
                     return;
                 };
@@ -314,9 +308,12 @@ impl Swarms {
                 side.answer(now.mono);
                 self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
-                if !answer.withheld {
-                    let (filter, room) = (&mut self.filter, &mut self.room);
-                    let heard = side.list(&answer, tracker, filter, room, now.mono);
+                let (filter, room) = (&mut self.filter, &mut self.room);
+                let heard = match answer.withheld {
+                    true => None,
+                    false => side.list(&answer, filter, room, now.mono),
+                };
+                if let Some(heard) = heard {
                     let lists = side.lists().filter(|_| heard.anybody);
                     let of = Of {
                         roster,

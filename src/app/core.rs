@@ -62,20 +62,20 @@ struct Dht {
 }
 
 impl Core {
-    /// Takes over a configuration. `port` is the one that we claim to trackers; with `key`, peers
+    /// Takes over a configuration. `ports` are those that we claim to trackers, by family; with `key`, peers
     /// are remembered without their addresses.
-    pub fn new(config: &Config, port: u16, key: Key, now: Now) -> Self {
-        let mut core = Self::blank(config, port, key, now);
+    pub fn new(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
+        let mut core = Self::blank(config, ports, key, now);
         core.reload(config, now);
         core
     }
 
     /// One that watches nothing until [`Core::reload`]: what was saved can be given back to it before.
-    pub fn blank(config: &Config, port: u16, key: Key, now: Now) -> Self {
+    pub fn blank(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
         Self {
             roster: Roster::default(),
             schedule: Schedule::new(pace(config)),
-            swarms: Swarms::new(terms(config), port, key),
+            swarms: Swarms::new(terms(config), ports, key),
             outage: Outage::new(now.mono),
             canaries: Vec::new(),
             tracker_canaries: Vec::new(),

@@ -257,7 +257,7 @@ impl Round {
         let mut roster = Roster::default();
         let terms = super::core::terms(config);
         // Nothing is kept: there is nothing to keep a secret of.
-        let mut swarms = Swarms::new(terms.clone(), identity.port, Key::new([0; 16]));
+        let mut swarms = Swarms::new(terms.clone(), identity.ports, Key::new([0; 16]));
         let changes = roster.update(&config.torrents, |_| false);
         swarms.update(terms, &roster, &changes, clock.now());
         roster.plan_sweep(config.dht.enabled);

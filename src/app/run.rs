@@ -113,7 +113,7 @@ pub async fn run(
     let keeper = Keeper::open(&config.state, key, written).await;
     let mut keeper = keeper.map_err(StartError::State)?;
     let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
-    let core = Core::blank(&config, identity.port, keeper.key(), clock.now());
+    let core = Core::blank(&config, identity.ports, keeper.key(), clock.now());
     let mut core = keeper.restore(core, clock.now()).await;
     core.reload(&config, clock.now());
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));

@@ -34,6 +34,9 @@ enum Outcome {
         /// Peers listed, before any filter.
         #[serde(skip_serializing_if = "Option::is_none")]
         listed: Option<usize>,
+        /// Of these, peers beyond `tracker.numwant`, which were counted and not read.
+        #[serde(skip_serializing_if = "is_zero")]
+        omitted: u32,
         seeders: Option<u32>,
         leechers: Option<u32>,
         completed: Option<u32>,
@@ -47,6 +50,10 @@ enum Outcome {
         reason: &'static str,
         text: String,
     },
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Probed {
@@ -83,7 +90,8 @@ impl Outcome {
             Report::Announce {
                 result: Ok(answer), ..
             } => Outcome::Answer {
-                listed: Some(answer.peers.len()),
+                listed: Some(answer.peers.claimed()),
+                omitted: answer.peers.omitted,
                 seeders: answer.counts.seeders,
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
@@ -102,6 +110,7 @@ impl Outcome {
                 };
                 Outcome::Answer {
                     listed: None,
+                    omitted: 0,
                     seeders: most(|counts| counts.seeders),
                     leechers: most(|counts| counts.leechers),
                     completed: most(|counts| counts.completed),
@@ -131,6 +140,7 @@ impl fmt::Display for Probed {
         match &self.result {
             Outcome::Answer {
                 listed,
+                omitted,
                 seeders,
                 leechers,
                 completed,
@@ -152,6 +162,9 @@ impl fmt::Display for Probed {
                 } else {
                     words.join(", ")
                 })?;
+                if *omitted > 0 {
+                    write!(f, " ({omitted} peers beyond numwant not read)")?;
+                }
                 if *manner == Some("brief") {
                     f.write_str(" (started, then stopped)")?;
                 }

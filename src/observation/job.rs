@@ -100,14 +100,22 @@ impl Ask {
     }
 }
 
-/// Who we are to trackers: one identity a process, the same over both families (BEP 7, BEP 15).
+/// Who we are to trackers: one identity per process. Peer id and key are the same over both families
+/// (BEP 7, BEP 15); each family claims a port of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
     /// Prefix from the configuration, then random bytes.
     pub peer_id: [u8; 20],
     /// Random; lets a tracker see that our two families are one peer.
     pub key: u32,
-    /// The port we claim; nothing listens there. Random and non-zero, which is how we find
-    /// ourselves in the lists of trackers that show us our own entry.
-    pub port: u16,
+    /// The ports that we claim, by [`Family::index`]; nothing listens there. Random and non-zero,
+    /// which is how we find our own entry in the answer to `started`.
+    pub ports: [u16; Family::ALL.len()],
+}
+
+impl Identity {
+    /// The port that we claim over a family.
+    pub const fn port(&self, family: Family) -> u16 {
+        self.ports[family.index()]
+    }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::kept::{Heard, Lists, Room, Tick};
+use super::own::Joined;
 use super::row::{AnnounceRow, Count};
-use crate::observation::{Announced, Counts, Failed, Family, TrackerId};
+use crate::observation::{Announced, Counts, Failed, Family};
 use crate::time::Mono;
 
 /// One info-hash at one tracker, a side a family. Sides are made when first heard of: most
@@ -60,23 +61,27 @@ struct Stamped {
 }
 
 impl Side {
-    /// Takes over the list of an answer.
+    /// Takes over the list of an answer. `None` if it proves nothing: of those that were read none
+    /// counts, and there are more that were not read.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
-        tracker: TrackerId,
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,
-    ) -> Heard {
-        room.fill(&answer.peers, Some((tracker, answer.manner)), filter);
+    ) -> Option<Heard> {
+        let joined = Joined::by(answer, filter.ports);
+        room.fill(&answer.peers, joined, filter);
         let anybody = !room.is_empty();
+        if !anybody && answer.peers.omitted > 0 {
+            return None;
+        }
         let before = match anybody {
             true => self.peers.get_or_insert_default().replace(room),
             false => self.peers.take().map(|lists| *lists),
         };
         self.listed = Tick::at(now);
-        Heard { anybody, before }
+        Some(Heard { anybody, before })
     }
 
     /// The latest list, if anybody is on it.

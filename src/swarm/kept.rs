@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::filter::Filter;
-use crate::observation::{Manner, Peers, TrackerId};
+use super::own::Joined;
+use crate::observation::Peers;
 use crate::time::Mono;
 use crate::window::{Moment, Window};
 
@@ -106,16 +107,11 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Puts in those of the claimed peers that count. `from` is the tracker that named them, and
-    /// how it was asked.
-    pub(super) fn fill(
-        &mut self,
-        claimed: &Peers,
-        from: Option<(TrackerId, Manner)>,
-        filter: &mut Filter,
-    ) {
-        filter.keep4(&claimed.v4, from, &mut self.v4);
-        filter.keep6(&claimed.v6, from, &mut self.v6);
+    /// Puts in those of the claimed peers that count. `joined` is given where our own entry may be
+    /// listed.
+    pub(super) fn fill(&mut self, claimed: &Peers, joined: Option<Joined>, filter: &mut Filter) {
+        filter.keep4(&claimed.v4, joined, &mut self.v4);
+        filter.keep6(&claimed.v6, joined, &mut self.v6);
     }
 
     /// Nobody counts.

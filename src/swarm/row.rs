@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use crate::observation::Family;
-use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
+use crate::observation::{Counts, Failed, Failure, Phases, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
 
@@ -44,8 +44,11 @@ impl Default for Count {
 
 impl From<Option<u32>> for Count {
     fn from(count: Option<u32>) -> Self {
-        // A count of four billion is a lie that may as well be one less.
-        count.map_or(Self::UNKNOWN, |n| Self(n.min(u32::MAX - 1)))
+        // A count that no swarm has says nothing.
+        match count {
+            Some(count) if count <= Counts::MAX => Self(count),
+            _ => Self::UNKNOWN,
+        }
     }
 }
 

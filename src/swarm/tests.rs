@@ -1,6 +1,7 @@
 mod doubts;
 mod lookups;
 mod memory;
+mod own;
 mod settled;
 mod systems;
 
@@ -62,7 +63,7 @@ impl World {
     fn new(torrents: &[crate::torrent::Torrent]) -> Self {
         let mut world = Self {
             roster: Roster::default(),
-            swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+            swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
             now: Now {
                 mono: Mono(1_000),
                 unix: Unix(1_700_000_000),
@@ -347,6 +348,7 @@ fn what_does_not_count_is_counted_by_reason() {
         ],
         v6: vec![Endpoint6 { ip: 1, port: 1 }],
         malformed: 2,
+        omitted: 0,
     };
     let answer = Announced {
         peers,

@@ -62,7 +62,7 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
             identity: Identity {
                 peer_id: *b"-SW0100-e2e-e2e-e2e-",
                 key: 0xfeed,
-                port: OUR_PORT,
+                ports: [OUR_PORT, OUR_PORT + 1],
             },
             numwant: 200,
         };

@@ -72,7 +72,7 @@ impl Run {
         let (out, written) = mpsc::channel(8);
         let fresh = crate::app::identity::key().unwrap();
         let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
-        let core = Core::blank(&config, 4242, keeper.key(), now);
+        let core = Core::blank(&config, [4242; 2], keeper.key(), now);
         let mut core = keeper.restore(core, now).await;
         core.reload(&config, now);
         let table = keeper.table().await;

@@ -91,7 +91,7 @@ impl Asker {
         let has_list = reply.has_list;
         let mut announced = reply.announced;
         announced.manner = Manner::Brief;
-        let has_others = announced.peers.has_others(self.settings.identity.port);
+        let has_others = announced.peers.has_others(self.settings.identity.ports);
         if without_us.is_some() && !has_others {
             // No list either way: the next probe need not join to learn nothing, and our own
             // entry, if it is there, is no peer.
@@ -138,7 +138,14 @@ impl Asker {
         progress: &mut Progress,
     ) -> Result<Reply, Failed> {
         let identity = &self.settings.identity;
-        let own = query::announce(identity, &swarm.hash, event, numwant, tracker_id);
+        let own = query::announce(
+            identity,
+            swarm.origin.family,
+            &swarm.hash,
+            event,
+            numwant,
+            tracker_id,
+        );
         let whole = swarm
             .lane
             .announce_url(&swarm.url, &own)
@@ -146,7 +153,8 @@ impl Asker {
         let body = self
             .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        answer::announce(&body.bytes, body.cut, &swarm.url)
+        let limit = usize::from(self.settings.numwant);
+        answer::announce(&body.bytes, body.cut, &swarm.url, limit)
     }
 }
 

@@ -34,18 +34,23 @@ pub(super) struct Reply {
     pub(super) tracker_id: Option<Box<[u8]>>,
 }
 
-/// Reads the answer to an announce. `cut` is why the body ended early, if it did.
+/// Reads the answer to an announce. `cut` is why the body ended early, if it did. Of each family,
+/// the first `limit` peers are kept and the others are counted.
 pub(super) fn announce(
     body: &[u8],
     cut: Option<Failed>,
     url: &TrackerUrl,
+    limit: usize,
 ) -> Result<Reply, Failed> {
     let dict = open(body)?;
     let mut reply = Reply::default();
     let answer = &mut reply.announced;
     let mut refusal = Refusal::default();
     let mut known = false;
-    let mut lists = Lists::default();
+    let mut lists = Lists {
+        limit,
+        ..Lists::default()
+    };
     let damage = each(dict, |key, value| {
         let mut knows = true;
         match key {
@@ -80,13 +85,15 @@ struct Lists {
     lost: usize,
     /// Entries with a host name for an address.
     names: usize,
+    /// Peers kept of each family.
+    limit: usize,
 }
 
 impl Lists {
     fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
-        let before = (peers.len(), peers.malformed);
-        self.names += peers::read(peers, value, packed);
-        if peers.len() == before.0 && peers.malformed > before.1 {
+        let before = (peers.claimed(), peers.malformed);
+        self.names += peers::read(peers, value, packed, self.limit);
+        if peers.claimed() == before.0 && peers.malformed > before.1 {
             self.lost += 1;
         } else {
             self.read += 1;

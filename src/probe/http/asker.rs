@@ -141,13 +141,8 @@ impl Asker {
             let failed = Failed::new(Failure::Unsupported, "not HTTP");
             return job.ask.failed(failed);
         }
-        let start = Instant::now();
-        let resolving = timeout(job.timeout, self.resolver.resolve(&job.url));
-        let resolved = resolving.await.unwrap_or_else(|_| {
-            let text = "the name was not resolved in time";
-            Err(Failed::new(Failure::Dns, text))
-        });
-        let spent = start.elapsed();
+        let resolving = self.resolver.resolve_within(&job.url, job.timeout);
+        let (resolved, spent) = resolving.await;
         progress.exchange.duration = spent;
         let resolved = match resolved {
             Ok(resolved) => resolved,

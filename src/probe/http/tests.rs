@@ -39,7 +39,7 @@ fn identity() -> Identity {
     Identity {
         peer_id: *b"-SW0001-abcdefghijkl",
         key: 0x0123_4567,
-        port: 6999,
+        ports: [6999, 6998],
     }
 }
 

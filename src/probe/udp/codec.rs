@@ -53,6 +53,8 @@ pub(super) struct Announce<'a> {
     pub(super) event: Event,
     /// Peers asked for.
     pub(super) numwant: u16,
+    /// Over which it is asked: each has its own port.
+    pub(super) family: Family,
     /// Its path and query go along.
     pub(super) url: &'a TrackerUrl,
 }
@@ -74,7 +76,7 @@ pub(super) fn write_announce(out: &mut Vec<u8>, who: &Identity, ask: &Announce<'
     out.extend_from_slice(&0u32.to_be_bytes()); // address: the one the packet comes from
     out.extend_from_slice(&who.key.to_be_bytes());
     out.extend_from_slice(&u32::from(ask.numwant).to_be_bytes());
-    out.extend_from_slice(&who.port.to_be_bytes());
+    out.extend_from_slice(&who.port(ask.family).to_be_bytes());
     write_url_data(out, ask.url);
 }
 
@@ -160,15 +162,16 @@ impl AnnounceAnswer<'_> {
 
     /// The list; the family of the socket decides how long an entry is (BEP 15). bittorrent-tracker
     /// lists IPv4 peers over IPv6 too, which shows unless their number is a multiple of three.
-    pub(super) fn peers(&self, family: Family) -> Peers {
+    /// Keeps the first `limit` peers of each family and counts the others.
+    pub(super) fn peers(&self, family: Family, limit: usize) -> Peers {
         let mut peers = Peers::default();
         let length = self.list.len();
         match family {
             Family::Ipv6 if !length.is_multiple_of(18) && length.is_multiple_of(6) => {
-                peers.push_compact4(self.list);
+                peers.push_compact4_within(self.list, limit);
             }
-            Family::Ipv4 => peers.push_compact4(self.list),
-            Family::Ipv6 => peers.push_compact6(self.list),
+            Family::Ipv4 => peers.push_compact4_within(self.list, limit),
+            Family::Ipv6 => peers.push_compact6_within(self.list, limit),
         }
         peers
     }

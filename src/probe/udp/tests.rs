@@ -15,7 +15,7 @@ fn settings() -> Settings {
         identity: Identity {
             peer_id: *b"-SW0100-abcdefghijkl",
             key: 7,
-            port: 50_000,
+            ports: [50_000, 50_001],
         },
         numwant: 200,
     }

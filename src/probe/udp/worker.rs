@@ -56,7 +56,7 @@ pub(super) struct Ends {
     pub(super) _end: oneshot::Sender<()>,
 }
 
-type Looked = (Lookup, Result<Resolved, Failed>);
+type Looked = (Lookup, Result<Resolved, Failed>, Duration);
 
 /// One family.
 pub(super) struct Worker {
@@ -222,9 +222,10 @@ impl Worker {
             let looked = self.looked.0.clone();
             let bell = Arc::clone(&self.ends.bell);
             self.ends.runtime.spawn(async move {
-                let result = resolver.resolve(&lookup.url).await;
+                let resolving = resolver.resolve_within(&lookup.url, lookup.limit);
+                let (result, spent) = resolving.await;
                 // The worker may be gone.
-                let _ = looked.send((lookup, result));
+                let _ = looked.send((lookup, result, spent));
                 bell.ring();
             });
         }
@@ -232,8 +233,8 @@ impl Worker {
 
     /// Takes the results of lookups.
     fn take_looked(&mut self) {
-        while let Ok((lookup, result)) = self.looked.1.try_recv() {
-            let took = result.as_ref().ok().and_then(|resolved| resolved.took);
+        while let Ok((lookup, result, spent)) = self.looked.1.try_recv() {
+            let took = (!spent.is_zero()).then_some(spent);
             let port = lookup.url.port();
             let addresses = result.map(|resolved| {
                 let ips = resolved.of(self.family).into_iter();

@@ -275,7 +275,7 @@ fn a_calendar_at_the_end_of_time() {
     }
     let mut again = World {
         roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
         now: world.now,
     };
     // Refused or not: it must not end the daemon.

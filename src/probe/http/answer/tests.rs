@@ -10,7 +10,7 @@ fn url() -> TrackerUrl {
 }
 
 fn read(body: &[u8]) -> Result<Announced, Failed> {
-    announce(body, None, &url()).map(|reply| reply.announced)
+    announce(body, None, &url(), 200).map(|reply| reply.announced)
 }
 
 fn good(body: &[u8]) -> Announced {
@@ -60,7 +60,7 @@ fn everything_an_answer_can_say_is_read() {
     body.extend_from_slice(TWO);
     body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
     body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
-    let reply = announce(&body, None, &url()).unwrap();
+    let reply = announce(&body, None, &url(), 200).unwrap();
     assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
     let said = reply.announced;
     assert_eq!(said.peers.v4, two());
@@ -189,7 +189,7 @@ fn peers_may_be_missing() {
         (b"d5:peers0:e", true),
         (b"d6:peers60:e", true),
     ] {
-        let reply = announce(body, None, &url()).unwrap();
+        let reply = announce(body, None, &url(), 200).unwrap();
         assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
     }
 }
@@ -259,7 +259,7 @@ fn a_cut_answer_without_a_list_is_no_zero() {
         assert_eq!(reason(body), Failure::Malformed);
     }
     let cut = Failed::new(Failure::Reset, "the connection was cut");
-    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url()).unwrap_err();
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), 200).unwrap_err();
     assert_eq!(failed, cut);
 }
 
@@ -430,15 +430,15 @@ proptest! {
     #[test]
     fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
-        let _ = announce(&body, None, &url());
+        let _ = announce(&body, None, &url(), 200);
         let _ = scrape(&body, None, &url(), &targets);
         let _ = stated_refusal(&body, &url());
     }
 
     #[test]
     fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url());
-        let _ = announce(&body, None, &url());
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), 200);
+        let _ = announce(&body, None, &url(), 200);
     }
 
     #[test]

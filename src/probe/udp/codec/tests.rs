@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const WHO: Identity = Identity {
     peer_id: *b"-SW0100-abcdefghijkl",
     key: 0x0102_0304,
-    port: 0xabcd,
+    ports: [0xabcd, 0xabce],
 };
 
 fn announce(url: &str, event: Event) -> Vec<u8> {
@@ -18,6 +18,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
             info_hash: &InfoHash(*b"ABCDEFGHIJKLMNOPQRST"),
             event,
             numwant: 200,
+            family: Family::Ipv4,
             url: &TrackerUrl::parse(url).unwrap(),
         },
     );
@@ -108,10 +109,10 @@ fn entries_are_as_long_as_the_family_says() {
     assert_eq!(answer.interval(), Some(Duration::from_secs(1800)));
     assert_eq!(answer.counts.leechers, Some(1));
     assert_eq!(answer.counts.seeders, Some(2));
-    let v6 = answer.peers(Family::Ipv6);
+    let v6 = answer.peers(Family::Ipv6, 200);
     assert_eq!((v6.v6.len(), v6.v4.len(), v6.malformed), (1, 0, 0));
     assert_eq!(v6.v6[0].port, 6881);
-    assert_eq!(answer.peers(Family::Ipv4).v4.len(), 3);
+    assert_eq!(answer.peers(Family::Ipv4, 200).v4.len(), 3);
 }
 
 #[test]
@@ -152,7 +153,7 @@ proptest! {
     fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         match parse(&bytes).map(|datagram| datagram.answer) {
             Some(Answer::Announce(answer)) => {
-                let peers = answer.peers(Family::Ipv4);
+                let peers = answer.peers(Family::Ipv4, 200);
                 prop_assert!(bytes.len() >= 20);
                 prop_assert_eq!(peers.len(), (bytes.len() - 20) / 6);
             }

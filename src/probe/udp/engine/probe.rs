@@ -1,7 +1,7 @@
 //! One probe: what it asks next, and what an answer means for it.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::Settings;
 use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
@@ -28,6 +28,8 @@ pub(super) struct Probe {
     taken: Instant,
     /// The job's deadline.
     end: Instant,
+    /// Since when its time stands still, because it waits for an address.
+    held: Option<Instant>,
     pub(super) place: Place,
     /// The request on its way, if one is.
     pub(super) request: Option<Request>,
@@ -115,6 +117,7 @@ impl Probe {
             stage,
             taken: now,
             end,
+            held: None,
             place: Place::Flying,
             request: None,
             due: end,
@@ -130,6 +133,24 @@ impl Probe {
         match self.stage {
             Stage::Started { .. } => self.end - self.job.timeout / FAREWELL_PARTS,
             _ => self.end,
+        }
+    }
+
+    /// Its time stands still from now on, until an address is there.
+    pub(super) fn hold(&mut self, now: Instant) {
+        self.held.get_or_insert(now);
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Its time goes on. Of the time that it was held, `counted` is its own.
+    pub(super) fn resume(&mut self, counted: Duration, now: Instant) {
+        if let Some(since) = self.held.take() {
+            let queued = now.saturating_duration_since(since).saturating_sub(counted);
+            self.taken += queued;
+            self.end += queued;
         }
     }
 
@@ -165,6 +186,7 @@ impl Probe {
                     info_hash,
                     event,
                     numwant,
+                    family: self.job.family,
                     url: &self.job.url,
                 },
             ),
@@ -188,7 +210,7 @@ impl Probe {
                 Step::Done(Some(Report::Scrape { ids, result }))
             }
             (Stage::Ghost, Answer::Announce(answer)) => {
-                let announced = read(answer, self.job.family, Manner::Ghost);
+                let announced = read(answer, self.job.family, Manner::Ghost, settings);
                 if announced.peers.is_unreadable() {
                     return Step::Done(Some(report(&self.job.ask, Err(unreadable()))));
                 }
@@ -201,12 +223,12 @@ impl Probe {
                 Step::Done(Some(report(&self.job.ask, Ok(Box::new(announced)))))
             }
             (Stage::Started { without_us }, Answer::Announce(answer)) => {
-                let mut announced = read(answer, self.job.family, Manner::Brief);
+                let mut announced = read(answer, self.job.family, Manner::Brief, settings);
                 if announced.peers.is_unreadable() {
                     return self.farewell(Some(Err(unreadable())));
                 }
                 // No list either way: the next probe need not join to learn nothing.
-                let has_others = announced.peers.has_others(settings.identity.port);
+                let has_others = announced.peers.has_others(settings.identity.ports);
                 if without_us.is_some() && !has_others {
                     announced.manner = Manner::Ghost;
                 }
@@ -222,7 +244,7 @@ impl Probe {
                 let mut verdict = verdict.take();
                 if let (Some(Ok(announced)), Answer::Announce(answer)) = (&mut verdict, answer) {
                     announced.counts = answer.counts;
-                    announced.withheld = !announced.peers.has_others(settings.identity.port)
+                    announced.withheld = !announced.peers.has_others(settings.identity.ports)
                         && answer.counts.is_inhabited();
                 }
                 Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
@@ -318,9 +340,14 @@ pub(super) fn report(ask: &Ask, verdict: Verdict) -> Report {
     }
 }
 
-fn read(answer: &AnnounceAnswer<'_>, family: Family, manner: Manner) -> Announced {
+fn read(
+    answer: &AnnounceAnswer<'_>,
+    family: Family,
+    manner: Manner,
+    settings: &Settings,
+) -> Announced {
     Announced {
-        peers: answer.peers(family),
+        peers: answer.peers(family, settings.numwant.into()),
         counts: answer.counts,
         interval: answer.interval(),
         external_ip: None,

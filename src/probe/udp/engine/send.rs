@@ -34,9 +34,13 @@ impl Engine {
             self.lookups.push(Lookup {
                 tracker: remote.tracker,
                 url: Arc::clone(&remote.url),
+                limit: probe.job.timeout,
             });
         }
         let awaits_address = remote.addresses.are_awaited();
+        if !awaits_address {
+            probe.resume(Duration::ZERO, now);
+        }
         if !awaits_address && remote.connection(probe.is_farewell(), now).is_some() {
             probe.place = Place::Ready;
             remote.ready.push_back(key);
@@ -46,6 +50,11 @@ impl Engine {
         }
         probe.place = Place::Waiting;
         remote.waiting.push_back(key);
+        if awaits_address && !self.closing {
+            // The lookup may stand in a queue of ours. It has a limit of its own.
+            probe.hold(now);
+            return;
+        }
         let deadline = probe.deadline();
         self.arm(key, deadline);
         if !awaits_address {
@@ -253,7 +262,7 @@ impl Engine {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
-        if probe.due > now {
+        if probe.due > now || probe.is_held() {
             return;
         }
         if now >= probe.deadline() {

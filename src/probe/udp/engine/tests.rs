@@ -18,7 +18,7 @@ fn settings() -> Settings {
         identity: Identity {
             peer_id: *b"-SW0100-abcdefghijkl",
             key: 0xdead_beef,
-            port: OUR_PORT,
+            ports: [OUR_PORT, OUR_PORT + 1],
         },
         numwant: 200,
     }
@@ -163,7 +163,7 @@ impl Lab {
                 }));
             }
             self.engine.take_observations(&mut self.observations);
-            if outbox.is_empty() {
+            if outbox.is_empty() && self.engine.lookups.is_empty() {
                 return;
             }
         }
