@@ -17,6 +17,7 @@
 //! | `fetch` | one question: send, follow, read |
 //! | `announce` | ghost and brief announces, and the `stopped` that must follow `started` |
 //! | `answer`, `peers`, `body` | what comes back; pure |
+//! | `large` | few large bodies at once |
 //! | `status`, `failure` | what went wrong; pure |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
@@ -28,6 +29,7 @@ mod caught;
 mod failure;
 mod fetch;
 mod lanes;
+mod large;
 mod peers;
 mod query;
 mod status;

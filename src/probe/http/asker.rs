@@ -10,6 +10,7 @@ use url::Url;
 
 use super::caught::caught;
 use super::lanes::{Lane, Lanes};
+use super::large::LargeBodies;
 use super::trace::{Seen, Trace};
 use super::{
     DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, fetch,
@@ -35,6 +36,7 @@ pub(super) struct Asker {
 pub(super) struct Shared {
     pub(super) lanes: Lanes,
     in_flight: Semaphore,
+    pub(super) large: LargeBodies,
     pub(super) farewells: Arc<Semaphore>,
 }
 
@@ -85,6 +87,7 @@ impl Asker {
         let shared = Shared {
             lanes: Lanes::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            large: LargeBodies::default(),
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
         };
         Self::build(settings, resolver, Arc::new(shared))

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
+use super::large::Room;
 use super::trace::{GivenAddresses, TimeConnect, Trace};
 use super::{
     CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, answer, failure, query, status,
@@ -71,7 +72,7 @@ impl Asker {
                 continue;
             }
             let retry = status::retry_after(headers, SystemTime::now());
-            let body = read(response).await?.unpacked()?;
+            let body = read(response, self.shared.large.room()).await?.unpacked()?;
             progress.exchange.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
@@ -155,11 +156,14 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 }
 
 /// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response) -> Result<Body, Failed> {
+async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
+    // Asked for before any of it is read, since the connection reads ahead. Without a place its
+    // beginning is read all the same.
+    let _ = room.admit(told as usize).await;
     let mut body = Body::default();
     body.bytes.reserve((told as usize).min(FIRST_ROOM));
     loop {
@@ -167,7 +171,13 @@ async fn read(mut response: Response) -> Result<Body, Failed> {
             Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
                 return Err(too_large());
             }
-            Ok(Some(chunk)) => body.bytes.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
+                    body.cut = Some(cut);
+                    return Ok(body);
+                }
+                body.bytes.extend_from_slice(&chunk);
+            }
             Ok(None) => return Ok(body),
             Err(error) => {
                 body.cut = Some(failure::classify(&error, &Default::default()));
