@@ -84,6 +84,8 @@ pub struct Announced {
     /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
     /// may be of the other one.) Or it names them by host names only, which nobody resolves.
     pub withheld: bool,
+    /// The tracker's `warning message`, with secrets blacked out.
+    pub warning: Option<Box<str>>,
 }
 
 /// Counts of a swarm as a tracker claims them. Absurd values (negative, above

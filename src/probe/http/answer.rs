@@ -57,6 +57,7 @@ pub(super) fn announce(
             b"interval" => fill(&mut answer.interval, interval(value)),
             b"external ip" => fill(&mut answer.external_ip, external_ip(value)),
             b"tracker id" => fill(&mut reply.tracker_id, tracker_id(value)),
+            b"warning message" => fill(&mut answer.warning, warning(value, url)),
             _ => knows = refusal.take(key, value),
         }
         known |= knows;
@@ -319,6 +320,12 @@ fn external_ip(value: Value<'_>) -> Option<IpAddr> {
         return Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical());
     }
     peers::address(bytes)
+}
+
+/// An empty text warns of nothing.
+fn warning(value: Value<'_>, url: &TrackerUrl) -> Option<Box<str>> {
+    let text = words::warning(value.as_bytes()?, url);
+    (!text.is_empty()).then_some(text)
 }
 
 fn tracker_id(value: Value<'_>) -> Option<Box<[u8]>> {

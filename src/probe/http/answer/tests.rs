@@ -76,6 +76,15 @@ fn everything_an_answer_can_say_is_read() {
     // Not `min interval`, which some clients take for the interval.
     assert_eq!(said.interval, Some(Duration::from_secs(1800)));
     assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(said.warning.as_deref(), Some("hello"));
+}
+
+#[test]
+fn a_warning_keeps_our_secrets() {
+    let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
+    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
+    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
 }
 
 #[test]

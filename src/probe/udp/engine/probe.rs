@@ -326,6 +326,7 @@ fn read(answer: &AnnounceAnswer<'_>, family: Family, manner: Manner) -> Announce
         external_ip: None,
         manner,
         withheld: false,
+        warning: None,
     }
 }
 
