@@ -316,7 +316,9 @@ impl Swarms {
                 // A list that the tracker keeps to itself is not an empty one.
                 if !answer.withheld {
                     let (filter, room) = (&mut self.filter, &mut self.room);
-                    let heard = side.list(&answer, tracker, filter, room, now.mono);
+                    let Some(heard) = side.list(&answer, tracker, filter, room, now.mono) else {
+                        return;
+                    };
                     let lists = side.lists().filter(|_| heard.anybody);
                     let of = Of {
                         roster,

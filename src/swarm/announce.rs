@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::kept::{Heard, Lists, Room, Tick};
-use super::row::{AnnounceRow, Count};
+use super::row::{AnnounceRow, Count, Rejection};
 use crate::observation::{Announced, Counts, Failed, Family, TrackerId};
 use crate::time::Mono;
 
@@ -52,6 +52,14 @@ pub(super) struct Side {
     failure: Option<Box<Stamped>>,
 }
 
+/// Whether an answer of whose list nobody counts says that nobody is there. `own` of its entries
+/// are ourselves; any other stands for something, unless the counts say that it is nobody.
+fn says_nobody(answer: &Announced, own: u64) -> bool {
+    let (peers, counts) = (&answer.peers, &answer.counts);
+    let names_only_us = peers.len() as u64 == own && peers.malformed == 0;
+    counts.is_nobody() && peers.malformed == 0 || names_only_us && !counts.is_inhabited()
+}
+
 /// A failure and when it came.
 #[derive(Debug)]
 struct Stamped {
@@ -60,7 +68,8 @@ struct Stamped {
 }
 
 impl Side {
-    /// Takes over the list of an answer.
+    /// Takes over the list of an answer. `None` if it is unknown who is there: entries are listed
+    /// and none of them counts, although the counts do not say that nobody is there.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
@@ -68,15 +77,20 @@ impl Side {
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,
-    ) -> Heard {
+    ) -> Option<Heard> {
+        let own = filter.rejected[Rejection::Own.index()];
         room.fill(&answer.peers, Some((tracker, answer.manner)), filter);
         let anybody = !room.is_empty();
+        let own = filter.rejected[Rejection::Own.index()] - own;
+        if !anybody && !says_nobody(answer, own) {
+            return None;
+        }
         let before = match anybody {
             true => self.peers.get_or_insert_default().replace(room),
             false => self.peers.take().map(|lists| *lists),
         };
         self.listed = Tick::at(now);
-        Heard { anybody, before }
+        Some(Heard { anybody, before })
     }
 
     /// The latest list, if anybody is on it.
