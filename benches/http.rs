@@ -271,6 +271,7 @@ impl Probes {
                 ports: [6881; 2],
             },
             numwant: 200,
+            accept: seedwatch::address::Accept::Any,
             user_agent: "seedwatch".into(),
             roots: Vec::new(),
         };

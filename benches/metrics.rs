@@ -184,6 +184,7 @@ async fn probe(tracker: SocketAddr, latency: Times) {
             ports: [4242; 2],
         },
         numwant: 200,
+        accept: seedwatch::address::Accept::Any,
     };
     let (out, mut observations) = tokio::sync::mpsc::channel(1024);
     let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();

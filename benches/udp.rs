@@ -156,6 +156,7 @@ impl Client {
                 ports: [PORT; 2],
             },
             numwant: 200,
+            accept: seedwatch::address::Accept::Any,
         };
         let prober = {
             let _inside = runtime.enter();

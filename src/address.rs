@@ -15,6 +15,25 @@ pub enum Accept {
     Any,
 }
 
+impl Accept {
+    /// Whether a peer can have this IPv4 address.
+    #[inline]
+    pub fn admits_v4(self, ip: Ipv4Addr) -> bool {
+        match self {
+            Accept::Global => is_global_v4(ip),
+            Accept::Any => !(ip.is_unspecified() | ip.is_multicast() | ip.is_broadcast()),
+        }
+    }
+
+    /// Whether a peer can have this IPv6 address.
+    pub fn admits_v6(self, ip: Ipv6Addr) -> bool {
+        match self {
+            Accept::Global => is_global_v6(ip),
+            Accept::Any => !ip.is_unspecified() && !ip.is_multicast(),
+        }
+    }
+}
+
 /// Whether the internet routes this address.
 pub fn is_global(ip: IpAddr) -> bool {
     match ip.to_canonical() {

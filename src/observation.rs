@@ -14,7 +14,7 @@ pub use failure::{Failed, Failure, Retry};
 pub use job::{AnnounceId, AnnounceMode, Ask, Identity, Job, Manner, TrackerId};
 pub use lookup::{DhtReport, DhtStatus, Diagnosis, Estimate, Found, Lookup};
 pub use peers::{Endpoint4, Endpoint6, Peers};
-pub use report::{Announced, Counts, Exchange, Observation, Phases, Report, Scraped};
+pub use report::{Announced, Counts, Exchange, Observation, Phases, Report, Scraped, StoppedList};
 pub use verdict::{Health, Verdict};
 
 use std::net::IpAddr;

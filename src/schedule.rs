@@ -21,7 +21,7 @@ pub use memory::Nonsense;
 pub use pace::Pace;
 
 use crate::observation::{
-    AnnounceId, Family, Health, Job, Observation, Report, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Health, Job, Observation, Report, Scraped, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
@@ -30,7 +30,7 @@ use bucket::Bucket;
 use lane::{Lane, LaneId};
 use memory::Memories;
 use outcome::Outcome;
-use slot::Slot;
+use slot::{Note, Slot};
 
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
 const MAX_IN_FLIGHT: usize = 131_072;
@@ -224,9 +224,12 @@ impl Schedule {
             Report::Announce {
                 result: Ok(answer), ..
             } => {
-                lane.learn(answer.interval, answer.manner, &self.pace);
+                lane.learn(answer, now);
             }
-            Report::Scrape { result, .. } => lane.learn_scrape(result, now, &self.pace),
+            Report::Scrape { ids, result } => {
+                lane.learn_scrape(result, now, &self.pace);
+                self.compare(id, ids, result, now);
+            }
             _ => {}
         }
         let mut stands = false;
@@ -236,6 +239,9 @@ impl Schedule {
             lane.settle(outcome, retry, started, now, &self.pace);
             for (place, announce) in report.ids().iter().enumerate() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
+                if !report.is_scrape() {
+                    slot.set_note(Outcome::note(report));
+                }
                 stands = slot.settle(outcome) || lane.health() != Health::Up;
                 if !slot.is_live() {
                     continue;
@@ -268,6 +274,26 @@ impl Schedule {
             health,
             changed: health != before,
             stands,
+        }
+    }
+
+    /// Compares a scrape with announces that were answered with an empty list.
+    fn compare(
+        &mut self,
+        lane: LaneId,
+        ids: &[AnnounceId],
+        result: &Result<Vec<Option<Scraped>>, Failed>,
+        now: Mono,
+    ) {
+        let counts = result.iter().flatten();
+        for (id, counts) in ids.iter().zip(counts) {
+            let slot = &mut self.slots[id.0 as usize][lane.family().index()];
+            if slot.note() == Note::Empty
+                && counts.is_some_and(|counts| counts.is_inhabited())
+                && self.lanes[lane.index()].doubt(now)
+            {
+                slot.set_note(Note::Doubted);
+            }
         }
     }
 

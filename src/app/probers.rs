@@ -130,6 +130,7 @@ fn udp_settings(config: &Config, identity: Identity) -> udp::Settings {
     udp::Settings {
         identity,
         numwant: config.tracker.numwant,
+        accept: config.accept,
     }
 }
 
@@ -137,6 +138,7 @@ fn http_settings(config: &Config, identity: Identity) -> Result<http::Settings, 
     Ok(http::Settings {
         identity,
         numwant: config.tracker.numwant,
+        accept: config.accept,
         user_agent: config.tracker.user_agent.to_string(),
         roots: http::roots_from_environment().map_err(StartError::Roots)?,
     })

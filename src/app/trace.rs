@@ -96,7 +96,7 @@ impl Outcome {
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
                 manner: Some(match answer.manner {
-                    Manner::Ghost => "ghost",
+                    Manner::Ghost | Manner::StoppedOnly | Manner::Check => "ghost",
                     Manner::Brief => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),

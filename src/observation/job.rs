@@ -14,14 +14,20 @@ pub struct TrackerId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId(pub u32);
 
-/// How to get a peer list without leaving an entry of ours behind.
+/// How to get a peer list without leaving an entry of ours behind. An answer got its list as
+/// [`Manner::Ghost`] or as [`Manner::Brief`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {
-    /// `event=stopped` as the first and only event: most trackers answer with the full list and
-    /// register nothing. Falls back to [`Manner::Brief`] within the same probe when the answer
-    /// has counts but no list (opentracker).
+    /// `stopped` first, which many trackers answer with the full list and register nothing.
+    /// Anything but a list proves nothing: then `started` and `stopped` follow in the same probe.
     #[default]
     Ghost,
+    /// As [`Manner::Ghost`], at a tracker that has shown its full list in answer to `stopped`:
+    /// there an empty list with counts of 0 is believed as well.
+    StoppedOnly,
+    /// `stopped`, then `started` and `stopped` whatever the first answer: shows whether the
+    /// tracker answers `stopped` with the same list.
+    Check,
     /// `started`, then `stopped`, within the same connection id.
     Brief,
 }

@@ -108,14 +108,6 @@ impl Peers {
         self.len() + self.omitted as usize
     }
 
-    /// Whether a peer other than us is listed. We claim `own_ports`, and some trackers list nothing
-    /// but our own entry. At most one address of each family is ours.
-    pub fn has_others(&self, own_ports: [u16; 2]) -> bool {
-        let v4 = self.v4.iter().map(|peer| (peer.ip.into(), peer.port));
-        let v6 = self.v6.iter().map(|peer| (peer.ip, peer.port));
-        names_another(v4, own_ports) || names_another(v6, own_ports)
-    }
-
     /// Something was listed, and nothing of it can be read: who is there stays unknown.
     pub fn is_unreadable(&self) -> bool {
         self.is_empty() && self.malformed > 0
@@ -125,11 +117,6 @@ impl Peers {
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
-}
-
-fn names_another(mut entries: impl Iterator<Item = (u128, u16)>, own_ports: [u16; 2]) -> bool {
-    let mut ours = None;
-    entries.any(|(ip, port)| !own_ports.contains(&port) || *ours.get_or_insert(ip) != ip)
 }
 
 #[cfg(test)]
@@ -162,25 +149,5 @@ mod tests {
         peers.push_compact4_within(&vec![7; 6 * 150_000], 200);
         assert_eq!((peers.v4.len(), peers.omitted), (200, 149_800));
         assert!(peers.v4.capacity() < 400);
-    }
-
-    #[test]
-    fn one_address_under_our_port_is_ours_and_a_second_one_is_not() {
-        let own = [4242, 4343];
-        let of = |entries: &[(&str, u16)]| {
-            let mut peers = Peers::default();
-            for (ip, port) in entries {
-                peers.push(ip.parse().unwrap(), *port);
-            }
-            peers.has_others(own)
-        };
-        assert!(!of(&[]));
-        assert!(!of(&[
-            ("1.1.1.1", 4242),
-            ("1.1.1.1", 4242),
-            ("2a01::1", 4343)
-        ]));
-        assert!(of(&[("1.1.1.1", 4242), ("1.1.1.2", 4242)]));
-        assert!(of(&[("1.1.1.1", 1)]));
     }
 }

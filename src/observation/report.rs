@@ -78,12 +78,30 @@ pub struct Announced {
     pub interval: Option<Duration>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
-    /// What it took to get the list: remembered per tracker.
+    /// What it took to get the list.
     pub manner: Manner,
+    /// What the probe shows about the tracker's answers to `stopped`: remembered per tracker.
+    pub stopped_list: StoppedList,
     /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
     /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
     /// may be of the other one.) Or it names them by host names only, which nobody resolves.
     pub withheld: bool,
+    /// A count of members is negative or beyond [`Counts::MAX`]: the answer proves no 0.
+    pub has_absurd_counts: bool,
+    /// The tracker's `warning message`, with secrets blacked out.
+    pub warning: Option<Box<str>>,
+}
+
+/// The list in an answer to `stopped`, compared with that in the answer to `started`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StoppedList {
+    /// They were not compared, or `started` brought no peers.
+    #[default]
+    Unknown,
+    /// It is the same list, or another part of it.
+    Same,
+    /// It is missing or another list, although `started` brings peers.
+    Missing,
 }
 
 /// Counts of a swarm as a tracker claims them. Absurd values (negative, above

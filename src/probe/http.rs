@@ -15,7 +15,7 @@
 //! | `asker` | one job, from its name to its observation |
 //! | `caught` | a fault of our own ends one probe, not the prober |
 //! | `fetch` | one question: send, follow, read |
-//! | `announce` | ghost and brief announces, and the `stopped` that must follow `started` |
+//! | `announce` | the requests of an announce, and the `stopped` that must follow `started` |
 //! | `answer`, `peers`, `body` | what comes back; pure |
 //! | `large` | few large bodies at once |
 //! | `status`, `failure` | what went wrong; pure |
@@ -44,6 +44,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::address::Accept;
 use crate::observation::{Identity, Job, Observation};
 use crate::probe::resolve::Resolver;
 use asker::Asker;
@@ -75,6 +76,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Peers asked for.
     pub numwant: u16,
+    /// Which addresses a peer can have.
+    pub accept: Accept,
     /// `User-Agent`.
     pub user_agent: String,
     /// Root certificates beside those of the web.

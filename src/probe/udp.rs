@@ -18,6 +18,7 @@ use tracing::info;
 use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
+use crate::address::Accept;
 use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
 use socket::Socket;
 use worker::{Command, Ends, Worker};
@@ -32,6 +33,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Peers asked for.
     pub numwant: u16,
+    /// Which addresses a peer can have.
+    pub accept: Accept,
 }
 
 /// Probes UDP trackers. Dropping it is like [`UdpProber::drain`] without waiting.

@@ -31,6 +31,11 @@ pub(super) fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Fa
     Failed::new(reason, text).with_retry(retry)
 }
 
+/// The warning that a tracker adds to an answer (`warning message`).
+pub(super) fn warning(text: &[u8], url: &TrackerUrl) -> Box<str> {
+    Failed::new(Failure::Rejected, shown(text, url)).text
+}
+
 /// The text with pieces of our URL and addresses (ours, most often) blacked out.
 fn shown(text: &[u8], url: &TrackerUrl) -> String {
     let text = without_secrets(text, &secrets(url));

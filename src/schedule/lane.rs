@@ -1,6 +1,7 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
 mod recall;
+mod stopped;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -11,11 +12,13 @@ use super::Pace;
 use super::outcome::Outcome;
 use super::slot::Slot;
 use crate::observation::{
-    AnnounceId, Ask, Failed, Family, Health, Manner, Retry, Scraped, TrackerId,
+    AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Retry, Scraped, TrackerId,
 };
 use crate::roster::Roster;
 use crate::time::Mono;
 use crate::torrent::{InfoHash, Scheme, TrackerUrl};
+use stopped::Stopped;
+pub(super) use stopped::{CHECK_AGAIN, Habit};
 
 /// Probes under way at a UDP tracker that answers; the bucket is what limits in practice.
 const UDP_WINDOW: u32 = 65_536;
@@ -84,7 +87,8 @@ pub(super) struct Lane {
     limited_until: Mono,
     /// The interval the tracker asks for.
     interval: Option<Duration>,
-    manner: Manner,
+    /// What is known of its answers to `stopped`.
+    stopped: Stopped,
     scrape: Scrape,
     /// Swarms that the tracker does not want to hear of before they are due.
     promises: HashMap<AnnounceId, Mono>,
@@ -138,7 +142,7 @@ impl Lane {
             hold_until: Mono::default(),
             limited_until: Mono::default(),
             interval: None,
-            manner: Manner::default(),
+            stopped: Stopped::default(),
             scrape: Scrape::default(),
             promises: HashMap::new(),
             recalled: HashMap::new(),
@@ -207,14 +211,6 @@ impl Lane {
         }
     }
 
-    fn manner(&self, pace: &Pace) -> Manner {
-        if self.manner == Manner::Brief {
-            Manner::Brief
-        } else {
-            pace.manner
-        }
-    }
-
     /// Takes the next question out of the lane; `None` if what was next cannot be asked now.
     pub(super) fn next_ask(
         &mut self,
@@ -240,7 +236,11 @@ impl Lane {
             }
             return scrape_of(batch, roster);
         }
-        let manner = self.manner(pace);
+        let note = slots[id.0 as usize][family].note();
+        let manner = match pace.manner {
+            Manner::Brief => Manner::Brief,
+            _ => self.stopped.manner(note, now),
+        };
         // While we are in a swarm over one family, its counts over the other include us.
         if manner == Manner::Brief && slots[id.0 as usize][1 - family].is_probed() {
             self.push(now.after(OTHER_FAMILY_WAIT), id);
@@ -358,13 +358,15 @@ impl Lane {
         }
     }
 
-    /// Remembers what an answer tells about the tracker. That it needs [`Manner::Brief`] is
-    /// learnt only where the configuration does not ask for that anyway.
-    pub(super) fn learn(&mut self, interval: Option<Duration>, manner: Manner, pace: &Pace) {
-        self.interval = interval.or(self.interval);
-        if manner == Manner::Brief && pace.manner == Manner::Ghost {
-            self.manner = manner;
-        }
+    /// Remembers what an answer tells about the tracker.
+    pub(super) fn learn(&mut self, answer: &Announced, now: Mono) {
+        self.interval = answer.interval.or(self.interval);
+        self.stopped.learn(answer.stopped_list, now);
+    }
+
+    /// Another source names members of a swarm that this tracker called empty.
+    pub(super) fn doubt(&mut self, now: Mono) -> bool {
+        self.stopped.doubt(now)
     }
 
     /// Learns from a scrape how many hashes the tracker answers at once.

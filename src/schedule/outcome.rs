@@ -1,5 +1,6 @@
 //! What a probe says of the tracker.
 
+use super::slot::Note;
 use crate::observation::{Failure, Report, Retry};
 
 /// What a probe says of the tracker.
@@ -31,6 +32,20 @@ impl Outcome {
             Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
             Some(reason) if reason.is_abstention() => Outcome::Closed,
             Some(_) => Outcome::Failed,
+        }
+    }
+
+    /// What the next question of the swarm must know of this one.
+    pub(super) fn note(report: &Report) -> Note {
+        match report {
+            Report::Announce {
+                result: Ok(answer), ..
+            } if answer.peers.is_empty() && !answer.withheld => Note::Empty,
+            Report::Announce {
+                result: Err(failed),
+                ..
+            } if !failed.reason.is_silence() => Note::Refused,
+            _ => Note::None,
         }
     }
 

@@ -360,30 +360,6 @@ fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
 }
 
 #[test]
-fn a_brief_tracker_is_remembered() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
-    sim.run(Mono(MINUTE), 50, |_, job| {
-        answer_with(
-            job,
-            Announced {
-                manner: Manner::Brief,
-                ..Announced::default()
-            },
-        )
-    });
-    let manners: Vec<_> = sim
-        .sent
-        .iter()
-        .filter_map(|(_, ask)| match ask {
-            Ask::Announce { manner, .. } => Some(*manner),
-            Ask::Scrape { .. } => None,
-        })
-        .collect();
-    assert_eq!(manners[0], Manner::Ghost);
-    assert!(manners[1..].iter().all(|manner| *manner == Manner::Brief));
-}
-
-#[test]
 fn a_reload_probes_only_what_is_new() {
     let all = torrents(20, PUBLIC);
     let mut sim = Sim::new(pace(), &all[..10]);
@@ -452,4 +428,5 @@ fn trackers_of_one_address_share_one_rate() {
 }
 
 mod restart;
+mod stopped;
 mod troubles;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::filter::Filter;
 use super::kept::{Heard, Lists, Room, Tick};
 use super::own::Joined;
-use super::row::{AnnounceRow, Count};
+use super::row::{AnnounceRow, Count, Rejection};
 use crate::observation::{Announced, Counts, Failed, Family};
 use crate::time::Mono;
 
@@ -53,6 +53,17 @@ pub(super) struct Side {
     failure: Option<Box<Stamped>>,
 }
 
+/// Whether an answer of whose list nobody counts says that nobody is there. `own` of its entries
+/// are ourselves; any other stands for something, unless the counts say that it is nobody.
+fn says_nobody(answer: &Announced, own: u64) -> bool {
+    let (peers, counts) = (&answer.peers, &answer.counts);
+    if peers.omitted > 0 || answer.has_absurd_counts {
+        return false;
+    }
+    let names_only_us = peers.len() as u64 == own && peers.malformed == 0;
+    counts.is_nobody() && peers.malformed == 0 || names_only_us && !counts.is_inhabited()
+}
+
 /// A failure and when it came.
 #[derive(Debug)]
 struct Stamped {
@@ -61,8 +72,9 @@ struct Stamped {
 }
 
 impl Side {
-    /// Takes over the list of an answer. `None` if it proves nothing: of those that were read none
-    /// counts, and there are more that were not read.
+    /// Takes over the list of an answer. `None` if it is unknown who is there: entries are listed
+    /// and none of them counts, although the counts do not say that nobody is there, or not all of
+    /// them were read.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
@@ -70,10 +82,12 @@ impl Side {
         room: &mut Room,
         now: Mono,
     ) -> Option<Heard> {
+        let own = filter.rejected[Rejection::Own.index()];
         let joined = Joined::by(answer, filter.ports);
         room.fill(&answer.peers, joined, filter);
         let anybody = !room.is_empty();
-        if !anybody && answer.peers.omitted > 0 {
+        let own = filter.rejected[Rejection::Own.index()] - own;
+        if !anybody && !says_nobody(answer, own) {
             return None;
         }
         let before = match anybody {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::own::{Joined, OwnAddresses};
 use super::row::Rejection;
-use crate::address::{self, Accept};
+use crate::address::Accept;
 use crate::observation::{Endpoint4, Endpoint6};
 
 /// Peers looked at together, without a branch for each.
@@ -109,16 +109,10 @@ impl Filter {
 
     #[inline]
     fn routable4(&self, ip: Ipv4Addr) -> bool {
-        match self.accept {
-            Accept::Global => address::is_global_v4(ip),
-            Accept::Any => !(ip.is_unspecified() | ip.is_multicast() | ip.is_broadcast()),
-        }
+        self.accept.admits_v4(ip)
     }
 
     fn routable6(&self, ip: Ipv6Addr) -> bool {
-        match self.accept {
-            Accept::Global => address::is_global_v6(ip),
-            Accept::Any => !ip.is_unspecified() && !ip.is_multicast(),
-        }
+        self.accept.admits_v6(ip)
     }
 }

@@ -65,6 +65,7 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
                 ports: [OUR_PORT, OUR_PORT + 1],
             },
             numwant: 200,
+            accept: seedwatch::address::Accept::Any,
         };
         let (out, mut observations) = mpsc::channel(64);
         let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();

@@ -56,12 +56,17 @@ pub(super) fn announce(
         match key {
             b"peers" => lists.read(&mut answer.peers, value, peers::Packed::V4),
             b"peers6" => lists.read(&mut answer.peers, value, peers::Packed::V6),
-            b"complete" => fill(&mut answer.counts.seeders, count(value)),
-            b"incomplete" => fill(&mut answer.counts.leechers, count(value)),
+            b"complete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.seeders, value);
+            }
+            b"incomplete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.leechers, value);
+            }
             b"downloaded" => fill(&mut answer.counts.completed, count(value)),
             b"interval" => fill(&mut answer.interval, interval(value)),
             b"external ip" => fill(&mut answer.external_ip, external_ip(value)),
             b"tracker id" => fill(&mut reply.tracker_id, tracker_id(value)),
+            b"warning message" => fill(&mut answer.warning, warning(value, url)),
             _ => knows = refusal.take(key, value),
         }
         known |= knows;
@@ -295,6 +300,13 @@ pub(super) fn integer(value: Value<'_>) -> Option<i64> {
     }
 }
 
+/// Takes over a count. Says whether it is one that a swarm can have.
+fn fill_count(place: &mut Option<u32>, value: Value<'_>) -> bool {
+    let count = count(value);
+    fill(place, count);
+    count.is_some()
+}
+
 fn count(value: Value<'_>) -> Option<u32> {
     integer(value)
         .and_then(|n| u32::try_from(n).ok())
@@ -326,6 +338,12 @@ fn external_ip(value: Value<'_>) -> Option<IpAddr> {
         return Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical());
     }
     peers::address(bytes)
+}
+
+/// An empty text warns of nothing.
+fn warning(value: Value<'_>, url: &TrackerUrl) -> Option<Box<str>> {
+    let text = words::warning(value.as_bytes()?, url);
+    (!text.is_empty()).then_some(text)
 }
 
 fn tracker_id(value: Value<'_>) -> Option<Box<[u8]>> {

@@ -6,6 +6,7 @@ mod manner;
 mod redirects;
 mod secure;
 mod server;
+mod stopped;
 mod worker;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -47,6 +48,7 @@ fn settings() -> Settings {
     Settings {
         identity: identity(),
         numwant: 200,
+        accept: crate::address::Accept::Any,
         user_agent: "seedwatch/test".into(),
         roots: Vec::new(),
     }
@@ -92,9 +94,9 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     }
 }
 
-/// The result of a ghost announce, and what it took.
+/// The result of an announce to a tracker that has shown its lists, and what it took.
 async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(asker.probe(job(url, Manner::Ghost)).await)
+    announced(asker.probe(job(url, Manner::StoppedOnly)).await)
 }
 
 fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
@@ -106,7 +108,7 @@ fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) 
     (result.map(|said| *said), observation.exchange)
 }
 
-/// The failure of a ghost announce to a fresh asker.
+/// The failure of an announce to a fresh asker.
 async fn failure_of(url: &str) -> Failed {
     let (result, _) = ghost(&asker(), url).await;
     let failed = result.expect_err(url);

@@ -191,7 +191,7 @@ impl Engine {
             if let Some(failed) = &failed {
                 self.fail(key, failed.clone(), now);
             } else if homeless {
-                let step = probe.homeless();
+                let step = probe.homeless(&self.settings);
                 self.advance(key, step, now);
             } else {
                 self.route(key, now);

@@ -171,7 +171,7 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
         Ask::Announce { manner, .. } => Some(*manner),
         Ask::Scrape { .. } => None,
     });
-    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Ghost]);
+    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Check]);
 }
 
 #[test]

@@ -84,6 +84,42 @@ fn a_withheld_list_is_no_list() {
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
 
+/// Entries that count for nothing stand for something, unless the counts say that it is nobody.
+#[test]
+fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
+    let counts = |seeders, leechers| Counts {
+        seeders,
+        leechers,
+        completed: None,
+    };
+    let three = counts(Some(3), Some(1));
+    let zero = counts(Some(0), Some(0));
+    let none = Counts::default();
+    for (peer, counts, expected) in [
+        ("0.0.0.0:0", three, None),
+        ("0.0.0.0:0", none, None),
+        ("0.0.0.0:0", counts(Some(0), None), None),
+        ("0.0.0.0:0", zero, Some(0)),
+        ("1.1.1.1:0", three, None),
+        ("192.168.1.1:6881", three, None),
+        ("192.168.1.1:6881", zero, Some(0)),
+        ("1.1.1.1:6881", three, Some(1)),
+    ] {
+        let mut world = World::new(&[member(1, None)]);
+        let id = world.announce(0, 0);
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let mut peers = Peers::default();
+        peers.push(peer.ip(), peer.port());
+        let answer = Announced {
+            peers,
+            counts,
+            ..Announced::default()
+        };
+        world.answer(id, Family::Ipv4, answer);
+        assert_eq!(world.row(0).peers[0], expected, "{peer} {counts:?}");
+    }
+}
+
 /// A country found by a collection that just got its name.
 #[test]
 fn a_new_collection_has_no_false_zero() {

@@ -143,7 +143,14 @@ fn a_neighbour_in_our_own_subnet_is_a_peer() {
 fn a_list_of_which_only_a_part_was_read_is_no_zero() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
-    let mut answer = Announced::default();
+    let mut answer = Announced {
+        counts: Counts {
+            seeders: Some(0),
+            leechers: Some(0),
+            completed: None,
+        },
+        ..Announced::default()
+    };
     for port in 1..=300 {
         answer.peers.push_within(ip("10.0.0.1"), port, 200);
     }
@@ -175,5 +182,19 @@ fn counts_that_no_swarm_has_are_unknown() {
         let row = world.row(0);
         assert_eq!((row.seeders, row.leechers), (None, None), "{absurd}");
         assert_eq!(row.announces[0].completed.get(), None, "{absurd}");
+    }
+}
+
+#[test]
+fn an_empty_list_beside_counts_that_no_swarm_has_is_no_zero() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
+    let id = world.announce(0, 0);
+    for (has_absurd_counts, peers) in [(true, None), (false, Some(0))] {
+        let answer = Announced {
+            has_absurd_counts,
+            ..Announced::default()
+        };
+        world.answer(id, Family::Ipv4, answer);
+        assert_eq!(world.row(0).peers[0], peers);
     }
 }

@@ -76,6 +76,15 @@ fn everything_an_answer_can_say_is_read() {
     // Not `min interval`, which some clients take for the interval.
     assert_eq!(said.interval, Some(Duration::from_secs(1800)));
     assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(said.warning.as_deref(), Some("hello"));
+}
+
+#[test]
+fn a_warning_keeps_our_secrets() {
+    let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
+    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
+    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
 }
 
 #[test]
@@ -221,6 +230,10 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
           8:intervali0e5:peers0:e",
     );
     assert_eq!(said.counts, Counts::default());
+    assert!(
+        said.has_absurd_counts,
+        "the empty list beside them proves nothing"
+    );
     assert_eq!(said.interval, None);
     // A counter that fell below zero takes only itself away.
     let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::probe::Request;
+use super::probe::{Probe, Request};
 use super::remote::Connecting;
 use super::{Engine, Key, Link, Lookup, Outbox, Owner, Place, Remote, codec};
 
@@ -96,6 +96,12 @@ impl Engine {
         }
     }
 
+    fn arm_deadline(&mut self, key: Key) {
+        if let Some(due) = self.probes.get(key).map(Probe::deadline) {
+            self.arm(key, due);
+        }
+    }
+
     /// Writes up to `room` packets of one remote; returns how many.
     pub(super) fn send_from(
         &mut self,
@@ -146,7 +152,7 @@ impl Engine {
             return 0;
         };
         probe.place = Place::Flying;
-        if now >= probe.deadline() {
+        if now >= probe.deadline() && !probe.look_on(remote.heard_since(probe.taken())) {
             self.give_up(key, now);
             return 0;
         }
@@ -265,10 +271,19 @@ impl Engine {
         if probe.due > now || probe.is_held() {
             return;
         }
+        let is_waiting = probe.place == Place::Waiting;
         if now >= probe.deadline() {
-            self.give_up(key, now);
-            return;
+            if !self.looks_on(key) {
+                self.give_up(key, now);
+                return;
+            }
+            if is_waiting {
+                self.arm_deadline(key);
+            }
         }
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
         // From here on the deadline counts; the senders look at it.
         probe.due = probe.deadline();
         if let Some(request) = probe.request

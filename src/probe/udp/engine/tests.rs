@@ -3,6 +3,7 @@
 mod conversation;
 mod faults;
 mod random;
+mod stopped;
 mod timing;
 
 use super::*;
@@ -21,6 +22,7 @@ fn settings() -> Settings {
             ports: [OUR_PORT, OUR_PORT + 1],
         },
         numwant: 200,
+        accept: crate::address::Accept::Any,
     }
 }
 
@@ -142,7 +144,7 @@ impl Lab {
     }
 
     fn announce(&mut self, n: u32) {
-        self.announce_as(n, Manner::Ghost);
+        self.announce_as(n, Manner::StoppedOnly);
     }
 
     /// Lets the engine do all that it can do now.

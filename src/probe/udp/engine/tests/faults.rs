@@ -37,8 +37,12 @@ fn damaged_answers_are_malformed() {
     ] {
         let mut lab = Lab::new();
         lab.announce(1);
-        let request = lab.connect().remove(0);
-        lab.receive(&damage(&request));
+        let stopped = lab.connect().remove(0);
+        lab.receive(&damage(&stopped));
+        let started = lab.one();
+        lab.receive(&damage(&started));
+        let farewell = lab.one();
+        lab.receive(&damage(&farewell));
         assert_eq!(lab.failure(), Failure::Malformed);
         lab.assert_at_rest();
     }
@@ -75,7 +79,7 @@ fn a_torn_list_keeps_its_whole_entries() {
 #[test]
 fn error_packets_are_refusals() {
     let mut lab = Lab::new();
-    lab.announce(1);
+    lab.announce_as(1, Manner::Brief);
     let request = lab.connect().remove(0);
     lab.receive(&request.error("Torrent not registered with this tracker"));
     let observation = lab.observation();
@@ -118,17 +122,19 @@ fn a_refused_connect_refuses_all_who_wait() {
 
 #[test]
 fn a_refused_connection_id_is_replaced_once() {
-    let mut lab = Lab::new();
-    lab.announce(1);
-    let request = lab.connect().remove(0);
-    lab.receive(&request.error("Connection ID missmatch."));
-    let connect = lab.one();
-    lab.receive(&connect.connected(ID + 1));
-    let again = lab.one();
-    assert_eq!(again.connection(), ID + 1);
-    lab.receive(&again.error("Connection ID missmatch."));
-    assert_eq!(lab.failure(), Failure::Rejected);
-    lab.assert_at_rest();
+    for words in ["Connection ID missmatch.", "unknown connection"] {
+        let mut lab = Lab::new();
+        lab.announce_as(1, Manner::Brief);
+        let request = lab.connect().remove(0);
+        lab.receive(&request.error(words));
+        let connect = lab.one();
+        lab.receive(&connect.connected(ID + 1));
+        let again = lab.one();
+        assert_eq!(again.connection(), ID + 1);
+        lab.receive(&again.error(words));
+        assert_eq!(lab.failure(), Failure::Rejected);
+        lab.assert_at_rest();
+    }
 }
 
 #[test]
