@@ -36,6 +36,8 @@ mod rig;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
+mod stopped;
+#[cfg(test)]
 mod stories;
 #[cfg(test)]
 mod supervised;

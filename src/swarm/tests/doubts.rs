@@ -105,7 +105,7 @@ fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
         ("192.168.1.1:6881", zero, Some(0)),
         ("1.1.1.1:6881", three, Some(1)),
     ] {
-        let mut world = World::new(&[member(1, None)]);
+        let mut world = World::new(&[member(1, None)]).without_dht();
         let id = world.announce(0, 0);
         let peer: std::net::SocketAddr = peer.parse().unwrap();
         let mut peers = Peers::default();
