@@ -338,6 +338,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 interval: Some(Duration::from_secs(1800)),
                 requests: 123_456,
                 failures: [7; 13],
+                remark: None,
             }))
         })
         .collect();

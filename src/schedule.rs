@@ -29,7 +29,7 @@ use crate::torrent::Scheme;
 use bucket::Bucket;
 use lane::{Lane, LaneId};
 use memory::Memories;
-use outcome::Outcome;
+use outcome::{Outcome, Wish};
 use slot::{Note, Slot};
 
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
@@ -233,10 +233,10 @@ impl Schedule {
             _ => {}
         }
         let mut stands = false;
-        let (outcome, retry) = (Outcome::of(report), report.failed().and_then(|f| f.retry));
+        let (outcome, wish) = (Outcome::of(report), Wish::of(report));
         if self.ends_probes(observation) {
             let lane = &mut self.lanes[id.index()];
-            lane.settle(outcome, retry, started, now, &self.pace);
+            lane.settle(outcome, wish, started, now, &self.pace);
             for (place, announce) in report.ids().iter().enumerate() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
                 if !report.is_scrape() {
@@ -254,12 +254,12 @@ impl Schedule {
                     // Beyond what the tracker answers at once.
                     Report::Scrape {
                         result: Ok(counts), ..
-                    } if lane.is_udp() && counts.get(place).is_some_and(Option::is_none) => {
+                    } if Report::is_short(counts) && counts[place].is_none() => {
                         now.after(self.pace.confirm_after())
                     }
-                    _ => lane.next_due(outcome, stands, retry, hash, now, &self.pace),
+                    _ => lane.next_due(outcome, stands, wish, hash, now, &self.pace),
                 };
-                if outcome.is_promise(retry) {
+                if outcome.is_promise(wish) {
                     lane.promise(due, *announce);
                 } else {
                     lane.push(due, *announce);

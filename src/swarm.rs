@@ -53,7 +53,8 @@ pub use saved::Part;
 use crate::address::Accept;
 use crate::geo::Geo;
 use crate::observation::{
-    AnnounceId, Failed, Family, Health, Lookup, Observation, Report, Source, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Health, Lookup, Observation, Remark, Report, Source, TrackerId,
+    Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
@@ -287,6 +288,9 @@ impl Swarms {
         if answered {
             state.time(family, &exchange.phases);
         }
+        if let Some(failed) = report.failed() {
+            state.refuse(failed, now.mono);
+        }
         if verdict.changed {
             // The health of a tracker shows at each of its torrents.
             self.touch_tracker(roster, tracker);
@@ -298,6 +302,7 @@ impl Swarms {
             } => {
                 let state = &mut self.trackers[tracker.0 as usize];
                 state.interval = answer.interval.or(state.interval);
+                let warning = state.warn(answer.warning.as_deref(), now.mono);
                 let Some(torrent) = self.torrent_of(roster, id) else {
                     return;
                 };
@@ -305,7 +310,7 @@ impl Swarms {
                     u64::from(answer.peers.malformed);
                 let side = self.announces[id.0 as usize].side(family);
                 side.count(answer.counts, now.mono);
-                side.answer(now.mono);
+                side.answer(warning, now.mono);
                 self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
                 let (filter, room) = (&mut self.filter, &mut self.room);
@@ -330,7 +335,12 @@ impl Swarms {
                 ids,
                 result: Ok(counts),
             } => {
+                let is_short = Report::is_short(&counts);
                 for (id, counts) in ids.into_iter().zip(counts) {
+                    if counts.is_none() && !is_short {
+                        let failed = Report::left_out();
+                        self.fail(roster, &[id], family, failed, verdict, now.mono);
+                    }
                     let (Some(torrent), Some(counts)) = (self.torrent_of(roster, id), counts)
                     else {
                         continue;
@@ -341,7 +351,7 @@ impl Swarms {
                     torrent.change();
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
-                        side.answer(now.mono);
+                        side.answer(None, now.mono);
                         torrent.succeed(Source::Tracker, now);
                     }
                 }
@@ -374,7 +384,7 @@ impl Swarms {
         if !verdict.stands {
             return;
         }
-        let failed = Arc::new(failed);
+        let failed = Arc::new(Remark::Failed(failed));
         for id in ids {
             let Some(torrent) = self.torrent_of(roster, *id) else {
                 continue;

@@ -37,8 +37,11 @@ pub enum ProbeError {
     #[error("the torrent has no tracker, and the DHT is not to be asked about it")]
     Nobody,
     /// Everything was tried.
-    #[error("nobody answered")]
+    #[error("no tracker and no DHT lookup gave a valid answer")]
     NoAnswer,
+    /// Trackers answered, but not with this torrent.
+    #[error("a tracker answered, but no source has peers or counts of this torrent")]
+    Refused,
 }
 
 /// What ends a probe that failed.
@@ -90,7 +93,10 @@ pub async fn probe(
     });
     match shown {
         Ok(true) if summary.trackers_online == 0 && summary.dht.is_none() => {
-            Err(ProbeError::NoAnswer.into())
+            Err(match round.is_answered {
+                true => ProbeError::Refused.into(),
+                false => ProbeError::NoAnswer.into(),
+            })
         }
         // Whoever reads no further has seen enough.
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
@@ -248,6 +254,8 @@ struct Round {
     identity: crate::observation::Identity,
     roster: Roster,
     swarms: Swarms,
+    /// A tracker is up, whatever it says.
+    is_answered: bool,
 }
 
 impl Round {
@@ -268,6 +276,7 @@ impl Round {
             identity,
             roster,
             swarms,
+            is_answered: false,
         }
     }
 
@@ -320,6 +329,10 @@ impl Round {
         let scrape = self.scrape_after(&observation, config);
         let answered = observation.report.failed().is_none()
             && !matches!(observation.report, Report::NoAddress { .. });
+        let failed = observation.report.failed();
+        self.is_answered |= answered || failed.is_some_and(|it| it.reason.is_refusal());
+        let is_probe =
+            !observation.report.is_scrape() || config.tracker.announce == AnnounceMode::Scrape;
         // A scrape that fails says nothing of an announce that did not.
         if answered || !observation.report.is_scrape() {
             let health = if answered {
@@ -330,7 +343,7 @@ impl Round {
             let verdict = Verdict {
                 health,
                 changed: true,
-                stands: true,
+                stands: is_probe,
             };
             self.swarms
                 .fold(&self.roster, observation, verdict, self.clock.now());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::observation::{Counts, Manner, Observation, Report};
+use crate::observation::{Counts, Failed, Manner, Observation, Report, Retry};
 use crate::snapshot::{Rejection, Snapshot, Source};
 
 pub(super) use lookup::LookedUp;
@@ -44,11 +44,20 @@ enum Outcome {
         manner: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         interval_seconds: Option<u64>,
+        /// The tracker's `warning message`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     NoAddress,
     Failure {
         reason: &'static str,
         text: String,
+        /// How long the tracker asks to wait.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_seconds: Option<u64>,
+        /// The interval that the tracker asks for beside the failure.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interval_seconds: Option<u64>,
     },
 }
 
@@ -100,7 +109,11 @@ impl Outcome {
                     Manner::Brief => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),
+                warning: answer.warning.as_deref().map(str::to_owned),
             },
+            Report::Scrape {
+                result: Ok(counts), ..
+            } if counts.iter().all(Option::is_none) => Self::failed(&Report::left_out()),
             Report::Scrape {
                 result: Ok(counts), ..
             } => {
@@ -116,6 +129,7 @@ impl Outcome {
                     completed: most(|counts| counts.completed),
                     manner: None,
                     interval_seconds: None,
+                    warning: None,
                 }
             }
             Report::NoAddress { .. } => Outcome::NoAddress,
@@ -126,10 +140,19 @@ impl Outcome {
             | Report::Scrape {
                 result: Err(failed),
                 ..
-            } => Outcome::Failure {
-                reason: failed.reason.as_label(),
-                text: failed.text.to_string(),
+            } => Self::failed(failed),
+        }
+    }
+
+    fn failed(failed: &Failed) -> Self {
+        Outcome::Failure {
+            reason: failed.reason.as_label(),
+            text: failed.text.to_string(),
+            retry_seconds: match failed.retry {
+                Some(Retry::After(wait)) => Some(wait.as_secs()),
+                Some(Retry::Never) | None => None,
             },
+            interval_seconds: failed.interval.map(|interval| interval.as_secs()),
         }
     }
 }
@@ -145,6 +168,7 @@ impl fmt::Display for Probed {
                 leechers,
                 completed,
                 manner,
+                warning,
                 ..
             } => {
                 let counts = [
@@ -168,10 +192,25 @@ impl fmt::Display for Probed {
                 if *manner == Some("brief") {
                     f.write_str(" (started, then stopped)")?;
                 }
+                if let Some(warning) = warning {
+                    write!(f, "; warning: {warning}")?;
+                }
             }
             Outcome::NoAddress => return f.write_str("no address in this family"),
-            Outcome::Failure { reason, text } if text.is_empty() => f.write_str(reason)?,
-            Outcome::Failure { reason, text } => write!(f, "{reason}: {text}")?,
+            Outcome::Failure {
+                reason,
+                text,
+                retry_seconds,
+                ..
+            } => {
+                f.write_str(reason)?;
+                if !text.is_empty() {
+                    write!(f, ": {text}")?;
+                }
+                if let Some(seconds) = retry_seconds {
+                    write!(f, ", asks to wait {seconds} s")?;
+                }
+            }
         }
         for (place, (phase, time)) in self.milliseconds.iter().enumerate() {
             write!(

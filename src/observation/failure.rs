@@ -116,27 +116,21 @@ pub struct Failed {
     pub text: Box<str>,
     /// The tracker's wish, if it named one.
     pub retry: Option<Retry>,
+    /// The longer of `interval` and `min interval` beside a `failure reason`.
+    pub interval: Option<Duration>,
 }
 
 impl Failed {
     /// Longest text kept, in bytes.
     pub const MAX_TEXT: usize = 200;
 
-    /// A failure with a text: control characters become spaces, length is cut.
+    /// A failure with a text that is fit to be shown ([`printable`]).
     pub fn new(reason: Failure, text: impl AsRef<str>) -> Self {
-        let mut line: String = text
-            .as_ref()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(Self::MAX_TEXT)
-            .collect();
-        while line.len() > Self::MAX_TEXT {
-            line.pop();
-        }
         Self {
             reason,
-            text: line.trim().into(),
+            text: printable(text.as_ref()),
             retry: None,
+            interval: None,
         }
     }
 
@@ -145,6 +139,43 @@ impl Failed {
         self.retry = retry;
         self
     }
+
+    /// The same failure with the interval that the tracker asks for.
+    pub fn with_interval(mut self, interval: Option<Duration>) -> Self {
+        self.interval = interval;
+        self
+    }
+}
+
+/// One line of a text of at most [`Failed::MAX_TEXT`] bytes. Control characters become spaces, and
+/// characters that cannot be seen are escaped.
+pub fn printable(text: &str) -> Box<str> {
+    let mut line = String::with_capacity(text.len().min(Failed::MAX_TEXT));
+    for c in text.chars() {
+        let before = line.len();
+        match c {
+            c if is_invisible(c) => line.extend(c.escape_unicode()),
+            c if c.is_control() => line.push(' '),
+            c => line.push(c),
+        }
+        if line.len() > Failed::MAX_TEXT {
+            line.truncate(before);
+            break;
+        }
+    }
+    line.trim().into()
+}
+
+/// Whether a character has no width or turns the direction of others (Unicode: the default
+/// ignorable characters, line separators, and fillers).
+pub const fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+        | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 impl fmt::Display for Failed {

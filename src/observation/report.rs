@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AnnounceId, Failed, Family, Manner, Peers, TrackerId};
+use super::{AnnounceId, Failed, Failure, Family, Manner, Peers, TrackerId};
 use crate::time::Unix;
 
 /// The result of one [`Job`](super::Job): every job ends in exactly one observation.
@@ -17,6 +17,15 @@ pub struct Observation {
     pub report: Report,
     /// What it took.
     pub exchange: Exchange,
+}
+
+/// What a tracker says in words, or how a probe of it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// The probe failed.
+    Failed(Failed),
+    /// An answer came with a `warning message`.
+    Warning(Box<str>),
 }
 
 /// What came of a probe.
@@ -44,6 +53,15 @@ pub enum Report {
 }
 
 impl Report {
+    /// The failure of a swarm that a valid answer to a scrape has no counts of: the tracker is up,
+    /// and as a rule does not know the torrent.
+    pub fn left_out() -> Failed {
+        Failed::new(
+            Failure::Rejected,
+            "the scrape answer has no counts of this torrent",
+        )
+    }
+
     /// The swarms asked for.
     pub fn ids(&self) -> &[AnnounceId] {
         match self {
@@ -65,6 +83,14 @@ impl Report {
     pub fn is_scrape(&self) -> bool {
         matches!(self, Report::Scrape { .. })
     }
+
+    /// Whether a scrape answers the first few of its swarms only. The others may be beyond what the
+    /// tracker answers at once, so that their absence says nothing of them.
+    pub fn is_short(counts: &[Option<Scraped>]) -> bool {
+        let answered = counts.iter().flatten().count();
+        let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
+        answered > 0 && answered < counts.len() && answered == prefix
+    }
 }
 
 /// A valid answer to an announce.
@@ -74,7 +100,7 @@ pub struct Announced {
     pub peers: Peers,
     /// The counts, as claimed, without us.
     pub counts: Counts,
-    /// The tracker's `interval`.
+    /// The longer of the tracker's `interval` and `min interval`.
     pub interval: Option<Duration>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,

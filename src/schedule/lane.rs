@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Wish};
 use super::slot::Slot;
 use crate::observation::{
-    AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Retry, Scraped, TrackerId,
+    AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
 };
 use crate::roster::Roster;
 use crate::time::Mono;
@@ -389,12 +389,11 @@ impl Lane {
             self.scrape.pending.clear();
             return;
         };
-        let answered = counts.iter().flatten().count();
-        let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
-        if counts.len() < 2 || answered == 0 || answered != prefix || answered == counts.len() {
+        if !Report::is_short(counts) {
             self.scrape.first_only = 0;
             return;
         }
+        let answered = counts.iter().flatten().count();
         // Over UDP a short answer is a limit. Over HTTP torrents that the tracker does not know
         // are left out, so one hash at a time is believed only after several such answers.
         self.scrape.first_only = if answered == 1 {
@@ -414,14 +413,19 @@ impl Lane {
     }
 
     fn period(&self, pace: &Pace) -> Duration {
-        pace.period(self.interval, self.loopback)
+        self.period_after(Wish::default(), pace)
+    }
+
+    /// The period of a swarm, if the tracker asks for another interval in a failure.
+    fn period_after(&self, wish: Wish, pace: &Pace) -> Duration {
+        pace.period(self.interval.max(wish.interval), self.loopback)
     }
 
     /// Books what a probe says of the tracker.
     pub(super) fn settle(
         &mut self,
         outcome: Outcome,
-        retry: Option<Retry>,
+        wish: Wish,
         started: Mono,
         now: Mono,
         pace: &Pace,
@@ -434,12 +438,12 @@ impl Lane {
                 self.answered_at = now;
                 self.hold_until = Mono::default();
                 if outcome == Outcome::Limited {
-                    let asked = match retry {
+                    let asked = match wish.retry {
                         Some(Retry::After(asked)) => asked,
                         Some(Retry::Never) => Pace::never(),
                         None => Duration::ZERO,
                     };
-                    let wait = Pace::retry_after(self.period(pace), asked);
+                    let wait = Pace::retry_after(self.period_after(wish, pace), asked);
                     self.limited_until = self.limited_until.max(now.after(wait));
                 }
             }
@@ -479,13 +483,13 @@ impl Lane {
         &self,
         outcome: Outcome,
         stands: bool,
-        retry: Option<Retry>,
+        wish: Wish,
         hash: Option<InfoHash>,
         now: Mono,
         pace: &Pace,
     ) -> Mono {
-        let period = self.period(pace);
-        let wait = match (outcome, retry) {
+        let period = self.period_after(wish, pace);
+        let wait = match (outcome, wish.retry) {
             (Outcome::Refused, Some(Retry::After(asked))) => Pace::retry_after(period, asked),
             (_, Some(Retry::Never)) => Pace::never(),
             (Outcome::NoScrape, _) => NO_SCRAPE_FOR,
@@ -495,11 +499,6 @@ impl Lane {
             _ => period,
         };
         now.after(Pace::jittered(wait, hash))
-    }
-
-    /// Whether it speaks BEP 15.
-    pub(super) fn is_udp(&self) -> bool {
-        self.scheme == Scheme::Udp
     }
 
     /// The tracker runs on this machine.

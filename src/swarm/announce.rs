@@ -7,7 +7,8 @@ use super::filter::Filter;
 use super::kept::{Heard, Lists, Room, Tick};
 use super::own::Joined;
 use super::row::{AnnounceRow, Count, Rejection};
-use crate::observation::{Announced, Counts, Failed, Family};
+use super::tracker::LONGEST_INTERVAL;
+use crate::observation::{Announced, Counts, Family, Remark};
 use crate::time::Mono;
 
 /// One info-hash at one tracker, a side a family. Sides are made when first heard of: most
@@ -35,7 +36,8 @@ impl Announce {
     }
 }
 
-/// The latest valid answers over one family, and the latest failure if that came later. Packed:
+/// The latest valid answers over one family, and the latest failure if that came later. A warning
+/// comes with an answer, so that a failure replaces it. Packed:
 /// every torrent has one a tracker.
 #[derive(Debug, Default)]
 pub(super) struct Side {
@@ -50,7 +52,7 @@ pub(super) struct Side {
     completed: Count,
     /// `None` = nobody there.
     peers: Option<Box<Lists>>,
-    failure: Option<Box<Stamped>>,
+    remark: Option<Box<Stamped>>,
 }
 
 /// Whether an answer of whose list nobody counts says that nobody is there. `own` of its entries
@@ -64,11 +66,17 @@ fn says_nobody(answer: &Announced, own: u64) -> bool {
     counts.is_nobody() && peers.malformed == 0 || names_only_us && !counts.is_inhabited()
 }
 
-/// A failure and when it came.
+/// A remark and when it came.
 #[derive(Debug)]
 struct Stamped {
-    failed: Arc<Failed>,
+    remark: Arc<Remark>,
     at: Tick,
+}
+
+impl Stamped {
+    fn is_failure(&self) -> bool {
+        matches!(*self.remark, Remark::Failed(_))
+    }
 }
 
 impl Side {
@@ -103,10 +111,11 @@ impl Side {
         self.peers.as_deref_mut()
     }
 
-    /// The latest probe was answered.
-    pub(super) fn answer(&mut self, now: Mono) {
-        self.answered = Tick::at(now);
-        self.failure = None;
+    /// The latest probe was answered, perhaps with a warning.
+    pub(super) fn answer(&mut self, warning: Option<Arc<Remark>>, now: Mono) {
+        let at = Tick::at(now);
+        self.answered = at;
+        self.remark = warning.map(|remark| Box::new(Stamped { remark, at }));
     }
 
     /// Takes over the counts that are there; those that an answer leaves out go on ageing.
@@ -127,24 +136,39 @@ impl Side {
     }
 
     /// The latest probe failed; what was known before goes on ageing.
-    pub(super) fn fail(&mut self, failed: Arc<Failed>, now: Mono) {
-        self.failure = Some(Box::new(Stamped {
-            failed,
+    pub(super) fn fail(&mut self, failed: Arc<Remark>, now: Mono) {
+        self.remark = Some(Box::new(Stamped {
+            remark: failed,
             at: Tick::at(now),
         }));
     }
 
     /// Why the latest probe failed, while that is fresh, and when that ends.
-    pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Failed>, Mono)> {
-        let stamped = self.failure.as_ref()?;
-        Some((&stamped.failed, stamped.at.fresh(now, stale_after)?))
+    pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Remark>, Mono)> {
+        let stamped = self.remark.as_ref()?;
+        let Remark::Failed(failed) = &*stamped.remark else {
+            return None;
+        };
+        // A tracker may ask beside a failure to be asked less often than that.
+        let asked = failed.interval.unwrap_or_default().min(LONGEST_INTERVAL);
+        let stale_after = stale_after.max(asked * 3 / 2);
+        Some((&stamped.remark, stamped.at.fresh(now, stale_after)?))
+    }
+
+    /// The warning that came with the answer to the latest probe. It is as fresh as the answer.
+    pub(super) fn warning(&self) -> Option<&Arc<Remark>> {
+        let stamped = self
+            .remark
+            .as_ref()
+            .filter(|stamped| !stamped.is_failure())?;
+        Some(&stamped.remark)
     }
 
     /// Until when the answer to the latest probe is fresh.
     pub(super) fn answered(&self, now: Mono, stale_after: Duration) -> Option<Mono> {
         self.answered
             .fresh(now, stale_after)
-            .filter(|_| self.failure.is_none())
+            .filter(|_| self.remark.as_ref().is_none_or(|it| !it.is_failure()))
     }
 
     /// Adds its counts to a row, while they are fresh; says when the first of them is not.

@@ -2,6 +2,7 @@ mod doubts;
 mod lookups;
 mod memory;
 mod own;
+mod remarks;
 mod settled;
 mod systems;
 
@@ -244,10 +245,7 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
     assert_eq!(row.probe_success, [None, Some(false)]);
-    assert_eq!(
-        row.announces[0].failure.as_ref().unwrap().reason,
-        Failure::Timeout
-    );
+    assert_eq!(row.announces[0].failure().unwrap().reason, Failure::Timeout);
     world.pass(STALE.as_secs() - 1800);
     let row = world.row(0);
     assert_eq!(row.peers, [None; 2]);

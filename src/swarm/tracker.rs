@@ -1,13 +1,14 @@
 //! The state of one tracker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::row::TrackerRow;
-use crate::observation::{Failed, Failure, Family, Health, Observation, Phases};
+use crate::observation::{Failed, Failure, Family, Health, Observation, Phases, Remark, Retry};
 use crate::time::{Mono, Unix};
 
 /// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
+pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
 
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Tracker {
     pub(super) interval: Option<Duration>,
     requests: u64,
     failures: [u64; Failure::ALL.len()],
+    /// Its latest warning or rate limit, and when it came last.
+    remark: Option<(Arc<Remark>, Mono)>,
 }
 
 impl Tracker {
@@ -38,6 +41,7 @@ impl Tracker {
             interval: None,
             requests: 0,
             failures: [0; Failure::ALL.len()],
+            remark: None,
         }
     }
 
@@ -86,6 +90,41 @@ impl Tracker {
         self.certificate_expiry = expiry.or(self.certificate_expiry);
     }
 
+    /// Takes over the warning of an answer, and returns it as it is shared by all torrents that the
+    /// tracker warns of in the same words. An answer ends a rate limit.
+    pub(super) fn warn(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
+        let Some(text) = text else {
+            self.remark
+                .take_if(|(remark, _)| matches!(**remark, Remark::Failed(_)));
+            return None;
+        };
+        let known = self.remark.take().map(|(remark, _)| remark);
+        let same = known.filter(|known| matches!(&**known, Remark::Warning(it) if **it == *text));
+        let remark = same.unwrap_or_else(|| Arc::new(Remark::Warning(text.into())));
+        self.remark = Some((remark.clone(), now));
+        Some(remark)
+    }
+
+    /// Takes over a rate limit.
+    pub(super) fn refuse(&mut self, failed: &Failed, now: Mono) {
+        if failed.reason == Failure::RateLimited {
+            self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
+        }
+    }
+
+    /// What it says now. A rate limit is shown until it is over.
+    fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
+        let (remark, at) = self.remark.as_ref()?;
+        let for_long = match &**remark {
+            Remark::Failed(Failed {
+                retry: Some(Retry::After(wait)),
+                ..
+            }) => stale_after.max(*wait),
+            _ => stale_after,
+        };
+        (now < at.after(for_long)).then(|| remark.clone())
+    }
+
     /// Takes over what a probe says of it.
     pub(super) fn settle(&mut self, family: Family, health: Health, now: Mono) {
         self.health[family.index()] = health;
@@ -119,6 +158,7 @@ impl Tracker {
             interval: self.interval,
             requests: self.requests,
             failures: self.failures,
+            remark: self.remark(now, self.stale_after(stale_after)),
         }
     }
 }

@@ -231,6 +231,7 @@ async fn torrents_are_json() {
                     "leechers": 9,
                     "completed": 1234,
                     "failure": null,
+                    "warning": "closes in May",
                 },
                 {
                     "tracker": "https://secure.example:443",
@@ -239,7 +240,12 @@ async fn torrents_are_json() {
                     "seeders": null,
                     "leechers": null,
                     "completed": null,
-                    "failure": {"reason": "rejected", "text": "unregistered torrent"},
+                    "failure": {
+                        "reason": "rejected",
+                        "text": "unregistered torrent",
+                        "retry_seconds": null,
+                    },
+                    "warning": null,
                 },
             ],
         })

@@ -32,6 +32,8 @@ mod real_dht;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod remarks;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod state;

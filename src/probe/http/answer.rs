@@ -63,7 +63,6 @@ pub(super) fn announce(
                 answer.has_absurd_counts |= !fill_count(&mut answer.counts.leechers, value);
             }
             b"downloaded" => fill(&mut answer.counts.completed, count(value)),
-            b"interval" => fill(&mut answer.interval, interval(value)),
             b"external ip" => fill(&mut answer.external_ip, external_ip(value)),
             b"tracker id" => fill(&mut reply.tracker_id, tracker_id(value)),
             b"warning message" => fill(&mut answer.warning, warning(value, url)),
@@ -71,6 +70,7 @@ pub(super) fn announce(
         }
         known |= knows;
     });
+    answer.interval = refusal.asked_interval();
     let answers = lists.any() || answer.counts.are_of_the_swarm();
     refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
@@ -212,11 +212,14 @@ pub(super) fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<Failed> {
     refusal.check(url, false).err()
 }
 
-/// `failure reason` and `retry in` (BEP 31), and the `failure code` that some send instead.
+/// `failure reason` and `retry in` (BEP 31), the `failure code` that some send instead, and the
+/// intervals, which may come with either.
 #[derive(Default)]
 struct Refusal<'a> {
     reason: Option<&'a [u8]>,
     retry: Option<Retry>,
+    interval: Option<Duration>,
+    min_interval: Option<Duration>,
     has_code: bool,
 }
 
@@ -225,23 +228,31 @@ impl<'a> Refusal<'a> {
         match key {
             b"failure reason" => fill(&mut self.reason, Some(value.as_bytes().unwrap_or_default())),
             b"retry in" => fill(&mut self.retry, retry(value)),
+            b"interval" => fill(&mut self.interval, interval(value)),
+            b"min interval" => fill(&mut self.min_interval, interval(value)),
             // A sign that a tracker speaks, and nothing more.
-            b"warning message" | b"min interval" => {}
+            b"warning message" => {}
             b"failure code" => self.has_code = true,
             _ => return false,
         }
         true
     }
 
+    /// No request may come before the longer of the two is over.
+    fn asked_interval(&self) -> Option<Duration> {
+        self.interval.max(self.min_interval)
+    }
+
     /// `answers`: something else in the answer is what was asked for.
     fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), Failed> {
+        let interval = self.asked_interval();
         match self.reason {
             None if self.has_code && !answers => {
                 let failed = Failed::new(Failure::Rejected, "a failure code without a reason");
-                Err(failed.with_retry(self.retry))
+                Err(failed.with_retry(self.retry).with_interval(interval))
             }
             None => Ok(()),
-            Some(text) => Err(words::refusal(text, url, self.retry)),
+            Some(text) => Err(words::refusal(text, url, self.retry).with_interval(interval)),
         }
     }
 }

@@ -9,12 +9,12 @@ use tokio::time::{timeout, timeout_at};
 use url::Url;
 
 use super::caught::caught;
+use super::client::Client;
 use super::lanes::{Lane, Lanes};
 use super::large::LargeBodies;
 use super::trace::{Seen, Trace};
 use super::{
-    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, fetch,
-    query, tls,
+    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, query, tls,
 };
 use crate::address::is_global;
 use crate::observation::{
@@ -28,7 +28,7 @@ pub(super) struct Asker {
     pub(super) settings: Settings,
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
-    pub(super) clients: [reqwest::Client; 2],
+    pub(super) clients: [Client; 2],
     pub(super) shared: Arc<Shared>,
 }
 
@@ -103,8 +103,8 @@ impl Asker {
         resolver: Resolver,
         shared: Arc<Shared>,
     ) -> Result<Self, SetupError> {
-        let tls = tls::config(&settings.roots)?;
-        let client = || fetch::client(&settings.user_agent, &tls);
+        let tls = Arc::new(tls::config(&settings.roots)?);
+        let client = || Client::new(&settings.user_agent, tls.clone());
         let clients = [client()?, client()?];
         Ok(Self {
             settings,
@@ -130,6 +130,16 @@ impl Asker {
             report,
             exchange: progress.exchange,
         }
+    }
+
+    /// Closes connections that are of no more use.
+    pub(super) fn close_idle(&self) {
+        self.clients.iter().for_each(Client::close_idle);
+    }
+
+    #[cfg(test)]
+    pub(super) fn idle_connections(&self) -> usize {
+        self.clients.iter().map(Client::idle_connections).sum()
     }
 
     /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether

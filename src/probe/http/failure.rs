@@ -1,23 +1,54 @@
-//! From the errors of reqwest, hyper, rustls and the kernel to the closed list.
+//! From the errors of hyper, rustls and the kernel to the closed list.
 //!
-//! Texts are ours: theirs contain URLs (passkeys) and addresses.
+//! Texts are ours: theirs may contain addresses.
 
 use std::error::Error;
 use std::io;
 
 use rustls::CertificateError;
 
-use super::trace::Seen;
+use super::connection::Meter;
+use super::trace::{CertificateKind, Seen};
 use crate::observation::{Failed, Failure};
 
 /// Causes looked at below an error.
 const MAX_DEPTH: usize = 16;
 
-/// Why a request failed. `seen` tells how far the connection got.
-pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
+/// Why no connection was made. `seen` tells how far it got.
+pub(super) fn of_connecting(error: &io::Error, seen: &Seen) -> Failed {
+    match known(error, seen.certificate) {
+        Some(cut) if cut.reason == Failure::Reset && seen.is_in_handshake() => {
+            Failed::new(Failure::Tls, "the connection was cut in the TLS handshake")
+        }
+        Some(known) => known,
+        None => Failed::new(Failure::Unreachable, "no connection"),
+    }
+}
+
+/// Why an exchange over a connection failed.
+pub(super) fn of_exchange(error: &hyper::Error, meter: &Meter) -> Failed {
+    if let Some(excess) = meter.excess() {
+        return Failed::new(Failure::Malformed, excess);
+    }
+    known(error, CertificateKind::default())
+        .unwrap_or_else(|| Failed::new(Failure::Reset, "the exchange broke off"))
+}
+
+/// No address accepted a connection in the time that connecting may take.
+pub(super) fn no_connection() -> Failed {
+    Failed::new(Failure::Timeout, "no connection in time")
+}
+
+/// The same of TLS.
+pub(super) fn no_handshake() -> Failed {
+    Failed::new(Failure::Timeout, "no end of the TLS handshake in time")
+}
+
+/// The failure of an error that can be told from others.
+fn known(error: &(dyn Error + 'static), shown: CertificateKind) -> Option<Failed> {
     let causes = || causes(error);
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
-        return Failed::new(Failure::Tls, explain_tls(tls));
+        return Some(Failed::new(Failure::Tls, explain_tls(tls, shown)));
     }
     let io = causes()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -27,20 +58,11 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
             .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
             .find_map(from_hyper)
     };
-    let (reason, text) = match io.or_else(hyper) {
-        Some((Failure::Reset, _)) if seen.is_in_handshake() => {
-            (Failure::Tls, "the connection was cut in the TLS handshake")
-        }
-        Some(known) => known,
-        None if error.is_timeout() => (Failure::Timeout, "no connection in time"),
-        None if error.is_connect() => (Failure::Unreachable, "no connection"),
-        None => (Failure::Reset, "the exchange broke off"),
-    };
-    Failed::new(reason, text)
+    let (reason, text) = io.or_else(hyper)?;
+    Some(Failed::new(reason, text))
 }
 
-/// An error and what it hides. `io::Error` passes its content over when asked for its source, and
-/// hyper-rustls puts one into another.
+/// An error and what it hides. `io::Error` passes its content over when asked for its source.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let next = |cause: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
         // Not of the reference, which is an `Error` too and would not live long enough.
@@ -72,6 +94,11 @@ fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
             (Failure::Unreachable, "the network is unreachable")
         }
         Kind::AddrNotAvailable => (Failure::Unreachable, "no local address or port is free"),
+        // Chunk sizes, chunk extensions and trailers (RFC 9112, section 7.1).
+        Kind::InvalidData | Kind::InvalidInput => (
+            Failure::Malformed,
+            "the chunks of the answer are damaged or too long",
+        ),
         Kind::PermissionDenied => (Failure::Unreachable, "a firewall here forbids it"),
         _ => return None,
     })
@@ -79,7 +106,7 @@ fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
 
 fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
     if error.is_parse_too_large() {
-        Some((Failure::Malformed, "headers beyond every measure"))
+        Some((Failure::Malformed, "headers of more than 64 KiB"))
     } else if error.is_parse() {
         Some((Failure::NotBencode, "the answer is not HTTP"))
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
@@ -89,10 +116,10 @@ fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
     }
 }
 
-fn explain_tls(error: &rustls::Error) -> String {
+fn explain_tls(error: &rustls::Error, shown: CertificateKind) -> String {
     use rustls::Error as Tls;
     match error {
-        Tls::InvalidCertificate(reason) => explain_certificate(reason).into(),
+        Tls::InvalidCertificate(reason) => explain_certificate(reason, shown).into(),
         Tls::AlertReceived(alert) => format!("the tracker broke off the handshake: {alert:?}"),
         Tls::PeerIncompatible(_) => "no TLS version or cipher in common".into(),
         Tls::InvalidMessage(_) => "what answers on this port does not speak TLS".into(),
@@ -101,11 +128,19 @@ fn explain_tls(error: &rustls::Error) -> String {
     }
 }
 
-fn explain_certificate(reason: &CertificateError) -> &'static str {
+fn explain_certificate(reason: &CertificateError, shown: CertificateKind) -> &'static str {
     use CertificateError as Bad;
     match reason {
         Bad::Expired | Bad::ExpiredContext { .. } => "the certificate has expired",
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the certificate is not valid yet",
+        // What webpki says of an authority's certificate is in no list of reasons.
+        Bad::UnknownIssuer | Bad::Other(_) if shown.is_self_signed && shown.is_authority => {
+            "the certificate is a self-signed CA certificate"
+        }
+        Bad::UnknownIssuer | Bad::Other(_) if shown.is_self_signed => {
+            "the certificate is self-signed"
+        }
+        Bad::Other(_) if shown.is_authority => "the certificate is a CA certificate",
         Bad::UnknownIssuer => "the certificate is of an unknown issuer",
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             "the certificate is for another name"

@@ -2,53 +2,24 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use reqwest::{Method, Request, Response};
+use hyper::header::CONTENT_LENGTH;
 use url::Url;
 
 use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
+use super::client::{Answer, Client};
 use super::large::Room;
-use super::trace::{GivenAddresses, TimeConnect, Trace};
-use super::{
-    CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, answer, failure, query, status,
-};
+use super::{MAX_REDIRECTS, answer, failure, query, status};
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
 use crate::torrent::TrackerUrl;
 
-/// Times a request is sent again because a kept connection turned out to be closed.
-const MAX_STALE: usize = MAX_PER_HOST;
+/// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
+const MAX_PIECES: usize = 1 << 14;
 /// Room made for a body before any of it has come.
 const FIRST_ROOM: usize = 16 << 10;
-
-/// A client of one family: which one, the addresses given to it decide.
-pub(super) fn client(
-    user_agent: &str,
-    tls: &rustls::ClientConfig,
-) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.clone())
-        .dns_resolver(GivenAddresses)
-        .connector_layer(TimeConnect)
-        .user_agent(user_agent)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // What is worth asking again is decided here. Without the zero, reqwest keeps a copy of
-        // every request all the same.
-        .retry(reqwest::retry::never().max_retries_per_request(0))
-        .http1_only()
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_ignore_invalid_headers_in_responses(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(MAX_PER_HOST)
-        .pool_idle_timeout(KEEP_ALIVE)
-        .tcp_nodelay(true)
-        .build()
-}
 
 impl Asker {
     /// Asks `whole`, whose last parameters are `own`, and returns the body of a success.
@@ -63,8 +34,10 @@ impl Asker {
         let mut url = whole;
         let mut addresses = origin.addresses.clone();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, sent) = self.send(&url, &addresses, origin, progress).await?;
-            let (status, headers) = (response.status(), response.headers());
+            let client = &self.clients[origin.family.index()];
+            let answer = client.get(&url, &addresses, progress).await?;
+            let sent = answer.sent;
+            let (status, headers) = (answer.response.status(), answer.response.headers());
             if let Some(to) = status::redirect(status, headers, &url) {
                 let to = carry_query(&url, to?, own);
                 addresses = self.follow(&to, origin).await?;
@@ -72,49 +45,16 @@ impl Asker {
                 continue;
             }
             let retry = status::retry_after(headers, SystemTime::now());
-            let body = read(response, self.shared.large.room()).await?.unpacked()?;
+            let room = self.shared.large.room();
+            let body = read(answer, client, &url, room).await?.unpacked()?;
             progress.exchange.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
             }
-            return Err(answer::stated_refusal(&body.bytes, tracker)
-                .filter(|_| status.as_u16() != 429)
-                .unwrap_or_else(|| status::failure(status, retry, &body.bytes)));
+            let stated = answer::stated_refusal(&body.bytes, tracker);
+            return Err(status::failure(status, retry, &body.bytes, stated));
         }
         Err(Failed::new(Failure::HttpStatus, "more than 2 redirects"))
-    }
-
-    /// Sends one request; returns the answer's head, and when the request began.
-    async fn send(
-        &self,
-        url: &Url,
-        addresses: &Arc<[IpAddr]>,
-        origin: &Origin,
-        progress: &mut Progress,
-    ) -> Result<(Response, Instant), Failed> {
-        let client = &self.clients[origin.family.index()];
-        let mut stale = 0;
-        loop {
-            let trace = Trace::new(addresses.clone());
-            progress.trace = Some(trace.clone());
-            progress.exchange.requests += 1;
-            let sent = Instant::now();
-            let request = Request::new(Method::GET, url.clone());
-            let result = trace.record(client.execute(request)).await;
-            let seen = progress.note();
-            let error = match result {
-                Ok(response) => return Ok((response, seen.connected.unwrap_or(sent))),
-                Err(error) => error,
-            };
-            let failed = failure::classify(&error, &seen);
-            // The server closed a kept connection while we wrote to it: says nothing of it.
-            let was_kept = seen.began.is_none();
-            if failed.reason == Failure::Reset && was_kept && stale < MAX_STALE {
-                stale += 1;
-                continue;
-            }
-            return Err(failed);
-        }
     }
 
     /// The addresses of the target of a redirect, if it may be contacted.
@@ -155,9 +95,22 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
     Url::parse(&whole).unwrap_or(to)
 }
 
-/// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
-    let told = response.content_length().unwrap_or(0);
+/// Reads a body up to its bound. One that is cut is kept as far as it came. After a whole one the
+/// connection is kept.
+async fn read(
+    answer: Answer,
+    client: &Client,
+    url: &Url,
+    mut room: Room<'_>,
+) -> Result<Body, Failed> {
+    let Answer {
+        response,
+        mut connection,
+        ..
+    } = answer;
+    let told = response.headers().get(CONTENT_LENGTH);
+    let told = told.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
+    let told = told.unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
@@ -166,25 +119,34 @@ async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed
     let _ = room.admit(told as usize).await;
     let mut body = Body::default();
     body.bytes.reserve((told as usize).min(FIRST_ROOM));
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
-                return Err(too_large());
+    let mut rest = response.into_body();
+    let mut pieces = 0;
+    while let Some(read) = connection.read(&mut rest, &mut body.bytes).await {
+        if let Err(error) = read {
+            let cut = failure::of_exchange(&error, connection.meter());
+            if body.bytes.is_empty() {
+                return Err(cut);
             }
-            Ok(Some(chunk)) => {
-                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
-                    body.cut = Some(cut);
-                    return Ok(body);
-                }
-                body.bytes.extend_from_slice(&chunk);
-            }
-            Ok(None) => return Ok(body),
-            Err(error) => {
-                body.cut = Some(failure::classify(&error, &Default::default()));
-                return Ok(body);
-            }
+            body.cut = Some(cut);
+            return Ok(body);
         }
+        if body.bytes.len() > MAX_BODY {
+            return Err(too_large());
+        }
+        if let Err(cut) = room.admit(body.bytes.len()).await {
+            body.cut = Some(cut);
+            return Ok(body);
+        }
+        pieces += 1;
+        if pieces > MAX_PIECES {
+            let text = "an answer of more than 16,384 chunks";
+            return Err(Failed::new(Failure::Malformed, text));
+        }
+        // The thread is shared: an answer that comes as fast as it is read must not keep it.
+        tokio::task::consume_budget().await;
     }
+    client.keep(url, connection);
+    Ok(body)
 }
 
 #[cfg(test)]

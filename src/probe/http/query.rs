@@ -142,7 +142,7 @@ mod tests {
         assert!(over(Family::Ipv6).contains("&port=6882&"));
         // Nothing in it is encoded again on its way to the wire.
         let whole = announce_url(&url("http://t.example/announce"), &query);
-        assert_eq!(reqwest::Url::parse(&whole).unwrap().query(), Some(&*query));
+        assert_eq!(url::Url::parse(&whole).unwrap().query(), Some(&*query));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 mod answers;
 mod broken;
+mod hostile;
+mod kept;
 mod manner;
 mod redirects;
 mod secure;

@@ -17,7 +17,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::trace;
+use super::trace::{self, CertificateKind};
 use crate::time::Unix;
 
 /// Sessions kept for resumption, over all hosts.
@@ -151,9 +151,8 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         // Before the verdict: an expired certificate has a date too.
-        if let Some(expiry) = earliest_expiry(end_entity, intermediates) {
-            trace::certificate_shown(expiry);
-        }
+        let expiry = earliest_expiry(end_entity, intermediates);
+        trace::certificate_shown(expiry, certificate_kind(end_entity));
         let verified = self.inner.verify_server_cert(
             end_entity,
             intermediates,
@@ -207,7 +206,17 @@ fn earliest_expiry(
         .min()
 }
 
-/// Sessions to resume, kept in memory; also the witness of where a handshake begins.
+fn certificate_kind(der: &CertificateDer<'_>) -> CertificateKind {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+        return CertificateKind::default();
+    };
+    CertificateKind {
+        is_self_signed: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+        is_authority: certificate.is_ca(),
+    }
+}
+
+/// Sessions to resume, kept in memory.
 #[derive(Debug)]
 struct Sessions {
     inner: ClientSessionMemoryCache,
@@ -220,7 +229,6 @@ impl ClientSessionStore for Sessions {
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
-        trace::tls_begins();
         self.inner.kx_hint(name)
     }
 
@@ -229,7 +237,6 @@ impl ClientSessionStore for Sessions {
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
-        trace::tls_begins();
         let recent = self.handshakes.is_recent(name);
         self.inner.tls12_session(name).filter(|_| recent)
     }
@@ -243,7 +250,6 @@ impl ClientSessionStore for Sessions {
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
-        trace::tls_begins();
         let recent = self.handshakes.is_recent(name);
         self.inner.take_tls13_ticket(name).filter(|_| recent)
     }

@@ -351,3 +351,76 @@ fn a_url_without_a_scrape_does_not_close_its_tracker() {
         "{asked}: one once, two four times or so"
     );
 }
+
+#[test]
+fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
+    let interval = Duration::from_secs(300);
+    for (asked, expected) in [(7200, 7200), (60, 300), (1 << 31, 10_800)] {
+        let list = torrents(2, "http://tracker.example/announce");
+        let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+        sim.run(Mono(400 * MINUTE), 50, |_, job| match &job.ask {
+            Ask::Announce { id, .. } if id.0 == 0 => {
+                let asked = Some(Duration::from_secs(asked));
+                let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND");
+                fail(job, failed.with_interval(asked))
+            }
+            _ => answer(job),
+        });
+        let of = |wanted: u32| {
+            let asked = sim
+                .sent
+                .iter()
+                .filter(|(_, ask)| matches!(ask, Ask::Announce { id, .. } if id.0 == wanted));
+            asked.map(|(at, _)| *at).collect::<Vec<_>>()
+        };
+        let gap = |times: &[Mono]| times[1].since(times[0]).as_secs();
+        let refused = gap(&of(0));
+        assert!(
+            (expected..=expected * 11 / 10 + 1).contains(&refused),
+            "{asked}: {refused}"
+        );
+        assert!((300..=331).contains(&gap(&of(1))), "the other torrent");
+    }
+}
+
+#[test]
+fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
+    let interval = Duration::from_secs(300);
+    let list = torrents(1, "http://tracker.example/announce");
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+    let asked = Some(Duration::from_secs(3600));
+    sim.run(Mono(100 * MINUTE), 50, |_, job| {
+        fail(
+            job,
+            Failed::new(Failure::RateLimited, "").with_interval(asked),
+        )
+    });
+    let asked = sim.announces();
+    assert!(asked[1].since(asked[0]).as_secs() >= 3600, "{asked:?}");
+}
+
+#[test]
+fn swarms_that_a_short_scrape_leaves_out_are_asked_about_apart() {
+    // The tracker knows the first torrent only.
+    let mut sim = Sim::new(
+        scrape_only(),
+        &torrents(3, "http://tracker.example/announce"),
+    );
+    sim.run(Mono(100 * MINUTE), 50, |_, job| {
+        let mut report = answer(job);
+        if let Report::Scrape {
+            ids,
+            result: Ok(counts),
+        } = &mut report
+        {
+            for (id, counts) in ids.iter().zip(counts) {
+                *counts = counts.filter(|_| id.0 == 0);
+            }
+        }
+        report
+    });
+    let left_out = sim.scrapes();
+    let alone = |targets: &&&Vec<(AnnounceId, InfoHash)>| targets.iter().all(|(id, _)| id.0 != 0);
+    assert!(left_out.iter().filter(alone).count() > 0);
+    assert!(left_out.len() < 20, "{} scrapes", left_out.len());
+}

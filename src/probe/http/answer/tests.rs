@@ -464,3 +464,84 @@ proptest! {
         }
     }
 }
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+#[test]
+fn the_longer_interval_counts() {
+    let both = b"d8:completei0e10:incompletei0e8:intervali300e12:min intervali3600e5:peers0:e";
+    assert_eq!(good(both).interval, seconds(3600));
+    assert_eq!(
+        good(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
+        seconds(900)
+    );
+    assert_eq!(
+        good(b"d12:min interval4:18005:peers0:e").interval,
+        seconds(1800)
+    );
+    assert_eq!(
+        good(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
+        None
+    );
+}
+
+#[test]
+fn intervals_beside_a_failure_are_kept() {
+    let refused = |body: &[u8]| read(body).unwrap_err();
+    let failed =
+        refused(b"d14:failure reason17:TORRENT NOT FOUND8:intervali7200e12:min intervali7200ee");
+    assert_eq!((failed.interval, failed.retry), (seconds(7200), None));
+    let failed = refused(b"d14:failure reason4:gone12:min intervali600e8:retry in2:10e");
+    let retry = Some(Retry::After(Duration::from_secs(600)));
+    assert_eq!((failed.interval, failed.retry), (seconds(600), retry));
+    let failed = refused(b"d12:failure codei100e8:intervali600ee");
+    assert_eq!(failed.interval, seconds(600));
+    // A scrape is refused in the same words.
+    let body = b"d14:failure reason4:gone12:min intervali600ee";
+    let failed = scrape(body, None, &url(), &[]).unwrap_err();
+    assert_eq!(failed.interval, seconds(600));
+}
+
+#[test]
+fn impossible_counters_are_unknown_in_announces_and_scrapes() {
+    for (count, expected) in [
+        ("i-1e", None),
+        ("i4294967295e", None),
+        ("i2147483648e", None),
+        ("i18446744073709551615e", None),
+        ("10:4294967290", None),
+        ("2:-1", None),
+        ("20:18446744073709551615", None),
+        ("1:x", None),
+        ("0:", None),
+        ("le", None),
+        ("i7e", Some(7)),
+        ("3: 7 ", Some(7)),
+        ("2:07", Some(7)),
+    ] {
+        let keys = [
+            ("complete", "i3e"),
+            ("downloaded", count),
+            ("incomplete", count),
+        ];
+        let entry: String = keys
+            .iter()
+            .map(|(key, value)| format!("{}:{key}{value}", key.len()))
+            .collect();
+        let answer = good(format!("d{entry}5:peers0:e").as_bytes());
+        let expected = Counts {
+            seeders: Some(3),
+            leechers: expected,
+            completed: expected,
+        };
+        assert_eq!(answer.counts, expected, "{count}");
+        let mut body = b"d5:filesd20:".to_vec();
+        body.extend_from_slice(&[b'h'; 20]);
+        body.extend_from_slice(format!("d{entry}eee").as_bytes());
+        let targets = [(AnnounceId(0), InfoHash([b'h'; 20]))];
+        let found = scrape(&body, None, &url(), &targets).unwrap();
+        assert_eq!(found, [Some(expected)], "{count}");
+    }
+}
