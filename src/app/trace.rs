@@ -152,7 +152,7 @@ impl Outcome {
                 Some(Retry::After(wait)) => Some(wait.as_secs()),
                 Some(Retry::Never) | None => None,
             },
-            interval_seconds: failed.interval.map(|interval| interval.as_secs()),
+            interval_seconds: failed.interval().map(|interval| interval.as_secs()),
         }
     }
 }

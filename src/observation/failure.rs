@@ -116,8 +116,8 @@ pub struct Failed {
     pub text: Box<str>,
     /// The tracker's wish, if it named one.
     pub retry: Option<Retry>,
-    /// The longer of `interval` and `min interval` beside a `failure reason`.
-    pub interval: Option<Duration>,
+    /// The longer of `interval` and `min interval` beside a `failure reason`, in seconds; 0 is none.
+    pub interval_seconds: u32,
 }
 
 impl Failed {
@@ -130,7 +130,7 @@ impl Failed {
             reason,
             text: printable(text.as_ref()),
             retry: None,
-            interval: None,
+            interval_seconds: 0,
         }
     }
 
@@ -142,8 +142,14 @@ impl Failed {
 
     /// The same failure with the interval that the tracker asks for.
     pub fn with_interval(mut self, interval: Option<Duration>) -> Self {
-        self.interval = interval;
+        let seconds = interval.unwrap_or_default().as_secs();
+        self.interval_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self
+    }
+
+    /// The interval that the tracker asks for beside its refusal.
+    pub fn interval(&self) -> Option<Duration> {
+        (self.interval_seconds > 0).then(|| Duration::from_secs(self.interval_seconds.into()))
     }
 }
 

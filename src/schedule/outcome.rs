@@ -72,7 +72,7 @@ impl Wish {
     pub(super) fn of(report: &Report) -> Self {
         report.failed().map_or(Self::default(), |failed| Self {
             retry: failed.retry,
-            interval: failed.interval,
+            interval: failed.interval(),
         })
     }
 }

@@ -150,7 +150,7 @@ impl Side {
             return None;
         };
         // A tracker may ask beside a failure to be asked less often than that.
-        let asked = failed.interval.unwrap_or_default().min(LONGEST_INTERVAL);
+        let asked = failed.interval().unwrap_or_default().min(LONGEST_INTERVAL);
         let stale_after = stale_after.max(asked * 3 / 2);
         Some((&stamped.remark, stamped.at.fresh(now, stale_after)?))
     }

@@ -36,7 +36,7 @@ pub(super) fn failure(
         (429, _) | (503, Some(_)) => Failure::RateLimited,
         _ => Failure::HttpStatus,
     };
-    let interval = stated.as_ref().and_then(|stated| stated.interval);
+    let interval = stated.as_ref().and_then(Failed::interval);
     let retry = retry.or(stated.as_ref().and_then(|stated| stated.retry));
     if let Some(stated) = stated
         && reason != Failure::RateLimited

@@ -492,16 +492,16 @@ fn intervals_beside_a_failure_are_kept() {
     let refused = |body: &[u8]| read(body).unwrap_err();
     let failed =
         refused(b"d14:failure reason17:TORRENT NOT FOUND8:intervali7200e12:min intervali7200ee");
-    assert_eq!((failed.interval, failed.retry), (seconds(7200), None));
+    assert_eq!((failed.interval(), failed.retry), (seconds(7200), None));
     let failed = refused(b"d14:failure reason4:gone12:min intervali600e8:retry in2:10e");
     let retry = Some(Retry::After(Duration::from_secs(600)));
-    assert_eq!((failed.interval, failed.retry), (seconds(600), retry));
+    assert_eq!((failed.interval(), failed.retry), (seconds(600), retry));
     let failed = refused(b"d12:failure codei100e8:intervali600ee");
-    assert_eq!(failed.interval, seconds(600));
+    assert_eq!(failed.interval(), seconds(600));
     // A scrape is refused in the same words.
     let body = b"d14:failure reason4:gone12:min intervali600ee";
     let failed = scrape(body, None, &url(), &[]).unwrap_err();
-    assert_eq!(failed.interval, seconds(600));
+    assert_eq!(failed.interval(), seconds(600));
 }
 
 #[test]
