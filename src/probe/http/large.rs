@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout};
 
 use crate::observation::{Failed, Failure};
 
-/// Bytes that every body may have: 200 peers, however they are written, and more.
-const SMALL: usize = 24 << 10;
+/// Bytes that every body may have: 200 peers in most ways to write them.
+const SMALL: usize = 16 << 10;
 /// Larger bodies at once.
-const PLACES: usize = 8;
+const PLACES: usize = 4;
 /// Longest wait for a place. It is short because the tracker's own time runs meanwhile.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Longest time that a body keeps its place.
@@ -69,7 +69,7 @@ impl Room<'_> {
             Some((_, since)) if since.elapsed() < LONGEST => Ok(()),
             _ => Err(Failed::new(
                 Failure::Malformed,
-                "an answer of more than 24 KiB beside many others",
+                "an answer of more than 16 KiB beside many others",
             )),
         }
     }
