@@ -14,6 +14,8 @@ use crate::rig::wire::{Endpoint, hex};
 
 /// Event of an announce (BEP 15).
 const STOPPED: u32 = 3;
+/// The datagrams that answer a packet.
+type Answers = fn(&Packet) -> Vec<Vec<u8>>;
 /// Rounds after the first.
 const ROUNDS: usize = 4;
 
@@ -46,7 +48,7 @@ fn udp_trackers_that_do_not_list_to_stopped_are_seen() {
     let zeros = |packet: &Packet| vec![honest(packet, &Truth::default())];
     let refuses = |packet: &Packet| vec![refusal(packet, "peer not found")];
     let silent = |_: &Packet| vec![];
-    let replies: [fn(&Packet) -> Vec<Vec<u8>>; 3] = [zeros, refuses, silent];
+    let replies: [Answers; 3] = [zeros, refuses, silent];
     for (at, reply) in replies.into_iter().enumerate() {
         let tracker = UdpTracker::start(move |packet| match packet.ask {
             Ask::Announce { event: STOPPED, .. } => reply(packet),
