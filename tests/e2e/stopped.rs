@@ -1,4 +1,5 @@
-//! What trackers answer to `stopped` says little: `started` tells, until they have shown their list.
+//! What trackers answer to `stopped` says little: until they have shown their list there, `started`
+//! tells.
 
 use std::net::SocketAddr;
 use std::time::Duration;

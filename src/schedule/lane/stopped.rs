@@ -18,9 +18,9 @@ use crate::time::Mono;
 
 /// What is known is checked again after this time.
 pub(in crate::schedule) const CHECK_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
-/// A check that showed nothing, at a tracker of which nothing is known, is repeated after this time.
+/// A check that showed nothing is repeated after this time, where nothing is known yet.
 const TRY_AGAIN: Duration = Duration::from_secs(300);
-/// The same at a tracker of which something is known, and the least time between two doubts.
+/// The same where something is known; also the least time between two doubts.
 const DOUBT_AGAIN: Duration = Duration::from_secs(24 * 3600);
 
 /// How a tracker answers `stopped`.
