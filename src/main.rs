@@ -61,7 +61,8 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
-    app::probe(cli, flags, told_to_end()?).await
+    let probed = app::probe(cli, flags, told_to_end()?).await;
+    probed.map_err(|failed| -> Failed { failed })
 }
 
 /// `--config.check`: everything that the start does short of the network.

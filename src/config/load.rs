@@ -20,7 +20,6 @@ impl Config {
         let text = yaml::read(&source, path)?;
         let root: raw::Root<'_> = yaml::parse(&source, &text)?;
         let mut report = Report::default();
-        let mut catalogue = Catalogue::default();
         if root.torrents.is_none() && root.include.is_none() {
             report.fault(source.fault(1, "torrents", "the key is missing"));
         }
@@ -28,6 +27,7 @@ impl Config {
         let tracker = settings::tracker(root.tracker.unwrap_or_default(), &source, &mut report);
         let dht = settings::dht(root.dht.unwrap_or_default(), &source, &mut report);
         let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
+        let mut catalogue = Catalogue::new(accept);
         let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
         let base = path.parent().unwrap_or(Path::new(""));
         let geo = geoip::load(root.geoip.unwrap_or_default(), base, &source, &mut report)?;
@@ -41,7 +41,6 @@ impl Config {
             &mut catalogue,
             &mut report,
         );
-        let everywhere = report.take(everywhere).unwrap_or_default();
         let file = ListFile {
             source: &source,
             number: catalogue.add_source(&source),
@@ -103,6 +102,7 @@ fn read_includes(
     report: &mut Report,
 ) {
     let mut seen: HashSet<PathBuf> = main.canonicalize().into_iter().collect();
+    let mut count = 0;
     for (n, text) in includes.iter().enumerate() {
         let fault = |message: String| {
             let key = format!("include[{n}]");
@@ -133,7 +133,8 @@ fn read_includes(
                 report.warn(fault(message));
                 continue;
             }
-            if seen.len() > MAX_INCLUDES {
+            count += 1;
+            if count > MAX_INCLUDES {
                 report.fault(fault(format!("more than {MAX_INCLUDES} files")));
                 return;
             }

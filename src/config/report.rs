@@ -124,6 +124,11 @@ impl Report {
         }
     }
 
+    /// How many faults there are.
+    pub(super) fn faults(&self) -> usize {
+        self.faults.len()
+    }
+
     /// Enough faults: reading on is of no use.
     pub(super) fn is_full(&self) -> bool {
         self.faults.len() >= ConfigError::MAX_FAULTS

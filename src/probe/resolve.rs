@@ -4,7 +4,8 @@
 //! - Names the public DNS serves never lead into private space: a tracker list from the web must
 //!   not make us knock on the router (server-side request forgery). What the user's own files and
 //!   own name spaces say (`/etc/hosts`, `localhost`, single labels, `.lan`, literal addresses) is
-//!   the user's choice.
+//!   the user's choice, unless the URL itself is a stranger's ([`TrackerUrl::may_be_local`]).
+//! - Link-local addresses and cloud metadata services are never contacted, whatever leads there.
 //! - The operator's wish in DNS (BEP 34) is obeyed.
 //! - One lookup per host at a time, however many torrents wait for it, and its answer is kept.
 
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 
+use crate::address::{is_global, is_never_contacted};
 use crate::observation::{Failed, Failure, Family};
 use crate::torrent::{Host, TrackerUrl};
 use cache::{Cache, Found};
@@ -42,6 +44,11 @@ pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
 pub const MAX_ADDRESSES: usize = 16;
 /// Age at which the routes of a kept answer are looked at again.
 pub const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
+
+/// Why a tracker is not contacted that a metainfo file or a magnet link names.
+const LOCAL_ONLY: &str = "leads into a local network, and only a file or magnet link names it";
+/// Why nothing is contacted there.
+const NEVER_CONTACTED: &str = "leads to a link-local or cloud metadata address";
 
 /// Addresses of a host that a packet could be sent to now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -130,9 +137,12 @@ impl Resolver {
                 "overlay networks are not reached",
             ));
         }
+        if !url.may_be_local() && url.host().is_local() {
+            return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+        }
         let (found, took) = self.find(url.host()).await?;
         found.answer.statement.check(url)?;
-        self.finish(&found, took)
+        self.finish(&found, took, url.may_be_local())
     }
 
     /// Where a host is that is no tracker: as [`Resolver::resolve`], without BEP 34.
@@ -141,11 +151,23 @@ impl Resolver {
     /// As [`Resolver::resolve`], never [`Failure::Denied`].
     pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, Failed> {
         let (found, took) = self.find(host).await?;
-        self.finish(&found, took)
+        self.finish(&found, took, true)
     }
 
-    fn finish(&self, found: &Found, took: Option<Duration>) -> Result<Resolved, Failed> {
+    fn finish(
+        &self,
+        found: &Found,
+        took: Option<Duration>,
+        may_be_local: bool,
+    ) -> Result<Resolved, Failed> {
         let known = found.answer.addresses.as_ref().map_err(Clone::clone)?;
+        let may_ask =
+            |ip: &&IpAddr| !is_never_contacted(**ip) && (may_be_local || is_global(**ip));
+        if !known.is_empty() && !known.iter().any(|ip| may_ask(&ip)) {
+            let is_metadata = known.iter().all(|ip| is_never_contacted(*ip));
+            let text = if is_metadata { NEVER_CONTACTED } else { LOCAL_ONLY };
+            return Err(Failed::new(Failure::Dns, text));
+        }
         if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {
             return Err(Failed::new(
                 Failure::Unreachable,
@@ -156,7 +178,7 @@ impl Resolver {
             took,
             ..Resolved::default()
         };
-        for ip in found.routed.iter() {
+        for ip in found.routed.iter().filter(may_ask) {
             match ip {
                 IpAddr::V4(ip) => resolved.v4.push(*ip),
                 IpAddr::V6(ip) => resolved.v6.push(*ip),

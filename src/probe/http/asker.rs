@@ -20,7 +20,7 @@ use crate::observation::{
     AnnounceId, Ask, Exchange, Failed, Failure, Family, Job, Observation, Report, Scraped,
 };
 use crate::probe::resolve::Resolver;
-use crate::torrent::{InfoHash, Scheme};
+use crate::torrent::{InfoHash, Reach, Scheme};
 
 /// Settings, what is built from them, and the limits that hold over all settings.
 pub(super) struct Asker {
@@ -45,6 +45,8 @@ pub(super) struct Origin {
     pub(super) addresses: Arc<[IpAddr]>,
     /// No redirect leads from here into private space.
     pub(super) is_public: bool,
+    /// What redirects may lead to beyond that.
+    pub(super) reach: Reach,
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -162,6 +164,7 @@ impl Asker {
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
+            reach: job.url.reach(),
             addresses,
         };
         let lane = self.shared.lanes.get(job.tracker, job.family);

@@ -64,8 +64,15 @@ async fn other_places_are_not_followed() {
 
 /// Follows a redirect from an origin with this address, without asking anybody.
 async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+    follow_within(Reach::Local, from, to).await
+}
+
+/// As [`follow`], from a tracker with this reach.
+async fn follow_within(reach: Reach, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
     let resolver = Resolver::fixed(Fixed {
-        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n".into(),
+        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
+                169.254.169.254 linklocal.example\n"
+            .into(),
         routable: ["9.9.9.9", "10.1.2.3", "192.168.1.1"]
             .map(|ip| ip.parse().unwrap())
             .into(),
@@ -76,9 +83,44 @@ async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
     let origin = Origin {
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
+        reach,
         addresses,
     };
     asker.follow(&to.parse().unwrap(), &origin).await
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_metadata_services() {
+    for to in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/announce",
+        "http://metadata.google.internal/announce",
+        "http://linklocal.example/announce",
+    ] {
+        for from in ["9.9.9.9", "10.1.2.3"] {
+            let failed = follow(from, to).await.expect_err(to);
+            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+    let local = "http://192.168.1.1/announce?info_hash=x";
+    let other_path = "http://192.168.1.1/admin?x=/announce";
+    for (reach, to, is_followed) in [
+        (Reach::Local, other_path, true),
+        (Reach::LocalAnnounce, local, true),
+        (Reach::LocalAnnounce, other_path, false),
+        (Reach::Internet, local, false),
+        (Reach::Internet, "http://mine.example/announce", false),
+        (Reach::Internet, "http://public.example/x", true),
+    ] {
+        let followed = follow_within(reach, "10.1.2.3", to).await;
+        assert_eq!(followed.is_ok(), is_followed, "{reach:?} {to}");
+    }
 }
 
 #[tokio::test]
