@@ -137,7 +137,9 @@ fn embedded_v4(ip: Ipv6Addr) -> [Ipv4Addr; 2] {
     let nowhere = Ipv4Addr::UNSPECIFIED;
     match ip.segments() {
         // Compatible, mapped and translated addresses (RFC 4291, 7915).
-        [0, 0, 0, 0, 0, 0 | 0xffff, g, h] | [0, 0, 0, 0, 0xffff, 0, g, h] => [joined(g, h), nowhere],
+        [0, 0, 0, 0, 0, 0 | 0xffff, g, h] | [0, 0, 0, 0, 0xffff, 0, g, h] => {
+            [joined(g, h), nowhere]
+        }
         // NAT64 (RFC 6052, 8215).
         [0x64, 0xff9b, 0 | 1, .., g, h] => [joined(g, h), nowhere],
         // 6to4 (RFC 3056).

@@ -14,7 +14,7 @@ pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{Metainfo, MetainfoError};
 pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use several::split_urls;
-pub use tracker_url::{Reach, Scheme, TrackerUrl, TrackerUrlError};
+pub use tracker_url::{AddressScope, Scheme, TrackerUrl, TrackerUrlError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Accept, MAX_TRACKERS};
 use super::names;
 use super::report::{Fault, Report, Source};
 use super::trackers::{Added, Interner, Replacements, add, shared};
+use super::{Accept, MAX_TRACKERS};
 use crate::torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.

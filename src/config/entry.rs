@@ -96,7 +96,10 @@ fn read_entry(
         let text = text.as_ref()?;
         report.take(name(at, text, key)).map(str::to_owned)
     };
-    let (name, collection) = (chosen(&entry.name, "name"), chosen(&entry.collection, "collection"));
+    let (name, collection) = (
+        chosen(&entry.name, "name"),
+        chosen(&entry.collection, "collection"),
+    );
     let key = |n| format!("torrents[{}].trackers[{n}]", at.index);
     let extras = Extras {
         name: name.map(Into::into),
@@ -155,7 +158,10 @@ fn magnet(
     let magnet =
         Magnet::parse(text.as_str()).map_err(|error| at.fault(text.line, "magnet", error))?;
     if !magnet.unread.is_empty() {
-        let message = format!("parameters left out as unknown: {}", magnet.unread.join(", "));
+        let message = format!(
+            "parameters left out as unknown: {}",
+            magnet.unread.join(", ")
+        );
         report.warn(at.fault(text.line, "magnet", message));
     }
     let found = Found {
@@ -273,12 +279,19 @@ fn add_found(
     for (n, text) in (1..).zip(texts) {
         let whole = interner.get(text, UrlOrigin::Metainfo);
         let is_several = whole.is_err() && split_urls(text).nth(1).is_some();
-        let parts = split_urls(text).take(if is_several { Metainfo::MAX_TRACKERS } else { 0 });
+        let parts = split_urls(text).take(if is_several {
+            Metainfo::MAX_TRACKERS
+        } else {
+            0
+        });
         let parts: Vec<_> = parts
             .map(|part| interner.get(part, UrlOrigin::Metainfo))
             .collect();
         if is_several {
-            warn(format!("tracker {n} is {} URLs in one: each is read apart", parts.len()));
+            warn(format!(
+                "tracker {n} is {} URLs in one: each is read apart",
+                parts.len()
+            ));
         }
         let read = if is_several { parts } else { vec![whole] };
         for result in read {
@@ -295,7 +308,9 @@ fn add_found(
                     warn(format!("a second announce URL of {url} is left out"));
                 }
                 (Added::Full, _) => {
-                    warn(format!("trackers after the first {MAX_TRACKERS} are left out"));
+                    warn(format!(
+                        "trackers after the first {MAX_TRACKERS} are left out"
+                    ));
                     return;
                 }
                 _ => {}

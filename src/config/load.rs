@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
+use super::repair::{ShapeError, repair};
 use super::report::{ConfigError, Report, Source};
 use super::units::{Written, write_rate};
 use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings, yaml};
@@ -18,8 +19,19 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let source = Source::new(path);
         let text = yaml::read(&source, path)?;
-        let root: raw::Root<'_> = yaml::parse(&source, &text)?;
         let mut report = Report::default();
+        let check = |text: &str| yaml::parse_shape::<raw::Root<'_>>(&source, text).map(drop);
+        let blanked;
+        let root = match yaml::parse_shape::<raw::Root<'_>>(&source, &text) {
+            Ok(root) => root,
+            Err(first) => {
+                blanked = without_errors(&text, first, check, &mut report);
+                let Some(text) = &blanked else {
+                    return Err(report.into_error());
+                };
+                yaml::parse(&source, text)?
+            }
+        };
         if root.torrents.is_none() && root.include.is_none() {
             report.fault(source.fault(1, "torrents", "the key is missing"));
         }
@@ -73,6 +85,18 @@ impl Config {
             warnings: report.finish()?,
         })
     }
+}
+
+/// Notes the errors of a file, and returns what can be read without them.
+fn without_errors(
+    text: &str,
+    first: ShapeError,
+    check: impl Fn(&str) -> Result<(), ShapeError>,
+    report: &mut Report,
+) -> Option<String> {
+    let repaired = repair(text, first, check);
+    report.blanked(repaired.faults);
+    repaired.text
 }
 
 /// Why the DHT cannot be asked about all torrents within the interval, if so.
@@ -146,9 +170,18 @@ fn read_includes(
                     continue;
                 }
             };
-            let Some(list) = report.take(yaml::parse::<raw::List<'_>>(&source, &text)) else {
-                continue;
+            let check = |text: &str| yaml::parse_shape::<raw::List<'_>>(&source, text).map(drop);
+            let blanked;
+            let list = match yaml::parse_shape::<raw::List<'_>>(&source, &text) {
+                Ok(list) => Some(list),
+                Err(first) => {
+                    blanked = without_errors(&text, first, check, report);
+                    blanked
+                        .as_ref()
+                        .and_then(|text| report.take(yaml::parse(&source, text)))
+                }
             };
+            let Some(list) = list else { continue };
             let Some(entries) = list.torrents else {
                 report.fault(source.fault(1, "torrents", "the key is missing"));
                 continue;

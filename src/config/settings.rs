@@ -35,8 +35,10 @@ pub(super) fn probe(raw: raw::Probe<'_>, source: &Source, report: &mut Report) -
         },
     };
     // Beside a value that is wrong, a comparison with its default would contradict the file.
-    let is_wrong = |text: &Option<Text<'_>>, value: Option<Duration>| text.is_some() && value.is_none();
-    if is_wrong(&raw.interval, interval)
+    let is_wrong =
+        |text: &Option<Text<'_>>, value: Option<Duration>| text.is_some() && value.is_none();
+    if report.lacks("probe")
+        || is_wrong(&raw.interval, interval)
         || is_wrong(&raw.timeout, timeout)
         || is_wrong(&raw.stale_after, stale_after)
     {
@@ -253,7 +255,11 @@ fn hosts(
             let key = format!("{key}[{n}]");
             match error {
                 TrackerUrlError::NeverContacted => source.fault(text.line, key, error),
-                _ => source.fault(text.line, key, "must be HOST:PORT, such as dht.example:6881"),
+                _ => source.fault(
+                    text.line,
+                    key,
+                    "must be HOST:PORT, such as dht.example:6881",
+                ),
             }
         }))
     });

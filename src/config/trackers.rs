@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Accept;
-use crate::torrent::{Host, Reach, Scheme, TrackerUrl, TrackerUrlError};
+use crate::torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
 
 /// Where the text of a URL comes from. A tracker that both name is the configuration's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,8 +27,8 @@ pub(super) struct Interner {
     configured: HashSet<(Scheme, Host, u16)>,
 }
 
-/// What becomes of the URLs whose first [`Reach`] was not the last word: another one with the
-/// reach that it has, or nothing.
+/// What becomes of the URLs whose first [`AddressScope`] was not the last word: another one with the
+/// scope that it has, or nothing.
 pub(super) type Replacements = HashMap<*const TrackerUrl, Option<Arc<TrackerUrl>>>;
 
 impl Interner {
@@ -42,7 +42,7 @@ impl Interner {
 
     /// Takes for named by the configuration what another one calls so.
     pub(super) fn trust<'a>(&mut self, urls: impl Iterator<Item = &'a TrackerUrl>) {
-        let local = urls.filter(|url| url.reach() == Reach::Local);
+        let local = urls.filter(|url| url.scope() == AddressScope::Local);
         self.configured.extend(local.map(identity));
     }
 
@@ -61,8 +61,8 @@ impl Interner {
                 self.intern(url)
             }
             UrlOrigin::Metainfo => {
-                let reach = self.reach_of_foreign(&url);
-                self.intern(url.with_reach(reach))
+                let scope = self.scope_of_foreign(&url);
+                self.intern(url.with_scope(scope))
             }
         });
         if text.len() <= TrackerUrl::MAX_LENGTH {
@@ -80,32 +80,38 @@ impl Interner {
         url
     }
 
-    /// The reach of a URL from a metainfo file or magnet link. Another path at a tracker of the
+    /// The scope of a URL from a metainfo file or magnet link. Another path at a tracker of the
     /// configuration is still a stranger's choice.
-    fn reach_of_foreign(&self, url: &TrackerUrl) -> Reach {
+    fn scope_of_foreign(&self, url: &TrackerUrl) -> AddressScope {
         if !self.configured.contains(&identity(url)) {
             match self.accept {
-                Accept::Any => Reach::LocalAnnounce,
-                Accept::Global => Reach::Internet,
+                Accept::Any => AddressScope::LocalAnnounce,
+                Accept::Global => AddressScope::Internet,
             }
-        } else if self.urls.contains(&url.clone().with_reach(Reach::Local)) {
-            Reach::Local
+        } else if self
+            .urls
+            .contains(&url.clone().with_scope(AddressScope::Local))
+        {
+            AddressScope::Local
         } else {
-            Reach::LocalAnnounce
+            AddressScope::LocalAnnounce
         }
     }
 
     /// What becomes of URLs now that all trackers of the configuration are known.
     pub(super) fn replacements(&mut self) -> Replacements {
-        let foreign = self.urls.iter().filter(|url| url.reach() != Reach::Local);
+        let foreign = self
+            .urls
+            .iter()
+            .filter(|url| url.scope() != AddressScope::Local);
         let foreign: Vec<Arc<TrackerUrl>> = foreign.cloned().collect();
         let mut replacements = HashMap::new();
         for url in foreign {
-            let reach = self.reach_of_foreign(&url);
-            let last = TrackerUrl::clone(&url).with_reach(reach);
+            let scope = self.scope_of_foreign(&url);
+            let last = TrackerUrl::clone(&url).with_scope(scope);
             if last.host().is_local() && !last.may_be_local() {
                 replacements.insert(Arc::as_ptr(&url), None);
-            } else if reach != url.reach() {
+            } else if scope != url.scope() {
                 replacements.insert(Arc::as_ptr(&url), Some(self.intern(last)));
             }
         }
@@ -114,8 +120,8 @@ impl Interner {
 
     /// Why a tracker in a local network is left out.
     pub(super) fn why_left_out(&self, url: &TrackerUrl) -> &'static str {
-        match self.reach_of_foreign(url) {
-            Reach::Internet => {
+        match self.scope_of_foreign(url) {
+            AddressScope::Internet => {
                 "it is in a local network; to use it, write it under trackers or set \
                  addresses.accept to any"
             }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 
 use super::locate::{Subject, path_at};
+use super::repair::ShapeError;
 use super::report::{Fault, Source};
 use crate::file;
 
@@ -38,16 +39,23 @@ pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 
 /// Reads text into a shape.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+    parse_shape(source, text).map_err(|error| error.fault)
+}
+
+/// As [`parse`], with the place of an error.
+pub(super) fn parse_shape<'a, T: Deserialize<'a>>(
+    source: &Source,
+    text: &'a str,
+) -> Result<T, ShapeError> {
     serde_saphyr::from_str_with_options(text, options(text.len())).map_err(|error| {
         let error = error.without_snippet();
         let (message, subject) = explain(error);
-        let location = error.location();
-        let line = location.map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
-        let key = match (location, subject) {
-            (Some(at), Some(subject)) => path_at(text, at, subject),
-            _ => String::new(),
-        };
-        source.fault(line, key, message)
+        let at = error.location().zip(subject);
+        let line = error.location();
+        let line = line.map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
+        let key = at.map(|(at, subject)| path_at(text, at, subject));
+        let fault = source.fault(line, key.unwrap_or_default(), message);
+        ShapeError { fault, at }
     })
 }
 

@@ -161,11 +161,14 @@ impl Resolver {
         may_be_local: bool,
     ) -> Result<Resolved, Failed> {
         let known = found.answer.addresses.as_ref().map_err(Clone::clone)?;
-        let may_ask =
-            |ip: &&IpAddr| !is_never_contacted(**ip) && (may_be_local || is_global(**ip));
+        let may_ask = |ip: &&IpAddr| !is_never_contacted(**ip) && (may_be_local || is_global(**ip));
         if !known.is_empty() && !known.iter().any(|ip| may_ask(&ip)) {
             let is_metadata = known.iter().all(|ip| is_never_contacted(*ip));
-            let text = if is_metadata { NEVER_CONTACTED } else { LOCAL_ONLY };
+            let text = if is_metadata {
+                NEVER_CONTACTED
+            } else {
+                LOCAL_ONLY
+            };
             return Err(Failed::new(Failure::Dns, text));
         }
         if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {

@@ -135,8 +135,13 @@ mod tests {
         ] {
             assert_eq!(refusal(host), Some(TrackerUrlError::HostName), "{host}");
         }
-        for host in ["t.example.", "my_tracker", "xn--bcher-kva.example", "bücher.example", &longest]
-        {
+        for host in [
+            "t.example.",
+            "my_tracker",
+            "xn--bcher-kva.example",
+            "bücher.example",
+            &longest,
+        ] {
             assert_eq!(refusal(host), None, "{host}");
         }
     }
@@ -171,7 +176,11 @@ mod tests {
             "metadata.google.internal",
             "METADATA.google.internal.",
         ] {
-            assert_eq!(refusal(host), Some(TrackerUrlError::NeverContacted), "{host}");
+            assert_eq!(
+                refusal(host),
+                Some(TrackerUrlError::NeverContacted),
+                "{host}"
+            );
         }
     }
 
@@ -179,14 +188,37 @@ mod tests {
     fn local_hosts_are_told_from_those_of_the_internet() {
         let host = |text: &str| TrackerUrl::parse(&format!("udp://{text}:80")).unwrap();
         for text in [
-            "localhost", "tracker", "nas.lan", "nas.local", "a.b.localhost", "t.internal",
-            "t.home.arpa", "127.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "100.64.0.1",
-            "0.0.0.0", "[::1]", "[::]", "[fc00::1]", "[fd12::1]", "[::ffff:10.0.0.1]",
-            "[64:ff9b::a00:1]", "[2002:a00:1::1]", "017700000001",
+            "localhost",
+            "tracker",
+            "nas.lan",
+            "nas.local",
+            "a.b.localhost",
+            "t.internal",
+            "t.home.arpa",
+            "127.1",
+            "10.0.0.1",
+            "192.168.1.1",
+            "172.16.0.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "[::1]",
+            "[::]",
+            "[fc00::1]",
+            "[fd12::1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::a00:1]",
+            "[2002:a00:1::1]",
+            "017700000001",
         ] {
             assert!(host(text).host().is_local(), "{text}");
         }
-        for text in ["t.example", "1.1.1.1", "[2606:4700::1]", "local.example", "t.i2p"] {
+        for text in [
+            "t.example",
+            "1.1.1.1",
+            "[2606:4700::1]",
+            "local.example",
+            "t.i2p",
+        ] {
             assert!(!host(text).host().is_local(), "{text}");
         }
     }

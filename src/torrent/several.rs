@@ -89,7 +89,9 @@ fn names_url(text: &str) -> bool {
     let colons = text.match_indices(':').map(|(at, _)| at);
     colons.into_iter().any(|at| {
         let after = &text[at + 1..];
-        let before = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric()).len();
+        let before = text[..at]
+            .trim_end_matches(|c: char| c.is_ascii_alphanumeric())
+            .len();
         after.starts_with("//")
             || (after.starts_with(['/', '\\']) && is_scheme_end(&text[before..at]))
     })

@@ -92,12 +92,12 @@ pub struct TrackerUrl {
     port: u16,
     /// Path and query as they go on the wire: percent-encoded, beginning with `/` or empty.
     path_and_query: Box<str>,
-    reach: Reach,
+    scope: AddressScope,
 }
 
 /// Which addresses a tracker may have. Link-local and cloud metadata addresses are in none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Reach {
+pub enum AddressScope {
     /// Those that the internet routes: a metainfo file or a magnet link names the tracker, and
     /// must not make us knock on a router at home (server-side request forgery).
     Internet,
@@ -114,7 +114,7 @@ impl TrackerUrl {
     pub const MAX_LENGTH: usize = 2048;
 
     /// Reads an announce URL. White space and invisible characters around it are dropped (they
-    /// come with copying from web pages), the fragment too. Its [`Reach`] is [`Reach::Local`].
+    /// come with copying from web pages), the fragment too. Its [`AddressScope`] is [`AddressScope::Local`].
     pub fn parse(text: &str) -> Result<Self, TrackerUrlError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(TrackerUrlError::TooLong);
@@ -142,8 +142,8 @@ impl TrackerUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TrackerUrlError::Credentials);
         }
-        let host = Host::of(url.host().ok_or(TrackerUrlError::Host)?)
-            .ok_or(TrackerUrlError::HostName)?;
+        let host =
+            Host::of(url.host().ok_or(TrackerUrlError::Host)?).ok_or(TrackerUrlError::HostName)?;
         if host.is_never_contacted() {
             return Err(TrackerUrlError::NeverContacted);
         }
@@ -165,26 +165,26 @@ impl TrackerUrl {
             host,
             port,
             path_and_query,
-            reach: Reach::Local,
+            scope: AddressScope::Local,
         })
     }
 
-    /// The same URL with another [`Reach`].
-    pub fn with_reach(self, reach: Reach) -> Self {
-        Self { reach, ..self }
+    /// The same URL with another [`AddressScope`].
+    pub fn with_scope(self, scope: AddressScope) -> Self {
+        Self { scope, ..self }
     }
 
     /// Which addresses it may lead to.
-    pub fn reach(&self) -> Reach {
-        self.reach
+    pub fn scope(&self) -> AddressScope {
+        self.scope
     }
 
     /// Whether it may lead to an address that the internet does not route.
     pub fn may_be_local(&self) -> bool {
-        match self.reach {
-            Reach::Local => true,
-            Reach::LocalAnnounce => self.is_udp() || self.is_announce_path(),
-            Reach::Internet => false,
+        match self.scope {
+            AddressScope::Local => true,
+            AddressScope::LocalAnnounce => self.is_udp() || self.is_announce_path(),
+            AddressScope::Internet => false,
         }
     }
 
@@ -336,7 +336,10 @@ mod tests {
             ("http://t.example/?info_hash=x", TrackerUrlError::Query),
             ("http://tracker.example:99999/", TrackerUrlError::Port),
             ("http://t.example:x/", TrackerUrlError::Port),
-            ("http://http://t1.example/announce", TrackerUrlError::SecondUrl),
+            (
+                "http://http://t1.example/announce",
+                TrackerUrlError::SecondUrl,
+            ),
             ("http://t.example/a (backup)", TrackerUrlError::Space),
             ("http://t.ex\u{200b}ample/", TrackerUrlError::Space),
             ("http://t.example/a%0Ab", TrackerUrlError::Space),

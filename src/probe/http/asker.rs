@@ -20,7 +20,7 @@ use crate::observation::{
     AnnounceId, Ask, Exchange, Failed, Failure, Family, Job, Observation, Report, Scraped,
 };
 use crate::probe::resolve::Resolver;
-use crate::torrent::{InfoHash, Reach, Scheme};
+use crate::torrent::{AddressScope, InfoHash, Scheme};
 
 /// Settings, what is built from them, and the limits that hold over all settings.
 pub(super) struct Asker {
@@ -46,7 +46,7 @@ pub(super) struct Origin {
     /// No redirect leads from here into private space.
     pub(super) is_public: bool,
     /// What redirects may lead to beyond that.
-    pub(super) reach: Reach,
+    pub(super) scope: AddressScope,
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -164,7 +164,7 @@ impl Asker {
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
-            reach: job.url.reach(),
+            scope: job.url.scope(),
             addresses,
         };
         let lane = self.shared.lanes.get(job.tracker, job.family);

@@ -122,7 +122,7 @@ impl Asker {
         // Without its query, which a tracker URL may not have.
         let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
             .map_err(|why| refuse(&format!("is not followed: {why}")))?
-            .with_reach(origin.reach);
+            .with_scope(origin.scope);
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
         let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;
