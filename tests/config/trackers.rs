@@ -381,3 +381,133 @@ fn a_name_that_means_nothing_is_no_file_error() {
     let (torrent, _) = config.target(&"c".repeat(40)).unwrap();
     assert_eq!(&*torrent.name, "c".repeat(40));
 }
+
+#[test]
+fn limits_include_their_ends() {
+    let long = |length: usize| "x".repeat(length);
+    let hosts = |count: usize| format!("canaries: [{}]", vec!["a.example:1"; count].join(", "));
+    for (section, good, bad) in [
+        (
+            "tracker",
+            "numwant: 10000".to_owned(),
+            "numwant: 10001".to_owned(),
+        ),
+        ("tracker", "numwant: 1".to_owned(), "numwant: 0".to_owned()),
+        (
+            "tracker",
+            "max_rate: 1/h".to_owned(),
+            "max_rate: 0/h".to_owned(),
+        ),
+        (
+            "tracker",
+            "max_rate: 1000000/s".to_owned(),
+            "max_rate: 1000001/s".to_owned(),
+        ),
+        (
+            "tracker",
+            format!("user_agent: {}", long(200)),
+            format!("user_agent: {}", long(201)),
+        ),
+        (
+            "tracker",
+            format!("peer_id_prefix: {}", long(12)),
+            format!("peer_id_prefix: {}", long(13)),
+        ),
+        (
+            "probe",
+            "interval: 24h".to_owned(),
+            "interval: 24h1ms".to_owned(),
+        ),
+        (
+            "probe",
+            "interval: 1s".to_owned(),
+            "interval: 999ms".to_owned(),
+        ),
+        (
+            "probe",
+            "timeout: 60s".to_owned(),
+            "timeout: 60s1ms".to_owned(),
+        ),
+        (
+            "probe",
+            "timeout: 100ms".to_owned(),
+            "timeout: 99ms".to_owned(),
+        ),
+        (
+            "probe",
+            "stale_after: 30d".to_owned(),
+            "stale_after: 30d1ms".to_owned(),
+        ),
+        (
+            "probe",
+            "stale_after: 30m1ms".to_owned(),
+            "stale_after: 30m".to_owned(),
+        ),
+        (
+            "dht",
+            "max_rate: 1/s".to_owned(),
+            "max_rate: 59/m".to_owned(),
+        ),
+        (
+            "dht",
+            "max_rate: 100000/s".to_owned(),
+            "max_rate: 100001/s".to_owned(),
+        ),
+        (
+            "dht",
+            "recall_target: 0.9999".to_owned(),
+            "recall_target: 0.99991".to_owned(),
+        ),
+        (
+            "dht",
+            "recall_target: 0.5".to_owned(),
+            "recall_target: 0.49".to_owned(),
+        ),
+        (
+            "state",
+            "interval: 1h".to_owned(),
+            "interval: 1h1ms".to_owned(),
+        ),
+        ("network", hosts(16), hosts(17)),
+    ] {
+        let yaml = |key: &str| format!("torrents: []\n{section}: {{{key}}}");
+        assert!(load(&yaml(&good)).is_ok(), "{good}");
+        assert_eq!(load(&yaml(&bad)).unwrap_err().faults().len(), 1, "{bad}");
+    }
+    let list = |count: usize, item: &dyn Fn(usize) -> String| {
+        (0..count).map(item).collect::<Vec<_>>().join(", ")
+    };
+    let trackers = |count| {
+        format!(
+            "trackers: [{}]",
+            list(count, &|n| format!("udp://t{n}.example:1"))
+        )
+    };
+    let labels = |count| format!("labels: {{{}}}", list(count, &|n| format!("l{n}: x")));
+    for (good, bad) in [
+        (trackers(64), trackers(65)),
+        (labels(32), labels(33)),
+        (
+            format!("labels: {{a: {}}}", long(255)),
+            format!("labels: {{a: {}}}", long(256)),
+        ),
+        (
+            format!("name: {}", long(255)),
+            format!("name: {}", long(256)),
+        ),
+        (
+            format!("collection: {}", long(255)),
+            format!("collection: {}", long(256)),
+        ),
+    ] {
+        let yaml = |key: &str| format!("torrents: [{{infohash: \"{HASH}\", {key}}}]");
+        assert!(load(&yaml(&good)).is_ok(), "{good}");
+        assert_eq!(load(&yaml(&bad)).unwrap_err().faults().len(), 1, "{bad}");
+    }
+    let url = |length: usize| format!("http://t.example/{}", long(length - 17));
+    assert_eq!(
+        secrets(&load_magnet(&format!("&tr={}", url(2048)), "")).len(),
+        1
+    );
+    assert!(secrets(&load_magnet(&format!("&tr={}", url(2049)), "")).is_empty());
+}
