@@ -150,12 +150,19 @@ pub(super) enum Added {
 
 /// Adds a URL to the trackers of a torrent, of which there are at most `limit`.
 pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit: usize) -> Added {
-    for known in &*list {
+    for known in &mut *list {
         if Arc::ptr_eq(known, url) {
             return Added::Yes;
         }
         if known.same_tracker(url) {
-            return Added::SameTracker;
+            if known.secret_path_and_query() != url.secret_path_and_query() {
+                return Added::SameTracker;
+            }
+            // The same URL from another origin.
+            if url.scope() > known.scope() {
+                *known = Arc::clone(url);
+            }
+            return Added::Yes;
         }
     }
     if list.len() >= limit {

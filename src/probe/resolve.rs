@@ -150,8 +150,24 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::resolve`], never [`Failure::Denied`].
     pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, Failed> {
+        self.resolve_host_within(host, true).await
+    }
+
+    /// As [`Resolver::resolve_host`]; the host of a tracker that only strangers name may not be
+    /// local.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve_host`].
+    pub async fn resolve_host_within(
+        &self,
+        host: &Host,
+        may_be_local: bool,
+    ) -> Result<Resolved, Failed> {
+        if !may_be_local && host.is_local() {
+            return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+        }
         let (found, took) = self.find(host).await?;
-        self.finish(&found, took, true)
+        self.finish(&found, took, may_be_local)
     }
 
     fn finish(

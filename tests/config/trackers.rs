@@ -271,6 +271,20 @@ fn a_tracker_that_the_configuration_also_names_is_its_own_wherever_it_stands() {
             .all(|it| it.trackers[0].may_be_local())
     );
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    // Of one torrent, too.
+    let config = load(&format!(
+        "torrents:\n- {{magnet: \"{link}\"}}\n\
+         - {{infohash: {HASH}, trackers: [\"udp://10.0.0.1:80\"]}}"
+    ))
+    .unwrap();
+    assert_eq!(secrets(&config), ["udp://10.0.0.1:80/"]);
+    assert!(config.torrents[0].trackers[0].may_be_local());
+    assert_eq!(
+        config.warnings.len(),
+        1,
+        "merged, and nothing else: {:?}",
+        config.warnings
+    );
 }
 
 #[test]
