@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            error!("{failed}");
+            // A configuration may have many errors: each is a line of its own.
+            for line in failed.to_string().lines() {
+                error!("{line}");
+            }
             ExitCode::FAILURE
         }
     }

@@ -326,7 +326,9 @@ impl Daemon {
                 match &result {
                     Ok(()) => info!("Configuration reloaded"),
                     Err(error) => {
-                        error!(error, "the configuration stays as it was");
+                        for line in error.lines() {
+                            error!(error = line, "the configuration stays as it was");
+                        }
                         self.core.reload_failed();
                     }
                 }

@@ -71,6 +71,22 @@ fn a_link_makes_us_ask_a_local_tracker_only_where_local_addresses_are_admitted()
 }
 
 #[test]
+fn every_error_of_a_configuration_is_a_line_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let text = "probes: {a: 1}\ntorrents:\n- infohash: x\n- magnet: y\n";
+    fs::write(&file, text).unwrap();
+    let output = run(&["--config.file", file.to_str().unwrap(), "--config.check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let log = String::from_utf8(output.stderr).unwrap();
+    let keys = ["probes", "torrents[0].infohash", "torrents[1].magnet"];
+    assert_eq!(log.lines().count(), keys.len(), "{log}");
+    for (line, key) in log.lines().zip(keys) {
+        assert!(line.contains(&format!("{key}: ")), "{line}");
+    }
+}
+
+#[test]
 fn a_misspelt_name_is_told_which_ones_there_are() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
