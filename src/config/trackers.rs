@@ -15,13 +15,16 @@ pub(super) enum UrlOrigin {
     Metainfo,
 }
 
+/// What was read, by the text that it was read from.
+type ByText = HashMap<Box<str>, Result<Arc<TrackerUrl>, TrackerUrlError>>;
+
 /// One allocation for every distinct URL.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     accept: Accept,
     /// By origin and the text it was written as: reading a URL costs ten times as much as looking
     /// it up.
-    by_text: [HashMap<Box<str>, Result<Arc<TrackerUrl>, TrackerUrlError>>; 2],
+    by_text: [ByText; 2],
     urls: HashSet<Arc<TrackerUrl>>,
     /// The trackers that the configuration names.
     configured: HashSet<(Scheme, Host, u16)>,
