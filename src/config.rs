@@ -13,6 +13,7 @@ mod load;
 mod locate;
 mod names;
 mod raw;
+mod repair;
 mod report;
 mod settings;
 mod target;

@@ -42,7 +42,12 @@ pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
+/// Reads a whole file, waiting at most `timeout`; see [`read`].
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
     {
         let hanging = hanging();
         if hanging.contains(path) {

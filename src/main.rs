@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            error!("{failed}");
+            // A configuration may have many errors: each is a line of its own.
+            for line in failed.to_string().lines() {
+                error!("{line}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -61,7 +64,8 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
-    app::probe(cli, flags, told_to_end()?).await
+    let probed = app::probe(cli, flags, told_to_end()?).await;
+    probed.map_err(|failed| -> Failed { failed })
 }
 
 /// `--config.check`: everything that the start does short of the network.

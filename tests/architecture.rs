@@ -15,7 +15,7 @@ const RULE: [(&str, &[&str]); 21] = [
     ("file", &[]),
     ("geo", &["file"]),
     ("bencode", &[]),
-    ("torrent", &["bencode", "file"]),
+    ("torrent", &["address", "bencode", "file"]),
     ("observation", &["time", "torrent"]),
     (
         "dht",

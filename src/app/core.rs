@@ -19,6 +19,7 @@ use crate::observation::{
     AnnounceId, DhtReport, DhtStatus, Family, Health, Job, Lookup, Manner, Observation, Source,
     TrackerId,
 };
+use crate::probe::canary::Canary;
 use crate::roster::Roster;
 use crate::schedule::{Pace, Schedule};
 use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
@@ -159,16 +160,21 @@ impl Core {
 
     /// Hosts that can give a sign of life: the configured ones and the most used trackers that do
     /// not mind.
-    pub fn canaries(&self) -> Vec<(Host, u16)> {
+    pub fn canaries(&self) -> Vec<Canary> {
         let trackers = self
             .tracker_canaries
             .iter()
             .filter(|id| self.schedule.is_open(**id));
         let hosts = trackers.filter_map(|id| {
             let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
-            Some((url.host().clone(), url.port()))
+            Some(Canary {
+                host: url.host().clone(),
+                port: url.port(),
+                may_be_local: url.may_be_local(),
+            })
         });
-        self.canaries.iter().cloned().chain(hosts).collect()
+        let configured = self.canaries.iter().cloned().map(Canary::from);
+        configured.chain(hosts).collect()
     }
 
     /// When there is next something to do.

@@ -23,7 +23,7 @@ use crate::roster::Roster;
 use crate::snapshot::{ConfigRow, Snapshot};
 use crate::swarm::Swarms;
 use crate::time::Clock;
-use crate::torrent::{Privacy, Torrent};
+use crate::torrent::{Hashes, Privacy, Torrent};
 use crate::window::Key;
 use dht::{Event, Lookups};
 
@@ -45,7 +45,7 @@ pub enum ProbeError {
 }
 
 /// What ends a probe that failed.
-type Failed = Box<dyn std::error::Error>;
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Probes the target and prints what every tracker and the DHT answer. Cut short by `told_to_end`, or
 /// with nobody left to read, it still takes back what is announced.
@@ -57,8 +57,14 @@ pub async fn probe(
     flags: &ProbeFlags,
     told_to_end: impl Future<Output = ()>,
 ) -> Result<(), Failed> {
-    let mut config = settings(&cli.config_file)?;
-    config.torrents = [find(&config, &flags.target)?].into();
+    tokio::pin!(told_to_end);
+    // Files may hang.
+    let (path, target) = (cli.config_file.clone(), flags.target.clone());
+    let reading = tokio::task::spawn_blocking(move || read(&path, &target));
+    let config = tokio::select! {
+        read = reading => read??,
+        () = &mut told_to_end => return Ok(()),
+    };
     let torrent = &config.torrents[0];
     if torrent.privacy == Privacy::LeftAlone {
         return Err(ProbeError::Private.into());
@@ -81,7 +87,7 @@ pub async fn probe(
     };
     let whole = tokio::select! {
         followed = asking => followed.map(|()| true),
-        () = told_to_end => Ok(false),
+        () = &mut told_to_end => Ok(false),
     };
     // However it ended, nothing of ours stays at a tracker.
     observations.close();
@@ -217,15 +223,26 @@ fn settings(path: &Path) -> Result<Config, Failed> {
     })
 }
 
+/// The configuration with the target as its only torrent.
+fn read(path: &Path, target: &str) -> Result<Config, Failed> {
+    let mut config = settings(path)?;
+    config.torrents = [find(&config, target)?].into();
+    Ok(config)
+}
+
 fn find(config: &Config, target: &str) -> Result<Torrent, Failed> {
-    if let Some(torrent) = config
-        .torrents
-        .iter()
-        .find(|torrent| *torrent.name == *target)
-    {
+    let by_name = |torrent: &&Torrent| *torrent.name == *target;
+    let by_hash = |torrent: &&Torrent| {
+        let wanted = Hashes::parse(target).ok();
+        let mut wanted = wanted.iter().flat_map(Hashes::wire);
+        wanted.any(|hash| torrent.hashes.wire().any(|other| other == hash))
+    };
+    let torrents = &config.torrents;
+    let listed = torrents.iter().find(by_name);
+    if let Some(torrent) = listed.or_else(|| torrents.iter().find(by_hash)) {
         return Ok(torrent.clone());
     }
-    let (mut torrent, warnings) = Config::target(target)?;
+    let (mut torrent, warnings) = config.target(target)?;
     for warning in warnings {
         warn!("{warning}");
     }

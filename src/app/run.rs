@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::sleep_until;
 use tracing::{debug, error, info, warn};
 
@@ -38,6 +38,9 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 
 /// A configuration that takes longer to read is none: it may lie in a pipe that nobody writes to.
 const LONGEST_LOAD: Duration = Duration::from_secs(120);
+
+/// Most readings of the configuration at once: one, and a few that hang.
+const MAX_LOADS: usize = 4;
 
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
@@ -88,6 +91,8 @@ struct Daemon {
     /// Who waits for the reload after the one under way.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
+    /// Room for readings of the configuration, those that hang included.
+    loads: Arc<Semaphore>,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a reload is asked for by signal.
@@ -140,6 +145,7 @@ pub async fn run(
         supervisor: Supervisor::from_environment(Instant::now()),
         waiting: None,
         loading: false,
+        loads: Arc::new(Semaphore::new(MAX_LOADS)),
     };
     daemon.show_config();
     daemon.look_at_addresses();
@@ -212,6 +218,25 @@ pub async fn run(
     Ok(())
 }
 
+/// Reads a configuration on a thread of its own, where a mount that hangs holds up nothing else.
+async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Config>, String> {
+    let Ok(permit) = Arc::clone(loads).try_acquire_owned() else {
+        return Err("earlier readings of the configuration still hang".to_owned());
+    };
+    let (result, loaded) = tokio::sync::oneshot::channel();
+    let read = move || {
+        let _ = result.send(Config::load(&path));
+        drop(permit);
+    };
+    let thread = std::thread::Builder::new().name("config".to_owned());
+    thread.spawn(read).map_err(|failed| failed.to_string())?;
+    match tokio::time::timeout(LONGEST_LOAD, loaded).await {
+        Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
+        Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
+        Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+    }
+}
+
 impl Daemon {
     fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
         let now = self.clock.now();
@@ -282,13 +307,9 @@ impl Daemon {
         self.loading = true;
         self.supervisor.reloading();
         let (path, events) = (self.config_file.clone(), self.events.clone());
-        let load = tokio::task::spawn_blocking(move || Config::load(&path));
+        let loads = Arc::clone(&self.loads);
         tokio::spawn(async move {
-            let config = match tokio::time::timeout(LONGEST_LOAD, load).await {
-                Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
-                Ok(Err(failed)) => Err(failed.to_string()),
-                Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
-            };
+            let config = load(path, &loads).await;
             let _ = events.send(Event::Loaded(config, replies)).await;
         });
     }
@@ -305,7 +326,9 @@ impl Daemon {
                 match &result {
                     Ok(()) => info!("Configuration reloaded"),
                     Err(error) => {
-                        error!(error, "the configuration stays as it was");
+                        for line in error.lines() {
+                            error!(error = line, "the configuration stays as it was");
+                        }
                         self.core.reload_failed();
                     }
                 }

@@ -22,7 +22,7 @@ use super::size::Size;
 use super::sweep::Sweep;
 use super::transactions::{Pending, Transactions};
 use super::votes::Votes;
-use crate::address::{Accept, is_global};
+use crate::address::{Accept, is_global, is_never_contacted};
 use crate::observation::{DhtStatus, Family, Lookup};
 use crate::time::Mono;
 use crate::torrent::InfoHash;
@@ -334,5 +334,6 @@ const MAX_NAMED: usize = 32;
 /// Whether an address that somebody named is worth a packet.
 fn may_ask(address: &SocketAddr, settings: &Settings) -> bool {
     address.port() != 0
+        && !is_never_contacted(address.ip())
         && (settings.accept == Accept::Any || is_global(address.ip().to_canonical()))
 }

@@ -4,7 +4,8 @@
 //! - Names the public DNS serves never lead into private space: a tracker list from the web must
 //!   not make us knock on the router (server-side request forgery). What the user's own files and
 //!   own name spaces say (`/etc/hosts`, `localhost`, single labels, `.lan`, literal addresses) is
-//!   the user's choice.
+//!   the user's choice, unless the URL itself is a stranger's ([`TrackerUrl::may_be_local`]).
+//! - Link-local addresses and cloud metadata services are never contacted, whatever leads there.
 //! - The operator's wish in DNS (BEP 34) is obeyed.
 //! - One lookup per host at a time, however many torrents wait for it, and its answer is kept.
 //! - Names that do not resolve do not hold up the others, and time in our own queue is told apart
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::address::{is_global, is_never_contacted};
 use crate::observation::{Failed, Failure, Family};
 use crate::torrent::{Host, TrackerUrl};
 use cache::{Cache, Found, Progress, Waiting};
@@ -51,6 +53,11 @@ pub const KEEP_FAILURE_LONGEST: Duration = Duration::from_secs(300);
 pub const MAX_ADDRESSES: usize = 16;
 /// Age at which the routes of a kept answer are looked at again.
 pub const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
+
+/// Why a tracker is not contacted that a metainfo file or a magnet link names.
+const LOCAL_ONLY: &str = "leads into a local network, and only a file or magnet link names it";
+/// Why nothing is contacted there.
+const NEVER_CONTACTED: &str = "leads to a link-local or cloud metadata address";
 
 /// Addresses of a host that a packet could be sent to now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -152,11 +159,14 @@ impl Resolver {
                     "overlay networks are not reached",
                 ));
             }
+            if !url.may_be_local() && url.host().is_local() {
+                return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+            }
             let (found, took) = self
                 .find(url.host(), Rank::Fresh, limit, &mut spent)
                 .await?;
             found.answer.statement.check(url)?;
-            self.finish(&found, took)
+            self.finish(&found, took, url.may_be_local())
         };
         let resolved = resolved.await;
         (resolved, spent)
@@ -168,15 +178,46 @@ impl Resolver {
     /// # Errors
     /// As [`Resolver::resolve`], never [`Failure::Denied`].
     pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, Failed> {
+        self.resolve_host_within(host, true).await
+    }
+
+    /// As [`Resolver::resolve_host`]; the host of a tracker that only strangers name may not be
+    /// local.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve_host`].
+    pub async fn resolve_host_within(
+        &self,
+        host: &Host,
+        may_be_local: bool,
+    ) -> Result<Resolved, Failed> {
+        if !may_be_local && host.is_local() {
+            return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+        }
         let mut spent = Duration::ZERO;
         let (found, took) = self
             .find(host, Rank::Urgent, Duration::MAX, &mut spent)
             .await?;
-        self.finish(&found, took)
+        self.finish(&found, took, may_be_local)
     }
 
-    fn finish(&self, found: &Found, took: Option<Duration>) -> Result<Resolved, Failed> {
+    fn finish(
+        &self,
+        found: &Found,
+        took: Option<Duration>,
+        may_be_local: bool,
+    ) -> Result<Resolved, Failed> {
         let known = found.answer.addresses.as_ref().map_err(Clone::clone)?;
+        let may_ask = |ip: &&IpAddr| !is_never_contacted(**ip) && (may_be_local || is_global(**ip));
+        if !known.is_empty() && !known.iter().any(|ip| may_ask(&ip)) {
+            let is_metadata = known.iter().all(|ip| is_never_contacted(*ip));
+            let text = if is_metadata {
+                NEVER_CONTACTED
+            } else {
+                LOCAL_ONLY
+            };
+            return Err(Failed::new(Failure::Dns, text));
+        }
         if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {
             return Err(Failed::new(
                 Failure::Unreachable,
@@ -187,7 +228,7 @@ impl Resolver {
             took,
             ..Resolved::default()
         };
-        for ip in found.routed.iter() {
+        for ip in found.routed.iter().filter(may_ask) {
             match ip {
                 IpAddr::V4(ip) => resolved.v4.push(*ip),
                 IpAddr::V6(ip) => resolved.v6.push(*ip),

@@ -21,7 +21,7 @@ use crate::observation::{
     AnnounceId, Ask, Exchange, Failed, Failure, Family, Job, Observation, Report, Scraped,
 };
 use crate::probe::resolve::Resolver;
-use crate::torrent::{InfoHash, Scheme};
+use crate::torrent::{AddressScope, InfoHash, Scheme};
 
 /// Settings, what is built from them, and the limits that hold over all settings.
 pub(super) struct Asker {
@@ -47,6 +47,8 @@ pub(super) struct Origin {
     pub(super) addresses: Arc<[IpAddr]>,
     /// No redirect leads from here into private space.
     pub(super) is_public: bool,
+    /// What redirects may lead to beyond that.
+    pub(super) scope: AddressScope,
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -170,6 +172,7 @@ impl Asker {
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
+            scope: job.url.scope(),
             addresses,
         };
         let lane = self.shared.lanes.get(job.tracker, job.family);

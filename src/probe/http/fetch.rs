@@ -61,8 +61,9 @@ impl Asker {
     pub(super) async fn follow(&self, to: &Url, origin: &Origin) -> Result<Arc<[IpAddr]>, Failed> {
         let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
         // Without its query, which a tracker URL may not have.
-        let target = TrackerUrl::parse(&to[..url::Position::BeforePath])
-            .map_err(|why| refuse(&format!("is not followed: {why}")))?;
+        let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
+            .map_err(|why| refuse(&format!("is not followed: {why}")))?
+            .with_scope(origin.scope);
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
         let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;

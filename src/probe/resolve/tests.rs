@@ -4,6 +4,7 @@ mod dnsmasq;
 mod scripted;
 
 use super::*;
+use crate::torrent::AddressScope;
 use dnsmasq::Dnsmasq;
 
 /// A routable public address that nothing is ever sent to: resolving contacts nobody.
@@ -113,6 +114,67 @@ async fn public_names_never_lead_into_private_space() {
     assert_eq!(own.v4, [Ipv4Addr::new(127, 0, 0, 7)]);
     let own = resolve(&resolver, "http://nas:8080/").await.unwrap();
     assert_eq!(own.v4, [Ipv4Addr::new(127, 0, 0, 8)]);
+}
+
+#[tokio::test]
+async fn trackers_of_strangers_do_not_lead_home() {
+    let resolver = Resolver::fixed(Fixed {
+        hosts: format!("10.1.2.3 mine.example both.example\n{PUBLIC4} both.example\n"),
+        routable: vec![PUBLIC4.into(), Ipv4Addr::new(10, 1, 2, 3).into()],
+        ..Fixed::default()
+    });
+    for url in [
+        "http://mine.example/announce",
+        "http://127.0.0.1/announce",
+        "http://[::1]/announce",
+        "http://localhost/announce",
+        "udp://nas:80/announce",
+        "udp://nas.lan:80/announce",
+        "udp://10.1.2.3:80/announce",
+    ] {
+        let foreign = TrackerUrl::parse(url).unwrap();
+        let foreign = foreign.with_scope(AddressScope::Internet);
+        let failed = resolver.resolve(&foreign).await.expect_err(url);
+        assert_eq!(
+            (failed.reason, &*failed.text),
+            (Failure::Dns, LOCAL_ONLY),
+            "{url}"
+        );
+    }
+    let admitted = |url: &str, scope| TrackerUrl::parse(url).unwrap().with_scope(scope);
+    for (url, is_asked) in [
+        ("http://mine.example/announce", true),
+        ("http://mine.example/admin", false),
+        ("udp://mine.example:80/admin", true),
+    ] {
+        let url = admitted(url, AddressScope::LocalAnnounce);
+        assert_eq!(resolver.resolve(&url).await.is_ok(), is_asked, "{url}");
+    }
+    let both = admitted("http://both.example/announce", AddressScope::Internet);
+    assert_eq!(resolver.resolve(&both).await.unwrap().v4, [PUBLIC4]);
+    let own = resolve(&resolver, "http://mine.example/x").await.unwrap();
+    assert_eq!(own.v4, [Ipv4Addr::new(10, 1, 2, 3)]);
+}
+
+#[tokio::test]
+async fn no_name_leads_to_metadata_services() {
+    let link_local = Ipv4Addr::new(169, 254, 169, 254);
+    let resolver = Resolver::fixed(Fixed {
+        hosts: format!(
+            "{link_local} one.example mixed.example\nfd00:ec2::254 two.lan\n\
+             64:ff9b::a9fe:a9fe three.lan\n{PUBLIC4} mixed.example\n"
+        ),
+        routable: vec![link_local.into(), PUBLIC4.into()],
+        ..Fixed::default()
+    });
+    for host in ["one.example", "two.lan", "three.lan"] {
+        let (reason, text) = refusal(&resolver, &format!("http://{host}/announce")).await;
+        assert_eq!((reason, &*text), (Failure::Dns, NEVER_CONTACTED), "{host}");
+        let host = Host::Name(host.into());
+        assert!(resolver.resolve_host(&host).await.is_err());
+    }
+    let mixed = resolve(&resolver, "http://mixed.example/").await.unwrap();
+    assert_eq!(mixed.v4, [PUBLIC4]);
 }
 
 #[tokio::test]

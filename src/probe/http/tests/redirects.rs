@@ -2,6 +2,7 @@
 
 use super::server::{Says, Server};
 use super::*;
+use crate::torrent::AddressScope;
 
 fn to(location: String) -> Says {
     Says::with("302 Found", &format!("Location: {location}\r\n"), "<html>")
@@ -65,8 +66,15 @@ async fn other_places_are_not_followed() {
 
 /// Follows a redirect from an origin with this address, without asking anybody.
 async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+    follow_within(AddressScope::Local, from, to).await
+}
+
+/// As [`follow`], from a tracker with this reach.
+async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
     let resolver = Resolver::fixed(Fixed {
-        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n".into(),
+        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
+                169.254.169.254 linklocal.example\n"
+            .into(),
         routable: ["9.9.9.9", "10.1.2.3", "192.168.1.1"]
             .map(|ip| ip.parse().unwrap())
             .into(),
@@ -77,9 +85,48 @@ async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
     let origin = Origin {
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
+        scope,
         addresses,
     };
     asker.follow(&to.parse().unwrap(), &origin).await
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_metadata_services() {
+    for to in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/announce",
+        "http://metadata.google.internal/announce",
+        "http://linklocal.example/announce",
+    ] {
+        for from in ["9.9.9.9", "10.1.2.3"] {
+            let failed = follow(from, to).await.expect_err(to);
+            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+    let local = "http://192.168.1.1/announce?info_hash=x";
+    let other_path = "http://192.168.1.1/admin?x=/announce";
+    for (scope, to, is_followed) in [
+        (AddressScope::Local, other_path, true),
+        (AddressScope::LocalAnnounce, local, true),
+        (AddressScope::LocalAnnounce, other_path, false),
+        (AddressScope::Internet, local, false),
+        (
+            AddressScope::Internet,
+            "http://mine.example/announce",
+            false,
+        ),
+        (AddressScope::Internet, "http://public.example/x", true),
+    ] {
+        let followed = follow_within(scope, "10.1.2.3", to).await;
+        assert_eq!(followed.is_ok(), is_followed, "{scope:?} {to}");
+    }
 }
 
 #[tokio::test]
