@@ -177,3 +177,31 @@ impl Thread {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_delays_requests_for_a_moment_only() {
+        let (looks, requests) = mpsc::channel();
+        let config = WebConfig {
+            path: PathBuf::from("web.yaml"),
+            access: Arc::default(),
+            looks,
+            looking: Arc::default(),
+            log: LogLimit::new(),
+        };
+        config.looking.set(Some(Instant::now()));
+        let start = Instant::now();
+        config.current().await;
+        assert!((LOOK_TIMEOUT..LOOK_TIMEOUT * 2).contains(&start.elapsed()));
+        let start = Instant::now();
+        for _ in 0..100 {
+            config.current().await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // Nothing piles up before the thread that hangs.
+        assert_eq!(requests.try_iter().count(), 1);
+    }
+}

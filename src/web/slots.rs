@@ -36,7 +36,8 @@ struct Held {
 #[derive(Debug)]
 pub(super) struct Page {
     start: Instant,
-    /// Milliseconds after `start` at which the reader was found not to read; 0 if it reads.
+    /// One more than the milliseconds after `start` at which the reader was found not to read; 0 if
+    /// it reads.
     stalled: AtomicU64,
     given_up: Notify,
 }
@@ -123,15 +124,15 @@ impl Page {
     /// Notes that the reader takes nothing, or reads on.
     pub(super) fn set_stalled(&self, stalled: bool) {
         let millis = self.start.elapsed().as_millis();
-        let millis = u64::try_from(millis).unwrap_or(u64::MAX).max(1);
-        let value = if stalled { millis } else { 0 };
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        let value = if stalled { millis.saturating_add(1) } else { 0 };
         self.stalled.store(value, Ordering::Relaxed);
     }
 
     fn stall(&self, now: Instant) -> Duration {
         match self.stalled.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
-            at => now.saturating_duration_since(self.start + Duration::from_millis(at)),
+            at => now.saturating_duration_since(self.start + Duration::from_millis(at - 1)),
         }
     }
 
