@@ -142,10 +142,9 @@ impl Files {
         let logged = before.map(|failed| failed.logged);
         let logged = logged.filter(|logged| now < *logged + LOG_PAUSE);
         if logged.is_none() {
-            tracing::error!(
-                error = text,
-                "web configuration is wrong, the one before stays"
-            );
+            for error in text.lines() {
+                tracing::error!(error, "web configuration is wrong, the one before stays");
+            }
         }
         self.failed = Some(Failure {
             text,
