@@ -77,7 +77,7 @@ pub struct WebFlags {
     )]
     pub telemetry_path: String,
 
-    /// Most scrapes and API requests answered at a time; 0 = no limit.
+    /// Most scrapes and API requests answered at a time; 0 = 256.
     #[arg(
         long = "web.max-requests",
         value_name = "COUNT",

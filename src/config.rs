@@ -32,7 +32,7 @@ pub use crate::observation::AnnounceMode;
 pub(crate) use raw::At;
 pub(crate) use report::Source;
 pub use report::{ConfigError, Fault};
-pub(crate) use yaml::{parse as parse_yaml, read as read_yaml};
+pub(crate) use yaml::parse as parse_yaml;
 
 use crate::geo::Geo;
 use crate::torrent::{Host, Torrent};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use seedwatch::cli::{Cli, Command, ProbeFlags};
-use seedwatch::config::Config;
+use seedwatch::config::{Config, ConfigError};
 use seedwatch::metrics::{REVISION, VERSION};
 use seedwatch::web::{self, WebConfig};
 use seedwatch::{app, log};
@@ -34,12 +34,17 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            // A configuration may have many errors: each is a line of its own.
-            for line in failed.to_string().lines() {
-                error!("{line}");
-            }
+            report(&failed);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Logs why it failed, one line per fault of a configuration.
+fn report(failed: &Failed) {
+    match failed.downcast_ref::<ConfigError>() {
+        Some(error) => error.faults().iter().for_each(|fault| error!("{fault}")),
+        None => error!("{failed}"),
     }
 }
 
@@ -70,19 +75,26 @@ async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
 
 /// `--config.check`: everything that the start does short of the network.
 fn check(cli: &Cli) -> Result<(), Failed> {
-    let config = Config::load(&cli.config_file)?;
+    // Both files are checked, whatever is wrong in one of them.
+    let web_config = web_config(cli);
+    let config = match Config::load(&cli.config_file) {
+        Ok(config) => config,
+        Err(error) => {
+            let _ = web_config.map_err(|failed| report(&failed));
+            return Err(error.into());
+        }
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    web_config(cli)?;
+    web_config?;
     info!(torrents = config.torrents.len(), "Configuration is valid");
     Ok(())
 }
 
 fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, Failed> {
     let config = cli.web.config_file.as_deref().map(WebConfig::load);
-    let config = config.transpose().map_err(|fault| fault.to_string())?;
-    Ok(config.map(Arc::new))
+    Ok(config.transpose()?.map(Arc::new))
 }
 
 async fn serve(cli: Cli) -> Result<(), Failed> {

@@ -44,6 +44,12 @@ impl ConfigError {
     /// Most faults collected before reading ends.
     pub const MAX_FAULTS: usize = 20;
 
+    /// At least one fault; those beyond [`Self::MAX_FAULTS`] are left out.
+    pub(crate) fn new(mut faults: Vec<Fault>) -> Self {
+        faults.truncate(Self::MAX_FAULTS);
+        Self { faults }
+    }
+
     /// The faults, in the order they were found.
     pub fn faults(&self) -> &[Fault] {
         &self.faults

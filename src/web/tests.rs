@@ -1,8 +1,11 @@
 mod client;
+mod client_certificates;
+mod clients;
 mod config_files;
 mod guarded;
 mod load;
 mod status;
+mod toolkit;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -414,3 +414,15 @@ fn a_tracker_gone_from_the_configuration_is_no_hole() {
     let snapshot = sample::snapshot().with_torrents([it.parts()]);
     assert_eq!(rows(section(&page(&snapshot), "torrents")), 1);
 }
+
+#[test]
+fn characters_that_are_not_seen_are_shown() {
+    let name = named("a\u{202e}gpj.exe\u{200b}<é", 1);
+    let snapshot = sample::snapshot().with_torrents(std::iter::once(name.parts()));
+    let page = page(&snapshot);
+    assert!(
+        page.contains("<bdi>a[U+202E]gpj.exe[U+200B]&lt;é</bdi>"),
+        "{page}"
+    );
+    assert!(!page.contains(['\u{202e}', '\u{200b}']));
+}
