@@ -1,6 +1,7 @@
 mod doubts;
 mod lookups;
 mod memory;
+mod probes;
 mod settled;
 mod systems;
 
