@@ -1,20 +1,21 @@
 //! The shell around the [`Core`]: sockets, timers, reload and shutdown.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use super::core::Core;
 use super::dht::Dht;
 use super::identity;
-use super::probers::{Probers, QUEUE, StartError};
-use super::state::Keeper;
+use super::probers::{self, Probers, QUEUE, Roots, StartError};
+use super::state::{Keeper, Written};
 use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::observation::{DhtReport, Family, Identity, Observation};
@@ -38,6 +39,9 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 
 /// A configuration that takes longer to read is none: it may lie in a pipe that nobody writes to.
 const LONGEST_LOAD: Duration = Duration::from_secs(120);
+
+/// Longest time that the end takes, whatever hangs: with the log it must stay below 5 s.
+const LONGEST_END: Duration = Duration::from_millis(3500);
 
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
@@ -65,7 +69,13 @@ enum Event {
     /// The canaries have spoken, or have not; `None` if there was nobody to ask.
     Looked(Family, Option<bool>),
     /// A configuration was read for those who asked.
-    Loaded(Result<Box<Config>, String>, Vec<ReloadResult>),
+    Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
+}
+
+/// What a reload takes over.
+struct Loaded {
+    config: Config,
+    roots: Roots,
 }
 
 /// The running daemon.
@@ -88,6 +98,18 @@ struct Daemon {
     /// Who waits for the reload after the one under way.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
+    /// Lives as long as files are being read, also after that was given up.
+    reading: Weak<()>,
+}
+
+/// What is there before the daemon runs.
+struct Started {
+    identity: Identity,
+    resolver: Resolver,
+    probers: Probers,
+    dht: Dht,
+    keeper: Keeper,
+    core: Core,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a reload is asked for by signal.
@@ -100,22 +122,27 @@ pub async fn run(
     mut hangup: mpsc::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    tokio::pin!(shutdown);
     let clock = Clock::start();
-    let identity = identity::fresh(&config.tracker.peer_id_prefix);
-    let resolver = Resolver::system();
     let (out, mut observations) = mpsc::channel(QUEUE);
     let (events, mut happened) = mpsc::channel(QUEUE);
     let (reloads, mut asked) = mpsc::channel(RELOADS);
     let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
     let (written, mut saved) = mpsc::channel(QUEUE);
-    let probers = Probers::start(&config, identity, &resolver, out)?;
-    let key = identity::key().map_err(StartError::Random)?;
-    let keeper = Keeper::open(&config.state, key, written).await;
-    let mut keeper = keeper.map_err(StartError::State)?;
-    let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
-    let core = Core::blank(&config, identity.port, keeper.key(), clock.now());
-    let mut core = keeper.restore(core, clock.now()).await;
-    core.reload(&config, clock.now());
+    // The state may lie on a disk that hangs: that must not hold up the end.
+    let started = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        started = start(&config, clock, out, dht_out, written) => started?,
+    };
+    let Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    } = started;
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
         Arc::clone(&snapshot),
@@ -140,6 +167,7 @@ pub async fn run(
         supervisor: Supervisor::from_environment(Instant::now()),
         waiting: None,
         loading: false,
+        reading: Weak::new(),
     };
     daemon.show_config();
     daemon.look_at_addresses();
@@ -157,7 +185,6 @@ pub async fn run(
         },
     ));
     daemon.supervisor.ready(&daemon.status(true));
-    tokio::pin!(shutdown);
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
@@ -188,6 +215,7 @@ pub async fn run(
         }
         daemon.supervisor.beat(Instant::now());
     }
+    let deadline = Instant::now() + LONGEST_END;
     info!("Shutting down");
     daemon.supervisor.stopping();
     daemon.state.set_ready(false);
@@ -203,13 +231,36 @@ pub async fn run(
     while let Ok(report) = dht_reports.try_recv() {
         daemon.absorb_dht(report);
     }
-    let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
-    let now = daemon.clock.now();
-    daemon.keeper.finish(&mut daemon.core, table, now).await;
-    if let Err(failed) = server.await {
-        error!(error = %failed, "the web server ended badly");
-    }
+    daemon.end(server, deadline).await;
     Ok(())
+}
+
+/// Builds the parts, with what was saved.
+async fn start(
+    config: &Config,
+    clock: Clock,
+    out: mpsc::Sender<Vec<Observation>>,
+    dht_out: mpsc::Sender<DhtReport>,
+    written: mpsc::Sender<Written>,
+) -> Result<Started, StartError> {
+    let identity = identity::fresh(&config.tracker.peer_id_prefix);
+    let resolver = Resolver::system();
+    let probers = Probers::start(config, identity, &resolver, out)?;
+    let key = identity::key().map_err(StartError::Random)?;
+    let keeper = Keeper::open(&config.state, key, written).await;
+    let mut keeper = keeper.map_err(StartError::State)?;
+    let dht = Dht::start(config, &resolver, &keeper, dht_out).await?;
+    let core = Core::blank(config, identity.port, keeper.key(), clock.now());
+    let mut core = keeper.restore(core, clock.now()).await;
+    core.reload(config, clock.now());
+    Ok(Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    })
 }
 
 impl Daemon {
@@ -271,6 +322,39 @@ impl Daemon {
         }
     }
 
+    /// Takes back what is announced, saves, and lets requests under way finish, all at once; what has
+    /// not ended by `deadline` is left to itself.
+    async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
+        let Self {
+            probers,
+            mut dht,
+            mut keeper,
+            mut core,
+            clock,
+            ..
+        } = self;
+        let until = deadline.into();
+        let saving = async {
+            let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
+            let now = clock.now();
+            keeper.finish(&mut core, table, now, deadline).await;
+        };
+        let draining = timeout_at(until, probers.drain());
+        let serving = timeout_at(until, &mut server);
+        let (drained, (), served) = tokio::join!(draining, saving, serving);
+        if drained.is_err() {
+            warn!("the probers did not end in time");
+        }
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(failed)) => error!(error = %failed, "the web server ended badly"),
+            Err(_) => {
+                debug!("connections cut at shutdown");
+                server.abort();
+            }
+        }
+    }
+
     /// Reads the configuration for whoever asked. Requests that come meanwhile share the next
     /// reading: the file may have changed since this one began.
     fn reload(&mut self, reply: Option<ReloadResult>) {
@@ -281,25 +365,42 @@ impl Daemon {
         let replies = self.waiting.take().unwrap_or_default();
         self.loading = true;
         self.supervisor.reloading();
-        let (path, events) = (self.config_file.clone(), self.events.clone());
-        let load = tokio::task::spawn_blocking(move || Config::load(&path));
+        // One thread that hangs is enough.
+        let load = (self.reading.strong_count() == 0).then(|| self.load());
+        let events = self.events.clone();
         tokio::spawn(async move {
-            let config = match tokio::time::timeout(LONGEST_LOAD, load).await {
-                Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
-                Ok(Err(failed)) => Err(failed.to_string()),
-                Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+            let loaded = match load {
+                None => Err("an earlier reading has not ended".to_owned()),
+                Some(load) => match timeout(LONGEST_LOAD, load).await {
+                    Ok(Ok(loaded)) => loaded,
+                    Ok(Err(failed)) => Err(failed.to_string()),
+                    Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+                },
             };
-            let _ = events.send(Event::Loaded(config, replies)).await;
+            let _ = events.send(Event::Loaded(loaded, replies)).await;
         });
+    }
+
+    /// Reads all files that a reload depends on, where that holds nobody up.
+    fn load(&mut self) -> JoinHandle<Result<Box<Loaded>, String>> {
+        let path = self.config_file.clone();
+        let reading = Arc::new(());
+        self.reading = Arc::downgrade(&reading);
+        tokio::task::spawn_blocking(move || {
+            let _reading = reading;
+            let config = Config::load(&path).map_err(|error| error.to_string())?;
+            let roots = probers::roots().map_err(|error| error.to_string())?;
+            Ok(Box::new(Loaded { config, roots }))
+        })
     }
 
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
-            Event::Loaded(config, replies) => {
+            Event::Loaded(loaded, replies) => {
                 self.loading = false;
-                let result = match config {
-                    Ok(config) => self.take_over(*config).await.map_err(|e| e.to_string()),
+                let result = match loaded {
+                    Ok(loaded) => self.take_over(*loaded).await.map_err(|e| e.to_string()),
                     Err(error) => Err(error),
                 };
                 match &result {
@@ -323,15 +424,19 @@ impl Daemon {
     }
 
     /// Takes over a valid configuration, whole or not at all.
-    async fn take_over(&mut self, config: Config) -> Result<(), StartError> {
-        let asks_otherwise = config.tracker != self.config.tracker;
+    async fn take_over(&mut self, loaded: Loaded) -> Result<(), StartError> {
+        let Loaded { config, roots } = loaded;
+        let roots_before = self.probers.roots().clone();
+        let asks_otherwise = config.tracker != self.config.tracker || roots != roots_before;
         if asks_otherwise {
-            self.probers.configure(&config, self.identity)?;
+            self.probers.configure(&config, self.identity, roots)?;
         }
-        let keeper = &mut self.keeper;
-        if let Err(failed) = self.dht.configure(&config, &self.resolver, keeper).await {
+        let configured = self.dht.configure(&config, &self.resolver, &self.keeper);
+        if let Err(failed) = configured.await {
             if asks_otherwise {
-                self.probers.configure(&self.config, self.identity)?;
+                let before = &self.config;
+                self.probers
+                    .configure(before, self.identity, roots_before)?;
             }
             return Err(failed);
         }

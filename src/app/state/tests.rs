@@ -152,7 +152,11 @@ impl Run {
 
     async fn finish(&mut self) {
         let table = self.table.clone();
-        self.keeper.finish(&mut self.core, table, self.now).await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let finished = self
+            .keeper
+            .finish(&mut self.core, table, self.now, deadline);
+        finished.await;
     }
 
     /// Lets the directory go, as if it had ended.
