@@ -1,14 +1,14 @@
 //! The shell around the [`Core`]: sockets, timers, reload and shutdown.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use super::core::Core;
@@ -40,8 +40,11 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 /// A configuration that takes longer to read is none: it may lie in a pipe that nobody writes to.
 const LONGEST_LOAD: Duration = Duration::from_secs(120);
 
+/// Most readings of the configuration at once: one, and a few that hang.
+const MAX_LOADS: usize = 4;
+
 /// Longest time that the end takes, whatever hangs: with the log it must stay below 5 s.
-const LONGEST_END: Duration = Duration::from_millis(3500);
+const LONGEST_END: Duration = Duration::from_secs(3);
 
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
@@ -98,8 +101,8 @@ struct Daemon {
     /// Who waits for the reload after the one under way.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
-    /// Lives as long as files are being read, also after that was given up.
-    reading: Weak<()>,
+    /// Room for readings of the configuration, those that hang included.
+    loads: Arc<Semaphore>,
 }
 
 /// What is there before the daemon runs.
@@ -167,7 +170,7 @@ pub async fn run(
         supervisor: Supervisor::from_environment(Instant::now()),
         waiting: None,
         loading: false,
-        reading: Weak::new(),
+        loads: Arc::new(Semaphore::new(MAX_LOADS)),
     };
     daemon.show_config();
     daemon.look_at_addresses();
@@ -261,6 +264,30 @@ async fn start(
         keeper,
         core,
     })
+}
+
+/// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
+/// that hangs holds up nothing else.
+async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
+    let Ok(permit) = Arc::clone(loads).try_acquire_owned() else {
+        return Err("earlier readings of the configuration still hang".to_owned());
+    };
+    let (result, loaded) = tokio::sync::oneshot::channel();
+    let read = move || {
+        let read = Config::load(&path).map_err(|error| error.to_string());
+        let _ = result.send(read.and_then(|config| {
+            let roots = probers::roots().map_err(|error| error.to_string())?;
+            Ok(Box::new(Loaded { config, roots }))
+        }));
+        drop(permit);
+    };
+    let thread = std::thread::Builder::new().name("config".to_owned());
+    thread.spawn(read).map_err(|failed| failed.to_string())?;
+    match tokio::time::timeout(LONGEST_LOAD, loaded).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
+        Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+    }
 }
 
 impl Daemon {
@@ -365,33 +392,12 @@ impl Daemon {
         let replies = self.waiting.take().unwrap_or_default();
         self.loading = true;
         self.supervisor.reloading();
-        // One thread that hangs is enough.
-        let load = (self.reading.strong_count() == 0).then(|| self.load());
-        let events = self.events.clone();
+        let (path, events) = (self.config_file.clone(), self.events.clone());
+        let loads = Arc::clone(&self.loads);
         tokio::spawn(async move {
-            let loaded = match load {
-                None => Err("an earlier reading has not ended".to_owned()),
-                Some(load) => match timeout(LONGEST_LOAD, load).await {
-                    Ok(Ok(loaded)) => loaded,
-                    Ok(Err(failed)) => Err(failed.to_string()),
-                    Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
-                },
-            };
+            let loaded = load(path, &loads).await;
             let _ = events.send(Event::Loaded(loaded, replies)).await;
         });
-    }
-
-    /// Reads all files that a reload depends on, where that holds nobody up.
-    fn load(&mut self) -> JoinHandle<Result<Box<Loaded>, String>> {
-        let path = self.config_file.clone();
-        let reading = Arc::new(());
-        self.reading = Arc::downgrade(&reading);
-        tokio::task::spawn_blocking(move || {
-            let _reading = reading;
-            let config = Config::load(&path).map_err(|error| error.to_string())?;
-            let roots = probers::roots().map_err(|error| error.to_string())?;
-            Ok(Box::new(Loaded { config, roots }))
-        })
     }
 
     async fn handle(&mut self, event: Event) {

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{PipeReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use crate::rig::exposition::Exposition;
 use crate::rig::scripted::{self, Ask, HttpTracker, Reply, Truth, UdpTracker, ok};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
-use crate::rig::{http, wait};
+use crate::rig::{http, netns, wait};
 
 /// Longest time from SIGTERM to the end.
 const LONGEST_END: Duration = Duration::from_secs(5);
@@ -236,6 +236,35 @@ fn a_write_that_hangs_holds_up_nothing() {
 }
 
 #[test]
+fn a_lack_of_file_descriptors_is_said_once_and_stops_nothing() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    daemon.works();
+    let limit = |count: u32| {
+        netns::run(&format!(
+            "prlimit --pid {} --nofile={count}:",
+            daemon.child.id()
+        ))
+    };
+    let said = |line: &str| daemon.log().matches(line).count();
+    limit(3);
+    wait::until("no file can be opened", PATIENCE, || {
+        (said("the state is not saved") > 0).then_some(())
+    });
+    let before = daemon.tracker.heard().len();
+    wait::until("probes go on", PATIENCE, || {
+        (daemon.tracker.heard().len() > before + 8).then_some(())
+    });
+    limit(1024);
+    wait::until("files can be opened again", PATIENCE, || {
+        (said("the state is saved again") > 0).then_some(())
+    });
+    daemon.works();
+    assert_eq!(said("the state is not saved"), 1, "{}", daemon.log());
+    daemon.end();
+}
+
+#[test]
 fn a_state_that_cannot_be_read_holds_up_neither_the_start_nor_the_end() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();
@@ -351,6 +380,30 @@ fn trackers_that_hang_do_not_hold_up_the_end() {
     let daemon = Hanging::start(None, &silent.entries());
     daemon.wait_until_ready();
     daemon.works();
+    daemon.end();
+}
+
+#[test]
+fn names_that_do_not_resolve_do_not_hold_up_the_end() {
+    if netns::outside("hangs::names_that_do_not_resolve_do_not_hold_up_the_end") {
+        return;
+    }
+    let resolv = tempfile::NamedTempFile::new().unwrap();
+    fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
+    let bind = format!("mount --bind {} /etc/resolv.conf", resolv.path().display());
+    netns::run(&bind);
+    // A name server that takes every question and answers none.
+    let server = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let entries = (0..50).map(|n| {
+        let urls = ["udp", "http"].map(|scheme| format!("{scheme}://host-{n}.test:80/announce"));
+        entry(&format!("t{n}"), &hex(&fresh_hash()), &urls)
+    });
+    let daemon = Hanging::start(None, &entries.collect::<Vec<_>>());
+    daemon.wait_until_ready();
+    // The lookups of both probers are under way.
+    for _ in 0..20 {
+        server.recv(&mut [0; 512]).unwrap();
+    }
     daemon.end();
 }
 
