@@ -119,7 +119,10 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     };
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");
-    let message = panic.payload_as_str().unwrap_or_default();
+    let payload = panic.payload();
+    let literal = payload.downcast_ref::<&str>().copied();
+    let message = literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or_default();
     // Captured only if RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
