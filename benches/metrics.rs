@@ -337,6 +337,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 certificate_expiry: None,
                 interval: Some(Duration::from_secs(1800)),
                 requests: 123_456,
+                probes: 61_728,
                 failures: [7; 13],
                 remark: None,
             }))

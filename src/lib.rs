@@ -35,8 +35,8 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only modules above it in the table plus the leaves (`time`, `address`, `file`, `geo`,
-//! `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
+//! A module uses only modules above it in the table plus the leaves (`time`, `log`, `address`, `file`,
+//! `geo`, `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
 //! only `app` knows all others. `tests/architecture.rs` holds the rule.
 
 pub mod address;

@@ -19,10 +19,14 @@ type Failed = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(failed) = log::init(cli.log_level, cli.log_format) {
-        eprintln!("seedwatch: {failed}");
-        return ExitCode::FAILURE;
-    }
+    // Dropped last: what is still to be said is written then.
+    let _log = match log::init(cli.log_level, cli.log_format) {
+        Ok(log) => log,
+        Err(failed) => {
+            eprintln!("seedwatch: {failed}");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime
         .map_err(Failed::from)

@@ -16,6 +16,7 @@
 //! | `picture` | when what is shown is made anew |
 //! | `row`, `reach` | what is shown |
 //! | `saved` | what is remembered as bytes |
+//! | `lost` | which parts of that were lost |
 //! | `tracker` | the state of a tracker |
 
 mod announce;
@@ -24,6 +25,7 @@ mod filter;
 mod history;
 mod kept;
 mod lookup;
+mod lost;
 mod memory;
 mod own;
 mod picture;

@@ -34,6 +34,7 @@ const RULE: [(&str, &[&str]); 21] = [
             "bencode",
             "dht",
             "file",
+            "log",
             "observation",
             "time",
             "torrent",

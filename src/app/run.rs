@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::sleep_until;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use super::core::Core;
 use super::dht::Dht;
 use super::identity;
-use super::probers::{Probers, QUEUE, StartError};
-use super::state::Keeper;
+use super::probers::{self, Probers, QUEUE, Roots, StartError};
+use super::state::{Keeper, Written};
 use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::observation::{DhtReport, Family, Identity, Observation};
@@ -42,6 +43,9 @@ const LONGEST_LOAD: Duration = Duration::from_secs(120);
 /// Most readings of the configuration at once: one, and a few that hang.
 const MAX_LOADS: usize = 4;
 
+/// Longest time that the end takes, whatever hangs: with the log it must stay below 5 s.
+const LONGEST_END: Duration = Duration::from_secs(3);
+
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
 
@@ -68,7 +72,13 @@ enum Event {
     /// The canaries have spoken, or have not; `None` if there was nobody to ask.
     Looked(Family, Option<bool>),
     /// A configuration was read for those who asked.
-    Loaded(Result<Box<Config>, String>, Vec<ReloadResult>),
+    Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
+}
+
+/// What a reload takes over.
+struct Loaded {
+    config: Config,
+    roots: Roots,
 }
 
 /// The running daemon.
@@ -95,6 +105,16 @@ struct Daemon {
     loads: Arc<Semaphore>,
 }
 
+/// What is there before the daemon runs.
+struct Started {
+    identity: Identity,
+    resolver: Resolver,
+    probers: Probers,
+    dht: Dht,
+    keeper: Keeper,
+    core: Core,
+}
+
 /// Runs until `shutdown` is ready; `hangup` yields whenever a reload is asked for by signal.
 ///
 /// # Errors
@@ -105,22 +125,27 @@ pub async fn run(
     mut hangup: mpsc::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    tokio::pin!(shutdown);
     let clock = Clock::start();
-    let identity = identity::fresh(&config.tracker.peer_id_prefix);
-    let resolver = Resolver::system();
     let (out, mut observations) = mpsc::channel(QUEUE);
     let (events, mut happened) = mpsc::channel(QUEUE);
     let (reloads, mut asked) = mpsc::channel(RELOADS);
     let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
     let (written, mut saved) = mpsc::channel(QUEUE);
-    let probers = Probers::start(&config, identity, &resolver, out)?;
-    let key = identity::key().map_err(StartError::Random)?;
-    let keeper = Keeper::open(&config.state, key, written).await;
-    let mut keeper = keeper.map_err(StartError::State)?;
-    let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
-    let core = Core::blank(&config, identity.ports, keeper.key(), clock.now());
-    let mut core = keeper.restore(core, clock.now()).await;
-    core.reload(&config, clock.now());
+    // The state may lie on a disk that hangs: that must not hold up the end.
+    let started = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        started = start(&config, clock, out, dht_out, written) => started?,
+    };
+    let Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    } = started;
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
         Arc::clone(&snapshot),
@@ -163,7 +188,6 @@ pub async fn run(
         },
     ));
     daemon.supervisor.ready(&daemon.status(true));
-    tokio::pin!(shutdown);
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
@@ -194,6 +218,7 @@ pub async fn run(
         }
         daemon.supervisor.beat(Instant::now());
     }
+    let deadline = Instant::now() + LONGEST_END;
     info!("Shutting down");
     daemon.supervisor.stopping();
     daemon.state.set_ready(false);
@@ -209,29 +234,57 @@ pub async fn run(
     while let Ok(report) = dht_reports.try_recv() {
         daemon.absorb_dht(report);
     }
-    let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
-    let now = daemon.clock.now();
-    daemon.keeper.finish(&mut daemon.core, table, now).await;
-    if let Err(failed) = server.await {
-        error!(error = %failed, "the web server ended badly");
-    }
+    daemon.end(server, deadline).await;
     Ok(())
 }
 
-/// Reads a configuration on a thread of its own, where a mount that hangs holds up nothing else.
-async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Config>, String> {
+/// Builds the parts, with what was saved.
+async fn start(
+    config: &Config,
+    clock: Clock,
+    out: mpsc::Sender<Vec<Observation>>,
+    dht_out: mpsc::Sender<DhtReport>,
+    written: mpsc::Sender<Written>,
+) -> Result<Started, StartError> {
+    let identity = identity::fresh(&config.tracker.peer_id_prefix);
+    let resolver = Resolver::system();
+    let probers = Probers::start(config, identity, &resolver, out)?;
+    let key = identity::key().map_err(StartError::Random)?;
+    let keeper = Keeper::open(&config.state, key, written).await;
+    let mut keeper = keeper.map_err(StartError::State)?;
+    let dht = Dht::start(config, &resolver, &keeper, dht_out).await?;
+    let core = Core::blank(config, identity.ports, keeper.key(), clock.now());
+    let mut core = keeper.restore(core, clock.now()).await;
+    core.reload(config, clock.now());
+    Ok(Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    })
+}
+
+/// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
+/// that hangs holds up nothing else.
+async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
     let Ok(permit) = Arc::clone(loads).try_acquire_owned() else {
         return Err("earlier readings of the configuration still hang".to_owned());
     };
     let (result, loaded) = tokio::sync::oneshot::channel();
     let read = move || {
-        let _ = result.send(Config::load(&path));
+        let read = Config::load(&path).map_err(|error| error.to_string());
+        let _ = result.send(read.and_then(|config| {
+            let roots = probers::roots().map_err(|error| error.to_string())?;
+            Ok(Box::new(Loaded { config, roots }))
+        }));
         drop(permit);
     };
     let thread = std::thread::Builder::new().name("config".to_owned());
     thread.spawn(read).map_err(|failed| failed.to_string())?;
     match tokio::time::timeout(LONGEST_LOAD, loaded).await {
-        Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
+        Ok(Ok(loaded)) => loaded,
         Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
         Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
     }
@@ -296,6 +349,39 @@ impl Daemon {
         }
     }
 
+    /// Takes back what is announced, saves, and lets requests under way finish, all at once; what has
+    /// not ended by `deadline` is left to itself.
+    async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
+        let Self {
+            probers,
+            mut dht,
+            mut keeper,
+            mut core,
+            clock,
+            ..
+        } = self;
+        let until = deadline.into();
+        let saving = async {
+            let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
+            let now = clock.now();
+            keeper.finish(&mut core, table, now, deadline).await;
+        };
+        let draining = timeout_at(until, probers.drain());
+        let serving = timeout_at(until, &mut server);
+        let (drained, (), served) = tokio::join!(draining, saving, serving);
+        if drained.is_err() {
+            warn!("the probers did not end in time");
+        }
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(failed)) => error!(error = %failed, "the web server ended badly"),
+            Err(_) => {
+                debug!("connections cut at shutdown");
+                server.abort();
+            }
+        }
+    }
+
     /// Reads the configuration for whoever asked. Requests that come meanwhile share the next
     /// reading: the file may have changed since this one began.
     fn reload(&mut self, reply: Option<ReloadResult>) {
@@ -309,18 +395,18 @@ impl Daemon {
         let (path, events) = (self.config_file.clone(), self.events.clone());
         let loads = Arc::clone(&self.loads);
         tokio::spawn(async move {
-            let config = load(path, &loads).await;
-            let _ = events.send(Event::Loaded(config, replies)).await;
+            let loaded = load(path, &loads).await;
+            let _ = events.send(Event::Loaded(loaded, replies)).await;
         });
     }
 
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
-            Event::Loaded(config, replies) => {
+            Event::Loaded(loaded, replies) => {
                 self.loading = false;
-                let result = match config {
-                    Ok(config) => self.take_over(*config).await.map_err(|e| e.to_string()),
+                let result = match loaded {
+                    Ok(loaded) => self.take_over(*loaded).await.map_err(|e| e.to_string()),
                     Err(error) => Err(error),
                 };
                 match &result {
@@ -346,15 +432,19 @@ impl Daemon {
     }
 
     /// Takes over a valid configuration, whole or not at all.
-    async fn take_over(&mut self, config: Config) -> Result<(), StartError> {
-        let asks_otherwise = config.tracker != self.config.tracker;
+    async fn take_over(&mut self, loaded: Loaded) -> Result<(), StartError> {
+        let Loaded { config, roots } = loaded;
+        let roots_before = self.probers.roots().clone();
+        let asks_otherwise = config.tracker != self.config.tracker || roots != roots_before;
         if asks_otherwise {
-            self.probers.configure(&config, self.identity)?;
+            self.probers.configure(&config, self.identity, roots)?;
         }
-        let keeper = &mut self.keeper;
-        if let Err(failed) = self.dht.configure(&config, &self.resolver, keeper).await {
+        let configured = self.dht.configure(&config, &self.resolver, &self.keeper);
+        if let Err(failed) = configured.await {
             if asks_otherwise {
-                self.probers.configure(&self.config, self.identity)?;
+                let before = &self.config;
+                self.probers
+                    .configure(before, self.identity, roots_before)?;
             }
             return Err(failed);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::collection::Members;
 use super::kept::Tick;
 use super::tally::{Tally, Union};
-use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, reach};
+use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, lost, reach};
 use crate::geo::Database;
 use crate::observation::{AnnounceId, Family};
 use crate::roster::{Collection, Roster};
@@ -114,6 +114,8 @@ impl Swarms {
             members.torrents += 1;
             let lists = torrent.last.list.into_iter();
             members.last_list = lists.fold(members.last_list, u32::max);
+            let hash = roster.identity(place);
+            members.unknown = lost::or(members.unknown, self.memory.lost.of(hash.as_ref()));
             let (union, asked) = self.tally(place, roster, now).into_union();
             members.asked = [0, 1].map(|f| members.asked[f] | asked[f]);
             if let Some(union) = union {
@@ -130,7 +132,12 @@ impl Swarms {
         let counts = self.memory.fleet.counts(self.memory.moment).all;
         let knows_systems = self.terms.geo.built(Database::Asn).is_some();
         FleetRow {
-            unique: reach::known(last_list, counts, self.memory.moment),
+            unique: reach::known(
+                last_list,
+                counts,
+                self.memory.lost.of_any(),
+                self.memory.moment,
+            ),
             systems: match knows_systems {
                 true => self.memory.systems.rows(),
                 false => Vec::new(),
@@ -170,12 +177,15 @@ impl Swarms {
         self.settle_torrent(roster, place, |taken_in| taken_in.is_due(moment));
         let tally = self.tally(place, roster, now);
         let fresh_until = Tick::at(tally.fresh_until());
-        let (row, announces, union) = tally.finish(self.torrents[place].last, self.memory.moment);
+        let (mut row, announces, union) =
+            tally.finish(self.torrents[place].last, self.memory.moment);
         let union = union.map(Union::into_owned);
         self.torrents[place].fresh_until = fresh_until;
         let memory = &mut self.memory;
         let hash = roster.identity(place);
         let reach = hash.and_then(|hash| memory.reach(&hash, union.as_ref(), &self.terms));
+        let unknown = memory.lost.of(hash.as_ref());
+        row.listed = row.listed.without_zeros(reach.as_ref(), unknown);
         if let Some(name) = roster.torrents().get(place).and_then(|it| it.collection())
             && let Some(collection) = memory.collections.get_mut(name)
         {

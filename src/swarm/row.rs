@@ -267,6 +267,8 @@ pub struct TrackerRow {
     pub interval: Option<Duration>,
     /// Requests sent, retransmissions included.
     pub requests: u64,
+    /// Probes that ended, failed ones included.
+    pub probes: u64,
     /// Failed probes, by [`Failure::index`].
     pub failures: [u64; Failure::ALL.len()],
     /// Its latest warning, or the rate limit that it imposes now.

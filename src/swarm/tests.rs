@@ -2,6 +2,7 @@ mod doubts;
 mod lookups;
 mod memory;
 mod own;
+mod probes;
 mod remarks;
 mod settled;
 mod systems;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::row::TrackerRow;
-use crate::observation::{Failed, Failure, Family, Health, Observation, Phases, Remark, Retry};
+use crate::observation::{
+    Failed, Failure, Family, Health, Observation, Phases, Remark, Report, Retry,
+};
 use crate::time::{Mono, Unix};
 
 /// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
@@ -24,6 +26,7 @@ pub(super) struct Tracker {
     /// The announce interval it asks for.
     pub(super) interval: Option<Duration>,
     requests: u64,
+    probes: u64,
     failures: [u64; Failure::ALL.len()],
     /// Its latest warning or rate limit, and when it came last.
     remark: Option<(Arc<Remark>, Mono)>,
@@ -40,6 +43,7 @@ impl Tracker {
             certificate_expiry: None,
             interval: None,
             requests: 0,
+            probes: 0,
             failures: [0; Failure::ALL.len()],
             remark: None,
         }
@@ -76,16 +80,10 @@ impl Tracker {
         asked.unwrap_or_default().min(LONGEST_INTERVAL)
     }
 
-    /// Counts requests and failures.
+    /// Counts requests, probes and failures.
     pub(super) fn count(&mut self, observation: &Observation) {
         self.requests += u64::from(observation.exchange.requests);
-        // That a tracker has no scrape is not a failure of its announces.
-        let beside = |failed: &&Failed| {
-            !(observation.report.is_scrape() && failed.reason == Failure::Unsupported)
-        };
-        if let Some(failed) = observation.report.failed().filter(beside) {
-            self.failures[failed.reason.index()] += 1;
-        }
+        self.count_probe(&observation.report);
         let expiry = observation.exchange.certificate_expiry;
         self.certificate_expiry = expiry.or(self.certificate_expiry);
     }
@@ -125,6 +123,19 @@ impl Tracker {
         (now < at.after(for_long)).then(|| remark.clone())
     }
 
+    /// Counts a probe and its failure together, so that failures never exceed probes.
+    fn count_probe(&mut self, report: &Report) {
+        let reason = report.failed().map(|failed| failed.reason);
+        // That a tracker has no scrape is not a failure of its announces.
+        if report.is_scrape() && reason == Some(Failure::Unsupported) {
+            return;
+        }
+        self.probes += 1;
+        if let Some(reason) = reason {
+            self.failures[reason.index()] += 1;
+        }
+    }
+
     /// Takes over what a probe says of it.
     pub(super) fn settle(&mut self, family: Family, health: Health, now: Mono) {
         self.health[family.index()] = health;
@@ -157,6 +168,7 @@ impl Tracker {
             certificate_expiry: self.certificate_expiry,
             interval: self.interval,
             requests: self.requests,
+            probes: self.probes,
             failures: self.failures,
             remark: self.remark(now, self.stale_after(stale_after)),
         }

@@ -18,6 +18,8 @@ mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hangs;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod loss;

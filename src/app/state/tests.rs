@@ -2,6 +2,7 @@
 
 mod files;
 mod kill;
+mod lost;
 
 use std::fs;
 use std::path::Path;
@@ -59,6 +60,8 @@ struct Run {
     written: mpsc::Receiver<Written>,
     /// Nodes of the DHT to be saved.
     table: Vec<Contact>,
+    /// Lists are empty.
+    nobody: bool,
 }
 
 impl Run {
@@ -83,6 +86,7 @@ impl Run {
             now,
             written,
             table,
+            nobody: false,
         }
     }
 
@@ -117,7 +121,7 @@ impl Run {
                 id: *id,
                 result: Ok(Box::new(Announced {
                     peers: Peers {
-                        v4: vec![peer],
+                        v4: Vec::from_iter((!self.nobody).then_some(peer)),
                         ..Peers::default()
                     },
                     ..Announced::default()
@@ -152,7 +156,11 @@ impl Run {
 
     async fn finish(&mut self) {
         let table = self.table.clone();
-        self.keeper.finish(&mut self.core, table, self.now).await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let finished = self
+            .keeper
+            .finish(&mut self.core, table, self.now, deadline);
+        finished.await;
     }
 
     /// Lets the directory go, as if it had ended.

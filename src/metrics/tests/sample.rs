@@ -286,6 +286,7 @@ fn udp() -> TrackerRow {
         certificate_expiry: None,
         interval: Some(Duration::from_secs(1800)),
         requests: 17,
+        probes: 9,
         failures,
         remark: None,
     }
@@ -299,6 +300,7 @@ fn https() -> TrackerRow {
         certificate_expiry: Some(Unix(1_800_000_000)),
         interval: None,
         requests: 1,
+        probes: 1,
         failures: [0; 13],
         remark: None,
     }

@@ -13,6 +13,7 @@ use super::Settings;
 use super::bootstrap::Bootstrap;
 use super::reports::Reports;
 use crate::dht::{self, Contact, Engine, Outbox};
+use crate::log::LineLimit;
 use crate::observation::Family;
 use crate::probe::bell::Bell;
 use crate::probe::datagram::{Sent, Socket};
@@ -25,6 +26,9 @@ const READS_A_TURN: usize = 8;
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time to wait after a fault of our own, which may come again at once.
 const CALM: Duration = Duration::from_secs(1);
+
+/// Faults of our own.
+static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// What the worker is told.
 pub(super) enum Command {
@@ -239,7 +243,10 @@ impl Worker {
     /// A fault of our own, met in some datagram, must not stop the daemon: work goes on with a new
     /// engine that is told all that the old one was told.
     fn recover(&mut self) {
-        tracing::error!("the DHT prober met a fault of its own and starts anew");
+        if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
+            let message = "the DHT prober met a fault of its own and starts anew";
+            tracing::error!(suppressed, "{message}");
+        }
         let table = catch_unwind(AssertUnwindSafe(|| self.engine.table())).unwrap_or_default();
         // Not over the sockets: what led to the fault may still be there.
         self.ends.bell.sleep(&[], Some(CALM));

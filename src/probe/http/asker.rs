@@ -17,11 +17,15 @@ use super::{
     DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, query, tls,
 };
 use crate::address::is_global;
+use crate::log::LineLimit;
 use crate::observation::{
     AnnounceId, Ask, Exchange, Failed, Failure, Family, Job, Observation, Report, Scraped,
 };
 use crate::probe::resolve::Resolver;
 use crate::torrent::{AddressScope, InfoHash, Scheme};
+
+/// Faults of our own.
+static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// Settings, what is built from them, and the limits that hold over all settings.
 pub(super) struct Asker {
@@ -122,7 +126,10 @@ impl Asker {
         let mut progress = Progress::default();
         let report = caught(self.run(&job, &mut progress)).await;
         let report = report.unwrap_or_else(|| {
-            tracing::error!(tracker = %job.url, "the HTTP prober met a fault of its own");
+            if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
+                let tracker = &job.url;
+                tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
+            }
             let text = "the prober failed over some answer";
             job.ask.failed(Failed::new(Failure::Malformed, text))
         });

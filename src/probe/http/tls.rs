@@ -2,6 +2,8 @@
 //! are resumed, but not for ever.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,6 +20,7 @@ use rustls::{
 };
 
 use super::trace::{self, CertificateKind};
+use crate::file;
 use crate::time::Unix;
 
 /// Sessions kept for resumption, over all hosts.
@@ -39,11 +42,11 @@ pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsErr
     let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
         return Ok(Vec::new());
     };
-    let size = std::fs::metadata(&path).map_err(RootsError::Read)?.len();
-    if size > MAX_ROOTS_FILE {
-        return Err(RootsError::TooLarge);
-    }
-    let text = std::fs::read(&path).map_err(RootsError::Read)?;
+    let text =
+        file::read(Path::new(&path), MAX_ROOTS_FILE).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => RootsError::TooLarge,
+            _ => RootsError::Read(error),
+        })?;
     let roots: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|_| RootsError::Pem)?;

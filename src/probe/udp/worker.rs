@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::engine::{Engine, Lookup, Outbox, Random};
 use super::socket::Socket;
+use crate::log::LineLimit;
 use crate::observation::{Failed, Family, Job, Observation};
 use crate::probe::bell::Bell;
 use crate::probe::datagram::Undelivered;
@@ -34,6 +35,9 @@ const READS_A_TURN: usize = 8;
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time to take back what we announced, when the prober shuts down.
 const FAREWELL: Duration = Duration::from_millis(1900);
+
+/// Faults of our own, by [`Family::index`].
+static FAULTS: LineLimit<usize> = LineLimit::new();
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -248,10 +252,13 @@ impl Worker {
     /// A fault of our own, met in some datagram, must not stop the daemon: all jobs under way end
     /// with a failure, and work goes on with a new engine.
     fn recover(&mut self) -> bool {
-        tracing::error!(
-            family = self.family.as_label(),
-            "the UDP prober met a fault of its own and starts anew"
-        );
+        if let Some(suppressed) = FAULTS.admit(self.family.index(), Instant::now()) {
+            tracing::error!(
+                family = self.family.as_label(),
+                suppressed,
+                "the UDP prober met a fault of its own and starts anew"
+            );
+        }
         let fresh = engine(self.family, self.settings, &self.socket);
         let broken = std::mem::replace(&mut self.engine, fresh);
         self.pending.append(&mut broken.wreck(Instant::now()));
