@@ -51,6 +51,15 @@ impl NodeId {
         (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
     }
 
+    /// The id with one bit turned, counted from the left.
+    pub(super) fn flipped(&self, bit: u32) -> Self {
+        let mut id = self.0;
+        if let Some(byte) = id.get_mut(bit as usize / 8) {
+            *byte ^= 0x80 >> (bit % 8);
+        }
+        Self(id)
+    }
+
     /// Leading bits that both have in common: 160 for equal ids.
     pub fn shared_bits(&self, other: &NodeId) -> u32 {
         self.distance(other).shared_bits()
@@ -118,7 +127,7 @@ fn prefix(ip: IpAddr, seed: u8) -> [u8; 3] {
 }
 
 /// The networks that BEP 42 exempts, and their likes in IPv6.
-fn is_exempt(ip: IpAddr) -> bool {
+pub(super) fn is_exempt(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unicast_link_local() || ip.is_unique_local(),

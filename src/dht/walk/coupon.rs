@@ -37,6 +37,11 @@ pub(super) struct Coupon {
 }
 
 impl Coupon {
+    /// Whether further questions were asked for.
+    pub(super) fn is_used(&self) -> bool {
+        self.asked > 0
+    }
+
     /// How many further questions are worth it, one to each of these `holders`, when an answer
     /// holds `list` peers.
     pub(super) fn questions(&mut self, census: Census, list: usize, holders: usize) -> usize {
