@@ -203,11 +203,7 @@ fn alone() {
 
 /// The first round of small fleets, from nothing: somebody waits for it.
 fn fleet() {
-    for (n, peers, rate) in [
-        (64, 3_000, 1_000.0),
-        (64, 3_000, 50.0),
-        (300, 30, 1_000.0),
-    ] {
+    for (n, peers, rate) in [(64, 3_000, 1_000.0), (64, 3_000, 50.0), (300, 30, 1_000.0)] {
         let settings = Settings {
             max_rate: rate,
             ..settings()

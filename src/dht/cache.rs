@@ -204,15 +204,31 @@ impl Cache {
     ) -> Vec<Known> {
         // The n-th usable neighbours on either side bound the smallest subtree that surely holds
         // enough; the closest are all in it.
-        let below = self.nodes.range(..target).rev().filter(|node| usable(node)).nth(n - 1);
-        let above = self.nodes.range(target..).filter(|node| usable(node)).nth(n - 1);
+        let below = self
+            .nodes
+            .range(..target)
+            .rev()
+            .filter(|node| usable(node))
+            .nth(n - 1);
+        let above = self
+            .nodes
+            .range(target..)
+            .filter(|node| usable(node))
+            .nth(n - 1);
         let depth = [below, above]
             .into_iter()
             .flatten()
             .map(|(id, _)| target.shared_bits(id))
             .max();
         let mut found = Vec::with_capacity(n);
-        self.collect(target, depth.unwrap_or(0).min(159), n, usable, minute, &mut found);
+        self.collect(
+            target,
+            depth.unwrap_or(0).min(159),
+            n,
+            usable,
+            minute,
+            &mut found,
+        );
         found.sort_unstable_by_key(|known| target.distance(&known.id));
         found.truncate(n);
         found

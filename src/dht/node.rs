@@ -63,8 +63,8 @@ pub(super) struct Node {
     size: Size,
     /// As of the latest lookup.
     is_measured: bool,
-    /// A lookup of a random id is under way.
-    measuring: bool,
+    /// Lookups of random ids under way.
+    measuring: u32,
     sweep: Sweep,
     walks: Walks,
     wanted: VecDeque<InfoHash>,
@@ -100,7 +100,7 @@ impl Node {
             rtt: RoundTrip::default(),
             size: Size::default(),
             is_measured: false,
-            measuring: false,
+            measuring: 0,
             sweep: Sweep::default(),
             walks: Walks::default(),
             wanted: VecDeque::new(),
@@ -141,7 +141,7 @@ impl Node {
     pub(super) fn pause(&mut self, paused: bool, now: Mono) {
         if paused && !self.paused {
             self.walks = Walks::following(&self.walks);
-            self.measuring = false;
+            self.measuring = 0;
             self.sweep.restart(now);
         }
         if !paused && self.paused && self.cache.len() == 0 {

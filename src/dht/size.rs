@@ -13,6 +13,8 @@ const MEMORY: f64 = 64.0;
 const INDEPENDENT: u32 = 8;
 /// Nodes below which there is nothing to judge: in a lab ids may be chosen by hand.
 const FEWEST: f64 = 32.0;
+/// Lookups that measured it before it is relied on.
+const FEW: u32 = 4;
 /// Lookups of random ids that may fail to measure before the size stays unknown for now.
 const ATTEMPTS: u8 = 2;
 
@@ -26,6 +28,8 @@ pub(super) struct Size {
     rank: usize,
     /// Lookups of random ids that ended without a sample.
     failed: u8,
+    /// A lookup needs a better estimate.
+    is_doubted: bool,
 }
 
 impl Size {
@@ -53,9 +57,31 @@ impl Size {
         self.estimate().map_or(0, |nodes| nodes.max(1).ilog2())
     }
 
-    /// The size is known, or cannot be: so few nodes answer that there is nothing to measure.
+    /// The size is known as well as is needed, or cannot be: so few nodes answer that there is
+    /// nothing to measure.
     pub(super) fn is_settled(&self) -> bool {
-        self.lookups > 0 || self.failed >= ATTEMPTS
+        self.wants() == 0
+    }
+
+    /// Further lookups of random ids that it takes to know.
+    pub(super) fn wants(&self) -> u32 {
+        let is_lab = self.lookups > 0 && self.is_lab();
+        if is_lab || self.failed >= ATTEMPTS {
+            return 0;
+        }
+        let needed = if self.is_doubted { INDEPENDENT } else { FEW };
+        needed.saturating_sub(self.lookups)
+    }
+
+    /// Too few nodes for anything to be told from distances.
+    fn is_lab(&self) -> bool {
+        self.share * FEWEST > 1.0
+    }
+
+    /// One lookup says little: a swarm that may be hidden asks for more of them.
+    pub(super) fn want_more(&mut self) {
+        self.is_doubted = true;
+        self.failed = 0;
     }
 
     /// Natural logarithms of bounds of the probability that, in an honest DHT, the first, second,
@@ -72,7 +98,7 @@ impl Size {
     /// by the union bound. This holds for every m, so a size that one lookup measured raises no
     /// more false alarms than a size that many did; it only detects less.
     pub(super) fn surprise(&self, shares: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
-        if self.share <= 0.0 || self.share * FEWEST > 1.0 {
+        if self.share <= 0.0 || self.is_lab() {
             return None;
         }
         let nodes = self.rank as f64 * f64::from(self.lookups.min(INDEPENDENT));

@@ -49,7 +49,10 @@ impl Votes {
     pub(super) fn winner(&mut self, now: Mono) -> Option<IpAddr> {
         self.cast.retain(|vote| now.since(vote.at) <= MAX_AGE);
         let votes_for = |ip: &IpAddr| self.cast.iter().filter(|vote| vote.ours == *ip).count();
-        let counts = self.cast.iter().map(|vote| (votes_for(&vote.ours), vote.ours));
+        let counts = self
+            .cast
+            .iter()
+            .map(|vote| (votes_for(&vote.ours), vote.ours));
         let enough = |(votes, _): &(usize, IpAddr)| *votes >= QUORUM && votes * 2 > self.cast.len();
         self.winner = counts.max().filter(enough).map(|(_, ip)| ip);
         self.winner
@@ -57,7 +60,8 @@ impl Votes {
 
     /// Whether a vote for the winner is young enough to count.
     pub(super) fn is_fresh(&self, now: Mono) -> bool {
-        let is_fresh = |vote: &Vote| self.winner == Some(vote.ours) && now.since(vote.at) <= MAX_AGE;
+        let is_fresh =
+            |vote: &Vote| self.winner == Some(vote.ours) && now.since(vote.at) <= MAX_AGE;
         self.cast.iter().any(is_fresh)
     }
 }
@@ -87,7 +91,10 @@ mod tests {
 
     #[test]
     fn subnets_of_one_ipv6_site_have_one_vote() {
-        let (ours, lie) = ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let (ours, lie) = (
+            "2001:db8::1".parse().unwrap(),
+            "2001:db8::2".parse().unwrap(),
+        );
         let site = |text: String| {
             let ip: IpAddr = text.parse().unwrap();
             Address::from(SocketAddr::new(ip, 1)).site()

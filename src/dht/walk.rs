@@ -77,7 +77,7 @@ pub(super) struct Walk {
     filters_asked: usize,
     coupon: Coupon,
     doubt: Doubt,
-    /// Nothing was found, and it is not known yet how dense nodes may be.
+    /// Nothing was found, and that does not say yet that nothing is there.
     is_unsure: bool,
     /// Questions beyond the walk itself, and how many of them are under way.
     extra: Vec<(NodeId, Ask)>,
@@ -540,7 +540,7 @@ impl Walk {
 
     /// Whether it is over. Looks for further questions once all answers are there. What is close
     /// is judged by the size of the DHT.
-    pub(super) fn is_over(&mut self, size: &Size) -> bool {
+    pub(super) fn is_over(&mut self, size: &mut Size) -> bool {
         if !self.is_idle() || self.extra_in_flight > 0 {
             return false;
         }
@@ -548,10 +548,15 @@ impl Walk {
             return true;
         }
         while self.is_idle() && self.doubt(size) {}
-        self.is_unsure = self.trusted() == 0 && !size.is_settled();
-        if !self.is_idle() || self.is_unsure {
+        if !self.is_idle() {
             return false;
         }
+        let is_empty = self.trusted() == 0;
+        self.is_unsure = is_empty && !size.is_settled();
+        if self.is_unsure {
+            return false;
+        }
+        self.is_unsure = is_empty && !self.is_conclusive(size);
         if !self.is_enough() {
             self.look_further();
         }
@@ -602,8 +607,7 @@ impl Walk {
             if census.seen == 0 {
                 // Those that have somebody were asked for filters only.
                 let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
-                self.extra
-                    .extend(unheard.map(|(id, ..)| (*id, Ask::List)));
+                self.extra.extend(unheard.map(|(id, ..)| (*id, Ask::List)));
             } else if self.filters_asked == 0 {
                 short.truncate(1);
                 self.extra

@@ -53,7 +53,9 @@ impl Eclipse {
     /// All of them.
     pub(super) fn contacts(&self, addresses: &Addresses) -> Vec<(Id, SocketAddr)> {
         let members = 0..self.shares.len();
-        members.map(|member| self.contact(member, addresses)).collect()
+        members
+            .map(|member| self.contact(member, addresses))
+            .collect()
     }
 
     /// Nodes that do not exist, about as close.
@@ -74,7 +76,9 @@ impl Eclipse {
     pub(super) fn known_by(&self, node: usize, addresses: &Addresses) -> Vec<(Id, SocketAddr)> {
         let known = |member: &usize| unit(hash(77, node as u64, *member as u64)) < self.known;
         let members = (0..self.shares.len()).filter(known);
-        members.map(|member| self.contact(member, addresses)).collect()
+        members
+            .map(|member| self.contact(member, addresses))
+            .collect()
     }
 
     /// An id so far from the target.

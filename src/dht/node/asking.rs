@@ -24,6 +24,8 @@ const SETTLING: Duration = Duration::from_secs(20);
 const GIVEN_UP: usize = 512;
 /// Nodes that a walk begins with.
 const START: usize = 16;
+/// Lookups of random ids at once.
+const MEASURING: u32 = 2;
 /// Nodes that a walk is given which doubts those it met.
 const MORE: usize = 32;
 /// Packets that a lookup may take, for its deadline at a low rate.
@@ -167,7 +169,9 @@ impl Node {
             return false;
         };
         loop {
-            if walk.is_over(&self.size) || now >= walk.deadline() {
+            let is_over = walk.is_over(&mut self.size);
+            self.is_measured = self.size.is_settled();
+            if is_over || now >= walk.deadline() {
                 return true;
             }
             let Some(edge) = walk.wants_more() else {
@@ -207,7 +211,7 @@ impl Node {
             self.walks.wake_all();
         }
         let Some(info_hash) = walk.info_hash else {
-            self.measuring = false;
+            self.measuring = self.measuring.saturating_sub(1);
             return;
         };
         if walk.is_small
@@ -240,7 +244,7 @@ impl Node {
             // There is a way now.
             self.sweep.restart(now);
         }
-        if !self.size.is_settled() && !self.measuring {
+        if self.measuring < self.size.wants().min(MEASURING) {
             // A lookup that finds nothing waits to know how dense nodes may be.
             self.look_around(now, outlet);
             return true;
@@ -275,7 +279,7 @@ impl Node {
 
     /// Looks at the neighbourhood of a random id: finds nodes, and tells how many there are.
     fn look_around(&mut self, now: Mono, outlet: &mut Outlet<'_>) {
-        self.measuring = true;
+        self.measuring += 1;
         let target = NodeId(outlet.random.id());
         self.walk(target, None, Default::default(), now, outlet);
     }

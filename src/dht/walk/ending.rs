@@ -41,20 +41,21 @@ impl Walk {
         let nearest = self.nodes.iter().filter(asked).take(NEAREST);
         let answers = nearest.clone().filter(|node| node.state == State::Answered);
         let least = if self.plan.one_per_net { LEAST } else { 1 };
-        let answered = self.tally.answered - self.tally.doubted.min(self.tally.answered);
+        let counts = |node: &&Candidate| node.state == State::Answered && !node.doubted;
         self.has_arrived()
             && answers.count() * 4 >= nearest.count()
-            && answered as usize >= least
+            && self.nodes.iter().filter(counts).count() >= least
     }
 
     /// What it found, or why that is not known.
     fn result(&mut self, trusted: Holders) -> Result<Found, Failure> {
         let came_through = self.came_through();
-        if self.doubt.is_raised() && (!came_through || trusted == 0) {
+        let is_alarmed = self.doubt.is_alarmed();
+        if is_alarmed && (!came_through || trusted == 0) || self.is_unsure {
             // Nodes that crowd around the target may hide a swarm.
             return Err(Failure::Malformed);
         }
-        if !came_through || self.is_unsure {
+        if !came_through {
             return Err(Failure::Timeout);
         }
         Ok(self.found(trusted))
@@ -90,7 +91,8 @@ impl Walk {
         self.tally.closest_bits = closest_bits;
         self.tally.hops = hops.unwrap_or(0);
         self.tally.holders = trusted.count_ones();
-        let is_doubted = self.doubt.is_raised();
+        let is_doubted = self.doubt.is_alarmed();
+        self.tally.doubted = self.doubted();
         let result = self.result(trusted);
         Ended {
             target: self.target,
