@@ -153,16 +153,24 @@ impl Cache {
 
     /// A node answered from its address under its id.
     pub(super) fn answered(&mut self, id: NodeId, address: Address, now: Mono) {
-        self.hear(id, address, now);
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        if node.address == address {
-            Self::book(&mut self.good, node, false);
-            node.answered = minute(now);
-            node.failures = 0;
-            Self::book(&mut self.good, node, true);
+        // Known there already, as most that answer are: one search instead of two.
+        if !self.note_answer(&id, address, now) {
+            self.hear(id, address, now);
+            self.note_answer(&id, address, now);
         }
+    }
+
+    /// Takes note of an answer, if the node is known at this address.
+    fn note_answer(&mut self, id: &NodeId, address: Address, now: Mono) -> bool {
+        let known = self.nodes.get_mut(id);
+        let Some(node) = known.filter(|node| node.address == address) else {
+            return false;
+        };
+        Self::book(&mut self.good, node, false);
+        node.answered = minute(now);
+        node.failures = 0;
+        Self::book(&mut self.good, node, true);
+        true
     }
 
     /// A node did not answer, or not as itself.

@@ -587,51 +587,6 @@ impl Walk {
             .filter_map(|node| node.holder)
             .fold(0, |all, holder| all | 1 << holder)
     }
-
-    fn look_further(&mut self) {
-        let trusted = self.trusted();
-        if trusted == 0 {
-            return;
-        }
-        let (census, alone) = self.sightings.census(trusted);
-        let last = self.top().last().and_then(|at| self.nodes[at].holder);
-        if self.k < MAX_K && last.is_some_and(|last| alone & 1 << last != 0) {
-            self.k += 1;
-        }
-        let holders = self.closest().filter(|node| node.holder.is_some());
-        let (mut full, mut short): (Vec<_>, Vec<_>) = holders
-            .map(|node| (node.id, node.list, node.asks, node.may_be_cut()))
-            .partition(|(.., full)| *full);
-        self.parallel = MAX_K;
-        if full.is_empty() {
-            if census.seen == 0 {
-                // Those that have somebody were asked for filters only.
-                let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
-                self.extra.extend(unheard.map(|(id, ..)| (*id, Ask::List)));
-            } else if self.filters_asked == 0 {
-                short.truncate(1);
-                self.extra
-                    .extend(short.iter().map(|(id, ..)| (*id, Ask::Filters)));
-            }
-            return;
-        }
-        let lists = full.iter().map(|(_, list, ..)| list).sum::<usize>() / full.len();
-        // Those that were asked least come first.
-        full.sort_by_key(|(_, _, asks, _)| *asks);
-        let again = full
-            .iter()
-            .filter(|(_, _, asks, _)| *asks < coupon::MAX_EACH);
-        let again: Vec<NodeId> = again.map(|(id, ..)| *id).collect();
-        let questions = self.coupon.questions(census, lists, again.len());
-        let wanted = again.iter().take(questions).map(|id| (*id, Ask::List));
-        self.extra.extend(wanted);
-        if self.filters_asked < coupon::FILTERS {
-            let missing = coupon::FILTERS - self.filters_asked;
-            let filters = full.iter().rev().take(missing);
-            self.extra
-                .extend(filters.map(|(id, ..)| (*id, Ask::Filters)));
-        }
-    }
 }
 
 #[cfg(test)]
