@@ -20,7 +20,7 @@ const MAX_EACH: u8 = 10;
 /// Further questions of one lookup.
 const MAX_QUESTIONS: usize = 80;
 /// Holders of a large swarm that are asked for filters.
-const FILTERS: usize = 4;
+pub(super) const FILTERS: usize = 4;
 
 impl Candidate {
     /// It may know more peers than it names.
