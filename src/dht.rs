@@ -5,7 +5,7 @@
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`bloom`] | counting peers by bloom filters (BEP 33) |
 //! | [`krpc`] | reading and writing datagrams |
-//! | `walk` | one lookup: whom it asks, what it hears, when it is over |
+//! | `walk` | one lookup: whom it asks, what it hears, when it is over, whom it doubts |
 //! | `sweep` | which info-hash is looked up when |
 //! | `cache` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |

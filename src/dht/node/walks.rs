@@ -18,6 +18,9 @@ pub(super) struct Walks {
     turns: Vec<u32>,
     ready: VecDeque<WalkId>,
     is_ready: Vec<bool>,
+    /// Those that have arrived and only ask holders again.
+    is_collecting: Vec<bool>,
+    collecting: usize,
     waiting: BinaryHeap<Reverse<(Mono, WalkId)>>,
     looking_for: HashMap<InfoHash, WalkId>,
 }
@@ -35,6 +38,18 @@ impl Walks {
         self.places.len() - self.free.len()
     }
 
+    /// Those still on their way.
+    pub(super) fn walking(&self) -> usize {
+        self.len() - self.collecting
+    }
+
+    /// It has arrived and only asks holders again, which their limits make slow.
+    pub(super) fn set_collecting(&mut self, id: WalkId) {
+        if self.is(id) && !std::mem::replace(&mut self.is_collecting[id.slot as usize], true) {
+            self.collecting += 1;
+        }
+    }
+
     pub(super) fn is_looking_for(&self, hash: &InfoHash) -> bool {
         self.looking_for.contains_key(hash)
     }
@@ -45,6 +60,7 @@ impl Walks {
             self.places.push(None);
             self.turns.push(0);
             self.is_ready.push(false);
+            self.is_collecting.push(false);
             self.places.len() as u32 - 1
         });
         self.turn = self.turn.wrapping_add(1);
@@ -80,6 +96,8 @@ impl Walks {
         }
         let walk = self.places[id.slot as usize].take()?;
         self.free.push(id.slot);
+        let collected = std::mem::take(&mut self.is_collecting[id.slot as usize]);
+        self.collecting -= usize::from(collected);
         if let Some(hash) = walk.info_hash() {
             self.looking_for.remove(&hash);
         }
@@ -90,6 +108,14 @@ impl Walks {
     pub(super) fn wake(&mut self, id: WalkId) {
         if self.is(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
             self.ready.push_back(id);
+        }
+    }
+
+    /// Each gets a turn.
+    pub(super) fn wake_all(&mut self) {
+        for slot in 0..self.places.len() as u32 {
+            let turn = self.turns[slot as usize];
+            self.wake(WalkId { slot, turn });
         }
     }
 

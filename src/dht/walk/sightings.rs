@@ -9,6 +9,9 @@ use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
 /// Sightings kept of one lookup: some 200 answers of 100 peers.
 const MAX: usize = 20_000;
 
+/// Peers in a usual list.
+const USUAL_LIST: usize = 16;
+
 /// A set of holders, by their number.
 pub(super) type Holders = u64;
 
@@ -61,7 +64,10 @@ impl Census {
 impl Sightings {
     /// Takes in one list; returns its length. A value that is no address and port is counted.
     pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
-        let mut listed = Peers::default();
+        let mut listed = Peers {
+            v4: Vec::with_capacity(USUAL_LIST),
+            ..Peers::default()
+        };
         for value in values.take(MAX - self.len().min(MAX)) {
             match value.len() {
                 6 => listed.push_compact4(value),
