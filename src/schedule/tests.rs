@@ -452,4 +452,5 @@ fn trackers_of_one_address_share_one_rate() {
 }
 
 mod restart;
+mod ticks;
 mod troubles;
