@@ -375,3 +375,16 @@ fn time_between_pictures(took: Duration) -> Duration {
     let wanted = (took * PUBLISH_SHARE).min(PUBLISH_LATEST);
     PUBLISH.max(wanted).max(took * PUBLISH_MOST)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_frequent_unless_they_are_dear() {
+        let millis = Duration::from_millis;
+        for (took, between) in [(1, 1_000), (30, 3_000), (200, 10_000), (1_000, 20_000)] {
+            assert_eq!(time_between_pictures(millis(took)), millis(between));
+        }
+    }
+}
