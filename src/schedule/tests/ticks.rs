@@ -124,3 +124,15 @@ fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
     sim.run(Mono(62_000), 30, |_, job| answer(job));
     assert!(sim.sent.len() >= before + 8, "{before}, {}", sim.sent.len());
 }
+
+#[test]
+fn what_waits_for_its_tick_is_not_overdue() {
+    let interval = Duration::from_secs(2);
+    let all = torrents(1, LOCAL);
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
+    sim.run(Mono(1_000), 5, |_, job| answer(job));
+    // The first answer came after 5 ms, so the second probe is due just after a tick.
+    assert_eq!(sim.schedule.next_wake(), Some(Mono(2_020)));
+    assert_eq!(sim.schedule.overdue(Mono(2_019)).0, 0);
+    assert_eq!(sim.schedule.overdue(Mono(2_100)).0, 1);
+}
