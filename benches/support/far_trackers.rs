@@ -78,9 +78,9 @@ struct Late {
     answer: Vec<u8>,
 }
 
-fn serve(count: u8, far: [u64; 2]) -> ! {
-    let mut output = std::io::stdout().lock();
-    let sockets: Vec<UdpSocket> = (1..=count)
+/// Opens a socket for each tracker and tells the parent its port.
+fn bind(count: u8, output: &mut impl Write) -> Vec<UdpSocket> {
+    (1..=count)
         .map(|n| {
             let socket = UdpSocket::bind((Ipv4Addr::new(127, NETWORK, 0, n), 0)).expect("a socket");
             socket.set_nonblocking(true).expect("not blocking");
@@ -88,7 +88,12 @@ fn serve(count: u8, far: [u64; 2]) -> ! {
             output.write_all(&port.to_be_bytes()).expect("a parent");
             socket
         })
-        .collect();
+        .collect()
+}
+
+fn serve(count: u8, far: [u64; 2]) -> ! {
+    let mut output = std::io::stdout().lock();
+    let sockets = bind(count, &mut output);
     output.flush().expect("a parent");
     let input = std::io::stdin();
     let (mut late, mut serial, mut announces) = (BTreeMap::new(), 0u64, 0u64);
