@@ -4,6 +4,11 @@
 //! dead tracker shared by ten thousand torrents costs one probe a round and not ten thousand. All
 //! lanes of a host share one token bucket. A lane is asked again as soon as
 //! something can leave it, never earlier.
+//!
+//! What may leave now leaves now. What must wait, for a token or because it is not due, leaves with
+//! the first tick of [`TICK`] milliseconds at or after its time. So the lanes of all hosts wake
+//! together, and probes move through the daemon in batches. A bucket fills by the time that passed,
+//! so that ticks do not change a rate.
 
 mod bucket;
 mod lane;
@@ -26,7 +31,7 @@ use crate::observation::{
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
 use crate::torrent::Scheme;
-use bucket::Bucket;
+use bucket::{Bucket, Wait};
 use lane::{Lane, LaneId};
 use memory::Memories;
 use outcome::{Outcome, Wish};
@@ -38,8 +43,11 @@ const MAX_IN_FLIGHT: usize = 131_072;
 /// Most tracker addresses remembered.
 const MAX_OPERATORS: usize = 65_536;
 
+/// Milliseconds between two moments in which waiting probes leave: how late a probe may be.
+const TICK: u64 = 20;
+
 /// How soon to look again when that many are under way.
-const FULL_WAIT: Duration = Duration::from_millis(20);
+const FULL_WAIT: Duration = Duration::from_millis(TICK);
 
 /// The plan of all probes.
 #[derive(Debug)]
@@ -185,7 +193,7 @@ impl Schedule {
                 continue;
             }
             let next = self.dispatch(id, roster, now, jobs);
-            self.set_wake(id, next);
+            self.set_wake(id, next, now);
         }
     }
 
@@ -365,8 +373,10 @@ impl Schedule {
             let family = LaneId(*place as u32).family();
             !self.paused[family.index()] && lane.is_free(now)
         });
+        // What waits for its tick is not late.
+        let last_tick = Mono(now.0.saturating_sub(TICK));
         waiting
-            .map(|(_, lane)| lane.overdue(now))
+            .map(|(_, lane)| lane.overdue(last_tick))
             .fold((0, Duration::ZERO), |(n, lag), (m, late)| {
                 (n + m, lag.max(late))
             })
@@ -385,11 +395,8 @@ impl Schedule {
         now: Mono,
         jobs: &mut Vec<Job>,
     ) -> Option<Mono> {
-        // Loopback works without a network.
-        let loopback = self.lanes[id.index()].is_loopback();
-        let paused = self.paused[id.family().index()] && !loopback;
         loop {
-            let ready = self.lanes[id.index()].ready_at(now).filter(|_| !paused);
+            let ready = self.ready_at(id, now);
             if ready.is_none_or(|ready| ready > now) {
                 self.buckets[self.lanes[id.index()].bucket].leave(id);
                 return ready;
@@ -397,9 +404,32 @@ impl Schedule {
             if self.in_flight >= MAX_IN_FLIGHT {
                 return Some(now.after(FULL_WAIT));
             }
-            if let Err(at) = self.send_one(id, roster, now, jobs) {
-                return Some(at);
+            match self.send_one(id, roster, now, jobs) {
+                Ok(()) => {}
+                Err(Wait::Until(at)) => return Some(at),
+                Err(Wait::For(first)) => self.give_turn(first, roster, now, jobs),
             }
+        }
+    }
+
+    /// When something may leave a lane, as far as its family allows.
+    fn ready_at(&self, id: LaneId, now: Mono) -> Option<Mono> {
+        let lane = &self.lanes[id.index()];
+        // Loopback works without a network.
+        let paused = self.paused[id.family().index()] && !lane.is_loopback();
+        lane.ready_at(now).filter(|_| !paused)
+    }
+
+    /// Lets the lane that is first in line for tokens send once. If it has more to send, it goes to
+    /// the end of the line: lanes of one host take turns within a tick too.
+    fn give_turn(&mut self, id: LaneId, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+        let is_ready = |schedule: &Self| schedule.ready_at(id, now).is_some_and(|at| at <= now);
+        let sent = is_ready(self) && self.send_one(id, roster, now, jobs).is_ok();
+        let more = sent && is_ready(self);
+        let bucket = &mut self.buckets[self.lanes[id.index()].bucket];
+        match more {
+            true => bucket.queue(id),
+            false => bucket.leave(id),
         }
     }
 
@@ -410,7 +440,7 @@ impl Schedule {
         roster: &Roster,
         now: Mono,
         jobs: &mut Vec<Job>,
-    ) -> Result<(), Mono> {
+    ) -> Result<(), Wait> {
         let lane = &mut self.lanes[id.index()];
         let bucket = &mut self.buckets[lane.bucket];
         bucket.take(id, 1.0, now)?;
@@ -462,15 +492,20 @@ impl Schedule {
 
     fn wake(&mut self, id: LaneId, now: Mono) {
         let lane = &self.lanes[id.index()];
+        let bucket = &mut self.buckets[lane.bucket];
         let at = lane.ready_at(now);
         if at.is_none_or(|at| at > now) {
             // Whoever waits for a token that it cannot use holds up the others.
-            self.buckets[lane.bucket].leave(id);
+            bucket.leave(id);
+        } else if lane.wake.is_some_and(|wake| wake > now) && bucket.is_queued(id) {
+            // It stands in line, and is asked when there are tokens.
+            return;
         }
-        self.set_wake(id, at);
+        self.set_wake(id, at, now);
     }
 
-    fn set_wake(&mut self, id: LaneId, at: Option<Mono>) {
+    fn set_wake(&mut self, id: LaneId, at: Option<Mono>, now: Mono) {
+        let at = at.map(|at| if at > now { tick_from(at) } else { at });
         let lane = &mut self.lanes[id.index()];
         if lane.wake != at {
             lane.wake = at;
@@ -479,6 +514,11 @@ impl Schedule {
             }
         }
     }
+}
+
+/// The first tick at or after a time.
+fn tick_from(at: Mono) -> Mono {
+    Mono(at.0.checked_next_multiple_of(TICK).unwrap_or(at.0))
 }
 
 #[cfg(test)]

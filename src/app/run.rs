@@ -28,8 +28,14 @@ use crate::web::{self, ReloadResult, WebConfig};
 /// Shortest time between two pictures.
 const PUBLISH: Duration = Duration::from_secs(1);
 
-/// Taking a picture may use one part in this many of the time.
-const PUBLISH_SHARE: u32 = 20;
+/// Taking a picture may use one part in this many of the time, unless the next would come too late.
+const PUBLISH_SHARE: u32 = 100;
+
+/// Longest time between two pictures, of the largest fleets too: scrapes are not more frequent.
+const PUBLISH_LATEST: Duration = Duration::from_secs(10);
+
+/// Taking a picture uses at most one part in this many of the time, however late the next comes.
+const PUBLISH_MOST: u32 = 20;
 
 /// How often our own addresses are looked up.
 const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
@@ -333,7 +339,7 @@ impl Daemon {
         let mut picture = self.core.snapshot(self.clock.now());
         picture.state = self.keeper.row();
         self.snapshot.store(Arc::new(picture));
-        start + PUBLISH.max(start.elapsed() * PUBLISH_SHARE)
+        start + time_between_pictures(start.elapsed())
     }
 
     /// Begins to save the next piece of what must survive.
@@ -474,5 +480,24 @@ impl Daemon {
         self.state
             .effective_config
             .store(Arc::new(self.config.effective_yaml()));
+    }
+}
+
+/// Time from one picture, which took so long, to the next.
+fn time_between_pictures(took: Duration) -> Duration {
+    let wanted = (took * PUBLISH_SHARE).min(PUBLISH_LATEST);
+    PUBLISH.max(wanted).max(took * PUBLISH_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_frequent_unless_they_are_dear() {
+        let millis = Duration::from_millis;
+        for (took, between) in [(1, 1_000), (30, 3_000), (200, 10_000), (1_000, 20_000)] {
+            assert_eq!(time_between_pictures(millis(took)), millis(between));
+        }
     }
 }

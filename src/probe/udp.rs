@@ -1,10 +1,12 @@
 //! Trackers over UDP (BEP 15, 41, 7).
 //!
 //! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
-//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them.
+//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them. `gather` lets a busy
+//! worker read answers in batches.
 
 mod codec;
 mod engine;
+mod gather;
 mod socket;
 mod worker;
 

@@ -429,4 +429,5 @@ fn trackers_of_one_address_share_one_rate() {
 
 mod restart;
 mod stopped;
+mod ticks;
 mod troubles;

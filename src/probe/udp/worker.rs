@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::engine::{Engine, Lookup, Outbox, Random};
+use super::gather::Gather;
 use super::socket::Socket;
 use crate::log::LineLimit;
 use crate::observation::{Failed, Family, Job, Observation};
@@ -69,6 +70,7 @@ pub(super) struct Worker {
     engine: Engine,
     socket: Socket,
     outbox: Outbox,
+    gather: Gather,
     /// The send buffer was full.
     blocked: bool,
     ends: Ends,
@@ -85,6 +87,7 @@ impl Worker {
             engine: engine(family, settings, &socket),
             socket,
             outbox: Outbox::default(),
+            gather: Gather::new(Instant::now()),
             blocked: false,
             ends,
             backlog: Vec::new().into_iter(),
@@ -153,6 +156,9 @@ impl Worker {
                 let now = *now.get_or_insert_with(Instant::now);
                 engine.on_datagram(from, bytes, now);
             });
+            if let Some(now) = now.filter(|_| !busy) {
+                self.gather.read(now);
+            }
             busy |= read > 0;
             if !self.socket.is_full_batch(read) {
                 break;
@@ -281,13 +287,20 @@ impl Worker {
     }
 
     fn sleep(&mut self) {
+        let now = Instant::now();
         let time = if self.blocked || !self.pending.is_empty() {
             Some(PAUSE)
         } else {
-            self.engine
-                .next_timeout()
-                .map(|due| due.saturating_duration_since(Instant::now()))
+            let due = self.engine.next_timeout();
+            due.map(|due| due.saturating_duration_since(now))
         };
+        let rest = self.gather.rest(now);
+        if !rest.is_zero() && self.engine.unsent() == 0 {
+            // Nothing waits for an answer to be sent: answers may gather, but jobs wake us.
+            let time = time.map_or(rest, |time| time.min(rest));
+            self.ends.bell.sleep(&[], Some(time));
+            return;
+        }
         if self.ends.bell.sleep(&[self.socket.as_fd()], time) {
             self.socket.expect_errors();
         }

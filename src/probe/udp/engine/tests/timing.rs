@@ -3,7 +3,7 @@
 use super::*;
 
 fn times(sent: &[Request]) -> Vec<u64> {
-    // Timers fire in steps of 8 ms; a round figure is what was meant.
+    // Timers fire in steps of 20 ms; a round figure is what was meant.
     sent.iter().map(|request| request.at / 50 * 50).collect()
 }
 
