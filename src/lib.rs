@@ -13,7 +13,7 @@
 //! |---|---|
 //! | [`time`] | one reading of both clocks, passed in everywhere |
 //! | [`address`] | which addresses the internet routes |
-//! | [`file`] | whole files, within limits of size and time |
+//! | [`file`](mod@file) | whole files, within limits of size and time |
 //! | [`geo`] | address → country and autonomous system |
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
