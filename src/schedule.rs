@@ -295,13 +295,19 @@ impl Schedule {
     ) {
         let counts = result.iter().flatten();
         for (id, counts) in ids.iter().zip(counts) {
-            let slot = &mut self.slots[id.0 as usize][lane.family().index()];
-            if slot.note() == Note::Empty
-                && counts.is_some_and(|counts| counts.is_inhabited())
-                && self.lanes[lane.index()].doubt(now)
-            {
-                slot.set_note(Note::Doubted);
+            if counts.is_some_and(|counts| counts.is_inhabited()) {
+                self.doubt(lane.tracker(), lane.family(), *id, now);
             }
+        }
+    }
+
+    /// Takes note that another source names members of a swarm that this tracker may have called
+    /// empty: its answers to `stopped` are checked again, at most once a day.
+    pub fn doubt(&mut self, tracker: TrackerId, family: Family, id: AnnounceId, now: Mono) {
+        let lane = LaneId::of(tracker, family);
+        let slot = &mut self.slots[id.0 as usize][family.index()];
+        if slot.note() == Note::Empty && self.lanes[lane.index()].doubt(now) {
+            slot.set_note(Note::Doubted);
         }
     }
 

@@ -483,6 +483,37 @@ impl Swarms {
         (place < self.torrents.len() && (id.0 as usize) < self.announces.len()).then_some(place)
     }
 
+    /// Whether another source lists peers of this family for a swarm that one tracker calls empty.
+    pub fn is_listed_elsewhere(
+        &self,
+        roster: &Roster,
+        id: AnnounceId,
+        family: Family,
+        now: Mono,
+    ) -> bool {
+        let Some(torrent) = self.torrent_of(roster, id) else {
+            return false;
+        };
+        let names = |(v4, v6): (&[u32], &[u64])| match family {
+            Family::Ipv4 => !v4.is_empty(),
+            Family::Ipv6 => !v6.is_empty(),
+        };
+        let others = roster.announces_of(torrent).iter().filter(|it| **it != id);
+        let by_trackers = others
+            .filter_map(|it| self.announces.get(it.0 as usize))
+            .flat_map(|announce| Family::ALL.map(|over| announce.known(over)))
+            .filter_map(|side| side?.peers(now, self.terms.stale_after))
+            .any(|(v4, v6, _)| names((v4, v6)));
+        let hashes = roster.torrents().get(torrent).into_iter();
+        by_trackers
+            || hashes
+                .flat_map(|it| it.hashes.wire())
+                .filter_map(|hash| self.lookups.sides(&hash))
+                .flatten()
+                .filter_map(|side| side.known(now, self.lookups.stale_after).peers)
+                .any(names)
+    }
+
     fn touch_tracker(&mut self, roster: &Roster, tracker: TrackerId) {
         for (place, torrent) in self.torrents.iter_mut().enumerate() {
             let here = |id: &AnnounceId| roster.announce(*id).is_some_and(|a| a.tracker == tracker);

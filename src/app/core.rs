@@ -294,7 +294,16 @@ impl Core {
                 &observation,
             );
         }
+        let (tracker, family) = (observation.tracker, observation.family);
+        let empty = observation.report.empty();
         self.swarms.fold(&self.roster, observation, verdict, now);
+        let elsewhere = |id: &AnnounceId| {
+            let swarms = &self.swarms;
+            swarms.is_listed_elsewhere(&self.roster, *id, family, now.mono)
+        };
+        if let Some(id) = empty.filter(elsewhere) {
+            self.schedule.doubt(tracker, family, id, now.mono);
+        }
     }
 
     fn log_health(&self, id: TrackerId, family: Family, health: Health, why: &Observation) {

@@ -79,6 +79,17 @@ impl Report {
         }
     }
 
+    /// The swarm that an announce found empty.
+    pub fn empty(&self) -> Option<AnnounceId> {
+        match self {
+            Report::Announce {
+                id,
+                result: Ok(answer),
+            } if answer.peers.is_empty() && !answer.withheld => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether a scrape was asked for.
     pub fn is_scrape(&self) -> bool {
         matches!(self, Report::Scrape { .. })

@@ -1,3 +1,4 @@
+mod contradicted;
 mod dht;
 
 use std::collections::BTreeMap;
