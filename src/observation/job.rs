@@ -22,8 +22,8 @@ pub enum Manner {
     /// Anything but a list proves nothing: then `started` and `stopped` follow in the same probe.
     #[default]
     Ghost,
-    /// As [`Manner::Ghost`], at a tracker that has shown its full list in answer to `stopped`:
-    /// there an empty list with counts of 0 is believed as well.
+    /// As [`Manner::Ghost`], for a swarm that was empty, at a tracker that has shown its full list in
+    /// answer to `stopped`: an empty list with counts of 0 is believed as well.
     StoppedOnly,
     /// `stopped`, then `started` and `stopped` whatever the first answer: shows whether the
     /// tracker answers `stopped` with the same list.

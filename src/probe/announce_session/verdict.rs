@@ -65,8 +65,8 @@ fn shown(looked: Option<&Looked>, started: &Peers, asked: Manner, own: &Own) -> 
         Some(Looked::Answered(before)) if is_same(&before.announced.peers, started, own) => {
             StoppedList::Same
         }
-        // A tracker that has shown its list before: packets get lost.
-        Some(Looked::Failed(failed)) if asked == Manner::StoppedOnly && is_lost(failed) => {
+        // Packets get lost, also those of a tracker that lists: only a check counts the loss.
+        Some(Looked::Failed(failed)) if asked != Manner::Check && is_lost(failed) => {
             StoppedList::Unknown
         }
         Some(_) => StoppedList::Missing,

@@ -3,11 +3,14 @@
 //! | Known | Asked as | Requests per round |
 //! |---|---|---|
 //! | nothing yet | one [`Manner::Check`] now and then; else [`Manner::Ghost`], and [`Manner::Brief`] for swarms that were empty | 1 to 3 |
-//! | its list comes with `stopped` too | [`Manner::StoppedOnly`] | 1 |
+//! | its list comes with `stopped` too | [`Manner::Ghost`], and [`Manner::StoppedOnly`] for swarms that were empty | 1 |
 //! | its list comes with `started` only | [`Manner::Brief`] | 2 |
 //!
-//! What is known is checked again once a week, and when a scrape names members of a swarm that
-//! `stopped` called empty. A swarm whose last question was refused is asked with `started` at
+//! A swarm that was not empty is never called so by `stopped` alone: `started` has to confirm it. So a
+//! tracker that changes its habit makes no living swarm look empty.
+//!
+//! What is known is checked again once a week, and when a scrape or another source names members of
+//! a swarm that `stopped` called empty. A swarm whose last question was refused is asked with `started` at
 //! once: a refusal of `stopped` proves nothing, one of `started` registers nothing.
 
 use std::time::Duration;
@@ -51,16 +54,18 @@ impl Stopped {
         if note == Note::Refused {
             return Manner::Brief;
         }
-        if now >= self.check_at || note == Note::Doubted {
+        // An empty swarm shows nothing, and must not use up the check of one with peers.
+        let is_due = now >= self.check_at && note != Note::Empty;
+        if is_due || note == Note::Doubted {
             let known = self.habit != Habit::Unknown;
             let again = if known { DOUBT_AGAIN } else { TRY_AGAIN };
             self.check_at = self.check_at.max(now.after(again));
             return Manner::Check;
         }
         match (self.habit, note) {
-            (Habit::Lists, _) => Manner::StoppedOnly,
+            (Habit::Lists, Note::Empty) => Manner::StoppedOnly,
             (Habit::Withholds, _) | (Habit::Unknown, Note::Empty) => Manner::Brief,
-            (Habit::Unknown, _) => Manner::Ghost,
+            (Habit::Lists | Habit::Unknown, _) => Manner::Ghost,
         }
     }
 

@@ -50,7 +50,7 @@ fn a_tracker_that_lists_is_asked_once_per_round() {
     let manners = manners(&sim);
     assert_eq!(manners[0], Manner::Check);
     assert!(manners.len() > 2000);
-    assert!(manners[1..].iter().all(|m| *m == Manner::StoppedOnly));
+    assert!(manners[1..].iter().all(|m| *m == Manner::Ghost));
 }
 
 #[test]
@@ -76,6 +76,24 @@ fn swarms_that_are_empty_are_asked_with_started_until_it_is_known() {
     assert!(count(&manners, Manner::Check) <= 24 * 12);
 }
 
+/// `stopped` alone is believed about a swarm only after `started` has found it empty.
+#[test]
+fn a_swarm_that_empties_at_a_tracker_that_lists_is_asked_with_started_first() {
+    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
+    let before = manners(&sim).len();
+    sim.run(Mono(2 * DAY), 50, |_, job| match &job.ask {
+        Ask::Scrape { .. } => answer(job),
+        Ask::Announce { .. } => answer_showing(job, StoppedList::Unknown, 0),
+    });
+    let after = &manners(&sim)[before..];
+    assert_eq!(after[..2], [Manner::Ghost; 2]);
+    assert!(
+        after[2..].iter().all(|m| *m == Manner::StoppedOnly),
+        "{after:?}"
+    );
+}
+
 #[test]
 fn what_is_known_is_checked_once_a_week() {
     for shown in [StoppedList::Same, StoppedList::Missing] {
@@ -96,7 +114,7 @@ fn a_tracker_that_changes_is_believed() {
         Ask::Announce { .. } => answer_showing(job, StoppedList::Missing, 1),
     });
     let after = &manners(&sim)[before..];
-    assert_eq!(count(after, Manner::StoppedOnly), 1);
+    assert_eq!(after[0], Manner::Ghost);
     assert!(after[1..].iter().all(|manner| *manner == Manner::Brief));
 }
 
@@ -141,7 +159,7 @@ fn a_refused_torrent_is_asked_with_started() {
 #[test]
 fn what_is_known_survives_a_restart() {
     for (shown, manner) in [
-        (StoppedList::Same, Manner::StoppedOnly),
+        (StoppedList::Same, Manner::Ghost),
         (StoppedList::Missing, Manner::Brief),
     ] {
         let list = torrents(1, PUBLIC);

@@ -160,10 +160,11 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
         },
         &list,
     );
-    let brief = Announced {
+    let mut brief = Announced {
         manner: Manner::Brief,
         ..Announced::default()
     };
+    brief.peers.push([81, 2, 3, 4].into(), 6881);
     sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
     sim.reload(pace(), &list, 1000);
     sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
