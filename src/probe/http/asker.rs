@@ -100,8 +100,8 @@ impl Asker {
         resolver: Resolver,
         shared: Arc<Shared>,
     ) -> Result<Self, SetupError> {
-        let tls = Arc::new(tls::config(&settings.roots)?);
-        let client = || Client::new(&settings.user_agent, tls.clone());
+        let tls = tls::config(&settings.roots)?;
+        let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
         Ok(Self {
             settings,
@@ -127,16 +127,6 @@ impl Asker {
             report,
             exchange: progress.exchange,
         }
-    }
-
-    /// Closes connections that are of no more use.
-    pub(super) fn close_idle(&self) {
-        self.clients.iter().for_each(Client::close_idle);
-    }
-
-    #[cfg(test)]
-    pub(super) fn idle_connections(&self) -> usize {
-        self.clients.iter().map(Client::idle_connections).sum()
     }
 
     /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether
