@@ -1,11 +1,11 @@
 //! Answers jobs, one after the other or many at once, in whatever runtime it is asked.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::Semaphore;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::caught::caught;
@@ -115,7 +115,7 @@ impl Asker {
     /// owed then goes out in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
-        let report = caught(self.run(&job, &mut progress)).await;
+        let report = caught(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
             tracing::error!(tracker = %job.url, "the HTTP prober met a fault of its own");
             let text = "the prober failed over some answer";
@@ -142,7 +142,8 @@ impl Asker {
             return job.ask.failed(failed);
         }
         let start = Instant::now();
-        let resolving = timeout(job.timeout, self.resolver.resolve(&job.url));
+        let resolving = pin!(self.resolver.resolve(&job.url));
+        let resolving = timeout_at(start + job.timeout, resolving);
         let resolved = resolving.await.unwrap_or_else(|_| {
             let text = "the name was not resolved in time";
             Err(Failed::new(Failure::Dns, text))
@@ -171,10 +172,14 @@ impl Asker {
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
-        let deadline = tokio::time::Instant::now() + left;
+        let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let asking = self.ask_for(job, origin, &lane, until, progress);
-        let report = match timeout_at(deadline, asking).await {
+        let ended = {
+            // A future of some kilobytes stays where it is.
+            let asking = pin!(self.ask_for(job, origin, &lane, until, progress));
+            timeout_at(deadline, asking).await
+        };
+        let report = match ended {
             Ok(report) => report,
             Err(_) => job.ask.failed(progress.timed_out()),
         };

@@ -3,6 +3,9 @@
 //! A server may close an idle connection at any time (RFC 9112, section 9.5). A request that fails
 //! on a kept connection before the head of an answer has come is therefore sent once more over a
 //! new one. A request over a new connection is never repeated.
+//!
+//! hyper bounds heads, chunk extensions and trailers. Interim responses (1xx) are bounded by the
+//! time of a probe only, because reqwest passes no hook for them on to hyper.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,23 +34,11 @@ pub(super) struct Answer {
     pub(super) sent: Instant,
 }
 
-/// What became of one request.
-struct Outcome {
-    answer: Result<Answer, Failed>,
-    /// The connection had carried other requests before.
-    is_reused: bool,
-}
-
-impl Outcome {
-    /// The server may have closed the connection without knowing of the request.
-    fn is_stale(&self) -> bool {
-        self.is_reused
-            && match &self.answer {
-                // What was sent while the connection was idle: RFC 9110, section 15.5.9.
-                Ok(answer) => answer.response.status() == StatusCode::REQUEST_TIMEOUT,
-                Err(failed) => failed.reason == Failure::Reset,
-            }
-    }
+/// Why a request has no answer.
+enum Unanswered {
+    /// The server may have closed a kept connection without knowing of the request for this URL.
+    Stale(Url),
+    Failed(Failed),
 }
 
 impl Client {
@@ -65,15 +56,22 @@ impl Client {
     /// Sends a GET to one of these addresses, and waits for the head of the answer.
     pub(super) async fn get(
         &self,
-        url: &Url,
+        url: Url,
         addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
     ) -> Result<Answer, Failed> {
-        let first = send(&self.keeping, url, addresses, progress).await;
-        if !first.is_stale() {
-            return first.answer;
+        match send(&self.keeping, url, addresses, progress).await {
+            Ok(answer) => Ok(answer),
+            Err(Unanswered::Stale(url)) => {
+                let repeated = send(&self.fresh, url, addresses, progress).await;
+                repeated.map_err(|unanswered| match unanswered {
+                    Unanswered::Failed(failed) => failed,
+                    // It was cut so early that its ends are unknown.
+                    Unanswered::Stale(_) => Failed::new(Failure::Reset, "the connection was cut"),
+                })
+            }
+            Err(Unanswered::Failed(failed)) => Err(failed),
         }
-        send(&self.fresh, url, addresses, progress).await.answer
     }
 }
 
@@ -107,28 +105,36 @@ fn client(
 
 async fn send(
     client: &reqwest::Client,
-    url: &Url,
+    url: Url,
     addresses: &Arc<[IpAddr]>,
     progress: &mut Progress,
-) -> Outcome {
+) -> Result<Answer, Unanswered> {
     let trace = Trace::new(addresses.clone());
     progress.trace = Some(trace.clone());
     progress.exchange.requests += 1;
     let sent = Instant::now();
-    let request = Request::new(Method::GET, url.clone());
+    let request = Request::new(Method::GET, url);
     let result = trace.record(client.execute(request)).await;
     let seen = progress.note();
-    match result {
-        Ok(response) => Outcome {
-            is_reused: seen.is_reuse(Ends::within(response.extensions())),
-            answer: Ok(Answer {
-                response,
-                sent: seen.connected.unwrap_or(sent),
-            }),
-        },
-        Err(error) => Outcome {
-            is_reused: failure::is_of_reuse(&error, &seen),
-            answer: Err(failure::classify(&error, &seen)),
-        },
-    }
+    let error = match result {
+        // What was sent while the connection was idle: RFC 9110, section 15.5.9.
+        Ok(response)
+            if response.status() == StatusCode::REQUEST_TIMEOUT
+                && seen.is_reuse(Ends::within(response.extensions())) =>
+        {
+            return Err(Unanswered::Stale(response.url().clone()));
+        }
+        Ok(response) => {
+            let sent = seen.connected.unwrap_or(sent);
+            return Ok(Answer { response, sent });
+        }
+        Err(error) => error,
+    };
+    let failed = failure::classify(&error, &seen);
+    Err(match error.url() {
+        Some(url) if failed.reason == Failure::Reset && failure::is_of_reuse(&error, &seen) => {
+            Unanswered::Stale(url.clone())
+        }
+        _ => Unanswered::Failed(failed),
+    })
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use reqwest::Response;
+use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::asker::{Asker, Origin, Progress};
@@ -34,15 +35,18 @@ impl Asker {
         let mut addresses = origin.addresses.clone();
         for _ in 0..=MAX_REDIRECTS {
             let client = &self.clients[origin.family.index()];
-            let Answer { response, sent } = client.get(&url, &addresses, progress).await?;
+            let Answer { response, sent } = client.get(url, &addresses, progress).await?;
             let (status, headers) = (response.status(), response.headers());
-            if let Some(to) = status::redirect(status, headers, &url) {
-                let to = carry_query(&url, to?, own);
+            if let Some(to) = status::redirect(status, headers, response.url()) {
+                let to = carry_query(response.url(), to?, own);
                 addresses = self.follow(&to, origin).await?;
                 url = to;
                 continue;
             }
-            let retry = status::retry_after(headers, SystemTime::now());
+            let retry = match headers.contains_key(RETRY_AFTER) {
+                true => status::retry_after(headers, SystemTime::now()),
+                false => None,
+            };
             let body = read(response).await?.unpacked()?;
             progress.exchange.phases.response = Some(sent.elapsed());
             if status.is_success() {
