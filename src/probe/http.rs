@@ -1,12 +1,12 @@
 //! Trackers over HTTP and HTTPS (BEP 3, 7, 23, 24, 31, 48).
 //!
-//! hyper speaks HTTP/1.1 over connections that are made and kept here. Each redirect is checked
-//! before it is followed. A probe holds one of few places per tracker host, and connections are kept
-//! alive between the torrents of a host.
+//! reqwest does HTTP; what it connects to is decided here. Each redirect is checked before it is
+//! followed. A probe holds one of few places per tracker host, and connections are kept alive
+//! between the torrents of a host.
 //!
-//! All of it, names and TLS handshakes included, happens in one thread of its own, so that the rest
-//! of the daemon cannot hold up an answer. A probe drives its connection itself: the tasks and
-//! locks of a general client cost more than the exchange.
+//! All of it, names and TLS handshakes included, happens in one thread of its own: an exchange is
+//! handed between several tasks, and waking them across threads costs more than the exchange
+//! itself. The rest of the daemon cannot hold up an answer either.
 //!
 //! | File | Holds |
 //! |---|---|
@@ -20,8 +20,8 @@
 //! | `large` | few large bodies at once |
 //! | `status`, `failure` | what went wrong; pure |
 //! | `client` | requests over kept and new connections |
-//! | `connection` | one connection, and the bounds of what is read from it |
-//! | `trace`, `tls` | what is seen of a new connection: phases, certificates |
+//! | `probation` | threads for hosts that have not yet shown how they answer |
+//! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
 mod answer;
@@ -29,12 +29,12 @@ mod asker;
 mod body;
 mod caught;
 mod client;
-mod connection;
 mod failure;
 mod fetch;
 mod lanes;
 mod large;
 mod peers;
+mod probation;
 mod query;
 mod status;
 mod tls;
@@ -94,9 +94,9 @@ pub enum SetupError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The `user_agent` holds characters that no header can.
-    #[error("no HTTP client: the user agent: {0}")]
-    Client(#[from] hyper::header::InvalidHeaderValue),
+    /// reqwest refused the settings; in practice a `user_agent` that no header can hold.
+    #[error("no HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
     /// The system has no thread, or no descriptors, for it.
     #[error("no thread for HTTP: {0}")]
     Thread(io::Error),

@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Reply};
 use super::asker::{Asker, Origin, Progress};
-use super::lanes::Lane;
 use super::query::{self, Event};
 use crate::observation::{Announced, Failed, Failure, Manner};
 use crate::probe::announce_session::{
@@ -27,7 +26,6 @@ pub(super) struct Swarm {
     pub(super) url: Arc<TrackerUrl>,
     pub(super) hash: InfoHash,
     pub(super) origin: Origin,
-    pub(super) lane: Arc<Lane>,
 }
 
 /// When the requests of an announce end, answered or not.
@@ -129,6 +127,7 @@ impl Asker {
             tracker_id,
         );
         let whole = swarm
+            .origin
             .lane
             .announce_url(&swarm.url, &own)
             .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
@@ -199,7 +198,7 @@ impl Drop for Farewell {
         runtime.spawn(async move {
             let mut progress = Progress::default();
             let leaving = async {
-                let _turn = swarm.lane.places.acquire().await;
+                let _turn = swarm.origin.lane.places.acquire().await;
                 let id = tracker_id.as_deref();
                 asker.ask(&swarm, Request::Leave, id, &mut progress).await
             };

@@ -1,17 +1,18 @@
 //! Answers jobs, one after the other or many at once, in whatever runtime it is asked.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::Semaphore;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::caught::caught;
 use super::client::Client;
 use super::lanes::{Lane, Lanes};
 use super::large::LargeBodies;
+use super::probation::Probation;
 use super::trace::{Seen, Trace};
 use super::{
     DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, query, tls,
@@ -41,6 +42,7 @@ pub(super) struct Shared {
     pub(super) lanes: Lanes,
     in_flight: Semaphore,
     pub(super) large: LargeBodies,
+    pub(super) probation: Probation,
     pub(super) farewells: Arc<Semaphore>,
 }
 
@@ -53,6 +55,8 @@ pub(super) struct Origin {
     pub(super) is_public: bool,
     /// What redirects may lead to beyond that.
     pub(super) scope: AddressScope,
+    /// What probes of the host share.
+    pub(super) lane: Arc<Lane>,
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -94,6 +98,7 @@ impl Asker {
             lanes: Lanes::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             large: LargeBodies::default(),
+            probation: Probation::start().map_err(SetupError::Thread)?,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
         };
         Self::build(settings, resolver, Arc::new(shared))
@@ -109,8 +114,8 @@ impl Asker {
         resolver: Resolver,
         shared: Arc<Shared>,
     ) -> Result<Self, SetupError> {
-        let tls = Arc::new(tls::config(&settings.roots)?);
-        let client = || Client::new(&settings.user_agent, tls.clone());
+        let tls = tls::config(&settings.roots)?;
+        let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
         Ok(Self {
             settings,
@@ -124,9 +129,9 @@ impl Asker {
     /// owed then goes out in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
-        let report = caught(self.run(&job, &mut progress)).await;
+        let report = caught(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
-            if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
+            if let Some(suppressed) = FAULTS.admit((), std::time::Instant::now()) {
                 let tracker = &job.url;
                 tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
             }
@@ -139,16 +144,6 @@ impl Asker {
             report,
             exchange: progress.exchange,
         }
-    }
-
-    /// Closes connections that are of no more use.
-    pub(super) fn close_idle(&self) {
-        self.clients.iter().for_each(Client::close_idle);
-    }
-
-    #[cfg(test)]
-    pub(super) fn idle_connections(&self) -> usize {
-        self.clients.iter().map(Client::idle_connections).sum()
     }
 
     /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether
@@ -164,7 +159,7 @@ impl Asker {
             return job.ask.failed(failed);
         }
         let resolving = self.resolver.resolve_within(&job.url, job.timeout);
-        let (resolved, spent) = resolving.await;
+        let (resolved, spent) = pin!(resolving).await;
         progress.exchange.duration = spent;
         let resolved = match resolved {
             Ok(resolved) => resolved,
@@ -176,23 +171,28 @@ impl Asker {
         if addresses.is_empty() {
             return Report::NoAddress { ids: job.ask.ids() };
         }
+        let lane = self.shared.lanes.get(job.tracker, job.family);
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
             scope: job.url.scope(),
             addresses,
+            lane: lane.clone(),
         };
-        let lane = self.shared.lanes.get(job.tracker, job.family);
         // The host's own limit first: a host that hangs must not use up the places of all.
         let _turn = lane.places.acquire().await;
         let _place = self.shared.in_flight.acquire().await;
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
-        let deadline = tokio::time::Instant::now() + left;
+        let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let asking = self.ask_for(job, origin, &lane, until, progress);
-        let report = match timeout_at(deadline, asking).await {
+        let ended = {
+            // A future of some kilobytes stays where it is.
+            let asking = pin!(self.ask_for(job, origin, until, progress));
+            timeout_at(deadline, asking).await
+        };
+        let report = match ended {
             Ok(report) => report,
             Err(_) => job.ask.failed(progress.timed_out()),
         };
@@ -204,7 +204,6 @@ impl Asker {
         self: &Arc<Self>,
         job: &Job,
         origin: Origin,
-        lane: &Arc<Lane>,
         until: announce::Until,
         progress: &mut Progress,
     ) -> Report {
@@ -218,7 +217,6 @@ impl Asker {
                     url: job.url.clone(),
                     hash: *info_hash,
                     origin,
-                    lane: lane.clone(),
                 };
                 let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {

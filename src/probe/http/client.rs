@@ -1,227 +1,168 @@
 //! Requests over kept and new connections.
 //!
-//! A server may close an idle connection at any time (RFC 9112, section 9.5). A request that was
-//! sent over a kept connection and got no byte of an answer is therefore sent once more over a new
-//! one. A request over a new connection is never repeated.
+//! A server may close an idle connection at any time (RFC 9112, section 9.5). A request that fails
+//! on a kept connection before the head of an answer has come is therefore sent once more over a
+//! new one. A request over a new connection is never repeated.
+//!
+//! hyper bounds heads, chunk extensions and trailers. Interim responses (1xx) are bounded by the
+//! time of a probe only, because reqwest passes no hook for them on to hyper; see `probation`.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::header::{ACCEPT, HOST, HeaderValue, InvalidHeaderValue, USER_AGENT};
-use hyper::{Request, Response, StatusCode, Uri};
-use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
-use tokio::time::timeout_at;
-use tokio_rustls::TlsConnector;
-use url::{Host, Position, Url};
+use reqwest::{Method, Request, Response, StatusCode};
+use url::Url;
 
 use super::asker::Progress;
-use super::connection::{Connection, Stream};
-use super::failure;
-use super::trace::Trace;
-use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST};
+use super::probation::Probation;
+use super::trace::{Ends, GivenAddresses, TimeConnect, Trace};
+use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};
 use crate::observation::{Failed, Failure};
 
-/// Sends requests over one address family.
+/// Sends requests over one address family. Which one, the addresses given to it decide.
 pub(super) struct Client {
-    tls: TlsConnector,
-    user_agent: HeaderValue,
-    idle: Mutex<IdleConnections>,
+    /// Keeps connections between requests.
+    keeping: reqwest::Client,
+    /// Makes a new connection for each request.
+    fresh: reqwest::Client,
 }
 
-/// Connections that wait for a request, by scheme, host and port.
-type IdleConnections = HashMap<Box<str>, Vec<Idle>>;
-
-struct Idle {
-    connection: Connection,
-    since: tokio::time::Instant,
-}
-
-/// The head of an answer, and what the rest comes over.
+/// The head of an answer.
 pub(super) struct Answer {
-    pub(super) response: Response<Incoming>,
-    pub(super) connection: Connection,
+    pub(super) response: Response,
     /// When the request was sent.
     pub(super) sent: Instant,
+}
+
+/// Why a request has no answer.
+enum Unanswered {
+    /// The server may have closed a kept connection without knowing of the request for this URL.
+    Stale(Url),
+    Failed(Failed),
 }
 
 impl Client {
     /// Prepares a client. Nothing is contacted.
     pub(super) fn new(
         user_agent: &str,
-        tls: Arc<rustls::ClientConfig>,
-    ) -> Result<Self, InvalidHeaderValue> {
+        tls: &rustls::ClientConfig,
+    ) -> Result<Self, reqwest::Error> {
         Ok(Self {
-            tls: tls.into(),
-            user_agent: HeaderValue::from_str(user_agent)?,
-            idle: Mutex::default(),
+            keeping: client(user_agent, tls, MAX_PER_HOST)?,
+            fresh: client(user_agent, tls, 0)?,
         })
+    }
+
+    /// As [`Client::get`], for a host that is not trusted: over a new connection, on other threads.
+    pub(super) async fn get_on(
+        &self,
+        probation: &Probation,
+        url: Url,
+        addresses: &Arc<[IpAddr]>,
+        progress: &mut Progress,
+    ) -> Result<Answer, Failed> {
+        let answer = send(&self.fresh, Some(probation), url, addresses, progress).await;
+        answer.map_err(Unanswered::into_failed)
     }
 
     /// Sends a GET to one of these addresses, and waits for the head of the answer.
     pub(super) async fn get(
         &self,
-        url: &Url,
-        addresses: &[IpAddr],
+        url: Url,
+        addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
     ) -> Result<Answer, Failed> {
-        if let Some(mut connection) = self.take_idle(url, addresses) {
-            progress.trace = None;
-            progress.exchange.requests += 1;
-            let sent = Instant::now();
-            let result = connection.send(self.request(url)?).await;
-            match result {
-                // What was sent while the connection was idle: RFC 9110, section 15.5.9.
-                Ok(response) if response.status() == StatusCode::REQUEST_TIMEOUT => {}
-                Ok(response) => {
-                    return Ok(Answer {
-                        response,
-                        connection,
-                        sent,
-                    });
-                }
-                Err(_) if connection.meter().is_untouched() => {}
-                Err(error) => return Err(failure::of_exchange(&error, connection.meter())),
+        match send(&self.keeping, None, url, addresses, progress).await {
+            Ok(answer) => Ok(answer),
+            Err(Unanswered::Stale(url)) => {
+                let repeated = send(&self.fresh, None, url, addresses, progress).await;
+                repeated.map_err(Unanswered::into_failed)
             }
+            Err(Unanswered::Failed(failed)) => Err(failed),
         }
-        let trace = Arc::new(Trace::default());
-        progress.trace = Some(trace.clone());
-        progress.exchange.requests += 1;
-        let request = self.request(url)?;
-        let connecting = self.connect(url, addresses, &trace);
-        let connected = connecting.await;
-        progress.note();
-        let (mut connection, sent) = (connected?, Instant::now());
-        let response = connection.send(request).await;
-        let response = response.map_err(|e| failure::of_exchange(&e, connection.meter()))?;
-        Ok(Answer {
-            response,
-            connection,
-            sent,
-        })
-    }
-
-    fn request(&self, url: &Url) -> Result<Request<String>, Failed> {
-        let refuse = || Failed::new(Failure::Unsupported, "not a URL that can be asked");
-        let target = url[Position::BeforePath..Position::AfterQuery].to_owned();
-        let host = &url[Position::BeforeHost..Position::AfterPort];
-        let mut request = Request::new(String::new());
-        *request.uri_mut() = Uri::try_from(target).map_err(|_| refuse())?;
-        let headers = request.headers_mut();
-        headers.insert(USER_AGENT, self.user_agent.clone());
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(HOST, HeaderValue::from_str(host).map_err(|_| refuse())?);
-        Ok(request)
-    }
-
-    async fn connect(
-        &self,
-        url: &Url,
-        addresses: &[IpAddr],
-        trace: &Arc<Trace>,
-    ) -> Result<Connection, Failed> {
-        trace.connect_begins();
-        let until = tokio::time::Instant::now() + CONNECT_TIMEOUT;
-        let (stream, remote) = tcp(url, addresses, until).await?;
-        let failed = |error| failure::of_connecting(&error, &trace.seen());
-        let stream = if url.scheme() == "https" {
-            trace.tls_begins();
-            let handshake = trace.record(self.tls.connect(server_name(url)?, stream));
-            let handshake = timeout_at(until, handshake).await;
-            let stream = handshake.map_err(|_| failure::no_handshake())?;
-            Stream::Tls(Box::new(stream.map_err(failed)?))
-        } else {
-            Stream::Plain(stream)
-        };
-        trace.connected();
-        let connection = Connection::new(stream, remote).await;
-        connection.map_err(|_| Failed::new(Failure::Reset, "the connection was cut"))
-    }
-
-    /// The kept connection to this host that was used last, if it leads to one of these addresses.
-    fn take_idle(&self, url: &Url, addresses: &[IpAddr]) -> Option<Connection> {
-        let mut idle = self.idle();
-        let idle = idle.get_mut(&url[..Position::BeforePath])?;
-        while let Some(mut kept) = idle.pop() {
-            let fits = addresses.contains(&kept.connection.remote);
-            if fits && kept.since.elapsed() < KEEP_ALIVE && kept.connection.is_open() {
-                return Some(kept.connection);
-            }
-        }
-        None
-    }
-
-    /// Keeps a connection for the next request, if the server does.
-    pub(super) fn keep(&self, url: &Url, mut connection: Connection) {
-        if !connection.is_open() {
-            return;
-        }
-        let kept = Idle {
-            connection,
-            since: tokio::time::Instant::now(),
-        };
-        let mut idle = self.idle();
-        let endpoint = &url[..Position::BeforePath];
-        match idle.get_mut(endpoint) {
-            Some(idle) if idle.len() >= MAX_PER_HOST => {}
-            Some(idle) => idle.push(kept),
-            None => drop(idle.insert(endpoint.into(), vec![kept])),
-        }
-    }
-
-    /// Closes connections that were not used for long, or that the server closed.
-    pub(super) fn close_idle(&self) {
-        self.idle().retain(|_, idle| {
-            let is_fresh = |kept: &Idle| kept.since.elapsed() < KEEP_ALIVE;
-            idle.retain_mut(|kept| is_fresh(kept) && kept.connection.is_open());
-            !idle.is_empty()
-        });
-    }
-
-    #[cfg(test)]
-    pub(super) fn idle_connections(&self) -> usize {
-        self.idle().values().map(Vec::len).sum()
-    }
-
-    fn idle(&self) -> std::sync::MutexGuard<'_, IdleConnections> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Connects to the first of the addresses that accepts. Each gets an equal share of the time left.
-async fn tcp(
-    url: &Url,
-    addresses: &[IpAddr],
-    until: tokio::time::Instant,
-) -> Result<(TcpStream, IpAddr), Failed> {
-    let port = url.port_or_known_default().unwrap_or_default();
-    let mut failed = failure::no_connection();
-    for (place, ip) in addresses.iter().enumerate() {
-        let now = tokio::time::Instant::now();
-        let share = (until - now) / (addresses.len() - place) as u32;
-        let connecting = TcpStream::connect(SocketAddr::new(*ip, port));
-        failed = match timeout_at(now + share, connecting).await {
-            Ok(Ok(stream)) => {
-                // A request leaves in one piece: without this it is only later.
-                let _ = stream.set_nodelay(true);
-                return Ok((stream, *ip));
-            }
-            Ok(Err(error)) => failure::of_connecting(&error, &Default::default()),
-            Err(_) => failure::no_connection(),
-        };
+impl Unanswered {
+    /// The failure of a request that went over a new connection.
+    fn into_failed(self) -> Failed {
+        match self {
+            Unanswered::Failed(failed) => failed,
+            // It was cut so early that its ends are unknown.
+            Unanswered::Stale(_) => Failed::new(Failure::Reset, "the connection was cut"),
+        }
     }
-    Err(failed)
 }
 
-fn server_name(url: &Url) -> Result<ServerName<'static>, Failed> {
-    let name = match url.host() {
-        Some(Host::Domain(name)) => ServerName::try_from(name.to_owned()).ok(),
-        Some(Host::Ipv4(ip)) => Some(IpAddr::from(ip).into()),
-        Some(Host::Ipv6(ip)) => Some(IpAddr::from(ip).into()),
-        None => None,
+/// A client that keeps up to `idle` unused connections per host.
+fn client(
+    user_agent: &str,
+    tls: &rustls::ClientConfig,
+    idle: usize,
+) -> Result<reqwest::Client, reqwest::Error> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .dns_resolver(GivenAddresses)
+        .connector_layer(TimeConnect)
+        .user_agent(user_agent)
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // What is worth asking again is decided here. Without the zero, reqwest keeps a copy of
+        // every request all the same.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
+        .http1_only()
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
+        .http1_allow_spaces_after_header_name_in_responses(true)
+        .http1_ignore_invalid_headers_in_responses(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_max_idle_per_host(idle)
+        .pool_idle_timeout(KEEP_ALIVE)
+        .tcp_nodelay(true)
+        .build()
+}
+
+async fn send(
+    client: &reqwest::Client,
+    probation: Option<&Probation>,
+    url: Url,
+    addresses: &Arc<[IpAddr]>,
+    progress: &mut Progress,
+) -> Result<Answer, Unanswered> {
+    let trace = Trace::new(addresses.clone());
+    progress.trace = Some(trace.clone());
+    progress.exchange.requests += 1;
+    let sent = Instant::now();
+    let request = Request::new(Method::GET, url);
+    let exchange = trace.record(client.execute(request));
+    let result = match probation {
+        None => exchange.await,
+        Some(threads) => threads.run(exchange).await.ok_or_else(|| {
+            let failed = Failed::new(Failure::Reset, "the prober's own thread has ended");
+            Unanswered::Failed(failed)
+        })?,
     };
-    name.ok_or_else(|| Failed::new(Failure::Tls, "the host is no name for TLS"))
+    let seen = progress.note();
+    let error = match result {
+        // What was sent while the connection was idle: RFC 9110, section 15.5.9.
+        Ok(response)
+            if response.status() == StatusCode::REQUEST_TIMEOUT
+                && seen.is_reuse(Ends::within(response.extensions())) =>
+        {
+            return Err(Unanswered::Stale(response.url().clone()));
+        }
+        Ok(response) => {
+            let sent = seen.connected.unwrap_or(sent);
+            return Ok(Answer { response, sent });
+        }
+        Err(error) => error,
+    };
+    let failed = failure::classify(&error, &seen);
+    Err(match error.url() {
+        Some(url) if failed.reason == Failure::Reset && failure::is_of_reuse(&error, &seen) => {
+            Unanswered::Stale(url.clone())
+        }
+        _ => Unanswered::Failed(failed),
+    })
 }

@@ -1,54 +1,24 @@
-//! From the errors of hyper, rustls and the kernel to the closed list.
+//! From the errors of reqwest, hyper, rustls and the kernel to the closed list.
 //!
-//! Texts are ours: theirs may contain addresses.
+//! Texts are ours: theirs contain URLs (passkeys) and addresses.
 
 use std::error::Error;
 use std::io;
 
+use hyper_util::client::legacy::Error as ClientError;
 use rustls::CertificateError;
 
-use super::connection::Meter;
-use super::trace::{CertificateKind, Seen};
+use super::trace::{CertificateKind, Ends, Seen};
 use crate::observation::{Failed, Failure};
 
 /// Causes looked at below an error.
 const MAX_DEPTH: usize = 16;
 
-/// Why no connection was made. `seen` tells how far it got.
-pub(super) fn of_connecting(error: &io::Error, seen: &Seen) -> Failed {
-    match known(error, seen.certificate) {
-        Some(cut) if cut.reason == Failure::Reset && seen.is_in_handshake() => {
-            Failed::new(Failure::Tls, "the connection was cut in the TLS handshake")
-        }
-        Some(known) => known,
-        None => Failed::new(Failure::Unreachable, "no connection"),
-    }
-}
-
-/// Why an exchange over a connection failed.
-pub(super) fn of_exchange(error: &hyper::Error, meter: &Meter) -> Failed {
-    if let Some(excess) = meter.excess() {
-        return Failed::new(Failure::Malformed, excess);
-    }
-    known(error, CertificateKind::default())
-        .unwrap_or_else(|| Failed::new(Failure::Reset, "the exchange broke off"))
-}
-
-/// No address accepted a connection in the time that connecting may take.
-pub(super) fn no_connection() -> Failed {
-    Failed::new(Failure::Timeout, "no connection in time")
-}
-
-/// The same of TLS.
-pub(super) fn no_handshake() -> Failed {
-    Failed::new(Failure::Timeout, "no end of the TLS handshake in time")
-}
-
-/// The failure of an error that can be told from others.
-fn known(error: &(dyn Error + 'static), shown: CertificateKind) -> Option<Failed> {
+/// Why a request failed. `seen` tells how far the connection got.
+pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
     let causes = || causes(error);
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
-        return Some(Failed::new(Failure::Tls, explain_tls(tls, shown)));
+        return Failed::new(Failure::Tls, explain_tls(tls, seen.certificate));
     }
     let io = causes()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -58,11 +28,32 @@ fn known(error: &(dyn Error + 'static), shown: CertificateKind) -> Option<Failed
             .filter_map(|cause| cause.downcast_ref::<hyper::Error>())
             .find_map(from_hyper)
     };
-    let (reason, text) = io.or_else(hyper)?;
-    Some(Failed::new(reason, text))
+    let (reason, text) = match io.or_else(hyper) {
+        Some((Failure::Reset, _)) if seen.is_in_handshake() => {
+            (Failure::Tls, "the connection was cut in the TLS handshake")
+        }
+        Some(known) => known,
+        None if error.is_timeout() && seen.is_in_handshake() => {
+            (Failure::Timeout, "no end of the TLS handshake in time")
+        }
+        None if error.is_timeout() => (Failure::Timeout, "no connection in time"),
+        None if error.is_connect() => (Failure::Unreachable, "no connection"),
+        None => (Failure::Reset, "the exchange broke off"),
+    };
+    Failed::new(reason, text)
 }
 
-/// An error and what it hides. `io::Error` passes its content over when asked for its source.
+/// Whether a request failed on a connection that had carried others before. Without a connection
+/// it did not.
+pub(super) fn is_of_reuse(error: &reqwest::Error, seen: &Seen) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<ClientError>())
+        .find_map(ClientError::connect_info)
+        .is_some_and(|connection| seen.is_reuse(Ends::of(connection)))
+}
+
+/// An error and what it hides. `io::Error` passes its content over when asked for its source, and
+/// hyper-rustls puts one into another.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let next = |cause: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
         // Not of the reference, which is an `Error` too and would not live long enough.
@@ -106,7 +97,10 @@ fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
 
 fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
     if error.is_parse_too_large() {
-        Some((Failure::Malformed, "headers of more than 64 KiB"))
+        Some((
+            Failure::Malformed,
+            "more than 100 headers, or headers of more than 400 KiB",
+        ))
     } else if error.is_parse() {
         Some((Failure::NotBencode, "the answer is not HTTP"))
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {

@@ -4,12 +4,13 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use hyper::header::CONTENT_LENGTH;
+use reqwest::Response;
+use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
-use super::client::{Answer, Client};
+use super::client::Answer;
 use super::large::Room;
 use super::{MAX_REDIRECTS, answer, failure, query, status};
 use crate::address::is_global;
@@ -33,20 +34,33 @@ impl Asker {
     ) -> Result<Body, Failed> {
         let mut url = whole;
         let mut addresses = origin.addresses.clone();
+        let client = &self.clients[origin.family.index()];
+        let is_trusted = origin.lane.standing.is_trusted();
+        let mut exchange = origin.lane.standing.exchange();
         for _ in 0..=MAX_REDIRECTS {
-            let client = &self.clients[origin.family.index()];
-            let answer = client.get(&url, &addresses, progress).await?;
-            let sent = answer.sent;
-            let (status, headers) = (answer.response.status(), answer.response.headers());
-            if let Some(to) = status::redirect(status, headers, &url) {
-                let to = carry_query(&url, to?, own);
+            let answer = if is_trusted {
+                client.get(url, &addresses, progress).await
+            } else {
+                let probation = &self.shared.probation;
+                client.get_on(probation, url, &addresses, progress).await
+            };
+            let Answer { response, sent } = answer?;
+            let (status, headers) = (response.status(), response.headers());
+            if let Some(to) = status::redirect(status, headers, response.url()) {
+                let to = carry_query(response.url(), to?, own);
                 addresses = self.follow(&to, origin).await?;
                 url = to;
                 continue;
             }
-            let retry = status::retry_after(headers, SystemTime::now());
-            let room = self.shared.large.room();
-            let body = read(answer, client, &url, room).await?.unpacked()?;
+            let retry = match headers.contains_key(RETRY_AFTER) {
+                true => status::retry_after(headers, SystemTime::now()),
+                false => None,
+            };
+            let body = read(response, self.shared.large.room()).await?;
+            if body.cut.is_none() {
+                exchange.answered(body.bytes.len());
+            }
+            let body = body.unpacked()?;
             progress.exchange.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
@@ -96,22 +110,9 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
     Url::parse(&whole).unwrap_or(to)
 }
 
-/// Reads a body up to its bound. One that is cut is kept as far as it came. After a whole one the
-/// connection is kept.
-async fn read(
-    answer: Answer,
-    client: &Client,
-    url: &Url,
-    mut room: Room<'_>,
-) -> Result<Body, Failed> {
-    let Answer {
-        response,
-        mut connection,
-        ..
-    } = answer;
-    let told = response.headers().get(CONTENT_LENGTH);
-    let told = told.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
-    let told = told.unwrap_or(0);
+/// Reads a body up to its bound. One that is cut is kept as far as it came.
+async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
+    let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
@@ -120,34 +121,33 @@ async fn read(
     let _ = room.admit(told as usize).await;
     let mut body = Body::default();
     body.bytes.reserve((told as usize).min(FIRST_ROOM));
-    let mut rest = response.into_body();
-    let mut pieces = 0;
-    while let Some(read) = connection.read(&mut rest, &mut body.bytes).await {
-        if let Err(error) = read {
-            let cut = failure::of_exchange(&error, connection.meter());
-            if body.bytes.is_empty() {
-                return Err(cut);
+    for _ in 0..MAX_PIECES {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
+                return Err(too_large());
             }
-            body.cut = Some(cut);
-            return Ok(body);
-        }
-        if body.bytes.len() > MAX_BODY {
-            return Err(too_large());
-        }
-        if let Err(cut) = room.admit(body.bytes.len()).await {
-            body.cut = Some(cut);
-            return Ok(body);
-        }
-        pieces += 1;
-        if pieces > MAX_PIECES {
-            let text = "an answer of more than 16,384 chunks";
-            return Err(Failed::new(Failure::Malformed, text));
+            Ok(Some(chunk)) => {
+                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
+                    body.cut = Some(cut);
+                    return Ok(body);
+                }
+                body.bytes.extend_from_slice(&chunk);
+            }
+            Ok(None) => return Ok(body),
+            Err(error) => {
+                let cut = failure::classify(&error, &Default::default());
+                if body.bytes.is_empty() {
+                    return Err(cut);
+                }
+                body.cut = Some(cut);
+                return Ok(body);
+            }
         }
         // The thread is shared: an answer that comes as fast as it is read must not keep it.
         tokio::task::consume_budget().await;
     }
-    client.keep(url, connection);
-    Ok(body)
+    let text = "an answer of more than 16,384 chunks";
+    Err(Failed::new(Failure::Malformed, text))
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ fn certificate_kind(der: &CertificateDer<'_>) -> CertificateKind {
     }
 }
 
-/// Sessions to resume, kept in memory.
+/// Sessions to resume, kept in memory. A look for one marks the beginning of a handshake.
 #[derive(Debug)]
 struct Sessions {
     inner: ClientSessionMemoryCache,
@@ -232,6 +232,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
+        trace::tls_begins();
         self.inner.kx_hint(name)
     }
 
@@ -240,6 +241,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        trace::tls_begins();
         let recent = self.handshakes.is_recent(name);
         self.inner.tls12_session(name).filter(|_| recent)
     }
@@ -253,6 +255,7 @@ impl ClientSessionStore for Sessions {
     }
 
     fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        trace::tls_begins();
         let recent = self.handshakes.is_recent(name);
         self.inner.take_tls13_ticket(name).filter(|_| recent)
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use super::MAX_PER_HOST;
 use super::asker::Asker;
-use super::{KEEP_ALIVE, MAX_PER_HOST};
 use crate::observation::{Family, Job, Observation, TrackerId};
 
 /// Queues kept before those that are empty are dropped.
@@ -92,7 +92,6 @@ impl Worker {
 
     /// Works until nobody is left to give commands, then takes back what is announced.
     async fn run(mut self) -> bool {
-        let mut tick = tokio::time::interval(KEEP_ALIVE / 2);
         loop {
             let has_pending = !self.pending.is_empty();
             tokio::select! {
@@ -104,7 +103,6 @@ impl Worker {
                 Some(first) = self.done.1.recv() => self.collect(first),
                 // The set keeps what has ended until it is asked for.
                 Some(_) = self.running.join_next() => {}
-                _ = tick.tick() => self.asker.close_idle(),
                 () = deliver(&self.out, &mut self.pending), if has_pending => {}
             }
         }

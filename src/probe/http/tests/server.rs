@@ -28,7 +28,8 @@ pub(super) enum Then {
     Hang,
     /// One byte after the other, without an end.
     Drip,
-    /// These bytes again and again, as fast as they are taken.
+    /// These bytes again and again, about a megabyte per second: a tracker at the other end of a
+    /// network is slower than loopback.
     Repeat(&'static str),
 }
 
@@ -232,7 +233,9 @@ where
             Then::Keep => {}
             Then::Repeat(part) => {
                 let many = part.repeat(4096 / part.len());
-                while stream.write_all(many.as_bytes()).await.is_ok() {}
+                while stream.write_all(many.as_bytes()).await.is_ok() {
+                    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+                }
                 return;
             }
             Then::Close => {
