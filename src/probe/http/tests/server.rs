@@ -233,9 +233,7 @@ where
             Then::Keep => {}
             Then::Repeat(part) => {
                 let many = part.repeat(4096 / part.len());
-                while stream.write_all(many.as_bytes()).await.is_ok() {
-                    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-                }
+                while stream.write_all(many.as_bytes()).await.is_ok() {}
                 return;
             }
             Then::Close => {
