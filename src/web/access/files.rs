@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::Access;
 use crate::config::{ConfigError, Fault};
+use crate::log::LINE_INTERVAL;
 use crate::web::config_file;
-use crate::web::log_limit::LOG_PAUSE;
 use crate::web::tls::TlsError;
 
 /// After this time files that were wrong are read again even if they look the same: a mount that
@@ -140,7 +140,7 @@ impl Files {
     fn fail(&mut self, text: String, now: Instant) {
         let before = self.failed.take().filter(|failed| failed.text == text);
         let logged = before.map(|failed| failed.logged);
-        let logged = logged.filter(|logged| now < *logged + LOG_PAUSE);
+        let logged = logged.filter(|logged| now < *logged + LINE_INTERVAL);
         if logged.is_none() {
             for error in text.lines() {
                 tracing::error!(error, "web configuration is wrong, the one before stays");
