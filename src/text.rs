@@ -43,7 +43,8 @@ mod tests {
 
     #[test]
     fn letters_of_any_script_are_visible() {
-        for text in ["Zürich", "עברית", "العربية", "日本語", "😀", "नमस्ते"] {
+        for text in ["Zürich", "עברית", "العربية", "日本語", "😀", "नमस्ते"]
+        {
             assert!(!text.chars().any(is_invisible), "{text}");
         }
         for c in ['\u{202e}', '\u{200b}', '\u{2066}', '\u{feff}', '\u{e0041}'] {

@@ -62,7 +62,10 @@ const RULE: [(&str, &[&str]); 22] = [
     ),
     ("metrics", &["snapshot"]),
     // `config` for reading YAML: the web has a file of its own.
-    ("web", &["config", "file", "log", "metrics", "snapshot", "text"]),
+    (
+        "web",
+        &["config", "file", "log", "metrics", "snapshot", "text"],
+    ),
     (
         "app",
         &[
