@@ -13,9 +13,11 @@
 //! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
 //! | `fleet-N-n` | what torrents share: peers of collections and of all |
 //!
-//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs: what
-//! cannot be read at the start within [`PATIENCE`] is unknown, a piece that is not written holds up the
-//! other pieces only, and the end does not wait beyond its deadline.
+//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs:
+//!
+//! - What cannot be read at the start within [`PATIENCE`] is unknown.
+//! - A piece that is not written holds up the other pieces only.
+//! - The shutdown does not wait beyond its deadline.
 
 mod parts;
 mod patience;

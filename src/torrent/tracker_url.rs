@@ -114,7 +114,7 @@ impl TrackerUrl {
     pub const MAX_LENGTH: usize = 2048;
 
     /// Reads an announce URL. White space and invisible characters around it are dropped (they
-    /// come with copying from web pages), the fragment too. Its [`AddressScope`] is [`AddressScope::Local`].
+    /// come with copying from web pages), the fragment too. Its scope is [`AddressScope::Local`].
     pub fn parse(text: &str) -> Result<Self, TrackerUrlError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(TrackerUrlError::TooLong);
