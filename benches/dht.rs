@@ -201,7 +201,7 @@ fn alone() {
     show("10M nodes, 30 peers, alone", &figures);
 }
 
-/// The first round of small fleets, from nothing: somebody waits for it.
+/// The first round of small fleets with no node known: users wait for its result.
 fn fleet() {
     for (n, peers, rate) in [(64, 3_000, 1_000.0), (64, 3_000, 50.0), (300, 30, 1_000.0)] {
         let settings = Settings {

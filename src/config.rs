@@ -30,9 +30,9 @@ use std::time::Duration;
 pub use crate::address::Accept;
 pub use crate::observation::AnnounceMode;
 pub(crate) use raw::At;
-pub(crate) use report::Source;
+pub(crate) use repair::read_all;
 pub use report::{ConfigError, Fault};
-pub(crate) use yaml::parse as parse_yaml;
+pub(crate) use report::{Report, Source};
 
 use crate::geo::Geo;
 use crate::torrent::{Host, Torrent};

@@ -29,6 +29,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+use crate::text::{JsonEscape, is_invisible};
 use queue::Queue;
 
 /// How a line is written.
@@ -273,10 +274,8 @@ fn needs_quotes(c: char) -> bool {
     matches!(c, ' ' | '=' | '"' | '\\') || is_unsafe(c)
 }
 
-/// Controls, line separators, and the marks that turn the direction of text.
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || is_invisible(c)
 }
 
 /// Quotes as JSON does; the readers of logfmt understand the same escapes.
@@ -290,8 +289,8 @@ fn quote(line: &mut String, value: &str) {
             '\r' => line.push_str("\\r"),
             '\t' => line.push_str("\\t"),
             c if is_unsafe(c) => {
-                // Everything unsafe lies below U+10000; writing to a `String` cannot fail.
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
+                // Writing to a `String` cannot fail.
+                let _ = write!(line, "{}", JsonEscape(c));
             }
             c => line.push(c),
         }

@@ -10,7 +10,7 @@ mod peers;
 mod report;
 mod verdict;
 
-pub use failure::{Failed, Failure, Retry, is_invisible, printable};
+pub use failure::{Failed, Failure, Retry, printable};
 pub use job::{AnnounceId, AnnounceMode, Ask, Identity, Job, Manner, TrackerId};
 pub use lookup::{DhtReport, DhtStatus, Diagnosis, Estimate, Found, Lookup};
 pub use peers::{Endpoint4, Endpoint6, Peers};

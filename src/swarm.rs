@@ -149,8 +149,8 @@ impl Torrent {
 }
 
 impl Swarms {
-    /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers are
-    /// remembered without their addresses.
+    /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers
+    /// are remembered without their addresses.
     pub fn new(terms: Terms, ports: [u16; 2], key: Key) -> Self {
         Self {
             filter: Filter::new(terms.accept, ports),

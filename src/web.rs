@@ -25,7 +25,6 @@ mod config_file;
 mod connections;
 mod escape;
 mod listen;
-mod log_limit;
 mod origin;
 mod page;
 mod plain;

@@ -63,8 +63,8 @@ struct Dht {
 }
 
 impl Core {
-    /// Takes over a configuration. `ports` are those that we claim to trackers, by family; with `key`, peers
-    /// are remembered without their addresses.
+    /// Takes over a configuration. `ports` are those that we claim to trackers, by family; with `key`,
+    /// peers are remembered without their addresses.
     pub fn new(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
         let mut core = Self::blank(config, ports, key, now);
         core.reload(config, now);

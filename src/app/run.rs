@@ -355,8 +355,8 @@ impl Daemon {
         }
     }
 
-    /// Takes back what is announced, saves, and lets requests under way finish, all at once; what has
-    /// not ended by `deadline` is left to itself.
+    /// Takes back what is announced, saves, and lets requests under way finish, all at once. Does not
+    /// wait beyond `deadline`.
     async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
         let Self {
             probers,

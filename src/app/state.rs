@@ -13,12 +13,13 @@
 //! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
 //! | `fleet-N-n` | what torrents share: peers of collections and of all |
 //!
-//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs: what
-//! cannot be read at the start within [`PATIENCE`] is unknown, a piece that is not written holds up the
-//! other pieces only, and the end does not wait beyond its deadline.
+//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs:
+//!
+//! - What cannot be read at the start within [`PATIENCE`] is unknown.
+//! - A piece that is not written holds up the other pieces only.
+//! - The shutdown does not wait beyond its deadline.
 
 mod parts;
-mod patience;
 mod restore;
 mod round;
 mod trouble;
@@ -35,12 +36,12 @@ use tracing::{debug, info, warn};
 use super::core::Core;
 use crate::config;
 use crate::dht::Contact;
+use crate::file;
 use crate::snapshot::StateRow;
 use crate::store::{Store, StoreError};
 use crate::swarm::Part;
 use crate::time::Now;
 use crate::window::{Key, Layout};
-use patience::{PATIENCE, within};
 use restore::Opened;
 use round::{Group, Piece, Round, Splits};
 use trouble::Trouble;
@@ -56,6 +57,14 @@ fn layout(version: u16) -> Layout {
         ..PARTS => Layout::Long,
         _ => Layout::Now,
     }
+}
+
+/// Longest time that one call to the disk may take: the largest part is read within a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes a call to the disk. `None`: the disk does not answer within [`PATIENCE`].
+fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    file::within("state", PATIENCE, call).ok()
 }
 
 /// A piece that takes longer to write is worth a line.
@@ -126,7 +135,7 @@ impl Keeper {
             return Ok(keeper);
         };
         let (fresh, hangs) = (keeper.key.clone(), store.hangs());
-        let open = move || within(PATIENCE, move || restore::key(&store, fresh));
+        let open = move || in_time(move || restore::key(&store, fresh));
         let opened = tokio::task::spawn_blocking(open);
         let Some(opened) = opened.await.unwrap_or_else(resume) else {
             keeper.hangs = true;
@@ -176,7 +185,7 @@ impl Keeper {
             return Vec::new();
         };
         let hangs = store.hangs();
-        let load = move || within(PATIENCE, move || store.load_table());
+        let load = move || in_time(move || store.load_table());
         let loaded = tokio::task::spawn_blocking(load);
         let loaded = loaded.await.unwrap_or_else(resume);
         let (table, error) = loaded.unwrap_or_else(|| (Vec::new(), Some(hangs)));

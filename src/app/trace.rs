@@ -61,6 +61,20 @@ enum Outcome {
     },
 }
 
+/// Returns the known counts in words; each has a word for one and a word for many.
+fn in_words(counts: &[(Option<u64>, &str, &str)]) -> String {
+    let known = counts.iter().filter_map(|(count, one, many)| {
+        let count = (*count)?;
+        let what = if count == 1 { one } else { many };
+        Some(format!("{count} {what}"))
+    });
+    let words: Vec<_> = known.collect();
+    match words.is_empty() {
+        true => "no counts".to_owned(),
+        false => words.join(", "),
+    }
+}
+
 fn is_zero(count: &u32) -> bool {
     *count == 0
 }
@@ -172,20 +186,12 @@ impl fmt::Display for Probed {
                 ..
             } => {
                 let counts = [
-                    (listed.map(|n| n as u64), "peers listed"),
-                    (seeders.map(u64::from), "seeders"),
-                    (leechers.map(u64::from), "leechers"),
-                    (completed.map(u64::from), "completed"),
+                    (listed.map(|n| n as u64), "peer listed", "peers listed"),
+                    (seeders.map(u64::from), "seeder", "seeders"),
+                    (leechers.map(u64::from), "leecher", "leechers"),
+                    (completed.map(u64::from), "completed", "completed"),
                 ];
-                let known = counts
-                    .iter()
-                    .filter_map(|(n, what)| Some((n.as_ref()?, what)));
-                let words: Vec<_> = known.map(|(n, what)| format!("{n} {what}")).collect();
-                f.write_str(&if words.is_empty() {
-                    "no counts".into()
-                } else {
-                    words.join(", ")
-                })?;
+                f.write_str(&in_words(&counts))?;
                 if *omitted > 0 {
                     write!(f, " ({omitted} peers beyond numwant not read)")?;
                 }

@@ -1,11 +1,13 @@
 //! Finds the errors behind the first one: what has the wrong shape is blanked out, and the rest is
 //! read again. Only for messages; a file with an error is refused all the same.
 
+use serde::de::DeserializeOwned;
 use serde_saphyr::Location;
 use serde_saphyr::granit_parser::{Event, Marker, Parser};
 
 use super::locate::Subject;
-use super::report::{ConfigError, Fault};
+use super::report::{ConfigError, Fault, Report, Source};
+use super::yaml;
 
 /// Largest file in which more than the first error of this kind is found, in bytes.
 const MAX_SIZE: usize = 8 << 20;
@@ -22,6 +24,23 @@ pub(super) struct Repaired {
     pub(super) faults: Vec<Fault>,
     /// The file without the parts that they are about; `None` if no such file can be read.
     pub(super) text: Option<String>,
+}
+
+/// Reads text into a shape that borrows nothing. Notes every error of it, and returns what can be
+/// read without the parts that they are about.
+pub(crate) fn read_all<T: DeserializeOwned>(
+    source: &Source,
+    text: &str,
+    report: &mut Report,
+) -> Option<T> {
+    let first = match yaml::parse_shape(source, text) {
+        Ok(shape) => return Some(shape),
+        Err(first) => first,
+    };
+    let check = |text: &str| yaml::parse_shape::<T>(source, text).map(drop);
+    let repaired = repair(text, first, check);
+    report.blanked(repaired.faults);
+    yaml::parse(source, &repaired.text?).ok()
 }
 
 /// Collects the errors of `check` in a text whose first error is `first`.
@@ -76,7 +95,7 @@ fn blank(text: &mut String, (start, end): (usize, usize)) -> bool {
 
 /// A pair of a mapping or an item of a list, in bytes.
 #[derive(Clone, Copy)]
-struct Part {
+struct YamlPart {
     start: usize,
     /// Where its value begins; of an item, the item itself.
     value: usize,
@@ -90,7 +109,7 @@ fn part_at(text: &str, at: Location, subject: Subject) -> Option<(usize, usize)>
     let column = usize::try_from(at.column()).ok()?.checked_sub(1)?;
     let wanted = lines.offset(usize::try_from(at.line()).ok()?, column)?;
     let parts = parts(&lines);
-    let size = |part: &&Part| part.end - part.start;
+    let size = |part: &&YamlPart| part.end - part.start;
     let by_value = parts
         .iter()
         .filter(|part| subject == Subject::Value && part.value == wanted)
@@ -133,47 +152,48 @@ impl<'a> Lines<'a> {
 struct Frame {
     is_mapping: bool,
     expects_value: bool,
-    open: Option<Part>,
+    open: Option<YamlPart>,
 }
 
 /// All pairs and items, as far as the text can be read.
-fn parts(lines: &Lines<'_>) -> Vec<Part> {
-    let mut walk = Walk::default();
+fn parts(lines: &Lines<'_>) -> Vec<YamlPart> {
+    let mut finder = PartFinder::default();
     for event in Parser::new_from_str(lines.text) {
         let Ok((event, span)) = event else { break };
         let (start, end) = (lines.at(span.start), lines.at(span.end));
         match event {
             Event::Scalar(..) | Event::Alias(_) => {
-                walk.begin(start);
-                walk.end(end);
+                finder.begin(start);
+                finder.end(end);
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
-                walk.begin(start);
-                walk.frames.push(Frame {
+                finder.begin(start);
+                finder.frames.push(Frame {
                     is_mapping: matches!(event, Event::MappingStart(..)),
                     expects_value: false,
                     open: None,
                 });
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let pair = walk.frames.pop().and_then(|frame| frame.open);
-                walk.parts
-                    .extend(pair.map(|part| Part { end: start, ..part }));
-                walk.end(end);
+                let pair = finder.frames.pop().and_then(|frame| frame.open);
+                finder
+                    .parts
+                    .extend(pair.map(|part| YamlPart { end: start, ..part }));
+                finder.end(end);
             }
             _ => {}
         }
     }
-    walk.parts
+    finder.parts
 }
 
 #[derive(Default)]
-struct Walk {
+struct PartFinder {
     frames: Vec<Frame>,
-    parts: Vec<Part>,
+    parts: Vec<YamlPart>,
 }
 
-impl Walk {
+impl PartFinder {
     /// A node begins: a key, which ends the pair before it, a value or an item.
     fn begin(&mut self, start: usize) {
         let Some(frame) = self.frames.last_mut() else {
@@ -185,14 +205,14 @@ impl Walk {
             }
             return;
         }
-        let next = Part {
+        let next = YamlPart {
             start,
             value: start,
             end: start,
         };
         let before = frame.open.replace(next);
         self.parts
-            .extend(before.map(|part| Part { end: start, ..part }));
+            .extend(before.map(|part| YamlPart { end: start, ..part }));
     }
 
     /// A node ends.
@@ -204,7 +224,7 @@ impl Walk {
             frame.expects_value = !frame.expects_value;
         } else {
             let item = frame.open.take();
-            self.parts.extend(item.map(|part| Part { end, ..part }));
+            self.parts.extend(item.map(|part| YamlPart { end, ..part }));
         }
     }
 }

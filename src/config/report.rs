@@ -44,12 +44,6 @@ impl ConfigError {
     /// Most faults collected before reading ends.
     pub const MAX_FAULTS: usize = 20;
 
-    /// At least one fault; those beyond [`Self::MAX_FAULTS`] are left out.
-    pub(crate) fn new(mut faults: Vec<Fault>) -> Self {
-        faults.truncate(Self::MAX_FAULTS);
-        Self { faults }
-    }
-
     /// The faults, in the order they were found.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
@@ -120,7 +114,7 @@ fn is_within(key: &str, section: &str) -> bool {
 
 /// Collects faults and warnings, both bounded.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     faults: Vec<Fault>,
     /// Keys that were blanked out, by file: what is missing there is no further error.
     blanked: Vec<(Arc<str>, String)>,
@@ -132,7 +126,8 @@ impl Report {
     /// Most warnings kept: a list of 100,000 torrents may have one each.
     const MAX_WARNINGS: usize = 1000;
 
-    pub(super) fn fault(&mut self, fault: Fault) {
+    /// Notes a fault, unless it only follows from another one.
+    pub(crate) fn fault(&mut self, fault: Fault) {
         if !self.is_full() && !self.follows_from_blank(&fault) {
             self.faults.push(fault);
         }
@@ -176,7 +171,7 @@ impl Report {
     }
 
     /// The value, or its fault noted.
-    pub(super) fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
@@ -193,7 +188,7 @@ impl Report {
     }
 
     /// The warnings as lines, if there is no fault.
-    pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
+    pub(crate) fn finish(self) -> Result<Vec<String>, ConfigError> {
         if !self.faults.is_empty() {
             return Err(ConfigError {
                 faults: self.faults,

@@ -30,8 +30,8 @@ pub(super) struct Interner {
     configured: HashSet<(Scheme, Host, u16)>,
 }
 
-/// What becomes of the URLs whose first [`AddressScope`] was not the last word: another one with the
-/// scope that it has, or nothing.
+/// What replaces the URLs that were read before all trackers of the configuration were known: the
+/// same URL with another [`AddressScope`], or nothing.
 pub(super) type Replacements = HashMap<*const TrackerUrl, Option<Arc<TrackerUrl>>>;
 
 impl Interner {

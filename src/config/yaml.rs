@@ -22,7 +22,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_DEPTH: usize = 16;
 
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
-pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
+pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
     let bytes = file::read_within(path, MAX_FILE_SIZE, TIMEOUT).map_err(|error| {
         let message = match error.kind() {
             ErrorKind::FileTooLarge => "larger than 512 MiB".to_owned(),
@@ -38,7 +38,7 @@ pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 }
 
 /// Reads text into a shape.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
     parse_shape(source, text).map_err(|error| error.fault)
 }
 

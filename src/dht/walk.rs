@@ -433,7 +433,7 @@ impl Walk {
         let is_statement = response.is_statement || self.info_hash.is_none();
         let node = &mut self.nodes[at];
         if !is_statement {
-            // Whoever has nothing to say of peers does not say that there are none.
+            // A node that says nothing about peers does not say that there are none.
             self.tally.rejected += 1;
             if node.state != State::Answered {
                 node.state = State::Failed;

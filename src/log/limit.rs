@@ -1,7 +1,7 @@
 //! At most one line per minute and kind of fault.
 //!
-//! A full disk or a lack of file descriptors fails every attempt. One line per attempt would bury the
-//! rest of the log, and fill the disk that is full already.
+//! A full disk or a lack of file descriptors fails every attempt. One line per attempt would bury
+//! the rest of the log, and fill the disk that is full already.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,7 +1,7 @@
-//! The way of log lines to standard error: a bounded queue that a thread empties.
+//! A bounded queue of log lines, which a thread writes to standard error.
 //!
-//! Standard error may be a pipe whose reader has stopped, or a file on a disk that hangs. Whoever
-//! logs only appends to the queue, so that no prober, endpoint or shutdown waits for the reader.
+//! Standard error may be a pipe whose reader has stopped, or a file on a disk that hangs. Logging
+//! only appends to the queue, so that no prober, endpoint or shutdown waits for the reader.
 //! When the queue is full, lines are dropped and counted; one line says how many.
 
 use std::io::{self, ErrorKind, Write};
@@ -245,7 +245,7 @@ mod tests {
     fn a_standard_error_that_is_closed_does_not_hold_up_the_end() {
         let (queue, open, _lines) = gated();
         drop(open);
-        queue.push(b"nobody reads this\n");
+        queue.push(b"lost\n");
         let began = Instant::now();
         queue.flush();
         assert!(began.elapsed() < FLUSH_LIMIT);

@@ -266,7 +266,7 @@ catalogue! {
     TRACKER_FAILURES: Counter "seedwatch_tracker_failures_total", ["tracker", "reason"], {tracker: 13},
         "Failed probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
     TRACKER_PROBES: Counter "seedwatch_tracker_probes_total", ["tracker"], {tracker: 1},
-        "Probes of the tracker that ended, failed ones included. The growth of failures divided by this growth is the share that failed (0 to 1). Scrapes of a tracker without scrape do not count, nor hosts without an address of a family.";
+        "Probes of the tracker that ended, announces and scrapes, failed ones included. The growth of failures divided by this growth is the share that failed (0 to 1). Scrapes do not count where the announce URL has no scrape URL (unsupported), nor do hosts without an address of a family.";
     TRACKER_REQUESTS: Counter "seedwatch_tracker_requests_total", ["tracker"], {tracker: 1},
         "Requests sent to the tracker, retransmissions included.";
     TRACKER_CERTIFICATE_EXPIRY: Gauge "seedwatch_tracker_tls_certificate_expiry_timestamp_seconds", ["tracker"], {tracker: 1},

@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | a list with peers other than us | who is there | verdict (`Check`: `started`) |
 //! | a list of host names | that members are there; who stays unknown | verdict, list withheld |
-//! | an empty list and counts of 0, [`Manner::StoppedOnly`], no warning | that nobody is there | verdict |
+//! | an empty list and counts of 0, [`Manner::StoppedOnly`], no warning | an empty swarm | verdict |
 //! | an empty list or zeros, any other manner | nothing | `started` |
 //! | a list of ourselves, of port 0 or of addresses that are no peers | nothing | `started` |
 //! | counts without a list | nothing: they may be of both families | `started` |
@@ -32,8 +32,8 @@
 //! | Answer | Proves | Verdict |
 //! |---|---|---|
 //! | a list with peers other than us | who is there | the list |
-//! | no other peers, counts of nobody but us, no warning, nothing damaged | that nobody is there | 0 |
-//! | no other peers, no counts, a list that is empty or names only us, no warning | that nobody is there | 0 |
+//! | no other peers, counts of us alone or of 0, no warning, nothing damaged | an empty swarm | 0 |
+//! | no other peers, no counts, a list that is empty or names only us, no warning | an empty swarm | 0 |
 //! | no other peers beside a claim of members, a warning or entries that are no peers | nothing | list withheld |
 //! | neither list nor counts | nothing | malformed |
 //! | a refusal | that the tracker refuses the torrent and registered nothing | the refusal |
@@ -233,7 +233,7 @@ impl AnnounceSession {
         let reading = Reading::of(answer, Request::Look, own);
         let is_conclusive = match reading.evidence {
             Evidence::Peers | Evidence::Names => true,
-            Evidence::Nobody => self.manner == Manner::StoppedOnly && reading.counts_nobody(),
+            Evidence::Empty => self.manner == Manner::StoppedOnly && reading.counts_are_zero(),
             Evidence::None => false,
         };
         if is_conclusive && (self.manner != Manner::Check || reading.evidence == Evidence::Names) {

@@ -90,7 +90,7 @@ fn is_address(text: &str) -> bool {
 mod tests {
     use super::secrets::MAX_TEXT;
     use super::*;
-    use crate::observation::is_invisible;
+    use crate::text::is_invisible;
 
     fn said(text: &str) -> Failed {
         let url = "http://t.example/0123456789abcdef/announce?passkey=secret1";

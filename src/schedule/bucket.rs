@@ -43,8 +43,8 @@ impl Bucket {
         (rate / 2.0).max(2.0)
     }
 
-    /// Changes the rate; what is in the bucket stays, up to the new capacity. The line is dissolved:
-    /// its lanes were told to wait for as long as the old rate made it.
+    /// Changes the rate. The tokens stay, up to the new capacity. The line is dissolved, because its
+    /// lanes were told to wait for as long as the old rate made them.
     pub(super) fn set_rate(&mut self, rate: f64) {
         self.rate = rate;
         self.waiting.clear();

@@ -1,8 +1,8 @@
 //! Opens files of the state directory without following what others put there.
 //!
 //! The path of the directory may lead through symbolic links: it is the user's choice. The files in
-//! it may not: a link would let whoever planted it choose what is read, or what is overwritten. A
-//! file counts only if it is regular and belongs to us, to the owner of the directory or to root;
+//! it may not: with a link, another user could choose what is read, or what is overwritten. A file
+//! counts only if it is regular and belongs to us, to the owner of the directory or to root;
 //! those can do what they like there anyway.
 
 use std::fs::{self, File, OpenOptions};
@@ -44,8 +44,8 @@ pub(super) fn open_folder(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a file that was not there before. What a save that was cut short left behind, or somebody
-/// put there, is removed and never opened.
+/// Makes a file that was not there before. What an interrupted save or another user left in its place
+/// is removed and never opened.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),

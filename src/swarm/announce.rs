@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::filter::Filter;
 use super::kept::{Heard, Lists, Room, Tick};
-use super::own::Joined;
+use super::own::OwnEntry;
 use super::row::{AnnounceRow, Count, Rejection};
 use super::tracker::LONGEST_INTERVAL;
 use crate::observation::{Announced, Counts, Family, Remark};
@@ -55,9 +55,9 @@ pub(super) struct Side {
     remark: Option<Box<Stamped>>,
 }
 
-/// Whether an answer of whose list nobody counts says that nobody is there. `own` of its entries
-/// are ourselves; any other stands for something, unless the counts say that it is nobody.
-fn says_nobody(answer: &Announced, own: u64) -> bool {
+/// Returns whether an answer whose list has no peer says that the swarm is empty. `own` of its entries
+/// are ourselves. Any other entry may stand for a peer, unless the counts are 0.
+fn says_empty(answer: &Announced, own: u64) -> bool {
     let (peers, counts) = (&answer.peers, &answer.counts);
     if peers.omitted > 0 || answer.has_absurd_counts {
         return false;
@@ -80,9 +80,9 @@ impl Stamped {
 }
 
 impl Side {
-    /// Takes over the list of an answer. `None` if it is unknown who is there: entries are listed
-    /// and none of them counts, although the counts do not say that nobody is there, or not all of
-    /// them were read.
+    /// Takes over the list of an answer. Returns `None` if the list says nothing about the swarm: it
+    /// has entries, none of them counts as a peer, and the counts are not 0; or not all of it was
+    /// read.
     pub(super) fn list(
         &mut self,
         answer: &Announced,
@@ -91,11 +91,11 @@ impl Side {
         now: Mono,
     ) -> Option<Heard> {
         let own = filter.rejected[Rejection::Own.index()];
-        let joined = Joined::by(answer, filter.ports);
-        room.fill(&answer.peers, joined, filter);
+        let own_entry = OwnEntry::in_answer_to_started(answer, filter.ports);
+        room.fill(&answer.peers, own_entry, filter);
         let anybody = !room.is_empty();
         let own = filter.rejected[Rejection::Own.index()] - own;
-        if !anybody && !says_nobody(answer, own) {
+        if !anybody && !says_empty(answer, own) {
             return None;
         }
         let before = match anybody {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Terms;
-use super::lost::Unknown;
+use super::lost::UnknownWindows;
 use super::places;
 use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
@@ -51,7 +51,7 @@ pub(super) struct Members<'a> {
     /// The hour of the last list of any of them, of running time.
     pub(super) last_list: u32,
     /// The windows of any of them that reach back beyond a loss.
-    pub(super) unknown: Unknown,
+    pub(super) unknown: UnknownWindows,
 }
 
 impl Collection {

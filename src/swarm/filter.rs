@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::own::{Joined, OwnAddresses};
+use super::own::{OwnAddresses, OwnEntry};
 use super::row::Rejection;
 use crate::address::Accept;
 use crate::observation::{Endpoint4, Endpoint6};
@@ -35,17 +35,17 @@ impl Filter {
         }
     }
 
-    /// Puts the addresses that count into `kept`, in the order and as often as they came. `joined`
+    /// Puts the addresses that count into `kept`, in the order and as often as they came. `own_entry`
     /// is given where our own entry may be listed.
     pub(super) fn keep4(
         &mut self,
         claimed: &[Endpoint4],
-        joined: Option<Joined>,
+        own_entry: Option<OwnEntry>,
         kept: &mut Vec<u32>,
     ) {
         kept.clear();
         kept.reserve(claimed.len());
-        let ours = joined.and_then(|joined| joined.entry4(claimed, &self.own));
+        let ours = own_entry.and_then(|own_entry| own_entry.entry4(claimed, &self.own));
         let our_port = ours.map_or(0, |ours| ours.port);
         for part in claimed.chunks(PART) {
             // Most parts hold nothing odd; one that does is looked at peer by peer.
@@ -85,11 +85,11 @@ impl Filter {
     pub(super) fn keep6(
         &mut self,
         claimed: &[Endpoint6],
-        joined: Option<Joined>,
+        own_entry: Option<OwnEntry>,
         kept: &mut Vec<u64>,
     ) {
         kept.clear();
-        let ours = joined.and_then(|joined| joined.entry6(claimed, &self.own));
+        let ours = own_entry.and_then(|own_entry| own_entry.entry6(claimed, &self.own));
         for peer in claimed {
             let rejection = if peer.port == 0 {
                 Some(Rejection::Port)

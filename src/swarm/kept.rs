@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::filter::Filter;
-use super::own::Joined;
+use super::own::OwnEntry;
 use crate::observation::Peers;
 use crate::time::Mono;
 use crate::window::{Moment, Window};
@@ -107,11 +107,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Puts in those of the claimed peers that count. `joined` is given where our own entry may be
+    /// Puts in those of the claimed peers that count. `own_entry` is given where our own entry may be
     /// listed.
-    pub(super) fn fill(&mut self, claimed: &Peers, joined: Option<Joined>, filter: &mut Filter) {
-        filter.keep4(&claimed.v4, joined, &mut self.v4);
-        filter.keep6(&claimed.v6, joined, &mut self.v6);
+    pub(super) fn fill(
+        &mut self,
+        claimed: &Peers,
+        own_entry: Option<OwnEntry>,
+        filter: &mut Filter,
+    ) {
+        filter.keep4(&claimed.v4, own_entry, &mut self.v4);
+        filter.keep6(&claimed.v6, own_entry, &mut self.v6);
     }
 
     /// Nobody counts.

@@ -1,7 +1,7 @@
 //! Parts of the past that were lost with files of the state directory.
 //!
-//! Who was seen before the loss is not known. What is counted since then is shown, as of a new
-//! torrent; but a 0 would say that nobody was there, and is not shown until the window lies behind
+//! The peers seen before the loss are not known. Peers counted since then are shown, as for a new
+//! torrent. A 0 would say that the swarm was empty, so it is not shown until the window lies behind
 //! the loss.
 
 use super::saved::Part;
@@ -13,7 +13,7 @@ use crate::window::Window;
 const SLACK: u64 = 24 * 3600;
 
 /// By [`Window::index`], whether a part of the window is not known.
-pub(super) type Unknown = [bool; Window::ALL.len()];
+pub(super) type UnknownWindows = [bool; Window::ALL.len()];
 
 /// What was lost, and when.
 #[derive(Debug, Default)]
@@ -33,19 +33,19 @@ impl Lost {
     }
 
     /// Returns the windows of a torrent that reach back beyond a loss.
-    pub(super) fn of(&self, hash: Option<&InfoHash>) -> Unknown {
+    pub(super) fn of(&self, hash: Option<&InfoHash>) -> UnknownWindows {
         self.unknown(|part| hash.is_some_and(|hash| part.has(hash)))
     }
 
     /// The same of all torrents together.
-    pub(super) fn of_any(&self) -> Unknown {
+    pub(super) fn of_any(&self) -> UnknownWindows {
         self.unknown(|_| true)
     }
 
-    fn unknown(&self, has: impl Fn(Part) -> bool) -> Unknown {
+    fn unknown(&self, has: impl Fn(Part) -> bool) -> UnknownWindows {
         let latest = self.parts.iter().filter(|(_, part)| has(*part));
         let Some(latest) = latest.map(|(at, _)| at.0).max() else {
-            return Unknown::default();
+            return UnknownWindows::default();
         };
         Window::ALL.map(|window| {
             let length = u64::from(window.hours()) * 3600 + SLACK;
@@ -55,7 +55,7 @@ impl Lost {
 }
 
 /// Either of both.
-pub(super) fn or(a: Unknown, b: Unknown) -> Unknown {
+pub(super) fn or(a: UnknownWindows, b: UnknownWindows) -> UnknownWindows {
     std::array::from_fn(|window| a[window] || b[window])
 }
 

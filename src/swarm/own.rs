@@ -87,7 +87,7 @@ fn ending(ip: u32) -> u64 {
 
 /// What tells our own entry in the answer to `started`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Joined {
+pub(super) struct OwnEntry {
     /// The ports that we claim. Both, because a tracker may list us as announced over the other
     /// family, or under a translated address of it.
     ports: [u16; 2],
@@ -95,9 +95,9 @@ pub(super) struct Joined {
     told: Option<IpAddr>,
 }
 
-impl Joined {
+impl OwnEntry {
     /// `None` where the list answers `stopped`: we are not in it.
-    pub(super) fn by(answer: &Announced, ports: [u16; 2]) -> Option<Self> {
+    pub(super) fn in_answer_to_started(answer: &Announced, ports: [u16; 2]) -> Option<Self> {
         (answer.manner == Manner::Brief).then(|| Self {
             ports,
             told: answer.external_ip.map(|ip| ip.to_canonical()),
@@ -172,7 +172,7 @@ mod tests {
         let mut own = OwnAddresses::default();
         own.set_local(&[ip("1.1.1.4")]);
         own.set_external([ip("1.1.1.3")].into_iter());
-        let joined = Joined {
+        let own_entry = OwnEntry {
             ports: [4242, 4243],
             told: Some(ip("1.1.1.2")),
         };
@@ -184,7 +184,7 @@ mod tests {
             (&[first, told, voted], Some(voted)),
             (&[local, first, told, voted], Some(local)),
         ] {
-            assert_eq!(joined.entry4(listed, &own), ours);
+            assert_eq!(own_entry.entry4(listed, &own), ours);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::lost::Unknown;
+use super::lost::UnknownWindows;
 use super::row::{Count, Stamp, TorrentRow};
 use crate::geo::{Asn, Country};
 use crate::observation::Source;
@@ -156,9 +156,9 @@ impl Listed {
             })
     }
 
-    /// Without the windows in which a source named nobody, of those that are `unknown`: whoever it
-    /// named before is not known.
-    pub(super) fn without_zeros(mut self, reach: Option<&Reach>, unknown: Unknown) -> Self {
+    /// Leaves out the `unknown` windows in which a source named no peer: the peers that it named before
+    /// the loss are not known.
+    pub(super) fn without_zeros(mut self, reach: Option<&Reach>, unknown: UnknownWindows) -> Self {
         for window in Window::ALL.into_iter().filter(|w| unknown[w.index()]) {
             for source in Source::ALL {
                 let named = |reach: &Reach| reach.counts.by_source[source.index()][window.index()];
@@ -205,7 +205,7 @@ impl TorrentRow {
 pub(super) fn known(
     hour: u32,
     counts: [u32; Window::ALL.len()],
-    unknown: Unknown,
+    unknown: UnknownWindows,
     now: Moment,
 ) -> Unique {
     let is_lost = |window: Window| unknown[window.index()] && counts[window.index()] == 0;

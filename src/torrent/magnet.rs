@@ -5,7 +5,7 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::several::is_invisible;
+use super::several::is_blank;
 use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
 
 /// Parameters that say nothing about who knows the swarm: web seeds, other sources, topics and
@@ -84,7 +84,7 @@ impl<'a> Magnet<'a> {
         if text.len() > Self::MAX_LENGTH {
             return Err(MagnetError::TooLong);
         }
-        let query = strip_prefix_ignore_case(text.trim_matches(is_invisible), "magnet:")
+        let query = strip_prefix_ignore_case(text.trim_matches(is_blank), "magnet:")
             .and_then(|rest| rest.trim_start_matches('/').strip_prefix('?'))
             .ok_or(MagnetError::NotMagnet)?;
         let (mut v1, mut v2, mut name) = (None, None, None);
@@ -93,7 +93,7 @@ impl<'a> Magnet<'a> {
             let parameter = without_entity(parameter);
             let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let key = decode(key);
-            let key = key.trim_matches(|c| c == '+' || is_invisible(c));
+            let key = key.trim_matches(|c| c == '+' || is_blank(c));
             match Key::of(key) {
                 Some(Key::Topic) => read_topic(&decode(value), &mut v1, &mut v2)?,
                 Some(Key::Name) => name = name.or_else(|| decode_name(value)),

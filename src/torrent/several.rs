@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 
 use super::TrackerUrlError;
+use crate::text::is_invisible;
 
 /// How announce URLs begin.
 const SCHEMES: [&str; 5] = ["udp", "http", "https", "ws", "wss"];
@@ -15,15 +16,13 @@ const SCHEMES: [&str; 5] = ["udp", "http", "https", "ws", "wss"];
 /// Times that a text may have been percent-encoded.
 const MAX_ENCODINGS: usize = 4;
 
-/// White space, control characters, and characters without a width.
-pub(super) fn is_invisible(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+/// Returns whether a character is white space, a control character or invisible.
+pub(super) fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || is_invisible(c)
 }
 
 fn is_separator(c: char) -> bool {
-    is_invisible(c) || matches!(c, ',' | ';' | '|')
+    is_blank(c) || matches!(c, ',' | ';' | '|')
 }
 
 /// Splits a text into the URLs in it. A URL ends where a separator (white space, comma, semicolon,
@@ -35,7 +34,7 @@ pub fn split_urls(text: &str) -> impl Iterator<Item = &str> {
         let text = rest.take()?;
         let Some(at) = next_start(text) else {
             return Some(match is_only {
-                true => text.trim_matches(is_invisible),
+                true => text.trim_matches(is_blank),
                 false => text.trim_matches(is_separator),
             });
         };
@@ -69,7 +68,7 @@ pub(super) fn check_rest(rest: &str) -> Result<(), TrackerUrlError> {
         if names_url(&text) {
             return Err(TrackerUrlError::SecondUrl);
         }
-        if text.contains(|c| c != ' ' && is_invisible(c)) {
+        if text.contains(|c| c != ' ' && is_blank(c)) {
             return Err(TrackerUrlError::Space);
         }
         if !text.contains('%') {

@@ -5,7 +5,7 @@ use std::fmt;
 use url::ParseError;
 
 use super::Host;
-use super::several::{check_rest, is_invisible};
+use super::several::{check_rest, is_blank};
 
 /// What a tracker speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,13 +114,13 @@ impl TrackerUrl {
     pub const MAX_LENGTH: usize = 2048;
 
     /// Reads an announce URL. White space and invisible characters around it are dropped (they
-    /// come with copying from web pages), the fragment too. Its [`AddressScope`] is [`AddressScope::Local`].
+    /// come with copying from web pages), the fragment too. Its scope is [`AddressScope::Local`].
     pub fn parse(text: &str) -> Result<Self, TrackerUrlError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(TrackerUrlError::TooLong);
         }
-        let text = text.trim_matches(is_invisible);
-        if text.contains(is_invisible) {
+        let text = text.trim_matches(is_blank);
+        if text.contains(is_blank) {
             return Err(TrackerUrlError::Space);
         }
         let (scheme, rest) = text.split_once("://").ok_or(TrackerUrlError::NotUrl)?;

@@ -14,9 +14,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
 use super::auth::Users;
-use super::log_limit::LogLimit;
 use super::rate_limit::RateLimit;
 use crate::config::{ConfigError, Fault};
+use crate::log::LineLimit;
 use files::Files;
 
 mod files;
@@ -60,7 +60,7 @@ pub struct WebConfig {
     access: Arc<ArcSwap<Access>>,
     looks: Sender<oneshot::Sender<()>>,
     looking: Arc<Looking>,
-    log: LogLimit,
+    log: LineLimit<()>,
 }
 
 /// Since when the thread has been looking at the files.
@@ -113,7 +113,7 @@ impl WebConfig {
             access,
             looks,
             looking,
-            log: LogLimit::new(),
+            log: LineLimit::new(),
         })
     }
 
@@ -124,10 +124,10 @@ impl WebConfig {
             let _ = self.looks.send(done);
             // If the thread dies, what was in force before stays so.
             let in_time = timeout(LOOK_TIMEOUT, looked).await.is_ok();
-            if !in_time && let Some(more) = self.log.due(Instant::now()) {
+            if !in_time && let Some(suppressed) = self.log.admit((), Instant::now().into_std()) {
                 tracing::warn!(
                     path = %self.path.display(),
-                    left_out = more,
+                    suppressed,
                     "the web configuration or a file it names cannot be read in time; \
                      what they said before stays in force"
                 );
@@ -190,7 +190,7 @@ mod tests {
             access: Arc::default(),
             looks,
             looking: Arc::default(),
-            log: LogLimit::new(),
+            log: LineLimit::new(),
         };
         config.looking.set(Some(Instant::now()));
         let start = Instant::now();

@@ -37,7 +37,7 @@ use self::tls::{RawTls, TlsSection};
 use super::auth::{Hash, Users};
 use super::rate_limit::RateLimit;
 use super::tls::Tls;
-use crate::config::{At, ConfigError, Fault, Source, parse_yaml};
+use crate::config::{At, Report, Source, read_all};
 
 /// Largest web configuration file read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -77,52 +77,34 @@ pub(super) struct Settings {
     pub(super) http2: bool,
 }
 
-/// Reads and checks the file. All sections are checked, whatever is wrong in one of them.
-pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
+/// Reads the file and notes every error in it. All sections are checked, whatever is wrong in one of
+/// them. Returns what is left without the errors, or `None` if the file cannot be read.
+pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
     let source = Source::new(path);
     let text = crate::file::read_to_string(path, MAX_FILE)
-        .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")))?;
+        .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")));
+    let text = report.take(text)?;
     // A file of comments only is a file that asks for nothing.
-    let raw = parse_yaml::<Option<Raw>>(&source, &text)?.unwrap_or_default();
+    let raw = read_all::<Option<Raw>>(&source, &text, report)?.unwrap_or_default();
     let http = raw.http_server_config.unwrap_or_default();
     let http2 = http.http2.unwrap_or(true);
-    let mut faults = Vec::new();
-    let section = raw.tls_server_config.and_then(|raw| {
+    let tls = raw.tls_server_config.and_then(|raw| {
         let section = TlsSection {
             source: &source,
             base: path.parent().unwrap_or(Path::new("")),
             line: raw.line,
         };
-        section
-            .read(raw.value.unwrap_or_default(), http2)
-            .transpose()
+        section.read(raw.value.unwrap_or_default(), http2, report)
     });
-    let tls = section.transpose().unwrap_or_else(|found| {
-        faults.extend(found);
-        None
-    });
-    let headers = read_headers(&source, http.headers.unwrap_or_default(), &mut faults);
-    let users = read_users(
-        &source,
-        raw.basic_auth_users.unwrap_or_default(),
-        &mut faults,
-    );
-    let rate_limit = raw.rate_limit.and_then(|raw| {
-        let limit = raw.value.unwrap_or_default().read(&source, raw.line);
-        limit.unwrap_or_else(|fault| {
-            faults.push(fault);
-            None
-        })
-    });
-    if !faults.is_empty() {
-        return Err(ConfigError::new(faults));
-    }
-    Ok(Settings {
+    Some(Settings {
         tls,
-        users,
-        rate_limit,
-        headers,
         http2,
+        headers: read_headers(&source, http.headers.unwrap_or_default(), report),
+        users: read_users(&source, raw.basic_auth_users.unwrap_or_default(), report),
+        rate_limit: raw.rate_limit.and_then(|raw| {
+            let section = raw.value.unwrap_or_default();
+            section.read(&source, raw.line, report)
+        }),
     })
 }
 
@@ -130,12 +112,12 @@ pub(super) fn read(path: &Path) -> Result<Settings, ConfigError> {
 fn read_users(
     source: &Source,
     raw: BTreeMap<String, At<String>>,
-    faults: &mut Vec<Fault>,
+    report: &mut Report,
 ) -> Option<Users> {
     let mut users = BTreeMap::new();
     for (name, At { line, value }) in raw {
         let mut fault =
-            |message: &str| faults.push(source.fault(line, "basic_auth_users", message));
+            |message: &str| report.fault(source.fault(line, "basic_auth_users", message));
         if name.is_empty() || name.contains(':') {
             fault("a name must not be empty or contain a colon");
         }
@@ -151,7 +133,7 @@ fn read_users(
 fn read_headers(
     source: &Source,
     raw: BTreeMap<String, At<Option<String>>>,
-    faults: &mut Vec<Fault>,
+    report: &mut Report,
 ) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, At { line, value }) in raw {
@@ -159,7 +141,7 @@ fn read_headers(
             Ok(Some((name, value))) => drop(headers.insert(name, value)),
             Ok(None) => {}
             Err(message) => {
-                faults.push(source.fault(line, "http_server_config.headers", message));
+                report.fault(source.fault(line, "http_server_config.headers", message));
             }
         }
     }

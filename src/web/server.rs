@@ -24,12 +24,12 @@ use tokio_rustls::TlsAcceptor;
 use super::access::{Access, WebConfig};
 use super::client::ClientKey;
 use super::connections::{Connections, Life, OpenConnection};
-use super::log_limit::LogLimit;
 use super::{
     FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_STREAMS, SHUTDOWN_TIMEOUT,
     State,
 };
 use super::{plain, route};
+use crate::log::LineLimit;
 
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -40,14 +40,14 @@ struct Shared {
     state: Arc<State>,
     config: Option<Arc<WebConfig>>,
     connections: Arc<Connections>,
-    log: Arc<LogLimits>,
+    log: Arc<LineLimit<Line>>,
 }
 
 /// Log lines that any client, or a lasting fault, could repeat without end.
-#[derive(Default)]
-struct LogLimits {
-    accept: LogLimit,
-    handshake: LogLimit,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Accept,
+    Handshake,
 }
 
 impl Shared {
@@ -60,8 +60,9 @@ impl Shared {
 
     /// Says why a client was refused, once per minute.
     fn log_refusal(&self, reason: &dyn fmt::Display) {
-        if let Some(more) = self.log.handshake.due(Instant::now()) {
-            tracing::warn!(%reason, left_out = more, "TLS handshake refused");
+        let now = Instant::now().into_std();
+        if let Some(suppressed) = self.log.admit(Line::Handshake, now) {
+            tracing::warn!(%reason, suppressed, "TLS handshake refused");
         }
     }
 }
@@ -111,8 +112,9 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
             Err(error) => {
                 // Whatever is missing, such as a file descriptor, the end of a connection frees.
                 shared.connections.make_room();
-                if let Some(more) = shared.log.accept.due(Instant::now()) {
-                    tracing::warn!(%error, left_out = more, "cannot accept connections");
+                let now = Instant::now().into_std();
+                if let Some(suppressed) = shared.log.admit(Line::Accept, now) {
+                    tracing::warn!(%error, suppressed, "cannot accept connections");
                 }
                 sleep(ACCEPT_PAUSE).await;
             }

@@ -153,14 +153,47 @@ impl Tls {
     }
 
     /// Reads the files.
-    pub(super) fn build(&self) -> Result<Arc<ServerConfig>, TlsError> {
+    ///
+    /// # Errors
+    /// What is wrong with each of them.
+    pub(super) fn build(&self) -> Result<Arc<ServerConfig>, Vec<TlsError>> {
         let mut provider = ring::default_provider();
         provider.cipher_suites = self.suites.in_order();
         if !self.curves.is_empty() {
             provider.kx_groups = self.curves.clone();
         }
         let provider = Arc::new(provider);
-        let certificates = self.cert.certificates()?;
+        let read = (
+            self.cert.certificates(),
+            self.private_key(&provider),
+            self.verifier(&provider),
+        );
+        let (certificates, key, verifier) = match read {
+            (Ok(certificates), Ok(key), Ok(verifier)) => (certificates, key, verifier),
+            (certificates, key, verifier) => {
+                let errors = [certificates.err(), key.err(), verifier.err()];
+                return Err(errors.into_iter().flatten().collect());
+            }
+        };
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&self.suites.versions())
+            .map_err(|error| vec![self.cert.error_as_it_is(error.to_string())])?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(certificates, key)
+            .map_err(|error| {
+                let message = format!("does not go with the certificate: {error}");
+                vec![self.key.error_as_it_is(message)]
+            })?;
+        config.ignore_client_order = self.prefer_server_order;
+        config.alpn_protocols = match self.http2 {
+            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
+            false => vec![b"http/1.1".to_vec()],
+        };
+        Ok(Arc::new(config))
+    }
+
+    /// Reads the private key, and checks that it can be used with the cipher suites.
+    fn private_key(&self, provider: &CryptoProvider) -> Result<PrivateKeyDer<'static>, TlsError> {
         let key = self.key.private_key()?;
         let signing = provider.key_provider.load_private_key(key.clone_key());
         let signing = signing.map_err(|_| {
@@ -175,21 +208,7 @@ impl Tls {
                 message: "leaves no cipher suite for this kind of private key".to_owned(),
             });
         }
-        let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&self.suites.versions())
-            .map_err(|error| self.cert.error_as_it_is(error.to_string()))?
-            .with_client_cert_verifier(self.verifier(&provider)?)
-            .with_single_cert(certificates, key)
-            .map_err(|error| {
-                let message = format!("does not go with the certificate: {error}");
-                self.key.error_as_it_is(message)
-            })?;
-        config.ignore_client_order = self.prefer_server_order;
-        config.alpn_protocols = match self.http2 {
-            true => vec![b"h2".to_vec(), b"http/1.1".to_vec()],
-            false => vec![b"http/1.1".to_vec()],
-        };
-        Ok(Arc::new(config))
+        Ok(key)
     }
 
     fn verifier(

@@ -182,7 +182,7 @@ mod tests {
         let turn = second.await.unwrap();
         drop(turn);
         let turn = other.await.unwrap();
-        // A request that is given up costs nobody a turn.
+        // A request that is given up takes no turn.
         drop(third);
         drop(turn);
         drop(fourth.await.unwrap());

@@ -334,7 +334,7 @@ fn clients_that_hang_do_not_hold_up_the_end() {
     daemon.end();
 }
 
-/// Trackers that take a `started` and say nothing to the `stopped`, and one that says nothing at all.
+/// Trackers that answer `started` and not `stopped`, and one that answers nothing.
 struct Silent {
     http: HttpTracker,
     udp: UdpTracker,

@@ -37,7 +37,7 @@ fn fifo(folder: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Opens a FIFO for writing once somebody reads it, and so keeps the reader waiting.
+/// Opens a FIFO for writing once the daemon reads it, and so keeps the reader waiting.
 fn hold(fifo: &str) -> File {
     wait::until("the FIFO is read", PATIENCE, || {
         let mut options = OpenOptions::new();

@@ -158,7 +158,7 @@ fn ipv6_swarms_are_seen_whole() {
     sees_all_and_leaves_no_trace(tracker.udp(), &swarm, Manner::Ghost, Manner::Ghost);
 }
 
-/// In answer to `stopped` it only says that nobody is there.
+/// It answers `stopped` with zeros.
 #[test]
 fn opentracker_refuses_a_swarm_off_its_list() {
     let tracker = Opentracker::start(&[fresh_hash()]);

@@ -60,7 +60,7 @@ impl Eclipse {
 
     /// Nodes that do not exist, about as close.
     pub(super) fn dead_ends(&self, member: usize, net: Net) -> Vec<(Id, SocketAddr)> {
-        let nobody = |n: u8| -> SocketAddr {
+        let address = |n: u8| -> SocketAddr {
             match net {
                 Net::V4 => ([127, 255, member as u8, n + 1], 6881).into(),
                 Net::V6 => ([0xfd77, 0, 0, 0, 1, 0, member as u16, n.into()], 6881).into(),
@@ -69,7 +69,7 @@ impl Eclipse {
         let share = self.shares.iter().copied().fold(0.0, f64::max);
         let number = |n: u8| 1_000 + member as u64 * 8 + u64::from(n);
         let id = |n: u8| self.id(share * (1.0 + f64::from(n) / 8.0), number(n));
-        (0..8).map(|n| (id(n), nobody(n))).collect()
+        (0..8).map(|n| (id(n), address(n))).collect()
     }
 
     /// Those that an honest node knows.

@@ -1,7 +1,7 @@
 //! Which parts of the state are there. Pure.
 //!
-//! A round writes all parts before it removes those of an earlier round that were written in another
-//! number of parts. So whenever the process ends, one whole set is there; otherwise a file is missing.
+//! A round writes all parts before it removes those of an earlier round that had another number of
+//! parts. So whenever the process ends, one whole set is there; otherwise a file is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

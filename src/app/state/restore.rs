@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tracing::{info, warn};
 
 use super::parts::Parts;
-use super::patience::{PATIENCE, within};
 use super::round::{Group, Splits};
-use super::{PARTS, TRACKERS, layout};
+use super::{PARTS, TRACKERS, in_time, layout};
 use crate::app::core::Core;
 use crate::store::{Bad, Loss, Store, StoreError};
 use crate::swarm::Part;
@@ -119,7 +118,7 @@ fn lose(reading: &Reading<'_>, core: &mut Core, lost: &[Part], now: Unix) {
     let store = Arc::clone(reading.store);
     let known = match reading.hangs {
         true => Vec::new(),
-        false => within(PATIENCE, move || store.load_losses()).unwrap_or_default(),
+        false => in_time(move || store.load_losses()).unwrap_or_default(),
     };
     let before = known.len();
     let recent = |loss: &Loss| now.0 < loss.at.0.saturating_add(longest);
@@ -137,7 +136,7 @@ fn lose(reading: &Reading<'_>, core: &mut Core, lost: &[Part], now: Unix) {
     if is_news && !reading.hangs {
         let store = Arc::clone(reading.store);
         // Where it cannot be written, saving says so.
-        let _ = within(PATIENCE, move || store.save_losses(&losses));
+        let _ = in_time(move || store.save_losses(&losses));
     }
 }
 
@@ -198,7 +197,7 @@ impl Reading<'_> {
             return None;
         }
         let store = Arc::clone(self.store);
-        let answer = within(PATIENCE, move || question(&store));
+        let answer = in_time(move || question(&store));
         if answer.is_none() {
             self.hangs = true;
             self.wrong.push(self.store.hangs());

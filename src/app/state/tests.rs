@@ -60,8 +60,7 @@ struct Run {
     written: mpsc::Receiver<Written>,
     /// Nodes of the DHT to be saved.
     table: Vec<Contact>,
-    /// Lists are empty.
-    nobody: bool,
+    lists_are_empty: bool,
 }
 
 impl Run {
@@ -86,7 +85,7 @@ impl Run {
             now,
             written,
             table,
-            nobody: false,
+            lists_are_empty: false,
         }
     }
 
@@ -121,7 +120,7 @@ impl Run {
                 id: *id,
                 result: Ok(Box::new(Announced {
                     peers: Peers {
-                        v4: Vec::from_iter((!self.nobody).then_some(peer)),
+                        v4: Vec::from_iter((!self.lists_are_empty).then_some(peer)),
                         ..Peers::default()
                     },
                     ..Announced::default()

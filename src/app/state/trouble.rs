@@ -1,5 +1,5 @@
-//! One line when saving begins to fail, one when it fails otherwise, one when it works again; and not
-//! more than one per minute of each kind, however often it begins.
+//! One line when saving begins to fail, one when the cause changes, one when it works again. Each
+//! cause has one line per minute at most, however often it comes back.
 
 use std::io::ErrorKind;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! Nodes that lie closer to the target than an honest DHT allows (Sybil and eclipse attacks).
 //!
-//! Whoever owns the eight closest nodes of an info-hash decides what a lookup hears. To own them
-//! takes ids much closer to it than those of honest nodes, and that shows: see [`Size::surprise`].
+//! An attacker who owns the eight closest nodes of an info-hash decides what a lookup hears. That
+//! takes ids much closer to it than those of honest nodes, which shows: see [`Size::surprise`].
 //! Such nodes are set aside, and the lookup goes on to the closest nodes beyond them. What is found
 //! there counts. Where nothing is found there, the swarm is unknown and not empty.
 
@@ -194,7 +194,7 @@ impl Walk {
             });
             self.extra.extend(nearer);
         } else {
-            // As near as it gets: whoever else is about as near as honest nodes are.
+            // No closer node was found: look for other honest nodes at about the same distance.
             self.doubt.is_surveyed = true;
             let first = size.bits().saturating_sub(SURVEY_BITS - 1);
             let nodes = closest.iter().cycle();

@@ -16,8 +16,8 @@ pub(super) enum Evidence {
     Peers,
     /// It names peers by host names only.
     Names,
-    /// It says that nobody is there.
-    Nobody,
+    /// It says that the swarm is empty.
+    Empty,
     /// Nothing.
     None,
 }
@@ -46,8 +46,8 @@ impl Reading {
             Evidence::Peers
         } else if announced.withheld {
             Evidence::Names
-        } else if says_nobody(&announced, has_list, own) {
-            Evidence::Nobody
+        } else if says_empty(&announced, has_list, own) {
+            Evidence::Empty
         } else {
             Evidence::None
         };
@@ -58,8 +58,8 @@ impl Reading {
         }
     }
 
-    /// Its counts say that nobody is there.
-    pub(super) fn counts_nobody(&self) -> bool {
+    /// Returns whether its counts are 0.
+    pub(super) fn counts_are_zero(&self) -> bool {
         self.announced.counts.is_nobody()
     }
 
@@ -74,7 +74,7 @@ impl Reading {
         announced.manner = Manner::Ghost;
         match self.evidence {
             Evidence::Peers => announced.withheld = false,
-            Evidence::Nobody => forget_us(&mut announced.peers, own),
+            Evidence::Empty => forget_us(&mut announced.peers, own),
             Evidence::Names => announced.withheld = true,
             Evidence::None => {
                 // Zeros prove no more than the empty list beside them.
@@ -89,14 +89,14 @@ impl Reading {
     }
 }
 
-/// An answer without other peers: whether it says that there are none.
-fn says_nobody(announced: &Announced, has_list: bool, own: &Own) -> bool {
+/// Returns whether an answer without other peers says that there are none.
+fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
     let (peers, counts) = (&announced.peers, &announced.counts);
     let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
     if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {
         return false;
     }
-    // Entries that are no peers stand for something, unless the counts say that it is nobody.
+    // Entries that are no peers may stand for some, unless the counts are 0.
     let names_only_us = peers.v4.iter().all(|peer| own.is_port(peer.port))
         && peers.v6.iter().all(|peer| own.is_port(peer.port));
     counts.is_nobody() || has_list && names_only_us && !counts.are_of_the_swarm()
@@ -118,7 +118,7 @@ impl Own {
         self.ports.contains(&port)
     }
 
-    /// Names somebody who can be a peer and is not us. At most one address of each family is ours,
+    /// Returns whether a list names a peer other than us. At most one address of each family is ours,
     /// so a second one with our port is a peer.
     pub(super) fn others(&self, peers: &Peers) -> bool {
         let v4 = peers.v4.iter().filter(|peer| {

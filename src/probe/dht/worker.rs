@@ -271,7 +271,7 @@ impl Worker {
     /// engine that is told all that the old one was told.
     fn recover(&mut self) {
         if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
-            let message = "the DHT prober met a fault of its own and starts anew";
+            let message = "the DHT prober met a fault of its own and restarts";
             tracing::error!(suppressed, "{message}");
         }
         let table = catch_unwind(AssertUnwindSafe(|| self.engine.table())).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Who may ask the name servers now.
+//! Which lookup may ask the name servers now.
 //!
 //! A name that does not resolve holds its place until its time is over, and there may be hundreds
 //! of them. So a lookup is a sequence of tries, each longer than the one before, and each kind of

@@ -245,7 +245,7 @@ async fn one_family_that_fails_does_not_take_the_other_with_it() {
     assert_eq!((found.v4, found.v6.len()), (vec![PUBLIC4], 0));
 }
 
-/// A resolver beside names that nobody answers for, and the names' lookups under way.
+/// A resolver, and lookups under way of names that no name server answers for.
 async fn beside_black_holes(
     count: usize,
 ) -> (Resolver, scripted::Server, tokio::task::JoinSet<Failure>) {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_millis(100);
 /// Reads in one period that make a worker busy: a hundred a second.
 const BUSY: u32 = 10;
-/// Shortest time between two reads of a busy worker, and so the longest that a measured round trip
-/// may be too long. The receive buffer does not fill in it: the window of the engine counts what was
-/// sent in the last 20 ms.
+/// Shortest time between two reads of a busy worker. A measured round trip may be too long by as
+/// much. The receive buffer does not fill up meanwhile: the window of the engine counts what was sent
+/// in the last 20 ms.
 const REST: Duration = Duration::from_millis(10);
 
 /// Spaces the reads of a busy worker. An answer to a worker that is not busy is read at once.

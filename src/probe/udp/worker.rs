@@ -262,7 +262,7 @@ impl Worker {
             tracing::error!(
                 family = self.family.as_label(),
                 suppressed,
-                "the UDP prober met a fault of its own and starts anew"
+                "the UDP prober met a fault of its own and restarts"
             );
         }
         let fresh = engine(self.family, self.settings, &self.socket);

@@ -14,7 +14,7 @@ use std::ops::Range;
 use data_encoding::{BASE32_NOPAD, BASE64_NOPAD, HEXLOWER};
 use percent_encoding::percent_decode_str;
 
-use crate::observation::is_invisible;
+use crate::text::is_invisible;
 use crate::torrent::TrackerUrl;
 
 /// Shortest piece of path or query, and shortest part of one, that is taken for a passkey.

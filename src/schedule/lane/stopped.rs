@@ -80,8 +80,8 @@ impl Stopped {
         self.check_at = now.after(CHECK_AGAIN);
     }
 
-    /// Somebody else names members of a swarm that `stopped` called empty. Returns whether that is
-    /// reason for a check.
+    /// Notes that another source names members of a swarm that `stopped` called empty. Returns whether
+    /// that is reason for a check.
     pub(super) fn doubt(&mut self, now: Mono) -> bool {
         let hears = self.habit == Habit::Lists && now >= self.doubt_at;
         if hears {

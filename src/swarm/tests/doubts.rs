@@ -84,7 +84,7 @@ fn a_withheld_list_is_no_list() {
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
 
-/// Entries that count for nothing stand for something, unless the counts say that it is nobody.
+/// Entries that are no peers may stand for some, unless the counts are 0.
 #[test]
 fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
     let counts = |seeders, leechers| Counts {

@@ -8,19 +8,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Access;
-use crate::config::{ConfigError, Fault};
+use crate::config::{ConfigError, Fault, Report};
+use crate::log::LINE_INTERVAL;
 use crate::web::config_file;
-use crate::web::log_limit::LOG_PAUSE;
-use crate::web::tls::TlsError;
+use crate::web::tls::{Pem, TlsError};
 
 /// After this time files that were wrong are read again even if they look the same: a mount that
 /// hung may answer again.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// The files, and how they looked when they were read.
+/// The files, and their stamps when they were read.
 pub(super) struct Files {
     path: PathBuf,
-    seen: Vec<(PathBuf, Option<Looks>)>,
+    seen: Vec<(PathBuf, Option<FileStamp>)>,
     failed: Option<Failure>,
 }
 
@@ -33,8 +33,8 @@ struct Failure {
 
 /// What changes when a file is replaced or written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Looks {
-    regular: bool,
+struct FileStamp {
+    is_regular: bool,
     device: u64,
     inode: u64,
     size: u64,
@@ -59,21 +59,21 @@ impl Files {
         self.read_all(|_| true)
     }
 
-    /// Reads the files that `may_read` allows. How a file looks is noted before it is read, so that
+    /// Reads the files that `may_read` allows. The stamp of a file is taken before it is read, so that
     /// a change in between is found the next time.
-    fn read_all(&mut self, may_read: fn(&Looks) -> bool) -> Result<Access, ConfigError> {
+    fn read_all(&mut self, may_read: fn(&FileStamp) -> bool) -> Result<Access, ConfigError> {
         // The files of before are watched on: one of them may be what is missing.
         let before: Vec<PathBuf> = self.seen.drain(..).map(|(path, _)| path).collect();
         let outcome = self.read_in_order(may_read);
         for path in before {
             if outcome.is_err() && !self.seen.iter().any(|(seen, _)| *seen == path) {
-                self.seen.push(look(&path));
+                self.seen.push(stamp(&path));
             }
         }
         outcome
     }
 
-    fn read_in_order(&mut self, may_read: fn(&Looks) -> bool) -> Result<Access, ConfigError> {
+    fn read_in_order(&mut self, may_read: fn(&FileStamp) -> bool) -> Result<Access, ConfigError> {
         let fault = |line, key: String, message| Fault {
             file: self.path.to_string_lossy().into(),
             line,
@@ -81,7 +81,7 @@ impl Files {
             message,
         };
         let mut check = |path: &Path| {
-            let file = look(path);
+            let file = stamp(path);
             let allowed = file.1.as_ref().is_none_or(may_read);
             self.seen.push(file);
             allowed
@@ -90,22 +90,40 @@ impl Files {
             let message = "is no longer a regular file".to_owned();
             return Err(fault(None, String::new(), message).into());
         }
-        let settings = config_file::read(&self.path)?;
-        let tls = match &settings.tls {
-            None => None,
-            Some(tls) => {
-                let at = |error: TlsError| {
-                    let key = format!("tls_server_config.{}", error.key);
-                    fault(Some(error.line), key, error.message)
-                };
-                for pem in tls.pems() {
-                    if pem.file().is_some_and(|path| !check(path)) {
-                        return Err(at(pem.error("is no longer a regular file")).into());
-                    }
+        let mut report = Report::default();
+        let settings = config_file::read(&self.path, &mut report);
+        let tls = settings.as_ref().and_then(|settings| {
+            let tls = settings.tls.as_ref()?;
+            let pipes = tls.pems().filter(|pem| !pem.file().is_none_or(&mut check));
+            let pipes: Vec<&Pem> = pipes.collect();
+            let built = match pipes.is_empty() {
+                true => tls.build(),
+                false => {
+                    let errors = pipes
+                        .iter()
+                        .map(|pem| pem.error("is no longer a regular file"));
+                    Err(errors.collect())
                 }
-                Some(tls.build().map_err(at)?)
+            };
+            let errors = match built {
+                Ok(config) => return Some(config),
+                Err(errors) => errors,
+            };
+            for TlsError { line, key, message } in errors {
+                report.fault(fault(
+                    Some(line),
+                    format!("tls_server_config.{key}"),
+                    message,
+                ));
             }
-        };
+            None
+        });
+        report.finish()?;
+        // Without settings there is an error, but nothing may be open if that should change.
+        let settings = settings.ok_or_else(|| {
+            let message = "cannot be understood".to_owned();
+            fault(None, String::new(), message)
+        })?;
         Ok(Access {
             tls,
             users: settings.users.map(Arc::new),
@@ -117,13 +135,13 @@ impl Files {
 
     /// What the files say now, if it differs from before and is right.
     pub(super) fn refresh(&mut self, now: Instant) -> Option<Access> {
-        let unchanged = self.seen.iter().all(|file| *file == look(&file.0));
+        let unchanged = self.seen.iter().all(|file| *file == stamp(&file.0));
         let retry = self.failed.as_ref().is_some_and(|f| now >= f.at + RETRY);
         if unchanged && !retry {
             return None;
         }
         // A pipe that stands where a file was could be waited for without end.
-        match self.read_all(|looks| looks.regular) {
+        match self.read_all(|stamp| stamp.is_regular) {
             Ok(access) => {
                 self.failed = None;
                 tracing::info!("web configuration loaded again");
@@ -140,7 +158,7 @@ impl Files {
     fn fail(&mut self, text: String, now: Instant) {
         let before = self.failed.take().filter(|failed| failed.text == text);
         let logged = before.map(|failed| failed.logged);
-        let logged = logged.filter(|logged| now < *logged + LOG_PAUSE);
+        let logged = logged.filter(|logged| now < *logged + LINE_INTERVAL);
         if logged.is_none() {
             for error in text.lines() {
                 tracing::error!(error, "web configuration is wrong, the one before stays");
@@ -154,15 +172,15 @@ impl Files {
     }
 }
 
-fn look(path: impl AsRef<Path>) -> (PathBuf, Option<Looks>) {
+fn stamp(path: impl AsRef<Path>) -> (PathBuf, Option<FileStamp>) {
     let path = path.as_ref();
-    let looks = std::fs::metadata(path).ok().map(|metadata| Looks {
-        regular: metadata.is_file(),
+    let stamp = std::fs::metadata(path).ok().map(|metadata| FileStamp {
+        is_regular: metadata.is_file(),
         device: metadata.dev(),
         inode: metadata.ino(),
         size: metadata.size(),
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         changed: (metadata.ctime(), metadata.ctime_nsec()),
     });
-    (path.to_owned(), looks)
+    (path.to_owned(), stamp)
 }

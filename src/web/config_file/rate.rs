@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::config::{At, Fault, Source};
+use crate::config::{At, Report, Source};
 use crate::web::rate_limit::RateLimit;
 
 #[derive(Deserialize, Default)]
@@ -16,39 +16,30 @@ pub(super) struct RawRate {
 
 impl RawRate {
     /// `None` without a limit: an empty section, or an interval of 0.
-    pub(super) fn read(self, source: &Source, line: u32) -> Result<Option<RateLimit>, Fault> {
+    pub(super) fn read(self, source: &Source, line: u32, report: &mut Report) -> Option<RateLimit> {
         let fault = |line, key: &str, message: &str| {
-            Err(source.fault(line, format!("rate_limit.{key}"), message))
+            source.fault(line, format!("rate_limit.{key}"), message)
         };
-        let interval = match &self.interval {
-            None if self.burst.is_none() => return Ok(None),
-            None => return fault(line, "interval", "is missing"),
-            Some(interval) => match duration(&interval.value) {
-                Some(duration) => duration,
-                None => {
-                    let message = "must be a duration such as 500ms, 1s or 1m30s";
-                    return fault(interval.line, "interval", message);
-                }
-            },
-        };
-        let burst = match self.burst {
-            None => At { line, value: 0 },
-            Some(burst) => match burst.value.parse::<u32>() {
-                Ok(value) => At {
-                    line: burst.line,
-                    value,
-                },
-                Err(_) => return fault(burst.line, "burst", "must be a whole number"),
-            },
-        };
-        if interval.is_zero() {
-            return Ok(None);
+        let burst_line = self.burst.as_ref().map_or(line, |burst| burst.line);
+        if self.interval.is_none() && self.burst.is_some() {
+            report.fault(fault(line, "interval", "is missing"));
         }
-        if burst.value == 0 {
+        let interval = self.interval.map(|At { line, value }| {
+            let message = "must be a duration such as 500ms, 1s or 1m30s";
+            duration(&value).ok_or_else(|| fault(line, "interval", message))
+        });
+        let burst = self.burst.map_or(Ok(0), |At { line, value }| {
+            let burst = value.parse::<u32>();
+            burst.map_err(|_| fault(line, "burst", "must be a whole number"))
+        });
+        let interval = interval.and_then(|interval| report.take(interval));
+        let burst = report.take(burst)?;
+        let interval = interval.filter(|interval| !interval.is_zero())?;
+        if burst == 0 {
             let message = "must be at least 1: with 0, every request would be refused";
-            return fault(burst.line, "burst", message);
+            report.fault(fault(burst_line, "burst", message));
         }
-        Ok(Some(RateLimit::new(interval, burst.value)))
+        Some(RateLimit::new(interval, burst))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::config::{At, Fault, Source};
+use crate::config::{At, Fault, Report, Source};
 use crate::web::tls::{ClientAuth, Pem, PemSource, San, Suites, Tls, Versions, curves, suites};
 
 #[derive(Deserialize, Default)]
@@ -57,46 +57,33 @@ pub(super) struct TlsSection<'a> {
 
 impl TlsSection<'_> {
     /// `None` if the section is empty: no TLS. Otherwise a certificate and its key are needed, so
-    /// that a mistake does not end in plain HTTP.
-    pub(super) fn read(&self, raw: RawTls, http2: bool) -> Result<Option<Tls>, Vec<Fault>> {
+    /// that a mistake does not end in plain HTTP. What is wrong is noted and left out, so that the
+    /// files can be checked in the same run.
+    pub(super) fn read(&self, raw: RawTls, http2: bool, report: &mut Report) -> Option<Tls> {
         if raw.is_empty() {
-            return Ok(None);
+            return None;
         }
-        let mut faults = Vec::new();
-        let mut note = |fault| faults.push(fault);
         let cert = self.pem("cert", raw.cert, raw.cert_file);
-        let cert = cert
-            .and_then(|pem| self.needed("cert_file", pem))
-            .map_err(&mut note);
+        let cert = report.take(cert.and_then(|pem| self.needed("cert_file", pem)));
         let key = self.pem("key", raw.key, raw.key_file);
-        let key = key
-            .and_then(|pem| self.needed("key_file", pem))
-            .map_err(&mut note);
+        let key = report.take(key.and_then(|pem| self.needed("key_file", pem)));
         let ca = self.pem("client_ca", raw.client_ca, raw.client_ca_file);
-        let client_auth = ca
-            .and_then(|ca| self.client_auth(raw.client_auth_type, ca))
-            .map_err(&mut note);
-        let allowed_sans = self.sans(raw.client_allowed_sans, client_auth.as_ref().ok());
-        let allowed_sans = allowed_sans.map_err(&mut note);
-        let versions = self.versions(raw.min_version, raw.max_version);
-        let suites = versions.and_then(|versions| self.suites(raw.cipher_suites, versions, http2));
-        let suites = suites.map_err(&mut note);
-        let curves = self.curves(raw.curve_preferences).map_err(&mut note);
-        let (Ok(cert), Ok(key), Ok(client_auth), Ok(allowed_sans), Ok(suites), Ok(curves)) =
-            (cert, key, client_auth, allowed_sans, suites, curves)
-        else {
-            return Err(faults);
-        };
-        Ok(Some(Tls {
-            cert,
-            key,
-            client_auth,
+        let client_auth = ca.and_then(|ca| self.client_auth(raw.client_auth_type, ca));
+        let client_auth = report.take(client_auth);
+        let allowed_sans = self.sans(raw.client_allowed_sans, client_auth.as_ref(), report);
+        let versions = self.versions(raw.min_version, raw.max_version, report);
+        let suites = self.suites(raw.cipher_suites, versions, http2, report);
+        let curves = self.curves(raw.curve_preferences, report);
+        Some(Tls {
+            cert: cert?,
+            key: key?,
+            client_auth: client_auth.unwrap_or(ClientAuth::None),
             allowed_sans,
             suites,
             curves,
             prefer_server_order: raw.prefer_server_cipher_suites.unwrap_or(true),
             http2,
-        }))
+        })
     }
 
     fn fault(&self, line: u32, key: &str, message: impl Into<String>) -> Fault {
@@ -168,50 +155,53 @@ impl TlsSection<'_> {
         &self,
         list: Option<At<Option<Vec<At<String>>>>>,
         client_auth: Option<&ClientAuth>,
-    ) -> Result<Option<Vec<San>>, Fault> {
+        report: &mut Report,
+    ) -> Option<Vec<San>> {
         let key = "client_allowed_sans";
-        let Some(At { line, value: list }) = list else {
-            return Ok(None);
-        };
-        let Some(list) = list else {
-            return Ok(None);
-        };
+        let At { line, value: list } = list?;
+        let list = list?;
         if list.is_empty() {
             let message = "lists no name: no client with a certificate could connect";
-            return Err(self.fault(line, key, message));
+            report.fault(self.fault(line, key, message));
         }
         if matches!(client_auth, Some(ClientAuth::None)) {
-            return Err(self.fault(line, key, "is of no use without a client_auth_type"));
+            report.fault(self.fault(line, key, "is of no use without a client_auth_type"));
         }
-        let san = |entry: At<String>| match entry.value.parse::<IpAddr>() {
-            _ if entry.value.is_empty() => Err(self.fault(entry.line, key, "an entry is empty")),
-            Ok(address) => Ok(San::Address(address.to_canonical())),
-            Err(_) => Ok(San::Text(entry.value)),
+        let mut san = |entry: At<String>| match entry.value.parse::<IpAddr>() {
+            Ok(address) => San::Address(address.to_canonical()),
+            Err(_) => {
+                if entry.value.is_empty() {
+                    report.fault(self.fault(entry.line, key, "an entry is empty"));
+                }
+                San::Text(entry.value)
+            }
         };
-        list.into_iter()
-            .map(san)
-            .collect::<Result<_, _>>()
-            .map(Some)
+        Some(list.into_iter().map(&mut san).collect())
     }
 
     fn versions(
         &self,
         min: Option<At<String>>,
         max: Option<At<String>>,
-    ) -> Result<Versions, Fault> {
+        report: &mut Report,
+    ) -> Versions {
         let max_line = max.as_ref().map_or(self.line, |max| max.line);
-        let versions = Versions {
-            min: self.version("min_version", min, Versions::TLS12)?,
-            max: self.version("max_version", max, Versions::TLS13)?,
+        let min = report.take(self.version("min_version", min, Versions::TLS12));
+        let max = report.take(self.version("max_version", max, Versions::TLS13));
+        let all = Versions {
+            min: Versions::TLS12,
+            max: Versions::TLS13,
         };
-        match versions.is_empty() {
-            true => Err(self.fault(
-                max_line,
-                "max_version",
-                "leaves neither TLS 1.2 nor TLS 1.3",
-            )),
-            false => Ok(versions),
+        let (Some(min), Some(max)) = (min, max) else {
+            return all;
+        };
+        let versions = Versions { min, max };
+        if versions.is_empty() {
+            let message = "leaves neither TLS 1.2 nor TLS 1.3";
+            report.fault(self.fault(max_line, "max_version", message));
+            return all;
         }
+        versions
     }
 
     fn version(&self, key: &str, value: Option<At<String>>, default: u8) -> Result<u8, Fault> {
@@ -227,52 +217,58 @@ impl TlsSection<'_> {
         list: Option<Vec<At<String>>>,
         versions: Versions,
         http2: bool,
-    ) -> Result<Suites, Fault> {
+        report: &mut Report,
+    ) -> Suites {
         let key = "cipher_suites";
         let list = list.unwrap_or_default();
         let Some(line) = list.first().map(|first| first.line) else {
-            return Ok(Suites::all(versions));
+            return Suites::all(versions);
         };
-        for At { line, value } in &list {
-            if !suites::is_known(value) {
-                let message = format!("unknown cipher suite; known here: {}", suites::names());
-                return Err(self.fault(*line, key, message));
-            }
+        let unknown = list.iter().filter(|entry| !suites::is_known(&entry.value));
+        let unknown: Vec<u32> = unknown.map(|entry| entry.line).collect();
+        for line in &unknown {
+            let message = format!("unknown cipher suite; known here: {}", suites::names());
+            report.fault(self.fault(*line, key, message));
         }
         let names = list.iter().map(|name| name.value.as_str());
         let suites = Suites::listed(names, versions);
+        if !unknown.is_empty() {
+            return Suites::all(versions);
+        }
         if suites.is_empty() {
             let message = "leaves no cipher suite that TLS 1.2 or later and this program can use";
-            return Err(self.fault(line, key, message));
+            report.fault(self.fault(line, key, message));
+            return Suites::all(versions);
         }
         // RFC 9113, section 9.2.2.
         if http2 && suites.lacks_http2() {
             let message = "HTTP/2 over TLS 1.2 needs TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 or \
                            TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: add it, or set http2: false";
-            return Err(self.fault(line, key, message));
+            report.fault(self.fault(line, key, message));
         }
-        Ok(suites.at(line))
+        suites.at(line)
     }
 
-    fn curves(&self, list: Option<Vec<At<String>>>) -> Result<Vec<curves::Curve>, Fault> {
+    fn curves(&self, list: Option<Vec<At<String>>>, report: &mut Report) -> Vec<curves::Curve> {
+        let key = "curve_preferences";
         let list = list.unwrap_or_default();
         let mut chosen = Vec::new();
+        let mut are_known = true;
         for At { line, value } in &list {
             match curves::find(value) {
                 Some(curve) => chosen.extend(curve),
                 None => {
                     let message = format!("unknown curve; known here: {}", curves::names());
-                    return Err(self.fault(*line, "curve_preferences", message));
+                    report.fault(self.fault(*line, key, message));
+                    are_known = false;
                 }
             }
         }
-        match (list.first(), chosen.is_empty()) {
-            (Some(first), true) => {
-                let message = "leaves no curve that this program can use: X25519, CurveP256 or \
-                               CurveP384";
-                Err(self.fault(first.line, "curve_preferences", message))
-            }
-            _ => Ok(chosen),
+        if let Some(first) = list.first().filter(|_| are_known && chosen.is_empty()) {
+            let message =
+                "leaves no curve that this program can use: X25519, CurveP256 or CurveP384";
+            report.fault(self.fault(first.line, key, message));
         }
+        chosen
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::snapshot::{Country, Unix};
-use crate::web::escape::is_hidden;
+use crate::text::is_invisible;
 
 /// What need not be encoded in a segment of a path (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -14,14 +14,14 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Text that can do nothing, between tags and in quoted attributes. Characters that are not seen or
-/// that turn the direction of text around are shown as their code points.
+/// Text that can do nothing, between tags and in quoted attributes. Invisible characters are shown
+/// as their code points.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Escaped<T> {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         let mut rest = self.0.as_ref();
-        let special = |c| matches!(c, '&' | '<' | '>' | '"' | '\'') || is_hidden(c);
+        let special = |c| matches!(c, '&' | '<' | '>' | '"' | '\'') || is_invisible(c);
         while let Some((at, found)) = rest.char_indices().find(|(_, c)| special(*c)) {
             to.write_str(&rest[..at])?;
             match found {
@@ -30,7 +30,7 @@ impl<T: AsRef<str>> Display for Escaped<T> {
                 '>' => to.write_str("&gt;")?,
                 '"' => to.write_str("&quot;")?,
                 '\'' => to.write_str("&#39;")?,
-                hidden => write!(to, "[U+{:04X}]", u32::from(hidden))?,
+                invisible => write!(to, "[U+{:04X}]", u32::from(invisible))?,
             }
             rest = &rest[at + found.len_utf8()..];
         }

@@ -306,6 +306,39 @@ fn every_section_is_checked_in_one_run() {
             "http_server_config.headers",
             "basic_auth_users",
             "rate_limit.interval",
+            "rate_limit.burst",
+        ]
+    );
+}
+
+#[test]
+fn an_error_of_one_kind_hides_none_of_another() {
+    let directory = Directory::new(
+        "tls_server_config:\n  cert_file: none.crt\n  key_file: web.crt\n  \
+         client_ca_file: none.pem\n  client_auth_type: RequestClientCert\n  min_versio: TLS12\n  \
+         cipher_suites: [A, TLS_AES_128_GCM_SHA256, B]\n  curve_preferences: [C, D]\n\
+         http_server_config:\n  http2: maybe\nbasic_auth_user: {a: b}\n\
+         rate_limit: {interval: [1s], burst: 1}\n",
+    );
+    let faults = directory.load().map(drop).unwrap_err();
+    let places = faults.lines().map(|line| {
+        let (place, message) = line.split_once(": ").unwrap();
+        (place, message.split(": ").next().unwrap())
+    });
+    assert_eq!(
+        places.collect::<Vec<_>>(),
+        [
+            ("web.yaml:6", "tls_server_config.min_versio"),
+            ("web.yaml:10", "http_server_config.http2"),
+            ("web.yaml:11", "basic_auth_user"),
+            ("web.yaml:12", "rate_limit.interval"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:2", "tls_server_config.cert_file"),
+            ("web.yaml:3", "tls_server_config.key_file"),
+            ("web.yaml:4", "tls_server_config.client_ca_file"),
         ]
     );
 }

@@ -60,8 +60,8 @@ impl Authorities {
             subjects.push(DistinguishedName::from(
                 certificate.subject().as_raw().to_vec(),
             ));
-            // Whoever holds a certificate that is no authority must not issue others. Version 1
-            // cannot say which it is; Go trusts it as an authority.
+            // The holder of a certificate that is no authority must not issue others. A version 1
+            // certificate cannot say which it is; Go trusts it as an authority.
             if certificate.is_ca() || certificate.version() == X509Version::V1 {
                 roots.add(der.clone()).map_err(|error| error.to_string())?;
             }

@@ -40,11 +40,11 @@ fn unique(run: &mut Run, window: Window) -> (Vec<Option<u32>>, Option<u32>, Opti
 }
 
 impl Run {
-    /// A round in which nobody is on any list.
+    /// A round in which every list is empty.
     fn hear_nothing(&mut self) {
-        self.nobody = true;
+        self.lists_are_empty = true;
         self.hear();
-        self.nobody = false;
+        self.lists_are_empty = false;
     }
 }
 
@@ -73,7 +73,7 @@ async fn an_empty_list_after_a_loss_makes_no_zero_of_a_month() {
         run.leave();
     }
 
-    // After the window has passed, nobody was there is what is known.
+    // Once the window has passed, it is known to be empty.
     let day = 24 * 3600;
     let mut run = Run::start(folder.path(), Unix(at.0 + 32 * day)).await;
     run.hear_nothing();

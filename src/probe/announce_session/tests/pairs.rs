@@ -16,7 +16,7 @@ enum Said {
     EmptyList,
     /// 0.0.0.0:0 beside counts of members.
     NoPeers,
-    /// An entry that nobody can reach, without counts.
+    /// An entry that the internet does not route, without counts.
     Bogon,
     OnlyUs,
     OnlyUsWithWarning,
@@ -81,7 +81,7 @@ impl Said {
         }
     }
 
-    /// Says itself that nobody is there.
+    /// Whether it says that the swarm is empty.
     fn is_zero(self) -> bool {
         matches!(self, Said::Zeros | Said::EmptyList | Said::OnlyUs)
     }

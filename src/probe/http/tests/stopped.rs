@@ -15,7 +15,7 @@ const ZEROS: &[u8] = b"d8:completei0e10:downloadedi9e10:incompletei0e8:intervali
 const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
 const REFUSAL: &[u8] = b"d14:failure reason27:Stopped peer doesn't exist.8:intervali1800e\
     12:min intervali1800ee";
-/// Nobody but us, who claim port 6999, and a warning.
+/// Ourselves alone, with our port 6999, and a warning.
 const ONLY_US: &[u8] = b"d8:intervali3438e12:min intervali3438e5:peers6:\x51\x02\x03\x09\x1b\x57\
     15:warning message22:Torrent not registerede";
 
@@ -154,9 +154,9 @@ async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
     }
 }
 
-/// A tracker that lists nobody but ourselves and warns knows no such torrent.
+/// A tracker that lists us alone and warns does not know the torrent.
 #[tokio::test]
-async fn a_warning_beside_nobody_but_us_makes_the_list_unknown() {
+async fn a_warning_beside_us_alone_makes_the_list_unknown() {
     for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
         let model = Model::start(Reply::Ok(ONLY_US), Reply::Ok(ONLY_US)).await;
         let said = model.probe(manner).await.unwrap();
