@@ -9,7 +9,7 @@
 //! | `sweep` | which info-hash is looked up when |
 //! | `cache` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |
-//! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
+//! | `pace`, `rtt`, `transactions`, `timers` | how fast, how long to wait, who was asked what, what is due |
 //! | `size` | how many nodes there are |
 //! | `node` | all that for one family |
 //! | [`engine`] | both families behind one door |
@@ -27,6 +27,7 @@ mod random;
 mod rtt;
 mod size;
 mod sweep;
+mod timers;
 mod transactions;
 mod votes;
 mod walk;

@@ -223,8 +223,7 @@ impl Node {
             self.visibility += (shown - self.visibility) * VISIBILITY_MEMORY;
         }
         let known = Known::new(walk.result.is_ok(), walk.is_small);
-        self.sweep.learned(&info_hash, known, now);
-        if let Some((from, to)) = self.sweep.passed(&info_hash) {
+        if let Some((from, to)) = self.sweep.learned(&info_hash, known, now) {
             self.cache.trim(&from, &to, now);
         }
         outlet.ended.push(Lookup {

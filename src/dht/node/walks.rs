@@ -1,8 +1,8 @@
 //! The lookups under way, and whose turn it is.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
+use super::super::timers::Timers;
 use super::super::transactions::WalkId;
 use super::super::walk::Walk;
 use crate::time::Mono;
@@ -21,7 +21,7 @@ pub(super) struct Walks {
     /// Those that have arrived and only ask holders again.
     is_collecting: Vec<bool>,
     collecting: usize,
-    waiting: BinaryHeap<Reverse<(Mono, WalkId)>>,
+    waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
 }
 
@@ -128,20 +128,17 @@ impl Walks {
 
     /// It gets a turn then.
     pub(super) fn wake_at(&mut self, id: WalkId, at: Mono) {
-        self.waiting.push(Reverse((at, id)));
+        self.waiting.add(at, id);
     }
 
     pub(super) fn wake_due(&mut self, now: Mono) {
-        while let Some(Reverse((at, id))) = self.waiting.peek().copied()
-            && at <= now
-        {
-            self.waiting.pop();
+        while let Some(id) = self.waiting.take_due(now) {
             self.wake(id);
         }
     }
 
     pub(super) fn next_wake(&self) -> Option<Mono> {
-        self.waiting.peek().map(|Reverse((at, _))| *at)
+        self.waiting.next()
     }
 
     /// Whose turn it is.

@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::super::bloom::Filter;
+use super::super::bloom::{self, Filter};
 use crate::address::{Accept, is_global};
 use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
 
@@ -77,6 +77,7 @@ impl Sightings {
         }
         self.malformed += listed.malformed;
         self.sorted = false;
+        self.v4.reserve(listed.v4.len());
         self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
         listed.len()
@@ -191,19 +192,17 @@ const SOME_MORE: f64 = 16.0;
 /// and united filters keep it.
 pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair> {
     let claim = |pair: &Pair| -> f64 {
-        let sizes = pair.iter().map(|filter| {
-            let mut one = Filter::default();
-            one.unite(filter);
-            one.estimate().unwrap_or(FULL)
-        });
-        sizes.sum()
+        let sizes = pair.iter().map(bloom::estimate);
+        sizes.map(|size| size.unwrap_or(FULL)).sum()
     };
-    let mut claims: Vec<f64> = filters.iter().map(|pair| claim(pair)).collect();
-    claims.sort_unstable_by(f64::total_cmp);
-    let usual = match (claims.len(), bound) {
+    let usual = match (filters.len(), bound) {
         (0..3, Some(bound)) => bound as f64,
         (0..3, None) => return filters,
-        (n, _) => claims[n / 2],
+        (n, _) => {
+            let mut claims: Vec<f64> = filters.iter().map(|pair| claim(pair)).collect();
+            claims.sort_unstable_by(f64::total_cmp);
+            claims[n / 2]
+        }
     };
     let most = TOO_MANY * usual + SOME_MORE;
     let mut filters = filters;
@@ -232,8 +231,8 @@ pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Opti
         .map(|p| (Ipv6Addr::from_bits(p.ip).into(), p.port));
     for (ip, port) in v4.chain(v6) {
         let counts = port != 0 && (accept == Accept::Any || is_global(ip));
-        if counts && !seeds.contains(ip) {
-            leechers.insert(ip);
+        if counts {
+            leechers.insert_unless_in(&seeds, ip);
         }
     }
     let sizes = [seeds.estimate(), leechers.estimate()];
