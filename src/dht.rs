@@ -9,7 +9,8 @@
 //! | `sweep` | which info-hash is looked up when |
 //! | `cache` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |
-//! | `pace`, `rtt`, `transactions`, `timers` | how fast, how long to wait, who was asked what, what is due |
+//! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
+//! | `timers` | what is due when |
 //! | `size` | how many nodes there are |
 //! | `node` | all that for one family |
 //! | [`engine`] | both families behind one door |

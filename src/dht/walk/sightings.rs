@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::bloom::{self, Filter};
+use super::K;
 use crate::address::{Accept, is_global};
 use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
 
@@ -77,7 +78,10 @@ impl Sightings {
         }
         self.malformed += listed.malformed;
         self.sorted = false;
-        self.v4.reserve(listed.v4.len());
+        if self.v4.capacity() == 0 {
+            // The closest nodes hold about the same list.
+            self.v4.reserve_exact(K * listed.v4.len());
+        }
         self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
         listed.len()
@@ -153,6 +157,8 @@ impl Sightings {
             malformed: self.malformed,
             ..Peers::default()
         };
+        let holders = trusted.count_ones().max(1) as usize;
+        peers.v4.reserve(self.v4.len() / holders);
         named(&self.v4, trusted, |peer, _, _| peers.v4.push(peer));
         named(&self.v6, trusted, |peer, _, _| peers.v6.push(peer));
         peers
