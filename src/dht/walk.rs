@@ -9,6 +9,7 @@ mod coupon;
 mod doubt;
 mod ending;
 mod sightings;
+mod spare;
 
 use std::time::Duration;
 
@@ -172,7 +173,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::with_capacity(MAX_CANDIDATES + 1),
+            nodes: Vec::new(),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,
