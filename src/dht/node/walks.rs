@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::super::timers::Timers;
 use super::super::transactions::WalkId;
-use super::super::walk::Walk;
+use super::super::walk::{Spare, Walk};
 use crate::time::Mono;
 use crate::torrent::InfoHash;
 
@@ -27,7 +27,7 @@ pub(super) struct Walks {
     waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
     /// Walks that are over, for their memory.
-    spare: Vec<Box<Walk>>,
+    spare: Vec<Spare>,
 }
 
 impl Walks {
@@ -78,10 +78,7 @@ impl Walks {
         }
         self.turns[slot as usize] = self.turn;
         self.places[slot as usize] = Some(match self.spare.pop() {
-            Some(mut spare) => {
-                spare.replace(walk);
-                spare
-            }
+            Some(spare) => spare.begin(walk),
             None => Box::new(walk),
         });
         self.is_ready[slot as usize] = false;
@@ -116,10 +113,9 @@ impl Walks {
     }
 
     /// Keeps the memory of a walk that is over for the next.
-    pub(super) fn keep(&mut self, mut walk: Box<Walk>) {
+    pub(super) fn keep(&mut self, walk: Box<Walk>) {
         if self.spare.len() < MAX_SPARE {
-            walk.clear();
-            self.spare.push(walk);
+            self.spare.push(Spare::of(walk));
         }
     }
 

@@ -255,8 +255,7 @@ fn a_walk_in_the_memory_of_another_has_nothing_of_it() {
         answer(&mut walk, &question.id, &[1, 2], &[]);
     }
     walk.finish(Mono(0));
-    walk.clear();
     let new = || Walk::new(NodeId([7; 20]), None, PLAN, Mono(9));
-    walk.replace(new());
+    let walk = Spare::of(Box::new(walk)).begin(new());
     assert_eq!(format!("{walk:?}"), format!("{:?}", new()));
 }
