@@ -10,6 +10,7 @@
 //! | `cache` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |
 //! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
+//! | `timers` | what is due when |
 //! | `size` | how many nodes there are |
 //! | `node` | all that for one family |
 //! | [`engine`] | both families behind one door |
@@ -27,6 +28,7 @@ mod random;
 mod rtt;
 mod size;
 mod sweep;
+mod timers;
 mod transactions;
 mod votes;
 mod walk;

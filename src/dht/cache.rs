@@ -25,6 +25,9 @@ const CAPACITY: usize = 8192;
 const CAPACITY_EACH: usize = 12;
 /// Nodes kept at most.
 const MAX_CAPACITY: usize = 4_000_000;
+/// Neighbours of a target looked at for each of the closest that is wanted, before its subtree is
+/// cut in halves: more of them only where nodes crowd.
+const SIDES: usize = 6;
 /// Nodes looked at for one that must go.
 const HAND_REACH: usize = 64;
 
@@ -66,6 +69,14 @@ impl Node {
 
     fn is_fresh(&self, minute: u16) -> bool {
         self.is_good() && between(self.answered, minute) <= FRESH_MINUTES
+    }
+
+    fn known(&self, id: NodeId, minute: u16) -> Known {
+        Known {
+            id,
+            address: self.address,
+            good: self.is_fresh(minute),
+        }
     }
 
     fn is_bad(&self, minute: u16) -> bool {
@@ -212,33 +223,33 @@ impl Cache {
     ) -> Vec<Known> {
         // The n-th usable neighbours on either side bound the smallest subtree that surely holds
         // enough; the closest are all in it.
-        let below = self
-            .nodes
-            .range(..target)
-            .rev()
-            .filter(|node| usable(node))
-            .nth(n - 1);
-        let above = self
-            .nodes
-            .range(target..)
-            .filter(|node| usable(node))
-            .nth(n - 1);
-        let depth = [below, above]
-            .into_iter()
-            .flatten()
-            .map(|(id, _)| target.shared_bits(id))
-            .max();
-        let mut found = Vec::with_capacity(n);
-        self.collect(
-            target,
-            depth.unwrap_or(0).min(159),
-            n,
-            usable,
-            minute,
-            &mut found,
-        );
-        found.sort_unstable_by_key(|known| target.distance(&known.id));
-        found.truncate(n);
+        let mut below = self.nodes.range(..target).rev().filter(|node| usable(node));
+        let mut above = self.nodes.range(target..).filter(|node| usable(node));
+        let mut found: Vec<Known> = Vec::with_capacity(SIDES * n);
+        let known = |(id, node): (&NodeId, &Node)| node.known(*id, minute);
+        found.extend(below.by_ref().take(n).map(known));
+        let low = found.get(n - 1).map(|nth| target.shared_bits(&nth.id));
+        let low_count = found.len();
+        found.extend(above.by_ref().take(n).map(known));
+        let high = found.get(low_count + n - 1);
+        let high = high.map(|nth| target.shared_bits(&nth.id));
+        let depth = low.max(high).unwrap_or(0).min(159);
+        // The rest of the subtree, which the same two walks through the tree go on to.
+        let (first, last) = subtree(target, depth);
+        let below = below.take_while(|(id, _)| **id >= first);
+        let above = above.take_while(|(id, _)| **id <= last);
+        let most = SIDES * n - found.len();
+        found.extend(below.chain(above).take(most).map(known));
+        if found.len() == SIDES * n {
+            found.clear();
+            self.collect(target, depth, n, usable, minute, &mut found);
+        }
+        let distance = |known: &Known| target.distance(&known.id);
+        if found.len() > n {
+            found.select_nth_unstable_by_key(n - 1, distance);
+            found.truncate(n);
+        }
+        found.sort_unstable_by_key(distance);
         found
     }
 
@@ -266,11 +277,7 @@ impl Cache {
                 }
                 return;
             }
-            found.push(Known {
-                id: *id,
-                address: node.address,
-                good: node.is_fresh(minute),
-            });
+            found.push(node.known(*id, minute));
         }
     }
 

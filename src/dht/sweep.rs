@@ -129,27 +129,39 @@ impl Sweep {
             && at <= now
         {
             self.again.pop_front();
-            if let Ok(place) = self.targets.binary_search(&hash) {
+            if let Some(place) = self.place_of(&hash) {
                 self.known[place].again = false;
                 return Some(self.at(place as u32));
             }
         }
-        let Reverse((due, turn, place)) = *self.due.peek()?;
+        let turns = (self.range() * self.ranges) as f64;
+        // Replaced in place: half the work of taking it out and putting it back.
+        let mut first = self.due.peek_mut()?;
+        let Reverse((due, turn, place)) = *first;
         if due > now {
             return None;
         }
-        self.due.pop();
         let next = if due == self.start {
             // From here on, each at its own time of the interval.
-            let turns = (self.range() * self.ranges) as f64;
             let step = self.interval.mul_f64(f64::from(turn + 1) / turns);
             // Never at the start again.
             due.after(step.max(Duration::from_millis(1)))
         } else {
             due.after(self.interval)
         };
-        self.due.push(Reverse((next.max(now), turn, place)));
+        *first = Reverse((next.max(now), turn, place));
+        drop(first);
         Some(self.at(place))
+    }
+
+    /// The place of an info-hash among the targets.
+    fn place_of(&self, hash: &InfoHash) -> Option<usize> {
+        // As ids, which compare faster than bytes do.
+        let id = NodeId::of(*hash);
+        let place = self
+            .targets
+            .binary_search_by_key(&id, |target| NodeId::of(*target));
+        place.ok()
     }
 
     fn at(&self, place: u32) -> Due {
@@ -160,17 +172,23 @@ impl Sweep {
         }
     }
 
-    /// A lookup has ended. One that did not get through is tried again soon.
-    pub(super) fn learned(&mut self, info_hash: &InfoHash, known: Known, now: Mono) {
-        if let Ok(place) = self.targets.binary_search(info_hash) {
-            let again = self.known[place].again;
-            self.known[place] = Known { again, ..known };
-            let wait = (self.interval / RETRY_PART).max(RETRY);
-            if !known.visited && !again && wait < self.interval {
-                self.known[place].again = true;
-                self.again.push_back((now.after(wait), *info_hash));
-            }
+    /// A lookup has ended. One that did not get through is tried again soon. Returns the ids that
+    /// the sweep has passed with it.
+    pub(super) fn learned(
+        &mut self,
+        info_hash: &InfoHash,
+        known: Known,
+        now: Mono,
+    ) -> Option<(NodeId, NodeId)> {
+        let place = self.place_of(info_hash)?;
+        let again = self.known[place].again;
+        self.known[place] = Known { again, ..known };
+        let wait = (self.interval / RETRY_PART).max(RETRY);
+        if !known.visited && !again && wait < self.interval {
+            self.known[place].again = true;
+            self.again.push_back((now.after(wait), *info_hash));
         }
+        self.passed(place)
     }
 
     /// Everything is due again: lookups were cut short.
@@ -183,8 +201,7 @@ impl Sweep {
     }
 
     /// The ids that the sweep has passed when it is done with this place.
-    pub(super) fn passed(&self, info_hash: &InfoHash) -> Option<(NodeId, NodeId)> {
-        let place = self.targets.binary_search(info_hash).ok()?;
+    fn passed(&self, place: usize) -> Option<(NodeId, NodeId)> {
         let id = |at: usize| Some(NodeId::of(*self.targets.get(at)?));
         Some((id(place.checked_sub(2)?)?, id(place - 1)?))
     }

@@ -1,12 +1,15 @@
 //! The lookups under way, and whose turn it is.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
+use super::super::timers::Timers;
 use super::super::transactions::WalkId;
-use super::super::walk::Walk;
+use super::super::walk::{Spare, Walk};
 use crate::time::Mono;
 use crate::torrent::InfoHash;
+
+/// Walks kept for their memory.
+const MAX_SPARE: usize = 64;
 
 /// All walks of one family.
 #[derive(Debug, Default)]
@@ -21,8 +24,10 @@ pub(super) struct Walks {
     /// Those that have arrived and only ask holders again.
     is_collecting: Vec<bool>,
     collecting: usize,
-    waiting: BinaryHeap<Reverse<(Mono, WalkId)>>,
+    waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
+    /// Walks that are over, for their memory.
+    spare: Vec<Spare>,
 }
 
 impl Walks {
@@ -72,7 +77,10 @@ impl Walks {
             self.looking_for.insert(hash, id);
         }
         self.turns[slot as usize] = self.turn;
-        self.places[slot as usize] = Some(Box::new(walk));
+        self.places[slot as usize] = Some(match self.spare.pop() {
+            Some(spare) => spare.begin(walk),
+            None => Box::new(walk),
+        });
         self.is_ready[slot as usize] = false;
         self.wake(id);
         id
@@ -104,6 +112,13 @@ impl Walks {
         Some(walk)
     }
 
+    /// Keeps the memory of a walk that is over for the next.
+    pub(super) fn keep(&mut self, walk: Box<Walk>) {
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(Spare::of(walk));
+        }
+    }
+
     /// Something happened to it: it gets a turn.
     pub(super) fn wake(&mut self, id: WalkId) {
         if self.is(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
@@ -128,20 +143,17 @@ impl Walks {
 
     /// It gets a turn then.
     pub(super) fn wake_at(&mut self, id: WalkId, at: Mono) {
-        self.waiting.push(Reverse((at, id)));
+        self.waiting.add(at, id);
     }
 
     pub(super) fn wake_due(&mut self, now: Mono) {
-        while let Some(Reverse((at, id))) = self.waiting.peek().copied()
-            && at <= now
-        {
-            self.waiting.pop();
+        while let Some(id) = self.waiting.take_due(now) {
             self.wake(id);
         }
     }
 
     pub(super) fn next_wake(&self) -> Option<Mono> {
-        self.waiting.peek().map(|Reverse((at, _))| *at)
+        self.waiting.next()
     }
 
     /// Whose turn it is.
