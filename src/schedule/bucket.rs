@@ -43,6 +43,11 @@ impl Bucket {
         (rate / 2.0).max(2.0)
     }
 
+    /// Tokens a second.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
     /// Changes the rate; what is in the bucket stays, up to the new capacity. The line is dissolved:
     /// its lanes were told to wait for as long as the old rate made it.
     pub(super) fn set_rate(&mut self, rate: f64) {
