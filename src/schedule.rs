@@ -225,6 +225,14 @@ impl Schedule {
         self.wakes.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Reads what [`Schedule::finish`] reads of a swarm; returns something of it.
+    pub(crate) fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
+        let slot = self.slots.get(id.0 as usize);
+        let is_live = slot.is_some_and(|slot| slot[family.index()].is_live());
+        let hash = roster.announce(id).and_then(|it| roster.info_hash(it));
+        u64::from(is_live) + hash.map_or(0, |hash| hash.0[19].into())
+    }
+
     /// Books the end of a probe and says what it means for the tracker.
     pub fn finish(&mut self, roster: &Roster, observation: &Observation, now: Mono) -> Verdict {
         let id = LaneId::of(observation.tracker, observation.family);
@@ -555,9 +563,8 @@ impl Schedule {
 
     /// Milliseconds between two turns of a lane.
     fn turn(&self, lane: &Lane) -> u64 {
-        let gained = self.buckets[lane.bucket].rate() * TICK as f64 / 1000.0;
         match lane.is_udp() {
-            true => TICK * ((TURN_PACKETS / gained) as u64).clamp(1, MAX_TURN),
+            true => TICK * self.buckets[lane.bucket].turn(),
             false => TICK,
         }
     }

@@ -10,7 +10,7 @@ use crate::time::Mono;
 const CHILDREN: usize = 8;
 
 /// A swarm and when it is due, in twelve bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
     due_high: u32,
     due_low: u32,
@@ -28,6 +28,11 @@ impl Entry {
 
     fn due(self) -> Mono {
         Mono(u64::from(self.due_high) << 32 | u64::from(self.due_low))
+    }
+
+    /// What it is sorted by, as one number.
+    fn rank(self) -> u128 {
+        u128::from(self.due().0) << 32 | u128::from(self.id.0)
     }
 }
 
@@ -62,7 +67,7 @@ impl Queue {
     pub(super) fn retain(&mut self, stays: impl Fn(AnnounceId) -> bool) {
         self.entries.retain(|entry| stays(entry.id));
         // Whatever is sorted is a heap.
-        self.entries.sort_unstable();
+        self.entries.sort_unstable_by_key(|entry| entry.rank());
     }
 
     /// When the swarms are due, in no order.
@@ -75,7 +80,7 @@ impl Queue {
         let entry = self.entries[at];
         while at > 0 {
             let parent = (at - 1) / CHILDREN;
-            if self.entries[parent] <= entry {
+            if self.entries[parent].rank() <= entry.rank() {
                 break;
             }
             self.entries[at] = self.entries[parent];
@@ -89,12 +94,15 @@ impl Queue {
         let Some(&entry) = self.entries.get(at) else {
             return;
         };
+        let rank = entry.rank();
         loop {
             let first = at * CHILDREN + 1;
             let end = (first + CHILDREN).min(self.entries.len());
             let children = self.entries.get(first..end).unwrap_or_default();
-            let least = (first..end).zip(children).min_by_key(|(_, child)| **child);
-            let Some((place, child)) = least.filter(|(_, child)| **child < entry) else {
+            let least = (first..end)
+                .zip(children)
+                .min_by_key(|(_, child)| child.rank());
+            let Some((place, child)) = least.filter(|(_, child)| child.rank() < rank) else {
                 break;
             };
             self.entries[at] = *child;

@@ -39,6 +39,11 @@ impl Swarms {
                 continue;
             }
             let mut new = Block::default();
+            let anew = (start..end).filter(|place| old(&self.torrents[*place]));
+            std::hint::black_box(anew.fold(0, |read: u64, place| {
+                read.wrapping_add(self.known().prefetch(place, roster))
+                    .wrapping_add(self.memory.prefetch(roster.identity(place)))
+            }));
             for place in start..end {
                 let shown = self.blocks[block].0.get(place - start);
                 match shown.filter(|_| !old(&self.torrents[place])) {
@@ -194,6 +199,18 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// Reads what a row is made of, for many rows side by side; returns something of it.
+    fn prefetch(&self, place: usize, roster: &Roster) -> u64 {
+        let known = |id: &AnnounceId| {
+            let announce = self.announces.get(id.0 as usize)?;
+            let sides = Family::ALL.map(|family| announce.known(family));
+            let read = sides.iter().flatten().map(|side| side.prefetch());
+            Some(read.fold(0, u64::wrapping_add))
+        };
+        let announces = roster.announces_of(place).iter();
+        announces.filter_map(known).fold(0, u64::wrapping_add)
+    }
+
     fn tally(&self, place: usize, roster: &Roster, now: Now) -> Tally<'a> {
         let mut tally = Tally::new(now.mono);
         let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);

@@ -14,8 +14,8 @@ const REST: Duration = Duration::from_millis(10);
 
 /// Longest time that a busy worker keeps observations.
 const KEEP: Duration = Duration::from_millis(20);
-/// Most observations that it keeps.
-const KEPT: usize = 512;
+/// Most observations that it keeps. More would not stay in the cache until they are taken in.
+const KEPT: usize = 128;
 
 /// Spaces what a busy worker reads and hands over. An answer to a worker that is not busy is read and
 /// handed over at once.
