@@ -7,14 +7,16 @@
 //!
 //! What may leave now leaves now. What must wait, for a token or because it is not due, leaves with
 //! the first tick of [`TICK`] milliseconds at or after its time. So the lanes of all hosts wake
-//! together, and probes move through the daemon in batches. A bucket fills by the time that passed,
-//! so that ticks do not change a rate.
+//! together, and probes move through the daemon in batches. UDP lanes of slow hosts take turns over
+//! the ticks, so that each sends a few packets at once, which the kernel takes as one
+//! ([`Schedule::turn`]). A bucket fills by the time that passed, so that ticks do not change a rate.
 
 mod bucket;
 mod lane;
 mod memory;
 mod outcome;
 mod pace;
+mod queue;
 mod slot;
 
 use std::cmp::Reverse;
@@ -43,8 +45,14 @@ const MAX_IN_FLIGHT: usize = 131_072;
 /// Most tracker addresses remembered.
 const MAX_OPERATORS: usize = 65_536;
 
-/// Milliseconds between two moments in which waiting probes leave: how late a probe may be.
+/// Milliseconds between two moments in which waiting probes leave.
 const TICK: u64 = 20;
+
+/// Most ticks between two turns of a lane: a waiting probe may be 200 ms late.
+const MAX_TURN: u64 = 10;
+
+/// Packets that a UDP lane gathers for a turn, if that does not take longer.
+const TURN_PACKETS: f64 = 4.0;
 
 /// How soon to look again when that many are under way.
 const FULL_WAIT: Duration = Duration::from_millis(TICK);
@@ -154,8 +162,23 @@ impl Schedule {
                     .admit(*id, hash, now);
             }
         }
+        self.tell_urls(roster);
         for lane in 0..self.lanes.len() {
             self.wake(LaneId(lane as u32), now);
+        }
+    }
+
+    /// Tells all lanes the URLs of their swarms. A swarm may keep its place and have another URL.
+    fn tell_urls(&mut self, roster: &Roster) {
+        self.lanes.iter_mut().for_each(Lane::forget_urls);
+        let ids = (0..roster.announce_ids() as u32).map(AnnounceId);
+        for announce in ids.filter_map(|id| roster.announce(id)) {
+            let Some(url) = roster.url(announce) else {
+                continue;
+            };
+            for family in Family::ALL {
+                self.lane_mut(announce.tracker, family).tell_url(url);
+            }
         }
     }
 
@@ -202,6 +225,14 @@ impl Schedule {
         self.wakes.peek().map(|Reverse((at, _))| *at)
     }
 
+    /// Reads what [`Schedule::finish`] reads of a swarm; returns something of it.
+    pub(crate) fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
+        let slot = self.slots.get(id.0 as usize);
+        let is_live = slot.is_some_and(|slot| slot[family.index()].is_live());
+        let hash = roster.announce(id).and_then(|it| roster.info_hash(it));
+        u64::from(is_live) + hash.map_or(0, |hash| hash.0[19].into())
+    }
+
     /// Books the end of a probe and says what it means for the tracker.
     pub fn finish(&mut self, roster: &Roster, observation: &Observation, now: Mono) -> Verdict {
         let id = LaneId::of(observation.tracker, observation.family);
@@ -214,17 +245,12 @@ impl Schedule {
         let lane = &mut self.lanes[id.index()];
         let before = lane.witnessed();
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        if let Some(address) = observation.exchange.remote.filter(|_| !lane.is_loopback()) {
-            if self.buckets_by_address.len() >= MAX_OPERATORS {
-                self.buckets_by_address.clear();
-            }
-            let bucket = *self
-                .buckets_by_address
-                .entry(address)
-                .or_insert(lane.bucket);
-            self.buckets[lane.bucket].leave(id);
-            lane.bucket = bucket;
+        let remote = observation.exchange.remote;
+        if !lane.is_loopback() && remote.is_some() && lane.address != remote {
+            lane.address = remote;
+            self.share_bucket(id, remote);
         }
+        let lane = &mut self.lanes[id.index()];
         // One request was paid for when the probe left.
         let more = observation.exchange.requests.saturating_sub(1);
         self.buckets[lane.bucket].charge(f64::from(more));
@@ -283,6 +309,22 @@ impl Schedule {
             changed: health != before,
             stands,
         }
+    }
+
+    /// Gives a lane the bucket of its address.
+    fn share_bucket(&mut self, id: LaneId, address: Option<IpAddr>) {
+        let Some(address) = address else {
+            return;
+        };
+        if self.buckets_by_address.len() >= MAX_OPERATORS {
+            self.buckets_by_address.clear();
+            self.lanes.iter_mut().for_each(|lane| lane.address = None);
+        }
+        let lane = &mut self.lanes[id.index()];
+        let bucket = self.buckets_by_address.entry(address);
+        let bucket = *bucket.or_insert(lane.bucket);
+        self.buckets[lane.bucket].leave(id);
+        lane.bucket = bucket;
     }
 
     /// Compares a scrape with announces that were answered with an empty list.
@@ -380,9 +422,8 @@ impl Schedule {
             !self.paused[family.index()] && lane.is_free(now)
         });
         // What waits for its tick is not late.
-        let last_tick = Mono(now.0.saturating_sub(TICK));
         waiting
-            .map(|(_, lane)| lane.overdue(last_tick))
+            .map(|(_, lane)| lane.overdue(Mono(now.0.saturating_sub(self.turn(lane)))))
             .fold((0, Duration::ZERO), |(n, lag), (m, late)| {
                 (n + m, lag.max(late))
             })
@@ -500,18 +541,23 @@ impl Schedule {
         let lane = &self.lanes[id.index()];
         let bucket = &mut self.buckets[lane.bucket];
         let at = lane.ready_at(now);
-        if at.is_none_or(|at| at > now) {
+        let waits = lane.wake.filter(|wake| *wake > now);
+        match at {
+            Some(at) if at <= now && waits.is_some() => {
+                // It stands in line, and is asked when there are tokens. Or it waits for its turn.
+                if bucket.is_queued(id) || waits == Some(self.tick_from(id, at)) {
+                    return;
+                }
+            }
+            Some(at) if at <= now => {}
             // Whoever waits for a token that it cannot use holds up the others.
-            bucket.leave(id);
-        } else if lane.wake.is_some_and(|wake| wake > now) && bucket.is_queued(id) {
-            // It stands in line, and is asked when there are tokens.
-            return;
+            _ => bucket.leave(id),
         }
         self.set_wake(id, at, now);
     }
 
     fn set_wake(&mut self, id: LaneId, at: Option<Mono>, now: Mono) {
-        let at = at.map(|at| if at > now { tick_from(at) } else { at });
+        let at = at.map(|at| if at > now { self.tick_from(id, at) } else { at });
         let lane = &mut self.lanes[id.index()];
         if lane.wake != at {
             lane.wake = at;
@@ -520,11 +566,24 @@ impl Schedule {
             }
         }
     }
-}
 
-/// The first tick at or after a time.
-fn tick_from(at: Mono) -> Mono {
-    Mono(at.0.checked_next_multiple_of(TICK).unwrap_or(at.0))
+    /// Milliseconds between two turns of a lane.
+    fn turn(&self, lane: &Lane) -> u64 {
+        match lane.is_udp() {
+            true => TICK * self.buckets[lane.bucket].turn(),
+            false => TICK,
+        }
+    }
+
+    /// The first tick at or after a time that is the turn of a lane. Lanes of one host have their
+    /// turns together.
+    fn tick_from(&self, id: LaneId, at: Mono) -> Mono {
+        let lane = &self.lanes[id.index()];
+        let turn = self.turn(lane);
+        let first = lane.bucket as u64 * TICK % turn;
+        let next = at.0.saturating_sub(first).checked_next_multiple_of(turn);
+        Mono(next.map_or(at.0, |next| next.saturating_add(first)))
+    }
 }
 
 #[cfg(test)]

@@ -273,6 +273,16 @@ impl Swarms {
         }
     }
 
+    /// Reads what [`Swarms::fold`] reads of a swarm; returns something of it.
+    pub(crate) fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
+        let Some(place) = self.torrent_of(roster, id) else {
+            return 0;
+        };
+        let side = self.announces[id.0 as usize].known(family);
+        let read = side.map_or(0, announce::Side::prefetch);
+        read.wrapping_add(self.torrents[place].last.list[0].into())
+    }
+
     /// Folds one observation, with what it means for its tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
         self.tick(now);

@@ -58,6 +58,9 @@ const RELOADS: usize = 16;
 /// Batches of observations taken in before the plan is looked at again.
 const TURN: usize = 64;
 
+/// Observations whose places in memory are fetched together.
+const FETCHED: usize = 128;
+
 /// What the daemon is built from.
 #[derive(Debug)]
 pub struct Parts {
@@ -299,8 +302,15 @@ async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Loaded>, Stri
 impl Daemon {
     fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
         let now = self.clock.now();
-        for observation in batches.drain(..).flatten() {
-            self.core.absorb(observation, now);
+        for batch in batches.drain(..) {
+            let mut rest = batch.into_iter();
+            while !rest.as_slice().is_empty() {
+                let count = rest.as_slice().len().min(FETCHED);
+                self.core.prefetch(&rest.as_slice()[..count]);
+                for observation in rest.by_ref().take(count) {
+                    self.core.absorb(observation, now);
+                }
+            }
         }
     }
 

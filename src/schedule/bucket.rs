@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::lane::LaneId;
+use super::{MAX_TURN, TICK, TURN_PACKETS};
 use crate::time::Mono;
 
 /// Tokens of one host, shared by all its lanes.
 #[derive(Debug, Clone)]
 pub(super) struct Bucket {
     rate: f64,
+    turn: u64,
     /// Negative after a probe that took more than was paid for.
     tokens: f64,
     filled: Mono,
@@ -32,6 +34,7 @@ impl Bucket {
         let (tokens, filled) = (Self::capacity(rate), Mono::default());
         Self {
             rate,
+            turn: turn(rate),
             tokens,
             filled,
             waiting: VecDeque::new(),
@@ -43,10 +46,16 @@ impl Bucket {
         (rate / 2.0).max(2.0)
     }
 
+    /// Ticks between two turns of UDP lanes.
+    pub(super) fn turn(&self) -> u64 {
+        self.turn
+    }
+
     /// Changes the rate. The tokens stay, up to the new capacity. The line is dissolved, because its
     /// lanes were told to wait for as long as the old rate made them.
     pub(super) fn set_rate(&mut self, rate: f64) {
         self.rate = rate;
+        self.turn = turn(rate);
         self.waiting.clear();
         self.tokens = self.tokens.min(Self::capacity(rate));
     }
@@ -95,6 +104,12 @@ impl Bucket {
     pub(super) fn charge(&mut self, requests: f64) {
         self.tokens = (self.tokens - requests).max(-2.0 * Self::capacity(self.rate));
     }
+}
+
+/// Ticks in which a few packets gather.
+fn turn(rate: f64) -> u64 {
+    let gained = rate * TICK as f64 / 1000.0;
+    ((TURN_PACKETS / gained) as u64).clamp(1, MAX_TURN)
 }
 
 #[cfg(test)]

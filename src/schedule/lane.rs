@@ -3,13 +3,14 @@
 mod recall;
 mod stopped;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
 use super::outcome::{Outcome, Wish};
+use super::queue::Queue;
 use super::slot::Slot;
 use crate::observation::{
     AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
@@ -68,7 +69,10 @@ pub(super) struct Lane {
     pub(super) bucket: usize,
     scheme: Scheme,
     loopback: bool,
-    queue: BinaryHeap<Reverse<(Mono, AnnounceId)>>,
+    urls: Urls,
+    /// Where its latest observation came from.
+    pub(super) address: Option<IpAddr>,
+    queue: Queue,
     /// When this lane is next looked at; the one entry of the wake heap that is valid.
     pub(super) wake: Option<Mono>,
     pub(super) in_flight: u32,
@@ -94,6 +98,15 @@ pub(super) struct Lane {
     promises: HashMap<AnnounceId, Mono>,
     /// The same, from before a restart, of swarms that are not here (yet).
     recalled: HashMap<InfoHash, Mono>,
+}
+
+/// The announce URLs of a lane. Most have one, which spares a look at the torrent of each swarm.
+#[derive(Debug, Default)]
+enum Urls {
+    #[default]
+    None,
+    One(Arc<TrackerUrl>),
+    Many,
 }
 
 /// Swarms whose counts are to be fetched, gathered into batches.
@@ -131,7 +144,9 @@ impl Lane {
             bucket,
             scheme,
             loopback,
-            queue: BinaryHeap::new(),
+            urls: Urls::default(),
+            address: None,
+            queue: Queue::default(),
             wake: None,
             in_flight: 0,
             health: Health::Unknown,
@@ -153,6 +168,24 @@ impl Lane {
         self.health
     }
 
+    /// Forgets the URLs of its swarms: they are told again.
+    pub(super) fn forget_urls(&mut self) {
+        self.urls = Urls::None;
+    }
+
+    /// Takes in the URL of one of its swarms.
+    pub(super) fn tell_url(&mut self, url: &Arc<TrackerUrl>) {
+        match &self.urls {
+            Urls::None => self.urls = Urls::One(Arc::clone(url)),
+            Urls::One(known) if known == url => {}
+            Urls::One(_) | Urls::Many => self.urls = Urls::Many,
+        }
+    }
+
+    fn has_one_url(&self) -> bool {
+        matches!(self.urls, Urls::One(_))
+    }
+
     /// Puts a swarm into the queue that must not be asked about before it is due.
     pub(super) fn promise(&mut self, due: Mono, id: AnnounceId) {
         self.promises.insert(id, due);
@@ -160,14 +193,14 @@ impl Lane {
     }
 
     pub(super) fn push(&mut self, due: Mono, id: AnnounceId) {
-        self.queue.push(Reverse((due, id)));
+        self.queue.push(due, id);
     }
 
     /// Drops what is gone from the configuration.
     pub(super) fn forget_removed(&mut self, slots: &[[Slot; 2]]) {
         let family = self.family.index();
         self.queue
-            .retain(|Reverse((_, id))| slots[id.0 as usize][family].is_live());
+            .retain(|id| slots[id.0 as usize][family].is_live());
         self.promises
             .retain(|id, _| slots[id.0 as usize][family].is_live());
         self.scrape
@@ -181,13 +214,13 @@ impl Lane {
             return None;
         }
         let scrape = (!self.scrape.pending.is_empty()).then_some(self.scrape.at);
-        let announce = self.queue.peek().map(|Reverse((due, id))| {
+        let announce = self.queue.first().map(|(due, id)| {
             // A troubled tracker is asked when its back-off is over, by whatever swarm is next,
             // unless the tracker does not want to hear of that one.
-            if self.is_proven() || self.promises.contains_key(id) {
-                *due
+            if self.is_proven() || self.promises.contains_key(&id) {
+                due
             } else {
-                (*due).min(self.held_until().max(now))
+                due.min(self.held_until().max(now))
             }
         });
         let first = announce.into_iter().chain(scrape).min()?;
@@ -226,7 +259,10 @@ impl Lane {
         let id = self.pop()?;
         let announce = roster.announce(id)?;
         let info_hash = roster.info_hash(announce)?;
-        let url = Arc::clone(roster.url(announce)?);
+        let url = match &self.urls {
+            Urls::One(url) => Arc::clone(url),
+            _ => Arc::clone(roster.url(announce)?),
+        };
         if pace.scrape_only {
             slots[id.0 as usize][family].take(true);
             let mut batch = vec![id];
@@ -275,7 +311,7 @@ impl Lane {
         } else {
             1
         };
-        let Reverse((due, id)) = *self.queue.peek()?;
+        let (due, id) = self.queue.first()?;
         let other = roster
             .announce(id)
             .and_then(|announce| roster.url(announce));
@@ -284,8 +320,10 @@ impl Lane {
     }
 
     fn pop(&mut self) -> Option<AnnounceId> {
-        let Reverse((_, id)) = self.queue.pop()?;
-        self.promises.remove(&id);
+        let id = self.queue.pop()?;
+        if !self.promises.is_empty() {
+            self.promises.remove(&id);
+        }
         Some(id)
     }
 
@@ -339,6 +377,7 @@ impl Lane {
             return;
         }
         let url = |id: &AnnounceId| roster.url(roster.announce(*id)?);
+        let has_one_url = self.has_one_url();
         match self.scrape.pending.front() {
             None => {
                 let first = if self.scrape.begun {
@@ -349,7 +388,7 @@ impl Lane {
                 self.scrape.at = now.after(first.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
-            Some(first) if url(first) != url(&id) => return,
+            Some(first) if !has_one_url && url(first) != url(&id) => return,
             Some(_) => {}
         }
         self.scrape.pending.push_back(id);
@@ -501,6 +540,11 @@ impl Lane {
         now.after(Pace::jittered(wait, hash))
     }
 
+    /// It is asked in packets, of which several can leave at once.
+    pub(super) fn is_udp(&self) -> bool {
+        self.scheme == Scheme::Udp
+    }
+
     /// The tracker runs on this machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.loopback
@@ -513,16 +557,11 @@ impl Lane {
 
     /// How many swarms are past due, and how late the first of them is.
     pub(super) fn overdue(&self, now: Mono) -> (u64, Duration) {
-        let Some(Reverse((first, _))) = self.queue.peek().filter(|Reverse((due, _))| *due < now)
-        else {
+        let Some((first, _)) = self.queue.first().filter(|(due, _)| *due < now) else {
             return (0, Duration::ZERO);
         };
-        let late = self
-            .queue
-            .iter()
-            .filter(|Reverse((due, _))| *due < now)
-            .count();
-        (late as u64, now.since(*first))
+        let late = self.queue.times().filter(|due| *due < now).count();
+        (late as u64, now.since(first))
     }
 }
 

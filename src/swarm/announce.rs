@@ -106,6 +106,11 @@ impl Side {
         Some(Heard { anybody, before })
     }
 
+    /// Reads what the next answer is compared with; returns something of it.
+    pub(super) fn prefetch(&self) -> u64 {
+        self.peers.as_deref().map_or(0, Lists::prefetch)
+    }
+
     /// The latest list, if anybody is on it.
     pub(super) fn lists(&mut self) -> Option<&mut Lists> {
         self.peers.as_deref_mut()

@@ -84,6 +84,11 @@ impl Lists {
         })
     }
 
+    /// Reads what the next list is compared with; returns something of it.
+    pub(super) fn prefetch(&self) -> u64 {
+        self.prints[0].wrapping_add(self.prints[1])
+    }
+
     /// The addresses and the /64 prefixes.
     pub(super) fn slices(lists: Option<&Self>) -> (&[u32], &[u64]) {
         lists.map_or((&[], &[]), |lists| (&lists.v4, &lists.v6))

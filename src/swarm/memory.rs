@@ -333,6 +333,12 @@ impl Memory {
         }
     }
 
+    /// Reads what [`Memory::reach`] reads; returns something of it.
+    pub(super) fn prefetch(&self, hash: Option<InfoHash>) -> u64 {
+        let history = hash.and_then(|hash| self.histories.get(&hash));
+        history.map_or(0, |history| u64::from(history.set.is_empty()))
+    }
+
     /// What is to be shown of a torrent beside its row. `union` is who is there now, if that is
     /// known.
     pub(super) fn reach(

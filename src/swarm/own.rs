@@ -16,8 +16,8 @@ use crate::observation::{Announced, Endpoint4, Endpoint6, Manner};
 pub struct OwnAddresses {
     /// Local IPv4 addresses as host-order numbers, for the inner loop.
     v4: Vec<u32>,
-    /// One bit for the lowest six bits of each of these: rules out most other addresses at once.
-    endings4: u64,
+    /// One bit for the lowest eight bits of each of these: rules out most other addresses at once.
+    endings4: [u64; 4],
     /// Local IPv6 addresses.
     v6: Vec<u128>,
     /// As most nodes of the DHT see us (BEP 42). Serves as a hint among entries with our port.
@@ -37,7 +37,10 @@ impl OwnAddresses {
         }
         self.v4.sort_unstable();
         self.v4.dedup();
-        self.endings4 = self.v4.iter().fold(0, |bits, ip| bits | ending(*ip));
+        self.endings4 = [0; 4];
+        for ip in &self.v4 {
+            self.endings4[word(*ip)] |= ending(*ip);
+        }
         self.v6.sort_unstable();
         self.v6.dedup();
     }
@@ -50,7 +53,7 @@ impl OwnAddresses {
     /// Perhaps a local IPv4 address, and surely none where this says no.
     #[inline]
     pub(super) fn may_contain4(&self, ip: u32) -> bool {
-        self.endings4 & ending(ip) != 0
+        self.endings4[word(ip)] & ending(ip) != 0
     }
 
     /// Whether a local interface has this IPv4 address.
@@ -78,6 +81,11 @@ impl OwnAddresses {
             u8::from(told == Some(ip))
         }
     }
+}
+
+#[inline]
+fn word(ip: u32) -> usize {
+    ip as usize / 64 % 4
 }
 
 #[inline]

@@ -1,4 +1,5 @@
-//! When answers are read together: a busy worker does not wake up for each of them. Pure.
+//! When answers are read and handed over together: a busy worker does not wake up for each of them,
+//! and does not wake others. Pure.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +12,13 @@ const BUSY: u32 = 10;
 /// in the last 20 ms.
 const REST: Duration = Duration::from_millis(10);
 
-/// Spaces the reads of a busy worker. An answer to a worker that is not busy is read at once.
+/// Longest time that a busy worker keeps observations.
+const KEEP: Duration = Duration::from_millis(20);
+/// Most observations that it keeps. More would not stay in the cache until they are taken in.
+const KEPT: usize = 128;
+
+/// Spaces what a busy worker reads and hands over. An answer to a worker that is not busy is read and
+/// handed over at once.
 #[derive(Debug)]
 pub(super) struct Gather {
     /// When the present period began.
@@ -22,6 +29,8 @@ pub(super) struct Gather {
     busy: bool,
     /// The latest read.
     last: Instant,
+    /// When observations were last handed over.
+    handed: Instant,
 }
 
 impl Gather {
@@ -32,6 +41,7 @@ impl Gather {
             reads: 0,
             busy: false,
             last: now,
+            handed: now,
         }
     }
 
@@ -54,6 +64,19 @@ impl Gather {
             true => (self.last + REST).saturating_duration_since(now),
             false => Duration::ZERO,
         }
+    }
+
+    /// How long so many observations are to be kept.
+    pub(super) fn keep(&self, observations: usize, now: Instant) -> Duration {
+        match self.busy && observations < KEPT {
+            true => (self.handed + KEEP).saturating_duration_since(now),
+            false => Duration::ZERO,
+        }
+    }
+
+    /// Notes that observations were handed over.
+    pub(super) fn handed(&mut self, now: Instant) {
+        self.handed = now;
     }
 }
 
@@ -93,6 +116,19 @@ mod tests {
         let (count, longest) = reads(Duration::from_micros(200), second);
         assert!((98..=115).contains(&count), "{count} reads");
         assert!(longest <= REST, "{longest:?}");
+    }
+
+    #[test]
+    fn a_busy_worker_keeps_few_observations_and_none_for_long() {
+        let start = Instant::now();
+        let mut gather = Gather::new(start);
+        assert_eq!(gather.keep(1, start), Duration::ZERO, "it is not busy");
+        (0..BUSY).for_each(|_| gather.read(start));
+        assert_eq!(gather.keep(1, start), KEEP);
+        assert_eq!(gather.keep(KEPT, start), Duration::ZERO);
+        assert_eq!(gather.keep(1, start + KEEP), Duration::ZERO);
+        gather.handed(start + KEEP);
+        assert_eq!(gather.keep(1, start + KEEP), KEEP);
     }
 
     #[test]

@@ -141,8 +141,12 @@ impl Worker {
         let sent = self.send();
         self.look_up();
         self.engine.take_observations(&mut self.pending);
-        if self.pending.len() < MAX_PENDING {
-            self.deliver();
+        if !self.pending.is_empty() && self.pending.len() < MAX_PENDING {
+            let now = Instant::now();
+            if self.gather.keep(self.pending.len(), now).is_zero() {
+                self.gather.handed(now);
+                self.deliver();
+            }
         }
         read || fed || sent
     }
@@ -288,11 +292,15 @@ impl Worker {
 
     fn sleep(&mut self) {
         let now = Instant::now();
-        let time = if self.blocked || !self.pending.is_empty() {
-            Some(PAUSE)
-        } else {
-            let due = self.engine.next_timeout();
-            due.map(|due| due.saturating_duration_since(now))
+        let due = self.engine.next_timeout();
+        let due = due.map(|due| due.saturating_duration_since(now));
+        let kept = match self.pending.len() {
+            0 => None,
+            kept => Some(self.gather.keep(kept, now).max(PAUSE)),
+        };
+        let time = match self.blocked {
+            true => Some(PAUSE),
+            false => due.into_iter().chain(kept).min(),
         };
         let rest = self.gather.rest(now);
         if !rest.is_zero() && self.engine.unsent() == 0 {

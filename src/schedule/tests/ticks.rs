@@ -46,18 +46,51 @@ fn a_host_gets_its_rate_and_no_more() {
 }
 
 #[test]
-fn a_tick_brings_what_the_bucket_gained_since_the_last() {
-    for rate in [20.0, 130.0, 5000.0] {
+fn a_turn_brings_what_the_bucket_gained_since_the_last() {
+    for (rate, ticks) in [(20.0, 10), (70.0, 2), (130.0, 1), (5000.0, 1)] {
         let mut sim = overloaded(rate, &[LOCAL]);
         sim.run(Mono(20_000), 30, |_, job| answer(job));
         let moments = by_moment(&sim);
         let later = moments.iter().filter(|(at, _)| at.0 > 1_000);
-        let most = (rate * TICK as f64 / 1000.0).floor() as usize + 1;
+        let most = (rate * (ticks * TICK) as f64 / 1000.0).floor() as usize + 1;
         for (at, count) in later {
-            assert_eq!(at.0 % TICK, 0, "{rate}");
+            assert_eq!(at.0 % (ticks * TICK), 0, "{rate}");
             assert!(*count <= most, "{rate}: {count} at {at:?}, {most} at most");
         }
     }
+}
+
+#[test]
+fn slow_hosts_take_turns_over_the_ticks() {
+    let urls: Vec<_> = (1..=30).map(|n| format!("udp://127.0.1.{n}:80")).collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    let mut sim = overloaded(20.0, &urls);
+    sim.run(Mono(10_000), 33, |_, job| answer(job));
+    let later = by_moment(&sim).into_iter();
+    let later: Vec<_> = later.filter(|(at, _)| at.0 > 5_000).collect();
+    assert!(later.len() >= 249, "no tick is left out: {}", later.len());
+    let most = later.iter().map(|(_, count)| *count).max();
+    assert!(most <= Some(15), "three hosts, four packets each: {most:?}");
+}
+
+#[test]
+fn what_is_due_leaves_with_what_is_due_until_its_turn() {
+    let interval = Duration::from_secs(10);
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &torrents(60, LOCAL));
+    sim.run(Mono(100_000), 33, |_, job| answer(job));
+    let announces = |ask: &Ask| matches!(ask, Ask::Announce { .. });
+    sim.sent.retain(|(at, ask)| at.0 > 50_000 && announces(ask));
+    let (sent, moments) = (sim.sent.len(), by_moment(&sim));
+    assert!(sent >= 250, "{sent}");
+    assert!(moments.iter().all(|(at, _)| at.0 % (MAX_TURN * TICK) == 0));
+}
+
+#[test]
+fn http_hosts_have_their_turn_in_each_tick() {
+    let mut sim = overloaded(20.0, &["http://127.0.0.1:6969/announce"]);
+    sim.run(Mono(10_000), 30, |_, job| answer(job));
+    let later = by_moment(&sim).into_iter().filter(|(at, _)| at.0 > 1_000);
+    assert!(later.count() >= 9 * 19);
 }
 
 #[test]
@@ -132,7 +165,7 @@ fn what_waits_for_its_tick_is_not_overdue() {
     let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
     sim.run(Mono(1_000), 5, |_, job| answer(job));
     // The first answer came after 5 ms, so the second probe is due just after a tick.
-    assert_eq!(sim.schedule.next_wake(), Some(Mono(2_020)));
-    assert_eq!(sim.schedule.overdue(Mono(2_019)).0, 0);
-    assert_eq!(sim.schedule.overdue(Mono(2_100)).0, 1);
+    assert_eq!(sim.schedule.next_wake(), Some(Mono(2_200)));
+    assert_eq!(sim.schedule.overdue(Mono(2_199)).0, 0);
+    assert_eq!(sim.schedule.overdue(Mono(2_300)).0, 1);
 }

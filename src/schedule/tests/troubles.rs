@@ -313,11 +313,10 @@ fn families_take_turns_where_we_have_to_join() {
     );
     assert!(sim.poll(100).is_empty());
     sim.end(&first[0], answer(&first[0]), 100, 100);
-    assert!(
-        sim.poll(300)
-            .iter()
-            .any(|job| job.family != first[0].family)
-    );
+    let again = sim.schedule.next_wake().unwrap();
+    assert!(again <= Mono(250 + MAX_TURN * TICK), "{again:?}");
+    let second = sim.poll(again.0);
+    assert!(second.iter().any(|job| job.family != first[0].family));
 }
 
 #[test]
