@@ -105,7 +105,9 @@ impl Outcome {
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
                 manner: Some(match answer.manner {
-                    Manner::Ghost | Manner::StoppedOnly | Manner::Check => "ghost",
+                    Manner::Ghost | Manner::StoppedOnly | Manner::Confirm | Manner::Check => {
+                        "ghost"
+                    }
                     Manner::Brief => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),

@@ -23,8 +23,12 @@ pub enum Manner {
     #[default]
     Ghost,
     /// As [`Manner::Ghost`], at a tracker that has shown its full list in answer to `stopped`:
-    /// there an empty list with counts of 0 is believed as well.
+    /// there an empty list with counts of 0 is believed as well. For a swarm that was empty when
+    /// it was last asked for.
     StoppedOnly,
+    /// As [`Manner::StoppedOnly`], for a swarm that was not empty when it was last asked for: only
+    /// `started` proves that it is empty now. The tracker may have changed since it showed its list.
+    Confirm,
     /// `stopped`, then `started` and `stopped` whatever the first answer: shows whether the
     /// tracker answers `stopped` with the same list.
     Check,

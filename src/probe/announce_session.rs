@@ -4,7 +4,8 @@
 //! # The way of an announce
 //!
 //! ```text
-//!  Ghost, StoppedOnly, Check        no evidence             Brief
+//!  Ghost, StoppedOnly,
+//!  Confirm, Check                   no evidence             Brief
 //!  ──────────────▶ stopped ───────────────────▶ started ◀────────
 //!                     │ list of peers              │ answered, or perhaps registered
 //!                     ▼                            ▼
@@ -146,7 +147,7 @@ impl AnnounceSession {
     pub(super) fn new(manner: Manner) -> Self {
         let stage = match manner {
             Manner::Brief => Stage::Join(None),
-            Manner::Ghost | Manner::StoppedOnly | Manner::Check => Stage::Look,
+            Manner::Ghost | Manner::StoppedOnly | Manner::Confirm | Manner::Check => Stage::Look,
         };
         Self {
             manner,

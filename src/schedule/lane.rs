@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Pace;
 use super::outcome::{Outcome, Wish};
-use super::slot::Slot;
+use super::slot::{Note, Slot};
 use crate::observation::{
     AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
 };
@@ -236,7 +236,14 @@ impl Lane {
             }
             return scrape_of(batch, roster);
         }
-        let note = slots[id.0 as usize][family].note();
+        let mut note = slots[id.0 as usize][family].note();
+        if note == Note::Empty
+            && self.stopped.hears_doubts(now)
+            && another_tracker_lists(id, roster, slots)
+            && self.doubt(now)
+        {
+            note = Note::Doubted;
+        }
         let manner = match pace.manner {
             Manner::Brief => Manner::Brief,
             _ => self.stopped.manner(note, now),
@@ -524,6 +531,18 @@ impl Lane {
             .count();
         (late as u64, now.since(*first))
     }
+}
+
+/// Whether the last answer of another tracker lists peers of the same torrent.
+fn another_tracker_lists(id: AnnounceId, roster: &Roster, slots: &[[Slot; 2]]) -> bool {
+    let announces = roster
+        .announce(id)
+        .map(|announce| roster.announces_of(announce.torrent as usize));
+    let mut others = announces.unwrap_or_default().iter().filter(|o| **o != id);
+    others.any(|other| {
+        let slots = slots.get(other.0 as usize);
+        slots.is_some_and(|both| both.iter().any(|slot| slot.note() == Note::Listed))
+    })
 }
 
 /// One scrape of swarms that share a URL.

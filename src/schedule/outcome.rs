@@ -44,6 +44,9 @@ impl Outcome {
                 result: Ok(answer), ..
             } if answer.peers.is_empty() && !answer.withheld => Note::Empty,
             Report::Announce {
+                result: Ok(answer), ..
+            } if !answer.peers.is_empty() => Note::Listed,
+            Report::Announce {
                 result: Err(failed),
                 ..
             } if !failed.reason.is_silence() => Note::Refused,

@@ -21,6 +21,8 @@ pub(super) enum Note {
     None,
     /// It was answered with an empty list.
     Empty,
+    /// It was answered with a list of peers.
+    Listed,
     /// The same, and another source has named members since.
     Doubted,
     /// It was refused, or answered with what is no answer.

@@ -112,6 +112,37 @@ fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
     assert!(!alone.withheld);
 }
 
+/// The tracker once answered `stopped` with its list, and now with zeros: a swarm that had peers
+/// before is not empty until `started` says so, and the change is learnt.
+#[test]
+fn a_swarm_that_had_peers_is_not_empty_before_started_says_so() {
+    let mut session = AnnounceSession::new(Manner::Confirm);
+    let zeros = answer(counts(0, 0), &[]);
+    assert!(asks(&tell(&mut session, Request::Look, zeros)));
+    let list = answer(counts(3, 1), &FOUR);
+    assert!(asks(&tell(&mut session, Request::Join, list)));
+    let zeros = answer(counts(0, 0), &[]);
+    let said = said(tell(&mut session, Request::Leave, zeros));
+    assert_eq!((said.peers.len(), said.counts.seeders), (4, Some(3)));
+    assert_eq!(said.stopped_list, StoppedList::Missing);
+}
+
+/// A lost packet is no change of the tracker.
+#[test]
+fn a_lost_stopped_does_not_unlearn_what_a_tracker_has_shown() {
+    let mut session = AnnounceSession::new(Manner::Confirm);
+    let lost = Failed::new(Failure::Timeout, "no answer");
+    assert!(asks(&session.failed(lost, Reached::Perhaps, &own())));
+    let list = answer(counts(3, 1), &FOUR);
+    assert!(asks(&tell(&mut session, Request::Join, list)));
+    let said = said(tell(
+        &mut session,
+        Request::Leave,
+        answer(counts(3, 0), &[]),
+    ));
+    assert_eq!(said.stopped_list, StoppedList::Unknown);
+}
+
 #[test]
 fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
     let mut warned = answer(counts(0, 0), &[]);

@@ -66,7 +66,9 @@ fn shown(looked: Option<&Looked>, started: &Peers, asked: Manner, own: &Own) -> 
             StoppedList::Same
         }
         // A tracker that has shown its list before: packets get lost.
-        Some(Looked::Failed(failed)) if asked == Manner::StoppedOnly && is_lost(failed) => {
+        Some(Looked::Failed(failed))
+            if matches!(asked, Manner::StoppedOnly | Manner::Confirm) && is_lost(failed) =>
+        {
             StoppedList::Unknown
         }
         Some(_) => StoppedList::Missing,

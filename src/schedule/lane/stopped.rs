@@ -3,11 +3,12 @@
 //! | Known | Asked as | Requests per round |
 //! |---|---|---|
 //! | nothing yet | one [`Manner::Check`] now and then; else [`Manner::Ghost`], and [`Manner::Brief`] for swarms that were empty | 1 to 3 |
-//! | its list comes with `stopped` too | [`Manner::StoppedOnly`] | 1 |
+//! | its list comes with `stopped` too | [`Manner::Confirm`], and [`Manner::StoppedOnly`] for swarms that were empty | 1, and 3 when a swarm becomes empty |
 //! | its list comes with `started` only | [`Manner::Brief`] | 2 |
 //!
-//! What is known is checked again once a week, and when a scrape names members of a swarm that
-//! `stopped` called empty. A swarm whose last question was refused is asked with `started` at
+//! What is known is checked again once a week, and when a scrape or another tracker names members
+//! of a swarm that `stopped` called empty. A tracker may change between two checks: therefore a
+//! swarm that was not empty before is called empty only after `started`. A swarm whose last question was refused is asked with `started` at
 //! once: a refusal of `stopped` proves nothing, one of `started` registers nothing.
 
 use std::time::Duration;
@@ -58,7 +59,8 @@ impl Stopped {
             return Manner::Check;
         }
         match (self.habit, note) {
-            (Habit::Lists, _) => Manner::StoppedOnly,
+            (Habit::Lists, Note::Empty) => Manner::StoppedOnly,
+            (Habit::Lists, _) => Manner::Confirm,
             (Habit::Withholds, _) | (Habit::Unknown, Note::Empty) => Manner::Brief,
             (Habit::Unknown, _) => Manner::Ghost,
         }
@@ -75,10 +77,15 @@ impl Stopped {
         self.check_at = now.after(CHECK_AGAIN);
     }
 
-    /// Somebody else names members of a swarm that `stopped` called empty. Returns whether that is
+    /// Whether a source that disagrees is reason for a check.
+    pub(super) fn hears_doubts(&self, now: Mono) -> bool {
+        self.habit == Habit::Lists && now >= self.doubt_at
+    }
+
+    /// Another source names members of a swarm that `stopped` called empty. Returns whether that is
     /// reason for a check.
     pub(super) fn doubt(&mut self, now: Mono) -> bool {
-        let hears = self.habit == Habit::Lists && now >= self.doubt_at;
+        let hears = self.hears_doubts(now);
         if hears {
             self.doubt_at = now.after(DOUBT_AGAIN);
         }

@@ -50,7 +50,7 @@ fn a_tracker_that_lists_is_asked_once_per_round() {
     let manners = manners(&sim);
     assert_eq!(manners[0], Manner::Check);
     assert!(manners.len() > 2000);
-    assert!(manners[1..].iter().all(|m| *m == Manner::StoppedOnly));
+    assert!(manners[1..].iter().all(|m| *m == Manner::Confirm));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn a_tracker_that_changes_is_believed() {
         Ask::Announce { .. } => answer_showing(job, StoppedList::Missing, 1),
     });
     let after = &manners(&sim)[before..];
-    assert_eq!(count(after, Manner::StoppedOnly), 1);
+    assert_eq!(count(after, Manner::Confirm), 1);
     assert!(after[1..].iter().all(|manner| *manner == Manner::Brief));
 }
 
@@ -141,7 +141,7 @@ fn a_refused_torrent_is_asked_with_started() {
 #[test]
 fn what_is_known_survives_a_restart() {
     for (shown, manner) in [
-        (StoppedList::Same, Manner::StoppedOnly),
+        (StoppedList::Same, Manner::Confirm),
         (StoppedList::Missing, Manner::Brief),
     ] {
         let list = torrents(1, PUBLIC);
@@ -154,4 +154,48 @@ fn what_is_known_survives_a_restart() {
         again.run(Mono(8 * DAY), 50, |_, job| inhabited(job, shown));
         assert_eq!(count(&manners(&again), Manner::Check), 1, "{shown:?}");
     }
+}
+
+/// The tracker has shown its lists, and one of its swarms is empty.
+fn one_empty(job: &Job) -> Report {
+    match &job.ask {
+        Ask::Announce { id, .. } if id.0 == 0 => answer_showing(job, StoppedList::Unknown, 0),
+        _ => inhabited(job, StoppedList::Same),
+    }
+}
+
+/// `started` proves once that a swarm is empty; from then on it costs one request per round.
+#[test]
+fn an_empty_swarm_is_confirmed_once() {
+    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    sim.run(Mono(DAY), 50, |_, job| one_empty(job));
+    let later = sim.sent.iter().filter(|(at, _)| at.0 > DAY / 8);
+    let of_the_empty = later.filter_map(|(_, ask)| match ask {
+        Ask::Announce { id, manner, .. } if id.0 == 0 => Some(*manner),
+        _ => None,
+    });
+    let manners: Vec<Manner> = of_the_empty.collect();
+    assert!(manners.len() > 20);
+    assert!(manners.iter().all(|m| *m == Manner::StoppedOnly));
+}
+
+/// Another tracker lists peers of a swarm that `stopped` calls empty at this one: that is looked
+/// into once a day at most.
+#[test]
+fn another_tracker_that_disagrees_makes_a_check() {
+    let two = "http://one.example/announce";
+    let mut list = torrents(2, two);
+    for torrent in &mut list {
+        let other = TrackerUrl::parse("http://two.example/announce").unwrap();
+        torrent.trackers = [torrent.trackers.to_vec(), vec![Arc::new(other)]]
+            .concat()
+            .into();
+    }
+    let mut sim = Sim::new(pace(), &list);
+    let count_checks = |sim: &Sim| count(&manners(sim), Manner::Check);
+    sim.run(Mono(DAY), 50, |_, job| one_empty(job));
+    let before = count_checks(&sim);
+    sim.run(Mono(4 * DAY), 50, |_, job| one_empty(job));
+    let checks = count_checks(&sim) - before;
+    assert!((2..=4).contains(&checks), "{checks}");
 }

@@ -143,9 +143,10 @@ fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> 
     }
 }
 
-const MANNERS: [Manner; 4] = [
+const MANNERS: [Manner; 5] = [
     Manner::Ghost,
     Manner::StoppedOnly,
+    Manner::Confirm,
     Manner::Check,
     Manner::Brief,
 ];
