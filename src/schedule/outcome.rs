@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::slot::Note;
-use crate::observation::{Failure, Report, Retry};
+use crate::observation::{Failure, Manner, Report, Retry};
 
 /// What a probe says of the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Outcome {
             } if answer.peers.is_empty() && !answer.withheld => Note::Empty,
             Report::Announce {
                 result: Ok(answer), ..
-            } if !answer.peers.is_empty() => Note::Listed,
+            } if answer.peers.len() > usize::from(answer.manner == Manner::Brief) => Note::Listed,
             Report::Announce {
                 result: Err(failed),
                 ..

@@ -21,7 +21,7 @@ pub(super) enum Note {
     None,
     /// It was answered with an empty list.
     Empty,
-    /// It was answered with a list of peers.
+    /// It was answered with a list of peers, and we are not all of them.
     Listed,
     /// The same, and another source has named members since.
     Doubted,

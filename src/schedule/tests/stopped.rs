@@ -179,23 +179,48 @@ fn an_empty_swarm_is_confirmed_once() {
     assert!(manners.iter().all(|m| *m == Manner::StoppedOnly));
 }
 
+/// Two torrents with two trackers each.
+fn at_two_trackers() -> Vec<Torrent> {
+    let mut list = torrents(2, "http://one.example/announce");
+    let other = Arc::new(TrackerUrl::parse("http://two.example/announce").unwrap());
+    for torrent in &mut list {
+        torrent.trackers = [Arc::clone(&torrent.trackers[0]), Arc::clone(&other)].into();
+    }
+    list
+}
+
+/// Checks from the second to the fourth day.
+fn late_checks(world: impl Fn(&Job) -> Report) -> usize {
+    let mut sim = Sim::new(pace(), &at_two_trackers());
+    sim.run(Mono(DAY), 50, |_, job| world(job));
+    let before = count(&manners(&sim), Manner::Check);
+    sim.run(Mono(4 * DAY), 50, |_, job| world(job));
+    count(&manners(&sim), Manner::Check) - before
+}
+
 /// Another tracker lists peers of a swarm that `stopped` calls empty at this one: that is looked
 /// into once a day at most.
 #[test]
 fn another_tracker_that_disagrees_makes_a_check() {
-    let two = "http://one.example/announce";
-    let mut list = torrents(2, two);
-    for torrent in &mut list {
-        let other = TrackerUrl::parse("http://two.example/announce").unwrap();
-        torrent.trackers = [torrent.trackers.to_vec(), vec![Arc::new(other)]]
-            .concat()
-            .into();
-    }
-    let mut sim = Sim::new(pace(), &list);
-    let count_checks = |sim: &Sim| count(&manners(sim), Manner::Check);
-    sim.run(Mono(DAY), 50, |_, job| one_empty(job));
-    let before = count_checks(&sim);
-    sim.run(Mono(4 * DAY), 50, |_, job| one_empty(job));
-    let checks = count_checks(&sim) - before;
+    let checks = late_checks(one_empty);
     assert!((2..=4).contains(&checks), "{checks}");
+}
+
+/// A list of only us names no member.
+#[test]
+fn our_own_entry_at_another_tracker_makes_no_check() {
+    let checks = late_checks(|job| match &job.ask {
+        Ask::Announce { id, .. } if id.0 == 1 => {
+            let mut peers = Peers::default();
+            peers.push([81, 2, 3, 4].into(), 6881);
+            let only_us = Announced {
+                peers,
+                manner: Manner::Brief,
+                ..Announced::default()
+            };
+            answer_with(job, only_us)
+        }
+        _ => one_empty(job),
+    });
+    assert_eq!(checks, 0);
 }
