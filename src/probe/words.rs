@@ -187,6 +187,10 @@ mod tests {
         let hex = data_encoding::HEXUPPER.encode(key.as_bytes());
         let base64 = data_encoding::BASE64_NOPAD.encode(key.as_bytes());
         let base32 = data_encoding::BASE32_NOPAD.encode(key.as_bytes());
+        let lower = key.to_ascii_lowercase();
+        let bytes = data_encoding::HEXLOWER.decode(lower.as_bytes()).unwrap();
+        let base64_of_bytes = data_encoding::BASE64_NOPAD.encode(&bytes);
+        let base32_of_bytes = data_encoding::BASE32_NOPAD.encode(&bytes);
         let backwards: String = key.chars().rev().collect();
         for said in [
             key,
@@ -198,6 +202,8 @@ mod tests {
             &hex,
             &base64,
             &base32,
+            &base64_of_bytes,
+            &base32_of_bytes,
             &backwards,
             &format!("<{key}>"),
             &key[..6],

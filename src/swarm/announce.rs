@@ -195,9 +195,19 @@ impl Side {
         answered.into_iter().chain(scraped).min()
     }
 
-    /// The latest list, while it is fresh, and when that ends.
+    /// The latest counts name members other than us: we are at most one leecher.
+    fn claims_others(&self) -> bool {
+        let seeders = self.seeders.get().unwrap_or(0);
+        seeders > 0 || self.leechers.get().is_some_and(|n| n > 1)
+    }
+
+    /// The latest list, while it is fresh, and when that ends. An empty one says nothing beside
+    /// later counts of members, as of a scrape or of an answer that withholds its list.
     pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(&[u32], &[u64], Mono)> {
         let until = self.listed.fresh(now, stale_after)?;
+        if self.peers.is_none() && self.claims_others() {
+            return None;
+        }
         let (v4, v6) = Lists::slices(self.peers.as_deref());
         Some((v4, v6, until))
     }

@@ -58,6 +58,8 @@ pub(super) fn check<B>(request: &Request<B>, guarded: bool) -> Result<(), Refusa
     let origin = origin.map(|origin| origin.parse::<Uri>().ok());
     let over_https = match &origin {
         None => fetch_site.is_some(),
+        // The browser compared both itself. A reverse proxy may have put another Host here.
+        Some(_) if fetch_site == Some("same-origin") => true,
         Some(origin) => {
             let origin = origin.as_ref().filter(|o| matches_host(o, host.as_ref()));
             let origin = origin.ok_or("The Origin of the request is not this server\n")?;
@@ -235,6 +237,12 @@ mod tests {
                 BROWSER,
             ],
             &[("Host", "m.example.org"), BROWSER, LANGUAGE, site],
+            &[
+                ("Host", "127.0.0.1:16881"),
+                ("Origin", "https://m.example.org"),
+                site,
+                BROWSER,
+            ],
             &[
                 ("Host", "m.example.org"),
                 BROWSER,

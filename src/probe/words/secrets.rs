@@ -88,11 +88,10 @@ impl Secrets {
             .extend(letters.windows(MIN_SECRET).map(<[u8]>::to_vec));
         let backwards: Vec<u8> = letters.iter().rev().copied().collect();
         let mut forms = vec![letters, backwards];
-        for text in [
-            secret,
-            &secret.to_ascii_lowercase(),
-            &secret.to_ascii_uppercase(),
-        ] {
+        let lower = secret.to_ascii_lowercase();
+        // A tracker may keep the bytes that a hexadecimal passkey stands for.
+        let bytes = HEXLOWER.decode(&lower).unwrap_or_default();
+        for text in [secret, &lower, &secret.to_ascii_uppercase(), &bytes] {
             forms.push(folded(HEXLOWER.encode(text).as_bytes()));
             forms.push(folded(BASE32_NOPAD.encode(text).as_bytes()));
             // Within a longer text it begins at any of three places in a group.

@@ -173,3 +173,26 @@ fn what_is_known_survives_a_restart() {
         assert_eq!(count(&manners(&again), Manner::Check), 1, "{shown:?}");
     }
 }
+
+/// The tracker has shown its lists, and one of its swarms is empty.
+fn one_empty(job: &Job) -> Report {
+    match &job.ask {
+        Ask::Announce { id, .. } if id.0 == 0 => answer_showing(job, StoppedList::Unknown, 0),
+        _ => inhabited(job, StoppedList::Same),
+    }
+}
+
+/// `started` proves once that a swarm is empty; from then on it costs one request per round.
+#[test]
+fn an_empty_swarm_is_confirmed_once() {
+    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    sim.run(Mono(DAY), 50, |_, job| one_empty(job));
+    let later = sim.sent.iter().filter(|(at, _)| at.0 > DAY / 8);
+    let of_the_empty = later.filter_map(|(_, ask)| match ask {
+        Ask::Announce { id, manner, .. } if id.0 == 0 => Some(*manner),
+        _ => None,
+    });
+    let manners: Vec<Manner> = of_the_empty.collect();
+    assert!(manners.len() > 20);
+    assert!(manners.iter().all(|m| *m == Manner::StoppedOnly));
+}
