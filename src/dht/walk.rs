@@ -25,7 +25,6 @@ use coupon::Coupon;
 use doubt::Doubt;
 pub(super) use ending::Ended;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
-pub(super) use spare::Spare;
 
 /// Closest nodes that must have answered (BEP 5).
 pub(super) const K: usize = 8;

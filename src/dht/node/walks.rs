@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::super::timers::Timers;
 use super::super::transactions::WalkId;
-use super::super::walk::{Spare, Walk};
+use super::super::walk::Walk;
 use crate::time::Mono;
 use crate::torrent::InfoHash;
 
@@ -27,7 +27,7 @@ pub(super) struct Walks {
     waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
     /// Walks that are over, for their memory.
-    spare: Vec<Spare>,
+    spare: Vec<Box<Walk>>,
 }
 
 impl Walks {
@@ -78,7 +78,10 @@ impl Walks {
         }
         self.turns[slot as usize] = self.turn;
         self.places[slot as usize] = Some(match self.spare.pop() {
-            Some(spare) => spare.begin(walk),
+            Some(mut spare) => {
+                spare.replace(walk);
+                spare
+            }
             None => Box::new(walk),
         });
         self.is_ready[slot as usize] = false;
@@ -113,9 +116,10 @@ impl Walks {
     }
 
     /// Keeps the memory of a walk that is over for the next.
-    pub(super) fn keep(&mut self, walk: Box<Walk>) {
+    pub(super) fn keep(&mut self, mut walk: Box<Walk>) {
         if self.spare.len() < MAX_SPARE {
-            self.spare.push(Spare::of(walk));
+            walk.clear();
+            self.spare.push(walk);
         }
     }
 

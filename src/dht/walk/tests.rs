@@ -255,7 +255,8 @@ fn a_walk_in_the_memory_of_another_has_nothing_of_it() {
         answer(&mut walk, &question.id, &[1, 2], &[]);
     }
     walk.finish(Mono(0));
+    walk.clear();
     let new = || Walk::new(NodeId([7; 20]), None, PLAN, Mono(9));
-    let walk = Spare::of(Box::new(walk)).begin(new());
+    walk.replace(new());
     assert_eq!(format!("{walk:?}"), format!("{:?}", new()));
 }
