@@ -317,12 +317,11 @@ impl Node {
         };
         let slowly = Duration::from_secs_f64(PACKETS / outlet.settings.max_rate);
         let deadline = now.after(walk::LONGEST + slowly);
-        let key = self.walks.add(Walk::new(target, info_hash, plan, deadline));
-        if let Some(walk) = self.walks.get_mut(key) {
-            for node in start {
-                walk.hear(node.id, node.address, 1);
-            }
+        let mut walk = Walk::new(target, info_hash, plan, deadline);
+        for node in start {
+            walk.hear(node.id, node.address, 1);
         }
+        let key = self.walks.add(walk);
         self.walks.wake_at(key, deadline);
     }
 

@@ -11,9 +11,8 @@ impl Walk {
         self.extra.clear();
     }
 
-    /// Begins `next`, which knows no node yet, in the room of a walk that was cleared.
+    /// Begins `next` in the room of a walk that was cleared.
     pub(in crate::dht) fn replace(&mut self, next: Self) {
-        debug_assert!(next.nodes.is_empty(), "its nodes would be lost");
         let before = std::mem::replace(self, next);
         self.nodes = before.nodes;
         self.sightings = before.sightings;
