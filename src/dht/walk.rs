@@ -9,7 +9,6 @@ mod coupon;
 mod doubt;
 mod ending;
 mod sightings;
-mod spare;
 
 use std::time::Duration;
 
@@ -173,7 +172,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(MAX_CANDIDATES + 1),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,

@@ -192,10 +192,8 @@ impl Node {
             }
             return false;
         }
-        if let Some(mut walk) = self.walks.remove(key) {
-            let ended = walk.finish(now);
-            self.walks.keep(walk);
-            self.end(ended, now, outlet);
+        if let Some(walk) = self.walks.remove(key) {
+            self.end(walk.finish(now), now, outlet);
         }
         true
     }

@@ -8,9 +8,6 @@ use super::super::walk::Walk;
 use crate::time::Mono;
 use crate::torrent::InfoHash;
 
-/// Walks kept for their memory.
-const MAX_SPARE: usize = 64;
-
 /// All walks of one family.
 #[derive(Debug, Default)]
 pub(super) struct Walks {
@@ -26,8 +23,6 @@ pub(super) struct Walks {
     collecting: usize,
     waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
-    /// Walks that are over, for their memory.
-    spare: Vec<Box<Walk>>,
 }
 
 impl Walks {
@@ -77,13 +72,7 @@ impl Walks {
             self.looking_for.insert(hash, id);
         }
         self.turns[slot as usize] = self.turn;
-        self.places[slot as usize] = Some(match self.spare.pop() {
-            Some(mut spare) => {
-                spare.replace(walk);
-                spare
-            }
-            None => Box::new(walk),
-        });
+        self.places[slot as usize] = Some(Box::new(walk));
         self.is_ready[slot as usize] = false;
         self.wake(id);
         id
@@ -113,14 +102,6 @@ impl Walks {
             self.looking_for.remove(&hash);
         }
         Some(walk)
-    }
-
-    /// Keeps the memory of a walk that is over for the next.
-    pub(super) fn keep(&mut self, mut walk: Box<Walk>) {
-        if self.spare.len() < MAX_SPARE {
-            walk.clear();
-            self.spare.push(walk);
-        }
     }
 
     /// Something happened to it: it gets a turn.
