@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::slot::Note;
-use crate::observation::{Failure, Manner, Report, Retry};
+use crate::observation::{Failure, Report, Retry};
 
 /// What a probe says of the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
