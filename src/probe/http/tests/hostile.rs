@@ -9,13 +9,13 @@ const ENDLESS: [(&str, &str, Failure, &str); 7] = [
         "",
         "HTTP/1.1 100 Continue\r\n\r\n",
         Failure::Timeout,
-        "no answer in time",
+        "in time",
     ),
     (
         "",
         "HTTP/1.1 103 Early Hints\r\nLink: <x>; rel=preload\r\n\r\n",
         Failure::Timeout,
-        "no answer in time",
+        "in time",
     ),
     (
         "HTTP/1.1 200 OK\r\n",
@@ -62,8 +62,8 @@ async fn answers_without_an_end_are_bounded() {
         let server = Server::start(move |_, _| endless(start, part)).await;
         let mut job = job(&server.url("/announce"), Manner::Ghost);
         if reason == Failure::Timeout {
-            // Only time bounds interim responses.
-            job.timeout = Duration::from_millis(500);
+            // Only time bounds interim responses. The server of the test shares our thread.
+            job.timeout = Duration::from_secs(3);
         }
         let failed = announced(asker().probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, reason, "{part}: {failed}");
