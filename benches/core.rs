@@ -240,13 +240,13 @@ fn is_announce(job: &Job) -> bool {
 
 fn memory(torrents: u32, dht: bool) {
     // The table of countries and the program are there once, whatever is watched.
-    let mut small = Core::new(&config(1, 1e9), 4242, Key::new([7; 16]), now(0));
+    let mut small = Core::new(&config(1, 1e9), [4242; 2], Key::new([7; 16]), now(0));
     drop(slow_round(&mut small, &mut 0, PEERS, 1));
     drop(small);
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Core::new(&config, 4242, Key::new([7; 16]), now(0));
+    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
     drop(config);
     let per = || (resident() - before) / f64::from(torrents);
     let picture = core.snapshot(now(0));
@@ -291,7 +291,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut core = Core::new(&config, 4242, Key::new([7; 16]), now(0));
+    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
     // Those of the first round are the peers of the first day.
@@ -368,7 +368,7 @@ fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Core::new(&config(torrents, 1e9), 4242, Key::new([7; 16]), now(0));
+    let mut core = Core::new(&config(torrents, 1e9), [4242; 2], Key::new([7; 16]), now(0));
     let mut at = 1;
     round(&mut core, &mut at, PEERS);
     let (mut announces, mut making) = (0, Duration::ZERO);

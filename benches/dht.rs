@@ -43,10 +43,11 @@ fn main() {
     if loss::is_inside() {
         return wire::run();
     }
-    let all: [(&str, fn()); 6] = [
+    let all: [(&str, fn()); 7] = [
         ("crowd", crowd),
         ("big", big),
         ("alone", alone),
+        ("fleet", fleet),
         ("sweep", sweep),
         ("law", law),
         ("wire", wire::outside),
@@ -198,6 +199,24 @@ fn alone() {
     settle(&mut sim);
     let figures = at_once(&mut sim, 200, 1, 3);
     show("10M nodes, 30 peers, alone", &figures);
+}
+
+/// The first round of small fleets with no node known: users wait for its result.
+fn fleet() {
+    for (n, peers, rate) in [(64, 3_000, 1_000.0), (64, 3_000, 50.0), (300, 30, 1_000.0)] {
+        let settings = Settings {
+            max_rate: rate,
+            ..settings()
+        };
+        let mut sim = Sim::new(settings, hostile(10_013));
+        sim.world.auto_peers(peers);
+        sim.watch(hashes(n, 6));
+        assert!(sim.run(n, 4 * HOUR));
+        let figures = measure(&mut sim, n, 0, Duration::ZERO);
+        let name = format!("first round: {n} of {peers} peers at {rate}/s");
+        show(&name, &figures);
+        println!("{:.1} s, {:?}", sim.now as f64 / 1e3, sim.world.stats());
+    }
 }
 
 /// Two rounds of a sweep: cold, then warm.

@@ -268,9 +268,10 @@ impl Probes {
             identity: Identity {
                 peer_id: *b"-SW0000-abcdefghijkl",
                 key: 1,
-                port: 6881,
+                ports: [6881; 2],
             },
             numwant: 200,
+            accept: seedwatch::address::Accept::Any,
             user_agent: "seedwatch".into(),
             roots: Vec::new(),
         };

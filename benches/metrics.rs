@@ -181,9 +181,10 @@ async fn probe(tracker: SocketAddr, latency: Times) {
         identity: Identity {
             peer_id: *b"-SW0100-benchbenchbe",
             key: 1,
-            port: 4242,
+            ports: [4242; 2],
         },
         numwant: 200,
+        accept: seedwatch::address::Accept::Any,
     };
     let (out, mut observations) = tokio::sync::mpsc::channel(1024);
     let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();
@@ -336,7 +337,9 @@ fn snapshot(torrents: usize) -> Snapshot {
                 certificate_expiry: None,
                 interval: Some(Duration::from_secs(1800)),
                 requests: 123_456,
+                probes: 61_728,
                 failures: [7; 13],
+                remark: None,
             }))
         })
         .collect();

@@ -4,5 +4,6 @@
 pub(crate) mod loss;
 pub(crate) mod null_tracker;
 pub(crate) mod opentracker;
+pub(crate) mod paced;
 pub(crate) mod raw;
 pub(crate) mod usage;

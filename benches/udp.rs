@@ -1,5 +1,7 @@
-//! UDP announces: CPU of the whole path, the limit of the machine, loss, dead trackers.
-//! `cargo bench --bench udp`, or one part: `cargo bench --bench udp -- cpu`.
+//! UDP announces: CPU of the whole path, the daemon at the pace of a large installation, the limit
+//! of the machine, loss, dead trackers. `cargo bench --bench udp`, or one part:
+//! `cargo bench --bench udp -- cpu`. The part `paced` takes four minutes and runs only when
+//! asked for; one scenario of it: `cargo bench --bench udp -- paced=away`.
 //!
 //! Trackers run in processes of their own; CPU time is that of all threads of the client.
 
@@ -30,6 +32,7 @@ use seedwatch::window::Key;
 use support::loss;
 use support::null_tracker::{self, Manners, NullTracker, PEERS};
 use support::opentracker::Opentracker;
+use support::paced;
 use support::raw::{self, Sending};
 use support::usage::{Cost, Since};
 use tokio::runtime::Runtime;
@@ -48,6 +51,7 @@ const PORT: u16 = 4242;
 
 fn main() {
     null_tracker::become_one_if_asked();
+    paced::become_them_if_asked();
     if loss::is_inside() {
         return losses();
     }
@@ -66,6 +70,10 @@ fn main() {
         .skip(1)
         .filter(|a| !a.starts_with('-'))
         .collect();
+    let of_paced = |wanted: &String| wanted == "paced" || wanted.starts_with("paced=");
+    if let Some(wanted) = wanted.iter().find(|wanted| of_paced(wanted)) {
+        paced(wanted.strip_prefix("paced="));
+    }
     for (name, part) in parts {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
             part();
@@ -153,9 +161,10 @@ impl Client {
             identity: Identity {
                 peer_id: *b"-SW0100-benchbenchbe",
                 key: 1,
-                port: PORT,
+                ports: [PORT; 2],
             },
             numwant: 200,
+            accept: seedwatch::address::Accept::Any,
         };
         let prober = {
             let _inside = runtime.enter();
@@ -313,6 +322,20 @@ fn cpu() {
     );
 }
 
+/// The daemon itself, as a process of its own.
+fn paced(scenario: Option<&str>) {
+    let hex = |n| {
+        let InfoHash(mut hash) = hash(n);
+        // The last bytes decide by how much a round of the torrent is stretched.
+        hash[18..].copy_from_slice(&(n.wrapping_mul(0x9e37_79b1) >> 16).to_be_bytes()[2..]);
+        InfoHash(hash).to_string()
+    };
+    // Another build, to compare with.
+    let other = std::env::var("SEEDWATCH_BENCH_BINARY").ok();
+    let binary = other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_seedwatch"));
+    paced::measure(binary, hex, scenario);
+}
+
 fn announces(targets: &[Target], time: Duration) -> (Cost, usize) {
     let mut client = Client::start();
     let run = client.announce(targets, 4096, time);
@@ -331,7 +354,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
     let start = Instant::now();
     let mut core = Core::new(
         &config(tracker, torrents),
-        PORT,
+        [PORT; 2],
         Key::new([7; 16]),
         now(0, start),
     );

@@ -15,6 +15,25 @@ pub enum Accept {
     Any,
 }
 
+impl Accept {
+    /// Whether a peer can have this IPv4 address.
+    #[inline]
+    pub fn admits_v4(self, ip: Ipv4Addr) -> bool {
+        match self {
+            Accept::Global => is_global_v4(ip),
+            Accept::Any => !(ip.is_unspecified() | ip.is_multicast() | ip.is_broadcast()),
+        }
+    }
+
+    /// Whether a peer can have this IPv6 address.
+    pub fn admits_v6(self, ip: Ipv6Addr) -> bool {
+        match self {
+            Accept::Global => is_global_v6(ip),
+            Accept::Any => !ip.is_unspecified() && !ip.is_multicast(),
+        }
+    }
+}
+
 /// Whether the internet routes this address.
 pub fn is_global(ip: IpAddr) -> bool {
     match ip.to_canonical() {
@@ -94,6 +113,61 @@ pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
         // Global unicast is all that is assigned.
         [0x2000..=0x3fff, ..] => true,
         _ => false,
+    }
+}
+
+/// Whether an address is link-local or that of a cloud metadata service, whatever IPv6 address it
+/// is wrapped in. Such a service gives credentials of the machine to every program that asks from
+/// it, so nothing that is read from a file may lead there.
+pub fn is_never_contacted(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_never_contacted_v4(ip),
+        IpAddr::V6(ip) => {
+            is_never_contacted_v6(ip) || embedded_v4(ip).into_iter().any(is_never_contacted_v4)
+        }
+    }
+}
+
+const fn is_never_contacted_v4(ip: Ipv4Addr) -> bool {
+    matches!(
+        ip.octets(),
+        // Link-local (RFC 3927), with the metadata services of most clouds.
+        [169, 254, ..]
+            // Those of Alibaba, Oracle and Azure.
+            | [100, 100, 100, 200]
+            | [192, 0, 0, 192]
+            | [168, 63, 129, 16]
+    )
+}
+
+const fn is_never_contacted_v6(ip: Ipv6Addr) -> bool {
+    match ip.segments() {
+        // Link-local.
+        [0xfe80..=0xfebf, ..] => true,
+        // The services of Amazon and Google.
+        [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => true,
+        _ => false,
+    }
+}
+
+/// The IPv4 addresses that a packet to an IPv6 address could end up at.
+fn embedded_v4(ip: Ipv6Addr) -> [Ipv4Addr; 2] {
+    let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    let nowhere = Ipv4Addr::UNSPECIFIED;
+    match ip.segments() {
+        // Compatible, mapped and translated addresses (RFC 4291, 7915).
+        [0, 0, 0, 0, 0, 0 | 0xffff, g, h] | [0, 0, 0, 0, 0xffff, 0, g, h] => {
+            [joined(g, h), nowhere]
+        }
+        // NAT64 (RFC 6052, 8215).
+        [0x64, 0xff9b, 0 | 1, .., g, h] => [joined(g, h), nowhere],
+        // 6to4 (RFC 3056).
+        [0x2002, b, c, ..] => [joined(b, c), nowhere],
+        // Teredo (RFC 4380): server and client, the latter with all bits flipped.
+        [0x2001, 0, c, d, _, _, g, h] => [joined(c, d), joined(!g, !h)],
+        // ISATAP (RFC 5214).
+        [.., 0 | 0x200, 0x5efe, g, h] => [joined(g, h), nowhere],
+        _ => [nowhere, nowhere],
     }
 }
 

@@ -77,7 +77,7 @@ pub struct WebFlags {
     )]
     pub telemetry_path: String,
 
-    /// Most scrapes and API requests answered at a time; 0 = no limit.
+    /// Most scrapes and API requests answered at a time; 0 = 256.
     #[arg(
         long = "web.max-requests",
         value_name = "COUNT",
@@ -106,7 +106,7 @@ pub enum Command {
 /// `seedwatch probe`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ProbeFlags {
-    /// A magnet link, a .torrent file, or the name of a configured torrent.
+    /// A magnet link, an info-hash, a .torrent file, or the name of a configured torrent.
     pub target: String,
 
     /// Form of the result.

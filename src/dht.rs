@@ -5,11 +5,12 @@
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`bloom`] | counting peers by bloom filters (BEP 33) |
 //! | [`krpc`] | reading and writing datagrams |
-//! | `walk` | one lookup: whom it asks, what it hears, when it is over |
+//! | `walk` | one lookup: whom it asks, what it hears, when it is over, whom it doubts |
 //! | `sweep` | which info-hash is looked up when |
 //! | `cache` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |
 //! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
+//! | `timers` | what is due when |
 //! | `size` | how many nodes there are |
 //! | `node` | all that for one family |
 //! | [`engine`] | both families behind one door |
@@ -27,6 +28,7 @@ mod random;
 mod rtt;
 mod size;
 mod sweep;
+mod timers;
 mod transactions;
 mod votes;
 mod walk;

@@ -4,11 +4,11 @@
 //! the daemon reads while it runs (configuration, certificates, state) are therefore read on a
 //! thread of their own, and the caller waits for it only so long.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +18,33 @@ pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 /// The most threads that may hang in reads at once; further reads fail.
 const MAX_HANGING: usize = 32;
 
-/// Paths whose reads have not ended in time.
-static HANGING: LazyLock<Mutex<BTreeSet<PathBuf>>> = LazyLock::new(Mutex::default);
+/// Paths whose reads did not end in time. A read that is over has dropped its side.
+type Hanging = BTreeMap<PathBuf, Weak<()>>;
+
+static HANGING: LazyLock<Mutex<Hanging>> = LazyLock::new(Mutex::default);
+
+/// Makes a call that may hang on a thread of its own, and waits for it at most `limit`. A call that
+/// has not ended by then goes on, and its result is dropped.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::TimedOut`] if the call does not end in time; otherwise the system has no thread
+/// for it.
+pub fn within<T: Send + 'static>(
+    thread_name: &str,
+    limit: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<T> {
+    let (result, outcome) = mpsc::sync_channel(1);
+    thread::Builder::new()
+        .name(thread_name.to_owned())
+        .spawn(move || {
+            // The caller may have given up.
+            let _ = result.send(call());
+        })?;
+    let outcome = outcome.recv_timeout(limit);
+    outcome.map_err(|_| timed_out("the call does not end"))
+}
 
 /// Reads a whole file of at most `limit` bytes, waiting at most [`READ_TIMEOUT`].
 ///
@@ -42,38 +67,37 @@ pub fn read_to_string(path: &Path, limit: u64) -> io::Result<String> {
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "not UTF-8 text"))
 }
 
-fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
+/// Reads a whole file, waiting at most `timeout`; see [`read`].
+///
+/// # Errors
+///
+/// Those of [`read`].
+pub fn read_within(path: &Path, limit: u64, timeout: Duration) -> io::Result<Vec<u8>> {
     {
         let hanging = hanging();
-        if hanging.contains(path) {
+        if hanging.contains_key(path) {
             return Err(timed_out("an earlier read of the file still hangs"));
         }
         if hanging.len() >= MAX_HANGING {
             return Err(timed_out("too many reads of other files hang"));
         }
     }
-    let (result, outcome) = mpsc::sync_channel(1);
+    let under_way = Arc::new(());
+    let hangs = Arc::downgrade(&under_way);
     let owned = path.to_path_buf();
-    thread::Builder::new()
-        .name("file-read".to_owned())
-        .spawn(move || {
-            let _ = result.send(read_here(&owned, limit));
-            hanging().remove(&owned);
-        })?;
-    // The thread takes the path off the list when it ends, so the path must be on it before the
-    // caller gives up: both happen under the lock.
-    match outcome.recv_timeout(timeout) {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            let mut hanging = hanging();
-            if let Ok(outcome) = outcome.try_recv() {
-                return outcome;
-            }
-            hanging.insert(path.to_path_buf());
+    let read = move || {
+        let bytes = read_here(&owned, limit);
+        drop(under_way);
+        bytes
+    };
+    match within("file-read", timeout, read) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            hanging().insert(path.to_path_buf(), hangs);
             Err(timed_out(
                 "the read does not end; is it a FIFO or a mount that hangs?",
             ))
         }
+        read => read?,
     }
 }
 
@@ -90,8 +114,11 @@ fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn hanging() -> std::sync::MutexGuard<'static, BTreeSet<PathBuf>> {
-    HANGING.lock().unwrap_or_else(PoisonError::into_inner)
+/// The paths whose reads hang now.
+fn hanging() -> MutexGuard<'static, Hanging> {
+    let mut hanging = HANGING.lock().unwrap_or_else(PoisonError::into_inner);
+    hanging.retain(|_, read| read.strong_count() > 0);
+    hanging
 }
 
 fn timed_out(why: &str) -> io::Error {
@@ -129,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn a_call_that_hangs_is_left_behind() {
+        assert_eq!(within("test", Duration::MAX, || 7).unwrap(), 7);
+        let (end, hang) = mpsc::channel::<()>();
+        let call = move || hang.recv().is_err();
+        let kind = within("test", Duration::from_millis(20), call)
+            .unwrap_err()
+            .kind();
+        assert_eq!(kind, io::ErrorKind::TimedOut);
+        drop(end);
+    }
+
+    #[test]
     fn a_fifo_blocks_no_caller_and_is_readable_again_after_a_writer_came() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fifo");
@@ -140,7 +179,7 @@ mod tests {
         }
         // Lets the hanging read end.
         drop(fs::OpenOptions::new().write(true).open(&path).unwrap());
-        while hanging().contains(&path) {
+        while hanging().contains_key(&path) {
             thread::yield_now();
         }
         let writer = thread::spawn({

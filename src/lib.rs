@@ -12,8 +12,9 @@
 //! | Module | What lives there |
 //! |---|---|
 //! | [`time`] | one reading of both clocks, passed in everywhere |
+//! | [`text`] | characters that a reader does not see |
 //! | [`address`] | which addresses the internet routes |
-//! | [`file`] | whole files, within limits of size and time |
+//! | [`file`](mod@file) | whole files, within limits of size and time |
 //! | [`geo`] | address → country and autonomous system |
 //! | [`bencode`] | bounded decoding of what the network sends |
 //! | [`torrent`] | info-hash, magnet link, metainfo file, tracker URL |
@@ -35,9 +36,10 @@
 //!
 //! # Dependency rule
 //!
-//! A module uses only modules above it in the table plus the leaves (`time`, `address`, `file`, `geo`,
-//! `bencode`, `observation`). `schedule` and `swarm` never import `probe`; `metrics` sees only `snapshot`;
-//! only `app` knows all others. `tests/architecture.rs` holds the rule.
+//! A module uses only modules above it in the table plus the leaves (`time`, `text`, `log`,
+//! `address`, `file`, `geo`, `bencode`, `observation`). `schedule` and `swarm` never import `probe`;
+//! `metrics` sees only `snapshot`; only `app` knows all others. `tests/architecture.rs` holds the
+//! rule.
 
 pub mod address;
 pub mod app;
@@ -56,6 +58,7 @@ pub mod schedule;
 pub mod snapshot;
 pub mod store;
 pub mod swarm;
+pub mod text;
 pub mod time;
 pub mod torrent;
 pub mod web;

@@ -2,9 +2,20 @@
 //!
 //! Only events of this crate are written: libraries may log what must not be in a log, such as
 //! addresses. Whatever stands in a value, a line stays one line and cannot steer a terminal.
+//!
+//! Lines go through a bounded queue (`queue`), because standard error may be a pipe that is not
+//! read. [`LineLimit`] keeps a lasting fault to one line per minute.
 
+mod limit;
+mod queue;
+
+pub use limit::{LINE_INTERVAL, LineLimit};
+
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write};
 use std::io;
+use std::panic::{self, PanicHookInfo};
+use std::time::Instant;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
@@ -17,6 +28,9 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
+
+use crate::text::{JsonEscape, is_invisible};
+use queue::Queue;
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -51,12 +65,75 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Sends the log of this process to standard error.
+/// Why the process has no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The process logs somewhere already.
+    #[error(transparent)]
+    Taken(#[from] TryInitError),
+    /// The system has no thread for it.
+    #[error("no thread for the log: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// The log of the process. Dropping it waits until what was logged is written, one second at most:
+/// to be done at the very end.
+#[derive(Debug)]
+pub struct Log {
+    queue: Queue,
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.queue.flush();
+    }
+}
+
+/// Sends the log of this process to standard error, panics included.
 ///
 /// # Errors
-/// The process logs somewhere already.
-pub fn init(level: LogLevel, format: LogFormat) -> Result<(), TryInitError> {
-    subscriber(level, format, io::stderr).try_init()
+/// See [`LogError`].
+pub fn init(level: LogLevel, format: LogFormat) -> Result<Log, LogError> {
+    let queue = Queue::start(io::stderr(), move |dropped| dropped_line(format, dropped))?;
+    subscriber(level, format, queue.clone()).try_init()?;
+    // The hook of the standard library writes to standard error itself, and waits for its reader.
+    panic::set_hook(Box::new(log_panic));
+    Ok(Log { queue })
+}
+
+/// Says how many lines were lost because standard error was not read.
+fn dropped_line(format: LogFormat, dropped: u64) -> String {
+    let mut others = String::new();
+    add(&mut others, format, "dropped", &dropped.to_string(), false);
+    let message = "log lines dropped: standard error was not read";
+    line(format, Level::WARN, message, &others).unwrap_or_default()
+}
+
+/// Panics by place.
+static PANICS: LineLimit<Option<String>> = LineLimit::new();
+
+/// Logs a panic as the standard library prints it, in one line.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let location = panic.location().map(ToString::to_string);
+    let Some(suppressed) = PANICS.admit(location.clone(), Instant::now()) else {
+        return;
+    };
+    let thread = std::thread::current();
+    let thread = thread.name().unwrap_or("unnamed");
+    let payload = panic.payload();
+    let literal = payload.downcast_ref::<&str>().copied();
+    let message = literal.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let message = message.unwrap_or_default();
+    // Captured only if RUST_BACKTRACE asks for it.
+    let backtrace = Backtrace::capture();
+    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then_some(backtrace);
+    tracing::error!(
+        thread,
+        location,
+        suppressed,
+        backtrace = backtrace.as_ref().map(tracing::field::display),
+        "panicked: {message}"
+    );
 }
 
 fn subscriber<W>(level: LogLevel, format: LogFormat, to: W) -> impl Subscriber + Send + Sync
@@ -85,25 +162,35 @@ where
         mut to: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
-        let mut time = String::new();
-        SystemTime.format_time(&mut Writer::new(&mut time))?;
         let mut fields = Fields {
             format: self.0,
             message: String::new(),
             others: String::new(),
         };
         event.record(&mut fields);
-        let level = level_name(*event.metadata().level());
-        let mut line = String::new();
-        add(&mut line, self.0, "time", &time, true);
-        add(&mut line, self.0, "level", level, true);
-        add(&mut line, self.0, "msg", &fields.message, true);
-        line.push_str(&fields.others);
-        match self.0 {
-            LogFormat::Logfmt => writeln!(to, "{}", line.trim_start()),
-            LogFormat::Json => writeln!(to, "{{{}}}", line.trim_start_matches(',')),
-        }
+        let level = *event.metadata().level();
+        to.write_str(&line(self.0, level, &fields.message, &fields.others)?)
     }
+}
+
+/// Returns a whole line; `others` are fields as [`add`] appends them.
+fn line(
+    format: LogFormat,
+    level: Level,
+    message: &str,
+    others: &str,
+) -> Result<String, fmt::Error> {
+    let mut time = String::new();
+    SystemTime.format_time(&mut Writer::new(&mut time))?;
+    let mut line = String::new();
+    add(&mut line, format, "time", &time, true);
+    add(&mut line, format, "level", level_name(level), true);
+    add(&mut line, format, "msg", message, true);
+    line.push_str(others);
+    Ok(match format {
+        LogFormat::Logfmt => format!("{}\n", line.trim_start()),
+        LogFormat::Json => format!("{{{}}}\n", line.trim_start_matches(',')),
+    })
 }
 
 fn level_name(level: Level) -> &'static str {
@@ -187,10 +274,8 @@ fn needs_quotes(c: char) -> bool {
     matches!(c, ' ' | '=' | '"' | '\\') || is_unsafe(c)
 }
 
-/// Controls, line separators, and the marks that turn the direction of text.
 fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control() || is_invisible(c)
 }
 
 /// Quotes as JSON does; the readers of logfmt understand the same escapes.
@@ -204,8 +289,8 @@ fn quote(line: &mut String, value: &str) {
             '\r' => line.push_str("\\r"),
             '\t' => line.push_str("\\t"),
             c if is_unsafe(c) => {
-                // Everything unsafe lies below U+10000; writing to a `String` cannot fail.
-                let _ = write!(line, "\\u{:04x}", u32::from(c));
+                // Writing to a `String` cannot fail.
+                let _ = write!(line, "{}", JsonEscape(c));
             }
             c => line.push(c),
         }

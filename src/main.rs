@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use seedwatch::cli::{Cli, Command, ProbeFlags};
-use seedwatch::config::Config;
+use seedwatch::config::{Config, ConfigError};
 use seedwatch::metrics::{REVISION, VERSION};
 use seedwatch::web::{self, WebConfig};
 use seedwatch::{app, log};
@@ -19,10 +19,14 @@ type Failed = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(failed) = log::init(cli.log_level, cli.log_format) {
-        eprintln!("seedwatch: {failed}");
-        return ExitCode::FAILURE;
-    }
+    // Dropped last: what is still to be said is written then.
+    let _log = match log::init(cli.log_level, cli.log_format) {
+        Ok(log) => log,
+        Err(failed) => {
+            eprintln!("seedwatch: {failed}");
+            return ExitCode::FAILURE;
+        }
+    };
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime
         .map_err(Failed::from)
@@ -34,9 +38,17 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failed) => {
-            error!("{failed}");
+            report(&failed);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Logs why it failed, one line per fault of a configuration.
+fn report(failed: &Failed) {
+    match failed.downcast_ref::<ConfigError>() {
+        Some(error) => error.faults().iter().for_each(|fault| error!("{fault}")),
+        None => error!("{failed}"),
     }
 }
 
@@ -61,24 +73,32 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
 }
 
 async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
-    app::probe(cli, flags, told_to_end()?).await
+    let probed = app::probe(cli, flags, told_to_end()?).await;
+    probed.map_err(|failed| -> Failed { failed })
 }
 
 /// `--config.check`: everything that the start does short of the network.
 fn check(cli: &Cli) -> Result<(), Failed> {
-    let config = Config::load(&cli.config_file)?;
+    // Both files are checked, whatever is wrong in one of them.
+    let web_config = web_config(cli);
+    let config = match Config::load(&cli.config_file) {
+        Ok(config) => config,
+        Err(error) => {
+            let _ = web_config.map_err(|failed| report(&failed));
+            return Err(error.into());
+        }
+    };
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    web_config(cli)?;
+    web_config?;
     info!(torrents = config.torrents.len(), "Configuration is valid");
     Ok(())
 }
 
 fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, Failed> {
     let config = cli.web.config_file.as_deref().map(WebConfig::load);
-    let config = config.transpose().map_err(|fault| fault.to_string())?;
-    Ok(config.map(Arc::new))
+    Ok(config.transpose()?.map(Arc::new))
 }
 
 async fn serve(cli: Cli) -> Result<(), Failed> {

@@ -10,11 +10,13 @@ mod peers;
 mod report;
 mod verdict;
 
-pub use failure::{Failed, Failure, Retry};
+pub use failure::{Failed, Failure, Retry, printable};
 pub use job::{AnnounceId, AnnounceMode, Ask, Identity, Job, Manner, TrackerId};
 pub use lookup::{DhtReport, DhtStatus, Diagnosis, Estimate, Found, Lookup};
 pub use peers::{Endpoint4, Endpoint6, Peers};
-pub use report::{Announced, Counts, Exchange, Observation, Phases, Report, Scraped};
+pub use report::{
+    Announced, Counts, Exchange, Observation, Phases, Remark, Report, Scraped, StoppedList,
+};
 pub use verdict::{Health, Verdict};
 
 use std::net::IpAddr;

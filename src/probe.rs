@@ -2,6 +2,7 @@
 //!
 //! | File | Speaks |
 //! |---|---|
+//! | `announce_session` | what to ask and what an answer proves, for UDP and HTTP alike; pure |
 //! | [`canary`] | signs of life of our own network: UDP, TCP, ICMP |
 //! | [`dht`] | the mainline DHT |
 //! | [`http`] | HTTP and HTTPS trackers |
@@ -13,6 +14,7 @@
 //! observations come out in batches; each prober works in threads of its own. What courtesy still demands when a probe is
 //! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
+mod announce_session;
 mod bell;
 pub mod canary;
 mod datagram;

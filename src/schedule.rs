@@ -4,12 +4,19 @@
 //! dead tracker shared by ten thousand torrents costs one probe a round and not ten thousand. All
 //! lanes of a host share one token bucket. A lane is asked again as soon as
 //! something can leave it, never earlier.
+//!
+//! What may leave now leaves now. What must wait, for a token or because it is not due, leaves with
+//! the first tick of [`TICK`] milliseconds at or after its time. So the lanes of all hosts wake
+//! together, and probes move through the daemon in batches. UDP lanes of slow hosts take turns over
+//! the ticks, so that each sends a few packets at once, which the kernel takes as one
+//! ([`Schedule::turn`]). A bucket fills by the time that passed, so that ticks do not change a rate.
 
 mod bucket;
 mod lane;
 mod memory;
 mod outcome;
 mod pace;
+mod queue;
 mod slot;
 
 use std::cmp::Reverse;
@@ -21,16 +28,16 @@ pub use memory::Nonsense;
 pub use pace::Pace;
 
 use crate::observation::{
-    AnnounceId, Family, Health, Job, Observation, Report, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Health, Job, Observation, Report, Scraped, TrackerId, Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
 use crate::torrent::Scheme;
-use bucket::Bucket;
+use bucket::{Bucket, Wait};
 use lane::{Lane, LaneId};
 use memory::Memories;
-use outcome::Outcome;
-use slot::Slot;
+use outcome::{Outcome, Wish};
+use slot::{Note, Slot};
 
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
 const MAX_IN_FLIGHT: usize = 131_072;
@@ -38,8 +45,17 @@ const MAX_IN_FLIGHT: usize = 131_072;
 /// Most tracker addresses remembered.
 const MAX_OPERATORS: usize = 65_536;
 
+/// Milliseconds between two moments in which waiting probes leave.
+const TICK: u64 = 20;
+
+/// Most ticks between two turns of a lane: a waiting probe may be 200 ms late.
+const MAX_TURN: u64 = 10;
+
+/// Packets that a UDP lane gathers for a turn, if that does not take longer.
+const TURN_PACKETS: f64 = 4.0;
+
 /// How soon to look again when that many are under way.
-const FULL_WAIT: Duration = Duration::from_millis(20);
+const FULL_WAIT: Duration = Duration::from_millis(TICK);
 
 /// The plan of all probes.
 #[derive(Debug)]
@@ -146,8 +162,23 @@ impl Schedule {
                     .admit(*id, hash, now);
             }
         }
+        self.tell_urls(roster);
         for lane in 0..self.lanes.len() {
             self.wake(LaneId(lane as u32), now);
+        }
+    }
+
+    /// Tells all lanes the URLs of their swarms. A swarm may keep its place and have another URL.
+    fn tell_urls(&mut self, roster: &Roster) {
+        self.lanes.iter_mut().for_each(Lane::forget_urls);
+        let ids = (0..roster.announce_ids() as u32).map(AnnounceId);
+        for announce in ids.filter_map(|id| roster.announce(id)) {
+            let Some(url) = roster.url(announce) else {
+                continue;
+            };
+            for family in Family::ALL {
+                self.lane_mut(announce.tracker, family).tell_url(url);
+            }
         }
     }
 
@@ -185,13 +216,21 @@ impl Schedule {
                 continue;
             }
             let next = self.dispatch(id, roster, now, jobs);
-            self.set_wake(id, next);
+            self.set_wake(id, next, now);
         }
     }
 
     /// When [`Schedule::poll`] next has something to do.
     pub fn next_wake(&self) -> Option<Mono> {
         self.wakes.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Reads what [`Schedule::finish`] reads of a swarm; returns something of it.
+    pub(crate) fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
+        let slot = self.slots.get(id.0 as usize);
+        let is_live = slot.is_some_and(|slot| slot[family.index()].is_live());
+        let hash = roster.announce(id).and_then(|it| roster.info_hash(it));
+        u64::from(is_live) + hash.map_or(0, |hash| hash.0[19].into())
     }
 
     /// Books the end of a probe and says what it means for the tracker.
@@ -206,17 +245,12 @@ impl Schedule {
         let lane = &mut self.lanes[id.index()];
         let before = lane.witnessed();
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        if let Some(address) = observation.exchange.remote.filter(|_| !lane.is_loopback()) {
-            if self.buckets_by_address.len() >= MAX_OPERATORS {
-                self.buckets_by_address.clear();
-            }
-            let bucket = *self
-                .buckets_by_address
-                .entry(address)
-                .or_insert(lane.bucket);
-            self.buckets[lane.bucket].leave(id);
-            lane.bucket = bucket;
+        let remote = observation.exchange.remote;
+        if !lane.is_loopback() && remote.is_some() && lane.address != remote {
+            lane.address = remote;
+            self.share_bucket(id, remote);
         }
+        let lane = &mut self.lanes[id.index()];
         // One request was paid for when the probe left.
         let more = observation.exchange.requests.saturating_sub(1);
         self.buckets[lane.bucket].charge(f64::from(more));
@@ -224,18 +258,24 @@ impl Schedule {
             Report::Announce {
                 result: Ok(answer), ..
             } => {
-                lane.learn(answer.interval, answer.manner, &self.pace);
+                lane.learn(answer, now);
             }
-            Report::Scrape { result, .. } => lane.learn_scrape(result, now, &self.pace),
+            Report::Scrape { ids, result } => {
+                lane.learn_scrape(result, now, &self.pace);
+                self.compare(id, ids, result, now);
+            }
             _ => {}
         }
         let mut stands = false;
-        let (outcome, retry) = (Outcome::of(report), report.failed().and_then(|f| f.retry));
+        let (outcome, wish) = (Outcome::of(report), Wish::of(report));
         if self.ends_probes(observation) {
             let lane = &mut self.lanes[id.index()];
-            lane.settle(outcome, retry, started, now, &self.pace);
+            lane.settle(outcome, wish, started, now, &self.pace);
             for (place, announce) in report.ids().iter().enumerate() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
+                if !report.is_scrape() {
+                    slot.set_note(Outcome::note(report));
+                }
                 stands = slot.settle(outcome) || lane.health() != Health::Up;
                 if !slot.is_live() {
                     continue;
@@ -248,12 +288,12 @@ impl Schedule {
                     // Beyond what the tracker answers at once.
                     Report::Scrape {
                         result: Ok(counts), ..
-                    } if lane.is_udp() && counts.get(place).is_some_and(Option::is_none) => {
+                    } if Report::is_short(counts) && counts[place].is_none() => {
                         now.after(self.pace.confirm_after())
                     }
-                    _ => lane.next_due(outcome, stands, retry, hash, now, &self.pace),
+                    _ => lane.next_due(outcome, stands, wish, hash, now, &self.pace),
                 };
-                if outcome.is_promise(retry) {
+                if outcome.is_promise(wish) {
                     lane.promise(due, *announce);
                 } else {
                     lane.push(due, *announce);
@@ -268,6 +308,48 @@ impl Schedule {
             health,
             changed: health != before,
             stands,
+        }
+    }
+
+    /// Gives a lane the bucket of its address.
+    fn share_bucket(&mut self, id: LaneId, address: Option<IpAddr>) {
+        let Some(address) = address else {
+            return;
+        };
+        if self.buckets_by_address.len() >= MAX_OPERATORS {
+            self.buckets_by_address.clear();
+            self.lanes.iter_mut().for_each(|lane| lane.address = None);
+        }
+        let lane = &mut self.lanes[id.index()];
+        let bucket = self.buckets_by_address.entry(address);
+        let bucket = *bucket.or_insert(lane.bucket);
+        self.buckets[lane.bucket].leave(id);
+        lane.bucket = bucket;
+    }
+
+    /// Compares a scrape with announces that were answered with an empty list.
+    fn compare(
+        &mut self,
+        lane: LaneId,
+        ids: &[AnnounceId],
+        result: &Result<Vec<Option<Scraped>>, Failed>,
+        now: Mono,
+    ) {
+        let counts = result.iter().flatten();
+        for (id, counts) in ids.iter().zip(counts) {
+            if counts.is_some_and(|counts| counts.is_inhabited()) {
+                self.doubt(lane.tracker(), lane.family(), *id, now);
+            }
+        }
+    }
+
+    /// Takes note that another source names members of a swarm that this tracker may have called
+    /// empty: its answers to `stopped` are checked again, at most once a day.
+    pub fn doubt(&mut self, tracker: TrackerId, family: Family, id: AnnounceId, now: Mono) {
+        let lane = LaneId::of(tracker, family);
+        let slot = &mut self.slots[id.0 as usize][family.index()];
+        if slot.note() == Note::Empty && self.lanes[lane.index()].doubt(now) {
+            slot.set_note(Note::Doubted);
         }
     }
 
@@ -339,8 +421,9 @@ impl Schedule {
             let family = LaneId(*place as u32).family();
             !self.paused[family.index()] && lane.is_free(now)
         });
+        // What waits for its tick is not late.
         waiting
-            .map(|(_, lane)| lane.overdue(now))
+            .map(|(_, lane)| lane.overdue(Mono(now.0.saturating_sub(self.turn(lane)))))
             .fold((0, Duration::ZERO), |(n, lag), (m, late)| {
                 (n + m, lag.max(late))
             })
@@ -359,11 +442,8 @@ impl Schedule {
         now: Mono,
         jobs: &mut Vec<Job>,
     ) -> Option<Mono> {
-        // Loopback works without a network.
-        let loopback = self.lanes[id.index()].is_loopback();
-        let paused = self.paused[id.family().index()] && !loopback;
         loop {
-            let ready = self.lanes[id.index()].ready_at(now).filter(|_| !paused);
+            let ready = self.ready_at(id, now);
             if ready.is_none_or(|ready| ready > now) {
                 self.buckets[self.lanes[id.index()].bucket].leave(id);
                 return ready;
@@ -371,9 +451,32 @@ impl Schedule {
             if self.in_flight >= MAX_IN_FLIGHT {
                 return Some(now.after(FULL_WAIT));
             }
-            if let Err(at) = self.send_one(id, roster, now, jobs) {
-                return Some(at);
+            match self.send_one(id, roster, now, jobs) {
+                Ok(()) => {}
+                Err(Wait::Until(at)) => return Some(at),
+                Err(Wait::For(first)) => self.give_turn(first, roster, now, jobs),
             }
+        }
+    }
+
+    /// When something may leave a lane, as far as its family allows.
+    fn ready_at(&self, id: LaneId, now: Mono) -> Option<Mono> {
+        let lane = &self.lanes[id.index()];
+        // Loopback works without a network.
+        let paused = self.paused[id.family().index()] && !lane.is_loopback();
+        lane.ready_at(now).filter(|_| !paused)
+    }
+
+    /// Lets the lane that is first in line for tokens send once. If it has more to send, it goes to
+    /// the end of the line: lanes of one host take turns within a tick too.
+    fn give_turn(&mut self, id: LaneId, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+        let is_ready = |schedule: &Self| schedule.ready_at(id, now).is_some_and(|at| at <= now);
+        let sent = is_ready(self) && self.send_one(id, roster, now, jobs).is_ok();
+        let more = sent && is_ready(self);
+        let bucket = &mut self.buckets[self.lanes[id.index()].bucket];
+        match more {
+            true => bucket.queue(id),
+            false => bucket.leave(id),
         }
     }
 
@@ -384,7 +487,7 @@ impl Schedule {
         roster: &Roster,
         now: Mono,
         jobs: &mut Vec<Job>,
-    ) -> Result<(), Mono> {
+    ) -> Result<(), Wait> {
         let lane = &mut self.lanes[id.index()];
         let bucket = &mut self.buckets[lane.bucket];
         bucket.take(id, 1.0, now)?;
@@ -436,15 +539,25 @@ impl Schedule {
 
     fn wake(&mut self, id: LaneId, now: Mono) {
         let lane = &self.lanes[id.index()];
+        let bucket = &mut self.buckets[lane.bucket];
         let at = lane.ready_at(now);
-        if at.is_none_or(|at| at > now) {
+        let waits = lane.wake.filter(|wake| *wake > now);
+        match at {
+            Some(at) if at <= now && waits.is_some() => {
+                // It stands in line, and is asked when there are tokens. Or it waits for its turn.
+                if bucket.is_queued(id) || waits == Some(self.tick_from(id, at)) {
+                    return;
+                }
+            }
+            Some(at) if at <= now => {}
             // Whoever waits for a token that it cannot use holds up the others.
-            self.buckets[lane.bucket].leave(id);
+            _ => bucket.leave(id),
         }
-        self.set_wake(id, at);
+        self.set_wake(id, at, now);
     }
 
-    fn set_wake(&mut self, id: LaneId, at: Option<Mono>) {
+    fn set_wake(&mut self, id: LaneId, at: Option<Mono>, now: Mono) {
+        let at = at.map(|at| if at > now { self.tick_from(id, at) } else { at });
         let lane = &mut self.lanes[id.index()];
         if lane.wake != at {
             lane.wake = at;
@@ -452,6 +565,24 @@ impl Schedule {
                 self.wakes.push(Reverse((at, id)));
             }
         }
+    }
+
+    /// Milliseconds between two turns of a lane.
+    fn turn(&self, lane: &Lane) -> u64 {
+        match lane.is_udp() {
+            true => TICK * self.buckets[lane.bucket].turn(),
+            false => TICK,
+        }
+    }
+
+    /// The first tick at or after a time that is the turn of a lane. Lanes of one host have their
+    /// turns together.
+    fn tick_from(&self, id: LaneId, at: Mono) -> Mono {
+        let lane = &self.lanes[id.index()];
+        let turn = self.turn(lane);
+        let first = lane.bucket as u64 * TICK % turn;
+        let next = at.0.saturating_sub(first).checked_next_multiple_of(turn);
+        Mono(next.map_or(at.0, |next| next.saturating_add(first)))
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use crate::geo::{Country, Credit, Database};
-pub use crate::observation::{DhtStatus, Failed, Failure, Family, Phases, Source, TrackerId};
+pub use crate::observation::{
+    DhtStatus, Failed, Failure, Family, Phases, Remark, Retry, Source, TrackerId,
+};
 pub use crate::swarm::{
     AnnounceRow, Block, Bounds, CollectionRow, Count, CountryPeers, CountryRow, FleetRow,
     Histogram, Listed, Places, Reach, Rejection, Stamp, System, Systems, TorrentRow, TorrentView,

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
 //! | `folder` | writing, reading and putting aside |
+//! | `guard` | opening files: no links, no FIFOs, no files of other users |
+//! | `lost` | the section `lost`: parts of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |
 //! | `table` | the section `dht`. Pure |
 //!
@@ -15,11 +17,14 @@
 
 mod file;
 mod folder;
+mod guard;
 mod key;
+mod lost;
 mod table;
 
 pub use file::{Bad, MAX_PAYLOAD};
 pub use folder::{MAX_ASIDE, Store};
+pub use lost::{Loss, MAX_LOSSES};
 pub use table::MAX_CONTACTS;
 
 use std::io;
@@ -48,7 +53,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A file that is of no use to us.
-    #[error("the state file {} {why}{}", path.display(), fate(aside.as_ref()))]
+    #[error("the state file {} {why}{}", path.display(), fate(why, aside.as_ref()))]
     Bad {
         /// The file.
         path: PathBuf,
@@ -76,8 +81,9 @@ pub enum StoreError {
     },
 }
 
-fn fate(aside: Option<&PathBuf>) -> String {
+fn fate(why: &Bad, aside: Option<&PathBuf>) -> String {
     match aside {
+        None if matches!(why, Bad::Missing) => String::new(),
         Some(aside) => format!("; it was put aside as {}", aside.display()),
         None => "; it cannot be put aside and will be overwritten".to_owned(),
     }

@@ -16,6 +16,7 @@
 //! | `picture` | when what is shown is made anew |
 //! | `row`, `reach` | what is shown |
 //! | `saved` | what is remembered as bytes |
+//! | `lost` | which parts of that were lost |
 //! | `tracker` | the state of a tracker |
 
 mod announce;
@@ -24,6 +25,7 @@ mod filter;
 mod history;
 mod kept;
 mod lookup;
+mod lost;
 mod memory;
 mod own;
 mod picture;
@@ -53,7 +55,8 @@ pub use saved::Part;
 use crate::address::Accept;
 use crate::geo::Geo;
 use crate::observation::{
-    AnnounceId, Failed, Family, Health, Lookup, Observation, Report, Source, TrackerId, Verdict,
+    AnnounceId, Failed, Family, Health, Lookup, Observation, Remark, Report, Source, TrackerId,
+    Verdict,
 };
 use crate::roster::{Changes, Roster};
 use crate::time::{Mono, Now};
@@ -146,11 +149,11 @@ impl Torrent {
 }
 
 impl Swarms {
-    /// Nothing watched yet. `port` is the one that we claim to trackers; with `key`, peers are
-    /// remembered without their addresses.
-    pub fn new(terms: Terms, port: u16, key: Key) -> Self {
+    /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers
+    /// are remembered without their addresses.
+    pub fn new(terms: Terms, ports: [u16; 2], key: Key) -> Self {
         Self {
-            filter: Filter::new(terms.accept, port),
+            filter: Filter::new(terms.accept, ports),
             terms,
             torrents: Vec::new(),
             announces: Vec::new(),
@@ -201,10 +204,6 @@ impl Swarms {
         self.torrents = torrents.collect();
         self.memory.join(roster, &joined);
         self.blocks.clear();
-        let trackers = roster.trackers();
-        self.filter
-            .own
-            .retain(|id| trackers.get(id.0 as usize).is_some_and(Option::is_some));
         self.announces
             .resize_with(roster.announce_ids(), Announce::default);
         for id in changes.removed.iter().chain(&changes.added) {
@@ -243,7 +242,8 @@ impl Swarms {
         self.torrents.iter_mut().for_each(Torrent::change);
     }
 
-    /// Our own addresses, as most nodes of the DHT see us (BEP 42).
+    /// Our own addresses, as most nodes of the DHT see us (BEP 42). A hint only: no peer is removed
+    /// because nodes name its address.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = std::net::IpAddr>) {
         self.filter.own.set_external(addresses);
     }
@@ -273,6 +273,16 @@ impl Swarms {
         }
     }
 
+    /// Reads what [`Swarms::fold`] reads of a swarm; returns something of it.
+    pub(crate) fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
+        let Some(place) = self.torrent_of(roster, id) else {
+            return 0;
+        };
+        let side = self.announces[id.0 as usize].known(family);
+        let read = side.map_or(0, announce::Side::prefetch);
+        read.wrapping_add(self.torrents[place].last.list[0].into())
+    }
+
     /// Folds one observation, with what it means for its tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
         self.tick(now);
@@ -290,6 +300,9 @@ impl Swarms {
         if answered {
             state.time(family, &exchange.phases);
         }
+        if let Some(failed) = report.failed() {
+            state.refuse(failed, now.mono);
+        }
         if verdict.changed {
             // The health of a tracker shows at each of its torrents.
             self.touch_tracker(roster, tracker);
@@ -301,9 +314,7 @@ impl Swarms {
             } => {
                 let state = &mut self.trackers[tracker.0 as usize];
                 state.interval = answer.interval.or(state.interval);
-                if let Some(ip) = answer.external_ip {
-                    self.filter.own.claim(tracker, ip);
-                }
+                let warning = state.warn(answer.warning.as_deref(), now.mono);
                 let Some(torrent) = self.torrent_of(roster, id) else {
                     return;
                 };
@@ -311,12 +322,15 @@ impl Swarms {
                     u64::from(answer.peers.malformed);
                 let side = self.announces[id.0 as usize].side(family);
                 side.count(answer.counts, now.mono);
-                side.answer(now.mono);
+                side.answer(warning, now.mono);
                 self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
-                if !answer.withheld {
-                    let (filter, room) = (&mut self.filter, &mut self.room);
-                    let heard = side.list(&answer, tracker, filter, room, now.mono);
+                let (filter, room) = (&mut self.filter, &mut self.room);
+                let heard = match answer.withheld {
+                    true => None,
+                    false => side.list(&answer, filter, room, now.mono),
+                };
+                if let Some(heard) = heard {
                     let lists = side.lists().filter(|_| heard.anybody);
                     let of = Of {
                         roster,
@@ -333,7 +347,12 @@ impl Swarms {
                 ids,
                 result: Ok(counts),
             } => {
+                let is_short = Report::is_short(&counts);
                 for (id, counts) in ids.into_iter().zip(counts) {
+                    if counts.is_none() && !is_short {
+                        let failed = Report::left_out();
+                        self.fail(roster, &[id], family, failed, verdict, now.mono);
+                    }
                     let (Some(torrent), Some(counts)) = (self.torrent_of(roster, id), counts)
                     else {
                         continue;
@@ -344,7 +363,7 @@ impl Swarms {
                     torrent.change();
                     // Beside announces a scrape says nothing of how those fare.
                     if verdict.stands {
-                        side.answer(now.mono);
+                        side.answer(None, now.mono);
                         torrent.succeed(Source::Tracker, now);
                     }
                 }
@@ -377,7 +396,7 @@ impl Swarms {
         if !verdict.stands {
             return;
         }
-        let failed = Arc::new(failed);
+        let failed = Arc::new(Remark::Failed(failed));
         for id in ids {
             let Some(torrent) = self.torrent_of(roster, *id) else {
                 continue;
@@ -472,6 +491,37 @@ impl Swarms {
     fn torrent_of(&self, roster: &Roster, id: AnnounceId) -> Option<usize> {
         let place = roster.announce(id)?.torrent as usize;
         (place < self.torrents.len() && (id.0 as usize) < self.announces.len()).then_some(place)
+    }
+
+    /// Whether another source lists peers of this family for a swarm that one tracker calls empty.
+    pub fn is_listed_elsewhere(
+        &self,
+        roster: &Roster,
+        id: AnnounceId,
+        family: Family,
+        now: Mono,
+    ) -> bool {
+        let Some(torrent) = self.torrent_of(roster, id) else {
+            return false;
+        };
+        let names = |(v4, v6): (&[u32], &[u64])| match family {
+            Family::Ipv4 => !v4.is_empty(),
+            Family::Ipv6 => !v6.is_empty(),
+        };
+        let others = roster.announces_of(torrent).iter().filter(|it| **it != id);
+        let by_trackers = others
+            .filter_map(|it| self.announces.get(it.0 as usize))
+            .flat_map(|announce| Family::ALL.map(|over| announce.known(over)))
+            .filter_map(|side| side?.peers(now, self.terms.stale_after))
+            .any(|(v4, v6, _)| names((v4, v6)));
+        let hashes = roster.torrents().get(torrent).into_iter();
+        by_trackers
+            || hashes
+                .flat_map(|it| it.hashes.wire())
+                .filter_map(|hash| self.lookups.sides(&hash))
+                .flatten()
+                .filter_map(|side| side.known(now, self.lookups.stale_after).peers)
+                .any(names)
     }
 
     fn touch_tracker(&mut self, roster: &Roster, tracker: TrackerId) {

@@ -1,16 +1,20 @@
 //! What is watched: info-hashes, magnet links, metainfo files, tracker URLs.
 
+mod host;
 mod info_hash;
 mod magnet;
 mod metainfo;
 mod name;
+mod several;
 mod tracker_url;
 
+pub use host::Host;
 pub use info_hash::{HashError, Hashes, InfoHash, InfoHashV2};
 pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{Metainfo, MetainfoError};
 pub use name::{MAX_NAME, NameError, check_name, clean_name};
-pub use tracker_url::{Host, Scheme, TrackerUrl, TrackerUrlError};
+pub use several::split_urls;
+pub use tracker_url::{AddressScope, Scheme, TrackerUrl, TrackerUrlError};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -20,13 +20,21 @@ mod access;
 mod api;
 mod auth;
 mod body;
+mod client;
 mod config_file;
+mod connections;
+mod escape;
 mod listen;
+mod origin;
 mod page;
+mod plain;
+mod rate_limit;
 mod route;
 mod server;
+mod slots;
 mod status;
 mod tls;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -41,8 +49,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use self::slots::Slots;
+use self::turns::Turns;
 use crate::snapshot::Snapshot;
 
 /// Longest time between two signs of life on a connection. Longer than the usual scrape
@@ -58,11 +68,16 @@ pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Longest time given to requests under way at shutdown.
-pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time given to requests under way at shutdown. The whole process has five seconds.
+pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Most connections at a time, over all listeners; further ones wait in the kernel's queue.
+/// Most connections at a time, over all listeners. A further one displaces the least active
+/// connection of the client with the most.
 pub const MAX_CONNECTIONS: usize = 512;
+
+/// Most connections of one client (an IPv4 address or an IPv6 /64) at a time. A further one
+/// displaces the least active of them.
+pub const MAX_CONNECTIONS_OF_CLIENT: usize = 256;
 
 /// Longest head of a request, in bytes.
 pub const MAX_HEAD: usize = 16 * 1024;
@@ -85,11 +100,10 @@ pub struct State {
     telemetry_path: String,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
-    max_requests: usize,
-    requests: Arc<Semaphore>,
-    /// Whoever turns a snapshot into bytes holds this: all pages together cost at most one core,
-    /// and the probes keep the others.
-    encoding: Arc<Semaphore>,
+    slots: Arc<Slots>,
+    /// Held while a snapshot is turned into bytes: all pages together cost at most one core, and
+    /// the probes keep the others. Clients take turns, whatever number of pages each asks for.
+    encoding: Turns,
 }
 
 impl State {
@@ -100,19 +114,15 @@ impl State {
         telemetry_path: String,
         max_requests: usize,
     ) -> Self {
-        let permits = match max_requests {
-            0 => Semaphore::MAX_PERMITS,
-            limit => limit.min(Semaphore::MAX_PERMITS),
-        };
         Self {
             snapshot,
             effective_config: ArcSwap::default(),
             telemetry_path,
             reload,
             ready: AtomicBool::new(false),
-            max_requests,
-            requests: Arc::new(Semaphore::new(permits)),
-            encoding: Arc::new(Semaphore::new(1)),
+            slots: Arc::new(Slots::new(max_requests)),
+            // The slots bound how many pages wait.
+            encoding: Turns::new(1, usize::MAX),
         }
     }
 

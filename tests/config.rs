@@ -6,6 +6,8 @@
 mod collections;
 #[path = "config/geoip.rs"]
 mod geoip;
+#[path = "config/trackers.rs"]
+mod trackers;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -277,14 +279,15 @@ fn merge_keys_work() {
 fn a_target_needs_no_configuration() {
     let hash = "0123456789abcdef0123456789abcdef01234567";
     let link = format!("magnet:?xt=urn:btih:{hash}&tr=udp://a.example&tr=udp://b.example:1/x");
-    let (torrent, warnings) = Config::target(&link).unwrap();
+    let config = good("empty-list.yaml");
+    let (torrent, warnings) = config.target(&link).unwrap();
     assert_eq!((&*torrent.name, torrent.trackers.len()), (hash, 1));
     assert_eq!(torrent.privacy, Privacy::Public);
     assert_eq!(
         warnings,
-        ["tracker 1 is left out: the port is missing or 0"]
+        ["tracker 1 is left out: the port is missing or not from 1 to 65535"]
     );
-    let (torrent, warnings) = Config::target("tests/fixtures/private.torrent").unwrap();
+    let (torrent, warnings) = config.target("tests/fixtures/private.torrent").unwrap();
     assert_eq!(torrent.privacy, Privacy::Consented);
     assert_eq!(warnings, [""; 0]);
     for (target, expected) in [
@@ -298,7 +301,7 @@ fn a_target_needs_no_configuration() {
         ),
         ("tests/fixtures/*.torrent", "4 torrents, but one is wanted"),
     ] {
-        assert_eq!(Config::target(target).unwrap_err(), expected);
+        assert_eq!(config.target(target).unwrap_err(), expected);
     }
 }
 

@@ -94,7 +94,7 @@ impl Daemon {
     fn start(geo: &Arc<Geo>, restored: Option<&mut Daemon>, at: Now) -> Self {
         let stale_after = Duration::from_secs(75 * 60);
         let terms = Terms::new(Accept::Global, stale_after, Arc::clone(geo), true);
-        let mut swarms = Swarms::new(terms.clone(), 4242, Key::new([42; 16]));
+        let mut swarms = Swarms::new(terms.clone(), [4242; 2], Key::new([42; 16]));
         if let Some(before) = restored {
             for index in 0..4 {
                 let (mut saved, part) = (Vec::new(), Part { index, of: 4 });

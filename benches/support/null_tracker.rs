@@ -17,7 +17,8 @@ const ROLE: &str = "null-tracker";
 pub(crate) const PEERS: usize = 100;
 const BATCH: usize = 64;
 const REQUEST: usize = 2048;
-const ANSWER: usize = 20 + 6 * PEERS;
+/// Longest answer, in bytes.
+pub(crate) const ANSWER: usize = 20 + 6 * PEERS;
 
 /// What becomes of requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -194,7 +195,7 @@ impl Room {
 }
 
 /// Returns the length of the answer.
-fn write_answer(request: &[u8], answer: &mut [u8]) -> usize {
+pub(crate) fn write_answer(request: &[u8], answer: &mut [u8]) -> usize {
     if request.len() < 16 {
         return 0;
     }

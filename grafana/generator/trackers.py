@@ -70,7 +70,7 @@ def figures():
     """The first line: numbers now."""
     any_family = of("tracker_up")
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
-    asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
+    probes = f"seedwatch_tracker_probes_total{{{q.OURS},{CHOSEN}}}"
     return [
         stat("Up", "Trackers that answer over at least one family.", f"sum({any_family})",
              empty=q.NOT_ASKED),
@@ -88,8 +88,8 @@ def figures():
             thresholds=steps("green", (1, "yellow")), empty=q.NOT_ASKED,
         ),
         stat(
-            "Failed probes", "Failed probes in the time range per request sent.",
-            f"sum(increase({failures}[$__range])) / sum(increase({asked}[$__range]))",
+            "Failed probes", "Share of the probes in the time range that failed.",
+            f"sum(increase({failures}[$__range])) / sum(increase({probes}[$__range]))",
             unit="percentunit", decimals=1, empty=q.NOT_ASKED,
         ),
         stat(
@@ -159,11 +159,18 @@ def reasons():
 def worst():
     """Who fails, and why."""
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
+    probes = f"seedwatch_tracker_probes_total{{{q.OURS},{CHOSEN}}}"
+    failed = f"sum by (tracker, reason) (increase({failures}[$__range])) > 0"
     return table(
-        "Failures in the time range", "Failed probes by tracker and reason.",
+        "Failures in the time range",
+        "Failed probes by tracker and reason, and their share of the probes of that tracker.",
         {"tracker": "Tracker", "reason": "Reason"},
-        [column("Failures", f"sum by (tracker, reason) (increase({failures}[$__range])) > 0",
-                decimals=0, bar=True)],
+        [
+            column("Failures", failed, decimals=0, bar=True),
+            column("Share", f"({failed}) / on (tracker) group_left ()"
+                   f" sum by (tracker) (increase({probes}[$__range]))",
+                   unit="percentunit", decimals=1),
+        ],
         sort="Failures", narrow=["reason"],
         empty="No probe failed in this time range, or none was made.",
     )

@@ -16,9 +16,10 @@ use super::outage::{Change, Outage, Ruling, Turn};
 use crate::address;
 use crate::config::{Accept, AnnounceMode, Config};
 use crate::observation::{
-    AnnounceId, DhtReport, DhtStatus, Family, Health, Job, Lookup, Manner, Observation, Source,
-    TrackerId,
+    AnnounceId, DhtReport, DhtStatus, Family, Health, Job, Lookup, Manner, Observation, Report,
+    Source, TrackerId,
 };
+use crate::probe::canary::Canary;
 use crate::roster::Roster;
 use crate::schedule::{Pace, Schedule};
 use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
@@ -62,20 +63,20 @@ struct Dht {
 }
 
 impl Core {
-    /// Takes over a configuration. `port` is the one that we claim to trackers; with `key`, peers
-    /// are remembered without their addresses.
-    pub fn new(config: &Config, port: u16, key: Key, now: Now) -> Self {
-        let mut core = Self::blank(config, port, key, now);
+    /// Takes over a configuration. `ports` are those that we claim to trackers, by family; with `key`,
+    /// peers are remembered without their addresses.
+    pub fn new(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
+        let mut core = Self::blank(config, ports, key, now);
         core.reload(config, now);
         core
     }
 
     /// One that watches nothing until [`Core::reload`]: what was saved can be given back to it before.
-    pub fn blank(config: &Config, port: u16, key: Key, now: Now) -> Self {
+    pub fn blank(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
         Self {
             roster: Roster::default(),
             schedule: Schedule::new(pace(config)),
-            swarms: Swarms::new(terms(config), port, key),
+            swarms: Swarms::new(terms(config), ports, key),
             outage: Outage::new(now.mono),
             canaries: Vec::new(),
             tracker_canaries: Vec::new(),
@@ -159,16 +160,21 @@ impl Core {
 
     /// Hosts that can give a sign of life: the configured ones and the most used trackers that do
     /// not mind.
-    pub fn canaries(&self) -> Vec<(Host, u16)> {
+    pub fn canaries(&self) -> Vec<Canary> {
         let trackers = self
             .tracker_canaries
             .iter()
             .filter(|id| self.schedule.is_open(**id));
         let hosts = trackers.filter_map(|id| {
             let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
-            Some((url.host().clone(), url.port()))
+            Some(Canary {
+                host: url.host().clone(),
+                port: url.port(),
+                may_be_local: url.may_be_local(),
+            })
         });
-        self.canaries.iter().cloned().chain(hosts).collect()
+        let configured = self.canaries.iter().cloned().map(Canary::from);
+        configured.chain(hosts).collect()
     }
 
     /// When there is next something to do.
@@ -178,6 +184,24 @@ impl Core {
             .into_iter()
             .chain(self.outage.next_wake())
             .min()
+    }
+
+    /// Reads what observations that come next are about. Of a large fleet it is not in the cache, and
+    /// memory gives many places side by side in the time of one.
+    pub fn prefetch(&self, observations: &[Observation]) {
+        let read = observations.iter().fold(0, |read: u64, observation| {
+            let (family, report) = (observation.family, &observation.report);
+            let ids = report.ids().iter().fold(read, |read, id| {
+                let plan = self.schedule.prefetch(&self.roster, *id, family);
+                read.wrapping_add(plan).wrapping_add(self.swarms.prefetch(
+                    &self.roster,
+                    *id,
+                    family,
+                ))
+            });
+            ids.wrapping_add(peers_of(report))
+        });
+        std::hint::black_box(read);
     }
 
     /// Takes in what a probe reports.
@@ -288,7 +312,16 @@ impl Core {
                 &observation,
             );
         }
+        let (tracker, family) = (observation.tracker, observation.family);
+        let empty = observation.report.empty();
         self.swarms.fold(&self.roster, observation, verdict, now);
+        let elsewhere = |id: &AnnounceId| {
+            let swarms = &self.swarms;
+            swarms.is_listed_elsewhere(&self.roster, *id, family, now.mono)
+        };
+        if let Some(id) = empty.filter(elsewhere) {
+            self.schedule.doubt(tracker, family, id, now.mono);
+        }
     }
 
     fn log_health(&self, id: TrackerId, family: Family, health: Health, why: &Observation) {
@@ -376,6 +409,20 @@ impl Core {
         });
         trackers.take(TRACKER_CANARIES).collect()
     }
+}
+
+/// Reads the peers of an answer: the thread of a prober wrote them.
+fn peers_of(report: &Report) -> u64 {
+    /// IPv4 peers in a line of the cache.
+    const IN_LINE: usize = 8;
+    let Report::Announce {
+        result: Ok(answer), ..
+    } = report
+    else {
+        return 0;
+    };
+    let lines = answer.peers.v4.iter().step_by(IN_LINE);
+    lines.fold(0, |read, peer| read.wrapping_add(u64::from(peer.ip)))
 }
 
 /// A host that is not on the internet by its very name.

@@ -22,6 +22,8 @@ const TABLE_DEADLINE: Duration = Duration::from_secs(2);
 /// The DHT as the daemon asks it, if it does.
 pub(super) struct Dht {
     running: Option<Running>,
+    /// Nodes to begin with while no prober runs: a reload must not wait for the disk.
+    idle: Vec<Contact>,
     out: mpsc::Sender<DhtReport>,
 }
 
@@ -44,9 +46,13 @@ impl Dht {
         keeper: &Keeper,
         out: mpsc::Sender<DhtReport>,
     ) -> Result<Self, StartError> {
-        let mut dht = Self { running: None, out };
+        let mut dht = Self {
+            running: None,
+            idle: keeper.table().await,
+            out,
+        };
         if config.dht.enabled {
-            let table = keeper.table().await;
+            let table = std::mem::take(&mut dht.idle);
             dht.running = Some(dht.launch(settings(config), resolver, table)?);
         }
         Ok(dht)
@@ -76,11 +82,13 @@ impl Dht {
         &mut self,
         config: &Config,
         resolver: &Resolver,
-        keeper: &mut Keeper,
+        keeper: &Keeper,
     ) -> Result<(), StartError> {
         if !config.dht.enabled {
-            let table = self.stop().await;
-            keeper.save_table(table).await;
+            if self.running.is_some() {
+                self.idle = self.stop().await;
+                keeper.save_table(self.idle.clone());
+            }
             return Ok(());
         }
         let settings = settings(config);
@@ -94,8 +102,7 @@ impl Dht {
             }
             Some(_) => self.change_sockets(settings, resolver).await,
             None => {
-                let table = keeper.table().await;
-                self.running = Some(self.launch(settings, resolver, table)?);
+                self.running = Some(self.launch(settings, resolver, self.idle.clone())?);
                 Ok(())
             }
         }

@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
-use crate::observation::Identity;
+use crate::observation::{Family, Identity};
 use crate::window::Key;
 
 /// Ports that ordinary clients rarely choose, so that ours is found again in a list: above the
@@ -23,10 +23,14 @@ pub(super) fn fresh(prefix: &str) -> Identity {
         *byte = ALPHABET[(random.hash_one(place) % 36) as usize];
     }
     let span = u64::from(PORTS.end - PORTS.start);
+    let port = |family: Family| {
+        let number = random.hash_one(("port", family.as_label()));
+        PORTS.start + (number % span) as u16
+    };
     Identity {
         peer_id,
         key: random.hash_one("key") as u32,
-        port: PORTS.start + (random.hash_one("port") % span) as u16,
+        ports: Family::ALL.map(port),
     }
 }
 
@@ -52,6 +56,6 @@ mod tests {
         let [a, b] = [fresh("-SW0100-"), fresh("-SW0100-")];
         assert!(a.peer_id.starts_with(b"-SW0100-"));
         assert_ne!(a.peer_id, b.peer_id);
-        assert!(PORTS.contains(&a.port));
+        assert!(a.ports.iter().all(|port| PORTS.contains(port)));
     }
 }

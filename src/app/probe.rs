@@ -23,7 +23,7 @@ use crate::roster::Roster;
 use crate::snapshot::{ConfigRow, Snapshot};
 use crate::swarm::Swarms;
 use crate::time::Clock;
-use crate::torrent::{Privacy, Torrent};
+use crate::torrent::{Hashes, Privacy, Torrent};
 use crate::window::Key;
 use dht::{Event, Lookups};
 
@@ -37,12 +37,15 @@ pub enum ProbeError {
     #[error("the torrent has no tracker, and the DHT is not to be asked about it")]
     Nobody,
     /// Everything was tried.
-    #[error("nobody answered")]
+    #[error("no tracker and no DHT lookup gave a valid answer")]
     NoAnswer,
+    /// Trackers answered, but not with this torrent.
+    #[error("a tracker answered, but no source has peers or counts of this torrent")]
+    Refused,
 }
 
 /// What ends a probe that failed.
-type Failed = Box<dyn std::error::Error>;
+type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Probes the target and prints what every tracker and the DHT answer. Cut short by `told_to_end`, or
 /// with nobody left to read, it still takes back what is announced.
@@ -54,8 +57,14 @@ pub async fn probe(
     flags: &ProbeFlags,
     told_to_end: impl Future<Output = ()>,
 ) -> Result<(), Failed> {
-    let mut config = settings(&cli.config_file)?;
-    config.torrents = [find(&config, &flags.target)?].into();
+    tokio::pin!(told_to_end);
+    // Files may hang.
+    let (path, target) = (cli.config_file.clone(), flags.target.clone());
+    let reading = tokio::task::spawn_blocking(move || read(&path, &target));
+    let config = tokio::select! {
+        read = reading => read??,
+        () = &mut told_to_end => return Ok(()),
+    };
     let torrent = &config.torrents[0];
     if torrent.privacy == Privacy::LeftAlone {
         return Err(ProbeError::Private.into());
@@ -78,7 +87,7 @@ pub async fn probe(
     };
     let whole = tokio::select! {
         followed = asking => followed.map(|()| true),
-        () = told_to_end => Ok(false),
+        () = &mut told_to_end => Ok(false),
     };
     // However it ended, nothing of ours stays at a tracker.
     observations.close();
@@ -90,7 +99,10 @@ pub async fn probe(
     });
     match shown {
         Ok(true) if summary.trackers_online == 0 && summary.dht.is_none() => {
-            Err(ProbeError::NoAnswer.into())
+            Err(match round.is_answered {
+                true => ProbeError::Refused.into(),
+                false => ProbeError::NoAnswer.into(),
+            })
         }
         // Whoever reads no further has seen enough.
         Err(failed) if failed.kind() != io::ErrorKind::BrokenPipe => Err(failed.into()),
@@ -211,15 +223,26 @@ fn settings(path: &Path) -> Result<Config, Failed> {
     })
 }
 
+/// The configuration with the target as its only torrent.
+fn read(path: &Path, target: &str) -> Result<Config, Failed> {
+    let mut config = settings(path)?;
+    config.torrents = [find(&config, target)?].into();
+    Ok(config)
+}
+
 fn find(config: &Config, target: &str) -> Result<Torrent, Failed> {
-    if let Some(torrent) = config
-        .torrents
-        .iter()
-        .find(|torrent| *torrent.name == *target)
-    {
+    let by_name = |torrent: &&Torrent| *torrent.name == *target;
+    let by_hash = |torrent: &&Torrent| {
+        let wanted = Hashes::parse(target).ok();
+        let mut wanted = wanted.iter().flat_map(Hashes::wire);
+        wanted.any(|hash| torrent.hashes.wire().any(|other| other == hash))
+    };
+    let torrents = &config.torrents;
+    let listed = torrents.iter().find(by_name);
+    if let Some(torrent) = listed.or_else(|| torrents.iter().find(by_hash)) {
         return Ok(torrent.clone());
     }
-    let (mut torrent, warnings) = Config::target(target)?;
+    let (mut torrent, warnings) = config.target(target)?;
     for warning in warnings {
         warn!("{warning}");
     }
@@ -248,6 +271,8 @@ struct Round {
     identity: crate::observation::Identity,
     roster: Roster,
     swarms: Swarms,
+    /// A tracker is up, whatever it says.
+    is_answered: bool,
 }
 
 impl Round {
@@ -257,7 +282,7 @@ impl Round {
         let mut roster = Roster::default();
         let terms = super::core::terms(config);
         // Nothing is kept: there is nothing to keep a secret of.
-        let mut swarms = Swarms::new(terms.clone(), identity.port, Key::new([0; 16]));
+        let mut swarms = Swarms::new(terms.clone(), identity.ports, Key::new([0; 16]));
         let changes = roster.update(&config.torrents, |_| false);
         swarms.update(terms, &roster, &changes, clock.now());
         roster.plan_sweep(config.dht.enabled);
@@ -268,6 +293,7 @@ impl Round {
             identity,
             roster,
             swarms,
+            is_answered: false,
         }
     }
 
@@ -320,6 +346,10 @@ impl Round {
         let scrape = self.scrape_after(&observation, config);
         let answered = observation.report.failed().is_none()
             && !matches!(observation.report, Report::NoAddress { .. });
+        let failed = observation.report.failed();
+        self.is_answered |= answered || failed.is_some_and(|it| it.reason.is_refusal());
+        let is_probe =
+            !observation.report.is_scrape() || config.tracker.announce == AnnounceMode::Scrape;
         // A scrape that fails says nothing of an announce that did not.
         if answered || !observation.report.is_scrape() {
             let health = if answered {
@@ -330,7 +360,7 @@ impl Round {
             let verdict = Verdict {
                 health,
                 changed: true,
-                stands: true,
+                stands: is_probe,
             };
             self.swarms
                 .fold(&self.roster, observation, verdict, self.clock.now());

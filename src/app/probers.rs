@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
@@ -19,7 +20,19 @@ pub(super) const QUEUE: usize = 1024;
 pub(super) struct Probers {
     udp: UdpProber,
     http: HttpProber,
+    roots: Roots,
     out: mpsc::Sender<Vec<Observation>>,
+}
+
+/// Root certificates beside those of the web.
+pub(super) type Roots = Vec<CertificateDer<'static>>;
+
+/// Reads the additional root certificates. Waits for the disk, but not for long.
+///
+/// # Errors
+/// [`StartError::Roots`].
+pub(super) fn roots() -> Result<Roots, StartError> {
+    http::roots_from_environment().map_err(StartError::Roots)
 }
 
 /// Why the probers could not be built.
@@ -58,16 +71,23 @@ impl Probers {
             resolver.clone(),
             out.clone(),
         );
+        let roots = roots()?;
         let http = HttpProber::start(
-            http_settings(config, identity)?,
+            http_settings(config, identity, roots.clone()),
             resolver.clone(),
             out.clone(),
         );
         Ok(Self {
             udp: udp.map_err(StartError::Udp)?,
             http: http.map_err(StartError::Http)?,
+            roots,
             out,
         })
+    }
+
+    /// The root certificates in use beside those of the web.
+    pub(super) fn roots(&self) -> &Roots {
+        &self.roots
     }
 
     /// New settings for all questions from now on; those under way end as they began.
@@ -75,9 +95,11 @@ impl Probers {
         &mut self,
         config: &Config,
         identity: Identity,
+        roots: Roots,
     ) -> Result<(), StartError> {
-        let settings = http_settings(config, identity)?;
+        let settings = http_settings(config, identity, roots.clone());
         self.http.configure(settings).map_err(StartError::Http)?;
+        self.roots = roots;
         self.udp.configure(udp_settings(config, identity));
         Ok(())
     }
@@ -130,14 +152,16 @@ fn udp_settings(config: &Config, identity: Identity) -> udp::Settings {
     udp::Settings {
         identity,
         numwant: config.tracker.numwant,
+        accept: config.accept,
     }
 }
 
-fn http_settings(config: &Config, identity: Identity) -> Result<http::Settings, StartError> {
-    Ok(http::Settings {
+fn http_settings(config: &Config, identity: Identity, roots: Roots) -> http::Settings {
+    http::Settings {
         identity,
         numwant: config.tracker.numwant,
+        accept: config.accept,
         user_agent: config.tracker.user_agent.to_string(),
-        roots: http::roots_from_environment().map_err(StartError::Roots)?,
-    })
+        roots,
+    }
 }

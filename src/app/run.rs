@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
-use tokio::time::sleep_until;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep_until, timeout_at};
 use tracing::{debug, error, info, warn};
 
 use super::core::Core;
 use super::dht::Dht;
 use super::identity;
-use super::probers::{Probers, QUEUE, StartError};
-use super::state::Keeper;
+use super::probers::{self, Probers, QUEUE, Roots, StartError};
+use super::state::{Keeper, Written};
 use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::observation::{DhtReport, Family, Identity, Observation};
@@ -27,8 +28,14 @@ use crate::web::{self, ReloadResult, WebConfig};
 /// Shortest time between two pictures.
 const PUBLISH: Duration = Duration::from_secs(1);
 
-/// Taking a picture may use one part in this many of the time.
-const PUBLISH_SHARE: u32 = 20;
+/// Taking a picture may use one part in this many of the time, unless the next would come too late.
+const PUBLISH_SHARE: u32 = 100;
+
+/// Longest time between two pictures, of the largest fleets too: scrapes are not more frequent.
+const PUBLISH_LATEST: Duration = Duration::from_secs(10);
+
+/// Taking a picture uses at most one part in this many of the time, however late the next comes.
+const PUBLISH_MOST: u32 = 20;
 
 /// How often our own addresses are looked up.
 const LOOK_AT_ADDRESSES: Duration = Duration::from_secs(60);
@@ -39,11 +46,20 @@ const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 /// A configuration that takes longer to read is none: it may lie in a pipe that nobody writes to.
 const LONGEST_LOAD: Duration = Duration::from_secs(120);
 
+/// Most readings of the configuration at once: one, and a few that hang.
+const MAX_LOADS: usize = 4;
+
+/// Longest time that the end takes, whatever hangs: with the log it must stay below 5 s.
+const LONGEST_END: Duration = Duration::from_secs(3);
+
 /// Requests for a reload that may wait.
 const RELOADS: usize = 16;
 
 /// Batches of observations taken in before the plan is looked at again.
 const TURN: usize = 64;
+
+/// Observations whose places in memory are fetched together.
+const FETCHED: usize = 128;
 
 /// What the daemon is built from.
 #[derive(Debug)]
@@ -65,7 +81,13 @@ enum Event {
     /// The canaries have spoken, or have not; `None` if there was nobody to ask.
     Looked(Family, Option<bool>),
     /// A configuration was read for those who asked.
-    Loaded(Result<Box<Config>, String>, Vec<ReloadResult>),
+    Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
+}
+
+/// What a reload takes over.
+struct Loaded {
+    config: Config,
+    roots: Roots,
 }
 
 /// The running daemon.
@@ -88,6 +110,18 @@ struct Daemon {
     /// Who waits for the reload after the one under way.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
+    /// Room for readings of the configuration, those that hang included.
+    loads: Arc<Semaphore>,
+}
+
+/// What is there before the daemon runs.
+struct Started {
+    identity: Identity,
+    resolver: Resolver,
+    probers: Probers,
+    dht: Dht,
+    keeper: Keeper,
+    core: Core,
 }
 
 /// Runs until `shutdown` is ready; `hangup` yields whenever a reload is asked for by signal.
@@ -100,22 +134,27 @@ pub async fn run(
     mut hangup: mpsc::Receiver<()>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), StartError> {
+    tokio::pin!(shutdown);
     let clock = Clock::start();
-    let identity = identity::fresh(&config.tracker.peer_id_prefix);
-    let resolver = Resolver::system();
     let (out, mut observations) = mpsc::channel(QUEUE);
     let (events, mut happened) = mpsc::channel(QUEUE);
     let (reloads, mut asked) = mpsc::channel(RELOADS);
     let (dht_out, mut dht_reports) = mpsc::channel(QUEUE);
     let (written, mut saved) = mpsc::channel(QUEUE);
-    let probers = Probers::start(&config, identity, &resolver, out)?;
-    let key = identity::key().map_err(StartError::Random)?;
-    let keeper = Keeper::open(&config.state, key, written).await;
-    let mut keeper = keeper.map_err(StartError::State)?;
-    let dht = Dht::start(&config, &resolver, &keeper, dht_out).await?;
-    let core = Core::blank(&config, identity.port, keeper.key(), clock.now());
-    let mut core = keeper.restore(core, clock.now()).await;
-    core.reload(&config, clock.now());
+    // The state may lie on a disk that hangs: that must not hold up the end.
+    let started = tokio::select! {
+        biased;
+        () = &mut shutdown => return Ok(()),
+        started = start(&config, clock, out, dht_out, written) => started?,
+    };
+    let Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    } = started;
     let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
     let state = web::State::new(
         Arc::clone(&snapshot),
@@ -140,6 +179,7 @@ pub async fn run(
         supervisor: Supervisor::from_environment(Instant::now()),
         waiting: None,
         loading: false,
+        loads: Arc::new(Semaphore::new(MAX_LOADS)),
     };
     daemon.show_config();
     daemon.look_at_addresses();
@@ -157,7 +197,6 @@ pub async fn run(
         },
     ));
     daemon.supervisor.ready(&daemon.status(true));
-    tokio::pin!(shutdown);
     let mut batches = Vec::new();
     loop {
         let wake = daemon.core.next_wake().map(|at| daemon.clock.instant(at));
@@ -188,6 +227,7 @@ pub async fn run(
         }
         daemon.supervisor.beat(Instant::now());
     }
+    let deadline = Instant::now() + LONGEST_END;
     info!("Shutting down");
     daemon.supervisor.stopping();
     daemon.state.set_ready(false);
@@ -203,20 +243,74 @@ pub async fn run(
     while let Ok(report) = dht_reports.try_recv() {
         daemon.absorb_dht(report);
     }
-    let ((), table) = tokio::join!(daemon.probers.drain(), daemon.dht.stop());
-    let now = daemon.clock.now();
-    daemon.keeper.finish(&mut daemon.core, table, now).await;
-    if let Err(failed) = server.await {
-        error!(error = %failed, "the web server ended badly");
-    }
+    daemon.end(server, deadline).await;
     Ok(())
+}
+
+/// Builds the parts, with what was saved.
+async fn start(
+    config: &Config,
+    clock: Clock,
+    out: mpsc::Sender<Vec<Observation>>,
+    dht_out: mpsc::Sender<DhtReport>,
+    written: mpsc::Sender<Written>,
+) -> Result<Started, StartError> {
+    let identity = identity::fresh(&config.tracker.peer_id_prefix);
+    let resolver = Resolver::system();
+    let probers = Probers::start(config, identity, &resolver, out)?;
+    let key = identity::key().map_err(StartError::Random)?;
+    let keeper = Keeper::open(&config.state, key, written).await;
+    let mut keeper = keeper.map_err(StartError::State)?;
+    let dht = Dht::start(config, &resolver, &keeper, dht_out).await?;
+    let core = Core::blank(config, identity.ports, keeper.key(), clock.now());
+    let mut core = keeper.restore(core, clock.now()).await;
+    core.reload(config, clock.now());
+    Ok(Started {
+        identity,
+        resolver,
+        probers,
+        dht,
+        keeper,
+        core,
+    })
+}
+
+/// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
+/// that hangs holds up nothing else.
+async fn load(path: PathBuf, loads: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
+    let Ok(permit) = Arc::clone(loads).try_acquire_owned() else {
+        return Err("earlier readings of the configuration still hang".to_owned());
+    };
+    let (result, loaded) = tokio::sync::oneshot::channel();
+    let read = move || {
+        let read = Config::load(&path).map_err(|error| error.to_string());
+        let _ = result.send(read.and_then(|config| {
+            let roots = probers::roots().map_err(|error| error.to_string())?;
+            Ok(Box::new(Loaded { config, roots }))
+        }));
+        drop(permit);
+    };
+    let thread = std::thread::Builder::new().name("config".to_owned());
+    thread.spawn(read).map_err(|failed| failed.to_string())?;
+    match tokio::time::timeout(LONGEST_LOAD, loaded).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
+        Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
+    }
 }
 
 impl Daemon {
     fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
         let now = self.clock.now();
-        for observation in batches.drain(..).flatten() {
-            self.core.absorb(observation, now);
+        for batch in batches.drain(..) {
+            let mut rest = batch.into_iter();
+            while !rest.as_slice().is_empty() {
+                let count = rest.as_slice().len().min(FETCHED);
+                self.core.prefetch(&rest.as_slice()[..count]);
+                for observation in rest.by_ref().take(count) {
+                    self.core.absorb(observation, now);
+                }
+            }
         }
     }
 
@@ -255,7 +349,7 @@ impl Daemon {
         let mut picture = self.core.snapshot(self.clock.now());
         picture.state = self.keeper.row();
         self.snapshot.store(Arc::new(picture));
-        start + PUBLISH.max(start.elapsed() * PUBLISH_SHARE)
+        start + time_between_pictures(start.elapsed())
     }
 
     /// Begins to save the next piece of what must survive.
@@ -271,6 +365,39 @@ impl Daemon {
         }
     }
 
+    /// Takes back what is announced, saves, and lets requests under way finish, all at once. Does not
+    /// wait beyond `deadline`.
+    async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
+        let Self {
+            probers,
+            mut dht,
+            mut keeper,
+            mut core,
+            clock,
+            ..
+        } = self;
+        let until = deadline.into();
+        let saving = async {
+            let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
+            let now = clock.now();
+            keeper.finish(&mut core, table, now, deadline).await;
+        };
+        let draining = timeout_at(until, probers.drain());
+        let serving = timeout_at(until, &mut server);
+        let (drained, (), served) = tokio::join!(draining, saving, serving);
+        if drained.is_err() {
+            warn!("the probers did not end in time");
+        }
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(failed)) => error!(error = %failed, "the web server ended badly"),
+            Err(_) => {
+                debug!("connections cut at shutdown");
+                server.abort();
+            }
+        }
+    }
+
     /// Reads the configuration for whoever asked. Requests that come meanwhile share the next
     /// reading: the file may have changed since this one began.
     fn reload(&mut self, reply: Option<ReloadResult>) {
@@ -282,30 +409,28 @@ impl Daemon {
         self.loading = true;
         self.supervisor.reloading();
         let (path, events) = (self.config_file.clone(), self.events.clone());
-        let load = tokio::task::spawn_blocking(move || Config::load(&path));
+        let loads = Arc::clone(&self.loads);
         tokio::spawn(async move {
-            let config = match tokio::time::timeout(LONGEST_LOAD, load).await {
-                Ok(Ok(config)) => config.map(Box::new).map_err(|error| error.to_string()),
-                Ok(Err(failed)) => Err(failed.to_string()),
-                Err(_) => Err(format!("not read within {} s", LONGEST_LOAD.as_secs())),
-            };
-            let _ = events.send(Event::Loaded(config, replies)).await;
+            let loaded = load(path, &loads).await;
+            let _ = events.send(Event::Loaded(loaded, replies)).await;
         });
     }
 
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
-            Event::Loaded(config, replies) => {
+            Event::Loaded(loaded, replies) => {
                 self.loading = false;
-                let result = match config {
-                    Ok(config) => self.take_over(*config).await.map_err(|e| e.to_string()),
+                let result = match loaded {
+                    Ok(loaded) => self.take_over(*loaded).await.map_err(|e| e.to_string()),
                     Err(error) => Err(error),
                 };
                 match &result {
                     Ok(()) => info!("Configuration reloaded"),
                     Err(error) => {
-                        error!(error, "the configuration stays as it was");
+                        for line in error.lines() {
+                            error!(error = line, "the configuration stays as it was");
+                        }
                         self.core.reload_failed();
                     }
                 }
@@ -323,15 +448,19 @@ impl Daemon {
     }
 
     /// Takes over a valid configuration, whole or not at all.
-    async fn take_over(&mut self, config: Config) -> Result<(), StartError> {
-        let asks_otherwise = config.tracker != self.config.tracker;
+    async fn take_over(&mut self, loaded: Loaded) -> Result<(), StartError> {
+        let Loaded { config, roots } = loaded;
+        let roots_before = self.probers.roots().clone();
+        let asks_otherwise = config.tracker != self.config.tracker || roots != roots_before;
         if asks_otherwise {
-            self.probers.configure(&config, self.identity)?;
+            self.probers.configure(&config, self.identity, roots)?;
         }
-        let keeper = &mut self.keeper;
-        if let Err(failed) = self.dht.configure(&config, &self.resolver, keeper).await {
+        let configured = self.dht.configure(&config, &self.resolver, &self.keeper);
+        if let Err(failed) = configured.await {
             if asks_otherwise {
-                self.probers.configure(&self.config, self.identity)?;
+                let before = &self.config;
+                self.probers
+                    .configure(before, self.identity, roots_before)?;
             }
             return Err(failed);
         }
@@ -361,5 +490,24 @@ impl Daemon {
         self.state
             .effective_config
             .store(Arc::new(self.config.effective_yaml()));
+    }
+}
+
+/// Time from one picture, which took so long, to the next.
+fn time_between_pictures(took: Duration) -> Duration {
+    let wanted = (took * PUBLISH_SHARE).min(PUBLISH_LATEST);
+    PUBLISH.max(wanted).max(took * PUBLISH_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_frequent_unless_they_are_dear() {
+        let millis = Duration::from_millis;
+        for (took, between) in [(1, 1_000), (30, 3_000), (200, 10_000), (1_000, 20_000)] {
+            assert_eq!(time_between_pictures(millis(took)), millis(between));
+        }
     }
 }

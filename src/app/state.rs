@@ -13,8 +13,13 @@
 //! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
 //! | `fleet-N-n` | what torrents share: peers of collections and of all |
 //!
-//! Whatever is wrong with the directory, the daemon runs on.
+//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs:
+//!
+//! - What cannot be read at the start within [`PATIENCE`] is unknown.
+//! - A piece that is not written holds up the other pieces only.
+//! - The shutdown does not wait beyond its deadline.
 
+mod parts;
 mod restore;
 mod round;
 mod trouble;
@@ -25,15 +30,19 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::{timeout, timeout_at};
 use tracing::{debug, info, warn};
 
 use super::core::Core;
 use crate::config;
 use crate::dht::Contact;
+use crate::file;
 use crate::snapshot::StateRow;
 use crate::store::{Store, StoreError};
+use crate::swarm::Part;
 use crate::time::Now;
 use crate::window::{Key, Layout};
+use restore::Opened;
 use round::{Group, Piece, Round, Splits};
 use trouble::Trouble;
 
@@ -49,6 +58,17 @@ fn layout(version: u16) -> Layout {
         _ => Layout::Now,
     }
 }
+
+/// Longest time that one call to the disk may take: the largest part is read within a second or two.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Makes a call to the disk. `None`: the disk does not answer within [`PATIENCE`].
+fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    file::within("state", PATIENCE, call).ok()
+}
+
+/// A piece that takes longer to write is worth a line.
+const SLOW: Duration = Duration::from_secs(30);
 
 /// The nodes of the DHT, when they are there.
 pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
@@ -71,6 +91,10 @@ pub(super) struct Keeper {
     splits: Splits,
     row: StateRow,
     trouble: Trouble,
+    /// The disk did not answer at the start.
+    hangs: bool,
+    /// What was saved before is of no use without its key.
+    is_lost: bool,
 }
 
 /// Something for the disk.
@@ -103,16 +127,29 @@ impl Keeper {
             splits: Splits::default(),
             row: StateRow::default(),
             trouble: Trouble::default(),
+            hangs: false,
+            is_lost: false,
         };
         let Some(store) = keeper.store.clone() else {
             info!("nothing is kept over a restart: state.path is empty");
             return Ok(keeper);
         };
-        let fresh = keeper.key.clone();
-        let opened = tokio::task::spawn_blocking(move || restore::key(&store, fresh));
-        let (key, error) = opened.await.unwrap_or_else(resume)?;
+        let (fresh, hangs) = (keeper.key.clone(), store.hangs());
+        let open = move || in_time(move || restore::key(&store, fresh));
+        let opened = tokio::task::spawn_blocking(open);
+        let Some(opened) = opened.await.unwrap_or_else(resume) else {
+            keeper.hangs = true;
+            keeper.fail(&hangs);
+            return Ok(keeper);
+        };
+        let Opened {
+            key,
+            trouble,
+            is_lost,
+        } = opened?;
         keeper.key = key;
-        if let Some(error) = error {
+        keeper.is_lost = is_lost;
+        if let Some(error) = trouble {
             keeper.fail(&error);
         }
         Ok(keeper)
@@ -128,8 +165,13 @@ impl Keeper {
         let Some(store) = self.store.clone() else {
             return core;
         };
+        if self.hangs {
+            core.lose(now.unix, Part { index: 0, of: 1 });
+            return core;
+        }
+        let is_lost = self.is_lost;
         let restored = tokio::task::spawn_blocking(move || {
-            let splits = restore::core(&store, &mut core, now);
+            let splits = restore::core(&store, &mut core, is_lost, now);
             (core, splits)
         });
         let (core, splits) = restored.await.unwrap_or_else(resume);
@@ -139,11 +181,14 @@ impl Keeper {
 
     /// The nodes of the DHT that were saved last.
     pub(super) async fn table(&self) -> Vec<Contact> {
-        let Some(store) = self.store.clone() else {
+        let Some(store) = self.store.clone().filter(|_| !self.hangs) else {
             return Vec::new();
         };
-        let loaded = tokio::task::spawn_blocking(move || store.load_table());
-        let (table, error) = loaded.await.unwrap_or_else(resume);
+        let hangs = store.hangs();
+        let load = move || in_time(move || store.load_table());
+        let loaded = tokio::task::spawn_blocking(load);
+        let loaded = loaded.await.unwrap_or_else(resume);
+        let (table, error) = loaded.unwrap_or_else(|| (Vec::new(), Some(hangs)));
         if let Some(error) = error {
             warn!(%error, "the nodes of the DHT are looked for anew");
         }
@@ -151,13 +196,14 @@ impl Keeper {
         table
     }
 
-    /// Saves the nodes of a prober that has ended.
-    pub(super) async fn save_table(&mut self, table: Vec<Contact>) {
+    /// Saves the nodes of a prober that has ended, without waiting for the disk.
+    pub(super) fn save_table(&self, table: Vec<Contact>) {
         if let Some(store) = self.store.clone() {
-            let outcome = write(store, Job::Table(table)).await;
-            if let Err(error) = outcome {
-                self.fail(&error);
-            }
+            tokio::spawn(async move {
+                if let Err(error) = write(store, Job::Table(table)).await {
+                    warn!(%error, "the nodes of the DHT are not saved");
+                }
+            });
         }
     }
 
@@ -208,7 +254,15 @@ impl Keeper {
         self.next = began + gap;
         let written = self.written.clone();
         self.writing = Some(tokio::spawn(async move {
-            let outcome = write(store, job.await).await;
+            let hangs = store.hangs();
+            let mut writing = std::pin::pin!(write(store, job.await));
+            let outcome = match timeout(SLOW, &mut writing).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    warn!(error = %hangs, "the state is not saved for now");
+                    writing.await
+                }
+            };
             let _ = written.send(outcome).await;
         }));
     }
@@ -228,14 +282,26 @@ impl Keeper {
         self.end(round);
     }
 
-    /// Saves everything, now.
-    pub(super) async fn finish(&mut self, core: &mut Core, table: Vec<Contact>, now: Now) {
+    /// Saves everything, now, as far as that is done before `deadline`. What is not is as it was
+    /// saved last.
+    pub(super) async fn finish(
+        &mut self,
+        core: &mut Core,
+        table: Vec<Contact>,
+        now: Now,
+        deadline: Instant,
+    ) {
         let Some(store) = self.store.clone() else {
             return;
         };
+        let deadline = deadline.into();
+        let late = "the state is not saved whole: the disk did not answer in time";
         // What is being written must not come after what we write now.
-        if let Some(writing) = self.writing.take() {
-            let _ = writing.await;
+        if let Some(writing) = self.writing.take()
+            && timeout_at(deadline, writing).await.is_err()
+        {
+            warn!("{late}");
+            return;
         }
         fit(&mut self.splits, core);
         let mut round = Round::new(self.splits, Instant::now(), now.unix);
@@ -245,7 +311,12 @@ impl Keeper {
                 Piece::Table => Job::Table(table.take().unwrap_or_default()),
                 piece => self.job(piece, core, now),
             };
-            round.book(write(Arc::clone(&store), job).await);
+            let writing = write(Arc::clone(&store), job);
+            let Ok(outcome) = timeout_at(deadline, writing).await else {
+                warn!("{late}");
+                return;
+            };
+            round.book(outcome);
         }
         self.end(round);
     }

@@ -2,10 +2,15 @@
 //!
 //! Without a service manager (`NOTIFY_SOCKET` is not set) nothing is sent.
 
+use std::io;
+use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use sd_notify::NotifyState;
 use tracing::debug;
+
+/// Longest time that a message waits for a service manager that does not take any.
+const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// The link to the service manager. Signs of life come from whoever calls [`beat`](Self::beat): the
 /// main loop alone, so that one that hangs is seen as that.
@@ -68,10 +73,22 @@ impl Supervisor {
 }
 
 fn send(states: &[NotifyState<'_>]) {
-    if let Err(failed) = sd_notify::notify(states) {
+    if let Err(failed) = try_send(states) {
         // Nobody else can be told; a watchdog that waits in vain says the rest.
         debug!(error = %failed, "the service manager was not told");
     }
+}
+
+/// As `sd_notify::notify`, which waits without a limit when the queue of the socket is full.
+fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
+        return Ok(());
+    };
+    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(SEND_TIMEOUT))?;
+    socket.connect(path)?;
+    socket.send(message.as_bytes()).map(drop)
 }
 
 #[cfg(test)]

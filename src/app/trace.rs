@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::observation::{Counts, Manner, Observation, Report};
+use crate::observation::{Counts, Failed, Manner, Observation, Report, Retry};
 use crate::snapshot::{Rejection, Snapshot, Source};
 
 pub(super) use lookup::LookedUp;
@@ -34,6 +34,9 @@ enum Outcome {
         /// Peers listed, before any filter.
         #[serde(skip_serializing_if = "Option::is_none")]
         listed: Option<usize>,
+        /// Of these, peers beyond `tracker.numwant`, which were counted and not read.
+        #[serde(skip_serializing_if = "is_zero")]
+        omitted: u32,
         seeders: Option<u32>,
         leechers: Option<u32>,
         completed: Option<u32>,
@@ -41,12 +44,39 @@ enum Outcome {
         manner: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         interval_seconds: Option<u64>,
+        /// The tracker's `warning message`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        warning: Option<String>,
     },
     NoAddress,
     Failure {
         reason: &'static str,
         text: String,
+        /// How long the tracker asks to wait.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_seconds: Option<u64>,
+        /// The interval that the tracker asks for beside the failure.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interval_seconds: Option<u64>,
     },
+}
+
+/// Returns the known counts in words; each has a word for one and a word for many.
+fn in_words(counts: &[(Option<u64>, &str, &str)]) -> String {
+    let known = counts.iter().filter_map(|(count, one, many)| {
+        let count = (*count)?;
+        let what = if count == 1 { one } else { many };
+        Some(format!("{count} {what}"))
+    });
+    let words: Vec<_> = known.collect();
+    match words.is_empty() {
+        true => "no counts".to_owned(),
+        false => words.join(", "),
+    }
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 impl Probed {
@@ -83,16 +113,21 @@ impl Outcome {
             Report::Announce {
                 result: Ok(answer), ..
             } => Outcome::Answer {
-                listed: Some(answer.peers.len()),
+                listed: Some(answer.peers.claimed()),
+                omitted: answer.peers.omitted,
                 seeders: answer.counts.seeders,
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
                 manner: Some(match answer.manner {
-                    Manner::Ghost => "ghost",
+                    Manner::Ghost | Manner::StoppedOnly | Manner::Check => "ghost",
                     Manner::Brief => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),
+                warning: answer.warning.as_deref().map(str::to_owned),
             },
+            Report::Scrape {
+                result: Ok(counts), ..
+            } if counts.iter().all(Option::is_none) => Self::failed(&Report::left_out()),
             Report::Scrape {
                 result: Ok(counts), ..
             } => {
@@ -102,11 +137,13 @@ impl Outcome {
                 };
                 Outcome::Answer {
                     listed: None,
+                    omitted: 0,
                     seeders: most(|counts| counts.seeders),
                     leechers: most(|counts| counts.leechers),
                     completed: most(|counts| counts.completed),
                     manner: None,
                     interval_seconds: None,
+                    warning: None,
                 }
             }
             Report::NoAddress { .. } => Outcome::NoAddress,
@@ -117,10 +154,19 @@ impl Outcome {
             | Report::Scrape {
                 result: Err(failed),
                 ..
-            } => Outcome::Failure {
-                reason: failed.reason.as_label(),
-                text: failed.text.to_string(),
+            } => Self::failed(failed),
+        }
+    }
+
+    fn failed(failed: &Failed) -> Self {
+        Outcome::Failure {
+            reason: failed.reason.as_label(),
+            text: failed.text.to_string(),
+            retry_seconds: match failed.retry {
+                Some(Retry::After(wait)) => Some(wait.as_secs()),
+                Some(Retry::Never) | None => None,
             },
+            interval_seconds: failed.interval().map(|interval| interval.as_secs()),
         }
     }
 }
@@ -131,34 +177,46 @@ impl fmt::Display for Probed {
         match &self.result {
             Outcome::Answer {
                 listed,
+                omitted,
                 seeders,
                 leechers,
                 completed,
                 manner,
+                warning,
                 ..
             } => {
                 let counts = [
-                    (listed.map(|n| n as u64), "peers listed"),
-                    (seeders.map(u64::from), "seeders"),
-                    (leechers.map(u64::from), "leechers"),
-                    (completed.map(u64::from), "completed"),
+                    (listed.map(|n| n as u64), "peer listed", "peers listed"),
+                    (seeders.map(u64::from), "seeder", "seeders"),
+                    (leechers.map(u64::from), "leecher", "leechers"),
+                    (completed.map(u64::from), "completed", "completed"),
                 ];
-                let known = counts
-                    .iter()
-                    .filter_map(|(n, what)| Some((n.as_ref()?, what)));
-                let words: Vec<_> = known.map(|(n, what)| format!("{n} {what}")).collect();
-                f.write_str(&if words.is_empty() {
-                    "no counts".into()
-                } else {
-                    words.join(", ")
-                })?;
+                f.write_str(&in_words(&counts))?;
+                if *omitted > 0 {
+                    write!(f, " ({omitted} peers beyond numwant not read)")?;
+                }
                 if *manner == Some("brief") {
                     f.write_str(" (started, then stopped)")?;
                 }
+                if let Some(warning) = warning {
+                    write!(f, "; warning: {warning}")?;
+                }
             }
             Outcome::NoAddress => return f.write_str("no address in this family"),
-            Outcome::Failure { reason, text } if text.is_empty() => f.write_str(reason)?,
-            Outcome::Failure { reason, text } => write!(f, "{reason}: {text}")?,
+            Outcome::Failure {
+                reason,
+                text,
+                retry_seconds,
+                ..
+            } => {
+                f.write_str(reason)?;
+                if !text.is_empty() {
+                    write!(f, ": {text}")?;
+                }
+                if let Some(seconds) = retry_seconds {
+                    write!(f, ", asks to wait {seconds} s")?;
+                }
+            }
         }
         for (place, (phase, time)) in self.milliseconds.iter().enumerate() {
             write!(

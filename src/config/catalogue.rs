@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::MAX_TRACKERS;
 use super::names;
 use super::report::{Fault, Report, Source};
-use super::trackers::{Added, Interner, add, shared};
+use super::trackers::{Added, Interner, Replacements, add, shared};
+use super::{Accept, MAX_TRACKERS};
 use crate::torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.
@@ -68,6 +68,14 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
+    /// An empty one under this `addresses.accept`.
+    pub(super) fn new(accept: Accept) -> Self {
+        Self {
+            interner: Interner::new(accept),
+            ..Self::default()
+        }
+    }
+
     /// Makes a YAML file known to messages.
     pub(super) fn add_source(&mut self, source: &Source) -> u32 {
         self.sources.push(source.clone());
@@ -194,10 +202,14 @@ impl Catalogue {
             .flatten()
             .collect();
         let names = names::choose(&drafts, &self, report);
+        let replacements = self.interner.replacements();
         let mut lonely: Option<(Place, usize)> = None;
         let mut lists = HashSet::new();
         let mut torrents = Vec::with_capacity(drafts.len());
         for (mut draft, name) in drafts.into_iter().zip(names) {
+            if !replacements.is_empty() {
+                self.replace_trackers(&mut draft, &replacements, report);
+            }
             if draft.privacy == Privacy::Public {
                 // Where the torrent has its own URL of a tracker, nothing is lost.
                 for url in everywhere {
@@ -231,6 +243,29 @@ impl Catalogue {
         }
         torrents.sort_unstable_by(|a: &Torrent, b| a.name.cmp(&b.name));
         torrents.into()
+    }
+
+    /// Gives the trackers of a torrent the reach that they have, and leaves out those that may not
+    /// be asked.
+    fn replace_trackers(
+        &self,
+        draft: &mut Draft,
+        replacements: &Replacements,
+        report: &mut Report,
+    ) {
+        let place = &draft.place;
+        draft.trackers.retain_mut(|url| {
+            match replacements.get(&Arc::as_ptr(url)) {
+                None => {}
+                Some(Some(other)) => *url = Arc::clone(other),
+                Some(None) => {
+                    let why = self.interner.why_left_out(url);
+                    report.warn(self.fault(place, format!("{url} is left out: {why}")));
+                    return false;
+                }
+            }
+            true
+        });
     }
 
     /// A message about the entry at a place.

@@ -10,8 +10,9 @@ use crate::torrent::{Hashes, Host, Privacy, Torrent, TrackerUrl};
 impl Config {
     /// The configuration as it is in effect, as YAML: defaults filled in, files and links
     /// resolved, duplicates merged. What could be a passkey is shown as `<secret>`. It is read
-    /// back to the same configuration, but for the secrets and for private torrents that are
-    /// left alone.
+    /// back to the same configuration, but for the secrets, for private torrents that are left
+    /// alone, and for trackers of metainfo files and magnet links, which become trackers of the
+    /// configuration.
     pub fn effective_yaml(&self) -> String {
         let mut out = String::with_capacity(1024 + 256 * self.torrents.len());
         // Writing to a string does not fail.

@@ -10,9 +10,9 @@ use super::files;
 use super::locate::printable;
 use super::raw::{At, Entry, Str, Text};
 use super::report::{Fault, Report, Source};
-use super::trackers::{Added, add};
+use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
-use crate::torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name};
+use crate::torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
 /// Labels that `seedwatch_torrent_info` has itself.
 const RESERVED_LABELS: [&str; 4] = ["torrent", "infohash", "infohash_v2", "collection"];
@@ -76,6 +76,8 @@ impl Cursor<'_> {
 
 /// What an entry adds to each of its torrents.
 struct Extras {
+    /// Something in the entry is wrong: what remains is checked, but no torrent is made of it.
+    is_faulty: bool,
     name: Option<Box<str>>,
     collection: Option<Arc<str>>,
     labels: BTreeMap<String, String>,
@@ -89,23 +91,30 @@ fn read_entry(
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let mut extras = Extras {
-        name: match &entry.name {
-            Some(text) => Some(name(at, text, "name")?.into()),
-            None => None,
-        },
-        collection: match &entry.collection {
-            Some(text) => Some(catalogue.collection(name(at, text, "collection")?)),
-            None => None,
-        },
-        labels: labels(at, entry.labels.unwrap_or_default())?,
-        trackers: Vec::new(),
-        consented: entry.private == Some(true),
+    let before = report.faults();
+    let mut chosen = |text: &Option<Text<'_>>, key: &str| {
+        let text = text.as_ref()?;
+        report.take(name(at, text, key)).map(str::to_owned)
     };
-    if let Some(texts) = &entry.trackers {
-        let key = |n| format!("torrents[{}].trackers[{n}]", at.index);
-        extras.trackers = urls(at.file.source, texts, key, catalogue, report)?;
-    }
+    let (name, collection) = (
+        chosen(&entry.name, "name"),
+        chosen(&entry.collection, "collection"),
+    );
+    let key = |n| format!("torrents[{}].trackers[{n}]", at.index);
+    let extras = Extras {
+        name: name.map(Into::into),
+        collection: collection.map(|name| catalogue.collection(&name)),
+        labels: labels(at, entry.labels.unwrap_or_default(), report),
+        trackers: urls(
+            at.file.source,
+            entry.trackers.as_deref().unwrap_or_default(),
+            key,
+            catalogue,
+            report,
+        ),
+        consented: entry.private == Some(true),
+        is_faulty: report.faults() > before,
+    };
     match (entry.magnet, entry.file, entry.infohash) {
         (Some(text), None, None) => magnet(at, &text, extras, catalogue, report),
         (None, Some(text), None) => torrent_files(at, &text, extras, catalogue, report),
@@ -148,6 +157,13 @@ fn magnet(
 ) -> Result<(), Fault> {
     let magnet =
         Magnet::parse(text.as_str()).map_err(|error| at.fault(text.line, "magnet", error))?;
+    if !magnet.unread.is_empty() {
+        let message = format!(
+            "parameters left out as unknown: {}",
+            magnet.unread.join(", ")
+        );
+        report.warn(at.fault(text.line, "magnet", message));
+    }
     let found = Found {
         hashes: magnet.hashes,
         name: magnet.name,
@@ -222,30 +238,13 @@ fn push(
         report.warn(at.fault(at.line, key, message));
     };
     let mut trackers = extras.trackers;
-    for (n, text) in found.trackers.iter().enumerate() {
-        let url = match catalogue.interner.get(text) {
-            Ok(url) => url,
-            Err(error) => {
-                warn(report, format!("tracker {} is left out: {error}", n + 1));
-                continue;
-            }
-        };
-        match add(&mut trackers, &url, MAX_TRACKERS) {
-            Added::Yes => {}
-            Added::SameTracker => {
-                warn(
-                    report,
-                    format!("a second announce URL of {url} is left out"),
-                );
-            }
-            Added::Full => {
-                warn(
-                    report,
-                    format!("trackers after the first {MAX_TRACKERS} are left out"),
-                );
-                break;
-            }
-        }
+    let mut interner = std::mem::take(&mut catalogue.interner);
+    add_found(&found.trackers, &mut trackers, &mut interner, |message| {
+        warn(report, message);
+    });
+    catalogue.interner = interner;
+    if extras.is_faulty {
+        return Ok(());
     }
     trackers.shrink_to_fit();
     let draft = Draft {
@@ -269,6 +268,57 @@ fn push(
     Ok(())
 }
 
+/// Adds what a metainfo file or magnet link calls its trackers. A text that holds several URLs is
+/// split where that is certain.
+fn add_found(
+    texts: &[Cow<'_, str>],
+    trackers: &mut Vec<Arc<TrackerUrl>>,
+    interner: &mut Interner,
+    mut warn: impl FnMut(String),
+) {
+    for (n, text) in (1..).zip(texts) {
+        let whole = interner.get(text, UrlOrigin::Metainfo);
+        let is_several = whole.is_err() && split_urls(text).nth(1).is_some();
+        let parts = split_urls(text).take(if is_several {
+            Metainfo::MAX_TRACKERS
+        } else {
+            0
+        });
+        let parts: Vec<_> = parts
+            .map(|part| interner.get(part, UrlOrigin::Metainfo))
+            .collect();
+        if is_several {
+            warn(format!(
+                "tracker {n} is {} URLs in one: each is read apart",
+                parts.len()
+            ));
+        }
+        let read = if is_several { parts } else { vec![whole] };
+        for result in read {
+            let added = match &result {
+                Ok(url) => add(trackers, url, MAX_TRACKERS),
+                Err(error) => {
+                    let part = if is_several { "a part of " } else { "" };
+                    warn(format!("{part}tracker {n} is left out: {error}"));
+                    continue;
+                }
+            };
+            match (added, &result) {
+                (Added::SameTracker, Ok(url)) => {
+                    warn(format!("a second announce URL of {url} is left out"));
+                }
+                (Added::Full, _) => {
+                    warn(format!(
+                        "trackers after the first {MAX_TRACKERS} are left out"
+                    ));
+                    return;
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
 /// The name of a torrent or a collection: both become label values.
 fn name<'a>(at: &Cursor<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, Fault> {
     match check_name(text.as_str()) {
@@ -280,32 +330,40 @@ fn name<'a>(at: &Cursor<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, F
 fn labels(
     at: &Cursor<'_>,
     raw: BTreeMap<Str<'_>, Text<'_>>,
-) -> Result<BTreeMap<String, String>, Fault> {
+    report: &mut Report,
+) -> BTreeMap<String, String> {
     if raw.len() > MAX_LABELS {
         let message = format!("more than {MAX_LABELS} labels");
-        return Err(at.fault(at.line, "labels", message));
+        report.fault(at.fault(at.line, "labels", message));
+        return BTreeMap::new();
     }
     let mut labels = BTreeMap::new();
     for (Str(name), value) in raw {
-        let fault =
-            |message: &str| at.fault(value.line, &format!("labels.{}", printable(&name)), message);
-        if !is_label_name(&name) {
-            return Err(fault(
-                "not a label name: letters, digits and _, not beginning with a digit",
-            ));
+        match check_label(&name, value.as_str()) {
+            Ok(()) => {
+                labels.insert(name.into_owned(), value.as_str().to_owned());
+            }
+            Err(message) => {
+                let key = format!("labels.{}", printable(&name));
+                report.fault(at.fault(value.line, &key, message));
+            }
         }
-        if RESERVED_LABELS.contains(&&*name) || name.starts_with("__") {
-            return Err(fault("this label is reserved"));
-        }
-        if value.as_str().len() > MAX_LABEL_VALUE {
-            return Err(fault("the value is longer than 255 bytes"));
-        }
-        if value.as_str().contains(char::is_control) {
-            return Err(fault("the value has a control character"));
-        }
-        labels.insert(name.into_owned(), value.as_str().to_owned());
     }
-    Ok(labels)
+    labels
+}
+
+fn check_label(name: &str, value: &str) -> Result<(), &'static str> {
+    if !is_label_name(name) {
+        Err("not a label name: letters, digits and _, not beginning with a digit")
+    } else if RESERVED_LABELS.contains(&name) || name.starts_with("__") {
+        Err("this label is reserved")
+    } else if value.len() > MAX_LABEL_VALUE {
+        Err("the value is longer than 255 bytes")
+    } else if value.contains(char::is_control) {
+        Err("the value has a control character")
+    } else {
+        Ok(())
+    }
 }
 
 fn is_label_name(name: &str) -> bool {
@@ -315,31 +373,41 @@ fn is_label_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// A list of announce URLs that somebody wrote himself: here a bad one is a fault, not a warning.
+/// Reads a list of announce URLs of the configuration: here a bad one is a fault, not a warning.
 pub(super) fn urls(
     source: &Source,
     texts: &[Text<'_>],
     key: impl Fn(usize) -> String,
     catalogue: &mut Catalogue,
     report: &mut Report,
-) -> Result<Vec<Arc<TrackerUrl>>, Fault> {
+) -> Vec<Arc<TrackerUrl>> {
     let mut list = Vec::new();
     for (n, text) in texts.iter().enumerate() {
-        let url = catalogue
+        let fault = |message: String| source.fault(text.line, key(n), message);
+        let read = catalogue
             .interner
-            .get(text.as_str())
-            .map_err(|error| source.fault(text.line, key(n), error))?;
+            .get(text.as_str(), UrlOrigin::Configuration);
+        let url = match read {
+            Ok(url) => url,
+            Err(error) => {
+                let mut urls = split_urls(text.as_str()).filter(|part| part.contains("://"));
+                report.fault(fault(match urls.nth(1) {
+                    Some(_) => "several URLs in one: write each as an item of its own".to_owned(),
+                    None => error.to_string(),
+                }));
+                continue;
+            }
+        };
         match add(&mut list, &url, MAX_TRACKERS) {
             Added::Yes => {}
             Added::SameTracker => {
-                let message = format!("a second announce URL of {url} is left out");
-                report.warn(source.fault(text.line, key(n), message));
+                report.warn(fault(format!("a second announce URL of {url} is left out")));
             }
             Added::Full => {
-                let message = format!("more than {MAX_TRACKERS} trackers");
-                return Err(source.fault(text.line, key(n), message));
+                report.fault(fault(format!("more than {MAX_TRACKERS} trackers")));
+                break;
             }
         }
     }
-    Ok(list)
+    list
 }

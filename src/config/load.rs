@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
+use super::repair::{ShapeError, repair};
 use super::report::{ConfigError, Report, Source};
 use super::units::{Written, write_rate};
 use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings, yaml};
@@ -18,9 +19,19 @@ impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let source = Source::new(path);
         let text = yaml::read(&source, path)?;
-        let root: raw::Root<'_> = yaml::parse(&source, &text)?;
         let mut report = Report::default();
-        let mut catalogue = Catalogue::default();
+        let check = |text: &str| yaml::parse_shape::<raw::Root<'_>>(&source, text).map(drop);
+        let blanked;
+        let root = match yaml::parse_shape::<raw::Root<'_>>(&source, &text) {
+            Ok(root) => root,
+            Err(first) => {
+                blanked = without_errors(&text, first, check, &mut report);
+                let Some(text) = &blanked else {
+                    return Err(report.into_error());
+                };
+                yaml::parse(&source, text)?
+            }
+        };
         if root.torrents.is_none() && root.include.is_none() {
             report.fault(source.fault(1, "torrents", "the key is missing"));
         }
@@ -28,6 +39,7 @@ impl Config {
         let tracker = settings::tracker(root.tracker.unwrap_or_default(), &source, &mut report);
         let dht = settings::dht(root.dht.unwrap_or_default(), &source, &mut report);
         let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
+        let mut catalogue = Catalogue::new(accept);
         let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
         let base = path.parent().unwrap_or(Path::new(""));
         let geo = geoip::load(root.geoip.unwrap_or_default(), base, &source, &mut report)?;
@@ -41,7 +53,6 @@ impl Config {
             &mut catalogue,
             &mut report,
         );
-        let everywhere = report.take(everywhere).unwrap_or_default();
         let file = ListFile {
             source: &source,
             number: catalogue.add_source(&source),
@@ -76,6 +87,18 @@ impl Config {
     }
 }
 
+/// Notes the errors of a file, and returns what can be read without them.
+fn without_errors(
+    text: &str,
+    first: ShapeError,
+    check: impl Fn(&str) -> Result<(), ShapeError>,
+    report: &mut Report,
+) -> Option<String> {
+    let repaired = repair(text, first, check);
+    report.blanked(repaired.faults);
+    repaired.text
+}
+
 /// Why the DHT cannot be asked about all torrents within the interval, if so.
 fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
     if !dht.enabled {
@@ -103,6 +126,7 @@ fn read_includes(
     report: &mut Report,
 ) {
     let mut seen: HashSet<PathBuf> = main.canonicalize().into_iter().collect();
+    let mut count = 0;
     for (n, text) in includes.iter().enumerate() {
         let fault = |message: String| {
             let key = format!("include[{n}]");
@@ -133,7 +157,8 @@ fn read_includes(
                 report.warn(fault(message));
                 continue;
             }
-            if seen.len() > MAX_INCLUDES {
+            count += 1;
+            if count > MAX_INCLUDES {
                 report.fault(fault(format!("more than {MAX_INCLUDES} files")));
                 return;
             }
@@ -145,9 +170,18 @@ fn read_includes(
                     continue;
                 }
             };
-            let Some(list) = report.take(yaml::parse::<raw::List<'_>>(&source, &text)) else {
-                continue;
+            let check = |text: &str| yaml::parse_shape::<raw::List<'_>>(&source, text).map(drop);
+            let blanked;
+            let list = match yaml::parse_shape::<raw::List<'_>>(&source, &text) {
+                Ok(list) => Some(list),
+                Err(first) => {
+                    blanked = without_errors(&text, first, check, report);
+                    blanked
+                        .as_ref()
+                        .and_then(|text| report.take(yaml::parse(&source, text)))
+                }
             };
+            let Some(list) = list else { continue };
             let Some(entries) = list.torrents else {
                 report.fault(source.fault(1, "torrents", "the key is missing"));
                 continue;

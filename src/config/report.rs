@@ -106,10 +106,18 @@ impl Source {
     }
 }
 
+/// Whether a key is `section` or below it.
+fn is_within(key: &str, section: &str) -> bool {
+    let rest = key.strip_prefix(section);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
 /// Collects faults and warnings, both bounded.
 #[derive(Debug, Default)]
-pub(super) struct Report {
+pub(crate) struct Report {
     faults: Vec<Fault>,
+    /// Keys that were blanked out, by file: what is missing there is no further error.
+    blanked: Vec<(Arc<str>, String)>,
     warnings: Vec<Fault>,
     warnings_left_out: usize,
 }
@@ -118,10 +126,35 @@ impl Report {
     /// Most warnings kept: a list of 100,000 torrents may have one each.
     const MAX_WARNINGS: usize = 1000;
 
-    pub(super) fn fault(&mut self, fault: Fault) {
-        if !self.is_full() {
+    /// Notes a fault, unless it only follows from another one.
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        if !self.is_full() && !self.follows_from_blank(&fault) {
             self.faults.push(fault);
         }
+    }
+
+    /// Notes faults whose keys were blanked out before the rest was read.
+    pub(super) fn blanked(&mut self, faults: Vec<Fault>) {
+        for fault in faults {
+            let place = (Arc::clone(&fault.file), fault.key.clone());
+            self.fault(fault);
+            self.blanked.push(place);
+        }
+    }
+
+    /// Whether a key below `section` of any file was blanked out.
+    pub(super) fn lacks(&self, section: &str) -> bool {
+        self.blanked.iter().any(|(_, key)| is_within(key, section))
+    }
+
+    fn follows_from_blank(&self, fault: &Fault) -> bool {
+        let mut blanked = self.blanked.iter();
+        blanked.any(|(file, key)| *file == fault.file && is_within(key, &fault.key))
+    }
+
+    /// How many faults there are.
+    pub(super) fn faults(&self) -> usize {
+        self.faults.len()
     }
 
     /// Enough faults: reading on is of no use.
@@ -138,7 +171,7 @@ impl Report {
     }
 
     /// The value, or its fault noted.
-    pub(super) fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+    pub(crate) fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
@@ -147,8 +180,15 @@ impl Report {
         self.warnings.iter().map(|warning| &*warning.message)
     }
 
+    /// The faults.
+    pub(super) fn into_error(self) -> ConfigError {
+        ConfigError {
+            faults: self.faults,
+        }
+    }
+
     /// The warnings as lines, if there is no fault.
-    pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
+    pub(crate) fn finish(self) -> Result<Vec<String>, ConfigError> {
         if !self.faults.is_empty() {
             return Err(ConfigError {
                 faults: self.faults,

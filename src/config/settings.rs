@@ -10,7 +10,7 @@ use super::report::{Fault, Report, Source};
 use super::units::{Written, parse_duration, parse_rate, write_rate};
 use super::{Accept, AnnounceMode, Dht, Metrics, Network, Probe, State, Tracker};
 use crate::observation::Family;
-use crate::torrent::{Host, Scheme, TrackerUrl};
+use crate::torrent::{Host, Scheme, TrackerUrl, TrackerUrlError};
 
 /// Reads `probe:`. Faults are noted and replaced by defaults.
 pub(super) fn probe(raw: raw::Probe<'_>, source: &Source, report: &mut Report) -> Probe {
@@ -34,6 +34,16 @@ pub(super) fn probe(raw: raw::Probe<'_>, source: &Source, report: &mut Report) -
             stale_after: stale_after.unwrap_or(interval * 5 / 2),
         },
     };
+    // Beside a value that is wrong, a comparison with its default would contradict the file.
+    let is_wrong =
+        |text: &Option<Text<'_>>, value: Option<Duration>| text.is_some() && value.is_none();
+    if report.lacks("probe")
+        || is_wrong(&raw.interval, interval)
+        || is_wrong(&raw.timeout, timeout)
+        || is_wrong(&raw.stale_after, stale_after)
+    {
+        return probe;
+    }
     let line = |text: &Option<Text<'_>>| text.as_ref().map_or(0, |text| text.line);
     if probe.timeout > probe.interval {
         let message = format!(
@@ -241,12 +251,16 @@ fn hosts(
         return None;
     }
     let hosts = texts.iter().enumerate().filter_map(|(n, text)| {
-        report.take(host_and_port(text.as_str()).ok_or_else(|| {
-            source.fault(
-                text.line,
-                format!("{key}[{n}]"),
-                "must be HOST:PORT, such as dht.example:6881",
-            )
+        report.take(host_and_port(text.as_str()).map_err(|error| {
+            let key = format!("{key}[{n}]");
+            match error {
+                TrackerUrlError::NeverContacted => source.fault(text.line, key, error),
+                _ => source.fault(
+                    text.line,
+                    key,
+                    "must be HOST:PORT, such as dht.example:6881",
+                ),
+            }
         }))
     });
     Some(hosts.collect())
@@ -294,7 +308,7 @@ fn rate(
     let rate = parse_rate(text.as_str()).filter(|rate| range.contains(rate));
     rate.ok_or_else(|| {
         let message = format!(
-            "must be a rate from {} to {}, such as 20/s or 600/m",
+            "must be a rate from {} to {} in whole numbers, such as 20/s or 600/m",
             write_rate(*range.start()),
             write_rate(*range.end())
         );
@@ -303,12 +317,12 @@ fn rate(
 }
 
 /// The rules for host and port are those of a tracker URL without a path.
-fn host_and_port(text: &str) -> Option<(Host, u16)> {
+fn host_and_port(text: &str) -> Result<(Host, u16), TrackerUrlError> {
     if text.contains(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '@')) {
-        return None;
+        return Err(TrackerUrlError::NotUrl);
     }
-    let url = TrackerUrl::parse(&format!("{}://{text}", Scheme::Udp.as_str())).ok()?;
-    Some((url.host().clone(), url.port()))
+    let url = TrackerUrl::parse(&format!("{}://{text}", Scheme::Udp.as_str()))?;
+    Ok((url.host().clone(), url.port()))
 }
 
 #[cfg(test)]

@@ -3,35 +3,141 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::torrent::{TrackerUrl, TrackerUrlError};
+use super::Accept;
+use crate::torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
+
+/// Where the text of a URL comes from. A tracker that both name is the configuration's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum UrlOrigin {
+    /// `trackers` of the configuration: the user's own choice.
+    Configuration,
+    /// A metainfo file or a magnet link: the choice of a stranger.
+    Metainfo,
+}
+
+/// What was read, by the text that it was read from.
+type ByText = HashMap<Box<str>, Result<Arc<TrackerUrl>, TrackerUrlError>>;
 
 /// One allocation for every distinct URL.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
-    /// By the text it was written as: reading a URL costs ten times as much as looking it up.
-    by_text: HashMap<Box<str>, Result<Arc<TrackerUrl>, TrackerUrlError>>,
+    accept: Accept,
+    /// By origin and the text it was written as: reading a URL costs ten times as much as looking
+    /// it up.
+    by_text: [ByText; 2],
     urls: HashSet<Arc<TrackerUrl>>,
+    /// The trackers that the configuration names.
+    configured: HashSet<(Scheme, Host, u16)>,
 }
 
+/// What replaces the URLs that were read before all trackers of the configuration were known: the
+/// same URL with another [`AddressScope`], or nothing.
+pub(super) type Replacements = HashMap<*const TrackerUrl, Option<Arc<TrackerUrl>>>;
+
 impl Interner {
+    /// An interner under this `addresses.accept`.
+    pub(super) fn new(accept: Accept) -> Self {
+        Self {
+            accept,
+            ..Self::default()
+        }
+    }
+
+    /// Takes for named by the configuration what another one calls so.
+    pub(super) fn trust<'a>(&mut self, urls: impl Iterator<Item = &'a TrackerUrl>) {
+        let local = urls.filter(|url| url.scope() == AddressScope::Local);
+        self.configured.extend(local.map(identity));
+    }
+
     /// Reads a URL, or finds it.
-    pub(super) fn get(&mut self, text: &str) -> Result<Arc<TrackerUrl>, TrackerUrlError> {
-        if let Some(known) = self.by_text.get(text) {
+    pub(super) fn get(
+        &mut self,
+        text: &str,
+        origin: UrlOrigin,
+    ) -> Result<Arc<TrackerUrl>, TrackerUrlError> {
+        if let Some(known) = self.by_text[origin as usize].get(text) {
             return known.clone();
         }
-        let result = TrackerUrl::parse(text).map(|url| match self.urls.get(&url) {
-            Some(known) => Arc::clone(known),
-            None => {
-                let url = Arc::new(url);
-                self.urls.insert(Arc::clone(&url));
-                url
+        let result = TrackerUrl::parse(text).map(|url| match origin {
+            UrlOrigin::Configuration => {
+                self.configured.insert(identity(&url));
+                self.intern(url)
+            }
+            UrlOrigin::Metainfo => {
+                let scope = self.scope_of_foreign(&url);
+                self.intern(url.with_scope(scope))
             }
         });
         if text.len() <= TrackerUrl::MAX_LENGTH {
-            self.by_text.insert(text.into(), result.clone());
+            self.by_text[origin as usize].insert(text.into(), result.clone());
         }
         result
     }
+
+    fn intern(&mut self, url: TrackerUrl) -> Arc<TrackerUrl> {
+        if let Some(known) = self.urls.get(&url) {
+            return Arc::clone(known);
+        }
+        let url = Arc::new(url);
+        self.urls.insert(Arc::clone(&url));
+        url
+    }
+
+    /// The scope of a URL from a metainfo file or magnet link. Another path at a tracker of the
+    /// configuration is still a stranger's choice.
+    fn scope_of_foreign(&self, url: &TrackerUrl) -> AddressScope {
+        if !self.configured.contains(&identity(url)) {
+            match self.accept {
+                Accept::Any => AddressScope::LocalAnnounce,
+                Accept::Global => AddressScope::Internet,
+            }
+        } else if self
+            .urls
+            .contains(&url.clone().with_scope(AddressScope::Local))
+        {
+            AddressScope::Local
+        } else {
+            AddressScope::LocalAnnounce
+        }
+    }
+
+    /// What becomes of URLs now that all trackers of the configuration are known.
+    pub(super) fn replacements(&mut self) -> Replacements {
+        let foreign = self
+            .urls
+            .iter()
+            .filter(|url| url.scope() != AddressScope::Local);
+        let foreign: Vec<Arc<TrackerUrl>> = foreign.cloned().collect();
+        let mut replacements = HashMap::new();
+        for url in foreign {
+            let scope = self.scope_of_foreign(&url);
+            let last = TrackerUrl::clone(&url).with_scope(scope);
+            if last.host().is_local() && !last.may_be_local() {
+                replacements.insert(Arc::as_ptr(&url), None);
+            } else if scope != url.scope() {
+                replacements.insert(Arc::as_ptr(&url), Some(self.intern(last)));
+            }
+        }
+        replacements
+    }
+
+    /// Why a tracker in a local network is left out.
+    pub(super) fn why_left_out(&self, url: &TrackerUrl) -> &'static str {
+        match self.scope_of_foreign(url) {
+            AddressScope::Internet => {
+                "it is in a local network; to use it, write it under trackers or set \
+                 addresses.accept to any"
+            }
+            _ => {
+                "a tracker in a local network is asked over HTTP only under a path that ends in \
+                 /announce"
+            }
+        }
+    }
+}
+
+fn identity(url: &TrackerUrl) -> (Scheme, Host, u16) {
+    (url.scheme(), url.host().clone(), url.port())
 }
 
 /// What came of adding a URL to a list.
@@ -47,12 +153,19 @@ pub(super) enum Added {
 
 /// Adds a URL to the trackers of a torrent, of which there are at most `limit`.
 pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit: usize) -> Added {
-    for known in &*list {
+    for known in &mut *list {
         if Arc::ptr_eq(known, url) {
             return Added::Yes;
         }
         if known.same_tracker(url) {
-            return Added::SameTracker;
+            if known.secret_path_and_query() != url.secret_path_and_query() {
+                return Added::SameTracker;
+            }
+            // The same URL from another origin.
+            if url.scope() > known.scope() {
+                *known = Arc::clone(url);
+            }
+            return Added::Yes;
         }
     }
     if list.len() >= limit {

@@ -1,30 +1,35 @@
 //! Reading YAML: bounded files, bounded work, errors in our own words.
 
-use std::fs::File;
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::Deserialize;
 use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 
 use super::locate::{Subject, path_at};
+use super::repair::ShapeError;
 use super::report::{Fault, Source};
+use crate::file;
 
 /// Largest YAML file read, in bytes: a million torrents with five trackers each.
 pub(super) const MAX_FILE_SIZE: u64 = 512 << 20;
+
+/// Longest time that reading a YAML file may take: what writes into a pipe may ask a server first.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Deepest nesting; the deepest valid value is `torrents[0].labels.KEY`.
 const MAX_DEPTH: usize = 16;
 
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
-pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE_SIZE + 1).read_to_end(&mut bytes))
-        .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")))?;
-    if bytes.len() as u64 > MAX_FILE_SIZE {
-        return Err(source.fault(0, "", "larger than 512 MiB"));
-    }
+pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
+    let bytes = file::read_within(path, MAX_FILE_SIZE, TIMEOUT).map_err(|error| {
+        let message = match error.kind() {
+            ErrorKind::FileTooLarge => "larger than 512 MiB".to_owned(),
+            _ => format!("cannot be read: {error}"),
+        };
+        source.fault(0, "", message)
+    })?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = 1 + valid.iter().filter(|byte| **byte == b'\n').count();
@@ -33,17 +38,24 @@ pub(crate) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 }
 
 /// Reads text into a shape.
-pub(crate) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+pub(super) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+    parse_shape(source, text).map_err(|error| error.fault)
+}
+
+/// As [`parse`], with the place of an error.
+pub(super) fn parse_shape<'a, T: Deserialize<'a>>(
+    source: &Source,
+    text: &'a str,
+) -> Result<T, ShapeError> {
     serde_saphyr::from_str_with_options(text, options(text.len())).map_err(|error| {
         let error = error.without_snippet();
         let (message, subject) = explain(error);
-        let location = error.location();
-        let line = location.map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
-        let key = match (location, subject) {
-            (Some(at), Some(subject)) => path_at(text, at, subject),
-            _ => String::new(),
-        };
-        source.fault(line, key, message)
+        let at = error.location().zip(subject);
+        let line = error.location();
+        let line = line.map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
+        let key = at.map(|(at, subject)| path_at(text, at, subject));
+        let fault = source.fault(line, key.unwrap_or_default(), message);
+        ShapeError { fault, at }
     })
 }
 

@@ -25,6 +25,9 @@ const CAPACITY: usize = 8192;
 const CAPACITY_EACH: usize = 12;
 /// Nodes kept at most.
 const MAX_CAPACITY: usize = 4_000_000;
+/// Neighbours of a target looked at for each of the closest that is wanted, before its subtree is
+/// cut in halves: more of them only where nodes crowd.
+const SIDES: usize = 6;
 /// Nodes looked at for one that must go.
 const HAND_REACH: usize = 64;
 
@@ -66,6 +69,14 @@ impl Node {
 
     fn is_fresh(&self, minute: u16) -> bool {
         self.is_good() && between(self.answered, minute) <= FRESH_MINUTES
+    }
+
+    fn known(&self, id: NodeId, minute: u16) -> Known {
+        Known {
+            id,
+            address: self.address,
+            good: self.is_fresh(minute),
+        }
     }
 
     fn is_bad(&self, minute: u16) -> bool {
@@ -153,16 +164,24 @@ impl Cache {
 
     /// A node answered from its address under its id.
     pub(super) fn answered(&mut self, id: NodeId, address: Address, now: Mono) {
-        self.hear(id, address, now);
-        let Some(node) = self.nodes.get_mut(&id) else {
-            return;
-        };
-        if node.address == address {
-            Self::book(&mut self.good, node, false);
-            node.answered = minute(now);
-            node.failures = 0;
-            Self::book(&mut self.good, node, true);
+        // Known there already, as most that answer are: one search instead of two.
+        if !self.note_answer(&id, address, now) {
+            self.hear(id, address, now);
+            self.note_answer(&id, address, now);
         }
+    }
+
+    /// Takes note of an answer, if the node is known at this address.
+    fn note_answer(&mut self, id: &NodeId, address: Address, now: Mono) -> bool {
+        let known = self.nodes.get_mut(id);
+        let Some(node) = known.filter(|node| node.address == address) else {
+            return false;
+        };
+        Self::book(&mut self.good, node, false);
+        node.answered = minute(now);
+        node.failures = 0;
+        Self::book(&mut self.good, node, true);
+        true
     }
 
     /// A node did not answer, or not as itself.
@@ -177,45 +196,88 @@ impl Cache {
     /// The `n` nodes closest to a target that are not bad, closest first.
     pub(super) fn closest(&self, target: &NodeId, n: usize, now: Mono) -> Vec<Known> {
         let minute = minute(now);
-        let usable = |(_, node): &(&NodeId, &Node)| !node.is_bad(minute);
+        self.closest_of(target, n, minute, &|(_, node)| !node.is_bad(minute))
+    }
+
+    /// The `n` nodes closest to a target that answered lately and are farther from it than this
+    /// share of the key space, closest first.
+    pub(super) fn closest_beyond(
+        &self,
+        target: &NodeId,
+        edge: f64,
+        n: usize,
+        now: Mono,
+    ) -> Vec<Known> {
+        let minute = minute(now);
+        self.closest_of(target, n, minute, &|(id, node)| {
+            node.is_fresh(minute) && target.distance(id).share() > edge
+        })
+    }
+
+    fn closest_of(
+        &self,
+        target: &NodeId,
+        n: usize,
+        minute: u16,
+        usable: &dyn Fn(&(&NodeId, &Node)) -> bool,
+    ) -> Vec<Known> {
         // The n-th usable neighbours on either side bound the smallest subtree that surely holds
         // enough; the closest are all in it.
-        let below = self.nodes.range(..target).rev().filter(usable).nth(n - 1);
-        let above = self.nodes.range(target..).filter(usable).nth(n - 1);
-        let depth = [below, above]
-            .into_iter()
-            .flatten()
-            .map(|(id, _)| target.shared_bits(id))
-            .max();
-        let mut found = Vec::with_capacity(n);
-        self.collect(target, depth.unwrap_or(0).min(159), n, minute, &mut found);
-        found.sort_unstable_by_key(|known| target.distance(&known.id));
-        found.truncate(n);
+        let mut below = self.nodes.range(..target).rev().filter(|node| usable(node));
+        let mut above = self.nodes.range(target..).filter(|node| usable(node));
+        let mut found: Vec<Known> = Vec::with_capacity(SIDES * n);
+        let known = |(id, node): (&NodeId, &Node)| node.known(*id, minute);
+        found.extend(below.by_ref().take(n).map(known));
+        let low = found.get(n - 1).map(|nth| target.shared_bits(&nth.id));
+        let low_count = found.len();
+        found.extend(above.by_ref().take(n).map(known));
+        let high = found.get(low_count + n - 1);
+        let high = high.map(|nth| target.shared_bits(&nth.id));
+        let depth = low.max(high).unwrap_or(0).min(159);
+        // The rest of the subtree, which the same two walks through the tree go on to.
+        let (first, last) = subtree(target, depth);
+        let below = below.take_while(|(id, _)| **id >= first);
+        let above = above.take_while(|(id, _)| **id <= last);
+        let most = SIDES * n - found.len();
+        found.extend(below.chain(above).take(most).map(known));
+        if found.len() == SIDES * n {
+            found.clear();
+            self.collect(target, depth, n, usable, minute, &mut found);
+        }
+        let distance = |known: &Known| target.distance(&known.id);
+        if found.len() > n {
+            found.select_nth_unstable_by_key(n - 1, distance);
+            found.truncate(n);
+        }
+        found.sort_unstable_by_key(distance);
         found
     }
 
     /// Adds usable nodes of the subtree that shares `depth` bits with `target`, nearest subtrees
     /// first, until there are `n`.
-    fn collect(&self, target: &NodeId, depth: u32, n: usize, minute: u16, found: &mut Vec<Known>) {
+    fn collect(
+        &self,
+        target: &NodeId,
+        depth: u32,
+        n: usize,
+        usable: &dyn Fn(&(&NodeId, &Node)) -> bool,
+        minute: u16,
+        found: &mut Vec<Known>,
+    ) {
         let (first, last) = subtree(target, depth);
         let nodes = self.nodes.range(first..=last);
-        let usable = nodes.filter(|(_, node)| !node.is_bad(minute));
         let before = found.len();
-        for (id, node) in usable {
+        for (id, node) in nodes.filter(|node| usable(node)) {
             if found.len() == n && depth < 159 {
                 // More than fit: the half with the target's next bit comes first.
                 found.truncate(before);
-                self.collect(target, depth + 1, n, minute, found);
+                self.collect(target, depth + 1, n, usable, minute, found);
                 if found.len() < n {
-                    self.collect(&flipped(target, depth), depth + 1, n, minute, found);
+                    self.collect(&target.flipped(depth), depth + 1, n, usable, minute, found);
                 }
                 return;
             }
-            found.push(Known {
-                id: *id,
-                address: node.address,
-                good: node.is_fresh(minute),
-            });
+            found.push(node.known(*id, minute));
         }
     }
 
@@ -296,13 +358,6 @@ fn subtree(target: &NodeId, depth: u32) -> (NodeId, NodeId) {
         last[whole + 1..].fill(0xff);
     }
     (NodeId(first), NodeId(last))
-}
-
-/// The target with one bit turned.
-fn flipped(target: &NodeId, bit: u32) -> NodeId {
-    let mut id = target.0;
-    id[bit as usize / 8] ^= 0x80 >> (bit % 8);
-    NodeId(id)
 }
 
 #[cfg(test)]

@@ -70,6 +70,9 @@ pub struct Response<'a> {
     pub seeders: Option<&'a [u8; bloom::BYTES]>,
     /// Filter of the other peers (`BFpe`).
     pub leechers: Option<&'a [u8; bloom::BYTES]>,
+    /// It answers `get_peers`: with peers, filters or, as it knows no peers, nodes, and what it
+    /// gives can be read. Any other answer says nothing about a swarm, not even that it is empty.
+    pub is_statement: bool,
     /// Where the node saw our query come from (BEP 42). Port 0 where it left the port out.
     pub external: Option<SocketAddr>,
 }
@@ -164,21 +167,62 @@ fn read_response<'a>(
         values: Values::default(),
         seeders: None,
         leechers: None,
+        is_statement: false,
         external,
     };
+    let mut shapes = Shapes::default();
     for (key, value) in body.iter() {
         match (key, value) {
             (b"id", Value::Bytes(bytes)) => id = bytes.try_into().ok(),
-            (b"nodes", Value::Bytes(bytes)) => response.nodes = whole(bytes, NODE_4),
-            (b"nodes6", Value::Bytes(bytes)) => response.nodes6 = whole(bytes, NODE_6),
-            (b"values", value) => response.values = Values::of(value),
-            (b"BFsd", Value::Bytes(bytes)) => response.seeders = bytes.try_into().ok(),
-            (b"BFpe", Value::Bytes(bytes)) => response.leechers = bytes.try_into().ok(),
+            (b"nodes", Value::Bytes(bytes)) => {
+                response.nodes = whole(bytes, NODE_4);
+                shapes.nodes |= bytes.is_empty() || !response.nodes.is_empty();
+            }
+            (b"nodes6", Value::Bytes(bytes)) => {
+                response.nodes6 = whole(bytes, NODE_6);
+                shapes.nodes |= bytes.is_empty() || !response.nodes6.is_empty();
+            }
+            (b"values", value) => {
+                response.values = Values::of(value);
+                shapes.values = Some(response.values.are_readable(value));
+            }
+            (b"BFsd", value) => {
+                response.seeders = filter(value);
+                shapes.filters = true;
+            }
+            (b"BFpe", value) => {
+                response.leechers = filter(value);
+                shapes.filters = true;
+            }
             _ => {}
         }
     }
     response.id = NodeId(id.ok_or(Garbage::NoId)?);
+    let has_filters = response.seeders.is_some() && response.leechers.is_some();
+    response.is_statement = match shapes.values {
+        Some(are_readable) => are_readable || has_filters,
+        None if shapes.filters => has_filters,
+        None => shapes.nodes,
+    };
     Ok(response)
+}
+
+/// What an answer holds, readable or not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shapes {
+    /// Nodes that can be read, or explicitly none.
+    nodes: bool,
+    /// `None` where there are no values; else whether they can be read.
+    values: Option<bool>,
+    /// A filter of any shape.
+    filters: bool,
+}
+
+/// A filter of the right length that is not full. Common clients keep at most some thousand peers
+/// of a torrent, and a filter fills up beyond 8,000: a full one is invented, or says only "many".
+fn filter(value: Value<'_>) -> Option<&[u8; bloom::BYTES]> {
+    let filter: &[u8; bloom::BYTES] = value.as_bytes()?.try_into().ok()?;
+    filter.iter().any(|byte| *byte != u8::MAX).then_some(filter)
 }
 
 /// Entries up to a rest that is none.

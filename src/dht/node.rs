@@ -22,7 +22,7 @@ use super::size::Size;
 use super::sweep::Sweep;
 use super::transactions::{Pending, Transactions};
 use super::votes::Votes;
-use crate::address::{Accept, is_global};
+use crate::address::{Accept, is_global, is_never_contacted};
 use crate::observation::{DhtStatus, Family, Lookup};
 use crate::time::Mono;
 use crate::torrent::InfoHash;
@@ -61,6 +61,10 @@ pub(super) struct Node {
     transactions: Transactions,
     rtt: RoundTrip,
     size: Size,
+    /// As of the latest lookup.
+    is_measured: bool,
+    /// Lookups of random ids under way.
+    measuring: u32,
     sweep: Sweep,
     walks: Walks,
     wanted: VecDeque<InfoHash>,
@@ -95,6 +99,8 @@ impl Node {
             transactions: Transactions::default(),
             rtt: RoundTrip::default(),
             size: Size::default(),
+            is_measured: false,
+            measuring: 0,
             sweep: Sweep::default(),
             walks: Walks::default(),
             wanted: VecDeque::new(),
@@ -135,6 +141,7 @@ impl Node {
     pub(super) fn pause(&mut self, paused: bool, now: Mono) {
         if paused && !self.paused {
             self.walks = Walks::following(&self.walks);
+            self.measuring = 0;
             self.sweep.restart(now);
         }
         if !paused && self.paused && self.cache.len() == 0 {
@@ -181,7 +188,7 @@ impl Node {
             queries: self.queries,
             timeouts: self.timeouts,
             errors: self.errors,
-            external_ip: self.external,
+            external_ip: self.external.filter(|_| self.votes.is_fresh(now)),
             in_flight: self.walks.len() as u32,
             overdue,
             lag,
@@ -239,7 +246,7 @@ impl Node {
             return;
         }
         if let Some(ours) = response.external {
-            self.vote(&address, ours.ip().to_canonical(), random);
+            self.vote(&address, ours.ip().to_canonical(), random, now);
         }
         self.cache.answered(response.id, address, now);
         let walk = pending.walk.and_then(|id| self.walks.get_mut(id));
@@ -261,17 +268,17 @@ impl Node {
     }
 
     /// Our address as others see it decides on our id (BEP 42).
-    fn vote(&mut self, voter: &Address, ours: IpAddr, random: &mut Random) {
+    fn vote(&mut self, voter: &Address, ours: IpAddr, random: &mut Random, now: Mono) {
         if Family::of(&ours) != self.family {
             return;
         }
-        if !self.votes.cast(voter.net(), ours) {
+        if !self.votes.cast(voter.site(), ours, now) {
             return;
         }
-        let winner = self.votes.winner();
-        if winner.is_some() && winner != self.external {
-            self.external = winner;
-            self.id = id::secure(ours, random.id());
+        let winner = self.votes.winner(now);
+        if let Some(winner) = winner.filter(|winner| Some(*winner) != self.external) {
+            self.external = Some(winner);
+            self.id = id::secure(winner, random.id());
         }
     }
 
@@ -334,5 +341,6 @@ const MAX_NAMED: usize = 32;
 /// Whether an address that somebody named is worth a packet.
 fn may_ask(address: &SocketAddr, settings: &Settings) -> bool {
     address.port() != 0
+        && !is_never_contacted(address.ip())
         && (settings.accept == Accept::Any || is_global(address.ip().to_canonical()))
 }

@@ -48,9 +48,19 @@ impl Address {
     }
 
     pub(super) fn net(&self) -> Net {
+        self.network(8)
+    }
+
+    /// What one customer of a provider may have: a /24, or a /48 of IPv6 (RFC 6177).
+    pub(super) fn site(&self) -> Net {
+        self.network(6)
+    }
+
+    /// A /24, or so many bytes of an IPv6 address.
+    fn network(&self, bytes6: usize) -> Net {
         let kept = match self.ip() {
             IpAddr::V4(_) => 15,
-            IpAddr::V6(_) => 8,
+            IpAddr::V6(_) => bytes6,
         };
         let mut net = [0; 15];
         net[..kept].copy_from_slice(&self.0[..kept]);
@@ -77,5 +87,9 @@ mod tests {
         assert_ne!(net("1.2.3.4:5"), net("1.2.4.4:5"));
         assert_eq!(net("[2001:db8::1]:1"), net("[2001:db8::ffff:1]:1"));
         assert_ne!(net("[2001:db8::1]:1"), net("[2001:db8:0:1::1]:1"));
+        let site = |text: &str| Address::from(text.parse::<SocketAddr>().unwrap()).site();
+        assert_eq!(site("[2001:db8::1]:1"), site("[2001:db8:0:1::1]:1"));
+        assert_ne!(site("[2001:db8::1]:1"), site("[2001:db8:1::1]:1"));
+        assert_ne!(site("1.2.3.4:5"), site("1.2.4.4:5"));
     }
 }

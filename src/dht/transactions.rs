@@ -1,12 +1,11 @@
 //! Questions under way: who was asked what, and when patience ends.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::id::NodeId;
 use super::packed::Address;
 use super::random::Random;
+use super::timers::Timers;
 use crate::time::Mono;
 
 /// An answer that has not come by then never will.
@@ -52,7 +51,10 @@ pub(super) enum Expired {
 pub(super) struct Transactions {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    deadlines: BinaryHeap<Reverse<(Mono, u32)>>,
+    /// By transaction id, those of answered questions included. What is slow waits apart from the
+    /// rest, so that either kind comes in order.
+    fresh: Timers<u32>,
+    slow: Timers<u32>,
 }
 
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Transactions {
             pending: Some(pending),
         };
         let slow = pending.sent.after(patience.min(LOST));
-        self.deadlines.push(Reverse((slow, id)));
+        self.fresh.add(slow, id);
         id.to_be_bytes()
     }
 
@@ -110,11 +112,8 @@ impl Transactions {
     /// The next question whose time is over. `heard` is when anybody last answered.
     pub(super) fn expire(&mut self, now: Mono, heard: Option<Mono>) -> Option<Expired> {
         loop {
-            let Reverse((at, id)) = *self.deadlines.peek()?;
-            if at > now {
-                return None;
-            }
-            self.deadlines.pop();
+            let due = self.fresh.take_due(now);
+            let id = due.or_else(|| self.slow.take_due(now))?;
             let slot = &mut self.slots[Self::slot(id)];
             if slot.id != id {
                 continue;
@@ -126,7 +125,7 @@ impl Transactions {
                 pending.slow = true;
                 pending.blamed = heard.is_some_and(|heard| heard >= pending.sent);
                 let lost = pending.sent.after(LOST);
-                self.deadlines.push(Reverse((lost, id)));
+                self.slow.add(lost, id);
                 return Some(Expired::Slow(*pending));
             }
             let lost = *pending;
@@ -149,7 +148,8 @@ impl Transactions {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        self.deadlines.peek().map(|Reverse((at, _))| *at)
+        let times = self.fresh.next().into_iter().chain(self.slow.next());
+        times.min()
     }
 }
 

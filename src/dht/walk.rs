@@ -6,6 +6,7 @@
 //! something new is to be expected, and some of them for filters.
 
 mod coupon;
+mod doubt;
 mod ending;
 mod sightings;
 
@@ -14,11 +15,13 @@ use std::time::Duration;
 use super::id::{Distance, NodeId};
 use super::krpc::Response;
 use super::packed::{Address, Net};
+use super::size::Size;
 use crate::address::Accept;
 use crate::observation::Diagnosis;
 use crate::time::Mono;
 use crate::torrent::InfoHash;
 use coupon::Coupon;
+use doubt::Doubt;
 pub(super) use ending::Ended;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
 
@@ -73,8 +76,11 @@ pub(super) struct Walk {
     holders: u8,
     filters_asked: usize,
     coupon: Coupon,
+    doubt: Doubt,
+    /// Nothing was found, and that does not say yet that nothing is there.
+    is_unsure: bool,
     /// Questions beyond the walk itself, and how many of them are under way.
-    extra: Vec<(NodeId, bool)>,
+    extra: Vec<(NodeId, Ask)>,
     extra_in_flight: usize,
     /// When it is cut off.
     deadline: Mono,
@@ -97,6 +103,10 @@ struct Candidate {
     holder: Option<u8>,
     /// Its longest list.
     list: usize,
+    /// Which node named it first; `None`: known before.
+    named_by: Option<NodeId>,
+    /// Closer to the target than an honest DHT allows: what it says does not count.
+    doubted: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +123,17 @@ enum State {
     Failed,
 }
 
+/// What a node is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ask {
+    /// For peers.
+    List,
+    /// For filters (BEP 33).
+    Filters,
+    /// For nodes around another id.
+    Around(NodeId),
+}
+
 /// The next question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Question {
@@ -120,6 +141,15 @@ pub(super) struct Question {
     pub(super) address: Address,
     /// For filters.
     pub(super) scrape: bool,
+    /// For nodes around this id, instead of the target.
+    pub(super) around: Option<NodeId>,
+}
+
+impl Candidate {
+    /// It has answered, or may yet, and is not set aside.
+    fn counts(&self) -> bool {
+        !self.doubted && !matches!(self.state, State::Failed | State::Slow)
+    }
 }
 
 impl Walk {
@@ -148,6 +178,8 @@ impl Walk {
             holders: 0,
             filters_asked: 0,
             coupon: Coupon::default(),
+            doubt: Doubt::default(),
+            is_unsure: false,
             extra: Vec::new(),
             extra_in_flight: 0,
             deadline,
@@ -171,6 +203,16 @@ impl Walk {
 
     /// A node that may be worth asking; says how many of the `k` closest it leaves behind it.
     pub(super) fn hear(&mut self, id: NodeId, address: Address, hops: u8) -> bool {
+        self.hear_from(None, id, address, hops)
+    }
+
+    fn hear_from(
+        &mut self,
+        named_by: Option<NodeId>,
+        id: NodeId,
+        address: Address,
+        hops: u8,
+    ) -> bool {
         let distance = self.target.distance(&id);
         let place = self.at(&distance);
         let Err(place) = place else { return false };
@@ -178,15 +220,6 @@ impl Walk {
             return false;
         }
         let net = address.net();
-        let place = match self.neighbour(&net) {
-            None => place,
-            // Whoever owns a network could else surround a swarm with it.
-            Some(at) if self.nodes[at].state != State::Heard || at < place => return false,
-            Some(farther) => {
-                self.nodes.remove(farther);
-                place
-            }
-        };
         let candidate = Candidate {
             id,
             distance,
@@ -198,30 +231,47 @@ impl Walk {
             again: 0,
             holder: None,
             list: 0,
+            named_by,
+            doubted: false,
+        };
+        if self.doubt.refuses(&candidate) {
+            return false;
+        }
+        let place = match self.neighbour(&net) {
+            None => place,
+            // Whoever owns a network could else surround a swarm with it.
+            Some(at) if self.nodes[at].state != State::Heard || at < place => return false,
+            Some(farther) => {
+                self.nodes.remove(farther);
+                place
+            }
         };
         self.nodes.insert(place, candidate);
         if self.nodes.len() > MAX_CANDIDATES
             && let Some(last) = self.nodes.pop()
         {
-            self.extra.retain(|(id, _)| *id != last.id);
-            self.extra_in_flight -= usize::from(last.again);
+            self.forget(&last);
         }
         self.top().any(|at| at == place)
     }
 
+    /// A node has left the view.
+    fn forget(&mut self, gone: &Candidate) {
+        self.extra.retain(|(id, _)| *id != gone.id);
+        self.extra_in_flight -= usize::from(gone.again);
+    }
+
     /// The node that speaks for a network: one that answers, or may yet.
     fn neighbour(&self, net: &Net) -> Option<usize> {
-        let silent = |node: &Candidate| matches!(node.state, State::Failed | State::Slow);
-        let speaks = |node: &Candidate| node.net == *net && !silent(node);
+        let speaks = |node: &Candidate| node.net == *net && node.counts();
         let place = self.nodes.iter().position(speaks);
         place.filter(|_| self.plan.one_per_net)
     }
 
     /// Places of the `k` closest nodes that are not known to fail.
     fn top(&self) -> impl Iterator<Item = usize> + '_ {
-        let lives =
-            |(_, node): &(usize, &Candidate)| !matches!(node.state, State::Failed | State::Slow);
-        let places = self.nodes.iter().enumerate().filter(lives);
+        let places = self.nodes.iter().enumerate();
+        let places = places.filter(|(_, node)| node.counts());
         places.map(|(at, _)| at).take(self.k)
     }
 
@@ -253,18 +303,23 @@ impl Walk {
                 self.place(id)
                     .is_some_and(|at| may_ask(&self.nodes[at].address))
             })?;
-            let (id, scrape) = self.extra.remove(place);
+            let (id, what) = self.extra.remove(place);
             let at = self.place(&id)?;
             self.nodes[at].again += 1;
             self.extra_in_flight += 1;
-            return self.ask(at, scrape);
+            return self.ask(at, what);
         }
         let mut heard = self
             .top()
             .filter(|at| self.nodes[*at].state == State::Heard);
         let at = heard.find(|at| may_ask(&self.nodes[*at].address))?;
         drop(heard);
-        self.ask(at, self.is_for_filters())
+        let what = if self.is_for_filters() {
+            Ask::Filters
+        } else {
+            Ask::List
+        };
+        self.ask(at, what)
     }
 
     /// Where lists are complete, the last of the closest nodes are asked for filters instead:
@@ -285,16 +340,18 @@ impl Walk {
     }
 
     fn has_full_list(&self) -> bool {
-        self.nodes.iter().any(Candidate::may_be_cut)
+        let mut nodes = self.nodes.iter();
+        nodes.any(|node| !node.doubted && node.may_be_cut())
     }
 
-    fn ask(&mut self, at: usize, scrape: bool) -> Option<Question> {
+    fn ask(&mut self, at: usize, what: Ask) -> Option<Question> {
         let node = self.nodes.get_mut(at)?;
         self.tally.asked += u32::from(node.state == State::Heard);
         if node.state == State::Heard {
             node.state = State::Asked;
         }
-        node.asks += u8::from(!scrape);
+        node.asks += u8::from(what == Ask::List);
+        let scrape = what == Ask::Filters;
         self.filters_asked += usize::from(scrape);
         self.in_flight += 1;
         self.tally.queries += 1;
@@ -302,7 +359,16 @@ impl Walk {
             id: node.id,
             address: node.address,
             scrape,
+            around: match what {
+                Ask::Around(id) => Some(id),
+                Ask::List | Ask::Filters => None,
+            },
         })
+    }
+
+    /// It has met all nodes it needs, and asks those that hold a large swarm again.
+    pub(super) fn is_collecting(&mut self) -> bool {
+        self.coupon.is_used() && self.has_arrived()
     }
 
     /// It ends as it stands.
@@ -364,16 +430,26 @@ impl Walk {
         if !was_slow {
             self.came_back(at);
         }
+        let is_statement = response.is_statement || self.info_hash.is_none();
         let node = &mut self.nodes[at];
+        if !is_statement {
+            // A node that says nothing about peers does not say that there are none.
+            self.tally.rejected += 1;
+            if node.state != State::Answered {
+                node.state = State::Failed;
+            }
+            return;
+        }
         if !matches!(node.state, State::Answered) {
             self.tally.answered += 1;
             node.state = State::Answered;
         }
-        let hops = node.hops.saturating_add(1);
+        let (hops, by) = (node.hops.saturating_add(1), node.id);
+        let contacts = if node.doubted { &[] } else { contacts };
         self.note_values(at, response);
         let closer = contacts
             .iter()
-            .filter(|(id, address)| self.hear(*id, *address, hops))
+            .filter(|(id, address)| self.hear_from(Some(by), *id, *address, hops))
             .count();
         self.widen(closer);
     }
@@ -462,21 +538,40 @@ impl Walk {
         }
     }
 
-    /// Whether it is over. Looks for further questions once all answers are there.
-    pub(super) fn is_over(&mut self) -> bool {
-        if !self.has_arrived() || self.extra_in_flight > 0 || !self.extra.is_empty() {
+    /// Whether it is over. Looks for further questions once all answers are there. What is close
+    /// is judged by the size of the DHT.
+    pub(super) fn is_over(&mut self, size: &mut Size) -> bool {
+        if !self.is_idle() || self.extra_in_flight > 0 {
             return false;
         }
-        if self.info_hash.is_some() && !self.is_enough() {
+        if self.info_hash.is_none() {
+            return true;
+        }
+        while self.is_idle() && self.doubt(size) {}
+        if !self.is_idle() {
+            return false;
+        }
+        let is_empty = self.trusted() == 0;
+        self.is_unsure = is_empty && !size.is_settled();
+        if self.is_unsure {
+            return false;
+        }
+        self.is_unsure = is_empty && !self.is_conclusive(size);
+        if !self.is_enough() {
             self.look_further();
         }
-        self.has_arrived() && self.extra.is_empty()
+        self.is_idle()
+    }
+
+    /// All answers are there, and nothing more is wanted.
+    fn is_idle(&self) -> bool {
+        self.has_arrived() && self.extra.is_empty() && !self.doubt.is_wanting()
     }
 
     /// The nodes closest to the target that answered. Beyond the `k` that peers announce to, only
     /// those about as close: whoever is far and names peers names them for any info-hash.
     fn closest(&self) -> impl Iterator<Item = &Candidate> {
-        let answered = |node: &&Candidate| node.state == State::Answered;
+        let answered = |node: &&Candidate| node.state == State::Answered && !node.doubted;
         let nodes = self.nodes.iter().filter(answered);
         let last = nodes.clone().take(self.k).last();
         let reach = last.map_or(0, |last| last.distance.shared_bits());
@@ -491,49 +586,6 @@ impl Walk {
         self.closest()
             .filter_map(|node| node.holder)
             .fold(0, |all, holder| all | 1 << holder)
-    }
-
-    fn look_further(&mut self) {
-        let trusted = self.trusted();
-        if trusted == 0 {
-            return;
-        }
-        let (census, alone) = self.sightings.census(trusted);
-        let last = self.top().last().and_then(|at| self.nodes[at].holder);
-        if self.k < MAX_K && last.is_some_and(|last| alone & 1 << last != 0) {
-            self.k += 1;
-        }
-        let holders = self.closest().filter(|node| node.holder.is_some());
-        let (mut full, mut short): (Vec<_>, Vec<_>) = holders
-            .map(|node| (node.id, node.list, node.asks, node.may_be_cut()))
-            .partition(|(.., full)| *full);
-        self.parallel = MAX_K;
-        if full.is_empty() {
-            if census.seen == 0 {
-                // Those that have somebody were asked for filters only.
-                let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
-                self.extra.extend(unheard.map(|(id, ..)| (*id, false)));
-            } else if self.filters_asked == 0 {
-                short.truncate(1);
-                self.extra.extend(short.iter().map(|(id, ..)| (*id, true)));
-            }
-            return;
-        }
-        let lists = full.iter().map(|(_, list, ..)| list).sum::<usize>() / full.len();
-        // Those that were asked least come first.
-        full.sort_by_key(|(_, _, asks, _)| *asks);
-        let again = full
-            .iter()
-            .filter(|(_, _, asks, _)| *asks < coupon::MAX_EACH);
-        let again: Vec<NodeId> = again.map(|(id, ..)| *id).collect();
-        let questions = self.coupon.questions(census, lists, again.len());
-        let wanted = again.iter().take(questions).map(|id| (*id, false));
-        self.extra.extend(wanted);
-        if self.filters_asked < coupon::FILTERS {
-            let missing = coupon::FILTERS - self.filters_asked;
-            let filters = full.iter().rev().take(missing);
-            self.extra.extend(filters.map(|(id, ..)| (*id, true)));
-        }
     }
 }
 

@@ -160,7 +160,7 @@ catalogue! {
     ANNOUNCE_LEECHERS: Gauge "seedwatch_announce_leechers", ["torrent", "tracker"], {pair: 1},
         "Leechers of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
     ANNOUNCE_PEERS: Gauge "seedwatch_announce_peers", ["torrent", "tracker"], {pair: 1},
-        "Distinct peer addresses the tracker listed for the torrent, as of the latest round. Trackers cap their lists and overlap: use max, not sum.";
+        "Distinct peer addresses the tracker listed for the torrent, as of the latest round: of each family, at most the first tracker.numwant peers of the list. Trackers cap their lists and overlap: use max, not sum.";
     ANNOUNCE_SEEDERS: Gauge "seedwatch_announce_seeders", ["torrent", "tracker"], {pair: 1},
         "Seeders of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
     ANNOUNCE_SUCCESS: Gauge "seedwatch_announce_success", ["torrent", "tracker"], {pair: 1},
@@ -206,7 +206,7 @@ catalogue! {
     NETWORK_UP: Gauge "seedwatch_network_up", ["family"], {fixed: 2},
         "Whether our own network works: 0 when neither trackers nor the DHT nor canaries answer. Rounds are then not held against swarms. Absent while unknown.";
     PEERS_REJECTED: Counter "seedwatch_peers_rejected_total", ["reason"], {fixed: 4},
-        "Peers claimed by a source that do not count: not globally routable (bogon), port 0 (port), ourselves (own), unreadable (malformed).";
+        "Peers claimed by a source that do not count: not globally routable (bogon), port 0 (port), ourselves (own: an address of a local interface, or our entry where we just announced), unreadable (malformed).";
     PROBE_DURATION: Histogram "seedwatch_probe_duration_seconds", ["source"], {fixed: 30},
         "Duration of probes, from being started to their result, failed ones included.";
     PROBES_IN_FLIGHT: Gauge "seedwatch_probes_in_flight", ["source"], {fixed: 2},
@@ -264,7 +264,9 @@ catalogue! {
     TRACKER_DURATION: Gauge "seedwatch_tracker_duration_seconds", ["tracker", "family", "phase"], {tracker: 8},
         "Where the time of the latest answered probe went. A phase that did not happen is absent; the sum over phases is the whole.";
     TRACKER_FAILURES: Counter "seedwatch_tracker_failures_total", ["tracker", "reason"], {tracker: 13},
-        "Failed probes by reason.";
+        "Failed probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
+    TRACKER_PROBES: Counter "seedwatch_tracker_probes_total", ["tracker"], {tracker: 1},
+        "Probes of the tracker that ended, announces and scrapes, failed ones included. The growth of failures divided by this growth is the share that failed (0 to 1). Scrapes do not count where the announce URL has no scrape URL (unsupported), nor do hosts without an address of a family.";
     TRACKER_REQUESTS: Counter "seedwatch_tracker_requests_total", ["tracker"], {tracker: 1},
         "Requests sent to the tracker, retransmissions included.";
     TRACKER_CERTIFICATE_EXPIRY: Gauge "seedwatch_tracker_tls_certificate_expiry_timestamp_seconds", ["tracker"], {tracker: 1},

@@ -291,6 +291,10 @@ impl Page {
             }),
         )?;
         to.counter(
+            &catalogue::TRACKER_PROBES,
+            rows.iter().map(|row| ([&*row.label], row.probes)),
+        )?;
+        to.counter(
             &catalogue::TRACKER_REQUESTS,
             rows.iter().map(|row| ([&*row.label], row.requests)),
         )?;

@@ -160,10 +160,11 @@ Names, types and labels are a public interface: they do not change within a majo
 
 - **Unique peers** are distinct over a time that slides with the clock, in steps of an hour. A
   window that began before seedwatch knew of the torrent, or while it did not run, counts what was
-  seen. A window is absent when no list of peers (of the source) came within it, as from a scrape; with lists and
-  nobody seen it is 0. Fewer than 4096 peers are counted exactly, more are estimated with a standard
-  error of 1.6 %. Sources and windows overlap, and peers of several torrents too: unions are counted,
-  never added. Of dynamic addresses a month sees many: it counts addresses, not people.
+  seen. A window is absent when no list of peers (of the source) came within it, as from a scrape; with
+  lists and without a peer it is 0. After a part of the saved state was lost, a window without a peer is
+  absent until it lies behind the loss. Fewer than 4096 peers are counted exactly, more are estimated
+  with a standard error of 1.6 %. Sources and windows overlap, and peers of several torrents too: unions
+  are counted, never added. Of dynamic addresses a month sees many: it counts addresses, not people.
 - **Countries** are those of the database in use, which may be wrong about single addresses. A country
   where the last peer was seen within eight days stays at an explicit 0, so that its fall can be seen;
   after that it is absent. `metrics.countries: false` leaves out all families with the label

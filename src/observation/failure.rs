@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::text::is_invisible;
+
 /// Why a probe failed. The variants are the values of the `reason` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Failure {
@@ -116,27 +118,21 @@ pub struct Failed {
     pub text: Box<str>,
     /// The tracker's wish, if it named one.
     pub retry: Option<Retry>,
+    /// The longer of `interval` and `min interval` beside a `failure reason`, in seconds; 0 is none.
+    pub interval_seconds: u32,
 }
 
 impl Failed {
     /// Longest text kept, in bytes.
     pub const MAX_TEXT: usize = 200;
 
-    /// A failure with a text: control characters become spaces, length is cut.
+    /// A failure with a text that is fit to be shown ([`printable`]).
     pub fn new(reason: Failure, text: impl AsRef<str>) -> Self {
-        let mut line: String = text
-            .as_ref()
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .take(Self::MAX_TEXT)
-            .collect();
-        while line.len() > Self::MAX_TEXT {
-            line.pop();
-        }
         Self {
             reason,
-            text: line.trim().into(),
+            text: printable(text.as_ref()),
             retry: None,
+            interval_seconds: 0,
         }
     }
 
@@ -145,6 +141,37 @@ impl Failed {
         self.retry = retry;
         self
     }
+
+    /// The same failure with the interval that the tracker asks for.
+    pub fn with_interval(mut self, interval: Option<Duration>) -> Self {
+        let seconds = interval.unwrap_or_default().as_secs();
+        self.interval_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// The interval that the tracker asks for beside its refusal.
+    pub fn interval(&self) -> Option<Duration> {
+        (self.interval_seconds > 0).then(|| Duration::from_secs(self.interval_seconds.into()))
+    }
+}
+
+/// One line of a text of at most [`Failed::MAX_TEXT`] bytes. Control characters become spaces, and
+/// characters that cannot be seen are escaped.
+pub fn printable(text: &str) -> Box<str> {
+    let mut line = String::with_capacity(text.len().min(Failed::MAX_TEXT));
+    for c in text.chars() {
+        let before = line.len();
+        match c {
+            c if is_invisible(c) => line.extend(c.escape_unicode()),
+            c if c.is_control() => line.push(' '),
+            c => line.push(c),
+        }
+        if line.len() > Failed::MAX_TEXT {
+            line.truncate(before);
+            break;
+        }
+    }
+    line.trim().into()
 }
 
 impl fmt::Display for Failed {

@@ -14,14 +14,20 @@ pub struct TrackerId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId(pub u32);
 
-/// How to get a peer list without leaving an entry of ours behind.
+/// How to get a peer list without leaving an entry of ours behind. An answer got its list as
+/// [`Manner::Ghost`] or as [`Manner::Brief`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {
-    /// `event=stopped` as the first and only event: most trackers answer with the full list and
-    /// register nothing. Falls back to [`Manner::Brief`] within the same probe when the answer
-    /// has counts but no list (opentracker).
+    /// `stopped` first, which many trackers answer with the full list and register nothing.
+    /// Anything but a list proves nothing: then `started` and `stopped` follow in the same probe.
     #[default]
     Ghost,
+    /// As [`Manner::Ghost`], for a swarm that was empty, at a tracker that has shown its full list in
+    /// answer to `stopped`: an empty list with counts of 0 is believed as well.
+    StoppedOnly,
+    /// `stopped`, then `started` and `stopped` whatever the first answer: shows whether the
+    /// tracker answers `stopped` with the same list.
+    Check,
     /// `started`, then `stopped`, within the same connection id.
     Brief,
 }
@@ -100,14 +106,22 @@ impl Ask {
     }
 }
 
-/// Who we are to trackers: one identity a process, the same over both families (BEP 7, BEP 15).
+/// Who we are to trackers: one identity per process. Peer id and key are the same over both families
+/// (BEP 7, BEP 15); each family claims a port of its own.
 #[derive(Debug, Clone, Copy)]
 pub struct Identity {
     /// Prefix from the configuration, then random bytes.
     pub peer_id: [u8; 20],
     /// Random; lets a tracker see that our two families are one peer.
     pub key: u32,
-    /// The port we claim; nothing listens there. Random and non-zero, which is how we find
-    /// ourselves in the lists of trackers that show us our own entry.
-    pub port: u16,
+    /// The ports that we claim, by [`Family::index`]; nothing listens there. Random and non-zero,
+    /// which is how we find our own entry in the answer to `started`.
+    pub ports: [u16; Family::ALL.len()],
+}
+
+impl Identity {
+    /// The port that we claim over a family.
+    pub const fn port(&self, family: Family) -> u16 {
+        self.ports[family.index()]
+    }
 }

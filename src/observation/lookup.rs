@@ -54,6 +54,9 @@ pub struct Diagnosis {
     pub errors: u32,
     /// Answers that could not be read, or whose sender is not who it was said to be.
     pub rejected: u32,
+    /// Nodes that answered and were set aside: closer to the info-hash than the size of the DHT
+    /// allows, as those of an attack are. Where nothing was found beyond them, the swarm is unknown.
+    pub doubted: u32,
     /// Answers on the longest way from the start to one of the closest nodes.
     pub hops: u32,
     /// Leading bits that the closest node that answered shares with the info-hash.

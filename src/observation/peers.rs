@@ -29,49 +29,73 @@ pub struct Peers {
     pub v6: Vec<Endpoint6>,
     /// Entries that could not be read: wrong length, a host name, a port out of range.
     pub malformed: u32,
+    /// Readable entries beyond the limit of what is kept.
+    pub omitted: u32,
 }
 
 impl Peers {
-    /// Most peers read from one answer; an answer of 1 MiB cannot hold more compact entries.
-    pub const MAX: usize = 200_000;
-
     /// Reads compact entries of six bytes (BEP 23). A rest that is no whole entry counts as one
     /// malformed entry.
     pub fn push_compact4(&mut self, bytes: &[u8]) {
-        let (entries, rest) = bytes.as_chunks::<6>();
-        self.v4.reserve_exact(entries.len());
-        self.v4
-            .extend(entries.iter().map(|&[a, b, c, d, e, f]| Endpoint4 {
-                ip: u32::from_be_bytes([a, b, c, d]),
-                port: u16::from_be_bytes([e, f]),
-            }));
-        self.malformed += u32::from(!rest.is_empty());
+        self.push_compact4_within(bytes, usize::MAX);
     }
 
     /// Reads compact entries of eighteen bytes (BEP 7).
     pub fn push_compact6(&mut self, bytes: &[u8]) {
+        self.push_compact6_within(bytes, usize::MAX);
+    }
+
+    /// As [`Peers::push_compact4`]. Keeps the first `limit` peers and counts the others.
+    pub fn push_compact4_within(&mut self, bytes: &[u8], limit: usize) {
+        let (entries, rest) = bytes.as_chunks::<6>();
+        let kept = entries.len().min(limit.saturating_sub(self.v4.len()));
+        let (kept, omitted) = entries.split_at(kept);
+        self.v4.reserve_exact(kept.len());
+        self.v4
+            .extend(kept.iter().map(|&[a, b, c, d, e, f]| Endpoint4 {
+                ip: u32::from_be_bytes([a, b, c, d]),
+                port: u16::from_be_bytes([e, f]),
+            }));
+        self.omit(omitted.len());
+        self.malformed += u32::from(!rest.is_empty());
+    }
+
+    /// As [`Peers::push_compact6`]. Keeps the first `limit` peers of each family and counts the
+    /// others.
+    pub fn push_compact6_within(&mut self, bytes: &[u8], limit: usize) {
         let (entries, rest) = bytes.as_chunks::<18>();
         for entry in entries {
             let mut ip = [0; 16];
             ip.copy_from_slice(&entry[..16]);
             let port = u16::from_be_bytes([entry[16], entry[17]]);
-            self.push(IpAddr::V6(Ipv6Addr::from(ip)), port);
+            self.push_within(IpAddr::V6(Ipv6Addr::from(ip)), port, limit);
         }
         self.malformed += u32::from(!rest.is_empty());
     }
 
     /// Adds one peer.
     pub fn push(&mut self, ip: IpAddr, port: u16) {
+        self.push_within(ip, port, usize::MAX);
+    }
+
+    /// Adds one peer, or counts it if `limit` peers of its family are here already.
+    pub fn push_within(&mut self, ip: IpAddr, port: u16, limit: usize) {
         match ip.to_canonical() {
-            IpAddr::V4(ip) => self.v4.push(Endpoint4 {
+            IpAddr::V4(ip) if self.v4.len() < limit => self.v4.push(Endpoint4 {
                 ip: Ipv4Addr::to_bits(ip),
                 port,
             }),
-            IpAddr::V6(ip) => self.v6.push(Endpoint6 {
+            IpAddr::V6(ip) if self.v6.len() < limit => self.v6.push(Endpoint6 {
                 ip: Ipv6Addr::to_bits(ip),
                 port,
             }),
+            _ => self.omit(1),
         }
+    }
+
+    fn omit(&mut self, entries: usize) {
+        let entries = u32::try_from(entries).unwrap_or(u32::MAX);
+        self.omitted = self.omitted.saturating_add(entries);
     }
 
     /// Readable entries of both families.
@@ -79,10 +103,9 @@ impl Peers {
         self.v4.len() + self.v6.len()
     }
 
-    /// Names somebody but us, who claim `own_port`: some trackers show us nobody but ourselves.
-    pub fn has_others(&self, own_port: u16) -> bool {
-        self.v4.iter().any(|peer| peer.port != own_port)
-            || self.v6.iter().any(|peer| peer.port != own_port)
+    /// Readable entries of both families, those beyond the limit included.
+    pub fn claimed(&self) -> usize {
+        self.len() + self.omitted as usize
     }
 
     /// Something was listed, and nothing of it can be read: who is there stays unknown.
@@ -93,5 +116,38 @@ impl Peers {
     /// No readable entry at all.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_peers_of_each_family_are_kept_and_the_others_counted() {
+        let mut peers = Peers::default();
+        let four: Vec<u8> = (0..5).flat_map(|n| [1, 1, 1, n, 0, 9]).collect();
+        peers.push_compact4_within(&four, 3);
+        assert_eq!((peers.v4.len(), peers.omitted), (3, 2));
+        let mut six = [0x2a; 36];
+        six[33] = 1;
+        peers.push_compact6_within(&six, 3);
+        assert_eq!(
+            (peers.v6.len(), peers.omitted),
+            (2, 2),
+            "a family of its own"
+        );
+        // An IPv4 peer in disguise.
+        peers.push_within("::ffff:1.1.1.9".parse().unwrap(), 9, 3);
+        assert_eq!((peers.v4.len(), peers.omitted), (3, 3));
+        assert_eq!(peers.v4.iter().map(|peer| peer.ip & 255).max(), Some(2));
+    }
+
+    #[test]
+    fn room_is_made_for_what_is_kept_only() {
+        let mut peers = Peers::default();
+        peers.push_compact4_within(&vec![7; 6 * 150_000], 200);
+        assert_eq!((peers.v4.len(), peers.omitted), (200, 149_800));
+        assert!(peers.v4.capacity() < 400);
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AnnounceId, Failed, Family, Manner, Peers, TrackerId};
+use super::{AnnounceId, Failed, Failure, Family, Manner, Peers, TrackerId};
 use crate::time::Unix;
 
 /// The result of one [`Job`](super::Job): every job ends in exactly one observation.
@@ -17,6 +17,15 @@ pub struct Observation {
     pub report: Report,
     /// What it took.
     pub exchange: Exchange,
+}
+
+/// What a tracker says in words, or how a probe of it failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remark {
+    /// The probe failed.
+    Failed(Failed),
+    /// An answer came with a `warning message`.
+    Warning(Box<str>),
 }
 
 /// What came of a probe.
@@ -44,6 +53,15 @@ pub enum Report {
 }
 
 impl Report {
+    /// The failure of a swarm that a valid answer to a scrape has no counts of: the tracker is up,
+    /// and as a rule does not know the torrent.
+    pub fn left_out() -> Failed {
+        Failed::new(
+            Failure::Rejected,
+            "the scrape answer has no counts of this torrent",
+        )
+    }
+
     /// The swarms asked for.
     pub fn ids(&self) -> &[AnnounceId] {
         match self {
@@ -61,9 +79,28 @@ impl Report {
         }
     }
 
+    /// The swarm that an announce found empty.
+    pub fn empty(&self) -> Option<AnnounceId> {
+        match self {
+            Report::Announce {
+                id,
+                result: Ok(answer),
+            } if answer.peers.is_empty() && !answer.withheld => Some(*id),
+            _ => None,
+        }
+    }
+
     /// Whether a scrape was asked for.
     pub fn is_scrape(&self) -> bool {
         matches!(self, Report::Scrape { .. })
+    }
+
+    /// Whether a scrape answers the first few of its swarms only. The others may be beyond what the
+    /// tracker answers at once, so that their absence says nothing of them.
+    pub fn is_short(counts: &[Option<Scraped>]) -> bool {
+        let answered = counts.iter().flatten().count();
+        let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
+        answered > 0 && answered < counts.len() && answered == prefix
     }
 }
 
@@ -74,16 +111,34 @@ pub struct Announced {
     pub peers: Peers,
     /// The counts, as claimed, without us.
     pub counts: Counts,
-    /// The tracker's `interval`.
+    /// The longer of the tracker's `interval` and `min interval`.
     pub interval: Option<Duration>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
-    /// What it took to get the list: remembered per tracker.
+    /// What it took to get the list.
     pub manner: Manner,
+    /// What the probe shows about the tracker's answers to `stopped`: remembered per tracker.
+    pub stopped_list: StoppedList,
     /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
     /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
     /// may be of the other one.) Or it names them by host names only, which nobody resolves.
     pub withheld: bool,
+    /// A count of members is negative or beyond [`Counts::MAX`]: the answer proves no 0.
+    pub has_absurd_counts: bool,
+    /// The tracker's `warning message`, with secrets blacked out.
+    pub warning: Option<Box<str>>,
+}
+
+/// The list in an answer to `stopped`, compared with that in the answer to `started`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StoppedList {
+    /// They were not compared, or `started` brought no peers.
+    #[default]
+    Unknown,
+    /// It is the same list, or another part of it.
+    Same,
+    /// It is missing or another list, although `started` brings peers.
+    Missing,
 }
 
 /// Counts of a swarm as a tracker claims them. Absurd values (negative, above

@@ -32,6 +32,28 @@ pub const TIMEOUT: Duration = Duration::from_secs(4);
 /// When a datagram is sent again, counted from the one before.
 pub const RESEND: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
 
+/// A host that is asked for a sign of life.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Canary {
+    /// Where it is.
+    pub host: Host,
+    /// The port that is tried.
+    pub port: u16,
+    /// Whether it may lead into a local network: the configuration names it.
+    pub may_be_local: bool,
+}
+
+/// A canary of the configuration.
+impl From<(Host, u16)> for Canary {
+    fn from((host, port): (Host, u16)) -> Self {
+        Self {
+            host,
+            port,
+            may_be_local: true,
+        }
+    }
+}
+
 /// What gave a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sign {
@@ -83,7 +105,7 @@ impl Canaries {
     /// Looks for a sign of life over one family, for at most `within`.
     pub async fn any_alive(
         &self,
-        canaries: &[(Host, u16)],
+        canaries: &[impl Clone + Into<Canary>],
         family: Family,
         within: Duration,
     ) -> Look {
@@ -99,12 +121,12 @@ impl Canaries {
             let mut gateway_is_open = true;
             loop {
                 while asking.len() < MAX_AT_ONCE
-                    && let Some((host, port)) = waiting.next()
+                    && let Some(canary) = waiting.next()
                 {
                     let (resolver, echo) = (self.resolver.clone(), echo.clone());
-                    let (host, port) = (host.clone(), *port);
+                    let canary: Canary = canary.clone().into();
                     asking.spawn(async move {
-                        timeout(TIMEOUT, ask(&resolver, &host, port, family, echo)).await
+                        timeout(TIMEOUT, ask(&resolver, &canary, family, echo)).await
                     });
                 }
                 tokio::select! {
@@ -139,14 +161,9 @@ enum Answer {
     Silence,
 }
 
-async fn ask(
-    resolver: &Resolver,
-    host: &Host,
-    port: u16,
-    family: Family,
-    echo: Option<Echo>,
-) -> Answer {
-    let ip = match resolver.resolve_host(host).await {
+async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<Echo>) -> Answer {
+    let resolving = resolver.resolve_host_within(&canary.host, canary.may_be_local);
+    let ip = match resolving.await {
         Ok(resolved) => resolved.of(family).first().copied(),
         // That names do not resolve is just what an outage looks like.
         Err(_) => return Answer::Silence,
@@ -154,7 +171,7 @@ async fn ask(
     let Some(ip) = ip else {
         return Answer::NoAddress;
     };
-    let address = SocketAddr::new(ip, port);
+    let address = SocketAddr::new(ip, canary.port);
     let sign = tokio::select! {
         Some(sign) = connection(address) => Some(sign),
         Some(sign) = datagram(address) => Some(sign),

@@ -1,12 +1,12 @@
 //! Trackers over HTTP and HTTPS (BEP 3, 7, 23, 24, 31, 48).
 //!
-//! reqwest does HTTP, one client a family; what it connects to is decided here. Redirects are
-//! followed by hand, because each hop asks anew whether it may be contacted. A probe holds one of
-//! few places per tracker host, and connections are kept alive between the torrents of a host.
+//! reqwest does HTTP; what it connects to is decided here. Each redirect is checked before it is
+//! followed. A probe holds one of few places per tracker host, and connections are kept alive
+//! between the torrents of a host.
 //!
 //! All of it, names and TLS handshakes included, happens in one thread of its own: an exchange is
-//! handed between several tasks, and waking them across threads cost more than the exchange
-//! itself. What else the daemon does cannot hold up an answer either.
+//! handed between several tasks, and waking them across threads costs more than the exchange
+//! itself. The rest of the daemon cannot hold up an answer either.
 //!
 //! | File | Holds |
 //! |---|---|
@@ -15,9 +15,12 @@
 //! | `asker` | one job, from its name to its observation |
 //! | `caught` | a fault of our own ends one probe, not the prober |
 //! | `fetch` | one question: send, follow, read |
-//! | `announce` | ghost and brief announces, and the `stopped` that must follow `started` |
+//! | `announce` | the requests of an announce, and the `stopped` that must follow `started` |
 //! | `answer`, `peers`, `body` | what comes back; pure |
+//! | `large` | few large bodies at once |
 //! | `status`, `failure` | what went wrong; pure |
+//! | `client` | requests over kept and new connections |
+//! | `probation` | threads for hosts that have not yet shown how they answer |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
@@ -25,10 +28,13 @@ mod answer;
 mod asker;
 mod body;
 mod caught;
+mod client;
 mod failure;
 mod fetch;
 mod lanes;
+mod large;
 mod peers;
+mod probation;
 mod query;
 mod status;
 mod tls;
@@ -42,6 +48,7 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::address::Accept;
 use crate::observation::{Identity, Job, Observation};
 use crate::probe::resolve::Resolver;
 use asker::Asker;
@@ -73,6 +80,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Peers asked for.
     pub numwant: u16,
+    /// Which addresses a peer can have.
+    pub accept: Accept,
     /// `User-Agent`.
     pub user_agent: String,
     /// Root certificates beside those of the web.

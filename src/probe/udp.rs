@@ -1,10 +1,12 @@
 //! Trackers over UDP (BEP 15, 41, 7).
 //!
 //! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
-//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them.
+//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them. `gather` lets a busy
+//! worker read answers in batches.
 
 mod codec;
 mod engine;
+mod gather;
 mod socket;
 mod worker;
 
@@ -18,6 +20,7 @@ use tracing::info;
 use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
+use crate::address::Accept;
 use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
 use socket::Socket;
 use worker::{Command, Ends, Worker};
@@ -32,6 +35,8 @@ pub struct Settings {
     pub identity: Identity,
     /// Peers asked for.
     pub numwant: u16,
+    /// Which addresses a peer can have.
+    pub accept: Accept,
 }
 
 /// Probes UDP trackers. Dropping it is like [`UdpProber::drain`] without waiting.

@@ -1,16 +1,13 @@
 //! What trackers say in words: fit to be shown, without passkeys and addresses.
 
+mod secrets;
+
 use std::net::{IpAddr, SocketAddr};
 
-use percent_encoding::percent_decode_str;
-
-use crate::observation::{Failed, Failure, Retry};
+use crate::observation::{Failed, Failure, Retry, printable};
 use crate::torrent::TrackerUrl;
+use secrets::Secrets;
 
-/// Shortest piece of path or query that is taken for a passkey when a tracker repeats it.
-const MIN_SECRET: usize = 6;
-/// Longest text read, in bytes, once its passkeys are blacked out.
-const MAX_TEXT: usize = 512;
 /// Shortest address: `1.1.1.1`, `fe80::`.
 const MIN_ADDRESS: usize = 6;
 /// Longest address: `[`, six groups of four, an IPv4 address, `]` and a port.
@@ -31,57 +28,16 @@ pub(super) fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Fa
     Failed::new(reason, text).with_retry(retry)
 }
 
+/// The warning that a tracker adds to an answer (`warning message`).
+pub(super) fn warning(text: &[u8], url: &TrackerUrl) -> Box<str> {
+    printable(&shown(text, url))
+}
+
 /// The text with pieces of our URL and addresses (ours, most often) blacked out.
 fn shown(text: &[u8], url: &TrackerUrl) -> String {
-    let text = without_secrets(text, &secrets(url));
+    let text = Secrets::of(url).blacked_out(text);
     let text = without_addresses(String::from_utf8_lossy(&text).trim_matches('\0'));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// What may be a passkey in our URL, as it is written and as a tracker may have read it: without
-/// percent-encoding, and with `+` for a space. The longest come first.
-fn secrets(url: &TrackerUrl) -> Vec<Vec<u8>> {
-    let mut secrets: Vec<Vec<u8>> = url
-        .secret_path_and_query()
-        .split(['/', '?', '&', '='])
-        .flat_map(|piece| {
-            let with_spaces = piece.replace('+', " ");
-            [
-                piece.as_bytes().to_vec(),
-                percent_decode_str(piece).collect(),
-                percent_decode_str(&with_spaces).collect(),
-            ]
-        })
-        .filter(|secret| {
-            let is_word = |word: &[u8]| secret.eq_ignore_ascii_case(word);
-            secret.len() >= MIN_SECRET && !is_word(b"announce") && !is_word(b"passkey")
-        })
-        .collect();
-    secrets.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-    secrets.dedup();
-    secrets
-}
-
-/// The first [`MAX_TEXT`] bytes of the text with the secrets in it blacked out, in whatever letter
-/// case: cut only then, so that the cut leaves no part of one.
-fn without_secrets(mut text: &[u8], secrets: &[Vec<u8>]) -> Vec<u8> {
-    let mut shown = Vec::with_capacity(text.len().min(MAX_TEXT));
-    while let [first, rest @ ..] = text
-        && shown.len() < MAX_TEXT
-    {
-        let found = secrets.iter().find_map(|secret| {
-            let (start, after) = text.split_at_checked(secret.len())?;
-            start.eq_ignore_ascii_case(secret).then_some(after)
-        });
-        text = if let Some(after) = found {
-            shown.extend_from_slice(b"<secret>");
-            after
-        } else {
-            shown.push(*first);
-            rest
-        };
-    }
-    shown
 }
 
 /// The text with every address in it blacked out, whatever it is glued to: of all that could be
@@ -132,7 +88,9 @@ fn is_address(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::secrets::MAX_TEXT;
     use super::*;
+    use crate::text::is_invisible;
 
     fn said(text: &str) -> Failed {
         let url = "http://t.example/0123456789abcdef/announce?passkey=secret1";
@@ -208,6 +166,94 @@ mod tests {
             &*refusal(&[b'x'; 1 << 20], &url, None).text,
             "x".repeat(Failed::MAX_TEXT)
         );
+    }
+
+    #[test]
+    fn parts_and_other_spellings_of_passkeys_are_known() {
+        let key = "3fA9c07be1d84e56a2b7";
+        let url = format!("http://t.example/torrents/{key}/announce");
+        let url = TrackerUrl::parse(&url).unwrap();
+        let inverted: String = key
+            .chars()
+            .map(|c| match c {
+                c if c.is_ascii_lowercase() => c.to_ascii_uppercase(),
+                c => c.to_ascii_lowercase(),
+            })
+            .collect();
+        let percent: String = key.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let entities: String = key.bytes().map(|byte| format!("&#{byte};")).collect();
+        let entities16: String = key.bytes().map(|byte| format!("&#x{byte:x};")).collect();
+        let json: String = key.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+        let hex = data_encoding::HEXUPPER.encode(key.as_bytes());
+        let base64 = data_encoding::BASE64_NOPAD.encode(key.as_bytes());
+        let base32 = data_encoding::BASE32_NOPAD.encode(key.as_bytes());
+        let lower = key.to_ascii_lowercase();
+        let bytes = data_encoding::HEXLOWER.decode(lower.as_bytes()).unwrap();
+        let base64_of_bytes = data_encoding::BASE64_NOPAD.encode(&bytes);
+        let base32_of_bytes = data_encoding::BASE32_NOPAD.encode(&bytes);
+        let backwards: String = key.chars().rev().collect();
+        for said in [
+            key,
+            &inverted,
+            &percent,
+            &entities,
+            &entities16,
+            &json,
+            &hex,
+            &base64,
+            &base32,
+            &base64_of_bytes,
+            &base32_of_bytes,
+            &backwards,
+            &format!("<{key}>"),
+            &key[..6],
+            &key[7..13],
+            &key[14..],
+            &key[..12],
+            "3fA9 c07b e1d8 4e56 a2b7",
+            "3fA9-c07b-e1d8-4e56-a2b7",
+            "3fA9c<b>07be1d</b>84e5<br/>6a2b7",
+            "3fA9\u{200b}c07b\u{202e}e1d84e56a2b7",
+        ] {
+            let text = format!("no such key: {said}.");
+            let shown = refusal(text.as_bytes(), &url, None).text;
+            assert!(
+                ["no such key: <secret>.", "no such key: <<secret>>."].contains(&&*shown),
+                "{said}: {shown}"
+            );
+        }
+        // Within a longer text, at any place of a group of three.
+        for before in ["", "x", "xy", "/announce?passkey="] {
+            let encoded = format!("{before}{key}&left=0");
+            let encoded = data_encoding::BASE64.encode(encoded.as_bytes());
+            let shown = refusal(encoded.as_bytes(), &url, None).text;
+            assert!(shown.contains("<secret>"), "{encoded}: {shown}");
+            assert!(shown.len() < encoded.len(), "{encoded}: {shown}");
+        }
+        for text in [
+            "unregistered torrent",
+            "too many requests at 07:14:56",
+            "3fA9c is not a part long enough",
+            "10% of <b>all</b> & more \\x",
+        ] {
+            assert_eq!(&*refusal(text.as_bytes(), &url, None).text, text);
+        }
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_are_escaped() {
+        let url = TrackerUrl::parse("http://t.example/announce").unwrap();
+        let text = "banned\u{202e}txt.exe\u{2066} a\u{200b}b\u{feff}c\u{61c}\u{ad}\x1b[31m\n\u{85}\u{2028}";
+        let expected = "banned\\u{202e}txt.exe\\u{2066} a\\u{200b}b\\u{feff}c\\u{61c}\\u{ad} [31m";
+        for shown in [
+            refusal(text.as_bytes(), &url, None).text,
+            warning(text.as_bytes(), &url),
+        ] {
+            assert!(shown.starts_with(expected), "{shown}");
+            assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)));
+        }
+        let many = "\u{202e}".repeat(500);
+        assert!(warning(many.as_bytes(), &url).len() <= Failed::MAX_TEXT);
     }
 
     #[test]

@@ -1,21 +1,25 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
 mod recall;
+mod stopped;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
-use super::outcome::Outcome;
+use super::outcome::{Outcome, Wish};
+use super::queue::Queue;
 use super::slot::Slot;
 use crate::observation::{
-    AnnounceId, Ask, Failed, Family, Health, Manner, Retry, Scraped, TrackerId,
+    AnnounceId, Announced, Ask, Failed, Family, Health, Manner, Report, Retry, Scraped, TrackerId,
 };
 use crate::roster::Roster;
 use crate::time::Mono;
 use crate::torrent::{InfoHash, Scheme, TrackerUrl};
+use stopped::Stopped;
+pub(super) use stopped::{CHECK_AGAIN, Habit};
 
 /// Probes under way at a UDP tracker that answers; the bucket is what limits in practice.
 const UDP_WINDOW: u32 = 65_536;
@@ -65,7 +69,10 @@ pub(super) struct Lane {
     pub(super) bucket: usize,
     scheme: Scheme,
     loopback: bool,
-    queue: BinaryHeap<Reverse<(Mono, AnnounceId)>>,
+    urls: Urls,
+    /// Where its latest observation came from.
+    pub(super) address: Option<IpAddr>,
+    queue: Queue,
     /// When this lane is next looked at; the one entry of the wake heap that is valid.
     pub(super) wake: Option<Mono>,
     pub(super) in_flight: u32,
@@ -84,12 +91,22 @@ pub(super) struct Lane {
     limited_until: Mono,
     /// The interval the tracker asks for.
     interval: Option<Duration>,
-    manner: Manner,
+    /// What is known of its answers to `stopped`.
+    stopped: Stopped,
     scrape: Scrape,
     /// Swarms that the tracker does not want to hear of before they are due.
     promises: HashMap<AnnounceId, Mono>,
     /// The same, from before a restart, of swarms that are not here (yet).
     recalled: HashMap<InfoHash, Mono>,
+}
+
+/// The announce URLs of a lane. Most have one, which spares a look at the torrent of each swarm.
+#[derive(Debug, Default)]
+enum Urls {
+    #[default]
+    None,
+    One(Arc<TrackerUrl>),
+    Many,
 }
 
 /// Swarms whose counts are to be fetched, gathered into batches.
@@ -127,7 +144,9 @@ impl Lane {
             bucket,
             scheme,
             loopback,
-            queue: BinaryHeap::new(),
+            urls: Urls::default(),
+            address: None,
+            queue: Queue::default(),
             wake: None,
             in_flight: 0,
             health: Health::Unknown,
@@ -138,7 +157,7 @@ impl Lane {
             hold_until: Mono::default(),
             limited_until: Mono::default(),
             interval: None,
-            manner: Manner::default(),
+            stopped: Stopped::default(),
             scrape: Scrape::default(),
             promises: HashMap::new(),
             recalled: HashMap::new(),
@@ -149,6 +168,24 @@ impl Lane {
         self.health
     }
 
+    /// Forgets the URLs of its swarms: they are told again.
+    pub(super) fn forget_urls(&mut self) {
+        self.urls = Urls::None;
+    }
+
+    /// Takes in the URL of one of its swarms.
+    pub(super) fn tell_url(&mut self, url: &Arc<TrackerUrl>) {
+        match &self.urls {
+            Urls::None => self.urls = Urls::One(Arc::clone(url)),
+            Urls::One(known) if known == url => {}
+            Urls::One(_) | Urls::Many => self.urls = Urls::Many,
+        }
+    }
+
+    fn has_one_url(&self) -> bool {
+        matches!(self.urls, Urls::One(_))
+    }
+
     /// Puts a swarm into the queue that must not be asked about before it is due.
     pub(super) fn promise(&mut self, due: Mono, id: AnnounceId) {
         self.promises.insert(id, due);
@@ -156,14 +193,14 @@ impl Lane {
     }
 
     pub(super) fn push(&mut self, due: Mono, id: AnnounceId) {
-        self.queue.push(Reverse((due, id)));
+        self.queue.push(due, id);
     }
 
     /// Drops what is gone from the configuration.
     pub(super) fn forget_removed(&mut self, slots: &[[Slot; 2]]) {
         let family = self.family.index();
         self.queue
-            .retain(|Reverse((_, id))| slots[id.0 as usize][family].is_live());
+            .retain(|id| slots[id.0 as usize][family].is_live());
         self.promises
             .retain(|id, _| slots[id.0 as usize][family].is_live());
         self.scrape
@@ -177,13 +214,13 @@ impl Lane {
             return None;
         }
         let scrape = (!self.scrape.pending.is_empty()).then_some(self.scrape.at);
-        let announce = self.queue.peek().map(|Reverse((due, id))| {
+        let announce = self.queue.first().map(|(due, id)| {
             // A troubled tracker is asked when its back-off is over, by whatever swarm is next,
             // unless the tracker does not want to hear of that one.
-            if self.is_proven() || self.promises.contains_key(id) {
-                *due
+            if self.is_proven() || self.promises.contains_key(&id) {
+                due
             } else {
-                (*due).min(self.held_until().max(now))
+                due.min(self.held_until().max(now))
             }
         });
         let first = announce.into_iter().chain(scrape).min()?;
@@ -207,14 +244,6 @@ impl Lane {
         }
     }
 
-    fn manner(&self, pace: &Pace) -> Manner {
-        if self.manner == Manner::Brief {
-            Manner::Brief
-        } else {
-            pace.manner
-        }
-    }
-
     /// Takes the next question out of the lane; `None` if what was next cannot be asked now.
     pub(super) fn next_ask(
         &mut self,
@@ -230,7 +259,10 @@ impl Lane {
         let id = self.pop()?;
         let announce = roster.announce(id)?;
         let info_hash = roster.info_hash(announce)?;
-        let url = Arc::clone(roster.url(announce)?);
+        let url = match &self.urls {
+            Urls::One(url) => Arc::clone(url),
+            _ => Arc::clone(roster.url(announce)?),
+        };
         if pace.scrape_only {
             slots[id.0 as usize][family].take(true);
             let mut batch = vec![id];
@@ -240,7 +272,11 @@ impl Lane {
             }
             return scrape_of(batch, roster);
         }
-        let manner = self.manner(pace);
+        let note = slots[id.0 as usize][family].note();
+        let manner = match pace.manner {
+            Manner::Brief => Manner::Brief,
+            _ => self.stopped.manner(note, now),
+        };
         // While we are in a swarm over one family, its counts over the other include us.
         if manner == Manner::Brief && slots[id.0 as usize][1 - family].is_probed() {
             self.push(now.after(OTHER_FAMILY_WAIT), id);
@@ -275,7 +311,7 @@ impl Lane {
         } else {
             1
         };
-        let Reverse((due, id)) = *self.queue.peek()?;
+        let (due, id) = self.queue.first()?;
         let other = roster
             .announce(id)
             .and_then(|announce| roster.url(announce));
@@ -284,8 +320,10 @@ impl Lane {
     }
 
     fn pop(&mut self) -> Option<AnnounceId> {
-        let Reverse((_, id)) = self.queue.pop()?;
-        self.promises.remove(&id);
+        let id = self.queue.pop()?;
+        if !self.promises.is_empty() {
+            self.promises.remove(&id);
+        }
         Some(id)
     }
 
@@ -339,6 +377,7 @@ impl Lane {
             return;
         }
         let url = |id: &AnnounceId| roster.url(roster.announce(*id)?);
+        let has_one_url = self.has_one_url();
         match self.scrape.pending.front() {
             None => {
                 let first = if self.scrape.begun {
@@ -349,7 +388,7 @@ impl Lane {
                 self.scrape.at = now.after(first.min(pace.scrape_wait()));
             }
             // One request goes to one URL; another passkey waits for its own batch.
-            Some(first) if url(first) != url(&id) => return,
+            Some(first) if !has_one_url && url(first) != url(&id) => return,
             Some(_) => {}
         }
         self.scrape.pending.push_back(id);
@@ -358,13 +397,15 @@ impl Lane {
         }
     }
 
-    /// Remembers what an answer tells about the tracker. That it needs [`Manner::Brief`] is
-    /// learnt only where the configuration does not ask for that anyway.
-    pub(super) fn learn(&mut self, interval: Option<Duration>, manner: Manner, pace: &Pace) {
-        self.interval = interval.or(self.interval);
-        if manner == Manner::Brief && pace.manner == Manner::Ghost {
-            self.manner = manner;
-        }
+    /// Remembers what an answer tells about the tracker.
+    pub(super) fn learn(&mut self, answer: &Announced, now: Mono) {
+        self.interval = answer.interval.or(self.interval);
+        self.stopped.learn(answer.stopped_list, now);
+    }
+
+    /// Another source names members of a swarm that this tracker called empty.
+    pub(super) fn doubt(&mut self, now: Mono) -> bool {
+        self.stopped.doubt(now)
     }
 
     /// Learns from a scrape how many hashes the tracker answers at once.
@@ -387,12 +428,11 @@ impl Lane {
             self.scrape.pending.clear();
             return;
         };
-        let answered = counts.iter().flatten().count();
-        let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
-        if counts.len() < 2 || answered == 0 || answered != prefix || answered == counts.len() {
+        if !Report::is_short(counts) {
             self.scrape.first_only = 0;
             return;
         }
+        let answered = counts.iter().flatten().count();
         // Over UDP a short answer is a limit. Over HTTP torrents that the tracker does not know
         // are left out, so one hash at a time is believed only after several such answers.
         self.scrape.first_only = if answered == 1 {
@@ -412,14 +452,19 @@ impl Lane {
     }
 
     fn period(&self, pace: &Pace) -> Duration {
-        pace.period(self.interval, self.loopback)
+        self.period_after(Wish::default(), pace)
+    }
+
+    /// The period of a swarm, if the tracker asks for another interval in a failure.
+    fn period_after(&self, wish: Wish, pace: &Pace) -> Duration {
+        pace.period(self.interval.max(wish.interval), self.loopback)
     }
 
     /// Books what a probe says of the tracker.
     pub(super) fn settle(
         &mut self,
         outcome: Outcome,
-        retry: Option<Retry>,
+        wish: Wish,
         started: Mono,
         now: Mono,
         pace: &Pace,
@@ -432,12 +477,12 @@ impl Lane {
                 self.answered_at = now;
                 self.hold_until = Mono::default();
                 if outcome == Outcome::Limited {
-                    let asked = match retry {
+                    let asked = match wish.retry {
                         Some(Retry::After(asked)) => asked,
                         Some(Retry::Never) => Pace::never(),
                         None => Duration::ZERO,
                     };
-                    let wait = Pace::retry_after(self.period(pace), asked);
+                    let wait = Pace::retry_after(self.period_after(wish, pace), asked);
                     self.limited_until = self.limited_until.max(now.after(wait));
                 }
             }
@@ -477,13 +522,13 @@ impl Lane {
         &self,
         outcome: Outcome,
         stands: bool,
-        retry: Option<Retry>,
+        wish: Wish,
         hash: Option<InfoHash>,
         now: Mono,
         pace: &Pace,
     ) -> Mono {
-        let period = self.period(pace);
-        let wait = match (outcome, retry) {
+        let period = self.period_after(wish, pace);
+        let wait = match (outcome, wish.retry) {
             (Outcome::Refused, Some(Retry::After(asked))) => Pace::retry_after(period, asked),
             (_, Some(Retry::Never)) => Pace::never(),
             (Outcome::NoScrape, _) => NO_SCRAPE_FOR,
@@ -495,7 +540,7 @@ impl Lane {
         now.after(Pace::jittered(wait, hash))
     }
 
-    /// Whether it speaks BEP 15.
+    /// It is asked in packets, of which several can leave at once.
     pub(super) fn is_udp(&self) -> bool {
         self.scheme == Scheme::Udp
     }
@@ -512,16 +557,11 @@ impl Lane {
 
     /// How many swarms are past due, and how late the first of them is.
     pub(super) fn overdue(&self, now: Mono) -> (u64, Duration) {
-        let Some(Reverse((first, _))) = self.queue.peek().filter(|Reverse((due, _))| *due < now)
-        else {
+        let Some((first, _)) = self.queue.first().filter(|(due, _)| *due < now) else {
             return (0, Duration::ZERO);
         };
-        let late = self
-            .queue
-            .iter()
-            .filter(|Reverse((due, _))| *due < now)
-            .count();
-        (late as u64, now.since(*first))
+        let late = self.queue.times().filter(|due| *due < now).count();
+        (late as u64, now.since(first))
     }
 }
 

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! saved at 8 | for each tracker and family:
-//!   length 2 | tracker | family 1 | brief 1 | failures 4 | interval 4 | closed 4 | limited 4
+//!   length 2 | tracker | family 1 | `stopped` 1 | failures 4 | interval 4 | closed 4 | limited 4
 //!   | no scrape 4 | scrape limit 1 | number of promises 4 | promises: info-hash 20 | wait 4
 //! ```
+//!
+//! How it answers `stopped` stands in two bits (0 unknown, 1 without its list, 2 with it); the other
+//! six are the time to the next check, in parts of [`CHECK_PART`].
 //!
 //! Numbers are big-endian, times are seconds: the wall clock at the start, waits from then on. A
 //! tracker is its label: scheme, host and port, never a passkey.
@@ -16,6 +19,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::lane::{CHECK_AGAIN, Habit};
 use super::pace::{CEILING, CLOSED_FOR, LONGEST_RETRY, Pace};
 use crate::observation::Family;
 use crate::time::{Mono, Now};
@@ -29,6 +33,9 @@ const MAX_PROMISES: usize = 1 << 18;
 
 /// Longest label: a name has at most 253 characters.
 const MAX_LABEL: usize = 512;
+
+/// The next check of how a tracker answers `stopped` is saved in units of this.
+const CHECK_PART: Duration = Duration::from_secs(3 * 3600);
 
 /// That a tracker was down is believed for two of the longest rounds: as long as it may stay unasked
 /// while we run.
@@ -50,8 +57,10 @@ pub(super) struct Memory {
     pub(super) limited_until: Mono,
     /// The interval it asks for.
     pub(super) interval: Option<Duration>,
-    /// It needs a brief announce.
-    pub(super) brief: bool,
+    /// How it answers `stopped`.
+    pub(super) habit: Habit,
+    /// When that is checked again.
+    pub(super) check_at: Mono,
     /// It does not answer scrapes before.
     pub(super) no_scrape_before: Mono,
     /// Most hashes it answers in one scrape; 0 = as many as we ask for.
@@ -67,7 +76,7 @@ impl Memory {
             || self.no_scrape_before > now
             || self.failures > 0
             || self.interval.is_some()
-            || self.brief
+            || self.habit != Habit::Unknown
             || self.scrape_limit > 0
     }
 
@@ -83,7 +92,8 @@ impl Memory {
         let wait = |until: Mono| seconds(until.since(now));
         out.extend_from_slice(&(label.len() as u16).to_be_bytes());
         out.extend_from_slice(label.as_bytes());
-        out.extend_from_slice(&[family.index() as u8, u8::from(self.brief)]);
+        let stopped = pack(self.habit, self.check_at.since(now));
+        out.extend_from_slice(&[family.index() as u8, stopped]);
         for number in [
             self.failures,
             self.interval.map_or(0, seconds),
@@ -103,6 +113,26 @@ impl Memory {
             out.extend_from_slice(&wait(*until).to_be_bytes());
         }
     }
+}
+
+/// How a tracker answers `stopped`, and when that is checked again, in one byte.
+fn pack(habit: Habit, check_in: Duration) -> u8 {
+    let habit = match habit {
+        Habit::Unknown => return 0,
+        Habit::Withholds => 1,
+        Habit::Lists => 2,
+    };
+    let parts = check_in.as_secs().div_ceil(CHECK_PART.as_secs()).min(63);
+    habit | (parts as u8) << 2
+}
+
+fn unpack(byte: u8) -> (Habit, Duration) {
+    let habit = match byte & 3 {
+        1 => Habit::Withholds,
+        2 => Habit::Lists,
+        _ => Habit::Unknown,
+    };
+    (habit, CHECK_PART * u32::from(byte >> 2))
 }
 
 /// Whole seconds, rounded up: nothing leaves too early.
@@ -156,7 +186,8 @@ pub(super) fn decode(mut bytes: &[u8], now: Now) -> Result<Memories, Nonsense> {
         let (label, rest) = from.split_at_checked(length).ok_or(Nonsense)?;
         *from = rest;
         let label = std::str::from_utf8(label).map_err(|_| Nonsense)?;
-        let [family, brief] = take(from)?;
+        let [family, stopped] = take(from)?;
+        let (habit, check_in) = unpack(stopped);
         let failures = number(from)?;
         let interval = wait(from)?;
         let mut memory = Memory {
@@ -164,7 +195,8 @@ pub(super) fn decode(mut bytes: &[u8], now: Now) -> Result<Memories, Nonsense> {
             closed_until: until(wait(from)?, CLOSED_FOR),
             limited_until: until(wait(from)?, LONGEST_RETRY),
             interval: Some(interval).filter(|interval| !interval.is_zero()),
-            brief: brief != 0,
+            habit,
+            check_at: until(check_in, CHECK_AGAIN),
             no_scrape_before: until(wait(from)?, CLOSED_FOR),
             ..Memory::default()
         };

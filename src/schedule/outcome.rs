@@ -1,5 +1,8 @@
 //! What a probe says of the tracker.
 
+use std::time::Duration;
+
+use super::slot::Note;
 use crate::observation::{Failure, Report, Retry};
 
 /// What a probe says of the tracker.
@@ -34,11 +37,42 @@ impl Outcome {
         }
     }
 
+    /// What the next question of the swarm must know of this one.
+    pub(super) fn note(report: &Report) -> Note {
+        match report {
+            Report::Announce {
+                result: Ok(answer), ..
+            } if answer.peers.is_empty() && !answer.withheld => Note::Empty,
+            Report::Announce {
+                result: Err(failed),
+                ..
+            } if !failed.reason.is_silence() => Note::Refused,
+            _ => Note::None,
+        }
+    }
+
     /// Whether it says when this swarm may be asked about again, not the tracker as a whole.
-    pub(super) fn is_promise(self, retry: Option<Retry>) -> bool {
-        match (self, retry) {
+    pub(super) fn is_promise(self, wish: Wish) -> bool {
+        match (self, wish.retry) {
             (Outcome::Refused, Some(_)) | (_, Some(Retry::Never)) => true,
+            (Outcome::Refused, None) => wish.interval.is_some(),
             (outcome, _) => outcome == Outcome::NoScrape,
         }
+    }
+}
+
+/// When a tracker that gave no answer wants to be asked again.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wish {
+    pub(super) retry: Option<Retry>,
+    pub(super) interval: Option<Duration>,
+}
+
+impl Wish {
+    pub(super) fn of(report: &Report) -> Self {
+        report.failed().map_or(Self::default(), |failed| Self {
+            retry: failed.retry,
+            interval: failed.interval(),
+        })
     }
 }

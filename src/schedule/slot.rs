@@ -13,6 +13,20 @@ enum UnderWay {
     Scrape,
 }
 
+/// What the next question must know of the last one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Note {
+    /// Nothing.
+    #[default]
+    None,
+    /// It was answered with an empty list.
+    Empty,
+    /// The same, and another source has named members since.
+    Doubted,
+    /// It was refused, or answered with what is no answer.
+    Refused,
+}
+
 /// Where a swarm is: in its lane's queue, under way, or gone.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Slot {
@@ -22,6 +36,7 @@ pub(super) struct Slot {
     beside: bool,
     /// Failures in a row.
     failures: u8,
+    note: Note,
 }
 
 impl Slot {
@@ -90,6 +105,16 @@ impl Slot {
             _ => 0,
         };
         outcome != Outcome::Failed || self.failures >= 2
+    }
+
+    /// What the next question must know.
+    pub(super) fn note(&self) -> Note {
+        self.note
+    }
+
+    /// Notes what came of an announce.
+    pub(super) fn set_note(&mut self, note: Note) {
+        self.note = note;
     }
 
     /// Gone from the configuration.

@@ -360,30 +360,6 @@ fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
 }
 
 #[test]
-fn a_brief_tracker_is_remembered() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
-    sim.run(Mono(MINUTE), 50, |_, job| {
-        answer_with(
-            job,
-            Announced {
-                manner: Manner::Brief,
-                ..Announced::default()
-            },
-        )
-    });
-    let manners: Vec<_> = sim
-        .sent
-        .iter()
-        .filter_map(|(_, ask)| match ask {
-            Ask::Announce { manner, .. } => Some(*manner),
-            Ask::Scrape { .. } => None,
-        })
-        .collect();
-    assert_eq!(manners[0], Manner::Ghost);
-    assert!(manners[1..].iter().all(|manner| *manner == Manner::Brief));
-}
-
-#[test]
 fn a_reload_probes_only_what_is_new() {
     let all = torrents(20, PUBLIC);
     let mut sim = Sim::new(pace(), &all[..10]);
@@ -451,5 +427,33 @@ fn trackers_of_one_address_share_one_rate() {
     );
 }
 
+#[test]
+fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
+    let urls = ["udp://127.0.0.1:6969/one", "udp://127.0.0.1:6969/two"];
+    let interval = Duration::from_secs(60);
+    let mut all = torrents(2, urls[0]);
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
+    sim.run(Mono(5 * MINUTE), 30, |_, job| answer(job));
+    all[1].trackers = [Arc::new(TrackerUrl::parse(urls[1]).unwrap())].into();
+    sim.configure(&all);
+    let mut asked = HashMap::<_, usize>::new();
+    sim.run(Mono(15 * MINUTE), 30, |_, job| {
+        let hashes: Vec<_> = match &job.ask {
+            Ask::Announce { info_hash, .. } => vec![*info_hash],
+            Ask::Scrape { targets } => targets.iter().map(|(_, hash)| *hash).collect(),
+        };
+        for hash in hashes {
+            let url = TrackerUrl::parse(urls[usize::from(hash.0[3])]).unwrap();
+            assert_eq!(*job.url, url);
+            let is_scrape = matches!(job.ask, Ask::Scrape { .. });
+            *asked.entry((hash, is_scrape)).or_default() += 1;
+        }
+        answer(job)
+    });
+    assert_eq!(asked.len(), 4, "announces and scrapes of both: {asked:?}");
+}
+
 mod restart;
+mod stopped;
+mod ticks;
 mod troubles;

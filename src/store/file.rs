@@ -29,6 +29,15 @@ pub enum Bad {
     /// The system does not let us read it.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
+    /// It is not there, although what stands beside it says that it was saved.
+    #[error("is missing")]
+    Missing,
+    /// A symbolic link, a directory, a FIFO.
+    #[error("is a symbolic link or no regular file")]
+    NotAFile,
+    /// Neither ours, nor that of the owner of the directory, nor root's.
+    #[error("belongs to another user")]
+    Owner,
     /// Longer than any of ours.
     #[error("is longer than 256 MiB")]
     TooLong,

@@ -1,13 +1,14 @@
 //! Files of the state directory.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::StoreError;
-use super::file::{self, Bad, MAX_FILE, MAX_PAYLOAD};
+use super::file::{self, Bad, MAX_PAYLOAD};
+use super::guard::{Owners, create, open_folder, read};
 use crate::time::Clock;
 
 /// Times that files of one section were put aside of which the files are kept: the latest.
@@ -15,7 +16,6 @@ pub const MAX_ASIDE: usize = 3;
 
 /// Only we may read: nodes of the DHT are of no concern to other users of this machine.
 const FOLDER_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// How the file of a section ends.
 const SUFFIX: &str = ".state";
@@ -32,6 +32,8 @@ pub struct Store {
     since: u64,
     /// The directory with our lock on it. It ends with the process, however that ends.
     held: OnceLock<File>,
+    /// Who owns the files that we make there. Some file systems map owners.
+    owner: OnceLock<u32>,
 }
 
 impl Store {
@@ -43,6 +45,7 @@ impl Store {
             saving: Mutex::new(()),
             since: Clock::start().now().unix.0,
             held: OnceLock::new(),
+            owner: OnceLock::new(),
         }
     }
 
@@ -63,7 +66,10 @@ impl Store {
         let written = made
             .and_then(|()| create(&probe))
             // A full disk takes empty files.
-            .and_then(|mut file| file.write_all(&[0; 64]).and_then(|()| file.sync_all()));
+            .and_then(|mut file| {
+                self.owner.get_or_init(|| owner(&file));
+                file.write_all(&[0; 64]).and_then(|()| file.sync_all())
+            });
         let removed = fs::remove_file(&probe);
         written.and(removed).map_err(|source| self.unusable(source))
     }
@@ -73,7 +79,7 @@ impl Store {
         if self.held.get().is_some() {
             return Ok(());
         }
-        let Ok(folder) = File::open(&self.folder) else {
+        let Ok(folder) = open_folder(&self.folder) else {
             return Ok(());
         };
         match folder.try_lock() {
@@ -108,7 +114,7 @@ impl Store {
         Ok(sections)
     }
 
-    fn unusable(&self, source: io::Error) -> StoreError {
+    pub(super) fn unusable(&self, source: io::Error) -> StoreError {
         StoreError::Folder {
             path: self.folder.clone(),
             source,
@@ -141,7 +147,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Bad`]: there is a file, and it is of no use. It has been put aside.
     pub fn load(&self, section: &str, known: u16) -> Result<Option<(u16, Vec<u8>)>, StoreError> {
-        let loaded = match read(&self.path(section)) {
+        let owners = Owners::of(&self.folder, self.owner.get().copied());
+        let loaded = match read(&self.path(section), &owners) {
             Ok(None) => return Ok(None),
             Ok(Some(bytes)) => file::decode(section, known, &bytes)
                 .map(|(version, payload)| (version, payload.to_vec())),
@@ -159,6 +166,19 @@ impl Store {
         let path = self.path(section);
         let removed = fs::remove_file(&path);
         removed.map_err(|source| StoreError::Save { path, source })
+    }
+
+    /// Removes a section, if it is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Save`].
+    pub(super) fn remove_if_there(&self, section: &str) -> Result<(), StoreError> {
+        match self.remove(section) {
+            Err(StoreError::Save { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(())
+            }
+            removed => removed,
+        }
     }
 
     /// Puts the file of a section aside, whose payload turned out to be of no use.
@@ -219,14 +239,15 @@ impl Store {
         }
         written?;
         // The new name is on the disk only when the directory is.
-        File::open(&self.folder)?.sync_all()
+        open_folder(&self.folder)?.sync_all()
     }
 }
 
 /// The payload of a section that somebody else's directory holds, if it is of use. Nothing is
 /// changed there.
 pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> {
-    let bytes = read(&folder.join(format!("{section}{SUFFIX}"))).ok()??;
+    let owners = Owners::of(folder, None);
+    let bytes = read(&folder.join(format!("{section}{SUFFIX}")), &owners).ok()??;
     let (_, payload) = file::decode(section, known, &bytes).ok()?;
     Some(payload.to_vec())
 }
@@ -236,31 +257,7 @@ fn group(section: &str) -> &str {
     section.split('-').next().unwrap_or_default()
 }
 
-fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(FILE_MODE)
-        .open(path)
-}
-
-/// All of a file, if there is one.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Bad> {
-    // Asked before it is opened: opening a pipe waits for its other end.
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-        Ok(metadata) if !metadata.is_file() => return Err(Bad::Foreign),
-        Ok(metadata) if metadata.len() > MAX_FILE as u64 => return Err(Bad::TooLong),
-        Ok(_) => {}
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    match bytes.len() > MAX_FILE {
-        true => Err(Bad::TooLong),
-        false => Ok(Some(bytes)),
-    }
+/// The owner of a file that we have just made; root, whom we trust anyway, if it cannot be told.
+fn owner(file: &File) -> u32 {
+    file.metadata().map_or(0, |metadata| metadata.uid())
 }

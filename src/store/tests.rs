@@ -95,7 +95,7 @@ fn a_bad_file_is_put_aside() {
     fs::write(&path, b"# something else").unwrap();
     assert!(matches!(bad(store.load_table().1), (Bad::Foreign, true)));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(bad(store.load_table().1), (Bad::Foreign, _)));
+    assert!(matches!(bad(store.load_table().1), (Bad::NotAFile, _)));
     // Next time there is nothing to complain of.
     let _ = fs::remove_dir(&path);
     assert!(store.load_table().1.is_none());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Terms;
+use super::lost::UnknownWindows;
 use super::places;
 use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
@@ -49,6 +50,8 @@ pub(super) struct Members<'a> {
     pub(super) asked: [bool; 2],
     /// The hour of the last list of any of them, of running time.
     pub(super) last_list: u32,
+    /// The windows of any of them that reach back beyond a loss.
+    pub(super) unknown: UnknownWindows,
 }
 
 impl Collection {
@@ -172,7 +175,7 @@ impl Collection {
             let is_new = counts[Window::Month.index()] == 0 && peers.is_some_and(|n| n > 0);
             let unique = match is_new {
                 true => Unique::default(),
-                false => known(members.last_list, counts, moment),
+                false => known(members.last_list, counts, members.unknown, moment),
             };
             let is_empty = counts[Window::Month.index()] == 0 && peers.is_none();
             (!is_empty).then_some(CountryRow {
@@ -189,7 +192,12 @@ impl Collection {
                 true => countries.collect(),
                 false => Vec::new(),
             },
-            unique: known(members.last_list, self.peers.counts(moment).all, moment),
+            unique: known(
+                members.last_list,
+                self.peers.counts(moment).all,
+                members.unknown,
+                moment,
+            ),
         });
         effort
     }

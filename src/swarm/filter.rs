@@ -1,11 +1,11 @@
 //! Which claimed peers count.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::own::OwnAddresses;
+use super::own::{OwnAddresses, OwnEntry};
 use super::row::Rejection;
-use crate::address::{self, Accept};
-use crate::observation::{Endpoint4, Endpoint6, Manner, TrackerId};
+use crate::address::Accept;
+use crate::observation::{Endpoint4, Endpoint6};
 
 /// Peers looked at together, without a branch for each.
 const PART: usize = 16;
@@ -19,40 +19,39 @@ pub struct Filter {
     pub own: OwnAddresses,
     /// Peers thrown away, by [`Rejection::index`].
     pub rejected: [u64; 4],
-    /// The port that we claim to trackers.
-    port: u16,
+    /// The ports that we claim to trackers, by family.
+    pub(super) ports: [u16; 2],
 }
 
 impl Filter {
     /// A filter that knows nothing of our addresses yet.
-    pub fn new(accept: Accept, port: u16) -> Self {
+    pub fn new(accept: Accept, ports: [u16; 2]) -> Self {
         let own = OwnAddresses::default();
         Self {
             accept,
             own,
             rejected: [0; 4],
-            port,
+            ports,
         }
     }
 
-    /// Puts the addresses that count into `kept`, in the order and as often as they came.
-    pub fn keep4(
+    /// Puts the addresses that count into `kept`, in the order and as often as they came. `own_entry`
+    /// is given where our own entry may be listed.
+    pub(super) fn keep4(
         &mut self,
         claimed: &[Endpoint4],
-        from: Option<(TrackerId, Manner)>,
+        own_entry: Option<OwnEntry>,
         kept: &mut Vec<u32>,
     ) {
         kept.clear();
         kept.reserve(claimed.len());
-        let claimed_port = match from {
-            Some((_, Manner::Brief)) => self.port,
-            _ => 0,
-        };
+        let ours = own_entry.and_then(|own_entry| own_entry.entry4(claimed, &self.own));
+        let our_port = ours.map_or(0, |ours| ours.port);
         for part in claimed.chunks(PART) {
             // Most parts hold nothing odd; one that does is looked at peer by peer.
             let odd = part.iter().fold(false, |odd, peer| {
                 odd | (peer.port == 0)
-                    | (peer.port == claimed_port)
+                    | (peer.port == our_port)
                     | self.own.may_contain4(peer.ip)
                     | !self.routable4(Ipv4Addr::from_bits(peer.ip))
             });
@@ -61,7 +60,7 @@ impl Filter {
                 continue;
             }
             for peer in part {
-                match self.reject4(*peer, from) {
+                match self.reject4(*peer, ours) {
                     Some(reason) => self.rejected[reason.index()] += 1,
                     None => kept.push(peer.ip),
                 }
@@ -70,75 +69,50 @@ impl Filter {
     }
 
     #[cold]
-    fn reject4(&mut self, peer: Endpoint4, from: Option<(TrackerId, Manner)>) -> Option<Rejection> {
-        let ip = Ipv4Addr::from_bits(peer.ip);
+    fn reject4(&self, peer: Endpoint4, ours: Option<Endpoint4>) -> Option<Rejection> {
         if peer.port == 0 {
             Some(Rejection::Port)
-        } else if self.own.contains4(peer.ip) {
+        } else if self.own.contains4(peer.ip) || ours == Some(peer) {
             Some(Rejection::Own)
-        } else if !self.routable4(ip) {
+        } else if !self.routable4(Ipv4Addr::from_bits(peer.ip)) {
             Some(Rejection::Bogon)
         } else {
-            self.own_entry(IpAddr::V4(ip), peer.port, from)
+            None
         }
     }
 
-    /// Puts the /64 prefixes that count into `kept`, in the order and as often as they came.
-    pub fn keep6(
+    /// As [`Filter::keep4`], for the /64 prefixes of IPv6 peers.
+    pub(super) fn keep6(
         &mut self,
         claimed: &[Endpoint6],
-        from: Option<(TrackerId, Manner)>,
+        own_entry: Option<OwnEntry>,
         kept: &mut Vec<u64>,
     ) {
         kept.clear();
+        let ours = own_entry.and_then(|own_entry| own_entry.entry6(claimed, &self.own));
         for peer in claimed {
-            let ip = Ipv6Addr::from_bits(peer.ip);
-            let prefix = (peer.ip >> 64) as u64;
             let rejection = if peer.port == 0 {
                 Some(Rejection::Port)
-            } else if self.own.contains6(prefix) {
+            } else if self.own.contains6(peer.ip) || ours == Some(*peer) {
                 Some(Rejection::Own)
-            } else if !self.routable6(ip) {
+            } else if !self.routable6(Ipv6Addr::from_bits(peer.ip)) {
                 Some(Rejection::Bogon)
             } else {
-                self.own_entry(IpAddr::V6(ip), peer.port, from)
+                None
             };
             match rejection {
                 Some(reason) => self.rejected[reason.index()] += 1,
-                None => kept.push(prefix),
+                None => kept.push((peer.ip >> 64) as u64),
             }
         }
     }
 
-    /// Where we announced ourselves (`started`), an entry with our random port is us: trackers
-    /// such as opentracker show us our own entry, under the address that they see (NAT).
-    /// In the DHT we announce nothing.
-    fn own_entry(
-        &mut self,
-        ip: IpAddr,
-        port: u16,
-        from: Option<(TrackerId, Manner)>,
-    ) -> Option<Rejection> {
-        let (tracker, manner) = from?;
-        if manner != Manner::Brief || port != self.port {
-            return None;
-        }
-        self.own.claim(tracker, ip);
-        Some(Rejection::Own)
-    }
-
     #[inline]
     fn routable4(&self, ip: Ipv4Addr) -> bool {
-        match self.accept {
-            Accept::Global => address::is_global_v4(ip),
-            Accept::Any => !(ip.is_unspecified() | ip.is_multicast() | ip.is_broadcast()),
-        }
+        self.accept.admits_v4(ip)
     }
 
     fn routable6(&self, ip: Ipv6Addr) -> bool {
-        match self.accept {
-            Accept::Global => address::is_global_v6(ip),
-            Accept::Any => !ip.is_unspecified() && !ip.is_multicast(),
-        }
+        self.accept.admits_v6(ip)
     }
 }

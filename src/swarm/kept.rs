@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::filter::Filter;
-use crate::observation::{Manner, Peers, TrackerId};
+use super::own::OwnEntry;
+use crate::observation::Peers;
 use crate::time::Mono;
 use crate::window::{Moment, Window};
 
@@ -83,6 +84,11 @@ impl Lists {
         })
     }
 
+    /// Reads what the next list is compared with; returns something of it.
+    pub(super) fn prefetch(&self) -> u64 {
+        self.prints[0].wrapping_add(self.prints[1])
+    }
+
     /// The addresses and the /64 prefixes.
     pub(super) fn slices(lists: Option<&Self>) -> (&[u32], &[u64]) {
         lists.map_or((&[], &[]), |lists| (&lists.v4, &lists.v6))
@@ -106,16 +112,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// Puts in those of the claimed peers that count. `from` is the tracker that named them, and
-    /// how it was asked.
+    /// Puts in those of the claimed peers that count. `own_entry` is given where our own entry may be
+    /// listed.
     pub(super) fn fill(
         &mut self,
         claimed: &Peers,
-        from: Option<(TrackerId, Manner)>,
+        own_entry: Option<OwnEntry>,
         filter: &mut Filter,
     ) {
-        filter.keep4(&claimed.v4, from, &mut self.v4);
-        filter.keep6(&claimed.v6, from, &mut self.v6);
+        filter.keep4(&claimed.v4, own_entry, &mut self.v4);
+        filter.keep6(&claimed.v6, own_entry, &mut self.v6);
     }
 
     /// Nobody counts.

@@ -11,6 +11,7 @@ use super::Terms;
 use super::collection::Collection;
 use super::history::History;
 use super::kept::{Lists, TakenIn};
+use super::lost::Lost;
 use super::reach::{Reach, later};
 use super::row::Stamp;
 use super::systems::Fleet;
@@ -51,6 +52,7 @@ pub(super) struct Memory {
     pub(super) fleet: Set,
     pub(super) collections: BTreeMap<Arc<str>, Collection>,
     pub(super) systems: Fleet,
+    pub(super) lost: Lost,
 }
 
 /// What is kept of a torrent that is gone beside its history.
@@ -119,11 +121,13 @@ impl Memory {
             fleet: Set::new(),
             collections: BTreeMap::new(),
             systems: Fleet::default(),
+            lost: Lost::default(),
         }
     }
 
     /// Takes the time. Once a day it returns that it is time to tidy up.
     pub(super) fn tick(&mut self, now: Now) -> bool {
+        self.lost.tick(now.unix);
         let calendar = self
             .calendar
             .get_or_insert_with(|| Calendar::start(now.unix));
@@ -327,6 +331,12 @@ impl Memory {
                 collection.add(peer, country, hour, now, thorough);
             }
         }
+    }
+
+    /// Reads what [`Memory::reach`] reads; returns something of it.
+    pub(super) fn prefetch(&self, hash: Option<InfoHash>) -> u64 {
+        let history = hash.and_then(|hash| self.histories.get(&hash));
+        history.map_or(0, |history| u64::from(history.set.is_empty()))
     }
 
     /// What is to be shown of a torrent beside its row. `union` is who is there now, if that is

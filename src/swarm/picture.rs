@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::announce::Announce;
 use super::collection::Members;
 use super::kept::Tick;
-use super::tally::{Tally, Union};
-use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, reach};
+use super::lookup::Lookups;
+use super::tally::Tally;
+use super::tracker::Tracker;
+use super::{Block, CollectionRow, FleetRow, Swarms, Torrent, lost, reach};
 use crate::geo::Database;
 use crate::observation::{AnnounceId, Family};
 use crate::roster::{Collection, Roster};
@@ -36,6 +39,11 @@ impl Swarms {
                 continue;
             }
             let mut new = Block::default();
+            let anew = (start..end).filter(|place| old(&self.torrents[*place]));
+            std::hint::black_box(anew.fold(0, |read: u64, place| {
+                read.wrapping_add(self.known().prefetch(place, roster))
+                    .wrapping_add(self.memory.prefetch(roster.identity(place)))
+            }));
             for place in start..end {
                 let shown = self.blocks[block].0.get(place - start);
                 match shown.filter(|_| !old(&self.torrents[place])) {
@@ -114,7 +122,9 @@ impl Swarms {
             members.torrents += 1;
             let lists = torrent.last.list.into_iter();
             members.last_list = lists.fold(members.last_list, u32::max);
-            let (union, asked) = self.tally(place, roster, now).into_union();
+            let hash = roster.identity(place);
+            members.unknown = lost::or(members.unknown, self.memory.lost.of(hash.as_ref()));
+            let (union, asked) = self.known().tally(place, roster, now).into_union();
             members.asked = [0, 1].map(|f| members.asked[f] | asked[f]);
             if let Some(union) = union {
                 members.union.get_or_insert_default().append(&union);
@@ -130,7 +140,12 @@ impl Swarms {
         let counts = self.memory.fleet.counts(self.memory.moment).all;
         let knows_systems = self.terms.geo.built(Database::Asn).is_some();
         FleetRow {
-            unique: reach::known(last_list, counts, self.memory.moment),
+            unique: reach::known(
+                last_list,
+                counts,
+                self.memory.lost.of_any(),
+                self.memory.moment,
+            ),
             systems: match knows_systems {
                 true => self.memory.systems.rows(),
                 false => Vec::new(),
@@ -138,7 +153,65 @@ impl Swarms {
         }
     }
 
-    fn tally(&self, place: usize, roster: &Roster, now: Now) -> Tally<'_> {
+    fn known(&self) -> Known<'_> {
+        Known {
+            trackers: &self.trackers,
+            announces: &self.announces,
+            lookups: &self.lookups,
+            stale_after: self.terms.stale_after,
+        }
+    }
+
+    fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
+        let moment = self.memory.moment;
+        self.settle_torrent(roster, place, |taken_in| taken_in.is_due(moment));
+        // Not `self.known()`: the memory changes beside what is known.
+        let known = Known {
+            trackers: &self.trackers,
+            announces: &self.announces,
+            lookups: &self.lookups,
+            stale_after: self.terms.stale_after,
+        };
+        let tally = known.tally(place, roster, now);
+        let torrent = &mut self.torrents[place];
+        torrent.fresh_until = Tick::at(tally.fresh_until());
+        let memory = &mut self.memory;
+        let (mut row, announces, union) = tally.finish(torrent.last, moment);
+        let hash = roster.identity(place);
+        let reach = hash.and_then(|hash| memory.reach(&hash, union.as_ref(), &self.terms));
+        let unknown = memory.lost.of(hash.as_ref());
+        row.listed = row.listed.without_zeros(reach.as_ref(), unknown);
+        if let Some(name) = roster.torrents().get(place).and_then(|it| it.collection())
+            && let Some(collection) = memory.collections.get_mut(name)
+        {
+            collection.change();
+        }
+        to.push(row, announces, reach);
+    }
+}
+
+/// What answers of trackers and of the DHT left behind.
+struct Known<'a> {
+    trackers: &'a [Tracker],
+    announces: &'a [Announce],
+    lookups: &'a Lookups,
+    stale_after: Duration,
+}
+
+impl<'a> Known<'a> {
+    /// Reads what a row is made of, for many rows side by side; returns something of it.
+    fn prefetch(&self, place: usize, roster: &Roster) -> u64 {
+        let known = |id: &AnnounceId| {
+            let announce = self.announces.get(id.0 as usize)?;
+            let sides = Family::ALL.map(|family| announce.known(family));
+            let read = sides.iter().flatten().map(|side| side.prefetch());
+            Some(read.fold(0, u64::wrapping_add))
+        };
+        let announces = roster.announces_of(place).iter();
+        announces.filter_map(known).fold(0, u64::wrapping_add)
+    }
+
+    fn tally(&self, place: usize, roster: &Roster, now: Now) -> Tally<'a> {
         let mut tally = Tally::new(now.mono);
         let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
         let announces = roster.announces_of(place);
@@ -147,9 +220,10 @@ impl Swarms {
                 continue;
             };
             let state = &self.trackers[tracker.0 as usize];
-            let stale_after = self.terms.stale_after;
+            let stale_after = self.stale_after;
             let health = state.health(now.mono, stale_after);
-            let known = of_tracker.iter().map(|id| &self.announces[id.0 as usize]);
+            let announces = self.announces;
+            let known = of_tracker.iter().map(|id| &announces[id.0 as usize]);
             tally.tracker(tracker, known, health, state.stale_after(stale_after));
         }
         let watched = roster.torrents().get(place);
@@ -163,24 +237,5 @@ impl Swarms {
             }
         }
         tally
-    }
-
-    fn refresh(&mut self, place: usize, roster: &Roster, now: Now, to: &mut Block) {
-        let moment = self.memory.moment;
-        self.settle_torrent(roster, place, |taken_in| taken_in.is_due(moment));
-        let tally = self.tally(place, roster, now);
-        let fresh_until = Tick::at(tally.fresh_until());
-        let (row, announces, union) = tally.finish(self.torrents[place].last, self.memory.moment);
-        let union = union.map(Union::into_owned);
-        self.torrents[place].fresh_until = fresh_until;
-        let memory = &mut self.memory;
-        let hash = roster.identity(place);
-        let reach = hash.and_then(|hash| memory.reach(&hash, union.as_ref(), &self.terms));
-        if let Some(name) = roster.torrents().get(place).and_then(|it| it.collection())
-            && let Some(collection) = memory.collections.get_mut(name)
-        {
-            collection.change();
-        }
-        to.push(row, announces, reach);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::lost::UnknownWindows;
 use super::row::{Count, Stamp, TorrentRow};
 use crate::geo::{Asn, Country};
 use crate::observation::Source;
@@ -155,6 +156,20 @@ impl Listed {
             })
     }
 
+    /// Leaves out the `unknown` windows in which a source named no peer: the peers that it named before
+    /// the loss are not known.
+    pub(super) fn without_zeros(mut self, reach: Option<&Reach>, unknown: UnknownWindows) -> Self {
+        for window in Window::ALL.into_iter().filter(|w| unknown[w.index()]) {
+            for source in Source::ALL {
+                let named = |reach: &Reach| reach.counts.by_source[source.index()][window.index()];
+                if reach.map_or(0, named) == 0 {
+                    self.0 &= !(1 << Self::bit(source, window));
+                }
+            }
+        }
+        self
+    }
+
     const fn bit(source: Source, window: Window) -> usize {
         source.index() * Window::ALL.len() + window.index()
     }
@@ -185,9 +200,18 @@ impl TorrentRow {
     }
 }
 
-/// Counts of those windows in which a list came, the last of them in this hour.
-pub(super) fn known(hour: u32, counts: [u32; Window::ALL.len()], now: Moment) -> Unique {
-    where_known(counts, |window| now.is_within(window, hour))
+/// Counts of those windows in which a list came, the last of them in this hour. A 0 of a window
+/// that is partly `unknown` is none.
+pub(super) fn known(
+    hour: u32,
+    counts: [u32; Window::ALL.len()],
+    unknown: UnknownWindows,
+    now: Moment,
+) -> Unique {
+    let is_lost = |window: Window| unknown[window.index()] && counts[window.index()] == 0;
+    where_known(counts, |window| {
+        now.is_within(window, hour) && !is_lost(window)
+    })
 }
 
 fn where_known(counts: [u32; Window::ALL.len()], known: impl Fn(Window) -> bool) -> Unique {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use crate::observation::Family;
-use crate::observation::{Failed, Failure, Phases, Source, TrackerId};
+use crate::observation::{Counts, Failed, Failure, Phases, Remark, Source, TrackerId};
 use crate::time::Unix;
 use crate::torrent::Torrent;
 
@@ -44,8 +44,11 @@ impl Default for Count {
 
 impl From<Option<u32>> for Count {
     fn from(count: Option<u32>) -> Self {
-        // A count of four billion is a lie that may as well be one less.
-        count.map_or(Self::UNKNOWN, |n| Self(n.min(u32::MAX - 1)))
+        // A count that no swarm has says nothing.
+        match count {
+            Some(count) if count <= Counts::MAX => Self(count),
+            _ => Self::UNKNOWN,
+        }
     }
 }
 
@@ -140,8 +143,8 @@ pub struct AnnounceRow {
     pub leechers: Count,
     /// Its claim.
     pub completed: Count,
-    /// Why the latest probe failed. For the API, never for a label.
-    pub failure: Option<Arc<Failed>>,
+    /// What came with the latest answer, or why there was none. For the API, never for a label.
+    pub remark: Option<Arc<Remark>>,
 }
 
 impl AnnounceRow {
@@ -154,7 +157,23 @@ impl AnnounceRow {
             seeders: Count::UNKNOWN,
             leechers: Count::UNKNOWN,
             completed: Count::UNKNOWN,
-            failure: None,
+            remark: None,
+        }
+    }
+
+    /// Why the latest probe failed.
+    pub fn failure(&self) -> Option<&Failed> {
+        match self.remark.as_deref() {
+            Some(Remark::Failed(failed)) => Some(failed),
+            _ => None,
+        }
+    }
+
+    /// The warning that came with the latest answer.
+    pub fn warning(&self) -> Option<&str> {
+        match self.remark.as_deref() {
+            Some(Remark::Warning(text)) => Some(text),
+            _ => None,
         }
     }
 }
@@ -248,8 +267,12 @@ pub struct TrackerRow {
     pub interval: Option<Duration>,
     /// Requests sent, retransmissions included.
     pub requests: u64,
+    /// Probes that ended, failed ones included.
+    pub probes: u64,
     /// Failed probes, by [`Failure::index`].
     pub failures: [u64; Failure::ALL.len()],
+    /// Its latest warning, or the rate limit that it imposes now.
+    pub remark: Option<Arc<Remark>>,
 }
 
 /// Why a claimed peer does not count.

@@ -41,7 +41,7 @@ pub struct Part {
 }
 
 impl Part {
-    fn has(self, hash: &InfoHash) -> bool {
+    pub(super) fn has(self, hash: &InfoHash) -> bool {
         let [a, b, c, d, ..] = hash.0;
         u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
     }
@@ -128,6 +128,11 @@ impl Swarms {
             known.unite(&peers, countries, moment);
         }
         Ok(())
+    }
+
+    /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
+    pub fn lose(&mut self, at: Unix, part: Part) {
+        self.memory.lost.add(at, part);
     }
 
     /// Takes into the fleet whoever is remembered of a torrent, where what was saved of it is lost.

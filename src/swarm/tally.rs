@@ -67,7 +67,7 @@ impl<'a> Tally<'a> {
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut here = Lists::default();
-        let mut failure = None;
+        let (mut failure, mut warning) = (None, None);
         // A tracker that is down is offline for all its torrents, also for those that it was never
         // asked about: its health came from another one.
         let mut failed = false;
@@ -91,14 +91,16 @@ impl<'a> Tally<'a> {
             self.ends(failed_here.map(|(_, until)| until));
             if matches!(health[family.index()].0, Health::Unknown | Health::Up) {
                 failed |= failed_here.is_some();
-                answered |= side.answered(self.now, stale_after).is_some();
+                let answers = side.answered(self.now, stale_after).is_some();
+                answered |= answers;
+                warning = warning.or(side.warning().filter(|_| answers));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
             let until = here.add(family, side, self.now, stale_after);
             self.ends(until);
         }
         row.success = (answered || failed).then_some(answered);
-        row.failure = failure.filter(|_| !answered).cloned();
+        row.remark = if answered { warning } else { failure }.cloned();
         row.peers = here.total().into();
         self.all.append(here);
         self.rows.push(row);

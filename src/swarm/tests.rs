@@ -1,6 +1,9 @@
 mod doubts;
 mod lookups;
 mod memory;
+mod own;
+mod probes;
+mod remarks;
 mod settled;
 mod systems;
 
@@ -62,7 +65,7 @@ impl World {
     fn new(torrents: &[crate::torrent::Torrent]) -> Self {
         let mut world = Self {
             roster: Roster::default(),
-            swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+            swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
             now: Now {
                 mono: Mono(1_000),
                 unix: Unix(1_700_000_000),
@@ -243,10 +246,7 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
     assert_eq!(row.probe_success, [None, Some(false)]);
-    assert_eq!(
-        row.announces[0].failure.as_ref().unwrap().reason,
-        Failure::Timeout
-    );
+    assert_eq!(row.announces[0].failure().unwrap().reason, Failure::Timeout);
     world.pass(STALE.as_secs() - 1800);
     let row = world.row(0);
     assert_eq!(row.peers, [None; 2]);
@@ -347,6 +347,7 @@ fn what_does_not_count_is_counted_by_reason() {
         ],
         v6: vec![Endpoint6 { ip: 1, port: 1 }],
         malformed: 2,
+        omitted: 0,
     };
     let answer = Announced {
         peers,

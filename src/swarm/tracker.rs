@@ -1,13 +1,16 @@
 //! The state of one tracker.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::row::TrackerRow;
-use crate::observation::{Failed, Failure, Family, Health, Observation, Phases};
+use crate::observation::{
+    Failed, Failure, Family, Health, Observation, Phases, Remark, Report, Retry,
+};
 use crate::time::{Mono, Unix};
 
 /// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
+pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
 
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
@@ -23,7 +26,10 @@ pub(super) struct Tracker {
     /// The announce interval it asks for.
     pub(super) interval: Option<Duration>,
     requests: u64,
+    probes: u64,
     failures: [u64; Failure::ALL.len()],
+    /// Its latest warning or rate limit, and when it came last.
+    remark: Option<(Arc<Remark>, Mono)>,
 }
 
 impl Tracker {
@@ -37,7 +43,9 @@ impl Tracker {
             certificate_expiry: None,
             interval: None,
             requests: 0,
+            probes: 0,
             failures: [0; Failure::ALL.len()],
+            remark: None,
         }
     }
 
@@ -72,18 +80,60 @@ impl Tracker {
         asked.unwrap_or_default().min(LONGEST_INTERVAL)
     }
 
-    /// Counts requests and failures.
+    /// Counts requests, probes and failures.
     pub(super) fn count(&mut self, observation: &Observation) {
         self.requests += u64::from(observation.exchange.requests);
-        // That a tracker has no scrape is not a failure of its announces.
-        let beside = |failed: &&Failed| {
-            !(observation.report.is_scrape() && failed.reason == Failure::Unsupported)
-        };
-        if let Some(failed) = observation.report.failed().filter(beside) {
-            self.failures[failed.reason.index()] += 1;
-        }
+        self.count_probe(&observation.report);
         let expiry = observation.exchange.certificate_expiry;
         self.certificate_expiry = expiry.or(self.certificate_expiry);
+    }
+
+    /// Takes over the warning of an answer, and returns it as it is shared by all torrents that the
+    /// tracker warns of in the same words. An answer ends a rate limit.
+    pub(super) fn warn(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
+        let Some(text) = text else {
+            self.remark
+                .take_if(|(remark, _)| matches!(**remark, Remark::Failed(_)));
+            return None;
+        };
+        let known = self.remark.take().map(|(remark, _)| remark);
+        let same = known.filter(|known| matches!(&**known, Remark::Warning(it) if **it == *text));
+        let remark = same.unwrap_or_else(|| Arc::new(Remark::Warning(text.into())));
+        self.remark = Some((remark.clone(), now));
+        Some(remark)
+    }
+
+    /// Takes over a rate limit.
+    pub(super) fn refuse(&mut self, failed: &Failed, now: Mono) {
+        if failed.reason == Failure::RateLimited {
+            self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
+        }
+    }
+
+    /// What it says now. A rate limit is shown until it is over.
+    fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
+        let (remark, at) = self.remark.as_ref()?;
+        let for_long = match &**remark {
+            Remark::Failed(Failed {
+                retry: Some(Retry::After(wait)),
+                ..
+            }) => stale_after.max(*wait),
+            _ => stale_after,
+        };
+        (now < at.after(for_long)).then(|| remark.clone())
+    }
+
+    /// Counts a probe and its failure together, so that failures never exceed probes.
+    fn count_probe(&mut self, report: &Report) {
+        let reason = report.failed().map(|failed| failed.reason);
+        // That a tracker has no scrape is not a failure of its announces.
+        if report.is_scrape() && reason == Some(Failure::Unsupported) {
+            return;
+        }
+        self.probes += 1;
+        if let Some(reason) = reason {
+            self.failures[reason.index()] += 1;
+        }
     }
 
     /// Takes over what a probe says of it.
@@ -118,7 +168,9 @@ impl Tracker {
             certificate_expiry: self.certificate_expiry,
             interval: self.interval,
             requests: self.requests,
+            probes: self.probes,
             failures: self.failures,
+            remark: self.remark(now, self.stale_after(stale_after)),
         }
     }
 }

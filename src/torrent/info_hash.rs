@@ -13,6 +13,12 @@ pub enum HashError {
          version 2, not {0}"
     )]
     Length(usize),
+    /// A version 1 hash has another length.
+    #[error(
+        "a version 1 info-hash (urn:btih) has 40 hexadecimal or 32 base32 characters, not {0}; \
+         version 2 is written urn:btmh:1220 and 64 hexadecimal characters"
+    )]
+    LengthV1(usize),
     /// The length of hexadecimal, but other characters.
     #[error("the info-hash has a character that is not hexadecimal")]
     Hex,
@@ -39,7 +45,9 @@ impl InfoHash {
                     .decode_mut(text.to_ascii_uppercase().as_bytes(), &mut hash)
                     .map_err(|_| HashError::Base32)?;
             }
-            _ => return Err(HashError::Length(text.chars().count())),
+            // Characters that are none of either alphabet count for more than one byte.
+            _ if !text.is_ascii() => return Err(HashError::Hex),
+            length => return Err(HashError::LengthV1(length)),
         }
         Ok(Self(hash))
     }
@@ -66,7 +74,7 @@ impl InfoHashV2 {
     pub fn parse(text: &str) -> Result<Self, HashError> {
         let mut hash = [0; 32];
         if text.len() != 64 {
-            return Err(HashError::Length(text.chars().count()));
+            return Err(HashError::Multihash);
         }
         decode_hex(text, &mut hash)?;
         Ok(Self(hash))
@@ -128,7 +136,12 @@ impl Hashes {
         if text.len() == 64 {
             InfoHashV2::parse(text).map(|hash| Hashes::V2(Box::new(hash)))
         } else {
-            InfoHash::parse(text).map(Hashes::V1)
+            InfoHash::parse(text)
+                .map(Hashes::V1)
+                .map_err(|error| match error {
+                    HashError::LengthV1(length) => HashError::Length(length),
+                    other => other,
+                })
         }
     }
 
@@ -186,7 +199,18 @@ mod tests {
 
     #[test]
     fn refusals_name_the_reason() {
-        assert_eq!(InfoHash::parse(&HEX[1..]), Err(HashError::Length(39)));
+        assert_eq!(InfoHash::parse(&HEX[1..]), Err(HashError::LengthV1(39)));
+        assert_eq!(Hashes::parse(&HEX[1..]), Err(HashError::Length(39)));
+        // 40 characters in 64 bytes: not "40 characters, not 40".
+        let odd = format!("{}{}", "ä".repeat(24), "a".repeat(16));
+        assert_eq!(Hashes::parse(&odd), Err(HashError::Hex));
+        assert_eq!(InfoHash::parse(&odd), Err(HashError::Hex));
+        let error = InfoHash::parse(&"5e".repeat(32)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "a version 1 info-hash (urn:btih) has 40 hexadecimal or 32 base32 characters, not 64; \
+             version 2 is written urn:btmh:1220 and 64 hexadecimal characters"
+        );
         assert_eq!(InfoHash::parse(&"ä".repeat(20)), Err(HashError::Hex));
         assert_eq!(InfoHash::parse(&"1".repeat(32)), Err(HashError::Base32));
         assert_eq!(Hashes::parse(&"x".repeat(64)), Err(HashError::Hex));

@@ -5,13 +5,26 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use super::several::is_blank;
 use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
+
+/// Parameters that say nothing about who knows the swarm: web seeds, other sources, topics and
+/// sizes, choices of files.
+const SKIPPED: [&str; 11] = [
+    "ws", "as", "xs", "xl", "kt", "mt", "so", "fl", "pe", "mg", "cap",
+];
+
+/// Longest parameter name repeated in a message. A passkey has 32 characters or more.
+const MAX_SHOWN: usize = 31;
+
+/// Most parameter names kept for messages.
+const MAX_UNREAD: usize = 8;
 
 /// Why a magnet link is refused. The text repeats nothing of the link: its trackers may hold
 /// passkeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MagnetError {
-    /// Does not begin with `magnet:?`.
+    /// Does not begin with `magnet:?`, slashes before the `?` aside.
     #[error("not a magnet link: it does not begin with magnet:?")]
     NotMagnet,
     /// Longer than [`Magnet::MAX_LENGTH`].
@@ -39,6 +52,9 @@ pub struct Magnet<'a> {
     pub name: Option<String>,
     /// `tr`, percent-decoded, in order of appearance; not yet checked to be URLs.
     pub trackers: Vec<Cow<'a, str>>,
+    /// Names of parameters that are not understood, for a warning; `?` for one that is not
+    /// printable and might be a secret.
+    pub unread: Vec<Box<str>>,
 }
 
 impl fmt::Debug for Magnet<'_> {
@@ -60,53 +76,109 @@ impl<'a> Magnet<'a> {
         strip_prefix_ignore_case(text.trim(), "magnet:").is_some()
     }
 
-    /// Reads a link. Parameters that say nothing about who knows the swarm (`ws`, `x.pe`, `so`,
-    /// `xl`, …) are skipped unread, as are `xt` of other networks beside a BitTorrent one.
+    /// Reads a link as it comes out of web pages and folded lines: with slashes before `?`, with
+    /// HTML entities for `&`, with white space around parameters. Those that say nothing about who
+    /// knows the swarm (`ws`, `x.pe`, `so`, `xl`, …) are skipped, as are `xt` of other networks
+    /// beside a BitTorrent one; others are named in [`Magnet::unread`].
     pub fn parse(text: &'a str) -> Result<Self, MagnetError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(MagnetError::TooLong);
         }
-        let query =
-            strip_prefix_ignore_case(text.trim(), "magnet:?").ok_or(MagnetError::NotMagnet)?;
+        let query = strip_prefix_ignore_case(text.trim_matches(is_blank), "magnet:")
+            .and_then(|rest| rest.trim_start_matches('/').strip_prefix('?'))
+            .ok_or(MagnetError::NotMagnet)?;
         let (mut v1, mut v2, mut name) = (None, None, None);
-        let mut trackers = Vec::new();
+        let (mut trackers, mut unread) = (Vec::new(), Vec::new());
         for parameter in query.split('&') {
-            // `&amp;`: a link copied out of the source of a web page.
-            let parameter = strip_prefix_ignore_case(parameter, "amp;").unwrap_or(parameter);
-            let Some((key, value)) = parameter.split_once('=') else {
-                continue;
-            };
-            match Key::of(&decode(key)) {
+            let parameter = without_entity(parameter);
+            let (key, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let key = decode(key);
+            let key = key.trim_matches(|c| c == '+' || is_blank(c));
+            match Key::of(key) {
                 Some(Key::Topic) => read_topic(&decode(value), &mut v1, &mut v2)?,
                 Some(Key::Name) => name = name.or_else(|| decode_name(value)),
                 Some(Key::Tracker) if !value.is_empty() => trackers.push(decode_url(value)),
-                Some(Key::Tracker) | None => {}
+                Some(Key::Tracker | Key::Skipped) => {}
+                None if key.is_empty() && value.is_empty() => {}
+                None if unread.len() < MAX_UNREAD => unread.push(shown(key)),
+                None => {}
             }
         }
         Ok(Self {
             hashes: Hashes::of(v1, v2).ok_or(MagnetError::NoHash)?,
             name,
             trackers,
+            unread,
         })
     }
 }
 
+/// The parameter behind what an HTML entity for `&` (`&amp;`, `&#38;`, `&#x26;`) leaves in front of
+/// it, however often it was escaped.
+fn without_entity(parameter: &str) -> &str {
+    let mut rest = parameter;
+    while let Some((entity, after)) = rest.split_once(';') {
+        let is_ampersand = match entity.strip_prefix('#') {
+            None => entity.eq_ignore_ascii_case("amp"),
+            Some(number) => match number.strip_prefix(['x', 'X']) {
+                Some(hex) => hex.trim_start_matches('0') == "26",
+                None => number.trim_start_matches('0') == "38",
+            },
+        };
+        if !is_ampersand {
+            break;
+        }
+        rest = after;
+    }
+    rest
+}
+
+fn shown(key: &str) -> Box<str> {
+    let is_word = !key.is_empty()
+        && key.len() <= MAX_SHOWN
+        && key
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'[' | b']'));
+    if is_word { key } else { "?" }.into()
+}
+
+#[derive(Clone, Copy)]
 enum Key {
     Topic,
     Name,
     Tracker,
+    Skipped,
 }
 
 impl Key {
-    /// `xt`, `dn`, `tr` of any case, numbered (`tr.1`) or not.
+    /// `xt`, `dn`, `tr` of any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not; parameters of other
+    /// programs are skipped.
     fn of(key: &str) -> Option<Self> {
-        let (stem, number) = key.split_once('.').unwrap_or((key, ""));
+        if SKIPPED.iter().any(|name| key.eq_ignore_ascii_case(name))
+            || strip_prefix_ignore_case(key, "x.").is_some()
+        {
+            return Some(Key::Skipped);
+        }
+        let (stem, number) = match key.split_once('.') {
+            Some(numbered) => numbered,
+            None => match key.strip_suffix(']') {
+                Some(open) => open.split_once('[')?,
+                None => (key, ""),
+            },
+        };
         if !number.bytes().all(|b| b.is_ascii_digit()) {
             return None;
         }
-        [("xt", Key::Topic), ("dn", Key::Name), ("tr", Key::Tracker)]
-            .into_iter()
-            .find_map(|(name, key)| stem.eq_ignore_ascii_case(name).then_some(key))
+        [
+            ("xt", Key::Topic),
+            ("dn", Key::Name),
+            ("tr", Key::Tracker),
+            ("ws", Key::Skipped),
+            ("xs", Key::Skipped),
+            ("as", Key::Skipped),
+        ]
+        .into_iter()
+        .find_map(|(name, key)| stem.eq_ignore_ascii_case(name).then_some(key))
     }
 }
 

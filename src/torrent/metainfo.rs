@@ -95,7 +95,8 @@ impl Metainfo {
     }
 
     /// Reads the content of a file. Keys in any order and bytes after the dictionary are
-    /// tolerated.
+    /// tolerated. Of a key that is there twice the first counts, whatever its value is, as in most
+    /// clients.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
         if bytes.len() > Self::MAX_SIZE {
             return Err(MetainfoError::TooLarge);
@@ -109,13 +110,15 @@ impl Metainfo {
         let root = root.as_dict().ok_or(MetainfoError::NoInfo)?;
         let (mut info, mut announce, mut tiers) = (None, None, None);
         for (key, value) in root.iter() {
-            match key {
-                b"info" => info = info.or(value.as_dict()),
-                b"announce" => announce = announce.or(Some(value)),
-                b"announce-list" => tiers = tiers.or(Some(value)),
-                _ => {}
-            }
+            let first = match key {
+                b"info" => &mut info,
+                b"announce" => &mut announce,
+                b"announce-list" => &mut tiers,
+                _ => continue,
+            };
+            first.get_or_insert(value);
         }
+        let info = info.and_then(|info| info.as_dict());
         let info = info.ok_or(MetainfoError::NoInfo)?;
         let summary = Summary::of(info);
         let mut trackers = Vec::new();
@@ -124,50 +127,63 @@ impl Metainfo {
         }
         Ok(Self {
             hashes: summary.hashes(info.raw())?,
-            name: summary.name_utf8.or(summary.name),
+            name: summary.name(),
             trackers,
-            private: summary.private,
+            private: summary.is_private(),
         })
     }
 }
 
-/// What is wanted of the info dictionary.
+/// What is wanted of the info dictionary: the first value of each key.
 #[derive(Default)]
-struct Summary {
-    pieces: bool,
-    file_tree: bool,
-    version: Option<i64>,
-    name: Option<String>,
-    name_utf8: Option<String>,
-    private: bool,
+struct Summary<'a> {
+    pieces: Option<Value<'a>>,
+    file_tree: Option<Value<'a>>,
+    version: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    name_utf8: Option<Value<'a>>,
+    private: Option<Value<'a>>,
 }
 
-impl Summary {
-    fn of(info: Dict<'_>) -> Self {
+impl<'a> Summary<'a> {
+    fn of(info: Dict<'a>) -> Self {
         let mut summary = Self::default();
         for (key, value) in info.iter() {
-            match key {
-                b"pieces" => summary.pieces |= value.as_bytes().is_some(),
-                b"file tree" => summary.file_tree |= value.as_dict().is_some(),
-                b"meta version" => summary.version = summary.version.or(value.as_int()),
-                b"name" => summary.name = value.as_bytes().and_then(clean_name),
-                b"name.utf-8" => summary.name_utf8 = value.as_bytes().and_then(clean_name),
-                b"private" => summary.private |= value.as_int().is_some_and(|flag| flag != 0),
-                _ => {}
-            }
+            let first = match key {
+                b"pieces" => &mut summary.pieces,
+                b"file tree" => &mut summary.file_tree,
+                b"meta version" => &mut summary.version,
+                b"name" => &mut summary.name,
+                b"name.utf-8" => &mut summary.name_utf8,
+                b"private" => &mut summary.private,
+                _ => continue,
+            };
+            first.get_or_insert(value);
         }
         summary
     }
 
+    fn name(&self) -> Option<String> {
+        let names = [self.name_utf8, self.name].into_iter().flatten();
+        names
+            .filter_map(|name| name.as_bytes().and_then(clean_name))
+            .next()
+    }
+
+    fn is_private(&self) -> bool {
+        let flag = self.private.and_then(|flag| flag.as_int());
+        flag.is_some_and(|flag| flag != 0)
+    }
+
     fn hashes(&self, raw: &[u8]) -> Result<Hashes, MetainfoError> {
-        let v2 = match self.version {
+        let has_tree = self.file_tree.is_some_and(|tree| tree.as_dict().is_some());
+        let v2 = match self.version.and_then(|version| version.as_int()) {
             None | Some(1) => None,
-            Some(2) => self
-                .file_tree
-                .then(|| InfoHashV2(Sha256::digest(raw).into())),
+            Some(2) => has_tree.then(|| InfoHashV2(Sha256::digest(raw).into())),
             Some(version) => return Err(MetainfoError::Version(version)),
         };
-        let v1 = self.pieces.then(|| InfoHash(Sha1::digest(raw).into()));
+        let has_pieces = self.pieces.is_some_and(|it| it.as_bytes().is_some());
+        let v1 = has_pieces.then(|| InfoHash(Sha1::digest(raw).into()));
         Hashes::of(v1, v2).ok_or(MetainfoError::NoPieces)
     }
 }

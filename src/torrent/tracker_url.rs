@@ -1,7 +1,11 @@
 //! Tracker URLs, with a display that keeps passkeys to itself.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+
+use url::ParseError;
+
+use super::Host;
+use super::several::{check_rest, is_blank};
 
 /// What a tracker speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,25 +44,6 @@ impl Scheme {
     }
 }
 
-/// The host of a tracker.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Host {
-    /// A name in lower case, IDNA-encoded, without a trailing dot.
-    Name(Box<str>),
-    /// A literal address.
-    Ip(IpAddr),
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::Ip(IpAddr::V4(ip)) => write!(f, "{ip}"),
-            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
-        }
-    }
-}
-
 /// Why a tracker URL is refused. The text never repeats the URL: it may hold a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerUrlError {
@@ -68,11 +53,25 @@ pub enum TrackerUrlError {
     /// A scheme nobody announces over.
     #[error("scheme must be udp, http, https, ws or wss")]
     Scheme,
+    /// White space, a control character or an invisible character, even percent-encoded: mostly
+    /// the seam of two URLs, or a remark behind one.
+    #[error("it has white space or a control character inside")]
+    Space,
+    /// Another URL begins inside, even percent-encoded: its path could be the passkey of another
+    /// tracker.
+    #[error("a second URL begins inside it")]
+    SecondUrl,
     /// No host.
     #[error("the host is missing")]
     Host,
-    /// UDP without a port (BEP 15), or port 0.
-    #[error("the port is missing or 0")]
+    /// No name and no address that could exist.
+    #[error("the host is neither a possible name nor an address")]
+    HostName,
+    /// A link-local address, or one of a cloud's metadata service.
+    #[error("link-local and cloud metadata addresses are never contacted")]
+    NeverContacted,
+    /// UDP without a port (BEP 15), port 0, or a number that is no port.
+    #[error("the port is missing or not from 1 to 65535")]
     Port,
     /// Longer than [`TrackerUrl::MAX_LENGTH`].
     #[error("longer than 2048 bytes")]
@@ -93,19 +92,37 @@ pub struct TrackerUrl {
     port: u16,
     /// Path and query as they go on the wire: percent-encoded, beginning with `/` or empty.
     path_and_query: Box<str>,
+    scope: AddressScope,
+}
+
+/// Which addresses a tracker may have. Link-local and cloud metadata addresses are in none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum AddressScope {
+    /// Those that the internet routes: a metainfo file or a magnet link names the tracker, and
+    /// must not make us knock on a router at home (server-side request forgery).
+    Internet,
+    /// Local ones too, but over HTTP only under a path that ends in `/announce`: a metainfo file or
+    /// a magnet link names the tracker, and the user admits local addresses.
+    LocalAnnounce,
+    /// Local ones too: the configuration itself names the tracker.
+    #[default]
+    Local,
 }
 
 impl TrackerUrl {
     /// Longest URL accepted, in bytes.
     pub const MAX_LENGTH: usize = 2048;
 
-    /// Reads an announce URL. White space and zero-width characters around and in it are dropped
-    /// (they come with copying from web pages), the fragment too.
+    /// Reads an announce URL. White space and invisible characters around it are dropped (they
+    /// come with copying from web pages), the fragment too. Its scope is [`AddressScope::Local`].
     pub fn parse(text: &str) -> Result<Self, TrackerUrlError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(TrackerUrlError::TooLong);
         }
-        let text: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        let text = text.trim_matches(is_blank);
+        if text.contains(is_blank) {
+            return Err(TrackerUrlError::Space);
+        }
         let (scheme, rest) = text.split_once("://").ok_or(TrackerUrlError::NotUrl)?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "udp" => Scheme::Udp,
@@ -115,21 +132,21 @@ impl TrackerUrl {
             "wss" => Scheme::Wss,
             _ => return Err(TrackerUrlError::Scheme),
         };
-        // `url` takes `http:///announce` for the host "announce".
-        if rest.is_empty() || rest.starts_with(['/', '?', '#', ':']) {
+        // `url` takes `http:///announce` for the host "announce", and `\\` for `/`.
+        if rest.is_empty() || rest.starts_with(['/', '\\', '?', '#', ':']) {
             return Err(TrackerUrlError::Host);
         }
+        check_rest(rest)?;
         // Read as http whatever the scheme: only then does `url` normalise host and path.
-        let url =
-            url::Url::parse(&format!("http://{rest}")).map_err(|_| TrackerUrlError::NotUrl)?;
+        let url = url::Url::parse(&format!("http://{rest}")).map_err(explain)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TrackerUrlError::Credentials);
         }
-        let host = match url.host().ok_or(TrackerUrlError::Host)? {
-            url::Host::Domain(name) => Host::Name(name.trim_end_matches('.').into()),
-            url::Host::Ipv4(ip) => Host::Ip(IpAddr::V4(ip)),
-            url::Host::Ipv6(ip) => Host::Ip(IpAddr::V6(ip)),
-        };
+        let host =
+            Host::of(url.host().ok_or(TrackerUrlError::Host)?).ok_or(TrackerUrlError::HostName)?;
+        if host.is_never_contacted() {
+            return Err(TrackerUrlError::NeverContacted);
+        }
         // `url` hides port 80 as the default of http, so that is looked up in the text.
         let port = match url.port() {
             Some(port) => Some(port),
@@ -148,7 +165,37 @@ impl TrackerUrl {
             host,
             port,
             path_and_query,
+            scope: AddressScope::Local,
         })
+    }
+
+    /// The same URL with another [`AddressScope`].
+    pub fn with_scope(self, scope: AddressScope) -> Self {
+        Self { scope, ..self }
+    }
+
+    /// Which addresses it may lead to.
+    pub fn scope(&self) -> AddressScope {
+        self.scope
+    }
+
+    /// Whether it may lead to an address that the internet does not route.
+    pub fn may_be_local(&self) -> bool {
+        match self.scope {
+            AddressScope::Local => true,
+            AddressScope::LocalAnnounce => self.is_udp() || self.is_announce_path(),
+            AddressScope::Internet => false,
+        }
+    }
+
+    fn is_udp(&self) -> bool {
+        self.scheme == Scheme::Udp
+    }
+
+    /// Whether the path, without the query, ends in `/announce`.
+    fn is_announce_path(&self) -> bool {
+        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        path.ends_with("/announce")
     }
 
     /// What it speaks.
@@ -183,9 +230,7 @@ impl TrackerUrl {
 
     /// An overlay network that the internet does not reach.
     pub fn is_overlay(&self) -> bool {
-        matches!(&self.host, Host::Name(name)
-            if [".i2p", ".onion", ".loki"].iter().any(|tld| name.ends_with(tld)))
-            || matches!(&self.host, Host::Ip(IpAddr::V6(ip)) if is_yggdrasil(ip))
+        self.host.is_overlay()
     }
 
     /// The tracker runs on this machine: it is nobody else's, so no courtesy is owed.
@@ -209,8 +254,16 @@ impl fmt::Debug for TrackerUrl {
     }
 }
 
-fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{feff}')
+fn explain(error: ParseError) -> TrackerUrlError {
+    match error {
+        ParseError::EmptyHost => TrackerUrlError::Host,
+        ParseError::InvalidPort => TrackerUrlError::Port,
+        ParseError::IdnaError
+        | ParseError::InvalidIpv4Address
+        | ParseError::InvalidIpv6Address
+        | ParseError::InvalidDomainCharacter => TrackerUrlError::HostName,
+        _ => TrackerUrlError::NotUrl,
+    }
 }
 
 fn names_port_80(rest: &str) -> bool {
@@ -218,11 +271,6 @@ fn names_port_80(rest: &str) -> bool {
     authority.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && port.trim_start_matches('0') == "80" && !port.contains(']')
     })
-}
-
-/// 0200::/7.
-fn is_yggdrasil(ip: &Ipv6Addr) -> bool {
-    ip.segments()[0] & 0xfe00 == 0x0200
 }
 
 #[cfg(test)]
@@ -286,7 +334,16 @@ mod tests {
             ("udp://tracker.example/announce", TrackerUrlError::Port),
             ("http://tracker.example:0/", TrackerUrlError::Port),
             ("http://t.example/?info_hash=x", TrackerUrlError::Query),
-            ("http://tracker.example:99999/", TrackerUrlError::NotUrl),
+            ("http://tracker.example:99999/", TrackerUrlError::Port),
+            ("http://t.example:x/", TrackerUrlError::Port),
+            (
+                "http://http://t1.example/announce",
+                TrackerUrlError::SecondUrl,
+            ),
+            ("http://t.example/a (backup)", TrackerUrlError::Space),
+            ("http://t.ex\u{200b}ample/", TrackerUrlError::Space),
+            ("http://t.example/a%0Ab", TrackerUrlError::Space),
+            ("http://t.example/a%250ab", TrackerUrlError::Space),
             ("http://u:p@t.example/", TrackerUrlError::Credentials),
             ("https://u@t.example:443/", TrackerUrlError::Credentials),
             ("udp://u:p@t.example:80/", TrackerUrlError::Credentials),

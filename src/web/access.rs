@@ -1,23 +1,39 @@
 //! What `--web.config.file` asks for, always as the file stands now.
 
 use std::fmt;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::HeaderMap;
 use rustls::ServerConfig;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout};
 
 use super::auth::Users;
-use super::config_file;
-use crate::config::Fault;
+use super::rate_limit::RateLimit;
+use crate::config::{ConfigError, Fault};
+use crate::log::LineLimit;
+use files::Files;
+
+mod files;
+
+/// The longest that a request waits for a look at the files.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The longest that the start waits for the files. Each of the four is read for at most
+/// [`READ_TIMEOUT`](crate::file::READ_TIMEOUT).
+const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What guards and dresses a connection. The default: nothing.
 #[derive(Debug)]
 pub(super) struct Access {
     pub(super) tls: Option<Arc<ServerConfig>>,
-    pub(super) users: Option<Users>,
+    pub(super) users: Option<Arc<Users>>,
+    pub(super) rate_limit: Option<RateLimit>,
     pub(super) headers: HeaderMap,
     pub(super) http2: bool,
 }
@@ -27,6 +43,7 @@ impl Default for Access {
         Self {
             tls: None,
             users: None,
+            rate_limit: None,
             headers: HeaderMap::new(),
             http2: true,
         }
@@ -34,69 +51,89 @@ impl Default for Access {
 }
 
 /// `--web.config.file`. The file, certificates and keys are read again when one of them has
-/// changed; while what they say is wrong, what they said before stays in force.
+/// changed; while they are wrong or cannot be read, what they said before stays in force.
+///
+/// Only a thread of its own touches the files: a file system that hangs stops neither requests nor
+/// the shutdown.
 pub struct WebConfig {
     path: PathBuf,
-    access: ArcSwap<Access>,
-    seen: Mutex<Seen>,
+    access: Arc<ArcSwap<Access>>,
+    looks: Sender<oneshot::Sender<()>>,
+    looking: Arc<Looking>,
+    log: LineLimit<()>,
 }
 
-/// The files read last, and how they looked before they were read.
-type Seen = Vec<(PathBuf, Option<Looks>)>;
+/// Since when the thread has been looking at the files.
+#[derive(Debug, Default)]
+struct Looking(Mutex<Option<Instant>>);
 
-/// What changes when a file is replaced or written to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Looks {
-    device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
-    changed: (i64, i64),
+impl Looking {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    /// The look does not end: waiting for it is of no use.
+    fn hangs(&self) -> bool {
+        let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| since.elapsed() >= LOOK_TIMEOUT)
+    }
 }
 
 impl WebConfig {
     /// Reads the file and everything it names.
     ///
     /// # Errors
-    /// The first fault, with file, line and key.
-    pub fn load(path: &Path) -> Result<Self, Fault> {
-        let mut seen = vec![look(path)];
-        let access = read(path, &mut seen)?;
+    /// The faults found, with file, line and key.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let (looks, requests) = mpsc::channel();
+        let (first, loaded) = mpsc::channel();
+        let looking = Arc::new(Looking::default());
+        let thread = Thread {
+            path: path.to_owned(),
+            requests,
+            looking: Arc::clone(&looking),
+        };
+        let whole = |why: &str| {
+            ConfigError::from(Fault {
+                file: path.to_string_lossy().into(),
+                line: None,
+                key: String::new(),
+                message: format!("cannot be read: {why}"),
+            })
+        };
+        thread::Builder::new()
+            .name("web-config".to_owned())
+            .spawn(move || thread.run(&first))
+            .map_err(|error| whole(&error.to_string()))?;
+        let access = loaded
+            .recv_timeout(LOAD_TIMEOUT)
+            .map_err(|_| whole("its file system, or that of a file it names, does not answer"))??;
         Ok(Self {
             path: path.to_owned(),
-            access: ArcSwap::from_pointee(access),
-            seen: Mutex::new(seen),
+            access,
+            looks,
+            looking,
+            log: LineLimit::new(),
         })
     }
 
-    /// What is in force now. Looks at the files first, on a thread that may block.
-    pub(super) async fn current(self: &Arc<Self>) -> Arc<Access> {
-        let this = Arc::clone(self);
-        // If the thread dies, what was in force before stays so.
-        let _ = tokio::task::spawn_blocking(move || this.refresh()).await;
+    /// What is in force now. Has the thread look at the files first.
+    pub(super) async fn current(&self) -> Arc<Access> {
+        if !self.looking.hangs() {
+            let (done, looked) = oneshot::channel();
+            let _ = self.looks.send(done);
+            // If the thread dies, what was in force before stays so.
+            let in_time = timeout(LOOK_TIMEOUT, looked).await.is_ok();
+            if !in_time && let Some(suppressed) = self.log.admit((), Instant::now().into_std()) {
+                tracing::warn!(
+                    path = %self.path.display(),
+                    suppressed,
+                    "the web configuration or a file it names cannot be read in time; \
+                     what they said before stays in force"
+                );
+            }
+        }
         self.access.load_full()
-    }
-
-    fn refresh(&self) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if seen.iter().all(|file| *file == look(&file.0)) {
-            return;
-        }
-        let mut now = vec![look(&self.path)];
-        match read(&self.path, &mut now) {
-            Ok(access) => {
-                self.access.store(Arc::new(access));
-                tracing::info!("web configuration loaded anew");
-            }
-            Err(fault) => {
-                // The files of before are watched on: one of them may be what is missing.
-                let more = seen.iter().map(|(path, _)| look(path));
-                let more: Seen = more.filter(|file| !now.contains(file)).collect();
-                now.extend(more);
-                tracing::error!(error = %fault, "web configuration is wrong, the one before stays");
-            }
-        }
-        *seen = now;
     }
 }
 
@@ -108,38 +145,63 @@ impl fmt::Debug for WebConfig {
     }
 }
 
-/// Reads everything; the files named are noted in `seen` before they are read, so that a change
-/// in between is found the next time.
-fn read(path: &Path, seen: &mut Seen) -> Result<Access, Fault> {
-    let settings = config_file::read(path)?;
-    let tls = match &settings.tls {
-        None => None,
-        Some(tls) => {
-            seen.extend(tls.files().map(look));
-            Some(tls.build().map_err(|error| Fault {
-                file: path.to_string_lossy().into(),
-                line: Some(error.line),
-                key: format!("tls_server_config.{}", error.key),
-                message: error.message,
-            })?)
-        }
-    };
-    Ok(Access {
-        tls,
-        users: settings.users,
-        headers: settings.headers,
-        http2: settings.http2,
-    })
+/// The thread that looks at the files. It ends with its [`WebConfig`].
+struct Thread {
+    path: PathBuf,
+    requests: Receiver<oneshot::Sender<()>>,
+    looking: Arc<Looking>,
 }
 
-fn look(path: impl AsRef<Path>) -> (PathBuf, Option<Looks>) {
-    let path = path.as_ref();
-    let looks = std::fs::metadata(path).ok().map(|metadata| Looks {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        size: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        changed: (metadata.ctime(), metadata.ctime_nsec()),
-    });
-    (path.to_owned(), looks)
+impl Thread {
+    fn run(self, first: &Sender<Result<Arc<ArcSwap<Access>>, ConfigError>>) {
+        let mut files = Files::new(self.path);
+        let access = match files.read() {
+            Ok(access) => Arc::new(ArcSwap::from_pointee(access)),
+            Err(error) => return drop(first.send(Err(error))),
+        };
+        if first.send(Ok(Arc::clone(&access))).is_err() {
+            return;
+        }
+        while let Ok(request) = self.requests.recv() {
+            // One look serves all who wait: it begins after each of them asked.
+            let mut waiting = vec![request];
+            waiting.extend(self.requests.try_iter());
+            self.looking.set(Some(Instant::now()));
+            if let Some(new) = files.refresh(Instant::now()) {
+                access.store(Arc::new(new));
+            }
+            self.looking.set(None);
+            for request in waiting {
+                let _ = request.send(());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_delays_requests_for_a_moment_only() {
+        let (looks, requests) = mpsc::channel();
+        let config = WebConfig {
+            path: PathBuf::from("web.yaml"),
+            access: Arc::default(),
+            looks,
+            looking: Arc::default(),
+            log: LineLimit::new(),
+        };
+        config.looking.set(Some(Instant::now()));
+        let start = Instant::now();
+        config.current().await;
+        assert!((LOOK_TIMEOUT..LOOK_TIMEOUT * 2).contains(&start.elapsed()));
+        let start = Instant::now();
+        for _ in 0..100 {
+            config.current().await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        // Nothing piles up before the thread that hangs.
+        assert_eq!(requests.try_iter().count(), 1);
+    }
 }

@@ -4,14 +4,13 @@
 //! texts of failures are clean when they enter the snapshot.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use crate::snapshot::{
-    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Failed, Places, Privacy, Snapshot,
-    Source, TorrentView, Unique, Window,
+    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Failed, Places, Privacy, Retry,
+    Snapshot, Source, TorrentView, Unique, Window,
 };
 
 /// All torrents. Written row by row: nothing is collected first.
@@ -180,12 +179,16 @@ struct Announce<'a> {
     leechers: Option<u32>,
     completed: Option<u32>,
     failure: Option<Reason<'a>>,
+    /// The `warning message` of the latest answer.
+    warning: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct Reason<'a> {
     reason: &'static str,
     text: &'a str,
+    /// How long the tracker asks to wait, in seconds; null if it does not say, or says `never`.
+    retry_seconds: Option<u64>,
 }
 
 fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) -> Torrent<'a> {
@@ -267,13 +270,18 @@ fn announce<'a>(snapshot: &'a Snapshot, pair: &'a AnnounceRow) -> Option<Announc
         seeders: pair.seeders.get(),
         leechers: pair.leechers.get(),
         completed: pair.completed.get(),
-        failure: pair.failure.as_ref().map(reason),
+        failure: pair.failure().map(reason),
+        warning: pair.warning(),
     })
 }
 
-fn reason(failed: &Arc<Failed>) -> Reason<'_> {
+fn reason(failed: &Failed) -> Reason<'_> {
     Reason {
         reason: failed.reason.as_label(),
         text: &failed.text,
+        retry_seconds: match failed.retry {
+            Some(Retry::After(wait)) => Some(wait.as_secs()),
+            Some(Retry::Never) | None => None,
+        },
     }
 }

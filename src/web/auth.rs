@@ -1,25 +1,33 @@
 //! Basic authentication against bcrypt hashes (RFC 7617).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 use bcrypt::HashParts;
-use data_encoding::BASE64;
 use hyper::header::{AUTHORIZATION, HeaderMap};
-use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
-/// Highest cost accepted. Each step doubles the work; 16 is about three seconds a check.
-const MAX_COST: u32 = 16;
+use super::client::ClientKey;
+use super::turns::{Turn, Turns};
+use outcomes::{Credentials, Outcomes};
 
-/// Passwords checked at a time. One: guessing must not take the machine from the probes. Who has
-/// been let in before does not wait.
+mod outcomes;
+
+/// Highest cost accepted. Each step doubles the work; 18 takes about ten seconds per check.
+pub(super) const MAX_COST: u32 = 18;
+
+/// Lowest cost that bcrypt has.
+const MIN_COST: u32 = 4;
+
+/// Passwords checked at a time. One: guessing must not take the machine from the probes. A password
+/// whose outcome is remembered is not checked again and does not wait.
 const CHECKS: usize = 1;
 
-/// Successful checks remembered; when they are more, all are forgotten.
-const MAX_REMEMBERED: usize = 128;
+/// Checks of one client that may wait.
+const MAX_WAITING: usize = 8;
 
 /// A bcrypt hash as it stands in the file.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,7 +41,7 @@ pub(super) struct Hash {
 pub(super) enum HashError {
     #[error("a password must be a bcrypt hash ($2y$…)")]
     NotBcrypt,
-    #[error("the cost of a password must not exceed 16")]
+    #[error("the cost of a password must not exceed {MAX_COST}")]
     TooCostly,
 }
 
@@ -45,7 +53,7 @@ impl Hash {
             .iter()
             .any(|v| text.starts_with(v));
         match (known, parts.get_cost()) {
-            (false, _) | (_, ..4) => Err(HashError::NotBcrypt),
+            (false, _) | (_, ..MIN_COST) => Err(HashError::NotBcrypt),
             (_, cost) if cost > MAX_COST => Err(HashError::TooCostly),
             (_, cost) => Ok(Self {
                 text: text.into(),
@@ -62,142 +70,235 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// Who may come in. At least one user.
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// It brings the name and password of a user.
+    Admitted,
+    /// It does not.
+    Refused,
+    /// Too many passwords of the same client wait to be checked.
+    Busy,
+}
+
+/// The users of the web configuration. At least one.
 #[derive(Debug)]
 pub(super) struct Users {
     hashes: BTreeMap<String, Hash>,
-    /// Checked for names that do not exist, so that they take as long as those that do.
-    decoy: Hash,
-    /// Digests of name, hash and password that were right.
-    remembered: Mutex<HashSet<[u8; 32]>>,
-    checks: Semaphore,
+    /// The hash with the highest cost, checked for names that do not exist.
+    dearest: Hash,
+    outcomes: Mutex<Outcomes>,
+    checks: Turns,
 }
 
 impl Users {
-    /// `None` without any user: everybody may come in.
+    /// `None` without any user: no password is asked for.
     pub(super) fn new(hashes: BTreeMap<String, Hash>) -> Option<Self> {
-        let decoy = hashes.values().max_by_key(|hash| hash.cost)?.clone();
+        let dearest = hashes.values().max_by_key(|hash| hash.cost)?.clone();
         Some(Self {
+            outcomes: Mutex::new(Outcomes::new(hashes.len())),
             hashes,
-            decoy,
-            remembered: Mutex::default(),
-            checks: Semaphore::new(CHECKS),
+            dearest,
+            checks: Turns::new(CHECKS, MAX_WAITING),
         })
     }
 
     /// Whether the request brings the name and password of a user.
-    pub(super) async fn admit(&self, headers: &HeaderMap) -> bool {
-        let Some(Credentials { name, password }) = Credentials::read(headers) else {
-            return false;
+    pub(super) async fn admit(self: &Arc<Self>, headers: &HeaderMap, from: ClientKey) -> Admission {
+        let Some(credentials) = Credentials::read(headers.get(AUTHORIZATION)) else {
+            return Admission::Refused;
         };
-        let (hash, exists) = match self.hashes.get(&name) {
+        let (hash, exists) = match self.hashes.get(&credentials.name) {
             Some(hash) => (hash, true),
-            None => (&self.decoy, false),
+            None => (&self.dearest, false),
         };
-        let digest = digest(&name, &hash.text, &password);
-        if exists && self.lock().contains(&digest) {
-            return true;
+        let digest = self.lock().digest(&credentials, &hash.text);
+        if let Some(right) = self.lock().recall(&digest) {
+            return right.into();
         }
-        let Ok(_turn) = self.checks.acquire().await else {
-            return false;
+        let Ok(turn) = self.checks.take(from).await else {
+            return Admission::Busy;
         };
-        let hash: Arc<str> = Arc::from(&*hash.text);
-        let check = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash));
-        let right = matches!(check.await, Ok(Ok(true))) && exists;
-        if right {
-            let mut remembered = self.lock();
-            if remembered.len() >= MAX_REMEMBERED {
-                remembered.clear();
+        // The same password may have been checked while this request waited.
+        if let Some(right) = self.lock().recall(&digest) {
+            return right.into();
+        }
+        let check = Check {
+            users: Arc::clone(self),
+            password: credentials.password,
+            hash: hash.clone(),
+            exists,
+            digest,
+            turn,
+        };
+        check.start().await.unwrap_or(false).into()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outcomes> {
+        // Nothing can be half done in a list of digests.
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl From<bool> for Admission {
+    fn from(right: bool) -> Self {
+        match right {
+            true => Self::Admitted,
+            false => Self::Refused,
+        }
+    }
+}
+
+/// A password to be checked.
+struct Check {
+    users: Arc<Users>,
+    password: Vec<u8>,
+    hash: Hash,
+    exists: bool,
+    digest: [u8; 32],
+    turn: Turn,
+}
+
+impl Check {
+    /// Checks on a thread of its own, which neither the shutdown nor a request that is given up
+    /// waits for or ends. The outcome serves the next request.
+    fn start(self) -> oneshot::Receiver<bool> {
+        let (done, outcome) = oneshot::channel();
+        let started = thread::Builder::new()
+            .name("password-check".to_owned())
+            .spawn(move || {
+                let right = self.run();
+                let _ = done.send(right);
+            });
+        if let Err(error) = started {
+            tracing::error!(%error, "cannot start a thread to check a password");
+        }
+        outcome
+    }
+
+    fn run(self) -> bool {
+        let right = bcrypt::verify(&self.password, &self.hash.text).unwrap_or(false) && self.exists;
+        if !right {
+            for cost in padding(self.hash.cost, self.users.dearest.cost) {
+                // What it yields is of no interest, only the time it takes.
+                let _ = std::hint::black_box(bcrypt::hash_with_salt(&self.password, cost, [0; 16]));
             }
-            remembered.insert(digest);
         }
+        self.users.lock().remember(self.digest, right);
+        drop(self.turn);
         right
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<[u8; 32]>> {
-        // Nothing can be half done in a set of digests.
-        self.remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-struct Credentials {
-    name: String,
-    password: Vec<u8>,
-}
-
-impl Credentials {
-    fn read(headers: &HeaderMap) -> Option<Self> {
-        let (scheme, encoded) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-        if !scheme.eq_ignore_ascii_case("basic") {
-            return None;
-        }
-        let mut decoded = BASE64.decode(encoded.trim().as_bytes()).ok()?;
-        let colon = decoded.iter().position(|byte| *byte == b':')?;
-        let password = decoded.split_off(colon + 1);
-        decoded.pop();
-        Some(Self {
-            name: String::from_utf8(decoded).ok()?,
-            password,
-        })
-    }
-}
-
-/// The lengths keep `ab` + `c` apart from `a` + `bc`.
-fn digest(name: &str, hash: &str, password: &[u8]) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for part in [name.as_bytes(), hash.as_bytes(), password] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    digest.finalize().into()
+/// The costs of the hashes that take as long as a hash of cost `to` takes longer than one of cost
+/// `from`. With them every refusal takes the same time: the time tells neither whether a user
+/// exists nor the cost of its hash.
+fn padding(from: u32, to: u32) -> std::ops::Range<u32> {
+    from..to
 }
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::BASE64;
+
     use super::*;
 
-    fn users() -> Users {
-        let hash = |password: &str| Hash::parse(&bcrypt::hash(password, 4).unwrap()).unwrap();
-        let hashes = [("alice", hash("secret")), ("bob", hash("other"))];
-        Users::new(hashes.map(|(name, hash)| (name.to_owned(), hash)).into()).unwrap()
+    fn hash(password: &str, cost: u32) -> Hash {
+        Hash::parse(&bcrypt::hash(password, cost).unwrap()).unwrap()
     }
 
-    fn headers(name: &str, password: &str) -> HeaderMap {
+    fn users() -> Arc<Users> {
+        let hashes = [("alice", hash("secret", 4)), ("bob", hash("other", 4))];
+        let hashes = hashes.map(|(name, hash)| (name.to_owned(), hash));
+        Arc::new(Users::new(hashes.into()).unwrap())
+    }
+
+    async fn admit(users: &Arc<Users>, name: &str, password: &str) -> Admission {
         let encoded = BASE64.encode(format!("{name}:{password}").as_bytes());
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Basic {encoded}").parse().unwrap());
-        headers
+        users.admit(&headers, ClientKey::LOCAL).await
     }
 
     #[tokio::test]
-    async fn only_what_was_right_is_remembered() {
+    async fn only_the_right_password_of_a_user_is_admitted() {
         let users = users();
-        assert!(!users.admit(&headers("alice", "wrong")).await);
-        assert!(!users.admit(&headers("mallory", "secret")).await);
-        assert!(!users.admit(&headers("alice", "other")).await);
-        assert_eq!(users.lock().len(), 0);
-        assert!(users.admit(&headers("alice", "secret")).await);
-        assert!(users.admit(&headers("alice", "secret")).await);
-        assert!(users.admit(&headers("bob", "other")).await);
-        assert_eq!(users.lock().len(), 2);
+        for _ in 0..2 {
+            for (name, password, expected) in [
+                ("alice", "wrong", Admission::Refused),
+                ("mallory", "secret", Admission::Refused),
+                ("alice", "other", Admission::Refused),
+                ("alice", "secret", Admission::Admitted),
+                ("bob", "other", Admission::Admitted),
+            ] {
+                assert_eq!(admit(&users, name, password).await, expected, "{name}");
+            }
+        }
+        assert_eq!(users.lock().remembered(), (2, 3));
     }
 
     #[tokio::test]
-    async fn who_is_known_does_not_wait_behind_guesses() {
+    async fn what_was_checked_before_does_not_wait_behind_guesses() {
         let users = users();
-        assert!(users.admit(&headers("alice", "secret")).await);
-        let _guessing = users.checks.acquire().await.unwrap();
-        assert!(users.admit(&headers("alice", "secret")).await);
+        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
+        assert_eq!(admit(&users, "alice", "wrong").await, Admission::Refused);
+        let _guessing = users.checks.take(ClientKey::LOCAL).await.unwrap();
+        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
+        assert_eq!(admit(&users, "alice", "wrong").await, Admission::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_client_has_a_limited_number_of_checks_waiting() {
+        let users = users();
+        let guessing = users.checks.take(ClientKey::LOCAL).await.unwrap();
+        let mut waiting = Vec::new();
+        for n in 0..MAX_WAITING {
+            let users = Arc::clone(&users);
+            let guess = async move { admit(&users, "alice", &n.to_string()).await };
+            waiting.push(tokio::spawn(guess));
+        }
+        while users.checks.waiting() < MAX_WAITING {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(admit(&users, "alice", "secret").await, Admission::Busy);
+        drop(guessing);
+        for guess in waiting {
+            assert_eq!(guess.await.unwrap(), Admission::Refused);
+        }
+        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
+    }
+
+    #[tokio::test]
+    async fn the_outcome_of_a_check_outlives_its_request() {
+        let users = users();
+        let request = {
+            let users = Arc::clone(&users);
+            tokio::spawn(async move { admit(&users, "alice", "secret").await })
+        };
+        while users.checks.free() > 0 && users.lock().remembered() == (0, 0) {
+            tokio::task::yield_now().await;
+        }
+        request.abort();
+        while users.lock().remembered() != (1, 0) {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[test]
-    fn names_without_a_user_cost_as_much_as_the_dearest_user() {
-        let hash = |cost| Hash::parse(&bcrypt::hash("x", cost).unwrap()).unwrap();
-        let hashes = [("a", hash(4)), ("b", hash(6)), ("c", hash(5))];
+    fn every_refusal_costs_as_much_as_the_dearest_hash() {
+        let hashes = [
+            ("a", hash("x", 4)),
+            ("b", hash("x", 6)),
+            ("c", hash("x", 5)),
+        ];
         let users = Users::new(hashes.map(|(name, hash)| (name.to_owned(), hash)).into());
-        assert_eq!(users.unwrap().decoy.cost, 6);
+        let dearest = users.unwrap().dearest.cost;
+        assert_eq!(dearest, 6);
+        for cost in MIN_COST..=dearest {
+            let rounds = 1u64 << cost;
+            let padding: u64 = padding(cost, dearest).map(|cost| 1 << cost).sum();
+            assert_eq!(rounds + padding, 1 << dearest);
+        }
         assert!(Users::new(BTreeMap::new()).is_none());
     }
 
@@ -216,7 +317,9 @@ mod tests {
         ] {
             assert_eq!(Hash::parse(bad), Err(HashError::NotBcrypt), "{bad}");
         }
-        let dear = good.replace("$04$", "$17$");
+        let highest = good.replace("$04$", "$18$");
+        assert_eq!(Hash::parse(&highest).unwrap().cost, MAX_COST);
+        let dear = good.replace("$04$", "$19$");
         assert_eq!(Hash::parse(&dear), Err(HashError::TooCostly));
     }
 }

@@ -12,11 +12,14 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use super::SEND_TIMEOUT;
+use super::client::ClientKey;
+use super::slots::{Page, Slot};
+use super::turns::{Turn, Turns};
 
 /// Bytes collected before they are handed over.
 const CHUNK: usize = 64 * 1024;
@@ -43,7 +46,8 @@ pub(super) enum Piece {
     End,
 }
 
-/// The writer of a page gave up: the reader was too slow, or writing failed.
+/// The writer of a page gave up: the reader was too slow, another client needed the slot, or
+/// writing failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the page could not be sent whole")]
 pub(super) struct Torn;
@@ -109,17 +113,18 @@ impl Body for ResponseBody {
     }
 }
 
-/// Has `write` fill a page on a thread that may block, away from the threads that probe.
-/// `held` is let go when the page is written or given up.
-pub(super) fn stream<H: Send + 'static>(
+/// Has `write` fill a page for `client` on a thread that may block, away from the threads that
+/// probe. The slot is free again when the page is written or given up.
+pub(super) fn stream(
     gzip: bool,
-    encoding: &Arc<Semaphore>,
-    held: H,
+    encoding: &Turns,
+    client: ClientKey,
+    slot: Slot,
     write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,
 ) -> ResponseBody {
     let (pieces, body) = mpsc::channel(QUEUE);
     let runtime = Handle::current();
-    let encoding = Arc::clone(encoding);
+    let encoding = encoding.clone();
     runtime.clone().spawn_blocking(move || {
         let compressor = gzip.then(|| GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL)));
         let mut sink = Sink {
@@ -128,6 +133,8 @@ pub(super) fn stream<H: Send + 'static>(
             pieces,
             runtime,
             encoding,
+            client,
+            page: Arc::clone(slot.page()),
             turn: None,
             deadline: Instant::now() + SEND_TIMEOUT,
         };
@@ -136,7 +143,7 @@ pub(super) fn stream<H: Send + 'static>(
             .take_turn()
             .and_then(|()| write(&mut sink))
             .and_then(|()| sink.finish());
-        drop(held);
+        drop(slot);
     });
     ResponseBody::Stream(body)
 }
@@ -147,9 +154,11 @@ pub(super) struct Sink {
     compressor: Option<GzEncoder<Vec<u8>>>,
     pieces: mpsc::Sender<Piece>,
     runtime: Handle,
-    encoding: Arc<Semaphore>,
+    encoding: Turns,
+    client: ClientKey,
+    page: Arc<Page>,
     /// Held while bytes are made, not while a reader is waited for.
-    turn: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
     deadline: Instant,
 }
 
@@ -167,12 +176,22 @@ impl Sink {
         Ok(())
     }
 
-    /// Waits until nobody else makes bytes.
+    /// Waits until no other page is being made.
     fn take_turn(&mut self) -> Result<(), Torn> {
-        let turn = Arc::clone(&self.encoding).acquire_owned();
-        let turn = self.runtime.block_on(timeout_at(self.deadline, turn));
-        self.turn = Some(turn.map_err(|_| Torn)?.map_err(|_| Torn)?);
+        let turn = self.encoding.take(self.client);
+        let turn = self.wait(turn)?.map_err(|_| Torn)?;
+        self.turn = Some(turn);
         Ok(())
+    }
+
+    /// Waits for the end of `future`, unless the page is given up before.
+    fn wait<F: Future>(&self, future: F) -> Result<F::Output, Torn> {
+        self.runtime.block_on(async {
+            tokio::select! {
+                outcome = timeout_at(self.deadline, future) => outcome.map_err(|_| Torn),
+                () = self.page.given_up() => Err(Torn),
+            }
+        })
     }
 
     fn flush_text(&mut self) -> Result<(), Torn> {
@@ -199,9 +218,9 @@ impl Sink {
             Err(TrySendError::Closed(_)) => Err(Torn),
             Err(TrySendError::Full(piece)) => {
                 self.turn = None;
-                let sent = timeout_at(self.deadline, self.pieces.send(piece));
-                let sent = self.runtime.block_on(sent);
-                sent.map_err(|_| Torn)?.map_err(|_| Torn)?;
+                self.page.set_stalled(true);
+                self.wait(self.pieces.send(piece))?.map_err(|_| Torn)?;
+                self.page.set_stalled(false);
                 self.take_turn()
             }
         }
@@ -244,24 +263,27 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::web::slots::Slots;
 
     async fn written(
         write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,
     ) -> Result<Bytes, Torn> {
-        let encoding = Arc::new(Semaphore::new(1));
-        let body = stream(false, &encoding, (), write);
+        let slot = Arc::new(Slots::new(1)).take(ClientKey::LOCAL).unwrap();
+        let body = stream(false, &Turns::new(1, 1), ClientKey::LOCAL, slot, write);
         body.collect().await.map(|whole| whole.to_bytes())
+    }
+
+    /// More than the queue between writer and reader holds.
+    fn fill(sink: &mut Sink) -> Result<(), Torn> {
+        for _ in 0..1000 {
+            fmt::Write::write_str(sink, &"x".repeat(1000)).map_err(|_| Torn)?;
+        }
+        Ok(())
     }
 
     #[tokio::test]
     async fn a_page_arrives_whole_or_as_an_error() {
-        let whole = written(|sink| {
-            for _ in 0..1000 {
-                fmt::Write::write_str(sink, &"x".repeat(1000)).map_err(|_| Torn)?;
-            }
-            Ok(())
-        });
-        assert_eq!(whole.await.unwrap().len(), 1_000_000);
+        assert_eq!(written(fill).await.unwrap().len(), 1_000_000);
         assert_eq!(written(|_| Ok(())).await.unwrap(), "");
         let torn = written(|sink| {
             sink.push(b"half a page")?;
@@ -272,21 +294,40 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_held_is_let_go_with_the_page() {
-        let encoding = Arc::new(Semaphore::new(1));
-        let held = Arc::new(());
-        let body = stream(true, &encoding, Arc::clone(&held), |sink| {
+    async fn a_slot_is_free_again_when_its_page_is_written() {
+        let (turns, slots) = (Turns::new(1, 1), Arc::new(Slots::new(1)));
+        let slot = slots.take(ClientKey::LOCAL).unwrap();
+        let body = stream(true, &turns, ClientKey::LOCAL, slot, |sink| {
             sink.push(b"page")
         });
         body.collect().await.unwrap();
         // The writer ends a moment after its last piece has been read.
         tokio::time::timeout(SEND_TIMEOUT, async {
-            while Arc::strong_count(&held) > 1 {
+            while slots.take(ClientKey::LOCAL).is_none() {
                 tokio::task::yield_now().await;
             }
         })
         .await
         .unwrap();
-        assert_eq!(encoding.available_permits(), 1);
+        assert_eq!(turns.free(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_ends_torn_when_its_slot_goes_to_another_client() {
+        let (turns, slots) = (Turns::new(1, 1), Arc::new(Slots::new(2)));
+        let mut bodies = Vec::new();
+        for _ in 0..2 {
+            let slot = slots.take(ClientKey::LOCAL).unwrap();
+            bodies.push(stream(false, &turns, ClientKey::LOCAL, slot, fill));
+        }
+        let other = std::net::IpAddr::from([127, 0, 0, 2]).into();
+        let slot = slots.take(other).unwrap();
+        let page = stream(false, &turns, other, slot, |sink| sink.push(b"page"));
+        assert_eq!(page.collect().await.unwrap().to_bytes(), "page");
+        let mut torn = 0;
+        for body in bodies {
+            torn += usize::from(body.collect().await.is_err());
+        }
+        assert_eq!(torn, 1);
     }
 }

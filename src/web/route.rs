@@ -1,36 +1,66 @@
 //! Which request gets which answer.
 
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::access::Access;
-use super::page::{self, Answer};
+use super::auth::Admission;
+use super::client::ClientKey;
+use super::origin;
+use super::page::{self, Answer, PageRequest};
 use super::{RELOAD_TIMEOUT, State};
 
+const CONFIG: &str = "/config";
 const TORRENTS: &str = "/api/v1/torrents";
 const COLLECTIONS: &str = "/api/v1/collections";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
 
-/// Answers one request: whoever must have a password has shown it, and the headers of the web
-/// configuration are on every answer, refusals included.
-pub(super) async fn guarded(access: &Access, state: &State, request: &Request<Incoming>) -> Answer {
-    let admitted = match &access.users {
-        Some(users) => users.admit(request.headers()).await,
-        None => true,
-    };
-    let mut answer = match admitted {
-        true => answer(state, request).await,
-        false => page::unauthorized(),
-    };
+/// Answers one request of `client`: within its rate, if it has shown a password where one is asked
+/// for. The headers of the web configuration are on every answer, refusals included.
+pub(super) async fn guarded<B: Body>(
+    access: &Access,
+    state: &State,
+    client: ClientKey,
+    request: &Request<B>,
+) -> Answer {
+    let mut answer = admitted(access, state, client, request).await;
     answer.headers_mut().extend(access.headers.clone());
     answer
 }
 
-async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
+async fn admitted<B: Body>(
+    access: &Access,
+    state: &State,
+    client: ClientKey,
+    request: &Request<B>,
+) -> Answer {
+    if let Some(limit) = &access.rate_limit
+        && let Err(wait) = limit.take(client, Instant::now())
+    {
+        return page::too_many_requests(wait);
+    }
+    if let Some(users) = &access.users {
+        match users.admit(request.headers(), client).await {
+            Admission::Admitted => {}
+            Admission::Refused => return page::unauthorized(),
+            Admission::Busy => return page::busy(),
+        }
+    }
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !reads || request.uri().path() == CONFIG {
+        let guarded = access.tls.is_some() || access.users.is_some();
+        if let Err(why) = origin::check(request, guarded) {
+            return page::forbidden(why);
+        }
+    }
+    answer(state, client, request).await
+}
+
+async fn answer<B: Body>(state: &State, client: ClientKey, request: &Request<B>) -> Answer {
     if !request.body().is_end_stream() {
         return page::body_refused();
     }
@@ -47,8 +77,13 @@ async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
         true => answer(),
         false => page::not_allowed(READ),
     };
+    let asked = PageRequest {
+        client,
+        headers: request.headers(),
+        head,
+    };
     if path == state.telemetry_path {
-        return found(&|| page::metrics(state, request.headers(), head));
+        return found(&|| page::metrics(state, asked));
     }
     match path {
         "/-/healthy" => found(&|| page::text(StatusCode::OK, "Healthy\n")),
@@ -56,13 +91,13 @@ async fn answer(state: &State, request: &Request<Incoming>) -> Answer {
             true => page::text(StatusCode::OK, "Ready\n"),
             false => page::text(StatusCode::SERVICE_UNAVAILABLE, "Not ready\n"),
         }),
-        "/config" => found(&|| {
+        CONFIG => found(&|| {
             let config = state.effective_config.load();
             page::text(StatusCode::OK, String::clone(&config))
         }),
-        "/" => found(&|| page::status(state, request.headers(), head)),
-        TORRENTS => found(&|| page::torrents(state, request.headers(), head)),
-        COLLECTIONS => found(&|| page::collections(state, request.headers(), head)),
+        "/" => found(&|| page::status(state, asked)),
+        TORRENTS => found(&|| page::torrents(state, asked)),
+        COLLECTIONS => found(&|| page::collections(state, asked)),
         _ => {
             if let Some(name) = name_below(TORRENTS, path) {
                 found(&|| page::torrent(state, &name))

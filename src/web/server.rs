@@ -1,31 +1,35 @@
 //! Connections: accepted, limited, watched, and ended in order.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::access::{Access, WebConfig};
-use super::route;
+use super::client::ClientKey;
+use super::connections::{Connections, Life, OpenConnection};
 use super::{
-    FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_CONNECTIONS, MAX_HEAD, MAX_HEADERS, MAX_STREAMS,
-    SHUTDOWN_TIMEOUT, State,
+    FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_STREAMS, SHUTDOWN_TIMEOUT,
+    State,
 };
+use super::{plain, route};
+use crate::log::LineLimit;
 
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -35,7 +39,15 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 struct Shared {
     state: Arc<State>,
     config: Option<Arc<WebConfig>>,
-    slots: Arc<Semaphore>,
+    connections: Arc<Connections>,
+    log: Arc<LineLimit<Line>>,
+}
+
+/// Log lines that any client, or a lasting fault, could repeat without end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Line {
+    Accept,
+    Handshake,
 }
 
 impl Shared {
@@ -43,6 +55,14 @@ impl Shared {
         match &self.config {
             Some(config) => config.current().await,
             None => Arc::default(),
+        }
+    }
+
+    /// Says why a client was refused, once per minute.
+    fn log_refusal(&self, reason: &dyn fmt::Display) {
+        let now = Instant::now().into_std();
+        if let Some(suppressed) = self.log.admit(Line::Handshake, now) {
+            tracing::warn!(%reason, suppressed, "TLS handshake refused");
         }
     }
 }
@@ -59,7 +79,8 @@ pub async fn serve(
     let shared = Shared {
         state,
         config,
-        slots: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        connections: Arc::default(),
+        log: Arc::default(),
     };
     let mut tasks = JoinSet::new();
     for listener in listeners {
@@ -76,27 +97,25 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
     let connections = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     loop {
-        let next = async {
-            let slot = Arc::clone(&shared.slots).acquire_owned().await.ok()?;
-            Some((listener.accept().await, slot))
-        };
         let accepted = tokio::select! {
-            accepted = next => accepted,
+            accepted = listener.accept() => accepted,
             _ = stopped.changed() => break,
             Some(_) = tasks.join_next() => continue,
         };
         match accepted {
-            None => break,
-            Some((Ok((stream, _)), slot)) => {
-                tasks.spawn(connection(
-                    stream,
-                    slot,
-                    shared.clone(),
-                    connections.watcher(),
-                ));
+            Ok((stream, address)) => {
+                let client = ClientKey::from(address.ip());
+                let shared = shared.clone();
+                let watcher = connections.watcher();
+                tasks.spawn(connection(stream, client, shared, watcher));
             }
-            Some((Err(error), _)) => {
-                tracing::warn!(%error, "cannot accept a connection");
+            Err(error) => {
+                // Whatever is missing, such as a file descriptor, the end of a connection frees.
+                shared.connections.make_room();
+                let now = Instant::now().into_std();
+                if let Some(suppressed) = shared.log.admit(Line::Accept, now) {
+                    tracing::warn!(%error, suppressed, "cannot accept connections");
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -111,49 +130,71 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
     // Dropping the set ends what is left.
 }
 
-/// One connection, from its first byte to its last.
-async fn connection(
-    stream: TcpStream,
-    slot: OwnedSemaphorePermit,
-    shared: Shared,
+/// One connection, from its first byte to its last, unless another one needs its place.
+async fn connection(stream: TcpStream, client: ClientKey, shared: Shared, watcher: Watcher) {
+    let open = shared.connections.add(client);
+    let life = Arc::clone(&open.life);
+    tokio::select! {
+        () = converse(stream, client, &open, &shared, watcher) => {}
+        () = life.evicted() => tracing::debug!("connection gave way to another one"),
+    }
+}
+
+async fn converse(
+    mut stream: TcpStream,
+    client: ClientKey,
+    open: &OpenConnection,
+    shared: &Shared,
     watcher: Watcher,
 ) {
     // Chunks of a page are written whole; waiting for more to send only adds delay.
     let _ = stream.set_nodelay(true);
-    let life = Arc::new(Life::new());
-    let io = Watched {
-        inner: stream,
-        life: Arc::clone(&life),
-    };
     let access = shared.access().await;
     let builder = builder(access.http2);
-    match &access.tls {
-        None => speak(io, &builder, &life, shared, watcher).await,
-        Some(tls) => {
-            let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(io);
-            match timeout(FIRST_REQUEST_TIMEOUT, handshake).await {
-                Ok(Ok(io)) => speak(io, &builder, &life, shared, watcher).await,
-                Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => tracing::debug!("TLS handshake took too long"),
-            }
+    let life = &open.life;
+    let watched = |inner| Watched {
+        inner,
+        life: Arc::clone(life),
+    };
+    let Some(tls) = &access.tls else {
+        return speak(watched(stream), &builder, client, life, shared, watcher).await;
+    };
+    let deadline = Instant::now() + FIRST_REQUEST_TIMEOUT;
+    match tokio::time::timeout_at(deadline, plain::is_spoken(&stream)).await {
+        Ok(false) => {}
+        Ok(true) => {
+            shared.log_refusal(&"the client speaks plain HTTP");
+            return plain::refuse(&mut stream, &access.headers).await;
         }
+        Err(_) => return tracing::debug!("the client sends nothing"),
     }
-    drop(slot);
+    let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(watched(stream));
+    match tokio::time::timeout_at(deadline, handshake).await {
+        Ok(Ok(io)) => speak(io, &builder, client, life, shared, watcher).await,
+        // The client and this server do not agree. Otherwise the client went away.
+        Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => shared.log_refusal(&error),
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake given up"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
 }
 
 async fn speak(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     builder: &Builder<TokioExecutor>,
+    client: ClientKey,
     life: &Arc<Life>,
-    shared: Shared,
+    shared: &Shared,
     watcher: Watcher,
 ) {
     let service = service_fn(|request| {
-        life.asked.store(true, Ordering::Relaxed);
+        let under_way = life.asks();
         let shared = shared.clone();
         async move {
+            let _under_way = under_way;
             let access = shared.access().await;
-            Ok::<_, Infallible>(route::guarded(&access, &shared.state, &request).await)
+            Ok::<_, Infallible>(
+                route::guarded::<Incoming>(&access, &shared.state, client, &request).await,
+            )
         }
     });
     let connection = watcher.watch(builder.serve_connection(TokioIo::new(io), service));
@@ -183,46 +224,6 @@ fn builder(http2: bool) -> Builder<TokioExecutor> {
     match http2 {
         true => builder,
         false => builder.http1_only(),
-    }
-}
-
-/// When a connection last moved a byte.
-struct Life {
-    start: Instant,
-    /// Milliseconds after `start`.
-    moved: AtomicU64,
-    /// A whole request has come.
-    asked: AtomicBool,
-}
-
-impl Life {
-    fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            moved: AtomicU64::new(0),
-            asked: AtomicBool::new(false),
-        }
-    }
-
-    fn moves(&self) {
-        let millis = u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.moved.store(millis, Ordering::Relaxed);
-    }
-
-    /// Waits until the connection has been still for too long.
-    async fn end(&self) {
-        sleep_until(self.start + FIRST_REQUEST_TIMEOUT).await;
-        if !self.asked.load(Ordering::Relaxed) {
-            return;
-        }
-        loop {
-            let moved = Duration::from_millis(self.moved.load(Ordering::Relaxed));
-            let end = self.start + moved + IDLE_TIMEOUT;
-            if end <= Instant::now() {
-                return;
-            }
-            sleep_until(end).await;
-        }
     }
 }
 
@@ -281,39 +282,5 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn is_write_vectored(&self) -> bool {
         self.inner.is_write_vectored()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn lasts(life: &Life) -> Duration {
-        life.end().await;
-        life.start.elapsed()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_silent_connection_ends_early() {
-        let life = Life::new();
-        life.moves();
-        let time = lasts(&life).await;
-        assert!(time >= FIRST_REQUEST_TIMEOUT && time < IDLE_TIMEOUT);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_idle_connection_ends_after_its_last_byte() {
-        let life = Life::new();
-        life.asked.store(true, Ordering::Relaxed);
-        let pause = IDLE_TIMEOUT / 2;
-        let talk = async {
-            for _ in 0..4 {
-                sleep(pause).await;
-                life.moves();
-            }
-        };
-        let (time, ()) = tokio::join!(lasts(&life), talk);
-        let expected = 4 * pause + IDLE_TIMEOUT;
-        assert!(time.abs_diff(expected) < Duration::from_secs(1));
     }
 }

@@ -1,8 +1,11 @@
 mod client;
+mod client_certificates;
+mod clients;
 mod config_files;
 mod guarded;
 mod load;
 mod status;
+mod toolkit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -231,6 +234,7 @@ async fn torrents_are_json() {
                     "leechers": 9,
                     "completed": 1234,
                     "failure": null,
+                    "warning": "closes in May",
                 },
                 {
                     "tracker": "https://secure.example:443",
@@ -239,7 +243,12 @@ async fn torrents_are_json() {
                     "seeders": null,
                     "leechers": null,
                     "completed": null,
-                    "failure": {"reason": "rejected", "text": "unregistered torrent"},
+                    "failure": {
+                        "reason": "rejected",
+                        "text": "unregistered torrent",
+                        "retry_seconds": null,
+                    },
+                    "warning": null,
                 },
             ],
         })

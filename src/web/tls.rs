@@ -1,22 +1,24 @@
 //! The TLS side of `--web.config.file`: from file names to a rustls configuration.
 
-use std::fs::File;
-use std::io::Read;
+mod clients;
+pub(super) mod curves;
+pub(super) mod suites;
+
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::ServerConfig;
+use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
-use rustls::{
-    DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig, SignatureScheme,
-    SupportedProtocolVersion, version,
-};
+use rustls::server::danger::ClientCertVerifier;
 
-use crate::config::At;
+pub(super) use self::clients::San;
+use self::clients::{Authorities, ClientVerifier};
+use self::curves::Curve;
+pub(super) use self::suites::{Suites, Versions};
 
 /// Largest certificate or key file read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -24,10 +26,13 @@ const MAX_FILE: u64 = 1 << 20;
 /// What `tls_server_config` asks for.
 #[derive(Debug)]
 pub(super) struct Tls {
-    pub(super) cert_file: At<PathBuf>,
-    pub(super) key_file: At<PathBuf>,
+    pub(super) cert: Pem,
+    pub(super) key: Pem,
     pub(super) client_auth: ClientAuth,
-    pub(super) versions: Versions,
+    pub(super) allowed_sans: Option<Vec<San>>,
+    pub(super) suites: Suites,
+    /// The preferred one first; empty = all.
+    pub(super) curves: Vec<Curve>,
     pub(super) prefer_server_order: bool,
     pub(super) http2: bool,
 }
@@ -37,106 +42,147 @@ pub(super) struct Tls {
 pub(super) enum ClientAuth {
     /// They are not asked.
     None,
-    /// Any certificate will do.
-    Unverified { required: bool },
-    /// It must come from this authority.
-    Verified {
-        required: bool,
-        ca_file: At<PathBuf>,
-    },
+    /// Any certificate will do. The authorities are a hint for clients with several.
+    Unverified { required: bool, ca: Option<Pem> },
+    /// It must come from these authorities, or be one of them. Without any, every certificate is
+    /// refused.
+    Verified { required: bool, ca: Option<Pem> },
 }
 
-/// Allowed versions, as the minor number of TLS 1.x, both ends included.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Versions {
-    pub(super) min: u8,
-    pub(super) max: u8,
+/// PEM text, or the file it is in.
+pub(super) struct Pem {
+    /// The key of the web configuration, without `_file`.
+    pub(super) key: &'static str,
+    pub(super) line: u32,
+    pub(super) source: PemSource,
 }
 
-impl Versions {
-    pub(super) const TLS12: u8 = 2;
-    pub(super) const TLS13: u8 = 3;
+/// Where PEM text comes from.
+pub(super) enum PemSource {
+    Text(String),
+    File(PathBuf),
+}
 
-    /// The number behind a name of the exporter toolkit. TLS 1.0 and 1.1 can be named, but are
-    /// never spoken.
-    pub(super) fn number(name: &str) -> Option<u8> {
-        match name {
-            "TLS10" => Some(0),
-            "TLS11" => Some(1),
-            "TLS12" => Some(Self::TLS12),
-            "TLS13" => Some(Self::TLS13),
-            _ => None,
-        }
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.spoken().is_empty()
-    }
-
-    fn spoken(self) -> Vec<&'static SupportedProtocolVersion> {
-        [
-            (Self::TLS13, &version::TLS13),
-            (Self::TLS12, &version::TLS12),
-        ]
-        .into_iter()
-        .filter(|(number, _)| (self.min..=self.max).contains(number))
-        .map(|(_, version)| version)
-        .collect()
+/// Hides the text, which may be a private key.
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pem({}, line {})", self.name(), self.line)
     }
 }
 
-/// Why the files do not make a TLS configuration: line and key in the web configuration file, and
-/// what is wrong.
+/// Why this does not make a TLS configuration: line and key in the web configuration file, and what
+/// is wrong.
 pub(super) struct TlsError {
     pub(super) line: u32,
-    pub(super) key: &'static str,
+    pub(super) key: String,
     pub(super) message: String,
 }
 
-impl Tls {
-    /// The files this depends on.
-    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        let ca_file = match &self.client_auth {
-            ClientAuth::Verified { ca_file, .. } => Some(ca_file),
-            ClientAuth::None | ClientAuth::Unverified { .. } => None,
+impl Pem {
+    /// The key of the web configuration that it comes from.
+    pub(super) fn name(&self) -> String {
+        match self.source {
+            PemSource::Text(_) => self.key.to_owned(),
+            PemSource::File(_) => format!("{}_file", self.key),
+        }
+    }
+
+    /// The file, if it comes from one.
+    pub(super) fn file(&self) -> Option<&Path> {
+        match &self.source {
+            PemSource::Text(_) => None,
+            PemSource::File(path) => Some(path),
+        }
+    }
+
+    /// Something wrong with it, after the name of the file if it has one.
+    pub(super) fn error(&self, message: impl fmt::Display) -> TlsError {
+        let message = match &self.source {
+            PemSource::Text(_) => message.to_string(),
+            PemSource::File(path) => format!("{} {message}", path.display()),
         };
-        [&self.cert_file, &self.key_file]
+        self.error_as_it_is(message)
+    }
+
+    fn error_as_it_is(&self, message: String) -> TlsError {
+        TlsError {
+            line: self.line,
+            key: self.name(),
+            message,
+        }
+    }
+
+    fn read(&self) -> Result<Vec<u8>, TlsError> {
+        match &self.source {
+            PemSource::Text(text) => Ok(text.clone().into_bytes()),
+            PemSource::File(path) => crate::file::read(path, MAX_FILE)
+                .map_err(|error| self.error(format!("cannot be read: {error}"))),
+        }
+    }
+
+    fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.read()?).collect();
+        match found {
+            Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+            _ => Err(self.error("has no PEM certificate")),
+        }
+    }
+
+    fn private_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
+        // The error of the parser may repeat part of the key.
+        PrivateKeyDer::from_pem_slice(&self.read()?)
+            .map_err(|_| self.error("has no PEM private key"))
+    }
+}
+
+impl ClientAuth {
+    fn ca(&self) -> Option<&Pem> {
+        match self {
+            Self::None => None,
+            Self::Unverified { ca, .. } | Self::Verified { ca, .. } => ca.as_ref(),
+        }
+    }
+}
+
+impl Tls {
+    /// What this is made from.
+    pub(super) fn pems(&self) -> impl Iterator<Item = &Pem> {
+        [&self.cert, &self.key]
             .into_iter()
-            .chain(ca_file)
-            .map(|file| file.value.as_path())
+            .chain(self.client_auth.ca())
     }
 
     /// Reads the files.
-    pub(super) fn build(&self) -> Result<Arc<ServerConfig>, TlsError> {
-        let provider = Arc::new(ring::default_provider());
-        let fault = |file: &At<PathBuf>, key, message: String| TlsError {
-            line: file.line,
-            key,
-            message,
-        };
-        let certificates = certificates(&self.cert_file.value)
-            .map_err(|message| fault(&self.cert_file, "cert_file", message))?;
-        let key = private_key(&self.key_file.value)
-            .map_err(|message| fault(&self.key_file, "key_file", message))?;
-        let verifier = match &self.client_auth {
-            ClientAuth::None => WebPkiClientVerifier::no_client_auth(),
-            ClientAuth::Unverified { required } => Arc::new(AnyCertificate {
-                provider: Arc::clone(&provider),
-                required: *required,
-            }),
-            ClientAuth::Verified { required, ca_file } => {
-                verifier(&ca_file.value, *required, &provider)
-                    .map_err(|message| fault(ca_file, "client_ca_file", message))?
+    ///
+    /// # Errors
+    /// What is wrong with each of them.
+    pub(super) fn build(&self) -> Result<Arc<ServerConfig>, Vec<TlsError>> {
+        let mut provider = ring::default_provider();
+        provider.cipher_suites = self.suites.in_order();
+        if !self.curves.is_empty() {
+            provider.kx_groups = self.curves.clone();
+        }
+        let provider = Arc::new(provider);
+        let read = (
+            self.cert.certificates(),
+            self.private_key(&provider),
+            self.verifier(&provider),
+        );
+        let (certificates, key, verifier) = match read {
+            (Ok(certificates), Ok(key), Ok(verifier)) => (certificates, key, verifier),
+            (certificates, key, verifier) => {
+                let errors = [certificates.err(), key.err(), verifier.err()];
+                return Err(errors.into_iter().flatten().collect());
             }
         };
         let mut config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&self.versions.spoken())
-            .map_err(|error| fault(&self.cert_file, "min_version", error.to_string()))?
+            .with_protocol_versions(&self.suites.versions())
+            .map_err(|error| vec![self.cert.error_as_it_is(error.to_string())])?
             .with_client_cert_verifier(verifier)
             .with_single_cert(certificates, key)
             .map_err(|error| {
                 let message = format!("does not go with the certificate: {error}");
-                fault(&self.key_file, "key_file", message)
+                vec![self.key.error_as_it_is(message)]
             })?;
         config.ignore_client_order = self.prefer_server_order;
         config.alpn_protocols = match self.http2 {
@@ -145,103 +191,47 @@ impl Tls {
         };
         Ok(Arc::new(config))
     }
-}
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(format!("{} is larger than 1 MiB", path.display())),
-        false => Ok(bytes),
-    }
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&read(path)?).collect();
-    match found {
-        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
-        _ => Err(format!("{} has no PEM certificate", path.display())),
-    }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    // The error of the parser may repeat part of the file.
-    PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map_err(|_| format!("{} has no PEM private key", path.display()))
-}
-
-fn verifier(
-    ca_file: &Path,
-    required: bool,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca_file)? {
-        roots
-            .add(certificate)
-            .map_err(|error| format!("{}: {error}", ca_file.display()))?;
-    }
-    let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
-    let builder = match required {
-        true => builder,
-        false => builder.allow_unauthenticated(),
-    };
-    builder
-        .build()
-        .map_err(|error| format!("{}: {error}", ca_file.display()))
-}
-
-/// Takes any certificate whose key the client holds: `RequestClientCert` and
-/// `RequireAnyClientCert` ask for one and verify nothing about it.
-#[derive(Debug)]
-struct AnyCertificate {
-    provider: Arc<CryptoProvider>,
-    required: bool,
-}
-
-impl ClientCertVerifier for AnyCertificate {
-    fn client_auth_mandatory(&self) -> bool {
-        self.required
+    /// Reads the private key, and checks that it can be used with the cipher suites.
+    fn private_key(&self, provider: &CryptoProvider) -> Result<PrivateKeyDer<'static>, TlsError> {
+        let key = self.key.private_key()?;
+        let signing = provider.key_provider.load_private_key(key.clone_key());
+        let signing = signing.map_err(|_| {
+            let kinds = "RSA, ECDSA with P-256 or P-384, or Ed25519";
+            self.key
+                .error(format!("has a private key that is not {kinds}"))
+        })?;
+        if !self.suites.fit(&*signing) {
+            return Err(TlsError {
+                line: self.suites.line,
+                key: "cipher_suites".to_owned(),
+                message: "leaves no cipher suite for this kind of private key".to_owned(),
+            });
+        }
+        Ok(key)
     }
 
-    fn root_hint_subjects(&self) -> &[DistinguishedName] {
-        &[]
-    }
-
-    fn verify_client_cert(
+    fn verifier(
         &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _now: UnixTime,
-    ) -> Result<ClientCertVerified, rustls::Error> {
-        Ok(ClientCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let authorities = match self.client_auth.ca() {
+            None => Authorities::default(),
+            Some(ca) => Authorities::new(ca.certificates()?, provider)
+                .map_err(|message| ca.error(message))?,
+        };
+        let (required, verified) = match self.client_auth {
+            ClientAuth::None => return Ok(WebPkiClientVerifier::no_client_auth()),
+            ClientAuth::Unverified { required, .. } => (required, false),
+            ClientAuth::Verified { required, .. } => (required, true),
+        };
+        let sans = self.allowed_sans.clone();
+        Ok(Arc::new(ClientVerifier::new(
+            provider,
+            required,
+            verified,
+            authorities,
+            sans,
+        )))
     }
 }

@@ -109,6 +109,30 @@ fn logs_can_be_json() {
 }
 
 #[test]
+fn a_check_names_every_fault_and_the_file_it_is_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("config.yaml"), "torrents: [{}]\n").unwrap();
+    let web = "tls_server_config: {cert_file: web.crt}\nbasic_auth_users: {a: b}\n";
+    std::fs::write(path("web.yaml"), web).unwrap();
+    let check = Command::new(env!("CARGO_BIN_EXE_seedwatch"))
+        .current_dir(folder.path())
+        .args(["--config.check", "--web.config.file", "web.yaml"])
+        .output()
+        .unwrap();
+    assert!(!check.status.success());
+    let log = String::from_utf8(check.stderr).unwrap();
+    let named = |start: &str| log.lines().filter(|line| line.contains(start)).count();
+    assert_eq!(
+        named("msg=\"web.yaml:1: tls_server_config.key_file"),
+        1,
+        "{log}"
+    );
+    assert_eq!(named("msg=\"web.yaml:2: basic_auth_users"), 1, "{log}");
+    assert_eq!(named("msg=\"config.yaml:1: torrents[0]"), 1, "{log}");
+}
+
+#[test]
 fn web_flags_shape_the_endpoints() {
     let watched = [entry("a", &hex(&fresh_hash()), &[])];
     let web = tempfile::NamedTempFile::new().unwrap();

@@ -2,6 +2,7 @@
 
 mod claims;
 mod http;
+mod strangers;
 mod udp;
 
 use std::any::Any;

@@ -18,6 +18,10 @@ mod exposition;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod hangs;
+#[cfg(test)]
+mod inputs;
+#[cfg(test)]
 mod loss;
 #[cfg(test)]
 mod names;
@@ -32,9 +36,13 @@ mod real_dht;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod remarks;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod state;
+#[cfg(test)]
+mod stopped;
 #[cfg(test)]
 mod stories;
 #[cfg(test)]

@@ -234,8 +234,13 @@ fn files_of_no_use_are_put_aside_and_said() {
         names.sort();
         names
     };
-    let aside = ["fleet-1-0.bad", "torrents-1-0.bad", "trackers.bad"];
-    assert_eq!(names(&state), with(&aside));
+    let new = [
+        "fleet-1-0.bad",
+        "lost.state",
+        "torrents-1-0.bad",
+        "trackers.bad",
+    ];
+    assert_eq!(names(&state), with(&new));
 
     // Without the key the rest is of no use; that is one line, too.
     let key = fs::read(state.join("key.state")).unwrap();

@@ -24,6 +24,7 @@
 //! | `table` | what a node knows of the others |
 //! | `swarms` | who announced what; which node holds it |
 //! | `liars` | nodes that lie, and how |
+//! | `eclipse` | nodes that surround one info-hash to hide its swarm |
 //! | `query`, `reply` | the wire |
 //! | `stats` | what the world saw of the asker |
 //! | `chance` | hashing and pseudo-random numbers |
@@ -32,6 +33,7 @@
 
 mod addresses;
 mod chance;
+mod eclipse;
 mod ids;
 mod liars;
 mod model;
@@ -42,6 +44,8 @@ mod stats;
 mod swarms;
 mod table;
 
+#[allow(unused_imports, reason = "nobody who includes this needs all of it")]
+pub(crate) use eclipse::{Eclipse, Mask};
 #[allow(unused_imports, reason = "nobody who includes this needs all of it")]
 pub(crate) use model::World;
 #[allow(unused_imports, reason = "nobody who includes this needs all of it")]

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::{Addresses, Owner};
 use super::chance::{Rng, hash, unit};
+use super::eclipse::{Eclipse, Mask};
 use super::ids::{Id, Ids};
 use super::liars::{self, Lie};
 use super::query::{self, Query};
@@ -31,6 +32,7 @@ pub(crate) struct World {
     nodes: Vec<u32>,
     /// Room for the places of peers, to be used again.
     places: Vec<u32>,
+    eclipse: Option<Eclipse>,
 }
 
 impl World {
@@ -48,6 +50,7 @@ impl World {
             per_node: PerNode::new(total as usize),
             nodes: Vec::new(),
             places: Vec::new(),
+            eclipse: None,
             settings,
         }
     }
@@ -92,6 +95,11 @@ impl World {
     /// Whether a liar of any world invented this peer.
     pub(crate) fn is_bogus(peer: IpAddr) -> bool {
         is_bogus(peer)
+    }
+
+    /// Surrounds an info-hash.
+    pub(crate) fn eclipse(&mut self, eclipse: Eclipse) {
+        self.eclipse = Some(eclipse);
     }
 
     /// Nodes to begin with: alive and honest.
@@ -171,7 +179,11 @@ impl World {
                 self.delay(node)
             }
             Owner::Sybil { cluster, member } => {
-                self.answer_as_sybil(cluster, member, from, &query, out);
+                let eclipse = self.eclipse.as_ref();
+                match eclipse.and_then(|eclipse| eclipse.member(cluster)) {
+                    Some(member) => self.answer_as_eclipse(member, from, &query, out),
+                    None => self.answer_as_sybil(cluster, member, from, &query, out),
+                }
                 self.delay(usize::from(member))
             }
         };
@@ -267,6 +279,7 @@ impl World {
             _ => return reply::error(out, query.transaction, reply::METHOD_UNKNOWN),
         };
         let mut contacts = [(Id::default(), from); K];
+        let named;
         let contacts = match lie {
             Some(Lie::Cluster) => {
                 let (cluster, first) = liars::friends(self.settings.seed, node, &target);
@@ -275,7 +288,8 @@ impl World {
             }
             _ => {
                 let known = self.known(node, &target, &mut contacts);
-                &contacts[..known]
+                named = self.with_eclipse(node, &target, &contacts[..known]);
+                &named[..]
             }
         };
         body.nodes = contacts;
@@ -320,6 +334,60 @@ impl World {
         let known = nodes.len();
         self.nodes = nodes;
         known
+    }
+
+    /// Adds the nodes of an attack that a node knows, if they are closer.
+    fn with_eclipse(
+        &self,
+        node: usize,
+        target: &Id,
+        known: &[(Id, SocketAddr)],
+    ) -> Vec<(Id, SocketAddr)> {
+        let mut all = known.to_vec();
+        if let Some(eclipse) = &self.eclipse {
+            all.extend(eclipse.known_by(node, &self.addresses));
+            let distance = |id: &Id| -> Id { std::array::from_fn(|at| id[at] ^ target[at]) };
+            all.sort_by_key(|(id, _)| distance(id));
+            all.truncate(K);
+        }
+        all
+    }
+
+    /// A node of the attack answers.
+    fn answer_as_eclipse(
+        &mut self,
+        member: usize,
+        from: SocketAddr,
+        query: &Query<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(eclipse) = self.eclipse.clone() else {
+            return;
+        };
+        let mut rng = Rng::new(self.rng.next());
+        let (id, _) = eclipse.contact(member, &self.addresses);
+        let net = self.settings.family;
+        let mut nodes = match eclipse.mask {
+            Mask::DeadEnds => eclipse.dead_ends(member, net),
+            Mask::Mute => Vec::new(),
+            Mask::Empty | Mask::Invented => eclipse.contacts(&self.addresses),
+        };
+        nodes.truncate(K);
+        let values: Vec<SocketAddr> = match (eclipse.mask, query.method) {
+            (Mask::Invented, b"get_peers") => (0..self.values_cap())
+                .map(|_| bogus(net, &mut rng))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let body = Body {
+            id,
+            nodes: &nodes,
+            values: &values,
+            token: Some([member as u8; 4]),
+            ..Body::default()
+        };
+        let external = self.settings.external_ip.then_some(from);
+        reply::response(out, query.transaction, external, &body);
     }
 
     /// What a node holds of a swarm: values, or filters where asked for.

@@ -3,7 +3,7 @@
 use super::Core;
 use crate::schedule;
 use crate::swarm::Part;
-use crate::time::Now;
+use crate::time::{Now, Unix};
 use crate::window::{Layout, Nonsense};
 
 impl Core {
@@ -42,6 +42,11 @@ impl Core {
     /// Written with another key, or something else; then nothing changed.
     pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
         self.swarms.decode_shared(bytes, layout)
+    }
+
+    /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
+    pub fn lose(&mut self, at: Unix, part: Part) {
+        self.swarms.lose(at, part);
     }
 
     /// Whoever was seen of any torrent was seen of the whole fleet.

@@ -1,3 +1,4 @@
+mod contradicted;
 mod dht;
 
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ impl Sim {
             mono: Mono(0),
             unix: Unix(1_700_000_000),
         };
-        let core = Core::new(config, 4242, Key::new([7; 16]), now);
+        let core = Core::new(config, [4242; 2], Key::new([7; 16]), now);
         Self {
             core,
             now,

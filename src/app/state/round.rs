@@ -13,7 +13,7 @@ const MEMBERS: u64 = 1024;
 /// Bytes in a part, as a rule: encoded within a few milliseconds.
 const BYTES: u64 = 4 << 20;
 /// Most parts.
-const MAX_PARTS: u32 = 256;
+pub(super) const MAX_PARTS: u32 = 256;
 
 /// Longest time between two parts: few of them need not wait for each other.
 const LONGEST_GAP: Duration = Duration::from_secs(1);
@@ -63,6 +63,15 @@ impl Group {
         let group = Self::ALL.into_iter().find(|group| group.name() == name)?;
         let (of, _) = numbers.split_once('-')?;
         Some((group, of.parse().ok()?))
+    }
+
+    /// The part of a group that a section is, if there can be such a part.
+    pub(super) fn part(section: &str) -> Option<(Self, Part)> {
+        let (group, of) = Self::of(section)?;
+        let (_, index) = section.rsplit_once('-')?;
+        let index = index.parse().ok()?;
+        let part = Part { index, of };
+        (index < of && of <= MAX_PARTS).then_some((group, part))
     }
 }
 
@@ -236,6 +245,7 @@ mod tests {
         for group in Group::ALL {
             let part = Part { index: 3, of: 8 };
             assert_eq!(Group::of(&group.section(part)), Some((group, 8)));
+            assert_eq!(Group::part(&group.section(part)), Some((group, part)));
         }
         for other in [
             "key",
@@ -247,6 +257,21 @@ mod tests {
             "",
         ] {
             assert_eq!(Group::of(other), None, "{other}");
+        }
+        let last = Part {
+            index: MAX_PARTS - 1,
+            of: MAX_PARTS,
+        };
+        let part = Group::part(&Group::Torrents.section(last));
+        assert_eq!(part, Some((Group::Torrents, last)));
+        for other in [
+            "fleet-4-4",
+            "fleet-257-0",
+            "fleet-0-0",
+            "fleet-4-x",
+            "fleet-4-",
+        ] {
+            assert_eq!(Group::part(other), None, "{other}");
         }
     }
 

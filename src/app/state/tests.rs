@@ -2,6 +2,7 @@
 
 mod files;
 mod kill;
+mod lost;
 
 use std::fs;
 use std::path::Path;
@@ -59,6 +60,7 @@ struct Run {
     written: mpsc::Receiver<Written>,
     /// Nodes of the DHT to be saved.
     table: Vec<Contact>,
+    lists_are_empty: bool,
 }
 
 impl Run {
@@ -72,7 +74,7 @@ impl Run {
         let (out, written) = mpsc::channel(8);
         let fresh = crate::app::identity::key().unwrap();
         let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
-        let core = Core::blank(&config, 4242, keeper.key(), now);
+        let core = Core::blank(&config, [4242; 2], keeper.key(), now);
         let mut core = keeper.restore(core, now).await;
         core.reload(&config, now);
         let table = keeper.table().await;
@@ -83,6 +85,7 @@ impl Run {
             now,
             written,
             table,
+            lists_are_empty: false,
         }
     }
 
@@ -117,7 +120,7 @@ impl Run {
                 id: *id,
                 result: Ok(Box::new(Announced {
                     peers: Peers {
-                        v4: vec![peer],
+                        v4: Vec::from_iter((!self.lists_are_empty).then_some(peer)),
                         ..Peers::default()
                     },
                     ..Announced::default()
@@ -152,7 +155,11 @@ impl Run {
 
     async fn finish(&mut self) {
         let table = self.table.clone();
-        self.keeper.finish(&mut self.core, table, self.now).await;
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let finished = self
+            .keeper
+            .finish(&mut self.core, table, self.now, deadline);
+        finished.await;
     }
 
     /// Lets the directory go, as if it had ended.

@@ -1,18 +1,22 @@
-//! One line when saving begins to fail, one when it fails otherwise, one when it works again.
+//! One line when saving begins to fail, one when the cause changes, one when it works again. Each
+//! cause has one line per minute at most, however often it comes back.
 
 use std::io::ErrorKind;
+use std::time::Instant;
 
 use tracing::{info, warn};
 
+use crate::log::LineLimit;
 use crate::store::StoreError;
 
 /// What is wrong, as far as it was said.
 #[derive(Debug, Default)]
 pub(super) struct Trouble {
     said: Option<Condition>,
+    limit: LineLimit<Condition>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Condition {
     /// What the system says.
     System(ErrorKind),
@@ -24,8 +28,8 @@ enum Condition {
 impl Trouble {
     /// Saving failed.
     pub(super) fn is(&mut self, error: &StoreError) {
-        if self.is_news(error) {
-            warn!(%error, "the state is not saved");
+        if let Some(suppressed) = self.admit(error, Instant::now()) {
+            warn!(%error, suppressed, "the state is not saved");
         }
     }
 
@@ -36,23 +40,30 @@ impl Trouble {
         }
     }
 
-    /// Which file it was is no news: it changes with every round where the disk is full.
-    fn is_news(&mut self, error: &StoreError) -> bool {
-        let condition = Some(match error {
+    /// Returns whether a line is due, and how many like it were suppressed. Which file it was is no
+    /// news: it changes with every round where the disk is full.
+    fn admit(&mut self, error: &StoreError, now: Instant) -> Option<u64> {
+        let condition = match error {
             StoreError::Folder { source, .. } | StoreError::Save { source, .. } => {
                 Condition::System(source.kind())
             }
             StoreError::InUse { .. } => Condition::InUse,
             StoreError::OtherKey { .. } => Condition::OtherKey,
             StoreError::Bad { .. } => Condition::Bad,
-        });
-        std::mem::replace(&mut self.said, condition) != condition
+        };
+        if self.said == Some(condition) {
+            return None;
+        }
+        let suppressed = self.limit.admit(condition, now)?;
+        self.said = Some(condition);
+        Some(suppressed)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::LINE_INTERVAL;
 
     fn save(path: &str, kind: ErrorKind) -> StoreError {
         StoreError::Save {
@@ -64,15 +75,35 @@ mod tests {
     #[test]
     fn each_condition_is_said_once() {
         let mut trouble = Trouble::default();
-        assert!(trouble.is_news(&save("a", ErrorKind::StorageFull)));
-        assert!(!trouble.is_news(&save("b", ErrorKind::StorageFull)));
-        assert!(!trouble.is_news(&StoreError::Folder {
+        let now = Instant::now();
+        let other_key = StoreError::OtherKey { path: "a".into() };
+        let full = save("a", ErrorKind::StorageFull);
+        assert_eq!(trouble.admit(&full, now), Some(0));
+        assert_eq!(trouble.admit(&save("b", ErrorKind::StorageFull), now), None);
+        let folder = StoreError::Folder {
             path: "a".into(),
             source: ErrorKind::StorageFull.into(),
-        }));
-        assert!(trouble.is_news(&save("b", ErrorKind::PermissionDenied)));
-        assert!(trouble.is_news(&StoreError::OtherKey { path: "a".into() }));
+        };
+        assert_eq!(trouble.admit(&folder, now), None);
+        let denied = save("b", ErrorKind::PermissionDenied);
+        assert_eq!(trouble.admit(&denied, now), Some(0));
+        assert_eq!(trouble.admit(&other_key, now), Some(0));
         trouble.is_over();
-        assert!(trouble.is_news(&StoreError::OtherKey { path: "a".into() }));
+        let later = now + LINE_INTERVAL;
+        assert_eq!(trouble.admit(&other_key, later), Some(0));
+    }
+
+    #[test]
+    fn a_fault_that_comes_and_goes_is_said_once_per_minute() {
+        let mut trouble = Trouble::default();
+        let start = Instant::now();
+        let full = save("a", ErrorKind::StorageFull);
+        let mut lines = Vec::new();
+        for second in 0..120 {
+            let now = start + std::time::Duration::from_secs(second);
+            lines.extend(trouble.admit(&full, now));
+            trouble.is_over();
+        }
+        assert_eq!(lines, [0, 59]);
     }
 }

@@ -52,6 +52,8 @@ struct Way {
     timed_out: u32,
     errors: u32,
     rejected: u32,
+    /// Nodes set aside, as they lie closer to the info-hash than honest ones do.
+    doubted: u32,
     /// Nodes that named peers.
     holders: u32,
     /// Leading bits that the closest node shares with the info-hash.
@@ -107,6 +109,7 @@ impl Way {
             timed_out: diagnosis.timed_out,
             errors: diagnosis.errors,
             rejected: diagnosis.rejected,
+            doubted: diagnosis.doubted,
             holders: diagnosis.holders,
             closest_bits: diagnosis.closest_bits,
             milliseconds: (diagnosis.duration.as_secs_f64() * 1e4).round() / 10.0,
@@ -150,7 +153,12 @@ impl fmt::Display for LookedUp {
         if let Some(bits) = way.closest_bits {
             write!(f, ", closest shares {bits} bits")?;
         }
-        for (count, what) in [(way.errors, "errors"), (way.rejected, "not believed")] {
+        let counts = [
+            (way.errors, "errors"),
+            (way.rejected, "not believed"),
+            (way.doubted, "set aside as suspiciously close"),
+        ];
+        for (count, what) in counts {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }

@@ -46,7 +46,7 @@ fn clusters_do_not_hide_the_closest() {
         cache.hear(NodeId(id), address(1), NOW);
     }
     for bit in 0..40 {
-        let target = flipped(&NodeId(center), bit);
+        let target = NodeId(center).flipped(bit);
         let mut all: Vec<NodeId> = cache.nodes.keys().copied().collect();
         all.sort_by_key(|id| target.distance(id));
         let found = cache.closest(&target, 16, NOW);

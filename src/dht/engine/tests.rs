@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::*;
 use sim::{Sim, hashes};
-use world::{Delay, Net, World, WorldSettings};
+use world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
 
+mod eclipse;
 #[path = "../../../tests/world/sim.rs"]
 mod sim;
 #[path = "../../../tests/world/mod.rs"]

@@ -60,6 +60,18 @@ impl<'a> Values<'a> {
             given: 0,
         }
     }
+
+    /// Whether there is an address among them, or explicitly nothing. `value` is what they are of.
+    pub(super) fn are_readable(&self, value: Value<'a>) -> bool {
+        let is_empty = match value {
+            Value::Bytes(string) => string.is_empty(),
+            value => value
+                .as_list()
+                .is_some_and(|list| list.iter().next().is_none()),
+        };
+        let is_peer = |value: &[u8]| matches!(value.len(), PEER_4 | PEER_6);
+        is_empty || self.clone().any(is_peer)
+    }
 }
 
 impl<'a> Iterator for Values<'a> {

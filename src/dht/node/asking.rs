@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::id::NodeId;
 use super::super::krpc;
 use super::super::packed::Address;
-use super::super::sweep::Known;
+use super::super::sweep::{Known, MAX_RANGES};
 use super::super::transactions::{Expired, Pending, WalkId};
 use super::super::walk::{self, Ended, Plan, Walk};
 use super::{FEW, Node, Outlet};
@@ -24,8 +24,14 @@ const SETTLING: Duration = Duration::from_secs(20);
 const GIVEN_UP: usize = 512;
 /// Nodes that a walk begins with.
 const START: usize = 16;
+/// Lookups of random ids at once.
+const MEASURING: u32 = 2;
+/// Nodes that a walk is given which doubts those it met.
+const MORE: usize = 32;
 /// Packets that a lookup may take, for its deadline at a low rate.
 const PACKETS: f64 = 100.0;
+/// Lookups under way at once, those that only ask holders again included.
+const MAX_AT_ONCE: usize = 2 * MAX_RANGES;
 /// Packets a second that a lookup of a sweep has at least.
 const WALK_RATE: f64 = 10.0;
 /// Weight of one lookup in what is known of lists.
@@ -130,9 +136,10 @@ impl Node {
                     self.send(Some(key), Some(question.id), question.address, now, outlet);
                 let own = self.id;
                 outlet.out.push(question.address.into(), |to| {
-                    if looking {
+                    if looking && question.around.is_none() {
                         krpc::get_peers(to, transaction, &own, &target, question.scrape);
                     } else {
+                        let target = question.around.unwrap_or(target);
                         krpc::find_node(to, transaction, &own, &target);
                     }
                 });
@@ -156,10 +163,33 @@ impl Node {
         }
     }
 
+    /// Whether a walk is over, or its time is. One that doubts the nodes it met gets others.
+    fn is_over(&mut self, key: WalkId, now: Mono) -> bool {
+        let Some(walk) = self.walks.get_mut(key) else {
+            return false;
+        };
+        loop {
+            let is_over = walk.is_over(&mut self.size);
+            self.is_measured = self.size.is_settled();
+            if is_over || now >= walk.deadline() {
+                return true;
+            }
+            let Some(edge) = walk.wants_more() else {
+                return false;
+            };
+            let target = *walk.target();
+            for node in self.cache.closest_beyond(&target, edge, MORE, now) {
+                walk.hear(node.id, node.address, 1);
+            }
+        }
+    }
+
     /// Ends a walk that is over, or whose time is; says whether it is gone.
     fn ended(&mut self, key: WalkId, now: Mono, outlet: &mut Outlet<'_>) -> bool {
-        let over = |walk: &mut Walk| walk.is_over() || now >= walk.deadline();
-        if !self.walks.get_mut(key).is_some_and(over) {
+        if !self.is_over(key, now) {
+            if self.walks.get_mut(key).is_some_and(Walk::is_collecting) {
+                self.walks.set_collecting(key);
+            }
             return false;
         }
         if let Some(walk) = self.walks.remove(key) {
@@ -174,8 +204,14 @@ impl Node {
         {
             let distance = walk.target.distance(&last.id);
             self.size.sample(walk.closest.len(), distance);
+        } else if walk.info_hash.is_none() {
+            self.size.not_measured();
+        }
+        if !std::mem::replace(&mut self.is_measured, self.size.is_settled()) && self.is_measured {
+            self.walks.wake_all();
         }
         let Some(info_hash) = walk.info_hash else {
+            self.measuring = self.measuring.saturating_sub(1);
             return;
         };
         if walk.is_small
@@ -187,8 +223,7 @@ impl Node {
             self.visibility += (shown - self.visibility) * VISIBILITY_MEMORY;
         }
         let known = Known::new(walk.result.is_ok(), walk.is_small);
-        self.sweep.learned(&info_hash, known, now);
-        if let Some((from, to)) = self.sweep.passed(&info_hash) {
+        if let Some((from, to)) = self.sweep.learned(&info_hash, known, now) {
             self.cache.trim(&from, &to, now);
         }
         outlet.ended.push(Lookup {
@@ -208,6 +243,11 @@ impl Node {
             // There is a way now.
             self.sweep.restart(now);
         }
+        if self.measuring < self.size.wants().min(MEASURING) {
+            // A lookup that finds nothing waits to know how dense nodes may be.
+            self.look_around(now, outlet);
+            return true;
+        }
         if let Some(hash) = self.wanted.pop_front() {
             self.walk(
                 NodeId::of(hash),
@@ -218,7 +258,7 @@ impl Node {
             );
             return true;
         }
-        if self.walks.len() < self.at_once(outlet)
+        if self.may_begin(outlet)
             && let Some(due) = self.sweep.take(now)
         {
             if !self.walks.is_looking_for(&due.info_hash) {
@@ -230,20 +270,29 @@ impl Node {
         if now >= self.next_look && self.walks.len() == 0 {
             let more = self.cache.good(now) < ENOUGH;
             self.next_look = now.after(if more { LOOK_FOR_MORE } else { LOOK_AROUND });
-            let target = NodeId(outlet.random.id());
-            self.walk(target, None, Default::default(), now, outlet);
+            self.look_around(now, outlet);
             return true;
         }
         false
     }
 
-    /// Lookups of the sweep that may be under way at once.
-    fn at_once(&self, outlet: &Outlet<'_>) -> usize {
+    /// Looks at the neighbourhood of a random id: finds nodes, and tells how many there are.
+    fn look_around(&mut self, now: Mono, outlet: &mut Outlet<'_>) {
+        self.measuring += 1;
+        let target = NodeId(outlet.random.id());
+        self.walk(target, None, Default::default(), now, outlet);
+    }
+
+    /// Whether one more lookup of the sweep may be under way.
+    fn may_begin(&self, outlet: &Outlet<'_>) -> bool {
         // A rate shared by many makes each of them slow.
         let by_rate = (outlet.settings.max_rate / WALK_RATE) as usize;
         // Few nodes known: many walks at once would all ask the same.
         let by_nodes = self.cache.len().div_ceil(FEW);
-        self.sweep.ranges().min(by_rate.max(1)).min(by_nodes)
+        // A lookup that waits for the limits of its holders does not hold up the next: it has left
+        // all it learned of nodes.
+        self.walks.walking() < self.sweep.ranges().min(by_nodes)
+            && self.walks.len() < by_rate.clamp(1, MAX_AT_ONCE)
     }
 
     fn walk(
@@ -307,7 +356,7 @@ impl Node {
             if self.walks.is_anybody_ready() || !self.seeds.is_empty() || !self.wanted.is_empty() {
                 times.push(Some(outlet.budget.opens(now)));
             }
-            if self.walks.len() < self.at_once(outlet) {
+            if self.may_begin(outlet) {
                 let due = self.sweep.next_due();
                 times.push(due.map(|due| due.max(outlet.budget.opens(now))));
             }

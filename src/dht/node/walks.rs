@@ -1,8 +1,8 @@
 //! The lookups under way, and whose turn it is.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 
+use super::super::timers::Timers;
 use super::super::transactions::WalkId;
 use super::super::walk::Walk;
 use crate::time::Mono;
@@ -18,7 +18,10 @@ pub(super) struct Walks {
     turns: Vec<u32>,
     ready: VecDeque<WalkId>,
     is_ready: Vec<bool>,
-    waiting: BinaryHeap<Reverse<(Mono, WalkId)>>,
+    /// Those that have arrived and only ask holders again.
+    is_collecting: Vec<bool>,
+    collecting: usize,
+    waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
 }
 
@@ -35,6 +38,18 @@ impl Walks {
         self.places.len() - self.free.len()
     }
 
+    /// Those still on their way.
+    pub(super) fn walking(&self) -> usize {
+        self.len() - self.collecting
+    }
+
+    /// It has arrived and only asks holders again, which their limits make slow.
+    pub(super) fn set_collecting(&mut self, id: WalkId) {
+        if self.is(id) && !std::mem::replace(&mut self.is_collecting[id.slot as usize], true) {
+            self.collecting += 1;
+        }
+    }
+
     pub(super) fn is_looking_for(&self, hash: &InfoHash) -> bool {
         self.looking_for.contains_key(hash)
     }
@@ -45,6 +60,7 @@ impl Walks {
             self.places.push(None);
             self.turns.push(0);
             self.is_ready.push(false);
+            self.is_collecting.push(false);
             self.places.len() as u32 - 1
         });
         self.turn = self.turn.wrapping_add(1);
@@ -80,6 +96,8 @@ impl Walks {
         }
         let walk = self.places[id.slot as usize].take()?;
         self.free.push(id.slot);
+        let collected = std::mem::take(&mut self.is_collecting[id.slot as usize]);
+        self.collecting -= usize::from(collected);
         if let Some(hash) = walk.info_hash() {
             self.looking_for.remove(&hash);
         }
@@ -93,6 +111,14 @@ impl Walks {
         }
     }
 
+    /// Each gets a turn.
+    pub(super) fn wake_all(&mut self) {
+        for slot in 0..self.places.len() as u32 {
+            let turn = self.turns[slot as usize];
+            self.wake(WalkId { slot, turn });
+        }
+    }
+
     /// It gets the next turn.
     pub(super) fn wake_first(&mut self, id: WalkId) {
         if self.is(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
@@ -102,20 +128,17 @@ impl Walks {
 
     /// It gets a turn then.
     pub(super) fn wake_at(&mut self, id: WalkId, at: Mono) {
-        self.waiting.push(Reverse((at, id)));
+        self.waiting.add(at, id);
     }
 
     pub(super) fn wake_due(&mut self, now: Mono) {
-        while let Some(Reverse((at, id))) = self.waiting.peek().copied()
-            && at <= now
-        {
-            self.waiting.pop();
+        while let Some(id) = self.waiting.take_due(now) {
             self.wake(id);
         }
     }
 
     pub(super) fn next_wake(&self) -> Option<Mono> {
-        self.waiting.peek().map(|Reverse((at, _))| *at)
+        self.waiting.next()
     }
 
     /// Whose turn it is.

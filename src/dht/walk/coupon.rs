@@ -4,8 +4,9 @@
 //! that are new; it is enough when hardly any are missing, when nothing new comes, or when the
 //! budget is spent.
 
-use super::Candidate;
+use super::super::id::NodeId;
 use super::sightings::Census;
+use super::{Ask, Candidate, MAX_K, Walk};
 
 /// A list of so many may have been cut: common clients cut at 50 or 100.
 const FULL_LIST: usize = 45;
@@ -15,7 +16,7 @@ const FULL_LIST_6: usize = 23;
 /// Share of the peers that may stay unseen.
 const MISSING: f64 = 0.002;
 /// Questions to one holder.
-pub(super) const MAX_EACH: u8 = 10;
+const MAX_EACH: u8 = 10;
 /// Further questions of one lookup.
 const MAX_QUESTIONS: usize = 80;
 /// Holders of a large swarm that are asked for filters.
@@ -37,6 +38,11 @@ pub(super) struct Coupon {
 }
 
 impl Coupon {
+    /// Whether further questions were asked for.
+    pub(super) fn is_used(&self) -> bool {
+        self.asked > 0
+    }
+
     /// How many further questions are worth it, one to each of these `holders`, when an answer
     /// holds `list` peers.
     pub(super) fn questions(&mut self, census: Census, list: usize, holders: usize) -> usize {
@@ -53,6 +59,52 @@ impl Coupon {
         let questions = wanted.min(holders).min(MAX_QUESTIONS - self.asked);
         self.asked += questions;
         questions
+    }
+}
+
+impl Walk {
+    /// Adds further questions to holders, as far as they are worth it.
+    pub(super) fn look_further(&mut self) {
+        let trusted = self.trusted();
+        if trusted == 0 {
+            return;
+        }
+        let (census, alone) = self.sightings.census(trusted);
+        let last = self.top().last().and_then(|at| self.nodes[at].holder);
+        if self.k < MAX_K && last.is_some_and(|last| alone & 1 << last != 0) {
+            self.k += 1;
+        }
+        let holders = self.closest().filter(|node| node.holder.is_some());
+        let (mut full, mut short): (Vec<_>, Vec<_>) = holders
+            .map(|node| (node.id, node.list, node.asks, node.may_be_cut()))
+            .partition(|(.., full)| *full);
+        self.parallel = MAX_K;
+        if full.is_empty() {
+            if census.seen == 0 {
+                // Those that have somebody were asked for filters only.
+                let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
+                self.extra.extend(unheard.map(|(id, ..)| (*id, Ask::List)));
+            } else if self.filters_asked == 0 {
+                short.truncate(1);
+                self.extra
+                    .extend(short.iter().map(|(id, ..)| (*id, Ask::Filters)));
+            }
+            return;
+        }
+        let lists = full.iter().map(|(_, list, ..)| list).sum::<usize>() / full.len();
+        // Those that were asked least come first.
+        full.sort_by_key(|(_, _, asks, _)| *asks);
+        let again = full.iter().filter(|(_, _, asks, _)| *asks < MAX_EACH);
+        let again: Vec<NodeId> = again.map(|(id, ..)| *id).collect();
+        let questions = self.coupon.questions(census, lists, again.len());
+        let wanted = again.iter().take(questions).map(|id| (*id, Ask::List));
+        self.extra.extend(wanted);
+        if self.filters_asked < FILTERS {
+            let missing = FILTERS - self.filters_asked;
+            let filters = full.iter().rev().take(missing);
+            self.extra
+                .extend(filters.map(|(id, ..)| (*id, Ask::Filters)));
+        }
     }
 }
 

@@ -37,13 +37,28 @@ impl Walk {
         if self.is_enough() {
             return true;
         }
-        let asked = |node: &&Candidate| node.state != State::Heard;
+        let asked = |node: &&Candidate| node.state != State::Heard && !node.doubted;
         let nearest = self.nodes.iter().filter(asked).take(NEAREST);
         let answers = nearest.clone().filter(|node| node.state == State::Answered);
         let least = if self.plan.one_per_net { LEAST } else { 1 };
+        let counts = |node: &&Candidate| node.state == State::Answered && !node.doubted;
         self.has_arrived()
             && answers.count() * 4 >= nearest.count()
-            && self.tally.answered as usize >= least
+            && self.nodes.iter().filter(counts).count() >= least
+    }
+
+    /// What it found, or why that is not known.
+    fn result(&mut self, trusted: Holders) -> Result<Found, Failure> {
+        let came_through = self.came_through();
+        let is_alarmed = self.doubt.is_alarmed();
+        if is_alarmed && (!came_through || trusted == 0) || self.is_unsure {
+            // Nodes that crowd around the target may hide a swarm.
+            return Err(Failure::Malformed);
+        }
+        if !came_through {
+            return Err(Failure::Timeout);
+        }
+        Ok(self.found(trusted))
     }
 
     /// Ends it: what was found, and the nodes that must have answered for a whole lookup, closest
@@ -76,16 +91,17 @@ impl Walk {
         self.tally.closest_bits = closest_bits;
         self.tally.hops = hops.unwrap_or(0);
         self.tally.holders = trusted.count_ones();
-        let result = if came_through {
-            Ok(self.found(trusted))
-        } else {
-            Err(Failure::Timeout)
-        };
+        let is_doubted = self.doubt.is_alarmed();
+        self.tally.doubted = self.doubted();
+        let result = self.result(trusted);
         Ended {
             target: self.target,
             info_hash: self.info_hash,
             is_small: !self.has_full_list() && !lists.is_empty(),
-            is_whole: came_through && self.plan.enough.is_none() && closest.len() == K,
+            is_whole: came_through
+                && !is_doubted
+                && self.plan.enough.is_none()
+                && closest.len() == K,
             lists,
             closest,
             result,

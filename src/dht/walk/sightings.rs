@@ -2,12 +2,16 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::super::bloom::Filter;
+use super::super::bloom::{self, Filter};
+use super::K;
 use crate::address::{Accept, is_global};
 use crate::observation::{Endpoint4, Endpoint6, Estimate, Peers};
 
 /// Sightings kept of one lookup: some 200 answers of 100 peers.
 const MAX: usize = 20_000;
+
+/// Peers in a usual list.
+const USUAL_LIST: usize = 16;
 
 /// A set of holders, by their number.
 pub(super) type Holders = u64;
@@ -61,7 +65,10 @@ impl Census {
 impl Sightings {
     /// Takes in one list; returns its length. A value that is no address and port is counted.
     pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
-        let mut listed = Peers::default();
+        let mut listed = Peers {
+            v4: Vec::with_capacity(USUAL_LIST),
+            ..Peers::default()
+        };
         for value in values.take(MAX - self.len().min(MAX)) {
             match value.len() {
                 6 => listed.push_compact4(value),
@@ -71,6 +78,10 @@ impl Sightings {
         }
         self.malformed += listed.malformed;
         self.sorted = false;
+        if self.v4.capacity() == 0 {
+            // The closest nodes hold about the same list.
+            self.v4.reserve_exact(K * listed.v4.len());
+        }
         self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
         listed.len()
@@ -146,6 +157,8 @@ impl Sightings {
             malformed: self.malformed,
             ..Peers::default()
         };
+        let holders = trusted.count_ones().max(1) as usize;
+        peers.v4.reserve(self.v4.len() / holders);
         named(&self.v4, trusted, |peer, _, _| peers.v4.push(peer));
         named(&self.v6, trusted, |peer, _, _| peers.v6.push(peer));
         peers
@@ -185,19 +198,17 @@ const SOME_MORE: f64 = 16.0;
 /// and united filters keep it.
 pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair> {
     let claim = |pair: &Pair| -> f64 {
-        let sizes = pair.iter().map(|filter| {
-            let mut one = Filter::default();
-            one.unite(filter);
-            one.estimate().unwrap_or(FULL)
-        });
-        sizes.sum()
+        let sizes = pair.iter().map(bloom::estimate);
+        sizes.map(|size| size.unwrap_or(FULL)).sum()
     };
-    let mut claims: Vec<f64> = filters.iter().map(|pair| claim(pair)).collect();
-    claims.sort_unstable_by(f64::total_cmp);
-    let usual = match (claims.len(), bound) {
+    let usual = match (filters.len(), bound) {
         (0..3, Some(bound)) => bound as f64,
         (0..3, None) => return filters,
-        (n, _) => claims[n / 2],
+        (n, _) => {
+            let mut claims: Vec<f64> = filters.iter().map(|pair| claim(pair)).collect();
+            claims.sort_unstable_by(f64::total_cmp);
+            claims[n / 2]
+        }
     };
     let most = TOO_MANY * usual + SOME_MORE;
     let mut filters = filters;
@@ -226,8 +237,8 @@ pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Opti
         .map(|p| (Ipv6Addr::from_bits(p.ip).into(), p.port));
     for (ip, port) in v4.chain(v6) {
         let counts = port != 0 && (accept == Accept::Any || is_global(ip));
-        if counts && !seeds.contains(ip) {
-            leechers.insert(ip);
+        if counts {
+            leechers.insert_unless_in(&seeds, ip);
         }
     }
     let sizes = [seeds.estimate(), leechers.estimate()];

@@ -8,8 +8,8 @@ use crate::geo::Asn;
 use crate::snapshot::{
     AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
     DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
-    Reach, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow, TrackerId, TrackerRow,
-    Unique, Unix,
+    Reach, Remark, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow, TrackerId,
+    TrackerRow, Unique, Unix,
 };
 use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
 use crate::window::Window;
@@ -125,14 +125,15 @@ fn alive() -> Sample {
         seeders: Some(30).into(),
         leechers: Some(9).into(),
         completed: Some(1234).into(),
+        remark: Some(Arc::new(Remark::Warning("closes in May".into()))),
         ..announce(TrackerId(0))
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
-        failure: Some(Arc::new(Failed::new(
+        remark: Some(Arc::new(Remark::Failed(Failed::new(
             Failure::Rejected,
             "unregistered torrent",
-        ))),
+        )))),
         ..announce(TrackerId(2))
     };
     it
@@ -285,7 +286,9 @@ fn udp() -> TrackerRow {
         certificate_expiry: None,
         interval: Some(Duration::from_secs(1800)),
         requests: 17,
+        probes: 9,
         failures,
+        remark: None,
     }
 }
 
@@ -297,6 +300,8 @@ fn https() -> TrackerRow {
         certificate_expiry: Some(Unix(1_800_000_000)),
         interval: None,
         requests: 1,
+        probes: 1,
         failures: [0; 13],
+        remark: None,
     }
 }

@@ -160,3 +160,17 @@ async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
     let look = canaries.any_alive(&all, Family::Ipv4, WITHIN).await;
     assert_eq!(look.is_alive(), Some(true));
 }
+
+#[tokio::test]
+async fn the_local_tracker_of_a_stranger_is_no_canary() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let canary = Canary {
+        may_be_local: false,
+        ..at(address).into()
+    };
+    let look = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
+    assert_eq!(look.sign, None);
+    let came = timeout(Duration::ZERO, listener.accept()).await;
+    assert!(came.is_err(), "it was not contacted");
+}

@@ -13,6 +13,7 @@ use super::Settings;
 use super::bootstrap::Bootstrap;
 use super::reports::Reports;
 use crate::dht::{self, Contact, Engine, Outbox};
+use crate::log::LineLimit;
 use crate::observation::Family;
 use crate::probe::bell::Bell;
 use crate::probe::datagram::{Sent, Socket};
@@ -21,10 +22,22 @@ use crate::torrent::InfoHash;
 
 /// Batches of datagrams read from one socket before it is the turn of others.
 const READS_A_TURN: usize = 8;
+/// Shortest time between two turns: packets move through engine and sockets in batches, and one
+/// wake-up serves them all. Answers wait half of it on average, a tenth of a usual round trip.
+const TICK: Duration = Duration::from_millis(10);
+/// The shortest tick, where the receive buffer would fill up within a longer one.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+/// Part of the receive buffer that the datagrams of one tick may take.
+const BUFFER_PART: usize = 4;
+/// Part of the load of busier turns that each turn forgets: answers to a burst come a while later.
+const LOAD_DECAY: usize = 16;
 /// Time to wait when a send buffer is full.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time to wait after a fault of our own, which may come again at once.
 const CALM: Duration = Duration::from_secs(1);
+
+/// Faults of our own.
+static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// What the worker is told.
 pub(super) enum Command {
@@ -61,6 +74,10 @@ pub(super) struct Worker {
     outbox: Outbox,
     /// Packets of the outbox that each socket is done with.
     done: [usize; 2],
+    /// Datagrams read or sent in the busiest of the latest turns.
+    load: usize,
+    /// Answers that the smallest receive buffer has room for.
+    window: usize,
     ends: Ends,
     /// Told to the engine, and told again to the next one after a fault.
     hashes: Arc<[InfoHash]>,
@@ -75,13 +92,16 @@ impl Worker {
         ends: Ends,
     ) -> Self {
         let clock = Clock::start();
+        let windows = sockets.iter().flatten().map(Socket::window);
         let mut worker = Self {
             settings,
             engine: Engine::new(settings, seed(), now(&clock)),
             clock,
+            window: windows.min().unwrap_or(1),
             sockets,
             outbox: Outbox::default(),
             done: [0; 2],
+            load: 0,
             ends,
             hashes: Arc::from([]),
             paused: [false; 2],
@@ -104,46 +124,57 @@ impl Worker {
         self.engine.table()
     }
 
-    /// Reads, decides and sends, without waiting. Returns how long there is nothing to do, or
-    /// `None` if there may be more at once.
+    /// Reads, decides and sends, without waiting. Returns how long to wait for the next turn, or
+    /// `None` if there is more to read at once.
     fn turn(&mut self) -> Option<Duration> {
-        let mut busy = self.read();
+        let (read, is_more) = self.read();
         let now = now(&self.clock);
         self.obey(now);
         let mut wake = self.find_a_way_in(now);
         if self.outbox.is_empty() {
             wake = wake.min(self.engine.poll(now, &mut self.outbox));
-            busy |= !self.outbox.is_empty();
         }
-        if !self.send(now) {
-            wake = wake.min(now.after(PAUSE));
-            busy = false;
-        }
+        let load = read.max(self.outbox.len());
+        self.load = load.max(self.load - self.load.div_ceil(LOAD_DECAY));
+        let is_sent = self.send(now);
         self.ends.reports.add(self.engine.lookups());
         let engine = &self.engine;
         let status = || Family::ALL.map(|family| engine.status(family, now));
         wake = wake.min(self.ends.reports.deliver(now, status));
-        (!busy).then(|| wake.since(now))
+        match (is_sent, is_more) {
+            (false, _) => Some(PAUSE),
+            (true, true) => None,
+            (true, false) => Some(wake.since(now).max(self.tick())),
+        }
     }
 
-    fn read(&mut self) -> bool {
+    /// Time until the next turn at least, so that no receive buffer fills up in it.
+    fn tick(&self) -> Duration {
+        let room = (self.window / BUFFER_PART).max(1);
+        let tick = TICK.mul_f64(room as f64 / self.load.max(1) as f64);
+        tick.clamp(SHORTEST_TICK, TICK)
+    }
+
+    /// Reads what came. Returns how much, and whether there may be more.
+    fn read(&mut self) -> (usize, bool) {
         let engine = &mut self.engine;
-        let mut busy = false;
+        let (mut total, mut is_more) = (0, false);
         for socket in self.sockets.iter_mut().flatten() {
             let now = now(&self.clock);
-            for _ in 0..READS_A_TURN {
+            for turn in 1..=READS_A_TURN {
                 let read = socket.receive(|from, bytes| engine.receive(from, bytes, now));
-                busy |= read > 0;
+                total += read;
                 if !socket.is_full_batch(read) {
                     break;
                 }
+                is_more |= turn == READS_A_TURN;
             }
             if socket.has_errors() {
-                busy = true;
+                is_more = true;
                 socket.errors(|to, _, _| engine.undelivered(to, now));
             }
         }
-        busy
+        (total, is_more)
     }
 
     /// Does what it was told.
@@ -239,7 +270,10 @@ impl Worker {
     /// A fault of our own, met in some datagram, must not stop the daemon: work goes on with a new
     /// engine that is told all that the old one was told.
     fn recover(&mut self) {
-        tracing::error!("the DHT prober met a fault of its own and starts anew");
+        if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
+            let message = "the DHT prober met a fault of its own and restarts";
+            tracing::error!(suppressed, "{message}");
+        }
         let table = catch_unwind(AssertUnwindSafe(|| self.engine.table())).unwrap_or_default();
         // Not over the sockets: what led to the fault may still be there.
         self.ends.bell.sleep(&[], Some(CALM));
@@ -265,7 +299,13 @@ impl Worker {
         }
     }
 
+    /// Sleeps for a tick whatever comes in, then until something has come in or the time is over.
+    /// The bell ends both.
     fn sleep(&mut self, wait: Duration) {
+        let tick = wait.min(self.tick());
+        self.ends.bell.sleep(&[], Some(tick));
+        let wait = wait.saturating_sub(tick);
+        // Without time left, too: this tells of ICMP errors.
         let sockets = self.sockets.iter().flatten();
         let watched: Vec<BorrowedFd<'_>> = sockets.map(AsFd::as_fd).collect();
         if self.ends.bell.sleep(&watched, Some(wait)) {

@@ -1,8 +1,5 @@
-//! Asking for a list without leaving an entry behind.
-//!
-//! Ghost: `stopped` first, which most trackers answer with the full list. Where counts come
-//! without a list, or nothing says that the swarm is empty: `started`, and then `stopped`, whatever
-//! happens in between.
+//! The shell of [`AnnounceSession`] over HTTP: requests, their time, and the `stopped` that must
+//! follow `started` even if the probe is cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,19 +9,16 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Reply};
 use super::asker::{Asker, Origin, Progress};
-use super::lanes::Lane;
 use super::query::{self, Event};
-use crate::observation::{Announced, Counts, Failed, Failure, Manner, Peers};
+use crate::observation::{Announced, Failed, Failure, Manner};
+use crate::probe::announce_session::{
+    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request,
+};
 use crate::torrent::{InfoHash, TrackerUrl};
 
-/// The last part of a probe's time, kept for taking back what `started` did.
-const FAREWELL_PARTS: u32 = 5;
 /// A farewell inside a probe ends this much before the probe does, so that a list that is there
 /// already is reported.
 const MARGIN: Duration = Duration::from_millis(20);
-/// BEP 3 demands `peers`: without it, and without counts, an answer is no 0. Only `stopped` may be
-/// answered so.
-const SILENT: &str = "an answer without peers and counts";
 
 /// One info-hash at one tracker.
 #[derive(Debug, Clone)]
@@ -32,22 +26,31 @@ pub(super) struct Swarm {
     pub(super) url: Arc<TrackerUrl>,
     pub(super) hash: InfoHash,
     pub(super) origin: Origin,
-    pub(super) lane: Arc<Lane>,
 }
 
-/// How long the steps of an announce may take.
+/// When the requests of an announce end, answered or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until {
-    started: Instant,
-    stopped: Instant,
+    look: Instant,
+    join: Instant,
+    leave: Instant,
 }
 
 impl Until {
     pub(super) fn new(deadline: Instant, timeout: Duration) -> Self {
         let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
         Self {
-            started: earlier(timeout / FAREWELL_PARTS),
-            stopped: earlier(MARGIN.min(timeout / FAREWELL_PARTS)),
+            look: earlier(timeout / LOOK_PARTS),
+            join: earlier(timeout / LEAVE_PARTS),
+            leave: earlier(MARGIN.min(timeout / LEAVE_PARTS)),
+        }
+    }
+
+    fn of(&self, request: Request) -> Instant {
+        match request {
+            Request::Look => self.look,
+            Request::Join => self.join,
+            Request::Leave => self.leave,
         }
     }
 }
@@ -61,119 +64,100 @@ impl Asker {
         until: Until,
         progress: &mut Progress,
     ) -> Result<Announced, Failed> {
-        let numwant = self.settings.numwant;
-        let mut without_us = None;
-        if manner == Manner::Ghost {
-            let reply = self
-                .ask(swarm, Event::Stopped, numwant, None, progress)
-                .await?;
-            // Joining would bring the same host names.
-            if reply.announced.withheld || !is_withheld(&reply.announced) {
-                return Ok(reply.announced);
-            }
-            without_us = Some(reply.announced.counts);
-        }
-        let mut farewell = Farewell::owed(self.clone(), swarm.clone());
-        let asking = self.ask(swarm, Event::Started, numwant, None, progress);
-        let reply = match timeout_at(until.started, asking).await {
-            Ok(Ok(reply)) => reply,
-            Ok(Err(failed)) => {
-                farewell.is_owed = may_be_registered(&failed, progress);
-                return Err(failed);
-            }
-            Err(_) => {
-                let failed = progress.timed_out();
-                farewell.is_owed = may_be_registered(&failed, progress);
-                return Err(failed);
-            }
+        let own = Own {
+            ports: self.settings.identity.ports,
+            accept: self.settings.accept,
         };
-        farewell.tracker_id = reply.tracker_id;
-        let has_list = reply.has_list;
-        let mut announced = reply.announced;
-        announced.manner = Manner::Brief;
-        let has_others = announced.peers.has_others(self.settings.identity.port);
-        if without_us.is_some() && !has_others {
-            // No list either way: the next probe need not join to learn nothing, and our own
-            // entry, if it is there, is no peer.
-            announced.manner = Manner::Ghost;
-            announced.peers = Peers::default();
-        }
-        announced.counts = without_us.unwrap_or(Counts {
-            // We are one of them, until `stopped` brings better figures.
-            leechers: announced.counts.leechers.map(|n| n.saturating_sub(1)),
-            ..announced.counts
-        });
-        let response = progress.exchange.phases.response;
-        let id = farewell.tracker_id.clone();
-        let leaving = self.ask(swarm, Event::Stopped, 0, id.as_deref(), progress);
-        if let Ok(left) = timeout_at(until.stopped, leaving).await {
-            match left {
+        let mut session = AnnounceSession::new(manner);
+        let mut farewell = Farewell::of(self.clone(), swarm.clone());
+        let mut response = None;
+        loop {
+            let request = session.request();
+            session.sent();
+            farewell.is_owed = session.may_be_registered();
+            let tracker_id = farewell.tracker_id.clone();
+            let asking = self.ask(swarm, request, tracker_id.as_deref(), progress);
+            let result = timeout_at(until.of(request), asking).await;
+            let next = match result.unwrap_or_else(|_| Err(progress.timed_out())) {
                 Ok(reply) => {
-                    farewell.is_owed = false;
-                    better(&mut announced.counts, &reply.announced.counts);
+                    farewell.tracker_id = reply.tracker_id.or(farewell.tracker_id.take());
+                    let answer = Answer {
+                        announced: reply.announced,
+                        has_list: reply.has_list,
+                    };
+                    session.answered(answer, &own)
                 }
-                // Unless it has heard us and said no, we are still listed: a connection that fails
-                // now takes nothing back.
-                Err(failed) => farewell.is_owed = !failed.reason.is_refusal(),
+                Err(failed) => {
+                    let reached = reached(&failed, progress);
+                    session.failed(failed, reached, &own)
+                }
+            };
+            farewell.is_owed = session.may_be_registered();
+            // What the list took counts, not what the farewell took.
+            if request == Request::Leave {
+                progress.exchange.phases.response = response;
+            }
+            response = progress.exchange.phases.response;
+            if let Next::Done(verdict) = next {
+                let cut = || Err(Failed::new(Failure::Timeout, "the probe was cut short"));
+                return verdict.unwrap_or_else(cut).map(|announced| *announced);
             }
         }
-        // What the list took counts, not what the farewell took.
-        progress.exchange.phases.response = response;
-        let counts = &announced.counts;
-        if !has_list && !counts.are_of_the_swarm() {
-            return Err(Failed::new(Failure::Malformed, SILENT));
-        }
-        // Without any list, only counts of nobody make it an empty one.
-        let is_claimed = counts.is_inhabited() || !has_list && !counts.is_nobody();
-        announced.withheld |= !has_others && is_claimed;
-        Ok(announced)
     }
 
     async fn ask(
         &self,
         swarm: &Swarm,
-        event: Event,
-        numwant: u16,
+        request: Request,
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
     ) -> Result<Reply, Failed> {
         let identity = &self.settings.identity;
-        let own = query::announce(identity, &swarm.hash, event, numwant, tracker_id);
+        let (event, numwant) = match request {
+            Request::Look => (Event::Stopped, self.settings.numwant),
+            Request::Join => (Event::Started, self.settings.numwant),
+            Request::Leave => (Event::Stopped, 0),
+        };
+        let own = query::announce(
+            identity,
+            swarm.origin.family,
+            &swarm.hash,
+            event,
+            numwant,
+            tracker_id,
+        );
         let whole = swarm
+            .origin
             .lane
             .announce_url(&swarm.url, &own)
             .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let body = self
             .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        answer::announce(&body.bytes, body.cut, &swarm.url)
+        let limit = usize::from(self.settings.numwant);
+        answer::announce(&body.bytes, body.cut, &swarm.url, limit)
     }
 }
 
-/// A list that is empty although the swarm is not, or for all we know is not.
-fn is_withheld(announced: &Announced) -> bool {
-    announced.peers.is_empty() && !announced.counts.is_nobody()
-}
-
-/// Whether `started` may have reached a tracker that then failed so: a connection was there, and it
-/// did not say no.
-fn may_be_registered(failed: &Failed, progress: &mut Progress) -> bool {
-    !progress.note().is_connecting()
-        && matches!(
-            failed.reason,
-            Failure::Timeout
-                | Failure::Reset
-                | Failure::HttpStatus
-                | Failure::NotBencode
-                | Failure::Malformed
-        )
-}
-
-/// Figures from after we left are without us.
-fn better(counts: &mut Counts, after: &Counts) {
-    counts.seeders = after.seeders.or(counts.seeders);
-    counts.leechers = after.leechers.or(counts.leechers);
-    counts.completed = after.completed.or(counts.completed);
+/// Whether a request that failed so may have reached the tracker: a connection was there, or the
+/// failure comes from beyond it.
+fn reached(failed: &Failed, progress: &mut Progress) -> Reached {
+    match failed.reason {
+        _ if progress.note().is_connecting() => Reached::No,
+        Failure::Dns
+        | Failure::Unreachable
+        | Failure::Refused
+        | Failure::Tls
+        | Failure::Denied
+        | Failure::Unsupported => Reached::No,
+        Failure::Reset
+        | Failure::Timeout
+        | Failure::HttpStatus
+        | Failure::NotBencode
+        | Failure::Malformed
+        | Failure::Rejected
+        | Failure::RateLimited => Reached::Perhaps,
+    }
 }
 
 /// The `stopped` that must follow `started`: if it is still owed when the probe ends, cancelled or
@@ -186,12 +170,12 @@ struct Farewell {
 }
 
 impl Farewell {
-    fn owed(asker: Arc<Asker>, swarm: Swarm) -> Self {
+    fn of(asker: Arc<Asker>, swarm: Swarm) -> Self {
         Self {
             asker,
             swarm,
             tracker_id: None,
-            is_owed: true,
+            is_owed: false,
         }
     }
 }
@@ -214,16 +198,9 @@ impl Drop for Farewell {
         runtime.spawn(async move {
             let mut progress = Progress::default();
             let leaving = async {
-                let _turn = swarm.lane.places.acquire().await;
-                asker
-                    .ask(
-                        &swarm,
-                        Event::Stopped,
-                        0,
-                        tracker_id.as_deref(),
-                        &mut progress,
-                    )
-                    .await
+                let _turn = swarm.origin.lane.places.acquire().await;
+                let id = tracker_id.as_deref();
+                asker.ask(&swarm, Request::Leave, id, &mut progress).await
             };
             let left = matches!(timeout(FAREWELL_TIMEOUT, leaving).await, Ok(Ok(_)));
             tracing::debug!(tracker = %swarm.url, left, "farewell in the background");

@@ -34,33 +34,43 @@ pub(super) struct Reply {
     pub(super) tracker_id: Option<Box<[u8]>>,
 }
 
-/// Reads the answer to an announce. `cut` is why the body ended early, if it did.
+/// Reads the answer to an announce. `cut` is why the body ended early, if it did. Of each family,
+/// the first `limit` peers are kept and the others are counted.
 pub(super) fn announce(
     body: &[u8],
     cut: Option<Failed>,
     url: &TrackerUrl,
+    limit: usize,
 ) -> Result<Reply, Failed> {
     let dict = open(body)?;
     let mut reply = Reply::default();
     let answer = &mut reply.announced;
     let mut refusal = Refusal::default();
     let mut known = false;
-    let mut lists = Lists::default();
+    let mut lists = Lists {
+        limit,
+        ..Lists::default()
+    };
     let damage = each(dict, |key, value| {
         let mut knows = true;
         match key {
             b"peers" => lists.read(&mut answer.peers, value, peers::Packed::V4),
             b"peers6" => lists.read(&mut answer.peers, value, peers::Packed::V6),
-            b"complete" => fill(&mut answer.counts.seeders, count(value)),
-            b"incomplete" => fill(&mut answer.counts.leechers, count(value)),
+            b"complete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.seeders, value);
+            }
+            b"incomplete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.leechers, value);
+            }
             b"downloaded" => fill(&mut answer.counts.completed, count(value)),
-            b"interval" => fill(&mut answer.interval, interval(value)),
             b"external ip" => fill(&mut answer.external_ip, external_ip(value)),
             b"tracker id" => fill(&mut reply.tracker_id, tracker_id(value)),
+            b"warning message" => fill(&mut answer.warning, warning(value, url)),
             _ => knows = refusal.take(key, value),
         }
         known |= knows;
     });
+    answer.interval = refusal.asked_interval();
     let answers = lists.any() || answer.counts.are_of_the_swarm();
     refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
@@ -80,13 +90,15 @@ struct Lists {
     lost: usize,
     /// Entries with a host name for an address.
     names: usize,
+    /// Peers kept of each family.
+    limit: usize,
 }
 
 impl Lists {
     fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
-        let before = (peers.len(), peers.malformed);
-        self.names += peers::read(peers, value, packed);
-        if peers.len() == before.0 && peers.malformed > before.1 {
+        let before = (peers.claimed(), peers.malformed);
+        self.names += peers::read(peers, value, packed, self.limit);
+        if peers.claimed() == before.0 && peers.malformed > before.1 {
             self.lost += 1;
         } else {
             self.read += 1;
@@ -200,11 +212,14 @@ pub(super) fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<Failed> {
     refusal.check(url, false).err()
 }
 
-/// `failure reason` and `retry in` (BEP 31), and the `failure code` that some send instead.
+/// `failure reason` and `retry in` (BEP 31), the `failure code` that some send instead, and the
+/// intervals, which may come with either.
 #[derive(Default)]
 struct Refusal<'a> {
     reason: Option<&'a [u8]>,
     retry: Option<Retry>,
+    interval: Option<Duration>,
+    min_interval: Option<Duration>,
     has_code: bool,
 }
 
@@ -213,23 +228,31 @@ impl<'a> Refusal<'a> {
         match key {
             b"failure reason" => fill(&mut self.reason, Some(value.as_bytes().unwrap_or_default())),
             b"retry in" => fill(&mut self.retry, retry(value)),
+            b"interval" => fill(&mut self.interval, interval(value)),
+            b"min interval" => fill(&mut self.min_interval, interval(value)),
             // A sign that a tracker speaks, and nothing more.
-            b"warning message" | b"min interval" => {}
+            b"warning message" => {}
             b"failure code" => self.has_code = true,
             _ => return false,
         }
         true
     }
 
+    /// No request may come before the longer of the two is over.
+    fn asked_interval(&self) -> Option<Duration> {
+        self.interval.max(self.min_interval)
+    }
+
     /// `answers`: something else in the answer is what was asked for.
     fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), Failed> {
+        let interval = self.asked_interval();
         match self.reason {
             None if self.has_code && !answers => {
                 let failed = Failed::new(Failure::Rejected, "a failure code without a reason");
-                Err(failed.with_retry(self.retry))
+                Err(failed.with_retry(self.retry).with_interval(interval))
             }
             None => Ok(()),
-            Some(text) => Err(words::refusal(text, url, self.retry)),
+            Some(text) => Err(words::refusal(text, url, self.retry).with_interval(interval)),
         }
     }
 }
@@ -288,6 +311,13 @@ pub(super) fn integer(value: Value<'_>) -> Option<i64> {
     }
 }
 
+/// Takes over a count. Says whether it is one that a swarm can have.
+fn fill_count(place: &mut Option<u32>, value: Value<'_>) -> bool {
+    let count = count(value);
+    fill(place, count);
+    count.is_some()
+}
+
 fn count(value: Value<'_>) -> Option<u32> {
     integer(value)
         .and_then(|n| u32::try_from(n).ok())
@@ -319,6 +349,12 @@ fn external_ip(value: Value<'_>) -> Option<IpAddr> {
         return Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical());
     }
     peers::address(bytes)
+}
+
+/// An empty text warns of nothing.
+fn warning(value: Value<'_>, url: &TrackerUrl) -> Option<Box<str>> {
+    let text = words::warning(value.as_bytes()?, url);
+    (!text.is_empty()).then_some(text)
 }
 
 fn tracker_id(value: Value<'_>) -> Option<Box<[u8]>> {

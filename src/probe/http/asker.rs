@@ -1,33 +1,39 @@
 //! Answers jobs, one after the other or many at once, in whatever runtime it is asked.
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Instant;
 
 use tokio::sync::Semaphore;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
 use super::caught::caught;
+use super::client::Client;
 use super::lanes::{Lane, Lanes};
+use super::large::LargeBodies;
+use super::probation::Probation;
 use super::trace::{Seen, Trace};
 use super::{
-    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, fetch,
-    query, tls,
+    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, query, tls,
 };
 use crate::address::is_global;
+use crate::log::LineLimit;
 use crate::observation::{
     AnnounceId, Ask, Exchange, Failed, Failure, Family, Job, Observation, Report, Scraped,
 };
 use crate::probe::resolve::Resolver;
-use crate::torrent::{InfoHash, Scheme};
+use crate::torrent::{AddressScope, InfoHash, Scheme};
+
+/// Faults of our own.
+static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// Settings, what is built from them, and the limits that hold over all settings.
 pub(super) struct Asker {
     pub(super) settings: Settings,
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
-    pub(super) clients: [reqwest::Client; 2],
+    pub(super) clients: [Client; 2],
     pub(super) shared: Arc<Shared>,
 }
 
@@ -35,6 +41,8 @@ pub(super) struct Asker {
 pub(super) struct Shared {
     pub(super) lanes: Lanes,
     in_flight: Semaphore,
+    pub(super) large: LargeBodies,
+    pub(super) probation: Probation,
     pub(super) farewells: Arc<Semaphore>,
 }
 
@@ -45,6 +53,10 @@ pub(super) struct Origin {
     pub(super) addresses: Arc<[IpAddr]>,
     /// No redirect leads from here into private space.
     pub(super) is_public: bool,
+    /// What redirects may lead to beyond that.
+    pub(super) scope: AddressScope,
+    /// What probes of the host share.
+    pub(super) lane: Arc<Lane>,
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -85,6 +97,8 @@ impl Asker {
         let shared = Shared {
             lanes: Lanes::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
+            large: LargeBodies::default(),
+            probation: Probation::start().map_err(SetupError::Thread)?,
             farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
         };
         Self::build(settings, resolver, Arc::new(shared))
@@ -101,7 +115,7 @@ impl Asker {
         shared: Arc<Shared>,
     ) -> Result<Self, SetupError> {
         let tls = tls::config(&settings.roots)?;
-        let client = || fetch::client(&settings.user_agent, &tls);
+        let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
         Ok(Self {
             settings,
@@ -115,9 +129,12 @@ impl Asker {
     /// owed then goes out in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
-        let report = caught(self.run(&job, &mut progress)).await;
+        let report = caught(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
-            tracing::error!(tracker = %job.url, "the HTTP prober met a fault of its own");
+            if let Some(suppressed) = FAULTS.admit((), std::time::Instant::now()) {
+                let tracker = &job.url;
+                tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
+            }
             let text = "the prober failed over some answer";
             job.ask.failed(Failed::new(Failure::Malformed, text))
         });
@@ -141,13 +158,8 @@ impl Asker {
             let failed = Failed::new(Failure::Unsupported, "not HTTP");
             return job.ask.failed(failed);
         }
-        let start = Instant::now();
-        let resolving = timeout(job.timeout, self.resolver.resolve(&job.url));
-        let resolved = resolving.await.unwrap_or_else(|_| {
-            let text = "the name was not resolved in time";
-            Err(Failed::new(Failure::Dns, text))
-        });
-        let spent = start.elapsed();
+        let resolving = self.resolver.resolve_within(&job.url, job.timeout);
+        let (resolved, spent) = pin!(resolving).await;
         progress.exchange.duration = spent;
         let resolved = match resolved {
             Ok(resolved) => resolved,
@@ -159,22 +171,28 @@ impl Asker {
         if addresses.is_empty() {
             return Report::NoAddress { ids: job.ask.ids() };
         }
+        let lane = self.shared.lanes.get(job.tracker, job.family);
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
+            scope: job.url.scope(),
             addresses,
+            lane: lane.clone(),
         };
-        let lane = self.shared.lanes.get(job.tracker, job.family);
         // The host's own limit first: a host that hangs must not use up the places of all.
         let _turn = lane.places.acquire().await;
         let _place = self.shared.in_flight.acquire().await;
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
-        let deadline = tokio::time::Instant::now() + left;
+        let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let asking = self.ask_for(job, origin, &lane, until, progress);
-        let report = match timeout_at(deadline, asking).await {
+        let ended = {
+            // A future of some kilobytes stays where it is.
+            let asking = pin!(self.ask_for(job, origin, until, progress));
+            timeout_at(deadline, asking).await
+        };
+        let report = match ended {
             Ok(report) => report,
             Err(_) => job.ask.failed(progress.timed_out()),
         };
@@ -186,7 +204,6 @@ impl Asker {
         self: &Arc<Self>,
         job: &Job,
         origin: Origin,
-        lane: &Arc<Lane>,
         until: announce::Until,
         progress: &mut Progress,
     ) -> Report {
@@ -200,7 +217,6 @@ impl Asker {
                     url: job.url.clone(),
                     hash: *info_hash,
                     origin,
-                    lane: lane.clone(),
                 };
                 let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {

@@ -5,9 +5,10 @@
 use std::error::Error;
 use std::io;
 
+use hyper_util::client::legacy::Error as ClientError;
 use rustls::CertificateError;
 
-use super::trace::Seen;
+use super::trace::{CertificateKind, Ends, Seen};
 use crate::observation::{Failed, Failure};
 
 /// Causes looked at below an error.
@@ -17,7 +18,7 @@ const MAX_DEPTH: usize = 16;
 pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
     let causes = || causes(error);
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
-        return Failed::new(Failure::Tls, explain_tls(tls));
+        return Failed::new(Failure::Tls, explain_tls(tls, seen.certificate));
     }
     let io = causes()
         .filter_map(|cause| cause.downcast_ref::<io::Error>())
@@ -32,11 +33,23 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
             (Failure::Tls, "the connection was cut in the TLS handshake")
         }
         Some(known) => known,
+        None if error.is_timeout() && seen.is_in_handshake() => {
+            (Failure::Timeout, "no end of the TLS handshake in time")
+        }
         None if error.is_timeout() => (Failure::Timeout, "no connection in time"),
         None if error.is_connect() => (Failure::Unreachable, "no connection"),
         None => (Failure::Reset, "the exchange broke off"),
     };
     Failed::new(reason, text)
+}
+
+/// Whether a request failed on a connection that had carried others before. Without a connection
+/// it did not.
+pub(super) fn is_of_reuse(error: &reqwest::Error, seen: &Seen) -> bool {
+    causes(error)
+        .filter_map(|cause| cause.downcast_ref::<ClientError>())
+        .find_map(ClientError::connect_info)
+        .is_some_and(|connection| seen.is_reuse(Ends::of(connection)))
 }
 
 /// An error and what it hides. `io::Error` passes its content over when asked for its source, and
@@ -72,6 +85,11 @@ fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
             (Failure::Unreachable, "the network is unreachable")
         }
         Kind::AddrNotAvailable => (Failure::Unreachable, "no local address or port is free"),
+        // Chunk sizes, chunk extensions and trailers (RFC 9112, section 7.1).
+        Kind::InvalidData | Kind::InvalidInput => (
+            Failure::Malformed,
+            "the chunks of the answer are damaged or too long",
+        ),
         Kind::PermissionDenied => (Failure::Unreachable, "a firewall here forbids it"),
         _ => return None,
     })
@@ -79,7 +97,10 @@ fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
 
 fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
     if error.is_parse_too_large() {
-        Some((Failure::Malformed, "headers beyond every measure"))
+        Some((
+            Failure::Malformed,
+            "more than 100 headers, or headers of more than 400 KiB",
+        ))
     } else if error.is_parse() {
         Some((Failure::NotBencode, "the answer is not HTTP"))
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
@@ -89,10 +110,10 @@ fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
     }
 }
 
-fn explain_tls(error: &rustls::Error) -> String {
+fn explain_tls(error: &rustls::Error, shown: CertificateKind) -> String {
     use rustls::Error as Tls;
     match error {
-        Tls::InvalidCertificate(reason) => explain_certificate(reason).into(),
+        Tls::InvalidCertificate(reason) => explain_certificate(reason, shown).into(),
         Tls::AlertReceived(alert) => format!("the tracker broke off the handshake: {alert:?}"),
         Tls::PeerIncompatible(_) => "no TLS version or cipher in common".into(),
         Tls::InvalidMessage(_) => "what answers on this port does not speak TLS".into(),
@@ -101,11 +122,19 @@ fn explain_tls(error: &rustls::Error) -> String {
     }
 }
 
-fn explain_certificate(reason: &CertificateError) -> &'static str {
+fn explain_certificate(reason: &CertificateError, shown: CertificateKind) -> &'static str {
     use CertificateError as Bad;
     match reason {
         Bad::Expired | Bad::ExpiredContext { .. } => "the certificate has expired",
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the certificate is not valid yet",
+        // What webpki says of an authority's certificate is in no list of reasons.
+        Bad::UnknownIssuer | Bad::Other(_) if shown.is_self_signed && shown.is_authority => {
+            "the certificate is a self-signed CA certificate"
+        }
+        Bad::UnknownIssuer | Bad::Other(_) if shown.is_self_signed => {
+            "the certificate is self-signed"
+        }
+        Bad::Other(_) if shown.is_authority => "the certificate is a CA certificate",
         Bad::UnknownIssuer => "the certificate is of an unknown issuer",
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             "the certificate is for another name"

@@ -2,52 +2,25 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use reqwest::{Method, Request, Response};
+use reqwest::Response;
+use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
-use super::trace::{GivenAddresses, TimeConnect, Trace};
-use super::{
-    CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, MAX_REDIRECTS, answer, failure, query, status,
-};
+use super::client::Answer;
+use super::large::Room;
+use super::{MAX_REDIRECTS, answer, failure, query, status};
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
 use crate::torrent::TrackerUrl;
 
-/// Times a request is sent again because a kept connection turned out to be closed.
-const MAX_STALE: usize = MAX_PER_HOST;
+/// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
+const MAX_PIECES: usize = 1 << 14;
 /// Room made for a body before any of it has come.
 const FIRST_ROOM: usize = 16 << 10;
-
-/// A client of one family: which one, the addresses given to it decide.
-pub(super) fn client(
-    user_agent: &str,
-    tls: &rustls::ClientConfig,
-) -> Result<reqwest::Client, reqwest::Error> {
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls.clone())
-        .dns_resolver(GivenAddresses)
-        .connector_layer(TimeConnect)
-        .user_agent(user_agent)
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // What is worth asking again is decided here. Without the zero, reqwest keeps a copy of
-        // every request all the same.
-        .retry(reqwest::retry::never().max_retries_per_request(0))
-        .http1_only()
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_ignore_invalid_headers_in_responses(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .pool_max_idle_per_host(MAX_PER_HOST)
-        .pool_idle_timeout(KEEP_ALIVE)
-        .tcp_nodelay(true)
-        .build()
-}
 
 impl Asker {
     /// Asks `whole`, whose last parameters are `own`, and returns the body of a success.
@@ -61,67 +34,50 @@ impl Asker {
     ) -> Result<Body, Failed> {
         let mut url = whole;
         let mut addresses = origin.addresses.clone();
+        let client = &self.clients[origin.family.index()];
+        let is_trusted = origin.lane.standing.is_trusted();
+        let mut exchange = origin.lane.standing.exchange();
         for _ in 0..=MAX_REDIRECTS {
-            let (response, sent) = self.send(&url, &addresses, origin, progress).await?;
+            let answer = if is_trusted {
+                client.get(url, &addresses, progress).await
+            } else {
+                let probation = &self.shared.probation;
+                client.get_on(probation, url, &addresses, progress).await
+            };
+            let Answer { response, sent } = answer?;
             let (status, headers) = (response.status(), response.headers());
-            if let Some(to) = status::redirect(status, headers, &url) {
-                let to = carry_query(&url, to?, own);
+            if let Some(to) = status::redirect(status, headers, response.url()) {
+                let to = carry_query(response.url(), to?, own);
                 addresses = self.follow(&to, origin).await?;
                 url = to;
                 continue;
             }
-            let retry = status::retry_after(headers, SystemTime::now());
-            let body = read(response).await?.unpacked()?;
+            let retry = match headers.contains_key(RETRY_AFTER) {
+                true => status::retry_after(headers, SystemTime::now()),
+                false => None,
+            };
+            let body = read(response, self.shared.large.room()).await?;
+            if body.cut.is_none() {
+                exchange.answered(body.bytes.len());
+            }
+            let body = body.unpacked()?;
             progress.exchange.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
             }
-            return Err(answer::stated_refusal(&body.bytes, tracker)
-                .filter(|_| status.as_u16() != 429)
-                .unwrap_or_else(|| status::failure(status, retry, &body.bytes)));
+            let stated = answer::stated_refusal(&body.bytes, tracker);
+            return Err(status::failure(status, retry, &body.bytes, stated));
         }
         Err(Failed::new(Failure::HttpStatus, "more than 2 redirects"))
-    }
-
-    /// Sends one request; returns the answer's head, and when the request began.
-    async fn send(
-        &self,
-        url: &Url,
-        addresses: &Arc<[IpAddr]>,
-        origin: &Origin,
-        progress: &mut Progress,
-    ) -> Result<(Response, Instant), Failed> {
-        let client = &self.clients[origin.family.index()];
-        let mut stale = 0;
-        loop {
-            let trace = Trace::new(addresses.clone());
-            progress.trace = Some(trace.clone());
-            progress.exchange.requests += 1;
-            let sent = Instant::now();
-            let request = Request::new(Method::GET, url.clone());
-            let result = trace.record(client.execute(request)).await;
-            let seen = progress.note();
-            let error = match result {
-                Ok(response) => return Ok((response, seen.connected.unwrap_or(sent))),
-                Err(error) => error,
-            };
-            let failed = failure::classify(&error, &seen);
-            // The server closed a kept connection while we wrote to it: says nothing of it.
-            let was_kept = seen.began.is_none();
-            if failed.reason == Failure::Reset && was_kept && stale < MAX_STALE {
-                stale += 1;
-                continue;
-            }
-            return Err(failed);
-        }
     }
 
     /// The addresses of the target of a redirect, if it may be contacted.
     pub(super) async fn follow(&self, to: &Url, origin: &Origin) -> Result<Arc<[IpAddr]>, Failed> {
         let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
         // Without its query, which a tracker URL may not have.
-        let target = TrackerUrl::parse(&to[..url::Position::BeforePath])
-            .map_err(|why| refuse(&format!("is not followed: {why}")))?;
+        let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
+            .map_err(|why| refuse(&format!("is not followed: {why}")))?
+            .with_scope(origin.scope);
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
         let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;
@@ -155,26 +111,43 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 }
 
 /// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response) -> Result<Body, Failed> {
+async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
+    // Asked for before any of it is read, since the connection reads ahead. Without a place its
+    // beginning is read all the same.
+    let _ = room.admit(told as usize).await;
     let mut body = Body::default();
     body.bytes.reserve((told as usize).min(FIRST_ROOM));
-    loop {
+    for _ in 0..MAX_PIECES {
         match response.chunk().await {
             Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
                 return Err(too_large());
             }
-            Ok(Some(chunk)) => body.bytes.extend_from_slice(&chunk),
+            Ok(Some(chunk)) => {
+                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
+                    body.cut = Some(cut);
+                    return Ok(body);
+                }
+                body.bytes.extend_from_slice(&chunk);
+            }
             Ok(None) => return Ok(body),
             Err(error) => {
-                body.cut = Some(failure::classify(&error, &Default::default()));
+                let cut = failure::classify(&error, &Default::default());
+                if body.bytes.is_empty() {
+                    return Err(cut);
+                }
+                body.cut = Some(cut);
                 return Ok(body);
             }
         }
+        // The thread is shared: an answer that comes as fast as it is read must not keep it.
+        tokio::task::consume_budget().await;
     }
+    let text = "an answer of more than 16,384 chunks";
+    Err(Failed::new(Failure::Malformed, text))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::probation::Standing;
 use super::{MAX_PER_HOST, query};
 use crate::observation::{Family, TrackerId};
 use crate::torrent::TrackerUrl;
@@ -24,6 +25,8 @@ pub(super) struct Lanes {
 pub(super) struct Lane {
     /// Those who may ask it now.
     pub(super) places: Semaphore,
+    /// How it answered last.
+    pub(super) standing: Standing,
     /// The announce URL last asked, and what became of it when it was parsed.
     parsed: Mutex<Option<(Arc<TrackerUrl>, Url)>>,
 }
@@ -65,6 +68,7 @@ impl Lanes {
             .or_insert_with(|| {
                 Arc::new(Lane {
                     places: Semaphore::new(MAX_PER_HOST),
+                    standing: Standing::default(),
                     parsed: Mutex::default(),
                 })
             })

@@ -14,24 +14,24 @@ pub(super) enum Packed {
 }
 
 /// Reads the value of `peers` or `peers6`, and returns how many of its unreadable entries are peers
-/// with a host name.
-pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed) -> usize {
+/// with a host name. Keeps the first `limit` peers of each family and counts the others.
+pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed, limit: usize) -> usize {
     let mut names = 0;
     match value {
         Value::Bytes(bytes) => match packed {
-            Packed::V4 => peers.push_compact4(bytes),
-            Packed::V6 => peers.push_compact6(bytes),
+            Packed::V4 => peers.push_compact4_within(bytes, limit),
+            Packed::V6 => peers.push_compact6_within(bytes, limit),
         },
         Value::List(list) => {
             for entry in list.iter() {
-                names += one(peers, entry);
+                names += one(peers, entry, limit);
             }
         }
         // PHP makes an array that lost an entry a dictionary with numbers for keys.
-        Value::Dict(dict) if has_peer_keys(dict) => names += one(peers, value),
+        Value::Dict(dict) if has_peer_keys(dict) => names += one(peers, value, limit),
         Value::Dict(dict) => {
             for (_, entry) in dict.iter() {
-                names += one(peers, entry);
+                names += one(peers, entry, limit);
             }
         }
         // Some write 0 for an empty list.
@@ -47,14 +47,11 @@ fn has_peer_keys(dict: Dict<'_>) -> bool {
 
 /// One entry of a list: a dictionary (BEP 3) or a packed entry. Returns 1 for a peer with a host
 /// name, which is not read.
-fn one(peers: &mut Peers, entry: Value<'_>) -> usize {
-    if peers.len() >= Peers::MAX {
-        return 0;
-    }
+fn one(peers: &mut Peers, entry: Value<'_>, limit: usize) -> usize {
     match entry {
         Value::Dict(dict) => match endpoint(dict) {
             Some((host, port)) => match address(host) {
-                Some(ip) => peers.push(ip, port),
+                Some(ip) => peers.push_within(ip, port, limit),
                 None => {
                     peers.malformed += 1;
                     return usize::from(is_name(host));
@@ -62,8 +59,8 @@ fn one(peers: &mut Peers, entry: Value<'_>) -> usize {
             },
             None => peers.malformed += 1,
         },
-        Value::Bytes(bytes) if bytes.len() == 6 => peers.push_compact4(bytes),
-        Value::Bytes(bytes) if bytes.len() == 18 => peers.push_compact6(bytes),
+        Value::Bytes(bytes) if bytes.len() == 6 => peers.push_compact4_within(bytes, limit),
+        Value::Bytes(bytes) if bytes.len() == 18 => peers.push_compact6_within(bytes, limit),
         _ => peers.malformed += 1,
     }
     0

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::observation::Identity;
+use crate::observation::{Family, Identity};
 use crate::torrent::{InfoHash, TrackerUrl};
 
 /// What we claim to lack: more than nothing, since some trackers give a seed no seeds.
@@ -18,6 +18,7 @@ pub(super) enum Event {
 /// The parameters of an announce, without `?` or `&` in front.
 pub(super) fn announce(
     identity: &Identity,
+    family: Family,
     hash: &InfoHash,
     event: Event,
     numwant: u16,
@@ -32,7 +33,7 @@ pub(super) fn announce(
         Event::Started => "started",
         Event::Stopped => "stopped",
     };
-    let (port, key) = (identity.port, identity.key);
+    let (port, key) = (identity.port(family), identity.key);
     // No ip, ipv4 or ipv6: BEP 7 discourages them, and the tracker sees where we are.
     // Writing to a string does not fail.
     let _ = write!(
@@ -127,9 +128,10 @@ mod tests {
         let identity = Identity {
             peer_id: *b"-SW0100-abcdefgh \xc3\xa9!",
             key: 0xabc,
-            port: 6881,
+            ports: [6881, 6882],
         };
-        let query = announce(&identity, &hash, Event::Stopped, 200, Some(b"a b"));
+        let over = |family| announce(&identity, family, &hash, Event::Stopped, 200, Some(b"a b"));
+        let query = over(Family::Ipv4);
         assert_eq!(
             query,
             "info_hash=%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C\
@@ -137,9 +139,10 @@ mod tests {
              &left=1073741824&compact=1&no_peer_id=1&numwant=200&key=00000ABC&event=stopped\
              &trackerid=a%20b"
         );
+        assert!(over(Family::Ipv6).contains("&port=6882&"));
         // Nothing in it is encoded again on its way to the wire.
         let whole = announce_url(&url("http://t.example/announce"), &query);
-        assert_eq!(reqwest::Url::parse(&whole).unwrap().query(), Some(&*query));
+        assert_eq!(url::Url::parse(&whole).unwrap().query(), Some(&*query));
     }
 
     #[test]

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use url::Url;
 
 use crate::observation::{Failed, Failure, Retry};
 
-/// Longest `Retry-After` believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Longest `Retry-After` that is obeyed: a proxy must not silence a tracker for longer than a day.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// When to come back, if the server says so.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry> {
@@ -24,12 +24,25 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry>
     Some(Retry::After(wait.min(MAX_RETRY_AFTER)))
 }
 
-/// The failure that a status without success is, if the body states no other.
-pub(super) fn failure(status: StatusCode, retry: Option<Retry>, body: &[u8]) -> Failed {
+/// The failure that a status without success is. `stated` is the one in the body: it counts more,
+/// except beside a rate limit, but its wishes are kept then too.
+pub(super) fn failure(
+    status: StatusCode,
+    retry: Option<Retry>,
+    body: &[u8],
+    stated: Option<Failed>,
+) -> Failed {
     let reason = match (status.as_u16(), retry) {
         (429, _) | (503, Some(_)) => Failure::RateLimited,
         _ => Failure::HttpStatus,
     };
+    let interval = stated.as_ref().and_then(Failed::interval);
+    let retry = retry.or(stated.as_ref().and_then(|stated| stated.retry));
+    if let Some(stated) = stated
+        && reason != Failure::RateLimited
+    {
+        return stated;
+    }
     // Walls of content delivery networks are the usual cause.
     let page = if body.trim_ascii_start().starts_with(b"<") {
         ", an HTML page"
@@ -37,7 +50,9 @@ pub(super) fn failure(status: StatusCode, retry: Option<Retry>, body: &[u8]) -> 
         ""
     };
     let limited = retry.filter(|_| reason == Failure::RateLimited);
-    Failed::new(reason, format!("HTTP {}{page}", status.as_u16())).with_retry(limited)
+    Failed::new(reason, format!("HTTP {}{page}", status.as_u16()))
+        .with_retry(limited)
+        .with_interval(interval)
 }
 
 /// Where a redirect leads; `None` if this is none.
@@ -71,7 +86,7 @@ pub(super) fn redirect(
 mod tests {
     use super::*;
 
-    fn headers(name: reqwest::header::HeaderName, value: &str) -> HeaderMap {
+    fn headers(name: hyper::header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, value.parse().unwrap())])
     }
 
@@ -125,7 +140,7 @@ mod tests {
             (404, retry, Failure::HttpStatus, None),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
-            let failed = failure(status, retry, b" <html>");
+            let failed = failure(status, retry, b" <html>", None);
             assert_eq!((failed.reason, failed.retry), (reason, kept));
             assert!(failed.text.contains("HTML"));
         }

@@ -2,10 +2,13 @@
 
 mod answers;
 mod broken;
+mod hostile;
+mod kept;
 mod manner;
 mod redirects;
 mod secure;
 mod server;
+mod stopped;
 mod worker;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -39,7 +42,7 @@ fn identity() -> Identity {
     Identity {
         peer_id: *b"-SW0001-abcdefghijkl",
         key: 0x0123_4567,
-        port: 6999,
+        ports: [6999, 6998],
     }
 }
 
@@ -47,6 +50,7 @@ fn settings() -> Settings {
     Settings {
         identity: identity(),
         numwant: 200,
+        accept: crate::address::Accept::Any,
         user_agent: "seedwatch/test".into(),
         roots: Vec::new(),
     }
@@ -58,7 +62,17 @@ fn resolver() -> Resolver {
 
 /// Probes in the runtime of the test.
 fn asker() -> Arc<Asker> {
-    Arc::new(Asker::new(settings(), resolver()).unwrap())
+    trusting(settings(), resolver())
+}
+
+/// One that has had a small answer from the host of [`job`], and so keeps connections to it.
+fn trusting(settings: Settings, resolver: Resolver) -> Arc<Asker> {
+    let asker = Asker::new(settings, resolver).unwrap();
+    for family in Family::ALL {
+        let lane = asker.shared.lanes.get(TrackerId(1), family);
+        lane.standing.exchange().answered(0);
+    }
+    Arc::new(asker)
 }
 
 /// A prober with its thread, and what it observes.
@@ -92,9 +106,9 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     }
 }
 
-/// The result of a ghost announce, and what it took.
+/// The result of an announce to a tracker that has shown its lists, and what it took.
 async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(asker.probe(job(url, Manner::Ghost)).await)
+    announced(asker.probe(job(url, Manner::StoppedOnly)).await)
 }
 
 fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
@@ -106,7 +120,7 @@ fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) 
     (result.map(|said| *said), observation.exchange)
 }
 
-/// The failure of a ghost announce to a fresh asker.
+/// The failure of an announce to a fresh asker.
 async fn failure_of(url: &str) -> Failed {
     let (result, _) = ghost(&asker(), url).await;
     let failed = result.expect_err(url);
@@ -253,7 +267,7 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
         routable: vec![Ipv4Addr::LOCALHOST.into()],
         ..Fixed::default()
     });
-    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
+    let asker = trusting(settings(), resolver);
     let (result, exchange) = ghost(&asker, "http://blocked.example/announce").await;
     assert_eq!(result.unwrap_err().reason, Failure::Dns);
     assert_eq!(exchange.requests, 0);

@@ -2,6 +2,8 @@
 //! are resumed, but not for ever.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,8 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::trace;
+use super::trace::{self, CertificateKind};
+use crate::file;
 use crate::time::Unix;
 
 /// Sessions kept for resumption, over all hosts.
@@ -39,11 +42,11 @@ pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsErr
     let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
         return Ok(Vec::new());
     };
-    let size = std::fs::metadata(&path).map_err(RootsError::Read)?.len();
-    if size > MAX_ROOTS_FILE {
-        return Err(RootsError::TooLarge);
-    }
-    let text = std::fs::read(&path).map_err(RootsError::Read)?;
+    let text =
+        file::read(Path::new(&path), MAX_ROOTS_FILE).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => RootsError::TooLarge,
+            _ => RootsError::Read(error),
+        })?;
     let roots: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()
         .map_err(|_| RootsError::Pem)?;
@@ -151,9 +154,8 @@ impl ServerCertVerifier for Recorder {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         // Before the verdict: an expired certificate has a date too.
-        if let Some(expiry) = earliest_expiry(end_entity, intermediates) {
-            trace::certificate_shown(expiry);
-        }
+        let expiry = earliest_expiry(end_entity, intermediates);
+        trace::certificate_shown(expiry, certificate_kind(end_entity));
         let verified = self.inner.verify_server_cert(
             end_entity,
             intermediates,
@@ -207,7 +209,17 @@ fn earliest_expiry(
         .min()
 }
 
-/// Sessions to resume, kept in memory; also the witness of where a handshake begins.
+fn certificate_kind(der: &CertificateDer<'_>) -> CertificateKind {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+        return CertificateKind::default();
+    };
+    CertificateKind {
+        is_self_signed: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+        is_authority: certificate.is_ca(),
+    }
+}
+
+/// Sessions to resume, kept in memory. A look for one marks the beginning of a handshake.
 #[derive(Debug)]
 struct Sessions {
     inner: ClientSessionMemoryCache,

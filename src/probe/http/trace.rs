@@ -1,7 +1,7 @@
 //! What happens below reqwest while one request is sent: where it may connect to, how long each
 //! phase took, what certificate was shown.
 //!
-//! reqwest and rustls offer hooks without a place for data of ours, so the request runs inside a
+//! reqwest and rustls offer hooks without a place for our data, so the request runs inside a
 //! task-local scope that the hooks find.
 
 use std::future::{Future, poll_fn};
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use hyper_util::client::legacy::connect::{Connected, Connection, HttpInfo};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -38,6 +39,44 @@ pub(super) struct Seen {
     pub(super) connected: Option<Instant>,
     /// Earliest end of validity in the chain shown.
     pub(super) certificate_expiry: Option<Unix>,
+    /// How the server's own certificate was made.
+    pub(super) certificate: CertificateKind,
+    /// Both ends of the connection.
+    ends: Option<Ends>,
+}
+
+/// What a server's own certificate says of its making.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct CertificateKind {
+    /// Issuer and subject are the same.
+    pub(super) is_self_signed: bool,
+    /// It is a certificate of an authority, to sign others with.
+    pub(super) is_authority: bool,
+}
+
+/// The addresses of both ends of a connection, which tell it from all others that are open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ends {
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl Ends {
+    /// Returns the ends of a connection of hyper; `None` if it was cut before they were asked for.
+    pub(super) fn of(connection: &Connected) -> Option<Self> {
+        let mut extensions = hyper::http::Extensions::new();
+        connection.get_extras(&mut extensions);
+        Self::within(&extensions)
+    }
+
+    /// Returns the ends of the connection that an answer with these extensions came over.
+    pub(super) fn within(extensions: &hyper::http::Extensions) -> Option<Self> {
+        let info: &HttpInfo = extensions.get()?;
+        Some(Self {
+            local: info.local_addr(),
+            remote: info.remote_addr(),
+        })
+    }
 }
 
 impl Seen {
@@ -61,6 +100,12 @@ impl Seen {
     pub(super) fn is_connecting(&self) -> bool {
         self.began.is_some() && self.connected.is_none()
     }
+
+    /// Returns whether a request went over another connection than the one that was made for it.
+    /// One that is kept can become free first. Where the ends are unknown, this says yes.
+    pub(super) fn is_reuse(&self, used: Option<Ends>) -> bool {
+        self.ends.is_none() || self.ends != used
+    }
 }
 
 impl Trace {
@@ -76,7 +121,7 @@ impl Trace {
     pub(super) fn record<F: Future>(
         self: &Arc<Self>,
         request: F,
-    ) -> impl Future<Output = F::Output> {
+    ) -> impl Future<Output = F::Output> + use<F> {
         TRACE.scope(self.clone(), request)
     }
 
@@ -102,9 +147,12 @@ pub(super) fn tls_begins() {
     });
 }
 
-/// A chain was shown.
-pub(super) fn certificate_shown(expiry: Unix) {
-    with_seen(|seen| seen.certificate_expiry = Some(expiry));
+/// Records that the server showed a chain.
+pub(super) fn certificate_shown(expiry: Option<Unix>, certificate: CertificateKind) {
+    with_seen(|seen| {
+        seen.certificate_expiry = expiry;
+        seen.certificate = certificate;
+    });
 }
 
 /// Name resolution for reqwest: the addresses that the prober has resolved and may use.
@@ -150,6 +198,7 @@ pub(super) struct Timed<S> {
 impl<S, R> Service<R> for Timed<S>
 where
     S: Service<R> + Clone + Send + Sync + 'static,
+    S::Response: Connection,
     S::Future: Send + 'static,
     R: Send + 'static,
 {
@@ -178,8 +227,12 @@ where
         });
         Box::pin(TRACE.scope(trace.clone(), async move {
             let result = connecting.await;
-            if result.is_ok() {
-                trace.write(|seen| seen.connected = Some(Instant::now()));
+            if let Ok(connection) = &result {
+                let ends = Ends::of(&connection.connected());
+                trace.write(|seen| {
+                    seen.connected = Some(Instant::now());
+                    seen.ends = ends;
+                });
             }
             result
         }))

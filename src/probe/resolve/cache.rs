@@ -3,16 +3,27 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use super::ROUTES_MAX_AGE;
 use super::lookup::Answer;
+use super::{KEEP_FAILURE, KEEP_FAILURE_LONGEST};
 use crate::torrent::Host;
 
-/// Told to everybody who waits for a lookup; `None` until it is done.
-pub(super) type Waiting = watch::Receiver<Option<Arc<Answer>>>;
+/// How far a lookup is. Told to all callers that wait for it.
+#[derive(Debug, Clone)]
+pub(super) enum Progress {
+    /// It waits for a place in our own queue.
+    Queued,
+    /// Name servers are asked.
+    Asking,
+    /// It is over.
+    Done(Arc<Answer>),
+}
+
+pub(super) type Waiting = watch::Receiver<Progress>;
 
 /// A bounded map from host to answer.
 pub(super) struct Cache {
@@ -21,9 +32,15 @@ pub(super) struct Cache {
 }
 
 enum Entry {
-    Pending(Waiting),
+    Pending {
+        waiting: Waiting,
+        /// Failures in a row before.
+        failures: u8,
+    },
     Kept {
         found: Found,
+        /// Failures in a row, this one included.
+        failures: u8,
         expires: Instant,
         routes_seen: Instant,
     },
@@ -46,14 +63,33 @@ impl Found {
     }
 }
 
+impl Entry {
+    fn failures(&self) -> u8 {
+        match self {
+            Entry::Pending { failures, .. } | Entry::Kept { failures, .. } => *failures,
+        }
+    }
+}
+
+/// How long a failure is kept after so many others in a row: a name that never resolves costs a
+/// lookup ever more seldom.
+fn back_off(keep: Duration, failures: u8) -> Duration {
+    let factor = 1 << failures.min(8);
+    keep.max((KEEP_FAILURE * factor).min(KEEP_FAILURE_LONGEST))
+}
+
 /// What the cache knows of a host.
 pub(super) enum Hit {
     /// An answer that still holds.
     Found(Found),
     /// Somebody is looking it up.
     Wait(Waiting),
-    /// Nothing: the caller must look it up, and everybody else now waits for it.
-    Miss(watch::Sender<Option<Arc<Answer>>>),
+    /// Nothing: the caller must look it up, and all other callers now wait for it.
+    Miss {
+        sender: watch::Sender<Progress>,
+        /// The name did not resolve when it was last asked for.
+        has_failed: bool,
+    },
 }
 
 impl Cache {
@@ -73,13 +109,14 @@ impl Cache {
         let mut entries = self.lock();
         match entries.get_mut(host) {
             // A lookup whose task is gone (runtime shut down in between) must not block the name.
-            Some(Entry::Pending(waiting)) if waiting.has_changed().is_ok() => {
+            Some(Entry::Pending { waiting, .. }) if waiting.has_changed().is_ok() => {
                 return Hit::Wait(waiting.clone());
             }
             Some(Entry::Kept {
                 found,
                 expires,
                 routes_seen,
+                ..
             }) if *expires > now => {
                 if now.saturating_duration_since(*routes_seen) > ROUTES_MAX_AGE {
                     *found = Found::new(found.answer.clone(), has_route);
@@ -92,28 +129,41 @@ impl Cache {
         if entries.len() >= self.capacity && !entries.contains_key(host) {
             make_room(&mut entries, now);
         }
-        let (sender, waiting) = watch::channel(None);
-        entries.insert(host.clone(), Entry::Pending(waiting));
-        Hit::Miss(sender)
+        let failures = entries.get(host).map_or(0, Entry::failures);
+        let (sender, waiting) = watch::channel(Progress::Queued);
+        entries.insert(host.clone(), Entry::Pending { waiting, failures });
+        Hit::Miss {
+            sender,
+            has_failed: failures > 0,
+        }
     }
 
     /// Keeps an answer. Its routes are looked at when it is first asked for.
     pub(super) fn put(&self, host: &Host, answer: Arc<Answer>, now: Instant) {
-        let expires = now + answer.keep;
+        let mut entries = self.lock();
+        let (failures, keep) = match answer.addresses {
+            Ok(_) => (0, answer.keep),
+            Err(_) => {
+                let before = entries.get(host).map_or(0, Entry::failures);
+                (before.saturating_add(1), back_off(answer.keep, before))
+            }
+        };
+        let expires = now + keep;
         let routed = answer.addresses.as_deref().unwrap_or_default().into();
         let entry = Entry::Kept {
             found: Found { answer, routed },
+            failures,
             expires,
             routes_seen: now.checked_sub(2 * ROUTES_MAX_AGE).unwrap_or(now),
         };
-        self.lock().insert(host.clone(), entry);
+        entries.insert(host.clone(), entry);
     }
 
     /// Drops the entry of a lookup that nobody waits for any more.
     pub(super) fn abandon_if_unwanted(
         &self,
         host: &Host,
-        sender: &watch::Sender<Option<Arc<Answer>>>,
+        sender: &watch::Sender<Progress>,
     ) -> bool {
         let mut entries = self.lock();
         // One receiver is the entry's own.
@@ -142,7 +192,7 @@ fn make_room(entries: &mut HashMap<Host, Entry>, now: Instant) {
         .iter()
         .filter_map(|(host, entry)| match entry {
             Entry::Kept { expires, .. } => Some((*expires, host)),
-            Entry::Pending(_) => None,
+            Entry::Pending { .. } => None,
         })
         .min_by_key(|(expires, _)| *expires)
         .map(|(_, host)| host.clone());

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::preference::Statement;
 use super::upstream::{Asked, from_hosts};
-use super::{KEEP, KEEP_FAILURE, LOOKUP_TIMEOUT, MAX_ADDRESSES, TXT_GRACE};
+use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
 
@@ -43,7 +43,7 @@ impl Answer {
         }
     }
 
-    fn failed(text: &str) -> Self {
+    pub(super) fn failed(text: &str) -> Self {
         Self {
             addresses: Err(Failed::new(Failure::Dns, text)),
             statement: Statement::None,
@@ -59,12 +59,20 @@ pub(super) fn localhost(name: &str) -> Option<Answer> {
         .then(|| Answer::own_choice(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]))
 }
 
-/// Looks a name up.
-pub(super) async fn run(asked: &Asked, name: &str) -> Answer {
+/// How long a try lasts, and what its end means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try {
+    pub(super) within: Duration,
+    /// The name is not asked for again if this one fails.
+    pub(super) is_last: bool,
+}
+
+/// Looks a name up. `None` if the name servers did not answer, and there is another try.
+pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> {
     // A trailing dot keeps search domains out of it, which are for single labels.
     let absolute = if name.contains('.') { "." } else { "" };
     let Ok(fqdn) = Name::from_ascii(format!("{name}{absolute}")) else {
-        return Answer::failed("not a valid host name");
+        return Some(Answer::failed("not a valid host name"));
     };
     let mut own = from_hosts(&asked.hosts, &fqdn);
     if !own.is_empty() {
@@ -76,23 +84,26 @@ pub(super) async fn run(asked: &Asked, name: &str) -> Answer {
             false => Answer::own_choice(own),
         };
         answer.keep = KEEP.0;
-        return answer;
+        return Some(answer);
     }
     let Some(dns) = &asked.dns else {
-        return Answer::failed("no name server is configured");
+        return Some(Answer::failed("no name server is configured"));
     };
     let private = is_private_name(name);
     let start = Instant::now();
-    let (done, when_done) = oneshot::channel::<()>();
+    let (done, when_done) = oneshot::channel::<bool>();
     let addresses = async {
-        let both =
-            async { tokio::join!(dns.ipv4_lookup(fqdn.clone()), dns.ipv6_lookup(fqdn.clone())) };
-        let answer = match timeout(LOOKUP_TIMEOUT, both).await {
-            Ok((v4, v6)) => join(v4, v6, private),
-            Err(_) => Answer::failed("the name servers do not answer"),
-        };
-        drop(done);
-        (answer, start.elapsed())
+        let (v4, v6) = tokio::join!(
+            limited(this.within, dns.ipv4_lookup(fqdn.clone())),
+            limited(this.within, dns.ipv6_lookup(fqdn.clone())),
+        );
+        let is_silent = [&v4, &v6]
+            .into_iter()
+            .any(|side| matches!(side, Err(NetError::Timeout)));
+        let is_final = this.is_last || !is_silent;
+        // Fails if the answer to the TXT question was there before.
+        let _ = done.send(is_final);
+        is_final.then(|| (join(v4, v6, private), start.elapsed()))
     };
     // Asked for at the same time, and waited for only a little longer than the addresses.
     let statement = async {
@@ -100,22 +111,32 @@ pub(super) async fn run(asked: &Asked, name: &str) -> Answer {
             return (Statement::None, KEEP.1);
         }
         let enough = async {
-            // Ends in an error, when the addresses are there.
-            let _ = when_done.await;
-            sleep(TXT_GRACE).await;
+            if when_done.await == Ok(true) {
+                sleep(TXT_GRACE).await;
+            }
         };
         tokio::select! {
             answer = dns.txt_lookup(fqdn.clone()) => statement(answer),
             () = enough => UNKNOWN,
         }
     };
-    let ((answer, took), (statement, keep)) = tokio::join!(addresses, statement);
-    Answer {
+    let (answer, (statement, keep)) = tokio::join!(addresses, statement);
+    let (answer, took) = answer?;
+    Some(Answer {
         statement,
         keep: answer.keep.min(keep).max(KEEP.0),
         took: Some(took),
         ..answer
-    }
+    })
+}
+
+/// A question that is given up after a while, as one that was not answered.
+async fn limited(
+    within: Duration,
+    question: impl Future<Output = Result<Lookup, NetError>>,
+) -> Result<Lookup, NetError> {
+    let answer = timeout(within, question).await;
+    answer.unwrap_or(Err(NetError::Timeout))
 }
 
 /// No answer to the TXT question: nothing is denied, and it is asked again soon.

@@ -4,6 +4,7 @@ mod dnsmasq;
 mod scripted;
 
 use super::*;
+use crate::torrent::AddressScope;
 use dnsmasq::Dnsmasq;
 
 /// A routable public address that nothing is ever sent to: resolving contacts nobody.
@@ -116,6 +117,67 @@ async fn public_names_never_lead_into_private_space() {
 }
 
 #[tokio::test]
+async fn trackers_of_strangers_do_not_lead_home() {
+    let resolver = Resolver::fixed(Fixed {
+        hosts: format!("10.1.2.3 mine.example both.example\n{PUBLIC4} both.example\n"),
+        routable: vec![PUBLIC4.into(), Ipv4Addr::new(10, 1, 2, 3).into()],
+        ..Fixed::default()
+    });
+    for url in [
+        "http://mine.example/announce",
+        "http://127.0.0.1/announce",
+        "http://[::1]/announce",
+        "http://localhost/announce",
+        "udp://nas:80/announce",
+        "udp://nas.lan:80/announce",
+        "udp://10.1.2.3:80/announce",
+    ] {
+        let foreign = TrackerUrl::parse(url).unwrap();
+        let foreign = foreign.with_scope(AddressScope::Internet);
+        let failed = resolver.resolve(&foreign).await.expect_err(url);
+        assert_eq!(
+            (failed.reason, &*failed.text),
+            (Failure::Dns, LOCAL_ONLY),
+            "{url}"
+        );
+    }
+    let admitted = |url: &str, scope| TrackerUrl::parse(url).unwrap().with_scope(scope);
+    for (url, is_asked) in [
+        ("http://mine.example/announce", true),
+        ("http://mine.example/admin", false),
+        ("udp://mine.example:80/admin", true),
+    ] {
+        let url = admitted(url, AddressScope::LocalAnnounce);
+        assert_eq!(resolver.resolve(&url).await.is_ok(), is_asked, "{url}");
+    }
+    let both = admitted("http://both.example/announce", AddressScope::Internet);
+    assert_eq!(resolver.resolve(&both).await.unwrap().v4, [PUBLIC4]);
+    let own = resolve(&resolver, "http://mine.example/x").await.unwrap();
+    assert_eq!(own.v4, [Ipv4Addr::new(10, 1, 2, 3)]);
+}
+
+#[tokio::test]
+async fn no_name_leads_to_metadata_services() {
+    let link_local = Ipv4Addr::new(169, 254, 169, 254);
+    let resolver = Resolver::fixed(Fixed {
+        hosts: format!(
+            "{link_local} one.example mixed.example\nfd00:ec2::254 two.lan\n\
+             64:ff9b::a9fe:a9fe three.lan\n{PUBLIC4} mixed.example\n"
+        ),
+        routable: vec![link_local.into(), PUBLIC4.into()],
+        ..Fixed::default()
+    });
+    for host in ["one.example", "two.lan", "three.lan"] {
+        let (reason, text) = refusal(&resolver, &format!("http://{host}/announce")).await;
+        assert_eq!((reason, &*text), (Failure::Dns, NEVER_CONTACTED), "{host}");
+        let host = Host::Name(host.into());
+        assert!(resolver.resolve_host(&host).await.is_err());
+    }
+    let mixed = resolve(&resolver, "http://mixed.example/").await.unwrap();
+    assert_eq!(mixed.v4, [PUBLIC4]);
+}
+
+#[tokio::test]
 async fn failures_say_what_is_wrong() {
     let dns = Dnsmasq::start(&["--txt-record=empty.example,hello"]);
     let resolver = asking(dns.address);
@@ -183,6 +245,77 @@ async fn one_family_that_fails_does_not_take_the_other_with_it() {
     assert_eq!((found.v4, found.v6.len()), (vec![PUBLIC4], 0));
 }
 
+/// A resolver, and lookups under way of names that no name server answers for.
+async fn beside_black_holes(
+    count: usize,
+) -> (Resolver, scripted::Server, tokio::task::JoinSet<Failure>) {
+    let dns = scripted::Server::start(scripted::Habit::IgnoresBlackHoles(PUBLIC4)).await;
+    let resolver = asking(dns.address);
+    let mut asks = tokio::task::JoinSet::new();
+    for number in 0..count {
+        let resolver = resolver.clone();
+        asks.spawn(async move {
+            let url = format!("udp://n{number}.hole.example:1/");
+            refusal(&resolver, &url).await.0
+        });
+    }
+    // Every one of them stands in the queue when this returns.
+    tokio::task::yield_now().await;
+    (resolver, dns, asks)
+}
+
+#[tokio::test]
+async fn names_that_do_not_resolve_hold_up_no_other_for_long() {
+    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+    let limit = Duration::from_millis(900);
+    let url = TrackerUrl::parse("udp://healthy.example:1/").unwrap();
+    // Its own queue takes longer than the time that the caller gives the name servers.
+    let (found, spent) = resolver.resolve_within(&url, limit).await;
+    assert_eq!(found.unwrap().v4, [PUBLIC4]);
+    assert!(spent < limit, "{spent:?}");
+    assert!(
+        holes.try_join_next().is_none(),
+        "none of them was given up before"
+    );
+}
+
+#[tokio::test]
+async fn canaries_do_not_wait_for_trackers() {
+    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+    let host = Host::Name("canary.example".into());
+    assert_eq!(resolver.resolve_host(&host).await.unwrap().v4, [PUBLIC4]);
+    assert!(holes.try_join_next().is_none());
+}
+
+#[test]
+fn a_name_that_failed_gives_way_and_is_asked_for_ever_more_seldom() {
+    let cache = Cache::new(3);
+    let host = Host::Name("gone.example".into());
+    let mut now = Instant::now();
+    for (number, keep) in [60, 120, 240, 300, 300].into_iter().enumerate() {
+        match cache.get(&host, now, |_| true) {
+            cache::Hit::Miss { has_failed, .. } => assert_eq!(has_failed, number > 0),
+            _ => panic!("kept too long"),
+        }
+        cache.put(&host, Arc::new(Answer::failed("")), now);
+        let last = now + Duration::from_secs(keep - 1);
+        assert!(matches!(
+            cache.get(&host, last, |_| true),
+            cache::Hit::Found(_)
+        ));
+        now += Duration::from_secs(keep);
+    }
+    cache.put(&host, Arc::new(Answer::literal(PUBLIC4.into())), now);
+    now += KEEP.1;
+    assert!(matches!(
+        cache.get(&host, now, |_| true),
+        cache::Hit::Miss {
+            has_failed: false,
+            ..
+        }
+    ));
+}
+
 // The clock stands still and jumps from timer to timer, so this takes no real time.
 #[tokio::test(start_paused = true)]
 async fn a_silent_name_server_is_given_up() {
@@ -225,7 +358,7 @@ fn the_cache_stays_within_its_bound() {
     for n in 0..10 {
         assert!(matches!(
             cache.get(&host(n), now, |_| true),
-            cache::Hit::Miss(_)
+            cache::Hit::Miss { .. }
         ));
         let mut answer = Answer::literal(Ipv4Addr::LOCALHOST.into());
         answer.keep = Duration::from_secs(u64::from(n) + 60);

@@ -3,6 +3,8 @@
 //! All numbers are big-endian. Every request is sixteen bytes or more and carries its transaction
 //! id at [`TRANSACTION_OFFSET`], which lets an ICMP error be matched to what caused it.
 
+mod list;
+
 use std::time::Duration;
 
 use crate::observation::{Counts, Family, Identity, Peers};
@@ -53,6 +55,8 @@ pub(super) struct Announce<'a> {
     pub(super) event: Event,
     /// Peers asked for.
     pub(super) numwant: u16,
+    /// Over which it is asked: each has its own port.
+    pub(super) family: Family,
     /// Its path and query go along.
     pub(super) url: &'a TrackerUrl,
 }
@@ -74,7 +78,7 @@ pub(super) fn write_announce(out: &mut Vec<u8>, who: &Identity, ask: &Announce<'
     out.extend_from_slice(&0u32.to_be_bytes()); // address: the one the packet comes from
     out.extend_from_slice(&who.key.to_be_bytes());
     out.extend_from_slice(&u32::from(ask.numwant).to_be_bytes());
-    out.extend_from_slice(&who.port.to_be_bytes());
+    out.extend_from_slice(&who.port(ask.family).to_be_bytes());
     write_url_data(out, ask.url);
 }
 
@@ -158,17 +162,14 @@ impl AnnounceAnswer<'_> {
             .then(|| Duration::from_secs(self.interval.into()))
     }
 
-    /// The list; the family of the socket decides how long an entry is (BEP 15). bittorrent-tracker
-    /// lists IPv4 peers over IPv6 too, which shows unless their number is a multiple of three.
-    pub(super) fn peers(&self, family: Family) -> Peers {
+    /// The list. The family of the socket decides how long an entry is (BEP 15), unless the bytes
+    /// themselves show that it is the other one: bittorrent-tracker lists IPv4 peers over IPv6 too.
+    /// Keeps the first `limit` peers of each family and counts the others.
+    pub(super) fn peers(&self, family: Family, limit: usize) -> Peers {
         let mut peers = Peers::default();
-        let length = self.list.len();
-        match family {
-            Family::Ipv6 if !length.is_multiple_of(18) && length.is_multiple_of(6) => {
-                peers.push_compact4(self.list);
-            }
-            Family::Ipv4 => peers.push_compact4(self.list),
-            Family::Ipv6 => peers.push_compact6(self.list),
+        match list::family_of(self.list, family) {
+            Family::Ipv4 => peers.push_compact4_within(self.list, limit),
+            Family::Ipv6 => peers.push_compact6_within(self.list, limit),
         }
         peers
     }
@@ -225,9 +226,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
     })
 }
 
-/// Whether an error says that the tracker does not know our connection id: "Connection ID
-/// missmatch." (opentracker), "bad connection ID" (chihaya), `connection_id` in other spellings
-/// elsewhere.
+/// Whether an error may say that the tracker does not know our connection id. Each program has its
+/// own words: "Connection ID missmatch." (opentracker), "bad connection ID" (chihaya), "cookie value
+/// is expired" (torrust), "unknown connection". A wrong guess costs one connect; words about how
+/// many connections there may be are no such thing.
 pub(super) fn is_about_connection(error: &[u8]) -> bool {
     let text: Vec<u8> = error
         .iter()
@@ -235,8 +237,19 @@ pub(super) fn is_about_connection(error: &[u8]) -> bool {
         .filter(|byte| byte.is_ascii_alphanumeric())
         .map(u8::to_ascii_lowercase)
         .collect();
-    let id = b"connectionid";
-    text.windows(id.len()).any(|part| part == id)
+    let says = |word: &str| text.windows(word.len()).any(|part| part == word.as_bytes());
+    let names_it = [
+        "connect",
+        "connid",
+        "conid",
+        "cookie",
+        "session",
+        "handshake",
+    ];
+    let limits = [
+        "toomany", "toofast", "limit", "banned", "blocked", "slowdown",
+    ];
+    says("connectionid") || names_it.into_iter().any(says) && !limits.into_iter().any(says)
 }
 
 fn word(bytes: &[u8]) -> Option<u32> {

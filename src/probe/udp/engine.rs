@@ -62,6 +62,8 @@ pub(super) struct Lookup {
     pub(super) tracker: TrackerId,
     /// Holds the name.
     pub(super) url: Arc<TrackerUrl>,
+    /// How long name servers may be asked.
+    pub(super) limit: Duration,
 }
 
 /// Datagrams that were not what we expect.
@@ -147,8 +149,9 @@ impl Engine {
         }
     }
 
-    /// Answers a [`Lookup`]: the addresses of this engine's family, and the time it took unless
-    /// it was answered from a cache.
+    /// Answers a [`Lookup`]: the addresses of this engine's family, and for how long name servers
+    /// were asked unless it was answered from a cache. The rest of the time in which probes waited
+    /// for it is not theirs.
     pub(super) fn on_lookup(
         &mut self,
         tracker: TrackerId,
@@ -175,6 +178,7 @@ impl Engine {
         {
             remote.link = Link::Down;
         }
+        let asked = took.unwrap_or_default();
         let mut took = took;
         for key in std::mem::take(&mut remote.waiting) {
             let Some(probe) = self.probes.get_mut(key) else {
@@ -182,11 +186,12 @@ impl Engine {
             };
             // The time is told once, by the probe that waited longest.
             probe.phases.resolve = probe.phases.resolve.or(took.take());
+            probe.resume(asked, now);
             probe.place = Place::Flying;
             if let Some(failed) = &failed {
                 self.fail(key, failed.clone(), now);
             } else if homeless {
-                let step = probe.homeless();
+                let step = probe.homeless(&self.settings);
                 self.advance(key, step, now);
             } else {
                 self.route(key, now);
@@ -308,6 +313,7 @@ impl Engine {
             let Some(probe) = self.probes.get_mut(key) else {
                 continue;
             };
+            probe.resume(Duration::ZERO, now);
             match probe.cut_short(end) {
                 Some(step) => self.advance(key, step, now),
                 None if probe.due > end => self.arm(key, end),

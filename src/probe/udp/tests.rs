@@ -15,9 +15,10 @@ fn settings() -> Settings {
         identity: Identity {
             peer_id: *b"-SW0100-abcdefghijkl",
             key: 7,
-            port: 50_000,
+            ports: [50_000, 50_001],
         },
         numwant: 200,
+        accept: crate::address::Accept::Any,
     }
 }
 
@@ -94,7 +95,7 @@ fn job(n: u32, at: SocketAddr, timeout: Duration) -> Job {
         ask: Ask::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([n as u8; 20]),
-            manner: Manner::Ghost,
+            manner: Manner::StoppedOnly,
         },
     }
 }
@@ -145,7 +146,9 @@ fn result_of(observation: &Observation) -> Result<usize, Failure> {
 #[tokio::test]
 async fn many_torrents_over_both_families() {
     let v4 = Tracker::start("127.0.0.2", |request| vec![answer(request, &[1; 12])]);
-    let v6 = Tracker::start("::1", |request| vec![answer(request, &[1; 54])]);
+    let v6 = Tracker::start("::1", |request| {
+        vec![answer(request, &[0x2a, 1].repeat(27))]
+    });
     let mut rig = Rig::start();
     let jobs = (0..2000).map(|n| job(n, if n % 4 == 0 { v6.at } else { v4.at }, PATIENCE));
     rig.prober.submit(jobs.collect());

@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 
 use super::Settings;
 use super::engine::{Engine, Lookup, Outbox, Random};
+use super::gather::Gather;
 use super::socket::Socket;
+use crate::log::LineLimit;
 use crate::observation::{Failed, Family, Job, Observation};
 use crate::probe::bell::Bell;
 use crate::probe::datagram::Undelivered;
@@ -34,6 +36,9 @@ const READS_A_TURN: usize = 8;
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time to take back what we announced, when the prober shuts down.
 const FAREWELL: Duration = Duration::from_millis(1900);
+
+/// Faults of our own, by [`Family::index`].
+static FAULTS: LineLimit<usize> = LineLimit::new();
 
 /// What a worker is told.
 #[derive(Debug)]
@@ -56,7 +61,7 @@ pub(super) struct Ends {
     pub(super) _end: oneshot::Sender<()>,
 }
 
-type Looked = (Lookup, Result<Resolved, Failed>);
+type Looked = (Lookup, Result<Resolved, Failed>, Duration);
 
 /// One family.
 pub(super) struct Worker {
@@ -65,6 +70,7 @@ pub(super) struct Worker {
     engine: Engine,
     socket: Socket,
     outbox: Outbox,
+    gather: Gather,
     /// The send buffer was full.
     blocked: bool,
     ends: Ends,
@@ -81,6 +87,7 @@ impl Worker {
             engine: engine(family, settings, &socket),
             socket,
             outbox: Outbox::default(),
+            gather: Gather::new(Instant::now()),
             blocked: false,
             ends,
             backlog: Vec::new().into_iter(),
@@ -134,8 +141,12 @@ impl Worker {
         let sent = self.send();
         self.look_up();
         self.engine.take_observations(&mut self.pending);
-        if self.pending.len() < MAX_PENDING {
-            self.deliver();
+        if !self.pending.is_empty() && self.pending.len() < MAX_PENDING {
+            let now = Instant::now();
+            if self.gather.keep(self.pending.len(), now).is_zero() {
+                self.gather.handed(now);
+                self.deliver();
+            }
         }
         read || fed || sent
     }
@@ -149,6 +160,9 @@ impl Worker {
                 let now = *now.get_or_insert_with(Instant::now);
                 engine.on_datagram(from, bytes, now);
             });
+            if let Some(now) = now.filter(|_| !busy) {
+                self.gather.read(now);
+            }
             busy |= read > 0;
             if !self.socket.is_full_batch(read) {
                 break;
@@ -222,9 +236,10 @@ impl Worker {
             let looked = self.looked.0.clone();
             let bell = Arc::clone(&self.ends.bell);
             self.ends.runtime.spawn(async move {
-                let result = resolver.resolve(&lookup.url).await;
+                let resolving = resolver.resolve_within(&lookup.url, lookup.limit);
+                let (result, spent) = resolving.await;
                 // The worker may be gone.
-                let _ = looked.send((lookup, result));
+                let _ = looked.send((lookup, result, spent));
                 bell.ring();
             });
         }
@@ -232,8 +247,8 @@ impl Worker {
 
     /// Takes the results of lookups.
     fn take_looked(&mut self) {
-        while let Ok((lookup, result)) = self.looked.1.try_recv() {
-            let took = result.as_ref().ok().and_then(|resolved| resolved.took);
+        while let Ok((lookup, result, spent)) = self.looked.1.try_recv() {
+            let took = (!spent.is_zero()).then_some(spent);
             let port = lookup.url.port();
             let addresses = result.map(|resolved| {
                 let ips = resolved.of(self.family).into_iter();
@@ -247,10 +262,13 @@ impl Worker {
     /// A fault of our own, met in some datagram, must not stop the daemon: all jobs under way end
     /// with a failure, and work goes on with a new engine.
     fn recover(&mut self) -> bool {
-        tracing::error!(
-            family = self.family.as_label(),
-            "the UDP prober met a fault of its own and starts anew"
-        );
+        if let Some(suppressed) = FAULTS.admit(self.family.index(), Instant::now()) {
+            tracing::error!(
+                family = self.family.as_label(),
+                suppressed,
+                "the UDP prober met a fault of its own and restarts"
+            );
+        }
         let fresh = engine(self.family, self.settings, &self.socket);
         let broken = std::mem::replace(&mut self.engine, fresh);
         self.pending.append(&mut broken.wreck(Instant::now()));
@@ -273,13 +291,24 @@ impl Worker {
     }
 
     fn sleep(&mut self) {
-        let time = if self.blocked || !self.pending.is_empty() {
-            Some(PAUSE)
-        } else {
-            self.engine
-                .next_timeout()
-                .map(|due| due.saturating_duration_since(Instant::now()))
+        let now = Instant::now();
+        let due = self.engine.next_timeout();
+        let due = due.map(|due| due.saturating_duration_since(now));
+        let kept = match self.pending.len() {
+            0 => None,
+            kept => Some(self.gather.keep(kept, now).max(PAUSE)),
         };
+        let time = match self.blocked {
+            true => Some(PAUSE),
+            false => due.into_iter().chain(kept).min(),
+        };
+        let rest = self.gather.rest(now);
+        if !rest.is_zero() && self.engine.unsent() == 0 {
+            // Nothing waits for an answer to be sent: answers may gather, but jobs wake us.
+            let time = time.map_or(rest, |time| time.min(rest));
+            self.ends.bell.sleep(&[], Some(time));
+            return;
+        }
         if self.ends.bell.sleep(&[self.socket.as_fd()], time) {
             self.socket.expect_errors();
         }

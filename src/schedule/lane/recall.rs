@@ -1,7 +1,7 @@
 //! What a lane knows from before a restart, and what it leaves for the next.
 
 use super::Lane;
-use crate::observation::{AnnounceId, Health, Manner};
+use crate::observation::{AnnounceId, Health};
 use crate::roster::Roster;
 use crate::schedule::memory::Memory;
 use crate::time::Mono;
@@ -20,9 +20,8 @@ impl Lane {
         }
         self.limited_until = memory.limited_until;
         self.interval = memory.interval;
-        if memory.brief {
-            self.manner = Manner::Brief;
-        }
+        self.stopped.habit = memory.habit;
+        self.stopped.check_at = memory.check_at;
         self.scrape.not_before = memory.no_scrape_before;
         self.scrape.limit = memory.scrape_limit.into();
         self.recalled = memory.promises;
@@ -46,7 +45,8 @@ impl Lane {
             },
             limited_until: self.limited_until,
             interval: self.interval,
-            brief: self.manner == Manner::Brief,
+            habit: self.stopped.habit,
+            check_at: self.stopped.check_at,
             no_scrape_before: self.scrape.not_before,
             scrape_limit: u8::try_from(self.scrape.limit).unwrap_or(u8::MAX),
             promises: recalled.chain(promises).collect(),

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::observation::StoppedList;
 use crate::time::{Now, Unix};
 
 /// When the process starts.
@@ -18,7 +19,7 @@ fn at(start: u64, mono: Mono) -> Now {
 
 impl Sim {
     /// Another process, so many seconds after this one was saved. Its clock starts anew.
-    fn restart(&self, pause: u64, torrents: &[Torrent]) -> Sim {
+    pub(super) fn restart(&self, pause: u64, torrents: &[Torrent]) -> Sim {
         let (saved, start) = (at(START, self.now), START + self.now.0 / 1000 + pause);
         let mut bytes = Vec::new();
         self.schedule.encode(&self.roster, saved, &mut bytes);
@@ -213,7 +214,7 @@ fn manners_are_not_learnt_twice() {
     let one = torrents(1, PUBLIC);
     let mut sim = Sim::new(pace(), &one);
     let brief = || Announced {
-        manner: Manner::Brief,
+        stopped_list: StoppedList::Missing,
         interval: Some(Duration::from_secs(3600)),
         ..Announced::default()
     };

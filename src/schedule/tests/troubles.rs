@@ -160,10 +160,11 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
         },
         &list,
     );
-    let brief = Announced {
+    let mut brief = Announced {
         manner: Manner::Brief,
         ..Announced::default()
     };
+    brief.peers.push([81, 2, 3, 4].into(), 6881);
     sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
     sim.reload(pace(), &list, 1000);
     sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
@@ -171,7 +172,7 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
         Ask::Announce { manner, .. } => Some(*manner),
         Ask::Scrape { .. } => None,
     });
-    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Ghost]);
+    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Check]);
 }
 
 #[test]
@@ -312,11 +313,10 @@ fn families_take_turns_where_we_have_to_join() {
     );
     assert!(sim.poll(100).is_empty());
     sim.end(&first[0], answer(&first[0]), 100, 100);
-    assert!(
-        sim.poll(300)
-            .iter()
-            .any(|job| job.family != first[0].family)
-    );
+    let again = sim.schedule.next_wake().unwrap();
+    assert!(again <= Mono(250 + MAX_TURN * TICK), "{again:?}");
+    let second = sim.poll(again.0);
+    assert!(second.iter().any(|job| job.family != first[0].family));
 }
 
 #[test]
@@ -350,4 +350,77 @@ fn a_url_without_a_scrape_does_not_close_its_tracker() {
         (7..=9).contains(&asked),
         "{asked}: one once, two four times or so"
     );
+}
+
+#[test]
+fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
+    let interval = Duration::from_secs(300);
+    for (asked, expected) in [(7200, 7200), (60, 300), (1 << 31, 10_800)] {
+        let list = torrents(2, "http://tracker.example/announce");
+        let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+        sim.run(Mono(400 * MINUTE), 50, |_, job| match &job.ask {
+            Ask::Announce { id, .. } if id.0 == 0 => {
+                let asked = Some(Duration::from_secs(asked));
+                let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND");
+                fail(job, failed.with_interval(asked))
+            }
+            _ => answer(job),
+        });
+        let of = |wanted: u32| {
+            let asked = sim
+                .sent
+                .iter()
+                .filter(|(_, ask)| matches!(ask, Ask::Announce { id, .. } if id.0 == wanted));
+            asked.map(|(at, _)| *at).collect::<Vec<_>>()
+        };
+        let gap = |times: &[Mono]| times[1].since(times[0]).as_secs();
+        let refused = gap(&of(0));
+        assert!(
+            (expected..=expected * 11 / 10 + 1).contains(&refused),
+            "{asked}: {refused}"
+        );
+        assert!((300..=331).contains(&gap(&of(1))), "the other torrent");
+    }
+}
+
+#[test]
+fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
+    let interval = Duration::from_secs(300);
+    let list = torrents(1, "http://tracker.example/announce");
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+    let asked = Some(Duration::from_secs(3600));
+    sim.run(Mono(100 * MINUTE), 50, |_, job| {
+        fail(
+            job,
+            Failed::new(Failure::RateLimited, "").with_interval(asked),
+        )
+    });
+    let asked = sim.announces();
+    assert!(asked[1].since(asked[0]).as_secs() >= 3600, "{asked:?}");
+}
+
+#[test]
+fn swarms_that_a_short_scrape_leaves_out_are_asked_about_apart() {
+    // The tracker knows the first torrent only.
+    let mut sim = Sim::new(
+        scrape_only(),
+        &torrents(3, "http://tracker.example/announce"),
+    );
+    sim.run(Mono(100 * MINUTE), 50, |_, job| {
+        let mut report = answer(job);
+        if let Report::Scrape {
+            ids,
+            result: Ok(counts),
+        } = &mut report
+        {
+            for (id, counts) in ids.iter().zip(counts) {
+                *counts = counts.filter(|_| id.0 == 0);
+            }
+        }
+        report
+    });
+    let left_out = sim.scrapes();
+    let alone = |targets: &&&Vec<(AnnounceId, InfoHash)>| targets.iter().all(|(id, _)| id.0 != 0);
+    assert!(left_out.iter().filter(alone).count() > 0);
+    assert!(left_out.len() < 20, "{} scrapes", left_out.len());
 }

@@ -34,14 +34,6 @@ impl<'a> Union<'a> {
         self
     }
 
-    /// The same, of nobody's lists.
-    pub(in crate::swarm) fn into_owned(self) -> Union<'static> {
-        Union {
-            v4: self.v4.into_owned().into(),
-            v6: self.v6.into_owned().into(),
-        }
-    }
-
     /// Entries.
     pub(in crate::swarm) fn len(&self) -> usize {
         self.v4.len() + self.v6.len()

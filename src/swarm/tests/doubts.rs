@@ -62,6 +62,7 @@ fn a_scrape_is_no_list() {
     assert_eq!((row.seeders, row.peers), (Some(50), [None; 2]));
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
+
 #[test]
 fn a_withheld_list_is_no_list() {
     let mut world = World::new(&[member(1, None)]);
@@ -82,6 +83,80 @@ fn a_withheld_list_is_no_list() {
     );
     assert_eq!(world.row(0).peers, [None; 2]);
     assert_eq!(unique(&mut world, 0), [None; 3]);
+}
+
+/// The same tracker calls a swarm empty and then counts its members: who is there is unknown.
+#[test]
+fn later_claims_of_members_contradict_an_empty_list() {
+    for (seeders, leechers, expected) in [
+        (0, 0, Some(0)),
+        // That may be us: the tracker counts us for a while.
+        (0, 1, Some(0)),
+        (1, 0, None),
+        (0, 2, None),
+    ] {
+        let counts = Counts {
+            seeders: Some(seeders),
+            leechers: Some(leechers),
+            completed: None,
+        };
+        let mut world = World::new(&[member(1, None)]).without_dht();
+        let id = world.announce(0, 0);
+        world.list(id, &[]);
+        let scrape = Report::Scrape {
+            ids: vec![id],
+            result: Ok(vec![Some(counts)]),
+        };
+        world.report(Family::Ipv4, Health::Up, scrape);
+        assert_eq!(world.row(0).peers[0], expected, "scrape of {counts:?}");
+
+        let mut world = World::new(&[member(1, None)]).without_dht();
+        let id = world.announce(0, 0);
+        world.list(id, &[]);
+        let withheld = Announced {
+            counts,
+            withheld: true,
+            ..Announced::default()
+        };
+        world.answer(id, Family::Ipv4, withheld);
+        assert_eq!(world.row(0).peers[0], expected, "withheld {counts:?}");
+    }
+}
+
+/// Entries that are no peers may stand for some, unless the counts are 0.
+#[test]
+fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
+    let counts = |seeders, leechers| Counts {
+        seeders,
+        leechers,
+        completed: None,
+    };
+    let three = counts(Some(3), Some(1));
+    let zero = counts(Some(0), Some(0));
+    let none = Counts::default();
+    for (peer, counts, expected) in [
+        ("0.0.0.0:0", three, None),
+        ("0.0.0.0:0", none, None),
+        ("0.0.0.0:0", counts(Some(0), None), None),
+        ("0.0.0.0:0", zero, Some(0)),
+        ("1.1.1.1:0", three, None),
+        ("192.168.1.1:6881", three, None),
+        ("192.168.1.1:6881", zero, Some(0)),
+        ("1.1.1.1:6881", three, Some(1)),
+    ] {
+        let mut world = World::new(&[member(1, None)]).without_dht();
+        let id = world.announce(0, 0);
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        let mut peers = Peers::default();
+        peers.push(peer.ip(), peer.port());
+        let answer = Announced {
+            peers,
+            counts,
+            ..Announced::default()
+        };
+        world.answer(id, Family::Ipv4, answer);
+        assert_eq!(world.row(0).peers[0], expected, "{peer} {counts:?}");
+    }
 }
 
 /// A country found by a collection that just got its name.
@@ -275,7 +350,7 @@ fn a_calendar_at_the_end_of_time() {
     }
     let mut again = World {
         roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
         now: world.now,
     };
     // Refused or not: it must not end the daemon.

@@ -184,13 +184,13 @@ fn both_hashes_of_a_hybrid_are_looked_up_and_united() {
 fn what_does_not_count_is_thrown_away_as_from_trackers() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     let own: [IpAddr; 2] = ["8.8.8.8".parse().unwrap(), "2a01::5".parse().unwrap()];
-    world.swarms.set_external_addresses(own.into_iter());
+    world.swarms.set_local_addresses(&own);
     let mut result = found(&["8.8.8.8", "10.0.0.1", "1.1.1.1"], None).unwrap();
     result.peers.push("9.9.9.9".parse().unwrap(), 0);
     // Our port says nothing: we announce nothing here.
     result.peers.push("1.1.1.2".parse().unwrap(), 4242);
     world.look_up(1, Family::Ipv4, Ok(result));
-    world.look_up(1, Family::Ipv6, found(&["2a01::7"], None));
+    world.look_up(1, Family::Ipv6, found(&["2a01::5"], None));
     let row = world.row(0);
     assert_eq!(row.peers, [Some(2), Some(0)]);
     assert_eq!(row.dht, [None; 2], "somebody is there, nobody counted them");

@@ -309,7 +309,7 @@ pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
 fn blank(now: Now) -> World {
     World {
         roster: Roster::default(),
-        swarms: Swarms::new(terms(), 4242, Key::new([7; 16])),
+        swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
         now: Now {
             mono: Mono(1),
             ..now
@@ -332,10 +332,10 @@ fn what_another_key_wrote_is_nonsense() {
     let mut world = World::new(&[member(1, None)]);
     hear(&mut world, 0, &ips(DE, 0..10));
     let [shared, part] = saved(&mut world);
-    let mut other = Swarms::new(terms(), 4242, Key::new([8; 16]));
+    let mut other = Swarms::new(terms(), [4242; 2], Key::new([8; 16]));
     assert!(other.decode_shared(&shared, Layout::Now).is_err());
     assert!(other.decode_torrents(&part, Layout::Now).is_err());
-    let mut same = Swarms::new(terms(), 4242, Key::new([7; 16]));
+    let mut same = Swarms::new(terms(), [4242; 2], Key::new([7; 16]));
     for end in 0..shared.len() {
         assert!(
             same.decode_shared(&shared[..end], Layout::Now).is_err(),

@@ -93,6 +93,52 @@ fn trackers_come_out_as_urls_in_order() {
 }
 
 #[test]
+fn links_out_of_web_pages_and_folded_lines_keep_their_trackers_and_name() {
+    let tracker = "tr=udp%3A%2F%2Ft.example%3A1337%2Fannounce";
+    for (head, between, key) in [
+        ("magnet:?", "& ", ""),
+        ("magnet:?", "&\n    ", ""),
+        ("magnet:?", "&%20", ""),
+        ("magnet:?", "&+", ""),
+        ("magnet:?", "&\u{200b}", ""),
+        ("magnet:?", "&amp;", ""),
+        ("magnet:?", "&amp;amp;", ""),
+        ("magnet:?", "&AMP; ", ""),
+        ("magnet:?", "&#38;", ""),
+        ("magnet:?", "&#038;", ""),
+        ("magnet:?", "&#x26;", ""),
+        ("magnet:?", "&#X0026; ", ""),
+        ("magnet:///?", "&", ""),
+        ("magnet://?", "&", ""),
+        ("Magnet:/?", "&", ""),
+        ("magnet:?", "&", "[]"),
+        ("magnet:?", "&", "[0]"),
+        ("magnet:?", "&", "%5B%5D"),
+        ("magnet:?", "&", ".1"),
+    ] {
+        let tracker = tracker.replacen('=', &format!("{key}="), 1);
+        let link = format!("{head}xt=urn:btih:{V1}{between}dn=n{between}{tracker}");
+        let magnet = Magnet::parse(&link).unwrap();
+        assert_eq!(magnet.trackers, ["udp://t.example:1337/announce"], "{link}");
+        assert_eq!(magnet.name.as_deref(), Some("n"), "{link}");
+        assert!(magnet.unread.is_empty(), "{link}");
+    }
+}
+
+#[test]
+fn what_is_not_understood_is_named_without_secrets() {
+    let link = format!(
+        "magnet:?xt=urn:btih:{V1}&tr.x=udp://t.example:1&passkey=s3cret&x.pe=1.2.3.4:5&so=1\
+         &http://t.example/s3cret/announce&0123456789abcdef0123456789abcdef=1&ws[0]=http://w/&;&"
+    );
+    let magnet = Magnet::parse(&link).unwrap();
+    let unread: Vec<&str> = magnet.unread.iter().map(|key| &**key).collect();
+    assert_eq!(unread, ["tr.x", "passkey", "?", "?", "?"]);
+    let many = format!("magnet:?xt=urn:btih:{V1}{}", "&a=1".repeat(100));
+    assert_eq!(Magnet::parse(&many).unwrap().unread.len(), MAX_UNREAD);
+}
+
+#[test]
 fn names_are_decoded_and_printable() {
     for (dn, expected) in [
         ("dn=debian+13%20net%2Binst", Some("debian 13 net+inst")),
@@ -122,7 +168,7 @@ fn refusals_name_the_reason() {
         ),
         (
             format!("magnet:?xt=urn:btih:{}", &V1[1..]),
-            HashError::Length(39).into(),
+            HashError::LengthV1(39).into(),
         ),
         (
             format!("magnet:?xt=urn:btih:{}", V1.replace('1', "g")),
@@ -162,6 +208,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(text in any::<String>()) {
         let _ = Magnet::parse(&text);
+        let _ = Magnet::parse(&format!("magnet:?xt=urn:btih:{V1}&{text}"));
     }
 
     #[test]

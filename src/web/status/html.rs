@@ -5,6 +5,7 @@ use std::fmt::{self, Display, Formatter, Write};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::snapshot::{Country, Unix};
+use crate::text::is_invisible;
 
 /// What need not be encoded in a segment of a path (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
@@ -13,22 +14,25 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// Text that can do nothing, between tags and in quoted attributes.
+/// Text that can do nothing, between tags and in quoted attributes. Invisible characters are shown
+/// as their code points.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Escaped<T> {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         let mut rest = self.0.as_ref();
-        while let Some(at) = rest.find(['&', '<', '>', '"', '\'']) {
+        let special = |c| matches!(c, '&' | '<' | '>' | '"' | '\'') || is_invisible(c);
+        while let Some((at, found)) = rest.char_indices().find(|(_, c)| special(*c)) {
             to.write_str(&rest[..at])?;
-            to.write_str(match rest.as_bytes()[at] {
-                b'&' => "&amp;",
-                b'<' => "&lt;",
-                b'>' => "&gt;",
-                b'"' => "&quot;",
-                _ => "&#39;",
-            })?;
-            rest = &rest[at + 1..];
+            match found {
+                '&' => to.write_str("&amp;")?,
+                '<' => to.write_str("&lt;")?,
+                '>' => to.write_str("&gt;")?,
+                '"' => to.write_str("&quot;")?,
+                '\'' => to.write_str("&#39;")?,
+                invisible => write!(to, "[U+{:04X}]", u32::from(invisible))?,
+            }
+            rest = &rest[at + found.len_utf8()..];
         }
         to.write_str(rest)
     }

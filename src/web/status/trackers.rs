@@ -1,11 +1,11 @@
-//! Trackers that fail.
+//! Trackers that fail or warn.
 
 use std::cmp::Reverse;
 use std::fmt::{self, Write};
 
 use super::MAX_ROWS;
 use super::html::{Escaped, Table};
-use crate::snapshot::{Failure, Snapshot, TrackerRow};
+use crate::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;
 
@@ -22,13 +22,13 @@ pub(super) fn health(snapshot: &Snapshot) -> [usize; 3] {
     counts
 }
 
-/// Those that failed since the start, the worst first.
+/// Those that failed since the start, the worst first, and those that warn.
 pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
     let failures = |row: &TrackerRow| row.failures.iter().sum::<u64>();
     let is_down = |row: &TrackerRow| row.up.contains(&Some(false));
     let all = snapshot.trackers.iter().flatten().map(|row| &**row);
     let mut failing: Vec<&TrackerRow> = all
-        .filter(|row| is_down(row) || failures(row) > 0)
+        .filter(|row| is_down(row) || failures(row) > 0 || row.remark.is_some())
         .collect();
     failing.sort_unstable_by_key(|row| (Reverse((is_down(row), failures(row))), &*row.label));
     let columns = [
@@ -39,8 +39,14 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
         "Failures",
         "Most often",
         "Certificate",
+        "What it says",
     ];
-    let table = Table::begin(to, "trackers", "Trackers with failures", &columns)?;
+    let table = Table::begin(
+        to,
+        "trackers",
+        "Trackers with failures or warnings",
+        &columns,
+    )?;
     for row in failing.iter().take(MAX_ROWS) {
         write!(to, "<tr><th scope=\"row\">{}</th>", Escaped(&row.label))?;
         for up in row.up {
@@ -66,8 +72,26 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
             Some(end) if end <= snapshot.taken.0 => to.write_str("expired")?,
             Some(end) => write!(to, "{} days left", (end - snapshot.taken.0) / DAY)?,
         }
+        to.write_str("</td><td>")?;
+        says(row, to)?;
         to.write_str("</td></tr>\n")?;
     }
     let rows = failing.len().min(MAX_ROWS);
     table.end(to, rows, failing.len() - rows, "./api/v1/torrents")
+}
+
+/// Its warning, kept apart from its surroundings whatever direction it is written in, or the rate
+/// limit that it imposes.
+fn says(row: &TrackerRow, to: &mut impl Write) -> fmt::Result {
+    match row.remark.as_deref() {
+        None => Ok(()),
+        Some(Remark::Warning(text)) => write!(to, "<bdi>{}</bdi>", Escaped(text)),
+        Some(Remark::Failed(failed)) => {
+            write!(to, "{}", Escaped(failed.to_string()))?;
+            match failed.retry {
+                Some(Retry::After(wait)) => write!(to, ", asks to wait {} s", wait.as_secs()),
+                Some(Retry::Never) | None => Ok(()),
+            }
+        }
+    }
 }

@@ -61,6 +61,14 @@ impl Server {
         Connection(socket.connect(self.address).await.unwrap())
     }
 
+    /// A connection from another address of this machine.
+    pub(crate) async fn connect_from(&self, address: [u8; 4]) -> Connection {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind((address, 0).into()).unwrap();
+        Connection(socket.connect(self.address).await.unwrap())
+    }
+
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         self.task.await.unwrap();
@@ -74,6 +82,11 @@ impl Connection {
     pub(crate) async fn request(&mut self, request: &str, headers: &str) {
         let head = format!("{request} HTTP/1.0\r\nConnection: keep-alive\r\n{headers}\r\n");
         self.0.write_all(head.as_bytes()).await.unwrap();
+    }
+
+    /// Sends bytes as they are.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
     }
 
     /// Reads a response that names its length.

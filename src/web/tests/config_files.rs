@@ -95,7 +95,7 @@ fn bad_files_say_what_is_wrong_and_where() {
         (
             "tls_config: {}\n",
             "web.yaml:1: tls_config: unknown key; known here: \
-             tls_server_config, http_server_config, basic_auth_users",
+             tls_server_config, http_server_config, basic_auth_users, rate_limit",
         ),
         (
             "tls_server_config:\n  cert_file: web.crt\n",
@@ -128,10 +128,11 @@ fn bad_files_say_what_is_wrong_and_where() {
             "web.yaml:3: tls_server_config.key_file: must be a single value",
         ),
         (
-            &format!("{tls}  cipher_suites: []\n"),
-            "web.yaml:4: tls_server_config.cipher_suites: unknown key; known here: cert_file, \
-             key_file, client_auth_type, client_ca_file, min_version, max_version, \
-             prefer_server_cipher_suites",
+            &format!("{tls}  cipher_suite: []\n"),
+            "web.yaml:4: tls_server_config.cipher_suite: unknown key; known here: cert, key, \
+             client_ca, cert_file, key_file, client_auth_type, client_ca_file, \
+             client_allowed_sans, min_version, max_version, cipher_suites, \
+             prefer_server_cipher_suites, curve_preferences",
         ),
         (
             &format!("{tls}  min_version: '1.2'\n"),
@@ -149,7 +150,8 @@ fn bad_files_say_what_is_wrong_and_where() {
         ),
         (
             &format!("{tls}  client_auth_type: RequireAndVerifyClientCert\n"),
-            "web.yaml:4: tls_server_config.client_ca_file: is missing",
+            "web.yaml:4: tls_server_config.client_ca_file: is missing: \
+             without it no client could connect",
         ),
         (
             &format!("{tls}  client_ca_file: web.crt\n"),
@@ -187,9 +189,9 @@ fn bad_files_say_what_is_wrong_and_where() {
         (
             &format!(
                 "basic_auth_users:\n  alice: {}\n",
-                HASH.replace("$04$", "$17$")
+                HASH.replace("$04$", "$19$")
             ),
-            "web.yaml:2: basic_auth_users: the cost of a password must not exceed 16",
+            "web.yaml:2: basic_auth_users: the cost of a password must not exceed 18",
         ),
         (
             &format!("basic_auth_users:\n  \"a:b\": {HASH}\n"),
@@ -215,6 +217,154 @@ fn bad_files_say_what_is_wrong_and_where() {
             "{content}"
         );
     }
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
+    let verify = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: web.crt\n";
+    for (content, message) in [
+        (
+            "tls_server_config:\n  min_version: TLS13\n",
+            "web.yaml:2: tls_server_config.cert_file: is missing\n\
+             web.yaml:2: tls_server_config.key_file: is missing",
+        ),
+        (
+            &format!("{tls}  cert: text\n"),
+            "web.yaml:4: tls_server_config.cert: cannot stand beside cert_file",
+        ),
+        (
+            &format!("{tls}  max_version: TLS12\n  cipher_suites: [TLS_AES_128_GCM_SHA256]\n"),
+            "web.yaml:5: tls_server_config.cipher_suites: leaves no cipher suite that TLS 1.2 or \
+             later and this program can use",
+        ),
+        (
+            &format!(
+                "{tls}  max_version: TLS12\n  cipher_suites:\n  \
+                 - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n"
+            ),
+            "web.yaml:6: tls_server_config.cipher_suites: leaves no cipher suite for this kind of \
+             private key",
+        ),
+        (
+            &format!("{tls}{verify}  client_allowed_sans: []\n"),
+            "web.yaml:6: tls_server_config.client_allowed_sans: lists no name: no client with a \
+             certificate could connect",
+        ),
+        (
+            &format!("{tls}  client_allowed_sans: [a]\n"),
+            "web.yaml:4: tls_server_config.client_allowed_sans: is of no use without a \
+             client_auth_type",
+        ),
+        (
+            &format!("{tls}{verify}  client_allowed_sans: ['']\n"),
+            "web.yaml:6: tls_server_config.client_allowed_sans: an entry is empty",
+        ),
+        (
+            &format!("{tls}  client_auth_type: RequestClientCert\n  client_ca_file: none.crt\n"),
+            "web.yaml:5: tls_server_config.client_ca_file: none.crt cannot be read: \
+             No such file or directory (os error 2)",
+        ),
+        (
+            "rate_limit: {interval: 1s}\n",
+            "web.yaml:1: rate_limit.burst: must be at least 1: with 0, every request would be \
+             refused",
+        ),
+        (
+            "rate_limit: {burst: 5}\n",
+            "web.yaml:1: rate_limit.interval: is missing",
+        ),
+        (
+            "rate_limit: {interval: soon, burst: 5}\n",
+            "web.yaml:1: rate_limit.interval: must be a duration such as 500ms, 1s or 1m30s",
+        ),
+        (
+            "rate_limit: {interval: 1s, burst: -5}\n",
+            "web.yaml:1: rate_limit.burst: must be a whole number",
+        ),
+    ] {
+        let refusal = Directory::new(content).load().map(drop);
+        assert_eq!(refusal, Err(message.to_owned()), "{content}");
+    }
+}
+
+#[test]
+fn every_section_is_checked_in_one_run() {
+    let directory = Directory::new(
+        "tls_server_config:\n  cert_file: web.crt\n  min_version: TLS1\n  \
+         curve_preferences: [none]\nhttp_server_config:\n  headers: {Server: x}\n\
+         basic_auth_users: {alice: secret}\nrate_limit: {burst: x}\n",
+    );
+    let faults = directory.load().map(drop).unwrap_err();
+    let keys = faults.lines().map(|line| line.split(": ").nth(1).unwrap());
+    assert_eq!(
+        keys.collect::<Vec<_>>(),
+        [
+            "tls_server_config.key_file",
+            "tls_server_config.min_version",
+            "tls_server_config.curve_preferences",
+            "http_server_config.headers",
+            "basic_auth_users",
+            "rate_limit.interval",
+            "rate_limit.burst",
+        ]
+    );
+}
+
+#[test]
+fn an_error_of_one_kind_hides_none_of_another() {
+    let directory = Directory::new(
+        "tls_server_config:\n  cert_file: none.crt\n  key_file: web.crt\n  \
+         client_ca_file: none.pem\n  client_auth_type: RequestClientCert\n  min_versio: TLS12\n  \
+         cipher_suites: [A, TLS_AES_128_GCM_SHA256, B]\n  curve_preferences: [C, D]\n\
+         http_server_config:\n  http2: maybe\nbasic_auth_user: {a: b}\n\
+         rate_limit: {interval: [1s], burst: 1}\n",
+    );
+    let faults = directory.load().map(drop).unwrap_err();
+    let places = faults.lines().map(|line| {
+        let (place, message) = line.split_once(": ").unwrap();
+        (place, message.split(": ").next().unwrap())
+    });
+    assert_eq!(
+        places.collect::<Vec<_>>(),
+        [
+            ("web.yaml:6", "tls_server_config.min_versio"),
+            ("web.yaml:10", "http_server_config.http2"),
+            ("web.yaml:11", "basic_auth_user"),
+            ("web.yaml:12", "rate_limit.interval"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:2", "tls_server_config.cert_file"),
+            ("web.yaml:3", "tls_server_config.key_file"),
+            ("web.yaml:4", "tls_server_config.client_ca_file"),
+        ]
+    );
+}
+
+#[test]
+fn empty_sections_ask_for_nothing() {
+    for content in [
+        "tls_server_config:\n",
+        "tls_server_config: {}\n",
+        "tls_server_config:\n  cert_file:\n  key_file:\n",
+        "http_server_config:\n",
+        "http_server_config: {}\n",
+        "http_server_config:\n  headers:\n",
+        "http_server_config:\n  headers: {X-Frame-Options: '', X-XSS-Protection: }\n",
+        "basic_auth_users:\n",
+        "rate_limit:\n",
+        "rate_limit: {}\n",
+        "rate_limit: {interval: 0s}\n",
+    ] {
+        let directory = Directory::new(content);
+        assert_eq!(directory.load().map(drop), Ok(()), "{content}");
+    }
+    let empty_lists = "  client_allowed_sans:\n  cipher_suites: []\n  curve_preferences: []\n";
+    let tls = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
+    let directory = Directory::new(&format!("{tls}{empty_lists}"));
+    assert_eq!(directory.load().map(drop), Ok(()));
 }
 
 #[test]

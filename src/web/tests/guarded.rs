@@ -16,7 +16,7 @@ use super::{sample, state};
 
 const TLS: &str = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
 
-fn serve(directory: &Directory) -> Server {
+pub(super) fn serve(directory: &Directory) -> Server {
     let config = Arc::new(directory.load().unwrap());
     Server::start_with(Some(config), state(sample::snapshot(), 40).0)
 }
@@ -37,17 +37,26 @@ fn basic(name: &str, password: &str) -> String {
     format!("Authorization: Basic {encoded}\r\n")
 }
 
-/// What a client trusts and shows.
-fn client_config(roots: &[&str], identity: Option<&Certified>) -> ClientConfig {
+pub(super) fn roots(roots: &[&str]) -> RootCertStore {
     let mut store = RootCertStore::empty();
     for root in roots {
         let certificate = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
         store.add(certificate).unwrap();
     }
+    store
+}
+
+/// The answer to a client without a certificate that trusts `own`.
+pub(super) async fn fetch(server: &Server, own: &str) -> Result<StatusCode, reqwest::Error> {
+    get(server, client_config(&[own], None), None).await
+}
+
+/// What a client trusts and shows.
+pub(super) fn client_config(trusted: &[&str], identity: Option<&Certified>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(store);
+        .with_root_certificates(roots(trusted));
     match identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
@@ -61,7 +70,7 @@ fn client_config(roots: &[&str], identity: Option<&Certified>) -> ClientConfig {
     }
 }
 
-async fn get(
+pub(super) async fn get(
     server: &Server,
     config: ClientConfig,
     user: Option<(&str, &str)>,
@@ -152,10 +161,10 @@ async fn tls_with_a_password() {
     assert_eq!(get(&server, trusting(), None).await.unwrap(), 401);
     let strange = client_config(&[&Certified::new().certificate], None);
     assert!(get(&server, strange, None).await.unwrap_err().is_connect());
-    // Plain HTTP gets nothing at all.
-    let mut plain = server.connect().await;
-    plain.request("GET /metrics", "").await;
-    assert!(!plain.rest().await.starts_with(b"HTTP"));
+    // Plain HTTP is told what is wrong.
+    let plain = ask(&server, "GET /metrics", "").await;
+    assert_eq!(plain.status, 400);
+    assert!(plain.text().contains("https://"));
 }
 
 #[tokio::test]

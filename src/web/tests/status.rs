@@ -10,7 +10,10 @@ use sha2::{Digest, Sha256};
 
 use super::client::ask;
 use super::{sample, serve};
-use crate::snapshot::{CollectionRow, Listed, Snapshot, StateRow, TrackerId, TrackerRow, Unix};
+use crate::snapshot::{
+    CollectionRow, Failed, Failure, Listed, Remark, Retry, Snapshot, StateRow, TrackerId,
+    TrackerRow, Unix,
+};
 use crate::torrent::{Hashes, InfoHash};
 use crate::web::status;
 
@@ -342,10 +345,34 @@ fn failing_trackers_are_named_with_the_reason() {
     assert!(first < second);
     assert!(table.contains(
         "<td class=\"good\">up</td><td class=\"bad\">down</td><td>17</td><td>4</td>\
-         <td>timeout</td><td></td></tr>"
+         <td>timeout</td><td></td><td></td></tr>"
     ));
-    assert!(table.contains("<td>5 days left</td></tr>"));
+    assert!(table.contains("<td>5 days left</td><td></td></tr>"));
     assert!(!page.contains("passkey"));
+}
+
+#[test]
+fn what_trackers_say_is_shown_and_can_do_nothing() {
+    let mut snapshot = sample::snapshot();
+    let day = Some(Retry::After(std::time::Duration::from_secs(86_400)));
+    let limit = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(day);
+    for (label, remark) in [
+        (
+            "http://may.example:80",
+            Remark::Warning("<b>closes in May".into()),
+        ),
+        ("http://slow.example:80", Remark::Failed(limit)),
+    ] {
+        snapshot.trackers.push(Some(Arc::new(TrackerRow {
+            remark: Some(Arc::new(remark)),
+            ..tracker(label, 0)
+        })));
+    }
+    let page = page(&snapshot);
+    let table = section(&page, "trackers");
+    assert_eq!(rows(table), 3);
+    assert!(table.contains("<td><bdi>&lt;b&gt;closes in May</bdi></td></tr>"));
+    assert!(table.contains("<td>rate_limited: HTTP 429, asks to wait 86400 s</td></tr>"));
 }
 
 #[test]
@@ -386,4 +413,16 @@ fn a_tracker_gone_from_the_configuration_is_no_hole() {
     it.announces = vec![sample::announce(TrackerId(99))];
     let snapshot = sample::snapshot().with_torrents([it.parts()]);
     assert_eq!(rows(section(&page(&snapshot), "torrents")), 1);
+}
+
+#[test]
+fn characters_that_are_not_seen_are_shown() {
+    let name = named("a\u{202e}gpj.exe\u{200b}<é", 1);
+    let snapshot = sample::snapshot().with_torrents(std::iter::once(name.parts()));
+    let page = page(&snapshot);
+    assert!(
+        page.contains("<bdi>a[U+202E]gpj.exe[U+200B]&lt;é</bdi>"),
+        "{page}"
+    );
+    assert!(!page.contains(['\u{202e}', '\u{200b}']));
 }

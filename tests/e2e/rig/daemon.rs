@@ -168,6 +168,11 @@ impl Daemon {
         self.process.wait_for_end().code()
     }
 
+    /// The most memory that it ever had, in bytes.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        self.process.peak_memory()
+    }
+
     /// Everything it logged.
     pub(crate) fn log(&self) -> String {
         self.process.log()

@@ -37,7 +37,7 @@ const BINGO_PEERS: std::ops::Range<usize> = 2_000..3_400;
 
 /// A probe every few seconds of so many torrents; what is stale ages out within the test.
 const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
-     state: {path: \"\"}\ntracker: {max_rate: 1000/s}\n\
+     state: {path: \"\"}\ntracker: {max_rate: 1000/s, numwant: 2000}\n\
      probe: {interval: 4s, timeout: 4s, stale_after: 8s}\n";
 
 #[test]

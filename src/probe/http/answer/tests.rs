@@ -10,7 +10,7 @@ fn url() -> TrackerUrl {
 }
 
 fn read(body: &[u8]) -> Result<Announced, Failed> {
-    announce(body, None, &url()).map(|reply| reply.announced)
+    announce(body, None, &url(), 200).map(|reply| reply.announced)
 }
 
 fn good(body: &[u8]) -> Announced {
@@ -60,7 +60,7 @@ fn everything_an_answer_can_say_is_read() {
     body.extend_from_slice(TWO);
     body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
     body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
-    let reply = announce(&body, None, &url()).unwrap();
+    let reply = announce(&body, None, &url(), 200).unwrap();
     assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
     let said = reply.announced;
     assert_eq!(said.peers.v4, two());
@@ -76,6 +76,15 @@ fn everything_an_answer_can_say_is_read() {
     // Not `min interval`, which some clients take for the interval.
     assert_eq!(said.interval, Some(Duration::from_secs(1800)));
     assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(said.warning.as_deref(), Some("hello"));
+}
+
+#[test]
+fn a_warning_keeps_our_secrets() {
+    let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
+    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
+    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
 }
 
 #[test]
@@ -189,7 +198,7 @@ fn peers_may_be_missing() {
         (b"d5:peers0:e", true),
         (b"d6:peers60:e", true),
     ] {
-        let reply = announce(body, None, &url()).unwrap();
+        let reply = announce(body, None, &url(), 200).unwrap();
         assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
     }
 }
@@ -221,6 +230,10 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
           8:intervali0e5:peers0:e",
     );
     assert_eq!(said.counts, Counts::default());
+    assert!(
+        said.has_absurd_counts,
+        "the empty list beside them proves nothing"
+    );
     assert_eq!(said.interval, None);
     // A counter that fell below zero takes only itself away.
     let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
@@ -259,7 +272,7 @@ fn a_cut_answer_without_a_list_is_no_zero() {
         assert_eq!(reason(body), Failure::Malformed);
     }
     let cut = Failed::new(Failure::Reset, "the connection was cut");
-    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url()).unwrap_err();
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), 200).unwrap_err();
     assert_eq!(failed, cut);
 }
 
@@ -430,15 +443,15 @@ proptest! {
     #[test]
     fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
-        let _ = announce(&body, None, &url());
+        let _ = announce(&body, None, &url(), 200);
         let _ = scrape(&body, None, &url(), &targets);
         let _ = stated_refusal(&body, &url());
     }
 
     #[test]
     fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url());
-        let _ = announce(&body, None, &url());
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), 200);
+        let _ = announce(&body, None, &url(), 200);
     }
 
     #[test]
@@ -449,5 +462,86 @@ proptest! {
             prop_assert!(said.peers.len() <= count);
             prop_assert!(cut == body.len() || said.peers.malformed > 0);
         }
+    }
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+#[test]
+fn the_longer_interval_counts() {
+    let both = b"d8:completei0e10:incompletei0e8:intervali300e12:min intervali3600e5:peers0:e";
+    assert_eq!(good(both).interval, seconds(3600));
+    assert_eq!(
+        good(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
+        seconds(900)
+    );
+    assert_eq!(
+        good(b"d12:min interval4:18005:peers0:e").interval,
+        seconds(1800)
+    );
+    assert_eq!(
+        good(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
+        None
+    );
+}
+
+#[test]
+fn intervals_beside_a_failure_are_kept() {
+    let refused = |body: &[u8]| read(body).unwrap_err();
+    let failed =
+        refused(b"d14:failure reason17:TORRENT NOT FOUND8:intervali7200e12:min intervali7200ee");
+    assert_eq!((failed.interval(), failed.retry), (seconds(7200), None));
+    let failed = refused(b"d14:failure reason4:gone12:min intervali600e8:retry in2:10e");
+    let retry = Some(Retry::After(Duration::from_secs(600)));
+    assert_eq!((failed.interval(), failed.retry), (seconds(600), retry));
+    let failed = refused(b"d12:failure codei100e8:intervali600ee");
+    assert_eq!(failed.interval(), seconds(600));
+    // A scrape is refused in the same words.
+    let body = b"d14:failure reason4:gone12:min intervali600ee";
+    let failed = scrape(body, None, &url(), &[]).unwrap_err();
+    assert_eq!(failed.interval(), seconds(600));
+}
+
+#[test]
+fn impossible_counters_are_unknown_in_announces_and_scrapes() {
+    for (count, expected) in [
+        ("i-1e", None),
+        ("i4294967295e", None),
+        ("i2147483648e", None),
+        ("i18446744073709551615e", None),
+        ("10:4294967290", None),
+        ("2:-1", None),
+        ("20:18446744073709551615", None),
+        ("1:x", None),
+        ("0:", None),
+        ("le", None),
+        ("i7e", Some(7)),
+        ("3: 7 ", Some(7)),
+        ("2:07", Some(7)),
+    ] {
+        let keys = [
+            ("complete", "i3e"),
+            ("downloaded", count),
+            ("incomplete", count),
+        ];
+        let entry: String = keys
+            .iter()
+            .map(|(key, value)| format!("{}:{key}{value}", key.len()))
+            .collect();
+        let answer = good(format!("d{entry}5:peers0:e").as_bytes());
+        let expected = Counts {
+            seeders: Some(3),
+            leechers: expected,
+            completed: expected,
+        };
+        assert_eq!(answer.counts, expected, "{count}");
+        let mut body = b"d5:filesd20:".to_vec();
+        body.extend_from_slice(&[b'h'; 20]);
+        body.extend_from_slice(format!("d{entry}eee").as_bytes());
+        let targets = [(AnnounceId(0), InfoHash([b'h'; 20]))];
+        let found = scrape(&body, None, &url(), &targets).unwrap();
+        assert_eq!(found, [Some(expected)], "{count}");
     }
 }

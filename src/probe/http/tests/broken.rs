@@ -108,7 +108,7 @@ async fn the_next_address_is_tried() {
         hosts: "127.0.0.9 multi.lan\n127.0.0.1 multi.lan\n".into(),
         ..Fixed::default()
     });
-    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
+    let asker = trusting(settings(), resolver);
     let url = format!("http://multi.lan:{}/announce", server.address.port());
     assert!(ghost(&asker, &url).await.0.is_ok());
 }

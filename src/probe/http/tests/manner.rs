@@ -39,7 +39,7 @@ async fn counts_without_a_list_lead_to_a_brief_announce() {
     let (said, exchange) = ghost(&asker, &server.url("/announce")).await;
     let said = said.unwrap();
     assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
-    assert_eq!(said.counts, counts(1, 1), "without us");
+    assert_eq!(said.counts, counts(1, 0), "those beside the list");
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     assert_eq!(exchange.requests, 3);
     let asked = server.asked();

@@ -2,6 +2,7 @@
 
 use super::server::{Says, Server};
 use super::*;
+use crate::torrent::AddressScope;
 
 fn to(location: String) -> Says {
     Says::with("302 Found", &format!("Location: {location}\r\n"), "<html>")
@@ -43,7 +44,8 @@ async fn loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
     assert_eq!(failed.reason, Failure::HttpStatus);
-    assert_eq!(server.asked().len(), 3);
+    // Three for each of `stopped`, `started` and `stopped`.
+    assert_eq!(server.asked().len(), 3 * 3);
 }
 
 #[tokio::test]
@@ -58,27 +60,74 @@ async fn other_places_are_not_followed() {
         let server = Server::start(move |_, _| to(location.into())).await;
         let failed = failure_of(&server.url("/announce")).await;
         assert_eq!(failed.reason, Failure::HttpStatus, "{location}");
-        assert_eq!(server.asked().len(), 1);
+        assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     }
 }
 
 /// Follows a redirect from an origin with this address, without asking anybody.
 async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+    follow_within(AddressScope::Local, from, to).await
+}
+
+/// As [`follow`], from a tracker with this reach.
+async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
     let resolver = Resolver::fixed(Fixed {
-        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n".into(),
+        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
+                169.254.169.254 linklocal.example\n"
+            .into(),
         routable: ["9.9.9.9", "10.1.2.3", "192.168.1.1"]
             .map(|ip| ip.parse().unwrap())
             .into(),
         ..Fixed::default()
     });
-    let asker = Arc::new(Asker::new(settings(), resolver).unwrap());
+    let asker = trusting(settings(), resolver);
     let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
     let origin = Origin {
+        lane: asker.shared.lanes.get(TrackerId(0), Family::Ipv4),
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
+        scope,
         addresses,
     };
     asker.follow(&to.parse().unwrap(), &origin).await
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_metadata_services() {
+    for to in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/announce",
+        "http://metadata.google.internal/announce",
+        "http://linklocal.example/announce",
+    ] {
+        for from in ["9.9.9.9", "10.1.2.3"] {
+            let failed = follow(from, to).await.expect_err(to);
+            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+    let local = "http://192.168.1.1/announce?info_hash=x";
+    let other_path = "http://192.168.1.1/admin?x=/announce";
+    for (scope, to, is_followed) in [
+        (AddressScope::Local, other_path, true),
+        (AddressScope::LocalAnnounce, local, true),
+        (AddressScope::LocalAnnounce, other_path, false),
+        (AddressScope::Internet, local, false),
+        (
+            AddressScope::Internet,
+            "http://mine.example/announce",
+            false,
+        ),
+        (AddressScope::Internet, "http://public.example/x", true),
+    ] {
+        let followed = follow_within(scope, "10.1.2.3", to).await;
+        assert_eq!(followed.is_ok(), is_followed, "{scope:?} {to}");
+    }
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ impl Authority {
             roots: vec![self.root()],
             ..settings()
         };
-        Arc::new(Asker::new(settings, resolver()).unwrap())
+        trusting(settings, resolver())
     }
 }
 
@@ -116,6 +116,16 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
     let own = CertificateParams::new(vec!["localhost".into()]).unwrap();
     let own = own.self_signed(&key).unwrap();
     let self_signed = start(vec![own.der().clone()], key).await;
+    let key = KeyPair::generate().unwrap();
+    let mut own = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let own = own.self_signed(&key).unwrap();
+    let own_authority = start(vec![own.der().clone()], key).await;
+    let key = KeyPair::generate().unwrap();
+    let mut lower = CertificateParams::new(vec!["localhost".into()]).unwrap();
+    lower.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let lower = lower.signed_by(&key, &authority.issuer).unwrap();
+    let lower_authority = start(vec![lower.der().clone()], key).await;
     let asker = authority.trusting_asker();
     for (server, text, end) in [
         (
@@ -133,9 +143,15 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             "the certificate is of an unknown issuer",
             Some(LEAF_END),
         ),
+        (&self_signed, "the certificate is self-signed", None),
         (
-            &self_signed,
-            "the certificate is of an unknown issuer",
+            &own_authority,
+            "the certificate is a self-signed CA certificate",
+            None,
+        ),
+        (
+            &lower_authority,
+            "the certificate is a CA certificate",
             None,
         ),
     ] {

@@ -20,12 +20,17 @@ pub(super) struct Says {
 pub(super) enum Then {
     Keep,
     Close,
+    /// FIN so many milliseconds later, and no other answer before.
+    CloseAfter(u64),
     /// RST instead of FIN.
     Reset,
     /// Nothing more, and it stays open.
     Hang,
     /// One byte after the other, without an end.
     Drip,
+    /// These bytes again and again, about a megabyte per second: a tracker at the other end of a
+    /// network is slower than loopback.
+    Repeat(&'static str),
 }
 
 impl Says {
@@ -226,8 +231,19 @@ where
         }
         match says.then {
             Then::Keep => {}
+            Then::Repeat(part) => {
+                let many = part.repeat(4096 / part.len());
+                while stream.write_all(many.as_bytes()).await.is_ok() {}
+                return;
+            }
             Then::Close => {
                 let _ = stream.shutdown().await;
+                return;
+            }
+            Then::CloseAfter(milliseconds) => {
+                tokio::time::sleep(std::time::Duration::from_millis(milliseconds)).await;
+                let _ = stream.shutdown().await;
+                while matches!(stream.read(&mut [0; 4096]).await, Ok(1..)) {}
                 return;
             }
             Then::Reset => return stream.abort(),

@@ -56,7 +56,7 @@ async fn draining_takes_back_what_began_under_other_settings() {
         ..settings()
     };
     prober.configure(new).unwrap();
-    prober.submit(vec![job(&server.url("/announce"), Manner::Ghost)]);
+    prober.submit(vec![job(&server.url("/announce"), Manner::StoppedOnly)]);
     has_asked(&server, 2).await;
     assert!(prober.drain().await);
     let asked = server.asked();
@@ -115,19 +115,19 @@ async fn a_fault_of_our_own_is_an_observation_too() {
 async fn waiting_for_a_place_is_not_held_against_the_tracker() {
     let server = Server::start(|_, number| match number {
         0..MAX_PER_HOST => Says::raw("", Then::Hang),
-        _ => Says::ok(LIST),
+        _ => Says::ok("d5:filesdee"),
     })
     .await;
     let (prober, mut observations) = prober();
-    let mut job = job(&server.url("/announce"), Manner::Ghost);
+    let mut job = scrape_job(&server.url("/announce"), &[HASH]);
     job.timeout = Duration::from_millis(500);
     prober.submit(vec![job; 2 * MAX_PER_HOST]);
     let (mut good, mut failures) = (0, Vec::new());
     while good + failures.len() < 2 * MAX_PER_HOST {
         for observation in observations.recv().await.unwrap() {
-            match announced(observation) {
-                (Ok(_), _) => good += 1,
-                (Err(failed), exchange) => failures.push((failed.reason, exchange.requests)),
+            match observation.report.failed() {
+                None => good += 1,
+                Some(failed) => failures.push((failed.reason, observation.exchange.requests)),
             }
         }
     }

@@ -14,6 +14,8 @@ pub(super) enum Habit {
     DropsTxt(Ipv4Addr),
     /// Answers AAAA with SERVFAIL.
     FailsAaaa(Ipv4Addr),
+    /// Answers nothing about names in `hole.example`.
+    IgnoresBlackHoles(Ipv4Addr),
 }
 
 pub(super) struct Server {
@@ -46,7 +48,11 @@ impl Drop for Server {
 
 fn answer(habit: Habit, query: &Message) -> Option<Message> {
     let question = query.queries.first()?.clone();
-    let (Habit::DropsTxt(ip) | Habit::FailsAaaa(ip)) = habit;
+    let (Habit::DropsTxt(ip) | Habit::FailsAaaa(ip) | Habit::IgnoresBlackHoles(ip)) = habit;
+    let is_hole = question.name().to_ascii().contains("hole.example");
+    if is_hole && matches!(habit, Habit::IgnoresBlackHoles(_)) {
+        return None;
+    }
     let mut answer = Message::response(query.metadata.id, query.metadata.op_code);
     match question.query_type() {
         RecordType::A => {

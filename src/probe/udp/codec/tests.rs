@@ -4,7 +4,7 @@ use proptest::prelude::*;
 const WHO: Identity = Identity {
     peer_id: *b"-SW0100-abcdefghijkl",
     key: 0x0102_0304,
-    port: 0xabcd,
+    ports: [0xabcd, 0xabce],
 };
 
 fn announce(url: &str, event: Event) -> Vec<u8> {
@@ -18,6 +18,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
             info_hash: &InfoHash(*b"ABCDEFGHIJKLMNOPQRST"),
             event,
             numwant: 200,
+            family: Family::Ipv4,
             url: &TrackerUrl::parse(url).unwrap(),
         },
     );
@@ -108,10 +109,60 @@ fn entries_are_as_long_as_the_family_says() {
     assert_eq!(answer.interval(), Some(Duration::from_secs(1800)));
     assert_eq!(answer.counts.leechers, Some(1));
     assert_eq!(answer.counts.seeders, Some(2));
-    let v6 = answer.peers(Family::Ipv6);
+    let v6 = answer.peers(Family::Ipv6, 200);
     assert_eq!((v6.v6.len(), v6.v4.len(), v6.malformed), (1, 0, 0));
     assert_eq!(v6.v6[0].port, 6881);
-    assert_eq!(answer.peers(Family::Ipv4).v4.len(), 3);
+    assert_eq!(
+        answer.peers(Family::Ipv4, 200),
+        v6,
+        "nothing else makes sense"
+    );
+}
+
+/// A list over a socket of the other family, whole or torn, is never an empty one.
+#[test]
+fn lists_are_read_as_what_they_are() {
+    let v4 =
+        |count: u8| -> Vec<u8> { (0..count).flat_map(|n| [81, 2, 3, n, 0x1a, 0xe1]).collect() };
+    let v6 = |count: u8| -> Vec<u8> {
+        let entry = |n| {
+            [
+                0x2a, 1, 4, 0xf8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n, 0x1a, 0xe1,
+            ]
+        };
+        (0..count).flat_map(entry).collect()
+    };
+    let torn = |mut list: Vec<u8>, length: usize| {
+        list.truncate(length);
+        list
+    };
+    let (four, six) = (Family::Ipv4, Family::Ipv6);
+    for (list, socket, expected) in [
+        (v4(0), six, (0, 0, 0)),
+        (v4(4), four, (4, 0, 0)),
+        (v4(4), six, (4, 0, 0)),
+        // As long as one and two IPv6 entries.
+        (v4(3), six, (3, 0, 0)),
+        (v4(6), six, (6, 0, 0)),
+        (v6(2), six, (0, 2, 0)),
+        (v6(1), four, (0, 1, 0)),
+        (torn(v4(4), 20), four, (3, 0, 1)),
+        (torn(v4(4), 5), four, (0, 0, 1)),
+        (torn(v4(4), 20), six, (0, 1, 1)),
+        (torn(v4(4), 16), six, (0, 0, 1)),
+        (torn(v6(2), 30), six, (0, 1, 1)),
+        (torn(v6(2), 12), six, (0, 0, 1)),
+    ] {
+        let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9];
+        packet.extend([0; 12]);
+        packet.extend(&list);
+        let Some(Answer::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer) else {
+            panic!("no announce");
+        };
+        let peers = answer.peers(socket, 200);
+        let seen = (peers.v4.len(), peers.v6.len(), peers.malformed);
+        assert_eq!(seen, expected, "{list:?} over {socket:?}");
+    }
 }
 
 #[test]
@@ -140,11 +191,28 @@ fn errors_about_the_connection_id_are_recognised_in_every_spelling() {
         "bad connection ID",
         "connection_id expired",
         "Invalid connectionId",
+        "unknown connection",
+        "Connection expired",
+        "bad connection",
+        "no such connection",
+        "connect first",
+        "please reconnect",
+        "invalid conn id",
+        "cookie value is expired",
+        "unknown session",
     ] {
         assert!(is_about_connection(text.as_bytes()), "{text}");
     }
-    assert!(!is_about_connection(b"too many connections"));
-    assert!(!is_about_connection(b""));
+    for text in [
+        "too many connections",
+        "connection limit reached",
+        "your connection is blocked",
+        "Torrent not registered with this tracker",
+        "peer not found",
+        "",
+    ] {
+        assert!(!is_about_connection(text.as_bytes()), "{text}");
+    }
 }
 
 proptest! {
@@ -152,9 +220,10 @@ proptest! {
     fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         match parse(&bytes).map(|datagram| datagram.answer) {
             Some(Answer::Announce(answer)) => {
-                let peers = answer.peers(Family::Ipv4);
+                let peers = answer.peers(Family::Ipv4, 200);
                 prop_assert!(bytes.len() >= 20);
-                prop_assert_eq!(peers.len(), (bytes.len() - 20) / 6);
+                let entry = if peers.v6.is_empty() { 6 } else { 18 };
+                prop_assert_eq!(peers.len(), (bytes.len() - 20) / entry);
             }
             Some(Answer::Scrape(answer)) => {
                 prop_assert_eq!(answer.entries().count(), (bytes.len() - 8) / 12);

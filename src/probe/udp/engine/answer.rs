@@ -171,9 +171,19 @@ impl Engine {
     /// Ends the present stage of a probe with a failure.
     pub(super) fn fail(&mut self, key: Key, failed: Failed, now: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
-            let step = probe.failed(failed);
+            let step = probe.failed(failed, &self.settings);
             self.advance(key, step, now);
         }
+    }
+
+    /// Whether the stage of a probe whose time is up goes on all the same.
+    pub(super) fn looks_on(&mut self, key: Key) -> bool {
+        let Some(probe) = self.probes.get_mut(key) else {
+            return false;
+        };
+        let since = probe.taken();
+        let remote = self.remotes.get(probe.remote);
+        probe.look_on(remote.is_some_and(|remote| remote.heard_since(since)))
     }
 
     /// Time is up.

@@ -1,23 +1,20 @@
 //! One probe: what it asks next, and what an answer means for it.
 
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::Settings;
 use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
 use super::arena::Key;
 use super::window::{Ticket, Window};
 use crate::observation::{
-    Announced, Ask, Counts, Exchange, Failed, Failure, Family, Job, Manner, Observation, Phases,
-    Report,
+    Announced, Ask, Exchange, Failed, Failure, Family, Job, Observation, Phases, Report,
+};
+use crate::probe::announce_session::{
+    self as session, AnnounceSession, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached,
+    Request as Asked, Verdict,
 };
 use crate::probe::words;
-
-/// The last part of a probe's time, kept for taking back what `started` did.
-const FAREWELL_PARTS: u32 = 5;
-
-/// What an announce came to.
-pub(super) type Verdict = Result<Box<Announced>, Failed>;
 
 /// A job on its way.
 #[derive(Debug)]
@@ -28,6 +25,10 @@ pub(super) struct Probe {
     taken: Instant,
     /// The job's deadline.
     end: Instant,
+    /// Since when its time stands still, because it waits for an address.
+    held: Option<Instant>,
+    /// When the first `stopped` is given up.
+    look_end: Instant,
     pub(super) place: Place,
     /// The request on its way, if one is.
     pub(super) request: Option<Request>,
@@ -37,6 +38,8 @@ pub(super) struct Probe {
     pub(super) reconnected: bool,
     /// The first connect packet that was sent on this probe's account.
     pub(super) connecting: Option<Instant>,
+    /// The request of the present stage was sent.
+    has_sent: bool,
     /// Packets sent.
     pub(super) requests: u32,
     pub(super) phases: Phases,
@@ -76,17 +79,7 @@ impl Request {
 
 #[derive(Debug)]
 enum Stage {
-    /// `stopped` as the first and only event.
-    Ghost,
-    /// `started`. A ghost announce before it has brought counts without us.
-    Started {
-        without_us: Option<Counts>,
-    },
-    /// `stopped`, after `started` was sent. The verdict stands already; there is none when the
-    /// prober shuts down.
-    Farewell {
-        verdict: Option<Verdict>,
-    },
+    Announce(AnnounceSession),
     Scrape,
 }
 
@@ -103,34 +96,74 @@ impl Probe {
     pub(super) fn new(job: Job, remote: Key, now: Instant) -> Self {
         let stage = match &job.ask {
             Ask::Scrape { .. } => Stage::Scrape,
-            Ask::Announce { manner, .. } => match manner {
-                Manner::Ghost => Stage::Ghost,
-                Manner::Brief => Stage::Started { without_us: None },
-            },
+            Ask::Announce { manner, .. } => Stage::Announce(AnnounceSession::new(*manner)),
         };
         let end = now + job.timeout;
+        let look_end = now + job.timeout / LOOK_PARTS;
         Self {
             job,
             remote,
             stage,
             taken: now,
             end,
+            held: None,
+            look_end,
             place: Place::Flying,
             request: None,
             due: end,
             reconnected: false,
             connecting: None,
+            has_sent: false,
             requests: 0,
             phases: Phases::default(),
         }
     }
 
+    /// The request of the announce that is to be asked now; `None` for a scrape.
+    fn asked(&self) -> Option<Asked> {
+        match &self.stage {
+            Stage::Announce(session) => Some(session.request()),
+            Stage::Scrape => None,
+        }
+    }
+
     /// When the present stage ends, answered or not.
     pub(super) fn deadline(&self) -> Instant {
-        match self.stage {
-            Stage::Started { .. } => self.end - self.job.timeout / FAREWELL_PARTS,
-            _ => self.end,
+        match self.asked() {
+            Some(Asked::Look) => self.look_end.min(self.end),
+            Some(Asked::Join) => self.end - self.job.timeout / LEAVE_PARTS,
+            Some(Asked::Leave) | None => self.end,
         }
+    }
+
+    /// Its time stands still from now on, until an address is there.
+    pub(super) fn hold(&mut self, now: Instant) {
+        self.held.get_or_insert(now);
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Its time goes on. Of the time that it was held, `counted` is its own.
+    pub(super) fn resume(&mut self, counted: Duration, now: Instant) {
+        if let Some(since) = self.held.take() {
+            let queued = now.saturating_duration_since(since).saturating_sub(counted);
+            self.taken += queued;
+            self.look_end += queued;
+            self.end += queued;
+        }
+    }
+
+    /// Gives the first `stopped` all the time there is, where nothing says that the tracker is
+    /// there to be asked anything else. Returns whether that is more time.
+    pub(super) fn look_on(&mut self, is_heard: bool) -> bool {
+        let waits = self.asked() == Some(Asked::Look) && self.look_end < self.end;
+        let goes_on = waits && !(is_heard && self.request.is_some());
+        if goes_on {
+            self.look_end = self.end;
+        }
+        goes_on
     }
 
     pub(super) fn taken(&self) -> Instant {
@@ -139,22 +172,26 @@ impl Probe {
 
     /// `stopped` after `started`: may use the last seconds of a connection id.
     pub(super) fn is_farewell(&self) -> bool {
-        matches!(self.stage, Stage::Farewell { .. })
+        self.asked() == Some(Asked::Leave)
     }
 
     /// Appends the request of the present stage.
     pub(super) fn write(
-        &self,
+        &mut self,
         out: &mut Vec<u8>,
         settings: &Settings,
         connection: u64,
         transaction: u32,
     ) {
-        let (event, numwant) = match self.stage {
-            Stage::Ghost => (Event::Stopped, settings.numwant),
-            Stage::Started { .. } => (Event::Started, settings.numwant),
-            _ => (Event::Stopped, 0),
+        let (event, numwant) = match self.asked() {
+            Some(Asked::Join) => (Event::Started, settings.numwant),
+            Some(Asked::Leave) => (Event::Stopped, 0),
+            Some(Asked::Look) | None => (Event::Stopped, settings.numwant),
         };
+        self.has_sent = true;
+        if let Stage::Announce(session) = &mut self.stage {
+            session.sent();
+        }
         match &self.job.ask {
             Ask::Announce { info_hash, .. } => codec::write_announce(
                 out,
@@ -165,6 +202,7 @@ impl Probe {
                     info_hash,
                     event,
                     numwant,
+                    family: self.job.family,
                     url: &self.job.url,
                 },
             ),
@@ -187,81 +225,65 @@ impl Probe {
                 let result = Ok(counts);
                 Step::Done(Some(Report::Scrape { ids, result }))
             }
-            (Stage::Ghost, Answer::Announce(answer)) => {
-                let announced = read(answer, self.job.family, Manner::Ghost);
+            (Stage::Announce(session), Answer::Announce(answer)) => {
+                let announced = read(answer, self.job.family, settings);
                 if announced.peers.is_unreadable() {
-                    return Step::Done(Some(report(&self.job.ask, Err(unreadable()))));
+                    return self.failed(unreadable(), settings);
                 }
-                if announced.peers.is_empty() && announced.counts.is_inhabited() {
-                    self.stage = Stage::Started {
-                        without_us: Some(announced.counts),
-                    };
-                    return Step::Ask;
-                }
-                Step::Done(Some(report(&self.job.ask, Ok(Box::new(announced)))))
-            }
-            (Stage::Started { without_us }, Answer::Announce(answer)) => {
-                let mut announced = read(answer, self.job.family, Manner::Brief);
-                if announced.peers.is_unreadable() {
-                    return self.farewell(Some(Err(unreadable())));
-                }
-                // No list either way: the next probe need not join to learn nothing.
-                let has_others = announced.peers.has_others(settings.identity.port);
-                if without_us.is_some() && !has_others {
-                    announced.manner = Manner::Ghost;
-                }
-                announced.counts = without_us.unwrap_or(Counts {
-                    // We are one of them, until `stopped` brings better figures.
-                    leechers: announced.counts.leechers.map(|n| n.saturating_sub(1)),
-                    ..announced.counts
-                });
-                announced.withheld = !has_others && announced.counts.is_inhabited();
-                self.farewell(Some(Ok(Box::new(announced))))
-            }
-            (Stage::Farewell { verdict }, answer) => {
-                let mut verdict = verdict.take();
-                if let (Some(Ok(announced)), Answer::Announce(answer)) = (&mut verdict, answer) {
-                    announced.counts = answer.counts;
-                    announced.withheld = !announced.peers.has_others(settings.identity.port)
-                        && answer.counts.is_inhabited();
-                }
-                Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
+                let answer = session::Answer {
+                    announced,
+                    has_list: true,
+                };
+                let next = session.answered(answer, &own(settings));
+                self.step(next)
             }
             (_, Answer::Error(text)) => {
                 let failed = words::refusal(text, &self.job.url, None);
-                Step::Done(Some(report(&self.job.ask, Err(failed))))
+                self.failed(failed, settings)
             }
-            (stage, _) => {
+            _ => {
                 let failed = Failed::new(Failure::Malformed, "the answer fits no question of ours");
-                match stage {
-                    // Whatever it meant to say, it has heard us.
-                    Stage::Started { .. } => self.farewell(Some(Err(failed))),
-                    _ => Step::Done(Some(report(&self.job.ask, Err(failed)))),
-                }
+                self.failed(failed, settings)
             }
         }
     }
 
-    /// The present stage is over without an answer.
-    pub(super) fn failed(&mut self, failed: Failed) -> Step {
+    /// The present stage is over without a valid answer. Whatever came, or was lost, a request that
+    /// was sent may have been heard.
+    pub(super) fn failed(&mut self, failed: Failed, settings: &Settings) -> Step {
+        // After a first `stopped` that had all the time there is, none is left for `started`.
+        let looked_on = self.asked() == Some(Asked::Look) && self.look_end >= self.end;
+        let reached = match self.has_sent && !(looked_on && failed.reason.is_silence()) {
+            true => Reached::Perhaps,
+            false => Reached::No,
+        };
         match &mut self.stage {
-            Stage::Farewell { verdict } => {
-                let verdict = verdict.take();
+            Stage::Announce(session) => {
+                let next = session.failed(failed, reached, &own(settings));
+                self.step(next)
+            }
+            Stage::Scrape => Step::Done(Some(report(&self.job.ask, Err(failed)))),
+        }
+    }
+
+    fn step(&mut self, next: Next) -> Step {
+        match next {
+            Next::Ask => {
+                self.has_sent = false;
+                Step::Ask
+            }
+            Next::Done(verdict) => {
                 Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
             }
-            // Perhaps only the answers were lost, and we stand in the list.
-            Stage::Started { .. } if self.request.is_some() && failed.reason.is_silence() => {
-                self.farewell(Some(Err(failed)))
-            }
-            _ => Step::Done(Some(report(&self.job.ask, Err(failed)))),
         }
     }
 
     /// The host has no address of this family.
-    pub(super) fn homeless(&mut self) -> Step {
-        match self.stage {
-            Stage::Farewell { .. } => {
-                self.failed(Failed::new(Failure::Unreachable, "the address is gone"))
+    pub(super) fn homeless(&mut self, settings: &Settings) -> Step {
+        match self.asked() {
+            Some(Asked::Leave) => {
+                let failed = Failed::new(Failure::Unreachable, "the address is gone");
+                self.failed(failed, settings)
             }
             _ => Step::Done(Some(Report::NoAddress {
                 ids: self.job.ask.ids(),
@@ -273,16 +295,15 @@ impl Probe {
     /// where that is under way already.
     pub(super) fn cut_short(&mut self, end: Instant) -> Option<Step> {
         self.end = self.end.min(end);
-        match &self.stage {
-            Stage::Farewell { .. } => None,
-            Stage::Started { .. } if self.request.is_some() => Some(self.farewell(None)),
-            _ => Some(Step::Done(None)),
+        let is_leaving = self.is_farewell();
+        match &mut self.stage {
+            Stage::Announce(_) if is_leaving => None,
+            Stage::Announce(session) => match session.cut_short() {
+                true => Some(Step::Ask),
+                false => Some(Step::Done(None)),
+            },
+            Stage::Scrape => Some(Step::Done(None)),
         }
-    }
-
-    fn farewell(&mut self, verdict: Option<Verdict>) -> Step {
-        self.stage = Stage::Farewell { verdict };
-        Step::Ask
     }
 
     /// What is told at the end.
@@ -318,14 +339,21 @@ pub(super) fn report(ask: &Ask, verdict: Verdict) -> Report {
     }
 }
 
-fn read(answer: &AnnounceAnswer<'_>, family: Family, manner: Manner) -> Announced {
+fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> Announced {
     Announced {
-        peers: answer.peers(family),
+        peers: answer.peers(family, settings.numwant.into()),
         counts: answer.counts,
+        // Over UDP no count is left out.
+        has_absurd_counts: answer.counts.seeders.is_none() || answer.counts.leechers.is_none(),
         interval: answer.interval(),
-        external_ip: None,
-        manner,
-        withheld: false,
+        ..Announced::default()
+    }
+}
+
+fn own(settings: &Settings) -> Own {
+    Own {
+        ports: settings.identity.ports,
+        accept: settings.accept,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::probe::Request;
+use super::probe::{Probe, Request};
 use super::remote::Connecting;
 use super::{Engine, Key, Link, Lookup, Outbox, Owner, Place, Remote, codec};
 
@@ -34,9 +34,13 @@ impl Engine {
             self.lookups.push(Lookup {
                 tracker: remote.tracker,
                 url: Arc::clone(&remote.url),
+                limit: probe.job.timeout,
             });
         }
         let awaits_address = remote.addresses.are_awaited();
+        if !awaits_address {
+            probe.resume(Duration::ZERO, now);
+        }
         if !awaits_address && remote.connection(probe.is_farewell(), now).is_some() {
             probe.place = Place::Ready;
             remote.ready.push_back(key);
@@ -46,6 +50,11 @@ impl Engine {
         }
         probe.place = Place::Waiting;
         remote.waiting.push_back(key);
+        if awaits_address && !self.closing {
+            // The lookup may stand in a queue of ours. It has a limit of its own.
+            probe.hold(now);
+            return;
+        }
         let deadline = probe.deadline();
         self.arm(key, deadline);
         if !awaits_address {
@@ -84,6 +93,12 @@ impl Engine {
         if let Some(probe) = self.probes.get_mut(key) {
             probe.due = due;
             self.timers.insert(due, Owner::Probe(key));
+        }
+    }
+
+    fn arm_deadline(&mut self, key: Key) {
+        if let Some(due) = self.probes.get(key).map(Probe::deadline) {
+            self.arm(key, due);
         }
     }
 
@@ -137,7 +152,7 @@ impl Engine {
             return 0;
         };
         probe.place = Place::Flying;
-        if now >= probe.deadline() {
+        if now >= probe.deadline() && !probe.look_on(remote.heard_since(probe.taken())) {
             self.give_up(key, now);
             return 0;
         }
@@ -253,13 +268,22 @@ impl Engine {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
-        if probe.due > now {
+        if probe.due > now || probe.is_held() {
             return;
         }
+        let is_waiting = probe.place == Place::Waiting;
         if now >= probe.deadline() {
-            self.give_up(key, now);
-            return;
+            if !self.looks_on(key) {
+                self.give_up(key, now);
+                return;
+            }
+            if is_waiting {
+                self.arm_deadline(key);
+            }
         }
+        let Some(probe) = self.probes.get_mut(key) else {
+            return;
+        };
         // From here on the deadline counts; the senders look at it.
         probe.due = probe.deadline();
         if let Some(request) = probe.request

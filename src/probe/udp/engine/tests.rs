@@ -3,6 +3,7 @@
 mod conversation;
 mod faults;
 mod random;
+mod stopped;
 mod timing;
 
 use super::*;
@@ -18,9 +19,10 @@ fn settings() -> Settings {
         identity: Identity {
             peer_id: *b"-SW0100-abcdefghijkl",
             key: 0xdead_beef,
-            port: OUR_PORT,
+            ports: [OUR_PORT, OUR_PORT + 1],
         },
         numwant: 200,
+        accept: crate::address::Accept::Any,
     }
 }
 
@@ -142,7 +144,7 @@ impl Lab {
     }
 
     fn announce(&mut self, n: u32) {
-        self.announce_as(n, Manner::Ghost);
+        self.announce_as(n, Manner::StoppedOnly);
     }
 
     /// Lets the engine do all that it can do now.
@@ -163,7 +165,7 @@ impl Lab {
                 }));
             }
             self.engine.take_observations(&mut self.observations);
-            if outbox.is_empty() {
+            if outbox.is_empty() && self.engine.lookups.is_empty() {
                 return;
             }
         }

@@ -34,6 +34,7 @@ fn a_ghost_announce_leaves_no_entry() {
     lab.assert_at_rest();
 }
 
+/// At a tracker that has shown its lists.
 #[test]
 fn an_empty_swarm_needs_no_second_look() {
     let mut lab = Lab::new();
@@ -64,11 +65,7 @@ fn counts_without_a_list_make_the_ghost_brief() {
     let announced = lab.announced();
     assert_eq!(announced.manner, Manner::Brief);
     assert_eq!(announced.peers.len(), 3);
-    assert_eq!(
-        announced.counts.seeders,
-        Some(3),
-        "the last ones, without us"
-    );
+    assert_eq!(announced.counts.seeders, Some(2), "beside the list");
     assert_eq!(announced.counts.leechers, Some(1));
     lab.assert_at_rest();
 }
@@ -98,9 +95,10 @@ fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
         ((0, 1), vec![OUR_PORT], Some((0, 0)), false),
         ((0, 1), vec![OUR_PORT], None, false),
         ((0, 2), vec![OUR_PORT], None, true),
-        // The last word counts.
+        // Nothing changed when we left: we were not counted.
         ((0, 1), vec![], Some((0, 1)), true),
-        ((0, 2), vec![], Some((0, 0)), false),
+        // Some trackers answer `stopped` with zeros, whatever the swarm.
+        ((0, 2), vec![], Some((0, 0)), true),
         ((1, 1), vec![1], Some((1, 0)), false),
     ] {
         let mut lab = Lab::new();

@@ -37,8 +37,12 @@ fn damaged_answers_are_malformed() {
     ] {
         let mut lab = Lab::new();
         lab.announce(1);
-        let request = lab.connect().remove(0);
-        lab.receive(&damage(&request));
+        let stopped = lab.connect().remove(0);
+        lab.receive(&damage(&stopped));
+        let started = lab.one();
+        lab.receive(&damage(&started));
+        let farewell = lab.one();
+        lab.receive(&damage(&farewell));
         assert_eq!(lab.failure(), Failure::Malformed);
         lab.assert_at_rest();
     }
@@ -75,7 +79,7 @@ fn a_torn_list_keeps_its_whole_entries() {
 #[test]
 fn error_packets_are_refusals() {
     let mut lab = Lab::new();
-    lab.announce(1);
+    lab.announce_as(1, Manner::Brief);
     let request = lab.connect().remove(0);
     lab.receive(&request.error("Torrent not registered with this tracker"));
     let observation = lab.observation();
@@ -118,17 +122,19 @@ fn a_refused_connect_refuses_all_who_wait() {
 
 #[test]
 fn a_refused_connection_id_is_replaced_once() {
-    let mut lab = Lab::new();
-    lab.announce(1);
-    let request = lab.connect().remove(0);
-    lab.receive(&request.error("Connection ID missmatch."));
-    let connect = lab.one();
-    lab.receive(&connect.connected(ID + 1));
-    let again = lab.one();
-    assert_eq!(again.connection(), ID + 1);
-    lab.receive(&again.error("Connection ID missmatch."));
-    assert_eq!(lab.failure(), Failure::Rejected);
-    lab.assert_at_rest();
+    for words in ["Connection ID missmatch.", "unknown connection"] {
+        let mut lab = Lab::new();
+        lab.announce_as(1, Manner::Brief);
+        let request = lab.connect().remove(0);
+        lab.receive(&request.error(words));
+        let connect = lab.one();
+        lab.receive(&connect.connected(ID + 1));
+        let again = lab.one();
+        assert_eq!(again.connection(), ID + 1);
+        lab.receive(&again.error(words));
+        assert_eq!(lab.failure(), Failure::Rejected);
+        lab.assert_at_rest();
+    }
 }
 
 #[test]
@@ -251,15 +257,35 @@ fn lookups_that_fail_end_the_probe() {
 }
 
 #[test]
-fn a_lookup_that_hangs_costs_the_deadline() {
+fn time_in_the_queue_of_the_resolver_is_not_held_against_the_tracker() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let lookups = lab.engine.take_lookups();
+    assert_eq!((lookups.len(), lookups[0].limit), (1, TIMEOUT));
+    // Far longer than a probe may take.
+    lab.pass_ms(300_000);
+    assert!(lab.engine.take_lookups().is_empty());
+    assert!(lab.observations.is_empty(), "{:?}", lab.observations);
+    let asked = Some(Duration::from_secs(2));
+    let found = Ok(vec![server(1)]);
+    lab.engine.on_lookup(TrackerId(1), found, asked, lab.now);
+    // Of its fifteen seconds the name servers had two.
+    lab.pass_ms(12_500);
+    assert!(lab.observations.is_empty(), "{:?}", lab.observations);
+    lab.pass_ms(600);
+    let observation = lab.observations[0].clone();
+    assert_eq!(observation.exchange.duration.as_secs(), 15);
+    assert_eq!(lab.failure(), Failure::Timeout);
+}
+
+#[test]
+fn a_probe_that_waits_for_an_address_ends_when_the_prober_does() {
     let mut lab = Lab::new();
     lab.announce(1);
     assert_eq!(lab.engine.take_lookups().len(), 1);
-    lab.pass_ms(15_010);
-    assert!(lab.engine.take_lookups().is_empty());
-    let observation = lab.observations[0].clone();
-    assert_eq!(observation.exchange.requests, 0);
-    assert_eq!(lab.failure(), Failure::Dns);
+    lab.pass_ms(20_000);
+    lab.engine.close(lab.now + Duration::from_secs(2), lab.now);
+    assert_eq!(lab.engine.active(), 0);
 }
 
 #[test]

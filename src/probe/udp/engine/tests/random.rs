@@ -146,7 +146,7 @@ proptest! {
         for happening in happenings {
             jobs += apply(&mut lab, &mut seen, happening);
         }
-        lab.pass(TIMEOUT + Duration::from_millis(10));
+        lab.pass(TIMEOUT + Duration::from_millis(25));
         seen.extend(lab.sent());
         prop_assert_eq!(lab.observations.len(), jobs);
         let requests: u32 = lab.observations.drain(..).map(|o| o.exchange.requests).sum();

@@ -3,7 +3,7 @@
 use super::*;
 
 fn times(sent: &[Request]) -> Vec<u64> {
-    // Timers fire in steps of 8 ms; a round figure is what was meant.
+    // Timers fire in steps of 20 ms; a round figure is what was meant.
     sent.iter().map(|request| request.at / 50 * 50).collect()
 }
 
@@ -198,7 +198,7 @@ fn a_dead_tracker_does_not_slow_down_the_living() {
         let ask = |n| Ask::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::Ghost,
+            manner: Manner::StoppedOnly,
         };
         lab.engine.submit(Lab::job(2, ask(1000 + n)), lab.now);
         lab.engine.submit(Lab::job(1, ask(n)), lab.now);
@@ -226,7 +226,7 @@ fn idle_remotes_are_forgotten() {
         let ask = Ask::Announce {
             id: AnnounceId(tracker),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::Ghost,
+            manner: Manner::StoppedOnly,
         };
         lab.engine.submit(Lab::job(tracker, ask), lab.now);
     }

@@ -1,0 +1,237 @@
+//! Every pair of answers to `stopped` and to `started`, in every manner, with every loss.
+
+use super::*;
+
+/// What a tracker answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Said {
+    /// Its list, and counts that fit.
+    List,
+    /// Counts of members without a list.
+    CountsOnly,
+    /// Neither list nor counts.
+    Neither,
+    Zeros,
+    /// An empty list without counts.
+    EmptyList,
+    /// 0.0.0.0:0 beside counts of members.
+    NoPeers,
+    /// An entry that the internet does not route, without counts.
+    Bogon,
+    OnlyUs,
+    OnlyUsWithWarning,
+    HostNames,
+    Failed(Failure),
+}
+
+const ALL: [Said; 18] = [
+    Said::List,
+    Said::CountsOnly,
+    Said::Neither,
+    Said::Zeros,
+    Said::EmptyList,
+    Said::NoPeers,
+    Said::Bogon,
+    Said::OnlyUs,
+    Said::OnlyUsWithWarning,
+    Said::HostNames,
+    Said::Failed(Failure::Timeout),
+    Said::Failed(Failure::Reset),
+    Said::Failed(Failure::HttpStatus),
+    Said::Failed(Failure::NotBencode),
+    Said::Failed(Failure::Malformed),
+    Said::Failed(Failure::Rejected),
+    Said::Failed(Failure::RateLimited),
+    Said::Failed(Failure::Refused),
+];
+
+impl Said {
+    fn answer(self, us: u32) -> Result<Answer, Failure> {
+        let ours = format!("81.2.3.9:{OUR_PORT}");
+        let with = |counts, peers: &[&str]| Ok(answer(counts, peers));
+        let none = Counts::default();
+        match self {
+            Said::List => with(counts(3, 1 + us), &FOUR),
+            Said::CountsOnly => {
+                let mut answer = answer(counts(3, 1 + us), &[]);
+                answer.has_list = false;
+                Ok(answer)
+            }
+            Said::Neither => {
+                let mut answer = answer(none, &[]);
+                answer.has_list = false;
+                Ok(answer)
+            }
+            Said::Zeros => with(counts(0, us), &[]),
+            Said::EmptyList => with(none, &[]),
+            Said::NoPeers => with(counts(3, 1 + us), &["0.0.0.0:0"]),
+            Said::Bogon => with(none, &["10.0.0.1:6881"]),
+            Said::OnlyUs => with(none, &[&ours]),
+            Said::OnlyUsWithWarning => {
+                let mut answer = answer(none, &[&ours]);
+                answer.announced.warning = Some("Torrent not registered".into());
+                Ok(answer)
+            }
+            Said::HostNames => {
+                let mut answer = answer(none, &[]);
+                answer.announced.withheld = true;
+                Ok(answer)
+            }
+            Said::Failed(reason) => Err(reason),
+        }
+    }
+
+    /// Whether it says that the swarm is empty.
+    fn is_zero(self) -> bool {
+        matches!(self, Said::Zeros | Said::EmptyList | Said::OnlyUs)
+    }
+}
+
+/// One conversation with a tracker that answers so, and what it holds at the end.
+struct Played {
+    verdict: Verdict,
+    /// It holds an entry for us, and we do not know that we should take it back.
+    is_forgotten: bool,
+    /// It holds an entry for us.
+    is_registered: bool,
+    requests: Vec<Request>,
+}
+
+/// `lost` is the request of which only the answer is lost. Any tracker that does not refuse
+/// `started` registers us, as far as we can tell.
+fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> Played {
+    let mut session = AnnounceSession::new(manner);
+    let mut is_registered = false;
+    let mut requests = Vec::new();
+    loop {
+        let request = session.request();
+        session.sent();
+        requests.push(request);
+        assert!(requests.len() <= 3, "{requests:?}");
+        let said = match request {
+            Request::Look => stopped.answer(0),
+            Request::Join => started.answer(1),
+            Request::Leave => stopped.answer(0),
+        };
+        let refuses = matches!(&said, Err(reason) if reason.is_refusal());
+        let unheard = matches!(said, Err(Failure::Refused));
+        match request {
+            Request::Join => is_registered = !refuses && !unheard,
+            Request::Leave => is_registered &= unheard,
+            Request::Look => {}
+        }
+        let said = match lost == Some(request) {
+            true => Err(Failure::Timeout),
+            false => said,
+        };
+        let reached = match unheard && lost != Some(request) {
+            true => Reached::No,
+            false => Reached::Perhaps,
+        };
+        let next = match said {
+            Ok(answer) => session.answered(answer, &own()),
+            Err(reason) => session.failed(Failed::new(reason, "said"), reached, &own()),
+        };
+        if let Next::Done(verdict) = next {
+            return Played {
+                verdict: verdict.unwrap(),
+                is_forgotten: is_registered && !session.may_be_registered(),
+                is_registered,
+                requests,
+            };
+        }
+    }
+}
+
+const MANNERS: [Manner; 4] = [
+    Manner::Ghost,
+    Manner::StoppedOnly,
+    Manner::Check,
+    Manner::Brief,
+];
+
+/// Ends before anything is asked beyond the first `stopped`, whatever `started` would bring.
+fn ends_all(stopped: Said) -> bool {
+    matches!(
+        stopped,
+        Said::Failed(Failure::RateLimited | Failure::Refused) | Said::HostNames
+    )
+}
+
+#[test]
+fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
+    for manner in MANNERS {
+        for stopped in ALL {
+            for started in ALL {
+                let told = format!("{manner:?} {stopped:?} {started:?}");
+                let played = play(manner, stopped, started, None);
+                let looks = manner != Manner::Brief;
+                let is_zero = |said: &Announced| said.peers.is_empty() && !said.withheld;
+                if let Ok(said) = &played.verdict
+                    && is_zero(said)
+                {
+                    // The exception: a tracker that has shown its lists says 0, and 0.
+                    let is_believed = manner == Manner::StoppedOnly && stopped == Said::Zeros;
+                    assert!(started.is_zero() || is_believed, "{told}: {said:?}");
+                }
+                let ends = looks && ends_all(stopped);
+                if started == Said::List && !ends {
+                    let said = played.verdict.as_ref().expect(&told);
+                    let is_believed = manner == Manner::StoppedOnly && stopped == Said::Zeros;
+                    assert!(is_believed || said.peers.len() == 4, "{told}: {said:?}");
+                    if !is_believed {
+                        assert_eq!(said.counts, counts(3, 1), "{told}");
+                    }
+                }
+                if stopped == Said::List && looks {
+                    let said = played.verdict.as_ref().expect(&told);
+                    assert_eq!(said.peers.len(), 4, "{told}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_entry_stays_whatever_is_answered_or_lost() {
+    let losses = [
+        None,
+        Some(Request::Look),
+        Some(Request::Join),
+        Some(Request::Leave),
+    ];
+    for manner in MANNERS {
+        for stopped in ALL {
+            for started in ALL {
+                for lost in losses {
+                    let told = format!("{manner:?} {stopped:?} {started:?} {lost:?}");
+                    let played = play(manner, stopped, started, lost);
+                    assert!(!played.is_forgotten, "{told}");
+                    let was_heard = !matches!(stopped, Said::Failed(Failure::Refused));
+                    assert!(!played.is_registered || !was_heard, "{told}");
+                    if played.requests.contains(&Request::Join)
+                        && !matches!(started, Said::Failed(_))
+                    {
+                        assert_eq!(played.requests.last(), Some(&Request::Leave), "{told}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn no_loss_makes_a_0() {
+    for manner in [Manner::Ghost, Manner::Check, Manner::Brief] {
+        for stopped in ALL {
+            let played = play(manner, stopped, Said::List, Some(Request::Join));
+            if let Ok(said) = &played.verdict {
+                let is_zero = said.peers.is_empty() && !said.withheld;
+                assert!(!is_zero, "{manner:?} {stopped:?}: {said:?}");
+            }
+            let played = play(manner, stopped, Said::List, Some(Request::Look));
+            let said = played.verdict.expect("started brings the list");
+            assert_eq!(said.peers.len(), 4);
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Threads for hosts that have not yet shown how they answer.
+//!
+//! While a host sends interim responses (1xx), hyper reads on and seldom gives way, and reqwest
+//! passes no hook for them on. Large bodies leave large buffers behind in kept connections. So a
+//! host earns its place in the thread of the prober, and a kept connection, with a small answer that
+//! came in time. Until then, and again after any other answer, its requests run on these threads,
+//! each over a connection of its own.
+
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinSet;
+
+/// Threads: the system shares the processors between them, however busy one host keeps its own.
+const THREADS: usize = 4;
+/// Longest answer of a host that is trusted, in bytes.
+pub(super) const SMALL: usize = 64 << 10;
+
+/// The threads. They end when this is dropped.
+pub(super) struct Probation {
+    handle: Handle,
+    /// `None` only while this is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Probation {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// The system has no threads, or no descriptors, for them.
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("http-probation")
+            .enable_all()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// Runs a future on these threads. Dropping the returned future ends it. `None` if it panicked
+    /// or the threads have ended.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        future: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let mut task = JoinSet::new();
+        task.spawn_on(future, &self.handle);
+        task.join_next().await?.ok()
+    }
+}
+
+impl Drop for Probation {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Whatever still hangs is left behind.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// Whether a host is trusted.
+#[derive(Debug, Default)]
+pub(super) struct Standing(AtomicBool);
+
+impl Standing {
+    /// Whether the latest answer was small and came in time.
+    pub(super) fn is_trusted(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Begins an exchange. Unless it is told of a small answer, the host is not trusted afterwards.
+    pub(super) fn exchange(&self) -> Exchange<'_> {
+        Exchange {
+            standing: self,
+            is_small: false,
+        }
+    }
+}
+
+/// An exchange with a host.
+pub(super) struct Exchange<'a> {
+    standing: &'a Standing,
+    is_small: bool,
+}
+
+impl Exchange<'_> {
+    /// Takes note of a whole answer of so many bytes.
+    pub(super) fn answered(&mut self, length: usize) {
+        self.is_small = length <= SMALL;
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        self.standing.0.store(self.is_small, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_is_trusted_after_a_small_answer_until_another_one() {
+        let standing = Standing::default();
+        assert!(!standing.is_trusted());
+        standing.exchange().answered(SMALL);
+        assert!(standing.is_trusted());
+        standing.exchange().answered(SMALL + 1);
+        assert!(!standing.is_trusted());
+        standing.exchange().answered(0);
+        // Its time was over before an answer came.
+        drop(standing.exchange());
+        assert!(!standing.is_trusted());
+    }
+
+    #[tokio::test]
+    async fn dropping_the_future_ends_the_task() {
+        let probation = Probation::start().unwrap();
+        assert_eq!(probation.run(async { 7 }).await, Some(7));
+        let (sender, receiver) = tokio::sync::oneshot::channel::<()>();
+        let hanging = probation.run(async move {
+            let _held = sender;
+            std::future::pending::<()>().await;
+        });
+        let short = std::time::Duration::from_millis(5);
+        assert!(tokio::time::timeout(short, hanging).await.is_err());
+        assert!(receiver.await.is_err(), "the task is gone");
+    }
+}

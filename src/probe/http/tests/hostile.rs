@@ -1,0 +1,119 @@
+//! Trackers that send without an end, beside one that is well.
+
+use super::server::{Says, Server, Then};
+use super::*;
+
+/// What a hostile tracker repeats without an end, what it begins with, and what becomes of that.
+const ENDLESS: [(&str, &str, Failure, &str); 7] = [
+    (
+        "",
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        Failure::Timeout,
+        "in time",
+    ),
+    (
+        "",
+        "HTTP/1.1 103 Early Hints\r\nLink: <x>; rel=preload\r\n\r\n",
+        Failure::Timeout,
+        "in time",
+    ),
+    (
+        "HTTP/1.1 200 OK\r\n",
+        "X: y\r\n",
+        Failure::Malformed,
+        "headers",
+    ),
+    (
+        "HTTP/1.1 200 OK\r\nX: ",
+        "yyyyyyyyyyyyyyyyyyyyyyyyy",
+        Failure::Malformed,
+        "headers",
+    ),
+    (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        "extension;extension;extension;",
+        Failure::Malformed,
+        "chunks",
+    ),
+    (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+        "Trailer: y\r\n",
+        Failure::Malformed,
+        "chunks",
+    ),
+    (
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "1\r\nx\r\n",
+        Failure::Malformed,
+        "chunks",
+    ),
+];
+
+fn endless(start: &'static str, part: &'static str) -> Says {
+    Says {
+        bytes: start.into(),
+        then: Then::Repeat(part),
+    }
+}
+
+#[tokio::test]
+async fn answers_without_an_end_are_bounded() {
+    for (start, part, reason, text) in ENDLESS {
+        let server = Server::start(move |_, _| endless(start, part)).await;
+        let mut job = job(&server.url("/announce"), Manner::Ghost);
+        if reason == Failure::Timeout {
+            // Only time bounds interim responses. The server of the test shares our thread.
+            job.timeout = Duration::from_secs(3);
+        }
+        let failed = announced(asker().probe(job).await).0.unwrap_err();
+        assert_eq!(failed.reason, reason, "{part}: {failed}");
+        assert!(failed.text.contains(text), "{part}: {failed}");
+    }
+}
+
+#[tokio::test]
+async fn some_interim_responses_come_before_an_answer() {
+    let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
+    let whole = [early.as_bytes(), &Says::ok(LIST).bytes].concat();
+    let server = Server::start(move |_, _| Says::raw(&whole, Then::Keep)).await;
+    let asker = asker();
+    for _ in 0..2 {
+        let (said, exchange) = ghost(&asker, &server.url("/announce")).await;
+        assert_eq!(said.unwrap().peers.len(), 1);
+        assert_eq!(exchange.requests, 1);
+    }
+}
+
+#[tokio::test]
+async fn hostile_trackers_do_not_slow_down_the_others() {
+    let mut hostile = Vec::new();
+    for (start, part, ..) in ENDLESS {
+        hostile.push(Server::start(move |_, _| endless(start, part)).await);
+    }
+    let dripping = Says::raw("HTTP/1.1 200 OK\r\nX: y\r\n", Then::Drip).bytes;
+    hostile.push(Server::start(move |_, _| Says::raw(&dripping, Then::Drip)).await);
+    let well = Server::saying(LIST).await;
+    let (prober, mut observations) = prober();
+    let last = TrackerId(hostile.len() as u32 + 1);
+    let jobs = hostile.iter().zip(2..).flat_map(|(server, tracker)| {
+        let hostile = Job {
+            tracker: TrackerId(tracker),
+            timeout: Duration::from_secs(60),
+            ..job(&server.url("/announce"), Manner::Ghost)
+        };
+        vec![hostile; 8]
+    });
+    prober.submit(jobs.collect());
+    prober.submit(vec![job(&well.url("/announce"), Manner::Ghost); 40]);
+    let mut left = 40;
+    while left > 0 {
+        for observation in observations.recv().await.unwrap() {
+            if observation.tracker == TrackerId(1) {
+                assert!(observation.report.failed().is_none());
+                left -= 1;
+            }
+            // The dripping tracker takes all of its time.
+            assert_ne!(observation.tracker, last, "the others waited for it");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Kept connections that the server closes when it likes (RFC 9112, section 9.5).
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::TlsAcceptor;
+
+use super::server::{Asked, Says, Server, Then};
+use super::*;
+
+/// A script that answers the first request of each connection, and `second` to the next.
+fn once(
+    second: impl Fn() -> Says + Send + Sync + 'static,
+) -> impl Fn(&Asked, usize) -> Says + Send + Sync + 'static {
+    let used = Mutex::new(HashSet::new());
+    move |asked, _| match used.lock().unwrap().insert(asked.connection) {
+        true if asked.target.starts_with("/scrape") => Says::ok("d5:filesdee"),
+        true => Says::ok(LIST),
+        false => second(),
+    }
+}
+
+fn silent(then: Then) -> Says {
+    Says::raw("", then)
+}
+
+fn timed_out() -> Says {
+    let headers = "Connection: close\r\n";
+    Says {
+        then: Then::Close,
+        ..Says::with("408 Request Timeout", headers, "<html>")
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
+    let ends: [fn() -> Says; 3] = [
+        || silent(Then::Close),
+        || silent(Then::Reset),
+        // Sent while the connection was idle, and read as an answer (RFC 9110, section 15.5.9).
+        timed_out,
+    ];
+    for end in ends {
+        let server = Server::start(once(end)).await;
+        let asker = asker();
+        let url = server.url("/announce");
+        // The connection of a repeated request is not kept.
+        for expected in [1, 2, 1, 2, 1] {
+            let (said, exchange) = ghost(&asker, &url).await;
+            assert_eq!(said.unwrap().peers.len(), 1);
+            assert_eq!(exchange.requests, expected);
+        }
+        let observation = asker.probe(scrape_job(&url, &[HASH])).await;
+        assert!(observation.report.failed().is_none(), "a scrape");
+        let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
+        assert_eq!(said.unwrap().peers.len(), 1);
+        assert_eq!(server.events().last().map(String::as_str), Some("stopped"));
+        let left = asker.shared.farewells.available_permits();
+        assert_eq!(
+            left, MAX_FAREWELLS as usize,
+            "the farewell was said at once"
+        );
+    }
+}
+
+/// A question of one request that fails: why, and how many were sent.
+async fn refused_scrape(asker: &Arc<Asker>, url: &str) -> (Failure, u32) {
+    let observation = asker.probe(scrape_job(url, &[HASH])).await;
+    let failed = observation.report.failed().unwrap();
+    (failed.reason, observation.exchange.requests)
+}
+
+#[tokio::test]
+async fn a_request_is_not_sent_again_after_an_answer_began() {
+    for (begun, reason) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+            Failure::Reset,
+        ),
+        ("220 ready\r\n\r\n", Failure::NotBencode),
+    ] {
+        let server = Server::start(once(move || Says::raw(begun, Then::Close))).await;
+        let asker = asker();
+        let url = server.url("/announce");
+        assert!(ghost(&asker, &url).await.0.is_ok());
+        assert_eq!(refused_scrape(&asker, &url).await, (reason, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_request_over_a_new_connection_is_never_repeated() {
+    let server = Server::start(|_, number| match number {
+        0 => Says::ok(LIST),
+        _ => silent(Then::Reset),
+    })
+    .await;
+    let asker = asker();
+    let url = server.url("/announce");
+    assert!(ghost(&asker, &url).await.0.is_ok());
+    // Once over the kept connection, and once over a new one.
+    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 2));
+    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 1));
+}
+
+#[tokio::test]
+async fn a_tracker_that_closes_behind_each_answer_never_fails() {
+    for then in [Then::Close, Then::CloseAfter(0), Then::CloseAfter(2)] {
+        let server = Server::start(move |_, _| Says {
+            then,
+            ..Says::ok(LIST)
+        })
+        .await;
+        let (prober, mut observations) = prober();
+        for _ in 0..4 {
+            prober.submit(vec![job(&server.url("/announce"), Manner::Ghost); 300]);
+            let mut left = 300;
+            while left > 0 {
+                for observation in observations.recv().await.unwrap() {
+                    announced(observation).0.unwrap();
+                    left -= 1;
+                }
+            }
+        }
+        assert!(prober.drain().await);
+    }
+}
+
+#[tokio::test]
+async fn tls_connections_are_closed_with_and_without_a_notice() {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(vec!["root".into()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let root = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
+    let leaf = params.signed_by(&key, &root).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![leaf.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let tls = TlsAcceptor::from(Arc::new(config));
+    let settings = Settings {
+        roots: vec![root.der().clone()],
+        ..settings()
+    };
+    // `Close` sends close_notify; `Reset` cuts the connection.
+    for then in [Then::Close, Then::Reset] {
+        let script = once(move || silent(then));
+        let server = Server::on("127.0.0.1", Some(tls.clone()), script).await;
+        let asker = trusting(settings.clone(), resolver());
+        let url = format!("https://localhost:{}/announce", server.address.port());
+        for expected in [1, 2, 1, 2] {
+            let (said, exchange) = ghost(&asker, &url).await;
+            assert_eq!(said.unwrap().peers.len(), 1);
+            assert_eq!(exchange.requests, expected);
+        }
+    }
+}
+
+// The clock stands still and jumps from timer to timer, so this takes no real time.
+#[tokio::test(start_paused = true)]
+async fn unused_connections_are_closed() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/announce", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        stream.write_all(&Says::ok(LIST).bytes).await.unwrap();
+        let start = tokio::time::Instant::now();
+        assert_eq!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
+        start.elapsed()
+    });
+    let asker = asker();
+    assert!(ghost(&asker, &url).await.0.is_ok());
+    let kept = served.await.unwrap();
+    assert!(kept >= KEEP_ALIVE && kept <= 3 * KEEP_ALIVE, "{kept:?}");
+}

@@ -1,0 +1,171 @@
+//! Waiting probes leave in ticks, and the rates stay exact.
+
+use super::*;
+
+const LOCAL: &str = "udp://127.0.0.1:6969/announce";
+
+/// More torrents than the rate allows, at one tracker each.
+fn overloaded(rate: f64, urls: &[&str]) -> Sim {
+    let count = (rate * 2.0).max(8.0) as u32;
+    let all = urls.iter().zip(0u8..).flat_map(|(url, n)| {
+        torrents(count, url).into_iter().map(move |torrent| {
+            let mut hash = torrent.hashes.v1().unwrap();
+            hash.0[10] = n;
+            Torrent {
+                name: format!("{n}-{}", torrent.name).into(),
+                hashes: Hashes::V1(hash),
+                ..torrent
+            }
+        })
+    });
+    let pace = Pace {
+        interval: Duration::from_secs(1),
+        max_rate: rate,
+        ..pace()
+    };
+    Sim::new(pace, &all.collect::<Vec<_>>())
+}
+
+/// How many requests left at each moment.
+fn by_moment(sim: &Sim) -> Vec<(Mono, usize)> {
+    let same = |a: &(Mono, Ask), b: &(Mono, Ask)| a.0 == b.0;
+    let moments = sim.sent.chunk_by(same);
+    moments.map(|moment| (moment[0].0, moment.len())).collect()
+}
+
+#[test]
+fn a_host_gets_its_rate_and_no_more() {
+    for (rate, seconds) in [(0.5, 3600), (3.3, 3600), (20.0, 3600), (5000.0, 20)] {
+        let mut sim = overloaded(rate, &[LOCAL]);
+        sim.run(Mono(seconds * 1000), 30, |_, job| answer(job));
+        let (sent, due) = (sim.sent.len() as f64, rate * seconds as f64);
+        let burst = (rate / 2.0).max(2.0);
+        assert!(sent <= due + burst, "{rate}: {sent} of {due}");
+        assert!(sent >= due * 0.99 - 2.0, "{rate}: {sent} of {due}");
+    }
+}
+
+#[test]
+fn a_turn_brings_what_the_bucket_gained_since_the_last() {
+    for (rate, ticks) in [(20.0, 10), (70.0, 2), (130.0, 1), (5000.0, 1)] {
+        let mut sim = overloaded(rate, &[LOCAL]);
+        sim.run(Mono(20_000), 30, |_, job| answer(job));
+        let moments = by_moment(&sim);
+        let later = moments.iter().filter(|(at, _)| at.0 > 1_000);
+        let most = (rate * (ticks * TICK) as f64 / 1000.0).floor() as usize + 1;
+        for (at, count) in later {
+            assert_eq!(at.0 % (ticks * TICK), 0, "{rate}");
+            assert!(*count <= most, "{rate}: {count} at {at:?}, {most} at most");
+        }
+    }
+}
+
+#[test]
+fn slow_hosts_take_turns_over_the_ticks() {
+    let urls: Vec<_> = (1..=30).map(|n| format!("udp://127.0.1.{n}:80")).collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    let mut sim = overloaded(20.0, &urls);
+    sim.run(Mono(10_000), 33, |_, job| answer(job));
+    let later = by_moment(&sim).into_iter();
+    let later: Vec<_> = later.filter(|(at, _)| at.0 > 5_000).collect();
+    assert!(later.len() >= 249, "no tick is left out: {}", later.len());
+    let most = later.iter().map(|(_, count)| *count).max();
+    assert!(most <= Some(15), "three hosts, four packets each: {most:?}");
+}
+
+#[test]
+fn what_is_due_leaves_with_what_is_due_until_its_turn() {
+    let interval = Duration::from_secs(10);
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &torrents(60, LOCAL));
+    sim.run(Mono(100_000), 33, |_, job| answer(job));
+    let announces = |ask: &Ask| matches!(ask, Ask::Announce { .. });
+    sim.sent.retain(|(at, ask)| at.0 > 50_000 && announces(ask));
+    let (sent, moments) = (sim.sent.len(), by_moment(&sim));
+    assert!(sent >= 250, "{sent}");
+    assert!(moments.iter().all(|(at, _)| at.0 % (MAX_TURN * TICK) == 0));
+}
+
+#[test]
+fn http_hosts_have_their_turn_in_each_tick() {
+    let mut sim = overloaded(20.0, &["http://127.0.0.1:6969/announce"]);
+    sim.run(Mono(10_000), 30, |_, job| answer(job));
+    let later = by_moment(&sim).into_iter().filter(|(at, _)| at.0 > 1_000);
+    assert!(later.count() >= 9 * 19);
+}
+
+#[test]
+fn lanes_of_one_host_take_turns_within_a_tick() {
+    let urls = [LOCAL, "udp://127.0.0.1:6970", "udp://127.0.0.1:6971"];
+    let mut sim = overloaded(300.0, &urls);
+    sim.run(Mono(60_000), 30, |_, job| answer(job));
+    let mut counts = HashMap::<_, usize>::new();
+    for (_, ask) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
+        let Ask::Announce { info_hash, .. } = ask else {
+            continue;
+        };
+        *counts.entry(info_hash.0[10]).or_default() += 1;
+    }
+    let (least, most) = (
+        counts.values().min().unwrap(),
+        counts.values().max().unwrap(),
+    );
+    assert_eq!(counts.len(), 3);
+    assert!(most - least <= most / 50, "{counts:?}");
+    // Scrapes take tokens too.
+    let all = sim.sent.iter().filter(|(at, _)| at.0 > 1_000).count();
+    assert!(all >= 59 * 297, "{all}");
+    assert!(by_moment(&sim).len() <= 61 * 50);
+}
+
+#[test]
+fn hosts_wake_together() {
+    let urls: Vec<_> = (1..=100).map(|n| format!("udp://127.0.1.{n}:80")).collect();
+    let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+    let mut sim = overloaded(20.0, &urls);
+    sim.run(Mono(10_000), 33, |_, job| answer(job));
+    assert!(sim.sent.len() > 10 * 1980, "{}", sim.sent.len());
+    let later = by_moment(&sim).into_iter().filter(|(at, _)| at.0 > 1_000);
+    assert!(later.count() <= 9 * 50 + 1);
+}
+
+#[test]
+fn what_may_leave_does_not_wait_for_a_tick() {
+    let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+    sim.now = Mono(7);
+    let mut jobs = Vec::new();
+    sim.schedule.poll(&sim.roster, Mono(7), &mut jobs);
+    assert_eq!(jobs.len(), 2, "the first over each family");
+    let observation = Observation {
+        tracker: jobs[0].tracker,
+        family: jobs[0].family,
+        report: answer(&jobs[0]),
+        exchange: Exchange::default(),
+    };
+    sim.schedule.finish(&sim.roster, &observation, Mono(33));
+    assert!(sim.schedule.next_wake() <= Some(Mono(33)));
+    sim.schedule.poll(&sim.roster, Mono(33), &mut jobs);
+    assert_eq!(jobs.len(), 4, "the others follow its answer at once");
+}
+
+#[test]
+fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
+    let mut sim = overloaded(1.0 / 3600.0, &[LOCAL]);
+    sim.run(Mono(60_000), 30, |_, job| answer(job));
+    let before = sim.sent.len();
+    sim.schedule.pace.max_rate = 20.0;
+    sim.configure(&torrents(8, LOCAL));
+    sim.run(Mono(62_000), 30, |_, job| answer(job));
+    assert!(sim.sent.len() >= before + 8, "{before}, {}", sim.sent.len());
+}
+
+#[test]
+fn what_waits_for_its_tick_is_not_overdue() {
+    let interval = Duration::from_secs(2);
+    let all = torrents(1, LOCAL);
+    let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
+    sim.run(Mono(1_000), 5, |_, job| answer(job));
+    // The first answer came after 5 ms, so the second probe is due just after a tick.
+    assert_eq!(sim.schedule.next_wake(), Some(Mono(2_200)));
+    assert_eq!(sim.schedule.overdue(Mono(2_199)).0, 0);
+    assert_eq!(sim.schedule.overdue(Mono(2_300)).0, 1);
+}

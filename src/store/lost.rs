@@ -1,0 +1,128 @@
+//! The section `lost`: parts of the torrents whose past was lost, and when.
+//!
+//! ```text
+//! until the end: Unix time 8 | index of the part 4 | number of parts 4
+//! ```
+//!
+//! Without it, an empty list after a second start would make a 0 of a month that is not known.
+
+use std::io;
+
+use super::{Bad, Store, StoreError};
+use crate::time::Unix;
+
+/// Its name.
+const LOST: &str = "lost";
+/// Version of this section.
+const VERSION: u16 = 1;
+/// Most losses kept: the earliest go first.
+pub const MAX_LOSSES: usize = 1024;
+/// Bytes of one loss.
+const LOSS: usize = 8 + 4 + 4;
+
+/// The past of a part of the torrents that was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Loss {
+    /// When that was found out.
+    pub at: Unix,
+    /// Which part, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub of: u32,
+}
+
+impl Store {
+    /// The losses of earlier starts; none if they are not known.
+    pub fn load_losses(&self) -> Vec<Loss> {
+        let loaded = self.load(LOST, VERSION).ok().flatten();
+        let losses = loaded.and_then(|(_, payload)| decode(&payload));
+        losses.unwrap_or_default()
+    }
+
+    /// Saves losses, the last [`MAX_LOSSES`] of them.
+    ///
+    /// # Errors
+    /// [`StoreError::Save`].
+    pub fn save_losses(&self, losses: &[Loss]) -> Result<(), StoreError> {
+        match losses {
+            [] => self.remove_if_there(LOST),
+            losses => self.save(LOST, VERSION, &encode(losses)),
+        }
+    }
+
+    /// Says that the disk of the directory does not answer.
+    pub fn hangs(&self) -> StoreError {
+        let why = "the disk does not answer";
+        self.unusable(io::Error::new(io::ErrorKind::TimedOut, why))
+    }
+
+    /// Says that a section is missing that should be there.
+    pub fn missing(&self, section: &str) -> StoreError {
+        StoreError::Bad {
+            path: self.path(section),
+            why: Bad::Missing,
+            aside: None,
+        }
+    }
+}
+
+fn encode(losses: &[Loss]) -> Vec<u8> {
+    let first = losses.len().saturating_sub(MAX_LOSSES);
+    let mut payload = Vec::with_capacity(LOSS * (losses.len() - first));
+    for loss in &losses[first..] {
+        payload.extend_from_slice(&loss.at.0.to_be_bytes());
+        payload.extend_from_slice(&loss.index.to_be_bytes());
+        payload.extend_from_slice(&loss.of.to_be_bytes());
+    }
+    payload
+}
+
+/// `None` if the length does not fit, or there are more than [`MAX_LOSSES`].
+fn decode(mut payload: &[u8]) -> Option<Vec<Loss>> {
+    let mut losses = Vec::new();
+    while !payload.is_empty() && losses.len() < MAX_LOSSES {
+        let (at, rest) = payload.split_first_chunk()?;
+        let (index, rest) = rest.split_first_chunk()?;
+        let (of, rest) = rest.split_first_chunk()?;
+        losses.push(Loss {
+            at: Unix(u64::from_be_bytes(*at)),
+            index: u32::from_be_bytes(*index),
+            of: u32::from_be_bytes(*of),
+        });
+        payload = rest;
+    }
+    payload.is_empty().then_some(losses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_are_kept_and_bounded() {
+        let loss = |at| Loss {
+            at: Unix(at),
+            index: 3,
+            of: 8,
+        };
+        assert_eq!(
+            decode(&encode(&[loss(1), loss(2)])),
+            Some(vec![loss(1), loss(2)])
+        );
+        assert_eq!(decode(&encode(&[loss(1)])[1..]), None);
+        let many: Vec<Loss> = (0..=MAX_LOSSES as u64).map(loss).collect();
+        assert_eq!(decode(&encode(&many)).unwrap(), many[1..]);
+        let more = [encode(&many), encode(&many[..1])].concat();
+        assert_eq!(decode(&more), None);
+
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::at(folder.path());
+        store.prepare().unwrap();
+        assert!(store.load_losses().is_empty());
+        store.save_losses(&[]).unwrap();
+        store.save_losses(&[loss(1)]).unwrap();
+        assert_eq!(store.load_losses(), [loss(1)]);
+        store.save_losses(&[]).unwrap();
+        assert!(store.load_losses().is_empty());
+    }
+}

@@ -1,0 +1,72 @@
+//! JSON without invisible characters.
+//!
+//! A torrent may be named so that its name reads as another. JSON escapes the characters that do
+//! this, which changes nothing for programs.
+
+use std::io;
+
+use serde::Serialize;
+use serde_json::Serializer;
+use serde_json::ser::{CompactFormatter, Formatter};
+
+use crate::text::{JsonEscape, is_invisible};
+
+/// Writes a value as JSON with invisible characters escaped.
+pub(super) fn write_json(to: impl io::Write, value: &impl Serialize) -> serde_json::Result<()> {
+    value.serialize(&mut Serializer::with_formatter(to, Visible))
+}
+
+/// A value as JSON with invisible characters escaped.
+pub(super) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut bytes = Vec::new();
+    write_json(&mut bytes, value)?;
+    // The serializer writes UTF-8 only.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Compact JSON without invisible characters.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + io::Write>(
+        &mut self,
+        to: &mut W,
+        fragment: &str,
+    ) -> io::Result<()> {
+        if fragment.is_ascii() {
+            return CompactFormatter.write_string_fragment(to, fragment);
+        }
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_invisible(*c)) {
+            write!(to, "{}{}", &rest[..at], JsonEscape(c))?;
+            rest = &rest[at + c.len_utf8()..];
+        }
+        to.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invisible_characters_are_escaped_and_read_back_as_they_were() {
+        let name = "a\u{202e}txt.exe \u{200b}\u{feff}é\u{e0041}\u{2066}\n\"😀\u{200d}";
+        let text = json(&[name]).unwrap();
+        assert_eq!(
+            text,
+            "[\"a\\u202etxt.exe \\u200b\\ufeffé\\udb40\\udc41\\u2066\\n\\\"😀\\u200d\"]"
+        );
+        assert!(!text.chars().any(is_invisible));
+        let [back]: [String; 1] = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, name);
+    }
+
+    #[test]
+    fn letters_of_any_script_stay() {
+        for text in ["Zürich", "עברית", "العربية", "日本語", "😀", "नमस्ते"]
+        {
+            assert_eq!(json(&text).unwrap(), format!("\"{text}\""));
+        }
+    }
+}

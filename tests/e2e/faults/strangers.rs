@@ -1,0 +1,132 @@
+//! Trackers that work against torrents of others: by what they say of us, and by how much they say.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::rig::daemon::{Daemon, LAB, ONCE, config, entry};
+use crate::rig::scripted::{self, HttpTracker, Reply, Request, Truth, UdpTracker};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wait;
+use crate::rig::wire::hex;
+
+/// The only seeder of the victim.
+const SEEDER: Ipv4Addr = Ipv4Addr::new(127, 60, 4, 1);
+
+/// What a tracker answers that wants the seeder to be taken for us.
+fn lie(request: &Request) -> Vec<u8> {
+    let mut list = SEEDER.octets().to_vec();
+    let port: u16 = request.parameter("port").unwrap().parse().unwrap();
+    list.extend(port.to_be_bytes());
+    list.extend([127, 60, 4, 2, 0x1a, 0xe1]);
+    let external = SEEDER.octets();
+    let mut body = b"d8:completei1e11:external ip4:".to_vec();
+    body.extend(external);
+    body.extend(b"10:incompletei1e8:intervali1800e5:peers");
+    // The answer to `stopped` has counts only, so that we join.
+    match request.parameter("event") {
+        Some("started") => {
+            body.extend(format!("{}:", list.len()).as_bytes());
+            body.extend(list);
+        }
+        _ => body.extend(b"0:"),
+    }
+    body.push(b'e');
+    body
+}
+
+#[test]
+fn a_tracker_that_calls_a_seeder_us_hides_it_from_no_other_torrent() {
+    let liar = HttpTracker::start(|request| scripted::ok(lie(request)));
+    let truth = Truth {
+        seeders: 1,
+        leechers: 0,
+        peers: vec![SocketAddr::from((SEEDER, 6881))],
+        interval: 1800,
+    };
+    let honest = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+    let lure = entry("lure", &hex(&fresh_hash()), &[liar.endpoint().url()]);
+    let victim = entry(
+        "victim",
+        &hex(&fresh_hash()),
+        &[honest.endpoint().url(), liar.endpoint().url()],
+    );
+    let daemon = Daemon::start(&config(LAB, std::slice::from_ref(&lure)));
+    let at_liar = |torrent: &str| {
+        let tracker = liar.endpoint().label();
+        format!("seedwatch_announce_success{{torrent=\"{torrent}\",tracker=\"{tracker}\"}}")
+    };
+    daemon.wait_for_values(&[(&at_liar("lure"), Some(1.0))]);
+    daemon.write_config(&config(LAB, &[lure, victim]));
+    assert_eq!(daemon.reload().status, 200);
+    let peers = r#"seedwatch_torrent_source_peers{torrent="victim",source="tracker"}"#;
+    let honest_peers = format!(
+        "seedwatch_announce_peers{{torrent=\"victim\",tracker=\"{}\"}}",
+        honest.endpoint().label()
+    );
+    // The seeder, and the one that the liar names beside it.
+    let there = [
+        (peers, Some(2.0)),
+        (&honest_peers, Some(1.0)),
+        (&at_liar("victim"), Some(1.0)),
+    ];
+    daemon.wait_for_values(&there);
+    let asked = honest.heard().len();
+    wait::until("two more rounds", Duration::from_secs(30), || {
+        let page = daemon.metrics();
+        assert_eq!(page.get(&honest_peers), Some(1.0), "{page}");
+        (honest.heard().len() >= asked + 4).then_some(())
+    });
+}
+
+/// Peers in each of the lists that are far too long.
+const CROWD: u32 = 150_000;
+/// Lists.
+const CROWDS: usize = 300;
+/// Bytes of memory that all of it may take.
+const BUDGET: u64 = 80 << 20;
+
+/// Answers of nearly 1 MiB.
+fn crowd() -> impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static {
+    let mut body = format!("d8:completei9e8:intervali1800e5:peers{}:", 6 * CROWD).into_bytes();
+    for number in 0..CROWD {
+        body.extend(((1 << 24) + number).to_be_bytes());
+        body.extend([0x1a, 0xe1]);
+    }
+    body.push(b'e');
+    let reply = Arc::new(scripted::ok(body));
+    move |_| Reply::clone(&reply)
+}
+
+/// Runs the daemon over all lists and returns what memory it took at most.
+fn memory_of_crowds(trackers: &[HttpTracker]) -> u64 {
+    let entries: Vec<String> = (0..CROWDS)
+        .map(|number| {
+            let url = trackers[number % trackers.len()].endpoint().url();
+            entry(&format!("t{number}"), &hex(&fresh_hash()), &[url])
+        })
+        .collect();
+    let settings = format!("{ONCE}tracker: {{max_rate: 1000/s}}\n");
+    let daemon = Daemon::start(&config(&settings, &entries));
+    let patience = Duration::from_secs(120);
+    daemon.wait_within("every list is there", patience, |page| {
+        let lists = page.select("seedwatch_announce_peers");
+        lists.filter(|(_, peers)| *peers == 200.0).count() == CROWDS
+    });
+    daemon.peak_memory()
+}
+
+#[test]
+fn lists_that_are_far_too_long_take_little_memory() {
+    let peak = memory_of_crowds(&[HttpTracker::start(crowd())]);
+    assert!(peak <= BUDGET, "{} MiB", peak >> 20);
+}
+
+#[test]
+fn lists_that_are_far_too_long_take_little_memory_at_many_trackers() {
+    let crowd = crowd();
+    let start = |_| HttpTracker::start(crowd.clone());
+    let many: Vec<HttpTracker> = (0..CROWDS).map(start).collect();
+    let peak = memory_of_crowds(&many);
+    assert!(peak <= BUDGET, "{} MiB", peak >> 20);
+}

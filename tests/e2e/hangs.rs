@@ -1,0 +1,424 @@
+//! Whatever hangs — the disk, a file, a client, a tracker, the reader of the log — probing goes on,
+//! endpoints answer, and the end comes within five seconds.
+
+use std::fs;
+use std::io::{PipeReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+use tempfile::TempDir;
+
+use crate::rig::address::free_port;
+use crate::rig::daemon::{BINARY, LAB, config, entry};
+use crate::rig::exposition::Exposition;
+use crate::rig::scripted::{self, Ask, HttpTracker, Reply, Truth, UdpTracker, ok};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wire::hex;
+use crate::rig::{http, netns, wait};
+
+/// Longest time from SIGTERM to the end.
+const LONGEST_END: Duration = Duration::from_secs(5);
+
+/// How long a state may take to show.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The bytes a pipe takes here, the least that there is.
+const PIPE: i32 = 4096;
+
+/// A daemon whose disk hangs on demand. Its log goes to a file, or to a pipe.
+struct Hanging {
+    child: Child,
+    address: SocketAddr,
+    folder: TempDir,
+    tracker: UdpTracker,
+}
+
+/// A library that makes the disk hang, built once.
+fn shim(folder: &Path) -> PathBuf {
+    let library = folder.join("shim.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/hangs/shim.c");
+    let output = Command::new("cc")
+        .args(["-shared", "-fPIC", "-O1", "-o"])
+        .arg(&library)
+        .arg(source)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    library
+}
+
+impl Hanging {
+    fn start(stderr: Option<Stdio>, more: &[String]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Self::start_in(folder, stderr, more)
+    }
+
+    fn start_in(folder: TempDir, stderr: Option<Stdio>, more: &[String]) -> Self {
+        let at = |name: &str| folder.path().join(name);
+        let peers = (1..6).map(|n| format!("127.60.0.{n}:6881").parse().unwrap());
+        let truth = Truth::of(peers);
+        let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
+        let url = tracker.endpoint().url();
+        let mut entries = vec![entry("watched", &hex(&fresh_hash()), &[url])];
+        entries.extend_from_slice(more);
+        let state = at("state").display().to_string();
+        let settings = format!(
+            "{LAB}state: {{path: \"{state}\", interval: 1s}}\ninclude: [lists/*.yaml]\n\
+             tracker: {{announce: brief}}\n"
+        );
+        fs::create_dir_all(at("lists")).unwrap();
+        fs::write(at("lists/none.yaml"), "torrents: []\n").unwrap();
+        fs::write(at("config.yaml"), config(&settings, &entries)).unwrap();
+        fs::write(at("roots.pem"), root()).unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port([127, 0, 0, 1])));
+        let log = || fs::File::create(at("log")).unwrap().into();
+        let child = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "--", BINARY, "--config.file"])
+            .arg(at("config.yaml"))
+            .args(["--web.listen-address", &address.to_string()])
+            .env("LD_PRELOAD", shim(folder.path()))
+            .env("HANG_FOLDER", folder.path())
+            .env("SSL_CERT_FILE", at("roots.pem"))
+            .stdin(Stdio::null())
+            .stderr(stderr.unwrap_or_else(log))
+            .spawn()
+            .unwrap();
+        Self {
+            child,
+            address,
+            folder,
+            tracker,
+        }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.at("log")).unwrap_or_default()
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill(Pid::from_raw(pid), signal).unwrap();
+    }
+
+    fn status(&self, path: &str) -> Option<u16> {
+        let answer = http::request(self.address, "GET", path, &[]);
+        answer.ok().map(|answer| answer.status)
+    }
+
+    fn wait_until_ready(&self) {
+        wait::until("ready", PATIENCE, || {
+            (self.status("/-/ready") == Some(200)).then_some(())
+        });
+    }
+
+    fn probes(&self) -> f64 {
+        let answer = http::request(self.address, "GET", "/metrics", &[]).unwrap();
+        let page = Exposition::parse(&answer.text());
+        let label = self.tracker.endpoint().label();
+        page.get(&format!(
+            "seedwatch_tracker_probes_total{{tracker=\"{label}\"}}"
+        ))
+        .unwrap_or_default()
+    }
+
+    /// Probing goes on, and what answers does answer.
+    fn works(&self) {
+        let before = self.probes();
+        wait::until("two more probes", PATIENCE, || {
+            (self.probes() >= before + 2.0).then_some(())
+        });
+        assert_eq!(self.status("/-/healthy"), Some(200));
+        assert_eq!(self.status("/-/ready"), Some(200));
+        assert_eq!(self.status("/"), Some(200));
+    }
+
+    /// Calls of this kind (`fsync`, `open`) hang from now on.
+    fn hang(&self, call: &str) {
+        fs::write(self.at(&format!("hang-{call}")), "").unwrap();
+    }
+
+    fn wait_until_it_hangs(&self) {
+        wait::until("a call hangs", PATIENCE, || {
+            self.at("hangs").exists().then_some(())
+        });
+    }
+
+    /// Ends it and says how long that took.
+    fn end(mut self) -> (Duration, String) {
+        let began = Instant::now();
+        self.signal(Signal::SIGTERM);
+        let status = wait::until("the end", PATIENCE, || self.child.try_wait().unwrap());
+        let took = began.elapsed();
+        assert_eq!(status.code(), Some(0), "{}", self.log());
+        assert!(took < LONGEST_END, "{took:?}\n{}", self.log());
+        println!("from SIGTERM to the end: {took:?}");
+        (took, self.log())
+    }
+}
+
+impl Drop for Hanging {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A root certificate.
+fn root() -> String {
+    let key = rcgen::generate_simple_self_signed(["root.test".to_owned()]).unwrap();
+    key.cert.pem()
+}
+
+/// A pipe that is full from the start, with its reader.
+fn full_pipe() -> (PipeReader, Stdio) {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE)).unwrap();
+    writer.write_all(&[b'.'; PIPE as usize]).unwrap();
+    (reader, writer.into())
+}
+
+#[test]
+fn a_log_that_is_not_read_holds_up_nothing() {
+    let (mut reader, stderr) = full_pipe();
+    let daemon = Hanging::start(Some(stderr), &[]);
+    daemon.wait_until_ready();
+    daemon.works();
+    daemon.end();
+    // Nothing of it was lost but what came after the last reader.
+    let mut log = Vec::new();
+    reader.read_to_end(&mut log).unwrap();
+    assert!(
+        log.iter().all(|byte| *byte == b'.'),
+        "it was full to the end"
+    );
+}
+
+#[test]
+fn a_log_that_is_read_late_is_whole() {
+    let (mut reader, stderr) = full_pipe();
+    let daemon = Hanging::start(Some(stderr), &[]);
+    daemon.wait_until_ready();
+    let thread = std::thread::spawn(move || {
+        let mut log = String::new();
+        reader.read_to_string(&mut log).unwrap();
+        log
+    });
+    daemon.end();
+    let log = thread.join().unwrap();
+    let places: Vec<_> = ["Starting seedwatch", "Listening on", "Shutting down"]
+        .map(|line| log.find(line))
+        .to_vec();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_write_that_hangs_holds_up_nothing() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    daemon.hang("fsync");
+    daemon.wait_until_it_hangs();
+    daemon.works();
+    let (_, log) = daemon.end();
+    assert!(log.contains("the state is not saved whole"), "{log}");
+}
+
+#[test]
+fn a_lack_of_file_descriptors_is_said_once_and_stops_nothing() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    daemon.works();
+    let limit = |count: u32| {
+        netns::run(&format!(
+            "prlimit --pid {} --nofile={count}:",
+            daemon.child.id()
+        ))
+    };
+    let said = |line: &str| daemon.log().matches(line).count();
+    limit(3);
+    wait::until("no file can be opened", PATIENCE, || {
+        (said("the state is not saved") > 0).then_some(())
+    });
+    let before = daemon.tracker.heard().len();
+    wait::until("probes go on", PATIENCE, || {
+        (daemon.tracker.heard().len() > before + 8).then_some(())
+    });
+    limit(1024);
+    wait::until("files can be opened again", PATIENCE, || {
+        (said("the state is saved again") > 0).then_some(())
+    });
+    daemon.works();
+    assert_eq!(said("the state is not saved"), 1, "{}", daemon.log());
+    daemon.end();
+}
+
+#[test]
+fn a_state_that_cannot_be_read_holds_up_neither_the_start_nor_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hang-fsync"), "").unwrap();
+    let daemon = Hanging::start_in(folder, None, &[]);
+    // Its first look at the directory hangs.
+    daemon.wait_until_it_hangs();
+    let (_, log) = daemon.end();
+    assert!(!log.contains("Shutting down"), "it had not begun: {log}");
+
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hang-fsync"), "").unwrap();
+    let daemon = Hanging::start_in(folder, None, &[]);
+    daemon.wait_until_ready();
+    daemon.works();
+    let (_, log) = daemon.end();
+    assert!(log.contains("the disk does not answer"), "{log}");
+}
+
+#[test]
+fn a_reload_that_hangs_holds_up_nothing() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    daemon.hang("open");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_until_it_hangs();
+    daemon.works();
+    daemon.end();
+}
+
+#[test]
+fn a_fifo_in_the_place_of_certificates_holds_up_nothing() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    let roots = daemon.at("roots.pem");
+    fs::remove_file(&roots).unwrap();
+    mkfifo(&roots, Mode::S_IRWXU).unwrap();
+    let file = daemon.at("config.yaml");
+    let other = fs::read_to_string(&file).unwrap().replace("brief", "ghost");
+    fs::write(&file, other).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    wait::until("the reload fails", PATIENCE, || {
+        daemon
+            .log()
+            .contains("SSL_CERT_FILE cannot be read")
+            .then_some(())
+    });
+    daemon.works();
+    daemon.end();
+}
+
+#[test]
+fn clients_that_hang_do_not_hold_up_the_end() {
+    let daemon = Hanging::start(None, &[]);
+    daemon.wait_until_ready();
+    let connect = |head: &str| {
+        let mut client = TcpStream::connect(daemon.address).unwrap();
+        client.write_all(head.as_bytes()).unwrap();
+        client
+    };
+    let _clients = [
+        connect(""),
+        connect("GET /metrics HTTP/1.1\r\nHost: a\r\n"),
+        connect("POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
+        connect(&"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50)),
+    ];
+    daemon.works();
+    daemon.end();
+}
+
+/// Trackers that answer `started` and not `stopped`, and one that answers nothing.
+struct Silent {
+    http: HttpTracker,
+    udp: UdpTracker,
+    listener: TcpListener,
+}
+
+impl Silent {
+    fn start() -> Self {
+        let udp = UdpTracker::start(|packet| match packet.ask {
+            Ask::Announce { event: 3, .. } => vec![],
+            _ => vec![scripted::honest(packet, &Truth::of([]))],
+        });
+        let http = HttpTracker::start(|request| match request.parameter("event") {
+            Some("stopped") => Reply {
+                after: Duration::from_secs(10),
+                ..ok("")
+            },
+            _ => ok(scripted::body(&Truth::of([]))),
+        });
+        let listener = TcpListener::bind((crate::rig::address::host(), 0)).unwrap();
+        Self {
+            http,
+            udp,
+            listener,
+        }
+    }
+
+    fn entries(&self) -> Vec<String> {
+        let silent = format!("http://{}/announce", self.listener.local_addr().unwrap());
+        let urls = [
+            self.http.endpoint().url(),
+            self.udp.endpoint().url(),
+            silent,
+        ];
+        let torrents = (0..20).map(|n| entry(&format!("t{n}"), &hex(&fresh_hash()), &urls));
+        torrents.collect()
+    }
+}
+
+#[test]
+fn trackers_that_hang_do_not_hold_up_the_end() {
+    let silent = Silent::start();
+    let daemon = Hanging::start(None, &silent.entries());
+    daemon.wait_until_ready();
+    daemon.works();
+    daemon.end();
+}
+
+#[test]
+fn names_that_do_not_resolve_do_not_hold_up_the_end() {
+    if netns::outside("hangs::names_that_do_not_resolve_do_not_hold_up_the_end") {
+        return;
+    }
+    let resolv = tempfile::NamedTempFile::new().unwrap();
+    fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
+    let bind = format!("mount --bind {} /etc/resolv.conf", resolv.path().display());
+    netns::run(&bind);
+    // A name server that takes every question and answers none.
+    let server = UdpSocket::bind("127.0.0.1:53").unwrap();
+    let entries = (0..50).map(|n| {
+        let urls = ["udp", "http"].map(|scheme| format!("{scheme}://host-{n}.test:80/announce"));
+        entry(&format!("t{n}"), &hex(&fresh_hash()), &urls)
+    });
+    let daemon = Hanging::start(None, &entries.collect::<Vec<_>>());
+    daemon.wait_until_ready();
+    // The lookups of both probers are under way.
+    for _ in 0..20 {
+        server.recv(&mut [0; 512]).unwrap();
+    }
+    daemon.end();
+}
+
+#[test]
+fn everything_that_hangs_at_once_does_not_hold_up_the_end() {
+    let silent = Silent::start();
+    let (_reader, stderr) = full_pipe();
+    let daemon = Hanging::start(Some(stderr), &silent.entries());
+    daemon.wait_until_ready();
+    let mut client = TcpStream::connect(daemon.address).unwrap();
+    client.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+    daemon.hang("fsync");
+    daemon.hang("open");
+    daemon.signal(Signal::SIGHUP);
+    daemon.wait_until_it_hangs();
+    daemon.works();
+    daemon.end();
+}

@@ -1,0 +1,136 @@
+//! What trackers answer to `stopped` says little: until they have shown their list there, `started`
+//! tells.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::rig::daemon::{Daemon, LAB, ONCE, config, entry};
+use crate::rig::scripted::{
+    Ask, HttpTracker, Packet, Reply, Request, Truth, UdpTracker, body, honest, ok, refusal,
+};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wait;
+use crate::rig::wire::{Endpoint, hex};
+
+/// What a tracker answers to a packet.
+type Script = fn(&Packet) -> Vec<Vec<u8>>;
+
+/// Event of an announce (BEP 15).
+const STOPPED: u32 = 3;
+/// Rounds after the first.
+const ROUNDS: usize = 4;
+
+fn four() -> Truth {
+    let peers = (4..8).map(|n| SocketAddr::from(([81, 2, 3, n], 6881)));
+    Truth {
+        seeders: 3,
+        leechers: 1,
+        ..Truth::of(peers)
+    }
+}
+
+/// Three seeders and four peers are shown.
+fn is_seen(tracker: Endpoint, told: &str) {
+    let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
+    let daemon = Daemon::start(&config(ONCE, &watched));
+    let page = daemon.wait_for(told, |page| page.get("seedwatch_announce_peers").is_some());
+    for (metric, expected) in [
+        ("seedwatch_announce_peers", 4.0),
+        ("seedwatch_announce_seeders", 3.0),
+        ("seedwatch_announce_success", 1.0),
+        (r#"seedwatch_torrent_peers{family="ipv4"}"#, 4.0),
+    ] {
+        assert_eq!(page.get(metric), Some(expected), "{told}: {metric}");
+    }
+}
+
+#[test]
+fn udp_trackers_that_do_not_list_to_stopped_are_seen() {
+    let zeros = |packet: &Packet| vec![honest(packet, &Truth::default())];
+    let refuses = |packet: &Packet| vec![refusal(packet, "peer not found")];
+    let silent = |_: &Packet| vec![];
+    let replies: [Script; 3] = [zeros, refuses, silent];
+    for (at, reply) in replies.into_iter().enumerate() {
+        let tracker = UdpTracker::start(move |packet| match packet.ask {
+            Ask::Announce { event: STOPPED, .. } => reply(packet),
+            _ => vec![honest(packet, &four())],
+        });
+        is_seen(tracker.endpoint(), &format!("reply {at}"));
+    }
+}
+
+/// Bodies of programs in use.
+#[test]
+fn http_trackers_that_do_not_list_to_stopped_are_seen() {
+    const REFUSAL: &str = "d14:failure reason27:Stopped peer doesn't exist.e";
+    const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
+    let replies: [fn() -> Reply; 6] = [
+        || ok(body(&Truth::default())),
+        || ok(""),
+        || ok(REFUSAL),
+        || Reply::raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\n\r\nbad event"),
+        || Reply::raw("HTTP/1.1 204 No Content\r\n\r\n"),
+        || ok(NO_PEERS),
+    ];
+    for (at, reply) in replies.into_iter().enumerate() {
+        let tracker = HttpTracker::start(move |request| match request.parameter("event") {
+            Some("stopped") => reply(),
+            _ => ok(body(&four())),
+        });
+        is_seen(tracker.endpoint(), &format!("reply {at}"));
+    }
+}
+
+/// Waits for the first round and some more; returns the events after the first three.
+fn later_events(tracker: Endpoint, events: impl Fn() -> Vec<String>) -> Vec<String> {
+    let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
+    let _daemon = Daemon::start(&config(LAB, &watched));
+    wait::until("some rounds", Duration::from_secs(60), || {
+        let events = events();
+        (events.len() >= 3 + ROUNDS).then(|| {
+            assert_eq!(events[..3], ["stopped", "started", "stopped"]);
+            events[3..].to_vec()
+        })
+    })
+}
+
+fn udp_events(tracker: &UdpTracker) -> Vec<String> {
+    let heard = tracker.heard().into_iter();
+    let event = heard.filter_map(|packet| match packet.ask {
+        Ask::Announce { event: STOPPED, .. } => Some("stopped"),
+        Ask::Announce { .. } => Some("started"),
+        _ => None,
+    });
+    event.map(str::to_owned).collect()
+}
+
+fn http_events(tracker: &HttpTracker) -> Vec<String> {
+    let event = |request: &Request| request.parameter("event").map(str::to_owned);
+    tracker.heard().iter().filter_map(event).collect()
+}
+
+/// One announce per round, once the tracker has shown that `stopped` brings its list.
+#[test]
+fn a_tracker_that_lists_is_asked_once_per_round() {
+    let udp = UdpTracker::start(|packet| vec![honest(packet, &four())]);
+    let later = later_events(udp.endpoint(), || udp_events(&udp));
+    assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
+    let http = HttpTracker::start(|_| ok(body(&four())));
+    let later = later_events(http.endpoint(), || http_events(&http));
+    assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
+}
+
+/// `started` and `stopped` where it does not.
+#[test]
+fn a_tracker_that_does_not_list_is_asked_twice_per_round() {
+    let udp = UdpTracker::start(|packet| match packet.ask {
+        Ask::Announce { event: STOPPED, .. } => vec![honest(packet, &Truth::default())],
+        _ => vec![honest(packet, &four())],
+    });
+    let later = later_events(udp.endpoint(), || udp_events(&udp));
+    let pairs = later.chunks_exact(2);
+    assert!(pairs.clone().len() >= ROUNDS / 2);
+    for pair in pairs {
+        assert_eq!(pair, ["started", "stopped"]);
+    }
+}
