@@ -239,7 +239,7 @@ impl Walk {
         }
         let place = match self.neighbour(&net) {
             None => place,
-            // Whoever owns a network could else surround a swarm with it.
+            // Otherwise the owner of one network could surround a swarm with it.
             Some(at) if self.nodes[at].state != State::Heard || at < place => return false,
             Some(farther) => {
                 self.nodes.remove(farther);

@@ -14,7 +14,7 @@ pub struct TrackerId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId(pub u32);
 
-/// How to get a peer list without leaving an entry of ours behind. An answer got its list as
+/// How to get a peer list without leaving our entry behind. An answer got its list as
 /// [`Manner::Ghost`] or as [`Manner::Brief`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Manner {

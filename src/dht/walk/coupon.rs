@@ -81,7 +81,7 @@ impl Walk {
         self.parallel = MAX_K;
         if full.is_empty() {
             if census.seen == 0 {
-                // Those that have somebody were asked for filters only.
+                // Nodes that hold peers were asked for filters only.
                 let unheard = short.iter().filter(|(_, _, asks, _)| *asks == 0);
                 self.extra.extend(unheard.map(|(id, ..)| (*id, Ask::List)));
             } else if self.filters_asked == 0 {

@@ -51,7 +51,7 @@ impl Engine {
         probe.place = Place::Waiting;
         remote.waiting.push_back(key);
         if awaits_address && !self.closing {
-            // The lookup may stand in a queue of ours. It has a limit of its own.
+            // The lookup may wait in our own queue. It has a limit of its own.
             probe.hold(now);
             return;
         }

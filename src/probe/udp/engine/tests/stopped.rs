@@ -13,7 +13,7 @@ enum Reply {
     NoPeers,
     /// Bytes that are no whole entry.
     Torn,
-    /// Nobody but us, and counts of us alone.
+    /// Only our own entry, and counts of us alone.
     OnlyUs,
     Error(&'static str),
     /// No body, as opentracker says no.
