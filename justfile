@@ -9,13 +9,13 @@ ci:
 
 # Format, clippy and documentation
 lint:
-    cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
-    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --no-deps --locked --document-private-items
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --locked --document-private-items
 
 # Unit tests: no servers needed
 test *ARGS:
-    cargo test --locked --lib {{ARGS}}
+    cargo test --locked --workspace --lib {{ARGS}}
 
 # Every test; installs trackers, clients and Prometheus where they are missing
 test-all *ARGS:
@@ -53,7 +53,7 @@ metrics-doc:
 
 # Refreshes the embedded country table
 geoip:
-    src/geo/dbip/refresh
+    crates/geo/dbip/refresh
 
 # Writes the Kubernetes manifests
 kubernetes:

@@ -15,15 +15,14 @@ use seedwatch::app::core::Core;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
-use seedwatch::geo::Geo;
-use seedwatch::observation::{
-    Announced, Ask, Counts, DhtReport, Diagnosis, Estimate, Exchange, Family, Found, Job, Lookup,
-    Observation, Peers, Report,
-};
-use seedwatch::snapshot::Snapshot;
-use seedwatch::time::{Mono, Now, Unix};
-use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch::window::{Calendar, Key, Set};
+use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, Lookup};
+use seedwatch_distinct::{Calendar, Key, Set};
+use seedwatch_geo::Geo;
+use seedwatch_torrent::{Family, Peers};
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_tracker::{Announced, Ask, Counts, Exchange, Job, Observation, Report};
 
 const PEERS: u32 = 100;
 

@@ -11,18 +11,15 @@ use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use seedwatch::address::is_global;
-use seedwatch::geo::{Geo, Settings};
-use usage::Since;
-
-#[path = "support/usage.rs"]
-mod usage;
+use seedwatch_dev_bench::usage::Since;
+use seedwatch_geo::{Geo, Settings};
+use seedwatch_torrent::address::is_global;
 
 /// Random addresses, more than any cache holds.
 const ADDRESSES: usize = 1 << 21;
 
 fn main() {
-    let packed = include_bytes!("../src/geo/dbip/countries.gz").len();
+    let packed = include_bytes!("../crates/geo/dbip/countries.gz").len();
     println!("embedded table: {packed} bytes packed");
     measure("embedded table", &Settings::default());
     // Cargo adds `--bench`.

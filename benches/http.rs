@@ -12,9 +12,6 @@
     reason = "a benchmark has nobody to hand an error to"
 )]
 
-#[path = "support/second.rs"]
-mod second;
-
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
@@ -23,18 +20,17 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
-use seedwatch::observation::{
-    AnnounceId, Ask, Family, Identity, Job, Manner, Observation, Report, TrackerId,
-};
-use seedwatch::probe::http::{HttpProber, Settings};
-use seedwatch::probe::resolve::{Fixed, Resolver};
-use seedwatch::torrent::{InfoHash, TrackerUrl};
+use seedwatch_probers::http::{HttpProber, Settings};
+use seedwatch_probers::resolve::{Fixed, Resolver};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{InfoHash, TrackerUrl};
+use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner, Observation, Report, TrackerId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use second::Second;
+use seedwatch_dev_bench::second::Second;
 
 /// Tracker hosts, each on a loopback address of its own.
 const HOSTS: u8 = 16;
@@ -271,7 +267,7 @@ impl Probes {
                 ports: [6881; 2],
             },
             numwant: 200,
-            accept: seedwatch::address::Accept::Any,
+            accept: seedwatch_torrent::address::Accept::Any,
             user_agent: "seedwatch".into(),
             roots: Vec::new(),
         };

@@ -11,28 +11,26 @@
     reason = "a measurement that cannot run must stop"
 )]
 
-#[path = "support/null_tracker.rs"]
-mod null_tracker;
-
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use null_tracker::{Manners, NullTracker};
-use seedwatch::geo::Asn;
 use seedwatch::metrics::{self, Format, Process};
-use seedwatch::observation::{AnnounceId, Ask, Family, Identity, Job, Manner};
-use seedwatch::probe::resolve::Resolver;
-use seedwatch::probe::udp::{Settings, UdpProber};
-use seedwatch::snapshot::{
+use seedwatch::web::{State, bind, serve};
+use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Country, CountryPeers, CountryRow, Counts, FleetRow, GeoRow,
     Listed, Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow,
     TrackerId, TrackerRow, Unix,
 };
-use seedwatch::torrent::{Hashes, InfoHash, TrackerUrl};
-use seedwatch::web::{State, bind, serve};
+use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker};
+use seedwatch_geo::Asn;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_probers::udp::{Settings, UdpProber};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{Hashes, InfoHash, TrackerUrl};
+use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner};
 
 const RUNS: usize = 7;
 /// What a page of a million series in the text format may take.
@@ -184,7 +182,7 @@ async fn probe(tracker: SocketAddr, latency: Times) {
             ports: [4242; 2],
         },
         numwant: 200,
-        accept: seedwatch::address::Accept::Any,
+        accept: seedwatch_torrent::address::Accept::Any,
     };
     let (out, mut observations) = tokio::sync::mpsc::channel(1024);
     let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();

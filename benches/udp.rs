@@ -10,8 +10,6 @@
     reason = "a benchmark has nobody to hand an error to"
 )]
 
-mod support;
-
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,21 +18,20 @@ use seedwatch::app::core::Core;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
-use seedwatch::geo::Geo;
-use seedwatch::observation::{
-    AnnounceId, Ask, Family, Identity, Job, Manner, Observation, Report, TrackerId,
-};
-use seedwatch::probe::resolve::Resolver;
-use seedwatch::probe::udp::{Settings, UdpProber};
-use seedwatch::time::{Mono, Now, Unix};
-use seedwatch::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch::window::Key;
-use support::loss;
-use support::null_tracker::{self, Manners, NullTracker, PEERS};
-use support::opentracker::Opentracker;
-use support::paced;
-use support::raw::{self, Sending};
-use support::usage::{Cost, Since};
+use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_dev_bench::loss;
+use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker, PEERS};
+use seedwatch_dev_bench::opentracker::Opentracker;
+use seedwatch_dev_bench::paced;
+use seedwatch_dev_bench::raw::{self, Sending};
+use seedwatch_dev_bench::usage::{Cost, Since};
+use seedwatch_distinct::Key;
+use seedwatch_geo::Geo;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_probers::udp::{Settings, UdpProber};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner, Observation, Report, TrackerId};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -164,7 +161,7 @@ impl Client {
                 ports: [PORT; 2],
             },
             numwant: 200,
-            accept: seedwatch::address::Accept::Any,
+            accept: seedwatch_torrent::address::Accept::Any,
         };
         let prober = {
             let _inside = runtime.enter();

@@ -5,16 +5,12 @@
     reason = "a benchmark has nobody to hand an error to"
 )]
 
-#[path = "support/usage.rs"]
-#[expect(dead_code, reason = "other benchmarks use the rest")]
-mod usage;
-
 use std::hint::black_box;
 use std::time::Duration;
 
-use seedwatch::time::Unix;
-use seedwatch::window::{Calendar, Counts, K, Key, Layout, Moment, Peer, Set, Window};
-use usage::Since;
+use seedwatch_clock::Unix;
+use seedwatch_dev_bench::usage::Since;
+use seedwatch_distinct::{Calendar, Counts, K, Key, Layout, Moment, Peer, Set, Window};
 
 const HOUR: u64 = 3600;
 const START: u64 = 1_700_000_000 / HOUR * HOUR;

@@ -3,7 +3,6 @@
 pub mod core;
 mod dht;
 mod identity;
-mod outage;
 mod probe;
 mod probers;
 mod run;

@@ -27,15 +27,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use crate::address::Accept;
-pub use crate::observation::AnnounceMode;
 pub(crate) use raw::At;
 pub(crate) use repair::read_all;
 pub use report::{ConfigError, Fault};
 pub(crate) use report::{Report, Source};
+pub use seedwatch_torrent::address::Accept;
+pub use seedwatch_tracker::AnnounceMode;
 
-use crate::geo::Geo;
-use crate::torrent::{Host, Torrent};
+use seedwatch_geo::Geo;
+use seedwatch_torrent::{Host, Torrent};
 
 /// Most entries in all lists together.
 pub const MAX_TORRENTS: usize = 1_000_000;

@@ -4,12 +4,9 @@
 //! addresses. Whatever stands in a value, a line stays one line and cannot steer a terminal.
 //!
 //! Lines go through a bounded queue (`queue`), because standard error may be a pipe that is not
-//! read. [`LineLimit`] keeps a lasting fault to one line per minute.
+//! read. [`LineLimit`](seedwatch_clock::LineLimit) keeps a lasting fault to one line per minute.
 
-mod limit;
 mod queue;
-
-pub use limit::{LINE_INTERVAL, LineLimit};
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fmt::{self, Write};
@@ -29,8 +26,9 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::text::{JsonEscape, is_invisible};
 use queue::Queue;
+use seedwatch_clock::LineLimit;
+use seedwatch_input::text::{JsonEscape, is_invisible};
 
 /// How a line is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

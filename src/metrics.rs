@@ -30,7 +30,7 @@ use std::sync::Arc;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 
-use crate::snapshot::Snapshot;
+use seedwatch_core::snapshot::Snapshot;
 
 /// Version of the package.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

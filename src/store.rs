@@ -30,7 +30,7 @@ pub use table::MAX_CONTACTS;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dht::Contact;
+use seedwatch_dht::Contact;
 
 /// The section of known DHT nodes.
 const DHT: &str = "dht";

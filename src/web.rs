@@ -53,7 +53,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::slots::Slots;
 use self::turns::Turns;
-use crate::snapshot::Snapshot;
+use seedwatch_core::snapshot::Snapshot;
 
 /// Longest time between two signs of life on a connection. Longer than the usual scrape
 /// intervals, so that Prometheus can keep its connection.

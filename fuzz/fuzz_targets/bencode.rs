@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use seedwatch::bencode::{Dict, Value};
+use seedwatch_torrent::bencode::{Dict, Value};
 
 fuzz_target!(|input: &[u8]| {
     if let Ok((value, rest)) = Value::parse(input) {

@@ -12,7 +12,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use seedwatch::dht::krpc::{self, MAX_DATAGRAM, MAX_VALUES, Message};
+use seedwatch_dht::krpc::{self, MAX_DATAGRAM, MAX_VALUES, Message};
 
 fuzz_target!(|datagram: &[u8]| {
     let Ok(message) = krpc::parse(datagram) else {

@@ -4,7 +4,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use seedwatch::torrent::{Magnet, Metainfo, TrackerUrl, split_urls};
+use seedwatch_torrent::{Magnet, Metainfo, TrackerUrl, split_urls};
 
 fuzz_target!(|input: &[u8]| {
     let _ = Metainfo::parse(input);

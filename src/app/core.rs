@@ -12,21 +12,21 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::outage::{Change, Outage, Ruling, Turn};
-use crate::address;
 use crate::config::{Accept, AnnounceMode, Config};
-use crate::observation::{
-    AnnounceId, DhtReport, DhtStatus, Family, Health, Job, Lookup, Manner, Observation, Report,
-    Source, TrackerId,
-};
-use crate::probe::canary::Canary;
-use crate::roster::Roster;
-use crate::schedule::{Pace, Schedule};
-use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
-use crate::swarm::{Swarms, Terms};
-use crate::time::{Mono, Now, Unix};
-use crate::torrent::{Host, InfoHash};
-use crate::window::Key;
+use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::connectivity::{Change, Outage, Ruling, Turn};
+use seedwatch_core::roster::Roster;
+use seedwatch_core::schedule::{Pace, Schedule};
+use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
+use seedwatch_core::swarm::{Swarms, Terms};
+use seedwatch_core::{Health, Source};
+use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_distinct::Key;
+use seedwatch_probers::canary::Canary;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::address;
+use seedwatch_torrent::{Host, InfoHash};
+use seedwatch_tracker::{AnnounceId, Job, Manner, Observation, Report, TrackerId};
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;

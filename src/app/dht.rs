@@ -8,13 +8,15 @@ use tracing::{error, info};
 
 use super::probers::StartError;
 use super::state::{Keeper, Table};
-use crate::address::Accept;
 use crate::config::Config;
-use crate::dht::{self, Contact};
-use crate::observation::{DhtReport, Family};
-use crate::probe::dht::{DhtProber, Settings};
-use crate::probe::resolve::Resolver;
-use crate::torrent::InfoHash;
+use seedwatch_dht;
+use seedwatch_dht::Contact;
+use seedwatch_dht::DhtReport;
+use seedwatch_probers::dht::{DhtProber, Settings};
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::InfoHash;
+use seedwatch_torrent::address::Accept;
 
 /// Longest time the prober has to hand over its table.
 const TABLE_DEADLINE: Duration = Duration::from_secs(2);
@@ -190,7 +192,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     Settings {
         listen: dht.listen.clone(),
         bootstrap: dht.bootstrap.clone(),
-        engine: dht::Settings {
+        engine: seedwatch_dht::Settings {
             max_rate: dht.max_rate,
             interval: dht.interval,
             recall_target: dht.recall_target,

@@ -3,8 +3,9 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 
-use crate::observation::{Family, Identity};
-use crate::window::Key;
+use seedwatch_distinct::Key;
+use seedwatch_torrent::Family;
+use seedwatch_tracker::Identity;
 
 /// Ports that ordinary clients rarely choose, so that ours is found again in a list: above the
 /// registered ones, below the ephemeral ones of most systems.

@@ -14,18 +14,19 @@ use super::probers::{Probers, QUEUE};
 use super::trace::{LookedUp, Probed, Summary};
 use crate::cli::{Cli, Output, ProbeFlags};
 use crate::config::{AnnounceMode, Config};
-use crate::geo::Geo;
-use crate::observation::{
-    AnnounceId, Ask, Family, Health, Job, Lookup, Manner, Observation, Report, Verdict,
-};
-use crate::probe::resolve::Resolver;
-use crate::roster::Roster;
-use crate::snapshot::{ConfigRow, Snapshot};
-use crate::swarm::Swarms;
-use crate::time::Clock;
-use crate::torrent::{Hashes, Privacy, Torrent};
-use crate::window::Key;
 use dht::{Event, Lookups};
+use seedwatch_clock::Clock;
+use seedwatch_core::roster::Roster;
+use seedwatch_core::snapshot::{ConfigRow, Snapshot};
+use seedwatch_core::swarm::Swarms;
+use seedwatch_core::{Health, Verdict};
+use seedwatch_dht::Lookup;
+use seedwatch_distinct::Key;
+use seedwatch_geo::Geo;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{Hashes, Privacy, Torrent};
+use seedwatch_tracker::{AnnounceId, Ask, Job, Manner, Observation, Report};
 
 /// Why a probe could not be made, or had nothing to show.
 #[derive(Debug, thiserror::Error)]
@@ -268,7 +269,7 @@ fn hashes(torrent: &Torrent) -> String {
 /// One torrent at all its trackers over both families.
 struct Round {
     clock: Clock,
-    identity: crate::observation::Identity,
+    identity: seedwatch_tracker::Identity,
     roster: Roster,
     swarms: Swarms,
     /// A tracker is up, whatever it says.

@@ -6,12 +6,12 @@ use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
-use crate::observation::{Exchange, Failed, Failure, Identity, Job, Observation};
-use crate::probe::http::{self, HttpProber};
-use crate::probe::resolve::Resolver;
-use crate::probe::udp::{self, UdpProber};
 use crate::store::StoreError;
-use crate::torrent::Scheme;
+use seedwatch_probers::http::{self, HttpProber};
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_probers::udp::{self, UdpProber};
+use seedwatch_torrent::Scheme;
+use seedwatch_tracker::{Exchange, Failed, Failure, Identity, Job, Observation};
 
 /// Batches of observations that may wait for the core.
 pub(super) const QUEUE: usize = 1024;

@@ -18,12 +18,14 @@ use super::probers::{self, Probers, QUEUE, Roots, StartError};
 use super::state::{Keeper, Written};
 use super::supervisor::Supervisor;
 use crate::config::Config;
-use crate::observation::{DhtReport, Family, Identity, Observation};
-use crate::probe::canary::Canaries;
-use crate::probe::resolve::Resolver;
-use crate::snapshot::Snapshot;
-use crate::time::Clock;
 use crate::web::{self, ReloadResult, WebConfig};
+use seedwatch_clock::Clock;
+use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dht::DhtReport;
+use seedwatch_probers::canary::Canaries;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_torrent::Family;
+use seedwatch_tracker::{Identity, Observation};
 
 /// Shortest time between two pictures.
 const PUBLISH: Duration = Duration::from_secs(1);

@@ -35,15 +35,15 @@ use tracing::{debug, info, warn};
 
 use super::core::Core;
 use crate::config;
-use crate::dht::Contact;
-use crate::file;
-use crate::snapshot::StateRow;
 use crate::store::{Store, StoreError};
-use crate::swarm::Part;
-use crate::time::Now;
-use crate::window::{Key, Layout};
 use restore::Opened;
 use round::{Group, Piece, Round, Splits};
+use seedwatch_clock::Now;
+use seedwatch_core::snapshot::StateRow;
+use seedwatch_core::swarm::Part;
+use seedwatch_dht::Contact;
+use seedwatch_distinct::{Key, Layout};
+use seedwatch_input::file;
 use trouble::Trouble;
 
 /// Versions of the sections.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::observation::{Counts, Failed, Manner, Observation, Report, Retry};
-use crate::snapshot::{Rejection, Snapshot, Source};
+use seedwatch_core::snapshot::{Rejection, Snapshot, Source};
+use seedwatch_tracker::{Counts, Failed, Manner, Observation, Report, Retry};
 
 pub(super) use lookup::LookedUp;
 

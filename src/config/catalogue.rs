@@ -7,7 +7,7 @@ use super::names;
 use super::report::{Fault, Report, Source};
 use super::trackers::{Added, Interner, Replacements, add, shared};
 use super::{Accept, MAX_TRACKERS};
-use crate::torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.
 #[derive(Debug, Clone)]

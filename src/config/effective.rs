@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::units::{Written, write_rate};
 use super::{Accept, AnnounceMode, Config};
-use crate::torrent::{Hashes, Host, Privacy, Torrent, TrackerUrl};
+use seedwatch_torrent::{Hashes, Host, Privacy, Torrent, TrackerUrl};
 
 impl Config {
     /// The configuration as it is in effect, as YAML: defaults filled in, files and links

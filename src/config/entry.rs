@@ -12,7 +12,7 @@ use super::raw::{At, Entry, Str, Text};
 use super::report::{Fault, Report, Source};
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
-use crate::torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
+use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
 /// Labels that `seedwatch_torrent_info` has itself.
 const RESERVED_LABELS: [&str; 4] = ["torrent", "infohash", "infohash_v2", "collection"];

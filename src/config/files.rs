@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use glob::{MatchOptions, Pattern, PatternError, glob_with};
 
-use crate::torrent::Magnet;
+use seedwatch_torrent::Magnet;
 
 /// Most files one glob may match.
 const MAX_MATCHES: usize = super::MAX_TORRENTS;

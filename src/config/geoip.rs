@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::raw::{self, Text};
 use super::report::{Fault, Report, Source};
-use crate::geo::{Database, Geo, GeoError, Settings};
+use seedwatch_geo::{Database, Geo, GeoError, Settings};
 
 /// Reads `geoip:` and its databases. `base` is the directory of the configuration. What is wrong with
 /// a file is noted, and the default takes its place.

@@ -9,7 +9,7 @@ use super::repair::{ShapeError, repair};
 use super::report::{ConfigError, Report, Source};
 use super::units::{Written, write_rate};
 use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings, yaml};
-use crate::torrent::{Privacy, Torrent};
+use seedwatch_torrent::{Privacy, Torrent};
 
 impl Config {
     /// Reads a configuration and all files it names.

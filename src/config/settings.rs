@@ -9,8 +9,8 @@ use super::raw::{self, Text};
 use super::report::{Fault, Report, Source};
 use super::units::{Written, parse_duration, parse_rate, write_rate};
 use super::{Accept, AnnounceMode, Dht, Metrics, Network, Probe, State, Tracker};
-use crate::observation::Family;
-use crate::torrent::{Host, Scheme, TrackerUrl, TrackerUrlError};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{Host, Scheme, TrackerUrl, TrackerUrlError};
 
 /// Reads `probe:`. Faults are noted and replaced by defaults.
 pub(super) fn probe(raw: raw::Probe<'_>, source: &Source, report: &mut Report) -> Probe {

@@ -8,7 +8,7 @@ use super::catalogue::Catalogue;
 use super::entry::{ListFile, read_list};
 use super::raw::{At, Entry, Str};
 use super::report::{Report, Source};
-use crate::torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
+use seedwatch_torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
 
 /// Most names suggested for one that is not known.
 const MAX_SUGGESTIONS: usize = 3;

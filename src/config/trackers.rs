@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Accept;
-use crate::torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
+use seedwatch_torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
 
 /// Where the text of a URL comes from. A tracker that both name is the configuration's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 use super::locate::{Subject, path_at};
 use super::repair::ShapeError;
 use super::report::{Fault, Source};
-use crate::file;
+use seedwatch_input::file;
 
 /// Largest YAML file read, in bytes: a million torrents with five trackers each.
 pub(super) const MAX_FILE_SIZE: u64 = 512 << 20;

@@ -18,7 +18,7 @@ use prometheus_client::encoding::{
 
 use super::catalogue::{self, Kind, Metric};
 use super::{Format, Process, REVISION, VERSION};
-use crate::snapshot::{
+use seedwatch_core::snapshot::{
     AnnounceRow, Bounds, Count, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source,
     Stamp, Torrent, TorrentRow, TrackerRow, Unix,
 };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use super::catalogue::{CATALOGUE, Kind, Metric, PREFIX, Size};
 use super::{Format, Process};
-use crate::snapshot::{Snapshot, TrackerId};
-use crate::torrent::{Hashes, InfoHash};
 use sample::Sample;
+use seedwatch_core::snapshot::{Snapshot, TrackerId};
+use seedwatch_torrent::{Hashes, InfoHash};
 
 const PROCESS: Process = Process {
     cpu_seconds: Some(1.75),
@@ -276,7 +276,7 @@ fn the_large_family_can_be_switched_off() {
 fn a_removed_tracker_leaves_no_series() {
     let mut it = unknown();
     it.announces = [0, 1, 2, 99]
-        .map(|id| crate::snapshot::AnnounceRow {
+        .map(|id| seedwatch_core::snapshot::AnnounceRow {
             peers: Some(id).into(),
             ..sample::announce(TrackerId(id))
         })
@@ -350,7 +350,7 @@ fn saving_shows_where_something_is_kept() {
         "seedwatch_state_last_save_timestamp_seconds",
         "seedwatch_state_save_failures_total",
     ];
-    snapshot.state = Some(crate::snapshot::StateRow::default());
+    snapshot.state = Some(seedwatch_core::snapshot::StateRow::default());
     let page = text(snapshot.clone());
     assert_eq!(names.map(|name| of(&page, name)), [vec![], vec!["0"]]);
     snapshot.state = None;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use super::StoreError;
 use super::file::{self, Bad, MAX_PAYLOAD};
 use super::guard::{Owners, create, open_folder, read};
-use crate::time::Clock;
+use seedwatch_clock::Clock;
 
 /// Times that files of one section were put aside of which the files are kept: the latest.
 pub const MAX_ASIDE: usize = 3;

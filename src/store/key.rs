@@ -1,7 +1,7 @@
 //! The section `key`: the secret that peers are hashed with. Written once, at the first start.
 
 use super::{Bad, Store, StoreError};
-use crate::window::Key;
+use seedwatch_distinct::Key;
 
 /// Its name.
 const KEY: &str = "key";

@@ -9,7 +9,7 @@
 use std::io;
 
 use super::{Bad, Store, StoreError};
-use crate::time::Unix;
+use seedwatch_clock::Unix;
 
 /// Its name.
 const LOST: &str = "lost";

@@ -8,8 +8,8 @@
 
 use std::net::SocketAddr;
 
-use crate::dht::Contact;
-use crate::dht::krpc::{NODE_4, NODE_6, contacts4, contacts6};
+use seedwatch_dht::Contact;
+use seedwatch_dht::krpc::{NODE_4, NODE_6, contacts4, contacts6};
 
 /// Version of this section.
 pub(super) const VERSION: u16 = 1;
@@ -60,8 +60,8 @@ pub(super) fn decode(payload: &[u8]) -> Option<Vec<Contact>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dht::NodeId;
     use proptest::prelude::*;
+    use seedwatch_dht::NodeId;
     use std::net::IpAddr;
 
     fn contact(id: u8, address: &str) -> Contact {

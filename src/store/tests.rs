@@ -5,9 +5,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use super::*;
-use crate::dht::NodeId;
-use crate::time::Clock;
-use crate::window::Key;
+use seedwatch_clock::Clock;
+use seedwatch_dht::NodeId;
+use seedwatch_distinct::Key;
 
 fn contact(id: u8, address: &str) -> Contact {
     Contact {

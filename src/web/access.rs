@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout};
 use super::auth::Users;
 use super::rate_limit::RateLimit;
 use crate::config::{ConfigError, Fault};
-use crate::log::LineLimit;
 use files::Files;
+use seedwatch_clock::LineLimit;
 
 mod files;
 
@@ -25,7 +25,7 @@ mod files;
 const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The longest that the start waits for the files. Each of the four is read for at most
-/// [`READ_TIMEOUT`](crate::file::READ_TIMEOUT).
+/// [`READ_TIMEOUT`](seedwatch_input::file::READ_TIMEOUT).
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What guards and dresses a connection. The default: nothing.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
-use crate::snapshot::{
+use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Failed, Places, Privacy, Retry,
     Snapshot, Source, TorrentView, Unique, Window,
 };

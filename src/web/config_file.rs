@@ -81,7 +81,7 @@ pub(super) struct Settings {
 /// them. Returns what is left without the errors, or `None` if the file cannot be read.
 pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
     let source = Source::new(path);
-    let text = crate::file::read_to_string(path, MAX_FILE)
+    let text = seedwatch_input::file::read_to_string(path, MAX_FILE)
         .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")));
     let text = report.take(text)?;
     // A file of comments only is a file that asks for nothing.

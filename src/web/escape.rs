@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use crate::text::{JsonEscape, is_invisible};
+use seedwatch_input::text::{JsonEscape, is_invisible};
 
 /// Writes a value as JSON with invisible characters escaped.
 pub(super) fn write_json(to: impl io::Write, value: &impl Serialize) -> serde_json::Result<()> {

@@ -21,7 +21,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The name of this machine, in lower case.
 static MACHINE: LazyLock<Option<String>> = LazyLock::new(|| {
-    let name = crate::file::read_to_string("/proc/sys/kernel/hostname".as_ref(), 256);
+    let name = seedwatch_input::file::read_to_string("/proc/sys/kernel/hostname".as_ref(), 256);
     Some(name.ok()?.trim().to_ascii_lowercase())
 });
 

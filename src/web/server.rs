@@ -29,7 +29,7 @@ use super::{
     State,
 };
 use super::{plain, route};
-use crate::log::LineLimit;
+use seedwatch_clock::LineLimit;
 
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use self::finding::{Finding, Findings, Life};
 use self::html::{Ago, Escaped, Known, Link, Table, Top};
 use crate::metrics::VERSION;
-use crate::snapshot::{Count, Family, Snapshot, TorrentView, Unique, Window};
+use seedwatch_core::snapshot::{Count, Family, Snapshot, TorrentView, Unique, Window};
 
 /// Most rows of a table.
 pub(super) const MAX_ROWS: usize = 500;

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use self::client::{Server, ask, send};
 use super::{ReloadResult, State, bind};
 use crate::metrics::tests::sample;
-use crate::snapshot::Snapshot;
+use seedwatch_core::snapshot::Snapshot;
 
 /// Longest wait for something that must happen: reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);

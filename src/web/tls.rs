@@ -115,7 +115,7 @@ impl Pem {
     fn read(&self) -> Result<Vec<u8>, TlsError> {
         match &self.source {
             PemSource::Text(text) => Ok(text.clone().into_bytes()),
-            PemSource::File(path) => crate::file::read(path, MAX_FILE)
+            PemSource::File(path) => seedwatch_input::file::read(path, MAX_FILE)
                 .map_err(|error| self.error(format!("cannot be read: {error}"))),
         }
     }

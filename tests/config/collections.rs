@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use seedwatch::config::Config;
-use seedwatch::torrent::Hashes;
+use seedwatch_torrent::Hashes;
 
 use super::{good, load};
 

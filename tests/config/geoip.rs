@@ -1,16 +1,12 @@
 //! `geoip:`, with databases of the test's own making.
 
-#[expect(dead_code, reason = "tests of the format itself need more of it")]
-#[path = "../../src/geo/tests/writer.rs"]
-mod writer;
-
 use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
 use seedwatch::config::{Config, ConfigError};
-use seedwatch::geo::Database;
-use writer::{BUILT, Value, Writer};
+use seedwatch_dev_mmdb::{BUILT, Value, Writer};
+use seedwatch_geo::Database;
 
 use super::load;
 

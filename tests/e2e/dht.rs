@@ -17,7 +17,7 @@ use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::{Hash, hex};
 use crate::rig::{address, netns, wait};
-use crate::world::{Delay, Net, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
 /// Peers of every info-hash in the world; a quarter are seeds.
 const PEERS: usize = 12;

@@ -13,7 +13,7 @@ use crate::rig::daemon::{Daemon, config, entry};
 use crate::rig::dht::DhtWorld;
 use crate::rig::netns;
 use crate::rig::wire::{Hash, hex};
-use crate::world::{Delay, Net, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
 const TORRENTS: usize = 50;
 /// Packets a second.

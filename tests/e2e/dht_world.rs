@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::rig::dht::DhtWorld;
 use crate::rig::netns;
-use crate::world::{Delay, Net, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
 #[test]
 fn each_node_of_the_emulated_dht_answers_from_its_address() {

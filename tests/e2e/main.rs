@@ -53,10 +53,3 @@ mod traces;
 mod trackers;
 #[cfg(test)]
 mod udp_prober;
-
-#[cfg(test)]
-#[path = "../world/shell.rs"]
-mod shell;
-#[cfg(test)]
-#[path = "../world/mod.rs"]
-mod world;

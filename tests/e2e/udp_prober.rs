@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use seedwatch::observation::{
-    AnnounceId, Announced, Ask, Failure, Family, Identity, Job, Manner, Observation, Report,
-    TrackerId,
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_probers::udp::{Settings, UdpProber};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{InfoHash, TrackerUrl};
+use seedwatch_tracker::{
+    AnnounceId, Announced, Ask, Failure, Identity, Job, Manner, Observation, Report, TrackerId,
 };
-use seedwatch::probe::resolve::Resolver;
-use seedwatch::probe::udp::{Settings, UdpProber};
-use seedwatch::torrent::{InfoHash, TrackerUrl};
 use tokio::sync::mpsc;
 
 use crate::rig::netns;
@@ -65,7 +65,7 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
                 ports: [OUR_PORT, OUR_PORT + 1],
             },
             numwant: 200,
-            accept: seedwatch::address::Accept::Any,
+            accept: seedwatch_torrent::address::Accept::Any,
         };
         let (out, mut observations) = mpsc::channel(64);
         let prober = UdpProber::start(settings, Resolver::system(), out).unwrap();

@@ -2,8 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use seedwatch::address;
-use seedwatch::observation::Peers;
+use seedwatch_torrent::Peers;
+use seedwatch_torrent::address;
 
 /// Numbers that look like chance and are the same in each run (SplitMix64).
 pub(crate) struct Chance(pub(crate) u64);

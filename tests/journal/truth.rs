@@ -59,7 +59,7 @@ impl Errors {
     ) {
         for (shown, truth) in shown.into_iter().zip(truth) {
             let shown = shown.unwrap_or_else(|| panic!("{} is unknown", what()));
-            if truth < seedwatch::window::K as u32 {
+            if truth < seedwatch_distinct::K as u32 {
                 assert_eq!(shown, truth, "{}", what());
                 continue;
             }

@@ -1,10 +1,10 @@
 //! What must survive a restart, as bytes.
 
 use super::Core;
-use crate::schedule;
-use crate::swarm::Part;
-use crate::time::{Now, Unix};
-use crate::window::{Layout, Nonsense};
+use seedwatch_clock::{Now, Unix};
+use seedwatch_core::schedule;
+use seedwatch_core::swarm::Part;
+use seedwatch_distinct::{Layout, Nonsense};
 
 impl Core {
     /// Appends what is known of trackers.

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::{Dht, Metrics, Network, Probe, State, Tracker};
-use crate::geo::Geo;
-use crate::observation::{Announced, Ask, Exchange, Failed, Failure, Peers, Report};
-use crate::snapshot::Count;
-use crate::time::Unix;
-use crate::torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_clock::Unix;
+use seedwatch_core::snapshot::Count;
+use seedwatch_geo::Geo;
+use seedwatch_torrent::Peers;
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+use seedwatch_tracker::{Announced, Ask, Exchange, Failed, Failure, Report};
 
 fn config(torrents: Vec<Torrent>) -> Config {
     Config {

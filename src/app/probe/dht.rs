@@ -8,12 +8,13 @@ use tokio::time::Instant;
 
 use super::super::{dht, own_addresses, probers};
 use crate::config::{Accept, Config};
-use crate::dht::Contact;
-use crate::observation::{DhtReport, DhtStatus, Family, Lookup};
-use crate::probe::dht::DhtProber;
-use crate::probe::resolve::Resolver;
 use crate::store;
-use crate::torrent::{InfoHash, Privacy, Torrent};
+use seedwatch_dht::Contact;
+use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_probers::dht::DhtProber;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{InfoHash, Privacy, Torrent};
 
 /// Time that all lookups have, the way into the DHT included.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -9,9 +9,9 @@ use super::round::{Group, Splits};
 use super::{PARTS, TRACKERS, in_time, layout};
 use crate::app::core::Core;
 use crate::store::{Bad, Loss, Store, StoreError};
-use crate::swarm::Part;
-use crate::time::{Now, Unix};
-use crate::window::{Key, Window};
+use seedwatch_clock::{Now, Unix};
+use seedwatch_core::swarm::Part;
+use seedwatch_distinct::{Key, Window};
 
 /// What was found where the state is kept.
 pub(super) struct Opened {

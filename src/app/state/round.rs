@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::Written;
-use crate::snapshot::Unix;
 use crate::store::StoreError;
-use crate::swarm::Part;
+use seedwatch_core::snapshot::Unix;
+use seedwatch_core::swarm::Part;
 
 /// Torrents or collections in a part, as a rule.
 const MEMBERS: u64 = 1024;

@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::Config;
-use crate::observation::{
-    Announced, Ask, Counts, Endpoint4, Exchange, Failed, Failure, Family, Job as Question,
-    Observation, Peers, Report,
+use seedwatch_clock::{Mono, Unix};
+use seedwatch_core::snapshot::Snapshot;
+use seedwatch_distinct::Window;
+use seedwatch_torrent::{Endpoint4, Family, Peers};
+use seedwatch_tracker::{
+    Announced, Ask, Counts, Exchange, Failed, Failure, Job as Question, Observation, Report,
 };
-use crate::snapshot::Snapshot;
-use crate::time::{Mono, Unix};
-use crate::window::Window;
 
 /// Torrents that are watched.
 const WATCHED: u32 = 24;
@@ -40,7 +40,7 @@ fn config(state: &Path) -> Config {
             format!("- {{infohash: \"{hash}\", name: t{n:02}, collection: c, trackers: [{ALIVE}, {DEAD}]}}\n")
         })
         .collect();
-    let places = crate::geo::tests::one_country();
+    let places = seedwatch_dev_mmdb::one_country();
     fs::write(folder.path().join("one.mmdb"), places).unwrap();
     let state = state.display();
     let text = format!(
@@ -236,7 +236,7 @@ async fn a_restart_forgets_nothing() {
     // Nothing is shown that was not looked at.
     let up = picture.trackers.iter().flatten().map(|row| row.up);
     assert!(up.flatten().all(|up| up.is_none()));
-    let fresh = |view: crate::snapshot::TorrentView<'_>| {
+    let fresh = |view: seedwatch_core::snapshot::TorrentView<'_>| {
         view.row.trackers_online.get().is_none() && view.row.peers.iter().all(|n| n.get().is_none())
     };
     assert!(picture.rows().all(fresh));

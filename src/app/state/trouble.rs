@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use tracing::{info, warn};
 
-use crate::log::LineLimit;
 use crate::store::StoreError;
+use seedwatch_clock::LineLimit;
 
 /// What is wrong, as far as it was said.
 #[derive(Debug, Default)]
@@ -63,7 +63,7 @@ impl Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::LINE_INTERVAL;
+    use seedwatch_clock::LINE_INTERVAL;
 
     fn save(path: &str, kind: ErrorKind) -> StoreError {
         StoreError::Save {

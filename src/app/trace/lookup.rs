@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::observation::{Diagnosis, Estimate, Family, Lookup};
-use crate::torrent::InfoHash;
+use seedwatch_dht::{Diagnosis, Estimate, Lookup};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::InfoHash;
 
 /// What came of one info-hash in the DHT of one family.
 #[derive(Debug, Serialize)]
@@ -172,7 +173,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::observation::{Failure, Found};
+    use seedwatch_dht::Found;
+    use seedwatch_dht::LookupError;
 
     #[test]
     fn a_line_says_what_was_found_and_how() {
@@ -212,7 +214,7 @@ mod tests {
         assert_eq!(json["estimate"]["leechers"], 9);
         assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
 
-        lookup.result = Err(Failure::Timeout);
+        lookup.result = Err(LookupError::Timeout);
         lookup.diagnosis = Diagnosis::default();
         let row = LookedUp::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");

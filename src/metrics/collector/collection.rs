@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::reach::by_window;
 use super::{Families, Page, by_family, catalogue};
-use crate::snapshot::{CollectionRow, Count};
+use seedwatch_core::snapshot::{CollectionRow, Count};
 
 impl Page {
     pub(super) fn collection_families(&self, to: &mut Families<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Families, Page, by_family, catalogue};
-use crate::snapshot::{DhtRow, DhtStatus, Histogram};
+use seedwatch_core::snapshot::{DhtRow, DhtStatus, Histogram};
 
 impl Page {
     /// Nothing at all where the DHT is not asked.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{Families, Page, catalogue};
-use crate::snapshot::{Database, Places, Snapshot, Source, System, Unique, Window};
+use seedwatch_core::snapshot::{Database, Places, Snapshot, Source, System, Unique, Window};
 
 /// The windows in label order.
 const WINDOWS: [Window; Window::ALL.len()] = [Window::Day, Window::Month, Window::Week];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{of, one_torrent, sample, text, unknown};
-use crate::snapshot::{
+use seedwatch_core::snapshot::{
     CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, GeoRow, Places, Reach,
     Snapshot, Source, Unix, Window,
 };

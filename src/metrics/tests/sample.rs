@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::geo::Asn;
-use crate::snapshot::{
+use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
     DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
     Reach, Remark, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow, TrackerId,
     TrackerRow, Unique, Unix,
 };
-use crate::torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
-use crate::window::Window;
+use seedwatch_distinct::Window;
+use seedwatch_geo::Asn;
+use seedwatch_torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
 
 const TRACKERS: [&str; 3] = [
     "udp://tracker.example:1337/announce",

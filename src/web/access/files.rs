@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 use super::Access;
 use crate::config::{ConfigError, Fault, Report};
-use crate::log::LINE_INTERVAL;
 use crate::web::config_file;
 use crate::web::tls::{Pem, TlsError};
+use seedwatch_clock::LINE_INTERVAL;
 
 /// After this time files that were wrong are read again even if they look the same: a mount that
 /// hung may answer again.

@@ -1,7 +1,7 @@
 //! What is to be said of a torrent, and in which order.
 
 use super::MAX_ROWS;
-use crate::snapshot::{Privacy, Snapshot, TorrentView, Unix, Window};
+use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView, Unix, Window};
 
 /// Trackers remember peers for up to an hour, and then comes one round: so long after the last peer
 /// was seen an empty answer may be the beginning of a pause.

@@ -4,8 +4,8 @@ use std::fmt::{self, Display, Formatter, Write};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::snapshot::{Country, Unix};
-use crate::text::is_invisible;
+use seedwatch_core::snapshot::{Country, Unix};
+use seedwatch_input::text::is_invisible;
 
 /// What need not be encoded in a segment of a path (RFC 3986, section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC

@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use super::MAX_ROWS;
 use super::html::{Escaped, Table};
-use crate::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
+use seedwatch_core::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;
 

@@ -4,8 +4,8 @@ use tokio::time::timeout;
 
 use super::client::{Connection, Server, ask};
 use super::{PATIENCE, sample, state};
-use crate::snapshot::Snapshot;
-use crate::torrent::{Hashes, InfoHash};
+use seedwatch_core::snapshot::Snapshot;
+use seedwatch_torrent::{Hashes, InfoHash};
 
 /// The last line of every exposition of [`snapshot`].
 pub(super) const END: &str = "seedwatch_unique_peers{window=\"7d\"} 240\n";

@@ -10,12 +10,12 @@ use sha2::{Digest, Sha256};
 
 use super::client::ask;
 use super::{sample, serve};
-use crate::snapshot::{
+use crate::web::status;
+use seedwatch_core::snapshot::{
     CollectionRow, Failed, Failure, Listed, Remark, Retry, Snapshot, StateRow, TrackerId,
     TrackerRow, Unix,
 };
-use crate::torrent::{Hashes, InfoHash};
-use crate::web::status;
+use seedwatch_torrent::{Hashes, InfoHash};
 
 fn page(snapshot: &Snapshot) -> String {
     let mut page = String::new();

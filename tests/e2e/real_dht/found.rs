@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use seedwatch::bencode::Value;
+use seedwatch_torrent::bencode::Value;
 use sha1::Digest;
 
 use super::settings;

@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::wire::Hash;
-use crate::shell::Shell;
-use crate::world::{World, WorldSettings};
+use seedwatch_dev_dht_world::Shell;
+use seedwatch_dev_dht_world::{World, WorldSettings};
 
 /// A running world; it ends when dropped. Only inside a [network namespace](super::netns).
 pub(crate) struct DhtWorld {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use seedwatch::bencode::{Dict, Value};
+use seedwatch_torrent::bencode::{Dict, Value};
 
 use super::http;
 

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use seedwatch::address::is_global;
-use seedwatch::geo::{Geo, Settings};
+use seedwatch_geo::{Geo, Settings};
+use seedwatch_torrent::address::is_global;
 use sha1::{Digest, Sha1};
 
 use super::stage::{DAY, HOUR, Stage};

@@ -1,7 +1,7 @@
 //! A tracker that has shown its list in answer to `stopped`, and later calls living swarms empty.
 
 use super::*;
-use crate::observation::{Manner, StoppedList};
+use seedwatch_tracker::{Manner, StoppedList};
 
 const CHANGED: &str = "udp://changed.example:1337";
 const WITNESS: &str = "udp://witness.example:1337";

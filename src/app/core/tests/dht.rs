@@ -1,7 +1,8 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use crate::observation::{Diagnosis, Found, Peers};
+use seedwatch_dht::{Diagnosis, Found, LookupError};
+use seedwatch_torrent::Peers;
 
 fn with_dht(torrents: Vec<Torrent>) -> Config {
     Config {
@@ -10,7 +11,7 @@ fn with_dht(torrents: Vec<Torrent>) -> Config {
     }
 }
 
-fn lookup(hash: u8, family: Family, result: Result<Found, Failure>) -> DhtReport {
+fn lookup(hash: u8, family: Family, result: Result<Found, LookupError>) -> DhtReport {
     DhtReport::Lookups(vec![Lookup {
         info_hash: InfoHash([hash; 20]),
         family,
@@ -23,7 +24,7 @@ fn lookup(hash: u8, family: Family, result: Result<Found, Failure>) -> DhtReport
     }])
 }
 
-fn one_peer() -> Result<Found, Failure> {
+fn one_peer() -> Result<Found, LookupError> {
     let mut peers = Peers::default();
     peers.push("1.1.1.9".parse().unwrap(), 6881);
     Ok(Found {
@@ -89,7 +90,7 @@ fn a_failed_lookup_waits_for_the_canaries() {
     for alive in [true, false] {
         let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
         sim.step(Mono(10_000));
-        sim.hear(lookup(1, Family::Ipv4, Err(Failure::Timeout)));
+        sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
         let held = sim.picture();
         assert_eq!(held.row(0).unwrap().probe_success, [None; 2]);
         let mut jobs = Vec::new();
@@ -114,7 +115,7 @@ fn a_failure_beside_a_living_network_stands_at_once() {
     sim.step(Mono(10_000));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(12_000));
-    sim.hear(lookup(2, Family::Ipv4, Err(Failure::Timeout)));
+    sim.hear(lookup(2, Family::Ipv4, Err(LookupError::Timeout)));
     let success = |picture: Snapshot, place| picture.row(place).unwrap().probe_success[0];
     assert_eq!(success(sim.picture(), 1), Some(false));
     assert_eq!(success(sim.picture(), 0), Some(true));
@@ -169,7 +170,7 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
     });
     sim.hear(DhtReport::Status([silent; 2]));
     sim.step(Mono(10_000));
-    sim.hear(lookup(1, Family::Ipv6, Err(Failure::Timeout)));
+    sim.hear(lookup(1, Family::Ipv6, Err(LookupError::Timeout)));
     let up = |sim: &mut Sim| sim.picture().dht.unwrap().families.map(|f| f.unwrap().up);
     assert_eq!(up(&mut sim), [None; 2], "nobody knows whose silence it is");
     // The other family works.
@@ -186,7 +187,7 @@ fn where_nobody_else_can_the_dht_ends_an_outage() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(100_000));
-    sim.hear(lookup(1, Family::Ipv4, Err(Failure::Timeout)));
+    sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
     // There is not even a canary.
     sim.core.looked(Family::Ipv4, None, sim.now);
     assert_eq!(sim.picture().network_up[0], Some(false));

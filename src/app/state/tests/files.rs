@@ -7,7 +7,7 @@ async fn saved() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
     run.table = vec![Contact {
-        id: crate::dht::NodeId([7; 20]),
+        id: seedwatch_dht::NodeId([7; 20]),
         address: "192.0.2.9:6881".parse().unwrap(),
     }];
     for _ in 0..3 {

@@ -3,7 +3,7 @@
 use std::os::unix::fs::symlink;
 
 use super::*;
-use crate::window::Window;
+use seedwatch_distinct::Window;
 
 /// Names of the files of torrents.
 fn torrents(folder: &Path) -> Vec<String> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use seedwatch::bencode::{Dict, Value};
+use seedwatch_torrent::bencode::{Dict, Value};
 
 use crate::rig::address;
 use crate::rig::wire::Hash;

@@ -1,0 +1,112 @@
+//! The whole DHT prober over real sockets: CPU per lookup and memory.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use seedwatch_dht::DhtReport;
+use seedwatch_dht::Settings;
+use seedwatch_probers::dht::{self, DhtProber};
+use seedwatch_probers::resolve::{Fixed, Resolver};
+use seedwatch_torrent::{Host, InfoHash};
+use tokio::sync::mpsc;
+
+use super::settings;
+use seedwatch_dev_bench::loss;
+use seedwatch_dev_bench::second::Second;
+use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_dht_sim::hashes;
+use seedwatch_dev_dht_world::Shell;
+use seedwatch_dev_dht_world::{World, WorldSettings};
+
+/// The argument of the process that is the world.
+pub(crate) const WORLD: &str = "world";
+
+/// Time between two lookups of an info-hash: short, so that rounds follow each other.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Goes where the world may own all of 127.0.0.0/8.
+pub(crate) fn outside() {
+    if !loss::run_inside() {
+        println!(
+            "over sockets: skipped, it takes `unshare`, `ip`, `nft` and the right to use them"
+        );
+    }
+}
+
+/// The other process.
+pub(crate) fn serve(settings: WorldSettings) {
+    let mut world = World::new(settings);
+    world.auto_peers(10);
+    let mut shell = Shell::open(world, 6881).expect("sockets");
+    let first: Vec<String> = shell.bootstrap().iter().map(ToString::to_string).collect();
+    println!("{}", first.join(" "));
+    std::io::stdout().flush().expect("standard output");
+    shell.serve(&std::io::stdin()).expect("to serve");
+}
+
+/// Inside the namespace.
+pub(crate) fn run() {
+    assert!(loss::prepare(), "no namespace");
+    for torrents in [10_000, 100_000] {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(rounds(torrents));
+    }
+}
+
+async fn rounds(torrents: usize) {
+    let world = Second::start(WORLD);
+    let bare = resident();
+    let (out, mut reports) = mpsc::channel(1024);
+    let settings = dht::Settings {
+        listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+        bootstrap: world
+            .line
+            .split_whitespace()
+            .map(|at| at.parse().expect("an address"))
+            .map(|at: SocketAddr| (Host::Ip(at.ip()), at.port()))
+            .collect(),
+        engine: Settings {
+            interval: INTERVAL,
+            ..settings()
+        },
+    };
+    let resolver = Resolver::fixed(Fixed::default());
+    let prober = DhtProber::start(settings, resolver, Vec::new(), out).expect("a prober");
+    let mut all = hashes(torrents, 4);
+    all.sort_unstable();
+    let all: Arc<[InfoHash]> = all.into();
+    prober.watch(Arc::clone(&all));
+    for round in ["cold", "warm"] {
+        let since = Since::now();
+        let (mut ended, mut packets, mut failed) = (0, 0, 0);
+        while ended < torrents {
+            if let Some(DhtReport::Lookups(lookups)) = reports.recv().await {
+                ended += lookups.len();
+                packets += lookups.iter().map(|l| l.diagnosis.queries).sum::<u32>();
+                failed += lookups.iter().filter(|l| l.result.is_err()).count();
+            }
+        }
+        let cost = since.cost();
+        println!(
+            "over sockets, {torrents} torrents, {round}: {:.1} µs CPU a lookup, {:.2} packets, \
+             {failed} failed, {:.0} a second, {:.1} MB more than before",
+            cost.cpu_each(ended),
+            f64::from(packets) / ended as f64,
+            cost.rate(ended),
+            (resident() - bare) as f64 / 1e6,
+        );
+    }
+    prober.drain().await;
+}
+
+/// Memory of this process, in bytes.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
+    let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());
+    resident.expect("a number") * 4096
+}

@@ -1,0 +1,84 @@
+//! One reading of both clocks, passed into everything pure.
+//!
+//! The monotonic clock decides when things are due and when they are stale; the wall clock only
+//! dates what is shown. A wall clock that jumps therefore neither delays nor repeats a probe.
+
+mod line_limit;
+
+pub use line_limit::{LINE_INTERVAL, LineLimit};
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A point on the monotonic clock, in milliseconds since the process started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// This point plus `wait`, saturating.
+    pub fn after(self, wait: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
+        )
+    }
+
+    /// Time passed since `earlier`; zero if `earlier` lies in the future.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// A point on the wall clock, in whole seconds since 1970 (UTC).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Unix(pub u64);
+
+/// One reading of both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Decides what is due and what is stale.
+    pub mono: Mono,
+    /// Dates what is shown.
+    pub unix: Unix,
+}
+
+/// The real clocks: the only place that reads them for the pure core.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: std::time::Instant,
+}
+
+impl Clock {
+    /// Starts the monotonic clock at zero.
+    pub fn start() -> Self {
+        Self {
+            start: std::time::Instant::now(),
+        }
+    }
+
+    /// Reads both clocks.
+    pub fn now(&self) -> Now {
+        Now {
+            mono: self.mono(std::time::Instant::now()),
+            unix: unix_now(),
+        }
+    }
+
+    /// Translates a standard instant to this clock.
+    pub fn mono(&self, at: std::time::Instant) -> Mono {
+        Mono::default().after(at.saturating_duration_since(self.start))
+    }
+
+    /// Translates a point of this clock to a standard instant, for timers.
+    pub fn instant(&self, at: Mono) -> std::time::Instant {
+        self.start + Duration::from_millis(at.0)
+    }
+}
+
+fn unix_now() -> Unix {
+    // A clock before 1970 reads as 1970: a wrong date must not stop the daemon.
+    Unix(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |d| d.as_secs()),
+    )
+}

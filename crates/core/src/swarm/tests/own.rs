@@ -1,0 +1,200 @@
+//! Who we are, and that no stranger says who is not a peer.
+
+use super::*;
+use seedwatch_dht::{Diagnosis, Found, Lookup};
+
+/// The only seeder of the victim.
+const SEEDER: &str = "1.1.1.9";
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// An answer to `started`.
+fn joined(entries: &[(&str, u16)]) -> Announced {
+    let mut peers = Peers::default();
+    for (address, port) in entries {
+        peers.push(ip(address), *port);
+    }
+    Announced {
+        peers,
+        manner: Manner::Brief,
+        ..Announced::default()
+    }
+}
+
+/// A torrent at an honest tracker and a liar, and another one at the liar alone.
+fn victim_and_lure() -> World {
+    World::new(&[
+        torrent("victim", v1(1), &TWO),
+        torrent("lure", v1(2), &TWO[1..]),
+    ])
+}
+
+impl World {
+    /// The liar says that the seeder is us, in all ways there are.
+    fn lie(&mut self) {
+        let lie = Announced {
+            external_ip: Some(ip(SEEDER)),
+            ..joined(&[(SEEDER, 4242), (SEEDER, 4243)])
+        };
+        for (torrent, place) in [(0, 1), (1, 0)] {
+            let id = self.announce(torrent, place);
+            self.answer(id, Family::Ipv4, lie.clone());
+        }
+        let nodes = [ip(SEEDER)];
+        self.swarms.set_external_addresses(nodes.into_iter());
+    }
+
+    fn find_in_the_dht(&mut self) {
+        let mut peers = Peers::default();
+        peers.push(ip(SEEDER), 4242);
+        let lookup = Lookup {
+            info_hash: InfoHash([1; 20]),
+            family: Family::Ipv4,
+            result: Ok(Found {
+                peers,
+                estimate: None,
+            }),
+            diagnosis: Diagnosis::default(),
+        };
+        self.swarms.fold_lookup(&self.roster, &lookup, self.now);
+    }
+}
+
+#[test]
+fn no_word_of_a_stranger_removes_a_peer_that_a_tracker_names() {
+    let mut world = victim_and_lure();
+    let honest = world.announce(0, 0);
+    for _ in 0..3 {
+        world.lie();
+        world.list(honest, &[SEEDER]);
+        assert_eq!(world.row(0).peers[0], Some(1));
+        world.lie();
+        assert_eq!(world.row(0).peers[0], Some(1), "whatever the order");
+        world.pass(60);
+    }
+    // Also not where the honest tracker was just announced to.
+    world.answer(honest, Family::Ipv4, joined(&[(SEEDER, 6881)]));
+    assert_eq!(world.row(0).peers[0], Some(1));
+}
+
+#[test]
+fn no_word_of_a_stranger_removes_a_peer_that_the_dht_names() {
+    let mut world = victim_and_lure();
+    world.lie();
+    world.find_in_the_dht();
+    assert_eq!(world.row(0).source_peers[Source::Dht.index()], Some(1));
+    assert_eq!(world.row(0).peers[0], Some(1));
+}
+
+#[test]
+fn one_entry_of_each_family_is_ours_where_we_announced_ourselves() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
+    world.swarms.filter.ports = [4242, 4343];
+    let id = world.announce(0, 0);
+    let both = joined(&[("8.8.8.8", 4242), ("2a01::1", 4343), ("1.1.1.1", 1)]);
+    world.answer(id, Family::Ipv4, both);
+    assert_eq!(world.row(0).peers, [Some(1), None]);
+    // A peer behind the same router has a port of its own.
+    world.answer(
+        id,
+        Family::Ipv4,
+        joined(&[("8.8.8.8", 4242), ("8.8.8.8", 6881)]),
+    );
+    assert_eq!(world.row(0).peers[0], Some(1));
+}
+
+#[test]
+fn of_two_entries_with_our_port_one_is_a_peer() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
+    let (liar, honest) = (world.announce(0, 1), world.announce(0, 0));
+    world.answer(
+        liar,
+        Family::Ipv4,
+        joined(&[(SEEDER, 4242), ("8.8.8.8", 4242)]),
+    );
+    assert_eq!(world.row(0).peers[0], Some(1), "the number is right");
+    // Evidence says which one, for this list.
+    world
+        .swarms
+        .set_external_addresses([ip("8.8.8.8")].into_iter());
+    world.answer(
+        liar,
+        Family::Ipv4,
+        joined(&[("1.1.1.1", 4242), ("8.8.8.8", 4242)]),
+    );
+    world.list(honest, &["1.1.1.1", SEEDER]);
+    assert_eq!(world.row(0).peers[0], Some(2));
+}
+
+#[test]
+fn a_neighbour_in_our_own_subnet_is_a_peer() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
+    world.swarms.set_local_addresses(&[ip("2a01:0:0:7::1")]);
+    let id = world.announce(0, 0);
+    world.list(id, &["2a01:0:0:7::1", "1.1.1.1"]);
+    assert_eq!(world.row(0).peers, [Some(1), None]);
+    world.list(id, &["2a01:0:0:7::1", "2a01:0:0:7::2"]);
+    assert_eq!(world.row(0).peers[1], Some(1));
+}
+
+#[test]
+fn a_list_of_which_only_a_part_was_read_is_no_zero() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
+    let id = world.announce(0, 0);
+    let mut answer = Announced {
+        counts: Counts {
+            seeders: Some(0),
+            leechers: Some(0),
+            completed: None,
+        },
+        ..Announced::default()
+    };
+    for port in 1..=300 {
+        answer.peers.push_within(ip("10.0.0.1"), port, 200);
+    }
+    world.answer(id, Family::Ipv4, answer.clone());
+    assert_eq!(world.row(0).peers[0], None, "peers may be among the rest");
+    answer.peers.omitted = 0;
+    world.answer(id, Family::Ipv4, answer);
+    assert_eq!(world.row(0).peers[0], Some(0));
+}
+
+#[test]
+fn counts_that_no_swarm_has_are_unknown() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
+    let id = world.announce(0, 0);
+    for absurd in [Counts::MAX + 1, 1 << 31, u32::MAX - 1, u32::MAX] {
+        let counts = Counts {
+            seeders: Some(absurd),
+            leechers: Some(absurd),
+            completed: Some(absurd),
+        };
+        world.answer(
+            id,
+            Family::Ipv4,
+            Announced {
+                counts,
+                ..joined(&[("1.1.1.1", 1)])
+            },
+        );
+        let row = world.row(0);
+        assert_eq!((row.seeders, row.leechers), (None, None), "{absurd}");
+        assert_eq!(row.announces[0].completed.get(), None, "{absurd}");
+    }
+}
+
+#[test]
+fn an_empty_list_beside_counts_that_no_swarm_has_is_no_zero() {
+    let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
+    let id = world.announce(0, 0);
+    for (has_absurd_counts, peers) in [(true, None), (false, Some(0))] {
+        let answer = Announced {
+            has_absurd_counts,
+            ..Announced::default()
+        };
+        world.answer(id, Family::Ipv4, answer);
+        assert_eq!(world.row(0).peers[0], peers);
+    }
+}

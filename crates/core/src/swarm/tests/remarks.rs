@@ -1,0 +1,154 @@
+//! What trackers say beside lists and counts.
+
+use super::*;
+use seedwatch_tracker::Retry;
+
+const SCRAPED: &str = "http://b.example/announce";
+
+fn warned(text: &str) -> Announced {
+    Announced {
+        warning: Some(text.into()),
+        ..Announced::default()
+    }
+}
+
+impl World {
+    fn scrape(&mut self, ids: &[AnnounceId], counts: &[Option<Counts>]) {
+        let report = Report::Scrape {
+            ids: ids.to_vec(),
+            result: Ok(counts.to_vec()),
+        };
+        self.report(Family::Ipv4, Health::Up, report);
+    }
+
+    fn tracker(&self) -> Arc<TrackerRow> {
+        let rows = self.swarms.tracker_rows(&self.roster, self.now);
+        rows[0].clone().unwrap()
+    }
+}
+
+#[test]
+fn a_scrape_without_a_torrent_is_an_answer_that_fails() {
+    let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]).without_dht();
+    let id = world.announce(0, 0);
+    world.scrape(&[id], &[None]);
+    let row = world.row(0);
+    assert_eq!(row.announces[0].success, Some(false));
+    let failed = row.announces[0].failure().unwrap();
+    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(
+        (row.peers, row.seeders, row.leechers),
+        ([None; 2], None, None)
+    );
+    assert_eq!(row.probe_success, [None, Some(false)]);
+    assert_eq!(world.tracker().up[0], Some(true));
+    assert_eq!(world.tracker().failures, [0; Failure::ALL.len()]);
+    // It may know the torrent later.
+    world.scrape(&[id], &[Some(Counts::default())]);
+    let row = world.row(0);
+    assert_eq!(
+        (row.announces[0].success, row.announces[0].failure()),
+        (Some(true), None)
+    );
+}
+
+#[test]
+fn a_short_scrape_says_nothing_of_what_it_leaves_out() {
+    let torrents = [1, 2, 3].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED]));
+    let mut world = World::new(&torrents).without_dht();
+    let ids = [0, 1, 2].map(|place| world.announce(place, 0));
+    let known = Some(Counts::default());
+    world.scrape(&ids, &[known, known, None]);
+    assert_eq!(world.row(2).announces[0].success, None);
+    world.scrape(&ids, &[known, None, known]);
+    assert_eq!(world.row(1).announces[0].success, Some(false));
+}
+
+#[test]
+fn a_scrape_beside_announces_fails_nothing() {
+    let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
+    let id = world.announce(0, 0);
+    world.list(id, &["1.1.1.1"]);
+    let observation = Observation {
+        tracker: TrackerId(0),
+        family: Family::Ipv4,
+        report: Report::Scrape {
+            ids: vec![id],
+            result: Ok(vec![None]),
+        },
+        exchange: Exchange::default(),
+    };
+    let verdict = Verdict {
+        health: Health::Up,
+        changed: false,
+        stands: false,
+    };
+    let (roster, now) = (&world.roster, world.now);
+    world.swarms.fold(roster, observation, verdict, now);
+    assert_eq!(world.row(0).announces[0].success, Some(true));
+}
+
+#[test]
+fn a_warning_is_shown_with_its_answer() {
+    let mut world = World::new(&[1, 2].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED])));
+    let [first, second] = [0, 1].map(|place| world.announce(place, 0));
+    world.answer(first, Family::Ipv4, warned("This tracker closes in May"));
+    world.answer(second, Family::Ipv4, warned("This tracker closes in May"));
+    let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
+    assert_eq!((one.success, one.failure()), (Some(true), None));
+    assert_eq!(one.warning(), Some("This tracker closes in May"));
+    // Words that are the same for all torrents are kept once.
+    assert!(Arc::ptr_eq(&one.remark.unwrap(), &other.remark.unwrap()));
+    assert!(world.tracker().remark.is_some());
+    world.answer(first, Family::Ipv4, Announced::default());
+    assert_eq!(world.row(0).announces[0].warning(), None);
+    assert!(world.row(1).announces[0].warning().is_some());
+    assert!(
+        world.tracker().remark.is_some(),
+        "it warns of other torrents"
+    );
+    world.fail(second, Health::Up, Failure::Rejected);
+    let row = world.row(1);
+    assert_eq!(row.announces[0].warning(), None);
+    assert_eq!(
+        row.announces[0].failure().unwrap().reason,
+        Failure::Rejected
+    );
+    world.pass(STALE.as_secs());
+    assert_eq!(world.tracker().remark, None);
+}
+
+#[test]
+fn a_rate_limit_is_shown_until_it_is_over() {
+    let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
+    let id = world.announce(0, 0);
+    let day = Duration::from_secs(86_400);
+    let failed = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
+    let result = Err(failed.clone());
+    world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
+    world.pass(86_399);
+    assert_eq!(
+        world.tracker().remark.as_deref(),
+        Some(&Remark::Failed(failed))
+    );
+    world.pass(1);
+    assert_eq!(world.tracker().remark, None);
+}
+
+/// The failure of a torrent that is asked about every two hours is there in between.
+#[test]
+fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
+    let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
+    let id = world.announce(0, 0);
+    let interval = Some(Duration::from_secs(7200));
+    let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND").with_interval(interval);
+    let result = Err(failed);
+    world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
+    world.pass(7200 + 600);
+    // The tracker is shown by the answers to its other torrents.
+    world.swarms.trackers[0].settle(Family::Ipv4, Health::Up, world.now.mono);
+    assert_eq!(world.row(0).announces[0].success, Some(false));
+    world.pass(3600);
+    world.swarms.trackers[0].settle(Family::Ipv4, Health::Up, world.now.mono);
+    assert_eq!(world.row(0).announces[0].success, None);
+}

@@ -1,0 +1,49 @@
+//! The three queries we send. Each says that we are read-only (BEP 43): nobody is to put us into
+//! a routing table or to ask us anything. Keys stand in the order bencode demands.
+
+use crate::NodeId;
+
+/// Appends a `get_peers` for `target`. With `scrape` the node is asked for its filters (BEP 33),
+/// and may leave out its peers for them.
+pub fn get_peers(
+    to: &mut Vec<u8>,
+    transaction: [u8; 4],
+    own: &NodeId,
+    target: &NodeId,
+    scrape: bool,
+) {
+    open(to, own);
+    to.extend_from_slice(b"9:info_hash20:");
+    to.extend_from_slice(&target.0);
+    if scrape {
+        to.extend_from_slice(b"6:scrapei1e");
+    }
+    close(to, b"9:get_peers", transaction);
+}
+
+/// Appends a `find_node` for `target`.
+pub fn find_node(to: &mut Vec<u8>, transaction: [u8; 4], own: &NodeId, target: &NodeId) {
+    open(to, own);
+    to.extend_from_slice(b"6:target20:");
+    to.extend_from_slice(&target.0);
+    close(to, b"9:find_node", transaction);
+}
+
+/// Appends a `ping`.
+pub fn ping(to: &mut Vec<u8>, transaction: [u8; 4], own: &NodeId) {
+    open(to, own);
+    close(to, b"4:ping", transaction);
+}
+
+fn open(to: &mut Vec<u8>, own: &NodeId) {
+    to.extend_from_slice(b"d1:ad2:id20:");
+    to.extend_from_slice(&own.0);
+}
+
+fn close(to: &mut Vec<u8>, method: &[u8], transaction: [u8; 4]) {
+    to.extend_from_slice(b"e1:q");
+    to.extend_from_slice(method);
+    to.extend_from_slice(b"2:roi1e1:t4:");
+    to.extend_from_slice(&transaction);
+    to.extend_from_slice(b"1:y1:qe");
+}

@@ -1,0 +1,105 @@
+//! Nodes that crowd around an info-hash do not make its swarm look empty, and honest nodes are not
+//! taken for such.
+
+use super::*;
+
+/// Peers of every swarm.
+const PEERS: usize = 30;
+
+fn tight() -> Vec<f64> {
+    (1..=20).map(|n| f64::from(n) * 1e-12).collect()
+}
+
+/// Looks a surrounded info-hash up twice: from nothing, and with what the first time left behind.
+/// Returns the lookups.
+fn surrounded(sim: &mut Sim, shares: &[f64], known: f64, mask: Mask, seed: u64) -> Vec<Lookup> {
+    let hash = hashes(1, seed)[0];
+    sim.world.eclipse(Eclipse {
+        target: hash.0,
+        shares: shares.to_vec(),
+        known,
+        mask,
+    });
+    let before = sim.ended.len();
+    for _ in 0..2 {
+        sim.look_up(hash);
+        assert!(sim.run(1, 5 * MINUTE), "a lookup never ended");
+        sim.run(usize::MAX / 2, MINUTE);
+    }
+    sim.ended[before..].to_vec()
+}
+
+#[test]
+fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
+    for mask in [Mask::Empty, Mask::DeadEnds, Mask::Invented, Mask::Mute] {
+        for known in [0.3, 1.0] {
+            let mut sim = Sim::new(settings(), honest());
+            sim.world.auto_peers(PEERS);
+            for lookup in surrounded(&mut sim, &tight(), known, mask, 9) {
+                let case = format!("{mask:?} {known} {:?}", lookup.diagnosis);
+                let (recall, bogus) = sim.recall(&lookup);
+                assert!(recall > 0.9, "{case}: {recall}");
+                assert_eq!(bogus, 0, "{case}");
+                // What does not answer at all may be passed over without a doubt.
+                let is_doubted = lookup.diagnosis.doubted >= 4;
+                assert!(is_doubted || mask == Mask::Mute, "{case}");
+            }
+        }
+    }
+}
+
+/// An attacker that knows the size of the DHT spreads its ids as far as it dares to.
+#[test]
+fn a_spread_cluster_does_not_make_a_zero() {
+    let mut found = 0;
+    let spreads = [0.02, 0.05, 0.1, 0.2];
+    for (seed, spread) in (20..28).flat_map(|seed| spreads.map(|spread| (seed, spread))) {
+        let mut sim = Sim::new(settings(), honest());
+        sim.world.auto_peers(PEERS);
+        let shares: Vec<f64> = (1..=20).map(|n| spread * f64::from(n) / 5_000.0).collect();
+        for lookup in surrounded(&mut sim, &shares, 0.9, Mask::Empty, seed) {
+            let case = format!("{seed} {spread} {:?}", lookup.diagnosis);
+            match &lookup.result {
+                Ok(known) => assert!(!known.peers.is_empty(), "a zero: {case}"),
+                Err(reason) => assert_eq!(*reason, LookupError::Doubtful, "{case}"),
+            }
+            found += usize::from(lookup.result.is_ok());
+        }
+    }
+    println!("{found} of 64 found");
+    assert!(found >= 48, "{found} of 64");
+}
+
+/// No honest DHT is suspected, be it a lab or large, full of dead nodes, or that of IPv6.
+#[test]
+fn honest_nodes_are_not_doubted() {
+    for (seed, nodes) in [(1, 10), (2, 30), (3, 50), (4, 200), (5, 3_000), (6, 60)] {
+        for (family, dead) in [(Net::V4, 0.0), (Net::V6, 0.3)] {
+            let world = WorldSettings {
+                nodes,
+                dead,
+                loss: dead / 20.0,
+                family,
+                seed,
+                ..honest()
+            };
+            let lab = Settings {
+                one_per_net: nodes > 50,
+                ..settings()
+            };
+            let mut sim = Sim::new(lab, world);
+            for hash in hashes(60, seed + 30) {
+                sim.look_up(hash);
+                assert!(sim.run(1, MINUTE), "a lookup never ended");
+            }
+            for lookup in &sim.ended {
+                let case = format!("{nodes} {family:?}: {:?}", lookup.diagnosis);
+                assert_eq!(lookup.diagnosis.doubted, 0, "{case}");
+                if dead == 0.0 {
+                    let found = lookup.result.as_ref();
+                    assert!(found.is_ok_and(|found| found.estimate.is_some()), "{case}");
+                }
+            }
+        }
+    }
+}

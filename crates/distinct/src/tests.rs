@@ -1,0 +1,155 @@
+//! Sets against naive ones.
+
+mod clock;
+mod codec;
+mod entries;
+mod journal;
+mod sample;
+mod sliding;
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::*;
+use seedwatch_clock::Unix;
+
+/// Some hour long after 1970.
+const START: u64 = 1_700_000_000 / 3600 * 3600;
+
+/// Small numbers that look random (SplitMix64).
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `end`.
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
+    }
+
+    fn chance(&mut self, share: f64) -> bool {
+        (self.next() >> 11) as f64 / (1_u64 << 53) as f64 <= share
+    }
+}
+
+/// What a set should say: the last hour of each peer for each source, and how many have which. The last
+/// stream is any source.
+#[derive(Default, Clone)]
+struct Naive {
+    last: HashMap<u64, [Option<u64>; SOURCES]>,
+    by_hour: [BTreeMap<u64, u32>; SOURCES + 1],
+}
+
+impl Naive {
+    fn add(&mut self, peer: u64, source: usize, hour: u64) {
+        let last = self.last.entry(peer).or_default();
+        let before = *last;
+        last[source] = last[source].max(Some(hour));
+        let after = *last;
+        let any = |last: [Option<u64>; SOURCES]| last.into_iter().max().flatten();
+        for (stream, before, after) in [
+            (source, before[source], after[source]),
+            (SOURCES, any(before), any(after)),
+        ] {
+            if let Some(before) = before {
+                *self.by_hour[stream].entry(before).or_default() -= 1;
+            }
+            if let Some(after) = after {
+                *self.by_hour[stream].entry(after).or_default() += 1;
+            }
+        }
+    }
+
+    fn counts(&self, now: u64) -> Counts {
+        let [first, second, all] = self.by_hour.each_ref().map(|by_hour| {
+            Window::ALL.map(|window| {
+                let start = (now + 1).saturating_sub(window.hours().into());
+                by_hour.range(start..).map(|(_, count)| count).sum()
+            })
+        });
+        Counts {
+            all,
+            by_source: [first, second],
+        }
+    }
+}
+
+/// All figures of two counts in pairs.
+fn pairs(one: &Counts, other: &Counts) -> Vec<(u32, u32)> {
+    let flat = |c: &Counts| [c.all, c.by_source[0], c.by_source[1]].concat();
+    flat(one).into_iter().zip(flat(other)).collect()
+}
+
+#[test]
+fn windows_slide_by_the_hour() {
+    let mut calendar = Calendar::start(Unix(START));
+    let key = Key::new([1; 16]);
+    let mut set = Set::new();
+    set.add(key.v4(1), 0, calendar.moment());
+    for hour in 0..=Window::Month.hours() {
+        let at = calendar.tick(Unix(START + 3600 * u64::from(hour)));
+        let expected = Window::ALL.map(|window| u32::from(hour < window.hours()));
+        let counts = set.counts(at);
+        assert_eq!(counts.all, expected, "after {hour} hours");
+        assert_eq!(counts.by_source, [expected, [0; 3]], "after {hour} hours");
+    }
+}
+
+#[test]
+fn sources_overlap() {
+    let at = Calendar::start(Unix(START)).moment();
+    let key = Key::new([1; 16]);
+    let mut set = Set::new();
+    for peer in 0..30 {
+        set.add(key.v4(peer), 0, at);
+    }
+    for peer in 20..60 {
+        set.add(key.v6(peer.into()), 1, at);
+        set.add(key.v4(peer), 1, at);
+    }
+    let counts = set.counts(at);
+    assert_eq!(counts.all, [100; 3]);
+    assert_eq!(counts.by_source, [[30; 3], [80; 3]]);
+    set.add(key.v4(0), SOURCES, at);
+    set.add(key.v4(1000), usize::MAX, at);
+    assert_eq!(set.counts(at), counts);
+}
+
+#[test]
+fn a_peer_seen_again_stays() {
+    let mut calendar = Calendar::start(Unix(START));
+    let key = Key::new([1; 16]);
+    let mut set = Set::new();
+    set.add(key.v4(1), 0, calendar.moment());
+    set.add(key.v4(2), 0, calendar.moment());
+    for hour in 1..=40 * 24_u64 {
+        let at = calendar.tick(Unix(START + 3600 * hour));
+        if hour % 23 == 0 {
+            set.add(key.v4(1), (hour % 2) as usize, at);
+        }
+        assert_eq!(set.counts(at).all[0], 1 + u32::from(hour < 24), "{hour}");
+    }
+    assert_eq!(set.counts(calendar.moment()).all, [1; 3]);
+    assert_eq!(set.parts().2.len(), 1);
+    assert!(set.heap() <= 7 * 8);
+}
+
+#[test]
+fn a_peer_costs_eight_bytes() {
+    let at = Calendar::start(Unix(START)).moment();
+    let key = Key::new([1; 16]);
+    let mut set = Set::new();
+    for peer in 1..K as u32 {
+        set.add(key.v4(peer), 0, at);
+        set.add(key.v4(peer), 1, at);
+        let bound = (8 * peer).max(7 * peer + 64);
+        assert!(set.heap() <= bound as usize, "{} for {peer}", set.heap());
+    }
+    assert_eq!(set.counts(at).all, [K as u32 - 1; 3]);
+    assert!(size_of::<Set>() <= 176);
+}

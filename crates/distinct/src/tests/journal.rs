@@ -1,0 +1,223 @@
+//! Forty days of three swarms, hour by hour, against naive sets.
+//!
+//! Hosts come and go, change addresses, speak either family and are named by trackers, the DHT or both;
+//! many are in several swarms, and each swarm is in up to two collections.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::super::*;
+use super::{Naive, Random, START, pairs};
+use seedwatch_clock::Unix;
+
+const HOURS: u64 = 40 * 24;
+const TORRENTS: usize = 3;
+/// Who is in which collection; the last is the fleet.
+const COLLECTIONS: [&[usize]; 3] = [&[0, 1], &[1, 2], &[0, 1, 2]];
+
+struct Host {
+    address: IpAddr,
+    torrents: [bool; TORRENTS],
+    sources: [bool; SOURCES],
+    leaves: u64,
+}
+
+impl Host {
+    fn new(random: &mut Random, hour: u64) -> Self {
+        // The small one, one that fades after twenty days, and one that grows.
+        let wave = if hour < 480 { 0.4 } else { 0.02 };
+        let mut torrents = [0.02, wave, 0.4 + hour as f64 / 4000.0].map(|p| random.chance(p));
+        torrents[2] |= !torrents.contains(&true);
+        let either = random.below(10);
+        Self {
+            address: address(random),
+            torrents,
+            sources: [either < 7, either > 3],
+            leaves: hour + 1 + random.below(30),
+        }
+    }
+
+    /// What tells peers apart.
+    fn identity(&self) -> u64 {
+        match self.address {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => (address.to_bits() >> 64) as u64,
+        }
+    }
+}
+
+fn address(random: &mut Random) -> IpAddr {
+    if random.chance(0.3) {
+        let network = 0x2a << 120 | u128::from(random.next() >> 8) << 64;
+        Ipv6Addr::from_bits(network | u128::from(random.next())).into()
+    } else {
+        Ipv4Addr::from_bits(random.next() as u32).into()
+    }
+}
+
+/// One tour through all sightings.
+fn replay(seed: u64, mut sighting: impl FnMut(u64, &Host), mut hour_ends: impl FnMut(u64)) {
+    let mut random = Random(seed);
+    let mut hosts: Vec<Host> = Vec::new();
+    for hour in 0..HOURS {
+        hosts.retain(|host| host.leaves > hour);
+        for _ in 0..26 + 6 * (hour / 12 % 2) {
+            hosts.push(Host::new(&mut random, hour));
+        }
+        for host in &mut hosts {
+            if random.chance(0.02) {
+                host.address = address(&mut random);
+            } else if let IpAddr::V6(old) = host.address {
+                let host_part = u128::from(random.next());
+                host.address = Ipv6Addr::from_bits(old.to_bits() >> 64 << 64 | host_part).into();
+            }
+            if random.chance(0.6) {
+                sighting(hour, host);
+            }
+        }
+        hour_ends(hour);
+    }
+}
+
+/// Everything that a daemon keeps.
+struct Fleet {
+    calendar: Calendar,
+    torrents: Vec<Set>,
+    collections: Vec<Set>,
+}
+
+impl Fleet {
+    fn add(&mut self, peer: Peer, host: &Host, hour: u64) {
+        let at = self.calendar.tick(Unix(START + 3600 * hour));
+        let members = |torrents: &[usize]| torrents.iter().any(|t| host.torrents[*t]);
+        for source in (0..SOURCES).filter(|source| host.sources[*source]) {
+            for torrent in (0..TORRENTS).filter(|torrent| host.torrents[*torrent]) {
+                self.torrents[torrent].add(peer, source, at);
+            }
+        }
+        for (collection, torrents) in self.collections.iter_mut().zip(COLLECTIONS) {
+            if members(torrents) {
+                collection.add(peer, 0, at);
+            }
+        }
+    }
+
+    fn restart(&mut self) {
+        let mut bytes = Vec::new();
+        self.calendar.encode(&mut bytes);
+        for set in self.torrents.iter().chain(&self.collections) {
+            set.encode(&mut bytes);
+        }
+        let mut from = &bytes[..];
+        self.calendar = Calendar::decode(&mut from).unwrap();
+        for set in self.torrents.iter_mut().chain(&mut self.collections) {
+            *set = Set::decode(&mut from, Layout::Now).unwrap();
+        }
+        assert!(from.is_empty());
+    }
+}
+
+/// What each set says at the end of each `step`-th hour.
+fn journal(seed: u64, step: u64, restarts: bool) -> Vec<Counts> {
+    let key = Key::new(*b"a key of 16 byte");
+    let fleet = std::cell::RefCell::new(Fleet {
+        calendar: Calendar::start(Unix(START)),
+        torrents: vec![Set::new(); TORRENTS],
+        collections: vec![Set::new(); COLLECTIONS.len()],
+    });
+    let mut all = Vec::new();
+    replay(
+        seed,
+        |hour, host| {
+            fleet.borrow_mut().add(key.peer(host.address), host, hour);
+        },
+        |hour| {
+            let mut fleet = fleet.borrow_mut();
+            if restarts && (hour % 97 == 50 || (470..490).contains(&hour)) {
+                fleet.restart();
+            }
+            if hour % step != 0 {
+                return;
+            }
+            let at = fleet.calendar.moment();
+            let fleet = &mut *fleet;
+            let sets = fleet.torrents.iter_mut().chain(&mut fleet.collections);
+            all.extend(sets.map(|set| set.counts(at)));
+            // Fed directly or united from torrents: the same.
+            if hour % 120 == 0 {
+                for (collection, members) in fleet.collections.iter_mut().zip(COLLECTIONS) {
+                    let mut union = Set::new();
+                    for torrent in members {
+                        union.unite_all(&fleet.torrents[*torrent], at);
+                    }
+                    assert_eq!(union.counts(at), collection.counts(at), "{hour}");
+                }
+            }
+        },
+    );
+    all
+}
+
+fn truth(seed: u64) -> Vec<Counts> {
+    let naive = std::cell::RefCell::new(vec![Naive::default(); TORRENTS + COLLECTIONS.len()]);
+    let mut all = Vec::new();
+    replay(
+        seed,
+        |hour, host| {
+            let mut naive = naive.borrow_mut();
+            let (torrents, collections) = naive.split_at_mut(TORRENTS);
+            for source in (0..SOURCES).filter(|source| host.sources[*source]) {
+                for torrent in (0..TORRENTS).filter(|torrent| host.torrents[*torrent]) {
+                    torrents[torrent].add(host.identity(), source, hour);
+                }
+            }
+            for (collection, members) in collections.iter_mut().zip(COLLECTIONS) {
+                if members.iter().any(|torrent| host.torrents[*torrent]) {
+                    collection.add(host.identity(), 0, hour);
+                }
+            }
+        },
+        |hour| all.extend(naive.borrow().iter().map(|naive| naive.counts(hour))),
+    );
+    all
+}
+
+#[test]
+fn forty_days() {
+    let (found, truth) = (journal(1, 1, false), truth(1));
+    assert_eq!(found.len(), truth.len());
+    let (mut exact, mut squares, mut sampled) = (0, [0.0; 3], [0_u32; 3]);
+    for (number, (found, truth)) in found.iter().zip(&truth).enumerate() {
+        for (figure, (found, truth)) in pairs(found, truth).into_iter().enumerate() {
+            if (truth as usize) < K {
+                assert_eq!(found, truth, "{number} {figure}");
+                exact += 1;
+            } else {
+                let error = f64::from(found) / f64::from(truth) - 1.0;
+                assert!(error.abs() < 0.06, "{found} for {truth}");
+                squares[figure % 3] += error * error;
+                sampled[figure % 3] += 1;
+            }
+        }
+    }
+    // Both kinds were there, and those of a torrent that faded became exact again.
+    assert!(
+        exact > 10_000 && sampled[1] > 200 && sampled[2] > 1_000,
+        "{exact} {sampled:?}"
+    );
+    let faded = |hour: u64| truth[hour as usize * 6 + 1].all[2] as usize;
+    assert!(
+        faded(480) > K && faded(HOURS - 1) < K,
+        "{} {}",
+        faded(480),
+        faded(HOURS - 1)
+    );
+    for window in 1..3 {
+        let sigma = (squares[window] / f64::from(sampled[window])).sqrt();
+        assert!(sigma < 0.02, "{sigma}");
+    }
+}
+
+#[test]
+fn restarts_change_nothing() {
+    assert!(journal(2, 40, true) == journal(2, 40, false));
+}

@@ -1,0 +1,297 @@
+//! The rule of what is forgotten, with a small k against its definition; large sets.
+
+use proptest::prelude::*;
+
+use super::super::bottom::{Limits, count, prune};
+use super::super::entry::Entry;
+use super::super::*;
+use super::{Naive, Random, START, pairs};
+use seedwatch_clock::Unix;
+
+/// What remains of entries by the definition.
+fn definition(entries: &[Entry], k: usize) -> Vec<Entry> {
+    let kept = |entry: &Entry, source: usize| {
+        let better = |o: &&Entry| o.hash() < entry.hash() && o.slot(source) >= entry.slot(source);
+        let bettered = entries.iter().filter(better).count() >= k;
+        if bettered { 0 } else { entry.slot(source) }
+    };
+    entries
+        .iter()
+        .map(|entry| Entry::new(entry.hash(), [kept(entry, 0), kept(entry, 1)]))
+        .filter(|entry| !entry.is_blank())
+        .collect()
+}
+
+fn entries(by_hash: std::collections::BTreeMap<u64, [u32; 2]>) -> Vec<Entry> {
+    let entries = by_hash.into_iter();
+    let entries = entries.map(|(hash, slots)| Entry::new(hash, slots));
+    entries.filter(|entry| !entry.is_blank()).collect()
+}
+
+/// What is left of entries.
+fn pruned(entries: &[Entry], k: usize, now: u32) -> (Vec<Entry>, Limits) {
+    let mut kept = entries.iter().copied().collect();
+    let limits = prune(&mut kept, k, now);
+    (kept.iter().copied().collect(), limits)
+}
+
+/// The `k` smallest hashes of a window; if there are fewer, all.
+fn bottom(entries: &[Entry], k: usize, cutoff: u32, stream: Option<usize>) -> Vec<u64> {
+    let inside = |entry: &&Entry| match stream {
+        Some(source) => entry.slot(source) >= cutoff,
+        None => entry.slots().into_iter().any(|slot| slot >= cutoff),
+    };
+    entries
+        .iter()
+        .filter(inside)
+        .map(|e| e.hash())
+        .take(k)
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn forgetting_loses_nothing_that_counts(
+        before in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..40), 0..120),
+        after in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..60), 0..60),
+        k in 1_usize..12,
+    ) {
+        let mut all = before.clone();
+        let before = entries(before);
+        let (kept, _) = pruned(&before, k, 40);
+        prop_assert_eq!(&kept, &definition(&before, k));
+        // Forget early, forget late: the same remains.
+        let mut rest: std::collections::BTreeMap<_, _> =
+            kept.iter().map(|e| (e.hash(), e.slots())).collect();
+        for (hash, slots) in after {
+            for map in [&mut rest, &mut all] {
+                let known = map.entry(hash).or_default();
+                *known = [known[0].max(slots[0]), known[1].max(slots[1])];
+            }
+        }
+        let (rest, all) = (entries(rest), entries(all));
+        for cutoff in 1..=60 {
+            for stream in [Some(0), Some(1), None] {
+                prop_assert_eq!(bottom(&rest, k, cutoff, stream), bottom(&all, k, cutoff, stream));
+            }
+        }
+        let cutoffs = [50, 30, 1];
+        // However they are split up.
+        let counted = count(rest.chunks(7), k, cutoffs);
+        prop_assert_eq!(counted, count(all.chunks(64), k, cutoffs));
+        prop_assert_eq!(pruned(&rest, k, 60).0, pruned(&all, k, 60).0);
+    }
+
+    #[test]
+    fn limits_spare_what_would_be_forgotten(
+        seen in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..5), 0..120),
+        hash in 0_u64..400,
+        source in 0_usize..2,
+        k in 1_usize..12,
+    ) {
+        let mut seen = seen;
+        let (kept, limits) = pruned(&entries(seen.clone()), k, 4);
+        seen.entry(hash).or_default()[source] = 4;
+        let (more, _) = pruned(&entries(seen), k, 4);
+        if hash >= limits[source] {
+            prop_assert_eq!(more, kept);
+        } else {
+            prop_assert!(more.iter().any(|e| e.hash() == hash && e.slot(source) == 4));
+        }
+    }
+}
+
+/// Sightings of a large swarm over forty days, those of each hour in random order.
+fn stream(seed: u64, peers: u64) -> Vec<(u64, Peer, usize)> {
+    let mut random = Random(seed);
+    let mut sightings = Vec::new();
+    for number in 0..peers {
+        let peer = Peer(random.below(1 << 36));
+        let hour = 960 * number / peers;
+        for source in 0..SOURCES {
+            if random.chance(0.8) {
+                sightings.push((hour, peer, source));
+                sightings.push((hour + random.below(30), peer, source));
+            }
+        }
+    }
+    sightings.sort_by_key(|(hour, ..)| *hour);
+    sightings
+}
+
+/// The set of the sightings `which` picks, and the moment after them.
+fn set(stream: &[(u64, Peer, usize)], which: impl Fn(usize) -> bool) -> (Set, Moment) {
+    let mut calendar = Calendar::start(Unix(START));
+    let mut set = Set::new();
+    for (number, (hour, peer, source)) in stream.iter().enumerate() {
+        let at = calendar.tick(Unix(START + 3600 * hour));
+        if which(number) {
+            set.add(*peer, *source, at);
+        }
+    }
+    (set, calendar.moment())
+}
+
+/// Sets that hold the same: tidied up, the same entries.
+fn assert_same(mut one: Set, mut other: Set, at: Moment) {
+    assert_eq!(one.counts(at), other.counts(at));
+    let tidy = |set: &Set| {
+        let mut bytes = Vec::new();
+        let mut current = Set::new();
+        current.unite(set, at);
+        let (base, newest, entries) = current.parts();
+        let mut entries = entries.clone();
+        prune(&mut entries, K, newest - base);
+        Set::from_parts(base, newest, entries).encode(&mut bytes);
+        bytes
+    };
+    assert!(tidy(&one) == tidy(&other));
+}
+
+#[test]
+fn a_union_is_the_set_of_the_united_stream() {
+    // Exact with exact, with a sample, and two samples.
+    for (peers, share) in [(2_000, 2), (12_000, 2), (12_000, 10), (3_000, 3)] {
+        let stream = stream(peers, peers);
+        let (whole, at) = set(&stream, |_| true);
+        let (mut one, _) = set(&stream, |n| n % share == 0);
+        // Some sightings are in both.
+        let (other, _) = set(&stream, |n| n % share != 0 || n % 7 == 0);
+        let mut turned = other.clone();
+        turned.unite(&one, at);
+        one.unite(&other, at);
+        assert_same(one, whole.clone(), at);
+        assert_same(turned, whole, at);
+    }
+}
+
+#[test]
+fn a_union_of_all_sources_is_the_set_of_one_source() {
+    let stream = stream(3, 15_000);
+    let (sources, at) = set(&stream, |_| true);
+    let single: Vec<_> = stream
+        .iter()
+        .map(|(hour, peer, _)| (*hour, *peer, 0))
+        .collect();
+    let (single, _) = set(&single, |_| true);
+    let mut folded = Set::new();
+    folded.unite_all(&sources, at);
+    assert_same(folded, single, at);
+}
+
+#[test]
+fn order_within_an_hour_does_not_matter() {
+    let mut stream = stream(4, 12_000);
+    let (one, at) = set(&stream, |_| true);
+    stream.reverse();
+    stream.sort_by_key(|(hour, ..)| *hour);
+    let (other, _) = set(&stream, |_| true);
+    assert_same(one, other, at);
+}
+
+/// Grows above the switch-over, bursts, shrinks below again: windows are exact whenever fewer than K
+/// peers are in them, whatever came before.
+#[test]
+fn a_shrunk_swarm_is_exact_again() {
+    let mut random = Random(9);
+    let mut calendar = Calendar::start(Unix(START));
+    let (mut set, mut naive) = (Set::new(), Naive::default());
+    let key = Key::new([3; 16]);
+    let mut exact = [0; 3];
+    for hour in 0..50 * 24_u64 {
+        let at = calendar.tick(Unix(START + 3600 * hour));
+        let new = match hour {
+            0..100 => 10,
+            100..200 => 100,
+            200 => 8_000,
+            _ => 4,
+        };
+        for _ in 0..new {
+            let address = random.next() as u32;
+            set.add(key.v4(address), 0, at);
+            naive.add(address.into(), 0, hour);
+        }
+        if hour > 250 && hour % 5 != 0 {
+            continue;
+        }
+        let truth = naive.counts(hour);
+        for (window, (found, truth)) in (0..9).zip(pairs(&set.counts(at), &truth)) {
+            if (truth as usize) < K {
+                assert_eq!(found, truth, "{hour} {window}");
+                exact[window % 3] += u32::from(hour > 200);
+            } else {
+                let error = f64::from(found) / f64::from(truth) - 1.0;
+                assert!(error.abs() < 0.05, "{found} for {truth}");
+            }
+        }
+    }
+    assert_eq!(exact.map(|hours| hours > 3 * 100), [true; 3]);
+    assert!(set.heap() < 9 * 3_200, "{}", set.heap());
+}
+
+#[test]
+fn one_sigma_is_below_two_percent() {
+    const KEYS: u8 = 24;
+    const PEERS: u32 = 40_000;
+    let at = Calendar::start(Unix(START)).moment();
+    let (mut sum, mut squares) = (0.0, 0.0);
+    for number in 0..KEYS {
+        let key = Key::new([number; 16]);
+        let mut set = Set::new();
+        for address in 0..PEERS {
+            set.add(key.v4(address), 0, at);
+        }
+        let error = f64::from(set.counts(at).all[0]) / f64::from(PEERS) - 1.0;
+        sum += error;
+        squares += error * error;
+    }
+    let sigma = (squares / f64::from(KEYS)).sqrt();
+    assert!((0.005..0.02).contains(&sigma), "{sigma}");
+    // No bias beyond three sigma of the mean.
+    let mean = sum / f64::from(KEYS);
+    assert!(mean.abs() < 3.0 * sigma / f64::from(KEYS).sqrt(), "{mean}");
+}
+
+#[test]
+fn memory_is_bounded_as_said() {
+    let mut calendar = Calendar::start(Unix(START));
+    let mut random = Random(11);
+    let mut set = Set::new();
+    for hour in 0..30 * 24 {
+        let at = calendar.tick(Unix(START + 3600 * hour));
+        for _ in 0..300_000 / 720 {
+            set.add(Peer(random.below(1 << 36)), 0, at);
+        }
+    }
+    let at = calendar.moment();
+    let found = f64::from(set.counts(at).all[2]) / 300_000.0;
+    assert!((0.95..1.05).contains(&found), "{found}");
+    let expected = K as f64 * (1.0 + (300_000.0 / K as f64).ln()) * 8.0;
+    assert!((set.heap() as f64) < 1.4 * expected, "{}", set.heap());
+}
+
+/// Hashes that ascend with time, so that nothing may be forgotten: not by chance.
+#[test]
+fn no_set_is_larger_than_its_bound() {
+    let all = MAX_ENTRIES as u32;
+    let entries = (0..all).map(|n| Entry::new(u64::from(n) << 20, [1 + n / 200, 1]));
+    let entries: Vec<_> = entries.collect();
+    let hour = 1 + all / 200;
+    let mut set = Set::from_parts(
+        (START / 3600) as u32,
+        hour + (START / 3600) as u32,
+        entries.into_iter().collect(),
+    );
+    let mut calendar = Calendar::start(Unix(START));
+    for hours in 1..=u64::from(hour) {
+        calendar.tick(Unix(START + 3600 * hours));
+    }
+    let at = calendar.moment();
+    let other = set.clone();
+    for n in 0..60_000 {
+        set.add(Peer(u64::from(all + n) << 20), 1, at);
+        assert!(set.heap() <= 8 * MAX_ENTRIES, "{}", set.heap());
+    }
+    set.unite(&other, at);
+    assert!(set.heap() <= 8 * MAX_ENTRIES, "{}", set.heap());
+}

@@ -1,0 +1,58 @@
+//! The datagram: a DHT ping (BEP 5) of a read-only node (BEP 43), which asks for nothing and
+//! leaves nothing behind.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A ping with a node id and a transaction id made up for it.
+pub(super) fn packet() -> Vec<u8> {
+    let mut packet = b"d1:ad2:id20:".to_vec();
+    packet.extend_from_slice(&random::<20>());
+    packet.extend_from_slice(b"e1:q4:ping2:roi1e1:t4:");
+    packet.extend_from_slice(&random::<4>());
+    packet.extend_from_slice(b"1:y1:qe");
+    packet
+}
+
+/// Any local address of the family of a peer.
+pub(super) fn any(peer: IpAddr) -> SocketAddr {
+    match peer {
+        IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
+/// Different every time; secrecy is not needed, since the socket is connected.
+fn random<const N: usize>() -> [u8; N] {
+    let state = RandomState::new();
+    let mut bytes = [0; N];
+    for (at, chunk) in bytes.chunks_mut(8).enumerate() {
+        let word = state.hash_one(at).to_ne_bytes();
+        chunk.copy_from_slice(&word[..chunk.len()]);
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use seedwatch_torrent::bencode::Value;
+
+    #[test]
+    fn it_is_a_ping_of_its_own() {
+        let packet = super::packet();
+        let (value, rest) = Value::parse(&packet).unwrap();
+        assert!(rest.is_empty());
+        let dict = value.as_dict().unwrap();
+        let get = |key: &[u8]| dict.get(key).and_then(|value| value.as_bytes());
+        assert_eq!(
+            (get(b"y"), get(b"q")),
+            (Some(&b"q"[..]), Some(&b"ping"[..]))
+        );
+        assert_eq!(get(b"t").unwrap().len(), 4);
+        assert_eq!(dict.get(b"ro").and_then(|ro| ro.as_int()), Some(1));
+        let arguments = dict.get(b"a").and_then(|a| a.as_dict()).unwrap();
+        let id = arguments.get(b"id").and_then(|id| id.as_bytes()).unwrap();
+        assert_eq!(id.len(), 20);
+        assert_ne!(packet, super::packet());
+    }
+}

@@ -1,0 +1,176 @@
+//! Canaries on loopback, alive and dead.
+
+use std::net::Ipv4Addr;
+
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::resolve::Fixed;
+
+const WITHIN: Duration = Duration::from_secs(5);
+const SHORT: Duration = Duration::from_millis(300);
+
+/// Without ICMP: loopback would always answer that.
+fn canaries() -> Canaries {
+    let resolver = Resolver::fixed(Fixed {
+        hosts: "0.0.0.0 gone.example\n".into(),
+        ..Fixed::default()
+    });
+    Canaries {
+        resolver,
+        icmp: false,
+    }
+}
+
+fn at(address: SocketAddr) -> (Host, u16) {
+    (Host::Ip(address.ip()), address.port())
+}
+
+/// A port that swallows SYNs, as a firewall does: a listener whose backlog is full.
+async fn black_hole() -> (SocketAddr, Vec<TcpStream>, tokio::net::TcpListener) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut filling = Vec::new();
+    for _ in 0..8 {
+        match timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => filling.push(stream),
+            _ => return (address, filling, listener),
+        }
+    }
+    panic!("the backlog is bounded");
+}
+
+#[tokio::test]
+async fn an_accepted_and_a_refused_connection_are_signs() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let look = canaries()
+        .any_alive(&[at(address)], Family::Ipv4, WITHIN)
+        .await;
+    assert_eq!((look.sign, look.asked), (Some(Sign::Connection), 1));
+    drop(listener);
+    let look = canaries()
+        .any_alive(&[at(address)], Family::Ipv4, WITHIN)
+        .await;
+    assert_eq!(look.sign, Some(Sign::Refusal));
+    assert_eq!(look.is_alive(), Some(true));
+}
+
+#[tokio::test]
+async fn any_datagram_of_the_canary_is_a_sign() {
+    let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = canary.local_addr().unwrap();
+    let answering = tokio::spawn(async move {
+        let mut buffer = [0; 200];
+        let (length, from) = canary.recv_from(&mut buffer).await.unwrap();
+        assert!(buffer[..length].starts_with(b"d1:ad2:id20:"));
+        canary.send_to(b"what?", from).await.unwrap();
+    });
+    assert_eq!(
+        timeout(WITHIN, datagram(address)).await,
+        Ok(Some(Sign::Datagram))
+    );
+    answering.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_datagram_of_somebody_else_is_none() {
+    let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = canary.local_addr().unwrap();
+    let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let answering = tokio::spawn(async move {
+        let mut buffer = [0; 200];
+        let (_, from) = canary.recv_from(&mut buffer).await.unwrap();
+        other.send_to(b"here I am", from).await.unwrap();
+        canary
+    });
+    assert!(timeout(SHORT, datagram(address)).await.is_err());
+    answering.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_packet_is_sent_again() {
+    let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = canary.local_addr().unwrap();
+    let answering = tokio::spawn(async move {
+        let mut buffer = [0; 200];
+        canary.recv_from(&mut buffer).await.unwrap();
+        let (_, from) = canary.recv_from(&mut buffer).await.unwrap();
+        canary.send_to(b"!", from).await.unwrap();
+    });
+    assert_eq!(
+        timeout(WITHIN, datagram(address)).await,
+        Ok(Some(Sign::Datagram))
+    );
+    answering.await.unwrap();
+}
+
+#[tokio::test]
+async fn silence_is_an_outage() {
+    let (address, _filling, _listener) = black_hole().await;
+    // Its UDP port is taken, so that nothing answers there either.
+    let _silent = UdpSocket::bind(address).await.unwrap();
+    let gone = (Host::Name("gone.example".into()), 1);
+    let look = canaries()
+        .any_alive(&[at(address), gone], Family::Ipv4, SHORT)
+        .await;
+    assert_eq!((look.sign, look.asked), (None, 2));
+    assert_eq!(look.is_alive(), Some(false));
+}
+
+#[tokio::test]
+async fn one_live_canary_among_dead_ones_is_enough() {
+    let gone = (Host::Name("gone.example".into()), 1);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let mut all = vec![gone; 2 * MAX_AT_ONCE];
+    all.push(at(listener.local_addr().unwrap()));
+    let look = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!(look.sign, Some(Sign::Connection));
+    // But not beyond the bound.
+    all.rotate_right(1);
+    all.splice(..1, vec![all[1].clone(); MAX_CANARIES]);
+    let look = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!((look.sign, look.asked), (None, MAX_CANARIES));
+}
+
+#[tokio::test]
+async fn without_a_canary_of_the_family_nothing_is_known() {
+    let only4 = (Host::Ip(Ipv4Addr::LOCALHOST.into()), 1);
+    for all in [&[][..], &[only4]] {
+        let look = canaries().any_alive(all, Family::Ipv6, WITHIN).await;
+        assert_eq!(look, Look::default());
+        assert_eq!(look.is_alive(), None);
+    }
+}
+
+#[tokio::test]
+async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
+    // Root has it, most users do not: both are right, a wrong answer is not.
+    if let Some(echo) = Echo::open(Family::Ipv4) {
+        assert!(echo.ask(Ipv4Addr::LOCALHOST.into(), 0).await);
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let canaries = Canaries {
+        icmp: true,
+        ..canaries()
+    };
+    let all = [at(listener.local_addr().unwrap())];
+    let look = canaries.any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!(look.is_alive(), Some(true));
+}
+
+#[tokio::test]
+async fn the_local_tracker_of_a_stranger_is_no_canary() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let canary = Canary {
+        may_be_local: false,
+        ..at(address).into()
+    };
+    let look = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
+    assert_eq!(look.sign, None);
+    let came = timeout(Duration::ZERO, listener.accept()).await;
+    assert!(came.is_err(), "it was not contacted");
+}

@@ -1,0 +1,236 @@
+//! The way into the DHT while too few nodes are known: every address of every configured name.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tracing::{debug, info};
+
+use crate::bell::Bell;
+use crate::resolve::Resolver;
+use seedwatch_clock::Mono;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::Host;
+
+/// Most names asked for.
+pub const MAX_NAMES: usize = 16;
+/// Most addresses taken of one name in one family.
+pub const MAX_ADDRESSES: usize = 16;
+/// Time between the first attempt and the second; each later one comes after twice the time.
+const FIRST_WAIT: Duration = Duration::from_secs(5);
+/// Longest time between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+
+/// What one name came to.
+struct Found {
+    family: Family,
+    addresses: Vec<SocketAddr>,
+}
+
+/// Resolves the configured names, again and again as long as it is needed.
+pub(super) struct Bootstrap {
+    names: Vec<(Host, u16)>,
+    resolver: Resolver,
+    /// The runtime in which names are looked up.
+    runtime: Handle,
+    bell: Arc<Bell>,
+    found: (mpsc::Sender<Found>, mpsc::Receiver<Found>),
+    /// By [`Family::index`].
+    attempts: [Attempts; 2],
+}
+
+impl Bootstrap {
+    pub(super) fn new(
+        names: Vec<(Host, u16)>,
+        resolver: Resolver,
+        runtime: Handle,
+        bell: Arc<Bell>,
+    ) -> Self {
+        Self {
+            names,
+            resolver,
+            runtime,
+            bell,
+            found: mpsc::channel(),
+            attempts: Default::default(),
+        }
+    }
+
+    /// Other names; those are tried at once.
+    pub(super) fn configure(&mut self, names: Vec<(Host, u16)>) {
+        if self.names != names {
+            self.names = names;
+            self.attempts.iter_mut().for_each(Attempts::restart);
+        }
+    }
+
+    /// Begins an attempt if it is needed and time for it. Returns when to come back.
+    pub(super) fn tend(&mut self, family: Family, needed: bool, now: Mono) -> Option<Mono> {
+        let names = self.names.len().min(MAX_NAMES);
+        let attempts = &mut self.attempts[family.index()];
+        if attempts.begin(needed, names, now) {
+            for (host, port) in self.names.iter().take(names) {
+                self.look_up(family, host.clone(), *port);
+            }
+        }
+        self.attempts[family.index()].next(needed && names > 0)
+    }
+
+    fn look_up(&self, family: Family, host: Host, port: u16) {
+        let resolver = self.resolver.clone();
+        let found = self.found.0.clone();
+        let bell = Arc::clone(&self.bell);
+        self.runtime.spawn(async move {
+            let addresses = match resolver.resolve_host(&host).await {
+                Ok(resolved) => {
+                    let ips = resolved.of(family).into_iter().take(MAX_ADDRESSES);
+                    ips.map(|ip| SocketAddr::new(ip, port)).collect()
+                }
+                Err(failed) => {
+                    let reason = failed.reason.as_label();
+                    debug!(%host, reason, "a bootstrap host of the DHT does not resolve");
+                    Vec::new()
+                }
+            };
+            // The worker may be gone.
+            let _ = found.send(Found { family, addresses });
+            bell.ring();
+        });
+    }
+
+    /// Takes the addresses of one name.
+    pub(super) fn take(&mut self) -> Option<(Family, Vec<SocketAddr>)> {
+        let Found { family, addresses } = self.found.1.try_recv().ok()?;
+        let attempts = &mut self.attempts[family.index()];
+        if attempts.end_one(!addresses.is_empty()) {
+            info!(
+                family = family.as_label(),
+                "no bootstrap host of the DHT has an address that can be reached"
+            );
+        }
+        Some((family, addresses))
+    }
+}
+
+/// When names of one family are tried.
+#[derive(Debug)]
+struct Attempts {
+    next: Mono,
+    wait: Duration,
+    /// Names of the present attempt that are still looked up.
+    pending: usize,
+    /// The present attempt has found something.
+    fruitful: bool,
+    /// It was said that there is nothing to find.
+    said: bool,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        Self {
+            next: Mono(0),
+            wait: FIRST_WAIT,
+            pending: 0,
+            fruitful: false,
+            said: false,
+        }
+    }
+}
+
+impl Attempts {
+    /// Whether an attempt with so many names begins now.
+    fn begin(&mut self, needed: bool, names: usize, now: Mono) -> bool {
+        if !needed {
+            // The time of the next stays: a need that comes and goes does not hurry us.
+            self.wait = FIRST_WAIT;
+            return false;
+        }
+        if names == 0 || self.pending > 0 || now < self.next {
+            return false;
+        }
+        self.next = now.after(self.wait);
+        self.wait = (2 * self.wait).min(LONGEST_WAIT);
+        self.pending = names;
+        self.fruitful = false;
+        true
+    }
+
+    /// One name is looked up. Whether it is to be said that none leads anywhere, which is said
+    /// once until one does.
+    fn end_one(&mut self, fruitful: bool) -> bool {
+        self.pending = self.pending.saturating_sub(1);
+        self.fruitful |= fruitful;
+        if self.fruitful {
+            self.said = false;
+        }
+        let barren = self.pending == 0 && !self.fruitful;
+        barren && !std::mem::replace(&mut self.said, true)
+    }
+
+    /// When to ask [`Attempts::begin`] again.
+    fn next(&self, needed: bool) -> Option<Mono> {
+        (needed && self.pending == 0).then_some(self.next)
+    }
+
+    /// The next attempt is the first.
+    fn restart(&mut self) {
+        self.next = Mono(0);
+        self.wait = FIRST_WAIT;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_become_rare() {
+        let mut attempts = Attempts::default();
+        let mut begun = Vec::new();
+        for second in 0..1300 {
+            if attempts.begin(true, 2, Mono(1000 * second)) {
+                begun.push(second);
+                assert!(!attempts.end_one(true) && !attempts.end_one(false));
+            }
+        }
+        assert_eq!(begun, [0, 5, 15, 35, 75, 155, 315, 615, 915, 1215]);
+        assert_eq!(attempts.next(true), Some(Mono(1_515_000)));
+        assert_eq!(attempts.next(false), None);
+    }
+
+    #[test]
+    fn a_need_that_comes_back_waits_for_its_turn() {
+        let mut attempts = Attempts::default();
+        assert!(!attempts.begin(false, 1, Mono(0)));
+        assert!(attempts.begin(true, 1, Mono(0)));
+        // Still under way.
+        assert!(!attempts.begin(true, 1, Mono(60_000)));
+        assert_eq!(attempts.next(true), None);
+        attempts.end_one(true);
+        assert!(attempts.begin(true, 1, Mono(60_000)));
+        attempts.end_one(true);
+        assert!(!attempts.begin(false, 1, Mono(60_001)));
+        assert!(!attempts.begin(true, 1, Mono(60_002)));
+        assert!(attempts.begin(true, 1, Mono(70_000)));
+        attempts.end_one(true);
+        // It is the first again: the one after it comes soon.
+        assert_eq!(attempts.next(true), Some(Mono(75_000)));
+        attempts.restart();
+        assert!(attempts.begin(true, 1, Mono(70_001)));
+        assert!(!Attempts::default().begin(true, 0, Mono(0)));
+    }
+
+    #[test]
+    fn what_leads_nowhere_is_said_once() {
+        let mut attempts = Attempts::default();
+        let mut said = |now, found: [bool; 2]| {
+            assert!(attempts.begin(true, 2, Mono(now)));
+            found.map(|fruitful| attempts.end_one(fruitful))
+        };
+        assert_eq!(said(0, [false, false]), [false, true]);
+        assert_eq!(said(1_000_000, [false, false]), [false, false]);
+        assert_eq!(said(2_000_000, [true, false]), [false, false]);
+        assert_eq!(said(3_000_000, [false, false]), [false, true]);
+    }
+}

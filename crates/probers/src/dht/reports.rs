@@ -1,0 +1,221 @@
+//! The way out: lookups and the state of both families, in batches, without ever waiting.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use seedwatch_clock::Mono;
+use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_torrent::InfoHash;
+
+/// Time between two reports, unless somebody waits.
+const EVERY: Duration = Duration::from_secs(1);
+/// Time to wait when the receiver is behind.
+const PAUSE: Duration = Duration::from_millis(20);
+/// Lookups that are reported before it is time.
+const MANY: usize = 512;
+/// Lookups kept for a slow receiver; the oldest go first.
+const MAX_PENDING: usize = 4096;
+/// Info-hashes remembered that somebody waits for.
+const MAX_WANTED: usize = 1024;
+
+/// What is to be reported.
+pub(super) struct Reports {
+    out: mpsc::Sender<DhtReport>,
+    lookups: VecDeque<Lookup>,
+    /// Who waits, and for how many families.
+    wanted: VecDeque<(InfoHash, usize)>,
+    /// Somebody waits for what is there.
+    urgent: bool,
+    due: Mono,
+    /// It was said that lookups are lost.
+    said: bool,
+}
+
+impl Reports {
+    pub(super) fn new(out: mpsc::Sender<DhtReport>) -> Self {
+        Self {
+            out,
+            lookups: VecDeque::new(),
+            wanted: VecDeque::new(),
+            urgent: false,
+            due: Mono(0),
+            said: false,
+        }
+    }
+
+    /// Somebody waits for a lookup, which ends once in each of so many families.
+    pub(super) fn want(&mut self, hash: InfoHash, families: usize) {
+        if self.wanted.len() == MAX_WANTED {
+            self.wanted.pop_front();
+        }
+        self.wanted.push_back((hash, families));
+    }
+
+    /// What somebody waits for.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = InfoHash> {
+        self.wanted.iter().map(|(hash, _)| *hash)
+    }
+
+    /// Takes lookups that have ended.
+    pub(super) fn add(&mut self, ended: Vec<Lookup>) {
+        for lookup in ended {
+            let waits = |(hash, _): &(InfoHash, usize)| *hash == lookup.info_hash;
+            if let Some(at) = self.wanted.iter().position(waits) {
+                self.urgent = true;
+                self.wanted[at].1 = self.wanted[at].1.saturating_sub(1);
+                if self.wanted[at].1 == 0 {
+                    self.wanted.remove(at);
+                }
+            }
+            self.lookups.push_back(lookup);
+        }
+        let surplus = self.lookups.len().saturating_sub(MAX_PENDING);
+        self.lookups.drain(..surplus);
+        if surplus > 0 && !std::mem::replace(&mut self.said, true) {
+            tracing::warn!(
+                lost = surplus,
+                "results of the DHT come faster than they are taken"
+            );
+        }
+    }
+
+    /// Reports if it is time and there is room; the state comes after the lookups that led to it.
+    /// Returns when to come back.
+    pub(super) fn deliver(
+        &mut self,
+        now: Mono,
+        status: impl FnOnce() -> [Option<DhtStatus>; 2],
+    ) -> Mono {
+        if now < self.due && !self.urgent && self.lookups.len() < MANY {
+            return self.due;
+        }
+        if !self.lookups.is_empty() {
+            let lookups = std::mem::take(&mut self.lookups).into();
+            match self.out.try_send(DhtReport::Lookups(lookups)) {
+                Ok(()) | Err(TrySendError::Closed(_)) => {}
+                Err(TrySendError::Full(report)) => {
+                    if let DhtReport::Lookups(lookups) = report {
+                        self.lookups = lookups.into();
+                    }
+                    return now.after(PAUSE);
+                }
+            }
+        }
+        if let Err(TrySendError::Full(_)) = self.out.try_send(DhtReport::Status(status())) {
+            return now.after(PAUSE);
+        }
+        self.urgent = false;
+        self.said = false;
+        self.due = now.after(EVERY);
+        self.due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seedwatch_dht::{Diagnosis, Found};
+    use seedwatch_torrent::Family;
+
+    const A: InfoHash = InfoHash([1; 20]);
+    const B: InfoHash = InfoHash([2; 20]);
+
+    fn lookup(info_hash: InfoHash) -> Lookup {
+        Lookup {
+            info_hash,
+            family: Family::Ipv4,
+            result: Ok(Found::default()),
+            diagnosis: Diagnosis::default(),
+        }
+    }
+
+    /// The number of lookups of each report; `None` is a state.
+    fn received(receiver: &mut mpsc::Receiver<DhtReport>) -> Vec<Option<usize>> {
+        let mut all = Vec::new();
+        while let Ok(report) = receiver.try_recv() {
+            all.push(match report {
+                DhtReport::Lookups(lookups) => Some(lookups.len()),
+                DhtReport::Status(_) => None,
+            });
+        }
+        all
+    }
+
+    fn deliver(reports: &mut Reports, now: u64) -> u64 {
+        reports.deliver(Mono(now), || [None; 2]).0
+    }
+
+    #[test]
+    fn reports_go_out_once_a_second() {
+        let (out, mut receiver) = mpsc::channel(8);
+        let mut reports = Reports::new(out);
+        assert_eq!(deliver(&mut reports, 100), 1100);
+        assert_eq!(received(&mut receiver), [None]);
+        reports.add(vec![lookup(A)]);
+        assert_eq!(deliver(&mut reports, 200), 1100);
+        reports.add(vec![lookup(B)]);
+        assert_eq!(received(&mut receiver), []);
+        assert_eq!(deliver(&mut reports, 1100), 2100);
+        assert_eq!(received(&mut receiver), [Some(2), None]);
+    }
+
+    #[test]
+    fn what_somebody_waits_for_goes_out_at_once() {
+        let (out, mut receiver) = mpsc::channel(8);
+        let mut reports = Reports::new(out);
+        deliver(&mut reports, 0);
+        received(&mut receiver);
+        reports.want(A, 2);
+        for now in [10, 20] {
+            reports.add(vec![lookup(A), lookup(B)]);
+            deliver(&mut reports, now);
+            assert_eq!(received(&mut receiver), [Some(2), None]);
+        }
+        assert_eq!(reports.wanted().count(), 0);
+        reports.add(vec![lookup(A)]);
+        assert_eq!(deliver(&mut reports, 30), 1020);
+        assert_eq!(received(&mut receiver), []);
+    }
+
+    #[test]
+    fn a_slow_receiver_loses_nothing_at_first_and_the_oldest_at_last() {
+        let (out, mut receiver) = mpsc::channel(1);
+        let mut reports = Reports::new(out);
+        reports.add(vec![lookup(A)]);
+        // The lookup found room, the state did not.
+        assert_eq!(deliver(&mut reports, 0), 20);
+        reports.add(vec![lookup(A)]);
+        assert_eq!(deliver(&mut reports, 20), 40);
+        assert_eq!(received(&mut receiver), [Some(1)]);
+        deliver(&mut reports, 40);
+        assert_eq!(received(&mut receiver), [Some(1)]);
+        deliver(&mut reports, 60);
+        assert_eq!(received(&mut receiver), [None]);
+
+        reports.add(vec![lookup(A)]);
+        reports.add(vec![lookup(B); MAX_PENDING]);
+        deliver(&mut reports, 5000);
+        let Ok(DhtReport::Lookups(kept)) = receiver.try_recv() else {
+            panic!();
+        };
+        assert_eq!(kept.len(), MAX_PENDING);
+        assert!(kept.iter().all(|lookup| lookup.info_hash == B));
+    }
+
+    #[test]
+    fn who_waits_is_bounded_and_a_lost_receiver_is_no_trouble() {
+        let (out, receiver) = mpsc::channel(1);
+        let mut reports = Reports::new(out);
+        for _ in 0..=MAX_WANTED {
+            reports.want(A, 1);
+        }
+        assert_eq!(reports.wanted().count(), MAX_WANTED);
+        drop(receiver);
+        reports.add(vec![lookup(A)]);
+        assert_eq!(deliver(&mut reports, 0), 1000);
+        assert!(reports.lookups.is_empty());
+    }
+}

@@ -1,0 +1,331 @@
+//! The thread that joins engine, sockets, resolver and clock.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::Settings;
+use super::bootstrap::Bootstrap;
+use super::reports::Reports;
+use crate::bell::Bell;
+use crate::datagram::{Sent, Socket};
+use seedwatch_clock::LineLimit;
+use seedwatch_clock::{Clock, Mono};
+use seedwatch_dht;
+use seedwatch_dht::{Contact, Engine, Outbox};
+use seedwatch_torrent::Family;
+use seedwatch_torrent::InfoHash;
+
+/// Batches of datagrams read from one socket before it is the turn of others.
+const READS_A_TURN: usize = 8;
+/// Shortest time between two turns: packets move through engine and sockets in batches, and one
+/// wake-up serves them all. Answers wait half of it on average, a tenth of a usual round trip.
+const TICK: Duration = Duration::from_millis(10);
+/// The shortest tick, where the receive buffer would fill up within a longer one.
+const SHORTEST_TICK: Duration = Duration::from_millis(1);
+/// Part of the receive buffer that the datagrams of one tick may take.
+const BUFFER_PART: usize = 4;
+/// Part of the load of busier turns that each turn forgets: answers to a burst come a while later.
+const LOAD_DECAY: usize = 16;
+/// Time to wait when a send buffer is full.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Time to wait after a fault of our own, which may come again at once.
+const CALM: Duration = Duration::from_secs(1);
+
+/// Faults of our own.
+static FAULTS: LineLimit<()> = LineLimit::new();
+
+/// What the worker is told.
+pub(super) enum Command {
+    /// The info-hashes of the sweep.
+    Watch(Arc<[InfoHash]>),
+    /// One out of turn.
+    LookUp(InfoHash),
+    /// Our network is silent, or works again.
+    Pause(Family, bool),
+    /// Other settings.
+    Configure(Box<Settings>),
+    /// Who is known?
+    Table(oneshot::Sender<Vec<Contact>>),
+    /// A fault, to try what comes after it.
+    #[cfg(test)]
+    Fault,
+}
+
+/// What connects the worker with the rest.
+pub(super) struct Ends {
+    pub(super) commands: mpsc::Receiver<Command>,
+    pub(super) bell: Arc<Bell>,
+    pub(super) bootstrap: Bootstrap,
+    pub(super) reports: Reports,
+}
+
+/// Both families.
+pub(super) struct Worker {
+    clock: Clock,
+    settings: seedwatch_dht::Settings,
+    engine: Engine,
+    /// By [`Family::index`].
+    sockets: [Option<Socket>; 2],
+    outbox: Outbox,
+    /// Packets of the outbox that each socket is done with.
+    done: [usize; 2],
+    /// Datagrams read or sent in the busiest of the latest turns.
+    load: usize,
+    /// Answers that the smallest receive buffer has room for.
+    window: usize,
+    ends: Ends,
+    /// Told to the engine, and told again to the next one after a fault.
+    hashes: Arc<[InfoHash]>,
+    paused: [bool; 2],
+}
+
+impl Worker {
+    pub(super) fn new(
+        settings: seedwatch_dht::Settings,
+        sockets: [Option<Socket>; 2],
+        table: &[Contact],
+        ends: Ends,
+    ) -> Self {
+        let clock = Clock::start();
+        let windows = sockets.iter().flatten().map(Socket::window);
+        let mut worker = Self {
+            settings,
+            engine: Engine::new(settings, seed(), now(&clock)),
+            clock,
+            window: windows.min().unwrap_or(1),
+            sockets,
+            outbox: Outbox::default(),
+            done: [0; 2],
+            load: 0,
+            ends,
+            hashes: Arc::from([]),
+            paused: [false; 2],
+        };
+        worker.set_up(table);
+        worker
+    }
+
+    /// Works until the bell says stop. Returns the nodes worth saving.
+    pub(super) fn run(mut self) -> Vec<Contact> {
+        while !self.ends.bell.is_stopped() {
+            self.ends.bell.hear();
+            let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
+            match turn {
+                Ok(None) => {}
+                Ok(Some(wait)) => self.sleep(wait),
+                Err(_) => self.recover(),
+            }
+        }
+        self.engine.table()
+    }
+
+    /// Reads, decides and sends, without waiting. Returns how long to wait for the next turn, or
+    /// `None` if there is more to read at once.
+    fn turn(&mut self) -> Option<Duration> {
+        let (read, is_more) = self.read();
+        let now = now(&self.clock);
+        self.obey(now);
+        let mut wake = self.find_a_way_in(now);
+        if self.outbox.is_empty() {
+            wake = wake.min(self.engine.poll(now, &mut self.outbox));
+        }
+        let load = read.max(self.outbox.len());
+        self.load = load.max(self.load - self.load.div_ceil(LOAD_DECAY));
+        let is_sent = self.send(now);
+        self.ends.reports.add(self.engine.lookups());
+        let engine = &self.engine;
+        let status = || Family::ALL.map(|family| engine.status(family, now));
+        wake = wake.min(self.ends.reports.deliver(now, status));
+        match (is_sent, is_more) {
+            (false, _) => Some(PAUSE),
+            (true, true) => None,
+            (true, false) => Some(wake.since(now).max(self.tick())),
+        }
+    }
+
+    /// Time until the next turn at least, so that no receive buffer fills up in it.
+    fn tick(&self) -> Duration {
+        let room = (self.window / BUFFER_PART).max(1);
+        let tick = TICK.mul_f64(room as f64 / self.load.max(1) as f64);
+        tick.clamp(SHORTEST_TICK, TICK)
+    }
+
+    /// Reads what came. Returns how much, and whether there may be more.
+    fn read(&mut self) -> (usize, bool) {
+        let engine = &mut self.engine;
+        let (mut total, mut is_more) = (0, false);
+        for socket in self.sockets.iter_mut().flatten() {
+            let now = now(&self.clock);
+            for turn in 1..=READS_A_TURN {
+                let read = socket.receive(|from, bytes| engine.receive(from, bytes, now));
+                total += read;
+                if !socket.is_full_batch(read) {
+                    break;
+                }
+                is_more |= turn == READS_A_TURN;
+            }
+            if socket.has_errors() {
+                is_more = true;
+                socket.errors(|to, _, _| engine.undelivered(to, now));
+            }
+        }
+        (total, is_more)
+    }
+
+    /// Does what it was told.
+    fn obey(&mut self, now: Mono) {
+        while let Ok(command) = self.ends.commands.try_recv() {
+            match command {
+                Command::Watch(hashes) => {
+                    self.hashes = Arc::clone(&hashes);
+                    self.engine.watch(hashes, now);
+                }
+                Command::LookUp(hash) => {
+                    let families = self.sockets.iter().flatten().count();
+                    self.ends.reports.want(hash, families);
+                    self.engine.look_up(hash, now);
+                }
+                Command::Pause(family, paused) => {
+                    self.paused[family.index()] = paused;
+                    self.engine.pause(family, paused, now);
+                }
+                Command::Configure(settings) => {
+                    self.settings = settings.engine;
+                    self.engine.configure(settings.engine, now);
+                    self.ends.bootstrap.configure(settings.bootstrap);
+                }
+                Command::Table(answer) => {
+                    // Nobody may be left to hear it.
+                    let _ = answer.send(self.engine.table());
+                }
+                #[cfg(test)]
+                Command::Fault => panic!("as told"),
+            }
+        }
+    }
+
+    /// Resolves bootstrap names where nodes are wanted. Returns when to come back at the latest.
+    fn find_a_way_in(&mut self, now: Mono) -> Mono {
+        while let Some((family, addresses)) = self.ends.bootstrap.take() {
+            self.engine.seed(family, &addresses);
+        }
+        let mut wake = Mono(u64::MAX);
+        for family in Family::ALL {
+            let open = self.sockets[family.index()].is_some();
+            let needed =
+                open && !self.paused[family.index()] && self.engine.needs_bootstrap(family, now);
+            let next = self.ends.bootstrap.tend(family, needed, now);
+            wake = wake.min(next.unwrap_or(wake));
+        }
+        wake
+    }
+
+    /// Sends what the outbox holds. Returns whether all of it is dealt with.
+    fn send(&mut self, now: Mono) -> bool {
+        let mut all = true;
+        let mut refused = Vec::new();
+        for family in Family::ALL {
+            let Some(socket) = &mut self.sockets[family.index()] else {
+                continue;
+            };
+            let packets: Vec<(SocketAddr, &[u8])> = self
+                .outbox
+                .iter()
+                .filter(|(to, _)| Family::of(&to.ip()) == family)
+                .collect();
+            let done = &mut self.done[family.index()];
+            while *done < packets.len() {
+                let sent = socket.send(packets[*done..].iter().copied());
+                match socket.judge(sent) {
+                    Sent::Packets(count) => *done += count,
+                    Sent::Full => {
+                        all = false;
+                        break;
+                    }
+                    Sent::Again => {}
+                    // Lost, like any packet may be.
+                    Sent::Lost => *done += 1,
+                    Sent::Refused => {
+                        refused.push(packets[*done].0);
+                        *done += 1;
+                    }
+                }
+            }
+        }
+        for to in refused {
+            self.engine.undelivered(to, now);
+        }
+        if all {
+            self.outbox.clear();
+            self.done = [0; 2];
+        }
+        all
+    }
+
+    /// A fault of our own, met in some datagram, must not stop the daemon: work goes on with a new
+    /// engine that is told all that the old one was told.
+    fn recover(&mut self) {
+        if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
+            let message = "the DHT prober met a fault of its own and restarts";
+            tracing::error!(suppressed, "{message}");
+        }
+        let table = catch_unwind(AssertUnwindSafe(|| self.engine.table())).unwrap_or_default();
+        // Not over the sockets: what led to the fault may still be there.
+        self.ends.bell.sleep(&[], Some(CALM));
+        self.engine = Engine::new(self.settings, seed(), now(&self.clock));
+        self.outbox = Outbox::default();
+        self.done = [0; 2];
+        self.set_up(&table);
+    }
+
+    /// Tells a new engine what it must know.
+    fn set_up(&mut self, table: &[Contact]) {
+        let now = now(&self.clock);
+        for family in Family::ALL {
+            if self.sockets[family.index()].is_some() {
+                self.engine.open(family, now);
+                self.engine.pause(family, self.paused[family.index()], now);
+            }
+        }
+        self.engine.restore(table, now);
+        self.engine.watch(Arc::clone(&self.hashes), now);
+        for hash in self.ends.reports.wanted() {
+            self.engine.look_up(hash, now);
+        }
+    }
+
+    /// Sleeps for a tick whatever comes in, then until something has come in or the time is over.
+    /// The bell ends both.
+    fn sleep(&mut self, wait: Duration) {
+        let tick = wait.min(self.tick());
+        self.ends.bell.sleep(&[], Some(tick));
+        let wait = wait.saturating_sub(tick);
+        // Without time left, too: this tells of ICMP errors.
+        let sockets = self.sockets.iter().flatten();
+        let watched: Vec<BorrowedFd<'_>> = sockets.map(AsFd::as_fd).collect();
+        if self.ends.bell.sleep(&watched, Some(wait)) {
+            let sockets = self.sockets.iter_mut().flatten();
+            sockets.for_each(Socket::expect_errors);
+        }
+    }
+}
+
+fn now(clock: &Clock) -> Mono {
+    clock.mono(Instant::now())
+}
+
+/// Keyed by the operating system, for what others must not guess.
+fn seed() -> [u8; 32] {
+    let random = RandomState::new();
+    let mut seed = [0; 32];
+    for (place, part) in seed.chunks_exact_mut(8).enumerate() {
+        part.copy_from_slice(&random.hash_one(place).to_be_bytes());
+    }
+    seed
+}

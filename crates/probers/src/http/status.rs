@@ -1,0 +1,148 @@
+//! What status lines and their headers mean for a probe.
+
+use std::time::{Duration, SystemTime};
+
+use hyper::StatusCode;
+use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use url::Url;
+
+use seedwatch_tracker::{Failed, Failure, Retry};
+
+/// Longest `Retry-After` that is obeyed: a proxy must not silence a tracker for longer than a day.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
+
+/// When to come back, if the server says so.
+pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse::<u64>() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(text)
+            .ok()?
+            .duration_since(now)
+            .unwrap_or_default(),
+    };
+    Some(Retry::After(wait.min(MAX_RETRY_AFTER)))
+}
+
+/// The failure that a status without success is. `stated` is the one in the body: it counts more,
+/// except beside a rate limit, but its wishes are kept then too.
+pub(super) fn failure(
+    status: StatusCode,
+    retry: Option<Retry>,
+    body: &[u8],
+    stated: Option<Failed>,
+) -> Failed {
+    let reason = match (status.as_u16(), retry) {
+        (429, _) | (503, Some(_)) => Failure::RateLimited,
+        _ => Failure::HttpStatus,
+    };
+    let interval = stated.as_ref().and_then(Failed::interval);
+    let retry = retry.or(stated.as_ref().and_then(|stated| stated.retry));
+    if let Some(stated) = stated
+        && reason != Failure::RateLimited
+    {
+        return stated;
+    }
+    // Walls of content delivery networks are the usual cause.
+    let page = if body.trim_ascii_start().starts_with(b"<") {
+        ", an HTML page"
+    } else {
+        ""
+    };
+    let limited = retry.filter(|_| reason == Failure::RateLimited);
+    Failed::new(reason, format!("HTTP {}{page}", status.as_u16()))
+        .with_retry(limited)
+        .with_interval(interval)
+}
+
+/// Where a redirect leads; `None` if this is none.
+pub(super) fn redirect(
+    status: StatusCode,
+    headers: &HeaderMap,
+    from: &Url,
+) -> Option<Result<Url, Failed>> {
+    if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+        return None;
+    }
+    let location = headers.get(LOCATION)?;
+    let refuse = |why: &str| {
+        Err(Failed::new(
+            Failure::HttpStatus,
+            format!("HTTP {}: {why}", status.as_u16()),
+        ))
+    };
+    let Some(to) = location.to_str().ok().and_then(|text| from.join(text).ok()) else {
+        return Some(refuse("a redirect to nowhere"));
+    };
+    Some(match (from.scheme(), to.scheme()) {
+        // It would carry the passkey over the wire in the clear.
+        ("https", "http") => refuse("a redirect out of TLS"),
+        (_, "http" | "https") if to.has_host() => Ok(to),
+        _ => refuse("a redirect to another kind of address"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: hyper::header::HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777);
+        for (text, expected) in [
+            ("120", Some(120)),
+            ("Sun, 06 Nov 1994 08:50:37 GMT", Some(60)),
+            ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("99999999999", Some(MAX_RETRY_AFTER.as_secs())),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            let expected = expected.map(|s| Retry::After(Duration::from_secs(s)));
+            assert_eq!(retry_after(&headers(RETRY_AFTER, text), now), expected);
+        }
+    }
+
+    #[test]
+    fn redirects_stay_on_the_web_and_do_not_leave_tls() {
+        let from = Url::parse("https://t.example/announce?passkey=secret").unwrap();
+        let to = |text| {
+            redirect(StatusCode::FOUND, &headers(LOCATION, text), &from)
+                .unwrap()
+                .map(String::from)
+        };
+        assert_eq!(to("/a?b").unwrap(), "https://t.example/a?b");
+        assert_eq!(to("//u.example/a").unwrap(), "https://u.example/a");
+        for bad in [
+            "http://t.example/",
+            "ftp://t.example/",
+            "https://",
+            "file:///x",
+        ] {
+            let failed = to(bad).unwrap_err();
+            assert_eq!(failed.reason, Failure::HttpStatus, "{bad}");
+            assert!(!failed.text.contains("secret"));
+        }
+        assert!(redirect(StatusCode::NOT_MODIFIED, &HeaderMap::new(), &from).is_none());
+    }
+
+    #[test]
+    fn only_asking_to_slow_down_is_a_rate_limit() {
+        let retry = Some(Retry::After(Duration::from_secs(9)));
+        for (status, retry, reason, kept) in [
+            (429, None, Failure::RateLimited, None),
+            (429, retry, Failure::RateLimited, retry),
+            (503, retry, Failure::RateLimited, retry),
+            (503, None, Failure::HttpStatus, None),
+            (404, retry, Failure::HttpStatus, None),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let failed = failure(status, retry, b" <html>", None);
+            assert_eq!((failed.reason, failed.retry), (reason, kept));
+            assert!(failed.text.contains("HTML"));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The prober against scripted servers on loopback: one test a lie, a fault or a promise.
+
+mod answers;
+mod broken;
+mod hostile;
+mod kept;
+mod manner;
+mod redirects;
+mod secure;
+mod server;
+mod stopped;
+mod worker;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Instant;
+
+use tokio::time::timeout;
+
+use super::asker::Origin;
+use super::*;
+use crate::resolve::Fixed;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::address::is_global;
+use seedwatch_torrent::{InfoHash, TrackerUrl};
+use seedwatch_tracker::{
+    AnnounceId, Announced, Ask, Exchange, Failed, Failure, Manner, Report, TrackerId,
+};
+use server::Server;
+
+/// One IPv4 peer, 1.2.3.4:4567.
+const LIST: &[u8] =
+    b"d8:completei1e10:incompletei0e8:intervali900e5:peers6:\x01\x02\x03\x04\x11\xd7e";
+/// Somebody is there, and the list is empty.
+const WITHHELD: &[u8] = b"d8:completei1e10:incompletei1e8:intervali900e5:peers0:e";
+/// Nobody is there.
+const EMPTY: &[u8] = b"d8:completei0e10:incompletei0e8:intervali900e5:peers0:e";
+/// Our port, 6999, and then a foreign peer.
+const OURS: &[u8] = b"d8:completei1e10:incompletei2e5:peers6:\x7f\0\0\x01\x1b\x57e";
+
+const HASH: InfoHash = InfoHash(*b"\x00 +&=%?#/az09-._~\xff\"<");
+
+fn identity() -> Identity {
+    Identity {
+        peer_id: *b"-SW0001-abcdefghijkl",
+        key: 0x0123_4567,
+        ports: [6999, 6998],
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        identity: identity(),
+        numwant: 200,
+        accept: seedwatch_torrent::address::Accept::Any,
+        user_agent: "seedwatch/test".into(),
+        roots: Vec::new(),
+    }
+}
+
+fn resolver() -> Resolver {
+    Resolver::fixed(Fixed::default())
+}
+
+/// Probes in the runtime of the test.
+fn asker() -> Arc<Asker> {
+    trusting(settings(), resolver())
+}
+
+/// One that has had a small answer from the host of [`job`], and so keeps connections to it.
+fn trusting(settings: Settings, resolver: Resolver) -> Arc<Asker> {
+    let asker = Asker::new(settings, resolver).unwrap();
+    for family in Family::ALL {
+        let lane = asker.shared.lanes.get(TrackerId(1), family);
+        lane.standing.exchange().answered(0);
+    }
+    Arc::new(asker)
+}
+
+/// A prober with its thread, and what it observes.
+fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
+    let (out, observations) = mpsc::channel(1);
+    let prober = HttpProber::start(settings(), resolver(), out);
+    (prober.unwrap(), observations)
+}
+
+fn job(url: &str, manner: Manner) -> Job {
+    Job {
+        tracker: TrackerId(1),
+        family: Family::Ipv4,
+        url: Arc::new(TrackerUrl::parse(url).unwrap()),
+        timeout: Duration::from_secs(10),
+        ask: Ask::Announce {
+            id: AnnounceId(2),
+            info_hash: HASH,
+            manner,
+        },
+    }
+}
+
+fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
+    let targets = hashes.iter().zip(10..).map(|(h, id)| (AnnounceId(id), *h));
+    Job {
+        ask: Ask::Scrape {
+            targets: targets.collect(),
+        },
+        ..job(url, Manner::Ghost)
+    }
+}
+
+/// The result of an announce to a tracker that has shown its lists, and what it took.
+async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
+    announced(asker.probe(job(url, Manner::StoppedOnly)).await)
+}
+
+fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
+    assert_eq!(observation.tracker, TrackerId(1));
+    let Report::Announce { id, result } = observation.report else {
+        panic!("{:?}", observation.report);
+    };
+    assert_eq!(id, AnnounceId(2));
+    (result.map(|said| *said), observation.exchange)
+}
+
+/// The failure of an announce to a fresh asker.
+async fn failure_of(url: &str) -> Failed {
+    let (result, _) = ghost(&asker(), url).await;
+    let failed = result.expect_err(url);
+    for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
+        assert!(!failed.text.contains(secret), "{failed}");
+    }
+    failed
+}
+
+#[tokio::test]
+async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
+    let server = Server::saying(LIST).await;
+    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
+    let said = said.unwrap();
+    assert_eq!(said.peers.v4.len(), 1);
+    assert_eq!(said.manner, Manner::Ghost);
+    assert_eq!(said.interval, Some(Duration::from_secs(900)));
+    let asked = server.asked();
+    assert_eq!((asked.len(), exchange.requests), (1, 1));
+    let asked = &asked[0];
+    for (name, value) in [
+        ("passkey", "s%20x"),
+        ("info_hash", "%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C"),
+        ("peer_id", "-SW0001-abcdefghijkl"),
+        ("port", "6999"),
+        ("key", "01234567"),
+        ("compact", "1"),
+        ("numwant", "200"),
+        ("event", "stopped"),
+    ] {
+        assert_eq!(asked.parameter(name), Some(value), "{name}");
+    }
+    assert_ne!(asked.parameter("left"), Some("0"));
+    assert!(
+        asked
+            .head
+            .starts_with("GET /announce?passkey=s%20x&info_hash=%00%20")
+    );
+    assert!(asked.head.contains("user-agent: seedwatch/test\r\n"));
+}
+
+#[tokio::test]
+async fn torrents_of_a_host_share_its_connections() {
+    let server = Server::saying(LIST).await;
+    let asker = asker();
+    let (first, fresh) = ghost(&asker, &server.url("/announce")).await;
+    let (second, kept) = ghost(&asker, &server.url("/announce?x=1")).await;
+    assert!(first.is_ok() && second.is_ok());
+    assert!(server.asked().iter().all(|asked| asked.connection == 0));
+    assert!(fresh.phases.connect.is_some() && fresh.phases.response.is_some());
+    assert_eq!((kept.phases.connect, kept.phases.tls), (None, None));
+    assert!(kept.phases.response.is_some());
+}
+
+#[tokio::test]
+async fn a_host_gets_few_connections_at_once() {
+    let server = Server::saying(LIST).await;
+    let asker = asker();
+    let mut probes = tokio::task::JoinSet::new();
+    for _ in 0..60 {
+        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Ghost));
+        probes.spawn(async move { asker.probe(job).await });
+    }
+    while let Some(observation) = probes.join_next().await {
+        announced(observation.unwrap()).0.unwrap();
+    }
+    let asked = server.asked();
+    assert_eq!(asked.len(), 60);
+    assert!(
+        asked
+            .iter()
+            .all(|asked| asked.connection < 2 * MAX_PER_HOST)
+    );
+}
+
+#[tokio::test]
+async fn families_are_kept_apart() {
+    let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
+    let asker = asker();
+    let mut v6 = job(&server.url("/announce"), Manner::Ghost);
+    v6.family = Family::Ipv6;
+    assert!(announced(asker.probe(v6.clone()).await).0.is_ok());
+    let mut v4 = v6;
+    v4.family = Family::Ipv4;
+    let observation = asker.probe(v4).await;
+    assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
+    assert_eq!(observation.exchange.requests, 0);
+    // By name, each client gets the addresses of its own family only.
+    let port = server.address.port();
+    let by_name = format!("http://localhost:{port}/announce");
+    let mut v6 = job(&by_name, Manner::Ghost);
+    v6.family = Family::Ipv6;
+    assert!(announced(asker.probe(v6).await).0.is_ok());
+    assert_eq!(failure_of(&by_name).await.reason, Failure::Refused);
+}
+
+#[tokio::test]
+async fn a_scrape_asks_for_all_at_once() {
+    let server = Server::start(|asked, _| {
+        assert!(
+            asked
+                .target
+                .starts_with("/x/scrape?passkey=s&info_hash=%00%20")
+        );
+        assert_eq!(asked.target.matches("info_hash=").count(), 3);
+        let mut body = b"d5:filesd20:".to_vec();
+        body.extend_from_slice(&[b'a'; 20]);
+        body.extend_from_slice(b"d8:completei5e10:downloadedi7e10:incompletei6eeee");
+        server::Says::ok(body)
+    })
+    .await;
+    let hashes = [HASH, InfoHash([b'a'; 20]), InfoHash([b'b'; 20])];
+    let url = server.url("/x/announce?passkey=s");
+    let observation = asker().probe(scrape_job(&url, &hashes)).await;
+    let Report::Scrape { ids, result } = observation.report else {
+        panic!("{:?}", observation.report);
+    };
+    assert_eq!(ids, [10, 11, 12].map(AnnounceId));
+    let found = result.unwrap();
+    assert_eq!((found[0], found[2]), (None, None));
+    let counts = found[1].unwrap();
+    let counts = (counts.seeders, counts.leechers, counts.completed);
+    assert_eq!(counts, (Some(5), Some(6), Some(7)));
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_unsupported() {
+    let asker = asker();
+    let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
+    let udp = job("udp://127.0.0.1:1/announce", Manner::Ghost);
+    let overlay = job("http://tracker.i2p/announce", Manner::Ghost);
+    for job in [no_scrape, udp, overlay] {
+        let observation = asker.probe(job).await;
+        let failed = observation.report.failed().expect("a failure");
+        assert_eq!(failed.reason, Failure::Unsupported);
+        assert_eq!(observation.exchange.requests, 0);
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_who_does_not_want_it() {
+    let resolver = Resolver::fixed(Fixed {
+        hosts: "0.0.0.0 blocked.example\n".into(),
+        routable: vec![Ipv4Addr::LOCALHOST.into()],
+        ..Fixed::default()
+    });
+    let asker = trusting(settings(), resolver);
+    let (result, exchange) = ghost(&asker, "http://blocked.example/announce").await;
+    assert_eq!(result.unwrap_err().reason, Failure::Dns);
+    assert_eq!(exchange.requests, 0);
+}
+
+#[test]
+fn a_user_agent_that_no_header_can_hold_is_refused() {
+    let settings = Settings {
+        user_agent: "two\nlines".into(),
+        ..settings()
+    };
+    let refused = Asker::new(settings, resolver());
+    assert!(matches!(refused, Err(SetupError::Client(_))));
+}

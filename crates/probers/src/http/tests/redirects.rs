@@ -1,0 +1,156 @@
+//! Redirects: followed by hand, twice at most, never from a public host into private space.
+
+use super::server::{Says, Server};
+use super::*;
+use seedwatch_torrent::AddressScope;
+
+fn to(location: String) -> Says {
+    Says::with("302 Found", &format!("Location: {location}\r\n"), "<html>")
+}
+
+#[tokio::test]
+async fn two_are_followed_and_the_question_goes_along() {
+    let server = Server::start(|asked, number| {
+        assert!(asked.parameter("info_hash").is_some(), "{}", asked.target);
+        match number {
+            0 => to("/second".into()),
+            1 => to("third?x=1".into()),
+            _ => Says::ok(LIST),
+        }
+    })
+    .await;
+    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
+    assert_eq!(said.unwrap().peers.len(), 1);
+    assert_eq!(exchange.requests, 3);
+    let asked = server.asked();
+    assert!(asked[1].target.starts_with("/second?passkey=s&info_hash="));
+    assert!(asked[2].target.starts_with("/third?x=1&info_hash="));
+}
+
+#[tokio::test]
+async fn another_host_does_not_learn_the_passkey() {
+    let second = Server::on("127.0.0.2", None, |_, _| Says::ok(LIST)).await;
+    let there = second.url("/announce");
+    let first = Server::start(move |_, _| to(there.clone())).await;
+    let (said, _) = ghost(&asker(), &first.url("/announce?passkey=s")).await;
+    assert!(said.is_ok());
+    let asked = second.asked();
+    assert_eq!(asked[0].parameter("passkey"), None);
+    assert!(asked[0].parameter("info_hash").is_some());
+}
+
+#[tokio::test]
+async fn loops_end() {
+    let server = Server::start(|_, _| to("/again".into())).await;
+    let failed = failure_of(&server.url("/announce")).await;
+    assert_eq!(failed.reason, Failure::HttpStatus);
+    // Three for each of `stopped`, `started` and `stopped`.
+    assert_eq!(server.asked().len(), 3 * 3);
+}
+
+#[tokio::test]
+async fn other_places_are_not_followed() {
+    for location in [
+        "ftp://127.0.0.1/",
+        "file:///etc/passwd",
+        "http://",
+        "http://[/",
+        "http://user:password@127.0.0.1/announce",
+    ] {
+        let server = Server::start(move |_, _| to(location.into())).await;
+        let failed = failure_of(&server.url("/announce")).await;
+        assert_eq!(failed.reason, Failure::HttpStatus, "{location}");
+        assert_eq!(server.events(), ["stopped", "started", "stopped"]);
+    }
+}
+
+/// Follows a redirect from an origin with this address, without asking anybody.
+async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+    follow_within(AddressScope::Local, from, to).await
+}
+
+/// As [`follow`], from a tracker with this reach.
+async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+    let resolver = Resolver::fixed(Fixed {
+        hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
+                169.254.169.254 linklocal.example\n"
+            .into(),
+        routable: ["9.9.9.9", "10.1.2.3", "192.168.1.1"]
+            .map(|ip| ip.parse().unwrap())
+            .into(),
+        ..Fixed::default()
+    });
+    let asker = trusting(settings(), resolver);
+    let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
+    let origin = Origin {
+        lane: asker.shared.lanes.get(TrackerId(0), Family::Ipv4),
+        family: Family::Ipv4,
+        is_public: addresses.iter().all(|ip| is_global(*ip)),
+        scope,
+        addresses,
+    };
+    asker.follow(&to.parse().unwrap(), &origin).await
+}
+
+#[tokio::test]
+async fn no_redirect_leads_to_metadata_services() {
+    for to in [
+        "http://169.254.169.254/latest/meta-data/",
+        "http://2852039166/",
+        "http://[::ffff:169.254.169.254]/",
+        "http://[fd00:ec2::254]/announce",
+        "http://metadata.google.internal/announce",
+        "http://linklocal.example/announce",
+    ] {
+        for from in ["9.9.9.9", "10.1.2.3"] {
+            let failed = follow(from, to).await.expect_err(to);
+            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+    let local = "http://192.168.1.1/announce?info_hash=x";
+    let other_path = "http://192.168.1.1/admin?x=/announce";
+    for (scope, to, is_followed) in [
+        (AddressScope::Local, other_path, true),
+        (AddressScope::LocalAnnounce, local, true),
+        (AddressScope::LocalAnnounce, other_path, false),
+        (AddressScope::Internet, local, false),
+        (
+            AddressScope::Internet,
+            "http://mine.example/announce",
+            false,
+        ),
+        (AddressScope::Internet, "http://public.example/x", true),
+    ] {
+        let followed = follow_within(scope, "10.1.2.3", to).await;
+        assert_eq!(followed.is_ok(), is_followed, "{scope:?} {to}");
+    }
+}
+
+#[tokio::test]
+async fn public_hosts_do_not_lead_into_private_space() {
+    for private in [
+        "http://127.0.0.1/announce?info_hash=x",
+        "http://192.168.1.1/",
+        "http://localhost:8080/",
+        "http://mine.example/",
+        "https://[::ffff:127.0.0.1]/",
+        "http://0x7f.1/",
+    ] {
+        let failed = follow("9.9.9.9", private).await.expect_err(private);
+        assert_eq!(failed.reason, Failure::HttpStatus);
+        assert_eq!(&*failed.text, "a redirect into private space");
+        // A tracker of our own network may send us about in it.
+        assert!(follow("10.1.2.3", private).await.is_ok(), "{private}");
+    }
+    assert!(follow("9.9.9.9", "https://public.example/").await.is_ok());
+    let overlay = follow("9.9.9.9", "http://tracker.onion/")
+        .await
+        .unwrap_err();
+    // Only this torrent is sent there: the tracker itself can be asked.
+    assert_eq!(overlay.reason, Failure::HttpStatus);
+    assert!(overlay.text.contains("overlay"), "{overlay}");
+}

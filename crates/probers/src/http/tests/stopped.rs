@@ -1,0 +1,188 @@
+//! Trackers whose answer to `stopped` says nothing about the swarm.
+
+use std::sync::{Arc, Mutex};
+
+use super::server::{Asked, Says, Server, Then};
+use super::*;
+use seedwatch_tracker::{Counts, StoppedList};
+
+/// Four peers, three seeders and a leecher.
+const STARTED: &[u8] = b"d8:completei3e10:downloadedi9e10:incompletei1e8:intervali1800e5:peers24:\
+    \x51\x02\x03\x04\x1a\xe1\x51\x02\x03\x05\x1a\xe1\x51\x02\x03\x06\x1a\xe1\x51\x02\x03\x07\x1a\xe1e";
+const ZEROS: &[u8] = b"d8:completei0e10:downloadedi9e10:incompletei0e8:intervali1800e\
+    12:min intervali1700e5:peers0:e";
+/// Three seeders are claimed, and 0.0.0.0:0 is listed.
+const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
+const REFUSAL: &[u8] = b"d14:failure reason27:Stopped peer doesn't exist.8:intervali1800e\
+    12:min intervali1800ee";
+/// Ourselves alone, with our port 6999, and a warning.
+const ONLY_US: &[u8] = b"d8:intervali3438e12:min intervali3438e5:peers6:\x51\x02\x03\x09\x1b\x57\
+    15:warning message22:Torrent not registerede";
+
+/// What a tracker answers to one event.
+#[derive(Debug, Clone, Copy)]
+enum Reply {
+    Ok(&'static [u8]),
+    Status(&'static str, &'static [u8]),
+    Reset,
+    Hang,
+}
+
+impl Reply {
+    fn says(self) -> Says {
+        match self {
+            Reply::Ok(body) => Says::ok(body),
+            Reply::Status(status, body) => Says::with(status, "", body),
+            Reply::Reset => Says::raw("", Then::Reset),
+            Reply::Hang => Says::raw("", Then::Hang),
+        }
+    }
+
+    /// No entry is made by a tracker that answers `started` so.
+    fn is_refusal(self) -> bool {
+        matches!(self, Reply::Ok(body) if body.starts_with(b"d14:failure"))
+    }
+}
+
+/// A tracker that registers who starts and removes who stops, and says what it is told to say.
+struct Model {
+    server: Server,
+    is_registered: Arc<Mutex<bool>>,
+}
+
+impl Model {
+    async fn start(stopped: Reply, started: Reply) -> Self {
+        let is_registered = Arc::new(Mutex::new(false));
+        let entry = is_registered.clone();
+        let server = Server::start(move |asked: &Asked, _| {
+            let joins = asked.event() == "started";
+            *entry.lock().unwrap() = joins && !started.is_refusal();
+            let reply = if joins { started } else { stopped };
+            reply.says()
+        })
+        .await;
+        Self {
+            server,
+            is_registered,
+        }
+    }
+
+    /// The result of a probe, when nothing is owed any more.
+    async fn probe(&self, manner: Manner) -> Result<Announced, Failed> {
+        let asker = asker();
+        let mut job = job(&self.server.url("/announce"), manner);
+        job.timeout = Duration::from_secs(2);
+        let result = announced(asker.probe(job).await).0;
+        assert!(asker.farewells().await);
+        assert!(!*self.is_registered.lock().unwrap(), "an entry stays");
+        result
+    }
+}
+
+const STOPPED: [Reply; 9] = [
+    Reply::Ok(ZEROS),
+    Reply::Ok(NO_PEERS),
+    Reply::Ok(b""),
+    Reply::Ok(b"<html>"),
+    Reply::Ok(REFUSAL),
+    Reply::Status("400 Bad Request", b"bad event"),
+    Reply::Status("204 No Content", b""),
+    Reply::Status("500 Internal Server Error", b""),
+    Reply::Reset,
+];
+
+#[tokio::test]
+async fn started_tells_what_stopped_does_not() {
+    for stopped in STOPPED {
+        for manner in [Manner::Ghost, Manner::Check] {
+            let model = Model::start(stopped, Reply::Ok(STARTED)).await;
+            let said = model.probe(manner).await.unwrap_or_else(|failed| {
+                panic!("{stopped:?}: {failed}");
+            });
+            assert_eq!((said.peers.len(), said.withheld), (4, false));
+            let Counts {
+                seeders, leechers, ..
+            } = said.counts;
+            // Whether we were counted is not sure where the last answer is the same.
+            assert!(seeders == Some(3) && leechers <= Some(1), "{stopped:?}");
+            let is_lost = matches!(stopped, Reply::Reset) && manner == Manner::Ghost;
+            let shown = if is_lost {
+                StoppedList::Unknown
+            } else {
+                StoppedList::Missing
+            };
+            assert_eq!(said.stopped_list, shown, "{stopped:?}");
+            let events = model.server.events();
+            assert_eq!(events[..3], ["stopped", "started", "stopped"]);
+        }
+    }
+}
+
+#[tokio::test]
+async fn silence_leaves_time_for_started() {
+    let model = Model::start(Reply::Hang, Reply::Ok(STARTED)).await;
+    let asker = asker();
+    let mut job = job(&model.server.url("/announce"), Manner::Ghost);
+    job.timeout = Duration::from_millis(500);
+    let said = announced(asker.probe(job).await).0.unwrap();
+    assert_eq!(said.peers.len(), 4);
+}
+
+/// Every pair: no 0 and no failure that `started` contradicts, and no entry stays.
+#[tokio::test]
+async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
+    let started = [
+        (Reply::Ok(STARTED), Some(4)),
+        (Reply::Ok(ZEROS), Some(0)),
+        (Reply::Ok(NO_PEERS), None),
+        (Reply::Ok(ONLY_US), None),
+        (Reply::Ok(b""), None),
+        (Reply::Ok(REFUSAL), None),
+        (Reply::Status("404 Not Found", b""), None),
+        (Reply::Reset, None),
+    ];
+    for stopped in STOPPED {
+        for (started, expected) in started {
+            for manner in [Manner::Ghost, Manner::Brief] {
+                let model = Model::start(stopped, started).await;
+                let result = model.probe(manner).await;
+                let peers = result.ok().filter(|said| !said.withheld);
+                let peers = peers.map(|said| said.peers.len());
+                assert_eq!(peers, expected, "{stopped:?} {started:?} {manner:?}");
+            }
+        }
+    }
+}
+
+/// A tracker that lists us alone and warns does not know the torrent.
+#[tokio::test]
+async fn a_warning_beside_us_alone_makes_the_list_unknown() {
+    for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
+        let model = Model::start(Reply::Ok(ONLY_US), Reply::Ok(ONLY_US)).await;
+        let said = model.probe(manner).await.unwrap();
+        assert!(said.withheld, "{manner:?}");
+        assert_eq!(said.warning.as_deref(), Some("Torrent not registered"));
+    }
+}
+
+#[tokio::test]
+async fn a_tracker_that_lists_is_asked_once() {
+    for manner in [Manner::Ghost, Manner::StoppedOnly] {
+        let model = Model::start(Reply::Ok(STARTED), Reply::Ok(STARTED)).await;
+        assert_eq!(model.probe(manner).await.unwrap().peers.len(), 4);
+        assert_eq!(model.server.events(), ["stopped"]);
+    }
+    let model = Model::start(Reply::Ok(ZEROS), Reply::Ok(ZEROS)).await;
+    let said = model.probe(Manner::StoppedOnly).await.unwrap();
+    assert!(said.peers.is_empty() && !said.withheld);
+    assert_eq!(model.server.events(), ["stopped"]);
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_obeyed_whatever_the_event() {
+    let limit = Reply::Status("429 Too Many Requests", b"");
+    let model = Model::start(limit, Reply::Ok(STARTED)).await;
+    let failed = model.probe(Manner::Ghost).await.unwrap_err();
+    assert_eq!(failed.reason, Failure::RateLimited);
+    assert_eq!(model.server.events(), ["stopped"]);
+}

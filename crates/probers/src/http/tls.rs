@@ -1,0 +1,262 @@
+//! TLS: the roots of the web, a verifier that also tells when certificates end, and sessions that
+//! are resumed, but not for ever.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
+    Tls13ClientSessionValue, VerifierBuilderError, WebPkiServerVerifier,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, DistinguishedName, Error, NamedGroup, RootCertStore,
+    SignatureScheme,
+};
+
+use super::trace::{self, CertificateKind};
+use seedwatch_clock::Unix;
+use seedwatch_input::file;
+
+/// Sessions kept for resumption, over all hosts.
+const MAX_SESSIONS: usize = 1024;
+/// Age of the last full handshake with a host at which its sessions are no longer resumed. A
+/// resumed session shows no certificate: without this, one that was renewed would be reported as
+/// about to expire, and an expired one as fine, for as long as tickets last (a week).
+const RESUME_WITHIN: Duration = Duration::from_secs(3600);
+/// Longest chain looked at.
+const MAX_CHAIN: usize = 16;
+/// Largest file of additional roots, in bytes.
+const MAX_ROOTS_FILE: u64 = 8 << 20;
+
+/// Additional roots from the file that `SSL_CERT_FILE` names, as other tools read it.
+///
+/// # Errors
+/// The variable is set, and the file cannot be read or holds no certificate.
+pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsError> {
+    let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let text =
+        file::read(Path::new(&path), MAX_ROOTS_FILE).map_err(|error| match error.kind() {
+            ErrorKind::FileTooLarge => RootsError::TooLarge,
+            _ => RootsError::Read(error),
+        })?;
+    let roots: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|_| RootsError::Pem)?;
+    if roots.is_empty() {
+        return Err(RootsError::Pem);
+    }
+    Ok(roots)
+}
+
+/// Why the file of `SSL_CERT_FILE` is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// It cannot be read.
+    #[error("SSL_CERT_FILE cannot be read: {0}")]
+    Read(std::io::Error),
+    /// It is larger than 8 MiB.
+    #[error("the file of SSL_CERT_FILE is larger than 8 MiB")]
+    TooLarge,
+    /// It holds no certificate in PEM form, or a damaged one.
+    #[error("the file of SSL_CERT_FILE holds no certificates in PEM form")]
+    Pem,
+}
+
+/// The TLS configuration of a client.
+pub(super) fn config(roots: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
+    let mut store = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    for root in roots {
+        store.add(root.clone()).map_err(TlsError::Root)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let handshakes = Arc::new(Handshakes::default());
+    let verifier = Recorder {
+        inner: WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
+            .build()
+            .map_err(TlsError::Verifier)?,
+        handshakes: handshakes.clone(),
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Provider)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::store(Arc::new(Sessions {
+        inner: ClientSessionMemoryCache::new(MAX_SESSIONS),
+        handshakes,
+    }));
+    Ok(config)
+}
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// An additional root certificate is not usable.
+    #[error("a root certificate is not usable: {0}")]
+    Root(Error),
+    /// rustls refused the roots.
+    #[error("no certificate verifier: {0}")]
+    Verifier(VerifierBuilderError),
+    /// rustls refused its cryptography.
+    #[error("no TLS: {0}")]
+    Provider(Error),
+}
+
+/// The last full handshake by server name.
+#[derive(Debug, Default)]
+struct Handshakes {
+    full: Mutex<HashMap<ServerName<'static>, Instant>>,
+}
+
+impl Handshakes {
+    fn note(&self, name: &ServerName<'_>) {
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        if full.len() >= MAX_SESSIONS {
+            // Costs some hosts one more full handshake.
+            full.clear();
+        }
+        full.insert(name.to_owned(), Instant::now());
+    }
+
+    fn is_recent(&self, name: &ServerName<'_>) -> bool {
+        let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.get(&name.to_owned())
+            .is_some_and(|at| at.elapsed() < RESUME_WITHIN)
+    }
+}
+
+/// The verifier of the web, writing down when what it is shown ends.
+#[derive(Debug)]
+struct Recorder {
+    inner: Arc<WebPkiServerVerifier>,
+    handshakes: Arc<Handshakes>,
+}
+
+impl ServerCertVerifier for Recorder {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        // Before the verdict: an expired certificate has a date too.
+        let expiry = earliest_expiry(end_entity, intermediates);
+        trace::certificate_shown(expiry, certificate_kind(end_entity));
+        let verified = self.inner.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        )?;
+        self.handshakes.note(server_name);
+        Ok(verified)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        self.inner.root_hint_subjects()
+    }
+}
+
+fn earliest_expiry(
+    end_entity: &CertificateDer<'_>,
+    intermediates: &[CertificateDer<'_>],
+) -> Option<Unix> {
+    std::iter::once(end_entity)
+        .chain(intermediates)
+        .take(MAX_CHAIN)
+        .filter_map(|der| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
+            let end = certificate.validity().not_after.timestamp();
+            Some(Unix(u64::try_from(end).unwrap_or(0)))
+        })
+        .min()
+}
+
+fn certificate_kind(der: &CertificateDer<'_>) -> CertificateKind {
+    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(der) else {
+        return CertificateKind::default();
+    };
+    CertificateKind {
+        is_self_signed: certificate.issuer().as_raw() == certificate.subject().as_raw(),
+        is_authority: certificate.is_ca(),
+    }
+}
+
+/// Sessions to resume, kept in memory. A look for one marks the beginning of a handshake.
+#[derive(Debug)]
+struct Sessions {
+    inner: ClientSessionMemoryCache,
+    handshakes: Arc<Handshakes>,
+}
+
+impl ClientSessionStore for Sessions {
+    fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
+        self.inner.set_kx_hint(name, group);
+    }
+
+    fn kx_hint(&self, name: &ServerName<'_>) -> Option<NamedGroup> {
+        trace::tls_begins();
+        self.inner.kx_hint(name)
+    }
+
+    fn set_tls12_session(&self, name: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.inner.set_tls12_session(name, value);
+    }
+
+    fn tls12_session(&self, name: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        trace::tls_begins();
+        let recent = self.handshakes.is_recent(name);
+        self.inner.tls12_session(name).filter(|_| recent)
+    }
+
+    fn remove_tls12_session(&self, name: &ServerName<'static>) {
+        self.inner.remove_tls12_session(name);
+    }
+
+    fn insert_tls13_ticket(&self, name: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.inner.insert_tls13_ticket(name, value);
+    }
+
+    fn take_tls13_ticket(&self, name: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        trace::tls_begins();
+        let recent = self.handshakes.is_recent(name);
+        self.inner.take_tls13_ticket(name).filter(|_| recent)
+    }
+}

@@ -1,0 +1,231 @@
+//! One lookup: hosts file, then A, AAAA and TXT at once.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use hickory_resolver::lookup::Lookup;
+use hickory_resolver::net::{DnsError, NetError};
+use hickory_resolver::proto::rr::{Name, RData};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::upstream::{Asked, from_hosts};
+use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
+use seedwatch_torrent::address::is_global;
+use seedwatch_tracker::dns_preference::Statement;
+use seedwatch_tracker::{Failed, Failure};
+
+/// What is known of a host, for a while.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Addresses that may be contacted, or why there are none.
+    pub(super) addresses: Result<Vec<IpAddr>, Failed>,
+    /// What its operator says (BEP 34).
+    pub(super) statement: Statement,
+    /// How long it may be kept.
+    pub(super) keep: Duration,
+    /// What name servers took for the addresses; `None` if none was asked.
+    pub(super) took: Option<Duration>,
+}
+
+impl Answer {
+    /// A literal address: the user's own choice, wherever it leads.
+    pub(super) fn literal(ip: IpAddr) -> Self {
+        Self::own_choice(vec![ip.to_canonical()])
+    }
+
+    fn own_choice(addresses: Vec<IpAddr>) -> Self {
+        Self {
+            addresses: Ok(addresses),
+            statement: Statement::None,
+            keep: KEEP.1,
+            took: None,
+        }
+    }
+
+    pub(super) fn failed(text: &str) -> Self {
+        Self {
+            addresses: Err(Failed::new(Failure::Dns, text)),
+            statement: Statement::None,
+            keep: KEEP_FAILURE,
+            took: None,
+        }
+    }
+}
+
+/// `localhost` and below are this machine, whatever a name server says (RFC 6761).
+pub(super) fn localhost(name: &str) -> Option<Answer> {
+    (name == "localhost" || name.ends_with(".localhost"))
+        .then(|| Answer::own_choice(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]))
+}
+
+/// How long a try lasts, and what its end means.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Try {
+    pub(super) within: Duration,
+    /// The name is not asked for again if this one fails.
+    pub(super) is_last: bool,
+}
+
+/// Looks a name up. `None` if the name servers did not answer, and there is another try.
+pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> {
+    // A trailing dot keeps search domains out of it, which are for single labels.
+    let absolute = if name.contains('.') { "." } else { "" };
+    let Ok(fqdn) = Name::from_ascii(format!("{name}{absolute}")) else {
+        return Some(Answer::failed("not a valid host name"));
+    };
+    let mut own = from_hosts(&asked.hosts, &fqdn);
+    if !own.is_empty() {
+        // 0.0.0.0 would connect to this machine; blocking lists mean "nowhere" by it.
+        own.retain(|ip| !ip.is_unspecified());
+        own.truncate(2 * MAX_ADDRESSES);
+        let mut answer = match own.is_empty() {
+            true => Answer::failed("blocked in the hosts file"),
+            false => Answer::own_choice(own),
+        };
+        answer.keep = KEEP.0;
+        return Some(answer);
+    }
+    let Some(dns) = &asked.dns else {
+        return Some(Answer::failed("no name server is configured"));
+    };
+    let private = is_private_name(name);
+    let start = Instant::now();
+    let (done, when_done) = oneshot::channel::<bool>();
+    let addresses = async {
+        let (v4, v6) = tokio::join!(
+            limited(this.within, dns.ipv4_lookup(fqdn.clone())),
+            limited(this.within, dns.ipv6_lookup(fqdn.clone())),
+        );
+        let is_silent = [&v4, &v6]
+            .into_iter()
+            .any(|side| matches!(side, Err(NetError::Timeout)));
+        let is_final = this.is_last || !is_silent;
+        // Fails if the answer to the TXT question was there before.
+        let _ = done.send(is_final);
+        is_final.then(|| (join(v4, v6, private), start.elapsed()))
+    };
+    // Asked for at the same time, and waited for only a little longer than the addresses.
+    let statement = async {
+        if private {
+            return (Statement::None, KEEP.1);
+        }
+        let enough = async {
+            if when_done.await == Ok(true) {
+                sleep(TXT_GRACE).await;
+            }
+        };
+        tokio::select! {
+            answer = dns.txt_lookup(fqdn.clone()) => statement(answer),
+            () = enough => UNKNOWN,
+        }
+    };
+    let (answer, (statement, keep)) = tokio::join!(addresses, statement);
+    let (answer, took) = answer?;
+    Some(Answer {
+        statement,
+        keep: answer.keep.min(keep).max(KEEP.0),
+        took: Some(took),
+        ..answer
+    })
+}
+
+/// A question that is given up after a while, as one that was not answered.
+async fn limited(
+    within: Duration,
+    question: impl Future<Output = Result<Lookup, NetError>>,
+) -> Result<Lookup, NetError> {
+    let answer = timeout(within, question).await;
+    answer.unwrap_or(Err(NetError::Timeout))
+}
+
+/// No answer to the TXT question: nothing is denied, and it is asked again soon.
+const UNKNOWN: (Statement, Duration) = (Statement::None, KEEP.0);
+
+/// The statement of an operator, and how long it holds.
+fn statement(answer: Result<Lookup, NetError>) -> (Statement, Duration) {
+    match answer {
+        Ok(lookup) => (read_statement(&lookup), ttl(&lookup)),
+        Err(error) if error.is_no_records_found() => (Statement::None, KEEP.1),
+        Err(_) => UNKNOWN,
+    }
+}
+
+/// Both families as one answer. One that fails does not take the other down with it.
+fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: bool) -> Answer {
+    let mut found = Vec::new();
+    let mut shortest = KEEP.1;
+    for lookup in [&v4, &v6].into_iter().flatten() {
+        shortest = shortest.min(ttl(lookup));
+        let ips = lookup.answers().iter().filter_map(|r| r.data.ip_addr());
+        found.extend(ips.take(MAX_ADDRESSES));
+    }
+    if found.is_empty() {
+        return Answer::failed(&explain(v4.err(), v6.err()));
+    }
+    found.retain(|ip| !ip.is_unspecified() && (private || is_global(*ip)));
+    if found.is_empty() {
+        return Answer::failed("a public name that leads to private addresses only");
+    }
+    // One family without an answer (not: with the answer that there is none) is asked again soon.
+    let half = [&v4, &v6]
+        .into_iter()
+        .any(|side| matches!(side, Err(error) if !error.is_no_records_found()));
+    Answer {
+        addresses: Ok(found),
+        statement: Statement::None,
+        keep: if half { KEEP.0 } else { shortest.max(KEEP.0) },
+        took: None,
+    }
+}
+
+fn ttl(lookup: &Lookup) -> Duration {
+    let shortest = lookup.answers().iter().map(|record| record.ttl).min();
+    Duration::from_secs(shortest.unwrap_or(0).into())
+}
+
+fn read_statement(lookup: &Lookup) -> Statement {
+    let texts: Vec<Vec<u8>> = lookup
+        .answers()
+        .iter()
+        .filter_map(|record| match &record.data {
+            // A long text is cut into strings of 255 bytes.
+            RData::TXT(txt) => Some(txt.txt_data.concat()),
+            _ => None,
+        })
+        .collect();
+    Statement::read(texts.iter().map(Vec::as_slice))
+}
+
+/// Why neither family has an address; the name server's own trouble outweighs an empty answer.
+fn explain(v4: Option<NetError>, v6: Option<NetError>) -> String {
+    let errors = || [&v4, &v6].into_iter().flatten();
+    if let Some(error) = errors().find(|error| !error.is_no_records_found()) {
+        return match error {
+            NetError::Timeout => "the name servers do not answer".into(),
+            NetError::Dns(DnsError::ResponseCode(code)) => format!("the name server says: {code}"),
+            _ => "the name servers cannot be asked".into(),
+        };
+    }
+    if errors().any(NetError::is_nx_domain) {
+        "the name does not exist".into()
+    } else {
+        "the name has no address".into()
+    }
+}
+
+/// Name spaces the public DNS does not serve (RFC 6761, 6762, 8375, ICANN's `.internal`): where
+/// they lead is decided at home.
+fn is_private_name(name: &str) -> bool {
+    !name.contains('.')
+        || [
+            ".localhost",
+            ".local",
+            ".lan",
+            ".internal",
+            ".home.arpa",
+            ".test",
+        ]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+}

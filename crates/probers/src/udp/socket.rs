@@ -1,0 +1,105 @@
+//! The socket of the UDP prober: packets of one length to one address leave in one call.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::os::fd::{AsFd, AsRawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+
+use crate::datagram::{self, Sent};
+use seedwatch_tracker::udp::engine::Outbox;
+
+/// A [`datagram::Socket`] that sends runs.
+pub(super) struct Socket {
+    inner: datagram::Socket,
+    /// The kernel cuts a run into packets (`UDP_SEGMENT`).
+    segments: bool,
+}
+
+impl Socket {
+    pub(super) fn new(inner: datagram::Socket) -> Self {
+        Self {
+            inner,
+            segments: true,
+        }
+    }
+
+    /// Sends what `outbox` holds. What the kernel refuses for good goes to `unsent`; what it drops
+    /// for want of memory is lost, like any packet. Returns whether the send buffer is full.
+    pub(super) fn send(
+        &mut self,
+        outbox: &mut Outbox,
+        mut unsent: impl FnMut(SocketAddr, &[u8]),
+    ) -> bool {
+        while !outbox.is_empty() {
+            let segmented = self.segments && outbox.starts_with_segments();
+            let sent = if segmented {
+                self.send_run(outbox)
+            } else {
+                self.send_singles(outbox)
+            };
+            if segmented
+                && let Err(Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE | Errno::EOPNOTSUPP) = sent
+            {
+                // What a kernel or a network card without segmentation says.
+                self.segments = false;
+                continue;
+            }
+            match self.inner.judge(sent) {
+                Sent::Packets(packets) => outbox.advance(packets),
+                Sent::Full => return true,
+                Sent::Again => {}
+                Sent::Lost => outbox.advance(1),
+                Sent::Refused => {
+                    if let Some(run) = outbox.runs().next() {
+                        unsent(run.to, &run.bytes[..run.length]);
+                    }
+                    outbox.advance(1);
+                }
+            }
+        }
+        false
+    }
+
+    /// Sends the first run in one call.
+    fn send_run(&self, outbox: &Outbox) -> nix::Result<usize> {
+        let Some(run) = outbox.runs().next() else {
+            return Ok(0);
+        };
+        let length = run.length as u16; // the engine writes packets far shorter than 64 KiB
+        sendmsg(
+            self.inner.as_fd().as_raw_fd(),
+            &[IoSlice::new(run.bytes)],
+            &[ControlMessage::UdpGsoSegments(&length)],
+            MsgFlags::MSG_DONTWAIT,
+            Some(&SockaddrStorage::from(run.to)),
+        )?;
+        Ok(run.each().len())
+    }
+
+    /// Sends packets up to the next run that is worth a call of its own.
+    fn send_singles(&mut self, outbox: &Outbox) -> nix::Result<usize> {
+        let segments = self.segments;
+        let packets = outbox
+            .runs()
+            .take_while(|run| !(segments && run.are_segments()))
+            .flat_map(|run| run.each().map(move |packet| (run.to, packet)));
+        self.inner.send(packets)
+    }
+}
+
+impl Deref for Socket {
+    type Target = datagram::Socket;
+
+    fn deref(&self) -> &datagram::Socket {
+        &self.inner
+    }
+}
+
+impl DerefMut for Socket {
+    fn deref_mut(&mut self) -> &mut datagram::Socket {
+        &mut self.inner
+    }
+}

@@ -1,0 +1,38 @@
+//! IPv4 and IPv6, told apart.
+
+use std::net::IpAddr;
+
+/// An address family. Families are probed apart: a half-up dual-stack host must not look working.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl Family {
+    /// Both families, in label order.
+    pub const ALL: [Family; 2] = [Family::Ipv4, Family::Ipv6];
+
+    /// The value of the `family` label.
+    pub const fn as_label(self) -> &'static str {
+        match self {
+            Family::Ipv4 => "ipv4",
+            Family::Ipv6 => "ipv6",
+        }
+    }
+
+    /// The family of an address.
+    pub const fn of(address: &IpAddr) -> Self {
+        match address {
+            IpAddr::V4(_) => Family::Ipv4,
+            IpAddr::V6(_) => Family::Ipv6,
+        }
+    }
+
+    /// Position in [`Family::ALL`], for arrays with one place a family.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}

@@ -1,0 +1,214 @@
+//! Metainfo (`.torrent`) files: version 1 (BEP 3), version 2 and hybrid (BEP 52).
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::{fmt, io};
+
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::{Hashes, InfoHash, InfoHashV2, clean_name};
+use crate::bencode;
+use crate::bencode::{Dict, Value};
+
+/// Why a metainfo file is refused. The text repeats nothing of the content: its trackers may
+/// hold passkeys.
+#[derive(Debug, thiserror::Error)]
+pub enum MetainfoError {
+    /// The file cannot be read.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// A directory, a device, a pipe.
+    #[error("not a regular file")]
+    NotFile,
+    /// Longer than [`Metainfo::MAX_SIZE`].
+    #[error("larger than 64 MiB")]
+    TooLarge,
+    /// Nothing in it.
+    #[error("empty")]
+    Empty,
+    /// HTML: a download link that led to a web page.
+    #[error("a web page, not a torrent")]
+    WebPage,
+    /// The dictionary is damaged.
+    #[error("not a torrent: {0}")]
+    Bencode(#[from] bencode::Error),
+    /// Bencode, but no dictionary with an `info` dictionary.
+    #[error("not a torrent: it has no info dictionary")]
+    NoInfo,
+    /// Neither `pieces` (version 1) nor `meta version` 2 with a `file tree`.
+    #[error("not a torrent: its info dictionary has neither pieces nor a version 2 file tree")]
+    NoPieces,
+    /// A version of the format that does not exist yet.
+    #[error("meta version {0} is unknown")]
+    Version(i64),
+}
+
+/// What a metainfo file says about a torrent.
+///
+/// `Debug` leaves out the trackers: they may hold passkeys.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Metainfo {
+    /// Its identity: hashes of the info dictionary as it stands in the file.
+    pub hashes: Hashes,
+    /// `name.utf-8` or `name`, made printable.
+    pub name: Option<String>,
+    /// `announce`, then all tiers of `announce-list` (BEP 12); not yet checked to be URLs.
+    pub trackers: Vec<String>,
+    /// BEP 27: only its trackers may know about it.
+    pub private: bool,
+}
+
+impl fmt::Debug for Metainfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metainfo")
+            .field("hashes", &self.hashes)
+            .field("name", &self.name)
+            .field("trackers", &self.trackers.len())
+            .field("private", &self.private)
+            .finish()
+    }
+}
+
+impl Metainfo {
+    /// Largest file read, in bytes: 64 MiB hold the hashes of over three million pieces.
+    pub const MAX_SIZE: usize = 64 << 20;
+
+    /// Most announce URLs read from one file.
+    pub const MAX_TRACKERS: usize = 1024;
+
+    /// Reads a file.
+    pub fn open(path: &Path) -> Result<Self, MetainfoError> {
+        // Asked before opening: opening a pipe would wait for its other end.
+        let metadata = path.metadata()?;
+        if !metadata.is_file() {
+            return Err(MetainfoError::NotFile);
+        }
+        let limit = Self::MAX_SIZE as u64;
+        if metadata.len() > limit {
+            return Err(MetainfoError::TooLarge);
+        }
+        let mut bytes = Vec::new();
+        // One byte more, so that a file that grew meanwhile is noticed.
+        File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
+        Self::parse(&bytes)
+    }
+
+    /// Reads the content of a file. Keys in any order and bytes after the dictionary are
+    /// tolerated. Of a key that is there twice the first counts, whatever its value is, as in most
+    /// clients.
+    pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
+        if bytes.len() > Self::MAX_SIZE {
+            return Err(MetainfoError::TooLarge);
+        }
+        match bytes.trim_ascii_start().first() {
+            None => return Err(MetainfoError::Empty),
+            Some(b'<') => return Err(MetainfoError::WebPage),
+            Some(_) => {}
+        }
+        let (root, _trailing) = Value::parse(bytes)?;
+        let root = root.as_dict().ok_or(MetainfoError::NoInfo)?;
+        let (mut info, mut announce, mut tiers) = (None, None, None);
+        for (key, value) in root.iter() {
+            let first = match key {
+                b"info" => &mut info,
+                b"announce" => &mut announce,
+                b"announce-list" => &mut tiers,
+                _ => continue,
+            };
+            first.get_or_insert(value);
+        }
+        let info = info.and_then(|info| info.as_dict());
+        let info = info.ok_or(MetainfoError::NoInfo)?;
+        let summary = Summary::of(info);
+        let mut trackers = Vec::new();
+        for value in [announce, tiers].into_iter().flatten() {
+            collect_urls(value, &mut trackers);
+        }
+        Ok(Self {
+            hashes: summary.hashes(info.raw())?,
+            name: summary.name(),
+            trackers,
+            private: summary.is_private(),
+        })
+    }
+}
+
+/// What is wanted of the info dictionary: the first value of each key.
+#[derive(Default)]
+struct Summary<'a> {
+    pieces: Option<Value<'a>>,
+    file_tree: Option<Value<'a>>,
+    version: Option<Value<'a>>,
+    name: Option<Value<'a>>,
+    name_utf8: Option<Value<'a>>,
+    private: Option<Value<'a>>,
+}
+
+impl<'a> Summary<'a> {
+    fn of(info: Dict<'a>) -> Self {
+        let mut summary = Self::default();
+        for (key, value) in info.iter() {
+            let first = match key {
+                b"pieces" => &mut summary.pieces,
+                b"file tree" => &mut summary.file_tree,
+                b"meta version" => &mut summary.version,
+                b"name" => &mut summary.name,
+                b"name.utf-8" => &mut summary.name_utf8,
+                b"private" => &mut summary.private,
+                _ => continue,
+            };
+            first.get_or_insert(value);
+        }
+        summary
+    }
+
+    fn name(&self) -> Option<String> {
+        let names = [self.name_utf8, self.name].into_iter().flatten();
+        names
+            .filter_map(|name| name.as_bytes().and_then(clean_name))
+            .next()
+    }
+
+    fn is_private(&self) -> bool {
+        let flag = self.private.and_then(|flag| flag.as_int());
+        flag.is_some_and(|flag| flag != 0)
+    }
+
+    fn hashes(&self, raw: &[u8]) -> Result<Hashes, MetainfoError> {
+        let has_tree = self.file_tree.is_some_and(|tree| tree.as_dict().is_some());
+        let v2 = match self.version.and_then(|version| version.as_int()) {
+            None | Some(1) => None,
+            Some(2) => has_tree.then(|| InfoHashV2(Sha256::digest(raw).into())),
+            Some(version) => return Err(MetainfoError::Version(version)),
+        };
+        let has_pieces = self.pieces.is_some_and(|it| it.as_bytes().is_some());
+        let v1 = has_pieces.then(|| InfoHash(Sha1::digest(raw).into()));
+        Hashes::of(v1, v2).ok_or(MetainfoError::NoPieces)
+    }
+}
+
+/// Strings, in lists or not: `announce-list` is a list of lists (BEP 12), but flat ones and
+/// bare strings are in use too.
+fn collect_urls(value: Value<'_>, urls: &mut Vec<String>) {
+    let mut add = |value: &Value<'_>| match value.as_bytes().map(<[u8]>::trim_ascii) {
+        Some(url) if !url.is_empty() && urls.len() < Metainfo::MAX_TRACKERS => {
+            urls.push(String::from_utf8_lossy(url).into_owned());
+        }
+        _ => {}
+    };
+    let Some(tiers) = value.as_list() else {
+        add(&value);
+        return;
+    };
+    for tier in tiers.iter() {
+        match tier.as_list() {
+            Some(tier) => tier.iter().for_each(|url| add(&url)),
+            None => add(&tier),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

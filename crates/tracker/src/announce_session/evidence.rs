@@ -1,0 +1,169 @@
+//! What one answer says about the swarm.
+
+use std::collections::HashSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::{Answer, Own, Request};
+use crate::{Announced, Counts, Manner};
+use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
+
+/// Lists of so many peers may be random parts of a swarm that share no peer.
+const SAMPLE: usize = 20;
+
+/// What an answer proves, as far as the answer itself can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Evidence {
+    /// It names peers other than us.
+    Peers,
+    /// It names peers by host names only.
+    Names,
+    /// It says that the swarm is empty.
+    Empty,
+    /// Nothing.
+    None,
+}
+
+/// An answer with what it proves. Counts are without us where we know that we are in them.
+#[derive(Debug)]
+pub(super) struct Reading {
+    pub(super) announced: Announced,
+    pub(super) has_list: bool,
+    pub(super) evidence: Evidence,
+}
+
+impl Reading {
+    /// Reads the answer to a request.
+    pub(super) fn of(answer: Answer, to: Request, own: &Own) -> Self {
+        let Answer {
+            mut announced,
+            has_list,
+        } = answer;
+        let lists_us = lists_us(&announced.peers, own);
+        if to == Request::Join || lists_us {
+            let leechers = &mut announced.counts.leechers;
+            *leechers = leechers.map(|n| n.saturating_sub(1));
+        }
+        let evidence = if own.others(&announced.peers) {
+            Evidence::Peers
+        } else if announced.withheld {
+            Evidence::Names
+        } else if says_empty(&announced, has_list, own) {
+            Evidence::Empty
+        } else {
+            Evidence::None
+        };
+        Self {
+            announced,
+            has_list,
+            evidence,
+        }
+    }
+
+    /// Returns whether its counts are 0.
+    pub(super) fn counts_are_zero(&self) -> bool {
+        self.announced.counts.is_nobody()
+    }
+
+    /// It says anything of the swarm.
+    pub(super) fn is_of_the_swarm(&self) -> bool {
+        self.has_list || self.announced.counts.are_of_the_swarm()
+    }
+
+    /// The verdict that an answer to the first `stopped` is.
+    pub(super) fn into_verdict(self, own: &Own) -> Box<Announced> {
+        let mut announced = Box::new(self.announced);
+        announced.manner = Manner::Ghost;
+        match self.evidence {
+            Evidence::Peers => announced.withheld = false,
+            Evidence::Empty => forget_us(&mut announced.peers, own),
+            Evidence::Names => announced.withheld = true,
+            Evidence::None => {
+                // Zeros prove no more than the empty list beside them.
+                if !announced.counts.is_inhabited() {
+                    announced.counts = Counts::default();
+                }
+                announced.peers = Peers::default();
+                announced.withheld = true;
+            }
+        }
+        announced
+    }
+}
+
+/// Returns whether an answer without other peers says that there are none.
+fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
+    let (peers, counts) = (&announced.peers, &announced.counts);
+    let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
+    if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {
+        return false;
+    }
+    // Entries that are no peers may stand for some, unless the counts are 0.
+    let names_only_us = peers.v4.iter().all(|peer| own.is_port(peer.port))
+        && peers.v6.iter().all(|peer| own.is_port(peer.port));
+    counts.is_nobody() || has_list && names_only_us && !counts.are_of_the_swarm()
+}
+
+/// Takes out entries with our port.
+pub(super) fn forget_us(peers: &mut Peers, own: &Own) {
+    peers.v4.retain(|peer| !own.is_port(peer.port));
+    peers.v6.retain(|peer| !own.is_port(peer.port));
+}
+
+fn lists_us(peers: &Peers, own: &Own) -> bool {
+    peers.v4.iter().any(|peer| own.is_port(peer.port))
+        || peers.v6.iter().any(|peer| own.is_port(peer.port))
+}
+
+impl Own {
+    fn is_port(&self, port: u16) -> bool {
+        self.ports.contains(&port)
+    }
+
+    /// Returns whether a list names a peer other than us. At most one address of each family is ours,
+    /// so a second one with our port is a peer.
+    pub(super) fn others(&self, peers: &Peers) -> bool {
+        let v4 = peers.v4.iter().filter(|peer| {
+            let ip = Ipv4Addr::from_bits(peer.ip);
+            peer.port != 0 && self.accept.admits_v4(ip)
+        });
+        let v6 = peers.v6.iter().filter(|peer| {
+            let ip = Ipv6Addr::from_bits(peer.ip);
+            peer.port != 0 && self.accept.admits_v6(ip)
+        });
+        self.names_another(v4.map(|peer| (peer.ip.into(), peer.port)))
+            || self.names_another(v6.map(|peer| (peer.ip, peer.port)))
+    }
+
+    fn names_another(&self, mut entries: impl Iterator<Item = (u128, u16)>) -> bool {
+        let mut ours = None;
+        entries.any(|(ip, port)| !self.is_port(port) || *ours.get_or_insert(ip) != ip)
+    }
+
+    fn is_other4(&self, peer: &Endpoint4) -> bool {
+        let ip = Ipv4Addr::from_bits(peer.ip);
+        peer.port != 0 && !self.is_port(peer.port) && self.accept.admits_v4(ip)
+    }
+
+    fn is_other6(&self, peer: &Endpoint6) -> bool {
+        let ip = Ipv6Addr::from_bits(peer.ip);
+        peer.port != 0 && !self.is_port(peer.port) && self.accept.admits_v6(ip)
+    }
+}
+
+/// Whether a list that `stopped` brought is the one that `started` brought. Peers come and go
+/// between the two, and trackers choose at random from what is above their limit.
+pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &Own) -> bool {
+    let (before, after) = (others(stopped, own), others(started, own));
+    let is_whole = before.len() * 2 >= after.len();
+    is_whole && (before.len() >= SAMPLE || !before.is_disjoint(&after))
+}
+
+/// The distinct endpoints other than us, IPv4 as IPv6 maps it.
+fn others(peers: &Peers, own: &Own) -> HashSet<(u128, u16)> {
+    let mapped = |ip: u32| Ipv4Addr::from_bits(ip).to_ipv6_mapped().to_bits();
+    let v4 = peers.v4.iter().filter(|peer| own.is_other4(peer));
+    let v6 = peers.v6.iter().filter(|peer| own.is_other6(peer));
+    v4.map(|peer| (mapped(peer.ip), peer.port))
+        .chain(v6.map(|peer| (peer.ip, peer.port)))
+        .collect()
+}

@@ -1,0 +1,319 @@
+//! All pairs of answers, against trackers that register and remove.
+
+mod pairs;
+
+use std::time::Duration;
+
+use super::*;
+use crate::{Counts, Retry, StoppedList};
+use seedwatch_torrent::Peers;
+
+const OUR_PORT: u16 = 50_000;
+
+fn own() -> Own {
+    Own {
+        ports: [OUR_PORT, OUR_PORT + 1],
+        accept: Accept::Global,
+    }
+}
+
+fn counts(seeders: u32, leechers: u32) -> Counts {
+    Counts {
+        seeders: Some(seeders),
+        leechers: Some(leechers),
+        completed: None,
+    }
+}
+
+fn list(peers: &[&str]) -> Peers {
+    let mut list = Peers::default();
+    for peer in peers {
+        let at: std::net::SocketAddr = peer.parse().unwrap();
+        list.push(at.ip(), at.port());
+    }
+    list
+}
+
+const FOUR: [&str; 4] = [
+    "81.2.3.4:6881",
+    "81.2.3.5:6881",
+    "81.2.3.6:6881",
+    "81.2.3.7:6881",
+];
+
+fn answer(counts: Counts, peers: &[&str]) -> Answer {
+    Answer {
+        announced: Announced {
+            peers: list(peers),
+            counts,
+            ..Announced::default()
+        },
+        has_list: true,
+    }
+}
+
+/// Sends the present request and answers it.
+fn tell(session: &mut AnnounceSession, request: Request, answer: Answer) -> Next {
+    assert_eq!(session.request(), request);
+    session.sent();
+    session.answered(answer, &own())
+}
+
+/// Sends the present request, which fails although it may have been heard.
+fn lose(session: &mut AnnounceSession, request: Request, reason: Failure) -> Next {
+    assert_eq!(session.request(), request);
+    session.sent();
+    session.failed(Failed::new(reason, ""), Reached::Perhaps, &own())
+}
+
+fn said(next: Next) -> Announced {
+    match next {
+        Next::Done(Some(Ok(announced))) => *announced,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn failure(next: Next) -> Failed {
+    match next {
+        Next::Done(Some(Err(failed))) => failed,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn asks(next: &Next) -> bool {
+    matches!(next, Next::Ask)
+}
+
+#[test]
+fn a_list_in_answer_to_stopped_is_the_verdict() {
+    for manner in [Manner::Ghost, Manner::StoppedOnly] {
+        let mut session = AnnounceSession::new(manner);
+        let next = tell(&mut session, Request::Look, answer(counts(3, 1), &FOUR));
+        let said = said(next);
+        assert_eq!((said.peers.len(), said.manner), (4, Manner::Ghost));
+        assert_eq!(said.stopped_list, StoppedList::Unknown);
+        assert!(!said.withheld && !session.may_be_registered());
+    }
+}
+
+#[test]
+fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
+    let mut session = AnnounceSession::new(Manner::StoppedOnly);
+    let empty = said(tell(&mut session, Request::Look, answer(counts(0, 0), &[])));
+    assert!(!empty.withheld && empty.peers.is_empty());
+    // Some trackers show a lonely client itself, and count it.
+    let us = format!("81.2.3.9:{OUR_PORT}");
+    let mut session = AnnounceSession::new(Manner::StoppedOnly);
+    let alone = said(tell(
+        &mut session,
+        Request::Look,
+        answer(counts(0, 1), &[&us]),
+    ));
+    assert_eq!((alone.counts, alone.peers.len()), (counts(0, 0), 0));
+    assert!(!alone.withheld);
+}
+
+#[test]
+fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
+    let mut warned = answer(counts(0, 0), &[]);
+    warned.announced.warning = Some("not registered".into());
+    for answer in [
+        warned,
+        answer(Counts::default(), &[]),
+        answer(counts(1, 0), &[]),
+    ] {
+        let mut session = AnnounceSession::new(Manner::StoppedOnly);
+        assert!(asks(&tell(&mut session, Request::Look, answer)));
+        assert_eq!(session.request(), Request::Join);
+    }
+}
+
+/// The same question to a tracker that did not show its lists: nothing but a list is believed.
+#[test]
+fn zeros_lead_to_started() {
+    let mut session = AnnounceSession::new(Manner::Ghost);
+    assert!(asks(&tell(
+        &mut session,
+        Request::Look,
+        answer(counts(0, 0), &[])
+    )));
+    assert!(asks(&tell(
+        &mut session,
+        Request::Join,
+        answer(counts(3, 2), &FOUR)
+    )));
+    assert!(session.may_be_registered());
+    let said = said(tell(
+        &mut session,
+        Request::Leave,
+        answer(counts(0, 0), &[]),
+    ));
+    assert_eq!((said.counts, said.peers.len()), (counts(3, 1), 4));
+    assert_eq!(said.stopped_list, StoppedList::Missing);
+    assert!(!session.may_be_registered());
+}
+
+#[test]
+fn a_check_compares_both_lists() {
+    let many: Vec<String> = (0..60).map(|n| format!("81.2.4.{n}:6881")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for (stopped, started, expected) in [
+        (&FOUR[..], &FOUR[..], StoppedList::Same),
+        (&FOUR[..3], &FOUR[..], StoppedList::Same),
+        (&FOUR[..1], &FOUR[..], StoppedList::Missing),
+        (&FOUR[..2], &FOUR[2..], StoppedList::Missing),
+        (&[], &FOUR[..], StoppedList::Missing),
+        // Random parts of a large swarm.
+        (&many[..30], &many[30..], StoppedList::Same),
+        (&FOUR[..], &[], StoppedList::Unknown),
+    ] {
+        let mut session = AnnounceSession::new(Manner::Check);
+        let first = answer(counts(3, 1), stopped);
+        assert!(asks(&tell(&mut session, Request::Look, first)));
+        let second = answer(counts(3, 2), started);
+        assert!(asks(&tell(&mut session, Request::Join, second)));
+        let said = said(tell(
+            &mut session,
+            Request::Leave,
+            answer(counts(3, 1), &[]),
+        ));
+        assert_eq!(said.stopped_list, expected, "{stopped:?} {started:?}");
+        let listed = if started.is_empty() { stopped } else { started };
+        assert_eq!(said.peers.len(), listed.len());
+    }
+}
+
+#[test]
+fn what_reaches_no_tracker_ends_at_once() {
+    for (reason, reached) in [
+        (Failure::Dns, Reached::No),
+        (Failure::Tls, Reached::No),
+        (Failure::Timeout, Reached::No),
+        (Failure::Refused, Reached::Perhaps),
+        // Too often is too often, whatever the event.
+        (Failure::RateLimited, Reached::Perhaps),
+        (Failure::Denied, Reached::No),
+    ] {
+        let mut session = AnnounceSession::new(Manner::Ghost);
+        let next = session.failed(Failed::new(reason, ""), reached, &own());
+        assert_eq!(failure(next).reason, reason);
+    }
+}
+
+#[test]
+fn a_lost_started_leaves_what_stopped_said() {
+    // Zeros prove nothing, claims of members do.
+    for (before, after) in [
+        (counts(0, 0), Counts::default()),
+        (counts(3, 1), counts(3, 1)),
+    ] {
+        let mut session = AnnounceSession::new(Manner::Ghost);
+        tell(&mut session, Request::Look, answer(before, &[]));
+        assert!(asks(&lose(&mut session, Request::Join, Failure::Timeout)));
+        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
+        assert!(said.withheld, "unknown, not 0");
+        assert_eq!(said.counts, after);
+        assert!(session.may_be_registered());
+    }
+    let mut session = AnnounceSession::new(Manner::Ghost);
+    lose(&mut session, Request::Look, Failure::Rejected);
+    lose(&mut session, Request::Join, Failure::Timeout);
+    let failed = failure(lose(&mut session, Request::Leave, Failure::Timeout));
+    assert_eq!(failed.reason, Failure::Rejected, "it is up");
+}
+
+#[test]
+fn a_refused_started_leaves_nothing_to_take_back() {
+    let mut session = AnnounceSession::new(Manner::Ghost);
+    let retry = Some(Retry::After(Duration::from_secs(60)));
+    session.sent();
+    let refused = Failed::new(Failure::Rejected, "first").with_retry(retry);
+    assert!(asks(&session.failed(refused, Reached::Perhaps, &own())));
+    let failed = failure(lose(&mut session, Request::Join, Failure::Rejected));
+    assert_eq!(failed.retry, retry);
+    assert!(!session.may_be_registered());
+}
+
+#[test]
+fn the_last_stopped_only_tells_whether_we_were_counted() {
+    for (during, after, expected) in [
+        (counts(3, 2), counts(3, 1), counts(3, 1)),
+        (counts(3, 2), counts(3, 2), counts(3, 2)),
+        (counts(3, 2), counts(0, 0), counts(3, 1)),
+        (counts(3, 2), counts(9, 9), counts(3, 1)),
+        (Counts::default(), counts(3, 1), counts(3, 1)),
+        (Counts::default(), counts(0, 0), Counts::default()),
+    ] {
+        let mut session = AnnounceSession::new(Manner::Brief);
+        tell(&mut session, Request::Join, answer(during, &FOUR));
+        let said = said(tell(&mut session, Request::Leave, answer(after, &[])));
+        assert_eq!(said.counts, expected, "{during:?} {after:?}");
+    }
+}
+
+#[test]
+fn an_empty_list_is_0_unless_something_speaks_against_it() {
+    let us = format!("81.2.3.9:{OUR_PORT}");
+    let us = [us.as_str()];
+    let warned = |mut answer: Answer| {
+        answer.announced.warning = Some("Torrent not registered".into());
+        answer
+    };
+    let damaged = |mut answer: Answer| {
+        answer.announced.peers.malformed = 1;
+        answer
+    };
+    for (started, is_unknown) in [
+        (answer(counts(0, 1), &[]), false),
+        (answer(counts(0, 1), &us), false),
+        (answer(counts(0, 0), &["0.0.0.0:0"]), false),
+        (answer(Counts::default(), &[]), false),
+        (answer(Counts::default(), &us), false),
+        (warned(answer(Counts::default(), &us)), true),
+        (warned(answer(counts(0, 1), &[])), true),
+        (damaged(answer(counts(0, 1), &[])), true),
+        (answer(Counts::default(), &["0.0.0.0:0"]), true),
+        (answer(counts(3, 1), &["0.0.0.0:0"]), true),
+        (answer(counts(3, 1), &["81.2.3.4:0"]), true),
+        (answer(counts(0, 3), &["192.168.1.1:6881"]), true),
+        (answer(counts(3, 1), &us), true),
+        (answer(counts(1, 1), &[]), true),
+    ] {
+        let told = format!("{started:?}");
+        let mut session = AnnounceSession::new(Manner::Brief);
+        tell(&mut session, Request::Join, started);
+        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
+        assert_eq!(said.withheld, is_unknown, "{told}");
+    }
+}
+
+#[test]
+fn counts_that_no_swarm_has_prove_no_zero() {
+    for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
+        let mut session = AnnounceSession::new(manner);
+        let absurd = || {
+            let mut answer = answer(Counts::default(), &[]);
+            answer.announced.has_absurd_counts = true;
+            answer
+        };
+        if manner != Manner::Brief {
+            tell(&mut session, Request::Look, absurd());
+        }
+        tell(&mut session, Request::Join, absurd());
+        let said = said(tell(&mut session, Request::Leave, absurd()));
+        assert!(said.withheld, "{manner:?}");
+    }
+}
+
+#[test]
+fn a_second_address_under_our_port_is_a_peer() {
+    let ours = "81.2.3.4:50000";
+    for (listed, others) in [
+        (&[ours, ours, "[2a01::1]:50001"][..], false),
+        (&[ours, "81.2.3.5:50000"], true),
+        (&[ours, "10.0.0.1:50000"], false),
+        (&["81.2.3.5:6881"], true),
+    ] {
+        assert_eq!(own().others(&list(listed)), others, "{listed:?}");
+    }
+}

@@ -1,0 +1,5 @@
+//! Announce and scrape over HTTP (BEP 3, 7, 23, 24, 31, 48): URLs and answers.
+
+pub mod answer;
+mod peers;
+pub mod query;

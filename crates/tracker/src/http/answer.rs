@@ -1,0 +1,372 @@
+//! What trackers answer (BEP 3, 7, 23, 24, 31, 48), read as leniently as counting allows.
+//!
+//! Pure. Whatever can be read is read: whole entries of a list that was cut, keys after a stray
+//! `e`, numbers written as text. What cannot is counted, or is the failure.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use super::peers;
+use crate::tracker_message;
+use crate::{AnnounceId, Announced, Counts, Failed, Failure, Retry, Scraped};
+use seedwatch_torrent::Peers;
+use seedwatch_torrent::bencode;
+use seedwatch_torrent::bencode::{Dict, Value};
+use seedwatch_torrent::{InfoHash, TrackerUrl};
+
+/// Longest interval believed, in seconds; the schedule has its own limits.
+const MAX_INTERVAL: i64 = 30 * 24 * 3600;
+/// Longest `retry in` believed, in minutes.
+const MAX_RETRY: i64 = 60 * 24 * 365;
+/// A list that holds something, and nothing of it is a peer.
+const UNREADABLE: &str = "nothing in the list of peers can be read";
+/// Entries read behind the end of the dictionary.
+const MAX_STRAY: usize = 16;
+/// Longest tracker id given back.
+const MAX_TRACKER_ID: usize = 128;
+
+/// The answer to an announce.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// What it says of the swarm; `manner` is not set here.
+    pub announced: Announced,
+    /// It has a list of peers, if an empty one.
+    pub has_list: bool,
+    /// To be repeated in the next announce (BEP 3).
+    pub tracker_id: Option<Box<[u8]>>,
+}
+
+/// Reads the answer to an announce. `cut` is why the body ended early, if it did. Of each family,
+/// the first `limit` peers are kept and the others are counted.
+pub fn announce(
+    body: &[u8],
+    cut: Option<Failed>,
+    url: &TrackerUrl,
+    limit: usize,
+) -> Result<Reply, Failed> {
+    let dict = open(body)?;
+    let mut reply = Reply::default();
+    let answer = &mut reply.announced;
+    let mut refusal = Refusal::default();
+    let mut known = false;
+    let mut lists = Lists {
+        limit,
+        ..Lists::default()
+    };
+    let damage = each(dict, |key, value| {
+        let mut knows = true;
+        match key {
+            b"peers" => lists.read(&mut answer.peers, value, peers::Packed::V4),
+            b"peers6" => lists.read(&mut answer.peers, value, peers::Packed::V6),
+            b"complete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.seeders, value);
+            }
+            b"incomplete" => {
+                answer.has_absurd_counts |= !fill_count(&mut answer.counts.leechers, value);
+            }
+            b"downloaded" => fill(&mut answer.counts.completed, count(value)),
+            b"external ip" => fill(&mut answer.external_ip, external_ip(value)),
+            b"tracker id" => fill(&mut reply.tracker_id, tracker_id(value)),
+            b"warning message" => fill(&mut answer.warning, warning(value, url)),
+            _ => knows = refusal.take(key, value),
+        }
+        known |= knows;
+    });
+    answer.interval = refusal.asked_interval();
+    let answers = lists.any() || answer.counts.are_of_the_swarm();
+    refusal.check(url, answers)?;
+    finish(known, damage, cut, &mut answer.peers)?;
+    answer.withheld = answer.peers.is_empty() && lists.names > 0;
+    if lists.lost > 0 && lists.read == 0 && !answer.withheld {
+        return Err(Failed::new(Failure::Malformed, UNREADABLE));
+    }
+    reply.has_list = lists.any();
+    Ok(reply)
+}
+
+/// Lists of peers in one answer: those that could be read, if only in part, and those of which
+/// nothing could. With none but the latter, who is there stays unknown; it is not nobody.
+#[derive(Debug, Default)]
+struct Lists {
+    read: usize,
+    lost: usize,
+    /// Entries with a host name for an address.
+    names: usize,
+    /// Peers kept of each family.
+    limit: usize,
+}
+
+impl Lists {
+    fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
+        let before = (peers.claimed(), peers.malformed);
+        self.names += peers::read(peers, value, packed, self.limit);
+        if peers.claimed() == before.0 && peers.malformed > before.1 {
+            self.lost += 1;
+        } else {
+            self.read += 1;
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.read + self.lost > 0
+    }
+}
+
+/// Judges what is left of a damaged answer.
+fn finish(
+    known: bool,
+    damage: Option<bencode::Error>,
+    cut: Option<Failed>,
+    peers: &mut Peers,
+) -> Result<(), Failed> {
+    match damage {
+        // An empty list in a damaged answer says nothing; some peers are more than none.
+        Some(_) if !peers.is_empty() => {
+            peers.malformed = peers.malformed.max(1);
+            Ok(())
+        }
+        Some(damage) => Err(cut.unwrap_or_else(|| {
+            Failed::new(Failure::Malformed, format!("damaged answer: {damage}"))
+        })),
+        None if !known => Err(Failed::new(
+            Failure::Malformed,
+            "a dictionary without any key of a tracker's answer",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Reads the answer to a scrape: one place a target, in their order.
+pub fn scrape(
+    body: &[u8],
+    cut: Option<Failed>,
+    url: &TrackerUrl,
+    targets: &[(AnnounceId, InfoHash)],
+) -> Result<Vec<Option<Scraped>>, Failed> {
+    let dict = open(body)?;
+    let mut found = vec![None; targets.len()];
+    let mut refusal = Refusal::default();
+    let mut has_files = false;
+    let damage = each(dict, |key, value| match (key, value) {
+        (b"files", Value::Dict(files)) => {
+            has_files = true;
+            // Other hashes than ours come from trackers that only answer with all they have.
+            for (hash, entry) in files.iter() {
+                if let Value::Dict(entry) = entry
+                    && let Some(counts) = file(entry)
+                {
+                    for (place, (_, wanted)) in found.iter_mut().zip(targets) {
+                        if place.is_none() && is_key_of(hash, wanted) {
+                            *place = Some(counts);
+                        }
+                    }
+                }
+            }
+        }
+        // PHP writes an empty array as a list.
+        (b"files", Value::List(_)) => has_files = true,
+        _ => {
+            refusal.take(key, value);
+        }
+    });
+    refusal.check(url, has_files)?;
+    if found.iter().any(Option::is_some) {
+        return Ok(found);
+    }
+    match damage {
+        Some(damage) => Err(cut.unwrap_or_else(|| {
+            Failed::new(Failure::Malformed, format!("damaged answer: {damage}"))
+        })),
+        None if !has_files => Err(Failed::new(Failure::Malformed, "a scrape without files")),
+        None => Ok(found),
+    }
+}
+
+/// Whether a key of `files` stands for this hash. Some trackers (bittorrent-tracker) take the hash
+/// for Latin-1 text and write it as UTF-8.
+fn is_key_of(key: &[u8], hash: &InfoHash) -> bool {
+    let code_points = hash.0.iter().map(|byte| u32::from(*byte));
+    key == hash.0
+        || std::str::from_utf8(key).is_ok_and(|text| text.chars().map(u32::from).eq(code_points))
+}
+
+/// One entry of `files`; `None` if nothing in it can be believed.
+fn file(entry: Dict<'_>) -> Option<Counts> {
+    let mut counts = Counts::default();
+    for (key, value) in entry.iter() {
+        match key {
+            b"complete" => fill(&mut counts.seeders, count(value)),
+            b"incomplete" => fill(&mut counts.leechers, count(value)),
+            b"downloaded" => fill(&mut counts.completed, count(value)),
+            _ => {}
+        }
+    }
+    (counts != Counts::default()).then_some(counts)
+}
+
+/// Whether a body that came with an error status states a refusal.
+pub fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<Failed> {
+    let dict = open(body).ok()?;
+    let mut refusal = Refusal::default();
+    each(dict, |key, value| {
+        refusal.take(key, value);
+    });
+    refusal.check(url, false).err()
+}
+
+/// `failure reason` and `retry in` (BEP 31), the `failure code` that some send instead, and the
+/// intervals, which may come with either.
+#[derive(Default)]
+struct Refusal<'a> {
+    reason: Option<&'a [u8]>,
+    retry: Option<Retry>,
+    interval: Option<Duration>,
+    min_interval: Option<Duration>,
+    has_code: bool,
+}
+
+impl<'a> Refusal<'a> {
+    fn take(&mut self, key: &[u8], value: Value<'a>) -> bool {
+        match key {
+            b"failure reason" => fill(&mut self.reason, Some(value.as_bytes().unwrap_or_default())),
+            b"retry in" => fill(&mut self.retry, retry(value)),
+            b"interval" => fill(&mut self.interval, interval(value)),
+            b"min interval" => fill(&mut self.min_interval, interval(value)),
+            // A sign that a tracker speaks, and nothing more.
+            b"warning message" => {}
+            b"failure code" => self.has_code = true,
+            _ => return false,
+        }
+        true
+    }
+
+    /// No request may come before the longer of the two is over.
+    fn asked_interval(&self) -> Option<Duration> {
+        self.interval.max(self.min_interval)
+    }
+
+    /// `answers`: something else in the answer is what was asked for.
+    fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), Failed> {
+        let interval = self.asked_interval();
+        match self.reason {
+            None if self.has_code && !answers => {
+                let failed = Failed::new(Failure::Rejected, "a failure code without a reason");
+                Err(failed.with_retry(self.retry).with_interval(interval))
+            }
+            None => Ok(()),
+            Some(text) => {
+                Err(tracker_message::refusal(text, url, self.retry).with_interval(interval))
+            }
+        }
+    }
+}
+
+/// The dictionary that a body begins with.
+fn open(body: &[u8]) -> Result<Dict<'_>, Failed> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let body = body.trim_ascii_start();
+    Dict::open(body).ok_or_else(|| {
+        let what = match body {
+            [] => "an empty answer",
+            [b'<', ..] => "HTML instead of bencode",
+            [b'{' | b'[', ..] => "JSON instead of bencode",
+            _ => "not bencode",
+        };
+        Failed::new(Failure::NotBencode, what)
+    })
+}
+
+/// Visits the entries of the dictionary, and those that follow its end: a stray `e` (an empty
+/// `peers` written twice, keys appended by a proxy script) must not hide them.
+fn each<'a>(dict: Dict<'a>, mut visit: impl FnMut(&'a [u8], Value<'a>)) -> Option<bencode::Error> {
+    let mut entries = dict.iter();
+    for (key, value) in entries.by_ref() {
+        visit(key, value);
+    }
+    if let Some(damage) = entries.damage() {
+        return Some(damage);
+    }
+    let mut rest = entries.rest();
+    for _ in 0..MAX_STRAY {
+        let Ok((Value::Bytes(key), after)) = Value::parse(rest) else {
+            break;
+        };
+        let Ok((value, after)) = Value::parse(after) else {
+            break;
+        };
+        visit(key, value);
+        rest = after;
+    }
+    None
+}
+
+fn fill<T>(place: &mut Option<T>, value: Option<T>) {
+    if place.is_none() {
+        *place = value;
+    }
+}
+
+/// A number, also one written as text.
+pub(super) fn integer(value: Value<'_>) -> Option<i64> {
+    match value {
+        Value::Int(n) => Some(n),
+        Value::Bytes(text) => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+        _ => None,
+    }
+}
+
+/// Takes over a count. Says whether it is one that a swarm can have.
+fn fill_count(place: &mut Option<u32>, value: Value<'_>) -> bool {
+    let count = count(value);
+    fill(place, count);
+    count.is_some()
+}
+
+fn count(value: Value<'_>) -> Option<u32> {
+    integer(value)
+        .and_then(|n| u32::try_from(n).ok())
+        .filter(|n| *n <= Counts::MAX)
+}
+
+fn interval(value: Value<'_>) -> Option<Duration> {
+    let seconds = integer(value).filter(|n| *n > 0)?.min(MAX_INTERVAL);
+    Some(Duration::from_secs(seconds.unsigned_abs()))
+}
+
+fn retry(value: Value<'_>) -> Option<Retry> {
+    if value.as_bytes() == Some(b"never") {
+        return Some(Retry::Never);
+    }
+    let minutes = integer(value).filter(|n| *n > 0)?.min(MAX_RETRY);
+    Some(Retry::After(Duration::from_secs(
+        60 * minutes.unsigned_abs(),
+    )))
+}
+
+/// Four or sixteen bytes (BEP 24), or text.
+fn external_ip(value: Value<'_>) -> Option<IpAddr> {
+    let bytes = value.as_bytes()?;
+    if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
+        return Some(Ipv4Addr::from(v4).into());
+    }
+    if let Ok(v6) = <[u8; 16]>::try_from(bytes) {
+        return Some(IpAddr::from(Ipv6Addr::from(v6)).to_canonical());
+    }
+    peers::address(bytes)
+}
+
+/// An empty text warns of nothing.
+fn warning(value: Value<'_>, url: &TrackerUrl) -> Option<Box<str>> {
+    let text = tracker_message::warning(value.as_bytes()?, url);
+    (!text.is_empty()).then_some(text)
+}
+
+fn tracker_id(value: Value<'_>) -> Option<Box<[u8]>> {
+    value
+        .as_bytes()
+        .filter(|id| !id.is_empty() && id.len() <= MAX_TRACKER_ID)
+        .map(Box::from)
+}
+
+#[cfg(test)]
+mod tests;

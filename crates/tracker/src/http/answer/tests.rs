@@ -1,0 +1,547 @@
+//! Answers as trackers really give them, and worse.
+
+use proptest::prelude::*;
+
+use super::*;
+use seedwatch_torrent::{Endpoint4, Endpoint6};
+
+fn url() -> TrackerUrl {
+    TrackerUrl::parse("http://t.example/announce?passkey=secret1").unwrap()
+}
+
+fn read(body: &[u8]) -> Result<Announced, Failed> {
+    announce(body, None, &url(), 200).map(|reply| reply.announced)
+}
+
+fn good(body: &[u8]) -> Announced {
+    read(body).unwrap_or_else(|failed| panic!("{}: {failed}", body.escape_ascii()))
+}
+
+fn reason(body: &[u8]) -> Failure {
+    read(body)
+        .expect_err(&body.escape_ascii().to_string())
+        .reason
+}
+
+/// Two IPv4 peers, 1.2.3.4:4567 and 2.3.4.5:5678, in network order.
+const TWO: &[u8] = b"\x01\x02\x03\x04\x11\xd7\x02\x03\x04\x05\x16\x2e";
+
+fn two() -> Vec<Endpoint4> {
+    vec![
+        Endpoint4 {
+            ip: 0x0102_0304,
+            port: 4567,
+        },
+        Endpoint4 {
+            ip: 0x0203_0405,
+            port: 5678,
+        },
+    ]
+}
+
+fn answer_with(key: &str, value: &[u8]) -> Vec<u8> {
+    let mut body = format!("d8:intervali1800e{}:{key}", key.len()).into_bytes();
+    body.extend_from_slice(value);
+    body.push(b'e');
+    body
+}
+
+fn string(bytes: &[u8]) -> Vec<u8> {
+    let mut text = format!("{}:", bytes.len()).into_bytes();
+    text.extend_from_slice(bytes);
+    text
+}
+
+#[test]
+fn everything_an_answer_can_say_is_read() {
+    let mut body = b"d8:completei3e10:downloadedi7e11:external ip4:\x09\x08\x07\x06\
+        10:incompletei2e8:intervali1800e12:min intervali60e5:peers12:"
+        .to_vec();
+    body.extend_from_slice(TWO);
+    body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
+    body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
+    let reply = announce(&body, None, &url(), 200).unwrap();
+    assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
+    let said = reply.announced;
+    assert_eq!(said.peers.v4, two());
+    let ip = "2001:db8::1".parse::<Ipv6Addr>().unwrap().to_bits();
+    assert_eq!(said.peers.v6, [Endpoint6 { ip, port: 6881 }]);
+    assert_eq!(said.peers.malformed, 0);
+    let counts = Counts {
+        seeders: Some(3),
+        leechers: Some(2),
+        completed: Some(7),
+    };
+    assert_eq!(said.counts, counts);
+    // Not `min interval`, which some clients take for the interval.
+    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
+    assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(said.warning.as_deref(), Some("hello"));
+}
+
+#[test]
+fn a_warning_keeps_our_secrets() {
+    let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
+    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
+    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
+}
+
+#[test]
+fn lists_come_in_many_shapes() {
+    let dicts = b"ld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4.54:porti5678eee";
+    let mapped = b"ld2:ip14:::ffff:1.2.3.47:peer id2:xx4:porti4567eed2:ip9:[2.3.4.5]4:port4:5678ee";
+    let php = b"d1:0d2:ip7:1.2.3.44:porti4567ee1:2d2:ip7:2.3.4.54:porti5678eee";
+    let mut packed = b"l".to_vec();
+    packed.extend_from_slice(&string(&TWO[..6]));
+    packed.extend_from_slice(&string(&TWO[6..]));
+    packed.push(b'e');
+    for list in [&string(TWO)[..], dicts, mapped, php, &packed] {
+        let peers = good(&answer_with("peers", list)).peers;
+        assert_eq!(
+            (peers.v4, peers.malformed),
+            (two(), 0),
+            "{}",
+            list.escape_ascii()
+        );
+    }
+}
+
+#[test]
+fn unreadable_entries_are_counted_and_the_others_kept() {
+    for (list, readable, malformed) in [
+        // Host names are legal (BEP 3) and not resolved.
+        (
+            &b"ld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eee"[..],
+            1,
+            1,
+        ),
+        (
+            b"ld2:ip7:1.2.3.44:porti1eed2:ip7:1.2.3.44:porti65536eed2:ip7:1.2.3.44:porti-1eee",
+            1,
+            2,
+        ),
+        (b"ld2:ip7:1.2.3.4ed4:porti1eei5e3:abcle6:123456e", 1, 5),
+        (b"7:\x01\x02\x03\x04\x11\xd7\x02", 1, 1),
+        (b"i0e", 0, 0),
+        (b"0:", 0, 0),
+        (b"le", 0, 0),
+        (b"de", 0, 0),
+        // Port 0 is readable; that it does not count is the fold's business.
+        (b"6:\x01\x02\x03\x04\0\0", 1, 0),
+    ] {
+        let peers = good(&answer_with("peers", list)).peers;
+        let found = (peers.len(), peers.malformed);
+        assert_eq!(found, (readable, malformed), "{}", list.escape_ascii());
+    }
+}
+
+#[test]
+fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
+    for list in [
+        &b"i5e"[..],
+        b"3:abc",
+        b"ld2:ip7:1.2.3.44:porti65536eee",
+        // No host names.
+        b"ld2:ip9:1.2.3.4564:porti1eee",
+        b"ld2:ip0:4:porti1eee",
+        b"ld2:ip9:localhost4:porti65536eee",
+    ] {
+        for key in ["peers", "peers6"] {
+            assert_eq!(reason(&answer_with(key, list)), Failure::Malformed);
+        }
+    }
+    // The other list was read, and it was empty.
+    assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
+}
+
+#[test]
+fn a_list_of_host_names_is_withheld() {
+    let names = b"ld2:ip16:peer.example.org4:porti1eed2:ip9:localhost4:porti2eee";
+    let said = good(&answer_with("peers", names));
+    let found = (said.peers.len(), said.peers.malformed, said.withheld);
+    assert_eq!(found, (0, 2, true));
+    // The other list is empty, which does not make those nobody.
+    let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
+    assert!(said.withheld);
+    let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
+    assert_eq!((said.peers.len(), said.withheld), (1, false));
+}
+
+#[test]
+fn wrong_peers6_does_no_harm() {
+    // These crashed a client (rakshasa/libtorrent#129), and are a real answer of AniRena.
+    for (value, malformed) in [(&b"i1e"[..], 1), (b"6:\0\0\0\0\0\0", 1), (b"i1", 0)] {
+        let mut body = b"d8:intervali60e5:peers12:".to_vec();
+        body.extend_from_slice(TWO);
+        body.extend_from_slice(b"6:peers6");
+        body.extend_from_slice(value);
+        body.push(b'e');
+        let peers = good(&body).peers;
+        assert_eq!(peers.v4, two());
+        assert!(peers.malformed >= malformed);
+    }
+}
+
+#[test]
+fn peers_may_be_missing() {
+    let v6 = [&[0x26; 16][..], &[0x1a, 0xe1]].concat();
+    let said = good(&answer_with("peers6", &string(&v6)));
+    assert_eq!((said.peers.v4.len(), said.peers.v6.len()), (0, 1));
+    let said = good(b"d8:completei0e10:incompletei0e8:intervali60ee");
+    assert!(said.peers.is_empty());
+    // Some answer `stopped` with no more than this; that it is no empty list, who asks is told.
+    for (body, has_list) in [
+        (&b"d8:intervali60ee"[..], false),
+        (b"d15:warning message1:xe", false),
+        (b"d8:completei0ee", false),
+        (b"d5:peers0:e", true),
+        (b"d6:peers60:e", true),
+    ] {
+        let reply = announce(body, None, &url(), 200).unwrap();
+        assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
+    }
+}
+
+#[test]
+fn what_follows_the_end_is_read_too() {
+    // sukebei: a second peers6 behind the final `e` (synapse#117).
+    let v6 = string(&[&[0x26; 16][..], &[0x1a, 0xe1]].concat());
+    let mut body = answer_with("peers", &string(TWO));
+    body.extend_from_slice(b"6:peers6");
+    body.extend_from_slice(&v6);
+    body.push(b'e');
+    let peers = good(&body).peers;
+    assert_eq!((peers.v4.len(), peers.v6.len()), (2, 1));
+    // An empty list with a stray `e`, and plain garbage.
+    for tail in [&b""[..], b"e", b"\r\n", b"<!-- 0.01 s -->", b"3:ab"] {
+        let body = [b"d8:intervali60e5:peers0:e", tail].concat();
+        assert!(good(&body).peers.is_empty());
+    }
+}
+
+#[test]
+fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
+    let said = good(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
+    assert_eq!(said.counts.seeders, Some(12));
+    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
+    let said = good(
+        b"d8:completei-1e10:downloadedi9223372036854775807e10:incompletei100000001e\
+          8:intervali0e5:peers0:e",
+    );
+    assert_eq!(said.counts, Counts::default());
+    assert!(
+        said.has_absurd_counts,
+        "the empty list beside them proves nothing"
+    );
+    assert_eq!(said.interval, None);
+    // A counter that fell below zero takes only itself away.
+    let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
+        10:incompletei99999999999999999999999e8:intervali1800e5:peers12:"
+        .to_vec();
+    body.extend_from_slice(TWO);
+    body.push(b'e');
+    let said = good(&body);
+    let counts = Counts {
+        seeders: Some(2),
+        ..Counts::default()
+    };
+    assert_eq!((said.peers.v4, said.counts), (two(), counts));
+}
+
+#[test]
+fn a_cut_list_yields_its_whole_entries() {
+    let body = answer_with("peers", &string(&TWO.repeat(100)));
+    for cut in [body.len() - 1, body.len() - 2, body.len() / 2, 30 + 6] {
+        let peers = good(&body[..cut]).peers;
+        assert_eq!(peers.v4.len(), (cut - 29).min(1200) / 6, "{cut}");
+        assert!(peers.malformed > 0);
+    }
+    let dicts = b"d5:peersld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4";
+    assert_eq!(good(dicts).peers.v4, two()[..1]);
+}
+
+#[test]
+fn a_cut_answer_without_a_list_is_no_zero() {
+    for body in [
+        &b"d"[..],
+        b"d8:completei0e10:incomple",
+        b"d8:intervali60e5:peers",
+        b"d8:intervali60e5:peersl",
+    ] {
+        assert_eq!(reason(body), Failure::Malformed);
+    }
+    let cut = Failed::new(Failure::Reset, "the connection was cut");
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), 200).unwrap_err();
+    assert_eq!(failed, cut);
+}
+
+#[test]
+fn what_is_no_bencode_is_told_apart() {
+    for (body, expected) in [
+        (&b""[..], "an empty answer"),
+        (b"  \r\n", "an empty answer"),
+        (b"\n<!DOCTYPE html><html>", "HTML instead of bencode"),
+        (b"{\"error\": 1}", "JSON instead of bencode"),
+        (b"OK", "not bencode"),
+        (b"5:hello", "not bencode"),
+    ] {
+        let failed = read(body).unwrap_err();
+        assert_eq!(
+            (failed.reason, &*failed.text),
+            (Failure::NotBencode, expected)
+        );
+    }
+    for body in [&b"dog food"[..], b"de", b"d1:xi1ee", b"di1ei2ee"] {
+        assert_eq!(reason(body), Failure::Malformed, "{}", body.escape_ascii());
+    }
+    // PHP scripts write a byte order mark or a blank line first.
+    assert_eq!(good(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
+}
+
+#[test]
+fn a_refusal_is_one_whatever_stands_beside_it() {
+    let failed = read(b"d14:failure reason22:unregistered: secret1!5:peers0:e").unwrap_err();
+    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(&*failed.text, "unregistered: <secret>!");
+    // As served in the wild (trackerslist#166): the last letter is the end of the dictionary.
+    let failed = read(b"d14:failure reason14:Missing uploade").unwrap_err();
+    assert_eq!(&*failed.text, "Missing upload");
+    let failed = read(b"d14:failure reason20:Missing uploade").unwrap_err();
+    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(reason(b"d14:failure reasoni5ee"), Failure::Rejected);
+    let failed = read(b"d12:failure codei900e8:intervali60e8:retry ini2ee").unwrap_err();
+    let retry = Some(Retry::After(Duration::from_secs(120)));
+    assert_eq!((failed.reason, failed.retry), (Failure::Rejected, retry));
+    // Beside an answer a code is no refusal.
+    assert!(read(b"d12:failure codei0e5:peers0:e").is_ok());
+    assert!(read(b"d12:failure codei0e8:completei0e10:incompletei0ee").is_ok());
+}
+
+#[test]
+fn retry_in_is_minutes_in_any_spelling_or_never() {
+    for (value, expected) in [
+        ("i30e", Some(Retry::After(Duration::from_secs(1800)))),
+        ("2:30", Some(Retry::After(Duration::from_secs(1800)))),
+        ("5:never", Some(Retry::Never)),
+        ("i0e", None),
+        ("i-5e", None),
+        ("le", None),
+    ] {
+        let body = format!("d14:failure reason4:busy8:retry in{value}e");
+        let failed = read(body.as_bytes()).unwrap_err();
+        assert_eq!((failed.reason, failed.retry), (Failure::Rejected, expected));
+    }
+}
+
+#[test]
+fn scrapes_are_booked_by_hash() {
+    let targets: Vec<_> = (0..3u8)
+        .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
+        .collect();
+    let scrape = |body: &[u8]| scrape(body, None, &url(), &targets);
+    let entry = |n: u8, counts: &str| {
+        let mut entry = string(&[n; 20]);
+        entry.extend_from_slice(format!("d{counts}e").as_bytes());
+        entry
+    };
+    let files = |entries: &[Vec<u8>]| {
+        let mut body = b"d5:filesd".to_vec();
+        body.extend(entries.concat());
+        body.extend_from_slice(b"e5:flagsd20:min_request_intervali900eee");
+        body
+    };
+    let found = scrape(&files(&[
+        // torrust#42: a key that is no hash. And one that nobody asked for.
+        string(&[b'x'; 50]),
+        b"de".to_vec(),
+        entry(9, "8:completei9e"),
+        entry(2, "8:completei1e10:downloadedi-5e10:incomplete1:4"),
+        entry(0, ""),
+    ]))
+    .unwrap();
+    let counts = Counts {
+        seeders: Some(1),
+        leechers: Some(4),
+        completed: None,
+    };
+    assert_eq!(found, [None, None, Some(counts)]);
+    // Asked of nothing it knows: an answer, in both spellings of "no entries".
+    for body in [&b"d5:filesdee"[..], b"d5:fileslee"] {
+        assert_eq!(scrape(body).unwrap(), [None; 3]);
+    }
+    // Cut behind the first entry.
+    let whole = files(&[entry(0, "8:completei1e"), entry(1, "8:completei2e")]);
+    let found = scrape(&whole[..60]).unwrap();
+    assert_eq!(found[0].unwrap().seeders, Some(1));
+    let refused = scrape(b"d5:filesde14:failure reason2:noe").unwrap_err();
+    assert_eq!(refused.reason, Failure::Rejected);
+    for (body, reason) in [
+        (&b"d5:filesd"[..], Failure::Malformed),
+        (b"d8:intervali60ee", Failure::Malformed),
+        (b"<html>", Failure::NotBencode),
+    ] {
+        assert_eq!(scrape(body).unwrap_err().reason, reason);
+    }
+}
+
+#[test]
+fn an_error_page_may_state_a_refusal() {
+    let body = b"d14:failure reason6:bannedd";
+    assert_eq!(&*stated_refusal(body, &url()).unwrap().text, "banned");
+    assert_eq!(stated_refusal(b"<html>", &url()), None);
+    assert_eq!(stated_refusal(b"d8:intervali60ee", &url()), None);
+}
+
+/// Something near enough to an answer to reach every branch of the reader.
+fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
+    let key = prop::sample::select(vec![
+        "peers",
+        "peers6",
+        "complete",
+        "incomplete",
+        "downloaded",
+        "interval",
+        "external ip",
+        "tracker id",
+        "failure reason",
+        "retry in",
+        "files",
+        "ip",
+        "port",
+        "",
+    ]);
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(|n| format!("i{n}e").into_bytes()),
+        prop::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| string(&bytes)),
+        prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    let value = leaf.prop_recursive(4, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8)
+                .prop_map(|items| { [b"l".to_vec(), items.concat(), b"e".to_vec()].concat() }),
+            prop::collection::vec((key.clone(), inner), 0..8).prop_map(|entries| {
+                let mut dict = b"d".to_vec();
+                for (key, value) in entries {
+                    dict.extend(string(key.as_bytes()));
+                    dict.extend(value);
+                }
+                dict.push(b'e');
+                dict
+            }),
+        ]
+    });
+    (value, any::<prop::sample::Index>(), any::<bool>()).prop_map(|(mut body, at, cut)| {
+        if cut && !body.is_empty() {
+            body.truncate(at.index(body.len()));
+        }
+        body
+    })
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
+        let targets = [(AnnounceId(0), InfoHash([0; 20]))];
+        let _ = announce(&body, None, &url(), 200);
+        let _ = scrape(&body, None, &url(), &targets);
+        let _ = stated_refusal(&body, &url());
+    }
+
+    #[test]
+    fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), 200);
+        let _ = announce(&body, None, &url(), 200);
+    }
+
+    #[test]
+    fn a_list_is_read_as_far_as_it_came(count in 0..50usize, cut in 0..400usize) {
+        let body = answer_with("peers", &string(&[7; 6].repeat(count)));
+        let cut = cut.min(body.len());
+        if let Ok(said) = read(&body[..cut]) {
+            prop_assert!(said.peers.len() <= count);
+            prop_assert!(cut == body.len() || said.peers.malformed > 0);
+        }
+    }
+}
+
+fn seconds(seconds: u64) -> Option<Duration> {
+    Some(Duration::from_secs(seconds))
+}
+
+#[test]
+fn the_longer_interval_counts() {
+    let both = b"d8:completei0e10:incompletei0e8:intervali300e12:min intervali3600e5:peers0:e";
+    assert_eq!(good(both).interval, seconds(3600));
+    assert_eq!(
+        good(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
+        seconds(900)
+    );
+    assert_eq!(
+        good(b"d12:min interval4:18005:peers0:e").interval,
+        seconds(1800)
+    );
+    assert_eq!(
+        good(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
+        None
+    );
+}
+
+#[test]
+fn intervals_beside_a_failure_are_kept() {
+    let refused = |body: &[u8]| read(body).unwrap_err();
+    let failed =
+        refused(b"d14:failure reason17:TORRENT NOT FOUND8:intervali7200e12:min intervali7200ee");
+    assert_eq!((failed.interval(), failed.retry), (seconds(7200), None));
+    let failed = refused(b"d14:failure reason4:gone12:min intervali600e8:retry in2:10e");
+    let retry = Some(Retry::After(Duration::from_secs(600)));
+    assert_eq!((failed.interval(), failed.retry), (seconds(600), retry));
+    let failed = refused(b"d12:failure codei100e8:intervali600ee");
+    assert_eq!(failed.interval(), seconds(600));
+    // A scrape is refused in the same words.
+    let body = b"d14:failure reason4:gone12:min intervali600ee";
+    let failed = scrape(body, None, &url(), &[]).unwrap_err();
+    assert_eq!(failed.interval(), seconds(600));
+}
+
+#[test]
+fn impossible_counters_are_unknown_in_announces_and_scrapes() {
+    for (count, expected) in [
+        ("i-1e", None),
+        ("i4294967295e", None),
+        ("i2147483648e", None),
+        ("i18446744073709551615e", None),
+        ("10:4294967290", None),
+        ("2:-1", None),
+        ("20:18446744073709551615", None),
+        ("1:x", None),
+        ("0:", None),
+        ("le", None),
+        ("i7e", Some(7)),
+        ("3: 7 ", Some(7)),
+        ("2:07", Some(7)),
+    ] {
+        let keys = [
+            ("complete", "i3e"),
+            ("downloaded", count),
+            ("incomplete", count),
+        ];
+        let entry: String = keys
+            .iter()
+            .map(|(key, value)| format!("{}:{key}{value}", key.len()))
+            .collect();
+        let answer = good(format!("d{entry}5:peers0:e").as_bytes());
+        let expected = Counts {
+            seeders: Some(3),
+            leechers: expected,
+            completed: expected,
+        };
+        assert_eq!(answer.counts, expected, "{count}");
+        let mut body = b"d5:filesd20:".to_vec();
+        body.extend_from_slice(&[b'h'; 20]);
+        body.extend_from_slice(format!("d{entry}eee").as_bytes());
+        let targets = [(AnnounceId(0), InfoHash([b'h'; 20]))];
+        let found = scrape(&body, None, &url(), &targets).unwrap();
+        assert_eq!(found, [Some(expected)], "{count}");
+    }
+}

@@ -1,0 +1,191 @@
+//! Announce and scrape URLs (BEP 3, 7, 23, 48).
+
+use std::fmt::Write as _;
+
+use crate::Identity;
+use seedwatch_torrent::Family;
+use seedwatch_torrent::{InfoHash, TrackerUrl};
+
+/// What we claim to lack: more than nothing, since some trackers give a seed no seeds.
+const LEFT: u64 = 1 << 30;
+
+/// The `event` of an announce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// Joins the swarm.
+    Started,
+    /// Leaves the swarm.
+    Stopped,
+}
+
+/// The parameters of an announce, without `?` or `&` in front.
+pub fn announce(
+    identity: &Identity,
+    family: Family,
+    hash: &InfoHash,
+    event: Event,
+    numwant: u16,
+    tracker_id: Option<&[u8]>,
+) -> String {
+    let mut query = String::with_capacity(320);
+    query.push_str("info_hash=");
+    encode(&mut query, &hash.0);
+    query.push_str("&peer_id=");
+    encode(&mut query, &identity.peer_id);
+    let event = match event {
+        Event::Started => "started",
+        Event::Stopped => "stopped",
+    };
+    let (port, key) = (identity.port(family), identity.key);
+    // No ip, ipv4 or ipv6: BEP 7 discourages them, and the tracker sees where we are.
+    // Writing to a string does not fail.
+    let _ = write!(
+        query,
+        "&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1&no_peer_id=1\
+         &numwant={numwant}&key={key:08X}&event={event}"
+    );
+    if let Some(id) = tracker_id {
+        query.push_str("&trackerid=");
+        encode(&mut query, id);
+    }
+    query
+}
+
+/// The parameters of a scrape, without `?` or `&` in front.
+pub fn scrape<'a>(hashes: impl Iterator<Item = &'a InfoHash>) -> String {
+    let mut query = String::with_capacity(1024);
+    for hash in hashes {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str("info_hash=");
+        encode(&mut query, &hash.0);
+    }
+    query
+}
+
+/// The announce URL with more parameters after its own (a passkey may be among them).
+pub fn announce_url(url: &TrackerUrl, query: &str) -> String {
+    let path = url.secret_path_and_query();
+    let mut whole = String::with_capacity(64 + path.len() + query.len());
+    whole.push_str(&url.label());
+    whole.push_str(path);
+    push_query(&mut whole, query);
+    whole
+}
+
+/// The scrape URL (BEP 48), or `None` where the announce URL does not lead to one.
+pub fn scrape_url(url: &TrackerUrl, query: &str) -> Option<String> {
+    let path = url.secret_path_and_query();
+    let (path, own) = path.split_once('?').unwrap_or((path, ""));
+    // `/announce/PASSKEY` is as common as `/PASSKEY/announce`: the last segment that begins so.
+    let at = path.rfind("/announce")?;
+    let after = &path[at + "/announce".len()..];
+    let mut whole = url.label();
+    whole.push_str(&path[..at]);
+    whole.push_str("/scrape");
+    whole.push_str(after);
+    push_query(&mut whole, own);
+    push_query(&mut whole, query);
+    Some(whole)
+}
+
+/// Adds parameters to a URL that may have some already.
+pub fn push_query(url: &mut String, query: &str) {
+    if query.is_empty() {
+        return;
+    }
+    match url.find('?') {
+        None => url.push('?'),
+        Some(at) if at + 1 == url.len() || url.ends_with('&') => {}
+        Some(_) => url.push('&'),
+    }
+    url.push_str(query);
+}
+
+/// Percent-encodes byte by byte. A space becomes `%20`: trackers do not decode `+`.
+fn encode(out: &mut String, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> TrackerUrl {
+        TrackerUrl::parse(text).unwrap()
+    }
+
+    #[test]
+    fn every_byte_arrives_as_it_is() {
+        let hash = InfoHash(*b"\x00 +&=%?#/az09-._~\xff\"<");
+        let identity = Identity {
+            peer_id: *b"-SW0100-abcdefgh \xc3\xa9!",
+            key: 0xabc,
+            ports: [6881, 6882],
+        };
+        let over = |family| announce(&identity, family, &hash, Event::Stopped, 200, Some(b"a b"));
+        let query = over(Family::Ipv4);
+        assert_eq!(
+            query,
+            "info_hash=%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C\
+             &peer_id=-SW0100-abcdefgh%20%C3%A9%21&port=6881&uploaded=0&downloaded=0\
+             &left=1073741824&compact=1&no_peer_id=1&numwant=200&key=00000ABC&event=stopped\
+             &trackerid=a%20b"
+        );
+        assert!(over(Family::Ipv6).contains("&port=6882&"));
+        // Nothing in it is encoded again on its way to the wire.
+        let whole = announce_url(&url("http://t.example/announce"), &query);
+        assert_eq!(url::Url::parse(&whole).unwrap().query(), Some(&*query));
+    }
+
+    #[test]
+    fn a_query_of_the_tracker_stays_in_front() {
+        for (base, expected) in [
+            ("http://t.example/a", "http://t.example:80/a?x=1"),
+            ("http://t.example/a?", "http://t.example:80/a?x=1"),
+            ("http://t.example/a?k=s", "http://t.example:80/a?k=s&x=1"),
+            ("http://t.example/a?k=s&", "http://t.example:80/a?k=s&x=1"),
+            ("https://[::1]:8/", "https://[::1]:8/?x=1"),
+        ] {
+            assert_eq!(announce_url(&url(base), "x=1"), expected);
+        }
+    }
+
+    #[test]
+    fn scrape_urls_follow_the_convention() {
+        for (path, expected) in [
+            ("/announce", Some("/scrape?x=1")),
+            ("/x/announce.php?k=s", Some("/x/scrape.php?k=s&x=1")),
+            ("/announce/passkey", Some("/scrape/passkey?x=1")),
+            ("/announce/x/announce", Some("/announce/x/scrape?x=1")),
+            ("/a?u=/announce", None),
+            ("/xannounce", None),
+            ("/", None),
+        ] {
+            let found = scrape_url(&url(&format!("http://t.example{path}")), "x=1");
+            let expected = expected.map(|rest| format!("http://t.example:80{rest}"));
+            assert_eq!(found, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn scrapes_repeat_the_hash() {
+        let hashes = [InfoHash([b'a'; 20]), InfoHash([b' '; 20])];
+        let query = scrape(hashes.iter());
+        let spaces = "%20".repeat(20);
+        assert_eq!(
+            query,
+            format!("info_hash={}&info_hash={spaces}", "a".repeat(20))
+        );
+    }
+}

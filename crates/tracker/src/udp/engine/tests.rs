@@ -1,0 +1,269 @@
+//! The engine against scripted trackers, in simulated time.
+
+mod conversation;
+mod faults;
+mod random;
+mod stopped;
+mod timing;
+
+use super::*;
+use crate::{AnnounceId, Announced, Ask, Identity, Manner, Report, Scraped};
+use seedwatch_torrent::InfoHash;
+
+const TIMEOUT: Duration = Duration::from_secs(15);
+const OUR_PORT: u16 = 50_000;
+const ID: u64 = 0x1122_3344_5566_7788;
+
+fn settings() -> Settings {
+    Settings {
+        identity: Identity {
+            peer_id: *b"-SW0100-abcdefghijkl",
+            key: 0xdead_beef,
+            ports: [OUR_PORT, OUR_PORT + 1],
+        },
+        numwant: 200,
+        accept: seedwatch_torrent::address::Accept::Any,
+    }
+}
+
+/// An engine, a clock, and the packets the engine wrote.
+struct Lab {
+    engine: Engine,
+    now: Instant,
+    start: Instant,
+    /// What lookups find.
+    addresses: Result<Vec<SocketAddr>, Failed>,
+    /// What the engine wants sent, with the millisecond it wanted it.
+    sent: Vec<Request>,
+    observations: Vec<Observation>,
+}
+
+/// A packet that the engine sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Request {
+    at: u64,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+impl Request {
+    fn word(&self, at: usize) -> u32 {
+        u32::from_be_bytes(self.bytes[at..at + 4].try_into().unwrap())
+    }
+
+    fn connection(&self) -> u64 {
+        u64::from_be_bytes(self.bytes[..8].try_into().unwrap())
+    }
+
+    fn action(&self) -> u32 {
+        self.word(8)
+    }
+
+    fn transaction(&self) -> u32 {
+        self.word(12)
+    }
+
+    /// 2 is `started`, 3 is `stopped`.
+    fn event(&self) -> u32 {
+        assert_eq!(self.action(), 1);
+        self.word(80)
+    }
+
+    fn reply(&self, action: u32, words: &[u32], rest: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for word in [&[action, self.transaction()], words].concat() {
+            out.extend(word.to_be_bytes());
+        }
+        out.extend(rest);
+        out
+    }
+
+    fn connected(&self, id: u64) -> Vec<u8> {
+        assert_eq!((self.action(), self.connection()), (0, 0x0417_2710_1980));
+        self.reply(0, &[], &id.to_be_bytes())
+    }
+
+    /// An answer with an interval of 1800 s.
+    fn announced(&self, seeders: u32, leechers: u32, peers: &[u8]) -> Vec<u8> {
+        assert_eq!(self.action(), 1);
+        self.reply(1, &[1800, leechers, seeders], peers)
+    }
+
+    fn error(&self, text: &str) -> Vec<u8> {
+        self.reply(3, &[], text.as_bytes())
+    }
+}
+
+fn server(n: u8) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, n], 6969))
+}
+
+/// Compact IPv4 peers.
+fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
+    ports
+        .into_iter()
+        .flat_map(|port| [203, 0, 113, port as u8, (port >> 8) as u8, port as u8])
+        .collect()
+}
+
+impl Lab {
+    fn new() -> Self {
+        Self::with(64, settings())
+    }
+
+    fn with(window: usize, settings: Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            engine: Engine::new(Family::Ipv4, settings, window, Random::fixed(), now),
+            now,
+            start: now,
+            addresses: Ok(vec![server(1)]),
+            sent: Vec::new(),
+            observations: Vec::new(),
+        }
+    }
+
+    fn job(tracker: u32, ask: Ask) -> Job {
+        let url = format!("udp://tracker{tracker}.example:6969/announce");
+        Job {
+            tracker: TrackerId(tracker),
+            family: Family::Ipv4,
+            url: Arc::new(TrackerUrl::parse(&url).unwrap()),
+            timeout: TIMEOUT,
+            ask,
+        }
+    }
+
+    fn announce_as(&mut self, n: u32, manner: Manner) {
+        let ask = Ask::Announce {
+            id: AnnounceId(n),
+            info_hash: InfoHash([n as u8; 20]),
+            manner,
+        };
+        self.engine.submit(Self::job(1, ask), self.now);
+    }
+
+    fn announce(&mut self, n: u32) {
+        self.announce_as(n, Manner::StoppedOnly);
+    }
+
+    /// Lets the engine do all that it can do now.
+    fn settle(&mut self) {
+        loop {
+            for lookup in self.engine.take_lookups() {
+                let result = self.addresses.clone();
+                self.engine
+                    .on_lookup(lookup.tracker, result, None, self.now);
+            }
+            let mut outbox = Outbox::default();
+            self.engine.poll(self.now, &mut outbox);
+            for run in outbox.runs() {
+                self.sent.extend(run.each().map(|bytes| Request {
+                    at: self.now.duration_since(self.start).as_millis() as u64,
+                    to: run.to,
+                    bytes: bytes.to_vec(),
+                }));
+            }
+            self.engine.take_observations(&mut self.observations);
+            if outbox.is_empty() && self.engine.lookups.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// The packets sent since the last look.
+    fn sent(&mut self) -> Vec<Request> {
+        self.settle();
+        std::mem::take(&mut self.sent)
+    }
+
+    /// The only packet sent since the last look.
+    fn one(&mut self) -> Request {
+        let mut sent = self.sent();
+        assert_eq!(sent.len(), 1, "{sent:?}");
+        sent.remove(0)
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.receive_from(server(1), bytes);
+    }
+
+    fn receive_from(&mut self, from: SocketAddr, bytes: &[u8]) {
+        self.engine.on_datagram(from, bytes, self.now);
+    }
+
+    /// Time passes; timers fire on their way.
+    fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        self.settle();
+        for _ in 0..100_000 {
+            match self.engine.next_timeout() {
+                Some(next) if next <= end => self.now = self.now.max(next),
+                _ => {
+                    self.now = end;
+                    self.settle();
+                    return;
+                }
+            }
+            self.settle();
+        }
+        panic!("the engine's clock stands still");
+    }
+
+    fn pass_ms(&mut self, ms: u64) {
+        self.pass(Duration::from_millis(ms));
+    }
+
+    /// Connects; the announces submitted before are on their way then.
+    fn connect(&mut self) -> Vec<Request> {
+        let connect = self.one();
+        self.receive(&connect.connected(ID));
+        self.sent()
+    }
+
+    /// The only observation since the last look.
+    fn observation(&mut self) -> Observation {
+        self.settle();
+        assert_eq!(self.observations.len(), 1, "{:?}", self.observations);
+        self.observations.remove(0)
+    }
+
+    fn announced(&mut self) -> Announced {
+        match self.observation().report {
+            Report::Announce {
+                result: Ok(announced),
+                ..
+            } => *announced,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn failure(&mut self) -> Failure {
+        match self.observation().report {
+            Report::Announce {
+                result: Err(failed),
+                ..
+            } => failed.reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Nothing is left behind, once a connect that nobody waits for has found out.
+    fn assert_at_rest(&mut self) {
+        self.settle();
+        assert_eq!(self.engine.active(), 0);
+        self.pass(TIMEOUT * 2);
+        assert_eq!(self.engine.unsent(), 0);
+        assert_eq!(self.engine.transactions.len(), 0);
+        assert!(self.observations.is_empty(), "{:?}", self.observations);
+        assert!(self.sent.is_empty(), "{:?}", self.sent);
+    }
+}
+
+fn scraped(seeders: u32, completed: u32, leechers: u32) -> Option<Scraped> {
+    Some(Scraped {
+        seeders: Some(seeders),
+        leechers: Some(leechers),
+        completed: Some(completed),
+    })
+}

@@ -1,0 +1,221 @@
+//! Trackers whose answer to `stopped` says nothing about the swarm.
+
+use super::*;
+use crate::{Counts, StoppedList};
+
+/// What a tracker answers to one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reply {
+    /// Three seeders, a leecher, four peers.
+    List,
+    Zeros,
+    /// 0.0.0.0:0 beside counts of members.
+    NoPeers,
+    /// Bytes that are no whole entry.
+    Torn,
+    /// Only our own entry, and counts of us alone.
+    OnlyUs,
+    Error(&'static str),
+    /// No body, as opentracker says no.
+    Bodiless,
+    Damaged,
+    Silence,
+}
+
+const ALL: [Reply; 9] = [
+    Reply::List,
+    Reply::Zeros,
+    Reply::NoPeers,
+    Reply::Torn,
+    Reply::OnlyUs,
+    Reply::Error("peer not found"),
+    Reply::Bodiless,
+    Reply::Damaged,
+    Reply::Silence,
+];
+
+const FOUR: [u8; 24] = [
+    81, 2, 3, 4, 0x1a, 0xe1, 81, 2, 3, 5, 0x1a, 0xe1, 81, 2, 3, 6, 0x1a, 0xe1, 81, 2, 3, 7, 0x1a,
+    0xe1,
+];
+
+impl Reply {
+    fn datagram(self, request: &Request) -> Option<Vec<u8>> {
+        Some(match self {
+            Reply::List => request.announced(3, 1, &FOUR),
+            Reply::Zeros => request.announced(0, 0, &[]),
+            Reply::NoPeers => request.announced(3, 1, &[0; 6]),
+            Reply::Torn => request.announced(0, 0, &FOUR[..5]),
+            Reply::OnlyUs => {
+                let [high, low] = OUR_PORT.to_be_bytes();
+                request.announced(0, 1, &[81, 2, 3, 9, high, low])
+            }
+            Reply::Error(text) => request.error(text),
+            Reply::Bodiless => request.reply(1, &[], &[]),
+            Reply::Damaged => request.reply(7, &[1], &[]),
+            Reply::Silence => return None,
+        })
+    }
+
+    fn is_refusal(self) -> bool {
+        matches!(self, Reply::Error(_) | Reply::Bodiless)
+    }
+}
+
+/// What a probe came to at a tracker that registers who starts and removes who stops.
+struct Played {
+    result: Result<Box<Announced>, Failed>,
+    is_registered: bool,
+    events: Vec<u32>,
+}
+
+/// The tracker answers every connect; `lost` is the event of which no answer arrives.
+fn play(manner: Manner, stopped: Reply, started: Reply, lost: Option<u32>) -> Played {
+    let mut lab = Lab::new();
+    lab.announce_as(1, manner);
+    let (mut is_registered, mut events) = (false, Vec::new());
+    let start = lab.now;
+    while lab.observations.is_empty() && lab.now < start + 2 * TIMEOUT {
+        for request in lab.sent() {
+            if request.action() == 0 {
+                lab.receive(&request.connected(ID));
+                continue;
+            }
+            events.push(request.event());
+            let joins = request.event() == 2;
+            let reply = if joins { started } else { stopped };
+            is_registered = joins && !reply.is_refusal();
+            let datagram = reply.datagram(&request);
+            if let Some(datagram) = datagram.filter(|_| lost != Some(request.event())) {
+                lab.receive(&datagram);
+            }
+        }
+        lab.pass_ms(10);
+    }
+    let Report::Announce { result, .. } = lab.observation().report else {
+        panic!("no announce");
+    };
+    lab.assert_at_rest();
+    Played {
+        result,
+        is_registered,
+        events,
+    }
+}
+
+#[test]
+fn started_tells_what_stopped_does_not() {
+    for stopped in ALL.into_iter().filter(|reply| *reply != Reply::List) {
+        for manner in [Manner::Ghost, Manner::Check] {
+            let played = play(manner, stopped, Reply::List, None);
+            let said = played.result.unwrap_or_else(|failed| {
+                panic!("{stopped:?}: {failed}");
+            });
+            assert_eq!((said.peers.len(), said.withheld), (4, false));
+            assert_eq!(said.counts.seeders, Some(3));
+            let is_lost = stopped == Reply::Silence && manner == Manner::Ghost;
+            let shown = if is_lost {
+                StoppedList::Unknown
+            } else {
+                StoppedList::Missing
+            };
+            assert_eq!(said.stopped_list, shown, "{stopped:?}");
+            assert!(!played.is_registered);
+        }
+    }
+}
+
+#[test]
+fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
+    let manners = [
+        Manner::Ghost,
+        Manner::StoppedOnly,
+        Manner::Check,
+        Manner::Brief,
+    ];
+    for manner in manners {
+        for stopped in ALL {
+            for started in ALL {
+                for lost in [None, Some(2), Some(3)] {
+                    let told = format!("{manner:?} {stopped:?} {started:?} {lost:?}");
+                    let played = play(manner, stopped, started, lost);
+                    assert!(!played.is_registered, "{told}");
+                    let says_zero = |reply| matches!(reply, Reply::Zeros | Reply::OnlyUs);
+                    // The exception: a tracker that has shown its lists.
+                    let is_believed =
+                        manner == Manner::StoppedOnly && says_zero(stopped) && lost != Some(3);
+                    match played.result {
+                        Ok(said) if said.peers.is_empty() && !said.withheld => {
+                            let is_heard = lost != Some(2);
+                            assert!(says_zero(started) && is_heard || is_believed, "{told}");
+                        }
+                        Ok(_) => {}
+                        Err(failed) => {
+                            let is_heard = lost != Some(2);
+                            assert!(!(started == Reply::List && is_heard), "{told}: {failed}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_in_the_last_answer_replace_none() {
+    let said = play(Manner::Brief, Reply::Zeros, Reply::List, None).result;
+    let counts = Counts {
+        seeders: Some(3),
+        leechers: Some(0),
+        completed: None,
+    };
+    assert_eq!(said.unwrap().counts, counts);
+}
+
+#[test]
+fn a_tracker_that_lists_is_asked_once() {
+    for manner in [Manner::Ghost, Manner::StoppedOnly] {
+        assert_eq!(play(manner, Reply::List, Reply::List, None).events, [3]);
+    }
+    let zeros = play(Manner::StoppedOnly, Reply::Zeros, Reply::Zeros, None);
+    assert_eq!(zeros.events, [3]);
+}
+
+/// No tracker that does not answer a connect gets a second question, nor one that is never heard.
+#[test]
+fn a_dead_tracker_is_asked_no_second_question() {
+    let mut lab = Lab::new();
+    lab.announce_as(1, Manner::Ghost);
+    lab.pass(TIMEOUT);
+    let sent = lab.sent();
+    assert_eq!(sent.len(), 4, "{sent:?}");
+    assert!(sent.iter().all(|request| request.action() == 0));
+    assert_eq!(lab.failure(), Failure::Timeout);
+    // It answered others before, and then died.
+    lab.announce_as(2, Manner::Ghost);
+    let first = lab.connect();
+    lab.receive(&first[0].announced(1, 0, &peers([1])));
+    lab.announced();
+    lab.pass_ms(20_000);
+    lab.announce_as(3, Manner::Ghost);
+    lab.pass(TIMEOUT);
+    let is_started = |request: &Request| request.action() == 1 && request.event() == 2;
+    assert!(!lab.sent().iter().any(is_started));
+    assert_eq!(lab.failure(), Failure::Timeout);
+    lab.assert_at_rest();
+}
+
+#[test]
+fn counts_that_no_swarm_has_prove_no_zero() {
+    for absurd in [u32::MAX, 1 << 31, Counts::MAX + 1] {
+        let mut lab = Lab::new();
+        lab.announce_as(1, Manner::Brief);
+        let started = lab.connect().remove(0);
+        lab.receive(&started.announced(absurd, absurd, &[]));
+        let stopped = lab.one();
+        lab.receive(&stopped.announced(absurd, absurd, &[]));
+        let announced = lab.announced();
+        assert_eq!(announced.counts, Counts::default());
+        assert!(announced.withheld, "{absurd}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Which request an answer belongs to.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
+
+use super::arena::Key;
+
+/// Whom an answer is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The connect of a remote.
+    Remote(Key),
+    /// The announce or scrape of a probe.
+    Probe(Key),
+}
+
+/// Requests that wait for an answer, by random 32-bit id. Owners are 64-bit keys, so an id that is
+/// drawn again can never lead to the wrong probe.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    owners: HashMap<u32, Owner, BuildHasherDefault<Spread>>,
+    random: Random,
+}
+
+impl Transactions {
+    /// An empty table.
+    pub(super) fn new(random: Random) -> Self {
+        Self {
+            owners: HashMap::default(),
+            random,
+        }
+    }
+
+    /// A new request: an id that no outstanding request has.
+    pub(super) fn open(&mut self, owner: Owner) -> u32 {
+        loop {
+            let id = self.random.next();
+            if let std::collections::hash_map::Entry::Vacant(place) = self.owners.entry(id) {
+                place.insert(owner);
+                return id;
+            }
+        }
+    }
+
+    /// Whom an answer with this id is for.
+    pub(super) fn owner(&self, id: u32) -> Option<Owner> {
+        self.owners.get(&id).copied()
+    }
+
+    /// Answered or given up.
+    pub(super) fn close(&mut self, id: u32) {
+        self.owners.remove(&id);
+    }
+
+    /// Outstanding requests.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.owners.len()
+    }
+}
+
+/// Numbers that nobody outside can predict: a keyed hash (SipHash) over a counter.
+#[derive(Debug, Clone)]
+pub struct Random {
+    keyed: DefaultHasher,
+    counter: u64,
+}
+
+impl Random {
+    /// Keyed by the operating system.
+    pub fn from_os() -> Self {
+        Self {
+            keyed: RandomState::new().build_hasher(),
+            counter: 0,
+        }
+    }
+
+    /// The same numbers every time: for tests.
+    #[cfg(test)]
+    pub(super) fn fixed() -> Self {
+        Self {
+            keyed: DefaultHasher::new(),
+            counter: 0,
+        }
+    }
+
+    fn next(&mut self) -> u32 {
+        self.counter += 1;
+        let mut hasher = self.keyed.clone();
+        hasher.write_u64(self.counter);
+        hasher.finish() as u32
+    }
+}
+
+/// The ids are random already: one multiplication spreads them over the bits that the map uses.
+#[derive(Debug, Default)]
+pub(super) struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte) ^ (self.0 as u32));
+        }
+    }
+
+    fn write_u32(&mut self, n: u32) {
+        self.0 = u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_while_outstanding() {
+        let mut arena = super::super::arena::Arena::default();
+        let mut table = Transactions::new(Random::fixed());
+        let ids: std::collections::HashSet<u32> = (0..100_000)
+            .map(|n| table.open(Owner::Probe(arena.insert(n))))
+            .collect();
+        assert_eq!(ids.len(), 100_000);
+        assert_eq!(table.len(), 100_000);
+        for id in &ids {
+            assert!(table.owner(*id).is_some());
+            table.close(*id);
+        }
+        assert_eq!(table.len(), 0);
+    }
+
+    #[test]
+    fn the_system_keys_every_process_and_engine_apart() {
+        let draw = |mut random: Random| [random.next(), random.next(), random.next()];
+        assert_ne!(draw(Random::from_os()), draw(Random::from_os()));
+    }
+}

@@ -1,0 +1,17 @@
+//! What benchmarks share: trackers that cost next to nothing, the limits of the machine, CPU time,
+//! packet loss.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a benchmark has no caller that could handle an error"
+)]
+
+mod far_trackers;
+pub mod loss;
+pub mod null_tracker;
+pub mod opentracker;
+pub mod paced;
+pub mod raw;
+pub mod second;
+pub mod usage;

@@ -1,0 +1,55 @@
+//! Packet loss, made by the kernel in a network namespace of our own.
+
+use std::process::Command;
+
+/// The argument of the process inside the namespace.
+const ROLE: &str = "inside";
+
+/// Whether this process runs inside the namespace.
+pub fn is_inside() -> bool {
+    std::env::args().nth(1).as_deref() == Some(ROLE)
+}
+
+/// Runs this binary again in a new network namespace with a loopback interface only. Returns
+/// whether that worked: it takes `unshare`, `ip` and `nft`, and the right to use them.
+pub fn run_inside() -> bool {
+    let me = std::env::current_exe().expect("this binary");
+    let map: &[&str] = match nix::unistd::geteuid().is_root() {
+        true => &[],
+        false => &["--map-root-user"],
+    };
+    Command::new("unshare")
+        .arg("--net")
+        .args(map)
+        .arg(me)
+        .arg(ROLE)
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Brings the loopback interface up. Returns whether packets can be lost at will.
+pub fn prepare() -> bool {
+    run("ip link set lo up") && run("nft add table inet loss") && {
+        // On the way in: a drop on the way out would show as an error at the sender.
+        run("nft add chain inet loss input { type filter hook input priority 0 ; }")
+    }
+}
+
+/// What becomes of one UDP packet in ten, in each direction.
+pub fn every_tenth(verdict: &str) -> bool {
+    run("nft flush chain inet loss input")
+        && run(&format!(
+            "nft add rule inet loss input meta l4proto udp numgen random mod 100 < 10 {verdict}"
+        ))
+}
+
+fn run(line: &str) -> bool {
+    let mut words = line.split(' ');
+    words.next().is_some_and(|program| {
+        Command::new(program)
+            .args(words)
+            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+            .status()
+            .is_ok_and(|status| status.success())
+    })
+}

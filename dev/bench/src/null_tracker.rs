@@ -1,0 +1,226 @@
+//! A UDP tracker that does nothing but answer: the cheapest other side there is.
+//!
+//! It runs as a process of its own (this very binary, started again), so that its CPU time is not
+//! the client's.
+
+use std::io::{IoSlice, IoSliceMut, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::{Child, Command, Stdio};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
+
+/// The first argument that makes this binary a tracker.
+const ROLE: &str = "null-tracker";
+/// Peers in every list.
+pub const PEERS: usize = 100;
+const BATCH: usize = 64;
+const REQUEST: usize = 2048;
+/// Longest answer, in bytes.
+pub const ANSWER: usize = 20 + 6 * PEERS;
+
+/// What becomes of requests.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// They are answered.
+    Answers,
+    /// One in ten is lost, and one answer in ten.
+    Loses,
+    /// They arrive, and that is all.
+    Silent,
+}
+
+impl Manners {
+    const ALL: [Self; 3] = [Self::Answers, Self::Loses, Self::Silent];
+}
+
+/// Trackers on addresses of their own. They end with this value.
+pub struct NullTracker {
+    child: Child,
+    /// Where it answers.
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl NullTracker {
+    /// Starts `count` trackers.
+    pub fn start(count: u8, manners: Manners) -> Self {
+        let me = std::env::current_exe().expect("this binary");
+        let manners = (manners as usize).to_string();
+        let mut child = Command::new(me)
+            .args([ROLE, &count.to_string(), &manners])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a tracker");
+        let mut ports = vec![0; 6 * usize::from(count)];
+        let output = child.stdout.as_mut().expect("piped");
+        output.read_exact(&mut ports).expect("addresses");
+        let (addresses, _) = ports.as_chunks::<6>();
+        let addresses = addresses
+            .iter()
+            .map(|&[a, b, c, d, e, f]| {
+                let ip = Ipv4Addr::new(a, b, c, d);
+                SocketAddr::from((ip, u16::from_be_bytes([e, f])))
+            })
+            .collect();
+        Self { child, addresses }
+    }
+}
+
+impl Drop for NullTracker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Becomes a tracker if that is what this process was started for. To be called first in `main`.
+pub fn become_one_if_asked() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).map(String::as_str) == Some(ROLE) {
+        let [count, manners] = [2, 3].map(|at| arguments[at].parse::<u8>().expect("a number"));
+        serve(count, Manners::ALL[usize::from(manners)]);
+    }
+}
+
+fn serve(count: u8, manners: Manners) -> ! {
+    let group = manners as u8;
+    let sockets: Vec<UdpSocket> = (1..=count)
+        .map(|n| {
+            let ip = Ipv4Addr::new(127, 88, group, n);
+            let socket = UdpSocket::bind((ip, 0)).expect("a socket");
+            socket.set_nonblocking(true).expect("not blocking");
+            socket2::SockRef::from(&socket)
+                .set_recv_buffer_size(4 << 20)
+                .expect("a buffer");
+            socket
+        })
+        .collect();
+    let mut out = std::io::stdout().lock();
+    for socket in &sockets {
+        let SocketAddr::V4(at) = socket.local_addr().expect("bound") else {
+            unreachable!("bound to IPv4");
+        };
+        out.write_all(&at.ip().octets()).expect("a parent");
+        out.write_all(&at.port().to_be_bytes()).expect("a parent");
+    }
+    out.flush().expect("a parent");
+    if manners == Manners::Silent {
+        // Ends with the parent, who holds the other end.
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(0);
+    }
+    let mut room = Room::new(manners);
+    loop {
+        let mut watched: Vec<PollFd<'_>> = sockets
+            .iter()
+            .map(|socket| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+            .collect();
+        poll(&mut watched, PollTimeout::NONE).expect("poll");
+        let ready: Vec<bool> = watched.iter().map(|fd| fd.any() == Some(true)).collect();
+        for (socket, _) in sockets.iter().zip(ready).filter(|(_, ready)| *ready) {
+            room.answer_all(socket);
+        }
+    }
+}
+
+struct Room {
+    manners: Manners,
+    chance: u64,
+    requests: Vec<u8>,
+    answers: Vec<u8>,
+    incoming: MultiHeaders<SockaddrIn>,
+    outgoing: MultiHeaders<SockaddrIn>,
+}
+
+impl Room {
+    fn new(manners: Manners) -> Self {
+        Self {
+            manners,
+            chance: 1,
+            requests: vec![0; BATCH * REQUEST],
+            answers: vec![0; BATCH * ANSWER],
+            incoming: MultiHeaders::preallocate(BATCH, None),
+            outgoing: MultiHeaders::preallocate(BATCH, None),
+        }
+    }
+
+    fn answer_all(&mut self, socket: &UdpSocket) {
+        let flags = MsgFlags::MSG_DONTWAIT;
+        for _ in 0..16 {
+            let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
+                .requests
+                .chunks_exact_mut(REQUEST)
+                .map(|buffer| [IoSliceMut::new(buffer)])
+                .collect();
+            let fd = socket.as_raw_fd();
+            let Ok(received) = recvmmsg(fd, &mut self.incoming, &mut slices, flags, None) else {
+                return;
+            };
+            let mut addresses = Vec::with_capacity(BATCH);
+            let mut lengths = Vec::with_capacity(BATCH);
+            let mut room = self.answers.chunks_exact_mut(ANSWER);
+            let mut count = 0;
+            for message in received {
+                count += 1;
+                // A linear congruential generator with Knuth's constants.
+                let mut lost = || {
+                    self.chance = self
+                        .chance
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    (self.chance >> 33).is_multiple_of(10)
+                };
+                if self.manners == Manners::Loses && (lost() || lost()) {
+                    continue;
+                }
+                if let (Some(request), Some(answer)) = (message.iovs().next(), room.next()) {
+                    lengths.push(write_answer(request, answer));
+                    addresses.push(message.address);
+                }
+            }
+            let slices: Vec<[IoSlice<'_>; 1]> = self
+                .answers
+                .chunks_exact(ANSWER)
+                .zip(&lengths)
+                .map(|(answer, length)| [IoSlice::new(&answer[..*length])])
+                .collect();
+            // A full buffer loses answers, as anywhere.
+            let _ = sendmmsg(fd, &mut self.outgoing, &slices, &addresses, [], flags);
+            if count < BATCH {
+                return;
+            }
+        }
+    }
+}
+
+/// Returns the length of the answer.
+pub fn write_answer(request: &[u8], answer: &mut [u8]) -> usize {
+    if request.len() < 16 {
+        return 0;
+    }
+    answer[..4].copy_from_slice(&request[8..12]);
+    answer[4..8].copy_from_slice(&request[12..16]);
+    match request[11] {
+        0 => {
+            answer[8..16].copy_from_slice(&[7; 8]);
+            16
+        }
+        1 => {
+            for (at, word) in [1800u32, 99, 1].iter().enumerate() {
+                answer[8 + 4 * at..12 + 4 * at].copy_from_slice(&word.to_be_bytes());
+            }
+            // Peers differ from swarm to swarm, and stay the same.
+            let seed = u32::from_be_bytes([request[16], request[17], request[18], request[19]]);
+            for (at, entry) in (0..).zip(answer[20..].chunks_exact_mut(6)) {
+                let mixed = seed.wrapping_add(at).wrapping_mul(2_654_435_761) >> 8;
+                let ip = 0x0b00_0000 + (mixed & 0x00ff_ffff);
+                entry[..4].copy_from_slice(&ip.to_be_bytes());
+                entry[4..].copy_from_slice(&6881u16.to_be_bytes());
+            }
+            ANSWER
+        }
+        _ => 8,
+    }
+}

@@ -1,0 +1,34 @@
+//! This binary as a second process, so that only the client's CPU is counted.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+/// Ends when it is dropped, or when this process does and its standard input with it.
+pub struct Second {
+    child: Child,
+    /// What it said first.
+    pub line: String,
+}
+
+impl Second {
+    /// Starts it in a role and waits for its first line.
+    pub fn start(role: &str) -> Self {
+        let mut child = Command::new(std::env::current_exe().expect("our own path"))
+            .arg(role)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a second process");
+        let mut line = String::new();
+        let output = child.stdout.take().expect("piped");
+        BufReader::new(output).read_line(&mut line).expect("a line");
+        Self { child, line }
+    }
+}
+
+impl Drop for Second {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

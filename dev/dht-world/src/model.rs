@@ -1,0 +1,475 @@
+//! The world: a query in, an answer and its delay out.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::addresses::{Addresses, Owner};
+use super::chance::{Rng, hash, unit};
+use super::eclipse::{Eclipse, Mask};
+use super::ids::{Id, Ids};
+use super::liars::{self, Lie};
+use super::query::{self, Query};
+use super::reply::{self, Body};
+use super::settings::{Delay, Net, PORT, ScrapeStyle, WorldSettings};
+use super::stats::{PerNode, Stats};
+use super::swarms::{Swarms, bogus, is_bogus, prefix};
+use super::table::{K, Table};
+
+/// Nodes to begin with.
+const BOOTSTRAP: usize = 8;
+/// Round-trip times vary by so much around that of the node.
+const JITTER: f64 = 0.05;
+
+/// An emulated DHT of one family.
+pub struct World {
+    settings: WorldSettings,
+    ids: Ids,
+    addresses: Addresses,
+    swarms: Swarms,
+    rng: Rng,
+    stats: Stats,
+    per_node: PerNode,
+    /// Room for a list of nodes, to be used again.
+    nodes: Vec<u32>,
+    /// Room for the places of peers, to be used again.
+    places: Vec<u32>,
+    eclipse: Option<Eclipse>,
+}
+
+impl World {
+    /// Builds it; ten million nodes take a second or two in a release build.
+    pub fn new(settings: WorldSettings) -> Self {
+        let total = (f64::from(settings.nodes) / (1.0 - settings.dead)).round() as u32;
+        assert!(settings.nodes > 0 && settings.dead < 1.0, "nobody is alive");
+        let seed = settings.seed;
+        Self {
+            ids: Ids::new(settings.nodes, total, seed),
+            addresses: Addresses::new(settings.family, settings.public, total, PORT, seed),
+            swarms: Swarms::new(&settings),
+            rng: Rng::new(hash(seed, 15, 0)),
+            stats: Stats::default(),
+            per_node: PerNode::new(total as usize),
+            nodes: Vec::new(),
+            places: Vec::new(),
+            eclipse: None,
+            settings,
+        }
+    }
+
+    /// All nodes live at this port instead of 6881.
+    pub fn set_port(&mut self, port: u16) {
+        self.addresses.set_port(port);
+    }
+
+    /// The port of all nodes.
+    pub fn port(&self) -> u16 {
+        self.addresses.port()
+    }
+
+    /// Which of the two networks it is.
+    pub fn family(&self) -> Net {
+        self.settings.family
+    }
+
+    /// The swarm of a hash, instead of the one it had. The first `seeds` peers are seeds.
+    pub fn announce(
+        &mut self,
+        info_hash: Id,
+        peers: impl Iterator<Item = (IpAddr, u16)>,
+        seeds: usize,
+    ) {
+        let peers = peers.map(SocketAddr::from).collect();
+        self.swarms.announce(&self.ids, info_hash, peers, seeds);
+    }
+
+    /// Every hash that is not announced has so many peers, a quarter of them seeds: a pure function
+    /// of hash and seed, so that a million hashes cost nothing.
+    pub fn auto_peers(&mut self, per_hash: usize) {
+        self.swarms.set_per_hash(per_hash);
+    }
+
+    /// The truth.
+    pub fn peers_of(&self, info_hash: &Id) -> Vec<SocketAddr> {
+        self.swarms.peers(info_hash)
+    }
+
+    /// Whether a liar of any world invented this peer.
+    pub fn is_bogus(peer: IpAddr) -> bool {
+        is_bogus(peer)
+    }
+
+    /// Surrounds an info-hash.
+    pub fn eclipse(&mut self, eclipse: Eclipse) {
+        self.eclipse = Some(eclipse);
+    }
+
+    /// Nodes to begin with: alive and honest.
+    pub fn bootstrap(&self) -> Vec<SocketAddr> {
+        let mut found = Vec::new();
+        let first = hash(self.settings.seed, 16, 0) as usize % self.ids.len();
+        for step in 0..self.ids.len() {
+            // Far apart in the order.
+            let node = (first + step * (self.ids.len() / BOOTSTRAP + 1)) % self.ids.len();
+            let address = self.addresses.of(node);
+            if self.ids.is_alive(node) && self.lie(node).is_none() && !found.contains(&address) {
+                found.push(address);
+            }
+            if found.len() == BOOTSTRAP {
+                break;
+            }
+        }
+        found
+    }
+
+    /// Ids and addresses of the nodes alive that are closest to a target, closest first: the truth.
+    pub fn closest(&self, target: &Id, count: usize) -> Vec<(Id, SocketAddr)> {
+        let nodes = self.ids.closest_alive(prefix(target), count);
+        nodes.into_iter().map(|node| self.contact(node)).collect()
+    }
+
+    /// What the world saw until now.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+
+    /// Counts begin anew.
+    pub fn reset_stats(&mut self) {
+        self.stats = Stats::default();
+        self.per_node = PerNode::new(self.ids.len());
+    }
+
+    /// Somebody sent a datagram to a node. The answer, if there is one, is in `out`; it arrives
+    /// after the returned time in milliseconds. Time must not go backwards.
+    pub fn answer(
+        &mut self,
+        to: SocketAddr,
+        from: SocketAddr,
+        datagram: &[u8],
+        now_ms: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<u64> {
+        out.clear();
+        self.stats.queries += 1;
+        let owner = self.addresses.owner(to);
+        match owner {
+            Some(Owner::Node(node)) => self.per_node.count(node, now_ms, &mut self.stats),
+            Some(Owner::Sybil { .. }) => self.stats.sybils += 1,
+            None => {}
+        }
+        let Some(query) = query::parse(datagram) else {
+            self.stats.malformed += 1;
+            return None;
+        };
+        self.stats.without_ro += u64::from(!query.read_only);
+        self.stats.announces += u64::from(query.method == b"announce_peer");
+        self.stats.scrapes += u64::from(query.scrape);
+        let owner = owner.filter(|owner| match owner {
+            Owner::Node(node) => self.ids.is_alive(*node),
+            Owner::Sybil { .. } => true,
+        });
+        let Some(owner) = owner else {
+            self.stats.dead += 1;
+            return None;
+        };
+        if self.is_lost() {
+            return None;
+        }
+        let delay = match owner {
+            Owner::Node(node) => {
+                self.answer_as_node(node, from, &query, out);
+                self.delay(node)
+            }
+            Owner::Sybil { cluster, member } => {
+                let eclipse = self.eclipse.as_ref();
+                match eclipse.and_then(|eclipse| eclipse.member(cluster)) {
+                    Some(member) => self.answer_as_eclipse(member, from, &query, out),
+                    None => self.answer_as_sybil(cluster, member, from, &query, out),
+                }
+                self.delay(usize::from(member))
+            }
+        };
+        (!self.is_lost()).then_some(delay)
+    }
+
+    fn is_lost(&mut self) -> bool {
+        let lost = self.rng.chance(self.settings.loss);
+        self.stats.lost += u64::from(lost);
+        lost
+    }
+
+    fn lie(&self, node: usize) -> Option<Lie> {
+        liars::lie(self.settings.seed, node, self.settings.liars)
+    }
+
+    fn contact(&self, node: u32) -> (Id, SocketAddr) {
+        (self.ids.id(node as usize), self.addresses.of(node as usize))
+    }
+
+    fn delay(&mut self, node: usize) -> u64 {
+        let first = hash(self.settings.seed, 17, node as u64);
+        let jitter = 1.0 + JITTER * (2.0 * unit(self.rng.next()) - 1.0);
+        let delay = match self.settings.delay {
+            Delay::None => 0.0,
+            Delay::Uniform { min_ms, max_ms } => {
+                let own = min_ms + (max_ms - min_ms) * unit(first);
+                (own * jitter).clamp(min_ms, max_ms)
+            }
+            Delay::LogNormal { median_ms, sigma } => {
+                // Box-Muller.
+                let radius = (-2.0 * (1.0 - unit(first)).ln()).sqrt();
+                let second = hash(self.settings.seed, 18, node as u64);
+                let normal = radius * (std::f64::consts::TAU * unit(second)).cos();
+                median_ms * (sigma * normal).exp() * jitter
+            }
+        };
+        delay.round() as u64
+    }
+
+    fn answer_as_node(
+        &mut self,
+        node: usize,
+        from: SocketAddr,
+        query: &Query<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let lie = self.lie(node);
+        let mut rng = Rng::new(self.rng.next());
+        if lie == Some(Lie::Transaction) {
+            let other = liars::other_transaction(query.transaction, &mut rng);
+            let query = Query {
+                transaction: &other,
+                ..*query
+            };
+            self.answer_with(node, lie, from, &query, &mut rng, out);
+        } else {
+            self.answer_with(node, lie, from, query, &mut rng, out);
+        }
+        if lie == Some(Lie::Garbage) {
+            let honest = std::mem::take(out);
+            liars::garbage(out, &honest, query.transaction, &mut rng);
+        }
+    }
+
+    fn answer_with(
+        &mut self,
+        node: usize,
+        lie: Option<Lie>,
+        from: SocketAddr,
+        query: &Query<'_>,
+        rng: &mut Rng,
+        out: &mut Vec<u8>,
+    ) {
+        let net = self.settings.family;
+        let external = match lie {
+            Some(Lie::Peers) => bogus(net, rng),
+            _ => from,
+        };
+        let external = self.settings.external_ip.then_some(external);
+        let mut body = Body {
+            id: self.ids.id(node),
+            ..Body::default()
+        };
+        let target = match (query.method, query.id, query.target) {
+            (b"ping" | b"announce_peer", Some(_), _) => {
+                return reply::response(out, query.transaction, external, &body);
+            }
+            (b"find_node" | b"get_peers", Some(_), Some(target)) => target,
+            (b"ping" | b"announce_peer" | b"find_node" | b"get_peers", ..) => {
+                return reply::error(out, query.transaction, reply::PROTOCOL);
+            }
+            _ => return reply::error(out, query.transaction, reply::METHOD_UNKNOWN),
+        };
+        let mut contacts = [(Id::default(), from); K];
+        let named;
+        let contacts = match lie {
+            Some(Lie::Cluster) => {
+                let (cluster, first) = liars::friends(self.settings.seed, node, &target);
+                self.friends(cluster, first, &target, &mut contacts);
+                &contacts[..]
+            }
+            _ => {
+                let known = self.known(node, &target, &mut contacts);
+                named = self.with_eclipse(node, &target, &contacts[..known]);
+                &named[..]
+            }
+        };
+        body.nodes = contacts;
+        if query.method == b"find_node" {
+            return reply::response(out, query.transaction, external, &body);
+        }
+        body.port = Some(from.port());
+        body.token = Some((hash(self.settings.seed, 19, node as u64) as u32).to_le_bytes());
+        let mut values = Vec::new();
+        let mut filters = None;
+        if let Some(Lie::Id | Lie::Peers) = lie {
+            values.extend((0..self.values_cap()).map(|_| bogus(net, rng)));
+            filters = query.scrape.then_some(([u8::MAX; 256], [u8::MAX; 256]));
+        } else {
+            self.stored(node, &target, query.scrape, rng, &mut values, &mut filters);
+        }
+        if lie == Some(Lie::Id) {
+            body.id = liars::close_to(&target, rng);
+        }
+        match &filters {
+            Some((seeds, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
+                body.filters = Some((seeds, peers));
+            }
+            _ => body.values = &values,
+        }
+        reply::response(out, query.transaction, external, &body);
+    }
+
+    /// The contacts a node names for a target; returns how many.
+    fn known(&mut self, node: usize, target: &Id, contacts: &mut [(Id, SocketAddr); K]) -> usize {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        let table = Table {
+            ids: &self.ids,
+            node,
+            neighbours: self.settings.neighbours,
+            seed: self.settings.seed,
+        };
+        table.closest(prefix(target), &mut nodes);
+        for (contact, node) in contacts.iter_mut().zip(&nodes) {
+            *contact = self.contact(*node);
+        }
+        let known = nodes.len();
+        self.nodes = nodes;
+        known
+    }
+
+    /// Adds the nodes of an attack that a node knows, if they are closer.
+    fn with_eclipse(
+        &self,
+        node: usize,
+        target: &Id,
+        known: &[(Id, SocketAddr)],
+    ) -> Vec<(Id, SocketAddr)> {
+        let mut all = known.to_vec();
+        if let Some(eclipse) = &self.eclipse {
+            all.extend(eclipse.known_by(node, &self.addresses));
+            let distance = |id: &Id| -> Id { std::array::from_fn(|at| id[at] ^ target[at]) };
+            all.sort_by_key(|(id, _)| distance(id));
+            all.truncate(K);
+        }
+        all
+    }
+
+    /// A node of the attack answers.
+    fn answer_as_eclipse(
+        &mut self,
+        member: usize,
+        from: SocketAddr,
+        query: &Query<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let Some(eclipse) = self.eclipse.clone() else {
+            return;
+        };
+        let mut rng = Rng::new(self.rng.next());
+        let (id, _) = eclipse.contact(member, &self.addresses);
+        let net = self.settings.family;
+        let mut nodes = match eclipse.mask {
+            Mask::DeadEnds => eclipse.dead_ends(member, net),
+            Mask::Mute => Vec::new(),
+            Mask::Empty | Mask::Invented => eclipse.contacts(&self.addresses),
+        };
+        nodes.truncate(K);
+        let values: Vec<SocketAddr> = match (eclipse.mask, query.method) {
+            (Mask::Invented, b"get_peers") => (0..self.values_cap())
+                .map(|_| bogus(net, &mut rng))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let body = Body {
+            id,
+            nodes: &nodes,
+            values: &values,
+            token: Some([member as u8; 4]),
+            ..Body::default()
+        };
+        let external = self.settings.external_ip.then_some(from);
+        reply::response(out, query.transaction, external, &body);
+    }
+
+    /// What a node holds of a swarm: values, or filters where asked for.
+    fn stored(
+        &mut self,
+        node: usize,
+        info_hash: &Id,
+        scrape: bool,
+        rng: &mut Rng,
+        values: &mut Vec<SocketAddr>,
+        filters: &mut Option<(reply::Filter, reply::Filter)>,
+    ) {
+        let target = prefix(info_hash);
+        let shared = (self.ids.prefix(node) ^ target).leading_zeros();
+        let closer = self.ids.block(target, (shared + 1).min(64));
+        if shared < 64 && self.ids.has_alive(closer, self.settings.replicas) {
+            return; // the holders are closer
+        }
+        let cap = self.values_cap();
+        let Some(swarm) = self.swarms.get(&self.ids, info_hash) else {
+            return;
+        };
+        if !swarm.is_held_by(node) {
+            return;
+        }
+        let places = &mut self.places;
+        let visible = self.settings.visible;
+        swarm.visible_at(node, visible, self.settings.seed, places);
+        if scrape && self.settings.scrape == ScrapeStyle::Libtorrent {
+            *filters = Some(swarm.filters(places));
+            return;
+        }
+        for at in 0..cap.min(places.len()) {
+            let other = at + rng.below(places.len() - at);
+            places.swap(at, other);
+            values.push(swarm.peers[places[at] as usize]);
+        }
+    }
+
+    /// Peers in an answer. An IPv6 address takes four times the room, so libtorrent sends a quarter.
+    fn values_cap(&self) -> usize {
+        match self.settings.family {
+            Net::V4 => self.settings.values_cap,
+            Net::V6 => (self.settings.values_cap / 4).max(1),
+        }
+    }
+
+    fn answer_as_sybil(
+        &mut self,
+        cluster: u8,
+        member: u8,
+        from: SocketAddr,
+        query: &Query<'_>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut rng = Rng::new(self.rng.next());
+        let target = query.target.unwrap_or_default();
+        let first = target[0] % 240 + 1;
+        let mut contacts = [(Id::default(), from); K];
+        self.friends(cluster, first, &target, &mut contacts);
+        let values: Vec<SocketAddr> = match query.method {
+            b"get_peers" => (0..self.values_cap())
+                .map(|_| bogus(self.settings.family, &mut rng))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let body = Body {
+            id: liars::member_id(self.settings.seed, cluster, member, &target),
+            nodes: &contacts,
+            values: &values,
+            token: Some([member; 4]),
+            ..Body::default()
+        };
+        let external = self.settings.external_ip.then_some(from);
+        reply::response(out, query.transaction, external, &body);
+    }
+
+    /// Eight members of a cluster, close to a target.
+    fn friends(&self, cluster: u8, first: u8, target: &Id, contacts: &mut [(Id, SocketAddr); K]) {
+        for (contact, member) in contacts.iter_mut().zip(first..) {
+            let id = liars::member_id(self.settings.seed, cluster, member, target);
+            *contact = (id, self.addresses.of_sybil(cluster, member));
+        }
+    }
+}
