@@ -4,7 +4,7 @@
 //! addresses. Whatever stands in a value, a line stays one line and cannot steer a terminal.
 //!
 //! Lines go through a bounded queue (`queue`), because standard error may be a pipe that is not
-//! read. [`LineLimit`](seedwatch_clock::LineLimit) keeps a lasting fault to one line per minute.
+//! read. [`LineLimit`] keeps a lasting fault to one line per minute.
 
 mod queue;
 

@@ -32,7 +32,7 @@ const IMPURE: [&str; 9] = [
     "UdpSocket",
     "TcpStream",
     "tokio::",
-    "nix::",
+    " nix::",
     "socket2::",
 ];
 
@@ -71,7 +71,7 @@ fn modules_use_only_what_they_may() {
 fn pure_crates_have_no_clock_socket_file_or_thread() {
     let mut violations = Vec::new();
     for name in PURE {
-        for (path, text) in sources(&format!("crates/{name}/src")) {
+        for (path, text) in sources(format!("crates/{name}/src")) {
             let code = without_comments(without_tests(&path, &text));
             for what in IMPURE.iter().filter(|what| code.contains(**what)) {
                 let path = path.to_str().unwrap();
@@ -90,6 +90,7 @@ fn the_map_names_every_module() {
     let listed: BTreeSet<String> = map
         .lines()
         .filter_map(|line| line.strip_prefix("//! | [`")?.split('`').next())
+        .filter(|name| !name.starts_with("seedwatch_"))
         .map(str::to_owned)
         .collect();
     let modules: BTreeSet<String> = sources("src")

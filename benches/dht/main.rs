@@ -3,7 +3,6 @@
 //! as another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     reason = "a benchmark has nobody to hand an error to"
 )]

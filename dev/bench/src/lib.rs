@@ -2,7 +2,6 @@
 //! packet loss.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     reason = "a benchmark has no caller that could handle an error"
 )]

@@ -1,5 +1,7 @@
 //! An engine in the emulated DHT, in virtual time.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};

@@ -1,6 +1,8 @@
 //! Writes small files in MaxMind's format (version 2.0): search tree, 16 zero bytes, records,
 //! marker, metadata.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+
 use std::net::IpAddr;
 
 /// What records are made of.
