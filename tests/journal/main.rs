@@ -19,7 +19,6 @@ use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
 use seedwatch_core::{Health, Source, Verdict};
 use seedwatch_dht::{Diagnosis, Found, Lookup};
 use seedwatch_distinct::{Key, Layout};
-use seedwatch_geo;
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
