@@ -1,7 +1,5 @@
 //! The engine in an emulated DHT, in virtual time.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
-
 use std::net::SocketAddr;
 use std::time::Duration;
 
