@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::{LogFormat, LogLevel};
-use crate::web::ListenAddress;
+use seedwatch_exporter::ListenAddress;
 
 /// Swarm-health exporter for Prometheus: watches torrents it does not download.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]

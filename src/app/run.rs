@@ -18,10 +18,11 @@ use super::probers::{self, Probers, QUEUE, Roots, StartError};
 use super::state::{Keeper, Written};
 use super::supervisor::Supervisor;
 use crate::config::Config;
-use crate::web::{self, ReloadResult, WebConfig};
+use crate::web::{self, ReloadResult};
 use seedwatch_clock::Clock;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::DhtReport;
+use seedwatch_exporter::WebConfig;
 use seedwatch_probers::canary::Canaries;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
@@ -190,7 +191,7 @@ pub async fn run(
     daemon.state.set_ready(true);
 
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let server = tokio::spawn(web::serve(
+    let server = tokio::spawn(seedwatch_exporter::serve(
         parts.listeners,
         parts.web_config,
         Arc::clone(&daemon.state),

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use crate::web::{State, WebConfig, bind, serve};
+use crate::web::State;
+use seedwatch_exporter::{WebConfig, bind, serve};
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::client::{Connection, Server, ask};
 use super::config_files::Directory;
 use super::{PATIENCE, load, sample, state};
-use crate::web::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_CLIENT, SHUTDOWN_TIMEOUT};
+use seedwatch_exporter::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_CLIENT, SHUTDOWN_TIMEOUT};
 
 const HOSTILE: [u8; 4] = [127, 0, 0, 2];
 const LARGE: u32 = 8_000;

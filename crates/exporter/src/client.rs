@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 /// A client: an IPv4 address, or the /64 network of an IPv6 address, since one host can use every
 /// address of its /64.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct ClientKey(IpAddr);
+pub struct ClientKey(IpAddr);
 
 impl From<IpAddr> for ClientKey {
     fn from(address: IpAddr) -> Self {

@@ -26,18 +26,17 @@ use super::client::ClientKey;
 use super::connections::{Connections, Life, OpenConnection};
 use super::{
     FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_STREAMS, SHUTDOWN_TIMEOUT,
-    State,
+    Service,
 };
-use super::{plain, route};
+use super::{admission, plain};
 use seedwatch_clock::LineLimit;
 
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection needs.
-#[derive(Clone)]
-struct Shared {
-    state: Arc<State>,
+struct Shared<S> {
+    service: Arc<S>,
     config: Option<Arc<WebConfig>>,
     connections: Arc<Connections>,
     log: Arc<LineLimit<Line>>,
@@ -50,7 +49,18 @@ enum Line {
     Handshake,
 }
 
-impl Shared {
+impl<S> Clone for Shared<S> {
+    fn clone(&self) -> Self {
+        Self {
+            service: Arc::clone(&self.service),
+            config: self.config.clone(),
+            connections: Arc::clone(&self.connections),
+            log: Arc::clone(&self.log),
+        }
+    }
+}
+
+impl<S> Shared<S> {
     async fn access(&self) -> Arc<Access> {
         match &self.config {
             Some(config) => config.current().await,
@@ -69,15 +79,15 @@ impl Shared {
 
 /// Serves all listeners until `shutdown` is ready, then lets requests under way finish, for
 /// [`SHUTDOWN_TIMEOUT`] at most. Without a `config`: no TLS, no passwords.
-pub async fn serve(
+pub async fn serve<S: Service>(
     listeners: Vec<TcpListener>,
     config: Option<Arc<WebConfig>>,
-    state: Arc<State>,
+    service: Arc<S>,
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
     let shared = Shared {
-        state,
+        service,
         config,
         connections: Arc::default(),
         log: Arc::default(),
@@ -93,7 +103,11 @@ pub async fn serve(
 }
 
 /// Accepts from one listener until the sender of `stopped` is gone.
-async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Receiver<()>) {
+async fn accept<S: Service>(
+    listener: TcpListener,
+    shared: Shared<S>,
+    mut stopped: watch::Receiver<()>,
+) {
     let connections = GracefulShutdown::new();
     let mut tasks = JoinSet::new();
     loop {
@@ -131,7 +145,12 @@ async fn accept(listener: TcpListener, shared: Shared, mut stopped: watch::Recei
 }
 
 /// One connection, from its first byte to its last, unless another one needs its place.
-async fn connection(stream: TcpStream, client: ClientKey, shared: Shared, watcher: Watcher) {
+async fn connection<S: Service>(
+    stream: TcpStream,
+    client: ClientKey,
+    shared: Shared<S>,
+    watcher: Watcher,
+) {
     let open = shared.connections.add(client);
     let life = Arc::clone(&open.life);
     tokio::select! {
@@ -140,11 +159,11 @@ async fn connection(stream: TcpStream, client: ClientKey, shared: Shared, watche
     }
 }
 
-async fn converse(
+async fn converse<S: Service>(
     mut stream: TcpStream,
     client: ClientKey,
     open: &OpenConnection,
-    shared: &Shared,
+    shared: &Shared<S>,
     watcher: Watcher,
 ) {
     // Chunks of a page are written whole; waiting for more to send only adds delay.
@@ -178,12 +197,12 @@ async fn converse(
     }
 }
 
-async fn speak(
+async fn speak<S: Service>(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     builder: &Builder<TokioExecutor>,
     client: ClientKey,
     life: &Arc<Life>,
-    shared: &Shared,
+    shared: &Shared<S>,
     watcher: Watcher,
 ) {
     let service = service_fn(|request| {
@@ -193,7 +212,8 @@ async fn speak(
             let _under_way = under_way;
             let access = shared.access().await;
             Ok::<_, Infallible>(
-                route::guarded::<Incoming>(&access, &shared.state, client, &request).await,
+                admission::guarded::<Incoming, S>(&access, &*shared.service, client, &request)
+                    .await,
             )
         }
     });

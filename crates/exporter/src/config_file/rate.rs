@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::config::{At, Report, Source};
-use crate::web::rate_limit::RateLimit;
+use crate::rate_limit::RateLimit;
+use seedwatch_input::yaml::{At, Report, Source};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::kx_group;
 
 /// A curve for the key exchange.
-pub(in crate::web) type Curve = &'static dyn SupportedKxGroup;
+pub(crate) type Curve = &'static dyn SupportedKxGroup;
 
 /// The curves that the exporter toolkit knows. CurveP521 may be named, but is never used.
 const KNOWN: [(&str, Option<Curve>); 4] = [
@@ -15,12 +15,12 @@ const KNOWN: [(&str, Option<Curve>); 4] = [
 ];
 
 /// The names of all curves.
-pub(in crate::web) fn names() -> String {
+pub(crate) fn names() -> String {
     KNOWN.map(|(name, _)| name).join(", ")
 }
 
 /// A curve by its name. `Some(None)` is one that is known and cannot be used.
-pub(in crate::web) fn find(name: &str) -> Option<Option<Curve>> {
+pub(crate) fn find(name: &str) -> Option<Option<Curve>> {
     let known = KNOWN.iter().find(|(known, _)| *known == name);
     known.map(|(_, curve)| *curve)
 }

@@ -49,29 +49,29 @@ const KNOWN: [(&str, Option<SupportedCipherSuite>); 13] = [
 ];
 
 /// Whether the exporter toolkit knows the suite.
-pub(in crate::web) fn is_known(name: &str) -> bool {
+pub(crate) fn is_known(name: &str) -> bool {
     KNOWN.iter().any(|(known, _)| *known == name)
 }
 
 /// The names of all suites.
-pub(in crate::web) fn names() -> String {
+pub fn names() -> String {
     KNOWN.map(|(name, _)| name).join(", ")
 }
 
 /// Allowed versions, as the minor number of TLS 1.x, both ends included.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::web) struct Versions {
-    pub(in crate::web) min: u8,
-    pub(in crate::web) max: u8,
+pub(crate) struct Versions {
+    pub(crate) min: u8,
+    pub(crate) max: u8,
 }
 
 impl Versions {
-    pub(in crate::web) const TLS12: u8 = 2;
-    pub(in crate::web) const TLS13: u8 = 3;
+    pub(crate) const TLS12: u8 = 2;
+    pub(crate) const TLS13: u8 = 3;
 
     /// The number behind a name of the exporter toolkit. TLS 1.0 and 1.1 can be named, but are
     /// never spoken.
-    pub(in crate::web) fn number(name: &str) -> Option<u8> {
+    pub(crate) fn number(name: &str) -> Option<u8> {
         match name {
             "TLS10" => Some(0),
             "TLS11" => Some(1),
@@ -82,7 +82,7 @@ impl Versions {
     }
 
     /// Neither TLS 1.2 nor TLS 1.3 is allowed.
-    pub(in crate::web) fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         !self.has(Self::TLS12) && !self.has(Self::TLS13)
     }
 
@@ -93,25 +93,22 @@ impl Versions {
 
 /// The cipher suites to be used, the preferred one first, and with them the versions.
 #[derive(Debug)]
-pub(in crate::web) struct Suites {
+pub(crate) struct Suites {
     tls13: Vec<SupportedCipherSuite>,
     tls12: Vec<SupportedCipherSuite>,
     /// Line of `cipher_suites`; 0 without it.
-    pub(in crate::web) line: u32,
+    pub(crate) line: u32,
 }
 
 impl Suites {
     /// Every suite of the versions.
-    pub(in crate::web) fn all(versions: Versions) -> Self {
+    pub(crate) fn all(versions: Versions) -> Self {
         Self::listed(KNOWN.iter().map(|(name, _)| *name), versions)
     }
 
     /// The suites listed for TLS 1.2. The list says nothing about TLS 1.3, whose three suites are
     /// always used, as the exporter toolkit does it.
-    pub(in crate::web) fn listed<'a>(
-        names: impl Iterator<Item = &'a str>,
-        versions: Versions,
-    ) -> Self {
+    pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>, versions: Versions) -> Self {
         let known = KNOWN.iter().filter_map(|(_, suite)| *suite);
         let tls13 = known.filter(|suite| suite.tls13().is_some() && versions.has(Versions::TLS13));
         let mut tls12 = Vec::new();
@@ -133,16 +130,16 @@ impl Suites {
     }
 
     /// The same, with the line of the list.
-    pub(in crate::web) fn at(self, line: u32) -> Self {
+    pub(crate) fn at(self, line: u32) -> Self {
         Self { line, ..self }
     }
 
-    pub(in crate::web) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.tls13.is_empty() && self.tls12.is_empty()
     }
 
     /// TLS 1.2 is spoken without a suite that HTTP/2 requires (RFC 9113, section 9.2.2).
-    pub(in crate::web) fn lacks_http2(&self) -> bool {
+    pub(crate) fn lacks_http2(&self) -> bool {
         let required = [
             CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
             CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,

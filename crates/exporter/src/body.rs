@@ -32,16 +32,19 @@ const GZIP_LEVEL: u32 = 1;
 
 /// A body for hyper.
 #[derive(Debug)]
-pub(super) enum ResponseBody {
+pub enum ResponseBody {
+    /// A few bytes.
     Full(Bytes),
+    /// The pieces of a large page.
     Stream(mpsc::Receiver<Piece>),
+    /// Nothing, or nothing more.
     Done,
 }
 
 /// Part of a large page. A stream that ends without [`Piece::End`] is a torn page, and the
 /// connection is cut so that nobody takes it for a whole one.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub enum Piece {
     Data(Bytes),
     End,
 }
@@ -50,7 +53,7 @@ pub(super) enum Piece {
 /// writing failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the page could not be sent whole")]
-pub(super) struct Torn;
+pub struct Torn;
 
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
@@ -149,7 +152,7 @@ pub(super) fn stream(
 }
 
 /// Where a page is written to.
-pub(super) struct Sink {
+pub struct Sink {
     text: Vec<u8>,
     compressor: Option<GzEncoder<Vec<u8>>>,
     pieces: mpsc::Sender<Piece>,
@@ -263,7 +266,7 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::web::slots::Slots;
+    use crate::slots::Slots;
 
     async fn written(
         write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,

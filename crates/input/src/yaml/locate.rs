@@ -9,7 +9,7 @@ const MAX_KEY: usize = 31;
 
 /// What a fault is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub enum Subject {
     /// The key itself: unknown, or there twice.
     Key,
     /// The value.
@@ -109,7 +109,7 @@ impl Path {
 }
 
 /// Keys are words; what is none may be a misplaced URL with a passkey in it.
-pub(super) fn printable(key: &str) -> String {
+pub fn printable(key: &str) -> String {
     let is_word = key.len() <= MAX_KEY
         && key
             .bytes()

@@ -5,30 +5,32 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Location;
 use serde_saphyr::granit_parser::{Event, Marker, Parser};
 
+use super as yaml;
 use super::locate::Subject;
 use super::report::{ConfigError, Fault, Report, Source};
-use super::yaml;
 
 /// Largest file in which more than the first error of this kind is found, in bytes.
 const MAX_SIZE: usize = 8 << 20;
 
 /// An error of the parser, and what to blank out for it.
-pub(super) struct ShapeError {
-    pub(super) fault: Fault,
-    pub(super) at: Option<(Location, Subject)>,
+pub struct ShapeError {
+    /// The error.
+    pub fault: Fault,
+    /// The part that it is about; `None` where the text is no YAML.
+    pub at: Option<(Location, Subject)>,
 }
 
 /// What became of a file with errors.
-pub(super) struct Repaired {
+pub struct Repaired {
     /// The errors.
-    pub(super) faults: Vec<Fault>,
+    pub faults: Vec<Fault>,
     /// The file without the parts that they are about; `None` if no such file can be read.
-    pub(super) text: Option<String>,
+    pub text: Option<String>,
 }
 
 /// Reads text into a shape that borrows nothing. Notes every error of it, and returns what can be
 /// read without the parts that they are about.
-pub(crate) fn read_all<T: DeserializeOwned>(
+pub fn read_all<T: DeserializeOwned>(
     source: &Source,
     text: &str,
     report: &mut Report,
@@ -44,7 +46,7 @@ pub(crate) fn read_all<T: DeserializeOwned>(
 }
 
 /// Collects the errors of `check` in a text whose first error is `first`.
-pub(super) fn repair(
+pub fn repair(
     text: &str,
     first: ShapeError,
     check: impl Fn(&str) -> Result<(), ShapeError>,

@@ -75,28 +75,25 @@ impl std::error::Error for ConfigError {}
 
 /// A YAML file by the name it goes by in messages.
 #[derive(Debug, Clone)]
-pub(crate) struct Source {
+pub struct Source {
     name: Arc<str>,
 }
 
 impl Source {
-    pub(crate) fn new(path: &Path) -> Self {
+    /// Names a file by its path.
+    pub fn new(path: &Path) -> Self {
         Self {
             name: path.to_string_lossy().into(),
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    /// Returns the name.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
     /// Something wrong at a place in this file. Line 0 is no line.
-    pub(crate) fn fault(
-        &self,
-        line: u32,
-        key: impl Into<String>,
-        message: impl fmt::Display,
-    ) -> Fault {
+    pub fn fault(&self, line: u32, key: impl Into<String>, message: impl fmt::Display) -> Fault {
         Fault {
             file: Arc::clone(&self.name),
             line: (line > 0).then_some(line),
@@ -114,7 +111,7 @@ fn is_within(key: &str, section: &str) -> bool {
 
 /// Collects faults and warnings, both bounded.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     faults: Vec<Fault>,
     /// Keys that were blanked out, by file: what is missing there is no further error.
     blanked: Vec<(Arc<str>, String)>,
@@ -127,14 +124,14 @@ impl Report {
     const MAX_WARNINGS: usize = 1000;
 
     /// Notes a fault, unless it only follows from another one.
-    pub(crate) fn fault(&mut self, fault: Fault) {
+    pub fn fault(&mut self, fault: Fault) {
         if !self.is_full() && !self.follows_from_blank(&fault) {
             self.faults.push(fault);
         }
     }
 
     /// Notes faults whose keys were blanked out before the rest was read.
-    pub(super) fn blanked(&mut self, faults: Vec<Fault>) {
+    pub fn blanked(&mut self, faults: Vec<Fault>) {
         for fault in faults {
             let place = (Arc::clone(&fault.file), fault.key.clone());
             self.fault(fault);
@@ -143,7 +140,7 @@ impl Report {
     }
 
     /// Whether a key below `section` of any file was blanked out.
-    pub(super) fn lacks(&self, section: &str) -> bool {
+    pub fn lacks(&self, section: &str) -> bool {
         self.blanked.iter().any(|(_, key)| is_within(key, section))
     }
 
@@ -153,16 +150,17 @@ impl Report {
     }
 
     /// How many faults there are.
-    pub(super) fn faults(&self) -> usize {
+    pub fn faults(&self) -> usize {
         self.faults.len()
     }
 
     /// Enough faults: reading on is of no use.
-    pub(super) fn is_full(&self) -> bool {
+    pub fn is_full(&self) -> bool {
         self.faults.len() >= ConfigError::MAX_FAULTS
     }
 
-    pub(super) fn warn(&mut self, warning: Fault) {
+    /// Notes a warning.
+    pub fn warn(&mut self, warning: Fault) {
         if self.warnings.len() < Self::MAX_WARNINGS {
             self.warnings.push(warning);
         } else {
@@ -171,24 +169,24 @@ impl Report {
     }
 
     /// The value, or its fault noted.
-    pub(crate) fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
+    pub fn take<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
     /// What the warnings say, without their places.
-    pub(super) fn warnings(&self) -> impl Iterator<Item = &str> {
+    pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(|warning| &*warning.message)
     }
 
     /// The faults.
-    pub(super) fn into_error(self) -> ConfigError {
+    pub fn into_error(self) -> ConfigError {
         ConfigError {
             faults: self.faults,
         }
     }
 
     /// The warnings as lines, if there is no fault.
-    pub(crate) fn finish(self) -> Result<Vec<String>, ConfigError> {
+    pub fn finish(self) -> Result<Vec<String>, ConfigError> {
         if !self.faults.is_empty() {
             return Err(ConfigError {
                 faults: self.faults,

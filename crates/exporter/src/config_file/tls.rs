@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::config::{At, Fault, Report, Source};
-use crate::web::tls::{ClientAuth, Pem, PemSource, San, Suites, Tls, Versions, curves, suites};
+use crate::tls::{ClientAuth, Pem, PemSource, San, Suites, Tls, Versions, curves, suites};
+use seedwatch_input::yaml::{At, Fault, Report, Source};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]

@@ -37,7 +37,7 @@ use self::tls::{RawTls, TlsSection};
 use super::auth::{Hash, Users};
 use super::rate_limit::RateLimit;
 use super::tls::Tls;
-use crate::config::{At, Report, Source, read_all};
+use seedwatch_input::yaml::{At, Report, Source, read_all};
 
 /// Largest web configuration file read, in bytes.
 const MAX_FILE: u64 = 4 << 20;

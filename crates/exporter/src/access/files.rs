@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Access;
-use crate::config::{ConfigError, Fault, Report};
-use crate::web::config_file;
-use crate::web::tls::{Pem, TlsError};
+use crate::config_file;
+use crate::tls::{Pem, TlsError};
 use seedwatch_clock::LINE_INTERVAL;
+use seedwatch_input::yaml::{ConfigError, Fault, Report};
 
 /// After this time files that were wrong are read again even if they look the same: a mount that
 /// hung may answer again.

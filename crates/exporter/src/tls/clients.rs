@@ -18,7 +18,7 @@ use x509_parser::prelude::{ASN1Time, X509Certificate, X509Version};
 
 /// A name that a client certificate may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::web) enum San {
+pub(crate) enum San {
     /// A host name, a mail address or a URI, as it stands in the certificate.
     Text(String),
     Address(IpAddr),

@@ -15,9 +15,9 @@ use tokio::time::{Instant, timeout};
 
 use super::auth::Users;
 use super::rate_limit::RateLimit;
-use crate::config::{ConfigError, Fault};
 use files::Files;
 use seedwatch_clock::LineLimit;
+use seedwatch_input::yaml::{ConfigError, Fault};
 
 mod files;
 

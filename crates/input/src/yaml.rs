@@ -1,5 +1,15 @@
 //! Reading YAML: bounded files, bounded work, errors in our own words.
 
+mod at;
+mod locate;
+mod repair;
+mod report;
+
+pub use at::{At, Str, Text};
+pub use locate::{Subject, printable};
+pub use repair::{Repaired, ShapeError, read_all, repair};
+pub use report::{ConfigError, Fault, Report, Source};
+
 use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
@@ -7,13 +17,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_saphyr::{DuplicateKeyPolicy, Error, Options};
 
-use super::locate::{Subject, path_at};
-use super::repair::ShapeError;
-use super::report::{Fault, Source};
-use seedwatch_input::file;
+use crate::file;
+use locate::path_at;
 
 /// Largest YAML file read, in bytes: a million torrents with five trackers each.
-pub(super) const MAX_FILE_SIZE: u64 = 512 << 20;
+pub const MAX_FILE_SIZE: u64 = 512 << 20;
 
 /// Longest time that reading a YAML file may take: what writes into a pipe may ask a server first.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -22,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_DEPTH: usize = 16;
 
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
-pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
+pub fn read(source: &Source, path: &Path) -> Result<String, Fault> {
     let bytes = file::read_within(path, MAX_FILE_SIZE, TIMEOUT).map_err(|error| {
         let message = match error.kind() {
             ErrorKind::FileTooLarge => "larger than 512 MiB".to_owned(),
@@ -38,12 +46,12 @@ pub(super) fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 }
 
 /// Reads text into a shape.
-pub(super) fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+pub fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
     parse_shape(source, text).map_err(|error| error.fault)
 }
 
 /// As [`parse`], with the place of an error.
-pub(super) fn parse_shape<'a, T: Deserialize<'a>>(
+pub fn parse_shape<'a, T: Deserialize<'a>>(
     source: &Source,
     text: &'a str,
 ) -> Result<T, ShapeError> {
