@@ -23,3 +23,4 @@ pub mod http;
 pub mod resolve;
 pub mod udp;
 mod words;
+mod shortage;

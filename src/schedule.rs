@@ -353,7 +353,8 @@ impl Schedule {
         }
     }
 
-    /// Takes a probe back that our own outage made void: nothing is held against anybody.
+    /// Takes a probe back that our own outage, or a lack of our own resources, made void: nothing is
+    /// held against anybody, and it is tried again soon.
     pub fn void(&mut self, observation: &Observation, now: Mono) {
         let id = LaneId::of(observation.tracker, observation.family);
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -368,6 +369,7 @@ impl Schedule {
                 if slot.is_live() {
                     lane.push(again, *announce);
                 }
+            lane.wait_until(again);
             }
         } else {
             self.end_beside(observation);

@@ -80,6 +80,8 @@ pub struct Parts {
 enum Event {
     /// The canaries have spoken, or have not; `None` if there was nobody to ask.
     Looked(Family, Option<bool>),
+    /// This machine had no resources to ask them.
+    NotLooked(Family),
     /// A configuration was read for those who asked.
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
@@ -337,8 +339,11 @@ impl Daemon {
                 debug!(family = family.as_label(), ?look, "asked the canaries");
                 // Where nobody could be asked, no name resolved or there is no route: that is
                 // what an outage of our own looks like.
-                let alive = look.is_alive();
-                let _ = events.send(Event::Looked(family, alive)).await;
+                let event = match look.is_void() {
+                    true => Event::NotLooked(family),
+                    false => Event::Looked(family, look.is_alive()),
+                };
+                let _ = events.send(event).await;
             });
         }
     }
@@ -419,6 +424,7 @@ impl Daemon {
     async fn handle(&mut self, event: Event) {
         match event {
             Event::Looked(family, alive) => self.core.looked(family, alive, self.clock.now()),
+            Event::NotLooked(family) => self.core.not_looked(family, self.clock.now()),
             Event::Loaded(loaded, replies) => {
                 self.loading = false;
                 let result = match loaded {

@@ -47,6 +47,8 @@ pub(super) enum Undelivered {
     Unreachable,
     /// Our own kernel did not send it: no route, or its firewall forbids it.
     Unsent,
+    /// Our own kernel had no memory for it.
+    Lost,
 }
 
 /// What became of an attempt to send.

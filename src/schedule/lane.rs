@@ -234,6 +234,13 @@ impl Lane {
     /// The tracker answered lately; any other gets one probe at a time.
     fn is_proven(&self) -> bool {
         self.health == Health::Up
+    /// Lets nothing leave before, if whatever is next would leave at once, due or not.
+    pub(super) fn wait_until(&mut self, again: Mono) {
+        if !self.is_proven() {
+            self.hold_until = self.hold_until.max(again);
+        }
+    }
+
     }
 
     fn window(&self) -> u32 {

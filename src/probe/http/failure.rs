@@ -10,6 +10,7 @@ use rustls::CertificateError;
 
 use super::trace::{CertificateKind, Ends, Seen};
 use crate::observation::{Failed, Failure};
+use crate::probe::shortage;
 
 /// Causes looked at below an error.
 const MAX_DEPTH: usize = 16;
@@ -20,9 +21,11 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
         return Failed::new(Failure::Tls, explain_tls(tls, seen.certificate));
     }
-    let io = causes()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .find_map(|io| from_io(io.kind()));
+    let ios = || causes().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(ours) = ios().find_map(shortage::failed) {
+        return ours;
+    }
+    let io = ios().find_map(|io| from_io(io.kind()));
     let hyper = || {
         causes()
             .filter_map(|cause| cause.downcast_ref::<hyper::Error>())

@@ -80,7 +80,10 @@ impl Asker {
             .with_scope(origin.scope);
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
-        let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;
+        let resolved = resolved.map_err(|why| match why.is_ours {
+            true => why,
+            false => refuse(&format!("is not followed: {}", why.text)),
+        })?;
         let mut addresses = resolved.of(origin.family);
         if origin.is_public {
             addresses.retain(|ip| is_global(*ip));

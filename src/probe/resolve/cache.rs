@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::ROUTES_MAX_AGE;
 use super::lookup::Answer;
-use super::{KEEP_FAILURE, KEEP_FAILURE_LONGEST};
+use super::{KEEP_FAILURE, KEEP_FAILURE_LONGEST, KEEP_SHORTAGE};
 use crate::torrent::Host;
 
 /// How far a lookup is. Told to all callers that wait for it.
@@ -143,6 +143,11 @@ impl Cache {
         let mut entries = self.lock();
         let (failures, keep) = match answer.addresses {
             Ok(_) => (0, answer.keep),
+            // The name servers were not asked.
+            Err(ref failed) if failed.is_ours => {
+                let before = entries.get(host).map_or(0, Entry::failures);
+                (before, KEEP_SHORTAGE)
+            }
             Err(_) => {
                 let before = entries.get(host).map_or(0, Entry::failures);
                 (before.saturating_add(1), back_off(answer.keep, before))

@@ -1,5 +1,6 @@
 //! One lookup: hosts file, then A, AAAA and TXT at once.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::upstream::{Asked, from_hosts};
 use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
+use crate::probe::shortage;
 
 /// What is known of a host, for a while.
 #[derive(Debug)]
@@ -151,8 +153,18 @@ fn statement(answer: Result<Lookup, NetError>) -> (Statement, Duration) {
     }
 }
 
-/// Both families as one answer. One that fails does not take the other down with it.
+/// Both families as one answer. One that fails does not take the other down with it, unless this
+/// machine could not ask: then its addresses are unknown, and not missing.
 fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: bool) -> Answer {
+    let errors = [&v4, &v6]
+        .into_iter()
+        .filter_map(|side| side.as_ref().err());
+    if let Some(ours) = errors.filter_map(io_error).find_map(shortage::failed) {
+        return Answer {
+            addresses: Err(ours),
+            ..Answer::failed("")
+        };
+    }
     let mut found = Vec::new();
     let mut shortest = KEEP.1;
     for lookup in [&v4, &v6].into_iter().flatten() {
@@ -176,6 +188,13 @@ fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: boo
         statement: Statement::None,
         keep: if half { KEEP.0 } else { shortest.max(KEEP.0) },
         took: None,
+    }
+}
+
+fn io_error(error: &NetError) -> Option<&io::Error> {
+    match error {
+        NetError::Io(error) => Some(error),
+        _ => None,
     }
 }
 

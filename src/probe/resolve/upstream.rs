@@ -14,6 +14,8 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Hosts, Resolver};
 
+use crate::probe::shortage;
+
 /// How often the files are looked at: a laptop that changes networks gets new name servers.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
@@ -77,7 +79,8 @@ impl Upstream {
         if seen.looked.elapsed() > LOOK_EVERY {
             seen.looked = Instant::now();
             let changed = changed();
-            if seen.changed != changed {
+            // What cannot be opened for want of descriptors is read at the next look.
+            if seen.changed != changed && !FILES.iter().any(lacks_resources) {
                 seen.changed = changed;
                 seen.asked = Arc::new(read_system());
                 tracing::info!("name server configuration changed and was read again");
@@ -85,6 +88,10 @@ impl Upstream {
         }
         seen.asked.clone()
     }
+}
+
+fn lacks_resources(path: &&str) -> bool {
+    fs::File::open(path).is_err_and(|error| shortage::is_shortage(&error))
 }
 
 fn changed() -> [Option<SystemTime>; FILES.len()] {

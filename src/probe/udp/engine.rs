@@ -235,9 +235,17 @@ impl Engine {
         if !remote.addresses.contains(to) {
             return;
         }
-        if why == Undelivered::Unreachable {
-            remote.unreachable = Some(now);
-            return;
+        match why {
+            Undelivered::Unreachable => {
+                remote.unreachable = Some(now);
+                return;
+            }
+            // It is sent again as any lost packet is.
+            Undelivered::Lost => {
+                remote.lost = Some(now);
+                return;
+            }
+            Undelivered::Refused | Undelivered::Unsent => {}
         }
         match owner {
             Some(Owner::Remote(_)) => self.on_connect_undelivered(key, why, now),

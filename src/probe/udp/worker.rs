@@ -18,7 +18,6 @@ use super::socket::Socket;
 use crate::log::LineLimit;
 use crate::observation::{Failed, Family, Job, Observation};
 use crate::probe::bell::Bell;
-use crate::probe::datagram::Undelivered;
 use crate::probe::resolve::{Resolved, Resolver};
 
 /// Most jobs under way at once in one family. What is submitted beyond waits its turn, and its
@@ -220,8 +219,8 @@ impl Worker {
                 return busy;
             }
             busy = true;
-            self.blocked = self.socket.send(&mut self.outbox, |to, packet| {
-                engine.on_undelivered(to, packet, Undelivered::Unsent, now);
+            self.blocked = self.socket.send(&mut self.outbox, |to, packet, why| {
+                engine.on_undelivered(to, packet, why, now);
             });
             if self.blocked {
                 return false;
