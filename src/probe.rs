@@ -17,6 +17,7 @@
 mod announce_session;
 mod bell;
 pub mod canary;
+mod compact;
 mod datagram;
 pub mod dht;
 pub mod http;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Pace;
 use super::outcome::{Outcome, Wish};
+use super::pace::CEILING;
 use super::queue::Queue;
 use super::slot::Slot;
 use crate::observation::{
@@ -124,6 +125,8 @@ struct Scrape {
     limit: usize,
     /// Scrapes in a row of which it answered the first hash only.
     first_only: u8,
+    /// Shortest time between two scrapes of one swarm, as the tracker asks (BEP 48).
+    interval: Option<Duration>,
 }
 
 impl Scrape {
@@ -231,9 +234,6 @@ impl Lane {
         self.hold_until.max(self.limited_until)
     }
 
-    /// The tracker answered lately; any other gets one probe at a time.
-    fn is_proven(&self) -> bool {
-        self.health == Health::Up
     /// Lets nothing leave before, if whatever is next would leave at once, due or not.
     pub(super) fn wait_until(&mut self, again: Mono) {
         if !self.is_proven() {
@@ -241,6 +241,9 @@ impl Lane {
         }
     }
 
+    /// The tracker answered lately; any other gets one probe at a time.
+    fn is_proven(&self) -> bool {
+        self.health == Health::Up
     }
 
     fn window(&self) -> u32 {
@@ -404,6 +407,18 @@ impl Lane {
         }
     }
 
+    /// Announces of a swarm after a scrape that are followed by none, so that the next scrape is not
+    /// too early for the tracker.
+    pub(super) fn skipped_scrapes(&self, pace: &Pace) -> u8 {
+        let asked = self.scrape.interval.filter(|_| !self.loopback);
+        let Some(asked) = asked.map(|asked| asked.min(CEILING)) else {
+            return 0;
+        };
+        // One scrape may have waited for company, and the next may not.
+        let rounds = (asked + pace.scrape_wait()).as_secs_f64() / self.period(pace).as_secs_f64();
+        (rounds.ceil() - 1.0) as u8
+    }
+
     /// Remembers what an answer tells about the tracker.
     pub(super) fn learn(&mut self, answer: &Announced, now: Mono) {
         self.interval = answer.interval.or(self.interval);
@@ -415,13 +430,15 @@ impl Lane {
         self.stopped.doubt(now)
     }
 
-    /// Learns from a scrape how many hashes the tracker answers at once.
+    /// Learns from a scrape how often the tracker answers, and how many hashes at once.
     pub(super) fn learn_scrape(
         &mut self,
         result: &Result<Vec<Option<Scraped>>, Failed>,
+        asked: Option<Duration>,
         now: Mono,
         pace: &Pace,
     ) {
+        self.scrape.interval = asked.or(self.scrape.interval);
         let Ok(counts) = result else {
             // Silence may be chance; a refusal in words is an answer.
             let silent = result
@@ -464,7 +481,8 @@ impl Lane {
 
     /// The period of a swarm, if the tracker asks for another interval in a failure.
     fn period_after(&self, wish: Wish, pace: &Pace) -> Duration {
-        pace.period(self.interval.max(wish.interval), self.loopback)
+        let scrape = self.scrape.interval.filter(|_| pace.scrape_only);
+        pace.period(self.interval.max(wish.interval).max(scrape), self.loopback)
     }
 
     /// Books what a probe says of the tracker.

@@ -25,6 +25,8 @@ pub(super) struct Tracker {
     certificate_expiry: Option<Unix>,
     /// The announce interval it asks for.
     pub(super) interval: Option<Duration>,
+    /// The interval between scrapes that it asks for (BEP 48).
+    pub(super) scrape_interval: Option<Duration>,
     requests: u64,
     probes: u64,
     failures: [u64; Failure::ALL.len()],
@@ -42,6 +44,7 @@ impl Tracker {
             phases: [None; 2],
             certificate_expiry: None,
             interval: None,
+            scrape_interval: None,
             requests: 0,
             probes: 0,
             failures: [0; Failure::ALL.len()],
@@ -76,7 +79,8 @@ impl Tracker {
 
     /// The interval that it asks for and gets.
     fn asked(&self) -> Duration {
-        let asked = self.interval.filter(|_| !self.loopback);
+        let asked = self.interval.max(self.scrape_interval);
+        let asked = asked.filter(|_| !self.loopback);
         asked.unwrap_or_default().min(LONGEST_INTERVAL)
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::FAREWELL_TIMEOUT;
-use super::answer::{self, Reply};
+use super::answer::{self, Asked, Reply};
 use super::asker::{Asker, Origin, Progress};
 use super::query::{self, Event};
 use crate::observation::{Announced, Failed, Failure, Manner};
@@ -134,8 +134,11 @@ impl Asker {
         let body = self
             .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        let limit = usize::from(self.settings.numwant);
-        answer::announce(&body.bytes, body.cut, &swarm.url, limit)
+        let asked = Asked {
+            family: swarm.origin.family,
+            limit: usize::from(self.settings.numwant),
+        };
+        answer::announce(&body.bytes, body.cut, &swarm.url, asked)
     }
 }
 

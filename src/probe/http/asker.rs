@@ -247,6 +247,9 @@ impl Asker {
         let url = Url::parse(&url)
             .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let found = self.fetch(url, &query, &job.url, origin, progress).await?;
-        answer::scrape(&found.bytes, found.cut, &job.url, targets)
+        let counted = answer::scrape(&found.bytes, found.cut, &job.url, targets)?;
+        let asked = counted.interval.unwrap_or_default().as_secs();
+        progress.exchange.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
+        Ok(counted.counts)
     }
 }

@@ -3,11 +3,10 @@
 //! All numbers are big-endian. Every request is sixteen bytes or more and carries its transaction
 //! id at [`TRANSACTION_OFFSET`], which lets an ICMP error be matched to what caused it.
 
-mod list;
-
 use std::time::Duration;
 
 use crate::observation::{Counts, Family, Identity, Peers};
+use crate::probe::compact;
 use crate::torrent::{InfoHash, TrackerUrl};
 
 /// What a connect request carries instead of a connection id.
@@ -167,7 +166,7 @@ impl AnnounceAnswer<'_> {
     /// Keeps the first `limit` peers of each family and counts the others.
     pub(super) fn peers(&self, family: Family, limit: usize) -> Peers {
         let mut peers = Peers::default();
-        match list::family_of(self.list, family) {
+        match compact::family_of(self.list, family) {
             Family::Ipv4 => peers.push_compact4_within(self.list, limit),
             Family::Ipv6 => peers.push_compact6_within(self.list, limit),
         }

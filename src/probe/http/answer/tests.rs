@@ -5,12 +5,17 @@ use proptest::prelude::*;
 use super::*;
 use crate::observation::{Endpoint4, Endpoint6};
 
+const ASKED: Asked = Asked {
+    family: Family::Ipv4,
+    limit: 200,
+};
+
 fn url() -> TrackerUrl {
     TrackerUrl::parse("http://t.example/announce?passkey=secret1").unwrap()
 }
 
 fn read(body: &[u8]) -> Result<Announced, Failed> {
-    announce(body, None, &url(), 200).map(|reply| reply.announced)
+    announce(body, None, &url(), ASKED).map(|reply| reply.announced)
 }
 
 fn good(body: &[u8]) -> Announced {
@@ -60,7 +65,7 @@ fn everything_an_answer_can_say_is_read() {
     body.extend_from_slice(TWO);
     body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
     body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
-    let reply = announce(&body, None, &url(), 200).unwrap();
+    let reply = announce(&body, None, &url(), ASKED).unwrap();
     assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
     let said = reply.announced;
     assert_eq!(said.peers.v4, two());
@@ -198,7 +203,7 @@ fn peers_may_be_missing() {
         (b"d5:peers0:e", true),
         (b"d6:peers60:e", true),
     ] {
-        let reply = announce(body, None, &url(), 200).unwrap();
+        let reply = announce(body, None, &url(), ASKED).unwrap();
         assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
     }
 }
@@ -272,7 +277,7 @@ fn a_cut_answer_without_a_list_is_no_zero() {
         assert_eq!(reason(body), Failure::Malformed);
     }
     let cut = Failed::new(Failure::Reset, "the connection was cut");
-    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), 200).unwrap_err();
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), ASKED).unwrap_err();
     assert_eq!(failed, cut);
 }
 
@@ -339,7 +344,7 @@ fn scrapes_are_booked_by_hash() {
     let targets: Vec<_> = (0..3u8)
         .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
         .collect();
-    let scrape = |body: &[u8]| scrape(body, None, &url(), &targets);
+    let scrape = |body: &[u8]| scrape(body, None, &url(), &targets).map(|it| it.counts);
     let entry = |n: u8, counts: &str| {
         let mut entry = string(&[n; 20]);
         entry.extend_from_slice(format!("d{counts}e").as_bytes());
@@ -443,15 +448,15 @@ proptest! {
     #[test]
     fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
-        let _ = announce(&body, None, &url(), 200);
+        let _ = announce(&body, None, &url(), ASKED);
         let _ = scrape(&body, None, &url(), &targets);
         let _ = stated_refusal(&body, &url());
     }
 
     #[test]
     fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), 200);
-        let _ = announce(&body, None, &url(), 200);
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), ASKED);
+        let _ = announce(&body, None, &url(), ASKED);
     }
 
     #[test]
@@ -542,6 +547,116 @@ fn impossible_counters_are_unknown_in_announces_and_scrapes() {
         body.extend_from_slice(format!("d{entry}eee").as_bytes());
         let targets = [(AnnounceId(0), InfoHash([b'h'; 20]))];
         let found = scrape(&body, None, &url(), &targets).unwrap();
-        assert_eq!(found, [Some(expected)], "{count}");
+        assert_eq!(found.counts, [Some(expected)], "{count}");
     }
+}
+
+#[test]
+fn an_empty_reason_refuses_nothing_that_is_there() {
+    for empty in ["0:", "1: ", "i0e", "le"] {
+        let with = |rest: &[u8]| {
+            let mut body = format!("d14:failure reason{empty}").into_bytes();
+            body.extend_from_slice(rest);
+            body.push(b'e');
+            body
+        };
+        let body = with(&[b"5:peers12:", TWO].concat());
+        let answer = good(&body);
+        assert_eq!(answer.peers.v4, two(), "{empty}");
+        assert!(answer.warning.unwrap().contains("empty failure reason"));
+        // Without peers the key means what BEP 3 says.
+        assert_eq!(reason(&with(b"5:peers0:")), Failure::Rejected);
+        assert_eq!(
+            reason(&with(b"8:completei0e10:incompletei0e")),
+            Failure::Rejected
+        );
+        assert_eq!(
+            reason(&with(b"8:completei3e10:incompletei0e")),
+            Failure::Rejected
+        );
+
+        let targets = [(AnnounceId(0), InfoHash([b'a'; 20]))];
+        let scrape = |body: &[u8]| scrape(body, None, &url(), &targets);
+        let files = with(b"5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei1eee");
+        assert!(scrape(&files).unwrap().counts[0].is_some());
+        assert_eq!(
+            scrape(&with(b"5:filesde")).unwrap_err().reason,
+            Failure::Rejected
+        );
+    }
+    // A word is a word.
+    let body = [b"d14:failure reason2:no5:peers12:", TWO, b"e"].concat();
+    assert_eq!(reason(&body), Failure::Rejected);
+}
+
+#[test]
+fn a_scrape_may_ask_for_an_interval() {
+    let targets = [(AnnounceId(0), InfoHash([b'a'; 20]))];
+    let asked = |flags: &str| {
+        let body = format!("d5:filesd20:aaaaaaaaaaaaaaaaaaaad8:completei1eee{flags}e");
+        scrape(body.as_bytes(), None, &url(), &targets)
+            .unwrap()
+            .interval
+    };
+    let seconds = |n| Some(Duration::from_secs(n));
+    assert_eq!(asked(""), None);
+    assert_eq!(asked("5:flagsde"), None);
+    assert_eq!(asked("5:flagsd20:min_request_intervali900ee"), seconds(900));
+    assert_eq!(
+        asked("5:flagsd20:min_request_interval4:1800e"),
+        seconds(1800)
+    );
+    assert_eq!(asked("5:flagsd20:min_request_intervali-1ee"), None);
+    assert_eq!(
+        asked("5:flagsd20:min_request_intervali60ee8:intervali120e"),
+        seconds(120)
+    );
+    let body = b"d14:failure reason4:busy5:flagsd20:min_request_intervali900eee";
+    let failed = scrape(body, None, &url(), &targets).unwrap_err();
+    assert_eq!(failed.interval(), seconds(900));
+}
+
+/// An answer over IPv6 that holds this in `peers`, and perhaps more keys behind it.
+fn over6(counts: &str, list: &[u8], more: &str) -> Result<Announced, Failed> {
+    let mut body = format!("d{counts}5:peers").into_bytes();
+    body.extend_from_slice(&string(list));
+    body.extend_from_slice(format!("{more}e").as_bytes());
+    let asked = Asked {
+        family: Family::Ipv6,
+        ..ASKED
+    };
+    announce(&body, None, &url(), asked).map(|reply| reply.announced)
+}
+
+#[test]
+fn ipv6_entries_in_peers_are_read_as_what_they_are() {
+    // Each part of six bytes may be an IPv4 entry as well.
+    const ONE: &[u8] = b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
+    let counted = |result: Result<Announced, Failed>| {
+        let peers = result.unwrap().peers;
+        (peers.v4.len(), peers.v6.len())
+    };
+    let two = ONE.repeat(2);
+    assert_eq!(counted(over6("", &two, "")), (0, 2));
+    assert_eq!(counted(over6("", &two, "6:peers60:")), (6, 0));
+    assert_eq!(counted(read_v4(&two)), (6, 0));
+    let mut plain = two.clone();
+    plain[4..16].fill(0);
+    assert_eq!(counted(over6("", &plain, "")), (0, 2));
+    assert_eq!(counted(read_v4(&plain)), (0, 2));
+    // One entry alone may be three of IPv4: the counts decide, or else nothing does.
+    let claims = |n: u32| format!("8:completei{n}e10:incompletei0e");
+    assert_eq!(counted(over6(&claims(1), ONE, "")), (0, 1));
+    assert_eq!(counted(over6(&claims(3), ONE, "")), (3, 0));
+    assert_eq!(over6("", ONE, "").unwrap_err().reason, Failure::Malformed);
+    // Four IPv4 entries are not one of IPv6 and a rest.
+    let four = [1, 2, 3, 4, 0x1a, 0xe1].repeat(4);
+    assert_eq!(
+        good(&answer_with("peers6", &string(&four))).peers.v4.len(),
+        4
+    );
+}
+
+fn read_v4(list: &[u8]) -> Result<Announced, Failed> {
+    read(&answer_with("peers", &string(list)))
 }
