@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Asked, Reply};
 use super::asker::{Asker, Origin, Progress};
+use super::fetch::Target;
 use super::query::{self, Event};
 use crate::observation::{Announced, Failed, Failure, Manner};
 use crate::probe::announce_session::{
@@ -126,13 +127,10 @@ impl Asker {
             numwant,
             tracker_id,
         );
-        let whole = swarm
-            .origin
-            .lane
-            .announce_url(&swarm.url, &own)
+        let target = target(swarm, request, &own)
             .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let body = self
-            .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
+            .fetch(target, &own, &swarm.url, &swarm.origin, progress)
             .await?;
         let asked = Asked {
             family: swarm.origin.family,
@@ -140,6 +138,27 @@ impl Asker {
         };
         answer::announce(&body.bytes, body.cut, &swarm.url, asked)
     }
+}
+
+/// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
+/// where we are registered.
+fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
+    let origin = &swarm.origin;
+    match request {
+        Request::Look | Request::Join => origin.redirect.clear(),
+        Request::Leave => {
+            if let Some(target) = origin.redirect.get() {
+                return Some(Target {
+                    url: query::asked_again(&target.url, own)?,
+                    ..target
+                });
+            }
+        }
+    }
+    Some(Target {
+        url: origin.lane.announce_url(&swarm.url, own)?,
+        addresses: origin.addresses.clone(),
+    })
 }
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the
