@@ -20,8 +20,10 @@ pub mod canary;
 mod compact;
 mod datagram;
 pub mod dht;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod http;
 pub mod resolve;
+mod shortage;
 pub mod udp;
 mod words;
-mod shortage;

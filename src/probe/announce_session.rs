@@ -58,11 +58,15 @@
 //! answered nothing during the probe, not even a connect, leaves the whole time to the first one.
 
 mod evidence;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod verdict;
 
 use crate::address::Accept;
 use crate::observation::{Announced, Failed, Failure, Manner};
 use evidence::{Evidence, Reading};
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
 use verdict::Joined;
 
 /// What an announce came to.

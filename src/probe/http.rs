@@ -21,6 +21,7 @@
 //! | `status`, `failure` | what went wrong; pure |
 //! | `client` | requests over kept and new connections |
 //! | `probation` | threads for hosts that have not yet shown how they answer |
+//! | `fuzzing` | the readers of answers, for the fuzz targets only |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
@@ -31,6 +32,8 @@ mod caught;
 mod client;
 mod failure;
 mod fetch;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod lanes;
 mod large;
 mod peers;
@@ -54,6 +57,8 @@ use crate::probe::resolve::Resolver;
 use asker::Asker;
 use worker::{Command, Worker};
 
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
 pub use tls::{RootsError, TlsError, roots_from_environment};
 
 /// Connections, and so probes at once, to one tracker host over one family.

@@ -6,6 +6,8 @@
 
 mod codec;
 mod engine;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod gather;
 mod socket;
 mod worker;
@@ -22,6 +24,8 @@ use super::datagram;
 use super::resolve::Resolver;
 use crate::address::Accept;
 use crate::observation::{Exchange, Family, Identity, Job, Observation, Report};
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
 use socket::Socket;
 use worker::{Command, Ends, Worker};
 

@@ -1,0 +1,8 @@
+//! Any answers end an announce, and prove no more than they say. Run it as `krpc` is run.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use seedwatch::probe::fuzzing;
+
+fuzz_target!(|input: &[u8]| fuzzing::announce_session(input));
