@@ -16,6 +16,7 @@ mod lookup;
 mod preference;
 mod queue;
 mod route;
+mod sockets;
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

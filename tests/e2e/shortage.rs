@@ -2,13 +2,40 @@
 
 use std::time::Duration;
 
-use crate::rig::daemon::{Daemon, LAB, config, entry};
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
 use crate::rig::scripted::{HttpTracker, Reply};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Enough for everything to start, and too few to ask a name server.
+#[test]
+fn names_that_could_not_be_asked_for_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let url = "http://tracker.invalid.example/announce".to_owned();
+    let torrent = entry("t", &hex(&fresh_hash()), &[url]);
+    std::fs::write(&file, config(LAB, &[torrent])).unwrap();
+    let is_told = (16..40).any(|files| {
+        let output = std::process::Command::new("prlimit")
+            .arg(format!("--nofile={files}"))
+            .arg(BINARY)
+            .arg("--config.file")
+            .arg(&file)
+            .args(["probe", "t"])
+            .output()
+            .unwrap();
+        let trace = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            !trace.contains("name servers cannot be asked"),
+            "{files}: {trace}"
+        );
+        trace.contains("this machine lacks resources: too many open files")
+    });
+    assert!(is_told);
+}
 
 #[test]
 fn probes_without_descriptors_are_held_against_nobody() {

@@ -1,6 +1,5 @@
 //! One lookup: hosts file, then A, AAAA and TXT at once.
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
@@ -15,7 +14,6 @@ use super::upstream::{Asked, from_hosts};
 use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
 use crate::address::is_global;
 use crate::observation::{Failed, Failure};
-use crate::probe::shortage;
 
 /// What is known of a host, for a while.
 #[derive(Debug)]
@@ -105,7 +103,8 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
         let is_final = this.is_last || !is_silent;
         // Fails if the answer to the TXT question was there before.
         let _ = done.send(is_final);
-        is_final.then(|| (join(v4, v6, private), start.elapsed()))
+        let ours = asked.sockets.lacked_since(start);
+        is_final.then(|| (join(v4, v6, private, ours), start.elapsed()))
     };
     // Asked for at the same time, and waited for only a little longer than the addresses.
     let statement = async {
@@ -154,12 +153,17 @@ fn statement(answer: Result<Lookup, NetError>) -> (Statement, Duration) {
 }
 
 /// Both families as one answer. One that fails does not take the other down with it, unless this
-/// machine could not ask: then its addresses are unknown, and not missing.
-fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: bool) -> Answer {
-    let errors = [&v4, &v6]
-        .into_iter()
-        .filter_map(|side| side.as_ref().err());
-    if let Some(ours) = errors.filter_map(io_error).find_map(shortage::failed) {
+/// machine could not ask: then its addresses are unknown, and not missing. `ours` is what it lacked.
+fn join(
+    v4: Result<Lookup, NetError>,
+    v6: Result<Lookup, NetError>,
+    private: bool,
+    ours: Option<Failed>,
+) -> Answer {
+    let is_unasked = |side: &Result<Lookup, NetError>| matches!(side, Err(error) if !matches!(error, NetError::Dns(_)));
+    if let Some(ours) = ours
+        && [&v4, &v6].into_iter().any(is_unasked)
+    {
         return Answer {
             addresses: Err(ours),
             ..Answer::failed("")
@@ -188,13 +192,6 @@ fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: boo
         statement: Statement::None,
         keep: if half { KEEP.0 } else { shortest.max(KEEP.0) },
         took: None,
-    }
-}
-
-fn io_error(error: &NetError) -> Option<&io::Error> {
-    match error {
-        NetError::Io(error) => Some(error),
-        _ => None,
     }
 }
 
