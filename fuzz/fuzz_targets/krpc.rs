@@ -7,6 +7,9 @@
 //!     -dict=fuzz/krpc.dict -max_len=2048 -max_total_time=60
 //! ```
 //!
+//! Other targets have no dictionary, or one of their own in `fuzz/`; `config` begins well with the
+//! files of `tests/config/good`.
+//!
 //! There is no unsafe code to sanitize; without a sanitizer stable Rust will do.
 
 #![no_main]

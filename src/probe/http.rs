@@ -103,7 +103,7 @@ pub enum SetupError {
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
     /// The system has no thread, or no descriptors, for it.
-    #[error("no thread for HTTP: {0}")]
+    #[error("its threads cannot be started: {0}")]
     Thread(io::Error),
 }
 
