@@ -1,16 +1,16 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
 mod recall;
+mod scrape;
 mod stopped;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Pace;
 use super::outcome::{Outcome, Wish};
-use super::pace::CEILING;
 use super::queue::Queue;
 use super::slot::Slot;
 use crate::observation::{
@@ -19,6 +19,7 @@ use crate::observation::{
 use crate::roster::Roster;
 use crate::time::Mono;
 use crate::torrent::{InfoHash, Scheme, TrackerUrl};
+use scrape::Scrape;
 use stopped::Stopped;
 pub(super) use stopped::{CHECK_AGAIN, Habit};
 
@@ -108,36 +109,6 @@ enum Urls {
     None,
     One(Arc<TrackerUrl>),
     Many,
-}
-
-/// Swarms whose counts are to be fetched, gathered into batches.
-#[derive(Debug, Default)]
-struct Scrape {
-    /// Oldest first; one may be named twice.
-    pending: VecDeque<AnnounceId>,
-    /// When they leave, full batch or not.
-    at: Mono,
-    /// One has left.
-    begun: bool,
-    /// The tracker does not answer scrapes: gather nothing before.
-    not_before: Mono,
-    /// Most hashes it answers in one scrape; 0 = as many as we ask for.
-    limit: usize,
-    /// Scrapes in a row of which it answered the first hash only.
-    first_only: u8,
-    /// Shortest time between two scrapes of one swarm, as the tracker asks (BEP 48).
-    interval: Option<Duration>,
-}
-
-impl Scrape {
-    /// Hashes in one request.
-    fn batch(&self) -> usize {
-        if self.limit == 0 {
-            Ask::MAX_SCRAPE
-        } else {
-            self.limit.min(Ask::MAX_SCRAPE)
-        }
-    }
 }
 
 impl Lane {
@@ -405,18 +376,6 @@ impl Lane {
         if self.scrape.pending.len() >= self.scrape.batch() {
             self.scrape.at = now;
         }
-    }
-
-    /// Announces of a swarm after a scrape that are followed by none, so that the next scrape is not
-    /// too early for the tracker.
-    pub(super) fn skipped_scrapes(&self, pace: &Pace) -> u8 {
-        let asked = self.scrape.interval.filter(|_| !self.loopback);
-        let Some(asked) = asked.map(|asked| asked.min(CEILING)) else {
-            return 0;
-        };
-        // One scrape may have waited for company, and the next may not.
-        let rounds = (asked + pace.scrape_wait()).as_secs_f64() / self.period(pace).as_secs_f64();
-        (rounds.ceil() - 1.0) as u8
     }
 
     /// Remembers what an answer tells about the tracker.
