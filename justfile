@@ -63,6 +63,6 @@ kubernetes:
 image:
     deploy/docker/test
 
-# Fuzzes one target: bencode or krpc
+# Fuzzes one target of fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}

@@ -11,14 +11,21 @@ use tokio::time::Instant;
 
 use super::client::ClientKey;
 
-/// How long a reader may take nothing of its page while another client waits for the slot.
+/// How long a reader may take nothing of its page while its own client, or one that holds a slot as
+/// well, asks for another.
 pub(super) const STALL: Duration = Duration::from_secs(5);
+
+/// How long a page may have waited for its reader, in all, when a client without a slot asks for
+/// one. A scraper reads as fast as its page is made; a hundred clients that read slowly must not
+/// keep it out.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Pages at a time where `--web.max-requests` is 0: each holds a thread while it is written.
 const UNLIMITED: usize = 256;
 
 /// The slots of all clients. When none is free, a client that holds at least two more than the
-/// client that asks loses one, and so does a client whose reader has stalled.
+/// client that asks loses one, and so does a client whose reader has stalled. A client that holds
+/// none takes the place of the slowest reader.
 #[derive(Debug)]
 pub(super) struct Slots {
     limit: usize,
@@ -39,6 +46,8 @@ pub(super) struct Page {
     /// One more than the milliseconds after `start` at which the reader was found not to read; 0 if
     /// it reads.
     stalled: AtomicU64,
+    /// Milliseconds of all stalls that have ended.
+    waited: AtomicU64,
     given_up: Notify,
 }
 
@@ -82,6 +91,7 @@ impl Slots {
         let page = Arc::new(Page {
             start: now,
             stalled: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
             given_up: Notify::new(),
         });
         held.slots.insert(number, (client, Arc::clone(&page)));
@@ -116,7 +126,13 @@ impl Held {
             return slowest(&mut pages).map(|(number, _)| number);
         }
         let (number, stall) = slowest(&mut self.slots.iter())?;
-        (stall >= STALL).then_some(number)
+        if stall >= STALL {
+            return Some(number);
+        }
+        let by_wait =
+            |(number, (_, page)): &(&u64, &(ClientKey, Arc<Page>))| (page.waited(now), !**number);
+        let (number, (_, page)) = self.slots.iter().max_by_key(by_wait)?;
+        (own == 0 && page.waited(now) >= PATIENCE).then_some(*number)
     }
 }
 
@@ -126,7 +142,16 @@ impl Page {
         let millis = self.start.elapsed().as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         let value = if stalled { millis.saturating_add(1) } else { 0 };
-        self.stalled.store(value, Ordering::Relaxed);
+        let before = self.stalled.swap(value, Ordering::Relaxed);
+        if before > 0 {
+            let ended = millis.saturating_sub(before - 1);
+            self.waited.fetch_add(ended, Ordering::Relaxed);
+        }
+    }
+
+    /// How long the page has waited for its reader, in all.
+    fn waited(&self, now: Instant) -> Duration {
+        Duration::from_millis(self.waited.load(Ordering::Relaxed)) + self.stall(now)
     }
 
     fn stall(&self, now: Instant) -> Duration {
@@ -207,7 +232,7 @@ mod tests {
         let stalled = slots.take(client(1)).unwrap();
         stalled.page.set_stalled(true);
         tokio::time::advance(STALL - Duration::from_millis(2)).await;
-        assert!(slots.take(client(2)).is_none());
+        assert!(slots.take(client(1)).is_none());
         tokio::time::advance(Duration::from_millis(2)).await;
         assert!(slots.take(client(1)).is_some());
         assert!(is_given_up(&stalled));
@@ -216,6 +241,27 @@ mod tests {
         reading.page.set_stalled(true);
         tokio::time::advance(STALL).await;
         reading.page.set_stalled(false);
-        assert!(slots.take(client(2)).is_none());
+        assert!(slots.take(client(1)).is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_without_a_slot_takes_that_of_the_slowest_reader() {
+        let slots = Arc::new(Slots::new(3));
+        let held: Vec<_> = (1..=3).map(|n| slots.take(client(n)).unwrap()).collect();
+        // The second reader takes a little now and then, so that it never stalls for long.
+        for _ in 0..10 {
+            held[1].page.set_stalled(true);
+            tokio::time::advance(PATIENCE / 10 - Duration::from_millis(1)).await;
+            held[1].page.set_stalled(false);
+        }
+        held[2].page.set_stalled(true);
+        tokio::time::advance(Duration::from_millis(9)).await;
+        assert!(slots.take(client(4)).is_none());
+        held[1].page.set_stalled(true);
+        tokio::time::advance(Duration::from_millis(10)).await;
+        assert!(slots.take(client(3)).is_none(), "it has one already");
+        let _fourth = slots.take(client(4)).unwrap();
+        let given_up: Vec<_> = held.iter().map(is_given_up).collect();
+        assert_eq!(given_up, [false, true, false]);
     }
 }

@@ -21,6 +21,7 @@
 //! | `status`, `failure` | what went wrong; pure |
 //! | `client` | requests over kept and new connections |
 //! | `probation` | threads for hosts that have not yet shown how they answer |
+//! | `fuzzing` | the readers of answers, for the fuzz targets only |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
@@ -97,7 +98,7 @@ pub enum SetupError {
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
     /// The system has no thread, or no descriptors, for it.
-    #[error("no thread for HTTP: {0}")]
+    #[error("its threads cannot be started: {0}")]
     Thread(io::Error),
 }
 

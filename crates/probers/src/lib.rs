@@ -24,6 +24,7 @@ pub mod http;
 pub mod prober;
 mod registry;
 pub mod resolve;
+mod shortage;
 pub mod udp;
 
 pub use prober::{Prober, ProberContext, ProberError};

@@ -18,6 +18,7 @@ use tracing::info;
 use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
+use super::shortage;
 use crate::http;
 use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use seedwatch_torrent::Family;
@@ -56,7 +57,7 @@ impl UdpProber {
     /// fewer jobs are taken; when it is gone, observations are dropped.
     ///
     /// # Errors
-    /// When neither family has a socket. Where only one has, jobs of the other end in
+    /// When neither family has a socket, or this machine has no descriptors or memory for one. Where only one has, jobs of the other end in
     /// [`Report::NoAddress`].
     pub fn start(
         settings: Settings,
@@ -92,6 +93,10 @@ impl UdpProber {
         };
         let workers = match Family::ALL.map(start) {
             [Err(error), Err(_)] => return Err(error),
+            // This machine may well have the family.
+            [Err(error), _] | [_, Err(error)] if shortage::is_shortage(&error) => {
+                return Err(error);
+            }
             workers => workers.map(|worker| {
                 worker
                     .inspect_err(|error| info!(%error, "one address family is not available"))

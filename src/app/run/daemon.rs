@@ -49,6 +49,8 @@ const FETCHED: usize = 128;
 pub(super) enum Event {
     /// The canaries of a family have answered, or have not; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
+    /// This machine had no resources to ask the canaries.
+    CanariesNotAsked(Family),
     /// A configuration was read, for these requests.
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
@@ -170,8 +172,11 @@ impl Daemon {
             debug!(family = family.as_label(), ?look, "asked the canaries");
             // Where no canary could be asked, no name resolved or there is no route: an outage of
             // our own looks like that.
-            let alive = look.is_alive();
-            let _ = events.send(Event::CanariesAsked(family, alive)).await;
+            let event = match look.is_void() {
+                true => Event::CanariesNotAsked(family),
+                false => Event::CanariesAsked(family, look.is_alive()),
+            };
+            let _ = events.send(event).await;
         });
     }
 
@@ -211,6 +216,7 @@ impl Daemon {
             Event::CanariesAsked(family, alive) => {
                 self.core.looked(family, alive, self.clock.now());
             }
+            Event::CanariesNotAsked(family) => self.core.not_looked(family, self.clock.now()),
             Event::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }

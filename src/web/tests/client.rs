@@ -85,6 +85,20 @@ impl Connection {
         self.0.write_all(head.as_bytes()).await.unwrap();
     }
 
+    /// As [`Server::connect_from`], for a server at this address.
+    pub(crate) async fn from(own: [u8; 4], server: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind((own, 0).into()).unwrap();
+        Self(socket.connect(server).await.unwrap())
+    }
+
+    /// Reads at most so many bytes. Returns whether there may be more.
+    pub(crate) async fn some(&mut self, most: usize) -> bool {
+        let mut bytes = vec![0; most];
+        self.0.read(&mut bytes).await.is_ok_and(|read| read > 0)
+    }
+
     /// Sends bytes as they are.
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();

@@ -8,11 +8,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::FAREWELL_TIMEOUT;
 use super::asker::{Asker, Origin, Progress};
+use super::fetch::Target;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::announce_session::{
     AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request,
 };
-use seedwatch_tracker::http::answer::{self, Reply};
+use seedwatch_tracker::http::answer::{self, Asked, Reply};
 use seedwatch_tracker::http::query::{self, Event};
 use seedwatch_tracker::{Announced, Failed, Failure, Manner};
 
@@ -126,17 +127,38 @@ impl Asker {
             numwant,
             tracker_id,
         );
-        let whole = swarm
-            .origin
-            .lane
-            .announce_url(&swarm.url, &own)
+        let target = target(swarm, request, &own)
             .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let body = self
-            .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
+            .fetch(target, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        let limit = usize::from(self.settings.numwant);
-        answer::announce(&body.bytes, body.cut, &swarm.url, limit)
+        let asked = Asked {
+            family: swarm.origin.family,
+            limit: usize::from(self.settings.numwant),
+        };
+        answer::announce(&body.bytes, body.cut, &swarm.url, asked)
     }
+}
+
+/// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
+/// where we are registered.
+fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
+    let origin = &swarm.origin;
+    match request {
+        Request::Look | Request::Join => origin.redirect.clear(),
+        Request::Leave => {
+            if let Some(target) = origin.redirect.get() {
+                return Some(Target {
+                    url: query::asked_again(&target.url, own)?,
+                    ..target
+                });
+            }
+        }
+    }
+    Some(Target {
+        url: origin.lane.announce_url(&swarm.url, own)?,
+        addresses: origin.addresses.clone(),
+    })
 }
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -10,6 +10,7 @@ use url::Url;
 
 use super::caught::caught;
 use super::client::Client;
+use super::fetch::Target;
 use super::lanes::{Lane, Lanes};
 use super::large::LargeBodies;
 use super::probation::Probation;
@@ -57,6 +58,31 @@ pub(super) struct Origin {
     pub(super) scope: AddressScope,
     /// What probes of the host share.
     pub(super) lane: Arc<Lane>,
+    /// Where the latest request of this probe was redirected to.
+    pub(super) redirect: Arc<Redirect>,
+}
+
+/// The checked target of a redirect. It outlives the request, which may end without an answer.
+#[derive(Debug, Default)]
+pub(super) struct Redirect(Mutex<Option<Target>>);
+
+impl Redirect {
+    pub(super) fn set(&self, target: Target) {
+        *self.lock() = Some(target);
+    }
+
+    pub(super) fn get(&self) -> Option<Target> {
+        self.lock().clone()
+    }
+
+    pub(super) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Target>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -178,6 +204,7 @@ impl Asker {
             scope: job.url.scope(),
             addresses,
             lane: lane.clone(),
+            redirect: Arc::default(),
         };
         // The host's own limit first: a host that hangs must not use up the places of all.
         let _turn = lane.places.acquire().await;
@@ -246,7 +273,16 @@ impl Asker {
         };
         let url = Url::parse(&url)
             .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
-        let found = self.fetch(url, &query, &job.url, origin, progress).await?;
-        answer::scrape(&found.bytes, found.cut, &job.url, targets)
+        let target = Target {
+            url,
+            addresses: origin.addresses.clone(),
+        };
+        let found = self
+            .fetch(target, &query, &job.url, origin, progress)
+            .await?;
+        let counted = answer::scrape(&found.bytes, found.cut, &job.url, targets)?;
+        let asked = counted.interval.unwrap_or_default().as_secs();
+        progress.exchange.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
+        Ok(counted.counts)
     }
 }

@@ -9,7 +9,8 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
 
 use crate::datagram::{self, Sent};
-use seedwatch_tracker::udp::engine::Outbox;
+use crate::shortage;
+use seedwatch_tracker::udp::engine::{NO_BUFFERS, Outbox, Undelivered};
 
 /// A [`datagram::Socket`] that sends runs.
 pub(super) struct Socket {
@@ -26,12 +27,12 @@ impl Socket {
         }
     }
 
-    /// Sends what `outbox` holds. What the kernel refuses for good goes to `unsent`; what it drops
-    /// for want of memory is lost, like any packet. Returns whether the send buffer is full.
+    /// Sends what `outbox` holds. What the kernel refuses for good, or drops for want of memory, goes
+    /// to `unsent`. Returns whether the send buffer is full.
     pub(super) fn send(
         &mut self,
         outbox: &mut Outbox,
-        mut unsent: impl FnMut(SocketAddr, &[u8]),
+        mut unsent: impl FnMut(SocketAddr, &[u8], Undelivered),
     ) -> bool {
         while !outbox.is_empty() {
             let segmented = self.segments && outbox.starts_with_segments();
@@ -47,18 +48,23 @@ impl Socket {
                 self.segments = false;
                 continue;
             }
-            match self.inner.judge(sent) {
-                Sent::Packets(packets) => outbox.advance(packets),
-                Sent::Full => return true,
-                Sent::Again => {}
-                Sent::Lost => outbox.advance(1),
-                Sent::Refused => {
-                    if let Some(run) = outbox.runs().next() {
-                        unsent(run.to, &run.bytes[..run.length]);
-                    }
-                    outbox.advance(1);
+            let why = match self.inner.judge(sent) {
+                Sent::Packets(packets) => {
+                    outbox.advance(packets);
+                    continue;
                 }
+                Sent::Full => return true,
+                Sent::Again => continue,
+                Sent::Lost => {
+                    shortage::log(NO_BUFFERS);
+                    Undelivered::Lost
+                }
+                Sent::Refused => Undelivered::Unsent,
+            };
+            if let Some(run) = outbox.runs().next() {
+                unsent(run.to, &run.bytes[..run.length], why);
             }
+            outbox.advance(1);
         }
         false
     }

@@ -18,7 +18,6 @@ use crate::resolve::{Resolved, Resolver};
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::udp::engine::Undelivered;
 use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
 use seedwatch_tracker::{Failed, Job, Observation};
 
@@ -221,8 +220,8 @@ impl Worker {
                 return busy;
             }
             busy = true;
-            self.blocked = self.socket.send(&mut self.outbox, |to, packet| {
-                engine.on_undelivered(to, packet, Undelivered::Unsent, now);
+            self.blocked = self.socket.send(&mut self.outbox, |to, packet, why| {
+                engine.on_undelivered(to, packet, why, now);
             });
             if self.blocked {
                 return false;

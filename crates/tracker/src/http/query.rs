@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use crate::Identity;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
+use url::Url;
 
 /// What we claim to lack: more than nothing, since some trackers give a seed no seeds.
 const LEFT: u64 = 1 << 30;
@@ -90,6 +91,21 @@ pub fn scrape_url(url: &TrackerUrl, query: &str) -> Option<String> {
     Some(whole)
 }
 
+/// The target of a redirected announce with the parameters of another announce in the place of the
+/// first one's. What the tracker itself put there (a passkey) stays.
+pub fn asked_again(target: &Url, own: &str) -> Option<Url> {
+    let name = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
+    let ours: Vec<String> = own.split('&').map(name).collect();
+    let theirs = target.query().unwrap_or_default().split('&');
+    let theirs: Vec<&str> = theirs
+        .filter(|parameter| !parameter.is_empty() && !ours.contains(&name(parameter)))
+        .collect();
+    let mut whole = target[..url::Position::AfterPath].to_owned();
+    push_query(&mut whole, &theirs.join("&"));
+    push_query(&mut whole, own);
+    Url::parse(&whole).ok()
+}
+
 /// Adds parameters to a URL that may have some already.
 pub fn push_query(url: &mut String, query: &str) {
     if query.is_empty() {
@@ -158,6 +174,28 @@ mod tests {
             ("https://[::1]:8/", "https://[::1]:8/?x=1"),
         ] {
             assert_eq!(announce_url(&url(base), "x=1"), expected);
+        }
+    }
+
+    #[test]
+    fn another_announce_replaces_the_parameters_of_the_first() {
+        let own = "info_hash=%01&event=stopped&numwant=0";
+        for (target, expected) in [
+            (
+                "http://u.example/a?k=s&info_hash=%01&event=started&numwant=200",
+                "http://u.example/a?k=s&info_hash=%01&event=stopped&numwant=0",
+            ),
+            (
+                "http://u.example/a?info_hash=%01&event=started&k=a%20b&&numwant=1",
+                "http://u.example/a?k=a%20b&info_hash=%01&event=stopped&numwant=0",
+            ),
+            (
+                "https://u.example/s/announce",
+                "https://u.example/s/announce?info_hash=%01&event=stopped&numwant=0",
+            ),
+        ] {
+            let again = asked_again(&Url::parse(target).unwrap(), own).unwrap();
+            assert_eq!(again.as_str(), expected);
         }
     }
 
