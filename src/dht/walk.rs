@@ -9,6 +9,7 @@ mod coupon;
 mod doubt;
 mod ending;
 mod sightings;
+mod spare;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use coupon::Coupon;
 use doubt::Doubt;
 pub(super) use ending::Ended;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
+pub(super) use spare::Spare;
 
 /// Closest nodes that must have answered (BEP 5).
 pub(super) const K: usize = 8;
@@ -172,7 +174,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::with_capacity(MAX_CANDIDATES + 1),
+            nodes: Vec::new(),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,

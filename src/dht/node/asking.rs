@@ -192,8 +192,10 @@ impl Node {
             }
             return false;
         }
-        if let Some(walk) = self.walks.remove(key) {
-            self.end(walk.finish(now), now, outlet);
+        if let Some(mut walk) = self.walks.remove(key) {
+            let ended = walk.finish(now);
+            self.walks.keep(walk);
+            self.end(ended, now, outlet);
         }
         true
     }
@@ -315,11 +317,12 @@ impl Node {
         };
         let slowly = Duration::from_secs_f64(PACKETS / outlet.settings.max_rate);
         let deadline = now.after(walk::LONGEST + slowly);
-        let mut walk = Walk::new(target, info_hash, plan, deadline);
-        for node in start {
-            walk.hear(node.id, node.address, 1);
+        let key = self.walks.add(Walk::new(target, info_hash, plan, deadline));
+        if let Some(walk) = self.walks.get_mut(key) {
+            for node in start {
+                walk.hear(node.id, node.address, 1);
+            }
         }
-        let key = self.walks.add(walk);
         self.walks.wake_at(key, deadline);
     }
 

@@ -4,9 +4,12 @@ use std::collections::{HashMap, VecDeque};
 
 use super::super::timers::Timers;
 use super::super::transactions::WalkId;
-use super::super::walk::Walk;
+use super::super::walk::{Spare, Walk};
 use crate::time::Mono;
 use crate::torrent::InfoHash;
+
+/// Walks kept for their memory.
+const MAX_SPARE: usize = 64;
 
 /// All walks of one family.
 #[derive(Debug, Default)]
@@ -23,6 +26,8 @@ pub(super) struct Walks {
     collecting: usize,
     waiting: Timers<WalkId>,
     looking_for: HashMap<InfoHash, WalkId>,
+    /// Walks that are over, for their memory.
+    spare: Vec<Spare>,
 }
 
 impl Walks {
@@ -72,7 +77,10 @@ impl Walks {
             self.looking_for.insert(hash, id);
         }
         self.turns[slot as usize] = self.turn;
-        self.places[slot as usize] = Some(Box::new(walk));
+        self.places[slot as usize] = Some(match self.spare.pop() {
+            Some(spare) => spare.begin(walk),
+            None => Box::new(walk),
+        });
         self.is_ready[slot as usize] = false;
         self.wake(id);
         id
@@ -102,6 +110,13 @@ impl Walks {
             self.looking_for.remove(&hash);
         }
         Some(walk)
+    }
+
+    /// Keeps the memory of a walk that is over for the next.
+    pub(super) fn keep(&mut self, walk: Box<Walk>) {
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(Spare::of(walk));
+        }
     }
 
     /// Something happened to it: it gets a turn.

@@ -13,6 +13,9 @@ const MAX: usize = 20_000;
 /// Peers in a usual list.
 const USUAL_LIST: usize = 16;
 
+/// Sightings that a lookup keeps room for after its end.
+const ROOM: usize = 256;
+
 /// A set of holders, by their number.
 pub(super) type Holders = u64;
 
@@ -85,6 +88,16 @@ impl Sightings {
         self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
         listed.len()
+    }
+
+    /// Forgets all of it. Keeps the room of a usual lookup.
+    pub(super) fn clear(&mut self) {
+        self.v4.clear();
+        self.v6.clear();
+        self.v4.shrink_to(ROOM);
+        self.v6.shrink_to(ROOM);
+        self.malformed = 0;
+        self.sorted = false;
     }
 
     fn sort(&mut self) {
