@@ -10,6 +10,7 @@ mod doubt;
 mod ending;
 mod sightings;
 mod spare;
+mod view;
 
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ use doubt::Doubt;
 pub(super) use ending::Ended;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
 pub(super) use spare::Spare;
+use view::View;
 
 /// Closest nodes that must have answered (BEP 5).
 pub(super) const K: usize = 8;
@@ -72,7 +74,7 @@ pub(super) struct Walk {
     parallel: usize,
     in_flight: usize,
     /// By distance.
-    nodes: Vec<Candidate>,
+    nodes: View,
     sightings: Sightings,
     filters: Vec<(NodeId, Box<[[u8; 256]; 2]>)>,
     holders: u8,
@@ -174,7 +176,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::new(),
+            nodes: View::default(),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,
@@ -216,7 +218,7 @@ impl Walk {
         hops: u8,
     ) -> bool {
         let distance = self.target.distance(&id);
-        let place = self.at(&distance);
+        let place = self.nodes.find(&distance);
         let Err(place) = place else { return false };
         if place >= MAX_CANDIDATES {
             return false;
@@ -410,13 +412,8 @@ impl Walk {
         }
     }
 
-    fn at(&self, distance: &Distance) -> Result<usize, usize> {
-        self.nodes
-            .binary_search_by_key(distance, |node| node.distance)
-    }
-
     fn place(&self, id: &NodeId) -> Option<usize> {
-        self.at(&self.target.distance(id)).ok()
+        self.nodes.find(&self.target.distance(id)).ok()
     }
 
     /// An answer, late or not (`was_slow`), with the nodes it names that may be asked.
