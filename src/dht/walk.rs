@@ -295,7 +295,8 @@ impl Walk {
         })
     }
 
-    /// The next question, unless nothing may be asked now. `may_ask` knows the manners.
+    /// The next question, unless nothing may be asked now. `may_ask` knows the manners; the node
+    /// for which it says yes is asked.
     pub(super) fn next(&mut self, mut may_ask: impl FnMut(&Address) -> bool) -> Option<Question> {
         if self.in_flight >= self.limit() {
             return None;

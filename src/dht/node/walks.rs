@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::super::keyed::Key;
 use super::super::timers::Timers;
 use super::super::transactions::WalkId;
 use super::super::walk::{Spare, Walk};
@@ -25,7 +26,7 @@ pub(super) struct Walks {
     is_collecting: Vec<bool>,
     collecting: usize,
     waiting: Timers<WalkId>,
-    looking_for: HashMap<InfoHash, WalkId>,
+    looking_for: HashMap<InfoHash, WalkId, Key>,
     /// Walks that are over, for their memory.
     spare: Vec<Spare>,
 }
