@@ -73,6 +73,11 @@ impl NodeId {
         }
     }
 
+    /// How far along the whole space it lies.
+    pub(super) fn share(&self) -> f64 {
+        self.numbers().0 as f64 / 2f64.powi(128)
+    }
+
     fn numbers(&self) -> (u128, u32) {
         let [high @ .., a, b, c, d] = self.0;
         (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
