@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use super::{AnnounceSession, Answer, Next, Own, Reached, Request};
+use crate::{Announced, Counts, Failed, Failure, Manner};
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
-use seedwatch_tracker::{Announced, Counts, Failed, Failure, Manner};
 
 /// Bytes that decide what happens next; 0 when they are used up.
 struct Choices<'a>(&'a [u8]);

@@ -1,9 +1,9 @@
 //! The readers of answers, for the fuzz targets only.
 
 use super::answer::{self, Asked};
+use crate::{AnnounceId, Failed};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
-use seedwatch_tracker::{AnnounceId, Failed};
 
 /// A passkey that no text may repeat.
 const PASSKEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";

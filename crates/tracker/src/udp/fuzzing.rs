@@ -1,10 +1,10 @@
 //! The reader of datagrams, for the fuzz targets only.
 
 use super::codec::{self, Answer};
+use crate::Counts;
 use crate::tracker_message;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::TrackerUrl;
-use seedwatch_tracker::Counts;
 
 /// Peers kept per family.
 const LIMIT: usize = 50;
