@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Reply};
 use super::asker::{Asker, Origin, Progress};
-use super::query::{self, Event};
 use crate::observation::{Announced, Failed, Failure, Manner};
 use crate::probe::announce_session::{
     AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request,
@@ -112,20 +111,8 @@ impl Asker {
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
     ) -> Result<Reply, Failed> {
-        let identity = &self.settings.identity;
-        let (event, numwant) = match request {
-            Request::Look => (Event::Stopped, self.settings.numwant),
-            Request::Join => (Event::Started, self.settings.numwant),
-            Request::Leave => (Event::Stopped, 0),
-        };
-        let own = query::announce(
-            identity,
-            swarm.origin.family,
-            &swarm.hash,
-            event,
-            numwant,
-            tracker_id,
-        );
+        let announces = &self.announces[swarm.origin.family.index()];
+        let own = announces.query(request, &swarm.hash, tracker_id);
         let whole = swarm
             .origin
             .lane

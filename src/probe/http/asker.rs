@@ -13,9 +13,10 @@ use super::client::Client;
 use super::lanes::{Lane, Lanes};
 use super::large::LargeBodies;
 use super::probation::Probation;
+use super::query::{self, Announces};
 use super::trace::{Seen, Trace};
 use super::{
-    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, query, tls,
+    DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, answer, tls,
 };
 use crate::address::is_global;
 use crate::log::LineLimit;
@@ -34,6 +35,8 @@ pub(super) struct Asker {
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
     pub(super) clients: [Client; 2],
+    /// By [`Family::index`].
+    pub(super) announces: [Announces; 2],
     pub(super) shared: Arc<Shared>,
 }
 
@@ -117,10 +120,13 @@ impl Asker {
         let tls = tls::config(&settings.roots)?;
         let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
+        let announces =
+            Family::ALL.map(|family| Announces::new(&settings.identity, family, settings.numwant));
         Ok(Self {
             settings,
             resolver,
             clients,
+            announces,
             shared,
         })
     }
