@@ -9,9 +9,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::FAREWELL_TIMEOUT;
 use super::answer::{self, Reply};
 use super::asker::{Asker, Origin, Progress};
-use crate::observation::{Announced, Failed, Failure, Manner};
+use crate::observation::{Failed, Failure, Manner};
 use crate::probe::announce_session::{
-    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request,
+    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request, Verdict,
 };
 use crate::torrent::{InfoHash, TrackerUrl};
 
@@ -27,9 +27,10 @@ pub(super) struct Swarm {
     pub(super) origin: Origin,
 }
 
-/// When the requests of an announce end, answered or not.
+/// When the requests of a probe end, answered or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until {
+    pub(super) scrape: Instant,
     look: Instant,
     join: Instant,
     leave: Instant,
@@ -39,6 +40,7 @@ impl Until {
     pub(super) fn new(deadline: Instant, timeout: Duration) -> Self {
         let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
         Self {
+            scrape: deadline,
             look: earlier(timeout / LOOK_PARTS),
             join: earlier(timeout / LEAVE_PARTS),
             leave: earlier(MARGIN.min(timeout / LEAVE_PARTS)),
@@ -62,7 +64,7 @@ impl Asker {
         manner: Manner,
         until: Until,
         progress: &mut Progress,
-    ) -> Result<Announced, Failed> {
+    ) -> Verdict {
         let own = Own {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
@@ -99,7 +101,7 @@ impl Asker {
             response = progress.exchange.phases.response;
             if let Next::Done(verdict) = next {
                 let cut = || Err(Failed::new(Failure::Timeout, "the probe was cut short"));
-                return verdict.unwrap_or_else(cut).map(|announced| *announced);
+                return verdict.unwrap_or_else(cut);
             }
         }
     }

@@ -193,19 +193,16 @@ impl Asker {
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let ended = {
+        let report = {
             // A future of some kilobytes stays where it is.
             let asking = pin!(self.ask_for(job, origin, until, progress));
-            timeout_at(deadline, asking).await
-        };
-        let report = match ended {
-            Ok(report) => report,
-            Err(_) => job.ask.failed(progress.timed_out()),
+            asking.await
         };
         progress.exchange.duration = spent + start.elapsed();
         report
     }
 
+    /// Sends what a job asks for. Each request ends at its time.
     async fn ask_for(
         self: &Arc<Self>,
         job: &Job,
@@ -224,16 +221,19 @@ impl Asker {
                     hash: *info_hash,
                     origin,
                 };
-                let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {
                     id: *id,
-                    result: result.map(Box::new),
+                    result: self.announce(&swarm, *manner, until, progress).await,
                 }
             }
-            Ask::Scrape { targets } => Report::Scrape {
-                ids: job.ask.ids(),
-                result: self.scrape(job, targets, &origin, progress).await,
-            },
+            Ask::Scrape { targets } => {
+                let scraping = self.scrape(job, targets, &origin, progress);
+                let result = timeout_at(until.scrape, scraping).await;
+                Report::Scrape {
+                    ids: job.ask.ids(),
+                    result: result.unwrap_or_else(|_| Err(progress.timed_out())),
+                }
+            }
         }
     }
 
