@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use ROOT::log::{LogFormat, LogLevel};
+use crate::log::{LogFormat, LogLevel};
 use seedwatch_exporter::ListenAddress;
 
 /// Swarm-health exporter for Prometheus: watches torrents it does not download.

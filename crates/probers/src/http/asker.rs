@@ -21,6 +21,7 @@ use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{AddressScope, InfoHash, Scheme};
+use seedwatch_tracker::http::query::Announces;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{
     AnnounceId, Ask, Exchange, Failed, Failure, Job, Observation, Report, Scraped,
@@ -35,6 +36,8 @@ pub(super) struct Asker {
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
     pub(super) clients: [Client; 2],
+    /// By [`Family::index`].
+    pub(super) announces: [Announces; 2],
     pub(super) shared: Arc<Shared>,
 }
 
@@ -143,10 +146,13 @@ impl Asker {
         let tls = tls::config(&settings.roots)?;
         let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
+        let announces =
+            Family::ALL.map(|family| Announces::new(&settings.identity, family, settings.numwant));
         Ok(Self {
             settings,
             resolver,
             clients,
+            announces,
             shared,
         })
     }
@@ -214,19 +220,16 @@ impl Asker {
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let ended = {
+        let report = {
             // A future of some kilobytes stays where it is.
             let asking = pin!(self.ask_for(job, origin, until, progress));
-            timeout_at(deadline, asking).await
-        };
-        let report = match ended {
-            Ok(report) => report,
-            Err(_) => job.ask.failed(progress.timed_out()),
+            asking.await
         };
         progress.exchange.duration = spent + start.elapsed();
         report
     }
 
+    /// Sends what a job asks for. Each request ends at its time.
     async fn ask_for(
         self: &Arc<Self>,
         job: &Job,
@@ -245,16 +248,19 @@ impl Asker {
                     hash: *info_hash,
                     origin,
                 };
-                let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {
                     id: *id,
-                    result: result.map(Box::new),
+                    result: self.announce(&swarm, *manner, until, progress).await,
                 }
             }
-            Ask::Scrape { targets } => Report::Scrape {
-                ids: job.ask.ids(),
-                result: self.scrape(job, targets, &origin, progress).await,
-            },
+            Ask::Scrape { targets } => {
+                let scraping = self.scrape(job, targets, &origin, progress);
+                let result = timeout_at(until.scrape, scraping).await;
+                Report::Scrape {
+                    ids: job.ask.ids(),
+                    result: result.unwrap_or_else(|_| Err(progress.timed_out())),
+                }
+            }
         }
     }
 

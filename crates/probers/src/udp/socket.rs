@@ -6,15 +6,19 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 
 use crate::datagram::{self, Sent};
 use crate::shortage;
 use seedwatch_tracker::udp::engine::{NO_BUFFERS, Outbox, Undelivered};
 
+/// Runs sent in one call.
+const RUN_BATCH: usize = 64;
+
 /// A [`datagram::Socket`] that sends runs.
 pub(super) struct Socket {
     inner: datagram::Socket,
+    outgoing: MultiHeaders<SockaddrStorage>,
     /// The kernel cuts a run into packets (`UDP_SEGMENT`).
     segments: bool,
 }
@@ -23,6 +27,7 @@ impl Socket {
     pub(super) fn new(inner: datagram::Socket) -> Self {
         Self {
             inner,
+            outgoing: MultiHeaders::preallocate(RUN_BATCH, Some(nix::cmsg_space!(u16))),
             segments: true,
         }
     }
@@ -37,7 +42,7 @@ impl Socket {
         while !outbox.is_empty() {
             let segmented = self.segments && outbox.starts_with_segments();
             let sent = if segmented {
-                self.send_run(outbox)
+                self.send_runs(outbox)
             } else {
                 self.send_singles(outbox)
             };
@@ -69,20 +74,32 @@ impl Socket {
         false
     }
 
-    /// Sends the first run in one call.
-    fn send_run(&self, outbox: &Outbox) -> nix::Result<usize> {
-        let Some(run) = outbox.runs().next() else {
+    /// Sends the first runs in one call, as far as their packets have one length: the call has one
+    /// segment length for all of them.
+    fn send_runs(&mut self, outbox: &Outbox) -> nix::Result<usize> {
+        let Some(first) = outbox.runs().next() else {
             return Ok(0);
         };
-        let length = run.length as u16; // the engine writes packets far shorter than 64 KiB
-        sendmsg(
+        let length = first.length as u16; // the engine writes packets far shorter than 64 KiB
+        let alike = || {
+            let runs = outbox.runs().take(RUN_BATCH);
+            runs.take_while(|run| run.length == first.length)
+        };
+        let (addresses, slices): (Vec<_>, Vec<_>) = alike()
+            .map(|run| {
+                let to = SockaddrStorage::from(run.to);
+                (Some(to), [IoSlice::new(run.bytes)])
+            })
+            .unzip();
+        let sent = sendmmsg(
             self.inner.as_fd().as_raw_fd(),
-            &[IoSlice::new(run.bytes)],
-            &[ControlMessage::UdpGsoSegments(&length)],
+            &mut self.outgoing,
+            &slices,
+            addresses,
+            [ControlMessage::UdpGsoSegments(&length)],
             MsgFlags::MSG_DONTWAIT,
-            Some(&SockaddrStorage::from(run.to)),
         )?;
-        Ok(run.each().len())
+        Ok(alike().take(sent.count()).map(|run| run.each().len()).sum())
     }
 
     /// Sends packets up to the next run that is worth a call of its own.

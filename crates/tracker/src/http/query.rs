@@ -1,8 +1,9 @@
 //! Announce and scrape URLs (BEP 3, 7, 23, 48).
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::Identity;
+use crate::announce_session::Request;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use url::Url;
@@ -10,41 +11,78 @@ use url::Url;
 /// What we claim to lack: more than nothing, since some trackers give a seed no seeds.
 const LEFT: u64 = 1 << 30;
 
+/// What is encoded. A space becomes `%20`: trackers do not decode `+`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The `event` of an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+enum Event {
     /// Joins the swarm.
     Started,
     /// Leaves the swarm.
     Stopped,
 }
 
-/// The parameters of an announce, without `?` or `&` in front.
-pub fn announce(
-    identity: &Identity,
-    family: Family,
-    hash: &InfoHash,
-    event: Event,
-    numwant: u16,
-    tracker_id: Option<&[u8]>,
-) -> String {
-    let mut query = String::with_capacity(320);
-    query.push_str("info_hash=");
-    encode(&mut query, &hash.0);
-    query.push_str("&peer_id=");
-    encode(&mut query, &identity.peer_id);
+/// The parameters that follow the info-hash in the announces of one family. They change with the
+/// settings only: to write them each time cost a fiftieth of an announce.
+#[derive(Debug)]
+pub struct Announces {
+    look: String,
+    join: String,
+    leave: String,
+}
+
+impl Announces {
+    /// Writes the parameters of all three requests.
+    pub fn new(identity: &Identity, family: Family, numwant: u16) -> Self {
+        let write = |event, numwant| shared(identity, family, event, numwant);
+        Self {
+            look: write(Event::Stopped, numwant),
+            join: write(Event::Started, numwant),
+            leave: write(Event::Stopped, 0),
+        }
+    }
+
+    /// Returns the parameters of an announce, without `?` or `&` in front.
+    pub fn query(&self, request: Request, hash: &InfoHash, tracker_id: Option<&[u8]>) -> String {
+        announce(
+            hash,
+            match request {
+                Request::Look => &self.look,
+                Request::Join => &self.join,
+                Request::Leave => &self.leave,
+            },
+            tracker_id,
+        )
+    }
+}
+
+/// Returns the parameters of an announce that depend on no swarm, with `&` in front.
+fn shared(identity: &Identity, family: Family, event: Event, numwant: u16) -> String {
+    let peer_id = percent_encode(&identity.peer_id, RESERVED);
     let event = match event {
         Event::Started => "started",
         Event::Stopped => "stopped",
     };
     let (port, key) = (identity.port(family), identity.key);
     // No ip, ipv4 or ipv6: BEP 7 discourages them, and the tracker sees where we are.
-    // Writing to a string does not fail.
-    let _ = write!(
-        query,
-        "&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1&no_peer_id=1\
-         &numwant={numwant}&key={key:08X}&event={event}"
-    );
+    format!(
+        "&peer_id={peer_id}&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1\
+         &no_peer_id=1&numwant={numwant}&key={key:08X}&event={event}"
+    )
+}
+
+/// Joins the parameters of an announce: the info-hash, what does not depend on it, and the id that
+/// the tracker gave us.
+fn announce(hash: &InfoHash, shared: &str, tracker_id: Option<&[u8]>) -> String {
+    let mut query = String::with_capacity(320);
+    query.push_str("info_hash=");
+    encode(&mut query, &hash.0);
+    query.push_str(shared);
     if let Some(id) = tracker_id {
         query.push_str("&trackerid=");
         encode(&mut query, id);
@@ -119,18 +157,9 @@ pub fn push_query(url: &mut String, query: &str) {
     url.push_str(query);
 }
 
-/// Percent-encodes byte by byte. A space becomes `%20`: trackers do not decode `+`.
+/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
 fn encode(out: &mut String, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
+    out.extend(percent_encode(bytes, RESERVED));
 }
 
 #[cfg(test)]
@@ -149,7 +178,10 @@ mod tests {
             key: 0xabc,
             ports: [6881, 6882],
         };
-        let over = |family| announce(&identity, family, &hash, Event::Stopped, 200, Some(b"a b"));
+        let over = |family| {
+            let announces = Announces::new(&identity, family, 200);
+            announces.query(Request::Look, &hash, Some(b"a b"))
+        };
         let query = over(Family::Ipv4);
         assert_eq!(
             query,
