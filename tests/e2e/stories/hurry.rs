@@ -72,7 +72,7 @@ fn hurried(text: &str) -> String {
             alert = name;
         }
         let cut = words.split_once(": ").and_then(|(key, _)| {
-            let (_, mut wait) = WAITS.iter().find(|(known, _)| *known == key)?;
+            let &(_, mut wait) = WAITS.iter().find(|(known, _)| *known == key)?;
             if (alert, key) == (SCRAPE_ALERT.0, "for") {
                 wait = SCRAPE_ALERT.1;
             }
