@@ -47,9 +47,9 @@ dashboards:
 panels:
     tests/panels/run
 
-# Writes METRICS.md from the catalogue
+# Writes docs/metrics.md from the catalogue
 metrics-doc:
-    cargo run --quiet --locked --example metrics > METRICS.md
+    cargo run --quiet --locked --example metrics > docs/metrics.md
 
 # Refreshes the embedded country table
 geoip:
@@ -66,3 +66,7 @@ image:
 # Fuzzes one target: bencode or krpc
 fuzz TARGET *ARGS:
     cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
+
+# Makes the pictures of the README; needs chromium and fonts-inter
+pictures *NAMES:
+    docs/images/make {{NAMES}}

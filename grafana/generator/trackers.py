@@ -150,7 +150,7 @@ def reasons():
     """Why probes fail."""
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Failures by reason", "Failed probes a second. METRICS.md lists the reasons.",
+        "Failures by reason", "Failed probes a second. docs/metrics.md lists the reasons.",
         [("{{reason}}", f"sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
         stacked=True, unit="cps", empty="No probe failed in this time range, or none was made.",
     )

@@ -1,4 +1,4 @@
-//! Every metric, once: exposition, METRICS.md and the tests of dashboards and rules read this table.
+//! Every metric, once: exposition, docs/metrics.md and the tests of dashboards and rules read this table.
 
 use prometheus_client::metrics::MetricType;
 

@@ -1,10 +1,10 @@
-//! METRICS.md, written from the catalogue.
+//! docs/metrics.md, written from the catalogue.
 
 use std::fmt::Write;
 
 use super::catalogue::{Budget, CATALOGUE, Metric, Size};
 
-/// The sizes METRICS.md works out as examples: usual ones, and the worst case of the second.
+/// The sizes docs/metrics.md works out as examples: usual ones, and the worst case of the second.
 const EXAMPLES: [Size; 4] = [
     size(10, 8, 12, 2, 40),
     size(1_000, 8, 20, 10, 20),
@@ -33,7 +33,7 @@ const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countri
     }
 }
 
-/// The whole of METRICS.md. `cargo run --example metrics > METRICS.md` writes it, a test compares.
+/// The whole of docs/metrics.md. `cargo run --example metrics > docs/metrics.md` writes it, a test compares.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| Metric | Type | Labels | Series | Meaning |\n|---|---|---|---|---|\n");
@@ -143,7 +143,7 @@ fn formula(budget: Budget) -> String {
 const HEAD: &str = "\
 # Metrics
 
-<!-- Written by `cargo run --example metrics > METRICS.md` from src/metrics/catalogue.rs. -->
+<!-- Written by `cargo run --example metrics > docs/metrics.md` from src/metrics/catalogue.rs. -->
 
 Names, types and labels are a public interface: they do not change within a major version.
 
@@ -196,11 +196,11 @@ mod tests {
 
     #[test]
     fn the_file_is_the_catalogue() {
-        let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/METRICS.md"))
+        let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"))
             .unwrap_or_default();
         assert!(
             file == markdown(),
-            "METRICS.md is not up to date: cargo run --example metrics > METRICS.md"
+            "docs/metrics.md is not up to date: cargo run --example metrics > docs/metrics.md"
         );
     }
 
