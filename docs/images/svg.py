@@ -82,6 +82,8 @@ def shown(value, unit, decimals=None):
             if value >= size:
                 return f"{value / size:.3g} {name}"
         return f"{value:.3g} s"
+    if unit == "short" and value >= 1000:
+        return f"{value / 1000:.3g} K"
     if decimals is None:
         decimals = 0 if value == int(value) else 1
     return f"{value:,.{decimals}f}"
