@@ -1,15 +1,23 @@
-//! The Markdown documents: every relative link leads to a file, every anchor to a heading.
+//! The documents: every relative link leads to a file, every anchor to a heading, and the justfile names
+//! every script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
-use crate::root;
+use crate::{root, text};
 
 #[test]
 fn every_relative_link_resolves() {
-    let mut documents = BTreeMap::new();
-    read_documents(&root(""), &mut documents);
+    let mut paths = Vec::new();
+    walk(&root(""), &mut paths);
+    let is_document = |path: &PathBuf| path.extension().is_some_and(|end| end == "md");
+    let documents: BTreeMap<PathBuf, String> = paths
+        .into_iter()
+        .filter(is_document)
+        .map(|path| (path.clone(), fs::read_to_string(&path).unwrap()))
+        .collect();
     assert!(documents.len() > 15, "{:?}", documents.keys());
     let mut broken = Vec::new();
     for (path, text) in &documents {
@@ -31,18 +39,45 @@ fn links_and_anchors_are_found() {
     assert!(found.contains("one-two") && found.contains("up--down"));
 }
 
-/// Reads every Markdown file below a directory, except build output and hidden directories.
-fn read_documents(folder: &Path, documents: &mut BTreeMap<PathBuf, String>) {
+#[test]
+fn every_script_is_in_the_justfile() {
+    let justfile = text("justfile");
+    let mut paths = Vec::new();
+    for folder in [".ci", "crates", "deploy", "docs", "grafana", "tests"] {
+        walk(&root(folder), &mut paths);
+    }
+    let is_script = |path: &&PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o111 != 0;
+    let scripts: Vec<&str> = paths
+        .iter()
+        .filter(is_script)
+        .map(|path| path.strip_prefix(root("")).unwrap().to_str().unwrap())
+        .collect();
+    assert!(scripts.contains(&".ci/run"), "{scripts:?}");
+    for script in scripts {
+        assert!(justfile.contains(script), "{script} has no recipe");
+    }
+}
+
+#[test]
+fn the_toolchain_is_that_of_the_image() {
+    let toolchain = text("rust-toolchain.toml");
+    let version = toolchain.split("channel = \"").nth(1).unwrap();
+    let (version, _) = version.split_once(".0\"").unwrap();
+    for file in ["deploy/docker/Dockerfile", ".github/workflows/ci.yaml"] {
+        assert!(text(file).contains(&format!("rust:{version}-")), "{file}");
+    }
+}
+
+/// Lists every file below a directory, except in build output and hidden directories.
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() {
-            let hidden = name.starts_with('.') && name != ".github";
-            if !hidden && name != "target" && name != "node_modules" {
-                read_documents(&path, documents);
-            }
-        } else if name.ends_with(".md") {
-            documents.insert(path.clone(), fs::read_to_string(&path).unwrap());
+        let is_hidden = name.starts_with('.') && name != ".github";
+        if !path.is_dir() {
+            files.push(path);
+        } else if !is_hidden && !["target", "node_modules", "dist"].contains(&name.as_str()) {
+            walk(&path, files);
         }
     }
 }
