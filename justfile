@@ -1,9 +1,13 @@
-# The index of every script: `just` lists the recipes.
+# The index of every script. `just` lists the recipes.
 
 _list:
     @just --list --unsorted
 
-# Everything a change must pass; needs root and Debian 12
+# Starts the daemon with the example configuration
+run *ARGS:
+    cargo run --release --locked -- --config.file config.example.yaml {{ARGS}}
+
+# Everything that a change must pass; needs root and Debian 12
 ci:
     .ci/run
 
@@ -13,9 +17,9 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --locked --document-private-items
 
-# Unit tests: no servers needed
+# The tests whose programs are installed; prints the others as skipped
 test *ARGS:
-    cargo test --locked --workspace --lib {{ARGS}}
+    cargo test --locked --workspace {{ARGS}}
 
 # Every test; installs trackers, clients and Prometheus where they are missing
 test-all *ARGS:
@@ -25,7 +29,7 @@ test-all *ARGS:
 e2e FILTER="":
     tests/all --test e2e -- {{FILTER}}
 
-# Rules and alerts against promtool and amtool
+# Rules and alerts with promtool and amtool, and a simulated month
 rules:
     deploy/prometheus/test
     deploy/alertmanager/test
@@ -35,34 +39,71 @@ rules:
 bench NAME *ARGS:
     cargo bench --locked --bench {{NAME}} -- {{ARGS}}
 
-# A tracker, clients, a DHT, Prometheus and Alertmanager on the loopback network
-demo:
-    deploy/demo/run
+# Measures other DHT libraries on the emulated DHT
+opponents *ARGS:
+    cargo build --release --locked --package seedwatch-dev-dht-world
+    cd dev/opponents && cargo run --release --locked -- {{ARGS}}
 
-# Writes the dashboards from their generator
+# Fuzzes one target: bencode, krpc or trackers
+fuzz TARGET *ARGS:
+    cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
+
+# A tracker, clients, a DHT, Prometheus and Alertmanager on the loopback network
+demo *ARGS:
+    deploy/demo/run {{ARGS}}
+
+# Runs the demo and checks what it shows and what it leaves behind
+demo-test *ARGS:
+    deploy/demo/test {{ARGS}}
+
+# Writes all generated files: dashboards, documents, man page and completions, manifests
+generate: dashboards metrics-doc shell kubernetes
+
+# Writes the dashboards from grafana/generator
 dashboards:
     grafana/build
 
-# Asks every query of the dashboards of a real Prometheus
-panels:
-    tests/panels/run
+# Runs every query of the dashboards on a real Prometheus
+panels *ARGS:
+    tests/panels/run {{ARGS}}
 
-# Writes METRICS.md from the catalogue
+# Writes docs/metrics.md from the catalogue
 metrics-doc:
-    cargo run --quiet --locked --example metrics > METRICS.md
+    cargo run --quiet --locked --example metrics > target/metrics.md
+    mv target/metrics.md docs/metrics.md
 
-# Refreshes the embedded country table
-geoip:
-    crates/geo/dbip/refresh
+# Writes the man page and the shell completions from the flags
+shell:
+    cargo run --quiet --locked --example shell
 
-# Writes the Kubernetes manifests
+# Writes the Kubernetes manifest of the rules
 kubernetes:
     deploy/kubernetes/generate
 
-# Builds the container image without Docker and runs it
+# Makes the pictures of the README; needs chromium and fonts-inter
+pictures *NAMES:
+    docs/images/make {{NAMES}}
+
+# Refreshes the embedded country table
+geoip *VERSION:
+    crates/geo/dbip/refresh {{VERSION}}
+
+# Compares the embedded country table with another one
+geoip-compare *PACKAGE:
+    crates/geo/dbip/compare {{PACKAGE}}
+
+# Builds the Debian package
+deb:
+    cargo deb --locked
+
+# Builds the container image without Docker and tests it
 image:
     deploy/docker/test
 
 # Fuzzes one target of fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
+
+# Makes a release: version, changelog, country table, package, image, checksums
+release VERSION:
+    deploy/release {{VERSION}}

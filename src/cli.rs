@@ -1,15 +1,16 @@
 //! The command line: flags with dotted names, as Prometheus and its exporters have them.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::{LogFormat, LogLevel};
 use seedwatch_exporter::ListenAddress;
 
-/// Swarm-health exporter for Prometheus: watches torrents it does not download.
+/// Swarm-health exporter for Prometheus: watches torrents without downloading them.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
-#[command(name = "seedwatch", version, disable_help_subcommand = true)]
+#[command(name = "seedwatch", version = version(), disable_help_subcommand = true)]
 pub struct Cli {
     /// Configuration file.
     #[arg(
@@ -20,15 +21,15 @@ pub struct Cli {
     )]
     pub config_file: PathBuf,
 
-    /// Check the configuration, without the network, and exit: 0 if it is good, 1 if not.
+    /// Check the configuration without the network, and exit: 0 if it is valid, 1 if not.
     #[arg(long = "config.check")]
     pub config_check: bool,
 
-    /// What concerns the HTTP side.
+    /// The `--web.*` flags.
     #[command(flatten)]
     pub web: WebFlags,
 
-    /// Least important log lines written.
+    /// Lowest severity of the log lines to write.
     #[arg(
         long = "log.level",
         value_name = "LEVEL",
@@ -38,7 +39,7 @@ pub struct Cli {
     )]
     pub log_level: LogLevel,
 
-    /// Form of the log lines.
+    /// Format of the log lines.
     #[arg(
         long = "log.format",
         value_name = "FORMAT",
@@ -48,7 +49,7 @@ pub struct Cli {
     )]
     pub log_format: LogFormat,
 
-    /// What to do instead of running as a daemon.
+    /// The command to run instead of the daemon.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
@@ -56,7 +57,7 @@ pub struct Cli {
 /// `--web.*`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct WebFlags {
-    /// Address to listen on; may be repeated. Without a host: every address of both families.
+    /// Address to listen on; may be repeated. Without a host: all addresses, IPv4 and IPv6.
     #[arg(
         long = "web.listen-address",
         value_name = "ADDRESS",
@@ -77,7 +78,7 @@ pub struct WebFlags {
     )]
     pub telemetry_path: String,
 
-    /// Most scrapes and API requests answered at a time; 0 = 256.
+    /// Largest number of scrapes, pages and API requests answered at a time; 0 = 256.
     #[arg(
         long = "web.max-requests",
         value_name = "COUNT",
@@ -99,7 +100,7 @@ impl WebFlags {
 /// Subcommands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Probe one torrent now, print what every tracker and the DHT answer, and exit.
+    /// Probe one torrent now, print what each tracker and the DHT answer, and exit.
     Probe(ProbeFlags),
 }
 
@@ -109,12 +110,12 @@ pub struct ProbeFlags {
     /// A magnet link, an info-hash, a .torrent file, or the name of a configured torrent.
     pub target: String,
 
-    /// Form of the result.
-    #[arg(long, value_name = "FORM", value_enum, default_value = "text")]
+    /// Format of the result.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value = "text")]
     pub output: Output,
 }
 
-/// Form of the result of a probe.
+/// Format of the result of a probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people.
@@ -123,7 +124,19 @@ pub enum Output {
     Json,
 }
 
-/// Paths the web server needs for itself.
+/// Returns the version of the package, with the revision of the source where it is known.
+fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let version = env!("CARGO_PKG_VERSION");
+        option_env!("SEEDWATCH_REVISION").map_or_else(
+            || version.to_owned(),
+            |revision| format!("{version} ({revision})"),
+        )
+    });
+    &VERSION
+}
+
+/// Paths of other endpoints.
 const RESERVED: [&str; 4] = ["/", "/config", "/api", "/-"];
 
 fn telemetry_path(path: &str) -> Result<String, String> {
@@ -153,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_definition_holds_together() {
+    fn the_definition_is_consistent() {
         Cli::command().debug_assert();
     }
 
@@ -172,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn every_flag_is_read() {
+    fn every_flag_is_parsed() {
         let cli = parse(
             "--config.file a.yaml --config.check --web.listen-address=127.0.0.1:0 \
              --web.listen-address [::1]:9100 --web.config.file web.yaml \
@@ -196,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn probe_takes_flags_before_and_after() {
+    fn flags_may_stand_before_and_after_probe() {
         for line in [
             "--config.file c.yaml --log.level warn probe census-1921 --output json",
             "probe --output json census-1921 --config.file c.yaml --log.level warn",
@@ -218,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn usage_errors_are_two() {
+    fn a_usage_error_exits_with_2() {
         for line in [
             "--config.fil x",
             "--config.file",
@@ -257,7 +270,7 @@ mod tests {
         }
         assert_eq!(
             parse("--version").unwrap_err().to_string(),
-            format!("seedwatch {}\n", env!("CARGO_PKG_VERSION"))
+            format!("seedwatch {}\n", version())
         );
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Everything is checked before anything is used, and without the network: [`Config::load`] gives
 //! a configuration in which every torrent can be probed as it stands, or every fault with file,
-//! line and key. `CONFIGURATION.md` documents the keys.
+//! line and key. `docs/configuration.md` documents the keys.
 
 mod catalogue;
 mod effective;

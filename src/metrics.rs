@@ -3,7 +3,7 @@
 //! | Part | What lives there |
 //! |---|---|
 //! | [`catalogue`] | one table of every metric: name, type, labels, help, cardinality |
-//! | [`document`] | the table as METRICS.md |
+//! | [`document`] | the table as `docs/metrics.md` |
 //! | [`format`](mod@format) | OpenMetrics 1.0 or text 0.0.4, chosen by the `Accept` header |
 //! | [`process`] | the `process_*` readings |
 //! | `collector` | snapshot → samples, streamed |

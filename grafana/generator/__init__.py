@@ -1,1 +1,1 @@
-"""The dashboards: one file each; what they share is in kit, panels and queries."""
+"""The dashboards: one file each; dashboard, panels and queries hold what they share."""

@@ -1,7 +1,7 @@
 """One collection: torrents of one work, counted as one."""
 
 from . import queries as q
-from .kit import Board, query_variable
+from .dashboard import Board, query_variable
 from .panels import GOOD_IF_ZERO, bars, column, series, stat, table
 
 ONE = q.chosen("collection")
@@ -14,7 +14,7 @@ def board():
     """The dashboard."""
     collection = Board(
         "collection", "Collection",
-        "The torrents of one work: their peers united, each counted once.",
+        "The torrents of one work. A peer of several of them counts once.",
         [
             query_variable(
                 "collection", "Collection",
@@ -25,42 +25,42 @@ def board():
         ],
         alerts=f",{ONE}",
     )
-    collection.shelf(4, *[(4, panel) for panel in figures()])
-    collection.shelf(9, (12, distinct()), (12, by_family()))
-    collection.row("Countries")
-    collection.shelf(10, (8, country_bars()), (16, country_series()))
-    collection.shelf(10, (24, country_table()))
-    collection.row("Members")
-    collection.shelf(12, (24, members()))
+    collection.row(4, *[(4, panel) for panel in figures()])
+    collection.row(9, (12, distinct()), (12, by_family()))
+    collection.heading("Countries")
+    collection.row(10, (8, country_bars()), (16, country_series()))
+    collection.row(10, (24, country_table()))
+    collection.heading("Members")
+    collection.row(12, (24, members()))
     return collection
 
 
 def of(metric, labels="", by="collection"):
-    """A gauge of this collection."""
+    """Returns a gauge of this collection."""
     return q.of(f"collection_{metric}", q.join(ONE, labels), by)
 
 
 def member():
-    """The torrents of this collection: one series each."""
+    """Returns one series per torrent of this collection."""
     return q.configured(ONE)
 
 
 def figures():
-    """The first line: numbers now."""
+    """The first row: current figures."""
     return [
         stat("Torrents", "Torrents of the collection.", of("torrents"), empty=q.NO_COLLECTION),
         stat(
-            "Dead torrents", "Members with nobody there, and nobody seen for 90 minutes.",
+            "Dead torrents", "Torrents of the collection with valid answers, no peers, and no peer seen for 90 minutes.",
             q.how_many(q.DEAD, f" and on (torrent) {member()}"), thresholds=GOOD_IF_ZERO,
             empty=q.NO_RULES,
         ),
         stat(
-            "Peers now", "Distinct peers over all members, as of the latest round.",
+            "Peers now", "Distinct peers over all torrents of the collection, as of the latest round.",
             f"sum({of('peers', by='family')})", empty=NO_ANSWER,
         ),
         *(
             stat(
-                f"Peers in a {name}", f"Distinct peers of all members within a {name}.",
+                f"Peers in a {name}", f"Distinct peers of all torrents of the collection within a {name}.",
                 of("unique_peers", f'window="{window}"'), empty=NO_WINDOW,
             )
             for window, name in q.WINDOWS
@@ -69,7 +69,7 @@ def figures():
 
 
 def distinct():
-    """Windows."""
+    """Distinct peers by window."""
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
@@ -78,7 +78,7 @@ def distinct():
 
 
 def by_family():
-    """Now, over time."""
+    """Peers by family over time."""
     return series(
         "Peers by family", "Distinct peers as of the latest round; the families add up.",
         [("{{family}}", of("peers", by="family"))], stacked=True,
@@ -87,7 +87,7 @@ def by_family():
 
 
 def country_bars():
-    """The window that the viewer chose."""
+    """Countries over the window that the viewer chose."""
     window = of("country_unique_peers", 'window="$window"', "country")
     return bars(
         "Countries over $window", "Distinct peers by country within the window, the fifteen largest.",
@@ -96,7 +96,7 @@ def country_bars():
 
 
 def country_series():
-    """A country that fell to nothing stays in the picture."""
+    """Peers by country over time; a country that fell to 0 stays visible."""
     return series(
         "Countries", "Peers by country: the ten that were largest at any time of the range.",
         [("{{country}}", q.top(of("country_peers", by="country"), "country"))], stacked=True,
@@ -105,7 +105,7 @@ def country_series():
 
 
 def country_table():
-    """Every country."""
+    """A table of all countries."""
     now = of("country_peers", by="country")
     return table(
         "All countries",
@@ -127,7 +127,7 @@ def country_table():
 
 
 def members():
-    """Ranked by reach."""
+    """The torrents of the collection, ranked by distinct peers."""
     columns = q.torrent_columns(member())
     return table(
         "Members, ranked", "Torrents of the collection by distinct peers in a week. "

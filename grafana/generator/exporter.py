@@ -1,7 +1,7 @@
 """seedwatch itself: does it keep up, is it online, is its state safe?"""
 
 from . import queries as q
-from .kit import Board
+from .dashboard import Board
 from .panels import UP_DOWN, heatmap, series, stat, steps, timeline, words
 
 NO_DHT = "The DHT is switched off (dht.enabled), or has not been asked yet."
@@ -12,37 +12,37 @@ def board():
     exporter = Board(
         "exporter", "Exporter", "seedwatch itself: does it keep up, is it online, is its state safe?",
     )
-    exporter.shelf(4, *zip([2, 2, 3, 3, 3, 3, 5, 3], figures()))
-    exporter.shelf(8, (12, reachable()), (12, lag()))
-    exporter.row("Probes")
-    exporter.shelf(9, (12, tracker_times()), (12, dht_times()))
-    exporter.shelf(8, (12, in_flight()), (12, rejected()))
-    exporter.row("DHT")
-    exporter.shelf(8, (8, nodes()), (8, size()), (8, queries()))
-    exporter.shelf(8, (12, lookup_times()), (12, lookup_queries()))
-    exporter.row("Process")
-    exporter.shelf(8, (8, cpu()), (8, memory()), (8, files()))
-    exporter.shelf(8, (8, scrapes()), (8, samples()), (8, state_failures()))
+    exporter.row(4, *zip([2, 2, 3, 3, 3, 3, 5, 3], figures()))
+    exporter.row(8, (12, reachable()), (12, lag()))
+    exporter.heading("Probes")
+    exporter.row(9, (12, tracker_times()), (12, dht_times()))
+    exporter.row(8, (12, in_flight()), (12, rejected()))
+    exporter.heading("DHT")
+    exporter.row(8, (8, nodes()), (8, size()), (8, queries()))
+    exporter.row(8, (12, lookup_times()), (12, lookup_queries()))
+    exporter.heading("Process")
+    exporter.row(8, (8, cpu()), (8, memory()), (8, files()))
+    exporter.row(8, (8, scrapes()), (8, samples()), (8, state_failures()))
     return exporter
 
 
 def one(metric):
-    """A gauge of each instance."""
+    """Returns a gauge of each instance."""
     return f"{metric}{{{q.OURS}}}"
 
 
 def rate(metric, by):
-    """A counter's growth a second."""
+    """Returns the rate of a counter per second."""
     return f"sum by ({by}) (rate({metric}{{{q.OURS}}}[$__rate_interval]))"
 
 
 def figures():
-    """The first line: numbers now."""
+    """The first row: current figures."""
     age = "time() - {}"
     config = words(_0=("failed", "red"), _1=("loaded", "green"))
     database = f"max by (database) ({one('seedwatch_geoip_database_build_timestamp_seconds')})"
     return [
-        stat("Version", "What runs.", f"count by (version) ({one('seedwatch_build_info')})",
+        stat("Version", "The version that runs.", f"count by (version) ({one('seedwatch_build_info')})",
              unit="none", empty=q.NOT_SCRAPED, form="table") | {"options": label_only("version")},
         stat("Scraped", "Whether Prometheus reaches it.", [("{{instance}}", one("up"))],
              unit="none", mappings=UP_DOWN, thresholds=steps("red", (1, "green")),
@@ -71,17 +71,17 @@ def figures():
 
 
 def label_only(label):
-    """A stat panel that shows a label of each series instead of its value."""
+    """Returns options that show a label of each series instead of its value."""
     options = stat("", "", "", empty="")["options"]
     reduce = options["reduceOptions"] | {"fields": label, "values": True}
     return options | {"reduceOptions": reduce}
 
 
 def reachable():
-    """Our own network and the DHT."""
+    """Our own network and the DHT over time."""
     return timeline(
         "Own network and the DHT",
-        "While our own network is down nothing is held against trackers and swarms.",
+        "While our own network is down, failures count against no tracker and no torrent.",
         [
             ("network {{family}}", q.of("network_up", by="family")),
             ("DHT {{family}}", q.of("dht_up", by="family")),
@@ -91,9 +91,9 @@ def reachable():
 
 
 def lag():
-    """Does it keep up?"""
+    """Overdue probes."""
     result = series(
-        "Overdue probes", "Probes past due that only our own load holds back, and how late the latest is.",
+        "Overdue probes", "Overdue probes that wait for nothing but seedwatch itself, and the largest delay.",
         [
             ("overdue", f"sum({one('seedwatch_scheduler_overdue_probes')})"),
             ("lateness", f"max({one('seedwatch_scheduler_lag_seconds')})"),
@@ -109,7 +109,7 @@ def lag():
 
 
 def probe_times(source, title, empty):
-    """A histogram over time."""
+    """Returns a heat map of a histogram."""
     metric = f'seedwatch_probe_duration_seconds_bucket{{{q.OURS},source="{source}"}}'
     return heatmap(
         title, "How long probes take, failed ones included.",
@@ -118,48 +118,48 @@ def probe_times(source, title, empty):
 
 
 def tracker_times():
-    """Trackers."""
+    """Durations of tracker probes."""
     return probe_times("tracker", "Duration of probes: trackers", "No tracker was asked.")
 
 
 def dht_times():
-    """The DHT."""
+    """Durations of DHT lookups."""
     return probe_times("dht", "Duration of probes: DHT", NO_DHT)
 
 
 def in_flight():
-    """Load."""
+    """Probes in progress."""
     return series("Probes under way", "By source.",
                   [("{{source}}", f"sum by (source) ({one('seedwatch_probes_in_flight')})")],
                   empty=q.NOT_SCRAPED)
 
 
 def rejected():
-    """Lies and mistakes."""
+    """Rejected peers."""
     return series(
-        "Peers thrown away",
-        "Claimed peers a second that cannot be: not routable (bogon), port 0, ourselves, unreadable.",
+        "Rejected peers",
+        "Rejected peers per second: not routable (bogon), port 0, our own entry, unreadable.",
         [("{{reason}}", rate("seedwatch_peers_rejected_total", "reason"))], unit="cps",
         empty=q.NOT_SCRAPED,
     )
 
 
 def nodes():
-    """Our table."""
+    """Nodes in the node table."""
     return series("Nodes we know", "DHT nodes that answered lately.",
                   [("{{family}}", q.of("dht_nodes", by="family"))], empty=NO_DHT)
 
 
 def size():
-    """The whole."""
+    """The estimated size of the DHT."""
     return series("Nodes in the whole DHT", "Estimated from the distances that lookups find.",
                   [("{{family}}", q.of("dht_estimated_nodes", by="family"))], empty=NO_DHT)
 
 
 def queries():
-    """Traffic."""
+    """DHT queries."""
     return series(
-        "Queries", "Queries a second over both families, and those without an answer or with an error.",
+        "Queries", "Queries per second over both families, and those that timed out or failed.",
         [
             ("queries", rate("seedwatch_dht_queries_total", "job")),
             ("timeouts", rate("seedwatch_dht_timeouts_total", "job")),
@@ -170,7 +170,7 @@ def queries():
 
 
 def quantiles(metric):
-    """Half of all, and all but one in twenty."""
+    """Returns the median and the 95th percentile of a histogram."""
     buckets = f"sum by (le) (rate({metric}_bucket{{{q.OURS}}}[$__rate_interval]))"
     return [
         ("median", f"histogram_quantile(0.5, {buckets})"),
@@ -179,20 +179,20 @@ def quantiles(metric):
 
 
 def lookup_times():
-    """How long."""
+    """Durations of lookups."""
     return series("Duration of lookups", "One info-hash in the DHT of one family.",
                   quantiles("seedwatch_dht_lookup_duration_seconds"), fill=0, unit="s",
                   empty=NO_DHT)
 
 
 def lookup_queries():
-    """How much."""
+    """Queries per lookup."""
     return series("Queries of a lookup", "One info-hash in the DHT of one family.",
                   quantiles("seedwatch_dht_lookup_queries"), fill=0, empty=NO_DHT)
 
 
 def cpu():
-    """Processor."""
+    """CPU time."""
     return series("Processor", "Part of one core.",
                   [("{{instance}}", rate("process_cpu_seconds_total", "instance"))],
                   unit="percentunit", empty=q.NOT_SCRAPED)
@@ -206,7 +206,7 @@ def memory():
 
 
 def files():
-    """Limits of the system."""
+    """File descriptors and threads."""
     return series(
         "File descriptors and threads", "Open descriptors, their limit, and threads.",
         [
@@ -219,21 +219,21 @@ def files():
 
 
 def scrapes():
-    """What Prometheus measures."""
+    """Duration of scrapes."""
     return series("Duration of scrapes", "As Prometheus measures it.",
                   [("{{instance}}", one("scrape_duration_seconds"))], unit="s", empty=q.NOT_SCRAPED)
 
 
 def samples():
-    """How many series."""
+    """Samples per scrape."""
     return series("Samples of a scrape", "Series that seedwatch exposes.",
                   [("{{instance}}", one("scrape_samples_scraped"))], empty=q.NOT_SCRAPED)
 
 
 def state_failures():
-    """A full disk, for example."""
+    """Failed saves, for example because the disk is full."""
     return series(
-        "Failures to save the state", "In each step of the graph.",
+        "Failures to save the state", "Failed saves in each step of the graph.",
         [("{{instance}}", f"sum by (instance) (increase(seedwatch_state_save_failures_total{{{q.OURS}}}[$__rate_interval]))")],
-        empty="state.path is empty, or nothing answers.",
+        empty="state.path is empty, or seedwatch is not scraped.",
     )

@@ -1,7 +1,7 @@
-"""The fleet: what must be reseeded today?"""
+"""All torrents: which must be reseeded today?"""
 
 from . import queries as q
-from .kit import ALERTS, Board
+from .dashboard import ALERTS, Board
 from .panels import (
     GOOD_IF_ZERO, UP_DOWN, bars, column, labels_table, series, stat, steps, table,
 )
@@ -13,42 +13,42 @@ def board():
         "overview", "Overview",
         "Is every torrent alive, and what must be reseeded today?",
     )
-    overview.shelf(4, *[(3, panel) for panel in figures()])
-    overview.shelf(10, (24, attention()))
-    overview.shelf(
+    overview.row(4, *[(3, panel) for panel in figures()])
+    overview.row(10, (24, attention()))
+    overview.row(
         8, (6, torrents_by_state()), (6, peers_by_family()), (12, alerts()),
     )
-    overview.row("Day, week and month")
-    overview.shelf(8, (12, distinct()), (12, largest()))
-    overview.shelf(12, (24, twelve_columns()))
-    overview.row("Collections")
-    overview.shelf(8, (24, collections()))
+    overview.heading("Day, week and month")
+    overview.row(8, (12, distinct()), (12, largest()))
+    overview.row(12, (24, twelve_columns()))
+    overview.heading("Collections")
+    overview.row(8, (24, collections()))
     return overview
 
 
 def figures():
-    """The first line: numbers now."""
+    """The first row: current figures."""
     up = f"max by (tracker) (seedwatch_tracker_up{{{q.OURS}}})"
     network = f"min by (family) (seedwatch_network_up{{{q.OURS}}})"
     return [
         stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=q.NOT_SCRAPED),
         stat(
-            "Dead", "Valid answers, nobody there, and nobody seen for 90 minutes: reseed.",
-            q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, paint="background",
+            "Dead", "Valid answers without peers, and no peer seen for 90 minutes: reseed them.",
+            q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, color_mode="background",
         ),
         stat(
             "At risk",
-            "Not dead, and at most 3 distinct peers in a day and 10 in a week: reseed before it is.",
+            "Not dead, but at most 3 distinct peers in a day and 10 in a week: reseed them soon.",
             q.how_many(q.AT_RISK), empty=q.NO_RULES, thresholds=steps("green", (1, "orange")),
-            paint="background",
+            color_mode="background",
         ),
         stat(
-            "No tracker", "Alive, yet all its trackers fail or refuse: only the DHT is left.",
+            "No tracker", "Alive, but every tracker fails or refuses: only the DHT is left.",
             q.how_many(q.NO_TRACKER), empty=q.NO_RULES, thresholds=steps("green", (1, "yellow")),
-            paint="background",
+            color_mode="background",
         ),
         stat(
-            "Unknown", "No tracker answers for it, nor does the DHT: nothing is known.",
+            "Unknown", "Neither a tracker nor the DHT gives a valid answer.",
             q.how_many(q.UNKNOWN), empty=q.NO_RULES, thresholds=steps("green", (1, "purple")),
         ),
         stat(
@@ -57,13 +57,13 @@ def figures():
             f"sum({q.peers()})", empty=("No answer yet.", "No torrent has a valid answer yet."),
         ),
         stat(
-            "Trackers up", "Trackers that answer over at least one family, of all that are known.",
+            "Trackers up", "Trackers that answer over at least one family, of all known trackers.",
             [("up", f"sum({up})"), ("all", f"count({up})")],
             empty=q.NOT_ASKED,
         ),
         stat(
             "Own network",
-            "Whether our own network works. While it does not, nothing is held against swarms.",
+            "Whether our own network works. While it does not, failures count against no torrent.",
             [("{{family}}", network)], empty="Not known yet.", unit="none", mappings=UP_DOWN,
             thresholds=steps("red", (1, "green")),
         ),
@@ -71,22 +71,22 @@ def figures():
 
 
 def attention():
-    """Every torrent that is not simply alive, the worst first."""
+    """Torrents in any state but alive, the worst first."""
     return table(
         "To do today",
-        "Torrents that need somebody, the worst first. " + q.STATES_EXPLAINED,
+        "Torrents that need attention, the worst first. " + q.STATES_EXPLAINED,
         {"torrent": "Torrent"}, q.torrent_columns(f"{q.state()} > 0"), sort="State",
         links={"torrent": q.TORRENT_LINK},
-        empty="Nothing to do where “Dead” above shows a number; where it shows none, nothing is "
-        "known.",
+        empty="No torrent needs attention, if “Dead” above shows a number. If it shows none, the "
+        "states are unknown.",
     )
 
 
 def torrents_by_state():
-    """From the recorded counts, so that a month is cheap."""
+    """Torrents per state over time, from recorded counts, so that a month is cheap."""
     result = series(
         "Torrents by state",
-        "How many torrents were in which state. " + q.STATES_EXPLAINED,
+        "Number of torrents in each state. " + q.STATES_EXPLAINED,
         [("{{state}}", f"sum by (state) (state:seedwatch_torrents:count{{{q.OURS}}})")],
         stacked=True, step=True, decimals=0, empty=q.NO_RULES,
     )
@@ -99,7 +99,7 @@ def torrents_by_state():
 
 
 def peers_by_family():
-    """The whole fleet over time."""
+    """Peers of all torrents over time."""
     return series(
         "Peers by family",
         "Peers of all torrents by family. A peer of two torrents counts twice.",
@@ -109,7 +109,7 @@ def peers_by_family():
 
 
 def alerts():
-    """What Prometheus says right now."""
+    """Alerts that fire now."""
     headings = {
         "alertname": "Alert", "severity": "Severity", "torrent": "Torrent",
         "collection": "Collection", "tracker": "Tracker", "country": "Country",
@@ -121,28 +121,28 @@ def alerts():
         links={
             "torrent": q.TORRENT_LINK, "collection": q.COLLECTION_LINK, "tracker": q.TRACKER_LINK,
         },
-        # The subjects share what is left.
+        # The other columns share the remaining width.
         widths={"alertname": 195, "severity": 95, "country": 75}, sort="severity",
         empty="No alert fires, or Prometheus does not load deploy/prometheus/*.rules.yaml.",
     )
 
 
 def distinct():
-    """The fleet's windows."""
+    """Distinct peers of all torrents by window."""
     return series(
-        "Distinct peers of the fleet",
-        "Distinct peers of all torrents together over sliding windows: each counts once.",
+        "Distinct peers of all torrents",
+        "Distinct peers of all torrents over sliding windows: a peer of several torrents counts once.",
         q.windows("unique_peers"),
-        empty="No valid answer of any source within the window.",
+        empty="No source gave a valid answer within the window.",
     )
 
 
 def largest():
-    """The other end of the list."""
+    """The largest swarms."""
     return bars(
-        "Largest swarms in a week", "The ten torrents with most distinct peers in a week.",
+        "Largest swarms in a week", "The ten torrents with the most distinct peers in a week.",
         f"topk(10, {q.unique('7d')})", "{{torrent}}", links=[_series_link()],
-        empty=("No answer.", "No torrent has a valid answer of the last week."),
+        empty=("No answer.", "No source gave a valid answer within the last week."),
     )
 
 
@@ -153,7 +153,7 @@ def _series_link():
 
 
 def twelve_columns():
-    """Trackers online, peers of the DHT, of trackers, and all: by day, week and month."""
+    """Trackers online, and peers from the DHT, from trackers and from both: by day, week and month."""
     recorded = [
         ("All", "seedwatch_unique_peers:", 0),
         ("Trackers", "seedwatch_trackers_online:avg", 1),
@@ -168,23 +168,23 @@ def twelve_columns():
         for name, rule, decimals in recorded
         for window, span in q.WINDOWS
     ]
-    configured = column(
+    state = column(
         "State", q.state(), mappings=q.STATES, unit="none", width=95,
     )
     return table(
         "All torrents",
-        "Distinct peers, trackers online on average, and the peers seen in the DHT and at trackers "
-        "apart: over a day, a week and a month each.",
-        {"torrent": "Torrent"}, [configured, *columns], sort="All, week", descending=False,
+        "Distinct peers of all sources, trackers online on average, and distinct peers from the DHT and "
+        "from trackers: each over a day, a week and a month.",
+        {"torrent": "Torrent"}, [state, *columns], sort="All, week", descending=False,
         links={"torrent": q.TORRENT_LINK}, empty=q.NOT_SCRAPED,
     )
 
 
 def collections():
-    """Works of several torrents."""
+    """Collections: torrents of one work."""
     by = "collection"
     return table(
-        "Collections", "Torrents of one work, their peers united: each counts once.",
+        "Collections", "Torrents of one work. A peer of several of them counts once.",
         {"collection": "Collection"},
         [
             column("Torrents", q.of("collection_torrents", by=by)),

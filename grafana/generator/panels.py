@@ -1,20 +1,20 @@
-"""The kinds of panels, each a function that returns Grafana's JSON of it."""
+"""Panels: one function per kind, which returns the JSON for Grafana."""
 
-from .kit import DATASOURCE
+from .dashboard import DATASOURCE
 
 LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def steps(first, *further):
-    """Thresholds: a colour, then (from, colour) pairs."""
+    """Returns thresholds: a colour, then (from, colour) pairs."""
     all_steps = [{"color": first, "value": None}]
     all_steps += [{"color": color, "value": start} for start, color in further]
     return {"mode": "absolute", "steps": all_steps}
 
 
 def words(**texts):
-    """A value mapping: words(_0=("down", "red")) shows a red "down" for 0."""
+    """Returns a value mapping: words(_0=("down", "red")) shows a red "down" for 0."""
     options = {
         key.removeprefix("_"): {"text": text, "color": color, "index": index}
         for index, (key, (text, color)) in enumerate(texts.items())
@@ -24,14 +24,14 @@ def words(**texts):
 
 PLAIN = steps("text")
 NEUTRAL = steps("blue")
-# A scale of blues is unreadable at its dark end.
+# One blue: the dark end of a scale of blues is unreadable.
 BLUE = {"mode": "fixed", "fixedColor": "blue"}
 GOOD_IF_ZERO = steps("green", (1, "red"))
 UP_DOWN = words(_0=("down", "red"), _1=("up", "green"))
 
 
 def target(expr, legend="", ref="A", *, instant=False, form="time_series"):
-    """One query."""
+    """Returns one query."""
     return {
         "refId": ref,
         "datasource": DATASOURCE,
@@ -45,7 +45,7 @@ def target(expr, legend="", ref="A", *, instant=False, form="time_series"):
 
 
 def targets(queries, **options):
-    """Queries given as one expression, or as (legend, expression) pairs."""
+    """Returns the queries for one expression, or for (legend, expression) pairs."""
     if isinstance(queries, str):
         queries = [("", queries)]
     return [
@@ -55,8 +55,8 @@ def targets(queries, **options):
 
 
 def panel(kind, title, description, queries, *, empty, unit="short", decimals=None, **defaults):
-    """What all kinds share; `empty` says why there may be nothing to show: a text, or a pair of few
-    words for a narrow panel and a text."""
+    """Returns what all kinds share. `empty` says why a panel may have no data: a text, or a pair of a
+    short text for a narrow panel and a full one."""
     if not isinstance(empty, str):
         _, empty = empty
     field = {"unit": unit, "noValue": empty, "mappings": [], "thresholds": PLAIN}
@@ -76,17 +76,17 @@ def panel(kind, title, description, queries, *, empty, unit="short", decimals=No
     }
 
 
-# Else nothing would have the colour of the least number, which mostly is the good one.
+# Without this, no data would have the colour of the lowest threshold, which often means good.
 NOTHING = {
     "type": "special",
     "options": {"match": "null+nan", "result": {"color": "#808080", "index": 9}},
 }
-# More characters than this a large figure shrinks until nobody can read them.
+# The longest text that stays readable in place of a large figure.
 READABLE = 20
 
 
 def figures(kind, title, description, queries, *, empty, mappings=(), **rest):
-    """Counts in full. Few words stand for a missing one; the description has more."""
+    """Returns a panel of full counts. A short text stands for a missing one; the description says more."""
     if not isinstance(empty, str):
         empty, more = empty
         description += f" “{empty}”: {more[0].lower()}{more[1:]}"
@@ -97,16 +97,16 @@ def figures(kind, title, description, queries, *, empty, mappings=(), **rest):
     )
 
 
-def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", form="time_series",
+def stat(title, description, queries, *, thresholds=NEUTRAL, color_mode="value", form="time_series",
          **rest):
-    """Large figures: the state now."""
+    """Returns a panel of large figures: the current values."""
     result = figures(
         "stat", title, description, targets(queries, instant=True, form=form),
         thresholds=thresholds, color={"mode": "thresholds"}, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,
-        "colorMode": paint,
+        "colorMode": color_mode,
         "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
@@ -120,7 +120,7 @@ def stat(title, description, queries, *, thresholds=NEUTRAL, paint="value", form
 
 def series(title, description, queries, *, stacked=False, fill=10, step=False, long_names=False,
            **rest):
-    """Lines over time. Names that would take the room of the lines are cut short."""
+    """Returns a panel of lines over time. The width of long names is limited."""
     custom = {
         "drawStyle": "line",
         "lineWidth": 1,
@@ -150,7 +150,7 @@ def series(title, description, queries, *, stacked=False, fill=10, step=False, l
 
 
 def timeline(title, description, queries, mappings, **rest):
-    """One coloured bar per thing: which state it was in, and when."""
+    """Returns one coloured bar per series: its state over time."""
     result = panel(
         "state-timeline", title, description, targets(queries), mappings=mappings,
         custom={"fillOpacity": 80, "lineWidth": 0}, color={"mode": "thresholds"}, **rest,
@@ -167,7 +167,7 @@ def timeline(title, description, queries, mappings, **rest):
 
 
 def bars(title, description, expr, legend, **rest):
-    """One bar per thing, now."""
+    """Returns one bar per series: its current value."""
     result = figures(
         "bargauge", title, description, targets([(legend, expr)], instant=True), min=0,
         color=BLUE, **rest,
@@ -189,7 +189,7 @@ def bars(title, description, expr, legend, **rest):
 
 
 def heatmap(title, description, expr, *, unit, **rest):
-    """A histogram over time."""
+    """Returns a heat map of a histogram over time."""
     queries = [target(expr, "{{le}}", form="heatmap")]
     result = panel("heatmap", title, description, queries, unit=unit, **rest)
     result["options"] = {
@@ -208,7 +208,7 @@ def heatmap(title, description, expr, *, unit, **rest):
 
 
 def world(title, description, expr, **rest):
-    """Countries on a map. The map itself comes from the public internet to the viewer's browser."""
+    """Returns a map of countries. The viewer's browser fetches its tiles from the public internet."""
     queries = [target(expr, instant=True, form="table")]
     result = panel(
         "geomap", title, description, queries, color={"mode": "continuous-blues"},
@@ -242,18 +242,18 @@ def world(title, description, expr, **rest):
     return result
 
 
-# The arrow beside the heading that a table is sorted by.
+# Width of the arrow beside the heading that a table is sorted by, in pixels.
 ARROW = 22
 
 
 def width_of(heading, least=90):
-    """Pixels that a heading needs in Grafana's font, with its margins."""
+    """Returns the width of a heading in Grafana's font with its margins, in pixels."""
     return max(7 * len(heading) + 26, least)
 
 
 def column(name, expr, *, unit="locale", decimals=None, mappings=None, thresholds=None, width=None,
            bar=False):
-    """A column of a table: its query gives one value for each row. Counts are shown in full."""
+    """Returns a column of a table: its query gives one value per row. Counts are shown in full."""
     properties = [
         {"id": "unit", "value": unit},
         {"id": "custom.width", "value": width or width_of(name, 180 if bar else 90)},
@@ -271,18 +271,18 @@ def column(name, expr, *, unit="locale", decimals=None, mappings=None, threshold
         properties.append({"id": "custom.cellOptions", "value": cell})
         properties.append({"id": "color", "value": BLUE})
         properties.append({"id": "min", "value": 0})
-        # Else a bar is drawn against the largest number of the whole table.
+        # Otherwise the largest number of the whole table is the full length of a bar.
         properties.append({"id": "fieldMinMax", "value": True})
     return {"name": name, "expr": expr, "properties": properties}
 
 
 def table(title, description, keys, columns, *, empty, sort, descending=True, links=None,
           narrow=()):
-    """Rows joined over the key labels. Only rows that the first column has are shown.
+    """Returns a table of rows joined over the key labels. Rows without the first column are left out.
 
-    `keys` maps a label to the heading of its column; `links` a label to what its cells lead to. The
-    names in the cells get what the numbers leave, but for `narrow` labels; where all are, the
-    numbers get it.
+    `keys` maps a label to the heading of its column, `links` a label to the link of its cells. The
+    columns of labels share the width that the numbers leave, except `narrow` ones; if all are narrow,
+    the numbers share it.
     """
     queries = [
         target(item["expr"], "", LETTERS[index], instant=True, form="table")
@@ -290,7 +290,7 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
     ]
     result = panel("table", title, description, queries, empty=empty)
     names = {f"Value #{LETTERS[index]}": item["name"] for index, item in enumerate(columns)}
-    # The only query with an answer has no letter.
+    # If only one query has an answer, Grafana gives it no letter.
     names["Value"] = columns[0]["name"]
     order = {name: index for index, name in enumerate([*keys, *names])}
     present = {"fieldName": columns[0]["name"], "config": {"id": "isNotNull", "options": {}}}
@@ -328,8 +328,8 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
     return result
 
 
-# A cell without a value would say why the whole table is empty. A name that is not there is blank:
-# it may be a link.
+# Otherwise a cell without a value would show the text for an empty table. A missing name is blank,
+# because the cell may be a link.
 NO_CELL = [
     {"matcher": {"id": "byType", "options": kind}, "properties": [{"id": "noValue", "value": text}]}
     for kind, text in [("number", "–"), ("string", "")]
@@ -337,7 +337,7 @@ NO_CELL = [
 
 
 def headed(headings, links, properties):
-    """Overrides for the columns of labels: these properties, and cells that are links."""
+    """Returns overrides for the columns of labels: these properties, and links in their cells."""
     overrides = []
     for label, heading in headings.items():
         found = [{"id": name, "value": value} for name, value in properties.items()]
@@ -349,7 +349,7 @@ def headed(headings, links, properties):
 
 
 def labels_table(title, description, expr, headings, *, empty, links=None, widths=None, sort=None):
-    """The labels of series, one row each. Labels without a width share what is left."""
+    """Returns a table of the labels of series, one row each. Labels without a width share the rest."""
     result = panel(
         "table", title, description, [target(expr, instant=True, form="table")], empty=empty,
         custom={"align": "auto", "minWidth": 100},

@@ -1,52 +1,52 @@
 """Expressions that several dashboards share.
 
-Everything about a torrent is `max by (torrent)` over instances: two instances that watch the same
-torrent see nearly the same, and instances that share the work have no torrent in common.
+Every expression about a torrent takes `max by (torrent)` over instances. Two instances that watch the same
+torrent see nearly the same; instances that share the work have no torrent in common.
 """
 
 import re
 
-from .kit import choice_variable, drill_down
+from .dashboard import choice_variable, drill_down
 from .panels import column, steps, words
 
-# The instances that the viewer chose; stands in every selector.
+# Matches the instances that the viewer chose; part of every selector.
 OURS = 'job=~"$job",instance=~"$instance"'
 
 WINDOW = choice_variable(
     "window", "Window", ["1d", "7d", "30d"], "7d",
-    "Over how long distinct peers are counted. Sliding: it ends now, whatever the time range.",
+    "The window over which distinct peers are counted. It ends now, whatever the time range.",
 )
 WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
 
 
 def chosen(label):
-    """A matcher for what the viewer chose of the variable of the same name.
+    """Returns a matcher for the value that the viewer chose of the variable of the same name.
 
-    Names of torrents are full of brackets and quotes. Of a variable that takes one value Grafana
-    leaves brackets as they are, and it escapes double quotes of none. So the pattern is asked for
-    by name, between marks within which a backslash is a backslash.
+    Names of torrents are full of brackets and quotes. In a variable with one value Grafana escapes
+    neither brackets nor double quotes. So the matcher asks for the `regex` format, between backticks,
+    where a backslash is a plain character.
     """
     return f"{label}=~`${{{label}:regex}}`"
 
 
 def of(metric, labels="", by="torrent"):
-    """A gauge without the labels of the scrape."""
+    """Returns a gauge without the labels of the scrape target."""
     return f"max by ({by}) (seedwatch_{metric}{{{join(OURS, labels)}}})"
 
 
 def peers(labels=""):
-    """Peers now: families add up."""
+    """Returns the current peers: families add up."""
     inner = of("torrent_peers", labels, "torrent, family")
     return f"sum by (torrent) ({inner})"
 
 
 def unique(window, labels=""):
-    """Distinct peers of a sliding window."""
+    """Returns the distinct peers of a sliding window."""
     return of("torrent_unique_peers", join(f'window="{window}"', labels))
 
 
 def windows(metric, labels=""):
-    """The same gauge over a day, a week and a month, in this order."""
+    """Returns the same gauge over a day, a week and a month, in this order."""
     return [
         (name, of(metric, join(f'window="{window}"', labels), by="window"))
         for window, name in WINDOWS
@@ -54,27 +54,27 @@ def windows(metric, labels=""):
 
 
 def seconds_since_peer(labels=""):
-    """How long ago the last peer was seen."""
+    """Returns the seconds since the last peer was seen."""
     return f"time() - {of('torrent_last_peer_seen_timestamp_seconds', labels)}"
 
 
 def configured(labels=""):
-    """One series for each torrent."""
+    """Returns one series per torrent."""
     return f"group by (torrent) (seedwatch_torrent_info{{{join(OURS, labels)}}})"
 
 
 def state(labels=""):
-    """The worst that is true of a torrent, as recorded: one of STATES."""
+    """Returns the recorded state of a torrent, the worst that applies: one of STATES."""
     return f"max by (torrent) (torrent:seedwatch_state:worst{{{join(OURS, labels)}}})"
 
 
 def how_many(wanted, narrowed=""):
-    """Torrents in this state."""
+    """Returns the number of torrents in this state."""
     return f"sum(({state()}{narrowed}) == bool {wanted})"
 
 
 def join(*selectors):
-    """Selectors joined by commas, without the empty ones."""
+    """Joins selectors by commas, without empty ones."""
     return ",".join(selector for selector in selectors if selector)
 
 
@@ -89,16 +89,16 @@ STATE_COLORS = {
 STATES = words(**STATE_COLORS)
 STATE_STEPS = steps("green", (1, "purple"), (2, "yellow"), (3, "orange"), (4, "red"))
 STATES_EXPLAINED = (
-    "dead: valid answers, nobody there, nobody seen for 90 minutes. "
+    "dead: valid answers without peers, and no peer seen for 90 minutes. "
     "at risk: at most 3 distinct peers in a day and 10 in a week. "
-    "no tracker: all its trackers fail or refuse. unknown: no source answers. "
-    "The worst that is true is shown."
+    "no tracker: every tracker fails or refuses. unknown: no source gives a valid answer. "
+    "The worst state that applies is shown."
 )
-# Few words for a narrow panel, and the whole.
+# A short text for a narrow panel, and a full one.
 NO_RULES = (
-    "No rules?", "Nothing recorded: does Prometheus load deploy/prometheus/*.rules.yaml?"
+    "No rules?", "No recorded series: does Prometheus load deploy/prometheus/*.rules.yaml?"
 )
-NOT_SCRAPED = ("Not scraped?", "No answer: is seedwatch running and scraped under this job?")
+NOT_SCRAPED = ("Not scraped?", "No data: is seedwatch running and scraped under this job?")
 NOT_ASKED = ("None asked yet.", "No tracker has been asked yet, or none is configured.")
 NO_COLLECTION = (
     "No collection.",
@@ -111,10 +111,10 @@ COLLECTION_LINK = drill_down("Show the collection", "collection", "collection")
 
 
 def torrent_columns(wanted):
-    """What every table of torrents shows of those that `wanted` has: their state first.
+    """Returns the columns of a table of the torrents that `wanted` selects, their state first.
 
-    Every query is narrowed, not only the first: else a browser fetches and joins all torrents to
-    show a few, and where there are none it takes the square of their number to find that out.
+    Every query is narrowed, not only the first. Otherwise the browser fetches and joins all torrents to
+    show a few; and to find that there are none, it takes time in the square of their number.
     """
     columns = [
         column("State", state(), mappings=STATES, unit="none", width=95),
@@ -138,17 +138,17 @@ FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
 
 
 def earlier(expr, ago):
-    """The same expression some time ago: each of its selectors gets the offset."""
-    # A brace that ends a selector follows a quote; others end the name of a variable.
+    """Returns the expression with an offset in each of its selectors."""
+    # A brace that ends a selector follows a quote; other braces end the name of a variable.
     return "(" + re.sub(r'(?<=["`])\}', f"}} offset {ago}", expr) + ")"
 
 
 def change(expr, ago):
-    """How much it grew since: 0.1 is a tenth more."""
+    """Returns the relative growth since then: 0.1 is a tenth more."""
     return f"({expr}) / ({earlier(expr, ago)} > 0) - 1"
 
 
 def top(expr, labels, size=10):
-    """The series of `expr` that were largest at any time of the range, the same set at all steps."""
+    """Returns the series of `expr` that were largest at any time of the range, the same at all steps."""
     peak = f"max_over_time(({expr})[$__range:1h] @ end())"
     return f"({expr}) and on ({labels}) topk({size}, {peak})"

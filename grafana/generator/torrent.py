@@ -1,7 +1,7 @@
-"""One torrent: who is there, who says so, and from where."""
+"""One torrent: its peers, by source and by place."""
 
 from . import queries as q
-from .kit import Board, query_variable
+from .dashboard import Board, query_variable
 from .panels import (
     bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
@@ -27,32 +27,32 @@ def board():
         ],
         alerts=f",{ONE}",
     )
-    torrent.shelf(4, *[(3, panel) for panel in figures()])
-    torrent.shelf(4, (24, identity()))
-    torrent.row("Peers")
-    torrent.shelf(9, (12, by_family()), (12, by_source()))
-    torrent.shelf(9, (12, distinct()), (12, claims()))
-    torrent.row("Trackers and the DHT")
-    torrent.shelf(8, (12, answers()), (12, online()))
-    torrent.shelf(8, (16, announces()), (8, freshness()))
-    torrent.row("Where the peers are")
-    torrent.shelf(9, (8, country_bars()), (16, country_series()))
-    torrent.shelf(8, (12, spread()), (12, concentration()))
+    torrent.row(4, *[(3, panel) for panel in figures()])
+    torrent.row(4, (24, identity()))
+    torrent.heading("Peers")
+    torrent.row(9, (12, by_family()), (12, by_source()))
+    torrent.row(9, (12, distinct()), (12, claims()))
+    torrent.heading("Trackers and the DHT")
+    torrent.row(8, (12, answers()), (12, online()))
+    torrent.row(8, (16, announces()), (8, freshness()))
+    torrent.heading("Where the peers are")
+    torrent.row(9, (8, country_bars()), (16, country_series()))
+    torrent.row(8, (12, spread()), (12, concentration()))
     return torrent
 
 
 def figures():
-    """The first line: numbers now."""
+    """The first row: current figures."""
     online = q.of("torrent_trackers_online", ONE)
     return [
         stat(
             "State", q.STATES_EXPLAINED, q.state(ONE), mappings=q.STATES, unit="none",
-            thresholds=q.STATE_STEPS, paint="background", empty=q.NO_RULES,
+            thresholds=q.STATE_STEPS, color_mode="background", empty=q.NO_RULES,
         ),
         stat(
-            "Last peer", "How long ago a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
+            "Last peer", "Time since a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
             thresholds=steps("green", (6 * 3600, "orange"), (86400, "red")),
-            empty="Nobody yet.",
+            empty="No peer yet.",
         ),
         stat(
             "Peers now", "Distinct peers over all sources, as of the latest round.", q.peers(ONE),
@@ -60,13 +60,13 @@ def figures():
         ),
         *(
             stat(
-                f"Peers in a {name}", f"Distinct peers seen within a {name}: each counts once.",
+                f"Peers in a {name}", f"Distinct peers seen within a {name}.",
                 q.unique(window, ONE), empty=NO_WINDOW,
             )
             for window, name in q.WINDOWS
         ),
         stat(
-            "Trackers online", "Trackers with a valid answer for it, of those configured.",
+            "Trackers online", "Trackers with a valid answer for the torrent, of those configured.",
             [("online", online), ("all", q.of("torrent_trackers", ONE))], empty="No tracker.",
         ),
         stat(
@@ -81,14 +81,14 @@ def figures():
 
 
 def identity():
-    """What the name stands for."""
+    """The identity of the torrent."""
     headings = {
         "torrent": "Torrent", "infohash": "Info-hash", "infohash_v2": "Info-hash v2",
         "collection": "Collection", "instance": "Watched by",
     }
     by = ", ".join(headings)
     return labels_table(
-        "Identity", "The torrent as the configuration has it.",
+        "Identity", "Names, info-hashes and instance of the torrent.",
         f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
         links={"collection": q.COLLECTION_LINK},
         # What one copies is seen whole.
@@ -99,7 +99,7 @@ def identity():
 
 
 def by_family():
-    """The main curve, and the lowest point of each step, that no short hole is lost."""
+    """Peers over time, and the lowest point of each step, so that no short gap is hidden."""
     inner = q.of("torrent_peers", ONE, "family")
     lowest = f"sum(min by (family) (min_over_time(seedwatch_torrent_peers{{{q.OURS},{ONE}}}[$__rate_interval])))"
     result = series(
@@ -113,7 +113,7 @@ def by_family():
 
 
 def unstacked(name):
-    """A line over a stack."""
+    """Returns the override that draws a line over a stack."""
     return {
         "matcher": {"id": "byName", "options": name},
         "properties": [
@@ -125,7 +125,7 @@ def unstacked(name):
 
 
 def by_source():
-    """Trackers against the DHT."""
+    """Peers by source."""
     return series(
         "Peers by source",
         "Peers that trackers list and peers that the DHT lists. They overlap and do not add up.",
@@ -138,7 +138,7 @@ def by_source():
 
 
 def distinct():
-    """Windows."""
+    """Distinct peers by window."""
     return series(
         "Distinct peers by day, week and month",
         "Distinct peers over sliding windows that end at each point of the graph.",
@@ -147,10 +147,10 @@ def distinct():
 
 
 def claims():
-    """What others count."""
+    """Seeders and leechers, as claimed."""
     return series(
         "Seeders and leechers",
-        "The largest claim of a tracker, and estimates of the DHT (BEP 33). Claims, not our counts.",
+        "The largest claim of a tracker, and estimates of the DHT (BEP 33). Claims, not counts.",
         [
             ("seeders, tracker", q.of("torrent_seeders", ONE)),
             ("leechers, tracker", q.of("torrent_leechers", ONE)),
@@ -162,31 +162,31 @@ def claims():
 
 
 def answers():
-    """Each tracker's history."""
+    """The answers of each tracker over time."""
     return timeline(
-        "Answers of trackers", "Whether the latest answer of each tracker for it was valid.",
+        "Answers of trackers", "Whether the latest answer of each tracker for the torrent was valid.",
         [("{{tracker}}", q.of("announce_success", ONE, "tracker"))], ANSWER, unit="none",
         empty=NO_TRACKER, thresholds=steps("red", (1, "green")),
     )
 
 
 def online():
-    """The count of it."""
+    """Trackers online over time."""
     return series(
-        "Trackers online and configured", "Trackers with a valid answer for it, and those configured.",
+        "Trackers online and configured", "Trackers with a valid answer for the torrent, and those configured.",
         [
             ("online", q.of("torrent_trackers_online", ONE)),
             ("configured", q.of("torrent_trackers", ONE)),
         ],
-        step=True, decimals=0, empty="No tracker: the torrent has none.",
+        step=True, decimals=0, empty="The torrent has no tracker.",
     )
 
 
 def announces():
-    """The pairs."""
+    """What each tracker answers for the torrent."""
     by = "tracker"
     return table(
-        "What each tracker says", "As of the latest round.", {"tracker": "Tracker"},
+        "Answer of each tracker", "As of the latest round.", {"tracker": "Tracker"},
         [
             column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER, unit="none",
                    width=140),
@@ -200,17 +200,17 @@ def announces():
 
 
 def freshness():
-    """How old the figures are."""
+    """The age of the latest answers."""
     age = f"time() - {q.of('torrent_last_success_timestamp_seconds', ONE, 'source')}"
     return series(
         "Age of the latest answer",
-        "Time since the last valid answer by source. After probe.stale_after the figures vanish.",
+        "Time since the last valid answer by source. After probe.stale_after the figures are absent.",
         [("{{source}}", age)], fill=0, unit="s", empty="No source has ever answered.",
     )
 
 
 def country_bars():
-    """Now."""
+    """Peers by country now."""
     return bars(
         "Countries now", "Peers by country as of the latest round, the fifteen largest.",
         f"topk(15, {q.of('torrent_country_peers', ONE, 'country')} > 0)", "{{country}}",
@@ -219,7 +219,7 @@ def country_bars():
 
 
 def country_series():
-    """Over time: a country that fell to nothing stays in the picture."""
+    """Peers by country over time; a country that fell to 0 stays visible."""
     return series(
         "Countries", "The ten countries that were largest at any time of the range.",
         [("{{country}}", q.top(q.of("torrent_country_peers", ONE, "country"), "country"))],
@@ -228,9 +228,9 @@ def country_series():
 
 
 def spread():
-    """How many places hold it."""
+    """Distinct countries, networks and autonomous systems."""
     return series(
-        "Spread", "Distinct countries, networks (/24 and /48) and autonomous systems of its peers.",
+        "Spread", "Distinct countries, networks (/24 and /48) and autonomous systems of the peers.",
         [
             ("countries", q.of("torrent_countries", ONE)),
             ("networks", q.of("torrent_prefixes", ONE)),
@@ -241,10 +241,10 @@ def spread():
 
 
 def concentration():
-    """One company that holds every peer is one mirror."""
+    """The share of the largest autonomous system: if it has every peer, one operator hosts all copies."""
     return series(
         "Share of the largest autonomous system",
-        "Part of the peers that are in one network operator's hands. 100 %: one fault ends the swarm.",
+        "Share of the peers in the largest autonomous system. At 100 %, one outage ends the swarm.",
         [("largest share", q.of("torrent_largest_as_ratio", ONE))], unit="percentunit", max=1,
         empty="Needs geoip.asn_database in the configuration.",
     )

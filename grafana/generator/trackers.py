@@ -1,7 +1,7 @@
 """Trackers: which work, for how many torrents, and why the others do not."""
 
 from . import queries as q
-from .kit import Board, query_variable
+from .dashboard import Board, query_variable
 from .panels import UP_DOWN, bars, column, series, stat, steps, table, timeline
 
 CHOSEN = q.chosen("tracker")
@@ -21,53 +21,53 @@ def board():
         ],
         alerts=f",{CHOSEN}",
     )
-    trackers.shelf(4, *[(4, panel) for panel in figures()])
-    trackers.shelf(10, (24, all_trackers()))
-    trackers.shelf(10, (12, up()), (12, served()))
-    trackers.row("Failures")
-    trackers.shelf(9, (12, reasons()), (12, worst()))
-    trackers.row("Time")
-    trackers.shelf(9, (12, duration()), (12, phases()))
-    trackers.shelf(8, (12, requests()), (12, certificates()))
+    trackers.row(4, *[(4, panel) for panel in figures()])
+    trackers.row(10, (24, all_trackers()))
+    trackers.row(10, (12, up()), (12, served()))
+    trackers.heading("Failures")
+    trackers.row(9, (12, reasons()), (12, worst()))
+    trackers.heading("Time")
+    trackers.row(9, (12, duration()), (12, phases()))
+    trackers.row(8, (12, requests()), (12, certificates()))
     return trackers
 
 
 def of(metric, labels="", by="tracker"):
-    """A gauge of the chosen trackers."""
+    """Returns a gauge of the chosen trackers."""
     return q.of(metric, q.join(CHOSEN, labels), by)
 
 
 def availability(window):
-    """Part of the time that a tracker answered over its better family."""
+    """Returns the share of the time in which a tracker answered over its better family."""
     up = f"avg_over_time(seedwatch_tracker_up{{{q.OURS},{CHOSEN}}}[{window}])"
     return f"max by (tracker) ({up})"
 
 
 def served_now():
-    """Torrents that a tracker gives a valid answer for."""
+    """Returns the number of torrents for which a tracker gives a valid answer."""
     pairs = q.of("announce_success", CHOSEN, "torrent, tracker")
     return f"sum by (tracker) ({pairs})"
 
 
 def asked_now():
-    """Torrents that have this tracker."""
+    """Returns the number of torrents that have this tracker."""
     pairs = q.of("announce_success", CHOSEN, "torrent, tracker")
     return f"count by (tracker) ({pairs})"
 
 
 def certificate():
-    """Seconds until the first certificate of the chain ends."""
+    """Returns the seconds until the first certificate of the chain expires."""
     return f"{of('tracker_tls_certificate_expiry_timestamp_seconds')} - time()"
 
 
 def latency(by):
-    """Seconds that answers took: the phases add up."""
+    """Returns the duration of answers in seconds: the phases add up."""
     inner = of("tracker_duration_seconds", by="tracker, family, phase")
     return f"max by ({by}) (sum by (tracker, family) ({inner}))"
 
 
 def figures():
-    """The first line: numbers now."""
+    """The first row: current figures."""
     any_family = of("tracker_up")
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
     probes = f"seedwatch_tracker_probes_total{{{q.OURS},{CHOSEN}}}"
@@ -82,7 +82,7 @@ def figures():
             thresholds=steps("green", (1, "yellow")), empty=q.NOT_ASKED,
         ),
         stat(
-            "Up, serving nothing", "Trackers that answer, and refuse or fail for every torrent.",
+            "Up, serving nothing", "Trackers that answer but refuse or fail for every torrent.",
             f"count(({any_family} == 1) and on (tracker) ({served_now()} == 0))"
             f" or 0 * sum({any_family})",
             thresholds=steps("green", (1, "yellow")), empty=q.NOT_ASKED,
@@ -93,7 +93,7 @@ def figures():
             unit="percentunit", decimals=1, empty=q.NOT_ASKED,
         ),
         stat(
-            "Next certificate to end", "The shortest time that a certificate is still valid.",
+            "Next certificate to end", "The time until the first certificate expires.",
             f"min({certificate()})", unit="s",
             thresholds=steps("red", (7 * 86400, "orange"), (21 * 86400, "green")),
             empty="No tracker with TLS.",
@@ -102,13 +102,13 @@ def figures():
 
 
 def all_trackers():
-    """Everything of each."""
+    """A table of all trackers."""
     percent = {"unit": "percentunit", "decimals": 1}
     low = steps("red", (0.5, "orange"), (0.9, "text"))
     return table(
         "All trackers",
-        "Up: it answers in its protocol, even with a refusal. Served: torrents it gives a valid "
-        "answer for, of those that have it.", {"tracker": "Tracker"},
+        "Up: the tracker answers in its protocol, even with a refusal. Served: torrents for which it "
+        "gives a valid answer, of those that have it.", {"tracker": "Tracker"},
         [
             column("Up", of("tracker_up"), mappings=UP_DOWN, unit="none"),
             column("IPv4", of("tracker_up", 'family="ipv4"'), mappings=UP_DOWN, unit="none"),
@@ -128,7 +128,7 @@ def all_trackers():
 
 
 def up():
-    """History, families apart."""
+    """Trackers up and down over time, by family."""
     return timeline(
         "Up and down", "Whether each tracker answered in its protocol, by family.",
         [("{{tracker}} {{family}}", of("tracker_up", by="tracker, family"))], UP_DOWN, unit="none",
@@ -137,27 +137,27 @@ def up():
 
 
 def served():
-    """From the recorded sums: the pairs are many."""
+    """Torrents served, from recorded sums, because there are many pairs."""
     recorded = f"tracker:seedwatch_announce_success:sum{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Torrents served", "Torrents that each tracker gave a valid answer for.",
+        "Torrents served", "Torrents for which each tracker gave a valid answer.",
         [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0,
         long_names=True, decimals=0, empty=NO_PAIRS,
     )
 
 
 def reasons():
-    """Why probes fail."""
+    """Failed probes by reason."""
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Failures by reason", "Failed probes a second. METRICS.md lists the reasons.",
+        "Failures by reason", "Failed probes per second. docs/metrics.md explains the reasons.",
         [("{{reason}}", f"sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
-        stacked=True, unit="cps", empty="No probe failed in this time range, or none was made.",
+        stacked=True, unit="cps", empty="No probe failed in this time range, or there was no probe.",
     )
 
 
 def worst():
-    """Who fails, and why."""
+    """Failed probes by tracker and reason."""
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
     probes = f"seedwatch_tracker_probes_total{{{q.OURS},{CHOSEN}}}"
     failed = f"sum by (tracker, reason) (increase({failures}[$__range])) > 0"
@@ -172,12 +172,12 @@ def worst():
                    unit="percentunit", decimals=1),
         ],
         sort="Failures", narrow=["reason"],
-        empty="No probe failed in this time range, or none was made.",
+        empty="No probe failed in this time range, or there was no probe.",
     )
 
 
 def duration():
-    """How long answers take."""
+    """The duration of answers."""
     return series(
         "Time to an answer", "All phases of the latest answered probe, the slower family.",
         [("{{tracker}}", latency("tracker"))], fill=0, long_names=True, unit="s", empty=q.NOT_ASKED,
@@ -185,7 +185,7 @@ def duration():
 
 
 def phases():
-    """Where that time goes."""
+    """The duration of answers by phase."""
     inner = of("tracker_duration_seconds", by="tracker, family, phase")
     return bars(
         "Where the time goes", "Mean over the chosen trackers by phase, now.",
@@ -194,19 +194,19 @@ def phases():
 
 
 def requests():
-    """Our politeness."""
+    """The rate of requests."""
     asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Requests", "Requests to each tracker a second, retransmissions included.",
+        "Requests", "Requests to each tracker per second, retransmissions included.",
         [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
         long_names=True, unit="reqps", empty=q.NOT_ASKED,
     )
 
 
 def certificates():
-    """Days left."""
+    """Remaining validity of certificates."""
     return series(
-        "Certificates", "Time that the certificates of trackers with TLS are still valid.",
+        "Certificates", "Remaining validity of the certificates of trackers with TLS.",
         [("{{tracker}}", certificate())], fill=0, long_names=True, unit="s",
         empty="No tracker with TLS.",
     )

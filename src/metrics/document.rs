@@ -1,10 +1,10 @@
-//! METRICS.md, written from the catalogue.
+//! `docs/metrics.md`, generated from the catalogue.
 
 use std::fmt::Write;
 
 use super::catalogue::{Budget, CATALOGUE, Metric, Size};
 
-/// The sizes METRICS.md works out as examples: usual ones, and the worst case of the second.
+/// Sizes of installations in the table of examples. The third is the worst case of the second.
 const EXAMPLES: [Size; 4] = [
     size(10, 8, 12, 2, 40),
     size(1_000, 8, 20, 10, 20),
@@ -12,11 +12,11 @@ const EXAMPLES: [Size; 4] = [
     size(100_000, 3, 200, 1_000, 5),
 ];
 
-/// All codes, and `unknown`.
+/// The ISO 3166-1 codes and `unknown`.
 const COUNTRIES: u64 = 251;
 
-/// Of so many torrents with so many trackers each, and of so many trackers and collections. A
-/// collection is in twice as many countries as one of its torrents.
+/// Returns the size of an installation whose torrents have `each` trackers and `countries` countries.
+/// A collection has twice as many countries as one of its torrents.
 const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countries: u64) -> Size {
     let wide = if 2 * countries > COUNTRIES {
         COUNTRIES
@@ -33,7 +33,8 @@ const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countri
     }
 }
 
-/// The whole of METRICS.md. `cargo run --example metrics > METRICS.md` writes it, a test compares.
+/// Returns the text of `docs/metrics.md`. `cargo run --example metrics > docs/metrics.md` writes the
+/// file, and a test compares it.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| Metric | Type | Labels | Series | Meaning |\n|---|---|---|---|---|\n");
@@ -48,6 +49,10 @@ pub fn markdown() -> String {
             formula(metric.budget),
             metric.help,
         );
+    }
+    page.push_str(REASONS_HEAD);
+    for (reason, meaning) in REASONS {
+        let _ = writeln!(page, "| `{reason}` | {meaning} |");
     }
     page.push_str(CARDINALITY);
     let all = total(|_| true);
@@ -65,8 +70,8 @@ pub fn markdown() -> String {
     );
     let _ = writeln!(
         page,
-        "A torrent with p trackers that is shown in x countries has at most {} + {}p + x series, a \
-         collection in y countries {} + {}y.\n",
+        "A torrent with p trackers and x exposed countries has at most {} + {}p + x series; a collection \
+         with y exposed countries has {} + {}y.\n",
         all.torrent, all.pair, all.collection, all.collection_country,
     );
     page.push_str(USUAL);
@@ -88,7 +93,7 @@ pub fn markdown() -> String {
     page
 }
 
-/// Whether `metrics.countries` switches it.
+/// Returns whether `metrics.countries` switches the metric.
 fn of_countries(metric: &Metric) -> bool {
     *metric == super::catalogue::TORRENT_COUNTRIES || metric.labels.contains(&"country")
 }
@@ -143,37 +148,90 @@ fn formula(budget: Budget) -> String {
 const HEAD: &str = "\
 # Metrics
 
-<!-- Written by `cargo run --example metrics > METRICS.md` from src/metrics/catalogue.rs. -->
+<!-- Written by `cargo run --example metrics > docs/metrics.md` from src/metrics/catalogue.rs. -->
 
 Names, types and labels are a public interface: they do not change within a major version.
+[semantics.md](semantics.md) explains what the numbers mean. In short:
 
-- **Peer** means one IP address; IPv6 addresses of one /64 are one peer. Ports do not count.
-- **0** means: we looked, got a valid answer, nobody was there. A failed probe never makes a 0, nor do
-  trackers alone make an empty swarm before its first lookup in the DHT has ended.
-- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (of
-  the DHT: or for one and a half rounds of `dht.interval`, where that is longer). There is no NaN and
-  no -1. A torrent removed from the configuration is gone with the next scrape.
-- **As of the latest round**: probing runs on its own schedule, and a scrape shows what is known;
-  it never touches the network. A round is the latest answer of every source that is not yet stale.
-- The `tracker` label is `scheme://host:port`; path and query are dropped, for they may hold a
-  passkey. No label holds an address of a peer, a text or a value that moves.
+- A **peer** is one IP address; IPv6 addresses of one /64 are one peer. Ports do not count.
+- **0** means that a source gave a valid answer without peers. A failed probe never makes a 0. Trackers
+  alone do not make a swarm empty before its first DHT lookup has ended.
+- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (for the DHT:
+  or than one and a half times `dht.interval`, if that is longer). No value is NaN or -1. A torrent that
+  leaves the configuration is gone with the next Prometheus scrape.
+- **As of the latest round**: a round is the latest answers of all sources that are not yet stale.
+  Probing runs on its own schedule; a Prometheus scrape shows what is known and never touches the network.
+- **Windows** (`1d`, `7d`, `30d`) slide with the clock in steps of an hour. A window that began before
+  seedwatch knew the torrent, or while seedwatch was down, counts what was seen. After a part of the saved
+  state was lost, a window without a peer is absent until it lies behind the loss.
+- **Countries** come from the database in use, which may be wrong about single addresses. After its last
+  peer, a country stays at an explicit 0 for eight days, so that a fall is visible; then it is absent.
+  `metrics.countries: false` removes all families with the label `country`, and
+  `seedwatch_torrent_countries`.
+- The `tracker` label is `scheme://host:port`, without path and query, which may hold a passkey. No label
+  holds the address of a peer, free text or a changing value.
 
-- **Unique peers** are distinct over a time that slides with the clock, in steps of an hour. A
-  window that began before seedwatch knew of the torrent, or while it did not run, counts what was
-  seen. A window is absent when no list of peers (of the source) came within it, as from a scrape; with
-  lists and without a peer it is 0. After a part of the saved state was lost, a window without a peer is
-  absent until it lies behind the loss. Fewer than 4096 peers are counted exactly, more are estimated
-  with a standard error of 1.6 %. Sources and windows overlap, and peers of several torrents too: unions
-  are counted, never added. Of dynamic addresses a month sees many: it counts addresses, not people.
-- **Countries** are those of the database in use, which may be wrong about single addresses. A country
-  where the last peer was seen within eight days stays at an explicit 0, so that its fall can be seen;
-  after that it is absent. `metrics.countries: false` leaves out all families with the label
-  `country`, and `seedwatch_torrent_countries`.
-
-T torrents, P pairs of a torrent and one of its trackers, K trackers, C collections, X pairs of a torrent
-and a country, Y pairs of a collection and a country; \"Series\" are upper bounds.
+In the column \"Series\", T is the number of torrents, P of pairs of a torrent and one of its trackers, K of
+trackers, C of collections, X of pairs of a torrent and a country, and Y of pairs of a collection and a
+country. The numbers are upper bounds.
 
 ";
+
+const REASONS_HEAD: &str = "
+## Failure reasons
+
+The `reason` label of `seedwatch_tracker_failures_total`:
+
+| Reason | Meaning |
+|---|---|
+";
+
+/// The values of the `reason` label of failed probes, and what they mean.
+const REASONS: [(&str, &str); 13] = [
+    (
+        "dns",
+        "the name does not resolve, or resolves only to addresses that may not be asked",
+    ),
+    (
+        "unreachable",
+        "there is no route, or the network reported the host or its network as unreachable",
+    ),
+    ("refused", "the port is closed"),
+    (
+        "reset",
+        "the connection was closed before the answer was complete",
+    ),
+    ("timeout", "no answer within `probe.timeout`"),
+    (
+        "tls",
+        "the TLS handshake failed, or the certificate is invalid",
+    ),
+    (
+        "http_status",
+        "the HTTP status is neither success nor a rate limit",
+    ),
+    (
+        "not_bencode",
+        "the body does not begin like a bencoded dictionary: a web page, an empty body, a parked domain",
+    ),
+    (
+        "malformed",
+        "bencode or a datagram of the right kind, but damaged beyond use",
+    ),
+    (
+        "rejected",
+        "the tracker is up and refuses: a `failure reason`, an error packet, an unregistered torrent",
+    ),
+    (
+        "rate_limited",
+        "HTTP 429, HTTP 503 with a time to come back, or a refusal that says \"too fast\"",
+    ),
+    ("denied", "the operator asks not to be contacted (BEP 34)"),
+    (
+        "unsupported",
+        "a scheme or network that seedwatch does not speak",
+    ),
+];
 
 const CARDINALITY: &str = "
 ## Cardinality
@@ -181,10 +239,10 @@ const CARDINALITY: &str = "
 ";
 
 const USUAL: &str = "\
-x and y are countries of now and of the last eight days: at most 251 (250 codes and `unknown`), and never
-more than there were peers in that time, so that most torrents have few. The table takes 40 for each of
-few large torrents, 20, all 251 (the worst case), and 5 for each of very many; of collections twice as
-many.
+x and y count the countries of now and of the last eight days: at most 251 (250 codes and `unknown`), and
+never more than there were peers in that time, so most torrents have few. The table assumes 40 countries
+per torrent for a few large torrents, 20 for a thousand, 251 in the worst case, and 5 for very many.
+Collections have twice as many.
 
 | T | P | K | C | X | Y | series | with `countries: false` | and `per_tracker: false` |
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|
@@ -195,12 +253,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_failure_reason_is_explained() {
+        let labels = seedwatch_core::snapshot::Failure::ALL.map(|reason| reason.as_label());
+        assert_eq!(REASONS.map(|(reason, _)| reason), labels);
+    }
+
+    #[test]
     fn the_file_is_the_catalogue() {
-        let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/METRICS.md"))
+        let file = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md"))
             .unwrap_or_default();
         assert!(
             file == markdown(),
-            "METRICS.md is not up to date: cargo run --example metrics > METRICS.md"
+            "docs/metrics.md is not up to date: cargo run --example metrics > docs/metrics.md"
         );
     }
 

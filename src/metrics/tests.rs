@@ -183,6 +183,7 @@ fn series_stay_within_their_budget() {
 
 #[test]
 fn promtool_finds_nothing() {
+    seedwatch_dev_programs::skip_without!(["promtool"]);
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())

@@ -194,6 +194,7 @@ fn provisioning_names_one_folder_and_one_prometheus() {
 
 #[test]
 fn the_dashboards_are_what_the_generator_writes() {
+    seedwatch_dev_programs::skip_without!(["python3"]);
     let output = Command::new("python3")
         .arg(root("grafana/build"))
         .arg("--check")

@@ -7,6 +7,7 @@ use super::boards::root;
 /// `tests/panels/run` lays down 40 days and asks; `tests/all` installs Prometheus.
 #[test]
 fn every_query_has_an_answer_over_a_day_a_week_and_a_month() {
+    seedwatch_dev_programs::skip_without!(["python3", "prometheus", "promtool"]);
     let output = Command::new("python3")
         .arg(root("tests/panels/run"))
         .output()

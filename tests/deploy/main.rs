@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
 mod compose;
+mod documents;
 mod image;
 mod kubernetes;
 mod package;

@@ -9,6 +9,7 @@ const UNIT: &str = "deploy/systemd/seedwatch.service";
 
 #[test]
 fn the_unit_is_hardened() {
+    seedwatch_dev_programs::skip_without!(["systemd-analyze"]);
     // Tenths: 1.5 of 10.
     let analysis = Command::new("systemd-analyze")
         .args(["security", "--offline=true", "--threshold=15", "--no-pager"])
@@ -20,6 +21,7 @@ fn the_unit_is_hardened() {
 
 #[test]
 fn the_unit_is_understood() {
+    seedwatch_dev_programs::skip_without!(["systemd-analyze"]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("seedwatch.service");
     // The program is asked for where it is.

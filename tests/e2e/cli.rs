@@ -134,6 +134,7 @@ fn a_check_names_every_fault_and_the_file_it_is_in() {
 
 #[test]
 fn web_flags_shape_the_endpoints() {
+    needs_servers!();
     let watched = [entry("a", &hex(&fresh_hash()), &[])];
     let web = tempfile::NamedTempFile::new().unwrap();
     let hash = bcrypt::hash("open sesame", 4).unwrap();
@@ -171,6 +172,7 @@ fn web_flags_shape_the_endpoints() {
 
 #[test]
 fn a_probe_prints_a_trace() {
+    needs_servers!();
     let npm = Npm::start();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);

@@ -69,6 +69,7 @@ fn addresses(world: &DhtWorld, hash: Hash) -> BTreeSet<IpAddr> {
 
 #[test]
 fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
+    needs_servers!();
     if netns::outside("dht::torrents_are_seen_in_the_dht_beside_trackers_and_without") {
         return;
     }
@@ -167,6 +168,7 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
 
 #[test]
 fn both_families_and_both_hashes_of_a_hybrid_are_looked_up() {
+    needs_servers!();
     if netns::outside("dht::both_families_and_both_hashes_of_a_hybrid_are_looked_up") {
         return;
     }
@@ -208,6 +210,7 @@ fn both_families_and_both_hashes_of_a_hybrid_are_looked_up() {
 
 #[test]
 fn a_reload_moves_to_other_sockets_or_changes_nothing() {
+    needs_servers!();
     if netns::outside("dht::a_reload_moves_to_other_sockets_or_changes_nothing") {
         return;
     }
@@ -251,6 +254,7 @@ fn a_reload_moves_to_other_sockets_or_changes_nothing() {
 
 #[test]
 fn the_saved_nodes_lead_back_into_the_dht() {
+    needs_servers!();
     if netns::outside("dht::the_saved_nodes_lead_back_into_the_dht") {
         return;
     }
@@ -284,6 +288,7 @@ fn the_saved_nodes_lead_back_into_the_dht() {
 
 #[test]
 fn an_outage_of_ours_is_no_failure_of_the_dht() {
+    needs_servers!();
     if netns::outside("dht::an_outage_of_ours_is_no_failure_of_the_dht") {
         return;
     }
@@ -323,6 +328,7 @@ fn an_outage_of_ours_is_no_failure_of_the_dht() {
 
 #[test]
 fn a_probe_shows_the_way_through_the_dht() {
+    needs_servers!();
     if netns::outside("dht::a_probe_shows_the_way_through_the_dht") {
         return;
     }

@@ -99,6 +99,7 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
 
 #[test]
 fn a_hundred_thousand_nodes_are_swept() {
+    needs_servers!();
     if netns::outside("dht_large::a_hundred_thousand_nodes_are_swept") {
         return;
     }
@@ -107,6 +108,7 @@ fn a_hundred_thousand_nodes_are_swept() {
 
 #[test]
 fn the_other_family_is_swept() {
+    needs_servers!();
     if netns::outside("dht_large::the_other_family_is_swept") {
         return;
     }

@@ -9,6 +9,7 @@ use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
 #[test]
 fn each_node_of_the_emulated_dht_answers_from_its_address() {
+    needs_servers!();
     if netns::outside("dht_world::each_node_of_the_emulated_dht_answers_from_its_address") {
         return;
     }

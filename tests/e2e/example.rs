@@ -20,6 +20,7 @@ fn the_example_is_valid() {
 
 #[test]
 fn without_a_network_the_page_says_why() {
+    needs_servers!();
     if netns::outside("example::without_a_network_the_page_says_why") {
         return;
     }

@@ -59,6 +59,7 @@ fn accepting(daemon: &Daemon, accept: &str, encoding: &str) -> Response {
 
 #[test]
 fn promtool_finds_no_fault() {
+    needs_servers!();
     let (daemon, _tracker) = busy();
     let page = daemon.metrics();
     assert_eq!(promtool_check(page.text()), Ok(()));
@@ -145,6 +146,7 @@ fn the_first_page_is_never_empty() {
 
 #[test]
 fn prometheus_scrapes_and_answers() {
+    needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
     let swarm = Swarm::of(hash, 4000, 2, 5);

@@ -129,6 +129,7 @@ fn all_are_judged(cases: &[Case]) {
 
 #[test]
 fn a_tracker_dies_and_comes_back() {
+    needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let Endpoint::Udp(address) = opentracker.udp() else {

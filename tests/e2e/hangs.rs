@@ -385,6 +385,7 @@ fn trackers_that_hang_do_not_hold_up_the_end() {
 
 #[test]
 fn names_that_do_not_resolve_do_not_hold_up_the_end() {
+    needs_servers!();
     if netns::outside("hangs::names_that_do_not_resolve_do_not_hold_up_the_end") {
         return;
     }

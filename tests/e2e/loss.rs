@@ -9,6 +9,7 @@ use crate::rig::{netns, wait};
 
 #[test]
 fn a_tenth_lost_each_way_makes_no_tracker_offline() {
+    needs_servers!();
     if netns::outside("loss::a_tenth_lost_each_way_makes_no_tracker_offline") {
         return;
     }

@@ -1,7 +1,15 @@
 //! End-to-end tests: the real binary against real trackers, real clients and a real Prometheus, and
 //! against scripted trackers that lie and fail. Nothing leaves the loopback net.
 //!
-//! `tests/all` installs what they need.
+//! `tests/all` installs what they need. Without it, the tests that need real servers are skipped.
+
+/// Returns from the test if a server is missing, and prints that it was skipped.
+#[cfg(test)]
+macro_rules! needs_servers {
+    () => {
+        seedwatch_dev_programs::skip_without!(crate::rig::tools::SERVERS)
+    };
+}
 
 #[cfg(test)]
 mod cli;

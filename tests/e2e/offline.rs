@@ -25,6 +25,7 @@ fn nobody_is_blamed(page: &Exposition) {
 
 #[test]
 fn an_outage_of_ours_blames_nobody() {
+    needs_servers!();
     if netns::outside("offline::an_outage_of_ours_blames_nobody") {
         return;
     }
@@ -58,6 +59,7 @@ fn an_outage_of_ours_blames_nobody() {
 
 #[test]
 fn a_live_canary_makes_a_dead_tracker_dead() {
+    needs_servers!();
     if netns::outside("offline::a_live_canary_makes_a_dead_tracker_dead") {
         return;
     }

@@ -66,6 +66,7 @@ fn lines<'a>(log: &'a str, needle: &str) -> Vec<&'a str> {
 
 #[test]
 fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
+    needs_servers!();
     let torrent = Torrent::make("kept");
     let tracker = Opentracker::start(&[torrent.hash]);
     let url = tracker.udp().url();
@@ -275,6 +276,7 @@ fn failing(daemon: &Daemon, rounds: f64) -> String {
 
 #[test]
 fn a_disk_that_is_full_or_read_only_is_said_once() {
+    needs_servers!();
     if netns::outside("state::a_disk_that_is_full_or_read_only_is_said_once") {
         return;
     }

@@ -45,6 +45,7 @@ fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
 
 #[test]
 fn opentracker_keeps_no_entry_over_udp() {
+    needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
     nothing_stays(tracker.udp(), &Swarm::of(hash, 2000, 4, 5));
@@ -52,6 +53,7 @@ fn opentracker_keeps_no_entry_over_udp() {
 
 #[test]
 fn opentracker_keeps_no_entry_over_http() {
+    needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
     nothing_stays(tracker.http(), &Swarm::of(hash, 2000, 4, 5));
@@ -59,24 +61,28 @@ fn opentracker_keeps_no_entry_over_http() {
 
 #[test]
 fn npm_keeps_no_entry_over_udp() {
+    needs_servers!();
     let tracker = Npm::start();
     nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
 fn npm_keeps_no_entry_over_http() {
+    needs_servers!();
     let tracker = Npm::start();
     nothing_stays(tracker.http(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
 fn aquatic_keeps_no_entry() {
+    needs_servers!();
     let tracker = Aquatic::start();
     nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
 fn aquatic_keeps_no_entry_over_ipv6() {
+    needs_servers!();
     if netns::outside("traces::aquatic_keeps_no_entry_over_ipv6") {
         return;
     }
@@ -86,6 +92,7 @@ fn aquatic_keeps_no_entry_over_ipv6() {
 
 #[test]
 fn a_daemon_that_only_scrapes_never_announces() {
+    needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let npm = Npm::start();

@@ -71,6 +71,7 @@ fn counts_are_exact(family: &str, trackers: &[Endpoint], mut swarms: Vec<Swarm>)
 
 #[test]
 fn ipv4_counts_are_exact_at_every_tracker() {
+    needs_servers!();
     let hashes: Vec<_> = (0..6).map(|_| fresh_hash()).collect();
     let opentracker = Opentracker::start(&hashes);
     let npm = Npm::start();
@@ -101,6 +102,7 @@ fn ipv4_counts_are_exact_at_every_tracker() {
 
 #[test]
 fn ipv6_counts_are_exact_at_every_tracker() {
+    needs_servers!();
     if netns::outside("trackers::ipv6_counts_are_exact_at_every_tracker") {
         return;
     }
@@ -116,6 +118,7 @@ fn ipv6_counts_are_exact_at_every_tracker() {
 
 #[test]
 fn both_families_of_one_host_are_probed() {
+    needs_servers!();
     if netns::outside("trackers::both_families_of_one_host_are_probed") {
         return;
     }
@@ -150,6 +153,7 @@ fn both_families_of_one_host_are_probed() {
 
 #[test]
 fn peers_of_several_trackers_are_united_by_address() {
+    needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let npm = Npm::start();
@@ -181,6 +185,7 @@ fn peers_of_several_trackers_are_united_by_address() {
 
 #[test]
 fn finished_downloads_are_reported() {
+    needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let mut swarm = Swarm::of(hash, 0, 1, 3);
@@ -198,6 +203,7 @@ fn finished_downloads_are_reported() {
 
 #[test]
 fn an_empty_swarm_is_zero() {
+    needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let npm = Npm::start();
@@ -225,6 +231,7 @@ fn an_empty_swarm_is_zero() {
 
 #[test]
 fn real_clients_are_counted() {
+    needs_servers!();
     let torrent = Torrent::make("watched-clients");
     let opentracker = Opentracker::start(&[torrent.hash]);
     let npm = Npm::start();

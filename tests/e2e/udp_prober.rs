@@ -122,6 +122,7 @@ fn sees_all_and_leaves_no_trace(tracker: Endpoint, swarm: &Swarm, asked: Manner,
 
 #[test]
 fn opentracker_needs_a_brief_announce() {
+    needs_servers!();
     let (hash, other) = (fresh_hash(), fresh_hash());
     let tracker = Opentracker::start(&[hash, other]);
     let (brief, ghost) = (Manner::Brief, Manner::Ghost);
@@ -132,6 +133,7 @@ fn opentracker_needs_a_brief_announce() {
 
 #[test]
 fn npm_shows_its_list_to_a_ghost() {
+    needs_servers!();
     let tracker = Npm::start();
     for manner in [Manner::Ghost, Manner::Brief] {
         let swarm = Swarm::of(fresh_hash(), 0, 30, 31);
@@ -141,6 +143,7 @@ fn npm_shows_its_list_to_a_ghost() {
 
 #[test]
 fn aquatic_shows_its_list_to_a_ghost() {
+    needs_servers!();
     let tracker = Aquatic::start();
     for manner in [Manner::Ghost, Manner::Brief] {
         let swarm = Swarm::of(fresh_hash(), 0, 90, 91);
@@ -150,6 +153,7 @@ fn aquatic_shows_its_list_to_a_ghost() {
 
 #[test]
 fn ipv6_swarms_are_seen_whole() {
+    needs_servers!();
     if netns::outside("udp_prober::ipv6_swarms_are_seen_whole") {
         return;
     }
@@ -161,6 +165,7 @@ fn ipv6_swarms_are_seen_whole() {
 /// It answers `stopped` with zeros.
 #[test]
 fn opentracker_refuses_a_swarm_off_its_list() {
+    needs_servers!();
     let tracker = Opentracker::start(&[fresh_hash()]);
     for manner in [Manner::Brief, Manner::Ghost] {
         let unknown = announce(tracker.udp(), &fresh_hash(), manner);
@@ -172,6 +177,7 @@ fn opentracker_refuses_a_swarm_off_its_list() {
 
 #[test]
 fn scrapes_count_many_swarms_at_once() {
+    needs_servers!();
     let hashes: Vec<Hash> = (0..64).map(|_| fresh_hash()).collect();
     let targets: Vec<_> = (0..)
         .map(AnnounceId)
@@ -201,6 +207,7 @@ fn scrapes_count_many_swarms_at_once() {
 /// At ten percent of loss each way a healthy tracker answers for every swarm, and forgets us.
 #[test]
 fn loss_costs_packets_and_not_answers() {
+    needs_servers!();
     if netns::outside("udp_prober::loss_costs_packets_and_not_answers") {
         return;
     }

@@ -1,4 +1,4 @@
-"""A made-up past of a fleet: every metric of METRICS.md, as OpenMetrics text for promtool.
+"""A made-up past of a fleet: every metric of docs/metrics.md, as OpenMetrics text for promtool.
 
 Torrents 0 to 3 are in trouble (dead, at risk, without trackers, unknown), so that no panel that
 looks for such is empty; the others breathe with the day. Six hours before the end one country falls.
@@ -184,7 +184,7 @@ class Values:
 
 
 def catalogue(text):
-    """Names, kinds and labels from the table of METRICS.md."""
+    """Names, kinds and labels from the table of docs/metrics.md."""
     row = re.compile(r"^\| `([a-z_0-9]+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
     return [
         (name, kind, re.findall(r"`([a-z_0-9]+)`", labels))

@@ -76,6 +76,7 @@ const GOOD: [&str; 7] = [
 
 #[test]
 fn good_files_are_good_for_promtool_too() {
+    seedwatch_dev_programs::skip_without!(["promtool"]);
     for content in GOOD {
         let directory = Directory::new(content);
         assert!(directory.load().is_ok(), "{content}{:?}", directory.load());

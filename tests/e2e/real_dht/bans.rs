@@ -18,6 +18,7 @@ const TOGETHER: u8 = 15;
 
 #[test]
 fn two_hundred_nodes_with_their_own_limits_ban_nobody() {
+    needs_servers!();
     let sessions = Plan::default().with_own_limits().start(NODES);
     let nodes = sessions.nodes();
     // Bans are by address: this one is the daemon's, too.

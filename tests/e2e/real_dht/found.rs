@@ -16,6 +16,7 @@ use crate::rig::wire::{self, Event, Peer, hex};
 
 #[test]
 fn every_peer_that_announced_itself_is_counted_once() {
+    needs_servers!();
     let (alone, beside) = (Torrent::make("alone"), Torrent::make("beside"));
     let sessions = Plan::default()
         .torrent(&alone, 0..5, 5..32)
@@ -89,6 +90,7 @@ fn every_peer_that_announced_itself_is_counted_once() {
 
 #[test]
 fn a_hybrid_torrent_has_the_peers_of_both_its_hashes() {
+    needs_servers!();
     let file = Path::new(concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/hybrid.torrent"

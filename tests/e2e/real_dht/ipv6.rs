@@ -11,6 +11,7 @@ const PEERS: usize = 90;
 
 #[test]
 fn peers_that_no_list_has_room_for_are_found() {
+    needs_servers!();
     if netns::outside("real_dht::ipv6::peers_that_no_list_has_room_for_are_found") {
         return;
     }

@@ -10,6 +10,7 @@ use crate::rig::wire::hex;
 
 #[test]
 fn a_swarm_is_seen_when_every_tracker_is_gone() {
+    needs_servers!();
     let torrent = Torrent::make("raided");
     let sessions = Plan::default().torrent(&torrent, 0..3, 3..12).start(24);
     let (first, second) = (Opentracker::start(&[torrent.hash]), Aquatic::start());

@@ -13,6 +13,7 @@ use crate::rig::wire::hex;
 
 #[test]
 fn without_anybody_to_begin_with_the_saved_nodes_suffice() {
+    needs_servers!();
     let (first, second) = (Torrent::make("first"), Torrent::make("second"));
     let sessions = Plan::default()
         .torrent(&first, 0..2, 2..9)

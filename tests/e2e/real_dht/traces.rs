@@ -30,6 +30,7 @@ fn nothing_stays(sessions: &Sessions, hash: &Hash) {
 
 #[test]
 fn no_node_keeps_an_entry_of_the_daemon() {
+    needs_servers!();
     let torrent = Torrent::make("watched");
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
     let daemon = Daemon::start(&config(
@@ -51,6 +52,7 @@ fn no_node_keeps_an_entry_of_the_daemon() {
 
 #[test]
 fn a_probe_finds_all_and_leaves_nothing() {
+    needs_servers!();
     let torrent = Torrent::make("probed");
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
     let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));

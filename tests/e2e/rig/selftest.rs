@@ -29,6 +29,7 @@ fn holds_exactly_what_was_planted(tracker: Endpoint, swarm: &Swarm) {
 
 #[test]
 fn opentracker_holds_what_was_planted() {
+    needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
     holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(hash, 0, 3, 4));
@@ -37,6 +38,7 @@ fn opentracker_holds_what_was_planted() {
 
 #[test]
 fn npm_holds_what_was_planted() {
+    needs_servers!();
     let tracker = Npm::start();
     holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 3, 4));
     holds_exactly_what_was_planted(tracker.http(), &Swarm::of(fresh_hash(), 10, 30, 31));
@@ -44,12 +46,14 @@ fn npm_holds_what_was_planted() {
 
 #[test]
 fn aquatic_holds_what_was_planted() {
+    needs_servers!();
     let tracker = Aquatic::start();
     holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 60, 61));
 }
 
 #[test]
 fn downloads_are_counted() {
+    needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
     let mut swarm = Swarm::of(hash, 0, 1, 2);
@@ -66,6 +70,7 @@ fn downloads_are_counted() {
 
 #[test]
 fn ipv6_peers_are_planted_one_a_net() {
+    needs_servers!();
     if netns::outside("rig::selftest::ipv6_peers_are_planted_one_a_net") {
         return;
     }
@@ -75,6 +80,7 @@ fn ipv6_peers_are_planted_one_a_net() {
 
 #[test]
 fn lost_packets_are_lost() {
+    needs_servers!();
     if netns::outside("rig::selftest::lost_packets_are_lost") {
         return;
     }
@@ -102,6 +108,7 @@ fn lost_packets_are_lost() {
 
 #[test]
 fn real_clients_join() {
+    needs_servers!();
     let torrent = Torrent::make("real-clients");
     let tracker = Opentracker::start(&[torrent.hash]);
     torrent.announce_at(&[tracker.udp()]);
@@ -164,6 +171,7 @@ fn expositions_are_read() {
 
 #[test]
 fn prometheus_scrapes_and_answers() {
+    needs_servers!();
     let page = "# HELP rig_up Whether the rig is up.\n# TYPE rig_up gauge\nrig_up 1\n";
     assert_eq!(promtool_check(page), Ok(()));
     assert!(promtool_check("rig_up{ 1\n").is_err());

@@ -1,14 +1,25 @@
-//! Where `tests/all` puts what the tests need.
+//! The programs that `tests/all` installs.
 
 use std::path::PathBuf;
 
-/// A file or folder in the cache of `tests/all`.
+/// What the tests with real servers and networks of their own need.
+pub(crate) const SERVERS: [&str; 11] = [
+    "opentracker",
+    "bittorrent-tracker",
+    "aquatic_udp",
+    "transmission-daemon",
+    "libtorrent",
+    "prometheus",
+    "promtool",
+    "prometheus-alertmanager",
+    "ip",
+    "nft",
+    "network namespaces",
+];
+
+/// Returns the path of a file or directory in the cache of `tests/all`.
 pub(crate) fn cached(path: &str) -> PathBuf {
-    let root = std::env::var_os("SEEDWATCH_TEST_CACHE").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap()).join(".cache/seedwatch-tests"),
-        PathBuf::from,
-    );
-    let path = root.join(path);
+    let path = seedwatch_dev_programs::cached(path);
     assert!(path.exists(), "{path:?} is missing: run tests/all once");
     path
 }

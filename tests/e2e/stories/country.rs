@@ -42,6 +42,7 @@ const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enab
 
 #[test]
 fn a_country_falls() {
+    needs_servers!();
     let fallen = Arc::new(AtomicBool::new(false));
     let swarms = Arc::new(swarms());
     let tracker = |_| {

@@ -11,6 +11,7 @@ use crate::rig::wire::hex;
 
 #[test]
 fn an_old_release_fades() {
+    needs_servers!();
     // The release has a tracker of its own; the other torrent lives at another one and in the DHT.
     let healthy = Torrent::make("healthy");
     let release = fresh_hash();

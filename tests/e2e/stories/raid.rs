@@ -14,6 +14,7 @@ use crate::rig::wire::Endpoint;
 
 #[test]
 fn a_tracker_operator_is_raided() {
+    needs_servers!();
     if netns::outside("stories::raid::a_tracker_operator_is_raided") {
         return;
     }

@@ -30,6 +30,7 @@ async fn refusal(resolver: &Resolver, url: &str) -> (Failure, String) {
 
 #[tokio::test]
 async fn both_families_come_from_one_lookup_and_then_from_the_cache() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4},{PUBLIC6}")]);
     let resolver = asking(dns.address);
     let first = resolve(&resolver, "udp://t.example:1337/announce")
@@ -46,6 +47,7 @@ async fn both_families_come_from_one_lookup_and_then_from_the_cache() {
 
 #[tokio::test]
 async fn those_who_ask_at_once_share_one_lookup() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
     let mut asks = tokio::task::JoinSet::new();
@@ -64,6 +66,7 @@ async fn those_who_ask_at_once_share_one_lookup() {
 
 #[tokio::test]
 async fn a_caller_that_gives_up_does_not_take_the_lookup_with_it() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
     let url = TrackerUrl::parse("udp://t.example:1/").unwrap();
@@ -92,6 +95,7 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Opti
 
 #[tokio::test]
 async fn public_names_never_lead_into_private_space() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         "--host-record=lan.example,192.168.1.1,fd00::1",
         "--host-record=lo.example,127.0.0.1",
@@ -179,6 +183,7 @@ async fn no_name_leads_to_metadata_services() {
 
 #[tokio::test]
 async fn failures_say_what_is_wrong() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&["--txt-record=empty.example,hello"]);
     let resolver = asking(dns.address);
     for (url, expected) in [
@@ -199,6 +204,7 @@ async fn failures_say_what_is_wrong() {
 
 #[tokio::test]
 async fn the_operators_wish_is_obeyed() {
+    seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         &format!("--host-record=no.example,{PUBLIC4}"),
         "--txt-record=no.example,BITTORRENT",

@@ -1,6 +1,6 @@
-"""The frame of a dashboard: variables, links, time ranges, annotations, the grid."""
+"""A dashboard without its panels: variables, links, time ranges, annotations, the grid."""
 
-# What every target, variable and annotation asks; chosen by the viewer.
+# The data source of every target, variable and annotation; the viewer chooses it.
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 # Grafana 11 to 13 all read this version and migrate it upwards.
@@ -9,21 +9,21 @@ TAG = "seedwatch"
 
 RANGES = [("Day", "now-24h"), ("Week", "now-7d"), ("Month", "now-30d"), ("Year", "now-1y")]
 
-# The names of our alerts.
+# A pattern for the names of seedwatch's alerts.
 ALERTS = "(Seedwatch|Torrent|Collection|Tracker|AutonomousSystem).*"
 
-# Carried along by links into other dashboards, beside the time range.
+# The variables that links pass on to other dashboards, and the time range.
 CARRIED = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
 
 
 def drill_down(title, board, variable, value="${__value.raw:percentencode}"):
-    """A link from a value to the dashboard that shows more of it."""
+    """Returns a link from a value to the dashboard that shows more about it."""
     url = f"/d/seedwatch-{board}?var-{variable}={value}&{CARRIED}"
     return {"title": title, "url": url, "targetBlank": False}
 
 
 def query_variable(name, label, query, *, many=False, all_value=".+", description=""):
-    """A variable filled from label values, refreshed with the time range."""
+    """Returns a variable that is filled from label values and refreshed with the time range."""
     variable = {
         "name": name,
         "label": label,
@@ -48,7 +48,7 @@ def query_variable(name, label, query, *, many=False, all_value=".+", descriptio
 
 
 def choice_variable(name, label, values, default, description):
-    """A variable with fixed values."""
+    """Returns a variable with fixed values."""
     options = [{"selected": v == default, "text": v, "value": v} for v in values]
     return {
         "name": name,
@@ -65,7 +65,7 @@ def choice_variable(name, label, values, default, description):
 
 
 def common_variables():
-    """Which Prometheus, which job and instance of seedwatch."""
+    """Returns the variables that choose the Prometheus, job and instance."""
     datasource = {
         "name": "datasource",
         "label": "Data source",
@@ -89,13 +89,13 @@ def common_variables():
         query_variable(
             "instance", "Instance", 'label_values(seedwatch_build_info{job=~"$job"}, instance)',
             many=True,
-            description="Instances of seedwatch. Of two that watch the same torrents choose one.",
+            description="Instances of seedwatch. If two watch the same torrents, choose one.",
         ),
     ]
 
 
 def alert_annotation(selector):
-    """Marks the time during which alerts of ours fired."""
+    """Returns an annotation that marks when alerts of seedwatch fired."""
     return {
         "name": "Alerts",
         "type": "dashboard",
@@ -115,7 +115,7 @@ def alert_annotation(selector):
 
 
 def links(uid):
-    """To the other dashboards, and to this one over a day, a week, a month and a year."""
+    """Returns links to the other dashboards, and to this one over a day, a week, a month and a year."""
     link = {
         "asDropdown": False,
         "icon": "external link",
@@ -143,14 +143,14 @@ def links(uid):
 
 
 def legend_below(panel):
-    """Beside the lines it would take most of a narrow panel."""
+    """Puts the legend of a narrow panel below: at the right it would take most of the width."""
     legend = panel.get("options", {}).get("legend", {})
     if legend.get("placement") == "right":
         legend |= {"placement": "bottom", "displayMode": "list", "calcs": ["lastNotNull"]}
 
 
 class Board:
-    """One dashboard; shelves of panels from top to bottom."""
+    """One dashboard: rows of panels from top to bottom."""
 
     def __init__(self, name, title, description, variables=(), alerts=""):
         self.uid = f"seedwatch-{name}"
@@ -161,14 +161,14 @@ class Board:
         self.panels = []
         self.height = 0
 
-    def row(self, title):
-        """A heading over the shelves that follow."""
+    def heading(self, title):
+        """Adds a heading over the rows that follow."""
         row = {"type": "row", "title": title, "collapsed": False, "panels": []}
         self._put(row, 0, 24, 1)
         self.height += 1
 
-    def shelf(self, height, *panels):
-        """Panels side by side, each with its width: together the 24 columns of the grid."""
+    def row(self, height, *panels):
+        """Adds panels side by side, each with its width; together they fill the 24 columns of the grid."""
         widths = [width for width, _ in panels]
         assert sum(widths) == 24, (self.uid, [panel["title"] for _, panel in panels])
         left = 0
@@ -184,7 +184,7 @@ class Board:
         self.panels.append({"id": len(self.panels) + 1, "gridPos": place} | panel)
 
     def json(self):
-        """The classic dashboard model."""
+        """Returns the classic dashboard model."""
         builtin = {
             "name": "Annotations & Alerts",
             "type": "dashboard",
