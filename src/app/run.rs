@@ -15,7 +15,7 @@ use super::core::Core;
 use super::dht::Dht;
 use super::identity;
 use super::probers::{self, Probers, QUEUE, Roots, StartError};
-use super::state::{Keeper, Written};
+use super::state::{SaveOutcome, StateWriter};
 use super::supervisor::Supervisor;
 use crate::config::Config;
 use crate::web::{self, ReloadResult, WebConfig};
@@ -102,7 +102,7 @@ struct Daemon {
     canaries: Canaries,
     probers: Probers,
     dht: Dht,
-    keeper: Keeper,
+    keeper: StateWriter,
     /// What the probers were built from.
     config: Config,
     events: mpsc::Sender<Event>,
@@ -122,7 +122,7 @@ struct Started {
     resolver: Resolver,
     probers: Probers,
     dht: Dht,
-    keeper: Keeper,
+    keeper: StateWriter,
     core: Core,
 }
 
@@ -255,13 +255,13 @@ async fn start(
     clock: Clock,
     out: mpsc::Sender<Vec<Observation>>,
     dht_out: mpsc::Sender<DhtReport>,
-    written: mpsc::Sender<Written>,
+    written: mpsc::Sender<SaveOutcome>,
 ) -> Result<Started, StartError> {
     let identity = identity::fresh(&config.tracker.peer_id_prefix);
     let resolver = Resolver::system();
     let probers = Probers::start(config, identity, &resolver, out)?;
     let key = identity::key().map_err(StartError::Random)?;
-    let keeper = Keeper::open(&config.state, key, written).await;
+    let keeper = StateWriter::open(&config.state, key, written).await;
     let mut keeper = keeper.map_err(StartError::State)?;
     let dht = Dht::start(config, &resolver, &keeper, dht_out).await?;
     let core = Core::blank(config, identity.ports, keeper.key(), clock.now());

@@ -46,7 +46,7 @@ fn end(mut daemon: Daemon) {
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
 
-/// Names in the state directory, without the times of those put aside.
+/// Names in the state directory, without the times of those quarantined.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -157,7 +157,7 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     let page = daemon.metrics();
     assert!(known(4.0, &page), "{page}");
     assert!(page.get(LAST_PEER) >= seen, "{page}");
-    assert_eq!(lines(&daemon.log(), "put aside"), [""; 0]);
+    assert_eq!(lines(&daemon.log(), "quarantined"), [""; 0]);
 }
 
 fn url_address(url: &str) -> std::net::SocketAddr {
@@ -218,7 +218,7 @@ fn files_of_no_use_are_put_aside_and_said() {
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
     let log = daemon.log();
-    let said = lines(&log, "put aside");
+    let said = lines(&log, "quarantined");
     assert_eq!(said.len(), 1, "{log}");
     assert!(
         said[0].contains("level=warn") && said[0].contains("files=3"),
@@ -250,11 +250,11 @@ fn files_of_no_use_are_put_aside_and_said() {
     wait_for_save(&daemon);
     let log = daemon.log();
     assert_eq!(
-        lines(&log, "key.state is cut off or damaged").len(),
+        lines(&log, "key.state is truncated or damaged").len(),
         1,
         "{log}"
     );
-    assert_eq!(lines(&log, "of no use without its key").len(), 1, "{log}");
+    assert_eq!(lines(&log, "cannot be used without their key").len(), 1, "{log}");
     assert_eq!(lines(&log, "level=warn").len(), 2, "{log}");
     let new = fs::read(state.join("key.state")).unwrap();
     assert!(new != key && new.len() == key.len());
