@@ -22,7 +22,7 @@ fn countries(code: &'static str) -> Vec<u8> {
 
 fn systems(number: u32) -> Vec<u8> {
     let mut writer = Writer::new(6, 24);
-    let number = ("autonomous_system_number", Value::Number(number));
+    let number = ("autonomous_system_number", Value::U32(number));
     writer.add("8.8.8.0/24", Value::Map(vec![number]));
     writer.write()
 }

@@ -199,12 +199,12 @@ impl Saved {
 }
 
 #[test]
-fn files_of_no_use_are_put_aside_and_said() {
+fn unusable_files_are_quarantined_and_logged() {
     let saved = Saved::new();
     let state = saved.state();
     let all = [
-        "fleet-1-0.state",
         "key.state",
+        "shared-1-0.state",
         "torrents-1-0.state",
         "trackers.state",
     ];
@@ -212,8 +212,8 @@ fn files_of_no_use_are_put_aside_and_said() {
     let whole = fs::read(state.join("torrents-1-0.state")).unwrap();
     fs::write(state.join("torrents-1-0.state"), &whole[..whole.len() - 5]).unwrap();
     fs::write(state.join("trackers.state"), "something else entirely").unwrap();
-    fs::remove_file(state.join("fleet-1-0.state")).unwrap();
-    fs::create_dir(state.join("fleet-1-0.state")).unwrap();
+    fs::remove_file(state.join("shared-1-0.state")).unwrap();
+    fs::create_dir(state.join("shared-1-0.state")).unwrap();
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
@@ -235,7 +235,7 @@ fn files_of_no_use_are_put_aside_and_said() {
         names
     };
     let new = [
-        "fleet-1-0.bad",
+        "shared-1-0.bad",
         "lost.state",
         "torrents-1-0.bad",
         "trackers.bad",
@@ -254,7 +254,11 @@ fn files_of_no_use_are_put_aside_and_said() {
         1,
         "{log}"
     );
-    assert_eq!(lines(&log, "cannot be used without their key").len(), 1, "{log}");
+    assert_eq!(
+        lines(&log, "cannot be used without their key").len(),
+        1,
+        "{log}"
+    );
     assert_eq!(lines(&log, "level=warn").len(), 2, "{log}");
     let new = fs::read(state.join("key.state")).unwrap();
     assert!(new != key && new.len() == key.len());

@@ -130,7 +130,9 @@ fn mask(slots: [u32; SOURCES]) -> u64 {
     })
 }
 
-/// Reads the ages that a mask announces, as slots up to `newest`.
+/// Reads the ages that a mask announces, as slots up to `newest`. Its loops have constant bounds, so
+/// that the compiler unrolls them.
+#[inline]
 fn read_slots(
     from: &mut &[u8],
     mask: u64,
@@ -139,8 +141,12 @@ fn read_slots(
 ) -> Result<[u32; SOURCES], DecodeError> {
     let mut slots = [0; SOURCES];
     if mask == SAME {
-        slots[..sources].fill(slot(read_varint(from)?, newest)?);
-        return Ok(slots);
+        let same = slot(read_varint(from)?, newest)?;
+        return Ok(std::array::from_fn(
+            |source| {
+                if source < sources { same } else { 0 }
+            },
+        ));
     }
     for (source, place) in slots.iter_mut().enumerate() {
         if mask >> source & 1 == 1 {
@@ -148,13 +154,15 @@ fn read_slots(
         }
     }
     // Each set has one encoding: equal hours of all sources are written as SAME.
-    match slots[..sources].iter().all(|slot| *slot == slots[0]) {
+    let is_same = (1..SOURCES).all(|source| source >= sources || slots[source] == slots[0]);
+    match is_same {
         true => Err(DecodeError),
         false => Ok(slots),
     }
 }
 
 /// Converts an age to a slot, which is never 0: slot 0 means that the source never saw the peer.
+#[inline]
 fn slot(age: u64, newest: u32) -> Result<u32, DecodeError> {
     let age = u32::try_from(age).map_err(|_| DecodeError)?;
     let slot = newest.checked_sub(age).filter(|slot| *slot > 0);

@@ -54,15 +54,13 @@ impl Entry {
     }
 
     fn from_packed(packed: Packed) -> Self {
-        let mut bytes = [0; BYTES];
-        bytes.copy_from_slice(&packed.to_le_bytes()[..BYTES]);
-        Self(bytes)
+        let bytes = packed.to_le_bytes();
+        Self(std::array::from_fn(|at| bytes[at]))
     }
 
     fn packed(self) -> Packed {
-        let mut bytes = [0; size_of::<Packed>()];
-        bytes[..BYTES].copy_from_slice(&self.0);
-        Packed::from_le_bytes(bytes)
+        let byte = |at: usize| self.0.get(at).copied().unwrap_or(0);
+        Packed::from_le_bytes(std::array::from_fn(byte))
     }
 
     /// Returns the hash.
