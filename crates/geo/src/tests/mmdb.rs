@@ -277,7 +277,7 @@ fn other_formats_are_rejected() {
         assert!(matches!(bad, DatabaseError::Foreign(_)), "{bad}");
         assert!(
             bad.to_string()
-                .starts_with("is not a whole file in MaxMind's format")
+                .starts_with("is not a complete file in MaxMind's format")
         );
     }
 }
