@@ -12,6 +12,8 @@ pub(super) const HASH_BITS: u32 = 36;
 const SLOT_BITS: u32 = 10;
 /// Bits of the hours of all sources.
 const SLOTS_BITS: u32 = SOURCES as u32 * SLOT_BITS;
+/// The byte that the hash begins in.
+const HASH_AT: usize = (SLOTS_BITS / 8) as usize;
 /// Bytes of an entry.
 const BYTES: usize = (HASH_BITS + SLOTS_BITS).div_ceil(8) as usize;
 /// The latest hour that fits, counted from the base of a set.
@@ -58,23 +60,24 @@ impl Entry {
         Self(std::array::from_fn(|at| bytes[at]))
     }
 
-    fn packed(self) -> Packed {
+    fn packed(&self) -> Packed {
         let byte = |at: usize| self.0.get(at).copied().unwrap_or(0);
         Packed::from_le_bytes(std::array::from_fn(byte))
     }
 
-    /// Returns the hash.
-    pub(super) fn hash(self) -> u64 {
-        (self.packed() >> SLOTS_BITS) as u64
+    /// Returns the hash. A search reads little else, so this reads no bytes of slots.
+    pub(super) fn hash(&self) -> u64 {
+        let byte = |at: usize| self.0.get(HASH_AT + at).copied().unwrap_or(0);
+        u64::from_le_bytes(std::array::from_fn(byte)) >> (SLOTS_BITS % 8)
     }
 
     /// Returns the slot of one source.
-    pub(super) fn slot(self, source: usize) -> u32 {
+    pub(super) fn slot(&self, source: usize) -> u32 {
         (self.packed() >> shift(source)) as u32 & LAST_SLOT
     }
 
     /// Returns the slots of all sources.
-    pub(super) fn slots(self) -> [u32; SOURCES] {
+    pub(super) fn slots(&self) -> [u32; SOURCES] {
         std::array::from_fn(|source| self.slot(source))
     }
 
