@@ -64,7 +64,8 @@ pub enum StoreError {
     },
     /// The directory holds state that was saved with another key than ours.
     #[error(
-        "the state file {} is not the one that was there at the start: no state is saved; restart to use it",
+        "the state file {} is not the one that was there at the start: no state is saved; restart to \
+         use it",
         path.display()
     )]
     OtherKey {
@@ -90,8 +91,8 @@ fn fate(why: &FileError, quarantined: Option<&PathBuf>) -> String {
     }
 }
 
-/// Reads the nodes that a running daemon saved last, without changing its directory. Returns no nodes
-/// if they cannot be read.
+/// Reads the nodes that a running daemon saved last, without changing its directory. Returns no
+/// nodes if they cannot be read.
 pub fn peek_table(folder: &Path) -> Vec<Contact> {
     let payload = folder::peek(folder, DHT, table::VERSION);
     payload

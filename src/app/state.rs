@@ -1,9 +1,9 @@
 //! The state that survives a restart: restored at the start, saved in passes, and once at the end.
 //!
-//! A save pass saves every section once; a pass begins with each interval. Torrents and collections are
-//! written in shards, one after the other over much of the interval. No shard delays the main loop for
-//! long, only one of them is in memory, and the disk sees a trickle of writes. The main loop encodes,
-//! because it owns the [`Core`]; a task beside it writes.
+//! A save pass saves every section once; a pass begins with each interval. Torrents and collections
+//! are written in shards, one after the other over much of the interval. No shard delays the main
+//! loop for long, only one of them is in memory, and the disk sees a trickle of writes. The main
+//! loop encodes, because it owns the [`Core`]; a task beside it writes.
 //!
 //! | Section | Contents |
 //! |---|---|
@@ -60,7 +60,8 @@ fn set_format(version: u16) -> Format {
     }
 }
 
-/// Longest time that one call to the disk may take. Reading the largest shard takes a second or two.
+/// Longest time that one call to the disk may take. Reading the largest shard takes a second or
+/// two.
 const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Makes a call to the disk. Returns `None` if the disk does not answer within [`DISK_TIMEOUT`].

@@ -1,11 +1,11 @@
 //! The frame around the payload of a section.
 //!
 //! ```text
-//! magic 16 | version of the section 2 | length of the payload 8 | payload | SHA-256 of all before 32
+//! magic 16 | version of the section 2 | length of the payload 8 | payload | checksum 32
 //! ```
 //!
-//! Numbers are big-endian. The checksum also covers the name of the section, which is not in the file:
-//! a file under a wrong name fails the check.
+//! Numbers are big-endian. The checksum is SHA-256 of all bytes before it. It also covers the name
+//! of the section, which is not in the file: a file under a wrong name fails the check.
 
 use std::io;
 

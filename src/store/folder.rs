@@ -49,12 +49,12 @@ impl Store {
         }
     }
 
-    /// Creates the directory and its parents if they are missing, locks it for this process, and writes
-    /// a test file.
+    /// Creates the directory and its parents if they are missing, locks it for this process, and
+    /// writes a test file.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Folder`] if it cannot be
-    /// created, is no directory or cannot be written to.
+    /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Folder`] if it cannot
+    /// be created, is no directory or cannot be written to.
     pub fn prepare(&self) -> Result<(), StoreError> {
         let _saving = self.lock_saving();
         let created = DirBuilder::new()
@@ -74,8 +74,8 @@ impl Store {
         written.and(removed).map_err(|source| self.unusable(source))
     }
 
-    /// Locks the directory, because two processes would overwrite each other's state. Goes on without a
-    /// lock if the file system has none.
+    /// Locks the directory, because two processes would overwrite each other's state. Goes on
+    /// without a lock if the file system has none.
     fn lock_folder(&self) -> Result<(), StoreError> {
         if self.locked.get().is_some() {
             return Ok(());
@@ -126,8 +126,8 @@ impl Store {
         self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Saves a section. Its name is a word, followed by `-` and numbers if the section is a shard. Once
-    /// this returns without error, the section survives a loss of power.
+    /// Saves a section. Its name is a word, followed by `-` and numbers if the section is a shard.
+    /// Once this returns without error, the section survives a loss of power.
     ///
     /// # Errors
     /// [`StoreError::Save`], also if the payload is longer than [`MAX_PAYLOAD`].
@@ -141,8 +141,8 @@ impl Store {
         result.map_err(|source| StoreError::Save { path, source })
     }
 
-    /// Loads a section: its version, at most `known`, and its payload. Returns `None` if it was never
-    /// saved.
+    /// Loads a section: its version, at most `known`, and its payload. Returns `None` if it was
+    /// never saved.
     ///
     /// # Errors
     /// [`StoreError::File`] if there is a file that cannot be used. It has been quarantined.
@@ -195,8 +195,8 @@ impl Store {
         }
     }
 
-    /// Removes all but the latest quarantined files. The shards of one group count together, because
-    /// they become useless together.
+    /// Removes all but the latest quarantined files. The shards of one group count together,
+    /// because they become useless together.
     fn remove_old_quarantines(&self, section: &str) {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
@@ -243,7 +243,8 @@ impl Store {
     }
 }
 
-/// Reads the payload of a section from another process's directory, without changing anything there.
+/// Reads the payload of a section from another process's directory, without changing anything
+/// there.
 pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> {
     let owners = Owners::of(folder, None);
     let bytes = read(&folder.join(format!("{section}{SUFFIX}")), &owners).ok()??;

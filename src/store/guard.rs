@@ -1,9 +1,9 @@
 //! Opens files of the state directory without following links that other users put there.
 //!
 //! The path of the directory may contain symbolic links: the operator chose it. The files in it may
-//! not be links: with a link, another user could choose which file is read or overwritten. A file is
-//! read only if it is regular and belongs to us, to the owner of the directory or to root, all of which
-//! can change the directory anyway.
+//! not be links: with a link, another user could choose which file is read or overwritten. A file
+//! is read only if it is regular and belongs to us, to the owner of the directory or to root, all
+//! of which can change the directory anyway.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -25,8 +25,8 @@ const ROOT: u32 = 0;
 pub(super) struct Owners([Option<u32>; 3]);
 
 impl Owners {
-    /// Returns the trusted owners of files in a directory. `ours` owns the files that we create there,
-    /// if known.
+    /// Returns the trusted owners of files in a directory. `ours` owns the files that we create
+    /// there, if known.
     pub(super) fn of(folder: &Path, ours: Option<u32>) -> Self {
         let of_folder = fs::metadata(folder).ok().map(|metadata| metadata.uid());
         Self([Some(ROOT), of_folder, ours])

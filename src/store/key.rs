@@ -1,4 +1,5 @@
-//! The section `key`: the secret that peers are hashed with. It is written once, at the first start.
+//! The section `key`: the secret that peers are hashed with. It is written once, at the first
+//! start.
 
 use super::{FileError, Store, StoreError};
 use seedwatch_distinct::Key;
@@ -23,13 +24,13 @@ impl Store {
         }
     }
 
-    /// Ensures that the key of this directory is ours, because other sections are useless without their
-    /// key. Saves our key if there is none.
+    /// Ensures that the key of this directory is ours, because other sections are useless without
+    /// their key. Saves our key if there is none.
     ///
     /// # Errors
-    /// [`StoreError::OtherKey`] if the directory has another key: it was mounted after the start, or
-    /// another installation uses it. Its sections must not be overwritten. [`StoreError::Save`] if the
-    /// key cannot be saved.
+    /// [`StoreError::OtherKey`] if the directory has another key: it was mounted after the start,
+    /// or another installation uses it. Its sections must not be overwritten. [`StoreError::Save`]
+    /// if the key cannot be saved.
     pub fn claim(&self, key: &Key) -> Result<(), StoreError> {
         match self.load_key() {
             Ok(Some(found)) if found == *key => Ok(()),

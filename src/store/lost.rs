@@ -4,7 +4,8 @@
 //! per loss: Unix time 8 | index of the shard 4 | number of shards 4
 //! ```
 //!
-//! Without this section, an empty peer list after the next start would turn an unknown month into 0.
+//! Without this section, an empty peer list after the next start would turn an unknown month into
+//! 0.
 
 use std::io;
 

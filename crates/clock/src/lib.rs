@@ -1,7 +1,7 @@
 //! Points in time for code that never reads a clock itself.
 //!
-//! The monotonic clock decides when probes are due and when values are stale. The wall clock only dates
-//! what is shown, so a wall clock that jumps neither delays nor repeats a probe.
+//! The monotonic clock decides when probes are due and when values are stale. The wall clock only
+//! dates what is shown, so a wall clock that jumps neither delays nor repeats a probe.
 //!
 //! ```
 //! use std::time::Duration;

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 /// Shortest time between two lines about the same kind of fault.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Most kinds of faults that are tracked. Beyond it, the kind that was logged longest ago is dropped.
+/// Most kinds of faults that are tracked. Beyond it, the kind that was logged longest ago is
+/// dropped.
 const MAX_KINDS: usize = 64;
 
 /// Decides which lines about lasting faults are written. `K` distinguishes kinds of faults.
@@ -41,8 +42,8 @@ impl<K> Default for LineLimit<K> {
 }
 
 impl<K: Ord + Clone> LineLimit<K> {
-    /// Returns the number of lines suppressed since the last one if a line about this kind of fault is
-    /// due; otherwise returns `None` and counts a suppressed line.
+    /// Returns the number of lines suppressed since the last one if a line about this kind of fault
+    /// is due; otherwise returns `None` and counts a suppressed line.
     pub fn admit(&self, kind: K, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kinds.get_mut(&kind) {

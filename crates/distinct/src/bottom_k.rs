@@ -7,7 +7,8 @@ use super::entries::Entries;
 use super::entry::{Entry, HASH_BITS, LAST_SLOT};
 use super::{Counts, SOURCES, Window};
 
-/// By source: [`prune`] would drop every sighting of the current hour with this hash or a larger one.
+/// By source: [`prune`] would drop every sighting of the current hour with this hash or a larger
+/// one.
 pub(super) type Thresholds = [u64; SOURCES];
 /// Thresholds above every hash.
 pub(super) const UNLIMITED: Thresholds = [u64::MAX; SOURCES];
@@ -15,8 +16,8 @@ pub(super) const UNLIMITED: Thresholds = [u64::MAX; SOURCES];
 /// The earliest slot of each window.
 pub(super) type Cutoffs = [u32; Window::ALL.len()];
 
-/// Drops each sighting with at least `k` smaller hashes that the same source saw in the same hour or
-/// later. No window that ends now or later can have it among its `k` smallest hashes.
+/// Drops each sighting with at least `k` smaller hashes that the same source saw in the same hour
+/// or later. No window that ends now or later can have it among its `k` smallest hashes.
 pub(super) fn prune(entries: &mut Entries, k: usize, now: u32) -> Thresholds {
     let mut thresholds = UNLIMITED;
     let mut latest: [LatestSlots; SOURCES] = std::array::from_fn(|_| LatestSlots::new(k));
@@ -69,7 +70,8 @@ impl LatestSlots {
     }
 }
 
-/// Counts distinct peers since each cutoff: exactly below `k`, otherwise by the `k`-th smallest hash.
+/// Counts distinct peers since each cutoff: exactly below `k`, otherwise by the `k`-th smallest
+/// hash.
 pub(super) fn count<'a>(
     chunks: impl Iterator<Item = &'a [Entry]>,
     k: usize,

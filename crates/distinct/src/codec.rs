@@ -6,9 +6,9 @@
 //! ```
 //!
 //! All numbers are LEB128. The mask has one bit for each source that saw the peer, source 0 in the
-//! lowest bit; one age in hours follows for each of them, lowest source first. Mask 0 means that all
-//! sources last saw the peer in the same hour; one age follows. Because a set states its number of
-//! sources, a program with more sources reads it unchanged.
+//! lowest bit; one age in hours follows for each of them, lowest source first. Mask 0 means that
+//! all sources last saw the peer in the same hour; one age follows. Because a set states its number
+//! of sources, a program with more sources reads it unchanged.
 
 use super::entry::{Entry, HASH_BITS, LAST_SLOT};
 use super::{MAX_ENTRIES, SOURCES, Set};
@@ -130,8 +130,8 @@ fn mask(slots: [u32; SOURCES]) -> u64 {
     })
 }
 
-/// Reads the ages that a mask announces, as slots up to `newest`. Its loops have constant bounds, so
-/// that the compiler unrolls them.
+/// Reads the ages that a mask announces, as slots up to `newest`. Its loops have constant bounds,
+/// so that the compiler unrolls them.
 #[inline]
 fn read_slots(
     from: &mut &[u8],

@@ -1,9 +1,9 @@
 //! Entries by hash, in chunks of one size.
 //!
 //! With many torrents, sets are nearly all of the memory, and they grow by one entry at a time at
-//! different hours. Growing vectors would leave holes of all sizes in the heap, which cost a quarter
-//! of the memory on top. Here only the last chunk of a set grows, and its few sizes let the allocator
-//! fill each hole again.
+//! different hours. Growing vectors would leave holes of all sizes in the heap, which cost a
+//! quarter of the memory on top. Here only the last chunk of a set grows, and its few sizes let the
+//! allocator fill each hole again.
 
 use super::entry::Entry;
 

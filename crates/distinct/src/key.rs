@@ -29,8 +29,8 @@ impl Key {
         SipHasher13::new_with_key(&self.0).hash(text).to_be_bytes()
     }
 
-    /// Hashes a peer: an IPv4 address, or the /64 network of an IPv6 address. Hosts choose the other
-    /// half of an IPv6 address themselves and change it daily (RFC 8981).
+    /// Hashes a peer: an IPv4 address, or the /64 network of an IPv6 address. Hosts choose the
+    /// other half of an IPv6 address themselves and change it daily (RFC 8981).
     pub fn peer(&self, address: IpAddr) -> PeerHash {
         match address.to_canonical() {
             IpAddr::V4(address) => self.v4(address.to_bits()),
@@ -63,8 +63,8 @@ impl fmt::Debug for Key {
 
 /// A peer without its address: 36 bits of a keyed hash.
 ///
-/// If two peers share a hash, a set counts one too few. That happens in one of 140,000 sets of 1,000
-/// peers, and in one of 8,000 sets of 4,095 peers.
+/// If two peers share a hash, a set counts one too few. That happens in one of 140,000 sets of
+/// 1,000 peers, and in one of 8,000 sets of 4,095 peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerHash(pub(super) u64);
 

@@ -1,8 +1,8 @@
 //! Distinct peers over sliding windows of a day, a week and a month. Pure.
 //!
-//! A [`Set`] holds peers as keyed hashes ([`Key`]) with the hour in which each source last saw them,
-//! so one structure answers for every window and source. All windows slide by the hour: a week that
-//! slid by the day would lose a seventh of itself at each midnight.
+//! A [`Set`] holds peers as keyed hashes ([`Key`]) with the hour in which each source last saw
+//! them, so one structure answers for every window and source. All windows slide by the hour: a
+//! week that slid by the day would lose a seventh of itself at each midnight.
 //!
 //! | Module | Contents |
 //! |---|---|
@@ -17,21 +17,23 @@
 //! # Exact, then a sample
 //!
 //! Fewer than [`K`] peers in a window are counted exactly. Of more, only the K smallest hashes are
-//! needed: the largest of these shows how dense the hashes are, with one sigma of 1/√(K − 2) = 1.56 %.
-//! A set keeps every sighting that may ever be among the K smallest of a window. It drops a sighting
-//! once the same source saw K peers with smaller hashes in the same hour or later. It follows:
+//! needed: the largest of these shows how dense the hashes are, with one sigma of 1/√(K − 2) = 1.56
+//! %. A set keeps every sighting that may ever be among the K smallest of a window. It drops a
+//! sighting once the same source saw K peers with smaller hashes in the same hour or later. It
+//! follows:
 //!
 //! * Counts depend only on which peers were seen when, not on the order of sightings, unions and
 //!   saves. A union of sets equals the set of the united stream.
-//! * A window is exact whenever fewer than K peers are in it, whatever the other windows hold. A swarm
-//!   that shrinks becomes exact again, without any conversion.
+//! * A window is exact whenever fewer than K peers are in it, whatever the other windows hold. A
+//!   swarm that shrinks becomes exact again, without any conversion.
 //! * Counts never contradict each other: a day never exceeds its week, nor a part its union.
 //!
 //! # Memory
 //!
 //! With two [`SOURCES`], a peer takes seven bytes, and chunks add about a twentieth. Of N peers per
-//! month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more before
-//! it prunes: 92 kB at 30,000 peers, 230 kB at a million. [`MAX_ENTRIES`] bounds every set at 1 MiB.
+//! month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more
+//! before it prunes: 92 kB at 30,000 peers, 230 kB at a million. [`MAX_ENTRIES`] bounds every set
+//! at 1 MiB.
 //!
 //! # Sources
 //!
@@ -40,8 +42,8 @@
 //!
 //! # Time
 //!
-//! Sets take a [`Moment`] of the one [`RunningClock`] that all of them share. Its module describes how
-//! it follows a wall clock that jumps.
+//! Sets take a [`Moment`] of the one [`RunningClock`] that all of them share. Its module describes
+//! how it follows a wall clock that jumps.
 
 mod bottom_k;
 mod codec;
@@ -65,8 +67,8 @@ pub const SOURCES: usize = 2;
 /// The number of smallest hashes that estimates a window. Windows with fewer peers are exact.
 pub const K: usize = 4096;
 
-/// Most peers of a set, in memory and encoded. Two disjoint sources of a hundred million peers each do
-/// not reach it; it bounds the memory if hashes are not random.
+/// Most peers of a set, in memory and encoded. Two disjoint sources of a hundred million peers each
+/// do not reach it; it bounds the memory if hashes are not random.
 pub const MAX_ENTRIES: usize = 1 << 17;
 
 /// A span of time that ends now, the current hour included.
@@ -108,8 +110,8 @@ impl Window {
     }
 }
 
-/// Distinct peers, by [`Window::index`]. A window that began before the first sighting counts what was
-/// seen since.
+/// Distinct peers, by [`Window::index`]. A window that began before the first sighting counts what
+/// was seen since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Peers from any source.

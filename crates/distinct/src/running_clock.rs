@@ -1,26 +1,26 @@
 //! A clock that never goes back, whatever the wall clock does.
 //!
 //! Windows need to know how much time passed while the daemon was off, and only the wall clock can
-//! tell. But the wall clock may be wrong: set by hand, or read from a dead battery until the network
-//! corrects it. The running clock therefore dates sightings by **running time**, which never goes back,
-//! and records the jumps of the wall clock beside it. Sets hold running hours only. A jump moves the
-//! edges of windows, and undoing the jump moves them back.
+//! tell. But the wall clock may be wrong: set by hand, or read from a dead battery until the
+//! network corrects it. The running clock therefore dates sightings by **running time**, which
+//! never goes back, and records the jumps of the wall clock beside it. Sets hold running hours
+//! only. A jump moves the edges of windows, and undoing the jump moves them back.
 //!
 //! * Steps forward of up to [`LARGEST_STEP`] are running time.
-//! * A longer step forward is a **jump**: the daemon was off, the machine slept, or the clock was set.
-//!   It ages everything that was seen before at once, so that gauges are right after a long downtime.
-//!   For [`DOUBT`] of running time, no sighting is dropped because of it.
-//! * A step **back** first undoes jumps in doubt, the latest first. A clock that was ahead and returns
-//!   restores every earlier count, and sightings made meanwhile keep their true age. The rest of the
-//!   step is no time: the running clock continues from where it was, without repeating or skipping
-//!   hours. Where jumps explain less than half of the step, the step is no return from them, and they
-//!   stay.
-//! * A step forward that makes up for earlier steps back still in doubt is the **return** from them:
-//!   only what exceeds them is time. A machine that starts in 1970 and is corrected a minute later
-//!   thus has its true downtime. A return may come in parts if the first is longer than all windows
-//!   and at least half of the way; a shorter first part is taken for downtime.
-//! * Readings up to [`BACKLASH`] behind the latest are no step at all: they arrive out of order, or the
-//!   clock was set back by minutes. Running time stands still until the wall clock catches up.
+//! * A longer step forward is a **jump**: the daemon was off, the machine slept, or the clock was
+//!   set. It ages everything that was seen before at once, so that gauges are right after a long
+//!   downtime. For [`DOUBT`] of running time, no sighting is dropped because of it.
+//! * A step **back** first undoes jumps in doubt, the latest first. A clock that was ahead and
+//!   returns restores every earlier count, and sightings made meanwhile keep their true age. The
+//!   rest of the step is no time: the running clock continues from where it was, without repeating
+//!   or skipping hours. Where jumps explain less than half of the step, the step is no return from
+//!   them, and they stay.
+//! * A step forward that makes up for earlier steps back still in doubt is the **return** from
+//!   them: only what exceeds them is time. A machine that starts in 1970 and is corrected a minute
+//!   later thus has its true downtime. A return may come in parts if the first is longer than all
+//!   windows and at least half of the way; a shorter first part is taken for downtime.
+//! * Readings up to [`BACKLASH`] behind the latest are no step at all: they arrive out of order, or
+//!   the clock was set back by minutes. Running time stands still until the wall clock catches up.
 //!
 //! Running time may differ from the wall clock by any amount; only its differences have a meaning.
 
@@ -76,8 +76,8 @@ pub struct Moment {
     pub(super) starts: [u32; Window::ALL.len()],
     /// The first of the last [`Moment::RECENT_HOURS`].
     pub(super) recent: u32,
-    /// The latest hour that no window can contain again, whatever the wall clock does. It never goes
-    /// back, and is at most the longest window ago.
+    /// The latest hour that no window can contain again, whatever the wall clock does. It never
+    /// goes back, and is at most the longest window ago.
     pub(super) expired: u32,
 }
 
@@ -90,7 +90,8 @@ impl Moment {
         self.hour
     }
 
-    /// Returns by how many hours all windows moved since `before`; `None` if they moved differently.
+    /// Returns by how many hours all windows moved since `before`; `None` if they moved
+    /// differently.
     pub(super) fn moved_since(self, before: Self) -> Option<usize> {
         let moved = |window: usize| self.starts[window].checked_sub(before.starts[window]);
         let hours = moved(0)?;
@@ -98,7 +99,8 @@ impl Moment {
         same.then_some(hours as usize)
     }
 
-    /// Returns whether an hour of running time lies within a window that ends now. Hour 0 means never.
+    /// Returns whether an hour of running time lies within a window that ends now. Hour 0 means
+    /// never.
     pub const fn is_within(self, window: Window, hour: u32) -> bool {
         hour >= self.starts[window.index()]
     }
@@ -124,8 +126,8 @@ impl RunningClock {
         }
     }
 
-    /// Takes a reading of the wall clock. Must be called at least every three hours, better every few
-    /// minutes.
+    /// Takes a reading of the wall clock. Must be called at least every three hours, better every
+    /// few minutes.
     pub fn tick(&mut self, now: Unix) -> Moment {
         let now = now.0.min(LATEST);
         if let Some(step) = now.checked_sub(self.wall) {
@@ -158,7 +160,8 @@ impl RunningClock {
     fn part_of_return(&mut self, step: u64) -> u64 {
         // Steps up to BACKLASH are the normal passing of time.
         let whole = step > BACKLASH && step + BACKLASH >= self.behind;
-        // Few machines are off for a month, but a clock is often set roughly before it is set exactly.
+        // Few machines are off for a month, but a clock is often set roughly before it is set
+        // exactly.
         let rough = step > MONTH && step >= self.behind / 2;
         if !whole && !rough {
             return 0;
@@ -168,7 +171,8 @@ impl RunningClock {
         if self.behind <= BACKLASH {
             self.behind = 0;
         } else if self.behind > LARGEST_STEP {
-            // An earlier jump may have been wrong, too. A remainder below any jump is yet to return.
+            // An earlier jump may have been wrong, too. A remainder below any jump is yet to
+            // return.
             self.behind = self.undo_jumps(self.behind);
         }
         part
@@ -194,8 +198,9 @@ impl RunningClock {
     fn undo_jumps(&mut self, mut step: u64) -> u64 {
         let in_doubt = self.jumps.iter().filter(|jump| jump.in_doubt(self.running));
         let explained: u64 = in_doubt.map(|jump| jump.length).sum();
-        // The jumps were downtime, and the clock lost more than them. If they were undone, the correct
-        // time would bring them back as downtime of now, and newer sightings would seem older.
+        // The jumps were downtime, and the clock lost more than them. If they were undone, the
+        // correct time would bring them back as downtime of now, and newer sightings would seem
+        // older.
         if step / 2 > explained {
             return step;
         }

@@ -61,8 +61,9 @@ pub enum Insert {
     Unchanged,
     /// The first sighting of this peer by this source in this hour.
     New,
-    /// The counts of this set do not need the sighting: K peers of this hour have smaller hashes. Nor
-    /// does a set that receives all sightings of this one. A set that receives a part of them may.
+    /// The counts of this set do not need the sighting: K peers of this hour have smaller hashes.
+    /// Nor does a set that receives all sightings of this one. A set that receives a part of them
+    /// may.
     AboveThreshold,
 }
 
@@ -142,8 +143,9 @@ impl Set {
         self.is_outdated |= !self.is_exact();
     }
 
-    /// Counts the distinct peers of all windows. Quick if called in each of the last hours, and more
-    /// than once in some of them: a second call in an hour also counts the expiries of the next hours.
+    /// Counts the distinct peers of all windows. Quick if called in each of the last hours, and
+    /// more than once in some of them: a second call in an hour also counts the expiries of the
+    /// next hours.
     #[inline]
     pub fn counts(&mut self, at: Moment) -> Counts {
         let first = self.now != at;
@@ -225,8 +227,8 @@ impl Set {
         let was_exact = self.is_exact();
         let fits = hour > self.base && hour - self.base <= LAST_SLOT;
         let continues = fits && hour >= self.now.hour;
-        // Hours go back only if the running clock was lost and the set was not. `remove_expired` then
-        // moves later sightings to the current hour.
+        // Hours go back only if the running clock was lost and the set was not. `remove_expired`
+        // then moves later sightings to the current hour.
         if !continues || expired.saturating_sub(self.base) >= MAX_EXPIRY_INTERVAL {
             self.remove_expired(at);
         }

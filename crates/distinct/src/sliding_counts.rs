@@ -19,8 +19,8 @@ pub(super) struct SlidingCounts {
     counts: Counts,
     /// By hour, stream and window.
     expiring: [[[u8; WINDOWS]; STREAMS]; LOOKAHEAD],
-    /// Number of hours in `expiring` that are known. The first hour whose number exceeds a byte, and
-    /// all after it, are not.
+    /// Number of hours in `expiring` that are known. The first hour whose number exceeds a byte,
+    /// and all after it, are not.
     known: u8,
 }
 

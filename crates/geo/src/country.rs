@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-/// A country by its ISO 3166-1 alpha-2 code, or `unknown`. There are 251 values, whatever a database
-/// contains. Displays as `DE` or `unknown`.
+/// A country by its ISO 3166-1 alpha-2 code, or `unknown`. There are 251 values, whatever a
+/// database contains. Displays as `DE` or `unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
-/// All assigned codes in ascending order, and XK, a user-assigned code that databases use for Kosovo.
-/// Codes of continents and of no country (`EU`, `AP`, `ZZ`) are not included.
+/// All assigned codes in ascending order, and XK, a user-assigned code that databases use for
+/// Kosovo. Codes of continents and of no country (`EU`, `AP`, `ZZ`) are not included.
 const CODES: &[u8] = b"ADAEAFAGAIALAMAOAQARASATAUAWAXAZ\
     BABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBWBYBZ\
     CACCCDCFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZ\

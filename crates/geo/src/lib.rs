@@ -1,9 +1,9 @@
 //! The country and the autonomous system of an IP address.
 //!
-//! A table of countries (DB-IP Lite) is embedded in the program. A file in MaxMind's format can replace
-//! it, and another one adds autonomous systems. Each source becomes sorted ranges when it is loaded: a
-//! file is read and checked once, a lookup is one binary search that cannot fail, and of a city database
-//! only the countries stay in memory.
+//! A table of countries (DB-IP Lite) is embedded in the program. A file in MaxMind's format can
+//! replace it, and another one adds autonomous systems. Each source becomes sorted ranges when it
+//! is loaded: a file is read and checked once, a lookup is one binary search that cannot fail, and
+//! of a city database only the countries stay in memory.
 //!
 //! ```
 //! use seedwatch_geo::{Geo, Settings};
@@ -122,8 +122,9 @@ struct Loaded<V> {
     built: u64,
 }
 
-/// Countries and autonomous systems by address. The value is immutable: share it, and load a new one
-/// when a file has changed. Two values are equal if the same files with the same content were loaded.
+/// Countries and autonomous systems by address. The value is immutable: share it, and load a new
+/// one when a file has changed. Two values are equal if the same files with the same content were
+/// loaded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Geo {
     settings: Settings,
@@ -189,15 +190,15 @@ impl Geo {
         self.countries.table.memory() + systems.map_or(0, |systems| systems.table.memory())
     }
 
-    /// Returns the attribution that pages with countries must show; `None` if the operator's own file is
-    /// used.
+    /// Returns the attribution that pages with countries must show; `None` if the operator's own
+    /// file is used.
     pub const fn credit(&self) -> Option<Credit> {
         self.credit
     }
 }
 
-/// Packs a file in MaxMind's format into the encoding of the embedded table. The same file gives the
-/// same bytes.
+/// Packs a file in MaxMind's format into the encoding of the embedded table. The same file gives
+/// the same bytes.
 ///
 /// # Errors
 /// An error whose source is [`GeoError::File`].
@@ -239,8 +240,8 @@ fn get<V: Copy + Default>(table: &Table<V>, ip: IpAddr) -> V {
     }
 }
 
-/// Returns the IPv4 address inside an IPv6 address, which decides its country: IPv4-mapped (RFC 4291),
-/// 6to4 (RFC 3056) or NAT64 (RFC 6052).
+/// Returns the IPv4 address inside an IPv6 address, which decides its country: IPv4-mapped (RFC
+/// 4291), 6to4 (RFC 3056) or NAT64 (RFC 6052).
 const fn embedded_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let (high, low) = match segments {
         [0, 0, 0, 0, 0, 0xffff, high, low]

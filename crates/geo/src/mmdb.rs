@@ -1,6 +1,7 @@
 //! MaxMind's database format → ranges.
 //!
-//! The tree of a file is traversed once. Many networks share a record, so each record is decoded once.
+//! The tree of a file is traversed once. Many networks share a record, so each record is decoded
+//! once.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,8 +20,8 @@ use super::ranges::{Builder, Table};
 /// Longest file, in bytes.
 pub const MAX_FILE: u64 = 512 << 20;
 
-/// Most networks in a file. A city database has about ten million. A damaged file may seem to have any
-/// number, because its tree may share branches.
+/// Most networks in a file. A city database has about ten million. A damaged file may seem to have
+/// any number, because its tree may share branches.
 pub const MAX_NETWORKS: usize = 1 << 26;
 
 /// Why a file cannot be used. The text follows the name of the file.
@@ -153,8 +154,8 @@ fn load<V: Copy + Default + PartialEq>(
     })
 }
 
-/// A record with a country: `country.iso_code` and `registered_country.iso_code` (MaxMind, DB-IP), or
-/// `country_code` or `country` as text (others).
+/// A record with a country: `country.iso_code` and `registered_country.iso_code` (MaxMind, DB-IP),
+/// or `country_code` or `country` as text (others).
 #[derive(Deserialize)]
 struct CountryRecord<'a> {
     #[serde(borrow)]

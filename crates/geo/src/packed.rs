@@ -5,9 +5,9 @@
 //! IPv4, IPv6: number of ranges 4 | index of the code of each range 1 | length of each but the last
 //! ```
 //!
-//! Numbers are big-endian. Lengths count addresses (IPv6: /64 networks), as LEB128. The last range ends
-//! at the last address. All of it is compressed by gzip, which compresses better with codes and lengths
-//! apart.
+//! Numbers are big-endian. Lengths count addresses (IPv6: /64 networks), as LEB128. The last range
+//! ends at the last address. All of it is compressed by gzip, which compresses better with codes
+//! and lengths apart.
 
 use std::io::{self, Read, Write};
 

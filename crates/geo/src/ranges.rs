@@ -24,8 +24,8 @@ impl Key for u64 {
     }
 }
 
-/// The ranges of both families. IPv6 addresses end at the /64, as peers do: 8 bytes per range instead
-/// of 16.
+/// The ranges of both families. IPv6 addresses end at the /64, as peers do: 8 bytes per range
+/// instead of 16.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table<V> {
     pub(super) v4: Ranges<u32, V>,
@@ -42,8 +42,8 @@ impl<V> Table<V> {
     }
 }
 
-/// Range `n` goes from `starts[n]` to the address before `starts[n + 1]`, the last range to the last
-/// address. The first range starts at 0, and adjacent ranges have different values.
+/// Range `n` goes from `starts[n]` to the address before `starts[n + 1]`, the last range to the
+/// last address. The first range starts at 0, and adjacent ranges have different values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ranges<K, V> {
     starts: Box<[K]>,
@@ -89,8 +89,8 @@ impl<K: Key, V: Copy + Default + PartialEq> Builder<K, V> {
         }
     }
 
-    /// Sets the value of all addresses from `first` to `last`. Returns false if they do not come after the
-    /// network added last.
+    /// Sets the value of all addresses from `first` to `last`. Returns false if they do not come
+    /// after the network added last.
     #[must_use]
     pub(super) fn add(&mut self, first: K, last: K, value: V) -> bool {
         let Some(free) = self.free else { return false };

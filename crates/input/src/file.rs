@@ -1,8 +1,8 @@
 //! Reads whole files within a size limit and a time limit.
 //!
 //! A FIFO without a writer, or a mount whose server is gone, can block a read forever. The daemon
-//! therefore reads its files (configuration, certificates, state) on a separate thread, and the caller
-//! waits for that thread only for a limited time.
+//! therefore reads its files (configuration, certificates, state) on a separate thread, and the
+//! caller waits for that thread only for a limited time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -23,8 +23,8 @@ type Hanging = BTreeMap<PathBuf, Weak<()>>;
 
 static HANGING: LazyLock<Mutex<Hanging>> = LazyLock::new(Mutex::default);
 
-/// Makes a call that may hang on a separate thread, and waits at most `limit` for it. A call that has
-/// not ended by then continues, and its result is dropped.
+/// Makes a call that may hang on a separate thread, and waits at most `limit` for it. A call that
+/// has not ended by then continues, and its result is dropped.
 ///
 /// # Errors
 ///
@@ -50,9 +50,9 @@ pub fn within<T: Send + 'static>(
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::FileTooLarge`] if the file is longer than `limit`, which is checked before a regular
-/// file is read; [`io::ErrorKind::TimedOut`] if the read does not end in time, or an earlier read of the
-/// same path has not ended yet; otherwise the error of the operating system.
+/// [`io::ErrorKind::FileTooLarge`] if the file is longer than `limit`, which is checked before a
+/// regular file is read; [`io::ErrorKind::TimedOut`] if the read does not end in time, or an
+/// earlier read of the same path has not ended yet; otherwise the error of the operating system.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_within(path, limit, READ_TIMEOUT)
 }

@@ -23,8 +23,8 @@ pub const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A character as JSON escapes it (RFC 8259, section 7): `\u` and four hexadecimal digits, twice for
-/// a character beyond U+FFFF.
+/// A character as JSON escapes it (RFC 8259, section 7): `\u` and four hexadecimal digits, twice
+/// for a character beyond U+FFFF.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonEscape(pub char);
 

@@ -1,7 +1,7 @@
 //! Which addresses the internet routes.
 //!
-//! The tables follow the IANA special-purpose registries (RFC 6890 and its successors): an address that
-//! is not globally reachable there is not global here.
+//! The tables follow the IANA special-purpose registries (RFC 6890 and its successors): an address
+//! that is not globally reachable there is not global here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -116,9 +116,9 @@ pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Returns whether an address is link-local or a cloud metadata service, also if it is embedded in an
-/// IPv6 address. Such a service gives credentials of the machine to every local program, so no URL
-/// from a file may lead there.
+/// Returns whether an address is link-local or a cloud metadata service, also if it is embedded in
+/// an IPv6 address. Such a service gives credentials of the machine to every local program, so no
+/// URL from a file may lead there.
 pub fn is_never_contacted(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_never_contacted_v4(ip),

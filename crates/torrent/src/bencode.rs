@@ -1,9 +1,9 @@
 //! Bounded, borrowed, tolerant reading of bencode (BEP 3).
 //!
-//! The input comes from the network, so nothing here recurses, panics, or allocates by a length that
-//! the sender chose. Containers are spans that are read on iteration. A truncated answer yields every
-//! entry before the cut and reports the damage ([`Entries::damage`]). Keys need not be sorted or
-//! unique: trackers get both wrong.
+//! The input comes from the network, so nothing here recurses, panics, or allocates by a length
+//! that the sender chose. Containers are spans that are read on iteration. A truncated answer
+//! yields every entry before the cut and reports the damage ([`Entries::damage`]). Keys need not be
+//! sorted or unique: trackers get both wrong.
 //!
 //! ```
 //! use seedwatch_torrent::bencode::{Error, Value};
@@ -20,8 +20,8 @@ use std::fmt;
 /// Deepest nesting that is read. Real answers have four levels.
 pub const MAX_DEPTH: usize = 64;
 
-/// Longest integer that is read, in digits. BEP 3 sets no limit, and trackers send counters that fell
-/// below zero and wrapped around.
+/// Longest integer that is read, in digits. BEP 3 sets no limit, and trackers send counters that
+/// fell below zero and wrapped around.
 const MAX_DIGITS: usize = 64;
 
 /// Why an input is not bencode.
@@ -166,7 +166,8 @@ impl<'a> Dict<'a> {
         }
     }
 
-    /// Returns the first value under `key`. Each call reads the dictionary: to read several keys, iterate.
+    /// Returns the first value under `key`. Each call reads the dictionary: to read several keys,
+    /// iterate.
     pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }

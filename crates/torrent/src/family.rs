@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-/// An address family. Families are probed separately: a dual-stack host that works over one family only
-/// must not look healthy.
+/// An address family. Families are probed separately: a dual-stack host that works over one family
+/// only must not look healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4.

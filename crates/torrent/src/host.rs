@@ -52,8 +52,9 @@ impl Host {
         })
     }
 
-    /// Returns whether the host can only be in the local network: its address is not routed, its name has
-    /// a single label, or the public DNS does not serve its zone. Overlay networks are not local.
+    /// Returns whether the host can only be in the local network: its address is not routed, its
+    /// name has a single label, or the public DNS does not serve its zone. Overlay networks are not
+    /// local.
     pub fn is_local(&self) -> bool {
         match self {
             Host::Name(name) => {
@@ -63,8 +64,8 @@ impl Host {
         }
     }
 
-    /// Returns whether the host is a link-local address or a cloud metadata service, which hands out
-    /// credentials. No configuration permits contacting it.
+    /// Returns whether the host is a link-local address or a cloud metadata service, which hands
+    /// out credentials. No configuration permits contacting it.
     pub fn is_never_contacted(&self) -> bool {
         match self {
             Host::Name(name) => METADATA.contains(&&**name),
@@ -84,8 +85,8 @@ impl Host {
     }
 }
 
-/// Returns whether a name has the form of RFC 1123, section 2.1. Underscores are tolerated because names
-/// in local networks have them.
+/// Returns whether a name has the form of RFC 1123, section 2.1. Underscores are tolerated because
+/// names in local networks have them.
 fn is_possible(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())

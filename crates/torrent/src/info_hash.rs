@@ -120,8 +120,8 @@ pub enum Hashes {
 }
 
 impl Hashes {
-    /// Combines the hashes of one torrent; returns `None` if there is none. A version 1 hash that equals
-    /// the truncated version 2 hash is dropped, because both name one swarm.
+    /// Combines the hashes of one torrent; returns `None` if there is none. A version 1 hash that
+    /// equals the truncated version 2 hash is dropped, because both name one swarm.
     pub fn of(v1: Option<InfoHash>, v2: Option<InfoHashV2>) -> Option<Self> {
         match (v1, v2) {
             (Some(v1), Some(v2)) if v2.truncated() != v1 => Some(Hashes::Hybrid(v1, Box::new(v2))),

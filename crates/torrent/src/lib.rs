@@ -78,8 +78,8 @@ pub struct Torrent {
     pub privacy: Privacy,
 }
 
-/// Optional properties of a torrent. They are separate from [`Torrent`] because most torrents have none,
-/// and there may be a million torrents.
+/// Optional properties of a torrent. They are separate from [`Torrent`] because most torrents have
+/// none, and there may be a million torrents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
     /// The collection. Interned: the torrents of one collection share its name.

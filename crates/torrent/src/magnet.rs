@@ -74,9 +74,10 @@ impl<'a> Magnet<'a> {
         strip_prefix_ignore_case(text.trim(), "magnet:").is_some()
     }
 
-    /// Reads a link. Tolerates what web pages and folded lines add: slashes before `?`, HTML entities for
-    /// `&`, white space around parameters. Skips parameters that name no tracker (`ws`, `x.pe`, `so`,
-    /// `xl`, …) and `xt` of other networks. Other parameters are listed in [`Magnet::unread`].
+    /// Reads a link. Tolerates what web pages and folded lines add: slashes before `?`, HTML
+    /// entities for `&`, white space around parameters. Skips parameters that name no tracker
+    /// (`ws`, `x.pe`, `so`, `xl`, …) and `xt` of other networks. Other parameters are listed in
+    /// [`Magnet::unread`].
     ///
     /// # Errors
     ///

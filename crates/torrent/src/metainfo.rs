@@ -99,8 +99,8 @@ impl Metainfo {
         Self::parse(&bytes)
     }
 
-    /// Reads the content of a file. Keys in any order and bytes after the dictionary are tolerated. Of
-    /// repeated keys the first counts, as in most clients.
+    /// Reads the content of a file. Keys in any order and bytes after the dictionary are tolerated.
+    /// Of repeated keys the first counts, as in most clients.
     ///
     /// # Errors
     ///
@@ -196,8 +196,8 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Collects URLs from a string, a list or a list of lists. `announce-list` is a list of lists (BEP 12),
-/// but flat lists and bare strings are in use too.
+/// Collects URLs from a string, a list or a list of lists. `announce-list` is a list of lists (BEP
+/// 12), but flat lists and bare strings are in use too.
 fn collect_urls(value: Value<'_>, urls: &mut Vec<String>) {
     let mut add = |value: &Value<'_>| match value.as_bytes().map(<[u8]>::trim_ascii) {
         Some(url) if !url.is_empty() && urls.len() < Metainfo::MAX_TRACKERS => {

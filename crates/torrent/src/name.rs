@@ -43,8 +43,8 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Cleans a name from a magnet link or metainfo file: invalid UTF-8 becomes U+FFFD, control characters
-/// are removed, and long names are cut. Returns `None` if nothing remains.
+/// Cleans a name from a magnet link or metainfo file: invalid UTF-8 becomes U+FFFD, control
+/// characters are removed, and long names are cut. Returns `None` if nothing remains.
 pub fn clean_name(bytes: &[u8]) -> Option<String> {
     // Control characters are removed before the cut. Four times the limit bounds the work.
     let bytes = &bytes[..bytes.len().min(4 * MAX_FOREIGN_NAME)];
@@ -59,8 +59,8 @@ pub fn clean_name(bytes: &[u8]) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Returns whether a character is a control character, a line or paragraph separator, or an invisible
-/// character that reorders text. Joiners are allowed: scripts and emoji need them.
+/// Returns whether a character is a control character, a line or paragraph separator, or an
+/// invisible character that reorders text. Joiners are allowed: scripts and emoji need them.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -44,7 +44,8 @@ impl Peers {
         self.push_compact6_within(bytes, usize::MAX);
     }
 
-    /// Reads entries as [`Peers::push_compact4`] does, keeps the first `limit` peers and counts the others.
+    /// Reads entries as [`Peers::push_compact4`] does, keeps the first `limit` peers and counts the
+    /// others.
     pub fn push_compact4_within(&mut self, bytes: &[u8], limit: usize) {
         let (entries, rest) = bytes.as_chunks::<6>();
         let kept = entries.len().min(limit.saturating_sub(self.v4.len()));
@@ -59,8 +60,8 @@ impl Peers {
         self.malformed += u32::from(!rest.is_empty());
     }
 
-    /// Reads entries as [`Peers::push_compact6`] does, keeps the first `limit` peers of each family and
-    /// counts the others.
+    /// Reads entries as [`Peers::push_compact6`] does, keeps the first `limit` peers of each family
+    /// and counts the others.
     pub fn push_compact6_within(&mut self, bytes: &[u8], limit: usize) {
         let (entries, rest) = bytes.as_chunks::<18>();
         for entry in entries {

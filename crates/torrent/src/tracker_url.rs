@@ -53,11 +53,12 @@ pub enum TrackerUrlError {
     /// The scheme is none of trackers.
     #[error("scheme must be udp, http, https, ws or wss")]
     Scheme,
-    /// The URL has white space, a control character or an invisible character, even percent-encoded.
-    /// Most often two URLs were joined, or a remark follows the URL.
+    /// The URL has white space, a control character or an invisible character, even
+    /// percent-encoded. Most often two URLs were joined, or a remark follows the URL.
     #[error("it has white space or a control character inside")]
     Space,
-    /// Another URL begins inside, even percent-encoded. Its path could be the passkey of another tracker.
+    /// Another URL begins inside, even percent-encoded. Its path could be the passkey of another
+    /// tracker.
     #[error("a second URL begins inside it")]
     SecondUrl,
     /// The host is missing.
@@ -97,11 +98,11 @@ pub struct TrackerUrl {
 /// The addresses that a tracker may have. No scope includes link-local or cloud metadata addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum AddressScope {
-    /// Routed addresses only. A metainfo file or magnet link names the tracker, and must not make us
-    /// contact devices of the local network (server-side request forgery).
+    /// Routed addresses only. A metainfo file or magnet link names the tracker, and must not make
+    /// us contact devices of the local network (server-side request forgery).
     Internet,
-    /// Local addresses too, but over HTTP only with a path that ends in `/announce`. A metainfo file or
-    /// magnet link names the tracker, and the operator permits local addresses.
+    /// Local addresses too, but over HTTP only with a path that ends in `/announce`. A metainfo
+    /// file or magnet link names the tracker, and the operator permits local addresses.
     LocalAnnounce,
     /// Local addresses too. The configuration itself names the tracker.
     #[default]
@@ -112,8 +113,8 @@ impl TrackerUrl {
     /// Longest URL that is accepted, in bytes.
     pub const MAX_LENGTH: usize = 2048;
 
-    /// Reads an announce URL. Drops the fragment, and white space and invisible characters around the
-    /// URL, which come from copying out of web pages. The scope is [`AddressScope::Local`].
+    /// Reads an announce URL. Drops the fragment, and white space and invisible characters around
+    /// the URL, which come from copying out of web pages. The scope is [`AddressScope::Local`].
     ///
     /// # Errors
     ///
@@ -216,7 +217,8 @@ impl TrackerUrl {
         self.port
     }
 
-    /// Returns path and query, percent-encoded. They may contain a passkey: never log or expose them.
+    /// Returns path and query, percent-encoded. They may contain a passkey: never log or expose
+    /// them.
     pub fn secret_path_and_query(&self) -> &str {
         &self.path_and_query
     }

@@ -1,7 +1,7 @@
 //! Several URLs in one string.
 //!
-//! Publishers write lists where one URL belongs. If such a list were read as one URL, the path of the
-//! second URL, often a passkey, would be sent to the first host.
+//! Publishers write lists where one URL belongs. If such a list were read as one URL, the path of
+//! the second URL, often a passkey, would be sent to the first host.
 
 use std::borrow::Cow;
 
@@ -25,9 +25,9 @@ fn is_separator(c: char) -> bool {
     is_blank(c) || matches!(c, ',' | ';' | '|')
 }
 
-/// Splits a text into its URLs. A URL ends where a separator (white space, comma, semicolon, bar) is
-/// followed by the scheme of another URL. Other separators may belong to the URL and are no boundaries.
-/// Text before the first URL is returned as a part of its own.
+/// Splits a text into its URLs. A URL ends where a separator (white space, comma, semicolon, bar)
+/// is followed by the scheme of another URL. Other separators may belong to the URL and are no
+/// boundaries. Text before the first URL is returned as a part of its own.
 pub fn split_urls(text: &str) -> impl Iterator<Item = &str> {
     let (mut rest, mut is_only) = (Some(text), true);
     let parts = std::iter::from_fn(move || {
@@ -60,8 +60,8 @@ fn begins_with_scheme(text: &str, after: &str) -> bool {
     })
 }
 
-/// Checks the part of a URL after its scheme: no other URL begins in it, and it contains no white space,
-/// however often it was percent-encoded. Only a plain space is allowed, as `%20`.
+/// Checks the part of a URL after its scheme: no other URL begins in it, and it contains no white
+/// space, however often it was percent-encoded. Only a plain space is allowed, as `%20`.
 pub(super) fn check_rest(rest: &str) -> Result<(), TrackerUrlError> {
     let mut text = Cow::Borrowed(rest);
     for _ in 0..=MAX_ENCODINGS {
@@ -83,7 +83,8 @@ pub(super) fn check_rest(rest: &str) -> Result<(), TrackerUrlError> {
     Ok(())
 }
 
-/// Returns whether a text contains a URL, or a known scheme with too few slashes or with backslashes.
+/// Returns whether a text contains a URL, or a known scheme with too few slashes or with
+/// backslashes.
 fn names_url(text: &str) -> bool {
     let colons = text.match_indices(':').map(|(at, _)| at);
     colons.into_iter().any(|at| {

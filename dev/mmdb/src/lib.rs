@@ -51,7 +51,8 @@ enum Tree {
 }
 
 impl Writer {
-    /// Returns a builder without networks, of IP version 4 or 6 and with records of 24, 28 or 32 bits.
+    /// Returns a builder without networks, of IP version 4 or 6 and with records of 24, 28 or 32
+    /// bits.
     pub fn new(version: u16, record_size: u16) -> Self {
         Self {
             tree: Tree::Empty,

@@ -1,7 +1,7 @@
 //! Which shards of the state are there. Pure.
 //!
-//! A pass writes all its shards before it removes those of an earlier pass that had another number of
-//! shards. So whenever the process ends, one complete set is there; otherwise a file is missing.
+//! A pass writes all its shards before it removes those of an earlier pass that had another number
+//! of shards. So whenever the process ends, one complete set is there; otherwise a file is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -45,8 +45,8 @@ impl FoundShards {
             .collect()
     }
 
-    /// Returns the shards of torrents whose history is lost. Shared shards are written after those of
-    /// torrents; where they are found without any of these, all torrents are lost.
+    /// Returns the shards of torrents whose history is lost. Shared shards are written after those
+    /// of torrents; where they are found without any of these, all torrents are lost.
     pub(super) fn lost(&self) -> Vec<Shard> {
         let torrents = self.best(Group::Torrents).is_some();
         let shared = self.best(Group::Shared).is_some();

@@ -1,4 +1,5 @@
-//! Restores a core from the state directory. Unreadable files are quarantined and logged in one line.
+//! Restores a core from the state directory. Unreadable files are quarantined and logged in one
+//! line.
 
 use std::sync::Arc;
 
@@ -57,7 +58,11 @@ pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
     let rejected: Vec<StoreError> = lost.map(reject).collect();
     if let Some(first) = rejected.first() {
         let files = rejected.len();
-        warn!(files, %first, "distinct peers are counted from zero: the saved sets cannot be used without their key");
+        warn!(
+            files,
+            %first,
+            "distinct peers are counted from zero: the saved sets cannot be used without their key"
+        );
     }
     let unclaimed = store.claim(&fresh).err();
     Ok(opened(
@@ -118,7 +123,8 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Core, key_is_lost: bool, now: 
     shardings
 }
 
-/// Reports to the core the shards lost now, and earlier losses that windows still reach back beyond.
+/// Reports to the core the shards lost now, and earlier losses that windows still reach back
+/// beyond.
 fn record_losses(reading: &Reading<'_>, core: &mut Core, lost: &[Shard], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;

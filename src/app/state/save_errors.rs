@@ -41,8 +41,8 @@ impl SaveErrorLog {
         }
     }
 
-    /// Returns how many lines were suppressed if a line is due. The file is not part of the cause: on a
-    /// full disk it changes with every pass.
+    /// Returns how many lines were suppressed if a line is due. The file is not part of the cause:
+    /// on a full disk it changes with every pass.
     fn admit(&mut self, error: &StoreError, now: Instant) -> Option<u64> {
         let cause = match error {
             StoreError::Folder { source, .. } | StoreError::Save { source, .. } => {

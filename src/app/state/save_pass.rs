@@ -1,4 +1,5 @@
-//! One pass of saving: which steps, in which order, how fast. Pure apart from the type of its clock.
+//! One pass of saving: which steps, in which order, how fast. Pure apart from the type of its
+//! clock.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -39,8 +40,8 @@ pub(super) enum Group {
 }
 
 impl Group {
-    /// All groups in the order of writing. Encoding torrents also flushes pending last-seen hours into
-    /// the shared sets, so these come last.
+    /// All groups in the order of writing. Encoding torrents also flushes pending last-seen hours
+    /// into the shared sets, so these come last.
     pub(super) const ALL: [Self; 2] = [Self::Torrents, Self::Shared];
 
     pub(super) const fn index(self) -> usize {
@@ -169,8 +170,8 @@ impl SavePass {
         }
     }
 
-    /// Records the outcome of the current step. After a failed claim, nothing else is written; after
-    /// any other failure, old shards are not removed.
+    /// Records the outcome of the current step. After a failed claim, nothing else is written;
+    /// after any other failure, old shards are not removed.
     pub(super) fn record(&mut self, outcome: SaveOutcome) {
         match (outcome, self.current) {
             (Ok(bytes), Some(SaveStep::Shard(group, _))) => {

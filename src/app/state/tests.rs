@@ -173,8 +173,8 @@ impl Run {
         self.core.snapshot(self.now)
     }
 
-    /// Returns the minimum over all torrents of the time of the last peer, and of the unique peers in a
-    /// month.
+    /// Returns the minimum over all torrents of the time of the last peer, and of the unique peers
+    /// in a month.
     fn minima(&mut self) -> (Option<Unix>, u32) {
         let picture = self.picture();
         let seen = picture.rows().map(|view| view.row.last_peer_seen.get());

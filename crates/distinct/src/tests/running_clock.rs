@@ -117,8 +117,8 @@ fn a_jump_and_its_return_restore_all_counts() {
             world.run(stay);
             world.restart();
             world.wrong = 0;
-            // The jump ended an hour early, and the clock makes up for it in the next hour. While only
-            // one of the two is in a window, its count differs by one.
+            // The jump ended an hour early, and the clock makes up for it in the next hour. While
+            // only one of the two is in a window, its count differs by one.
             for _ in 0..31 * 24 {
                 let off = world.all().into_iter().zip([24, 168, 720]);
                 assert!({ off }.all(|(found, full)| found.abs_diff(full) <= 1));
