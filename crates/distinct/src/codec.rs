@@ -148,9 +148,9 @@ fn read_slots(
             },
         ));
     }
-    for (source, place) in slots.iter_mut().enumerate() {
+    for (source, out) in slots.iter_mut().enumerate() {
         if mask >> source & 1 == 1 {
-            *place = slot(read_varint(from)?, newest)?;
+            *out = slot(read_varint(from)?, newest)?;
         }
     }
     // Each set has one encoding: equal hours of all sources are written as SAME.

@@ -169,17 +169,17 @@ impl Run {
         self.writer.store = path.map(Store::at).map(Arc::new);
     }
 
-    fn picture(&mut self) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
         self.core.snapshot(self.now)
     }
 
     /// Returns the minimum over all torrents of the time of the last peer, and of the unique peers
     /// in a month.
     fn minima(&mut self) -> (Option<Unix>, u32) {
-        let picture = self.picture();
-        let seen = picture.rows().map(|view| view.row.last_peer_seen.get());
+        let snapshot = self.snapshot();
+        let seen = snapshot.rows().map(|view| view.row.last_peer_seen.get());
         let month = Window::Month.index();
-        let unique = picture
+        let unique = snapshot
             .rows()
             .map(|view| view.row.unique(view.reach)[month].get());
         (
@@ -230,18 +230,18 @@ async fn a_restart_restores_everything() {
     run.release();
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.minima(), (Some(seen), 5), "at once");
-    let picture = again.picture();
-    let fleet = picture.fleet.unique[Window::Month.index()];
+    let snapshot = again.snapshot();
+    let fleet = snapshot.fleet.unique[Window::Month.index()];
     assert_eq!(fleet.get(), Some(5));
-    let collection = picture.collections[0].unique[Window::Month.index()];
+    let collection = snapshot.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));
     // Values that were not probed since the start are absent.
-    let up = picture.trackers.iter().flatten().map(|row| row.up);
+    let up = snapshot.trackers.iter().flatten().map(|row| row.up);
     assert!(up.flatten().all(|up| up.is_none()));
     let fresh = |view: seedwatch_core::snapshot::TorrentView<'_>| {
         view.row.trackers_online.get().is_none() && view.row.peers.iter().all(|n| n.get().is_none())
     };
-    assert!(picture.rows().all(fresh));
+    assert!(snapshot.rows().all(fresh));
     // The dead tracker gets one probe.
     let mut questions = Vec::new();
     again.core.poll(again.now.mono, &mut questions);

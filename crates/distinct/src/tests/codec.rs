@@ -195,11 +195,11 @@ proptest! {
     }
 
     #[test]
-    fn damaged_sets_never_count_more_peers(place in 0_usize..600, value: u8) {
+    fn damaged_sets_never_count_more_peers(position in 0_usize..600, value: u8) {
         let (set, at) = filled_set(100, 8);
         let mut bytes = bytes(&set);
-        let place = place % bytes.len();
-        bytes[place] = value;
+        let position = position % bytes.len();
+        bytes[position] = value;
         if let Ok(mut set) = Set::decode(&mut &bytes[..], Format::V3) {
             prop_assert!(set.counts(at).all[2] <= 100);
         }

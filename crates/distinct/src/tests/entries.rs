@@ -51,18 +51,18 @@ proptest! {
         for step in steps {
             match step {
                 Step::Insert(hash, slot) => {
-                    let place = plain.binary_search_by_key(&hash, |entry| entry.hash());
-                    prop_assert_eq!(entries.search(hash), place);
-                    match place {
-                        Ok(place) => {
-                            prop_assert_eq!(*entries.at(place), plain[place]);
-                            entries.at(place).set_slot(1, slot);
-                            plain[place].set_slot(1, slot);
+                    let position = plain.binary_search_by_key(&hash, |entry| entry.hash());
+                    prop_assert_eq!(entries.search(hash), position);
+                    match position {
+                        Ok(position) => {
+                            prop_assert_eq!(*entries.at(position), plain[position]);
+                            entries.at(position).set_slot(1, slot);
+                            plain[position].set_slot(1, slot);
                         }
-                        Err(place) => {
+                        Err(position) => {
                             let entry = entry(hash, slot);
-                            entries.insert(place, entry);
-                            plain.insert(place, entry);
+                            entries.insert(position, entry);
+                            plain.insert(position, entry);
                         }
                     }
                 }
@@ -92,16 +92,16 @@ fn insertions_and_cuts_at_chunk_ends_are_exact() {
         let all: Vec<Entry> = (0..len).map(|n| entry(2 * n + 1, 1)).collect();
         let entries: Entries = all.iter().copied().collect();
         assert_same(&entries, &all);
-        for place in 0..=all.len() {
-            let hash = 2 * place as u64;
-            assert_eq!(entries.search(hash), Err(place));
+        for position in 0..=all.len() {
+            let hash = 2 * position as u64;
+            assert_eq!(entries.search(hash), Err(position));
             let (mut more, mut plain) = (entries.clone(), all.clone());
-            more.insert(place, entry(hash, 7));
-            plain.insert(place, entry(hash, 7));
+            more.insert(position, entry(hash, 7));
+            plain.insert(position, entry(hash, 7));
             assert_same(&more, &plain);
             let mut less = entries.clone();
-            less.truncate(place);
-            assert_same(&less, &all[..place]);
+            less.truncate(position);
+            assert_same(&less, &all[..position]);
         }
     }
 }

@@ -18,7 +18,7 @@ fn flat(code: &'static str) -> Value {
     Value::Map(vec![text("country_code", code)])
 }
 
-fn place(key: &'static str, code: &'static str) -> (&'static str, Value) {
+fn country_field(key: &'static str, code: &'static str) -> (&'static str, Value) {
     (
         key,
         Value::Map(vec![("geoname_id", Value::U32(1)), text("iso_code", code)]),
@@ -73,13 +73,16 @@ fn all_forms_of_records_are_read() {
     let records = [
         ("DE", flat("DE")),
         ("DE", flat("de")),
-        ("FR", Value::Map(vec![place("country", "FR")])),
-        ("GB", Value::Map(vec![place("registered_country", "GB")])),
+        ("FR", Value::Map(vec![country_field("country", "FR")])),
+        (
+            "GB",
+            Value::Map(vec![country_field("registered_country", "GB")]),
+        ),
         (
             "IT",
             Value::Map(vec![
-                place("country", "IT"),
-                place("registered_country", "US"),
+                country_field("country", "IT"),
+                country_field("registered_country", "US"),
             ]),
         ),
         ("ES", Value::Map(vec![text("country", "ES")])),
@@ -94,13 +97,13 @@ fn all_forms_of_records_are_read() {
         (
             "NL",
             Value::Map(vec![
-                place("country", "EU"),
-                place("registered_country", "NL"),
+                country_field("country", "EU"),
+                country_field("registered_country", "NL"),
             ]),
         ),
         ("unknown", flat("")),
         ("unknown", flat("ZZ")),
-        ("unknown", Value::Map(vec![place("country", "AP")])),
+        ("unknown", Value::Map(vec![country_field("country", "AP")])),
         (
             "unknown",
             Value::Map(vec![("continent", Value::Map(vec![text("code", "EU")]))]),
@@ -312,11 +315,11 @@ fn networks(bits: u8) -> impl Strategy<Value = Vec<(u128, u8, &'static str)>> {
     let network = (any::<u8>(), 1..=8_u8, prop::sample::select(&COUNTRIES[..]));
     prop::collection::vec(network, 1..20).prop_map(move |mut networks| {
         networks.sort_by_key(|(_, length, _)| *length);
-        let place = move |(address, length, country): (u8, u8, &'static str)| {
+        let network = move |(address, length, country): (u8, u8, &'static str)| {
             let kept = u128::from(address >> (8 - length) << (8 - length));
             (kept << (120 - bits), bits + length, country)
         };
-        networks.into_iter().map(place).collect()
+        networks.into_iter().map(network).collect()
     })
 }
 

@@ -72,10 +72,10 @@ async fn torrents_in_an_unreadable_file_start_without_history() {
         assert!(files[0].starts_with("torrents-1-0.bad-"), "{way}");
         // The sets of collections are in another file.
         let month = Window::Month.index();
-        let collection = run.picture().collections[0].unique[month];
+        let collection = run.snapshot().collections[0].unique[month];
         assert_eq!(collection.get(), None, "{way}: no answer yet");
         run.probe();
-        let collection = run.picture().collections[0].unique[month];
+        let collection = run.snapshot().collections[0].unique[month];
         assert_eq!(collection.get(), Some(4), "{way}");
         run.save().await;
         assert_eq!(run.writer.row().unwrap().failures, 0, "{way}");
@@ -94,7 +94,7 @@ async fn lost_shared_sets_are_rebuilt_from_torrents() {
         run.probe();
         assert_eq!(run.minima().1, 4, "{way}");
         // A peer of any torrent is a peer of all torrents.
-        let all = run.picture().fleet.unique[Window::Month.index()];
+        let all = run.snapshot().fleet.unique[Window::Month.index()];
         assert_eq!(all.get(), Some(4), "{way}");
         run.save().await;
         run.release();

@@ -100,7 +100,7 @@ fn acknowledged_saves_survive_a_kill_at_any_moment() {
             .filter(|name| name.contains(".bad-"))
             .collect();
         assert_eq!(lost, [""; 0], "{kill}");
-        let collection = after.picture().collections[0].unique[Window::Month.index()].get();
+        let collection = after.snapshot().collections[0].unique[Window::Month.index()].get();
         assert!(collection.is_some_and(|peers| u64::from(peers) >= rounds.min(719)));
     }
     // Some kills must have interrupted a write.

@@ -30,12 +30,12 @@ async fn saved() -> tempfile::TempDir {
 
 /// Returns the unique peers of each torrent, of all torrents and of the collection in a window.
 fn unique(run: &mut Run, window: Window) -> (Vec<Option<u32>>, Option<u32>, Option<u32>) {
-    let picture = run.picture();
+    let snapshot = run.snapshot();
     let window = window.index();
-    let rows = picture.rows();
+    let rows = snapshot.rows();
     let torrents = rows.map(|view| view.row.unique(view.reach)[window].get());
-    let all = picture.fleet.unique[window].get();
-    let collection = picture.collections[0].unique[window].get();
+    let all = snapshot.fleet.unique[window].get();
+    let collection = snapshot.collections[0].unique[window].get();
     (torrents.collect(), all, collection)
 }
 
