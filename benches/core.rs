@@ -18,7 +18,7 @@ use seedwatch::config::{
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, Lookup};
-use seedwatch_distinct::{Calendar, Key, Set};
+use seedwatch_distinct::{Key, RunningClock, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
@@ -274,7 +274,7 @@ fn memory(torrents: u32, dht: bool) {
 /// What is remembered of the peers of a swarm.
 fn remembered(serial: u32) -> Box<Set> {
     let key = Key::new([7; 16]);
-    let at = Calendar::start(now(0).unix).moment();
+    let at = RunningClock::start(now(0).unix).moment();
     let mut set = Box::<Set>::default();
     for peer in swarm(serial, PEERS).v4 {
         set.add(key.v4(peer.ip), 0, at);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use seedwatch_clock::Unix;
 use seedwatch_dev_bench::usage::Since;
-use seedwatch_distinct::{Calendar, Counts, K, Key, Layout, Moment, Peer, Set, Window};
+use seedwatch_distinct::{Counts, Format, K, Key, Moment, PeerHash, RunningClock, Set, Window};
 
 const HOUR: u64 = 3600;
 const START: u64 = 1_700_000_000 / HOUR * HOUR;
@@ -64,12 +64,12 @@ fn fleet(daily: u32, fresh: u32) {
     const TORRENTS: u32 = 100_000;
     let key = Key::new([1; 16]);
     let before = resident();
-    let mut calendar = Calendar::start(Unix(START));
+    let mut clock = RunningClock::start(Unix(START));
     let mut sets = vec![Set::new(); TORRENTS as usize];
     let mut sighted = 0_u64;
     let (mut sighting, mut begins, mut goes_on) = (Duration::ZERO, Vec::new(), Vec::new());
     for hour in 0..30 * 24_u32 {
-        let at = calendar.tick(Unix(START + u64::from(hour) * HOUR));
+        let at = clock.tick(Unix(START + u64::from(hour) * HOUR));
         begins.push(gauges(&mut sets, at));
         let start = Since::now();
         for (torrent, set) in (0_u64..).zip(&mut sets) {
@@ -114,7 +114,7 @@ fn fleet(daily: u32, fresh: u32) {
         ms(goes_on.iter().sum::<Duration>() / 24),
         ms(goes_on.iter().copied().max().unwrap_or_default()),
     );
-    let at = calendar.moment();
+    let at = clock.moment();
     println!("  read again: {:.1} ms", ms(gauges(&mut sets, at)));
     let mut bytes = Vec::new();
     let start = Since::now();
@@ -131,7 +131,7 @@ fn fleet(daily: u32, fresh: u32) {
     let start = Since::now();
     let mut from = &bytes[..];
     for set in &mut sets {
-        *set = Set::decode(&mut from, Layout::Now).expect("what was encoded");
+        *set = Set::decode(&mut from, Format::V3).expect("what was encoded");
     }
     println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
 }
@@ -155,15 +155,15 @@ fn median(took: &[Duration]) -> Duration {
 fn sightings() {
     let key = Key::new([1; 16]);
     for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
-        let mut calendar = Calendar::start(Unix(START));
-        let mut peers: Vec<Peer> = (0..size).map(|n| key.v4(n)).collect();
+        let mut clock = RunningClock::start(Unix(START));
+        let mut peers: Vec<PeerHash> = (0..size).map(|n| key.v4(n)).collect();
         let mut random = Random(1);
         for n in (1..peers.len()).rev() {
             peers.swap(n, random.next() as usize % (n + 1));
         }
         let mut set = Set::new();
-        let mut hour = |set: &mut Set, peers: &[Peer], hours| {
-            let at = calendar.tick(Unix(START + hours * HOUR));
+        let mut hour = |set: &mut Set, peers: &[PeerHash], hours| {
+            let at = clock.tick(Unix(START + hours * HOUR));
             for peer in peers {
                 set.add(*peer, 0, at);
             }
@@ -197,11 +197,11 @@ fn sightings() {
 fn large() {
     for size in [4_000_u64, 10_000, 30_000, 100_000, 1_000_000, 10_000_000] {
         let mut random = Random(size);
-        let mut calendar = Calendar::start(Unix(START));
+        let mut clock = RunningClock::start(Unix(START));
         let mut set = Set::new();
         let start = Since::now();
         for n in 0..size {
-            let at = calendar.tick(Unix(START + n * 720 / size * HOUR));
+            let at = clock.tick(Unix(START + n * 720 / size * HOUR));
             set.add(peer(&mut random), 0, at);
         }
         let each = start.cost().cpu.as_nanos() as f64 / size as f64;
@@ -211,11 +211,11 @@ fn large() {
         let took = quickest(3, || {
             for _ in 0..20 {
                 hour += 1;
-                black_box(set.counts(calendar.tick(Unix(START + hour * HOUR))));
+                black_box(set.counts(clock.tick(Unix(START + hour * HOUR))));
             }
         }) / 20;
         let mut union = Set::new();
-        let at = calendar.moment();
+        let at = clock.moment();
         let united = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
         println!(
             "{size} peers a month, each seen once: {:.1} kB in memory, {:.1} kB saved; {each:.0} ns a sighting, \
@@ -229,7 +229,7 @@ fn large() {
 }
 
 /// Any hash, as if of an address.
-fn peer(random: &mut Random) -> Peer {
+fn peer(random: &mut Random) -> PeerHash {
     Key::new([9; 16]).v6(random.next())
 }
 
@@ -239,7 +239,7 @@ fn errors() {
     for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {
         let mut random = Random(rate);
         let keys = [(); KEYS].map(|()| Key::new(std::array::from_fn(|_| random.next() as u8)));
-        let mut calendar = Calendar::start(Unix(START));
+        let mut clock = RunningClock::start(Unix(START));
         let mut sets = vec![Set::new(); KEYS];
         let mut last = std::collections::HashMap::new();
         let mut by_hour = vec![0_i64; 960];
@@ -247,7 +247,7 @@ fn errors() {
         let mut worst = [0.0_f64; 3];
         let (mut squares, mut hours, mut wrong) = ([0.0; 3], [0_u32; 3], 0);
         for hour in 0..960_u64 {
-            let at = calendar.tick(Unix(START + hour * HOUR));
+            let at = clock.tick(Unix(START + hour * HOUR));
             online.retain(|(_, leaves)| *leaves > hour);
             // A burst for a day after two weeks, and an exodus after four.
             let rate = match hour {

@@ -1,19 +1,19 @@
 //! The state directory: what survives a restart.
 //!
-//! One file a section, written beside the old one, synced and renamed over it: whatever happens at
-//! whatever moment, the file is the old one or the new one, whole. What cannot be used is put aside
-//! for somebody to look at, and the daemon goes on without it.
+//! One file per section. A new file is written beside the old one, synced and renamed over it, so a
+//! crash leaves either file complete. A file that cannot be used is quarantined: it is renamed for
+//! inspection, and the daemon continues without it.
 //!
-//! | File | What lives there |
+//! | Module | Contents |
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
-//! | `folder` | writing, reading and putting aside |
+//! | `folder` | writing, reading, quarantine |
 //! | `guard` | opening files: no links, no FIFOs, no files of other users |
-//! | `lost` | the section `lost`: parts of the state that were lost, and when. Pure |
+//! | `lost` | the section `lost`: shards of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |
 //! | `table` | the section `dht`. Pure |
 //!
-//! All calls block on the disk: not for the threads of the runtime.
+//! All calls block on the disk, so they must not run on threads of the async runtime.
 
 mod file;
 mod folder;
@@ -22,8 +22,8 @@ mod key;
 mod lost;
 mod table;
 
-pub use file::{Bad, MAX_PAYLOAD};
-pub use folder::{MAX_ASIDE, Store};
+pub use file::{FileError, MAX_PAYLOAD};
+pub use folder::{MAX_QUARANTINED, Store};
 pub use lost::{Loss, MAX_LOSSES};
 pub use table::MAX_CONTACTS;
 
@@ -35,15 +35,15 @@ use seedwatch_dht::Contact;
 /// The section of known DHT nodes.
 const DHT: &str = "dht";
 
-/// What is wrong with the state directory or a file in it. The text names the files.
+/// An error of the state directory or of a file in it. The text names the files.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// The directory cannot be made or written to.
+    /// The directory cannot be created or written to.
     #[error("the state directory {} cannot be used: {source}", path.display())]
     Folder {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
     /// Another process keeps its state there.
@@ -52,45 +52,47 @@ pub enum StoreError {
         /// The directory.
         path: PathBuf,
     },
-    /// A file that is of no use to us.
-    #[error("the state file {} {why}{}", path.display(), fate(why, aside.as_ref()))]
-    Bad {
+    /// A file cannot be used.
+    #[error("the state file {} {why}{}", path.display(), fate(why, quarantined.as_ref()))]
+    File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
-        why: Bad,
-        /// Where it is now; `None` if it cannot be moved.
-        aside: Option<PathBuf>,
+        /// The cause.
+        why: FileError,
+        /// The new path of the file; `None` if it cannot be moved.
+        quarantined: Option<PathBuf>,
     },
-    /// The directory holds what was saved with another key than ours.
+    /// The directory holds state that was saved with another key than ours.
     #[error(
-        "the state file {} is not the one that was there at the start: nothing is written beside it, restart to use it",
+        "the state file {} is not the one that was there at the start: no state is saved; restart to \
+         use it",
         path.display()
     )]
     OtherKey {
         /// The file of the key.
         path: PathBuf,
     },
-    /// A file that was not saved; the one before it, if any, is still there.
+    /// A file was not saved. An earlier file under the same name is still there.
     #[error("the state file {} cannot be written: {source}", path.display())]
     Save {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: io::Error,
     },
 }
 
-fn fate(why: &Bad, aside: Option<&PathBuf>) -> String {
-    match aside {
-        None if matches!(why, Bad::Missing) => String::new(),
-        Some(aside) => format!("; it was put aside as {}", aside.display()),
-        None => "; it cannot be put aside and will be overwritten".to_owned(),
+/// Returns the end of the message of [`StoreError::File`].
+fn fate(why: &FileError, quarantined: Option<&PathBuf>) -> String {
+    match quarantined {
+        None if matches!(why, FileError::Missing) => String::new(),
+        Some(path) => format!("; it was quarantined as {}", path.display()),
+        None => "; it cannot be quarantined and will be overwritten".to_owned(),
     }
 }
 
-/// The nodes that a running daemon saved last, for somebody who only looks: its directory stays as
-/// it is. None if there are none of use.
+/// Reads the nodes that a running daemon saved last, without changing its directory. Returns no
+/// nodes if they cannot be read.
 pub fn peek_table(folder: &Path) -> Vec<Contact> {
     let payload = folder::peek(folder, DHT, table::VERSION);
     payload
@@ -99,8 +101,8 @@ pub fn peek_table(folder: &Path) -> Vec<Contact> {
 }
 
 impl Store {
-    /// The nodes saved last, and what was wrong if they cannot be had. None were saved: no nodes
-    /// and no error.
+    /// Loads the nodes saved last, with the error if they cannot be loaded. If no nodes were saved,
+    /// returns neither nodes nor an error.
     pub fn load_table(&self) -> (Vec<Contact>, Option<StoreError>) {
         let payload = match self.load(DHT, table::VERSION) {
             Ok(Some((_, payload))) => payload,
@@ -109,7 +111,7 @@ impl Store {
         };
         match table::decode(&payload) {
             Some(contacts) => (contacts, None),
-            None => (Vec::new(), Some(self.reject(DHT, Bad::Content))),
+            None => (Vec::new(), Some(self.reject(DHT, FileError::Content))),
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::probers::StartError;
-use super::state::{Keeper, Table};
+use super::state::{NodesFuture, StateWriter};
 use crate::config::Config;
 use seedwatch_dht;
 use seedwatch_dht::Contact;
@@ -45,7 +45,7 @@ impl Dht {
     pub(super) async fn start(
         config: &Config,
         resolver: &Resolver,
-        keeper: &Keeper,
+        keeper: &StateWriter,
         out: mpsc::Sender<DhtReport>,
     ) -> Result<Self, StartError> {
         let mut dht = Self {
@@ -84,7 +84,7 @@ impl Dht {
         &mut self,
         config: &Config,
         resolver: &Resolver,
-        keeper: &Keeper,
+        keeper: &StateWriter,
     ) -> Result<(), StartError> {
         if !config.dht.enabled {
             if self.running.is_some() {
@@ -174,7 +174,7 @@ impl Dht {
     }
 
     /// The nodes worth saving.
-    pub(super) fn table(&self) -> Table {
+    pub(super) fn table(&self) -> NodesFuture {
         let Some(running) = &self.running else {
             return Box::pin(std::future::ready(Vec::new()));
         };

@@ -1,28 +1,28 @@
-//! What must survive a restart: restored at the start, saved in rounds, and once more at the end.
+//! The state that survives a restart: restored at the start, saved in passes, and once at the end.
 //!
-//! A round saves every section once and begins anew with each interval. What is known of torrents and
-//! collections is written in parts, one after the other over much of the interval: no part holds up the main loop for
-//! long, memory for one of them is all it takes, and the disk sees a trickle. Encoding happens where
-//! the [`Core`] is, writing in a task beside it.
+//! A save pass saves every section once; a pass begins with each interval. Torrents and collections
+//! are written in shards, one after the other over much of the interval. No shard delays the main
+//! loop for long, only one of them is in memory, and the disk sees a trickle of writes. The main
+//! loop encodes, because it owns the [`Core`]; a task beside it writes.
 //!
-//! | Section | What is kept |
+//! | Section | Contents |
 //! |---|---|
-//! | `key` | what peers are hashed with |
-//! | `dht` | nodes |
-//! | `trackers` | who was down, who asked for what |
-//! | `torrents-N-n` | part n of N: who was seen when, when a torrent was last well |
-//! | `fleet-N-n` | what torrents share: peers of collections and of all |
+//! | `key` | the key that peers are hashed with |
+//! | `dht` | DHT nodes |
+//! | `trackers` | health and intervals of trackers |
+//! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
+//! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
 //!
-//! Whatever is wrong with the directory, the daemon runs on. No call waits for a disk that hangs:
+//! The daemon runs on whatever happens to the directory. No call waits for a disk that hangs:
 //!
-//! - What cannot be read at the start within [`PATIENCE`] is unknown.
-//! - A piece that is not written holds up the other pieces only.
+//! - A section that is not read within [`DISK_TIMEOUT`] at the start counts as unknown.
+//! - A save step that hangs delays only the other save steps.
 //! - The shutdown does not wait beyond its deadline.
 
-mod parts;
+mod found_shards;
 mod restore;
-mod round;
-mod trouble;
+mod save_errors;
+mod save_pass;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -37,182 +37,186 @@ use super::core::Core;
 use crate::config;
 use crate::store::{Store, StoreError};
 use restore::Opened;
-use round::{Group, Piece, Round, Splits};
+use save_errors::SaveErrorLog;
+use save_pass::{Group, SavePass, SaveStep, Shardings};
 use seedwatch_clock::Now;
 use seedwatch_core::snapshot::StateRow;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard;
 use seedwatch_dht::Contact;
-use seedwatch_distinct::{Key, Layout};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_input::file;
-use trouble::Trouble;
 
-/// Versions of the sections.
+/// Name and version of the section of trackers.
 const TRACKERS: (&str, u16) = ("trackers", 1);
-/// Of all sections that are written in parts.
-const PARTS: u16 = 2;
+/// Version of all sections that are written in shards.
+const SHARDS: u16 = 3;
 
-/// How peers are written in a section of a version.
-fn layout(version: u16) -> Layout {
+/// Returns the format of the sets in a shard of a version.
+fn set_format(version: u16) -> Format {
     match version {
-        ..PARTS => Layout::Long,
-        _ => Layout::Now,
+        ..2 => Format::V1,
+        2 => Format::V2,
+        _ => Format::V3,
     }
 }
 
-/// Longest time that one call to the disk may take: the largest part is read within a second or two.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time that one call to the disk may take. Reading the largest shard takes a second or
+/// two.
+const DISK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Makes a call to the disk. `None`: the disk does not answer within [`PATIENCE`].
-fn in_time<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    file::within("state", PATIENCE, call).ok()
+/// Makes a call to the disk. Returns `None` if the disk does not answer within [`DISK_TIMEOUT`].
+fn call_disk<T: Send + 'static>(call: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    file::within("state", DISK_TIMEOUT, call).ok()
 }
 
-/// A piece that takes longer to write is worth a line.
+/// A save step that takes longer is logged.
 const SLOW: Duration = Duration::from_secs(30);
 
-/// The nodes of the DHT, when they are there.
-pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
+/// DHT nodes, once the prober has listed them.
+pub(super) type NodesFuture = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
 
-/// What became of a piece: bytes of its payload.
-pub(super) type Written = Result<u64, StoreError>;
+/// The outcome of a save step: bytes of its payload.
+pub(super) type SaveOutcome = Result<u64, StoreError>;
 
-/// Keeps what must survive.
-pub(super) struct Keeper {
-    /// `None`: nothing is kept.
+/// Restores the state and writes it, one save step at a time.
+pub(super) struct StateWriter {
+    /// `None` if `state.path` is empty.
     store: Option<Arc<Store>>,
     key: Key,
     interval: Duration,
-    round: Option<Round>,
-    /// When there is something to do, unless a piece is being written.
+    pass: Option<SavePass>,
+    /// When the next save step is due, unless one is being written.
     next: Instant,
-    /// The piece that is being written.
+    /// The task of the current save step.
     writing: Option<JoinHandle<()>>,
-    written: mpsc::Sender<Written>,
-    splits: Splits,
+    outcomes: mpsc::Sender<SaveOutcome>,
+    shardings: Shardings,
     row: StateRow,
-    trouble: Trouble,
-    /// The disk did not answer at the start.
+    errors: SaveErrorLog,
+    /// Whether the disk did not answer at the start.
     hangs: bool,
-    /// What was saved before is of no use without its key.
-    is_lost: bool,
+    /// Whether the key is lost, and with it everything that was hashed with it.
+    key_is_lost: bool,
 }
 
-/// Something for the disk.
-enum Job {
+/// A call to the disk.
+enum DiskTask {
+    /// Checks that the directory is there and that its key is this one.
     Claim(Key),
-    Table(Vec<Contact>),
+    SaveNodes(Vec<Contact>),
+    /// Saves a payload under a section and a version.
     Save(String, u16, Vec<u8>),
-    /// Removes what was written in another number of parts.
-    Tidy(Splits),
+    /// Removes shards that were written in another number of shards.
+    RemoveOldShards(Shardings),
 }
 
-impl Keeper {
-    /// Opens the state directory. A key that is not there yet is `fresh`.
+impl StateWriter {
+    /// Opens the state directory. If it has no key yet, `fresh` becomes its key.
     ///
     /// # Errors
-    /// [`StoreError::InUse`]. With anything else that is wrong with it the daemon can live.
+    /// [`StoreError::InUse`]. The daemon can run with any other fault of the directory.
     pub(super) async fn open(
         config: &config::State,
         fresh: Key,
-        written: mpsc::Sender<Written>,
+        outcomes: mpsc::Sender<SaveOutcome>,
     ) -> Result<Self, StoreError> {
-        let mut keeper = Self {
+        let mut writer = Self {
             store: config.path.as_deref().map(Store::at).map(Arc::new),
             key: fresh,
             interval: config.interval,
-            round: None,
+            pass: None,
             next: Instant::now() + config.interval,
             writing: None,
-            written,
-            splits: Splits::default(),
+            outcomes,
+            shardings: Shardings::default(),
             row: StateRow::default(),
-            trouble: Trouble::default(),
+            errors: SaveErrorLog::default(),
             hangs: false,
-            is_lost: false,
+            key_is_lost: false,
         };
-        let Some(store) = keeper.store.clone() else {
-            info!("nothing is kept over a restart: state.path is empty");
-            return Ok(keeper);
+        let Some(store) = writer.store.clone() else {
+            info!("no state is kept over a restart: state.path is empty");
+            return Ok(writer);
         };
-        let (fresh, hangs) = (keeper.key.clone(), store.hangs());
-        let open = move || in_time(move || restore::key(&store, fresh));
+        let (fresh, hangs) = (writer.key.clone(), store.hangs());
+        let open = move || call_disk(move || restore::key(&store, fresh));
         let opened = tokio::task::spawn_blocking(open);
         let Some(opened) = opened.await.unwrap_or_else(resume) else {
-            keeper.hangs = true;
-            keeper.fail(&hangs);
-            return Ok(keeper);
+            writer.hangs = true;
+            writer.fail(&hangs);
+            return Ok(writer);
         };
         let Opened {
             key,
-            trouble,
-            is_lost,
+            error,
+            key_is_lost,
         } = opened?;
-        keeper.key = key;
-        keeper.is_lost = is_lost;
-        if let Some(error) = trouble {
-            keeper.fail(&error);
+        writer.key = key;
+        writer.key_is_lost = key_is_lost;
+        if let Some(error) = error {
+            writer.fail(&error);
         }
-        Ok(keeper)
+        Ok(writer)
     }
 
-    /// What peers are hashed with.
+    /// Returns the key that peers are hashed with.
     pub(super) fn key(&self) -> Key {
         self.key.clone()
     }
 
-    /// Fills a core that knows of no torrents yet.
+    /// Restores the state into a core that has no configuration yet.
     pub(super) async fn restore(&mut self, mut core: Core, now: Now) -> Core {
         let Some(store) = self.store.clone() else {
             return core;
         };
         if self.hangs {
-            core.lose(now.unix, Part { index: 0, of: 1 });
+            core.lose(now.unix, Shard { index: 0, of: 1 });
             return core;
         }
-        let is_lost = self.is_lost;
+        let key_is_lost = self.key_is_lost;
         let restored = tokio::task::spawn_blocking(move || {
-            let splits = restore::core(&store, &mut core, is_lost, now);
-            (core, splits)
+            let shardings = restore::core(&store, &mut core, key_is_lost, now);
+            (core, shardings)
         });
-        let (core, splits) = restored.await.unwrap_or_else(resume);
-        self.splits = splits;
+        let (core, shardings) = restored.await.unwrap_or_else(resume);
+        self.shardings = shardings;
         core
     }
 
-    /// The nodes of the DHT that were saved last.
+    /// Loads the DHT nodes that were saved last.
     pub(super) async fn table(&self) -> Vec<Contact> {
         let Some(store) = self.store.clone().filter(|_| !self.hangs) else {
             return Vec::new();
         };
         let hangs = store.hangs();
-        let load = move || in_time(move || store.load_table());
+        let load = move || call_disk(move || store.load_table());
         let loaded = tokio::task::spawn_blocking(load);
         let loaded = loaded.await.unwrap_or_else(resume);
         let (table, error) = loaded.unwrap_or_else(|| (Vec::new(), Some(hangs)));
         if let Some(error) = error {
-            warn!(%error, "the nodes of the DHT are looked for anew");
+            warn!(%error, "no saved DHT nodes: the DHT bootstraps again");
         }
-        debug!(nodes = table.len(), "nodes of the DHT restored");
+        debug!(nodes = table.len(), "DHT nodes restored");
         table
     }
 
-    /// Saves the nodes of a prober that has ended, without waiting for the disk.
+    /// Saves the nodes of a DHT prober that has ended, without waiting for the disk.
     pub(super) fn save_table(&self, table: Vec<Contact>) {
         if let Some(store) = self.store.clone() {
             tokio::spawn(async move {
-                if let Err(error) = write(store, Job::Table(table)).await {
-                    warn!(%error, "the nodes of the DHT are not saved");
+                if let Err(error) = write(store, DiskTask::SaveNodes(table)).await {
+                    warn!(%error, "the DHT nodes are not saved");
                 }
             });
         }
     }
 
-    /// How saving fares; `None` where nothing is kept.
+    /// Returns the metrics of saving; `None` if no state is kept.
     pub(super) fn row(&self) -> Option<StateRow> {
         self.store.is_some().then_some(self.row)
     }
 
-    /// Takes over another interval.
+    /// Applies a new interval.
     pub(super) fn configure(&mut self, config: &config::State) {
         if self.interval != config.interval {
             self.interval = config.interval;
@@ -220,70 +224,71 @@ impl Keeper {
         }
     }
 
-    /// When [`Keeper::step`] has something to do.
+    /// Returns when [`StateWriter::step`] is due; `None` while a step is being written.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.store.is_some() && self.writing.is_none()).then_some(self.next)
     }
 
-    /// Begins to save the next piece. What becomes of it comes out of the channel, and is to be
-    /// handed to [`Keeper::wrote`].
-    pub(super) fn step(&mut self, core: &mut Core, table: impl FnOnce() -> Table, now: Now) {
+    /// Begins the next save step. Its outcome arrives on the channel, and the caller passes it to
+    /// [`StateWriter::wrote`].
+    pub(super) fn step(&mut self, core: &mut Core, table: impl FnOnce() -> NodesFuture, now: Now) {
         let Some(store) = self.store.clone() else {
             return;
         };
         let began = Instant::now();
-        let round = match &mut self.round {
-            Some(round) => round,
+        let pass = match &mut self.pass {
+            Some(pass) => pass,
             None => {
-                fit(&mut self.splits, core);
-                self.round.insert(Round::new(self.splits, began, now.unix))
+                fit(&mut self.shardings, core);
+                self.pass
+                    .insert(SavePass::new(self.shardings, began, now.unix))
             }
         };
-        let Some(piece) = round.next() else {
+        let Some(step) = pass.next() else {
             return;
         };
-        let gap = round.gap(self.interval);
-        let job: Pin<Box<dyn Future<Output = Job> + Send>> = match piece {
-            Piece::Table => {
+        let gap = pass.gap(self.interval);
+        let task: Pin<Box<dyn Future<Output = DiskTask> + Send>> = match step {
+            SaveStep::Nodes => {
                 let table = table();
-                Box::pin(async { Job::Table(table.await) })
+                Box::pin(async { DiskTask::SaveNodes(table.await) })
             }
-            piece => Box::pin(std::future::ready(self.job(piece, core, now))),
+            step => Box::pin(std::future::ready(self.disk_task(step, core, now))),
         };
-        debug!(?piece, took = ?began.elapsed(), "saving");
+        debug!(?step, took = ?began.elapsed(), "saving");
         self.next = began + gap;
-        let written = self.written.clone();
+        let outcomes = self.outcomes.clone();
         self.writing = Some(tokio::spawn(async move {
             let hangs = store.hangs();
-            let mut writing = std::pin::pin!(write(store, job.await));
+            let mut writing = std::pin::pin!(write(store, task.await));
             let outcome = match timeout(SLOW, &mut writing).await {
                 Ok(outcome) => outcome,
                 Err(_) => {
-                    warn!(error = %hangs, "the state is not saved for now");
+                    warn!(error = %hangs, "saving the state waits for the disk");
                     writing.await
                 }
             };
-            let _ = written.send(outcome).await;
+            let _ = outcomes.send(outcome).await;
         }));
     }
 
-    /// Books what became of a piece.
-    pub(super) fn wrote(&mut self, outcome: Written) {
+    /// Records the outcome of the current save step.
+    pub(super) fn wrote(&mut self, outcome: SaveOutcome) {
         self.writing = None;
-        let Some(mut round) = self.round.take() else {
+        let Some(mut pass) = self.pass.take() else {
             return;
         };
-        round.book(outcome);
-        if !round.is_over() {
-            self.round = Some(round);
+        pass.record(outcome);
+        if !pass.is_over() {
+            self.pass = Some(pass);
             return;
         }
-        self.next = (round.started + self.interval).max(Instant::now());
-        self.end(round);
+        self.next = (pass.started + self.interval).max(Instant::now());
+        self.end_pass(pass);
     }
 
-    /// Saves everything, now, as far as that is done before `deadline`. What is not is as it was
-    /// saved last.
+    /// Saves everything that can be saved before `deadline`. Other sections stay as they were last
+    /// saved.
     pub(super) async fn finish(
         &mut self,
         core: &mut Core,
@@ -295,60 +300,61 @@ impl Keeper {
             return;
         };
         let deadline = deadline.into();
-        let late = "the state is not saved whole: the disk did not answer in time";
-        // What is being written must not come after what we write now.
+        let late = "the state is saved in part only: the disk did not answer in time";
+        // An earlier write must not end after the writes below.
         if let Some(writing) = self.writing.take()
             && timeout_at(deadline, writing).await.is_err()
         {
             warn!("{late}");
             return;
         }
-        fit(&mut self.splits, core);
-        let mut round = Round::new(self.splits, Instant::now(), now.unix);
+        fit(&mut self.shardings, core);
+        let mut pass = SavePass::new(self.shardings, Instant::now(), now.unix);
         let mut table = Some(table);
-        while let Some(piece) = round.next() {
-            let job = match piece {
-                Piece::Table => Job::Table(table.take().unwrap_or_default()),
-                piece => self.job(piece, core, now),
+        while let Some(step) = pass.next() {
+            let task = match step {
+                SaveStep::Nodes => DiskTask::SaveNodes(table.take().unwrap_or_default()),
+                step => self.disk_task(step, core, now),
             };
-            let writing = write(Arc::clone(&store), job);
+            let writing = write(Arc::clone(&store), task);
             let Ok(outcome) = timeout_at(deadline, writing).await else {
                 warn!("{late}");
                 return;
             };
-            round.book(outcome);
+            pass.record(outcome);
         }
-        self.end(round);
+        self.end_pass(pass);
     }
 
-    fn job(&self, piece: Piece, core: &mut Core, now: Now) -> Job {
+    /// Encodes what a save step writes.
+    fn disk_task(&self, step: SaveStep, core: &mut Core, now: Now) -> DiskTask {
         let mut payload = Vec::new();
-        let (name, version) = match piece {
-            Piece::Claim => return Job::Claim(self.key.clone()),
-            Piece::Table => return Job::Table(Vec::new()),
-            Piece::Tidy => return Job::Tidy(self.splits),
-            Piece::Trackers => {
+        let (name, version) = match step {
+            SaveStep::Claim => return DiskTask::Claim(self.key.clone()),
+            SaveStep::Nodes => return DiskTask::SaveNodes(Vec::new()),
+            SaveStep::RemoveOldShards => return DiskTask::RemoveOldShards(self.shardings),
+            SaveStep::Trackers => {
                 core.encode_trackers(now, &mut payload);
                 (TRACKERS.0.to_owned(), TRACKERS.1)
             }
-            Piece::Part(group, part) => {
+            SaveStep::Shard(group, shard) => {
                 match group {
-                    Group::Torrents => core.encode_torrents(part, &mut payload),
-                    Group::Fleet => core.encode_shared(part, &mut payload),
+                    Group::Torrents => core.encode_torrents(shard, &mut payload),
+                    Group::Shared => core.encode_shared(shard, &mut payload),
                 }
-                (group.section(part), PARTS)
+                (group.section(shard), SHARDS)
             }
         };
-        Job::Save(name, version, payload)
+        DiskTask::Save(name, version, payload)
     }
 
-    fn end(&mut self, round: Round) {
-        match round.finish() {
-            Ok((began, splits)) => {
-                self.splits = splits;
+    fn end_pass(&mut self, pass: SavePass) {
+        match pass.finish() {
+            Ok((began, shardings)) => {
+                self.shardings = shardings;
                 self.row.last_save = Some(began);
-                self.trouble.is_over();
-                debug!(?splits, "state saved");
+                self.errors.recovered();
+                debug!(?shardings, "state saved");
             }
             Err(error) => self.fail(&error),
         }
@@ -356,47 +362,47 @@ impl Keeper {
 
     fn fail(&mut self, error: &StoreError) {
         self.row.failures += 1;
-        self.trouble.is(error);
+        self.errors.failed(error);
     }
 }
 
-/// As many parts as what there is now calls for.
-fn fit(splits: &mut Splits, core: &Core) {
-    let [torrents, fleet] = splits;
+/// Adapts the numbers of shards to what the core holds now.
+fn fit(shardings: &mut Shardings, core: &Core) {
+    let [torrents, shared] = shardings;
     torrents.fit(core.remembered());
-    fleet.fit(core.collections_remembered());
+    shared.fit(core.collections_remembered());
 }
 
-/// Writes where that holds nobody up.
-async fn write(store: Arc<Store>, job: Job) -> Written {
-    let written = tokio::task::spawn_blocking(move || match job {
-        Job::Claim(key) => {
+/// Makes a call to the disk on a thread that may block.
+async fn write(store: Arc<Store>, task: DiskTask) -> SaveOutcome {
+    let outcome = tokio::task::spawn_blocking(move || match task {
+        DiskTask::Claim(key) => {
             store.prepare()?;
             store.claim(&key)?;
             Ok(0)
         }
-        // One that is empty is not worth the one before.
-        Job::Table(table) if table.is_empty() => Ok(0),
-        Job::Table(table) => store.save_table(&table).map(|()| 0),
-        Job::Save(section, version, payload) => {
+        // An empty table must not replace the one that was saved before.
+        DiskTask::SaveNodes(table) if table.is_empty() => Ok(0),
+        DiskTask::SaveNodes(table) => store.save_table(&table).map(|()| 0),
+        DiskTask::Save(section, version, payload) => {
             store.save(&section, version, &payload)?;
             Ok(payload.len() as u64)
         }
-        Job::Tidy(splits) => {
+        DiskTask::RemoveOldShards(shardings) => {
             let sections = store.sections()?;
-            let other = |section: &&String| {
-                Group::of(section).is_some_and(|(group, of)| of != splits[group.index()].parts)
+            let is_old = |section: &&String| {
+                Group::of(section).is_some_and(|(group, of)| of != shardings[group.index()].shards)
             };
-            for section in sections.iter().filter(other) {
+            for section in sections.iter().filter(is_old) {
                 store.remove(section)?;
             }
             Ok(0)
         }
     });
-    written.await.unwrap_or_else(resume)
+    outcome.await.unwrap_or_else(resume)
 }
 
-/// A bug of ours in a task is one here.
+/// Resumes the panic of a task in its caller.
 fn resume<T>(failed: tokio::task::JoinError) -> T {
     std::panic::resume_unwind(failed.into_panic())
 }

@@ -7,65 +7,65 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::StoreError;
-use super::file::{self, Bad, MAX_PAYLOAD};
+use super::file::{self, FileError, MAX_PAYLOAD};
 use super::guard::{Owners, create, open_folder, read};
 use seedwatch_clock::Clock;
 
-/// Times that files of one section were put aside of which the files are kept: the latest.
-pub const MAX_ASIDE: usize = 3;
+/// Most quarantines per section whose files are kept: the latest ones.
+pub const MAX_QUARANTINED: usize = 3;
 
-/// Only we may read: nodes of the DHT are of no concern to other users of this machine.
+/// Only our user may read the state.
 const FOLDER_MODE: u32 = 0o700;
 
-/// How the file of a section ends.
+/// The extension of the file of a section.
 const SUFFIX: &str = ".state";
-/// What stands between a section and the time it was put aside.
-const ASIDE: &str = ".bad-";
+/// Separates the section and the time in the name of a quarantined file.
+const QUARANTINE: &str = ".bad-";
 
-/// The state directory. It is for one process at a time.
+/// The state directory, used by one process at a time.
 #[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
-    /// Held while saving: two at once would write into one file.
+    /// Held while saving, because two saves at once would write to the same temporary file.
     saving: Mutex<()>,
-    /// What is put aside from here on is put aside together, however long that takes.
-    since: u64,
-    /// The directory with our lock on it. It ends with the process, however that ends.
-    held: OnceLock<File>,
-    /// Who owns the files that we make there. Some file systems map owners.
+    /// The start of this process in Unix seconds. All its quarantines count as one.
+    started: u64,
+    /// The directory with our lock on it. The kernel releases the lock when the process ends.
+    locked: OnceLock<File>,
+    /// The owner of the files that we create there. Some file systems map owners.
     owner: OnceLock<u32>,
 }
 
 impl Store {
-    /// The store in a directory, which is looked at when it is needed: it may be unusable now and
-    /// be mended later.
+    /// Returns a store in a directory without accessing it: a directory that is unusable now may be
+    /// repaired later.
     pub fn at(folder: &Path) -> Self {
         Self {
             folder: folder.to_owned(),
             saving: Mutex::new(()),
-            since: Clock::start().now().unix.0,
-            held: OnceLock::new(),
+            started: Clock::start().now().unix.0,
+            locked: OnceLock::new(),
             owner: OnceLock::new(),
         }
     }
 
-    /// Makes the directory if it is missing, with its parents, takes it for this process, and sees whether
-    /// it can be written to.
+    /// Creates the directory and its parents if they are missing, locks it for this process, and
+    /// writes a test file.
     ///
     /// # Errors
-    /// [`StoreError::InUse`]: another process has taken it. [`StoreError::Folder`]: it cannot be made, is
-    /// none, or nothing can be written there.
+    /// [`StoreError::InUse`] if another process has locked it; [`StoreError::Folder`] if it cannot
+    /// be created, is no directory or cannot be written to.
     pub fn prepare(&self) -> Result<(), StoreError> {
-        let _saving = self.lock();
-        let made = DirBuilder::new()
+        let _saving = self.lock_saving();
+        let created = DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
             .create(&self.folder);
-        self.hold()?;
+        self.lock_folder()?;
         let probe = self.folder.join("probe.new");
-        let written = made
+        let written = created
             .and_then(|()| create(&probe))
-            // A full disk takes empty files.
+            // A full disk accepts empty files.
             .and_then(|mut file| {
                 self.owner.get_or_init(|| owner(&file));
                 file.write_all(&[0; 64]).and_then(|()| file.sync_all())
@@ -74,9 +74,10 @@ impl Store {
         written.and(removed).map_err(|source| self.unusable(source))
     }
 
-    /// Two processes would overwrite what the other saved. A file system that has no locks is trusted.
-    fn hold(&self) -> Result<(), StoreError> {
-        if self.held.get().is_some() {
+    /// Locks the directory, because two processes would overwrite each other's state. Goes on
+    /// without a lock if the file system has none.
+    fn lock_folder(&self) -> Result<(), StoreError> {
+        if self.locked.get().is_some() {
             return Ok(());
         }
         let Ok(folder) = open_folder(&self.folder) else {
@@ -88,16 +89,16 @@ impl Store {
             }),
             Err(TryLockError::Error(_)) => Ok(()),
             Ok(()) => {
-                self.held.get_or_init(|| folder);
+                self.locked.get_or_init(|| folder);
                 Ok(())
             }
         }
     }
 
-    /// The sections that are there, sorted.
+    /// Returns the saved sections, sorted.
     ///
     /// # Errors
-    /// [`StoreError::Folder`]: there is something, and it cannot be listed.
+    /// [`StoreError::Folder`] if the directory exists and cannot be listed.
     pub fn sections(&self) -> Result<Vec<String>, StoreError> {
         let entries = match fs::read_dir(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -121,31 +122,30 @@ impl Store {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, ()> {
+    fn lock_saving(&self) -> MutexGuard<'_, ()> {
         self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Saves a section, whose name is a plain word, or one followed by `-` and numbers if it is written in
-    /// parts. When this returns without error, the section
-    /// will be found after a loss of power.
+    /// Saves a section. Its name is a word, followed by `-` and numbers if the section is a shard.
+    /// Once this returns without error, the section survives a loss of power.
     ///
     /// # Errors
     /// [`StoreError::Save`], also if the payload is longer than [`MAX_PAYLOAD`].
     pub fn save(&self, section: &str, version: u16, payload: &[u8]) -> Result<(), StoreError> {
-        let _saving = self.lock();
+        let _saving = self.lock_saving();
         let path = self.path(section);
         let result = match payload.len() > MAX_PAYLOAD {
-            true => Err(io::Error::other(Bad::TooLong)),
+            true => Err(io::Error::other(FileError::TooLong)),
             false => self.replace(&path, &file::encode(section, version, payload)),
         };
         result.map_err(|source| StoreError::Save { path, source })
     }
 
-    /// Loads a section: its version, at most `known`, and its payload. `None` if it was never
-    /// saved.
+    /// Loads a section: its version, at most `known`, and its payload. Returns `None` if it was
+    /// never saved.
     ///
     /// # Errors
-    /// [`StoreError::Bad`]: there is a file, and it is of no use. It has been put aside.
+    /// [`StoreError::File`] if there is a file that cannot be used. It has been quarantined.
     pub fn load(&self, section: &str, known: u16) -> Result<Option<(u16, Vec<u8>)>, StoreError> {
         let owners = Owners::of(&self.folder, self.owner.get().copied());
         let loaded = match read(&self.path(section), &owners) {
@@ -157,12 +157,12 @@ impl Store {
         loaded.map(Some).map_err(|why| self.reject(section, why))
     }
 
-    /// Removes a section that others have taken the place of.
+    /// Removes a section that other sections have replaced.
     ///
     /// # Errors
     /// [`StoreError::Save`].
     pub fn remove(&self, section: &str) -> Result<(), StoreError> {
-        let _saving = self.lock();
+        let _saving = self.lock_saving();
         let path = self.path(section);
         let removed = fs::remove_file(&path);
         removed.map_err(|source| StoreError::Save { path, source })
@@ -181,44 +181,44 @@ impl Store {
         }
     }
 
-    /// Puts the file of a section aside, whose payload turned out to be of no use.
-    pub fn reject(&self, section: &str, why: Bad) -> StoreError {
+    /// Quarantines the file of a section, and returns the error that reports it.
+    pub fn reject(&self, section: &str, why: FileError) -> StoreError {
         let path = self.path(section);
         let now = Clock::start().now().unix.0;
-        let aside = self.folder.join(format!("{section}{ASIDE}{now}"));
-        let moved = fs::rename(&path, &aside).is_ok();
-        self.forget_old(section);
-        StoreError::Bad {
+        let quarantined = self.folder.join(format!("{section}{QUARANTINE}{now}"));
+        let moved = fs::rename(&path, &quarantined).is_ok();
+        self.remove_old_quarantines(section);
+        StoreError::File {
             path,
             why,
-            aside: moved.then_some(aside),
+            quarantined: moved.then_some(quarantined),
         }
     }
 
-    /// Removes what was put aside long ago. The parts of a section that is written in parts are
-    /// one: they become useless together.
-    fn forget_old(&self, section: &str) {
+    /// Removes all but the latest quarantined files. The shards of one group count together,
+    /// because they become useless together.
+    fn remove_old_quarantines(&self, section: &str) {
         let Ok(entries) = fs::read_dir(&self.folder) else {
             return;
         };
-        let aside: Vec<(u64, PathBuf)> = entries
+        let files: Vec<(u64, PathBuf)> = entries
             .flatten()
             .filter_map(|entry| {
                 let name = entry.file_name();
-                let (of, when) = name.to_str()?.split_once(ASIDE)?;
+                let (of, when) = name.to_str()?.split_once(QUARANTINE)?;
                 let when: u64 = when.parse().ok()?;
-                (group(of) == group(section)).then(|| (when.min(self.since), entry.path()))
+                (group(of) == group(section)).then(|| (when.min(self.started), entry.path()))
             })
             .collect();
-        let mut times: Vec<u64> = aside.iter().map(|(when, _)| *when).collect();
+        let mut times: Vec<u64> = files.iter().map(|(when, _)| *when).collect();
         times.sort_unstable();
         times.dedup();
-        let surplus = times.len().saturating_sub(MAX_ASIDE);
-        for (_, path) in aside
+        let surplus = times.len().saturating_sub(MAX_QUARANTINED);
+        for (_, path) in files
             .iter()
             .filter(|(when, _)| times[..surplus].contains(when))
         {
-            // It stays, then.
+            // A file that cannot be removed does no harm.
             let _ = fs::remove_file(path);
         }
     }
@@ -227,24 +227,24 @@ impl Store {
         self.folder.join(format!("{section}{SUFFIX}"))
     }
 
-    /// Puts a file in the place of another, whole or not at all.
+    /// Replaces a file completely or not at all.
     fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let new = path.with_extension("new");
         let written = create(&new)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
             .and_then(|()| fs::rename(&new, path));
         if written.is_err() {
-            // Half a file is of no use; the next attempt would overwrite it.
+            // A partial file is useless, and the next attempt would overwrite it.
             let _ = fs::remove_file(&new);
         }
         written?;
-        // The new name is on the disk only when the directory is.
+        // The rename reaches the disk only when the directory does.
         open_folder(&self.folder)?.sync_all()
     }
 }
 
-/// The payload of a section that somebody else's directory holds, if it is of use. Nothing is
-/// changed there.
+/// Reads the payload of a section from another process's directory, without changing anything
+/// there.
 pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> {
     let owners = Owners::of(folder, None);
     let bytes = read(&folder.join(format!("{section}{SUFFIX}")), &owners).ok()??;
@@ -252,12 +252,12 @@ pub(super) fn peek(folder: &Path, section: &str, known: u16) -> Option<Vec<u8>> 
     Some(payload.to_vec())
 }
 
-/// `torrents-4-2` is one of the `torrents`.
+/// Returns the group of a section: `torrents` for `torrents-4-2`.
 fn group(section: &str) -> &str {
     section.split('-').next().unwrap_or_default()
 }
 
-/// The owner of a file that we have just made; root, whom we trust anyway, if it cannot be told.
+/// Returns the owner of a file that we have just created; root if unknown, which is trusted anyway.
 fn owner(file: &File) -> u32 {
     file.metadata().map_or(0, |metadata| metadata.uid())
 }

@@ -1,9 +1,9 @@
-//! Opens files of the state directory without following what others put there.
+//! Opens files of the state directory without following links that other users put there.
 //!
-//! The path of the directory may lead through symbolic links: it is the user's choice. The files in
-//! it may not: with a link, another user could choose what is read, or what is overwritten. A file
-//! counts only if it is regular and belongs to us, to the owner of the directory or to root;
-//! those can do what they like there anyway.
+//! The path of the directory may contain symbolic links: the operator chose it. The files in it may
+//! not be links: with a link, another user could choose which file is read or overwritten. A file
+//! is read only if it is regular and belongs to us, to the owner of the directory or to root, all
+//! of which can change the directory anyway.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -12,9 +12,9 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-use super::file::{Bad, MAX_FILE};
+use super::file::{FileError, MAX_FILE};
 
-/// Only we may read.
+/// Only our user may read.
 const FILE_MODE: u32 = 0o600;
 
 /// The user id of root.
@@ -25,7 +25,8 @@ const ROOT: u32 = 0;
 pub(super) struct Owners([Option<u32>; 3]);
 
 impl Owners {
-    /// Those of files in a directory; `ours` owns the files that we make there, if that is known.
+    /// Returns the trusted owners of files in a directory. `ours` owns the files that we create
+    /// there, if known.
     pub(super) fn of(folder: &Path, ours: Option<u32>) -> Self {
         let of_folder = fs::metadata(folder).ok().map(|metadata| metadata.uid());
         Self([Some(ROOT), of_folder, ours])
@@ -44,8 +45,8 @@ pub(super) fn open_folder(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Makes a file that was not there before. What an interrupted save or another user left in its place
-/// is removed and never opened.
+/// Creates a new file. A file that an interrupted save or another user left in its place is removed
+/// and never opened.
 pub(super) fn create(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -58,9 +59,9 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Reads all of a file, if there is one.
-pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, Bad> {
-    // Neither a link is followed, nor is the other end of a FIFO waited for.
+/// Reads a whole file; returns `None` if there is none.
+pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, FileError> {
+    // These flags neither follow a link nor wait for the writer of a FIFO.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = OpenOptions::new()
         .read(true)
@@ -72,28 +73,28 @@ pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, Bad>
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             return Ok(None);
         }
-        // What NotFound says of a link's target, ELOOP says of a link; a socket is ENXIO.
+        // Opening a link fails with ELOOP, opening a socket with ENXIO.
         Err(error) => {
             return match fs::symlink_metadata(path) {
-                Ok(metadata) if !metadata.is_file() => Err(Bad::NotAFile),
+                Ok(metadata) if !metadata.is_file() => Err(FileError::NotAFile),
                 _ => Err(error.into()),
             };
         }
     };
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(Bad::NotAFile);
+        return Err(FileError::NotAFile);
     }
     if !owners.have(metadata.uid()) {
-        return Err(Bad::Owner);
+        return Err(FileError::Owner);
     }
     if metadata.len() > MAX_FILE as u64 {
-        return Err(Bad::TooLong);
+        return Err(FileError::TooLong);
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
     match bytes.len() > MAX_FILE {
-        true => Err(Bad::TooLong),
+        true => Err(FileError::TooLong),
         false => Ok(Some(bytes)),
     }
 }
@@ -124,17 +125,17 @@ mod tests {
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         for name in ["link", "dangling", "loop", "folder", "fifo", "socket"] {
             let why = read(&at(name), &owners).unwrap_err();
-            assert!(matches!(why, Bad::NotAFile), "{name}: {why}");
+            assert!(matches!(why, FileError::NotAFile), "{name}: {why}");
         }
 
         let uid = fs::metadata(at("file")).unwrap().uid();
         let others = Owners([Some(uid + 1), None, None]);
         let why = read(&at("file"), &others).unwrap_err();
-        assert!(matches!(why, Bad::Owner), "{why}");
+        assert!(matches!(why, FileError::Owner), "{why}");
     }
 
     #[test]
-    fn what_is_in_the_way_of_a_new_file_is_replaced_and_never_written_to() {
+    fn create_replaces_existing_files_without_writing_to_them() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         fs::write(at("precious"), b"content").unwrap();

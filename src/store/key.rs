@@ -1,41 +1,43 @@
-//! The section `key`: the secret that peers are hashed with. Written once, at the first start.
+//! The section `key`: the secret that peers are hashed with. It is written once, at the first
+//! start.
 
-use super::{Bad, Store, StoreError};
+use super::{FileError, Store, StoreError};
 use seedwatch_distinct::Key;
 
-/// Its name.
+/// The name of this section.
 const KEY: &str = "key";
-/// Version of this section.
+/// The version of this section.
 const VERSION: u16 = 1;
 
 impl Store {
-    /// The key of this directory; `None` if it has none yet.
+    /// Loads the key of this directory; returns `None` if it has none yet.
     ///
     /// # Errors
-    /// [`StoreError::Bad`]: there is one, and it is of no use. It has been put aside.
+    /// [`StoreError::File`] if there is a key file that cannot be used. It has been quarantined.
     pub fn load_key(&self) -> Result<Option<Key>, StoreError> {
         let Some((_, payload)) = self.load(KEY, VERSION)? else {
             return Ok(None);
         };
         match <[u8; 16]>::try_from(payload) {
             Ok(secret) => Ok(Some(Key::new(secret))),
-            Err(_) => Err(self.reject(KEY, Bad::Content)),
+            Err(_) => Err(self.reject(KEY, FileError::Content)),
         }
     }
 
-    /// Sees to it that the key of this directory is ours: without it, nothing that is saved beside
-    /// it is of use.
+    /// Ensures that the key of this directory is ours, because other sections are useless without
+    /// their key. Saves our key if there is none.
     ///
     /// # Errors
-    /// [`StoreError::OtherKey`], for what another key was used for must not be overwritten: the
-    /// directory came too late, or somebody else uses it. [`StoreError::Save`].
+    /// [`StoreError::OtherKey`] if the directory has another key: it was mounted after the start,
+    /// or another installation uses it. Its sections must not be overwritten. [`StoreError::Save`]
+    /// if the key cannot be saved.
     pub fn claim(&self, key: &Key) -> Result<(), StoreError> {
         match self.load_key() {
             Ok(Some(found)) if found == *key => Ok(()),
             Ok(Some(_)) => Err(StoreError::OtherKey {
                 path: self.path(KEY),
             }),
-            // A damaged one does not stand in the way of the same, whole.
+            // A damaged key file has been quarantined and is replaced.
             Ok(None) | Err(_) => self.save(KEY, VERSION, key.secret()),
         }
     }

@@ -1,38 +1,39 @@
-//! The section `lost`: parts of the torrents whose past was lost, and when.
+//! The section `lost`: shards of torrents whose history was lost, and when.
 //!
 //! ```text
-//! until the end: Unix time 8 | index of the part 4 | number of parts 4
+//! per loss: Unix time 8 | index of the shard 4 | number of shards 4
 //! ```
 //!
-//! Without it, an empty list after a second start would make a 0 of a month that is not known.
+//! Without this section, an empty peer list after the next start would turn an unknown month into
+//! 0.
 
 use std::io;
 
-use super::{Bad, Store, StoreError};
+use super::{FileError, Store, StoreError};
 use seedwatch_clock::Unix;
 
-/// Its name.
+/// The name of this section.
 const LOST: &str = "lost";
-/// Version of this section.
+/// The version of this section.
 const VERSION: u16 = 1;
-/// Most losses kept: the earliest go first.
+/// Most losses kept. The earliest are dropped first.
 pub const MAX_LOSSES: usize = 1024;
 /// Bytes of one loss.
 const LOSS: usize = 8 + 4 + 4;
 
-/// The past of a part of the torrents that was lost.
+/// The loss of the history of one shard of torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Loss {
-    /// When that was found out.
+    /// When the loss was detected.
     pub at: Unix,
-    /// Which part, from 0.
+    /// The index of the shard, from 0.
     pub index: u32,
-    /// Of how many.
+    /// The number of shards.
     pub of: u32,
 }
 
 impl Store {
-    /// The losses of earlier starts; none if they are not known.
+    /// Loads the losses of earlier starts; returns none if they cannot be loaded.
     pub fn load_losses(&self) -> Vec<Loss> {
         let loaded = self.load(LOST, VERSION).ok().flatten();
         let losses = loaded.and_then(|(_, payload)| decode(&payload));
@@ -50,18 +51,18 @@ impl Store {
         }
     }
 
-    /// Says that the disk of the directory does not answer.
+    /// Returns the error that the disk of the directory does not answer.
     pub fn hangs(&self) -> StoreError {
         let why = "the disk does not answer";
         self.unusable(io::Error::new(io::ErrorKind::TimedOut, why))
     }
 
-    /// Says that a section is missing that should be there.
+    /// Returns the error that a section is missing.
     pub fn missing(&self, section: &str) -> StoreError {
-        StoreError::Bad {
+        StoreError::File {
             path: self.path(section),
-            why: Bad::Missing,
-            aside: None,
+            why: FileError::Missing,
+            quarantined: None,
         }
     }
 }
@@ -77,7 +78,7 @@ fn encode(losses: &[Loss]) -> Vec<u8> {
     payload
 }
 
-/// `None` if the length does not fit, or there are more than [`MAX_LOSSES`].
+/// Returns `None` if the length is wrong or there are more than [`MAX_LOSSES`].
 fn decode(mut payload: &[u8]) -> Option<Vec<Loss>> {
     let mut losses = Vec::new();
     while !payload.is_empty() && losses.len() < MAX_LOSSES {
@@ -99,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn losses_are_kept_and_bounded() {
+    fn losses_are_saved_and_bounded() {
         let loss = |at| Loss {
             at: Unix(at),
             index: 3,

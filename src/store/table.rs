@@ -1,22 +1,22 @@
-//! The section `dht`: nodes that answered, to start from after a restart.
+//! The section `dht`: nodes that answered, from which the DHT starts after a restart.
 //!
 //! ```text
 //! number of IPv4 nodes 2 | IPv4 nodes, 26 each | IPv6 nodes, 38 each
 //! ```
 //!
-//! A node is its id, address and port, as in the protocol (BEP 5, 32).
+//! A node is its id, address and port, as in compact node info (BEP 5, BEP 32).
 
 use std::net::SocketAddr;
 
 use seedwatch_dht::Contact;
 use seedwatch_dht::krpc::{NODE_4, NODE_6, contacts4, contacts6};
 
-/// Version of this section.
+/// The version of this section.
 pub(super) const VERSION: u16 = 1;
-/// Most nodes kept.
+/// Most nodes saved.
 pub const MAX_CONTACTS: usize = 4096;
 
-/// The first [`MAX_CONTACTS`], IPv4 before IPv6.
+/// Encodes the first [`MAX_CONTACTS`], IPv4 before IPv6.
 pub(super) fn encode(contacts: &[Contact]) -> Vec<u8> {
     let (mut v4, mut v6) = (Vec::new(), Vec::new());
     let mut count: u16 = 0;
@@ -38,7 +38,7 @@ pub(super) fn encode(contacts: &[Contact]) -> Vec<u8> {
     [&count.to_be_bytes()[..], &v4, &v6].concat()
 }
 
-/// `None` if the lengths do not fit or there are more than [`MAX_CONTACTS`].
+/// Returns `None` if the length is wrong or there are more than [`MAX_CONTACTS`].
 pub(super) fn decode(payload: &[u8]) -> Option<Vec<Contact>> {
     let (count, rest) = payload.split_first_chunk::<2>()?;
     let count = usize::from(u16::from_be_bytes(*count));
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_of_a_table_is_one() {
+    fn truncated_tables_are_rejected() {
         let whole = encode(&[contact(1, "192.0.2.1:1"), contact(2, "[2001:db8::1]:2")]);
         for end in (0..whole.len()).filter(|end| *end != 2 + NODE_4) {
             assert_eq!(decode(&whole[..end]), None, "{end}");
@@ -102,7 +102,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_saved_is_loaded(nodes: Vec<([u8; 20], IpAddr, u16)>) {
+        fn decoding_reverses_encoding(nodes: Vec<([u8; 20], IpAddr, u16)>) {
             let mut nodes: Vec<Contact> = nodes
                 .into_iter()
                 .map(|(id, ip, port)| Contact { id: NodeId(id), address: (ip, port).into() })
@@ -112,7 +112,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_is_survived(payload: Vec<u8>) {
+        fn valid_bytes_encode_to_themselves(payload: Vec<u8>) {
             if let Some(nodes) = decode(&payload) {
                 prop_assert_eq!(encode(&nodes), payload);
             }

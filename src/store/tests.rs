@@ -38,16 +38,18 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What is wrong, and whether it was put aside.
-fn bad(error: Option<StoreError>) -> (Bad, bool) {
+/// Returns why a file cannot be used, and whether it was quarantined.
+fn file_error(error: Option<StoreError>) -> (FileError, bool) {
     match error {
-        Some(StoreError::Bad { why, aside, .. }) => (why, aside.is_some_and(|path| path.exists())),
+        Some(StoreError::File {
+            why, quarantined, ..
+        }) => (why, quarantined.is_some_and(|path| path.exists())),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_table_survives() {
+fn nodes_are_saved_and_loaded() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("a/b");
     let store = open(&folder);
@@ -67,7 +69,7 @@ fn a_table_survives() {
 }
 
 #[test]
-fn a_save_that_was_cut_short_harms_nobody() {
+fn an_interrupted_save_leaves_the_old_file() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.save_table(&contacts()).unwrap();
@@ -79,7 +81,7 @@ fn a_save_that_was_cut_short_harms_nobody() {
 }
 
 #[test]
-fn a_bad_file_is_put_aside() {
+fn a_damaged_file_is_quarantined() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let path = folder.path().join("dht.state");
@@ -89,14 +91,23 @@ fn a_bad_file_is_put_aside() {
         fs::write(&path, &whole[..end]).unwrap();
         let (loaded, error) = store.load_table();
         assert!(loaded.is_empty());
-        assert!(matches!(bad(error), (Bad::Torn, true)), "{end}");
+        assert!(
+            matches!(file_error(error), (FileError::Damaged, true)),
+            "{end}"
+        );
         assert!(!path.exists());
     }
     fs::write(&path, b"# something else").unwrap();
-    assert!(matches!(bad(store.load_table().1), (Bad::Foreign, true)));
+    assert!(matches!(
+        file_error(store.load_table().1),
+        (FileError::Foreign, true)
+    ));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(bad(store.load_table().1), (Bad::NotAFile, _)));
-    // Next time there is nothing to complain of.
+    assert!(matches!(
+        file_error(store.load_table().1),
+        (FileError::NotAFile, _)
+    ));
+    // The next load finds no file and reports no error.
     let _ = fs::remove_dir(&path);
     assert!(store.load_table().1.is_none());
     store.save_table(&contacts()).unwrap();
@@ -104,14 +115,20 @@ fn a_bad_file_is_put_aside() {
 }
 
 #[test]
-fn a_later_version_and_another_content_are_put_aside() {
+fn newer_versions_and_invalid_payloads_are_quarantined() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.save("dht", table::VERSION + 1, b"").unwrap();
-    let (why, aside) = bad(store.load_table().1);
-    assert!(matches!(why, Bad::Newer { .. }) && aside, "{why}");
+    let (why, is_quarantined) = file_error(store.load_table().1);
+    assert!(
+        matches!(why, FileError::Newer { .. }) && is_quarantined,
+        "{why}"
+    );
     store.save("dht", table::VERSION, b"no table").unwrap();
-    assert!(matches!(bad(store.load_table().1), (Bad::Content, true)));
+    assert!(matches!(
+        file_error(store.load_table().1),
+        (FileError::Content, true)
+    ));
     // A file of another section under this name.
     store.save("other", 1, b"\0\0").unwrap();
     assert_eq!(store.load("other", 1).unwrap(), Some((1, b"\0\0".to_vec())));
@@ -120,11 +137,14 @@ fn a_later_version_and_another_content_are_put_aside() {
         folder.path().join("dht.state"),
     )
     .unwrap();
-    assert!(matches!(bad(store.load_table().1), (Bad::Torn, true)));
+    assert!(matches!(
+        file_error(store.load_table().1),
+        (FileError::Damaged, true)
+    ));
 }
 
 #[test]
-fn the_latest_bad_files_are_kept() {
+fn the_latest_quarantined_files_are_kept() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     for old in [
@@ -139,17 +159,18 @@ fn the_latest_bad_files_are_kept() {
     fs::write(folder.path().join("dht.state"), b"").unwrap();
     let (_, error) = store.load_table();
     let text = error.as_ref().unwrap().to_string();
-    let Some(StoreError::Bad {
-        aside: Some(aside), ..
+    let Some(StoreError::File {
+        quarantined: Some(path),
+        ..
     }) = error
     else {
         panic!("{text}");
     };
     assert!(
-        text.contains("damaged") && text.contains(aside.to_str().unwrap()),
+        text.contains("damaged") && text.contains(path.to_str().unwrap()),
         "{text}"
     );
-    let latest = aside.file_name().unwrap().to_str().unwrap();
+    let latest = path.file_name().unwrap().to_str().unwrap();
     assert_eq!(
         names(folder.path()),
         [
@@ -163,14 +184,14 @@ fn the_latest_bad_files_are_kept() {
 }
 
 #[test]
-fn a_directory_is_for_one_at_a_time() {
+fn a_directory_is_locked_for_one_process() {
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("state");
     let first = open(&folder);
     let second = Store::at(&folder);
     let error = second.prepare().unwrap_err();
     assert!(matches!(error, StoreError::InUse { .. }), "{error}");
-    // To look again loses nothing.
+    // Preparing again keeps the lock.
     first.prepare().unwrap();
     assert!(second.prepare().is_err());
     drop(first);
@@ -178,7 +199,7 @@ fn a_directory_is_for_one_at_a_time() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_an_error() {
+fn an_unusable_directory_is_an_error() {
     let parent = tempfile::tempdir().unwrap();
     let file = parent.path().join("file");
     fs::write(&file, b"").unwrap();
@@ -187,7 +208,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
         assert!(matches!(error, StoreError::Folder { .. }), "{error}");
         assert!(error.to_string().contains("file"));
     }
-    // It goes away while we use it.
+    // The directory is removed while it is in use.
     let folder = parent.path().join("state");
     let store = open(&folder);
     fs::remove_dir(&folder).unwrap();
@@ -196,7 +217,7 @@ fn a_directory_that_cannot_be_used_is_an_error() {
         Err(StoreError::Save { .. })
     ));
     assert!(store.load_table().1.is_none());
-    // A file that cannot be replaced leaves no half one behind.
+    // A failed replacement leaves no temporary file.
     let store = open(&folder);
     fs::create_dir_all(folder.join("dht.state/full")).unwrap();
     assert!(matches!(
@@ -207,17 +228,20 @@ fn a_directory_that_cannot_be_used_is_an_error() {
 }
 
 #[test]
-fn a_file_without_end_is_not_read() {
+fn a_file_that_is_too_long_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let path = folder.path().join("dht.state");
     let file = fs::File::create(&path).unwrap();
-    file.set_len(file::MAX_FILE as u64 + 1).unwrap(); // a hole: it takes no space
-    assert!(matches!(bad(store.load_table().1), (Bad::TooLong, true)));
+    file.set_len(file::MAX_FILE as u64 + 1).unwrap(); // sparse: it takes no space
+    assert!(matches!(
+        file_error(store.load_table().1),
+        (FileError::TooLong, true)
+    ));
 }
 
 #[test]
-fn who_only_looks_changes_nothing() {
+fn peeking_changes_nothing() {
     let parent = tempfile::tempdir().unwrap();
     let missing = parent.path().join("none");
     assert!(peek_table(&missing).is_empty() && !missing.exists());
@@ -230,7 +254,7 @@ fn who_only_looks_changes_nothing() {
 }
 
 #[test]
-fn a_key_is_written_once_and_guarded() {
+fn a_key_is_written_once_and_never_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let (ours, other) = (Key::new([1; 16]), Key::new([2; 16]));
@@ -246,7 +270,7 @@ fn a_key_is_written_once_and_guarded() {
     assert!(matches!(error, StoreError::OtherKey { .. }), "{error}");
     assert_eq!(store.load_key().unwrap(), Some(ours.clone()));
 
-    // It goes, or goes bad, while we know it.
+    // The key file is removed or damaged while the key is known.
     fs::remove_file(&path).unwrap();
     store.claim(&ours).unwrap();
     fs::write(&path, b"torn").unwrap();
@@ -254,7 +278,10 @@ fn a_key_is_written_once_and_guarded() {
     assert_eq!(store.load_key().unwrap(), Some(ours));
     store.save("key", 1, b"too short").unwrap();
     let error = store.load_key().unwrap_err();
-    assert!(matches!(bad(Some(error)), (Bad::Content, true)));
+    assert!(matches!(
+        file_error(Some(error)),
+        (FileError::Content, true)
+    ));
 }
 
 #[test]
@@ -278,24 +305,24 @@ fn sections_are_listed_and_removed() {
     assert!(matches!(file, Err(StoreError::Folder { .. })));
 }
 
-/// A start may take seconds over many of them.
+/// A start may quarantine files over several seconds.
 #[test]
-fn what_one_process_puts_aside_stays() {
+fn files_quarantined_by_one_process_are_kept_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     let now = Clock::start().now().unix.0;
     for part in 0..5 {
-        let aside = format!("torrents-8-{part}.bad-{}", now + 1 + part);
-        fs::write(folder.path().join(aside), b"").unwrap();
+        let name = format!("torrents-8-{part}.bad-{}", now + 1 + part);
+        fs::write(folder.path().join(name), b"").unwrap();
     }
     store.save("torrents-8-7", 1, b"").unwrap();
-    store.reject("torrents-8-7", Bad::Content);
+    store.reject("torrents-8-7", FileError::Content);
     let names = names(folder.path());
     assert_eq!(names.len(), 6, "{names:?}");
 }
 
 #[test]
-fn parts_are_put_aside_and_forgotten_together() {
+fn shards_are_quarantined_and_removed_together() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     for old in ["torrents-2-0", "torrents-2-1", "torrents-1-0"] {
@@ -304,7 +331,7 @@ fn parts_are_put_aside_and_forgotten_together() {
         }
     }
     store.save("torrents-4-3", 1, b"").unwrap();
-    store.reject("torrents-4-3", Bad::Content);
+    store.reject("torrents-4-3", FileError::Content);
     let names = names(folder.path());
     assert_eq!(names.len(), 7, "{names:?}");
     assert!(!names.iter().any(|name| name.ends_with("bad-7")));

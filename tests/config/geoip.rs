@@ -23,7 +23,7 @@ fn countries(code: &'static str) -> Vec<u8> {
 
 fn systems(number: u32) -> Vec<u8> {
     let mut writer = Writer::new(6, 24);
-    let number = ("autonomous_system_number", Value::Number(number));
+    let number = ("autonomous_system_number", Value::U32(number));
     writer.add("8.8.8.0/24", Value::Map(vec![number]));
     writer.write()
 }
@@ -112,7 +112,7 @@ fn files_of_another_kind_are_refused() {
         (
             countries("DE"),
             cut.to_vec(),
-            "/config.yaml:4: geoip.asn_database: /data/asn.mmdb: is not a whole file in MaxMind's \
+            "/config.yaml:4: geoip.asn_database: /data/asn.mmdb: is not a complete file in MaxMind's \
              format (.mmdb): invalid database: could not find MaxMind DB metadata in file",
         ),
     ] {

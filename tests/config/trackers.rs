@@ -81,7 +81,7 @@ fn a_remark_or_a_second_scheme_leaves_a_tracker_of_a_file_out_with_a_warning() {
         ),
         (
             "http://t1..example/announce",
-            "tracker 1 is left out: the host is neither a possible name nor an address",
+            "tracker 1 is left out: the host is neither a valid name nor an address",
         ),
         (
             "udp://t1.example:0/announce",

@@ -232,7 +232,7 @@ fn a_write_that_hangs_holds_up_nothing() {
     daemon.wait_until_it_hangs();
     daemon.works();
     let (_, log) = daemon.end();
-    assert!(log.contains("the state is not saved whole"), "{log}");
+    assert!(log.contains("the state is saved in part only"), "{log}");
 }
 
 #[test]

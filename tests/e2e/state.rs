@@ -46,7 +46,7 @@ fn end(mut daemon: Daemon) {
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
 
-/// Names in the state directory, without the times of those put aside.
+/// Names in the state directory, without the times of those quarantined.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -158,7 +158,7 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     let page = daemon.metrics();
     assert!(known(4.0, &page), "{page}");
     assert!(page.get(LAST_PEER) >= seen, "{page}");
-    assert_eq!(lines(&daemon.log(), "put aside"), [""; 0]);
+    assert_eq!(lines(&daemon.log(), "quarantined"), [""; 0]);
 }
 
 fn url_address(url: &str) -> std::net::SocketAddr {
@@ -200,12 +200,12 @@ impl Saved {
 }
 
 #[test]
-fn files_of_no_use_are_put_aside_and_said() {
+fn unusable_files_are_quarantined_and_logged() {
     let saved = Saved::new();
     let state = saved.state();
     let all = [
-        "fleet-1-0.state",
         "key.state",
+        "shared-1-0.state",
         "torrents-1-0.state",
         "trackers.state",
     ];
@@ -213,13 +213,13 @@ fn files_of_no_use_are_put_aside_and_said() {
     let whole = fs::read(state.join("torrents-1-0.state")).unwrap();
     fs::write(state.join("torrents-1-0.state"), &whole[..whole.len() - 5]).unwrap();
     fs::write(state.join("trackers.state"), "something else entirely").unwrap();
-    fs::remove_file(state.join("fleet-1-0.state")).unwrap();
-    fs::create_dir(state.join("fleet-1-0.state")).unwrap();
+    fs::remove_file(state.join("shared-1-0.state")).unwrap();
+    fs::create_dir(state.join("shared-1-0.state")).unwrap();
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
     let log = daemon.log();
-    let said = lines(&log, "put aside");
+    let said = lines(&log, "quarantined");
     assert_eq!(said.len(), 1, "{log}");
     assert!(
         said[0].contains("level=warn") && said[0].contains("files=3"),
@@ -236,7 +236,7 @@ fn files_of_no_use_are_put_aside_and_said() {
         names
     };
     let new = [
-        "fleet-1-0.bad",
+        "shared-1-0.bad",
         "lost.state",
         "torrents-1-0.bad",
         "trackers.bad",
@@ -251,11 +251,15 @@ fn files_of_no_use_are_put_aside_and_said() {
     wait_for_save(&daemon);
     let log = daemon.log();
     assert_eq!(
-        lines(&log, "key.state is cut off or damaged").len(),
+        lines(&log, "key.state is truncated or damaged").len(),
         1,
         "{log}"
     );
-    assert_eq!(lines(&log, "of no use without its key").len(), 1, "{log}");
+    assert_eq!(
+        lines(&log, "cannot be used without their key").len(),
+        1,
+        "{log}"
+    );
     assert_eq!(lines(&log, "level=warn").len(), 2, "{log}");
     let new = fs::read(state.join("key.state")).unwrap();
     assert!(new != key && new.len() == key.len());

@@ -15,10 +15,10 @@ use std::time::Duration;
 use people::{Chance, Person, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
-use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
+use seedwatch_core::swarm::{Block, Count, Shard, Swarms, Terms};
 use seedwatch_core::{Health, Source, Verdict};
 use seedwatch_dht::{Diagnosis, Found, Lookup};
-use seedwatch_distinct::{Key, Layout};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
@@ -95,17 +95,17 @@ impl Daemon {
         let mut swarms = Swarms::new(terms.clone(), [4242; 2], Key::new([42; 16]));
         if let Some(before) = restored {
             for index in 0..4 {
-                let (mut saved, part) = (Vec::new(), Part { index, of: 4 });
+                let (mut saved, part) = (Vec::new(), Shard { index, of: 4 });
                 before
                     .swarms
                     .encode_torrents(&before.roster, part, &mut saved);
-                swarms.decode_torrents(&saved, Layout::Now).unwrap();
+                swarms.decode_torrents(&saved, Format::V3).unwrap();
             }
             let mut saved = Vec::new();
             before
                 .swarms
-                .encode_shared(Part { index: 0, of: 1 }, &mut saved);
-            swarms.decode_shared(&saved, Layout::Now).unwrap();
+                .encode_shared(Shard { index: 0, of: 1 }, &mut saved);
+            swarms.decode_shared(&saved, Format::V3).unwrap();
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);

@@ -1,7 +1,18 @@
-//! One reading of both clocks, passed into everything pure.
+//! Points in time for code that never reads a clock itself.
 //!
-//! The monotonic clock decides when things are due and when they are stale; the wall clock only
-//! dates what is shown. A wall clock that jumps therefore neither delays nor repeats a probe.
+//! The monotonic clock decides when probes are due and when values are stale. The wall clock only
+//! dates what is shown, so a wall clock that jumps neither delays nor repeats a probe.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use seedwatch_clock::Mono;
+//!
+//! let due = Mono(1_000).after(Duration::from_secs(2));
+//! assert_eq!(due, Mono(3_000));
+//! assert_eq!(due.since(Mono(500)), Duration::from_millis(2_500));
+//! assert_eq!(Mono(500).since(due), Duration::ZERO);
+//! ```
 
 mod line_limit;
 
@@ -14,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Mono(pub u64);
 
 impl Mono {
-    /// This point plus `wait`, saturating.
+    /// Returns this point plus `wait`, saturating.
     pub fn after(self, wait: Duration) -> Self {
         Self(
             self.0
@@ -22,7 +33,7 @@ impl Mono {
         )
     }
 
-    /// Time passed since `earlier`; zero if `earlier` lies in the future.
+    /// Returns the time since `earlier`; zero if `earlier` lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
@@ -35,13 +46,13 @@ pub struct Unix(pub u64);
 /// One reading of both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Decides what is due and what is stale.
+    /// The monotonic clock, which decides what is due and what is stale.
     pub mono: Mono,
-    /// Dates what is shown.
+    /// The wall clock, which dates what is shown.
     pub unix: Unix,
 }
 
-/// The real clocks: the only place that reads them for the pure core.
+/// The real clocks. Pure code receives its readings and never reads a clock itself.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: std::time::Instant,
@@ -75,7 +86,7 @@ impl Clock {
 }
 
 fn unix_now() -> Unix {
-    // A clock before 1970 reads as 1970: a wrong date must not stop the daemon.
+    // A clock before 1970 reads as 1970, because a wrong date must not stop the daemon.
     Unix(
         SystemTime::now()
             .duration_since(UNIX_EPOCH)

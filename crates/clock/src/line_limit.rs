@@ -1,19 +1,20 @@
-//! At most one line per minute and kind of fault.
+//! A limit of one log line per minute and kind of fault.
 //!
 //! A full disk or a lack of file descriptors fails every attempt. One line per attempt would bury
-//! the rest of the log, and fill the disk that is full already.
+//! the rest of the log and write to a disk that is already full.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Shortest time between two lines about one kind of fault.
+/// Shortest time between two lines about the same kind of fault.
 pub const LINE_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Most kinds remembered; beyond it the one that was written longest ago is forgotten.
+/// Most kinds of faults that are tracked. Beyond it, the kind that was logged longest ago is
+/// dropped.
 const MAX_KINDS: usize = 64;
 
-/// Decides which lines about lasting faults are written. `K` tells kinds of faults apart.
+/// Decides which lines about lasting faults are written. `K` distinguishes kinds of faults.
 #[derive(Debug)]
 pub struct LineLimit<K> {
     kinds: Mutex<BTreeMap<K, Kind>>,
@@ -26,7 +27,7 @@ struct Kind {
 }
 
 impl<K> LineLimit<K> {
-    /// Returns a limit that has not seen a fault yet.
+    /// Returns a limit that has seen no faults.
     pub const fn new() -> Self {
         Self {
             kinds: Mutex::new(BTreeMap::new()),
@@ -41,8 +42,8 @@ impl<K> Default for LineLimit<K> {
 }
 
 impl<K: Ord + Clone> LineLimit<K> {
-    /// Returns whether a line about this kind of fault is due: if so, the number of lines that were
-    /// suppressed since the one before.
+    /// Returns the number of lines suppressed since the last one if a line about this kind of fault
+    /// is due; otherwise returns `None` and counts a suppressed line.
     pub fn admit(&self, kind: K, now: Instant) -> Option<u64> {
         let mut kinds = self.kinds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kinds.get_mut(&kind) {
@@ -104,7 +105,7 @@ mod tests {
         assert_eq!(
             limit.admit(1, start),
             None,
-            "all but the oldest are remembered"
+            "only the oldest kind was dropped"
         );
     }
 }

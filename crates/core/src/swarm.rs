@@ -50,7 +50,7 @@ pub use row::{
     AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
     TrackerRow,
 };
-pub use saved::Part;
+pub use saved::Shard;
 
 use crate::roster::{Changes, Roster};
 use crate::{Health, Source, Verdict};

@@ -1,24 +1,28 @@
 //! Entries by hash, in chunks of one size.
 //!
-//! A fleet of many torrents holds little else, and its sets grow by one entry at a time, each at
-//! hours of its own. Growing vectors leave holes of all sizes behind: they took a quarter more memory than
-//! what was in them. Only the last chunk of a set grows here, and holes of its few sizes fill again.
+//! With many torrents, sets are nearly all of the memory, and they grow by one entry at a time at
+//! different hours. Growing vectors would leave holes of all sizes in the heap, which cost a
+//! quarter of the memory on top. Here only the last chunk of a set grows, and its few sizes let the
+//! allocator fill each hole again.
 
 use super::entry::Entry;
 
-/// Entries of a chunk: with what the allocator of glibc notes down, 960 bytes.
+/// Entries of a chunk: 960 bytes together with the bookkeeping of glibc's allocator.
 const CHUNK: usize = 136;
-/// How much the last one grows at once.
+/// Entries by which the last chunk grows.
 const GROWTH: usize = 8;
 
 type Chunk = [Entry; CHUNK];
 
-/// Entries in the order of their hashes, each hash once: whoever puts one in sees to that.
+/// Entries in ascending order of their hashes, each hash once. The caller keeps them so.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entries {
-    #[expect(clippy::vec_box, reason = "so that they stay where they are")]
+    #[expect(
+        clippy::vec_box,
+        reason = "full chunks must not move when the vector grows"
+    )]
     full: Vec<Box<Chunk>>,
-    /// Less than a chunk.
+    /// Fewer entries than a chunk.
     last: Vec<Entry>,
 }
 
@@ -31,7 +35,7 @@ impl Entries {
         self.len() == 0
     }
 
-    /// Bytes of memory outside of this.
+    /// Returns the bytes on the heap.
     pub(super) fn heap(&self) -> usize {
         let entries = self.full.len() * CHUNK + self.last.capacity();
         entries * size_of::<Entry>() + self.full.capacity() * size_of::<Box<Chunk>>()
@@ -41,13 +45,13 @@ impl Entries {
         self.chunks().flatten()
     }
 
-    /// All entries, many at a time.
+    /// Iterates over all entries, many at a time.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[Entry]> {
         let full = self.full.iter().map(|chunk| chunk.as_slice());
         full.chain(std::iter::once(self.last.as_slice()))
     }
 
-    /// The place of a hash, or the one where it belongs.
+    /// Finds the position of a hash; `Err` is the position at which it may be inserted.
     pub(super) fn search(&self, hash: u64) -> Result<usize, usize> {
         let chunk = self
             .full
@@ -58,39 +62,39 @@ impl Entries {
         found.map(|at| start + at).map_err(|at| start + at)
     }
 
-    /// The entry at a place below [`Self::len`].
-    pub(super) fn at(&mut self, place: usize) -> &mut Entry {
-        match self.full.get_mut(place / CHUNK) {
-            Some(chunk) => &mut chunk[place % CHUNK],
-            None => &mut self.last[place % CHUNK],
+    /// Returns the entry at a position below [`Self::len`].
+    pub(super) fn at(&mut self, position: usize) -> &mut Entry {
+        match self.full.get_mut(position / CHUNK) {
+            Some(chunk) => &mut chunk[position % CHUNK],
+            None => &mut self.last[position % CHUNK],
         }
     }
 
-    /// Puts an entry at a place up to [`Self::len`].
-    pub(super) fn insert(&mut self, place: usize, entry: Entry) {
-        let (mut place, mut entry) = (place, entry);
-        let first = (place / CHUNK).min(self.full.len());
-        place -= first * CHUNK;
+    /// Inserts an entry at a position up to [`Self::len`].
+    pub(super) fn insert(&mut self, position: usize, entry: Entry) {
+        let (mut position, mut entry) = (position, entry);
+        let first = (position / CHUNK).min(self.full.len());
+        position -= first * CHUNK;
         for chunk in &mut self.full[first..] {
-            let over = chunk[CHUNK - 1];
-            chunk.copy_within(place..CHUNK - 1, place + 1);
-            chunk[place] = entry;
-            (place, entry) = (0, over);
+            let overflow = chunk[CHUNK - 1];
+            chunk.copy_within(position..CHUNK - 1, position + 1);
+            chunk[position] = entry;
+            (position, entry) = (0, overflow);
         }
-        self.room();
-        self.last.insert(place, entry);
-        self.seal();
+        self.reserve_one();
+        self.last.insert(position, entry);
+        self.move_full_chunk();
     }
 
-    /// Room for one more in the last chunk.
-    fn room(&mut self) {
+    /// Reserves memory for one more entry in the last chunk.
+    fn reserve_one(&mut self) {
         if self.last.len() == self.last.capacity() {
             self.last.reserve_exact(GROWTH.min(CHUNK - self.last.len()));
         }
     }
 
-    /// The last chunk may be full.
-    fn seal(&mut self) {
+    /// Moves the last chunk to the full ones once it is full.
+    fn move_full_chunk(&mut self) {
         match std::mem::take(&mut self.last).try_into() {
             Ok(chunk) => {
                 if self.full.len() == self.full.capacity() {
@@ -102,11 +106,11 @@ impl Entries {
         }
     }
 
-    /// Keeps the entries that the function says yes to. It may change them, but for their hashes.
+    /// Keeps the entries for which `keep` returns true. It may change entries, except their hashes.
     pub(super) fn retain_mut(&mut self, mut keep: impl FnMut(&mut Entry) -> bool) {
         let mut kept = 0;
-        for place in 0..self.len() {
-            let mut entry = *self.at(place);
+        for position in 0..self.len() {
+            let mut entry = *self.at(position);
             if keep(&mut entry) {
                 *self.at(kept) = entry;
                 kept += 1;
@@ -115,7 +119,7 @@ impl Entries {
         self.truncate(kept);
     }
 
-    /// Keeps that many from the front.
+    /// Keeps the first `len` entries.
     pub(super) fn truncate(&mut self, len: usize) {
         if let Some(chunk) = self.full.get(len / CHUNK) {
             self.last = chunk[..len % CHUNK].to_vec();
@@ -134,16 +138,16 @@ impl FromIterator<Entry> for Entries {
     fn from_iter<T: IntoIterator<Item = Entry>>(entries: T) -> Self {
         let mut entries = entries.into_iter();
         let mut all = Self::default();
-        // What is kept is a copy: to shrink the last one would leave a hole behind.
-        let mut chunk = Vec::with_capacity(CHUNK);
+        // The set keeps a copy: shrinking the buffer itself would leave a hole behind it.
+        let mut buffer = Vec::with_capacity(CHUNK);
         loop {
-            chunk.clear();
-            chunk.extend(entries.by_ref().take(CHUNK));
-            all.last = chunk.clone();
-            if chunk.len() < CHUNK {
+            buffer.clear();
+            buffer.extend(entries.by_ref().take(CHUNK));
+            all.last = buffer.clone();
+            if buffer.len() < CHUNK {
                 return all;
             }
-            all.seal();
+            all.move_full_chunk();
         }
     }
 }

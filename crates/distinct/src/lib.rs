@@ -1,63 +1,77 @@
-//! Distinct peers over a day, a week and a month. Pure.
+//! Distinct peers over sliding windows of a day, a week and a month. Pure.
 //!
-//! A [`Set`] remembers peers as keyed hashes ([`Key`]) with the hour in which each source last named
-//! them, so one structure answers for every window and source. All windows slide by the hour: a week
-//! that slid by the day would lose a seventh of itself at each midnight.
+//! A [`Set`] holds peers as keyed hashes ([`Key`]) with the hour in which each source last saw
+//! them, so one structure answers for every window and source. All windows slide by the hour: a
+//! week that slid by the day would lose a seventh of itself at each midnight.
+//!
+//! | Module | Contents |
+//! |---|---|
+//! | `key` | addresses → hashes |
+//! | `running_clock` | wall clock → hours that never go back |
+//! | `set` | [`Set`]: sightings, unions, counts |
+//! | `entry`, `entries` | one peer in seven bytes; many of them in chunks |
+//! | `bottom_k` | what a set may drop, and how it estimates |
+//! | `sliding_counts` | counts that move to the next hour without a recount |
+//! | `codec` | sets as bytes |
 //!
 //! # Exact, then a sample
 //!
 //! Fewer than [`K`] peers in a window are counted exactly. Of more, only the K smallest hashes are
-//! needed: where the largest of these lies tells how many there are, with one sigma of
-//! 1/√(K − 2) = 1.56 %. As windows slide, a set keeps what may ever be among the K smallest of the
-//! time from some hour until now: a sighting is dropped once the same source saw K peers with smaller
-//! hashes in the same hour or later. From that rule follows:
+//! needed: the largest of these shows how dense the hashes are, with one sigma of 1/√(K − 2) = 1.56
+//! %. A set keeps every sighting that may ever be among the K smallest of a window. It drops a
+//! sighting once the same source saw K peers with smaller hashes in the same hour or later. It
+//! follows:
 //!
-//! * What counts depends only on who was seen when, not on the order of sightings, unions and saves:
-//!   a union of sets equals the set of the united stream.
-//! * A window is exact whenever fewer than K peers are in it, whatever the others hold; a swarm that
-//!   shrinks becomes exact by itself, and nothing is ever converted.
-//! * Counts never contradict each other: a day is never above its week, nor a part above its union.
+//! * Counts depend only on which peers were seen when, not on the order of sightings, unions and
+//!   saves. A union of sets equals the set of the united stream.
+//! * A window is exact whenever fewer than K peers are in it, whatever the other windows hold. A
+//!   swarm that shrinks becomes exact again, without any conversion.
+//! * Counts never contradict each other: a day never exceeds its week, nor a part its union.
 //!
 //! # Memory
 //!
-//! Seven bytes a peer for all sources together, and about a twentieth more for how they are held. Of N
-//! peers a month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more
-//! before it tidies up: 92 kB at 30,000 peers, 230 kB at a million. [`MAX_ENTRIES`] bounds
-//! every set at 1 MiB.
+//! With two [`SOURCES`], a peer takes seven bytes, and chunks add about a twentieth. Of N peers per
+//! month, a set above K keeps up to about K·(1 + ln(N/K)) for each source, and a quarter more
+//! before it prunes: 92 kB at 30,000 peers, 230 kB at a million. [`MAX_ENTRIES`] bounds every set
+//! at 1 MiB.
+//!
+//! # Sources
+//!
+//! A source is an index below [`SOURCES`]. A further source costs ten bits per peer (rounded up to
+//! bytes), changes no hash, and reads what was saved before.
 //!
 //! # Time
 //!
-//! Sets take a [`Moment`] of the one [`Calendar`] that all share. `calendar.rs` says what becomes of a
-//! clock that jumps.
+//! Sets take a [`Moment`] of the one [`RunningClock`] that all of them share. Its module describes
+//! how it follows a wall clock that jumps.
 
-mod bottom;
-mod calendar;
-mod code;
+mod bottom_k;
+mod codec;
 mod entries;
 mod entry;
 mod key;
+mod running_clock;
 mod set;
-mod sliding;
+mod sliding_counts;
 #[cfg(test)]
 mod tests;
 
-pub use calendar::{Calendar, Moment};
-pub use code::{Layout, Nonsense};
-pub use code::{read_varint, write_varint};
-pub use key::{Key, Peer};
-pub use set::{Set, Sighting};
+pub use codec::{DecodeError, Format, read_varint, write_varint};
+pub use key::{Key, PeerHash};
+pub use running_clock::{Moment, RunningClock};
+pub use set::{Insert, Set};
 
-/// Sources that a set tells apart.
+/// The number of sources that a set distinguishes.
 pub const SOURCES: usize = 2;
 
-/// From so many peers on, a window is estimated by as many smallest hashes.
+/// The number of smallest hashes that estimates a window. Windows with fewer peers are exact.
 pub const K: usize = 4096;
 
-/// Peers that a set remembers at most, in memory and in its encoding. Two disjoint sources of a
-/// hundred million peers each do not reach it, so it only bounds what should not happen.
+/// Most peers of a set, in memory and encoded. Two disjoint sources of a hundred million peers each
+/// do not reach it; it bounds the memory if hashes are not random.
 pub const MAX_ENTRIES: usize = 1 << 17;
 
-/// A span of time up to now, the current hour included.
+/// A span of time that ends now, the current hour included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
     /// 24 hours.
@@ -72,7 +86,7 @@ impl Window {
     /// All windows, the shortest first.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
-    /// The value of the `window` label.
+    /// Returns the value of the `window` label.
     pub const fn as_label(self) -> &'static str {
         match self {
             Self::Day => "1d",
@@ -81,7 +95,7 @@ impl Window {
         }
     }
 
-    /// Its length in hours.
+    /// Returns the length in hours.
     pub const fn hours(self) -> u32 {
         match self {
             Self::Day => 24,
@@ -90,17 +104,18 @@ impl Window {
         }
     }
 
-    /// Position in [`Window::ALL`].
+    /// Returns the position in [`Window::ALL`].
     pub const fn index(self) -> usize {
         self as usize
     }
 }
 
-/// Distinct peers, by [`Window::index`]. A window that began before we did counts what was seen.
+/// Distinct peers, by [`Window::index`]. A window that began before the first sighting counts what
+/// was seen since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
-    /// From any source.
+    /// Peers from any source.
     pub all: [u32; Window::ALL.len()],
-    /// From each source; they overlap.
+    /// Peers from each source; sources overlap.
     pub by_source: [[u32; Window::ALL.len()]; SOURCES],
 }

@@ -1,276 +1,308 @@
-//! The peers of one swarm, or of many.
+//! A set of the distinct peers of one swarm, or of many swarms.
 
 use std::cmp::Ordering;
 
-use super::bottom::{self, Cutoffs, Limits, UNLIMITED};
+use super::bottom_k::{self, Cutoffs, Thresholds, UNLIMITED};
 use super::entries::Entries;
 use super::entry::{Entry, LAST_SLOT};
-use super::sliding::{AHEAD, Sliding};
-use super::{Counts, K, MAX_ENTRIES, Moment, Peer, SOURCES, Window};
+use super::sliding_counts::{LOOKAHEAD, SlidingCounts};
+use super::{Counts, K, MAX_ENTRIES, Moment, PeerHash, SOURCES, Window};
 
-/// Hours between looks for what to forget, if all entries are looked at anyway.
-const SWEEP: u32 = 8;
-/// Hours between such looks at most.
-const LATEST_SWEEP: u32 = 4 * SWEEP;
+/// Hours between two removals of expired entries, where a recount reads all entries anyway.
+const EXPIRY_INTERVAL: u32 = 8;
+/// Longest time between two removals of expired entries, in hours.
+const MAX_EXPIRY_INTERVAL: u32 = 4 * EXPIRY_INTERVAL;
 
-/// Who was seen by which source, and when last.
+/// The peers that each source saw, with the hour in which it last saw them.
 ///
-/// A swarm tells its [`SOURCES`] apart. What has no sources of its own (a collection, a country, the
-/// fleet) is fed as source 0 or by [`Set::unite_all`], which costs a sketch half the memory.
+/// A swarm distinguishes its [`SOURCES`]. Sets without sources (of a collection, a country, all
+/// torrents) take every sighting as one of source 0, directly or by [`Set::unite_flattened`]; that
+/// halves the memory of a sketch.
+///
+/// ```
+/// use seedwatch_clock::Unix;
+/// use seedwatch_distinct::{Key, RunningClock, Set, Window};
+///
+/// let key = Key::new([7; 16]);
+/// let mut clock = RunningClock::start(Unix(1_700_000_000));
+/// let mut set = Set::new();
+/// set.add(key.peer("192.0.2.1".parse()?), 0, clock.moment());
+///
+/// // A day later the first peer has left the window of a day, but not that of a week.
+/// let now = clock.tick(Unix(1_700_000_000 + 24 * 3600));
+/// set.add(key.peer("192.0.2.2".parse()?), 1, now);
+/// let counts = set.counts(now);
+/// assert_eq!(counts.all[Window::Day.index()], 1);
+/// assert_eq!(counts.all[Window::Week.index()], 2);
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Set {
     entries: Entries,
     /// The hour of slot 0.
     base: u32,
-    /// Of the latest call. No slot is later than its hour.
+    /// The moment of the latest call. No slot is later than its hour.
     now: Moment,
-    /// Of the current hour.
-    limits: Limits,
-    /// Entries at which those that cannot matter any more are dropped.
+    /// The thresholds of the current hour.
+    thresholds: Thresholds,
+    /// Number of entries at which the set is pruned.
     prune_at: u32,
-    /// At `now`, unless stale.
-    sliding: Sliding,
-    stale: bool,
-    /// All entries were looked at in this hour.
-    looked: bool,
+    /// The counts at `now`, unless outdated.
+    counts: SlidingCounts,
+    is_outdated: bool,
+    /// Whether the entries were counted in this hour.
+    is_recounted: bool,
 }
 
-/// What a sighting is to a set. Who feeds several sets can spare some of them most of the work.
+/// The effect of a sighting on a set. A caller that feeds several sets can often skip some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sighting {
-    /// The source saw this peer in this hour before.
-    Known,
-    /// The first by this source in this hour.
-    News,
-    /// Not needed for the counts of this set, nor for those of a set that is fed with all of this
-    /// one's: K peers of this hour have smaller hashes. A set of some of its peers may need it.
-    Beyond,
+pub enum Insert {
+    /// The source had already seen this peer in this hour.
+    Unchanged,
+    /// The first sighting of this peer by this source in this hour.
+    New,
+    /// The counts of this set do not need the sighting: K peers of this hour have smaller hashes.
+    /// Nor does a set that receives all sightings of this one. A set that receives a part of them
+    /// may.
+    AboveThreshold,
 }
 
 impl Set {
-    /// Nobody yet.
+    /// Returns an empty set.
     pub fn new() -> Self {
         Self::from_parts(0, 0, Entries::default())
     }
 
-    /// A sighting now. Those by a source that is not below [`SOURCES`] are ignored.
+    /// Adds a sighting in the current hour. Ignores sources that are not below [`SOURCES`].
     #[inline]
-    pub fn add(&mut self, peer: Peer, source: usize, at: Moment) -> Sighting {
+    pub fn add(&mut self, peer: PeerHash, source: usize, at: Moment) -> Insert {
         self.add_late(peer, source, at.hour, at)
     }
 
-    /// A sighting in an hour up to now that is told only now.
+    /// Adds a sighting in an earlier hour, or in the current one.
     #[inline]
-    pub fn add_late(&mut self, peer: Peer, source: usize, hour: u32, at: Moment) -> Sighting {
+    pub fn add_late(&mut self, peer: PeerHash, source: usize, hour: u32, at: Moment) -> Insert {
         if self.now != at {
             self.advance(at);
         }
-        if self.limits.get(source).is_none_or(|limit| peer.0 >= *limit) {
-            return Sighting::Beyond;
+        let threshold = self.thresholds.get(source);
+        if threshold.is_none_or(|threshold| peer.0 >= *threshold) {
+            return Insert::AboveThreshold;
         }
         let slot = hour.min(at.hour).saturating_sub(self.base);
         match self.entries.search(peer.0) {
-            Ok(place) => {
-                let entry = self.entries.at(place);
+            Ok(position) => {
+                let entry = self.entries.at(position);
                 let before = *entry;
                 if before.slot(source) >= slot {
-                    return Sighting::Known;
+                    return Insert::Unchanged;
                 }
-                entry.set(source, slot);
-                let now = *entry;
-                self.changed(before, now);
-                Sighting::News
+                entry.set_slot(source, slot);
+                let after = *entry;
+                self.update_counts(before, after);
+                Insert::New
             }
-            // Over before it was told.
-            Err(_) if slot == 0 => Sighting::Known,
+            // The hour has expired.
+            Err(_) if slot == 0 => Insert::Unchanged,
             Err(_) if self.entries.len() >= self.prune_at as usize => {
                 self.prune();
                 self.add_late(peer, source, hour, at)
             }
-            Err(place) => {
+            Err(position) => {
                 let blank = Entry::new(peer.0, [0; SOURCES]);
                 let mut entry = blank;
-                entry.set(source, slot);
-                self.insert(place, entry);
-                self.changed(blank, entry);
-                Sighting::News
+                entry.set_slot(source, slot);
+                self.insert(position, entry);
+                self.update_counts(blank, entry);
+                Insert::New
             }
         }
     }
 
-    /// Keeps up counts.
+    /// Applies the change of one entry to the counts, or marks them outdated.
     #[inline]
-    fn changed(&mut self, before: Entry, now: Entry) {
-        if self.stale {
+    fn update_counts(&mut self, before: Entry, after: Entry) {
+        if self.is_outdated {
             return;
         }
         if self.is_exact() {
-            self.sliding.change(before, now, self.cutoffs());
+            self.counts.update(before, after, self.cutoffs());
         } else {
-            // Who was in the shortest window was in all. Slot 0 lies before each.
-            let seen = |source: usize| now.slot(source) == before.slot(source);
-            let was_in = |source: usize| before.slot(source) >= self.cutoffs()[Window::Day.index()];
-            self.stale |= !(0..SOURCES).all(|source| seen(source) || was_in(source));
+            // A peer of the shortest window is one of all windows. Slot 0 lies before each of them.
+            let day = self.cutoffs()[Window::Day.index()];
+            let is_same = |source: usize| after.slot(source) == before.slot(source);
+            let was_in = |source: usize| before.slot(source) >= day;
+            self.is_outdated |= !(0..SOURCES).all(|source| is_same(source) || was_in(source));
         }
     }
 
     #[cold]
-    fn insert(&mut self, place: usize, entry: Entry) {
-        self.entries.insert(place, entry);
-        // The switch-over.
-        self.stale |= !self.is_exact();
+    fn insert(&mut self, position: usize, entry: Entry) {
+        self.entries.insert(position, entry);
+        // This entry may have turned exact counts into estimates.
+        self.is_outdated |= !self.is_exact();
     }
 
-    /// Distinct peers of all windows. Quick if they were asked for in each of the last hours, and more
-    /// than once in some: a later look of an hour also looks ahead.
+    /// Counts the distinct peers of all windows. Quick if called in each of the last hours, and
+    /// more than once in some of them: a second call in an hour also counts the expiries of the
+    /// next hours.
     #[inline]
     pub fn counts(&mut self, at: Moment) -> Counts {
         let first = self.now != at;
         if first {
             self.advance(at);
         }
-        let foresees = || self.looked || !self.is_exact() || self.sliding.known() >= AHEAD / 2;
-        if self.stale || !first && !foresees() {
+        let can_slide =
+            || self.is_recounted || !self.is_exact() || self.counts.known() >= LOOKAHEAD / 2;
+        if self.is_outdated || !first && !can_slide() {
             self.recount();
         }
-        self.sliding.counts()
+        self.counts.counts()
     }
 
     fn recount(&mut self) {
-        if self.now.floor.saturating_sub(self.base) >= SWEEP {
-            self.sweep(self.now);
+        if self.now.expired.saturating_sub(self.base) >= EXPIRY_INTERVAL {
+            self.remove_expired(self.now);
         }
         let cutoffs = self.cutoffs();
-        let counts = bottom::count(self.entries.chunks(), K, cutoffs);
-        self.sliding = match self.is_exact() {
-            true => Sliding::of(self.entries.iter(), counts, cutoffs),
-            false => Sliding::estimated(counts),
+        let counts = bottom_k::count(self.entries.chunks(), K, cutoffs);
+        self.counts = match self.is_exact() {
+            true => SlidingCounts::exact(self.entries.iter(), counts, cutoffs),
+            false => SlidingCounts::estimated(counts),
         };
-        self.stale = false;
-        self.looked = true;
+        self.is_outdated = false;
+        self.is_recounted = true;
     }
 
-    /// All windows are.
+    /// Returns whether the counts of all windows are exact.
     fn is_exact(&self) -> bool {
         self.entries.len() < K
     }
 
-    /// Slot 0 is never.
+    /// Returns the first slot of each window, at least 1: slot 0 means never.
     fn cutoffs(&self) -> Cutoffs {
         let cutoff = |start: u32| start.saturating_sub(self.base).max(1);
         self.now.starts.map(cutoff)
     }
 
-    /// Adds all that `other` has seen, source by source.
+    /// Adds all sightings of `other`, source by source.
     pub fn unite(&mut self, other: &Self, at: Moment) {
-        self.merge(other, at, |slots| slots);
+        self.unite_with(other, at, |slots| slots);
     }
 
-    /// Adds all that `other` has seen from any source, as source 0.
-    pub fn unite_all(&mut self, other: &Self, at: Moment) {
-        self.merge(other, at, |slots| {
+    /// Adds all sightings of `other` as sightings of source 0.
+    pub fn unite_flattened(&mut self, other: &Self, at: Moment) {
+        self.unite_with(other, at, |slots| {
             let mut folded = [0; SOURCES];
             folded[0] = slots.into_iter().max().unwrap_or(0);
             folded
         });
     }
 
-    fn merge(&mut self, other: &Self, at: Moment, fold: fn([u32; SOURCES]) -> [u32; SOURCES]) {
+    fn unite_with(
+        &mut self,
+        other: &Self,
+        at: Moment,
+        convert: fn([u32; SOURCES]) -> [u32; SOURCES],
+    ) {
         if self.now != at {
             self.advance(at);
         }
         let (from, to) = (other.base, self.base);
         let theirs = other.entries.iter().filter_map(|entry| {
-            let slots = fold(entry.slots().map(|slot| translate(slot, from, at.hour, to)));
+            let slots = convert(entry.slots().map(|slot| translate(slot, from, at.hour, to)));
             Some(Entry::new(entry.hash(), slots)).filter(|entry| !entry.is_blank())
         });
         self.entries = united(self.entries.iter().copied(), theirs).collect();
-        self.stale = true;
+        self.is_outdated = true;
         if self.entries.len() >= self.prune_at as usize {
             self.prune();
         }
     }
 
-    /// To another moment. Now and then drops what is over.
+    /// Advances to another moment, and removes expired entries at intervals.
     #[cold]
     fn advance(&mut self, at: Moment) {
-        let Moment { hour, floor, .. } = at;
+        let Moment { hour, expired, .. } = at;
         let was_exact = self.is_exact();
         let fits = hour > self.base && hour - self.base <= LAST_SLOT;
-        let goes_on = fits && hour >= self.now.hour;
-        // Hours only go back if sets outlive the calendar: what is later than now was seen now.
-        if !goes_on || floor.saturating_sub(self.base) >= LATEST_SWEEP {
-            self.sweep(at);
+        let continues = fits && hour >= self.now.hour;
+        // Hours go back only if the running clock was lost and the set was not. `remove_expired`
+        // then moves later sightings to the current hour.
+        if !continues || expired.saturating_sub(self.base) >= MAX_EXPIRY_INTERVAL {
+            self.remove_expired(at);
         }
         if hour != self.now.hour {
-            self.limits = UNLIMITED;
+            self.thresholds = UNLIMITED;
         }
-        let moved = at.moved_since(self.now).filter(|_| goes_on && was_exact);
-        self.stale |= !moved.is_some_and(|hours| self.sliding.slide(hours));
-        self.looked = false;
+        let moved = at.moved_since(self.now).filter(|_| continues && was_exact);
+        self.is_outdated |= !moved.is_some_and(|hours| self.counts.slide(hours));
+        self.is_recounted = false;
         self.now = at;
     }
 
-    /// Forgets what no window will ever have again.
-    fn sweep(&mut self, at: Moment) {
-        let Moment { hour, floor, .. } = at;
+    /// Removes the entries that no window can contain any more, and moves the base.
+    fn remove_expired(&mut self, at: Moment) {
+        let Moment { hour, expired, .. } = at;
         let base = self.base;
         self.entries.retain_mut(|entry| {
-            let slots = entry.slots().map(|slot| translate(slot, base, hour, floor));
+            let slots = entry
+                .slots()
+                .map(|slot| translate(slot, base, hour, expired));
             *entry = Entry::new(entry.hash(), slots);
             !entry.is_blank()
         });
-        self.base = floor;
-        self.prune_at = self.prune_at.min(self.planned());
+        self.base = expired;
+        self.prune_at = self.prune_at.min(self.next_prune());
     }
 
     fn prune(&mut self) {
-        self.limits = bottom::prune(&mut self.entries, K, self.now.hour - self.base);
-        // Only to bound what chance never does: short windows would lose accuracy.
+        self.thresholds = bottom_k::prune(&mut self.entries, K, self.now.hour - self.base);
+        // Random hashes never get here. The bound costs short windows some accuracy.
         self.entries.truncate(MAX_ENTRIES - MAX_ENTRIES / 5);
-        self.prune_at = self.planned();
+        self.prune_at = self.next_prune();
     }
 
-    /// When to tidy up again: after growth by a quarter.
-    fn planned(&self) -> u32 {
+    /// Returns the number of entries at which to prune next: a quarter more than now.
+    fn next_prune(&self) -> u32 {
         let len = self.entries.len().max(K);
         (len + len / 4).min(MAX_ENTRIES) as u32
     }
 
-    /// Nobody is remembered.
+    /// Returns whether the set holds no peers.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Bytes of memory outside of the set itself.
+    /// Returns the bytes that the set holds on the heap.
     pub fn heap(&self) -> usize {
         self.entries.heap()
     }
 
-    /// For the codec: the hour of slot 0, the latest hour, and all entries by hash.
+    /// Returns what the codec writes: the hour of slot 0, the latest hour, and the entries by hash.
     pub(super) fn parts(&self) -> (u32, u32, &Entries) {
         (self.base, self.now.hour, &self.entries)
     }
 
-    /// The inverse of `parts`: entries strictly ascending, no slot after `hour`.
+    /// Builds a set from its [`Self::parts`]: strictly ascending entries, no slot after `hour`.
     pub(super) fn from_parts(base: u32, hour: u32, entries: Entries) -> Self {
         let prune_at = entries.len().max(K + K / 4) as u32;
-        // No calendar gives this moment, so that the first call advances.
+        // No running clock returns this moment, so the first call advances.
         let now = Moment {
             hour,
             starts: [0; Window::ALL.len()],
-            lately: 0,
-            floor: 0,
+            recent: 0,
+            expired: 0,
         };
         Self {
             entries,
             base,
             now,
-            limits: UNLIMITED,
+            thresholds: UNLIMITED,
             prune_at,
-            sliding: Sliding::default(),
-            stale: true,
-            looked: false,
+            counts: SlidingCounts::default(),
+            is_outdated: true,
+            is_recounted: false,
         }
     }
 }
@@ -281,7 +313,7 @@ impl Default for Set {
     }
 }
 
-/// Both in one order; what both have is one.
+/// Merges two sequences by hash; entries of one peer become one.
 fn united(
     ours: impl Iterator<Item = Entry>,
     theirs: impl Iterator<Item = Entry>,
@@ -303,7 +335,7 @@ fn united(
     })
 }
 
-/// A slot of a set with one base as a slot of a set with another, 0 if it is over.
+/// Converts a slot from one base to another; returns 0 if the sighting has expired.
 fn translate(slot: u32, from: u32, now: u32, to: u32) -> u32 {
     match slot {
         0 => 0,

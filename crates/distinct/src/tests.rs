@@ -1,21 +1,21 @@
-//! Sets against naive ones.
+//! Sets compared with naive ones.
 
-mod clock;
+mod bottom_k;
 mod codec;
 mod entries;
 mod journal;
-mod sample;
-mod sliding;
+mod running_clock;
+mod sliding_counts;
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::*;
 use seedwatch_clock::Unix;
 
-/// Some hour long after 1970.
+/// The beginning of an hour long after 1970.
 const START: u64 = 1_700_000_000 / 3600 * 3600;
 
-/// Small numbers that look random (SplitMix64).
+/// A reproducible generator of random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -27,7 +27,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// Below `end`.
+    /// Returns a number below `end`.
     fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
@@ -37,8 +37,8 @@ impl Random {
     }
 }
 
-/// What a set should say: the last hour of each peer for each source, and how many have which. The last
-/// stream is any source.
+/// The reference that sets are compared with: the last hour of each peer for each source, and the
+/// number of peers by hour for each stream. The last stream is all sources together.
 #[derive(Default, Clone)]
 struct Naive {
     last: HashMap<u64, [Option<u64>; SOURCES]>,
@@ -66,43 +66,44 @@ impl Naive {
     }
 
     fn counts(&self, now: u64) -> Counts {
-        let [first, second, all] = self.by_hour.each_ref().map(|by_hour| {
+        let streams = self.by_hour.each_ref().map(|by_hour| {
             Window::ALL.map(|window| {
                 let start = (now + 1).saturating_sub(window.hours().into());
                 by_hour.range(start..).map(|(_, count)| count).sum()
             })
         });
         Counts {
-            all,
-            by_source: [first, second],
+            all: streams[SOURCES],
+            by_source: std::array::from_fn(|source| streams[source]),
         }
     }
 }
 
-/// All figures of two counts in pairs.
+/// Pairs each figure of one count with that of another.
 fn pairs(one: &Counts, other: &Counts) -> Vec<(u32, u32)> {
-    let flat = |c: &Counts| [c.all, c.by_source[0], c.by_source[1]].concat();
+    let flat = |c: &Counts| [&[c.all][..], &c.by_source].concat().concat();
     flat(one).into_iter().zip(flat(other)).collect()
 }
 
 #[test]
 fn windows_slide_by_the_hour() {
-    let mut calendar = Calendar::start(Unix(START));
+    let mut clock = RunningClock::start(Unix(START));
     let key = Key::new([1; 16]);
     let mut set = Set::new();
-    set.add(key.v4(1), 0, calendar.moment());
+    set.add(key.v4(1), 0, clock.moment());
     for hour in 0..=Window::Month.hours() {
-        let at = calendar.tick(Unix(START + 3600 * u64::from(hour)));
+        let at = clock.tick(Unix(START + 3600 * u64::from(hour)));
         let expected = Window::ALL.map(|window| u32::from(hour < window.hours()));
         let counts = set.counts(at);
         assert_eq!(counts.all, expected, "after {hour} hours");
-        assert_eq!(counts.by_source, [expected, [0; 3]], "after {hour} hours");
+        let by_source = std::array::from_fn(|source| [expected, [0; 3]][source.min(1)]);
+        assert_eq!(counts.by_source, by_source, "after {hour} hours");
     }
 }
 
 #[test]
-fn sources_overlap() {
-    let at = Calendar::start(Unix(START)).moment();
+fn sources_overlap_and_unknown_sources_are_ignored() {
+    let at = RunningClock::start(Unix(START)).moment();
     let key = Key::new([1; 16]);
     let mut set = Set::new();
     for peer in 0..30 {
@@ -114,34 +115,34 @@ fn sources_overlap() {
     }
     let counts = set.counts(at);
     assert_eq!(counts.all, [100; 3]);
-    assert_eq!(counts.by_source, [[30; 3], [80; 3]]);
+    assert_eq!(counts.by_source[..2], [[30; 3], [80; 3]]);
     set.add(key.v4(0), SOURCES, at);
     set.add(key.v4(1000), usize::MAX, at);
     assert_eq!(set.counts(at), counts);
 }
 
 #[test]
-fn a_peer_seen_again_stays() {
-    let mut calendar = Calendar::start(Unix(START));
+fn peers_seen_again_stay() {
+    let mut clock = RunningClock::start(Unix(START));
     let key = Key::new([1; 16]);
     let mut set = Set::new();
-    set.add(key.v4(1), 0, calendar.moment());
-    set.add(key.v4(2), 0, calendar.moment());
+    set.add(key.v4(1), 0, clock.moment());
+    set.add(key.v4(2), 0, clock.moment());
     for hour in 1..=40 * 24_u64 {
-        let at = calendar.tick(Unix(START + 3600 * hour));
+        let at = clock.tick(Unix(START + 3600 * hour));
         if hour % 23 == 0 {
             set.add(key.v4(1), (hour % 2) as usize, at);
         }
         assert_eq!(set.counts(at).all[0], 1 + u32::from(hour < 24), "{hour}");
     }
-    assert_eq!(set.counts(calendar.moment()).all, [1; 3]);
+    assert_eq!(set.counts(clock.moment()).all, [1; 3]);
     assert_eq!(set.parts().2.len(), 1);
     assert!(set.heap() <= 7 * 8);
 }
 
 #[test]
-fn a_peer_costs_eight_bytes() {
-    let at = Calendar::start(Unix(START)).moment();
+fn a_peer_takes_at_most_eight_bytes() {
+    let at = RunningClock::start(Unix(START)).moment();
     let key = Key::new([1; 16]);
     let mut set = Set::new();
     for peer in 1..K as u32 {

@@ -1,9 +1,9 @@
-//! Makes and examines the embedded table of countries. `refresh` and `compare` beside this file
-//! download what it needs.
+//! Builds and examines the embedded table of countries. `../dbip/refresh` and `../dbip/compare`
+//! download its input.
 //!
 //! ```text
-//! countries pack FILE.mmdb OUT     packs a file in MaxMind's format, prints when it was built
-//! countries compare FILE.mmdb      how often the embedded table says the same as another one
+//! countries pack FILE.mmdb OUT     packs a file in MaxMind's format and prints when it was built
+//! countries compare FILE.mmdb      prints how often the embedded table agrees with another one
 //! ```
 
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ fn compare(other: &Path) -> Result<(), Box<dyn Error>> {
     let built = |geo: &Geo| geo.built(Database::Country).unwrap_or(0);
     println!("built: embedded {}, other {}", built(&ours), built(&theirs));
     let mut random = Random(1);
-    // IPv6 is so empty that few random addresses are in use.
+    // Few random IPv6 addresses are in use, so more are needed.
     for (family, sample, address) in [
         ("IPv4", 100_000, v4 as fn(&mut Random) -> IpAddr),
         ("IPv6", 1_000_000, v6 as fn(&mut Random) -> IpAddr),
@@ -98,7 +98,7 @@ fn report(family: &str, addresses: impl Iterator<Item = IpAddr>, ours: &Geo, the
     differences.sort_unstable_by_key(|(pair, count)| (std::cmp::Reverse(*count), *pair));
     for ([ours, theirs], count) in differences.iter().take(5) {
         println!(
-            "  {ours} here, {theirs} there: {:.2} %",
+            "  {ours} embedded, {theirs} in the other: {:.2} %",
             share(*count, both)
         );
     }
@@ -108,7 +108,7 @@ fn v4(random: &mut Random) -> IpAddr {
     Ipv4Addr::from_bits(random.next() as u32).into()
 }
 
-/// From the large blocks of the five registries.
+/// Returns a random address of the large blocks of the five registries.
 fn v6(random: &mut Random) -> IpAddr {
     let random = random.next();
     let block = [0x240, 0x260, 0x280, 0x2a0, 0x2c0][(random % 5) as usize];
@@ -116,7 +116,7 @@ fn v6(random: &mut Random) -> IpAddr {
     Ipv6Addr::from_bits(u128::from(high) << 64).into()
 }
 
-/// SplitMix64: the same addresses each time.
+/// SplitMix64 with a fixed seed, so that every run compares the same addresses.
 struct Random(u64);
 
 impl Random {

@@ -7,7 +7,7 @@ use std::fmt;
 pub struct Asn(pub u32);
 
 impl Asn {
-    /// The reserved number 0 (RFC 7607), which nobody announces. In tables only.
+    /// The reserved number 0 (RFC 7607), which no system announces. Used in tables only.
     pub(super) const UNKNOWN: Self = Self(0);
 }
 

@@ -1,14 +1,14 @@
-//! Codes of countries.
+//! Country codes.
 
 use std::fmt;
 
-/// A country by its code of ISO 3166-1 alpha-2, or `unknown`: one of 251 values whatever a database
-/// says. Displays as `DE` or `unknown`.
+/// A country by its ISO 3166-1 alpha-2 code, or `unknown`. There are 251 values, whatever a
+/// database contains. Displays as `DE` or `unknown`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Country([u8; 2]);
 
-/// All assigned codes in their order, and XK, which ISO leaves to its users and databases use for
-/// Kosovo. The codes for continents and for what is no country (`EU`, `AP`, `ZZ`) are not among them.
+/// All assigned codes in ascending order, and XK, a user-assigned code that databases use for
+/// Kosovo. Codes of continents and of no country (`EU`, `AP`, `ZZ`) are not included.
 const CODES: &[u8] = b"ADAEAFAGAIALAMAOAQARASATAUAWAXAZ\
     BABBBDBEBFBGBHBIBJBLBMBNBOBQBRBSBTBVBWBYBZ\
     CACCCDCFCGCHCICKCLCMCNCOCRCUCVCWCXCYCZ\
@@ -23,10 +23,10 @@ const CODES: &[u8] = b"ADAEAFAGAIALAMAOAQARASATAUAWAXAZ\
     VAVCVEVGVIVNVUWFWSXKYEYTZAZMZW";
 
 impl Country {
-    /// No country, or none that we know. Greater than every other, so that it comes last.
+    /// No known country. It is greater than every other value, so that it sorts last.
     pub const UNKNOWN: Self = Self(*b"ZZ");
 
-    /// The country of a code in upper case; what is no code is unknown.
+    /// Returns the country of a code in upper case; [`Country::UNKNOWN`] for other codes.
     pub fn of(code: [u8; 2]) -> Self {
         let (codes, _) = CODES.as_chunks::<2>();
         match codes.binary_search(&code) {
@@ -35,7 +35,7 @@ impl Country {
         }
     }
 
-    /// The same for text, in any case.
+    /// Returns the country of a code in any case.
     pub fn parse(code: &str) -> Self {
         match code.as_bytes() {
             &[a, b] => Self::of([a.to_ascii_uppercase(), b.to_ascii_uppercase()]),
@@ -43,12 +43,12 @@ impl Country {
         }
     }
 
-    /// The code, for keeping; [`of`](Self::of) reads it again.
+    /// Returns the code, which [`of`](Self::of) converts back.
     pub const fn code(self) -> [u8; 2] {
         self.0
     }
 
-    /// As in labels of metrics.
+    /// Returns the value of the `country` label.
     pub fn as_str(&self) -> &str {
         match str::from_utf8(&self.0) {
             Ok(code) if *self != Self::UNKNOWN => code,
@@ -85,7 +85,7 @@ mod tests {
         assert!(rest.is_empty());
         assert!(codes.is_sorted_by(|a, b| a < b));
         assert!(CODES.iter().all(u8::is_ascii_uppercase));
-        // 249 of ISO's, and XK.
+        // 249 ISO codes, and XK.
         assert_eq!(codes.len(), 250);
     }
 
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_country_is_unknown() {
+    fn other_codes_are_unknown() {
         for code in [
             "", "D", "DEU", "ZZ", "EU", "AP", "A1", "??", "é", "--", "T1", "XX", "UK", "SU", "AN",
         ] {

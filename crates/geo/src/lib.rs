@@ -1,18 +1,27 @@
-//! Where an address is: its country and its autonomous system. A leaf.
+//! The country and the autonomous system of an IP address.
 //!
-//! A table of countries (DB-IP Lite) is part of the program; a file in MaxMind's format replaces it,
-//! and a second one adds autonomous systems. Whatever the source, it becomes sorted ranges when it is
-//! loaded: a file is read whole and checked once, a lookup is one binary search and cannot fail, and
-//! of a file of cities only the countries are kept in memory.
+//! A table of countries (DB-IP Lite) is embedded in the program. A file in MaxMind's format can
+//! replace it, and another one adds autonomous systems. Each source becomes sorted ranges when it
+//! is loaded: a file is read and checked once, a lookup is one binary search that cannot fail, and
+//! of a city database only the countries stay in memory.
 //!
-//! | File | What lives there |
+//! ```
+//! use seedwatch_geo::{Geo, Settings};
+//!
+//! let geo = Geo::load(&Settings::default())?;
+//! assert_eq!(geo.country("80.130.1.1".parse()?).as_str(), "DE");
+//! assert_eq!(geo.country("10.0.0.1".parse()?).as_str(), "unknown");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! | Module | Contents |
 //! |---|---|
-//! | `country` | [`Country`], the closed list of codes |
+//! | `country` | [`Country`]: the closed list of codes |
 //! | `asn` | [`Asn`] |
 //! | `ranges` | address → value |
 //! | `mmdb` | MaxMind's format → ranges |
-//! | `packed` | the form in which the table of countries is part of the program |
-//! | `dbip/` | that table, its licence, and the command that makes it anew |
+//! | `packed` | the encoding of the embedded table |
+//! | `dbip/` | the embedded table, its licence, and the command that rebuilds it |
 
 mod asn;
 mod country;
@@ -22,7 +31,7 @@ mod ranges;
 
 pub use asn::Asn;
 pub use country::Country;
-pub use mmdb::{Bad, MAX_FILE, MAX_NETWORKS};
+pub use mmdb::{DatabaseError, MAX_FILE, MAX_NETWORKS};
 
 use std::fmt;
 use std::io;
@@ -32,19 +41,19 @@ use std::sync::{Arc, OnceLock};
 
 use ranges::Table;
 
-/// DB-IP Lite, packed by `dbip/refresh`.
+/// The embedded table: DB-IP Lite, packed by `dbip/refresh`.
 const EMBEDDED: &[u8] = include_bytes!("../dbip/countries.gz");
 
-/// Which files to use.
+/// The database files to use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Replaces the embedded table of countries.
+    /// A file that replaces the embedded table of countries.
     pub country_database: Option<PathBuf>,
-    /// Autonomous systems; without it none are known.
+    /// A file of autonomous systems; without it, none are known.
     pub asn_database: Option<PathBuf>,
 }
 
-/// Which of the two databases.
+/// One of the two databases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Database {
     /// Countries.
@@ -54,10 +63,10 @@ pub enum Database {
 }
 
 impl Database {
-    /// Both.
+    /// Both databases.
     pub const ALL: [Self; 2] = [Self::Country, Self::Asn];
 
-    /// As in labels of metrics.
+    /// Returns the value of the `database` label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Country => "country",
@@ -72,49 +81,50 @@ impl fmt::Display for Database {
     }
 }
 
-/// Why there is no [`Geo`]. The text names the file.
+/// Why [`Geo`] cannot be loaded. The text names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum GeoError {
-    /// A file of the user's.
+    /// A configured file cannot be used.
     #[error("the {database} database {} {why}", path.display())]
     File {
-        /// What it was to be.
+        /// The database that the file was configured for.
         database: Database,
-        /// Where it is.
+        /// The path of the file.
         path: PathBuf,
-        /// What is wrong with it.
-        why: Bad,
+        /// The cause.
+        why: DatabaseError,
     },
-    /// The table inside the program, which its tests have read.
+    /// The embedded table is damaged. Tests exclude this for released programs.
     #[error("the embedded country table is damaged")]
     Embedded,
 }
 
-/// Whose data it is and where they are to be found, for pages that show results.
+/// The attribution of a database, for pages that show its results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
     /// The text of the link.
     pub text: &'static str,
-    /// Where it leads.
+    /// The target of the link.
     pub url: &'static str,
 }
 
-/// What the licence of the embedded table asks for.
+/// The attribution that the licence of the embedded table requires.
 const DBIP: Credit = Credit {
     text: "IP Geolocation by DB-IP",
     url: "https://db-ip.com",
 };
 
-/// Values by address, with the time of their making.
+/// A loaded database.
 #[derive(Debug, PartialEq, Eq)]
 struct Loaded<V> {
     table: Table<V>,
-    /// Unix time in seconds.
+    /// The Unix time of building, in seconds.
     built: u64,
 }
 
-/// Countries and autonomous systems by address. Immutable: to be shared, and loaded again when a file
-/// has changed. Equal are those that come from the same files with the same content.
+/// Countries and autonomous systems by address. The value is immutable: share it, and load a new
+/// one when a file has changed. Two values are equal if the same files with the same content were
+/// loaded.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Geo {
     settings: Settings,
@@ -124,22 +134,21 @@ pub struct Geo {
 }
 
 impl Geo {
-    /// Reads the files; what comes of it depends on nothing else. Blocks on the disk and takes some
-    /// hundredths of a second (embedded table, the first time) up to seconds (large files): not for the
-    /// threads of the runtime.
+    /// Reads the files. Blocks on the disk, so it must not run on threads of the async runtime: the
+    /// embedded table takes some hundredths of a second the first time, large files take seconds.
     ///
     /// # Errors
-    /// The first file that cannot be used.
+    /// The error of the first file that cannot be used.
     pub fn load(settings: &Settings) -> Result<Self, GeoError> {
         let (countries, credit) = match &settings.country_database {
             Some(path) => {
-                let countries = file(Database::Country, path, mmdb::countries)?;
+                let countries = load_file(Database::Country, path, mmdb::countries)?;
                 (Arc::new(countries), None)
             }
             None => (embedded().ok_or(GeoError::Embedded)?, Some(DBIP)),
         };
         let systems = match &settings.asn_database {
-            Some(path) => Some(file(Database::Asn, path, mmdb::systems)?),
+            Some(path) => Some(load_file(Database::Asn, path, mmdb::systems)?),
             None => None,
         };
         Ok(Self {
@@ -150,24 +159,24 @@ impl Geo {
         })
     }
 
-    /// The files it comes from.
+    /// Returns the files that were loaded.
     pub const fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// The country of an address, of an IPv6 address that of its /64.
+    /// Returns the country of an address; for IPv6, that of its /64 network.
     pub fn country(&self, ip: IpAddr) -> Country {
         get(&self.countries.table, ip)
     }
 
-    /// The autonomous system that announces an address; `None` if unknown, and always without
+    /// Returns the autonomous system that announces an address; `None` if unknown, or without
     /// [`Settings::asn_database`].
     pub fn asn(&self, ip: IpAddr) -> Option<Asn> {
         let asn = get(&self.systems.as_ref()?.table, ip);
         (asn != Asn::UNKNOWN).then_some(asn)
     }
 
-    /// When a database was built, in Unix seconds; `None` if there is none.
+    /// Returns when a database was built, in Unix seconds; `None` if there is no such database.
     pub fn built(&self, database: Database) -> Option<u64> {
         match database {
             Database::Country => Some(self.countries.built),
@@ -175,39 +184,42 @@ impl Geo {
         }
     }
 
-    /// Bytes of memory that the tables take. The embedded one is there once however often it is used.
+    /// Returns the bytes of memory of the tables. All values share one embedded table.
     pub fn memory(&self) -> usize {
         let systems = self.systems.as_ref();
         self.countries.table.memory() + systems.map_or(0, |systems| systems.table.memory())
     }
 
-    /// What pages that show countries must say; nothing of ours to say about files of the user's.
+    /// Returns the attribution that pages with countries must show; `None` if the operator's own
+    /// file is used.
     pub const fn credit(&self) -> Option<Credit> {
         self.credit
     }
 }
 
-/// Packs a file in MaxMind's format into the form of the embedded table. The same file gives the
-/// same bytes.
+/// Packs a file in MaxMind's format into the encoding of the embedded table. The same file gives
+/// the same bytes.
 ///
 /// # Errors
-/// [`GeoError::File`] as the cause.
+/// An error whose source is [`GeoError::File`].
 pub fn pack(path: &Path) -> io::Result<Vec<u8>> {
-    let countries = file(Database::Country, path, mmdb::countries).map_err(io::Error::other)?;
+    let countries =
+        load_file(Database::Country, path, mmdb::countries).map_err(io::Error::other)?;
     packed::encode(&countries)
 }
 
-/// The embedded table, which never changes: decoded once in the life of the process.
+/// Returns the embedded table, which is decoded once per process.
 fn embedded() -> Option<Arc<Loaded<Country>>> {
     static TABLE: OnceLock<Option<Arc<Loaded<Country>>>> = OnceLock::new();
     let decode = || packed::decode(EMBEDDED).map(Arc::new);
     TABLE.get_or_init(decode).clone()
 }
 
-fn file<V>(
+/// Loads one database file.
+fn load_file<V>(
     database: Database,
     path: &Path,
-    parse: fn(Vec<u8>) -> Result<Loaded<V>, Bad>,
+    parse: fn(Vec<u8>) -> Result<Loaded<V>, DatabaseError>,
 ) -> Result<Loaded<V>, GeoError> {
     mmdb::read(path)
         .and_then(parse)
@@ -221,16 +233,16 @@ fn file<V>(
 fn get<V: Copy + Default>(table: &Table<V>, ip: IpAddr) -> V {
     match ip {
         IpAddr::V4(ip) => table.v4.get(ip.to_bits()),
-        IpAddr::V6(ip) => match v4_inside(ip.segments()) {
+        IpAddr::V6(ip) => match embedded_v4(ip.segments()) {
             Some(ip) => table.v4.get(ip.to_bits()),
             None => table.v6.get((ip.to_bits() >> 64) as u64),
         },
     }
 }
 
-/// The IPv4 address that says where an IPv6 address is: IPv4-mapped (RFC 4291), 6to4 (RFC 3056) and
-/// NAT64 (RFC 6052).
-const fn v4_inside(segments: [u16; 8]) -> Option<Ipv4Addr> {
+/// Returns the IPv4 address inside an IPv6 address, which decides its country: IPv4-mapped (RFC
+/// 4291), 6to4 (RFC 3056) or NAT64 (RFC 6052).
+const fn embedded_v4(segments: [u16; 8]) -> Option<Ipv4Addr> {
     let (high, low) = match segments {
         [0, 0, 0, 0, 0, 0xffff, high, low]
         | [0x2002, high, low, ..]

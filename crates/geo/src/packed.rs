@@ -1,13 +1,13 @@
-//! The form in which the table of countries is part of the program.
+//! The encoding of the embedded table of countries.
 //!
 //! ```text
 //! magic 16 | Unix time of building 8 | number of codes 2 | codes 2 each | IPv4 | IPv6
-//! IPv4, IPv6: number of ranges 4 | code of each range 1 (its index) | length of each but the last
+//! IPv4, IPv6: number of ranges 4 | index of the code of each range 1 | length of each but the last
 //! ```
 //!
-//! Numbers are big-endian. Lengths are in addresses (IPv6: /64s), 7 bits a byte, the lowest first, the
-//! highest bit set where more follow (LEB128). The last range ends where the addresses do. All of it
-//! is in a gzip file, which likes codes and lengths apart.
+//! Numbers are big-endian. Lengths count addresses (IPv6: /64 networks), as LEB128. The last range
+//! ends at the last address. All of it is compressed by gzip, which compresses better with codes
+//! and lengths apart.
 
 use std::io::{self, Read, Write};
 
@@ -19,21 +19,21 @@ use super::Loaded;
 use super::country::Country;
 use super::ranges::{Builder, Key, Ranges, Table};
 
-/// The first bytes of the unpacked form. The number is its version.
+/// The first bytes of the unpacked table. The number is its version.
 const MAGIC: &[u8; 16] = b"seedwatch geo 1\n";
 
-/// Longest unpacked form, in bytes: three times today's.
+/// Longest unpacked table, in bytes: three times the current one.
 const MAX_UNPACKED: u64 = 8 << 20;
 
 /// Packs a table. The same table gives the same bytes.
 pub(super) fn encode(countries: &Loaded<Country>) -> io::Result<Vec<u8>> {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-    gzip.write_all(&plain(countries))?;
+    gzip.write_all(&encode_plain(countries))?;
     gzip.finish()
 }
 
-/// What is in the gzip file.
-fn plain(countries: &Loaded<Country>) -> Vec<u8> {
+/// Encodes a table without compression.
+fn encode_plain(countries: &Loaded<Country>) -> Vec<u8> {
     let Table { v4, v6 } = &countries.table;
     let mut codes: Vec<Country> = v4.values().iter().chain(v6.values()).copied().collect();
     codes.sort_unstable();
@@ -42,18 +42,18 @@ fn plain(countries: &Loaded<Country>) -> Vec<u8> {
     to.extend(countries.built.to_be_bytes());
     to.extend((codes.len() as u16).to_be_bytes());
     to.extend(codes.iter().flat_map(|country| country.code()));
-    put_ranges(&mut to, v4, &codes);
-    put_ranges(&mut to, v6, &codes);
+    write_ranges(&mut to, v4, &codes);
+    write_ranges(&mut to, v6, &codes);
     to
 }
 
-fn put_ranges<K: Key + Into<u64>>(
+fn write_ranges<K: Key + Into<u64>>(
     to: &mut Vec<u8>,
     ranges: &Ranges<K, Country>,
     codes: &[Country],
 ) {
     to.extend((ranges.len() as u32).to_be_bytes());
-    // There are no more than 251 countries.
+    // There are 251 countries at most, so an index fits a byte.
     let index = |country| codes.partition_point(|code| code < country) as u8;
     to.extend(ranges.values().iter().map(index));
     for pair in ranges.starts().windows(2) {
@@ -66,7 +66,7 @@ fn put_ranges<K: Key + Into<u64>>(
     }
 }
 
-/// `None` if anything is not as [`encode`] writes it.
+/// Decodes a table; returns `None` if anything differs from what [`encode`] writes.
 pub(super) fn decode(packed: &[u8]) -> Option<Loaded<Country>> {
     let mut unpacked = Vec::new();
     let mut gzip = GzDecoder::new(packed).take(MAX_UNPACKED + 1);
@@ -75,32 +75,32 @@ pub(super) fn decode(packed: &[u8]) -> Option<Loaded<Country>> {
         return None;
     }
     let mut from = unpacked.strip_prefix(MAGIC)?;
-    let built = u64::from_be_bytes(take(&mut from)?);
-    let codes = u16::from_be_bytes(take(&mut from)?);
-    let codes = take_slice(&mut from, 2 * usize::from(codes))?;
+    let built = u64::from_be_bytes(read_array(&mut from)?);
+    let codes = u16::from_be_bytes(read_array(&mut from)?);
+    let codes = read_slice(&mut from, 2 * usize::from(codes))?;
     let codes: Vec<Country> = codes
         .as_chunks()
         .0
         .iter()
         .map(|c| Country::of(*c))
         .collect();
-    let v4 = take_ranges::<u32>(&mut from, &codes)?;
-    let v6 = take_ranges::<u64>(&mut from, &codes)?;
+    let v4 = read_ranges::<u32>(&mut from, &codes)?;
+    let v6 = read_ranges::<u64>(&mut from, &codes)?;
     let table = Table { v4, v6 };
     from.is_empty().then_some(Loaded { table, built })
 }
 
-fn take_ranges<K: Key + TryFrom<u64>>(
+fn read_ranges<K: Key + TryFrom<u64>>(
     from: &mut &[u8],
     codes: &[Country],
 ) -> Option<Ranges<K, Country>> {
-    let count = u32::from_be_bytes(take(from)?) as usize;
-    let values = take_slice(from, count)?;
+    let count = u32::from_be_bytes(read_array(from)?) as usize;
+    let values = read_slice(from, count)?;
     let (last, others) = values.split_last()?;
     let mut ranges = Builder::with_capacity(count);
     let mut start = 0_u64;
     for value in others {
-        let next = start.checked_add(take_length(from)?)?;
+        let next = start.checked_add(read_length(from)?)?;
         let first = K::try_from(start).ok()?;
         let last = K::try_from(next.checked_sub(1)?).ok()?;
         let added = ranges.add(first, last, *codes.get(usize::from(*value))?);
@@ -114,10 +114,10 @@ fn take_ranges<K: Key + TryFrom<u64>>(
     added.then(|| ranges.finish())
 }
 
-fn take_length(from: &mut &[u8]) -> Option<u64> {
+fn read_length(from: &mut &[u8]) -> Option<u64> {
     let mut length = 0_u64;
     for shift in (0..64).step_by(7) {
-        let [byte] = take(from)?;
+        let [byte] = read_array(from)?;
         length |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Some(length);
@@ -126,13 +126,13 @@ fn take_length(from: &mut &[u8]) -> Option<u64> {
     None
 }
 
-fn take<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
+fn read_array<const N: usize>(from: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, rest) = from.split_first_chunk()?;
     *from = rest;
     Some(*taken)
 }
 
-fn take_slice<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
+fn read_slice<'a>(from: &mut &'a [u8], length: usize) -> Option<&'a [u8]> {
     let (taken, rest) = from.split_at_checked(length)?;
     *from = rest;
     Some(taken)
@@ -147,7 +147,7 @@ mod tests {
     fn table<K: Key>(starts: &[K], countries: &[&str]) -> Ranges<K, Country> {
         let mut builder = Builder::with_capacity(0);
         for (at, start) in starts.iter().enumerate() {
-            // The next one sets the end.
+            // The next range sets the end.
             let country = Country::parse(countries[at % countries.len()]);
             assert!(builder.add(*start, *start, country));
         }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_is_unpacked() {
+    fn decoding_reverses_encoding() {
         let packed = encode(&example()).unwrap();
         assert_eq!(packed, encode(&example()).unwrap());
         let unpacked = decode(&packed).unwrap();
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_without_networks_is_unpacked_too() {
+    fn an_empty_table_is_decoded() {
         let empty = Loaded {
             table: Table {
                 v4: table(&[], &[]),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_and_every_addition_is_found_out() {
+    fn truncated_and_longer_tables_are_rejected() {
         let packed = encode(&example()).unwrap();
         for length in 0..packed.len() {
             assert!(decode(&packed[..length]).is_none(), "{length}");
@@ -212,21 +212,21 @@ mod tests {
     }
 
     #[test]
-    fn the_embedded_table_is_what_packing_makes_of_it() {
+    fn the_embedded_table_is_in_canonical_form() {
         let embedded = super::super::EMBEDDED;
         let loaded = decode(embedded).unwrap();
-        assert!(plain(&loaded) == unpack(embedded));
+        assert!(encode_plain(&loaded) == unpack(embedded));
     }
 
     #[test]
-    fn a_bomb_is_refused() {
+    fn a_decompression_bomb_is_rejected() {
         let bomb = vec![0; MAX_UNPACKED as usize + 1];
         assert!(decode(&gzip(&[&MAGIC[..], &bomb].concat())).is_none());
     }
 
     proptest! {
         #[test]
-        fn other_bytes_never_panic(at in 16..80_usize, byte in any::<u8>()) {
+        fn damaged_tables_never_panic(at in 16..80_usize, byte in any::<u8>()) {
             let mut unpacked = unpack(&encode(&example()).unwrap());
             let at = at.min(unpacked.len() - 1);
             unpacked[at] = byte;
@@ -236,8 +236,8 @@ mod tests {
         }
 
         #[test]
-        fn lengths_of_all_sizes_survive(mut starts in prop::collection::vec(any::<u64>(), 0..50)) {
-            // Shifted, so that short and long ranges occur.
+        fn lengths_of_all_sizes_round_trip(mut starts in prop::collection::vec(any::<u64>(), 0..50)) {
+            // Shifting gives both short and long ranges.
             for (shift, start) in starts.iter_mut().enumerate() {
                 *start >>= shift;
             }

@@ -1,10 +1,10 @@
-//! Address → value, by ranges that tile the address space.
+//! Address → value, by ranges that cover the address space.
 
-/// An address as a number: the 32 bits of an IPv4 address, the upper 64 of an IPv6 address.
+/// An address as an integer: 32 bits of an IPv4 address, the upper 64 bits of an IPv6 address.
 pub(super) trait Key: Copy + Ord + Default {
     /// The greatest address.
     const LAST: Self;
-    /// The next address; `None` after the last.
+    /// Returns the next address; `None` after the last.
     fn next(self) -> Option<Self>;
 }
 
@@ -24,7 +24,8 @@ impl Key for u64 {
     }
 }
 
-/// Both families. IPv6 ends at the /64, because peers do: 8 bytes a range instead of 16.
+/// The ranges of both families. IPv6 addresses end at the /64, as peers do: 8 bytes per range
+/// instead of 16.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table<V> {
     pub(super) v4: Ranges<u32, V>,
@@ -32,7 +33,7 @@ pub(super) struct Table<V> {
 }
 
 impl<V> Table<V> {
-    /// Bytes of memory.
+    /// Returns the bytes of memory.
     pub(super) fn memory(&self) -> usize {
         size_of_val(&*self.v4.starts)
             + size_of_val(&*self.v4.values)
@@ -41,8 +42,8 @@ impl<V> Table<V> {
     }
 }
 
-/// The value of range `n` holds from `starts[n]` up to the address before `starts[n + 1]`, that of the
-/// last one up to the last address. The first starts at 0; neighbours have different values.
+/// Range `n` goes from `starts[n]` to the address before `starts[n + 1]`, the last range to the
+/// last address. The first range starts at 0, and adjacent ranges have different values.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Ranges<K, V> {
     starts: Box<[K]>,
@@ -69,7 +70,7 @@ impl<K: Key, V: Copy + Default> Ranges<K, V> {
     }
 }
 
-/// Takes networks in the order of their addresses; gaps have the default value.
+/// Builds ranges from networks in ascending order. Gaps get the default value.
 #[derive(Debug)]
 pub(super) struct Builder<K, V> {
     starts: Vec<K>,
@@ -79,7 +80,7 @@ pub(super) struct Builder<K, V> {
 }
 
 impl<K: Key, V: Copy + Default + PartialEq> Builder<K, V> {
-    /// Makes room for so many ranges.
+    /// Returns an empty builder with memory for `ranges`.
     pub(super) fn with_capacity(ranges: usize) -> Self {
         Self {
             starts: Vec::with_capacity(ranges),
@@ -88,8 +89,8 @@ impl<K: Key, V: Copy + Default + PartialEq> Builder<K, V> {
         }
     }
 
-    /// Gives all addresses from `first` to `last` a value. Returns whether that worked: not when they
-    /// come before what was added last.
+    /// Sets the value of all addresses from `first` to `last`. Returns false if they do not come
+    /// after the network added last.
     #[must_use]
     pub(super) fn add(&mut self, first: K, last: K, value: V) -> bool {
         let Some(free) = self.free else { return false };
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_edge_is_where_it_was_said_to_be() {
+    fn every_range_has_exact_edges() {
         let ranges = ranges(&[(0, 0, 1), (1, 9, 2), (20, 29, 3), (u32::MAX, u32::MAX, 4)]);
         let edges = [
             (0, 1),
@@ -157,13 +158,13 @@ mod tests {
     }
 
     #[test]
-    fn no_networks_are_one_range_without_a_value() {
+    fn no_networks_give_one_range_with_the_default() {
         let empty = ranges(&[]);
         assert_eq!((empty.len(), empty.get(0), empty.get(u32::MAX)), (1, 0, 0));
     }
 
     #[test]
-    fn neighbours_of_one_value_are_one_range() {
+    fn adjacent_networks_with_one_value_are_one_range() {
         let ranges = ranges(&[(0, 4, 7), (5, 9, 7), (10, 19, 0), (30, u32::MAX, 8)]);
         assert_eq!(ranges.starts(), [0, 10, 30]);
         assert_eq!(ranges.values(), [7, 0, 8]);
@@ -180,7 +181,7 @@ mod tests {
         assert!(!builder.add(u32::MAX, u32::MAX, 1));
     }
 
-    /// Networks in order, with gaps, in a small space at the lower or the upper end of all addresses.
+    /// Returns ascending networks with gaps at the lower or the upper end of all addresses.
     fn networks() -> impl Strategy<Value = Vec<(u32, u32, u8)>> {
         let steps = prop::collection::vec((0..4_u32, 0..8_u32, 0..3_u8), 0..40);
         (steps, any::<bool>()).prop_map(|(steps, upper)| {
@@ -203,7 +204,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_lookup_finds_what_a_linear_search_finds(
+        fn lookups_agree_with_a_linear_search(
             networks in networks(),
             others in prop::collection::vec(any::<u32>(), 16),
         ) {

@@ -1,4 +1,4 @@
-//! The embedded table, and lookups in whatever table.
+//! The embedded table, and lookups in any table.
 
 mod mmdb;
 
@@ -45,7 +45,7 @@ fn large_providers_are_in_their_countries() {
 }
 
 #[test]
-fn special_purpose_addresses_are_nowhere() {
+fn special_purpose_addresses_have_no_country() {
     let geo = embedded();
     for address in [
         "0.0.0.0",
@@ -72,7 +72,7 @@ fn special_purpose_addresses_are_nowhere() {
 }
 
 #[test]
-fn an_ipv6_address_made_of_an_ipv4_address_is_where_that_one_is() {
+fn an_ipv6_address_has_the_country_of_its_embedded_ipv4_address() {
     let geo = embedded();
     for address in [
         "::ffff:80.130.1.1",
@@ -85,9 +85,9 @@ fn an_ipv6_address_made_of_an_ipv4_address_is_where_that_one_is() {
 }
 
 #[test]
-fn the_embedded_table_is_small_dated_and_credited() {
+fn the_embedded_table_is_small_dated_and_attributed() {
     let geo = embedded();
-    // On disk and in memory.
+    // Bytes on disk and in memory together.
     let size = EMBEDDED.len() + geo.memory();
     assert!(size <= 10_000_000, "{size}");
     let built = geo.built(Database::Country).unwrap();
@@ -110,7 +110,7 @@ fn the_embedded_table_is_decoded_once() {
 }
 
 #[test]
-fn it_can_be_shared_between_threads() {
+fn geo_can_be_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}
     shared::<Geo>();
     shared::<GeoError>();

@@ -1,8 +1,8 @@
 //! Reads whole files within a size limit and a time limit.
 //!
-//! A FIFO without a writer, or a mount whose server is gone, can block a read for ever. Files that
-//! the daemon reads while it runs (configuration, certificates, state) are therefore read on a
-//! thread of their own, and the caller waits for it only so long.
+//! A FIFO without a writer, or a mount whose server is gone, can block a read forever. The daemon
+//! therefore reads its files (configuration, certificates, state) on a separate thread, and the
+//! caller waits for that thread only for a limited time.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -12,24 +12,24 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use std::thread;
 use std::time::Duration;
 
-/// The longest that a caller waits for a file.
+/// Longest time that a caller waits for a file.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The most threads that may hang in reads at once; further reads fail.
+/// Most threads that may hang in reads at once. Further reads fail.
 const MAX_HANGING: usize = 32;
 
-/// Paths whose reads did not end in time. A read that is over has dropped its side.
+/// Paths whose reads did not end in time. A read that has ended has dropped its `Arc`.
 type Hanging = BTreeMap<PathBuf, Weak<()>>;
 
 static HANGING: LazyLock<Mutex<Hanging>> = LazyLock::new(Mutex::default);
 
-/// Makes a call that may hang on a thread of its own, and waits for it at most `limit`. A call that
-/// has not ended by then goes on, and its result is dropped.
+/// Makes a call that may hang on a separate thread, and waits at most `limit` for it. A call that
+/// has not ended by then continues, and its result is dropped.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::TimedOut`] if the call does not end in time; otherwise the system has no thread
-/// for it.
+/// [`io::ErrorKind::TimedOut`] if the call does not end in time; another error if no thread can be
+/// started.
 pub fn within<T: Send + 'static>(
     thread_name: &str,
     limit: Duration,
@@ -39,7 +39,7 @@ pub fn within<T: Send + 'static>(
     thread::Builder::new()
         .name(thread_name.to_owned())
         .spawn(move || {
-            // The caller may have given up.
+            // The caller may have stopped waiting.
             let _ = result.send(call());
         })?;
     let outcome = outcome.recv_timeout(limit);
@@ -50,9 +50,9 @@ pub fn within<T: Send + 'static>(
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::FileTooLarge`] if the file is longer than `limit`, which for a regular file is
-/// found before it is read; [`io::ErrorKind::TimedOut`] if the read does not end in time, or an
-/// earlier read of the same path has not ended yet; otherwise the error of the system.
+/// [`io::ErrorKind::FileTooLarge`] if the file is longer than `limit`, which is checked before a
+/// regular file is read; [`io::ErrorKind::TimedOut`] if the read does not end in time, or an
+/// earlier read of the same path has not ended yet; otherwise the error of the operating system.
 pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     read_within(path, limit, READ_TIMEOUT)
 }
@@ -114,7 +114,7 @@ fn read_here(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The paths whose reads hang now.
+/// Returns the paths whose reads hang now.
 fn hanging() -> MutexGuard<'static, Hanging> {
     let mut hanging = HANGING.lock().unwrap_or_else(PoisonError::into_inner);
     hanging.retain(|_, read| read.strong_count() > 0);
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_of_exactly_the_limit_is_read_and_a_longer_one_is_not() {
+    fn only_files_up_to_the_limit_are_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         fs::write(&path, "12345").unwrap();
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_device_without_a_size_is_cut_at_the_limit() {
+    fn a_device_without_an_end_is_too_large() {
         let kind = read(Path::new("/dev/zero"), 1000).unwrap_err().kind();
         assert_eq!(kind, io::ErrorKind::FileTooLarge);
     }
 
     #[test]
-    fn a_call_that_hangs_is_left_behind() {
+    fn a_call_that_hangs_times_out() {
         assert_eq!(within("test", Duration::MAX, || 7).unwrap(), 7);
         let (end, hang) = mpsc::channel::<()>();
         let call = move || hang.recv().is_err();
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fifo_blocks_no_caller_and_is_readable_again_after_a_writer_came() {
+    fn a_fifo_blocks_no_caller_and_is_readable_after_a_writer_came() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fifo");
         nix::unistd::mkfifo(&path, Mode::S_IRWXU).unwrap();
@@ -177,7 +177,7 @@ mod tests {
             let kind = read_within(&path, 100, timeout).unwrap_err().kind();
             assert_eq!(kind, io::ErrorKind::TimedOut);
         }
-        // Lets the hanging read end.
+        // A writer lets the hanging read end.
         drop(fs::OpenOptions::new().write(true).open(&path).unwrap());
         while hanging().contains_key(&path) {
             thread::yield_now();

@@ -1,12 +1,12 @@
-//! Characters that a reader does not see, or that make text read as another one.
+//! Characters that a reader does not see, or that change how text is displayed.
 //!
-//! Names of torrents and messages of trackers come from strangers. Log lines, JSON and pages escape
-//! such characters.
+//! Names of torrents and messages of trackers are untrusted. Log lines, JSON and pages escape such
+//! characters.
 
 use std::fmt::{self, Display, Formatter};
 
-/// Returns whether a character has no width or no shape, or turns the direction of others: the
-/// default ignorable characters of Unicode, line separators, and fillers.
+/// Returns whether a character is invisible or changes the direction of text: the default ignorable
+/// characters of Unicode, line separators, and fillers.
 pub const fn is_invisible(c: char) -> bool {
     matches!(c,
         // Soft hyphen, combining grapheme joiner, Arabic letter mark.
@@ -23,8 +23,8 @@ pub const fn is_invisible(c: char) -> bool {
     )
 }
 
-/// A character as JSON escapes it (RFC 8259, section 7): `\u` and four hexadecimal digits, twice for
-/// a character beyond U+FFFF.
+/// A character as JSON escapes it (RFC 8259, section 7): `\u` and four hexadecimal digits, twice
+/// for a character beyond U+FFFF.
 #[derive(Debug, Clone, Copy)]
 pub struct JsonEscape(pub char);
 
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_has_one_unit_or_two() {
+    fn an_escape_has_one_or_two_units() {
         assert_eq!(JsonEscape('\u{202e}').to_string(), "\\u202e");
         assert_eq!(JsonEscape('\u{e0041}').to_string(), "\\udb40\\udc41");
     }

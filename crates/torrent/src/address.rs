@@ -1,22 +1,22 @@
-//! Which addresses the internet routes: a leaf, shared by the resolver and the fold.
+//! Which addresses the internet routes.
 //!
-//! The tables are the IANA special-purpose registries (RFC 6890 and its successors): everything
+//! The tables follow the IANA special-purpose registries (RFC 6890 and its successors): an address
 //! that is not globally reachable there is not global here.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// `addresses.accept`, which peer addresses count.
+/// Which peer addresses count (`addresses.accept`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Accept {
-    /// Globally routable ones.
+    /// Globally routed addresses.
     #[default]
     Global,
-    /// Private and loopback ones too: labs and tests.
+    /// Private and loopback addresses too, for labs and tests.
     Any,
 }
 
 impl Accept {
-    /// Whether a peer can have this IPv4 address.
+    /// Returns whether a peer can have this IPv4 address.
     #[inline]
     pub fn admits_v4(self, ip: Ipv4Addr) -> bool {
         match self {
@@ -25,7 +25,7 @@ impl Accept {
         }
     }
 
-    /// Whether a peer can have this IPv6 address.
+    /// Returns whether a peer can have this IPv6 address.
     pub fn admits_v6(self, ip: Ipv6Addr) -> bool {
         match self {
             Accept::Global => is_global_v6(ip),
@@ -34,7 +34,7 @@ impl Accept {
     }
 }
 
-/// Whether the internet routes this address.
+/// Returns whether the internet routes this address.
 pub fn is_global(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => is_global_v4(ip),
@@ -42,7 +42,7 @@ pub fn is_global(ip: IpAddr) -> bool {
     }
 }
 
-/// By first byte: not every IPv4 address that begins with it is global.
+/// By first byte, whether some IPv4 addresses that begin with it are not global.
 const MIXED: [bool; 256] = {
     let mut mixed = [false; 256];
     let mut first = 0;
@@ -56,10 +56,10 @@ const MIXED: [bool; 256] = {
     mixed
 };
 
-/// Whether the internet routes this IPv4 address.
+/// Returns whether the internet routes this IPv4 address.
 #[inline]
 pub const fn is_global_v4(ip: Ipv4Addr) -> bool {
-    // This runs for every peer of every answer: for nearly all of them a look at the table does.
+    // This runs for every peer of every answer. The table decides nearly all of them.
     !MIXED[ip.octets()[0] as usize] || is_global_among_mixed(ip)
 }
 
@@ -87,7 +87,7 @@ const fn is_global_among_mixed(ip: Ipv4Addr) -> bool {
     }
 }
 
-/// Whether the internet routes this IPv6 address.
+/// Returns whether the internet routes this IPv6 address.
 pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
     match ip.segments() {
         // IETF assignments: of these only the anycast services, AS112, AMT and ORCHIDv2 are routed.
@@ -116,9 +116,9 @@ pub const fn is_global_v6(ip: Ipv6Addr) -> bool {
     }
 }
 
-/// Whether an address is link-local or that of a cloud metadata service, whatever IPv6 address it
-/// is wrapped in. Such a service gives credentials of the machine to every program that asks from
-/// it, so nothing that is read from a file may lead there.
+/// Returns whether an address is link-local or a cloud metadata service, also if it is embedded in
+/// an IPv6 address. Such a service gives credentials of the machine to every local program, so no
+/// URL from a file may lead there.
 pub fn is_never_contacted(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => is_never_contacted_v4(ip),
@@ -133,7 +133,7 @@ const fn is_never_contacted_v4(ip: Ipv4Addr) -> bool {
         ip.octets(),
         // Link-local (RFC 3927), with the metadata services of most clouds.
         [169, 254, ..]
-            // Those of Alibaba, Oracle and Azure.
+            // The metadata services of Alibaba, Oracle and Azure.
             | [100, 100, 100, 200]
             | [192, 0, 0, 192]
             | [168, 63, 129, 16]
@@ -144,13 +144,13 @@ const fn is_never_contacted_v6(ip: Ipv6Addr) -> bool {
     match ip.segments() {
         // Link-local.
         [0xfe80..=0xfebf, ..] => true,
-        // The services of Amazon and Google.
+        // The metadata services of Amazon and Google.
         [0xfd00, 0xec2, ..] | [0xfd20, 0xce, ..] => true,
         _ => false,
     }
 }
 
-/// The IPv4 addresses that a packet to an IPv6 address could end up at.
+/// Returns the IPv4 addresses that a packet to an IPv6 address may reach.
 fn embedded_v4(ip: Ipv6Addr) -> [Ipv4Addr; 2] {
     let joined = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     let nowhere = Ipv4Addr::UNSPECIFIED;
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_leaves_no_special_range_out() {
+    fn the_table_includes_every_special_range() {
         for first in (0..=255).filter(|first| !MIXED[usize::from(*first)]) {
             for second in 0..=255 {
                 for third in [0, 2, 99, 100, 113, 255] {
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_internet_routes_is_global() {
+    fn routed_addresses_are_global() {
         for text in [
             "1.1.1.1",
             "100.63.0.1",

@@ -1,27 +1,37 @@
 //! Bounded, borrowed, tolerant reading of bencode (BEP 3).
 //!
-//! Everything the network sends passes through here, so nothing recurses, allocates by a length
-//! that the sender chose, or panics. Containers are spans that are read when somebody iterates;
-//! an answer cut off in the middle still yields every entry before the cut, and says so
-//! ([`Entries::damage`]). Order and uniqueness of keys are not demanded: trackers get both wrong.
+//! The input comes from the network, so nothing here recurses, panics, or allocates by a length
+//! that the sender chose. Containers are spans that are read on iteration. A truncated answer
+//! yields every entry before the cut and reports the damage ([`Entries::damage`]). Keys need not be
+//! sorted or unique: trackers get both wrong.
+//!
+//! ```
+//! use seedwatch_torrent::bencode::{Error, Value};
+//!
+//! let (answer, rest) = Value::parse(b"d8:completei7e10:incompletei3ee")?;
+//! let answer = answer.as_dict().ok_or(Error::Syntax)?;
+//! assert_eq!(answer.get(b"complete"), Some(Value::Int(7)));
+//! assert!(rest.is_empty());
+//! # Ok::<(), Error>(())
+//! ```
 
 use std::fmt;
 
-/// Deepest nesting read; real answers need four levels.
+/// Deepest nesting that is read. Real answers have four levels.
 pub const MAX_DEPTH: usize = 64;
 
-/// Longest integer read, in digits: BEP 3 sets no limit, and trackers do send counters that fell
-/// below zero and wrapped around.
+/// Longest integer that is read, in digits. BEP 3 sets no limit, and trackers send counters that
+/// fell below zero and wrapped around.
 const MAX_DIGITS: usize = 64;
 
-/// Why bencode could not be read.
+/// Why an input is not bencode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Error {
     /// The input ends inside a value.
     Truncated,
-    /// A byte that no value can have there.
+    /// A byte is invalid at its position.
     Syntax,
-    /// Nested deeper than [`MAX_DEPTH`].
+    /// The nesting exceeds [`MAX_DEPTH`].
     TooDeep,
 }
 
@@ -37,10 +47,10 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One value, borrowed from the input.
+/// A value, borrowed from the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value<'a> {
-    /// `i…e`. Numbers beyond 64 bits become the nearest that fits.
+    /// `i…e`. Integers beyond 64 bits saturate.
     Int(i64),
     /// `N:…`.
     Bytes(&'a [u8]),
@@ -51,10 +61,14 @@ pub enum Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Reads one whole value and returns what follows it.
+    /// Reads one complete value; returns it with the input after it.
+    ///
+    /// # Errors
+    ///
+    /// If the input does not begin with a complete value.
     pub fn parse(input: &'a [u8]) -> Result<(Self, &'a [u8]), Error> {
         if let Some(b'0'..=b'9') = input.first() {
-            // Most values are strings, and their header is then read once.
+            // Most values are strings. This path reads their header only once.
             let (start, length) = string_header(input)?;
             let (bytes, rest) = input[start..]
                 .split_at_checked(length)
@@ -72,7 +86,7 @@ impl<'a> Value<'a> {
         Ok((value, rest))
     }
 
-    /// The number, if it is one.
+    /// Returns the integer, if the value is one.
     pub fn as_int(&self) -> Option<i64> {
         if let Value::Int(n) = self {
             Some(*n)
@@ -81,7 +95,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The bytes, if it is a string.
+    /// Returns the bytes, if the value is a string.
     pub fn as_bytes(&self) -> Option<&'a [u8]> {
         if let Value::Bytes(bytes) = self {
             Some(bytes)
@@ -90,7 +104,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The list, if it is one.
+    /// Returns the list, if the value is one.
     pub fn as_list(&self) -> Option<List<'a>> {
         if let Value::List(list) = self {
             Some(*list)
@@ -99,7 +113,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The dictionary, if it is one.
+    /// Returns the dictionary, if the value is one.
     pub fn as_dict(&self) -> Option<Dict<'a>> {
         if let Value::Dict(dict) = self {
             Some(*dict)
@@ -109,14 +123,14 @@ impl<'a> Value<'a> {
     }
 }
 
-/// A list, as the span from `l` to its `e` (or to the cut).
+/// A list: the span from `l` to its `e`, or to the end of a truncated input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct List<'a> {
     raw: &'a [u8],
 }
 
 impl<'a> List<'a> {
-    /// Its values, up to the first damage.
+    /// Iterates over the values up to the first damage.
     pub fn iter(&self) -> Items<'a> {
         Items {
             rest: self.raw.get(1..).unwrap_or_default(),
@@ -125,24 +139,24 @@ impl<'a> List<'a> {
     }
 }
 
-/// A dictionary, as the span from `d` to its `e` (or to the cut).
+/// A dictionary: the span from `d` to its `e`, or to the end of a truncated input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dict<'a> {
     raw: &'a [u8],
 }
 
 impl<'a> Dict<'a> {
-    /// Takes input that begins with `d` for a dictionary, whole or not.
+    /// Reads an input that begins with `d` as a dictionary, complete or truncated.
     pub fn open(input: &'a [u8]) -> Option<Self> {
         input.starts_with(b"d").then_some(Self { raw: input })
     }
 
-    /// The span it was read from: what an info-hash is computed over (BEP 3).
+    /// Returns the span of the dictionary, which an info-hash is computed over (BEP 3).
     pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
-    /// Its entries in input order, up to the first damage.
+    /// Iterates over the entries in input order, up to the first damage.
     pub fn iter(&self) -> Entries<'a> {
         Entries {
             items: Items {
@@ -152,7 +166,8 @@ impl<'a> Dict<'a> {
         }
     }
 
-    /// The first value under `key`. One pass a call: iterate where several keys are wanted.
+    /// Returns the first value under `key`. Each call reads the dictionary: to read several keys,
+    /// iterate.
     pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
         self.iter().find(|(k, _)| *k == key).map(|(_, value)| value)
     }
@@ -166,12 +181,12 @@ pub struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
-    /// Why iteration ended before the closing `e`; asked after the last item.
+    /// Returns why iteration ended before the closing `e`. Valid after the last item.
     pub fn damage(&self) -> Option<Error> {
         self.damage
     }
 
-    /// What follows the closing `e`; asked after the last item.
+    /// Returns the input after the closing `e`. Valid after the last item.
     pub fn rest(&self) -> &'a [u8] {
         self.rest.strip_prefix(b"e").unwrap_or_default()
     }
@@ -186,7 +201,7 @@ impl<'a> Iterator for Items<'a> {
         }
         match self.rest.first() {
             None => {
-                // Asked again after the closing `e` was taken, or cut before it.
+                // The input ends before the closing `e`.
                 self.damage = Some(Error::Truncated);
                 None
             }
@@ -212,12 +227,12 @@ pub struct Entries<'a> {
 }
 
 impl<'a> Entries<'a> {
-    /// Why iteration ended before the closing `e`; asked after the last entry.
+    /// Returns why iteration ended before the closing `e`. Valid after the last entry.
     pub fn damage(&self) -> Option<Error> {
         self.items.damage()
     }
 
-    /// What follows the closing `e`; asked after the last entry.
+    /// Returns the input after the closing `e`. Valid after the last entry.
     pub fn rest(&self) -> &'a [u8] {
         self.items.rest()
     }
@@ -236,7 +251,7 @@ impl<'a> Iterator for Entries<'a> {
     }
 }
 
-/// The readable part of a value that the input ends in: a cut string or container.
+/// Returns the readable part of a truncated string or container at the end of the input.
 fn salvage(raw: &[u8], error: Error) -> Option<Value<'_>> {
     if error != Error::Truncated {
         return None;
@@ -251,7 +266,7 @@ fn salvage(raw: &[u8], error: Error) -> Option<Value<'_>> {
     }
 }
 
-/// Length of the value at the start of `input`. Iterative: depth costs no stack.
+/// Returns the length of the value at the start of `input`. Iterative, so depth costs no stack.
 fn skip(input: &[u8]) -> Result<usize, Error> {
     let mut at = 0;
     let mut depth = 0usize;
@@ -298,7 +313,7 @@ fn skip(input: &[u8]) -> Result<usize, Error> {
     }
 }
 
-/// Reads `N:`: where the string starts and how long it claims to be.
+/// Reads `N:`; returns where the string starts and its claimed length.
 fn string_header(input: &[u8]) -> Result<(usize, usize), Error> {
     if let [digit @ b'0'..=b'9', b':', ..] = input {
         return Ok((2, usize::from(digit - b'0')));

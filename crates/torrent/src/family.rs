@@ -1,8 +1,9 @@
-//! IPv4 and IPv6, told apart.
+//! Address families.
 
 use std::net::IpAddr;
 
-/// An address family. Families are probed apart: a half-up dual-stack host must not look working.
+/// An address family. Families are probed separately: a dual-stack host that works over one family
+/// only must not look healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {
     /// IPv4.
@@ -15,7 +16,7 @@ impl Family {
     /// Both families, in label order.
     pub const ALL: [Family; 2] = [Family::Ipv4, Family::Ipv6];
 
-    /// The value of the `family` label.
+    /// Returns the value of the `family` label.
     pub const fn as_label(self) -> &'static str {
         match self {
             Family::Ipv4 => "ipv4",
@@ -23,7 +24,7 @@ impl Family {
         }
     }
 
-    /// The family of an address.
+    /// Returns the family of an address.
     pub const fn of(address: &IpAddr) -> Self {
         match address {
             IpAddr::V4(_) => Family::Ipv4,
@@ -31,7 +32,7 @@ impl Family {
         }
     }
 
-    /// Position in [`Family::ALL`], for arrays with one place a family.
+    /// Returns the position in [`Family::ALL`], for arrays with one element per family.
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -1,16 +1,16 @@
-//! The host of a tracker: a name or an address, and where it can lead.
+//! The host of a tracker: a name or an address, and the networks it can lead to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::address::{is_global, is_never_contacted};
 
-/// Longest name and longest label of it, in bytes (RFC 1035, section 2.3.4).
+/// Longest name, in bytes (RFC 1035, section 2.3.4).
 const MAX_NAME: usize = 253;
+/// Longest label of a name, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL: usize = 63;
 
-/// Ends of names that the public DNS does not serve (RFC 6761, 6762 and 8375, ICANN's
-/// `.internal`).
+/// Zones that the public DNS does not serve (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
 const LOCAL_ZONES: [&str; 5] = [".localhost", ".local", ".lan", ".internal", ".home.arpa"];
 
 /// Names of cloud metadata services.
@@ -40,7 +40,7 @@ impl fmt::Display for Host {
 }
 
 impl Host {
-    /// Takes over a host that was read; `None` if no host can have such a name.
+    /// Converts a parsed host; returns `None` if the name is not valid.
     pub(super) fn of(host: url::Host<&str>) -> Option<Self> {
         Some(match host {
             url::Host::Domain(name) => {
@@ -52,9 +52,9 @@ impl Host {
         })
     }
 
-    /// Whether it can lead nowhere but into the network at home: an address that the internet does
-    /// not route, a name of a single label, or one that the public DNS does not serve. Overlay
-    /// networks are not local.
+    /// Returns whether the host can only be in the local network: its address is not routed, its
+    /// name has a single label, or the public DNS does not serve its zone. Overlay networks are not
+    /// local.
     pub fn is_local(&self) -> bool {
         match self {
             Host::Name(name) => {
@@ -64,8 +64,8 @@ impl Host {
         }
     }
 
-    /// Whether it is a link-local address or a cloud metadata service, which hands out
-    /// credentials: no configuration makes us contact it.
+    /// Returns whether the host is a link-local address or a cloud metadata service, which hands
+    /// out credentials. No configuration permits contacting it.
     pub fn is_never_contacted(&self) -> bool {
         match self {
             Host::Name(name) => METADATA.contains(&&**name),
@@ -73,7 +73,7 @@ impl Host {
         }
     }
 
-    /// An overlay network that the internet does not reach.
+    /// Returns whether the host is in an overlay network that the internet does not reach.
     pub(super) fn is_overlay(&self) -> bool {
         match self {
             Host::Name(name) => [".i2p", ".onion", ".loki"]
@@ -85,8 +85,8 @@ impl Host {
     }
 }
 
-/// Whether a name has the form of RFC 1123, section 2.1. Underscores are tolerated: names in local
-/// networks have them.
+/// Returns whether a name has the form of RFC 1123, section 2.1. Underscores are tolerated because
+/// names in local networks have them.
 fn is_possible(name: &str) -> bool {
     let is_label = |label: &str| {
         (1..=MAX_LABEL).contains(&label.len())
@@ -102,7 +102,7 @@ fn is_possible(name: &str) -> bool {
         && !last.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// 0200::/7.
+/// Returns whether an address belongs to Yggdrasil (0200::/7).
 fn is_yggdrasil(ip: &Ipv6Addr) -> bool {
     ip.segments()[0] & 0xfe00 == 0x0200
 }
@@ -111,12 +111,12 @@ fn is_yggdrasil(ip: &Ipv6Addr) -> bool {
 mod tests {
     use crate::{TrackerUrl, TrackerUrlError};
 
-    fn refusal(host: &str) -> Option<TrackerUrlError> {
+    fn rejection(host: &str) -> Option<TrackerUrlError> {
         TrackerUrl::parse(&format!("http://{host}/announce")).err()
     }
 
     #[test]
-    fn impossible_hosts_are_refused() {
+    fn invalid_host_names_are_rejected() {
         let longest = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
         for host in [
             "t..example",
@@ -133,7 +133,7 @@ mod tests {
             &format!("{}.example", "a".repeat(64)),
             &format!("{longest}b"),
         ] {
-            assert_eq!(refusal(host), Some(TrackerUrlError::HostName), "{host}");
+            assert_eq!(rejection(host), Some(TrackerUrlError::HostName), "{host}");
         }
         for host in [
             "t.example.",
@@ -142,12 +142,12 @@ mod tests {
             "bücher.example",
             &longest,
         ] {
-            assert_eq!(refusal(host), None, "{host}");
+            assert_eq!(rejection(host), None, "{host}");
         }
     }
 
     #[test]
-    fn metadata_and_link_local_addresses_are_refused_however_they_are_written() {
+    fn metadata_and_link_local_addresses_are_rejected_in_every_notation() {
         for host in [
             "169.254.169.254",
             "169.254.1.1",
@@ -177,7 +177,7 @@ mod tests {
             "METADATA.google.internal.",
         ] {
             assert_eq!(
-                refusal(host),
+                rejection(host),
                 Some(TrackerUrlError::NeverContacted),
                 "{host}"
             );
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn local_hosts_are_told_from_those_of_the_internet() {
+    fn local_and_public_hosts_are_distinguished() {
         let host = |text: &str| TrackerUrl::parse(&format!("udp://{text}:80")).unwrap();
         for text in [
             "localhost",

@@ -7,30 +7,30 @@ use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 /// Why a text is no info-hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashError {
-    /// No form of an info-hash has this many characters.
+    /// The number of characters fits no form of an info-hash.
     #[error(
         "an info-hash has 40 hexadecimal or 32 base32 characters, or 64 hexadecimal ones for \
          version 2, not {0}"
     )]
     Length(usize),
-    /// A version 1 hash has another length.
+    /// The number of characters does not fit a version 1 hash.
     #[error(
         "a version 1 info-hash (urn:btih) has 40 hexadecimal or 32 base32 characters, not {0}; \
          version 2 is written urn:btmh:1220 and 64 hexadecimal characters"
     )]
     LengthV1(usize),
-    /// The length of hexadecimal, but other characters.
+    /// The text is not hexadecimal.
     #[error("the info-hash has a character that is not hexadecimal")]
     Hex,
-    /// The length of base32, but other characters (0, 1, 8 and 9 are none).
+    /// The text has the length of base32, but other characters, such as 0, 1, 8 or 9.
     #[error("the info-hash has a character that is not base32")]
     Base32,
-    /// A multihash of another kind than SHA-256 (`1220…`).
+    /// The multihash is not SHA-256 (`1220…`).
     #[error("a version 2 info-hash begins with 1220 and has 68 hexadecimal characters")]
     Multihash,
 }
 
-/// The 20 bytes that go on the wire: SHA-1 of the info dictionary, or a truncated SHA-256.
+/// The 20 bytes that are sent: SHA-1 of the info dictionary, or a truncated SHA-256.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHash(pub [u8; 20]);
 
@@ -45,7 +45,7 @@ impl InfoHash {
                     .decode_mut(text.to_ascii_uppercase().as_bytes(), &mut hash)
                     .map_err(|_| HashError::Base32)?;
             }
-            // Characters that are none of either alphabet count for more than one byte.
+            // The length counts bytes, and characters outside ASCII have several.
             _ if !text.is_ascii() => return Err(HashError::Hex),
             length => return Err(HashError::LengthV1(length)),
         }
@@ -65,7 +65,7 @@ impl fmt::Debug for InfoHash {
     }
 }
 
-/// SHA-256 of a version 2 info dictionary.
+/// The SHA-256 of a version 2 info dictionary.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InfoHashV2(pub [u8; 32]);
 
@@ -88,7 +88,7 @@ impl InfoHashV2 {
         }
     }
 
-    /// What trackers and the DHT are asked for: the first 20 bytes (BEP 52).
+    /// Returns the first 20 bytes, which trackers and the DHT use (BEP 52).
     pub fn truncated(&self) -> InfoHash {
         let mut wire = [0; 20];
         wire.copy_from_slice(&self.0[..20]);
@@ -108,20 +108,20 @@ impl fmt::Debug for InfoHashV2 {
     }
 }
 
-/// The hashes of one torrent. The version 2 hash is boxed: most torrents have none.
+/// The hashes of one torrent. The version 2 hash is boxed because most torrents have none.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Hashes {
     /// Version 1 only.
     V1(InfoHash),
     /// Version 2 only.
     V2(Box<InfoHashV2>),
-    /// One torrent, two swarms: both hashes are probed and peers united by address.
+    /// One torrent with two swarms. Both hashes are probed, and peers are united by address.
     Hybrid(InfoHash, Box<InfoHashV2>),
 }
 
 impl Hashes {
-    /// The hashes of one torrent, of which at least one is known. A version 1 hash that is only
-    /// the truncated version 2 hash adds nothing: there is one swarm.
+    /// Combines the hashes of one torrent; returns `None` if there is none. A version 1 hash that
+    /// equals the truncated version 2 hash is dropped, because both name one swarm.
     pub fn of(v1: Option<InfoHash>, v2: Option<InfoHashV2>) -> Option<Self> {
         match (v1, v2) {
             (Some(v1), Some(v2)) if v2.truncated() != v1 => Some(Hashes::Hybrid(v1, Box::new(v2))),
@@ -131,7 +131,7 @@ impl Hashes {
         }
     }
 
-    /// Reads a bare info-hash: version 2 if it has 64 characters, else version 1.
+    /// Reads an info-hash: version 2 if the text has 64 characters, otherwise version 1.
     pub fn parse(text: &str) -> Result<Self, HashError> {
         if text.len() == 64 {
             InfoHashV2::parse(text).map(|hash| Hashes::V2(Box::new(hash)))
@@ -145,7 +145,7 @@ impl Hashes {
         }
     }
 
-    /// The version 1 hash.
+    /// Returns the version 1 hash.
     pub fn v1(&self) -> Option<InfoHash> {
         match self {
             Hashes::V1(hash) | Hashes::Hybrid(hash, _) => Some(*hash),
@@ -153,7 +153,7 @@ impl Hashes {
         }
     }
 
-    /// The version 2 hash.
+    /// Returns the version 2 hash.
     pub fn v2(&self) -> Option<InfoHashV2> {
         match self {
             Hashes::V2(hash) | Hashes::Hybrid(_, hash) => Some(**hash),
@@ -161,7 +161,7 @@ impl Hashes {
         }
     }
 
-    /// The one or two hashes to ask for.
+    /// Returns the one or two hashes to probe.
     pub fn wire(&self) -> impl Iterator<Item = InfoHash> {
         self.v1()
             .into_iter()
@@ -183,7 +183,7 @@ mod tests {
     const HEX: &str = "1BD088EE9166A062CF4AF09CF99720FA6E1A3133";
 
     #[test]
-    fn hexadecimal_and_base32_are_one() {
+    fn hexadecimal_and_base32_are_equivalent() {
         let hash = InfoHash::parse(HEX).unwrap();
         assert_eq!(InfoHash::parse(&HEX.to_lowercase()), Ok(hash));
         assert_eq!(
@@ -198,10 +198,10 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_reason() {
+    fn rejections_name_the_reason() {
         assert_eq!(InfoHash::parse(&HEX[1..]), Err(HashError::LengthV1(39)));
         assert_eq!(Hashes::parse(&HEX[1..]), Err(HashError::Length(39)));
-        // 40 characters in 64 bytes: not "40 characters, not 40".
+        // 40 characters in 64 bytes, so the message must not say "40 characters, not 40".
         let odd = format!("{}{}", "ä".repeat(24), "a".repeat(16));
         assert_eq!(Hashes::parse(&odd), Err(HashError::Hex));
         assert_eq!(InfoHash::parse(&odd), Err(HashError::Hex));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_truncated_version_2_hash_is_no_second_swarm() {
+    fn a_truncated_version_2_hash_is_not_a_second_swarm() {
         let v2 = InfoHashV2([7; 32]);
         assert_eq!(
             Hashes::of(Some(v2.truncated()), Some(v2)),

@@ -1,4 +1,41 @@
-//! What is watched: info-hashes, magnet links, metainfo files, tracker URLs.
+//! BitTorrent identifiers and their encodings. Pure, except that [`Metainfo::open`] reads a file.
+//!
+//! | Module | Contents |
+//! |---|---|
+//! | [`bencode`] | bounded, borrowed reading of bencode (BEP 3) |
+//! | `info_hash` | [`InfoHash`], [`InfoHashV2`], [`Hashes`] of a torrent (BEP 3, BEP 52) |
+//! | `magnet` | [`Magnet`] links (BEP 9) |
+//! | `metainfo` | [`Metainfo`] files |
+//! | `name` | names that fit a label |
+//! | `tracker_url`, `host`, `url_list` | [`TrackerUrl`], its [`Host`], several URLs in one string |
+//! | `peers`, [`address`], `family` | peer lists (BEP 7, BEP 23), routed addresses, [`Family`] |
+//!
+//! # Examples
+//!
+//! ```
+//! use seedwatch_torrent::{Magnet, TrackerUrl};
+//!
+//! let link = "magnet:?xt=urn:btih:1bd088ee9166a062cf4af09cf99720fa6e1a3133\
+//!             &dn=Debian&tr=https%3A%2F%2Ftracker.example%2FKEY%2Fannounce";
+//! let magnet = Magnet::parse(link)?;
+//! assert_eq!(magnet.name.as_deref(), Some("Debian"));
+//! assert_eq!(magnet.hashes.wire().count(), 1);
+//!
+//! // A tracker URL never shows its path, which may be a passkey.
+//! let tracker = TrackerUrl::parse(&magnet.trackers[0])?;
+//! assert_eq!(tracker.to_string(), "https://tracker.example:443");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! ```
+//! use seedwatch_torrent::Peers;
+//!
+//! // One compact peer (BEP 23) and three bytes that are no entry.
+//! let mut peers = Peers::default();
+//! peers.push_compact4(&[192, 0, 2, 1, 0x1a, 0xe1, 0, 0, 0]);
+//! assert_eq!((peers.len(), peers.malformed), (1, 1));
+//! assert_eq!(peers.v4[0].port, 6881);
+//! ```
 
 pub mod address;
 pub mod bencode;
@@ -9,8 +46,8 @@ mod magnet;
 mod metainfo;
 mod name;
 mod peers;
-mod several;
 mod tracker_url;
+mod url_list;
 
 pub use family::Family;
 pub use host::Host;
@@ -19,65 +56,65 @@ pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{Metainfo, MetainfoError};
 pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use peers::{Endpoint4, Endpoint6, Peers};
-pub use several::split_urls;
 pub use tracker_url::{AddressScope, Scheme, TrackerUrl, TrackerUrlError};
+pub use url_list::split_urls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// One watched torrent, as configured.
+/// A configured torrent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Torrent {
     /// The `torrent` label: unique, printable.
     pub name: Box<str>,
-    /// Its identity.
+    /// The info-hashes that identify it.
     pub hashes: Hashes,
-    /// Announce URLs, at most one a label (scheme, host, port), in configured order. Interned:
-    /// torrents with the same trackers share one list, and all lists share the URLs.
+    /// Announce URLs in configured order, at most one per label (scheme, host, port). Interned:
+    /// torrents with the same trackers share one list, and all lists share their URLs.
     pub trackers: Arc<[Arc<TrackerUrl>]>,
-    /// What most torrents do not have; `None` if there is nothing in it.
+    /// Optional properties; `None` if the torrent has none of them.
     pub details: Option<Box<Details>>,
     /// Whether it may be probed.
     pub privacy: Privacy,
 }
 
-/// What an entry may say of its torrent beyond how to watch it. Apart from [`Torrent`], which there
-/// may be a million of.
+/// Optional properties of a torrent. They are separate from [`Torrent`] because most torrents have
+/// none, and there may be a million torrents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Details {
-    /// The work it belongs to. Interned: the torrents of one collection share its name.
+    /// The collection. Interned: the torrents of one collection share its name.
     pub collection: Option<Arc<str>>,
     /// User labels for `seedwatch_torrent_info`.
     pub labels: BTreeMap<String, String>,
 }
 
 impl Details {
-    /// As they stand in a [`Torrent`].
+    /// Returns the value of [`Torrent::details`]: `None` if there are no properties.
     pub fn boxed(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }
 }
 
 impl Torrent {
-    /// The collection it is counted in.
+    /// Returns the collection that the torrent belongs to.
     pub fn collection(&self) -> Option<&Arc<str>> {
         self.details.as_ref()?.collection.as_ref()
     }
 
-    /// Its user labels.
+    /// Returns the user labels.
     pub fn labels(&self) -> &BTreeMap<String, String> {
         static NONE: BTreeMap<String, String> = BTreeMap::new();
         self.details.as_ref().map_or(&NONE, |it| &it.labels)
     }
 }
 
-/// What BEP 27 means for a torrent.
+/// Whether a torrent is private (BEP 27), and whether it may be probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Privacy {
     /// An ordinary torrent.
     Public,
-    /// Private, and its owner wrote `private: true`: its trackers are probed, nothing else.
+    /// Private, and the configuration says `private: true`: only its trackers are probed.
     Consented,
-    /// Private, and nobody said that it may be probed: it is listed and left alone.
+    /// Private without that consent: the torrent is listed and never probed.
     LeftAlone,
 }

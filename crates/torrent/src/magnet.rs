@@ -1,59 +1,57 @@
-//! Magnet links (BEP 9), version 2 and hybrid too (BEP 52).
+//! Magnet links (BEP 9), including version 2 and hybrid torrents (BEP 52).
 
 use std::borrow::Cow;
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
-use super::several::is_blank;
+use super::url_list::is_blank;
 use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
 
-/// Parameters that say nothing about who knows the swarm: web seeds, other sources, topics and
-/// sizes, choices of files.
+/// Parameters that name no tracker: web seeds, other sources, topics, sizes and file selections.
 const SKIPPED: [&str; 11] = [
     "ws", "as", "xs", "xl", "kt", "mt", "so", "fl", "pe", "mg", "cap",
 ];
 
-/// Longest parameter name repeated in a message. A passkey has 32 characters or more.
+/// Longest parameter name that is shown in a message. A passkey has 32 characters or more.
 const MAX_SHOWN: usize = 31;
 
 /// Most parameter names kept for messages.
-const MAX_UNREAD: usize = 8;
+const MAX_UNKNOWN: usize = 8;
 
-/// Why a magnet link is refused. The text repeats nothing of the link: its trackers may hold
+/// Why a magnet link is rejected. The text quotes nothing of the link, whose trackers may contain
 /// passkeys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MagnetError {
-    /// Does not begin with `magnet:?`, slashes before the `?` aside.
+    /// The text does not begin with `magnet:?`. Slashes before the `?` are tolerated.
     #[error("not a magnet link: it does not begin with magnet:?")]
     NotMagnet,
-    /// Longer than [`Magnet::MAX_LENGTH`].
+    /// The link exceeds [`Magnet::MAX_LENGTH`].
     #[error("the magnet link is longer than 65536 bytes")]
     TooLong,
-    /// No `xt` that names a torrent.
+    /// No `xt` names a torrent.
     #[error("the magnet link has no info-hash (xt=urn:btih:… or xt=urn:btmh:…)")]
     NoHash,
-    /// An `xt` names a torrent, but not readably.
+    /// An `xt` names a torrent by an invalid info-hash.
     #[error("{0}")]
     Hash(#[from] HashError),
-    /// Two info-hashes of one version.
+    /// The link has two info-hashes of one version.
     #[error("the magnet link names two different torrents")]
     TwoTorrents,
 }
 
-/// What a magnet link says about a torrent.
+/// The content of a magnet link.
 ///
-/// `Debug` leaves out the trackers: they may hold passkeys.
+/// `Debug` omits the trackers, which may contain passkeys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Magnet<'a> {
-    /// Its identity.
+    /// The info-hashes.
     pub hashes: Hashes,
     /// `dn`, made printable.
     pub name: Option<String>,
-    /// `tr`, percent-decoded, in order of appearance; not yet checked to be URLs.
+    /// `tr`, percent-decoded, in order of appearance, not yet parsed as URLs.
     pub trackers: Vec<Cow<'a, str>>,
-    /// Names of parameters that are not understood, for a warning; `?` for one that is not
-    /// printable and might be a secret.
+    /// Names of unknown parameters, for a warning; `?` for one that might be a secret.
     pub unread: Vec<Box<str>>,
 }
 
@@ -68,18 +66,22 @@ impl fmt::Debug for Magnet<'_> {
 }
 
 impl<'a> Magnet<'a> {
-    /// Longest link read, in bytes. It also bounds the number of trackers.
+    /// Longest link that is read, in bytes. It also bounds the number of trackers.
     pub const MAX_LENGTH: usize = 65_536;
 
-    /// Whether a text means to be a magnet link.
+    /// Returns whether a text has the scheme of a magnet link.
     pub fn is_magnet(text: &str) -> bool {
         strip_prefix_ignore_case(text.trim(), "magnet:").is_some()
     }
 
-    /// Reads a link as it comes out of web pages and folded lines: with slashes before `?`, with
-    /// HTML entities for `&`, with white space around parameters. Those that say nothing about who
-    /// knows the swarm (`ws`, `x.pe`, `so`, `xl`, …) are skipped, as are `xt` of other networks
-    /// beside a BitTorrent one; others are named in [`Magnet::unread`].
+    /// Reads a link. Tolerates what web pages and folded lines add: slashes before `?`, HTML
+    /// entities for `&`, white space around parameters. Skips parameters that name no tracker
+    /// (`ws`, `x.pe`, `so`, `xl`, …) and `xt` of other networks. Other parameters are listed in
+    /// [`Magnet::unread`].
+    ///
+    /// # Errors
+    ///
+    /// If the link does not identify exactly one torrent.
     pub fn parse(text: &'a str) -> Result<Self, MagnetError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(MagnetError::TooLong);
@@ -100,7 +102,7 @@ impl<'a> Magnet<'a> {
                 Some(Key::Tracker) if !value.is_empty() => trackers.push(decode_url(value)),
                 Some(Key::Tracker | Key::Skipped) => {}
                 None if key.is_empty() && value.is_empty() => {}
-                None if unread.len() < MAX_UNREAD => unread.push(shown(key)),
+                None if unread.len() < MAX_UNKNOWN => unread.push(shown(key)),
                 None => {}
             }
         }
@@ -113,8 +115,8 @@ impl<'a> Magnet<'a> {
     }
 }
 
-/// The parameter behind what an HTML entity for `&` (`&amp;`, `&#38;`, `&#x26;`) leaves in front of
-/// it, however often it was escaped.
+/// Removes what an HTML entity for `&` (`&amp;`, `&#38;`, `&#x26;`) leaves in front of a parameter,
+/// however often it was escaped.
 fn without_entity(parameter: &str) -> &str {
     let mut rest = parameter;
     while let Some((entity, after)) = rest.split_once(';') {
@@ -133,6 +135,7 @@ fn without_entity(parameter: &str) -> &str {
     rest
 }
 
+/// Returns a parameter name for a message, or `?` if it might be a secret.
 fn shown(key: &str) -> Box<str> {
     let is_word = !key.is_empty()
         && key.len() <= MAX_SHOWN
@@ -142,6 +145,7 @@ fn shown(key: &str) -> Box<str> {
     if is_word { key } else { "?" }.into()
 }
 
+/// The meaning of a parameter.
 #[derive(Clone, Copy)]
 enum Key {
     Topic,
@@ -151,8 +155,8 @@ enum Key {
 }
 
 impl Key {
-    /// `xt`, `dn`, `tr` of any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not; parameters of other
-    /// programs are skipped.
+    /// Recognises `xt`, `dn` and `tr` in any case, numbered (`tr.1`, `tr[1]`, `tr[]`) or not, and
+    /// parameters to skip.
     fn of(key: &str) -> Option<Self> {
         if SKIPPED.iter().any(|name| key.eq_ignore_ascii_case(name))
             || strip_prefix_ignore_case(key, "x.").is_some()
@@ -206,14 +210,14 @@ fn keep<T: PartialEq>(slot: &mut Option<T>, hash: T) -> Result<(), MagnetError> 
     }
 }
 
-/// Percent-decodes; what would not be UTF-8 stays as written.
+/// Percent-decodes a text; returns it unchanged if the result is not UTF-8.
 fn decode(text: &str) -> Cow<'_, str> {
     percent_decode_str(text)
         .decode_utf8()
         .unwrap_or(Cow::Borrowed(text))
 }
 
-/// A URL without `://` was escaped twice.
+/// Percent-decodes a URL, twice if it has no `://` after the first time.
 fn decode_url(text: &str) -> Cow<'_, str> {
     let url = decode(text);
     if url.contains("://") {
@@ -223,7 +227,7 @@ fn decode_url(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Here `+` is a space, as in every form-encoded query; in a URL it is a plus sign.
+/// Decodes a name, in which `+` is a space as in form-encoded queries. In a URL it is a plus sign.
 fn decode_name(text: &str) -> Option<String> {
     let spaced = text.replace('+', " ");
     let bytes: Cow<'_, [u8]> = percent_decode_str(&spaced).into();

@@ -1,4 +1,4 @@
-//! Metainfo (`.torrent`) files: version 1 (BEP 3), version 2 and hybrid (BEP 52).
+//! Metainfo (`.torrent`) files of version 1 (BEP 3), version 2 and hybrid torrents (BEP 52).
 
 use std::fs::File;
 use std::io::Read;
@@ -12,51 +12,51 @@ use super::{Hashes, InfoHash, InfoHashV2, clean_name};
 use crate::bencode;
 use crate::bencode::{Dict, Value};
 
-/// Why a metainfo file is refused. The text repeats nothing of the content: its trackers may
-/// hold passkeys.
+/// Why a metainfo file is rejected. The text quotes nothing of the file, whose trackers may contain
+/// passkeys.
 #[derive(Debug, thiserror::Error)]
 pub enum MetainfoError {
     /// The file cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// A directory, a device, a pipe.
+    /// The path is a directory, a device or a pipe.
     #[error("not a regular file")]
     NotFile,
-    /// Longer than [`Metainfo::MAX_SIZE`].
+    /// The file exceeds [`Metainfo::MAX_SIZE`].
     #[error("larger than 64 MiB")]
     TooLarge,
-    /// Nothing in it.
+    /// The file is empty.
     #[error("empty")]
     Empty,
-    /// HTML: a download link that led to a web page.
+    /// The file is HTML: a download link led to a web page.
     #[error("a web page, not a torrent")]
     WebPage,
-    /// The dictionary is damaged.
+    /// The file is not bencode.
     #[error("not a torrent: {0}")]
     Bencode(#[from] bencode::Error),
-    /// Bencode, but no dictionary with an `info` dictionary.
+    /// There is no `info` dictionary.
     #[error("not a torrent: it has no info dictionary")]
     NoInfo,
-    /// Neither `pieces` (version 1) nor `meta version` 2 with a `file tree`.
+    /// There are neither `pieces` (version 1) nor `meta version` 2 with a `file tree`.
     #[error("not a torrent: its info dictionary has neither pieces nor a version 2 file tree")]
     NoPieces,
-    /// A version of the format that does not exist yet.
+    /// The format has an unknown version.
     #[error("meta version {0} is unknown")]
     Version(i64),
 }
 
-/// What a metainfo file says about a torrent.
+/// The content of a metainfo file.
 ///
-/// `Debug` leaves out the trackers: they may hold passkeys.
+/// `Debug` omits the trackers, which may contain passkeys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Metainfo {
-    /// Its identity: hashes of the info dictionary as it stands in the file.
+    /// The hashes of the info dictionary as it stands in the file.
     pub hashes: Hashes,
     /// `name.utf-8` or `name`, made printable.
     pub name: Option<String>,
-    /// `announce`, then all tiers of `announce-list` (BEP 12); not yet checked to be URLs.
+    /// `announce`, then all tiers of `announce-list` (BEP 12), not yet parsed as URLs.
     pub trackers: Vec<String>,
-    /// BEP 27: only its trackers may know about it.
+    /// Whether the torrent is private (BEP 27): only its trackers may know about it.
     pub private: bool,
 }
 
@@ -72,15 +72,19 @@ impl fmt::Debug for Metainfo {
 }
 
 impl Metainfo {
-    /// Largest file read, in bytes: 64 MiB hold the hashes of over three million pieces.
+    /// Largest file that is read, in bytes. 64 MiB hold the hashes of over three million pieces.
     pub const MAX_SIZE: usize = 64 << 20;
 
-    /// Most announce URLs read from one file.
+    /// Most announce URLs that are read from one file.
     pub const MAX_TRACKERS: usize = 1024;
 
     /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be read or is no torrent.
     pub fn open(path: &Path) -> Result<Self, MetainfoError> {
-        // Asked before opening: opening a pipe would wait for its other end.
+        // Checked before opening, because opening a pipe waits for its writer.
         let metadata = path.metadata()?;
         if !metadata.is_file() {
             return Err(MetainfoError::NotFile);
@@ -90,14 +94,17 @@ impl Metainfo {
             return Err(MetainfoError::TooLarge);
         }
         let mut bytes = Vec::new();
-        // One byte more, so that a file that grew meanwhile is noticed.
+        // One byte more, to notice a file that has grown.
         File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
         Self::parse(&bytes)
     }
 
-    /// Reads the content of a file. Keys in any order and bytes after the dictionary are
-    /// tolerated. Of a key that is there twice the first counts, whatever its value is, as in most
-    /// clients.
+    /// Reads the content of a file. Keys in any order and bytes after the dictionary are tolerated.
+    /// Of repeated keys the first counts, as in most clients.
+    ///
+    /// # Errors
+    ///
+    /// If the content is no torrent.
     pub fn parse(bytes: &[u8]) -> Result<Self, MetainfoError> {
         if bytes.len() > Self::MAX_SIZE {
             return Err(MetainfoError::TooLarge);
@@ -135,7 +142,7 @@ impl Metainfo {
     }
 }
 
-/// What is wanted of the info dictionary: the first value of each key.
+/// The needed values of the info dictionary: the first one of each key.
 #[derive(Default)]
 struct Summary<'a> {
     pieces: Option<Value<'a>>,
@@ -189,8 +196,8 @@ impl<'a> Summary<'a> {
     }
 }
 
-/// Strings, in lists or not: `announce-list` is a list of lists (BEP 12), but flat ones and
-/// bare strings are in use too.
+/// Collects URLs from a string, a list or a list of lists. `announce-list` is a list of lists (BEP
+/// 12), but flat lists and bare strings are in use too.
 fn collect_urls(value: Value<'_>, urls: &mut Vec<String>) {
     let mut add = |value: &Value<'_>| match value.as_bytes().map(<[u8]>::trim_ascii) {
         Some(url) if !url.is_empty() && urls.len() < Metainfo::MAX_TRACKERS => {

@@ -1,30 +1,34 @@
-//! Names of torrents: they become label values, so they are one printable line.
+//! Names of torrents. They become label values, so a name is one printable line.
 
 /// Longest name, in bytes.
 pub const MAX_NAME: usize = 255;
 
-/// Longest name taken from a magnet link or metainfo file, in bytes: an info-hash can be
-/// appended without reaching [`MAX_NAME`].
+/// Longest name from a magnet link or metainfo file, in bytes. An info-hash can be appended without
+/// exceeding [`MAX_NAME`].
 const MAX_FOREIGN_NAME: usize = 200;
 
-/// Why a name is refused.
+/// Why a name is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
-    /// Nothing, or white space only.
+    /// The name is empty or white space.
     #[error("the name is empty")]
     Empty,
-    /// Longer than [`MAX_NAME`].
+    /// The name exceeds [`MAX_NAME`].
     #[error("the name is longer than {MAX_NAME} bytes")]
     TooLong,
-    /// White space at either end.
+    /// The name begins or ends with white space.
     #[error("the name begins or ends with white space")]
     Untrimmed,
-    /// A control character, or an invisible one that changes how a line is read.
+    /// The name has a control character, or an invisible one that changes how a line is read.
     #[error("the name has a control character")]
     Control,
 }
 
-/// Checks a name that somebody chose.
+/// Checks a name that the operator chose.
+///
+/// # Errors
+///
+/// The first rule that the name breaks.
 pub fn check_name(name: &str) -> Result<(), NameError> {
     if name.trim().is_empty() {
         Err(NameError::Empty)
@@ -39,10 +43,10 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
     }
 }
 
-/// Makes a name out of bytes that somebody else chose: what is not UTF-8 becomes U+FFFD, control
-/// characters are dropped, length is cut. `None` if nothing is left.
+/// Cleans a name from a magnet link or metainfo file: invalid UTF-8 becomes U+FFFD, control
+/// characters are removed, and long names are cut. Returns `None` if nothing remains.
 pub fn clean_name(bytes: &[u8]) -> Option<String> {
-    // Four times the limit: control characters go before the cut, but not without end.
+    // Control characters are removed before the cut. Four times the limit bounds the work.
     let bytes = &bytes[..bytes.len().min(4 * MAX_FOREIGN_NAME)];
     let mut name: String = String::from_utf8_lossy(bytes)
         .chars()
@@ -55,8 +59,8 @@ pub fn clean_name(bytes: &[u8]) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Control characters, line and paragraph separators, and the invisible characters that reorder
-/// text. Joiners stay: scripts and emoji need them.
+/// Returns whether a character is a control character, a line or paragraph separator, or an
+/// invisible character that reorders text. Joiners are allowed: scripts and emoji need them.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
@@ -86,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn chosen_names_are_refused_with_a_reason() {
+    fn invalid_names_are_rejected_with_a_reason() {
         for (name, expected) in [
             ("census 1921 👩‍🚒", Ok(())),
             ("", Err(NameError::Empty)),

@@ -1,41 +1,40 @@
-//! Peer lists as trackers claim them, before any filter.
+//! Peer lists as trackers send them, before any filter.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 peer: address as a number in host order, and port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint4 {
-    /// Address.
+    /// The address.
     pub ip: u32,
-    /// Port.
+    /// The port.
     pub port: u16,
 }
 
 /// An IPv6 peer: address as a number in host order, and port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint6 {
-    /// Address.
+    /// The address.
     pub ip: u128,
-    /// Port.
+    /// The port.
     pub port: u16,
 }
 
-/// The peers of one answer. `::ffff:a.b.c.d` is an IPv4 peer.
+/// The peers of one answer. IPv4-mapped IPv6 addresses (`::ffff:a.b.c.d`) are IPv4 peers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peers {
     /// IPv4 peers in the order of the answer, repetitions included.
     pub v4: Vec<Endpoint4>,
     /// IPv6 peers in the order of the answer, repetitions included.
     pub v6: Vec<Endpoint6>,
-    /// Entries that could not be read: wrong length, a host name, a port out of range.
+    /// Number of unreadable entries: wrong length, a host name, a port out of range.
     pub malformed: u32,
-    /// Readable entries beyond the limit of what is kept.
+    /// Number of readable entries beyond the limit.
     pub omitted: u32,
 }
 
 impl Peers {
-    /// Reads compact entries of six bytes (BEP 23). A rest that is no whole entry counts as one
-    /// malformed entry.
+    /// Reads compact entries of six bytes (BEP 23). An incomplete last entry counts as malformed.
     pub fn push_compact4(&mut self, bytes: &[u8]) {
         self.push_compact4_within(bytes, usize::MAX);
     }
@@ -45,7 +44,8 @@ impl Peers {
         self.push_compact6_within(bytes, usize::MAX);
     }
 
-    /// As [`Peers::push_compact4`]. Keeps the first `limit` peers and counts the others.
+    /// Reads entries as [`Peers::push_compact4`] does, keeps the first `limit` peers and counts the
+    /// others.
     pub fn push_compact4_within(&mut self, bytes: &[u8], limit: usize) {
         let (entries, rest) = bytes.as_chunks::<6>();
         let kept = entries.len().min(limit.saturating_sub(self.v4.len()));
@@ -60,8 +60,8 @@ impl Peers {
         self.malformed += u32::from(!rest.is_empty());
     }
 
-    /// As [`Peers::push_compact6`]. Keeps the first `limit` peers of each family and counts the
-    /// others.
+    /// Reads entries as [`Peers::push_compact6`] does, keeps the first `limit` peers of each family
+    /// and counts the others.
     pub fn push_compact6_within(&mut self, bytes: &[u8], limit: usize) {
         let (entries, rest) = bytes.as_chunks::<18>();
         for entry in entries {
@@ -78,7 +78,7 @@ impl Peers {
         self.push_within(ip, port, usize::MAX);
     }
 
-    /// Adds one peer, or counts it if `limit` peers of its family are here already.
+    /// Adds one peer, or only counts it if the list has `limit` peers of its family.
     pub fn push_within(&mut self, ip: IpAddr, port: u16, limit: usize) {
         match ip.to_canonical() {
             IpAddr::V4(ip) if self.v4.len() < limit => self.v4.push(Endpoint4 {
@@ -98,22 +98,22 @@ impl Peers {
         self.omitted = self.omitted.saturating_add(entries);
     }
 
-    /// Readable entries of both families.
+    /// Returns the number of kept peers of both families.
     pub fn len(&self) -> usize {
         self.v4.len() + self.v6.len()
     }
 
-    /// Readable entries of both families, those beyond the limit included.
+    /// Returns the number of readable entries of both families, including those beyond the limit.
     pub fn claimed(&self) -> usize {
         self.len() + self.omitted as usize
     }
 
-    /// Something was listed, and nothing of it can be read: who is there stays unknown.
+    /// Returns whether the list has entries of which none is readable. Its swarm stays unknown.
     pub fn is_unreadable(&self) -> bool {
         self.is_empty() && self.malformed > 0
     }
 
-    /// No readable entry at all.
+    /// Returns whether the list has no kept peers.
     pub fn is_empty(&self) -> bool {
         self.v4.is_empty() && self.v6.is_empty()
     }
@@ -135,16 +135,16 @@ mod tests {
         assert_eq!(
             (peers.v6.len(), peers.omitted),
             (2, 2),
-            "a family of its own"
+            "families have separate limits"
         );
-        // An IPv4 peer in disguise.
+        // An IPv4-mapped IPv6 address.
         peers.push_within("::ffff:1.1.1.9".parse().unwrap(), 9, 3);
         assert_eq!((peers.v4.len(), peers.omitted), (3, 3));
         assert_eq!(peers.v4.iter().map(|peer| peer.ip & 255).max(), Some(2));
     }
 
     #[test]
-    fn room_is_made_for_what_is_kept_only() {
+    fn memory_is_reserved_for_kept_peers_only() {
         let mut peers = Peers::default();
         peers.push_compact4_within(&vec![7; 6 * 150_000], 200);
         assert_eq!((peers.v4.len(), peers.omitted), (200, 149_800));

@@ -1,29 +1,29 @@
-//! Tracker URLs, with a display that keeps passkeys to itself.
+//! Tracker URLs. Their display omits the path, which may contain a passkey.
 
 use std::fmt;
 
 use url::ParseError;
 
 use super::Host;
-use super::several::{check_rest, is_blank};
+use super::url_list::{check_rest, is_blank};
 
-/// What a tracker speaks.
+/// The protocol of a tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scheme {
-    /// BEP 15.
+    /// UDP (BEP 15).
     Udp,
-    /// BEP 3.
+    /// HTTP (BEP 3).
     Http,
-    /// BEP 3 over TLS.
+    /// HTTP over TLS.
     Https,
-    /// WebTorrent; recognised, not spoken.
+    /// WebTorrent: recognised, but not supported.
     Ws,
-    /// WebTorrent over TLS; recognised, not spoken.
+    /// WebTorrent over TLS: recognised, but not supported.
     Wss,
 }
 
 impl Scheme {
-    /// As written in a URL.
+    /// Returns the scheme as written in a URL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Scheme::Udp => "udp",
@@ -34,7 +34,7 @@ impl Scheme {
         }
     }
 
-    /// Filled in where a URL names none; UDP has no default (BEP 15).
+    /// Returns the port of URLs without a port. UDP has no default (BEP 15).
     pub const fn default_port(self) -> Option<u16> {
         match self {
             Scheme::Udp => None,
@@ -44,42 +44,42 @@ impl Scheme {
     }
 }
 
-/// Why a tracker URL is refused. The text never repeats the URL: it may hold a passkey.
+/// Why a tracker URL is rejected. The text never quotes the URL, which may contain a passkey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TrackerUrlError {
-    /// Not a URL at all.
+    /// The text is no URL.
     #[error("not a URL")]
     NotUrl,
-    /// A scheme nobody announces over.
+    /// The scheme is none of trackers.
     #[error("scheme must be udp, http, https, ws or wss")]
     Scheme,
-    /// White space, a control character or an invisible character, even percent-encoded: mostly
-    /// the seam of two URLs, or a remark behind one.
+    /// The URL has white space, a control character or an invisible character, even
+    /// percent-encoded. Most often two URLs were joined, or a remark follows the URL.
     #[error("it has white space or a control character inside")]
     Space,
-    /// Another URL begins inside, even percent-encoded: its path could be the passkey of another
+    /// Another URL begins inside, even percent-encoded. Its path could be the passkey of another
     /// tracker.
     #[error("a second URL begins inside it")]
     SecondUrl,
-    /// No host.
+    /// The host is missing.
     #[error("the host is missing")]
     Host,
-    /// No name and no address that could exist.
-    #[error("the host is neither a possible name nor an address")]
+    /// The host is neither a valid name nor an address.
+    #[error("the host is neither a valid name nor an address")]
     HostName,
-    /// A link-local address, or one of a cloud's metadata service.
+    /// The host is link-local or a cloud metadata service.
     #[error("link-local and cloud metadata addresses are never contacted")]
     NeverContacted,
-    /// UDP without a port (BEP 15), port 0, or a number that is no port.
+    /// A UDP URL has no port (BEP 15), or the port is 0 or too large.
     #[error("the port is missing or not from 1 to 65535")]
     Port,
-    /// Longer than [`TrackerUrl::MAX_LENGTH`].
+    /// The URL exceeds [`TrackerUrl::MAX_LENGTH`].
     #[error("longer than 2048 bytes")]
     TooLong,
-    /// `user:password@` before the host: no probe would send them, so the tracker could only fail.
+    /// The URL has `user:password@`. Probes would not send them, so the tracker could only refuse.
     #[error("a user and a password are not supported")]
     Credentials,
-    /// The query already has a key that an announce must set.
+    /// The query has a key that an announce must set.
     #[error("the query already contains info_hash")]
     Query,
 }
@@ -90,31 +90,35 @@ pub struct TrackerUrl {
     scheme: Scheme,
     host: Host,
     port: u16,
-    /// Path and query as they go on the wire: percent-encoded, beginning with `/` or empty.
+    /// Path and query as sent: percent-encoded, beginning with `/` or empty.
     path_and_query: Box<str>,
     scope: AddressScope,
 }
 
-/// Which addresses a tracker may have. Link-local and cloud metadata addresses are in none of them.
+/// The addresses that a tracker may have. No scope includes link-local or cloud metadata addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum AddressScope {
-    /// Those that the internet routes: a metainfo file or a magnet link names the tracker, and
-    /// must not make us knock on a router at home (server-side request forgery).
+    /// Routed addresses only. A metainfo file or magnet link names the tracker, and must not make
+    /// us contact devices of the local network (server-side request forgery).
     Internet,
-    /// Local ones too, but over HTTP only under a path that ends in `/announce`: a metainfo file or
-    /// a magnet link names the tracker, and the user admits local addresses.
+    /// Local addresses too, but over HTTP only with a path that ends in `/announce`. A metainfo
+    /// file or magnet link names the tracker, and the operator permits local addresses.
     LocalAnnounce,
-    /// Local ones too: the configuration itself names the tracker.
+    /// Local addresses too. The configuration itself names the tracker.
     #[default]
     Local,
 }
 
 impl TrackerUrl {
-    /// Longest URL accepted, in bytes.
+    /// Longest URL that is accepted, in bytes.
     pub const MAX_LENGTH: usize = 2048;
 
-    /// Reads an announce URL. White space and invisible characters around it are dropped (they
-    /// come with copying from web pages), the fragment too. Its scope is [`AddressScope::Local`].
+    /// Reads an announce URL. Drops the fragment, and white space and invisible characters around
+    /// the URL, which come from copying out of web pages. The scope is [`AddressScope::Local`].
+    ///
+    /// # Errors
+    ///
+    /// The first reason to reject the URL.
     pub fn parse(text: &str) -> Result<Self, TrackerUrlError> {
         if text.len() > Self::MAX_LENGTH {
             return Err(TrackerUrlError::TooLong);
@@ -132,12 +136,12 @@ impl TrackerUrl {
             "wss" => Scheme::Wss,
             _ => return Err(TrackerUrlError::Scheme),
         };
-        // `url` takes `http:///announce` for the host "announce", and `\\` for `/`.
+        // `url` reads `http:///announce` as the host "announce", and `\\` as `/`.
         if rest.is_empty() || rest.starts_with(['/', '\\', '?', '#', ':']) {
             return Err(TrackerUrlError::Host);
         }
         check_rest(rest)?;
-        // Read as http whatever the scheme: only then does `url` normalise host and path.
+        // `url` normalises host and path only of schemes like http.
         let url = url::Url::parse(&format!("http://{rest}")).map_err(explain)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(TrackerUrlError::Credentials);
@@ -147,7 +151,7 @@ impl TrackerUrl {
         if host.is_never_contacted() {
             return Err(TrackerUrlError::NeverContacted);
         }
-        // `url` hides port 80 as the default of http, so that is looked up in the text.
+        // `url` omits port 80 as the default of http, so the text is searched for it.
         let port = match url.port() {
             Some(port) => Some(port),
             None if names_port_80(rest) => Some(80),
@@ -169,17 +173,17 @@ impl TrackerUrl {
         })
     }
 
-    /// The same URL with another [`AddressScope`].
+    /// Returns the same URL with another [`AddressScope`].
     pub fn with_scope(self, scope: AddressScope) -> Self {
         Self { scope, ..self }
     }
 
-    /// Which addresses it may lead to.
+    /// Returns the addresses that the tracker may have.
     pub fn scope(&self) -> AddressScope {
         self.scope
     }
 
-    /// Whether it may lead to an address that the internet does not route.
+    /// Returns whether the tracker may have an address that the internet does not route.
     pub fn may_be_local(&self) -> bool {
         match self.scope {
             AddressScope::Local => true,
@@ -192,48 +196,49 @@ impl TrackerUrl {
         self.scheme == Scheme::Udp
     }
 
-    /// Whether the path, without the query, ends in `/announce`.
+    /// Returns whether the path, without the query, ends in `/announce`.
     fn is_announce_path(&self) -> bool {
         let path = self.path_and_query.split('?').next().unwrap_or_default();
         path.ends_with("/announce")
     }
 
-    /// What it speaks.
+    /// Returns the protocol.
     pub fn scheme(&self) -> Scheme {
         self.scheme
     }
 
-    /// Where it is.
+    /// Returns the host.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Its port, the default filled in.
+    /// Returns the port, or the default port if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Path and query, percent-encoded. May hold a passkey: never log or expose it.
+    /// Returns path and query, percent-encoded. They may contain a passkey: never log or expose
+    /// them.
     pub fn secret_path_and_query(&self) -> &str {
         &self.path_and_query
     }
 
-    /// The value of the `tracker` label: `scheme://host:port`, and nothing that could be a passkey.
+    /// Returns the value of the `tracker` label: `scheme://host:port`, without anything secret.
     pub fn label(&self) -> String {
         self.to_string()
     }
 
-    /// The same tracker: scheme, host and port agree, path and query need not.
+    /// Returns whether two URLs name the same tracker: scheme, host and port are equal.
     pub fn same_tracker(&self, other: &Self) -> bool {
         (self.port, self.scheme) == (other.port, other.scheme) && self.host == other.host
     }
 
-    /// An overlay network that the internet does not reach.
+    /// Returns whether the tracker is in an overlay network that the internet does not reach.
     pub fn is_overlay(&self) -> bool {
         self.host.is_overlay()
     }
 
-    /// The tracker runs on this machine: it is nobody else's, so no courtesy is owed.
+    /// Returns whether the tracker runs on this machine. It needs no rate limit then.
     pub fn is_loopback(&self) -> bool {
         match &self.host {
             Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
@@ -282,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_normal() {
+    fn labels_are_normalised() {
         for (text, expected) in [
             (
                 "UDP://Tracker.Example:1337/Announce",
@@ -326,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_name_the_reason() {
+    fn rejections_name_the_reason() {
         for (text, expected) in [
             ("tracker.example", TrackerUrlError::NotUrl),
             ("ftp://tracker.example/", TrackerUrlError::Scheme),
@@ -353,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn overlays_and_loopback_are_known() {
+    fn overlay_and_loopback_hosts_are_recognised() {
         assert!(
             TrackerUrl::parse("http://tracker.i2p/a")
                 .unwrap()

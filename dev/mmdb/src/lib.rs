@@ -1,34 +1,34 @@
-//! Writes small files in MaxMind's format (version 2.0): search tree, 16 zero bytes, records,
-//! marker, metadata.
+//! Writes small files in MaxMind's format (version 2.0) for tests. A file consists of search tree,
+//! 16 zero bytes, records, marker and metadata.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
+#![expect(clippy::unwrap_used, reason = "a failing helper fails its test")]
 
 use std::net::IpAddr;
 
-/// What records are made of.
+/// A value of a record.
 #[derive(Debug, Clone)]
 pub enum Value {
     /// A UTF-8 string.
     Text(&'static str),
     /// Type `uint16`.
-    Short(u16),
+    U16(u16),
     /// Type `uint32`.
-    Number(u32),
+    U32(u32),
     /// Type `uint64`.
-    Long(u64),
+    U64(u64),
     /// An empty array.
-    Nothing,
+    EmptyArray,
     /// A map of named values.
     Map(Vec<(&'static str, Value)>),
 }
 
-/// A file to be.
+/// Builds a file.
 #[derive(Debug)]
 pub struct Writer {
     tree: Tree,
-    /// 4 or 6. A file of version 6 has IPv4 at `::/96`.
+    /// The IP version, 4 or 6. A file of version 6 has IPv4 at `::/96`.
     version: u16,
-    /// Bits of a record in the tree: 24, 28 or 32.
+    /// Bits of a record of the tree: 24, 28 or 32.
     record_size: u16,
     records: Vec<Value>,
     /// `database_type` of the metadata.
@@ -37,21 +37,22 @@ pub struct Writer {
     aliases: Vec<(u128, u8)>,
 }
 
-/// When all these files were built.
+/// The time of building of all files, in Unix seconds.
 pub const BUILT: u64 = 1_700_000_000;
 
 #[derive(Debug, Clone)]
 enum Tree {
     Empty,
-    /// The number of a record.
+    /// The index of a record.
     Leaf(usize),
-    /// IPv4, from another place.
+    /// The IPv4 tree at another position.
     Alias,
     Node(Box<[Tree; 2]>),
 }
 
 impl Writer {
-    /// Returns a file without networks: version 4 or 6, records of 24, 28 or 32 bits.
+    /// Returns a builder without networks, of IP version 4 or 6 and with records of 24, 28 or 32
+    /// bits.
     pub fn new(version: u16, record_size: u16) -> Self {
         Self {
             tree: Tree::Empty,
@@ -63,7 +64,7 @@ impl Writer {
         }
     }
 
-    /// Adds a network such as `192.0.2.0/24`; longer prefixes after shorter ones.
+    /// Adds a network such as `192.0.2.0/24`. Longer prefixes must follow shorter ones.
     pub fn add(&mut self, network: &str, record: Value) {
         let (address, length) = network.split_once('/').unwrap();
         let length: u8 = length.parse().unwrap();
@@ -75,14 +76,14 @@ impl Writer {
         self.add_bits(bits, length, record);
     }
 
-    /// The same with the first bits of the address, the first one highest.
+    /// Adds a network by the first `length` bits of its address, the first bit highest.
     pub fn add_bits(&mut self, bits: u128, length: u8, record: Value) {
         self.records.push(record);
         let leaf = Tree::Leaf(self.records.len() - 1);
         insert(&mut self.tree, bits, length, leaf);
     }
 
-    /// Makes an IPv6 network show the IPv4 tree, as MaxMind does with 2002::/16.
+    /// Makes an IPv6 network an alias of the IPv4 tree, as MaxMind does with 2002::/16.
     pub fn alias(&mut self, bits: u128, length: u8) {
         self.aliases.push((bits, length));
     }
@@ -97,7 +98,7 @@ impl Writer {
             let both = [self.tree.clone(), self.tree];
             self.tree = Tree::Node(Box::new(both));
         }
-        number(&self.tree, &mut nodes);
+        list_nodes(&self.tree, &mut nodes);
         let ipv4 = (0..96).try_fold(0, |at: usize, _| match nodes.get(at)?[0] {
             Child::Node(next) => Some(next),
             _ => None,
@@ -107,7 +108,7 @@ impl Writer {
         let mut offsets = Vec::new();
         for record in &self.records {
             offsets.push(data.len());
-            put(&mut data, record);
+            write_value(&mut data, record);
         }
         let mut file = Vec::new();
         for node in nodes {
@@ -117,23 +118,23 @@ impl Writer {
                 Child::Node(at) => at,
                 Child::Alias => ipv4.unwrap(),
             });
-            put_node(&mut file, self.record_size, left as u32, right as u32);
+            write_node(&mut file, self.record_size, left as u32, right as u32);
         }
         file.extend([0; 16]);
         file.extend(data);
         file.extend(b"\xab\xcd\xefMaxMind.com");
         let metadata = Value::Map(vec![
-            ("binary_format_major_version", Value::Short(2)),
-            ("binary_format_minor_version", Value::Short(0)),
-            ("build_epoch", Value::Long(BUILT)),
+            ("binary_format_major_version", Value::U16(2)),
+            ("binary_format_minor_version", Value::U16(0)),
+            ("build_epoch", Value::U64(BUILT)),
             ("database_type", Value::Text(self.database_type)),
             ("description", Value::Map(Vec::new())),
-            ("ip_version", Value::Short(self.version)),
-            ("languages", Value::Nothing),
-            ("node_count", Value::Number(count as u32)),
-            ("record_size", Value::Short(self.record_size)),
+            ("ip_version", Value::U16(self.version)),
+            ("languages", Value::EmptyArray),
+            ("node_count", Value::U32(count as u32)),
+            ("record_size", Value::U16(self.record_size)),
         ]);
-        put(&mut file, &metadata);
+        write_value(&mut file, &metadata);
         file
     }
 }
@@ -164,8 +165,8 @@ fn insert(tree: &mut Tree, bits: u128, length: u8, what: Tree) {
     }
 }
 
-/// Lists the nodes, each before those below it.
-fn number(tree: &Tree, nodes: &mut Vec<[Child; 2]>) -> Child {
+/// Lists the nodes of a tree, each node before its children.
+fn list_nodes(tree: &Tree, nodes: &mut Vec<[Child; 2]>) -> Child {
     match tree {
         Tree::Empty => Child::Empty,
         Tree::Leaf(record) => Child::Record(*record),
@@ -174,14 +175,14 @@ fn number(tree: &Tree, nodes: &mut Vec<[Child; 2]>) -> Child {
             let at = nodes.len();
             nodes.push([Child::Empty; 2]);
             for (side, child) in children.iter().enumerate() {
-                nodes[at][side] = number(child, nodes);
+                nodes[at][side] = list_nodes(child, nodes);
             }
             Child::Node(at)
         }
     }
 }
 
-fn put_node(to: &mut Vec<u8>, record_size: u16, left: u32, right: u32) {
+fn write_node(to: &mut Vec<u8>, record_size: u16, left: u32, right: u32) {
     let [left, right] = [left, right].map(u32::to_be_bytes);
     match record_size {
         24 => {
@@ -200,8 +201,8 @@ fn put_node(to: &mut Vec<u8>, record_size: u16, left: u32, right: u32) {
     }
 }
 
-/// Texts of up to 255 bytes, maps of up to 28 entries.
-fn put(to: &mut Vec<u8>, value: &Value) {
+/// Writes a value. Strings have up to 255 bytes, maps up to 28 entries.
+fn write_value(to: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Text(text) => {
             match u8::try_from(text.len()).unwrap() {
@@ -210,31 +211,31 @@ fn put(to: &mut Vec<u8>, value: &Value) {
             }
             to.extend(text.as_bytes());
         }
-        Value::Short(number) => {
+        Value::U16(number) => {
             to.push(5 << 5 | 2);
             to.extend(number.to_be_bytes());
         }
-        Value::Number(number) => {
+        Value::U32(number) => {
             to.push(6 << 5 | 4);
             to.extend(number.to_be_bytes());
         }
-        // Types from 8 on are in a byte of their own, less 7.
-        Value::Long(number) => {
+        // Types from 8 on are written as 7 less in a byte of their own.
+        Value::U64(number) => {
             to.extend([8, 9 - 7]);
             to.extend(number.to_be_bytes());
         }
-        Value::Nothing => to.extend([0, 11 - 7]),
+        Value::EmptyArray => to.extend([0, 11 - 7]),
         Value::Map(entries) => {
             to.push(7 << 5 | entries.len() as u8);
             for (key, value) in entries {
-                put(to, &Value::Text(key));
-                put(to, value);
+                write_value(to, &Value::Text(key));
+                write_value(to, value);
             }
         }
     }
 }
 
-/// A country database that is read quickly: the network 9.0.0.0/8 is in Germany.
+/// Returns a small country database, in which 9.0.0.0/8 is in Germany.
 pub fn one_country() -> Vec<u8> {
     let mut writer = Writer::new(6, 24);
     let record = Value::Map(vec![("country_code", Value::Text("DE"))]);

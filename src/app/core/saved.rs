@@ -3,8 +3,8 @@
 use super::Core;
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::schedule;
-use seedwatch_core::swarm::Part;
-use seedwatch_distinct::{Layout, Nonsense};
+use seedwatch_core::swarm::Shard;
+use seedwatch_distinct::{DecodeError, Format};
 
 impl Core {
     /// Appends what is known of trackers.
@@ -30,9 +30,9 @@ impl Core {
         self.swarms.collections_remembered()
     }
 
-    /// Appends what a part of the collections remembers; the first has what all torrents share, too.
-    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
-        self.swarms.encode_shared(part, out);
+    /// Appends what a shard of the collections remembers; the first has what all torrents share, too.
+    pub fn encode_shared(&self, shard: Shard, out: &mut Vec<u8>) {
+        self.swarms.encode_shared(shard, out);
     }
 
     /// Takes over what [`Core::encode_shared`] wrote, beside what is there. To be done before the first
@@ -40,13 +40,13 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
-        self.swarms.decode_shared(bytes, layout)
+    pub fn decode_shared(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+        self.swarms.decode_shared(bytes, format)
     }
 
-    /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
-    pub fn lose(&mut self, at: Unix, part: Part) {
-        self.swarms.lose(at, part);
+    /// Takes over that what was remembered of a shard of the torrents is lost, as found out then.
+    pub fn lose(&mut self, at: Unix, shard: Shard) {
+        self.swarms.lose(at, shard);
     }
 
     /// Whoever was seen of any torrent was seen of the whole fleet.
@@ -54,9 +54,9 @@ impl Core {
         self.swarms.recall_fleet();
     }
 
-    /// Appends what is remembered of a part of the torrents.
-    pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
-        self.swarms.encode_torrents(&self.roster, part, out);
+    /// Appends what is remembered of a shard of the torrents.
+    pub fn encode_torrents(&mut self, shard: Shard, out: &mut Vec<u8>) {
+        self.swarms.encode_torrents(&self.roster, shard, out);
     }
 
     /// Takes over what [`Core::encode_torrents`] wrote, beside what is there. To be done before the first
@@ -64,7 +64,7 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
-        self.swarms.decode_torrents(bytes, layout)
+    pub fn decode_torrents(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+        self.swarms.decode_torrents(bytes, format)
     }
 }

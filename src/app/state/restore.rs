@@ -1,206 +1,219 @@
-//! From the state directory to a core. What is of no use is put aside, and said in one line.
+//! Restores a core from the state directory. Unreadable files are quarantined and logged in one
+//! line.
 
 use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use super::parts::Parts;
-use super::round::{Group, Splits};
-use super::{PARTS, TRACKERS, in_time, layout};
+use super::found_shards::FoundShards;
+use super::save_pass::{Group, Shardings};
+use super::{SHARDS, TRACKERS, call_disk, set_format};
 use crate::app::core::Core;
-use crate::store::{Bad, Loss, Store, StoreError};
+use crate::store::{FileError, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard;
 use seedwatch_distinct::{Key, Window};
 
-/// What was found where the state is kept.
+/// The state directory at the start.
 pub(super) struct Opened {
-    /// The key of the directory: the one that is there, or a fresh one.
+    /// The key of the directory: the saved one, or a fresh one.
     pub(super) key: Key,
-    /// Why it cannot be kept, if so.
-    pub(super) trouble: Option<StoreError>,
-    /// The key before is lost, and with it the past of all torrents.
-    pub(super) is_lost: bool,
+    /// Why the directory cannot be written to, if so.
+    pub(super) error: Option<StoreError>,
+    /// Whether an earlier key is lost, and with it the history of all torrents.
+    pub(super) key_is_lost: bool,
 }
 
-/// Takes the directory for this process, and its key, or `fresh` if it has none.
+/// Claims the directory for this process and loads its key; saves `fresh` if it has none.
 ///
 /// # Errors
-/// [`StoreError::InUse`]: what is saved there is not ours to read, nor to write.
+/// [`StoreError::InUse`]: another process reads and writes the directory.
 pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
-    let opened = |key, trouble, is_lost| Opened {
+    let opened = |key, error, key_is_lost| Opened {
         key,
-        trouble,
-        is_lost,
+        error,
+        key_is_lost,
     };
-    let trouble = match store.prepare() {
+    let unwritable = match store.prepare() {
         Err(error @ StoreError::InUse { .. }) => return Err(error),
         // A directory that cannot be written to may still be read.
         prepared => prepared.err(),
     };
     let sections = match store.sections() {
         Ok(sections) => sections,
-        Err(error) => return Ok(opened(fresh, trouble.or(Some(error)), true)),
+        Err(error) => return Ok(opened(fresh, unwritable.or(Some(error)), true)),
     };
     match store.load_key() {
-        Ok(Some(key)) => return Ok(opened(key, trouble, false)),
+        Ok(Some(key)) => return Ok(opened(key, unwritable, false)),
         Ok(None) => {}
-        Err(error) => warn!(%error, "peers are counted anew"),
+        Err(error) => {
+            warn!(%error, "the key of the state is lost: distinct peers are counted from zero")
+        }
     }
-    // What peers were hashed with is lost, and with it who they were.
+    // Sets of peers are useless without the key that these peers were hashed with.
     let lost = sections
         .iter()
         .filter(|section| Group::of(section).is_some());
-    let aside: Vec<StoreError> = lost.map(|name| store.reject(name, Bad::Content)).collect();
-    if let Some(first) = aside.first() {
-        let files = aside.len();
-        warn!(files, %first, "peers are counted anew: what was saved is of no use without its key");
+    let reject = |name: &String| store.reject(name, FileError::Content);
+    let rejected: Vec<StoreError> = lost.map(reject).collect();
+    if let Some(first) = rejected.first() {
+        let files = rejected.len();
+        warn!(
+            files,
+            %first,
+            "distinct peers are counted from zero: the saved sets cannot be used without their key"
+        );
     }
-    let kept = store.claim(&fresh).err();
-    Ok(opened(fresh, trouble.or(kept), !aside.is_empty()))
+    let unclaimed = store.claim(&fresh).err();
+    Ok(opened(
+        fresh,
+        unwritable.or(unclaimed),
+        !rejected.is_empty(),
+    ))
 }
 
-/// Fills a core that knows of no torrents yet; says how that was written. What `is_lost` was found
-/// lost before.
-pub(super) fn core(store: &Arc<Store>, core: &mut Core, is_lost: bool, now: Now) -> Splits {
+/// Restores the state into a core that has no configuration yet. Returns the sizes in which it was
+/// written. With `key_is_lost`, all torrents have lost their history.
+pub(super) fn core(store: &Arc<Store>, core: &mut Core, key_is_lost: bool, now: Now) -> Shardings {
     let mut reading = Reading {
         store,
-        wrong: Vec::new(),
+        errors: Vec::new(),
         hangs: false,
     };
-    let has_trackers = reading.take(TRACKERS.0, TRACKERS.1, |_, bytes| {
+    let trackers = reading.load(TRACKERS.0, TRACKERS.1, |_, bytes| {
         core.recall_trackers(bytes, now).is_ok()
     });
-    let mut splits = Splits::default();
-    let mut parts = Parts::default();
-    // If it cannot be listed, that was said before.
+    let mut shardings = Shardings::default();
+    let mut found = FoundShards::default();
+    // `key` has reported it if the directory cannot be listed.
     for section in &reading.sections() {
         let Some((group, of)) = Group::of(section) else {
             continue;
         };
-        let split = &mut splits[group.index()];
-        split.parts = split.parts.max(of);
-        let taken = reading.take(section, PARTS, |version, bytes| match group {
-            Group::Torrents => core.decode_torrents(bytes, layout(version)).is_ok(),
-            Group::Fleet => core.decode_shared(bytes, layout(version)).is_ok(),
+        let sharding = &mut shardings[group.index()];
+        sharding.shards = sharding.shards.max(of);
+        let loaded = reading.load(section, SHARDS, |version, bytes| match group {
+            Group::Torrents => core.decode_torrents(bytes, set_format(version)).is_ok(),
+            Group::Shared => core.decode_shared(bytes, set_format(version)).is_ok(),
         });
-        split.bytes += taken.unwrap_or(0);
-        parts.add(section, taken.is_some());
+        sharding.bytes += loaded.unwrap_or(0);
+        found.add(section, loaded.is_some());
     }
-    if has_trackers.is_none() && parts.is_complete(Group::Torrents) {
-        reading.miss(TRACKERS.0);
+    if trackers.is_none() && found.is_complete(Group::Torrents) {
+        reading.report_missing(TRACKERS.0);
     }
-    for (group, part) in parts.missing() {
-        reading.miss(&group.section(part));
+    for (group, shard) in found.missing() {
+        reading.report_missing(&group.section(shard));
     }
-    if let Some(first) = reading.wrong.first() {
-        let files = reading.wrong.len();
+    if let Some(first) = reading.errors.first() {
+        let files = reading.errors.len();
         warn!(files, %first, "a part of the state is lost");
     }
-    if !reading.wrong.is_empty() || !parts.is_complete(Group::Fleet) {
+    if !reading.errors.is_empty() || !found.is_complete(Group::Shared) {
         core.recall_fleet();
     }
-    let mut lost = parts.lost();
-    lost.extend((is_lost && lost.is_empty()).then_some(Part { index: 0, of: 1 }));
-    lose(&reading, core, &lost, now.unix);
+    let mut lost = found.lost();
+    lost.extend((key_is_lost && lost.is_empty()).then_some(Shard { index: 0, of: 1 }));
+    record_losses(&reading, core, &lost, now.unix);
     let torrents = core.remembered();
     if torrents > 0 {
-        let bytes: u64 = splits.iter().map(|split| split.bytes).sum();
+        let bytes: u64 = shardings.iter().map(|sharding| sharding.bytes).sum();
         info!(torrents, bytes, "state restored");
     }
-    splits
+    shardings
 }
 
-/// Tells the core what is lost now, and what was lost so lately that windows reach back beyond it.
-fn lose(reading: &Reading<'_>, core: &mut Core, lost: &[Part], now: Unix) {
+/// Reports to the core the shards lost now, and earlier losses that windows still reach back
+/// beyond.
+fn record_losses(reading: &Reading<'_>, core: &mut Core, lost: &[Shard], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;
     let store = Arc::clone(reading.store);
     let known = match reading.hangs {
         true => Vec::new(),
-        false => in_time(move || store.load_losses()).unwrap_or_default(),
+        false => call_disk(move || store.load_losses()).unwrap_or_default(),
     };
     let before = known.len();
     let recent = |loss: &Loss| now.0 < loss.at.0.saturating_add(longest);
     let mut losses: Vec<Loss> = known.into_iter().filter(recent).collect();
-    let is_news = losses.len() != before || !lost.is_empty();
-    losses.extend(lost.iter().map(|part| Loss {
+    let is_changed = losses.len() != before || !lost.is_empty();
+    losses.extend(lost.iter().map(|shard| Loss {
         at: now,
-        index: part.index,
-        of: part.of,
+        index: shard.index,
+        of: shard.of,
     }));
     for Loss { at, index, of } in &losses {
         let (index, of) = (*index, *of);
-        core.lose(*at, Part { index, of });
+        core.lose(*at, Shard { index, of });
     }
-    if is_news && !reading.hangs {
+    if is_changed && !reading.hangs {
         let store = Arc::clone(reading.store);
-        // Where it cannot be written, saving says so.
-        let _ = in_time(move || store.save_losses(&losses));
+        // If the directory is not writable, the first save pass reports it.
+        let _ = call_disk(move || store.save_losses(&losses));
     }
 }
 
-/// The files of a directory, one after the other, as long as its disk answers.
+/// Reads sections one after the other, as long as the disk answers.
 struct Reading<'a> {
     store: &'a Arc<Store>,
-    wrong: Vec<StoreError>,
+    errors: Vec<StoreError>,
     hangs: bool,
 }
 
 impl Reading<'_> {
     fn sections(&mut self) -> Vec<String> {
-        self.ask(|store| store.sections().unwrap_or_default())
+        self.call(|store| store.sections().unwrap_or_default())
             .unwrap_or_default()
     }
 
-    /// Loads a section; returns its length if it is there and `decode` understands it.
-    fn take(
+    /// Loads a section; returns its length if it is there and `decode` accepts it.
+    fn load(
         &mut self,
         section: &str,
         version: u16,
         decode: impl FnOnce(u16, &[u8]) -> bool,
     ) -> Option<u64> {
         let name = section.to_owned();
-        let error = match self.ask(move |store| store.load(&name, version))? {
+        let error = match self.call(move |store| store.load(&name, version))? {
             Ok(Some((version, payload))) if decode(version, &payload) => {
                 return Some(payload.len() as u64);
             }
             Ok(None) => return None,
             Ok(Some(_)) => {
                 let name = section.to_owned();
-                self.ask(move |store| store.reject(&name, Bad::Content))?
+                self.call(move |store| store.reject(&name, FileError::Content))?
             }
             Err(error) => error,
         };
-        self.wrong.push(error);
+        self.errors.push(error);
         None
     }
 
-    /// Notes a section that should be there, unless it is known what is wrong with it.
-    fn miss(&mut self, section: &str) {
+    /// Reports a section that should be there, unless an error of its file is reported already.
+    fn report_missing(&mut self, section: &str) {
         let missing = self.store.missing(section);
         let is_same = |known: &StoreError| match (known, &missing) {
-            (StoreError::Bad { path, .. }, StoreError::Bad { path: other, .. }) => path == other,
+            (StoreError::File { path, .. }, StoreError::File { path: other, .. }) => path == other,
             _ => false,
         };
-        if !self.wrong.iter().any(is_same) {
-            self.wrong.push(missing);
+        if !self.errors.iter().any(is_same) {
+            self.errors.push(missing);
         }
     }
 
-    /// Asks the directory something. `None`: its disk does not answer, now or before.
-    fn ask<T: Send + 'static>(
+    /// Calls the store. Returns `None` if the disk does not answer, now or earlier.
+    fn call<T: Send + 'static>(
         &mut self,
-        question: impl FnOnce(&Store) -> T + Send + 'static,
+        call: impl FnOnce(&Store) -> T + Send + 'static,
     ) -> Option<T> {
         if self.hangs {
             return None;
         }
         let store = Arc::clone(self.store);
-        let answer = in_time(move || question(&store));
+        let answer = call_disk(move || call(&store));
         if answer.is_none() {
             self.hangs = true;
-            self.wrong.push(self.store.hangs());
+            self.errors.push(self.store.hangs());
         }
         answer
     }

@@ -1,4 +1,4 @@
-//! The keeper on a real file system, with a core that is told what it hears.
+//! The state writer on a real file system, with a core that receives simulated answers.
 
 mod files;
 mod kill;
@@ -18,17 +18,18 @@ use seedwatch_tracker::{
     Announced, Ask, Counts, Exchange, Failed, Failure, Job as Question, Observation, Report,
 };
 
-/// Torrents that are watched.
+/// The number of configured torrents.
 const WATCHED: u32 = 24;
 
 /// When the first process starts.
 const START: u64 = 1_800_000_000;
 
-/// Simulated time between two rounds of probes.
+/// Seconds of simulated time between two rounds of probes.
 const ROUND: u64 = 3600;
 
-/// A tracker that lists one peer more every time, and one that is dead.
+/// A tracker that lists a new peer in every round.
 const ALIVE: &str = "udp://192.0.2.1:6969";
+/// A tracker that refuses connections.
 const DEAD: &str = "udp://192.0.2.2:6969";
 
 fn config(state: &Path) -> Config {
@@ -51,14 +52,14 @@ fn config(state: &Path) -> Config {
     Config::load(&path).unwrap()
 }
 
-/// A process: what it knows, what it keeps, and its clocks.
+/// A simulated process with its core, its state writer and its clocks.
 struct Run {
     config: Config,
-    keeper: Keeper,
+    writer: StateWriter,
     core: Core,
     now: Now,
-    written: mpsc::Receiver<Written>,
-    /// Nodes of the DHT to be saved.
+    outcomes: mpsc::Receiver<SaveOutcome>,
+    /// DHT nodes to be saved.
     table: Vec<Contact>,
     lists_are_empty: bool,
 }
@@ -71,29 +72,29 @@ impl Run {
             mono: Mono(0),
             unix: at,
         };
-        let (out, written) = mpsc::channel(8);
+        let (out, outcomes) = mpsc::channel(8);
         let fresh = crate::app::identity::key().unwrap();
-        let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
-        let core = Core::blank(&config, [4242; 2], keeper.key(), now);
-        let mut core = keeper.restore(core, now).await;
+        let mut writer = StateWriter::open(&config.state, fresh, out).await.unwrap();
+        let core = Core::blank(&config, [4242; 2], writer.key(), now);
+        let mut core = writer.restore(core, now).await;
         core.reload(&config, now);
-        let table = keeper.table().await;
+        let table = writer.table().await;
         Self {
             config,
-            keeper,
+            writer,
             core,
             now,
-            written,
+            outcomes,
             table,
             lists_are_empty: false,
         }
     }
 
-    /// Lets a round of probes end; each torrent has one new peer.
-    fn hear(&mut self) {
+    /// Simulates a round of probes in which each torrent has one new peer.
+    fn probe(&mut self) {
         self.now.mono = self.now.mono.after(Duration::from_secs(ROUND));
         self.now.unix.0 += ROUND;
-        // A lane that is not proven yet lets one question out at a time.
+        // Until a tracker has answered once, its queue sends one request at a time.
         for _ in 0..4 * WATCHED {
             let mut questions = Vec::new();
             self.core.poll(self.now.mono, &mut questions);
@@ -139,15 +140,15 @@ impl Run {
         }
     }
 
-    /// One round of saving as the main loop does it.
+    /// Runs a whole save pass as the main loop does.
     async fn save(&mut self) {
         loop {
             let table = self.table.clone();
-            let table = || -> Table { Box::pin(std::future::ready(table)) };
-            self.keeper.step(&mut self.core, table, self.now);
-            let outcome = self.written.recv().await.unwrap();
-            self.keeper.wrote(outcome);
-            if self.keeper.round.is_none() {
+            let table = || -> NodesFuture { Box::pin(std::future::ready(table)) };
+            self.writer.step(&mut self.core, table, self.now);
+            let outcome = self.outcomes.recv().await.unwrap();
+            self.writer.wrote(outcome);
+            if self.writer.pass.is_none() {
                 return;
             }
         }
@@ -157,27 +158,28 @@ impl Run {
         let table = self.table.clone();
         let deadline = Instant::now() + Duration::from_secs(60);
         let finished = self
-            .keeper
+            .writer
             .finish(&mut self.core, table, self.now, deadline);
         finished.await;
     }
 
-    /// Lets the directory go, as if it had ended.
-    fn leave(&mut self) {
+    /// Releases the lock of the directory, as if the process had ended.
+    fn release(&mut self) {
         let path = self.config.state.path.as_deref();
-        self.keeper.store = path.map(Store::at).map(Arc::new);
+        self.writer.store = path.map(Store::at).map(Arc::new);
     }
 
-    fn picture(&mut self) -> Snapshot {
+    fn snapshot(&mut self) -> Snapshot {
         self.core.snapshot(self.now)
     }
 
-    /// The oldest that is known of any torrent: when it last had a peer, how many it had in a month.
-    fn oldest(&mut self) -> (Option<Unix>, u32) {
-        let picture = self.picture();
-        let seen = picture.rows().map(|view| view.row.last_peer_seen.get());
+    /// Returns the minimum over all torrents of the time of the last peer, and of the unique peers
+    /// in a month.
+    fn minima(&mut self) -> (Option<Unix>, u32) {
+        let snapshot = self.snapshot();
+        let seen = snapshot.rows().map(|view| view.row.last_peer_seen.get());
         let month = Window::Month.index();
-        let unique = picture
+        let unique = snapshot
             .rows()
             .map(|view| view.row.unique(view.reach)[month].get());
         (
@@ -204,43 +206,43 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 #[tokio::test]
-async fn a_restart_forgets_nothing() {
+async fn a_restart_restores_everything() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
-    assert_eq!(run.keeper.row(), Some(StateRow::default()));
+    assert_eq!(run.writer.row(), Some(StateRow::default()));
     for _ in 0..5 {
-        run.hear();
+        run.probe();
     }
     let seen = run.now.unix;
-    assert_eq!(run.oldest(), (Some(seen), 5));
+    assert_eq!(run.minima(), (Some(seen), 5));
     run.save().await;
-    assert_eq!(run.keeper.row().unwrap().last_save, Some(run.now.unix));
+    assert_eq!(run.writer.row().unwrap().last_save, Some(run.now.unix));
     assert_eq!(
         names(folder.path()),
         [
-            "fleet-1-0.state",
             "key.state",
+            "shared-1-0.state",
             "torrents-1-0.state",
             "trackers.state"
         ]
     );
 
-    run.leave();
+    run.release();
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
-    assert_eq!(again.oldest(), (Some(seen), 5), "at once");
-    let picture = again.picture();
-    let fleet = picture.fleet.unique[Window::Month.index()];
+    assert_eq!(again.minima(), (Some(seen), 5), "at once");
+    let snapshot = again.snapshot();
+    let fleet = snapshot.fleet.unique[Window::Month.index()];
     assert_eq!(fleet.get(), Some(5));
-    let collection = picture.collections[0].unique[Window::Month.index()];
+    let collection = snapshot.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));
-    // Nothing is shown that was not looked at.
-    let up = picture.trackers.iter().flatten().map(|row| row.up);
+    // Values that were not probed since the start are absent.
+    let up = snapshot.trackers.iter().flatten().map(|row| row.up);
     assert!(up.flatten().all(|up| up.is_none()));
     let fresh = |view: seedwatch_core::snapshot::TorrentView<'_>| {
         view.row.trackers_online.get().is_none() && view.row.peers.iter().all(|n| n.get().is_none())
     };
-    assert!(picture.rows().all(fresh));
-    // The dead one gets one question.
+    assert!(snapshot.rows().all(fresh));
+    // The dead tracker gets one probe.
     let mut questions = Vec::new();
     again.core.poll(again.now.mono, &mut questions);
     let dead = questions
@@ -251,37 +253,37 @@ async fn a_restart_forgets_nothing() {
         let observation = again.answer(question);
         again.core.absorb(observation, again.now);
     }
-    again.hear();
-    assert_eq!(again.oldest().1, 6);
+    again.probe();
+    assert_eq!(again.minima().1, 6);
     again.finish().await;
-    again.leave();
+    again.release();
     let mut third = Run::start(folder.path(), again.now.unix).await;
-    assert_eq!(third.oldest(), (Some(again.now.unix), 6));
+    assert_eq!(third.minima(), (Some(again.now.unix), 6));
 }
 
 #[tokio::test]
 async fn a_change_of_parts_leaves_one_set_of_files() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
-    run.hear();
+    run.probe();
     let torrents = |folder: &Path| {
         let names = names(folder).into_iter();
         names.filter(|name| name.starts_with("torrents-")).count()
     };
-    for (bytes, parts) in [(0, 1), (30 << 20, 8), (5 << 20, 1), (9 << 20, 2)] {
-        run.keeper.splits[0].bytes = bytes;
+    for (bytes, shards) in [(0, 1), (30 << 20, 8), (5 << 20, 1), (9 << 20, 2)] {
+        run.writer.shardings[0].bytes = bytes;
         run.save().await;
         assert_eq!(
-            (run.keeper.splits[0].parts, torrents(folder.path())),
-            (parts, parts as usize)
+            (run.writer.shardings[0].shards, torrents(folder.path())),
+            (shards, shards as usize)
         );
-        run.leave();
+        run.release();
         let mut again = Run::start(folder.path(), run.now.unix).await;
-        assert_eq!(again.oldest(), (Some(run.now.unix), 1));
-        assert_eq!(again.keeper.splits[0].parts, parts);
+        assert_eq!(again.minima(), (Some(run.now.unix), 1));
+        assert_eq!(again.writer.shardings[0].shards, shards);
     }
-    // Killed before the old ones were removed: what both say is united.
-    run.keeper.splits[0].bytes = 30 << 20;
+    // After a crash before the old shards were removed, both sets are united.
+    run.writer.shardings[0].bytes = 30 << 20;
     run.save().await;
     let old: Vec<(String, Vec<u8>)> = names(folder.path())
         .into_iter()
@@ -291,31 +293,31 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
             (name, bytes)
         })
         .collect();
-    run.hear();
-    run.keeper.splits[0].bytes = 9 << 20;
-    run.keeper.splits[0].parts = 2;
+    run.probe();
+    run.writer.shardings[0].bytes = 9 << 20;
+    run.writer.shardings[0].shards = 2;
     run.save().await;
     assert_eq!(torrents(folder.path()), 2);
     for (name, bytes) in &old {
         fs::write(folder.path().join(name), bytes).unwrap();
     }
-    run.leave();
+    run.release();
     let mut again = Run::start(folder.path(), run.now.unix).await;
-    assert_eq!(again.oldest(), (Some(run.now.unix), 2));
+    assert_eq!(again.minima(), (Some(run.now.unix), 2));
     again.save().await;
     assert_eq!(
         torrents(folder.path()),
-        again.keeper.splits[0].parts as usize
+        again.writer.shardings[0].shards as usize
     );
 }
 
 #[tokio::test]
-async fn nothing_is_kept_where_nothing_is_to_be() {
+async fn nothing_is_saved_without_a_path() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(Path::new(""), Unix(START)).await;
     assert_eq!(run.config.state.path, None);
-    assert_eq!((run.keeper.row(), run.keeper.due()), (None, None));
-    run.hear();
+    assert_eq!((run.writer.row(), run.writer.due()), (None, None));
+    run.probe();
     run.finish().await;
     assert!(names(folder.path()).is_empty());
 }

@@ -9,7 +9,7 @@ use super::places;
 use super::reach::{CollectionRow, CountryRow, Unique, known};
 use super::tally::Union;
 use seedwatch_clock::Mono;
-use seedwatch_distinct::{Moment, Peer, Set, Sighting, Window};
+use seedwatch_distinct::{Insert, Moment, PeerHash, Set, Window};
 use seedwatch_geo::Country;
 
 /// Addresses that may be united anew in each second: a union of many is made less often.
@@ -73,7 +73,7 @@ impl Collection {
             !peers.is_empty()
         };
         self.countries
-            .retain_mut(|here| is_of_use(&mut here.peers) || now.is_lately(here.seen));
+            .retain_mut(|here| is_of_use(&mut here.peers) || now.is_recent(here.seen));
         self.watched || is_of_use(&mut self.peers)
     }
 
@@ -96,13 +96,13 @@ impl Collection {
     /// hour before.
     pub(super) fn add(
         &mut self,
-        peer: Peer,
+        peer: PeerHash,
         country: impl FnOnce() -> Option<Country>,
         hour: u32,
         now: Moment,
         thorough: bool,
     ) {
-        if self.peers.add_late(peer, 0, hour, now) == Sighting::Known && !thorough {
+        if self.peers.add_late(peer, 0, hour, now) == Insert::Unchanged && !thorough {
             return;
         }
         let Some(country) = country() else {
@@ -169,7 +169,7 @@ impl Collection {
             let at = here.binary_search_by_key(&known_here.country, |(country, _)| *country);
             let peers = at.map_or(0, |at| here[at].1);
             let peers = union.as_ref().map(|_| peers);
-            let peers = peers.filter(|_| moment.is_lately(known_here.seen));
+            let peers = peers.filter(|_| moment.is_recent(known_here.seen));
             let counts = known_here.peers.counts(moment).all;
             // Whose countries are counted since a moment ago has no past to show.
             let is_new = counts[Window::Month.index()] == 0 && peers.is_some_and(|n| n > 0);

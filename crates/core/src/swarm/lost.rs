@@ -4,7 +4,7 @@
 //! torrent. A 0 would say that the swarm was empty, so it is not shown until the window lies behind
 //! the loss.
 
-use super::saved::Part;
+use super::saved::Shard;
 use seedwatch_clock::Unix;
 use seedwatch_distinct::Window;
 use seedwatch_torrent::InfoHash;
@@ -18,13 +18,13 @@ pub(super) type UnknownWindows = [bool; Window::ALL.len()];
 /// What was lost, and when.
 #[derive(Debug, Default)]
 pub(super) struct Lost {
-    parts: Vec<(Unix, Part)>,
+    shards: Vec<(Unix, Shard)>,
     now: Unix,
 }
 
 impl Lost {
-    pub(super) fn add(&mut self, at: Unix, part: Part) {
-        self.parts.push((at, part));
+    pub(super) fn add(&mut self, at: Unix, shard: Shard) {
+        self.shards.push((at, shard));
     }
 
     /// Advances the clock.
@@ -34,7 +34,7 @@ impl Lost {
 
     /// Returns the windows of a torrent that reach back beyond a loss.
     pub(super) fn of(&self, hash: Option<&InfoHash>) -> UnknownWindows {
-        self.unknown(|part| hash.is_some_and(|hash| part.has(hash)))
+        self.unknown(|shard| hash.is_some_and(|hash| shard.has(hash)))
     }
 
     /// The same of all torrents together.
@@ -42,8 +42,8 @@ impl Lost {
         self.unknown(|_| true)
     }
 
-    fn unknown(&self, has: impl Fn(Part) -> bool) -> UnknownWindows {
-        let latest = self.parts.iter().filter(|(_, part)| has(*part));
+    fn unknown(&self, has: impl Fn(Shard) -> bool) -> UnknownWindows {
+        let latest = self.shards.iter().filter(|(_, shard)| has(*shard));
         let Some(latest) = latest.map(|(at, _)| at.0).max() else {
             return UnknownWindows::default();
         };
@@ -68,7 +68,7 @@ mod tests {
         let hash = |first| InfoHash([first; 20]);
         let mut lost = Lost::default();
         assert_eq!(lost.of_any(), [false; 3]);
-        lost.add(Unix(1000), Part { index: 1, of: 2 });
+        lost.add(Unix(1000), Shard { index: 1, of: 2 });
         let day = |n: u64| Unix(1000 + n * 24 * 3600);
         for (now, unknown) in [
             (day(0), [true, true, true]),
@@ -79,7 +79,7 @@ mod tests {
             lost.tick(now);
             assert_eq!(lost.of(Some(&hash(1))), unknown, "{now:?}");
             assert_eq!(lost.of_any(), unknown, "{now:?}");
-            assert_eq!(lost.of(Some(&hash(2))), [false; 3], "the other part");
+            assert_eq!(lost.of(Some(&hash(2))), [false; 3], "the other shard");
         }
         lost.tick(day(0));
         assert_eq!(lost.of(None), [false; 3]);

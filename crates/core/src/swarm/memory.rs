@@ -19,7 +19,7 @@ use super::tally::Union;
 use crate::Source;
 use crate::roster::{Changes, Roster};
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_distinct::{Calendar, Key, Moment, SOURCES, Set, Sighting, Window};
+use seedwatch_distinct::{Insert, Key, Moment, RunningClock, SOURCES, Set, Window};
 use seedwatch_torrent::InfoHash;
 
 // Sets of peers tell as many sources apart as there are.
@@ -33,7 +33,7 @@ const SWEEP: u32 = 24;
 pub(super) struct Memory {
     pub(super) key: Key,
     /// `None` before the first reading of the clock.
-    pub(super) calendar: Option<Calendar>,
+    pub(super) calendar: Option<RunningClock>,
     pub(super) moment: Moment,
     /// When the windows last moved.
     pub(super) moved: Mono,
@@ -109,7 +109,7 @@ impl Memory {
     pub(super) fn new(key: Key) -> Self {
         Self {
             key,
-            moment: Calendar::start(Unix(0)).moment(),
+            moment: RunningClock::start(Unix(0)).moment(),
             calendar: None,
             moved: Mono(0),
             thorough: 0,
@@ -130,7 +130,7 @@ impl Memory {
         self.lost.tick(now.unix);
         let calendar = self
             .calendar
-            .get_or_insert_with(|| Calendar::start(now.unix));
+            .get_or_insert_with(|| RunningClock::start(now.unix));
         let moment = calendar.tick(now.unix);
         if self.swept == 0 {
             self.swept = moment.hour();
@@ -155,8 +155,8 @@ impl Memory {
     }
 
     /// Goes on with a calendar that was saved, unless a later one is known.
-    pub(super) fn restore(&mut self, calendar: Calendar) {
-        let known = self.calendar.as_ref().map(Calendar::moment);
+    pub(super) fn restore(&mut self, calendar: RunningClock) {
+        let known = self.calendar.as_ref().map(RunningClock::moment);
         if known.is_some_and(|known| known.hour() >= calendar.moment().hour()) {
             return;
         }
@@ -268,7 +268,7 @@ impl Memory {
             let hash = roster.identity(place);
             let history = hash.and_then(|hash| self.histories.get(&hash));
             if let (Some(collection), Some(history)) = (collection, history) {
-                collection.peers.unite_all(&history.set, self.moment);
+                collection.peers.unite_flattened(&history.set, self.moment);
             }
         }
     }
@@ -322,9 +322,9 @@ impl Memory {
         });
         for (peer, address) in v4.chain(v6) {
             match history.set.add_late(peer, source, hour, now) {
-                Sighting::Known if !thorough => continue,
-                Sighting::Known | Sighting::News => self.fleet.add_late(peer, 0, hour, now),
-                Sighting::Beyond => Sighting::Beyond,
+                Insert::Unchanged if !thorough => continue,
+                Insert::Unchanged | Insert::New => self.fleet.add_late(peer, 0, hour, now),
+                Insert::AboveThreshold => Insert::AboveThreshold,
             };
             if let Some(collection) = &mut collection {
                 let country = || geo.map(|geo| geo.country(address));

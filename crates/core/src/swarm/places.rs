@@ -74,7 +74,7 @@ fn with_zeros(
             .binary_search_by_key(&old.country, |row| row.country)
             .is_err();
         let ago = seen.wrapping_sub(old.seen);
-        if gone && now.is_lately(now.hour().saturating_sub(ago.into())) {
+        if gone && now.is_recent(now.hour().saturating_sub(ago.into())) {
             rows.push(CountryPeers { peers: 0, ..*old });
         }
     }

@@ -24,7 +24,7 @@ pub struct Reach {
 /// Where the peers of one torrent are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Places {
-    /// Sorted by country; those seen in the last [`LATELY`](Moment::LATELY) hours stay at 0.
+    /// Sorted by country; those seen in the last [`LATELY`](Moment::RECENT_HOURS) hours stay at 0.
     /// Empty where countries are not to be shown.
     pub countries: Box<[CountryPeers]>,
     /// Distinct IPv4 /24 and IPv6 /48 networks.
@@ -101,7 +101,7 @@ pub struct CollectionRow {
 pub struct CountryRow {
     /// The country.
     pub country: Country,
-    /// Distinct peers now; 0 for [`LATELY`](Moment::LATELY) hours after the last was seen.
+    /// Distinct peers now; 0 for [`LATELY`](Moment::RECENT_HOURS) hours after the last was seen.
     pub peers: Count,
     /// Distinct peers.
     pub unique: Unique,

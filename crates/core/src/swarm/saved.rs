@@ -22,7 +22,7 @@ use super::row::Stamp;
 use crate::Source;
 use crate::roster::Roster;
 use seedwatch_clock::Unix;
-use seedwatch_distinct::{Calendar, Layout, Nonsense, Set, read_varint, write_varint};
+use seedwatch_distinct::{DecodeError, Format, RunningClock, Set, read_varint, write_varint};
 use seedwatch_geo::Country;
 use seedwatch_torrent::InfoHash;
 
@@ -31,16 +31,16 @@ const MAX_NAME: usize = 1024;
 /// Most countries of one torrent or collection: every code of two letters.
 const MAX_COUNTRIES: u64 = 26 * 26;
 
-/// One of so many parts of all torrents or collections, so that none is too large to be written in one go.
+/// One of `of` shares of all torrents or collections, small enough to be written at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
+pub struct Shard {
     /// From 0.
     pub index: u32,
     /// At least 1.
     pub of: u32,
 }
 
-impl Part {
+impl Shard {
     pub(super) fn has(self, hash: &InfoHash) -> bool {
         let [a, b, c, d, ..] = hash.0;
         u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
@@ -64,18 +64,18 @@ impl Swarms {
         self.memory.collections.len()
     }
 
-    /// Appends what a part of the collections remembers; the first has what all torrents share, too. After
+    /// Appends what a shard of the collections remembers; the first has what all torrents share, too. After
     /// [`Swarms::encode_torrents`] it knows as much of who is there.
-    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_shared(&self, shard: Shard, out: &mut Vec<u8>) {
         let memory = &self.memory;
         out.extend_from_slice(&memory.key.fingerprint());
         memory.encode_calendar(out);
-        match part.index {
+        match shard.index {
             0 => memory.fleet.encode(out),
             _ => Set::new().encode(out),
         }
         let here = memory.collections.iter();
-        for (name, collection) in here.filter(|(name, _)| part.has_collection(name)) {
+        for (name, collection) in here.filter(|(name, _)| shard.has_collection(name)) {
             write_varint(out, name.len() as u64);
             out.extend_from_slice(name.as_bytes());
             collection.peers.encode(out);
@@ -88,34 +88,34 @@ impl Swarms {
         }
     }
 
-    /// Takes over what [`Swarms::encode_shared`] wrote in this layout, beside what is there. Before the
+    /// Takes over what [`Swarms::encode_shared`] wrote in this format, beside what is there. Before the
     /// first [`Swarms::update`].
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_shared(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
         let from = &mut self.memory.checked(bytes)?;
-        let calendar = Calendar::decode(from)?;
-        let fleet = Set::decode(from, layout)?;
+        let calendar = RunningClock::decode(from)?;
+        let fleet = Set::decode(from, format)?;
         let mut collections = Vec::new();
         while !from.is_empty() {
-            let length = usize::try_from(read_varint(from)?).map_err(|_| Nonsense)?;
+            let length = usize::try_from(read_varint(from)?).map_err(|_| DecodeError)?;
             if length > MAX_NAME {
-                return Err(Nonsense);
+                return Err(DecodeError);
             }
             let name = take(from, length)?;
-            let name = str::from_utf8(name).map_err(|_| Nonsense)?;
-            let peers = Set::decode(from, layout)?;
+            let name = str::from_utf8(name).map_err(|_| DecodeError)?;
+            let peers = Set::decode(from, format)?;
             let mut countries: Vec<InCountry> = Vec::new();
             for _ in 0..bounded(from, MAX_COUNTRIES)? {
                 let country = country(from)?;
                 if countries.last().is_some_and(|last| last.country >= country) {
-                    return Err(Nonsense);
+                    return Err(DecodeError);
                 }
                 countries.push(InCountry {
                     country,
                     seen: hour(from)?,
-                    peers: Set::decode(from, layout)?,
+                    peers: Set::decode(from, format)?,
                 });
             }
             collections.push((name, peers, countries));
@@ -130,23 +130,23 @@ impl Swarms {
         Ok(())
     }
 
-    /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
-    pub fn lose(&mut self, at: Unix, part: Part) {
-        self.memory.lost.add(at, part);
+    /// Takes over that what was remembered of a shard of the torrents is lost, as found out then.
+    pub fn lose(&mut self, at: Unix, shard: Shard) {
+        self.memory.lost.add(at, shard);
     }
 
     /// Takes into the fleet whoever is remembered of a torrent, where what was saved of it is lost.
     pub fn recall_fleet(&mut self) {
         let memory = &mut self.memory;
         for history in memory.histories.values() {
-            memory.fleet.unite_all(&history.set, memory.moment);
+            memory.fleet.unite_flattened(&history.set, memory.moment);
         }
     }
 
-    /// Appends what is remembered of a part of the torrents.
-    pub fn encode_torrents(&mut self, roster: &Roster, part: Part, out: &mut Vec<u8>) {
+    /// Appends what is remembered of a shard of the torrents.
+    pub fn encode_torrents(&mut self, roster: &Roster, shard: Shard, out: &mut Vec<u8>) {
         for place in 0..self.torrents.len() {
-            if roster.identity(place).is_some_and(|hash| part.has(&hash)) {
+            if roster.identity(place).is_some_and(|hash| shard.has(&hash)) {
                 self.settle_torrent(roster, place, |_| true);
             }
         }
@@ -159,7 +159,7 @@ impl Swarms {
             Some((roster.identity(place)?, Gone { since: 0, last }))
         });
         let gone = memory.gone.iter().map(|(hash, gone)| (*hash, *gone));
-        for (hash, gone) in here.chain(gone).filter(|(hash, _)| part.has(hash)) {
+        for (hash, gone) in here.chain(gone).filter(|(hash, _)| shard.has(hash)) {
             let history = memory.histories.get(&hash);
             if history.is_none() && gone.last == Last::default() {
                 continue;
@@ -195,12 +195,12 @@ impl Swarms {
     ///
     /// # Errors
     /// Written with another key, or not at all by us. Nothing was taken over.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_torrents(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
         let from = &mut self.memory.checked(bytes)?;
-        let calendar = Calendar::decode(from)?;
+        let calendar = RunningClock::decode(from)?;
         let mut torrents = Vec::new();
         while !from.is_empty() {
-            let hash = InfoHash(*from.split_first_chunk().ok_or(Nonsense)?.0);
+            let hash = InfoHash(*from.split_first_chunk().ok_or(DecodeError)?.0);
             take(from, hash.0.len())?;
             let since = match hour(from)? {
                 0 => calendar.moment().hour(),
@@ -218,10 +218,10 @@ impl Swarms {
             for _ in 0..bounded(from, MAX_COUNTRIES)? {
                 let country = country(from)?;
                 if countries.last().is_some_and(|last| last.country >= country) {
-                    return Err(Nonsense);
+                    return Err(DecodeError);
                 }
                 let &[high, low] = take(from, 2)? else {
-                    return Err(Nonsense);
+                    return Err(DecodeError);
                 };
                 countries.push(CountryPeers {
                     country,
@@ -229,7 +229,7 @@ impl Swarms {
                     peers: 0,
                 });
             }
-            let set = Set::decode(from, layout)?;
+            let set = Set::decode(from, format)?;
             torrents.push((hash, Gone { since, last }, countries, set));
         }
         self.memory.restore(calendar);
@@ -245,48 +245,48 @@ impl Memory {
     fn encode_calendar(&self, out: &mut Vec<u8>) {
         match &self.calendar {
             Some(calendar) => calendar.encode(out),
-            None => Calendar::start(Unix(0)).encode(out),
+            None => RunningClock::start(Unix(0)).encode(out),
         }
     }
 
     /// What follows the fingerprint of our key.
-    fn checked<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], Nonsense> {
-        let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(Nonsense)?;
+    fn checked<'a>(&self, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+        let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(DecodeError)?;
         match *fingerprint == self.key.fingerprint() {
             true => Ok(rest),
-            false => Err(Nonsense),
+            false => Err(DecodeError),
         }
     }
 }
 
-fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], Nonsense> {
-    let (taken, rest) = from.split_at_checked(length).ok_or(Nonsense)?;
+fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], DecodeError> {
+    let (taken, rest) = from.split_at_checked(length).ok_or(DecodeError)?;
     *from = rest;
     Ok(taken)
 }
 
-fn bounded(from: &mut &[u8], most: u64) -> Result<u64, Nonsense> {
+fn bounded(from: &mut &[u8], most: u64) -> Result<u64, DecodeError> {
     Some(read_varint(from)?)
         .filter(|n| *n <= most)
-        .ok_or(Nonsense)
+        .ok_or(DecodeError)
 }
 
-fn hour(from: &mut &[u8]) -> Result<u32, Nonsense> {
-    u32::try_from(read_varint(from)?).map_err(|_| Nonsense)
+fn hour(from: &mut &[u8]) -> Result<u32, DecodeError> {
+    u32::try_from(read_varint(from)?).map_err(|_| DecodeError)
 }
 
-fn stamp(from: &mut &[u8]) -> Result<Stamp, Nonsense> {
+fn stamp(from: &mut &[u8]) -> Result<Stamp, DecodeError> {
     let seconds = bounded(from, u32::MAX.into())?;
     Ok(Unix(seconds).into())
 }
 
-fn country(from: &mut &[u8]) -> Result<Country, Nonsense> {
+fn country(from: &mut &[u8]) -> Result<Country, DecodeError> {
     let &[first, second] = take(from, 2)? else {
-        return Err(Nonsense);
+        return Err(DecodeError);
     };
     let country = Country::of([first, second]);
     match country.code() == [first, second] {
         true => Ok(country),
-        false => Err(Nonsense),
+        false => Err(DecodeError),
     }
 }

@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::{Health, Verdict};
 use seedwatch_clock::Unix;
-use seedwatch_distinct::Layout;
+use seedwatch_distinct::Format;
 use seedwatch_geo;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};

@@ -1,7 +1,7 @@
-//! Forty days of three swarms, hour by hour, against naive sets.
+//! Forty days of three swarms, hour by hour, compared with naive sets.
 //!
-//! Hosts come and go, change addresses, speak either family and are named by trackers, the DHT or both;
-//! many are in several swarms, and each swarm is in up to two collections.
+//! Hosts come and go, change addresses, use either family and are seen by one or more sources. Many
+//! are in several swarms, and each swarm is in up to two collections.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use seedwatch_clock::Unix;
 
 const HOURS: u64 = 40 * 24;
 const TORRENTS: usize = 3;
-/// Who is in which collection; the last is the fleet.
+/// The torrents of each collection; the last collection has all of them.
 const COLLECTIONS: [&[usize]; 3] = [&[0, 1], &[1, 2], &[0, 1, 2]];
 
 struct Host {
@@ -23,7 +23,7 @@ struct Host {
 
 impl Host {
     fn new(random: &mut Random, hour: u64) -> Self {
-        // The small one, one that fades after twenty days, and one that grows.
+        // A small swarm, one that shrinks after twenty days, and one that grows.
         let wave = if hour < 480 { 0.4 } else { 0.02 };
         let mut torrents = [0.02, wave, 0.4 + hour as f64 / 4000.0].map(|p| random.chance(p));
         torrents[2] |= !torrents.contains(&true);
@@ -31,12 +31,12 @@ impl Host {
         Self {
             address: address(random),
             torrents,
-            sources: [either < 7, either > 3],
+            sources: std::array::from_fn(|source| [either < 7, either > 3][source.min(1)]),
             leaves: hour + 1 + random.below(30),
         }
     }
 
-    /// What tells peers apart.
+    /// Returns the part of the address that distinguishes peers.
     fn identity(&self) -> u64 {
         match self.address {
             IpAddr::V4(address) => address.to_bits().into(),
@@ -54,7 +54,7 @@ fn address(random: &mut Random) -> IpAddr {
     }
 }
 
-/// One tour through all sightings.
+/// Replays all sightings in their order.
 fn replay(seed: u64, mut sighting: impl FnMut(u64, &Host), mut hour_ends: impl FnMut(u64)) {
     let mut random = Random(seed);
     let mut hosts: Vec<Host> = Vec::new();
@@ -78,16 +78,16 @@ fn replay(seed: u64, mut sighting: impl FnMut(u64, &Host), mut hour_ends: impl F
     }
 }
 
-/// Everything that a daemon keeps.
-struct Fleet {
-    calendar: Calendar,
+/// The running clock and all sets of a daemon.
+struct Installation {
+    clock: RunningClock,
     torrents: Vec<Set>,
     collections: Vec<Set>,
 }
 
-impl Fleet {
-    fn add(&mut self, peer: Peer, host: &Host, hour: u64) {
-        let at = self.calendar.tick(Unix(START + 3600 * hour));
+impl Installation {
+    fn add(&mut self, peer: PeerHash, host: &Host, hour: u64) {
+        let at = self.clock.tick(Unix(START + 3600 * hour));
         let members = |torrents: &[usize]| torrents.iter().any(|t| host.torrents[*t]);
         for source in (0..SOURCES).filter(|source| host.sources[*source]) {
             for torrent in (0..TORRENTS).filter(|torrent| host.torrents[*torrent]) {
@@ -103,24 +103,24 @@ impl Fleet {
 
     fn restart(&mut self) {
         let mut bytes = Vec::new();
-        self.calendar.encode(&mut bytes);
+        self.clock.encode(&mut bytes);
         for set in self.torrents.iter().chain(&self.collections) {
             set.encode(&mut bytes);
         }
         let mut from = &bytes[..];
-        self.calendar = Calendar::decode(&mut from).unwrap();
+        self.clock = RunningClock::decode(&mut from).unwrap();
         for set in self.torrents.iter_mut().chain(&mut self.collections) {
-            *set = Set::decode(&mut from, Layout::Now).unwrap();
+            *set = Set::decode(&mut from, Format::V3).unwrap();
         }
         assert!(from.is_empty());
     }
 }
 
-/// What each set says at the end of each `step`-th hour.
+/// Returns the counts of each set at the end of each `step`-th hour.
 fn journal(seed: u64, step: u64, restarts: bool) -> Vec<Counts> {
     let key = Key::new(*b"a key of 16 byte");
-    let fleet = std::cell::RefCell::new(Fleet {
-        calendar: Calendar::start(Unix(START)),
+    let installation = std::cell::RefCell::new(Installation {
+        clock: RunningClock::start(Unix(START)),
         torrents: vec![Set::new(); TORRENTS],
         collections: vec![Set::new(); COLLECTIONS.len()],
     });
@@ -128,26 +128,32 @@ fn journal(seed: u64, step: u64, restarts: bool) -> Vec<Counts> {
     replay(
         seed,
         |hour, host| {
-            fleet.borrow_mut().add(key.peer(host.address), host, hour);
+            installation
+                .borrow_mut()
+                .add(key.peer(host.address), host, hour);
         },
         |hour| {
-            let mut fleet = fleet.borrow_mut();
+            let mut installation = installation.borrow_mut();
             if restarts && (hour % 97 == 50 || (470..490).contains(&hour)) {
-                fleet.restart();
+                installation.restart();
             }
             if hour % step != 0 {
                 return;
             }
-            let at = fleet.calendar.moment();
-            let fleet = &mut *fleet;
-            let sets = fleet.torrents.iter_mut().chain(&mut fleet.collections);
+            let at = installation.clock.moment();
+            let Installation {
+                torrents,
+                collections,
+                ..
+            } = &mut *installation;
+            let sets = torrents.iter_mut().chain(collections.iter_mut());
             all.extend(sets.map(|set| set.counts(at)));
-            // Fed directly or united from torrents: the same.
+            // A collection equals the union of its torrents.
             if hour % 120 == 0 {
-                for (collection, members) in fleet.collections.iter_mut().zip(COLLECTIONS) {
+                for (collection, members) in collections.iter_mut().zip(COLLECTIONS) {
                     let mut union = Set::new();
                     for torrent in members {
-                        union.unite_all(&fleet.torrents[*torrent], at);
+                        union.unite_flattened(&torrents[*torrent], at);
                     }
                     assert_eq!(union.counts(at), collection.counts(at), "{hour}");
                 }
@@ -157,6 +163,7 @@ fn journal(seed: u64, step: u64, restarts: bool) -> Vec<Counts> {
     all
 }
 
+/// Returns the counts of naive sets at the end of each hour.
 fn truth(seed: u64) -> Vec<Counts> {
     let naive = std::cell::RefCell::new(vec![Naive::default(); TORRENTS + COLLECTIONS.len()]);
     let mut all = Vec::new();
@@ -182,7 +189,7 @@ fn truth(seed: u64) -> Vec<Counts> {
 }
 
 #[test]
-fn forty_days() {
+fn counts_of_forty_days_match_naive_sets() {
     let (found, truth) = (journal(1, 1, false), truth(1));
     assert_eq!(found.len(), truth.len());
     let (mut exact, mut squares, mut sampled) = (0, [0.0; 3], [0_u32; 3]);
@@ -199,7 +206,7 @@ fn forty_days() {
             }
         }
     }
-    // Both kinds were there, and those of a torrent that faded became exact again.
+    // Both exact and sampled counts occurred, and a shrunk torrent became exact again.
     assert!(
         exact > 10_000 && sampled[1] > 200 && sampled[2] > 1_000,
         "{exact} {sampled:?}"
@@ -218,6 +225,6 @@ fn forty_days() {
 }
 
 #[test]
-fn restarts_change_nothing() {
+fn restarts_do_not_change_counts() {
     assert!(journal(2, 40, true) == journal(2, 40, false));
 }

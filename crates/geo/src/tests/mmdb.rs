@@ -1,4 +1,4 @@
-//! Files of the user's.
+//! Configured database files.
 
 use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -18,19 +18,16 @@ fn flat(code: &'static str) -> Value {
     Value::Map(vec![text("country_code", code)])
 }
 
-fn place(key: &'static str, code: &'static str) -> (&'static str, Value) {
+fn country_field(key: &'static str, code: &'static str) -> (&'static str, Value) {
     (
         key,
-        Value::Map(vec![
-            ("geoname_id", Value::Number(1)),
-            text("iso_code", code),
-        ]),
+        Value::Map(vec![("geoname_id", Value::U32(1)), text("iso_code", code)]),
     )
 }
 
 fn system(number: u32) -> Value {
     Value::Map(vec![
-        ("autonomous_system_number", Value::Number(number)),
+        ("autonomous_system_number", Value::U32(number)),
         text("autonomous_system_organization", "Example"),
     ])
 }
@@ -56,7 +53,7 @@ fn settings(database: Database, path: &Path) -> Settings {
     }
 }
 
-fn why(database: Database, content: &[u8]) -> Bad {
+fn load_error(database: Database, content: &[u8]) -> DatabaseError {
     match load(database, content) {
         Err(GeoError::File { why, .. }) => why,
         other => panic!("{other:?}"),
@@ -72,17 +69,20 @@ fn example() -> Writer {
 }
 
 #[test]
-fn all_forms_of_records_are_understood() {
+fn all_forms_of_records_are_read() {
     let records = [
         ("DE", flat("DE")),
         ("DE", flat("de")),
-        ("FR", Value::Map(vec![place("country", "FR")])),
-        ("GB", Value::Map(vec![place("registered_country", "GB")])),
+        ("FR", Value::Map(vec![country_field("country", "FR")])),
+        (
+            "GB",
+            Value::Map(vec![country_field("registered_country", "GB")]),
+        ),
         (
             "IT",
             Value::Map(vec![
-                place("country", "IT"),
-                place("registered_country", "US"),
+                country_field("country", "IT"),
+                country_field("registered_country", "US"),
             ]),
         ),
         ("ES", Value::Map(vec![text("country", "ES")])),
@@ -93,17 +93,17 @@ fn all_forms_of_records_are_understood() {
                 text("country_code", "PT"),
             ]),
         ),
-        // A continent: the country of the owner is the better answer.
+        // For a continent, the country of registration is the better answer.
         (
             "NL",
             Value::Map(vec![
-                place("country", "EU"),
-                place("registered_country", "NL"),
+                country_field("country", "EU"),
+                country_field("registered_country", "NL"),
             ]),
         ),
         ("unknown", flat("")),
         ("unknown", flat("ZZ")),
-        ("unknown", Value::Map(vec![place("country", "AP")])),
+        ("unknown", Value::Map(vec![country_field("country", "AP")])),
         (
             "unknown",
             Value::Map(vec![("continent", Value::Map(vec![text("code", "EU")]))]),
@@ -143,7 +143,7 @@ fn a_file_replaces_the_embedded_table_and_its_credit() {
 }
 
 #[test]
-fn autonomous_systems_come_beside_countries() {
+fn autonomous_systems_are_read_beside_countries() {
     let mut writer = Writer::new(6, 28);
     writer.add("8.8.8.0/24", system(15169));
     writer.add("192.0.2.0/24", system(0));
@@ -162,7 +162,7 @@ fn autonomous_systems_come_beside_countries() {
 }
 
 #[test]
-fn files_of_one_family_know_nothing_of_the_other() {
+fn files_of_one_family_leave_the_other_unknown() {
     let mut writer = Writer::new(4, 24);
     writer.add("0.0.0.0/0", flat("DE"));
     let geo = load(Database::Country, &writer.write()).unwrap();
@@ -188,7 +188,7 @@ fn aliases_of_ipv4_do_not_repeat_it() {
 }
 
 #[test]
-fn of_networks_inside_a_64_the_first_counts() {
+fn the_first_network_inside_a_64_counts() {
     let mut writer = Writer::new(6, 24);
     writer.add("2001:db8::/65", flat("DE"));
     writer.add("2001:db8:0:0:8000::/65", flat("FR"));
@@ -201,7 +201,7 @@ fn of_networks_inside_a_64_the_first_counts() {
 }
 
 #[test]
-fn a_changed_file_is_seen_by_loading_again() {
+fn a_changed_file_is_read_by_the_next_load() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("country.mmdb");
     let settings = settings(Database::Country, &path);
@@ -215,23 +215,23 @@ fn a_changed_file_is_seen_by_loading_again() {
 }
 
 #[test]
-fn a_file_of_something_else_is_refused_by_its_type() {
+fn a_database_of_another_kind_is_rejected_by_its_type() {
     let mut asn = Writer::new(4, 24);
     asn.database_type = "GeoLite2-ASN";
     asn.add("192.0.2.0/24", system(64496));
-    let bad = why(Database::Country, &asn.write());
+    let bad = load_error(Database::Country, &asn.write());
     assert_eq!(
         bad.to_string(),
         "has no record with a country code: it is of type \"GeoLite2-ASN\""
     );
-    let bad = why(Database::Asn, &example().write());
-    assert!(matches!(bad, Bad::OtherContent { .. }), "{bad}");
-    let bad = why(Database::Country, &Writer::new(6, 24).write());
-    assert!(matches!(bad, Bad::OtherContent { .. }), "{bad}");
+    let bad = load_error(Database::Asn, &example().write());
+    assert!(matches!(bad, DatabaseError::OtherContent { .. }), "{bad}");
+    let bad = load_error(Database::Country, &Writer::new(6, 24).write());
+    assert!(matches!(bad, DatabaseError::OtherContent { .. }), "{bad}");
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn errors_name_the_unreadable_file() {
     let folder = tempfile::tempdir().unwrap();
     for database in [Database::Country, Database::Asn] {
         let path = folder.path().join("none.mmdb");
@@ -252,10 +252,10 @@ fn what_cannot_be_read_is_named() {
 }
 
 #[test]
-fn a_file_too_large_is_refused_unread() {
+fn a_file_that_is_too_large_is_not_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large.mmdb");
-    // It has a hole where its content would be.
+    // The file is sparse.
     fs::File::create(&path)
         .unwrap()
         .set_len(MAX_FILE + 1)
@@ -265,7 +265,7 @@ fn a_file_too_large_is_refused_unread() {
         matches!(
             error,
             GeoError::File {
-                why: Bad::TooLarge,
+                why: DatabaseError::TooLarge,
                 ..
             }
         ),
@@ -274,28 +274,28 @@ fn a_file_too_large_is_refused_unread() {
 }
 
 #[test]
-fn other_formats_are_refused() {
+fn other_formats_are_rejected() {
     for content in [&b""[..], b"country_code\nDE\n", &[0; 4096], EMBEDDED] {
-        let bad = why(Database::Country, content);
-        assert!(matches!(bad, Bad::Foreign(_)), "{bad}");
+        let bad = load_error(Database::Country, content);
+        assert!(matches!(bad, DatabaseError::Foreign(_)), "{bad}");
         assert!(
             bad.to_string()
-                .starts_with("is not a whole file in MaxMind's format")
+                .starts_with("is not a complete file in MaxMind's format")
         );
     }
 }
 
 #[test]
-fn a_tree_with_a_cycle_is_refused() {
+fn a_tree_with_a_cycle_is_rejected() {
     let mut content = example().write();
-    // The right side of the first node leads back to it.
+    // The right child of the first node is the node itself.
     content[3..6].fill(0);
-    let bad = why(Database::Country, &content);
-    assert!(matches!(bad, Bad::Damaged(_)), "{bad}");
+    let bad = load_error(Database::Country, &content);
+    assert!(matches!(bad, DatabaseError::Damaged(_)), "{bad}");
 }
 
 #[test]
-fn damage_is_an_error_or_other_values_but_never_a_panic() {
+fn damaged_files_never_panic() {
     let content = example().write();
     for at in 0..content.len() {
         for flip in [0x01, 0x10, 0x80, 0xff] {
@@ -310,20 +310,20 @@ fn damage_is_an_error_or_other_values_but_never_a_panic() {
 
 const COUNTRIES: [&str; 4] = ["DE", "FR", "", "US"];
 
-/// Networks near each other, shorter prefixes first: bits, length, country.
+/// Returns close networks, shorter prefixes first: bits, length, country.
 fn networks(bits: u8) -> impl Strategy<Value = Vec<(u128, u8, &'static str)>> {
     let network = (any::<u8>(), 1..=8_u8, prop::sample::select(&COUNTRIES[..]));
     prop::collection::vec(network, 1..20).prop_map(move |mut networks| {
         networks.sort_by_key(|(_, length, _)| *length);
-        let place = move |(address, length, country): (u8, u8, &'static str)| {
+        let network = move |(address, length, country): (u8, u8, &'static str)| {
             let kept = u128::from(address >> (8 - length) << (8 - length));
             (kept << (120 - bits), bits + length, country)
         };
-        networks.into_iter().map(place).collect()
+        networks.into_iter().map(network).collect()
     })
 }
 
-/// The value of the longest prefix, of those the last.
+/// Returns the value of the last network among those with the longest prefix.
 fn linear(networks: &[(u128, u8, &'static str)], address: u128) -> Country {
     let covers = |(bits, length, _): &&(u128, u8, _)| (bits ^ address) >> (128 - length) == 0;
     let found = networks.iter().rev().find(covers);
@@ -339,7 +339,7 @@ proptest! {
         v6 in networks(3),
         record_size in prop::sample::select(vec![24, 28, 32]),
     ) {
-        // 2000::/3 and what IPv4 has at ::/96.
+        // 2000::/3, and IPv4 at ::/96.
         let v6: Vec<_> = v6.into_iter().map(|(b, l, c)| (b | 1 << 125, l, c)).collect();
         let mut writer = Writer::new(6, record_size);
         for (bits, length, country) in &v4 {
@@ -348,7 +348,7 @@ proptest! {
         for (bits, length, country) in &v6 {
             writer.add_bits(*bits, *length, flat(country));
         }
-        // A file must have one country.
+        // A database must have at least one country.
         writer.add("255.255.255.255/32", flat("DE"));
         let content = writer.write();
         let geo = load(Database::Country, &content).unwrap();
@@ -358,7 +358,7 @@ proptest! {
             code.unwrap().map_or(Country::UNKNOWN, Country::parse)
         };
         for step in 0..=255_u32 {
-            // Both edges of every possible network.
+            // Both ends of every possible network.
             for address in [step << 24, step << 24 | 0xff_ffff] {
                 if address != u32::MAX {
                     let ip = Ipv4Addr::from_bits(address).into();
@@ -369,7 +369,7 @@ proptest! {
             let first = (1 << 125) | u128::from(step) << 117;
             for address in [first, first | ((1 << 117) - 1)] {
                 let ip = Ipv6Addr::from_bits(address);
-                // 6to4 has its place in IPv4.
+                // A 6to4 address has the country of its IPv4 address.
                 if ip.segments()[0] != 0x2002 {
                     let ip = ip.into();
                     prop_assert_eq!(geo.country(ip), linear(&v6, address));

@@ -8,7 +8,7 @@ fn keys(input: &[u8]) -> (Vec<Vec<u8>>, Option<Error>) {
 }
 
 #[test]
-fn reads_every_kind_of_value() {
+fn every_kind_of_value_is_read() {
     let (value, rest) = Value::parse(b"d1:ai-7e1:bl2:xyi0eee tail").unwrap();
     let dict = value.as_dict().unwrap();
     assert_eq!(rest, b" tail");
@@ -19,7 +19,7 @@ fn reads_every_kind_of_value() {
 }
 
 #[test]
-fn an_answer_cut_in_a_string_yields_the_part_that_came() {
+fn a_truncated_string_yields_its_readable_part() {
     let input = b"d8:intervali1800e5:peers12:abcdefghi";
     let mut entries = Dict::open(input).unwrap().iter();
     assert_eq!(entries.next(), Some((&b"interval"[..], Value::Int(1800))));
@@ -32,7 +32,7 @@ fn an_answer_cut_in_a_string_yields_the_part_that_came() {
 }
 
 #[test]
-fn an_answer_without_its_last_e_is_whole_but_for_that() {
+fn a_missing_last_e_is_the_only_damage() {
     assert_eq!(
         keys(b"d5:peers0:"),
         (vec![b"peers".to_vec()], Some(Error::Truncated))
@@ -41,7 +41,7 @@ fn an_answer_without_its_last_e_is_whole_but_for_that() {
 }
 
 #[test]
-fn bytes_after_the_dictionary_do_not_hide_it() {
+fn bytes_after_the_dictionary_are_tolerated() {
     assert_eq!(keys(b"d5:peers0:e6:peers60:").0, [b"peers".to_vec()]);
 }
 
@@ -63,7 +63,7 @@ fn hostile_nesting_and_lengths_are_errors() {
 }
 
 #[test]
-fn numbers_beyond_64_bits_hide_nothing_and_stay_at_the_end_of_the_range() {
+fn integers_beyond_64_bits_saturate() {
     for (text, expected) in [
         ("18446744073709551615", i64::MAX),
         ("-18446744073709551615", i64::MIN),
@@ -104,7 +104,7 @@ fn numbers_beyond_64_bits_hide_nothing_and_stay_at_the_end_of_the_range() {
 }
 
 #[test]
-fn a_key_that_is_no_string_ends_the_dictionary() {
+fn a_key_that_is_not_a_string_ends_the_dictionary() {
     assert_eq!(
         keys(b"d1:ai1ei2ei3ee"),
         (vec![b"a".to_vec()], Some(Error::Syntax))
@@ -113,7 +113,7 @@ fn a_key_that_is_no_string_ends_the_dictionary() {
 
 proptest! {
     #[test]
-    fn no_input_panics(input in proptest::collection::vec(
+    fn arbitrary_input_never_panics(input in proptest::collection::vec(
         prop_oneof![Just(b'd'), Just(b'l'), Just(b'e'), Just(b'i'), Just(b':'), b'0'..=b'9', any::<u8>()],
         0..200,
     )) {

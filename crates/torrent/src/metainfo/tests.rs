@@ -16,7 +16,7 @@ fn fixture(name: &str) -> std::path::PathBuf {
         .join(name)
 }
 
-/// The files were made, and the hashes computed, by libtorrent 2.1.1.
+/// libtorrent 2.1.1 wrote the files and computed the hashes.
 #[test]
 fn hashes_agree_with_libtorrent() {
     let v1_only = v1("5ea501c886228c84617a6f14986f36fbc7bbd1b4");
@@ -35,7 +35,7 @@ fn hashes_agree_with_libtorrent() {
         assert_eq!(metainfo.hashes, hashes, "{file}");
         assert_eq!(metainfo.name.as_deref(), Some("seedwatch-fixture"));
         assert!(!metainfo.private);
-        // libtorrent writes the first tracker twice, as `announce` and as first tier.
+        // libtorrent writes the first tracker twice, as `announce` and as the first tier.
         assert_eq!(
             metainfo.trackers,
             [
@@ -56,17 +56,17 @@ fn hashes_agree_with_libtorrent() {
     assert!(!format!("{private:?}").contains("0123456789abcdef/"));
 }
 
-/// BEP 3 sets integers no limit.
+/// BEP 3 sets no limit to integers.
 #[test]
-fn numbers_beyond_64_bits_are_no_fault() {
+fn integers_beyond_64_bits_are_tolerated() {
     let good = b"d13:creation datei18446744073709551615e4:infod6:lengthi99999999999999999999999e\
         4:name1:x6:pieces0:7:privatei18446744073709551615eee";
     assert!(Metainfo::parse(good).unwrap().private);
 }
 
 #[test]
-fn the_hash_is_over_the_raw_slice() {
-    // Unsorted and repeated keys, a leading zero: kept as they are.
+fn the_hash_covers_the_raw_bytes() {
+    // Unsorted keys, repeated keys and a leading zero are hashed as written.
     let info = b"d6:pieces20:aaaaaaaaaaaaaaaaaaaa6:lengthi007e4:name1:x4:name1:ye";
     let mut bytes = b"d8:announce0:4:info".to_vec();
     bytes.extend_from_slice(info);
@@ -85,7 +85,7 @@ fn with_trackers(entries: &str) -> Vec<String> {
 }
 
 #[test]
-fn announce_lists_nested_flat_or_odd() {
+fn announce_lists_may_be_nested_flat_or_malformed() {
     for (entries, expected) in [
         ("8:announce4:u://", &["u://"][..]),
         ("13:announce-listll1:a1:bel1:cee", &["a", "b", "c"]),
@@ -103,7 +103,7 @@ fn announce_lists_nested_flat_or_odd() {
 }
 
 #[test]
-fn names_may_be_anything() {
+fn names_are_cleaned() {
     for (entries, expected) in [
         ("4:name3:abc", Some("abc")),
         ("4:name3:abc10:name.utf-83:\u{20ac}", Some("\u{20ac}")),
@@ -124,7 +124,7 @@ fn names_may_be_anything() {
 }
 
 #[test]
-fn refusals_name_the_reason() {
+fn rejections_name_the_reason() {
     let nested = [b"l".repeat(40_000), b"e".repeat(40_000)].concat();
     for (bytes, expected) in [
         (&b""[..], "empty"),
@@ -182,12 +182,12 @@ fn only_regular_files_of_bounded_size_are_read() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         let _ = Metainfo::parse(&bytes);
     }
 
     #[test]
-    fn no_damage_makes_it_panic(
+    fn damaged_files_never_panic(
         cut in 0usize..912,
         flips in prop::collection::vec((0usize..912, any::<u8>()), 0..6),
     ) {

@@ -1,8 +1,8 @@
-//! Files that are torn, foreign, newer, or cannot be read or written: the daemon runs on.
+//! The daemon runs on with files that are damaged, foreign, newer, unreadable or unwritable.
 
 use super::*;
 
-/// A folder with a state of three rounds in it.
+/// Returns a directory with the state of three rounds.
 async fn saved() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
@@ -11,7 +11,7 @@ async fn saved() -> tempfile::TempDir {
         address: "192.0.2.9:6881".parse().unwrap(),
     }];
     for _ in 0..3 {
-        run.hear();
+        run.probe();
     }
     run.save().await;
     folder
@@ -19,14 +19,15 @@ async fn saved() -> tempfile::TempDir {
 
 const SAVED: Unix = Unix(START + 3 * ROUND);
 
-fn aside(folder: &Path) -> Vec<String> {
+/// Returns the names of quarantined files.
+fn quarantined(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
     names.retain(|name| name.contains(".bad-"));
     names
 }
 
-/// Ruins a file in many ways; says after each what a start makes of it.
-async fn ruined(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
+/// Damages a file in many ways, and checks the start after each of them.
+async fn for_each_damage(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
     let folder = saved().await;
     let path = folder.path().join(format!("{section}.state"));
     let whole = fs::read(&path).unwrap();
@@ -34,7 +35,7 @@ async fn ruined(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
     *flipped.last_mut().unwrap() ^= 1;
     let ways: [(&str, &[u8]); 6] = [
         ("empty", b""),
-        ("cut off", &whole[..whole.len() / 2]),
+        ("truncated", &whole[..whole.len() / 2]),
         ("almost whole", &whole[..whole.len() - 1]),
         ("flipped", &flipped),
         ("foreign", b"#!/bin/sh\n"),
@@ -46,14 +47,14 @@ async fn ruined(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
         let run = Run::start(folder.path(), SAVED).await;
         check(way, folder.path(), run).await;
     }
-    for (way, version, payload) in [("newer", 9, &b""[..]), ("nonsense", 1, &[0xff; 99])] {
+    for (way, version, payload) in [("newer", 9, &b""[..]), ("invalid payload", 1, &[0xff; 99])] {
         let folder = saved().await;
         let store = Store::at(folder.path());
         store.save(section, version, payload).unwrap();
         let run = Run::start(folder.path(), SAVED).await;
         check(way, folder.path(), run).await;
     }
-    // A directory in the place of a file.
+    // A directory replaces the file.
     let folder = saved().await;
     let path = folder.path().join(format!("{section}.state"));
     fs::remove_file(&path).unwrap();
@@ -63,52 +64,52 @@ async fn ruined(section: &str, mut check: impl AsyncFnMut(&str, &Path, Run)) {
 }
 
 #[tokio::test]
-async fn torrents_that_cannot_be_read_begin_anew() {
-    ruined("torrents-1-0", async |way, folder, mut run| {
-        assert_eq!(run.oldest(), (None, 0), "{way}");
-        let aside = aside(folder);
-        assert_eq!(aside.len(), 1, "{way}: {aside:?}");
-        assert!(aside[0].starts_with("torrents-1-0.bad-"), "{way}");
-        // What is of all of them stands in another file.
+async fn torrents_in_an_unreadable_file_start_without_history() {
+    for_each_damage("torrents-1-0", async |way, folder, mut run| {
+        assert_eq!(run.minima(), (None, 0), "{way}");
+        let files = quarantined(folder);
+        assert_eq!(files.len(), 1, "{way}: {files:?}");
+        assert!(files[0].starts_with("torrents-1-0.bad-"), "{way}");
+        // The sets of collections are in another file.
         let month = Window::Month.index();
-        let collection = run.picture().collections[0].unique[month];
-        assert_eq!(collection.get(), None, "{way}: no answer known");
-        run.hear();
-        let collection = run.picture().collections[0].unique[month];
+        let collection = run.snapshot().collections[0].unique[month];
+        assert_eq!(collection.get(), None, "{way}: no answer yet");
+        run.probe();
+        let collection = run.snapshot().collections[0].unique[month];
         assert_eq!(collection.get(), Some(4), "{way}");
         run.save().await;
-        assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
-        run.leave();
+        assert_eq!(run.writer.row().unwrap().failures, 0, "{way}");
+        run.release();
         let mut again = Run::start(folder, run.now.unix).await;
-        assert_eq!(again.oldest().1, 1, "{way}");
+        assert_eq!(again.minima().1, 1, "{way}");
     })
     .await;
 }
 
 #[tokio::test]
-async fn what_torrents_share_may_be_lost_alone() {
-    ruined("fleet-1-0", async |way, folder, mut run| {
-        assert_eq!(run.oldest(), (Some(SAVED), 3), "{way}");
-        assert_eq!(aside(folder).len(), 1, "{way}");
-        run.hear();
-        assert_eq!(run.oldest().1, 4, "{way}");
-        // Whoever was seen of a torrent was seen of all of them.
-        let fleet = run.picture().fleet.unique[Window::Month.index()];
-        assert_eq!(fleet.get(), Some(4), "{way}");
+async fn lost_shared_sets_are_rebuilt_from_torrents() {
+    for_each_damage("shared-1-0", async |way, folder, mut run| {
+        assert_eq!(run.minima(), (Some(SAVED), 3), "{way}");
+        assert_eq!(quarantined(folder).len(), 1, "{way}");
+        run.probe();
+        assert_eq!(run.minima().1, 4, "{way}");
+        // A peer of any torrent is a peer of all torrents.
+        let all = run.snapshot().fleet.unique[Window::Month.index()];
+        assert_eq!(all.get(), Some(4), "{way}");
         run.save().await;
-        run.leave();
+        run.release();
         let mut again = Run::start(folder, run.now.unix).await;
-        assert_eq!(again.oldest().1, 4, "{way}");
+        assert_eq!(again.minima().1, 4, "{way}");
     })
     .await;
 }
 
 #[tokio::test]
-async fn trackers_and_nodes_may_be_lost_alone() {
+async fn losing_trackers_or_nodes_keeps_torrents() {
     for section in ["trackers", "dht"] {
-        ruined(section, async |way, folder, mut run| {
-            assert_eq!(run.oldest(), (Some(SAVED), 3), "{way}");
-            assert_eq!(aside(folder).len(), 1, "{section} {way}");
+        for_each_damage(section, async |way, folder, mut run| {
+            assert_eq!(run.minima(), (Some(SAVED), 3), "{way}");
+            assert_eq!(quarantined(folder).len(), 1, "{section} {way}");
             assert_eq!(run.table.is_empty(), section == "dht", "{way}");
         })
         .await;
@@ -116,95 +117,95 @@ async fn trackers_and_nodes_may_be_lost_alone() {
 }
 
 #[tokio::test]
-async fn without_its_key_nothing_that_was_hashed_is_of_use() {
-    ruined("key", async |way, folder, mut run| {
-        assert_eq!(run.oldest(), (None, 0), "{way}");
-        let aside = aside(folder);
+async fn losing_the_key_quarantines_all_sets() {
+    for_each_damage("key", async |way, folder, mut run| {
+        assert_eq!(run.minima(), (None, 0), "{way}");
+        let files = quarantined(folder);
         let of = |section: &str| {
-            aside
+            files
                 .iter()
                 .filter(|name| name.starts_with(section))
                 .count()
         };
-        let counts = ["key.", "fleet-1-0.", "torrents-1-0."].map(of);
-        assert_eq!((counts, aside.len()), ([1; 3], 3), "{way}: {aside:?}");
+        let counts = ["key.", "shared-1-0.", "torrents-1-0."].map(of);
+        assert_eq!((counts, files.len()), ([1; 3], 3), "{way}: {files:?}");
         assert!(!run.table.is_empty(), "{way}: nodes are not hashed");
-        run.hear();
+        run.probe();
         run.save().await;
-        assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
-        run.leave();
+        assert_eq!(run.writer.row().unwrap().failures, 0, "{way}");
+        run.release();
         let mut again = Run::start(folder, run.now.unix).await;
-        assert_eq!(again.oldest().1, 1, "{way}");
-        assert_eq!(again.keeper.key(), run.keeper.key());
+        assert_eq!(again.minima().1, 1, "{way}");
+        assert_eq!(again.writer.key(), run.writer.key());
     })
     .await;
 }
 
 #[tokio::test]
-async fn files_of_another_installation_are_put_aside() {
+async fn files_of_another_installation_are_quarantined() {
     let (ours, theirs) = (saved().await, saved().await);
-    for file in ["fleet-1-0.state", "torrents-1-0.state"] {
+    for file in ["shared-1-0.state", "torrents-1-0.state"] {
         fs::copy(theirs.path().join(file), ours.path().join(file)).unwrap();
     }
     let mut run = Run::start(ours.path(), SAVED).await;
-    assert_eq!(run.oldest(), (None, 0));
-    assert_eq!(aside(ours.path()).len(), 2);
-    // The key is gone, and with it the use of what stands beside.
+    assert_eq!(run.minima(), (None, 0));
+    assert_eq!(quarantined(ours.path()).len(), 2);
+    // Without their key, the other files are useless.
     fs::remove_file(theirs.path().join("key.state")).unwrap();
     let mut run = Run::start(theirs.path(), SAVED).await;
-    assert_eq!(run.oldest(), (None, 0));
-    assert_eq!(aside(theirs.path()).len(), 2);
+    assert_eq!(run.minima(), (None, 0));
+    assert_eq!(quarantined(theirs.path()).len(), 2);
 }
 
 #[tokio::test]
-async fn a_directory_that_comes_late_is_not_written_over() {
+async fn a_directory_mounted_after_the_start_is_not_overwritten() {
     let saved = saved().await;
     let parent = tempfile::tempdir().unwrap();
     let folder = parent.path().join("state");
     fs::write(&folder, b"in the way").unwrap();
     let mut run = Run::start(&folder, SAVED).await;
-    assert_eq!(run.keeper.row().unwrap().failures, 1, "said at once");
-    run.hear();
-    assert_eq!(run.oldest().1, 1);
+    assert_eq!(run.writer.row().unwrap().failures, 1, "reported at once");
+    run.probe();
+    assert_eq!(run.minima().1, 1);
     run.save().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (2, None));
 
-    // Something else of ours was there before.
+    // The directory of another installation is mounted.
     fs::remove_file(&folder).unwrap();
     fs::rename(saved.path(), &folder).unwrap();
     let before = fs::read(folder.join("torrents-1-0.state")).unwrap();
     run.save().await;
-    assert_eq!(run.keeper.row().unwrap().failures, 3);
+    assert_eq!(run.writer.row().unwrap().failures, 3);
     assert_eq!(fs::read(folder.join("torrents-1-0.state")).unwrap(), before);
 
-    // Nothing was there: then it is ours.
+    // An empty directory is adopted.
     fs::remove_dir_all(&folder).unwrap();
     run.save().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (3, Some(run.now.unix)));
-    run.leave();
+    run.release();
     let mut again = Run::start(&folder, run.now.unix).await;
-    assert_eq!(again.oldest(), (Some(run.now.unix), 1));
-    // It goes, and is made again.
+    assert_eq!(again.minima(), (Some(run.now.unix), 1));
+    // A removed directory is created again.
     fs::remove_dir_all(&folder).unwrap();
     again.finish().await;
-    assert_eq!(again.keeper.row().unwrap().failures, 0);
+    assert_eq!(again.writer.row().unwrap().failures, 0);
     assert!(names(&folder).contains(&"key.state".to_owned()));
 }
 
 #[tokio::test]
-async fn one_file_that_cannot_be_replaced_does_not_hold_up_the_others() {
+async fn a_file_that_cannot_be_replaced_does_not_block_others() {
     let folder = saved().await;
     let mut run = Run::start(folder.path(), SAVED).await;
-    run.hear();
+    run.probe();
     let path = folder.path().join("trackers.state");
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("full")).unwrap();
     run.finish().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (1, None));
-    run.leave();
+    run.release();
     let mut again = Run::start(folder.path(), run.now.unix).await;
-    assert_eq!(again.oldest(), (Some(run.now.unix), 4));
+    assert_eq!(again.minima(), (Some(run.now.unix), 4));
 }

@@ -1,25 +1,25 @@
-//! Parts of the state that are lost are said, and do not become zeros.
+//! Lost shards of the state are reported, and unknown windows do not become 0.
 
 use std::os::unix::fs::symlink;
 
 use super::*;
 use seedwatch_distinct::Window;
 
-/// Names of the files of torrents.
+/// Returns the names of the shards of torrents.
 fn torrents(folder: &Path) -> Vec<String> {
     let mut names = names(folder);
     names.retain(|name| name.starts_with("torrents-"));
     names
 }
 
-/// A folder with a state of three rounds in two parts.
+/// Returns a directory with the state of three rounds in two shards.
 async fn saved() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
     for _ in 0..3 {
-        run.hear();
+        run.probe();
     }
-    run.keeper.splits[0].bytes = 9 << 20;
+    run.writer.shardings[0].bytes = 9 << 20;
     run.save().await;
     assert_eq!(
         torrents(folder.path()),
@@ -28,85 +28,85 @@ async fn saved() -> tempfile::TempDir {
     folder
 }
 
-/// The distinct peers of each torrent, of the fleet and of the collection in a window.
+/// Returns the unique peers of each torrent, of all torrents and of the collection in a window.
 fn unique(run: &mut Run, window: Window) -> (Vec<Option<u32>>, Option<u32>, Option<u32>) {
-    let picture = run.picture();
+    let snapshot = run.snapshot();
     let window = window.index();
-    let rows = picture.rows();
+    let rows = snapshot.rows();
     let torrents = rows.map(|view| view.row.unique(view.reach)[window].get());
-    let fleet = picture.fleet.unique[window].get();
-    let collection = picture.collections[0].unique[window].get();
-    (torrents.collect(), fleet, collection)
+    let all = snapshot.fleet.unique[window].get();
+    let collection = snapshot.collections[0].unique[window].get();
+    (torrents.collect(), all, collection)
 }
 
 impl Run {
-    /// A round in which every list is empty.
-    fn hear_nothing(&mut self) {
+    /// Simulates a round of probes in which every peer list is empty.
+    fn probe_empty_swarms(&mut self) {
         self.lists_are_empty = true;
-        self.hear();
+        self.probe();
         self.lists_are_empty = false;
     }
 }
 
 #[tokio::test]
-async fn an_empty_list_after_a_loss_makes_no_zero_of_a_month() {
+async fn an_empty_list_after_a_loss_leaves_the_month_unknown() {
     let folder = saved().await;
     let lost = folder.path().join("torrents-2-1.state");
     fs::remove_file(&lost).unwrap();
     let at = Unix(START + 3 * ROUND);
     for restart in 0..2 {
         let mut run = Run::start(folder.path(), Unix(at.0 + restart * 1000)).await;
-        run.hear_nothing();
-        let (torrents, fleet, collection) = unique(&mut run, Window::Month);
+        run.probe_empty_swarms();
+        let (torrents, all, collection) = unique(&mut run, Window::Month);
         let of = |count| torrents.iter().filter(|n| **n == count).count();
         assert_eq!(of(Some(0)), 0, "{restart}: {torrents:?}");
         assert!(of(Some(3)) > 0 && of(None) > 0, "{restart}: {torrents:?}");
         assert_eq!(of(Some(3)) + of(None), WATCHED as usize);
         assert_eq!(
-            (fleet, collection),
+            (all, collection),
             (Some(3), Some(3)),
-            "they are in another file"
+            "shared sets are in another file"
         );
-        // The loss is remembered beside what is saved of those torrents now.
+        // The loss stays on record although the shard is saved again.
         run.save().await;
         assert!(lost.exists());
-        run.leave();
+        run.release();
     }
 
-    // Once the window has passed, it is known to be empty.
+    // Once the window begins after the loss, it is known to be empty.
     let day = 24 * 3600;
     let mut run = Run::start(folder.path(), Unix(at.0 + 32 * day)).await;
-    run.hear_nothing();
+    run.probe_empty_swarms();
     let (torrents, ..) = unique(&mut run, Window::Month);
     assert!(torrents.iter().all(|n| *n == Some(0)), "{torrents:?}");
 }
 
 #[tokio::test]
-async fn whoever_comes_after_a_loss_is_counted() {
+async fn peers_seen_after_a_loss_are_counted() {
     let folder = saved().await;
     for name in torrents(folder.path()) {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
     let mut run = Run::start(folder.path(), Unix(START + 3 * ROUND)).await;
-    run.hear();
-    let (torrents, fleet, _) = unique(&mut run, Window::Month);
+    run.probe();
+    let (torrents, all, _) = unique(&mut run, Window::Month);
     assert!(torrents.iter().all(|n| *n == Some(1)), "{torrents:?}");
-    assert_eq!(fleet, Some(4));
+    assert_eq!(all, Some(4));
 }
 
 #[tokio::test]
-async fn a_fleet_that_is_missing_is_that_of_its_torrents() {
+async fn missing_shared_sets_are_rebuilt_from_torrents() {
     let folder = saved().await;
-    fs::remove_file(folder.path().join("fleet-1-0.state")).unwrap();
+    fs::remove_file(folder.path().join("shared-1-0.state")).unwrap();
     let mut run = Run::start(folder.path(), Unix(START + 3 * ROUND)).await;
-    run.hear_nothing();
-    let (torrents, fleet, collection) = unique(&mut run, Window::Month);
+    run.probe_empty_swarms();
+    let (torrents, all, collection) = unique(&mut run, Window::Month);
     assert!(torrents.iter().all(|n| *n == Some(3)), "{torrents:?}");
-    assert_eq!((fleet, collection), (Some(3), Some(3)));
+    assert_eq!((all, collection), (Some(3), Some(3)));
 }
 
 #[tokio::test]
-async fn a_link_is_no_state() {
+async fn links_are_neither_read_nor_written() {
     let (folder, elsewhere) = (saved().await, tempfile::tempdir().unwrap());
     let path = folder.path().join("torrents-2-1.state");
     let target = elsewhere.path().join("target");
@@ -115,20 +115,20 @@ async fn a_link_is_no_state() {
     symlink(&target, &path).unwrap();
     symlink(&target, folder.path().join("torrents-2-0.new")).unwrap();
     let mut run = Run::start(folder.path(), Unix(START + 3 * ROUND)).await;
-    run.hear();
+    run.probe();
     let (torrents, ..) = unique(&mut run, Window::Month);
     assert!(torrents.contains(&Some(1)) && torrents.contains(&Some(4)));
-    run.keeper.splits[0].bytes = 9 << 20;
+    run.writer.shardings[0].bytes = 9 << 20;
     run.save().await;
     assert_eq!(
         fs::read(&target).unwrap(),
         before,
-        "nothing is written through it"
+        "the target of the link is unchanged"
     );
     assert!(fs::symlink_metadata(&path).unwrap().is_file());
 
-    // The directory itself may be reached through one.
-    run.leave();
+    // The path of the directory itself may contain a link.
+    run.release();
     let link = elsewhere.path().join("state");
     symlink(folder.path(), &link).unwrap();
     let mut again = Run::start(&link, run.now.unix).await;

@@ -354,7 +354,7 @@ fn a_calendar_at_the_end_of_time() {
         now: world.now,
     };
     // Refused or not: it must not end the daemon.
-    let _ = again.swarms.decode_shared(&shared, Layout::Now);
+    let _ = again.swarms.decode_shared(&shared, Format::V3);
     again.configure(&[member(1, None)]);
     hear(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::snapshot::{Country, Window};
-use crate::swarm::Part;
+use crate::swarm::Shard;
 use seedwatch_torrent::Details;
 
 pub(super) const HOUR: u64 = 3600;
@@ -251,16 +251,16 @@ fn a_collection_knows_what_both_halves_of_a_hybrid_knew() {
 pub(super) fn restart(world: &mut World, parts: u32) -> World {
     let mut again = blank(world.now);
     for index in 0..parts {
-        let of = Part { index, of: parts };
+        let of = Shard { index, of: parts };
         let mut shared = Vec::new();
         world.swarms.encode_shared(of, &mut shared);
-        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
-        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
+        again.swarms.decode_shared(&shared, Format::V3).unwrap();
+        again.swarms.decode_shared(&shared, Format::V3).unwrap();
         let mut part = Vec::new();
         world.swarms.encode_torrents(&world.roster, of, &mut part);
-        again.swarms.decode_torrents(&part, Layout::Now).unwrap();
+        again.swarms.decode_torrents(&part, Format::V3).unwrap();
         // Found twice, after the number of parts has changed.
-        again.swarms.decode_torrents(&part, Layout::Now).unwrap();
+        again.swarms.decode_torrents(&part, Format::V3).unwrap();
     }
     again.configure(world.roster.torrents());
     again
@@ -301,8 +301,8 @@ fn a_restart_changes_nothing() {
 /// A daemon before its configuration, with what another one saved. The monotonic clock begins anew.
 pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
     let mut world = blank(now);
-    world.swarms.decode_shared(shared, Layout::Now).unwrap();
-    world.swarms.decode_torrents(torrents, Layout::Now).unwrap();
+    world.swarms.decode_shared(shared, Format::V3).unwrap();
+    world.swarms.decode_torrents(torrents, Format::V3).unwrap();
     world
 }
 
@@ -319,7 +319,7 @@ fn blank(now: Now) -> World {
 
 /// What is shared and what is remembered of torrents, each in one part.
 pub(super) fn saved(world: &mut World) -> [Vec<u8>; 2] {
-    let whole = Part { index: 0, of: 1 };
+    let whole = Shard { index: 0, of: 1 };
     let (mut shared, mut torrents) = (Vec::new(), Vec::new());
     let swarms = &mut world.swarms;
     swarms.encode_torrents(&world.roster, whole, &mut torrents);
@@ -333,17 +333,17 @@ fn what_another_key_wrote_is_nonsense() {
     hear(&mut world, 0, &ips(DE, 0..10));
     let [shared, part] = saved(&mut world);
     let mut other = Swarms::new(terms(), [4242; 2], Key::new([8; 16]));
-    assert!(other.decode_shared(&shared, Layout::Now).is_err());
-    assert!(other.decode_torrents(&part, Layout::Now).is_err());
+    assert!(other.decode_shared(&shared, Format::V3).is_err());
+    assert!(other.decode_torrents(&part, Format::V3).is_err());
     let mut same = Swarms::new(terms(), [4242; 2], Key::new([7; 16]));
     for end in 0..shared.len() {
         assert!(
-            same.decode_shared(&shared[..end], Layout::Now).is_err(),
+            same.decode_shared(&shared[..end], Format::V3).is_err(),
             "{end}"
         );
     }
     for end in 0..part.len() {
-        let cut = same.decode_torrents(&part[..end], Layout::Now);
+        let cut = same.decode_torrents(&part[..end], Format::V3);
         // Nothing but the head is a part without torrents.
         assert!(cut.is_err() || same.remembered() == 0, "{end}");
     }

@@ -9,7 +9,7 @@ use seedwatch_geo::Asn;
 pub(super) fn with_systems(networks: &[(&str, u32)]) -> Terms {
     let mut writer = Writer::new(6, 24);
     for (network, number) in networks {
-        let number = ("autonomous_system_number", Value::Number(*number));
+        let number = ("autonomous_system_number", Value::U32(*number));
         writer.add(network, Value::Map(vec![number]));
     }
     let folder = tempfile::tempdir().unwrap();

@@ -12,7 +12,7 @@ fn parts(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn a_separator_and_a_scheme_are_a_boundary() {
+fn a_separator_before_a_scheme_is_a_boundary() {
     for between in [
         "\n", "\r\n", "\n\n", ",", ", ", " , ", ";", "; ", "|", " | ", " ", "\t", "\u{a0}",
         "\u{200b}", "\u{2028}", ",\n",
@@ -33,7 +33,7 @@ fn a_separator_and_a_scheme_are_a_boundary() {
 }
 
 #[test]
-fn separators_within_one_url_are_no_boundary() {
+fn separators_within_a_url_are_not_boundaries() {
     for text in [
         "http://t.example/announce?a=1,2",
         "http://t.example/a;b=c/announce",
@@ -46,7 +46,7 @@ fn separators_within_one_url_are_no_boundary() {
 }
 
 #[test]
-fn remarks_make_a_part_that_is_no_url() {
+fn remarks_become_parts_that_are_not_urls() {
     let text = format!("{FIRST} (backup)");
     assert_eq!(parts(&text), [&*text]);
     assert_eq!(TrackerUrl::parse(&text), Err(TrackerUrlError::Space));
@@ -56,7 +56,7 @@ fn remarks_make_a_part_that_is_no_url() {
 }
 
 #[test]
-fn a_second_url_is_found_however_it_is_glued() {
+fn a_second_url_is_found_in_every_notation() {
     for second in [
         "http://t2.example/KEY2",
         "HTTPS://t2.example/KEY2",
@@ -71,7 +71,7 @@ fn a_second_url_is_found_however_it_is_glued() {
         for between in ["", "/", ",", "?u=", "#", "\\n", "%0A", "%2C"] {
             let text = format!("{FIRST}{between}{second}");
             let error = TrackerUrl::parse(&text).expect_err(&text);
-            // A line break between them, where it is found first.
+            // A line break between the URLs is found first.
             let is_named = match error {
                 TrackerUrlError::SecondUrl => true,
                 TrackerUrlError::Space => between == "%0A",
@@ -86,7 +86,7 @@ fn a_second_url_is_found_however_it_is_glued() {
 
 proptest! {
     #[test]
-    fn nothing_that_is_read_has_white_space_or_a_second_scheme(text in any::<String>()) {
+    fn accepted_urls_have_no_white_space_and_no_second_scheme(text in any::<String>()) {
         for part in split_urls(&text) {
             if let Ok(url) = TrackerUrl::parse(part) {
                 let rest = url.secret_path_and_query();
@@ -96,7 +96,7 @@ proptest! {
     }
 
     #[test]
-    fn a_passkey_reaches_its_own_tracker_only(
+    fn a_passkey_reaches_only_its_own_tracker(
         between in "[ \t\r\n,;|\u{a0}\u{200b}%/?#&=a-z(){}<>\"'\\\\]{0,6}",
         schemes in ("udp|http|https|ws|wss", "udp|http|https|ws|wss|HTTP|Udp"),
         encode in 0..4usize,

@@ -1,19 +1,20 @@
-//! Counts that slide, whenever they are read.
+//! Sliding counts, however often they are read.
 
 use super::super::*;
 use super::{Naive, Random, START};
 use seedwatch_clock::Unix;
 
-/// Peers come and come back, some of them told late; gauges are read never, once or often in an hour.
+/// Peers come and return, and some sightings arrive late. Counts are read never, once or often per
+/// hour.
 #[test]
-fn reading_seldom_or_often_is_the_same() {
+fn counts_do_not_depend_on_how_often_they_are_read() {
     let key = Key::new([3; 16]);
     for seed in 0..8 {
         let mut random = Random(seed);
-        let mut calendar = Calendar::start(Unix(START));
+        let mut clock = RunningClock::start(Unix(START));
         let (mut set, mut naive) = (Set::new(), Naive::default());
         for hour in 0..1200_u64 {
-            let at = calendar.tick(Unix(START + 3600 * hour));
+            let at = clock.tick(Unix(START + 3600 * hour));
             for _ in 0..random.below(4) {
                 let peer = random.below(700) as u32;
                 let source = random.below(SOURCES as u64) as usize;
@@ -25,7 +26,7 @@ fn reading_seldom_or_often_is_the_same() {
                     assert_eq!(set.counts(at), naive.counts(hour), "{seed} {hour}");
                 }
             }
-            // Quiet times, in which nobody looks, are longer than what a look foresees.
+            // Times without a read are longer than the lookahead.
             if hour / 100 % 3 > 0 || random.chance(0.1) {
                 assert_eq!(set.counts(at), naive.counts(hour), "{seed} {hour}");
             }
@@ -33,16 +34,16 @@ fn reading_seldom_or_often_is_the_same() {
     }
 }
 
-/// More of an hour than can be foreseen leave at once: counts are right, and found by another look.
+/// More peers of one hour expire than the lookahead can note, so a recount must find them.
 #[test]
-fn crowds_come_and_go() {
+fn counts_are_exact_when_many_peers_expire_at_once() {
     let key = Key::new([3; 16]);
     for often in [1, 3] {
         let mut random = Random(often);
-        let mut calendar = Calendar::start(Unix(START));
+        let mut clock = RunningClock::start(Unix(START));
         let (mut set, mut naive) = (Set::new(), Naive::default());
         for hour in 0..200_u64 {
-            let at = calendar.tick(Unix(START + 3600 * hour));
+            let at = clock.tick(Unix(START + 3600 * hour));
             for _ in 0..if random.chance(0.1) { 700 } else { 2 } {
                 let peer = random.below(3_500) as u32;
                 let source = random.below(SOURCES as u64) as usize;
@@ -56,23 +57,23 @@ fn crowds_come_and_go() {
     }
 }
 
-/// What was told late, and was over when it was told, counts nowhere.
 #[test]
-fn too_late_is_too_late() {
-    let mut calendar = Calendar::start(Unix(START));
-    let first = calendar.moment();
+fn sightings_of_expired_or_future_hours_are_corrected() {
+    let mut clock = RunningClock::start(Unix(START));
+    let first = clock.moment();
     let key = Key::new([3; 16]);
     let mut set = Set::new();
     for hour in 1..=40 * 24_u64 {
-        set.counts(calendar.tick(Unix(START + 3600 * hour)));
+        set.counts(clock.tick(Unix(START + 3600 * hour)));
     }
-    let at = calendar.moment();
-    let told = set.add_late(key.v4(1), 0, first.hour(), at);
-    assert_eq!((told, set.counts(at)), (Sighting::Known, Counts::default()));
+    let at = clock.moment();
+    let effect = set.add_late(key.v4(1), 0, first.hour(), at);
+    assert_eq!(effect, Insert::Unchanged);
+    assert_eq!(set.counts(at), Counts::default());
     assert!(set.is_empty());
-    // Nor does anything come from an hour that has not come.
+    // A sighting of a future hour becomes one of the current hour.
     set.add_late(key.v4(2), 0, at.hour() + 99, at);
     assert_eq!(set.counts(at).all, [1; 3]);
-    let day = calendar.tick(Unix(START + 3600 * (40 * 24 + 24)));
+    let day = clock.tick(Unix(START + 3600 * (40 * 24 + 24)));
     assert_eq!(set.counts(day).all, [0, 1, 1]);
 }

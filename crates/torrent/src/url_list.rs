@@ -1,7 +1,7 @@
-//! Several URLs in one string: where one ends and the next begins.
+//! Several URLs in one string.
 //!
-//! Publishers write lists where one URL belongs. Read as one URL, the path of the second, often a
-//! passkey, would be sent to the first host.
+//! Publishers write lists where one URL belongs. If such a list were read as one URL, the path of
+//! the second URL, often a passkey, would be sent to the first host.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,10 @@ use percent_encoding::percent_decode_str;
 use super::TrackerUrlError;
 use seedwatch_input::text::is_invisible;
 
-/// How announce URLs begin.
+/// The schemes of announce URLs.
 const SCHEMES: [&str; 5] = ["udp", "http", "https", "ws", "wss"];
 
-/// Times that a text may have been percent-encoded.
+/// How many times a text may have been percent-encoded.
 const MAX_ENCODINGS: usize = 4;
 
 /// Returns whether a character is white space, a control character or invisible.
@@ -25,9 +25,9 @@ fn is_separator(c: char) -> bool {
     is_blank(c) || matches!(c, ',' | ';' | '|')
 }
 
-/// Splits a text into the URLs in it. A URL ends where a separator (white space, comma, semicolon,
-/// bar) is followed by the scheme of another one; separators that nothing follows, which may belong
-/// to a URL, are not boundaries. What stands before the first URL is a part of its own.
+/// Splits a text into its URLs. A URL ends where a separator (white space, comma, semicolon, bar)
+/// is followed by the scheme of another URL. Other separators may belong to the URL and are no
+/// boundaries. Text before the first URL is returned as a part of its own.
 pub fn split_urls(text: &str) -> impl Iterator<Item = &str> {
     let (mut rest, mut is_only) = (Some(text), true);
     let parts = std::iter::from_fn(move || {
@@ -44,7 +44,7 @@ pub fn split_urls(text: &str) -> impl Iterator<Item = &str> {
     parts.filter(|part| !part.is_empty())
 }
 
-/// Where the next URL begins, if a separator stands in front of it.
+/// Returns where the next URL begins, if a separator precedes it.
 fn next_start(text: &str) -> Option<usize> {
     let separators = text.char_indices().filter(|(_, c)| is_separator(*c));
     separators
@@ -60,8 +60,8 @@ fn begins_with_scheme(text: &str, after: &str) -> bool {
     })
 }
 
-/// Checks what follows the scheme of a URL: no other URL begins in it, and it hides no white space,
-/// however often it was percent-encoded. A plain space may stand in a path as `%20`.
+/// Checks the part of a URL after its scheme: no other URL begins in it, and it contains no white
+/// space, however often it was percent-encoded. Only a plain space is allowed, as `%20`.
 pub(super) fn check_rest(rest: &str) -> Result<(), TrackerUrlError> {
     let mut text = Cow::Borrowed(rest);
     for _ in 0..=MAX_ENCODINGS {
@@ -83,7 +83,8 @@ pub(super) fn check_rest(rest: &str) -> Result<(), TrackerUrlError> {
     Ok(())
 }
 
-/// Whether any URL, or a known scheme with too few slashes or with backslashes, stands in a text.
+/// Returns whether a text contains a URL, or a known scheme with too few slashes or with
+/// backslashes.
 fn names_url(text: &str) -> bool {
     let colons = text.match_indices(':').map(|(at, _)| at);
     colons.into_iter().any(|at| {
@@ -96,7 +97,7 @@ fn names_url(text: &str) -> bool {
     })
 }
 
-/// Whether a word ends in a known scheme: `announcehttp` does.
+/// Returns whether a word ends in a known scheme, as `announcehttp` does.
 fn is_scheme_end(word: &str) -> bool {
     SCHEMES.iter().any(|scheme| {
         let tail = word.len().checked_sub(scheme.len());

@@ -1,41 +1,41 @@
-//! The rule of what is forgotten, with a small k against its definition; large sets.
+//! Pruning with a small k compared with its definition; large sets.
 
 use proptest::prelude::*;
 
-use super::super::bottom::{Limits, count, prune};
+use super::super::bottom_k::{Thresholds, count, prune};
 use super::super::entry::Entry;
 use super::super::*;
 use super::{Naive, Random, START, pairs};
 use seedwatch_clock::Unix;
 
-/// What remains of entries by the definition.
+/// Prunes entries by the definition.
 fn definition(entries: &[Entry], k: usize) -> Vec<Entry> {
     let kept = |entry: &Entry, source: usize| {
-        let better = |o: &&Entry| o.hash() < entry.hash() && o.slot(source) >= entry.slot(source);
-        let bettered = entries.iter().filter(better).count() >= k;
-        if bettered { 0 } else { entry.slot(source) }
+        let precedes = |o: &&Entry| o.hash() < entry.hash() && o.slot(source) >= entry.slot(source);
+        let is_dropped = entries.iter().filter(precedes).count() >= k;
+        if is_dropped { 0 } else { entry.slot(source) }
     };
     entries
         .iter()
-        .map(|entry| Entry::new(entry.hash(), [kept(entry, 0), kept(entry, 1)]))
+        .map(|entry| Entry::new(entry.hash(), std::array::from_fn(|s| kept(entry, s))))
         .filter(|entry| !entry.is_blank())
         .collect()
 }
 
-fn entries(by_hash: std::collections::BTreeMap<u64, [u32; 2]>) -> Vec<Entry> {
+fn entries(by_hash: std::collections::BTreeMap<u64, [u32; SOURCES]>) -> Vec<Entry> {
     let entries = by_hash.into_iter();
     let entries = entries.map(|(hash, slots)| Entry::new(hash, slots));
     entries.filter(|entry| !entry.is_blank()).collect()
 }
 
-/// What is left of entries.
-fn pruned(entries: &[Entry], k: usize, now: u32) -> (Vec<Entry>, Limits) {
+/// Prunes entries.
+fn pruned(entries: &[Entry], k: usize, now: u32) -> (Vec<Entry>, Thresholds) {
     let mut kept = entries.iter().copied().collect();
-    let limits = prune(&mut kept, k, now);
-    (kept.iter().copied().collect(), limits)
+    let thresholds = prune(&mut kept, k, now);
+    (kept.iter().copied().collect(), thresholds)
 }
 
-/// The `k` smallest hashes of a window; if there are fewer, all.
+/// Returns the `k` smallest hashes of a window, or all if there are fewer.
 fn bottom(entries: &[Entry], k: usize, cutoff: u32, stream: Option<usize>) -> Vec<u64> {
     let inside = |entry: &&Entry| match stream {
         Some(source) => entry.slot(source) >= cutoff,
@@ -49,51 +49,56 @@ fn bottom(entries: &[Entry], k: usize, cutoff: u32, stream: Option<usize>) -> Ve
         .collect()
 }
 
+/// Slots of all sources, each below `end`.
+fn slots_below(end: u32) -> impl Strategy<Value = [u32; SOURCES]> {
+    prop::collection::vec(0..end, SOURCES).prop_map(|slots| slots.try_into().unwrap())
+}
+
 proptest! {
     #[test]
-    fn forgetting_loses_nothing_that_counts(
-        before in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..40), 0..120),
-        after in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..60), 0..60),
+    fn pruning_keeps_the_smallest_hashes_of_every_window(
+        before in prop::collection::btree_map(0_u64..400, slots_below(40), 0..120),
+        after in prop::collection::btree_map(0_u64..400, slots_below(60), 0..60),
         k in 1_usize..12,
     ) {
         let mut all = before.clone();
         let before = entries(before);
         let (kept, _) = pruned(&before, k, 40);
         prop_assert_eq!(&kept, &definition(&before, k));
-        // Forget early, forget late: the same remains.
+        // Pruning early or late leaves the same.
         let mut rest: std::collections::BTreeMap<_, _> =
             kept.iter().map(|e| (e.hash(), e.slots())).collect();
         for (hash, slots) in after {
             for map in [&mut rest, &mut all] {
                 let known = map.entry(hash).or_default();
-                *known = [known[0].max(slots[0]), known[1].max(slots[1])];
+                *known = std::array::from_fn(|source| known[source].max(slots[source]));
             }
         }
         let (rest, all) = (entries(rest), entries(all));
         for cutoff in 1..=60 {
-            for stream in [Some(0), Some(1), None] {
+            for stream in (0..SOURCES).map(Some).chain([None]) {
                 prop_assert_eq!(bottom(&rest, k, cutoff, stream), bottom(&all, k, cutoff, stream));
             }
         }
         let cutoffs = [50, 30, 1];
-        // However they are split up.
+        // The size of chunks does not matter.
         let counted = count(rest.chunks(7), k, cutoffs);
         prop_assert_eq!(counted, count(all.chunks(64), k, cutoffs));
         prop_assert_eq!(pruned(&rest, k, 60).0, pruned(&all, k, 60).0);
     }
 
     #[test]
-    fn limits_spare_what_would_be_forgotten(
-        seen in prop::collection::btree_map(0_u64..400, prop::array::uniform2(0_u32..5), 0..120),
+    fn thresholds_reject_exactly_what_pruning_would_drop(
+        seen in prop::collection::btree_map(0_u64..400, slots_below(5), 0..120),
         hash in 0_u64..400,
-        source in 0_usize..2,
+        source in 0..SOURCES,
         k in 1_usize..12,
     ) {
         let mut seen = seen;
-        let (kept, limits) = pruned(&entries(seen.clone()), k, 4);
+        let (kept, thresholds) = pruned(&entries(seen.clone()), k, 4);
         seen.entry(hash).or_default()[source] = 4;
         let (more, _) = pruned(&entries(seen), k, 4);
-        if hash >= limits[source] {
+        if hash >= thresholds[source] {
             prop_assert_eq!(more, kept);
         } else {
             prop_assert!(more.iter().any(|e| e.hash() == hash && e.slot(source) == 4));
@@ -101,12 +106,12 @@ proptest! {
     }
 }
 
-/// Sightings of a large swarm over forty days, those of each hour in random order.
-fn stream(seed: u64, peers: u64) -> Vec<(u64, Peer, usize)> {
+/// Returns the sightings of a large swarm over forty days, those of each hour in random order.
+fn stream(seed: u64, peers: u64) -> Vec<(u64, PeerHash, usize)> {
     let mut random = Random(seed);
     let mut sightings = Vec::new();
     for number in 0..peers {
-        let peer = Peer(random.below(1 << 36));
+        let peer = PeerHash(random.below(1 << 36));
         let hour = 960 * number / peers;
         for source in 0..SOURCES {
             if random.chance(0.8) {
@@ -119,23 +124,23 @@ fn stream(seed: u64, peers: u64) -> Vec<(u64, Peer, usize)> {
     sightings
 }
 
-/// The set of the sightings `which` picks, and the moment after them.
-fn set(stream: &[(u64, Peer, usize)], which: impl Fn(usize) -> bool) -> (Set, Moment) {
-    let mut calendar = Calendar::start(Unix(START));
+/// Returns the set of the sightings that `which` selects, and the moment after them.
+fn set(stream: &[(u64, PeerHash, usize)], which: impl Fn(usize) -> bool) -> (Set, Moment) {
+    let mut clock = RunningClock::start(Unix(START));
     let mut set = Set::new();
     for (number, (hour, peer, source)) in stream.iter().enumerate() {
-        let at = calendar.tick(Unix(START + 3600 * hour));
+        let at = clock.tick(Unix(START + 3600 * hour));
         if which(number) {
             set.add(*peer, *source, at);
         }
     }
-    (set, calendar.moment())
+    (set, clock.moment())
 }
 
-/// Sets that hold the same: tidied up, the same entries.
+/// Asserts that two sets have the same counts and, once pruned, the same entries.
 fn assert_same(mut one: Set, mut other: Set, at: Moment) {
     assert_eq!(one.counts(at), other.counts(at));
-    let tidy = |set: &Set| {
+    let pruned = |set: &Set| {
         let mut bytes = Vec::new();
         let mut current = Set::new();
         current.unite(set, at);
@@ -145,28 +150,28 @@ fn assert_same(mut one: Set, mut other: Set, at: Moment) {
         Set::from_parts(base, newest, entries).encode(&mut bytes);
         bytes
     };
-    assert!(tidy(&one) == tidy(&other));
+    assert!(pruned(&one) == pruned(&other));
 }
 
 #[test]
 fn a_union_is_the_set_of_the_united_stream() {
-    // Exact with exact, with a sample, and two samples.
+    // Two exact sets, an exact one and a sample, two samples.
     for (peers, share) in [(2_000, 2), (12_000, 2), (12_000, 10), (3_000, 3)] {
         let stream = stream(peers, peers);
         let (whole, at) = set(&stream, |_| true);
         let (mut one, _) = set(&stream, |n| n % share == 0);
         // Some sightings are in both.
         let (other, _) = set(&stream, |n| n % share != 0 || n % 7 == 0);
-        let mut turned = other.clone();
-        turned.unite(&one, at);
+        let mut reversed = other.clone();
+        reversed.unite(&one, at);
         one.unite(&other, at);
         assert_same(one, whole.clone(), at);
-        assert_same(turned, whole, at);
+        assert_same(reversed, whole, at);
     }
 }
 
 #[test]
-fn a_union_of_all_sources_is_the_set_of_one_source() {
+fn a_flattened_union_is_the_set_of_a_single_source() {
     let stream = stream(3, 15_000);
     let (sources, at) = set(&stream, |_| true);
     let single: Vec<_> = stream
@@ -174,9 +179,9 @@ fn a_union_of_all_sources_is_the_set_of_one_source() {
         .map(|(hour, peer, _)| (*hour, *peer, 0))
         .collect();
     let (single, _) = set(&single, |_| true);
-    let mut folded = Set::new();
-    folded.unite_all(&sources, at);
-    assert_same(folded, single, at);
+    let mut flattened = Set::new();
+    flattened.unite_flattened(&sources, at);
+    assert_same(flattened, single, at);
 }
 
 #[test]
@@ -189,17 +194,17 @@ fn order_within_an_hour_does_not_matter() {
     assert_same(one, other, at);
 }
 
-/// Grows above the switch-over, bursts, shrinks below again: windows are exact whenever fewer than K
-/// peers are in them, whatever came before.
+/// The swarm grows above K, bursts, and shrinks again. Windows must be exact whenever fewer than K
+/// peers are in them.
 #[test]
-fn a_shrunk_swarm_is_exact_again() {
+fn counts_of_a_shrunk_swarm_are_exact_again() {
     let mut random = Random(9);
-    let mut calendar = Calendar::start(Unix(START));
+    let mut clock = RunningClock::start(Unix(START));
     let (mut set, mut naive) = (Set::new(), Naive::default());
     let key = Key::new([3; 16]);
     let mut exact = [0; 3];
     for hour in 0..50 * 24_u64 {
-        let at = calendar.tick(Unix(START + 3600 * hour));
+        let at = clock.tick(Unix(START + 3600 * hour));
         let new = match hour {
             0..100 => 10,
             100..200 => 100,
@@ -215,7 +220,7 @@ fn a_shrunk_swarm_is_exact_again() {
             continue;
         }
         let truth = naive.counts(hour);
-        for (window, (found, truth)) in (0..9).zip(pairs(&set.counts(at), &truth)) {
+        for (window, (found, truth)) in (0..).zip(pairs(&set.counts(at), &truth)) {
             if (truth as usize) < K {
                 assert_eq!(found, truth, "{hour} {window}");
                 exact[window % 3] += u32::from(hour > 200);
@@ -233,7 +238,7 @@ fn a_shrunk_swarm_is_exact_again() {
 fn one_sigma_is_below_two_percent() {
     const KEYS: u8 = 24;
     const PEERS: u32 = 40_000;
-    let at = Calendar::start(Unix(START)).moment();
+    let at = RunningClock::start(Unix(START)).moment();
     let (mut sum, mut squares) = (0.0, 0.0);
     for number in 0..KEYS {
         let key = Key::new([number; 16]);
@@ -253,28 +258,29 @@ fn one_sigma_is_below_two_percent() {
 }
 
 #[test]
-fn memory_is_bounded_as_said() {
-    let mut calendar = Calendar::start(Unix(START));
+fn memory_grows_with_the_logarithm_of_peers() {
+    let mut clock = RunningClock::start(Unix(START));
     let mut random = Random(11);
     let mut set = Set::new();
     for hour in 0..30 * 24 {
-        let at = calendar.tick(Unix(START + 3600 * hour));
+        let at = clock.tick(Unix(START + 3600 * hour));
         for _ in 0..300_000 / 720 {
-            set.add(Peer(random.below(1 << 36)), 0, at);
+            set.add(PeerHash(random.below(1 << 36)), 0, at);
         }
     }
-    let at = calendar.moment();
+    let at = clock.moment();
     let found = f64::from(set.counts(at).all[2]) / 300_000.0;
     assert!((0.95..1.05).contains(&found), "{found}");
     let expected = K as f64 * (1.0 + (300_000.0 / K as f64).ln()) * 8.0;
     assert!((set.heap() as f64) < 1.4 * expected, "{}", set.heap());
 }
 
-/// Hashes that ascend with time, so that nothing may be forgotten: not by chance.
+/// Hashes that ascend with time, so pruning drops nothing. Random hashes never do.
 #[test]
-fn no_set_is_larger_than_its_bound() {
+fn sets_never_exceed_max_entries() {
     let all = MAX_ENTRIES as u32;
-    let entries = (0..all).map(|n| Entry::new(u64::from(n) << 20, [1 + n / 200, 1]));
+    let slots = |n: u32| std::array::from_fn(|source| if source == 0 { 1 + n / 200 } else { 1 });
+    let entries = (0..all).map(|n| Entry::new(u64::from(n) << 20, slots(n)));
     let entries: Vec<_> = entries.collect();
     let hour = 1 + all / 200;
     let mut set = Set::from_parts(
@@ -282,14 +288,14 @@ fn no_set_is_larger_than_its_bound() {
         hour + (START / 3600) as u32,
         entries.into_iter().collect(),
     );
-    let mut calendar = Calendar::start(Unix(START));
+    let mut clock = RunningClock::start(Unix(START));
     for hours in 1..=u64::from(hour) {
-        calendar.tick(Unix(START + 3600 * hours));
+        clock.tick(Unix(START + 3600 * hours));
     }
-    let at = calendar.moment();
+    let at = clock.moment();
     let other = set.clone();
     for n in 0..60_000 {
-        set.add(Peer(u64::from(all + n) << 20), 1, at);
+        set.add(PeerHash(u64::from(all + n) << 20), 1, at);
         assert!(set.heap() <= 8 * MAX_ENTRIES, "{}", set.heap());
     }
     set.unite(&other, at);
