@@ -8,7 +8,7 @@ use super::Contact;
 use super::node::Node;
 use super::pace::Budget;
 use super::random::Random;
-use crate::{DhtStatus, Lookup};
+use crate::{DhtStatus, LookupReport};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -82,7 +82,7 @@ pub struct Engine {
     nodes: [Option<Node>; 2],
     /// Who is served first, in turn.
     first: usize,
-    ended: Vec<Lookup>,
+    ended: Vec<LookupReport>,
 }
 
 impl Engine {
@@ -207,7 +207,7 @@ impl Engine {
     }
 
     /// Lookups that have ended since the last call.
-    pub fn lookups(&mut self) -> Vec<Lookup> {
+    pub fn lookups(&mut self) -> Vec<LookupReport> {
         std::mem::take(&mut self.ended)
     }
 

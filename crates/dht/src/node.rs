@@ -22,7 +22,7 @@ use super::size::Size;
 use super::sweep::Sweep;
 use super::transactions::{Pending, Transactions};
 use super::votes::Votes;
-use crate::{DhtStatus, Lookup};
+use crate::{DhtStatus, LookupReport};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -46,7 +46,7 @@ pub(super) struct Outlet<'a> {
     pub(super) budget: &'a mut Budget,
     pub(super) random: &'a mut Random,
     pub(super) out: &'a mut Outbox,
-    pub(super) ended: &'a mut Vec<Lookup>,
+    pub(super) ended: &'a mut Vec<LookupReport>,
 }
 
 /// One family.

@@ -8,7 +8,7 @@ use seedwatch_torrent::{Family, InfoHash, Peers};
 
 /// What one lookup of one info-hash over one family found. Every lookup ends in exactly one.
 #[derive(Debug, Clone)]
-pub struct Lookup {
+pub struct LookupReport {
     /// Who was looked for.
     pub info_hash: InfoHash,
     /// In the DHT of which family (BEP 32).
@@ -124,7 +124,7 @@ pub struct DhtStatus {
 #[derive(Debug, Clone)]
 pub enum DhtReport {
     /// Lookups that have ended.
-    Lookups(Vec<Lookup>),
+    Lookups(Vec<LookupReport>),
     /// How each family fares, by [`Family::index`]; `None` where there is no socket.
     Status([Option<DhtStatus>; 2]),
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{Diagnosis, Estimate, Lookup};
+use seedwatch_dht::{Diagnosis, Estimate, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -63,7 +63,7 @@ struct Way {
 }
 
 impl LookedUp {
-    pub(in crate::app) fn new(lookup: &Lookup) -> Self {
+    pub(in crate::app) fn new(lookup: &LookupReport) -> Self {
         let result = match &lookup.result {
             Ok(found) => Outcome::Answer {
                 peers: found.peers.len(),
@@ -185,7 +185,7 @@ mod tests {
             leechers: 9,
             saturated: false,
         });
-        let mut lookup = Lookup {
+        let mut lookup = LookupReport {
             info_hash: InfoHash([0xab; 20]),
             family: Family::Ipv4,
             result: Ok(found),

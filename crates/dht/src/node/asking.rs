@@ -9,7 +9,7 @@ use super::super::sweep::{Known, MAX_RANGES};
 use super::super::transactions::{Expired, Pending, WalkId};
 use super::super::walk::{self, Ended, Plan, Walk};
 use super::{FEW, Node, Outlet};
-use crate::{Diagnosis, Lookup, LookupError};
+use crate::{Diagnosis, LookupReport, LookupError};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -227,7 +227,7 @@ impl Node {
         if let Some((from, to)) = self.sweep.learned(&info_hash, known, now) {
             self.cache.trim(&from, &to, now);
         }
-        outlet.ended.push(Lookup {
+        outlet.ended.push(LookupReport {
             info_hash,
             family: self.family,
             result: walk.result,
@@ -342,7 +342,7 @@ impl Node {
         let lookups = wanted
             .into_iter()
             .chain(due.take(GIVEN_UP))
-            .map(|info_hash| Lookup {
+            .map(|info_hash| LookupReport {
                 info_hash,
                 family,
                 result: Err(LookupError::Timeout),

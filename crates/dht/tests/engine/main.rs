@@ -6,7 +6,7 @@ use std::time::Duration;
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
 use seedwatch_dev_dht_world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
-use seedwatch_dht::{Engine, Lookup, LookupError, Outbox, Settings};
+use seedwatch_dht::{Engine, LookupReport, LookupError, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
 
@@ -142,7 +142,7 @@ fn an_empty_swarm_is_a_zero_and_a_silent_net_is_none() {
     );
     deaf.watch(hashes(3, 1));
     assert!(deaf.run(3, MINUTE));
-    let failed = |lookup: &Lookup| lookup.result.is_err();
+    let failed = |lookup: &LookupReport| lookup.result.is_err();
     assert!(deaf.ended.iter().all(failed));
     assert_eq!(deaf.status().up, Some(false));
 }
@@ -158,7 +158,7 @@ fn liars_are_contained() {
     sim.world.auto_peers(50);
     let (recall, _) = found(&mut sim, 40);
     assert!(recall > 0.97, "{recall}");
-    let bogus = |lookup: &Lookup| {
+    let bogus = |lookup: &LookupReport| {
         let peers = &lookup.result.as_ref().unwrap().peers.v4;
         let ip = |peer: &seedwatch_torrent::Endpoint4| std::net::Ipv4Addr::from_bits(peer.ip);
         peers

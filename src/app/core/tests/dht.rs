@@ -12,7 +12,7 @@ fn with_dht(torrents: Vec<Torrent>) -> Config {
 }
 
 fn lookup(hash: u8, family: Family, result: Result<Found, LookupError>) -> DhtReport {
-    DhtReport::Lookups(vec![Lookup {
+    DhtReport::Lookups(vec![LookupReport {
         info_hash: InfoHash([hash; 20]),
         family,
         result,

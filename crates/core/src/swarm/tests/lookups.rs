@@ -1,7 +1,7 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Estimate, Found, Lookup, LookupError};
+use seedwatch_dht::{Diagnosis, Estimate, Found, LookupReport, LookupError};
 
 fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupError> {
     let mut peers = Peers::default();
@@ -19,7 +19,7 @@ fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupErro
 
 impl World {
     fn look_up(&mut self, hash: u8, family: Family, result: Result<Found, LookupError>) {
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: InfoHash([hash; 20]),
             family,
             result,
@@ -238,7 +238,7 @@ fn lookups_are_counted_also_where_they_fail() {
     let queries = world.swarms.lookup_queries();
     assert_eq!((queries.sum, queries.counts[5]), (18.0, 2));
     // No node is known: nothing was asked.
-    let lookup = Lookup {
+    let lookup = LookupReport {
         info_hash: InfoHash([1; 20]),
         family: Family::Ipv6,
         result: Err(LookupError::Timeout),
