@@ -17,7 +17,7 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, LookupReport};
+use seedwatch_dht::{DhtReport, Diagnosis, Estimate, FoundPeers, LookupReport};
 use seedwatch_distinct::{Calendar, Key, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
@@ -132,7 +132,7 @@ fn sweep(core: &mut Core, at: u64, peers: u32) {
                 leechers: peers,
                 saturated: false,
             };
-            let found = Found {
+            let found = FoundPeers {
                 peers: swarm(serial * 7, peers),
                 estimate: (peers > 0).then_some(estimate),
             };

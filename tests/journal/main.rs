@@ -17,7 +17,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
 use seedwatch_core::{Health, Source, Verdict};
-use seedwatch_dht::{Diagnosis, Found, LookupReport};
+use seedwatch_dht::{Diagnosis, FoundPeers, LookupReport};
 use seedwatch_distinct::{Key, Layout};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
@@ -142,7 +142,7 @@ impl Daemon {
         let lookup = LookupReport {
             info_hash: hash(torrent),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),

@@ -14,7 +14,7 @@ pub struct LookupReport {
     /// In the DHT of which family (BEP 32).
     pub family: Family,
     /// What came of it.
-    pub result: Result<Found, LookupError>,
+    pub result: Result<FoundPeers, LookupError>,
     /// How it went.
     pub diagnosis: Diagnosis,
 }
@@ -49,7 +49,7 @@ impl std::error::Error for LookupError {}
 
 /// What a lookup that got through to the nodes closest to the info-hash heard.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundPeers {
     /// Values of trusted nodes, as claimed, each endpoint once.
     pub peers: Peers,
     /// BEP 33 counts, once any trusted node answered with filters.

@@ -173,12 +173,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use seedwatch_dht::Found;
+    use seedwatch_dht::FoundPeers;
     use seedwatch_dht::LookupError;
 
     #[test]
     fn a_line_says_what_was_found_and_how() {
-        let mut found = Found::default();
+        let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
         found.estimate = Some(Estimate {
             seeders: 3,

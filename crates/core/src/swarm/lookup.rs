@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::kept::{self, Lists, Room, Tick};
 use super::row::Count;
 use seedwatch_clock::Mono;
-use seedwatch_dht::{Estimate, Found, LookupError};
+use seedwatch_dht::{Estimate, FoundPeers, LookupError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -104,7 +104,7 @@ impl Side {
     /// Peers were named, and nothing of it can be read: who is there stays unknown.
     pub(super) fn found(
         &mut self,
-        found: &Found,
+        found: &FoundPeers,
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,

@@ -4,7 +4,7 @@ use super::super::Contact;
 use super::super::id::NodeId;
 use super::sightings::{self, Holders};
 use super::{Candidate, K, State, Walk};
-use crate::{Diagnosis, Estimate, Found, LookupError};
+use crate::{Diagnosis, Estimate, FoundPeers, LookupError};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -18,7 +18,7 @@ const LEAST: usize = 4;
 pub(crate) struct Ended {
     pub(crate) target: NodeId,
     pub(crate) info_hash: Option<InfoHash>,
-    pub(crate) result: Result<Found, LookupError>,
+    pub(crate) result: Result<FoundPeers, LookupError>,
     pub(crate) tally: Diagnosis,
     /// The closest nodes that answered, at most [`K`].
     pub(crate) closest: Vec<Contact>,
@@ -48,7 +48,7 @@ impl Walk {
     }
 
     /// What it found, or why that is not known.
-    fn result(&mut self, trusted: Holders) -> Result<Found, LookupError> {
+    fn result(&mut self, trusted: Holders) -> Result<FoundPeers, LookupError> {
         let came_through = self.came_through();
         let is_alarmed = self.doubt.is_alarmed();
         if is_alarmed && (!came_through || trusted == 0) || self.is_unsure {
@@ -109,7 +109,7 @@ impl Walk {
         }
     }
 
-    fn found(&mut self, trusted: Holders) -> Found {
+    fn found(&mut self, trusted: Holders) -> FoundPeers {
         let peers = self.sightings.peers(trusted);
         let liar = |holder: Option<u8>| holder.is_some_and(|holder| trusted & 1 << holder == 0);
         let is_trusted = |id: &NodeId| {
@@ -128,7 +128,7 @@ impl Walk {
             leechers: 0,
             saturated: false,
         };
-        Found {
+        FoundPeers {
             estimate: estimate.or(nobody.then_some(none)),
             peers,
         }

@@ -117,7 +117,7 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_dht::{Diagnosis, Found};
+    use seedwatch_dht::{Diagnosis, FoundPeers};
     use seedwatch_torrent::Family;
 
     const A: InfoHash = InfoHash([1; 20]);
@@ -127,7 +127,7 @@ mod tests {
         LookupReport {
             info_hash,
             family: Family::Ipv4,
-            result: Ok(Found::default()),
+            result: Ok(FoundPeers::default()),
             diagnosis: Diagnosis::default(),
         }
     }

@@ -1,13 +1,13 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Estimate, Found, LookupReport, LookupError};
+use seedwatch_dht::{Diagnosis, Estimate, FoundPeers, LookupReport, LookupError};
 
-fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupError> {
+fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
     ips.iter()
         .for_each(|ip| peers.push(ip.parse().unwrap(), 6881));
-    Ok(Found {
+    Ok(FoundPeers {
         peers,
         estimate: estimate.map(|(seeders, leechers)| Estimate {
             seeders,
@@ -18,7 +18,7 @@ fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupErro
 }
 
 impl World {
-    fn look_up(&mut self, hash: u8, family: Family, result: Result<Found, LookupError>) {
+    fn look_up(&mut self, hash: u8, family: Family, result: Result<FoundPeers, LookupError>) {
         let lookup = LookupReport {
             info_hash: InfoHash([hash; 20]),
             family,
@@ -109,7 +109,7 @@ fn nobody_at_trackers_is_no_zero_before_the_dht_was_asked() {
 #[test]
 fn a_list_that_cannot_be_read_is_a_failure() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
-    let mut unreadable = Found::default();
+    let mut unreadable = FoundPeers::default();
     unreadable.peers.push_compact4(&[1, 2, 3]);
     world.look_up(1, Family::Ipv4, Ok(unreadable));
     let row = world.row(0);

@@ -1,7 +1,7 @@
 //! Who we are, and that no stranger says who is not a peer.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Found, LookupReport};
+use seedwatch_dht::{Diagnosis, FoundPeers, LookupReport};
 
 /// The only seeder of the victim.
 const SEEDER: &str = "1.1.1.9";
@@ -52,7 +52,7 @@ impl World {
         let lookup = LookupReport {
             info_hash: InfoHash([1; 20]),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
