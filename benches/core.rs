@@ -17,7 +17,7 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, Diagnosis, Estimate, FoundPeers, LookupReport};
+use seedwatch_dht::{DhtReport, LookupStats, Estimate, FoundPeers, LookupReport};
 use seedwatch_distinct::{Calendar, Key, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
@@ -140,7 +140,7 @@ fn sweep(core: &mut Core, at: u64, peers: u32) {
                 info_hash: *info_hash,
                 family,
                 result: Ok(found),
-                diagnosis: Diagnosis::default(),
+                diagnosis: LookupStats::default(),
             };
             core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
         }

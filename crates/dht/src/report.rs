@@ -16,7 +16,7 @@ pub struct LookupReport {
     /// What came of it.
     pub result: Result<FoundPeers, LookupError>,
     /// How it went.
-    pub diagnosis: Diagnosis,
+    pub diagnosis: LookupStats,
 }
 
 /// Why a lookup does not say which peers a swarm has.
@@ -69,7 +69,7 @@ pub struct Estimate {
 
 /// How a lookup went, for the trace and the metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Diagnosis {
+pub struct LookupStats {
     /// Queries sent, those asked again and for filters included.
     pub queries: u32,
     /// Different nodes asked.

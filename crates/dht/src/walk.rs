@@ -18,7 +18,7 @@ use super::id::{Distance, NodeId};
 use super::krpc::Response;
 use super::packed::{Address, Net};
 use super::size::Size;
-use crate::Diagnosis;
+use crate::LookupStats;
 use coupon::Coupon;
 use doubt::Doubt;
 pub(super) use ending::Ended;
@@ -89,7 +89,7 @@ pub(super) struct Walk {
     /// When it is cut off.
     deadline: Mono,
     started: Option<Mono>,
-    tally: Diagnosis,
+    tally: LookupStats,
 }
 
 /// A node in view.
@@ -188,7 +188,7 @@ impl Walk {
             extra_in_flight: 0,
             deadline,
             started: None,
-            tally: Diagnosis::default(),
+            tally: LookupStats::default(),
         }
     }
 

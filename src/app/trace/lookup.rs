@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{Diagnosis, Estimate, LookupReport};
+use seedwatch_dht::{LookupStats, Estimate, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -101,7 +101,7 @@ impl Counts {
 }
 
 impl Way {
-    fn of(diagnosis: &Diagnosis) -> Self {
+    fn of(diagnosis: &LookupStats) -> Self {
         Self {
             hops: diagnosis.hops,
             asked: diagnosis.asked,
@@ -189,7 +189,7 @@ mod tests {
             info_hash: InfoHash([0xab; 20]),
             family: Family::Ipv4,
             result: Ok(found),
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 hops: 4,
                 asked: 14,
                 answered: 11,
@@ -198,7 +198,7 @@ mod tests {
                 rejected: 1,
                 closest_bits: Some(23),
                 duration: Duration::from_micros(812_340),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         let row = LookedUp::new(&lookup);
@@ -215,7 +215,7 @@ mod tests {
         assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
 
         lookup.result = Err(LookupError::Timeout);
-        lookup.diagnosis = Diagnosis::default();
+        lookup.diagnosis = LookupStats::default();
         let row = LookedUp::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
         let row = LookedUp::unfinished(InfoHash([1; 20]), Family::Ipv6);

@@ -9,7 +9,7 @@ use super::super::sweep::{Known, MAX_RANGES};
 use super::super::transactions::{Expired, Pending, WalkId};
 use super::super::walk::{self, Ended, Plan, Walk};
 use super::{FEW, Node, Outlet};
-use crate::{Diagnosis, LookupReport, LookupError};
+use crate::{LookupStats, LookupReport, LookupError};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -346,7 +346,7 @@ impl Node {
                 info_hash,
                 family,
                 result: Err(LookupError::Timeout),
-                diagnosis: Diagnosis::default(),
+                diagnosis: LookupStats::default(),
             });
         outlet.ended.extend(lookups);
         self.gave_up = true;

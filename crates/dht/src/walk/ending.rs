@@ -4,7 +4,7 @@ use super::super::Contact;
 use super::super::id::NodeId;
 use super::sightings::{self, Holders};
 use super::{Candidate, K, State, Walk};
-use crate::{Diagnosis, Estimate, FoundPeers, LookupError};
+use crate::{LookupStats, Estimate, FoundPeers, LookupError};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -19,7 +19,7 @@ pub(crate) struct Ended {
     pub(crate) target: NodeId,
     pub(crate) info_hash: Option<InfoHash>,
     pub(crate) result: Result<FoundPeers, LookupError>,
-    pub(crate) tally: Diagnosis,
+    pub(crate) tally: LookupStats,
     /// The closest nodes that answered, at most [`K`].
     pub(crate) closest: Vec<Contact>,
     /// All of the closest were asked and [`K`] answered.

@@ -117,7 +117,7 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_dht::{Diagnosis, FoundPeers};
+    use seedwatch_dht::{LookupStats, FoundPeers};
     use seedwatch_torrent::Family;
 
     const A: InfoHash = InfoHash([1; 20]);
@@ -128,7 +128,7 @@ mod tests {
             info_hash,
             family: Family::Ipv4,
             result: Ok(FoundPeers::default()),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, FoundPeers, LookupError};
+use seedwatch_dht::{LookupStats, FoundPeers, LookupError};
 use seedwatch_torrent::Peers;
 
 fn with_dht(torrents: Vec<Torrent>) -> Config {
@@ -16,10 +16,10 @@ fn lookup(hash: u8, family: Family, result: Result<FoundPeers, LookupError>) -> 
         info_hash: InfoHash([hash; 20]),
         family,
         result,
-        diagnosis: Diagnosis {
+        diagnosis: LookupStats {
             queries: 9,
             duration: Duration::from_secs(5),
-            ..Diagnosis::default()
+            ..LookupStats::default()
         },
     }])
 }

@@ -1,7 +1,7 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Estimate, FoundPeers, LookupReport, LookupError};
+use seedwatch_dht::{LookupStats, Estimate, FoundPeers, LookupReport, LookupError};
 
 fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
@@ -23,10 +23,10 @@ impl World {
             info_hash: InfoHash([hash; 20]),
             family,
             result,
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 queries: 9,
                 duration: Duration::from_millis(300),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         self.swarms.count_lookup(&lookup);
@@ -242,7 +242,7 @@ fn lookups_are_counted_also_where_they_fail() {
         info_hash: InfoHash([1; 20]),
         family: Family::Ipv6,
         result: Err(LookupError::Timeout),
-        diagnosis: Diagnosis::default(),
+        diagnosis: LookupStats::default(),
     };
     world.swarms.count_lookup(&lookup);
     assert_eq!(world.swarms.lookup_queries(), queries);

@@ -1,7 +1,7 @@
 //! Who we are, and that no stranger says who is not a peer.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, FoundPeers, LookupReport};
+use seedwatch_dht::{LookupStats, FoundPeers, LookupReport};
 
 /// The only seeder of the victim.
 const SEEDER: &str = "1.1.1.9";
@@ -56,7 +56,7 @@ impl World {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, self.now);
     }
