@@ -17,7 +17,7 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, LookupStats, Estimate, FoundPeers, LookupReport};
+use seedwatch_dht::{DhtReport, LookupStats, SwarmEstimate, FoundPeers, LookupReport};
 use seedwatch_distinct::{Calendar, Key, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
@@ -127,7 +127,7 @@ fn sweep(core: &mut Core, at: u64, peers: u32) {
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
-            let estimate = Estimate {
+            let estimate = SwarmEstimate {
                 seeders: 1,
                 leechers: peers,
                 saturated: false,

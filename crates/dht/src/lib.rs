@@ -40,7 +40,7 @@ pub use bloom::Filter;
 pub use engine::{Engine, Outbox, Settings};
 pub use id::{Distance, NodeId, is_secure, secure};
 
-pub use report::{DhtReport, DhtStatus, LookupStats, Estimate, FoundPeers, LookupReport, LookupError};
+pub use report::{DhtReport, DhtStatus, LookupStats, SwarmEstimate, FoundPeers, LookupReport, LookupError};
 
 use std::net::SocketAddr;
 

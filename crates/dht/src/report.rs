@@ -53,12 +53,12 @@ pub struct FoundPeers {
     /// Values of trusted nodes, as claimed, each endpoint once.
     pub peers: Peers,
     /// BEP 33 counts, once any trusted node answered with filters.
-    pub estimate: Option<Estimate>,
+    pub estimate: Option<SwarmEstimate>,
 }
 
 /// Sizes of the united BEP 33 filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Estimate {
+pub struct SwarmEstimate {
     /// Addresses that announced themselves as seeds.
     pub seeders: u32,
     /// All others.

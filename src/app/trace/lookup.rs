@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{LookupStats, Estimate, LookupReport};
+use seedwatch_dht::{LookupStats, SwarmEstimate, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -91,7 +91,7 @@ impl LookedUp {
 }
 
 impl Counts {
-    fn of(estimate: Estimate) -> Self {
+    fn of(estimate: SwarmEstimate) -> Self {
         Self {
             seeders: estimate.seeders,
             leechers: estimate.leechers,
@@ -180,7 +180,7 @@ mod tests {
     fn a_line_says_what_was_found_and_how() {
         let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
-        found.estimate = Some(Estimate {
+        found.estimate = Some(SwarmEstimate {
             seeders: 3,
             leechers: 9,
             saturated: false,

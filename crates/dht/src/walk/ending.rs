@@ -4,7 +4,7 @@ use super::super::Contact;
 use super::super::id::NodeId;
 use super::sightings::{self, Holders};
 use super::{Candidate, K, State, Walk};
-use crate::{LookupStats, Estimate, FoundPeers, LookupError};
+use crate::{LookupStats, SwarmEstimate, FoundPeers, LookupError};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
@@ -123,7 +123,7 @@ impl Walk {
         let estimate = sightings::estimate(&filters, &peers, self.plan.accept);
         // Where nobody holds anything, nobody is there.
         let nobody = trusted == 0 && self.plan.enough.is_none();
-        let none = Estimate {
+        let none = SwarmEstimate {
             seeders: 0,
             leechers: 0,
             saturated: false,

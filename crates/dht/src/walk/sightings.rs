@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::bloom::{self, Filter};
-use crate::Estimate;
+use crate::SwarmEstimate;
 use seedwatch_torrent::address::{Accept, is_global};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
@@ -226,7 +226,7 @@ pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair>
 
 /// Unites filters and what lists name beside them: BEP 33 has peers of nodes without filters go
 /// to that of the leechers. `None` without any filter.
-pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Option<Estimate> {
+pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Option<SwarmEstimate> {
     let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
     for [theirs, others] in filters {
         seeds.unite(theirs);
@@ -251,7 +251,7 @@ pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Opti
     }
     let sizes = [seeds.estimate(), leechers.estimate()];
     let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL).round() as u32);
-    Some(Estimate {
+    Some(SwarmEstimate {
         seeders,
         leechers,
         saturated: sizes.contains(&None),

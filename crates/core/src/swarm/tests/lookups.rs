@@ -1,7 +1,7 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{LookupStats, Estimate, FoundPeers, LookupReport, LookupError};
+use seedwatch_dht::{LookupStats, SwarmEstimate, FoundPeers, LookupReport, LookupError};
 
 fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
@@ -9,7 +9,7 @@ fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, Looku
         .for_each(|ip| peers.push(ip.parse().unwrap(), 6881));
     Ok(FoundPeers {
         peers,
-        estimate: estimate.map(|(seeders, leechers)| Estimate {
+        estimate: estimate.map(|(seeders, leechers)| SwarmEstimate {
             seeders,
             leechers,
             saturated: false,
