@@ -27,7 +27,7 @@ pub struct Settings {
     /// Share of the peers that is enough, so that fewer nodes are asked; `None`: all closest.
     pub recall_target: Option<f64>,
     /// One node a /24 or /64 in each lookup. Off in labs, where all share one.
-    pub one_per_net: bool,
+    pub require_distinct_subnets: bool,
     /// Which addresses of nodes count.
     pub accept: Accept,
 }

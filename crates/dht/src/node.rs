@@ -122,7 +122,7 @@ impl Node {
 
     /// Other settings from now on.
     pub(super) fn configure(&mut self, settings: &Settings) {
-        self.courtesy.set_by_ip(settings.one_per_net);
+        self.courtesy.set_by_ip(settings.require_distinct_subnets);
     }
 
     pub(super) fn watch(&mut self, hashes: Arc<[InfoHash]>, interval: Duration, now: Mono) {

@@ -57,7 +57,7 @@ pub(super) struct Plan {
     /// Holders that are enough (`recall_target`).
     pub(super) enough: Option<usize>,
     /// One node a /24 or /64. In a lab, where all share one, few nodes may be all there are.
-    pub(super) one_per_net: bool,
+    pub(super) require_distinct_subnets: bool,
     /// Which peers count.
     pub(super) accept: Accept,
 }
@@ -269,7 +269,7 @@ impl Walk {
     fn neighbour(&self, net: &Net) -> Option<usize> {
         let speaks = |node: &Candidate| node.net == *net && node.counts();
         let place = self.nodes.iter().position(speaks);
-        place.filter(|_| self.plan.one_per_net)
+        place.filter(|_| self.plan.require_distinct_subnets)
     }
 
     /// Places of the `k` closest nodes that are not known to fail.

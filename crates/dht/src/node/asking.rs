@@ -311,7 +311,7 @@ impl Node {
             warm: known.visited && closest.clone().all(|node| node.good),
             small: known.small,
             enough: recall.map(|recall| self.enough(recall)),
-            one_per_net: outlet.settings.one_per_net,
+            require_distinct_subnets: outlet.settings.require_distinct_subnets,
             accept: outlet.settings.accept,
         };
         let slowly = Duration::from_secs_f64(PACKETS / outlet.settings.max_rate);

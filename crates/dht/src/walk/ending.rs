@@ -40,7 +40,7 @@ impl Walk {
         let asked = |node: &&Candidate| node.state != State::Heard && !node.doubted;
         let nearest = self.nodes.iter().filter(asked).take(NEAREST);
         let answers = nearest.clone().filter(|node| node.state == State::Answered);
-        let least = if self.plan.one_per_net { LEAST } else { 1 };
+        let least = if self.plan.require_distinct_subnets { LEAST } else { 1 };
         let counts = |node: &&Candidate| node.state == State::Answered && !node.doubted;
         self.has_arrived()
             && answers.count() * 4 >= nearest.count()

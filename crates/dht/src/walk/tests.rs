@@ -7,7 +7,7 @@ const PLAN: Plan = Plan {
     warm: false,
     small: false,
     enough: None,
-    one_per_net: true,
+    require_distinct_subnets: true,
     accept: Accept::Any,
 };
 

@@ -84,7 +84,7 @@ fn honest_nodes_are_not_doubted() {
                 ..honest()
             };
             let lab = Settings {
-                one_per_net: nodes > 50,
+                require_distinct_subnets: nodes > 50,
                 ..settings()
             };
             let mut sim = Sim::new(lab, world);

@@ -19,7 +19,7 @@ fn settings() -> Settings {
         max_rate: 10_000.0,
         interval: 60 * MINUTE,
         recall_target: None,
-        one_per_net: true,
+        require_distinct_subnets: true,
         accept: Accept::Any,
     }
 }

@@ -115,7 +115,7 @@ fn settings(listen: &[&str], bootstrap: Vec<(Host, u16)>) -> Settings {
             max_rate: 1000.0,
             interval: Duration::from_secs(3600),
             recall_target: None,
-            one_per_net: false,
+            require_distinct_subnets: false,
             accept: Accept::Any,
         },
     }
