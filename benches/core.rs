@@ -17,7 +17,7 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, LookupStats, SwarmEstimate, FoundPeers, LookupReport};
+use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Calendar, Key, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};

@@ -17,7 +17,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
 use seedwatch_core::{Health, Source, Verdict};
-use seedwatch_dht::{LookupStats, FoundPeers, LookupReport};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 use seedwatch_distinct::{Key, Layout};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;

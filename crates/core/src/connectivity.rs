@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use seedwatch_clock::Mono;
-use seedwatch_dht::{LookupReport, LookupError};
+use seedwatch_dht::{LookupError, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Observation, Report};
 

@@ -7,8 +7,8 @@
 use std::hash::BuildHasher;
 
 use super::id::NodeId;
-use super::keyed::Key;
-use super::packed::Address;
+use super::keyed::KeyedBuildHasher;
+use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
 /// An address that changed its id is believed again when it has kept the new one for so long: a
@@ -16,18 +16,18 @@ use seedwatch_clock::Mono;
 const PROBATION_MINUTES: u64 = 60;
 
 /// Addresses remembered, a power of two.
-const PLACES: usize = 1 << 17;
+const SLOTS: usize = 1 << 17;
 
 /// Which id each address answered with.
 #[derive(Debug, Default)]
-pub(super) struct Bindings {
-    key: Key,
+pub(super) struct IdBindings {
+    key: KeyedBuildHasher,
     /// Empty until the first answer.
-    places: Vec<Bound>,
+    slots: Vec<Binding>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Bound {
+struct Binding {
     /// Of the address; with the place, some 40 bits of it.
     tag: u16,
     id: u32,
@@ -35,19 +35,19 @@ struct Bound {
     changed: u16,
 }
 
-impl Bindings {
+impl IdBindings {
     /// An address answered with an id; says whether it can be believed.
-    pub(super) fn answered(&mut self, address: &Address, id: &NodeId, now: Mono) -> bool {
-        if self.places.is_empty() {
-            self.places = vec![Bound::default(); PLACES];
+    pub(super) fn record(&mut self, address: &PackedAddress, id: &NodeId, now: Mono) -> bool {
+        if self.slots.is_empty() {
+            self.slots = vec![Binding::default(); SLOTS];
         }
         let hash = self.key.hash_one(address);
         let tag = ((hash >> 48) as u16).max(1);
         let minute = (now.0 / 60_000 % u64::from(u16::MAX)) as u16 + 1;
         let id = self.key.hash_one(id) as u32;
-        let bound = &mut self.places[hash as usize % PLACES];
+        let bound = &mut self.slots[hash as usize % SLOTS];
         if bound.tag != tag {
-            *bound = Bound {
+            *bound = Binding {
                 tag,
                 id,
                 changed: 0,
@@ -69,14 +69,14 @@ mod tests {
     #[test]
     fn a_changed_id_is_not_believed_for_an_hour() {
         let minute = |n: u64| Mono(n * 60_000);
-        let address = Address::from(SocketAddr::from(([1, 2, 3, 4], 5)));
+        let address = PackedAddress::from(SocketAddr::from(([1, 2, 3, 4], 5)));
         let (one, two) = (NodeId([1; 20]), NodeId([2; 20]));
-        let mut bindings = Bindings::default();
-        assert!(bindings.answered(&address, &one, minute(0)));
-        assert!(bindings.answered(&address, &one, minute(500)));
-        assert!(!bindings.answered(&address, &two, minute(501)));
-        assert!(!bindings.answered(&address, &two, minute(560)));
-        assert!(bindings.answered(&address, &two, minute(561)));
-        assert!(!bindings.answered(&address, &one, minute(562)));
+        let mut bindings = IdBindings::default();
+        assert!(bindings.record(&address, &one, minute(0)));
+        assert!(bindings.record(&address, &one, minute(500)));
+        assert!(!bindings.record(&address, &two, minute(501)));
+        assert!(!bindings.record(&address, &two, minute(560)));
+        assert!(bindings.record(&address, &two, minute(561)));
+        assert!(!bindings.record(&address, &one, minute(562)));
     }
 }

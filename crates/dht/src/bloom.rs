@@ -33,14 +33,14 @@ impl Filter {
 
     fn set(&mut self, bits: [u16; 2]) {
         for bit in bits {
-            let (byte, mask) = place(bit);
+            let (byte, mask) = byte_and_mask(bit);
             self.0[byte] |= mask;
         }
     }
 
     fn has(&self, bits: [u16; 2]) -> bool {
         bits.into_iter().all(|bit| {
-            let (byte, mask) = place(bit);
+            let (byte, mask) = byte_and_mask(bit);
             self.0[byte] & mask != 0
         })
     }
@@ -113,7 +113,7 @@ fn bits(ip: IpAddr) -> [u16; 2] {
 }
 
 /// Byte and mask of a bit.
-fn place(bit: u16) -> (usize, u8) {
+fn byte_and_mask(bit: u16) -> (usize, u8) {
     (usize::from(bit / 8), 1 << (bit % 8))
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Contact;
-use super::node::Node;
-use super::pace::Budget;
+use super::family_node::FamilyNode;
 use super::random::Random;
+use super::rate_limit::TokenBucket;
 use crate::{DhtStatus, LookupReport};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
@@ -75,11 +75,11 @@ impl Outbox {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
-    budget: Budget,
+    bucket: TokenBucket,
     random: Random,
     hashes: Arc<[InfoHash]>,
     /// By [`Family::index`].
-    nodes: [Option<Node>; 2],
+    nodes: [Option<FamilyNode>; 2],
     /// Who is served first, in turn.
     first: usize,
     ended: Vec<LookupReport>,
@@ -90,7 +90,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: [u8; 32], now: Mono) -> Self {
         Self {
             settings,
-            budget: Budget::new(settings.max_rate, now),
+            bucket: TokenBucket::new(settings.max_rate, now),
             random: Random::new(seed),
             hashes: Arc::from([]),
             nodes: [None, None],
@@ -102,7 +102,7 @@ impl Engine {
     /// Other settings from now on.
     pub fn configure(&mut self, settings: Settings, now: Mono) {
         let before = std::mem::replace(&mut self.settings, settings);
-        self.budget.set_rate(settings.max_rate);
+        self.bucket.set_rate(settings.max_rate);
         for node in self.nodes.iter_mut().flatten() {
             node.configure(&settings);
         }
@@ -113,7 +113,7 @@ impl Engine {
 
     /// There is a socket of this family.
     pub fn open(&mut self, family: Family, now: Mono) {
-        let mut node = Node::new(family, &mut self.random, now);
+        let mut node = FamilyNode::new(family, &mut self.random, now);
         node.configure(&self.settings);
         node.watch(Arc::clone(&self.hashes), self.settings.interval, now);
         self.nodes[family.index()] = Some(node);
@@ -143,9 +143,9 @@ impl Engine {
     }
 
     /// Bootstrap addresses; each is asked for its closest nodes.
-    pub fn seed(&mut self, family: Family, addresses: &[SocketAddr]) {
+    pub fn add_bootstrap(&mut self, family: Family, addresses: &[SocketAddr]) {
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.seed(addresses);
+            node.add_bootstrap(addresses);
         }
     }
 
@@ -158,9 +158,9 @@ impl Engine {
 
     /// Nodes worth saving: at most 512 a family that answered, spread evenly over the space of
     /// ids, so that they say nothing of what was looked for.
-    pub fn table(&self) -> Vec<Contact> {
+    pub fn nodes_to_save(&self) -> Vec<Contact> {
         let nodes = self.nodes.iter().flatten();
-        nodes.flat_map(Node::table).collect()
+        nodes.flat_map(FamilyNode::nodes_to_save).collect()
     }
 
     /// Too few nodes answer: bootstrap addresses are wanted.
@@ -178,36 +178,36 @@ impl Engine {
     }
 
     /// ICMP said that this address cannot be reached.
-    pub fn undelivered(&mut self, to: SocketAddr, now: Mono) {
+    pub fn mark_unreachable(&mut self, to: SocketAddr, now: Mono) {
         let family = Family::of(&to.ip().to_canonical());
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.undelivered(to, now);
+            node.mark_unreachable(to, now);
         }
     }
 
     /// Puts what may leave now into `out`; returns when to come back at the latest.
     pub fn poll(&mut self, now: Mono, out: &mut Outbox) -> Mono {
-        self.budget.refill(now);
+        self.bucket.refill(now);
         self.first ^= 1;
         let mut wake = now.after(IDLE);
         for at in [self.first, self.first ^ 1] {
             let Some(node) = &mut self.nodes[at] else {
                 continue;
             };
-            let mut outlet = super::node::Outlet {
+            let mut context = super::family_node::PollContext {
                 settings: &self.settings,
-                budget: &mut self.budget,
+                bucket: &mut self.bucket,
                 random: &mut self.random,
                 out,
                 ended: &mut self.ended,
             };
-            wake = wake.min(node.poll(now, &mut outlet));
+            wake = wake.min(node.poll(now, &mut context));
         }
         wake
     }
 
     /// Lookups that have ended since the last call.
-    pub fn lookups(&mut self) -> Vec<LookupReport> {
+    pub fn take_reports(&mut self) -> Vec<LookupReport> {
         std::mem::take(&mut self.ended)
     }
 

@@ -121,7 +121,7 @@ const THIRD: u8 = 0xf8;
 
 /// The id for a node at `ip` (BEP 42). Where that leaves a choice it follows `random`; the last
 /// byte, which holds the seed, is that of `random`.
-pub fn secure(ip: IpAddr, random: [u8; 20]) -> NodeId {
+pub fn secure_id(ip: IpAddr, random: [u8; 20]) -> NodeId {
     let mut id = random;
     let [first, second, third] = prefix(ip, random[19]);
     id[0] = first;
@@ -132,7 +132,7 @@ pub fn secure(ip: IpAddr, random: [u8; 20]) -> NodeId {
 
 /// Whether a node at `ip` may have this id (BEP 42). In private, link-local and loopback networks
 /// every id may be: their addresses are not those that the outside sees.
-pub fn is_secure(id: &NodeId, ip: IpAddr) -> bool {
+pub fn is_secure_id(id: &NodeId, ip: IpAddr) -> bool {
     let [a, b, c, ..] = id.0;
     is_exempt(ip) || [a, b, c & THIRD] == prefix(ip, id.0[19])
 }
@@ -213,8 +213,8 @@ mod tests {
     fn the_vectors_of_bep_42() {
         for (ip, hex) in VECTORS {
             let (ip, id) = (ip.parse().unwrap(), id(hex));
-            assert!(is_secure(&id, ip), "{ip}");
-            assert_eq!(secure(ip, id.0), id, "{ip}");
+            assert!(is_secure_id(&id, ip), "{ip}");
+            assert_eq!(secure_id(ip, id.0), id, "{ip}");
         }
     }
 
@@ -222,7 +222,7 @@ mod tests {
     fn an_id_of_another_address_is_not_secure() {
         for (ip, _) in VECTORS {
             for (other, hex) in VECTORS {
-                let secure = is_secure(&id(hex), ip.parse().unwrap());
+                let secure = is_secure_id(&id(hex), ip.parse().unwrap());
                 assert_eq!(secure, ip == other, "{ip} {other}");
             }
         }
@@ -249,10 +249,10 @@ mod tests {
             "fd00::1",
             "::ffff:127.0.0.1",
         ] {
-            assert!(is_secure(&any, ip.parse().unwrap()), "{ip}");
+            assert!(is_secure_id(&any, ip.parse().unwrap()), "{ip}");
         }
-        assert!(!is_secure(&any, "172.32.0.1".parse().unwrap()));
-        assert!(!is_secure(&any, "2606:4700::1".parse().unwrap()));
+        assert!(!is_secure_id(&any, "172.32.0.1".parse().unwrap()));
+        assert!(!is_secure_id(&any, "2606:4700::1".parse().unwrap()));
     }
 
     #[test]
@@ -271,8 +271,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_made_for_an_address_is_secure(ip: IpAddr, random: [u8; 20]) {
-            let id = secure(ip, random);
-            prop_assert!(is_secure(&id, ip));
+            let id = secure_id(ip, random);
+            prop_assert!(is_secure_id(&id, ip));
             prop_assert_eq!(&id.0[3..], &random[3..]);
             prop_assert_eq!(id.0[2] & 7, random[2] & 7);
         }
@@ -281,7 +281,7 @@ mod tests {
         fn only_the_upper_half_of_an_ipv6_address_counts(upper: u64, a: u64, b: u64, random: [u8; 20]) {
             let upper = upper | 1 << 61; // neither private nor an IPv4 address in disguise
             let ip = |lower: u64| IpAddr::V6((u128::from(upper) << 64 | u128::from(lower)).into());
-            prop_assert_eq!(secure(ip(a), random), secure(ip(b), random));
+            prop_assert_eq!(secure_id(ip(a), random), secure_id(ip(b), random));
         }
 
         #[test]

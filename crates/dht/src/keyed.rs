@@ -8,18 +8,18 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 /// The key, drawn anew for each table.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct KeyedBuildHasher {
     start: u64,
     factor: u64,
 }
 
 /// A hash under way.
-pub(super) struct Keyed {
+pub(super) struct KeyedHasher {
     state: u64,
     factor: u64,
 }
 
-impl Default for Key {
+impl Default for KeyedBuildHasher {
     fn default() -> Self {
         let random = RandomState::new();
         Self {
@@ -29,18 +29,18 @@ impl Default for Key {
     }
 }
 
-impl BuildHasher for Key {
-    type Hasher = Keyed;
+impl BuildHasher for KeyedBuildHasher {
+    type Hasher = KeyedHasher;
 
-    fn build_hasher(&self) -> Keyed {
-        Keyed {
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher {
             state: self.start,
             factor: self.factor,
         }
     }
 }
 
-impl Keyed {
+impl KeyedHasher {
     /// Multiplies by the secret factor. Both halves of the product together depend on all bits.
     fn mixed(&self, word: u64) -> u64 {
         let product = u128::from(self.state ^ word) * u128::from(self.factor);
@@ -52,7 +52,7 @@ impl Keyed {
     }
 }
 
-impl Hasher for Keyed {
+impl Hasher for KeyedHasher {
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn keys_differ_and_neighbours_spread() {
-        let (one, two) = (Key::default(), Key::default());
+        let (one, two) = (KeyedBuildHasher::default(), KeyedBuildHasher::default());
         let address = |n: u16| [[9, 9, 9, 9], [0, 0, n as u8, (n >> 8) as u8]].concat();
         assert_ne!(one.hash_one(address(1)), two.hash_one(address(1)));
         // The low bits choose the place: 4,096 neighbours in 4,096 places leave 1/e of them free.

@@ -29,7 +29,7 @@ pub const NODE_6: usize = 38;
 
 /// Why a datagram is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Garbage {
+pub enum ParseError {
     /// Longer than [`MAX_DATAGRAM`].
     TooLong,
     /// Does not begin as a dictionary.
@@ -115,12 +115,12 @@ pub struct Query<'a> {
 /// Reads a datagram.
 ///
 /// # Errors
-/// See [`Garbage`].
-pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
+/// See [`ParseError`].
+pub fn parse(datagram: &[u8]) -> Result<Message<'_>, ParseError> {
     if datagram.len() > MAX_DATAGRAM {
-        return Err(Garbage::TooLong);
+        return Err(ParseError::TooLong);
     }
-    let top = Dict::open(datagram).ok_or(Garbage::NotDictionary)?;
+    let top = Dict::open(datagram).ok_or(ParseError::NotDictionary)?;
     let mut transaction = None;
     let mut kind = None;
     let mut response = None;
@@ -138,10 +138,10 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
             _ => {}
         }
     }
-    let transaction = transaction.ok_or(Garbage::NoTransaction)?;
+    let transaction = transaction.ok_or(ParseError::NoTransaction)?;
     match kind {
         Some(b"r") => {
-            let body = response.ok_or(Garbage::NoId)?;
+            let body = response.ok_or(ParseError::NoId)?;
             read_response(transaction, body, external).map(Message::Response)
         }
         Some(b"e") => Ok(Message::Error(read_error(transaction, error))),
@@ -149,7 +149,7 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
             transaction,
             method: method.unwrap_or_default(),
         })),
-        _ => Err(Garbage::NoKind),
+        _ => Err(ParseError::NoKind),
     }
 }
 
@@ -157,7 +157,7 @@ fn read_response<'a>(
     transaction: &'a [u8],
     body: Dict<'a>,
     external: Option<SocketAddr>,
-) -> Result<Response<'a>, Garbage> {
+) -> Result<Response<'a>, ParseError> {
     let mut id = None;
     let mut response = Response {
         transaction,
@@ -197,7 +197,7 @@ fn read_response<'a>(
             _ => {}
         }
     }
-    response.id = NodeId(id.ok_or(Garbage::NoId)?);
+    response.id = NodeId(id.ok_or(ParseError::NoId)?);
     let has_filters = response.seeders.is_some() && response.leechers.is_some();
     response.is_statement = match shapes.values {
         Some(are_readable) => are_readable || has_filters,

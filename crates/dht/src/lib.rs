@@ -5,9 +5,9 @@
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`bloom`] | counting peers by bloom filters (BEP 33) |
 //! | [`krpc`] | reading and writing datagrams |
-//! | `walk` | one lookup: whom it asks, what it hears, when it is over, whom it doubts |
-//! | `sweep` | which info-hash is looked up when |
-//! | `cache` | every node known, by id, shared by all lookups |
+//! | `lookup` | one lookup: whom it asks, what it hears, when it is over, whom it doubts |
+//! | `schedule` | which info-hash is looked up when |
+//! | `table` | every node known, by id, shared by all lookups |
 //! | `binding`, `votes` | whom to believe, and who we are |
 //! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
 //! | `timers` | what is due when |
@@ -18,29 +18,31 @@
 
 mod binding;
 pub mod bloom;
-mod cache;
 pub mod engine;
+mod external_address;
+mod family_node;
 pub mod id;
 mod keyed;
 pub mod krpc;
-mod node;
-mod pace;
+mod lookup;
+mod network_size;
+mod node_table;
 mod packed;
 mod random;
+mod rate_limit;
 mod report;
 mod rtt;
-mod size;
-mod sweep;
+mod schedule;
 mod timers;
 mod transactions;
-mod votes;
-mod walk;
 
 pub use bloom::Filter;
 pub use engine::{Engine, Outbox, Settings};
-pub use id::{Distance, NodeId, is_secure, secure};
+pub use id::{Distance, NodeId, is_secure_id, secure_id};
 
-pub use report::{DhtReport, DhtStatus, LookupStats, SwarmEstimate, FoundPeers, LookupReport, LookupError};
+pub use report::{
+    DhtReport, DhtStatus, FoundPeers, LookupError, LookupReport, LookupStats, SwarmEstimate,
+};
 
 use std::net::SocketAddr;
 

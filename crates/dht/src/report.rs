@@ -114,7 +114,7 @@ pub struct DhtStatus {
     pub external_ip: Option<IpAddr>,
     /// Lookups under way.
     pub in_flight: u32,
-    /// Lookups of the sweep that should have begun, and how late the latest is.
+    /// Lookups of the schedule that should have begun, and how late the latest is.
     pub overdue: u32,
     /// See `overdue`.
     pub lag: Duration,

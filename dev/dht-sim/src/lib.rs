@@ -52,7 +52,7 @@ impl Sim {
         let mut engine = Engine::new(settings, [7; 32], Mono(0));
         engine.open(family, Mono(0));
         let world = World::new(world);
-        engine.seed(family, &world.bootstrap());
+        engine.add_bootstrap(family, &world.bootstrap());
         Self {
             engine,
             world,
@@ -111,7 +111,7 @@ impl Sim {
                 self.engine.receive(*from, datagram, now);
             }
             self.wake = self.engine.poll(now, &mut self.outbox).0;
-            let ended = self.engine.lookups();
+            let ended = self.engine.take_reports();
             self.cpu += start.elapsed();
             self.ended_at.extend(ended.iter().map(|_| next));
             self.ended.extend(ended);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{LookupStats, SwarmEstimate, LookupReport};
+use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 

@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::kept::{self, Lists, Room, Tick};
 use super::row::Count;
 use seedwatch_clock::Mono;
-use seedwatch_dht::{SwarmEstimate, FoundPeers, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 

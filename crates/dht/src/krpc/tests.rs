@@ -147,21 +147,21 @@ fn error_codes_are_typed() {
 #[test]
 fn garbage_says_why() {
     let why = |datagram: &[u8]| parse(datagram).unwrap_err();
-    assert_eq!(why(b""), Garbage::NotDictionary);
-    assert_eq!(why(b"li1ee"), Garbage::NotDictionary);
-    assert_eq!(why(b"de"), Garbage::NoTransaction);
-    assert_eq!(why(b"d1:ti1e1:y1:re"), Garbage::NoTransaction);
-    assert_eq!(why(b"d1:t1:ae"), Garbage::NoKind);
-    assert_eq!(why(b"d1:t1:a1:y1:xe"), Garbage::NoKind);
-    assert_eq!(why(b"d1:t1:a1:y1:re"), Garbage::NoId);
+    assert_eq!(why(b""), ParseError::NotDictionary);
+    assert_eq!(why(b"li1ee"), ParseError::NotDictionary);
+    assert_eq!(why(b"de"), ParseError::NoTransaction);
+    assert_eq!(why(b"d1:ti1e1:y1:re"), ParseError::NoTransaction);
+    assert_eq!(why(b"d1:t1:ae"), ParseError::NoKind);
+    assert_eq!(why(b"d1:t1:a1:y1:xe"), ParseError::NoKind);
+    assert_eq!(why(b"d1:t1:a1:y1:re"), ParseError::NoId);
     assert_eq!(
         why(b"d1:rd2:id19:abcdefghij012345678e1:t1:a1:y1:re"),
-        Garbage::NoId
+        ParseError::NoId
     );
-    assert_eq!(why(b"d1:r2:id1:t1:a1:y1:re"), Garbage::NoId);
-    assert_eq!(why(&[b'd'; MAX_DATAGRAM + 1]), Garbage::TooLong);
+    assert_eq!(why(b"d1:r2:id1:t1:a1:y1:re"), ParseError::NoId);
+    assert_eq!(why(&[b'd'; MAX_DATAGRAM + 1]), ParseError::TooLong);
     // Far too deep, and cut.
-    assert_eq!(why(&[b'd'; MAX_DATAGRAM]), Garbage::NoTransaction);
+    assert_eq!(why(&[b'd'; MAX_DATAGRAM]), ParseError::NoTransaction);
 }
 
 #[test]

@@ -12,7 +12,13 @@ fn tight() -> Vec<f64> {
 
 /// Looks a surrounded info-hash up twice: from nothing, and with what the first time left behind.
 /// Returns the lookups.
-fn surrounded(sim: &mut Sim, shares: &[f64], known: f64, mask: Mask, seed: u64) -> Vec<LookupReport> {
+fn surrounded(
+    sim: &mut Sim,
+    shares: &[f64],
+    known: f64,
+    mask: Mask,
+    seed: u64,
+) -> Vec<LookupReport> {
     let hash = hashes(1, seed)[0];
     sim.world.eclipse(Eclipse {
         target: hash.0,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
 use seedwatch_dev_dht_world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
-use seedwatch_dht::{Engine, LookupReport, LookupError, Outbox, Settings};
+use seedwatch_dht::{Engine, LookupError, LookupReport, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
 
@@ -238,7 +238,7 @@ fn our_address_is_what_most_say_and_our_id_follows() {
 fn a_saved_table_needs_no_bootstrap() {
     let mut sim = Sim::new(settings(), honest());
     found(&mut sim, 20);
-    let table = sim.engine.table();
+    let table = sim.engine.nodes_to_save();
     assert!(table.len() > 50, "{}", table.len());
     let now = Mono(0);
     let mut engine = Engine::new(settings(), [9; 32], now);
@@ -306,7 +306,7 @@ fn without_a_way_in_lookups_fail_and_begin_anew_once_there_is_one() {
     sim.deaf = false;
     sim.ended.clear();
     let first = sim.world.bootstrap();
-    sim.engine.seed(Family::Ipv4, &first);
+    sim.engine.add_bootstrap(Family::Ipv4, &first);
     assert!(sim.run(20, MINUTE), "{}", sim.ended.len());
     assert!(sim.ended.iter().all(|lookup| sim.recall(lookup).0 > 0.99));
 }
@@ -330,7 +330,7 @@ fn nobody_outside_can_answer() {
     let mut engine = Engine::new(settings(), [1; 32], now);
     engine.open(Family::Ipv4, now);
     let node = SocketAddr::from(([127, 1, 1, 1], 6881));
-    engine.seed(Family::Ipv4, &[node]);
+    engine.add_bootstrap(Family::Ipv4, &[node]);
     let mut out = Outbox::default();
     engine.poll(now, &mut out);
     let asked: Vec<u8> = out.iter().next().unwrap().1.to_vec();

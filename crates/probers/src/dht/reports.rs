@@ -117,7 +117,7 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_dht::{LookupStats, FoundPeers};
+    use seedwatch_dht::{FoundPeers, LookupStats};
     use seedwatch_torrent::Family;
 
     const A: InfoHash = InfoHash([1; 20]);

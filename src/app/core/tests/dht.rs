@@ -1,7 +1,7 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use seedwatch_dht::{LookupStats, FoundPeers, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, LookupStats};
 use seedwatch_torrent::Peers;
 
 fn with_dht(torrents: Vec<Torrent>) -> Config {

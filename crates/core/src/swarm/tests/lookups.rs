@@ -1,7 +1,7 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{LookupStats, SwarmEstimate, FoundPeers, LookupReport, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats, SwarmEstimate};
 
 fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();

@@ -1,7 +1,7 @@
 //! Who we are, and that no stranger says who is not a peer.
 
 use super::*;
-use seedwatch_dht::{LookupStats, FoundPeers, LookupReport};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 
 /// The only seeder of the victim.
 const SEEDER: &str = "1.1.1.9";

@@ -1,25 +1,25 @@
-//! What a walk came to.
+//! What a lookup came to.
 
 use super::super::Contact;
 use super::super::id::NodeId;
-use super::sightings::{self, Holders};
-use super::{Candidate, K, State, Walk};
-use crate::{LookupStats, SwarmEstimate, FoundPeers, LookupError};
+use super::peer_reports::{self, Holders};
+use super::{Candidate, CandidateState, K, Lookup};
+use crate::{FoundPeers, LookupError, LookupStats, SwarmEstimate};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
 /// Of so many of the nearest nodes that were asked, a quarter must have answered.
-const NEAREST: usize = 12;
+const NEAREST_QUERIED: usize = 12;
 /// Nodes that must have answered in all, outside labs.
-const LEAST: usize = 4;
+const MIN_ANSWERED: usize = 4;
 
-/// A walk that is over.
+/// A lookup that is over.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct LookupOutcome {
     pub(crate) target: NodeId,
     pub(crate) info_hash: Option<InfoHash>,
     pub(crate) result: Result<FoundPeers, LookupError>,
-    pub(crate) tally: LookupStats,
+    pub(crate) stats: LookupStats,
     /// The closest nodes that answered, at most [`K`].
     pub(crate) closest: Vec<Contact>,
     /// All of the closest were asked and [`K`] answered.
@@ -30,32 +30,38 @@ pub(crate) struct Ended {
     pub(crate) is_small: bool,
 }
 
-impl Walk {
+impl Lookup {
     /// Whether it got to the nodes that would know. A few answers from afar are too few to say that
     /// nobody is there.
-    fn came_through(&self) -> bool {
-        if self.is_enough() {
+    fn reached_closest(&self) -> bool {
+        if self.has_enough_holders() {
             return true;
         }
-        let asked = |node: &&Candidate| node.state != State::Heard && !node.doubted;
-        let nearest = self.nodes.iter().filter(asked).take(NEAREST);
-        let answers = nearest.clone().filter(|node| node.state == State::Answered);
-        let least = if self.plan.require_distinct_subnets { LEAST } else { 1 };
-        let counts = |node: &&Candidate| node.state == State::Answered && !node.doubted;
-        self.has_arrived()
+        let asked = |node: &&Candidate| node.state != CandidateState::Unqueried && !node.excluded;
+        let nearest = self.nodes.iter().filter(asked).take(NEAREST_QUERIED);
+        let answers = nearest
+            .clone()
+            .filter(|node| node.state == CandidateState::Answered);
+        let least = if self.plan.require_distinct_subnets {
+            MIN_ANSWERED
+        } else {
+            1
+        };
+        let counts = |node: &&Candidate| node.state == CandidateState::Answered && !node.excluded;
+        self.has_converged()
             && answers.count() * 4 >= nearest.count()
             && self.nodes.iter().filter(counts).count() >= least
     }
 
     /// What it found, or why that is not known.
     fn result(&mut self, trusted: Holders) -> Result<FoundPeers, LookupError> {
-        let came_through = self.came_through();
-        let is_alarmed = self.doubt.is_alarmed();
-        if is_alarmed && (!came_through || trusted == 0) || self.is_unsure {
-            // Nodes that crowd around the target may hide a swarm.
+        let reached_closest = self.reached_closest();
+        let is_alarmed = self.guard.is_alarmed();
+        if is_alarmed && (!reached_closest || trusted == 0) || self.is_unsure {
+            // Nodes that cluster around the target may hide a swarm.
             return Err(LookupError::Doubtful);
         }
-        if !came_through {
+        if !reached_closest {
             return Err(LookupError::Timeout);
         }
         Ok(self.found(trusted))
@@ -63,12 +69,12 @@ impl Walk {
 
     /// Ends it: what was found, and the nodes that must have answered for a whole lookup, closest
     /// first.
-    pub(crate) fn finish(&mut self, now: Mono) -> Ended {
-        self.tally.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
-        let came_through = self.came_through();
-        let trusted = self.trusted();
-        let trusted = self.sightings.believed(trusted);
-        let closest: Vec<&Candidate> = self.closest().collect();
+    pub(crate) fn finish(&mut self, now: Mono) -> LookupOutcome {
+        self.stats.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
+        let reached_closest = self.reached_closest();
+        let trusted = self.trusted_holders();
+        let trusted = self.peer_reports.believed_holders(trusted);
+        let closest: Vec<&Candidate> = self.closest_answered().collect();
         let closest_bits = closest.first().map(|n| n.id.shared_bits(&self.target));
         let hops = closest
             .iter()
@@ -77,8 +83,8 @@ impl Walk {
             .max();
         let lists: Vec<usize> = closest
             .iter()
-            .filter(|node| node.list > 0)
-            .map(|node| node.list)
+            .filter(|node| node.longest_list > 0)
+            .map(|node| node.longest_list)
             .collect();
         let closest: Vec<Contact> = closest
             .iter()
@@ -88,41 +94,41 @@ impl Walk {
                 address: node.address.into(),
             })
             .collect();
-        self.tally.closest_bits = closest_bits;
-        self.tally.hops = hops.unwrap_or(0);
-        self.tally.holders = trusted.count_ones();
-        let is_doubted = self.doubt.is_alarmed();
-        self.tally.doubted = self.doubted();
+        self.stats.closest_bits = closest_bits;
+        self.stats.hops = hops.unwrap_or(0);
+        self.stats.holders = trusted.count_ones();
+        let is_alarmed = self.guard.is_alarmed();
+        self.stats.doubted = self.suspicious_nodes();
         let result = self.result(trusted);
-        Ended {
+        LookupOutcome {
             target: self.target,
             info_hash: self.info_hash,
-            is_small: !self.has_full_list() && !lists.is_empty(),
-            is_whole: came_through
-                && !is_doubted
-                && self.plan.enough.is_none()
+            is_small: !self.has_truncated_list() && !lists.is_empty(),
+            is_whole: reached_closest
+                && !is_alarmed
+                && self.plan.holders_wanted.is_none()
                 && closest.len() == K,
             lists,
             closest,
             result,
-            tally: self.tally,
+            stats: self.stats,
         }
     }
 
     fn found(&mut self, trusted: Holders) -> FoundPeers {
-        let peers = self.sightings.peers(trusted);
+        let peers = self.peer_reports.peers(trusted);
         let liar = |holder: Option<u8>| holder.is_some_and(|holder| trusted & 1 << holder == 0);
         let is_trusted = |id: &NodeId| {
-            let mut closest = self.closest();
+            let mut closest = self.closest_answered();
             closest.any(|node| node.id == *id && !liar(node.holder))
         };
         let filters = self.filters.iter().filter(|(id, _)| is_trusted(id));
         let filters: Vec<_> = filters.map(|(_, filters)| &**filters).collect();
-        let bound = (!self.has_full_list()).then_some(peers.len());
-        let filters = sightings::plausible(filters, bound);
-        let estimate = sightings::estimate(&filters, &peers, self.plan.accept);
+        let bound = (!self.has_truncated_list()).then_some(peers.len());
+        let filters = peer_reports::drop_implausible(filters, bound);
+        let estimate = peer_reports::estimate(&filters, &peers, self.plan.accept);
         // Where nobody holds anything, nobody is there.
-        let nobody = trusted == 0 && self.plan.enough.is_none();
+        let nobody = trusted == 0 && self.plan.holders_wanted.is_none();
         let none = SwarmEstimate {
             seeders: 0,
             leechers: 0,

@@ -7,20 +7,20 @@
 use super::id::Distance;
 
 /// Weight of the latest lookup, once there were this many.
-const MEMORY: f64 = 64.0;
+const MAX_WEIGHT: f64 = 64.0;
 /// The estimate counts as evidence of so many lookups at most: neighbours meet the same nodes, so
 /// that their distances are not independent.
-const INDEPENDENT: u32 = 8;
+const MAX_INDEPENDENT: u32 = 8;
 /// Nodes below which there is nothing to judge: in a lab ids may be chosen by hand.
-const FEWEST: f64 = 32.0;
+const MIN_NODES: f64 = 32.0;
 /// Lookups that measured it before it is relied on.
-const FEW: u32 = 4;
+const MIN_SAMPLES: u32 = 4;
 /// Lookups of random ids that may fail to measure before the size stays unknown for now.
-const ATTEMPTS: u8 = 2;
+const MAX_ATTEMPTS: u8 = 2;
 
 /// A running estimate.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Size {
+pub(super) struct NetworkSize {
     lookups: u32,
     /// Mean share of the key space that one node has to itself.
     share: f64,
@@ -29,21 +29,21 @@ pub(super) struct Size {
     /// Lookups of random ids that ended without a sample.
     failed: u8,
     /// A lookup needs a better estimate.
-    is_doubted: bool,
+    needs_precision: bool,
 }
 
-impl Size {
+impl NetworkSize {
     /// Takes in the distance of the `rank`-th closest node that answered in a whole lookup.
     pub(super) fn sample(&mut self, rank: usize, distance: Distance) {
         let share = distance.share() / rank as f64;
         self.lookups = self.lookups.saturating_add(1);
-        let weight = 1.0 / f64::from(self.lookups).min(MEMORY);
+        let weight = 1.0 / f64::from(self.lookups).min(MAX_WEIGHT);
         self.share += (share - self.share) * weight;
         self.rank = rank;
     }
 
     /// A lookup of a random id did not come through.
-    pub(super) fn not_measured(&mut self) {
+    pub(super) fn record_failed_sample(&mut self) {
         self.failed = self.failed.saturating_add(1);
     }
 
@@ -53,34 +53,38 @@ impl Size {
     }
 
     /// Leading bits that the closest nodes share with a target, on average; 0 while unknown.
-    pub(super) fn bits(&self) -> u32 {
+    pub(super) fn typical_shared_bits(&self) -> u32 {
         self.estimate().map_or(0, |nodes| nodes.max(1).ilog2())
     }
 
     /// The size is known as well as is needed, or cannot be: so few nodes answer that there is
     /// nothing to measure.
     pub(super) fn is_settled(&self) -> bool {
-        self.wants() == 0
+        self.samples_needed() == 0
     }
 
     /// Further lookups of random ids that it takes to know.
-    pub(super) fn wants(&self) -> u32 {
-        let is_lab = self.lookups > 0 && self.is_lab();
-        if is_lab || self.failed >= ATTEMPTS {
+    pub(super) fn samples_needed(&self) -> u32 {
+        let is_too_small = self.lookups > 0 && self.is_too_small();
+        if is_too_small || self.failed >= MAX_ATTEMPTS {
             return 0;
         }
-        let needed = if self.is_doubted { INDEPENDENT } else { FEW };
+        let needed = if self.needs_precision {
+            MAX_INDEPENDENT
+        } else {
+            MIN_SAMPLES
+        };
         needed.saturating_sub(self.lookups)
     }
 
     /// Too few nodes for anything to be told from distances.
-    fn is_lab(&self) -> bool {
-        self.share * FEWEST > 1.0
+    fn is_too_small(&self) -> bool {
+        self.share * MIN_NODES > 1.0
     }
 
     /// One lookup says little: a swarm that may be hidden asks for more of them.
-    pub(super) fn want_more(&mut self) {
-        self.is_doubted = true;
+    pub(super) fn demand_precision(&mut self) {
+        self.needs_precision = true;
         self.failed = 0;
     }
 
@@ -97,11 +101,11 @@ impl Size {
     ///
     /// by the union bound. This holds for every m, so a size that one lookup measured raises no
     /// more false alarms than a size that many did; it only detects less.
-    pub(super) fn surprise(&self, shares: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
-        if self.share <= 0.0 || self.is_lab() {
+    pub(super) fn ln_bounds(&self, shares: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
+        if self.share <= 0.0 || self.is_too_small() {
             return None;
         }
-        let nodes = self.rank as f64 * f64::from(self.lookups.min(INDEPENDENT));
+        let nodes = self.rank as f64 * f64::from(self.lookups.min(MAX_INDEPENDENT));
         let sum = self.share * nodes;
         let mut ln_choose = 0.0;
         let bounds = shares.enumerate().map(|(at, x)| {
@@ -137,7 +141,7 @@ mod tests {
     fn ten_thousand_nodes_are_told_from_distances() {
         let mut random = Random::new([1; 32]);
         let nodes = nodes(10_000, &mut random);
-        let mut size = Size::default();
+        let mut size = NetworkSize::default();
         for _ in 0..100 {
             let target = NodeId(random.id());
             size.sample(8, closest(&nodes, &target, 8)[7]);
@@ -155,14 +159,14 @@ mod tests {
             let mut rare = 0;
             for _ in 0..4_000 {
                 let nodes = nodes(300, &mut random);
-                let mut size = Size::default();
+                let mut size = NetworkSize::default();
                 for _ in 0..measured.min(8) {
                     let target = NodeId(random.id());
                     size.sample(8, closest(&nodes, &target, 8)[7]);
                 }
                 let target = NodeId(random.id());
                 let shares = closest(&nodes, &target, 8).into_iter().map(Distance::share);
-                let eighth = size.surprise(shares).unwrap()[7];
+                let eighth = size.ln_bounds(shares).unwrap()[7];
                 rare += u32::from(eighth < 1e-3f64.ln());
             }
             assert!(rare <= 10, "{measured}: {rare}");
@@ -172,15 +176,15 @@ mod tests {
     #[test]
     fn a_cluster_surprises_and_a_lab_is_not_judged() {
         let mut random = Random::new([2; 32]);
-        let mut size = Size::default();
-        assert_eq!(size.surprise([1e-6].into_iter()), None);
+        let mut size = NetworkSize::default();
+        assert_eq!(size.ln_bounds([1e-6].into_iter()), None);
         let many = nodes(1_000, &mut random);
         size.sample(8, closest(&many, &NodeId(random.id()), 8)[7]);
-        let cluster = size.surprise([1e-9; 8].into_iter()).unwrap();
+        let cluster = size.ln_bounds([1e-9; 8].into_iter()).unwrap();
         assert!(cluster[7] < -80.0, "{cluster:?}");
-        let mut lab = Size::default();
+        let mut lab = NetworkSize::default();
         let few = nodes(12, &mut random);
         lab.sample(8, closest(&few, &NodeId(random.id()), 8)[7]);
-        assert_eq!(lab.surprise([1e-9; 8].into_iter()), None);
+        assert_eq!(lab.ln_bounds([1e-9; 8].into_iter()), None);
     }
 }

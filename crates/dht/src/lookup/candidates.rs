@@ -1,20 +1,20 @@
-//! The nodes that a walk has in view, closest first.
+//! The nodes that a lookup has in view, closest first.
 
 use std::ops::{Deref, DerefMut};
 
 use super::super::id::Distance;
 use super::Candidate;
 
-/// Candidates in the order of their distances, which must not be changed in place.
+/// Candidates in the order of their distances, which must not be changed in index.
 #[derive(Debug, Default)]
-pub(super) struct View {
+pub(super) struct CandidateList {
     nodes: Vec<Candidate>,
-    /// The first 64 bits of each distance. A search in them alone stays within a few cache lines.
+    /// The first 64 bits of each distance. A search in them alone stays within a few table lines.
     prefixes: Vec<u64>,
 }
 
-impl View {
-    /// Returns the place of the node at this distance, or the place that it would have.
+impl CandidateList {
+    /// Returns the index of the node at this distance, or the index that it would have.
     pub(super) fn find(&self, distance: &Distance) -> Result<usize, usize> {
         let prefix = distance.prefix();
         let first = self.prefixes.partition_point(|other| *other < prefix);
@@ -28,7 +28,7 @@ impl View {
         }
     }
 
-    /// Adds a node at the place that [`View::find`] gave.
+    /// Adds a node at the index that [`CandidateList::find`] gave.
     pub(super) fn insert(&mut self, at: usize, node: Candidate) {
         self.prefixes.insert(at, node.distance.prefix());
         self.nodes.insert(at, node);
@@ -46,7 +46,7 @@ impl View {
     }
 
     /// Removes the nodes for which `stays` is false, and returns them.
-    pub(super) fn part(&mut self, stays: impl Fn(&Candidate) -> bool) -> Vec<Candidate> {
+    pub(super) fn extract_unless(&mut self, stays: impl Fn(&Candidate) -> bool) -> Vec<Candidate> {
         let gone = self.nodes.extract_if(.., |node| !stays(node)).collect();
         let prefixes = self.nodes.iter().map(|node| node.distance.prefix());
         self.prefixes = prefixes.collect();
@@ -59,7 +59,7 @@ impl View {
     }
 }
 
-impl Deref for View {
+impl Deref for CandidateList {
     type Target = [Candidate];
 
     fn deref(&self) -> &[Candidate] {
@@ -67,7 +67,7 @@ impl Deref for View {
     }
 }
 
-impl DerefMut for View {
+impl DerefMut for CandidateList {
     fn deref_mut(&mut self) -> &mut [Candidate] {
         &mut self.nodes
     }

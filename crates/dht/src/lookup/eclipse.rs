@@ -1,17 +1,17 @@
 //! Nodes that lie closer to the target than an honest DHT allows (Sybil and eclipse attacks).
 //!
 //! An attacker who owns the eight closest nodes of an info-hash decides what a lookup hears. That
-//! takes ids much closer to it than those of honest nodes, which shows: see [`Size::surprise`].
+//! takes ids much closer to it than those of honest nodes, which shows: see [`NetworkSize::bounds`].
 //! Such nodes are set aside, and the lookup goes on to the closest nodes beyond them. What is found
 //! there counts. Where nothing is found there, the swarm is unknown and not empty.
 
 use super::super::id::{self, Distance, NodeId};
-use super::super::packed::Address;
-use super::super::size::Size;
-use super::{Ask, Candidate, K, State, Walk};
+use super::super::network_size::NetworkSize;
+use super::super::packed::PackedAddress;
+use super::{Candidate, CandidateState, K, Lookup, QueryKind};
 
 /// Closest nodes whose distances are looked at.
-const RANKS: usize = 24;
+const MAX_RANKS: usize = 24;
 /// Probability of a false alarm of one lookup, over all ranks.
 const FALSE_ALARM: f64 = 1e-6;
 /// Honest nodes may be so many times as dense as the estimate says: lookups that measured it may
@@ -23,7 +23,7 @@ const SLACK_SILENT: f64 = 4.0;
 /// the distances have a probability below this, the nodes beyond are asked, too. A false alarm of
 /// this kind costs packets, and no answer: what is empty stays so.
 const UNLIKELY: f64 = 2e-2;
-/// The last of the closest nodes beyond a crowd may be so many times as far from it as on average.
+/// The last of the closest nodes beyond a cluster may be so many times as far from it as on average.
 const REACH: f64 = 3.0;
 /// Clusters set aside in one lookup. More of them than this are not worth the packets.
 const MAX_CLUSTERS: u8 = 6;
@@ -37,7 +37,7 @@ const SURVEY_BITS: u32 = 4;
 
 /// What a lookup doubts.
 #[derive(Debug, Default)]
-pub(super) struct Doubt {
+pub(super) struct EclipseGuard {
     /// Nodes within this share of the key space are set aside, unless BEP 42 speaks for them.
     edge: f64,
     clusters: u8,
@@ -50,14 +50,16 @@ pub(super) struct Doubt {
     is_surveyed: bool,
 }
 
-impl Doubt {
+impl EclipseGuard {
     /// Whether a node is not to be asked at all.
     pub(super) fn refuses(&self, node: &Candidate) -> bool {
-        self.edge > 0.0 && node.distance.share() <= self.edge && !is_bound(&node.id, &node.address)
+        self.edge > 0.0
+            && node.distance.share() <= self.edge
+            && !is_address_bound(&node.id, &node.address)
     }
 
     /// Whether the lookup waits for further nodes.
-    pub(super) fn is_wanting(&self) -> bool {
+    pub(super) fn awaits_nodes(&self) -> bool {
         self.wants_more
     }
 
@@ -68,65 +70,65 @@ impl Doubt {
 }
 
 /// Nodes too many for the space they take, and how far that reaches.
-struct Crowd {
+struct Cluster {
     members: Vec<NodeId>,
     edge: f64,
 }
 
 /// BEP 42 ties the id of this node to its address. Of random ids one in two million is.
-fn is_bound(id: &NodeId, address: &Address) -> bool {
-    id::is_secure(id, address.ip()) && !id::is_exempt(address.ip())
+fn is_address_bound(id: &NodeId, address: &PackedAddress) -> bool {
+    id::is_secure_id(id, address.ip()) && !id::is_exempt(address.ip())
 }
 
-impl Walk {
+impl Lookup {
     /// Judges the nodes closest to the target. Says whether the lookup has to go on because of it.
-    pub(super) fn doubt(&mut self, size: &mut Size) -> bool {
-        let answered = |node: &Candidate| node.state == State::Answered;
-        let asked = |node: &Candidate| node.state != State::Heard;
-        let alarm = (FALSE_ALARM / RANKS as f64).ln();
-        let crowd = self.crowd(size, answered, SLACK, alarm);
-        let crowd = crowd.or_else(|| self.crowd(size, asked, SLACK_SILENT, alarm));
-        if let Some(crowd) = crowd {
-            self.doubt.is_alarmed = true;
-            return self.set_aside(&crowd);
+    pub(super) fn check_for_eclipse(&mut self, size: &mut NetworkSize) -> bool {
+        let answered = |node: &Candidate| node.state == CandidateState::Answered;
+        let asked = |node: &Candidate| node.state != CandidateState::Unqueried;
+        let alarm = (FALSE_ALARM / MAX_RANKS as f64).ln();
+        let cluster = self.find_cluster(size, answered, SLACK, alarm);
+        let cluster = cluster.or_else(|| self.find_cluster(size, asked, SLACK_SILENT, alarm));
+        if let Some(cluster) = cluster {
+            self.guard.is_alarmed = true;
+            return self.exclude(&cluster);
         }
-        if self.trusted() != 0 {
+        if self.trusted_holders() != 0 {
             return false;
         }
-        match self.crowd(size, answered, 1.0, UNLIKELY.ln()) {
-            Some(crowd) => {
-                size.want_more();
-                self.set_aside(&crowd)
+        match self.find_cluster(size, answered, 1.0, UNLIKELY.ln()) {
+            Some(cluster) => {
+                size.demand_precision();
+                self.exclude(&cluster)
             }
             None => self.detour(size),
         }
     }
 
     /// Nodes that are too many for the space they take, and how far it reaches.
-    fn crowd(
+    fn find_cluster(
         &self,
-        size: &Size,
+        size: &NetworkSize,
         is_seen: impl Fn(&Candidate) -> bool,
         slack: f64,
         limit: f64,
-    ) -> Option<Crowd> {
-        let edge = self.doubt.edge;
-        let beyond = |node: &&Candidate| !node.doubted && node.distance.share() > edge;
+    ) -> Option<Cluster> {
+        let edge = self.guard.edge;
+        let beyond = |node: &&Candidate| !node.excluded && node.distance.share() > edge;
         let nodes = self
             .nodes
             .iter()
             .filter(beyond)
             .filter(|node| is_seen(node));
-        let nodes: Vec<&Candidate> = nodes.take(RANKS).collect();
-        let members = &nodes[..self.cluster(&nodes, size, slack, limit)?];
+        let nodes: Vec<&Candidate> = nodes.take(MAX_RANKS).collect();
+        let members = &nodes[..self.cluster_len(&nodes, size, slack, limit)?];
         // Ids that BEP 42 binds to addresses take thousands of addresses to choose: where they
-        // alone would not surprise, the others are the crowd.
-        let bound = |node: &&&Candidate| is_bound(&node.id, &node.address);
+        // alone would not bounds, the others are the cluster.
+        let bound = |node: &&&Candidate| is_address_bound(&node.id, &node.address);
         let tied: Vec<&Candidate> = members.iter().filter(bound).copied().collect();
-        let spares = self.cluster(&tied, size, slack, limit).is_none();
+        let spares = self.cluster_len(&tied, size, slack, limit).is_none();
         let aside = members.iter().filter(|node| !spares || !bound(node));
         let edge = members.last().map_or(0.0, |last| last.distance.share());
-        Some(Crowd {
+        Some(Cluster {
             members: aside.map(|node| node.id).collect(),
             edge,
         })
@@ -134,98 +136,104 @@ impl Walk {
 
     /// How many of these nodes, closest first, are a cluster: the number that is least likely by
     /// chance, if even that is too unlikely.
-    fn cluster(&self, nodes: &[&Candidate], size: &Size, slack: f64, limit: f64) -> Option<usize> {
-        let edge = self.doubt.edge;
+    fn cluster_len(
+        &self,
+        nodes: &[&Candidate],
+        size: &NetworkSize,
+        slack: f64,
+        limit: f64,
+    ) -> Option<usize> {
+        let edge = self.guard.edge;
         let shares = nodes
             .iter()
             .map(|node| (node.distance.share() - edge) * slack);
-        let surprise = size.surprise(shares)?;
-        let (at, least) = least(&surprise)?;
+        let bounds = size.ln_bounds(shares)?;
+        let (at, least) = least(&bounds)?;
         (least < limit).then_some(at + 1)
     }
 
     /// Sets nodes aside, and all that only they named.
-    fn set_aside(&mut self, crowd: &Crowd) -> bool {
-        if self.doubt.clusters >= MAX_CLUSTERS {
+    fn exclude(&mut self, cluster: &Cluster) -> bool {
+        if self.guard.clusters >= MAX_CLUSTERS {
             return false;
         }
-        let aside = &crowd.members;
-        self.doubt.edge = crowd.edge;
-        self.doubt.clusters += 1;
+        let aside = &cluster.members;
+        self.guard.edge = cluster.edge;
+        self.guard.clusters += 1;
         for node in self.nodes.iter_mut() {
-            node.doubted |= aside.contains(&node.id);
+            node.excluded |= aside.contains(&node.id);
         }
         let named = |node: &Candidate| node.named_by.is_some_and(|by| aside.contains(&by));
-        let doubt = &self.doubt;
+        let guard = &self.guard;
         let stays = |node: &Candidate| {
-            node.state == State::Answered || !named(node) && !doubt.refuses(node)
+            node.state == CandidateState::Answered || !named(node) && !guard.refuses(node)
         };
-        let gone = self.nodes.part(stays);
-        gone.iter().for_each(|node| self.forget(node));
-        self.extra.retain(|(id, _)| !aside.contains(id));
-        self.doubt.wants_more = true;
+        let gone = self.nodes.extract_unless(stays);
+        gone.iter().for_each(|node| self.drop_extra_queries(node));
+        self.extra_queries.retain(|(id, _)| !aside.contains(id));
+        self.guard.wants_more = true;
         true
     }
 
-    /// Looks for honest nodes that the crowd has pushed out of the answers of others. Asks the
+    /// Looks for honest nodes that the cluster has pushed out of the answers of others. Asks the
     /// closest nodes beyond it for ids that are closer to the target than they are, but differ from
-    /// it in a bit before the crowd does: there the crowd is no closer than honest nodes.
-    fn detour(&mut self, size: &Size) -> bool {
-        let closest = self.closest().take(DETOUR_NODES);
+    /// it in a bit before the cluster does: there the cluster is no closer than honest nodes.
+    fn detour(&mut self, size: &NetworkSize) -> bool {
+        let closest = self.closest_answered().take(DETOUR_NODES);
         let closest: Vec<(NodeId, Distance)> = closest.map(|n| (n.id, n.distance)).collect();
-        let is_needed = self.doubt.clusters > 0;
+        let is_needed = self.guard.clusters > 0;
         let Some((_, reach)) = closest.last().copied().filter(|_| is_needed) else {
             return false;
         };
-        let comes_closer = self.doubt.reach.is_none_or(|before| reach < before);
-        if self.doubt.detours >= MAX_DETOURS || !comes_closer && self.doubt.is_surveyed {
+        let comes_closer = self.guard.reach.is_none_or(|before| reach < before);
+        if self.guard.detours >= MAX_DETOURS || !comes_closer && self.guard.is_surveyed {
             return false;
         }
-        self.doubt.detours += 1;
-        self.doubt.reach = Some(reach);
+        self.guard.detours += 1;
+        self.guard.reach = Some(reach);
         let target = self.target;
-        let around = |id: NodeId, bit: u32| (id, Ask::Around(target.flipped(bit.min(159))));
+        let around = |id: NodeId, bit: u32| (id, QueryKind::Around(target.flipped(bit.min(159))));
         if comes_closer {
             let nearer = closest.iter().flat_map(|(id, distance)| {
                 let bits = distance.shared_bits();
                 [around(*id, bits + 1), around(*id, bits + 2)]
             });
-            self.extra.extend(nearer);
+            self.extra_queries.extend(nearer);
         } else {
             // No closer node was found: look for other honest nodes at about the same distance.
-            self.doubt.is_surveyed = true;
-            let first = size.bits().saturating_sub(SURVEY_BITS - 1);
+            self.guard.is_surveyed = true;
+            let first = size.typical_shared_bits().saturating_sub(SURVEY_BITS - 1);
             let nodes = closest.iter().cycle();
             let bits = (first..first + SURVEY_BITS).flat_map(|bit| [bit, bit]);
             let survey = nodes.zip(bits).map(|((id, _), bit)| around(*id, bit));
-            self.extra.extend(survey);
+            self.extra_queries.extend(survey);
         }
         true
     }
 
     /// Whether a lookup that found nothing met the nodes that would know: where nodes were set
     /// aside, the closest beyond them must be as near as the size of the DHT makes expect.
-    pub(super) fn is_conclusive(&self, size: &Size) -> bool {
-        if self.doubt.clusters == 0 {
+    pub(super) fn is_conclusive(&self, size: &NetworkSize) -> bool {
+        if self.guard.clusters == 0 {
             return true;
         }
         let nodes = size.estimate().map_or(0.0, |nodes| nodes as f64);
-        let last = self.closest().take(K).last();
-        let reach = last.map_or(1.0, |last| last.distance.share()) - self.doubt.edge;
-        !self.doubt.is_alarmed && reach * nodes <= REACH * K as f64
+        let last = self.closest_answered().take(K).last();
+        let reach = last.map_or(1.0, |last| last.distance.share()) - self.guard.edge;
+        !self.guard.is_alarmed && reach * nodes <= REACH * K as f64
     }
 
     /// Nodes set aside that count as suspicious: where the result rests on it.
-    pub(super) fn doubted(&self) -> u32 {
-        let is_serious = self.doubt.is_alarmed || self.is_unsure;
-        let doubted = self.nodes.iter().filter(|node| node.doubted && is_serious);
-        doubted.count() as u32
+    pub(super) fn suspicious_nodes(&self) -> u32 {
+        let is_serious = self.guard.is_alarmed || self.is_unsure;
+        let excluded = self.nodes.iter().filter(|node| node.excluded && is_serious);
+        excluded.count() as u32
     }
 
     /// Whether nodes are wanted beyond this share of the key space, of those that answered before
     /// this lookup. Says so once.
     pub(crate) fn wants_more(&mut self) -> Option<f64> {
-        std::mem::take(&mut self.doubt.wants_more).then_some(self.doubt.edge)
+        std::mem::take(&mut self.guard.wants_more).then_some(self.guard.edge)
     }
 }
 

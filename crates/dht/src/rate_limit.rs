@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::Duration;
 
-use super::keyed::Key;
-use super::packed::Address;
+use super::keyed::KeyedBuildHasher;
+use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
 /// Time a node is owed for each packet it got.
@@ -16,18 +16,18 @@ const NODE_SPACING: Duration = Duration::from_secs(1);
 const NODE_BURST: u64 = 3;
 
 /// Nodes remembered before those that are owed nothing are forgotten.
-const SWEEP_AT: usize = 1024;
+const PURGE_AT: usize = 1024;
 
 /// The limit over everything.
 #[derive(Debug, Clone)]
-pub(super) struct Budget {
+pub(super) struct TokenBucket {
     rate: f64,
     tokens: f64,
     filled: Mono,
 }
 
-impl Budget {
-    /// A full budget that gains `rate` packets a second.
+impl TokenBucket {
+    /// A full bucket that gains `rate` packets a second.
     pub(super) fn new(rate: f64, now: Mono) -> Self {
         Self {
             rate,
@@ -52,10 +52,10 @@ impl Budget {
         let gained = now.since(self.filled).as_secs_f64() * self.rate;
         self.tokens = (self.tokens + gained).min(Self::burst(self.rate));
         self.filled = self.filled.max(now);
-        self.is_open()
+        self.has_token()
     }
 
-    pub(super) fn is_open(&self) -> bool {
+    pub(super) fn has_token(&self) -> bool {
         self.tokens >= 1.0
     }
 
@@ -65,7 +65,7 @@ impl Budget {
     }
 
     /// When the next packet may leave; never now, so that waiting for it cannot spin.
-    pub(super) fn opens(&self, now: Mono) -> Mono {
+    pub(super) fn next_token(&self, now: Mono) -> Mono {
         let missing = (1.0 - self.tokens).max(0.0) / self.rate;
         now.after(Duration::from_secs_f64(missing).max(Duration::from_millis(1)))
     }
@@ -73,43 +73,43 @@ impl Budget {
 
 /// The limit for each node: one packet a second, and a burst of [`NODE_BURST`].
 #[derive(Debug, Default)]
-pub(super) struct Courtesy {
-    /// Until when each node's packets are paid for.
-    paid: HashMap<Address, Mono, Key>,
-    sweep_at: usize,
+pub(super) struct PerNodeLimiter {
+    /// Until when each node's packets are paid_until for.
+    paid_until: HashMap<PackedAddress, Mono, KeyedBuildHasher>,
+    purge_at: usize,
     /// All nodes of an address are one. Off in labs.
-    by_ip: bool,
+    per_ip: bool,
 }
 
-impl Courtesy {
+impl PerNodeLimiter {
     /// Whether all nodes of an address are one: those who ban a source ban its address.
-    pub(super) fn set_by_ip(&mut self, by_ip: bool) {
-        self.by_ip = by_ip;
+    pub(super) fn set_per_ip(&mut self, per_ip: bool) {
+        self.per_ip = per_ip;
     }
 
-    fn key(&self, to: &Address) -> Address {
-        if self.by_ip { to.without_port() } else { *to }
+    fn key(&self, to: &PackedAddress) -> PackedAddress {
+        if self.per_ip { to.without_port() } else { *to }
     }
 
     /// Books a packet to this node if it may go there now; if not, says when.
-    pub(super) fn take(&mut self, to: &Address, now: Mono) -> Result<(), Mono> {
+    pub(super) fn try_acquire(&mut self, to: &PackedAddress, now: Mono) -> Result<(), Mono> {
         let spacing = NODE_SPACING.as_millis() as u64;
-        match self.paid.entry(self.key(to)) {
+        match self.paid_until.entry(self.key(to)) {
             Entry::Occupied(mut entry) => {
-                let paid = *entry.get();
-                let free = Mono(paid.0.saturating_sub((NODE_BURST - 1) * spacing));
+                let paid_until = *entry.get();
+                let free = Mono(paid_until.0.saturating_sub((NODE_BURST - 1) * spacing));
                 if free > now {
                     return Err(free);
                 }
-                entry.insert(paid.max(now).after(NODE_SPACING));
+                entry.insert(paid_until.max(now).after(NODE_SPACING));
             }
             Entry::Vacant(entry) => {
                 entry.insert(now.after(NODE_SPACING));
             }
         }
-        if self.paid.len() > self.sweep_at.max(SWEEP_AT) {
-            self.paid.retain(|_, paid| *paid > now);
-            self.sweep_at = self.paid.len() * 2;
+        if self.paid_until.len() > self.purge_at.max(PURGE_AT) {
+            self.paid_until.retain(|_, paid_until| *paid_until > now);
+            self.purge_at = self.paid_until.len() * 2;
         }
         Ok(())
     }
@@ -121,11 +121,11 @@ mod tests {
 
     #[test]
     fn no_second_sees_more_than_the_rate_and_a_burst() {
-        let mut budget = Budget::new(50.0, Mono(0));
+        let mut bucket = TokenBucket::new(50.0, Mono(0));
         let mut left = 0;
         for ms in 0..10_000 {
-            while budget.refill(Mono(ms)) {
-                budget.spend();
+            while bucket.refill(Mono(ms)) {
+                bucket.spend();
                 left += 1;
             }
         }
@@ -134,11 +134,11 @@ mod tests {
 
     #[test]
     fn a_node_gets_a_burst_and_then_one_a_second() {
-        let node = Address::from("127.0.0.2:6881".parse::<std::net::SocketAddr>().unwrap());
-        let mut courtesy = Courtesy::default();
+        let node = PackedAddress::from("127.0.0.2:6881".parse::<std::net::SocketAddr>().unwrap());
+        let mut per_node = PerNodeLimiter::default();
         let mut sent = Vec::new();
         for ms in 0..5_000 {
-            if courtesy.take(&node, Mono(ms)).is_ok() {
+            if per_node.try_acquire(&node, Mono(ms)).is_ok() {
                 sent.push(ms);
             }
         }
