@@ -1,8 +1,7 @@
-//! An id belongs to an address: nodes that answer now as one, now as another are not believed.
+//! Bindings of node ids to addresses. A node that keeps changing its id is not trusted.
 //!
-//! Such nodes name peers that do not exist, under ids made up for whatever was asked. What is
-//! remembered of an address is eight bytes in a table of fixed size; a newer address may push out
-//! an older one.
+//! Such nodes name invented peers under ids made up for each target. A binding takes eight bytes in
+//! a table of fixed size; a newer address may replace an older one.
 
 use std::hash::BuildHasher;
 
@@ -11,14 +10,14 @@ use super::keyed::KeyedBuildHasher;
 use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
-/// An address that changed its id is believed again when it has kept the new one for so long: a
-/// client that was started anew is no liar.
+/// Minutes for which an address must keep a new id before it is trusted again. A client that
+/// restarted is honest.
 const PROBATION_MINUTES: u64 = 60;
 
-/// Addresses remembered, a power of two.
+/// Addresses that are remembered; a power of two.
 const SLOTS: usize = 1 << 17;
 
-/// Which id each address answered with.
+/// The id that each address answered with.
 #[derive(Debug, Default)]
 pub(super) struct IdBindings {
     key: KeyedBuildHasher,
@@ -28,15 +27,15 @@ pub(super) struct IdBindings {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Binding {
-    /// Of the address; with the place, some 40 bits of it.
+    /// Hash of the address. Together with the slot it identifies about 40 bits.
     tag: u16,
     id: u32,
-    /// Minute of the last change, from 1; 0 where there was none.
+    /// Minute of the last change, from 1; 0 if there was none.
     changed: u16,
 }
 
 impl IdBindings {
-    /// An address answered with an id; says whether it can be believed.
+    /// Records the id that an address answered with. Returns whether it is trusted.
     pub(super) fn record(&mut self, address: &PackedAddress, id: &NodeId, now: Mono) -> bool {
         if self.slots.is_empty() {
             self.slots = vec![Binding::default(); SLOTS];
@@ -67,7 +66,7 @@ mod tests {
     use std::net::SocketAddr;
 
     #[test]
-    fn a_changed_id_is_not_believed_for_an_hour() {
+    fn an_address_with_a_changed_id_is_not_trusted_for_an_hour() {
         let minute = |n: u64| Mono(n * 60_000);
         let address = PackedAddress::from(SocketAddr::from(([1, 2, 3, 4], 5)));
         let (one, two) = (NodeId([1; 20]), NodeId([2; 20]));

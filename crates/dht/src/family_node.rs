@@ -1,4 +1,4 @@
-//! Our node in the DHT of one family: what it knows, what it has asked, what it is looking for.
+//! Our node in the DHT of one family: its id, its node table, its queries and its lookups.
 
 mod active_lookups;
 mod poll;
@@ -29,18 +29,20 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 use seedwatch_torrent::address::{Accept, is_global, is_never_contacted};
 
-/// Nodes saved.
+/// Visibility that is assumed before a lookup has measured it.
+const INITIAL_VISIBILITY: f64 = 0.75;
+/// Nodes that are saved.
 const MAX_SAVED: u16 = 512;
-/// With fewer nodes that answer, bootstrap addresses are asked again.
+/// With fewer good nodes than this, bootstrap addresses are queried again.
 const MIN_GOOD_NODES: usize = 8;
-/// Bootstrap addresses that wait to be asked.
+/// Bootstrap addresses that may wait to be queried.
 const MAX_BOOTSTRAP: usize = 256;
-/// Questions in a row that nobody answered, of which we conclude that nobody will.
+/// Timeouts in a row after which the DHT counts as down.
 const MAX_SILENCE: u32 = 16;
-/// Info-hashes that wait to be looked up at once.
+/// Info-hashes that may wait for an immediate lookup.
 const MAX_WANTED: usize = 1024;
 
-/// Where questions leave and lookups end.
+/// What a poll may use: the settings, the shared rate limit, and the places for its results.
 pub(super) struct PollContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) bucket: &'a mut TokenBucket,
@@ -49,74 +51,100 @@ pub(super) struct PollContext<'a> {
     pub(super) ended: &'a mut Vec<LookupReport>,
 }
 
-/// One family.
+/// Our node id and the address that it is derived from (BEP 42).
 #[derive(Debug)]
-pub(super) struct FamilyNode {
-    family: Family,
+struct Identity {
     id: NodeId,
     external: Option<IpAddr>,
     votes: ExternalAddressVotes,
+}
+
+/// Counters of queries and of their answers.
+#[derive(Debug, Default)]
+struct Traffic {
+    queries: u64,
+    answers: u64,
+    timeouts: u64,
+    errors: u64,
+    /// Time of the latest answer of any node.
+    last_answer: Option<Mono>,
+    /// Queries that timed out since the latest answer.
+    silence: u32,
+}
+
+/// The measurement of how densely nodes fill the key space.
+#[derive(Debug, Default)]
+struct Density {
+    size: NetworkSize,
+    /// Whether the size was settled when the latest lookup ended.
+    is_known: bool,
+    /// Lookups of random ids under way.
+    lookups: u32,
+}
+
+/// The search for nodes to start from.
+#[derive(Debug)]
+struct Entry {
+    /// Bootstrap addresses that have not been queried yet.
+    bootstrap: VecDeque<SocketAddr>,
+    /// Time since which the node table is empty, if it is.
+    searching_since: Mono,
+    /// Whether lookups failed because no node was known.
+    gave_up: bool,
+    /// Time of the next lookup of a random id that finds nodes.
+    next_refresh: Mono,
+}
+
+/// Our node in the DHT of one family.
+#[derive(Debug)]
+pub(super) struct FamilyNode {
+    family: Family,
+    identity: Identity,
+    traffic: Traffic,
+    density: Density,
+    entry: Entry,
     table: NodeTable,
     bindings: IdBindings,
     per_node: PerNodeLimiter,
     transactions: Transactions,
     rtt: RttEstimator,
-    size: NetworkSize,
-    /// As of the latest lookup.
-    is_measured: bool,
-    /// Lookups of random ids under way.
-    measuring: u32,
     schedule: LookupSchedule,
     lookups: ActiveLookups,
+    /// Info-hashes to look up at once.
     wanted: VecDeque<InfoHash>,
-    bootstrap: VecDeque<SocketAddr>,
-    /// Share of a swarm that the list of one holder shows.
+    /// Mean share of a swarm that the list of one holder shows.
     visibility: f64,
-    searching_since: Mono,
-    /// Lookups failed for want of a node.
-    gave_up: bool,
-    /// When anybody last answered.
-    last_answer: Option<Mono>,
-    next_refresh: Mono,
     paused: bool,
-    /// Questions since the latest answer that nobody answered.
-    silence: u32,
-    queries: u64,
-    answers: u64,
-    timeouts: u64,
-    errors: u64,
 }
 
 impl FamilyNode {
+    /// Creates a node that knows no other node.
     pub(super) fn new(family: Family, random: &mut Random, now: Mono) -> Self {
         Self {
             family,
-            id: NodeId(random.id()),
-            external: None,
-            votes: ExternalAddressVotes::default(),
+            identity: Identity {
+                id: NodeId(random.id()),
+                external: None,
+                votes: ExternalAddressVotes::default(),
+            },
+            traffic: Traffic::default(),
+            density: Density::default(),
+            entry: Entry {
+                bootstrap: VecDeque::new(),
+                searching_since: now,
+                gave_up: false,
+                next_refresh: now,
+            },
             table: NodeTable::new(),
             bindings: IdBindings::default(),
             per_node: PerNodeLimiter::default(),
             transactions: Transactions::default(),
             rtt: RttEstimator::default(),
-            size: NetworkSize::default(),
-            is_measured: false,
-            measuring: 0,
             schedule: LookupSchedule::default(),
             lookups: ActiveLookups::default(),
             wanted: VecDeque::new(),
-            bootstrap: VecDeque::new(),
-            visibility: 0.75,
-            searching_since: now,
-            gave_up: false,
-            last_answer: None,
-            next_refresh: now,
+            visibility: INITIAL_VISIBILITY,
             paused: false,
-            silence: 0,
-            queries: 0,
-            answers: 0,
-            timeouts: 0,
-            errors: 0,
         }
     }
 
@@ -134,7 +162,7 @@ impl FamilyNode {
         if self.wanted.len() < MAX_WANTED && !self.lookups.is_active(&hash) {
             self.wanted.push_back(hash);
             if self.table.len() == 0 {
-                self.searching_since = now;
+                self.entry.searching_since = now;
             }
         }
     }
@@ -142,11 +170,11 @@ impl FamilyNode {
     pub(super) fn pause(&mut self, paused: bool, now: Mono) {
         if paused && !self.paused {
             self.lookups = ActiveLookups::following(&self.lookups);
-            self.measuring = 0;
+            self.density.lookups = 0;
             self.schedule.restart(now);
         }
         if !paused && self.paused && self.table.len() == 0 {
-            self.searching_since = now;
+            self.entry.searching_since = now;
         }
         self.paused = paused;
     }
@@ -156,8 +184,9 @@ impl FamilyNode {
             .iter()
             .filter(|address| Family::of(&address.ip().to_canonical()) == self.family);
         for address in of_family.take(MAX_BOOTSTRAP) {
-            if self.bootstrap.len() < MAX_BOOTSTRAP && !self.bootstrap.contains(address) {
-                self.bootstrap.push_back(*address);
+            if self.entry.bootstrap.len() < MAX_BOOTSTRAP && !self.entry.bootstrap.contains(address)
+            {
+                self.entry.bootstrap.push_back(*address);
             }
         }
     }
@@ -177,20 +206,25 @@ impl FamilyNode {
     }
 
     pub(super) fn needs_bootstrap(&self, now: Mono) -> bool {
-        !self.paused && self.bootstrap.is_empty() && self.table.count_good(now) < MIN_GOOD_NODES
+        !self.paused
+            && self.entry.bootstrap.is_empty()
+            && self.table.count_good(now) < MIN_GOOD_NODES
     }
 
     pub(super) fn status(&self, now: Mono) -> DhtStatus {
         let (overdue, lag) = self.schedule.overdue(now);
-        let asked = self.answers > 0 || self.timeouts > 0;
+        let asked = self.traffic.answers > 0 || self.traffic.timeouts > 0;
         DhtStatus {
-            up: asked.then_some(self.answers > 0 && self.silence < MAX_SILENCE),
+            up: asked.then_some(self.traffic.answers > 0 && self.traffic.silence < MAX_SILENCE),
             nodes: u32::try_from(self.table.count_good(now)).unwrap_or(u32::MAX),
-            estimated_nodes: self.size.estimate(),
-            queries: self.queries,
-            timeouts: self.timeouts,
-            errors: self.errors,
-            external_ip: self.external.filter(|_| self.votes.is_fresh(now)),
+            estimated_nodes: self.density.size.estimate(),
+            queries: self.traffic.queries,
+            timeouts: self.traffic.timeouts,
+            errors: self.traffic.errors,
+            external_ip: self
+                .identity
+                .external
+                .filter(|_| self.identity.votes.is_fresh(now)),
             in_flight: self.lookups.len() as u32,
             overdue,
             lag,
@@ -207,23 +241,23 @@ impl FamilyNode {
     ) {
         let from = PackedAddress::from(from);
         match krpc::parse(datagram) {
-            // Read-only: nobody is answered (BEP 43).
+            // A read-only node does not answer queries (BEP 43).
             Ok(Message::Query(_)) => {}
             Ok(Message::Response(response)) => {
                 match self.transactions.close(response.transaction, &from) {
                     Some(pending) => self.on_response(pending, &response, settings, random, now),
-                    None => self.errors += 1,
+                    None => self.traffic.errors += 1,
                 }
             }
             Ok(Message::Error(error)) => {
-                self.errors += 1;
+                self.traffic.errors += 1;
                 if let Some(pending) = self.transactions.close(error.transaction, &from) {
-                    self.answers += 1;
-                    self.silence = 0;
+                    self.traffic.answers += 1;
+                    self.traffic.silence = 0;
                     self.on_unusable(pending, true, now);
                 }
             }
-            Err(_) => self.errors += 1,
+            Err(_) => self.traffic.errors += 1,
         }
     }
 
@@ -235,15 +269,15 @@ impl FamilyNode {
         random: &mut Random,
         now: Mono,
     ) {
-        self.answers += 1;
-        self.silence = 0;
-        self.last_answer = Some(now);
+        self.traffic.answers += 1;
+        self.traffic.silence = 0;
+        self.traffic.last_answer = Some(now);
         self.rtt.sample(now.since(pending.sent));
         let address = pending.address;
         let as_expected = pending.id.is_none_or(|id| id == response.id);
         let believed = self.bindings.record(&address, &response.id, now);
         if !as_expected || !believed {
-            self.errors += 1;
+            self.traffic.errors += 1;
             self.on_unusable(pending, false, now);
             return;
         }
@@ -255,10 +289,11 @@ impl FamilyNode {
         let mut fresh = Vec::new();
         for (id, address) in contacts(self.family, response) {
             let known = lookup.as_ref().is_some_and(|lookup| lookup.knows(&id));
-            if known || id == self.id || !is_contactable(&address, settings) {
+            if known || id == self.identity.id || !is_contactable(&address, settings) {
                 continue;
             }
-            // Where it answered before, whatever the one who names it says.
+            // The table returns the address that this node last answered from, if any. A neighbour
+            // may name a wrong one.
             if let Some(address) = self.table.add_named(id, address.into(), now) {
                 fresh.push((id, address));
             }
@@ -269,22 +304,23 @@ impl FamilyNode {
         }
     }
 
-    /// Our address as others see it decides on our id (BEP 42).
+    /// Records our address as a node sees it. The address that most report determines our id (BEP
+    /// 42).
     fn vote(&mut self, voter: &PackedAddress, ours: IpAddr, random: &mut Random, now: Mono) {
         if Family::of(&ours) != self.family {
             return;
         }
-        if !self.votes.cast(voter.site(), ours, now) {
+        if !self.identity.votes.cast(voter.site(), ours, now) {
             return;
         }
-        let winner = self.votes.winner(now);
-        if let Some(winner) = winner.filter(|winner| Some(*winner) != self.external) {
-            self.external = Some(winner);
-            self.id = id::secure_id(winner, random.id());
+        let winner = self.identity.votes.winner(now);
+        if let Some(winner) = winner.filter(|winner| Some(*winner) != self.identity.external) {
+            self.identity.external = Some(winner);
+            self.identity.id = id::secure_id(winner, random.id());
         }
     }
 
-    /// A node whose answer cannot be used.
+    /// Handles an answer that cannot be used.
     fn on_unusable(&mut self, pending: Pending, is_error: bool, now: Mono) {
         let Some(id) = pending.id else { return };
         self.table.record_failure(&id, now);
@@ -298,8 +334,8 @@ impl FamilyNode {
 
     pub(super) fn mark_unreachable(&mut self, to: SocketAddr, now: Mono) {
         for pending in self.transactions.take_all_to(&PackedAddress::from(to)) {
-            self.timeouts += 1;
-            self.silence = self.silence.saturating_add(1);
+            self.traffic.timeouts += 1;
+            self.traffic.silence = self.traffic.silence.saturating_add(1);
             let blamed = !pending.blamed;
             let pending = Pending { blamed, ..pending };
             if !pending.is_stale {
@@ -311,7 +347,7 @@ impl FamilyNode {
     fn on_stale(&mut self, pending: Pending, now: Mono) {
         let Some(id) = pending.id else { return };
         if pending.blamed {
-            // Others need not wait for it either, unless it answers after all.
+            // Until it answers, other lookups should not wait for this node either.
             self.table.record_failure(&id, now);
         }
         if let Some(key) = pending.lookup
@@ -323,7 +359,7 @@ impl FamilyNode {
     }
 }
 
-/// The nodes that an answer names, of this family.
+/// Returns the nodes of the family that a response names.
 fn contacts<'a>(
     family: Family,
     response: &Response<'a>,
@@ -337,10 +373,10 @@ fn contacts<'a>(
     v4.chain(v6).take(MAX_NAMED)
 }
 
-/// Nodes taken from one answer; common clients name eight.
+/// Nodes read from one response. Common clients name eight.
 const MAX_NAMED: usize = 32;
 
-/// Whether an address that somebody named is worth a packet.
+/// Returns whether an address that a node named may be queried.
 fn is_contactable(address: &SocketAddr, settings: &Settings) -> bool {
     address.port() != 0
         && !is_never_contacted(address.ip())

@@ -1,9 +1,11 @@
-//! One lookup: who is asked next, what the answers say, and when it is over. No socket, no clock.
+//! One lookup: selects the next query, evaluates answers and decides when to end. No socket, no
+//! clock.
 //!
-//! A lookup list_queries the closest nodes it knows of until the `k` closest that live have all answered.
-//! It list_queries for lists only: common clients answer `scrape` with filters in index of lists
-//! (BEP 33). Then holders of a swarm that is larger than their lists are asked again, as long as
-//! something new is to be expected, and some of them for filters.
+//! A lookup queries the closest nodes that it knows until the `k` closest responsive ones have all
+//! answered. It asks them for peer lists only, since common clients replace the list by filters if
+//! they are asked to `scrape` (BEP 33). Afterwards it queries holders of a swarm that is larger
+//! than their lists again, as long as new peers are to be expected, and asks some of them for
+//! filters.
 
 mod candidates;
 mod eclipse;
@@ -11,18 +13,18 @@ mod outcome;
 mod peer_reports;
 mod recycle;
 mod requery;
+mod responses;
 
 use std::time::Duration;
 
-use super::id::{Distance, NodeId};
-use super::krpc::Response;
+use super::id::NodeId;
 use super::network_size::NetworkSize;
 use super::packed::{PackedAddress, Subnet};
 use crate::LookupStats;
-use candidates::CandidateList;
+use candidates::{Candidate, CandidateList, CandidateState, NextQuery, QueryKind};
 use eclipse::EclipseGuard;
 pub(super) use outcome::LookupOutcome;
-use peer_reports::{Holders, MAX_HOLDERS, PeerReports};
+use peer_reports::{Holders, PeerReports};
 pub(super) use recycle::RecycledLookup;
 use requery::RequeryBudget;
 use seedwatch_clock::Mono;
@@ -31,49 +33,51 @@ use seedwatch_torrent::address::Accept;
 
 /// Closest nodes that must have answered (BEP 5).
 pub(super) const K: usize = 8;
-/// Most of them, while the farthest still names peers that nobody else does.
+/// Upper limit of `k`. It grows while the farthest node still names peers that no other node does.
 const MAX_K: usize = 16;
-/// Nodes kept in view.
+/// Candidates that are kept.
 const MAX_CANDIDATES: usize = 48;
-/// Nodes asked at once while the lookup still comes closer, and when nodes are slow.
+/// Queries in flight while the lookup still comes closer: at first, and at most once nodes are
+/// stale.
 const INITIAL_PARALLELISM: usize = 2;
 const MAX_FAR_PARALLELISM: usize = 4;
-/// Only so many of the closest nodes that answered can hold the swarm.
+/// Closest nodes that answered and may count as holders.
 const MAX_TRUSTED: usize = 20;
-/// Bits that a node beyond the closest may share less with the target than the last of these.
+/// Shared bits by which a node beyond the `k` closest may fall short of the farthest of them.
 const NEAR_BITS: u32 = 2;
-/// Nodes asked for filters where lists are complete.
+/// Nodes that are asked for filters if lists are complete.
 const FILTERS: usize = 2;
-/// Longest time of a lookup.
+/// Longest duration of a lookup at a sufficient rate.
 pub(super) const MAX_DURATION: Duration = Duration::from_secs(30);
 
-/// How a lookup begins.
+/// What is known when a lookup starts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Plan {
-    /// The nodes it begins with are the closest there are, as of the last time.
+    /// Whether the previous lookup found the closest nodes and they still answer.
     pub(super) warm: bool,
-    /// The swarm was small the last time: lists are complete.
+    /// Whether the swarm was small at the previous lookup, so that lists are complete.
     pub(super) was_small: bool,
-    /// Holders that are enough (`recall_target`).
+    /// Number of holders after which the lookup may end (`recall_target`).
     pub(super) holders_wanted: Option<usize>,
-    /// One node a /24 or /64. In a lab, where all share one, few nodes may be all there are.
+    /// Whether only one node per /24 or /64 may be queried. A test network where all nodes share
+    /// one subnet may have few nodes in all.
     pub(super) require_distinct_subnets: bool,
-    /// Which peers count.
+    /// Peer addresses that count.
     pub(super) accept: Accept,
 }
 
-/// A lookup under way.
+/// An active lookup.
 #[derive(Debug)]
 pub(super) struct Lookup {
     target: NodeId,
-    /// `None`: nobody is looked for, only nodes.
+    /// `None` if the lookup only looks for nodes.
     info_hash: Option<InfoHash>,
     plan: Plan,
     k: usize,
-    /// Queries that may be under way at once.
+    /// Queries that may be in flight.
     parallelism: usize,
     in_flight: usize,
-    /// By distance.
+    /// Candidates by distance.
     nodes: CandidateList,
     peer_reports: PeerReports,
     filters: Vec<(NodeId, Box<[[u8; 256]; 2]>)>,
@@ -81,83 +85,19 @@ pub(super) struct Lookup {
     filters_asked: usize,
     requery: RequeryBudget,
     guard: EclipseGuard,
-    /// Nothing was found, and that does not say yet that nothing is there.
+    /// Whether nothing was found and the swarm may nevertheless have peers.
     is_unsure: bool,
-    /// Questions beyond the lookup itself, and how many of them are under way.
+    /// Queries in addition to the first one of each node, and how many of them are in flight.
     extra_queries: Vec<(NodeId, QueryKind)>,
     extra_in_flight: usize,
-    /// When it is cut off.
+    /// Time at which the lookup ends with what it has.
     deadline: Mono,
     started: Option<Mono>,
     stats: LookupStats,
 }
 
-/// A node in view.
-#[derive(Debug, Clone)]
-struct Candidate {
-    id: NodeId,
-    distance: Distance,
-    address: PackedAddress,
-    subnet: Subnet,
-    state: CandidateState,
-    hops: u8,
-    list_queries: u8,
-    /// Questions beyond the lookup itself that are under way.
-    extra_in_flight: u8,
-    holder: Option<u8>,
-    /// Its longest list.
-    longest_list: usize,
-    /// Which node named it first; `None`: known before.
-    named_by: Option<NodeId>,
-    /// Closer to the target than an honest DHT allows: what it says does not count.
-    excluded: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CandidateState {
-    /// Not asked yet.
-    Unqueried,
-    /// Queried.
-    Queried,
-    /// Queried, and slower than most: it no longer holds up the lookup, but its answer counts.
-    Stale,
-    /// Answered.
-    Answered,
-    /// Does not answer, or not as itself.
-    Failed,
-}
-
-/// What a node is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum QueryKind {
-    /// For peers.
-    Peers,
-    /// For filters (BEP 33).
-    Filters,
-    /// For nodes around another id.
-    Around(NodeId),
-}
-
-/// The next query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NextQuery {
-    pub(super) id: NodeId,
-    pub(super) address: PackedAddress,
-    /// For filters.
-    pub(super) scrape: bool,
-    /// For nodes around this id, instead of the target.
-    pub(super) around: Option<NodeId>,
-}
-
-impl Candidate {
-    /// It has answered, or may yet, and is not set aside.
-    fn is_eligible(&self) -> bool {
-        !self.excluded && !matches!(self.state, CandidateState::Failed | CandidateState::Stale)
-    }
-}
-
 impl Lookup {
-    /// A lookup from the closest nodes known.
+    /// Creates a lookup without candidates.
     pub(super) fn new(
         target: NodeId,
         info_hash: Option<InfoHash>,
@@ -200,12 +140,12 @@ impl Lookup {
         self.info_hash
     }
 
-    /// When it is cut off.
+    /// Returns the time at which the lookup ends with what it has.
     pub(super) fn deadline(&self) -> Mono {
         self.deadline
     }
 
-    /// A node that may be worth asking; says how many of the `k` closest it leaves behind it.
+    /// Adds a node. Returns whether it is now among the `k` closest.
     pub(super) fn add_candidate(&mut self, id: NodeId, address: PackedAddress, hops: u8) -> bool {
         self.add_candidate_from(None, id, address, hops)
     }
@@ -243,7 +183,7 @@ impl Lookup {
         }
         let index = match self.subnet_representative(&subnet) {
             None => index,
-            // Otherwise the owner of one network could surround a swarm with it.
+            // Otherwise the owner of one subnet could surround a swarm with its nodes.
             Some(at) if self.nodes[at].state != CandidateState::Unqueried || at < index => {
                 return false;
             }
@@ -261,27 +201,27 @@ impl Lookup {
         self.closest_eligible().any(|at| at == index)
     }
 
-    /// A node has left the view.
+    /// Drops the extra queries of a candidate that was removed.
     fn drop_extra_queries(&mut self, gone: &Candidate) {
         self.extra_queries.retain(|(id, _)| *id != gone.id);
         self.extra_in_flight -= usize::from(gone.extra_in_flight);
     }
 
-    /// The node that speaks for a network: one that answers, or may yet.
+    /// Returns the candidate that occupies a subnet: one that has answered or still may.
     fn subnet_representative(&self, subnet: &Subnet) -> Option<usize> {
         let speaks = |node: &Candidate| node.subnet == *subnet && node.is_eligible();
         let index = self.nodes.iter().position(speaks);
         index.filter(|_| self.plan.require_distinct_subnets)
     }
 
-    /// Places of the `k` closest nodes that are not known to fail.
+    /// Returns the indices of the `k` closest candidates that have not failed.
     fn closest_eligible(&self) -> impl Iterator<Item = usize> + '_ {
         let places = self.nodes.iter().enumerate();
         let places = places.filter(|(_, node)| node.is_eligible());
         places.map(|(at, _)| at).take(self.k)
     }
 
-    /// Whether every one of the closest nodes has answered, or enough have.
+    /// Returns whether all closest nodes have answered, or enough holders have.
     fn has_converged(&self) -> bool {
         if self.has_enough_holders() {
             return true;
@@ -290,7 +230,7 @@ impl Lookup {
             .all(|at| self.nodes[at].state == CandidateState::Answered)
     }
 
-    /// The holders that the recall target list_queries for have answered.
+    /// Returns whether the holders that the recall target requires have answered.
     fn has_enough_holders(&self) -> bool {
         self.plan.holders_wanted.is_some_and(|enough| {
             let holders = self.closest_answered().filter(|node| node.longest_list > 0);
@@ -298,8 +238,8 @@ impl Lookup {
         })
     }
 
-    /// The next query, unless nothing may be asked now. `may_ask` knows the manners; the node
-    /// for which it says yes is asked.
+    /// Returns the next query, unless none may be sent now. `may_ask` applies the per-node limit;
+    /// if it admits an address, that node is queried.
     pub(super) fn next_query(
         &mut self,
         mut may_ask: impl FnMut(&PackedAddress) -> bool,
@@ -333,8 +273,9 @@ impl Lookup {
         self.query(at, what)
     }
 
-    /// Where lists are complete, the last of the closest nodes are asked for filters instead:
-    /// the others know the same peers, and no packet is spent on it.
+    /// Returns whether the next query should ask for filters. If lists are complete, the last of
+    /// the closest nodes are asked for filters instead: the others name the same peers, and no
+    /// extra packet is needed.
     fn is_for_filters(&self) -> bool {
         if self.info_hash.is_none()
             || self.plan.holders_wanted.is_some()
@@ -377,27 +318,27 @@ impl Lookup {
         })
     }
 
-    /// It has met all nodes it needs, and list_queries those that hold a large swarm again.
+    /// Returns whether the lookup has converged and only queries holders again.
     pub(super) fn is_collecting(&mut self) -> bool {
         self.requery.is_used() && self.has_converged()
     }
 
-    /// It ends as it stands.
+    /// Ends the lookup with what it has.
     pub(super) fn cut_off(&mut self) {
         self.deadline = Mono(0);
     }
 
-    /// A query left.
+    /// Records that a query was sent.
     pub(super) fn sent(&mut self, now: Mono) {
         self.started.get_or_insert(now);
     }
 
-    /// Whether a node is in view.
+    /// Returns whether a node is a candidate.
     pub(super) fn knows(&self, id: &NodeId) -> bool {
         self.index_of(id).is_some()
     }
 
-    /// Something could be asked now, but for manners.
+    /// Returns whether a query could be sent now, apart from per-node limits.
     pub(super) fn has_query_ready(&self) -> bool {
         if self.in_flight >= self.parallel_limit() {
             return false;
@@ -409,7 +350,7 @@ impl Lookup {
             .any(|at| self.nodes[at].state == CandidateState::Unqueried)
     }
 
-    /// Questions that may be under way now.
+    /// Returns how many queries may be in flight now.
     fn parallel_limit(&self) -> usize {
         match self.plan.holders_wanted {
             Some(enough) if self.holders > 0 => {
@@ -427,129 +368,8 @@ impl Lookup {
         self.nodes.find(&self.target.distance(id)).ok()
     }
 
-    /// An answer, late or not (`was_stale`), with the nodes it names that may be asked.
-    pub(super) fn on_response(
-        &mut self,
-        id: &NodeId,
-        was_stale: bool,
-        response: &Response<'_>,
-        contacts: &[(NodeId, PackedAddress)],
-    ) {
-        self.in_flight -= usize::from(!was_stale);
-        let Some(at) = self.index_of(id) else { return };
-        if !was_stale {
-            self.on_query_done(at);
-        }
-        let is_statement = response.is_statement || self.info_hash.is_none();
-        let node = &mut self.nodes[at];
-        if !is_statement {
-            // A node that says nothing about peers does not say that there are none.
-            self.stats.rejected += 1;
-            if node.state != CandidateState::Answered {
-                node.state = CandidateState::Failed;
-            }
-            return;
-        }
-        if !matches!(node.state, CandidateState::Answered) {
-            self.stats.answered += 1;
-            node.state = CandidateState::Answered;
-        }
-        let (hops, by) = (node.hops.saturating_add(1), node.id);
-        let contacts = if node.excluded { &[] } else { contacts };
-        self.record_values(at, response);
-        let closer = contacts
-            .iter()
-            .filter(|(id, address)| self.add_candidate_from(Some(by), *id, *address, hops))
-            .count();
-        self.adjust_parallelism(closer);
-    }
-
-    /// Narrow while answers still bring the lookup much closer, since who is closest now will not
-    /// be; as wide as it takes once they do not.
-    fn adjust_parallelism(&mut self, closer: usize) {
-        if self.plan.holders_wanted.is_some() && !self.has_no_holder() {
-            return;
-        }
-        self.parallelism = if closer <= 1 || self.has_converged() {
-            MAX_K
-        } else {
-            self.parallelism.min(MAX_FAR_PARALLELISM)
-        };
-    }
-
-    fn has_no_holder(&self) -> bool {
-        self.holders == 0
-    }
-
-    fn record_values(&mut self, at: usize, response: &Response<'_>) {
-        let node = &mut self.nodes[at];
-        let mut values = response.values.clone().peekable();
-        let filters = response.seeders.zip(response.leechers);
-        if values.peek().is_none() && filters.is_none() {
-            return;
-        }
-        if node.holder.is_none() && self.holders < MAX_HOLDERS {
-            node.holder = Some(self.holders);
-            self.holders += 1;
-        }
-        let Some(holder) = node.holder else { return };
-        let listed = self.peer_reports.add(values, holder);
-        node.longest_list = node.longest_list.max(listed);
-        if let Some((seeds, leechers)) = filters
-            && self.filters.iter().all(|(id, _)| *id != node.id)
-        {
-            self.filters.push((node.id, Box::new([*seeds, *leechers])));
-        }
-    }
-
-    /// One of the queries to this node is over.
-    fn on_query_done(&mut self, at: usize) {
-        let node = &mut self.nodes[at];
-        if node.extra_in_flight > 0 {
-            node.extra_in_flight -= 1;
-            self.extra_in_flight -= 1;
-        }
-    }
-
-    /// A query is slower than most.
-    pub(super) fn mark_stale(&mut self, id: &NodeId) {
-        self.in_flight -= 1;
-        self.stats.timed_out += 1;
-        if let Some(at) = self.index_of(id) {
-            self.on_query_done(at);
-            let node = &mut self.nodes[at];
-            if node.state == CandidateState::Queried {
-                node.state = CandidateState::Stale;
-            }
-        }
-        let is_walking = !self.has_converged() && self.parallelism < MAX_FAR_PARALLELISM;
-        if is_walking && self.plan.holders_wanted.is_none() {
-            self.parallelism += 1;
-        }
-    }
-
-    /// An answer that is none: an error, or not from who was asked.
-    pub(super) fn on_failure(&mut self, id: &NodeId, was_stale: bool, is_error: bool) {
-        self.in_flight -= usize::from(!was_stale);
-        if is_error {
-            self.stats.errors += 1;
-        } else {
-            self.stats.rejected += 1;
-        }
-        let Some(at) = self.index_of(id) else { return };
-        if !was_stale {
-            self.on_query_done(at);
-        }
-        let node = &mut self.nodes[at];
-        node.state = CandidateState::Failed;
-        if !is_error {
-            // A liar takes what it named with it.
-            node.holder = None;
-        }
-    }
-
-    /// Whether it is over. Looks for further queries once all answers are there. What is close
-    /// is judged by the size of the DHT.
+    /// Returns whether the lookup is over. Plans further queries once all answers are there. `size`
+    /// tells which distances are plausible.
     pub(super) fn is_over(&mut self, size: &mut NetworkSize) -> bool {
         if !self.is_idle() || self.extra_in_flight > 0 {
             return false;
@@ -573,13 +393,14 @@ impl Lookup {
         self.is_idle()
     }
 
-    /// All answers are there, and nothing more is wanted.
+    /// Returns whether all answers are there and no query is planned.
     fn is_idle(&self) -> bool {
         self.has_converged() && self.extra_queries.is_empty() && !self.guard.awaits_nodes()
     }
 
-    /// The nodes closest to the target that answered. Beyond the `k` that peers announce to, only
-    /// those about as close: whoever is far and names peers names them for any info-hash.
+    /// Returns the nodes closest to the target that answered. Beyond the `k` that peers announce
+    /// to, only nodes at a similar distance count. A far node that names peers may name them for
+    /// any info-hash.
     fn closest_answered(&self) -> impl Iterator<Item = &Candidate> {
         let answered = |node: &&Candidate| node.state == CandidateState::Answered && !node.excluded;
         let nodes = self.nodes.iter().filter(answered);

@@ -1,39 +1,39 @@
-//! How many nodes the DHT has, from the distances that ordinary lookups meet, and whether nodes
-//! lie closer to a target than that number allows.
+//! The size of the DHT, estimated from the distances in lookups, and a test whether nodes are
+//! closer to a target than that size allows.
 //!
-//! Ids are spread evenly, so the k-th closest of N nodes lies at k/(N + 1) of the key space on
-//! average. The mean over many lookups says N.
+//! Ids are uniform, so the k-th closest of N nodes lies at k/(N + 1) of the key space on average.
+//! The mean over many lookups gives N.
 
 use super::id::Distance;
 
-/// Weight of the latest lookup, once there were this many.
+/// Lookups after which the weight of the latest one stays constant.
 const MAX_WEIGHT: f64 = 64.0;
-/// The estimate counts as evidence of so many lookups at most: neighbours meet the same nodes, so
-/// that their distances are not independent.
+/// Lookups that the estimate counts as evidence at most. Neighbouring targets meet the same nodes,
+/// so their distances are not independent.
 const MAX_INDEPENDENT: u32 = 8;
-/// Nodes below which there is nothing to judge: in a lab ids may be chosen by hand.
+/// Smallest network that can be tested. In a test network, ids may be chosen by hand.
 const MIN_NODES: f64 = 32.0;
-/// Lookups that measured it before it is relied on.
+/// Lookups that the estimate needs.
 const MIN_SAMPLES: u32 = 4;
-/// Lookups of random ids that may fail to measure before the size stays unknown for now.
+/// Lookups of random ids that may fail before the size stays unknown for now.
 const MAX_ATTEMPTS: u8 = 2;
 
-/// A running estimate.
+/// A running estimate of the network size.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NetworkSize {
     lookups: u32,
-    /// Mean share of the key space that one node has to itself.
+    /// Mean share of the key space per node.
     share: f64,
     /// Number of nodes that the latest sample counted.
     rank: usize,
-    /// Lookups of random ids that ended without a sample.
+    /// Lookups of random ids that failed to measure.
     failed: u8,
-    /// A lookup needs a better estimate.
+    /// Whether a lookup needs a better estimate.
     needs_precision: bool,
 }
 
 impl NetworkSize {
-    /// Takes in the distance of the `rank`-th closest node that answered in a whole lookup.
+    /// Records the distance of the `rank`-th closest node that answered in a complete lookup.
     pub(super) fn sample(&mut self, rank: usize, distance: Distance) {
         let share = distance.share() / rank as f64;
         self.lookups = self.lookups.saturating_add(1);
@@ -42,28 +42,29 @@ impl NetworkSize {
         self.rank = rank;
     }
 
-    /// A lookup of a random id did not come through.
+    /// Records that a lookup of a random id failed to measure.
     pub(super) fn record_failed_sample(&mut self) {
         self.failed = self.failed.saturating_add(1);
     }
 
-    /// Nodes in the DHT; unknown before the first whole lookup.
+    /// Returns the number of nodes in the DHT; `None` before the first complete lookup.
     pub(super) fn estimate(&self) -> Option<u64> {
         (self.share > 0.0).then(|| (1.0 / self.share).round() as u64)
     }
 
-    /// Leading bits that the closest nodes share with a target, on average; 0 while unknown.
+    /// Returns how many leading bits the closest nodes share with a target on average; 0 while
+    /// unknown.
     pub(super) fn typical_shared_bits(&self) -> u32 {
         self.estimate().map_or(0, |nodes| nodes.max(1).ilog2())
     }
 
-    /// The size is known as well as is needed, or cannot be: so few nodes answer that there is
-    /// nothing to measure.
+    /// Returns whether no further measurement is useful: the size is known well enough, or so few
+    /// nodes answer that it cannot be measured.
     pub(super) fn is_settled(&self) -> bool {
         self.samples_needed() == 0
     }
 
-    /// Further lookups of random ids that it takes to know.
+    /// Returns how many further lookups of random ids are needed.
     pub(super) fn samples_needed(&self) -> u32 {
         let is_too_small = self.lookups > 0 && self.is_too_small();
         if is_too_small || self.failed >= MAX_ATTEMPTS {
@@ -77,30 +78,30 @@ impl NetworkSize {
         needed.saturating_sub(self.lookups)
     }
 
-    /// Too few nodes for anything to be told from distances.
+    /// Returns whether there are too few nodes to draw conclusions from distances.
     fn is_too_small(&self) -> bool {
         self.share * MIN_NODES > 1.0
     }
 
-    /// One lookup says little: a swarm that may be hidden asks for more of them.
+    /// Requests a better estimate, because one lookup is weak evidence that a swarm is not hidden.
     pub(super) fn demand_precision(&mut self) {
         self.needs_precision = true;
         self.failed = 0;
     }
 
-    /// Natural logarithms of bounds of the probability that, in an honest DHT, the first, second,
-    /// third … node lies within these shares of the key space. `None` without a size to compare
-    /// with.
+    /// Returns the natural logarithms of upper bounds of these probabilities: in an honest DHT, the
+    /// first, second, third … node lies within these shares of the key space. Returns `None`
+    /// without an estimate.
     ///
-    /// N nodes with even ids are a Poisson process: the share of the space that holds k of them is
-    /// Gamma(k)/N. The estimate rests on m nodes of other lookups, whose shares sum up to
-    /// S = Gamma(m)/N. N is unknown, but the ratio of both does not depend on it: x/(x + S) follows
+    /// N nodes with uniform ids are a Poisson process: the share of the space that holds k of them
+    /// is Gamma(k)/N. The estimate rests on m nodes of other lookups, whose shares sum up to S =
+    /// Gamma(m)/N. N is unknown, but the ratio of both does not depend on it: x/(x + S) follows
     /// Beta(k, m), so that with q = x/(x + S)
     ///
     /// P(k nodes within x) = P(Binomial(k + m - 1, q) ≥ k) ≤ C(k + m - 1, k) q^k
     ///
-    /// by the union bound. This holds for every m, so a size that one lookup measured raises no
-    /// more false alarms than a size that many did; it only detects less.
+    /// by the union bound. This holds for every m, so an estimate from one lookup raises no more
+    /// false alarms than an estimate from many; it only detects less.
     pub(super) fn ln_bounds(&self, shares: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
         if self.share <= 0.0 || self.is_too_small() {
             return None;
@@ -111,7 +112,7 @@ impl NetworkSize {
         let bounds = shares.enumerate().map(|(at, x)| {
             let k = at as f64 + 1.0;
             ln_choose += ((k + nodes - 1.0) / k).ln();
-            // A node at the target itself: as close as can be told.
+            // A node at the target itself must not give a logarithm of zero.
             let q = (x / (x + sum)).max(f64::MIN_POSITIVE);
             ln_choose + k * q.ln()
         });
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_nodes_are_told_from_distances() {
+    fn the_number_of_nodes_is_estimated_from_distances() {
         let mut random = Random::new([1; 32]);
         let nodes = nodes(10_000, &mut random);
         let mut size = NetworkSize::default();
@@ -150,10 +151,10 @@ mod tests {
         assert!((9_000..11_000).contains(&estimate), "{estimate}");
     }
 
-    /// The bound holds however little the size was measured: over 4,000 honest lookups, what has
-    /// a probability below 1/1000 happens to no more than 4 of them, and some.
+    /// The bound holds however few lookups measured the size. Of 4,000 honest lookups, about 4 fall
+    /// below a probability of 1/1000.
     #[test]
-    fn honest_density_surprises_as_rarely_as_the_law_says() {
+    fn the_bounds_hold_in_an_honest_dht() {
         let mut random = Random::new([5; 32]);
         for measured in [1, 3, 100] {
             let mut rare = 0;
@@ -174,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_surprises_and_a_lab_is_not_judged() {
+    fn a_cluster_is_improbable_and_a_test_network_is_not_tested() {
         let mut random = Random::new([2; 32]);
         let mut size = NetworkSize::default();
         assert_eq!(size.ln_bounds([1e-6].into_iter()), None);

@@ -1,8 +1,8 @@
-//! Every node that is known, in the order of ids, shared by all lookups of one family.
+//! The node table: all known nodes of one family, ordered by id and shared by all lookups.
 //!
-//! A lookup starts from the nodes closest to its target and leaves what it learned here, so the
-//! next lookup nearby starts closer. Bounded: what is not needed again is trimmed behind the
-//! schedule, and above the capacity a eviction_cursor goes round and takes what never answered.
+//! A lookup starts from the nodes closest to its target and stores the nodes that it finds, so the
+//! next lookup nearby starts closer. The table is bounded. Nodes behind the schedule are trimmed.
+//! Above the capacity, a cursor goes round and evicts nodes that never answered.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -14,53 +14,53 @@ use super::id::NodeId;
 use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
-/// Minutes that a node which did not answer is left alone.
+/// Minutes for which a node that failed is not queried.
 const BAD_MINUTES: u16 = 20;
-/// Minutes that an answer counts for the number of nodes.
+/// Minutes for which an answer keeps a node good.
 const FRESH_MINUTES: u16 = 150;
-/// Failures in a row that make a node bad which had answered before: one packet may get lost.
+/// Failures in a row that make a node bad if it had answered before: one packet may get lost.
 const MAX_FAILURES: u8 = 2;
-/// Nodes kept at least, and for each watched info-hash: the closest ones and some to replace them.
+/// Least capacity, and capacity per watched info-hash: its closest nodes and some replacements.
 const MIN_CAPACITY: usize = 8192;
 const CAPACITY_PER_TARGET: usize = 12;
-/// Nodes kept at most.
+/// Largest capacity.
 const MAX_CAPACITY: usize = 4_000_000;
-/// Neighbours of a target looked at for each of the closest that is wanted, before its subtree is
-/// cut in halves: more of them only where nodes crowd.
+/// Neighbours of a target that are examined per wanted node before its subtree is halved. More
+/// neighbours than this only exist where nodes cluster.
 const SEARCH_FACTOR: usize = 6;
-/// Nodes looked at for one that must go.
+/// Nodes that are examined to evict one.
 const EVICTION_SCAN: usize = 64;
 
-/// Nodes by id.
+/// The nodes by id.
 #[derive(Debug)]
 pub(super) struct NodeTable {
     nodes: BTreeMap<NodeId, NodeRecord>,
-    /// Nodes that answered when last asked, by the minute of the answer.
+    /// Number of good nodes by the minute of their latest answer.
     good_by_minute: Vec<u32>,
     capacity: usize,
     eviction_cursor: NodeId,
-    /// The memory of the latest search.
+    /// Allocation that searches reuse.
     scratch: Vec<KnownNode>,
 }
 
-/// What is known of a node, in 24 bytes. Minutes count from 1 at the start of the process.
+/// The state of a node, in 24 bytes. Minutes count from 1 at the start of the process.
 #[derive(Debug, Clone, Copy)]
 struct NodeRecord {
     address: PackedAddress,
-    /// Minute of the latest answer; 0 = never.
+    /// Minute of the latest answer; 0 if there was none.
     answered: u16,
-    /// Minute of the latest failure; 0 = none.
+    /// Minute of the latest failure; 0 if there was none.
     failed: u16,
     /// Failures since the latest answer.
     failures: u8,
 }
 
-/// A node to start from.
+/// A node to start a lookup from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct KnownNode {
     pub(super) id: NodeId,
     pub(super) address: PackedAddress,
-    /// It answered when last asked, and not long ago.
+    /// Whether it answered the latest query, and recently.
     pub(super) is_good: bool,
 }
 
@@ -87,16 +87,16 @@ impl NodeRecord {
     }
 }
 
-/// Minutes of the process that can be told apart: 45 days. A node that was not asked for so long
-/// looks fresh for a while, which costs one packet.
+/// Range of the minute counter: 45 days. A node that was not queried for so long appears fresh for
+/// a while, which costs one packet.
 const MINUTES: u64 = u16::MAX as u64;
 
-/// The minute of a time, from 1.
+/// Returns the minute of a time, from 1.
 fn minute(now: Mono) -> u16 {
     (now.0 / 60_000 % MINUTES) as u16 + 1
 }
 
-/// Minutes between two of them.
+/// Returns the minutes from `then` to `now`.
 fn minutes_between(then: u16, now: u16) -> u16 {
     ((MINUTES + u64::from(now) - u64::from(then)) % MINUTES) as u16
 }
@@ -112,7 +112,7 @@ impl NodeTable {
         }
     }
 
-    /// Makes room for the surroundings of so many info-hashes.
+    /// Sets the capacity for this number of info-hashes.
     pub(super) fn set_targets(&mut self, targets: usize) {
         self.capacity = (MIN_CAPACITY + targets * CAPACITY_PER_TARGET).min(MAX_CAPACITY);
     }
@@ -121,7 +121,7 @@ impl NodeTable {
         self.nodes.len()
     }
 
-    /// Nodes that answered when last asked, and not long ago.
+    /// Returns the number of nodes that answered the latest query, and recently.
     pub(super) fn count_good(&self, now: Mono) -> usize {
         let now = u64::from(minute(now));
         let minutes = (0..=u64::from(FRESH_MINUTES)).map(|ago| (MINUTES + now - 1 - ago) % MINUTES);
@@ -130,7 +130,7 @@ impl NodeTable {
             .sum()
     }
 
-    /// Takes note of a node's standing before (`false`) or after (`true`) it changes.
+    /// Updates the count of good nodes, before (`false`) or after (`true`) a node changes.
     fn adjust_good(good: &mut [u32], node: &NodeRecord, after: bool) {
         if node.is_good() {
             let count = &mut good[usize::from(node.answered)];
@@ -138,8 +138,8 @@ impl NodeTable {
         }
     }
 
-    /// Somebody named a node. What is known of it stays; a new address replaces one that does not
-    /// answer. Returns where to ask it, unless it is left alone for a while.
+    /// Adds a node that another one named. A known node keeps its state; a new address replaces one
+    /// that failed. Returns the address to query, unless the node is bad.
     pub(super) fn add_named(
         &mut self,
         id: NodeId,
@@ -161,7 +161,7 @@ impl NodeTable {
             }
             Entry::Occupied(mut known) => {
                 let node = known.get_mut();
-                // Its failures are booked already: it is not good.
+                // The node failed, so it is not in the count of good nodes.
                 if node.address != address && node.failures > 0 {
                     node.address = address;
                     node.failures = 0;
@@ -172,16 +172,16 @@ impl NodeTable {
         }
     }
 
-    /// A node answered from its address under its id.
+    /// Records an answer of a node.
     pub(super) fn record_answer(&mut self, id: NodeId, address: PackedAddress, now: Mono) {
-        // KnownNode there already, as most that answer are: one search instead of two.
+        // Most nodes that answer are known at this address, which takes one search instead of two.
         if !self.note_answer(&id, address, now) {
             self.add_named(id, address, now);
             self.note_answer(&id, address, now);
         }
     }
 
-    /// Takes note of an answer, if the node is known at this address.
+    /// Records an answer if the node is known at this address. Returns whether it is.
     fn note_answer(&mut self, id: &NodeId, address: PackedAddress, now: Mono) -> bool {
         let known = self.nodes.get_mut(id);
         let Some(node) = known.filter(|node| node.address == address) else {
@@ -194,7 +194,7 @@ impl NodeTable {
         true
     }
 
-    /// A node did not answer, or not as itself.
+    /// Records that a node did not answer, or answered under another id.
     pub(super) fn record_failure(&mut self, id: &NodeId, now: Mono) {
         if let Some(node) = self.nodes.get_mut(id) {
             Self::adjust_good(&mut self.good_by_minute, node, false);
@@ -203,7 +203,7 @@ impl NodeTable {
         }
     }
 
-    /// The `n` nodes closest to a target that are not bad, closest first.
+    /// Returns the `n` nodes closest to a target that are not bad, closest first.
     pub(super) fn closest(&mut self, target: &NodeId, n: usize, now: Mono) -> Vec<KnownNode> {
         let minute = minute(now);
         let mut found = std::mem::take(&mut self.scratch);
@@ -219,8 +219,8 @@ impl NodeTable {
         closest
     }
 
-    /// The `n` nodes closest to a target that answered lately and are farther from it than this
-    /// share of the key space, closest first.
+    /// Returns the `n` nodes closest to a target that answered recently and are farther from it
+    /// than a share of the key space, closest first.
     pub(super) fn closest_beyond(
         &self,
         target: &NodeId,
@@ -247,8 +247,8 @@ impl NodeTable {
     ) {
         found.clear();
         found.reserve(SEARCH_FACTOR * n);
-        // The n-th usable neighbours on either side bound the smallest subtree that surely holds
-        // enough; the closest are all in it.
+        // The n-th usable neighbours on either side bound the smallest subtree that contains enough
+        // nodes. The closest nodes are all in that subtree.
         let mut below = self.nodes.range(..target).rev().filter(|node| usable(node));
         let mut above = self.nodes.range(target..).filter(|node| usable(node));
         let known = |(id, node): (&NodeId, &NodeRecord)| node.known(*id, minute);
@@ -259,7 +259,7 @@ impl NodeTable {
         let high = found.get(low_count + n - 1);
         let high = high.map(|nth| target.shared_bits(&nth.id));
         let depth = low.max(high).unwrap_or(0).min(159);
-        // The rest of the subtree, which the same two lookups through the tree go on to.
+        // The rest of the subtree, to which the same two iterators continue.
         let (first, last) = subtree(target, depth);
         let below = below.take_while(|(id, _)| **id >= first);
         let above = above.take_while(|(id, _)| **id <= last);
@@ -293,7 +293,7 @@ impl NodeTable {
         let before = found.len();
         for (id, node) in nodes.filter(|node| usable(node)) {
             if found.len() == n && depth < 159 {
-                // More than fit: the half with the target's next bit comes first.
+                // There are more than fit: the half with the target's next bit comes first.
                 found.truncate(before);
                 self.collect_subtree(target, depth + 1, n, usable, minute, found);
                 if found.len() < n {
@@ -312,7 +312,8 @@ impl NodeTable {
         }
     }
 
-    /// Forgets what was only heard of, or is bad for good, between two ids: the schedule has passed.
+    /// Removes the nodes between two ids that never answered or stopped answering. The schedule has
+    /// passed them.
     pub(super) fn trim(&mut self, from: &NodeId, to: &NodeId, now: Mono) {
         if from >= to {
             return;
@@ -330,8 +331,8 @@ impl NodeTable {
         }
     }
 
-    /// Makes room for one node: the eviction_cursor takes the next that never answered or no longer does,
-    /// and any other only when there is none within its reach.
+    /// Removes one node: the next one after the cursor that is not fresh, or else the last one
+    /// examined.
     fn evict(&mut self, now: Mono) {
         let minute = minute(now);
         let after = (Bound::Excluded(self.eviction_cursor), Bound::Unbounded);
@@ -355,8 +356,8 @@ impl NodeTable {
         }
     }
 
-    /// At most `n` nodes that answered, spread over the key space: what is worth saving. They say
-    /// nothing of what was looked for.
+    /// Returns at most `n` nodes that answered, spread evenly over the key space. They do not
+    /// reveal what was looked up.
     pub(super) fn sample_evenly(&self, n: u16) -> Vec<Contact> {
         let mut chosen: Vec<Contact> = Vec::new();
         for part in 0..n {
@@ -377,7 +378,7 @@ impl NodeTable {
     }
 }
 
-/// First and last id that share `depth` bits with `target`.
+/// Returns the first and the last id that share `depth` bits with `target`.
 fn subtree(target: &NodeId, depth: u32) -> (NodeId, NodeId) {
     let (mut first, mut last) = (target.0, target.0);
     let whole = depth as usize / 8;

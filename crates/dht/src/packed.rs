@@ -1,12 +1,12 @@
-//! Addresses in eighteen bytes: there may be a million nodes.
+//! Addresses in 18 bytes, since a table may hold millions of nodes.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// An address and a port of either family; IPv4 as `::ffff:a.b.c.d`.
+/// An IP address and a port. IPv4 addresses are mapped: `::ffff:a.b.c.d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct PackedAddress([u8; 18]);
 
-/// What one owner is likely to have many addresses of: a /24, or a /64 of IPv6.
+/// A range of addresses that one owner is likely to hold: a /24 of IPv4, or a /64 or /48 of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Subnet([u8; 15]);
 
@@ -40,7 +40,7 @@ impl PackedAddress {
         u16::from_be_bytes([self.0[16], self.0[17]])
     }
 
-    /// The same address, whatever the port.
+    /// Returns the address with port 0.
     pub(super) fn without_port(&self) -> Self {
         let mut bytes = self.0;
         bytes[16..].fill(0);
@@ -51,12 +51,13 @@ impl PackedAddress {
         self.prefix(8)
     }
 
-    /// What one customer of a provider may have: a /24, or a /48 of IPv6 (RFC 6177).
+    /// Returns the range that one customer of a provider may hold: a /24, or a /48 of IPv6 (RFC
+    /// 6177).
     pub(super) fn site(&self) -> Subnet {
         self.prefix(6)
     }
 
-    /// A /24, or so many bytes of an IPv6 address.
+    /// Returns the /24, or the first `bytes6` bytes of an IPv6 address.
     fn prefix(&self, bytes6: usize) -> Subnet {
         let kept = match self.ip() {
             IpAddr::V4(_) => 15,
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_families_come_back() {
+    fn addresses_survive_packing() {
         for text in ["1.2.3.4:5", "[2001:db8::1]:6881"] {
             let address: SocketAddr = text.parse().unwrap();
             assert_eq!(SocketAddr::from(PackedAddress::from(address)), address);
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_share_a_net() {
+    fn neighbours_share_a_subnet() {
         let subnet = |text: &str| PackedAddress::from(text.parse::<SocketAddr>().unwrap()).subnet();
         assert_eq!(subnet("1.2.3.4:5"), subnet("1.2.3.200:9"));
         assert_ne!(subnet("1.2.3.4:5"), subnet("1.2.4.4:5"));

@@ -1,4 +1,4 @@
-//! How fast packets may leave: all together, and to one node.
+//! Rate limits: a token bucket for all packets, and a limit per node.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,17 +8,17 @@ use super::keyed::KeyedBuildHasher;
 use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
-/// Time a node is owed for each packet it got.
+/// Time between two packets to one node.
 const NODE_SPACING: Duration = Duration::from_secs(1);
 
-/// Packets to one node at once, when it was left alone before. Common clients ban a source that
-/// keeps up five a second, so a short burst is far from that.
+/// Packets in a burst to one node. Common clients ban a source that sends five per second for some
+/// time; a burst of three stays far below that.
 const NODE_BURST: u64 = 3;
 
-/// Nodes remembered before those that are owed nothing are forgotten.
+/// Entries above which those that no longer limit anything are removed.
 const PURGE_AT: usize = 1024;
 
-/// The limit over everything.
+/// The token bucket for all packets.
 #[derive(Debug, Clone)]
 pub(super) struct TokenBucket {
     rate: f64,
@@ -27,7 +27,7 @@ pub(super) struct TokenBucket {
 }
 
 impl TokenBucket {
-    /// A full bucket that gains `rate` packets a second.
+    /// Creates a full bucket that gains `rate` tokens per second.
     pub(super) fn new(rate: f64, now: Mono) -> Self {
         Self {
             rate,
@@ -36,8 +36,8 @@ impl TokenBucket {
         }
     }
 
-    /// A lookup asks eight nodes at once, so that many may always leave together; above that a
-    /// fifth of a second's worth.
+    /// Returns the capacity: a fifth of a second's worth, and at least eight, since a lookup
+    /// queries eight nodes in parallel.
     fn burst(rate: f64) -> f64 {
         (rate / 5.0).max(8.0)
     }
@@ -47,7 +47,7 @@ impl TokenBucket {
         self.tokens = self.tokens.min(Self::burst(rate));
     }
 
-    /// Takes in what was gained since the last call; says whether a packet may leave.
+    /// Adds the tokens gained since the last call. Returns whether a packet may be sent.
     pub(super) fn refill(&mut self, now: Mono) -> bool {
         let gained = now.since(self.filled).as_secs_f64() * self.rate;
         self.tokens = (self.tokens + gained).min(Self::burst(self.rate));
@@ -59,30 +59,31 @@ impl TokenBucket {
         self.tokens >= 1.0
     }
 
-    /// One packet left.
+    /// Takes one token.
     pub(super) fn spend(&mut self) {
         self.tokens -= 1.0;
     }
 
-    /// When the next packet may leave; never now, so that waiting for it cannot spin.
+    /// Returns when the next packet may be sent. This is later than `now`, so that waiting for it
+    /// cannot spin.
     pub(super) fn next_token(&self, now: Mono) -> Mono {
         let missing = (1.0 - self.tokens).max(0.0) / self.rate;
         now.after(Duration::from_secs_f64(missing).max(Duration::from_millis(1)))
     }
 }
 
-/// The limit for each node: one packet a second, and a burst of [`NODE_BURST`].
+/// The limit per node: one packet per second, and a burst of [`NODE_BURST`].
 #[derive(Debug, Default)]
 pub(super) struct PerNodeLimiter {
-    /// Until when each node's packets are paid_until for.
+    /// Time until which the packets to each node have used up its rate.
     paid_until: HashMap<PackedAddress, Mono, KeyedBuildHasher>,
     purge_at: usize,
-    /// All nodes of an address are one. Off in labs.
+    /// Whether all nodes of one IP address share a limit. Off in test networks.
     per_ip: bool,
 }
 
 impl PerNodeLimiter {
-    /// Whether all nodes of an address are one: those who ban a source ban its address.
+    /// Sets whether all nodes of one IP address share a limit. Clients ban by IP address.
     pub(super) fn set_per_ip(&mut self, per_ip: bool) {
         self.per_ip = per_ip;
     }
@@ -91,7 +92,8 @@ impl PerNodeLimiter {
         if self.per_ip { to.without_port() } else { *to }
     }
 
-    /// Books a packet to this node if it may go there now; if not, says when.
+    /// Takes the right to send a packet to a node now. Otherwise returns the time at which it is
+    /// possible.
     pub(super) fn try_acquire(&mut self, to: &PackedAddress, now: Mono) -> Result<(), Mono> {
         let spacing = NODE_SPACING.as_millis() as u64;
         match self.paid_until.entry(self.key(to)) {
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_second_sees_more_than_the_rate_and_a_burst() {
+    fn packets_stay_within_the_rate_and_a_burst() {
         let mut bucket = TokenBucket::new(50.0, Mono(0));
         let mut left = 0;
         for ms in 0..10_000 {
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_gets_a_burst_and_then_one_a_second() {
+    fn a_node_gets_a_burst_and_then_one_packet_per_second() {
         let node = PackedAddress::from("127.0.0.2:6881".parse::<std::net::SocketAddr>().unwrap());
         let mut per_node = PerNodeLimiter::default();
         let mut sent = Vec::new();

@@ -1,22 +1,22 @@
-//! How long to wait for an answer before its place is given to somebody else.
+//! The round-trip estimator: how long a lookup waits for an answer before it queries another node.
 
 use std::time::Duration;
 
-/// Before anything was measured.
+/// Timeout before the first measurement.
 const INITIAL_TIMEOUT: Duration = Duration::from_millis(1000);
-/// Bounds of the wait.
+/// Bounds of the timeout.
 const MIN_TIMEOUT: Duration = Duration::from_millis(50);
 const MAX_TIMEOUT: Duration = Duration::from_millis(2000);
 
-/// Smoothed round trip time and its variation over all nodes (RFC 6298).
+/// Smoothed round-trip time and its deviation over all nodes (RFC 6298).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RttEstimator {
-    /// Mean and mean deviation in milliseconds.
+    /// Mean and mean deviation, in milliseconds.
     smoothed: Option<(f64, f64)>,
 }
 
 impl RttEstimator {
-    /// Takes in one measured round trip, of a late answer too.
+    /// Records a round trip, also one of a late answer.
     pub(super) fn sample(&mut self, took: Duration) {
         let took = took.as_secs_f64() * 1e3;
         self.smoothed = Some(match self.smoothed {
@@ -28,7 +28,7 @@ impl RttEstimator {
         });
     }
 
-    /// Mean plus four deviations. An answer may still come later, and counts.
+    /// Returns the mean plus four deviations. A later answer still counts.
     pub(super) fn query_timeout(&self) -> Duration {
         let wait = self.smoothed.map_or(INITIAL_TIMEOUT, |(mean, deviation)| {
             Duration::from_secs_f64((mean + 4.0 * deviation) / 1e3)
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn timeout_follows_the_network() {
+    fn the_timeout_follows_the_round_trip_time() {
         let mut rtt = RttEstimator::default();
         assert_eq!(rtt.query_timeout(), INITIAL_TIMEOUT);
         (0..200).for_each(|n| rtt.sample(Duration::from_millis(50 + n * 37 % 100)));

@@ -1,8 +1,9 @@
-//! Which info-hash is looked up when.
+//! The schedule of lookups.
 //!
-//! Every info-hash is due once an interval, spread evenly. The ring of ids is cut into ranges that
-//! are swept side by side, each in id order: a lookup then starts from what its neighbour just
-//! learned. The first round goes as fast as the rate allows, since somebody waits for it.
+//! Every info-hash is due once per interval, spread evenly. The sorted targets are divided into
+//! ranges that proceed in parallel, each in the order of ids. A lookup then starts from the nodes
+//! that its neighbour just found. The first round goes as fast as the rate allows, since until then
+//! swarms are unknown.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,46 +14,46 @@ use super::id::NodeId;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
-/// Lookups of a schedule that lookup at once, at most.
+/// Most ranges, and so scheduled lookups at the same time.
 pub(super) const MAX_RANGES: usize = 64;
-/// Info-hashes that make a range worth it.
+/// Targets per range in a large collection.
 const TARGETS_PER_RANGE: usize = 64;
-/// Ranges of a was_small fleet, whose info-hashes are too far apart to learn much from each other.
+/// Ranges of a small collection, whose targets are too far apart to share many nodes.
 const MIN_RANGES: usize = 8;
-/// Places around the expected one in which an info-hash is looked for first.
+/// Distance from the expected index within which a target is searched first.
 const SEARCH_RADIUS: usize = 128;
-/// Time that a lookup is reckoned to take.
+/// Assumed duration of a lookup.
 const LOOKUP_TIME: Duration = Duration::from_secs(4);
 
-/// A failed lookup is tried is_retrying after this part of the interval, but not sooner than that.
+/// A failed lookup is retried after this fraction of the interval, but not earlier than `RETRY`.
 const RETRY_PART: u32 = 12;
 const RETRY: Duration = Duration::from_secs(60);
 
-/// The plan of one family.
+/// The schedule of one family.
 #[derive(Debug, Default)]
 pub(super) struct LookupSchedule {
-    /// Sorted.
+    /// Sorted and distinct.
     targets: Arc<[InfoHash]>,
     interval: Duration,
     ranges: usize,
-    /// When the first round of the newest targets began.
+    /// Time at which the first round of the current targets began.
     start: Mono,
-    /// When, in which rank, at which index of `targets`.
+    /// Due time, rank in the first round, and index of each target.
     due: BinaryHeap<Reverse<(Mono, u32, u32)>>,
-    /// What was learned of each.
+    /// History of each target, by index.
     history: Vec<TargetHistory>,
-    /// Failed lookups are tried is_retrying before their time.
+    /// Retries of failed lookups, in the order of their times.
     retries: VecDeque<(Mono, InfoHash)>,
 }
 
-/// What the last lookup of an info-hash said for the next.
+/// What the previous lookup of a target found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct TargetHistory {
-    /// Its closest nodes were found.
+    /// Whether it reached the closest nodes.
     pub(super) visited: bool,
-    /// Its peers fit into one list.
+    /// Whether the peers fit into one list.
     pub(super) was_small: bool,
-    /// It is to be tried is_retrying before its time.
+    /// Whether a retry is scheduled.
     is_retrying: bool,
 }
 
@@ -66,7 +67,7 @@ impl TargetHistory {
     }
 }
 
-/// An info-hash whose time has come.
+/// A target that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DueLookup {
     pub(super) index: u32,
@@ -75,8 +76,8 @@ pub(super) struct DueLookup {
 }
 
 impl LookupSchedule {
-    /// Takes over a new list, sorted and without repetitions. What was there before keeps its
-    /// time; what is new is due at once.
+    /// Replaces the targets, which must be sorted and distinct. A target that was present keeps its
+    /// time; a new one is due at once.
     pub(super) fn watch(&mut self, targets: Arc<[InfoHash]>, interval: Duration, now: Mono) {
         let started = std::mem::replace(&mut self.start, now);
         let mut before = vec![None; self.targets.len()];
@@ -95,7 +96,7 @@ impl LookupSchedule {
             let known_as = old.binary_search(hash).ok();
             self.history
                 .push(known_as.map(|at| known[at]).unwrap_or_default());
-            // A longer interval than before has no old time beyond it.
+            // A target must not stay due later than one new interval from now.
             let due = known_as.and_then(|at| before[at]);
             let due = due.map_or(now, |due| due.min(now.after(interval)));
             self.due
@@ -103,7 +104,8 @@ impl LookupSchedule {
         }
     }
 
-    /// The targets in the order that they are due: one of each range, then the next of each.
+    /// Returns the position of a target in the first round: the first of each range, then the
+    /// second of each.
     fn rank(&self, index: usize) -> u32 {
         let range = self.range_len();
         (index % range * self.ranges + index / range) as u32
@@ -113,19 +115,19 @@ impl LookupSchedule {
         self.targets.len().div_ceil(self.ranges).max(1)
     }
 
-    /// Lookups that lookup at once.
+    /// Returns how many scheduled lookups may run at the same time.
     pub(super) fn ranges(&self) -> usize {
         self.ranges
     }
 
-    /// When the next is due.
+    /// Returns the time at which the next target is due.
     pub(super) fn next_due(&self) -> Option<Mono> {
         let due = self.due.peek().map(|Reverse((due, ..))| *due);
         let is_retrying = self.retries.front().map(|(at, _)| *at);
         due.into_iter().chain(is_retrying).min()
     }
 
-    /// Takes one that is due, and plans its next time.
+    /// Takes a target that is due and schedules its next time.
     pub(super) fn take_due(&mut self, now: Mono) -> Option<DueLookup> {
         while let Some((at, hash)) = self.retries.front().copied()
             && at <= now
@@ -137,16 +139,16 @@ impl LookupSchedule {
             }
         }
         let turns = (self.range_len() * self.ranges) as f64;
-        // Replaced in index: half the work of taking it out and putting it back.
+        // Replacing the top of the heap takes half the time of a pop and a push.
         let mut first = self.due.peek_mut()?;
         let Reverse((due, rank, index)) = *first;
         if due > now {
             return None;
         }
         let next = if due == self.start {
-            // From here on, each at its own time of the interval.
+            // After the first round, each target has its own time within the interval.
             let step = self.interval.mul_f64(f64::from(rank + 1) / turns);
-            // Never at the start is_retrying.
+            // A time equal to `start` would mean the first round.
             due.after(step.max(Duration::from_millis(1)))
         } else {
             due.after(self.interval)
@@ -156,17 +158,17 @@ impl LookupSchedule {
         Some(self.at(index))
     }
 
-    /// The index of an info-hash among the targets.
+    /// Returns the index of an info-hash among the targets.
     fn index_of(&self, hash: &InfoHash) -> Option<usize> {
-        // As ids, which compare faster than bytes do.
+        // Ids compare faster than bytes.
         let id = NodeId::of(*hash);
         let index = |part: std::ops::Range<usize>| {
             let start = part.start;
             let found = self.targets[part].binary_search_by_key(&id, |target| NodeId::of(*target));
             found.ok().map(|at| start + at)
         };
-        // Hashes are spread evenly, so its index is nearly known. A search there touches less
-        // memory than one in all of them, which follows where the guess is wrong.
+        // Hashes are uniform, so the index can be estimated. A search near the estimate touches
+        // less memory than a search in all targets, which is the fallback.
         let all = self.targets.len();
         let guess = (id.share() * all as f64) as usize;
         let near = guess.saturating_sub(SEARCH_RADIUS).min(all)
@@ -182,8 +184,8 @@ impl LookupSchedule {
         }
     }
 
-    /// A lookup has ended. One that did not get through is tried is_retrying soon. Returns the ids that
-    /// the schedule has passed with it.
+    /// Records the result of a lookup and schedules one retry of a failed lookup. Returns the range
+    /// of ids that the schedule has passed.
     pub(super) fn record(
         &mut self,
         info_hash: &InfoHash,
@@ -204,7 +206,7 @@ impl LookupSchedule {
         self.passed_range(index)
     }
 
-    /// Everything is due is_retrying: lookups were cut short.
+    /// Makes every target due again, after lookups were dropped.
     pub(super) fn restart(&mut self, now: Mono) {
         let (targets, interval) = (Arc::clone(&self.targets), self.interval);
         self.due.clear();
@@ -215,13 +217,15 @@ impl LookupSchedule {
         self.watch(targets, interval, now);
     }
 
-    /// The ids that the schedule has passed when it is done with this index.
+    /// Returns the range of ids that no lookup needs any more once the one of this target has
+    /// ended.
     fn passed_range(&self, index: usize) -> Option<(NodeId, NodeId)> {
         let id = |at: usize| Some(NodeId::of(*self.targets.get(at)?));
         Some((id(index.checked_sub(2)?)?, id(index - 1)?))
     }
 
-    /// How many should have begun, the first round aside, and how late the latest is.
+    /// Returns how many lookups are overdue, apart from the first round, and the delay of the
+    /// latest one.
     pub(super) fn overdue(&self, now: Mono) -> (u32, Duration) {
         let late =
             |Reverse((due, ..)): &&Reverse<(Mono, u32, u32)>| *due < now && *due != self.start;
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_are_swept_side_by_side_in_order() {
+    fn ranges_proceed_in_parallel_in_the_order_of_ids() {
         let mut schedule = LookupSchedule::default();
         schedule.watch(hashes(640), HOUR, Mono(5));
         assert_eq!(schedule.ranges(), 10);
@@ -302,30 +306,30 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_is_tried_again_soon() {
+    fn a_failed_lookup_is_retried_once() {
         let mut schedule = LookupSchedule::default();
         let all = hashes(3);
         schedule.watch(Arc::clone(&all), HOUR, Mono(0));
         drain(&mut schedule, Mono(0));
-        // However often it fails, it is tried is_retrying once.
+        // However often the lookup fails, it is retried once.
         for _ in 0..3 {
             schedule.record(&all[1], TargetHistory::default(), Mono(0));
         }
         assert_eq!(schedule.next_due(), Some(Mono(300_000)));
         assert_eq!(drain(&mut schedule, Mono(300_000)), [1]);
-        // Its own time stays.
+        // The regular time is unchanged.
         assert_eq!(drain(&mut schedule, Mono(3_600_000)).len(), 3);
     }
 
     #[test]
-    fn an_interval_too_short_for_all_does_not_turn_in_place() {
+    fn an_interval_that_is_too_short_does_not_loop() {
         let mut schedule = LookupSchedule::default();
         schedule.watch(hashes(5_000), Duration::from_secs(1), Mono(0));
         assert_eq!(drain(&mut schedule, Mono(0)).len(), 5_000);
     }
 
     #[test]
-    fn a_sweep_that_falls_behind_says_so_and_does_not_pile_up() {
+    fn an_overdue_schedule_reports_its_lag_and_skips_missed_rounds() {
         let mut schedule = LookupSchedule::default();
         schedule.watch(hashes(10), HOUR, Mono(0));
         assert_eq!(

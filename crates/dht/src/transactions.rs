@@ -1,4 +1,4 @@
-//! Questions under way: who was asked what, and when timeout ends.
+//! The queries in flight, by transaction id, and their timeouts.
 
 use std::time::Duration;
 
@@ -8,69 +8,71 @@ use super::random::Random;
 use super::timers::Timers;
 use seedwatch_clock::Mono;
 
-/// An answer that has not come by then never will.
+/// Time after which a query counts as lost.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
-/// Bits of a transaction id that say the slot; the others are random.
+/// Bits of a transaction id that hold the slot. The other bits are random.
 const SLOT_BITS: u32 = 17;
-/// Questions under way at once.
+/// Queries in flight at the same time.
 pub(super) const MAX_IN_FLIGHT: usize = 1 << SLOT_BITS;
 
-/// Whose question it was.
+/// A query in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
     /// `None` for a bootstrap address.
     pub(super) lookup: Option<LookupId>,
-    /// Who is expected to answer; `None` where that is not known.
+    /// Id of the queried node; `None` if it is not known.
     pub(super) id: Option<NodeId>,
     pub(super) address: PackedAddress,
     pub(super) sent: Mono,
-    /// Its lookup goes on without it.
+    /// Whether the lookup continues without it.
     pub(super) is_stale: bool,
-    /// Others answered since it left, so that its silence is the node's and not ours.
+    /// Whether another node answered since it was sent. If so, the failure is the node's and not
+    /// our network's.
     pub(super) blamed: bool,
 }
 
-/// A lookup under way: never used for two.
+/// The id of an active lookup. It is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct LookupId {
     pub(super) slot: u32,
     pub(super) generation: u32,
 }
 
-/// What the clock does to a question.
+/// A query that has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
-    /// Slower than most; an answer still counts.
+    /// It is slower than most. An answer still counts.
     Stale(Pending),
-    /// No answer will come.
+    /// It counts as lost.
     TimedOut(Pending),
 }
 
-/// The questions of one family.
+/// The queries in flight of one family.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// By transaction id, those of answered questions included. What is slow waits apart from the
-    /// rest, so that either kind comes in order.
+    /// Transaction ids by the time at which the query becomes stale or lost. Ids of answered
+    /// queries stay until then. Both kinds have a queue of their own, so that times arrive in
+    /// order.
     fresh: Timers<u32>,
     stale: Timers<u32>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    /// The whole transaction id of the latest question.
+    /// Transaction id of the latest query in this slot.
     id: u32,
     pending: Option<Pending>,
 }
 
 impl Transactions {
-    /// Whether another question may be asked.
+    /// Returns whether another query may be sent.
     pub(super) fn has_room(&self) -> bool {
         !self.free.is_empty() || self.slots.len() < MAX_IN_FLIGHT
     }
 
-    /// A question leaves; returns its transaction id.
+    /// Registers a query. Returns its transaction id.
     pub(super) fn open(
         &mut self,
         pending: Pending,
@@ -94,7 +96,7 @@ impl Transactions {
         id.to_be_bytes()
     }
 
-    /// An answer with this transaction id came from this address. Anybody else's is ignored.
+    /// Takes the query that a response belongs to. A response from another address is ignored.
     pub(super) fn close(&mut self, transaction: &[u8], from: &PackedAddress) -> Option<Pending> {
         let id = u32::from_be_bytes(transaction.try_into().ok()?);
         let slot = self.slots.get_mut(Self::slot(id))?;
@@ -109,7 +111,8 @@ impl Transactions {
         (id & (MAX_IN_FLIGHT as u32 - 1)) as usize
     }
 
-    /// The next question whose time is over. `last_answer` is when anybody last answered.
+    /// Returns the next query that has become stale or lost. `last_answer` is the time of the
+    /// latest answer of any node.
     pub(super) fn expire(&mut self, now: Mono, last_answer: Option<Mono>) -> Option<Expired> {
         loop {
             let due = self.fresh.take_due(now);
@@ -135,7 +138,7 @@ impl Transactions {
         }
     }
 
-    /// Questions to an address that cannot be reached.
+    /// Takes all queries to an unreachable address.
     pub(super) fn take_all_to(&mut self, to: &PackedAddress) -> Vec<Pending> {
         let mut all = Vec::new();
         for (at, slot) in self.slots.iter_mut().enumerate() {
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn only_who_was_asked_answers_and_only_once() {
+    fn only_the_queried_address_can_answer_and_only_once() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
         let id = all.open(query(1), Duration::from_millis(100), &mut random);
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn slow_comes_before_lost() {
+    fn a_query_is_stale_before_it_is_lost() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
         let id = all.open(query(1), Duration::from_millis(100), &mut random);
@@ -202,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_port_ends_all_questions_to_it() {
+    fn an_unreachable_address_ends_all_queries_to_it() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
         for n in [1, 2, 1] {

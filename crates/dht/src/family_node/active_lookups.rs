@@ -1,4 +1,4 @@
-//! The lookups under way, and whose generation it is_current.
+//! The active lookups and the queue of those that may send.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,30 +10,31 @@ use super::super::transactions::LookupId;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
-/// ActiveLookups kept for their memory.
+/// Ended lookups whose allocations are kept.
 const MAX_RECYCLED: usize = 64;
 
-/// All lookups of one family.
+/// The active lookups of one family.
 #[derive(Debug, Default)]
 pub(super) struct ActiveLookups {
     slots: Vec<Option<Box<Lookup>>>,
     free: Vec<u32>,
-    /// Counts lookups, so that an answer for an earlier one does not go to a later one.
+    /// Incremented per lookup, so that an answer for an earlier lookup never reaches a later one in
+    /// the same slot.
     generation: u32,
     generations: Vec<u32>,
     ready: VecDeque<LookupId>,
     is_ready: Vec<bool>,
-    /// Those that have arrived and only ask holders again.
+    /// Whether a lookup has converged and only queries holders again.
     is_collecting: Vec<bool>,
     collecting: usize,
     waiting: Timers<LookupId>,
     by_info_hash: HashMap<InfoHash, LookupId, KeyedBuildHasher>,
-    /// ActiveLookups that are over, for their memory.
+    /// Allocations of ended lookups.
     recycled: Vec<RecycledLookup>,
 }
 
 impl ActiveLookups {
-    /// None, but none of `before` is_current ever taken for one of these.
+    /// Returns an empty set whose ids differ from all ids of `before`.
     pub(super) fn following(before: &Self) -> Self {
         Self {
             generation: before.generation,
@@ -45,12 +46,13 @@ impl ActiveLookups {
         self.slots.len() - self.free.len()
     }
 
-    /// Those still on their way.
+    /// Returns the number of lookups that have not converged yet.
     pub(super) fn approaching(&self) -> usize {
         self.len() - self.collecting
     }
 
-    /// It has arrived and only asks holders again, which their limits make slow.
+    /// Marks a lookup as converged: it only queries holders again, at the rate that their limits
+    /// allow.
     pub(super) fn set_collecting(&mut self, id: LookupId) {
         if self.is_current(id)
             && !std::mem::replace(&mut self.is_collecting[id.slot as usize], true)
@@ -63,7 +65,7 @@ impl ActiveLookups {
         self.by_info_hash.contains_key(hash)
     }
 
-    /// Adds a lookup, which may ask at once.
+    /// Adds a lookup and queues it.
     pub(super) fn add(&mut self, lookup: Lookup) -> LookupId {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -116,21 +118,21 @@ impl ActiveLookups {
         Some(lookup)
     }
 
-    /// Keeps the memory of a lookup that is_current over for the next.
+    /// Keeps the allocations of an ended lookup for a later one.
     pub(super) fn recycle(&mut self, lookup: Box<Lookup>) {
         if self.recycled.len() < MAX_RECYCLED {
             self.recycled.push(RecycledLookup::of(lookup));
         }
     }
 
-    /// Something happened to it: it gets a generation.
+    /// Queues a lookup after an event that may let it send or end.
     pub(super) fn wake(&mut self, id: LookupId) {
         if self.is_current(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
             self.ready.push_back(id);
         }
     }
 
-    /// Each gets a generation.
+    /// Queues all lookups.
     pub(super) fn wake_all(&mut self) {
         for slot in 0..self.slots.len() as u32 {
             let generation = self.generations[slot as usize];
@@ -138,14 +140,14 @@ impl ActiveLookups {
         }
     }
 
-    /// It gets the next generation.
+    /// Queues a lookup before all others.
     pub(super) fn wake_first(&mut self, id: LookupId) {
         if self.is_current(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
             self.ready.push_front(id);
         }
     }
 
-    /// It gets a generation then.
+    /// Queues a lookup at the given time.
     pub(super) fn wake_at(&mut self, id: LookupId, at: Mono) {
         self.waiting.add(at, id);
     }
@@ -160,7 +162,7 @@ impl ActiveLookups {
         self.waiting.next()
     }
 
-    /// Whose generation it is_current.
+    /// Takes the next lookup out of the queue.
     pub(super) fn next_ready(&mut self) -> Option<LookupId> {
         while let Some(id) = self.ready.pop_front() {
             if self.is_current(id) {

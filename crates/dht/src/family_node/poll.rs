@@ -1,4 +1,4 @@
-//! What leaves: who is asked next, when a lookup begins and when it is over.
+//! Polling: sends queries, starts lookups and ends them.
 
 use std::time::Duration;
 
@@ -13,39 +13,40 @@ use crate::{LookupError, LookupReport, LookupStats};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
-/// With fewer nodes that answer, the neighbourhood of random ids is looked at to find more.
+/// With fewer good nodes than this, random ids are looked up to find more.
 const MANY_GOOD_NODES: usize = 64;
-/// Time between two such looks, and between those that keep the table of an idle node alive.
+/// Time between lookups of random ids: while few nodes are known, and to keep the table of an idle
+/// node fresh.
 const REFRESH_WHEN_FEW: Duration = Duration::from_secs(5);
 const REFRESH_WHEN_IDLE: Duration = Duration::from_secs(600);
-/// Time to find a first node before lookups fail for want of one.
+/// Time to find a first node before lookups fail.
 const BOOTSTRAP_GRACE: Duration = Duration::from_secs(20);
-/// Lookups that fail at once for want of a node; the others follow.
+/// Lookups that one poll may fail because no node is known.
 const MAX_FAILED_AT_ONCE: usize = 512;
-/// Nodes that a lookup begins with.
+/// Nodes from the table that a lookup starts from.
 const START_NODES: usize = 16;
-/// Lookups of random ids at once.
+/// Lookups of random ids at the same time.
 const MAX_MEASURING: u32 = 2;
-/// Nodes that a lookup is given which doubts those it met.
+/// Nodes from the table that replace excluded ones.
 const REPLACEMENT_NODES: usize = 32;
-/// Packets that a lookup may take, for its deadline at a low rate.
+/// Packets of an expensive lookup; extends its deadline if the rate is low.
 const PACKETS_PER_LOOKUP: f64 = 100.0;
-/// Lookups under way at once, those that only ask holders again included.
+/// Active lookups, including those that only query holders again.
 const MAX_LOOKUPS: usize = 2 * MAX_RANGES;
-/// Packets a second that a lookup of a schedule has at least.
+/// Packets per second that each scheduled lookup should have.
 const MIN_RATE_PER_LOOKUP: f64 = 10.0;
-/// Weight of one lookup in what is known of lists.
+/// Weight of one lookup in the mean visibility.
 const VISIBILITY_WEIGHT: f64 = 1.0 / 32.0;
 
 impl FamilyNode {
-    /// Does what is due; returns when to come back.
+    /// Does what is due. Returns when to poll again.
     pub(crate) fn poll(&mut self, now: Mono, context: &mut PollContext<'_>) -> Mono {
-        while let Some(expired) = self.transactions.expire(now, self.last_answer) {
+        while let Some(expired) = self.transactions.expire(now, self.traffic.last_answer) {
             match expired {
                 Expired::Stale(pending) => self.on_stale(pending, now),
                 Expired::TimedOut(pending) => {
-                    self.timeouts += 1;
-                    self.silence = self.silence.saturating_add(1);
+                    self.traffic.timeouts += 1;
+                    self.traffic.silence = self.traffic.silence.saturating_add(1);
                     let blamed = self
                         .last_answer
                         .is_some_and(|last_answer| last_answer >= pending.sent);
@@ -71,12 +72,12 @@ impl FamilyNode {
 
     fn query_bootstrap(&mut self, now: Mono, context: &mut PollContext<'_>) {
         while context.bucket.has_token() && self.transactions.has_room() {
-            let Some(to) = self.bootstrap.pop_front() else {
+            let Some(to) = self.entry.bootstrap.pop_front() else {
                 return;
             };
             let address = PackedAddress::from(to);
             if self.per_node.try_acquire(&address, now).is_ok() {
-                let (own, target) = (self.id, self.id);
+                let (own, target) = (self.identity.id, self.identity.id);
                 let transaction = self.send(None, None, address, now, context);
                 let write = |to: &mut Vec<u8>| krpc::find_node(to, transaction, &own, &target);
                 context.out.push(to, write);
@@ -84,7 +85,7 @@ impl FamilyNode {
         }
     }
 
-    /// Books a packet that the limit of its node admitted; the caller writes it.
+    /// Registers a query that the per-node limit admitted. The caller writes the datagram.
     fn send(
         &mut self,
         lookup: Option<LookupId>,
@@ -94,7 +95,7 @@ impl FamilyNode {
         context: &mut PollContext<'_>,
     ) -> [u8; 4] {
         context.bucket.spend();
-        self.queries += 1;
+        self.traffic.queries += 1;
         let pending = Pending {
             lookup,
             id,
@@ -107,7 +108,7 @@ impl FamilyNode {
         self.transactions.open(pending, timeout, context.random)
     }
 
-    /// Lets lookups that have something to ask do so, as far as the bucket goes.
+    /// Lets queued lookups send, until the token bucket is empty.
     fn send_queries(&mut self, now: Mono, context: &mut PollContext<'_>) {
         while context.bucket.has_token() && self.transactions.has_room() {
             let Some(key) = self.lookups.next_ready() else {
@@ -134,7 +135,7 @@ impl FamilyNode {
                 asked = true;
                 let (target, looking) = (*lookup.target(), lookup.info_hash().is_some());
                 let transaction = self.send(Some(key), Some(query.id), query.address, now, context);
-                let own = self.id;
+                let own = self.identity.id;
                 context.out.push(query.address.into(), |to| {
                     if looking && query.around.is_none() {
                         krpc::get_peers(to, transaction, &own, &target, query.scrape);
@@ -145,7 +146,7 @@ impl FamilyNode {
                 });
             }
             if !context.bucket.has_token() {
-                // The rest of its questions come first when there is room again.
+                // The rest of its queries go first once there are tokens.
                 self.lookups.wake_first(key);
             }
             let Some(lookup) = self
@@ -159,7 +160,7 @@ impl FamilyNode {
                 Some(at) => self.lookups.wake_at(key, at),
                 None if asked || !context.bucket.has_token() => self.lookups.wake(key),
                 None => {
-                    // It could ask and does not: it never would.
+                    // It has a query ready and does not send it, so it would never end.
                     lookup.cut_off();
                     self.lookups.wake(key);
                 }
@@ -167,14 +168,15 @@ impl FamilyNode {
         }
     }
 
-    /// Whether a lookup is over, or its time is. One that doubts the nodes it met gets others.
+    /// Returns whether a lookup has ended or reached its deadline. A lookup that excluded nodes
+    /// first gets others from the table.
     fn is_over(&mut self, key: LookupId, now: Mono) -> bool {
         let Some(lookup) = self.lookups.get_mut(key) else {
             return false;
         };
         loop {
-            let is_over = lookup.is_over(&mut self.size);
-            self.is_measured = self.size.is_settled();
+            let is_over = lookup.is_over(&mut self.density.size);
+            self.density.is_known = self.density.size.is_settled();
             if is_over || now >= lookup.deadline() {
                 return true;
             }
@@ -191,7 +193,7 @@ impl FamilyNode {
         }
     }
 
-    /// Ends a lookup that is over, or whose time is; says whether it is gone.
+    /// Ends a lookup that is over. Returns whether it was.
     fn finish_if_over(&mut self, key: LookupId, now: Mono, context: &mut PollContext<'_>) -> bool {
         if !self.is_over(key, now) {
             if self.lookups.get_mut(key).is_some_and(Lookup::is_collecting) {
@@ -212,15 +214,17 @@ impl FamilyNode {
             && let Some(last) = lookup.closest.last()
         {
             let distance = lookup.target.distance(&last.id);
-            self.size.sample(lookup.closest.len(), distance);
+            self.density.size.sample(lookup.closest.len(), distance);
         } else if lookup.info_hash.is_none() {
-            self.size.record_failed_sample();
+            self.density.size.record_failed_sample();
         }
-        if !std::mem::replace(&mut self.is_measured, self.size.is_settled()) && self.is_measured {
+        if !std::mem::replace(&mut self.density.is_known, self.density.size.is_settled())
+            && self.density.is_known
+        {
             self.lookups.wake_all();
         }
         let Some(info_hash) = lookup.info_hash else {
-            self.measuring = self.measuring.saturating_sub(1);
+            self.density.lookups = self.density.lookups.saturating_sub(1);
             return;
         };
         if lookup.is_small
@@ -243,17 +247,17 @@ impl FamilyNode {
         });
     }
 
-    /// Begins the next lookup; says whether there was one.
+    /// Starts the next lookup. Returns whether there was one.
     fn start_next(&mut self, now: Mono, context: &mut PollContext<'_>) -> bool {
         if self.table.len() == 0 {
             return false;
         }
-        if std::mem::take(&mut self.gave_up) {
-            // There is a way now.
+        if std::mem::take(&mut self.entry.gave_up) {
+            // A node is known again.
             self.schedule.restart(now);
         }
-        if self.measuring < self.size.samples_needed().min(MAX_MEASURING) {
-            // A lookup that finds nothing waits to know how dense nodes may be.
+        if self.density.lookups < self.density.size.samples_needed().min(MAX_MEASURING) {
+            // A lookup that finds nothing cannot end before the density of nodes is known.
             self.start_refresh(now, context);
             return true;
         }
@@ -276,9 +280,9 @@ impl FamilyNode {
             }
             return true;
         }
-        if now >= self.next_refresh && self.lookups.len() == 0 {
+        if now >= self.entry.next_refresh && self.lookups.len() == 0 {
             let more = self.table.count_good(now) < MANY_GOOD_NODES;
-            self.next_refresh = now.after(if more {
+            self.entry.next_refresh = now.after(if more {
                 REFRESH_WHEN_FEW
             } else {
                 REFRESH_WHEN_IDLE
@@ -289,21 +293,21 @@ impl FamilyNode {
         false
     }
 
-    /// Looks at the neighbourhood of a random id: finds nodes, and tells how many there are.
+    /// Looks up a random id: this finds nodes and measures their density.
     fn start_refresh(&mut self, now: Mono, context: &mut PollContext<'_>) {
-        self.measuring += 1;
+        self.density.lookups += 1;
         let target = NodeId(context.random.id());
         self.start_lookup(target, None, Default::default(), now, context);
     }
 
-    /// Whether one more lookup of the schedule may be under way.
+    /// Returns whether one more scheduled lookup may start.
     fn may_start_scheduled(&self, context: &PollContext<'_>) -> bool {
-        // A rate shared by many makes each of them slow.
+        // Many lookups at a low rate would all be slow.
         let by_rate = (context.settings.max_rate / MIN_RATE_PER_LOOKUP) as usize;
-        // Few nodes known: many lookups at once would all ask the same.
+        // While few nodes are known, many lookups would all query the same ones.
         let by_nodes = self.table.len().div_ceil(MIN_GOOD_NODES);
-        // A lookup that waits for the limits of its holders does not hold up the next: it has left
-        // all it learned of nodes.
+        // A lookup that waits for the limits of its holders does not delay the next one: the table
+        // already has the nodes that it found.
         self.lookups.approaching() < self.schedule.ranges().min(by_nodes)
             && self.lookups.len() < by_rate.clamp(1, MAX_LOOKUPS)
     }
@@ -339,15 +343,15 @@ impl FamilyNode {
         self.lookups.wake_at(key, deadline);
     }
 
-    /// Holders that show this share of a swarm together, when each shows what they usually do.
+    /// Returns how many holders together name this share of a swarm, given the mean visibility.
     fn holders_needed(&self, recall: f64) -> usize {
         let each = (1.0 - self.visibility).clamp(0.001, 0.9).ln();
         (((1.0 - recall).ln() / each).ceil() as usize).clamp(1, lookup::K)
     }
 
-    /// Where no node is found, lookups that are due fail.
+    /// Fails the lookups that are due, if no node was found in time.
     fn fail_due_lookups(&mut self, now: Mono, context: &mut PollContext<'_>) {
-        if self.table.len() > 0 || now.since(self.searching_since) < BOOTSTRAP_GRACE {
+        if self.table.len() > 0 || now.since(self.entry.searching_since) < BOOTSTRAP_GRACE {
             return;
         }
         let wanted = std::mem::take(&mut self.wanted);
@@ -363,20 +367,25 @@ impl FamilyNode {
                 diagnosis: LookupStats::default(),
             });
         context.ended.extend(lookups);
-        self.gave_up = true;
+        self.entry.gave_up = true;
     }
 
     fn next_wake(&self, now: Mono, context: &PollContext<'_>) -> Mono {
         let mut times = vec![self.transactions.next_deadline(), self.lookups.next_wake()];
         if !self.paused {
-            if self.lookups.has_ready() || !self.bootstrap.is_empty() || !self.wanted.is_empty() {
+            if self.lookups.has_ready()
+                || !self.entry.bootstrap.is_empty()
+                || !self.wanted.is_empty()
+            {
                 times.push(Some(context.bucket.next_token(now)));
             }
             if self.may_start_scheduled(context) {
                 let due = self.schedule.next_due();
                 times.push(due.map(|due| due.max(context.bucket.next_token(now))));
             }
-            times.push(Some(self.next_refresh.max(now.after(REFRESH_WHEN_FEW / 5))));
+            times.push(Some(
+                self.entry.next_refresh.max(now.after(REFRESH_WHEN_FEW / 5)),
+            ));
         }
         let soon = now.after(Duration::from_millis(1));
         let next = times.into_iter().flatten().min();

@@ -1,87 +1,93 @@
-//! Nodes that lie closer to the target than an honest DHT allows (Sybil and eclipse attacks).
+//! Detection of nodes that lie closer to the target than an honest DHT allows (Sybil and eclipse
+//! attacks).
 //!
-//! An attacker who owns the eight closest nodes of an info-hash decides what a lookup hears. That
-//! takes ids much closer to it than those of honest nodes, which shows: see [`NetworkSize::bounds`].
-//! Such nodes are set aside, and the lookup goes on to the closest nodes beyond them. What is found
-//! there counts. Where nothing is found there, the swarm is unknown and not empty.
+//! An attacker who owns the eight closest nodes of an info-hash controls what a lookup finds. This
+//! takes ids much closer to the info-hash than those of honest nodes, which is detectable: see
+//! [`NetworkSize::ln_bounds`]. A lookup excludes such nodes and continues to the closest nodes
+//! beyond them. Peers that are found there count. If none are found there, the swarm is unknown,
+//! not empty.
 
 use super::super::id::{self, Distance, NodeId};
 use super::super::network_size::NetworkSize;
 use super::super::packed::PackedAddress;
 use super::{Candidate, CandidateState, K, Lookup, QueryKind};
 
-/// Closest nodes whose distances are looked at.
+/// Closest nodes whose distances are tested.
 const MAX_RANKS: usize = 24;
-/// Probability of a false alarm of one lookup, over all ranks.
+/// Probability of a false alarm per lookup, over all ranks.
 const FALSE_ALARM: f64 = 1e-6;
-/// Honest nodes may be so many times as dense as the estimate says: lookups that measured it may
-/// have missed some of the closest nodes, which lookups by the law above do not.
+/// Factor by which honest nodes may be denser than estimated. The lookups that measured the density
+/// may have missed some of the closest nodes.
 const SLACK: f64 = 2.0;
-/// The same where nodes that do not answer count, too: tables hold nodes that are long gone.
+/// The same factor if unresponsive nodes count too: node tables hold nodes that left long ago.
 const SLACK_SILENT: f64 = 4.0;
-/// An attacker may spread ids just far enough not to raise an alarm. So where nothing is found and
-/// the distances have a probability below this, the nodes beyond are asked, too. A false alarm of
-/// this kind costs packets, and no answer: what is empty stays so.
+/// An attacker may spread ids just far enough to avoid an alarm. If nothing is found and the
+/// distances have a probability below this, the nodes beyond are queried too. A false alarm of this
+/// kind only costs packets: an empty swarm is still reported as empty.
 const UNLIKELY: f64 = 2e-2;
-/// The last of the closest nodes beyond a cluster may be so many times as far from it as on average.
+/// Factor by which the farthest of the closest nodes beyond a cluster may exceed its expected
+/// distance.
 const REACH: f64 = 3.0;
-/// Clusters set aside in one lookup. More of them than this are not worth the packets.
+/// Clusters that are excluded per lookup.
 const MAX_CLUSTERS: u8 = 6;
-/// Closest nodes that are asked for others in one round of detours.
+/// Closest nodes that are asked in one round of detours.
 const DETOUR_NODES: usize = 4;
 /// Rounds of detours.
 const MAX_DETOURS: u8 = 10;
-/// Leading bits, up to those that the closest honest nodes share with the target, around which all
-/// are asked for in the end.
+/// Prefix lengths around the one that the closest honest nodes share with the target. The last
+/// detour asks for nodes at each of them.
 const SURVEY_BITS: u32 = 4;
 
-/// What a lookup doubts.
+/// The state of the detection in one lookup.
 #[derive(Debug, Default)]
 pub(super) struct EclipseGuard {
-    /// Nodes within this share of the key space are set aside, unless BEP 42 speaks for them.
+    /// Share of the key space around the target in which nodes are excluded, unless BEP 42 binds
+    /// their id to their address.
     edge: f64,
     clusters: u8,
     is_alarmed: bool,
-    /// Nodes beyond are wanted from those known before.
+    /// Whether nodes beyond the edge are wanted from the node table.
     wants_more: bool,
     detours: u8,
-    /// How near the nodes were that the latest detours began at.
+    /// Distance of the farthest node that the latest detours asked.
     reach: Option<Distance>,
     is_surveyed: bool,
 }
 
 impl EclipseGuard {
-    /// Whether a node is not to be asked at all.
+    /// Returns whether a node must not be queried at all.
     pub(super) fn refuses(&self, node: &Candidate) -> bool {
         self.edge > 0.0
             && node.distance.share() <= self.edge
             && !is_address_bound(&node.id, &node.address)
     }
 
-    /// Whether the lookup waits for further nodes.
+    /// Returns whether the lookup waits for nodes from the table.
     pub(super) fn awaits_nodes(&self) -> bool {
         self.wants_more
     }
 
-    /// Whether there are nodes that no honest DHT would have there.
+    /// Returns whether there are nodes that an honest DHT would not have there.
     pub(super) fn is_alarmed(&self) -> bool {
         self.is_alarmed
     }
 }
 
-/// Nodes too many for the space they take, and how far that reaches.
+/// Nodes that are too many for the share of the key space that they occupy.
 struct Cluster {
     members: Vec<NodeId>,
     edge: f64,
 }
 
-/// BEP 42 ties the id of this node to its address. Of random ids one in two million is.
+/// Returns whether BEP 42 binds the id of this node to its address. One in two million random ids
+/// is bound.
 fn is_address_bound(id: &NodeId, address: &PackedAddress) -> bool {
     id::is_secure_id(id, address.ip()) && !id::is_exempt(address.ip())
 }
 
 impl Lookup {
-    /// Judges the nodes closest to the target. Says whether the lookup has to go on because of it.
+    /// Tests the nodes closest to the target. Returns whether the lookup has to continue because of
+    /// the result.
     pub(super) fn check_for_eclipse(&mut self, size: &mut NetworkSize) -> bool {
         let answered = |node: &Candidate| node.state == CandidateState::Answered;
         let asked = |node: &Candidate| node.state != CandidateState::Unqueried;
@@ -104,7 +110,7 @@ impl Lookup {
         }
     }
 
-    /// Nodes that are too many for the space they take, and how far it reaches.
+    /// Returns the nodes that are too many for the space they occupy, and how far it reaches.
     fn find_cluster(
         &self,
         size: &NetworkSize,
@@ -121,8 +127,8 @@ impl Lookup {
             .filter(|node| is_seen(node));
         let nodes: Vec<&Candidate> = nodes.take(MAX_RANKS).collect();
         let members = &nodes[..self.cluster_len(&nodes, size, slack, limit)?];
-        // Ids that BEP 42 binds to addresses take thousands of addresses to choose: where they
-        // alone would not bounds, the others are the cluster.
+        // Choosing ids that BEP 42 binds to addresses takes thousands of addresses. If the bound
+        // ids alone would be plausible, only the others are excluded.
         let bound = |node: &&&Candidate| is_address_bound(&node.id, &node.address);
         let tied: Vec<&Candidate> = members.iter().filter(bound).copied().collect();
         let spares = self.cluster_len(&tied, size, slack, limit).is_none();
@@ -134,8 +140,8 @@ impl Lookup {
         })
     }
 
-    /// How many of these nodes, closest first, are a cluster: the number that is least likely by
-    /// chance, if even that is too unlikely.
+    /// Returns how many of these nodes, closest first, form a cluster: the number with the least
+    /// probability, if that is below the limit.
     fn cluster_len(
         &self,
         nodes: &[&Candidate],
@@ -152,7 +158,7 @@ impl Lookup {
         (least < limit).then_some(at + 1)
     }
 
-    /// Sets nodes aside, and all that only they named.
+    /// Excludes nodes, and candidates that only they named. Returns false after too many clusters.
     fn exclude(&mut self, cluster: &Cluster) -> bool {
         if self.guard.clusters >= MAX_CLUSTERS {
             return false;
@@ -175,9 +181,10 @@ impl Lookup {
         true
     }
 
-    /// Looks for honest nodes that the cluster has pushed out of the answers of others. Asks the
+    /// Looks for honest nodes that the cluster displaced from the answers of others. Asks the
     /// closest nodes beyond it for ids that are closer to the target than they are, but differ from
-    /// it in a bit before the cluster does: there the cluster is no closer than honest nodes.
+    /// the target in a bit before the cluster does. The cluster is no closer to such an id than
+    /// honest nodes are.
     fn detour(&mut self, size: &NetworkSize) -> bool {
         let closest = self.closest_answered().take(DETOUR_NODES);
         let closest: Vec<(NodeId, Distance)> = closest.map(|n| (n.id, n.distance)).collect();
@@ -211,8 +218,8 @@ impl Lookup {
         true
     }
 
-    /// Whether a lookup that found nothing met the nodes that would know: where nodes were set
-    /// aside, the closest beyond them must be as near as the size of the DHT makes expect.
+    /// Returns whether a lookup that found nothing reached the nodes that would know. If nodes were
+    /// excluded, the closest beyond them must be as near as the size of the DHT suggests.
     pub(super) fn is_conclusive(&self, size: &NetworkSize) -> bool {
         if self.guard.clusters == 0 {
             return true;
@@ -223,21 +230,21 @@ impl Lookup {
         !self.guard.is_alarmed && reach * nodes <= REACH * K as f64
     }
 
-    /// Nodes set aside that count as suspicious: where the result rests on it.
+    /// Returns the number of excluded nodes, if the result depends on the exclusion.
     pub(super) fn suspicious_nodes(&self) -> u32 {
         let is_serious = self.guard.is_alarmed || self.is_unsure;
         let excluded = self.nodes.iter().filter(|node| node.excluded && is_serious);
         excluded.count() as u32
     }
 
-    /// Whether nodes are wanted beyond this share of the key space, of those that answered before
-    /// this lookup. Says so once.
+    /// Returns the share of the key space beyond which nodes are wanted from the table. Returns it
+    /// once per request.
     pub(crate) fn wants_more(&mut self) -> Option<f64> {
         std::mem::take(&mut self.guard.wants_more).then_some(self.guard.edge)
     }
 }
 
-/// Place and value of the least.
+/// Returns index and value of the minimum.
 fn least(values: &[f64]) -> Option<(usize, f64)> {
     let values = values.iter().copied().enumerate();
     values.min_by(|(_, a), (_, b)| a.total_cmp(b))

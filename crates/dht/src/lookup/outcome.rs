@@ -1,4 +1,4 @@
-//! What a lookup came to.
+//! The outcome of a lookup.
 
 use super::super::Contact;
 use super::super::id::NodeId;
@@ -8,12 +8,12 @@ use crate::{FoundPeers, LookupError, LookupStats, SwarmEstimate};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 
-/// Of so many of the nearest nodes that were asked, a quarter must have answered.
+/// Nearest queried nodes of which a quarter must have answered.
 const NEAREST_QUERIED: usize = 12;
-/// Nodes that must have answered in all, outside labs.
+/// Nodes that must have answered in all, outside test networks.
 const MIN_ANSWERED: usize = 4;
 
-/// A lookup that is over.
+/// The outcome of an ended lookup.
 #[derive(Debug)]
 pub(crate) struct LookupOutcome {
     pub(crate) target: NodeId,
@@ -22,17 +22,17 @@ pub(crate) struct LookupOutcome {
     pub(crate) stats: LookupStats,
     /// The closest nodes that answered, at most [`K`].
     pub(crate) closest: Vec<Contact>,
-    /// All of the closest were asked and [`K`] answered.
+    /// Whether all of the closest were queried and [`K`] answered.
     pub(crate) is_whole: bool,
     /// Lengths of the lists of trusted holders.
     pub(crate) lists: Vec<usize>,
-    /// Peers were found and no list was full.
+    /// Whether peers were found and no list was truncated.
     pub(crate) is_small: bool,
 }
 
 impl Lookup {
-    /// Whether it got to the nodes that would know. A few answers from afar are too few to say that
-    /// nobody is there.
+    /// Returns whether the lookup reached the nodes that would know the swarm. A few answers from
+    /// far nodes do not prove that a swarm is empty.
     fn reached_closest(&self) -> bool {
         if self.has_enough_holders() {
             return true;
@@ -53,7 +53,7 @@ impl Lookup {
             && self.nodes.iter().filter(counts).count() >= least
     }
 
-    /// What it found, or why that is not known.
+    /// Returns what the lookup found, or why that is unknown.
     fn result(&mut self, trusted: Holders) -> Result<FoundPeers, LookupError> {
         let reached_closest = self.reached_closest();
         let is_alarmed = self.guard.is_alarmed();
@@ -67,8 +67,7 @@ impl Lookup {
         Ok(self.found(trusted))
     }
 
-    /// Ends it: what was found, and the nodes that must have answered for a whole lookup, closest
-    /// first.
+    /// Ends the lookup.
     pub(crate) fn finish(&mut self, now: Mono) -> LookupOutcome {
         self.stats.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
         let reached_closest = self.reached_closest();
@@ -127,7 +126,7 @@ impl Lookup {
         let bound = (!self.has_truncated_list()).then_some(peers.len());
         let filters = peer_reports::drop_implausible(filters, bound);
         let estimate = peer_reports::estimate(&filters, &peers, self.plan.accept);
-        // Where nobody holds anything, nobody is there.
+        // If none of the closest nodes holds a peer, the swarm is empty.
         let nobody = trusted == 0 && self.plan.holders_wanted.is_none();
         let none = SwarmEstimate {
             seeders: 0,

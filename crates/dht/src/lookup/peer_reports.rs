@@ -1,4 +1,4 @@
-//! Who named whom: the peers of one lookup before it is known which nodes are to be trusted.
+//! Which node named which peer, kept until the lookup knows which nodes to trust.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -7,49 +7,49 @@ use crate::SwarmEstimate;
 use seedwatch_torrent::address::{Accept, is_global};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
-/// PeerReports kept of one lookup: some 200 answers of 100 peers.
+/// Reports kept per lookup: about 200 answers of 100 peers.
 const MAX_REPORTS: usize = 20_000;
 
-/// PeerReports that a lookup keeps room for after its end.
+/// Reports for which an ended lookup keeps its allocation.
 const KEPT_CAPACITY: usize = 256;
 
-/// A set of holders, by their number.
+/// A set of holders, as bits by their number.
 pub(super) type Holders = u64;
 
-/// Holders whose lists are kept apart.
+/// Holders whose lists are told apart.
 pub(super) const MAX_HOLDERS: u8 = 64;
 
-/// Holders that must agree before one that does not is excluded.
+/// Holders that must agree before one that disagrees is rejected.
 const MIN_AGREE: u32 = 3;
-/// An honest holder has at least this share of what the others have: nodes come and go.
+/// Least share of the known peers that an honest holder names, given that nodes come and go.
 const LEAST_SHARED: f64 = 0.6;
-/// What is less likely than this has another reason.
+/// Probability below which a disagreement is not chance.
 const TOO_UNLIKELY: f64 = 1e-3;
 
-/// Peers as holders named them, repetitions included.
+/// Peers as the holders named them, including repetitions.
 #[derive(Debug, Default)]
 pub(super) struct PeerReports {
     v4: Vec<(Endpoint4, u8)>,
     v6: Vec<(Endpoint6, u8)>,
     malformed: u32,
-    /// Both lists are in order.
+    /// Whether both lists are sorted.
     sorted: bool,
 }
 
-/// How often peers were seen.
+/// How often peers were named, as in a capture–recapture experiment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CaptureCounts {
-    /// Different peers.
+    /// Distinct peers.
     pub(super) seen: usize,
-    /// Of these, named once.
+    /// Of these, peers named once.
     once: usize,
-    /// Of these, named twice.
+    /// Of these, peers named twice.
     twice: usize,
 }
 
 impl CaptureCounts {
-    /// How many there are at least, those never named included (Chao 1984). Right for lists
-    /// that are drawn at random, which those of common clients are.
+    /// Returns a lower bound of the number of peers, including those never named (Chao 1984). It
+    /// assumes random lists, which common clients send.
     pub(super) fn total(&self) -> f64 {
         let (once, twice) = (self.once as f64, self.twice as f64);
         self.seen as f64 + once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0))
@@ -63,7 +63,8 @@ impl CaptureCounts {
 }
 
 impl PeerReports {
-    /// Takes in one list; returns its length. A value that is no address and port is counted.
+    /// Adds one list. Returns its length. Values that are not an address with a port are counted as
+    /// malformed.
     pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
         let before = self.len();
         let mut listed = Peers::default();
@@ -83,7 +84,7 @@ impl PeerReports {
         self.len() - before
     }
 
-    /// Forgets all of it. Keeps the room of a usual lookup.
+    /// Removes all reports. Keeps the allocation of a usual lookup.
     pub(super) fn clear(&mut self) {
         self.v4.clear();
         self.v6.clear();
@@ -95,7 +96,7 @@ impl PeerReports {
 
     fn sort(&mut self) {
         if !std::mem::replace(&mut self.sorted, true) {
-            // One number compares faster than two.
+            // One integer compares faster than a pair.
             let order = |peer: &Endpoint4| u64::from(peer.ip) << 16 | u64::from(peer.port);
             self.v4.sort_unstable_by_key(|(peer, _)| order(peer));
             self.v6.sort_unstable_by_key(|(peer, _)| *peer);
@@ -106,7 +107,8 @@ impl PeerReports {
         self.v4.len() + self.v6.len()
     }
 
-    /// How often the peers of these holders were named, and which holders named some alone.
+    /// Counts how often the peers of these holders were named. Also returns the holders that were
+    /// alone in naming a peer.
     pub(super) fn capture_counts(&mut self, trusted: Holders) -> (CaptureCounts, Holders) {
         self.sort();
         let (mut counts, mut alone) = (CaptureCounts::default(), 0);
@@ -119,8 +121,8 @@ impl PeerReports {
         (counts, alone)
     }
 
-    /// Those of these holders that can be believed_holders. Where most name common peers, one that names
-    /// many and none of theirs invents them.
+    /// Returns those of these holders that are plausible. If most of them name common peers, a
+    /// holder that names many peers and none of theirs invents them.
     pub(super) fn believed_holders(&mut self, trusted: Holders) -> Holders {
         self.sort();
         let mut groups: Vec<Holders> = Vec::new();
@@ -148,7 +150,7 @@ impl PeerReports {
         let shown = LEAST_SHARED * counts.seen as f64 / counts.total();
         let strangers = groups.into_iter().filter(|group| *group != most);
         strangers.fold(trusted, |left, group| {
-            // The chance that an honest holder of so many shares nothing with all the others.
+            // The probability that an honest holder of this many peers shares none with the others.
             let named = self.capture_counts(group).0.seen as f64 / f64::from(group.count_ones());
             if (1.0 - shown).powf(named) < TOO_UNLIKELY {
                 left & !group
@@ -158,7 +160,7 @@ impl PeerReports {
         })
     }
 
-    /// The peers of these holders, each once.
+    /// Returns the peers of these holders, each once.
     pub(super) fn peers(&mut self, trusted: Holders) -> Peers {
         self.sort();
         let mut peers = Peers {
@@ -173,8 +175,8 @@ impl PeerReports {
     }
 }
 
-/// Calls `each` with every different peer of a sorted list that trusted holders named: the peer,
-/// the holders, and how often.
+/// Calls `each` for every distinct peer of a sorted list that trusted holders named, with these
+/// holders and the number of reports.
 fn for_each_peer<P: Copy + Ord>(
     sorted: &[(P, u8)],
     trusted: Holders,
@@ -192,18 +194,18 @@ fn for_each_peer<P: Copy + Ord>(
     }
 }
 
-/// Filters of one node: of seeds, and of all others.
+/// The filters of one node: seeders, and all other peers.
 pub(super) type FilterPair = [[u8; 256]; 2];
 
-/// A full filter stands for at least so many: the BEP's own limit.
+/// Number of peers from which on a filter is full: the limit of BEP 33.
 const FULL_FILTER: f64 = 6000.0;
-/// A filter that claims so many times what others do, and some more, is made up.
+/// A filter that claims more than this multiple of the usual size, plus a margin, is implausible.
 const TOO_MANY: f64 = 2.0;
 const SOME_MORE: f64 = 16.0;
 
-/// Leaves out filters that claim far more than the others, or, where there are hardly any others,
-/// than the peers that were named, if lists were complete (`bound`): one bit is enough to lie with,
-/// and united filters keep it.
+/// Removes filters that claim far more than the others. With fewer than three filters, compares
+/// them with `bound`, the number of named peers if lists were complete. One bit suffices to lie,
+/// and a union of filters keeps it.
 pub(super) fn drop_implausible(
     filters: Vec<&FilterPair>,
     bound: Option<usize>,
@@ -227,8 +229,8 @@ pub(super) fn drop_implausible(
     filters
 }
 
-/// Unites filters and what lists name beside them: BEP 33 has peers of nodes without filters go
-/// to that of the leechers. `None` without any filter.
+/// Unites the filters and adds the listed peers that they lack. BEP 33 assigns peers of nodes
+/// without filters to the leechers. Returns `None` without filters.
 pub(super) fn estimate(
     filters: &[&FilterPair],
     peers: &Peers,
@@ -291,8 +293,8 @@ mod tests {
     }
 
     #[test]
-    fn the_unseen_are_told_from_repetitions() {
-        // Eight lists of a hundred, drawn from three hundred.
+    fn the_number_of_unseen_peers_is_estimated_from_repetitions() {
+        // Eight lists of 100 peers, drawn from 300.
         let mut random = crate::random::Random::new([8; 32]);
         let mut peer_reports = PeerReports::default();
         for holder in 0..8 {
@@ -308,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_nothing_with_the_many_is_not_believed() {
+    fn a_holder_that_shares_no_peer_with_the_majority_is_rejected() {
         let mut peer_reports = PeerReports::default();
         let list = |range: std::ops::Range<u16>| range.map(value).collect::<Vec<_>>();
         let honest = [list(0..20), list(3..23), list(1..22)];
@@ -318,15 +320,15 @@ mod tests {
         let (lies, few) = (list(500..510), list(600..602));
         peer_reports.add(lies.iter().map(|v| &v[..]), 3);
         assert_eq!(peer_reports.believed_holders(0b1111), 0b0111);
-        // Two peers may have come a moment ago.
+        // Two peers may have joined a moment ago.
         peer_reports.add(few.iter().map(|v| &v[..]), 4);
         assert_eq!(peer_reports.believed_holders(0b11111), 0b10111);
-        // Two against two: nobody knows.
+        // Two against two: neither side can be rejected.
         assert_eq!(peer_reports.believed_holders(0b01011), 0b01011);
     }
 
     #[test]
-    fn a_filter_of_ones_is_left_out() {
+    fn a_full_filter_is_dropped() {
         let lie = [[0xff; 256]; 2];
         let honest = |range: std::ops::Range<u8>| {
             let mut filter = Filter::default();
@@ -340,12 +342,12 @@ mod tests {
         assert_eq!(
             drop_implausible(vec![&lie], None),
             [&lie],
-            "nobody knows better"
+            "there is nothing to compare it with"
         );
     }
 
     #[test]
-    fn peers_that_cannot_be_do_not_count_as_leechers() {
+    fn unroutable_peers_do_not_count_as_leechers() {
         let mut peers = Peers::default();
         peers.push([10, 1, 1, 1].into(), 5);
         peers.push([9, 9, 9, 9].into(), 0);
@@ -356,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn no_holder_fills_the_memory() {
+    fn reports_are_bounded() {
         let mut peer_reports = PeerReports::default();
         let long: Vec<[u8; 6]> = (0..u16::MAX).map(value).collect();
         peer_reports.add(long.iter().map(|v| &v[..]), 0);

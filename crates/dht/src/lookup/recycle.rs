@@ -1,13 +1,13 @@
-//! The memory of lookups that are over serves those that begin.
+//! Reuse of the allocations of ended lookups.
 
 use super::Lookup;
 
-/// A lookup that is over, for its memory.
+/// The allocations of an ended lookup.
 #[derive(Debug)]
 pub(crate) struct RecycledLookup(Box<Lookup>);
 
 impl RecycledLookup {
-    /// Empties a lookup that is over. Keeps the room of its usual lists.
+    /// Clears an ended lookup. Keeps the allocations of a usual one.
     pub(crate) fn of(mut lookup: Box<Lookup>) -> Self {
         lookup.nodes.clear();
         lookup.peer_reports.clear();
@@ -16,7 +16,7 @@ impl RecycledLookup {
         Self(lookup)
     }
 
-    /// Begins `next`, which knows no node yet, in this memory.
+    /// Starts `next`, which must not have candidates yet, in these allocations.
     pub(crate) fn begin(mut self, next: Lookup) -> Box<Lookup> {
         debug_assert!(next.nodes.is_empty(), "its nodes would be lost");
         let before = std::mem::replace(&mut *self.0, next);

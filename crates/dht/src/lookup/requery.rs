@@ -1,51 +1,51 @@
-//! How often to ask again where lists are cut: the requery collector's problem.
+//! How often to query holders again if their lists are truncated: the coupon collector's problem.
 //!
 //! A holder of three thousand peers names a hundred at random. Every further answer brings fewer
-//! that are new; it is enough when hardly any are missing, when nothing new comes, or when the
-//! bucket is spent.
+//! new ones. The lookup stops when hardly any peer is missing, when nothing new arrives, or when
+//! the budget is spent.
 
 use super::super::id::NodeId;
 use super::peer_reports::CaptureCounts;
 use super::{Candidate, Lookup, MAX_K, QueryKind};
 
-/// A list of so many may have been cut: common clients cut at 50 or 100.
+/// Length from which on a list may be truncated: common clients truncate at 50 or 100.
 const FULL_LIST: usize = 45;
-/// The same over IPv6, where libtorrent cuts at 25.
+/// The same over IPv6, where libtorrent truncates at 25.
 const FULL_LIST_6: usize = 23;
 
 /// Share of the peers that may stay unseen.
 const MAX_MISSING: f64 = 0.002;
-/// Questions to one holder.
+/// Queries to one holder.
 const MAX_PER_HOLDER: u8 = 10;
-/// Further queries of one lookup.
+/// Repeated queries per lookup.
 const MAX_REQUERIES: usize = 80;
 /// Holders of a large swarm that are asked for filters.
 pub(super) const FILTERS: usize = 4;
 
 impl Candidate {
-    /// It may know more peers than it names.
+    /// Returns whether the node may know more peers than it names.
     pub(super) fn may_be_truncated(&self) -> bool {
         self.longest_list >= FULL_LIST
             || self.longest_list >= FULL_LIST_6 && self.address.ip().is_ipv6()
     }
 }
 
-/// The state of the collection.
+/// The budget of repeated queries of one lookup.
 #[derive(Debug, Default)]
 pub(super) struct RequeryBudget {
     asked: usize,
-    /// Peers known when last asked for more.
+    /// Peers that were known at the previous grant.
     seen: Option<usize>,
 }
 
 impl RequeryBudget {
-    /// Whether further queries were asked for.
+    /// Returns whether repeated queries were granted.
     pub(super) fn is_used(&self) -> bool {
         self.asked > 0
     }
 
-    /// How many further queries are worth it, one to each of these `holders`, when an answer
-    /// holds `list` peers.
+    /// Grants the repeated queries that are worthwhile, at most one per holder, if an answer names
+    /// `list` peers.
     pub(super) fn take(&mut self, counts: CaptureCounts, list: usize, holders: usize) -> usize {
         let nothing_new = self.seen == Some(counts.seen);
         let total = counts.total();
@@ -54,7 +54,7 @@ impl RequeryBudget {
             return 0;
         }
         self.seen = Some(counts.seen);
-        // Each answer misses a peer with this probability.
+        // Probability that one answer does not name a given peer.
         let misses = (1.0 - list as f64 / total).clamp(0.001, 0.999);
         let wanted = ((MAX_MISSING / missing).ln() / misses.ln()).ceil() as usize;
         let queries = wanted.min(holders).min(MAX_REQUERIES - self.asked);
@@ -64,7 +64,7 @@ impl RequeryBudget {
 }
 
 impl Lookup {
-    /// Adds further queries to holders, as far as they are worth it.
+    /// Plans repeated queries to holders, as far as they are worthwhile.
     pub(super) fn plan_requeries(&mut self) {
         let trusted = self.trusted_holders();
         if trusted == 0 {
@@ -92,7 +92,7 @@ impl Lookup {
         self.parallelism = MAX_K;
         if full.is_empty() {
             if counts.seen == 0 {
-                // Nodes that hold peers were asked for filters only.
+                // These nodes hold peers and were asked for filters only.
                 let unheard = short
                     .iter()
                     .filter(|(_, _, list_queries, _)| *list_queries == 0);
@@ -106,7 +106,7 @@ impl Lookup {
             return;
         }
         let lists = full.iter().map(|(_, list, ..)| list).sum::<usize>() / full.len();
-        // Those that were asked least come first.
+        // The holders that were queried least come first.
         full.sort_by_key(|(_, _, list_queries, _)| *list_queries);
         let again = full
             .iter()
@@ -129,7 +129,7 @@ mod tests {
     use super::super::peer_reports::PeerReports;
     use super::*;
 
-    /// What is known after so many lists of a hundred, drawn from so many peers.
+    /// Returns the counts after this many random lists of 100 peers.
     fn counts(lists: u8, peers: u32) -> CaptureCounts {
         let mut random = crate::random::Random::new([3; 32]);
         let mut peer_reports = PeerReports::default();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn it_asks_for_what_is_missing_and_no_more() {
+    fn queries_are_granted_for_missing_peers_only() {
         assert_eq!(RequeryBudget::default().take(counts(60, 100), 100, 8), 0);
         let few = RequeryBudget::default().take(counts(20, 400), 100, 64);
         let many = RequeryBudget::default().take(counts(8, 400), 100, 64);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn the_budget_holds_and_nothing_new_ends_it() {
+    fn the_budget_is_a_limit_and_no_new_peer_ends_it() {
         let mut requery = RequeryBudget::default();
         let asked: usize = (2..40)
             .map(|lists| requery.take(counts(lists, 60_000), 100, 8))

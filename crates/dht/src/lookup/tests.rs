@@ -11,7 +11,7 @@ const PLAN: Plan = Plan {
     accept: Accept::Any,
 };
 
-/// A node whose id shares this many bits with the target, which is all zeros.
+/// A node that shares this many bits with the target, which is all zeros.
 fn id(bits: u32) -> NodeId {
     let mut id = [0; 20];
     id[bits as usize / 8] = 0x80 >> (bits % 8);
@@ -26,7 +26,7 @@ fn lookup(plan: Plan) -> Lookup {
     Lookup::new(NodeId([0; 20]), Some(InfoHash([0; 20])), plan, Mono(0))
 }
 
-/// So few nodes that there is nothing to measure.
+/// A size that cannot be measured, as in a network of few nodes.
 fn unmeasured() -> NetworkSize {
     let mut size = NetworkSize::default();
     (0..2).for_each(|_| size.record_failed_sample());
@@ -37,7 +37,7 @@ fn query(lookup: &mut Lookup) -> Option<NextQuery> {
     lookup.next_query(|_| true)
 }
 
-/// An answer of `id` that names these peers and nodes.
+/// Delivers an answer of `id` that names these peers and nodes.
 fn answer(lookup: &mut Lookup, id: &NodeId, peers: &[u16], nodes: &[(NodeId, PackedAddress)]) {
     let mut datagram = b"d1:rd2:id20:".to_vec();
     datagram.extend_from_slice(&id.0);
@@ -55,7 +55,7 @@ fn answer(lookup: &mut Lookup, id: &NodeId, peers: &[u16], nodes: &[(NodeId, Pac
 }
 
 #[test]
-fn it_ends_when_the_eight_closest_have_answered() {
+fn a_lookup_ends_when_the_eight_closest_have_answered() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=20 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -74,25 +74,25 @@ fn it_ends_when_the_eight_closest_have_answered() {
 }
 
 #[test]
-fn it_is_narrow_while_it_comes_closer_and_wide_when_it_does_not() {
+fn parallelism_is_low_while_a_lookup_comes_closer_and_high_afterwards() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=8 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
     }
     let first = query(&mut lookup).unwrap();
     query(&mut lookup).unwrap();
-    assert_eq!(query(&mut lookup), None, "two at once");
+    assert_eq!(query(&mut lookup), None, "two queries in flight");
     let closer: Vec<_> = (9..=16).map(|b| (id(b), address(b as u8))).collect();
     answer(&mut lookup, &first.id, &[], &closer);
     let next = query(&mut lookup).unwrap();
     assert_eq!((next.id, query(&mut lookup)), (id(16), None));
     answer(&mut lookup, &next.id, &[], &closer);
     let rest = std::iter::from_fn(|| query(&mut lookup)).count();
-    assert_eq!(rest, 7, "nothing new came: all of the closest at once");
+    assert_eq!(rest, 7, "no closer node: all of the closest in parallel");
 }
 
 #[test]
-fn one_network_has_one_voice() {
+fn only_one_node_per_subnet_is_queried() {
     let mut lookup = lookup(PLAN);
     for bits in 100..140 {
         lookup.add_candidate(id(bits), address(1), 1);
@@ -105,7 +105,7 @@ fn one_network_has_one_voice() {
 }
 
 #[test]
-fn slow_nodes_hold_up_nothing_and_still_count() {
+fn stale_nodes_do_not_delay_a_lookup_and_still_count() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=9 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -128,7 +128,7 @@ fn slow_nodes_hold_up_nothing_and_still_count() {
 }
 
 #[test]
-fn cut_lists_are_asked_for_again_and_for_filters() {
+fn holders_with_truncated_lists_are_queried_again_and_asked_for_filters() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=8 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -155,7 +155,7 @@ fn cut_lists_are_asked_for_again_and_for_filters() {
 }
 
 #[test]
-fn silence_is_no_zero() {
+fn too_few_answers_are_a_timeout_not_an_empty_swarm() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=12 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -174,7 +174,7 @@ fn silence_is_no_zero() {
 }
 
 #[test]
-fn questions_to_nodes_that_were_pushed_out_of_view_are_forgotten() {
+fn queries_to_removed_candidates_are_dropped() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=8 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -188,9 +188,9 @@ fn questions_to_nodes_that_were_pushed_out_of_view_are_forgotten() {
             &[],
         );
     }
-    assert!(!lookup.is_over(&mut unmeasured()), "filters are wanted");
+    assert!(!lookup.is_over(&mut unmeasured()), "filters are queried");
     let asked = query(&mut lookup).unwrap();
-    // An answer names many nodes that are closer, and none of them lives.
+    // An answer names many closer nodes that all are dead.
     let fakes: Vec<_> = (60..110).map(|b| (id(b), address(b as u8))).collect();
     answer(&mut lookup, &asked.id, &[], &fakes);
     for _ in 0..200 {
@@ -199,15 +199,15 @@ fn questions_to_nodes_that_were_pushed_out_of_view_are_forgotten() {
             None if lookup.is_over(&mut unmeasured()) => return,
             None => assert!(
                 lookup.has_query_ready() || lookup.in_flight > 0,
-                "it waits for nobody"
+                "no query is ready or in flight"
             ),
         }
     }
-    panic!("it never ends");
+    panic!("the lookup never ends");
 }
 
 #[test]
-fn a_closer_node_speaks_for_its_network_and_a_silent_one_does_not() {
+fn a_closer_or_responsive_node_represents_its_subnet() {
     let mut lookup = lookup(PLAN);
     lookup.add_candidate(id(5), address(1), 1);
     lookup.add_candidate(id(9), address(1), 1);
@@ -215,14 +215,14 @@ fn a_closer_node_speaks_for_its_network_and_a_silent_one_does_not() {
     let first = query(&mut lookup).unwrap();
     assert_eq!(first.id, id(9));
     lookup.add_candidate(id(12), address(1), 1);
-    assert_eq!(query(&mut lookup), None, "it was asked already");
+    assert_eq!(query(&mut lookup), None, "the subnet was queried already");
     lookup.mark_stale(&first.id);
     lookup.add_candidate(id(12), address(1), 1);
     assert_eq!(query(&mut lookup).unwrap().id, id(12));
 }
 
 #[test]
-fn who_is_far_and_names_peers_is_not_believed() {
+fn peers_named_by_a_far_node_do_not_count() {
     let mut lookup = lookup(PLAN);
     lookup.add_candidate(id(1), address(1), 1);
     let far = query(&mut lookup).unwrap();
@@ -236,7 +236,7 @@ fn who_is_far_and_names_peers_is_not_believed() {
 }
 
 #[test]
-fn what_is_cut_off_is_no_zero() {
+fn a_lookup_that_is_cut_off_reports_a_timeout() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=12 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
@@ -249,7 +249,7 @@ fn what_is_cut_off_is_no_zero() {
 }
 
 #[test]
-fn a_walk_in_the_memory_of_another_has_nothing_of_it() {
+fn a_recycled_lookup_keeps_no_state() {
     let mut lookup = lookup(PLAN);
     for bits in 1..=20 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);

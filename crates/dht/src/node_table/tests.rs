@@ -16,7 +16,7 @@ fn filled(n: u32, random: &mut Random) -> NodeTable {
 }
 
 #[test]
-fn the_closest_are_those_of_a_full_search() {
+fn closest_nodes_match_a_full_search() {
     let mut random = Random::new([3; 32]);
     for size in [0, 1, 7, 8, 9, 100, 5000] {
         let mut table = filled(size, &mut random);
@@ -55,7 +55,7 @@ fn clusters_do_not_hide_the_closest() {
 }
 
 #[test]
-fn who_does_not_answer_is_left_alone_for_a_while() {
+fn a_node_that_failed_is_bad_for_a_while() {
     let mut table = NodeTable::new();
     let id = NodeId([7; 20]);
     table.add_named(id, address(1), NOW);
@@ -77,7 +77,7 @@ fn who_does_not_answer_is_left_alone_for_a_while() {
 }
 
 #[test]
-fn an_address_changes_only_when_the_old_one_fails() {
+fn an_address_changes_only_after_the_old_one_failed() {
     let mut table = NodeTable::new();
     let id = NodeId([7; 20]);
     table.record_answer(id, address(1), NOW);
@@ -89,7 +89,7 @@ fn an_address_changes_only_when_the_old_one_fails() {
 }
 
 #[test]
-fn it_never_outgrows_its_capacity_and_keeps_who_answered() {
+fn the_table_is_bounded_and_keeps_nodes_that_answered() {
     let mut random = Random::new([5; 32]);
     let mut table = NodeTable::new();
     for at in 0..1000 {
@@ -106,7 +106,7 @@ fn it_never_outgrows_its_capacity_and_keeps_who_answered() {
 }
 
 #[test]
-fn what_is_saved_is_spread() {
+fn saved_nodes_are_spread_evenly() {
     let mut random = Random::new([6; 32]);
     let mut table = filled(500, &mut random);
     for at in 0..4000 {
@@ -118,7 +118,7 @@ fn what_is_saved_is_spread() {
 }
 
 #[test]
-fn what_answered_long_ago_does_not_count_and_months_do_not_stop_the_clock() {
+fn old_answers_expire_even_after_the_minute_counter_wraps() {
     let day = 24 * 3_600_000;
     for start in [0, 45 * day, 46 * day, 200 * day] {
         let mut table = NodeTable::new();
