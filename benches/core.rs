@@ -17,7 +17,7 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, Lookup};
+use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Key, RunningClock, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
@@ -127,20 +127,20 @@ fn sweep(core: &mut Core, at: u64, peers: u32) {
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
-            let estimate = Estimate {
+            let estimate = SwarmEstimate {
                 seeders: 1,
                 leechers: peers,
                 saturated: false,
             };
-            let found = Found {
+            let found = FoundPeers {
                 peers: swarm(serial * 7, peers),
                 estimate: (peers > 0).then_some(estimate),
             };
-            let lookup = Lookup {
+            let lookup = LookupReport {
                 info_hash: *info_hash,
                 family,
                 result: Ok(found),
-                diagnosis: Diagnosis::default(),
+                diagnosis: LookupStats::default(),
             };
             core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
         }

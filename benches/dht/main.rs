@@ -47,7 +47,7 @@ fn settings() -> Settings {
         max_rate: 1e6,
         interval: HOUR,
         recall_target: None,
-        one_per_net: true,
+        require_distinct_subnets: true,
         accept: Accept::Any,
     }
 }

@@ -20,7 +20,7 @@ use seedwatch_core::schedule::{Pace, Schedule};
 use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
 use seedwatch_core::swarm::{Swarms, Terms};
 use seedwatch_core::{Health, Source};
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_distinct::Key;
 use seedwatch_probers::canary::Canary;
 use seedwatch_torrent::Family;
@@ -256,7 +256,7 @@ impl Core {
         }
     }
 
-    fn absorb_lookup(&mut self, lookup: Lookup, now: Now) {
+    fn absorb_lookup(&mut self, lookup: LookupReport, now: Now) {
         self.swarms.count_lookup(&lookup);
         let family = lookup.family;
         let outside = self.dht.outside;

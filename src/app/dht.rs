@@ -197,7 +197,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             interval: dht.interval,
             recall_target: dht.recall_target,
             // The nodes of a lab share one net.
-            one_per_net: config.accept == Accept::Global,
+            require_distinct_subnets: config.accept == Accept::Global,
             accept: config.accept,
         },
     }

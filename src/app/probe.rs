@@ -20,7 +20,7 @@ use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
 use seedwatch_core::swarm::Swarms;
 use seedwatch_core::{Health, Verdict};
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
 use seedwatch_probers::Probers;
@@ -375,7 +375,7 @@ impl Round {
     fn look_up(&mut self, event: Event) -> Vec<LookedUp> {
         match event {
             Event::Ended(lookups) => {
-                let row = |lookup: &Lookup| {
+                let row = |lookup: &LookupReport| {
                     let now = self.clock.now();
                     self.swarms.fold_lookup(&self.roster, lookup, now);
                     LookedUp::new(lookup)

@@ -17,7 +17,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::swarm::{Block, Count, Shard, Swarms, Terms};
 use seedwatch_core::{Health, Source, Verdict};
-use seedwatch_dht::{Diagnosis, Found, Lookup};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
@@ -139,14 +139,14 @@ impl Daemon {
     }
 
     fn look_up(&mut self, torrent: usize, peers: Peers, now: Now) {
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: hash(torrent),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, now);
     }

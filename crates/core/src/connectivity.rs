@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use seedwatch_clock::Mono;
-use seedwatch_dht::{Lookup, LookupError};
+use seedwatch_dht::{LookupError, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Observation, Report};
 
@@ -37,7 +37,7 @@ struct Judge {
     held: Vec<Observation>,
     /// Lookups that did not come through and wait for the canaries: at most one an info-hash and
     /// round.
-    held_lookups: Vec<Lookup>,
+    held_lookups: Vec<LookupReport>,
     /// A canary has answered once: only then is the silence of all of them a sign, too. Some
     /// networks let trackers through and nothing else.
     canaries_work: bool,
@@ -65,7 +65,7 @@ pub struct Change {
     /// Observations that our own outage explains.
     pub void: Vec<Observation>,
     /// Lookups that count after all; those that our own outage explains need nobody's care.
-    pub lookups: Vec<Lookup>,
+    pub lookups: Vec<LookupReport>,
 }
 
 /// What is newly known of a family.
@@ -144,10 +144,10 @@ impl Outage {
     /// its nodes are beyond our own walls, so that their answers are a sign of life.
     pub fn rule_lookup(
         &mut self,
-        lookup: Lookup,
+        lookup: LookupReport,
         outside: bool,
         now: Mono,
-    ) -> (Option<Lookup>, Change) {
+    ) -> (Option<LookupReport>, Change) {
         let judge = &mut self.families[lookup.family.index()];
         match &lookup.result {
             Ok(_) if outside => {

@@ -59,7 +59,7 @@ use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
 use memory::{Last, Memory, Of};
 use seedwatch_clock::{Mono, Now};
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_distinct::{Key, Moment};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Family;
@@ -412,7 +412,7 @@ impl Swarms {
 
     /// Counts what a lookup took. Done for every lookup, also for one that our own outage made
     /// void, but not where no node was known to be asked.
-    pub fn count_lookup(&mut self, lookup: &Lookup) {
+    pub fn count_lookup(&mut self, lookup: &LookupReport) {
         if lookup.diagnosis.queries == 0 {
             return;
         }
@@ -423,7 +423,7 @@ impl Swarms {
     }
 
     /// Folds one lookup. One that did not come through never makes a 0.
-    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
+    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &LookupReport, now: Now) {
         self.tick(now);
         let place = roster.place_of(&lookup.info_hash);
         let place = place.filter(|place| *place < self.torrents.len());

@@ -1,53 +1,52 @@
-//! An id belongs to an address: nodes that answer now as one, now as another are not believed.
+//! Bindings of node ids to addresses. A node that keeps changing its id is not trusted.
 //!
-//! Such nodes name peers that do not exist, under ids made up for whatever was asked. What is
-//! remembered of an address is eight bytes in a table of fixed size; a newer address may push out
-//! an older one.
+//! Such nodes name invented peers under ids made up for each target. A binding takes eight bytes in
+//! a table of fixed size; a newer address may replace an older one.
 
 use std::hash::BuildHasher;
 
 use super::id::NodeId;
-use super::keyed::Key;
-use super::packed::Address;
+use super::keyed::KeyedBuildHasher;
+use super::packed::PackedAddress;
 use seedwatch_clock::Mono;
 
-/// An address that changed its id is believed again when it has kept the new one for so long: a
-/// client that was started anew is no liar.
+/// Minutes for which an address must keep a new id before it is trusted again. A client that
+/// restarted is honest.
 const PROBATION_MINUTES: u64 = 60;
 
-/// Addresses remembered, a power of two.
-const PLACES: usize = 1 << 17;
+/// Addresses that are remembered; a power of two.
+const SLOTS: usize = 1 << 17;
 
-/// Which id each address answered with.
+/// The id that each address answered with.
 #[derive(Debug, Default)]
-pub(super) struct Bindings {
-    key: Key,
+pub(super) struct IdBindings {
+    key: KeyedBuildHasher,
     /// Empty until the first answer.
-    places: Vec<Bound>,
+    slots: Vec<Binding>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Bound {
-    /// Of the address; with the place, some 40 bits of it.
+struct Binding {
+    /// Hash of the address. Together with the slot it identifies about 40 bits.
     tag: u16,
     id: u32,
-    /// Minute of the last change, from 1; 0 where there was none.
+    /// Minute of the last change, from 1; 0 if there was none.
     changed: u16,
 }
 
-impl Bindings {
-    /// An address answered with an id; says whether it can be believed.
-    pub(super) fn answered(&mut self, address: &Address, id: &NodeId, now: Mono) -> bool {
-        if self.places.is_empty() {
-            self.places = vec![Bound::default(); PLACES];
+impl IdBindings {
+    /// Records the id that an address answered with. Returns whether it is trusted.
+    pub(super) fn record(&mut self, address: &PackedAddress, id: &NodeId, now: Mono) -> bool {
+        if self.slots.is_empty() {
+            self.slots = vec![Binding::default(); SLOTS];
         }
         let hash = self.key.hash_one(address);
         let tag = ((hash >> 48) as u16).max(1);
         let minute = (now.0 / 60_000 % u64::from(u16::MAX)) as u16 + 1;
         let id = self.key.hash_one(id) as u32;
-        let bound = &mut self.places[hash as usize % PLACES];
+        let bound = &mut self.slots[hash as usize % SLOTS];
         if bound.tag != tag {
-            *bound = Bound {
+            *bound = Binding {
                 tag,
                 id,
                 changed: 0,
@@ -67,16 +66,16 @@ mod tests {
     use std::net::SocketAddr;
 
     #[test]
-    fn a_changed_id_is_not_believed_for_an_hour() {
+    fn an_address_with_a_changed_id_is_not_trusted_for_an_hour() {
         let minute = |n: u64| Mono(n * 60_000);
-        let address = Address::from(SocketAddr::from(([1, 2, 3, 4], 5)));
+        let address = PackedAddress::from(SocketAddr::from(([1, 2, 3, 4], 5)));
         let (one, two) = (NodeId([1; 20]), NodeId([2; 20]));
-        let mut bindings = Bindings::default();
-        assert!(bindings.answered(&address, &one, minute(0)));
-        assert!(bindings.answered(&address, &one, minute(500)));
-        assert!(!bindings.answered(&address, &two, minute(501)));
-        assert!(!bindings.answered(&address, &two, minute(560)));
-        assert!(bindings.answered(&address, &two, minute(561)));
-        assert!(!bindings.answered(&address, &one, minute(562)));
+        let mut bindings = IdBindings::default();
+        assert!(bindings.record(&address, &one, minute(0)));
+        assert!(bindings.record(&address, &one, minute(500)));
+        assert!(!bindings.record(&address, &two, minute(501)));
+        assert!(!bindings.record(&address, &two, minute(560)));
+        assert!(bindings.record(&address, &two, minute(561)));
+        assert!(!bindings.record(&address, &one, minute(562)));
     }
 }

@@ -1,6 +1,6 @@
-//! Bloom filters that count peers (BEP 33): 2,048 bits, two of which each address sets.
+//! Bloom filters that count peers (BEP 33): 2,048 bits, of which each address sets two.
 //!
-//! Filters of several nodes unite exactly, so an address that many nodes know is counted once.
+//! The union of filters is exact: an address that several nodes know counts once.
 
 use std::net::IpAddr;
 
@@ -10,10 +10,10 @@ use sha1::{Digest, Sha1};
 pub const BYTES: usize = 256;
 /// Bits of a filter: `m` of BEP 33.
 const BITS: u16 = 8 * BYTES as u16;
-/// Bits an address sets: `k` of BEP 33.
+/// Bits that an address sets: `k` of BEP 33.
 const HASHES: f64 = 2.0;
 
-/// A set of addresses, of which only its size and whether an address may be in it can be told.
+/// A set of addresses that supports size estimates and approximate membership tests.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Filter([u8; BYTES]);
 
@@ -33,44 +33,45 @@ impl Filter {
 
     fn set(&mut self, bits: [u16; 2]) {
         for bit in bits {
-            let (byte, mask) = place(bit);
+            let (byte, mask) = byte_and_mask(bit);
             self.0[byte] |= mask;
         }
     }
 
     fn has(&self, bits: [u16; 2]) -> bool {
         bits.into_iter().all(|bit| {
-            let (byte, mask) = place(bit);
+            let (byte, mask) = byte_and_mask(bit);
             self.0[byte] & mask != 0
         })
     }
 
-    /// Whether the address may be in the set; `false` is certain.
+    /// Returns whether the address may be in the set. `false` is certain.
     pub fn contains(&self, ip: IpAddr) -> bool {
         self.has(bits(ip))
     }
 
-    /// Adds all that another filter holds.
+    /// Adds all addresses of another filter.
     pub fn unite(&mut self, other: &[u8; BYTES]) {
         for (ours, theirs) in self.0.iter_mut().zip(other) {
             *ours |= theirs;
         }
     }
 
-    /// How many addresses were added, by the share of bits that are still zero (BEP 33). `None`
-    /// where none is: the filter says "many" and no more.
+    /// Estimates the number of addresses from the share of zero bits (BEP 33). Returns `None` if no
+    /// bit is zero: the filter only says "many".
     ///
-    /// One sigma is 1.6 % at 100 and 3.7 % at 4,000 addresses; at about 6,000 filters fill up.
+    /// The standard error is 1.6 % at 100 and 3.7 % at 4,000 addresses. Filters fill up at about
+    /// 6,000.
     pub fn estimate(&self) -> Option<f64> {
         estimate(&self.0)
     }
 
-    /// Nobody was added.
+    /// Returns whether no address was added.
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|byte| *byte == 0)
     }
 
-    /// As on the wire.
+    /// Returns the filter as on the wire.
     pub fn as_bytes(&self) -> &[u8; BYTES] {
         &self.0
     }
@@ -83,27 +84,27 @@ impl Default for Filter {
 }
 
 impl std::fmt::Debug for Filter {
-    /// The estimate only: the bits are nothing to read.
+    /// Writes the estimate instead of the bits.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Filter").field(&self.estimate()).finish()
     }
 }
 
-/// The estimate of a filter as it is on the wire; see [`Filter::estimate`].
+/// Estimates the number of addresses of a filter on the wire; see [`Filter::estimate`].
 pub fn estimate(filter: &[u8; BYTES]) -> Option<f64> {
     let m = f64::from(BITS);
-    // Words are counted several times as fast as bytes.
+    // Counting the bits of words is several times as fast as counting those of bytes.
     let (words, _) = filter.as_chunks::<8>();
     let zeros = words
         .iter()
         .map(|word| u64::from_ne_bytes(*word).count_zeros());
     let zeros: u32 = zeros.sum();
-    // The logarithms of BEP 33, both negated: an empty filter gives 0, not -0.
+    // Both logarithms of BEP 33 are negated, so that an empty filter gives 0 and not -0.
     let each = -HASHES * (1.0 - 1.0 / m).ln();
     (zeros > 0).then(|| (m / f64::from(zeros)).ln() / each)
 }
 
-/// The bits of an address, from the SHA-1 of its four or sixteen bytes.
+/// Returns the bits of an address: from the SHA-1 of its 4 or 16 bytes.
 fn bits(ip: IpAddr) -> [u16; 2] {
     let hash = match ip.to_canonical() {
         IpAddr::V4(ip) => Sha1::digest(ip.octets()),
@@ -112,8 +113,8 @@ fn bits(ip: IpAddr) -> [u16; 2] {
     [[hash[0], hash[1]], [hash[2], hash[3]]].map(|pair| u16::from_le_bytes(pair) % BITS)
 }
 
-/// Byte and mask of a bit.
-fn place(bit: u16) -> (usize, u8) {
+/// Returns the byte of a bit and the mask within that byte.
+fn byte_and_mask(bit: u16) -> (usize, u8) {
     (usize::from(bit / 8), 1 << (bit % 8))
 }
 
@@ -124,7 +125,7 @@ mod tests {
     use proptest::prelude::*;
     use std::net::{Ipv4Addr, Ipv6Addr};
 
-    /// BEP 33, test vector: 192.0.2.0 to 192.0.2.255 and 2001:db8:: to 2001:db8::3e7.
+    /// Test vector of BEP 33: 192.0.2.0 to 192.0.2.255 and 2001:db8:: to 2001:db8::3e7.
     const VECTOR: &str = "\
         F6C3F5EAA07FFD91BDE89F777F26FB2BFF37BDB8FB2BBAA2FD3DDDE7BACFFF75\
         EE7CCBAEFE5EEDB1FBFAFF67F6ABFF5E43DDBCA3FD9B9FFDF4FFD3E9DFF12D1B\
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn the_vector_of_bep_33() {
+    fn the_test_vector_of_bep_33_holds() {
         let mut filter = Filter::default();
         documented().for_each(|ip| filter.insert(ip));
         assert_eq!(HEXUPPER.encode(filter.as_bytes()), VECTOR);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_the_scale() {
+    fn empty_and_full_filters_are_special() {
         let mut filter = Filter::default();
         assert!(filter.is_empty());
         assert_eq!(filter.estimate(), Some(0.0));
@@ -179,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_union_holds_what_its_parts_hold(a: Vec<IpAddr>, b: Vec<IpAddr>) {
+        fn a_union_contains_both_parts(a: Vec<IpAddr>, b: Vec<IpAddr>) {
             let of = |ips: &[IpAddr]| {
                 let mut filter = Filter::default();
                 ips.iter().for_each(|ip| filter.insert(*ip));

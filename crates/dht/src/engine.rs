@@ -1,14 +1,14 @@
-//! The whole node without its sockets: datagrams and `now` in, datagrams and lookups out.
+//! The DHT engine: takes datagrams and the time, gives datagrams to send and reports of lookups.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Contact;
-use super::node::Node;
-use super::pace::Budget;
+use super::family_node::FamilyNode;
 use super::random::Random;
-use crate::{DhtStatus, Lookup};
+use super::rate_limit::TokenBucket;
+use crate::{DhtStatus, LookupReport};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -17,54 +17,55 @@ use seedwatch_torrent::address::Accept;
 /// Longest time between two calls of [`Engine::poll`].
 const IDLE: Duration = Duration::from_secs(1);
 
-/// How the DHT is asked.
+/// Settings of an [`Engine`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings {
-    /// Packets a second, both families together.
+    /// Packets per second, both families together.
     pub max_rate: f64,
-    /// Every watched info-hash is looked up once in this time.
+    /// Time in which every watched info-hash is looked up once.
     pub interval: Duration,
-    /// Share of the peers that is enough, so that fewer nodes are asked; `None`: all closest.
+    /// Share of the peers after which a lookup may end early, to send fewer queries. `None`: a
+    /// lookup ends when all closest nodes have answered.
     pub recall_target: Option<f64>,
-    /// One node a /24 or /64 in each lookup. Off in labs, where all share one.
-    pub one_per_net: bool,
-    /// Which addresses of nodes count.
+    /// Whether a lookup accepts only one node per /24 or /64. Off where all nodes share one subnet.
+    pub require_distinct_subnets: bool,
+    /// Node addresses that may be queried.
     pub accept: Accept,
 }
 
-/// Datagrams that are to leave.
+/// Datagrams to send.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
-    /// Where each goes and ends.
+    /// Destination of each datagram, and where it ends in `bytes`.
     ends: Vec<(SocketAddr, usize)>,
 }
 
 impl Outbox {
-    /// The datagrams, in order.
+    /// Returns the datagrams in order.
     pub fn iter(&self) -> impl Iterator<Item = (SocketAddr, &[u8])> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|(_, end)| *end));
         let spans = starts.zip(&self.ends);
         spans.map(|(start, (to, end))| (*to, &self.bytes[start..*end]))
     }
 
-    /// How many there are.
+    /// Returns the number of datagrams.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there is no datagram.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
-    /// They have left.
+    /// Removes all datagrams, after they were sent.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
-    /// Adds what `write` appends.
+    /// Adds a datagram to `to`, whose bytes `write` appends.
     pub(super) fn push(&mut self, to: SocketAddr, write: impl FnOnce(&mut Vec<u8>)) {
         write(&mut self.bytes);
         self.ends.push((to, self.bytes.len()));
@@ -75,22 +76,23 @@ impl Outbox {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
-    budget: Budget,
+    bucket: TokenBucket,
     random: Random,
     hashes: Arc<[InfoHash]>,
-    /// By [`Family::index`].
-    nodes: [Option<Node>; 2],
-    /// Who is served first, in turn.
+    /// Indexed by [`Family::index`].
+    nodes: [Option<FamilyNode>; 2],
+    /// Family that is polled first. It alternates, so that both share the rate.
     first: usize,
-    ended: Vec<Lookup>,
+    ended: Vec<LookupReport>,
 }
 
 impl Engine {
-    /// A node without sockets. `seed` must be hard to guess.
+    /// Creates an engine without sockets. `seed` must be unpredictable: ids and transaction ids are
+    /// drawn from it.
     pub fn new(settings: Settings, seed: [u8; 32], now: Mono) -> Self {
         Self {
             settings,
-            budget: Budget::new(settings.max_rate, now),
+            bucket: TokenBucket::new(settings.max_rate, now),
             random: Random::new(seed),
             hashes: Arc::from([]),
             nodes: [None, None],
@@ -99,10 +101,10 @@ impl Engine {
         }
     }
 
-    /// Other settings from now on.
+    /// Replaces the settings.
     pub fn configure(&mut self, settings: Settings, now: Mono) {
         let before = std::mem::replace(&mut self.settings, settings);
-        self.budget.set_rate(settings.max_rate);
+        self.bucket.set_rate(settings.max_rate);
         for node in self.nodes.iter_mut().flatten() {
             node.configure(&settings);
         }
@@ -111,15 +113,15 @@ impl Engine {
         }
     }
 
-    /// There is a socket of this family.
+    /// Adds our node in the DHT of a family, once the caller has a socket of it.
     pub fn open(&mut self, family: Family, now: Mono) {
-        let mut node = Node::new(family, &mut self.random, now);
+        let mut node = FamilyNode::new(family, &mut self.random, now);
         node.configure(&self.settings);
         node.watch(Arc::clone(&self.hashes), self.settings.interval, now);
         self.nodes[family.index()] = Some(node);
     }
 
-    /// Info-hashes to be looked up once an interval: sorted, each once.
+    /// Sets the info-hashes to look up once per interval. They must be sorted and distinct.
     pub fn watch(&mut self, hashes: Arc<[InfoHash]>, now: Mono) {
         self.hashes = hashes;
         for node in self.nodes.iter_mut().flatten() {
@@ -127,49 +129,49 @@ impl Engine {
         }
     }
 
-    /// Looks an info-hash up at once, in every open family.
+    /// Looks up an info-hash at once, in every open family.
     pub fn look_up(&mut self, hash: InfoHash, now: Mono) {
         for node in self.nodes.iter_mut().flatten() {
             node.look_up(hash, now);
         }
     }
 
-    /// Our own network is silent (or works again): lookups under way are dropped, and begin anew
-    /// afterwards.
+    /// Pauses a family while our own network has no connectivity. Active lookups are dropped; they
+    /// start again afterwards.
     pub fn pause(&mut self, family: Family, paused: bool, now: Mono) {
         if let Some(node) = &mut self.nodes[family.index()] {
             node.pause(paused, now);
         }
     }
 
-    /// Bootstrap addresses; each is asked for its closest nodes.
-    pub fn seed(&mut self, family: Family, addresses: &[SocketAddr]) {
+    /// Adds bootstrap addresses. Each is asked for the nodes closest to our id.
+    pub fn add_bootstrap(&mut self, family: Family, addresses: &[SocketAddr]) {
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.seed(addresses);
+            node.add_bootstrap(addresses);
         }
     }
 
-    /// Nodes of an earlier run.
+    /// Adds nodes of an earlier run to the node table.
     pub fn restore(&mut self, contacts: &[Contact], now: Mono) {
         for node in self.nodes.iter_mut().flatten() {
             node.restore(contacts, &self.settings, now);
         }
     }
 
-    /// Nodes worth saving: at most 512 a family that answered, spread evenly over the space of
-    /// ids, so that they say nothing of what was looked for.
-    pub fn table(&self) -> Vec<Contact> {
+    /// Returns the nodes to save: at most 512 per family that answered. They are spread evenly over
+    /// the key space, so that they do not reveal what was looked up.
+    pub fn nodes_to_save(&self) -> Vec<Contact> {
         let nodes = self.nodes.iter().flatten();
-        nodes.flat_map(Node::table).collect()
+        nodes.flat_map(FamilyNode::nodes_to_save).collect()
     }
 
-    /// Too few nodes answer: bootstrap addresses are wanted.
+    /// Returns whether too few nodes answer, so that the caller should add bootstrap addresses.
     pub fn needs_bootstrap(&self, family: Family, now: Mono) -> bool {
         let node = &self.nodes[family.index()];
         node.as_ref().is_some_and(|node| node.needs_bootstrap(now))
     }
 
-    /// A datagram came in.
+    /// Processes a received datagram.
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Mono) {
         let family = Family::of(&from.ip().to_canonical());
         if let Some(node) = &mut self.nodes[family.index()] {
@@ -177,41 +179,42 @@ impl Engine {
         }
     }
 
-    /// ICMP said that this address cannot be reached.
-    pub fn undelivered(&mut self, to: SocketAddr, now: Mono) {
+    /// Ends the queries to an address that ICMP reports as unreachable.
+    pub fn mark_unreachable(&mut self, to: SocketAddr, now: Mono) {
         let family = Family::of(&to.ip().to_canonical());
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.undelivered(to, now);
+            node.mark_unreachable(to, now);
         }
     }
 
-    /// Puts what may leave now into `out`; returns when to come back at the latest.
+    /// Writes the datagrams that may be sent now into `out`. Returns the latest time of the next
+    /// call.
     pub fn poll(&mut self, now: Mono, out: &mut Outbox) -> Mono {
-        self.budget.refill(now);
+        self.bucket.refill(now);
         self.first ^= 1;
         let mut wake = now.after(IDLE);
         for at in [self.first, self.first ^ 1] {
             let Some(node) = &mut self.nodes[at] else {
                 continue;
             };
-            let mut outlet = super::node::Outlet {
+            let mut context = super::family_node::PollContext {
                 settings: &self.settings,
-                budget: &mut self.budget,
+                bucket: &mut self.bucket,
                 random: &mut self.random,
                 out,
                 ended: &mut self.ended,
             };
-            wake = wake.min(node.poll(now, &mut outlet));
+            wake = wake.min(node.poll(now, &mut context));
         }
         wake
     }
 
-    /// Lookups that have ended since the last call.
-    pub fn lookups(&mut self) -> Vec<Lookup> {
+    /// Returns the reports of lookups that have ended since the last call.
+    pub fn take_reports(&mut self) -> Vec<LookupReport> {
         std::mem::take(&mut self.ended)
     }
 
-    /// How a family fares; `None` where it has no socket.
+    /// Returns the status of a family; `None` if it has no socket.
     pub fn status(&self, family: Family, now: Mono) -> Option<DhtStatus> {
         let node = self.nodes[family.index()].as_ref()?;
         Some(node.status(now))

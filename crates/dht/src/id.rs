@@ -6,12 +6,13 @@ use std::net::IpAddr;
 
 use seedwatch_torrent::InfoHash;
 
-/// The id of a node, or a point in the same space that is looked for.
+/// The id of a node, or another point of the key space.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NodeId(pub [u8; 20]);
 
 impl Ord for NodeId {
-    /// As the bytes, but two numbers compare faster than bytes do: tables of nodes live on it.
+    /// Compares as bytes do, but as two integers. This is faster, and node tables spend much time
+    /// here.
     fn cmp(&self, other: &Self) -> Ordering {
         self.numbers().cmp(&other.numbers())
     }
@@ -23,8 +24,7 @@ impl PartialOrd for NodeId {
     }
 }
 
-/// How far two ids are apart: their XOR, as a number in three parts, which compare faster than
-/// bytes.
+/// The XOR of two ids, as three integers, which compare faster than bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Distance {
     high: u64,
@@ -33,7 +33,7 @@ pub struct Distance {
 }
 
 impl Distance {
-    /// Leading bits that both ids have in common: 160 for equal ids.
+    /// Returns the number of leading bits that both ids share: 160 if they are equal.
     pub fn shared_bits(self) -> u32 {
         match self.upper() {
             0 => 128 + self.low.leading_zeros(),
@@ -41,12 +41,12 @@ impl Distance {
         }
     }
 
-    /// It as a share of the whole space.
+    /// Returns the distance as a share of the key space.
     pub fn share(self) -> f64 {
         self.upper() as f64 / 2f64.powi(128)
     }
 
-    /// The first 64 bits: enough to order most distances.
+    /// Returns the first 64 bits, which order most distances.
     pub(super) fn prefix(self) -> u64 {
         self.high
     }
@@ -57,12 +57,12 @@ impl Distance {
 }
 
 impl NodeId {
-    /// The point in the space of ids where the peers of a torrent are kept.
+    /// Returns the id of an info-hash: the point of the key space where its peers are stored.
     pub const fn of(info_hash: InfoHash) -> Self {
         Self(info_hash.0)
     }
 
-    /// The XOR metric.
+    /// Returns the XOR distance (BEP 5).
     pub fn distance(&self, other: &NodeId) -> Distance {
         let (ours, theirs) = (self.numbers(), other.numbers());
         let upper = ours.0 ^ theirs.0;
@@ -73,7 +73,7 @@ impl NodeId {
         }
     }
 
-    /// How far along the whole space it lies.
+    /// Returns the position of the id within the key space, from 0 to 1.
     pub(super) fn share(&self) -> f64 {
         self.numbers().0 as f64 / 2f64.powi(128)
     }
@@ -83,7 +83,7 @@ impl NodeId {
         (u128::from_be_bytes(high), u32::from_be_bytes([a, b, c, d]))
     }
 
-    /// The id with one bit turned, counted from the left.
+    /// Returns the id with one bit inverted, counted from the left.
     pub(super) fn flipped(&self, bit: u32) -> Self {
         let mut id = self.0;
         if let Some(byte) = id.get_mut(bit as usize / 8) {
@@ -92,7 +92,7 @@ impl NodeId {
         Self(id)
     }
 
-    /// Leading bits that both have in common: 160 for equal ids.
+    /// Returns the number of leading bits that both ids share: 160 if they are equal.
     pub fn shared_bits(&self, other: &NodeId) -> u32 {
         self.distance(other).shared_bits()
     }
@@ -110,18 +110,18 @@ impl fmt::Debug for NodeId {
     }
 }
 
-/// Bits of an IPv4 address that decide on an id (BEP 42).
+/// Bits of an IPv4 address that determine an id (BEP 42).
 const MASK_4: [u8; 4] = [0x03, 0x0f, 0x3f, 0xff];
-/// Bits of the upper half of an IPv6 address that decide on an id (BEP 42).
+/// Bits of the upper half of an IPv6 address that determine an id (BEP 42).
 const MASK_6: [u8; 8] = [0x01, 0x03, 0x07, 0x0f, 0x1f, 0x3f, 0x7f, 0xff];
-/// The lower bits of the last byte: the seed that goes into the checksum (BEP 42).
+/// Bits of the last byte that seed the checksum (BEP 42).
 const SEED: u8 = 0x07;
-/// The upper bits of the third byte, up to which the checksum decides: 21 bits in all (BEP 42).
+/// Bits of the third byte that the checksum determines: 21 bits in all (BEP 42).
 const THIRD: u8 = 0xf8;
 
-/// The id for a node at `ip` (BEP 42). Where that leaves a choice it follows `random`; the last
-/// byte, which holds the seed, is that of `random`.
-pub fn secure(ip: IpAddr, random: [u8; 20]) -> NodeId {
+/// Returns an id for a node at `ip` (BEP 42). All other bits, and the last byte with the seed, are
+/// those of `random`.
+pub fn secure_id(ip: IpAddr, random: [u8; 20]) -> NodeId {
     let mut id = random;
     let [first, second, third] = prefix(ip, random[19]);
     id[0] = first;
@@ -130,14 +130,14 @@ pub fn secure(ip: IpAddr, random: [u8; 20]) -> NodeId {
     NodeId(id)
 }
 
-/// Whether a node at `ip` may have this id (BEP 42). In private, link-local and loopback networks
-/// every id may be: their addresses are not those that the outside sees.
-pub fn is_secure(id: &NodeId, ip: IpAddr) -> bool {
+/// Returns whether a node at `ip` may have this id (BEP 42). In private, link-local and loopback
+/// networks every id is valid, since their addresses differ from the external ones.
+pub fn is_secure_id(id: &NodeId, ip: IpAddr) -> bool {
     let [a, b, c, ..] = id.0;
     is_exempt(ip) || [a, b, c & THIRD] == prefix(ip, id.0[19])
 }
 
-/// The 21 bits that BEP 42 prescribes, the rest being zero.
+/// Returns the 21 bits that BEP 42 prescribes, padded with zeros.
 fn prefix(ip: IpAddr, seed: u8) -> [u8; 3] {
     let seed = (seed & SEED) << 5;
     let checksum = match ip.to_canonical() {
@@ -158,7 +158,7 @@ fn prefix(ip: IpAddr, seed: u8) -> [u8; 3] {
     [first, second, third & THIRD]
 }
 
-/// The networks that BEP 42 exempts, and their likes in IPv6.
+/// Returns whether BEP 42 exempts the network of `ip`, or would exempt it if it considered IPv6.
 pub(super) fn is_exempt(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.is_private() || ip.is_link_local() || ip.is_loopback(),
@@ -166,14 +166,14 @@ pub(super) fn is_exempt(ip: IpAddr) -> bool {
     }
 }
 
-/// CRC-32C (Castagnoli), as in iSCSI (RFC 3720).
+/// Returns the CRC-32C checksum (Castagnoli, RFC 3720).
 fn crc32c(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (crc >> 8) ^ CASTAGNOLI[usize::from(crc as u8 ^ byte)]
     })
 }
 
-/// What each byte does to the checksum; the polynomial is 0x1EDC6F41, bits reversed.
+/// Checksum of each byte; the polynomial is 0x1EDC6F41 with its bits reversed.
 const CASTAGNOLI: [u32; 256] = {
     let mut table = [0; 256];
     let mut byte = 0;
@@ -200,7 +200,7 @@ mod tests {
         NodeId(HEXLOWER.decode(hex.as_bytes()).unwrap().try_into().unwrap())
     }
 
-    /// BEP 42, test vectors.
+    /// Test vectors of BEP 42.
     const VECTORS: [(&str, &str); 5] = [
         ("124.31.75.21", "5fbfbff10c5d6a4ec8a88e4c6ab4c28b95eee401"),
         ("21.75.31.124", "5a3ce9c14e7a08645677bbd1cfe7d8f956d53256"),
@@ -210,11 +210,11 @@ mod tests {
     ];
 
     #[test]
-    fn the_vectors_of_bep_42() {
+    fn the_test_vectors_of_bep_42_hold() {
         for (ip, hex) in VECTORS {
             let (ip, id) = (ip.parse().unwrap(), id(hex));
-            assert!(is_secure(&id, ip), "{ip}");
-            assert_eq!(secure(ip, id.0), id, "{ip}");
+            assert!(is_secure_id(&id, ip), "{ip}");
+            assert_eq!(secure_id(ip, id.0), id, "{ip}");
         }
     }
 
@@ -222,14 +222,14 @@ mod tests {
     fn an_id_of_another_address_is_not_secure() {
         for (ip, _) in VECTORS {
             for (other, hex) in VECTORS {
-                let secure = is_secure(&id(hex), ip.parse().unwrap());
+                let secure = is_secure_id(&id(hex), ip.parse().unwrap());
                 assert_eq!(secure, ip == other, "{ip} {other}");
             }
         }
     }
 
     #[test]
-    fn the_checksum_is_that_of_rfc_3720() {
+    fn the_checksum_matches_rfc_3720() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
         assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
         assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
@@ -249,10 +249,10 @@ mod tests {
             "fd00::1",
             "::ffff:127.0.0.1",
         ] {
-            assert!(is_secure(&any, ip.parse().unwrap()), "{ip}");
+            assert!(is_secure_id(&any, ip.parse().unwrap()), "{ip}");
         }
-        assert!(!is_secure(&any, "172.32.0.1".parse().unwrap()));
-        assert!(!is_secure(&any, "2606:4700::1".parse().unwrap()));
+        assert!(!is_secure_id(&any, "172.32.0.1".parse().unwrap()));
+        assert!(!is_secure_id(&any, "2606:4700::1".parse().unwrap()));
     }
 
     #[test]
@@ -270,9 +270,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_made_for_an_address_is_secure(ip: IpAddr, random: [u8; 20]) {
-            let id = secure(ip, random);
-            prop_assert!(is_secure(&id, ip));
+        fn an_id_generated_for_an_address_is_secure(ip: IpAddr, random: [u8; 20]) {
+            let id = secure_id(ip, random);
+            prop_assert!(is_secure_id(&id, ip));
             prop_assert_eq!(&id.0[3..], &random[3..]);
             prop_assert_eq!(id.0[2] & 7, random[2] & 7);
         }
@@ -281,11 +281,11 @@ mod tests {
         fn only_the_upper_half_of_an_ipv6_address_counts(upper: u64, a: u64, b: u64, random: [u8; 20]) {
             let upper = upper | 1 << 61; // neither private nor an IPv4 address in disguise
             let ip = |lower: u64| IpAddr::V6((u128::from(upper) << 64 | u128::from(lower)).into());
-            prop_assert_eq!(secure(ip(a), random), secure(ip(b), random));
+            prop_assert_eq!(secure_id(ip(a), random), secure_id(ip(b), random));
         }
 
         #[test]
-        fn nearer_ids_share_as_many_bits_or_more(a: [u8; 20], b: [u8; 20], to: [u8; 20]) {
+        fn nearer_ids_share_at_least_as_many_bits(a: [u8; 20], b: [u8; 20], to: [u8; 20]) {
             let (a, b, to) = (NodeId(a), NodeId(b), NodeId(to));
             prop_assert_eq!(a.distance(&b), b.distance(&a));
             if a.distance(&to) < b.distance(&to) {

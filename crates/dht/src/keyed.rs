@@ -1,25 +1,25 @@
-//! A hash for tables in memory that strangers cannot steer: its key is secret.
+//! A keyed hash for in-memory tables whose keys nodes can choose.
 //!
-//! Nodes choose their ids, and with some effort their addresses. Without the key they cannot tell
-//! which of them meet in a table. SipHash promises more and takes several times as long, for every
-//! packet.
+//! Nodes choose their ids and, with some effort, their addresses. Without the key they cannot
+//! predict which of them collide. SipHash gives stronger guarantees but takes several times as long
+//! per packet.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// The key, drawn anew for each table.
+/// The secret key, drawn at random for each table.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct KeyedBuildHasher {
     start: u64,
     factor: u64,
 }
 
-/// A hash under way.
-pub(super) struct Keyed {
+/// The state of a hash computation.
+pub(super) struct KeyedHasher {
     state: u64,
     factor: u64,
 }
 
-impl Default for Key {
+impl Default for KeyedBuildHasher {
     fn default() -> Self {
         let random = RandomState::new();
         Self {
@@ -29,18 +29,18 @@ impl Default for Key {
     }
 }
 
-impl BuildHasher for Key {
-    type Hasher = Keyed;
+impl BuildHasher for KeyedBuildHasher {
+    type Hasher = KeyedHasher;
 
-    fn build_hasher(&self) -> Keyed {
-        Keyed {
+    fn build_hasher(&self) -> KeyedHasher {
+        KeyedHasher {
             state: self.start,
             factor: self.factor,
         }
     }
 }
 
-impl Keyed {
+impl KeyedHasher {
     /// Multiplies by the secret factor. Both halves of the product together depend on all bits.
     fn mixed(&self, word: u64) -> u64 {
         let product = u128::from(self.state ^ word) * u128::from(self.factor);
@@ -52,7 +52,7 @@ impl Keyed {
     }
 }
 
-impl Hasher for Keyed {
+impl Hasher for KeyedHasher {
     fn write(&mut self, bytes: &[u8]) {
         let (words, rest) = bytes.as_chunks::<8>();
         words
@@ -70,7 +70,7 @@ impl Hasher for Keyed {
     }
 
     fn finish(&self) -> u64 {
-        // Once more: the last word alone would leave neighbours at even distances.
+        // Without another round, the last word would leave neighbours at even distances.
         self.mixed(0)
     }
 }
@@ -81,10 +81,10 @@ mod tests {
 
     #[test]
     fn keys_differ_and_neighbours_spread() {
-        let (one, two) = (Key::default(), Key::default());
+        let (one, two) = (KeyedBuildHasher::default(), KeyedBuildHasher::default());
         let address = |n: u16| [[9, 9, 9, 9], [0, 0, n as u8, (n >> 8) as u8]].concat();
         assert_ne!(one.hash_one(address(1)), two.hash_one(address(1)));
-        // The low bits choose the place: 4,096 neighbours in 4,096 places leave 1/e of them free.
+        // The low bits choose the slot: 4,096 neighbours leave 1/e of 4,096 slots free.
         let mut places = [false; 4096];
         (0..4096).for_each(|n| places[one.hash_one(address(n)) as usize % 4096] = true);
         let free = places.iter().filter(|taken| !**taken).count();

@@ -1,9 +1,5 @@
-//! The datagrams of the DHT (BEP 5), with IPv6 nodes (BEP 32), scrapes (BEP 33), our address as
-//! others see it (BEP 42) and the mark of a read-only node (BEP 43).
-//!
-//! Reading borrows from the datagram, does not recurse and never panics. What is unknown is
-//! passed over; what has the wrong type or length is as if it were absent, as long as the rest
-//! is of use. Whether addresses and ports make sense is for others to judge.
+//! Datagrams of the DHT (BEP 5), with IPv6 nodes (BEP 32), scrapes (BEP 33), the external address
+//! (BEP 42) and read-only nodes (BEP 43).
 
 mod entries;
 mod query;
@@ -17,110 +13,112 @@ use super::NodeId;
 use super::bloom;
 use seedwatch_torrent::bencode::{Dict, Value};
 
-/// Longest datagram looked at, in bytes. Nodes answer in one frame of Ethernet, a few of them in
-/// some fragments.
+/// Longest datagram that is parsed, in bytes. Most nodes answer in one Ethernet frame, some in
+/// several fragments.
 pub const MAX_DATAGRAM: usize = 8192;
 /// Most values read from one datagram.
 pub const MAX_VALUES: usize = 1000;
-/// Bytes of a node of `nodes`: id, IPv4 address, port (BEP 5).
+/// Bytes of an entry of `nodes`: id, IPv4 address, port (BEP 5).
 pub const NODE_4: usize = 26;
-/// Bytes of a node of `nodes6`: id, IPv6 address, port (BEP 32).
+/// Bytes of an entry of `nodes6`: id, IPv6 address, port (BEP 32).
 pub const NODE_6: usize = 38;
 
-/// Why a datagram is of no use.
+/// Why a datagram cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Garbage {
-    /// Longer than [`MAX_DATAGRAM`].
+pub enum ParseError {
+    /// It is longer than [`MAX_DATAGRAM`].
     TooLong,
-    /// Does not begin as a dictionary.
+    /// It does not begin with a dictionary.
     NotDictionary,
-    /// Nothing tells what it belongs to (`t`).
+    /// It has no transaction id (`t`).
     NoTransaction,
-    /// Neither response nor error nor query (`y`).
+    /// It is neither a response nor an error nor a query (`y`).
     NoKind,
-    /// A response without an id of 20 bytes.
+    /// It is a response without an id of 20 bytes.
     NoId,
 }
 
 /// A datagram of the DHT.
 #[derive(Debug, Clone)]
 pub enum Message<'a> {
-    /// A node answers.
+    /// A response to a query.
     Response(Response<'a>),
-    /// A node declines.
+    /// An error in response to a query.
     Error(KrpcError<'a>),
-    /// A node asks us; it has not heard that we are read-only.
+    /// A query. The node does not know that we are read-only.
     Query(Query<'a>),
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone)]
 pub struct Response<'a> {
-    /// Of the query, as the node gave it back; any length.
+    /// Transaction id as the node returned it, of any length.
     pub transaction: &'a [u8],
-    /// Who answers, as it says.
+    /// Id that the node claims.
     pub id: NodeId,
-    /// IPv4 nodes of 26 bytes, whole ones; see [`contacts4`].
+    /// Whole IPv4 nodes of 26 bytes; see [`contacts4`].
     pub nodes: &'a [u8],
-    /// IPv6 nodes of 38 bytes, whole ones; see [`contacts6`].
+    /// Whole IPv6 nodes of 38 bytes; see [`contacts6`].
     pub nodes6: &'a [u8],
     /// Peers.
     pub values: Values<'a>,
-    /// Filter of seeds (`BFsd`).
+    /// Filter of seeders (`BFsd`).
     pub seeders: Option<&'a [u8; bloom::BYTES]>,
-    /// Filter of the other peers (`BFpe`).
+    /// Filter of all other peers (`BFpe`).
     pub leechers: Option<&'a [u8; bloom::BYTES]>,
-    /// It answers `get_peers`: with peers, filters or, as it knows no peers, nodes, and what it
-    /// gives can be read. Any other answer says nothing about a swarm, not even that it is empty.
+    /// Whether it is a readable answer to `get_peers`: with peers, with filters or, if the node
+    /// knows no peers, with nodes. Any other response says nothing about a swarm, not even that it
+    /// is empty.
     pub is_statement: bool,
-    /// Where the node saw our query come from (BEP 42). Port 0 where it left the port out.
+    /// Source address of our query as the node saw it (BEP 42). Port 0 if the node omitted the
+    /// port.
     pub external: Option<SocketAddr>,
 }
 
-/// A refusal.
+/// An error response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KrpcError<'a> {
-    /// Of the query, as the node gave it back; any length.
+    /// Transaction id as the node returned it, of any length.
     pub transaction: &'a [u8],
-    /// What kind.
+    /// Error code.
     pub code: ErrorCode,
-    /// The node's words, not to be trusted in any way; empty if it has none.
+    /// Error text; empty if there is none. It must not be trusted.
     pub text: &'a [u8],
 }
 
-/// Kinds of errors (BEP 5).
+/// Error codes (BEP 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorCode {
-    /// 201.
+    /// 201: generic error.
     Generic201,
-    /// 202.
+    /// 202: server error.
     Server202,
-    /// 203: it did not understand us.
+    /// 203: protocol error, such as a malformed query.
     Protocol203,
-    /// 204: it does not know such a query.
+    /// 204: unknown method.
     MethodUnknown204,
-    /// Any other; 0 where none is given.
+    /// Any other code; 0 if there is none.
     Other(i64),
 }
 
-/// A question to us. Nobody answers it, so no more is read.
+/// A query to us. It is not answered, so no more of it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Query<'a> {
-    /// Any length.
+    /// Transaction id, of any length.
     pub transaction: &'a [u8],
-    /// Its name; empty if it has none.
+    /// Method name; empty if there is none.
     pub method: &'a [u8],
 }
 
 /// Reads a datagram.
 ///
 /// # Errors
-/// See [`Garbage`].
-pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
+/// See [`ParseError`].
+pub fn parse(datagram: &[u8]) -> Result<Message<'_>, ParseError> {
     if datagram.len() > MAX_DATAGRAM {
-        return Err(Garbage::TooLong);
+        return Err(ParseError::TooLong);
     }
-    let top = Dict::open(datagram).ok_or(Garbage::NotDictionary)?;
+    let top = Dict::open(datagram).ok_or(ParseError::NotDictionary)?;
     let mut transaction = None;
     let mut kind = None;
     let mut response = None;
@@ -138,10 +136,10 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
             _ => {}
         }
     }
-    let transaction = transaction.ok_or(Garbage::NoTransaction)?;
+    let transaction = transaction.ok_or(ParseError::NoTransaction)?;
     match kind {
         Some(b"r") => {
-            let body = response.ok_or(Garbage::NoId)?;
+            let body = response.ok_or(ParseError::NoId)?;
             read_response(transaction, body, external).map(Message::Response)
         }
         Some(b"e") => Ok(Message::Error(read_error(transaction, error))),
@@ -149,7 +147,7 @@ pub fn parse(datagram: &[u8]) -> Result<Message<'_>, Garbage> {
             transaction,
             method: method.unwrap_or_default(),
         })),
-        _ => Err(Garbage::NoKind),
+        _ => Err(ParseError::NoKind),
     }
 }
 
@@ -157,7 +155,7 @@ fn read_response<'a>(
     transaction: &'a [u8],
     body: Dict<'a>,
     external: Option<SocketAddr>,
-) -> Result<Response<'a>, Garbage> {
+) -> Result<Response<'a>, ParseError> {
     let mut id = None;
     let mut response = Response {
         transaction,
@@ -197,7 +195,7 @@ fn read_response<'a>(
             _ => {}
         }
     }
-    response.id = NodeId(id.ok_or(Garbage::NoId)?);
+    response.id = NodeId(id.ok_or(ParseError::NoId)?);
     let has_filters = response.seeders.is_some() && response.leechers.is_some();
     response.is_statement = match shapes.values {
         Some(are_readable) => are_readable || has_filters,
@@ -207,30 +205,31 @@ fn read_response<'a>(
     Ok(response)
 }
 
-/// What an answer holds, readable or not.
+/// Which kinds of entries a response contains.
 #[derive(Debug, Clone, Copy, Default)]
 struct Shapes {
-    /// Nodes that can be read, or explicitly none.
+    /// Whether nodes can be read, or are explicitly empty.
     nodes: bool,
-    /// `None` where there are no values; else whether they can be read.
+    /// Whether values can be read; `None` if there are none.
     values: Option<bool>,
-    /// A filter of any shape.
+    /// Whether there is a filter, readable or not.
     filters: bool,
 }
 
-/// A filter of the right length that is not full. Common clients keep at most some thousand peers
-/// of a torrent, and a filter fills up beyond 8,000: a full one is invented, or says only "many".
+/// Returns a filter of the right length that is not full. Common clients store at most a few
+/// thousand peers per torrent, and filters fill up beyond 8,000. A full filter is therefore
+/// invented, or says only "many".
 fn filter(value: Value<'_>) -> Option<&[u8; bloom::BYTES]> {
     let filter: &[u8; bloom::BYTES] = value.as_bytes()?.try_into().ok()?;
     filter.iter().any(|byte| *byte != u8::MAX).then_some(filter)
 }
 
-/// Entries up to a rest that is none.
+/// Returns the whole entries of `size` bytes.
 fn whole(bytes: &[u8], size: usize) -> &[u8] {
     &bytes[..bytes.len() - bytes.len() % size]
 }
 
-/// `[code, text]`, in whatever order and of whatever is there.
+/// Reads `[code, text]`, in any order and with parts missing.
 fn read_error<'a>(transaction: &'a [u8], error: Option<Value<'a>>) -> KrpcError<'a> {
     let mut code = None;
     let mut text = error.and_then(|value| value.as_bytes());
@@ -252,7 +251,7 @@ fn read_error<'a>(transaction: &'a [u8], error: Option<Value<'a>>) -> KrpcError<
     }
 }
 
-/// A compact address, with its port or without.
+/// Reads a compact address with or without a port.
 fn endpoint(bytes: &[u8]) -> Option<SocketAddr> {
     let (ip, port) = match bytes.len() {
         4 | 16 => (bytes, 0),

@@ -1,16 +1,16 @@
-//! Addresses in eighteen bytes: there may be a million nodes.
+//! Addresses in 18 bytes, since a table may hold millions of nodes.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-/// An address and a port of either family; IPv4 as `::ffff:a.b.c.d`.
+/// An IP address and a port. IPv4 addresses are mapped: `::ffff:a.b.c.d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Address([u8; 18]);
+pub(super) struct PackedAddress([u8; 18]);
 
-/// What one owner is likely to have many addresses of: a /24, or a /64 of IPv6.
+/// A range of addresses that one owner is likely to hold: a /24 of IPv4, or a /64 or /48 of IPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Net([u8; 15]);
+pub(super) struct Subnet([u8; 15]);
 
-impl From<SocketAddr> for Address {
+impl From<SocketAddr> for PackedAddress {
     fn from(address: SocketAddr) -> Self {
         let ip = match address.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -23,13 +23,13 @@ impl From<SocketAddr> for Address {
     }
 }
 
-impl From<Address> for SocketAddr {
-    fn from(address: Address) -> Self {
+impl From<PackedAddress> for SocketAddr {
+    fn from(address: PackedAddress) -> Self {
         SocketAddr::new(address.ip(), address.port())
     }
 }
 
-impl Address {
+impl PackedAddress {
     pub(super) fn ip(&self) -> IpAddr {
         let mut ip = [0; 16];
         ip.copy_from_slice(&self.0[..16]);
@@ -40,31 +40,32 @@ impl Address {
         u16::from_be_bytes([self.0[16], self.0[17]])
     }
 
-    /// The same address, whatever the port.
+    /// Returns the address with port 0.
     pub(super) fn without_port(&self) -> Self {
         let mut bytes = self.0;
         bytes[16..].fill(0);
         Self(bytes)
     }
 
-    pub(super) fn net(&self) -> Net {
-        self.network(8)
+    pub(super) fn subnet(&self) -> Subnet {
+        self.prefix(8)
     }
 
-    /// What one customer of a provider may have: a /24, or a /48 of IPv6 (RFC 6177).
-    pub(super) fn site(&self) -> Net {
-        self.network(6)
+    /// Returns the range that one customer of a provider may hold: a /24, or a /48 of IPv6 (RFC
+    /// 6177).
+    pub(super) fn site(&self) -> Subnet {
+        self.prefix(6)
     }
 
-    /// A /24, or so many bytes of an IPv6 address.
-    fn network(&self, bytes6: usize) -> Net {
+    /// Returns the /24, or the first `bytes6` bytes of an IPv6 address.
+    fn prefix(&self, bytes6: usize) -> Subnet {
         let kept = match self.ip() {
             IpAddr::V4(_) => 15,
             IpAddr::V6(_) => bytes6,
         };
-        let mut net = [0; 15];
-        net[..kept].copy_from_slice(&self.0[..kept]);
-        Net(net)
+        let mut subnet = [0; 15];
+        subnet[..kept].copy_from_slice(&self.0[..kept]);
+        Subnet(subnet)
     }
 }
 
@@ -73,21 +74,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_families_come_back() {
+    fn addresses_survive_packing() {
         for text in ["1.2.3.4:5", "[2001:db8::1]:6881"] {
             let address: SocketAddr = text.parse().unwrap();
-            assert_eq!(SocketAddr::from(Address::from(address)), address);
+            assert_eq!(SocketAddr::from(PackedAddress::from(address)), address);
         }
     }
 
     #[test]
-    fn neighbours_share_a_net() {
-        let net = |text: &str| Address::from(text.parse::<SocketAddr>().unwrap()).net();
-        assert_eq!(net("1.2.3.4:5"), net("1.2.3.200:9"));
-        assert_ne!(net("1.2.3.4:5"), net("1.2.4.4:5"));
-        assert_eq!(net("[2001:db8::1]:1"), net("[2001:db8::ffff:1]:1"));
-        assert_ne!(net("[2001:db8::1]:1"), net("[2001:db8:0:1::1]:1"));
-        let site = |text: &str| Address::from(text.parse::<SocketAddr>().unwrap()).site();
+    fn neighbours_share_a_subnet() {
+        let subnet = |text: &str| PackedAddress::from(text.parse::<SocketAddr>().unwrap()).subnet();
+        assert_eq!(subnet("1.2.3.4:5"), subnet("1.2.3.200:9"));
+        assert_ne!(subnet("1.2.3.4:5"), subnet("1.2.4.4:5"));
+        assert_eq!(subnet("[2001:db8::1]:1"), subnet("[2001:db8::ffff:1]:1"));
+        assert_ne!(subnet("[2001:db8::1]:1"), subnet("[2001:db8:0:1::1]:1"));
+        let site = |text: &str| PackedAddress::from(text.parse::<SocketAddr>().unwrap()).site();
         assert_eq!(site("[2001:db8::1]:1"), site("[2001:db8:0:1::1]:1"));
         assert_ne!(site("[2001:db8::1]:1"), site("[2001:db8:1::1]:1"));
         assert_ne!(site("1.2.3.4:5"), site("1.2.4.4:5"));

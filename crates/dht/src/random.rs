@@ -1,8 +1,9 @@
-//! Random numbers that nodes which see some cannot guess more from: SHA-1 over a secret counter.
+//! Random numbers that nodes cannot predict from earlier ones: SHA-1 over a secret seed and a
+//! counter.
 
 use sha1::{Digest, Sha1};
 
-/// A stream of random bytes, repeatable from its seed.
+/// A stream of random bytes, determined by its seed.
 #[derive(Debug, Clone)]
 pub(super) struct Random {
     seed: [u8; 32],
@@ -22,7 +23,7 @@ impl Random {
         }
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub(super) fn u32(&mut self) -> u32 {
         if self.used + 4 > self.pool.len() {
             let mut hash = Sha1::new();
@@ -38,7 +39,7 @@ impl Random {
         u32::from_be_bytes(bytes)
     }
 
-    /// Twenty bytes: an id.
+    /// Returns a random id.
     pub(super) fn id(&mut self) -> [u8; 20] {
         let mut id = [0; 20];
         for bytes in id.chunks_exact_mut(4) {

@@ -1,4 +1,4 @@
-//! What a lookup in the mainline DHT reports (BEP 5, 32, 33).
+//! Reports of the DHT engine: results of lookups and the status of a family (BEP 5, 32, 33).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use seedwatch_torrent::{Family, InfoHash, Peers};
 
-/// What one lookup of one info-hash over one family found. Every lookup ends in exactly one.
+/// The report of one lookup of one info-hash over one family. Every lookup gives exactly one.
 #[derive(Debug, Clone)]
-pub struct Lookup {
-    /// Who was looked for.
+pub struct LookupReport {
+    /// The info-hash that was looked up.
     pub info_hash: InfoHash,
-    /// In the DHT of which family (BEP 32).
+    /// The family of the DHT (BEP 32).
     pub family: Family,
-    /// What came of it.
-    pub result: Result<Found, LookupError>,
-    /// How it went.
-    pub diagnosis: Diagnosis,
+    /// What the lookup found, or why that is unknown.
+    pub result: Result<FoundPeers, LookupError>,
+    /// Statistics of the lookup.
+    pub diagnosis: LookupStats,
 }
 
 /// Why a lookup does not say which peers a swarm has.
@@ -24,13 +24,13 @@ pub struct Lookup {
 pub enum LookupError {
     /// Too few of the nodes closest to the info-hash answered.
     Timeout,
-    /// Nodes crowd around the info-hash more closely than the size of the DHT allows, and may hide
+    /// Nodes cluster around the info-hash more densely than the size of the DHT allows and may hide
     /// the swarm; or the peers that they name cannot be read.
     Doubtful,
 }
 
 impl LookupError {
-    /// The word for it in traces and pages.
+    /// Returns the word that traces and pages use.
     pub const fn as_label(self) -> &'static str {
         match self {
             LookupError::Timeout => "timeout",
@@ -47,84 +47,84 @@ impl fmt::Display for LookupError {
 
 impl std::error::Error for LookupError {}
 
-/// What a lookup that got through to the nodes closest to the info-hash heard.
+/// What a lookup found that reached the nodes closest to the info-hash.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Found {
-    /// Values of trusted nodes, as claimed, each endpoint once.
+pub struct FoundPeers {
+    /// Peers that trusted nodes named, unverified, each endpoint once.
     pub peers: Peers,
-    /// BEP 33 counts, once any trusted node answered with filters.
-    pub estimate: Option<Estimate>,
+    /// BEP 33 counts, if a trusted node answered with filters.
+    pub estimate: Option<SwarmEstimate>,
 }
 
-/// Sizes of the united BEP 33 filters.
+/// Swarm size from the united BEP 33 filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Estimate {
-    /// Addresses that announced themselves as seeds.
+pub struct SwarmEstimate {
+    /// Addresses that announced themselves as seeders.
     pub seeders: u32,
-    /// All others.
+    /// All other addresses.
     pub leechers: u32,
-    /// A filter is full: there are at least so many.
+    /// Whether a filter is full, so that the counts are lower bounds.
     pub saturated: bool,
 }
 
-/// How a lookup went, for the trace and the metrics.
+/// Statistics of a lookup, for traces and metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Diagnosis {
-    /// Queries sent, those asked again and for filters included.
+pub struct LookupStats {
+    /// Queries sent, including repeated ones and those for filters.
     pub queries: u32,
-    /// Different nodes asked.
+    /// Distinct nodes queried.
     pub asked: u32,
-    /// Nodes that answered, also late.
+    /// Nodes that answered, including late answers.
     pub answered: u32,
-    /// Queries that nobody answered in time.
+    /// Queries that were not answered in time.
     pub timed_out: u32,
     /// KRPC errors (BEP 5: 201 to 204).
     pub errors: u32,
-    /// Answers that could not be read, or whose sender is not who it was said to be.
+    /// Responses that could not be used, or whose sender has another id than expected.
     pub rejected: u32,
-    /// Nodes that answered and were set aside: closer to the info-hash than the size of the DHT
-    /// allows, as those of an attack are. Where nothing was found beyond them, the swarm is unknown.
+    /// Nodes that answered and were excluded, because they are closer to the info-hash than the
+    /// size of the DHT allows. If nothing was found beyond them, the swarm is unknown.
     pub doubted: u32,
-    /// Answers on the longest way from the start to one of the closest nodes.
+    /// Longest chain of answers from a start node to one of the closest nodes.
     pub hops: u32,
     /// Leading bits that the closest node that answered shares with the info-hash.
     pub closest_bits: Option<u32>,
     /// Trusted nodes that named peers.
     pub holders: u32,
-    /// From the first query to the known end.
+    /// Time from the first query to the end of the lookup.
     pub duration: Duration,
 }
 
-/// How the DHT of one family fares.
+/// The status of the DHT of one family.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct DhtStatus {
-    /// Nodes answer. Unknown until the first were asked.
+    /// Whether nodes answer. Unknown until the first query was answered or lost.
     pub up: Option<bool>,
-    /// Nodes known that answered lately.
+    /// Known nodes that answered recently.
     pub nodes: u32,
-    /// Size of the DHT, from the distances of lookups that came through.
+    /// Size of the DHT, estimated from the distances in complete lookups.
     pub estimated_nodes: Option<u64>,
     /// Queries sent.
     pub queries: u64,
-    /// Queries that nobody answered.
+    /// Queries that timed out.
     pub timeouts: u64,
-    /// KRPC errors and unreadable answers.
+    /// KRPC errors and unreadable responses.
     pub errors: u64,
-    /// Our own address, as most nodes see it (BEP 42).
+    /// Our external address, as most nodes report it (BEP 42).
     pub external_ip: Option<IpAddr>,
-    /// Lookups under way.
+    /// Active lookups.
     pub in_flight: u32,
-    /// Lookups of the sweep that should have begun, and how late the latest is.
+    /// Scheduled lookups that are overdue.
     pub overdue: u32,
-    /// See `overdue`.
+    /// Delay of the latest of them.
     pub lag: Duration,
 }
 
-/// What comes out of the DHT prober.
+/// A report of the DHT prober.
 #[derive(Debug, Clone)]
 pub enum DhtReport {
     /// Lookups that have ended.
-    Lookups(Vec<Lookup>),
-    /// How each family fares, by [`Family::index`]; `None` where there is no socket.
+    Lookups(Vec<LookupReport>),
+    /// Status of each family, by [`Family::index`]; `None` without a socket.
     Status([Option<DhtStatus>; 2]),
 }

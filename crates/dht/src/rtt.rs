@@ -1,22 +1,22 @@
-//! How long to wait for an answer before its place is given to somebody else.
+//! The round-trip estimator: how long a lookup waits for an answer before it queries another node.
 
 use std::time::Duration;
 
-/// Before anything was measured.
-const INITIAL: Duration = Duration::from_millis(1000);
-/// Bounds of the wait.
-const SHORTEST: Duration = Duration::from_millis(50);
-const LONGEST: Duration = Duration::from_millis(2000);
+/// Timeout before the first measurement.
+const INITIAL_TIMEOUT: Duration = Duration::from_millis(1000);
+/// Bounds of the timeout.
+const MIN_TIMEOUT: Duration = Duration::from_millis(50);
+const MAX_TIMEOUT: Duration = Duration::from_millis(2000);
 
-/// Smoothed round trip time and its variation over all nodes (RFC 6298).
+/// Smoothed round-trip time and its deviation over all nodes (RFC 6298).
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RoundTrip {
-    /// Mean and mean deviation in milliseconds.
+pub(super) struct RttEstimator {
+    /// Mean and mean deviation, in milliseconds.
     smoothed: Option<(f64, f64)>,
 }
 
-impl RoundTrip {
-    /// Takes in one measured round trip, of a late answer too.
+impl RttEstimator {
+    /// Records a round trip, also one of a late answer.
     pub(super) fn sample(&mut self, took: Duration) {
         let took = took.as_secs_f64() * 1e3;
         self.smoothed = Some(match self.smoothed {
@@ -28,12 +28,12 @@ impl RoundTrip {
         });
     }
 
-    /// Mean plus four deviations. An answer may still come later, and counts.
-    pub(super) fn patience(&self) -> Duration {
-        let wait = self.smoothed.map_or(INITIAL, |(mean, deviation)| {
+    /// Returns the mean plus four deviations. A later answer still counts.
+    pub(super) fn query_timeout(&self) -> Duration {
+        let wait = self.smoothed.map_or(INITIAL_TIMEOUT, |(mean, deviation)| {
             Duration::from_secs_f64((mean + 4.0 * deviation) / 1e3)
         });
-        wait.clamp(SHORTEST, LONGEST)
+        wait.clamp(MIN_TIMEOUT, MAX_TIMEOUT)
     }
 }
 
@@ -42,13 +42,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn patience_follows_the_network() {
-        let mut rtt = RoundTrip::default();
-        assert_eq!(rtt.patience(), INITIAL);
+    fn the_timeout_follows_the_round_trip_time() {
+        let mut rtt = RttEstimator::default();
+        assert_eq!(rtt.query_timeout(), INITIAL_TIMEOUT);
         (0..200).for_each(|n| rtt.sample(Duration::from_millis(50 + n * 37 % 100)));
-        let wait = rtt.patience().as_millis();
+        let wait = rtt.query_timeout().as_millis();
         assert!((170..260).contains(&wait), "{wait}");
         (0..200).for_each(|_| rtt.sample(Duration::from_secs(30)));
-        assert_eq!(rtt.patience(), LONGEST);
+        assert_eq!(rtt.query_timeout(), MAX_TIMEOUT);
     }
 }

@@ -1,7 +1,7 @@
-//! What is due when, earliest first.
+//! A timer queue, earliest first.
 //!
-//! Waits of one kind are about equally long, so most times arrive in order. Those stand in a queue,
-//! which costs the same however long it is. Only the others stand in a heap.
+//! Timeouts of one kind are about equally long, so most times arrive in order. Those are kept in a
+//! queue with constant cost. Only the others are kept in a heap.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -11,7 +11,7 @@ use seedwatch_clock::Mono;
 /// Items and the times at which they are due.
 #[derive(Debug)]
 pub(super) struct Timers<T> {
-    /// In order.
+    /// In the order of their times.
     queue: VecDeque<(Mono, T)>,
     heap: BinaryHeap<Reverse<(Mono, T)>>,
 }

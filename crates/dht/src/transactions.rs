@@ -1,80 +1,82 @@
-//! Questions under way: who was asked what, and when patience ends.
+//! The queries in flight, by transaction id, and their timeouts.
 
 use std::time::Duration;
 
 use super::id::NodeId;
-use super::packed::Address;
+use super::packed::PackedAddress;
 use super::random::Random;
 use super::timers::Timers;
 use seedwatch_clock::Mono;
 
-/// An answer that has not come by then never will.
-const LOST: Duration = Duration::from_secs(5);
-/// Bits of a transaction id that say the slot; the others are random.
+/// Time after which a query counts as lost.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bits of a transaction id that hold the slot. The other bits are random.
 const SLOT_BITS: u32 = 17;
-/// Questions under way at once.
-pub(super) const MAX: usize = 1 << SLOT_BITS;
+/// Queries in flight at the same time.
+pub(super) const MAX_IN_FLIGHT: usize = 1 << SLOT_BITS;
 
-/// Whose question it was.
+/// A query in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
     /// `None` for a bootstrap address.
-    pub(super) walk: Option<WalkId>,
-    /// Who is expected to answer; `None` where that is not known.
+    pub(super) lookup: Option<LookupId>,
+    /// Id of the queried node; `None` if it is not known.
     pub(super) id: Option<NodeId>,
-    pub(super) address: Address,
+    pub(super) address: PackedAddress,
     pub(super) sent: Mono,
-    /// Its walk goes on without it.
-    pub(super) slow: bool,
-    /// Others answered since it left, so that its silence is the node's and not ours.
+    /// Whether the lookup continues without it.
+    pub(super) is_stale: bool,
+    /// Whether another node answered since it was sent. If so, the failure is the node's and not
+    /// our network's.
     pub(super) blamed: bool,
 }
 
-/// A lookup under way: never used for two.
+/// The id of an active lookup. It is never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct WalkId {
+pub(super) struct LookupId {
     pub(super) slot: u32,
-    pub(super) turn: u32,
+    pub(super) generation: u32,
 }
 
-/// What the clock does to a question.
+/// A query that has expired.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expired {
-    /// Slower than most; an answer still counts.
-    Slow(Pending),
-    /// No answer will come.
-    Lost(Pending),
+    /// It is slower than most. An answer still counts.
+    Stale(Pending),
+    /// It counts as lost.
+    TimedOut(Pending),
 }
 
-/// The questions of one family.
+/// The queries in flight of one family.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// By transaction id, those of answered questions included. What is slow waits apart from the
-    /// rest, so that either kind comes in order.
+    /// Transaction ids by the time at which the query becomes stale or lost. Ids of answered
+    /// queries stay until then. Both kinds have a queue of their own, so that times arrive in
+    /// order.
     fresh: Timers<u32>,
-    slow: Timers<u32>,
+    stale: Timers<u32>,
 }
 
 #[derive(Debug)]
 struct Slot {
-    /// The whole transaction id of the latest question.
+    /// Transaction id of the latest query in this slot.
     id: u32,
     pending: Option<Pending>,
 }
 
 impl Transactions {
-    /// Whether another question may be asked.
+    /// Returns whether another query may be sent.
     pub(super) fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < MAX
+        !self.free.is_empty() || self.slots.len() < MAX_IN_FLIGHT
     }
 
-    /// A question leaves; returns its transaction id.
+    /// Registers a query. Returns its transaction id.
     pub(super) fn open(
         &mut self,
         pending: Pending,
-        patience: Duration,
+        timeout: Duration,
         random: &mut Random,
     ) -> [u8; 4] {
         let slot = self.free.pop().unwrap_or_else(|| {
@@ -89,13 +91,13 @@ impl Transactions {
             id,
             pending: Some(pending),
         };
-        let slow = pending.sent.after(patience.min(LOST));
-        self.fresh.add(slow, id);
+        let stale_at = pending.sent.after(timeout.min(QUERY_TIMEOUT));
+        self.fresh.add(stale_at, id);
         id.to_be_bytes()
     }
 
-    /// An answer with this transaction id came from this address. Anybody else's is ignored.
-    pub(super) fn close(&mut self, transaction: &[u8], from: &Address) -> Option<Pending> {
+    /// Takes the query that a response belongs to. A response from another address is ignored.
+    pub(super) fn close(&mut self, transaction: &[u8], from: &PackedAddress) -> Option<Pending> {
         let id = u32::from_be_bytes(transaction.try_into().ok()?);
         let slot = self.slots.get_mut(Self::slot(id))?;
         if slot.id != id || slot.pending?.address != *from {
@@ -106,14 +108,15 @@ impl Transactions {
     }
 
     fn slot(id: u32) -> usize {
-        (id & (MAX as u32 - 1)) as usize
+        (id & (MAX_IN_FLIGHT as u32 - 1)) as usize
     }
 
-    /// The next question whose time is over. `heard` is when anybody last answered.
-    pub(super) fn expire(&mut self, now: Mono, heard: Option<Mono>) -> Option<Expired> {
+    /// Returns the next query that has become stale or lost. `last_answer` is the time of the
+    /// latest answer of any node.
+    pub(super) fn expire(&mut self, now: Mono, last_answer: Option<Mono>) -> Option<Expired> {
         loop {
             let due = self.fresh.take_due(now);
-            let id = due.or_else(|| self.slow.take_due(now))?;
+            let id = due.or_else(|| self.stale.take_due(now))?;
             let slot = &mut self.slots[Self::slot(id)];
             if slot.id != id {
                 continue;
@@ -121,22 +124,22 @@ impl Transactions {
             let Some(pending) = &mut slot.pending else {
                 continue;
             };
-            if !pending.slow {
-                pending.slow = true;
-                pending.blamed = heard.is_some_and(|heard| heard >= pending.sent);
-                let lost = pending.sent.after(LOST);
-                self.slow.add(lost, id);
-                return Some(Expired::Slow(*pending));
+            if !pending.is_stale {
+                pending.is_stale = true;
+                pending.blamed = last_answer.is_some_and(|last_answer| last_answer >= pending.sent);
+                let timeout_at = pending.sent.after(QUERY_TIMEOUT);
+                self.stale.add(timeout_at, id);
+                return Some(Expired::Stale(*pending));
             }
             let lost = *pending;
             slot.pending = None;
             self.free.push(Self::slot(id) as u32);
-            return Some(Expired::Lost(lost));
+            return Some(Expired::TimedOut(lost));
         }
     }
 
-    /// Questions to an address that cannot be reached.
-    pub(super) fn undelivered(&mut self, to: &Address) -> Vec<Pending> {
+    /// Takes all queries to an unreachable address.
+    pub(super) fn take_all_to(&mut self, to: &PackedAddress) -> Vec<Pending> {
         let mut all = Vec::new();
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.pending.is_some_and(|pending| pending.address == *to) {
@@ -148,7 +151,7 @@ impl Transactions {
     }
 
     pub(super) fn next_deadline(&self) -> Option<Mono> {
-        let times = self.fresh.next().into_iter().chain(self.slow.next());
+        let times = self.fresh.next().into_iter().chain(self.stale.next());
         times.min()
     }
 }
@@ -158,54 +161,57 @@ mod tests {
     use super::*;
     use std::net::SocketAddr;
 
-    fn question(n: u8) -> Pending {
+    fn query(n: u8) -> Pending {
         Pending {
-            walk: None,
+            lookup: None,
             id: None,
-            address: Address::from(SocketAddr::from(([1, 2, 3, n], 5))),
+            address: PackedAddress::from(SocketAddr::from(([1, 2, 3, n], 5))),
             sent: Mono(0),
-            slow: false,
+            is_stale: false,
             blamed: false,
         }
     }
 
     #[test]
-    fn only_who_was_asked_answers_and_only_once() {
+    fn only_the_queried_address_can_answer_and_only_once() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
-        let id = all.open(question(1), Duration::from_millis(100), &mut random);
-        assert_eq!(all.close(&id, &question(2).address), None);
-        assert_eq!(all.close(&id[1..], &question(1).address), None);
-        assert_eq!(all.close(&id, &question(1).address), Some(question(1)));
-        assert_eq!(all.close(&id, &question(1).address), None);
+        let id = all.open(query(1), Duration::from_millis(100), &mut random);
+        assert_eq!(all.close(&id, &query(2).address), None);
+        assert_eq!(all.close(&id[1..], &query(1).address), None);
+        assert_eq!(all.close(&id, &query(1).address), Some(query(1)));
+        assert_eq!(all.close(&id, &query(1).address), None);
         assert_eq!(all.expire(Mono(10_000), None), None);
     }
 
     #[test]
-    fn slow_comes_before_lost() {
+    fn a_query_is_stale_before_it_is_lost() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
-        let id = all.open(question(1), Duration::from_millis(100), &mut random);
+        let id = all.open(query(1), Duration::from_millis(100), &mut random);
         assert_eq!(all.expire(Mono(99), None), None);
-        let slow = Pending {
-            slow: true,
-            ..question(1)
+        let stale = Pending {
+            is_stale: true,
+            ..query(1)
         };
-        assert_eq!(all.expire(Mono(100), None), Some(Expired::Slow(slow)));
+        assert_eq!(all.expire(Mono(100), None), Some(Expired::Stale(stale)));
         assert_eq!(all.expire(Mono(4_999), None), None);
-        assert_eq!(all.expire(Mono(5_000), None), Some(Expired::Lost(slow)));
-        assert_eq!(all.close(&id, &question(1).address), None);
+        assert_eq!(
+            all.expire(Mono(5_000), None),
+            Some(Expired::TimedOut(stale))
+        );
+        assert_eq!(all.close(&id, &query(1).address), None);
         assert_eq!(all.slots.len(), all.free.len());
     }
 
     #[test]
-    fn a_closed_port_ends_all_questions_to_it() {
+    fn an_unreachable_address_ends_all_queries_to_it() {
         let mut random = Random::new([2; 32]);
         let mut all = Transactions::default();
         for n in [1, 2, 1] {
-            all.open(question(n), Duration::from_millis(100), &mut random);
+            all.open(query(n), Duration::from_millis(100), &mut random);
         }
-        assert_eq!(all.undelivered(&question(1).address).len(), 2);
+        assert_eq!(all.take_all_to(&query(1).address).len(), 2);
         assert_eq!(all.free.len(), 2);
     }
 }

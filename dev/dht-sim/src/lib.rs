@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_world::{Net, World, WorldSettings};
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_dht::{Engine, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -29,7 +29,7 @@ pub struct Sim {
     /// What the engine took, the world not included.
     pub cpu: Duration,
     /// Lookups that have ended, in order.
-    pub ended: Vec<Lookup>,
+    pub ended: Vec<LookupReport>,
     /// When each lookup ended.
     pub ended_at: Vec<u64>,
     /// Our own network is silent.
@@ -52,7 +52,7 @@ impl Sim {
         let mut engine = Engine::new(settings, [7; 32], Mono(0));
         engine.open(family, Mono(0));
         let world = World::new(world);
-        engine.seed(family, &world.bootstrap());
+        engine.add_bootstrap(family, &world.bootstrap());
         Self {
             engine,
             world,
@@ -111,7 +111,7 @@ impl Sim {
                 self.engine.receive(*from, datagram, now);
             }
             self.wake = self.engine.poll(now, &mut self.outbox).0;
-            let ended = self.engine.lookups();
+            let ended = self.engine.take_reports();
             self.cpu += start.elapsed();
             self.ended_at.extend(ended.iter().map(|_| next));
             self.ended.extend(ended);
@@ -151,7 +151,7 @@ impl Sim {
     }
 
     /// The share of the true peers that a lookup found, and how many it found that are none.
-    pub fn recall(&self, lookup: &Lookup) -> (f64, usize) {
+    pub fn recall(&self, lookup: &LookupReport) -> (f64, usize) {
         let truth: HashSet<SocketAddr> = self
             .world
             .peers_of(&lookup.info_hash.0)

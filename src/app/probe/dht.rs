@@ -10,7 +10,7 @@ use super::super::{dht, own_addresses, probers};
 use crate::config::{Accept, Config};
 use crate::store;
 use seedwatch_dht::Contact;
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_probers::dht::DhtProber;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
@@ -30,7 +30,7 @@ pub(super) struct Lookups {
 /// What happens to them.
 pub(super) enum Event {
     /// They have ended.
-    Ended(Vec<Lookup>),
+    Ended(Vec<LookupReport>),
     /// There is no more time for these.
     Late(Vec<(InfoHash, Family)>),
     /// How each family fares.

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{Diagnosis, Estimate, Lookup};
+use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -63,7 +63,7 @@ struct Way {
 }
 
 impl LookedUp {
-    pub(in crate::app) fn new(lookup: &Lookup) -> Self {
+    pub(in crate::app) fn new(lookup: &LookupReport) -> Self {
         let result = match &lookup.result {
             Ok(found) => Outcome::Answer {
                 peers: found.peers.len(),
@@ -91,7 +91,7 @@ impl LookedUp {
 }
 
 impl Counts {
-    fn of(estimate: Estimate) -> Self {
+    fn of(estimate: SwarmEstimate) -> Self {
         Self {
             seeders: estimate.seeders,
             leechers: estimate.leechers,
@@ -101,7 +101,7 @@ impl Counts {
 }
 
 impl Way {
-    fn of(diagnosis: &Diagnosis) -> Self {
+    fn of(diagnosis: &LookupStats) -> Self {
         Self {
             hops: diagnosis.hops,
             asked: diagnosis.asked,
@@ -173,23 +173,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use seedwatch_dht::Found;
+    use seedwatch_dht::FoundPeers;
     use seedwatch_dht::LookupError;
 
     #[test]
     fn a_line_says_what_was_found_and_how() {
-        let mut found = Found::default();
+        let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
-        found.estimate = Some(Estimate {
+        found.estimate = Some(SwarmEstimate {
             seeders: 3,
             leechers: 9,
             saturated: false,
         });
-        let mut lookup = Lookup {
+        let mut lookup = LookupReport {
             info_hash: InfoHash([0xab; 20]),
             family: Family::Ipv4,
             result: Ok(found),
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 hops: 4,
                 asked: 14,
                 answered: 11,
@@ -198,7 +198,7 @@ mod tests {
                 rejected: 1,
                 closest_bits: Some(23),
                 duration: Duration::from_micros(812_340),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         let row = LookedUp::new(&lookup);
@@ -215,7 +215,7 @@ mod tests {
         assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
 
         lookup.result = Err(LookupError::Timeout);
-        lookup.diagnosis = Diagnosis::default();
+        lookup.diagnosis = LookupStats::default();
         let row = LookedUp::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
         let row = LookedUp::unfinished(InfoHash([1; 20]), Family::Ipv6);

@@ -7,7 +7,7 @@ use super::filter::Filter;
 use super::kept::{self, Lists, Room, Tick};
 use super::row::Count;
 use seedwatch_clock::Mono;
-use seedwatch_dht::{Estimate, Found, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -104,7 +104,7 @@ impl Side {
     /// Peers were named, and nothing of it can be read: who is there stays unknown.
     pub(super) fn found(
         &mut self,
-        found: &Found,
+        found: &FoundPeers,
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,
@@ -119,7 +119,7 @@ impl Side {
         let before = if nobody {
             self.heard.take().map(|heard| heard.lists)
         } else {
-            let count = |of: fn(Estimate) -> u32| Count::from(found.estimate.map(of));
+            let count = |of: fn(SwarmEstimate) -> u32| Count::from(found.estimate.map(of));
             let heard = self.heard.get_or_insert_default();
             heard.seeders = count(|estimate| estimate.seeders);
             heard.leechers = count(|estimate| estimate.leechers);

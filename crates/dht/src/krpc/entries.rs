@@ -1,4 +1,4 @@
-//! Nodes and peers in an answer.
+//! Nodes and peers in a response.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 
@@ -11,7 +11,8 @@ const PEER_4: usize = 6;
 /// Bytes of an IPv6 peer (BEP 32).
 const PEER_6: usize = 18;
 
-/// The nodes of [`nodes`](super::Response::nodes); a rest that is no whole node is passed over.
+/// Iterates over [`nodes`](super::Response::nodes). Ignores trailing bytes that are not a whole
+/// node.
 pub fn contacts4(nodes: &[u8]) -> impl Iterator<Item = (NodeId, SocketAddrV4)> {
     let (nodes, _) = nodes.as_chunks::<NODE_4>();
     nodes.iter().map(|node| {
@@ -21,7 +22,8 @@ pub fn contacts4(nodes: &[u8]) -> impl Iterator<Item = (NodeId, SocketAddrV4)> {
     })
 }
 
-/// The nodes of [`nodes6`](super::Response::nodes6); a rest that is no whole node is passed over.
+/// Iterates over [`nodes6`](super::Response::nodes6). Ignores trailing bytes that are not a whole
+/// node.
 pub fn contacts6(nodes: &[u8]) -> impl Iterator<Item = (NodeId, SocketAddrV6)> {
     let (nodes, _) = nodes.as_chunks::<NODE_6>();
     nodes.iter().map(|node| {
@@ -31,7 +33,7 @@ pub fn contacts6(nodes: &[u8]) -> impl Iterator<Item = (NodeId, SocketAddrV6)> {
     })
 }
 
-/// Id and address of a node; `N` is 20 + `M`.
+/// Splits a node into id and address; `N` is 20 + `M`.
 fn split<const N: usize, const M: usize>(node: &[u8; N]) -> (NodeId, &[u8; M]) {
     const { assert!(N == 20 + M) };
     let mut id = [0; 20];
@@ -40,10 +42,10 @@ fn split<const N: usize, const M: usize>(node: &[u8; N]) -> (NodeId, &[u8; M]) {
     (NodeId(id), address)
 }
 
-/// The peers of an answer: each value is the raw bytes of one, 6 for IPv4 and 18 for IPv6; bytes of
-/// another length are no peer, and are to be counted as such. At most [`MAX_VALUES`].
+/// The peers of a response: at most [`MAX_VALUES`] strings. A peer has 6 bytes (IPv4) or 18 (IPv6).
+/// Strings of other lengths are returned too, so that the caller can count them.
 ///
-/// A list of such strings. Old nodes put all their IPv4 peers into one string instead.
+/// Old nodes send all their IPv4 peers in one string instead of a list.
 #[derive(Debug, Clone, Default)]
 pub struct Values<'a> {
     items: Option<Items<'a>>,
@@ -61,7 +63,8 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Whether there is an address among them, or explicitly nothing. `value` is what they are of.
+    /// Returns whether there is a peer, or explicitly none. `value` is the value that they were
+    /// read from.
     pub(super) fn are_readable(&self, value: Value<'a>) -> bool {
         let is_empty = match value {
             Value::Bytes(string) => string.is_empty(),

@@ -1,10 +1,10 @@
-//! The three queries we send. Each says that we are read-only (BEP 43): nobody is to put us into
-//! a routing table or to ask us anything. Keys stand in the order bencode demands.
+//! The three queries that we send. Each is marked read-only (BEP 43), so that nodes neither add us
+//! to a routing table nor query us. Keys are in the order that bencode requires.
 
 use crate::NodeId;
 
-/// Appends a `get_peers` for `target`. With `scrape` the node is asked for its filters (BEP 33),
-/// and may leave out its peers for them.
+/// Appends a `get_peers` for `target`. With `scrape`, asks the node for filters (BEP 33), which it
+/// may send instead of peers.
 pub fn get_peers(
     to: &mut Vec<u8>,
     transaction: [u8; 4],

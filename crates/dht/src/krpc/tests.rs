@@ -5,12 +5,12 @@ use seedwatch_torrent::bencode::Value;
 
 const ID: &[u8; 20] = b"abcdefghij0123456789";
 
-/// `N:bytes`.
+/// Encodes a bencoded string.
 fn string(bytes: &[u8]) -> Vec<u8> {
     [format!("{}:", bytes.len()).as_bytes(), bytes].concat()
 }
 
-/// A response with these entries after the id, and these at the top level before it.
+/// Encodes a response with further entries in its body after the id, and at the top level.
 fn answer(top: &[u8], body: &[&[u8]]) -> Vec<u8> {
     let body = body.concat();
     [b"d", top, b"1:rd2:id20:", ID, &body, b"e1:t2:aa1:y1:re"].concat()
@@ -23,7 +23,7 @@ fn response(datagram: &[u8]) -> Response<'_> {
     }
 }
 
-/// An answer of every known key.
+/// A response with every known key.
 fn full() -> Vec<u8> {
     let values: Vec<u8> = (0..30u8)
         .flat_map(|last| string(&[192, 0, 2, last, 0x1a, 0xe1]))
@@ -47,7 +47,7 @@ fn full() -> Vec<u8> {
 }
 
 #[test]
-fn a_whole_answer() {
+fn a_complete_response_is_read() {
     let datagram = full();
     let response = response(&datagram);
     assert_eq!(response.transaction, b"aa");
@@ -65,7 +65,7 @@ fn a_whole_answer() {
 }
 
 #[test]
-fn the_examples_of_bep_5() {
+fn the_examples_of_bep_5_are_read() {
     let found = b"d1:rd2:id20:0123456789abcdefghij5:nodes9:def456...e1:t2:aa1:y1:re";
     assert_eq!(response(found).id, NodeId(*b"0123456789abcdefghij"));
     let peers =
@@ -89,7 +89,7 @@ fn the_examples_of_bep_5() {
 }
 
 #[test]
-fn queries_are_those_of_bep_5_with_the_mark_of_bep_43() {
+fn queries_match_bep_5_and_are_read_only() {
     let (own, target) = (NodeId(*ID), NodeId(*b"mnopqrstuvwxyz123456"));
     let written = |write: &dyn Fn(&mut Vec<u8>)| {
         let mut to = b"before".to_vec();
@@ -145,27 +145,27 @@ fn error_codes_are_typed() {
 }
 
 #[test]
-fn garbage_says_why() {
+fn a_parse_error_states_its_cause() {
     let why = |datagram: &[u8]| parse(datagram).unwrap_err();
-    assert_eq!(why(b""), Garbage::NotDictionary);
-    assert_eq!(why(b"li1ee"), Garbage::NotDictionary);
-    assert_eq!(why(b"de"), Garbage::NoTransaction);
-    assert_eq!(why(b"d1:ti1e1:y1:re"), Garbage::NoTransaction);
-    assert_eq!(why(b"d1:t1:ae"), Garbage::NoKind);
-    assert_eq!(why(b"d1:t1:a1:y1:xe"), Garbage::NoKind);
-    assert_eq!(why(b"d1:t1:a1:y1:re"), Garbage::NoId);
+    assert_eq!(why(b""), ParseError::NotDictionary);
+    assert_eq!(why(b"li1ee"), ParseError::NotDictionary);
+    assert_eq!(why(b"de"), ParseError::NoTransaction);
+    assert_eq!(why(b"d1:ti1e1:y1:re"), ParseError::NoTransaction);
+    assert_eq!(why(b"d1:t1:ae"), ParseError::NoKind);
+    assert_eq!(why(b"d1:t1:a1:y1:xe"), ParseError::NoKind);
+    assert_eq!(why(b"d1:t1:a1:y1:re"), ParseError::NoId);
     assert_eq!(
         why(b"d1:rd2:id19:abcdefghij012345678e1:t1:a1:y1:re"),
-        Garbage::NoId
+        ParseError::NoId
     );
-    assert_eq!(why(b"d1:r2:id1:t1:a1:y1:re"), Garbage::NoId);
-    assert_eq!(why(&[b'd'; MAX_DATAGRAM + 1]), Garbage::TooLong);
-    // Far too deep, and cut.
-    assert_eq!(why(&[b'd'; MAX_DATAGRAM]), Garbage::NoTransaction);
+    assert_eq!(why(b"d1:r2:id1:t1:a1:y1:re"), ParseError::NoId);
+    assert_eq!(why(&[b'd'; MAX_DATAGRAM + 1]), ParseError::TooLong);
+    // Nested too deeply, and truncated.
+    assert_eq!(why(&[b'd'; MAX_DATAGRAM]), ParseError::NoTransaction);
 }
 
 #[test]
-fn what_is_wrong_is_as_if_absent() {
+fn entries_of_a_wrong_type_are_ignored() {
     let datagram = answer(
         b"2:ip3:abc",
         &[b"4:BFpe3:abc4:BFsdi1e5:nodesle6:nodes6d1:a1:be3:new1:x6:valuesd1:a1:be"],
@@ -178,7 +178,7 @@ fn what_is_wrong_is_as_if_absent() {
 }
 
 #[test]
-fn whole_nodes_are_salvaged() {
+fn whole_nodes_are_read_from_a_truncated_list() {
     let node = |last: u8| [&ID[..], &[192, 0, 2, last, 0x1a, 0xe1]].concat();
     let nodes = [node(1), node(2), vec![0; 25]].concat();
     let datagram = answer(b"", &[b"5:nodes", &string(&nodes)]);
@@ -213,10 +213,10 @@ fn values_come_in_three_forms() {
         &string(&four),
         b"e",
     ];
-    // What is no peer is given too, to be counted as such.
+    // Strings that are not peers are returned too.
     let given = [four.clone(), six, b"abc".to_vec(), four.clone()];
     assert_eq!(values(&list.concat()), given);
-    // One string of many, alone or in a list.
+    // One string with many peers, alone or in a list.
     let many = string(&[4; 26]);
     assert_eq!(values(&many), vec![four.clone(); 4]);
     let many = string(&[4; 24]);
@@ -236,7 +236,7 @@ fn values_are_bounded() {
 }
 
 #[test]
-fn our_address_comes_with_and_without_port() {
+fn the_external_address_is_read_with_and_without_port() {
     let external = |bytes: &[u8]| {
         let top = [b"2:ip", &string(bytes)[..]].concat();
         response(&answer(&top, &[])).external
@@ -258,7 +258,7 @@ fn our_address_comes_with_and_without_port() {
     assert_eq!(external(&[0; 5]), None);
 }
 
-/// Looks at all there is in a message.
+/// Reads all parts of a datagram.
 fn read(datagram: &[u8]) {
     if let Ok(Message::Response(response)) = parse(datagram) {
         assert!(response.nodes.len().is_multiple_of(NODE_4));
@@ -272,7 +272,7 @@ fn read(datagram: &[u8]) {
 }
 
 #[test]
-fn a_cut_anywhere_is_survived() {
+fn truncated_datagrams_do_not_panic() {
     let whole = full();
     for end in 0..whole.len() {
         read(&whole[..end]);
@@ -281,17 +281,17 @@ fn a_cut_anywhere_is_survived() {
 
 proptest! {
     #[test]
-    fn anything_is_survived(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
+    fn random_bytes_do_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         read(&bytes);
     }
 
     #[test]
-    fn anything_that_looks_like_bencode_is_survived(text in "d(1:[terqy]|2:i[dp]|5:nodes|6:values|[0-9]{1,3}:|i-?[0-9]{1,21}e|[delz]){0,60}") {
+    fn random_bencode_does_not_panic(text in "d(1:[terqy]|2:i[dp]|5:nodes|6:values|[0-9]{1,3}:|i-?[0-9]{1,21}e|[delz]){0,60}") {
         read(text.as_bytes());
     }
 
     #[test]
-    fn changes_to_an_answer_are_survived(
+    fn corrupted_responses_do_not_panic(
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut datagram = full();
@@ -303,7 +303,7 @@ proptest! {
     }
 
     #[test]
-    fn our_queries_can_be_read(transaction: [u8; 4], own: [u8; 20], target: [u8; 20], scrape: bool) {
+    fn our_queries_parse(transaction: [u8; 4], own: [u8; 20], target: [u8; 20], scrape: bool) {
         let mut datagram = Vec::new();
         get_peers(&mut datagram, transaction, &NodeId(own), &NodeId(target), scrape);
         let (value, rest) = Value::parse(&datagram).unwrap();
@@ -324,7 +324,7 @@ proptest! {
     }
 
     #[test]
-    fn answers_can_be_read(
+    fn responses_parse(
         transaction in prop::collection::vec(any::<u8>(), 0..20),
         id: [u8; 20],
         nodes in prop::collection::vec((any::<[u8; 20]>(), any::<std::net::SocketAddrV4>()), 0..20),

@@ -1,5 +1,5 @@
-//! Nodes that crowd around an info-hash do not make its swarm look empty, and honest nodes are not
-//! taken for such.
+//! Nodes that cluster around an info-hash do not make its swarm look empty, and honest nodes are
+//! not mistaken for a cluster.
 
 use super::*;
 
@@ -10,9 +10,15 @@ fn tight() -> Vec<f64> {
     (1..=20).map(|n| f64::from(n) * 1e-12).collect()
 }
 
-/// Looks a surrounded info-hash up twice: from nothing, and with what the first time left behind.
-/// Returns the lookups.
-fn surrounded(sim: &mut Sim, shares: &[f64], known: f64, mask: Mask, seed: u64) -> Vec<Lookup> {
+/// Looks up a surrounded info-hash twice: without known nodes, and with those of the first lookup.
+/// Returns the reports.
+fn surrounded(
+    sim: &mut Sim,
+    shares: &[f64],
+    known: f64,
+    mask: Mask,
+    seed: u64,
+) -> Vec<LookupReport> {
     let hash = hashes(1, seed)[0];
     sim.world.eclipse(Eclipse {
         target: hash.0,
@@ -40,7 +46,7 @@ fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
                 let (recall, bogus) = sim.recall(&lookup);
                 assert!(recall > 0.9, "{case}: {recall}");
                 assert_eq!(bogus, 0, "{case}");
-                // What does not answer at all may be passed over without a doubt.
+                // Unresponsive nodes may be skipped without being excluded.
                 let is_doubted = lookup.diagnosis.doubted >= 4;
                 assert!(is_doubted || mask == Mask::Mute, "{case}");
             }
@@ -48,9 +54,9 @@ fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
     }
 }
 
-/// An attacker that knows the size of the DHT spreads its ids as far as it dares to.
+/// An attacker that knows the size of the DHT spreads its ids as far as possible.
 #[test]
-fn a_spread_cluster_does_not_make_a_zero() {
+fn a_spread_cluster_does_not_make_a_swarm_look_empty() {
     let mut found = 0;
     let spreads = [0.02, 0.05, 0.1, 0.2];
     for (seed, spread) in (20..28).flat_map(|seed| spreads.map(|spread| (seed, spread))) {
@@ -70,9 +76,9 @@ fn a_spread_cluster_does_not_make_a_zero() {
     assert!(found >= 48, "{found} of 64");
 }
 
-/// No honest DHT is suspected, be it a lab or large, full of dead nodes, or that of IPv6.
+/// No honest DHT raises an alarm, whether small or large, with dead nodes or over IPv6.
 #[test]
-fn honest_nodes_are_not_doubted() {
+fn honest_nodes_are_not_excluded() {
     for (seed, nodes) in [(1, 10), (2, 30), (3, 50), (4, 200), (5, 3_000), (6, 60)] {
         for (family, dead) in [(Net::V4, 0.0), (Net::V6, 0.3)] {
             let world = WorldSettings {
@@ -84,7 +90,7 @@ fn honest_nodes_are_not_doubted() {
                 ..honest()
             };
             let lab = Settings {
-                one_per_net: nodes > 50,
+                require_distinct_subnets: nodes > 50,
                 ..settings()
             };
             let mut sim = Sim::new(lab, world);

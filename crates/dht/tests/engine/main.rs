@@ -6,7 +6,7 @@ use std::time::Duration;
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
 use seedwatch_dev_dht_world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
-use seedwatch_dht::{Engine, Lookup, LookupError, Outbox, Settings};
+use seedwatch_dht::{Engine, LookupError, LookupReport, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
 
@@ -19,7 +19,7 @@ fn settings() -> Settings {
         max_rate: 10_000.0,
         interval: 60 * MINUTE,
         recall_target: None,
-        one_per_net: true,
+        require_distinct_subnets: true,
         accept: Accept::Any,
     }
 }
@@ -35,7 +35,7 @@ fn honest() -> WorldSettings {
     }
 }
 
-/// Looks these up and returns mean recall and the number of peers that are none.
+/// Looks up `n` info-hashes. Returns the mean recall and the number of invented peers.
 fn found(sim: &mut Sim, n: usize) -> (f64, usize) {
     for hash in hashes(n, 5) {
         sim.look_up(hash);
@@ -47,7 +47,7 @@ fn found(sim: &mut Sim, n: usize) -> (f64, usize) {
 }
 
 #[test]
-fn every_peer_is_found_and_the_end_is_known() {
+fn every_peer_is_found_and_every_lookup_ends() {
     for family in [Net::V4, Net::V6] {
         let mut sim = Sim::new(settings(), WorldSettings { family, ..honest() });
         sim.world.auto_peers(30);
@@ -64,9 +64,9 @@ fn every_peer_is_found_and_the_end_is_known() {
     }
 }
 
-/// libtorrent names a quarter as many over IPv6.
+/// libtorrent names a quarter as many peers over IPv6.
 #[test]
-fn shorter_lists_of_ipv6_are_known_to_be_cut() {
+fn shorter_lists_of_ipv6_count_as_truncated() {
     let family = Net::V6;
     let mut sim = Sim::new(settings(), WorldSettings { family, ..honest() });
     sim.world.auto_peers(150);
@@ -76,7 +76,7 @@ fn shorter_lists_of_ipv6_are_known_to_be_cut() {
 }
 
 #[test]
-fn it_is_a_good_citizen() {
+fn the_engine_respects_limits_and_never_announces() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(1_000);
     found(&mut sim, 20);
@@ -85,12 +85,12 @@ fn it_is_a_good_citizen() {
         (stats.announces, stats.without_ro, stats.malformed),
         (0, 0, 0)
     );
-    // A burst of three, then one a second.
+    // A burst of three, then one per second.
     assert!(stats.max_to_one_in_10s <= 12, "{stats:?}");
 }
 
 #[test]
-fn the_rate_holds_whatever_happens() {
+fn the_rate_limit_holds_with_dead_nodes_and_loss() {
     let slow = Settings {
         max_rate: 20.0,
         interval: Duration::from_secs(1),
@@ -111,7 +111,7 @@ fn the_rate_holds_whatever_happens() {
 }
 
 #[test]
-fn a_low_rate_makes_a_sweep_long_and_not_wrong() {
+fn a_low_rate_makes_lookups_slow_and_not_wrong() {
     let slow = Settings {
         max_rate: 20.0,
         ..settings()
@@ -124,7 +124,7 @@ fn a_low_rate_makes_a_sweep_long_and_not_wrong() {
 }
 
 #[test]
-fn an_empty_swarm_is_a_zero_and_a_silent_net_is_none() {
+fn an_empty_swarm_is_reported_empty_and_a_silent_network_is_unknown() {
     let mut sim = Sim::new(settings(), honest());
     let (_, bogus) = found(&mut sim, 3);
     assert_eq!(bogus, 0);
@@ -142,13 +142,13 @@ fn an_empty_swarm_is_a_zero_and_a_silent_net_is_none() {
     );
     deaf.watch(hashes(3, 1));
     assert!(deaf.run(3, MINUTE));
-    let failed = |lookup: &Lookup| lookup.result.is_err();
+    let failed = |lookup: &LookupReport| lookup.result.is_err();
     assert!(deaf.ended.iter().all(failed));
     assert_eq!(deaf.status().up, Some(false));
 }
 
 #[test]
-fn liars_are_contained() {
+fn byzantine_nodes_have_little_effect() {
     let lying = WorldSettings {
         liars: 0.2,
         dead: 0.1,
@@ -158,7 +158,7 @@ fn liars_are_contained() {
     sim.world.auto_peers(50);
     let (recall, _) = found(&mut sim, 40);
     assert!(recall > 0.97, "{recall}");
-    let bogus = |lookup: &Lookup| {
+    let bogus = |lookup: &LookupReport| {
         let peers = &lookup.result.as_ref().unwrap().peers.v4;
         let ip = |peer: &seedwatch_torrent::Endpoint4| std::net::Ipv4Addr::from_bits(peer.ip);
         peers
@@ -174,7 +174,7 @@ fn liars_are_contained() {
 }
 
 #[test]
-fn a_sweep_gets_cheaper_and_stays_right() {
+fn the_second_round_needs_fewer_packets() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(10);
     let n = 300;
@@ -193,7 +193,7 @@ fn a_sweep_gets_cheaper_and_stays_right() {
 }
 
 #[test]
-fn a_recall_target_spares_packets() {
+fn a_recall_target_saves_packets() {
     let early = Settings {
         recall_target: Some(0.98),
         ..settings()
@@ -215,7 +215,7 @@ fn a_recall_target_spares_packets() {
 }
 
 #[test]
-fn filters_tell_how_large_a_large_swarm_is() {
+fn filters_estimate_the_size_of_a_large_swarm() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(2_000);
     found(&mut sim, 5);
@@ -228,7 +228,7 @@ fn filters_tell_how_large_a_large_swarm_is() {
 }
 
 #[test]
-fn our_address_is_what_most_say_and_our_id_follows() {
+fn the_external_address_is_the_one_that_most_nodes_report() {
     let mut sim = Sim::new(settings(), honest());
     found(&mut sim, 3);
     assert_eq!(sim.status().external_ip, Some([127, 0, 0, 1].into()));
@@ -238,7 +238,7 @@ fn our_address_is_what_most_say_and_our_id_follows() {
 fn a_saved_table_needs_no_bootstrap() {
     let mut sim = Sim::new(settings(), honest());
     found(&mut sim, 20);
-    let table = sim.engine.table();
+    let table = sim.engine.nodes_to_save();
     assert!(table.len() > 50, "{}", table.len());
     let now = Mono(0);
     let mut engine = Engine::new(settings(), [9; 32], now);
@@ -253,7 +253,7 @@ fn a_saved_table_needs_no_bootstrap() {
 }
 
 #[test]
-fn a_pause_drops_lookups_and_begins_anew() {
+fn a_pause_drops_lookups_and_restarts_them_afterwards() {
     let mut sim = Sim::new(settings(), honest());
     sim.watch(hashes(20, 1));
     sim.run(usize::MAX / 2, Duration::from_millis(300));
@@ -268,12 +268,12 @@ fn a_pause_drops_lookups_and_begins_anew() {
 }
 
 #[test]
-fn an_outage_of_our_own_is_not_held_against_nodes() {
+fn an_outage_of_our_network_is_not_counted_against_nodes() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(10);
     let all = sim.watch(hashes(20, 1));
     assert!(sim.run(20, MINUTE));
-    // Nobody answers while lookups are tried now and then.
+    // No node answers while lookups are made.
     sim.deaf = true;
     for _ in 0..4 {
         for hash in all.iter() {
@@ -282,7 +282,7 @@ fn an_outage_of_our_own_is_not_held_against_nodes() {
         sim.run(usize::MAX / 2, Duration::from_secs(20));
     }
     let failed = sim.ended[20..].iter().all(|lookup| lookup.result.is_err());
-    assert!(failed, "silence came through");
+    assert!(failed, "a lookup succeeded without an answer");
     sim.deaf = false;
     sim.ended.clear();
     for hash in all.iter() {
@@ -295,24 +295,24 @@ fn an_outage_of_our_own_is_not_held_against_nodes() {
 }
 
 #[test]
-fn without_a_way_in_lookups_fail_and_begin_anew_once_there_is_one() {
+fn lookups_fail_without_nodes_and_restart_once_there_is_one() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(10);
     sim.deaf = true;
     sim.watch(hashes(20, 1));
     sim.run(usize::MAX / 2, 10 * MINUTE);
-    // Each fails once, and a few at the next time that is theirs.
+    // Each lookup fails once, and a few again at their next regular time.
     assert!((20..=24).contains(&sim.ended.len()), "{}", sim.ended.len());
     sim.deaf = false;
     sim.ended.clear();
     let first = sim.world.bootstrap();
-    sim.engine.seed(Family::Ipv4, &first);
+    sim.engine.add_bootstrap(Family::Ipv4, &first);
     assert!(sim.run(20, MINUTE), "{}", sim.ended.len());
     assert!(sim.ended.iter().all(|lookup| sim.recall(lookup).0 > 0.99));
 }
 
 #[test]
-fn a_crawling_rate_is_slow_and_not_wrong() {
+fn one_packet_per_second_is_slow_and_not_wrong() {
     let crawl = Settings {
         max_rate: 1.0,
         ..settings()
@@ -325,12 +325,12 @@ fn a_crawling_rate_is_slow_and_not_wrong() {
 }
 
 #[test]
-fn nobody_outside_can_answer() {
+fn only_the_queried_address_can_answer() {
     let now = Mono(0);
     let mut engine = Engine::new(settings(), [1; 32], now);
     engine.open(Family::Ipv4, now);
     let node = SocketAddr::from(([127, 1, 1, 1], 6881));
-    engine.seed(Family::Ipv4, &[node]);
+    engine.add_bootstrap(Family::Ipv4, &[node]);
     let mut out = Outbox::default();
     engine.poll(now, &mut out);
     let asked: Vec<u8> = out.iter().next().unwrap().1.to_vec();

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use seedwatch_clock::Mono;
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_torrent::InfoHash;
 
 /// Time between two reports, unless somebody waits.
@@ -24,7 +24,7 @@ const MAX_WANTED: usize = 1024;
 /// What is to be reported.
 pub(super) struct Reports {
     out: mpsc::Sender<DhtReport>,
-    lookups: VecDeque<Lookup>,
+    lookups: VecDeque<LookupReport>,
     /// Who waits, and for how many families.
     wanted: VecDeque<(InfoHash, usize)>,
     /// Somebody waits for what is there.
@@ -60,7 +60,7 @@ impl Reports {
     }
 
     /// Takes lookups that have ended.
-    pub(super) fn add(&mut self, ended: Vec<Lookup>) {
+    pub(super) fn add(&mut self, ended: Vec<LookupReport>) {
         for lookup in ended {
             let waits = |(hash, _): &(InfoHash, usize)| *hash == lookup.info_hash;
             if let Some(at) = self.wanted.iter().position(waits) {
@@ -117,18 +117,18 @@ impl Reports {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_dht::{Diagnosis, Found};
+    use seedwatch_dht::{FoundPeers, LookupStats};
     use seedwatch_torrent::Family;
 
     const A: InfoHash = InfoHash([1; 20]);
     const B: InfoHash = InfoHash([2; 20]);
 
-    fn lookup(info_hash: InfoHash) -> Lookup {
-        Lookup {
+    fn lookup(info_hash: InfoHash) -> LookupReport {
+        LookupReport {
             info_hash,
             family: Family::Ipv4,
-            result: Ok(Found::default()),
-            diagnosis: Diagnosis::default(),
+            result: Ok(FoundPeers::default()),
+            diagnosis: LookupStats::default(),
         }
     }
 

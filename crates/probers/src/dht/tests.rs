@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::resolve::Fixed;
 use seedwatch_dht::NodeId;
-use seedwatch_dht::{DhtStatus, Lookup};
+use seedwatch_dht::{DhtStatus, LookupReport};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::bencode::Value;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
@@ -115,7 +115,7 @@ fn settings(listen: &[&str], bootstrap: Vec<(Host, u16)>) -> Settings {
             max_rate: 1000.0,
             interval: Duration::from_secs(3600),
             recall_target: None,
-            one_per_net: false,
+            require_distinct_subnets: false,
             accept: Accept::Any,
         },
     }
@@ -143,7 +143,7 @@ impl Running {
     }
 
     /// The next lookups.
-    async fn lookups(&mut self) -> Vec<Lookup> {
+    async fn lookups(&mut self) -> Vec<LookupReport> {
         loop {
             if let DhtReport::Lookups(lookups) = self.report().await {
                 return lookups;
@@ -163,8 +163,8 @@ impl Running {
     }
 
     /// Looks up until somebody is found: the way in may come later than the first lookup.
-    async fn find(&mut self, families: usize) -> Vec<Lookup> {
-        let mut found: Vec<Lookup> = Vec::new();
+    async fn find(&mut self, families: usize) -> Vec<LookupReport> {
+        let mut found: Vec<LookupReport> = Vec::new();
         while found.len() < families {
             self.prober.look_up(HASH);
             let ended = self.lookups().await;

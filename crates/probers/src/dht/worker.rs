@@ -122,7 +122,7 @@ impl Worker {
                 Err(_) => self.recover(),
             }
         }
-        self.engine.table()
+        self.engine.nodes_to_save()
     }
 
     /// Reads, decides and sends, without waiting. Returns how long to wait for the next turn, or
@@ -138,7 +138,7 @@ impl Worker {
         let load = read.max(self.outbox.len());
         self.load = load.max(self.load - self.load.div_ceil(LOAD_DECAY));
         let is_sent = self.send(now);
-        self.ends.reports.add(self.engine.lookups());
+        self.ends.reports.add(self.engine.take_reports());
         let engine = &self.engine;
         let status = || Family::ALL.map(|family| engine.status(family, now));
         wake = wake.min(self.ends.reports.deliver(now, status));
@@ -172,7 +172,7 @@ impl Worker {
             }
             if socket.has_errors() {
                 is_more = true;
-                socket.errors(|to, _, _| engine.undelivered(to, now));
+                socket.errors(|to, _, _| engine.mark_unreachable(to, now));
             }
         }
         (total, is_more)
@@ -202,7 +202,7 @@ impl Worker {
                 }
                 Command::Table(answer) => {
                     // Nobody may be left to hear it.
-                    let _ = answer.send(self.engine.table());
+                    let _ = answer.send(self.engine.nodes_to_save());
                 }
                 #[cfg(test)]
                 Command::Fault => panic!("as told"),
@@ -213,7 +213,7 @@ impl Worker {
     /// Resolves bootstrap names where nodes are wanted. Returns when to come back at the latest.
     fn find_a_way_in(&mut self, now: Mono) -> Mono {
         while let Some((family, addresses)) = self.ends.bootstrap.take() {
-            self.engine.seed(family, &addresses);
+            self.engine.add_bootstrap(family, &addresses);
         }
         let mut wake = Mono(u64::MAX);
         for family in Family::ALL {
@@ -259,7 +259,7 @@ impl Worker {
             }
         }
         for to in refused {
-            self.engine.undelivered(to, now);
+            self.engine.mark_unreachable(to, now);
         }
         if all {
             self.outbox.clear();
@@ -275,7 +275,8 @@ impl Worker {
             let message = "the DHT prober met a fault of its own and restarts";
             tracing::error!(suppressed, "{message}");
         }
-        let table = catch_unwind(AssertUnwindSafe(|| self.engine.table())).unwrap_or_default();
+        let table =
+            catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
         // Not over the sockets: what led to the fault may still be there.
         self.ends.bell.sleep(&[], Some(CALM));
         self.engine = Engine::new(self.settings, seed(), now(&self.clock));

@@ -1,7 +1,7 @@
 //! Who we are, and that no stranger says who is not a peer.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Found, Lookup};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 
 /// The only seeder of the victim.
 const SEEDER: &str = "1.1.1.9";
@@ -49,14 +49,14 @@ impl World {
     fn find_in_the_dht(&mut self) {
         let mut peers = Peers::default();
         peers.push(ip(SEEDER), 4242);
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: InfoHash([1; 20]),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, self.now);
     }

@@ -1,41 +1,41 @@
-//! Our own address, as nodes see it (BEP 42 `ip`): a vote for each network that tells us.
+//! Our external address as nodes report it (BEP 42, key `ip`), with one vote per network.
 //!
-//! The address decides on our node id and is shown for diagnosis; it serves nothing else, since
-//! strangers say it.
+//! The address determines our node id and is shown for diagnosis. Nothing else uses it, since any
+//! node may report a wrong one.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::packed::Net;
+use super::packed::Subnet;
 use seedwatch_clock::Mono;
 
-/// Latest votes kept.
+/// Votes that are kept.
 const KEPT: usize = 32;
-/// Votes for one address that make it ours, if they are also most of those kept.
+/// Votes that an address needs to win. It also needs most of the votes that are kept.
 const QUORUM: usize = 5;
-/// A vote counts for so long. Nodes answer at least every ten minutes.
+/// Age at which a vote expires. Nodes answer at least every ten minutes.
 const MAX_AGE: Duration = Duration::from_secs(2 * 3600);
 
 /// The latest votes, one per network of a voter.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Votes {
+pub(super) struct ExternalAddressVotes {
     cast: VecDeque<Vote>,
-    /// As of the latest count.
+    /// Winner of the latest count.
     winner: Option<IpAddr>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Vote {
-    voter: Net,
+    voter: Subnet,
     ours: IpAddr,
     at: Mono,
 }
 
-impl Votes {
-    /// Takes in what a node says. A network votes once among those kept. Says whether the vote
-    /// may have changed anything.
-    pub(super) fn cast(&mut self, voter: Net, ours: IpAddr, now: Mono) -> bool {
+impl ExternalAddressVotes {
+    /// Records a vote, replacing an earlier one of the same network. Returns whether the winner may
+    /// have changed.
+    pub(super) fn cast(&mut self, voter: Subnet, ours: IpAddr, now: Mono) -> bool {
         self.cast.retain(|vote| vote.voter != voter);
         let at = now;
         self.cast.push_back(Vote { voter, ours, at });
@@ -45,7 +45,7 @@ impl Votes {
         self.winner != Some(ours)
     }
 
-    /// What most say, if enough do, and did so lately.
+    /// Returns the address that most votes name, if there are enough.
     pub(super) fn winner(&mut self, now: Mono) -> Option<IpAddr> {
         self.cast.retain(|vote| now.since(vote.at) <= MAX_AGE);
         let votes_for = |ip: &IpAddr| self.cast.iter().filter(|vote| vote.ours == *ip).count();
@@ -58,7 +58,7 @@ impl Votes {
         self.winner
     }
 
-    /// Whether a vote for the winner is young enough to count.
+    /// Returns whether a vote for the winner has not expired.
     pub(super) fn is_fresh(&self, now: Mono) -> bool {
         let is_fresh =
             |vote: &Vote| self.winner == Some(vote.ours) && now.since(vote.at) <= MAX_AGE;
@@ -69,24 +69,24 @@ impl Votes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packed::Address;
+    use crate::packed::PackedAddress;
     use std::net::SocketAddr;
 
     const NOW: Mono = Mono(0);
 
-    fn net(n: u8) -> Net {
-        Address::from(SocketAddr::from(([10, 0, n, 1], 1))).site()
+    fn subnet(n: u8) -> Subnet {
+        PackedAddress::from(SocketAddr::from(([10, 0, n, 1], 1))).site()
     }
 
     #[test]
-    fn one_network_cannot_vote_for_all() {
+    fn one_network_has_one_vote() {
         let (ours, lie) = ([8, 8, 8, 8].into(), [9, 9, 9, 9].into());
-        let mut votes = Votes::default();
-        (0..20).for_each(|_| assert!(votes.cast(net(1), lie, NOW)));
+        let mut votes = ExternalAddressVotes::default();
+        (0..20).for_each(|_| assert!(votes.cast(subnet(1), lie, NOW)));
         assert_eq!(votes.winner(NOW), None);
-        (2..7).for_each(|n| assert!(votes.cast(net(n), ours, NOW)));
+        (2..7).for_each(|n| assert!(votes.cast(subnet(n), ours, NOW)));
         assert_eq!(votes.winner(NOW), Some(ours));
-        assert!(!votes.cast(net(8), ours, NOW));
+        assert!(!votes.cast(subnet(8), ours, NOW));
     }
 
     #[test]
@@ -97,9 +97,9 @@ mod tests {
         );
         let site = |text: String| {
             let ip: IpAddr = text.parse().unwrap();
-            Address::from(SocketAddr::new(ip, 1)).site()
+            PackedAddress::from(SocketAddr::new(ip, 1)).site()
         };
-        let mut votes = Votes::default();
+        let mut votes = ExternalAddressVotes::default();
         for n in 0..30 {
             votes.cast(site(format!("2a00:1:1:{n:x}::1")), lie, NOW);
         }
@@ -110,16 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn old_votes_do_not_count() {
+    fn expired_votes_do_not_count() {
         let (before, after) = ([8, 8, 8, 8].into(), [9, 9, 9, 9].into());
-        let mut votes = Votes::default();
-        (0..20).for_each(|n| assert!(votes.cast(net(n), before, NOW)));
+        let mut votes = ExternalAddressVotes::default();
+        (0..20).for_each(|n| assert!(votes.cast(subnet(n), before, NOW)));
         assert_eq!(votes.winner(NOW), Some(before));
         let later = NOW.after(MAX_AGE).after(Duration::from_millis(1));
         assert!(votes.is_fresh(NOW) && !votes.is_fresh(later));
-        (20..24).for_each(|n| assert!(votes.cast(net(n), after, later)));
+        (20..24).for_each(|n| assert!(votes.cast(subnet(n), after, later)));
         assert_eq!(votes.winner(later), None, "too few");
-        votes.cast(net(24), after, later);
+        votes.cast(subnet(24), after, later);
         assert_eq!(votes.winner(later), Some(after));
     }
 }

@@ -1,55 +1,55 @@
-//! Who named whom: the peers of one lookup before it is known which nodes are to be trusted.
+//! Which node named which peer, kept until the lookup knows which nodes to trust.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::bloom::{self, Filter};
-use crate::Estimate;
+use crate::SwarmEstimate;
 use seedwatch_torrent::address::{Accept, is_global};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
-/// Sightings kept of one lookup: some 200 answers of 100 peers.
-const MAX: usize = 20_000;
+/// Reports kept per lookup: about 200 answers of 100 peers.
+const MAX_REPORTS: usize = 20_000;
 
-/// Sightings that a lookup keeps room for after its end.
-const ROOM: usize = 256;
+/// Reports for which an ended lookup keeps its allocation.
+const KEPT_CAPACITY: usize = 256;
 
-/// A set of holders, by their number.
+/// A set of holders, as bits by their number.
 pub(super) type Holders = u64;
 
-/// Holders whose lists are kept apart.
+/// Holders whose lists are told apart.
 pub(super) const MAX_HOLDERS: u8 = 64;
 
-/// Holders that must agree before one that does not is doubted.
+/// Holders that must agree before one that disagrees is rejected.
 const MIN_AGREE: u32 = 3;
-/// An honest holder has at least this share of what the others have: nodes come and go.
+/// Least share of the known peers that an honest holder names, given that nodes come and go.
 const LEAST_SHARED: f64 = 0.6;
-/// What is less likely than this has another reason.
+/// Probability below which a disagreement is not chance.
 const TOO_UNLIKELY: f64 = 1e-3;
 
-/// Peers as holders named them, repetitions included.
+/// Peers as the holders named them, including repetitions.
 #[derive(Debug, Default)]
-pub(super) struct Sightings {
+pub(super) struct PeerReports {
     v4: Vec<(Endpoint4, u8)>,
     v6: Vec<(Endpoint6, u8)>,
     malformed: u32,
-    /// Both lists are in order.
+    /// Whether both lists are sorted.
     sorted: bool,
 }
 
-/// How often peers were seen.
+/// How often peers were named, as in a capture–recapture experiment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Census {
-    /// Different peers.
+pub(super) struct CaptureCounts {
+    /// Distinct peers.
     pub(super) seen: usize,
-    /// Of these, named once.
+    /// Of these, peers named once.
     once: usize,
-    /// Of these, named twice.
+    /// Of these, peers named twice.
     twice: usize,
 }
 
-impl Census {
-    /// How many there are at least, those never named included (Chao 1984). Right for lists
-    /// that are drawn at random, which those of common clients are.
+impl CaptureCounts {
+    /// Returns a lower bound of the number of peers, including those never named (Chao 1984). It
+    /// assumes random lists, which common clients send.
     pub(super) fn total(&self) -> f64 {
         let (once, twice) = (self.once as f64, self.twice as f64);
         self.seen as f64 + once * (once - 1.0).max(0.0) / (2.0 * (twice + 1.0))
@@ -62,12 +62,13 @@ impl Census {
     }
 }
 
-impl Sightings {
-    /// Takes in one list; returns its length. A value that is no address and port is counted.
+impl PeerReports {
+    /// Adds one list. Returns its length. Values that are not an address with a port are counted as
+    /// malformed.
     pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
         let before = self.len();
         let mut listed = Peers::default();
-        for value in values.take(MAX - before.min(MAX)) {
+        for value in values.take(MAX_REPORTS - before.min(MAX_REPORTS)) {
             match *value {
                 [a, b, c, d, e, f] => {
                     let ip = u32::from_be_bytes([a, b, c, d]);
@@ -83,19 +84,19 @@ impl Sightings {
         self.len() - before
     }
 
-    /// Forgets all of it. Keeps the room of a usual lookup.
+    /// Removes all reports. Keeps the allocation of a usual lookup.
     pub(super) fn clear(&mut self) {
         self.v4.clear();
         self.v6.clear();
-        self.v4.shrink_to(ROOM);
-        self.v6.shrink_to(ROOM);
+        self.v4.shrink_to(KEPT_CAPACITY);
+        self.v6.shrink_to(KEPT_CAPACITY);
         self.malformed = 0;
         self.sorted = false;
     }
 
     fn sort(&mut self) {
         if !std::mem::replace(&mut self.sorted, true) {
-            // One number compares faster than two.
+            // One integer compares faster than a pair.
             let order = |peer: &Endpoint4| u64::from(peer.ip) << 16 | u64::from(peer.port);
             self.v4.sort_unstable_by_key(|(peer, _)| order(peer));
             self.v6.sort_unstable_by_key(|(peer, _)| *peer);
@@ -106,22 +107,23 @@ impl Sightings {
         self.v4.len() + self.v6.len()
     }
 
-    /// How often the peers of these holders were named, and which holders named some alone.
-    pub(super) fn census(&mut self, trusted: Holders) -> (Census, Holders) {
+    /// Counts how often the peers of these holders were named. Also returns the holders that were
+    /// alone in naming a peer.
+    pub(super) fn capture_counts(&mut self, trusted: Holders) -> (CaptureCounts, Holders) {
         self.sort();
-        let (mut census, mut alone) = (Census::default(), 0);
+        let (mut counts, mut alone) = (CaptureCounts::default(), 0);
         let mut count = |by: Holders, times: usize| {
-            census.count(times);
+            counts.count(times);
             alone |= if by.is_power_of_two() { by } else { 0 };
         };
-        named(&self.v4, trusted, |_, by, times| count(by, times));
-        named(&self.v6, trusted, |_, by, times| count(by, times));
-        (census, alone)
+        for_each_peer(&self.v4, trusted, |_, by, times| count(by, times));
+        for_each_peer(&self.v6, trusted, |_, by, times| count(by, times));
+        (counts, alone)
     }
 
-    /// Those of these holders that can be believed. Where most name common peers, one that names
-    /// many and none of theirs invents them.
-    pub(super) fn believed(&mut self, trusted: Holders) -> Holders {
+    /// Returns those of these holders that are plausible. If most of them name common peers, a
+    /// holder that names many peers and none of theirs invents them.
+    pub(super) fn believed_holders(&mut self, trusted: Holders) -> Holders {
         self.sort();
         let mut groups: Vec<Holders> = Vec::new();
         let mut join = |by: Holders| {
@@ -131,8 +133,8 @@ impl Sightings {
             groups.retain(apart);
             groups.push(all);
         };
-        named(&self.v4, trusted, |_, by, _| join(by));
-        named(&self.v6, trusted, |_, by, _| join(by));
+        for_each_peer(&self.v4, trusted, |_, by, _| join(by));
+        for_each_peer(&self.v6, trusted, |_, by, _| join(by));
         let all: u32 = groups.iter().map(|group| group.count_ones()).sum();
         let Some(most) = groups
             .iter()
@@ -144,12 +146,12 @@ impl Sightings {
         if most.count_ones() < MIN_AGREE || most.count_ones() * 2 <= all {
             return trusted;
         }
-        let (census, _) = self.census(most);
-        let shown = LEAST_SHARED * census.seen as f64 / census.total();
+        let (counts, _) = self.capture_counts(most);
+        let shown = LEAST_SHARED * counts.seen as f64 / counts.total();
         let strangers = groups.into_iter().filter(|group| *group != most);
         strangers.fold(trusted, |left, group| {
-            // The chance that an honest holder of so many shares nothing with all the others.
-            let named = self.census(group).0.seen as f64 / f64::from(group.count_ones());
+            // The probability that an honest holder of this many peers shares none with the others.
+            let named = self.capture_counts(group).0.seen as f64 / f64::from(group.count_ones());
             if (1.0 - shown).powf(named) < TOO_UNLIKELY {
                 left & !group
             } else {
@@ -158,7 +160,7 @@ impl Sightings {
         })
     }
 
-    /// The peers of these holders, each once.
+    /// Returns the peers of these holders, each once.
     pub(super) fn peers(&mut self, trusted: Holders) -> Peers {
         self.sort();
         let mut peers = Peers {
@@ -167,15 +169,15 @@ impl Sightings {
         };
         let holders = trusted.count_ones().max(1) as usize;
         peers.v4.reserve(self.v4.len() / holders);
-        named(&self.v4, trusted, |peer, _, _| peers.v4.push(peer));
-        named(&self.v6, trusted, |peer, _, _| peers.v6.push(peer));
+        for_each_peer(&self.v4, trusted, |peer, _, _| peers.v4.push(peer));
+        for_each_peer(&self.v6, trusted, |peer, _, _| peers.v6.push(peer));
         peers
     }
 }
 
-/// Calls `each` with every different peer of a sorted list that trusted holders named: the peer,
-/// the holders, and how often.
-fn named<P: Copy + Ord>(
+/// Calls `each` for every distinct peer of a sorted list that trusted holders named, with these
+/// holders and the number of reports.
+fn for_each_peer<P: Copy + Ord>(
     sorted: &[(P, u8)],
     trusted: Holders,
     mut each: impl FnMut(P, Holders, usize),
@@ -192,22 +194,25 @@ fn named<P: Copy + Ord>(
     }
 }
 
-/// Filters of one node: of seeds, and of all others.
-pub(super) type Pair = [[u8; 256]; 2];
+/// The filters of one node: seeders, and all other peers.
+pub(super) type FilterPair = [[u8; 256]; 2];
 
-/// A full filter stands for at least so many: the BEP's own limit.
-const FULL: f64 = 6000.0;
-/// A filter that claims so many times what others do, and some more, is made up.
+/// Number of peers from which on a filter is full: the limit of BEP 33.
+const FULL_FILTER: f64 = 6000.0;
+/// A filter that claims more than this multiple of the usual size, plus a margin, is implausible.
 const TOO_MANY: f64 = 2.0;
 const SOME_MORE: f64 = 16.0;
 
-/// Leaves out filters that claim far more than the others, or, where there are hardly any others,
-/// than the peers that were named, if lists were complete (`bound`): one bit is enough to lie with,
-/// and united filters keep it.
-pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair> {
-    let claim = |pair: &Pair| -> f64 {
+/// Removes filters that claim far more than the others. With fewer than three filters, compares
+/// them with `bound`, the number of named peers if lists were complete. One bit suffices to lie,
+/// and a union of filters keeps it.
+pub(super) fn drop_implausible(
+    filters: Vec<&FilterPair>,
+    bound: Option<usize>,
+) -> Vec<&FilterPair> {
+    let claim = |pair: &FilterPair| -> f64 {
         let sizes = pair.iter().map(bloom::estimate);
-        sizes.map(|size| size.unwrap_or(FULL)).sum()
+        sizes.map(|size| size.unwrap_or(FULL_FILTER)).sum()
     };
     let usual = match (filters.len(), bound) {
         (0..3, Some(bound)) => bound as f64,
@@ -224,9 +229,13 @@ pub(super) fn plausible(filters: Vec<&Pair>, bound: Option<usize>) -> Vec<&Pair>
     filters
 }
 
-/// Unites filters and what lists name beside them: BEP 33 has peers of nodes without filters go
-/// to that of the leechers. `None` without any filter.
-pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Option<Estimate> {
+/// Unites the filters and adds the listed peers that they lack. BEP 33 assigns peers of nodes
+/// without filters to the leechers. Returns `None` without filters.
+pub(super) fn estimate(
+    filters: &[&FilterPair],
+    peers: &Peers,
+    accept: Accept,
+) -> Option<SwarmEstimate> {
     let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
     for [theirs, others] in filters {
         seeds.unite(theirs);
@@ -250,8 +259,8 @@ pub(super) fn estimate(filters: &[&Pair], peers: &Peers, accept: Accept) -> Opti
         }
     }
     let sizes = [seeds.estimate(), leechers.estimate()];
-    let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL).round() as u32);
-    Some(Estimate {
+    let [seeders, leechers] = sizes.map(|size| size.unwrap_or(FULL_FILTER).round() as u32);
+    Some(SwarmEstimate {
         seeders,
         leechers,
         saturated: sizes.contains(&None),
@@ -269,57 +278,57 @@ mod tests {
 
     #[test]
     fn peers_of_untrusted_holders_do_not_count() {
-        let mut sightings = Sightings::default();
+        let mut peer_reports = PeerReports::default();
         let lists = [value(1), value(2), value(3)];
         let values = |range: std::ops::Range<usize>| lists[range].iter().map(|v| &v[..]);
-        assert_eq!(sightings.add(values(0..2), 0), 2);
-        assert_eq!(sightings.add(values(1..3), 1), 2);
-        assert_eq!(sightings.add([&b"short"[..]].into_iter(), 0), 0);
-        assert_eq!(sightings.peers(0b11).v4.len(), 3);
-        assert_eq!(sightings.peers(0b01).v4.len(), 2);
-        assert_eq!(sightings.peers(0b01).malformed, 1);
-        let (census, alone) = sightings.census(0b11);
-        assert_eq!((census.seen, census.once, census.twice), (3, 2, 1));
+        assert_eq!(peer_reports.add(values(0..2), 0), 2);
+        assert_eq!(peer_reports.add(values(1..3), 1), 2);
+        assert_eq!(peer_reports.add([&b"short"[..]].into_iter(), 0), 0);
+        assert_eq!(peer_reports.peers(0b11).v4.len(), 3);
+        assert_eq!(peer_reports.peers(0b01).v4.len(), 2);
+        assert_eq!(peer_reports.peers(0b01).malformed, 1);
+        let (counts, alone) = peer_reports.capture_counts(0b11);
+        assert_eq!((counts.seen, counts.once, counts.twice), (3, 2, 1));
         assert_eq!(alone, 0b11);
     }
 
     #[test]
-    fn the_unseen_are_told_from_repetitions() {
-        // Eight lists of a hundred, drawn from three hundred.
+    fn the_number_of_unseen_peers_is_estimated_from_repetitions() {
+        // Eight lists of 100 peers, drawn from 300.
         let mut random = crate::random::Random::new([8; 32]);
-        let mut sightings = Sightings::default();
+        let mut peer_reports = PeerReports::default();
         for holder in 0..8 {
             let mut all: Vec<u16> = (0..300).collect();
             let list: Vec<[u8; 6]> = (0..100)
                 .map(|_| value(all.swap_remove(random.u32() as usize % all.len())))
                 .collect();
-            sightings.add(list.iter().map(|v| &v[..]), holder);
+            peer_reports.add(list.iter().map(|v| &v[..]), holder);
         }
-        let (census, _) = sightings.census(0xff);
-        assert!(census.seen < 298);
-        assert!((290.0..310.0).contains(&census.total()), "{census:?}");
+        let (counts, _) = peer_reports.capture_counts(0xff);
+        assert!(counts.seen < 298);
+        assert!((290.0..310.0).contains(&counts.total()), "{counts:?}");
     }
 
     #[test]
-    fn who_shares_nothing_with_the_many_is_not_believed() {
-        let mut sightings = Sightings::default();
+    fn a_holder_that_shares_no_peer_with_the_majority_is_rejected() {
+        let mut peer_reports = PeerReports::default();
         let list = |range: std::ops::Range<u16>| range.map(value).collect::<Vec<_>>();
         let honest = [list(0..20), list(3..23), list(1..22)];
         for (holder, list) in (0..).zip(&honest) {
-            sightings.add(list.iter().map(|v| &v[..]), holder);
+            peer_reports.add(list.iter().map(|v| &v[..]), holder);
         }
         let (lies, few) = (list(500..510), list(600..602));
-        sightings.add(lies.iter().map(|v| &v[..]), 3);
-        assert_eq!(sightings.believed(0b1111), 0b0111);
-        // Two peers may have come a moment ago.
-        sightings.add(few.iter().map(|v| &v[..]), 4);
-        assert_eq!(sightings.believed(0b11111), 0b10111);
-        // Two against two: nobody knows.
-        assert_eq!(sightings.believed(0b01011), 0b01011);
+        peer_reports.add(lies.iter().map(|v| &v[..]), 3);
+        assert_eq!(peer_reports.believed_holders(0b1111), 0b0111);
+        // Two peers may have joined a moment ago.
+        peer_reports.add(few.iter().map(|v| &v[..]), 4);
+        assert_eq!(peer_reports.believed_holders(0b11111), 0b10111);
+        // Two against two: neither side can be rejected.
+        assert_eq!(peer_reports.believed_holders(0b01011), 0b01011);
     }
 
     #[test]
-    fn a_filter_of_ones_is_left_out() {
+    fn a_full_filter_is_dropped() {
         let lie = [[0xff; 256]; 2];
         let honest = |range: std::ops::Range<u8>| {
             let mut filter = Filter::default();
@@ -327,14 +336,18 @@ mod tests {
             [*filter.as_bytes(), [0; 256]]
         };
         let (one, two) = (honest(0..40), honest(3..44));
-        assert_eq!(plausible(vec![&one, &lie, &two], None), [&one, &two]);
-        assert_eq!(plausible(vec![&lie], Some(40)), [&lie; 0]);
-        assert_eq!(plausible(vec![&one], Some(38)), [&one]);
-        assert_eq!(plausible(vec![&lie], None), [&lie], "nobody knows better");
+        assert_eq!(drop_implausible(vec![&one, &lie, &two], None), [&one, &two]);
+        assert_eq!(drop_implausible(vec![&lie], Some(40)), [&lie; 0]);
+        assert_eq!(drop_implausible(vec![&one], Some(38)), [&one]);
+        assert_eq!(
+            drop_implausible(vec![&lie], None),
+            [&lie],
+            "there is nothing to compare it with"
+        );
     }
 
     #[test]
-    fn peers_that_cannot_be_do_not_count_as_leechers() {
+    fn unroutable_peers_do_not_count_as_leechers() {
         let mut peers = Peers::default();
         peers.push([10, 1, 1, 1].into(), 5);
         peers.push([9, 9, 9, 9].into(), 0);
@@ -345,10 +358,10 @@ mod tests {
     }
 
     #[test]
-    fn no_holder_fills_the_memory() {
-        let mut sightings = Sightings::default();
+    fn reports_are_bounded() {
+        let mut peer_reports = PeerReports::default();
         let long: Vec<[u8; 6]> = (0..u16::MAX).map(value).collect();
-        sightings.add(long.iter().map(|v| &v[..]), 0);
-        assert_eq!(sightings.len(), MAX);
+        peer_reports.add(long.iter().map(|v| &v[..]), 0);
+        assert_eq!(peer_reports.len(), MAX_REPORTS);
     }
 }

@@ -1,0 +1,149 @@
+//! Rate limits: a token bucket for all packets, and a limit per node.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+use super::keyed::KeyedBuildHasher;
+use super::packed::PackedAddress;
+use seedwatch_clock::Mono;
+
+/// Time between two packets to one node.
+const NODE_SPACING: Duration = Duration::from_secs(1);
+
+/// Packets in a burst to one node. Common clients ban a source that sends five per second for some
+/// time; a burst of three stays far below that.
+const NODE_BURST: u64 = 3;
+
+/// Entries above which those that no longer limit anything are removed.
+const PURGE_AT: usize = 1024;
+
+/// The token bucket for all packets.
+#[derive(Debug, Clone)]
+pub(super) struct TokenBucket {
+    rate: f64,
+    tokens: f64,
+    filled: Mono,
+}
+
+impl TokenBucket {
+    /// Creates a full bucket that gains `rate` tokens per second.
+    pub(super) fn new(rate: f64, now: Mono) -> Self {
+        Self {
+            rate,
+            tokens: Self::burst(rate),
+            filled: now,
+        }
+    }
+
+    /// Returns the capacity: a fifth of a second's worth, and at least eight, since a lookup
+    /// queries eight nodes in parallel.
+    fn burst(rate: f64) -> f64 {
+        (rate / 5.0).max(8.0)
+    }
+
+    pub(super) fn set_rate(&mut self, rate: f64) {
+        self.rate = rate;
+        self.tokens = self.tokens.min(Self::burst(rate));
+    }
+
+    /// Adds the tokens gained since the last call. Returns whether a packet may be sent.
+    pub(super) fn refill(&mut self, now: Mono) -> bool {
+        let gained = now.since(self.filled).as_secs_f64() * self.rate;
+        self.tokens = (self.tokens + gained).min(Self::burst(self.rate));
+        self.filled = self.filled.max(now);
+        self.has_token()
+    }
+
+    pub(super) fn has_token(&self) -> bool {
+        self.tokens >= 1.0
+    }
+
+    /// Takes one token.
+    pub(super) fn spend(&mut self) {
+        self.tokens -= 1.0;
+    }
+
+    /// Returns when the next packet may be sent. This is later than `now`, so that waiting for it
+    /// cannot spin.
+    pub(super) fn next_token(&self, now: Mono) -> Mono {
+        let missing = (1.0 - self.tokens).max(0.0) / self.rate;
+        now.after(Duration::from_secs_f64(missing).max(Duration::from_millis(1)))
+    }
+}
+
+/// The limit per node: one packet per second, and a burst of [`NODE_BURST`].
+#[derive(Debug, Default)]
+pub(super) struct PerNodeLimiter {
+    /// Time until which the packets to each node have used up its rate.
+    paid_until: HashMap<PackedAddress, Mono, KeyedBuildHasher>,
+    purge_at: usize,
+    /// Whether all nodes of one IP address share a limit. Off in test networks.
+    per_ip: bool,
+}
+
+impl PerNodeLimiter {
+    /// Sets whether all nodes of one IP address share a limit. Clients ban by IP address.
+    pub(super) fn set_per_ip(&mut self, per_ip: bool) {
+        self.per_ip = per_ip;
+    }
+
+    fn key(&self, to: &PackedAddress) -> PackedAddress {
+        if self.per_ip { to.without_port() } else { *to }
+    }
+
+    /// Takes the right to send a packet to a node now. Otherwise returns the time at which it is
+    /// possible.
+    pub(super) fn try_acquire(&mut self, to: &PackedAddress, now: Mono) -> Result<(), Mono> {
+        let spacing = NODE_SPACING.as_millis() as u64;
+        match self.paid_until.entry(self.key(to)) {
+            Entry::Occupied(mut entry) => {
+                let paid_until = *entry.get();
+                let free = Mono(paid_until.0.saturating_sub((NODE_BURST - 1) * spacing));
+                if free > now {
+                    return Err(free);
+                }
+                entry.insert(paid_until.max(now).after(NODE_SPACING));
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(now.after(NODE_SPACING));
+            }
+        }
+        if self.paid_until.len() > self.purge_at.max(PURGE_AT) {
+            self.paid_until.retain(|_, paid_until| *paid_until > now);
+            self.purge_at = self.paid_until.len() * 2;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_stay_within_the_rate_and_a_burst() {
+        let mut bucket = TokenBucket::new(50.0, Mono(0));
+        let mut left = 0;
+        for ms in 0..10_000 {
+            while bucket.refill(Mono(ms)) {
+                bucket.spend();
+                left += 1;
+            }
+        }
+        assert!((500..=511).contains(&left), "{left}");
+    }
+
+    #[test]
+    fn a_node_gets_a_burst_and_then_one_packet_per_second() {
+        let node = PackedAddress::from("127.0.0.2:6881".parse::<std::net::SocketAddr>().unwrap());
+        let mut per_node = PerNodeLimiter::default();
+        let mut sent = Vec::new();
+        for ms in 0..5_000 {
+            if per_node.try_acquire(&node, Mono(ms)).is_ok() {
+                sent.push(ms);
+            }
+        }
+        assert_eq!(sent, [0, 1, 2, 1000, 2000, 3000, 4000]);
+    }
+}
