@@ -11,7 +11,8 @@ use super::asker::{Asker, Origin, Progress};
 use super::fetch::Target;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::announce_session::{
-    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request, Verdict,
+    AnnounceRequest, AnnounceSession, Answer, Delivery, Next, PeerFilter, STOPPED_PARTS,
+    STOPPED_QUERY_PARTS, Verdict,
 };
 use seedwatch_tracker::http::answer::{self, Asked, Reply};
 use seedwatch_tracker::http::query;
@@ -43,17 +44,17 @@ impl Until {
         let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
         Self {
             scrape: deadline,
-            look: earlier(timeout / LOOK_PARTS),
-            join: earlier(timeout / LEAVE_PARTS),
-            leave: earlier(MARGIN.min(timeout / LEAVE_PARTS)),
+            look: earlier(timeout / STOPPED_QUERY_PARTS),
+            join: earlier(timeout / STOPPED_PARTS),
+            leave: earlier(MARGIN.min(timeout / STOPPED_PARTS)),
         }
     }
 
-    fn of(&self, request: Request) -> Instant {
+    fn of(&self, request: AnnounceRequest) -> Instant {
         match request {
-            Request::Look => self.look,
-            Request::Join => self.join,
-            Request::Leave => self.leave,
+            AnnounceRequest::StoppedQuery => self.look,
+            AnnounceRequest::Started => self.join,
+            AnnounceRequest::Stopped => self.leave,
         }
     }
 }
@@ -67,7 +68,7 @@ impl Asker {
         until: Until,
         progress: &mut Progress,
     ) -> Verdict {
-        let own = Own {
+        let own = PeerFilter {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
         };
@@ -97,7 +98,7 @@ impl Asker {
             };
             farewell.is_owed = session.may_be_registered();
             // What the list took counts, not what the farewell took.
-            if request == Request::Leave {
+            if request == AnnounceRequest::Stopped {
                 progress.exchange.phases.response = response;
             }
             response = progress.exchange.phases.response;
@@ -111,7 +112,7 @@ impl Asker {
     async fn ask(
         &self,
         swarm: &Swarm,
-        request: Request,
+        request: AnnounceRequest,
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
     ) -> Result<Reply, Failed> {
@@ -132,11 +133,11 @@ impl Asker {
 
 /// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
 /// where we are registered.
-fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
+fn target(swarm: &Swarm, request: AnnounceRequest, own: &str) -> Option<Target> {
     let origin = &swarm.origin;
     match request {
-        Request::Look | Request::Join => origin.redirect.clear(),
-        Request::Leave => {
+        AnnounceRequest::StoppedQuery | AnnounceRequest::Started => origin.redirect.clear(),
+        AnnounceRequest::Stopped => {
             if let Some(target) = origin.redirect.get() {
                 return Some(Target {
                     url: query::asked_again(&target.url, own)?,
@@ -153,22 +154,22 @@ fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the
 /// failure comes from beyond it.
-fn reached(failed: &Failed, progress: &mut Progress) -> Reached {
+fn reached(failed: &Failed, progress: &mut Progress) -> Delivery {
     match failed.reason {
-        _ if progress.note().is_connecting() => Reached::No,
+        _ if progress.note().is_connecting() => Delivery::Excluded,
         Failure::Dns
         | Failure::Unreachable
         | Failure::Refused
         | Failure::Tls
         | Failure::Denied
-        | Failure::Unsupported => Reached::No,
+        | Failure::Unsupported => Delivery::Excluded,
         Failure::Reset
         | Failure::Timeout
         | Failure::HttpStatus
         | Failure::NotBencode
         | Failure::Malformed
         | Failure::Rejected
-        | Failure::RateLimited => Reached::Perhaps,
+        | Failure::RateLimited => Delivery::Possible,
     }
 }
 
@@ -212,7 +213,9 @@ impl Drop for Farewell {
             let leaving = async {
                 let _turn = swarm.origin.lane.places.acquire().await;
                 let id = tracker_id.as_deref();
-                asker.ask(&swarm, Request::Leave, id, &mut progress).await
+                asker
+                    .ask(&swarm, AnnounceRequest::Stopped, id, &mut progress)
+                    .await
             };
             let left = matches!(timeout(FAREWELL_TIMEOUT, leaving).await, Ok(Ok(_)));
             tracing::debug!(tracker = %swarm.url, left, "farewell in the background");

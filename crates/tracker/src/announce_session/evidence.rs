@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Answer, Own, Request};
+use super::{AnnounceRequest, Answer, PeerFilter};
 use crate::{Announced, Counts, Manner};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
@@ -33,13 +33,13 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads the answer to a request.
-    pub(super) fn of(answer: Answer, to: Request, own: &Own) -> Self {
+    pub(super) fn of(answer: Answer, to: AnnounceRequest, own: &PeerFilter) -> Self {
         let Answer {
             mut announced,
             has_list,
         } = answer;
         let lists_us = lists_us(&announced.peers, own);
-        if to == Request::Join || lists_us {
+        if to == AnnounceRequest::Started || lists_us {
             let leechers = &mut announced.counts.leechers;
             *leechers = leechers.map(|n| n.saturating_sub(1));
         }
@@ -70,7 +70,7 @@ impl Reading {
     }
 
     /// The verdict that an answer to the first `stopped` is.
-    pub(super) fn into_verdict(self, own: &Own) -> Box<Announced> {
+    pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<Announced> {
         let mut announced = Box::new(self.announced);
         announced.manner = Manner::Ghost;
         match self.evidence {
@@ -91,7 +91,7 @@ impl Reading {
 }
 
 /// Returns whether an answer without other peers says that there are none.
-fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
+fn says_empty(announced: &Announced, has_list: bool, own: &PeerFilter) -> bool {
     let (peers, counts) = (&announced.peers, &announced.counts);
     let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
     if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {
@@ -104,17 +104,17 @@ fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
 }
 
 /// Takes out entries with our port.
-pub(super) fn forget_us(peers: &mut Peers, own: &Own) {
+pub(super) fn forget_us(peers: &mut Peers, own: &PeerFilter) {
     peers.v4.retain(|peer| !own.is_port(peer.port));
     peers.v6.retain(|peer| !own.is_port(peer.port));
 }
 
-fn lists_us(peers: &Peers, own: &Own) -> bool {
+fn lists_us(peers: &Peers, own: &PeerFilter) -> bool {
     peers.v4.iter().any(|peer| own.is_port(peer.port))
         || peers.v6.iter().any(|peer| own.is_port(peer.port))
 }
 
-impl Own {
+impl PeerFilter {
     fn is_port(&self, port: u16) -> bool {
         self.ports.contains(&port)
     }
@@ -152,14 +152,14 @@ impl Own {
 
 /// Whether a list that `stopped` brought is the one that `started` brought. Peers come and go
 /// between the two, and trackers choose at random from what is above their limit.
-pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &Own) -> bool {
+pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &PeerFilter) -> bool {
     let (before, after) = (others(stopped, own), others(started, own));
     let is_whole = before.len() * 2 >= after.len();
     is_whole && (before.len() >= SAMPLE || !before.is_disjoint(&after))
 }
 
 /// The distinct endpoints other than us, IPv4 as IPv6 maps it.
-fn others(peers: &Peers, own: &Own) -> HashSet<(u128, u16)> {
+fn others(peers: &Peers, own: &PeerFilter) -> HashSet<(u128, u16)> {
     let mapped = |ip: u32| Ipv4Addr::from_bits(ip).to_ipv6_mapped().to_bits();
     let v4 = peers.v4.iter().filter(|peer| own.is_other4(peer));
     let v6 = peers.v6.iter().filter(|peer| own.is_other6(peer));

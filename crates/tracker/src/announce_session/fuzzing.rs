@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AnnounceSession, Answer, Next, Own, Reached, Request};
+use super::{AnnounceRequest, AnnounceSession, Answer, Delivery, Next, PeerFilter};
 use crate::{Announced, Counts, Failed, Failure, Manner};
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
@@ -67,7 +67,7 @@ impl Choices<'_> {
 /// proved that no answer says, and that an entry of ours is taken back.
 pub fn fuzz(bytes: &[u8]) {
     let mut choices = Choices(bytes);
-    let own = Own {
+    let own = PeerFilter {
         ports: [10, 20],
         accept: Accept::Global,
     };
@@ -84,21 +84,21 @@ pub fn fuzz(bytes: &[u8]) {
         session.sent();
         let next = if choices.byte() % 2 == 0 {
             let answer = choices.answer();
-            is_answered |= request != Request::Leave;
-            has_peers |= request != Request::Leave && own.others(&answer.announced.peers);
-            may_remain = request == Request::Join;
+            is_answered |= request != AnnounceRequest::Stopped;
+            has_peers |= request != AnnounceRequest::Stopped && own.others(&answer.announced.peers);
+            may_remain = request == AnnounceRequest::Started;
             session.answered(answer, &own)
         } else {
             let reason = Failure::ALL[usize::from(choices.byte()) % Failure::ALL.len()];
             let reached = match choices.byte() % 2 {
-                0 => Reached::No,
-                _ => Reached::Perhaps,
+                0 => Delivery::Excluded,
+                _ => Delivery::Possible,
             };
             let failed = match choices.byte() {
                 1 => Failed::ours("no descriptors"),
                 _ => Failed::new(reason, ""),
             };
-            may_remain |= request == Request::Join && reached == Reached::Perhaps;
+            may_remain |= request == AnnounceRequest::Started && reached == Delivery::Possible;
             may_remain &= !failed.reason.is_refusal();
             session.failed(failed, reached, &own)
         };

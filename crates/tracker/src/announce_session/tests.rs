@@ -10,8 +10,8 @@ use seedwatch_torrent::Peers;
 
 const OUR_PORT: u16 = 50_000;
 
-fn own() -> Own {
-    Own {
+fn own() -> PeerFilter {
+    PeerFilter {
         ports: [OUR_PORT, OUR_PORT + 1],
         accept: Accept::Global,
     }
@@ -53,17 +53,17 @@ fn answer(counts: Counts, peers: &[&str]) -> Answer {
 }
 
 /// Sends the present request and answers it.
-fn tell(session: &mut AnnounceSession, request: Request, answer: Answer) -> Next {
+fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: Answer) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
     session.answered(answer, &own())
 }
 
 /// Sends the present request, which fails although it may have been heard.
-fn lose(session: &mut AnnounceSession, request: Request, reason: Failure) -> Next {
+fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: Failure) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
-    session.failed(Failed::new(reason, ""), Reached::Perhaps, &own())
+    session.failed(Failed::new(reason, ""), Delivery::Possible, &own())
 }
 
 fn said(next: Next) -> Announced {
@@ -88,7 +88,11 @@ fn asks(next: &Next) -> bool {
 fn a_list_in_answer_to_stopped_is_the_verdict() {
     for manner in [Manner::Ghost, Manner::StoppedOnly] {
         let mut session = AnnounceSession::new(manner);
-        let next = tell(&mut session, Request::Look, answer(counts(3, 1), &FOUR));
+        let next = tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer(counts(3, 1), &FOUR),
+        );
         let said = said(next);
         assert_eq!((said.peers.len(), said.manner), (4, Manner::Ghost));
         assert_eq!(said.stopped_list, StoppedList::Unknown);
@@ -99,14 +103,18 @@ fn a_list_in_answer_to_stopped_is_the_verdict() {
 #[test]
 fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
     let mut session = AnnounceSession::new(Manner::StoppedOnly);
-    let empty = said(tell(&mut session, Request::Look, answer(counts(0, 0), &[])));
+    let empty = said(tell(
+        &mut session,
+        AnnounceRequest::StoppedQuery,
+        answer(counts(0, 0), &[]),
+    ));
     assert!(!empty.withheld && empty.peers.is_empty());
     // Some trackers show a lonely client itself, and count it.
     let us = format!("81.2.3.9:{OUR_PORT}");
     let mut session = AnnounceSession::new(Manner::StoppedOnly);
     let alone = said(tell(
         &mut session,
-        Request::Look,
+        AnnounceRequest::StoppedQuery,
         answer(counts(0, 1), &[&us]),
     ));
     assert_eq!((alone.counts, alone.peers.len()), (counts(0, 0), 0));
@@ -123,8 +131,12 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
         answer(counts(1, 0), &[]),
     ] {
         let mut session = AnnounceSession::new(Manner::StoppedOnly);
-        assert!(asks(&tell(&mut session, Request::Look, answer)));
-        assert_eq!(session.request(), Request::Join);
+        assert!(asks(&tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer
+        )));
+        assert_eq!(session.request(), AnnounceRequest::Started);
     }
 }
 
@@ -134,18 +146,18 @@ fn zeros_lead_to_started() {
     let mut session = AnnounceSession::new(Manner::Ghost);
     assert!(asks(&tell(
         &mut session,
-        Request::Look,
+        AnnounceRequest::StoppedQuery,
         answer(counts(0, 0), &[])
     )));
     assert!(asks(&tell(
         &mut session,
-        Request::Join,
+        AnnounceRequest::Started,
         answer(counts(3, 2), &FOUR)
     )));
     assert!(session.may_be_registered());
     let said = said(tell(
         &mut session,
-        Request::Leave,
+        AnnounceRequest::Stopped,
         answer(counts(0, 0), &[]),
     ));
     assert_eq!((said.counts, said.peers.len()), (counts(3, 1), 4));
@@ -169,12 +181,16 @@ fn a_check_compares_both_lists() {
     ] {
         let mut session = AnnounceSession::new(Manner::Check);
         let first = answer(counts(3, 1), stopped);
-        assert!(asks(&tell(&mut session, Request::Look, first)));
+        assert!(asks(&tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            first
+        )));
         let second = answer(counts(3, 2), started);
-        assert!(asks(&tell(&mut session, Request::Join, second)));
+        assert!(asks(&tell(&mut session, AnnounceRequest::Started, second)));
         let said = said(tell(
             &mut session,
-            Request::Leave,
+            AnnounceRequest::Stopped,
             answer(counts(3, 1), &[]),
         ));
         assert_eq!(said.stopped_list, expected, "{stopped:?} {started:?}");
@@ -186,13 +202,13 @@ fn a_check_compares_both_lists() {
 #[test]
 fn what_reaches_no_tracker_ends_at_once() {
     for (reason, reached) in [
-        (Failure::Dns, Reached::No),
-        (Failure::Tls, Reached::No),
-        (Failure::Timeout, Reached::No),
-        (Failure::Refused, Reached::Perhaps),
+        (Failure::Dns, Delivery::Excluded),
+        (Failure::Tls, Delivery::Excluded),
+        (Failure::Timeout, Delivery::Excluded),
+        (Failure::Refused, Delivery::Possible),
         // Too often is too often, whatever the event.
-        (Failure::RateLimited, Reached::Perhaps),
-        (Failure::Denied, Reached::No),
+        (Failure::RateLimited, Delivery::Possible),
+        (Failure::Denied, Delivery::Excluded),
     ] {
         let mut session = AnnounceSession::new(Manner::Ghost);
         let next = session.failed(Failed::new(reason, ""), reached, &own());
@@ -208,17 +224,37 @@ fn a_lost_started_leaves_what_stopped_said() {
         (counts(3, 1), counts(3, 1)),
     ] {
         let mut session = AnnounceSession::new(Manner::Ghost);
-        tell(&mut session, Request::Look, answer(before, &[]));
-        assert!(asks(&lose(&mut session, Request::Join, Failure::Timeout)));
-        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
+        tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer(before, &[]),
+        );
+        assert!(asks(&lose(
+            &mut session,
+            AnnounceRequest::Started,
+            Failure::Timeout
+        )));
+        let said = said(lose(
+            &mut session,
+            AnnounceRequest::Stopped,
+            Failure::Timeout,
+        ));
         assert!(said.withheld, "unknown, not 0");
         assert_eq!(said.counts, after);
         assert!(session.may_be_registered());
     }
     let mut session = AnnounceSession::new(Manner::Ghost);
-    lose(&mut session, Request::Look, Failure::Rejected);
-    lose(&mut session, Request::Join, Failure::Timeout);
-    let failed = failure(lose(&mut session, Request::Leave, Failure::Timeout));
+    lose(
+        &mut session,
+        AnnounceRequest::StoppedQuery,
+        Failure::Rejected,
+    );
+    lose(&mut session, AnnounceRequest::Started, Failure::Timeout);
+    let failed = failure(lose(
+        &mut session,
+        AnnounceRequest::Stopped,
+        Failure::Timeout,
+    ));
     assert_eq!(failed.reason, Failure::Rejected, "it is up");
 }
 
@@ -228,8 +264,12 @@ fn a_refused_started_leaves_nothing_to_take_back() {
     let retry = Some(Retry::After(Duration::from_secs(60)));
     session.sent();
     let refused = Failed::new(Failure::Rejected, "first").with_retry(retry);
-    assert!(asks(&session.failed(refused, Reached::Perhaps, &own())));
-    let failed = failure(lose(&mut session, Request::Join, Failure::Rejected));
+    assert!(asks(&session.failed(refused, Delivery::Possible, &own())));
+    let failed = failure(lose(
+        &mut session,
+        AnnounceRequest::Started,
+        Failure::Rejected,
+    ));
     assert_eq!(failed.retry, retry);
     assert!(!session.may_be_registered());
 }
@@ -245,8 +285,16 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
         (Counts::default(), counts(0, 0), Counts::default()),
     ] {
         let mut session = AnnounceSession::new(Manner::Brief);
-        tell(&mut session, Request::Join, answer(during, &FOUR));
-        let said = said(tell(&mut session, Request::Leave, answer(after, &[])));
+        tell(
+            &mut session,
+            AnnounceRequest::Started,
+            answer(during, &FOUR),
+        );
+        let said = said(tell(
+            &mut session,
+            AnnounceRequest::Stopped,
+            answer(after, &[]),
+        ));
         assert_eq!(said.counts, expected, "{during:?} {after:?}");
     }
 }
@@ -281,8 +329,12 @@ fn an_empty_list_is_0_unless_something_speaks_against_it() {
     ] {
         let told = format!("{started:?}");
         let mut session = AnnounceSession::new(Manner::Brief);
-        tell(&mut session, Request::Join, started);
-        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
+        tell(&mut session, AnnounceRequest::Started, started);
+        let said = said(lose(
+            &mut session,
+            AnnounceRequest::Stopped,
+            Failure::Timeout,
+        ));
         assert_eq!(said.withheld, is_unknown, "{told}");
     }
 }
@@ -297,10 +349,10 @@ fn counts_that_no_swarm_has_prove_no_zero() {
             answer
         };
         if manner != Manner::Brief {
-            tell(&mut session, Request::Look, absurd());
+            tell(&mut session, AnnounceRequest::StoppedQuery, absurd());
         }
-        tell(&mut session, Request::Join, absurd());
-        let said = said(tell(&mut session, Request::Leave, absurd()));
+        tell(&mut session, AnnounceRequest::Started, absurd());
+        let said = said(tell(&mut session, AnnounceRequest::Stopped, absurd()));
         assert!(said.withheld, "{manner:?}");
     }
 }

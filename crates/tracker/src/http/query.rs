@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::Identity;
-use crate::announce_session::Request;
+use crate::announce_session::AnnounceRequest;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use url::Url;
@@ -48,13 +48,18 @@ impl Announces {
     }
 
     /// Returns the parameters of an announce, without `?` or `&` in front.
-    pub fn query(&self, request: Request, hash: &InfoHash, tracker_id: Option<&[u8]>) -> String {
+    pub fn query(
+        &self,
+        request: AnnounceRequest,
+        hash: &InfoHash,
+        tracker_id: Option<&[u8]>,
+    ) -> String {
         announce(
             hash,
             match request {
-                Request::Look => &self.look,
-                Request::Join => &self.join,
-                Request::Leave => &self.leave,
+                AnnounceRequest::StoppedQuery => &self.look,
+                AnnounceRequest::Started => &self.join,
+                AnnounceRequest::Stopped => &self.leave,
             },
             tracker_id,
         )
@@ -180,7 +185,7 @@ mod tests {
         };
         let over = |family| {
             let announces = Announces::new(&identity, family, 200);
-            announces.query(Request::Look, &hash, Some(b"a b"))
+            announces.query(AnnounceRequest::StoppedQuery, &hash, Some(b"a b"))
         };
         let query = over(Family::Ipv4);
         assert_eq!(

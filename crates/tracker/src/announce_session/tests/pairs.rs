@@ -94,12 +94,12 @@ struct Played {
     is_forgotten: bool,
     /// It holds an entry for us.
     is_registered: bool,
-    requests: Vec<Request>,
+    requests: Vec<AnnounceRequest>,
 }
 
 /// `lost` is the request of which only the answer is lost. Any tracker that does not refuse
 /// `started` registers us, as far as we can tell.
-fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> Played {
+fn play(manner: Manner, stopped: Said, started: Said, lost: Option<AnnounceRequest>) -> Played {
     let mut session = AnnounceSession::new(manner);
     let mut is_registered = false;
     let mut requests = Vec::new();
@@ -109,24 +109,24 @@ fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> 
         requests.push(request);
         assert!(requests.len() <= 3, "{requests:?}");
         let said = match request {
-            Request::Look => stopped.answer(0),
-            Request::Join => started.answer(1),
-            Request::Leave => stopped.answer(0),
+            AnnounceRequest::StoppedQuery => stopped.answer(0),
+            AnnounceRequest::Started => started.answer(1),
+            AnnounceRequest::Stopped => stopped.answer(0),
         };
         let refuses = matches!(&said, Err(reason) if reason.is_refusal());
         let unheard = matches!(said, Err(Failure::Refused));
         match request {
-            Request::Join => is_registered = !refuses && !unheard,
-            Request::Leave => is_registered &= unheard,
-            Request::Look => {}
+            AnnounceRequest::Started => is_registered = !refuses && !unheard,
+            AnnounceRequest::Stopped => is_registered &= unheard,
+            AnnounceRequest::StoppedQuery => {}
         }
         let said = match lost == Some(request) {
             true => Err(Failure::Timeout),
             false => said,
         };
         let reached = match unheard && lost != Some(request) {
-            true => Reached::No,
-            false => Reached::Perhaps,
+            true => Delivery::Excluded,
+            false => Delivery::Possible,
         };
         let next = match said {
             Ok(answer) => session.answered(answer, &own()),
@@ -196,9 +196,9 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 fn no_entry_stays_whatever_is_answered_or_lost() {
     let losses = [
         None,
-        Some(Request::Look),
-        Some(Request::Join),
-        Some(Request::Leave),
+        Some(AnnounceRequest::StoppedQuery),
+        Some(AnnounceRequest::Started),
+        Some(AnnounceRequest::Stopped),
     ];
     for manner in MANNERS {
         for stopped in ALL {
@@ -209,10 +209,14 @@ fn no_entry_stays_whatever_is_answered_or_lost() {
                     assert!(!played.is_forgotten, "{told}");
                     let was_heard = !matches!(stopped, Said::Failed(Failure::Refused));
                     assert!(!played.is_registered || !was_heard, "{told}");
-                    if played.requests.contains(&Request::Join)
+                    if played.requests.contains(&AnnounceRequest::Started)
                         && !matches!(started, Said::Failed(_))
                     {
-                        assert_eq!(played.requests.last(), Some(&Request::Leave), "{told}");
+                        assert_eq!(
+                            played.requests.last(),
+                            Some(&AnnounceRequest::Stopped),
+                            "{told}"
+                        );
                     }
                 }
             }
@@ -224,12 +228,17 @@ fn no_entry_stays_whatever_is_answered_or_lost() {
 fn no_loss_makes_a_0() {
     for manner in [Manner::Ghost, Manner::Check, Manner::Brief] {
         for stopped in ALL {
-            let played = play(manner, stopped, Said::List, Some(Request::Join));
+            let played = play(manner, stopped, Said::List, Some(AnnounceRequest::Started));
             if let Ok(said) = &played.verdict {
                 let is_zero = said.peers.is_empty() && !said.withheld;
                 assert!(!is_zero, "{manner:?} {stopped:?}: {said:?}");
             }
-            let played = play(manner, stopped, Said::List, Some(Request::Look));
+            let played = play(
+                manner,
+                stopped,
+                Said::List,
+                Some(AnnounceRequest::StoppedQuery),
+            );
             let said = played.verdict.expect("started brings the list");
             assert_eq!(said.peers.len(), 4);
         }

@@ -8,8 +8,8 @@ use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
 use super::arena::Key;
 use super::window::{Ticket, Window};
 use crate::announce_session::{
-    self as session, AnnounceSession, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached,
-    Request as Asked, Verdict,
+    self as session, AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
+    STOPPED_QUERY_PARTS, Verdict,
 };
 use crate::tracker_message;
 use crate::{Announced, Ask, Exchange, Failed, Failure, Job, Observation, Phases, Report};
@@ -30,7 +30,7 @@ pub(super) struct Probe {
     look_end: Instant,
     pub(super) place: Place,
     /// The request on its way, if one is.
-    pub(super) request: Option<Request>,
+    pub(super) request: Option<PendingRequest>,
     /// When the timer that matters fires; others are stale.
     pub(super) due: Instant,
     /// The connection id was refused once.
@@ -57,7 +57,7 @@ pub(super) enum Place {
 
 /// One announce or scrape, with its retransmissions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
+pub(super) struct PendingRequest {
     pub(super) transaction: u32,
     /// The connection id of the last packet.
     pub(super) connection: u64,
@@ -68,7 +68,7 @@ pub(super) struct Request {
     pub(super) places: (Ticket, Ticket),
 }
 
-impl Request {
+impl PendingRequest {
     /// Its answer came, or will not be waited for.
     pub(super) fn release(&self, all: &mut Window, own: &mut Window) {
         all.release(self.places.0);
@@ -98,7 +98,7 @@ impl Probe {
             Ask::Announce { manner, .. } => Stage::Announce(AnnounceSession::new(*manner)),
         };
         let end = now + job.timeout;
-        let look_end = now + job.timeout / LOOK_PARTS;
+        let look_end = now + job.timeout / STOPPED_QUERY_PARTS;
         Self {
             job,
             remote,
@@ -119,7 +119,7 @@ impl Probe {
     }
 
     /// The request of the announce that is to be asked now; `None` for a scrape.
-    fn asked(&self) -> Option<Asked> {
+    fn asked(&self) -> Option<AnnounceRequest> {
         match &self.stage {
             Stage::Announce(session) => Some(session.request()),
             Stage::Scrape => None,
@@ -129,9 +129,9 @@ impl Probe {
     /// When the present stage ends, answered or not.
     pub(super) fn deadline(&self) -> Instant {
         match self.asked() {
-            Some(Asked::Look) => self.look_end.min(self.end),
-            Some(Asked::Join) => self.end - self.job.timeout / LEAVE_PARTS,
-            Some(Asked::Leave) | None => self.end,
+            Some(AnnounceRequest::StoppedQuery) => self.look_end.min(self.end),
+            Some(AnnounceRequest::Started) => self.end - self.job.timeout / STOPPED_PARTS,
+            Some(AnnounceRequest::Stopped) | None => self.end,
         }
     }
 
@@ -157,7 +157,7 @@ impl Probe {
     /// Gives the first `stopped` all the time there is, where nothing says that the tracker is
     /// there to be asked anything else. Returns whether that is more time.
     pub(super) fn look_on(&mut self, is_heard: bool) -> bool {
-        let waits = self.asked() == Some(Asked::Look) && self.look_end < self.end;
+        let waits = self.asked() == Some(AnnounceRequest::StoppedQuery) && self.look_end < self.end;
         let goes_on = waits && !(is_heard && self.request.is_some());
         if goes_on {
             self.look_end = self.end;
@@ -171,7 +171,7 @@ impl Probe {
 
     /// `stopped` after `started`: may use the last seconds of a connection id.
     pub(super) fn is_farewell(&self) -> bool {
-        self.asked() == Some(Asked::Leave)
+        self.asked() == Some(AnnounceRequest::Stopped)
     }
 
     /// Appends the request of the present stage.
@@ -183,9 +183,9 @@ impl Probe {
         transaction: u32,
     ) {
         let (event, numwant) = match self.asked() {
-            Some(Asked::Join) => (Event::Started, settings.numwant),
-            Some(Asked::Leave) => (Event::Stopped, 0),
-            Some(Asked::Look) | None => (Event::Stopped, settings.numwant),
+            Some(AnnounceRequest::Started) => (Event::Started, settings.numwant),
+            Some(AnnounceRequest::Stopped) => (Event::Stopped, 0),
+            Some(AnnounceRequest::StoppedQuery) | None => (Event::Stopped, settings.numwant),
         };
         self.has_sent = true;
         if let Stage::Announce(session) = &mut self.stage {
@@ -251,10 +251,11 @@ impl Probe {
     /// was sent may have been heard.
     pub(super) fn failed(&mut self, failed: Failed, settings: &Settings) -> Step {
         // After a first `stopped` that had all the time there is, none is left for `started`.
-        let looked_on = self.asked() == Some(Asked::Look) && self.look_end >= self.end;
+        let looked_on =
+            self.asked() == Some(AnnounceRequest::StoppedQuery) && self.look_end >= self.end;
         let reached = match self.has_sent && !(looked_on && failed.reason.is_silence()) {
-            true => Reached::Perhaps,
-            false => Reached::No,
+            true => Delivery::Possible,
+            false => Delivery::Excluded,
         };
         match &mut self.stage {
             Stage::Announce(session) => {
@@ -280,7 +281,7 @@ impl Probe {
     /// The host has no address of this family.
     pub(super) fn homeless(&mut self, settings: &Settings) -> Step {
         match self.asked() {
-            Some(Asked::Leave) => {
+            Some(AnnounceRequest::Stopped) => {
                 let failed = Failed::new(Failure::Unreachable, "the address is gone");
                 self.failed(failed, settings)
             }
@@ -350,8 +351,8 @@ fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> Ann
     }
 }
 
-fn own(settings: &Settings) -> Own {
-    Own {
+fn own(settings: &Settings) -> PeerFilter {
+    PeerFilter {
         ports: settings.identity.ports,
         accept: settings.accept,
     }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::probe::{Probe, Request};
+use super::probe::{PendingRequest, Probe};
 use super::remote::Connecting;
 use super::{Engine, Key, Link, Lookup, Outbox, Owner, Place, Remote, codec};
 
@@ -170,7 +170,7 @@ impl Engine {
         out.push(connection.to, |bytes| {
             probe.write(bytes, &self.settings, connection.id, transaction);
         });
-        probe.request = Some(Request {
+        probe.request = Some(PendingRequest {
             transaction,
             connection: connection.id,
             sent,

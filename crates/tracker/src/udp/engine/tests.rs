@@ -34,19 +34,19 @@ struct Lab {
     /// What lookups find.
     addresses: Result<Vec<SocketAddr>, Failed>,
     /// What the engine wants sent, with the millisecond it wanted it.
-    sent: Vec<Request>,
+    sent: Vec<SentRequest>,
     observations: Vec<Observation>,
 }
 
 /// A packet that the engine sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Request {
+struct SentRequest {
     at: u64,
     to: SocketAddr,
     bytes: Vec<u8>,
 }
 
-impl Request {
+impl SentRequest {
     fn word(&self, at: usize) -> u32 {
         u32::from_be_bytes(self.bytes[at..at + 4].try_into().unwrap())
     }
@@ -158,7 +158,7 @@ impl Lab {
             let mut outbox = Outbox::default();
             self.engine.poll(self.now, &mut outbox);
             for run in outbox.runs() {
-                self.sent.extend(run.each().map(|bytes| Request {
+                self.sent.extend(run.each().map(|bytes| SentRequest {
                     at: self.now.duration_since(self.start).as_millis() as u64,
                     to: run.to,
                     bytes: bytes.to_vec(),
@@ -172,13 +172,13 @@ impl Lab {
     }
 
     /// The packets sent since the last look.
-    fn sent(&mut self) -> Vec<Request> {
+    fn sent(&mut self) -> Vec<SentRequest> {
         self.settle();
         std::mem::take(&mut self.sent)
     }
 
     /// The only packet sent since the last look.
-    fn one(&mut self) -> Request {
+    fn one(&mut self) -> SentRequest {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
@@ -215,7 +215,7 @@ impl Lab {
     }
 
     /// Connects; the announces submitted before are on their way then.
-    fn connect(&mut self) -> Vec<Request> {
+    fn connect(&mut self) -> Vec<SentRequest> {
         let connect = self.one();
         self.receive(&connect.connected(ID));
         self.sent()

@@ -28,12 +28,12 @@ fn strangers_are_not_heard() {
 #[test]
 fn damaged_answers_are_malformed() {
     for damage in [
-        |r: &Request| r.announced(1, 1, &[])[..19].to_vec(),
-        |r: &Request| r.announced(1, 1, &[])[..9].to_vec(),
-        |r: &Request| r.reply(0, &[], &[0; 8]),
-        |r: &Request| r.reply(2, &[1, 2, 3], &[]),
-        |r: &Request| r.reply(4, &[1800, 0, 0], &[]),
-        |r: &Request| r.reply(u32::MAX, &[], b"<html>"),
+        |r: &SentRequest| r.announced(1, 1, &[])[..19].to_vec(),
+        |r: &SentRequest| r.announced(1, 1, &[])[..9].to_vec(),
+        |r: &SentRequest| r.reply(0, &[], &[0; 8]),
+        |r: &SentRequest| r.reply(2, &[1, 2, 3], &[]),
+        |r: &SentRequest| r.reply(4, &[1800, 0, 0], &[]),
+        |r: &SentRequest| r.reply(u32::MAX, &[], b"<html>"),
     ] {
         let mut lab = Lab::new();
         lab.announce(1);

@@ -65,9 +65,9 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn apply(lab: &mut Lab, seen: &mut Vec<Request>, happening: Happening) -> usize {
+fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> usize {
     let mut jobs = 0;
-    let picked = |pick: usize, seen: &[Request]| seen.get(pick % seen.len().max(1)).cloned();
+    let picked = |pick: usize, seen: &[SentRequest]| seen.get(pick % seen.len().max(1)).cloned();
     match happening {
         Happening::Announce { tracker, brief } => {
             let manner = if brief { Manner::Brief } else { Manner::Ghost };

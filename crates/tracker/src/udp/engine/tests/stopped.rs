@@ -40,7 +40,7 @@ const FOUR: [u8; 24] = [
 ];
 
 impl Reply {
-    fn datagram(self, request: &Request) -> Option<Vec<u8>> {
+    fn datagram(self, request: &SentRequest) -> Option<Vec<u8>> {
         Some(match self {
             Reply::List => request.announced(3, 1, &FOUR),
             Reply::Zeros => request.announced(0, 0, &[]),
@@ -199,7 +199,7 @@ fn a_dead_tracker_is_asked_no_second_question() {
     lab.pass_ms(20_000);
     lab.announce_as(3, Manner::Ghost);
     lab.pass(TIMEOUT);
-    let is_started = |request: &Request| request.action() == 1 && request.event() == 2;
+    let is_started = |request: &SentRequest| request.action() == 1 && request.event() == 2;
     assert!(!lab.sent().iter().any(is_started));
     assert_eq!(lab.failure(), Failure::Timeout);
     lab.assert_at_rest();

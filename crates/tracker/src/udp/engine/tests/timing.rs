@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn times(sent: &[Request]) -> Vec<u64> {
+fn times(sent: &[SentRequest]) -> Vec<u64> {
     // Timers fire in steps of 20 ms; a round figure is what was meant.
     sent.iter().map(|request| request.at / 50 * 50).collect()
 }
@@ -86,7 +86,7 @@ fn a_tracker_that_restarted_is_connected_anew() {
     lab.announce(2);
     lab.pass_ms(1600);
     let sent = lab.sent();
-    let actions: Vec<_> = sent.iter().map(Request::action).collect();
+    let actions: Vec<_> = sent.iter().map(SentRequest::action).collect();
     assert_eq!(
         actions,
         [1, 1, 0],
