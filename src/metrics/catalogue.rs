@@ -264,7 +264,7 @@ catalogue! {
     TRACKER_DURATION: Gauge "seedwatch_tracker_duration_seconds", ["tracker", "family", "phase"], {tracker: 8},
         "Where the time of the latest answered probe went. A phase that did not happen is absent; the sum over phases is the whole.";
     TRACKER_FAILURES: Counter "seedwatch_tracker_failures_total", ["tracker", "reason"], {tracker: 13},
-        "Failed probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
+        "ProbeError probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
     TRACKER_PROBES: Counter "seedwatch_tracker_probes_total", ["tracker"], {tracker: 1},
         "Probes of the tracker that ended, announces and scrapes, failed ones included. The growth of failures divided by this growth is the share that failed (0 to 1). Scrapes do not count where the announce URL has no scrape URL (unsupported), nor do hosts without an address of a family.";
     TRACKER_REQUESTS: Counter "seedwatch_tracker_requests_total", ["tracker"], {tracker: 1},

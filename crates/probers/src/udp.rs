@@ -24,7 +24,7 @@ use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 pub use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::{Exchange, Job, Observation, Report};
+use seedwatch_tracker::{Job, Observation, ProbeStats, Report};
 use socket::Socket;
 use worker::{Command, Ends, Worker};
 
@@ -130,8 +130,10 @@ impl UdpProber {
         let observations = jobs.into_iter().map(|job| Observation {
             tracker: job.tracker,
             family: job.family,
-            report: Report::NoAddress { ids: job.ask.ids() },
-            exchange: Exchange::default(),
+            report: Report::NoAddress {
+                ids: job.request.ids(),
+            },
+            stats: ProbeStats::default(),
         });
         let (out, observations) = (self.out.clone(), observations.collect());
         self.runtime.spawn(async move {

@@ -11,7 +11,7 @@
 //!                  verdict ◀──────────────────  stopped
 //! ```
 //!
-//! [`Manner::Check`] goes on to `started` whatever `stopped` brings, and compares both lists.
+//! [`AnnounceStrategy::Compare`] goes on to `started` whatever `stopped` brings, and compares both lists.
 //!
 //! # What an answer to the first `stopped` proves
 //!
@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | a list with peers other than us | who is there | verdict (`Check`: `started`) |
 //! | a list of host names | that members are there; who stays unknown | verdict, list withheld |
-//! | an empty list and counts of 0, [`Manner::StoppedOnly`], no warning | an empty swarm | verdict |
+//! | an empty list and counts of 0, [`AnnounceStrategy::StoppedOnly`], no warning | an empty swarm | verdict |
 //! | an empty list or zeros, any other manner | nothing | `started` |
 //! | a list of ourselves, of port 0 or of addresses that are no peers | nothing | `started` |
 //! | counts without a list | nothing: they may be of both families | `started` |
@@ -62,7 +62,7 @@ mod evidence;
 mod fuzzing;
 mod verdict;
 
-use crate::{Announced, Failed, Failure, Manner};
+use crate::{AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError};
 use evidence::{Evidence, Reading};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
@@ -70,7 +70,7 @@ use seedwatch_torrent::address::Accept;
 use verdict::StartedOutcome;
 
 /// What an announce came to.
-pub type Verdict = Result<Box<Announced>, Failed>;
+pub type Verdict = Result<Box<AnnounceResponse>, ProbeError>;
 
 /// The last part of a probe's time, kept for taking back what `started` did.
 pub const STOPPED_PARTS: u32 = 5;
@@ -110,7 +110,7 @@ pub enum Delivery {
 #[derive(Debug)]
 pub struct Answer {
     /// What it says.
-    pub announced: Announced,
+    pub announced: AnnounceResponse,
     /// It has a list of peers, if an empty one.
     pub has_list: bool,
 }
@@ -127,7 +127,7 @@ pub enum Next {
 /// One announce.
 #[derive(Debug)]
 pub struct AnnounceSession {
-    manner: Manner,
+    strategy: AnnounceStrategy,
     stage: Stage,
     registered: bool,
 }
@@ -145,18 +145,20 @@ enum Stage {
 #[derive(Debug)]
 enum QueryOutcome {
     Answered(Reading),
-    Failed(Failed),
+    Failed(ProbeError),
 }
 
 impl AnnounceSession {
     /// A conversation that has not begun.
-    pub fn new(manner: Manner) -> Self {
-        let stage = match manner {
-            Manner::Brief => Stage::Started(None),
-            Manner::Ghost | Manner::StoppedOnly | Manner::Check => Stage::StoppedQuery,
+    pub fn new(strategy: AnnounceStrategy) -> Self {
+        let stage = match strategy {
+            AnnounceStrategy::StartThenStop => Stage::Started(None),
+            AnnounceStrategy::StoppedFirst
+            | AnnounceStrategy::StoppedOnly
+            | AnnounceStrategy::Compare => Stage::StoppedQuery,
         };
         Self {
-            manner,
+            strategy,
             stage,
             registered: false,
         }
@@ -187,7 +189,7 @@ impl AnnounceSession {
             Stage::StoppedQuery => self.stopped_query_answered(answer, own),
             Stage::Started(query) => {
                 let query = query.take().map(|query| *query);
-                let started = verdict::after_started(query, answer, self.manner, own);
+                let started = verdict::after_started(query, answer, self.strategy, own);
                 self.stop(started)
             }
             Stage::Stopped(started) => {
@@ -200,7 +202,7 @@ impl AnnounceSession {
     }
 
     /// Takes a failure of the present request.
-    pub fn failed(&mut self, failed: Failed, reached: Delivery, own: &PeerFilter) -> Next {
+    pub fn failed(&mut self, failed: ProbeError, reached: Delivery, own: &PeerFilter) -> Next {
         match &mut self.stage {
             Stage::StoppedQuery if reached == Delivery::Excluded || ends_all(&failed) => {
                 Next::Done(Some(Err(failed)))
@@ -240,10 +242,14 @@ impl AnnounceSession {
         let reading = Reading::of(answer, AnnounceRequest::StoppedQuery, own);
         let is_conclusive = match reading.evidence {
             Evidence::Peers | Evidence::Names => true,
-            Evidence::Empty => self.manner == Manner::StoppedOnly && reading.counts_are_zero(),
+            Evidence::Empty => {
+                self.strategy == AnnounceStrategy::StoppedOnly && reading.counts_are_zero()
+            }
             Evidence::None => false,
         };
-        if is_conclusive && (self.manner != Manner::Check || reading.evidence == Evidence::Names) {
+        if is_conclusive
+            && (self.strategy != AnnounceStrategy::Compare || reading.evidence == Evidence::Names)
+        {
             return Next::Done(Some(Ok(reading.into_verdict(own))));
         }
         self.stage = Stage::Started(Some(Box::new(QueryOutcome::Answered(reading))));
@@ -257,16 +263,16 @@ impl AnnounceSession {
 }
 
 /// Failures that `started` would meet as well: the tracker cannot be reached or must not be asked.
-fn ends_all(failed: &Failed) -> bool {
+fn ends_all(failed: &ProbeError) -> bool {
     matches!(
         failed.reason,
-        Failure::Dns
-            | Failure::Unreachable
-            | Failure::Refused
-            | Failure::Tls
-            | Failure::RateLimited
-            | Failure::Denied
-            | Failure::Unsupported
+        FailureReason::Dns
+            | FailureReason::Unreachable
+            | FailureReason::Refused
+            | FailureReason::Tls
+            | FailureReason::RateLimited
+            | FailureReason::Denied
+            | FailureReason::Unsupported
     )
 }
 

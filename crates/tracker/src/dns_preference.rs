@@ -1,6 +1,6 @@
 //! BEP 34: what an operator says in DNS about being contacted.
 
-use crate::{Failed, Failure};
+use crate::{FailureReason, ProbeError};
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
 /// Ports read from one host's records (BEP 34).
@@ -45,7 +45,7 @@ impl Statement {
     }
 
     /// Whether the tracker may be contacted as its URL says.
-    pub fn check(&self, url: &TrackerUrl) -> Result<(), Failed> {
+    pub fn check(&self, url: &TrackerUrl) -> Result<(), ProbeError> {
         let Statement::Only(ports) = self else {
             return Ok(());
         };
@@ -61,7 +61,7 @@ impl Statement {
         } else {
             "the host's DNS record does not list this protocol and port (BEP 34)"
         };
-        Err(Failed::new(Failure::Denied, text))
+        Err(ProbeError::new(FailureReason::Denied, text))
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         let failed = deny
             .check(&TrackerUrl::parse("udp://t.example:1/").unwrap())
             .unwrap_err();
-        assert_eq!(failed.reason, Failure::Denied);
+        assert_eq!(failed.reason, FailureReason::Denied);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use seedwatch_tracker::announce_session::{
 };
 use seedwatch_tracker::http::answer::{self, Asked, Reply};
 use seedwatch_tracker::http::query;
-use seedwatch_tracker::{Failed, Failure, Manner};
+use seedwatch_tracker::{AnnounceStrategy, FailureReason, ProbeError};
 
 /// A farewell inside a probe ends this much before the probe does, so that a list that is there
 /// already is reported.
@@ -64,7 +64,7 @@ impl Asker {
     pub(super) async fn announce(
         self: &Arc<Self>,
         swarm: &Swarm,
-        manner: Manner,
+        strategy: AnnounceStrategy,
         until: Until,
         progress: &mut Progress,
     ) -> Verdict {
@@ -72,7 +72,7 @@ impl Asker {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
         };
-        let mut session = AnnounceSession::new(manner);
+        let mut session = AnnounceSession::new(strategy);
         let mut farewell = Farewell::of(self.clone(), swarm.clone());
         let mut response = None;
         loop {
@@ -99,11 +99,16 @@ impl Asker {
             farewell.is_owed = session.may_be_registered();
             // What the list took counts, not what the farewell took.
             if request == AnnounceRequest::Stopped {
-                progress.exchange.phases.response = response;
+                progress.stats.phases.response = response;
             }
-            response = progress.exchange.phases.response;
+            response = progress.stats.phases.response;
             if let Next::Done(verdict) = next {
-                let cut = || Err(Failed::new(Failure::Timeout, "the probe was cut short"));
+                let cut = || {
+                    Err(ProbeError::new(
+                        FailureReason::Timeout,
+                        "the probe was cut short",
+                    ))
+                };
                 return verdict.unwrap_or_else(cut);
             }
         }
@@ -115,11 +120,12 @@ impl Asker {
         request: AnnounceRequest,
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
-    ) -> Result<Reply, Failed> {
+    ) -> Result<Reply, ProbeError> {
         let announces = &self.announces[swarm.origin.family.index()];
         let own = announces.query(request, &swarm.hash, tracker_id);
-        let target = target(swarm, request, &own)
-            .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let target = target(swarm, request, &own).ok_or_else(|| {
+            ProbeError::new(FailureReason::Unsupported, "not a URL that can be asked")
+        })?;
         let body = self
             .fetch(target, &own, &swarm.url, &swarm.origin, progress)
             .await?;
@@ -154,22 +160,22 @@ fn target(swarm: &Swarm, request: AnnounceRequest, own: &str) -> Option<Target> 
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the
 /// failure comes from beyond it.
-fn reached(failed: &Failed, progress: &mut Progress) -> Delivery {
+fn reached(failed: &ProbeError, progress: &mut Progress) -> Delivery {
     match failed.reason {
         _ if progress.note().is_connecting() => Delivery::Excluded,
-        Failure::Dns
-        | Failure::Unreachable
-        | Failure::Refused
-        | Failure::Tls
-        | Failure::Denied
-        | Failure::Unsupported => Delivery::Excluded,
-        Failure::Reset
-        | Failure::Timeout
-        | Failure::HttpStatus
-        | Failure::NotBencode
-        | Failure::Malformed
-        | Failure::Rejected
-        | Failure::RateLimited => Delivery::Possible,
+        FailureReason::Dns
+        | FailureReason::Unreachable
+        | FailureReason::Refused
+        | FailureReason::Tls
+        | FailureReason::Denied
+        | FailureReason::Unsupported => Delivery::Excluded,
+        FailureReason::Reset
+        | FailureReason::Timeout
+        | FailureReason::HttpStatus
+        | FailureReason::NotBencode
+        | FailureReason::Malformed
+        | FailureReason::Rejected
+        | FailureReason::RateLimited => Delivery::Possible,
     }
 }
 

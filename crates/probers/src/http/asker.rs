@@ -24,7 +24,8 @@ use seedwatch_torrent::{AddressScope, InfoHash, Scheme};
 use seedwatch_tracker::http::query::Announces;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{
-    AnnounceId, Ask, Exchange, Failed, Failure, Job, Observation, Report, Scraped,
+    AnnounceId, FailureReason, Job, Observation, ProbeError, ProbeStats, Report, Request,
+    ScrapeResponse,
 };
 
 /// Faults of our own.
@@ -91,7 +92,7 @@ impl Redirect {
 /// How far a probe has got: what is left to report when its time is over.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    pub(super) exchange: Exchange,
+    pub(super) stats: ProbeStats,
     pub(super) trace: Option<Arc<Trace>>,
 }
 
@@ -99,15 +100,15 @@ impl Progress {
     /// Takes over what was seen of the last connection.
     pub(super) fn note(&mut self) -> Seen {
         let seen = self.trace.as_ref().map(|t| t.seen()).unwrap_or_default();
-        let exchange = &mut self.exchange;
-        exchange.phases.connect = exchange.phases.connect.or(seen.connect());
-        exchange.phases.tls = exchange.phases.tls.or(seen.tls());
-        exchange.certificate_expiry = seen.certificate_expiry.or(exchange.certificate_expiry);
+        let stats = &mut self.stats;
+        stats.phases.connect = stats.phases.connect.or(seen.connect());
+        stats.phases.tls = stats.phases.tls.or(seen.tls());
+        stats.certificate_expiry = seen.certificate_expiry.or(stats.certificate_expiry);
         seen
     }
 
     /// The failure that the end of the time is.
-    pub(super) fn timed_out(&mut self) -> Failed {
+    pub(super) fn timed_out(&mut self) -> ProbeError {
         let seen = self.note();
         let text = if seen.is_in_handshake() {
             "no end of the TLS handshake in time"
@@ -116,7 +117,7 @@ impl Progress {
         } else {
             "no answer in time"
         };
-        Failed::new(Failure::Timeout, text)
+        ProbeError::new(FailureReason::Timeout, text)
     }
 }
 
@@ -168,13 +169,14 @@ impl Asker {
                 tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
             }
             let text = "the prober failed over some answer";
-            job.ask.failed(Failed::new(Failure::Malformed, text))
+            job.request
+                .failed(ProbeError::new(FailureReason::Malformed, text))
         });
         Observation {
             tracker: job.tracker,
             family: job.family,
             report,
-            exchange: progress.exchange,
+            stats: progress.stats,
         }
     }
 
@@ -187,21 +189,23 @@ impl Asker {
 
     async fn run(self: &Arc<Self>, job: &Job, progress: &mut Progress) -> Report {
         if !matches!(job.url.scheme(), Scheme::Http | Scheme::Https) {
-            let failed = Failed::new(Failure::Unsupported, "not HTTP");
-            return job.ask.failed(failed);
+            let failed = ProbeError::new(FailureReason::Unsupported, "not HTTP");
+            return job.request.failed(failed);
         }
         let resolving = self.resolver.resolve_within(&job.url, job.timeout);
         let (resolved, spent) = pin!(resolving).await;
-        progress.exchange.duration = spent;
+        progress.stats.duration = spent;
         let resolved = match resolved {
             Ok(resolved) => resolved,
-            Err(why) => return job.ask.failed(why),
+            Err(why) => return job.request.failed(why),
         };
-        progress.exchange.phases.resolve = resolved.took;
+        progress.stats.phases.resolve = resolved.took;
         let addresses: Arc<[IpAddr]> = resolved.of(job.family).into();
-        progress.exchange.remote = addresses.first().copied();
+        progress.stats.remote = addresses.first().copied();
         if addresses.is_empty() {
-            return Report::NoAddress { ids: job.ask.ids() };
+            return Report::NoAddress {
+                ids: job.request.ids(),
+            };
         }
         let lane = self.shared.lanes.get(job.tracker, job.family);
         let origin = Origin {
@@ -225,7 +229,7 @@ impl Asker {
             let asking = pin!(self.ask_for(job, origin, until, progress));
             asking.await
         };
-        progress.exchange.duration = spent + start.elapsed();
+        progress.stats.duration = spent + start.elapsed();
         report
     }
 
@@ -237,11 +241,11 @@ impl Asker {
         until: announce::Until,
         progress: &mut Progress,
     ) -> Report {
-        match &job.ask {
-            Ask::Announce {
+        match &job.request {
+            Request::Announce {
                 id,
                 info_hash,
-                manner,
+                strategy,
             } => {
                 let swarm = announce::Swarm {
                     url: job.url.clone(),
@@ -250,14 +254,14 @@ impl Asker {
                 };
                 Report::Announce {
                     id: *id,
-                    result: self.announce(&swarm, *manner, until, progress).await,
+                    result: self.announce(&swarm, *strategy, until, progress).await,
                 }
             }
-            Ask::Scrape { targets } => {
+            Request::Scrape { targets } => {
                 let scraping = self.scrape(job, targets, &origin, progress);
                 let result = timeout_at(until.scrape, scraping).await;
                 Report::Scrape {
-                    ids: job.ask.ids(),
+                    ids: job.request.ids(),
                     result: result.unwrap_or_else(|_| Err(progress.timed_out())),
                 }
             }
@@ -270,15 +274,19 @@ impl Asker {
         targets: &[(AnnounceId, InfoHash)],
         origin: &Origin,
         progress: &mut Progress,
-    ) -> Result<Vec<Option<Scraped>>, Failed> {
-        let hashes = targets.iter().take(Ask::MAX_SCRAPE).map(|(_, hash)| hash);
+    ) -> Result<Vec<Option<ScrapeResponse>>, ProbeError> {
+        let hashes = targets
+            .iter()
+            .take(Request::MAX_SCRAPE)
+            .map(|(_, hash)| hash);
         let query = query::scrape(hashes);
         let Some(url) = query::scrape_url(&job.url, &query) else {
             let text = "the announce URL does not lead to a scrape URL (BEP 48)";
-            return Err(Failed::new(Failure::Unsupported, text));
+            return Err(ProbeError::new(FailureReason::Unsupported, text));
         };
-        let url = Url::parse(&url)
-            .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let url = Url::parse(&url).map_err(|_| {
+            ProbeError::new(FailureReason::Unsupported, "not a URL that can be asked")
+        })?;
         let target = Target {
             url,
             addresses: origin.addresses.clone(),
@@ -288,7 +296,7 @@ impl Asker {
             .await?;
         let counted = answer::scrape(&found.bytes, found.cut, &job.url, targets)?;
         let asked = counted.interval.unwrap_or_default().as_secs();
-        progress.exchange.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
+        progress.stats.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
         Ok(counted.counts)
     }
 }

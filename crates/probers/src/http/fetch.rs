@@ -16,7 +16,7 @@ use super::{MAX_REDIRECTS, failure, status};
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::http::{answer, query};
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
 const MAX_PIECES: usize = 1 << 14;
@@ -40,7 +40,7 @@ impl Asker {
         tracker: &TrackerUrl,
         origin: &Origin,
         progress: &mut Progress,
-    ) -> Result<Body, Failed> {
+    ) -> Result<Body, ProbeError> {
         let Target {
             mut url,
             mut addresses,
@@ -80,19 +80,27 @@ impl Asker {
                 exchange.answered(body.bytes.len());
             }
             let body = body.unpacked()?;
-            progress.exchange.phases.response = Some(sent.elapsed());
+            progress.stats.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
             }
             let stated = answer::stated_refusal(&body.bytes, tracker);
             return Err(status::failure(status, retry, &body.bytes, stated));
         }
-        Err(Failed::new(Failure::HttpStatus, "more than 2 redirects"))
+        Err(ProbeError::new(
+            FailureReason::HttpStatus,
+            "more than 2 redirects",
+        ))
     }
 
     /// The addresses of the target of a redirect, if it may be contacted.
-    pub(super) async fn follow(&self, to: &Url, origin: &Origin) -> Result<Arc<[IpAddr]>, Failed> {
-        let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
+    pub(super) async fn follow(
+        &self,
+        to: &Url,
+        origin: &Origin,
+    ) -> Result<Arc<[IpAddr]>, ProbeError> {
+        let refuse =
+            |why: &str| ProbeError::new(FailureReason::HttpStatus, format!("a redirect {why}"));
         // Without its query, which a tracker URL may not have.
         let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
             .map_err(|why| refuse(&format!("is not followed: {why}")))?
@@ -133,7 +141,7 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 }
 
 /// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
+async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, ProbeError> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
@@ -169,7 +177,7 @@ async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed
         tokio::task::consume_budget().await;
     }
     let text = "an answer of more than 16,384 chunks";
-    Err(Failed::new(Failure::Malformed, text))
+    Err(ProbeError::new(FailureReason::Malformed, text))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Bytes that every body may have: 200 peers in most ways to write them.
 const SMALL: usize = 16 << 10;
@@ -55,7 +55,7 @@ impl Room<'_> {
     ///
     /// # Errors
     /// There are too many large bodies: this one must be cut.
-    pub(super) async fn admit(&mut self, length: usize) -> Result<(), Failed> {
+    pub(super) async fn admit(&mut self, length: usize) -> Result<(), ProbeError> {
         if length <= SMALL {
             return Ok(());
         }
@@ -67,8 +67,8 @@ impl Room<'_> {
         }
         match &self.place {
             Some((_, since)) if since.elapsed() < LONGEST => Ok(()),
-            _ => Err(Failed::new(
-                Failure::Malformed,
+            _ => Err(ProbeError::new(
+                FailureReason::Malformed,
                 "an answer of more than 16 KiB beside many others",
             )),
         }

@@ -4,11 +4,11 @@ mod answers;
 mod broken;
 mod hostile;
 mod kept;
-mod manner;
 mod redirects;
 mod secure;
 mod server;
 mod stopped;
+mod strategy;
 mod worker;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -23,7 +23,8 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Exchange, Failed, Failure, Manner, Report, TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report,
+    Request, TrackerId,
 };
 use server::Server;
 
@@ -83,16 +84,16 @@ fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
     (prober.unwrap(), observations)
 }
 
-fn job(url: &str, manner: Manner) -> Job {
+fn job(url: &str, strategy: AnnounceStrategy) -> Job {
     Job {
         tracker: TrackerId(1),
         family: Family::Ipv4,
         url: Arc::new(TrackerUrl::parse(url).unwrap()),
         timeout: Duration::from_secs(10),
-        ask: Ask::Announce {
+        request: Request::Announce {
             id: AnnounceId(2),
             info_hash: HASH,
-            manner,
+            strategy,
         },
     }
 }
@@ -100,29 +101,32 @@ fn job(url: &str, manner: Manner) -> Job {
 fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     let targets = hashes.iter().zip(10..).map(|(h, id)| (AnnounceId(id), *h));
     Job {
-        ask: Ask::Scrape {
+        request: Request::Scrape {
             targets: targets.collect(),
         },
-        ..job(url, Manner::Ghost)
+        ..job(url, AnnounceStrategy::StoppedFirst)
     }
 }
 
 /// The result of an announce to a tracker that has shown its lists, and what it took.
-async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(asker.probe(job(url, Manner::StoppedOnly)).await)
+async fn ghost(
+    asker: &Arc<Asker>,
+    url: &str,
+) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
+    announced(asker.probe(job(url, AnnounceStrategy::StoppedOnly)).await)
 }
 
-fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
+fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
     assert_eq!(observation.tracker, TrackerId(1));
     let Report::Announce { id, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
     assert_eq!(id, AnnounceId(2));
-    (result.map(|said| *said), observation.exchange)
+    (result.map(|said| *said), observation.stats)
 }
 
 /// The failure of an announce to a fresh asker.
-async fn failure_of(url: &str) -> Failed {
+async fn failure_of(url: &str) -> ProbeError {
     let (result, _) = ghost(&asker(), url).await;
     let failed = result.expect_err(url);
     for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
@@ -134,13 +138,13 @@ async fn failure_of(url: &str) -> Failed {
 #[tokio::test]
 async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
     let server = Server::saying(LIST).await;
-    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
+    let (said, stats) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
     let said = said.unwrap();
     assert_eq!(said.peers.v4.len(), 1);
-    assert_eq!(said.manner, Manner::Ghost);
+    assert_eq!(said.strategy, AnnounceStrategy::StoppedFirst);
     assert_eq!(said.interval, Some(Duration::from_secs(900)));
     let asked = server.asked();
-    assert_eq!((asked.len(), exchange.requests), (1, 1));
+    assert_eq!((asked.len(), stats.requests), (1, 1));
     let asked = &asked[0];
     for (name, value) in [
         ("passkey", "s%20x"),
@@ -182,7 +186,10 @@ async fn a_host_gets_few_connections_at_once() {
     let asker = asker();
     let mut probes = tokio::task::JoinSet::new();
     for _ in 0..60 {
-        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Ghost));
+        let (asker, job) = (
+            asker.clone(),
+            job(&server.url("/announce"), AnnounceStrategy::StoppedFirst),
+        );
         probes.spawn(async move { asker.probe(job).await });
     }
     while let Some(observation) = probes.join_next().await {
@@ -201,21 +208,21 @@ async fn a_host_gets_few_connections_at_once() {
 async fn families_are_kept_apart() {
     let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
     let asker = asker();
-    let mut v6 = job(&server.url("/announce"), Manner::Ghost);
+    let mut v6 = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
     assert!(announced(asker.probe(v6.clone()).await).0.is_ok());
     let mut v4 = v6;
     v4.family = Family::Ipv4;
     let observation = asker.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
-    assert_eq!(observation.exchange.requests, 0);
+    assert_eq!(observation.stats.requests, 0);
     // By name, each client gets the addresses of its own family only.
     let port = server.address.port();
     let by_name = format!("http://localhost:{port}/announce");
-    let mut v6 = job(&by_name, Manner::Ghost);
+    let mut v6 = job(&by_name, AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
     assert!(announced(asker.probe(v6).await).0.is_ok());
-    assert_eq!(failure_of(&by_name).await.reason, Failure::Refused);
+    assert_eq!(failure_of(&by_name).await.reason, FailureReason::Refused);
 }
 
 #[tokio::test]
@@ -251,13 +258,16 @@ async fn a_scrape_asks_for_all_at_once() {
 async fn what_cannot_be_asked_is_unsupported() {
     let asker = asker();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
-    let udp = job("udp://127.0.0.1:1/announce", Manner::Ghost);
-    let overlay = job("http://tracker.i2p/announce", Manner::Ghost);
+    let udp = job("udp://127.0.0.1:1/announce", AnnounceStrategy::StoppedFirst);
+    let overlay = job(
+        "http://tracker.i2p/announce",
+        AnnounceStrategy::StoppedFirst,
+    );
     for job in [no_scrape, udp, overlay] {
         let observation = asker.probe(job).await;
         let failed = observation.report.failed().expect("a failure");
-        assert_eq!(failed.reason, Failure::Unsupported);
-        assert_eq!(observation.exchange.requests, 0);
+        assert_eq!(failed.reason, FailureReason::Unsupported);
+        assert_eq!(observation.stats.requests, 0);
     }
 }
 
@@ -269,9 +279,9 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
         ..Fixed::default()
     });
     let asker = trusting(settings(), resolver);
-    let (result, exchange) = ghost(&asker, "http://blocked.example/announce").await;
-    assert_eq!(result.unwrap_err().reason, Failure::Dns);
-    assert_eq!(exchange.requests, 0);
+    let (result, stats) = ghost(&asker, "http://blocked.example/announce").await;
+    assert_eq!(result.unwrap_err().reason, FailureReason::Dns);
+    assert_eq!(stats.requests, 0);
 }
 
 #[test]

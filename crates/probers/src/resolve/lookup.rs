@@ -13,13 +13,13 @@ use super::upstream::{Asked, from_hosts};
 use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
 use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::dns_preference::Statement;
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// What is known of a host, for a while.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Addresses that may be contacted, or why there are none.
-    pub(super) addresses: Result<Vec<IpAddr>, Failed>,
+    pub(super) addresses: Result<Vec<IpAddr>, ProbeError>,
     /// What its operator says (BEP 34).
     pub(super) statement: Statement,
     /// How long it may be kept.
@@ -45,7 +45,7 @@ impl Answer {
 
     pub(super) fn failed(text: &str) -> Self {
         Self {
-            addresses: Err(Failed::new(Failure::Dns, text)),
+            addresses: Err(ProbeError::new(FailureReason::Dns, text)),
             statement: Statement::None,
             keep: KEEP_FAILURE,
             took: None,
@@ -158,7 +158,7 @@ fn join(
     v4: Result<Lookup, NetError>,
     v6: Result<Lookup, NetError>,
     private: bool,
-    ours: Option<Failed>,
+    ours: Option<ProbeError>,
 ) -> Answer {
     let is_unasked = |side: &Result<Lookup, NetError>| matches!(side, Err(error) if !matches!(error, NetError::Dns(_)));
     if let Some(ours) = ours

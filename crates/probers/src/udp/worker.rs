@@ -19,7 +19,7 @@ use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
 use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
-use seedwatch_tracker::{Failed, Job, Observation};
+use seedwatch_tracker::{Job, Observation, ProbeError};
 
 /// Most jobs under way at once in one family. What is submitted beyond waits its turn, and its
 /// time starts when it gets it.
@@ -61,7 +61,7 @@ pub(super) struct Ends {
     pub(super) _end: oneshot::Sender<()>,
 }
 
-type Looked = (Lookup, Result<Resolved, Failed>, Duration);
+type Looked = (Lookup, Result<Resolved, ProbeError>, Duration);
 
 /// One family.
 pub(super) struct Worker {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{AnnounceRequest, Answer, PeerFilter};
-use crate::{Announced, Counts, Manner};
+use crate::{AnnounceResponse, AnnounceStrategy, Counts};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
 /// Lists of so many peers may be random parts of a swarm that share no peer.
@@ -26,7 +26,7 @@ pub(super) enum Evidence {
 /// An answer with what it proves. Counts are without us where we know that we are in them.
 #[derive(Debug)]
 pub(super) struct Reading {
-    pub(super) announced: Announced,
+    pub(super) announced: AnnounceResponse,
     pub(super) has_list: bool,
     pub(super) evidence: Evidence,
 }
@@ -45,7 +45,7 @@ impl Reading {
         }
         let evidence = if own.others(&announced.peers) {
             Evidence::Peers
-        } else if announced.withheld {
+        } else if announced.peer_list_withheld {
             Evidence::Names
         } else if says_empty(&announced, has_list, own) {
             Evidence::Empty
@@ -70,20 +70,20 @@ impl Reading {
     }
 
     /// The verdict that an answer to the first `stopped` is.
-    pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<Announced> {
+    pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<AnnounceResponse> {
         let mut announced = Box::new(self.announced);
-        announced.manner = Manner::Ghost;
+        announced.strategy = AnnounceStrategy::StoppedFirst;
         match self.evidence {
-            Evidence::Peers => announced.withheld = false,
+            Evidence::Peers => announced.peer_list_withheld = false,
             Evidence::Empty => forget_us(&mut announced.peers, own),
-            Evidence::Names => announced.withheld = true,
+            Evidence::Names => announced.peer_list_withheld = true,
             Evidence::None => {
                 // Zeros prove no more than the empty list beside them.
                 if !announced.counts.is_inhabited() {
                     announced.counts = Counts::default();
                 }
                 announced.peers = Peers::default();
-                announced.withheld = true;
+                announced.peer_list_withheld = true;
             }
         }
         announced
@@ -91,7 +91,7 @@ impl Reading {
 }
 
 /// Returns whether an answer without other peers says that there are none.
-fn says_empty(announced: &Announced, has_list: bool, own: &PeerFilter) -> bool {
+fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) -> bool {
     let (peers, counts) = (&announced.peers, &announced.counts);
     let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
     if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{AnnounceRequest, AnnounceSession, Answer, Delivery, Next, PeerFilter};
-use crate::{Announced, Counts, Failed, Failure, Manner};
+use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError};
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
 
@@ -47,17 +47,17 @@ impl Choices<'_> {
         let peers = self.peers();
         Answer {
             has_list: !peers.is_empty() || self.byte() % 2 == 0,
-            announced: Announced {
+            announced: AnnounceResponse {
                 counts: Counts {
                     seeders: self.count(),
                     leechers: self.count(),
                     completed: self.count(),
                 },
-                withheld: peers.is_empty() && self.byte() == 1,
+                peer_list_withheld: peers.is_empty() && self.byte() == 1,
                 has_absurd_counts: self.byte() == 1,
                 warning: (self.byte() == 1).then(|| "closing soon".into()),
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             },
         }
     }
@@ -71,13 +71,13 @@ pub fn fuzz(bytes: &[u8]) {
         ports: [10, 20],
         accept: Accept::Global,
     };
-    let manners = [
-        Manner::Ghost,
-        Manner::StoppedOnly,
-        Manner::Check,
-        Manner::Brief,
+    let strategies = [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::Compare,
+        AnnounceStrategy::StartThenStop,
     ];
-    let mut session = AnnounceSession::new(manners[usize::from(choices.byte() % 4)]);
+    let mut session = AnnounceSession::new(strategies[usize::from(choices.byte() % 4)]);
     let (mut is_answered, mut has_peers, mut may_remain) = (false, false, false);
     for _ in 0..3 {
         let request = session.request();
@@ -89,14 +89,14 @@ pub fn fuzz(bytes: &[u8]) {
             may_remain = request == AnnounceRequest::Started;
             session.answered(answer, &own)
         } else {
-            let reason = Failure::ALL[usize::from(choices.byte()) % Failure::ALL.len()];
+            let reason = FailureReason::ALL[usize::from(choices.byte()) % FailureReason::ALL.len()];
             let reached = match choices.byte() % 2 {
                 0 => Delivery::Excluded,
                 _ => Delivery::Possible,
             };
             let failed = match choices.byte() {
-                1 => Failed::ours("no descriptors"),
-                _ => Failed::new(reason, ""),
+                1 => ProbeError::ours("no descriptors"),
+                _ => ProbeError::new(reason, ""),
             };
             may_remain |= request == AnnounceRequest::Started && reached == Delivery::Possible;
             may_remain &= !failed.reason.is_refusal();
@@ -109,7 +109,7 @@ pub fn fuzz(bytes: &[u8]) {
         match verdict {
             Some(Ok(announced)) => {
                 assert!(is_answered, "an answer out of nothing");
-                let is_zero = announced.peers.is_empty() && !announced.withheld;
+                let is_zero = announced.peers.is_empty() && !announced.peer_list_withheld;
                 assert!(!(is_zero && has_peers), "a list that became empty");
             }
             Some(Err(_)) => {}

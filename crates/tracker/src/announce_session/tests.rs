@@ -43,10 +43,10 @@ const FOUR: [&str; 4] = [
 
 fn answer(counts: Counts, peers: &[&str]) -> Answer {
     Answer {
-        announced: Announced {
+        announced: AnnounceResponse {
             peers: list(peers),
             counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
         has_list: true,
     }
@@ -60,20 +60,20 @@ fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: Answer)
 }
 
 /// Sends the present request, which fails although it may have been heard.
-fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: Failure) -> Next {
+fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: FailureReason) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
-    session.failed(Failed::new(reason, ""), Delivery::Possible, &own())
+    session.failed(ProbeError::new(reason, ""), Delivery::Possible, &own())
 }
 
-fn said(next: Next) -> Announced {
+fn said(next: Next) -> AnnounceResponse {
     match next {
         Next::Done(Some(Ok(announced))) => *announced,
         other => panic!("{other:?}"),
     }
 }
 
-fn failure(next: Next) -> Failed {
+fn failure(next: Next) -> ProbeError {
     match next {
         Next::Done(Some(Err(failed))) => failed,
         other => panic!("{other:?}"),
@@ -86,39 +86,45 @@ fn asks(next: &Next) -> bool {
 
 #[test]
 fn a_list_in_answer_to_stopped_is_the_verdict() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly] {
-        let mut session = AnnounceSession::new(manner);
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+    ] {
+        let mut session = AnnounceSession::new(strategy);
         let next = tell(
             &mut session,
             AnnounceRequest::StoppedQuery,
             answer(counts(3, 1), &FOUR),
         );
         let said = said(next);
-        assert_eq!((said.peers.len(), said.manner), (4, Manner::Ghost));
+        assert_eq!(
+            (said.peers.len(), said.strategy),
+            (4, AnnounceStrategy::StoppedFirst)
+        );
         assert_eq!(said.stopped_list, StoppedList::Unknown);
-        assert!(!said.withheld && !session.may_be_registered());
+        assert!(!said.peer_list_withheld && !session.may_be_registered());
     }
 }
 
 #[test]
 fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
-    let mut session = AnnounceSession::new(Manner::StoppedOnly);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
     let empty = said(tell(
         &mut session,
         AnnounceRequest::StoppedQuery,
         answer(counts(0, 0), &[]),
     ));
-    assert!(!empty.withheld && empty.peers.is_empty());
+    assert!(!empty.peer_list_withheld && empty.peers.is_empty());
     // Some trackers show a lonely client itself, and count it.
     let us = format!("81.2.3.9:{OUR_PORT}");
-    let mut session = AnnounceSession::new(Manner::StoppedOnly);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
     let alone = said(tell(
         &mut session,
         AnnounceRequest::StoppedQuery,
         answer(counts(0, 1), &[&us]),
     ));
     assert_eq!((alone.counts, alone.peers.len()), (counts(0, 0), 0));
-    assert!(!alone.withheld);
+    assert!(!alone.peer_list_withheld);
 }
 
 #[test]
@@ -130,7 +136,7 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
         answer(Counts::default(), &[]),
         answer(counts(1, 0), &[]),
     ] {
-        let mut session = AnnounceSession::new(Manner::StoppedOnly);
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
         assert!(asks(&tell(
             &mut session,
             AnnounceRequest::StoppedQuery,
@@ -143,7 +149,7 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
 /// The same question to a tracker that did not show its lists: nothing but a list is believed.
 #[test]
 fn zeros_lead_to_started() {
-    let mut session = AnnounceSession::new(Manner::Ghost);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     assert!(asks(&tell(
         &mut session,
         AnnounceRequest::StoppedQuery,
@@ -179,7 +185,7 @@ fn a_check_compares_both_lists() {
         (&many[..30], &many[30..], StoppedList::Same),
         (&FOUR[..], &[], StoppedList::Unknown),
     ] {
-        let mut session = AnnounceSession::new(Manner::Check);
+        let mut session = AnnounceSession::new(AnnounceStrategy::Compare);
         let first = answer(counts(3, 1), stopped);
         assert!(asks(&tell(
             &mut session,
@@ -202,16 +208,16 @@ fn a_check_compares_both_lists() {
 #[test]
 fn what_reaches_no_tracker_ends_at_once() {
     for (reason, reached) in [
-        (Failure::Dns, Delivery::Excluded),
-        (Failure::Tls, Delivery::Excluded),
-        (Failure::Timeout, Delivery::Excluded),
-        (Failure::Refused, Delivery::Possible),
+        (FailureReason::Dns, Delivery::Excluded),
+        (FailureReason::Tls, Delivery::Excluded),
+        (FailureReason::Timeout, Delivery::Excluded),
+        (FailureReason::Refused, Delivery::Possible),
         // Too often is too often, whatever the event.
-        (Failure::RateLimited, Delivery::Possible),
-        (Failure::Denied, Delivery::Excluded),
+        (FailureReason::RateLimited, Delivery::Possible),
+        (FailureReason::Denied, Delivery::Excluded),
     ] {
-        let mut session = AnnounceSession::new(Manner::Ghost);
-        let next = session.failed(Failed::new(reason, ""), reached, &own());
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
+        let next = session.failed(ProbeError::new(reason, ""), reached, &own());
         assert_eq!(failure(next).reason, reason);
     }
 }
@@ -223,7 +229,7 @@ fn a_lost_started_leaves_what_stopped_said() {
         (counts(0, 0), Counts::default()),
         (counts(3, 1), counts(3, 1)),
     ] {
-        let mut session = AnnounceSession::new(Manner::Ghost);
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
         tell(
             &mut session,
             AnnounceRequest::StoppedQuery,
@@ -232,43 +238,47 @@ fn a_lost_started_leaves_what_stopped_said() {
         assert!(asks(&lose(
             &mut session,
             AnnounceRequest::Started,
-            Failure::Timeout
+            FailureReason::Timeout
         )));
         let said = said(lose(
             &mut session,
             AnnounceRequest::Stopped,
-            Failure::Timeout,
+            FailureReason::Timeout,
         ));
-        assert!(said.withheld, "unknown, not 0");
+        assert!(said.peer_list_withheld, "unknown, not 0");
         assert_eq!(said.counts, after);
         assert!(session.may_be_registered());
     }
-    let mut session = AnnounceSession::new(Manner::Ghost);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     lose(
         &mut session,
         AnnounceRequest::StoppedQuery,
-        Failure::Rejected,
+        FailureReason::Rejected,
     );
-    lose(&mut session, AnnounceRequest::Started, Failure::Timeout);
+    lose(
+        &mut session,
+        AnnounceRequest::Started,
+        FailureReason::Timeout,
+    );
     let failed = failure(lose(
         &mut session,
         AnnounceRequest::Stopped,
-        Failure::Timeout,
+        FailureReason::Timeout,
     ));
-    assert_eq!(failed.reason, Failure::Rejected, "it is up");
+    assert_eq!(failed.reason, FailureReason::Rejected, "it is up");
 }
 
 #[test]
 fn a_refused_started_leaves_nothing_to_take_back() {
-    let mut session = AnnounceSession::new(Manner::Ghost);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     let retry = Some(Retry::After(Duration::from_secs(60)));
     session.sent();
-    let refused = Failed::new(Failure::Rejected, "first").with_retry(retry);
+    let refused = ProbeError::new(FailureReason::Rejected, "first").with_retry(retry);
     assert!(asks(&session.failed(refused, Delivery::Possible, &own())));
     let failed = failure(lose(
         &mut session,
         AnnounceRequest::Started,
-        Failure::Rejected,
+        FailureReason::Rejected,
     ));
     assert_eq!(failed.retry, retry);
     assert!(!session.may_be_registered());
@@ -284,7 +294,7 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
         (Counts::default(), counts(3, 1), counts(3, 1)),
         (Counts::default(), counts(0, 0), Counts::default()),
     ] {
-        let mut session = AnnounceSession::new(Manner::Brief);
+        let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
         tell(
             &mut session,
             AnnounceRequest::Started,
@@ -328,32 +338,36 @@ fn an_empty_list_is_0_unless_something_speaks_against_it() {
         (answer(counts(1, 1), &[]), true),
     ] {
         let told = format!("{started:?}");
-        let mut session = AnnounceSession::new(Manner::Brief);
+        let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
         tell(&mut session, AnnounceRequest::Started, started);
         let said = said(lose(
             &mut session,
             AnnounceRequest::Stopped,
-            Failure::Timeout,
+            FailureReason::Timeout,
         ));
-        assert_eq!(said.withheld, is_unknown, "{told}");
+        assert_eq!(said.peer_list_withheld, is_unknown, "{told}");
     }
 }
 
 #[test]
 fn counts_that_no_swarm_has_prove_no_zero() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
-        let mut session = AnnounceSession::new(manner);
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::StartThenStop,
+    ] {
+        let mut session = AnnounceSession::new(strategy);
         let absurd = || {
             let mut answer = answer(Counts::default(), &[]);
             answer.announced.has_absurd_counts = true;
             answer
         };
-        if manner != Manner::Brief {
+        if strategy != AnnounceStrategy::StartThenStop {
             tell(&mut session, AnnounceRequest::StoppedQuery, absurd());
         }
         tell(&mut session, AnnounceRequest::Started, absurd());
         let said = said(tell(&mut session, AnnounceRequest::Stopped, absurd()));
-        assert!(said.withheld, "{manner:?}");
+        assert!(said.peer_list_withheld, "{strategy:?}");
     }
 }
 

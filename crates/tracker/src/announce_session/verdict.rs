@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, Reading, forget_us, is_same};
 use super::{AnnounceRequest, Answer, PeerFilter, QueryOutcome, Verdict};
-use crate::{Announced, Counts, Failed, Failure, Manner, StoppedList};
+use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
 
 /// BEP 3 demands `peers`: without it, and without counts, an answer is no 0.
@@ -27,20 +27,25 @@ impl From<Verdict> for StartedOutcome {
 pub(super) fn after_started(
     query: Option<QueryOutcome>,
     answer: Answer,
-    asked: Manner,
+    asked: AnnounceStrategy,
     own: &PeerFilter,
 ) -> StartedOutcome {
     let counted = answer.announced.counts.leechers;
     let reading = Reading::of(answer, AnnounceRequest::Started, own);
     if !reading.is_of_the_swarm() {
-        let failed = Failed::new(Failure::Malformed, SILENT);
+        let failed = ProbeError::new(FailureReason::Malformed, SILENT);
         return after_failed_start(query, failed, own).into();
     }
     if let Some(QueryOutcome::Answered(before)) = query.as_ref()
         && before.evidence == Evidence::Peers
         && reading.evidence != Evidence::Peers
     {
-        return after_failed_start(query, Failed::new(Failure::Malformed, SILENT), own).into();
+        return after_failed_start(
+            query,
+            ProbeError::new(FailureReason::Malformed, SILENT),
+            own,
+        )
+        .into();
     }
     let verdict = Ok(from_started(query.as_ref(), reading, asked, own));
     StartedOutcome { verdict, counted }
@@ -50,17 +55,17 @@ pub(super) fn after_started(
 fn from_started(
     query: Option<&QueryOutcome>,
     reading: Reading,
-    asked: Manner,
+    asked: AnnounceStrategy,
     own: &PeerFilter,
-) -> Box<Announced> {
+) -> Box<AnnounceResponse> {
     let mut announced = Box::new(reading.announced);
-    announced.manner = Manner::Brief;
-    announced.withheld = matches!(reading.evidence, Evidence::Names | Evidence::None);
+    announced.strategy = AnnounceStrategy::StartThenStop;
+    announced.peer_list_withheld = matches!(reading.evidence, Evidence::Names | Evidence::None);
     if reading.evidence == Evidence::Peers {
         announced.stopped_list = compare_lists(query, &announced.peers, asked, own);
-    } else if asked != Manner::Brief {
+    } else if asked != AnnounceStrategy::StartThenStop {
         // Joining brought nothing that was not known before, and our own entry is no peer.
-        announced.manner = Manner::Ghost;
+        announced.strategy = AnnounceStrategy::StoppedFirst;
         forget_us(&mut announced.peers, own);
     }
     if let Some(QueryOutcome::Answered(before)) = query {
@@ -73,7 +78,7 @@ fn from_started(
 fn compare_lists(
     query: Option<&QueryOutcome>,
     started: &Peers,
-    asked: Manner,
+    asked: AnnounceStrategy,
     own: &PeerFilter,
 ) -> StoppedList {
     match query {
@@ -82,7 +87,9 @@ fn compare_lists(
             StoppedList::Same
         }
         // Packets get lost, also those of a tracker that lists: only a check counts the loss.
-        Some(QueryOutcome::Failed(failed)) if asked != Manner::Check && is_lost(failed) => {
+        Some(QueryOutcome::Failed(failed))
+            if asked != AnnounceStrategy::Compare && is_lost(failed) =>
+        {
             StoppedList::Unknown
         }
         Some(_) => StoppedList::Missing,
@@ -92,7 +99,7 @@ fn compare_lists(
 /// The verdict after `started` failed: what `stopped` said stands as far as it goes.
 pub(super) fn after_failed_start(
     query: Option<QueryOutcome>,
-    failed: Failed,
+    failed: ProbeError,
     own: &PeerFilter,
 ) -> Verdict {
     match query {
@@ -134,7 +141,7 @@ pub(super) fn after_stopped(started: StartedOutcome, after: &Counts, own: &PeerF
 }
 
 /// Fills in claims of members that are missing. Zeros in answer to `stopped` are no claim.
-fn fill(announced: &mut Announced, from: &Counts, own: &PeerFilter) {
+fn fill(announced: &mut AnnounceResponse, from: &Counts, own: &PeerFilter) {
     let claimed = |count: Option<u32>| count.filter(|n| *n > 0);
     let counts = &mut announced.counts;
     if !counts.are_of_the_swarm() && from.is_inhabited() {
@@ -142,10 +149,12 @@ fn fill(announced: &mut Announced, from: &Counts, own: &PeerFilter) {
         counts.leechers = from.leechers;
     }
     counts.completed = counts.completed.or(claimed(from.completed));
-    announced.withheld |= announced.counts.is_inhabited() && !own.others(&announced.peers);
+    announced.peer_list_withheld |=
+        announced.counts.is_inhabited() && !own.others(&announced.peers);
 }
 
 /// Nothing was heard, and nothing proves that the tracker is at fault.
-fn is_lost(failed: &Failed) -> bool {
-    failed.reason.is_silence() || matches!(failed.reason, Failure::Reset | Failure::Refused)
+fn is_lost(failed: &ProbeError) -> bool {
+    failed.reason.is_silence()
+        || matches!(failed.reason, FailureReason::Reset | FailureReason::Refused)
 }

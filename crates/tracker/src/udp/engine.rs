@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::codec::{self, Answer};
-use crate::{Failed, Failure, Job, Observation, TrackerId};
+use crate::{FailureReason, Job, Observation, ProbeError, TrackerId};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
@@ -159,7 +159,7 @@ impl Engine {
         if speaks_udp {
             self.route(probe, now);
         } else {
-            let failed = Failed::new(Failure::Unsupported, "not for this prober");
+            let failed = ProbeError::new(FailureReason::Unsupported, "not for this prober");
             self.fail(probe, failed, now);
         }
     }
@@ -170,7 +170,7 @@ impl Engine {
     pub fn on_lookup(
         &mut self,
         tracker: TrackerId,
-        result: Result<Vec<SocketAddr>, Failed>,
+        result: Result<Vec<SocketAddr>, ProbeError>,
         took: Option<Duration>,
         now: Instant,
     ) {
@@ -349,9 +349,12 @@ impl Engine {
     pub fn wreck(mut self, now: Instant) -> Vec<Observation> {
         let keys: Vec<Key> = self.probes.keys().collect();
         for key in keys {
-            let failed = Failed::new(Failure::Malformed, "the prober failed over some datagram");
+            let failed = ProbeError::new(
+                FailureReason::Malformed,
+                "the prober failed over some datagram",
+            );
             if let Some(probe) = self.probes.get(key) {
-                let report = probe::report(&probe.job.ask, Err(failed));
+                let report = probe::report(&probe.job.request, Err(failed));
                 self.observations.push(probe.observation(report, None, now));
             }
         }

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::server::{Says, Server, Then};
 use super::*;
 
-async fn in_time(server: &Server) -> Failed {
-    let mut job = job(&server.url("/announce"), Manner::Ghost);
+async fn in_time(server: &Server) -> ProbeError {
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     job.timeout = Duration::from_millis(300);
-    let (result, exchange) = announced(asker().probe(job).await);
+    let (result, stats) = announced(asker().probe(job).await);
     assert!(
-        exchange.duration < Duration::from_secs(5),
+        stats.duration < Duration::from_secs(5),
         "ends by its own clock"
     );
     result.unwrap_err()
@@ -25,7 +25,7 @@ async fn a_closed_port_refuses() {
     let address = socket.local_addr().unwrap();
     drop(socket);
     let failed = failure_of(&format!("http://{address}/announce")).await;
-    assert_eq!(failed.reason, Failure::Refused);
+    assert_eq!(failed.reason, FailureReason::Refused);
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn silence_and_slowness_end_with_the_time() {
     ] {
         let server = Server::start(move |_, _| Says::raw(says, then)).await;
         let failed = in_time(&server).await;
-        assert_eq!(failed.reason, Failure::Timeout, "{says}");
+        assert_eq!(failed.reason, FailureReason::Timeout, "{says}");
         assert_eq!(&*failed.text, "no answer in time");
     }
 }
@@ -69,11 +69,14 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
     let (address, _filling, _listener) = black_hole();
     // Once the prober's own patience ends first, once the job's.
     for job_timeout in [3600, 1] {
-        let mut job = job(&format!("http://{address}/announce"), Manner::Brief);
+        let mut job = job(
+            &format!("http://{address}/announce"),
+            AnnounceStrategy::StartThenStop,
+        );
         job.timeout = Duration::from_secs(job_timeout);
         let asker = asker();
         let failed = announced(asker.probe(job).await).0.unwrap_err();
-        assert_eq!(failed.reason, Failure::Timeout);
+        assert_eq!(failed.reason, FailureReason::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
         // Nothing was said, so there is nothing to take back.
         let places = asker.shared.farewells.available_permits();
@@ -94,7 +97,12 @@ async fn a_farewell_that_finds_the_port_closed_is_still_owed() {
         stream.write_all(&[head, LIST].concat()).await.unwrap();
     });
     let asker = asker();
-    let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
+    let said = announced(
+        asker
+            .probe(job(&url, AnnounceStrategy::StartThenStop))
+            .await,
+    )
+    .0;
     assert_eq!(said.unwrap().peers.len(), 1);
     let places = asker.shared.farewells.available_permits();
     assert_eq!(places, MAX_FAREWELLS as usize - 1, "tried again");
@@ -127,9 +135,9 @@ async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
     let asker = asker();
     let url = server.url("/announce");
     assert!(ghost(&asker, &url).await.0.is_ok());
-    let (said, exchange) = ghost(&asker, &url).await;
+    let (said, stats) = ghost(&asker, &url).await;
     assert!(said.is_ok());
-    assert_eq!(exchange.requests, 2, "the lost one and the repeated one");
+    assert_eq!(stats.requests, 2, "the lost one and the repeated one");
 }
 
 #[tokio::test]
@@ -139,10 +147,13 @@ async fn a_host_that_hangs_holds_up_nobody_else() {
     let asker = asker();
     let mut stuck = tokio::task::JoinSet::new();
     for _ in 0..3 * MAX_PER_HOST {
-        let (asker, job) = (asker.clone(), job(&hanging.url("/announce"), Manner::Ghost));
+        let (asker, job) = (
+            asker.clone(),
+            job(&hanging.url("/announce"), AnnounceStrategy::StoppedFirst),
+        );
         stuck.spawn(async move { asker.probe(job).await });
     }
-    let mut other = job(&well.url("/announce"), Manner::Ghost);
+    let mut other = job(&well.url("/announce"), AnnounceStrategy::StoppedFirst);
     other.tracker = TrackerId(9);
     let observation = asker.probe(other).await;
     assert!(observation.report.failed().is_none());

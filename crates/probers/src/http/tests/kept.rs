@@ -49,13 +49,18 @@ async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
         let url = server.url("/announce");
         // The connection of a repeated request is not kept.
         for expected in [1, 2, 1, 2, 1] {
-            let (said, exchange) = ghost(&asker, &url).await;
+            let (said, stats) = ghost(&asker, &url).await;
             assert_eq!(said.unwrap().peers.len(), 1);
-            assert_eq!(exchange.requests, expected);
+            assert_eq!(stats.requests, expected);
         }
         let observation = asker.probe(scrape_job(&url, &[HASH])).await;
         assert!(observation.report.failed().is_none(), "a scrape");
-        let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
+        let said = announced(
+            asker
+                .probe(job(&url, AnnounceStrategy::StartThenStop))
+                .await,
+        )
+        .0;
         assert_eq!(said.unwrap().peers.len(), 1);
         assert_eq!(server.events().last().map(String::as_str), Some("stopped"));
         let left = asker.shared.farewells.available_permits();
@@ -67,10 +72,10 @@ async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
 }
 
 /// A question of one request that fails: why, and how many were sent.
-async fn refused_scrape(asker: &Arc<Asker>, url: &str) -> (Failure, u32) {
+async fn refused_scrape(asker: &Arc<Asker>, url: &str) -> (FailureReason, u32) {
     let observation = asker.probe(scrape_job(url, &[HASH])).await;
     let failed = observation.report.failed().unwrap();
-    (failed.reason, observation.exchange.requests)
+    (failed.reason, observation.stats.requests)
 }
 
 #[tokio::test]
@@ -78,9 +83,9 @@ async fn a_request_is_not_sent_again_after_an_answer_began() {
     for (begun, reason) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
-            Failure::Reset,
+            FailureReason::Reset,
         ),
-        ("220 ready\r\n\r\n", Failure::NotBencode),
+        ("220 ready\r\n\r\n", FailureReason::NotBencode),
     ] {
         let server = Server::start(once(move || Says::raw(begun, Then::Close))).await;
         let asker = asker();
@@ -101,8 +106,14 @@ async fn a_request_over_a_new_connection_is_never_repeated() {
     let url = server.url("/announce");
     assert!(ghost(&asker, &url).await.0.is_ok());
     // Once over the kept connection, and once over a new one.
-    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 2));
-    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 1));
+    assert_eq!(
+        refused_scrape(&asker, &url).await,
+        (FailureReason::Reset, 2)
+    );
+    assert_eq!(
+        refused_scrape(&asker, &url).await,
+        (FailureReason::Reset, 1)
+    );
 }
 
 #[tokio::test]
@@ -115,7 +126,13 @@ async fn a_tracker_that_closes_behind_each_answer_never_fails() {
         .await;
         let (prober, mut observations) = prober();
         for _ in 0..4 {
-            prober.submit(vec![job(&server.url("/announce"), Manner::Ghost); 300]);
+            prober.submit(vec![
+                job(
+                    &server.url("/announce"),
+                    AnnounceStrategy::StoppedFirst
+                );
+                300
+            ]);
             let mut left = 300;
             while left > 0 {
                 for observation in observations.recv().await.unwrap() {
@@ -159,9 +176,9 @@ async fn tls_connections_are_closed_with_and_without_a_notice() {
         let asker = trusting(settings.clone(), resolver());
         let url = format!("https://localhost:{}/announce", server.address.port());
         for expected in [1, 2, 1, 2] {
-            let (said, exchange) = ghost(&asker, &url).await;
+            let (said, stats) = ghost(&asker, &url).await;
             assert_eq!(said.unwrap().peers.len(), 1);
-            assert_eq!(exchange.requests, expected);
+            assert_eq!(stats.requests, expected);
         }
     }
 }

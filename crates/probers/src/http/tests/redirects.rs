@@ -19,9 +19,9 @@ async fn two_are_followed_and_the_question_goes_along() {
         }
     })
     .await;
-    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
+    let (said, stats) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
     assert_eq!(said.unwrap().peers.len(), 1);
-    assert_eq!(exchange.requests, 3);
+    assert_eq!(stats.requests, 3);
     let asked = server.asked();
     assert!(asked[1].target.starts_with("/second?passkey=s&info_hash="));
     assert!(asked[2].target.starts_with("/third?x=1&info_hash="));
@@ -58,10 +58,13 @@ async fn the_last_stopped_goes_where_started_was_registered() {
     })
     .await;
     let asker = asker();
-    let job = job(&first.url("/announce?passkey=s"), Manner::Ghost);
-    let (said, exchange) = announced(asker.probe(job).await);
+    let job = job(
+        &first.url("/announce?passkey=s"),
+        AnnounceStrategy::StoppedFirst,
+    );
+    let (said, stats) = announced(asker.probe(job).await);
     assert_eq!(said.unwrap().peers.len(), 1);
-    assert_eq!(exchange.requests, 4);
+    assert_eq!(stats.requests, 4);
     assert_eq!(first.events(), ["stopped", "started"]);
     assert_eq!(second.events(), ["started", "stopped"]);
     for asked in second.asked() {
@@ -85,7 +88,10 @@ async fn a_stopped_in_the_background_goes_there_too() {
     let first = Server::start(move |_, _| to(there.clone())).await;
     let asker = asker();
     let probing = tokio::spawn({
-        let (asker, job) = (asker.clone(), job(&first.url("/announce"), Manner::Brief));
+        let (asker, job) = (
+            asker.clone(),
+            job(&first.url("/announce"), AnnounceStrategy::StartThenStop),
+        );
         async move { asker.probe(job).await }
     });
     while second.events().is_empty() {
@@ -102,7 +108,7 @@ async fn a_stopped_in_the_background_goes_there_too() {
 async fn loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, Failure::HttpStatus);
+    assert_eq!(failed.reason, FailureReason::HttpStatus);
     // Three for each of `stopped`, `started` and `stopped`.
     assert_eq!(server.asked().len(), 3 * 3);
 }
@@ -118,18 +124,22 @@ async fn other_places_are_not_followed() {
     ] {
         let server = Server::start(move |_, _| to(location.into())).await;
         let failed = failure_of(&server.url("/announce")).await;
-        assert_eq!(failed.reason, Failure::HttpStatus, "{location}");
+        assert_eq!(failed.reason, FailureReason::HttpStatus, "{location}");
         assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     }
 }
 
 /// Follows a redirect from an origin with this address, without asking anybody.
-async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, ProbeError> {
     follow_within(AddressScope::Local, from, to).await
 }
 
 /// As [`follow`], from a tracker with this reach.
-async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+async fn follow_within(
+    scope: AddressScope,
+    from: &str,
+    to: &str,
+) -> Result<Arc<[IpAddr]>, ProbeError> {
     let resolver = Resolver::fixed(Fixed {
         hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
                 169.254.169.254 linklocal.example\n"
@@ -164,7 +174,7 @@ async fn no_redirect_leads_to_metadata_services() {
     ] {
         for from in ["9.9.9.9", "10.1.2.3"] {
             let failed = follow(from, to).await.expect_err(to);
-            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+            assert_eq!(failed.reason, FailureReason::HttpStatus, "{to}");
         }
     }
 }
@@ -201,7 +211,7 @@ async fn public_hosts_do_not_lead_into_private_space() {
         "http://0x7f.1/",
     ] {
         let failed = follow("9.9.9.9", private).await.expect_err(private);
-        assert_eq!(failed.reason, Failure::HttpStatus);
+        assert_eq!(failed.reason, FailureReason::HttpStatus);
         assert_eq!(&*failed.text, "a redirect into private space");
         // A tracker of our own network may send us about in it.
         assert!(follow("10.1.2.3", private).await.is_ok(), "{private}");
@@ -211,6 +221,6 @@ async fn public_hosts_do_not_lead_into_private_space() {
         .await
         .unwrap_err();
     // Only this torrent is sent there: the tracker itself can be asked.
-    assert_eq!(overlay.reason, Failure::HttpStatus);
+    assert_eq!(overlay.reason, FailureReason::HttpStatus);
     assert!(overlay.text.contains("overlay"), "{overlay}");
 }

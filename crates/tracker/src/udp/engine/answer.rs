@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::send::enqueue;
 use super::{
-    Answer, Connection, Engine, Failed, Failure, Key, Link, NO_BUFFERS, Oddities, Place, Remote,
-    Step, Undelivered, codec,
+    Answer, Connection, Engine, FailureReason, Key, Link, NO_BUFFERS, Oddities, Place, ProbeError,
+    Remote, Step, Undelivered, codec,
 };
 use crate::tracker_message;
 
@@ -59,7 +59,10 @@ impl Engine {
                 }
             }
             _ => {
-                let failed = Failed::new(Failure::Malformed, "the answer to a connect is damaged");
+                let failed = ProbeError::new(
+                    FailureReason::Malformed,
+                    "the answer to a connect is damaged",
+                );
                 self.fail_waiting(key, &failed, now);
             }
         }
@@ -81,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn fail_waiting(&mut self, key: Key, failed: &Failed, now: Instant) {
+    fn fail_waiting(&mut self, key: Key, failed: &ProbeError, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -108,8 +111,8 @@ impl Engine {
         }
         remote.addresses.doubtful = true;
         let failed = match why {
-            Undelivered::Refused => Failed::new(Failure::Refused, "the port is closed"),
-            _ => Failed::new(Failure::Unreachable, "there is no route to the host"),
+            Undelivered::Refused => ProbeError::new(FailureReason::Refused, "the port is closed"),
+            _ => ProbeError::new(FailureReason::Unreachable, "there is no route to the host"),
         };
         self.disconnect(key);
         self.fail_waiting(key, &failed, now);
@@ -169,7 +172,7 @@ impl Engine {
     }
 
     /// Ends the present stage of a probe with a failure.
-    pub(super) fn fail(&mut self, key: Key, failed: Failed, now: Instant) {
+    pub(super) fn fail(&mut self, key: Key, failed: ProbeError, now: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             let step = probe.failed(failed, &self.settings);
             self.advance(key, step, now);
@@ -193,20 +196,20 @@ impl Engine {
         };
         let since = probe.taken();
         let mut failed = match probe.requests {
-            0 => Failed::new(Failure::Timeout, "no answer"),
-            1 => Failed::new(Failure::Timeout, "no answer to one packet"),
-            n => Failed::new(Failure::Timeout, format!("no answer to {n} packets")),
+            0 => ProbeError::new(FailureReason::Timeout, "no answer"),
+            1 => ProbeError::new(FailureReason::Timeout, "no answer to one packet"),
+            n => ProbeError::new(FailureReason::Timeout, format!("no answer to {n} packets")),
         };
         if let Some(remote) = self.remotes.get_mut(probe.remote)
             && !remote.heard_since(since)
         {
             if remote.lost.is_some_and(|then| then >= since) {
-                self.fail(key, Failed::ours(NO_BUFFERS), now);
+                self.fail(key, ProbeError::ours(NO_BUFFERS), now);
                 return;
             } else if remote.addresses.are_awaited() {
-                failed = Failed::new(Failure::Dns, "the lookup took too long");
+                failed = ProbeError::new(FailureReason::Dns, "the lookup took too long");
             } else if remote.unreachable.is_some_and(|then| then >= since) {
-                failed = Failed::new(Failure::Unreachable, "a router says: unreachable");
+                failed = ProbeError::new(FailureReason::Unreachable, "a router says: unreachable");
             }
             remote.addresses.doubtful = true;
         }

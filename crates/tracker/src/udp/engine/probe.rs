@@ -12,7 +12,10 @@ use crate::announce_session::{
     STOPPED_QUERY_PARTS, Verdict,
 };
 use crate::tracker_message;
-use crate::{Announced, Ask, Exchange, Failed, Failure, Job, Observation, Phases, Report};
+use crate::{
+    AnnounceResponse, FailureReason, Job, Observation, Phases, ProbeError, ProbeStats, Report,
+    Request,
+};
 use seedwatch_torrent::Family;
 
 /// A job on its way.
@@ -93,9 +96,9 @@ pub(super) enum Step {
 
 impl Probe {
     pub(super) fn new(job: Job, remote: Key, now: Instant) -> Self {
-        let stage = match &job.ask {
-            Ask::Scrape { .. } => Stage::Scrape,
-            Ask::Announce { manner, .. } => Stage::Announce(AnnounceSession::new(*manner)),
+        let stage = match &job.request {
+            Request::Scrape { .. } => Stage::Scrape,
+            Request::Announce { strategy, .. } => Stage::Announce(AnnounceSession::new(*strategy)),
         };
         let end = now + job.timeout;
         let look_end = now + job.timeout / STOPPED_QUERY_PARTS;
@@ -191,8 +194,8 @@ impl Probe {
         if let Stage::Announce(session) = &mut self.stage {
             session.sent();
         }
-        match &self.job.ask {
-            Ask::Announce { info_hash, .. } => codec::write_announce(
+        match &self.job.request {
+            Request::Announce { info_hash, .. } => codec::write_announce(
                 out,
                 &settings.identity,
                 &Announce {
@@ -205,11 +208,14 @@ impl Probe {
                     url: &self.job.url,
                 },
             ),
-            Ask::Scrape { targets } => codec::write_scrape(
+            Request::Scrape { targets } => codec::write_scrape(
                 out,
                 connection,
                 transaction,
-                targets.iter().take(Ask::MAX_SCRAPE).map(|(_, hash)| hash),
+                targets
+                    .iter()
+                    .take(Request::MAX_SCRAPE)
+                    .map(|(_, hash)| hash),
             ),
         }
     }
@@ -218,7 +224,7 @@ impl Probe {
     pub(super) fn answered(&mut self, answer: &Answer<'_>, settings: &Settings) -> Step {
         match (&mut self.stage, answer) {
             (Stage::Scrape, Answer::Scrape(scrape)) => {
-                let ids = self.job.ask.ids();
+                let ids = self.job.request.ids();
                 let mut counts: Vec<_> = scrape.entries().map(Some).take(ids.len()).collect();
                 counts.resize(ids.len(), None);
                 let result = Ok(counts);
@@ -241,7 +247,10 @@ impl Probe {
                 self.failed(failed, settings)
             }
             _ => {
-                let failed = Failed::new(Failure::Malformed, "the answer fits no question of ours");
+                let failed = ProbeError::new(
+                    FailureReason::Malformed,
+                    "the answer fits no question of ours",
+                );
                 self.failed(failed, settings)
             }
         }
@@ -249,7 +258,7 @@ impl Probe {
 
     /// The present stage is over without a valid answer. Whatever came, or was lost, a request that
     /// was sent may have been heard.
-    pub(super) fn failed(&mut self, failed: Failed, settings: &Settings) -> Step {
+    pub(super) fn failed(&mut self, failed: ProbeError, settings: &Settings) -> Step {
         // After a first `stopped` that had all the time there is, none is left for `started`.
         let looked_on =
             self.asked() == Some(AnnounceRequest::StoppedQuery) && self.look_end >= self.end;
@@ -262,7 +271,7 @@ impl Probe {
                 let next = session.failed(failed, reached, &own(settings));
                 self.step(next)
             }
-            Stage::Scrape => Step::Done(Some(report(&self.job.ask, Err(failed)))),
+            Stage::Scrape => Step::Done(Some(report(&self.job.request, Err(failed)))),
         }
     }
 
@@ -273,7 +282,7 @@ impl Probe {
                 Step::Ask
             }
             Next::Done(verdict) => {
-                Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
+                Step::Done(verdict.map(|verdict| report(&self.job.request, verdict)))
             }
         }
     }
@@ -282,11 +291,11 @@ impl Probe {
     pub(super) fn homeless(&mut self, settings: &Settings) -> Step {
         match self.asked() {
             Some(AnnounceRequest::Stopped) => {
-                let failed = Failed::new(Failure::Unreachable, "the address is gone");
+                let failed = ProbeError::new(FailureReason::Unreachable, "the address is gone");
                 self.failed(failed, settings)
             }
             _ => Step::Done(Some(Report::NoAddress {
-                ids: self.job.ask.ids(),
+                ids: self.job.request.ids(),
             })),
         }
     }
@@ -317,7 +326,7 @@ impl Probe {
             tracker: self.job.tracker,
             family: self.job.family,
             report,
-            exchange: Exchange {
+            stats: ProbeStats {
                 requests: self.requests,
                 duration: now.saturating_duration_since(self.taken),
                 phases: self.phases,
@@ -330,24 +339,24 @@ impl Probe {
 }
 
 /// The report on a question that failed, or on an announce.
-pub(super) fn report(ask: &Ask, verdict: Verdict) -> Report {
-    match (ask, verdict) {
-        (Ask::Announce { id, .. }, result) => Report::Announce { id: *id, result },
-        (Ask::Scrape { .. }, verdict) => Report::Scrape {
-            ids: ask.ids(),
+pub(super) fn report(request: &Request, verdict: Verdict) -> Report {
+    match (request, verdict) {
+        (Request::Announce { id, .. }, result) => Report::Announce { id: *id, result },
+        (Request::Scrape { .. }, verdict) => Report::Scrape {
+            ids: request.ids(),
             result: verdict.map(|_| Vec::new()),
         },
     }
 }
 
-fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> Announced {
-    Announced {
+fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> AnnounceResponse {
+    AnnounceResponse {
         peers: answer.peers(family, settings.numwant.into()),
         counts: answer.counts,
         // Over UDP no count is left out.
         has_absurd_counts: answer.counts.seeders.is_none() || answer.counts.leechers.is_none(),
         interval: answer.interval(),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     }
 }
 
@@ -358,9 +367,9 @@ fn own(settings: &Settings) -> PeerFilter {
     }
 }
 
-fn unreadable() -> Failed {
-    Failed::new(
-        Failure::Malformed,
+fn unreadable() -> ProbeError {
+    ProbeError::new(
+        FailureReason::Malformed,
         "nothing in the list of peers can be read",
     )
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::arena::Key;
 use super::round_trip::RoundTrip;
 use super::window::{Ticket, Window};
-use crate::{Failed, Failure, TrackerId};
+use crate::{FailureReason, ProbeError, TrackerId};
 use seedwatch_torrent::TrackerUrl;
 
 /// Addresses are looked up again after this time; the old ones serve meanwhile.
@@ -201,8 +201,9 @@ impl Addresses {
 
     /// A lookup failed. Returns whether this is the end for those who wait; otherwise what was
     /// known serves on.
-    pub(super) fn keep(&mut self, failed: &Failed, now: Instant) -> bool {
-        let useless = self.doubtful || self.list.is_empty() || failed.reason == Failure::Denied;
+    pub(super) fn keep(&mut self, failed: &ProbeError, now: Instant) -> bool {
+        let useless =
+            self.doubtful || self.list.is_empty() || failed.reason == FailureReason::Denied;
         self.known = Some(now);
         self.looking_up = false;
         if useless {

@@ -7,7 +7,9 @@ mod stopped;
 mod timing;
 
 use super::*;
-use crate::{AnnounceId, Announced, Ask, Identity, Manner, Report, Scraped};
+use crate::{
+    AnnounceId, AnnounceResponse, AnnounceStrategy, Identity, Report, Request, ScrapeResponse,
+};
 use seedwatch_torrent::InfoHash;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,7 +34,7 @@ struct Lab {
     now: Instant,
     start: Instant,
     /// What lookups find.
-    addresses: Result<Vec<SocketAddr>, Failed>,
+    addresses: Result<Vec<SocketAddr>, ProbeError>,
     /// What the engine wants sent, with the millisecond it wanted it.
     sent: Vec<SentRequest>,
     observations: Vec<Observation>,
@@ -123,28 +125,28 @@ impl Lab {
         }
     }
 
-    fn job(tracker: u32, ask: Ask) -> Job {
+    fn job(tracker: u32, request: Request) -> Job {
         let url = format!("udp://tracker{tracker}.example:6969/announce");
         Job {
             tracker: TrackerId(tracker),
             family: Family::Ipv4,
             url: Arc::new(TrackerUrl::parse(&url).unwrap()),
             timeout: TIMEOUT,
-            ask,
+            request,
         }
     }
 
-    fn announce_as(&mut self, n: u32, manner: Manner) {
-        let ask = Ask::Announce {
+    fn announce_as(&mut self, n: u32, strategy: AnnounceStrategy) {
+        let request = Request::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([n as u8; 20]),
-            manner,
+            strategy,
         };
-        self.engine.submit(Self::job(1, ask), self.now);
+        self.engine.submit(Self::job(1, request), self.now);
     }
 
     fn announce(&mut self, n: u32) {
-        self.announce_as(n, Manner::StoppedOnly);
+        self.announce_as(n, AnnounceStrategy::StoppedOnly);
     }
 
     /// Lets the engine do all that it can do now.
@@ -228,7 +230,7 @@ impl Lab {
         self.observations.remove(0)
     }
 
-    fn announced(&mut self) -> Announced {
+    fn announced(&mut self) -> AnnounceResponse {
         match self.observation().report {
             Report::Announce {
                 result: Ok(announced),
@@ -238,7 +240,7 @@ impl Lab {
         }
     }
 
-    fn failure(&mut self) -> Failure {
+    fn failure(&mut self) -> FailureReason {
         match self.observation().report {
             Report::Announce {
                 result: Err(failed),
@@ -260,8 +262,8 @@ impl Lab {
     }
 }
 
-fn scraped(seeders: u32, completed: u32, leechers: u32) -> Option<Scraped> {
-    Some(Scraped {
+fn scraped(seeders: u32, completed: u32, leechers: u32) -> Option<ScrapeResponse> {
+    Some(ScrapeResponse {
         seeders: Some(seeders),
         leechers: Some(leechers),
         completed: Some(completed),

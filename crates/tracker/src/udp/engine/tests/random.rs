@@ -70,13 +70,17 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
     let picked = |pick: usize, seen: &[SentRequest]| seen.get(pick % seen.len().max(1)).cloned();
     match happening {
         Happening::Announce { tracker, brief } => {
-            let manner = if brief { Manner::Brief } else { Manner::Ghost };
-            let ask = Ask::Announce {
+            let strategy = if brief {
+                AnnounceStrategy::StartThenStop
+            } else {
+                AnnounceStrategy::StoppedFirst
+            };
+            let request = Request::Announce {
                 id: AnnounceId(0),
                 info_hash: InfoHash([0; 20]),
-                manner,
+                strategy,
             };
-            lab.engine.submit(Lab::job(tracker, ask), lab.now);
+            lab.engine.submit(Lab::job(tracker, request), lab.now);
             jobs = 1;
         }
         Happening::Scrape { tracker, hashes } => {
@@ -84,7 +88,7 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
                 .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
                 .collect();
             lab.engine
-                .submit(Lab::job(tracker, Ask::Scrape { targets }), lab.now);
+                .submit(Lab::job(tracker, Request::Scrape { targets }), lab.now);
             jobs = 1;
         }
         Happening::Answer { pick, from, list } => {
@@ -121,7 +125,7 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
                 .on_lookup(TrackerId(tracker), Ok(list), None, lab.now);
         }
         Happening::NotFound { tracker } => {
-            let failed = Failed::new(Failure::Dns, "");
+            let failed = ProbeError::new(FailureReason::Dns, "");
             lab.engine
                 .on_lookup(TrackerId(tracker), Err(failed), None, lab.now);
         }
@@ -149,7 +153,7 @@ proptest! {
         lab.pass(TIMEOUT + Duration::from_millis(25));
         seen.extend(lab.sent());
         prop_assert_eq!(lab.observations.len(), jobs);
-        let requests: u32 = lab.observations.drain(..).map(|o| o.exchange.requests).sum();
+        let requests: u32 = lab.observations.drain(..).map(|o| o.stats.requests).sum();
         prop_assert_eq!(requests as usize, seen.len());
         lab.assert_at_rest();
     }

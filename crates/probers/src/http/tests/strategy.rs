@@ -12,8 +12,11 @@ fn opentracker(asked: &Asked, _: usize) -> Says {
     })
 }
 
-async fn brief(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(asker.probe(job(url, Manner::Brief)).await)
+async fn brief(
+    asker: &Arc<Asker>,
+    url: &str,
+) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
+    announced(asker.probe(job(url, AnnounceStrategy::StartThenStop)).await)
 }
 
 fn counts(seeders: u32, leechers: u32) -> Counts {
@@ -28,7 +31,10 @@ fn counts(seeders: u32, leechers: u32) -> Counts {
 async fn an_empty_swarm_is_believed() {
     let server = Server::saying(EMPTY).await;
     let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
-    assert_eq!((said.manner, said.counts), (Manner::Ghost, counts(0, 0)));
+    assert_eq!(
+        (said.strategy, said.counts),
+        (AnnounceStrategy::StoppedFirst, counts(0, 0))
+    );
     assert_eq!(server.events(), ["stopped"]);
 }
 
@@ -36,12 +42,15 @@ async fn an_empty_swarm_is_believed() {
 async fn counts_without_a_list_lead_to_a_brief_announce() {
     let server = Server::start(opentracker).await;
     let asker = asker();
-    let (said, exchange) = ghost(&asker, &server.url("/announce")).await;
+    let (said, stats) = ghost(&asker, &server.url("/announce")).await;
     let said = said.unwrap();
-    assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
+    assert_eq!(
+        (said.peers.len(), said.strategy),
+        (1, AnnounceStrategy::StartThenStop)
+    );
     assert_eq!(said.counts, counts(1, 0), "those beside the list");
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
-    assert_eq!(exchange.requests, 3);
+    assert_eq!(stats.requests, 3);
     let asked = server.asked();
     assert_eq!(asked[2].parameter("numwant"), Some("0"));
     assert_eq!(asked[2].parameter("trackerid"), Some("t%21"));
@@ -63,26 +72,35 @@ async fn without_counts_an_empty_list_is_not_believed() {
     })
     .await;
     let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
-    assert_eq!((said.peers.len(), said.manner), (1, Manner::Brief));
+    assert_eq!(
+        (said.peers.len(), said.strategy),
+        (1, AnnounceStrategy::StartThenStop)
+    );
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
 }
 
 #[tokio::test]
 async fn silence_is_no_empty_list() {
     for (body, reason) in [
-        ("d8:intervali900ee", Failure::Malformed),
-        ("d15:warning message1:xe", Failure::Malformed),
-        ("d10:downloadedi7e8:intervali900ee", Failure::Malformed),
-        ("d12:failure codei900ee", Failure::Rejected),
+        ("d8:intervali900ee", FailureReason::Malformed),
+        ("d15:warning message1:xe", FailureReason::Malformed),
+        (
+            "d10:downloadedi7e8:intervali900ee",
+            FailureReason::Malformed,
+        ),
+        ("d12:failure codei900ee", FailureReason::Rejected),
     ] {
-        for manner in [Manner::Ghost, Manner::Brief] {
+        for strategy in [
+            AnnounceStrategy::StoppedFirst,
+            AnnounceStrategy::StartThenStop,
+        ] {
             let server = Server::saying(body).await;
             let asker = asker();
-            let observation = asker.probe(job(&server.url("/announce"), manner)).await;
+            let observation = asker.probe(job(&server.url("/announce"), strategy)).await;
             let failed = announced(observation).0.unwrap_err();
-            assert_eq!(failed.reason, reason, "{body} {manner:?}");
+            assert_eq!(failed.reason, reason, "{body} {strategy:?}");
             let joined = server.events().contains(&"started".to_owned());
-            if reason == Failure::Malformed && joined {
+            if reason == FailureReason::Malformed && joined {
                 assert_eq!(server.events().last().unwrap(), "stopped");
             }
             assert!(asker.farewells().await);
@@ -98,11 +116,14 @@ async fn counts_alone_are_an_answer() {
         // Of leechers nothing is said.
         ("d8:completei0e8:intervali900ee", true),
     ] {
-        for manner in [Manner::Ghost, Manner::Brief] {
+        for strategy in [
+            AnnounceStrategy::StoppedFirst,
+            AnnounceStrategy::StartThenStop,
+        ] {
             let server = Server::saying(body).await;
-            let observation = asker().probe(job(&server.url("/announce"), manner)).await;
+            let observation = asker().probe(job(&server.url("/announce"), strategy)).await;
             let said = announced(observation).0.unwrap();
-            assert_eq!(said.withheld, withheld, "{body} {manner:?}");
+            assert_eq!(said.peer_list_withheld, withheld, "{body} {strategy:?}");
             assert!(said.peers.is_empty() && said.counts.seeders.is_some());
         }
     }
@@ -113,14 +134,17 @@ async fn host_names_are_withheld_without_joining() {
     const NAMES: &[u8] = b"d8:intervali900e5:peersld2:ip12:peer.example4:porti1eeee";
     let server = Server::saying(NAMES).await;
     let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
-    assert_eq!((said.withheld, said.manner), (true, Manner::Ghost));
+    assert_eq!(
+        (said.peer_list_withheld, said.strategy),
+        (true, AnnounceStrategy::StoppedFirst)
+    );
     assert_eq!(server.events(), ["stopped"]);
     assert!(
         brief(&asker(), &server.url("/announce"))
             .await
             .0
             .unwrap()
-            .withheld
+            .peer_list_withheld
     );
 }
 
@@ -134,28 +158,31 @@ async fn a_list_of_nobody_but_us_is_none() {
     })
     .await;
     let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
-    assert_eq!((said.peers.len(), said.manner), (0, Manner::Ghost));
+    assert_eq!(
+        (said.peers.len(), said.strategy),
+        (0, AnnounceStrategy::StoppedFirst)
+    );
     assert_eq!(said.counts, counts(1, 1));
-    assert!(said.withheld);
+    assert!(said.peer_list_withheld);
 }
 
 #[tokio::test]
 async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
     let without_counts = b"d8:intervali900e5:peers0:e";
-    for (body, manner, withheld) in [
-        (WITHHELD, Manner::Ghost, true),
-        (EMPTY, Manner::Ghost, false),
-        (without_counts, Manner::Ghost, false),
-        (LIST, Manner::Ghost, false),
-        (WITHHELD, Manner::Brief, true),
+    for (body, strategy, withheld) in [
+        (WITHHELD, AnnounceStrategy::StoppedFirst, true),
+        (EMPTY, AnnounceStrategy::StoppedFirst, false),
+        (without_counts, AnnounceStrategy::StoppedFirst, false),
+        (LIST, AnnounceStrategy::StoppedFirst, false),
+        (WITHHELD, AnnounceStrategy::StartThenStop, true),
         // Nobody but us.
-        (EMPTY, Manner::Brief, false),
-        (LIST, Manner::Brief, false),
+        (EMPTY, AnnounceStrategy::StartThenStop, false),
+        (LIST, AnnounceStrategy::StartThenStop, false),
     ] {
         let server = Server::saying(body).await;
-        let observation = asker().probe(job(&server.url("/announce"), manner)).await;
+        let observation = asker().probe(job(&server.url("/announce"), strategy)).await;
         let said = announced(observation).0.unwrap();
-        assert_eq!(said.withheld, withheld, "{body:?} {manner:?}");
+        assert_eq!(said.peer_list_withheld, withheld, "{body:?} {strategy:?}");
     }
 }
 
@@ -163,7 +190,7 @@ async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
 async fn a_list_that_only_joining_brings_is_not_withheld() {
     let server = Server::start(opentracker).await;
     let said = ghost(&asker(), &server.url("/announce")).await.0.unwrap();
-    assert!(!said.withheld);
+    assert!(!said.peer_list_withheld);
 }
 
 #[tokio::test]
@@ -177,7 +204,7 @@ async fn counts_are_without_us_though_we_were_counted() {
     .await;
     let said = brief(&asker(), &server.url("/announce")).await.0.unwrap();
     assert_eq!(said.counts, counts(1, 1));
-    assert_eq!(said.manner, Manner::Brief);
+    assert_eq!(said.strategy, AnnounceStrategy::StartThenStop);
 }
 
 #[tokio::test]
@@ -187,11 +214,11 @@ async fn stopped_follows_when_started_is_not_answered_in_time() {
         _ => Says::ok(EMPTY),
     })
     .await;
-    let mut job = job(&server.url("/announce"), Manner::Brief);
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_millis(300);
     let asker = asker();
     let failed = announced(asker.probe(job).await).0.unwrap_err();
-    assert_eq!(failed.reason, Failure::Timeout);
+    assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(asker.farewells().await);
     assert_eq!(server.events(), ["started", "stopped"]);
 }
@@ -203,7 +230,7 @@ async fn a_list_is_reported_though_the_farewell_hangs() {
         _ => Says::ok(LIST),
     })
     .await;
-    let mut job = job(&server.url("/announce"), Manner::Brief);
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_millis(500);
     let asker = asker();
     let said = announced(asker.probe(job).await).0.unwrap();
@@ -225,7 +252,10 @@ async fn stopped_follows_when_the_probe_is_dropped() {
     .await;
     let asker = asker();
     let running = tokio::spawn({
-        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Brief));
+        let (asker, job) = (
+            asker.clone(),
+            job(&server.url("/announce"), AnnounceStrategy::StartThenStop),
+        );
         async move { asker.probe(job).await }
     });
     assert_eq!(when_heard.recv().await.as_deref(), Some("started"));
@@ -242,7 +272,7 @@ async fn a_refused_started_leaves_nothing_to_take_back() {
     let server = Server::saying("d14:failure reason12:unregisterede").await;
     let asker = asker();
     let failed = brief(&asker, &server.url("/announce")).await.0.unwrap_err();
-    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
     assert!(asker.farewells().await);
     assert_eq!(server.events(), ["started"]);
 }
@@ -250,7 +280,7 @@ async fn a_refused_started_leaves_nothing_to_take_back() {
 #[tokio::test]
 async fn draining_does_not_wait_for_ever() {
     let server = Server::start(|_, _| Says::raw("", Then::Hang)).await;
-    let mut job = job(&server.url("/announce"), Manner::Brief);
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_millis(200);
     let asker = asker();
     asker.probe(job).await;
