@@ -108,7 +108,7 @@ pub enum Delivery {
 
 /// A valid answer to an announce.
 #[derive(Debug)]
-pub struct Answer {
+pub struct SessionAnswer {
     /// What it says.
     pub announced: AnnounceResponse,
     /// It has a list of peers, if an empty one.
@@ -119,7 +119,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Next {
     /// [`AnnounceSession::request`] is to be sent.
-    Ask,
+    Send,
     /// The conversation is over. `None` after [`AnnounceSession::cut_short`].
     Done(Option<Verdict>),
 }
@@ -184,7 +184,7 @@ impl AnnounceSession {
     }
 
     /// Takes a valid answer to the present request.
-    pub fn answered(&mut self, answer: Answer, own: &PeerFilter) -> Next {
+    pub fn answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
         match &mut self.stage {
             Stage::StoppedQuery => self.stopped_query_answered(answer, own),
             Stage::Started(query) => {
@@ -209,7 +209,7 @@ impl AnnounceSession {
             }
             Stage::StoppedQuery => {
                 self.stage = Stage::Started(Some(Box::new(QueryOutcome::Failed(failed))));
-                Next::Ask
+                Next::Send
             }
             Stage::Started(query) => {
                 let query = query.take().map(|query| *query);
@@ -238,7 +238,7 @@ impl AnnounceSession {
         self.registered
     }
 
-    fn stopped_query_answered(&mut self, answer: Answer, own: &PeerFilter) -> Next {
+    fn stopped_query_answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
         let reading = Reading::of(answer, AnnounceRequest::StoppedQuery, own);
         let is_conclusive = match reading.evidence {
             Evidence::Peers | Evidence::Names => true,
@@ -253,12 +253,12 @@ impl AnnounceSession {
             return Next::Done(Some(Ok(reading.into_verdict(own))));
         }
         self.stage = Stage::Started(Some(Box::new(QueryOutcome::Answered(reading))));
-        Next::Ask
+        Next::Send
     }
 
     fn stop(&mut self, started: StartedOutcome) -> Next {
         self.stage = Stage::Stopped(Some(started));
-        Next::Ask
+        Next::Send
     }
 }
 

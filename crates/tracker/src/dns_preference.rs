@@ -8,7 +8,7 @@ const MAX_PORTS: usize = 10;
 
 /// The TXT records of one host, read together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Statement {
+pub enum TrackerPreference {
     /// No record of BEP 34.
     #[default]
     None,
@@ -25,7 +25,7 @@ pub enum Transport {
     Tcp,
 }
 
-impl Statement {
+impl TrackerPreference {
     /// Reads TXT records. Foreign ones (SPF, verifications) say nothing; several of ours add up.
     pub fn read<'a>(records: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut ports: Option<Vec<_>> = None;
@@ -41,12 +41,12 @@ impl Statement {
                 }
             }
         }
-        ports.map_or(Statement::None, Statement::Only)
+        ports.map_or(TrackerPreference::None, TrackerPreference::Only)
     }
 
     /// Whether the tracker may be contacted as its URL says.
     pub fn check(&self, url: &TrackerUrl) -> Result<(), ProbeError> {
-        let Statement::Only(ports) = self else {
+        let TrackerPreference::Only(ports) = self else {
             return Ok(());
         };
         let transport = match url.scheme() {
@@ -81,18 +81,18 @@ fn read_port(word: &[u8]) -> Option<(Transport, u16)> {
 mod tests {
     use super::*;
 
-    fn read(records: &[&str]) -> Statement {
-        Statement::read(records.iter().map(|r| r.as_bytes()))
+    fn read(records: &[&str]) -> TrackerPreference {
+        TrackerPreference::read(records.iter().map(|r| r.as_bytes()))
     }
 
-    fn permits(statement: &Statement, url: &str) -> bool {
+    fn permits(statement: &TrackerPreference, url: &str) -> bool {
         statement.check(&TrackerUrl::parse(url).unwrap()).is_ok()
     }
 
     #[test]
     fn the_bare_word_denies_everything() {
         let deny = read(&["v=spf1 -all", "BITTORRENT"]);
-        assert_eq!(deny, Statement::Only(vec![]));
+        assert_eq!(deny, TrackerPreference::Only(vec![]));
         let failed = deny
             .check(&TrackerUrl::parse("udp://t.example:1/").unwrap())
             .unwrap_err();
@@ -113,7 +113,7 @@ mod tests {
         let both = read(&["BITTORRENT UDP:1", "BITTORRENT TCP:2"]);
         assert!(permits(&both, "udp://t.example:1") && permits(&both, "http://t.example:2"));
         for foreign in ["bittorrent UDP:1", "BITTORRENTS", "", "google-site=x"] {
-            assert_eq!(read(&[foreign]), Statement::None, "{foreign}");
+            assert_eq!(read(&[foreign]), TrackerPreference::None, "{foreign}");
         }
     }
 

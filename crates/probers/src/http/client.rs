@@ -14,7 +14,7 @@ use std::time::Instant;
 use reqwest::{Method, Request, Response, StatusCode};
 use url::Url;
 
-use super::asker::Progress;
+use super::http_client::Progress;
 use super::probation::Probation;
 use super::trace::{Ends, GivenAddresses, TimeConnect, Trace};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};

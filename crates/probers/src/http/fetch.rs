@@ -8,10 +8,10 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 use url::Url;
 
-use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
 use super::client::Answer;
-use super::large::Room;
+use super::http_client::{HttpClient, Origin, Progress};
+use super::large::BodyBudget;
 use super::{MAX_REDIRECTS, failure, status};
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_torrent::address::is_global;
@@ -21,7 +21,7 @@ use seedwatch_tracker::{FailureReason, ProbeError};
 /// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
 const MAX_PIECES: usize = 1 << 14;
 /// Room made for a body before any of it has come.
-const FIRST_ROOM: usize = 16 << 10;
+const FIRST_CAPACITY: usize = 16 << 10;
 
 /// What is asked, at which addresses.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) struct Target {
     pub(super) addresses: Arc<[IpAddr]>,
 }
 
-impl Asker {
+impl HttpClient {
     /// Asks `target`, whose last parameters are `own`, and returns the body of a success. What it
     /// was last redirected to is left in `origin`.
     pub(super) async fn fetch(
@@ -46,8 +46,8 @@ impl Asker {
             mut addresses,
         } = target;
         let client = &self.clients[origin.family.index()];
-        let is_trusted = origin.lane.standing.is_trusted();
-        let mut exchange = origin.lane.standing.exchange();
+        let is_trusted = origin.slots.trust.is_trusted();
+        let mut exchange = origin.slots.trust.exchange();
         let mut is_moved = false;
         for _ in 0..=MAX_REDIRECTS {
             if is_moved {
@@ -75,7 +75,7 @@ impl Asker {
                 true => status::retry_after(headers, SystemTime::now()),
                 false => None,
             };
-            let body = read(response, self.shared.large.room()).await?;
+            let body = read(response, self.shared.large.budget()).await?;
             if body.cut.is_none() {
                 exchange.answered(body.bytes.len());
             }
@@ -141,23 +141,23 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 }
 
 /// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, ProbeError> {
+async fn read(mut response: Response, mut budget: BodyBudget<'_>) -> Result<Body, ProbeError> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
     // Asked for before any of it is read, since the connection reads ahead. Without a place its
     // beginning is read all the same.
-    let _ = room.admit(told as usize).await;
+    let _ = budget.admit(told as usize).await;
     let mut body = Body::default();
-    body.bytes.reserve((told as usize).min(FIRST_ROOM));
+    body.bytes.reserve((told as usize).min(FIRST_CAPACITY));
     for _ in 0..MAX_PIECES {
         match response.chunk().await {
             Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
                 return Err(too_large());
             }
             Ok(Some(chunk)) => {
-                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
+                if let Err(cut) = budget.admit(body.bytes.len() + chunk.len()).await {
                     body.cut = Some(cut);
                     return Ok(body);
                 }

@@ -3,7 +3,7 @@
 mod answers;
 mod broken;
 mod hostile;
-mod kept;
+mod kept_connections;
 mod redirects;
 mod secure;
 mod server;
@@ -16,7 +16,7 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 
-use super::asker::Origin;
+use super::http_client::Origin;
 use super::*;
 use crate::resolve::Fixed;
 use seedwatch_torrent::Family;
@@ -63,18 +63,18 @@ fn resolver() -> Resolver {
 }
 
 /// Probes in the runtime of the test.
-fn asker() -> Arc<Asker> {
+fn http_client() -> Arc<HttpClient> {
     trusting(settings(), resolver())
 }
 
 /// One that has had a small answer from the host of [`job`], and so keeps connections to it.
-fn trusting(settings: Settings, resolver: Resolver) -> Arc<Asker> {
-    let asker = Asker::new(settings, resolver).unwrap();
+fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
+    let http_client = HttpClient::new(settings, resolver).unwrap();
     for family in Family::ALL {
-        let lane = asker.shared.lanes.get(TrackerId(1), family);
-        lane.standing.exchange().answered(0);
+        let slots = http_client.shared.hosts.get(TrackerId(1), family);
+        slots.trust.exchange().answered(0);
     }
-    Arc::new(asker)
+    Arc::new(http_client)
 }
 
 /// A prober with its thread, and what it observes.
@@ -110,10 +110,14 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
 
 /// The result of an announce to a tracker that has shown its lists, and what it took.
 async fn ghost(
-    asker: &Arc<Asker>,
+    http_client: &Arc<HttpClient>,
     url: &str,
 ) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
-    announced(asker.probe(job(url, AnnounceStrategy::StoppedOnly)).await)
+    announced(
+        http_client
+            .probe(job(url, AnnounceStrategy::StoppedOnly))
+            .await,
+    )
 }
 
 fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
@@ -127,7 +131,7 @@ fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>,
 
 /// The failure of an announce to a fresh asker.
 async fn failure_of(url: &str) -> ProbeError {
-    let (result, _) = ghost(&asker(), url).await;
+    let (result, _) = ghost(&http_client(), url).await;
     let failed = result.expect_err(url);
     for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
         assert!(!failed.text.contains(secret), "{failed}");
@@ -138,7 +142,7 @@ async fn failure_of(url: &str) -> ProbeError {
 #[tokio::test]
 async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
     let server = Server::saying(LIST).await;
-    let (said, stats) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
+    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s%20x")).await;
     let said = said.unwrap();
     assert_eq!(said.peers.v4.len(), 1);
     assert_eq!(said.strategy, AnnounceStrategy::StoppedFirst);
@@ -170,9 +174,9 @@ async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
 #[tokio::test]
 async fn torrents_of_a_host_share_its_connections() {
     let server = Server::saying(LIST).await;
-    let asker = asker();
-    let (first, fresh) = ghost(&asker, &server.url("/announce")).await;
-    let (second, kept) = ghost(&asker, &server.url("/announce?x=1")).await;
+    let http_client = http_client();
+    let (first, fresh) = ghost(&http_client, &server.url("/announce")).await;
+    let (second, kept) = ghost(&http_client, &server.url("/announce?x=1")).await;
     assert!(first.is_ok() && second.is_ok());
     assert!(server.asked().iter().all(|asked| asked.connection == 0));
     assert!(fresh.phases.connect.is_some() && fresh.phases.response.is_some());
@@ -183,14 +187,14 @@ async fn torrents_of_a_host_share_its_connections() {
 #[tokio::test]
 async fn a_host_gets_few_connections_at_once() {
     let server = Server::saying(LIST).await;
-    let asker = asker();
+    let http_client = http_client();
     let mut probes = tokio::task::JoinSet::new();
     for _ in 0..60 {
-        let (asker, job) = (
-            asker.clone(),
+        let (http_client, job) = (
+            http_client.clone(),
             job(&server.url("/announce"), AnnounceStrategy::StoppedFirst),
         );
-        probes.spawn(async move { asker.probe(job).await });
+        probes.spawn(async move { http_client.probe(job).await });
     }
     while let Some(observation) = probes.join_next().await {
         announced(observation.unwrap()).0.unwrap();
@@ -207,13 +211,13 @@ async fn a_host_gets_few_connections_at_once() {
 #[tokio::test]
 async fn families_are_kept_apart() {
     let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
-    let asker = asker();
+    let http_client = http_client();
     let mut v6 = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(asker.probe(v6.clone()).await).0.is_ok());
+    assert!(announced(http_client.probe(v6.clone()).await).0.is_ok());
     let mut v4 = v6;
     v4.family = Family::Ipv4;
-    let observation = asker.probe(v4).await;
+    let observation = http_client.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
     assert_eq!(observation.stats.requests, 0);
     // By name, each client gets the addresses of its own family only.
@@ -221,7 +225,7 @@ async fn families_are_kept_apart() {
     let by_name = format!("http://localhost:{port}/announce");
     let mut v6 = job(&by_name, AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(asker.probe(v6).await).0.is_ok());
+    assert!(announced(http_client.probe(v6).await).0.is_ok());
     assert_eq!(failure_of(&by_name).await.reason, FailureReason::Refused);
 }
 
@@ -242,7 +246,7 @@ async fn a_scrape_asks_for_all_at_once() {
     .await;
     let hashes = [HASH, InfoHash([b'a'; 20]), InfoHash([b'b'; 20])];
     let url = server.url("/x/announce?passkey=s");
-    let observation = asker().probe(scrape_job(&url, &hashes)).await;
+    let observation = http_client().probe(scrape_job(&url, &hashes)).await;
     let Report::Scrape { ids, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
@@ -256,7 +260,7 @@ async fn a_scrape_asks_for_all_at_once() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_unsupported() {
-    let asker = asker();
+    let http_client = http_client();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
     let udp = job("udp://127.0.0.1:1/announce", AnnounceStrategy::StoppedFirst);
     let overlay = job(
@@ -264,7 +268,7 @@ async fn what_cannot_be_asked_is_unsupported() {
         AnnounceStrategy::StoppedFirst,
     );
     for job in [no_scrape, udp, overlay] {
-        let observation = asker.probe(job).await;
+        let observation = http_client.probe(job).await;
         let failed = observation.report.failed().expect("a failure");
         assert_eq!(failed.reason, FailureReason::Unsupported);
         assert_eq!(observation.stats.requests, 0);
@@ -278,8 +282,8 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
         routable: vec![Ipv4Addr::LOCALHOST.into()],
         ..Fixed::default()
     });
-    let asker = trusting(settings(), resolver);
-    let (result, stats) = ghost(&asker, "http://blocked.example/announce").await;
+    let http_client = trusting(settings(), resolver);
+    let (result, stats) = ghost(&http_client, "http://blocked.example/announce").await;
     assert_eq!(result.unwrap_err().reason, FailureReason::Dns);
     assert_eq!(stats.requests, 0);
 }
@@ -290,6 +294,6 @@ fn a_user_agent_that_no_header_can_hold_is_refused() {
         user_agent: "two\nlines".into(),
         ..settings()
     };
-    let refused = Asker::new(settings, resolver());
+    let refused = HttpClient::new(settings, resolver());
     assert!(matches!(refused, Err(SetupError::Client(_))));
 }

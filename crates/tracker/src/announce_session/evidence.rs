@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{AnnounceRequest, Answer, PeerFilter};
+use super::{AnnounceRequest, PeerFilter, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
@@ -33,8 +33,8 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Reads the answer to a request.
-    pub(super) fn of(answer: Answer, to: AnnounceRequest, own: &PeerFilter) -> Self {
-        let Answer {
+    pub(super) fn of(answer: SessionAnswer, to: AnnounceRequest, own: &PeerFilter) -> Self {
+        let SessionAnswer {
             mut announced,
             has_list,
         } = answer;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{AnnounceRequest, AnnounceSession, Answer, Delivery, Next, PeerFilter};
+use super::{AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError};
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
@@ -43,9 +43,9 @@ impl Choices<'_> {
         peers
     }
 
-    fn answer(&mut self) -> Answer {
+    fn answer(&mut self) -> SessionAnswer {
         let peers = self.peers();
-        Answer {
+        SessionAnswer {
             has_list: !peers.is_empty() || self.byte() % 2 == 0,
             announced: AnnounceResponse {
                 counts: Counts {

@@ -41,8 +41,8 @@ const FOUR: [&str; 4] = [
     "81.2.3.7:6881",
 ];
 
-fn answer(counts: Counts, peers: &[&str]) -> Answer {
-    Answer {
+fn answer(counts: Counts, peers: &[&str]) -> SessionAnswer {
+    SessionAnswer {
         announced: AnnounceResponse {
             peers: list(peers),
             counts,
@@ -53,7 +53,7 @@ fn answer(counts: Counts, peers: &[&str]) -> Answer {
 }
 
 /// Sends the present request and answers it.
-fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: Answer) -> Next {
+fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: SessionAnswer) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
     session.answered(answer, &own())
@@ -81,7 +81,7 @@ fn failure(next: Next) -> ProbeError {
 }
 
 fn asks(next: &Next) -> bool {
-    matches!(next, Next::Ask)
+    matches!(next, Next::Send)
 }
 
 #[test]
@@ -313,11 +313,11 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
 fn an_empty_list_is_0_unless_something_speaks_against_it() {
     let us = format!("81.2.3.9:{OUR_PORT}");
     let us = [us.as_str()];
-    let warned = |mut answer: Answer| {
+    let warned = |mut answer: SessionAnswer| {
         answer.announced.warning = Some("Torrent not registered".into());
         answer
     };
-    let damaged = |mut answer: Answer| {
+    let damaged = |mut answer: SessionAnswer| {
         answer.announced.peers.malformed = 1;
         answer
     };

@@ -1,7 +1,7 @@
 //! What the answers of one conversation come to together.
 
 use super::evidence::{Evidence, Reading, forget_us, is_same};
-use super::{AnnounceRequest, Answer, PeerFilter, QueryOutcome, Verdict};
+use super::{AnnounceRequest, PeerFilter, QueryOutcome, SessionAnswer, Verdict};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
 
@@ -26,7 +26,7 @@ impl From<Verdict> for StartedOutcome {
 /// What an answer to `started` makes of it; `asked` is how the conversation began.
 pub(super) fn after_started(
     query: Option<QueryOutcome>,
-    answer: Answer,
+    answer: SessionAnswer,
     asked: AnnounceStrategy,
     own: &PeerFilter,
 ) -> StartedOutcome {

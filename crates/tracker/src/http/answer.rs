@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::peers;
 use crate::compact;
-use crate::compact::Beside;
+use crate::compact::ListContext;
 use crate::tracker_message;
 use crate::{
     AnnounceId, AnnounceResponse, Counts, FailureReason, ProbeError, Retry, ScrapeResponse,
@@ -24,7 +24,8 @@ const MAX_INTERVAL: i64 = 30 * 24 * 3600;
 /// Longest `retry in` believed, in minutes.
 const MAX_RETRY: i64 = 60 * 24 * 365;
 /// The warning beside peers that come with a `failure reason` without a word.
-const EMPTY_REASON: &str = "an empty failure reason beside peers: some clients refuse such answers";
+const EMPTY_REASON: &str =
+    "an empty failure reason context peers: some clients refuse such answers";
 /// A list that holds something, and nothing of it is a peer.
 const UNREADABLE: &str = "nothing in the list of peers can be read";
 /// Entries read behind the end of the dictionary.
@@ -45,7 +46,7 @@ pub struct Reply {
 
 /// How an announce was asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct AnnounceContext {
     /// Over which family.
     pub family: Family,
     /// Of each family, so many peers are kept. The others are counted.
@@ -57,7 +58,7 @@ pub fn announce(
     body: &[u8],
     cut: Option<ProbeError>,
     url: &TrackerUrl,
-    asked: Asked,
+    context: AnnounceContext,
 ) -> Result<Reply, ProbeError> {
     let dict = open(body)?;
     let mut reply = Reply::default();
@@ -84,7 +85,7 @@ pub fn announce(
         }
         known |= knows;
     });
-    let lists = Lists::read(&found, answer, asked);
+    let lists = Lists::read(&found, answer, context);
     answer.interval = refusal.asked_interval();
     if refusal.is_empty() && !answer.peers.is_empty() {
         answer.warning.get_or_insert_with(|| EMPTY_REASON.into());
@@ -122,9 +123,13 @@ enum Key {
 
 impl Lists {
     /// Reads all lists of an answer whose counts are known.
-    fn read(found: &[(Key, Value<'_>)], answer: &mut AnnounceResponse, asked: Asked) -> Self {
+    fn read(
+        found: &[(Key, Value<'_>)],
+        answer: &mut AnnounceResponse,
+        asked: AnnounceContext,
+    ) -> Self {
         let counts = &answer.counts;
-        let beside = Beside {
+        let context = ListContext {
             socket: asked.family,
             has_other: found.iter().any(|(key, _)| *key == Key::Peers6),
             members: counts
@@ -135,7 +140,7 @@ impl Lists {
         let mut lists = Self::default();
         for (key, value) in found {
             let packed = match (key, value) {
-                (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, beside),
+                (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, context),
                 (Key::Peers6, Value::Bytes(list)) => Some(compact::family_of(list, Family::Ipv6)),
                 // Here each entry has its own length or its own words.
                 _ => Some(Family::Ipv4),

@@ -1,6 +1,6 @@
 //! The readers of answers, for the fuzz targets only.
 
-use super::answer::{self, Asked};
+use super::answer::{self, AnnounceContext};
 use crate::{AnnounceId, ProbeError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
@@ -18,7 +18,7 @@ pub fn fuzz(bytes: &[u8]) {
     };
     for family in Family::ALL {
         let limit = LIMIT;
-        match answer::announce(bytes, None, &url, Asked { family, limit }) {
+        match answer::announce(bytes, None, &url, AnnounceContext { family, limit }) {
             Ok(reply) => {
                 let (peers, warning) = (&reply.announced.peers, &reply.announced.warning);
                 assert!(peers.v4.len() <= LIMIT && peers.v6.len() <= LIMIT);

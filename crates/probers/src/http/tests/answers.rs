@@ -19,7 +19,7 @@ const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 async fn peers_of(says: impl Fn() -> Says + Send + Sync + 'static) -> usize {
     let server = Server::start(move |_, _| says()).await;
-    let (said, _) = ghost(&asker(), &server.url("/announce")).await;
+    let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
     said.unwrap().peers.len()
 }
 
@@ -104,7 +104,7 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
     for then in [Then::Close, Then::Reset] {
         let bytes = [head.as_bytes(), &list].concat();
         let server = Server::start(move |_, _| Says::raw(&bytes, then)).await;
-        let (said, _) = ghost(&asker(), &server.url("/announce")).await;
+        let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
         // A reset may overtake what was sent before it; then nothing is left to count.
         match said {
             Ok(said) => {

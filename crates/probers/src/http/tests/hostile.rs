@@ -65,7 +65,7 @@ async fn answers_without_an_end_are_bounded() {
             // Only time bounds interim responses. The server of the test shares our thread.
             job.timeout = Duration::from_secs(3);
         }
-        let failed = announced(asker().probe(job).await).0.unwrap_err();
+        let failed = announced(http_client().probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, reason, "{part}: {failed}");
         assert!(failed.text.contains(text), "{part}: {failed}");
     }
@@ -76,9 +76,9 @@ async fn some_interim_responses_come_before_an_answer() {
     let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
     let whole = [early.as_bytes(), &Says::ok(LIST).bytes].concat();
     let server = Server::start(move |_, _| Says::raw(&whole, Then::Keep)).await;
-    let asker = asker();
+    let http_client = http_client();
     for _ in 0..2 {
-        let (said, stats) = ghost(&asker, &server.url("/announce")).await;
+        let (said, stats) = ghost(&http_client, &server.url("/announce")).await;
         assert_eq!(said.unwrap().peers.len(), 1);
         assert_eq!(stats.requests, 1);
     }

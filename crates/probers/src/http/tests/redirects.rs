@@ -19,7 +19,7 @@ async fn two_are_followed_and_the_question_goes_along() {
         }
     })
     .await;
-    let (said, stats) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
+    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s")).await;
     assert_eq!(said.unwrap().peers.len(), 1);
     assert_eq!(stats.requests, 3);
     let asked = server.asked();
@@ -32,7 +32,7 @@ async fn another_host_does_not_learn_the_passkey() {
     let second = Server::on("127.0.0.2", None, |_, _| Says::ok(LIST)).await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let (said, _) = ghost(&asker(), &first.url("/announce?passkey=s")).await;
+    let (said, _) = ghost(&http_client(), &first.url("/announce?passkey=s")).await;
     assert!(said.is_ok());
     let asked = second.asked();
     assert_eq!(asked[0].parameter("passkey"), None);
@@ -57,12 +57,12 @@ async fn the_last_stopped_goes_where_started_was_registered() {
         _ => Says::ok(EMPTY),
     })
     .await;
-    let asker = asker();
+    let http_client = http_client();
     let job = job(
         &first.url("/announce?passkey=s"),
         AnnounceStrategy::StoppedFirst,
     );
-    let (said, stats) = announced(asker.probe(job).await);
+    let (said, stats) = announced(http_client.probe(job).await);
     assert_eq!(said.unwrap().peers.len(), 1);
     assert_eq!(stats.requests, 4);
     assert_eq!(first.events(), ["stopped", "started"]);
@@ -73,7 +73,7 @@ async fn the_last_stopped_goes_where_started_was_registered() {
         assert_eq!(asked.target.matches("info_hash=").count(), 1);
     }
     assert_eq!(second.asked()[1].parameter("numwant"), Some("0"));
-    assert!(asker.farewells().await);
+    assert!(http_client.background_stops().await);
     assert_eq!(second.events().len(), 2, "nothing is owed");
 }
 
@@ -86,20 +86,20 @@ async fn a_stopped_in_the_background_goes_there_too() {
     .await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let asker = asker();
+    let http_client = http_client();
     let probing = tokio::spawn({
-        let (asker, job) = (
-            asker.clone(),
+        let (http_client, job) = (
+            http_client.clone(),
             job(&first.url("/announce"), AnnounceStrategy::StartThenStop),
         );
-        async move { asker.probe(job).await }
+        async move { http_client.probe(job).await }
     });
     while second.events().is_empty() {
         tokio::task::yield_now().await;
     }
     probing.abort();
     assert!(probing.await.unwrap_err().is_cancelled());
-    assert!(asker.farewells().await);
+    assert!(http_client.background_stops().await);
     assert_eq!(first.events(), ["started"]);
     assert_eq!(second.events(), ["started", "stopped"]);
 }
@@ -149,17 +149,17 @@ async fn follow_within(
             .into(),
         ..Fixed::default()
     });
-    let asker = trusting(settings(), resolver);
+    let http_client = trusting(settings(), resolver);
     let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
     let origin = Origin {
-        lane: asker.shared.lanes.get(TrackerId(0), Family::Ipv4),
+        slots: http_client.shared.hosts.get(TrackerId(0), Family::Ipv4),
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
         scope,
         addresses,
         redirect: Arc::default(),
     };
-    asker.follow(&to.parse().unwrap(), &origin).await
+    http_client.follow(&to.parse().unwrap(), &origin).await
 }
 
 #[tokio::test]

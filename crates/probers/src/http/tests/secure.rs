@@ -53,7 +53,7 @@ impl Authority {
         start(chain, key).await
     }
 
-    fn trusting_asker(&self) -> Arc<Asker> {
+    fn trusting_http_client(&self) -> Arc<HttpClient> {
         let settings = Settings {
             roots: vec![self.root()],
             ..settings()
@@ -90,7 +90,7 @@ fn url(server: &Server) -> String {
 async fn a_good_certificate_is_accepted_and_its_end_known() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
-    let (said, stats) = ghost(&authority.trusting_asker(), &url(&server)).await;
+    let (said, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
     assert_eq!(said.unwrap().peers.len(), 1);
     assert_eq!(stats.certificate_expiry, Some(LEAF_END));
     assert!(stats.phases.connect.is_some() && stats.phases.tls.is_some());
@@ -100,7 +100,7 @@ async fn a_good_certificate_is_accepted_and_its_end_known() {
 async fn the_earliest_end_in_the_chain_is_told() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
-    let (_, stats) = ghost(&authority.trusting_asker(), &url(&server)).await;
+    let (_, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
     assert_eq!(stats.certificate_expiry, Some(ROOT_END));
 }
 
@@ -126,7 +126,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
     lower.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let lower = lower.signed_by(&key, &authority.issuer).unwrap();
     let lower_authority = start(vec![lower.der().clone()], key).await;
-    let asker = authority.trusting_asker();
+    let http_client = authority.trusting_http_client();
     for (server, text, end) in [
         (
             &expired,
@@ -155,7 +155,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             None,
         ),
     ] {
-        let (result, stats) = ghost(&asker, &url(server)).await;
+        let (result, stats) = ghost(&http_client, &url(server)).await;
         let failed = result.unwrap_err();
         assert_eq!((failed.reason, &*failed.text), (FailureReason::Tls, text));
         let told = stats.certificate_expiry;
@@ -198,7 +198,7 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_millis(300);
-    let (result, stats) = announced(asker().probe(job).await);
+    let (result, stats) = announced(http_client().probe(job).await);
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(failed.text.contains("TLS handshake"));
@@ -209,9 +209,9 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
 async fn sessions_are_resumed() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, false).await;
-    let asker = authority.trusting_asker();
-    let (first, full) = ghost(&asker, &url(&server)).await;
-    let (second, resumed) = ghost(&asker, &url(&server)).await;
+    let http_client = authority.trusting_http_client();
+    let (first, full) = ghost(&http_client, &url(&server)).await;
+    let (second, resumed) = ghost(&http_client, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
     // A resumed session shows no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
@@ -242,7 +242,7 @@ async fn a_redirect_out_of_tls_is_refused() {
         Says::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })
     .await;
-    let (result, _) = ghost(&authority.trusting_asker(), &url(&server)).await;
+    let (result, _) = ghost(&authority.trusting_http_client(), &url(&server)).await;
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::HttpStatus);
     assert!(failed.text.contains("out of TLS"));

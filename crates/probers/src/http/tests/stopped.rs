@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::server::{Asked, Says, Server, Then};
+use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 use seedwatch_tracker::{Counts, StoppedList};
 
@@ -54,7 +54,7 @@ impl Model {
     async fn start(stopped: Reply, started: Reply) -> Self {
         let is_registered = Arc::new(Mutex::new(false));
         let entry = is_registered.clone();
-        let server = Server::start(move |asked: &Asked, _| {
+        let server = Server::start(move |asked: &AnnounceContext, _| {
             let joins = asked.event() == "started";
             *entry.lock().unwrap() = joins && !started.is_refusal();
             let reply = if joins { started } else { stopped };
@@ -69,11 +69,11 @@ impl Model {
 
     /// The result of a probe, when nothing is owed any more.
     async fn probe(&self, strategy: AnnounceStrategy) -> Result<AnnounceResponse, ProbeError> {
-        let asker = asker();
+        let http_client = http_client();
         let mut job = job(&self.server.url("/announce"), strategy);
         job.timeout = Duration::from_secs(2);
-        let result = announced(asker.probe(job).await).0;
-        assert!(asker.farewells().await);
+        let result = announced(http_client.probe(job).await).0;
+        assert!(http_client.background_stops().await);
         assert!(!*self.is_registered.lock().unwrap(), "an entry stays");
         result
     }
@@ -122,13 +122,13 @@ async fn started_tells_what_stopped_does_not() {
 #[tokio::test]
 async fn silence_leaves_time_for_started() {
     let model = Model::start(Reply::Hang, Reply::Ok(STARTED)).await;
-    let asker = asker();
+    let http_client = http_client();
     let mut job = job(
         &model.server.url("/announce"),
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_millis(500);
-    let said = announced(asker.probe(job).await).0.unwrap();
+    let said = announced(http_client.probe(job).await).0.unwrap();
     assert_eq!(said.peers.len(), 4);
 }
 

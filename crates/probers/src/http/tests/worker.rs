@@ -1,10 +1,10 @@
 //! Submitted jobs: each ends in one observation, and draining forgets none.
 
-use super::server::{Asked, Says, Server, Then};
+use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 
 /// Never answers `started`.
-fn hangs_on_started(asked: &Asked, _: usize) -> Says {
+fn hangs_on_started(asked: &AnnounceContext, _: usize) -> Says {
     match asked.event() {
         "started" => Says::raw("", Then::Hang),
         _ => Says::ok(EMPTY),

@@ -46,7 +46,7 @@ const ALL: [Said; 18] = [
 ];
 
 impl Said {
-    fn answer(self, us: u32) -> Result<Answer, FailureReason> {
+    fn answer(self, us: u32) -> Result<SessionAnswer, FailureReason> {
         let ours = format!("81.2.3.9:{OUR_PORT}");
         let with = |counts, peers: &[&str]| Ok(answer(counts, peers));
         let none = Counts::default();

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 
-const ASKED: Asked = Asked {
+const ASKED: AnnounceContext = AnnounceContext {
     family: Family::Ipv4,
     limit: 200,
 };
@@ -243,7 +243,7 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
     assert_eq!(said.counts, Counts::default());
     assert!(
         said.has_absurd_counts,
-        "the empty list beside them proves nothing"
+        "the empty list context them proves nothing"
     );
     assert_eq!(said.interval, None);
     // A counter that fell below zero takes only itself away.

@@ -72,7 +72,7 @@ fn over6(counts: &str, list: &[u8], more: &str) -> Result<AnnounceResponse, Prob
     let mut body = format!("d{counts}5:peers").into_bytes();
     body.extend_from_slice(&string(list));
     body.extend_from_slice(format!("{more}e").as_bytes());
-    let asked = Asked {
+    let asked = AnnounceContext {
         family: Family::Ipv6,
         ..ASKED
     };

@@ -17,11 +17,11 @@ fn strangers_are_not_heard() {
     lab.receive(&answer[..7]);
     lab.settle();
     assert!(lab.observations.is_empty());
-    assert_eq!(lab.engine.oddities().stray, 4);
+    assert_eq!(lab.engine.datagram_stats().stray, 4);
     // Another address of the host.
     lab.receive_from(server(9), &answer);
     assert_eq!(lab.announced().peers.len(), 1);
-    assert_eq!(lab.engine.oddities().foreign, 1);
+    assert_eq!(lab.engine.datagram_stats().foreign, 1);
     lab.assert_at_rest();
 }
 
@@ -41,8 +41,8 @@ fn damaged_answers_are_malformed() {
         lab.receive(&damage(&stopped));
         let started = lab.one();
         lab.receive(&damage(&started));
-        let farewell = lab.one();
-        lab.receive(&damage(&farewell));
+        let is_stop = lab.one();
+        lab.receive(&damage(&is_stop));
         assert_eq!(lab.failure(), FailureReason::Malformed);
         lab.assert_at_rest();
     }
@@ -364,6 +364,6 @@ fn a_wreck_leaves_no_job_without_an_end() {
     }
     let sent = lab.connect();
     lab.receive(&sent[0].announced(0, 0, &[]));
-    let observations = lab.engine.wreck(lab.now);
+    let observations = lab.engine.abort_all(lab.now);
     assert_eq!(observations.len(), 10);
 }

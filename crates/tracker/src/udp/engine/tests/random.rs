@@ -15,7 +15,7 @@ enum Happening {
         hashes: u8,
     },
     /// An answer to a packet sent earlier: the right kind, from the right place or another.
-    Answer {
+    ResponseBody {
         pick: usize,
         from: u8,
         list: u8,
@@ -54,7 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(tracker, brief)| Announce { tracker, brief }),
         1 => (tracker.clone(), 0u8..70).prop_map(|(tracker, hashes)| Scrape { tracker, hashes }),
         8 => (any::<usize>(), 1u8..4, 0u8..4)
-            .prop_map(|(pick, from, list)| Answer { pick, from, list }),
+            .prop_map(|(pick, from, list)| ResponseBody { pick, from, list }),
         2 => (any::<usize>(), bytes()).prop_map(|(pick, bytes)| Nonsense { pick, bytes }),
         1 => bytes().prop_map(|bytes| Stray { bytes }),
         1 => (any::<usize>(), 0u8..3).prop_map(|(pick, why)| Undelivered { pick, why }),
@@ -91,7 +91,7 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
                 .submit(Lab::job(tracker, Request::Scrape { targets }), lab.now);
             jobs = 1;
         }
-        Happening::Answer { pick, from, list } => {
+        Happening::ResponseBody { pick, from, list } => {
             if let Some(request) = picked(pick, seen) {
                 let answer = match request.action() {
                     0 => request.connected(ID + u64::from(from)),

@@ -71,7 +71,7 @@ fn a_lost_announce_is_sent_again_under_the_same_transaction() {
     lab.receive(&first.announced(1, 0, &peers([1])));
     assert_eq!(lab.announced().peers.len(), 1);
     lab.receive(&second.announced(1, 0, &peers([1])));
-    assert_eq!(lab.engine.oddities().stray, 1);
+    assert_eq!(lab.engine.datagram_stats().stray, 1);
     lab.assert_at_rest();
 }
 

@@ -8,20 +8,22 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::caught::caught;
+use super::catch_panic::catch_panic;
 use super::client::Client;
 use super::fetch::Target;
-use super::lanes::{Lane, Lanes};
+use super::host_slots::{HostSlots, HostTable};
 use super::large::LargeBodies;
 use super::probation::Probation;
 use super::trace::{Seen, Trace};
-use super::{DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls};
+use super::{
+    DRAIN_TIMEOUT, MAX_BACKGROUND_STOPS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls,
+};
 use crate::resolve::Resolver;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{AddressScope, InfoHash, Scheme};
-use seedwatch_tracker::http::query::Announces;
+use seedwatch_tracker::http::query::AnnounceQueries;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{
     AnnounceId, FailureReason, Job, Observation, ProbeError, ProbeStats, Report, Request,
@@ -32,23 +34,23 @@ use seedwatch_tracker::{
 static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// Settings, what is built from them, and the limits that hold over all settings.
-pub(super) struct Asker {
+pub(super) struct HttpClient {
     pub(super) settings: Settings,
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
     pub(super) clients: [Client; 2],
     /// By [`Family::index`].
-    pub(super) announces: [Announces; 2],
+    pub(super) announces: [AnnounceQueries; 2],
     pub(super) shared: Arc<Shared>,
 }
 
 /// What outlives a change of the settings.
 pub(super) struct Shared {
-    pub(super) lanes: Lanes,
+    pub(super) hosts: HostTable,
     in_flight: Semaphore,
     pub(super) large: LargeBodies,
     pub(super) probation: Probation,
-    pub(super) farewells: Arc<Semaphore>,
+    pub(super) background_stops: Arc<Semaphore>,
 }
 
 /// Where a probe may go.
@@ -61,7 +63,7 @@ pub(super) struct Origin {
     /// What redirects may lead to beyond that.
     pub(super) scope: AddressScope,
     /// What probes of the host share.
-    pub(super) lane: Arc<Lane>,
+    pub(super) slots: Arc<HostSlots>,
     /// Where the latest request of this probe was redirected to.
     pub(super) redirect: Arc<Redirect>,
 }
@@ -121,15 +123,15 @@ impl Progress {
     }
 }
 
-impl Asker {
+impl HttpClient {
     /// Builds the clients. Nothing is contacted.
     pub(super) fn new(settings: Settings, resolver: Resolver) -> Result<Self, SetupError> {
         let shared = Shared {
-            lanes: Lanes::default(),
+            hosts: HostTable::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             large: LargeBodies::default(),
             probation: Probation::start().map_err(SetupError::Thread)?,
-            farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
+            background_stops: Arc::new(Semaphore::new(MAX_BACKGROUND_STOPS as usize)),
         };
         Self::build(settings, resolver, Arc::new(shared))
     }
@@ -147,8 +149,8 @@ impl Asker {
         let tls = tls::config(&settings.roots)?;
         let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
-        let announces =
-            Family::ALL.map(|family| Announces::new(&settings.identity, family, settings.numwant));
+        let announces = Family::ALL
+            .map(|family| AnnounceQueries::new(&settings.identity, family, settings.numwant));
         Ok(Self {
             settings,
             resolver,
@@ -162,7 +164,7 @@ impl Asker {
     /// owed then goes out in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
-        let report = caught(pin!(self.run(&job, &mut progress))).await;
+        let report = catch_panic(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
             if let Some(suppressed) = FAULTS.admit((), std::time::Instant::now()) {
                 let tracker = &job.url;
@@ -182,8 +184,11 @@ impl Asker {
 
     /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether
     /// none is owed any more.
-    pub(super) async fn farewells(&self) -> bool {
-        let all = self.shared.farewells.acquire_many(MAX_FAREWELLS);
+    pub(super) async fn background_stops(&self) -> bool {
+        let all = self
+            .shared
+            .background_stops
+            .acquire_many(MAX_BACKGROUND_STOPS);
         matches!(timeout(DRAIN_TIMEOUT, all).await, Ok(Ok(_)))
     }
 
@@ -207,26 +212,26 @@ impl Asker {
                 ids: job.request.ids(),
             };
         }
-        let lane = self.shared.lanes.get(job.tracker, job.family);
+        let slots = self.shared.hosts.get(job.tracker, job.family);
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
             scope: job.url.scope(),
             addresses,
-            lane: lane.clone(),
+            slots: slots.clone(),
             redirect: Arc::default(),
         };
         // The host's own limit first: a host that hangs must not use up the places of all.
-        let _turn = lane.places.acquire().await;
+        let _turn = slots.connections.acquire().await;
         let _place = self.shared.in_flight.acquire().await;
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
-        let until = announce::Until::new(deadline, left);
+        let deadlines = announce::Deadlines::new(deadline, left);
         let report = {
             // A future of some kilobytes stays where it is.
-            let asking = pin!(self.ask_for(job, origin, until, progress));
+            let asking = pin!(self.send_request(job, origin, deadlines, progress));
             asking.await
         };
         progress.stats.duration = spent + start.elapsed();
@@ -234,11 +239,11 @@ impl Asker {
     }
 
     /// Sends what a job asks for. Each request ends at its time.
-    async fn ask_for(
+    async fn send_request(
         self: &Arc<Self>,
         job: &Job,
         origin: Origin,
-        until: announce::Until,
+        deadlines: announce::Deadlines,
         progress: &mut Progress,
     ) -> Report {
         match &job.request {
@@ -254,12 +259,12 @@ impl Asker {
                 };
                 Report::Announce {
                     id: *id,
-                    result: self.announce(&swarm, *strategy, until, progress).await,
+                    result: self.announce(&swarm, *strategy, deadlines, progress).await,
                 }
             }
             Request::Scrape { targets } => {
                 let scraping = self.scrape(job, targets, &origin, progress);
-                let result = timeout_at(until.scrape, scraping).await;
+                let result = timeout_at(deadlines.scrape, scraping).await;
                 Report::Scrape {
                     ids: job.request.ids(),
                     result: result.unwrap_or_else(|_| Err(progress.timed_out())),
