@@ -22,7 +22,7 @@ use seedwatch_distinct::{Key, RunningClock, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{Announced, Ask, Counts, Exchange, Job, Observation, Report};
+use seedwatch_tracker::{AnnounceResponse, Counts, Job, Observation, ProbeStats, Report, Request};
 
 const PEERS: u32 = 100;
 
@@ -149,8 +149,8 @@ fn sweep(core: &mut Core, at: u64, peers: u32) {
 
 /// Answers a job; `serial` varies the peers.
 fn answer(job: Job, serial: u32, peers: u32) -> Observation {
-    let report = match job.ask {
-        Ask::Announce { id, .. } if job.family == Family::Ipv4 => {
+    let report = match job.request {
+        Request::Announce { id, .. } if job.family == Family::Ipv4 => {
             let peers = swarm(serial, peers);
             let counts = Counts {
                 seeders: Some(1),
@@ -159,15 +159,15 @@ fn answer(job: Job, serial: u32, peers: u32) -> Observation {
             };
             Report::Announce {
                 id,
-                result: Ok(Box::new(Announced {
+                result: Ok(Box::new(AnnounceResponse {
                     peers,
                     counts,
-                    ..Announced::default()
+                    ..AnnounceResponse::default()
                 })),
             }
         }
-        Ask::Announce { id, .. } => Report::NoAddress { ids: vec![id] },
-        Ask::Scrape { targets } => {
+        Request::Announce { id, .. } => Report::NoAddress { ids: vec![id] },
+        Request::Scrape { targets } => {
             let ids: Vec<_> = targets.into_iter().map(|(id, _)| id).collect();
             Report::Scrape {
                 result: Ok(vec![Some(Counts::default()); ids.len()]),
@@ -175,16 +175,16 @@ fn answer(job: Job, serial: u32, peers: u32) -> Observation {
             }
         }
     };
-    let exchange = Exchange {
+    let stats = ProbeStats {
         requests: 1,
         duration: Duration::from_millis(30),
-        ..Exchange::default()
+        ..ProbeStats::default()
     };
     Observation {
         tracker: job.tracker,
         family: job.family,
         report,
-        exchange,
+        stats,
     }
 }
 
@@ -234,7 +234,7 @@ fn slow_round(core: &mut Core, at: &mut u64, peers: u32, torrents: u32) -> Snaps
 }
 
 fn is_announce(job: &Job) -> bool {
-    matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4
+    matches!(job.request, Request::Announce { .. }) && job.family == Family::Ipv4
 }
 
 fn memory(torrents: u32, dht: bool) {
@@ -297,12 +297,12 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     while at < 29 * 24 * HOUR {
         core.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
-            let peers = match &job.ask {
-                Ask::Announce { info_hash, .. } => {
+            let peers = match &job.request {
+                Request::Announce { info_hash, .. } => {
                     let own_hour = (at / HOUR) as u32 + u32::from(info_hash.0[0]) % 24;
                     residents(info_hash, own_hour * fresh / 24, peers)
                 }
-                Ask::Scrape { .. } => Peers::default(),
+                Request::Scrape { .. } => Peers::default(),
             };
             let mut observation = answer(job, 0, 0);
             if let Report::Announce { result: Ok(to), .. } = &mut observation.report {

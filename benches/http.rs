@@ -24,7 +24,9 @@ use seedwatch_probers::http::{HttpProber, Settings};
 use seedwatch_probers::resolve::{Fixed, Resolver};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
-use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner, Observation, Report, TrackerId};
+use seedwatch_tracker::{
+    AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request, TrackerId,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -319,10 +321,10 @@ impl Probes {
             family: Family::Ipv4,
             url: self.urls[host as usize].clone(),
             timeout: Duration::from_secs(15),
-            ask: Ask::Announce {
+            request: Request::Announce {
                 id: AnnounceId(host),
                 info_hash: InfoHash([0xaa; 20]),
-                manner: Manner::Ghost,
+                strategy: AnnounceStrategy::StoppedFirst,
             },
         }
     }

@@ -12,7 +12,7 @@ mod trace;
 
 use std::net::IpAddr;
 
-pub use probe::{ProbeError, probe};
+pub use probe::{ProbeCommandError, probe};
 pub use probers::StartError;
 pub use run::{Parts, run};
 

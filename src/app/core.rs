@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use crate::config::{Accept, AnnounceMode, Config};
+use crate::config::{Accept, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::connectivity::{Change, Outage, Ruling, Turn};
 use seedwatch_core::roster::Roster;
@@ -26,7 +26,7 @@ use seedwatch_probers::canary::Canary;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address;
 use seedwatch_torrent::{Host, InfoHash};
-use seedwatch_tracker::{AnnounceId, Job, Manner, Observation, Report, TrackerId};
+use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;
@@ -286,7 +286,7 @@ impl Core {
             .and_then(Option::as_ref)
             .is_some_and(|url| is_local_host(url.host()));
         host || observation
-            .exchange
+            .stats
             .remote
             .is_some_and(|ip| !address::is_global(ip))
     }
@@ -458,15 +458,13 @@ pub(super) fn terms(config: &Config) -> Terms {
 
 /// The rules of politeness that a configuration makes.
 fn pace(config: &Config) -> Pace {
+    let strategy = config.tracker.announce.strategy();
     Pace {
         interval: config.probe.interval,
         timeout: config.probe.timeout,
         max_rate: config.tracker.max_rate,
-        scrape_only: config.tracker.announce == AnnounceMode::Scrape,
-        manner: match config.tracker.announce {
-            AnnounceMode::Brief => Manner::Brief,
-            AnnounceMode::Ghost | AnnounceMode::Scrape => Manner::Ghost,
-        },
+        scrape_only: strategy.is_none(),
+        strategy: strategy.unwrap_or_default(),
     }
 }
 

@@ -27,11 +27,11 @@ use seedwatch_probers::Probers;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Hashes, Privacy, Torrent};
-use seedwatch_tracker::{AnnounceId, Ask, Job, Manner, Observation, Report};
+use seedwatch_tracker::{AnnounceId, Job, Observation, Report, Request};
 
 /// Why a probe could not be made, or had nothing to show.
 #[derive(Debug, thiserror::Error)]
-pub enum ProbeError {
+pub enum ProbeCommandError {
     /// The torrent is private and nobody consented.
     #[error("the torrent is private: write `private: true` on its entry in the configuration")]
     Private,
@@ -69,12 +69,12 @@ pub async fn probe(
     };
     let torrent = &config.torrents[0];
     if torrent.privacy == Privacy::LeftAlone {
-        return Err(ProbeError::Private.into());
+        return Err(ProbeCommandError::Private.into());
     }
     let resolver = Resolver::system();
     let mut lookups = Lookups::start(&config, torrent, &resolver).await?;
     if torrent.trackers.is_empty() && lookups.waiting() == 0 {
-        return Err(ProbeError::Nobody.into());
+        return Err(ProbeCommandError::Nobody.into());
     }
     let mut round = Round::new(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
@@ -103,8 +103,8 @@ pub async fn probe(
     match shown {
         Ok(true) if summary.trackers_online == 0 && summary.dht.is_none() => {
             Err(match round.is_answered {
-                true => ProbeError::Refused.into(),
-                false => ProbeError::NoAnswer.into(),
+                true => ProbeCommandError::Refused.into(),
+                false => ProbeCommandError::NoAnswer.into(),
             })
         }
         // Whoever reads no further has seen enough.
@@ -316,18 +316,13 @@ impl Round {
     fn job(&self, id: AnnounceId, family: Family, config: &Config) -> Option<Job> {
         let announce = self.roster.announce(id)?;
         let info_hash = self.roster.info_hash(announce)?;
-        let ask = match config.tracker.announce {
-            AnnounceMode::Ghost => Ask::Announce {
+        let request = match config.tracker.announce.strategy() {
+            Some(strategy) => Request::Announce {
                 id,
                 info_hash,
-                manner: Manner::Ghost,
+                strategy,
             },
-            AnnounceMode::Brief => Ask::Announce {
-                id,
-                info_hash,
-                manner: Manner::Brief,
-            },
-            AnnounceMode::Scrape => Ask::Scrape {
+            None => Request::Scrape {
                 targets: vec![(id, info_hash)],
             },
         };
@@ -336,7 +331,7 @@ impl Round {
             family,
             url: Arc::clone(self.roster.url(announce)?),
             timeout: config.probe.timeout,
-            ask,
+            request,
         })
     }
 
@@ -401,7 +396,7 @@ impl Round {
         };
         let mut job = self.job(*id, observation.family, config)?;
         let info_hash = self.roster.info_hash(self.roster.announce(*id)?)?;
-        job.ask = Ask::Scrape {
+        job.request = Request::Scrape {
             targets: vec![(*id, info_hash)],
         };
         Some(job)

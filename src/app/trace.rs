@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use seedwatch_core::snapshot::{Rejection, Snapshot, Source};
-use seedwatch_tracker::{Counts, Failed, Manner, Observation, Report, Retry};
+use seedwatch_tracker::{AnnounceStrategy, Counts, Observation, ProbeError, Report, Retry};
 
 pub(super) use lookup::LookedUp;
 
@@ -81,7 +81,7 @@ fn is_zero(count: &u32) -> bool {
 
 impl Probed {
     pub(super) fn new(tracker: String, observation: &Observation) -> Self {
-        let phases = observation.exchange.phases;
+        let phases = observation.stats.phases;
         let phases = [
             ("resolve", phases.resolve),
             ("connect", phases.connect),
@@ -98,7 +98,7 @@ impl Probed {
                 "announce"
             },
             result: Outcome::of(&observation.report),
-            requests: observation.exchange.requests,
+            requests: observation.stats.requests,
             milliseconds: phases
                 .into_iter()
                 .filter_map(|(phase, time)| Some((phase, milliseconds(time?))))
@@ -118,9 +118,11 @@ impl Outcome {
                 seeders: answer.counts.seeders,
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
-                manner: Some(match answer.manner {
-                    Manner::Ghost | Manner::StoppedOnly | Manner::Check => "ghost",
-                    Manner::Brief => "brief",
+                manner: Some(match answer.strategy {
+                    AnnounceStrategy::StoppedFirst
+                    | AnnounceStrategy::StoppedOnly
+                    | AnnounceStrategy::Compare => "ghost",
+                    AnnounceStrategy::StartThenStop => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),
                 warning: answer.warning.as_deref().map(str::to_owned),
@@ -158,7 +160,7 @@ impl Outcome {
         }
     }
 
-    fn failed(failed: &Failed) -> Self {
+    fn failed(failed: &ProbeError) -> Self {
         Outcome::Failure {
             reason: failed.reason.as_label(),
             text: failed.text.to_string(),

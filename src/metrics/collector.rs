@@ -19,8 +19,8 @@ use prometheus_client::encoding::{
 use super::catalogue::{self, Kind, Metric};
 use super::{Format, Process, REVISION, VERSION};
 use seedwatch_core::snapshot::{
-    AnnounceRow, Bounds, Count, Failure, Family, Histogram, Phases, Rejection, Snapshot, Source,
-    Stamp, Torrent, TorrentRow, TrackerRow, Unix,
+    AnnounceRow, Bounds, Count, FailureReason, Family, Histogram, Phases, Rejection, Snapshot,
+    Source, Stamp, Torrent, TorrentRow, TrackerRow, Unix,
 };
 
 /// One page, ready to be encoded.
@@ -262,7 +262,7 @@ impl Page {
             .map(|t| &**t)
             .collect();
         rows.sort_unstable_by(|a, b| a.label.cmp(&b.label));
-        let reasons = sorted(Failure::ALL, Failure::as_label);
+        let reasons = sorted(FailureReason::ALL, FailureReason::as_label);
 
         to.gauge(
             &catalogue::TRACKER_ANNOUNCE_INTERVAL,

@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_failure_reason_is_explained() {
-        let labels = seedwatch_core::snapshot::Failure::ALL.map(|reason| reason.as_label());
+        let labels = seedwatch_core::snapshot::FailureReason::ALL.map(|reason| reason.as_label());
         assert_eq!(REASONS.map(|(reason, _)| reason), labels);
     }
 

@@ -9,8 +9,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Failed, Places, Privacy, Retry,
-    Snapshot, Source, TorrentView, Unique, Window,
+    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Places, Privacy, ProbeError,
+    Retry, Snapshot, Source, TorrentView, Unique, Window,
 };
 
 /// All torrents. Written row by row: nothing is collected first.
@@ -275,7 +275,7 @@ fn announce<'a>(snapshot: &'a Snapshot, pair: &'a AnnounceRow) -> Option<Announc
     })
 }
 
-fn reason(failed: &Failed) -> Reason<'_> {
+fn reason(failed: &ProbeError) -> Reason<'_> {
     Reason {
         reason: failed.reason.as_label(),
         text: &failed.text,

@@ -10,7 +10,8 @@ use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Failure, Identity, Job, Manner, Observation, Report, TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, FailureReason, Identity, Job, Observation,
+    Report, Request, TrackerId,
 };
 use tokio::sync::mpsc;
 
@@ -32,7 +33,7 @@ fn url(tracker: Endpoint) -> Arc<TrackerUrl> {
     Arc::new(TrackerUrl::parse(&text).unwrap())
 }
 
-fn job(tracker: Endpoint, ask: Ask) -> Job {
+fn job(tracker: Endpoint, request: Request) -> Job {
     let Endpoint::Udp(address) = tracker else {
         panic!("not a UDP tracker");
     };
@@ -41,17 +42,17 @@ fn job(tracker: Endpoint, ask: Ask) -> Job {
         family: Family::of(&address.ip()),
         url: url(tracker),
         timeout: Duration::from_secs(15),
-        ask,
+        request,
     }
 }
 
-fn announce(tracker: Endpoint, hash: &Hash, manner: Manner) -> Job {
-    let ask = Ask::Announce {
+fn announce(tracker: Endpoint, hash: &Hash, strategy: AnnounceStrategy) -> Job {
+    let request = Request::Announce {
         id: AnnounceId(1),
         info_hash: InfoHash(*hash),
-        manner,
+        strategy,
     };
-    job(tracker, ask)
+    job(tracker, request)
 }
 
 /// Probes, and drains the prober.
@@ -82,7 +83,7 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
     })
 }
 
-fn announced(mut observations: Vec<Observation>) -> Announced {
+fn announced(mut observations: Vec<Observation>) -> AnnounceResponse {
     match observations.remove(0).report {
         Report::Announce {
             result: Ok(announced),
@@ -92,7 +93,7 @@ fn announced(mut observations: Vec<Observation>) -> Announced {
     }
 }
 
-fn endpoints(announced: &Announced) -> BTreeSet<SocketAddr> {
+fn endpoints(announced: &AnnounceResponse) -> BTreeSet<SocketAddr> {
     let v4 = announced.peers.v4.iter();
     let v4 = v4.map(|peer| SocketAddr::from((peer.ip.to_be_bytes(), peer.port)));
     let v6 = announced.peers.v6.iter();
@@ -103,10 +104,15 @@ fn endpoints(announced: &Announced) -> BTreeSet<SocketAddr> {
 }
 
 /// Probes one swarm, sees all of it, and leaves it as it was.
-fn sees_all_and_leaves_no_trace(tracker: Endpoint, swarm: &Swarm, asked: Manner, needed: Manner) {
+fn sees_all_and_leaves_no_trace(
+    tracker: Endpoint,
+    swarm: &Swarm,
+    asked: AnnounceStrategy,
+    needed: AnnounceStrategy,
+) {
     swarm.join(tracker);
     let seen = announced(probe(vec![announce(tracker, &swarm.hash, asked)]));
-    assert_eq!(seen.manner, needed);
+    assert_eq!(seen.strategy, needed);
     assert_eq!(endpoints(&seen), swarm.endpoints());
     let planted = (swarm.seeders.len(), swarm.leechers.len());
     let counted = (
@@ -125,7 +131,10 @@ fn opentracker_needs_a_brief_announce() {
     needs_servers!();
     let (hash, other) = (fresh_hash(), fresh_hash());
     let tracker = Opentracker::start(&[hash, other]);
-    let (brief, ghost) = (Manner::Brief, Manner::Ghost);
+    let (brief, ghost) = (
+        AnnounceStrategy::StartThenStop,
+        AnnounceStrategy::StoppedFirst,
+    );
     let (small, large) = (Swarm::of(hash, 0, 3, 4), Swarm::of(other, 20, 90, 91));
     sees_all_and_leaves_no_trace(tracker.udp(), &small, ghost, brief);
     sees_all_and_leaves_no_trace(tracker.udp(), &large, brief, brief);
@@ -135,9 +144,12 @@ fn opentracker_needs_a_brief_announce() {
 fn npm_shows_its_list_to_a_ghost() {
     needs_servers!();
     let tracker = Npm::start();
-    for manner in [Manner::Ghost, Manner::Brief] {
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StartThenStop,
+    ] {
         let swarm = Swarm::of(fresh_hash(), 0, 30, 31);
-        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, manner, manner);
+        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, strategy, strategy);
     }
 }
 
@@ -145,9 +157,12 @@ fn npm_shows_its_list_to_a_ghost() {
 fn aquatic_shows_its_list_to_a_ghost() {
     needs_servers!();
     let tracker = Aquatic::start();
-    for manner in [Manner::Ghost, Manner::Brief] {
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StartThenStop,
+    ] {
         let swarm = Swarm::of(fresh_hash(), 0, 90, 91);
-        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, manner, manner);
+        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, strategy, strategy);
     }
 }
 
@@ -159,7 +174,12 @@ fn ipv6_swarms_are_seen_whole() {
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
     let swarm = Swarm::of6(fresh_hash(), 1, 90, 91);
-    sees_all_and_leaves_no_trace(tracker.udp(), &swarm, Manner::Ghost, Manner::Ghost);
+    sees_all_and_leaves_no_trace(
+        tracker.udp(),
+        &swarm,
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedFirst,
+    );
 }
 
 /// It answers `stopped` with zeros.
@@ -167,11 +187,18 @@ fn ipv6_swarms_are_seen_whole() {
 fn opentracker_refuses_a_swarm_off_its_list() {
     needs_servers!();
     let tracker = Opentracker::start(&[fresh_hash()]);
-    for manner in [Manner::Brief, Manner::Ghost] {
-        let unknown = announce(tracker.udp(), &fresh_hash(), manner);
+    for strategy in [
+        AnnounceStrategy::StartThenStop,
+        AnnounceStrategy::StoppedFirst,
+    ] {
+        let unknown = announce(tracker.udp(), &fresh_hash(), strategy);
         let observation = probe(vec![unknown]).remove(0);
         let failed = observation.report.failed().cloned().unwrap();
-        assert_eq!(failed.reason, Failure::Rejected, "{manner:?}: {failed}");
+        assert_eq!(
+            failed.reason,
+            FailureReason::Rejected,
+            "{strategy:?}: {failed}"
+        );
     }
 }
 
@@ -188,7 +215,7 @@ fn scrapes_count_many_swarms_at_once() {
         for (at, hash) in (0..).zip(&hashes[..3]) {
             Swarm::of(*hash, 10 * at, at, 2 * at).join(tracker);
         }
-        let scrape = Ask::Scrape {
+        let scrape = Request::Scrape {
             targets: targets.clone(),
         };
         let Report::Scrape { ids, result } = probe(vec![job(tracker, scrape)]).remove(0).report
@@ -223,12 +250,12 @@ fn loss_costs_packets_and_not_answers() {
     netns::lose_udp(10);
     let jobs = hashes
         .iter()
-        .map(|hash| announce(tracker.udp(), hash, Manner::Ghost));
+        .map(|hash| announce(tracker.udp(), hash, AnnounceStrategy::StoppedFirst));
     let observations = probe(jobs.collect());
     netns::run("nft delete table inet loss");
     let mut requests = 0;
     for observation in observations {
-        requests += observation.exchange.requests;
+        requests += observation.stats.requests;
         let seen = announced(vec![observation]);
         assert_eq!(endpoints(&seen).len(), 3);
     }

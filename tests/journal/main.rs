@@ -23,7 +23,7 @@ use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_torrent::{Family, Peers};
-use seedwatch_tracker::{Announced, Exchange, Observation, Report};
+use seedwatch_tracker::{AnnounceResponse, Observation, ProbeStats, Report};
 use truth::{Errors, Seen};
 
 const HOURS: usize = 40 * 24;
@@ -117,9 +117,9 @@ impl Daemon {
 
     fn announce(&mut self, torrent: usize, tracker: usize, peers: Peers, now: Now) {
         let id = self.roster.announces_of(torrent)[tracker];
-        let answer = Announced {
+        let answer = AnnounceResponse {
             peers,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         let observation = Observation {
             tracker: self.roster.announce(id).unwrap().tracker,
@@ -128,7 +128,7 @@ impl Daemon {
                 id,
                 result: Ok(Box::new(answer)),
             },
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         };
         let verdict = Verdict {
             health: Health::Up,

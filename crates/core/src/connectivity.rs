@@ -132,7 +132,7 @@ impl Outage {
             };
             return (Ruling::Stands(observation), change);
         }
-        if judge.heard_since(observation.exchange.duration, now) {
+        if judge.heard_since(observation.stats.duration, now) {
             return (Ruling::Stands(observation), Change::default());
         }
         judge.held.push(observation);
@@ -285,10 +285,10 @@ impl Judge {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_tracker::{AnnounceId, Exchange, Failed, Failure, TrackerId};
+    use seedwatch_tracker::{AnnounceId, FailureReason, ProbeError, ProbeStats, TrackerId};
 
-    fn failed(reason: Failure, seconds: u64) -> Observation {
-        let result = Err(Failed::new(reason, ""));
+    fn failed(reason: FailureReason, seconds: u64) -> Observation {
+        let result = Err(ProbeError::new(reason, ""));
         Observation {
             tracker: TrackerId(0),
             family: Family::Ipv4,
@@ -296,9 +296,9 @@ mod tests {
                 id: AnnounceId(0),
                 result,
             },
-            exchange: Exchange {
+            stats: ProbeStats {
                 duration: Duration::from_secs(seconds),
-                ..Exchange::default()
+                ..ProbeStats::default()
             },
         }
     }
@@ -310,19 +310,19 @@ mod tests {
     #[test]
     fn silence_stands_if_anybody_spoke_meanwhile() {
         let mut outage = Outage::new(Mono(0));
-        let (_, change) = outage.rule(failed(Failure::Refused, 0), Mono(10_000));
+        let (_, change) = outage.rule(failed(FailureReason::Refused, 0), Mono(10_000));
         assert_eq!(
             (change.turned, outage.up()[0]),
             (Some(Turn::Works), Some(true))
         );
         assert!(!holds(
             &mut outage,
-            failed(Failure::Timeout, 15),
+            failed(FailureReason::Timeout, 15),
             Mono(20_000)
         ));
         assert!(holds(
             &mut outage,
-            failed(Failure::Timeout, 15),
+            failed(FailureReason::Timeout, 15),
             Mono(40_000)
         ));
     }
@@ -330,7 +330,11 @@ mod tests {
     #[test]
     fn a_live_canary_makes_held_silence_stand() {
         let mut outage = Outage::new(Mono(0));
-        assert!(holds(&mut outage, failed(Failure::Timeout, 1), Mono(1_000)));
+        assert!(holds(
+            &mut outage,
+            failed(FailureReason::Timeout, 1),
+            Mono(1_000)
+        ));
         assert_eq!(outage.looks_due(Mono(1_000)), [Family::Ipv4]);
         assert!(outage.looks_due(Mono(1_001)).is_empty(), "asked once");
         let change = outage.looked(Family::Ipv4, Some(true), Mono(1_500));
@@ -343,8 +347,12 @@ mod tests {
     #[test]
     fn dead_canaries_make_it_void() {
         let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(Failure::Rejected, 0), Mono(1));
-        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(2_000)));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(1));
+        assert!(holds(
+            &mut outage,
+            failed(FailureReason::Dns, 1),
+            Mono(2_000)
+        ));
         outage.looks_due(Mono(2_000));
         let change = outage.looked(Family::Ipv4, Some(false), Mono(9_000));
         assert_eq!((change.stand.len(), change.void.len()), (0, 1));
@@ -358,8 +366,12 @@ mod tests {
     #[test]
     fn canaries_that_cannot_be_asked_decide_nothing() {
         let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(Failure::Rejected, 0), Mono(1));
-        assert!(holds(&mut outage, failed(Failure::Timeout, 1), Mono(9_000)));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(1));
+        assert!(holds(
+            &mut outage,
+            failed(FailureReason::Timeout, 1),
+            Mono(9_000)
+        ));
         outage.families[1].next_look = Mono(u64::MAX);
         assert_eq!(outage.looks_due(Mono(9_000)), [Family::Ipv4]);
         outage.not_looked(Family::Ipv4, Mono(9_500));
@@ -376,7 +388,7 @@ mod tests {
         let absent = || Observation {
             family: Family::Ipv6,
             report: Report::NoAddress { ids: Vec::new() },
-            ..failed(Failure::Dns, 0)
+            ..failed(FailureReason::Dns, 0)
         };
         assert!(holds(&mut outage, absent(), Mono(1_000)));
         outage.looks_due(Mono(1_000));
@@ -388,15 +400,19 @@ mod tests {
     #[test]
     fn without_names_there_is_nobody_to_ask_and_that_is_an_outage() {
         let mut outage = Outage::new(Mono(0));
-        assert!(holds(&mut outage, failed(Failure::Dns, 1), Mono(1_000)));
+        assert!(holds(
+            &mut outage,
+            failed(FailureReason::Dns, 1),
+            Mono(1_000)
+        ));
         let change = outage.looked(Family::Ipv4, None, Mono(1_100));
         assert_eq!((change.void.len(), outage.up()[0]), (1, Some(false)));
 
         // Somebody else's dead name is none while the other family works.
-        outage.rule(failed(Failure::Rejected, 0), Mono(2_000));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(2_000));
         let dead_name = Observation {
             family: Family::Ipv6,
-            ..failed(Failure::Dns, 0)
+            ..failed(FailureReason::Dns, 0)
         };
         assert!(holds(&mut outage, dead_name, Mono(3_000)));
         let change = outage.looked(Family::Ipv6, None, Mono(3_100));
@@ -406,7 +422,7 @@ mod tests {
     #[test]
     fn silent_canaries_alone_prove_nothing_until_one_has_spoken() {
         let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(Failure::Rejected, 0), Mono(1_000));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(1_000));
         outage.looks_due(Mono(200_000));
         assert_eq!(
             outage
@@ -429,7 +445,7 @@ mod tests {
     fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
         let mut outage = Outage::new(Mono(0));
         outage.looks_due(Mono(5_000));
-        outage.rule(failed(Failure::Rejected, 0), Mono(6_000));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(6_000));
         assert_eq!(
             outage.looked(Family::Ipv4, Some(false), Mono(9_000)).turned,
             None
@@ -440,7 +456,7 @@ mod tests {
     #[test]
     fn canaries_are_asked_after_a_quiet_while_only() {
         let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(Failure::Rejected, 0), Mono(1_000));
+        outage.rule(failed(FailureReason::Rejected, 0), Mono(1_000));
         outage.families[1].next_look = Mono(u64::MAX);
         assert_eq!(outage.next_wake(), Some(Mono(121_000)));
         assert!(outage.looks_due(Mono(120_999)).is_empty());

@@ -36,7 +36,9 @@ use outcome::{Outcome, Wish};
 use seedwatch_clock::{Mono, Now};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Scheme;
-use seedwatch_tracker::{AnnounceId, Failed, Job, Observation, Report, Scraped, TrackerId};
+use seedwatch_tracker::{
+    AnnounceId, Job, Observation, ProbeError, Report, ScrapeResponse, TrackerId,
+};
 use slot::{Note, Slot};
 
 /// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
@@ -239,20 +241,20 @@ impl Schedule {
         self.in_flight = self.in_flight.saturating_sub(1);
         let started = Mono(
             now.0
-                .saturating_sub(observation.exchange.duration.as_millis() as u64),
+                .saturating_sub(observation.stats.duration.as_millis() as u64),
         );
         let report = &observation.report;
         let lane = &mut self.lanes[id.index()];
         let before = lane.witnessed();
         lane.in_flight = lane.in_flight.saturating_sub(1);
-        let remote = observation.exchange.remote;
+        let remote = observation.stats.remote;
         if !lane.is_loopback() && remote.is_some() && lane.address != remote {
             lane.address = remote;
             self.share_bucket(id, remote);
         }
         let lane = &mut self.lanes[id.index()];
         // One request was paid for when the probe left.
-        let more = observation.exchange.requests.saturating_sub(1);
+        let more = observation.stats.requests.saturating_sub(1);
         self.buckets[lane.bucket].charge(f64::from(more));
         match report {
             Report::Announce {
@@ -261,7 +263,7 @@ impl Schedule {
                 lane.learn(answer, now);
             }
             Report::Scrape { ids, result } => {
-                let asked = observation.exchange.scrape_interval();
+                let asked = observation.stats.scrape_interval();
                 lane.learn_scrape(result, asked, now, &self.pace);
                 self.compare(id, ids, result, now);
             }
@@ -338,7 +340,7 @@ impl Schedule {
         &mut self,
         lane: LaneId,
         ids: &[AnnounceId],
-        result: &Result<Vec<Option<Scraped>>, Failed>,
+        result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
         now: Mono,
     ) {
         let counts = result.iter().flatten();
@@ -499,7 +501,8 @@ impl Schedule {
         let lane = &mut self.lanes[id.index()];
         let bucket = &mut self.buckets[lane.bucket];
         bucket.take(id, 1.0, now)?;
-        let Some((url, ask)) = lane.next_ask(roster, &mut self.slots, now, &self.pace) else {
+        let Some((url, request)) = lane.next_request(roster, &mut self.slots, now, &self.pace)
+        else {
             bucket.charge(-1.0);
             return Ok(());
         };
@@ -511,7 +514,7 @@ impl Schedule {
             family,
             url,
             timeout,
-            ask,
+            request,
         });
         Ok(())
     }

@@ -64,7 +64,7 @@ use seedwatch_distinct::{Key, Moment};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
-use seedwatch_tracker::{AnnounceId, Failed, Observation, Remark, Report, TrackerId};
+use seedwatch_tracker::{AnnounceId, Observation, ProbeError, Remark, Report, TrackerId};
 use tracker::Tracker;
 
 /// What counts, for how long, and where it is.
@@ -268,7 +268,7 @@ impl Swarms {
             .failed()
             .is_none_or(|f| !f.reason.is_abstention());
         if asked {
-            let seconds = observation.exchange.duration.as_secs_f64();
+            let seconds = observation.stats.duration.as_secs_f64();
             self.durations[Source::Tracker.index()].observe(seconds, &Histogram::SECONDS);
         }
     }
@@ -290,17 +290,17 @@ impl Swarms {
             tracker,
             family,
             report,
-            exchange,
+            stats,
         } = observation;
         let Some(state) = self.trackers.get_mut(tracker.0 as usize) else {
             return;
         };
         state.settle(family, verdict.health, now.mono);
         state.fail(family, report.failed());
-        state.scrape_interval = exchange.scrape_interval().or(state.scrape_interval);
+        state.scrape_interval = stats.scrape_interval().or(state.scrape_interval);
         let answered = report.failed().is_none() && !matches!(report, Report::NoAddress { .. });
         if answered {
-            state.time(family, &exchange.phases);
+            state.time(family, &stats.phases);
         }
         if let Some(failed) = report.failed() {
             state.refuse(failed, now.mono);
@@ -328,7 +328,7 @@ impl Swarms {
                 self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
                 let (filter, room) = (&mut self.filter, &mut self.room);
-                let heard = match answer.withheld {
+                let heard = match answer.peer_list_withheld {
                     true => None,
                     false => side.list(&answer, filter, room, now.mono),
                 };
@@ -391,7 +391,7 @@ impl Swarms {
         roster: &Roster,
         ids: &[AnnounceId],
         family: Family,
-        failed: Failed,
+        failed: ProbeError,
         verdict: Verdict,
         now: Mono,
     ) {

@@ -58,7 +58,7 @@ impl From<(Host, u16)> for Canary {
 
 /// What gave a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sign {
+pub enum Evidence {
     /// A datagram from the canary.
     Datagram,
     /// An accepted TCP connection.
@@ -71,9 +71,9 @@ pub enum Sign {
 
 /// What a look at our own network found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct CanaryResult {
     /// The first sign of life.
-    pub sign: Option<Sign>,
+    pub evidence: Option<Evidence>,
     /// Canaries that had an address of this family to ask. With none, nothing is known.
     pub asked: usize,
     /// Canaries that this machine had no resources to ask.
@@ -83,15 +83,15 @@ pub struct Look {
     pub gateway: Option<bool>,
 }
 
-impl Look {
+impl CanaryResult {
     /// Whether this machine had no resources to look: then nothing is known.
     pub fn is_void(&self) -> bool {
-        self.sign.is_none() && self.unasked > 0
+        self.evidence.is_none() && self.unasked > 0
     }
 
     /// Whether the network works; `None` if there was nobody to ask.
     pub fn is_alive(&self) -> Option<bool> {
-        (self.asked > 0).then_some(self.sign.is_some())
+        (self.asked > 0).then_some(self.evidence.is_some())
     }
 }
 
@@ -117,9 +117,9 @@ impl Canaries {
         canaries: &[impl Clone + Into<Canary>],
         family: Family,
         within: Duration,
-    ) -> Look {
+    ) -> CanaryResult {
         let echo = self.icmp.then(|| Echo::open(family)).flatten();
-        let mut look = Look::default();
+        let mut result = CanaryResult::default();
         let mut asking = JoinSet::new();
         // Every canary ends after its own time, the look after `within`: dropping the set ends
         // what is still under way.
@@ -140,18 +140,18 @@ impl Canaries {
                 }
                 tokio::select! {
                     Some(answer) = asking.join_next() => match answer {
-                        Ok(Ok(Answer::Sign(sign))) => {
-                            look.asked += 1;
-                            look.sign = Some(sign);
+                        Ok(Ok(Outcome::Evidence(evidence))) => {
+                            result.asked += 1;
+                            result.evidence = Some(evidence);
                             return;
                         }
-                        Ok(Ok(Answer::NoAddress)) => {}
-                        Ok(Ok(Answer::NoResources)) => look.unasked += 1,
-                        _ => look.asked += 1,
+                        Ok(Ok(Outcome::NoAddress)) => {}
+                        Ok(Ok(Outcome::NoResources)) => result.unasked += 1,
+                        _ => result.asked += 1,
                     },
                     answer = &mut gateway, if gateway_is_open => {
                         gateway_is_open = false;
-                        look.gateway = answer;
+                        result.gateway = answer;
                     }
                     else => return,
                 }
@@ -159,13 +159,13 @@ impl Canaries {
         })
         .await;
         // Asked, and not answered by the end of the look.
-        look.asked += asking.len();
-        look
+        result.asked += asking.len();
+        result
     }
 }
 
-enum Answer {
-    Sign(Sign),
+enum Outcome {
+    Evidence(Evidence),
     /// Nothing of this family to ask, or the name does not resolve.
     NoAddress,
     /// This machine has no descriptors or memory to ask with.
@@ -173,37 +173,37 @@ enum Answer {
     Silence,
 }
 
-async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<Echo>) -> Answer {
+async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<Echo>) -> Outcome {
     let resolving = resolver.resolve_host_within(&canary.host, canary.may_be_local);
     let ip = match resolving.await {
         Ok(resolved) => resolved.of(family).first().copied(),
-        Err(failed) if failed.is_ours => return Answer::NoResources,
+        Err(failed) if failed.is_ours => return Outcome::NoResources,
         // That names do not resolve is just what an outage looks like.
-        Err(_) => return Answer::Silence,
+        Err(_) => return Outcome::Silence,
     };
     let Some(ip) = ip else {
-        return Answer::NoAddress;
+        return Outcome::NoAddress;
     };
     let address = SocketAddr::new(ip, canary.port);
     let is_short = AtomicBool::new(false);
-    let sign = tokio::select! {
-        Some(sign) = connection(address, &is_short) => Some(sign),
-        Some(sign) = datagram(address, &is_short) => Some(sign),
-        Some(sign) = echoed(ip, echo) => Some(sign),
+    let evidence = tokio::select! {
+        Some(evidence) = connection(address, &is_short) => Some(evidence),
+        Some(evidence) = datagram(address, &is_short) => Some(evidence),
+        Some(evidence) = echoed(ip, echo) => Some(evidence),
         else => None,
     };
-    match sign {
-        Some(sign) => Answer::Sign(sign),
-        None if is_short.load(Ordering::Relaxed) => Answer::NoResources,
-        None => Answer::Silence,
+    match evidence {
+        Some(evidence) => Outcome::Evidence(evidence),
+        None if is_short.load(Ordering::Relaxed) => Outcome::NoResources,
+        None => Outcome::Silence,
     }
 }
 
 /// Notes in `is_short` whether this machine had no resources for it.
-async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<Sign> {
+async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
     match TcpStream::connect(address).await {
-        Ok(_) => Some(Sign::Connection),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Sign::Refusal),
+        Ok(_) => Some(Evidence::Connection),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Evidence::Refusal),
         Err(error) => {
             note(&error, is_short);
             None
@@ -216,7 +216,7 @@ fn note(error: &io::Error, is_short: &AtomicBool) {
 }
 
 /// Any datagram counts, whatever it says; the kernel lets only those from the canary through.
-async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Sign> {
+async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
     let bound = UdpSocket::bind(ping::any(address.ip())).await;
     let socket = bound.inspect_err(|error| note(error, is_short)).ok()?;
     socket.connect(address).await.ok()?;
@@ -241,14 +241,14 @@ async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Sign> {
         }
     };
     tokio::select! {
-        () = receiving => Some(Sign::Datagram),
+        () = receiving => Some(Evidence::Datagram),
         () = sending => None,
     }
 }
 
-async fn echoed(ip: IpAddr, echo: Option<Echo>) -> Option<Sign> {
+async fn echoed(ip: IpAddr, echo: Option<Echo>) -> Option<Evidence> {
     let answered = echo?.ask(ip, 0).await;
-    answered.then_some(Sign::Echo)
+    answered.then_some(Evidence::Echo)
 }
 
 async fn ask_gateway(family: Family, echo: Option<Echo>) -> Option<bool> {

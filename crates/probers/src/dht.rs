@@ -18,10 +18,10 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
 use super::shortage;
+use super::waker::Waker;
 use bootstrap::Bootstrap;
 use reports::Reports;
 use seedwatch_dht;
@@ -46,7 +46,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct DhtProber {
     commands: std::sync::mpsc::Sender<Command>,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     /// The table, when the worker has ended.
     ended: Option<oneshot::Receiver<Vec<Contact>>>,
 }
@@ -70,14 +70,14 @@ impl DhtProber {
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Handle::current();
         let sockets = open(&settings.listen)?;
-        let bell = Arc::new(Bell::new()?);
+        let waker = Arc::new(Waker::new()?);
         let (commands, incoming) = std::sync::mpsc::channel();
         let (end, ended) = oneshot::channel();
         let names = settings.bootstrap;
         let ends = Ends {
             commands: incoming,
-            bell: Arc::clone(&bell),
-            bootstrap: Bootstrap::new(names, resolver, runtime, Arc::clone(&bell)),
+            waker: Arc::clone(&waker),
+            bootstrap: Bootstrap::new(names, resolver, runtime, Arc::clone(&waker)),
             reports: Reports::new(out),
         };
         // A thread of its own: what else the daemon does cannot make answers pile up.
@@ -91,7 +91,7 @@ impl DhtProber {
             })?;
         Ok(Self {
             commands,
-            bell,
+            waker,
             ended: Some(ended),
         })
     }
@@ -125,7 +125,7 @@ impl DhtProber {
 
     /// Stops, without an end of the lookups under way, and gives the nodes worth saving.
     pub async fn drain(mut self) -> Vec<Contact> {
-        self.bell.stop();
+        self.waker.stop();
         match self.ended.take() {
             Some(ended) => ended.await.unwrap_or_default(),
             None => Vec::new(),
@@ -135,13 +135,13 @@ impl DhtProber {
     fn tell(&self, command: Command) {
         // The worker lives as long as we do.
         let _ = self.commands.send(command);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
 impl Drop for DhtProber {
     fn drop(&mut self) {
-        self.bell.stop();
+        self.waker.stop();
     }
 }
 

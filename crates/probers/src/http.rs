@@ -12,8 +12,8 @@
 //! |---|---|
 //! | `query` | announce and scrape URLs |
 //! | `worker` | the thread, and the probes under way in it |
-//! | `asker` | one job, from its name to its observation |
-//! | `caught` | a fault of our own ends one probe, not the prober |
+//! | `http_client` | one job, from its name to its observation |
+//! | `catch_panic` | a fault of our own ends one probe, not the prober |
 //! | `fetch` | one question: send, follow, read |
 //! | `announce` | the requests of an announce, and the `stopped` that must follow `started` |
 //! | `answer`, `peers`, `body` | what comes back; pure |
@@ -25,13 +25,13 @@
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
-mod asker;
 mod body;
-mod caught;
+mod catch_panic;
 mod client;
 mod failure;
 mod fetch;
-mod lanes;
+mod host_slots;
+mod http_client;
 mod large;
 mod probation;
 mod status;
@@ -48,7 +48,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use crate::resolve::Resolver;
-use asker::Asker;
+use http_client::HttpClient;
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 use seedwatch_tracker::{Identity, Job, Observation};
@@ -67,9 +67,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Redirects followed.
 pub const MAX_REDIRECTS: usize = 2;
 /// Farewells (`stopped` after `started`) under way in the background.
-pub const MAX_FAREWELLS: u32 = 1024;
+pub const MAX_BACKGROUND_STOPS: u32 = 1024;
 /// Longest time of a farewell in the background.
-pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest time [`HttpProber::drain`] takes.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -105,7 +105,7 @@ pub enum SetupError {
 /// Probes trackers over HTTP and HTTPS. Dropping it is like [`HttpProber::drain`] without waiting.
 pub struct HttpProber {
     /// The one that new jobs go to.
-    asker: Arc<Asker>,
+    http_client: Arc<HttpClient>,
     commands: mpsc::UnboundedSender<Command>,
     /// Tells whether all farewells were said.
     ended: oneshot::Receiver<bool>,
@@ -124,13 +124,13 @@ impl HttpProber {
         resolver: Resolver,
         out: mpsc::Sender<Vec<Observation>>,
     ) -> Result<Self, SetupError> {
-        let asker = Arc::new(Asker::new(settings, resolver)?);
+        let http_client = Arc::new(HttpClient::new(settings, resolver)?);
         let (commands, incoming) = mpsc::unbounded_channel();
         let (end, ended) = oneshot::channel();
-        worker::start(Worker::new(asker.clone(), incoming, out), end)
+        worker::start(Worker::new(http_client.clone(), incoming, out), end)
             .map_err(SetupError::Thread)?;
         Ok(Self {
-            asker,
+            http_client,
             commands,
             ended,
         })
@@ -148,8 +148,8 @@ impl HttpProber {
     /// # Errors
     /// As [`HttpProber::start`]; then nothing has changed.
     pub fn configure(&mut self, settings: Settings) -> Result<(), SetupError> {
-        self.asker = Arc::new(self.asker.configured(settings)?);
-        self.tell(Command::Configure(self.asker.clone()));
+        self.http_client = Arc::new(self.http_client.configured(settings)?);
+        self.tell(Command::Configure(self.http_client.clone()));
         Ok(())
     }
 

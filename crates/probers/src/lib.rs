@@ -16,7 +16,6 @@
 //! observations come out in batches; each prober works in threads of its own. What courtesy still demands when a probe is
 //! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
 
-mod bell;
 pub mod canary;
 mod datagram;
 pub mod dht;
@@ -26,6 +25,7 @@ mod registry;
 pub mod resolve;
 mod shortage;
 pub mod udp;
+mod waker;
 
 pub use prober::{Prober, ProberContext, ProberError};
 pub use registry::{Probers, REGISTRY, StartProber};

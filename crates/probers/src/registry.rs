@@ -1,7 +1,7 @@
 //! All probers of trackers: jobs go in, observations come out of one channel.
 
 use seedwatch_torrent::TrackerUrl;
-use seedwatch_tracker::{Exchange, Failed, Failure, Job, Observation};
+use seedwatch_tracker::{FailureReason, Job, Observation, ProbeError, ProbeStats};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -71,9 +71,9 @@ impl Probers {
             tracker: job.tracker,
             family: job.family,
             report: job
-                .ask
-                .failed(Failed::new(Failure::Unsupported, what(&job.url))),
-            exchange: Exchange::default(),
+                .request
+                .failed(ProbeError::new(FailureReason::Unsupported, what(&job.url))),
+            stats: ProbeStats::default(),
         };
         let observations: Vec<Observation> = jobs.map(declined).collect();
         if observations.is_empty() {

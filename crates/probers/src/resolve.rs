@@ -31,7 +31,7 @@ use queue::{Queue, Rank, TRIES};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::{is_global, is_never_contacted};
 use seedwatch_torrent::{Host, TrackerUrl};
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 use upstream::Upstream;
 
 /// Hosts remembered; beyond it the entry that would expire first goes.
@@ -138,12 +138,12 @@ impl Resolver {
     /// Both lists may be empty: then the host exists, and this machine has no route to it.
     ///
     /// # Errors
-    /// [`Failure::Dns`]: the name does not resolve, or a public name leads into private space.
-    /// [`Failure::Denied`]: the operator does not want this protocol and port used (BEP 34).
-    /// [`Failure::Unsupported`]: an overlay network (its names never go to the public DNS).
-    /// [`Failure::Unreachable`]: this machine has no route to the internet at all, or no resources to
-    /// ask ([`Failed::is_ours`]).
-    pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, Failed> {
+    /// [`FailureReason::Dns`]: the name does not resolve, or a public name leads into private space.
+    /// [`FailureReason::Denied`]: the operator does not want this protocol and port used (BEP 34).
+    /// [`FailureReason::Unsupported`]: an overlay network (its names never go to the public DNS).
+    /// [`FailureReason::Unreachable`]: this machine has no route to the internet at all, or no resources to
+    /// ask ([`ProbeError::is_ours`]).
+    pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, ProbeError> {
         self.resolve_within(url, Duration::MAX).await.0
     }
 
@@ -154,17 +154,17 @@ impl Resolver {
         &self,
         url: &TrackerUrl,
         limit: Duration,
-    ) -> (Result<Resolved, Failed>, Duration) {
+    ) -> (Result<Resolved, ProbeError>, Duration) {
         let mut spent = Duration::ZERO;
         let resolved = async {
             if url.is_overlay() {
-                return Err(Failed::new(
-                    Failure::Unsupported,
+                return Err(ProbeError::new(
+                    FailureReason::Unsupported,
                     "overlay networks are not reached",
                 ));
             }
             if !url.may_be_local() && url.host().is_local() {
-                return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+                return Err(ProbeError::new(FailureReason::Dns, LOCAL_ONLY));
             }
             let (found, took) = self
                 .find(url.host(), Rank::Fresh, limit, &mut spent)
@@ -180,8 +180,8 @@ impl Resolver {
     /// trackers.
     ///
     /// # Errors
-    /// As [`Resolver::resolve`], never [`Failure::Denied`].
-    pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, Failed> {
+    /// As [`Resolver::resolve`], never [`FailureReason::Denied`].
+    pub async fn resolve_host(&self, host: &Host) -> Result<Resolved, ProbeError> {
         self.resolve_host_within(host, true).await
     }
 
@@ -194,9 +194,9 @@ impl Resolver {
         &self,
         host: &Host,
         may_be_local: bool,
-    ) -> Result<Resolved, Failed> {
+    ) -> Result<Resolved, ProbeError> {
         if !may_be_local && host.is_local() {
-            return Err(Failed::new(Failure::Dns, LOCAL_ONLY));
+            return Err(ProbeError::new(FailureReason::Dns, LOCAL_ONLY));
         }
         let mut spent = Duration::ZERO;
         let (found, took) = self
@@ -210,7 +210,7 @@ impl Resolver {
         found: &Found,
         took: Option<Duration>,
         may_be_local: bool,
-    ) -> Result<Resolved, Failed> {
+    ) -> Result<Resolved, ProbeError> {
         let known = found.answer.addresses.as_ref().map_err(Clone::clone)?;
         let may_ask = |ip: &&IpAddr| !is_never_contacted(**ip) && (may_be_local || is_global(**ip));
         if !known.is_empty() && !known.iter().any(|ip| may_ask(&ip)) {
@@ -220,11 +220,11 @@ impl Resolver {
             } else {
                 LOCAL_ONLY
             };
-            return Err(Failed::new(Failure::Dns, text));
+            return Err(ProbeError::new(FailureReason::Dns, text));
         }
         if found.routed.is_empty() && !known.is_empty() && !route::to_internet() {
-            return Err(Failed::new(
-                Failure::Unreachable,
+            return Err(ProbeError::new(
+                FailureReason::Unreachable,
                 "this machine has no route to the internet",
             ));
         }
@@ -248,7 +248,7 @@ impl Resolver {
         rank: Rank,
         limit: Duration,
         spent: &mut Duration,
-    ) -> Result<(Found, Option<Duration>), Failed> {
+    ) -> Result<(Found, Option<Duration>), ProbeError> {
         let has_route = |ip: &IpAddr| self.inner.routable.contains(ip) || route::exists(*ip);
         let wait = match self.inner.cache.get(host, Instant::now(), has_route) {
             cache::Hit::Found(found) => return Ok((found, None)),
@@ -287,7 +287,7 @@ async fn answer(
     mut wait: Waiting,
     limit: Duration,
     spent: &mut Duration,
-) -> Result<Arc<Answer>, Failed> {
+) -> Result<Arc<Answer>, ProbeError> {
     loop {
         let progress = wait.borrow_and_update().clone();
         let changed = match progress {
@@ -297,11 +297,12 @@ async fn answer(
                 let start = tokio::time::Instant::now();
                 let changed = timeout(limit.saturating_sub(*spent), wait.changed()).await;
                 *spent += start.elapsed();
-                changed
-                    .map_err(|_| Failed::new(Failure::Dns, "the name was not resolved in time"))?
+                changed.map_err(|_| {
+                    ProbeError::new(FailureReason::Dns, "the name was not resolved in time")
+                })?
             }
         };
-        changed.map_err(|_| Failed::new(Failure::Dns, "the lookup was given up"))?;
+        changed.map_err(|_| ProbeError::new(FailureReason::Dns, "the lookup was given up"))?;
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use nix::errno::Errno;
 
 use seedwatch_clock::LineLimit;
-use seedwatch_tracker::Failed;
+use seedwatch_tracker::ProbeError;
 use seedwatch_tracker::udp::engine::NO_BUFFERS;
 
 /// One line per minute, however many probes fail.
@@ -14,15 +14,15 @@ static LINES: LineLimit<()> = LineLimit::new();
 
 /// Returns the failure of a probe that this machine had no resources for, and logs it. `None` if
 /// `error` has another cause.
-pub(super) fn failed(error: &io::Error) -> Option<Failed> {
+pub(super) fn failed(error: &io::Error) -> Option<ProbeError> {
     let lacks = shortage(error)?;
     Some(report(lacks))
 }
 
 /// As [`failed`], for an error number of the kernel that is known to be a shortage.
-pub(super) fn report(lacks: &str) -> Failed {
+pub(super) fn report(lacks: &str) -> ProbeError {
     log(lacks);
-    Failed::ours(lacks)
+    ProbeError::ours(lacks)
 }
 
 /// Logs a shortage, once per minute.

@@ -1,10 +1,10 @@
 //! Trackers over UDP (BEP 15, 41, 7).
 //!
 //! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
-//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them. `gather` lets a busy
+//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them. `pacer` lets a busy
 //! worker read answers in batches.
 
-mod gather;
+mod batch_pacer;
 mod socket;
 mod worker;
 
@@ -15,18 +15,18 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
 
-use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
 use super::shortage;
+use super::waker::Waker;
 use crate::http;
 use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 pub use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::{Exchange, Job, Observation, Report};
+use seedwatch_tracker::{Job, Observation, ProbeStats, Report};
 use socket::Socket;
-use worker::{Command, Ends, Worker};
+use worker::{Command, Worker, WorkerChannels};
 
 /// Longest time [`UdpProber::drain`] takes.
 pub const DRAIN: Duration = Duration::from_secs(2);
@@ -44,7 +44,7 @@ pub struct UdpProber {
 #[derive(Debug)]
 struct Handle {
     commands: std::sync::mpsc::Sender<Command>,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     /// Resolves when the worker has ended.
     ended: Option<oneshot::Receiver<()>>,
 }
@@ -67,12 +67,12 @@ impl UdpProber {
         let runtime = tokio::runtime::Handle::current();
         let start = |family| {
             let socket = datagram::open(datagram::any(family))?;
-            let bell = Arc::new(Bell::new()?);
+            let waker = Arc::new(Waker::new()?);
             let (commands, incoming) = std::sync::mpsc::channel();
             let (end, ended) = oneshot::channel();
-            let ends = Ends {
+            let channels = WorkerChannels {
                 commands: incoming,
-                bell: Arc::clone(&bell),
+                waker: Arc::clone(&waker),
                 out: out.clone(),
                 resolver: resolver.clone(),
                 runtime: runtime.clone(),
@@ -83,11 +83,11 @@ impl UdpProber {
                 .name(format!("udp-{}", family.as_label()))
                 .spawn(move || {
                     let socket = Socket::new(datagram::Socket::new(socket));
-                    Worker::new(family, settings, socket, ends).run();
+                    Worker::new(family, settings, socket, channels).run();
                 })?;
             Ok(Handle {
                 commands,
-                bell,
+                waker,
                 ended: Some(ended),
             })
         };
@@ -130,8 +130,10 @@ impl UdpProber {
         let observations = jobs.into_iter().map(|job| Observation {
             tracker: job.tracker,
             family: job.family,
-            report: Report::NoAddress { ids: job.ask.ids() },
-            exchange: Exchange::default(),
+            report: Report::NoAddress {
+                ids: job.request.ids(),
+            },
+            stats: ProbeStats::default(),
         });
         let (out, observations) = (self.out.clone(), observations.collect());
         self.runtime.spawn(async move {
@@ -152,7 +154,7 @@ impl UdpProber {
     /// `started` to gets its `stopped`, until the tracker confirms it or [`DRAIN`] is over.
     pub async fn drain(mut self) {
         for worker in self.workers.iter().flatten() {
-            worker.bell.stop();
+            worker.waker.stop();
         }
         for worker in self.workers.iter_mut().flatten() {
             if let Some(ended) = worker.ended.take() {
@@ -202,13 +204,13 @@ impl Handle {
     fn tell(&self, command: Command) {
         // A worker lives as long as its handle.
         let _ = self.commands.send(command);
-        self.bell.ring();
+        self.waker.wake();
     }
 }
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.bell.stop();
+        self.waker.stop();
     }
 }
 

@@ -12,8 +12,8 @@ use seedwatch_probers::{Prober, ProberContext, ProberError, Probers, REGISTRY, S
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Family, InfoHash, Peers, Scheme, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Exchange, Failure, Identity, Job, Manner, Observation, Report,
-    TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, FailureReason, Identity, Job, Observation,
+    ProbeStats, Report, Request, TrackerId,
 };
 use tokio::sync::mpsc;
 
@@ -50,14 +50,14 @@ impl Prober for ToyProber {
 }
 
 fn answer(job: Job) -> Observation {
-    let Ask::Announce { id, .. } = job.ask else {
+    let Request::Announce { id, .. } = job.request else {
         unreachable!("the test asks for announces only");
     };
     let mut peers = Peers::default();
     peers.push("192.0.2.1".parse().unwrap(), 6881);
-    let response = Announced {
+    let response = AnnounceResponse {
         peers,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     Observation {
         tracker: job.tracker,
@@ -66,7 +66,7 @@ fn answer(job: Job) -> Observation {
             id,
             result: Ok(Box::new(response)),
         },
-        exchange: Exchange::default(),
+        stats: ProbeStats::default(),
     }
 }
 
@@ -94,10 +94,10 @@ fn job() -> Job {
         family: Family::Ipv4,
         url: Arc::new(TrackerUrl::parse("ws://tracker.example/announce").unwrap()),
         timeout: Duration::from_secs(1),
-        ask: Ask::Announce {
+        request: Request::Announce {
             id: AnnounceId(0),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::Ghost,
+            strategy: AnnounceStrategy::StoppedFirst,
         },
     }
 }
@@ -132,7 +132,7 @@ async fn a_job_that_no_prober_speaks_is_reported() {
     let batch = observations.recv().await.unwrap();
     assert_eq!(
         batch[0].report.failed().unwrap().reason,
-        Failure::Unsupported
+        FailureReason::Unsupported
     );
     probers.drain().await;
 }

@@ -11,7 +11,7 @@
 //!                  verdict ◀──────────────────  stopped
 //! ```
 //!
-//! [`Manner::Check`] goes on to `started` whatever `stopped` brings, and compares both lists.
+//! [`AnnounceStrategy::Compare`] goes on to `started` whatever `stopped` brings, and compares both lists.
 //!
 //! # What an answer to the first `stopped` proves
 //!
@@ -19,7 +19,7 @@
 //! |---|---|---|
 //! | a list with peers other than us | who is there | verdict (`Check`: `started`) |
 //! | a list of host names | that members are there; who stays unknown | verdict, list withheld |
-//! | an empty list and counts of 0, [`Manner::StoppedOnly`], no warning | an empty swarm | verdict |
+//! | an empty list and counts of 0, [`AnnounceStrategy::StoppedOnly`], no warning | an empty swarm | verdict |
 //! | an empty list or zeros, any other manner | nothing | `started` |
 //! | a list of ourselves, of port 0 or of addresses that are no peers | nothing | `started` |
 //! | counts without a list | nothing: they may be of both families | `started` |
@@ -62,24 +62,24 @@ mod evidence;
 mod fuzzing;
 mod verdict;
 
-use crate::{Announced, Failed, Failure, Manner};
+use crate::{AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError};
 use evidence::{Evidence, Reading};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
 use seedwatch_torrent::address::Accept;
-use verdict::Joined;
+use verdict::StartedOutcome;
 
 /// What an announce came to.
-pub type Verdict = Result<Box<Announced>, Failed>;
+pub type Verdict = Result<Box<AnnounceResponse>, ProbeError>;
 
 /// The last part of a probe's time, kept for taking back what `started` did.
-pub const LEAVE_PARTS: u32 = 5;
+pub const STOPPED_PARTS: u32 = 5;
 /// The first `stopped` may take one of so many parts of a probe's time.
-pub const LOOK_PARTS: u32 = 2;
+pub const STOPPED_QUERY_PARTS: u32 = 2;
 
 /// What is needed to tell peers from what is none.
 #[derive(Debug, Clone, Copy)]
-pub struct Own {
+pub struct PeerFilter {
     /// The ports that we claim, by family. A tracker may list us under both.
     pub ports: [u16; 2],
     /// Which addresses count.
@@ -88,29 +88,29 @@ pub struct Own {
 
 /// A request of the conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Request {
+pub enum AnnounceRequest {
     /// `stopped` with a wish for peers: registers nothing.
-    Look,
+    StoppedQuery,
     /// `started`: registers us.
-    Join,
+    Started,
     /// `stopped` without a wish for peers: takes back what `started` did.
-    Leave,
+    Stopped,
 }
 
 /// Whether a request that failed may have reached the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
+pub enum Delivery {
     /// No: there was no connection, or nothing was sent.
-    No,
+    Excluded,
     /// It may have, whether an answer came or not.
-    Perhaps,
+    Possible,
 }
 
 /// A valid answer to an announce.
 #[derive(Debug)]
-pub struct Answer {
+pub struct SessionAnswer {
     /// What it says.
-    pub announced: Announced,
+    pub announced: AnnounceResponse,
     /// It has a list of peers, if an empty one.
     pub has_list: bool,
 }
@@ -119,7 +119,7 @@ pub struct Answer {
 #[derive(Debug)]
 pub enum Next {
     /// [`AnnounceSession::request`] is to be sent.
-    Ask,
+    Send,
     /// The conversation is over. `None` after [`AnnounceSession::cut_short`].
     Done(Option<Verdict>),
 }
@@ -127,53 +127,55 @@ pub enum Next {
 /// One announce.
 #[derive(Debug)]
 pub struct AnnounceSession {
-    manner: Manner,
+    strategy: AnnounceStrategy,
     stage: Stage,
     registered: bool,
 }
 
 #[derive(Debug)]
 enum Stage {
-    Look,
+    StoppedQuery,
     /// What `stopped` came to, if it was asked.
-    Join(Option<Box<Looked>>),
+    Started(Option<Box<QueryOutcome>>),
     /// The verdict so far. `None` if it is no longer wanted, and after it was given.
-    Leave(Option<Joined>),
+    Stopped(Option<StartedOutcome>),
 }
 
 /// What the first `stopped` came to.
 #[derive(Debug)]
-enum Looked {
+enum QueryOutcome {
     Answered(Reading),
-    Failed(Failed),
+    Failed(ProbeError),
 }
 
 impl AnnounceSession {
     /// A conversation that has not begun.
-    pub fn new(manner: Manner) -> Self {
-        let stage = match manner {
-            Manner::Brief => Stage::Join(None),
-            Manner::Ghost | Manner::StoppedOnly | Manner::Check => Stage::Look,
+    pub fn new(strategy: AnnounceStrategy) -> Self {
+        let stage = match strategy {
+            AnnounceStrategy::StartThenStop => Stage::Started(None),
+            AnnounceStrategy::StoppedFirst
+            | AnnounceStrategy::StoppedOnly
+            | AnnounceStrategy::Compare => Stage::StoppedQuery,
         };
         Self {
-            manner,
+            strategy,
             stage,
             registered: false,
         }
     }
 
     /// The request to send now.
-    pub fn request(&self) -> Request {
+    pub fn request(&self) -> AnnounceRequest {
         match self.stage {
-            Stage::Look => Request::Look,
-            Stage::Join(_) => Request::Join,
-            Stage::Leave(_) => Request::Leave,
+            Stage::StoppedQuery => AnnounceRequest::StoppedQuery,
+            Stage::Started(_) => AnnounceRequest::Started,
+            Stage::Stopped(_) => AnnounceRequest::Stopped,
         }
     }
 
     /// Notes that the present request is sent.
     pub fn sent(&mut self) {
-        self.registered |= self.request() == Request::Join;
+        self.registered |= self.request() == AnnounceRequest::Started;
     }
 
     /// Whether the tracker may hold an entry for us.
@@ -182,47 +184,47 @@ impl AnnounceSession {
     }
 
     /// Takes a valid answer to the present request.
-    pub fn answered(&mut self, answer: Answer, own: &Own) -> Next {
+    pub fn answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
         match &mut self.stage {
-            Stage::Look => self.looked(answer, own),
-            Stage::Join(looked) => {
-                let looked = looked.take().map(|looked| *looked);
-                let joined = verdict::joined(looked, answer, self.manner, own);
-                self.leave(joined)
+            Stage::StoppedQuery => self.stopped_query_answered(answer, own),
+            Stage::Started(query) => {
+                let query = query.take().map(|query| *query);
+                let started = verdict::after_started(query, answer, self.strategy, own);
+                self.stop(started)
             }
-            Stage::Leave(joined) => {
+            Stage::Stopped(started) => {
                 self.registered = false;
                 let after = &answer.announced.counts;
-                let joined = joined.take();
-                Next::Done(joined.map(|joined| verdict::left(joined, after, own)))
+                let started = started.take();
+                Next::Done(started.map(|started| verdict::after_stopped(started, after, own)))
             }
         }
     }
 
     /// Takes a failure of the present request.
-    pub fn failed(&mut self, failed: Failed, reached: Reached, own: &Own) -> Next {
+    pub fn failed(&mut self, failed: ProbeError, reached: Delivery, own: &PeerFilter) -> Next {
         match &mut self.stage {
-            Stage::Look if reached == Reached::No || ends_all(&failed) => {
+            Stage::StoppedQuery if reached == Delivery::Excluded || ends_all(&failed) => {
                 Next::Done(Some(Err(failed)))
             }
-            Stage::Look => {
-                self.stage = Stage::Join(Some(Box::new(Looked::Failed(failed))));
-                Next::Ask
+            Stage::StoppedQuery => {
+                self.stage = Stage::Started(Some(Box::new(QueryOutcome::Failed(failed))));
+                Next::Send
             }
-            Stage::Join(looked) => {
-                let looked = looked.take().map(|looked| *looked);
+            Stage::Started(query) => {
+                let query = query.take().map(|query| *query);
                 let says_no = failed.reason.is_refusal();
-                let verdict = verdict::not_joined(looked, failed, own);
-                if reached == Reached::No || says_no {
+                let verdict = verdict::after_failed_start(query, failed, own);
+                if reached == Delivery::Excluded || says_no {
                     self.registered = false;
                     return Next::Done(Some(verdict));
                 }
-                self.leave(verdict.into())
+                self.stop(verdict.into())
             }
-            Stage::Leave(joined) => {
+            Stage::Stopped(started) => {
                 // If it has not heard us and said no, we may still be listed.
                 self.registered &= !failed.reason.is_refusal();
-                Next::Done(joined.take().map(|joined| joined.verdict))
+                Next::Done(started.take().map(|started| started.verdict))
             }
         }
     }
@@ -230,43 +232,47 @@ impl AnnounceSession {
     /// The prober shuts down: returns whether there is something to take back. No verdict follows
     /// unless it stood already.
     pub fn cut_short(&mut self) -> bool {
-        if self.registered && !matches!(self.stage, Stage::Leave(_)) {
-            self.stage = Stage::Leave(None);
+        if self.registered && !matches!(self.stage, Stage::Stopped(_)) {
+            self.stage = Stage::Stopped(None);
         }
         self.registered
     }
 
-    fn looked(&mut self, answer: Answer, own: &Own) -> Next {
-        let reading = Reading::of(answer, Request::Look, own);
+    fn stopped_query_answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
+        let reading = Reading::of(answer, AnnounceRequest::StoppedQuery, own);
         let is_conclusive = match reading.evidence {
             Evidence::Peers | Evidence::Names => true,
-            Evidence::Empty => self.manner == Manner::StoppedOnly && reading.counts_are_zero(),
+            Evidence::Empty => {
+                self.strategy == AnnounceStrategy::StoppedOnly && reading.counts_are_zero()
+            }
             Evidence::None => false,
         };
-        if is_conclusive && (self.manner != Manner::Check || reading.evidence == Evidence::Names) {
+        if is_conclusive
+            && (self.strategy != AnnounceStrategy::Compare || reading.evidence == Evidence::Names)
+        {
             return Next::Done(Some(Ok(reading.into_verdict(own))));
         }
-        self.stage = Stage::Join(Some(Box::new(Looked::Answered(reading))));
-        Next::Ask
+        self.stage = Stage::Started(Some(Box::new(QueryOutcome::Answered(reading))));
+        Next::Send
     }
 
-    fn leave(&mut self, joined: Joined) -> Next {
-        self.stage = Stage::Leave(Some(joined));
-        Next::Ask
+    fn stop(&mut self, started: StartedOutcome) -> Next {
+        self.stage = Stage::Stopped(Some(started));
+        Next::Send
     }
 }
 
 /// Failures that `started` would meet as well: the tracker cannot be reached or must not be asked.
-fn ends_all(failed: &Failed) -> bool {
+fn ends_all(failed: &ProbeError) -> bool {
     matches!(
         failed.reason,
-        Failure::Dns
-            | Failure::Unreachable
-            | Failure::Refused
-            | Failure::Tls
-            | Failure::RateLimited
-            | Failure::Denied
-            | Failure::Unsupported
+        FailureReason::Dns
+            | FailureReason::Unreachable
+            | FailureReason::Refused
+            | FailureReason::Tls
+            | FailureReason::RateLimited
+            | FailureReason::Denied
+            | FailureReason::Unsupported
     )
 }
 

@@ -16,7 +16,7 @@ const ENOUGH6: usize = 2;
 
 /// What is known about a list beside its bytes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beside {
+pub(crate) struct ListContext {
     /// The family of the socket that it came over.
     pub(crate) socket: Family,
     /// There is another list for IPv6 (`peers6`, BEP 7).
@@ -40,20 +40,20 @@ pub(crate) fn family_of(list: &[u8], socket: Family) -> Family {
 ///
 /// The evidence, the strongest first: another list for IPv6, bytes that make no sense as IPv4, the
 /// socket, the number of entries, and the members that the answer claims.
-pub(crate) fn family_of_peers(list: &[u8], beside: Beside) -> Option<Family> {
-    if beside.has_other || !fits6(list) || !looks_like6(list) {
+pub(crate) fn family_of_peers(list: &[u8], context: ListContext) -> Option<Family> {
+    if context.has_other || !fits6(list) || !looks_like6(list) {
         return Some(Family::Ipv4);
     }
     if !looks_like4(list) {
         return Some(Family::Ipv6);
     }
-    if beside.socket == Family::Ipv4 {
+    if context.socket == Family::Ipv4 {
         return Some(Family::Ipv4);
     }
     if list.len() / ENTRY6 >= ENOUGH6 {
         return Some(Family::Ipv6);
     }
-    Some(match beside.members? as usize >= list.len() / ENTRY4 {
+    Some(match context.members? as usize >= list.len() / ENTRY4 {
         true => Family::Ipv4,
         false => Family::Ipv6,
     })
@@ -92,12 +92,12 @@ fn looks_like4(list: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const OVER6: Beside = Beside {
+    const OVER6: ListContext = ListContext {
         socket: Family::Ipv6,
         has_other: false,
         members: None,
     };
-    const OVER4: Beside = Beside {
+    const OVER4: ListContext = ListContext {
         socket: Family::Ipv4,
         ..OVER6
     };
@@ -110,8 +110,8 @@ mod tests {
 
     #[test]
     fn a_list_that_makes_sense_for_one_family_is_of_that_family() {
-        for beside in [OVER4, OVER6] {
-            let of = |list: &[u8]| family_of_peers(list, beside);
+        for context in [OVER4, OVER6] {
+            let of = |list: &[u8]| family_of_peers(list, context);
             assert_eq!(of(&[]), Some(Family::Ipv4));
             assert_eq!(of(&FOUR.repeat(3)), Some(Family::Ipv4));
             assert_eq!(of(&FOUR.repeat(4)), Some(Family::Ipv4));
@@ -126,16 +126,16 @@ mod tests {
         assert_eq!(family_of_peers(&two, OVER6), Some(Family::Ipv6));
         assert_eq!(family_of_peers(&two, OVER4), Some(Family::Ipv4));
         let has_other = true;
-        let beside = Beside { has_other, ..OVER6 };
-        assert_eq!(family_of_peers(&two, beside), Some(Family::Ipv4));
+        let context = ListContext { has_other, ..OVER6 };
+        assert_eq!(family_of_peers(&two, context), Some(Family::Ipv4));
         for (members, expected) in [
             (None, None),
             (Some(0), Some(Family::Ipv6)),
             (Some(2), Some(Family::Ipv6)),
             (Some(3), Some(Family::Ipv4)),
         ] {
-            let beside = Beside { members, ..OVER6 };
-            assert_eq!(family_of_peers(&DENSE6, beside), expected, "{members:?}");
+            let context = ListContext { members, ..OVER6 };
+            assert_eq!(family_of_peers(&DENSE6, context), expected, "{members:?}");
         }
     }
 

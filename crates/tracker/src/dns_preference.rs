@@ -1,6 +1,6 @@
 //! BEP 34: what an operator says in DNS about being contacted.
 
-use crate::{Failed, Failure};
+use crate::{FailureReason, ProbeError};
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
 /// Ports read from one host's records (BEP 34).
@@ -8,7 +8,7 @@ const MAX_PORTS: usize = 10;
 
 /// The TXT records of one host, read together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Statement {
+pub enum TrackerPreference {
     /// No record of BEP 34.
     #[default]
     None,
@@ -25,7 +25,7 @@ pub enum Transport {
     Tcp,
 }
 
-impl Statement {
+impl TrackerPreference {
     /// Reads TXT records. Foreign ones (SPF, verifications) say nothing; several of ours add up.
     pub fn read<'a>(records: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut ports: Option<Vec<_>> = None;
@@ -41,12 +41,12 @@ impl Statement {
                 }
             }
         }
-        ports.map_or(Statement::None, Statement::Only)
+        ports.map_or(TrackerPreference::None, TrackerPreference::Only)
     }
 
     /// Whether the tracker may be contacted as its URL says.
-    pub fn check(&self, url: &TrackerUrl) -> Result<(), Failed> {
-        let Statement::Only(ports) = self else {
+    pub fn check(&self, url: &TrackerUrl) -> Result<(), ProbeError> {
+        let TrackerPreference::Only(ports) = self else {
             return Ok(());
         };
         let transport = match url.scheme() {
@@ -61,7 +61,7 @@ impl Statement {
         } else {
             "the host's DNS record does not list this protocol and port (BEP 34)"
         };
-        Err(Failed::new(Failure::Denied, text))
+        Err(ProbeError::new(FailureReason::Denied, text))
     }
 }
 
@@ -81,22 +81,22 @@ fn read_port(word: &[u8]) -> Option<(Transport, u16)> {
 mod tests {
     use super::*;
 
-    fn read(records: &[&str]) -> Statement {
-        Statement::read(records.iter().map(|r| r.as_bytes()))
+    fn read(records: &[&str]) -> TrackerPreference {
+        TrackerPreference::read(records.iter().map(|r| r.as_bytes()))
     }
 
-    fn permits(statement: &Statement, url: &str) -> bool {
+    fn permits(statement: &TrackerPreference, url: &str) -> bool {
         statement.check(&TrackerUrl::parse(url).unwrap()).is_ok()
     }
 
     #[test]
     fn the_bare_word_denies_everything() {
         let deny = read(&["v=spf1 -all", "BITTORRENT"]);
-        assert_eq!(deny, Statement::Only(vec![]));
+        assert_eq!(deny, TrackerPreference::Only(vec![]));
         let failed = deny
             .check(&TrackerUrl::parse("udp://t.example:1/").unwrap())
             .unwrap_err();
-        assert_eq!(failed.reason, Failure::Denied);
+        assert_eq!(failed.reason, FailureReason::Denied);
     }
 
     #[test]
@@ -113,7 +113,7 @@ mod tests {
         let both = read(&["BITTORRENT UDP:1", "BITTORRENT TCP:2"]);
         assert!(permits(&both, "udp://t.example:1") && permits(&both, "http://t.example:2"));
         for foreign in ["bittorrent UDP:1", "BITTORRENTS", "", "google-site=x"] {
-            assert_eq!(read(&[foreign]), Statement::None, "{foreign}");
+            assert_eq!(read(&[foreign]), TrackerPreference::None, "{foreign}");
         }
     }
 

@@ -7,7 +7,7 @@ use seedwatch_input::text::is_invisible;
 
 /// Why a probe failed. The variants are the values of the `reason` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Failure {
+pub enum FailureReason {
     /// The name does not resolve, or resolves to private space only.
     Dns,
     /// No route, or the network said that host or net cannot be reached.
@@ -36,65 +36,68 @@ pub enum Failure {
     Unsupported,
 }
 
-impl Failure {
+impl FailureReason {
     /// All reasons, in the order of the metric catalogue.
-    pub const ALL: [Failure; 13] = [
-        Failure::Dns,
-        Failure::Unreachable,
-        Failure::Refused,
-        Failure::Reset,
-        Failure::Timeout,
-        Failure::Tls,
-        Failure::HttpStatus,
-        Failure::NotBencode,
-        Failure::Malformed,
-        Failure::Rejected,
-        Failure::RateLimited,
-        Failure::Denied,
-        Failure::Unsupported,
+    pub const ALL: [FailureReason; 13] = [
+        FailureReason::Dns,
+        FailureReason::Unreachable,
+        FailureReason::Refused,
+        FailureReason::Reset,
+        FailureReason::Timeout,
+        FailureReason::Tls,
+        FailureReason::HttpStatus,
+        FailureReason::NotBencode,
+        FailureReason::Malformed,
+        FailureReason::Rejected,
+        FailureReason::RateLimited,
+        FailureReason::Denied,
+        FailureReason::Unsupported,
     ];
 
     /// The value of the `reason` label.
     pub const fn as_label(self) -> &'static str {
         match self {
-            Failure::Dns => "dns",
-            Failure::Unreachable => "unreachable",
-            Failure::Refused => "refused",
-            Failure::Reset => "reset",
-            Failure::Timeout => "timeout",
-            Failure::Tls => "tls",
-            Failure::HttpStatus => "http_status",
-            Failure::NotBencode => "not_bencode",
-            Failure::Malformed => "malformed",
-            Failure::Rejected => "rejected",
-            Failure::RateLimited => "rate_limited",
-            Failure::Denied => "denied",
-            Failure::Unsupported => "unsupported",
+            FailureReason::Dns => "dns",
+            FailureReason::Unreachable => "unreachable",
+            FailureReason::Refused => "refused",
+            FailureReason::Reset => "reset",
+            FailureReason::Timeout => "timeout",
+            FailureReason::Tls => "tls",
+            FailureReason::HttpStatus => "http_status",
+            FailureReason::NotBencode => "not_bencode",
+            FailureReason::Malformed => "malformed",
+            FailureReason::Rejected => "rejected",
+            FailureReason::RateLimited => "rate_limited",
+            FailureReason::Denied => "denied",
+            FailureReason::Unsupported => "unsupported",
         }
     }
 
-    /// Position in [`Failure::ALL`], for arrays with one place a reason.
+    /// Position in [`FailureReason::ALL`], for arrays with one place a reason.
     pub const fn index(self) -> usize {
         self as usize
     }
 
     /// The tracker is up and spoke its protocol, it only refuses: up, not successful.
     pub const fn is_refusal(self) -> bool {
-        matches!(self, Failure::Rejected | Failure::RateLimited)
+        matches!(self, FailureReason::Rejected | FailureReason::RateLimited)
     }
 
     /// Nothing at all was heard from outside: the one class our own outage can explain.
     pub const fn is_silence(self) -> bool {
-        matches!(self, Failure::Dns | Failure::Unreachable | Failure::Timeout)
+        matches!(
+            self,
+            FailureReason::Dns | FailureReason::Unreachable | FailureReason::Timeout
+        )
     }
 
     /// No packet was sent because none may or can be.
     pub const fn is_abstention(self) -> bool {
-        matches!(self, Failure::Denied | Failure::Unsupported)
+        matches!(self, FailureReason::Denied | FailureReason::Unsupported)
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for FailureReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_label())
     }
@@ -111,10 +114,10 @@ pub enum Retry {
 
 /// A failure with what a person needs to understand it. Never a label, never an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
+pub struct ProbeError {
     /// The closed reason.
-    pub reason: Failure,
-    /// One printable line of at most [`Failed::MAX_TEXT`] bytes, free of passkeys; may be empty.
+    pub reason: FailureReason,
+    /// One printable line of at most [`ProbeError::MAX_TEXT`] bytes, free of passkeys; may be empty.
     pub text: Box<str>,
     /// The tracker's wish, if it named one.
     pub retry: Option<Retry>,
@@ -125,12 +128,12 @@ pub struct Failed {
     pub is_ours: bool,
 }
 
-impl Failed {
+impl ProbeError {
     /// Longest text kept, in bytes.
     pub const MAX_TEXT: usize = 200;
 
     /// A failure with a text that is fit to be shown ([`printable`]).
-    pub fn new(reason: Failure, text: impl AsRef<str>) -> Self {
+    pub fn new(reason: FailureReason, text: impl AsRef<str>) -> Self {
         Self {
             reason,
             text: printable(text.as_ref()),
@@ -145,7 +148,7 @@ impl Failed {
         Self {
             is_ours: true,
             ..Self::new(
-                Failure::Unreachable,
+                FailureReason::Unreachable,
                 format!("this machine lacks resources: {lacks}"),
             )
         }
@@ -170,10 +173,10 @@ impl Failed {
     }
 }
 
-/// One line of a text of at most [`Failed::MAX_TEXT`] bytes. Control characters become spaces, and
+/// One line of a text of at most [`ProbeError::MAX_TEXT`] bytes. Control characters become spaces, and
 /// characters that cannot be seen are escaped.
 pub fn printable(text: &str) -> Box<str> {
-    let mut line = String::with_capacity(text.len().min(Failed::MAX_TEXT));
+    let mut line = String::with_capacity(text.len().min(ProbeError::MAX_TEXT));
     for c in text.chars() {
         let before = line.len();
         match c {
@@ -181,7 +184,7 @@ pub fn printable(text: &str) -> Box<str> {
             c if c.is_control() => line.push(' '),
             c => line.push(c),
         }
-        if line.len() > Failed::MAX_TEXT {
+        if line.len() > ProbeError::MAX_TEXT {
             line.truncate(before);
             break;
         }
@@ -189,7 +192,7 @@ pub fn printable(text: &str) -> Box<str> {
     line.trim().into()
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.text.is_empty() {
             write!(f, "{}", self.reason)

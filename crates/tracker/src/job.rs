@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Failed, Report};
+use super::{ProbeError, Report};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
@@ -15,25 +15,28 @@ pub struct TrackerId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId(pub u32);
 
-/// How to get a peer list without leaving our entry behind. An answer got its list as
-/// [`Manner::Ghost`] or as [`Manner::Brief`].
+/// How one announce gets a peer list without leaving our entry behind.
+///
+/// A response says what its list took: [`AnnounceStrategy::StoppedFirst`] if `stopped` was enough,
+/// [`AnnounceStrategy::StartThenStop`] if not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Manner {
-    /// `stopped` first, which many trackers answer with the full list and register nothing.
-    /// Anything but a list proves nothing: then `started` and `stopped` follow in the same probe.
+pub enum AnnounceStrategy {
+    /// Sends `stopped`, which many trackers answer with the full list and register nothing. An
+    /// answer without a list proves nothing; the same probe then sends `started` and `stopped`.
     #[default]
-    Ghost,
-    /// As [`Manner::Ghost`], for a swarm that was empty, at a tracker that has shown its full list in
-    /// answer to `stopped`: an empty list with counts of 0 is believed as well.
+    StoppedFirst,
+    /// As [`AnnounceStrategy::StoppedFirst`], but believes an empty list with counts of 0. For a
+    /// swarm that was empty, at a tracker that answers `stopped` with its full list.
     StoppedOnly,
-    /// `stopped`, then `started` and `stopped` whatever the first answer: shows whether the
+    /// Sends `stopped`, then `started` and `stopped` whatever the first answer. Shows whether the
     /// tracker answers `stopped` with the same list.
-    Check,
-    /// `started`, then `stopped`, within the same connection id.
-    Brief,
+    Compare,
+    /// Sends `started`, then `stopped`, within one connection id.
+    StartThenStop,
 }
 
-/// How a swarm is asked for.
+/// What the operator allows for a swarm: the words of the setting `tracker.announce`. Each probe
+/// follows an [`AnnounceStrategy`] within it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum AnnounceMode {
     /// `stopped` first; `started` and `stopped` where a tracker gives no list otherwise.
@@ -58,12 +61,12 @@ pub struct Job {
     /// run while the job stands in a queue of ours.
     pub timeout: Duration,
     /// The question.
-    pub ask: Ask,
+    pub request: Request,
 }
 
 /// The question of a [`Job`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ask {
+pub enum Request {
     /// Who is in this swarm?
     Announce {
         /// Whom the answer is booked on.
@@ -71,35 +74,47 @@ pub enum Ask {
         /// The 20 bytes that go on the wire.
         info_hash: InfoHash,
         /// What this tracker is known to need.
-        manner: Manner,
+        strategy: AnnounceStrategy,
     },
-    /// How many are in these swarms? At most [`Ask::MAX_SCRAPE`].
+    /// How many are in these swarms? At most [`Request::MAX_SCRAPE`].
     Scrape {
         /// Whom each answer is booked on, and the hash asked for.
         targets: Vec<(AnnounceId, InfoHash)>,
     },
 }
 
-impl Ask {
+impl AnnounceMode {
+    /// Returns the strategy of a tracker that nothing is known about, or `None` if announces are
+    /// not allowed.
+    pub const fn strategy(self) -> Option<AnnounceStrategy> {
+        match self {
+            AnnounceMode::Ghost => Some(AnnounceStrategy::StoppedFirst),
+            AnnounceMode::Brief => Some(AnnounceStrategy::StartThenStop),
+            AnnounceMode::Scrape => None,
+        }
+    }
+}
+
+impl Request {
     /// Most info-hashes in one scrape (BEP 15 has room for about 74).
     pub const MAX_SCRAPE: usize = 64;
 
     /// Whom the answers are booked on.
     pub fn ids(&self) -> Vec<AnnounceId> {
         match self {
-            Ask::Announce { id, .. } => vec![*id],
-            Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+            Request::Announce { id, .. } => vec![*id],
+            Request::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
         }
     }
 
     /// The report that it failed.
-    pub fn failed(&self, failed: Failed) -> Report {
+    pub fn failed(&self, failed: ProbeError) -> Report {
         match self {
-            Ask::Announce { id, .. } => Report::Announce {
+            Request::Announce { id, .. } => Report::Announce {
                 id: *id,
                 result: Err(failed),
             },
-            Ask::Scrape { .. } => Report::Scrape {
+            Request::Scrape { .. } => Report::Scrape {
                 ids: self.ids(),
                 result: Err(failed),
             },

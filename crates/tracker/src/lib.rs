@@ -22,8 +22,9 @@ mod report;
 pub mod tracker_message;
 pub mod udp;
 
-pub use failure::{Failed, Failure, Retry, printable};
-pub use job::{AnnounceId, AnnounceMode, Ask, Identity, Job, Manner, TrackerId};
+pub use failure::{FailureReason, ProbeError, Retry, printable};
+pub use job::{AnnounceId, AnnounceMode, AnnounceStrategy, Identity, Job, Request, TrackerId};
 pub use report::{
-    Announced, Counts, Exchange, Observation, Phases, Remark, Report, Scraped, StoppedList,
+    AnnounceResponse, Counts, Observation, Phases, ProbeStats, Remark, Report, ScrapeResponse,
+    StoppedList,
 };

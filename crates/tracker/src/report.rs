@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{AnnounceId, Failed, Failure, Manner, TrackerId};
+use super::{AnnounceId, AnnounceStrategy, FailureReason, ProbeError, TrackerId};
 use seedwatch_clock::Unix;
 use seedwatch_torrent::{Family, Peers};
 
@@ -17,14 +17,14 @@ pub struct Observation {
     /// What came of it.
     pub report: Report,
     /// What it took.
-    pub exchange: Exchange,
+    pub stats: ProbeStats,
 }
 
 /// What a tracker says in words, or how a probe of it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     /// The probe failed.
-    Failed(Failed),
+    Failed(ProbeError),
     /// An answer came with a `warning message`.
     Warning(Box<str>),
 }
@@ -32,19 +32,19 @@ pub enum Remark {
 /// What came of a probe.
 #[derive(Debug, Clone)]
 pub enum Report {
-    /// Of [`Ask::Announce`](super::Ask::Announce).
+    /// Of [`Request::Announce`](super::Request::Announce).
     Announce {
         /// The swarm asked for.
         id: AnnounceId,
         /// The answer. Boxed, so that failures and scrapes stay small.
-        result: Result<Box<Announced>, Failed>,
+        result: Result<Box<AnnounceResponse>, ProbeError>,
     },
-    /// Of [`Ask::Scrape`](super::Ask::Scrape).
+    /// Of [`Request::Scrape`](super::Request::Scrape).
     Scrape {
         /// The swarms asked for.
         ids: Vec<AnnounceId>,
         /// One place a swarm, in the order of `ids`; `None` where the tracker left it out.
-        result: Result<Vec<Option<Scraped>>, Failed>,
+        result: Result<Vec<Option<ScrapeResponse>>, ProbeError>,
     },
     /// The host has no address of this family that we can route to; nothing was sent.
     NoAddress {
@@ -56,9 +56,9 @@ pub enum Report {
 impl Report {
     /// The failure of a swarm that a valid answer to a scrape has no counts of: the tracker is up,
     /// and as a rule does not know the torrent.
-    pub fn left_out() -> Failed {
-        Failed::new(
-            Failure::Rejected,
+    pub fn left_out() -> ProbeError {
+        ProbeError::new(
+            FailureReason::Rejected,
             "the scrape answer has no counts of this torrent",
         )
     }
@@ -72,7 +72,7 @@ impl Report {
     }
 
     /// Why it failed, if it did.
-    pub fn failed(&self) -> Option<&Failed> {
+    pub fn failed(&self) -> Option<&ProbeError> {
         match self {
             Report::Announce { result, .. } => result.as_ref().err(),
             Report::Scrape { result, .. } => result.as_ref().err(),
@@ -86,7 +86,7 @@ impl Report {
             Report::Announce {
                 id,
                 result: Ok(answer),
-            } if answer.peers.is_empty() && !answer.withheld => Some(*id),
+            } if answer.peers.is_empty() && !answer.peer_list_withheld => Some(*id),
             _ => None,
         }
     }
@@ -98,7 +98,7 @@ impl Report {
 
     /// Whether a scrape answers the first few of its swarms only. The others may be beyond what the
     /// tracker answers at once, so that their absence says nothing of them.
-    pub fn is_short(counts: &[Option<Scraped>]) -> bool {
+    pub fn is_short(counts: &[Option<ScrapeResponse>]) -> bool {
         let answered = counts.iter().flatten().count();
         let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
         answered > 0 && answered < counts.len() && answered == prefix
@@ -107,7 +107,7 @@ impl Report {
 
 /// A valid answer to an announce.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Announced {
+pub struct AnnounceResponse {
     /// The list, as claimed.
     pub peers: Peers,
     /// The counts, as claimed, without us.
@@ -117,13 +117,13 @@ pub struct Announced {
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
     /// What it took to get the list.
-    pub manner: Manner,
+    pub strategy: AnnounceStrategy,
     /// What the probe shows about the tracker's answers to `stopped`: remembered per tracker.
     pub stopped_list: StoppedList,
     /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
     /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
     /// may be of the other one.) Or it names them by host names only, which nobody resolves.
-    pub withheld: bool,
+    pub peer_list_withheld: bool,
     /// A count of members is negative or beyond [`Counts::MAX`]: the answer proves no 0.
     pub has_absurd_counts: bool,
     /// The tracker's `warning message`, with secrets blacked out.
@@ -175,11 +175,11 @@ impl Counts {
 }
 
 /// A valid answer to a scrape, for one swarm.
-pub type Scraped = Counts;
+pub type ScrapeResponse = Counts;
 
 /// What a probe took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Exchange {
+pub struct ProbeStats {
     /// Requests sent, retransmissions included.
     pub requests: u32,
     /// What the probe took, without the time it stood in queues of ours.
@@ -195,7 +195,7 @@ pub struct Exchange {
     pub scrape_interval_seconds: u32,
 }
 
-impl Exchange {
+impl ProbeStats {
     /// How long the tracker asks to wait before the next scrape.
     pub fn scrape_interval(&self) -> Option<Duration> {
         let seconds = self.scrape_interval_seconds;

@@ -4,7 +4,7 @@ mod secrets;
 
 use std::net::{IpAddr, SocketAddr};
 
-use crate::{Failed, Failure, Retry, printable};
+use crate::{FailureReason, ProbeError, Retry, printable};
 use secrets::Secrets;
 use seedwatch_torrent::TrackerUrl;
 
@@ -14,18 +14,18 @@ const MIN_ADDRESS: usize = 6;
 const MAX_ADDRESS: usize = 1 + 6 * 5 + 15 + 1 + 6;
 
 /// The failure a tracker states (`failure reason`, error packet).
-pub fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> Failed {
+pub fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> ProbeError {
     let text = shown(text, url);
     let lower = text.to_lowercase();
     let limited = ["rate limit", "too many requests", "too fast", "slow down"]
         .iter()
         .any(|words| lower.contains(words));
     let reason = if limited && retry.is_none() {
-        Failure::RateLimited
+        FailureReason::RateLimited
     } else {
-        Failure::Rejected
+        FailureReason::Rejected
     };
-    Failed::new(reason, text).with_retry(retry)
+    ProbeError::new(reason, text).with_retry(retry)
 }
 
 /// The warning that a tracker adds to an answer (`warning message`).
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use seedwatch_input::text::is_invisible;
 
-    fn said(text: &str) -> Failed {
+    fn said(text: &str) -> ProbeError {
         let url = "http://t.example/0123456789abcdef/announce?passkey=secret1";
         refusal(text.as_bytes(), &TrackerUrl::parse(url).unwrap(), None)
     }
@@ -124,7 +124,7 @@ mod tests {
             ("unregistered torrent: 1", "unregistered torrent: 1"),
         ] {
             let failed = said(text);
-            assert_eq!(failed.reason, Failure::Rejected);
+            assert_eq!(failed.reason, FailureReason::Rejected);
             assert_eq!(&*failed.text, expected);
         }
     }
@@ -164,7 +164,7 @@ mod tests {
         }
         assert_eq!(
             &*refusal(&[b'x'; 1 << 20], &url, None).text,
-            "x".repeat(Failed::MAX_TEXT)
+            "x".repeat(ProbeError::MAX_TEXT)
         );
     }
 
@@ -253,11 +253,14 @@ mod tests {
             assert!(!shown.chars().any(|c| c.is_control() || is_invisible(c)));
         }
         let many = "\u{202e}".repeat(500);
-        assert!(warning(many.as_bytes(), &url).len() <= Failed::MAX_TEXT);
+        assert!(warning(many.as_bytes(), &url).len() <= ProbeError::MAX_TEXT);
     }
 
     #[test]
     fn being_told_to_slow_down_is_a_rate_limit() {
-        assert_eq!(said("Rate limit exceeded").reason, Failure::RateLimited);
+        assert_eq!(
+            said("Rate limit exceeded").reason,
+            FailureReason::RateLimited
+        );
     }
 }

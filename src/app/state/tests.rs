@@ -15,7 +15,8 @@ use seedwatch_core::snapshot::Snapshot;
 use seedwatch_distinct::Window;
 use seedwatch_torrent::{Endpoint4, Family, Peers};
 use seedwatch_tracker::{
-    Announced, Ask, Counts, Exchange, Failed, Failure, Job as Question, Observation, Report,
+    AnnounceResponse, Counts, FailureReason, Job as Question, Observation, ProbeError, ProbeStats,
+    Report, Request,
 };
 
 /// The number of configured torrents.
@@ -114,21 +115,23 @@ impl Run {
             ip: 0x0900_0000 + ((self.now.unix.0 - START) / ROUND) as u32,
             port: 6881,
         };
-        let report = match &question.ask {
-            ask if question.family == Family::Ipv6 => Report::NoAddress { ids: ask.ids() },
-            ask if question.url.label() == DEAD => ask.failed(Failed::new(Failure::Refused, "")),
-            Ask::Announce { id, .. } => Report::Announce {
+        let report = match &question.request {
+            request if question.family == Family::Ipv6 => Report::NoAddress { ids: request.ids() },
+            request if question.url.label() == DEAD => {
+                request.failed(ProbeError::new(FailureReason::Refused, ""))
+            }
+            Request::Announce { id, .. } => Report::Announce {
                 id: *id,
-                result: Ok(Box::new(Announced {
+                result: Ok(Box::new(AnnounceResponse {
                     peers: Peers {
                         v4: Vec::from_iter((!self.lists_are_empty).then_some(peer)),
                         ..Peers::default()
                     },
-                    ..Announced::default()
+                    ..AnnounceResponse::default()
                 })),
             },
-            Ask::Scrape { targets } => Report::Scrape {
-                ids: question.ask.ids(),
+            Request::Scrape { targets } => Report::Scrape {
+                ids: question.request.ids(),
                 result: Ok(vec![Some(Counts::default()); targets.len()]),
             },
         };
@@ -136,7 +139,7 @@ impl Run {
             tracker: question.tracker,
             family: question.family,
             report,
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         }
     }
 

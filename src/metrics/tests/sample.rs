@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
-    DhtStatus, Failed, Failure, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
-    Reach, Remark, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow, TrackerId,
-    TrackerRow, Unique, Unix,
+    DhtStatus, FailureReason, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
+    ProbeError, Reach, Remark, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow,
+    TrackerId, TrackerRow, Unique, Unix,
 };
 use seedwatch_distinct::Window;
 use seedwatch_geo::Asn;
@@ -130,8 +130,8 @@ fn alive() -> Sample {
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
-        remark: Some(Arc::new(Remark::Failed(Failed::new(
-            Failure::Rejected,
+        remark: Some(Arc::new(Remark::Failed(ProbeError::new(
+            FailureReason::Rejected,
             "unregistered torrent",
         )))),
         ..announce(TrackerId(2))
@@ -270,7 +270,7 @@ fn dht() -> DhtRow {
 
 fn udp() -> TrackerRow {
     let mut failures = [0; 13];
-    failures[Failure::Timeout.index()] = 4;
+    failures[FailureReason::Timeout.index()] = 4;
     TrackerRow {
         label: "udp://tracker.example:1337".into(),
         up: [Some(true), Some(false)],

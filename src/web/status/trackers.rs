@@ -5,7 +5,7 @@ use std::fmt::{self, Write};
 
 use super::MAX_ROWS;
 use super::html::{Escaped, Table};
-use seedwatch_core::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
+use seedwatch_core::snapshot::{FailureReason, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;
 
@@ -56,7 +56,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
                 None => "<td></td>",
             })?;
         }
-        let worst = Failure::ALL
+        let worst = FailureReason::ALL
             .into_iter()
             .filter(|reason| row.failures[reason.index()] > 0)
             .max_by_key(|reason| row.failures[reason.index()]);
@@ -65,7 +65,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
             "<td>{}</td><td>{}</td><td>{}</td><td>",
             row.requests,
             failures(row),
-            worst.map(Failure::as_label).unwrap_or_default(),
+            worst.map(FailureReason::as_label).unwrap_or_default(),
         )?;
         match row.certificate_expiry.map(|end| end.0) {
             None => {}

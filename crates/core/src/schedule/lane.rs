@@ -20,7 +20,8 @@ use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, Scheme, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Failed, Manner, Report, Retry, Scraped, TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, ProbeError, Report, Request, Retry,
+    ScrapeResponse, TrackerId,
 };
 use stopped::Stopped;
 pub(super) use stopped::{CHECK_AGAIN, Habit};
@@ -228,13 +229,13 @@ impl Lane {
     }
 
     /// Takes the next question out of the lane; `None` if what was next cannot be asked now.
-    pub(super) fn next_ask(
+    pub(super) fn next_request(
         &mut self,
         roster: &Roster,
         slots: &mut [[Slot; 2]],
         now: Mono,
         pace: &Pace,
-    ) -> Option<(Arc<TrackerUrl>, Ask)> {
+    ) -> Option<(Arc<TrackerUrl>, Request)> {
         if !self.scrape.pending.is_empty() && self.scrape.at <= now {
             return self.scrape_beside(roster, slots, now, pace);
         }
@@ -256,12 +257,14 @@ impl Lane {
             return scrape_of(batch, roster);
         }
         let note = slots[id.0 as usize][family].note();
-        let manner = match pace.manner {
-            Manner::Brief => Manner::Brief,
-            _ => self.stopped.manner(note, now),
+        let strategy = match pace.strategy {
+            AnnounceStrategy::StartThenStop => AnnounceStrategy::StartThenStop,
+            _ => self.stopped.strategy(note, now),
         };
         // While we are in a swarm over one family, its counts over the other include us.
-        if manner == Manner::Brief && slots[id.0 as usize][1 - family].is_probed() {
+        if strategy == AnnounceStrategy::StartThenStop
+            && slots[id.0 as usize][1 - family].is_probed()
+        {
             self.push(now.after(OTHER_FAMILY_WAIT), id);
             if !self.is_proven() {
                 // Such a lane takes whatever is next, due or not.
@@ -272,10 +275,10 @@ impl Lane {
         slots[id.0 as usize][family].take(false);
         Some((
             url,
-            Ask::Announce {
+            Request::Announce {
                 id,
                 info_hash,
-                manner,
+                strategy,
             },
         ))
     }
@@ -318,7 +321,7 @@ impl Lane {
         slots: &mut [[Slot; 2]],
         now: Mono,
         pace: &Pace,
-    ) -> Option<(Arc<TrackerUrl>, Ask)> {
+    ) -> Option<(Arc<TrackerUrl>, Request)> {
         let family = self.family.index();
         let limit = self.scrape.batch();
         let pending = &mut self.scrape.pending;
@@ -381,7 +384,7 @@ impl Lane {
     }
 
     /// Remembers what an answer tells about the tracker.
-    pub(super) fn learn(&mut self, answer: &Announced, now: Mono) {
+    pub(super) fn learn(&mut self, answer: &AnnounceResponse, now: Mono) {
         self.interval = answer.interval.or(self.interval);
         self.stopped.learn(answer.stopped_list, now);
     }
@@ -394,7 +397,7 @@ impl Lane {
     /// Learns from a scrape how often the tracker answers, and how many hashes at once.
     pub(super) fn learn_scrape(
         &mut self,
-        result: &Result<Vec<Option<Scraped>>, Failed>,
+        result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
         asked: Option<Duration>,
         now: Mono,
         pace: &Pace,
@@ -552,7 +555,7 @@ impl Lane {
 }
 
 /// One scrape of swarms that share a URL.
-fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>, Ask)> {
+fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>, Request)> {
     let url = batch
         .iter()
         .find_map(|id| roster.url(roster.announce(*id)?).map(Arc::clone))?;
@@ -560,5 +563,5 @@ fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>
         .into_iter()
         .filter_map(|id| Some((id, roster.info_hash(roster.announce(id)?)?)))
         .collect();
-    Some((url, Ask::Scrape { targets }))
+    Some((url, Request::Scrape { targets }))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::slot::Note;
-use seedwatch_tracker::{Failure, Report, Retry};
+use seedwatch_tracker::{FailureReason, Report, Retry};
 
 /// What a probe says of the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +29,9 @@ impl Outcome {
         match report.failed().map(|failed| failed.reason) {
             None if matches!(report, Report::NoAddress { .. }) => Outcome::Absent,
             None => Outcome::Answered,
-            Some(Failure::Rejected) => Outcome::Refused,
-            Some(Failure::RateLimited) => Outcome::Limited,
-            Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
+            Some(FailureReason::Rejected) => Outcome::Refused,
+            Some(FailureReason::RateLimited) => Outcome::Limited,
+            Some(FailureReason::Unsupported) if report.is_scrape() => Outcome::NoScrape,
             Some(reason) if reason.is_abstention() => Outcome::Closed,
             Some(_) => Outcome::Failed,
         }
@@ -42,7 +42,7 @@ impl Outcome {
         match report {
             Report::Announce {
                 result: Ok(answer), ..
-            } if answer.peers.is_empty() && !answer.withheld => Note::Empty,
+            } if answer.peers.is_empty() && !answer.peer_list_withheld => Note::Empty,
             Report::Announce {
                 result: Err(failed),
                 ..

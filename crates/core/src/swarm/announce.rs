@@ -10,7 +10,7 @@ use super::row::{AnnounceRow, Count, Rejection};
 use super::tracker::LONGEST_INTERVAL;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Announced, Counts, Remark};
+use seedwatch_tracker::{AnnounceResponse, Counts, Remark};
 
 /// One info-hash at one tracker, a side a family. Sides are made when first heard of: most
 /// trackers have one.
@@ -58,7 +58,7 @@ pub(super) struct Side {
 
 /// Returns whether an answer whose list has no peer says that the swarm is empty. `own` of its entries
 /// are ourselves. Any other entry may stand for a peer, unless the counts are 0.
-fn says_empty(answer: &Announced, own: u64) -> bool {
+fn says_empty(answer: &AnnounceResponse, own: u64) -> bool {
     let (peers, counts) = (&answer.peers, &answer.counts);
     if peers.omitted > 0 || answer.has_absurd_counts {
         return false;
@@ -86,7 +86,7 @@ impl Side {
     /// read.
     pub(super) fn list(
         &mut self,
-        answer: &Announced,
+        answer: &AnnounceResponse,
         filter: &mut Filter,
         room: &mut Room,
         now: Mono,

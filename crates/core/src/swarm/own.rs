@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 
 use seedwatch_torrent::{Endpoint4, Endpoint6};
-use seedwatch_tracker::{Announced, Manner};
+use seedwatch_tracker::{AnnounceResponse, AnnounceStrategy};
 
 /// The addresses of this machine, and those that strangers see us come from.
 #[derive(Debug, Default)]
@@ -106,8 +106,8 @@ pub(super) struct OwnEntry {
 
 impl OwnEntry {
     /// `None` where the list answers `stopped`: we are not in it.
-    pub(super) fn in_answer_to_started(answer: &Announced, ports: [u16; 2]) -> Option<Self> {
-        (answer.manner == Manner::Brief).then(|| Self {
+    pub(super) fn in_answer_to_started(answer: &AnnounceResponse, ports: [u16; 2]) -> Option<Self> {
+        (answer.strategy == AnnounceStrategy::StartThenStop).then(|| Self {
             ports,
             told: answer.external_ip.map(|ip| ip.to_canonical()),
         })

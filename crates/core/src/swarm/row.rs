@@ -10,7 +10,7 @@ use seedwatch_clock::Unix;
 #[cfg(doc)]
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Torrent;
-use seedwatch_tracker::{Counts, Failed, Failure, Phases, Remark, TrackerId};
+use seedwatch_tracker::{Counts, FailureReason, Phases, ProbeError, Remark, TrackerId};
 
 use super::reach::{Listed, Reach};
 
@@ -163,7 +163,7 @@ impl AnnounceRow {
     }
 
     /// Why the latest probe failed.
-    pub fn failure(&self) -> Option<&Failed> {
+    pub fn failure(&self) -> Option<&ProbeError> {
         match self.remark.as_deref() {
             Some(Remark::Failed(failed)) => Some(failed),
             _ => None,
@@ -270,8 +270,8 @@ pub struct TrackerRow {
     pub requests: u64,
     /// Probes that ended, failed ones included.
     pub probes: u64,
-    /// Failed probes, by [`Failure::index`].
-    pub failures: [u64; Failure::ALL.len()],
+    /// Failed probes, by [`FailureReason::index`].
+    pub failures: [u64; FailureReason::ALL.len()],
     /// Its latest warning, or the rate limit that it imposes now.
     pub remark: Option<Arc<Remark>>,
 }

@@ -7,7 +7,7 @@ use super::row::TrackerRow;
 use crate::Health;
 use seedwatch_clock::{Mono, Unix};
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Failed, Failure, Observation, Phases, Remark, Report, Retry};
+use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Remark, Report, Retry};
 
 /// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
 pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
@@ -31,7 +31,7 @@ pub(super) struct Tracker {
     troubles: [Option<Arc<Remark>>; 2],
     requests: u64,
     probes: u64,
-    failures: [u64; Failure::ALL.len()],
+    failures: [u64; FailureReason::ALL.len()],
     /// Its latest warning or rate limit, and when it came last.
     remark: Option<(Arc<Remark>, Mono)>,
 }
@@ -50,7 +50,7 @@ impl Tracker {
             troubles: [None, None],
             requests: 0,
             probes: 0,
-            failures: [0; Failure::ALL.len()],
+            failures: [0; FailureReason::ALL.len()],
             remark: None,
         }
     }
@@ -89,9 +89,9 @@ impl Tracker {
 
     /// Counts requests, probes and failures.
     pub(super) fn count(&mut self, observation: &Observation) {
-        self.requests += u64::from(observation.exchange.requests);
+        self.requests += u64::from(observation.stats.requests);
         self.count_probe(&observation.report);
-        let expiry = observation.exchange.certificate_expiry;
+        let expiry = observation.stats.certificate_expiry;
         self.certificate_expiry = expiry.or(self.certificate_expiry);
     }
 
@@ -111,8 +111,8 @@ impl Tracker {
     }
 
     /// Takes over a rate limit.
-    pub(super) fn refuse(&mut self, failed: &Failed, now: Mono) {
-        if failed.reason == Failure::RateLimited {
+    pub(super) fn refuse(&mut self, failed: &ProbeError, now: Mono) {
+        if failed.reason == FailureReason::RateLimited {
             self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
         }
     }
@@ -121,7 +121,7 @@ impl Tracker {
     fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
         let (remark, at) = self.remark.as_ref()?;
         let for_long = match &**remark {
-            Remark::Failed(Failed {
+            Remark::Failed(ProbeError {
                 retry: Some(Retry::After(wait)),
                 ..
             }) => stale_after.max(*wait),
@@ -134,7 +134,7 @@ impl Tracker {
     fn count_probe(&mut self, report: &Report) {
         let reason = report.failed().map(|failed| failed.reason);
         // That a tracker has no scrape is not a failure of its announces.
-        if report.is_scrape() && reason == Some(Failure::Unsupported) {
+        if report.is_scrape() && reason == Some(FailureReason::Unsupported) {
             return;
         }
         self.probes += 1;
@@ -150,7 +150,7 @@ impl Tracker {
     }
 
     /// Takes over why a probe failed, as the reason of a health that is not up.
-    pub(super) fn fail(&mut self, family: Family, failed: Option<&Failed>) {
+    pub(super) fn fail(&mut self, family: Family, failed: Option<&ProbeError>) {
         let is_failing = matches!(self.health[family.index()], Health::Down | Health::Closed);
         let trouble = &mut self.troubles[family.index()];
         let failed = failed.filter(|_| is_failing);

@@ -46,16 +46,19 @@ async fn black_hole() -> (SocketAddr, Vec<TcpStream>, tokio::net::TcpListener) {
 async fn an_accepted_and_a_refused_connection_are_signs() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let look = canaries()
+    let result = canaries()
         .any_alive(&[at(address)], Family::Ipv4, WITHIN)
         .await;
-    assert_eq!((look.sign, look.asked), (Some(Sign::Connection), 1));
+    assert_eq!(
+        (result.evidence, result.asked),
+        (Some(Evidence::Connection), 1)
+    );
     drop(listener);
-    let look = canaries()
+    let result = canaries()
         .any_alive(&[at(address)], Family::Ipv4, WITHIN)
         .await;
-    assert_eq!(look.sign, Some(Sign::Refusal));
-    assert_eq!(look.is_alive(), Some(true));
+    assert_eq!(result.evidence, Some(Evidence::Refusal));
+    assert_eq!(result.is_alive(), Some(true));
 }
 
 #[tokio::test]
@@ -70,7 +73,7 @@ async fn any_datagram_of_the_canary_is_a_sign() {
     });
     assert_eq!(
         timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
-        Ok(Some(Sign::Datagram))
+        Ok(Some(Evidence::Datagram))
     );
     answering.await.unwrap();
 }
@@ -106,7 +109,7 @@ async fn the_packet_is_sent_again() {
     });
     assert_eq!(
         timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
-        Ok(Some(Sign::Datagram))
+        Ok(Some(Evidence::Datagram))
     );
     answering.await.unwrap();
 }
@@ -117,11 +120,11 @@ async fn silence_is_an_outage() {
     // Its UDP port is taken, so that nothing answers there either.
     let _silent = UdpSocket::bind(address).await.unwrap();
     let gone = (Host::Name("gone.example".into()), 1);
-    let look = canaries()
+    let result = canaries()
         .any_alive(&[at(address), gone], Family::Ipv4, SHORT)
         .await;
-    assert_eq!((look.sign, look.asked), (None, 2));
-    assert_eq!(look.is_alive(), Some(false));
+    assert_eq!((result.evidence, result.asked), (None, 2));
+    assert_eq!(result.is_alive(), Some(false));
 }
 
 #[tokio::test]
@@ -130,22 +133,22 @@ async fn one_live_canary_among_dead_ones_is_enough() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let mut all = vec![gone; 2 * MAX_AT_ONCE];
     all.push(at(listener.local_addr().unwrap()));
-    let look = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
-    assert_eq!(look.sign, Some(Sign::Connection));
+    let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!(result.evidence, Some(Evidence::Connection));
     // But not beyond the bound.
     all.rotate_right(1);
     all.splice(..1, vec![all[1].clone(); MAX_CANARIES]);
-    let look = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
-    assert_eq!((look.sign, look.asked), (None, MAX_CANARIES));
+    let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!((result.evidence, result.asked), (None, MAX_CANARIES));
 }
 
 #[tokio::test]
 async fn without_a_canary_of_the_family_nothing_is_known() {
     let only4 = (Host::Ip(Ipv4Addr::LOCALHOST.into()), 1);
     for all in [&[][..], &[only4]] {
-        let look = canaries().any_alive(all, Family::Ipv6, WITHIN).await;
-        assert_eq!(look, Look::default());
-        assert_eq!(look.is_alive(), None);
+        let result = canaries().any_alive(all, Family::Ipv6, WITHIN).await;
+        assert_eq!(result, CanaryResult::default());
+        assert_eq!(result.is_alive(), None);
     }
 }
 
@@ -161,8 +164,8 @@ async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
         ..canaries()
     };
     let all = [at(listener.local_addr().unwrap())];
-    let look = canaries.any_alive(&all, Family::Ipv4, WITHIN).await;
-    assert_eq!(look.is_alive(), Some(true));
+    let result = canaries.any_alive(&all, Family::Ipv4, WITHIN).await;
+    assert_eq!(result.is_alive(), Some(true));
 }
 
 #[tokio::test]
@@ -173,8 +176,8 @@ async fn the_local_tracker_of_a_stranger_is_no_canary() {
         may_be_local: false,
         ..at(address).into()
     };
-    let look = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
-    assert_eq!(look.sign, None);
+    let result = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
+    assert_eq!(result.evidence, None);
     let came = timeout(Duration::ZERO, listener.accept()).await;
     assert!(came.is_err(), "it was not contacted");
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tracing::{debug, info};
 
-use crate::bell::Bell;
 use crate::resolve::Resolver;
+use crate::waker::Waker;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
@@ -34,7 +34,7 @@ pub(super) struct Bootstrap {
     resolver: Resolver,
     /// The runtime in which names are looked up.
     runtime: Handle,
-    bell: Arc<Bell>,
+    waker: Arc<Waker>,
     found: (mpsc::Sender<Found>, mpsc::Receiver<Found>),
     /// By [`Family::index`].
     attempts: [Attempts; 2],
@@ -45,13 +45,13 @@ impl Bootstrap {
         names: Vec<(Host, u16)>,
         resolver: Resolver,
         runtime: Handle,
-        bell: Arc<Bell>,
+        waker: Arc<Waker>,
     ) -> Self {
         Self {
             names,
             resolver,
             runtime,
-            bell,
+            waker,
             found: mpsc::channel(),
             attempts: Default::default(),
         }
@@ -80,7 +80,7 @@ impl Bootstrap {
     fn look_up(&self, family: Family, host: Host, port: u16) {
         let resolver = self.resolver.clone();
         let found = self.found.0.clone();
-        let bell = Arc::clone(&self.bell);
+        let waker = Arc::clone(&self.waker);
         self.runtime.spawn(async move {
             let addresses = match resolver.resolve_host(&host).await {
                 Ok(resolved) => {
@@ -95,7 +95,7 @@ impl Bootstrap {
             };
             // The worker may be gone.
             let _ = found.send(Found { family, addresses });
-            bell.ring();
+            waker.wake();
         });
     }
 

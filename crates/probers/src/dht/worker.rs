@@ -12,8 +12,8 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::bootstrap::Bootstrap;
 use super::reports::Reports;
-use crate::bell::Bell;
 use crate::datagram::{Sent, Socket};
+use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_clock::{Clock, Mono};
 use seedwatch_dht;
@@ -60,7 +60,7 @@ pub(super) enum Command {
 /// What connects the worker with the rest.
 pub(super) struct Ends {
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) waker: Arc<Waker>,
     pub(super) bootstrap: Bootstrap,
     pub(super) reports: Reports,
 }
@@ -113,8 +113,8 @@ impl Worker {
 
     /// Works until the bell says stop. Returns the nodes worth saving.
     pub(super) fn run(mut self) -> Vec<Contact> {
-        while !self.ends.bell.is_stopped() {
-            self.ends.bell.hear();
+        while !self.ends.waker.is_stopped() {
+            self.ends.waker.reset();
             let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
             match turn {
                 Ok(None) => {}
@@ -278,7 +278,7 @@ impl Worker {
         let table =
             catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
         // Not over the sockets: what led to the fault may still be there.
-        self.ends.bell.sleep(&[], Some(CALM));
+        self.ends.waker.wait(&[], Some(CALM));
         self.engine = Engine::new(self.settings, seed(), now(&self.clock));
         self.outbox = Outbox::default();
         self.done = [0; 2];
@@ -305,12 +305,12 @@ impl Worker {
     /// The bell ends both.
     fn sleep(&mut self, wait: Duration) {
         let tick = wait.min(self.tick());
-        self.ends.bell.sleep(&[], Some(tick));
+        self.ends.waker.wait(&[], Some(tick));
         let wait = wait.saturating_sub(tick);
         // Without time left, too: this tells of ICMP errors.
         let sockets = self.sockets.iter().flatten();
         let watched: Vec<BorrowedFd<'_>> = sockets.map(AsFd::as_fd).collect();
-        if self.ends.bell.sleep(&watched, Some(wait)) {
+        if self.ends.waker.wait(&watched, Some(wait)) {
             let sockets = self.sockets.iter_mut().flatten();
             sockets.for_each(Socket::expect_errors);
         }

@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::FAREWELL_TIMEOUT;
-use super::asker::{Asker, Origin, Progress};
+use super::STOP_TIMEOUT;
 use super::fetch::Target;
+use super::http_client::{HttpClient, Origin, Progress};
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::announce_session::{
-    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request, Verdict,
+    AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
+    STOPPED_QUERY_PARTS, SessionAnswer, Verdict,
 };
-use seedwatch_tracker::http::answer::{self, Asked, Reply};
+use seedwatch_tracker::http::answer::{self, AnnounceContext, Reply};
 use seedwatch_tracker::http::query;
-use seedwatch_tracker::{Failed, Failure, Manner};
+use seedwatch_tracker::{AnnounceStrategy, FailureReason, ProbeError};
 
 /// A farewell inside a probe ends this much before the probe does, so that a list that is there
 /// already is reported.
@@ -31,98 +32,104 @@ pub(super) struct Swarm {
 
 /// When the requests of a probe end, answered or not.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Until {
+pub(super) struct Deadlines {
     pub(super) scrape: Instant,
-    look: Instant,
-    join: Instant,
-    leave: Instant,
+    stopped_query: Instant,
+    started: Instant,
+    stopped: Instant,
 }
 
-impl Until {
+impl Deadlines {
     pub(super) fn new(deadline: Instant, timeout: Duration) -> Self {
         let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
         Self {
             scrape: deadline,
-            look: earlier(timeout / LOOK_PARTS),
-            join: earlier(timeout / LEAVE_PARTS),
-            leave: earlier(MARGIN.min(timeout / LEAVE_PARTS)),
+            stopped_query: earlier(timeout / STOPPED_QUERY_PARTS),
+            started: earlier(timeout / STOPPED_PARTS),
+            stopped: earlier(MARGIN.min(timeout / STOPPED_PARTS)),
         }
     }
 
-    fn of(&self, request: Request) -> Instant {
+    fn of(&self, request: AnnounceRequest) -> Instant {
         match request {
-            Request::Look => self.look,
-            Request::Join => self.join,
-            Request::Leave => self.leave,
+            AnnounceRequest::StoppedQuery => self.stopped_query,
+            AnnounceRequest::Started => self.started,
+            AnnounceRequest::Stopped => self.stopped,
         }
     }
 }
 
-impl Asker {
+impl HttpClient {
     /// Gets the list of a swarm.
     pub(super) async fn announce(
         self: &Arc<Self>,
         swarm: &Swarm,
-        manner: Manner,
-        until: Until,
+        strategy: AnnounceStrategy,
+        deadlines: Deadlines,
         progress: &mut Progress,
     ) -> Verdict {
-        let own = Own {
+        let own = PeerFilter {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
         };
-        let mut session = AnnounceSession::new(manner);
-        let mut farewell = Farewell::of(self.clone(), swarm.clone());
+        let mut session = AnnounceSession::new(strategy);
+        let mut stop_announce = StopAnnounce::of(self.clone(), swarm.clone());
         let mut response = None;
         loop {
             let request = session.request();
             session.sent();
-            farewell.is_owed = session.may_be_registered();
-            let tracker_id = farewell.tracker_id.clone();
-            let asking = self.ask(swarm, request, tracker_id.as_deref(), progress);
-            let result = timeout_at(until.of(request), asking).await;
+            stop_announce.is_owed = session.may_be_registered();
+            let tracker_id = stop_announce.tracker_id.clone();
+            let asking = self.send_announce(swarm, request, tracker_id.as_deref(), progress);
+            let result = timeout_at(deadlines.of(request), asking).await;
             let next = match result.unwrap_or_else(|_| Err(progress.timed_out())) {
                 Ok(reply) => {
-                    farewell.tracker_id = reply.tracker_id.or(farewell.tracker_id.take());
-                    let answer = Answer {
+                    stop_announce.tracker_id = reply.tracker_id.or(stop_announce.tracker_id.take());
+                    let answer = SessionAnswer {
                         announced: reply.announced,
                         has_list: reply.has_list,
                     };
                     session.answered(answer, &own)
                 }
                 Err(failed) => {
-                    let reached = reached(&failed, progress);
-                    session.failed(failed, reached, &own)
+                    let delivery = delivery(&failed, progress);
+                    session.failed(failed, delivery, &own)
                 }
             };
-            farewell.is_owed = session.may_be_registered();
+            stop_announce.is_owed = session.may_be_registered();
             // What the list took counts, not what the farewell took.
-            if request == Request::Leave {
-                progress.exchange.phases.response = response;
+            if request == AnnounceRequest::Stopped {
+                progress.stats.phases.response = response;
             }
-            response = progress.exchange.phases.response;
+            response = progress.stats.phases.response;
             if let Next::Done(verdict) = next {
-                let cut = || Err(Failed::new(Failure::Timeout, "the probe was cut short"));
+                let cut = || {
+                    Err(ProbeError::new(
+                        FailureReason::Timeout,
+                        "the probe was cut short",
+                    ))
+                };
                 return verdict.unwrap_or_else(cut);
             }
         }
     }
 
-    async fn ask(
+    async fn send_announce(
         &self,
         swarm: &Swarm,
-        request: Request,
+        request: AnnounceRequest,
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
-    ) -> Result<Reply, Failed> {
+    ) -> Result<Reply, ProbeError> {
         let announces = &self.announces[swarm.origin.family.index()];
         let own = announces.query(request, &swarm.hash, tracker_id);
-        let target = target(swarm, request, &own)
-            .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let target = target(swarm, request, &own).ok_or_else(|| {
+            ProbeError::new(FailureReason::Unsupported, "not a URL that can be asked")
+        })?;
         let body = self
             .fetch(target, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        let asked = Asked {
+        let asked = AnnounceContext {
             family: swarm.origin.family,
             limit: usize::from(self.settings.numwant),
         };
@@ -132,59 +139,59 @@ impl Asker {
 
 /// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
 /// where we are registered.
-fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
+fn target(swarm: &Swarm, request: AnnounceRequest, own: &str) -> Option<Target> {
     let origin = &swarm.origin;
     match request {
-        Request::Look | Request::Join => origin.redirect.clear(),
-        Request::Leave => {
+        AnnounceRequest::StoppedQuery | AnnounceRequest::Started => origin.redirect.clear(),
+        AnnounceRequest::Stopped => {
             if let Some(target) = origin.redirect.get() {
                 return Some(Target {
-                    url: query::asked_again(&target.url, own)?,
+                    url: query::redirected_url(&target.url, own)?,
                     ..target
                 });
             }
         }
     }
     Some(Target {
-        url: origin.lane.announce_url(&swarm.url, own)?,
+        url: origin.slots.announce_url(&swarm.url, own)?,
         addresses: origin.addresses.clone(),
     })
 }
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the
 /// failure comes from beyond it.
-fn reached(failed: &Failed, progress: &mut Progress) -> Reached {
+fn delivery(failed: &ProbeError, progress: &mut Progress) -> Delivery {
     match failed.reason {
-        _ if progress.note().is_connecting() => Reached::No,
-        Failure::Dns
-        | Failure::Unreachable
-        | Failure::Refused
-        | Failure::Tls
-        | Failure::Denied
-        | Failure::Unsupported => Reached::No,
-        Failure::Reset
-        | Failure::Timeout
-        | Failure::HttpStatus
-        | Failure::NotBencode
-        | Failure::Malformed
-        | Failure::Rejected
-        | Failure::RateLimited => Reached::Perhaps,
+        _ if progress.note().is_connecting() => Delivery::Excluded,
+        FailureReason::Dns
+        | FailureReason::Unreachable
+        | FailureReason::Refused
+        | FailureReason::Tls
+        | FailureReason::Denied
+        | FailureReason::Unsupported => Delivery::Excluded,
+        FailureReason::Reset
+        | FailureReason::Timeout
+        | FailureReason::HttpStatus
+        | FailureReason::NotBencode
+        | FailureReason::Malformed
+        | FailureReason::Rejected
+        | FailureReason::RateLimited => Delivery::Possible,
     }
 }
 
 /// The `stopped` that must follow `started`: if it is still owed when the probe ends, cancelled or
 /// not, it goes out in the background.
-struct Farewell {
-    asker: Arc<Asker>,
+struct StopAnnounce {
+    http_client: Arc<HttpClient>,
     swarm: Swarm,
     tracker_id: Option<Box<[u8]>>,
     is_owed: bool,
 }
 
-impl Farewell {
-    fn of(asker: Arc<Asker>, swarm: Swarm) -> Self {
+impl StopAnnounce {
+    fn of(http_client: Arc<HttpClient>, swarm: Swarm) -> Self {
         Self {
-            asker,
+            http_client,
             swarm,
             tracker_id: None,
             is_owed: false,
@@ -192,7 +199,7 @@ impl Farewell {
     }
 }
 
-impl Drop for Farewell {
+impl Drop for StopAnnounce {
     fn drop(&mut self) {
         if !self.is_owed {
             return;
@@ -202,20 +209,28 @@ impl Drop for Farewell {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };
-        let Ok(place) = self.asker.shared.farewells.clone().try_acquire_owned() else {
+        let Ok(place) = self
+            .http_client
+            .shared
+            .background_stops
+            .clone()
+            .try_acquire_owned()
+        else {
             return;
         };
-        let (asker, swarm) = (self.asker.clone(), self.swarm.clone());
+        let (http_client, swarm) = (self.http_client.clone(), self.swarm.clone());
         let tracker_id = self.tracker_id.take();
         runtime.spawn(async move {
             let mut progress = Progress::default();
             let leaving = async {
-                let _turn = swarm.origin.lane.places.acquire().await;
+                let _turn = swarm.origin.slots.connections.acquire().await;
                 let id = tracker_id.as_deref();
-                asker.ask(&swarm, Request::Leave, id, &mut progress).await
+                http_client
+                    .send_announce(&swarm, AnnounceRequest::Stopped, id, &mut progress)
+                    .await
             };
-            let left = matches!(timeout(FAREWELL_TIMEOUT, leaving).await, Ok(Ok(_)));
-            tracing::debug!(tracker = %swarm.url, left, "farewell in the background");
+            let left = matches!(timeout(STOP_TIMEOUT, leaving).await, Ok(Ok(_)));
+            tracing::debug!(tracker = %swarm.url, left, "stop_announce in the background");
             drop(place);
         });
     }

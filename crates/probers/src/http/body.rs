@@ -4,7 +4,7 @@ use std::io::Read;
 
 use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Most bytes of an answer, before and after decompression.
 pub(super) const MAX_BODY: usize = 1 << 20;
@@ -15,13 +15,13 @@ pub(super) struct Body {
     /// At most [`MAX_BODY`] bytes.
     pub(super) bytes: Vec<u8>,
     /// Why it ended early.
-    pub(super) cut: Option<Failed>,
+    pub(super) cut: Option<ProbeError>,
 }
 
 impl Body {
     /// Unpacks gzip and zlib, recognised by their first bytes: trackers send them unasked, and say
     /// gzip where there is none. Bencode begins with neither.
-    pub(super) fn unpacked(self) -> Result<Self, Failed> {
+    pub(super) fn unpacked(self) -> Result<Self, ProbeError> {
         let Self { bytes, cut } = self;
         match *bytes {
             // Of one member or more (RFC 1952).
@@ -34,7 +34,7 @@ impl Body {
     }
 }
 
-fn unpack(packed: impl Read, cut: Option<Failed>) -> Result<Body, Failed> {
+fn unpack(packed: impl Read, cut: Option<ProbeError>) -> Result<Body, ProbeError> {
     let mut bytes = Vec::new();
     let result = packed.take(MAX_BODY as u64 + 1).read_to_end(&mut bytes);
     if bytes.len() > MAX_BODY {
@@ -43,14 +43,14 @@ fn unpack(packed: impl Read, cut: Option<Failed>) -> Result<Body, Failed> {
     // What came out before the damage is still worth reading.
     let damaged = result
         .err()
-        .map(|_| Failed::new(Failure::Malformed, "the compressed answer is damaged"));
+        .map(|_| ProbeError::new(FailureReason::Malformed, "the compressed answer is damaged"));
     let cut = cut.or(damaged);
     Ok(Body { bytes, cut })
 }
 
 /// The failure of an answer beyond the bound.
-pub(super) fn too_large() -> Failed {
-    Failed::new(Failure::Malformed, "an answer of more than 1 MiB")
+pub(super) fn too_large() -> ProbeError {
+    ProbeError::new(FailureReason::Malformed, "an answer of more than 1 MiB")
 }
 
 #[cfg(test)]
@@ -68,7 +68,7 @@ mod tests {
         encoder.finish().unwrap()
     }
 
-    fn unpacked(bytes: Vec<u8>) -> Result<Body, Failed> {
+    fn unpacked(bytes: Vec<u8>) -> Result<Body, ProbeError> {
         Body { bytes, cut: None }.unpacked()
     }
 
@@ -121,6 +121,6 @@ mod tests {
         packed.truncate(packed.len() / 2);
         let body = unpacked(packed).unwrap();
         assert!(noise.starts_with(&body.bytes) && !body.bytes.is_empty());
-        assert_eq!(body.cut.unwrap().reason, Failure::Malformed);
+        assert_eq!(body.cut.unwrap().reason, FailureReason::Malformed);
     }
 }

@@ -14,12 +14,12 @@ use std::time::Instant;
 use reqwest::{Method, Request, Response, StatusCode};
 use url::Url;
 
-use super::asker::Progress;
+use super::http_client::Progress;
 use super::probation::Probation;
 use super::trace::{Ends, GivenAddresses, TimeConnect, Trace};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};
 use crate::shortage;
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Sends requests over one address family. Which one, the addresses given to it decide.
 pub(super) struct Client {
@@ -40,7 +40,7 @@ pub(super) struct Answer {
 enum Unanswered {
     /// The server may have closed a kept connection without knowing of the request for this URL.
     Stale(Url),
-    Failed(Failed),
+    Failed(ProbeError),
 }
 
 impl Client {
@@ -62,7 +62,7 @@ impl Client {
         url: Url,
         addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Answer, ProbeError> {
         let answer = send(&self.fresh, Some(probation), url, addresses, progress).await;
         answer.map_err(Unanswered::into_failed)
     }
@@ -73,7 +73,7 @@ impl Client {
         url: Url,
         addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
-    ) -> Result<Answer, Failed> {
+    ) -> Result<Answer, ProbeError> {
         match send(&self.keeping, None, url, addresses, progress).await {
             Ok(answer) => Ok(answer),
             Err(Unanswered::Stale(url)) => {
@@ -87,11 +87,11 @@ impl Client {
 
 impl Unanswered {
     /// The failure of a request that went over a new connection.
-    fn into_failed(self) -> Failed {
+    fn into_failed(self) -> ProbeError {
         match self {
             Unanswered::Failed(failed) => failed,
             // It was cut so early that its ends are unknown.
-            Unanswered::Stale(_) => Failed::new(Failure::Reset, "the connection was cut"),
+            Unanswered::Stale(_) => ProbeError::new(FailureReason::Reset, "the connection was cut"),
         }
     }
 }
@@ -133,7 +133,7 @@ async fn send(
 ) -> Result<Answer, Unanswered> {
     let trace = Trace::new(addresses.clone());
     progress.trace = Some(trace.clone());
-    progress.exchange.requests += 1;
+    progress.stats.requests += 1;
     let sent = Instant::now();
     let request = Request::new(Method::GET, url);
     let exchange = trace.record(client.execute(request));
@@ -160,7 +160,9 @@ async fn send(
     };
     let failed = failure::classify(&error, &seen);
     Err(match error.url() {
-        Some(url) if failed.reason == Failure::Reset && failure::is_of_reuse(&error, &seen) => {
+        Some(url)
+            if failed.reason == FailureReason::Reset && failure::is_of_reuse(&error, &seen) =>
+        {
             Unanswered::Stale(url.clone())
         }
         _ => Unanswered::Failed(failed),

@@ -10,16 +10,16 @@ use rustls::CertificateError;
 
 use super::trace::{CertificateKind, Ends, Seen};
 use crate::shortage;
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Causes looked at below an error.
 const MAX_DEPTH: usize = 16;
 
 /// Why a request failed. `seen` tells how far the connection got.
-pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
+pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> ProbeError {
     let causes = || causes(error);
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
-        return Failed::new(Failure::Tls, explain_tls(tls, seen.certificate));
+        return ProbeError::new(FailureReason::Tls, explain_tls(tls, seen.certificate));
     }
     let ios = || causes().filter_map(|cause| cause.downcast_ref::<io::Error>());
     if let Some(ours) = ios().find_map(shortage::failed) {
@@ -32,18 +32,20 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
             .find_map(from_hyper)
     };
     let (reason, text) = match io.or_else(hyper) {
-        Some((Failure::Reset, _)) if seen.is_in_handshake() => {
-            (Failure::Tls, "the connection was cut in the TLS handshake")
-        }
+        Some((FailureReason::Reset, _)) if seen.is_in_handshake() => (
+            FailureReason::Tls,
+            "the connection was cut in the TLS handshake",
+        ),
         Some(known) => known,
-        None if error.is_timeout() && seen.is_in_handshake() => {
-            (Failure::Timeout, "no end of the TLS handshake in time")
-        }
-        None if error.is_timeout() => (Failure::Timeout, "no connection in time"),
-        None if error.is_connect() => (Failure::Unreachable, "no connection"),
-        None => (Failure::Reset, "the exchange broke off"),
+        None if error.is_timeout() && seen.is_in_handshake() => (
+            FailureReason::Timeout,
+            "no end of the TLS handshake in time",
+        ),
+        None if error.is_timeout() => (FailureReason::Timeout, "no connection in time"),
+        None if error.is_connect() => (FailureReason::Unreachable, "no connection"),
+        None => (FailureReason::Reset, "the exchange broke off"),
     };
-    Failed::new(reason, text)
+    ProbeError::new(reason, text)
 }
 
 /// Whether a request failed on a connection that had carried others before. Without a connection
@@ -72,42 +74,45 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
     std::iter::successors(Some(error), next).take(MAX_DEPTH)
 }
 
-fn from_io(kind: io::ErrorKind) -> Option<(Failure, &'static str)> {
+fn from_io(kind: io::ErrorKind) -> Option<(FailureReason, &'static str)> {
     use io::ErrorKind as Kind;
     Some(match kind {
-        Kind::ConnectionRefused => (Failure::Refused, "the port is closed"),
+        Kind::ConnectionRefused => (FailureReason::Refused, "the port is closed"),
         Kind::ConnectionReset
         | Kind::ConnectionAborted
         | Kind::BrokenPipe
         | Kind::UnexpectedEof
         | Kind::NotConnected
-        | Kind::WriteZero => (Failure::Reset, "the connection was cut"),
-        Kind::TimedOut => (Failure::Timeout, "no connection in time"),
-        Kind::HostUnreachable => (Failure::Unreachable, "the host is unreachable"),
+        | Kind::WriteZero => (FailureReason::Reset, "the connection was cut"),
+        Kind::TimedOut => (FailureReason::Timeout, "no connection in time"),
+        Kind::HostUnreachable => (FailureReason::Unreachable, "the host is unreachable"),
         Kind::NetworkUnreachable | Kind::NetworkDown => {
-            (Failure::Unreachable, "the network is unreachable")
+            (FailureReason::Unreachable, "the network is unreachable")
         }
-        Kind::AddrNotAvailable => (Failure::Unreachable, "no local address or port is free"),
+        Kind::AddrNotAvailable => (
+            FailureReason::Unreachable,
+            "no local address or port is free",
+        ),
         // Chunk sizes, chunk extensions and trailers (RFC 9112, section 7.1).
         Kind::InvalidData | Kind::InvalidInput => (
-            Failure::Malformed,
+            FailureReason::Malformed,
             "the chunks of the answer are damaged or too long",
         ),
-        Kind::PermissionDenied => (Failure::Unreachable, "a firewall here forbids it"),
+        Kind::PermissionDenied => (FailureReason::Unreachable, "a firewall here forbids it"),
         _ => return None,
     })
 }
 
-fn from_hyper(error: &hyper::Error) -> Option<(Failure, &'static str)> {
+fn from_hyper(error: &hyper::Error) -> Option<(FailureReason, &'static str)> {
     if error.is_parse_too_large() {
         Some((
-            Failure::Malformed,
+            FailureReason::Malformed,
             "more than 100 headers, or headers of more than 400 KiB",
         ))
     } else if error.is_parse() {
-        Some((Failure::NotBencode, "the answer is not HTTP"))
+        Some((FailureReason::NotBencode, "the answer is not HTTP"))
     } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        Some((Failure::Reset, "the connection was cut"))
+        Some((FailureReason::Reset, "the connection was cut"))
     } else {
         None
     }

@@ -8,20 +8,20 @@ use reqwest::Response;
 use reqwest::header::RETRY_AFTER;
 use url::Url;
 
-use super::asker::{Asker, Origin, Progress};
 use super::body::{Body, MAX_BODY, too_large};
 use super::client::Answer;
-use super::large::Room;
+use super::http_client::{HttpClient, Origin, Progress};
+use super::large::BodyBudget;
 use super::{MAX_REDIRECTS, failure, status};
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::http::{answer, query};
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
 const MAX_PIECES: usize = 1 << 14;
 /// Room made for a body before any of it has come.
-const FIRST_ROOM: usize = 16 << 10;
+const FIRST_CAPACITY: usize = 16 << 10;
 
 /// What is asked, at which addresses.
 #[derive(Debug, Clone)]
@@ -30,7 +30,7 @@ pub(super) struct Target {
     pub(super) addresses: Arc<[IpAddr]>,
 }
 
-impl Asker {
+impl HttpClient {
     /// Asks `target`, whose last parameters are `own`, and returns the body of a success. What it
     /// was last redirected to is left in `origin`.
     pub(super) async fn fetch(
@@ -40,14 +40,14 @@ impl Asker {
         tracker: &TrackerUrl,
         origin: &Origin,
         progress: &mut Progress,
-    ) -> Result<Body, Failed> {
+    ) -> Result<Body, ProbeError> {
         let Target {
             mut url,
             mut addresses,
         } = target;
         let client = &self.clients[origin.family.index()];
-        let is_trusted = origin.lane.standing.is_trusted();
-        let mut exchange = origin.lane.standing.exchange();
+        let is_trusted = origin.slots.trust.is_trusted();
+        let mut exchange = origin.slots.trust.exchange();
         let mut is_moved = false;
         for _ in 0..=MAX_REDIRECTS {
             if is_moved {
@@ -75,24 +75,32 @@ impl Asker {
                 true => status::retry_after(headers, SystemTime::now()),
                 false => None,
             };
-            let body = read(response, self.shared.large.room()).await?;
+            let body = read(response, self.shared.large.budget()).await?;
             if body.cut.is_none() {
                 exchange.answered(body.bytes.len());
             }
             let body = body.unpacked()?;
-            progress.exchange.phases.response = Some(sent.elapsed());
+            progress.stats.phases.response = Some(sent.elapsed());
             if status.is_success() {
                 return Ok(body);
             }
             let stated = answer::stated_refusal(&body.bytes, tracker);
             return Err(status::failure(status, retry, &body.bytes, stated));
         }
-        Err(Failed::new(Failure::HttpStatus, "more than 2 redirects"))
+        Err(ProbeError::new(
+            FailureReason::HttpStatus,
+            "more than 2 redirects",
+        ))
     }
 
     /// The addresses of the target of a redirect, if it may be contacted.
-    pub(super) async fn follow(&self, to: &Url, origin: &Origin) -> Result<Arc<[IpAddr]>, Failed> {
-        let refuse = |why: &str| Failed::new(Failure::HttpStatus, format!("a redirect {why}"));
+    pub(super) async fn follow(
+        &self,
+        to: &Url,
+        origin: &Origin,
+    ) -> Result<Arc<[IpAddr]>, ProbeError> {
+        let refuse =
+            |why: &str| ProbeError::new(FailureReason::HttpStatus, format!("a redirect {why}"));
         // Without its query, which a tracker URL may not have.
         let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
             .map_err(|why| refuse(&format!("is not followed: {why}")))?
@@ -133,23 +141,23 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 }
 
 /// Reads a body up to its bound. One that is cut is kept as far as it came.
-async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed> {
+async fn read(mut response: Response, mut budget: BodyBudget<'_>) -> Result<Body, ProbeError> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
     // Asked for before any of it is read, since the connection reads ahead. Without a place its
     // beginning is read all the same.
-    let _ = room.admit(told as usize).await;
+    let _ = budget.admit(told as usize).await;
     let mut body = Body::default();
-    body.bytes.reserve((told as usize).min(FIRST_ROOM));
+    body.bytes.reserve((told as usize).min(FIRST_CAPACITY));
     for _ in 0..MAX_PIECES {
         match response.chunk().await {
             Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {
                 return Err(too_large());
             }
             Ok(Some(chunk)) => {
-                if let Err(cut) = room.admit(body.bytes.len() + chunk.len()).await {
+                if let Err(cut) = budget.admit(body.bytes.len() + chunk.len()).await {
                     body.cut = Some(cut);
                     return Ok(body);
                 }
@@ -169,7 +177,7 @@ async fn read(mut response: Response, mut room: Room<'_>) -> Result<Body, Failed
         tokio::task::consume_budget().await;
     }
     let text = "an answer of more than 16,384 chunks";
-    Err(Failed::new(Failure::Malformed, text))
+    Err(ProbeError::new(FailureReason::Malformed, text))
 }
 
 #[cfg(test)]

@@ -65,9 +65,9 @@ impl Drop for Probation {
 
 /// Whether a host is trusted.
 #[derive(Debug, Default)]
-pub(super) struct Standing(AtomicBool);
+pub(super) struct HostTrust(AtomicBool);
 
-impl Standing {
+impl HostTrust {
     /// Whether the latest answer was small and came in time.
     pub(super) fn is_trusted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -76,7 +76,7 @@ impl Standing {
     /// Begins an exchange. Unless it is told of a small answer, the host is not trusted afterwards.
     pub(super) fn exchange(&self) -> Exchange<'_> {
         Exchange {
-            standing: self,
+            trust: self,
             is_small: false,
         }
     }
@@ -84,7 +84,7 @@ impl Standing {
 
 /// An exchange with a host.
 pub(super) struct Exchange<'a> {
-    standing: &'a Standing,
+    trust: &'a HostTrust,
     is_small: bool,
 }
 
@@ -97,7 +97,7 @@ impl Exchange<'_> {
 
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
-        self.standing.0.store(self.is_small, Ordering::Relaxed);
+        self.trust.0.store(self.is_small, Ordering::Relaxed);
     }
 }
 
@@ -107,16 +107,16 @@ mod tests {
 
     #[test]
     fn a_host_is_trusted_after_a_small_answer_until_another_one() {
-        let standing = Standing::default();
-        assert!(!standing.is_trusted());
-        standing.exchange().answered(SMALL);
-        assert!(standing.is_trusted());
-        standing.exchange().answered(SMALL + 1);
-        assert!(!standing.is_trusted());
-        standing.exchange().answered(0);
+        let trust = HostTrust::default();
+        assert!(!trust.is_trusted());
+        trust.exchange().answered(SMALL);
+        assert!(trust.is_trusted());
+        trust.exchange().answered(SMALL + 1);
+        assert!(!trust.is_trusted());
+        trust.exchange().answered(0);
         // Its time was over before an answer came.
-        drop(standing.exchange());
-        assert!(!standing.is_trusted());
+        drop(trust.exchange());
+        assert!(!trust.is_trusted());
     }
 
     #[tokio::test]

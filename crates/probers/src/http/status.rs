@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::{HeaderMap, LOCATION, RETRY_AFTER};
 use url::Url;
 
-use seedwatch_tracker::{Failed, Failure, Retry};
+use seedwatch_tracker::{FailureReason, ProbeError, Retry};
 
 /// Longest `Retry-After` that is obeyed: a proxy must not silence a tracker for longer than a day.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -30,16 +30,16 @@ pub(super) fn failure(
     status: StatusCode,
     retry: Option<Retry>,
     body: &[u8],
-    stated: Option<Failed>,
-) -> Failed {
+    stated: Option<ProbeError>,
+) -> ProbeError {
     let reason = match (status.as_u16(), retry) {
-        (429, _) | (503, Some(_)) => Failure::RateLimited,
-        _ => Failure::HttpStatus,
+        (429, _) | (503, Some(_)) => FailureReason::RateLimited,
+        _ => FailureReason::HttpStatus,
     };
-    let interval = stated.as_ref().and_then(Failed::interval);
+    let interval = stated.as_ref().and_then(ProbeError::interval);
     let retry = retry.or(stated.as_ref().and_then(|stated| stated.retry));
     if let Some(stated) = stated
-        && reason != Failure::RateLimited
+        && reason != FailureReason::RateLimited
     {
         return stated;
     }
@@ -49,8 +49,8 @@ pub(super) fn failure(
     } else {
         ""
     };
-    let limited = retry.filter(|_| reason == Failure::RateLimited);
-    Failed::new(reason, format!("HTTP {}{page}", status.as_u16()))
+    let limited = retry.filter(|_| reason == FailureReason::RateLimited);
+    ProbeError::new(reason, format!("HTTP {}{page}", status.as_u16()))
         .with_retry(limited)
         .with_interval(interval)
 }
@@ -60,14 +60,14 @@ pub(super) fn redirect(
     status: StatusCode,
     headers: &HeaderMap,
     from: &Url,
-) -> Option<Result<Url, Failed>> {
+) -> Option<Result<Url, ProbeError>> {
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return None;
     }
     let location = headers.get(LOCATION)?;
     let refuse = |why: &str| {
-        Err(Failed::new(
-            Failure::HttpStatus,
+        Err(ProbeError::new(
+            FailureReason::HttpStatus,
             format!("HTTP {}: {why}", status.as_u16()),
         ))
     };
@@ -123,7 +123,7 @@ mod tests {
             "file:///x",
         ] {
             let failed = to(bad).unwrap_err();
-            assert_eq!(failed.reason, Failure::HttpStatus, "{bad}");
+            assert_eq!(failed.reason, FailureReason::HttpStatus, "{bad}");
             assert!(!failed.text.contains("secret"));
         }
         assert!(redirect(StatusCode::NOT_MODIFIED, &HeaderMap::new(), &from).is_none());
@@ -133,11 +133,11 @@ mod tests {
     fn only_asking_to_slow_down_is_a_rate_limit() {
         let retry = Some(Retry::After(Duration::from_secs(9)));
         for (status, retry, reason, kept) in [
-            (429, None, Failure::RateLimited, None),
-            (429, retry, Failure::RateLimited, retry),
-            (503, retry, Failure::RateLimited, retry),
-            (503, None, Failure::HttpStatus, None),
-            (404, retry, Failure::HttpStatus, None),
+            (429, None, FailureReason::RateLimited, None),
+            (429, retry, FailureReason::RateLimited, retry),
+            (503, retry, FailureReason::RateLimited, retry),
+            (503, None, FailureReason::HttpStatus, None),
+            (404, retry, FailureReason::HttpStatus, None),
         ] {
             let status = StatusCode::from_u16(status).unwrap();
             let failed = failure(status, retry, b" <html>", None);

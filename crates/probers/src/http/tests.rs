@@ -3,12 +3,12 @@
 mod answers;
 mod broken;
 mod hostile;
-mod kept;
-mod manner;
+mod kept_connections;
 mod redirects;
 mod secure;
 mod server;
 mod stopped;
+mod strategy;
 mod worker;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -16,14 +16,15 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 
-use super::asker::Origin;
+use super::http_client::Origin;
 use super::*;
 use crate::resolve::Fixed;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Exchange, Failed, Failure, Manner, Report, TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report,
+    Request, TrackerId,
 };
 use server::Server;
 
@@ -62,18 +63,18 @@ fn resolver() -> Resolver {
 }
 
 /// Probes in the runtime of the test.
-fn asker() -> Arc<Asker> {
+fn http_client() -> Arc<HttpClient> {
     trusting(settings(), resolver())
 }
 
 /// One that has had a small answer from the host of [`job`], and so keeps connections to it.
-fn trusting(settings: Settings, resolver: Resolver) -> Arc<Asker> {
-    let asker = Asker::new(settings, resolver).unwrap();
+fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
+    let http_client = HttpClient::new(settings, resolver).unwrap();
     for family in Family::ALL {
-        let lane = asker.shared.lanes.get(TrackerId(1), family);
-        lane.standing.exchange().answered(0);
+        let slots = http_client.shared.hosts.get(TrackerId(1), family);
+        slots.trust.exchange().answered(0);
     }
-    Arc::new(asker)
+    Arc::new(http_client)
 }
 
 /// A prober with its thread, and what it observes.
@@ -83,16 +84,16 @@ fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
     (prober.unwrap(), observations)
 }
 
-fn job(url: &str, manner: Manner) -> Job {
+fn job(url: &str, strategy: AnnounceStrategy) -> Job {
     Job {
         tracker: TrackerId(1),
         family: Family::Ipv4,
         url: Arc::new(TrackerUrl::parse(url).unwrap()),
         timeout: Duration::from_secs(10),
-        ask: Ask::Announce {
+        request: Request::Announce {
             id: AnnounceId(2),
             info_hash: HASH,
-            manner,
+            strategy,
         },
     }
 }
@@ -100,30 +101,37 @@ fn job(url: &str, manner: Manner) -> Job {
 fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     let targets = hashes.iter().zip(10..).map(|(h, id)| (AnnounceId(id), *h));
     Job {
-        ask: Ask::Scrape {
+        request: Request::Scrape {
             targets: targets.collect(),
         },
-        ..job(url, Manner::Ghost)
+        ..job(url, AnnounceStrategy::StoppedFirst)
     }
 }
 
 /// The result of an announce to a tracker that has shown its lists, and what it took.
-async fn ghost(asker: &Arc<Asker>, url: &str) -> (Result<Announced, Failed>, Exchange) {
-    announced(asker.probe(job(url, Manner::StoppedOnly)).await)
+async fn ghost(
+    http_client: &Arc<HttpClient>,
+    url: &str,
+) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
+    announced(
+        http_client
+            .probe(job(url, AnnounceStrategy::StoppedOnly))
+            .await,
+    )
 }
 
-fn announced(observation: Observation) -> (Result<Announced, Failed>, Exchange) {
+fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
     assert_eq!(observation.tracker, TrackerId(1));
     let Report::Announce { id, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
     assert_eq!(id, AnnounceId(2));
-    (result.map(|said| *said), observation.exchange)
+    (result.map(|said| *said), observation.stats)
 }
 
 /// The failure of an announce to a fresh asker.
-async fn failure_of(url: &str) -> Failed {
-    let (result, _) = ghost(&asker(), url).await;
+async fn failure_of(url: &str) -> ProbeError {
+    let (result, _) = ghost(&http_client(), url).await;
     let failed = result.expect_err(url);
     for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
         assert!(!failed.text.contains(secret), "{failed}");
@@ -134,13 +142,13 @@ async fn failure_of(url: &str) -> Failed {
 #[tokio::test]
 async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
     let server = Server::saying(LIST).await;
-    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s%20x")).await;
+    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s%20x")).await;
     let said = said.unwrap();
     assert_eq!(said.peers.v4.len(), 1);
-    assert_eq!(said.manner, Manner::Ghost);
+    assert_eq!(said.strategy, AnnounceStrategy::StoppedFirst);
     assert_eq!(said.interval, Some(Duration::from_secs(900)));
     let asked = server.asked();
-    assert_eq!((asked.len(), exchange.requests), (1, 1));
+    assert_eq!((asked.len(), stats.requests), (1, 1));
     let asked = &asked[0];
     for (name, value) in [
         ("passkey", "s%20x"),
@@ -166,9 +174,9 @@ async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
 #[tokio::test]
 async fn torrents_of_a_host_share_its_connections() {
     let server = Server::saying(LIST).await;
-    let asker = asker();
-    let (first, fresh) = ghost(&asker, &server.url("/announce")).await;
-    let (second, kept) = ghost(&asker, &server.url("/announce?x=1")).await;
+    let http_client = http_client();
+    let (first, fresh) = ghost(&http_client, &server.url("/announce")).await;
+    let (second, kept) = ghost(&http_client, &server.url("/announce?x=1")).await;
     assert!(first.is_ok() && second.is_ok());
     assert!(server.asked().iter().all(|asked| asked.connection == 0));
     assert!(fresh.phases.connect.is_some() && fresh.phases.response.is_some());
@@ -179,11 +187,14 @@ async fn torrents_of_a_host_share_its_connections() {
 #[tokio::test]
 async fn a_host_gets_few_connections_at_once() {
     let server = Server::saying(LIST).await;
-    let asker = asker();
+    let http_client = http_client();
     let mut probes = tokio::task::JoinSet::new();
     for _ in 0..60 {
-        let (asker, job) = (asker.clone(), job(&server.url("/announce"), Manner::Ghost));
-        probes.spawn(async move { asker.probe(job).await });
+        let (http_client, job) = (
+            http_client.clone(),
+            job(&server.url("/announce"), AnnounceStrategy::StoppedFirst),
+        );
+        probes.spawn(async move { http_client.probe(job).await });
     }
     while let Some(observation) = probes.join_next().await {
         announced(observation.unwrap()).0.unwrap();
@@ -200,22 +211,22 @@ async fn a_host_gets_few_connections_at_once() {
 #[tokio::test]
 async fn families_are_kept_apart() {
     let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
-    let asker = asker();
-    let mut v6 = job(&server.url("/announce"), Manner::Ghost);
+    let http_client = http_client();
+    let mut v6 = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(asker.probe(v6.clone()).await).0.is_ok());
+    assert!(announced(http_client.probe(v6.clone()).await).0.is_ok());
     let mut v4 = v6;
     v4.family = Family::Ipv4;
-    let observation = asker.probe(v4).await;
+    let observation = http_client.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
-    assert_eq!(observation.exchange.requests, 0);
+    assert_eq!(observation.stats.requests, 0);
     // By name, each client gets the addresses of its own family only.
     let port = server.address.port();
     let by_name = format!("http://localhost:{port}/announce");
-    let mut v6 = job(&by_name, Manner::Ghost);
+    let mut v6 = job(&by_name, AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(asker.probe(v6).await).0.is_ok());
-    assert_eq!(failure_of(&by_name).await.reason, Failure::Refused);
+    assert!(announced(http_client.probe(v6).await).0.is_ok());
+    assert_eq!(failure_of(&by_name).await.reason, FailureReason::Refused);
 }
 
 #[tokio::test]
@@ -235,7 +246,7 @@ async fn a_scrape_asks_for_all_at_once() {
     .await;
     let hashes = [HASH, InfoHash([b'a'; 20]), InfoHash([b'b'; 20])];
     let url = server.url("/x/announce?passkey=s");
-    let observation = asker().probe(scrape_job(&url, &hashes)).await;
+    let observation = http_client().probe(scrape_job(&url, &hashes)).await;
     let Report::Scrape { ids, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
@@ -249,15 +260,18 @@ async fn a_scrape_asks_for_all_at_once() {
 
 #[tokio::test]
 async fn what_cannot_be_asked_is_unsupported() {
-    let asker = asker();
+    let http_client = http_client();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
-    let udp = job("udp://127.0.0.1:1/announce", Manner::Ghost);
-    let overlay = job("http://tracker.i2p/announce", Manner::Ghost);
+    let udp = job("udp://127.0.0.1:1/announce", AnnounceStrategy::StoppedFirst);
+    let overlay = job(
+        "http://tracker.i2p/announce",
+        AnnounceStrategy::StoppedFirst,
+    );
     for job in [no_scrape, udp, overlay] {
-        let observation = asker.probe(job).await;
+        let observation = http_client.probe(job).await;
         let failed = observation.report.failed().expect("a failure");
-        assert_eq!(failed.reason, Failure::Unsupported);
-        assert_eq!(observation.exchange.requests, 0);
+        assert_eq!(failed.reason, FailureReason::Unsupported);
+        assert_eq!(observation.stats.requests, 0);
     }
 }
 
@@ -268,10 +282,10 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
         routable: vec![Ipv4Addr::LOCALHOST.into()],
         ..Fixed::default()
     });
-    let asker = trusting(settings(), resolver);
-    let (result, exchange) = ghost(&asker, "http://blocked.example/announce").await;
-    assert_eq!(result.unwrap_err().reason, Failure::Dns);
-    assert_eq!(exchange.requests, 0);
+    let http_client = trusting(settings(), resolver);
+    let (result, stats) = ghost(&http_client, "http://blocked.example/announce").await;
+    assert_eq!(result.unwrap_err().reason, FailureReason::Dns);
+    assert_eq!(stats.requests, 0);
 }
 
 #[test]
@@ -280,6 +294,6 @@ fn a_user_agent_that_no_header_can_hold_is_refused() {
         user_agent: "two\nlines".into(),
         ..settings()
     };
-    let refused = Asker::new(settings, resolver());
+    let refused = HttpClient::new(settings, resolver());
     assert!(matches!(refused, Err(SetupError::Client(_))));
 }

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use super::MAX_PER_HOST;
-use super::asker::Asker;
+use super::http_client::HttpClient;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Job, Observation, TrackerId};
 
@@ -27,12 +27,12 @@ pub(super) enum Command {
     /// Questions to ask.
     Jobs(Vec<Job>),
     /// Whom jobs go to from now on.
-    Configure(Arc<Asker>),
+    Configure(Arc<HttpClient>),
 }
 
 /// Probes under way, and what joins them with the rest.
 pub(super) struct Worker {
-    asker: Arc<Asker>,
+    http_client: Arc<HttpClient>,
     commands: mpsc::UnboundedReceiver<Command>,
     out: mpsc::Sender<Vec<Observation>>,
     queues: HashMap<(TrackerId, Family), Queue>,
@@ -51,7 +51,7 @@ type Queue = Arc<Mutex<Waiting>>;
 #[derive(Default)]
 struct Waiting {
     /// Each with the settings it came under.
-    jobs: VecDeque<(Arc<Asker>, Job)>,
+    jobs: VecDeque<(Arc<HttpClient>, Job)>,
     /// Tasks that take from here; at most [`MAX_PER_HOST`].
     tasks: usize,
 }
@@ -76,12 +76,12 @@ pub(super) fn start(worker: Worker, end: oneshot::Sender<bool>) -> io::Result<()
 
 impl Worker {
     pub(super) fn new(
-        asker: Arc<Asker>,
+        http_client: Arc<HttpClient>,
         commands: mpsc::UnboundedReceiver<Command>,
         out: mpsc::Sender<Vec<Observation>>,
     ) -> Self {
         Self {
-            asker,
+            http_client,
             commands,
             out,
             queues: HashMap::new(),
@@ -98,7 +98,7 @@ impl Worker {
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(Command::Jobs(jobs)) => self.begin(jobs),
-                    Some(Command::Configure(asker)) => self.asker = asker,
+                    Some(Command::Configure(http_client)) => self.http_client = http_client,
                     None => break,
                 },
                 Some(first) = self.done.1.recv() => self.collect(first),
@@ -109,7 +109,7 @@ impl Worker {
         }
         // When this returns, all they held is dropped, and farewells are on their way.
         self.running.shutdown().await;
-        self.asker.farewells().await
+        self.http_client.background_stops().await
     }
 
     /// Takes an observation and all others that are there.
@@ -128,7 +128,7 @@ impl Worker {
             }
             let queue = self.queues.entry(key).or_default();
             let mut waiting = lock(queue);
-            waiting.jobs.push_back((self.asker.clone(), job));
+            waiting.jobs.push_back((self.http_client.clone(), job));
             if waiting.tasks < MAX_PER_HOST {
                 waiting.tasks += 1;
                 let (queue, done) = (queue.clone(), self.done.0.clone());
@@ -140,14 +140,14 @@ impl Worker {
 
 /// Answers the jobs of a queue until it is empty.
 async fn work_off(queue: Queue, done: mpsc::UnboundedSender<Observation>) {
-    while let Some((asker, job)) = next(&queue) {
+    while let Some((http_client, job)) = next(&queue) {
         // Nobody is left to hear it only at the very end.
-        let _ = done.send(asker.probe(job).await);
+        let _ = done.send(http_client.probe(job).await);
     }
 }
 
 /// The next job; without one the task that asks is at its end.
-fn next(queue: &Queue) -> Option<(Arc<Asker>, Job)> {
+fn next(queue: &Queue) -> Option<(Arc<HttpClient>, Job)> {
     let mut waiting = lock(queue);
     let job = waiting.jobs.pop_front();
     if job.is_none() {

@@ -12,16 +12,16 @@ use tokio::time::{Instant, sleep, timeout};
 use super::upstream::{Asked, from_hosts};
 use super::{KEEP, KEEP_FAILURE, MAX_ADDRESSES, TXT_GRACE};
 use seedwatch_torrent::address::is_global;
-use seedwatch_tracker::dns_preference::Statement;
-use seedwatch_tracker::{Failed, Failure};
+use seedwatch_tracker::dns_preference::TrackerPreference;
+use seedwatch_tracker::{FailureReason, ProbeError};
 
 /// What is known of a host, for a while.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// Addresses that may be contacted, or why there are none.
-    pub(super) addresses: Result<Vec<IpAddr>, Failed>,
+    pub(super) addresses: Result<Vec<IpAddr>, ProbeError>,
     /// What its operator says (BEP 34).
-    pub(super) statement: Statement,
+    pub(super) statement: TrackerPreference,
     /// How long it may be kept.
     pub(super) keep: Duration,
     /// What name servers took for the addresses; `None` if none was asked.
@@ -37,7 +37,7 @@ impl Answer {
     fn own_choice(addresses: Vec<IpAddr>) -> Self {
         Self {
             addresses: Ok(addresses),
-            statement: Statement::None,
+            statement: TrackerPreference::None,
             keep: KEEP.1,
             took: None,
         }
@@ -45,8 +45,8 @@ impl Answer {
 
     pub(super) fn failed(text: &str) -> Self {
         Self {
-            addresses: Err(Failed::new(Failure::Dns, text)),
-            statement: Statement::None,
+            addresses: Err(ProbeError::new(FailureReason::Dns, text)),
+            statement: TrackerPreference::None,
             keep: KEEP_FAILURE,
             took: None,
         }
@@ -109,7 +109,7 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
     // Asked for at the same time, and waited for only a little longer than the addresses.
     let statement = async {
         if private {
-            return (Statement::None, KEEP.1);
+            return (TrackerPreference::None, KEEP.1);
         }
         let enough = async {
             if when_done.await == Ok(true) {
@@ -141,13 +141,13 @@ async fn limited(
 }
 
 /// No answer to the TXT question: nothing is denied, and it is asked again soon.
-const UNKNOWN: (Statement, Duration) = (Statement::None, KEEP.0);
+const UNKNOWN: (TrackerPreference, Duration) = (TrackerPreference::None, KEEP.0);
 
 /// The statement of an operator, and how long it holds.
-fn statement(answer: Result<Lookup, NetError>) -> (Statement, Duration) {
+fn statement(answer: Result<Lookup, NetError>) -> (TrackerPreference, Duration) {
     match answer {
         Ok(lookup) => (read_statement(&lookup), ttl(&lookup)),
-        Err(error) if error.is_no_records_found() => (Statement::None, KEEP.1),
+        Err(error) if error.is_no_records_found() => (TrackerPreference::None, KEEP.1),
         Err(_) => UNKNOWN,
     }
 }
@@ -158,7 +158,7 @@ fn join(
     v4: Result<Lookup, NetError>,
     v6: Result<Lookup, NetError>,
     private: bool,
-    ours: Option<Failed>,
+    ours: Option<ProbeError>,
 ) -> Answer {
     let is_unasked = |side: &Result<Lookup, NetError>| matches!(side, Err(error) if !matches!(error, NetError::Dns(_)));
     if let Some(ours) = ours
@@ -189,7 +189,7 @@ fn join(
         .any(|side| matches!(side, Err(error) if !error.is_no_records_found()));
     Answer {
         addresses: Ok(found),
-        statement: Statement::None,
+        statement: TrackerPreference::None,
         keep: if half { KEEP.0 } else { shortest.max(KEEP.0) },
         took: None,
     }
@@ -200,7 +200,7 @@ fn ttl(lookup: &Lookup) -> Duration {
     Duration::from_secs(shortest.unwrap_or(0).into())
 }
 
-fn read_statement(lookup: &Lookup) -> Statement {
+fn read_statement(lookup: &Lookup) -> TrackerPreference {
     let texts: Vec<Vec<u8>> = lookup
         .answers()
         .iter()
@@ -210,7 +210,7 @@ fn read_statement(lookup: &Lookup) -> Statement {
             _ => None,
         })
         .collect();
-    Statement::read(texts.iter().map(Vec::as_slice))
+    TrackerPreference::read(texts.iter().map(Vec::as_slice))
 }
 
 /// Why neither family has an address; the name server's own trouble outweighs an empty answer.

@@ -10,7 +10,7 @@ use hickory_resolver::net::runtime::{RuntimeProvider, TokioRuntimeProvider};
 use tokio::time::Instant;
 
 use crate::shortage;
-use seedwatch_tracker::Failed;
+use seedwatch_tracker::ProbeError;
 
 type Opening<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
@@ -18,12 +18,12 @@ type Opening<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 #[derive(Clone, Default)]
 pub(super) struct Sockets {
     inner: TokioRuntimeProvider,
-    lacked: Arc<Mutex<Option<(Instant, Failed)>>>,
+    lacked: Arc<Mutex<Option<(Instant, ProbeError)>>>,
 }
 
 impl Sockets {
     /// The latest lack of resources, if one was met since `then`.
-    pub(super) fn lacked_since(&self, then: Instant) -> Option<Failed> {
+    pub(super) fn lacked_since(&self, then: Instant) -> Option<ProbeError> {
         let lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, failed) = lacked.as_ref()?;
         (*at >= then).then(|| failed.clone())

@@ -19,11 +19,11 @@ fn asking(server: SocketAddr) -> Resolver {
     })
 }
 
-async fn resolve(resolver: &Resolver, url: &str) -> Result<Resolved, Failed> {
+async fn resolve(resolver: &Resolver, url: &str) -> Result<Resolved, ProbeError> {
     resolver.resolve(&TrackerUrl::parse(url).unwrap()).await
 }
 
-async fn refusal(resolver: &Resolver, url: &str) -> (Failure, String) {
+async fn refusal(resolver: &Resolver, url: &str) -> (FailureReason, String) {
     let failed = resolve(resolver, url).await.expect_err(url);
     (failed.reason, failed.text.into())
 }
@@ -109,7 +109,7 @@ async fn public_names_never_lead_into_private_space() {
     let resolver = asking(dns.address);
     for name in ["lan", "lo", "mapped", "null"] {
         let (reason, text) = refusal(&resolver, &format!("http://{name}.example/announce")).await;
-        assert_eq!(reason, Failure::Dns);
+        assert_eq!(reason, FailureReason::Dns);
         assert!(text.contains("private"), "{name}: {text}");
     }
     let mixed = resolve(&resolver, "http://mixed.example/").await.unwrap();
@@ -141,7 +141,7 @@ async fn trackers_of_strangers_do_not_lead_home() {
         let failed = resolver.resolve(&foreign).await.expect_err(url);
         assert_eq!(
             (failed.reason, &*failed.text),
-            (Failure::Dns, LOCAL_ONLY),
+            (FailureReason::Dns, LOCAL_ONLY),
             "{url}"
         );
     }
@@ -173,7 +173,11 @@ async fn no_name_leads_to_metadata_services() {
     });
     for host in ["one.example", "two.lan", "three.lan"] {
         let (reason, text) = refusal(&resolver, &format!("http://{host}/announce")).await;
-        assert_eq!((reason, &*text), (Failure::Dns, NEVER_CONTACTED), "{host}");
+        assert_eq!(
+            (reason, &*text),
+            (FailureReason::Dns, NEVER_CONTACTED),
+            "{host}"
+        );
         let host = Host::Name(host.into());
         assert!(resolver.resolve_host(&host).await.is_err());
     }
@@ -194,7 +198,7 @@ async fn failures_say_what_is_wrong() {
         ("udp://blocked.example:1", "blocked"),
     ] {
         let (reason, text) = refusal(&resolver, url).await;
-        assert_eq!(reason, Failure::Dns, "{url}");
+        assert_eq!(reason, FailureReason::Dns, "{url}");
         assert!(text.contains(expected), "{url}: {text}");
     }
     // A failure is kept too.
@@ -221,7 +225,7 @@ async fn the_operators_wish_is_obeyed() {
         "udp://some.example:6969/announce",
         "http://some.example/announce",
     ] {
-        assert_eq!(refusal(&resolver, denied).await.0, Failure::Denied);
+        assert_eq!(refusal(&resolver, denied).await.0, FailureReason::Denied);
     }
     for wanted in [
         "udp://some.example:1337/announce",
@@ -254,7 +258,11 @@ async fn one_family_that_fails_does_not_take_the_other_with_it() {
 /// A resolver, and lookups under way of names that no name server answers for.
 async fn beside_black_holes(
     count: usize,
-) -> (Resolver, scripted::Server, tokio::task::JoinSet<Failure>) {
+) -> (
+    Resolver,
+    scripted::Server,
+    tokio::task::JoinSet<FailureReason>,
+) {
     let dns = scripted::Server::start(scripted::Habit::IgnoresBlackHoles(PUBLIC4)).await;
     let resolver = asking(dns.address);
     let mut asks = tokio::task::JoinSet::new();
@@ -328,7 +336,7 @@ async fn a_silent_name_server_is_given_up() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let resolver = asking(silent.local_addr().unwrap());
     let (reason, text) = refusal(&resolver, "udp://t.example:1/").await;
-    assert_eq!(reason, Failure::Dns);
+    assert_eq!(reason, FailureReason::Dns);
     assert!(text.contains("answer") || text.contains("asked"), "{text}");
 }
 
@@ -353,7 +361,7 @@ async fn what_the_user_wrote_needs_no_name_server() {
         .await;
     assert!(hosts.is_ok(), "{hosts:?}");
     let overlay = refusal(&resolver, "http://tracker.i2p/announce").await;
-    assert_eq!(overlay.0, Failure::Unsupported);
+    assert_eq!(overlay.0, FailureReason::Unsupported);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::*;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::Identity;
-use seedwatch_tracker::{AnnounceId, Ask, Failure, Manner, TrackerId};
+use seedwatch_tracker::{AnnounceId, AnnounceStrategy, FailureReason, Request, TrackerId};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -93,10 +93,10 @@ fn job(n: u32, at: SocketAddr, timeout: Duration) -> Job {
         family: Family::of(&at.ip()),
         url: Arc::new(TrackerUrl::parse(&format!("udp://{at}/announce")).unwrap()),
         timeout,
-        ask: Ask::Announce {
+        request: Request::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([n as u8; 20]),
-            manner: Manner::StoppedOnly,
+            strategy: AnnounceStrategy::StoppedOnly,
         },
     }
 }
@@ -130,7 +130,7 @@ impl Rig {
     }
 }
 
-fn result_of(observation: &Observation) -> Result<usize, Failure> {
+fn result_of(observation: &Observation) -> Result<usize, FailureReason> {
     match &observation.report {
         Report::Announce {
             result: Ok(announced),
@@ -159,7 +159,7 @@ async fn many_torrents_over_both_families() {
             Family::Ipv6 => 3,
         };
         assert_eq!(result_of(&observation), Ok(expected));
-        assert!(observation.exchange.requests >= 1);
+        assert!(observation.stats.requests >= 1);
     }
     assert!(v4.events().iter().all(|event| *event == 3));
     rig.prober.drain().await;
@@ -184,7 +184,7 @@ async fn lost_packets_and_noise_are_survived() {
     rig.prober.submit(jobs.collect());
     let observations = rig.collect(200).await;
     assert!(observations.iter().all(|o| result_of(o) == Ok(1)));
-    let requests: u32 = observations.iter().map(|o| o.exchange.requests).sum();
+    let requests: u32 = observations.iter().map(|o| o.stats.requests).sum();
     assert!(requests > 201, "{requests}");
 }
 
@@ -199,9 +199,9 @@ async fn a_closed_port_is_refused_without_waiting() {
             job(2, closed, PATIENCE),
         ]);
         let observations = rig.collect(2).await;
-        assert_eq!(result_of(&observations[0]), Err(Failure::Refused));
-        assert_eq!(observations[0].exchange.requests, 1);
-        assert_eq!(result_of(&observations[1]), Err(Failure::Timeout));
+        assert_eq!(result_of(&observations[0]), Err(FailureReason::Refused));
+        assert_eq!(observations[0].stats.requests, 1);
+        assert_eq!(result_of(&observations[1]), Err(FailureReason::Timeout));
     }
 }
 
@@ -216,7 +216,7 @@ async fn scrapes_and_refusals() {
     });
     let mut rig = Rig::start();
     let mut scrape = job(1, tracker.at, PATIENCE);
-    scrape.ask = Ask::Scrape {
+    scrape.request = Request::Scrape {
         targets: vec![
             (AnnounceId(1), InfoHash([1; 20])),
             (AnnounceId(2), InfoHash([2; 20])),
@@ -232,7 +232,7 @@ async fn scrapes_and_refusals() {
                 assert_eq!(result[0].unwrap().completed, Some(2));
                 assert_eq!(result[1], None);
             }
-            _ => assert_eq!(result_of(&observation), Err(Failure::Rejected)),
+            _ => assert_eq!(result_of(&observation), Err(FailureReason::Rejected)),
         }
     }
 }
@@ -254,10 +254,10 @@ async fn draining_and_dropping_leave_no_trace() {
         });
         let rig = Rig::start();
         let mut brief = job(1, tracker.at, PATIENCE);
-        brief.ask = Ask::Announce {
+        brief.request = Request::Announce {
             id: AnnounceId(1),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::Brief,
+            strategy: AnnounceStrategy::StartThenStop,
         };
         rig.prober.submit(vec![brief]);
         tokio::time::timeout(PATIENCE, started.notified())

@@ -11,15 +11,15 @@ use tokio::sync::mpsc as async_mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::gather::Gather;
+use super::batch_pacer::BatchPacer;
 use super::socket::Socket;
-use crate::bell::Bell;
 use crate::resolve::{Resolved, Resolver};
+use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
 use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
-use seedwatch_tracker::{Failed, Job, Observation};
+use seedwatch_tracker::{Job, Observation, ProbeError};
 
 /// Most jobs under way at once in one family. What is submitted beyond waits its turn, and its
 /// time starts when it gets it.
@@ -35,7 +35,7 @@ const READS_A_TURN: usize = 8;
 /// Time to wait when the send buffer is full, or the receiver of observations behind.
 const PAUSE: Duration = Duration::from_millis(1);
 /// Time to take back what we announced, when the prober shuts down.
-const FAREWELL: Duration = Duration::from_millis(1900);
+const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
 
 /// Faults of our own, by [`Family::index`].
 static FAULTS: LineLimit<usize> = LineLimit::new();
@@ -50,9 +50,9 @@ pub(super) enum Command {
 }
 
 /// What connects a worker with the rest.
-pub(super) struct Ends {
+pub(super) struct WorkerChannels {
     pub(super) commands: mpsc::Receiver<Command>,
-    pub(super) bell: Arc<Bell>,
+    pub(super) waker: Arc<Waker>,
     pub(super) out: async_mpsc::Sender<Vec<Observation>>,
     pub(super) resolver: Resolver,
     /// The runtime in which names are looked up.
@@ -61,7 +61,7 @@ pub(super) struct Ends {
     pub(super) _end: oneshot::Sender<()>,
 }
 
-type Looked = (Lookup, Result<Resolved, Failed>, Duration);
+type LookupResult = (Lookup, Result<Resolved, ProbeError>, Duration);
 
 /// One family.
 pub(super) struct Worker {
@@ -70,41 +70,46 @@ pub(super) struct Worker {
     engine: Engine,
     socket: Socket,
     outbox: Outbox,
-    gather: Gather,
+    pacer: BatchPacer,
     /// The send buffer was full.
     blocked: bool,
-    ends: Ends,
+    channels: WorkerChannels,
     backlog: std::vec::IntoIter<Job>,
-    looked: (mpsc::Sender<Looked>, mpsc::Receiver<Looked>),
+    lookup_results: (mpsc::Sender<LookupResult>, mpsc::Receiver<LookupResult>),
     pending: Vec<Observation>,
 }
 
 impl Worker {
-    pub(super) fn new(family: Family, settings: Settings, socket: Socket, ends: Ends) -> Self {
+    pub(super) fn new(
+        family: Family,
+        settings: Settings,
+        socket: Socket,
+        channels: WorkerChannels,
+    ) -> Self {
         Self {
             family,
             settings,
             engine: engine(family, settings, &socket),
             socket,
             outbox: Outbox::default(),
-            gather: Gather::new(Instant::now()),
+            pacer: BatchPacer::new(Instant::now()),
             blocked: false,
-            ends,
+            channels,
             backlog: Vec::new().into_iter(),
-            looked: mpsc::channel(),
+            lookup_results: mpsc::channel(),
             pending: Vec::new(),
         }
     }
 
     /// Works until the bell says stop, then takes back what is announced.
     pub(super) fn run(mut self) {
-        while !self.ends.bell.is_stopped() {
+        while !self.channels.waker.is_stopped() {
             if !self.round() {
                 self.sleep();
             }
         }
         let now = Instant::now();
-        self.engine.close(now + FAREWELL, now);
+        self.engine.close(now + STOP_TIMEOUT, now);
         let mut busy = true;
         while self.engine.active() > 0 {
             if !busy {
@@ -114,18 +119,18 @@ impl Worker {
             busy = self.round();
         }
         self.deliver();
-        let oddities = self.engine.oddities();
+        let datagram_stats = self.engine.datagram_stats();
         tracing::debug!(
             family = self.family.as_label(),
-            stray = oddities.stray,
-            foreign = oddities.foreign,
+            stray = datagram_stats.stray,
+            foreign = datagram_stats.foreign,
             "UDP prober stopped"
         );
     }
 
     /// One turn. Returns whether there may be more to do.
     fn round(&mut self) -> bool {
-        self.ends.bell.hear();
+        self.channels.waker.reset();
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
         let mut busy = turn.unwrap_or_else(|_| self.recover());
         // Jobs may have been held back for want of room.
@@ -136,15 +141,15 @@ impl Worker {
     /// Reads, feeds and sends without waiting. Returns whether there may be more to do.
     fn turn(&mut self) -> bool {
         let more_to_read = self.read();
-        self.take_looked();
+        self.take_lookup_results();
         let more_jobs = self.feed();
         self.send();
         self.look_up();
         self.engine.take_observations(&mut self.pending);
         if !self.pending.is_empty() && self.pending.len() < MAX_PENDING {
             let now = Instant::now();
-            if self.gather.keep(self.pending.len(), now).is_zero() {
-                self.gather.handed(now);
+            if self.pacer.keep(self.pending.len(), now).is_zero() {
+                self.pacer.handed(now);
                 self.deliver();
             }
         }
@@ -164,7 +169,7 @@ impl Worker {
                 engine.on_datagram(from, bytes, now);
             });
             if let Some(now) = now.filter(|_| turn == 0) {
-                self.gather.read(now);
+                self.pacer.read(now);
             }
             more = self.socket.is_full_batch(read);
             if !more {
@@ -190,7 +195,7 @@ impl Worker {
             if let Some(job) = self.backlog.next() {
                 self.engine.submit(job, now);
             } else {
-                match self.ends.commands.try_recv() {
+                match self.channels.commands.try_recv() {
                     Ok(Command::Jobs(jobs)) => self.backlog = jobs.into_iter(),
                     Ok(Command::Configure(settings)) => {
                         self.settings = settings;
@@ -234,22 +239,22 @@ impl Worker {
     /// Starts lookups.
     fn look_up(&mut self) {
         for lookup in self.engine.take_lookups() {
-            let resolver = self.ends.resolver.clone();
-            let looked = self.looked.0.clone();
-            let bell = Arc::clone(&self.ends.bell);
-            self.ends.runtime.spawn(async move {
+            let resolver = self.channels.resolver.clone();
+            let lookup_results = self.lookup_results.0.clone();
+            let waker = Arc::clone(&self.channels.waker);
+            self.channels.runtime.spawn(async move {
                 let resolving = resolver.resolve_within(&lookup.url, lookup.limit);
                 let (result, spent) = resolving.await;
                 // The worker may be gone.
-                let _ = looked.send((lookup, result, spent));
-                bell.ring();
+                let _ = lookup_results.send((lookup, result, spent));
+                waker.wake();
             });
         }
     }
 
     /// Takes the results of lookups.
-    fn take_looked(&mut self) {
-        while let Ok((lookup, result, spent)) = self.looked.1.try_recv() {
+    fn take_lookup_results(&mut self) {
+        while let Ok((lookup, result, spent)) = self.lookup_results.1.try_recv() {
             let took = (!spent.is_zero()).then_some(spent);
             let port = lookup.url.port();
             let addresses = result.map(|resolved| {
@@ -273,7 +278,7 @@ impl Worker {
         }
         let fresh = engine(self.family, self.settings, &self.socket);
         let broken = std::mem::replace(&mut self.engine, fresh);
-        self.pending.append(&mut broken.wreck(Instant::now()));
+        self.pending.append(&mut broken.abort_all(Instant::now()));
         self.outbox = Outbox::default();
         true
     }
@@ -283,7 +288,11 @@ impl Worker {
         if self.pending.is_empty() {
             return true;
         }
-        match self.ends.out.try_send(std::mem::take(&mut self.pending)) {
+        match self
+            .channels
+            .out
+            .try_send(std::mem::take(&mut self.pending))
+        {
             Ok(()) | Err(TrySendError::Closed(_)) => true,
             Err(TrySendError::Full(batch)) => {
                 self.pending = batch;
@@ -298,20 +307,20 @@ impl Worker {
         let due = due.map(|due| due.saturating_duration_since(now));
         let kept = match self.pending.len() {
             0 => None,
-            kept => Some(self.gather.keep(kept, now).max(PAUSE)),
+            kept => Some(self.pacer.keep(kept, now).max(PAUSE)),
         };
         let time = match self.blocked {
             true => Some(PAUSE),
             false => due.into_iter().chain(kept).min(),
         };
-        let rest = self.gather.rest(now);
+        let rest = self.pacer.rest(now);
         if !rest.is_zero() && self.engine.unsent() == 0 {
             // Nothing waits for an answer to be sent: answers may gather, but jobs wake us.
             let time = time.map_or(rest, |time| time.min(rest));
-            self.ends.bell.sleep(&[], Some(time));
+            self.channels.waker.wait(&[], Some(time));
             return;
         }
-        if self.ends.bell.sleep(&[self.socket.as_fd()], time) {
+        if self.channels.waker.wait(&[self.socket.as_fd()], time) {
             self.socket.expect_errors();
         }
     }

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::{Answer, Own, Request};
-use crate::{Announced, Counts, Manner};
+use super::{AnnounceRequest, PeerFilter, SessionAnswer};
+use crate::{AnnounceResponse, AnnounceStrategy, Counts};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
 /// Lists of so many peers may be random parts of a swarm that share no peer.
@@ -26,26 +26,26 @@ pub(super) enum Evidence {
 /// An answer with what it proves. Counts are without us where we know that we are in them.
 #[derive(Debug)]
 pub(super) struct Reading {
-    pub(super) announced: Announced,
+    pub(super) announced: AnnounceResponse,
     pub(super) has_list: bool,
     pub(super) evidence: Evidence,
 }
 
 impl Reading {
     /// Reads the answer to a request.
-    pub(super) fn of(answer: Answer, to: Request, own: &Own) -> Self {
-        let Answer {
+    pub(super) fn of(answer: SessionAnswer, to: AnnounceRequest, own: &PeerFilter) -> Self {
+        let SessionAnswer {
             mut announced,
             has_list,
         } = answer;
         let lists_us = lists_us(&announced.peers, own);
-        if to == Request::Join || lists_us {
+        if to == AnnounceRequest::Started || lists_us {
             let leechers = &mut announced.counts.leechers;
             *leechers = leechers.map(|n| n.saturating_sub(1));
         }
         let evidence = if own.others(&announced.peers) {
             Evidence::Peers
-        } else if announced.withheld {
+        } else if announced.peer_list_withheld {
             Evidence::Names
         } else if says_empty(&announced, has_list, own) {
             Evidence::Empty
@@ -70,20 +70,20 @@ impl Reading {
     }
 
     /// The verdict that an answer to the first `stopped` is.
-    pub(super) fn into_verdict(self, own: &Own) -> Box<Announced> {
+    pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<AnnounceResponse> {
         let mut announced = Box::new(self.announced);
-        announced.manner = Manner::Ghost;
+        announced.strategy = AnnounceStrategy::StoppedFirst;
         match self.evidence {
-            Evidence::Peers => announced.withheld = false,
+            Evidence::Peers => announced.peer_list_withheld = false,
             Evidence::Empty => forget_us(&mut announced.peers, own),
-            Evidence::Names => announced.withheld = true,
+            Evidence::Names => announced.peer_list_withheld = true,
             Evidence::None => {
                 // Zeros prove no more than the empty list beside them.
                 if !announced.counts.is_inhabited() {
                     announced.counts = Counts::default();
                 }
                 announced.peers = Peers::default();
-                announced.withheld = true;
+                announced.peer_list_withheld = true;
             }
         }
         announced
@@ -91,7 +91,7 @@ impl Reading {
 }
 
 /// Returns whether an answer without other peers says that there are none.
-fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
+fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) -> bool {
     let (peers, counts) = (&announced.peers, &announced.counts);
     let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
     if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {
@@ -104,17 +104,17 @@ fn says_empty(announced: &Announced, has_list: bool, own: &Own) -> bool {
 }
 
 /// Takes out entries with our port.
-pub(super) fn forget_us(peers: &mut Peers, own: &Own) {
+pub(super) fn forget_us(peers: &mut Peers, own: &PeerFilter) {
     peers.v4.retain(|peer| !own.is_port(peer.port));
     peers.v6.retain(|peer| !own.is_port(peer.port));
 }
 
-fn lists_us(peers: &Peers, own: &Own) -> bool {
+fn lists_us(peers: &Peers, own: &PeerFilter) -> bool {
     peers.v4.iter().any(|peer| own.is_port(peer.port))
         || peers.v6.iter().any(|peer| own.is_port(peer.port))
 }
 
-impl Own {
+impl PeerFilter {
     fn is_port(&self, port: u16) -> bool {
         self.ports.contains(&port)
     }
@@ -152,14 +152,14 @@ impl Own {
 
 /// Whether a list that `stopped` brought is the one that `started` brought. Peers come and go
 /// between the two, and trackers choose at random from what is above their limit.
-pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &Own) -> bool {
+pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &PeerFilter) -> bool {
     let (before, after) = (others(stopped, own), others(started, own));
     let is_whole = before.len() * 2 >= after.len();
     is_whole && (before.len() >= SAMPLE || !before.is_disjoint(&after))
 }
 
 /// The distinct endpoints other than us, IPv4 as IPv6 maps it.
-fn others(peers: &Peers, own: &Own) -> HashSet<(u128, u16)> {
+fn others(peers: &Peers, own: &PeerFilter) -> HashSet<(u128, u16)> {
     let mapped = |ip: u32| Ipv4Addr::from_bits(ip).to_ipv6_mapped().to_bits();
     let v4 = peers.v4.iter().filter(|peer| own.is_other4(peer));
     let v6 = peers.v6.iter().filter(|peer| own.is_other6(peer));

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{AnnounceSession, Answer, Next, Own, Reached, Request};
-use crate::{Announced, Counts, Failed, Failure, Manner};
+use super::{AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, SessionAnswer};
+use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError};
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
 
@@ -43,21 +43,21 @@ impl Choices<'_> {
         peers
     }
 
-    fn answer(&mut self) -> Answer {
+    fn answer(&mut self) -> SessionAnswer {
         let peers = self.peers();
-        Answer {
+        SessionAnswer {
             has_list: !peers.is_empty() || self.byte() % 2 == 0,
-            announced: Announced {
+            announced: AnnounceResponse {
                 counts: Counts {
                     seeders: self.count(),
                     leechers: self.count(),
                     completed: self.count(),
                 },
-                withheld: peers.is_empty() && self.byte() == 1,
+                peer_list_withheld: peers.is_empty() && self.byte() == 1,
                 has_absurd_counts: self.byte() == 1,
                 warning: (self.byte() == 1).then(|| "closing soon".into()),
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             },
         }
     }
@@ -67,38 +67,38 @@ impl Choices<'_> {
 /// proved that no answer says, and that an entry of ours is taken back.
 pub fn fuzz(bytes: &[u8]) {
     let mut choices = Choices(bytes);
-    let own = Own {
+    let own = PeerFilter {
         ports: [10, 20],
         accept: Accept::Global,
     };
-    let manners = [
-        Manner::Ghost,
-        Manner::StoppedOnly,
-        Manner::Check,
-        Manner::Brief,
+    let strategies = [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::Compare,
+        AnnounceStrategy::StartThenStop,
     ];
-    let mut session = AnnounceSession::new(manners[usize::from(choices.byte() % 4)]);
+    let mut session = AnnounceSession::new(strategies[usize::from(choices.byte() % 4)]);
     let (mut is_answered, mut has_peers, mut may_remain) = (false, false, false);
     for _ in 0..3 {
         let request = session.request();
         session.sent();
         let next = if choices.byte() % 2 == 0 {
             let answer = choices.answer();
-            is_answered |= request != Request::Leave;
-            has_peers |= request != Request::Leave && own.others(&answer.announced.peers);
-            may_remain = request == Request::Join;
+            is_answered |= request != AnnounceRequest::Stopped;
+            has_peers |= request != AnnounceRequest::Stopped && own.others(&answer.announced.peers);
+            may_remain = request == AnnounceRequest::Started;
             session.answered(answer, &own)
         } else {
-            let reason = Failure::ALL[usize::from(choices.byte()) % Failure::ALL.len()];
+            let reason = FailureReason::ALL[usize::from(choices.byte()) % FailureReason::ALL.len()];
             let reached = match choices.byte() % 2 {
-                0 => Reached::No,
-                _ => Reached::Perhaps,
+                0 => Delivery::Excluded,
+                _ => Delivery::Possible,
             };
             let failed = match choices.byte() {
-                1 => Failed::ours("no descriptors"),
-                _ => Failed::new(reason, ""),
+                1 => ProbeError::ours("no descriptors"),
+                _ => ProbeError::new(reason, ""),
             };
-            may_remain |= request == Request::Join && reached == Reached::Perhaps;
+            may_remain |= request == AnnounceRequest::Started && reached == Delivery::Possible;
             may_remain &= !failed.reason.is_refusal();
             session.failed(failed, reached, &own)
         };
@@ -109,7 +109,7 @@ pub fn fuzz(bytes: &[u8]) {
         match verdict {
             Some(Ok(announced)) => {
                 assert!(is_answered, "an answer out of nothing");
-                let is_zero = announced.peers.is_empty() && !announced.withheld;
+                let is_zero = announced.peers.is_empty() && !announced.peer_list_withheld;
                 assert!(!(is_zero && has_peers), "a list that became empty");
             }
             Some(Err(_)) => {}

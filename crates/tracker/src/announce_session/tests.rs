@@ -10,8 +10,8 @@ use seedwatch_torrent::Peers;
 
 const OUR_PORT: u16 = 50_000;
 
-fn own() -> Own {
-    Own {
+fn own() -> PeerFilter {
+    PeerFilter {
         ports: [OUR_PORT, OUR_PORT + 1],
         accept: Accept::Global,
     }
@@ -41,39 +41,39 @@ const FOUR: [&str; 4] = [
     "81.2.3.7:6881",
 ];
 
-fn answer(counts: Counts, peers: &[&str]) -> Answer {
-    Answer {
-        announced: Announced {
+fn answer(counts: Counts, peers: &[&str]) -> SessionAnswer {
+    SessionAnswer {
+        announced: AnnounceResponse {
             peers: list(peers),
             counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
         has_list: true,
     }
 }
 
 /// Sends the present request and answers it.
-fn tell(session: &mut AnnounceSession, request: Request, answer: Answer) -> Next {
+fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: SessionAnswer) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
     session.answered(answer, &own())
 }
 
 /// Sends the present request, which fails although it may have been heard.
-fn lose(session: &mut AnnounceSession, request: Request, reason: Failure) -> Next {
+fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: FailureReason) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
-    session.failed(Failed::new(reason, ""), Reached::Perhaps, &own())
+    session.failed(ProbeError::new(reason, ""), Delivery::Possible, &own())
 }
 
-fn said(next: Next) -> Announced {
+fn said(next: Next) -> AnnounceResponse {
     match next {
         Next::Done(Some(Ok(announced))) => *announced,
         other => panic!("{other:?}"),
     }
 }
 
-fn failure(next: Next) -> Failed {
+fn failure(next: Next) -> ProbeError {
     match next {
         Next::Done(Some(Err(failed))) => failed,
         other => panic!("{other:?}"),
@@ -81,36 +81,50 @@ fn failure(next: Next) -> Failed {
 }
 
 fn asks(next: &Next) -> bool {
-    matches!(next, Next::Ask)
+    matches!(next, Next::Send)
 }
 
 #[test]
 fn a_list_in_answer_to_stopped_is_the_verdict() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly] {
-        let mut session = AnnounceSession::new(manner);
-        let next = tell(&mut session, Request::Look, answer(counts(3, 1), &FOUR));
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+    ] {
+        let mut session = AnnounceSession::new(strategy);
+        let next = tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer(counts(3, 1), &FOUR),
+        );
         let said = said(next);
-        assert_eq!((said.peers.len(), said.manner), (4, Manner::Ghost));
+        assert_eq!(
+            (said.peers.len(), said.strategy),
+            (4, AnnounceStrategy::StoppedFirst)
+        );
         assert_eq!(said.stopped_list, StoppedList::Unknown);
-        assert!(!said.withheld && !session.may_be_registered());
+        assert!(!said.peer_list_withheld && !session.may_be_registered());
     }
 }
 
 #[test]
 fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
-    let mut session = AnnounceSession::new(Manner::StoppedOnly);
-    let empty = said(tell(&mut session, Request::Look, answer(counts(0, 0), &[])));
-    assert!(!empty.withheld && empty.peers.is_empty());
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
+    let empty = said(tell(
+        &mut session,
+        AnnounceRequest::StoppedQuery,
+        answer(counts(0, 0), &[]),
+    ));
+    assert!(!empty.peer_list_withheld && empty.peers.is_empty());
     // Some trackers show a lonely client itself, and count it.
     let us = format!("81.2.3.9:{OUR_PORT}");
-    let mut session = AnnounceSession::new(Manner::StoppedOnly);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
     let alone = said(tell(
         &mut session,
-        Request::Look,
+        AnnounceRequest::StoppedQuery,
         answer(counts(0, 1), &[&us]),
     ));
     assert_eq!((alone.counts, alone.peers.len()), (counts(0, 0), 0));
-    assert!(!alone.withheld);
+    assert!(!alone.peer_list_withheld);
 }
 
 #[test]
@@ -122,30 +136,34 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
         answer(Counts::default(), &[]),
         answer(counts(1, 0), &[]),
     ] {
-        let mut session = AnnounceSession::new(Manner::StoppedOnly);
-        assert!(asks(&tell(&mut session, Request::Look, answer)));
-        assert_eq!(session.request(), Request::Join);
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
+        assert!(asks(&tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer
+        )));
+        assert_eq!(session.request(), AnnounceRequest::Started);
     }
 }
 
 /// The same question to a tracker that did not show its lists: nothing but a list is believed.
 #[test]
 fn zeros_lead_to_started() {
-    let mut session = AnnounceSession::new(Manner::Ghost);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     assert!(asks(&tell(
         &mut session,
-        Request::Look,
+        AnnounceRequest::StoppedQuery,
         answer(counts(0, 0), &[])
     )));
     assert!(asks(&tell(
         &mut session,
-        Request::Join,
+        AnnounceRequest::Started,
         answer(counts(3, 2), &FOUR)
     )));
     assert!(session.may_be_registered());
     let said = said(tell(
         &mut session,
-        Request::Leave,
+        AnnounceRequest::Stopped,
         answer(counts(0, 0), &[]),
     ));
     assert_eq!((said.counts, said.peers.len()), (counts(3, 1), 4));
@@ -167,14 +185,18 @@ fn a_check_compares_both_lists() {
         (&many[..30], &many[30..], StoppedList::Same),
         (&FOUR[..], &[], StoppedList::Unknown),
     ] {
-        let mut session = AnnounceSession::new(Manner::Check);
+        let mut session = AnnounceSession::new(AnnounceStrategy::Compare);
         let first = answer(counts(3, 1), stopped);
-        assert!(asks(&tell(&mut session, Request::Look, first)));
+        assert!(asks(&tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            first
+        )));
         let second = answer(counts(3, 2), started);
-        assert!(asks(&tell(&mut session, Request::Join, second)));
+        assert!(asks(&tell(&mut session, AnnounceRequest::Started, second)));
         let said = said(tell(
             &mut session,
-            Request::Leave,
+            AnnounceRequest::Stopped,
             answer(counts(3, 1), &[]),
         ));
         assert_eq!(said.stopped_list, expected, "{stopped:?} {started:?}");
@@ -186,16 +208,16 @@ fn a_check_compares_both_lists() {
 #[test]
 fn what_reaches_no_tracker_ends_at_once() {
     for (reason, reached) in [
-        (Failure::Dns, Reached::No),
-        (Failure::Tls, Reached::No),
-        (Failure::Timeout, Reached::No),
-        (Failure::Refused, Reached::Perhaps),
+        (FailureReason::Dns, Delivery::Excluded),
+        (FailureReason::Tls, Delivery::Excluded),
+        (FailureReason::Timeout, Delivery::Excluded),
+        (FailureReason::Refused, Delivery::Possible),
         // Too often is too often, whatever the event.
-        (Failure::RateLimited, Reached::Perhaps),
-        (Failure::Denied, Reached::No),
+        (FailureReason::RateLimited, Delivery::Possible),
+        (FailureReason::Denied, Delivery::Excluded),
     ] {
-        let mut session = AnnounceSession::new(Manner::Ghost);
-        let next = session.failed(Failed::new(reason, ""), reached, &own());
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
+        let next = session.failed(ProbeError::new(reason, ""), reached, &own());
         assert_eq!(failure(next).reason, reason);
     }
 }
@@ -207,29 +229,57 @@ fn a_lost_started_leaves_what_stopped_said() {
         (counts(0, 0), Counts::default()),
         (counts(3, 1), counts(3, 1)),
     ] {
-        let mut session = AnnounceSession::new(Manner::Ghost);
-        tell(&mut session, Request::Look, answer(before, &[]));
-        assert!(asks(&lose(&mut session, Request::Join, Failure::Timeout)));
-        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
-        assert!(said.withheld, "unknown, not 0");
+        let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
+        tell(
+            &mut session,
+            AnnounceRequest::StoppedQuery,
+            answer(before, &[]),
+        );
+        assert!(asks(&lose(
+            &mut session,
+            AnnounceRequest::Started,
+            FailureReason::Timeout
+        )));
+        let said = said(lose(
+            &mut session,
+            AnnounceRequest::Stopped,
+            FailureReason::Timeout,
+        ));
+        assert!(said.peer_list_withheld, "unknown, not 0");
         assert_eq!(said.counts, after);
         assert!(session.may_be_registered());
     }
-    let mut session = AnnounceSession::new(Manner::Ghost);
-    lose(&mut session, Request::Look, Failure::Rejected);
-    lose(&mut session, Request::Join, Failure::Timeout);
-    let failed = failure(lose(&mut session, Request::Leave, Failure::Timeout));
-    assert_eq!(failed.reason, Failure::Rejected, "it is up");
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
+    lose(
+        &mut session,
+        AnnounceRequest::StoppedQuery,
+        FailureReason::Rejected,
+    );
+    lose(
+        &mut session,
+        AnnounceRequest::Started,
+        FailureReason::Timeout,
+    );
+    let failed = failure(lose(
+        &mut session,
+        AnnounceRequest::Stopped,
+        FailureReason::Timeout,
+    ));
+    assert_eq!(failed.reason, FailureReason::Rejected, "it is up");
 }
 
 #[test]
 fn a_refused_started_leaves_nothing_to_take_back() {
-    let mut session = AnnounceSession::new(Manner::Ghost);
+    let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     let retry = Some(Retry::After(Duration::from_secs(60)));
     session.sent();
-    let refused = Failed::new(Failure::Rejected, "first").with_retry(retry);
-    assert!(asks(&session.failed(refused, Reached::Perhaps, &own())));
-    let failed = failure(lose(&mut session, Request::Join, Failure::Rejected));
+    let refused = ProbeError::new(FailureReason::Rejected, "first").with_retry(retry);
+    assert!(asks(&session.failed(refused, Delivery::Possible, &own())));
+    let failed = failure(lose(
+        &mut session,
+        AnnounceRequest::Started,
+        FailureReason::Rejected,
+    ));
     assert_eq!(failed.retry, retry);
     assert!(!session.may_be_registered());
 }
@@ -244,9 +294,17 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
         (Counts::default(), counts(3, 1), counts(3, 1)),
         (Counts::default(), counts(0, 0), Counts::default()),
     ] {
-        let mut session = AnnounceSession::new(Manner::Brief);
-        tell(&mut session, Request::Join, answer(during, &FOUR));
-        let said = said(tell(&mut session, Request::Leave, answer(after, &[])));
+        let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
+        tell(
+            &mut session,
+            AnnounceRequest::Started,
+            answer(during, &FOUR),
+        );
+        let said = said(tell(
+            &mut session,
+            AnnounceRequest::Stopped,
+            answer(after, &[]),
+        ));
         assert_eq!(said.counts, expected, "{during:?} {after:?}");
     }
 }
@@ -255,11 +313,11 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
 fn an_empty_list_is_0_unless_something_speaks_against_it() {
     let us = format!("81.2.3.9:{OUR_PORT}");
     let us = [us.as_str()];
-    let warned = |mut answer: Answer| {
+    let warned = |mut answer: SessionAnswer| {
         answer.announced.warning = Some("Torrent not registered".into());
         answer
     };
-    let damaged = |mut answer: Answer| {
+    let damaged = |mut answer: SessionAnswer| {
         answer.announced.peers.malformed = 1;
         answer
     };
@@ -280,28 +338,36 @@ fn an_empty_list_is_0_unless_something_speaks_against_it() {
         (answer(counts(1, 1), &[]), true),
     ] {
         let told = format!("{started:?}");
-        let mut session = AnnounceSession::new(Manner::Brief);
-        tell(&mut session, Request::Join, started);
-        let said = said(lose(&mut session, Request::Leave, Failure::Timeout));
-        assert_eq!(said.withheld, is_unknown, "{told}");
+        let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
+        tell(&mut session, AnnounceRequest::Started, started);
+        let said = said(lose(
+            &mut session,
+            AnnounceRequest::Stopped,
+            FailureReason::Timeout,
+        ));
+        assert_eq!(said.peer_list_withheld, is_unknown, "{told}");
     }
 }
 
 #[test]
 fn counts_that_no_swarm_has_prove_no_zero() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
-        let mut session = AnnounceSession::new(manner);
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::StartThenStop,
+    ] {
+        let mut session = AnnounceSession::new(strategy);
         let absurd = || {
             let mut answer = answer(Counts::default(), &[]);
             answer.announced.has_absurd_counts = true;
             answer
         };
-        if manner != Manner::Brief {
-            tell(&mut session, Request::Look, absurd());
+        if strategy != AnnounceStrategy::StartThenStop {
+            tell(&mut session, AnnounceRequest::StoppedQuery, absurd());
         }
-        tell(&mut session, Request::Join, absurd());
-        let said = said(tell(&mut session, Request::Leave, absurd()));
-        assert!(said.withheld, "{manner:?}");
+        tell(&mut session, AnnounceRequest::Started, absurd());
+        let said = said(tell(&mut session, AnnounceRequest::Stopped, absurd()));
+        assert!(said.peer_list_withheld, "{strategy:?}");
     }
 }
 

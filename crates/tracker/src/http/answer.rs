@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use super::peers;
 use crate::compact;
-use crate::compact::Beside;
+use crate::compact::ListContext;
 use crate::tracker_message;
-use crate::{AnnounceId, Announced, Counts, Failed, Failure, Retry, Scraped};
+use crate::{
+    AnnounceId, AnnounceResponse, Counts, FailureReason, ProbeError, Retry, ScrapeResponse,
+};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::bencode;
@@ -22,7 +24,8 @@ const MAX_INTERVAL: i64 = 30 * 24 * 3600;
 /// Longest `retry in` believed, in minutes.
 const MAX_RETRY: i64 = 60 * 24 * 365;
 /// The warning beside peers that come with a `failure reason` without a word.
-const EMPTY_REASON: &str = "an empty failure reason beside peers: some clients refuse such answers";
+const EMPTY_REASON: &str =
+    "an empty failure reason context peers: some clients refuse such answers";
 /// A list that holds something, and nothing of it is a peer.
 const UNREADABLE: &str = "nothing in the list of peers can be read";
 /// Entries read behind the end of the dictionary.
@@ -33,8 +36,8 @@ const MAX_TRACKER_ID: usize = 128;
 /// The answer to an announce.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// What it says of the swarm; `manner` is not set here.
-    pub announced: Announced,
+    /// What it says of the swarm; `strategy` is not set here.
+    pub announced: AnnounceResponse,
     /// It has a list of peers, if an empty one.
     pub has_list: bool,
     /// To be repeated in the next announce (BEP 3).
@@ -43,7 +46,7 @@ pub struct Reply {
 
 /// How an announce was asked.
 #[derive(Debug, Clone, Copy)]
-pub struct Asked {
+pub struct AnnounceContext {
     /// Over which family.
     pub family: Family,
     /// Of each family, so many peers are kept. The others are counted.
@@ -53,10 +56,10 @@ pub struct Asked {
 /// Reads the answer to an announce. `cut` is why the body ended early, if it did.
 pub fn announce(
     body: &[u8],
-    cut: Option<Failed>,
+    cut: Option<ProbeError>,
     url: &TrackerUrl,
-    asked: Asked,
-) -> Result<Reply, Failed> {
+    context: AnnounceContext,
+) -> Result<Reply, ProbeError> {
     let dict = open(body)?;
     let mut reply = Reply::default();
     let answer = &mut reply.announced;
@@ -82,7 +85,7 @@ pub fn announce(
         }
         known |= knows;
     });
-    let lists = Lists::read(&found, answer, asked);
+    let lists = Lists::read(&found, answer, context);
     answer.interval = refusal.asked_interval();
     if refusal.is_empty() && !answer.peers.is_empty() {
         answer.warning.get_or_insert_with(|| EMPTY_REASON.into());
@@ -91,9 +94,9 @@ pub fn announce(
     let answers = lists.any() || answer.counts.are_of_the_swarm();
     refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
-    answer.withheld = answer.peers.is_empty() && lists.names > 0;
-    if lists.lost > 0 && lists.whole == 0 && !answer.withheld {
-        return Err(Failed::new(Failure::Malformed, UNREADABLE));
+    answer.peer_list_withheld = answer.peers.is_empty() && lists.names > 0;
+    if lists.lost > 0 && lists.whole == 0 && !answer.peer_list_withheld {
+        return Err(ProbeError::new(FailureReason::Malformed, UNREADABLE));
     }
     reply.has_list = lists.any();
     Ok(reply)
@@ -120,9 +123,13 @@ enum Key {
 
 impl Lists {
     /// Reads all lists of an answer whose counts are known.
-    fn read(found: &[(Key, Value<'_>)], answer: &mut Announced, asked: Asked) -> Self {
+    fn read(
+        found: &[(Key, Value<'_>)],
+        answer: &mut AnnounceResponse,
+        asked: AnnounceContext,
+    ) -> Self {
         let counts = &answer.counts;
-        let beside = Beside {
+        let context = ListContext {
             socket: asked.family,
             has_other: found.iter().any(|(key, _)| *key == Key::Peers6),
             members: counts
@@ -133,7 +140,7 @@ impl Lists {
         let mut lists = Self::default();
         for (key, value) in found {
             let packed = match (key, value) {
-                (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, beside),
+                (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, context),
                 (Key::Peers6, Value::Bytes(list)) => Some(compact::family_of(list, Family::Ipv6)),
                 // Here each entry has its own length or its own words.
                 _ => Some(Family::Ipv4),
@@ -166,9 +173,9 @@ impl Lists {
 fn finish(
     known: bool,
     damage: Option<bencode::Error>,
-    cut: Option<Failed>,
+    cut: Option<ProbeError>,
     peers: &mut Peers,
-) -> Result<(), Failed> {
+) -> Result<(), ProbeError> {
     match damage {
         // An empty list in a damaged answer says nothing; some peers are more than none.
         Some(_) if !peers.is_empty() => {
@@ -176,10 +183,13 @@ fn finish(
             Ok(())
         }
         Some(damage) => Err(cut.unwrap_or_else(|| {
-            Failed::new(Failure::Malformed, format!("damaged answer: {damage}"))
+            ProbeError::new(
+                FailureReason::Malformed,
+                format!("damaged answer: {damage}"),
+            )
         })),
-        None if !known => Err(Failed::new(
-            Failure::Malformed,
+        None if !known => Err(ProbeError::new(
+            FailureReason::Malformed,
             "a dictionary without any key of a tracker's answer",
         )),
         None => Ok(()),
@@ -190,7 +200,7 @@ fn finish(
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counted {
     /// One place per target, in their order.
-    pub counts: Vec<Option<Scraped>>,
+    pub counts: Vec<Option<ScrapeResponse>>,
     /// How long the tracker asks to wait before the next scrape.
     pub interval: Option<Duration>,
 }
@@ -198,10 +208,10 @@ pub struct Counted {
 /// Reads the answer to a scrape.
 pub fn scrape(
     body: &[u8],
-    cut: Option<Failed>,
+    cut: Option<ProbeError>,
     url: &TrackerUrl,
     targets: &[(AnnounceId, InfoHash)],
-) -> Result<Counted, Failed> {
+) -> Result<Counted, ProbeError> {
     let dict = open(body)?;
     let mut found = vec![None; targets.len()];
     let mut refusal = Refusal::default();
@@ -247,9 +257,15 @@ pub fn scrape(
     }
     match damage {
         Some(damage) => Err(cut.unwrap_or_else(|| {
-            Failed::new(Failure::Malformed, format!("damaged answer: {damage}"))
+            ProbeError::new(
+                FailureReason::Malformed,
+                format!("damaged answer: {damage}"),
+            )
         })),
-        None if !has_files => Err(Failed::new(Failure::Malformed, "a scrape without files")),
+        None if !has_files => Err(ProbeError::new(
+            FailureReason::Malformed,
+            "a scrape without files",
+        )),
         None => Ok(counted),
     }
 }
@@ -277,7 +293,7 @@ fn file(entry: Dict<'_>) -> Option<Counts> {
 }
 
 /// Whether a body that came with an error status states a refusal.
-pub fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<Failed> {
+pub fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<ProbeError> {
     let dict = open(body).ok()?;
     let mut refusal = Refusal::default();
     each(dict, |key, value| {
@@ -328,11 +344,12 @@ impl<'a> Refusal<'a> {
     }
 
     /// `answers`: something else in the answer is what was asked for.
-    fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), Failed> {
+    fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), ProbeError> {
         let interval = self.asked_interval();
         match self.reason {
             None if self.has_code && !answers => {
-                let failed = Failed::new(Failure::Rejected, "a failure code without a reason");
+                let failed =
+                    ProbeError::new(FailureReason::Rejected, "a failure code without a reason");
                 Err(failed.with_retry(self.retry).with_interval(interval))
             }
             None => Ok(()),
@@ -344,7 +361,7 @@ impl<'a> Refusal<'a> {
 }
 
 /// The dictionary that a body begins with.
-fn open(body: &[u8]) -> Result<Dict<'_>, Failed> {
+fn open(body: &[u8]) -> Result<Dict<'_>, ProbeError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let body = body.trim_ascii_start();
     Dict::open(body).ok_or_else(|| {
@@ -354,7 +371,7 @@ fn open(body: &[u8]) -> Result<Dict<'_>, Failed> {
             [b'{' | b'[', ..] => "JSON instead of bencode",
             _ => "not bencode",
         };
-        Failed::new(Failure::NotBencode, what)
+        ProbeError::new(FailureReason::NotBencode, what)
     })
 }
 

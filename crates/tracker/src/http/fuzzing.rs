@@ -1,7 +1,7 @@
 //! The readers of answers, for the fuzz targets only.
 
-use super::answer::{self, Asked};
-use crate::{AnnounceId, Failed};
+use super::answer::{self, AnnounceContext};
+use crate::{AnnounceId, ProbeError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
@@ -18,7 +18,7 @@ pub fn fuzz(bytes: &[u8]) {
     };
     for family in Family::ALL {
         let limit = LIMIT;
-        match answer::announce(bytes, None, &url, Asked { family, limit }) {
+        match answer::announce(bytes, None, &url, AnnounceContext { family, limit }) {
             Ok(reply) => {
                 let (peers, warning) = (&reply.announced.peers, &reply.announced.warning);
                 assert!(peers.v4.len() <= LIMIT && peers.v6.len() <= LIMIT);
@@ -37,8 +37,8 @@ pub fn fuzz(bytes: &[u8]) {
     }
 }
 
-fn check(failed: &Failed) {
-    assert!(failed.text.len() <= Failed::MAX_TEXT);
+fn check(failed: &ProbeError) {
+    assert!(failed.text.len() <= ProbeError::MAX_TEXT);
     assert!(!failed.text.contains(PASSKEY), "{failed}");
     assert!(!failed.is_ours);
 }

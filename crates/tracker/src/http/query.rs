@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::Identity;
-use crate::announce_session::Request;
+use crate::announce_session::AnnounceRequest;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use url::Url;
@@ -30,31 +30,36 @@ enum Event {
 /// The parameters that follow the info-hash in the announces of one family. They change with the
 /// settings only: to write them each time cost a fiftieth of an announce.
 #[derive(Debug)]
-pub struct Announces {
-    look: String,
-    join: String,
-    leave: String,
+pub struct AnnounceQueries {
+    stopped_query: String,
+    started: String,
+    stopped: String,
 }
 
-impl Announces {
+impl AnnounceQueries {
     /// Writes the parameters of all three requests.
     pub fn new(identity: &Identity, family: Family, numwant: u16) -> Self {
         let write = |event, numwant| shared(identity, family, event, numwant);
         Self {
-            look: write(Event::Stopped, numwant),
-            join: write(Event::Started, numwant),
-            leave: write(Event::Stopped, 0),
+            stopped_query: write(Event::Stopped, numwant),
+            started: write(Event::Started, numwant),
+            stopped: write(Event::Stopped, 0),
         }
     }
 
     /// Returns the parameters of an announce, without `?` or `&` in front.
-    pub fn query(&self, request: Request, hash: &InfoHash, tracker_id: Option<&[u8]>) -> String {
+    pub fn query(
+        &self,
+        request: AnnounceRequest,
+        hash: &InfoHash,
+        tracker_id: Option<&[u8]>,
+    ) -> String {
         announce(
             hash,
             match request {
-                Request::Look => &self.look,
-                Request::Join => &self.join,
-                Request::Leave => &self.leave,
+                AnnounceRequest::StoppedQuery => &self.stopped_query,
+                AnnounceRequest::Started => &self.started,
+                AnnounceRequest::Stopped => &self.stopped,
             },
             tracker_id,
         )
@@ -131,7 +136,7 @@ pub fn scrape_url(url: &TrackerUrl, query: &str) -> Option<String> {
 
 /// The target of a redirected announce with the parameters of another announce in the place of the
 /// first one's. What the tracker itself put there (a passkey) stays.
-pub fn asked_again(target: &Url, own: &str) -> Option<Url> {
+pub fn redirected_url(target: &Url, own: &str) -> Option<Url> {
     let name = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
     let ours: Vec<String> = own.split('&').map(name).collect();
     let theirs = target.query().unwrap_or_default().split('&');
@@ -179,8 +184,8 @@ mod tests {
             ports: [6881, 6882],
         };
         let over = |family| {
-            let announces = Announces::new(&identity, family, 200);
-            announces.query(Request::Look, &hash, Some(b"a b"))
+            let announces = AnnounceQueries::new(&identity, family, 200);
+            announces.query(AnnounceRequest::StoppedQuery, &hash, Some(b"a b"))
         };
         let query = over(Family::Ipv4);
         assert_eq!(
@@ -226,7 +231,7 @@ mod tests {
                 "https://u.example/s/announce?info_hash=%01&event=stopped&numwant=0",
             ),
         ] {
-            let again = asked_again(&Url::parse(target).unwrap(), own).unwrap();
+            let again = redirected_url(&Url::parse(target).unwrap(), own).unwrap();
             assert_eq!(again.as_str(), expected);
         }
     }

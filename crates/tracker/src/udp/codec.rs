@@ -125,12 +125,12 @@ pub(super) struct Datagram<'a> {
     /// Names the request.
     pub(super) transaction: u32,
     /// What it says.
-    pub(super) answer: Answer<'a>,
+    pub(super) answer: ResponseBody<'a>,
 }
 
 /// What an answer says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answer<'a> {
+pub(super) enum ResponseBody<'a> {
     /// The connection id.
     Connect(u64),
     /// Counts and list.
@@ -200,8 +200,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
     let answer = match action {
         ACTION_CONNECT => body
             .first_chunk::<8>()
-            .map(|id| Answer::Connect(u64::from_be_bytes(*id))),
-        ACTION_ANNOUNCE if body.is_empty() => Some(Answer::Error(NOT_LISTED)),
+            .map(|id| ResponseBody::Connect(u64::from_be_bytes(*id))),
+        ACTION_ANNOUNCE if body.is_empty() => Some(ResponseBody::Error(NOT_LISTED)),
         ACTION_ANNOUNCE => body
             .split_first_chunk::<12>()
             .and_then(|(head, list)| {
@@ -215,14 +215,14 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
                     list,
                 })
             })
-            .map(Answer::Announce),
-        ACTION_SCRAPE => Some(Answer::Scrape(ScrapeAnswer(body))),
-        ACTION_ERROR => Some(Answer::Error(body)),
+            .map(ResponseBody::Announce),
+        ACTION_SCRAPE => Some(ResponseBody::Scrape(ScrapeAnswer(body))),
+        ACTION_ERROR => Some(ResponseBody::Error(body)),
         _ => None,
     };
     Some(Datagram {
         transaction,
-        answer: answer.unwrap_or(Answer::Damaged),
+        answer: answer.unwrap_or(ResponseBody::Damaged),
     })
 }
 

@@ -22,9 +22,9 @@ mod probe;
 mod remote;
 mod round_trip;
 mod send;
+mod send_window;
+mod timer_wheel;
 mod transactions;
-mod wheel;
-mod window;
 
 pub use outbox::Outbox;
 pub use transactions::Random;
@@ -36,26 +36,26 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Settings;
-use super::codec::{self, Answer};
-use crate::{Failed, Failure, Job, Observation, TrackerId};
+use super::codec::{self, ResponseBody};
+use crate::{FailureReason, Job, Observation, ProbeError, TrackerId};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
 use arena::{Arena, Key};
-use probe::{Place, Probe, Step};
+use probe::{Probe, QueueState, Step};
 use remote::{Connection, Link, Remote};
-use transactions::{Owner, Spread, Transactions};
-use wheel::Wheel;
-use window::Window;
+use send_window::SendWindow;
+use timer_wheel::TimerWheel;
+use transactions::{IdHasher, Owner, Transactions};
 
 /// What the kernel means by `ENOBUFS`.
 pub const NO_BUFFERS: &str = "no buffer space for packets";
 /// Most packets that one [`Engine::poll`] hands out.
 const MAX_BATCH: usize = 256;
 /// Remotes nobody asked about for so long are forgotten.
-const REMOTE_AGE: Duration = Duration::from_secs(3600);
+const REMOTE_TTL: Duration = Duration::from_secs(3600);
 /// Time between two looks for such remotes.
-const SWEEP_EVERY: Duration = Duration::from_secs(600);
+const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
 /// Why a packet did not arrive, as the network says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub struct Lookup {
 
 /// Datagrams that were not what we expect.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Oddities {
+pub struct DatagramStats {
     /// They answer nothing we asked: late, doubled, forged or garbage. Ignored.
     pub stray: u64,
     /// They answer a request of ours from another address of the host. Accepted.
@@ -97,20 +97,20 @@ pub struct Engine {
     settings: Settings,
     probes: Arena<Probe>,
     remotes: Arena<Remote>,
-    by_tracker: HashMap<TrackerId, Key, BuildHasherDefault<Spread>>,
+    by_tracker: HashMap<TrackerId, Key, BuildHasherDefault<IdHasher>>,
     transactions: Transactions,
-    timers: Wheel<Owner>,
+    timers: TimerWheel<Owner>,
     /// Timers that just fired; kept for its memory.
     fired: Vec<Owner>,
-    window: Window,
+    window: SendWindow,
     /// Remotes that have something to send, each once.
     queue: VecDeque<Key>,
     /// Probes that stand in a `ready` queue.
     unsent: usize,
     lookups: Vec<Lookup>,
     observations: Vec<Observation>,
-    oddities: Oddities,
-    swept: Instant,
+    datagram_stats: DatagramStats,
+    forgot_at: Instant,
     closing: bool,
 }
 
@@ -130,15 +130,15 @@ impl Engine {
             remotes: Arena::default(),
             by_tracker: HashMap::default(),
             transactions: Transactions::new(random),
-            timers: Wheel::new(now),
+            timers: TimerWheel::new(now),
             fired: Vec::new(),
-            window: Window::new(window),
+            window: SendWindow::new(window),
             queue: VecDeque::new(),
             unsent: 0,
             lookups: Vec::new(),
             observations: Vec::new(),
-            oddities: Oddities::default(),
-            swept: now,
+            datagram_stats: DatagramStats::default(),
+            forgot_at: now,
             closing: false,
         }
     }
@@ -159,7 +159,7 @@ impl Engine {
         if speaks_udp {
             self.route(probe, now);
         } else {
-            let failed = Failed::new(Failure::Unsupported, "not for this prober");
+            let failed = ProbeError::new(FailureReason::Unsupported, "not for this prober");
             self.fail(probe, failed, now);
         }
     }
@@ -170,7 +170,7 @@ impl Engine {
     pub fn on_lookup(
         &mut self,
         tracker: TrackerId,
-        result: Result<Vec<SocketAddr>, Failed>,
+        result: Result<Vec<SocketAddr>, ProbeError>,
         took: Option<Duration>,
         now: Instant,
     ) {
@@ -187,7 +187,7 @@ impl Engine {
             }
             Err(failed) => remote.addresses.keep(&failed, now).then_some(failed),
         };
-        let homeless = remote.addresses.current().is_none();
+        let no_address = remote.addresses.current().is_none();
         if let Link::Up(Connection { to, .. }) = remote.link
             && !remote.addresses.contains(to)
         {
@@ -202,11 +202,11 @@ impl Engine {
             // The time is told once, by the probe that waited longest.
             probe.phases.resolve = probe.phases.resolve.or(took.take());
             probe.resume(asked, now);
-            probe.place = Place::Flying;
+            probe.queue_state = QueueState::InFlight;
             if let Some(failed) = &failed {
                 self.fail(key, failed.clone(), now);
-            } else if homeless {
-                let step = probe.homeless(&self.settings);
+            } else if no_address {
+                let step = probe.no_address(&self.settings);
                 self.advance(key, step, now);
             } else {
                 self.route(key, now);
@@ -217,13 +217,13 @@ impl Engine {
     /// Takes a datagram. Nothing in it can do harm: what does not answer a request is ignored.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let Some(datagram) = codec::parse(bytes) else {
-            self.oddities.stray += 1;
+            self.datagram_stats.stray += 1;
             return;
         };
         match self.transactions.owner(datagram.transaction) {
             Some(Owner::Probe(key)) => self.on_answer(key, from, &datagram.answer, now),
             Some(Owner::Remote(key)) => self.on_connected(key, from, &datagram.answer, now),
-            None => self.oddities.stray += 1,
+            None => self.datagram_stats.stray += 1,
         }
     }
 
@@ -323,8 +323,8 @@ impl Engine {
     }
 
     /// What was odd so far.
-    pub fn oddities(&self) -> Oddities {
-        self.oddities
+    pub fn datagram_stats(&self) -> DatagramStats {
+        self.datagram_stats
     }
 
     /// Takes no more jobs and drops those that leave no trace, without an observation: a probe cut
@@ -346,12 +346,15 @@ impl Engine {
     }
 
     /// Ends all jobs with a failure, after a fault of our own.
-    pub fn wreck(mut self, now: Instant) -> Vec<Observation> {
+    pub fn abort_all(mut self, now: Instant) -> Vec<Observation> {
         let keys: Vec<Key> = self.probes.keys().collect();
         for key in keys {
-            let failed = Failed::new(Failure::Malformed, "the prober failed over some datagram");
+            let failed = ProbeError::new(
+                FailureReason::Malformed,
+                "the prober failed over some datagram",
+            );
             if let Some(probe) = self.probes.get(key) {
-                let report = probe::report(&probe.job.ask, Err(failed));
+                let report = probe::report(&probe.job.request, Err(failed));
                 self.observations.push(probe.observation(report, None, now));
             }
         }
@@ -363,13 +366,13 @@ impl Engine {
         if let Some(key) = self.by_tracker.get(&job.tracker) {
             return *key;
         }
-        if now.saturating_duration_since(self.swept) > SWEEP_EVERY {
-            self.swept = now;
+        if now.saturating_duration_since(self.forgot_at) > FORGET_INTERVAL {
+            self.forgot_at = now;
             let remotes = &mut self.remotes;
             self.by_tracker.retain(|_, key| {
                 let forget = remotes
                     .get(*key)
-                    .is_none_or(|remote| remote.is_forgettable(now, REMOTE_AGE));
+                    .is_none_or(|remote| remote.is_forgettable(now, REMOTE_TTL));
                 if forget {
                     remotes.remove(*key);
                 }

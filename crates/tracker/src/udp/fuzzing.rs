@@ -1,6 +1,6 @@
 //! The reader of datagrams, for the fuzz targets only.
 
-use super::codec::{self, Answer};
+use super::codec::{self, ResponseBody};
 use crate::Counts;
 use crate::tracker_message;
 use seedwatch_torrent::Family;
@@ -16,7 +16,7 @@ pub fn fuzz(bytes: &[u8]) {
         return assert!(bytes.len() < 8);
     };
     match datagram.answer {
-        Answer::Announce(answer) => {
+        ResponseBody::Announce(answer) => {
             check(answer.counts);
             for family in Family::ALL {
                 let peers = answer.peers(family, LIMIT);
@@ -27,14 +27,14 @@ pub fn fuzz(bytes: &[u8]) {
                 assert!(listed * 6 < bytes.len());
             }
         }
-        Answer::Scrape(answer) => answer.entries().for_each(check),
-        Answer::Error(text) => {
+        ResponseBody::Scrape(answer) => answer.entries().for_each(check),
+        ResponseBody::Error(text) => {
             let _ = codec::is_about_connection(text);
             if let Ok(url) = TrackerUrl::parse("udp://t.example:1/announce") {
                 let _ = tracker_message::refusal(text, &url, None);
             }
         }
-        Answer::Connect(_) | Answer::Damaged => {}
+        ResponseBody::Connect(_) | ResponseBody::Damaged => {}
     }
 }
 

@@ -20,8 +20,8 @@ fn lack(sim: &mut Sim, until: Mono) -> Vec<Mono> {
             let observation = Observation {
                 tracker: job.tracker,
                 family: job.family,
-                report: job.ask.failed(Failed::ours("too many open files")),
-                exchange: Exchange::default(),
+                report: job.request.failed(ProbeError::ours("too many open files")),
+                stats: ProbeStats::default(),
             };
             sim.core.absorb(observation, sim.now);
         }

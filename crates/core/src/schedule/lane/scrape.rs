@@ -7,7 +7,7 @@ use super::Lane;
 use crate::schedule::Pace;
 use crate::schedule::pace::CEILING;
 use seedwatch_clock::Mono;
-use seedwatch_tracker::{AnnounceId, Ask};
+use seedwatch_tracker::{AnnounceId, Request};
 
 /// Swarms whose counts are to be fetched, gathered into batches.
 #[derive(Debug, Default)]
@@ -32,9 +32,9 @@ impl Scrape {
     /// Hashes in one request.
     pub(super) fn batch(&self) -> usize {
         if self.limit == 0 {
-            Ask::MAX_SCRAPE
+            Request::MAX_SCRAPE
         } else {
-            self.limit.min(Ask::MAX_SCRAPE)
+            self.limit.min(Request::MAX_SCRAPE)
         }
     }
 }

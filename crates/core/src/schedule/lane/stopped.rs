@@ -1,10 +1,15 @@
 //! What a tracker has shown of its answers to `stopped`.
 //!
-//! | Known | Asked as | Requests per round |
-//! |---|---|---|
-//! | nothing yet | one [`Manner::Check`] now and then; else [`Manner::Ghost`], and [`Manner::Brief`] for swarms that were empty | 1 to 3 |
-//! | its list comes with `stopped` too | [`Manner::Ghost`], and [`Manner::StoppedOnly`] for swarms that were empty | 1 |
-//! | its list comes with `started` only | [`Manner::Brief`] | 2 |
+//! | Known | Strategy | After an empty list | Requests per round |
+//! |---|---|---|---|
+//! | nothing yet | [`StoppedFirst`]; now and then one [`Compare`] | [`StartThenStop`] | 1 to 3 |
+//! | its list comes with `stopped` too | [`StoppedFirst`] | [`StoppedOnly`] | 1 |
+//! | its list comes with `started` only | [`StartThenStop`] | [`StartThenStop`] | 2 |
+//!
+//! [`StoppedFirst`]: AnnounceStrategy::StoppedFirst
+//! [`StoppedOnly`]: AnnounceStrategy::StoppedOnly
+//! [`StartThenStop`]: AnnounceStrategy::StartThenStop
+//! [`Compare`]: AnnounceStrategy::Compare
 //!
 //! A swarm that was not empty is never called so by `stopped` alone: `started` has to confirm it. So a
 //! tracker that changes its habit makes no living swarm look empty.
@@ -17,7 +22,7 @@ use std::time::Duration;
 
 use crate::schedule::slot::Note;
 use seedwatch_clock::Mono;
-use seedwatch_tracker::{Manner, StoppedList};
+use seedwatch_tracker::{AnnounceStrategy, StoppedList};
 
 /// What is known is checked again after this time.
 pub(in crate::schedule) const CHECK_AGAIN: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -50,9 +55,9 @@ pub(super) struct Stopped {
 
 impl Stopped {
     /// How the next question is asked.
-    pub(super) fn manner(&mut self, note: Note, now: Mono) -> Manner {
+    pub(super) fn strategy(&mut self, note: Note, now: Mono) -> AnnounceStrategy {
         if note == Note::Refused {
-            return Manner::Brief;
+            return AnnounceStrategy::StartThenStop;
         }
         // An empty swarm shows nothing, and must not use up the check of one with peers.
         let is_due = now >= self.check_at && note != Note::Empty;
@@ -60,12 +65,14 @@ impl Stopped {
             let known = self.habit != Habit::Unknown;
             let again = if known { DOUBT_AGAIN } else { TRY_AGAIN };
             self.check_at = self.check_at.max(now.after(again));
-            return Manner::Check;
+            return AnnounceStrategy::Compare;
         }
         match (self.habit, note) {
-            (Habit::Lists, Note::Empty) => Manner::StoppedOnly,
-            (Habit::Withholds, _) | (Habit::Unknown, Note::Empty) => Manner::Brief,
-            (Habit::Lists | Habit::Unknown, _) => Manner::Ghost,
+            (Habit::Lists, Note::Empty) => AnnounceStrategy::StoppedOnly,
+            (Habit::Withholds, _) | (Habit::Unknown, Note::Empty) => {
+                AnnounceStrategy::StartThenStop
+            }
+            (Habit::Lists | Habit::Unknown, _) => AnnounceStrategy::StoppedFirst,
         }
     }
 

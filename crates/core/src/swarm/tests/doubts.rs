@@ -75,10 +75,10 @@ fn a_withheld_list_is_no_list() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         },
     );
     assert_eq!(world.row(0).peers, [None; 2]);
@@ -113,10 +113,10 @@ fn later_claims_of_members_contradict_an_empty_list() {
         let mut world = World::new(&[member(1, None)]).without_dht();
         let id = world.announce(0, 0);
         world.list(id, &[]);
-        let withheld = Announced {
+        let withheld = AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         };
         world.answer(id, Family::Ipv4, withheld);
         assert_eq!(world.row(0).peers[0], expected, "withheld {counts:?}");
@@ -149,10 +149,10 @@ fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
         let peer: std::net::SocketAddr = peer.parse().unwrap();
         let mut peers = Peers::default();
         peers.push(peer.ip(), peer.port());
-        let answer = Announced {
+        let answer = AnnounceResponse {
             peers,
             counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         world.answer(id, Family::Ipv4, answer);
         assert_eq!(world.row(0).peers[0], expected, "{peer} {counts:?}");

@@ -41,9 +41,9 @@ fn hear(world: &mut World, place: usize, peers: &[u32]) {
         v4: peers.iter().map(endpoint).collect(),
         ..Peers::default()
     };
-    let answer = Announced {
+    let answer = AnnounceResponse {
         peers,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
 }

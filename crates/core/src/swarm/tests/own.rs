@@ -11,15 +11,15 @@ fn ip(text: &str) -> IpAddr {
 }
 
 /// An answer to `started`.
-fn joined(entries: &[(&str, u16)]) -> Announced {
+fn joined(entries: &[(&str, u16)]) -> AnnounceResponse {
     let mut peers = Peers::default();
     for (address, port) in entries {
         peers.push(ip(address), *port);
     }
-    Announced {
+    AnnounceResponse {
         peers,
-        manner: Manner::Brief,
-        ..Announced::default()
+        strategy: AnnounceStrategy::StartThenStop,
+        ..AnnounceResponse::default()
     }
 }
 
@@ -34,7 +34,7 @@ fn victim_and_lure() -> World {
 impl World {
     /// The liar says that the seeder is us, in all ways there are.
     fn lie(&mut self) {
-        let lie = Announced {
+        let lie = AnnounceResponse {
             external_ip: Some(ip(SEEDER)),
             ..joined(&[(SEEDER, 4242), (SEEDER, 4243)])
         };
@@ -143,13 +143,13 @@ fn a_neighbour_in_our_own_subnet_is_a_peer() {
 fn a_list_of_which_only_a_part_was_read_is_no_zero() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
-    let mut answer = Announced {
+    let mut answer = AnnounceResponse {
         counts: Counts {
             seeders: Some(0),
             leechers: Some(0),
             completed: None,
         },
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     for port in 1..=300 {
         answer.peers.push_within(ip("10.0.0.1"), port, 200);
@@ -174,7 +174,7 @@ fn counts_that_no_swarm_has_are_unknown() {
         world.answer(
             id,
             Family::Ipv4,
-            Announced {
+            AnnounceResponse {
                 counts,
                 ..joined(&[("1.1.1.1", 1)])
             },
@@ -190,9 +190,9 @@ fn an_empty_list_beside_counts_that_no_swarm_has_is_no_zero() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
     for (has_absurd_counts, peers) in [(true, None), (false, Some(0))] {
-        let answer = Announced {
+        let answer = AnnounceResponse {
             has_absurd_counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         world.answer(id, Family::Ipv4, answer);
         assert_eq!(world.row(0).peers[0], peers);

@@ -19,7 +19,7 @@ const GZIP: &str = "Content-Encoding: gzip\r\n";
 
 async fn peers_of(says: impl Fn() -> Says + Send + Sync + 'static) -> usize {
     let server = Server::start(move |_, _| says()).await;
-    let (said, _) = ghost(&asker(), &server.url("/announce")).await;
+    let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
     said.unwrap().peers.len()
 }
 
@@ -43,7 +43,7 @@ async fn a_bomb_is_defused() {
     let bomb = gzip(&vec![0; 8 << 20]);
     let server = Server::start(move |_, _| Says::with("200 OK", GZIP, &bomb)).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, Failure::Malformed);
+    assert_eq!(failed.reason, FailureReason::Malformed);
     assert!(failed.text.contains("1 MiB"));
 }
 
@@ -69,7 +69,7 @@ async fn too_much_is_not_read() {
     for says in [told, endless, headers] {
         let server = Server::start(move |_, _| says()).await;
         let failed = failure_of(&server.url("/announce")).await;
-        assert_eq!(failed.reason, Failure::Malformed, "{failed}");
+        assert_eq!(failed.reason, FailureReason::Malformed, "{failed}");
     }
 }
 
@@ -104,7 +104,7 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
     for then in [Then::Close, Then::Reset] {
         let bytes = [head.as_bytes(), &list].concat();
         let server = Server::start(move |_, _| Says::raw(&bytes, then)).await;
-        let (said, _) = ghost(&asker(), &server.url("/announce")).await;
+        let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
         // A reset may overtake what was sent before it; then nothing is left to count.
         match said {
             Ok(said) => {
@@ -112,7 +112,7 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
             }
             Err(failed) => {
                 assert!(
-                    then == Then::Reset && failed.reason == Failure::Reset,
+                    then == Then::Reset && failed.reason == FailureReason::Reset,
                     "{failed}"
                 );
             }
@@ -121,39 +121,51 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
     let nothing = format!("{head}d8:completei0e");
     let server = Server::start(move |_, _| Says::raw(&nothing, Then::Close)).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, Failure::Reset, "no false zero");
+    assert_eq!(failed.reason, FailureReason::Reset, "no false zero");
 }
 
 #[tokio::test]
 async fn what_is_no_answer_is_told_apart() {
     for (says, reason) in [
-        (Says::ok("<html>Parked</html>"), Failure::NotBencode),
-        (Says::ok(""), Failure::NotBencode),
-        (Says::with("204 No Content", "", ""), Failure::NotBencode),
+        (Says::ok("<html>Parked</html>"), FailureReason::NotBencode),
+        (Says::ok(""), FailureReason::NotBencode),
+        (
+            Says::with("204 No Content", "", ""),
+            FailureReason::NotBencode,
+        ),
         (
             Says::with("403 Forbidden", "", "<html>"),
-            Failure::HttpStatus,
+            FailureReason::HttpStatus,
         ),
-        (Says::with("404 Not Found", "", ""), Failure::HttpStatus),
+        (
+            Says::with("404 Not Found", "", ""),
+            FailureReason::HttpStatus,
+        ),
         (
             Says::with("500 Oops", "", "d8:intervali60ee"),
-            Failure::HttpStatus,
+            FailureReason::HttpStatus,
         ),
-        (Says::with("304 Not Modified", "", ""), Failure::HttpStatus),
-        (Says::ok("d14:failure reason5:go ond"), Failure::Rejected),
+        (
+            Says::with("304 Not Modified", "", ""),
+            FailureReason::HttpStatus,
+        ),
+        (
+            Says::ok("d14:failure reason5:go ond"),
+            FailureReason::Rejected,
+        ),
         (
             Says::with("400 Bad Request", "", "d14:failure reason2:nod"),
-            Failure::Rejected,
+            FailureReason::Rejected,
         ),
         (
             Says::raw("SSH-2.0-OpenSSH_9\r\n", Then::Close),
-            Failure::NotBencode,
+            FailureReason::NotBencode,
         ),
-        (Says::raw("", Then::Close), Failure::Reset),
-        (Says::raw("", Then::Reset), Failure::Reset),
+        (Says::raw("", Then::Close), FailureReason::Reset),
+        (Says::raw("", Then::Reset), FailureReason::Reset),
         (
             Says::raw("HTTP/1.1 200 OK\r\nContent-Le", Then::Close),
-            Failure::Reset,
+            FailureReason::Reset,
         ),
     ] {
         let shown = says.bytes.escape_ascii().to_string();
@@ -172,30 +184,30 @@ async fn being_asked_to_come_back_later_is_heard() {
             "429 Slow",
             "Retry-After: 90\r\n",
             "",
-            Failure::RateLimited,
+            FailureReason::RateLimited,
             after(90),
         ),
-        ("429 Slow", "", "<html>", Failure::RateLimited, None),
+        ("429 Slow", "", "<html>", FailureReason::RateLimited, None),
         (
             "503 Busy",
             "Retry-After: 60\r\n",
             "",
-            Failure::RateLimited,
+            FailureReason::RateLimited,
             after(60),
         ),
-        ("503 Busy", "", "", Failure::HttpStatus, None),
+        ("503 Busy", "", "", FailureReason::HttpStatus, None),
         (
             "200 OK",
             "",
             "d14:failure reason5:later8:retry in2:20e",
-            Failure::Rejected,
+            FailureReason::Rejected,
             after(1200),
         ),
         (
             "200 OK",
             "",
             "d14:failure reason4:gone8:retry in5:nevere",
-            Failure::Rejected,
+            FailureReason::Rejected,
             Some(Retry::Never),
         ),
     ] {

@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::server::{Says, Server, Then};
 use super::*;
 
-async fn in_time(server: &Server) -> Failed {
-    let mut job = job(&server.url("/announce"), Manner::Ghost);
+async fn in_time(server: &Server) -> ProbeError {
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     job.timeout = Duration::from_secs(3);
-    let (result, exchange) = announced(asker().probe(job).await);
+    let (result, stats) = announced(http_client().probe(job).await);
     assert!(
-        exchange.duration < Duration::from_secs(60),
+        stats.duration < Duration::from_secs(60),
         "ends by its own clock"
     );
     result.unwrap_err()
@@ -25,7 +25,7 @@ async fn a_closed_port_refuses() {
     let address = socket.local_addr().unwrap();
     drop(socket);
     let failed = failure_of(&format!("http://{address}/announce")).await;
-    assert_eq!(failed.reason, Failure::Refused);
+    assert_eq!(failed.reason, FailureReason::Refused);
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn silence_and_slowness_end_with_the_time() {
         tokio::spawn(async move {
             let server = Server::start(move |_, _| Says::raw(says, then)).await;
             let failed = in_time(&server).await;
-            assert_eq!(failed.reason, Failure::Timeout, "{says}");
+            assert_eq!(failed.reason, FailureReason::Timeout, "{says}");
             assert_eq!(&*failed.text, "no answer in time");
         })
     });
@@ -75,15 +75,18 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
     let (address, _filling, _listener) = black_hole();
     // Once the prober's own patience ends first, once the job's.
     for job_timeout in [3600, 1] {
-        let mut job = job(&format!("http://{address}/announce"), Manner::Brief);
+        let mut job = job(
+            &format!("http://{address}/announce"),
+            AnnounceStrategy::StartThenStop,
+        );
         job.timeout = Duration::from_secs(job_timeout);
-        let asker = asker();
-        let failed = announced(asker.probe(job).await).0.unwrap_err();
-        assert_eq!(failed.reason, Failure::Timeout);
+        let http_client = http_client();
+        let failed = announced(http_client.probe(job).await).0.unwrap_err();
+        assert_eq!(failed.reason, FailureReason::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
         // Nothing was said, so there is nothing to take back.
-        let places = asker.shared.farewells.available_permits();
-        assert_eq!(places, MAX_FAREWELLS as usize);
+        let places = http_client.shared.background_stops.available_permits();
+        assert_eq!(places, MAX_BACKGROUND_STOPS as usize);
     }
 }
 
@@ -99,11 +102,16 @@ async fn a_farewell_that_finds_the_port_closed_is_still_owed() {
         let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
         stream.write_all(&[head, LIST].concat()).await.unwrap();
     });
-    let asker = asker();
-    let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
+    let http_client = http_client();
+    let said = announced(
+        http_client
+            .probe(job(&url, AnnounceStrategy::StartThenStop))
+            .await,
+    )
+    .0;
     assert_eq!(said.unwrap().peers.len(), 1);
-    let places = asker.shared.farewells.available_permits();
-    assert_eq!(places, MAX_FAREWELLS as usize - 1, "tried again");
+    let places = http_client.shared.background_stops.available_permits();
+    assert_eq!(places, MAX_BACKGROUND_STOPS as usize - 1, "tried again");
     once.await.unwrap();
 }
 
@@ -114,9 +122,9 @@ async fn the_next_address_is_tried() {
         hosts: "127.0.0.9 multi.lan\n127.0.0.1 multi.lan\n".into(),
         ..Fixed::default()
     });
-    let asker = trusting(settings(), resolver);
+    let http_client = trusting(settings(), resolver);
     let url = format!("http://multi.lan:{}/announce", server.address.port());
-    assert!(ghost(&asker, &url).await.0.is_ok());
+    assert!(ghost(&http_client, &url).await.0.is_ok());
 }
 
 #[tokio::test]
@@ -130,27 +138,30 @@ async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
         }
     })
     .await;
-    let asker = asker();
+    let http_client = http_client();
     let url = server.url("/announce");
-    assert!(ghost(&asker, &url).await.0.is_ok());
-    let (said, exchange) = ghost(&asker, &url).await;
+    assert!(ghost(&http_client, &url).await.0.is_ok());
+    let (said, stats) = ghost(&http_client, &url).await;
     assert!(said.is_ok());
-    assert_eq!(exchange.requests, 2, "the lost one and the repeated one");
+    assert_eq!(stats.requests, 2, "the lost one and the repeated one");
 }
 
 #[tokio::test]
 async fn a_host_that_hangs_holds_up_nobody_else() {
     let hanging = Server::start(|_, _| Says::raw("", Then::Hang)).await;
     let well = Server::saying(LIST).await;
-    let asker = asker();
+    let http_client = http_client();
     let mut stuck = tokio::task::JoinSet::new();
     for _ in 0..3 * MAX_PER_HOST {
-        let (asker, job) = (asker.clone(), job(&hanging.url("/announce"), Manner::Ghost));
-        stuck.spawn(async move { asker.probe(job).await });
+        let (http_client, job) = (
+            http_client.clone(),
+            job(&hanging.url("/announce"), AnnounceStrategy::StoppedFirst),
+        );
+        stuck.spawn(async move { http_client.probe(job).await });
     }
-    let mut other = job(&well.url("/announce"), Manner::Ghost);
+    let mut other = job(&well.url("/announce"), AnnounceStrategy::StoppedFirst);
     other.tracker = TrackerId(9);
-    let observation = asker.probe(other).await;
+    let observation = http_client.probe(other).await;
     assert!(observation.report.failed().is_none());
     assert!(hanging.asked().len() <= MAX_PER_HOST);
 }

@@ -7,47 +7,47 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a hostile tracker repeats without an end, what it begins with, and what becomes of that.
-const ENDLESS: [(&str, &str, Failure, &str); 7] = [
+const ENDLESS: [(&str, &str, FailureReason, &str); 7] = [
     (
         "",
         "HTTP/1.1 100 Continue\r\n\r\n",
-        Failure::Timeout,
+        FailureReason::Timeout,
         "in time",
     ),
     (
         "",
         "HTTP/1.1 103 Early Hints\r\nLink: <x>; rel=preload\r\n\r\n",
-        Failure::Timeout,
+        FailureReason::Timeout,
         "in time",
     ),
     (
         "HTTP/1.1 200 OK\r\n",
         "X: y\r\n",
-        Failure::Malformed,
+        FailureReason::Malformed,
         "headers",
     ),
     (
         "HTTP/1.1 200 OK\r\nX: ",
         "yyyyyyyyyyyyyyyyyyyyyyyyy",
-        Failure::Malformed,
+        FailureReason::Malformed,
         "headers",
     ),
     (
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
         "extension;extension;extension;",
-        Failure::Malformed,
+        FailureReason::Malformed,
         "chunks",
     ),
     (
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
         "Trailer: y\r\n",
-        Failure::Malformed,
+        FailureReason::Malformed,
         "chunks",
     ),
     (
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
         "1\r\nx\r\n",
-        Failure::Malformed,
+        FailureReason::Malformed,
         "chunks",
     ),
 ];
@@ -63,13 +63,13 @@ fn endless(start: &'static str, part: &'static str) -> Says {
 async fn answers_without_an_end_are_bounded() {
     for (start, part, reason, text) in ENDLESS {
         let server = Server::start(move |_, _| endless(start, part)).await;
-        let mut job = job(&server.url("/announce"), Manner::Ghost);
+        let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
         // Only time bounds interim responses. The server of the test shares our thread.
         job.timeout = match reason {
-            Failure::Timeout => Duration::from_secs(3),
+            FailureReason::Timeout => Duration::from_secs(3),
             _ => PATIENCE,
         };
-        let failed = announced(asker().probe(job).await).0.unwrap_err();
+        let failed = announced(http_client().probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, reason, "{part}: {failed}");
         assert!(failed.text.contains(text), "{part}: {failed}");
     }
@@ -80,11 +80,11 @@ async fn some_interim_responses_come_before_an_answer() {
     let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
     let whole = [early.as_bytes(), &Says::ok(LIST).bytes].concat();
     let server = Server::start(move |_, _| Says::raw(&whole, Then::Keep)).await;
-    let asker = asker();
+    let http_client = http_client();
     for _ in 0..2 {
-        let (said, exchange) = ghost(&asker, &server.url("/announce")).await;
+        let (said, stats) = ghost(&http_client, &server.url("/announce")).await;
         assert_eq!(said.unwrap().peers.len(), 1);
-        assert_eq!(exchange.requests, 1);
+        assert_eq!(stats.requests, 1);
     }
 }
 
@@ -103,16 +103,18 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
         let hostile = Job {
             tracker: TrackerId(tracker),
             timeout: 2 * PATIENCE,
-            ..job(&server.url("/announce"), Manner::Ghost)
+            ..job(&server.url("/announce"), AnnounceStrategy::StoppedFirst)
         };
         vec![hostile; 8]
     });
     prober.submit(jobs.collect());
-    let well = Job {
-        timeout: PATIENCE,
-        ..job(&well.url("/announce"), Manner::Ghost)
-    };
-    prober.submit(vec![well; 40]);
+    prober.submit(vec![
+        job(
+            &well.url("/announce"),
+            AnnounceStrategy::StoppedFirst
+        );
+        40
+    ]);
     let mut left = 40;
     while left > 0 {
         for observation in observations.recv().await.unwrap() {

@@ -19,9 +19,9 @@ async fn two_are_followed_and_the_question_goes_along() {
         }
     })
     .await;
-    let (said, exchange) = ghost(&asker(), &server.url("/announce?passkey=s")).await;
+    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s")).await;
     assert_eq!(said.unwrap().peers.len(), 1);
-    assert_eq!(exchange.requests, 3);
+    assert_eq!(stats.requests, 3);
     let asked = server.asked();
     assert!(asked[1].target.starts_with("/second?passkey=s&info_hash="));
     assert!(asked[2].target.starts_with("/third?x=1&info_hash="));
@@ -32,7 +32,7 @@ async fn another_host_does_not_learn_the_passkey() {
     let second = Server::on("127.0.0.2", None, |_, _| Says::ok(LIST)).await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let (said, _) = ghost(&asker(), &first.url("/announce?passkey=s")).await;
+    let (said, _) = ghost(&http_client(), &first.url("/announce?passkey=s")).await;
     assert!(said.is_ok());
     let asked = second.asked();
     assert_eq!(asked[0].parameter("passkey"), None);
@@ -57,11 +57,14 @@ async fn the_last_stopped_goes_where_started_was_registered() {
         _ => Says::ok(EMPTY),
     })
     .await;
-    let asker = asker();
-    let job = job(&first.url("/announce?passkey=s"), Manner::Ghost);
-    let (said, exchange) = announced(asker.probe(job).await);
+    let http_client = http_client();
+    let job = job(
+        &first.url("/announce?passkey=s"),
+        AnnounceStrategy::StoppedFirst,
+    );
+    let (said, stats) = announced(http_client.probe(job).await);
     assert_eq!(said.unwrap().peers.len(), 1);
-    assert_eq!(exchange.requests, 4);
+    assert_eq!(stats.requests, 4);
     assert_eq!(first.events(), ["stopped", "started"]);
     assert_eq!(second.events(), ["started", "stopped"]);
     for asked in second.asked() {
@@ -70,7 +73,7 @@ async fn the_last_stopped_goes_where_started_was_registered() {
         assert_eq!(asked.target.matches("info_hash=").count(), 1);
     }
     assert_eq!(second.asked()[1].parameter("numwant"), Some("0"));
-    assert!(asker.farewells().await);
+    assert!(http_client.background_stops().await);
     assert_eq!(second.events().len(), 2, "nothing is owed");
 }
 
@@ -83,17 +86,20 @@ async fn a_stopped_in_the_background_goes_there_too() {
     .await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let asker = asker();
+    let http_client = http_client();
     let probing = tokio::spawn({
-        let (asker, job) = (asker.clone(), job(&first.url("/announce"), Manner::Brief));
-        async move { asker.probe(job).await }
+        let (http_client, job) = (
+            http_client.clone(),
+            job(&first.url("/announce"), AnnounceStrategy::StartThenStop),
+        );
+        async move { http_client.probe(job).await }
     });
     while second.events().is_empty() {
         tokio::task::yield_now().await;
     }
     probing.abort();
     assert!(probing.await.unwrap_err().is_cancelled());
-    assert!(asker.farewells().await);
+    assert!(http_client.background_stops().await);
     assert_eq!(first.events(), ["started"]);
     assert_eq!(second.events(), ["started", "stopped"]);
 }
@@ -102,7 +108,7 @@ async fn a_stopped_in_the_background_goes_there_too() {
 async fn loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, Failure::HttpStatus);
+    assert_eq!(failed.reason, FailureReason::HttpStatus);
     // Three for each of `stopped`, `started` and `stopped`.
     assert_eq!(server.asked().len(), 3 * 3);
 }
@@ -118,18 +124,22 @@ async fn other_places_are_not_followed() {
     ] {
         let server = Server::start(move |_, _| to(location.into())).await;
         let failed = failure_of(&server.url("/announce")).await;
-        assert_eq!(failed.reason, Failure::HttpStatus, "{location}");
+        assert_eq!(failed.reason, FailureReason::HttpStatus, "{location}");
         assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     }
 }
 
 /// Follows a redirect from an origin with this address, without asking anybody.
-async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, ProbeError> {
     follow_within(AddressScope::Local, from, to).await
 }
 
 /// As [`follow`], from a tracker with this reach.
-async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<[IpAddr]>, Failed> {
+async fn follow_within(
+    scope: AddressScope,
+    from: &str,
+    to: &str,
+) -> Result<Arc<[IpAddr]>, ProbeError> {
     let resolver = Resolver::fixed(Fixed {
         hosts: "10.1.2.3 mine.example\n9.9.9.9 public.example\n\
                 169.254.169.254 linklocal.example\n"
@@ -139,17 +149,17 @@ async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<
             .into(),
         ..Fixed::default()
     });
-    let asker = trusting(settings(), resolver);
+    let http_client = trusting(settings(), resolver);
     let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
     let origin = Origin {
-        lane: asker.shared.lanes.get(TrackerId(0), Family::Ipv4),
+        slots: http_client.shared.hosts.get(TrackerId(0), Family::Ipv4),
         family: Family::Ipv4,
         is_public: addresses.iter().all(|ip| is_global(*ip)),
         scope,
         addresses,
         redirect: Arc::default(),
     };
-    asker.follow(&to.parse().unwrap(), &origin).await
+    http_client.follow(&to.parse().unwrap(), &origin).await
 }
 
 #[tokio::test]
@@ -164,7 +174,7 @@ async fn no_redirect_leads_to_metadata_services() {
     ] {
         for from in ["9.9.9.9", "10.1.2.3"] {
             let failed = follow(from, to).await.expect_err(to);
-            assert_eq!(failed.reason, Failure::HttpStatus, "{to}");
+            assert_eq!(failed.reason, FailureReason::HttpStatus, "{to}");
         }
     }
 }
@@ -201,7 +211,7 @@ async fn public_hosts_do_not_lead_into_private_space() {
         "http://0x7f.1/",
     ] {
         let failed = follow("9.9.9.9", private).await.expect_err(private);
-        assert_eq!(failed.reason, Failure::HttpStatus);
+        assert_eq!(failed.reason, FailureReason::HttpStatus);
         assert_eq!(&*failed.text, "a redirect into private space");
         // A tracker of our own network may send us about in it.
         assert!(follow("10.1.2.3", private).await.is_ok(), "{private}");
@@ -211,6 +221,6 @@ async fn public_hosts_do_not_lead_into_private_space() {
         .await
         .unwrap_err();
     // Only this torrent is sent there: the tracker itself can be asked.
-    assert_eq!(overlay.reason, Failure::HttpStatus);
+    assert_eq!(overlay.reason, FailureReason::HttpStatus);
     assert!(overlay.text.contains("overlay"), "{overlay}");
 }

@@ -53,7 +53,7 @@ impl Authority {
         start(chain, key).await
     }
 
-    fn trusting_asker(&self) -> Arc<Asker> {
+    fn trusting_http_client(&self) -> Arc<HttpClient> {
         let settings = Settings {
             roots: vec![self.root()],
             ..settings()
@@ -90,18 +90,18 @@ fn url(server: &Server) -> String {
 async fn a_good_certificate_is_accepted_and_its_end_known() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
-    let (said, exchange) = ghost(&authority.trusting_asker(), &url(&server)).await;
+    let (said, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
     assert_eq!(said.unwrap().peers.len(), 1);
-    assert_eq!(exchange.certificate_expiry, Some(LEAF_END));
-    assert!(exchange.phases.connect.is_some() && exchange.phases.tls.is_some());
+    assert_eq!(stats.certificate_expiry, Some(LEAF_END));
+    assert!(stats.phases.connect.is_some() && stats.phases.tls.is_some());
 }
 
 #[tokio::test]
 async fn the_earliest_end_in_the_chain_is_told() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
-    let (_, exchange) = ghost(&authority.trusting_asker(), &url(&server)).await;
-    assert_eq!(exchange.certificate_expiry, Some(ROOT_END));
+    let (_, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
+    assert_eq!(stats.certificate_expiry, Some(ROOT_END));
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
     lower.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let lower = lower.signed_by(&key, &authority.issuer).unwrap();
     let lower_authority = start(vec![lower.der().clone()], key).await;
-    let asker = authority.trusting_asker();
+    let http_client = authority.trusting_http_client();
     for (server, text, end) in [
         (
             &expired,
@@ -155,10 +155,10 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             None,
         ),
     ] {
-        let (result, exchange) = ghost(&asker, &url(server)).await;
+        let (result, stats) = ghost(&http_client, &url(server)).await;
         let failed = result.unwrap_err();
-        assert_eq!((failed.reason, &*failed.text), (Failure::Tls, text));
-        let told = exchange.certificate_expiry;
+        assert_eq!((failed.reason, &*failed.text), (FailureReason::Tls, text));
+        let told = stats.certificate_expiry;
         assert!(told.is_some() && (end.is_none() || told == end), "{text}");
         assert!(server.asked().is_empty(), "nothing was sent");
     }
@@ -183,7 +183,7 @@ async fn what_does_not_speak_tls_is_found_out() {
             }
         });
         let failed = failure_of(&format!("https://localhost:{port}/announce")).await;
-        assert_eq!(failed.reason, Failure::Tls, "{failed}");
+        assert_eq!(failed.reason, FailureReason::Tls, "{failed}");
         assert!(failed.text.contains(expected), "{failed}");
         talking.abort();
     }
@@ -193,22 +193,25 @@ async fn what_does_not_speak_tls_is_found_out() {
 async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut job = job(&format!("https://localhost:{port}/announce"), Manner::Ghost);
+    let mut job = job(
+        &format!("https://localhost:{port}/announce"),
+        AnnounceStrategy::StoppedFirst,
+    );
     job.timeout = Duration::from_secs(3);
-    let (result, exchange) = announced(asker().probe(job).await);
+    let (result, stats) = announced(http_client().probe(job).await);
     let failed = result.unwrap_err();
-    assert_eq!(failed.reason, Failure::Timeout);
+    assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(failed.text.contains("TLS handshake"));
-    assert!(exchange.phases.tls.is_none());
+    assert!(stats.phases.tls.is_none());
 }
 
 #[tokio::test]
 async fn sessions_are_resumed() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, false).await;
-    let asker = authority.trusting_asker();
-    let (first, full) = ghost(&asker, &url(&server)).await;
-    let (second, resumed) = ghost(&asker, &url(&server)).await;
+    let http_client = authority.trusting_http_client();
+    let (first, full) = ghost(&http_client, &url(&server)).await;
+    let (second, resumed) = ghost(&http_client, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
     // A resumed session shows no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
@@ -239,9 +242,9 @@ async fn a_redirect_out_of_tls_is_refused() {
         Says::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })
     .await;
-    let (result, _) = ghost(&authority.trusting_asker(), &url(&server)).await;
+    let (result, _) = ghost(&authority.trusting_http_client(), &url(&server)).await;
     let failed = result.unwrap_err();
-    assert_eq!(failed.reason, Failure::HttpStatus);
+    assert_eq!(failed.reason, FailureReason::HttpStatus);
     assert!(failed.text.contains("out of TLS"));
     assert!(plain.asked().is_empty());
 }

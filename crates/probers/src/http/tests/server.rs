@@ -63,7 +63,7 @@ impl Says {
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Asked {
+pub(super) struct AnnounceContext {
     /// Path and query.
     pub(super) target: String,
     /// All of the head.
@@ -72,7 +72,7 @@ pub(super) struct Asked {
     pub(super) connection: usize,
 }
 
-impl Asked {
+impl AnnounceContext {
     /// The raw value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let query = self.target.split_once('?')?.1;
@@ -91,18 +91,18 @@ impl Asked {
 /// A running server.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    asked: Arc<Mutex<Vec<AnnounceContext>>>,
     accepting: JoinHandle<()>,
 }
 
-type Script = dyn Fn(&Asked, usize) -> Says + Send + Sync;
+type Script = dyn Fn(&AnnounceContext, usize) -> Says + Send + Sync;
 
 impl Server {
     /// Starts it on an address of loopback. The script gets each request and its number.
     pub(super) async fn on(
         ip: &str,
         tls: Option<TlsAcceptor>,
-        script: impl Fn(&Asked, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -137,7 +137,7 @@ impl Server {
 
     /// Starts it on 127.0.0.1.
     pub(super) async fn start(
-        script: impl Fn(&Asked, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
     ) -> Self {
         Self::on("127.0.0.1", None, script).await
     }
@@ -149,7 +149,7 @@ impl Server {
     }
 
     /// The requests up to now.
-    pub(super) fn asked(&self) -> Vec<Asked> {
+    pub(super) fn asked(&self) -> Vec<AnnounceContext> {
         self.asked.lock().unwrap().clone()
     }
 
@@ -189,8 +189,12 @@ impl Abort for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
-async fn serve<S>(mut stream: S, connection: usize, log: &Mutex<Vec<Asked>>, script: &Script)
-where
+async fn serve<S>(
+    mut stream: S,
+    connection: usize,
+    log: &Mutex<Vec<AnnounceContext>>,
+    script: &Script,
+) where
     S: AsyncRead + AsyncWrite + Abort + Unpin,
 {
     let mut buffer = Vec::new();
@@ -207,7 +211,7 @@ where
         };
         let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
         let target = head.split(' ').nth(1).unwrap().to_owned();
-        let request = Asked {
+        let request = AnnounceContext {
             target,
             head,
             connection,

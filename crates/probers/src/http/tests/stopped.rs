@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::server::{Asked, Says, Server, Then};
+use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 use seedwatch_tracker::{Counts, StoppedList};
 
@@ -54,7 +54,7 @@ impl Model {
     async fn start(stopped: Reply, started: Reply) -> Self {
         let is_registered = Arc::new(Mutex::new(false));
         let entry = is_registered.clone();
-        let server = Server::start(move |asked: &Asked, _| {
+        let server = Server::start(move |asked: &AnnounceContext, _| {
             let joins = asked.event() == "started";
             *entry.lock().unwrap() = joins && !started.is_refusal();
             let reply = if joins { started } else { stopped };
@@ -68,12 +68,12 @@ impl Model {
     }
 
     /// The result of a probe, when nothing is owed any more.
-    async fn probe(&self, manner: Manner) -> Result<Announced, Failed> {
-        let asker = asker();
-        let mut job = job(&self.server.url("/announce"), manner);
+    async fn probe(&self, strategy: AnnounceStrategy) -> Result<AnnounceResponse, ProbeError> {
+        let http_client = http_client();
+        let mut job = job(&self.server.url("/announce"), strategy);
         job.timeout = Duration::from_secs(2);
-        let result = announced(asker.probe(job).await).0;
-        assert!(asker.farewells().await);
+        let result = announced(http_client.probe(job).await).0;
+        assert!(http_client.background_stops().await);
         assert!(!*self.is_registered.lock().unwrap(), "an entry stays");
         result
     }
@@ -94,18 +94,19 @@ const STOPPED: [Reply; 9] = [
 #[tokio::test]
 async fn started_tells_what_stopped_does_not() {
     for stopped in STOPPED {
-        for manner in [Manner::Ghost, Manner::Check] {
+        for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
             let model = Model::start(stopped, Reply::Ok(STARTED)).await;
-            let said = model.probe(manner).await.unwrap_or_else(|failed| {
+            let said = model.probe(strategy).await.unwrap_or_else(|failed| {
                 panic!("{stopped:?}: {failed}");
             });
-            assert_eq!((said.peers.len(), said.withheld), (4, false));
+            assert_eq!((said.peers.len(), said.peer_list_withheld), (4, false));
             let Counts {
                 seeders, leechers, ..
             } = said.counts;
             // Whether we were counted is not sure where the last answer is the same.
             assert!(seeders == Some(3) && leechers <= Some(1), "{stopped:?}");
-            let is_lost = matches!(stopped, Reply::Reset) && manner == Manner::Ghost;
+            let is_lost =
+                matches!(stopped, Reply::Reset) && strategy == AnnounceStrategy::StoppedFirst;
             let shown = if is_lost {
                 StoppedList::Unknown
             } else {
@@ -121,10 +122,13 @@ async fn started_tells_what_stopped_does_not() {
 #[tokio::test]
 async fn silence_leaves_time_for_started() {
     let model = Model::start(Reply::Hang, Reply::Ok(STARTED)).await;
-    let asker = asker();
-    let mut job = job(&model.server.url("/announce"), Manner::Ghost);
+    let http_client = http_client();
+    let mut job = job(
+        &model.server.url("/announce"),
+        AnnounceStrategy::StoppedFirst,
+    );
     job.timeout = Duration::from_secs(5);
-    let said = announced(asker.probe(job).await).0.unwrap();
+    let said = announced(http_client.probe(job).await).0.unwrap();
     assert_eq!(said.peers.len(), 4);
 }
 
@@ -143,12 +147,15 @@ async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
     ];
     for stopped in STOPPED {
         for (started, expected) in started {
-            for manner in [Manner::Ghost, Manner::Brief] {
+            for strategy in [
+                AnnounceStrategy::StoppedFirst,
+                AnnounceStrategy::StartThenStop,
+            ] {
                 let model = Model::start(stopped, started).await;
-                let result = model.probe(manner).await;
-                let peers = result.ok().filter(|said| !said.withheld);
+                let result = model.probe(strategy).await;
+                let peers = result.ok().filter(|said| !said.peer_list_withheld);
                 let peers = peers.map(|said| said.peers.len());
-                assert_eq!(peers, expected, "{stopped:?} {started:?} {manner:?}");
+                assert_eq!(peers, expected, "{stopped:?} {started:?} {strategy:?}");
             }
         }
     }
@@ -157,24 +164,31 @@ async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
 /// A tracker that lists us alone and warns does not know the torrent.
 #[tokio::test]
 async fn a_warning_beside_us_alone_makes_the_list_unknown() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly, Manner::Brief] {
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::StartThenStop,
+    ] {
         let model = Model::start(Reply::Ok(ONLY_US), Reply::Ok(ONLY_US)).await;
-        let said = model.probe(manner).await.unwrap();
-        assert!(said.withheld, "{manner:?}");
+        let said = model.probe(strategy).await.unwrap();
+        assert!(said.peer_list_withheld, "{strategy:?}");
         assert_eq!(said.warning.as_deref(), Some("Torrent not registered"));
     }
 }
 
 #[tokio::test]
 async fn a_tracker_that_lists_is_asked_once() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly] {
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+    ] {
         let model = Model::start(Reply::Ok(STARTED), Reply::Ok(STARTED)).await;
-        assert_eq!(model.probe(manner).await.unwrap().peers.len(), 4);
+        assert_eq!(model.probe(strategy).await.unwrap().peers.len(), 4);
         assert_eq!(model.server.events(), ["stopped"]);
     }
     let model = Model::start(Reply::Ok(ZEROS), Reply::Ok(ZEROS)).await;
-    let said = model.probe(Manner::StoppedOnly).await.unwrap();
-    assert!(said.peers.is_empty() && !said.withheld);
+    let said = model.probe(AnnounceStrategy::StoppedOnly).await.unwrap();
+    assert!(said.peers.is_empty() && !said.peer_list_withheld);
     assert_eq!(model.server.events(), ["stopped"]);
 }
 
@@ -182,7 +196,10 @@ async fn a_tracker_that_lists_is_asked_once() {
 async fn a_rate_limit_is_obeyed_whatever_the_event() {
     let limit = Reply::Status("429 Too Many Requests", b"");
     let model = Model::start(limit, Reply::Ok(STARTED)).await;
-    let failed = model.probe(Manner::Ghost).await.unwrap_err();
-    assert_eq!(failed.reason, Failure::RateLimited);
+    let failed = model
+        .probe(AnnounceStrategy::StoppedFirst)
+        .await
+        .unwrap_err();
+    assert_eq!(failed.reason, FailureReason::RateLimited);
     assert_eq!(model.server.events(), ["stopped"]);
 }

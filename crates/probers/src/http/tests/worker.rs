@@ -1,10 +1,10 @@
 //! Submitted jobs: each ends in one observation, and draining forgets none.
 
-use super::server::{Asked, Says, Server, Then};
+use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 
 /// Never answers `started`.
-fn hangs_on_started(asked: &Asked, _: usize) -> Says {
+fn hangs_on_started(asked: &AnnounceContext, _: usize) -> Says {
     match asked.event() {
         "started" => Says::raw("", Then::Hang),
         _ => Says::ok(EMPTY),
@@ -25,7 +25,10 @@ async fn has_asked(server: &Server, count: usize) {
 async fn draining_takes_back_what_is_under_way() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
-    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    prober.submit(vec![job(
+        &server.url("/announce"),
+        AnnounceStrategy::StartThenStop,
+    )]);
     has_asked(&server, 1).await;
     assert!(prober.drain().await);
     // What comes next ends the process: nothing may be left to do.
@@ -37,7 +40,10 @@ async fn draining_takes_back_what_is_under_way() {
 async fn dropping_takes_back_too() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
-    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    prober.submit(vec![job(
+        &server.url("/announce"),
+        AnnounceStrategy::StartThenStop,
+    )]);
     has_asked(&server, 1).await;
     drop(prober);
     // The thread has ended.
@@ -49,14 +55,20 @@ async fn dropping_takes_back_too() {
 async fn draining_takes_back_what_began_under_other_settings() {
     let server = Server::start(hangs_on_started).await;
     let (mut prober, _observations) = prober();
-    prober.submit(vec![job(&server.url("/announce"), Manner::Brief)]);
+    prober.submit(vec![job(
+        &server.url("/announce"),
+        AnnounceStrategy::StartThenStop,
+    )]);
     has_asked(&server, 1).await;
     let new = Settings {
         user_agent: "other".into(),
         ..settings()
     };
     prober.configure(new).unwrap();
-    prober.submit(vec![job(&server.url("/announce"), Manner::StoppedOnly)]);
+    prober.submit(vec![job(
+        &server.url("/announce"),
+        AnnounceStrategy::StoppedOnly,
+    )]);
     has_asked(&server, 2).await;
     assert!(prober.drain().await);
     let asked = server.asked();
@@ -71,7 +83,8 @@ async fn every_job_ends_in_one_observation() {
     let server = Server::saying(LIST).await;
     let (prober, mut observations) = prober();
     for count in [1, 7, 12] {
-        let jobs = (0..count).map(|_| job(&server.url("/announce"), Manner::Ghost));
+        let jobs =
+            (0..count).map(|_| job(&server.url("/announce"), AnnounceStrategy::StoppedFirst));
         prober.submit(jobs.collect());
     }
     let mut count = 0;
@@ -91,7 +104,10 @@ async fn without_a_receiver_work_goes_on() {
     let (prober, observations) = prober();
     drop(observations);
     for asked in 1..=3 {
-        prober.submit(vec![job(&server.url("/announce"), Manner::Ghost)]);
+        prober.submit(vec![job(
+            &server.url("/announce"),
+            AnnounceStrategy::StoppedFirst,
+        )]);
         has_asked(&server, asked).await;
     }
     assert!(prober.drain().await);
@@ -100,14 +116,14 @@ async fn without_a_receiver_work_goes_on() {
 #[tokio::test]
 async fn a_fault_of_our_own_is_an_observation_too() {
     let server = Server::saying(LIST).await;
-    let mut job = job(&server.url("/announce"), Manner::Ghost);
+    let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     // No clock goes so far.
     job.timeout = Duration::MAX;
     let (prober, mut observations) = prober();
     prober.submit(vec![job]);
     let batch = observations.recv().await.unwrap();
     let failed = announced(batch[0].clone()).0.unwrap_err();
-    assert_eq!(failed.reason, Failure::Malformed);
+    assert_eq!(failed.reason, FailureReason::Malformed);
     assert!(failed.text.starts_with("the prober failed"), "{failed}");
 }
 
@@ -127,10 +143,10 @@ async fn waiting_for_a_place_is_not_held_against_the_tracker() {
         for observation in observations.recv().await.unwrap() {
             match observation.report.failed() {
                 None => good += 1,
-                Some(failed) => failures.push((failed.reason, observation.exchange.requests)),
+                Some(failed) => failures.push((failed.reason, observation.stats.requests)),
             }
         }
     }
-    assert_eq!(failures, [(Failure::Timeout, 1); MAX_PER_HOST]);
+    assert_eq!(failures, [(FailureReason::Timeout, 1); MAX_PER_HOST]);
     assert_eq!(good, MAX_PER_HOST);
 }

@@ -21,7 +21,7 @@ enum Said {
     OnlyUs,
     OnlyUsWithWarning,
     HostNames,
-    Failed(Failure),
+    Failed(FailureReason),
 }
 
 const ALL: [Said; 18] = [
@@ -35,18 +35,18 @@ const ALL: [Said; 18] = [
     Said::OnlyUs,
     Said::OnlyUsWithWarning,
     Said::HostNames,
-    Said::Failed(Failure::Timeout),
-    Said::Failed(Failure::Reset),
-    Said::Failed(Failure::HttpStatus),
-    Said::Failed(Failure::NotBencode),
-    Said::Failed(Failure::Malformed),
-    Said::Failed(Failure::Rejected),
-    Said::Failed(Failure::RateLimited),
-    Said::Failed(Failure::Refused),
+    Said::Failed(FailureReason::Timeout),
+    Said::Failed(FailureReason::Reset),
+    Said::Failed(FailureReason::HttpStatus),
+    Said::Failed(FailureReason::NotBencode),
+    Said::Failed(FailureReason::Malformed),
+    Said::Failed(FailureReason::Rejected),
+    Said::Failed(FailureReason::RateLimited),
+    Said::Failed(FailureReason::Refused),
 ];
 
 impl Said {
-    fn answer(self, us: u32) -> Result<Answer, Failure> {
+    fn answer(self, us: u32) -> Result<SessionAnswer, FailureReason> {
         let ours = format!("81.2.3.9:{OUR_PORT}");
         let with = |counts, peers: &[&str]| Ok(answer(counts, peers));
         let none = Counts::default();
@@ -74,7 +74,7 @@ impl Said {
             }
             Said::HostNames => {
                 let mut answer = answer(none, &[]);
-                answer.announced.withheld = true;
+                answer.announced.peer_list_withheld = true;
                 Ok(answer)
             }
             Said::Failed(reason) => Err(reason),
@@ -94,13 +94,18 @@ struct Played {
     is_forgotten: bool,
     /// It holds an entry for us.
     is_registered: bool,
-    requests: Vec<Request>,
+    requests: Vec<AnnounceRequest>,
 }
 
 /// `lost` is the request of which only the answer is lost. Any tracker that does not refuse
 /// `started` registers us, as far as we can tell.
-fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> Played {
-    let mut session = AnnounceSession::new(manner);
+fn play(
+    strategy: AnnounceStrategy,
+    stopped: Said,
+    started: Said,
+    lost: Option<AnnounceRequest>,
+) -> Played {
+    let mut session = AnnounceSession::new(strategy);
     let mut is_registered = false;
     let mut requests = Vec::new();
     loop {
@@ -109,28 +114,28 @@ fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> 
         requests.push(request);
         assert!(requests.len() <= 3, "{requests:?}");
         let said = match request {
-            Request::Look => stopped.answer(0),
-            Request::Join => started.answer(1),
-            Request::Leave => stopped.answer(0),
+            AnnounceRequest::StoppedQuery => stopped.answer(0),
+            AnnounceRequest::Started => started.answer(1),
+            AnnounceRequest::Stopped => stopped.answer(0),
         };
         let refuses = matches!(&said, Err(reason) if reason.is_refusal());
-        let unheard = matches!(said, Err(Failure::Refused));
+        let unheard = matches!(said, Err(FailureReason::Refused));
         match request {
-            Request::Join => is_registered = !refuses && !unheard,
-            Request::Leave => is_registered &= unheard,
-            Request::Look => {}
+            AnnounceRequest::Started => is_registered = !refuses && !unheard,
+            AnnounceRequest::Stopped => is_registered &= unheard,
+            AnnounceRequest::StoppedQuery => {}
         }
         let said = match lost == Some(request) {
-            true => Err(Failure::Timeout),
+            true => Err(FailureReason::Timeout),
             false => said,
         };
         let reached = match unheard && lost != Some(request) {
-            true => Reached::No,
-            false => Reached::Perhaps,
+            true => Delivery::Excluded,
+            false => Delivery::Possible,
         };
         let next = match said {
             Ok(answer) => session.answered(answer, &own()),
-            Err(reason) => session.failed(Failed::new(reason, "said"), reached, &own()),
+            Err(reason) => session.failed(ProbeError::new(reason, "said"), reached, &own()),
         };
         if let Next::Done(verdict) = next {
             return Played {
@@ -143,41 +148,44 @@ fn play(manner: Manner, stopped: Said, started: Said, lost: Option<Request>) -> 
     }
 }
 
-const MANNERS: [Manner; 4] = [
-    Manner::Ghost,
-    Manner::StoppedOnly,
-    Manner::Check,
-    Manner::Brief,
+const MANNERS: [AnnounceStrategy; 4] = [
+    AnnounceStrategy::StoppedFirst,
+    AnnounceStrategy::StoppedOnly,
+    AnnounceStrategy::Compare,
+    AnnounceStrategy::StartThenStop,
 ];
 
 /// Ends before anything is asked beyond the first `stopped`, whatever `started` would bring.
 fn ends_all(stopped: Said) -> bool {
     matches!(
         stopped,
-        Said::Failed(Failure::RateLimited | Failure::Refused) | Said::HostNames
+        Said::Failed(FailureReason::RateLimited | FailureReason::Refused) | Said::HostNames
     )
 }
 
 #[test]
 fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
-    for manner in MANNERS {
+    for strategy in MANNERS {
         for stopped in ALL {
             for started in ALL {
-                let told = format!("{manner:?} {stopped:?} {started:?}");
-                let played = play(manner, stopped, started, None);
-                let looks = manner != Manner::Brief;
-                let is_zero = |said: &Announced| said.peers.is_empty() && !said.withheld;
+                let told = format!("{strategy:?} {stopped:?} {started:?}");
+                let played = play(strategy, stopped, started, None);
+                let looks = strategy != AnnounceStrategy::StartThenStop;
+                let is_zero =
+                    |said: &AnnounceResponse| said.peers.is_empty() && !said.peer_list_withheld;
                 if let Ok(said) = &played.verdict
                     && is_zero(said)
                 {
                     // The exception: a tracker that has shown its lists says 0, and 0.
-                    let is_believed = manner == Manner::StoppedOnly && stopped == Said::Zeros;
+                    let is_believed =
+                        strategy == AnnounceStrategy::StoppedOnly && stopped == Said::Zeros;
                     assert!(started.is_zero() || is_believed, "{told}: {said:?}");
                 }
                 let ends = looks && ends_all(stopped);
                 if started == Said::List && !ends {
                     let said = played.verdict.as_ref().expect(&told);
-                    let is_believed = manner == Manner::StoppedOnly && stopped == Said::Zeros;
+                    let is_believed =
+                        strategy == AnnounceStrategy::StoppedOnly && stopped == Said::Zeros;
                     assert!(is_believed || said.peers.len() == 4, "{told}: {said:?}");
                     if !is_believed {
                         assert_eq!(said.counts, counts(3, 1), "{told}");
@@ -196,23 +204,27 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 fn no_entry_stays_whatever_is_answered_or_lost() {
     let losses = [
         None,
-        Some(Request::Look),
-        Some(Request::Join),
-        Some(Request::Leave),
+        Some(AnnounceRequest::StoppedQuery),
+        Some(AnnounceRequest::Started),
+        Some(AnnounceRequest::Stopped),
     ];
-    for manner in MANNERS {
+    for strategy in MANNERS {
         for stopped in ALL {
             for started in ALL {
                 for lost in losses {
-                    let told = format!("{manner:?} {stopped:?} {started:?} {lost:?}");
-                    let played = play(manner, stopped, started, lost);
+                    let told = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
+                    let played = play(strategy, stopped, started, lost);
                     assert!(!played.is_forgotten, "{told}");
-                    let was_heard = !matches!(stopped, Said::Failed(Failure::Refused));
+                    let was_heard = !matches!(stopped, Said::Failed(FailureReason::Refused));
                     assert!(!played.is_registered || !was_heard, "{told}");
-                    if played.requests.contains(&Request::Join)
+                    if played.requests.contains(&AnnounceRequest::Started)
                         && !matches!(started, Said::Failed(_))
                     {
-                        assert_eq!(played.requests.last(), Some(&Request::Leave), "{told}");
+                        assert_eq!(
+                            played.requests.last(),
+                            Some(&AnnounceRequest::Stopped),
+                            "{told}"
+                        );
                     }
                 }
             }
@@ -222,14 +234,28 @@ fn no_entry_stays_whatever_is_answered_or_lost() {
 
 #[test]
 fn no_loss_makes_a_0() {
-    for manner in [Manner::Ghost, Manner::Check, Manner::Brief] {
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::Compare,
+        AnnounceStrategy::StartThenStop,
+    ] {
         for stopped in ALL {
-            let played = play(manner, stopped, Said::List, Some(Request::Join));
+            let played = play(
+                strategy,
+                stopped,
+                Said::List,
+                Some(AnnounceRequest::Started),
+            );
             if let Ok(said) = &played.verdict {
-                let is_zero = said.peers.is_empty() && !said.withheld;
-                assert!(!is_zero, "{manner:?} {stopped:?}: {said:?}");
+                let is_zero = said.peers.is_empty() && !said.peer_list_withheld;
+                assert!(!is_zero, "{strategy:?} {stopped:?}: {said:?}");
             }
-            let played = play(manner, stopped, Said::List, Some(Request::Look));
+            let played = play(
+                strategy,
+                stopped,
+                Said::List,
+                Some(AnnounceRequest::StoppedQuery),
+            );
             let said = played.verdict.expect("started brings the list");
             assert_eq!(said.peers.len(), 4);
         }

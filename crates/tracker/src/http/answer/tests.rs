@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 
-const ASKED: Asked = Asked {
+const ASKED: AnnounceContext = AnnounceContext {
     family: Family::Ipv4,
     limit: 200,
 };
@@ -16,15 +16,15 @@ fn url() -> TrackerUrl {
     TrackerUrl::parse("http://t.example/announce?passkey=secret1").unwrap()
 }
 
-fn read(body: &[u8]) -> Result<Announced, Failed> {
+fn read(body: &[u8]) -> Result<AnnounceResponse, ProbeError> {
     announce(body, None, &url(), ASKED).map(|reply| reply.announced)
 }
 
-fn good(body: &[u8]) -> Announced {
+fn good(body: &[u8]) -> AnnounceResponse {
     read(body).unwrap_or_else(|failed| panic!("{}: {failed}", body.escape_ascii()))
 }
 
-fn reason(body: &[u8]) -> Failure {
+fn reason(body: &[u8]) -> FailureReason {
     read(body)
         .expect_err(&body.escape_ascii().to_string())
         .reason
@@ -155,7 +155,7 @@ fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
         b"ld2:ip9:localhost4:porti65536eee",
     ] {
         for key in ["peers", "peers6"] {
-            assert_eq!(reason(&answer_with(key, list)), Failure::Malformed);
+            assert_eq!(reason(&answer_with(key, list)), FailureReason::Malformed);
         }
     }
     // The other list was read, and it was empty.
@@ -166,13 +166,17 @@ fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
 fn a_list_of_host_names_is_withheld() {
     let names = b"ld2:ip16:peer.example.org4:porti1eed2:ip9:localhost4:porti2eee";
     let said = good(&answer_with("peers", names));
-    let found = (said.peers.len(), said.peers.malformed, said.withheld);
+    let found = (
+        said.peers.len(),
+        said.peers.malformed,
+        said.peer_list_withheld,
+    );
     assert_eq!(found, (0, 2, true));
     // The other list is empty, which does not make those nobody.
     let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
-    assert!(said.withheld);
+    assert!(said.peer_list_withheld);
     let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
-    assert_eq!((said.peers.len(), said.withheld), (1, false));
+    assert_eq!((said.peers.len(), said.peer_list_withheld), (1, false));
 }
 
 #[test]
@@ -239,7 +243,7 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
     assert_eq!(said.counts, Counts::default());
     assert!(
         said.has_absurd_counts,
-        "the empty list beside them proves nothing"
+        "the empty list context them proves nothing"
     );
     assert_eq!(said.interval, None);
     // A counter that fell below zero takes only itself away.
@@ -276,9 +280,9 @@ fn a_cut_answer_without_a_list_is_no_zero() {
         b"d8:intervali60e5:peers",
         b"d8:intervali60e5:peersl",
     ] {
-        assert_eq!(reason(body), Failure::Malformed);
+        assert_eq!(reason(body), FailureReason::Malformed);
     }
-    let cut = Failed::new(Failure::Reset, "the connection was cut");
+    let cut = ProbeError::new(FailureReason::Reset, "the connection was cut");
     let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), ASKED).unwrap_err();
     assert_eq!(failed, cut);
 }
@@ -296,11 +300,16 @@ fn what_is_no_bencode_is_told_apart() {
         let failed = read(body).unwrap_err();
         assert_eq!(
             (failed.reason, &*failed.text),
-            (Failure::NotBencode, expected)
+            (FailureReason::NotBencode, expected)
         );
     }
     for body in [&b"dog food"[..], b"de", b"d1:xi1ee", b"di1ei2ee"] {
-        assert_eq!(reason(body), Failure::Malformed, "{}", body.escape_ascii());
+        assert_eq!(
+            reason(body),
+            FailureReason::Malformed,
+            "{}",
+            body.escape_ascii()
+        );
     }
     // PHP scripts write a byte order mark or a blank line first.
     assert_eq!(good(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
@@ -309,17 +318,20 @@ fn what_is_no_bencode_is_told_apart() {
 #[test]
 fn a_refusal_is_one_whatever_stands_beside_it() {
     let failed = read(b"d14:failure reason22:unregistered: secret1!5:peers0:e").unwrap_err();
-    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(&*failed.text, "unregistered: <secret>!");
     // As served in the wild (trackerslist#166): the last letter is the end of the dictionary.
     let failed = read(b"d14:failure reason14:Missing uploade").unwrap_err();
     assert_eq!(&*failed.text, "Missing upload");
     let failed = read(b"d14:failure reason20:Missing uploade").unwrap_err();
-    assert_eq!(failed.reason, Failure::Rejected);
-    assert_eq!(reason(b"d14:failure reasoni5ee"), Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
+    assert_eq!(reason(b"d14:failure reasoni5ee"), FailureReason::Rejected);
     let failed = read(b"d12:failure codei900e8:intervali60e8:retry ini2ee").unwrap_err();
     let retry = Some(Retry::After(Duration::from_secs(120)));
-    assert_eq!((failed.reason, failed.retry), (Failure::Rejected, retry));
+    assert_eq!(
+        (failed.reason, failed.retry),
+        (FailureReason::Rejected, retry)
+    );
     // Beside an answer a code is no refusal.
     assert!(read(b"d12:failure codei0e5:peers0:e").is_ok());
     assert!(read(b"d12:failure codei0e8:completei0e10:incompletei0ee").is_ok());
@@ -337,7 +349,10 @@ fn retry_in_is_minutes_in_any_spelling_or_never() {
     ] {
         let body = format!("d14:failure reason4:busy8:retry in{value}e");
         let failed = read(body.as_bytes()).unwrap_err();
-        assert_eq!((failed.reason, failed.retry), (Failure::Rejected, expected));
+        assert_eq!(
+            (failed.reason, failed.retry),
+            (FailureReason::Rejected, expected)
+        );
     }
 }
 
@@ -382,11 +397,11 @@ fn scrapes_are_booked_by_hash() {
     let found = scrape(&whole[..60]).unwrap();
     assert_eq!(found[0].unwrap().seeders, Some(1));
     let refused = scrape(b"d5:filesde14:failure reason2:noe").unwrap_err();
-    assert_eq!(refused.reason, Failure::Rejected);
+    assert_eq!(refused.reason, FailureReason::Rejected);
     for (body, reason) in [
-        (&b"d5:filesd"[..], Failure::Malformed),
-        (b"d8:intervali60ee", Failure::Malformed),
-        (b"<html>", Failure::NotBencode),
+        (&b"d5:filesd"[..], FailureReason::Malformed),
+        (b"d8:intervali60ee", FailureReason::Malformed),
+        (b"<html>", FailureReason::NotBencode),
     ] {
         assert_eq!(scrape(body).unwrap_err().reason, reason);
     }

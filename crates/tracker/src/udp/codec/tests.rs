@@ -101,7 +101,7 @@ fn entries_are_as_long_as_the_family_says() {
     ]);
     let Some(Datagram {
         transaction: 9,
-        answer: Answer::Announce(answer),
+        answer: ResponseBody::Announce(answer),
     }) = parse(&packet)
     else {
         panic!("no announce");
@@ -156,7 +156,8 @@ fn lists_are_read_as_what_they_are() {
         let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9];
         packet.extend([0; 12]);
         packet.extend(&list);
-        let Some(Answer::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer) else {
+        let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
+        else {
             panic!("no announce");
         };
         let peers = answer.peers(socket, 200);
@@ -177,7 +178,8 @@ fn absurd_intervals_are_none() {
         let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9];
         packet.extend(u32::to_be_bytes(interval));
         packet.extend([0; 8]);
-        let Some(Answer::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer) else {
+        let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
+        else {
             panic!("no announce");
         };
         assert_eq!(answer.interval(), expected.map(Duration::from_secs));
@@ -219,13 +221,13 @@ proptest! {
     #[test]
     fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
         match parse(&bytes).map(|datagram| datagram.answer) {
-            Some(Answer::Announce(answer)) => {
+            Some(ResponseBody::Announce(answer)) => {
                 let peers = answer.peers(Family::Ipv4, 200);
                 prop_assert!(bytes.len() >= 20);
                 let entry = if peers.v6.is_empty() { 6 } else { 18 };
                 prop_assert_eq!(peers.len(), (bytes.len() - 20) / entry);
             }
-            Some(Answer::Scrape(answer)) => {
+            Some(ResponseBody::Scrape(answer)) => {
                 prop_assert_eq!(answer.entries().count(), (bytes.len() - 8) / 12);
             }
             Some(_) => prop_assert!(bytes.len() >= 8),

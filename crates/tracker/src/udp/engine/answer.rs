@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::send::enqueue;
 use super::{
-    Answer, Connection, Engine, Failed, Failure, Key, Link, NO_BUFFERS, Oddities, Place, Remote,
-    Step, Undelivered, codec,
+    Connection, DatagramStats, Engine, FailureReason, Key, Link, NO_BUFFERS, ProbeError,
+    QueueState, Remote, ResponseBody, Step, Undelivered, codec,
 };
 use crate::tracker_message;
 
@@ -16,7 +16,7 @@ impl Engine {
         &mut self,
         key: Key,
         from: SocketAddr,
-        answer: &Answer<'_>,
+        answer: &ResponseBody<'_>,
         now: Instant,
     ) {
         let Some(remote) = self.remotes.get_mut(key) else {
@@ -25,14 +25,14 @@ impl Engine {
         let Link::Connecting(connecting) = remote.link else {
             return;
         };
-        if !accept(remote, from, &mut self.oddities) {
+        if !accept(remote, from, &mut self.datagram_stats) {
             return;
         }
         remote.heard = Some(now);
         if connecting.total == 1 {
             let sample = now.saturating_duration_since(connecting.last);
-            remote.round_trip.measured(sample);
-            self.window.measured(sample);
+            remote.round_trip.sample(sample);
+            self.window.sample(sample);
         }
         // After a rotation the answer may come from an address tried before.
         let to = Some(from)
@@ -41,7 +41,7 @@ impl Engine {
             .unwrap_or(from);
         self.disconnect(key);
         match answer {
-            Answer::Connect(id) => {
+            ResponseBody::Connect(id) => {
                 let connection = Connection {
                     id: *id,
                     to,
@@ -49,7 +49,7 @@ impl Engine {
                 };
                 self.release_waiting(key, connection, now);
             }
-            Answer::Error(text) => {
+            ResponseBody::Error(text) => {
                 let failed = self
                     .remotes
                     .get(key)
@@ -59,7 +59,10 @@ impl Engine {
                 }
             }
             _ => {
-                let failed = Failed::new(Failure::Malformed, "the answer to a connect is damaged");
+                let failed = ProbeError::new(
+                    FailureReason::Malformed,
+                    "the answer to a connect is damaged",
+                );
                 self.fail_waiting(key, &failed, now);
             }
         }
@@ -75,19 +78,19 @@ impl Engine {
                 if let Some(since) = probe.connecting.take() {
                     probe.phases.connect = Some(now.saturating_duration_since(since));
                 }
-                probe.place = Place::Flying;
+                probe.queue_state = QueueState::InFlight;
                 self.route(key, now);
             }
         }
     }
 
-    fn fail_waiting(&mut self, key: Key, failed: &Failed, now: Instant) {
+    fn fail_waiting(&mut self, key: Key, failed: &ProbeError, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
         for key in std::mem::take(&mut remote.waiting) {
             if let Some(probe) = self.probes.get_mut(key) {
-                probe.place = Place::Flying;
+                probe.queue_state = QueueState::InFlight;
                 self.fail(key, failed.clone(), now);
             }
         }
@@ -108,8 +111,8 @@ impl Engine {
         }
         remote.addresses.doubtful = true;
         let failed = match why {
-            Undelivered::Refused => Failed::new(Failure::Refused, "the port is closed"),
-            _ => Failed::new(Failure::Unreachable, "there is no route to the host"),
+            Undelivered::Refused => ProbeError::new(FailureReason::Refused, "the port is closed"),
+            _ => ProbeError::new(FailureReason::Unreachable, "there is no route to the host"),
         };
         self.disconnect(key);
         self.fail_waiting(key, &failed, now);
@@ -120,7 +123,7 @@ impl Engine {
         &mut self,
         key: Key,
         from: SocketAddr,
-        answer: &Answer<'_>,
+        answer: &ResponseBody<'_>,
         now: Instant,
     ) {
         let Some(probe) = self.probes.get_mut(key) else {
@@ -129,7 +132,7 @@ impl Engine {
         let Some(remote) = self.remotes.get_mut(probe.remote) else {
             return;
         };
-        if !accept(remote, from, &mut self.oddities) {
+        if !accept(remote, from, &mut self.datagram_stats) {
             return;
         }
         let Some(request) = probe.request.take() else {
@@ -137,7 +140,7 @@ impl Engine {
         };
         self.transactions.close(request.transaction);
         request.release(&mut self.window, &mut remote.window);
-        remote.window.overtake(request.places.1);
+        remote.window.release_overtaken(request.tickets.1);
         if !remote.ready.is_empty() {
             // Perhaps held up by its window, which has room now.
             enqueue(&mut self.queue, remote, probe.remote);
@@ -145,15 +148,15 @@ impl Engine {
         remote.heard = Some(now);
         if request.sent == 1 {
             let sample = now.saturating_duration_since(request.last);
-            remote.round_trip.measured(sample);
-            remote.window.measured(sample);
-            self.window.measured(sample);
+            remote.round_trip.sample(sample);
+            remote.window.sample(sample);
+            self.window.sample(sample);
         }
         probe
             .phases
             .response
             .get_or_insert(now.saturating_duration_since(request.first));
-        if let Answer::Error(text) = answer
+        if let ResponseBody::Error(text) = answer
             && !probe.reconnected
             && codec::is_about_connection(text)
         {
@@ -161,7 +164,7 @@ impl Engine {
             if matches!(remote.link, Link::Up(up) if up.id == request.connection) {
                 remote.link = Link::Down;
             }
-            self.advance(key, Step::Ask, now);
+            self.advance(key, Step::Send, now);
             return;
         }
         let step = probe.answered(answer, &self.settings);
@@ -169,7 +172,7 @@ impl Engine {
     }
 
     /// Ends the present stage of a probe with a failure.
-    pub(super) fn fail(&mut self, key: Key, failed: Failed, now: Instant) {
+    pub(super) fn fail(&mut self, key: Key, failed: ProbeError, now: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             let step = probe.failed(failed, &self.settings);
             self.advance(key, step, now);
@@ -177,13 +180,13 @@ impl Engine {
     }
 
     /// Whether the stage of a probe whose time is up goes on all the same.
-    pub(super) fn looks_on(&mut self, key: Key) -> bool {
+    pub(super) fn extend_query(&mut self, key: Key) -> bool {
         let Some(probe) = self.probes.get_mut(key) else {
             return false;
         };
         let since = probe.taken();
         let remote = self.remotes.get(probe.remote);
-        probe.look_on(remote.is_some_and(|remote| remote.heard_since(since)))
+        probe.extend_query(remote.is_some_and(|remote| remote.heard_since(since)))
     }
 
     /// Time is up.
@@ -193,20 +196,20 @@ impl Engine {
         };
         let since = probe.taken();
         let mut failed = match probe.requests {
-            0 => Failed::new(Failure::Timeout, "no answer"),
-            1 => Failed::new(Failure::Timeout, "no answer to one packet"),
-            n => Failed::new(Failure::Timeout, format!("no answer to {n} packets")),
+            0 => ProbeError::new(FailureReason::Timeout, "no answer"),
+            1 => ProbeError::new(FailureReason::Timeout, "no answer to one packet"),
+            n => ProbeError::new(FailureReason::Timeout, format!("no answer to {n} packets")),
         };
         if let Some(remote) = self.remotes.get_mut(probe.remote)
             && !remote.heard_since(since)
         {
             if remote.lost.is_some_and(|then| then >= since) {
-                self.fail(key, Failed::ours(NO_BUFFERS), now);
+                self.fail(key, ProbeError::ours(NO_BUFFERS), now);
                 return;
             } else if remote.addresses.are_awaited() {
-                failed = Failed::new(Failure::Dns, "the lookup took too long");
+                failed = ProbeError::new(FailureReason::Dns, "the lookup took too long");
             } else if remote.unreachable.is_some_and(|then| then >= since) {
-                failed = Failed::new(Failure::Unreachable, "a router says: unreachable");
+                failed = ProbeError::new(FailureReason::Unreachable, "a router says: unreachable");
             }
             remote.addresses.doubtful = true;
         }
@@ -225,9 +228,9 @@ impl Engine {
             }
         }
         match step {
-            Step::Ask => {
+            Step::Send => {
                 let deadline = probe.deadline();
-                if probe.place == Place::Waiting {
+                if probe.queue_state == QueueState::Waiting {
                     self.arm(key, deadline);
                 } else {
                     probe.due = deadline;
@@ -250,15 +253,15 @@ impl Engine {
 
 /// Whether an answer may come from there: from the remote itself, or from another address of a
 /// host with many (common over IPv6), but then from the same port.
-fn accept(remote: &Remote, from: SocketAddr, oddities: &mut Oddities) -> bool {
+fn accept(remote: &Remote, from: SocketAddr, datagram_stats: &mut DatagramStats) -> bool {
     if remote.addresses.contains(from) {
         return true;
     }
     let same_port = from.port() == remote.url.port();
     if same_port {
-        oddities.foreign += 1;
+        datagram_stats.foreign += 1;
     } else {
-        oddities.stray += 1;
+        datagram_stats.stray += 1;
     }
     same_port
 }

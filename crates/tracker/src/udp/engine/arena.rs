@@ -11,12 +11,12 @@ pub(super) struct Key {
 /// Values in places that are used again, last freed first, so that the busy ones stay in cache.
 #[derive(Debug)]
 pub(super) struct Arena<T> {
-    places: Vec<Place<T>>,
+    slots: Vec<Slot<T>>,
     free: Vec<u32>,
 }
 
 #[derive(Debug)]
-struct Place<T> {
+struct Slot<T> {
     generation: u32,
     value: Option<T>,
 }
@@ -24,7 +24,7 @@ struct Place<T> {
 impl<T> Default for Arena<T> {
     fn default() -> Self {
         Self {
-            places: Vec::new(),
+            slots: Vec::new(),
             free: Vec::new(),
         }
     }
@@ -34,16 +34,16 @@ impl<T> Arena<T> {
     /// Adds a value.
     pub(super) fn insert(&mut self, value: T) -> Key {
         if let Some(index) = self.free.pop() {
-            let place = &mut self.places[index as usize];
-            place.value = Some(value);
+            let slot = &mut self.slots[index as usize];
+            slot.value = Some(value);
             return Key {
                 index,
-                generation: place.generation,
+                generation: slot.generation,
             };
         }
         // Far fewer than 2³² values live at once: the callers bound them.
-        let index = self.places.len() as u32;
-        self.places.push(Place {
+        let index = self.slots.len() as u32;
+        self.slots.push(Slot {
             generation: 0,
             value: Some(value),
         });
@@ -55,48 +55,48 @@ impl<T> Arena<T> {
 
     /// The value, if it is still there.
     pub(super) fn get(&self, key: Key) -> Option<&T> {
-        self.places
+        self.slots
             .get(key.index as usize)
-            .filter(|place| place.generation == key.generation)?
+            .filter(|slot| slot.generation == key.generation)?
             .value
             .as_ref()
     }
 
     /// The value, if it is still there.
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
-        self.places
+        self.slots
             .get_mut(key.index as usize)
-            .filter(|place| place.generation == key.generation)?
+            .filter(|slot| slot.generation == key.generation)?
             .value
             .as_mut()
     }
 
     /// Drops the value, if it is still there; its key is dead from now on.
     pub(super) fn remove(&mut self, key: Key) {
-        let place = self.places.get_mut(key.index as usize);
-        if let Some(place) = place.filter(|place| place.generation == key.generation)
-            && place.value.is_some()
+        let slot = self.slots.get_mut(key.index as usize);
+        if let Some(slot) = slot.filter(|slot| slot.generation == key.generation)
+            && slot.value.is_some()
         {
-            place.value = None;
-            place.generation = place.generation.wrapping_add(1);
+            slot.value = None;
+            slot.generation = slot.generation.wrapping_add(1);
             self.free.push(key.index);
         }
     }
 
     /// The values there are.
     pub(super) fn len(&self) -> usize {
-        self.places.len() - self.free.len()
+        self.slots.len() - self.free.len()
     }
 
     /// Keys of all values.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.places
+        self.slots
             .iter()
             .enumerate()
-            .filter(|(_, place)| place.value.is_some())
-            .map(|(index, place)| Key {
+            .filter(|(_, slot)| slot.value.is_some())
+            .map(|(index, slot)| Key {
                 index: index as u32,
-                generation: place.generation,
+                generation: slot.generation,
             })
     }
 }
@@ -111,7 +111,7 @@ mod tests {
         let first = arena.insert("first");
         arena.remove(first);
         let second = arena.insert("second");
-        assert_eq!(second.index, first.index, "the place is used again");
+        assert_eq!(second.index, first.index, "the slot is used again");
         assert_eq!(arena.get(first), None);
         arena.remove(first);
         assert_eq!(arena.get(second), Some(&"second"));

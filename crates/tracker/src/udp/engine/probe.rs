@@ -4,15 +4,18 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::super::Settings;
-use super::super::codec::{self, Announce, AnnounceAnswer, Answer, Event};
+use super::super::codec::{self, Announce, AnnounceAnswer, Event, ResponseBody};
 use super::arena::Key;
-use super::window::{Ticket, Window};
+use super::send_window::{SendWindow, Ticket};
 use crate::announce_session::{
-    self as session, AnnounceSession, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached,
-    Request as Asked, Verdict,
+    self as session, AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
+    STOPPED_QUERY_PARTS, Verdict,
 };
 use crate::tracker_message;
-use crate::{Announced, Ask, Exchange, Failed, Failure, Job, Observation, Phases, Report};
+use crate::{
+    AnnounceResponse, FailureReason, Job, Observation, Phases, ProbeError, ProbeStats, Report,
+    Request,
+};
 use seedwatch_torrent::Family;
 
 /// A job on its way.
@@ -20,17 +23,17 @@ use seedwatch_torrent::Family;
 pub(super) struct Probe {
     pub(super) job: Job,
     pub(super) remote: Key,
-    stage: Stage,
+    conversation: Conversation,
     taken: Instant,
     /// The job's deadline.
     end: Instant,
     /// Since when its time stands still, because it waits for an address.
     held: Option<Instant>,
     /// When the first `stopped` is given up.
-    look_end: Instant,
-    pub(super) place: Place,
+    query_end: Instant,
+    pub(super) queue_state: QueueState,
     /// The request on its way, if one is.
-    pub(super) request: Option<Request>,
+    pub(super) request: Option<PendingRequest>,
     /// When the timer that matters fires; others are stale.
     pub(super) due: Instant,
     /// The connection id was refused once.
@@ -46,18 +49,18 @@ pub(super) struct Probe {
 
 /// Which queue of its remote a probe stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum QueueState {
     /// In that of those that wait for an address or a connection id.
     Waiting,
     /// In that of those that may send.
     Ready,
     /// In none: its answer or its timer moves it on.
-    Flying,
+    InFlight,
 }
 
 /// One announce or scrape, with its retransmissions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Request {
+pub(super) struct PendingRequest {
     pub(super) transaction: u32,
     /// The connection id of the last packet.
     pub(super) connection: u64,
@@ -65,19 +68,19 @@ pub(super) struct Request {
     pub(super) first: Instant,
     pub(super) last: Instant,
     /// In the window of all remotes, and in that of this one.
-    pub(super) places: (Ticket, Ticket),
+    pub(super) tickets: (Ticket, Ticket),
 }
 
-impl Request {
+impl PendingRequest {
     /// Its answer came, or will not be waited for.
-    pub(super) fn release(&self, all: &mut Window, own: &mut Window) {
-        all.release(self.places.0);
-        own.release(self.places.1);
+    pub(super) fn release(&self, all: &mut SendWindow, own: &mut SendWindow) {
+        all.release(self.tickets.0);
+        own.release(self.tickets.1);
     }
 }
 
 #[derive(Debug)]
-enum Stage {
+enum Conversation {
     Announce(AnnounceSession),
     Scrape,
 }
@@ -86,28 +89,30 @@ enum Stage {
 #[derive(Debug)]
 pub(super) enum Step {
     /// There is something more to ask.
-    Ask,
+    Send,
     /// The probe is over. `None` when nobody is told.
     Done(Option<Report>),
 }
 
 impl Probe {
     pub(super) fn new(job: Job, remote: Key, now: Instant) -> Self {
-        let stage = match &job.ask {
-            Ask::Scrape { .. } => Stage::Scrape,
-            Ask::Announce { manner, .. } => Stage::Announce(AnnounceSession::new(*manner)),
+        let conversation = match &job.request {
+            Request::Scrape { .. } => Conversation::Scrape,
+            Request::Announce { strategy, .. } => {
+                Conversation::Announce(AnnounceSession::new(*strategy))
+            }
         };
         let end = now + job.timeout;
-        let look_end = now + job.timeout / LOOK_PARTS;
+        let query_end = now + job.timeout / STOPPED_QUERY_PARTS;
         Self {
             job,
             remote,
-            stage,
+            conversation,
             taken: now,
             end,
             held: None,
-            look_end,
-            place: Place::Flying,
+            query_end,
+            queue_state: QueueState::InFlight,
             request: None,
             due: end,
             reconnected: false,
@@ -119,19 +124,19 @@ impl Probe {
     }
 
     /// The request of the announce that is to be asked now; `None` for a scrape.
-    fn asked(&self) -> Option<Asked> {
-        match &self.stage {
-            Stage::Announce(session) => Some(session.request()),
-            Stage::Scrape => None,
+    fn current_request(&self) -> Option<AnnounceRequest> {
+        match &self.conversation {
+            Conversation::Announce(session) => Some(session.request()),
+            Conversation::Scrape => None,
         }
     }
 
     /// When the present stage ends, answered or not.
     pub(super) fn deadline(&self) -> Instant {
-        match self.asked() {
-            Some(Asked::Look) => self.look_end.min(self.end),
-            Some(Asked::Join) => self.end - self.job.timeout / LEAVE_PARTS,
-            Some(Asked::Leave) | None => self.end,
+        match self.current_request() {
+            Some(AnnounceRequest::StoppedQuery) => self.query_end.min(self.end),
+            Some(AnnounceRequest::Started) => self.end - self.job.timeout / STOPPED_PARTS,
+            Some(AnnounceRequest::Stopped) | None => self.end,
         }
     }
 
@@ -149,18 +154,19 @@ impl Probe {
         if let Some(since) = self.held.take() {
             let queued = now.saturating_duration_since(since).saturating_sub(counted);
             self.taken += queued;
-            self.look_end += queued;
+            self.query_end += queued;
             self.end += queued;
         }
     }
 
     /// Gives the first `stopped` all the time there is, where nothing says that the tracker is
     /// there to be asked anything else. Returns whether that is more time.
-    pub(super) fn look_on(&mut self, is_heard: bool) -> bool {
-        let waits = self.asked() == Some(Asked::Look) && self.look_end < self.end;
+    pub(super) fn extend_query(&mut self, is_heard: bool) -> bool {
+        let waits = self.current_request() == Some(AnnounceRequest::StoppedQuery)
+            && self.query_end < self.end;
         let goes_on = waits && !(is_heard && self.request.is_some());
         if goes_on {
-            self.look_end = self.end;
+            self.query_end = self.end;
         }
         goes_on
     }
@@ -170,8 +176,8 @@ impl Probe {
     }
 
     /// `stopped` after `started`: may use the last seconds of a connection id.
-    pub(super) fn is_farewell(&self) -> bool {
-        self.asked() == Some(Asked::Leave)
+    pub(super) fn is_stop_announce(&self) -> bool {
+        self.current_request() == Some(AnnounceRequest::Stopped)
     }
 
     /// Appends the request of the present stage.
@@ -182,17 +188,17 @@ impl Probe {
         connection: u64,
         transaction: u32,
     ) {
-        let (event, numwant) = match self.asked() {
-            Some(Asked::Join) => (Event::Started, settings.numwant),
-            Some(Asked::Leave) => (Event::Stopped, 0),
-            Some(Asked::Look) | None => (Event::Stopped, settings.numwant),
+        let (event, numwant) = match self.current_request() {
+            Some(AnnounceRequest::Started) => (Event::Started, settings.numwant),
+            Some(AnnounceRequest::Stopped) => (Event::Stopped, 0),
+            Some(AnnounceRequest::StoppedQuery) | None => (Event::Stopped, settings.numwant),
         };
         self.has_sent = true;
-        if let Stage::Announce(session) = &mut self.stage {
+        if let Conversation::Announce(session) = &mut self.conversation {
             session.sent();
         }
-        match &self.job.ask {
-            Ask::Announce { info_hash, .. } => codec::write_announce(
+        match &self.job.request {
+            Request::Announce { info_hash, .. } => codec::write_announce(
                 out,
                 &settings.identity,
                 &Announce {
@@ -205,43 +211,49 @@ impl Probe {
                     url: &self.job.url,
                 },
             ),
-            Ask::Scrape { targets } => codec::write_scrape(
+            Request::Scrape { targets } => codec::write_scrape(
                 out,
                 connection,
                 transaction,
-                targets.iter().take(Ask::MAX_SCRAPE).map(|(_, hash)| hash),
+                targets
+                    .iter()
+                    .take(Request::MAX_SCRAPE)
+                    .map(|(_, hash)| hash),
             ),
         }
     }
 
     /// An answer to the present request.
-    pub(super) fn answered(&mut self, answer: &Answer<'_>, settings: &Settings) -> Step {
-        match (&mut self.stage, answer) {
-            (Stage::Scrape, Answer::Scrape(scrape)) => {
-                let ids = self.job.ask.ids();
+    pub(super) fn answered(&mut self, answer: &ResponseBody<'_>, settings: &Settings) -> Step {
+        match (&mut self.conversation, answer) {
+            (Conversation::Scrape, ResponseBody::Scrape(scrape)) => {
+                let ids = self.job.request.ids();
                 let mut counts: Vec<_> = scrape.entries().map(Some).take(ids.len()).collect();
                 counts.resize(ids.len(), None);
                 let result = Ok(counts);
                 Step::Done(Some(Report::Scrape { ids, result }))
             }
-            (Stage::Announce(session), Answer::Announce(answer)) => {
+            (Conversation::Announce(session), ResponseBody::Announce(answer)) => {
                 let announced = read(answer, self.job.family, settings);
                 if announced.peers.is_unreadable() {
                     return self.failed(unreadable(), settings);
                 }
-                let answer = session::Answer {
+                let answer = session::SessionAnswer {
                     announced,
                     has_list: true,
                 };
                 let next = session.answered(answer, &own(settings));
                 self.step(next)
             }
-            (_, Answer::Error(text)) => {
+            (_, ResponseBody::Error(text)) => {
                 let failed = tracker_message::refusal(text, &self.job.url, None);
                 self.failed(failed, settings)
             }
             _ => {
-                let failed = Failed::new(Failure::Malformed, "the answer fits no question of ours");
+                let failed = ProbeError::new(
+                    FailureReason::Malformed,
+                    "the answer fits no question of ours",
+                );
                 self.failed(failed, settings)
             }
         }
@@ -249,43 +261,44 @@ impl Probe {
 
     /// The present stage is over without a valid answer. Whatever came, or was lost, a request that
     /// was sent may have been heard.
-    pub(super) fn failed(&mut self, failed: Failed, settings: &Settings) -> Step {
+    pub(super) fn failed(&mut self, failed: ProbeError, settings: &Settings) -> Step {
         // After a first `stopped` that had all the time there is, none is left for `started`.
-        let looked_on = self.asked() == Some(Asked::Look) && self.look_end >= self.end;
-        let reached = match self.has_sent && !(looked_on && failed.reason.is_silence()) {
-            true => Reached::Perhaps,
-            false => Reached::No,
+        let used_all_time = self.current_request() == Some(AnnounceRequest::StoppedQuery)
+            && self.query_end >= self.end;
+        let reached = match self.has_sent && !(used_all_time && failed.reason.is_silence()) {
+            true => Delivery::Possible,
+            false => Delivery::Excluded,
         };
-        match &mut self.stage {
-            Stage::Announce(session) => {
+        match &mut self.conversation {
+            Conversation::Announce(session) => {
                 let next = session.failed(failed, reached, &own(settings));
                 self.step(next)
             }
-            Stage::Scrape => Step::Done(Some(report(&self.job.ask, Err(failed)))),
+            Conversation::Scrape => Step::Done(Some(report(&self.job.request, Err(failed)))),
         }
     }
 
     fn step(&mut self, next: Next) -> Step {
         match next {
-            Next::Ask => {
+            Next::Send => {
                 self.has_sent = false;
-                Step::Ask
+                Step::Send
             }
             Next::Done(verdict) => {
-                Step::Done(verdict.map(|verdict| report(&self.job.ask, verdict)))
+                Step::Done(verdict.map(|verdict| report(&self.job.request, verdict)))
             }
         }
     }
 
     /// The host has no address of this family.
-    pub(super) fn homeless(&mut self, settings: &Settings) -> Step {
-        match self.asked() {
-            Some(Asked::Leave) => {
-                let failed = Failed::new(Failure::Unreachable, "the address is gone");
+    pub(super) fn no_address(&mut self, settings: &Settings) -> Step {
+        match self.current_request() {
+            Some(AnnounceRequest::Stopped) => {
+                let failed = ProbeError::new(FailureReason::Unreachable, "the address is gone");
                 self.failed(failed, settings)
             }
             _ => Step::Done(Some(Report::NoAddress {
-                ids: self.job.ask.ids(),
+                ids: self.job.request.ids(),
             })),
         }
     }
@@ -294,14 +307,14 @@ impl Probe {
     /// where that is under way already.
     pub(super) fn cut_short(&mut self, end: Instant) -> Option<Step> {
         self.end = self.end.min(end);
-        let is_leaving = self.is_farewell();
-        match &mut self.stage {
-            Stage::Announce(_) if is_leaving => None,
-            Stage::Announce(session) => match session.cut_short() {
-                true => Some(Step::Ask),
+        let is_leaving = self.is_stop_announce();
+        match &mut self.conversation {
+            Conversation::Announce(_) if is_leaving => None,
+            Conversation::Announce(session) => match session.cut_short() {
+                true => Some(Step::Send),
                 false => Some(Step::Done(None)),
             },
-            Stage::Scrape => Some(Step::Done(None)),
+            Conversation::Scrape => Some(Step::Done(None)),
         }
     }
 
@@ -316,7 +329,7 @@ impl Probe {
             tracker: self.job.tracker,
             family: self.job.family,
             report,
-            exchange: Exchange {
+            stats: ProbeStats {
                 requests: self.requests,
                 duration: now.saturating_duration_since(self.taken),
                 phases: self.phases,
@@ -329,37 +342,37 @@ impl Probe {
 }
 
 /// The report on a question that failed, or on an announce.
-pub(super) fn report(ask: &Ask, verdict: Verdict) -> Report {
-    match (ask, verdict) {
-        (Ask::Announce { id, .. }, result) => Report::Announce { id: *id, result },
-        (Ask::Scrape { .. }, verdict) => Report::Scrape {
-            ids: ask.ids(),
+pub(super) fn report(request: &Request, verdict: Verdict) -> Report {
+    match (request, verdict) {
+        (Request::Announce { id, .. }, result) => Report::Announce { id: *id, result },
+        (Request::Scrape { .. }, verdict) => Report::Scrape {
+            ids: request.ids(),
             result: verdict.map(|_| Vec::new()),
         },
     }
 }
 
-fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> Announced {
-    Announced {
+fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> AnnounceResponse {
+    AnnounceResponse {
         peers: answer.peers(family, settings.numwant.into()),
         counts: answer.counts,
         // Over UDP no count is left out.
         has_absurd_counts: answer.counts.seeders.is_none() || answer.counts.leechers.is_none(),
         interval: answer.interval(),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     }
 }
 
-fn own(settings: &Settings) -> Own {
-    Own {
+fn own(settings: &Settings) -> PeerFilter {
+    PeerFilter {
         ports: settings.identity.ports,
         accept: settings.accept,
     }
 }
 
-fn unreadable() -> Failed {
-    Failed::new(
-        Failure::Malformed,
+fn unreadable() -> ProbeError {
+    ProbeError::new(
+        FailureReason::Malformed,
         "nothing in the list of peers can be read",
     )
 }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::arena::Key;
 use super::round_trip::RoundTrip;
-use super::window::{Ticket, Window};
-use crate::{Failed, Failure, TrackerId};
+use super::send_window::{SendWindow, Ticket};
+use crate::{FailureReason, ProbeError, TrackerId};
 use seedwatch_torrent::TrackerUrl;
 
 /// Addresses are looked up again after this time; the old ones serve meanwhile.
@@ -40,7 +40,7 @@ pub(super) struct Remote {
     /// In the queue of remotes that have something to send.
     pub(super) queued: bool,
     /// Bounds what is on its way to this remote.
-    pub(super) window: Window,
+    pub(super) window: SendWindow,
     pub(super) round_trip: RoundTrip,
     /// When it last answered anything.
     pub(super) heard: Option<Instant>,
@@ -107,7 +107,7 @@ impl Remote {
             waiting: VecDeque::new(),
             ready: VecDeque::new(),
             queued: false,
-            window: Window::new(WINDOW),
+            window: SendWindow::new(WINDOW),
             round_trip: RoundTrip::default(),
             heard: None,
             unreachable: None,
@@ -117,10 +117,10 @@ impl Remote {
     }
 
     /// The connection id, if it is young enough for a new question or for a farewell.
-    pub(super) fn connection(&self, farewell: bool, now: Instant) -> Option<Connection> {
+    pub(super) fn connection(&self, is_stop: bool, now: Instant) -> Option<Connection> {
         match self.link {
             Link::Up(connection) => {
-                let limit = if farewell { ID_FOR_ALL } else { ID_FOR_NEW };
+                let limit = if is_stop { ID_FOR_ALL } else { ID_FOR_NEW };
                 (now.saturating_duration_since(connection.since) < limit).then_some(connection)
             }
             _ => None,
@@ -201,8 +201,9 @@ impl Addresses {
 
     /// A lookup failed. Returns whether this is the end for those who wait; otherwise what was
     /// known serves on.
-    pub(super) fn keep(&mut self, failed: &Failed, now: Instant) -> bool {
-        let useless = self.doubtful || self.list.is_empty() || failed.reason == Failure::Denied;
+    pub(super) fn keep(&mut self, failed: &ProbeError, now: Instant) -> bool {
+        let useless =
+            self.doubtful || self.list.is_empty() || failed.reason == FailureReason::Denied;
         self.known = Some(now);
         self.looking_up = false;
         if useless {

@@ -24,7 +24,7 @@ struct Smoothed {
 impl RoundTrip {
     /// A request that was sent once was answered after `sample`. Requests that were sent again
     /// teach nothing: nobody knows which packet was answered (Karn).
-    pub(super) fn measured(&mut self, sample: Duration) {
+    pub(super) fn sample(&mut self, sample: Duration) {
         self.0 = Some(match self.0 {
             None => Smoothed {
                 mean: sample,
@@ -81,10 +81,10 @@ mod tests {
     #[test]
     fn a_known_round_trip_makes_the_first_wait_shorter() {
         let mut near = RoundTrip::default();
-        near.measured(Duration::from_millis(1));
+        near.sample(Duration::from_millis(1));
         assert_eq!(sent_at(near, false), [0, 500, 1500, 3500, 7500]);
         let mut far = RoundTrip::default();
-        far.measured(Duration::from_millis(900));
+        far.sample(Duration::from_millis(900));
         assert_eq!(
             sent_at(far, false),
             [0, 2700, 8100],
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_remote_that_talks_to_others_is_asked_more_often() {
         let mut near = RoundTrip::default();
-        near.measured(Duration::from_millis(1));
+        near.sample(Duration::from_millis(1));
         assert_eq!(
             sent_at(near, true),
             [

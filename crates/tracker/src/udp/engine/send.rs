@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::probe::{Probe, Request};
+use super::probe::{PendingRequest, Probe};
 use super::remote::Connecting;
-use super::{Engine, Key, Link, Lookup, Outbox, Owner, Place, Remote, codec};
+use super::{Engine, Key, Link, Lookup, Outbox, Owner, QueueState, Remote, codec};
 
 /// Most packets one remote sends before it is the turn of the next: one segmented send.
 const RUN: usize = 64;
@@ -21,7 +21,7 @@ impl Engine {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
-        if probe.place != Place::Flying {
+        if probe.queue_state != QueueState::InFlight {
             return;
         }
         let remote_key = probe.remote;
@@ -41,14 +41,14 @@ impl Engine {
         if !awaits_address {
             probe.resume(Duration::ZERO, now);
         }
-        if !awaits_address && remote.connection(probe.is_farewell(), now).is_some() {
-            probe.place = Place::Ready;
+        if !awaits_address && remote.connection(probe.is_stop_announce(), now).is_some() {
+            probe.queue_state = QueueState::Ready;
             remote.ready.push_back(key);
             self.unsent += 1;
             enqueue(&mut self.queue, remote, remote_key);
             return;
         }
-        probe.place = Place::Waiting;
+        probe.queue_state = QueueState::Waiting;
         remote.waiting.push_back(key);
         if awaits_address && !self.closing {
             // The lookup may wait in our own queue. It has a limit of its own.
@@ -151,12 +151,12 @@ impl Engine {
         let Some(remote) = self.remotes.get_mut(probe.remote) else {
             return 0;
         };
-        probe.place = Place::Flying;
-        if now >= probe.deadline() && !probe.look_on(remote.heard_since(probe.taken())) {
+        probe.queue_state = QueueState::InFlight;
+        if now >= probe.deadline() && !probe.extend_query(remote.heard_since(probe.taken())) {
             self.give_up(key, now);
             return 0;
         }
-        let Some(connection) = remote.connection(probe.is_farewell(), now) else {
+        let Some(connection) = remote.connection(probe.is_stop_announce(), now) else {
             self.route(key, now);
             return 0;
         };
@@ -170,13 +170,13 @@ impl Engine {
         out.push(connection.to, |bytes| {
             probe.write(bytes, &self.settings, connection.id, transaction);
         });
-        probe.request = Some(Request {
+        probe.request = Some(PendingRequest {
             transaction,
             connection: connection.id,
             sent,
             first,
             last: now,
-            places: (self.window.take(now), remote.window.take(now)),
+            tickets: (self.window.take(now), remote.window.take(now)),
         });
         probe.requests += 1;
         let timeout = probe.job.timeout;
@@ -271,9 +271,9 @@ impl Engine {
         if probe.due > now || probe.is_held() {
             return;
         }
-        let is_waiting = probe.place == Place::Waiting;
+        let is_waiting = probe.queue_state == QueueState::Waiting;
         if now >= probe.deadline() {
-            if !self.looks_on(key) {
+            if !self.extend_query(key) {
                 self.give_up(key, now);
                 return;
             }

@@ -7,7 +7,9 @@ mod stopped;
 mod timing;
 
 use super::*;
-use crate::{AnnounceId, Announced, Ask, Identity, Manner, Report, Scraped};
+use crate::{
+    AnnounceId, AnnounceResponse, AnnounceStrategy, Identity, Report, Request, ScrapeResponse,
+};
 use seedwatch_torrent::InfoHash;
 
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -32,21 +34,21 @@ struct Lab {
     now: Instant,
     start: Instant,
     /// What lookups find.
-    addresses: Result<Vec<SocketAddr>, Failed>,
+    addresses: Result<Vec<SocketAddr>, ProbeError>,
     /// What the engine wants sent, with the millisecond it wanted it.
-    sent: Vec<Request>,
+    sent: Vec<SentRequest>,
     observations: Vec<Observation>,
 }
 
 /// A packet that the engine sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Request {
+struct SentRequest {
     at: u64,
     to: SocketAddr,
     bytes: Vec<u8>,
 }
 
-impl Request {
+impl SentRequest {
     fn word(&self, at: usize) -> u32 {
         u32::from_be_bytes(self.bytes[at..at + 4].try_into().unwrap())
     }
@@ -123,28 +125,28 @@ impl Lab {
         }
     }
 
-    fn job(tracker: u32, ask: Ask) -> Job {
+    fn job(tracker: u32, request: Request) -> Job {
         let url = format!("udp://tracker{tracker}.example:6969/announce");
         Job {
             tracker: TrackerId(tracker),
             family: Family::Ipv4,
             url: Arc::new(TrackerUrl::parse(&url).unwrap()),
             timeout: TIMEOUT,
-            ask,
+            request,
         }
     }
 
-    fn announce_as(&mut self, n: u32, manner: Manner) {
-        let ask = Ask::Announce {
+    fn announce_as(&mut self, n: u32, strategy: AnnounceStrategy) {
+        let request = Request::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([n as u8; 20]),
-            manner,
+            strategy,
         };
-        self.engine.submit(Self::job(1, ask), self.now);
+        self.engine.submit(Self::job(1, request), self.now);
     }
 
     fn announce(&mut self, n: u32) {
-        self.announce_as(n, Manner::StoppedOnly);
+        self.announce_as(n, AnnounceStrategy::StoppedOnly);
     }
 
     /// Lets the engine do all that it can do now.
@@ -158,7 +160,7 @@ impl Lab {
             let mut outbox = Outbox::default();
             self.engine.poll(self.now, &mut outbox);
             for run in outbox.runs() {
-                self.sent.extend(run.each().map(|bytes| Request {
+                self.sent.extend(run.each().map(|bytes| SentRequest {
                     at: self.now.duration_since(self.start).as_millis() as u64,
                     to: run.to,
                     bytes: bytes.to_vec(),
@@ -172,13 +174,13 @@ impl Lab {
     }
 
     /// The packets sent since the last look.
-    fn sent(&mut self) -> Vec<Request> {
+    fn sent(&mut self) -> Vec<SentRequest> {
         self.settle();
         std::mem::take(&mut self.sent)
     }
 
     /// The only packet sent since the last look.
-    fn one(&mut self) -> Request {
+    fn one(&mut self) -> SentRequest {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
@@ -215,7 +217,7 @@ impl Lab {
     }
 
     /// Connects; the announces submitted before are on their way then.
-    fn connect(&mut self) -> Vec<Request> {
+    fn connect(&mut self) -> Vec<SentRequest> {
         let connect = self.one();
         self.receive(&connect.connected(ID));
         self.sent()
@@ -228,7 +230,7 @@ impl Lab {
         self.observations.remove(0)
     }
 
-    fn announced(&mut self) -> Announced {
+    fn announced(&mut self) -> AnnounceResponse {
         match self.observation().report {
             Report::Announce {
                 result: Ok(announced),
@@ -238,7 +240,7 @@ impl Lab {
         }
     }
 
-    fn failure(&mut self) -> Failure {
+    fn failure(&mut self) -> FailureReason {
         match self.observation().report {
             Report::Announce {
                 result: Err(failed),
@@ -260,8 +262,8 @@ impl Lab {
     }
 }
 
-fn scraped(seeders: u32, completed: u32, leechers: u32) -> Option<Scraped> {
-    Some(Scraped {
+fn scraped(seeders: u32, completed: u32, leechers: u32) -> Option<ScrapeResponse> {
+    Some(ScrapeResponse {
         seeders: Some(seeders),
         leechers: Some(leechers),
         completed: Some(completed),

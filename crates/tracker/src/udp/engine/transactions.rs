@@ -18,7 +18,7 @@ pub(super) enum Owner {
 /// drawn again can never lead to the wrong probe.
 #[derive(Debug)]
 pub(super) struct Transactions {
-    owners: HashMap<u32, Owner, BuildHasherDefault<Spread>>,
+    owners: HashMap<u32, Owner, BuildHasherDefault<IdHasher>>,
     random: Random,
 }
 
@@ -35,8 +35,8 @@ impl Transactions {
     pub(super) fn open(&mut self, owner: Owner) -> u32 {
         loop {
             let id = self.random.next();
-            if let std::collections::hash_map::Entry::Vacant(place) = self.owners.entry(id) {
-                place.insert(owner);
+            if let std::collections::hash_map::Entry::Vacant(slot) = self.owners.entry(id) {
+                slot.insert(owner);
                 return id;
             }
         }
@@ -94,9 +94,9 @@ impl Random {
 
 /// The ids are random already: one multiplication spreads them over the bits that the map uses.
 #[derive(Debug, Default)]
-pub(super) struct Spread(u64);
+pub(super) struct IdHasher(u64);
 
-impl Hasher for Spread {
+impl Hasher for IdHasher {
     fn finish(&self) -> u64 {
         self.0
     }

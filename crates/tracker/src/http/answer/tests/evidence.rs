@@ -16,14 +16,14 @@ fn an_empty_reason_refuses_nothing_that_is_there() {
         assert_eq!(answer.peers.v4, two(), "{empty}");
         assert!(answer.warning.unwrap().contains("empty failure reason"));
         // Without peers the key means what BEP 3 says.
-        assert_eq!(reason(&with(b"5:peers0:")), Failure::Rejected);
+        assert_eq!(reason(&with(b"5:peers0:")), FailureReason::Rejected);
         assert_eq!(
             reason(&with(b"8:completei0e10:incompletei0e")),
-            Failure::Rejected
+            FailureReason::Rejected
         );
         assert_eq!(
             reason(&with(b"8:completei3e10:incompletei0e")),
-            Failure::Rejected
+            FailureReason::Rejected
         );
 
         let targets = [(AnnounceId(0), InfoHash([b'a'; 20]))];
@@ -32,12 +32,12 @@ fn an_empty_reason_refuses_nothing_that_is_there() {
         assert!(scrape(&files).unwrap().counts[0].is_some());
         assert_eq!(
             scrape(&with(b"5:filesde")).unwrap_err().reason,
-            Failure::Rejected
+            FailureReason::Rejected
         );
     }
     // A word is a word.
     let body = [b"d14:failure reason2:no5:peers12:", TWO, b"e"].concat();
-    assert_eq!(reason(&body), Failure::Rejected);
+    assert_eq!(reason(&body), FailureReason::Rejected);
 }
 
 #[test]
@@ -68,11 +68,11 @@ fn a_scrape_may_ask_for_an_interval() {
 }
 
 /// An answer over IPv6 that holds this in `peers`, and perhaps more keys behind it.
-fn over6(counts: &str, list: &[u8], more: &str) -> Result<Announced, Failed> {
+fn over6(counts: &str, list: &[u8], more: &str) -> Result<AnnounceResponse, ProbeError> {
     let mut body = format!("d{counts}5:peers").into_bytes();
     body.extend_from_slice(&string(list));
     body.extend_from_slice(format!("{more}e").as_bytes());
-    let asked = Asked {
+    let asked = AnnounceContext {
         family: Family::Ipv6,
         ..ASKED
     };
@@ -83,7 +83,7 @@ fn over6(counts: &str, list: &[u8], more: &str) -> Result<Announced, Failed> {
 fn ipv6_entries_in_peers_are_read_as_what_they_are() {
     // Each part of six bytes may be an IPv4 entry as well.
     const ONE: &[u8] = b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
-    let counted = |result: Result<Announced, Failed>| {
+    let counted = |result: Result<AnnounceResponse, ProbeError>| {
         let peers = result.unwrap().peers;
         (peers.v4.len(), peers.v6.len())
     };
@@ -99,7 +99,10 @@ fn ipv6_entries_in_peers_are_read_as_what_they_are() {
     let claims = |n: u32| format!("8:completei{n}e10:incompletei0e");
     assert_eq!(counted(over6(&claims(1), ONE, "")), (0, 1));
     assert_eq!(counted(over6(&claims(3), ONE, "")), (3, 0));
-    assert_eq!(over6("", ONE, "").unwrap_err().reason, Failure::Malformed);
+    assert_eq!(
+        over6("", ONE, "").unwrap_err().reason,
+        FailureReason::Malformed
+    );
     // Four IPv4 entries are not one of IPv6 and a rest.
     let four = [1, 2, 3, 4, 0x1a, 0xe1].repeat(4);
     assert_eq!(
@@ -108,6 +111,6 @@ fn ipv6_entries_in_peers_are_read_as_what_they_are() {
     );
 }
 
-fn read_v4(list: &[u8]) -> Result<Announced, Failed> {
+fn read_v4(list: &[u8]) -> Result<AnnounceResponse, ProbeError> {
     read(&answer_with("peers", &string(list)))
 }

@@ -13,9 +13,9 @@ fn a_ghost_announce_leaves_no_entry() {
     lab.pass_ms(30);
     lab.receive(&stopped.announced(2, 1, &peers([1, 2])));
     let observation = lab.observation();
-    assert_eq!(observation.exchange.requests, 2);
+    assert_eq!(observation.stats.requests, 2);
     assert_eq!(
-        observation.exchange.phases.response,
+        observation.stats.phases.response,
         Some(Duration::from_millis(30))
     );
     let Report::Announce {
@@ -30,7 +30,7 @@ fn a_ghost_announce_leaves_no_entry() {
     assert_eq!(announced.counts.seeders, Some(2));
     assert_eq!(announced.counts.leechers, Some(1));
     assert_eq!(announced.interval, Some(Duration::from_secs(1800)));
-    assert_eq!(announced.manner, Manner::Ghost);
+    assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
     lab.assert_at_rest();
 }
 
@@ -43,7 +43,7 @@ fn an_empty_swarm_needs_no_second_look() {
     lab.receive(&stopped.announced(0, 0, &[]));
     let announced = lab.announced();
     assert!(announced.peers.is_empty());
-    assert_eq!(announced.manner, Manner::Ghost);
+    assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
     lab.assert_at_rest();
 }
 
@@ -63,7 +63,7 @@ fn counts_without_a_list_make_the_ghost_brief() {
     assert!(lab.observations.is_empty(), "not before we are gone");
     lab.receive(&stopped.announced(3, 1, &[]));
     let announced = lab.announced();
-    assert_eq!(announced.manner, Manner::Brief);
+    assert_eq!(announced.strategy, AnnounceStrategy::StartThenStop);
     assert_eq!(announced.peers.len(), 3);
     assert_eq!(announced.counts.seeders, Some(2), "beside the list");
     assert_eq!(announced.counts.leechers, Some(1));
@@ -82,8 +82,8 @@ fn a_list_of_ourselves_is_no_reason_to_join_again() {
     let stopped = lab.one();
     lab.receive(&stopped.announced(2, 0, &[]));
     let announced = lab.announced();
-    assert_eq!(announced.manner, Manner::Ghost);
-    assert!(announced.withheld);
+    assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
+    assert!(announced.peer_list_withheld);
     lab.assert_at_rest();
 }
 
@@ -102,7 +102,7 @@ fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
         ((1, 1), vec![1], Some((1, 0)), false),
     ] {
         let mut lab = Lab::new();
-        lab.announce_as(1, Manner::Brief);
+        lab.announce_as(1, AnnounceStrategy::StartThenStop);
         let started = lab.connect().remove(0);
         let list: Vec<u8> = ports.iter().flat_map(|port| peers([*port])).collect();
         lab.receive(&started.announced(during.0, during.1, &list));
@@ -114,7 +114,7 @@ fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
                 lab.sent();
             }
         }
-        let told = lab.announced().withheld;
+        let told = lab.announced().peer_list_withheld;
         assert_eq!(told, withheld, "{during:?} {ports:?} {after:?}");
     }
 }
@@ -122,7 +122,7 @@ fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
 #[test]
 fn a_brief_announce_joins_and_leaves() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect().remove(0);
     assert_eq!(started.event(), 2);
     lab.receive(&started.announced(2, 2, &peers([1, 2])));
@@ -130,7 +130,7 @@ fn a_brief_announce_joins_and_leaves() {
     assert_eq!(stopped.event(), 3);
     lab.receive(&stopped.announced(2, 1, &[]));
     let announced = lab.announced();
-    assert_eq!(announced.manner, Manner::Brief);
+    assert_eq!(announced.strategy, AnnounceStrategy::StartThenStop);
     assert_eq!(announced.counts.leechers, Some(1));
     assert_eq!(announced.peers.len(), 2);
     lab.assert_at_rest();
@@ -139,7 +139,7 @@ fn a_brief_announce_joins_and_leaves() {
 #[test]
 fn peers_count_although_the_farewell_is_never_confirmed() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect().remove(0);
     lab.receive(&started.announced(2, 2, &peers([1, 2])));
     lab.pass(TIMEOUT);
@@ -155,7 +155,7 @@ fn peers_count_although_the_farewell_is_never_confirmed() {
 #[test]
 fn an_unanswered_start_is_taken_back_within_the_deadline() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect();
     assert_eq!(started[0].event(), 2);
     // The tracker stays alive for others and loses everything of this probe.
@@ -164,7 +164,7 @@ fn an_unanswered_start_is_taken_back_within_the_deadline() {
     let last_start = sent.iter().rposition(|r| r.action() == 1 && r.event() == 2);
     let first_stop = sent.iter().position(|r| r.action() == 0 || r.event() == 3);
     assert!(last_start < first_stop, "{sent:?}");
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.assert_at_rest();
 }
 
@@ -175,7 +175,7 @@ fn a_scrape_asks_for_many_and_takes_what_it_gets() {
         .map(|n| (AnnounceId(n), InfoHash([n as u8; 20])))
         .collect();
     lab.engine
-        .submit(Lab::job(1, Ask::Scrape { targets }), lab.now);
+        .submit(Lab::job(1, Request::Scrape { targets }), lab.now);
     let scrape = lab.connect().remove(0);
     assert_eq!(scrape.action(), 2);
     assert_eq!(scrape.bytes.len(), 16 + 64 * 20);
@@ -229,22 +229,22 @@ fn one_connection_id_serves_all_torrents() {
 #[test]
 fn closing_takes_back_what_was_started_and_drops_the_rest() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
-    lab.announce_as(2, Manner::Ghost);
-    lab.announce_as(3, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
+    lab.announce_as(2, AnnounceStrategy::StoppedFirst);
+    lab.announce_as(3, AnnounceStrategy::StartThenStop);
     let requests = lab.connect();
     lab.receive(&requests[2].announced(1, 1, &peers([1])));
-    let farewell = lab.one();
+    let is_stop = lab.one();
     let end = lab.now + Duration::from_secs(2);
     lab.engine.close(end, lab.now);
     lab.announce(4);
     let stopped = lab.one();
     assert_eq!(stopped.event(), 3);
     assert_eq!(stopped.bytes[16..36], [1; 20]);
-    lab.receive(&farewell.announced(1, 0, &[]));
+    lab.receive(&is_stop.announced(1, 0, &[]));
     assert_eq!(lab.announced().peers.len(), 1, "that one was complete");
     lab.pass_ms(1999);
-    assert!(!lab.sent().is_empty(), "the farewell is said again");
+    assert!(!lab.sent().is_empty(), "the is_stop is said again");
     assert_eq!(lab.engine.active(), 1);
     lab.pass_ms(10);
     lab.sent();

@@ -17,23 +17,23 @@ fn strangers_are_not_heard() {
     lab.receive(&answer[..7]);
     lab.settle();
     assert!(lab.observations.is_empty());
-    assert_eq!(lab.engine.oddities().stray, 4);
+    assert_eq!(lab.engine.datagram_stats().stray, 4);
     // Another address of the host.
     lab.receive_from(server(9), &answer);
     assert_eq!(lab.announced().peers.len(), 1);
-    assert_eq!(lab.engine.oddities().foreign, 1);
+    assert_eq!(lab.engine.datagram_stats().foreign, 1);
     lab.assert_at_rest();
 }
 
 #[test]
 fn damaged_answers_are_malformed() {
     for damage in [
-        |r: &Request| r.announced(1, 1, &[])[..19].to_vec(),
-        |r: &Request| r.announced(1, 1, &[])[..9].to_vec(),
-        |r: &Request| r.reply(0, &[], &[0; 8]),
-        |r: &Request| r.reply(2, &[1, 2, 3], &[]),
-        |r: &Request| r.reply(4, &[1800, 0, 0], &[]),
-        |r: &Request| r.reply(u32::MAX, &[], b"<html>"),
+        |r: &SentRequest| r.announced(1, 1, &[])[..19].to_vec(),
+        |r: &SentRequest| r.announced(1, 1, &[])[..9].to_vec(),
+        |r: &SentRequest| r.reply(0, &[], &[0; 8]),
+        |r: &SentRequest| r.reply(2, &[1, 2, 3], &[]),
+        |r: &SentRequest| r.reply(4, &[1800, 0, 0], &[]),
+        |r: &SentRequest| r.reply(u32::MAX, &[], b"<html>"),
     ] {
         let mut lab = Lab::new();
         lab.announce(1);
@@ -41,9 +41,9 @@ fn damaged_answers_are_malformed() {
         lab.receive(&damage(&stopped));
         let started = lab.one();
         lab.receive(&damage(&started));
-        let farewell = lab.one();
-        lab.receive(&damage(&farewell));
-        assert_eq!(lab.failure(), Failure::Malformed);
+        let is_stop = lab.one();
+        lab.receive(&damage(&is_stop));
+        assert_eq!(lab.failure(), FailureReason::Malformed);
         lab.assert_at_rest();
     }
 }
@@ -51,13 +51,13 @@ fn damaged_answers_are_malformed() {
 #[test]
 fn a_damaged_answer_to_started_is_followed_by_stopped() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect().remove(0);
     lab.receive(&started.reply(1, &[1800], &[]));
     let stopped = lab.one();
     assert_eq!(stopped.event(), 3);
     lab.receive(&stopped.announced(0, 0, &[]));
-    assert_eq!(lab.failure(), Failure::Malformed);
+    assert_eq!(lab.failure(), FailureReason::Malformed);
     lab.assert_at_rest();
 }
 
@@ -79,7 +79,7 @@ fn a_torn_list_keeps_its_whole_entries() {
 #[test]
 fn error_packets_are_refusals() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let request = lab.connect().remove(0);
     lab.receive(&request.error("Torrent not registered with this tracker"));
     let observation = lab.observation();
@@ -90,7 +90,7 @@ fn error_packets_are_refusals() {
     else {
         panic!("{observation:?}");
     };
-    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(&*failed.text, "Torrent not registered with this tracker");
     lab.assert_at_rest();
 }
@@ -99,10 +99,10 @@ fn error_packets_are_refusals() {
 #[test]
 fn an_empty_answer_is_a_refusal() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let request = lab.connect().remove(0);
     lab.receive(&request.reply(1, &[], &[]));
-    assert_eq!(lab.failure(), Failure::Rejected);
+    assert_eq!(lab.failure(), FailureReason::Rejected);
     lab.assert_at_rest();
 }
 
@@ -116,7 +116,7 @@ fn a_refused_connect_refuses_all_who_wait() {
     lab.settle();
     assert_eq!(lab.observations.len(), 2);
     lab.observations.remove(0);
-    assert_eq!(lab.failure(), Failure::Rejected);
+    assert_eq!(lab.failure(), FailureReason::Rejected);
     lab.assert_at_rest();
 }
 
@@ -124,7 +124,7 @@ fn a_refused_connect_refuses_all_who_wait() {
 fn a_refused_connection_id_is_replaced_once() {
     for words in ["Connection ID missmatch.", "unknown connection"] {
         let mut lab = Lab::new();
-        lab.announce_as(1, Manner::Brief);
+        lab.announce_as(1, AnnounceStrategy::StartThenStop);
         let request = lab.connect().remove(0);
         lab.receive(&request.error(words));
         let connect = lab.one();
@@ -132,7 +132,7 @@ fn a_refused_connection_id_is_replaced_once() {
         let again = lab.one();
         assert_eq!(again.connection(), ID + 1);
         lab.receive(&again.error(words));
-        assert_eq!(lab.failure(), Failure::Rejected);
+        assert_eq!(lab.failure(), FailureReason::Rejected);
         lab.assert_at_rest();
     }
 }
@@ -155,7 +155,7 @@ fn a_closed_port_refuses_at_once() {
     refuse(&mut lab, server(1), &connect.bytes[..15]);
     assert!(lab.observations.is_empty());
     refuse(&mut lab, server(1), &connect.bytes);
-    assert_eq!(lab.failure(), Failure::Refused);
+    assert_eq!(lab.failure(), FailureReason::Refused);
     lab.assert_at_rest();
 }
 
@@ -171,7 +171,7 @@ fn a_tracker_that_went_away_refuses_after_a_connect() {
     assert_eq!(connect.action(), 0);
     lab.engine
         .on_undelivered(server(1), &connect.bytes, Undelivered::Refused, now);
-    assert_eq!(lab.failure(), Failure::Refused);
+    assert_eq!(lab.failure(), FailureReason::Refused);
     lab.assert_at_rest();
 }
 
@@ -220,7 +220,7 @@ fn what_routers_say_is_told_when_nothing_else_comes() {
     assert!(lab.observations.is_empty(), "it may pass");
     lab.pass_ms(1010);
     lab.sent();
-    assert_eq!(lab.failure(), Failure::Unreachable);
+    assert_eq!(lab.failure(), FailureReason::Unreachable);
     lab.assert_at_rest();
 }
 
@@ -243,7 +243,10 @@ fn silence_after_packets_that_we_had_no_memory_for_is_ours() {
     lab.settle();
     let observation = lab.observations.remove(0);
     let failed = observation.report.failed().unwrap();
-    assert_eq!((failed.reason, failed.is_ours), (Failure::Timeout, false));
+    assert_eq!(
+        (failed.reason, failed.is_ours),
+        (FailureReason::Timeout, false)
+    );
 }
 
 #[test]
@@ -253,7 +256,7 @@ fn what_our_kernel_does_not_send_is_unreachable_at_once() {
     let connect = lab.one();
     lab.engine
         .on_undelivered(server(1), &connect.bytes, Undelivered::Unsent, lab.now);
-    assert_eq!(lab.failure(), Failure::Unreachable);
+    assert_eq!(lab.failure(), FailureReason::Unreachable);
     lab.assert_at_rest();
 }
 
@@ -261,10 +264,10 @@ fn what_our_kernel_does_not_send_is_unreachable_at_once() {
 fn lookups_that_fail_end_the_probe() {
     let mut lab = Lab::new();
     for (reason, expected) in [
-        (Failure::Dns, Failure::Dns),
-        (Failure::Denied, Failure::Denied),
+        (FailureReason::Dns, FailureReason::Dns),
+        (FailureReason::Denied, FailureReason::Denied),
     ] {
-        lab.addresses = Err(Failed::new(reason, ""));
+        lab.addresses = Err(ProbeError::new(reason, ""));
         lab.announce(1);
         assert_eq!(lab.failure(), expected);
     }
@@ -296,8 +299,8 @@ fn time_in_the_queue_of_the_resolver_is_not_held_against_the_tracker() {
     assert!(lab.observations.is_empty(), "{:?}", lab.observations);
     lab.pass_ms(600);
     let observation = lab.observations[0].clone();
-    assert_eq!(observation.exchange.duration.as_secs(), 15);
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(observation.stats.duration.as_secs(), 15);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
 }
 
 #[test]
@@ -315,7 +318,7 @@ fn addresses_are_looked_up_again_after_failure_and_with_age() {
     let mut lab = Lab::new();
     lab.announce(1);
     lab.pass_ms(15_010);
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.sent();
     // It moved.
     lab.pass_ms(30_000);
@@ -337,18 +340,18 @@ fn addresses_are_looked_up_again_after_failure_and_with_age() {
 #[test]
 fn jobs_for_others_are_unsupported() {
     let mut lab = Lab::new();
-    let ask = Ask::Scrape {
+    let request = Request::Scrape {
         targets: vec![(AnnounceId(1), InfoHash([1; 20]))],
     };
     let job = Job {
         url: Arc::new(TrackerUrl::parse("http://tracker.example/announce").unwrap()),
-        ..Lab::job(1, ask)
+        ..Lab::job(1, request)
     };
     lab.engine.submit(job, lab.now);
     let report = lab.observation().report;
     assert!(matches!(
         report,
-        Report::Scrape { result: Err(failed), .. } if failed.reason == Failure::Unsupported
+        Report::Scrape { result: Err(failed), .. } if failed.reason == FailureReason::Unsupported
     ));
     lab.assert_at_rest();
 }
@@ -361,6 +364,6 @@ fn a_wreck_leaves_no_job_without_an_end() {
     }
     let sent = lab.connect();
     lab.receive(&sent[0].announced(0, 0, &[]));
-    let observations = lab.engine.wreck(lab.now);
+    let observations = lab.engine.abort_all(lab.now);
     assert_eq!(observations.len(), 10);
 }

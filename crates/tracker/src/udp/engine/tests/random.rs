@@ -15,7 +15,7 @@ enum Happening {
         hashes: u8,
     },
     /// An answer to a packet sent earlier: the right kind, from the right place or another.
-    Answer {
+    ResponseBody {
         pick: usize,
         from: u8,
         list: u8,
@@ -54,7 +54,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(tracker, brief)| Announce { tracker, brief }),
         1 => (tracker.clone(), 0u8..70).prop_map(|(tracker, hashes)| Scrape { tracker, hashes }),
         8 => (any::<usize>(), 1u8..4, 0u8..4)
-            .prop_map(|(pick, from, list)| Answer { pick, from, list }),
+            .prop_map(|(pick, from, list)| ResponseBody { pick, from, list }),
         2 => (any::<usize>(), bytes()).prop_map(|(pick, bytes)| Nonsense { pick, bytes }),
         1 => bytes().prop_map(|bytes| Stray { bytes }),
         1 => (any::<usize>(), 0u8..3).prop_map(|(pick, why)| Undelivered { pick, why }),
@@ -65,18 +65,22 @@ fn happening() -> impl Strategy<Value = Happening> {
     ]
 }
 
-fn apply(lab: &mut Lab, seen: &mut Vec<Request>, happening: Happening) -> usize {
+fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> usize {
     let mut jobs = 0;
-    let picked = |pick: usize, seen: &[Request]| seen.get(pick % seen.len().max(1)).cloned();
+    let picked = |pick: usize, seen: &[SentRequest]| seen.get(pick % seen.len().max(1)).cloned();
     match happening {
         Happening::Announce { tracker, brief } => {
-            let manner = if brief { Manner::Brief } else { Manner::Ghost };
-            let ask = Ask::Announce {
+            let strategy = if brief {
+                AnnounceStrategy::StartThenStop
+            } else {
+                AnnounceStrategy::StoppedFirst
+            };
+            let request = Request::Announce {
                 id: AnnounceId(0),
                 info_hash: InfoHash([0; 20]),
-                manner,
+                strategy,
             };
-            lab.engine.submit(Lab::job(tracker, ask), lab.now);
+            lab.engine.submit(Lab::job(tracker, request), lab.now);
             jobs = 1;
         }
         Happening::Scrape { tracker, hashes } => {
@@ -84,10 +88,10 @@ fn apply(lab: &mut Lab, seen: &mut Vec<Request>, happening: Happening) -> usize 
                 .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
                 .collect();
             lab.engine
-                .submit(Lab::job(tracker, Ask::Scrape { targets }), lab.now);
+                .submit(Lab::job(tracker, Request::Scrape { targets }), lab.now);
             jobs = 1;
         }
-        Happening::Answer { pick, from, list } => {
+        Happening::ResponseBody { pick, from, list } => {
             if let Some(request) = picked(pick, seen) {
                 let answer = match request.action() {
                     0 => request.connected(ID + u64::from(from)),
@@ -121,7 +125,7 @@ fn apply(lab: &mut Lab, seen: &mut Vec<Request>, happening: Happening) -> usize 
                 .on_lookup(TrackerId(tracker), Ok(list), None, lab.now);
         }
         Happening::NotFound { tracker } => {
-            let failed = Failed::new(Failure::Dns, "");
+            let failed = ProbeError::new(FailureReason::Dns, "");
             lab.engine
                 .on_lookup(TrackerId(tracker), Err(failed), None, lab.now);
         }
@@ -149,7 +153,7 @@ proptest! {
         lab.pass(TIMEOUT + Duration::from_millis(25));
         seen.extend(lab.sent());
         prop_assert_eq!(lab.observations.len(), jobs);
-        let requests: u32 = lab.observations.drain(..).map(|o| o.exchange.requests).sum();
+        let requests: u32 = lab.observations.drain(..).map(|o| o.stats.requests).sum();
         prop_assert_eq!(requests as usize, seen.len());
         lab.assert_at_rest();
     }

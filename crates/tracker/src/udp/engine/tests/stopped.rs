@@ -40,7 +40,7 @@ const FOUR: [u8; 24] = [
 ];
 
 impl Reply {
-    fn datagram(self, request: &Request) -> Option<Vec<u8>> {
+    fn datagram(self, request: &SentRequest) -> Option<Vec<u8>> {
         Some(match self {
             Reply::List => request.announced(3, 1, &FOUR),
             Reply::Zeros => request.announced(0, 0, &[]),
@@ -64,15 +64,15 @@ impl Reply {
 
 /// What a probe came to at a tracker that registers who starts and removes who stops.
 struct Played {
-    result: Result<Box<Announced>, Failed>,
+    result: Result<Box<AnnounceResponse>, ProbeError>,
     is_registered: bool,
     events: Vec<u32>,
 }
 
 /// The tracker answers every connect; `lost` is the event of which no answer arrives.
-fn play(manner: Manner, stopped: Reply, started: Reply, lost: Option<u32>) -> Played {
+fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option<u32>) -> Played {
     let mut lab = Lab::new();
-    lab.announce_as(1, manner);
+    lab.announce_as(1, strategy);
     let (mut is_registered, mut events) = (false, Vec::new());
     let start = lab.now;
     while lab.observations.is_empty() && lab.now < start + 2 * TIMEOUT {
@@ -106,14 +106,14 @@ fn play(manner: Manner, stopped: Reply, started: Reply, lost: Option<u32>) -> Pl
 #[test]
 fn started_tells_what_stopped_does_not() {
     for stopped in ALL.into_iter().filter(|reply| *reply != Reply::List) {
-        for manner in [Manner::Ghost, Manner::Check] {
-            let played = play(manner, stopped, Reply::List, None);
+        for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
+            let played = play(strategy, stopped, Reply::List, None);
             let said = played.result.unwrap_or_else(|failed| {
                 panic!("{stopped:?}: {failed}");
             });
-            assert_eq!((said.peers.len(), said.withheld), (4, false));
+            assert_eq!((said.peers.len(), said.peer_list_withheld), (4, false));
             assert_eq!(said.counts.seeders, Some(3));
-            let is_lost = stopped == Reply::Silence && manner == Manner::Ghost;
+            let is_lost = stopped == Reply::Silence && strategy == AnnounceStrategy::StoppedFirst;
             let shown = if is_lost {
                 StoppedList::Unknown
             } else {
@@ -127,25 +127,26 @@ fn started_tells_what_stopped_does_not() {
 
 #[test]
 fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
-    let manners = [
-        Manner::Ghost,
-        Manner::StoppedOnly,
-        Manner::Check,
-        Manner::Brief,
+    let strategies = [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::Compare,
+        AnnounceStrategy::StartThenStop,
     ];
-    for manner in manners {
+    for strategy in strategies {
         for stopped in ALL {
             for started in ALL {
                 for lost in [None, Some(2), Some(3)] {
-                    let told = format!("{manner:?} {stopped:?} {started:?} {lost:?}");
-                    let played = play(manner, stopped, started, lost);
+                    let told = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
+                    let played = play(strategy, stopped, started, lost);
                     assert!(!played.is_registered, "{told}");
                     let says_zero = |reply| matches!(reply, Reply::Zeros | Reply::OnlyUs);
                     // The exception: a tracker that has shown its lists.
-                    let is_believed =
-                        manner == Manner::StoppedOnly && says_zero(stopped) && lost != Some(3);
+                    let is_believed = strategy == AnnounceStrategy::StoppedOnly
+                        && says_zero(stopped)
+                        && lost != Some(3);
                     match played.result {
-                        Ok(said) if said.peers.is_empty() && !said.withheld => {
+                        Ok(said) if said.peers.is_empty() && !said.peer_list_withheld => {
                             let is_heard = lost != Some(2);
                             assert!(says_zero(started) && is_heard || is_believed, "{told}");
                         }
@@ -163,7 +164,13 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 
 #[test]
 fn counts_in_the_last_answer_replace_none() {
-    let said = play(Manner::Brief, Reply::Zeros, Reply::List, None).result;
+    let said = play(
+        AnnounceStrategy::StartThenStop,
+        Reply::Zeros,
+        Reply::List,
+        None,
+    )
+    .result;
     let counts = Counts {
         seeders: Some(3),
         leechers: Some(0),
@@ -174,10 +181,18 @@ fn counts_in_the_last_answer_replace_none() {
 
 #[test]
 fn a_tracker_that_lists_is_asked_once() {
-    for manner in [Manner::Ghost, Manner::StoppedOnly] {
-        assert_eq!(play(manner, Reply::List, Reply::List, None).events, [3]);
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+    ] {
+        assert_eq!(play(strategy, Reply::List, Reply::List, None).events, [3]);
     }
-    let zeros = play(Manner::StoppedOnly, Reply::Zeros, Reply::Zeros, None);
+    let zeros = play(
+        AnnounceStrategy::StoppedOnly,
+        Reply::Zeros,
+        Reply::Zeros,
+        None,
+    );
     assert_eq!(zeros.events, [3]);
 }
 
@@ -185,23 +200,23 @@ fn a_tracker_that_lists_is_asked_once() {
 #[test]
 fn a_dead_tracker_is_asked_no_second_question() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Ghost);
+    lab.announce_as(1, AnnounceStrategy::StoppedFirst);
     lab.pass(TIMEOUT);
     let sent = lab.sent();
     assert_eq!(sent.len(), 4, "{sent:?}");
     assert!(sent.iter().all(|request| request.action() == 0));
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     // It answered others before, and then died.
-    lab.announce_as(2, Manner::Ghost);
+    lab.announce_as(2, AnnounceStrategy::StoppedFirst);
     let first = lab.connect();
     lab.receive(&first[0].announced(1, 0, &peers([1])));
     lab.announced();
     lab.pass_ms(20_000);
-    lab.announce_as(3, Manner::Ghost);
+    lab.announce_as(3, AnnounceStrategy::StoppedFirst);
     lab.pass(TIMEOUT);
-    let is_started = |request: &Request| request.action() == 1 && request.event() == 2;
+    let is_started = |request: &SentRequest| request.action() == 1 && request.event() == 2;
     assert!(!lab.sent().iter().any(is_started));
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.assert_at_rest();
 }
 
@@ -209,13 +224,13 @@ fn a_dead_tracker_is_asked_no_second_question() {
 fn counts_that_no_swarm_has_prove_no_zero() {
     for absurd in [u32::MAX, 1 << 31, Counts::MAX + 1] {
         let mut lab = Lab::new();
-        lab.announce_as(1, Manner::Brief);
+        lab.announce_as(1, AnnounceStrategy::StartThenStop);
         let started = lab.connect().remove(0);
         lab.receive(&started.announced(absurd, absurd, &[]));
         let stopped = lab.one();
         lab.receive(&stopped.announced(absurd, absurd, &[]));
         let announced = lab.announced();
         assert_eq!(announced.counts, Counts::default());
-        assert!(announced.withheld, "{absurd}");
+        assert!(announced.peer_list_withheld, "{absurd}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn times(sent: &[Request]) -> Vec<u64> {
+fn times(sent: &[SentRequest]) -> Vec<u64> {
     // Timers fire in steps of 20 ms; a round figure is what was meant.
     sent.iter().map(|request| request.at / 50 * 50).collect()
 }
@@ -18,8 +18,8 @@ fn a_dead_tracker_gets_four_connects_and_a_timeout() {
     assert!(lab.observations.is_empty());
     lab.pass_ms(20);
     let observation = lab.observations[0].clone();
-    assert_eq!(observation.exchange.requests, 4);
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(observation.stats.requests, 4);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.pass(TIMEOUT * 10);
     lab.assert_at_rest();
 }
@@ -35,7 +35,7 @@ fn those_who_wait_for_one_connect_share_its_packets() {
     let requests: u32 = lab
         .observations
         .drain(..)
-        .map(|observation| observation.exchange.requests)
+        .map(|observation| observation.stats.requests)
         .sum();
     assert_eq!(requests, 4);
     lab.assert_at_rest();
@@ -51,10 +51,10 @@ fn who_comes_late_to_a_connect_gets_packets_too() {
     assert_eq!(lab.one().action(), 0);
     lab.pass_ms(6600);
     assert_eq!(times(&lab.sent()), [9500, 11_500]);
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.pass(TIMEOUT);
     lab.sent();
-    assert_eq!(lab.failure(), Failure::Timeout);
+    assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.assert_at_rest();
 }
 
@@ -71,7 +71,7 @@ fn a_lost_announce_is_sent_again_under_the_same_transaction() {
     lab.receive(&first.announced(1, 0, &peers([1])));
     assert_eq!(lab.announced().peers.len(), 1);
     lab.receive(&second.announced(1, 0, &peers([1])));
-    assert_eq!(lab.engine.oddities().stray, 1);
+    assert_eq!(lab.engine.datagram_stats().stray, 1);
     lab.assert_at_rest();
 }
 
@@ -86,7 +86,7 @@ fn a_tracker_that_restarted_is_connected_anew() {
     lab.announce(2);
     lab.pass_ms(1600);
     let sent = lab.sent();
-    let actions: Vec<_> = sent.iter().map(Request::action).collect();
+    let actions: Vec<_> = sent.iter().map(SentRequest::action).collect();
     assert_eq!(
         actions,
         [1, 1, 0],
@@ -109,7 +109,7 @@ fn a_connection_id_is_never_used_after_its_minute() {
     lab.receive(&first.announced(0, 0, &[]));
     lab.announced();
     lab.pass_ms(49_900);
-    lab.announce_as(2, Manner::Brief);
+    lab.announce_as(2, AnnounceStrategy::StartThenStop);
     let started = lab.one();
     assert_eq!(started.connection(), ID, "young enough");
     lab.pass_ms(400);
@@ -128,14 +128,14 @@ fn a_connection_id_is_never_used_after_its_minute() {
 #[test]
 fn a_farewell_over_the_minute_gets_a_new_connection_id() {
     let mut lab = Lab::new();
-    lab.announce_as(1, Manner::Brief);
+    lab.announce_as(1, AnnounceStrategy::StartThenStop);
     lab.connect();
     let first = lab.sent();
     assert!(first.is_empty());
     lab.pass_ms(30_000);
     lab.sent();
     lab.observations.clear();
-    lab.announce_as(2, Manner::Brief);
+    lab.announce_as(2, AnnounceStrategy::StartThenStop);
     let connect = lab.one();
     lab.receive(&connect.connected(ID));
     let mut started = lab.one();
@@ -144,7 +144,7 @@ fn a_farewell_over_the_minute_gets_a_new_connection_id() {
     lab.receive(&stopped.announced(1, 0, &[]));
     lab.announced();
     lab.pass_ms(49_900);
-    lab.announce_as(3, Manner::Brief);
+    lab.announce_as(3, AnnounceStrategy::StartThenStop);
     started = lab.one();
     lab.receive(&started.announced(1, 1, &[]));
     // The tracker lives, but this farewell is lost again and again.
@@ -195,13 +195,13 @@ fn one_remote_gets_no_more_than_its_buffer_holds() {
 fn a_dead_tracker_does_not_slow_down_the_living() {
     let mut lab = Lab::with(4, settings());
     for n in 0..100 {
-        let ask = |n| Ask::Announce {
+        let request = |n| Request::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::StoppedOnly,
+            strategy: AnnounceStrategy::StoppedOnly,
         };
-        lab.engine.submit(Lab::job(2, ask(1000 + n)), lab.now);
-        lab.engine.submit(Lab::job(1, ask(n)), lab.now);
+        lab.engine.submit(Lab::job(2, request(1000 + n)), lab.now);
+        lab.engine.submit(Lab::job(1, request(n)), lab.now);
     }
     let connects = lab.sent();
     assert_eq!(connects.len(), 2);
@@ -223,19 +223,19 @@ fn a_dead_tracker_does_not_slow_down_the_living() {
 fn idle_remotes_are_forgotten() {
     let mut lab = Lab::new();
     for tracker in 0..10 {
-        let ask = Ask::Announce {
+        let request = Request::Announce {
             id: AnnounceId(tracker),
             info_hash: InfoHash([1; 20]),
-            manner: Manner::StoppedOnly,
+            strategy: AnnounceStrategy::StoppedOnly,
         };
-        lab.engine.submit(Lab::job(tracker, ask), lab.now);
+        lab.engine.submit(Lab::job(tracker, request), lab.now);
     }
     lab.pass(TIMEOUT + TIMEOUT);
     assert_eq!(lab.engine.remotes.len(), 10);
     lab.pass(Duration::from_secs(7200));
-    let ask = Ask::Scrape {
+    let request = Request::Scrape {
         targets: vec![(AnnounceId(1), InfoHash([1; 20]))],
     };
-    lab.engine.submit(Lab::job(99, ask), lab.now);
+    lab.engine.submit(Lab::job(99, request), lab.now);
     assert_eq!(lab.engine.remotes.len(), 1);
 }

@@ -8,46 +8,49 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use url::Url;
 
-use super::caught::caught;
+use super::catch_panic::catch_panic;
 use super::client::Client;
 use super::fetch::Target;
-use super::lanes::{Lane, Lanes};
+use super::host_slots::{HostSlots, HostTable};
 use super::large::LargeBodies;
 use super::probation::Probation;
 use super::trace::{Seen, Trace};
-use super::{DRAIN_TIMEOUT, MAX_FAREWELLS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls};
+use super::{
+    DRAIN_TIMEOUT, MAX_BACKGROUND_STOPS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls,
+};
 use crate::resolve::Resolver;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{AddressScope, InfoHash, Scheme};
-use seedwatch_tracker::http::query::Announces;
+use seedwatch_tracker::http::query::AnnounceQueries;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{
-    AnnounceId, Ask, Exchange, Failed, Failure, Job, Observation, Report, Scraped,
+    AnnounceId, FailureReason, Job, Observation, ProbeError, ProbeStats, Report, Request,
+    ScrapeResponse,
 };
 
 /// Faults of our own.
 static FAULTS: LineLimit<()> = LineLimit::new();
 
 /// Settings, what is built from them, and the limits that hold over all settings.
-pub(super) struct Asker {
+pub(super) struct HttpClient {
     pub(super) settings: Settings,
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
     pub(super) clients: [Client; 2],
     /// By [`Family::index`].
-    pub(super) announces: [Announces; 2],
+    pub(super) announces: [AnnounceQueries; 2],
     pub(super) shared: Arc<Shared>,
 }
 
 /// What outlives a change of the settings.
 pub(super) struct Shared {
-    pub(super) lanes: Lanes,
+    pub(super) hosts: HostTable,
     in_flight: Semaphore,
     pub(super) large: LargeBodies,
     pub(super) probation: Probation,
-    pub(super) farewells: Arc<Semaphore>,
+    pub(super) background_stops: Arc<Semaphore>,
 }
 
 /// Where a probe may go.
@@ -60,7 +63,7 @@ pub(super) struct Origin {
     /// What redirects may lead to beyond that.
     pub(super) scope: AddressScope,
     /// What probes of the host share.
-    pub(super) lane: Arc<Lane>,
+    pub(super) slots: Arc<HostSlots>,
     /// Where the latest request of this probe was redirected to.
     pub(super) redirect: Arc<Redirect>,
 }
@@ -91,7 +94,7 @@ impl Redirect {
 /// How far a probe has got: what is left to report when its time is over.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
-    pub(super) exchange: Exchange,
+    pub(super) stats: ProbeStats,
     pub(super) trace: Option<Arc<Trace>>,
 }
 
@@ -99,15 +102,15 @@ impl Progress {
     /// Takes over what was seen of the last connection.
     pub(super) fn note(&mut self) -> Seen {
         let seen = self.trace.as_ref().map(|t| t.seen()).unwrap_or_default();
-        let exchange = &mut self.exchange;
-        exchange.phases.connect = exchange.phases.connect.or(seen.connect());
-        exchange.phases.tls = exchange.phases.tls.or(seen.tls());
-        exchange.certificate_expiry = seen.certificate_expiry.or(exchange.certificate_expiry);
+        let stats = &mut self.stats;
+        stats.phases.connect = stats.phases.connect.or(seen.connect());
+        stats.phases.tls = stats.phases.tls.or(seen.tls());
+        stats.certificate_expiry = seen.certificate_expiry.or(stats.certificate_expiry);
         seen
     }
 
     /// The failure that the end of the time is.
-    pub(super) fn timed_out(&mut self) -> Failed {
+    pub(super) fn timed_out(&mut self) -> ProbeError {
         let seen = self.note();
         let text = if seen.is_in_handshake() {
             "no end of the TLS handshake in time"
@@ -116,19 +119,19 @@ impl Progress {
         } else {
             "no answer in time"
         };
-        Failed::new(Failure::Timeout, text)
+        ProbeError::new(FailureReason::Timeout, text)
     }
 }
 
-impl Asker {
+impl HttpClient {
     /// Builds the clients. Nothing is contacted.
     pub(super) fn new(settings: Settings, resolver: Resolver) -> Result<Self, SetupError> {
         let shared = Shared {
-            lanes: Lanes::default(),
+            hosts: HostTable::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             large: LargeBodies::default(),
             probation: Probation::start().map_err(SetupError::Thread)?,
-            farewells: Arc::new(Semaphore::new(MAX_FAREWELLS as usize)),
+            background_stops: Arc::new(Semaphore::new(MAX_BACKGROUND_STOPS as usize)),
         };
         Self::build(settings, resolver, Arc::new(shared))
     }
@@ -146,8 +149,8 @@ impl Asker {
         let tls = tls::config(&settings.roots)?;
         let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
-        let announces =
-            Family::ALL.map(|family| Announces::new(&settings.identity, family, settings.numwant));
+        let announces = Family::ALL
+            .map(|family| AnnounceQueries::new(&settings.identity, family, settings.numwant));
         Ok(Self {
             settings,
             resolver,
@@ -161,87 +164,93 @@ impl Asker {
     /// owed then goes out in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
-        let report = caught(pin!(self.run(&job, &mut progress))).await;
+        let report = catch_panic(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
             if let Some(suppressed) = FAULTS.admit((), std::time::Instant::now()) {
                 let tracker = &job.url;
                 tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
             }
             let text = "the prober failed over some answer";
-            job.ask.failed(Failed::new(Failure::Malformed, text))
+            job.request
+                .failed(ProbeError::new(FailureReason::Malformed, text))
         });
         Observation {
             tracker: job.tracker,
             family: job.family,
             report,
-            exchange: progress.exchange,
+            stats: progress.stats,
         }
     }
 
     /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether
     /// none is owed any more.
-    pub(super) async fn farewells(&self) -> bool {
-        let all = self.shared.farewells.acquire_many(MAX_FAREWELLS);
+    pub(super) async fn background_stops(&self) -> bool {
+        let all = self
+            .shared
+            .background_stops
+            .acquire_many(MAX_BACKGROUND_STOPS);
         matches!(timeout(DRAIN_TIMEOUT, all).await, Ok(Ok(_)))
     }
 
     async fn run(self: &Arc<Self>, job: &Job, progress: &mut Progress) -> Report {
         if !matches!(job.url.scheme(), Scheme::Http | Scheme::Https) {
-            let failed = Failed::new(Failure::Unsupported, "not HTTP");
-            return job.ask.failed(failed);
+            let failed = ProbeError::new(FailureReason::Unsupported, "not HTTP");
+            return job.request.failed(failed);
         }
         let resolving = self.resolver.resolve_within(&job.url, job.timeout);
         let (resolved, spent) = pin!(resolving).await;
-        progress.exchange.duration = spent;
+        progress.stats.duration = spent;
         let resolved = match resolved {
             Ok(resolved) => resolved,
-            Err(why) => return job.ask.failed(why),
+            Err(why) => return job.request.failed(why),
         };
-        progress.exchange.phases.resolve = resolved.took;
+        progress.stats.phases.resolve = resolved.took;
         let addresses: Arc<[IpAddr]> = resolved.of(job.family).into();
-        progress.exchange.remote = addresses.first().copied();
+        progress.stats.remote = addresses.first().copied();
         if addresses.is_empty() {
-            return Report::NoAddress { ids: job.ask.ids() };
+            return Report::NoAddress {
+                ids: job.request.ids(),
+            };
         }
-        let lane = self.shared.lanes.get(job.tracker, job.family);
+        let slots = self.shared.hosts.get(job.tracker, job.family);
         let origin = Origin {
             family: job.family,
             is_public: addresses.iter().all(|ip| is_global(*ip)),
             scope: job.url.scope(),
             addresses,
-            lane: lane.clone(),
+            slots: slots.clone(),
             redirect: Arc::default(),
         };
         // The host's own limit first: a host that hangs must not use up the places of all.
-        let _turn = lane.places.acquire().await;
+        let _turn = slots.connections.acquire().await;
         let _place = self.shared.in_flight.acquire().await;
         // Time in our own queues is not held against the tracker: its time runs from here.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
-        let until = announce::Until::new(deadline, left);
+        let deadlines = announce::Deadlines::new(deadline, left);
         let report = {
             // A future of some kilobytes stays where it is.
-            let asking = pin!(self.ask_for(job, origin, until, progress));
+            let asking = pin!(self.send_request(job, origin, deadlines, progress));
             asking.await
         };
-        progress.exchange.duration = spent + start.elapsed();
+        progress.stats.duration = spent + start.elapsed();
         report
     }
 
     /// Sends what a job asks for. Each request ends at its time.
-    async fn ask_for(
+    async fn send_request(
         self: &Arc<Self>,
         job: &Job,
         origin: Origin,
-        until: announce::Until,
+        deadlines: announce::Deadlines,
         progress: &mut Progress,
     ) -> Report {
-        match &job.ask {
-            Ask::Announce {
+        match &job.request {
+            Request::Announce {
                 id,
                 info_hash,
-                manner,
+                strategy,
             } => {
                 let swarm = announce::Swarm {
                     url: job.url.clone(),
@@ -250,14 +259,14 @@ impl Asker {
                 };
                 Report::Announce {
                     id: *id,
-                    result: self.announce(&swarm, *manner, until, progress).await,
+                    result: self.announce(&swarm, *strategy, deadlines, progress).await,
                 }
             }
-            Ask::Scrape { targets } => {
+            Request::Scrape { targets } => {
                 let scraping = self.scrape(job, targets, &origin, progress);
-                let result = timeout_at(until.scrape, scraping).await;
+                let result = timeout_at(deadlines.scrape, scraping).await;
                 Report::Scrape {
-                    ids: job.ask.ids(),
+                    ids: job.request.ids(),
                     result: result.unwrap_or_else(|_| Err(progress.timed_out())),
                 }
             }
@@ -270,15 +279,19 @@ impl Asker {
         targets: &[(AnnounceId, InfoHash)],
         origin: &Origin,
         progress: &mut Progress,
-    ) -> Result<Vec<Option<Scraped>>, Failed> {
-        let hashes = targets.iter().take(Ask::MAX_SCRAPE).map(|(_, hash)| hash);
+    ) -> Result<Vec<Option<ScrapeResponse>>, ProbeError> {
+        let hashes = targets
+            .iter()
+            .take(Request::MAX_SCRAPE)
+            .map(|(_, hash)| hash);
         let query = query::scrape(hashes);
         let Some(url) = query::scrape_url(&job.url, &query) else {
             let text = "the announce URL does not lead to a scrape URL (BEP 48)";
-            return Err(Failed::new(Failure::Unsupported, text));
+            return Err(ProbeError::new(FailureReason::Unsupported, text));
         };
-        let url = Url::parse(&url)
-            .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
+        let url = Url::parse(&url).map_err(|_| {
+            ProbeError::new(FailureReason::Unsupported, "not a URL that can be asked")
+        })?;
         let target = Target {
             url,
             addresses: origin.addresses.clone(),
@@ -288,7 +301,7 @@ impl Asker {
             .await?;
         let counted = answer::scrape(&found.bytes, found.cut, &job.url, targets)?;
         let asked = counted.interval.unwrap_or_default().as_secs();
-        progress.exchange.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
+        progress.stats.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
         Ok(counted.counts)
     }
 }

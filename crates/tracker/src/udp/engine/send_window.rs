@@ -18,7 +18,7 @@ const HOLD_ROUND_TRIPS: u32 = 2;
 
 /// Places of recently sent requests.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct SendWindow {
     limit: usize,
     open: usize,
     hold: Duration,
@@ -40,7 +40,7 @@ struct Batch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
-impl Window {
+impl SendWindow {
     /// A window with room for `limit` recent requests.
     pub(super) fn new(limit: usize) -> Self {
         Self {
@@ -91,7 +91,7 @@ impl Window {
 
     /// An answer came to a request of the batch of `ticket`. Of one remote, those sent two batches
     /// and more before are lost, most likely: they give their places back at once.
-    pub(super) fn overtake(&mut self, ticket: Ticket) {
+    pub(super) fn release_overtaken(&mut self, ticket: Ticket) {
         while self.first + 1 < ticket.0
             && let Some(batch) = self.batches.pop_front()
         {
@@ -101,7 +101,7 @@ impl Window {
     }
 
     /// A round trip was measured.
-    pub(super) fn measured(&mut self, round_trip: Duration) {
+    pub(super) fn sample(&mut self, round_trip: Duration) {
         self.round_trip = (self.round_trip * 15 + round_trip.min(MAX_HOLD)) / 16;
         self.hold = (self.round_trip * HOLD_ROUND_TRIPS).clamp(MIN_HOLD, MAX_HOLD);
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn answers_and_time_give_places_back() {
         let start = Instant::now();
-        let mut window = Window::new(3);
+        let mut window = SendWindow::new(3);
         assert_eq!(window.room(start), 3);
         let first = window.take(start);
         let second = window.take(start);
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn what_is_overtaken_gives_its_place_back() {
         let start = Instant::now();
-        let mut window = Window::new(9);
+        let mut window = SendWindow::new(9);
         let tickets: Vec<Ticket> = (0..3)
             .flat_map(|ms| {
                 let at = start + Duration::from_millis(ms);
@@ -155,10 +155,10 @@ mod tests {
         let now = start + Duration::from_millis(2);
         assert_eq!(window.room(now), 0);
         window.release(tickets[3]);
-        window.overtake(tickets[3]);
+        window.release_overtaken(tickets[3]);
         assert_eq!(window.room(now), 1, "the batch before may yet come");
         window.release(tickets[6]);
-        window.overtake(tickets[6]);
+        window.release_overtaken(tickets[6]);
         assert_eq!(window.room(now), 5);
         window.release(tickets[0]);
         assert_eq!(window.room(now), 5, "too late to count");
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn a_fast_network_holds_places_for_a_short_time() {
         let start = Instant::now();
-        let mut window = Window::new(1);
+        let mut window = SendWindow::new(1);
         for _ in 0..200 {
-            window.measured(Duration::from_micros(100));
+            window.sample(Duration::from_micros(100));
         }
         window.take(start);
         assert_eq!(window.room(start), 0);

@@ -9,25 +9,25 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
 /// Longest sleep, in milliseconds, when nothing is due: the `poll` of no kernel minds it.
-const LONG: i32 = 60_000;
+const MAX_WAIT_MS: i32 = 60_000;
 
 /// The owner works.
 const AWAKE: u8 = 0;
 /// The owner sleeps or is about to.
 const ASLEEP: u8 = 1;
 /// Something came; the owner has not looked yet.
-const RUNG: u8 = 2;
+const WOKEN: u8 = 2;
 
 /// Rung by others when there is something to do that the socket does not tell. While the owner is
 /// awake, ringing costs no system call.
 #[derive(Debug)]
-pub(super) struct Bell {
+pub(super) struct Waker {
     event: EventFd,
     state: AtomicU8,
     stop: AtomicBool,
 }
 
-impl Bell {
+impl Waker {
     pub(super) fn new() -> io::Result<Self> {
         let flags = EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC;
         Ok(Self {
@@ -38,8 +38,8 @@ impl Bell {
     }
 
     /// To be called after the work has been put where the owner looks for it.
-    pub(super) fn ring(&self) {
-        if self.state.swap(RUNG, SeqCst) == ASLEEP {
+    pub(super) fn wake(&self) {
+        if self.state.swap(WOKEN, SeqCst) == ASLEEP {
             // Fails after 2⁶⁴ rings that nobody heard.
             let _ = self.event.write(1);
         }
@@ -48,7 +48,7 @@ impl Bell {
     /// Rings, and asks the owner to end.
     pub(super) fn stop(&self) {
         self.stop.store(true, SeqCst);
-        self.ring();
+        self.wake();
     }
 
     /// Whether the owner is asked to end.
@@ -57,14 +57,14 @@ impl Bell {
     }
 
     /// To be called by the owner before it looks for work: rings so far are heard.
-    pub(super) fn hear(&self) {
+    pub(super) fn reset(&self) {
         self.state.store(AWAKE, SeqCst);
     }
 
     /// Sleeps until one of `sockets` has something to read or an error to tell, the time is over,
     /// or the bell is rung; not at all if it was rung since it was last heard. Returns whether
     /// there is an error to be told.
-    pub(super) fn sleep(&self, sockets: &[BorrowedFd<'_>], time: Option<Duration>) -> bool {
+    pub(super) fn wait(&self, sockets: &[BorrowedFd<'_>], time: Option<Duration>) -> bool {
         let asleep = self
             .state
             .compare_exchange(AWAKE, ASLEEP, SeqCst, SeqCst)
@@ -78,9 +78,9 @@ impl Bell {
             .map(|socket| PollFd::new(*socket, PollFlags::POLLIN))
             .collect();
         // Rounded up: a timer that is not yet due would only send us back to sleep.
-        let wait = time.map_or(LONG, |time| {
+        let wait = time.map_or(MAX_WAIT_MS, |time| {
             let whole = time.as_nanos().div_ceil(1_000_000);
-            i32::try_from(whole).map_or(LONG, |wait| wait.min(LONG))
+            i32::try_from(whole).map_or(MAX_WAIT_MS, |wait| wait.min(MAX_WAIT_MS))
         });
         let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
         // A signal wakes us early, and that is all.
@@ -103,49 +103,49 @@ mod tests {
     use std::sync::Arc;
     use std::time::Instant;
 
-    const LONGEST: Duration = Duration::from_secs(30);
+    const LIMIT: Duration = Duration::from_secs(30);
 
     #[test]
-    fn a_ring_before_or_during_sleep_wakes() {
+    fn a_wake_before_or_during_a_wait_ends_it() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let bell = Arc::new(Bell::new().unwrap());
+        let waker = Arc::new(Waker::new().unwrap());
         let start = Instant::now();
-        bell.ring();
-        bell.sleep(&[socket.as_fd()], Some(LONGEST));
-        bell.hear();
-        let ringer = {
-            let bell = Arc::clone(&bell);
-            std::thread::spawn(move || bell.stop())
+        waker.wake();
+        waker.wait(&[socket.as_fd()], Some(LIMIT));
+        waker.reset();
+        let other = {
+            let waker = Arc::clone(&waker);
+            std::thread::spawn(move || waker.stop())
         };
-        while !bell.is_stopped() {
-            bell.sleep(&[socket.as_fd()], Some(LONGEST));
+        while !waker.is_stopped() {
+            waker.wait(&[socket.as_fd()], Some(LIMIT));
         }
-        ringer.join().unwrap();
-        assert!(start.elapsed() < LONGEST);
+        other.join().unwrap();
+        assert!(start.elapsed() < LIMIT);
     }
 
     #[test]
-    fn a_ring_is_heard_once() {
+    fn wakes_before_a_reset_are_one() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let bell = Bell::new().unwrap();
+        let waker = Waker::new().unwrap();
         for _ in 0..3 {
-            bell.ring();
+            waker.wake();
         }
-        bell.hear();
+        waker.reset();
         let start = Instant::now();
-        bell.sleep(&[socket.as_fd()], Some(Duration::from_millis(5)));
+        waker.wait(&[socket.as_fd()], Some(Duration::from_millis(5)));
         assert!(start.elapsed() >= Duration::from_millis(5));
     }
 
     #[test]
-    fn datagrams_end_a_sleep() {
+    fn datagrams_end_a_wait() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let bell = Bell::new().unwrap();
+        let waker = Waker::new().unwrap();
         socket.send_to(b"x", socket.local_addr().unwrap()).unwrap();
         let start = Instant::now();
-        bell.sleep(&[socket.as_fd()], Some(LONGEST));
+        waker.wait(&[socket.as_fd()], Some(LIMIT));
         let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
-        bell.sleep(&[silent.as_fd(), socket.as_fd()], Some(LONGEST));
-        assert!(start.elapsed() < LONGEST);
+        waker.wait(&[silent.as_fd(), socket.as_fd()], Some(LIMIT));
+        assert!(start.elapsed() < LIMIT);
     }
 }

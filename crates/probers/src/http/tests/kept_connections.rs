@@ -8,13 +8,13 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::server::{Asked, Says, Server, Then};
+use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 
 /// A script that answers the first request of each connection, and `second` to the next.
 fn once(
     second: impl Fn() -> Says + Send + Sync + 'static,
-) -> impl Fn(&Asked, usize) -> Says + Send + Sync + 'static {
+) -> impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static {
     let used = Mutex::new(HashSet::new());
     move |asked, _| match used.lock().unwrap().insert(asked.connection) {
         true if asked.target.starts_with("/scrape") => Says::ok("d5:filesdee"),
@@ -45,32 +45,37 @@ async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
     ];
     for end in ends {
         let server = Server::start(once(end)).await;
-        let asker = asker();
+        let http_client = http_client();
         let url = server.url("/announce");
         // The connection of a repeated request is not kept.
         for expected in [1, 2, 1, 2, 1] {
-            let (said, exchange) = ghost(&asker, &url).await;
+            let (said, stats) = ghost(&http_client, &url).await;
             assert_eq!(said.unwrap().peers.len(), 1);
-            assert_eq!(exchange.requests, expected);
+            assert_eq!(stats.requests, expected);
         }
-        let observation = asker.probe(scrape_job(&url, &[HASH])).await;
+        let observation = http_client.probe(scrape_job(&url, &[HASH])).await;
         assert!(observation.report.failed().is_none(), "a scrape");
-        let said = announced(asker.probe(job(&url, Manner::Brief)).await).0;
+        let said = announced(
+            http_client
+                .probe(job(&url, AnnounceStrategy::StartThenStop))
+                .await,
+        )
+        .0;
         assert_eq!(said.unwrap().peers.len(), 1);
         assert_eq!(server.events().last().map(String::as_str), Some("stopped"));
-        let left = asker.shared.farewells.available_permits();
+        let left = http_client.shared.background_stops.available_permits();
         assert_eq!(
-            left, MAX_FAREWELLS as usize,
-            "the farewell was said at once"
+            left, MAX_BACKGROUND_STOPS as usize,
+            "the stop_announce was said at once"
         );
     }
 }
 
 /// A question of one request that fails: why, and how many were sent.
-async fn refused_scrape(asker: &Arc<Asker>, url: &str) -> (Failure, u32) {
-    let observation = asker.probe(scrape_job(url, &[HASH])).await;
+async fn refused_scrape(http_client: &Arc<HttpClient>, url: &str) -> (FailureReason, u32) {
+    let observation = http_client.probe(scrape_job(url, &[HASH])).await;
     let failed = observation.report.failed().unwrap();
-    (failed.reason, observation.exchange.requests)
+    (failed.reason, observation.stats.requests)
 }
 
 #[tokio::test]
@@ -78,15 +83,15 @@ async fn a_request_is_not_sent_again_after_an_answer_began() {
     for (begun, reason) in [
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
-            Failure::Reset,
+            FailureReason::Reset,
         ),
-        ("220 ready\r\n\r\n", Failure::NotBencode),
+        ("220 ready\r\n\r\n", FailureReason::NotBencode),
     ] {
         let server = Server::start(once(move || Says::raw(begun, Then::Close))).await;
-        let asker = asker();
+        let http_client = http_client();
         let url = server.url("/announce");
-        assert!(ghost(&asker, &url).await.0.is_ok());
-        assert_eq!(refused_scrape(&asker, &url).await, (reason, 1));
+        assert!(ghost(&http_client, &url).await.0.is_ok());
+        assert_eq!(refused_scrape(&http_client, &url).await, (reason, 1));
     }
 }
 
@@ -97,12 +102,18 @@ async fn a_request_over_a_new_connection_is_never_repeated() {
         _ => silent(Then::Reset),
     })
     .await;
-    let asker = asker();
+    let http_client = http_client();
     let url = server.url("/announce");
-    assert!(ghost(&asker, &url).await.0.is_ok());
+    assert!(ghost(&http_client, &url).await.0.is_ok());
     // Once over the kept connection, and once over a new one.
-    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 2));
-    assert_eq!(refused_scrape(&asker, &url).await, (Failure::Reset, 1));
+    assert_eq!(
+        refused_scrape(&http_client, &url).await,
+        (FailureReason::Reset, 2)
+    );
+    assert_eq!(
+        refused_scrape(&http_client, &url).await,
+        (FailureReason::Reset, 1)
+    );
 }
 
 #[tokio::test]
@@ -115,7 +126,13 @@ async fn a_tracker_that_closes_behind_each_answer_never_fails() {
         .await;
         let (prober, mut observations) = prober();
         for _ in 0..4 {
-            prober.submit(vec![job(&server.url("/announce"), Manner::Ghost); 300]);
+            prober.submit(vec![
+                job(
+                    &server.url("/announce"),
+                    AnnounceStrategy::StoppedFirst
+                );
+                300
+            ]);
             let mut left = 300;
             while left > 0 {
                 for observation in observations.recv().await.unwrap() {
@@ -156,12 +173,12 @@ async fn tls_connections_are_closed_with_and_without_a_notice() {
     for then in [Then::Close, Then::Reset] {
         let script = once(move || silent(then));
         let server = Server::on("127.0.0.1", Some(tls.clone()), script).await;
-        let asker = trusting(settings.clone(), resolver());
+        let http_client = trusting(settings.clone(), resolver());
         let url = format!("https://localhost:{}/announce", server.address.port());
         for expected in [1, 2, 1, 2] {
-            let (said, exchange) = ghost(&asker, &url).await;
+            let (said, stats) = ghost(&http_client, &url).await;
             assert_eq!(said.unwrap().peers.len(), 1);
-            assert_eq!(exchange.requests, expected);
+            assert_eq!(stats.requests, expected);
         }
     }
 }
@@ -179,8 +196,8 @@ async fn unused_connections_are_closed() {
         assert_eq!(stream.read(&mut [0; 4096]).await.unwrap(), 0);
         start.elapsed()
     });
-    let asker = asker();
-    assert!(ghost(&asker, &url).await.0.is_ok());
+    let http_client = http_client();
+    assert!(ghost(&http_client, &url).await.0.is_ok());
     let kept = served.await.unwrap();
     assert!(kept >= KEEP_ALIVE && kept <= 3 * KEEP_ALIVE, "{kept:?}");
 }

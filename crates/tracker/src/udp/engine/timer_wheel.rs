@@ -16,7 +16,7 @@ const SPARES: usize = 64;
 
 /// Timers that each carry a `T`.
 #[derive(Debug)]
-pub(super) struct Wheel<T> {
+pub(super) struct TimerWheel<T> {
     start: Instant,
     slots: Vec<Vec<(u64, T)>>,
     /// One bit a slot, set where the slot is not empty.
@@ -26,7 +26,7 @@ pub(super) struct Wheel<T> {
     spares: VecDeque<Vec<(u64, T)>>,
 }
 
-impl<T: Copy> Wheel<T> {
+impl<T: Copy> TimerWheel<T> {
     /// An empty wheel whose first tick is `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -38,7 +38,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// Sets a timer: it fires at the first [`Wheel::expire`] at or after `due`.
+    /// Sets a timer: it fires at the first [`TimerWheel::expire`] at or after `due`.
     pub(super) fn insert(&mut self, due: Instant, what: T) {
         // Rounded up: a timer must not fire early, or its owner would take it for a stale one.
         let tick = nanos(due, self.start).div_ceil(TICK_NANOS);
@@ -81,7 +81,7 @@ impl<T: Copy> Wheel<T> {
         }
     }
 
-    /// When [`Wheel::expire`] should be called next. Never late; may be early, for timers more
+    /// When [`TimerWheel::expire`] should be called next. Never late; may be early, for timers more
     /// than one turn away.
     pub(super) fn next(&self) -> Option<Instant> {
         let first = slot(self.next);
@@ -117,7 +117,7 @@ fn slot(tick: u64) -> usize {
 mod tests {
     use super::*;
 
-    fn fired(wheel: &mut Wheel<u32>, now: Instant) -> Vec<u32> {
+    fn fired(wheel: &mut TimerWheel<u32>, now: Instant) -> Vec<u32> {
         let mut out = Vec::new();
         wheel.expire(now, &mut out);
         out
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn timers_fire_once_and_never_early() {
         let start = Instant::now();
-        let mut wheel = Wheel::new(start);
+        let mut wheel = TimerWheel::new(start);
         let ms = |n| start + Duration::from_millis(n);
         assert_eq!(wheel.next(), None);
         wheel.insert(ms(501), 1);
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_timer_in_the_past_fires_at_once() {
         let start = Instant::now();
-        let mut wheel = Wheel::new(start);
+        let mut wheel = TimerWheel::new(start);
         let later = start + Duration::from_secs(100);
         assert_eq!(fired(&mut wheel, later), Vec::<u32>::new());
         wheel.insert(start, 7);
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn following_next_meets_every_timer() {
         let start = Instant::now();
-        let mut wheel = Wheel::new(start);
+        let mut wheel = TimerWheel::new(start);
         let delays: Vec<u64> = (0..400).map(|n| n * n).collect();
         for (n, delay) in (0..).zip(&delays) {
             wheel.insert(start + Duration::from_millis(*delay), n);

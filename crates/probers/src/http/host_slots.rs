@@ -7,33 +7,33 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::MAX_PER_HOST;
-use super::probation::Standing;
+use super::probation::HostTrust;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_tracker::TrackerId;
 use seedwatch_tracker::http::query;
 
 /// Lanes kept before those that nobody uses are dropped.
-const MAX_LANES: usize = 4096;
+const MAX_HOSTS: usize = 4096;
 
 /// The lanes of all tracker hosts and families.
 #[derive(Debug, Default)]
-pub(super) struct Lanes {
-    lanes: Mutex<HashMap<(TrackerId, Family), Arc<Lane>>>,
+pub(super) struct HostTable {
+    hosts: Mutex<HashMap<(TrackerId, Family), Arc<HostSlots>>>,
 }
 
 /// What probes of one host and family share.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct HostSlots {
     /// Those who may ask it now.
-    pub(super) places: Semaphore,
+    pub(super) connections: Semaphore,
     /// How it answered last.
-    pub(super) standing: Standing,
+    pub(super) trust: HostTrust,
     /// The announce URL last asked, and what became of it when it was parsed.
     parsed: Mutex<Option<(Arc<TrackerUrl>, Url)>>,
 }
 
-impl Lane {
+impl HostSlots {
     /// The announce URL with parameters of ours behind its own. Torrents of a host mostly share
     /// their URL: to parse all of it each time cost an eighth of an announce.
     pub(super) fn announce_url(&self, url: &Arc<TrackerUrl>, own: &str) -> Option<Url> {
@@ -58,19 +58,19 @@ impl Lane {
     }
 }
 
-impl Lanes {
+impl HostTable {
     /// The lane of one host.
-    pub(super) fn get(&self, tracker: TrackerId, family: Family) -> Arc<Lane> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        if lanes.len() >= MAX_LANES && !lanes.contains_key(&(tracker, family)) {
-            lanes.retain(|_, lane| Arc::strong_count(lane) > 1);
+    pub(super) fn get(&self, tracker: TrackerId, family: Family) -> Arc<HostSlots> {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        if hosts.len() >= MAX_HOSTS && !hosts.contains_key(&(tracker, family)) {
+            hosts.retain(|_, slots| Arc::strong_count(slots) > 1);
         }
-        lanes
+        hosts
             .entry((tracker, family))
             .or_insert_with(|| {
-                Arc::new(Lane {
-                    places: Semaphore::new(MAX_PER_HOST),
-                    standing: Standing::default(),
+                Arc::new(HostSlots {
+                    connections: Semaphore::new(MAX_PER_HOST),
+                    trust: HostTrust::default(),
                     parsed: Mutex::default(),
                 })
             })
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_kept_url_is_what_parsing_the_whole_would_give() {
-        let lanes = Lanes::default();
-        let lane = lanes.get(TrackerId(1), Family::Ipv4);
+        let hosts = HostTable::default();
+        let slots = hosts.get(TrackerId(1), Family::Ipv4);
         let own = "info_hash=%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C&event=stopped";
         for base in [
             "http://t.example/announce",
@@ -98,7 +98,7 @@ mod tests {
             let url = Arc::new(TrackerUrl::parse(base).unwrap());
             let whole = Url::parse(&query::announce_url(&url, own)).unwrap();
             for _ in 0..2 {
-                let kept = lane.announce_url(&url, own);
+                let kept = slots.announce_url(&url, own);
                 assert_eq!(kept.as_ref(), Some(&whole), "{base}");
             }
         }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 /// What a future comes to; `None` if it panics.
-pub(super) async fn caught<F: Future>(future: F) -> Option<F::Output> {
+pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(move |context| {
         // It is not looked at again after a panic.
@@ -24,11 +24,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_caught_also_after_a_wait() {
-        assert_eq!(caught(async { 1 }).await, Some(1));
+        assert_eq!(catch_panic(async { 1 }).await, Some(1));
         let late = async {
             tokio::task::yield_now().await;
             assert!(std::hint::black_box(false), "a fault of our own");
         };
-        assert_eq!(caught(late).await, None);
+        assert_eq!(catch_panic(late).await, None);
     }
 }

@@ -20,7 +20,7 @@ const KEPT: usize = 128;
 /// Spaces what a busy worker reads and hands over. An answer to a worker that is not busy is read and
 /// handed over at once.
 #[derive(Debug)]
-pub(super) struct Gather {
+pub(super) struct BatchPacer {
     /// When the present period began.
     period: Instant,
     /// Reads in it.
@@ -33,7 +33,7 @@ pub(super) struct Gather {
     handed: Instant,
 }
 
-impl Gather {
+impl BatchPacer {
     /// A worker that has read nothing.
     pub(super) fn new(now: Instant) -> Self {
         Self {
@@ -88,17 +88,17 @@ mod tests {
     /// waited.
     fn reads(gap: Duration, time: Duration) -> (u32, Duration) {
         let start = Instant::now();
-        let mut gather = Gather::new(start);
+        let mut pacer = BatchPacer::new(start);
         let (mut count, mut longest) = (0, Duration::ZERO);
         let (mut now, mut next) = (start, start);
         while next < start + time {
             now = now.max(next);
-            now += gather.rest(now);
+            now += pacer.rest(now);
             longest = longest.max(now - next);
             while next <= now {
                 next += gap;
             }
-            gather.read(now);
+            pacer.read(now);
             count += 1;
         }
         (count, longest)
@@ -121,26 +121,26 @@ mod tests {
     #[test]
     fn a_busy_worker_keeps_few_observations_and_none_for_long() {
         let start = Instant::now();
-        let mut gather = Gather::new(start);
-        assert_eq!(gather.keep(1, start), Duration::ZERO, "it is not busy");
-        (0..BUSY).for_each(|_| gather.read(start));
-        assert_eq!(gather.keep(1, start), KEEP);
-        assert_eq!(gather.keep(KEPT, start), Duration::ZERO);
-        assert_eq!(gather.keep(1, start + KEEP), Duration::ZERO);
-        gather.handed(start + KEEP);
-        assert_eq!(gather.keep(1, start + KEEP), KEEP);
+        let mut pacer = BatchPacer::new(start);
+        assert_eq!(pacer.keep(1, start), Duration::ZERO, "it is not busy");
+        (0..BUSY).for_each(|_| pacer.read(start));
+        assert_eq!(pacer.keep(1, start), KEEP);
+        assert_eq!(pacer.keep(KEPT, start), Duration::ZERO);
+        assert_eq!(pacer.keep(1, start + KEEP), Duration::ZERO);
+        pacer.handed(start + KEEP);
+        assert_eq!(pacer.keep(1, start + KEEP), KEEP);
     }
 
     #[test]
     fn a_worker_calms_down() {
         let start = Instant::now();
-        let mut gather = Gather::new(start);
+        let mut pacer = BatchPacer::new(start);
         for n in 0..1000 {
-            gather.read(start + Duration::from_micros(200) * n);
+            pacer.read(start + Duration::from_micros(200) * n);
         }
         let later = start + Duration::from_secs(1);
-        assert_eq!(gather.rest(later), Duration::ZERO);
-        gather.read(later);
-        assert_eq!(gather.rest(later), Duration::ZERO);
+        assert_eq!(pacer.rest(later), Duration::ZERO);
+        pacer.read(later);
+        assert_eq!(pacer.rest(later), Duration::ZERO);
     }
 }
