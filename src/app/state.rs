@@ -40,7 +40,7 @@ use restore::Opened;
 use round::{Group, Piece, Round, Splits};
 use seedwatch_clock::Now;
 use seedwatch_core::snapshot::StateRow;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard as Part;
 use seedwatch_dht::Contact;
 use seedwatch_distinct::{Key, Layout};
 use seedwatch_input::file;
@@ -49,12 +49,12 @@ use trouble::Trouble;
 /// Versions of the sections.
 const TRACKERS: (&str, u16) = ("trackers", 1);
 /// Of all sections that are written in parts.
-const PARTS: u16 = 2;
+const PARTS: u16 = 3;
 
 /// How peers are written in a section of a version.
 fn layout(version: u16) -> Layout {
     match version {
-        ..PARTS => Layout::Long,
+        ..2 => Layout::Long,
         _ => Layout::Now,
     }
 }

@@ -3,7 +3,7 @@
 use super::Core;
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::schedule;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard as Part;
 use seedwatch_distinct::{Layout, Nonsense};
 
 impl Core {
@@ -22,12 +22,12 @@ impl Core {
 
     /// Torrents of which something may be remembered.
     pub fn remembered(&self) -> usize {
-        self.swarms.remembered()
+        self.swarms.saved_torrents()
     }
 
     /// Collections of which something may be remembered.
     pub fn collections_remembered(&self) -> usize {
-        self.swarms.collections_remembered()
+        self.swarms.saved_collections()
     }
 
     /// Appends what a part of the collections remembers; the first has what all torrents share, too.
@@ -46,12 +46,12 @@ impl Core {
 
     /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
     pub fn lose(&mut self, at: Unix, part: Part) {
-        self.swarms.lose(at, part);
+        self.swarms.mark_lost(at, part);
     }
 
     /// Whoever was seen of any torrent was seen of the whole fleet.
     pub(in crate::app) fn recall_fleet(&mut self) {
-        self.swarms.recall_fleet();
+        self.swarms.rebuild_all_peers();
     }
 
     /// Appends what is remembered of a part of the torrents.

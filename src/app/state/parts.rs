@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::round::Group;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard as Part;
 
 /// What was found, by [`Group::index`].
 #[derive(Debug, Default)]

@@ -10,7 +10,7 @@ use super::{PARTS, TRACKERS, in_time, layout};
 use crate::app::core::Core;
 use crate::store::{Bad, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard as Part;
 use seedwatch_distinct::{Key, Window};
 
 /// What was found where the state is kept.

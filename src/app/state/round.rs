@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Written;
 use crate::store::StoreError;
 use seedwatch_core::snapshot::Unix;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard as Part;
 
 /// Torrents or collections in a part, as a rule.
 const MEMBERS: u64 = 1024;

@@ -179,7 +179,7 @@ impl Run {
         let month = Window::Month.index();
         let unique = picture
             .rows()
-            .map(|view| view.row.unique(view.reach)[month].get());
+            .map(|view| view.row.unique(view.windows)[month].get());
         (
             seen.min().unwrap(),
             unique.min().unwrap().unwrap_or_default(),
@@ -229,7 +229,7 @@ async fn a_restart_forgets_nothing() {
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.oldest(), (Some(seen), 5), "at once");
     let picture = again.picture();
-    let fleet = picture.fleet.unique[Window::Month.index()];
+    let fleet = picture.totals.unique[Window::Month.index()];
     assert_eq!(fleet.get(), Some(5));
     let collection = picture.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));

@@ -12,7 +12,7 @@ use super::client::ask;
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, Failed, Failure, Listed, Remark, Retry, Snapshot, StateRow, TrackerId,
+    CollectionRow, Failed, Failure, ListedWindows, Remark, Retry, Snapshot, StateRow, TrackerId,
     TrackerRow, Unix,
 };
 use seedwatch_torrent::{Hashes, InfoHash};
@@ -183,7 +183,7 @@ fn what_needs_attention_comes_first() {
         let mut it = named(name, 1);
         it.row.peers = [Some(peers).into(), None.into()];
         it.row.last_peer_seen = Unix(now.0 - age).into();
-        it.row.listed = Listed::LATELY;
+        it.row.listed = ListedWindows::all();
         it.reach = Some(Default::default());
         it
     };

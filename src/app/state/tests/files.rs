@@ -93,7 +93,7 @@ async fn what_torrents_share_may_be_lost_alone() {
         run.hear();
         assert_eq!(run.oldest().1, 4, "{way}");
         // Whoever was seen of a torrent was seen of all of them.
-        let fleet = run.picture().fleet.unique[Window::Month.index()];
+        let fleet = run.picture().totals.unique[Window::Month.index()];
         assert_eq!(fleet.get(), Some(4), "{way}");
         run.save().await;
         run.leave();

@@ -33,8 +33,8 @@ fn unique(run: &mut Run, window: Window) -> (Vec<Option<u32>>, Option<u32>, Opti
     let picture = run.picture();
     let window = window.index();
     let rows = picture.rows();
-    let torrents = rows.map(|view| view.row.unique(view.reach)[window].get());
-    let fleet = picture.fleet.unique[window].get();
+    let torrents = rows.map(|view| view.row.unique(view.windows)[window].get());
+    let fleet = picture.totals.unique[window].get();
     let collection = picture.collections[0].unique[window].get();
     (torrents.collect(), fleet, collection)
 }
