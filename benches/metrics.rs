@@ -368,8 +368,8 @@ fn snapshot(torrents: usize) -> Snapshot {
                 trackers_online: Some(2).into(),
                 seeders: Some(n % 500).into(),
                 leechers: Some(n % 300).into(),
-                probe_success: [Some(true); 2],
-                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2],
+                probe_success: [Some(true); 2].into(),
+                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2].into(),
                 listed: ListedWindows::all(),
                 last_peer_seen: Unix(1_790_000_000).into(),
                 ..TorrentRow::default()
