@@ -1,8 +1,8 @@
 //! `/api/v1`: the snapshot as JSON, with the free texts that must not become labels.
 //!
-//! An unknown value is `null`. Countries are `null` if `metrics.countries` is off. The JSON holds no
-//! peer address and no passkey: trackers are named by their label, and the prober removes secrets
-//! from the texts of failures.
+//! An unknown value is `null`. Countries are `null` if `metrics.countries` is off. The JSON holds
+//! no peer address and no passkey: trackers are named by their label, and the prober removes
+//! secrets from the texts of failures.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! `GET /`: the state of everything, on one HTML page.
 //!
-//! The page loads no other resource and runs no script. Torrents that need attention come first, and
-//! tables are cut at [`MAX_ROWS`], so that the page stays small with many torrents.
+//! The page loads no other resource and runs no script. Torrents that need attention come first,
+//! and tables are cut at [`MAX_ROWS`], so that the page stays small with many torrents.
 
 mod finding;
 mod html;

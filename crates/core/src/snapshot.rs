@@ -4,6 +4,19 @@
 //! Consecutive snapshots share the blocks that did not change between them. A value that is
 //! unknown or stale is absent, never 0.
 //!
+//! ```
+//! use seedwatch_core::snapshot::{Count, Snapshot, Source};
+//!
+//! fn peers_from_trackers(snapshot: &Snapshot) -> u64 {
+//!     let rows = snapshot.rows();
+//!     let known = rows.filter_map(|view| view.source_peers[Source::Tracker].get());
+//!     known.map(u64::from).sum()
+//! }
+//!
+//! assert_eq!(Count::UNKNOWN.get(), None);
+//! assert_eq!(peers_from_trackers(&Snapshot::default()), 0);
+//! ```
+//!
 //! | File | Contents |
 //! |---|---|
 //! | `count` | counts and times that may be unknown |

@@ -47,6 +47,15 @@ impl Source {
 }
 
 /// One value per source, as compact as an array.
+///
+/// ```
+/// use seedwatch_core::{PerSource, Source};
+///
+/// let mut peers = PerSource::<u32>::default();
+/// peers[Source::Tracker] = 5;
+/// let labelled: Vec<_> = peers.iter().map(|(source, n)| (source.as_label(), *n)).collect();
+/// assert_eq!(labelled, [("dht", 0), ("tracker", 5)]);
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PerSource<T>([T; Source::ALL.len()]);
 

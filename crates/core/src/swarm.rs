@@ -93,8 +93,8 @@ struct ProbeHistograms {
 }
 
 impl Swarms {
-    /// Returns the state of a daemon that watches nothing yet. `ports` are those that we announce to
-    /// trackers, by family. Peers are stored as hashes under `key`, never as addresses.
+    /// Returns the state of a daemon that watches nothing yet. `ports` are those that we announce
+    /// to trackers, by family. Peers are stored as hashes under `key`, never as addresses.
     pub fn new(config: SwarmConfig, ports: [u16; 2], key: Key) -> Self {
         Self {
             intake: PeerIntake {
@@ -147,7 +147,8 @@ impl Swarms {
         self.history.join(roster, &joined);
     }
 
-    /// Restores that the operator of a tracker asked not to be contacted, as found before a restart.
+    /// Restores that the operator of a tracker asked not to be contacted, as found before a
+    /// restart.
     pub fn mark_closed(&mut self, tracker: TrackerId, family: Family, now: Mono) {
         if let Some(state) = self.latest.trackers.get_mut(tracker.0 as usize) {
             state.set_health(family, Health::Closed, now);
@@ -173,8 +174,8 @@ impl Swarms {
         self.torrents.iter_mut().for_each(TorrentState::mark_dirty);
     }
 
-    /// Sets our own addresses as most DHT nodes see them (BEP 42). They are a hint only: a statement
-    /// of DHT nodes never excludes a peer.
+    /// Sets our own addresses as most DHT nodes see them (BEP 42). They are a hint only: a
+    /// statement of DHT nodes never excludes a peer.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         self.intake.filter.own.set_external(addresses);
     }
@@ -228,8 +229,8 @@ impl Swarms {
         fold.run(observation);
     }
 
-    /// Counts the duration and the queries of a lookup, unless no node was known. Must be called for
-    /// every lookup, even if our own outage voids it.
+    /// Counts the duration and the queries of a lookup, unless no node was known. Must be called
+    /// for every lookup, even if our own outage voids it.
     pub fn count_lookup(&mut self, lookup: &Lookup) {
         if lookup.diagnosis.queries == 0 {
             return;
@@ -297,7 +298,8 @@ impl Swarms {
         rows.blocks(inputs)
     }
 
-    /// Returns the rows of all collections, sorted by name. [`Swarms::blocks`] must be called first.
+    /// Returns the rows of all collections, sorted by name. [`Swarms::blocks`] must be called
+    /// first.
     pub fn collections(&mut self, roster: &Roster, now: Now) -> Vec<Arc<CollectionRow>> {
         let (rows, inputs) = self.row_inputs(roster, now);
         rows.collections(inputs)
@@ -357,7 +359,8 @@ impl Swarms {
         self.probes.lookup_queries
     }
 
-    /// Returns the number of torrents with saved state: those of the configuration, and removed ones.
+    /// Returns the number of torrents with saved state: those of the configuration, and removed
+    /// ones.
     pub fn saved_torrents(&self) -> usize {
         self.torrents.len() + self.history.removed.len()
     }

@@ -103,7 +103,8 @@ impl<'a> Families<'a> {
     }
 
     /// Writes the info family of torrents, the only one whose labels differ from sample to sample.
-    /// An absent hash or collection is an absent label, and each torrent has user labels of its own.
+    /// An absent hash or collection is an absent label, and each torrent has user labels of its
+    /// own.
     pub(super) fn torrent_info(&mut self, torrents: &[Torrent]) -> fmt::Result {
         if torrents.is_empty() {
             return Ok(());

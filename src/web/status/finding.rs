@@ -3,8 +3,8 @@
 use super::MAX_ROWS;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView, Unix, Window};
 
-/// Time in seconds after the last peer during which a torrent still counts as alive. A tracker keeps
-/// peers for up to an hour, and another half hour covers one round of probes.
+/// Time in seconds after the last peer during which a torrent still counts as alive. A tracker
+/// keeps peers for up to an hour, and another half hour covers one round of probes.
 const GRACE: u64 = 90 * 60;
 
 /// A swarm with at most so many distinct peers in a week and in a day may soon be dead.
@@ -82,7 +82,7 @@ impl Finding {
     /// Returns the text of the finding.
     pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::Dead => "dead: nobody there",
+            Self::Dead => "dead: no peers",
             Self::NoTracker => "no tracker online",
             Self::FewPeers => "few peers",
             Self::Unknown => "unknown",

@@ -22,8 +22,8 @@ pub(super) fn health(snapshot: &Snapshot) -> [usize; 3] {
     counts
 }
 
-/// Writes the trackers with failures since the start, warnings or rate limits. Trackers that are down
-/// come first, then those with the most failures.
+/// Writes the trackers with failures since the start, warnings or rate limits. Trackers that are
+/// down come first, then those with the most failures.
 pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
     let failures = |row: &TrackerRow| row.failures.iter().sum::<u64>();
     let is_down = |row: &TrackerRow| row.up.contains(&Some(false));

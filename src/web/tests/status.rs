@@ -231,7 +231,7 @@ fn what_needs_attention_comes_first() {
     for (row, cells) in [
         (
             "h dead for long",
-            "<td class=\"bad\">dead: nobody there</td><td>0</td><td>0</td><td>0</td><td>7</td>\
+            "<td class=\"bad\">dead: no peers</td><td>0</td><td>0</td><td>0</td><td>7</td>\
              <td>? of 0</td><td>20 days ago</td><td></td>",
         ),
         (
@@ -320,7 +320,7 @@ fn the_page_stays_small() {
         assert!(section.contains(more), "{id}");
     }
     let dead = section(&page, "torrents")
-        .matches("dead: nobody there")
+        .matches("dead: no peers")
         .count();
     assert_eq!(dead, 100);
     assert!(section(&page, "trackers").contains("udp://00599:1"));

@@ -212,8 +212,8 @@ impl FamilyState {
     }
 }
 
-/// Returns whether an answer without a peer that counts states that the swarm is empty. `own` of its
-/// entries are our own. Any other entry may stand for a peer, unless the counts are 0.
+/// Returns whether an answer without a peer that counts states that the swarm is empty. `own` of
+/// its entries are our own. Any other entry may stand for a peer, unless the counts are 0.
 fn states_empty(answer: &Announced, own: u64) -> bool {
     let (peers, counts) = (&answer.peers, &answer.counts);
     if peers.omitted > 0 || answer.has_absurd_counts || peers.malformed > 0 {

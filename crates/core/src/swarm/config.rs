@@ -17,7 +17,8 @@ pub struct SwarmConfig {
     pub geo: Arc<Geo>,
     /// `metrics.countries`: whether peers are counted by country.
     pub countries: bool,
-    /// Changes whenever `geo` or `countries` does. [`Swarms::update`](super::Swarms::update) sets it.
+    /// Changes whenever `geo` or `countries` does. [`Swarms::update`](super::Swarms::update) sets
+    /// it.
     pub(super) geo_version: u32,
 }
 

@@ -38,8 +38,8 @@ impl PeerFilter {
         self.rejected[reason.index()] += peers;
     }
 
-    /// Puts the addresses that count into `kept`, in their order and with repetitions. `own_entry` is
-    /// given if our own entry may be in the list.
+    /// Puts the addresses that count into `kept`, in their order and with repetitions. `own_entry`
+    /// is given if our own entry may be in the list.
     pub(super) fn keep_v4(
         &mut self,
         claimed: &[Endpoint4],

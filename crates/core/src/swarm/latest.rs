@@ -48,8 +48,8 @@ impl LatestAnswers {
         }
     }
 
-    /// Records in the history the confirmed lists of a torrent that are still to be recorded and that
-    /// `is_wanted` selects.
+    /// Records in the history the confirmed lists of a torrent that are still to be recorded and
+    /// that `is_wanted` selects.
     pub(super) fn flush(
         &mut self,
         torrent: usize,
@@ -129,8 +129,8 @@ impl LatestAnswers {
         builder
     }
 
-    /// Loads the memory that [`LatestAnswers::row_builder`] reads, so that the loads of many torrents
-    /// overlap. The result only keeps the compiler from removing the loads.
+    /// Loads the memory that [`LatestAnswers::row_builder`] reads, so that the loads of many
+    /// torrents overlap. The result only keeps the compiler from removing the loads.
     pub(super) fn prefetch(&self, torrent: usize, roster: &Roster) -> u64 {
         let announces = roster.announces_of(torrent).iter();
         let states = announces.filter_map(|id| self.announces.get(id.0 as usize));

@@ -118,7 +118,8 @@ impl LookupState {
         }
         let PeerIntake { filter, scratch } = intake;
         scratch.fill(&found.peers, None, filter);
-        // A lookup that finds no peer does not ask for Bloom filters. The swarm is known to be empty.
+        // A lookup that finds no peer does not ask for Bloom filters. The swarm is known to be
+        // empty.
         let is_empty = found.peers.is_empty() && found.estimate.is_none();
         let has_peers = !scratch.is_empty();
         let replaced = if is_empty {

@@ -1,11 +1,11 @@
 //! Our own addresses and our own entries in lists, which never count as peers.
 //!
-//! - An address is ours in every list only if a local interface has it. No statement of a tracker or
-//!   a DHT node makes an address ours: a stranger could hide a peer of any swarm by naming it.
+//! - An address is ours in every list only if a local interface has it. No statement of a tracker
+//!   or a DHT node makes an address ours: a stranger could hide a peer of any swarm by naming it.
 //! - In a list that answers `started`, one entry per family with our announced port is ours. It is
 //!   left out of that list only; another source that names the same address counts.
-//! - A local IPv6 address is excluded whole, not by its /64. Peers are /64 prefixes, and a neighbour
-//!   in our /64 is a peer.
+//! - A local IPv6 address is excluded whole, not by its /64. Peers are /64 prefixes, and a
+//!   neighbour in our /64 is a peer.
 
 use std::net::IpAddr;
 
@@ -69,7 +69,8 @@ impl OwnAddresses {
     }
 
     /// Ranks the evidence that an entry with our port is ours; larger is stronger. It only decides
-    /// between entries of one list, so the `external_ip` of the tracker that made it is good enough.
+    /// between entries of one list, so the `external_ip` of the tracker that made it is good
+    /// enough.
     fn evidence(&self, ip: IpAddr, external_ip: Option<IpAddr>) -> u8 {
         let is_local = match ip {
             IpAddr::V4(ip) => self.contains_v4(ip.to_bits()),

@@ -1,7 +1,7 @@
 //! The peers of the last month: of every torrent, of collections, and of all torrents together.
 //!
-//! A torrent is identified by the first of its info-hashes. Its history therefore outlives restarts,
-//! a new name, and a while outside the configuration.
+//! A torrent is identified by the first of its info-hashes. Its history therefore outlives
+//! restarts, a new name, and a while outside the configuration.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
@@ -34,8 +34,8 @@ pub(super) struct PeerHistory {
     pub(super) clock: HistoryClock,
     /// The number of the configuration. Lists recorded under another one are recorded again.
     epoch: u16,
-    /// Recording in this hour is thorough: collections may be new, or may have been restored from an
-    /// older save than their torrents.
+    /// Recording in this hour is thorough: collections may be new, or may have been restored from
+    /// an older save than their torrents.
     thorough_hour: u32,
     /// Torrents that had peers within the last month.
     pub(super) torrents: HashMap<InfoHash, Box<TorrentHistory>>,
@@ -281,8 +281,8 @@ impl PeerHistory {
         }
     }
 
-    /// Loads the memory that [`PeerHistory::windows`] reads. The result only keeps the compiler from
-    /// removing the loads.
+    /// Loads the memory that [`PeerHistory::windows`] reads. The result only keeps the compiler
+    /// from removing the loads.
     pub(super) fn prefetch(&self, hash: Option<InfoHash>) -> u64 {
         let history = hash.and_then(|hash| self.torrents.get(&hash));
         history.map_or(0, |history| u64::from(history.peers.is_empty()))

@@ -32,8 +32,8 @@ pub(super) struct RecordedAt {
 }
 
 impl RecordedAt {
-    /// Longest time in hours that a list goes unrecorded. A list that is not confirmed any more must
-    /// be found before its recorded hour leaves the shortest window.
+    /// Longest time in hours that a list goes unrecorded. A list that is not confirmed any more
+    /// must be found before its recorded hour leaves the shortest window.
     const LONGEST: u32 = 18;
 
     /// Returns the state of a list that was just recorded.
@@ -116,8 +116,8 @@ pub(super) struct ScratchLists {
 }
 
 impl ScratchLists {
-    /// Fills the buffers with the claimed peers that count. `own_entry` is given if our own entry may
-    /// be in the list.
+    /// Fills the buffers with the claimed peers that count. `own_entry` is given if our own entry
+    /// may be in the list.
     pub(super) fn fill(
         &mut self,
         claimed: &Peers,
@@ -134,9 +134,9 @@ impl ScratchLists {
     }
 }
 
-/// Replaces a stored list by a claimed one, which may have any order and repetitions. Returns the old
-/// list if it differs. Most rounds bring the same peers in another order; a fingerprint that does not
-/// depend on the order saves the sorting.
+/// Replaces a stored list by a claimed one, which may have any order and repetitions. Returns the
+/// old list if it differs. Most rounds bring the same peers in another order; a fingerprint that
+/// does not depend on the order saves the sorting.
 fn replace<T: Copy + Ord + Into<u64>>(
     stored: &mut Box<[T]>,
     stored_fingerprint: &mut u64,
@@ -158,8 +158,8 @@ pub(super) fn fingerprint<T: Copy + Into<u64>>(peers: &[T]) -> u64 {
     mixed.fold(0, u64::wrapping_add)
 }
 
-/// Spreads a number over 64 bits, so that sums of mixed numbers differ from list to list. The product
-/// of a number with its own rotation is not linear, and costs one multiplication.
+/// Spreads a number over 64 bits, so that sums of mixed numbers differ from list to list. The
+/// product of a number with its own rotation is not linear, and costs one multiplication.
 fn mix(number: u64) -> u64 {
     let odd = number ^ 0x9e37_79b9_7f4a_7c15;
     odd.wrapping_mul(odd.rotate_left(32))

@@ -14,8 +14,8 @@ use crate::snapshot::{Block, CollectionRow};
 use seedwatch_clock::Now;
 use seedwatch_distinct::Moment;
 
-/// Most torrents whose windows slide all at once when an hour begins. With more torrents, the blocks
-/// take turns over the first [`SLIDE_SECONDS`].
+/// Most torrents whose windows slide all at once when an hour begins. With more torrents, the
+/// blocks take turns over the first [`SLIDE_SECONDS`].
 const SLIDE_AT_ONCE: usize = 4096;
 const SLIDE_SECONDS: u64 = 600;
 
@@ -55,8 +55,8 @@ impl RowCache {
         self.blocks.clear();
     }
 
-    /// Returns the rows of all torrents. Rows that changed or went stale are built again, and once an
-    /// hour all rows of a block.
+    /// Returns the rows of all torrents. Rows that changed or went stale are built again, and once
+    /// an hour all rows of a block.
     pub(super) fn blocks(&mut self, mut inputs: RowInputs<'_>) -> Vec<Arc<Block>> {
         let torrents = inputs.torrents.len();
         self.blocks
@@ -82,8 +82,8 @@ impl RowCache {
         inputs.now.mono >= history.clock.slid_at().after(Duration::from_secs(turn))
     }
 
-    /// Returns the rows of all collections, sorted by name. Large collections are not built again for
-    /// every snapshot, and no snapshot builds too many.
+    /// Returns the rows of all collections, sorted by name. Large collections are not built again
+    /// for every snapshot, and no snapshot builds too many.
     pub(super) fn collections(&mut self, mut inputs: RowInputs<'_>) -> Vec<Arc<CollectionRow>> {
         let collections = inputs.roster.collections();
         let first = self.next_collection.min(collections.len());
@@ -104,8 +104,8 @@ impl RowCache {
 }
 
 impl CachedBlock {
-    /// Builds the dirty rows of the block again; all rows if its windows slide. `start` is the index
-    /// of its first torrent.
+    /// Builds the dirty rows of the block again; all rows if its windows slide. `start` is the
+    /// index of its first torrent.
     fn refresh(&mut self, start: usize, slides: bool, inputs: &mut RowInputs<'_>) {
         let end = inputs.torrents.len().min(start + Block::SIZE);
         let now = inputs.now.mono;

@@ -28,8 +28,8 @@ fn list(world: &mut World, tracker: usize, ips: &[&str]) {
     world.list(id, ips);
 }
 
-/// From now on only the second tracker lists peers. The peers of the first must leave the day window
-/// exactly one day after the tracker last named them.
+/// From now on only the second tracker lists peers. The peers of the first must leave the day
+/// window exactly one day after the tracker last named them.
 fn assert_peers_leave_after_a_day(mut world: World, after: &str) {
     for hour in 1..30 {
         live(&mut world, HOUR);

@@ -23,8 +23,8 @@ fn joined(entries: &[(&str, u16)]) -> Announced {
     }
 }
 
-/// Returns a world with two torrents: one at an honest and a byzantine tracker, one at the byzantine
-/// tracker alone.
+/// Returns a world with two torrents: one at an honest and a byzantine tracker, one at the
+/// byzantine tracker alone.
 fn victim_and_lure() -> World {
     World::new(&[
         torrent("victim", v1(1), &TWO),
