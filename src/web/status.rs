@@ -17,12 +17,10 @@ use hyper::header::HeaderValue;
 use sha2::{Digest, Sha256};
 
 use self::finding::{Finding, Findings, Status};
+pub(super) use self::html::MAX_ROWS;
 use self::html::{Ago, Escaped, Link, OrUnknown, Table, TopCountries};
 use crate::metrics::VERSION;
 use seedwatch_core::snapshot::{Count, Snapshot, TorrentView, UniquePeers, Window};
-
-/// Most rows per table.
-pub(super) const MAX_ROWS: usize = 500;
 
 const STYLE: &str = include_str!("status/style.css");
 

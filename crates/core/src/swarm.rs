@@ -10,16 +10,17 @@
 //! |---|---|
 //! | `config` | settings |
 //! | `fold` | observations → state |
-//! | `filter`, `own` | which claimed peers count |
+//! | `intake`, `filter`, `own` | which claimed peers count |
 //! | `announce`, `lookup`, `peer_list` | the latest answers of one tracker, and of the DHT |
 //! | `latest` | the latest answers of all sources |
+//! | `state` | the whole state |
 //! | `tracker`, `torrent`, `tick` | the state of a tracker and of a torrent |
 //! | `row_builder`, `peer_union` | answers → row of a torrent, and the current peers |
 //! | `row_cache` | which rows each snapshot builds again |
 //! | `peer_history`, `torrent_history`, `clock` | the peers of the last month |
 //! | `collection` | torrents of one work, counted as one |
 //! | `geo_breakdown`, `asn_counts` | countries and autonomous systems |
-//! | `saved` | the peer history as bytes |
+//! | `saved`, `shard` | the peer history as bytes |
 //! | `lost` | parts of the history that were lost |
 
 mod announce;
@@ -30,6 +31,7 @@ mod config;
 mod filter;
 mod fold;
 mod geo_breakdown;
+mod intake;
 mod latest;
 mod lookup;
 mod lost;
@@ -40,6 +42,8 @@ mod peer_union;
 mod row_builder;
 mod row_cache;
 mod saved;
+mod shard;
+mod state;
 mod tick;
 mod torrent;
 mod torrent_history;
@@ -50,37 +54,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::SwarmConfig;
-pub use saved::Shard;
+pub use shard::Shard;
 
 use crate::roster::{Changes, Roster};
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
 use crate::{Health, PerSource, Source, Verdict};
 use announce::FamilyState;
 use collection::unique_since;
-use filter::{PeerFilter, PeerIntake};
 use fold::TrackerFold;
-use latest::LatestAnswers;
-use peer_history::PeerHistory;
-use peer_list::ScratchLists;
-use row_cache::{RowCache, RowInputs};
+use row_cache::{RowCache, RowContext};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::Lookup;
 use seedwatch_distinct::{Key, Layout, Nonsense};
 use seedwatch_geo::Database;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
-use tick::Tick;
+use state::SwarmState;
 use torrent::TorrentState;
 
 /// The state of all torrents, collections and trackers.
 #[derive(Debug)]
 pub struct Swarms {
-    config: SwarmConfig,
-    intake: PeerIntake,
-    /// In the order of [`Roster::torrents`].
-    torrents: Vec<TorrentState>,
-    latest: LatestAnswers,
-    history: PeerHistory,
+    state: SwarmState,
     rows: RowCache,
     probes: ProbeHistograms,
 }
@@ -97,14 +92,7 @@ impl Swarms {
     /// to trackers, by family. Peers are stored as hashes under `key`, never as addresses.
     pub fn new(config: SwarmConfig, ports: [u16; 2], key: Key) -> Self {
         Self {
-            intake: PeerIntake {
-                filter: PeerFilter::new(config.accept, ports),
-                scratch: ScratchLists::default(),
-            },
-            config,
-            torrents: Vec::new(),
-            latest: LatestAnswers::default(),
-            history: PeerHistory::new(key),
+            state: SwarmState::new(config, ports, key),
             rows: RowCache::default(),
             probes: ProbeHistograms::default(),
         }
@@ -113,83 +101,45 @@ impl Swarms {
     /// Adopts a new configuration. Torrents and trackers that stay keep their state, and torrents
     /// that come back keep their history.
     pub fn update(&mut self, config: SwarmConfig, roster: &Roster, changes: &Changes, now: Now) {
-        self.tick(now);
-        self.intake.filter.accept = config.accept;
-        self.latest.stale_after[Source::Tracker] = config.stale_after;
-        self.config = config.succeeding(&self.config);
-        self.update_torrents(roster, changes);
-        self.latest.update(roster, changes);
+        self.state.tick(now);
+        self.state.update(config, roster, changes);
         self.rows.clear();
-    }
-
-    fn update_torrents(&mut self, roster: &Roster, changes: &Changes) {
-        let before = std::mem::take(&mut self.torrents);
-        let last_seen = |index: u32| Some(before.get(index as usize)?.last_seen);
-        let history = &mut self.history;
-        history.update(roster, changes, last_seen);
-        let has_no_removed = history.has_no_removed();
-        let mut joined = changes.joined.clone();
-        let moved = (0..).zip(&changes.moved).zip(roster.torrents().iter());
-        let torrents = moved.map(|((index, moved), torrent)| {
-            let mut last_seen = moved.and_then(last_seen).unwrap_or_default();
-            let is_hybrid = torrent.hashes.wire().nth(1).is_some();
-            if is_hybrid || !has_no_removed {
-                let has_grown;
-                (last_seen, has_grown) = history.reinstate(torrent.hashes.wire(), last_seen);
-                joined.extend(has_grown.then_some(index));
-            }
-            TorrentState {
-                last_seen,
-                fresh_until: Tick::default(),
-            }
-        });
-        self.torrents = torrents.collect();
-        self.history.join(roster, &joined);
     }
 
     /// Restores that the operator of a tracker asked not to be contacted, as found before a
     /// restart.
     pub fn mark_closed(&mut self, tracker: TrackerId, family: Family, now: Mono) {
-        if let Some(state) = self.latest.trackers.get_mut(tracker.0 as usize) {
+        if let Some(state) = self.state.latest.trackers.get_mut(tracker.0 as usize) {
             state.set_health(family, Health::Closed, now);
-        }
-    }
-
-    /// Advances the clock. If the clock once ran ahead, stored times may lie in the future; once a
-    /// day, clamps any that still do.
-    fn tick(&mut self, now: Now) {
-        if self.history.tick(now) {
-            for torrent in &mut self.torrents {
-                if torrent.last_seen.clamp_to(now.unix) {
-                    torrent.mark_dirty();
-                }
-            }
         }
     }
 
     /// Adopts the lookup schedule of the DHT. A lookup is stale after `stale_after`.
     pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
-        self.latest.stale_after[Source::Dht] = stale_after;
-        self.latest.lookups.update(roster.sweep());
-        self.torrents.iter_mut().for_each(TorrentState::mark_dirty);
+        self.state.latest.stale_after[Source::Dht] = stale_after;
+        self.state.latest.lookups.update(roster.sweep());
+        self.state
+            .torrents
+            .iter_mut()
+            .for_each(TorrentState::mark_dirty);
     }
 
     /// Sets our own addresses as most DHT nodes see them (BEP 42). They are a hint only: a
     /// statement of DHT nodes never excludes a peer.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = IpAddr>) {
-        self.intake.filter.own.set_external(addresses);
+        self.state.intake.filter.own.set_external(addresses);
     }
 
     /// Sets the addresses of the local interfaces.
     pub fn set_local_addresses(&mut self, addresses: &[IpAddr]) {
-        self.intake.filter.own.set_local(addresses);
+        self.state.intake.filter.own.set_local(addresses);
     }
 
     /// Counts the duration of a probe and its failure. Must be called for every probe, even if our
     /// own outage voids it.
     pub fn count_probe(&mut self, observation: &Observation) {
         let tracker = observation.tracker.0 as usize;
-        let Some(tracker) = self.latest.trackers.get_mut(tracker) else {
+        let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
         };
         if matches!(observation.report, Report::NoAddress { .. }) {
@@ -206,20 +156,20 @@ impl Swarms {
     /// Loads the memory that [`Swarms::fold`] reads of a swarm, so that the loads of many swarms
     /// overlap. The result only keeps the compiler from removing the loads.
     pub fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
-        let Some(torrent) = self.torrent_of(roster, id) else {
+        let Some(torrent) = self.state.torrent_of(roster, id) else {
             return 0;
         };
-        let state = self.latest.announces[id.0 as usize].family(family);
+        let state = self.state.latest.announces[id.0 as usize].family(family);
         let read = state.map_or(0, FamilyState::prefetch);
-        let hour = self.torrents[torrent].last_seen.list_hour[Source::Tracker];
+        let hour = self.state.torrents[torrent].last_seen.list_hour[Source::Tracker];
         read.wrapping_add(hour.into())
     }
 
     /// Folds an observation of a tracker. `verdict` states what it means for the tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
-        self.tick(now);
+        self.state.tick(now);
         let fold = TrackerFold {
-            swarms: self,
+            state: &mut self.state,
             roster,
             tracker: observation.tracker,
             family: observation.family,
@@ -245,29 +195,16 @@ impl Swarms {
 
     /// Folds a lookup of the DHT. A failed lookup never makes a 0.
     pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
-        self.tick(now);
-        fold::fold_lookup(self, roster, lookup, now);
+        self.state.tick(now);
+        fold::fold_lookup(&mut self.state, roster, lookup, now);
     }
 
     /// Records all confirmed lists in the history. Must be called before another configuration is
     /// adopted.
     pub fn flush(&mut self, roster: &Roster) {
-        for torrent in 0..self.torrents.len() {
-            self.flush_torrent(roster, torrent);
+        for torrent in 0..self.state.torrents.len() {
+            self.state.flush(roster, torrent, |_| true);
         }
-    }
-
-    fn flush_torrent(&mut self, roster: &Roster, torrent: usize) {
-        self.latest
-            .flush(torrent, roster, &self.config, &mut self.history, |_| true);
-    }
-
-    /// Returns the index of the torrent of an announce, if both are in the state.
-    fn torrent_of(&self, roster: &Roster, id: AnnounceId) -> Option<usize> {
-        let torrent = roster.announce(id)?.torrent as usize;
-        let is_known =
-            torrent < self.torrents.len() && (id.0 as usize) < self.latest.announces.len();
-        is_known.then_some(torrent)
     }
 
     /// Returns whether another source lists peers of this family for the swarm of an announce.
@@ -278,10 +215,10 @@ impl Swarms {
         family: Family,
         now: Mono,
     ) -> bool {
-        let Some(torrent) = self.torrent_of(roster, id) else {
+        let Some(torrent) = self.state.torrent_of(roster, id) else {
             return false;
         };
-        let mut lists = self.latest.fresh_lists(torrent, roster, now);
+        let mut lists = self.state.latest.fresh_lists(torrent, roster, now);
         lists.any(|(announce, (v4, v6))| {
             let has_peers = match family {
                 Family::Ipv4 => !v4.is_empty(),
@@ -293,46 +230,30 @@ impl Swarms {
 
     /// Returns the rows of all torrents. Unchanged blocks are shared with earlier calls.
     pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
-        self.tick(now);
-        let (rows, inputs) = self.row_inputs(roster, now);
-        rows.blocks(inputs)
+        self.state.tick(now);
+        let state = &mut self.state;
+        self.rows.blocks(RowContext { state, roster, now })
     }
 
     /// Returns the rows of all collections, sorted by name. [`Swarms::blocks`] must be called
     /// first.
     pub fn collections(&mut self, roster: &Roster, now: Now) -> Vec<Arc<CollectionRow>> {
-        let (rows, inputs) = self.row_inputs(roster, now);
-        rows.collections(inputs)
-    }
-
-    fn row_inputs<'a>(
-        &'a mut self,
-        roster: &'a Roster,
-        now: Now,
-    ) -> (&'a mut RowCache, RowInputs<'a>) {
-        let inputs = RowInputs {
-            roster,
-            config: &self.config,
-            torrents: &mut self.torrents,
-            latest: &mut self.latest,
-            history: &mut self.history,
-            now,
-        };
-        (&mut self.rows, inputs)
+        let state = &mut self.state;
+        self.rows.collections(RowContext { state, roster, now })
     }
 
     /// Returns the values of all torrents together.
     pub fn totals(&mut self) -> TotalsRow {
-        let torrents = self.torrents.iter();
+        let torrents = self.state.torrents.iter();
         let hours = torrents.map(|torrent| torrent.last_seen.latest_list_hour());
         let last_list_hour = hours.max().unwrap_or(0);
-        let history = &mut self.history;
+        let history = &mut self.state.history;
         let moment = history.moment();
         let counts = history.all_peers.counts(moment).all;
         let unknown = history.lost.windows_of_any();
         TotalsRow {
             unique: unique_since(last_list_hour, counts, unknown, moment),
-            systems: match self.config.geo.built(Database::Asn) {
+            systems: match self.state.config.geo.built(Database::Asn) {
                 Some(_) => history.asn_counts.rows(),
                 None => Vec::new(),
             },
@@ -341,12 +262,12 @@ impl Swarms {
 
     /// Returns the rows of all trackers, by tracker id.
     pub fn tracker_rows(&self, roster: &Roster, now: Now) -> Vec<Option<Arc<TrackerRow>>> {
-        self.latest.tracker_rows(roster, now.mono)
+        self.state.latest.tracker_rows(roster, now.mono)
     }
 
     /// Returns the claimed peers that do not count, by [`Rejection::index`].
     pub fn rejected(&self) -> [u64; Rejection::ALL.len()] {
-        self.intake.filter.rejected
+        self.state.intake.filter.rejected
     }
 
     /// Returns the durations of probes.
@@ -362,18 +283,18 @@ impl Swarms {
     /// Returns the number of torrents with saved state: those of the configuration, and removed
     /// ones.
     pub fn saved_torrents(&self) -> usize {
-        self.torrents.len() + self.history.removed.len()
+        self.state.torrents.len() + self.state.history.removed.len()
     }
 
     /// Returns the number of collections with saved state.
     pub fn saved_collections(&self) -> usize {
-        self.history.collections.len()
+        self.state.history.collections.len()
     }
 
     /// Appends a shard of the collections; the first shard also has what all torrents share. Only
     /// after [`Swarms::encode_torrents`] does it have all peers of the torrents.
     pub fn encode_shared(&self, shard: Shard, out: &mut Vec<u8>) {
-        saved::encode_shared(&self.history, shard, out);
+        saved::encode_shared(&self.state.history, shard, out);
     }
 
     /// Merges a shard that [`Swarms::encode_shared`] wrote. Must be called before the first
@@ -382,23 +303,23 @@ impl Swarms {
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
     pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
-        saved::decode_shared(&mut self.history, bytes, layout)
+        saved::decode_shared(&mut self.state.history, bytes, layout)
     }
 
     /// Appends a shard of the torrents.
     pub fn encode_torrents(&mut self, roster: &Roster, shard: Shard, out: &mut Vec<u8>) {
-        for torrent in 0..self.torrents.len() {
+        for torrent in 0..self.state.torrents.len() {
             let identity = roster.identity(torrent);
             if identity.is_some_and(|hash| shard.has(&hash)) {
-                self.flush_torrent(roster, torrent);
+                self.state.flush(roster, torrent, |_| true);
             }
         }
-        let torrents = (0..).zip(&self.torrents);
+        let torrents = (0..).zip(&self.state.torrents);
         let configured = torrents.filter_map(|(index, torrent)| {
             let hash = roster.identity(index)?;
             Some((hash, torrent.last_seen))
         });
-        saved::encode_torrents(&self.history, configured, shard, out);
+        saved::encode_torrents(&self.state.history, configured, shard, out);
     }
 
     /// Merges a shard that [`Swarms::encode_torrents`] wrote. Must be called before the first
@@ -407,17 +328,17 @@ impl Swarms {
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
     pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
-        saved::decode_torrents(&mut self.history, bytes, layout)
+        saved::decode_torrents(&mut self.state.history, bytes, layout)
     }
 
     /// Records that a shard of the torrents was found lost at this time.
     pub fn mark_lost(&mut self, at: Unix, shard: Shard) {
-        self.history.lost.add(at, shard);
+        self.state.history.lost.add(at, shard);
     }
 
     /// Counts the peers of every torrent among all peers again, after the saved ones were lost.
     pub fn rebuild_all_peers(&mut self) {
-        self.history.rebuild_all_peers();
+        self.state.history.rebuild_all_peers();
     }
 }
 

@@ -15,6 +15,9 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
+/// Most rows per table.
+pub(in crate::web) const MAX_ROWS: usize = 500;
+
 /// Text that is safe between tags and in quoted attributes. Invisible characters are shown as their
 /// code points.
 pub(super) struct Escaped<T>(pub(super) T);

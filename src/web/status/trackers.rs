@@ -3,8 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt::{self, Write};
 
-use super::MAX_ROWS;
-use super::html::{Escaped, Table};
+use super::html::{Escaped, MAX_ROWS, Table};
 use seedwatch_core::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;

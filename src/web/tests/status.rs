@@ -319,9 +319,7 @@ fn the_page_stays_small() {
         assert_eq!(rows(section), status::MAX_ROWS, "{id}");
         assert!(section.contains(more), "{id}");
     }
-    let dead = section(&page, "torrents")
-        .matches("dead: no peers")
-        .count();
+    let dead = section(&page, "torrents").matches("dead: no peers").count();
     assert_eq!(dead, 100);
     assert!(section(&page, "trackers").contains("udp://00599:1"));
     assert!(page.len() < 500_000, "{}", page.len());

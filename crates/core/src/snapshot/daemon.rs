@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Histogram;
+use super::histogram::Histogram;
 use crate::PerSource;
 use seedwatch_clock::Unix;
 use seedwatch_dht::DhtStatus;

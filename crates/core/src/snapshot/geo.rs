@@ -1,6 +1,5 @@
 //! Where peers are: by country, by network and by autonomous system (AS).
 
-use super::{Count, UniquePeers};
 #[cfg(doc)]
 use seedwatch_distinct::Moment;
 use seedwatch_geo::{Asn, Country};
@@ -74,15 +73,4 @@ pub enum AsnLabel {
     Other,
     /// Addresses that the database assigns to no autonomous system.
     Unknown,
-}
-
-/// One country of a collection.
-#[derive(Debug, Clone, Copy)]
-pub struct CountryRow {
-    /// The country.
-    pub country: Country,
-    /// Distinct current peers. Stays at 0 for [`LATELY`](Moment::LATELY) hours after the last peer.
-    pub peers: Count,
-    /// Distinct peers by window.
-    pub unique: UniquePeers,
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::count::{Count, UnixOption32};
 use super::windows::{ListedWindows, TorrentWindows, UniquePeers, where_known};
-use super::{Count, UnixOption32};
 use crate::{PerSource, Source};
 #[cfg(doc)]
 use seedwatch_torrent::Family;

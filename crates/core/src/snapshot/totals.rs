@@ -2,7 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{AsnLabel, Count, CountryRow, UniquePeers};
+use super::count::Count;
+use super::geo::AsnLabel;
+use super::windows::UniquePeers;
+#[cfg(doc)]
+use seedwatch_distinct::Moment;
+use seedwatch_geo::Country;
 #[cfg(doc)]
 use seedwatch_torrent::Family;
 
@@ -19,6 +24,17 @@ pub struct CollectionRow {
     pub unique: UniquePeers,
     /// Sorted by country. Empty if `metrics.countries` is off.
     pub countries: Vec<CountryRow>,
+}
+
+/// One country of a collection.
+#[derive(Debug, Clone, Copy)]
+pub struct CountryRow {
+    /// The country.
+    pub country: Country,
+    /// Distinct current peers. Stays at 0 for [`LATELY`](Moment::LATELY) hours after the last peer.
+    pub peers: Count,
+    /// Distinct peers by window.
+    pub unique: UniquePeers,
 }
 
 /// The values of all torrents together.

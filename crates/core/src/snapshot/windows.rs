@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Count, GeoBreakdown};
+use super::count::Count;
+use super::geo::GeoBreakdown;
 use crate::{PerSource, Source};
 use seedwatch_distinct::{Counts, Window};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::filter::PeerIntake;
+use super::intake::PeerIntake;
 use super::own::OwnEntry;
 use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
 use super::tick::Tick;

@@ -121,10 +121,3 @@ impl PeerFilter {
         self.accept.admits_v6(ip)
     }
 }
-
-/// Turns the claimed peers of an answer into the peers that count.
-#[derive(Debug)]
-pub(super) struct PeerIntake {
-    pub(super) filter: PeerFilter,
-    pub(super) scratch: super::peer_list::ScratchLists,
-}

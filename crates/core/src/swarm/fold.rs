@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Swarms;
 use super::peer_history::ListOrigin;
 use super::peer_list::ListUpdate;
+use super::state::SwarmState;
 use crate::roster::Roster;
 use crate::snapshot::Rejection;
 use crate::{Source, Verdict};
@@ -18,7 +18,7 @@ use seedwatch_tracker::{
 /// One observation of a tracker, while it is folded.
 #[derive(Debug)]
 pub(super) struct TrackerFold<'a> {
-    pub(super) swarms: &'a mut Swarms,
+    pub(super) state: &'a mut SwarmState,
     pub(super) roster: &'a Roster,
     pub(super) tracker: TrackerId,
     pub(super) family: Family,
@@ -33,7 +33,7 @@ impl TrackerFold<'_> {
             report, exchange, ..
         } = observation;
         let tracker = self.tracker.0 as usize;
-        let Some(tracker) = self.swarms.latest.trackers.get_mut(tracker) else {
+        let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
         };
         tracker.set_health(self.family, self.verdict.health, self.now.mono);
@@ -61,41 +61,41 @@ impl TrackerFold<'_> {
     /// Folds the answer to an announce.
     fn announce(&mut self, id: AnnounceId, answer: &Announced) {
         let now = self.now.mono;
-        let tracker = &mut self.swarms.latest.trackers[self.tracker.0 as usize];
+        let tracker = &mut self.state.latest.trackers[self.tracker.0 as usize];
         tracker.interval = answer.interval.or(tracker.interval);
         let warning = tracker.set_warning(answer.warning.as_deref(), now);
-        let Some(torrent) = self.swarms.torrent_of(self.roster, id) else {
+        let Some(torrent) = self.state.torrent_of(self.roster, id) else {
             return;
         };
-        let intake = &mut self.swarms.intake;
+        let intake = &mut self.state.intake;
         let malformed = u64::from(answer.peers.malformed);
         intake.filter.reject(Rejection::Malformed, malformed);
-        let announce = &mut self.swarms.latest.announces[id.0 as usize];
-        let state = announce.family_mut(self.family);
-        state.store_counts(answer.counts, now);
-        state.record_answer(warning, now);
-        self.swarms.torrents[torrent].record_success(Source::Tracker, self.now);
+        let announce = &mut self.state.latest.announces[id.0 as usize];
+        let family = announce.family_mut(self.family);
+        family.store_counts(answer.counts, now);
+        family.record_answer(warning, now);
+        self.state.torrents[torrent].record_success(Source::Tracker, self.now);
         // An empty list is inconclusive if the tracker withholds its peers.
         if answer.withheld {
             return;
         }
-        let Some(update) = state.store_list(answer, intake, now) else {
+        let Some(update) = family.store_list(answer, intake, now) else {
             return;
         };
-        let lists = state.lists_mut().filter(|_| update.has_peers);
+        let lists = family.lists_mut().filter(|_| update.has_peers);
         let origin = ListOrigin {
             roster: self.roster,
             torrent,
             source: Source::Tracker,
-            config: &self.swarms.config,
+            config: &self.state.config,
         };
         let ListUpdate {
             has_peers,
             replaced,
         } = update;
-        self.swarms.history.record_answer(origin, replaced, lists);
-        let hour = self.swarms.history.moment().hour();
-        self.swarms.torrents[torrent].record_list(Source::Tracker, has_peers, self.now, hour);
+        self.state.history.record_answer(origin, replaced, lists);
+        let hour = self.state.history.moment().hour();
+        self.state.torrents[torrent].record_list(Source::Tracker, has_peers, self.now, hour);
     }
 
     /// Folds the answer to a scrape.
@@ -105,18 +105,18 @@ impl TrackerFold<'_> {
             if counts.is_none() && !is_short {
                 self.fail(&[*id], Report::left_out());
             }
-            let torrent = self.swarms.torrent_of(self.roster, *id);
+            let torrent = self.state.torrent_of(self.roster, *id);
             let (Some(torrent), Some(counts)) = (torrent, counts) else {
                 continue;
             };
-            let announce = &mut self.swarms.latest.announces[id.0 as usize];
-            let state = announce.family_mut(self.family);
-            state.store_counts(*counts, self.now.mono);
-            let torrent = &mut self.swarms.torrents[torrent];
+            let announce = &mut self.state.latest.announces[id.0 as usize];
+            let family = announce.family_mut(self.family);
+            family.store_counts(*counts, self.now.mono);
+            let torrent = &mut self.state.torrents[torrent];
             torrent.mark_dirty();
             // A scrape beside announces does not show whether the announces succeed.
             if self.verdict.stands {
-                state.record_answer(None, self.now.mono);
+                family.record_answer(None, self.now.mono);
                 torrent.record_success(Source::Tracker, self.now);
             }
         }
@@ -129,19 +129,19 @@ impl TrackerFold<'_> {
         }
         let failed = Arc::new(Remark::Failed(failed));
         for id in ids {
-            let Some(torrent) = self.swarms.torrent_of(self.roster, *id) else {
+            let Some(torrent) = self.state.torrent_of(self.roster, *id) else {
                 continue;
             };
-            let announce = &mut self.swarms.latest.announces[id.0 as usize];
-            let state = announce.family_mut(self.family);
-            state.record_failure(Arc::clone(&failed), self.now.mono);
-            self.swarms.torrents[torrent].mark_dirty();
+            let announce = &mut self.state.latest.announces[id.0 as usize];
+            let family = announce.family_mut(self.family);
+            family.record_failure(Arc::clone(&failed), self.now.mono);
+            self.state.torrents[torrent].mark_dirty();
         }
     }
 
     /// Marks the rows of all torrents at the tracker, which show its health.
     fn mark_tracker_dirty(&mut self) {
-        for (index, torrent) in self.swarms.torrents.iter_mut().enumerate() {
+        for (index, torrent) in self.state.torrents.iter_mut().enumerate() {
             let is_here = |id: &AnnounceId| {
                 let announce = self.roster.announce(*id);
                 announce.is_some_and(|announce| announce.tracker == self.tracker)
@@ -154,36 +154,36 @@ impl TrackerFold<'_> {
 }
 
 /// Folds a lookup of the DHT. A failed lookup never makes a 0.
-pub(super) fn fold_lookup(swarms: &mut Swarms, roster: &Roster, lookup: &Lookup, now: Now) {
+pub(super) fn fold_lookup(state: &mut SwarmState, roster: &Roster, lookup: &Lookup, now: Now) {
     let torrent = roster.place_of(&lookup.info_hash);
-    let torrent = torrent.filter(|index| *index < swarms.torrents.len());
-    let lookups = &mut swarms.latest.lookups;
-    let state = lookups.state_mut(&lookup.info_hash, lookup.family);
-    let (Some(torrent), Some(state)) = (torrent, state) else {
+    let torrent = torrent.filter(|index| *index < state.torrents.len());
+    let lookups = &mut state.latest.lookups;
+    let latest = lookups.state_mut(&lookup.info_hash, lookup.family);
+    let (Some(torrent), Some(latest)) = (torrent, latest) else {
         return;
     };
-    let intake = &mut swarms.intake;
+    let intake = &mut state.intake;
     let found = lookup.result.as_ref().map_err(|reason| *reason);
     let update = found.and_then(|found| {
         let malformed = u64::from(found.peers.malformed);
         intake.filter.reject(Rejection::Malformed, malformed);
-        state.store(found, intake, now.mono)
+        latest.store(found, intake, now.mono)
     });
     let Ok(update) = update else {
-        state.record_failure(now.mono);
-        swarms.torrents[torrent].mark_dirty();
+        latest.record_failure(now.mono);
+        state.torrents[torrent].mark_dirty();
         return;
     };
-    let hour = swarms.history.moment().hour();
-    let row = &mut swarms.torrents[torrent];
+    let hour = state.history.moment().hour();
+    let row = &mut state.torrents[torrent];
     row.record_success(Source::Dht, now);
     row.record_list(Source::Dht, update.has_peers, now, hour);
-    let lists = state.lists_mut().filter(|_| update.has_peers);
+    let lists = latest.lists_mut().filter(|_| update.has_peers);
     let origin = ListOrigin {
         roster,
         torrent,
         source: Source::Dht,
-        config: &swarms.config,
+        config: &state.config,
     };
-    swarms.history.record_answer(origin, update.replaced, lists);
+    state.history.record_answer(origin, update.replaced, lists);
 }

@@ -1,15 +1,15 @@
 //! The latest DHT lookups of every info-hash.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::filter::PeerIntake;
+use super::intake::PeerIntake;
 use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
 use super::tick::Tick;
 use crate::snapshot::Count;
 use seedwatch_clock::Mono;
 use seedwatch_dht::{Estimate, Found, LookupError};
 use seedwatch_torrent::{Family, InfoHash};
-use std::time::Duration;
 
 /// The latest lookups of every info-hash in the lookup schedule, by family. Packed: there may be a
 /// million.

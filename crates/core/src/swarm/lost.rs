@@ -4,7 +4,7 @@
 //! torrent. A 0 would claim that the swarm was empty, so it is not shown until the window begins
 //! after the loss.
 
-use super::saved::Shard;
+use super::shard::Shard;
 use crate::snapshot::UnknownWindows;
 use seedwatch_clock::Unix;
 use seedwatch_distinct::Window;

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::collection::Members;
-use super::config::SwarmConfig;
-use super::latest::LatestAnswers;
-use super::peer_history::PeerHistory;
+use super::peer_list::RecordedAt;
+use super::state::SwarmState;
 use super::tick::Tick;
 use super::torrent::TorrentState;
 use crate::roster::{Collection, Roster};
@@ -37,15 +36,11 @@ struct CachedBlock {
     moment: Option<Moment>,
 }
 
-/// The state that rows are built from.
+/// Builds rows from the state at one point in time.
 #[derive(Debug)]
-pub(super) struct RowInputs<'a> {
+pub(super) struct RowContext<'a> {
+    pub(super) state: &'a mut SwarmState,
     pub(super) roster: &'a Roster,
-    pub(super) config: &'a SwarmConfig,
-    /// In the order of [`Roster::torrents`].
-    pub(super) torrents: &'a mut [TorrentState],
-    pub(super) latest: &'a mut LatestAnswers,
-    pub(super) history: &'a mut PeerHistory,
     pub(super) now: Now,
 }
 
@@ -57,35 +52,35 @@ impl RowCache {
 
     /// Returns the rows of all torrents. Rows that changed or went stale are built again, and once
     /// an hour all rows of a block.
-    pub(super) fn blocks(&mut self, mut inputs: RowInputs<'_>) -> Vec<Arc<Block>> {
-        let torrents = inputs.torrents.len();
+    pub(super) fn blocks(&mut self, mut context: RowContext<'_>) -> Vec<Arc<Block>> {
+        let torrents = context.state.torrents.len();
         self.blocks
             .resize_with(torrents.div_ceil(Block::SIZE), CachedBlock::default);
         for block in 0..self.blocks.len() {
-            let slides = self.slides(block, &inputs);
-            self.blocks[block].refresh(block * Block::SIZE, slides, &mut inputs);
+            let slides = self.slides(block, &context);
+            self.blocks[block].refresh(block * Block::SIZE, slides, &mut context);
         }
         let blocks = self.blocks.iter();
         blocks.map(|block| Arc::clone(&block.rows)).collect()
     }
 
     /// Returns whether the windows have slid since a block was built, and it is the block's turn.
-    fn slides(&self, block: usize, inputs: &RowInputs<'_>) -> bool {
-        let history = &inputs.history;
+    fn slides(&self, block: usize, context: &RowContext<'_>) -> bool {
+        let history = &context.state.history;
         if self.blocks[block].moment == Some(history.moment()) {
             return false;
         }
-        let turn = match inputs.torrents.len() > SLIDE_AT_ONCE {
+        let turn = match context.state.torrents.len() > SLIDE_AT_ONCE {
             true => SLIDE_SECONDS * block as u64 / self.blocks.len() as u64,
             false => 0,
         };
-        inputs.now.mono >= history.clock.slid_at().after(Duration::from_secs(turn))
+        context.now.mono >= history.clock.slid_at().after(Duration::from_secs(turn))
     }
 
     /// Returns the rows of all collections, sorted by name. Large collections are not built again
     /// for every snapshot, and no snapshot builds too many.
-    pub(super) fn collections(&mut self, mut inputs: RowInputs<'_>) -> Vec<Arc<CollectionRow>> {
-        let collections = inputs.roster.collections();
+    pub(super) fn collections(&mut self, mut context: RowContext<'_>) -> Vec<Arc<CollectionRow>> {
+        let collections = context.roster.collections();
         let first = self.next_collection.min(collections.len());
         let turns = collections[first..].iter().chain(&collections[..first]);
         let mut cost = 0;
@@ -94,9 +89,9 @@ impl RowCache {
                 self.next_collection = (first + turn) % collections.len();
                 break;
             }
-            cost += inputs.refresh_collection(collection);
+            cost += context.refresh_collection(collection);
         }
-        let states = &inputs.history.collections;
+        let states = &context.state.history.collections;
         let known = collections.iter();
         let known = known.filter_map(|collection| states.get(&collection.name));
         known.map(|state| Arc::clone(state.row())).collect()
@@ -106,62 +101,65 @@ impl RowCache {
 impl CachedBlock {
     /// Builds the dirty rows of the block again; all rows if its windows slide. `start` is the
     /// index of its first torrent.
-    fn refresh(&mut self, start: usize, slides: bool, inputs: &mut RowInputs<'_>) {
-        let end = inputs.torrents.len().min(start + Block::SIZE);
-        let now = inputs.now.mono;
+    fn refresh(&mut self, start: usize, slides: bool, context: &mut RowContext<'_>) {
+        let end = context.state.torrents.len().min(start + Block::SIZE);
+        let now = context.now.mono;
         let is_dirty = |torrent: &TorrentState| slides || torrent.is_dirty(now);
-        if !inputs.torrents[start..end].iter().any(is_dirty) {
+        if !context.state.torrents[start..end].iter().any(is_dirty) {
             return;
         }
-        inputs.prefetch((start..end).filter(|index| is_dirty(&inputs.torrents[*index])));
+        context.prefetch((start..end).filter(|index| is_dirty(&context.state.torrents[*index])));
         let mut rows = Block::default();
         for index in start..end {
             let cached = self.rows.get(index - start);
-            match cached.filter(|_| !is_dirty(&inputs.torrents[index])) {
+            match cached.filter(|_| !is_dirty(&context.state.torrents[index])) {
                 Some((row, announces, windows)) => {
                     rows.push(*row, announces.iter().cloned(), windows.cloned());
                 }
-                None => inputs.build_row(index, &mut rows),
+                None => context.build_row(index, &mut rows),
             }
         }
         rows.shrink();
         self.rows = Arc::new(rows);
         if slides {
-            self.moment = Some(inputs.history.moment());
+            self.moment = Some(context.state.history.moment());
         }
     }
 }
 
-impl RowInputs<'_> {
+impl RowContext<'_> {
     /// Loads the memory that rows are built from, so that the loads of many rows overlap.
     fn prefetch(&self, torrents: impl Iterator<Item = usize>) {
         let loads = torrents.fold(0, |sum: u64, index| {
-            sum.wrapping_add(self.latest.prefetch(index, self.roster))
-                .wrapping_add(self.history.prefetch(self.roster.identity(index)))
+            sum.wrapping_add(self.state.latest.prefetch(index, self.roster))
+                .wrapping_add(self.state.history.prefetch(self.roster.identity(index)))
         });
         std::hint::black_box(loads);
     }
 
     /// Builds the row of a torrent and appends it to `rows`.
     fn build_row(&mut self, index: usize, rows: &mut Block) {
-        let moment = self.history.moment();
-        let is_due = |recorded_at: super::peer_list::RecordedAt| recorded_at.is_due(moment);
-        self.latest
-            .flush(index, self.roster, self.config, self.history, is_due);
-        let builder = self.latest.row_builder(index, self.roster, self.now);
-        let torrent = &mut self.torrents[index];
+        let moment = self.state.history.moment();
+        let is_due = |recorded_at: RecordedAt| recorded_at.is_due(moment);
+        self.state.flush(self.roster, index, is_due);
+        let SwarmState {
+            config,
+            torrents,
+            latest,
+            history,
+            ..
+        } = &mut *self.state;
+        let builder = latest.row_builder(index, self.roster, self.now);
+        let torrent = &mut torrents[index];
         torrent.fresh_until = Tick::at(builder.fresh_until());
         let (mut row, announces, union) = builder.finish(torrent.last_seen, moment);
         let hash = self.roster.identity(index);
-        let windows = hash.and_then(|hash| {
-            let union = union.as_ref();
-            self.history.windows(&hash, union, self.config)
-        });
-        let unknown = self.history.lost.windows_of(hash.as_ref());
+        let windows = hash.and_then(|hash| history.windows(&hash, union.as_ref(), config));
+        let unknown = history.lost.windows_of(hash.as_ref());
         row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
         let torrent = self.roster.torrents().get(index);
         if let Some(name) = torrent.and_then(|torrent| torrent.collection())
-            && let Some(collection) = self.history.collections.get_mut(name)
+            && let Some(collection) = history.collections.get_mut(name)
         {
             collection.mark_dirty();
         }
@@ -170,15 +168,16 @@ impl RowInputs<'_> {
 
     /// Builds the row of a collection again if it is due, and returns the cost in addresses.
     fn refresh_collection(&mut self, collection: &Collection) -> usize {
-        let (now, moment) = (self.now.mono, self.history.moment());
-        let state = self.history.collections.get_mut(&collection.name);
+        let (now, moment) = (self.now.mono, self.state.history.moment());
+        let state = self.state.history.collections.get_mut(&collection.name);
         let due = state.filter(|state| state.is_due(now));
         let Some(mut state) = due.map(std::mem::take) else {
             return 0;
         };
         let members = self.members(&collection.members);
-        let cost = state.build_row(&collection.name, members, self.config, now, moment);
-        if let Some(slot) = self.history.collections.get_mut(&collection.name) {
+        let config = &self.state.config;
+        let cost = state.build_row(&collection.name, members, config, now, moment);
+        if let Some(slot) = self.state.history.collections.get_mut(&collection.name) {
             *slot = state;
         }
         cost
@@ -188,12 +187,12 @@ impl RowInputs<'_> {
     fn members(&self, torrents: &[u32]) -> Members<'static> {
         let mut members = Members::default();
         for index in torrents.iter().map(|index| *index as usize) {
-            let Some(torrent) = self.torrents.get(index) else {
+            let Some(torrent) = self.state.torrents.get(index) else {
                 continue;
             };
             let hash = self.roster.identity(index);
-            let unknown = self.history.lost.windows_of(hash.as_ref());
-            let builder = self.latest.row_builder(index, self.roster, self.now);
+            let unknown = self.state.history.lost.windows_of(hash.as_ref());
+            let builder = self.state.latest.row_builder(index, self.roster, self.now);
             let (union, asked) = builder.into_union();
             let last_list_hour = torrent.last_seen.latest_list_hour();
             members.add(union.as_ref(), asked, last_list_hour, unknown);

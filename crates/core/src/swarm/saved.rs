@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use super::collection::CountryHistory;
 use super::peer_history::{PeerHistory, RemovedTorrent};
+use super::shard::Shard;
 use super::torrent::LastSeen;
 use super::torrent_history::TorrentHistory;
 use crate::Source;
@@ -34,28 +35,6 @@ use seedwatch_torrent::InfoHash;
 const MAX_NAME: usize = 1024;
 /// Most countries of one torrent or collection: every code of two letters.
 const MAX_COUNTRIES: u64 = 26 * 26;
-
-/// A share of all torrents or collections, small enough to be written in one go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// From 0.
-    pub index: u32,
-    /// The number of shards, at least 1.
-    pub of: u32,
-}
-
-impl Shard {
-    /// Returns whether a torrent is in the shard.
-    pub(super) fn has(self, hash: &InfoHash) -> bool {
-        let [a, b, c, d, ..] = hash.0;
-        u32::from_be_bytes([a, b, c, d]) % self.of.max(1) == self.index
-    }
-
-    fn has_collection(self, name: &str) -> bool {
-        let add = |sum: u32, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte));
-        name.bytes().fold(0, add) % self.of.max(1) == self.index
-    }
-}
 
 /// Appends a shard of the collections. The first shard also has the peers of all torrents.
 pub(super) fn encode_shared(history: &PeerHistory, shard: Shard, out: &mut Vec<u8>) {

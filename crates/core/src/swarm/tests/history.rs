@@ -107,7 +107,7 @@ fn windows_slide_and_are_unknown_without_a_list() {
     live(&mut world, 31 * DAY);
     list(&mut world, 0, &[]);
     assert_eq!(unique(&mut world, 0), [Some(0); 3]);
-    assert!(world.swarms.history.torrents.is_empty());
+    assert!(world.swarms.state.history.torrents.is_empty());
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_torrent_that_returns_within_a_month_keeps_its_history() {
         world.swarms.blocks(&world.roster, world.now);
     }
     assert_eq!(world.swarms.saved_torrents(), 1);
-    assert!(world.swarms.history.torrents.is_empty());
+    assert!(world.swarms.state.history.torrents.is_empty());
 }
 
 #[test]

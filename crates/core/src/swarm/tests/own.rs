@@ -92,7 +92,7 @@ fn no_other_host_can_hide_a_peer_that_the_dht_names() {
 #[test]
 fn one_entry_per_family_is_ours_in_an_answer_to_started() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
-    world.swarms.intake.filter.ports = [4242, 4343];
+    world.swarms.state.intake.filter.ports = [4242, 4343];
     let id = world.announce(0, 0);
     let both = joined(&[("8.8.8.8", 4242), ("2a01::1", 4343), ("1.1.1.1", 1)]);
     world.answer(id, Family::Ipv4, both);

@@ -146,9 +146,9 @@ fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.advance(7200 + 600);
     // Answers about other torrents keep the health of the tracker fresh.
-    world.swarms.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
+    world.swarms.state.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
     assert_eq!(world.row(0).announces[0].success, Some(false));
     world.advance(3600);
-    world.swarms.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
+    world.swarms.state.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
     assert_eq!(world.row(0).announces[0].success, None);
 }
