@@ -30,7 +30,7 @@ use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Hashes, InfoHash, TrackerUrl};
-use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner};
+use seedwatch_tracker::{AnnounceId, AnnounceStrategy, Identity, Job, Request};
 
 const RUNS: usize = 7;
 /// What a page of a million series in the text format may take.
@@ -192,10 +192,10 @@ async fn probe(tracker: SocketAddr, latency: Times) {
         family: Family::Ipv4,
         url: Arc::clone(&url),
         timeout: Duration::from_secs(15),
-        ask: Ask::Announce {
+        request: Request::Announce {
             id: AnnounceId(n),
             info_hash: InfoHash([n as u8; 20]),
-            manner: Manner::Ghost,
+            strategy: AnnounceStrategy::StoppedFirst,
         },
     };
     loop {

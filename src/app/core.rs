@@ -20,13 +20,13 @@ use seedwatch_core::schedule::{Pace, Schedule};
 use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
 use seedwatch_core::swarm::{SwarmConfig, Swarms};
 use seedwatch_core::{Health, PerSource, Source};
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_distinct::Key;
 use seedwatch_probers::canary::Canary;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address;
 use seedwatch_torrent::{Host, InfoHash};
-use seedwatch_tracker::{AnnounceId, Job, Manner, Observation, Report, TrackerId};
+use seedwatch_tracker::{AnnounceId, AnnounceStrategy, Job, Observation, Report, TrackerId};
 
 /// Tracker hosts that serve as canaries beside the configured ones.
 const TRACKER_CANARIES: usize = 3;
@@ -248,7 +248,7 @@ impl Core {
         }
     }
 
-    fn absorb_lookup(&mut self, lookup: Lookup, now: Now) {
+    fn absorb_lookup(&mut self, lookup: LookupReport, now: Now) {
         self.swarms.count_lookup(&lookup);
         let family = lookup.family;
         let outside = self.dht.outside;
@@ -273,7 +273,7 @@ impl Core {
             .and_then(Option::as_ref)
             .is_some_and(|url| is_local_host(url.host()));
         host || observation
-            .exchange
+            .stats
             .remote
             .is_some_and(|ip| !address::is_global(ip))
     }
@@ -450,9 +450,9 @@ fn pace(config: &Config) -> Pace {
         timeout: config.probe.timeout,
         max_rate: config.tracker.max_rate,
         scrape_only: config.tracker.announce == AnnounceMode::Scrape,
-        manner: match config.tracker.announce {
-            AnnounceMode::Brief => Manner::Brief,
-            AnnounceMode::Ghost | AnnounceMode::Scrape => Manner::Ghost,
+        strategy: match config.tracker.announce {
+            AnnounceMode::Brief => AnnounceStrategy::StartThenStop,
+            AnnounceMode::Ghost | AnnounceMode::Scrape => AnnounceStrategy::StoppedFirst,
         },
     }
 }

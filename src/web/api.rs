@@ -10,7 +10,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Failed, GeoBreakdown, Privacy,
+    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, GeoBreakdown, Privacy, ProbeError,
     Retry, Snapshot, Source, TorrentView, UniquePeers, Window,
 };
 
@@ -280,7 +280,7 @@ fn announce_view<'a>(snapshot: &'a Snapshot, row: &'a AnnounceRow) -> Option<Ann
     })
 }
 
-fn reason(failed: &Failed) -> Reason<'_> {
+fn reason(failed: &ProbeError) -> Reason<'_> {
     Reason {
         reason: failed.reason.as_label(),
         text: &failed.text,

@@ -19,13 +19,13 @@ use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{Block, Count};
 use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
 use seedwatch_core::{Health, Source, Verdict};
-use seedwatch_dht::{Diagnosis, Found, Lookup};
-use seedwatch_distinct::{Key, Layout};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_torrent::{Family, Peers};
-use seedwatch_tracker::{Announced, Exchange, Observation, Report};
+use seedwatch_tracker::{AnnounceResponse, Observation, ProbeStats, Report};
 use truth::{Errors, Seen};
 
 const HOURS: usize = 40 * 24;
@@ -105,13 +105,13 @@ impl Daemon {
                 before
                     .swarms
                     .encode_torrents(&before.roster, shard, &mut saved);
-                swarms.decode_torrents(&saved, Layout::Now).unwrap();
+                swarms.decode_torrents(&saved, Format::Now).unwrap();
             }
             let mut saved = Vec::new();
             before
                 .swarms
                 .encode_shared(Shard { index: 0, of: 1 }, &mut saved);
-            swarms.decode_shared(&saved, Layout::Now).unwrap();
+            swarms.decode_shared(&saved, Format::Now).unwrap();
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
@@ -123,9 +123,9 @@ impl Daemon {
 
     fn announce(&mut self, torrent: usize, tracker: usize, peers: Peers, now: Now) {
         let id = self.roster.announces_of(torrent)[tracker];
-        let answer = Announced {
+        let answer = AnnounceResponse {
             peers,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         let observation = Observation {
             tracker: self.roster.announce(id).unwrap().tracker,
@@ -134,7 +134,7 @@ impl Daemon {
                 id,
                 result: Ok(Box::new(answer)),
             },
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         };
         let verdict = Verdict {
             health: Health::Up,
@@ -145,14 +145,14 @@ impl Daemon {
     }
 
     fn look_up(&mut self, torrent: usize, peers: Peers, now: Now) {
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: hash(torrent),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, now);
     }

@@ -64,8 +64,8 @@ use collection::unique_since;
 use fold::TrackerFold;
 use row_cache::{RowCache, RowContext};
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_dht::Lookup;
-use seedwatch_distinct::{Key, Layout, Nonsense};
+use seedwatch_dht::LookupReport;
+use seedwatch_distinct::{DecodeError, Format, Key};
 use seedwatch_geo::Database;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
@@ -148,7 +148,7 @@ impl Swarms {
         tracker.count(observation);
         let failed = observation.report.failed();
         if failed.is_none_or(|failed| !failed.reason.is_abstention()) {
-            let seconds = observation.exchange.duration.as_secs_f64();
+            let seconds = observation.stats.duration.as_secs_f64();
             self.probes.durations[Source::Tracker].observe(seconds, &Histogram::SECONDS);
         }
     }
@@ -181,7 +181,7 @@ impl Swarms {
 
     /// Counts the duration and the queries of a lookup, unless no node was known. Must be called
     /// for every lookup, even if our own outage voids it.
-    pub fn count_lookup(&mut self, lookup: &Lookup) {
+    pub fn count_lookup(&mut self, lookup: &LookupReport) {
         if lookup.diagnosis.queries == 0 {
             return;
         }
@@ -194,7 +194,7 @@ impl Swarms {
     }
 
     /// Folds a lookup of the DHT. A failed lookup never makes a 0.
-    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
+    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &LookupReport, now: Now) {
         self.state.tick(now);
         fold::fold_lookup(&mut self.state, roster, lookup, now);
     }
@@ -302,7 +302,7 @@ impl Swarms {
     ///
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         saved::decode_shared(&mut self.state.history, bytes, layout)
     }
 
@@ -327,7 +327,7 @@ impl Swarms {
     ///
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         saved::decode_torrents(&mut self.state.history, bytes, layout)
     }
 

@@ -3,8 +3,8 @@
 use super::Core;
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::schedule;
-use seedwatch_core::swarm::Shard as Part;
-use seedwatch_distinct::{Layout, Nonsense};
+use seedwatch_core::swarm::Shard;
+use seedwatch_distinct::{DecodeError, Format};
 
 impl Core {
     /// Appends what is known of trackers.
@@ -16,7 +16,7 @@ impl Core {
     ///
     /// # Errors
     /// These bytes are something else; then nothing changed.
-    pub fn recall_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), schedule::Nonsense> {
+    pub fn recall_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), schedule::DecodeError> {
         self.schedule.recall(bytes, now)
     }
 
@@ -31,7 +31,7 @@ impl Core {
     }
 
     /// Appends what a part of the collections remembers; the first has what all torrents share, too.
-    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_shared(&self, part: Shard, out: &mut Vec<u8>) {
         self.swarms.encode_shared(part, out);
     }
 
@@ -40,12 +40,12 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         self.swarms.decode_shared(bytes, layout)
     }
 
     /// Takes over that what was remembered of a part of the torrents is lost, as found out then.
-    pub fn lose(&mut self, at: Unix, part: Part) {
+    pub fn lose(&mut self, at: Unix, part: Shard) {
         self.swarms.mark_lost(at, part);
     }
 
@@ -55,7 +55,7 @@ impl Core {
     }
 
     /// Appends what is remembered of a part of the torrents.
-    pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_torrents(&mut self, part: Shard, out: &mut Vec<u8>) {
         self.swarms.encode_torrents(&self.roster, part, out);
     }
 
@@ -64,7 +64,7 @@ impl Core {
     ///
     /// # Errors
     /// Written with another key, or something else; then nothing changed.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         self.swarms.decode_torrents(bytes, layout)
     }
 }

@@ -12,7 +12,7 @@ use seedwatch_core::snapshot::Count;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{Announced, Ask, Exchange, Failed, Failure, Report};
+use seedwatch_tracker::{AnnounceResponse, FailureReason, ProbeError, ProbeStats, Report, Request};
 
 fn config(torrents: Vec<Torrent>) -> Config {
     Config {
@@ -140,48 +140,48 @@ impl Sim {
 }
 
 fn report(job: &Job, up: bool) -> Observation {
-    let ids: Vec<_> = match &job.ask {
-        Ask::Announce { id, .. } => vec![*id],
-        Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+    let ids: Vec<_> = match &job.request {
+        Request::Announce { id, .. } => vec![*id],
+        Request::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
     };
     let mut peers = Peers::default();
     peers.push("1.1.1.1".parse().unwrap(), 6881);
-    let report = match (&job.ask, up) {
+    let report = match (&job.request, up) {
         _ if job.family == Family::Ipv6 => Report::NoAddress { ids },
-        (Ask::Announce { id, .. }, true) => {
-            let answer = Announced {
+        (Request::Announce { id, .. }, true) => {
+            let answer = AnnounceResponse {
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             };
             Report::Announce {
                 id: *id,
                 result: Ok(Box::new(answer)),
             }
         }
-        (Ask::Announce { id, .. }, false) => Report::Announce {
+        (Request::Announce { id, .. }, false) => Report::Announce {
             id: *id,
-            result: Err(Failed::new(Failure::Timeout, "")),
+            result: Err(ProbeError::new(FailureReason::Timeout, "")),
         },
-        (Ask::Scrape { .. }, true) => Report::Scrape {
+        (Request::Scrape { .. }, true) => Report::Scrape {
             result: Ok(vec![None; ids.len()]),
             ids,
         },
-        (Ask::Scrape { .. }, false) => Report::Scrape {
+        (Request::Scrape { .. }, false) => Report::Scrape {
             ids,
-            result: Err(Failed::new(Failure::Timeout, "")),
+            result: Err(ProbeError::new(FailureReason::Timeout, "")),
         },
     };
     let duration = Duration::from_millis(if up { 100 } else { 15_000 });
-    let exchange = Exchange {
+    let stats = ProbeStats {
         requests: 1,
         duration,
-        ..Exchange::default()
+        ..ProbeStats::default()
     };
     Observation {
         tracker: job.tracker,
         family: job.family,
         report,
-        exchange,
+        stats,
     }
 }
 

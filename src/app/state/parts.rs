@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::round::Group;
-use seedwatch_core::swarm::Shard as Part;
+use seedwatch_core::swarm::Shard;
 
 /// What was found, by [`Group::index`].
 #[derive(Debug, Default)]
@@ -33,7 +33,7 @@ impl Parts {
     }
 
     /// Returns the parts that should be there and are not, or are of no use.
-    pub(super) fn missing(&self) -> Vec<(Group, Part)> {
+    pub(super) fn missing(&self) -> Vec<(Group, Shard)> {
         let torrents = self.lost().into_iter().map(|part| (Group::Torrents, part));
         let fleet = self.missing_of(Group::Fleet);
         torrents
@@ -43,20 +43,20 @@ impl Parts {
 
     /// Returns the parts of the torrents whose past is lost. What torrents share is written after
     /// them: where it is found without any of them, all of them are lost.
-    pub(super) fn lost(&self) -> Vec<Part> {
+    pub(super) fn lost(&self) -> Vec<Shard> {
         let torrents = self.best(Group::Torrents).is_some();
         let fleet = self.best(Group::Fleet).is_some();
         match fleet && !torrents {
-            true => vec![Part { index: 0, of: 1 }],
+            true => vec![Shard { index: 0, of: 1 }],
             false => self.missing_of(Group::Torrents).collect(),
         }
     }
 
-    fn missing_of(&self, group: Group) -> impl Iterator<Item = Part> {
+    fn missing_of(&self, group: Group) -> impl Iterator<Item = Shard> {
         let best = self.best(group).into_iter();
         best.flat_map(|(of, here)| {
             let indices = (0..of).filter(|index| !here.contains(index));
-            indices.map(move |index| Part { index, of })
+            indices.map(move |index| Shard { index, of })
         })
     }
 
@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_found() {
-        let part = |index, of| Part { index, of };
+        let part = |index, of| Shard { index, of };
         for (found, lost) in [
             (
                 &[

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Written;
 use crate::store::StoreError;
 use seedwatch_core::snapshot::Unix;
-use seedwatch_core::swarm::Shard as Part;
+use seedwatch_core::swarm::Shard;
 
 /// Torrents or collections in a part, as a rule.
 const MEMBERS: u64 = 1024;
@@ -25,7 +25,7 @@ pub(super) enum Piece {
     Claim,
     Table,
     Trackers,
-    Part(Group, Part),
+    Shard(Group, Shard),
     /// Parts of earlier rounds, of which there was another number, are removed.
     Tidy,
 }
@@ -53,7 +53,7 @@ impl Group {
     }
 
     /// The section of a part.
-    pub(super) fn section(self, part: Part) -> String {
+    pub(super) fn section(self, part: Shard) -> String {
         format!("{}-{}-{}", self.name(), part.of, part.index)
     }
 
@@ -66,11 +66,11 @@ impl Group {
     }
 
     /// The part of a group that a section is, if there can be such a part.
-    pub(super) fn part(section: &str) -> Option<(Self, Part)> {
+    pub(super) fn part(section: &str) -> Option<(Self, Shard)> {
         let (group, of) = Self::of(section)?;
         let (_, index) = section.rsplit_once('-')?;
         let index = index.parse().ok()?;
-        let part = Part { index, of };
+        let part = Shard { index, of };
         (index < of && of <= MAX_PARTS).then_some((group, part))
     }
 }
@@ -128,7 +128,7 @@ impl Round {
     pub(super) fn new(splits: Splits, started: Instant, began: Unix) -> Self {
         let parts = Group::ALL.into_iter().flat_map(|group| {
             let of = splits[group.index()].parts;
-            (0..of).map(move |index| Piece::Part(group, Part { index, of }))
+            (0..of).map(move |index| Piece::Shard(group, Shard { index, of }))
         });
         let pieces = [Piece::Claim, Piece::Table, Piece::Trackers]
             .into_iter()
@@ -153,7 +153,7 @@ impl Round {
     /// How long after the start of this piece the next may begin.
     pub(super) fn gap(&self, interval: Duration) -> Duration {
         match self.current {
-            Some(Piece::Part(..)) => {
+            Some(Piece::Shard(..)) => {
                 let parts: u32 = self.splits.iter().map(|split| split.parts).sum();
                 LONGEST_GAP.min(interval * 4 / 5 / parts)
             }
@@ -165,7 +165,7 @@ impl Round {
     /// directory is not ours; but what they replace is not removed.
     pub(super) fn book(&mut self, outcome: Written) {
         match (outcome, self.current) {
-            (Ok(bytes), Some(Piece::Part(group, _))) => self.splits[group.index()].bytes += bytes,
+            (Ok(bytes), Some(Piece::Shard(group, _))) => self.splits[group.index()].bytes += bytes,
             (Ok(_), _) => {}
             (Err(error), current) => {
                 match current {
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_section_tells_what_it_is_a_part_of() {
         for group in Group::ALL {
-            let part = Part { index: 3, of: 8 };
+            let part = Shard { index: 3, of: 8 };
             assert_eq!(Group::of(&group.section(part)), Some((group, 8)));
             assert_eq!(Group::part(&group.section(part)), Some((group, part)));
         }
@@ -258,7 +258,7 @@ mod tests {
         ] {
             assert_eq!(Group::of(other), None, "{other}");
         }
-        let last = Part {
+        let last = Shard {
             index: MAX_PARTS - 1,
             of: MAX_PARTS,
         };

@@ -5,7 +5,7 @@ use std::fmt;
 use super::families::Families;
 use super::labels::{by_family, by_phase, sorted};
 use crate::metrics::catalogue;
-use seedwatch_core::snapshot::{Failure, Snapshot, TrackerRow};
+use seedwatch_core::snapshot::{FailureReason, Snapshot, TrackerRow};
 
 /// Writes the families with the label `tracker` alone.
 pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
@@ -46,7 +46,7 @@ fn write_timings(rows: &[&TrackerRow], to: &mut Families<'_>) -> fmt::Result {
 }
 
 fn write_counters(rows: &[&TrackerRow], to: &mut Families<'_>) -> fmt::Result {
-    let reasons = sorted(Failure::ALL, Failure::as_label);
+    let reasons = sorted(FailureReason::ALL, FailureReason::as_label);
     to.counter(
         &catalogue::TRACKER_FAILURES,
         rows.iter().flat_map(|row| {

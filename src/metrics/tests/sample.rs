@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use seedwatch_core::snapshot::{
     AnnounceRow, AsnLabel, AsnSummary, CollectionRow, Count, Country, CountryPeers, CountryRow,
-    Counts, Credit, DhtRow, DhtStatus, Failed, Failure, GeoBreakdown, GeoRow, Histogram,
-    ListedWindows, Phases, Privacy, Remark, Snapshot, Source, StateRow, Torrent, TorrentRow,
-    TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
+    Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
+    ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
+    TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
 use seedwatch_distinct::Window;
 use seedwatch_geo::Asn;
@@ -137,8 +137,8 @@ fn alive() -> Sample {
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
-        remark: Some(Arc::new(Remark::Failed(Failed::new(
-            Failure::Rejected,
+        remark: Some(Arc::new(Remark::ProbeError(ProbeError::new(
+            FailureReason::Rejected,
             "unregistered torrent",
         )))),
         ..announce(TrackerId(2))
@@ -277,7 +277,7 @@ fn dht() -> DhtRow {
 
 fn udp() -> TrackerRow {
     let mut failures = [0; 13];
-    failures[Failure::Timeout.index()] = 4;
+    failures[FailureReason::Timeout.index()] = 4;
     TrackerRow {
         label: "udp://tracker.example:1337".into(),
         up: [Some(true), Some(false)],

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::{self, Write};
 
 use super::html::{Escaped, MAX_ROWS, Table};
-use seedwatch_core::snapshot::{Failure, Remark, Retry, Snapshot, TrackerRow};
+use seedwatch_core::snapshot::{FailureReason, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;
 
@@ -56,7 +56,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
                 None => "<td></td>",
             })?;
         }
-        let worst = Failure::ALL
+        let worst = FailureReason::ALL
             .into_iter()
             .filter(|reason| row.failures[reason.index()] > 0)
             .max_by_key(|reason| row.failures[reason.index()]);
@@ -65,7 +65,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
             "<td>{}</td><td>{}</td><td>{}</td><td>",
             row.requests,
             failures(row),
-            worst.map(Failure::as_label).unwrap_or_default(),
+            worst.map(FailureReason::as_label).unwrap_or_default(),
         )?;
         match row.certificate_expiry.map(|end| end.0) {
             None => {}
@@ -86,7 +86,7 @@ fn write_remark(row: &TrackerRow, to: &mut impl Write) -> fmt::Result {
     match row.remark.as_deref() {
         None => Ok(()),
         Some(Remark::Warning(text)) => write!(to, "<bdi>{}</bdi>", Escaped(text)),
-        Some(Remark::Failed(failed)) => {
+        Some(Remark::ProbeError(failed)) => {
             write!(to, "{}", Escaped(failed.to_string()))?;
             match failed.retry {
                 Some(Retry::After(wait)) => write!(to, ", asks to wait {} s", wait.as_secs()),

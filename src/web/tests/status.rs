@@ -12,8 +12,8 @@ use super::client::ask;
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, Failed, Failure, ListedWindows, Remark, Retry, Snapshot, StateRow, TrackerId,
-    TrackerRow, Unix,
+    CollectionRow, FailureReason, ListedWindows, ProbeError, Remark, Retry, Snapshot, StateRow,
+    TrackerId, TrackerRow, Unix,
 };
 use seedwatch_torrent::{Hashes, InfoHash};
 
@@ -353,13 +353,13 @@ fn failing_trackers_are_named_with_the_reason() {
 fn what_trackers_say_is_shown_and_can_do_nothing() {
     let mut snapshot = sample::snapshot();
     let day = Some(Retry::After(std::time::Duration::from_secs(86_400)));
-    let limit = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(day);
+    let limit = ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(day);
     for (label, remark) in [
         (
             "http://may.example:80",
             Remark::Warning("<b>closes in May".into()),
         ),
-        ("http://slow.example:80", Remark::Failed(limit)),
+        ("http://slow.example:80", Remark::ProbeError(limit)),
     ] {
         snapshot.trackers.push(Some(Arc::new(TrackerRow {
             remark: Some(Arc::new(remark)),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seedwatch_torrent::InfoHash;
-use seedwatch_tracker::Manner;
+use seedwatch_tracker::AnnounceStrategy;
 
 /// Shortest time between two probes of one torrent at a tracker, whatever anybody asks for.
 const FLOOR: Duration = Duration::from_secs(300);
@@ -39,7 +39,7 @@ pub struct Pace {
     /// Never announce.
     pub scrape_only: bool,
     /// What a tracker needs until we know better.
-    pub manner: Manner,
+    pub strategy: AnnounceStrategy,
 }
 
 impl Pace {

@@ -8,7 +8,7 @@ use crate::{PerSource, Source};
 #[cfg(doc)]
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Torrent;
-use seedwatch_tracker::{Failed, Remark, TrackerId};
+use seedwatch_tracker::{ProbeError, Remark, TrackerId};
 
 /// The values of one torrent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -92,9 +92,9 @@ impl AnnounceRow {
     }
 
     /// Returns why the latest probe failed.
-    pub fn failure(&self) -> Option<&Failed> {
+    pub fn failure(&self) -> Option<&ProbeError> {
         match self.remark.as_deref() {
-            Some(Remark::Failed(failed)) => Some(failed),
+            Some(Remark::ProbeError(failed)) => Some(failed),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use seedwatch_clock::Unix;
 #[cfg(doc)]
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Failure, Phases, Remark};
+use seedwatch_tracker::{FailureReason, Phases, Remark};
 
 /// The values of one tracker (scheme, host, port).
 #[derive(Debug, Clone)]
@@ -25,8 +25,8 @@ pub struct TrackerRow {
     pub requests: u64,
     /// Probes that ended, failed ones included.
     pub probes: u64,
-    /// Failed probes, by [`Failure::index`].
-    pub failures: [u64; Failure::ALL.len()],
+    /// ProbeError probes, by [`FailureReason::index`].
+    pub failures: [u64; FailureReason::ALL.len()],
     /// The tracker's latest warning, or the rate limit that it imposes now.
     pub remark: Option<Arc<Remark>>,
 }

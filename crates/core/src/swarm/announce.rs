@@ -11,7 +11,7 @@ use crate::LONGEST_TRACKER_INTERVAL;
 use crate::snapshot::{AnnounceRow, Count, Rejection};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Announced, Counts, Remark};
+use seedwatch_tracker::{AnnounceResponse, Counts, Remark};
 
 /// One info-hash at one tracker, by family. A family's state is created by its first answer: most
 /// trackers have one family.
@@ -72,7 +72,7 @@ struct TimedRemark {
 
 impl TimedRemark {
     fn is_failure(&self) -> bool {
-        matches!(*self.remark, Remark::Failed(_))
+        matches!(*self.remark, Remark::ProbeError(_))
     }
 }
 
@@ -81,7 +81,7 @@ impl FamilyState {
     /// that counts, and the answer does not state that the swarm is empty.
     pub(super) fn store_list(
         &mut self,
-        answer: &Announced,
+        answer: &AnnounceResponse,
         intake: &mut PeerIntake,
         now: Mono,
     ) -> Option<ListUpdate> {
@@ -151,7 +151,7 @@ impl FamilyState {
     /// Returns why the latest probe failed, while that is fresh, and when it goes stale.
     pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Remark>, Mono)> {
         let timed = self.remark.as_ref()?;
-        let Remark::Failed(failed) = &*timed.remark else {
+        let Remark::ProbeError(failed) = &*timed.remark else {
             return None;
         };
         // A tracker may state an interval beside a failure. The failure is fresh until the next
@@ -214,7 +214,7 @@ impl FamilyState {
 
 /// Returns whether an answer without a peer that counts states that the swarm is empty. `own` of
 /// its entries are our own. Any other entry may stand for a peer, unless the counts are 0.
-fn states_empty(answer: &Announced, own: u64) -> bool {
+fn states_empty(answer: &AnnounceResponse, own: u64) -> bool {
     let (peers, counts) = (&answer.peers, &answer.counts);
     if peers.omitted > 0 || answer.has_absurd_counts || peers.malformed > 0 {
         return false;

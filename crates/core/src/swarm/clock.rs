@@ -1,7 +1,7 @@
 //! The clock of the peer history: hours of running time, and when the windows last slid.
 
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_distinct::{Calendar, Moment};
+use seedwatch_distinct::{Moment, RunningClock};
 
 /// Hours between two passes that forget old peers.
 const PRUNE_INTERVAL: u32 = 24;
@@ -10,7 +10,7 @@ const PRUNE_INTERVAL: u32 = 24;
 #[derive(Debug)]
 pub(super) struct HistoryClock {
     /// `None` before the first reading.
-    calendar: Option<Calendar>,
+    calendar: Option<RunningClock>,
     moment: Moment,
     /// When the windows last slid.
     slid_at: Mono,
@@ -31,7 +31,7 @@ impl Default for HistoryClock {
     fn default() -> Self {
         Self {
             calendar: None,
-            moment: Calendar::start(Unix(0)).moment(),
+            moment: RunningClock::start(Unix(0)).moment(),
             slid_at: Mono(0),
             pruned_hour: 0,
         }
@@ -53,7 +53,7 @@ impl HistoryClock {
     pub(super) fn tick(&mut self, now: Now) -> ClockTick {
         let calendar = self
             .calendar
-            .get_or_insert_with(|| Calendar::start(now.unix));
+            .get_or_insert_with(|| RunningClock::start(now.unix));
         let moment = calendar.tick(now.unix);
         if self.pruned_hour == 0 {
             self.pruned_hour = moment.hour();
@@ -74,8 +74,8 @@ impl HistoryClock {
     }
 
     /// Continues with a saved calendar, unless a later one is known.
-    pub(super) fn restore(&mut self, saved: Calendar) {
-        let known = self.calendar.as_ref().map(Calendar::moment);
+    pub(super) fn restore(&mut self, saved: RunningClock) {
+        let known = self.calendar.as_ref().map(RunningClock::moment);
         if known.is_some_and(|known| known.hour() >= saved.moment().hour()) {
             return;
         }
@@ -87,7 +87,7 @@ impl HistoryClock {
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         match &self.calendar {
             Some(calendar) => calendar.encode(out),
-            None => Calendar::start(Unix(0)).encode(out),
+            None => RunningClock::start(Unix(0)).encode(out),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::lost;
 use super::peer_union::PeerUnion;
 use crate::snapshot::{CollectionRow, Count, CountryRow, UniquePeers, UnknownWindows, where_known};
 use seedwatch_clock::Mono;
-use seedwatch_distinct::{Moment, Peer, Set, Sighting, Window};
+use seedwatch_distinct::{Insert, Moment, Peer, Set, Window};
 use seedwatch_geo::Country;
 
 /// Addresses that a collection may unite per second. Large collections are rebuilt less often.
@@ -134,7 +134,7 @@ impl CollectionState {
         now: Moment,
         thorough: bool,
     ) {
-        if self.peers.add_late(peer, 0, hour, now) == Sighting::Known && !thorough {
+        if self.peers.add_late(peer, 0, hour, now) == Insert::Known && !thorough {
             return;
         }
         let Some(country) = country() else {

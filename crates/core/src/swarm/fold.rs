@@ -9,10 +9,10 @@ use crate::roster::Roster;
 use crate::snapshot::Rejection;
 use crate::{Source, Verdict};
 use seedwatch_clock::Now;
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{
-    AnnounceId, Announced, Counts, Failed, Observation, Remark, Report, TrackerId,
+    AnnounceId, AnnounceResponse, Counts, Observation, ProbeError, Remark, Report, TrackerId,
 };
 
 /// One observation of a tracker, while it is folded.
@@ -29,9 +29,7 @@ pub(super) struct TrackerFold<'a> {
 impl TrackerFold<'_> {
     /// Folds the observation.
     pub(super) fn run(mut self, observation: Observation) {
-        let Observation {
-            report, exchange, ..
-        } = observation;
+        let Observation { report, stats, .. } = observation;
         let tracker = self.tracker.0 as usize;
         let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
@@ -40,7 +38,7 @@ impl TrackerFold<'_> {
         match report.failed() {
             Some(failed) => tracker.set_rate_limit(failed, self.now.mono),
             None if matches!(report, Report::NoAddress { .. }) => {}
-            None => tracker.set_phases(self.family, &exchange.phases),
+            None => tracker.set_phases(self.family, &stats.phases),
         }
         if self.verdict.changed {
             self.mark_tracker_dirty();
@@ -59,7 +57,7 @@ impl TrackerFold<'_> {
     }
 
     /// Folds the answer to an announce.
-    fn announce(&mut self, id: AnnounceId, answer: &Announced) {
+    fn announce(&mut self, id: AnnounceId, answer: &AnnounceResponse) {
         let now = self.now.mono;
         let tracker = &mut self.state.latest.trackers[self.tracker.0 as usize];
         tracker.interval = answer.interval.or(tracker.interval);
@@ -76,7 +74,7 @@ impl TrackerFold<'_> {
         family.record_answer(warning, now);
         self.state.torrents[torrent].record_success(Source::Tracker, self.now);
         // An empty list is inconclusive if the tracker withholds its peers.
-        if answer.withheld {
+        if answer.peer_list_withheld {
             return;
         }
         let Some(update) = family.store_list(answer, intake, now) else {
@@ -123,11 +121,11 @@ impl TrackerFold<'_> {
     }
 
     /// Folds a failure, if it stands.
-    fn fail(&mut self, ids: &[AnnounceId], failed: Failed) {
+    fn fail(&mut self, ids: &[AnnounceId], failed: ProbeError) {
         if !self.verdict.stands {
             return;
         }
-        let failed = Arc::new(Remark::Failed(failed));
+        let failed = Arc::new(Remark::ProbeError(failed));
         for id in ids {
             let Some(torrent) = self.state.torrent_of(self.roster, *id) else {
                 continue;
@@ -154,7 +152,12 @@ impl TrackerFold<'_> {
 }
 
 /// Folds a lookup of the DHT. A failed lookup never makes a 0.
-pub(super) fn fold_lookup(state: &mut SwarmState, roster: &Roster, lookup: &Lookup, now: Now) {
+pub(super) fn fold_lookup(
+    state: &mut SwarmState,
+    roster: &Roster,
+    lookup: &LookupReport,
+    now: Now,
+) {
     let torrent = roster.place_of(&lookup.info_hash);
     let torrent = torrent.filter(|index| *index < state.torrents.len());
     let lookups = &mut state.latest.lookups;

@@ -8,7 +8,7 @@ use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
 use super::tick::Tick;
 use crate::snapshot::Count;
 use seedwatch_clock::Mono;
-use seedwatch_dht::{Estimate, Found, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, SwarmEstimate};
 use seedwatch_torrent::{Family, InfoHash};
 
 /// The latest lookups of every info-hash in the lookup schedule, by family. Packed: there may be a
@@ -109,7 +109,7 @@ impl LookupState {
     /// The nodes named peers and none of the entries can be read: the peers stay unknown.
     pub(super) fn store(
         &mut self,
-        found: &Found,
+        found: &FoundPeers,
         intake: &mut PeerIntake,
         now: Mono,
     ) -> Result<ListUpdate, LookupError> {
@@ -125,7 +125,7 @@ impl LookupState {
         let replaced = if is_empty {
             self.result.take().map(|result| result.lists)
         } else {
-            let count = |of: fn(Estimate) -> u32| Count::from(found.estimate.map(of));
+            let count = |of: fn(SwarmEstimate) -> u32| Count::from(found.estimate.map(of));
             let result = self.result.get_or_insert_default();
             result.seeders = count(|estimate| estimate.seeders);
             result.leechers = count(|estimate| estimate.leechers);

@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 
 use seedwatch_torrent::{Endpoint4, Endpoint6};
-use seedwatch_tracker::{Announced, Manner};
+use seedwatch_tracker::{AnnounceResponse, AnnounceStrategy};
 
 /// The addresses of local interfaces, and our addresses as DHT nodes see them.
 #[derive(Debug, Default)]
@@ -108,8 +108,8 @@ pub(super) struct OwnEntry {
 
 impl OwnEntry {
     /// Returns the marks, or `None` if the list answers `stopped` and thus does not hold our entry.
-    pub(super) fn in_answer_to_started(answer: &Announced, ports: [u16; 2]) -> Option<Self> {
-        (answer.manner == Manner::Brief).then(|| Self {
+    pub(super) fn in_answer_to_started(answer: &AnnounceResponse, ports: [u16; 2]) -> Option<Self> {
+        (answer.strategy == AnnounceStrategy::StartThenStop).then(|| Self {
             ports,
             external_ip: answer.external_ip.map(|ip| ip.to_canonical()),
         })

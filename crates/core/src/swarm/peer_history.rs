@@ -21,7 +21,7 @@ use crate::Source;
 use crate::roster::{Changes, Roster};
 use crate::snapshot::TorrentWindows;
 use seedwatch_clock::Now;
-use seedwatch_distinct::{Key, Moment, Peer, SOURCES, Set, Sighting, Window};
+use seedwatch_distinct::{Insert, Key, Moment, Peer, SOURCES, Set, Window};
 use seedwatch_torrent::InfoHash;
 
 // A set of peers distinguishes as many sources as there are.
@@ -268,11 +268,11 @@ impl PeerHistory {
         let thorough = self.thorough_hour == now.hour();
         for (peer, address) in keyed(&self.key, lists) {
             match history.peers.add_late(peer, source, hour, now) {
-                Sighting::Known if !thorough => continue,
-                Sighting::Known | Sighting::News => {
+                Insert::Known if !thorough => continue,
+                Insert::Known | Insert::News => {
                     self.all_peers.add_late(peer, 0, hour, now);
                 }
-                Sighting::Beyond => {}
+                Insert::Beyond => {}
             };
             if let Some(collection) = &mut collection {
                 let country = || geo.map(|geo| geo.country(address));

@@ -27,7 +27,7 @@ use super::torrent_history::TorrentHistory;
 use crate::Source;
 use crate::snapshot::{CountryPeers, UnixOption32};
 use seedwatch_clock::Unix;
-use seedwatch_distinct::{Calendar, Layout, Nonsense, Set, read_varint, write_varint};
+use seedwatch_distinct::{DecodeError, Format, RunningClock, Set, read_varint, write_varint};
 use seedwatch_geo::Country;
 use seedwatch_torrent::InfoHash;
 
@@ -65,10 +65,10 @@ pub(super) fn encode_shared(history: &PeerHistory, shard: Shard, out: &mut Vec<u
 pub(super) fn decode_shared(
     history: &mut PeerHistory,
     bytes: &[u8],
-    layout: Layout,
-) -> Result<(), Nonsense> {
+    layout: Format,
+) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
-    let calendar = Calendar::decode(from)?;
+    let calendar = RunningClock::decode(from)?;
     let all_peers = Set::decode(from, layout)?;
     let mut collections = Vec::new();
     while !from.is_empty() {
@@ -86,13 +86,13 @@ pub(super) fn decode_shared(
 
 fn read_collection<'a>(
     from: &mut &'a [u8],
-    layout: Layout,
-) -> Result<(&'a str, Set, Vec<CountryHistory>), Nonsense> {
-    let length = usize::try_from(read_varint(from)?).map_err(|_| Nonsense)?;
+    layout: Format,
+) -> Result<(&'a str, Set, Vec<CountryHistory>), DecodeError> {
+    let length = usize::try_from(read_varint(from)?).map_err(|_| DecodeError)?;
     if length > MAX_NAME {
-        return Err(Nonsense);
+        return Err(DecodeError);
     }
-    let name = str::from_utf8(take(from, length)?).map_err(|_| Nonsense)?;
+    let name = str::from_utf8(take(from, length)?).map_err(|_| DecodeError)?;
     let peers = Set::decode(from, layout)?;
     let countries = read_countries(from, |country, from| {
         Ok(CountryHistory {
@@ -170,13 +170,13 @@ fn write_torrent(
 pub(super) fn decode_torrents(
     history: &mut PeerHistory,
     bytes: &[u8],
-    layout: Layout,
-) -> Result<(), Nonsense> {
+    layout: Format,
+) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
     let count = read_bounded(from, u8::MAX.into())?;
     let codes = take(from, count as usize)?;
     let sources: Vec<Option<Source>> = codes.iter().map(|code| Source::from_code(*code)).collect();
-    let calendar = Calendar::decode(from)?;
+    let calendar = RunningClock::decode(from)?;
     let now = calendar.moment().hour();
     let mut torrents = Vec::new();
     while !from.is_empty() {
@@ -195,9 +195,9 @@ fn read_torrent(
     from: &mut &[u8],
     sources: &[Option<Source>],
     now: u32,
-    layout: Layout,
-) -> Result<(InfoHash, RemovedTorrent, TorrentHistory), Nonsense> {
-    let hash = InfoHash(*from.split_first_chunk().ok_or(Nonsense)?.0);
+    layout: Format,
+) -> Result<(InfoHash, RemovedTorrent, TorrentHistory), DecodeError> {
+    let hash = InfoHash(*from.split_first_chunk().ok_or(DecodeError)?.0);
     take(from, hash.0.len())?;
     let since = match read_hour(from)? {
         0 => now,
@@ -219,7 +219,7 @@ fn read_torrent(
     }
     let countries = read_countries(from, |country, from| {
         let &[high, low] = take(from, 2)? else {
-            return Err(Nonsense);
+            return Err(DecodeError);
         };
         Ok(CountryPeers {
             country,
@@ -233,31 +233,31 @@ fn read_torrent(
 }
 
 /// Returns the bytes after the fingerprint of our key.
-fn check_key<'a>(history: &PeerHistory, bytes: &'a [u8]) -> Result<&'a [u8], Nonsense> {
-    let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(Nonsense)?;
+fn check_key<'a>(history: &PeerHistory, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(DecodeError)?;
     match *fingerprint == history.key.fingerprint() {
         true => Ok(rest),
-        false => Err(Nonsense),
+        false => Err(DecodeError),
     }
 }
 
-fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], Nonsense> {
-    let (taken, rest) = from.split_at_checked(length).ok_or(Nonsense)?;
+fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], DecodeError> {
+    let (taken, rest) = from.split_at_checked(length).ok_or(DecodeError)?;
     *from = rest;
     Ok(taken)
 }
 
-fn read_bounded(from: &mut &[u8], most: u64) -> Result<u64, Nonsense> {
+fn read_bounded(from: &mut &[u8], most: u64) -> Result<u64, DecodeError> {
     Some(read_varint(from)?)
         .filter(|n| *n <= most)
-        .ok_or(Nonsense)
+        .ok_or(DecodeError)
 }
 
-fn read_hour(from: &mut &[u8]) -> Result<u32, Nonsense> {
-    u32::try_from(read_varint(from)?).map_err(|_| Nonsense)
+fn read_hour(from: &mut &[u8]) -> Result<u32, DecodeError> {
+    u32::try_from(read_varint(from)?).map_err(|_| DecodeError)
 }
 
-fn read_time(from: &mut &[u8]) -> Result<UnixOption32, Nonsense> {
+fn read_time(from: &mut &[u8]) -> Result<UnixOption32, DecodeError> {
     let seconds = read_bounded(from, u32::MAX.into())?;
     Ok(Unix(seconds).into())
 }
@@ -265,14 +265,14 @@ fn read_time(from: &mut &[u8]) -> Result<UnixOption32, Nonsense> {
 /// Reads countries with their values. The countries must be sorted and distinct.
 fn read_countries<T>(
     from: &mut &[u8],
-    read: impl Fn(Country, &mut &[u8]) -> Result<T, Nonsense>,
-) -> Result<Vec<T>, Nonsense> {
+    read: impl Fn(Country, &mut &[u8]) -> Result<T, DecodeError>,
+) -> Result<Vec<T>, DecodeError> {
     let mut last = None;
     let mut countries = Vec::new();
     for _ in 0..read_bounded(from, MAX_COUNTRIES)? {
         let country = read_country(from)?;
         if last.is_some_and(|last| last >= country) {
-            return Err(Nonsense);
+            return Err(DecodeError);
         }
         last = Some(country);
         countries.push(read(country, from)?);
@@ -280,13 +280,13 @@ fn read_countries<T>(
     Ok(countries)
 }
 
-fn read_country(from: &mut &[u8]) -> Result<Country, Nonsense> {
+fn read_country(from: &mut &[u8]) -> Result<Country, DecodeError> {
     let &[first, second] = take(from, 2)? else {
-        return Err(Nonsense);
+        return Err(DecodeError);
     };
     let country = Country::of([first, second]);
     match country.code() == [first, second] {
         true => Ok(country),
-        false => Err(Nonsense),
+        false => Err(DecodeError),
     }
 }

@@ -14,7 +14,10 @@ use seedwatch_geo::Geo;
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
-use seedwatch_tracker::{Announced, Counts, Exchange, Failed, Failure, Manner, Remark, TrackerId};
+use seedwatch_tracker::{
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Remark,
+    TrackerId,
+};
 
 const STALE: Duration = Duration::from_secs(75 * 60);
 const LOOKUPS_STALE: Duration = Duration::from_secs(90 * 60);
@@ -103,7 +106,7 @@ impl World {
             tracker,
             family,
             report,
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         };
         let verdict = Verdict {
             health,
@@ -122,12 +125,12 @@ impl World {
             ids: vec![id],
             result: Ok(vec![Some(counts)]),
         };
-        let exchange = Exchange::default();
+        let stats = ProbeStats::default();
         let observation = Observation {
             tracker,
             family: Family::Ipv4,
             report,
-            exchange,
+            stats,
         };
         let verdict = Verdict {
             health: Health::Up,
@@ -138,7 +141,7 @@ impl World {
             .fold(&self.roster, observation, verdict, self.now);
     }
 
-    fn answer(&mut self, id: AnnounceId, family: Family, answer: Announced) {
+    fn answer(&mut self, id: AnnounceId, family: Family, answer: AnnounceResponse) {
         let result = Ok(Box::new(answer));
         self.report(family, Health::Up, Report::Announce { id, result });
     }
@@ -150,15 +153,15 @@ impl World {
         self.answer(
             id,
             Family::Ipv4,
-            Announced {
+            AnnounceResponse {
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             },
         );
     }
 
-    fn fail(&mut self, id: AnnounceId, health: Health, reason: Failure) {
-        let result = Err(Failed::new(reason, "because"));
+    fn fail(&mut self, id: AnnounceId, health: Health, reason: FailureReason) {
+        let result = Err(ProbeError::new(reason, "because"));
         self.report(Family::Ipv4, health, Report::Announce { id, result });
     }
 
@@ -239,11 +242,14 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
     world.advance(1800);
-    world.fail(id, Health::Down, Failure::Timeout);
+    world.fail(id, Health::Down, FailureReason::Timeout);
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
     assert_eq!(row.probe_success, [None, Some(false)]);
-    assert_eq!(row.announces[0].failure().unwrap().reason, Failure::Timeout);
+    assert_eq!(
+        row.announces[0].failure().unwrap().reason,
+        FailureReason::Timeout
+    );
     world.advance(STALE.as_secs() - 1800);
     let row = world.row(0);
     assert_eq!(row.peers, [None; 2]);
@@ -259,14 +265,14 @@ fn a_first_failure_does_not_stand() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
-    let result = Err(Failed::new(Failure::Timeout, ""));
+    let result = Err(ProbeError::new(FailureReason::Timeout, ""));
     let observation = Observation {
         tracker: TrackerId(0),
         family: Family::Ipv4,
         report: Report::Announce { id, result },
-        exchange: Exchange {
+        stats: ProbeStats {
             requests: 4,
-            ..Exchange::default()
+            ..ProbeStats::default()
         },
     };
     let verdict = Verdict {
@@ -282,7 +288,10 @@ fn a_first_failure_does_not_stand() {
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     let tracker = trackers[0].as_ref().unwrap();
     assert_eq!(
-        (tracker.requests, tracker.failures[Failure::Timeout.index()]),
+        (
+            tracker.requests,
+            tracker.failures[FailureReason::Timeout.index()]
+        ),
         (4, 1)
     );
 }
@@ -292,7 +301,7 @@ fn a_tracker_that_is_down_is_offline_for_all_its_torrents() {
     let mut world = World::new(&[torrent("s", v1(1), &TWO), torrent("t", v1(2), &TWO)]);
     let (first, second) = (world.announce(0, 0), world.announce(1, 0));
     world.list(second, &["1.1.1.1"]);
-    world.fail(first, Health::Down, Failure::Refused);
+    world.fail(first, Health::Down, FailureReason::Refused);
     let row = world.row(1);
     assert_eq!(
         (row.trackers_online, row.announces[0].success),
@@ -305,7 +314,7 @@ fn a_tracker_that_is_down_is_offline_for_all_its_torrents() {
 fn a_refusal_is_up_but_no_success() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
-    world.fail(id, Health::Up, Failure::Rejected);
+    world.fail(id, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).announces[0].success, Some(false));
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     assert_eq!(trackers[0].as_ref().unwrap().up, [Some(true), None]);
@@ -346,10 +355,10 @@ fn rejected_peers_are_counted_by_reason() {
         malformed: 2,
         omitted: 0,
     };
-    let answer = Announced {
+    let answer = AnnounceResponse {
         peers,
-        manner: Manner::Brief,
-        ..Announced::default()
+        strategy: AnnounceStrategy::StartThenStop,
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
     assert_eq!(world.row(0).peers, [Some(1), None]);
@@ -365,9 +374,9 @@ fn an_entry_with_our_port_is_ours_only_in_answers_to_started() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             peers,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
     );
     assert_eq!(world.row(0).peers[0], Some(1));
@@ -403,9 +412,9 @@ fn the_largest_claim_of_all_trackers_is_shown() {
         result: Ok(vec![Some(counts)]),
     };
     world.report(Family::Ipv4, Health::Up, scraped(a, counts(5, 1, Some(90))));
-    let answer = Announced {
+    let answer = AnnounceResponse {
         counts: counts(6, 0, None),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(a, Family::Ipv4, answer);
     world.report(Family::Ipv6, Health::Up, scraped(b, counts(2, 9, None)));
@@ -443,7 +452,7 @@ fn failures_go_stale_like_answers() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let (a, b) = (world.announce(0, 0), world.announce(0, 1));
     world.list(a, &["1.1.1.1"]);
-    world.fail(b, Health::Up, Failure::Rejected);
+    world.fail(b, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).trackers_online, Some(1));
     world.advance(STALE.as_secs() + 1);
     let row = world.row(0);
@@ -458,7 +467,7 @@ fn failures_go_stale_like_answers() {
 fn a_scrape_does_not_make_a_success_of_a_refused_announce() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);
-    world.fail(id, Health::Up, Failure::Rejected);
+    world.fail(id, Health::Up, FailureReason::Rejected);
     let zero = Counts {
         seeders: Some(0),
         leechers: Some(0),
@@ -497,10 +506,10 @@ fn a_withheld_list_is_not_an_empty_one() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         },
     );
     let row = world.row(0);
@@ -520,10 +529,10 @@ fn an_answer_is_fresh_until_the_interval_of_its_tracker_is_over() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             peers,
             interval,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
     );
     world.advance(2 * 3600 + 600);
@@ -538,13 +547,13 @@ fn a_slow_tracker_stays_down_until_its_next_probe() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let interval = Some(Duration::from_secs(3600));
-    let answer = Announced {
+    let answer = AnnounceResponse {
         interval,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
     world.advance(3600);
-    world.fail(id, Health::Down, Failure::Timeout);
+    world.fail(id, Health::Down, FailureReason::Timeout);
     world.advance(2 * 3600 + 600);
     let up = |world: &World| {
         let rows = world.swarms.tracker_rows(&world.roster, world.now);

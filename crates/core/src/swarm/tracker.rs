@@ -7,7 +7,7 @@ use crate::snapshot::TrackerRow;
 use crate::{Health, LONGEST_TRACKER_INTERVAL};
 use seedwatch_clock::{Mono, Unix};
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Failed, Failure, Observation, Phases, Remark, Report, Retry};
+use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Remark, Report, Retry};
 
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(super) struct TrackerState {
     pub(super) interval: Option<Duration>,
     requests: u64,
     probes: u64,
-    failures: [u64; Failure::ALL.len()],
+    failures: [u64; FailureReason::ALL.len()],
     /// The latest warning or rate limit, and when it last came.
     remark: Option<(Arc<Remark>, Mono)>,
 }
@@ -42,7 +42,7 @@ impl TrackerState {
             interval: None,
             requests: 0,
             probes: 0,
-            failures: [0; Failure::ALL.len()],
+            failures: [0; FailureReason::ALL.len()],
             remark: None,
         }
     }
@@ -80,9 +80,9 @@ impl TrackerState {
 
     /// Counts requests, probes and failures.
     pub(super) fn count(&mut self, observation: &Observation) {
-        self.requests += u64::from(observation.exchange.requests);
+        self.requests += u64::from(observation.stats.requests);
         self.count_probe(&observation.report);
-        let expiry = observation.exchange.certificate_expiry;
+        let expiry = observation.stats.certificate_expiry;
         self.certificate_expiry = expiry.or(self.certificate_expiry);
     }
 
@@ -91,7 +91,7 @@ impl TrackerState {
     pub(super) fn set_warning(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
         let Some(text) = text else {
             self.remark
-                .take_if(|(remark, _)| matches!(**remark, Remark::Failed(_)));
+                .take_if(|(remark, _)| matches!(**remark, Remark::ProbeError(_)));
             return None;
         };
         let known = self.remark.take().map(|(remark, _)| remark);
@@ -102,9 +102,9 @@ impl TrackerState {
     }
 
     /// Stores a rate limit.
-    pub(super) fn set_rate_limit(&mut self, failed: &Failed, now: Mono) {
-        if failed.reason == Failure::RateLimited {
-            self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
+    pub(super) fn set_rate_limit(&mut self, failed: &ProbeError, now: Mono) {
+        if failed.reason == FailureReason::RateLimited {
+            self.remark = Some((Arc::new(Remark::ProbeError(failed.clone())), now));
         }
     }
 
@@ -112,7 +112,7 @@ impl TrackerState {
     fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
         let (remark, at) = self.remark.as_ref()?;
         let shown_for = match &**remark {
-            Remark::Failed(Failed {
+            Remark::ProbeError(ProbeError {
                 retry: Some(Retry::After(wait)),
                 ..
             }) => stale_after.max(*wait),
@@ -125,7 +125,7 @@ impl TrackerState {
     fn count_probe(&mut self, report: &Report) {
         let reason = report.failed().map(|failed| failed.reason);
         // A tracker without scrape support can still answer every announce.
-        if report.is_scrape() && reason == Some(Failure::Unsupported) {
+        if report.is_scrape() && reason == Some(FailureReason::Unsupported) {
             return;
         }
         self.probes += 1;

@@ -1,7 +1,7 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Found, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, LookupStats};
 use seedwatch_torrent::Peers;
 
 fn with_dht(torrents: Vec<Torrent>) -> Config {
@@ -11,23 +11,23 @@ fn with_dht(torrents: Vec<Torrent>) -> Config {
     }
 }
 
-fn lookup(hash: u8, family: Family, result: Result<Found, LookupError>) -> DhtReport {
-    DhtReport::Lookups(vec![Lookup {
+fn lookup(hash: u8, family: Family, result: Result<FoundPeers, LookupError>) -> DhtReport {
+    DhtReport::Lookups(vec![LookupReport {
         info_hash: InfoHash([hash; 20]),
         family,
         result,
-        diagnosis: Diagnosis {
+        diagnosis: LookupStats {
             queries: 9,
             duration: Duration::from_secs(5),
-            ..Diagnosis::default()
+            ..LookupStats::default()
         },
     }])
 }
 
-fn one_peer() -> Result<Found, LookupError> {
+fn one_peer() -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
     peers.push("1.1.1.9".parse().unwrap(), 6881);
-    Ok(Found {
+    Ok(FoundPeers {
         peers,
         estimate: None,
     })

@@ -77,7 +77,7 @@ async fn torrents_that_cannot_be_read_begin_anew() {
         let collection = run.picture().collections[0].unique[month];
         assert_eq!(collection.get(), Some(4), "{way}");
         run.save().await;
-        assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
+        assert_eq!(run.state_writer.row().unwrap().failures, 0, "{way}");
         run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
         assert_eq!(again.oldest().1, 1, "{way}");
@@ -131,11 +131,11 @@ async fn without_its_key_nothing_that_was_hashed_is_of_use() {
         assert!(!run.table.is_empty(), "{way}: nodes are not hashed");
         run.hear();
         run.save().await;
-        assert_eq!(run.keeper.row().unwrap().failures, 0, "{way}");
+        assert_eq!(run.state_writer.row().unwrap().failures, 0, "{way}");
         run.leave();
         let mut again = Run::start(folder, run.now.unix).await;
         assert_eq!(again.oldest().1, 1, "{way}");
-        assert_eq!(again.keeper.key(), run.keeper.key());
+        assert_eq!(again.state_writer.key(), run.state_writer.key());
     })
     .await;
 }
@@ -163,11 +163,11 @@ async fn a_directory_that_comes_late_is_not_written_over() {
     let folder = parent.path().join("state");
     fs::write(&folder, b"in the way").unwrap();
     let mut run = Run::start(&folder, SAVED).await;
-    assert_eq!(run.keeper.row().unwrap().failures, 1, "said at once");
+    assert_eq!(run.state_writer.row().unwrap().failures, 1, "said at once");
     run.hear();
     assert_eq!(run.oldest().1, 1);
     run.save().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.state_writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (2, None));
 
     // Something else of ours was there before.
@@ -175,13 +175,13 @@ async fn a_directory_that_comes_late_is_not_written_over() {
     fs::rename(saved.path(), &folder).unwrap();
     let before = fs::read(folder.join("torrents-1-0.state")).unwrap();
     run.save().await;
-    assert_eq!(run.keeper.row().unwrap().failures, 3);
+    assert_eq!(run.state_writer.row().unwrap().failures, 3);
     assert_eq!(fs::read(folder.join("torrents-1-0.state")).unwrap(), before);
 
     // Nothing was there: then it is ours.
     fs::remove_dir_all(&folder).unwrap();
     run.save().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.state_writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (3, Some(run.now.unix)));
     run.leave();
     let mut again = Run::start(&folder, run.now.unix).await;
@@ -189,7 +189,7 @@ async fn a_directory_that_comes_late_is_not_written_over() {
     // It goes, and is made again.
     fs::remove_dir_all(&folder).unwrap();
     again.finish().await;
-    assert_eq!(again.keeper.row().unwrap().failures, 0);
+    assert_eq!(again.state_writer.row().unwrap().failures, 0);
     assert!(names(&folder).contains(&"key.state".to_owned()));
 }
 
@@ -202,7 +202,7 @@ async fn one_file_that_cannot_be_replaced_does_not_hold_up_the_others() {
     fs::remove_file(&path).unwrap();
     fs::create_dir_all(path.join("full")).unwrap();
     run.finish().await;
-    let row = run.keeper.row().unwrap();
+    let row = run.state_writer.row().unwrap();
     assert_eq!((row.failures, row.last_save), (1, None));
     run.leave();
     let mut again = Run::start(folder.path(), run.now.unix).await;

@@ -19,7 +19,7 @@ async fn saved() -> tempfile::TempDir {
     for _ in 0..3 {
         run.hear();
     }
-    run.keeper.splits[0].bytes = 9 << 20;
+    run.state_writer.splits[0].bytes = 9 << 20;
     run.save().await;
     assert_eq!(
         torrents(folder.path()),
@@ -118,7 +118,7 @@ async fn a_link_is_no_state() {
     run.hear();
     let (torrents, ..) = unique(&mut run, Window::Month);
     assert!(torrents.contains(&Some(1)) && torrents.contains(&Some(4)));
-    run.keeper.splits[0].bytes = 9 << 20;
+    run.state_writer.splits[0].bytes = 9 << 20;
     run.save().await;
     assert_eq!(
         fs::read(&target).unwrap(),

@@ -41,9 +41,9 @@ fn list(world: &mut World, index: usize, peers: &[u32]) {
         v4: peers.iter().map(endpoint).collect(),
         ..Peers::default()
     };
-    let answer = Announced {
+    let answer = AnnounceResponse {
         peers,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
 }
@@ -258,19 +258,19 @@ pub(super) fn restart(world: &mut World, shards: u32) -> World {
         let of = Shard { index, of: shards };
         let mut shared = Vec::new();
         world.swarms.encode_shared(of, &mut shared);
-        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
-        again.swarms.decode_shared(&shared, Layout::Now).unwrap();
+        again.swarms.decode_shared(&shared, Format::Now).unwrap();
+        again.swarms.decode_shared(&shared, Format::Now).unwrap();
         let mut torrents = Vec::new();
         let roster = &world.roster;
         world.swarms.encode_torrents(roster, of, &mut torrents);
         again
             .swarms
-            .decode_torrents(&torrents, Layout::Now)
+            .decode_torrents(&torrents, Format::Now)
             .unwrap();
         // A torrent may be in two files after the number of shards has changed.
         again
             .swarms
-            .decode_torrents(&torrents, Layout::Now)
+            .decode_torrents(&torrents, Format::Now)
             .unwrap();
     }
     again.configure(world.roster.torrents());
@@ -312,8 +312,8 @@ fn a_restart_changes_nothing() {
 /// Returns a world without torrents that restored saved state. Its monotonic clock starts again.
 pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
     let mut world = blank(now);
-    world.swarms.decode_shared(shared, Layout::Now).unwrap();
-    world.swarms.decode_torrents(torrents, Layout::Now).unwrap();
+    world.swarms.decode_shared(shared, Format::Now).unwrap();
+    world.swarms.decode_torrents(torrents, Format::Now).unwrap();
     world
 }
 
@@ -344,17 +344,17 @@ fn state_of_another_key_and_truncated_state_are_refused() {
     list(&mut world, 0, &ips(DE, 0..10));
     let [shared, torrents] = saved(&mut world);
     let mut other = Swarms::new(config(), [4242; 2], Key::new([8; 16]));
-    assert!(other.decode_shared(&shared, Layout::Now).is_err());
-    assert!(other.decode_torrents(&torrents, Layout::Now).is_err());
+    assert!(other.decode_shared(&shared, Format::Now).is_err());
+    assert!(other.decode_torrents(&torrents, Format::Now).is_err());
     let mut same = Swarms::new(config(), [4242; 2], Key::new([7; 16]));
     for end in 0..shared.len() {
         assert!(
-            same.decode_shared(&shared[..end], Layout::Now).is_err(),
+            same.decode_shared(&shared[..end], Format::Now).is_err(),
             "{end}"
         );
     }
     for end in 0..torrents.len() {
-        let cut = same.decode_torrents(&torrents[..end], Layout::Now);
+        let cut = same.decode_torrents(&torrents[..end], Format::Now);
         // The head alone is a shard without torrents.
         assert!(cut.is_err() || same.saved_torrents() == 0, "{end}");
     }

@@ -1,15 +1,15 @@
 //! Lookups of the DHT.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Estimate, Found, Lookup, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats, SwarmEstimate};
 
-fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupError> {
+fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
     ips.iter()
         .for_each(|ip| peers.push(ip.parse().unwrap(), 6881));
-    Ok(Found {
+    Ok(FoundPeers {
         peers,
-        estimate: estimate.map(|(seeders, leechers)| Estimate {
+        estimate: estimate.map(|(seeders, leechers)| SwarmEstimate {
             seeders,
             leechers,
             saturated: false,
@@ -18,15 +18,15 @@ fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupErro
 }
 
 impl World {
-    fn look_up(&mut self, hash: u8, family: Family, result: Result<Found, LookupError>) {
-        let lookup = Lookup {
+    fn look_up(&mut self, hash: u8, family: Family, result: Result<FoundPeers, LookupError>) {
+        let lookup = LookupReport {
             info_hash: InfoHash([hash; 20]),
             family,
             result,
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 queries: 9,
                 duration: Duration::from_millis(300),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         self.swarms.count_lookup(&lookup);
@@ -113,7 +113,7 @@ fn an_empty_tracker_list_is_unknown_until_the_first_lookup_ends() {
 #[test]
 fn an_unreadable_list_is_a_failed_lookup() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
-    let mut unreadable = Found::default();
+    let mut unreadable = FoundPeers::default();
     unreadable.peers.push_compact4(&[1, 2, 3]);
     world.look_up(1, Family::Ipv4, Ok(unreadable));
     let row = world.row(0);
@@ -245,11 +245,11 @@ fn failed_lookups_are_counted_too() {
     let queries = world.swarms.lookup_queries();
     assert_eq!((queries.sum, queries.counts[5]), (18.0, 2));
     // A lookup without a known node sent no query.
-    let lookup = Lookup {
+    let lookup = LookupReport {
         info_hash: InfoHash([1; 20]),
         family: Family::Ipv6,
         result: Err(LookupError::Timeout),
-        diagnosis: Diagnosis::default(),
+        diagnosis: LookupStats::default(),
     };
     world.swarms.count_lookup(&lookup);
     assert_eq!(world.swarms.lookup_queries(), queries);

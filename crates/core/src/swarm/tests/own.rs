@@ -1,7 +1,7 @@
 //! Our own addresses and entries. No statement of another host may hide a peer.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Found, Lookup};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 
 /// The only seeder of the torrent `victim`.
 const SEEDER: &str = "1.1.1.9";
@@ -11,15 +11,15 @@ fn ip(text: &str) -> IpAddr {
 }
 
 /// Returns an answer to `started`.
-fn joined(entries: &[(&str, u16)]) -> Announced {
+fn joined(entries: &[(&str, u16)]) -> AnnounceResponse {
     let mut peers = Peers::default();
     for (address, port) in entries {
         peers.push(ip(address), *port);
     }
-    Announced {
+    AnnounceResponse {
         peers,
-        manner: Manner::Brief,
-        ..Announced::default()
+        strategy: AnnounceStrategy::StartThenStop,
+        ..AnnounceResponse::default()
     }
 }
 
@@ -35,7 +35,7 @@ fn victim_and_lure() -> World {
 impl World {
     /// The byzantine tracker and DHT nodes claim in every possible way that the seeder is us.
     fn lie(&mut self) {
-        let lie = Announced {
+        let lie = AnnounceResponse {
             external_ip: Some(ip(SEEDER)),
             ..joined(&[(SEEDER, 4242), (SEEDER, 4243)])
         };
@@ -50,14 +50,14 @@ impl World {
     fn look_up_seeder(&mut self) {
         let mut peers = Peers::default();
         peers.push(ip(SEEDER), 4242);
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: InfoHash([1; 20]),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, self.now);
     }
@@ -144,13 +144,13 @@ fn a_neighbour_in_our_own_subnet_is_a_peer() {
 fn a_truncated_list_is_inconclusive() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
-    let mut answer = Announced {
+    let mut answer = AnnounceResponse {
         counts: Counts {
             seeders: Some(0),
             leechers: Some(0),
             completed: None,
         },
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     for port in 1..=300 {
         answer.peers.push_within(ip("10.0.0.1"), port, 200);
@@ -179,7 +179,7 @@ fn absurd_counts_are_unknown() {
         world.answer(
             id,
             Family::Ipv4,
-            Announced {
+            AnnounceResponse {
                 counts,
                 ..joined(&[("1.1.1.1", 1)])
             },
@@ -195,9 +195,9 @@ fn an_empty_list_beside_absurd_counts_is_inconclusive() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
     for (has_absurd_counts, peers) in [(true, None), (false, Some(0))] {
-        let answer = Announced {
+        let answer = AnnounceResponse {
             has_absurd_counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         world.answer(id, Family::Ipv4, answer);
         assert_eq!(world.row(0).peers[0], peers);

@@ -12,12 +12,12 @@ fn counts(world: &World) -> (u64, u64) {
 fn failures_never_exceed_probes() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
-    let failed = |reason| Err(Failed::new(reason, ""));
+    let failed = |reason| Err(ProbeError::new(reason, ""));
     assert_eq!(counts(&world), (0, 0));
 
     world.list(id, &["1.1.1.1"]);
     assert_eq!(counts(&world), (1, 0), "an answer");
-    world.fail(id, Health::Up, Failure::Rejected);
+    world.fail(id, Health::Up, FailureReason::Rejected);
     assert_eq!(counts(&world), (2, 1), "a refusal");
 
     // A host without an address and a tracker without scrape support count as neither.
@@ -25,12 +25,12 @@ fn failures_never_exceed_probes() {
     world.report(Family::Ipv6, Health::Absent, report);
     let report = Report::Scrape {
         ids: vec![id],
-        result: Err(Failed::new(Failure::Unsupported, "")),
+        result: Err(ProbeError::new(FailureReason::Unsupported, "")),
     };
     world.report(Family::Ipv4, Health::Up, report);
     assert_eq!(counts(&world), (2, 1));
 
-    for (number, reason) in (1..).zip(Failure::ALL) {
+    for (number, reason) in (1..).zip(FailureReason::ALL) {
         let result = failed(reason);
         world.report(Family::Ipv4, Health::Down, Report::Announce { id, result });
         assert_eq!(counts(&world), (2 + number, 1 + number), "{reason}");

@@ -74,10 +74,10 @@ fn windows_are_unknown_after_a_withheld_list() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         },
     );
     assert_eq!(world.row(0).peers, [None; 2]);
@@ -112,13 +112,17 @@ fn later_claims_of_members_contradict_an_empty_list() {
         let mut world = World::new(&[member(1, None)]).without_dht();
         let id = world.announce(0, 0);
         world.list(id, &[]);
-        let withheld = Announced {
+        let peer_list_withheld = AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         };
-        world.answer(id, Family::Ipv4, withheld);
-        assert_eq!(world.row(0).peers[0], expected, "withheld {counts:?}");
+        world.answer(id, Family::Ipv4, peer_list_withheld);
+        assert_eq!(
+            world.row(0).peers[0],
+            expected,
+            "peer_list_withheld {counts:?}"
+        );
     }
 }
 
@@ -148,10 +152,10 @@ fn a_list_of_rejected_entries_is_empty_only_if_the_counts_are_zero() {
         let peer: std::net::SocketAddr = peer.parse().unwrap();
         let mut peers = Peers::default();
         peers.push(peer.ip(), peer.port());
-        let answer = Announced {
+        let answer = AnnounceResponse {
             peers,
             counts,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         world.answer(id, Family::Ipv4, answer);
         assert_eq!(world.row(0).peers[0], expected, "{peer} {counts:?}");
@@ -352,7 +356,7 @@ fn a_saved_calendar_at_the_end_of_time_is_survived() {
         now: world.now,
     };
     // The file may be refused or not, but it must not end the daemon.
-    let _ = again.swarms.decode_shared(&shared, Layout::Now);
+    let _ = again.swarms.decode_shared(&shared, Format::Now);
     again.configure(&[member(1, None)]);
     list(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);

@@ -5,10 +5,10 @@ use seedwatch_tracker::Retry;
 
 const SCRAPED: &str = "http://b.example/announce";
 
-fn warned(text: &str) -> Announced {
-    Announced {
+fn warned(text: &str) -> AnnounceResponse {
+    AnnounceResponse {
         warning: Some(text.into()),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     }
 }
 
@@ -35,14 +35,14 @@ fn a_scrape_answer_without_the_torrent_is_a_failure() {
     let row = world.row(0);
     assert_eq!(row.announces[0].success, Some(false));
     let failed = row.announces[0].failure().unwrap();
-    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(
         (row.peers, row.seeders, row.leechers),
         ([None; 2], None, None)
     );
     assert_eq!(row.probe_success, [None, Some(false)]);
     assert_eq!(world.tracker().up[0], Some(true));
-    assert_eq!(world.tracker().failures, [0; Failure::ALL.len()]);
+    assert_eq!(world.tracker().failures, [0; FailureReason::ALL.len()]);
     // The tracker may know the torrent later.
     world.scrape(&[id], &[Some(Counts::default())]);
     let row = world.row(0);
@@ -76,7 +76,7 @@ fn a_failed_scrape_beside_announces_fails_no_announce() {
             ids: vec![id],
             result: Ok(vec![None]),
         },
-        exchange: Exchange::default(),
+        stats: ProbeStats::default(),
     };
     let verdict = Verdict {
         health: Health::Up,
@@ -100,19 +100,19 @@ fn a_warning_is_shown_with_its_answer() {
     // Torrents with the same warning share its text.
     assert!(Arc::ptr_eq(&one.remark.unwrap(), &other.remark.unwrap()));
     assert!(world.tracker().remark.is_some());
-    world.answer(first, Family::Ipv4, Announced::default());
+    world.answer(first, Family::Ipv4, AnnounceResponse::default());
     assert_eq!(world.row(0).announces[0].warning(), None);
     assert!(world.row(1).announces[0].warning().is_some());
     assert!(
         world.tracker().remark.is_some(),
         "the tracker warns about other torrents"
     );
-    world.fail(second, Health::Up, Failure::Rejected);
+    world.fail(second, Health::Up, FailureReason::Rejected);
     let row = world.row(1);
     assert_eq!(row.announces[0].warning(), None);
     assert_eq!(
         row.announces[0].failure().unwrap().reason,
-        Failure::Rejected
+        FailureReason::Rejected
     );
     world.advance(STALE.as_secs());
     assert_eq!(world.tracker().remark, None);
@@ -123,13 +123,14 @@ fn a_rate_limit_is_shown_until_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);
     let day = Duration::from_secs(86_400);
-    let failed = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
+    let failed =
+        ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
     let result = Err(failed.clone());
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.advance(86_399);
     assert_eq!(
         world.tracker().remark.as_deref(),
-        Some(&Remark::Failed(failed))
+        Some(&Remark::ProbeError(failed))
     );
     world.advance(1);
     assert_eq!(world.tracker().remark, None);
@@ -141,7 +142,8 @@ fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);
     let interval = Some(Duration::from_secs(7200));
-    let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND").with_interval(interval);
+    let failed =
+        ProbeError::new(FailureReason::Rejected, "TORRENT NOT FOUND").with_interval(interval);
     let result = Err(failed);
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.advance(7200 + 600);
