@@ -19,9 +19,9 @@ use std::time::{Duration, Instant};
 use seedwatch::metrics::{self, Format, Process};
 use seedwatch::web::State;
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Country, CountryPeers, CountryRow, Counts, FleetRow, GeoRow,
-    Listed, Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow,
-    TrackerId, TrackerRow, Unix,
+    AnnounceRow, AsnLabel, AsnSummary, CollectionRow, Country, CountryPeers, CountryRow, Counts,
+    GeoBreakdown, GeoRow, ListedWindows, Phases, Privacy, Snapshot, Torrent, TorrentRow,
+    TorrentWindows, TotalsRow, TrackerId, TrackerRow, Unix,
 };
 use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker};
 use seedwatch_exporter::{bind, serve};
@@ -362,15 +362,15 @@ fn snapshot(torrents: usize) -> Snapshot {
             };
             let row = TorrentRow {
                 peers: [Some(n % 1000).into(), Some(n % 100).into()],
-                source_peers: [Some(n % 400).into(), Some(n % 1000 + n % 100).into()],
+                source_peers: [Some(n % 400).into(), Some(n % 1000 + n % 100).into()].into(),
                 dht_seeders: Some(n % 300).into(),
                 dht_leechers: Some(n % 200).into(),
                 trackers_online: Some(2).into(),
                 seeders: Some(n % 500).into(),
                 leechers: Some(n % 300).into(),
-                probe_success: [Some(true); 2],
-                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2],
-                listed: Listed::LATELY,
+                probe_success: [Some(true); 2].into(),
+                last_success: [Unix(1_790_000_000 + u64::from(n)).into(); 2].into(),
+                listed: ListedWindows::all(),
                 last_peer_seen: Unix(1_790_000_000).into(),
                 ..TorrentRow::default()
             };
@@ -390,10 +390,10 @@ fn snapshot(torrents: usize) -> Snapshot {
         taken: Unix(1_790_000_000),
         trackers,
         collections: (0..torrents.div_ceil(COLLECTION)).map(collection).collect(),
-        fleet: FleetRow {
+        totals: TotalsRow {
             unique: [1, 2, 3].map(|n| Some(n * torrents as u32).into()),
             systems: (1..=20)
-                .map(|n| (System::Known(Asn(n)), 1_000_000 / u64::from(n)))
+                .map(|n| (AsnLabel::Known(Asn(n)), 1_000_000 / u64::from(n)))
                 .collect(),
         },
         geo: GeoRow {
@@ -408,25 +408,25 @@ fn snapshot(torrents: usize) -> Snapshot {
     snapshot
 }
 
-fn reach(n: u32) -> Reach {
+fn reach(n: u32) -> TorrentWindows {
     let counts = |share: u32| [n % 1_000, n % 4_000, n % 10_000].map(|count| count / share);
     let countries = countries(COUNTRIES_EACH)
         .map(|(k, country)| CountryPeers::new(country, n % (100 * (k + 1))));
-    let places = Places {
+    let places = GeoBreakdown {
         countries: countries.collect(),
         prefixes: n % 900,
-        systems: Some(Systems {
+        systems: Some(AsnSummary {
             distinct: n % 90,
             largest: n % 100,
             peers: 100,
         }),
     };
-    Reach {
+    TorrentWindows {
         counts: Counts {
             all: counts(1),
             by_source: [counts(2), counts(1)],
         },
-        places: Some(Arc::new(places)),
+        geo: Some(Arc::new(places)),
     }
 }
 

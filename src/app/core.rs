@@ -18,8 +18,8 @@ use seedwatch_core::connectivity::{Change, Outage, Ruling, Turn};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::schedule::{Pace, Schedule};
 use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
-use seedwatch_core::swarm::{Swarms, Terms};
-use seedwatch_core::{Health, Source};
+use seedwatch_core::swarm::{SwarmConfig, Swarms};
+use seedwatch_core::{Health, PerSource, Source};
 use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_distinct::Key;
 use seedwatch_probers::canary::Canary;
@@ -90,7 +90,7 @@ impl Core {
     /// Takes over a new configuration, whole. What did not change keeps its state and its place
     /// in the plan.
     pub fn reload(&mut self, config: &Config, now: Now) {
-        self.swarms.settle(&self.roster);
+        self.swarms.flush(&self.roster);
         let schedule = &self.schedule;
         let changes = self
             .roster
@@ -101,7 +101,7 @@ impl Core {
         self.swarms
             .update(terms(config), &self.roster, &changes, now);
         for (tracker, family) in self.schedule.closed() {
-            self.swarms.leave_alone(tracker, family, now.mono);
+            self.swarms.mark_closed(tracker, family, now.mono);
         }
         self.judge_local = config.accept == Accept::Any;
         self.roster.plan_sweep(config.dht.enabled);
@@ -214,7 +214,7 @@ impl Core {
         {
             return self.schedule.void(&observation, now.mono);
         }
-        self.swarms.count(&observation);
+        self.swarms.count_probe(&observation);
         if !self.judge_local && self.is_local(&observation) {
             return self.settle(observation, now);
         }
@@ -354,19 +354,19 @@ impl Core {
     /// An immutable picture of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
         let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
-        let mut in_flight = [0; Source::ALL.len()];
-        in_flight[Source::Tracker.index()] = self.schedule.in_flight() as u64;
+        let mut in_flight = PerSource::from([0; Source::ALL.len()]);
+        in_flight[Source::Tracker] = self.schedule.in_flight() as u64;
         for status in self.dht.status.iter().flatten() {
             overdue += u64::from(status.overdue);
             lag = lag.max(status.lag);
-            in_flight[Source::Dht.index()] += u64::from(status.in_flight);
+            in_flight[Source::Dht] += u64::from(status.in_flight);
         }
         Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
             collections: self.swarms.collections(&self.roster, now),
-            fleet: self.swarms.fleet(),
+            totals: self.swarms.totals(),
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.outage.up(),
@@ -397,7 +397,7 @@ impl Core {
         };
         DhtRow {
             families: [0, 1].map(shown),
-            durations: self.swarms.durations()[Source::Dht.index()],
+            durations: self.swarms.durations()[Source::Dht],
             queries: self.swarms.lookup_queries(),
         }
     }
@@ -447,8 +447,8 @@ fn is_local_host(host: &Host) -> bool {
 }
 
 /// What counts, by a configuration.
-pub(super) fn terms(config: &Config) -> Terms {
-    Terms::new(
+pub(super) fn terms(config: &Config) -> SwarmConfig {
+    SwarmConfig::new(
         config.accept,
         config.probe.stale_after,
         Arc::clone(&config.geo),

@@ -369,8 +369,8 @@ impl StateWriter {
 /// Adapts the numbers of shards to what the core holds now.
 fn fit(shardings: &mut Shardings, core: &Core) {
     let [torrents, shared] = shardings;
-    torrents.fit(core.remembered());
-    shared.fit(core.collections_remembered());
+    torrents.fit(core.saved_torrents());
+    shared.fit(core.saved_collections());
 }
 
 /// Makes a call to the disk on a thread that may block.

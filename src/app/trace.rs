@@ -271,13 +271,11 @@ impl Summary {
             leechers: row.leechers.get(),
             trackers: view.map_or(0, |view| view.torrent.trackers.len()),
             trackers_online: row.trackers_online.get().unwrap_or(0),
-            dht: row.source_peers[Source::Dht.index()]
-                .get()
-                .map(|peers| DhtSummary {
-                    peers,
-                    seeders: row.dht_seeders.get(),
-                    leechers: row.dht_leechers.get(),
-                }),
+            dht: row.source_peers[Source::Dht].get().map(|peers| DhtSummary {
+                peers,
+                seeders: row.dht_seeders.get(),
+                leechers: row.dht_leechers.get(),
+            }),
             rejected: Rejection::ALL
                 .into_iter()
                 .map(|reason| (reason.as_label(), rejected[reason.index()]))

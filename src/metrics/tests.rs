@@ -226,7 +226,7 @@ fn nobody_there_is_zero() {
     it.row.peers = [Some(0).into(), None.into()];
     it.row.seeders = Some(0).into();
     it.row.trackers_online = Some(0).into();
-    it.row.probe_success = [None, Some(false)];
+    it.row.probe_success = [None, Some(false)].into();
     it.announces[0].success = Some(false);
     it.announces[0].peers = Some(0).into();
     let page = text(one_torrent(it));

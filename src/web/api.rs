@@ -1,7 +1,8 @@
-//! `/api/v1`: the snapshot as JSON, with the words that must not become labels.
+//! `/api/v1`: the snapshot as JSON, with the free texts that must not become labels.
 //!
-//! Unknown is `null`, and so are countries where they are not to be shown. There is no address and no passkey: trackers go by their label, and the
-//! texts of failures are clean when they enter the snapshot.
+//! An unknown value is `null`. Countries are `null` if `metrics.countries` is off. The JSON holds
+//! no peer address and no passkey: trackers are named by their label, and the prober removes
+//! secrets from the texts of failures.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +10,11 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, Places, Privacy, ProbeError,
-    Retry, Snapshot, Source, TorrentView, Unique, Window,
+    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, GeoBreakdown, Privacy, ProbeError,
+    Retry, Snapshot, Source, TorrentView, UniquePeers, Window,
 };
 
-/// All torrents. Written row by row: nothing is collected first.
+/// All torrents. They are written row by row, without a copy in memory.
 pub(super) struct Torrents<'a>(pub(super) &'a Snapshot);
 
 impl Serialize for Torrents<'_> {
@@ -22,8 +23,8 @@ impl Serialize for Torrents<'_> {
 
         impl Serialize for Rows<'_> {
             fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-                let nobody = self.0.nobody();
-                to.collect_seq(self.0.rows().map(|row| view(self.0, row, &nobody)))
+                let empty = self.0.empty_breakdown();
+                to.collect_seq(self.0.rows().map(|row| torrent_view(self.0, row, &empty)))
             }
         }
 
@@ -34,7 +35,7 @@ impl Serialize for Torrents<'_> {
     }
 }
 
-/// All collections, in the same manner.
+/// All collections. They are written row by row, without a copy in memory.
 pub(super) struct Collections<'a>(pub(super) &'a Snapshot);
 
 impl Serialize for Collections<'_> {
@@ -55,41 +56,42 @@ impl Serialize for Collections<'_> {
     }
 }
 
-/// The collection of this name. Snapshots are sorted by name.
+/// Returns the collection of this name. Snapshots are sorted by name.
 pub(super) fn collection<'a>(snapshot: &'a Snapshot, name: &str) -> Option<Collection<'a>> {
-    let place = snapshot
+    let index = snapshot
         .collections
         .binary_search_by(|row| (*row.name).cmp(name))
         .ok()?;
-    Some(collection_view(snapshot, snapshot.collections.get(place)?))
+    Some(collection_view(snapshot, snapshot.collections.get(index)?))
 }
 
-/// The torrent of this name. Snapshots are sorted by name.
+/// Returns the torrent of this name. Snapshots are sorted by name. `empty` is the breakdown of a
+/// swarm without peers.
 pub(super) fn torrent<'a>(
     snapshot: &'a Snapshot,
-    nobody: &'a Places,
+    empty: &'a GeoBreakdown,
     name: &str,
 ) -> Option<Torrent<'a>> {
-    let place = snapshot
+    let index = snapshot
         .torrents
         .binary_search_by(|torrent| (*torrent.name).cmp(name))
         .ok()?;
-    Some(view(snapshot, snapshot.row(place)?, nobody))
+    Some(torrent_view(snapshot, snapshot.row(index)?, empty))
 }
 
-/// One torrent. Times are seconds since 1970.
+/// One torrent. Times are in seconds since 1970.
 #[derive(Serialize)]
 pub(super) struct Torrent<'a> {
     name: &'a str,
     infohash: Option<String>,
     infohash_v2: Option<String>,
-    /// `public`; `consented`: private and probed; `left_alone`: private and not probed.
+    /// `public`; `consented` if private and probed; `left_alone` if private and not probed.
     privacy: &'static str,
     collection: Option<&'a str>,
     labels: Option<&'a BTreeMap<String, String>>,
     peers: Peers,
     unique_peers: ByWindow,
-    /// Peers now.
+    /// Current peers by country.
     countries: Option<Countries<'a>>,
     /// Distinct networks, IPv4 /24 and IPv6 /48.
     prefixes: Option<u32>,
@@ -120,8 +122,8 @@ struct FromSource {
     last_success: Option<u64>,
 }
 
-/// Distinct peers, each window under the value of its label.
-struct ByWindow(Unique);
+/// Distinct peers by the label of the window.
+struct ByWindow(UniquePeers);
 
 impl Serialize for ByWindow {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -129,7 +131,7 @@ impl Serialize for ByWindow {
     }
 }
 
-/// Peers of a torrent now, by country.
+/// The current peers of a torrent by country.
 struct Countries<'a>(&'a [CountryPeers]);
 
 impl Serialize for Countries<'_> {
@@ -139,7 +141,7 @@ impl Serialize for Countries<'_> {
     }
 }
 
-/// Torrents that are counted as one.
+/// One collection.
 #[derive(Serialize)]
 pub(super) struct Collection<'a> {
     name: &'a str,
@@ -149,7 +151,7 @@ pub(super) struct Collection<'a> {
     countries: Option<CollectionCountries<'a>>,
 }
 
-/// What is known of each country.
+/// The peers of a collection by country.
 struct CollectionCountries<'a>(&'a [CountryRow]);
 
 impl Serialize for CollectionCountries<'_> {
@@ -161,11 +163,11 @@ impl Serialize for CollectionCountries<'_> {
         }
 
         to.collect_map(self.0.iter().map(|row| {
-            let known = Row {
+            let values = Row {
                 peers: row.peers.get(),
                 unique_peers: ByWindow(row.unique),
             };
-            (row.country.as_str(), known)
+            (row.country.as_str(), values)
         }))
     }
 }
@@ -187,15 +189,19 @@ struct Announce<'a> {
 struct Reason<'a> {
     reason: &'static str,
     text: &'a str,
-    /// How long the tracker asks to wait, in seconds; null if it does not say, or says `never`.
+    /// How long the tracker asks to wait, in seconds. `null` if it does not say or says `never`
+    /// (BEP 31).
     retry_seconds: Option<u64>,
 }
 
-fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) -> Torrent<'a> {
+fn torrent_view<'a>(
+    snapshot: &'a Snapshot,
+    row: TorrentView<'a>,
+    empty: &'a GeoBreakdown,
+) -> Torrent<'a> {
     let torrent = row.torrent;
-    let reach = row.reach;
-    let places = Snapshot::places(row, nobody);
-    let systems = places.and_then(|places| places.systems);
+    let breakdown = Snapshot::breakdown(row, empty);
+    let systems = breakdown.and_then(|breakdown| breakdown.systems);
     Torrent {
         name: &torrent.name,
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
@@ -208,11 +214,11 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
         collection: torrent.collection().map(|name| &**name),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
         peers: peers(row.peers),
-        unique_peers: ByWindow(row.unique(reach)),
-        countries: places
+        unique_peers: ByWindow(row.unique(row.windows)),
+        countries: breakdown
             .filter(|_| snapshot.config.countries)
-            .map(|places| Countries(&places.countries)),
-        prefixes: places.map(|places| places.prefixes),
+            .map(|breakdown| Countries(&breakdown.countries)),
+        prefixes: breakdown.map(|breakdown| breakdown.prefixes),
         autonomous_systems: systems.map(|systems| systems.distinct),
         largest_as_ratio: systems.and_then(|systems| systems.largest_share()),
         seeders: row.seeders.get(),
@@ -222,25 +228,24 @@ fn view<'a>(snapshot: &'a Snapshot, row: TorrentView<'a>, nobody: &'a Places) ->
         dht_seeders: row.dht_seeders.get(),
         dht_leechers: row.dht_leechers.get(),
         last_peer_seen: row.last_peer_seen.get().map(|at| at.0),
-        sources: Source::ALL
-            .iter()
-            .filter(|source| snapshot.dht.is_some() || **source != Source::Dht)
-            .map(|source| {
-                let place = source.index();
-                let known = FromSource {
-                    success: row.probe_success[place],
-                    peers: row.source_peers[place].get(),
-                    unique_peers: ByWindow(row.source_unique(*source, reach)),
-                    last_success: row.last_success[place].get().map(|at| at.0),
-                };
-                (source.as_label(), known)
-            })
+        sources: snapshot
+            .sources()
+            .map(|source| (source.as_label(), source_view(row, source)))
             .collect(),
         announces: row
             .announces
             .iter()
-            .filter_map(|pair| announce(snapshot, pair))
+            .filter_map(|row| announce_view(snapshot, row))
             .collect(),
+    }
+}
+
+fn source_view(row: TorrentView<'_>, source: Source) -> FromSource {
+    FromSource {
+        success: row.probe_success[source],
+        peers: row.source_peers[source].get(),
+        unique_peers: ByWindow(row.source_unique(source, row.windows)),
+        last_success: row.last_success[source].get().map(|at| at.0),
     }
 }
 
@@ -262,16 +267,16 @@ fn peers(by_family: [Count; 2]) -> Peers {
     Peers { ipv4, ipv6 }
 }
 
-fn announce<'a>(snapshot: &'a Snapshot, pair: &'a AnnounceRow) -> Option<Announce<'a>> {
+fn announce_view<'a>(snapshot: &'a Snapshot, row: &'a AnnounceRow) -> Option<Announce<'a>> {
     Some(Announce {
-        tracker: &snapshot.tracker(pair.tracker)?.label,
-        success: pair.success,
-        peers: pair.peers.get(),
-        seeders: pair.seeders.get(),
-        leechers: pair.leechers.get(),
-        completed: pair.completed.get(),
-        failure: pair.failure().map(reason),
-        warning: pair.warning(),
+        tracker: &snapshot.tracker(row.tracker)?.label,
+        success: row.success,
+        peers: row.peers.get(),
+        seeders: row.seeders.get(),
+        leechers: row.leechers.get(),
+        completed: row.completed.get(),
+        failure: row.failure().map(reason),
+        warning: row.warning(),
     })
 }
 

@@ -39,7 +39,7 @@ pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> Answer {
 /// One torrent as JSON.
 pub(super) fn torrent(state: &State, name: &str) -> Answer {
     let snapshot = state.snapshot.load();
-    let nobody = snapshot.nobody();
+    let nobody = snapshot.empty_breakdown();
     match api::torrent(&snapshot, &nobody, name) {
         Some(view) => json(&view),
         None => text(StatusCode::NOT_FOUND, "No such torrent\n"),

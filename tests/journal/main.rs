@@ -1,21 +1,23 @@
-//! Forty days of swarms through the real fold, with time passed in: peers churn, renumber and are seen
-//! by several sources over two families; collections overlap; sources fail. At every hour all windows
-//! are compared with the truth, and a daemon that was started again on the twentieth day shows what
-//! one shows that was not.
+//! Forty simulated days of swarms, folded by the real code.
+//!
+//! Peers come and go, change their addresses, and are named by several sources over two families.
+//! Collections overlap, and probes fail. Every hour, all windows are compared with the truth. A
+//! daemon that was restarted on the twentieth day must show the same as one that was not.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
-mod people;
+mod peers;
 mod truth;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use people::{Chance, Person, Swarm};
+use peers::{Peer, Rng, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
-use seedwatch_core::swarm::{Block, Count, Shard, Swarms, Terms};
+use seedwatch_core::snapshot::{Block, Count};
+use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
 use seedwatch_core::{Health, Source, Verdict};
 use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 use seedwatch_distinct::{Format, Key};
@@ -27,12 +29,12 @@ use seedwatch_tracker::{AnnounceResponse, Observation, ProbeStats, Report};
 use truth::{Errors, Seen};
 
 const HOURS: usize = 40 * 24;
-/// When the other daemon is stopped and started again.
+/// The hour in which the other daemon is restarted.
 const RESTART: usize = 20 * 24;
 const START: u64 = 1_700_000_000 / 3600;
 const TRACKERS: [&str; 2] = ["udp://a.example:1/announce", "udp://b.example:1/announce"];
-/// Peers at once, and one in so many that goes each hour. The first two have a month that only a
-/// sketch can count.
+/// Concurrent peers, and the mean stay of a peer in hours. The first two swarms have too many peers
+/// per month to be counted exactly.
 const SWARMS: [(usize, usize); 10] = [
     (2500, 30),
     (900, 12),
@@ -45,7 +47,11 @@ const SWARMS: [(usize, usize); 10] = [
     (3, 100),
     (1, 300),
 ];
-/// Most peers that a tracker names.
+/// The probes of a torrent in each hour: the source, and the index in [`TRACKERS`].
+const PROBES: [(Source, usize); 3] = [(Source::Tracker, 0), (Source::Tracker, 1), (Source::Dht, 0)];
+/// All sources together, and each source.
+const SERIES: usize = 1 + Source::ALL.len();
+/// Most peers per answer.
 const NUMWANT: usize = 1200;
 
 fn torrents() -> Arc<[Torrent]> {
@@ -82,7 +88,7 @@ fn now(hour: usize, minute: u64) -> Now {
     }
 }
 
-/// A daemon without its sockets.
+/// The pure parts of a daemon.
 struct Daemon {
     roster: Roster,
     swarms: Swarms,
@@ -91,14 +97,14 @@ struct Daemon {
 impl Daemon {
     fn start(geo: &Arc<Geo>, restored: Option<&mut Daemon>, at: Now) -> Self {
         let stale_after = Duration::from_secs(75 * 60);
-        let terms = Terms::new(Accept::Global, stale_after, Arc::clone(geo), true);
-        let mut swarms = Swarms::new(terms.clone(), [4242; 2], Key::new([42; 16]));
+        let config = SwarmConfig::new(Accept::Global, stale_after, Arc::clone(geo), true);
+        let mut swarms = Swarms::new(config.clone(), [4242; 2], Key::new([42; 16]));
         if let Some(before) = restored {
             for index in 0..4 {
-                let (mut saved, part) = (Vec::new(), Shard { index, of: 4 });
+                let (mut saved, shard) = (Vec::new(), Shard { index, of: 4 });
                 before
                     .swarms
-                    .encode_torrents(&before.roster, part, &mut saved);
+                    .encode_torrents(&before.roster, shard, &mut saved);
                 swarms.decode_torrents(&saved, Format::V3).unwrap();
             }
             let mut saved = Vec::new();
@@ -109,7 +115,7 @@ impl Daemon {
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
-        swarms.update(terms, &roster, &changes, at);
+        swarms.update(config, &roster, &changes, at);
         roster.plan_sweep(true);
         swarms.update_lookups(stale_after, &roster);
         Self { roster, swarms }
@@ -151,18 +157,18 @@ impl Daemon {
         self.swarms.fold_lookup(&self.roster, &lookup, now);
     }
 
-    /// All windows that are shown.
+    /// Returns all windows that the daemon shows.
     fn shown(&mut self, now: Now) -> Shown {
         let blocks: Vec<Arc<Block>> = self.swarms.blocks(&self.roster, now);
         let mut shown = Shown::default();
         for n in 0..SWARMS.len() {
-            let (row, _, reach) = blocks[0].get(n).unwrap();
-            let all = row.unique(reach);
-            let sources = Source::ALL.map(|source| row.source_unique(source, reach));
-            let counts = [all, sources[0], sources[1]];
-            shown
-                .torrents
-                .push(counts.map(|unique| unique.map(Count::get)));
+            let (row, _, windows) = blocks[0].get(n).unwrap();
+            let mut series = [row.unique(windows); SERIES];
+            for source in Source::ALL {
+                series[1 + source.index()] = row.source_unique(source, windows);
+            }
+            let series = series.map(|unique| unique.map(Count::get));
+            shown.torrents.push(series);
         }
         for row in self.swarms.collections(&self.roster, now) {
             shown
@@ -173,7 +179,7 @@ impl Daemon {
                 shown.collections.insert(key, here.unique.map(Count::get));
             }
         }
-        shown.fleet = self.swarms.fleet().unique.map(Count::get);
+        shown.all = self.swarms.totals().unique.map(Count::get);
         shown
     }
 }
@@ -181,47 +187,47 @@ impl Daemon {
 /// Distinct peers over a day, a week and a month.
 type Windows = [Option<u32>; 3];
 
+/// The windows that a daemon shows.
 #[derive(Default, Debug, PartialEq)]
 struct Shown {
-    /// All, by the DHT, by trackers.
-    torrents: Vec<[Windows; 3]>,
+    torrents: Vec<[Windows; SERIES]>,
     collections: BTreeMap<(String, Option<Country>), Windows>,
-    fleet: Windows,
+    all: Windows,
 }
 
-/// The same without forgetting.
+/// All sightings since the start.
 #[derive(Default)]
 struct Truth {
-    torrents: Vec<[Seen; 3]>,
+    torrents: Vec<[Seen; SERIES]>,
     collections: BTreeMap<(String, Option<Country>), Seen>,
-    fleet: Seen,
+    all: Seen,
 }
 
 impl Truth {
-    fn add(&mut self, n: usize, source: Source, named: &[Person], hour: usize, geo: &Geo) {
-        for person in named {
-            self.torrents[n][0].add(*person, hour);
-            self.torrents[n][1 + source.index()].add(*person, hour);
-            self.fleet.add(*person, hour);
+    fn add(&mut self, n: usize, source: Source, named: &[Peer], hour: usize, geo: &Geo) {
+        for peer in named {
+            self.torrents[n][0].add(*peer, hour);
+            self.torrents[n][1 + source.index()].add(*peer, hour);
+            self.all.add(*peer, hour);
             let Some(name) = collection(n) else { continue };
-            let country = match person {
-                Person::V4(ip) => geo.country(std::net::Ipv4Addr::from_bits(*ip).into()),
-                Person::V6(net) => {
+            let country = match peer {
+                Peer::V4(ip) => geo.country(std::net::Ipv4Addr::from_bits(*ip).into()),
+                Peer::V6(net) => {
                     let first = u128::from(*net) << 64;
                     geo.country(std::net::Ipv6Addr::from_bits(first).into())
                 }
             };
             for key in [None, Some(country)] {
                 let seen = self.collections.entry((name.to_owned(), key)).or_default();
-                seen.add(*person, hour);
+                seen.add(*peer, hour);
             }
         }
     }
 
     fn check(&self, shown: &Shown, hour: usize, errors: &mut Errors) {
         for (n, (shown, truth)) in shown.torrents.iter().zip(&self.torrents).enumerate() {
-            for (part, (shown, truth)) in shown.iter().zip(truth).enumerate() {
-                let what = || format!("t{n}, part {part}, hour {hour}");
+            for (series, (shown, truth)) in shown.iter().zip(truth).enumerate() {
+                let what = || format!("t{n}, series {series}, hour {hour}");
                 errors.check(&what, *shown, truth.counts(hour));
             }
         }
@@ -230,22 +236,22 @@ impl Truth {
             let what = || format!("{key:?}, hour {hour}");
             match shown.collections.get(key) {
                 Some(shown) => errors.check(&what, *shown, truth),
-                // Not shown any more: nobody within a month.
+                // The daemon hides a country without peers in the last month.
                 None => assert_eq!(truth, [0; 3], "{}", what()),
             }
         }
-        let what = || format!("fleet, hour {hour}");
-        errors.check(&what, shown.fleet, self.fleet.counts(hour));
+        let what = || format!("all torrents, hour {hour}");
+        errors.check(&what, shown.all, self.all.counts(hour));
     }
 }
 
 #[test]
-fn forty_days_are_counted_as_they_were() {
+fn all_windows_equal_the_truth_for_forty_days() {
     let geo = Arc::new(Geo::load(&seedwatch_geo::Settings::default()).unwrap());
-    let mut chance = Chance(2026);
+    let mut rng = Rng(2026);
     let mut swarms: Vec<Swarm> = SWARMS
         .iter()
-        .map(|(size, stay)| Swarm::new(*size, *stay, &mut chance))
+        .map(|(size, stay)| Swarm::new(*size, *stay, &mut rng))
         .collect();
     let mut truth = Truth {
         torrents: SWARMS.iter().map(|_| Default::default()).collect(),
@@ -259,22 +265,21 @@ fn forty_days_are_counted_as_they_were() {
             other = Some(Daemon::start(&geo, Some(&mut steady), now(hour, 0)));
         }
         for n in 0..swarms.len() {
-            let beside = swarms[(n + 3) % SWARMS.len()].here.clone();
-            swarms[n].pass(START + hour as u64, &beside, &mut chance);
-            for source in 0..3 {
-                // The first hour is whole, so that everything is known from then on.
-                if hour > 0 && chance.one_in(8) {
+            let neighbours = swarms[(n + 3) % SWARMS.len()].current.clone();
+            swarms[n].advance(START + hour as u64, &neighbours, &mut rng);
+            for (minutes, (source, tracker)) in (1..).step_by(15).zip(PROBES) {
+                // All probes of the first hour succeed, so that everything is known from then on.
+                if hour > 0 && rng.one_in(8) {
                     continue;
                 }
-                let (peers, named) = swarms[n].list(NUMWANT, &mut chance);
-                let at = now(hour, 1 + source as u64 * 15);
+                let (peers, named) = swarms[n].list(NUMWANT, &mut rng);
+                let at = now(hour, minutes);
                 for daemon in [Some(&mut steady), other.as_mut()].into_iter().flatten() {
                     match source {
-                        2 => daemon.look_up(n, peers.clone(), at),
-                        tracker => daemon.announce(n, tracker, peers.clone(), at),
+                        Source::Dht => daemon.look_up(n, peers.clone(), at),
+                        Source::Tracker => daemon.announce(n, tracker, peers.clone(), at),
                     }
                 }
-                let source = [Source::Tracker, Source::Tracker, Source::Dht][source];
                 truth.add(n, source, &named, hour, &geo);
             }
         }

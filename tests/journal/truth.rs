@@ -1,33 +1,34 @@
-//! The truth to compare with: every peer and the hour it was last seen in, nothing forgotten.
+//! The truth: every peer with the hour in which it was last seen.
 
 use std::collections::HashMap;
 
-use super::people::Person;
+use super::peers::Peer;
 
 /// Hours of the windows.
 const WINDOWS: [usize; 3] = [24, 7 * 24, 30 * 24];
 
-/// Who was seen, and when last.
+/// The peers seen so far.
 #[derive(Default)]
 pub(crate) struct Seen {
-    last: HashMap<Person, usize>,
-    /// How many were last seen in each hour.
+    last: HashMap<Peer, usize>,
+    /// The number of peers by the hour in which they were last seen.
     by_hour: Vec<u32>,
 }
 
 impl Seen {
-    pub(crate) fn add(&mut self, person: Person, hour: usize) {
+    /// Adds a sighting.
+    pub(crate) fn add(&mut self, peer: Peer, hour: usize) {
         if self.by_hour.len() <= hour {
             self.by_hour.resize(hour + 1, 0);
         }
-        let before = self.last.insert(person, hour);
+        let before = self.last.insert(peer, hour);
         if let Some(before) = before {
             self.by_hour[before] -= 1;
         }
         self.by_hour[hour] += 1;
     }
 
-    /// Distinct peers of each window that ends with this hour.
+    /// Returns the distinct peers of each window that ends with this hour.
     pub(crate) fn counts(&self, hour: usize) -> [u32; 3] {
         WINDOWS.map(|hours| {
             let first = (hour + 1).saturating_sub(hours);
@@ -41,7 +42,7 @@ impl Seen {
     }
 }
 
-/// How far from the truth estimates are, in parts of it.
+/// The relative errors of the estimated counts.
 #[derive(Default)]
 pub(crate) struct Errors {
     squares: f64,
@@ -50,7 +51,7 @@ pub(crate) struct Errors {
 }
 
 impl Errors {
-    /// Compares with the truth: equal below the switch-over.
+    /// Compares counts with the truth. Counts below [`seedwatch_distinct::K`] must be exact.
     pub(crate) fn check(
         &mut self,
         what: &dyn Fn() -> String,
@@ -70,7 +71,7 @@ impl Errors {
         }
     }
 
-    /// One sigma, the largest, and of how many.
+    /// Returns the standard deviation, the largest error, and the number of estimates.
     pub(crate) fn summary(&self) -> (f64, f64, u32) {
         let sigma = (self.squares / f64::from(self.count.max(1))).sqrt();
         (sigma, self.worst, self.count)

@@ -1,5 +1,10 @@
 //! What an observation means for its tracker: the schedule decides, the fold shows it.
 
+use std::time::Duration;
+
+/// Longest announce interval of a tracker that is honored. Some trackers ask for 2³¹ seconds.
+pub const LONGEST_TRACKER_INTERVAL: Duration = Duration::from_secs(3 * 3600);
+
 /// What is known of a tracker over one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {

@@ -17,5 +17,5 @@ pub mod snapshot;
 mod source;
 pub mod swarm;
 
-pub use health::{Health, Verdict};
-pub use source::Source;
+pub use health::{Health, LONGEST_TRACKER_INTERVAL, Verdict};
+pub use source::{PerSource, Source};

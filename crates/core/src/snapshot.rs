@@ -1,17 +1,51 @@
-//! One immutable picture of everything that is shown, swapped in whole.
+//! The read model: one immutable reading of everything that is shown, replaced whole.
 //!
-//! Readers (`metrics`, `web`) take an `Arc<Snapshot>` and never wait for anybody. Pictures share
-//! the blocks that did not change between them.
+//! [`crate::swarm`] fills it. Readers (`metrics`, `web`) take an `Arc<Snapshot>` and never wait.
+//! Consecutive snapshots share the blocks that did not change between them. A value that is
+//! unknown or stale is absent, never 0.
+//!
+//! ```
+//! use seedwatch_core::snapshot::{Count, Snapshot, Source};
+//!
+//! fn peers_from_trackers(snapshot: &Snapshot) -> u64 {
+//!     let rows = snapshot.rows();
+//!     let known = rows.filter_map(|view| view.source_peers[Source::Tracker].get());
+//!     known.map(u64::from).sum()
+//! }
+//!
+//! assert_eq!(Count::UNKNOWN.get(), None);
+//! assert_eq!(peers_from_trackers(&Snapshot::default()), 0);
+//! ```
+//!
+//! | File | Contents |
+//! |---|---|
+//! | `count` | counts and times that may be unknown |
+//! | `torrent`, `block` | rows of torrents and announces, and how they are shared |
+//! | `windows` | distinct peers over time |
+//! | `geo` | countries and autonomous systems |
+//! | `totals` | collections, and all torrents together |
+//! | `tracker` | trackers, and why claimed peers do not count |
+//! | `histogram` | durations and queries |
+//! | `daemon` | DHT, scheduler, state directory, configuration |
+
+mod block;
+mod count;
+mod daemon;
+mod geo;
+mod histogram;
+mod torrent;
+mod totals;
+mod tracker;
+mod windows;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use crate::Source;
-pub use crate::swarm::{
-    AnnounceRow, Block, Bounds, CollectionRow, Count, CountryPeers, CountryRow, FleetRow,
-    Histogram, Listed, Places, Reach, Rejection, Stamp, System, Systems, TorrentRow, TorrentView,
-    TrackerRow, Unique,
-};
+pub use crate::{PerSource, Source};
+pub use block::Block;
+pub use count::{Count, UnixOption32};
+pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
+pub use geo::{AsnLabel, AsnSummary, CountryPeers, GeoBreakdown};
+pub use histogram::{Bounds, Histogram};
 pub use seedwatch_clock::Unix;
 pub use seedwatch_dht::DhtStatus;
 pub use seedwatch_distinct::{Counts, Window};
@@ -19,60 +53,72 @@ pub use seedwatch_geo::{Country, Credit, Database};
 pub use seedwatch_torrent::Family;
 pub use seedwatch_torrent::{Privacy, Torrent};
 pub use seedwatch_tracker::{FailureReason, Phases, ProbeError, Remark, Retry, TrackerId};
+pub use torrent::{AnnounceRow, TorrentRow, TorrentView};
+pub use totals::{CollectionRow, CountryRow, TotalsRow};
+pub use tracker::{Rejection, TrackerRow};
+pub use windows::{ListedWindows, TorrentWindows, UniquePeers};
+pub(crate) use windows::{UnknownWindows, where_known};
 
-/// Everything that `/metrics` and the API show.
+/// Everything that `/metrics`, the pages and the API show.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// When it was taken.
+    /// When the snapshot was taken.
     pub taken: Unix,
     /// Torrents, sorted by name.
     pub torrents: Arc<[Torrent]>,
-    /// Their rows, [`Block::SIZE`] torrents a block.
+    /// The rows of the torrents, [`Block::SIZE`] per block.
     pub blocks: Vec<Arc<Block>>,
     /// Collections, sorted by name.
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
-    pub fleet: FleetRow,
-    /// Where the places of addresses come from.
+    pub totals: TotalsRow,
+    /// The databases of countries and autonomous systems.
     pub geo: GeoRow,
-    /// Trackers by [`TrackerId`]; ids of trackers gone from the configuration are holes.
+    /// Trackers by [`TrackerId`]; `None` for trackers that left the configuration.
     pub trackers: Vec<Option<Arc<TrackerRow>>>,
-    /// Whether our own network works, by [`Family::index`]; `None` = not known yet.
+    /// Whether our own network works, by [`Family::index`]; `None` while unknown.
     pub network_up: [Option<bool>; 2],
-    /// How the DHT fares; `None` where it is not asked.
+    /// The state of the DHT nodes; `None` if the DHT is off.
     pub dht: Option<DhtRow>,
-    /// Peers thrown away, by [`Rejection::index`].
-    pub peers_rejected: [u64; 4],
-    /// The scheduler's own health.
+    /// Claimed peers that do not count, by [`Rejection::index`].
+    pub peers_rejected: [u64; Rejection::ALL.len()],
+    /// The load of the scheduler.
     pub schedule: ScheduleRow,
-    /// Durations of probes, by [`Source::index`].
-    pub probe_durations: [Histogram; Source::ALL.len()],
-    /// State of the configuration.
+    /// Durations of probes.
+    pub probe_durations: PerSource<Histogram>,
+    /// The state of the configuration.
     pub config: ConfigRow,
-    /// How saving fares; `None` where nothing is kept.
+    /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
 }
 
 impl Snapshot {
-    /// Torrents with what is shown of them, sorted by name.
+    /// Returns the torrents with their values, sorted by name.
     pub fn rows(&self) -> impl Iterator<Item = TorrentView<'_>> {
-        (0..self.torrents.len()).filter_map(|place| self.row(place))
+        (0..self.torrents.len()).filter_map(|index| self.row(index))
     }
 
-    /// The same picture of other torrents, sorted by name.
+    /// Returns the same snapshot with other torrents, which must be sorted by name.
     pub fn with_torrents(
         self,
-        torrents: impl IntoIterator<Item = (Torrent, TorrentRow, Vec<AnnounceRow>, Option<Reach>)>,
+        torrents: impl IntoIterator<
+            Item = (
+                Torrent,
+                TorrentRow,
+                Vec<AnnounceRow>,
+                Option<TorrentWindows>,
+            ),
+        >,
     ) -> Self {
         let mut names = Vec::new();
         let mut blocks = Vec::new();
-        for (torrent, row, announces, reach) in torrents {
+        for (torrent, row, announces, windows) in torrents {
             if names.len() % Block::SIZE == 0 {
                 blocks.push(Block::default());
             }
             names.push(torrent);
             if let Some(block) = blocks.last_mut() {
-                block.push(row, announces, reach);
+                block.push(row, announces, windows);
             }
         }
         Self {
@@ -82,117 +128,74 @@ impl Snapshot {
         }
     }
 
-    /// The torrent at a place of [`Snapshot::torrents`].
-    pub fn row(&self, place: usize) -> Option<TorrentView<'_>> {
-        let torrent = self.torrents.get(place)?;
-        let (row, announces, reach) = self
+    /// Returns the torrent at an index of [`Snapshot::torrents`].
+    pub fn row(&self, index: usize) -> Option<TorrentView<'_>> {
+        let torrent = self.torrents.get(index)?;
+        let (row, announces, windows) = self
             .blocks
-            .get(place / Block::SIZE)?
-            .get(place % Block::SIZE)?;
+            .get(index / Block::SIZE)?
+            .get(index % Block::SIZE)?;
         Some(TorrentView {
             torrent,
             row,
             announces,
-            reach,
+            windows,
         })
     }
 
-    /// The places of a swarm without peers.
-    pub fn nobody(&self) -> Places {
+    /// Returns the breakdown of a swarm without peers.
+    pub fn empty_breakdown(&self) -> GeoBreakdown {
         let [_, systems] = self.geo.built;
-        Places {
-            systems: systems.map(|_| Systems::default()),
-            ..Places::default()
+        GeoBreakdown {
+            systems: systems.map(|_| AsnSummary::default()),
+            ..GeoBreakdown::default()
         }
     }
 
-    /// Where the peers of a torrent are, if that is known. A torrent that had no peers for a month
-    /// and has none now keeps nothing of its own: it is where `nobody` is.
-    pub fn places<'a>(view: TorrentView<'a>, nobody: &'a Places) -> Option<&'a Places> {
-        match view.reach {
-            Some(reach) => reach.places.as_deref(),
-            None => (view.peers != [Count::UNKNOWN; 2]).then_some(nobody),
+    /// Returns where the peers of a torrent are, if the peers are known. A torrent without peers in
+    /// the last month has no breakdown of its own and shares `empty`.
+    pub fn breakdown<'a>(
+        view: TorrentView<'a>,
+        empty: &'a GeoBreakdown,
+    ) -> Option<&'a GeoBreakdown> {
+        match view.windows {
+            Some(windows) => windows.geo.as_deref(),
+            None => (view.peers != [Count::UNKNOWN; 2]).then_some(empty),
         }
     }
 
-    /// The tracker an announce row points at.
+    /// Returns the tracker of an announce row.
     pub fn tracker(&self, id: TrackerId) -> Option<&TrackerRow> {
         self.trackers.get(id.0 as usize)?.as_deref()
+    }
+
+    /// Returns the sources that are in use.
+    pub fn sources(&self) -> impl Iterator<Item = Source> {
+        Source::ALL.into_iter().filter(|source| match source {
+            Source::Dht => self.dht.is_some(),
+            Source::Tracker => true,
+        })
     }
 }
 
 impl Default for Snapshot {
-    /// Nothing watched yet.
+    /// Returns the snapshot of a daemon that watches nothing yet.
     fn default() -> Self {
         Self {
             taken: Unix::default(),
             torrents: Arc::from([]),
             blocks: Vec::new(),
             collections: Vec::new(),
-            fleet: FleetRow::default(),
+            totals: TotalsRow::default(),
             geo: GeoRow::default(),
             trackers: Vec::new(),
             network_up: [None; 2],
             dht: None,
-            peers_rejected: [0; 4],
+            peers_rejected: [0; Rejection::ALL.len()],
             schedule: ScheduleRow::default(),
-            probe_durations: Default::default(),
+            probe_durations: PerSource::default(),
             config: ConfigRow::default(),
             state: None,
         }
     }
-}
-
-/// The databases of places.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct GeoRow {
-    /// When each was built, those of [`Database::ALL`]; `None` where there is none.
-    pub built: [Option<Unix>; 2],
-    /// What pages that show countries must say.
-    pub credit: Option<Credit>,
-}
-
-/// How the DHT fares.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct DhtRow {
-    /// By [`Family::index`]; `None` where there is no socket. Without our own addresses.
-    pub families: [Option<DhtStatus>; 2],
-    /// Durations of lookups.
-    pub durations: Histogram,
-    /// Queries that lookups took.
-    pub queries: Histogram,
-}
-
-/// The scheduler's own health.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ScheduleRow {
-    /// Probes past due that nothing but our own load holds back.
-    pub overdue: u64,
-    /// Lateness of the most overdue of them.
-    pub lag: Duration,
-    /// Probes under way, by [`Source::index`].
-    pub in_flight: [u64; Source::ALL.len()],
-}
-
-/// How saving what must survive a restart fares.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct StateRow {
-    /// When the last round of this process that saved everything began: all that was known then is
-    /// on the disk.
-    pub last_save: Option<Unix>,
-    /// Rounds that did not save everything.
-    pub failures: u64,
-}
-
-/// State of the configuration.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ConfigRow {
-    /// Whether the last reload (or the start) worked.
-    pub last_reload_successful: bool,
-    /// When it last worked.
-    pub last_reload_success: Unix,
-    /// `metrics.per_tracker`.
-    pub per_tracker: bool,
-    /// `metrics.countries`.
-    pub countries: bool,
 }

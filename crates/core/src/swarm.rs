@@ -1,501 +1,213 @@
-//! Folds observations into the state of torrents, collections and trackers. Pure: no clock, no socket.
+//! Folds observations into the state of torrents, collections and trackers, and fills the read
+//! model ([`crate::snapshot`]). Pure: no clock, no socket.
 //!
-//! A peer is one IP address. The latest valid answer of every (torrent, tracker, family) is kept
-//! until it is stale, and so is the latest lookup that came through of every (info-hash, family); a
-//! torrent's peers are the union of what is kept. A failure never makes a 0 and never erases an
-//! answer: only age does.
+//! A peer is one IP address. The latest valid answer of every (torrent, tracker, family) and the
+//! latest successful lookup of every (info-hash, family) are kept until they are stale. The current
+//! peers of a torrent are the union of their lists. A failure never makes a 0 and never erases an
+//! answer: answers only go stale.
 //!
-//! | File | What lives there |
+//! | File | Contents |
 //! |---|---|
-//! | `filter`, `own` | which claimed peers count |
-//! | `announce`, `lookup`, `kept` | the latest answers |
-//! | `tally` | from these to a row and the union of who is there |
-//! | `memory`, `history` | who was seen in the last month |
+//! | `config` | settings |
+//! | `fold` | observations → state |
+//! | `intake`, `filter`, `own` | which claimed peers count |
+//! | `announce`, `lookup`, `peer_list` | the latest answers of one tracker, and of the DHT |
+//! | `latest` | the latest answers of all sources |
+//! | `state` | the whole state |
+//! | `tracker`, `torrent`, `tick` | the state of a tracker and of a torrent |
+//! | `row_builder`, `peer_union` | answers → row of a torrent, and the current peers |
+//! | `row_cache` | which rows each snapshot builds again |
+//! | `peer_history`, `torrent_history`, `clock` | the peers of the last month |
 //! | `collection` | torrents of one work, counted as one |
-//! | `places`, `systems` | countries and autonomous systems |
-//! | `picture` | when what is shown is made anew |
-//! | `row`, `reach` | what is shown |
-//! | `saved` | what is remembered as bytes |
-//! | `lost` | which parts of that were lost |
-//! | `tracker` | the state of a tracker |
+//! | `geo_breakdown`, `asn_counts` | countries and autonomous systems |
+//! | `saved`, `shard` | the peer history as bytes |
+//! | `lost` | parts of the history that were lost |
 
 mod announce;
+mod asn_counts;
+mod clock;
 mod collection;
+mod config;
 mod filter;
-mod history;
-mod kept;
+mod fold;
+mod geo_breakdown;
+mod intake;
+mod latest;
 mod lookup;
 mod lost;
-mod memory;
 mod own;
-mod picture;
-mod places;
-mod reach;
-mod row;
+mod peer_history;
+mod peer_list;
+mod peer_union;
+mod row_builder;
+mod row_cache;
 mod saved;
-mod systems;
-mod tally;
+mod shard;
+mod state;
+mod tick;
+mod torrent;
+mod torrent_history;
 mod tracker;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use filter::Filter;
-pub use own::OwnAddresses;
-pub use reach::{
-    CollectionRow, CountryPeers, CountryRow, FleetRow, Listed, Places, Reach, System, Systems,
-    Unique,
-};
-pub use row::{
-    AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
-    TrackerRow,
-};
-pub use saved::Shard;
+pub use config::SwarmConfig;
+pub use shard::Shard;
 
 use crate::roster::{Changes, Roster};
-use crate::{Health, Source, Verdict};
-use announce::Announce;
-use kept::{Lists, Room, TakenIn, Tick};
-use lookup::Lookups;
-use memory::{Last, Memory, Of};
-use seedwatch_clock::{Mono, Now};
+use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
+use crate::{Health, PerSource, Source, Verdict};
+use announce::FamilyState;
+use collection::unique_since;
+use fold::TrackerFold;
+use row_cache::{RowCache, RowContext};
+use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::LookupReport;
-use seedwatch_distinct::{Key, Moment};
-use seedwatch_geo::Geo;
+use seedwatch_distinct::{DecodeError, Format, Key};
+use seedwatch_geo::Database;
 use seedwatch_torrent::Family;
-use seedwatch_torrent::address::Accept;
-use seedwatch_tracker::{AnnounceId, Observation, ProbeError, Remark, Report, TrackerId};
-use tracker::Tracker;
+use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
+use state::SwarmState;
+use torrent::TorrentState;
 
-/// What counts, for how long, and where it is.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// Which addresses count.
-    pub accept: Accept,
-    /// Age at which an answer of a tracker is no longer shown.
-    pub stale_after: Duration,
-    /// Where addresses are.
-    pub geo: Arc<Geo>,
-    /// Whether countries are to be counted.
-    pub countries: bool,
-    /// Tells these places from those before: set by [`Swarms::update`].
-    version: u32,
-}
-
-impl Terms {
-    /// All of them.
-    pub fn new(accept: Accept, stale_after: Duration, geo: Arc<Geo>, countries: bool) -> Self {
-        Self {
-            accept,
-            stale_after,
-            geo,
-            countries,
-            version: 0,
-        }
-    }
-}
-
-/// The state of everything watched.
+/// The state of all torrents, collections and trackers.
 #[derive(Debug)]
 pub struct Swarms {
-    filter: Filter,
-    terms: Terms,
-    /// In the order of [`Roster::torrents`].
-    torrents: Vec<Torrent>,
-    /// By announce id.
-    announces: Vec<Announce>,
-    /// By tracker id.
-    trackers: Vec<Tracker>,
-    lookups: Lookups,
-    memory: Memory,
-    /// What was shown last, and when its windows ended.
-    blocks: Vec<(Arc<Block>, Option<Moment>)>,
-    room: Room,
-    durations: [Histogram; Source::ALL.len()],
-    queries: Histogram,
+    state: SwarmState,
+    rows: RowCache,
+    probes: ProbeHistograms,
 }
 
-/// What is kept of one torrent beside its announces.
-#[derive(Debug, Clone, Copy, Default)]
-struct Torrent {
-    last: Last,
-    /// When the first of its answers goes stale, and its row must be made anew. Never come = now.
-    fresh_until: Tick,
-}
-
-impl Torrent {
-    /// Its row must be made anew.
-    fn change(&mut self) {
-        self.fresh_until = Tick::default();
-    }
-
-    fn is_old(&self, now: Mono) -> bool {
-        self.fresh_until <= Tick::at(now)
-    }
-
-    /// A probe came through.
-    fn succeed(&mut self, source: Source, now: Now) {
-        self.change();
-        self.last.success[source.index()].set(now.unix);
-    }
-
-    /// A list came.
-    fn list(&mut self, source: Source, anybody: bool, now: Now, hour: u32) {
-        self.last.list[source.index()] = hour;
-        if anybody {
-            self.last.peer_seen.set(now.unix);
-        }
-    }
+/// Histograms over all probes.
+#[derive(Debug, Default)]
+struct ProbeHistograms {
+    durations: PerSource<Histogram>,
+    lookup_queries: Histogram,
 }
 
 impl Swarms {
-    /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers
-    /// are remembered without their addresses.
-    pub fn new(terms: Terms, ports: [u16; 2], key: Key) -> Self {
+    /// Returns the state of a daemon that watches nothing yet. `ports` are those that we announce
+    /// to trackers, by family. Peers are stored as hashes under `key`, never as addresses.
+    pub fn new(config: SwarmConfig, ports: [u16; 2], key: Key) -> Self {
         Self {
-            filter: Filter::new(terms.accept, ports),
-            terms,
-            torrents: Vec::new(),
-            announces: Vec::new(),
-            trackers: Vec::new(),
-            lookups: Lookups::default(),
-            memory: Memory::new(key),
-            blocks: Vec::new(),
-            room: Room::default(),
-            durations: Default::default(),
-            queries: Histogram::default(),
+            state: SwarmState::new(config, ports, key),
+            rows: RowCache::default(),
+            probes: ProbeHistograms::default(),
         }
     }
 
-    /// Takes over a new configuration; torrents and trackers that stay keep their state, and those
-    /// that come back find what was remembered of them.
-    pub fn update(&mut self, terms: Terms, roster: &Roster, changes: &Changes, now: Now) {
-        self.tick(now);
-        self.filter.accept = terms.accept;
-        let same_places = (&terms.geo, terms.countries) == (&self.terms.geo, self.terms.countries);
-        self.terms = Terms {
-            version: self.terms.version + u32::from(!same_places),
-            ..terms
-        };
-        let before = std::mem::take(&mut self.torrents);
-        self.memory.update(roster, changes, |place| {
-            before.get(place as usize).map(|torrent| torrent.last)
-        });
-        let nobody_is_gone = self.memory.nobody_is_gone();
-        let mut joined = changes.joined.clone();
-        let moved = (0..).zip(&changes.moved).zip(roster.torrents().iter());
-        let torrents = moved.map(|((place, moved), torrent)| {
-            let before = moved.and_then(|at| before.get(at as usize));
-            let last = before.map_or(Last::default(), |before| before.last);
-            let mut hashes = torrent.hashes.wire();
-            let last = match nobody_is_gone && hashes.nth(1).is_none() {
-                true => last,
-                false => {
-                    let (last, is_more) = self.memory.welcome(torrent.hashes.wire(), last);
-                    joined.extend(is_more.then_some(place));
-                    last
-                }
-            };
-            Torrent {
-                last,
-                fresh_until: Tick::default(),
-            }
-        });
-        self.torrents = torrents.collect();
-        self.memory.join(roster, &joined);
-        self.blocks.clear();
-        self.announces
-            .resize_with(roster.announce_ids(), Announce::default);
-        for id in changes.removed.iter().chain(&changes.added) {
-            self.announces[id.0 as usize] = Announce::default();
-        }
-        for url in &roster.trackers()[self.trackers.len()..] {
-            let label = url.as_ref().map(|url| url.label()).unwrap_or_default();
-            let loopback = url.as_ref().is_some_and(|url| url.is_loopback());
-            self.trackers.push(Tracker::new(label, loopback));
+    /// Adopts a new configuration. Torrents and trackers that stay keep their state, and torrents
+    /// that come back keep their history.
+    pub fn update(&mut self, config: SwarmConfig, roster: &Roster, changes: &Changes, now: Now) {
+        self.state.tick(now);
+        self.state.update(config, roster, changes);
+        self.rows.clear();
+    }
+
+    /// Restores that the operator of a tracker asked not to be contacted, as found before a
+    /// restart.
+    pub fn mark_closed(&mut self, tracker: TrackerId, family: Family, now: Mono) {
+        if let Some(state) = self.state.latest.trackers.get_mut(tracker.0 as usize) {
+            state.set_health(family, Health::Closed, now);
         }
     }
 
-    /// Takes over that the operator of a tracker asked not to be contacted, before a restart too.
-    pub fn leave_alone(&mut self, tracker: TrackerId, family: Family, now: Mono) {
-        if let Some(state) = self.trackers.get_mut(tracker.0 as usize) {
-            state.settle(family, Health::Closed, now);
-        }
-    }
-
-    /// Takes the time. A clock that was ahead leaves points behind that have not come: whoever is a day older
-    /// and still has them has a clock that is right now, and not one that is not set yet.
-    fn tick(&mut self, now: Now) {
-        if self.memory.tick(now) {
-            for torrent in &mut self.torrents {
-                if torrent.last.settle(now.unix) {
-                    torrent.change();
-                }
-            }
-        }
-    }
-
-    /// Takes over what is looked up in the DHT. What it says is shown until it is `stale_after` old.
+    /// Adopts the lookup schedule of the DHT. A lookup is stale after `stale_after`.
     pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
-        self.lookups.stale_after = stale_after;
-        self.lookups.update(roster.sweep());
-        self.torrents.iter_mut().for_each(Torrent::change);
+        self.state.latest.stale_after[Source::Dht] = stale_after;
+        self.state.latest.lookups.update(roster.sweep());
+        self.state
+            .torrents
+            .iter_mut()
+            .for_each(TorrentState::mark_dirty);
     }
 
-    /// Our own addresses, as most nodes of the DHT see us (BEP 42). A hint only: no peer is removed
-    /// because nodes name its address.
-    pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = std::net::IpAddr>) {
-        self.filter.own.set_external(addresses);
+    /// Sets our own addresses as most DHT nodes see them (BEP 42). They are a hint only: a
+    /// statement of DHT nodes never excludes a peer.
+    pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+        self.state.intake.filter.own.set_external(addresses);
     }
 
-    /// Our own addresses, as the system lists them.
-    pub fn set_local_addresses(&mut self, addresses: &[std::net::IpAddr]) {
-        self.filter.own.set_local(addresses);
+    /// Sets the addresses of the local interfaces.
+    pub fn set_local_addresses(&mut self, addresses: &[IpAddr]) {
+        self.state.intake.filter.own.set_local(addresses);
     }
 
-    /// Counts what a probe took and, if it failed, why. Done for every probe, also for one that
-    /// our own outage made void.
-    pub fn count(&mut self, observation: &Observation) {
-        let Some(tracker) = self.trackers.get_mut(observation.tracker.0 as usize) else {
+    /// Counts the duration of a probe and its failure. Must be called for every probe, even if our
+    /// own outage voids it.
+    pub fn count_probe(&mut self, observation: &Observation) {
+        let tracker = observation.tracker.0 as usize;
+        let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
         };
         if matches!(observation.report, Report::NoAddress { .. }) {
             return;
         }
         tracker.count(observation);
-        let asked = observation
-            .report
-            .failed()
-            .is_none_or(|f| !f.reason.is_abstention());
-        if asked {
+        let failed = observation.report.failed();
+        if failed.is_none_or(|failed| !failed.reason.is_abstention()) {
             let seconds = observation.stats.duration.as_secs_f64();
-            self.durations[Source::Tracker.index()].observe(seconds, &Histogram::SECONDS);
+            self.probes.durations[Source::Tracker].observe(seconds, &Histogram::SECONDS);
         }
     }
 
-    /// Reads what [`Swarms::fold`] reads of a swarm; returns something of it.
+    /// Loads the memory that [`Swarms::fold`] reads of a swarm, so that the loads of many swarms
+    /// overlap. The result only keeps the compiler from removing the loads.
     pub fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
-        let Some(place) = self.torrent_of(roster, id) else {
+        let Some(torrent) = self.state.torrent_of(roster, id) else {
             return 0;
         };
-        let side = self.announces[id.0 as usize].known(family);
-        let read = side.map_or(0, announce::Side::prefetch);
-        read.wrapping_add(self.torrents[place].last.list[0].into())
+        let state = self.state.latest.announces[id.0 as usize].family(family);
+        let read = state.map_or(0, FamilyState::prefetch);
+        let hour = self.state.torrents[torrent].last_seen.list_hour[Source::Tracker];
+        read.wrapping_add(hour.into())
     }
 
-    /// Folds one observation, with what it means for its tracker.
+    /// Folds an observation of a tracker. `verdict` states what it means for the tracker.
     pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
-        self.tick(now);
-        let Observation {
-            tracker,
-            family,
-            report,
-            stats,
-        } = observation;
-        let Some(state) = self.trackers.get_mut(tracker.0 as usize) else {
-            return;
+        self.state.tick(now);
+        let fold = TrackerFold {
+            state: &mut self.state,
+            roster,
+            tracker: observation.tracker,
+            family: observation.family,
+            verdict,
+            now,
         };
-        state.settle(family, verdict.health, now.mono);
-        state.fail(family, report.failed());
-        state.scrape_interval = stats.scrape_interval().or(state.scrape_interval);
-        let answered = report.failed().is_none() && !matches!(report, Report::NoAddress { .. });
-        if answered {
-            state.time(family, &stats.phases);
-        }
-        if let Some(failed) = report.failed() {
-            state.refuse(failed, now.mono);
-        }
-        if verdict.changed {
-            // The health of a tracker shows at each of its torrents.
-            self.touch_tracker(roster, tracker);
-        }
-        match report {
-            Report::Announce {
-                id,
-                result: Ok(answer),
-            } => {
-                let state = &mut self.trackers[tracker.0 as usize];
-                state.interval = answer.interval.or(state.interval);
-                let warning = state.warn(answer.warning.as_deref(), now.mono);
-                let Some(torrent) = self.torrent_of(roster, id) else {
-                    return;
-                };
-                self.filter.rejected[Rejection::Malformed.index()] +=
-                    u64::from(answer.peers.malformed);
-                let side = self.announces[id.0 as usize].side(family);
-                side.count(answer.counts, now.mono);
-                side.answer(warning, now.mono);
-                self.torrents[torrent].succeed(Source::Tracker, now);
-                // A list that the tracker keeps to itself is not an empty one.
-                let (filter, room) = (&mut self.filter, &mut self.room);
-                let heard = match answer.peer_list_withheld {
-                    true => None,
-                    false => side.list(&answer, filter, room, now.mono),
-                };
-                if let Some(heard) = heard {
-                    let lists = side.lists().filter(|_| heard.anybody);
-                    let of = Of {
-                        roster,
-                        place: torrent,
-                        source: Source::Tracker,
-                        terms: &self.terms,
-                    };
-                    self.memory.hear(of, heard.before, lists);
-                    let hour = self.memory.moment.hour();
-                    self.torrents[torrent].list(Source::Tracker, heard.anybody, now, hour);
-                }
-            }
-            Report::Scrape {
-                ids,
-                result: Ok(counts),
-            } => {
-                let is_short = Report::is_short(&counts);
-                for (id, counts) in ids.into_iter().zip(counts) {
-                    if counts.is_none() && !is_short {
-                        let failed = Report::left_out();
-                        self.fail(roster, &[id], family, failed, verdict, now.mono);
-                    }
-                    let (Some(torrent), Some(counts)) = (self.torrent_of(roster, id), counts)
-                    else {
-                        continue;
-                    };
-                    let side = self.announces[id.0 as usize].side(family);
-                    side.count(counts, now.mono);
-                    let torrent = &mut self.torrents[torrent];
-                    torrent.change();
-                    // Beside announces a scrape says nothing of how those fare.
-                    if verdict.stands {
-                        side.answer(None, now.mono);
-                        torrent.succeed(Source::Tracker, now);
-                    }
-                }
-            }
-            Report::Announce {
-                id,
-                result: Err(failed),
-            } => {
-                self.fail(roster, &[id], family, failed, verdict, now.mono);
-            }
-            Report::Scrape {
-                ids,
-                result: Err(failed),
-            } => {
-                self.fail(roster, &ids, family, failed, verdict, now.mono);
-            }
-            Report::NoAddress { .. } => {}
-        }
+        fold.run(observation);
     }
 
-    fn fail(
-        &mut self,
-        roster: &Roster,
-        ids: &[AnnounceId],
-        family: Family,
-        failed: ProbeError,
-        verdict: Verdict,
-        now: Mono,
-    ) {
-        if !verdict.stands {
-            return;
-        }
-        let failed = Arc::new(Remark::Failed(failed));
-        for id in ids {
-            let Some(torrent) = self.torrent_of(roster, *id) else {
-                continue;
-            };
-            self.announces[id.0 as usize]
-                .side(family)
-                .fail(Arc::clone(&failed), now);
-            self.torrents[torrent].change();
-        }
-    }
-
-    /// Counts what a lookup took. Done for every lookup, also for one that our own outage made
-    /// void, but not where no node was known to be asked.
+    /// Counts the duration and the queries of a lookup, unless no node was known. Must be called
+    /// for every lookup, even if our own outage voids it.
     pub fn count_lookup(&mut self, lookup: &LookupReport) {
         if lookup.diagnosis.queries == 0 {
             return;
         }
         let seconds = lookup.diagnosis.duration.as_secs_f64();
-        self.durations[Source::Dht.index()].observe(seconds, &Histogram::SECONDS);
+        self.probes.durations[Source::Dht].observe(seconds, &Histogram::SECONDS);
         let queries = f64::from(lookup.diagnosis.queries);
-        self.queries.observe(queries, &Histogram::QUERIES);
+        self.probes
+            .lookup_queries
+            .observe(queries, &Histogram::QUERIES);
     }
 
-    /// Folds one lookup. One that did not come through never makes a 0.
+    /// Folds a lookup of the DHT. A failed lookup never makes a 0.
     pub fn fold_lookup(&mut self, roster: &Roster, lookup: &LookupReport, now: Now) {
-        self.tick(now);
-        let place = roster.place_of(&lookup.info_hash);
-        let place = place.filter(|place| *place < self.torrents.len());
-        let side = self.lookups.side(&lookup.info_hash, lookup.family);
-        let (Some(place), Some(side)) = (place, side) else {
-            return;
-        };
-        let found = lookup.result.as_ref().map_err(|reason| *reason);
-        let found = found.and_then(|found| {
-            self.filter.rejected[Rejection::Malformed.index()] += u64::from(found.peers.malformed);
-            side.found(found, &mut self.filter, &mut self.room, now.mono)
-        });
-        let torrent = &mut self.torrents[place];
-        let Ok(heard) = found else {
-            side.fail(now.mono);
-            torrent.change();
-            return;
-        };
-        let hour = self.memory.moment.hour();
-        torrent.succeed(Source::Dht, now);
-        torrent.list(Source::Dht, heard.anybody, now, hour);
-        let lists = side.lists().filter(|_| heard.anybody);
-        let of = Of {
-            roster,
-            place,
-            source: Source::Dht,
-            terms: &self.terms,
-        };
-        self.memory.hear(of, heard.before, lists);
+        self.state.tick(now);
+        fold::fold_lookup(&mut self.state, roster, lookup, now);
     }
 
-    /// Remembers when everybody was last named of whom that is not remembered yet: to be done before
-    /// another configuration is taken over.
-    pub fn settle(&mut self, roster: &Roster) {
-        for place in 0..self.torrents.len() {
-            self.settle_torrent(roster, place, |_| true);
+    /// Records all confirmed lists in the history. Must be called before another configuration is
+    /// adopted.
+    pub fn flush(&mut self, roster: &Roster) {
+        for torrent in 0..self.state.torrents.len() {
+            self.state.flush(roster, torrent, |_| true);
         }
     }
 
-    fn settle_torrent(&mut self, roster: &Roster, place: usize, which: impl Fn(TakenIn) -> bool) {
-        let (memory, terms) = (&mut self.memory, &self.terms);
-        let mut settle = |source: Source, lists: &mut Lists| {
-            let of = Of {
-                roster,
-                place,
-                source,
-                terms,
-            };
-            if which(lists.taken_in) {
-                memory.settle(of, lists);
-            }
-        };
-        for id in roster.announces_of(place) {
-            let announce = self.announces.get_mut(id.0 as usize);
-            for lists in announce.into_iter().flat_map(Announce::lists) {
-                settle(Source::Tracker, lists);
-            }
-        }
-        let watched = roster.torrents().get(place);
-        for hash in watched.into_iter().flat_map(|it| it.hashes.wire()) {
-            for lists in self.lookups.lists(&hash) {
-                settle(Source::Dht, lists);
-            }
-        }
-    }
-
-    fn torrent_of(&self, roster: &Roster, id: AnnounceId) -> Option<usize> {
-        let place = roster.announce(id)?.torrent as usize;
-        (place < self.torrents.len() && (id.0 as usize) < self.announces.len()).then_some(place)
-    }
-
-    /// Whether another source lists peers of this family for a swarm that one tracker calls empty.
+    /// Returns whether another source lists peers of this family for the swarm of an announce.
     pub fn is_listed_elsewhere(
         &self,
         roster: &Roster,
@@ -503,62 +215,130 @@ impl Swarms {
         family: Family,
         now: Mono,
     ) -> bool {
-        let Some(torrent) = self.torrent_of(roster, id) else {
+        let Some(torrent) = self.state.torrent_of(roster, id) else {
             return false;
         };
-        let names = |(v4, v6): (&[u32], &[u64])| match family {
-            Family::Ipv4 => !v4.is_empty(),
-            Family::Ipv6 => !v6.is_empty(),
-        };
-        let others = roster.announces_of(torrent).iter().filter(|it| **it != id);
-        let by_trackers = others
-            .filter_map(|it| self.announces.get(it.0 as usize))
-            .flat_map(|announce| Family::ALL.map(|over| announce.known(over)))
-            .filter_map(|side| side?.peers(now, self.terms.stale_after))
-            .any(|(v4, v6, _)| names((v4, v6)));
-        let hashes = roster.torrents().get(torrent).into_iter();
-        by_trackers
-            || hashes
-                .flat_map(|it| it.hashes.wire())
-                .filter_map(|hash| self.lookups.sides(&hash))
-                .flatten()
-                .filter_map(|side| side.known(now, self.lookups.stale_after).peers)
-                .any(names)
+        let mut lists = self.state.latest.fresh_lists(torrent, roster, now);
+        lists.any(|(announce, (v4, v6))| {
+            let has_peers = match family {
+                Family::Ipv4 => !v4.is_empty(),
+                Family::Ipv6 => !v6.is_empty(),
+            };
+            announce != Some(id) && has_peers
+        })
     }
 
-    fn touch_tracker(&mut self, roster: &Roster, tracker: TrackerId) {
-        for (place, torrent) in self.torrents.iter_mut().enumerate() {
-            let here = |id: &AnnounceId| roster.announce(*id).is_some_and(|a| a.tracker == tracker);
-            if roster.announces_of(place).iter().any(here) {
-                torrent.change();
-            }
+    /// Returns the rows of all torrents. Unchanged blocks are shared with earlier calls.
+    pub fn blocks(&mut self, roster: &Roster, now: Now) -> Vec<Arc<Block>> {
+        self.state.tick(now);
+        let state = &mut self.state;
+        self.rows.blocks(RowContext { state, roster, now })
+    }
+
+    /// Returns the rows of all collections, sorted by name. [`Swarms::blocks`] must be called
+    /// first.
+    pub fn collections(&mut self, roster: &Roster, now: Now) -> Vec<Arc<CollectionRow>> {
+        let state = &mut self.state;
+        self.rows.collections(RowContext { state, roster, now })
+    }
+
+    /// Returns the values of all torrents together.
+    pub fn totals(&mut self) -> TotalsRow {
+        let torrents = self.state.torrents.iter();
+        let hours = torrents.map(|torrent| torrent.last_seen.latest_list_hour());
+        let last_list_hour = hours.max().unwrap_or(0);
+        let history = &mut self.state.history;
+        let moment = history.moment();
+        let counts = history.all_peers.counts(moment).all;
+        let unknown = history.lost.windows_of_any();
+        TotalsRow {
+            unique: unique_since(last_list_hour, counts, unknown, moment),
+            systems: match self.state.config.geo.built(Database::Asn) {
+                Some(_) => history.asn_counts.rows(),
+                None => Vec::new(),
+            },
         }
     }
 
-    /// The rows of all trackers.
+    /// Returns the rows of all trackers, by tracker id.
     pub fn tracker_rows(&self, roster: &Roster, now: Now) -> Vec<Option<Arc<TrackerRow>>> {
-        let trackers = roster.trackers().iter().zip(&self.trackers);
-        trackers
-            .map(|(url, tracker)| {
-                url.as_ref()
-                    .map(|_| Arc::new(tracker.row(now.mono, self.terms.stale_after)))
-            })
-            .collect()
+        self.state.latest.tracker_rows(roster, now.mono)
     }
 
-    /// Peers thrown away, by reason.
-    pub fn rejected(&self) -> [u64; 4] {
-        self.filter.rejected
+    /// Returns the claimed peers that do not count, by [`Rejection::index`].
+    pub fn rejected(&self) -> [u64; Rejection::ALL.len()] {
+        self.state.intake.filter.rejected
     }
 
-    /// Durations of probes, by [`Source::index`].
-    pub fn durations(&self) -> [Histogram; Source::ALL.len()] {
-        self.durations
+    /// Returns the durations of probes.
+    pub fn durations(&self) -> PerSource<Histogram> {
+        self.probes.durations
     }
 
-    /// Queries that lookups took.
+    /// Returns the queries per lookup.
     pub fn lookup_queries(&self) -> Histogram {
-        self.queries
+        self.probes.lookup_queries
+    }
+
+    /// Returns the number of torrents with saved state: those of the configuration, and removed
+    /// ones.
+    pub fn saved_torrents(&self) -> usize {
+        self.state.torrents.len() + self.state.history.removed.len()
+    }
+
+    /// Returns the number of collections with saved state.
+    pub fn saved_collections(&self) -> usize {
+        self.state.history.collections.len()
+    }
+
+    /// Appends a shard of the collections; the first shard also has what all torrents share. Only
+    /// after [`Swarms::encode_torrents`] does it have all peers of the torrents.
+    pub fn encode_shared(&self, shard: Shard, out: &mut Vec<u8>) {
+        saved::encode_shared(&self.state.history, shard, out);
+    }
+
+    /// Merges a shard that [`Swarms::encode_shared`] wrote. Must be called before the first
+    /// [`Swarms::update`].
+    ///
+    /// # Errors
+    /// The bytes are damaged, or were written with another key. The state is unchanged.
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
+        saved::decode_shared(&mut self.state.history, bytes, layout)
+    }
+
+    /// Appends a shard of the torrents.
+    pub fn encode_torrents(&mut self, roster: &Roster, shard: Shard, out: &mut Vec<u8>) {
+        for torrent in 0..self.state.torrents.len() {
+            let identity = roster.identity(torrent);
+            if identity.is_some_and(|hash| shard.has(&hash)) {
+                self.state.flush(roster, torrent, |_| true);
+            }
+        }
+        let torrents = (0..).zip(&self.state.torrents);
+        let configured = torrents.filter_map(|(index, torrent)| {
+            let hash = roster.identity(index)?;
+            Some((hash, torrent.last_seen))
+        });
+        saved::encode_torrents(&self.state.history, configured, shard, out);
+    }
+
+    /// Merges a shard that [`Swarms::encode_torrents`] wrote. Must be called before the first
+    /// [`Swarms::update`].
+    ///
+    /// # Errors
+    /// The bytes are damaged, or were written with another key. The state is unchanged.
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
+        saved::decode_torrents(&mut self.state.history, bytes, layout)
+    }
+
+    /// Records that a shard of the torrents was found lost at this time.
+    pub fn mark_lost(&mut self, at: Unix, shard: Shard) {
+        self.state.history.lost.add(at, shard);
+    }
+
+    /// Counts the peers of every torrent among all peers again, after the saved ones were lost.
+    pub fn rebuild_all_peers(&mut self) {
+        self.state.history.rebuild_all_peers();
     }
 }
 

@@ -21,13 +21,13 @@ impl Core {
     }
 
     /// Torrents of which something may be remembered.
-    pub fn remembered(&self) -> usize {
-        self.swarms.remembered()
+    pub fn saved_torrents(&self) -> usize {
+        self.swarms.saved_torrents()
     }
 
     /// Collections of which something may be remembered.
-    pub fn collections_remembered(&self) -> usize {
-        self.swarms.collections_remembered()
+    pub fn saved_collections(&self) -> usize {
+        self.swarms.saved_collections()
     }
 
     /// Appends what a shard of the collections remembers; the first has what all torrents share, too.
@@ -46,12 +46,12 @@ impl Core {
 
     /// Takes over that what was remembered of a shard of the torrents is lost, as found out then.
     pub fn lose(&mut self, at: Unix, shard: Shard) {
-        self.swarms.lose(at, shard);
+        self.swarms.mark_lost(at, shard);
     }
 
     /// Whoever was seen of any torrent was seen of the whole fleet.
-    pub(in crate::app) fn recall_fleet(&mut self) {
-        self.swarms.recall_fleet();
+    pub(in crate::app) fn rebuild_all_peers(&mut self) {
+        self.swarms.rebuild_all_peers();
     }
 
     /// Appends what is remembered of a shard of the torrents.

@@ -226,7 +226,7 @@ fn all_trackers_dead_but_canaries_alive_is_their_fault() {
     assert_eq!(picture.network_up[0], Some(true));
     let row = picture.row(0).unwrap();
     assert_eq!(
-        (row.trackers_online.get(), row.probe_success),
+        (row.trackers_online.get(), row.probe_success.into_values()),
         (Some(0), [None, Some(false)])
     );
     assert_eq!(
@@ -245,7 +245,7 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     assert_eq!(picture.network_up[0], Some(false));
     let row = picture.row(0).unwrap();
     assert_eq!(
-        (row.trackers_online.get(), row.probe_success),
+        (row.trackers_online.get(), row.probe_success.into_values()),
         (Some(2), [None, Some(true)])
     );
     assert!(
@@ -268,7 +268,7 @@ fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
     assert_eq!(picture.network_up[0], Some(true));
     assert_eq!(picture.row(0).unwrap().peers[0].get(), Some(1));
     assert_eq!(
-        picture.row(0).unwrap().last_success[Source::Tracker.index()],
+        picture.row(0).unwrap().last_success[Source::Tracker],
         picture.row(0).unwrap().last_peer_seen
     );
 }

@@ -110,12 +110,12 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Core, key_is_lost: bool, now: 
         warn!(files, %first, "a part of the state is lost");
     }
     if !reading.errors.is_empty() || !found.is_complete(Group::Shared) {
-        core.recall_fleet();
+        core.rebuild_all_peers();
     }
     let mut lost = found.lost();
     lost.extend((key_is_lost && lost.is_empty()).then_some(Shard { index: 0, of: 1 }));
     record_losses(&reading, core, &lost, now.unix);
-    let torrents = core.remembered();
+    let torrents = core.saved_torrents();
     if torrents > 0 {
         let bytes: u64 = shardings.iter().map(|sharding| sharding.bytes).sum();
         info!(torrents, bytes, "state restored");

@@ -184,7 +184,7 @@ impl Run {
         let month = Window::Month.index();
         let unique = snapshot
             .rows()
-            .map(|view| view.row.unique(view.reach)[month].get());
+            .map(|view| view.row.unique(view.windows)[month].get());
         (
             seen.min().unwrap(),
             unique.min().unwrap().unwrap_or_default(),
@@ -234,7 +234,7 @@ async fn a_restart_restores_everything() {
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.minima(), (Some(seen), 5), "at once");
     let snapshot = again.snapshot();
-    let fleet = snapshot.fleet.unique[Window::Month.index()];
+    let fleet = snapshot.totals.unique[Window::Month.index()];
     assert_eq!(fleet.get(), Some(5));
     let collection = snapshot.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));

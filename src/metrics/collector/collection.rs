@@ -1,57 +1,53 @@
-//! Collections.
+//! Families of collections.
 
 use std::fmt;
 
-use super::reach::by_window;
-use super::{Families, Page, by_family, catalogue};
-use seedwatch_core::snapshot::{CollectionRow, Count};
+use super::families::Families;
+use super::labels::{by_family, by_window};
+use crate::metrics::catalogue;
+use seedwatch_core::snapshot::{CollectionRow, Count, Snapshot};
 
-impl Page {
-    pub(super) fn collection_families(&self, to: &mut Families<'_>) -> fmt::Result {
-        if self.snapshot.config.countries {
-            self.collection_countries(to)?;
-        }
-        to.gauge(
-            &catalogue::COLLECTION_PEERS,
-            self.collections().flat_map(|row| {
-                by_family(row.peers.map(Count::get), u32::from)
-                    .map(|(family, n)| ([&*row.name, family], n))
-            }),
-        )?;
-        to.gauge(
-            &catalogue::COLLECTION_TORRENTS,
-            self.collections().map(|row| ([&*row.name], row.torrents)),
-        )?;
-        to.gauge(
-            &catalogue::COLLECTION_UNIQUE,
-            self.collections()
-                .flat_map(|row| by_window(row.unique).map(|(window, n)| ([&*row.name, window], n))),
-        )?;
-        to.one(
-            &catalogue::COLLECTIONS,
-            Some(self.snapshot.collections.len() as u64),
-        )
+/// Writes the families with the label `collection`, and the number of collections.
+pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
+    if snapshot.config.countries {
+        write_countries(snapshot, to)?;
     }
+    to.gauge(
+        &catalogue::COLLECTION_PEERS,
+        rows(snapshot).flat_map(|row| {
+            by_family(row.peers.map(Count::get), u32::from)
+                .map(|(family, n)| ([&*row.name, family], n))
+        }),
+    )?;
+    to.gauge(
+        &catalogue::COLLECTION_TORRENTS,
+        rows(snapshot).map(|row| ([&*row.name], row.torrents)),
+    )?;
+    to.gauge(
+        &catalogue::COLLECTION_UNIQUE,
+        rows(snapshot)
+            .flat_map(|row| by_window(row.unique).map(|(window, n)| ([&*row.name, window], n))),
+    )?;
+    let collections = snapshot.collections.len() as u64;
+    to.one(&catalogue::COLLECTIONS, Some(collections))
+}
 
-    fn collection_countries(&self, to: &mut Families<'_>) -> fmt::Result {
-        let rows = || {
-            self.collections()
-                .flat_map(|row| row.countries.iter().map(|country| (&*row.name, country)))
-        };
-        to.gauge(
-            &catalogue::COLLECTION_COUNTRY_PEERS,
-            rows().filter_map(|(name, row)| Some(([name, row.country.as_str()], row.peers.get()?))),
-        )?;
-        to.gauge(
-            &catalogue::COLLECTION_COUNTRY_UNIQUE,
-            rows().flat_map(|(name, row)| {
-                by_window(row.unique)
-                    .map(move |(window, n)| ([name, row.country.as_str(), window], n))
-            }),
-        )
-    }
+fn write_countries(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
+    let countries =
+        || rows(snapshot).flat_map(|row| row.countries.iter().map(|country| (&*row.name, country)));
+    to.gauge(
+        &catalogue::COLLECTION_COUNTRY_PEERS,
+        countries()
+            .filter_map(|(name, row)| Some(([name, row.country.as_str()], row.peers.get()?))),
+    )?;
+    to.gauge(
+        &catalogue::COLLECTION_COUNTRY_UNIQUE,
+        countries().flat_map(|(name, row)| {
+            by_window(row.unique).map(move |(window, n)| ([name, row.country.as_str(), window], n))
+        }),
+    )
+}
 
-    fn collections(&self) -> impl Iterator<Item = &CollectionRow> {
-        self.snapshot.collections.iter().map(|row| &**row)
-    }
+fn rows(snapshot: &Snapshot) -> impl Iterator<Item = &CollectionRow> {
+    snapshot.collections.iter().map(|row| &**row)
 }

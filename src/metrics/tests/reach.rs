@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::{of, one_torrent, sample, text, unknown};
 use seedwatch_core::snapshot::{
-    CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, GeoRow, Places, Reach,
-    Snapshot, Source, Unix, Window,
+    CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, GeoBreakdown, GeoRow,
+    Snapshot, Source, TorrentWindows, Unix, Window,
 };
 
 const DAY: u64 = 24 * 3600;
 
 /// One torrent whose last valid answers are so old, by source.
-fn answered(ages: [Option<u64>; 2], reach: Option<Reach>) -> Snapshot {
+fn answered(ages: [Option<u64>; 2], reach: Option<TorrentWindows>) -> Snapshot {
     let now = 1_790_000_100;
     let mut it = unknown();
     for (source, age) in Source::ALL.into_iter().zip(ages) {
@@ -66,10 +66,7 @@ fn sources_are_counted_apart() {
         all: [5, 6, 7],
         by_source: [[1, 2, 3], [4, 5, 6]],
     };
-    let reach = Reach {
-        counts,
-        places: None,
-    };
+    let reach = TorrentWindows { counts, geo: None };
     // The DHT has not answered for eight days: its counts are known for the month only.
     let page = text(answered([Some(8 * DAY), Some(60)], Some(reach)));
     assert_eq!(
@@ -118,7 +115,7 @@ fn nobody_is_nowhere() {
     assert!(!page.contains("torrent_country_peers"));
 
     snapshot.geo = GeoRow::default();
-    snapshot.fleet = Default::default();
+    snapshot.totals = Default::default();
     let page = text(snapshot);
     for name in [
         "torrent_autonomous_systems",
@@ -204,12 +201,12 @@ fn samples_are_in_label_order() {
     let mut it = unknown();
     it.row.peers = [Some(9).into(), None.into()];
     let countries = ["AD", "DE", "ZW", ""].map(|code| CountryPeers::new(Country::parse(code), 1));
-    it.reach = Some(Reach {
-        places: Some(Arc::new(Places {
+    it.reach = Some(TorrentWindows {
+        geo: Some(Arc::new(GeoBreakdown {
             countries: countries.into(),
-            ..Places::default()
+            ..GeoBreakdown::default()
         })),
-        ..Reach::default()
+        ..TorrentWindows::default()
     });
     let pages = [text(one_torrent(it)), text(sample::snapshot())];
     for page in &pages {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Count, Country, CountryPeers, CountryRow, Counts, Credit, DhtRow,
-    DhtStatus, FailureReason, FleetRow, GeoRow, Histogram, Listed, Phases, Places, Privacy,
-    ProbeError, Reach, Remark, Snapshot, Source, StateRow, System, Systems, Torrent, TorrentRow,
-    TrackerId, TrackerRow, Unique, Unix,
+    AnnounceRow, AsnLabel, AsnSummary, CollectionRow, Count, Country, CountryPeers, CountryRow,
+    Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
+    ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
+    TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
 use seedwatch_distinct::Window;
 use seedwatch_geo::Asn;
@@ -29,7 +29,7 @@ pub(crate) fn snapshot() -> Snapshot {
         network_up: [Some(true), None],
         peers_rejected: [5, 0, 1, 2],
         collections: [idle(), census()].map(Arc::new).into(),
-        fleet: fleet(),
+        totals: fleet(),
         geo: geo(),
         ..Snapshot::default()
     };
@@ -38,12 +38,12 @@ pub(crate) fn snapshot() -> Snapshot {
     let mut snapshot = snapshot.with_torrents(samples.map(Sample::parts));
     snapshot.schedule.overdue = 3;
     snapshot.schedule.lag = Duration::from_millis(1500);
-    snapshot.schedule.in_flight = [1, 2];
+    snapshot.schedule.in_flight = [1, 2].into();
     for seconds in [0.003, 0.03, 0.03, 0.7, 60.0] {
-        snapshot.probe_durations[1].observe(seconds, &Histogram::SECONDS);
+        snapshot.probe_durations[Source::Tracker].observe(seconds, &Histogram::SECONDS);
     }
     snapshot.dht = Some(dht());
-    snapshot.probe_durations[0] = dht().durations;
+    snapshot.probe_durations[Source::Dht] = dht().durations;
     snapshot.state = Some(StateRow {
         last_save: Some(Unix(1_790_000_050)),
         failures: 1,
@@ -60,11 +60,18 @@ pub(crate) struct Sample {
     pub(crate) torrent: Torrent,
     pub(crate) row: TorrentRow,
     pub(crate) announces: Vec<AnnounceRow>,
-    pub(crate) reach: Option<Reach>,
+    pub(crate) reach: Option<TorrentWindows>,
 }
 
 impl Sample {
-    pub(crate) fn parts(self) -> (Torrent, TorrentRow, Vec<AnnounceRow>, Option<Reach>) {
+    pub(crate) fn parts(
+        self,
+    ) -> (
+        Torrent,
+        TorrentRow,
+        Vec<AnnounceRow>,
+        Option<TorrentWindows>,
+    ) {
         (self.torrent, self.row, self.announces, self.reach)
     }
 }
@@ -108,15 +115,15 @@ fn alive() -> Sample {
     let collection = Some("census".into());
     it.torrent.details = Details { collection, labels }.boxed();
     it.row.peers = [Some(40).into(), Some(2).into()];
-    it.row.source_peers = [Some(17).into(), Some(42).into()];
+    it.row.source_peers = [Some(17).into(), Some(42).into()].into();
     it.row.dht_seeders = Some(12).into();
     it.row.dht_leechers = Some(6).into();
     it.row.trackers_online = Some(1).into();
     it.row.seeders = Some(30).into();
     it.row.leechers = Some(9).into();
-    it.row.probe_success = [Some(true); 2];
-    it.row.last_success = [Unix(1_790_000_070).into(), Unix(1_790_000_090).into()];
-    it.row.listed = Listed::LATELY;
+    it.row.probe_success = [Some(true); 2].into();
+    it.row.last_success = [Unix(1_790_000_070).into(), Unix(1_790_000_090).into()].into();
+    it.row.listed = ListedWindows::all();
     it.row.last_peer_seen = Unix(1_790_000_090).into();
     it.reach = Some(reach());
     it.announces[0] = AnnounceRow {
@@ -140,29 +147,29 @@ fn alive() -> Sample {
 }
 
 /// Seen by both sources, in more countries last week than now.
-fn reach() -> Reach {
+fn reach() -> TorrentWindows {
     let counts = Counts {
         all: [61, 240, 700],
         by_source: [[30, 110, 300], [50, 180, 520]],
     };
     let countries = [("DE", 20), ("FR", 0), ("US", 21), ("", 1)]
         .map(|(code, peers)| CountryPeers::new(Country::parse(code), peers));
-    let places = Places {
+    let places = GeoBreakdown {
         countries: countries.into(),
         prefixes: 38,
-        systems: Some(Systems {
+        systems: Some(AsnSummary {
             distinct: 12,
             largest: 2,
             peers: 8,
         }),
     };
-    Reach {
+    TorrentWindows {
         counts,
-        places: Some(Arc::new(places)),
+        geo: Some(Arc::new(places)),
     }
 }
 
-pub(crate) fn unique(counts: [u32; 3]) -> Unique {
+pub(crate) fn unique(counts: [u32; 3]) -> UniquePeers {
     counts.map(|count| Some(count).into())
 }
 
@@ -198,14 +205,14 @@ fn idle() -> CollectionRow {
     }
 }
 
-fn fleet() -> FleetRow {
+fn fleet() -> TotalsRow {
     let systems = [
-        (System::Known(Asn(3320)), 20),
-        (System::Known(Asn(13335)), 9),
-        (System::Other, 12),
-        (System::Unknown, 1),
+        (AsnLabel::Known(Asn(3320)), 20),
+        (AsnLabel::Known(Asn(13335)), 9),
+        (AsnLabel::Other, 12),
+        (AsnLabel::Unknown, 1),
     ];
-    FleetRow {
+    TotalsRow {
         unique: unique([61, 240, 700]),
         systems: systems.into(),
     }
@@ -224,12 +231,12 @@ fn geo() -> GeoRow {
 fn empty() -> Sample {
     let mut it = sample("empty", Hashes::V1(InfoHash([1; 20])), &[0]);
     it.row.peers = [Some(0).into(), None.into()];
-    it.row.source_peers = [None.into(), Some(0).into()];
+    it.row.source_peers = [None.into(), Some(0).into()].into();
     it.row.trackers_online = Some(1).into();
     it.row.seeders = Some(0).into();
-    it.row.probe_success = [Some(false), Some(true)];
-    it.row.last_success = [Unix(1_789_000_000).into(), Unix(1_790_000_080).into()];
-    it.row.listed = Listed::default()
+    it.row.probe_success = [Some(false), Some(true)].into();
+    it.row.last_success = [Unix(1_789_000_000).into(), Unix(1_790_000_080).into()].into();
+    it.row.listed = ListedWindows::default()
         .with(Source::Dht, [Window::Month])
         .with(Source::Tracker, Window::ALL);
     it.announces[0] = AnnounceRow {

@@ -1,45 +1,46 @@
-//! What is to be said of a torrent, and in which order.
+//! The findings about torrents, in the order of their urgency.
 
-use super::MAX_ROWS;
+use super::html::MAX_ROWS;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView, Unix, Window};
 
-/// Trackers remember peers for up to an hour, and then comes one round: so long after the last peer
-/// was seen an empty answer may be the beginning of a pause.
-const PAUSE: u64 = 90 * 60;
+/// Time in seconds after the last peer during which a torrent still counts as alive. A tracker
+/// keeps peers for up to an hour, and another half hour covers one round of probes.
+const GRACE: u64 = 90 * 60;
 
-/// A swarm that so few different peers visited in a week, and so few in a day, may be gone tomorrow.
+/// A swarm with at most so many distinct peers in a week and in a day may soon be dead.
 const FEW: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
 
-/// Whether somebody is there.
+/// Whether a torrent has peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Life {
-    /// Peers are there, or were a moment ago.
+pub(super) enum Status {
+    /// The torrent has peers, or had some within the grace time.
     Alive,
-    /// Valid answers, and nobody was named for longer than a pause.
+    /// The answers are valid, and no source has named a peer within the grace time.
     Dead,
-    /// Nobody told lately who is there.
+    /// No list is fresh.
     Unknown,
-    /// Private, and not to be probed.
+    /// The torrent is private and is not probed.
     LeftAlone,
 }
 
-impl Life {
+impl Status {
+    /// Returns the status of a torrent.
     pub(super) fn of(view: TorrentView<'_>, now: Unix) -> Self {
         if view.torrent.privacy == Privacy::LeftAlone {
             return Self::LeftAlone;
         }
         let known = view.peers.iter().filter_map(|count| count.get()).max();
         let seen = view.last_peer_seen.get();
-        let lately = seen.is_some_and(|seen| now.0.abs_diff(seen.0) < PAUSE);
+        let is_recent = seen.is_some_and(|seen| now.0.abs_diff(seen.0) < GRACE);
         match known {
-            _ if lately || known > Some(0) => Self::Alive,
+            _ if is_recent || known > Some(0) => Self::Alive,
             Some(_) => Self::Dead,
             None => Self::Unknown,
         }
     }
 }
 
-/// What needs attention, the worst first.
+/// The finding about a torrent, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     Dead,
@@ -51,6 +52,7 @@ pub(super) enum Finding {
 }
 
 impl Finding {
+    /// All findings, the most urgent first.
     pub(super) const ALL: [Self; 6] = [
         Self::Dead,
         Self::NoTracker,
@@ -60,24 +62,27 @@ impl Finding {
         Self::LeftAlone,
     ];
 
-    pub(super) fn of(view: TorrentView<'_>, life: Life) -> Self {
-        let unique = view.unique(view.reach);
-        let few =
+    /// Returns the finding about a torrent.
+    pub(super) fn of(view: TorrentView<'_>, status: Status) -> Self {
+        let unique = view.unique(view.windows);
+        let is_few =
             |(window, most): (Window, u32)| unique[window.index()].get().is_some_and(|n| n <= most);
-        let stranded = !view.torrent.trackers.is_empty() && view.trackers_online.get() == Some(0);
-        match life {
-            Life::LeftAlone => Self::LeftAlone,
-            Life::Dead => Self::Dead,
-            _ if stranded => Self::NoTracker,
-            Life::Unknown => Self::Unknown,
-            Life::Alive if FEW.into_iter().all(few) => Self::FewPeers,
-            Life::Alive => Self::Alive,
+        let has_no_tracker =
+            !view.torrent.trackers.is_empty() && view.trackers_online.get() == Some(0);
+        match status {
+            Status::LeftAlone => Self::LeftAlone,
+            Status::Dead => Self::Dead,
+            _ if has_no_tracker => Self::NoTracker,
+            Status::Unknown => Self::Unknown,
+            Status::Alive if FEW.into_iter().all(is_few) => Self::FewPeers,
+            Status::Alive => Self::Alive,
         }
     }
 
-    pub(super) const fn words(self) -> &'static str {
+    /// Returns the text of the finding.
+    pub(super) const fn text(self) -> &'static str {
         match self {
-            Self::Dead => "dead: nobody there",
+            Self::Dead => "dead: no peers",
             Self::NoTracker => "no tracker online",
             Self::FewPeers => "few peers",
             Self::Unknown => "unknown",
@@ -86,6 +91,7 @@ impl Finding {
         }
     }
 
+    /// Returns the CSS class of the finding.
     pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Dead => "bad",
@@ -96,38 +102,41 @@ impl Finding {
     }
 }
 
-/// All torrents, judged. Of each finding only so many are remembered as can be shown.
+/// The findings about all torrents. Keeps no more torrents per finding than the page can show.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
-    lives: [usize; 4],
-    places: [Vec<usize>; Finding::ALL.len()],
+    /// The number of torrents by status.
+    counts: [usize; 4],
+    /// Indices of torrents by finding.
+    torrents: [Vec<usize>; Finding::ALL.len()],
 }
 
 impl Findings {
+    /// Returns the findings of a snapshot.
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let mut all = Self::default();
-        for (place, view) in snapshot.rows().enumerate() {
-            let life = Life::of(view, snapshot.taken);
-            all.lives[life as usize] += 1;
-            let places = &mut all.places[Finding::of(view, life) as usize];
-            if places.len() < MAX_ROWS {
-                places.push(place);
+        for (index, view) in snapshot.rows().enumerate() {
+            let status = Status::of(view, snapshot.taken);
+            all.counts[status as usize] += 1;
+            let torrents = &mut all.torrents[Finding::of(view, status) as usize];
+            if torrents.len() < MAX_ROWS {
+                torrents.push(index);
             }
         }
         all
     }
 
-    /// How many live so.
-    pub(super) const fn lives(&self, life: Life) -> usize {
-        self.lives[life as usize]
+    /// Returns the number of torrents of a status.
+    pub(super) const fn count(&self, status: Status) -> usize {
+        self.counts[status as usize]
     }
 
-    /// The places of torrents, the worst first, those of one finding by name.
+    /// Returns the indices of torrents, the most urgent first, and within one finding by name.
     pub(super) fn first(&self, most: usize) -> impl Iterator<Item = (Finding, usize)> {
         Finding::ALL
             .into_iter()
-            .zip(&self.places)
-            .flat_map(|(finding, places)| places.iter().map(move |place| (finding, *place)))
+            .zip(&self.torrents)
+            .flat_map(|(finding, torrents)| torrents.iter().map(move |index| (finding, *index)))
             .take(most)
     }
 }

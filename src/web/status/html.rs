@@ -1,4 +1,4 @@
-//! Pieces of HTML. Whatever comes from outside the program goes through [`Escaped`].
+//! Pieces of HTML. Every text from outside the program goes through [`Escaped`].
 
 use std::fmt::{self, Display, Formatter, Write};
 
@@ -7,15 +7,19 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use seedwatch_core::snapshot::{Country, Unix};
 use seedwatch_input::text::is_invisible;
 
-/// What need not be encoded in a segment of a path (RFC 3986, section 2.3).
+/// The characters to percent-encode in a path segment: all but the unreserved ones (RFC 3986,
+/// section 2.3).
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
     .remove(b'~');
 
-/// Text that can do nothing, between tags and in quoted attributes. Invisible characters are shown
-/// as their code points.
+/// Most rows per table.
+pub(in crate::web) const MAX_ROWS: usize = 500;
+
+/// Text that is safe between tags and in quoted attributes. Invisible characters are shown as their
+/// code points.
 pub(super) struct Escaped<T>(pub(super) T);
 
 impl<T: AsRef<str>> Display for Escaped<T> {
@@ -38,8 +42,8 @@ impl<T: AsRef<str>> Display for Escaped<T> {
     }
 }
 
-/// A name that leads to its JSON below `/api/v1`. Kept apart from its surroundings whatever direction
-/// it is written in.
+/// A link from a name to its JSON below `/api/v1`. The name is isolated, because it may be written
+/// from right to left.
 pub(super) struct Link<'a>(pub(super) &'static str, pub(super) &'a str);
 
 impl Display for Link<'_> {
@@ -54,10 +58,10 @@ impl Display for Link<'_> {
     }
 }
 
-/// A number, or a mark where it is not known.
-pub(super) struct Known<T>(pub(super) Option<T>);
+/// A number, or `?` if it is unknown.
+pub(super) struct OrUnknown<T>(pub(super) Option<T>);
 
-impl<T: Display> Display for Known<T> {
+impl<T: Display> Display for OrUnknown<T> {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Some(value) => value.fmt(to),
@@ -66,7 +70,7 @@ impl<T: Display> Display for Known<T> {
     }
 }
 
-/// How long before now something was, in the largest unit that is whole.
+/// The time from an event (second) to now (first), in the largest unit that fits.
 pub(super) struct Ago(pub(super) Unix, pub(super) Option<Unix>);
 
 impl Display for Ago {
@@ -87,11 +91,13 @@ impl Display for Ago {
 }
 
 /// The countries with the most peers.
-pub(super) struct Top(Vec<(Country, u32)>);
+pub(super) struct TopCountries(Vec<(Country, u32)>);
 
-impl Top {
+impl TopCountries {
+    /// Countries shown.
     const MOST: usize = 3;
 
+    /// Returns the countries with the most peers.
     pub(super) fn of(countries: impl Iterator<Item = (Country, u32)>) -> Self {
         let mut inhabited: Vec<_> = countries.filter(|(_, peers)| *peers > 0).collect();
         inhabited.sort_by_key(|(_, peers)| std::cmp::Reverse(*peers));
@@ -100,20 +106,21 @@ impl Top {
     }
 }
 
-impl Display for Top {
+impl Display for TopCountries {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
-        for (place, (country, peers)) in self.0.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
+        for (rank, (country, peers)) in self.0.iter().enumerate() {
+            let comma = if rank == 0 { "" } else { ", " };
             write!(to, "{comma}{country} {peers}")?;
         }
         Ok(())
     }
 }
 
-/// A table in a section of its own that scrolls sideways where it is too wide.
+/// A table in a section of its own. It scrolls sideways on narrow screens.
 pub(super) struct Table;
 
 impl Table {
+    /// Begins the section and the table.
     pub(super) fn begin(
         to: &mut impl Write,
         id: &str,
@@ -133,7 +140,7 @@ impl Table {
         Ok(Self)
     }
 
-    /// Ends it, and says how many rows are missing and where they are.
+    /// Ends the table. States how many rows are missing, with a link to all.
     pub(super) fn end(
         self,
         to: &mut impl Write,

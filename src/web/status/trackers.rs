@@ -1,15 +1,14 @@
-//! Trackers that fail or warn.
+//! The table of trackers with failures or warnings.
 
 use std::cmp::Reverse;
 use std::fmt::{self, Write};
 
-use super::MAX_ROWS;
-use super::html::{Escaped, Table};
+use super::html::{Escaped, MAX_ROWS, Table};
 use seedwatch_core::snapshot::{FailureReason, Remark, Retry, Snapshot, TrackerRow};
 
 const DAY: u64 = 24 * 3600;
 
-/// How many are up over some family, down, and unknown.
+/// Returns how many trackers are up over at least one family, down, and unknown.
 pub(super) fn health(snapshot: &Snapshot) -> [usize; 3] {
     let mut counts = [0; 3];
     for row in snapshot.trackers.iter().flatten() {
@@ -22,15 +21,16 @@ pub(super) fn health(snapshot: &Snapshot) -> [usize; 3] {
     counts
 }
 
-/// Those that failed since the start, the worst first, and those that warn.
+/// Writes the trackers with failures since the start, warnings or rate limits. Trackers that are
+/// down come first, then those with the most failures.
 pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
     let failures = |row: &TrackerRow| row.failures.iter().sum::<u64>();
     let is_down = |row: &TrackerRow| row.up.contains(&Some(false));
     let all = snapshot.trackers.iter().flatten().map(|row| &**row);
-    let mut failing: Vec<&TrackerRow> = all
+    let mut listed: Vec<&TrackerRow> = all
         .filter(|row| is_down(row) || failures(row) > 0 || row.remark.is_some())
         .collect();
-    failing.sort_unstable_by_key(|row| (Reverse((is_down(row), failures(row))), &*row.label));
+    listed.sort_unstable_by_key(|row| (Reverse((is_down(row), failures(row))), &*row.label));
     let columns = [
         "Tracker",
         "IPv4",
@@ -47,7 +47,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
         "Trackers with failures or warnings",
         &columns,
     )?;
-    for row in failing.iter().take(MAX_ROWS) {
+    for row in listed.iter().take(MAX_ROWS) {
         write!(to, "<tr><th scope=\"row\">{}</th>", Escaped(&row.label))?;
         for up in row.up {
             to.write_str(match up {
@@ -73,16 +73,16 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut impl Write) -> fmt::Result {
             Some(end) => write!(to, "{} days left", (end - snapshot.taken.0) / DAY)?,
         }
         to.write_str("</td><td>")?;
-        says(row, to)?;
+        write_remark(row, to)?;
         to.write_str("</td></tr>\n")?;
     }
-    let rows = failing.len().min(MAX_ROWS);
-    table.end(to, rows, failing.len() - rows, "./api/v1/torrents")
+    let rows = listed.len().min(MAX_ROWS);
+    table.end(to, rows, listed.len() - rows, "./api/v1/torrents")
 }
 
-/// Its warning, kept apart from its surroundings whatever direction it is written in, or the rate
-/// limit that it imposes.
-fn says(row: &TrackerRow, to: &mut impl Write) -> fmt::Result {
+/// Writes the tracker's warning, isolated because it may be written from right to left, or its rate
+/// limit.
+fn write_remark(row: &TrackerRow, to: &mut impl Write) -> fmt::Result {
     match row.remark.as_deref() {
         None => Ok(()),
         Some(Remark::Warning(text)) => write!(to, "<bdi>{}</bdi>", Escaped(text)),

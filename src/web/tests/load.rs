@@ -16,7 +16,7 @@ pub(super) fn snapshot(torrents: u32) -> Snapshot {
         let name = format!("{n:06}{}", "-".repeat(200));
         let mut it = sample::sample(&name, Hashes::V1(InfoHash([1; 20])), &[]);
         it.row.peers = [Some(n).into(), Some(n + 1).into()];
-        it.row.source_peers = [None.into(), Some(n).into()];
+        it.row.source_peers = [None.into(), Some(n).into()].into();
         it.row.seeders = Some(n).into();
         it.row.leechers = Some(n).into();
         it.parts()

@@ -12,8 +12,8 @@ use super::client::ask;
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, FailureReason, Listed, ProbeError, Remark, Retry, Snapshot, StateRow, TrackerId,
-    TrackerRow, Unix,
+    CollectionRow, FailureReason, ListedWindows, ProbeError, Remark, Retry, Snapshot, StateRow,
+    TrackerId, TrackerRow, Unix,
 };
 use seedwatch_torrent::{Hashes, InfoHash};
 
@@ -183,7 +183,7 @@ fn what_needs_attention_comes_first() {
         let mut it = named(name, 1);
         it.row.peers = [Some(peers).into(), None.into()];
         it.row.last_peer_seen = Unix(now.0 - age).into();
-        it.row.listed = Listed::LATELY;
+        it.row.listed = ListedWindows::all();
         it.reach = Some(Default::default());
         it
     };
@@ -231,7 +231,7 @@ fn what_needs_attention_comes_first() {
     for (row, cells) in [
         (
             "h dead for long",
-            "<td class=\"bad\">dead: nobody there</td><td>0</td><td>0</td><td>0</td><td>7</td>\
+            "<td class=\"bad\">dead: no peers</td><td>0</td><td>0</td><td>0</td><td>7</td>\
              <td>? of 0</td><td>20 days ago</td><td></td>",
         ),
         (
@@ -319,9 +319,7 @@ fn the_page_stays_small() {
         assert_eq!(rows(section), status::MAX_ROWS, "{id}");
         assert!(section.contains(more), "{id}");
     }
-    let dead = section(&page, "torrents")
-        .matches("dead: nobody there")
-        .count();
+    let dead = section(&page, "torrents").matches("dead: no peers").count();
     assert_eq!(dead, 100);
     assert!(section(&page, "trackers").contains("udp://00599:1"));
     assert!(page.len() < 500_000, "{}", page.len());

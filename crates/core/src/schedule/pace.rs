@@ -9,7 +9,7 @@ use seedwatch_tracker::AnnounceStrategy;
 const FLOOR: Duration = Duration::from_secs(300);
 
 /// Longest interval a tracker can ask for and be heard; some answer 2³¹ seconds.
-pub(super) const CEILING: Duration = Duration::from_secs(3 * 3600);
+pub(super) const CEILING: Duration = crate::LONGEST_TRACKER_INTERVAL;
 
 /// A dead tracker is asked at least every other round, and its state is fresh for half a round more
 /// (`swarm::tracker`).

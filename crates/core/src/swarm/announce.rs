@@ -1,131 +1,130 @@
-//! What is known of one info-hash at one tracker.
+//! The latest answers about one info-hash at one tracker.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::filter::Filter;
-use super::kept::{Heard, Lists, Room, Tick};
+use super::intake::PeerIntake;
 use super::own::OwnEntry;
-use super::row::{AnnounceRow, Count, Rejection};
-use super::tracker::LONGEST_INTERVAL;
+use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
+use super::tick::Tick;
+use crate::LONGEST_TRACKER_INTERVAL;
+use crate::snapshot::{AnnounceRow, Count, Rejection};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{AnnounceResponse, Counts, Remark};
 
-/// One info-hash at one tracker, a side a family. Sides are made when first heard of: most
-/// trackers have one.
+/// One info-hash at one tracker, by family. A family's state is created by its first answer: most
+/// trackers have one family.
 #[derive(Debug, Default)]
-pub(super) struct Announce {
-    sides: [Option<Box<Side>>; 2],
+pub(super) struct AnnounceState {
+    families: [Option<Box<FamilyState>>; 2],
 }
 
-impl Announce {
-    /// The side of a family, made if need be.
-    pub(super) fn side(&mut self, family: Family) -> &mut Side {
-        self.sides[family.index()].get_or_insert_default()
+impl AnnounceState {
+    /// Returns the state of a family, and creates it if necessary.
+    pub(super) fn family_mut(&mut self, family: Family) -> &mut FamilyState {
+        self.families[family.index()].get_or_insert_default()
     }
 
-    /// The latest lists of both families, if anybody is on them.
-    pub(super) fn lists(&mut self) -> impl Iterator<Item = &mut Lists> {
-        let sides = self.sides.iter_mut().flatten();
-        sides.filter_map(|side| side.lists())
+    /// Returns the state of a family, if there was an answer.
+    pub(super) fn family(&self, family: Family) -> Option<&FamilyState> {
+        self.families[family.index()].as_deref()
     }
 
-    /// The side of a family, if it was ever heard of.
-    pub(super) fn known(&self, family: Family) -> Option<&Side> {
-        self.sides[family.index()].as_deref()
+    /// Returns the families with their states.
+    pub(super) fn families(&self) -> impl Iterator<Item = (Family, &FamilyState)> {
+        let families = Family::ALL.into_iter().zip(&self.families);
+        families.filter_map(|(family, state)| Some((family, state.as_deref()?)))
+    }
+
+    /// Returns the latest lists that name a peer, of both families.
+    pub(super) fn lists_mut(&mut self) -> impl Iterator<Item = &mut PeerLists> {
+        let families = self.families.iter_mut().flatten();
+        families.filter_map(|state| state.lists_mut())
     }
 }
 
-/// The latest valid answers over one family, and the latest failure if that came later. A warning
-/// comes with an answer, so that a failure replaces it. Packed:
-/// every torrent has one a tracker.
+/// The latest valid answers over one family, and the remark of the latest probe. Packed: every
+/// torrent has one per tracker.
 #[derive(Debug, Default)]
-pub(super) struct Side {
+pub(super) struct FamilyState {
     /// When a probe was last answered.
     answered: Tick,
-    /// When a list last came: the tracker may withhold it.
+    /// When a list last came. A tracker may answer without a list.
     listed: Tick,
-    /// When a scrape, or an announce that says how often it was completed, last came.
+    /// When a scrape, or an announce with a `downloaded` count, was last answered.
     scraped: Tick,
     seeders: Count,
     leechers: Count,
     completed: Count,
-    /// `None` = nobody there.
-    peers: Option<Box<Lists>>,
-    remark: Option<Box<Stamped>>,
-}
-
-/// Returns whether an answer whose list has no peer says that the swarm is empty. `own` of its entries
-/// are ourselves. Any other entry may stand for a peer, unless the counts are 0.
-fn says_empty(answer: &AnnounceResponse, own: u64) -> bool {
-    let (peers, counts) = (&answer.peers, &answer.counts);
-    if peers.omitted > 0 || answer.has_absurd_counts {
-        return false;
-    }
-    let names_only_us = peers.len() as u64 == own && peers.malformed == 0;
-    counts.is_nobody() && peers.malformed == 0 || names_only_us && !counts.is_inhabited()
+    /// `None` if the latest list names no peer.
+    peers: Option<Box<PeerLists>>,
+    /// A warning comes with an answer, so a later failure replaces it.
+    remark: Option<Box<TimedRemark>>,
 }
 
 /// A remark and when it came.
 #[derive(Debug)]
-struct Stamped {
+struct TimedRemark {
     remark: Arc<Remark>,
     at: Tick,
 }
 
-impl Stamped {
+impl TimedRemark {
     fn is_failure(&self) -> bool {
         matches!(*self.remark, Remark::Failed(_))
     }
 }
 
-impl Side {
-    /// Takes over the list of an answer. Returns `None` if the list says nothing about the swarm: it
-    /// has entries, none of them counts as a peer, and the counts are not 0; or not all of it was
-    /// read.
-    pub(super) fn list(
+impl FamilyState {
+    /// Stores the list of an answer. Returns `None` if the list is inconclusive: it names no peer
+    /// that counts, and the answer does not state that the swarm is empty.
+    pub(super) fn store_list(
         &mut self,
         answer: &AnnounceResponse,
-        filter: &mut Filter,
-        room: &mut Room,
+        intake: &mut PeerIntake,
         now: Mono,
-    ) -> Option<Heard> {
-        let own = filter.rejected[Rejection::Own.index()];
+    ) -> Option<ListUpdate> {
+        let PeerIntake { filter, scratch } = intake;
+        let own_before = filter.rejected[Rejection::Own.index()];
         let own_entry = OwnEntry::in_answer_to_started(answer, filter.ports);
-        room.fill(&answer.peers, own_entry, filter);
-        let anybody = !room.is_empty();
-        let own = filter.rejected[Rejection::Own.index()] - own;
-        if !anybody && !says_empty(answer, own) {
+        scratch.fill(&answer.peers, own_entry, filter);
+        let has_peers = !scratch.is_empty();
+        let own = filter.rejected[Rejection::Own.index()] - own_before;
+        if !has_peers && !states_empty(answer, own) {
             return None;
         }
-        let before = match anybody {
-            true => self.peers.get_or_insert_default().replace(room),
+        let replaced = match has_peers {
+            true => self.peers.get_or_insert_default().replace(scratch),
             false => self.peers.take().map(|lists| *lists),
         };
         self.listed = Tick::at(now);
-        Some(Heard { anybody, before })
+        Some(ListUpdate {
+            has_peers,
+            replaced,
+        })
     }
 
-    /// Reads what the next answer is compared with; returns something of it.
+    /// Loads the memory that the next answer is compared with. The result only keeps the compiler
+    /// from removing the loads.
     pub(super) fn prefetch(&self) -> u64 {
-        self.peers.as_deref().map_or(0, Lists::prefetch)
+        self.peers.as_deref().map_or(0, PeerLists::prefetch)
     }
 
-    /// The latest list, if anybody is on it.
-    pub(super) fn lists(&mut self) -> Option<&mut Lists> {
+    /// Returns the latest list, if it names a peer.
+    pub(super) fn lists_mut(&mut self) -> Option<&mut PeerLists> {
         self.peers.as_deref_mut()
     }
 
-    /// The latest probe was answered, perhaps with a warning.
-    pub(super) fn answer(&mut self, warning: Option<Arc<Remark>>, now: Mono) {
+    /// Records that the latest probe was answered, perhaps with a warning.
+    pub(super) fn record_answer(&mut self, warning: Option<Arc<Remark>>, now: Mono) {
         let at = Tick::at(now);
         self.answered = at;
-        self.remark = warning.map(|remark| Box::new(Stamped { remark, at }));
+        self.remark = warning.map(|remark| Box::new(TimedRemark { remark, at }));
     }
 
-    /// Takes over the counts that are there; those that an answer leaves out go on ageing.
-    pub(super) fn count(&mut self, counts: Counts, now: Mono) {
+    /// Stores the counts of an answer. Counts that the answer omits keep their value and age.
+    pub(super) fn store_counts(&mut self, counts: Counts, now: Mono) {
         let Counts {
             seeders,
             leechers,
@@ -141,51 +140,50 @@ impl Side {
         }
     }
 
-    /// The latest probe failed; what was known before goes on ageing.
-    pub(super) fn fail(&mut self, failed: Arc<Remark>, now: Mono) {
-        self.remark = Some(Box::new(Stamped {
+    /// Records that the latest probe failed. Earlier answers keep their age.
+    pub(super) fn record_failure(&mut self, failed: Arc<Remark>, now: Mono) {
+        self.remark = Some(Box::new(TimedRemark {
             remark: failed,
             at: Tick::at(now),
         }));
     }
 
-    /// Why the latest probe failed, while that is fresh, and when that ends.
+    /// Returns why the latest probe failed, while that is fresh, and when it goes stale.
     pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Remark>, Mono)> {
-        let stamped = self.remark.as_ref()?;
-        let Remark::Failed(failed) = &*stamped.remark else {
+        let timed = self.remark.as_ref()?;
+        let Remark::Failed(failed) = &*timed.remark else {
             return None;
         };
-        // A tracker may ask beside a failure to be asked less often than that.
-        let asked = failed.interval().unwrap_or_default().min(LONGEST_INTERVAL);
-        let stale_after = stale_after.max(asked * 3 / 2);
-        Some((&stamped.remark, stamped.at.fresh(now, stale_after)?))
+        // A tracker may state an interval beside a failure. The failure is fresh until the next
+        // probe, which may then be later than the configured age.
+        let interval = failed.interval().unwrap_or_default();
+        let interval = interval.min(LONGEST_TRACKER_INTERVAL);
+        let stale_after = stale_after.max(interval * 3 / 2);
+        Some((&timed.remark, timed.at.fresh_until(now, stale_after)?))
     }
 
-    /// The warning that came with the answer to the latest probe. It is as fresh as the answer.
+    /// Returns the warning of the latest answer. It is as fresh as the answer.
     pub(super) fn warning(&self) -> Option<&Arc<Remark>> {
-        let stamped = self
-            .remark
-            .as_ref()
-            .filter(|stamped| !stamped.is_failure())?;
-        Some(&stamped.remark)
+        let timed = self.remark.as_ref();
+        let timed = timed.filter(|timed| !timed.is_failure())?;
+        Some(&timed.remark)
     }
 
-    /// Until when the answer to the latest probe is fresh.
-    pub(super) fn answered(&self, now: Mono, stale_after: Duration) -> Option<Mono> {
-        self.answered
-            .fresh(now, stale_after)
-            .filter(|_| self.remark.as_ref().is_none_or(|it| !it.is_failure()))
+    /// Returns whether the latest probe was answered and the answer is fresh.
+    pub(super) fn is_answered(&self, now: Mono, stale_after: Duration) -> bool {
+        self.answered.fresh_until(now, stale_after).is_some()
+            && self.remark.as_ref().is_none_or(|it| !it.is_failure())
     }
 
-    /// Adds its counts to a row, while they are fresh; says when the first of them is not.
+    /// Adds the fresh counts to a row. Returns when the first of them goes stale.
     pub(super) fn add_counts(
         &self,
         row: &mut AnnounceRow,
         now: Mono,
         stale_after: Duration,
     ) -> Option<Mono> {
-        let answered = self.answered.fresh(now, stale_after);
-        let scraped = self.scraped.fresh(now, stale_after);
+        let answered = self.answered.fresh_until(now, stale_after);
+        let scraped = self.scraped.fresh_until(now, stale_after);
         if answered.is_some() || scraped.is_some() {
             row.seeders = row.seeders.max(self.seeders);
             row.leechers = row.leechers.max(self.leechers);
@@ -196,20 +194,31 @@ impl Side {
         answered.into_iter().chain(scraped).min()
     }
 
-    /// The latest counts name members other than us: we are at most one leecher.
+    /// Returns whether the latest counts claim members other than us. We are at most one leecher.
     fn claims_others(&self) -> bool {
         let seeders = self.seeders.get().unwrap_or(0);
         seeders > 0 || self.leechers.get().is_some_and(|n| n > 1)
     }
 
-    /// The latest list, while it is fresh, and when that ends. An empty one says nothing beside
-    /// later counts of members, as of a scrape or of an answer that withholds its list.
-    pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(&[u32], &[u64], Mono)> {
-        let until = self.listed.fresh(now, stale_after)?;
+    /// Returns the latest list while it is fresh, and when it goes stale. An empty list is
+    /// inconclusive if later counts claim members, as those of a scrape or of an answer that
+    /// withholds its list.
+    pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(PeerSlices<'_>, Mono)> {
+        let until = self.listed.fresh_until(now, stale_after)?;
         if self.peers.is_none() && self.claims_others() {
             return None;
         }
-        let (v4, v6) = Lists::slices(self.peers.as_deref());
-        Some((v4, v6, until))
+        Some((PeerLists::slices(self.peers.as_deref()), until))
     }
+}
+
+/// Returns whether an answer without a peer that counts states that the swarm is empty. `own` of
+/// its entries are our own. Any other entry may stand for a peer, unless the counts are 0.
+fn states_empty(answer: &AnnounceResponse, own: u64) -> bool {
+    let (peers, counts) = (&answer.peers, &answer.counts);
+    if peers.omitted > 0 || answer.has_absurd_counts || peers.malformed > 0 {
+        return false;
+    }
+    let names_only_us = peers.len() as u64 == own;
+    counts.is_nobody() || names_only_us && !counts.is_inhabited()
 }

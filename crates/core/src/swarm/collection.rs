@@ -1,100 +1,132 @@
-//! What is remembered of a collection, and what is shown of it.
+//! The peers of collections over the last month, and the rows of collections.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Terms;
-use super::lost::UnknownWindows;
-use super::places;
-use super::reach::{CollectionRow, CountryRow, Unique, known};
-use super::tally::Union;
+use super::config::SwarmConfig;
+use super::geo_breakdown;
+use super::lost;
+use super::peer_union::PeerUnion;
+use crate::snapshot::{CollectionRow, Count, CountryRow, UniquePeers, UnknownWindows, where_known};
 use seedwatch_clock::Mono;
 use seedwatch_distinct::{Insert, Moment, PeerHash, Set, Window};
 use seedwatch_geo::Country;
 
-/// Addresses that may be united anew in each second: a union of many is made less often.
-const PACE: usize = 10_000;
-/// Looking at a torrent costs as much as so many addresses.
-const TORRENT: usize = 4;
+/// Addresses that a collection may unite per second. Large collections are rebuilt less often.
+const ADDRESSES_PER_SECOND: usize = 10_000;
+/// The cost of visiting one torrent, in addresses.
+const COST_PER_TORRENT: usize = 4;
 
-/// The peers of torrents of one work.
+/// The peers of the torrents of one collection.
 #[derive(Debug, Default)]
-pub(super) struct Collection {
+pub(super) struct CollectionState {
     pub(super) peers: Set,
     /// Sorted by country.
-    pub(super) countries: Vec<InCountry>,
+    pub(super) countries: Vec<CountryHistory>,
     row: Arc<CollectionRow>,
-    /// It is in the configuration.
-    watched: bool,
-    changed: bool,
-    /// Not made anew before.
-    due: Mono,
+    /// The collection is in the configuration.
+    is_configured: bool,
+    is_dirty: bool,
+    /// The row is not rebuilt before this time.
+    not_before: Mono,
 }
 
-/// Its peers in one country.
+/// The peers of a collection in one country.
 #[derive(Debug, Default)]
-pub(super) struct InCountry {
+pub(super) struct CountryHistory {
     pub(super) country: Country,
     pub(super) peers: Set,
-    /// The hour in which somebody was last there.
-    pub(super) seen: u32,
+    /// The hour of running time in which a peer was last there.
+    pub(super) last_seen_hour: u32,
 }
 
-/// Its torrents as they are now.
+/// The current torrents of a collection.
 #[derive(Debug, Default)]
 pub(super) struct Members<'a> {
     pub(super) torrents: u32,
-    /// Who is there, with repetitions; `None` if no list is known.
-    pub(super) union: Option<Union<'a>>,
-    /// Families that are known.
+    /// The current peers of all of them, with repetitions; `None` if no list is known.
+    pub(super) union: Option<PeerUnion<'a>>,
+    /// The families that are known, by [`Family::index`](seedwatch_torrent::Family::index).
     pub(super) asked: [bool; 2],
-    /// The hour of the last list of any of them, of running time.
-    pub(super) last_list: u32,
-    /// The windows of any of them that reach back beyond a loss.
+    /// The hour of running time of the latest list of any torrent.
+    pub(super) last_list_hour: u32,
+    /// The windows of any torrent that begin before a loss.
     pub(super) unknown: UnknownWindows,
 }
 
-impl Collection {
-    pub(super) fn leave(&mut self) {
-        self.watched = false;
+impl Members<'_> {
+    /// Adds one torrent. `union` holds its current peers, if they are known.
+    pub(super) fn add(
+        &mut self,
+        union: Option<&PeerUnion<'_>>,
+        asked: [bool; 2],
+        last_list_hour: u32,
+        unknown: UnknownWindows,
+    ) {
+        self.torrents += 1;
+        self.last_list_hour = self.last_list_hour.max(last_list_hour);
+        self.unknown = lost::either(self.unknown, unknown);
+        self.asked = [0, 1].map(|family| self.asked[family] | asked[family]);
+        if let Some(union) = union {
+            self.union.get_or_insert_default().append(union);
+        }
     }
 
-    pub(super) fn enter(&mut self) {
-        self.watched = true;
-        self.changed = true;
-        self.due = Mono(0);
+    /// Returns the distinct peers of the windows in which a list came.
+    fn unique(&self, counts: [u32; Window::ALL.len()], now: Moment) -> UniquePeers {
+        unique_since(self.last_list_hour, counts, self.unknown, now)
     }
 
-    /// It is watched, or was within the last month.
+    /// Returns the cost of building the row, in addresses.
+    fn cost(&self) -> usize {
+        let addresses = self.union.as_ref().map_or(0, PeerUnion::len);
+        addresses + self.torrents as usize * COST_PER_TORRENT
+    }
+}
+
+impl CollectionState {
+    /// Removes the collection from the configuration.
+    pub(super) fn deconfigure(&mut self) {
+        self.is_configured = false;
+    }
+
+    /// Adds the collection to the configuration.
+    pub(super) fn configure(&mut self) {
+        self.is_configured = true;
+        self.is_dirty = true;
+        self.not_before = Mono(0);
+    }
+
+    /// Returns whether the collection is configured, or had peers within the last month.
     pub(super) fn is_of_use(&mut self, now: Moment) -> bool {
-        // What a window leaves out may come back when the clock is set right.
-        let is_of_use = |peers: &mut Set| {
+        // Peers outside all windows may be inside again once the clock is corrected.
+        let has_peers = |peers: &mut Set| {
             peers.counts(now);
             !peers.is_empty()
         };
         self.countries
-            .retain_mut(|here| is_of_use(&mut here.peers) || now.is_recent(here.seen));
-        self.watched || is_of_use(&mut self.peers)
+            .retain_mut(|here| has_peers(&mut here.peers) || now.is_recent(here.last_seen_hour));
+        self.is_configured || has_peers(&mut self.peers)
     }
 
-    /// Takes in what was saved of it.
-    pub(super) fn unite(&mut self, peers: &Set, countries: Vec<InCountry>, now: Moment) {
+    /// Merges a saved collection.
+    pub(super) fn merge(&mut self, peers: &Set, countries: Vec<CountryHistory>, now: Moment) {
         self.peers.unite(peers, now);
-        for theirs in countries {
+        for saved in countries {
             let known = &mut self.countries;
-            match known.binary_search_by_key(&theirs.country, |here| here.country) {
+            match known.binary_search_by_key(&saved.country, |here| here.country) {
                 Ok(at) => {
-                    known[at].peers.unite(&theirs.peers, now);
-                    known[at].seen = known[at].seen.max(theirs.seen);
+                    known[at].peers.unite(&saved.peers, now);
+                    known[at].last_seen_hour = known[at].last_seen_hour.max(saved.last_seen_hour);
                 }
-                Err(at) => known.insert(at, theirs),
+                Err(at) => known.insert(at, saved),
             }
         }
     }
 
-    /// A sighting in an hour up to now. If `thorough`, the country is told also of who was seen in that
-    /// hour before.
-    pub(super) fn add(
+    /// Records a peer seen in an hour up to now. With `thorough`, the peer is recorded in its
+    /// country even if the collection has already recorded it in that hour.
+    pub(super) fn record(
         &mut self,
         peer: PeerHash,
         country: impl FnOnce() -> Option<Country>,
@@ -108,97 +140,123 @@ impl Collection {
         let Some(country) = country() else {
             return;
         };
-        let here = self.in_country(country);
-        here.seen = here.seen.max(hour);
+        let here = self.country_mut(country);
+        here.last_seen_hour = here.last_seen_hour.max(hour);
         here.peers.add_late(peer, 0, hour, now);
     }
 
-    fn in_country(&mut self, country: Country) -> &mut InCountry {
-        let place = self.countries.binary_search_by_key(&country, |c| c.country);
-        let place = place.unwrap_or_else(|place| {
-            let new = InCountry {
+    fn country_mut(&mut self, country: Country) -> &mut CountryHistory {
+        let index = self.countries.binary_search_by_key(&country, |c| c.country);
+        let index = index.unwrap_or_else(|index| {
+            let new = CountryHistory {
                 country,
-                ..InCountry::default()
+                ..CountryHistory::default()
             };
-            self.countries.insert(place, new);
-            place
+            self.countries.insert(index, new);
+            index
         });
-        &mut self.countries[place]
+        &mut self.countries[index]
     }
 
-    /// One of its torrents is shown otherwise.
-    pub(super) fn change(&mut self) {
-        self.changed = true;
+    /// Requests that the row is built again.
+    pub(super) fn mark_dirty(&mut self) {
+        self.is_dirty = true;
     }
 
-    /// It is to be made anew now.
+    /// Returns whether the row must be built again now.
     pub(super) fn is_due(&self, now: Mono) -> bool {
-        self.changed && now >= self.due
+        self.is_dirty && now >= self.not_before
     }
 
-    /// What was shown last.
+    /// Returns the latest row.
     pub(super) fn row(&self) -> &Arc<CollectionRow> {
         &self.row
     }
 
-    /// Makes anew what is shown; says how much work that was.
-    pub(super) fn show(
+    /// Builds the row again, and returns the cost in addresses.
+    pub(super) fn build_row(
         &mut self,
         name: &Arc<str>,
-        members: Members<'_>,
-        terms: &Terms,
+        mut members: Members<'_>,
+        config: &SwarmConfig,
         now: Mono,
         moment: Moment,
     ) -> usize {
-        self.changed = false;
-        let listed = members.union.as_ref().map_or(0, Union::len);
-        let effort = listed + members.torrents as usize * TORRENT;
-        self.due = now.after(Duration::from_secs((effort / PACE) as u64));
-        let union = members.union.map(Union::distinct);
-        let counts = union.as_ref().map_or([0; 2], Union::by_family);
-        let shown = |family: usize| members.asked[family] || counts[family] > 0;
-        let peers = [0, 1].map(|f| (union.is_some() && shown(f)).then_some(counts[f]).into());
-        let here = match &union {
-            Some(union) if terms.countries => places::countries(union, &terms.geo),
-            _ => Vec::new(),
+        self.is_dirty = false;
+        let cost = members.cost();
+        self.not_before = now.after(Duration::from_secs((cost / ADDRESSES_PER_SECOND) as u64));
+        let union = members.union.take().map(PeerUnion::into_distinct);
+        let countries = match config.countries {
+            true => self.country_rows(union.as_ref(), &members, config, moment),
+            false => Vec::new(),
         };
-        for (country, _) in &here {
-            self.in_country(*country).seen = moment.hour();
+        self.row = Arc::new(CollectionRow {
+            name: Arc::clone(name),
+            torrents: members.torrents,
+            peers: peers_by_family(union.as_ref(), members.asked),
+            countries,
+            unique: members.unique(self.peers.counts(moment).all, moment),
+        });
+        cost
+    }
+
+    /// Returns the rows of the countries. `union` holds the current peers, if they are known.
+    fn country_rows(
+        &mut self,
+        union: Option<&PeerUnion<'_>>,
+        members: &Members<'_>,
+        config: &SwarmConfig,
+        now: Moment,
+    ) -> Vec<CountryRow> {
+        let current = union.map(|union| geo_breakdown::countries(union, &config.geo));
+        for (country, _) in current.iter().flatten() {
+            self.country_mut(*country).last_seen_hour = now.hour();
         }
-        let countries = self.countries.iter_mut().filter_map(|known_here| {
-            let at = here.binary_search_by_key(&known_here.country, |(country, _)| *country);
-            let peers = at.map_or(0, |at| here[at].1);
-            let peers = union.as_ref().map(|_| peers);
-            let peers = peers.filter(|_| moment.is_recent(known_here.seen));
-            let counts = known_here.peers.counts(moment).all;
-            // Whose countries are counted since a moment ago has no past to show.
-            let is_new = counts[Window::Month.index()] == 0 && peers.is_some_and(|n| n > 0);
+        let rows = self.countries.iter_mut().filter_map(|here| {
+            let peers = current.as_ref().map(|current| {
+                let at = current.binary_search_by_key(&here.country, |(country, _)| *country);
+                at.map_or(0, |at| current[at].1)
+            });
+            let peers = peers.filter(|_| now.is_recent(here.last_seen_hour));
+            let counts = here.peers.counts(now).all;
+            let has_history = counts[Window::Month.index()] > 0;
+            // Countries may be counted since a moment ago only. Then the current peers are not in
+            // the windows yet, and a 0 there would be wrong.
+            let is_new = !has_history && peers.is_some_and(|peers| peers > 0);
             let unique = match is_new {
-                true => Unique::default(),
-                false => known(members.last_list, counts, members.unknown, moment),
+                true => UniquePeers::default(),
+                false => members.unique(counts, now),
             };
-            let is_empty = counts[Window::Month.index()] == 0 && peers.is_none();
-            (!is_empty).then_some(CountryRow {
-                country: known_here.country,
+            (has_history || peers.is_some()).then_some(CountryRow {
+                country: here.country,
                 peers: peers.into(),
                 unique,
             })
         });
-        self.row = Arc::new(CollectionRow {
-            name: Arc::clone(name),
-            torrents: members.torrents,
-            peers,
-            countries: match terms.countries {
-                true => countries.collect(),
-                false => Vec::new(),
-            },
-            unique: known(
-                members.last_list,
-                self.peers.counts(moment).all,
-                members.unknown,
-                moment,
-            ),
-        });
-        effort
+        rows.collect()
     }
+}
+
+/// Returns the current peers by family. A family that was not asked over and of which no list names
+/// a peer is unknown.
+fn peers_by_family(union: Option<&PeerUnion<'_>>, asked: [bool; 2]) -> [Count; 2] {
+    let counts = union.map(PeerUnion::by_family);
+    [0, 1].map(|family| {
+        let count = counts.map(|counts| counts[family]);
+        count.filter(|count| asked[family] || *count > 0).into()
+    })
+}
+
+/// Returns the counts of the windows that hold the hour of the latest list. A 0 of a window that is
+/// partly `unknown` is unknown.
+pub(super) fn unique_since(
+    last_list_hour: u32,
+    counts: [u32; Window::ALL.len()],
+    unknown: UnknownWindows,
+    now: Moment,
+) -> UniquePeers {
+    where_known(counts, |window| {
+        let is_lost = unknown[window.index()] && counts[window.index()] == 0;
+        now.is_within(window, last_list_hour) && !is_lost
+    })
 }

@@ -3,41 +3,44 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::own::{OwnAddresses, OwnEntry};
-use super::row::Rejection;
+use crate::snapshot::Rejection;
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 
-/// Peers looked at together, without a branch for each.
-const PART: usize = 16;
+/// Peers that are checked together, without a branch per peer.
+const BATCH: usize = 16;
 
-/// Lets peers pass that count: routable, with a port, not ourselves.
+/// Lets pass the claimed peers that count: routable, with a port, not our own.
 #[derive(Debug)]
-pub struct Filter {
-    /// Whether private and loopback peers count.
-    pub accept: Accept,
-    /// Our own addresses.
-    pub own: OwnAddresses,
-    /// Peers thrown away, by [`Rejection::index`].
-    pub rejected: [u64; 4],
-    /// The ports that we claim to trackers, by family.
+pub(super) struct PeerFilter {
+    /// Whether private and loopback addresses count.
+    pub(super) accept: Accept,
+    pub(super) own: OwnAddresses,
+    /// Claimed peers that do not count, by [`Rejection::index`].
+    pub(super) rejected: [u64; Rejection::ALL.len()],
+    /// The ports that we announce to trackers, by family.
     pub(super) ports: [u16; 2],
 }
 
-impl Filter {
-    /// A filter that knows nothing of our addresses yet.
-    pub fn new(accept: Accept, ports: [u16; 2]) -> Self {
-        let own = OwnAddresses::default();
+impl PeerFilter {
+    /// Returns a filter that does not know our own addresses yet.
+    pub(super) fn new(accept: Accept, ports: [u16; 2]) -> Self {
         Self {
             accept,
-            own,
-            rejected: [0; 4],
+            own: OwnAddresses::default(),
+            rejected: [0; Rejection::ALL.len()],
             ports,
         }
     }
 
-    /// Puts the addresses that count into `kept`, in the order and as often as they came. `own_entry`
-    /// is given where our own entry may be listed.
-    pub(super) fn keep4(
+    /// Counts claimed peers that do not count.
+    pub(super) fn reject(&mut self, reason: Rejection, peers: u64) {
+        self.rejected[reason.index()] += peers;
+    }
+
+    /// Puts the addresses that count into `kept`, in their order and with repetitions. `own_entry`
+    /// is given if our own entry may be in the list.
+    pub(super) fn keep_v4(
         &mut self,
         claimed: &[Endpoint4],
         own_entry: Option<OwnEntry>,
@@ -45,23 +48,24 @@ impl Filter {
     ) {
         kept.clear();
         kept.reserve(claimed.len());
-        let ours = own_entry.and_then(|own_entry| own_entry.entry4(claimed, &self.own));
+        let ours = own_entry.and_then(|own_entry| own_entry.find_v4(claimed, &self.own));
         let our_port = ours.map_or(0, |ours| ours.port);
-        for part in claimed.chunks(PART) {
-            // Most parts hold nothing odd; one that does is looked at peer by peer.
-            let odd = part.iter().fold(false, |odd, peer| {
-                odd | (peer.port == 0)
+        for batch in claimed.chunks(BATCH) {
+            // Most batches hold only peers that count. The others are checked peer by peer.
+            let is_suspect = batch.iter().fold(false, |is_suspect, peer| {
+                is_suspect
+                    | (peer.port == 0)
                     | (peer.port == our_port)
-                    | self.own.may_contain4(peer.ip)
-                    | !self.routable4(Ipv4Addr::from_bits(peer.ip))
+                    | self.own.may_contain_v4(peer.ip)
+                    | !self.accepts_v4(Ipv4Addr::from_bits(peer.ip))
             });
-            if !odd {
-                kept.extend(part.iter().map(|peer| peer.ip));
+            if !is_suspect {
+                kept.extend(batch.iter().map(|peer| peer.ip));
                 continue;
             }
-            for peer in part {
-                match self.reject4(*peer, ours) {
-                    Some(reason) => self.rejected[reason.index()] += 1,
+            for peer in batch {
+                match self.rejection_v4(*peer, ours) {
+                    Some(reason) => self.reject(reason, 1),
                     None => kept.push(peer.ip),
                 }
             }
@@ -69,50 +73,51 @@ impl Filter {
     }
 
     #[cold]
-    fn reject4(&self, peer: Endpoint4, ours: Option<Endpoint4>) -> Option<Rejection> {
+    fn rejection_v4(&self, peer: Endpoint4, ours: Option<Endpoint4>) -> Option<Rejection> {
         if peer.port == 0 {
             Some(Rejection::Port)
-        } else if self.own.contains4(peer.ip) || ours == Some(peer) {
+        } else if self.own.contains_v4(peer.ip) || ours == Some(peer) {
             Some(Rejection::Own)
-        } else if !self.routable4(Ipv4Addr::from_bits(peer.ip)) {
+        } else if !self.accepts_v4(Ipv4Addr::from_bits(peer.ip)) {
             Some(Rejection::Bogon)
         } else {
             None
         }
     }
 
-    /// As [`Filter::keep4`], for the /64 prefixes of IPv6 peers.
-    pub(super) fn keep6(
+    /// Puts the /64 prefixes of the IPv6 peers that count into `kept`, as [`PeerFilter::keep_v4`]
+    /// does.
+    pub(super) fn keep_v6(
         &mut self,
         claimed: &[Endpoint6],
         own_entry: Option<OwnEntry>,
         kept: &mut Vec<u64>,
     ) {
         kept.clear();
-        let ours = own_entry.and_then(|own_entry| own_entry.entry6(claimed, &self.own));
+        let ours = own_entry.and_then(|own_entry| own_entry.find_v6(claimed, &self.own));
         for peer in claimed {
             let rejection = if peer.port == 0 {
                 Some(Rejection::Port)
-            } else if self.own.contains6(peer.ip) || ours == Some(*peer) {
+            } else if self.own.contains_v6(peer.ip) || ours == Some(*peer) {
                 Some(Rejection::Own)
-            } else if !self.routable6(Ipv6Addr::from_bits(peer.ip)) {
+            } else if !self.accepts_v6(Ipv6Addr::from_bits(peer.ip)) {
                 Some(Rejection::Bogon)
             } else {
                 None
             };
             match rejection {
-                Some(reason) => self.rejected[reason.index()] += 1,
+                Some(reason) => self.reject(reason, 1),
                 None => kept.push((peer.ip >> 64) as u64),
             }
         }
     }
 
     #[inline]
-    fn routable4(&self, ip: Ipv4Addr) -> bool {
+    fn accepts_v4(&self, ip: Ipv4Addr) -> bool {
         self.accept.admits_v4(ip)
     }
 
-    fn routable6(&self, ip: Ipv6Addr) -> bool {
+    fn accepts_v6(&self, ip: Ipv6Addr) -> bool {
         self.accept.admits_v6(ip)
     }
 }

@@ -1,165 +1,174 @@
-//! What is known of info-hashes in the DHT.
+//! The latest DHT lookups of every info-hash.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::filter::Filter;
-use super::kept::{self, Lists, Room, Tick};
-use super::row::Count;
+use super::intake::PeerIntake;
+use super::peer_list::{ListUpdate, PeerLists, PeerSlices};
+use super::tick::Tick;
+use crate::snapshot::Count;
 use seedwatch_clock::Mono;
 use seedwatch_dht::{FoundPeers, LookupError, SwarmEstimate};
-use seedwatch_torrent::Family;
-use seedwatch_torrent::InfoHash;
+use seedwatch_torrent::{Family, InfoHash};
 
-/// Every info-hash that is looked up, a side a family. Packed: there may be a million.
+/// The latest lookups of every info-hash in the lookup schedule, by family. Packed: there may be a
+/// million.
 #[derive(Debug)]
 pub(super) struct Lookups {
-    /// Sorted, no repetitions: those of the roster.
+    /// Sorted and distinct, as in the roster.
     hashes: Arc<[InfoHash]>,
-    /// In their order.
-    sides: Vec<[Side; 2]>,
-    /// Age at which what a lookup said is no longer shown.
-    pub(super) stale_after: Duration,
+    /// In the order of `hashes`.
+    states: Vec<[LookupState; 2]>,
 }
 
 impl Default for Lookups {
     fn default() -> Self {
         Self {
             hashes: Arc::from([]),
-            sides: Vec::new(),
-            stale_after: Duration::ZERO,
+            states: Vec::new(),
         }
     }
 }
 
 impl Lookups {
-    /// Takes over a new list of info-hashes; those that stay keep what is known of them.
+    /// Replaces the list of info-hashes. Those that stay keep their state.
     pub(super) fn update(&mut self, hashes: &Arc<[InfoHash]>) {
-        let mut before = std::mem::take(&mut self.sides).into_iter();
+        let mut before = std::mem::take(&mut self.states).into_iter();
         let mut old = self.hashes.iter().zip(&mut before).peekable();
-        let sides = hashes.iter().map(|hash| {
+        let states = hashes.iter().map(|hash| {
             while old.next_if(|(known, _)| *known < hash).is_some() {}
             let known = old.next_if(|(known, _)| *known == hash);
-            known.map(|(_, sides)| sides).unwrap_or_default()
+            known.map(|(_, states)| states).unwrap_or_default()
         });
-        self.sides = sides.collect();
+        self.states = states.collect();
         self.hashes = Arc::clone(hashes);
     }
 
-    /// Both sides of an info-hash, by [`Family::index`].
-    pub(super) fn sides(&self, hash: &InfoHash) -> Option<&[Side; 2]> {
-        self.sides.get(self.hashes.binary_search(hash).ok()?)
+    /// Returns the states of an info-hash, by [`Family::index`].
+    pub(super) fn of(&self, hash: &InfoHash) -> Option<&[LookupState; 2]> {
+        self.states.get(self.hashes.binary_search(hash).ok()?)
     }
 
-    /// Who was found of an info-hash, by family.
-    pub(super) fn lists(&mut self, hash: &InfoHash) -> impl Iterator<Item = &mut Lists> {
-        let place = self.hashes.binary_search(hash).ok();
-        let sides = place.and_then(|place| self.sides.get_mut(place));
-        sides.into_iter().flatten().filter_map(Side::lists)
+    /// Returns the latest lists of an info-hash that name a peer, of both families.
+    pub(super) fn lists_mut(&mut self, hash: &InfoHash) -> impl Iterator<Item = &mut PeerLists> {
+        let index = self.hashes.binary_search(hash).ok();
+        let states = index.and_then(|index| self.states.get_mut(index));
+        states
+            .into_iter()
+            .flatten()
+            .filter_map(LookupState::lists_mut)
     }
 
-    /// The side of an info-hash and family.
-    pub(super) fn side(&mut self, hash: &InfoHash, family: Family) -> Option<&mut Side> {
-        let place = self.hashes.binary_search(hash).ok()?;
-        Some(&mut self.sides.get_mut(place)?[family.index()])
+    /// Returns the state of an info-hash and family.
+    pub(super) fn state_mut(
+        &mut self,
+        hash: &InfoHash,
+        family: Family,
+    ) -> Option<&mut LookupState> {
+        let index = self.hashes.binary_search(hash).ok()?;
+        Some(&mut self.states.get_mut(index)?[family.index()])
     }
 }
 
-/// The latest lookup that came through, and when the latest that did not ended.
+/// The latest successful lookup, and when a later one failed.
 #[derive(Debug, Default)]
-pub(super) struct Side {
+pub(super) struct LookupState {
     answered: Tick,
     failed: Tick,
-    /// `None` = nobody there.
-    heard: Option<Box<Heard>>,
+    /// `None` if the latest successful lookup found no peer.
+    result: Option<Box<LookupResult>>,
 }
 
-/// What a lookup brought that found somebody.
+/// The result of a lookup that found peers.
 #[derive(Debug, Default)]
-struct Heard {
+struct LookupResult {
     seeders: Count,
     leechers: Count,
-    lists: Lists,
+    lists: PeerLists,
 }
 
-/// What is to be shown of a side.
+/// The values of a [`LookupState`] that are fresh.
 #[derive(Debug, Default)]
-pub(super) struct Known<'a> {
-    /// Whether the latest lookup came through.
+pub(super) struct FreshLookup<'a> {
+    /// Whether the latest lookup succeeded.
     pub(super) success: Option<bool>,
-    /// The latest list: addresses and /64 prefixes, sorted, each once.
-    pub(super) peers: Option<(&'a [u32], &'a [u64])>,
-    /// By the filters.
+    /// The latest list.
+    pub(super) peers: Option<PeerSlices<'a>>,
+    /// As estimated from the Bloom filters (BEP 33).
     pub(super) seeders: Count,
-    /// By the filters.
+    /// As estimated from the Bloom filters (BEP 33).
     pub(super) leechers: Count,
-    /// When the first of this goes stale.
+    /// When the first of these values goes stale.
     pub(super) until: Option<Mono>,
 }
 
-impl Side {
-    /// Takes over what a lookup found.
+impl LookupState {
+    /// Stores the result of a lookup.
     ///
     /// # Errors
-    /// Peers were named, and nothing of it can be read: who is there stays unknown.
-    pub(super) fn found(
+    /// The nodes named peers and none of the entries can be read: the peers stay unknown.
+    pub(super) fn store(
         &mut self,
         found: &FoundPeers,
-        filter: &mut Filter,
-        room: &mut Room,
+        intake: &mut PeerIntake,
         now: Mono,
-    ) -> Result<kept::Heard, LookupError> {
+    ) -> Result<ListUpdate, LookupError> {
         if found.peers.is_unreadable() {
             return Err(LookupError::Doubtful);
         }
-        room.fill(&found.peers, None, filter);
-        // Who names nobody is not asked for filters: nobody there, and that is known.
-        let nobody = found.peers.is_empty() && found.estimate.is_none();
-        let anybody = !room.is_empty();
-        let before = if nobody {
-            self.heard.take().map(|heard| heard.lists)
+        let PeerIntake { filter, scratch } = intake;
+        scratch.fill(&found.peers, None, filter);
+        // A lookup that finds no peer does not ask for Bloom filters. The swarm is known to be
+        // empty.
+        let is_empty = found.peers.is_empty() && found.estimate.is_none();
+        let has_peers = !scratch.is_empty();
+        let replaced = if is_empty {
+            self.result.take().map(|result| result.lists)
         } else {
             let count = |of: fn(SwarmEstimate) -> u32| Count::from(found.estimate.map(of));
-            let heard = self.heard.get_or_insert_default();
-            heard.seeders = count(|estimate| estimate.seeders);
-            heard.leechers = count(|estimate| estimate.leechers);
-            heard.lists.replace(room)
+            let result = self.result.get_or_insert_default();
+            result.seeders = count(|estimate| estimate.seeders);
+            result.leechers = count(|estimate| estimate.leechers);
+            result.lists.replace(scratch)
         };
         self.answered = Tick::at(now);
         self.failed = Tick::default();
-        Ok(kept::Heard { anybody, before })
+        Ok(ListUpdate {
+            has_peers,
+            replaced,
+        })
     }
 
-    /// Who the latest lookup that came through found, if anybody.
-    pub(super) fn lists(&mut self) -> Option<&mut Lists> {
-        Some(&mut self.heard.as_deref_mut()?.lists)
+    /// Returns the list of the latest successful lookup, if it found peers.
+    pub(super) fn lists_mut(&mut self) -> Option<&mut PeerLists> {
+        Some(&mut self.result.as_deref_mut()?.lists)
     }
 
-    /// The latest lookup did not come through; what was known before goes on ageing.
-    pub(super) fn fail(&mut self, now: Mono) {
+    /// Records that the latest lookup failed. Earlier results keep their age.
+    pub(super) fn record_failure(&mut self, now: Mono) {
         self.failed = Tick::at(now);
     }
 
-    /// No lookup has ended yet.
+    /// Returns whether no lookup has ended yet.
     pub(super) fn is_awaited(&self) -> bool {
         [self.answered, self.failed] == [Tick::default(); 2]
     }
 
-    /// What is to be shown.
-    pub(super) fn known(&self, now: Mono, stale_after: Duration) -> Known<'_> {
-        let answered = self.answered.fresh(now, stale_after);
-        let failed = self.failed.fresh(now, stale_after);
-        let mut known = Known {
+    /// Returns the fresh values.
+    pub(super) fn fresh(&self, now: Mono, stale_after: Duration) -> FreshLookup<'_> {
+        let answered = self.answered.fresh_until(now, stale_after);
+        let failed = self.failed.fresh_until(now, stale_after);
+        let mut fresh = FreshLookup {
             success: (answered.is_some() || failed.is_some()).then_some(failed.is_none()),
             until: answered.into_iter().chain(failed).min(),
-            ..Known::default()
+            ..FreshLookup::default()
         };
         if answered.is_some() {
-            let heard = self.heard.as_deref();
-            known.peers = Some(Lists::slices(heard.map(|heard| &heard.lists)));
-            known.seeders = heard.map_or(Some(0).into(), |heard| heard.seeders);
-            known.leechers = heard.map_or(Some(0).into(), |heard| heard.leechers);
+            let result = self.result.as_deref();
+            fresh.peers = Some(PeerLists::slices(result.map(|result| &result.lists)));
+            fresh.seeders = result.map_or(Some(0).into(), |result| result.seeders);
+            fresh.leechers = result.map_or(Some(0).into(), |result| result.leechers);
         }
-        known
+        fresh
     }
 }

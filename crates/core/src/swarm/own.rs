@@ -1,9 +1,9 @@
-//! Our own addresses and our own entries in lists: never counted as peers.
+//! Our own addresses and our own entries in lists, which never count as peers.
 //!
-//! - An address is ours everywhere only if a local interface has it. No statement of a tracker or a
-//!   DHT node makes it so: a stranger could hide a peer of any swarm by naming it.
-//! - In a list that answers `started`, one entry of each family with our announced port is ours. It
-//!   is left out of that list only; another source that names the same address counts.
+//! - An address is ours in every list only if a local interface has it. No statement of a tracker
+//!   or a DHT node makes an address ours: a stranger could hide a peer of any swarm by naming it.
+//! - In a list that answers `started`, one entry per family with our announced port is ours. It is
+//!   left out of that list only; another source that names the same address counts.
 //! - A local IPv6 address is excluded whole, not by its /64. Peers are /64 prefixes, and a
 //!   neighbour in our /64 is a peer.
 
@@ -12,22 +12,23 @@ use std::net::IpAddr;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 use seedwatch_tracker::{AnnounceResponse, AnnounceStrategy};
 
-/// The addresses of this machine, and those that strangers see us come from.
+/// The addresses of local interfaces, and our addresses as DHT nodes see them.
 #[derive(Debug, Default)]
-pub struct OwnAddresses {
+pub(super) struct OwnAddresses {
     /// Local IPv4 addresses as host-order numbers, for the inner loop.
     v4: Vec<u32>,
-    /// One bit for the lowest eight bits of each of these: rules out most other addresses at once.
-    endings4: [u64; 4],
+    /// A set of the lowest eight bits of each address in `v4`. Rules out most other addresses with
+    /// one test.
+    low_bytes: [u64; 4],
     /// Local IPv6 addresses.
     v6: Vec<u128>,
-    /// As most nodes of the DHT see us (BEP 42). Serves as a hint among entries with our port.
+    /// Our addresses as most DHT nodes see them (BEP 42). A hint among entries with our port.
     external: Vec<IpAddr>,
 }
 
 impl OwnAddresses {
-    /// Sets what the system lists.
-    pub fn set_local(&mut self, addresses: &[IpAddr]) {
+    /// Sets the addresses of the local interfaces.
+    pub(super) fn set_local(&mut self, addresses: &[IpAddr]) {
         self.v4.clear();
         self.v6.clear();
         for ip in addresses {
@@ -38,48 +39,49 @@ impl OwnAddresses {
         }
         self.v4.sort_unstable();
         self.v4.dedup();
-        self.endings4 = [0; 4];
+        self.low_bytes = [0; 4];
         for ip in &self.v4 {
-            self.endings4[word(*ip)] |= ending(*ip);
+            self.low_bytes[word(*ip)] |= bit(*ip);
         }
         self.v6.sort_unstable();
         self.v6.dedup();
     }
 
-    /// Sets what most nodes of the DHT say. It removes no peer by itself.
-    pub fn set_external(&mut self, addresses: impl Iterator<Item = IpAddr>) {
+    /// Sets our addresses as most DHT nodes see them. Alone, they exclude no peer.
+    pub(super) fn set_external(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         self.external = addresses.map(|ip| ip.to_canonical()).collect();
     }
 
-    /// Perhaps a local IPv4 address, and surely none where this says no.
+    /// Returns whether a local interface may have this IPv4 address. `false` is certain.
     #[inline]
-    pub(super) fn may_contain4(&self, ip: u32) -> bool {
-        self.endings4[word(ip)] & ending(ip) != 0
+    pub(super) fn may_contain_v4(&self, ip: u32) -> bool {
+        self.low_bytes[word(ip)] & bit(ip) != 0
     }
 
-    /// Whether a local interface has this IPv4 address.
-    pub fn contains4(&self, ip: u32) -> bool {
+    /// Returns whether a local interface has this IPv4 address.
+    pub(super) fn contains_v4(&self, ip: u32) -> bool {
         self.v4.contains(&ip)
     }
 
-    /// Whether a local interface has this IPv6 address.
-    pub fn contains6(&self, ip: u128) -> bool {
+    /// Returns whether a local interface has this IPv6 address.
+    pub(super) fn contains_v6(&self, ip: u128) -> bool {
         self.v6.contains(&ip)
     }
 
-    /// How much speaks for an address with our port being ours. Decides between entries of one
-    /// list, so the word of the tracker that made the list is good enough here.
-    fn evidence(&self, ip: IpAddr, told: Option<IpAddr>) -> u8 {
+    /// Ranks the evidence that an entry with our port is ours; larger is stronger. It only decides
+    /// between entries of one list, so the `external_ip` of the tracker that made it is good
+    /// enough.
+    fn evidence(&self, ip: IpAddr, external_ip: Option<IpAddr>) -> u8 {
         let is_local = match ip {
-            IpAddr::V4(ip) => self.contains4(ip.to_bits()),
-            IpAddr::V6(ip) => self.contains6(ip.to_bits()),
+            IpAddr::V4(ip) => self.contains_v4(ip.to_bits()),
+            IpAddr::V6(ip) => self.contains_v6(ip.to_bits()),
         };
         if is_local {
             3
         } else if self.external.contains(&ip) {
             2
         } else {
-            u8::from(told == Some(ip))
+            u8::from(external_ip == Some(ip))
         }
     }
 }
@@ -90,26 +92,26 @@ fn word(ip: u32) -> usize {
 }
 
 #[inline]
-fn ending(ip: u32) -> u64 {
+fn bit(ip: u32) -> u64 {
     1 << (ip % 64)
 }
 
-/// What tells our own entry in the answer to `started`.
+/// The marks of our own entry in the answer to `started`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnEntry {
-    /// The ports that we claim. Both, because a tracker may list us as announced over the other
-    /// family, or under a translated address of it.
+    /// The ports that we announce, by family. A tracker may list us as announced over the other
+    /// family, or under a translated address.
     ports: [u16; 2],
-    /// Our address by the tracker's word (BEP 24).
-    told: Option<IpAddr>,
+    /// Our address as the tracker states it (BEP 24).
+    external_ip: Option<IpAddr>,
 }
 
 impl OwnEntry {
-    /// `None` where the list answers `stopped`: we are not in it.
+    /// Returns the marks, or `None` if the list answers `stopped` and thus does not hold our entry.
     pub(super) fn in_answer_to_started(answer: &AnnounceResponse, ports: [u16; 2]) -> Option<Self> {
         (answer.strategy == AnnounceStrategy::StartThenStop).then(|| Self {
             ports,
-            told: answer.external_ip.map(|ip| ip.to_canonical()),
+            external_ip: answer.external_ip.map(|ip| ip.to_canonical()),
         })
     }
 
@@ -118,31 +120,32 @@ impl OwnEntry {
         (port == self.ports[0]) | (port == self.ports[1])
     }
 
-    /// Our own entry among IPv4 peers, if there is one.
-    pub(super) fn entry4(&self, listed: &[Endpoint4], own: &OwnAddresses) -> Option<Endpoint4> {
+    /// Returns our own entry among IPv4 peers, if there is one.
+    pub(super) fn find_v4(&self, listed: &[Endpoint4], own: &OwnAddresses) -> Option<Endpoint4> {
         let ours = listed.iter().filter(|peer| self.has_port(peer.port));
         self.likeliest(ours.copied(), own, |peer| {
             IpAddr::V4(std::net::Ipv4Addr::from_bits(peer.ip))
         })
     }
 
-    /// Our own entry among IPv6 peers, if there is one.
-    pub(super) fn entry6(&self, listed: &[Endpoint6], own: &OwnAddresses) -> Option<Endpoint6> {
+    /// Returns our own entry among IPv6 peers, if there is one.
+    pub(super) fn find_v6(&self, listed: &[Endpoint6], own: &OwnAddresses) -> Option<Endpoint6> {
         let ours = listed.iter().filter(|peer| self.has_port(peer.port));
         self.likeliest(ours.copied(), own, |peer| {
             IpAddr::V6(std::net::Ipv6Addr::from_bits(peer.ip))
         })
     }
 
-    /// One entry of a list is ours at most. The others with our port are peers that chose the same
-    /// port, or a lie. Without evidence the first one is taken, which keeps the number right.
+    /// Returns the candidate with the strongest evidence. At most one entry of a list is ours; the
+    /// others with our port are peers that chose the same port, or false. Without evidence, the
+    /// first candidate keeps the count right.
     fn likeliest<T>(
         &self,
         candidates: impl Iterator<Item = T>,
         own: &OwnAddresses,
         ip: impl Fn(&T) -> IpAddr,
     ) -> Option<T> {
-        let weighed = candidates.map(|entry| (own.evidence(ip(&entry), self.told), entry));
+        let weighed = candidates.map(|entry| (own.evidence(ip(&entry), self.external_ip), entry));
         // The first of the largest.
         let best = weighed.reduce(|best, next| if next.0 > best.0 { next } else { best });
         best.map(|(_, entry)| entry)
@@ -158,42 +161,42 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_local_interfaces_are_ours_and_their_neighbours_are_not() {
+    fn only_addresses_of_local_interfaces_are_ours() {
         let mut own = OwnAddresses::default();
         own.set_local(&[ip("::ffff:192.0.2.1"), ip("2001:db8:1:2:3::4")]);
-        assert!(own.contains4(0xC000_0201));
-        assert!(own.contains6(0x2001_0db8_0001_0002_0003_0000_0000_0004));
-        assert!(!own.contains6(0x2001_0db8_0001_0002_0003_0000_0000_0005));
+        assert!(own.contains_v4(0xC000_0201));
+        assert!(own.contains_v6(0x2001_0db8_0001_0002_0003_0000_0000_0004));
+        assert!(!own.contains_v6(0x2001_0db8_0001_0002_0003_0000_0000_0005));
     }
 
     #[test]
-    fn what_the_dht_says_makes_no_address_ours() {
+    fn an_external_address_is_not_ours() {
         let mut own = OwnAddresses::default();
         own.set_external([ip("198.51.100.7"), ip("2001:db8:1:2::9")].into_iter());
-        assert!(!own.contains4(0xC633_6407));
-        assert!(!own.contains6(0x2001_0db8_0001_0002_0000_0000_0000_0009));
+        assert!(!own.contains_v4(0xC633_6407));
+        assert!(!own.contains_v6(0x2001_0db8_0001_0002_0000_0000_0000_0009));
     }
 
     #[test]
-    fn of_several_entries_with_our_port_the_likeliest_is_ours() {
+    fn the_entry_with_our_port_and_the_strongest_evidence_is_ours() {
         let entry = |ip: u32, port| Endpoint4 { ip, port };
-        let [first, told, voted, local] = [1, 2, 3, 4].map(|n| entry(0x0101_0100 + n, 4242));
+        let [first, stated, voted, local] = [1, 2, 3, 4].map(|n| entry(0x0101_0100 + n, 4242));
         let mut own = OwnAddresses::default();
         own.set_local(&[ip("1.1.1.4")]);
         own.set_external([ip("1.1.1.3")].into_iter());
         let own_entry = OwnEntry {
             ports: [4242, 4243],
-            told: Some(ip("1.1.1.2")),
+            external_ip: Some(ip("1.1.1.2")),
         };
         let stranger = entry(0x0101_0109, 6881);
         for (listed, ours) in [
             (&[stranger][..], None),
             (&[stranger, first, entry(9, 4243)], Some(first)),
-            (&[first, told], Some(told)),
-            (&[first, told, voted], Some(voted)),
-            (&[local, first, told, voted], Some(local)),
+            (&[first, stated], Some(stated)),
+            (&[first, stated, voted], Some(voted)),
+            (&[local, first, stated, voted], Some(local)),
         ] {
-            assert_eq!(own_entry.entry4(listed, &own), ours);
+            assert_eq!(own_entry.find_v4(listed, &own), ours);
         }
     }
 }

@@ -1,23 +1,22 @@
-mod doubts;
+mod asn_counts;
+mod flush;
+mod history;
 mod lookups;
-mod memory;
 mod own;
 mod probes;
+mod regressions;
 mod remarks;
-mod settled;
-mod systems;
-
-use std::net::IpAddr;
 
 use super::*;
+use crate::snapshot::{AnnounceRow, Count, UnixOption32};
 use crate::{Health, Verdict};
-use seedwatch_clock::Unix;
-use seedwatch_distinct::Format;
-use seedwatch_geo;
+use seedwatch_geo::Geo;
+use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeStats, TrackerId,
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Remark,
+    TrackerId,
 };
 
 const STALE: Duration = Duration::from_secs(75 * 60);
@@ -36,8 +35,8 @@ fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> seedwatch_torrent::
     }
 }
 
-/// A row unpacked, to compare with.
-struct Shown {
+/// An unpacked row, for comparisons.
+struct UnpackedRow {
     name: Box<str>,
     peers: [Option<u32>; 2],
     source_peers: [Option<u32>; 2],
@@ -51,9 +50,9 @@ struct Shown {
     announces: Vec<AnnounceRow>,
 }
 
-fn terms() -> Terms {
+fn config() -> SwarmConfig {
     let geo = Geo::load(&seedwatch_geo::Settings::default()).unwrap();
-    Terms::new(Accept::Global, STALE, Arc::new(geo), true)
+    SwarmConfig::new(Accept::Global, STALE, Arc::new(geo), true)
 }
 
 struct World {
@@ -66,7 +65,7 @@ impl World {
     fn new(torrents: &[seedwatch_torrent::Torrent]) -> Self {
         let mut world = Self {
             roster: Roster::default(),
-            swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
+            swarms: Swarms::new(config(), [4242; 2], Key::new([7; 16])),
             now: Now {
                 mono: Mono(1_000),
                 unix: Unix(1_700_000_000),
@@ -77,10 +76,10 @@ impl World {
     }
 
     fn configure(&mut self, torrents: &[seedwatch_torrent::Torrent]) {
-        self.swarms.settle(&self.roster);
+        self.swarms.flush(&self.roster);
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
-            .update(terms(), &self.roster, &changes, self.now);
+            .update(config(), &self.roster, &changes, self.now);
         self.roster.plan_sweep(true);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
     }
@@ -91,13 +90,13 @@ impl World {
         self
     }
 
-    fn pass(&mut self, seconds: u64) {
+    fn advance(&mut self, seconds: u64) {
         self.now.mono.0 += seconds * 1000;
         self.now.unix.0 += seconds;
     }
 
-    fn announce(&self, torrent: usize, place: usize) -> AnnounceId {
-        self.roster.announces_of(torrent)[place]
+    fn announce(&self, torrent: usize, index: usize) -> AnnounceId {
+        self.roster.announces_of(torrent)[index]
     }
 
     fn report(&mut self, family: Family, health: Health, report: Report) {
@@ -114,13 +113,13 @@ impl World {
             changed: true,
             stands: true,
         };
-        self.swarms.count(&observation);
+        self.swarms.count_probe(&observation);
         self.swarms
             .fold(&self.roster, observation, verdict, self.now);
     }
 
-    /// A scrape beside announces.
-    fn beside(&mut self, id: AnnounceId, counts: Counts) {
+    /// Folds the answer to a scrape beside announces.
+    fn scrape_beside(&mut self, id: AnnounceId, counts: Counts) {
         let tracker = self.roster.announce(id).unwrap().tracker;
         let report = Report::Scrape {
             ids: vec![id],
@@ -166,19 +165,19 @@ impl World {
         self.report(Family::Ipv4, health, Report::Announce { id, result });
     }
 
-    fn row(&mut self, place: usize) -> Shown {
+    fn row(&mut self, index: usize) -> UnpackedRow {
         let blocks = self.swarms.blocks(&self.roster, self.now);
-        let (row, announces, _) = blocks[0].get(place).unwrap();
-        Shown {
-            name: self.roster.torrents()[place].name.clone(),
+        let (row, announces, _) = blocks[0].get(index).unwrap();
+        UnpackedRow {
+            name: self.roster.torrents()[index].name.clone(),
             peers: row.peers.map(Count::get),
-            source_peers: row.source_peers.map(Count::get),
+            source_peers: row.source_peers.map(Count::get).into_values(),
             dht: [row.dht_seeders.get(), row.dht_leechers.get()],
             trackers_online: row.trackers_online.get(),
             seeders: row.seeders.get(),
             leechers: row.leechers.get(),
-            probe_success: row.probe_success,
-            last_success: row.last_success.map(Stamp::get),
+            probe_success: row.probe_success.into_values(),
+            last_success: row.last_success.map(UnixOption32::get).into_values(),
             last_peer_seen: row.last_peer_seen.get(),
             announces: announces.to_vec(),
         }
@@ -215,7 +214,7 @@ fn peers_are_the_union_over_trackers() {
 }
 
 #[test]
-fn nothing_is_shown_before_an_answer_and_zero_only_after_one() {
+fn values_are_unknown_until_an_answer_comes() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]).without_dht();
     let row = world.row(0);
     assert_eq!((row.peers, row.trackers_online), ([None; 2], None));
@@ -242,7 +241,7 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
-    world.pass(1800);
+    world.advance(1800);
     world.fail(id, Health::Down, FailureReason::Timeout);
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
@@ -251,13 +250,13 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
         row.announces[0].failure().unwrap().reason,
         FailureReason::Timeout
     );
-    world.pass(STALE.as_secs() - 1800);
+    world.advance(STALE.as_secs() - 1800);
     let row = world.row(0);
     assert_eq!(row.peers, [None; 2]);
     assert_eq!(
         row.last_peer_seen,
         Some(Unix(1_700_000_000)),
-        "the last sight stays"
+        "the time of the last peer stays"
     );
 }
 
@@ -281,7 +280,7 @@ fn a_first_failure_does_not_stand() {
         changed: false,
         stands: false,
     };
-    world.swarms.count(&observation);
+    world.swarms.count_probe(&observation);
     world
         .swarms
         .fold(&world.roster, observation, verdict, world.now);
@@ -322,7 +321,7 @@ fn a_refusal_is_up_but_no_success() {
 }
 
 #[test]
-fn what_does_not_count_is_counted_by_reason() {
+fn rejected_peers_are_counted_by_reason() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     world
@@ -367,7 +366,7 @@ fn what_does_not_count_is_counted_by_reason() {
 }
 
 #[test]
-fn our_port_is_ours_only_where_we_announced_ourselves() {
+fn an_entry_with_our_port_is_ours_only_in_answers_to_started() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let mut peers = Peers::default();
@@ -400,7 +399,7 @@ fn both_hashes_of_a_hybrid_are_one_torrent() {
 }
 
 #[test]
-fn scrapes_bring_counts_and_the_largest_claim_wins() {
+fn the_largest_claim_of_all_trackers_is_shown() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let (a, b) = (world.announce(0, 0), world.announce(0, 1));
     let counts = |s, l, c| Counts {
@@ -430,7 +429,7 @@ fn scrapes_bring_counts_and_the_largest_claim_wins() {
 }
 
 #[test]
-fn a_reload_keeps_what_stays_and_drops_what_goes() {
+fn a_reload_keeps_the_state_of_torrents_that_stay() {
     let [s, t] = [torrent("s", v1(1), &TWO), torrent("t", v1(2), &TWO)];
     let mut world = World::new(&[s, t.clone()]);
     let id = world.announce(1, 0);
@@ -449,13 +448,13 @@ fn a_reload_keeps_what_stays_and_drops_what_goes() {
 }
 
 #[test]
-fn failures_age_like_answers() {
+fn failures_go_stale_like_answers() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let (a, b) = (world.announce(0, 0), world.announce(0, 1));
     world.list(a, &["1.1.1.1"]);
     world.fail(b, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).trackers_online, Some(1));
-    world.pass(STALE.as_secs() + 1);
+    world.advance(STALE.as_secs() + 1);
     let row = world.row(0);
     assert_eq!(
         (row.trackers_online, row.probe_success),
@@ -474,7 +473,7 @@ fn a_scrape_does_not_make_a_success_of_a_refused_announce() {
         leechers: Some(0),
         completed: Some(0),
     };
-    world.beside(id, zero);
+    world.scrape_beside(id, zero);
     let row = world.row(0);
     assert_eq!(
         (row.announces[0].success, row.trackers_online),
@@ -483,7 +482,7 @@ fn a_scrape_does_not_make_a_success_of_a_refused_announce() {
 }
 
 #[test]
-fn an_announce_without_counts_keeps_those_of_a_scrape() {
+fn an_announce_without_counts_keeps_the_counts_of_a_scrape() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);
     let five = Counts {
@@ -491,7 +490,7 @@ fn an_announce_without_counts_keeps_those_of_a_scrape() {
         leechers: Some(5),
         completed: Some(5),
     };
-    world.beside(id, five);
+    world.scrape_beside(id, five);
     world.list(id, &["1.1.1.1"]);
     assert_eq!(world.row(0).seeders, Some(5));
 }
@@ -521,7 +520,7 @@ fn a_withheld_list_is_not_an_empty_one() {
 }
 
 #[test]
-fn what_a_slow_tracker_says_is_fresh_until_it_may_be_asked_again() {
+fn an_answer_is_fresh_until_the_interval_of_its_tracker_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let mut peers = Peers::default();
@@ -536,15 +535,15 @@ fn what_a_slow_tracker_says_is_fresh_until_it_may_be_asked_again() {
             ..AnnounceResponse::default()
         },
     );
-    world.pass(2 * 3600 + 600);
+    world.advance(2 * 3600 + 600);
     assert_eq!(world.row(0).peers[0], Some(1));
-    world.pass(3600);
+    world.advance(3600);
     assert_eq!(world.row(0).peers[0], None);
 }
 
-/// What is down is asked every other time: it must not seem unknown in between.
+/// A tracker that is down is probed every second interval and must not be unknown in between.
 #[test]
-fn a_slow_tracker_that_is_down_is_down_until_it_is_asked_again() {
+fn a_slow_tracker_stays_down_until_its_next_probe() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let interval = Some(Duration::from_secs(3600));
@@ -553,16 +552,16 @@ fn a_slow_tracker_that_is_down_is_down_until_it_is_asked_again() {
         ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
-    world.pass(3600);
+    world.advance(3600);
     world.fail(id, Health::Down, FailureReason::Timeout);
-    world.pass(2 * 3600 + 600);
+    world.advance(2 * 3600 + 600);
     let up = |world: &World| {
         let rows = world.swarms.tracker_rows(&world.roster, world.now);
         rows[0].as_ref().unwrap().up[0]
     };
     assert_eq!(up(&world), Some(false));
     assert_eq!(world.row(0).trackers_online, Some(0));
-    world.pass(1800);
+    world.advance(1800);
     assert_eq!(up(&world), None);
     assert_eq!(world.row(0).trackers_online, None);
 }

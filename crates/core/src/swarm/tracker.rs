@@ -3,51 +3,49 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::row::TrackerRow;
-use crate::Health;
+use crate::snapshot::TrackerRow;
+use crate::{Health, LONGEST_TRACKER_INTERVAL};
 use seedwatch_clock::{Mono, Unix};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Remark, Report, Retry};
 
-/// Longest interval of a tracker that is heeded; the schedule has the same ceiling.
-pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(3 * 3600);
-
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
-pub(super) struct Tracker {
+pub(super) struct TrackerState {
     label: Box<str>,
-    /// On this machine, where its interval does not count.
-    loopback: bool,
+    /// The tracker runs on this machine, so that its interval is ignored.
+    is_loopback: bool,
     health: [Health; 2],
-    /// When the health was last confirmed; a health that is not ages out.
-    judged_at: [Mono; 2],
+    /// When the health was last confirmed. A health that is not confirmed goes stale.
+    health_at: [Mono; 2],
     phases: [Option<Phases>; 2],
     certificate_expiry: Option<Unix>,
-    /// The announce interval it asks for.
+    /// The announce interval that the tracker asks for.
     pub(super) interval: Option<Duration>,
-    /// The interval between scrapes that it asks for (BEP 48).
+    /// The interval between scrapes that the tracker asks for (BEP 48).
     pub(super) scrape_interval: Option<Duration>,
-    /// Why it is down or left alone, by [`Family::index`].
-    troubles: [Option<Arc<Remark>>; 2],
+    /// Why the tracker is down or left alone, by [`Family::index`].
+    down_reasons: [Option<Arc<Remark>>; 2],
     requests: u64,
     probes: u64,
     failures: [u64; FailureReason::ALL.len()],
-    /// Its latest warning or rate limit, and when it came last.
+    /// The latest warning or rate limit, and when it last came.
     remark: Option<(Arc<Remark>, Mono)>,
 }
 
-impl Tracker {
-    pub(super) fn new(label: impl Into<Box<str>>, loopback: bool) -> Self {
+impl TrackerState {
+    /// Returns a tracker that was not probed yet.
+    pub(super) fn new(label: impl Into<Box<str>>, is_loopback: bool) -> Self {
         Self {
             label: label.into(),
-            loopback,
+            is_loopback,
             health: [Health::Unknown; 2],
-            judged_at: [Mono::default(); 2],
+            health_at: [Mono::default(); 2],
             phases: [None; 2],
             certificate_expiry: None,
             interval: None,
             scrape_interval: None,
-            troubles: [None, None],
+            down_reasons: [None, None],
             requests: 0,
             probes: 0,
             failures: [0; FailureReason::ALL.len()],
@@ -55,11 +53,11 @@ impl Tracker {
         }
     }
 
-    /// Its health, while that is fresh, and until when it is; by [`Family::index`]. What an
-    /// operator asked for does not age.
+    /// Returns the health while it is fresh and when it goes stale, by [`Family::index`]. A request
+    /// not to be contacted does not go stale.
     pub(super) fn health(&self, now: Mono, stale_after: Duration) -> [(Health, Mono); 2] {
         [0, 1].map(|family| {
-            let until = self.judged_until(family, stale_after);
+            let until = self.health_until(family, stale_after);
             match self.health[family] {
                 Health::Closed => (Health::Closed, Mono(u64::MAX)),
                 health if now < until => (health, until),
@@ -68,23 +66,23 @@ impl Tracker {
         })
     }
 
-    /// How long its answers are fresh: longer than configured where it wants to be asked more
-    /// seldom than that allows for.
+    /// Returns the age at which an answer of the tracker is stale. It is longer than configured if
+    /// the tracker asks for a long interval.
     pub(super) fn stale_after(&self, configured: Duration) -> Duration {
-        configured.max(self.asked() * 3 / 2)
+        configured.max(self.honored_interval() * 3 / 2)
     }
 
-    /// Until when its health is fresh: longer than its answers, for what is down is asked every other time
-    /// only.
-    fn judged_until(&self, family: usize, configured: Duration) -> Mono {
-        self.judged_at[family].after(configured.max(self.asked() * 5 / 2))
+    /// Returns when the health goes stale. It is fresh for longer than an answer, because a tracker
+    /// that is down is probed only every second interval.
+    fn health_until(&self, family: usize, configured: Duration) -> Mono {
+        self.health_at[family].after(configured.max(self.honored_interval() * 5 / 2))
     }
 
-    /// The interval that it asks for and gets.
-    fn asked(&self) -> Duration {
-        let asked = self.interval.max(self.scrape_interval);
-        let asked = asked.filter(|_| !self.loopback);
-        asked.unwrap_or_default().min(LONGEST_INTERVAL)
+    /// Returns the part of the tracker's interval that the schedule honors.
+    fn honored_interval(&self) -> Duration {
+        let interval = self.interval.max(self.scrape_interval);
+        let interval = interval.filter(|_| !self.is_loopback);
+        interval.unwrap_or_default().min(LONGEST_TRACKER_INTERVAL)
     }
 
     /// Counts requests, probes and failures.
@@ -95,9 +93,9 @@ impl Tracker {
         self.certificate_expiry = expiry.or(self.certificate_expiry);
     }
 
-    /// Takes over the warning of an answer, and returns it as it is shared by all torrents that the
-    /// tracker warns of in the same words. An answer ends a rate limit.
-    pub(super) fn warn(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
+    /// Stores the warning of an answer, and returns it. Torrents with the same warning share it. An
+    /// answer without a warning ends a rate limit.
+    pub(super) fn set_warning(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
         let Some(text) = text else {
             self.remark
                 .take_if(|(remark, _)| matches!(**remark, Remark::Failed(_)));
@@ -110,30 +108,30 @@ impl Tracker {
         Some(remark)
     }
 
-    /// Takes over a rate limit.
-    pub(super) fn refuse(&mut self, failed: &ProbeError, now: Mono) {
+    /// Stores a rate limit.
+    pub(super) fn set_rate_limit(&mut self, failed: &ProbeError, now: Mono) {
         if failed.reason == FailureReason::RateLimited {
             self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
         }
     }
 
-    /// What it says now. A rate limit is shown until it is over.
+    /// Returns the warning or rate limit while it is fresh. A rate limit stays until it is over.
     fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
         let (remark, at) = self.remark.as_ref()?;
-        let for_long = match &**remark {
+        let shown_for = match &**remark {
             Remark::Failed(ProbeError {
                 retry: Some(Retry::After(wait)),
                 ..
             }) => stale_after.max(*wait),
             _ => stale_after,
         };
-        (now < at.after(for_long)).then(|| remark.clone())
+        (now < at.after(shown_for)).then(|| remark.clone())
     }
 
     /// Counts a probe and its failure together, so that failures never exceed probes.
     fn count_probe(&mut self, report: &Report) {
         let reason = report.failed().map(|failed| failed.reason);
-        // That a tracker has no scrape is not a failure of its announces.
+        // A tracker without scrape support can still answer every announce.
         if report.is_scrape() && reason == Some(FailureReason::Unsupported) {
             return;
         }
@@ -143,34 +141,34 @@ impl Tracker {
         }
     }
 
-    /// Takes over what a probe says of it.
-    pub(super) fn settle(&mut self, family: Family, health: Health, now: Mono) {
+    /// Sets the health after a probe.
+    pub(super) fn set_health(&mut self, family: Family, health: Health, now: Mono) {
         self.health[family.index()] = health;
-        self.judged_at[family.index()] = now;
+        self.health_at[family.index()] = now;
     }
 
-    /// Takes over why a probe failed, as the reason of a health that is not up.
-    pub(super) fn fail(&mut self, family: Family, failed: Option<&ProbeError>) {
+    /// Stores why a probe failed, as the reason of a health that is not up.
+    pub(super) fn set_down_reason(&mut self, family: Family, failed: Option<&ProbeError>) {
         let is_failing = matches!(self.health[family.index()], Health::Down | Health::Closed);
-        let trouble = &mut self.troubles[family.index()];
+        let reason = &mut self.down_reasons[family.index()];
         let failed = failed.filter(|_| is_failing);
-        let is_known = match (&*trouble, failed) {
+        let is_known = match (&*reason, failed) {
             (Some(known), Some(failed)) => matches!(&**known, Remark::Failed(it) if it == failed),
             (known, failed) => known.is_none() && failed.is_none(),
         };
         if !is_known {
-            *trouble = failed.map(|failed| Arc::new(Remark::Failed(failed.clone())));
+            *reason = failed.map(|failed| Arc::new(Remark::Failed(failed.clone())));
         }
     }
 
-    /// Why it is down or left alone over a family.
-    pub(super) fn trouble(&self, family: Family) -> Option<&Arc<Remark>> {
-        self.troubles[family.index()].as_ref()
+    /// Returns why the tracker is down or left alone over a family.
+    pub(super) fn down_reason(&self, family: Family) -> Option<&Arc<Remark>> {
+        self.down_reasons[family.index()].as_ref()
     }
 
-    /// Takes over the timings of an answer. A phase that did not happen this time (a connection was
-    /// reused) keeps its last value.
-    pub(super) fn time(&mut self, family: Family, took: &Phases) {
+    /// Stores the durations of an answered probe. A phase that did not happen, because a connection
+    /// was reused, keeps its last value.
+    pub(super) fn set_phases(&mut self, family: Family, took: &Phases) {
         let known = self.phases[family.index()].unwrap_or_default();
         self.phases[family.index()] = Some(Phases {
             resolve: took.resolve.or(known.resolve),
@@ -180,9 +178,9 @@ impl Tracker {
         });
     }
 
-    /// What is shown of it.
+    /// Returns the values of the tracker.
     pub(super) fn row(&self, now: Mono, stale_after: Duration) -> TrackerRow {
-        let fresh = |family: usize| now < self.judged_until(family, stale_after);
+        let fresh = |family: usize| now < self.health_until(family, stale_after);
         TrackerRow {
             label: self.label.clone(),
             up: [0, 1].map(|family| match self.health[family] {

@@ -99,7 +99,7 @@ fn a_failed_lookup_waits_for_the_canaries() {
         sim.core.looked(Family::Ipv4, Some(alive), sim.now);
         let picture = sim.picture();
         let row = picture.row(0).unwrap();
-        assert_eq!(row.probe_success[0], alive.then_some(false));
+        assert_eq!(row.probe_success[Source::Dht], alive.then_some(false));
         assert_eq!(row.peers, [Count::UNKNOWN; 2], "never a zero");
         assert_eq!(picture.network_up[0], Some(alive));
         assert_eq!(sim.core.rests(Family::Ipv4, sim.now.mono), !alive);
@@ -116,7 +116,7 @@ fn a_failure_beside_a_living_network_stands_at_once() {
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(12_000));
     sim.hear(lookup(2, Family::Ipv4, Err(LookupError::Timeout)));
-    let success = |picture: Snapshot, place| picture.row(place).unwrap().probe_success[0];
+    let success = |picture: Snapshot, place| picture.row(place).unwrap().probe_success[Source::Dht];
     assert_eq!(success(sim.picture(), 1), Some(false));
     assert_eq!(success(sim.picture(), 0), Some(true));
 }
@@ -152,12 +152,12 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
     let shown = picture.dht.unwrap().families;
     assert_eq!((shown[0].unwrap().nodes, shown[1]), (7, None));
     assert_eq!(shown[0].unwrap().external_ip, None);
-    assert_eq!(picture.schedule.in_flight[Source::Dht.index()], 3);
+    assert_eq!(picture.schedule.in_flight[Source::Dht], 3);
     assert!(picture.schedule.overdue >= 5);
     assert_eq!(picture.schedule.lag, Duration::from_secs(40));
     // Nodes say that the one peer is ourselves, which proves nothing.
     let row = picture.row(0).unwrap();
-    assert_eq!(row.source_peers[Source::Dht.index()].get(), Some(1));
+    assert_eq!(row.source_peers[Source::Dht].get(), Some(1));
     assert_eq!(picture.peers_rejected, [0; 4]);
 }
 

@@ -94,7 +94,7 @@ async fn lost_shared_sets_are_rebuilt_from_torrents() {
         run.probe();
         assert_eq!(run.minima().1, 4, "{way}");
         // A peer of any torrent is a peer of all torrents.
-        let all = run.snapshot().fleet.unique[Window::Month.index()];
+        let all = run.snapshot().totals.unique[Window::Month.index()];
         assert_eq!(all.get(), Some(4), "{way}");
         run.save().await;
         run.release();

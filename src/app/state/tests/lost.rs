@@ -33,8 +33,8 @@ fn unique(run: &mut Run, window: Window) -> (Vec<Option<u32>>, Option<u32>, Opti
     let snapshot = run.snapshot();
     let window = window.index();
     let rows = snapshot.rows();
-    let torrents = rows.map(|view| view.row.unique(view.reach)[window].get());
-    let all = snapshot.fleet.unique[window].get();
+    let torrents = rows.map(|view| view.row.unique(view.windows)[window].get());
+    let all = snapshot.totals.unique[window].get();
     let collection = snapshot.collections[0].unique[window].get();
     (torrents.collect(), all, collection)
 }

@@ -1,4 +1,4 @@
-//! What the DHT says of torrents.
+//! Lookups of the DHT.
 
 use super::*;
 use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats, SwarmEstimate};
@@ -45,7 +45,7 @@ fn peers_are_the_union_of_trackers_and_the_dht() {
         found(&["1.1.1.2", "1.1.1.3", "1.1.1.3", "1.1.1.4"], Some((2, 1))),
     );
     let row = world.row(0);
-    assert_eq!(row.peers, [Some(4), None], "the IPv6 half was not asked");
+    assert_eq!(row.peers, [Some(4), None], "IPv6 was not asked over");
     assert_eq!(row.source_peers, [Some(3), Some(2)]);
     assert_eq!(row.dht, [Some(2), Some(1)]);
     world.look_up(
@@ -54,9 +54,9 @@ fn peers_are_the_union_of_trackers_and_the_dht() {
         found(&["2a00::1", "2a00::2", "2a00:0:0:1::"], Some((1, 5))),
     );
     let row = world.row(0);
-    assert_eq!(row.peers, [Some(4), Some(2)], "IPv6 by /64");
+    assert_eq!(row.peers, [Some(4), Some(2)], "IPv6 peers are /64 prefixes");
     assert_eq!(row.source_peers, [Some(5), Some(2)]);
-    assert_eq!(row.dht, [Some(3), Some(6)], "families are added");
+    assert_eq!(row.dht, [Some(3), Some(6)], "the families add up");
     assert_eq!(row.probe_success, [Some(true); 2]);
     assert_eq!(row.last_success[0], Some(Unix(1_700_000_000)));
 }
@@ -74,7 +74,7 @@ fn a_torrent_without_trackers_is_known_by_the_dht_alone() {
 }
 
 #[test]
-fn nobody_is_zero_and_a_failed_lookup_is_not() {
+fn an_empty_swarm_is_zero_and_a_failed_lookup_is_unknown() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     world.look_up(1, Family::Ipv4, Err(LookupError::Timeout));
     let row = world.row(0);
@@ -91,23 +91,27 @@ fn nobody_is_zero_and_a_failed_lookup_is_not() {
     );
 }
 
-/// Its peers may all be in the DHT, whose turn has not come.
+/// Until the first lookup ends, all peers may be known to the DHT alone.
 #[test]
-fn nobody_at_trackers_is_no_zero_before_the_dht_was_asked() {
+fn an_empty_tracker_list_is_unknown_until_the_first_lookup_ends() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);
     world.list(id, &[]);
     let row = world.row(0);
     assert_eq!((row.peers, row.source_peers), ([None; 2], [None, Some(0)]));
     world.list(id, &["1.1.1.1"]);
-    assert_eq!(world.row(0).peers, [Some(1), None], "who is there is there");
+    assert_eq!(
+        world.row(0).peers,
+        [Some(1), None],
+        "a listed peer counts at once"
+    );
     world.list(id, &[]);
     world.look_up(1, Family::Ipv6, Err(LookupError::Timeout));
-    assert_eq!(world.row(0).peers, [Some(0), None], "it was asked");
+    assert_eq!(world.row(0).peers, [Some(0), None], "the lookup ended");
 }
 
 #[test]
-fn a_list_that_cannot_be_read_is_a_failure() {
+fn an_unreadable_list_is_a_failed_lookup() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     let mut unreadable = FoundPeers::default();
     unreadable.peers.push_compact4(&[1, 2, 3]);
@@ -118,7 +122,7 @@ fn a_list_that_cannot_be_read_is_a_failure() {
 }
 
 #[test]
-fn one_family_that_comes_through_is_a_success() {
+fn a_lookup_over_one_family_is_a_success() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     world.look_up(1, Family::Ipv4, found(&["1.1.1.1"], None));
     world.look_up(1, Family::Ipv6, Err(LookupError::Timeout));
@@ -126,37 +130,40 @@ fn one_family_that_comes_through_is_a_success() {
     world.look_up(1, Family::Ipv4, Err(LookupError::Timeout));
     let row = world.row(0);
     assert_eq!(row.probe_success[0], Some(false));
-    assert_eq!(row.peers[0], Some(1), "what was known goes on ageing");
+    assert_eq!(row.peers[0], Some(1), "the earlier result is still fresh");
 }
 
 #[test]
-fn what_the_dht_said_is_known_again_when_it_is_asked_again() {
+fn the_last_success_is_hidden_while_the_dht_is_off() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     world.look_up(1, Family::Ipv4, found(&["1.1.1.1"], None));
     let success = |world: &mut World| world.row(0).last_success[0];
     let seen = success(&mut world);
     assert!(seen.is_some());
     world = world.without_dht();
-    assert_eq!(success(&mut world), None, "it is none of its sources");
+    assert_eq!(success(&mut world), None, "the DHT is off");
     world.configure(&[torrent("t", v1(1), &[])]);
     assert_eq!(success(&mut world), seen);
 }
 
 #[test]
-fn lookups_age_at_their_own_pace() {
+fn lookups_have_an_age_limit_of_their_own() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
     world.look_up(1, Family::Ipv4, found(&["1.1.1.2"], Some((1, 0))));
-    world.pass(STALE.as_secs());
+    world.advance(STALE.as_secs());
     let row = world.row(0);
     assert_eq!(row.source_peers, [Some(1), None]);
     assert_eq!(row.dht[0], Some(1));
-    world.pass(LOOKUPS_STALE.as_secs() - STALE.as_secs());
+    world.advance(LOOKUPS_STALE.as_secs() - STALE.as_secs());
     let row = world.row(0);
     assert_eq!((row.peers, row.source_peers), ([None; 2], [None; 2]));
     assert_eq!((row.dht, row.probe_success), ([None; 2], [None; 2]));
-    assert!(row.last_success[0].is_some(), "that stays");
+    assert!(
+        row.last_success[0].is_some(),
+        "the time of the last success stays"
+    );
 }
 
 #[test]
@@ -177,45 +184,45 @@ fn both_hashes_of_a_hybrid_are_looked_up_and_united() {
     );
     let row = world.row(0);
     assert_eq!(row.source_peers[0], Some(3));
-    assert_eq!(row.dht, [Some(4), Some(9)], "the larger claims");
+    assert_eq!(row.dht, [Some(4), Some(9)], "the larger claims count");
 }
 
 #[test]
-fn what_does_not_count_is_thrown_away_as_from_trackers() {
+fn peers_from_the_dht_are_filtered_like_peers_from_trackers() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     let own: [IpAddr; 2] = ["8.8.8.8".parse().unwrap(), "2a01::5".parse().unwrap()];
     world.swarms.set_local_addresses(&own);
     let mut result = found(&["8.8.8.8", "10.0.0.1", "1.1.1.1"], None).unwrap();
     result.peers.push("9.9.9.9".parse().unwrap(), 0);
-    // Our port says nothing: we announce nothing here.
+    // Our port proves nothing, because we never announce to the DHT.
     result.peers.push("1.1.1.2".parse().unwrap(), 4242);
     world.look_up(1, Family::Ipv4, Ok(result));
     world.look_up(1, Family::Ipv6, found(&["2a01::5"], None));
     let row = world.row(0);
     assert_eq!(row.peers, [Some(2), Some(0)]);
-    assert_eq!(row.dht, [None; 2], "somebody is there, nobody counted them");
+    assert_eq!(row.dht, [None; 2], "there are peers, but no counts");
     assert_eq!(world.swarms.rejected(), [1, 1, 2, 0]);
 }
 
 #[test]
-fn a_reload_keeps_what_stays_and_forgets_what_is_private_now() {
-    let four = |n: u8| torrent(&format!("t{n}"), v1(n), &[]);
-    let mut world = World::new(&[four(2), four(4), four(6)]);
+fn a_reload_forgets_the_lookups_of_torrents_that_became_private() {
+    let numbered = |n: u8| torrent(&format!("t{n}"), v1(n), &[]);
+    let mut world = World::new(&[numbered(2), numbered(4), numbered(6)]);
     for hash in [2, 4, 6] {
         world.look_up(hash, Family::Ipv4, found(&["1.1.1.1"], None));
     }
     let private = seedwatch_torrent::Torrent {
         privacy: Privacy::Consented,
-        ..four(2)
+        ..numbered(2)
     };
-    world.configure(&[four(1), private, four(5), four(6), four(7)]);
-    let swept = world.roster.sweep().iter().map(|hash| hash.0[0]);
-    assert_eq!(swept.collect::<Vec<_>>(), [1, 5, 6, 7]);
-    let peers: Vec<_> = (0..5).map(|place| world.row(place).peers[0]).collect();
+    world.configure(&[numbered(1), private, numbered(5), numbered(6), numbered(7)]);
+    let scheduled = world.roster.sweep().iter().map(|hash| hash.0[0]);
+    assert_eq!(scheduled.collect::<Vec<_>>(), [1, 5, 6, 7]);
+    let peers: Vec<_> = (0..5).map(|index| world.row(index).peers[0]).collect();
     assert_eq!(peers, [None, None, None, Some(1), None]);
     assert_eq!(world.row(1).last_success[0], None);
     assert_eq!(world.row(1).probe_success[0], None);
-    // What was under way for a torrent that is gone has no place.
+    // Results of lookups that were under way for removed torrents are dropped.
     world.look_up(4, Family::Ipv4, found(&["1.1.1.1"], None));
     world.look_up(2, Family::Ipv4, found(&["1.1.1.1"], None));
     assert_eq!(world.row(1).peers[0], None);
@@ -228,16 +235,16 @@ fn a_reload_keeps_what_stays_and_forgets_what_is_private_now() {
 }
 
 #[test]
-fn lookups_are_counted_also_where_they_fail() {
+fn failed_lookups_are_counted_too() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
     world.look_up(1, Family::Ipv4, Err(LookupError::Timeout));
     world.look_up(1, Family::Ipv4, found(&[], None));
     let durations = world.swarms.durations();
-    assert_eq!(durations[Source::Dht.index()].counts.iter().sum::<u64>(), 2);
-    assert_eq!(durations[Source::Tracker.index()], Histogram::default());
+    assert_eq!(durations[Source::Dht].counts.iter().sum::<u64>(), 2);
+    assert_eq!(durations[Source::Tracker], Histogram::default());
     let queries = world.swarms.lookup_queries();
     assert_eq!((queries.sum, queries.counts[5]), (18.0, 2));
-    // No node is known: nothing was asked.
+    // A lookup without a known node sent no query.
     let lookup = LookupReport {
         info_hash: InfoHash([1; 20]),
         family: Family::Ipv6,

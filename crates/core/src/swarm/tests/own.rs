@@ -1,16 +1,16 @@
-//! Who we are, and that no stranger says who is not a peer.
+//! Our own addresses and entries. No statement of another host may hide a peer.
 
 use super::*;
 use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 
-/// The only seeder of the victim.
+/// The only seeder of the torrent `victim`.
 const SEEDER: &str = "1.1.1.9";
 
 fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// An answer to `started`.
+/// Returns an answer to `started`.
 fn joined(entries: &[(&str, u16)]) -> AnnounceResponse {
     let mut peers = Peers::default();
     for (address, port) in entries {
@@ -23,7 +23,8 @@ fn joined(entries: &[(&str, u16)]) -> AnnounceResponse {
     }
 }
 
-/// A torrent at an honest tracker and a liar, and another one at the liar alone.
+/// Returns a world with two torrents: one at an honest and a byzantine tracker, one at the
+/// byzantine tracker alone.
 fn victim_and_lure() -> World {
     World::new(&[
         torrent("victim", v1(1), &TWO),
@@ -32,21 +33,21 @@ fn victim_and_lure() -> World {
 }
 
 impl World {
-    /// The liar says that the seeder is us, in all ways there are.
+    /// The byzantine tracker and DHT nodes claim in every possible way that the seeder is us.
     fn lie(&mut self) {
         let lie = AnnounceResponse {
             external_ip: Some(ip(SEEDER)),
             ..joined(&[(SEEDER, 4242), (SEEDER, 4243)])
         };
-        for (torrent, place) in [(0, 1), (1, 0)] {
-            let id = self.announce(torrent, place);
+        for (torrent, index) in [(0, 1), (1, 0)] {
+            let id = self.announce(torrent, index);
             self.answer(id, Family::Ipv4, lie.clone());
         }
         let nodes = [ip(SEEDER)];
         self.swarms.set_external_addresses(nodes.into_iter());
     }
 
-    fn find_in_the_dht(&mut self) {
+    fn look_up_seeder(&mut self) {
         let mut peers = Peers::default();
         peers.push(ip(SEEDER), 4242);
         let lookup = LookupReport {
@@ -63,7 +64,7 @@ impl World {
 }
 
 #[test]
-fn no_word_of_a_stranger_removes_a_peer_that_a_tracker_names() {
+fn no_other_host_can_hide_a_peer_that_a_tracker_names() {
     let mut world = victim_and_lure();
     let honest = world.announce(0, 0);
     for _ in 0..3 {
@@ -71,27 +72,27 @@ fn no_word_of_a_stranger_removes_a_peer_that_a_tracker_names() {
         world.list(honest, &[SEEDER]);
         assert_eq!(world.row(0).peers[0], Some(1));
         world.lie();
-        assert_eq!(world.row(0).peers[0], Some(1), "whatever the order");
-        world.pass(60);
+        assert_eq!(world.row(0).peers[0], Some(1), "in either order");
+        world.advance(60);
     }
-    // Also not where the honest tracker was just announced to.
+    // Nor in an answer of the honest tracker to `started`.
     world.answer(honest, Family::Ipv4, joined(&[(SEEDER, 6881)]));
     assert_eq!(world.row(0).peers[0], Some(1));
 }
 
 #[test]
-fn no_word_of_a_stranger_removes_a_peer_that_the_dht_names() {
+fn no_other_host_can_hide_a_peer_that_the_dht_names() {
     let mut world = victim_and_lure();
     world.lie();
-    world.find_in_the_dht();
+    world.look_up_seeder();
     assert_eq!(world.row(0).source_peers[Source::Dht.index()], Some(1));
     assert_eq!(world.row(0).peers[0], Some(1));
 }
 
 #[test]
-fn one_entry_of_each_family_is_ours_where_we_announced_ourselves() {
+fn one_entry_per_family_is_ours_in_an_answer_to_started() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
-    world.swarms.filter.ports = [4242, 4343];
+    world.swarms.state.intake.filter.ports = [4242, 4343];
     let id = world.announce(0, 0);
     let both = joined(&[("8.8.8.8", 4242), ("2a01::1", 4343), ("1.1.1.1", 1)]);
     world.answer(id, Family::Ipv4, both);
@@ -106,21 +107,21 @@ fn one_entry_of_each_family_is_ours_where_we_announced_ourselves() {
 }
 
 #[test]
-fn of_two_entries_with_our_port_one_is_a_peer() {
+fn only_one_of_two_entries_with_our_port_is_ours() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
-    let (liar, honest) = (world.announce(0, 1), world.announce(0, 0));
+    let (byzantine, honest) = (world.announce(0, 1), world.announce(0, 0));
     world.answer(
-        liar,
+        byzantine,
         Family::Ipv4,
         joined(&[(SEEDER, 4242), ("8.8.8.8", 4242)]),
     );
-    assert_eq!(world.row(0).peers[0], Some(1), "the number is right");
-    // Evidence says which one, for this list.
+    assert_eq!(world.row(0).peers[0], Some(1), "the count is right");
+    // With evidence, the right entry of this list is left out.
     world
         .swarms
         .set_external_addresses([ip("8.8.8.8")].into_iter());
     world.answer(
-        liar,
+        byzantine,
         Family::Ipv4,
         joined(&[("1.1.1.1", 4242), ("8.8.8.8", 4242)]),
     );
@@ -140,7 +141,7 @@ fn a_neighbour_in_our_own_subnet_is_a_peer() {
 }
 
 #[test]
-fn a_list_of_which_only_a_part_was_read_is_no_zero() {
+fn a_truncated_list_is_inconclusive() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
     let mut answer = AnnounceResponse {
@@ -155,14 +156,18 @@ fn a_list_of_which_only_a_part_was_read_is_no_zero() {
         answer.peers.push_within(ip("10.0.0.1"), port, 200);
     }
     world.answer(id, Family::Ipv4, answer.clone());
-    assert_eq!(world.row(0).peers[0], None, "peers may be among the rest");
+    assert_eq!(
+        world.row(0).peers[0],
+        None,
+        "the omitted entries may be peers"
+    );
     answer.peers.omitted = 0;
     world.answer(id, Family::Ipv4, answer);
     assert_eq!(world.row(0).peers[0], Some(0));
 }
 
 #[test]
-fn counts_that_no_swarm_has_are_unknown() {
+fn absurd_counts_are_unknown() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
     for absurd in [Counts::MAX + 1, 1 << 31, u32::MAX - 1, u32::MAX] {
@@ -186,7 +191,7 @@ fn counts_that_no_swarm_has_are_unknown() {
 }
 
 #[test]
-fn an_empty_list_beside_counts_that_no_swarm_has_is_no_zero() {
+fn an_empty_list_beside_absurd_counts_is_inconclusive() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]).without_dht();
     let id = world.announce(0, 0);
     for (has_absurd_counts, peers) in [(true, None), (false, Some(0))] {

@@ -1,4 +1,4 @@
-//! Probes and failures of a tracker are counted together.
+//! The counters of probes and failures of a tracker.
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn counts(world: &World) -> (u64, u64) {
 }
 
 #[test]
-fn failures_never_exceed_probes_whatever_comes() {
+fn failures_never_exceed_probes() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let failed = |reason| Err(ProbeError::new(reason, ""));
@@ -20,7 +20,7 @@ fn failures_never_exceed_probes_whatever_comes() {
     world.fail(id, Health::Up, FailureReason::Rejected);
     assert_eq!(counts(&world), (2, 1), "a refusal");
 
-    // Neither a probe nor a failure: the host has no address, or the tracker has no scrape.
+    // A host without an address and a tracker without scrape support count as neither.
     let report = Report::NoAddress { ids: vec![id] };
     world.report(Family::Ipv6, Health::Absent, report);
     let report = Report::Scrape {

@@ -1,4 +1,4 @@
-//! What trackers say beside lists and counts.
+//! Warnings, failures and rate limits of trackers.
 
 use super::*;
 use seedwatch_tracker::Retry;
@@ -28,7 +28,7 @@ impl World {
 }
 
 #[test]
-fn a_scrape_without_a_torrent_is_an_answer_that_fails() {
+fn a_scrape_answer_without_the_torrent_is_a_failure() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]).without_dht();
     let id = world.announce(0, 0);
     world.scrape(&[id], &[None]);
@@ -43,7 +43,7 @@ fn a_scrape_without_a_torrent_is_an_answer_that_fails() {
     assert_eq!(row.probe_success, [None, Some(false)]);
     assert_eq!(world.tracker().up[0], Some(true));
     assert_eq!(world.tracker().failures, [0; FailureReason::ALL.len()]);
-    // It may know the torrent later.
+    // The tracker may know the torrent later.
     world.scrape(&[id], &[Some(Counts::default())]);
     let row = world.row(0);
     assert_eq!(
@@ -53,10 +53,10 @@ fn a_scrape_without_a_torrent_is_an_answer_that_fails() {
 }
 
 #[test]
-fn a_short_scrape_says_nothing_of_what_it_leaves_out() {
+fn a_short_scrape_answer_is_inconclusive_about_the_rest() {
     let torrents = [1, 2, 3].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED]));
     let mut world = World::new(&torrents).without_dht();
-    let ids = [0, 1, 2].map(|place| world.announce(place, 0));
+    let ids = [0, 1, 2].map(|index| world.announce(index, 0));
     let known = Some(Counts::default());
     world.scrape(&ids, &[known, known, None]);
     assert_eq!(world.row(2).announces[0].success, None);
@@ -65,7 +65,7 @@ fn a_short_scrape_says_nothing_of_what_it_leaves_out() {
 }
 
 #[test]
-fn a_scrape_beside_announces_fails_nothing() {
+fn a_failed_scrape_beside_announces_fails_no_announce() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
@@ -91,13 +91,13 @@ fn a_scrape_beside_announces_fails_nothing() {
 #[test]
 fn a_warning_is_shown_with_its_answer() {
     let mut world = World::new(&[1, 2].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED])));
-    let [first, second] = [0, 1].map(|place| world.announce(place, 0));
+    let [first, second] = [0, 1].map(|index| world.announce(index, 0));
     world.answer(first, Family::Ipv4, warned("This tracker closes in May"));
     world.answer(second, Family::Ipv4, warned("This tracker closes in May"));
-    let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
+    let [one, other] = [0, 1].map(|index| world.row(index).announces[0].clone());
     assert_eq!((one.success, one.failure()), (Some(true), None));
     assert_eq!(one.warning(), Some("This tracker closes in May"));
-    // Words that are the same for all torrents are kept once.
+    // Torrents with the same warning share its text.
     assert!(Arc::ptr_eq(&one.remark.unwrap(), &other.remark.unwrap()));
     assert!(world.tracker().remark.is_some());
     world.answer(first, Family::Ipv4, AnnounceResponse::default());
@@ -105,7 +105,7 @@ fn a_warning_is_shown_with_its_answer() {
     assert!(world.row(1).announces[0].warning().is_some());
     assert!(
         world.tracker().remark.is_some(),
-        "it warns of other torrents"
+        "the tracker warns about other torrents"
     );
     world.fail(second, Health::Up, FailureReason::Rejected);
     let row = world.row(1);
@@ -114,7 +114,7 @@ fn a_warning_is_shown_with_its_answer() {
         row.announces[0].failure().unwrap().reason,
         FailureReason::Rejected
     );
-    world.pass(STALE.as_secs());
+    world.advance(STALE.as_secs());
     assert_eq!(world.tracker().remark, None);
 }
 
@@ -130,7 +130,7 @@ fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
         assert_eq!(row.success, Some(false));
         assert_eq!(row.failure().unwrap().reason, FailureReason::Refused);
     }
-    // What was refused before gives way to the newer reason.
+    // A newer reason replaces the refusal.
     world.fail(second, Health::Up, FailureReason::Rejected);
     let reason = |world: &mut World| {
         let row = world.row(1).announces[0].clone();
@@ -141,7 +141,7 @@ fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
     assert_eq!(reason(&mut world), Some(FailureReason::Timeout));
     world.list(first, &["1.1.1.1"]);
     assert_eq!(reason(&mut world), Some(FailureReason::Rejected));
-    world.pass(STALE.as_secs());
+    world.advance(STALE.as_secs());
     assert_eq!(reason(&mut world), None);
 }
 
@@ -154,16 +154,16 @@ fn a_rate_limit_is_shown_until_it_is_over() {
         ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
     let result = Err(failed.clone());
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
-    world.pass(86_399);
+    world.advance(86_399);
     assert_eq!(
         world.tracker().remark.as_deref(),
         Some(&Remark::Failed(failed))
     );
-    world.pass(1);
+    world.advance(1);
     assert_eq!(world.tracker().remark, None);
 }
 
-/// The failure of a torrent that is asked about every two hours is there in between.
+/// The tracker states an interval of two hours beside the failure.
 #[test]
 fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
@@ -173,11 +173,11 @@ fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
         ProbeError::new(FailureReason::Rejected, "TORRENT NOT FOUND").with_interval(interval);
     let result = Err(failed);
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
-    world.pass(7200 + 600);
-    // The tracker is shown by the answers to its other torrents.
-    world.swarms.trackers[0].settle(Family::Ipv4, Health::Up, world.now.mono);
+    world.advance(7200 + 600);
+    // Answers about other torrents keep the health of the tracker fresh.
+    world.swarms.state.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
     assert_eq!(world.row(0).announces[0].success, Some(false));
-    world.pass(3600);
-    world.swarms.trackers[0].settle(Family::Ipv4, Health::Up, world.now.mono);
+    world.advance(3600);
+    world.swarms.state.latest.trackers[0].set_health(Family::Ipv4, Health::Up, world.now.mono);
     assert_eq!(world.row(0).announces[0].success, None);
 }

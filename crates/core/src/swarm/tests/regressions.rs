@@ -1,17 +1,17 @@
-//! What must not become a false zero or be lost: outages, lists that say nothing, clocks that are wrong,
-//! collections that are new, a hybrid that is split, a daemon killed between two files.
+//! Cases that once showed a wrong 0 or lost peers: outages, inconclusive lists, wrong clocks, new
+//! collections, a split hybrid, and a daemon killed between two files.
 
-use super::memory::{DAY, HOUR, URL, live, member, restored, saved, unique};
-use super::systems::{take_over, with_systems};
+use super::asn_counts::{reconfigure, with_systems};
+use super::history::{DAY, HOUR, URL, live, member, restored, saved, unique};
 use super::*;
 
 fn five() -> [&'static str; 5] {
     ["8.8.8.1", "8.8.8.2", "8.8.8.3", "8.8.8.4", "8.8.8.5"]
 }
 
-/// The torrent's tracker names these.
-fn hear(world: &mut World, place: usize, ips: &[&str]) {
-    let id = world.announce(place, 0);
+/// The tracker of a torrent lists these peers.
+fn list(world: &mut World, index: usize, ips: &[&str]) {
+    let id = world.announce(index, 0);
     world.list(id, ips);
 }
 
@@ -21,28 +21,27 @@ fn collection(world: &mut World) -> Arc<CollectionRow> {
     Arc::clone(&rows[0])
 }
 
-/// An outage makes no 0 on the way to unknown.
 #[test]
-fn outage_makes_no_zero() {
+fn values_become_unknown_without_a_zero_in_an_outage() {
     let mut world = World::new(&[member(1, Some("work"))]);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     assert_eq!(unique(&mut world, 0)[0], Some(5));
     let mut shown = Vec::new();
     for minute in 0..25 * 6 {
-        world.pass(600);
+        world.advance(600);
         let day = unique(&mut world, 0)[0];
         let row = collection(&mut world);
-        let fleet = world.swarms.fleet().unique[0].get();
-        if day == Some(0) || row.unique[0].get() == Some(0) || fleet == Some(0) {
-            shown.push((minute * 10, day, row.unique[0].get(), fleet));
+        let all = world.swarms.totals().unique[0].get();
+        if day == Some(0) || row.unique[0].get() == Some(0) || all == Some(0) {
+            shown.push((minute * 10, day, row.unique[0].get(), all));
         }
     }
     assert_eq!(shown, []);
 }
 
-/// Who only scrapes, or gets no list, never looked who is there.
+/// A scrape brings counts, but no list of peers.
 #[test]
-fn a_scrape_is_no_list() {
+fn windows_are_unknown_after_a_scrape() {
     let mut world = World::new(&[member(1, None)]);
     let id = world.announce(0, 0);
     let counts = Counts {
@@ -64,7 +63,7 @@ fn a_scrape_is_no_list() {
 }
 
 #[test]
-fn a_withheld_list_is_no_list() {
+fn windows_are_unknown_after_a_withheld_list() {
     let mut world = World::new(&[member(1, None)]);
     let id = world.announce(0, 0);
     let counts = Counts {
@@ -85,12 +84,12 @@ fn a_withheld_list_is_no_list() {
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
 
-/// The same tracker calls a swarm empty and then counts its members: who is there is unknown.
+/// The same tracker lists no peers and then claims members: the peers are unknown.
 #[test]
 fn later_claims_of_members_contradict_an_empty_list() {
     for (seeders, leechers, expected) in [
         (0, 0, Some(0)),
-        // That may be us: the tracker counts us for a while.
+        // The leecher may be us: a tracker counts us for a while.
         (0, 1, Some(0)),
         (1, 0, None),
         (0, 2, None),
@@ -113,19 +112,23 @@ fn later_claims_of_members_contradict_an_empty_list() {
         let mut world = World::new(&[member(1, None)]).without_dht();
         let id = world.announce(0, 0);
         world.list(id, &[]);
-        let withheld = AnnounceResponse {
+        let peer_list_withheld = AnnounceResponse {
             counts,
             peer_list_withheld: true,
             ..AnnounceResponse::default()
         };
-        world.answer(id, Family::Ipv4, withheld);
-        assert_eq!(world.row(0).peers[0], expected, "withheld {counts:?}");
+        world.answer(id, Family::Ipv4, peer_list_withheld);
+        assert_eq!(
+            world.row(0).peers[0],
+            expected,
+            "peer_list_withheld {counts:?}"
+        );
     }
 }
 
-/// Entries that are no peers may stand for some, unless the counts are 0.
+/// Rejected entries may stand for peers, unless the counts are 0.
 #[test]
-fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
+fn a_list_of_rejected_entries_is_empty_only_if_the_counts_are_zero() {
     let counts = |seeders, leechers| Counts {
         seeders,
         leechers,
@@ -159,14 +162,14 @@ fn a_list_without_any_peer_that_counts_is_a_0_only_if_the_counts_say_so() {
     }
 }
 
-/// A country found by a collection that just got its name.
+/// The country has current peers, and the collection has no history of it yet.
 #[test]
-fn a_new_collection_has_no_false_zero() {
+fn the_countries_of_a_new_collection_have_no_zero() {
     let mut world = World::new(&[member(1, None)]);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     world.configure(&[member(1, Some("work"))]);
-    world.pass(60);
-    hear(&mut world, 0, &five());
+    world.advance(60);
+    list(&mut world, 0, &five());
     let row = collection(&mut world);
     let us = row
         .countries
@@ -177,13 +180,13 @@ fn a_new_collection_has_no_false_zero() {
     assert_ne!(us.unique[0].get(), Some(0));
 }
 
-/// A clock that is ahead for a minute.
+/// The clock is 40 days ahead for a minute.
 #[test]
-fn a_clock_ahead_loses_nothing() {
+fn a_clock_that_was_ahead_loses_no_peer() {
     let mut world = World::new(&[member(1, Some("work"))]);
-    let no_countries = Terms {
+    let no_countries = SwarmConfig {
         countries: false,
-        ..terms()
+        ..config()
     };
     let changes = world
         .roster
@@ -191,7 +194,7 @@ fn a_clock_ahead_loses_nothing() {
     world
         .swarms
         .update(no_countries, &world.roster, &changes, world.now);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     live(&mut world, 2 * HOUR);
     assert_eq!(unique(&mut world, 0)[2], Some(5));
     world.now.unix.0 += 40 * DAY;
@@ -202,14 +205,14 @@ fn a_clock_ahead_loses_nothing() {
     assert_eq!(unique(&mut world, 0), [Some(5); 3]);
 }
 
-/// A start with a clock that is put right a minute later.
+/// The clock is ahead at the start and is corrected a minute later.
 #[test]
 fn a_start_with_a_clock_ahead_keeps_collections() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
-    hear(&mut world, 0, &five());
-    let [shared, part] = saved(&mut world);
-    let mut again = restored(&shared, &part, world.now);
+    list(&mut world, 0, &five());
+    let [shared, torrents_shard] = saved(&mut world);
+    let mut again = restored(&shared, &torrents_shard, world.now);
     again.now.unix.0 += 400 * DAY;
     again.configure(&torrents);
     again.swarms.blocks(&again.roster, again.now);
@@ -221,65 +224,64 @@ fn a_start_with_a_clock_ahead_keeps_collections() {
     assert_eq!(row.countries.len(), 1, "the country and its windows");
 }
 
-/// A clock that was ahead leaves stamps of the future.
+/// A clock that was ahead leaves times in the future.
 #[test]
-fn a_stamp_of_the_future_makes_no_zero() {
+fn a_time_in_the_future_makes_no_zero() {
     let mut world = World::new(&[member(1, None)]);
     world.now.unix.0 += 40 * DAY;
-    hear(&mut world, 0, &five());
-    world.pass(60);
+    list(&mut world, 0, &five());
+    world.advance(60);
     world.swarms.blocks(&world.roster, world.now);
     world.now.unix.0 -= 40 * DAY;
     world.swarms.blocks(&world.roster, world.now);
-    // Nothing answers from now on.
+    // No tracker answers from now on.
     live(&mut world, 3 * DAY);
     assert_eq!(unique(&mut world, 0)[0], None);
 }
-/// A machine that starts in 1970.
+
 #[test]
-fn a_start_in_1970_keeps_the_last_sight() {
+fn a_clock_in_1970_does_not_replace_the_time_of_the_last_peer() {
     let torrents = [member(1, None)];
     let mut world = World::new(&torrents);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     let real = world.now.unix;
     world.now.unix = Unix(60);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     world.now.mono.0 += 60_000;
     world.now.unix = Unix(real.0 + 120);
     assert_eq!(unique(&mut world, 0), [Some(5); 3]);
     assert!(world.row(0).last_peer_seen.unwrap() >= real);
 }
 
-/// A history that is dropped leaves its systems.
+/// A history that is dropped also leaves the counts by autonomous system.
 #[test]
-fn systems_are_not_counted_twice() {
-    let terms = Terms {
+fn peers_are_not_counted_twice_by_autonomous_system() {
+    let config = SwarmConfig {
         countries: false,
         ..with_systems(&[("8.8.8.0/24", 15169)])
     };
     let mut world = World::new(&[member(1, None)]);
-    take_over(&mut world, terms, &[member(1, None)]);
-    hear(&mut world, 0, &five());
+    reconfigure(&mut world, config, &[member(1, None)]);
+    list(&mut world, 0, &five());
     world.swarms.blocks(&world.roster, world.now);
-    assert_eq!(world.swarms.fleet().systems[0].1, 5);
+    assert_eq!(world.swarms.totals().systems[0].1, 5);
     // The machine slept for 40 days, or the clock jumped.
     world.now.unix.0 += 40 * DAY;
     world.now.mono.0 += 60_000;
     world.swarms.blocks(&world.roster, world.now);
-    world.pass(2 * HOUR);
-    hear(&mut world, 0, &five());
+    world.advance(2 * HOUR);
+    list(&mut world, 0, &five());
     world.swarms.blocks(&world.roster, world.now);
-    assert_eq!(world.swarms.fleet().systems[0].1, 5);
+    assert_eq!(world.swarms.totals().systems[0].1, 5);
 }
 
-/// A hybrid that is split.
 #[test]
-fn a_split_hybrid_keeps_its_first_half() {
+fn a_split_hybrid_keeps_the_history_of_its_first_half() {
     let v2 = InfoHashV2([9; 32]);
     let v1 = InfoHash([1; 20]);
     let whole = Hashes::of(Some(v1), Some(v2)).unwrap();
     let mut world = World::new(&[torrent("t", whole, &[URL])]);
-    hear(&mut world, 0, &five());
+    list(&mut world, 0, &five());
     world.configure(&[
         torrent("t", Hashes::V1(v1), &[URL]),
         torrent("u", Hashes::V2(Box::new(v2)), &[URL]),
@@ -288,21 +290,21 @@ fn a_split_hybrid_keeps_its_first_half() {
     assert_eq!(unique(&mut world, 0), [Some(5); 3]);
 }
 
-/// A daemon is killed after it wrote its torrents and before it wrote what they share.
+/// The daemon is killed after it saved its torrents and before it saved what they share.
 #[test]
-fn what_was_seen_between_two_files_is_in_all_counts() {
+fn peers_seen_between_two_files_are_in_all_counts() {
     let torrents = [member(1, Some("work"))];
     let mut world = World::new(&torrents);
-    hear(&mut world, 0, &five()[..1]);
+    list(&mut world, 0, &five()[..1]);
     let [shared, _] = saved(&mut world);
-    hear(&mut world, 0, &five());
-    let [_, part] = saved(&mut world);
-    let mut again = restored(&shared, &part, world.now);
+    list(&mut world, 0, &five());
+    let [_, torrents_shard] = saved(&mut world);
+    let mut again = restored(&shared, &torrents_shard, world.now);
     again.configure(&torrents);
-    again.pass(60);
-    hear(&mut again, 0, &five());
+    again.advance(60);
+    list(&mut again, 0, &five());
     let row = collection(&mut again);
-    let fleet = again.swarms.fleet().unique[0].get();
+    let all = again.swarms.totals().unique[0].get();
     let us = row
         .countries
         .iter()
@@ -313,35 +315,35 @@ fn what_was_seen_between_two_files_is_in_all_counts() {
             unique(&mut again, 0)[0],
             row.unique[0].get(),
             us.unique[0].get(),
-            fleet
+            all
         ),
         (Some(5), Some(5), Some(5), Some(5))
     );
 }
 
-/// Who was seen a month from now was seen by a clock that was ahead.
+/// A clock that was ahead leaves the time of the last peer in the future.
 #[test]
-fn what_a_clock_ahead_said_is_not_the_future_for_long() {
+fn times_in_the_future_are_clamped_within_a_day() {
     const MONTH: u64 = 30 * 24 * HOUR;
     let mut world = World::new(&[member(1, None)]);
     let right = world.now.unix;
     world.now.unix.0 += MONTH;
-    hear(&mut world, 0, &five());
-    hear(&mut world, 0, &[]);
+    list(&mut world, 0, &five());
+    list(&mut world, 0, &[]);
     assert_eq!(world.row(0).last_peer_seen, Some(world.now.unix));
     world.now.unix = right;
     live(&mut world, 25 * HOUR);
     let seen = world.row(0).last_peer_seen.unwrap();
     assert!((right..=world.now.unix).contains(&seen), "{seen:?}");
-    // A machine that starts in 1970 does not know what is the future.
+    // A machine that starts in 1970 cannot tell which times are in the future.
     world.now.unix = Unix(60);
     live(&mut world, 25 * HOUR);
     assert_eq!(world.row(0).last_peer_seen, Some(seen));
 }
 
-/// A calendar that only a crafted file has.
+/// Only a crafted file has such a calendar.
 #[test]
-fn a_calendar_at_the_end_of_time() {
+fn a_saved_calendar_at_the_end_of_time_is_survived() {
     let world = World::new(&[member(1, None)]);
     let mut shared = Key::new([7; 16]).fingerprint().to_vec();
     let latest = (1u64 << 31) * HOUR;
@@ -350,15 +352,15 @@ fn a_calendar_at_the_end_of_time() {
     }
     let mut again = World {
         roster: Roster::default(),
-        swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
+        swarms: Swarms::new(config(), [4242; 2], Key::new([7; 16])),
         now: world.now,
     };
-    // Refused or not: it must not end the daemon.
+    // The file may be refused or not, but it must not end the daemon.
     let _ = again.swarms.decode_shared(&shared, Format::V3);
     again.configure(&[member(1, None)]);
-    hear(&mut again, 0, &five());
+    list(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);
     live(&mut again, 2 * HOUR);
-    hear(&mut again, 0, &five());
+    list(&mut again, 0, &five());
     assert_eq!(unique(&mut again, 0)[0], Some(5));
 }

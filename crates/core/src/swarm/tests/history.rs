@@ -1,4 +1,4 @@
-//! Windows, collections, countries and what survives.
+//! Windows, collections, countries, and saved state.
 
 use super::*;
 use crate::snapshot::{Country, Window};
@@ -30,9 +30,9 @@ pub(super) fn member(n: u8, collection: Option<&str>) -> seedwatch_torrent::Torr
     }
 }
 
-/// One torrent answers with these peers.
-fn hear(world: &mut World, place: usize, peers: &[u32]) {
-    let id = world.announce(place, 0);
+/// The tracker of a torrent lists these peers.
+fn list(world: &mut World, index: usize, peers: &[u32]) {
+    let id = world.announce(index, 0);
     let endpoint = |ip: &u32| Endpoint4 {
         ip: *ip,
         port: 6881,
@@ -48,27 +48,27 @@ fn hear(world: &mut World, place: usize, peers: &[u32]) {
     world.answer(id, Family::Ipv4, answer);
 }
 
-/// Time goes by as the daemon sees it: with pictures.
+/// Advances the time, and builds rows every hour, as the daemon does.
 pub(super) fn live(world: &mut World, seconds: u64) {
     for _ in 0..seconds / HOUR {
-        world.pass(HOUR);
+        world.advance(HOUR);
         world.swarms.blocks(&world.roster, world.now);
     }
-    world.pass(seconds % HOUR);
+    world.advance(seconds % HOUR);
 }
 
-pub(super) fn unique(world: &mut World, place: usize) -> [Option<u32>; 3] {
+pub(super) fn unique(world: &mut World, index: usize) -> [Option<u32>; 3] {
     let now = world.now;
     let blocks = world.swarms.blocks(&world.roster, now);
-    let (row, _, reach) = blocks[0].get(place).unwrap();
-    row.unique(reach).map(Count::get)
+    let (row, _, windows) = blocks[0].get(index).unwrap();
+    row.unique(windows).map(Count::get)
 }
 
-fn countries(world: &mut World, place: usize) -> Vec<(String, u32)> {
+fn countries(world: &mut World, index: usize) -> Vec<(String, u32)> {
     let blocks = world.swarms.blocks(&world.roster, world.now);
-    let places = blocks[0].get(place).unwrap().2.unwrap().places.clone();
-    let rows = places.unwrap();
-    let rows = rows.countries.iter();
+    let breakdown = blocks[0].get(index).unwrap().2.unwrap().geo.clone();
+    let breakdown = breakdown.unwrap();
+    let rows = breakdown.countries.iter();
     rows.map(|row| (row.country.to_string(), row.peers))
         .collect()
 }
@@ -87,35 +87,35 @@ fn country(row: &CollectionRow, code: &str) -> Option<(Option<u32>, [Option<u32>
 }
 
 #[test]
-fn windows_slide_and_are_unknown_where_nobody_answered() {
+fn windows_slide_and_are_unknown_without_a_list() {
     let mut world = World::new(&[member(1, None)]);
     assert_eq!(unique(&mut world, 0), [None; 3]);
-    hear(&mut world, 0, &[]);
+    list(&mut world, 0, &[]);
     assert_eq!(unique(&mut world, 0), [Some(0); 3]);
-    hear(&mut world, 0, &ips(DE, 0..5));
+    list(&mut world, 0, &ips(DE, 0..5));
     assert_eq!(unique(&mut world, 0), [Some(5); 3]);
     live(&mut world, 23 * HOUR);
-    hear(&mut world, 0, &ips(DE, 4..7));
+    list(&mut world, 0, &ips(DE, 4..7));
     assert_eq!(unique(&mut world, 0), [Some(7); 3]);
     live(&mut world, 2 * HOUR);
     assert_eq!(unique(&mut world, 0), [Some(3), Some(7), Some(7)]);
     live(&mut world, DAY);
-    // Nothing was heard for more than a day: a 0 would be a lie.
+    // No list came for more than a day, so a 0 would be wrong.
     assert_eq!(unique(&mut world, 0), [None, Some(7), Some(7)]);
-    hear(&mut world, 0, &[]);
+    list(&mut world, 0, &[]);
     assert_eq!(unique(&mut world, 0), [Some(0), Some(7), Some(7)]);
     live(&mut world, 31 * DAY);
-    hear(&mut world, 0, &[]);
+    list(&mut world, 0, &[]);
     assert_eq!(unique(&mut world, 0), [Some(0); 3]);
-    assert!(world.swarms.memory.histories.is_empty());
+    assert!(world.swarms.state.history.torrents.is_empty());
 }
 
 #[test]
 fn a_list_that_stays_the_same_counts_in_each_hour() {
     let mut world = World::new(&[member(1, None)]);
     for _ in 0..3 * 24 {
-        hear(&mut world, 0, &ips(DE, 0..5));
-        world.pass(HOUR);
+        list(&mut world, 0, &ips(DE, 0..5));
+        world.advance(HOUR);
     }
     assert_eq!(unique(&mut world, 0)[Window::Day.index()], Some(5));
 }
@@ -123,33 +123,37 @@ fn a_list_that_stays_the_same_counts_in_each_hour() {
 #[test]
 fn a_country_stays_at_zero_for_eight_days() {
     let mut world = World::new(&[member(1, None)]);
-    hear(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
+    list(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
     let both = |de, us| vec![("DE".to_owned(), de), ("US".to_owned(), us)];
     assert_eq!(countries(&mut world, 0), both(3, 2));
     for _ in 0..8 {
         live(&mut world, DAY - 60);
-        hear(&mut world, 0, &ips(DE, 0..4));
+        list(&mut world, 0, &ips(DE, 0..4));
         assert_eq!(countries(&mut world, 0), both(4, 0));
     }
     live(&mut world, DAY);
-    hear(&mut world, 0, &ips(DE, 0..4));
+    list(&mut world, 0, &ips(DE, 0..4));
     assert_eq!(countries(&mut world, 0), [("DE".to_owned(), 4)]);
 }
 
 #[test]
-fn a_rest_of_ours_is_time_for_countries_too() {
-    for (rest, us) in [(5 * DAY, Some(Some(0))), (10 * DAY, None)] {
+fn countries_age_while_the_daemon_is_off() {
+    for (downtime, us) in [(5 * DAY, Some(Some(0))), (10 * DAY, None)] {
         let mut world = World::new(&[member(1, Some("work"))]);
-        hear(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
+        list(&mut world, 0, &[ips(DE, 0..3), ips(US, 1..3)].concat());
         live(&mut world, 2 * HOUR);
-        hear(&mut world, 0, &ips(DE, 0..3));
-        world.pass(rest);
-        hear(&mut world, 0, &ips(DE, 0..3));
+        list(&mut world, 0, &ips(DE, 0..3));
+        world.advance(downtime);
+        list(&mut world, 0, &ips(DE, 0..3));
         let shown = countries(&mut world, 0).into_iter();
         let shown = shown.filter(|(country, _)| country == "US").count();
-        assert_eq!(shown, usize::from(us.is_some()), "after {rest} s");
+        assert_eq!(shown, usize::from(us.is_some()), "after {downtime} s");
         let row = country(&collection(&mut world), "US");
-        assert_eq!(row.map(|(now, _)| now), us.or(Some(None)), "after {rest} s");
+        assert_eq!(
+            row.map(|(now, _)| now),
+            us.or(Some(None)),
+            "after {downtime} s"
+        );
     }
 }
 
@@ -158,9 +162,9 @@ fn a_collection_is_the_union_of_its_torrents() {
     let torrents = [1, 2, 3].map(|n| member(n, (n < 3).then_some("work")));
     let mut world = World::new(&torrents);
     assert_eq!(collection(&mut world).peers, [Count::UNKNOWN; 2]);
-    hear(&mut world, 0, &ips(DE, 0..10));
-    hear(&mut world, 1, &[ips(DE, 5..12), ips(US, 0..3)].concat());
-    hear(&mut world, 2, &ips(JP, 0..9));
+    list(&mut world, 0, &ips(DE, 0..10));
+    list(&mut world, 1, &[ips(DE, 5..12), ips(US, 0..3)].concat());
+    list(&mut world, 2, &ips(JP, 0..9));
     let row = collection(&mut world);
     assert_eq!((&*row.name, row.torrents), ("work", 2));
     assert_eq!(row.peers.map(Count::get), [Some(15), None]);
@@ -168,12 +172,12 @@ fn a_collection_is_the_union_of_its_torrents() {
     assert_eq!(country(&row, "DE"), Some((Some(12), [Some(12); 3])));
     assert_eq!(country(&row, "US"), Some((Some(3), [Some(3); 3])));
     assert_eq!(country(&row, "JP"), None);
-    let fleet = world.swarms.fleet();
-    assert_eq!(fleet.unique.map(Count::get), [Some(24); 3]);
+    let all = world.swarms.totals();
+    assert_eq!(all.unique.map(Count::get), [Some(24); 3]);
 
     live(&mut world, 25 * HOUR);
-    hear(&mut world, 0, &[]);
-    hear(&mut world, 1, &ips(DE, 0..1));
+    list(&mut world, 0, &[]);
+    list(&mut world, 1, &ips(DE, 0..1));
     let row = collection(&mut world);
     assert_eq!(row.unique.map(Count::get), [Some(1), Some(15), Some(15)]);
     let us = Some((Some(0), [Some(0), Some(3), Some(3)]));
@@ -181,20 +185,20 @@ fn a_collection_is_the_union_of_its_torrents() {
 }
 
 #[test]
-fn a_torrent_brings_its_past_into_a_collection() {
+fn a_torrent_brings_its_history_into_its_collection() {
     let mut world = World::new(&[member(1, None), member(2, None)]);
-    hear(&mut world, 0, &ips(DE, 0..10));
-    hear(&mut world, 1, &ips(DE, 5..12));
+    list(&mut world, 0, &ips(DE, 0..10));
+    list(&mut world, 1, &ips(DE, 5..12));
     world.configure(&[member(1, Some("work")), member(2, Some("work"))]);
     let row = collection(&mut world);
     assert_eq!(row.unique.map(Count::get), [Some(12); 3]);
 }
 
 #[test]
-fn who_comes_back_within_a_month_finds_his_past() {
+fn a_torrent_that_returns_within_a_month_keeps_its_history() {
     let mut world = World::new(&[member(1, None), member(2, None)]);
-    hear(&mut world, 0, &ips(DE, 0..10));
-    let heard = world.now.unix;
+    list(&mut world, 0, &ips(DE, 0..10));
+    let listed = world.now.unix;
     world.configure(&[member(2, None)]);
     live(&mut world, 20 * DAY);
     world.swarms.blocks(&world.roster, world.now);
@@ -203,7 +207,7 @@ fn who_comes_back_within_a_month_finds_his_past() {
     let blocks = world.swarms.blocks(&world.roster, world.now);
     assert_eq!(
         blocks[0].get(0).unwrap().0.last_peer_seen.get(),
-        Some(heard)
+        Some(listed)
     );
 
     world.configure(&[member(2, None)]);
@@ -211,16 +215,16 @@ fn who_comes_back_within_a_month_finds_his_past() {
         live(&mut world, DAY);
         world.swarms.blocks(&world.roster, world.now);
     }
-    assert_eq!(world.swarms.remembered(), 1);
-    assert!(world.swarms.memory.histories.is_empty());
+    assert_eq!(world.swarms.saved_torrents(), 1);
+    assert!(world.swarms.state.history.torrents.is_empty());
 }
 
 #[test]
-fn a_hybrid_keeps_what_its_halves_knew() {
+fn a_hybrid_keeps_the_history_of_its_halves() {
     let v2 = InfoHashV2([9; 32]);
     let half = torrent("t", Hashes::V2(Box::new(v2)), &[URL]);
     let mut world = World::new(std::slice::from_ref(&half));
-    hear(&mut world, 0, &ips(DE, 0..10));
+    list(&mut world, 0, &ips(DE, 0..10));
     let whole = Hashes::of(Some(InfoHash([1; 20])), Some(v2)).unwrap();
     world.configure(&[torrent("t", whole, &[URL])]);
     assert_eq!(unique(&mut world, 0), [Some(10); 3]);
@@ -229,15 +233,15 @@ fn a_hybrid_keeps_what_its_halves_knew() {
 }
 
 #[test]
-fn a_collection_knows_what_both_halves_of_a_hybrid_knew() {
+fn a_collection_keeps_the_history_of_both_halves_of_a_hybrid() {
     let (v1, v2) = (InfoHash([1; 20]), InfoHashV2([9; 32]));
     let other = torrent("other", Hashes::V2(Box::new(v2)), &[URL]);
     let mut world = World::new(&[member(1, Some("work")), other]);
-    // By name, "other" comes first.
-    let [first, second] = [0, 1].map(|place| world.roster.torrents()[place].collection().is_some());
+    // Torrents are sorted by name.
+    let [first, second] = [0, 1].map(|index| world.roster.torrents()[index].collection().is_some());
     assert!(first != second);
-    hear(&mut world, usize::from(second), &ips(DE, 0..10));
-    hear(&mut world, usize::from(first), &ips(DE, 10..30));
+    list(&mut world, usize::from(second), &ips(DE, 0..10));
+    list(&mut world, usize::from(first), &ips(DE, 10..30));
     let whole = seedwatch_torrent::Torrent {
         hashes: Hashes::of(Some(v1), Some(v2)).unwrap(),
         ..member(1, Some("work"))
@@ -247,20 +251,21 @@ fn a_collection_knows_what_both_halves_of_a_hybrid_knew() {
     assert_eq!(collection(&mut world).unique[0].get(), Some(30));
 }
 
-/// Saves everything in so many parts and loads it into a world of the same torrents.
-pub(super) fn restart(world: &mut World, parts: u32) -> World {
+/// Saves everything in so many shards and restores it into a world of the same torrents.
+pub(super) fn restart(world: &mut World, shards: u32) -> World {
     let mut again = blank(world.now);
-    for index in 0..parts {
-        let of = Shard { index, of: parts };
+    for index in 0..shards {
+        let of = Shard { index, of: shards };
         let mut shared = Vec::new();
         world.swarms.encode_shared(of, &mut shared);
         again.swarms.decode_shared(&shared, Format::V3).unwrap();
         again.swarms.decode_shared(&shared, Format::V3).unwrap();
-        let mut part = Vec::new();
-        world.swarms.encode_torrents(&world.roster, of, &mut part);
-        again.swarms.decode_torrents(&part, Format::V3).unwrap();
-        // Found twice, after the number of parts has changed.
-        again.swarms.decode_torrents(&part, Format::V3).unwrap();
+        let mut torrents = Vec::new();
+        let roster = &world.roster;
+        world.swarms.encode_torrents(roster, of, &mut torrents);
+        again.swarms.decode_torrents(&torrents, Format::V3).unwrap();
+        // A torrent may be in two files after the number of shards has changed.
+        again.swarms.decode_torrents(&torrents, Format::V3).unwrap();
     }
     again.configure(world.roster.torrents());
     again
@@ -270,26 +275,26 @@ pub(super) fn restart(world: &mut World, parts: u32) -> World {
 fn a_restart_changes_nothing() {
     let torrents = [1, 2, 3].map(|n| member(n, (n < 3).then_some("work")));
     let mut world = World::new(&torrents);
-    hear(&mut world, 0, &[ips(DE, 0..10), ips(US, 0..2)].concat());
-    hear(&mut world, 1, &ips(DE, 5..12));
+    list(&mut world, 0, &[ips(DE, 0..10), ips(US, 0..2)].concat());
+    list(&mut world, 1, &ips(DE, 5..12));
     world.swarms.blocks(&world.roster, world.now);
     live(&mut world, 30 * HOUR);
-    hear(&mut world, 0, &ips(DE, 10..20));
-    hear(&mut world, 1, &[]);
-    hear(&mut world, 2, &[]);
-    let before = [0, 1, 2].map(|place| unique(&mut world, place));
+    list(&mut world, 0, &ips(DE, 10..20));
+    list(&mut world, 1, &[]);
+    list(&mut world, 2, &[]);
+    let before = [0, 1, 2].map(|index| unique(&mut world, index));
     let row = collection(&mut world);
-    for parts in [1, 4] {
-        let mut again = restart(&mut world, parts);
-        let after = [0, 1, 2].map(|place| unique(&mut again, place));
+    for shards in [1, 4] {
+        let mut again = restart(&mut world, shards);
+        let after = [0, 1, 2].map(|index| unique(&mut again, index));
         assert_eq!(after, before);
         let restored = collection(&mut again);
         assert_eq!(restored.unique, row.unique);
         assert_eq!(restored.peers, [Count::UNKNOWN; 2]);
-        let fleet = |world: &mut World| world.swarms.fleet().unique;
-        assert_eq!(fleet(&mut again), fleet(&mut world));
-        // Nothing is shown as current before it was heard; then the zeros are there.
-        hear(&mut again, 0, &ips(DE, 10..20));
+        let all = |world: &mut World| world.swarms.totals().unique;
+        assert_eq!(all(&mut again), all(&mut world));
+        // Current countries are unknown until a list comes. Then the zeros are restored.
+        list(&mut again, 0, &ips(DE, 10..20));
         assert_eq!(
             countries(&mut again, 0),
             [("DE".to_owned(), 10), ("US".to_owned(), 0)]
@@ -298,7 +303,7 @@ fn a_restart_changes_nothing() {
     }
 }
 
-/// A daemon before its configuration, with what another one saved. The monotonic clock begins anew.
+/// Returns a world without torrents that restored saved state. Its monotonic clock starts again.
 pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
     let mut world = blank(now);
     world.swarms.decode_shared(shared, Format::V3).unwrap();
@@ -309,7 +314,7 @@ pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
 fn blank(now: Now) -> World {
     World {
         roster: Roster::default(),
-        swarms: Swarms::new(terms(), [4242; 2], Key::new([7; 16])),
+        swarms: Swarms::new(config(), [4242; 2], Key::new([7; 16])),
         now: Now {
             mono: Mono(1),
             ..now
@@ -317,7 +322,7 @@ fn blank(now: Now) -> World {
     }
 }
 
-/// What is shared and what is remembered of torrents, each in one part.
+/// Returns the saved state in one shard each: what torrents share, and the torrents.
 pub(super) fn saved(world: &mut World) -> [Vec<u8>; 2] {
     let whole = Shard { index: 0, of: 1 };
     let (mut shared, mut torrents) = (Vec::new(), Vec::new());
@@ -328,37 +333,37 @@ pub(super) fn saved(world: &mut World) -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn what_another_key_wrote_is_nonsense() {
+fn state_of_another_key_and_truncated_state_are_refused() {
     let mut world = World::new(&[member(1, None)]);
-    hear(&mut world, 0, &ips(DE, 0..10));
-    let [shared, part] = saved(&mut world);
-    let mut other = Swarms::new(terms(), [4242; 2], Key::new([8; 16]));
+    list(&mut world, 0, &ips(DE, 0..10));
+    let [shared, torrents] = saved(&mut world);
+    let mut other = Swarms::new(config(), [4242; 2], Key::new([8; 16]));
     assert!(other.decode_shared(&shared, Format::V3).is_err());
-    assert!(other.decode_torrents(&part, Format::V3).is_err());
-    let mut same = Swarms::new(terms(), [4242; 2], Key::new([7; 16]));
+    assert!(other.decode_torrents(&torrents, Format::V3).is_err());
+    let mut same = Swarms::new(config(), [4242; 2], Key::new([7; 16]));
     for end in 0..shared.len() {
         assert!(
             same.decode_shared(&shared[..end], Format::V3).is_err(),
             "{end}"
         );
     }
-    for end in 0..part.len() {
-        let cut = same.decode_torrents(&part[..end], Format::V3);
-        // Nothing but the head is a part without torrents.
-        assert!(cut.is_err() || same.remembered() == 0, "{end}");
+    for end in 0..torrents.len() {
+        let cut = same.decode_torrents(&torrents[..end], Format::V3);
+        // The head alone is a shard without torrents.
+        assert!(cut.is_err() || same.saved_torrents() == 0, "{end}");
     }
-    assert_eq!(same.remembered(), 0);
+    assert_eq!(same.saved_torrents(), 0);
 }
 
 #[test]
-fn no_address_is_remembered() {
+fn saved_state_holds_no_address() {
     let mut world = World::new(&[member(1, Some("work"))]);
     let peers = ips(DE, 0..200);
-    hear(&mut world, 0, &peers);
-    let [shared, part] = saved(&mut world);
+    list(&mut world, 0, &peers);
+    let [shared, torrents] = saved(&mut world);
     for peer in peers {
         for needle in [peer.to_be_bytes(), peer.to_le_bytes()] {
-            for saved in [&shared, &part] {
+            for saved in [&shared, &torrents] {
                 assert!(!saved.windows(4).any(|bytes| bytes == needle));
             }
         }

@@ -1,0 +1,325 @@
+//! Builds the row of one torrent from the latest answers of its sources.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::announce::{AnnounceState, FamilyState};
+use super::lookup::LookupState;
+use super::peer_list::PeerSlices;
+use super::peer_union::PeerUnion;
+use super::torrent::LastSeen;
+use crate::snapshot::{AnnounceRow, Count, ListedWindows, TorrentRow, UnixOption32};
+use crate::{Health, PerSource, Source};
+use seedwatch_clock::Mono;
+use seedwatch_distinct::{Moment, Window};
+use seedwatch_torrent::Family;
+use seedwatch_tracker::{Remark, TrackerId};
+
+/// Builds the row of one torrent, answer by answer.
+#[derive(Debug)]
+pub(super) struct RowBuilder<'a> {
+    now: Mono,
+    announces: Vec<AnnounceRow>,
+    sources: PerSource<SourceAnswers<'a>>,
+    dht_claims: DhtClaims,
+    fresh_until: Mono,
+}
+
+/// The answers of one source.
+#[derive(Debug, Default)]
+struct SourceAnswers<'a> {
+    lists: ListSet<'a>,
+    success: Option<bool>,
+    state: SourceState,
+}
+
+/// Whether a source is asked about the torrent, and has answered.
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+enum SourceState {
+    /// The source is not asked about this torrent.
+    #[default]
+    Unused,
+    /// No probe has ended yet.
+    Awaited,
+    /// At least one probe has ended.
+    Probed,
+}
+
+impl SourceState {
+    /// Adds one swarm of the torrent at this source.
+    fn add(&mut self, is_awaited: bool) {
+        *self = match is_awaited && *self != Self::Probed {
+            true => Self::Awaited,
+            false => Self::Probed,
+        };
+    }
+}
+
+/// The counts of the DHT's Bloom filters (BEP 33), by [`Family::index`]. Filters hold addresses, so
+/// the counts of the families add up.
+#[derive(Debug, Default)]
+struct DhtClaims {
+    seeders: [Count; 2],
+    leechers: [Count; 2],
+}
+
+/// Peer lists to be united, and the families that were asked for them.
+#[derive(Debug, Default)]
+struct ListSet<'a> {
+    v4: Vec<&'a [u32]>,
+    v6: Vec<&'a [u64]>,
+    asked: [bool; 2],
+}
+
+impl<'a> RowBuilder<'a> {
+    /// Returns a builder without answers.
+    pub(super) fn new(now: Mono) -> Self {
+        let mut sources = PerSource::<SourceAnswers<'_>>::default();
+        // One unreachable tracker must not hide the answers of the others.
+        sources[Source::Tracker].state = SourceState::Probed;
+        Self {
+            now,
+            announces: Vec::new(),
+            sources,
+            dht_claims: DhtClaims::default(),
+            fresh_until: Mono(u64::MAX),
+        }
+    }
+
+    /// Adds the answers of one tracker: one announce, two for a hybrid torrent. `health` is by
+    /// [`Family::index`], each with the time at which it goes stale; `down_reasons` say why it is
+    /// not up.
+    pub(super) fn add_tracker(
+        &mut self,
+        tracker: TrackerId,
+        announces: impl Iterator<Item = &'a AnnounceState>,
+        health: [(Health, Mono); 2],
+        down_reasons: [Option<&Arc<Remark>>; 2],
+        stale_after: Duration,
+    ) {
+        let mut row = AnnounceRow::unknown(tracker);
+        let mut lists = ListSet::default();
+        // Of this torrent at a tracker that is up; of this torrent; of a tracker that is down.
+        let (mut refusal, mut failure, mut down_reason) = (None, None, None);
+        let mut warning = None;
+        // A tracker that is down is offline for all its torrents, even for those that it was never
+        // asked about: its health comes from other torrents.
+        let mut has_failed = false;
+        let is_offline = |health| matches!(health, Health::Down | Health::Closed);
+        for ((health, until), reason) in health.iter().zip(down_reasons) {
+            if is_offline(*health) {
+                has_failed = true;
+                down_reason = down_reason.or(reason);
+                self.limit_freshness(Some(*until));
+            }
+        }
+        let mut has_answered = false;
+        for (family, state) in announces.flat_map(AnnounceState::families) {
+            self.limit_freshness(state.add_counts(&mut row, self.now, stale_after));
+            let failed_here = state.failure(self.now, stale_after);
+            self.limit_freshness(failed_here.map(|(_, until)| until));
+            if matches!(health[family.index()].0, Health::Unknown | Health::Up) {
+                has_failed |= failed_here.is_some();
+                refusal = refusal.or(failed_here.map(|(failed, _)| failed));
+                let is_answered = state.is_answered(self.now, stale_after);
+                has_answered |= is_answered;
+                warning = warning.or(state.warning().filter(|_| is_answered));
+            }
+            failure = failure.or(failed_here.map(|(failed, _)| failed));
+            self.limit_freshness(lists.add(family, state, self.now, stale_after));
+        }
+        row.success = (has_answered || has_failed).then_some(has_answered);
+        let why = || refusal.or(down_reason).or(failure);
+        row.remark = if has_answered { warning } else { why() }.cloned();
+        row.peers = lists.total().into();
+        let trackers = &mut self.sources[Source::Tracker];
+        trackers.success = trackers.success.max(row.success);
+        trackers.lists.append(lists);
+        self.announces.push(row);
+    }
+
+    /// Adds the lookups of one info-hash over one family. The two swarms of a hybrid overlap, and
+    /// their Bloom filters cannot be told apart, so the larger claim counts.
+    pub(super) fn add_lookup(
+        &mut self,
+        family: Family,
+        lookup: &'a LookupState,
+        stale_after: Duration,
+    ) {
+        let fresh = lookup.fresh(self.now, stale_after);
+        self.limit_freshness(fresh.until);
+        let dht = &mut self.sources[Source::Dht];
+        dht.success = dht.success.max(fresh.success);
+        dht.state.add(lookup.is_awaited());
+        if let Some(peers) = fresh.peers {
+            dht.lists.push(family, peers);
+        }
+        let DhtClaims { seeders, leechers } = &mut self.dht_claims;
+        let family = family.index();
+        seeders[family] = seeders[family].max(fresh.seeders);
+        leechers[family] = leechers[family].max(fresh.leechers);
+    }
+
+    /// Notes that a value of the row goes stale at this time.
+    fn limit_freshness(&mut self, at: Option<Mono>) {
+        self.fresh_until = at.map_or(self.fresh_until, |at| at.min(self.fresh_until));
+    }
+
+    /// Returns when the first value of the row goes stale.
+    pub(super) fn fresh_until(&self) -> Mono {
+        self.fresh_until
+    }
+
+    /// Returns the row, the announces, and the current peers if at least one list is known.
+    pub(super) fn finish(
+        mut self,
+        mut last_seen: LastSeen,
+        now: Moment,
+    ) -> (TorrentRow, Vec<AnnounceRow>, Option<PeerUnion<'a>>) {
+        // The times of a source that is not in use stay in the state, for the day it is used again.
+        for source in Source::ALL {
+            if self.sources[source].state == SourceState::Unused {
+                last_seen.success[source] = UnixOption32::default();
+                last_seen.list_hour[source] = 0;
+            }
+        }
+        let source_peers = PerSource::from_fn(|source| self.sources[source].lists.total().into());
+        let probe_success = PerSource::from_fn(|source| self.sources[source].success);
+        let all = self.unite();
+        let union = all.union();
+        let max = |count: fn(&AnnounceRow) -> Count| {
+            let counts = self.announces.iter().map(count);
+            counts.fold(Count::UNKNOWN, Count::max)
+        };
+        let row = TorrentRow {
+            peers: all.by_family(union.as_ref()).map(Into::into),
+            source_peers,
+            trackers_online: self.trackers_online().into(),
+            seeders: max(|row| row.seeders),
+            leechers: max(|row| row.leechers),
+            dht_seeders: sum(self.dht_claims.seeders),
+            dht_leechers: sum(self.dht_claims.leechers),
+            probe_success,
+            listed: listed_windows(last_seen.list_hour, now),
+            last_success: last_seen.success,
+            last_peer_seen: last_seen.peer,
+            ..TorrentRow::default()
+        };
+        (row, self.announces, union)
+    }
+
+    /// Returns the current peers if at least one list is known, and the families that are known.
+    pub(super) fn into_union(mut self) -> (Option<PeerUnion<'a>>, [bool; 2]) {
+        let all = self.unite();
+        (all.union(), all.asked)
+    }
+
+    /// Returns the number of trackers whose latest answer was valid, once one is known.
+    fn trackers_online(&self) -> Option<u32> {
+        let known = self.announces.iter().filter_map(|row| row.success);
+        known.map(u32::from).reduce(|a, b| a + b)
+    }
+
+    /// Unites the lists of all sources. Until the first probe of every source ends, empty lists of
+    /// the others do not mean an empty swarm; the peers are unknown.
+    fn unite(&mut self) -> ListSet<'a> {
+        let mut all = ListSet::default();
+        let mut is_awaited = false;
+        for source in self.sources.values_mut() {
+            all.append(std::mem::take(&mut source.lists));
+            is_awaited |= source.state == SourceState::Awaited;
+        }
+        if is_awaited && all.is_empty() {
+            all.asked = [false; 2];
+        }
+        all
+    }
+}
+
+impl<'a> ListSet<'a> {
+    /// Adds the fresh list of a tracker. Returns when the list goes stale.
+    fn add(
+        &mut self,
+        family: Family,
+        state: &'a FamilyState,
+        now: Mono,
+        stale_after: Duration,
+    ) -> Option<Mono> {
+        let (peers, until) = state.peers(now, stale_after)?;
+        self.push(family, peers);
+        Some(until)
+    }
+
+    /// Adds a list that came over a family. It may name peers of the other one.
+    fn push(&mut self, family: Family, (v4, v6): PeerSlices<'a>) {
+        self.asked[family.index()] = true;
+        if !v4.is_empty() {
+            self.v4.push(v4);
+        }
+        if !v6.is_empty() {
+            self.v6.push(v6);
+        }
+    }
+
+    fn append(&mut self, other: Self) {
+        append(&mut self.v4, other.v4);
+        append(&mut self.v6, other.v6);
+        self.asked = [
+            self.asked[0] | other.asked[0],
+            self.asked[1] | other.asked[1],
+        ];
+    }
+
+    fn is_empty(&self) -> bool {
+        self.v4.is_empty() && self.v6.is_empty()
+    }
+
+    /// Returns the distinct peers by family. A family that was not asked over and of which no list
+    /// names a peer is unknown: a UDP tracker lists its own family only (BEP 15).
+    fn by_family(&self, union: Option<&PeerUnion<'_>>) -> [Option<u32>; 2] {
+        let counts = union.map_or([0; 2], PeerUnion::by_family);
+        [0, 1].map(|family| {
+            let is_known = self.asked[family] || counts[family] > 0;
+            is_known.then_some(counts[family])
+        })
+    }
+
+    /// Returns the distinct peers of both families, if at least one list is known.
+    fn total(&self) -> Option<u32> {
+        Some(self.union()?.by_family().iter().sum())
+    }
+
+    /// Returns the union of the lists, if at least one is known.
+    fn union(&self) -> Option<PeerUnion<'a>> {
+        self.asked
+            .contains(&true)
+            .then(|| PeerUnion::new(&self.v4, &self.v6))
+    }
+}
+
+/// Appends a vector, and reuses its memory if the first one is empty.
+fn append<T>(to: &mut Vec<T>, mut from: Vec<T>) {
+    match to.is_empty() {
+        true => *to = from,
+        false => to.append(&mut from),
+    }
+}
+
+/// Returns the windows that hold the latest list of each source.
+fn listed_windows(list_hour: PerSource<u32>, now: Moment) -> ListedWindows {
+    let mut listed = ListedWindows::default();
+    for (source, hour) in list_hour.iter() {
+        let windows = Window::ALL.into_iter();
+        listed = listed.with(
+            source,
+            windows.filter(|window| now.is_within(*window, *hour)),
+        );
+    }
+    listed
+}
+
+/// Returns the sum of the known counts.
+fn sum(counts: [Count; 2]) -> Count {
+    let known = counts.iter().filter_map(|count| count.get());
+    known.reduce(u32::saturating_add).into()
+}

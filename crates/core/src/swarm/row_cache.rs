@@ -1,0 +1,202 @@
+//! The rows of the latest snapshot. The next snapshot reuses those that did not change.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::collection::Members;
+use super::peer_list::RecordedAt;
+use super::state::SwarmState;
+use super::tick::Tick;
+use super::torrent::TorrentState;
+use crate::roster::{Collection, Roster};
+use crate::snapshot::{Block, CollectionRow};
+use seedwatch_clock::Now;
+use seedwatch_distinct::Moment;
+
+/// Most torrents whose windows slide all at once when an hour begins. With more torrents, the
+/// blocks take turns over the first [`SLIDE_SECONDS`].
+const SLIDE_AT_ONCE: usize = 4096;
+const SLIDE_SECONDS: u64 = 600;
+
+/// Most work on collections per snapshot, in addresses: about ten milliseconds.
+const MAX_COLLECTION_COST: usize = 50_000;
+
+/// The rows of the latest snapshot.
+#[derive(Debug, Default)]
+pub(super) struct RowCache {
+    blocks: Vec<CachedBlock>,
+    /// The collection that the next snapshot begins with.
+    next_collection: usize,
+}
+
+/// A block, and the moment at which its windows end.
+#[derive(Debug, Default)]
+struct CachedBlock {
+    rows: Arc<Block>,
+    moment: Option<Moment>,
+}
+
+/// Builds rows from the state at one point in time.
+#[derive(Debug)]
+pub(super) struct RowContext<'a> {
+    pub(super) state: &'a mut SwarmState,
+    pub(super) roster: &'a Roster,
+    pub(super) now: Now,
+}
+
+impl RowCache {
+    /// Drops all rows of torrents.
+    pub(super) fn clear(&mut self) {
+        self.blocks.clear();
+    }
+
+    /// Returns the rows of all torrents. Rows that changed or went stale are built again, and once
+    /// an hour all rows of a block.
+    pub(super) fn blocks(&mut self, mut context: RowContext<'_>) -> Vec<Arc<Block>> {
+        let torrents = context.state.torrents.len();
+        self.blocks
+            .resize_with(torrents.div_ceil(Block::SIZE), CachedBlock::default);
+        for block in 0..self.blocks.len() {
+            let slides = self.slides(block, &context);
+            self.blocks[block].refresh(block * Block::SIZE, slides, &mut context);
+        }
+        let blocks = self.blocks.iter();
+        blocks.map(|block| Arc::clone(&block.rows)).collect()
+    }
+
+    /// Returns whether the windows have slid since a block was built, and it is the block's turn.
+    fn slides(&self, block: usize, context: &RowContext<'_>) -> bool {
+        let history = &context.state.history;
+        if self.blocks[block].moment == Some(history.moment()) {
+            return false;
+        }
+        let turn = match context.state.torrents.len() > SLIDE_AT_ONCE {
+            true => SLIDE_SECONDS * block as u64 / self.blocks.len() as u64,
+            false => 0,
+        };
+        context.now.mono >= history.clock.slid_at().after(Duration::from_secs(turn))
+    }
+
+    /// Returns the rows of all collections, sorted by name. Large collections are not built again
+    /// for every snapshot, and no snapshot builds too many.
+    pub(super) fn collections(&mut self, mut context: RowContext<'_>) -> Vec<Arc<CollectionRow>> {
+        let collections = context.roster.collections();
+        let first = self.next_collection.min(collections.len());
+        let turns = collections[first..].iter().chain(&collections[..first]);
+        let mut cost = 0;
+        for (turn, collection) in turns.enumerate() {
+            if cost > MAX_COLLECTION_COST {
+                self.next_collection = (first + turn) % collections.len();
+                break;
+            }
+            cost += context.refresh_collection(collection);
+        }
+        let states = &context.state.history.collections;
+        let known = collections.iter();
+        let known = known.filter_map(|collection| states.get(&collection.name));
+        known.map(|state| Arc::clone(state.row())).collect()
+    }
+}
+
+impl CachedBlock {
+    /// Builds the dirty rows of the block again; all rows if its windows slide. `start` is the
+    /// index of its first torrent.
+    fn refresh(&mut self, start: usize, slides: bool, context: &mut RowContext<'_>) {
+        let end = context.state.torrents.len().min(start + Block::SIZE);
+        let now = context.now.mono;
+        let is_dirty = |torrent: &TorrentState| slides || torrent.is_dirty(now);
+        if !context.state.torrents[start..end].iter().any(is_dirty) {
+            return;
+        }
+        context.prefetch((start..end).filter(|index| is_dirty(&context.state.torrents[*index])));
+        let mut rows = Block::default();
+        for index in start..end {
+            let cached = self.rows.get(index - start);
+            match cached.filter(|_| !is_dirty(&context.state.torrents[index])) {
+                Some((row, announces, windows)) => {
+                    rows.push(*row, announces.iter().cloned(), windows.cloned());
+                }
+                None => context.build_row(index, &mut rows),
+            }
+        }
+        rows.shrink();
+        self.rows = Arc::new(rows);
+        if slides {
+            self.moment = Some(context.state.history.moment());
+        }
+    }
+}
+
+impl RowContext<'_> {
+    /// Loads the memory that rows are built from, so that the loads of many rows overlap.
+    fn prefetch(&self, torrents: impl Iterator<Item = usize>) {
+        let loads = torrents.fold(0, |sum: u64, index| {
+            sum.wrapping_add(self.state.latest.prefetch(index, self.roster))
+                .wrapping_add(self.state.history.prefetch(self.roster.identity(index)))
+        });
+        std::hint::black_box(loads);
+    }
+
+    /// Builds the row of a torrent and appends it to `rows`.
+    fn build_row(&mut self, index: usize, rows: &mut Block) {
+        let moment = self.state.history.moment();
+        let is_due = |recorded_at: RecordedAt| recorded_at.is_due(moment);
+        self.state.flush(self.roster, index, is_due);
+        let SwarmState {
+            config,
+            torrents,
+            latest,
+            history,
+            ..
+        } = &mut *self.state;
+        let builder = latest.row_builder(index, self.roster, self.now);
+        let torrent = &mut torrents[index];
+        torrent.fresh_until = Tick::at(builder.fresh_until());
+        let (mut row, announces, union) = builder.finish(torrent.last_seen, moment);
+        let hash = self.roster.identity(index);
+        let windows = hash.and_then(|hash| history.windows(&hash, union.as_ref(), config));
+        let unknown = history.lost.windows_of(hash.as_ref());
+        row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
+        let torrent = self.roster.torrents().get(index);
+        if let Some(name) = torrent.and_then(|torrent| torrent.collection())
+            && let Some(collection) = history.collections.get_mut(name)
+        {
+            collection.mark_dirty();
+        }
+        rows.push(row, announces, windows);
+    }
+
+    /// Builds the row of a collection again if it is due, and returns the cost in addresses.
+    fn refresh_collection(&mut self, collection: &Collection) -> usize {
+        let (now, moment) = (self.now.mono, self.state.history.moment());
+        let state = self.state.history.collections.get_mut(&collection.name);
+        let due = state.filter(|state| state.is_due(now));
+        let Some(mut state) = due.map(std::mem::take) else {
+            return 0;
+        };
+        let members = self.members(&collection.members);
+        let config = &self.state.config;
+        let cost = state.build_row(&collection.name, members, config, now, moment);
+        if let Some(slot) = self.state.history.collections.get_mut(&collection.name) {
+            *slot = state;
+        }
+        cost
+    }
+
+    /// Returns the current state of the torrents of a collection.
+    fn members(&self, torrents: &[u32]) -> Members<'static> {
+        let mut members = Members::default();
+        for index in torrents.iter().map(|index| *index as usize) {
+            let Some(torrent) = self.state.torrents.get(index) else {
+                continue;
+            };
+            let hash = self.roster.identity(index);
+            let unknown = self.state.history.lost.windows_of(hash.as_ref());
+            let builder = self.state.latest.row_builder(index, self.roster, self.now);
+            let (union, asked) = builder.into_union();
+            let last_list_hour = torrent.last_seen.latest_list_hour();
+            members.add(union.as_ref(), asked, last_list_hour, unknown);
+        }
+        members
+    }
+}
