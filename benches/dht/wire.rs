@@ -17,7 +17,7 @@ use seedwatch_dev_bench::loss;
 use seedwatch_dev_bench::second::Second;
 use seedwatch_dev_bench::usage::Since;
 use seedwatch_dev_dht_sim::hashes;
-use seedwatch_dev_dht_world::Shell;
+use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
 /// The argument of the process that is the world.
@@ -39,7 +39,7 @@ pub(crate) fn outside() {
 pub(crate) fn serve(settings: WorldSettings) {
     let mut world = World::new(settings);
     world.auto_peers(10);
-    let mut shell = Shell::open(world, 6881).expect("sockets");
+    let mut shell = WorldServer::open(world, 6881).expect("sockets");
     let first: Vec<String> = shell.bootstrap().iter().map(ToString::to_string).collect();
     println!("{}", first.join(" "));
     std::io::stdout().flush().expect("standard output");

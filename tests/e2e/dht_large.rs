@@ -39,7 +39,7 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
                 min_ms: 50.0,
                 max_ms: 150.0,
             },
-            liars: 0.03,
+            byzantine: 0.03,
             family,
             public: true,
             ..WorldSettings::default()

@@ -1,4 +1,4 @@
-//! An engine in the emulated DHT, in virtual time.
+//! A DHT engine in the emulated DHT, in virtual time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -15,24 +15,24 @@ use seedwatch_dht::{Engine, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// Who asks.
+/// Address of the engine.
 const OURSELVES_4: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
-/// The engine, the world, and what is on its way between them.
+/// The engine, the world and the datagrams in flight.
 pub struct Sim {
     /// The engine under test.
     pub engine: Engine,
-    /// The DHT that it is in.
+    /// The emulated DHT.
     pub world: World,
-    /// Milliseconds of virtual time.
+    /// Virtual time in milliseconds.
     pub now: u64,
-    /// What the engine took, the world not included.
+    /// CPU time that the engine took, without the world.
     pub cpu: Duration,
-    /// Lookups that have ended, in order.
+    /// Reports of ended lookups, in order.
     pub ended: Vec<LookupReport>,
-    /// When each lookup ended.
+    /// Time at which each lookup ended.
     pub ended_at: Vec<u64>,
-    /// Our own network is silent.
+    /// Whether our own network drops all packets.
     pub deaf: bool,
     on_the_way: BinaryHeap<Reverse<(u64, u64)>>,
     datagrams: HashMap<u64, (SocketAddr, Vec<u8>)>,
@@ -43,7 +43,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// An engine that knows nothing but the bootstrap addresses.
+    /// Creates an engine that knows only the bootstrap addresses.
     pub fn new(settings: Settings, world: WorldSettings) -> Self {
         let family = match world.family {
             Net::V4 => Family::Ipv4,
@@ -70,22 +70,22 @@ impl Sim {
         }
     }
 
-    /// The clock of the engine.
+    /// Returns the time as the engine's clock.
     pub fn mono(&self) -> Mono {
         Mono(self.now)
     }
 
-    /// How the engine fares.
+    /// Returns the status of the engine.
     pub fn status(&self) -> seedwatch_dht::DhtStatus {
         self.engine.status(self.family, self.mono()).unwrap()
     }
 
-    /// Packets that the world got.
+    /// Returns the number of packets that the world received.
     pub fn packets(&self) -> u64 {
         self.world.stats().queries
     }
 
-    /// Runs until so many more lookups have ended, or `limit` has passed. Says whether they have.
+    /// Runs until `n` more lookups have ended, or for `limit`. Returns whether they ended.
     pub fn run(&mut self, lookups: usize, limit: Duration) -> bool {
         let wanted = self.ended.len() + lookups;
         let until = self.now + limit.as_millis() as u64;
@@ -131,7 +131,7 @@ impl Sim {
         true
     }
 
-    /// The sweep of these info-hashes; returns them as watched.
+    /// Watches info-hashes. Returns them sorted.
     pub fn watch(&mut self, hashes: Vec<InfoHash>) -> Arc<[InfoHash]> {
         let mut hashes = hashes;
         hashes.sort_unstable();
@@ -143,14 +143,14 @@ impl Sim {
         hashes
     }
 
-    /// A lookup beside the sweep.
+    /// Looks up an info-hash outside the schedule.
     pub fn look_up(&mut self, hash: InfoHash) {
         let now = self.mono();
         self.engine.look_up(hash, now);
         self.wake = self.now;
     }
 
-    /// The share of the true peers that a lookup found, and how many it found that are none.
+    /// Returns the share of the true peers that a lookup found, and the number of invented ones.
     pub fn recall(&self, lookup: &LookupReport) -> (f64, usize) {
         let truth: HashSet<SocketAddr> = self
             .world
@@ -171,7 +171,7 @@ impl Sim {
     }
 }
 
-/// Info-hashes spread over the key space, the same for the same seed.
+/// Returns info-hashes spread over the key space, the same for each seed.
 pub fn hashes(n: usize, seed: u64) -> Vec<InfoHash> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {

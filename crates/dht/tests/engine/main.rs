@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
-use seedwatch_dev_dht_world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Eclipse, AttackStyle, Net, World, WorldSettings};
 use seedwatch_dht::{Engine, LookupError, LookupReport, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
@@ -150,7 +150,7 @@ fn an_empty_swarm_is_reported_empty_and_a_silent_network_is_unknown() {
 #[test]
 fn byzantine_nodes_have_little_effect() {
     let lying = WorldSettings {
-        liars: 0.2,
+        byzantine: 0.2,
         dead: 0.1,
         ..honest()
     };
@@ -163,7 +163,7 @@ fn byzantine_nodes_have_little_effect() {
         let ip = |peer: &seedwatch_torrent::Endpoint4| std::net::Ipv4Addr::from_bits(peer.ip);
         peers
             .iter()
-            .filter(|peer| World::is_bogus(ip(peer).into()))
+            .filter(|peer| World::is_invented(ip(peer).into()))
             .count()
     };
     let touched = sim.ended.iter().filter(|lookup| bogus(lookup) > 0).count();
