@@ -1,6 +1,6 @@
-//! What countries cost: size of the embedded table, time to load it, lookups a second on one core.
-//! `cargo bench --bench geo`; with the path of a file in MaxMind's format also for that:
-//! `cargo bench --bench geo -- FILE.mmdb`.
+//! The cost of countries: size of the embedded table, time to load it, lookups per second on one
+//! core. `cargo bench --bench geo`; also measures a file in MaxMind's format: `cargo bench --bench
+//! geo -- FILE.mmdb`.
 
 #![expect(
     clippy::expect_used,
@@ -15,7 +15,7 @@ use seedwatch_dev_bench::usage::Since;
 use seedwatch_geo::{Geo, Settings};
 use seedwatch_torrent::address::is_global;
 
-/// Random addresses, more than any cache holds.
+/// Random addresses, more than any CPU cache holds.
 const ADDRESSES: usize = 1 << 21;
 
 fn main() {
@@ -68,7 +68,7 @@ fn v4(n: u64) -> IpAddr {
     Ipv4Addr::from_bits(mix(n) as u32).into()
 }
 
-/// From the large blocks of the five registries.
+/// Returns an address of the large blocks of the five registries.
 fn v6(n: u64) -> IpAddr {
     let block = [0x240, 0x260, 0x280, 0x2a0, 0x2c0][(n % 5) as usize];
     let high = mix(n) >> 12 | block << 52;

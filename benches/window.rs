@@ -1,4 +1,5 @@
-//! What distinct peers over windows cost: memory, sightings, gauges, errors. `cargo bench --bench window`.
+//! The cost of distinct peers over windows: memory, sightings, gauges, errors. `cargo bench --bench
+//! window`.
 
 #![expect(
     clippy::expect_used,
@@ -16,7 +17,7 @@ const HOUR: u64 = 3600;
 const START: u64 = 1_700_000_000 / HOUR * HOUR;
 
 fn main() {
-    // The largest first: resident memory never falls.
+    // The largest first, since resident memory never shrinks.
     fleet(20, 20);
     fleet(20, 10);
     fleet(20, 0);
@@ -25,7 +26,7 @@ fn main() {
     errors();
 }
 
-/// Numbers that look random (SplitMix64).
+/// Pseudo-random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -37,7 +38,7 @@ impl Random {
     }
 }
 
-/// Resident memory in bytes.
+/// Returns the resident memory in bytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages = status
@@ -47,7 +48,7 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// CPU time of the quickest run.
+/// Returns the CPU time of the fastest run.
 fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     let time = |_| {
         let start = Since::now();
@@ -57,9 +58,9 @@ fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     (0..times).map(time).min().expect("at least once")
 }
 
-/// 100,000 torrents for a month, seen by both sources, `daily` peers a day of which `fresh` are new; peers
-/// come at hours of their own. As in a daemon all gauges are read when an hour begins, and those of a torrent
-/// again after its announces.
+/// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of which
+/// `fresh` are new; they arrive at different hours. As in a daemon, all gauges are read when an hour
+/// begins, and those of a torrent again after its announces.
 fn fleet(daily: u32, fresh: u32) {
     const TORRENTS: u32 = 100_000;
     let key = Key::new([1; 16]);
@@ -90,7 +91,7 @@ fn fleet(daily: u32, fresh: u32) {
     let grown = resident() - before;
     let peers = daily + 29 * fresh;
     let heap: usize = sets.iter().map(Set::heap).sum();
-    // Two words of each allocation are the allocator's.
+    // Two words of each allocation belong to the allocator.
     let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
     println!(
         "100,000 torrents, {daily} peers a day, {fresh} of them new, {peers} a month: {:.0} MB (budget 600 MB), \
@@ -108,7 +109,7 @@ fn fleet(daily: u32, fresh: u32) {
         ms(median(&begins)),
         ms(begins.iter().copied().max().unwrap_or_default()),
     );
-    // In a daemon each torrent's turn comes with its announces; here all come at once.
+    // In a daemon the torrents' announces are spread over time; here all come at once.
     println!(
         "  looks ahead, spread over the hours with the announces: {:.1} ms an hour, the hour with most {:.1} ms",
         ms(goes_on.iter().sum::<Duration>() / 24),
@@ -136,7 +137,7 @@ fn fleet(daily: u32, fresh: u32) {
     println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
 }
 
-/// CPU time of reading all windows and sources.
+/// Returns the CPU time of reading all windows and sources.
 fn gauges(sets: &mut [Set], at: Moment) -> Duration {
     let start = Since::now();
     for set in sets {
@@ -151,7 +152,7 @@ fn median(took: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
-/// Sightings of peers that are known, with and without the hash.
+/// Measures sightings of known peers, with and without the hash.
 fn sightings() {
     let key = Key::new([1; 16]);
     for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
@@ -193,7 +194,7 @@ fn sightings() {
     println!("hash of an address: {:.1} ns", took.as_nanos() as f64 / 1e5);
 }
 
-/// Sets above the switch-over after a month of new peers only, the worst for memory.
+/// Measures sets above the switch-over after a month of new peers only, the worst case for memory.
 fn large() {
     for size in [4_000_u64, 10_000, 30_000, 100_000, 1_000_000, 10_000_000] {
         let mut random = Random(size);
@@ -228,12 +229,12 @@ fn large() {
     }
 }
 
-/// Any hash, as if of an address.
+/// Returns a random hash, as if of an address.
 fn peer(random: &mut Random) -> Peer {
     Key::new([9; 16]).v6(random.next())
 }
 
-/// Forty days of a swarm whose size and churn change, with 16 keys: error at every hour.
+/// Measures errors: forty days of a swarm whose size and churn change, with 16 keys, at every hour.
 fn errors() {
     const KEYS: usize = 16;
     for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {

@@ -1,4 +1,4 @@
-//! The whole DHT prober over real sockets: CPU per lookup and memory.
+//! The whole DHT prober over real sockets: CPU time per lookup, and memory.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -20,13 +20,13 @@ use seedwatch_dev_dht_sim::hashes;
 use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
-/// The argument of the process that is the world.
+/// Argument of the process that serves the world.
 pub(crate) const WORLD: &str = "world";
 
-/// Time between two lookups of an info-hash: short, so that rounds follow each other.
+/// Time between two lookups of an info-hash; short, so that rounds follow each other.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Goes where the world may own all of 127.0.0.0/8.
+/// Enters a network namespace where the world may own all of 127.0.0.0/8.
 pub(crate) fn outside() {
     if !loss::run_inside() {
         println!(
@@ -35,7 +35,7 @@ pub(crate) fn outside() {
     }
 }
 
-/// The other process.
+/// Serves the world in the other process.
 pub(crate) fn serve(settings: WorldSettings) {
     let mut world = World::new(settings);
     world.auto_peers(10);
@@ -46,7 +46,7 @@ pub(crate) fn serve(settings: WorldSettings) {
     shell.serve(&std::io::stdin()).expect("to serve");
 }
 
-/// Inside the namespace.
+/// Measures, inside the namespace.
 pub(crate) fn run() {
     assert!(loss::prepare(), "no namespace");
     for torrents in [10_000, 100_000] {
@@ -104,7 +104,7 @@ async fn rounds(torrents: usize) {
     prober.drain().await;
 }
 
-/// Memory of this process, in bytes.
+/// Returns the memory of this process, in bytes.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
     let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());

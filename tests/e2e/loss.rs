@@ -1,4 +1,4 @@
-//! Lost packets are not outages.
+//! Packet loss is not an outage.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::rig::trackers::Aquatic;
 use crate::rig::{netns, wait};
 
 #[test]
-fn a_tenth_lost_each_way_makes_no_tracker_offline() {
-    if netns::outside("loss::a_tenth_lost_each_way_makes_no_tracker_offline") {
+fn ten_percent_loss_in_each_direction_makes_no_tracker_offline() {
+    if netns::outside("loss::ten_percent_loss_in_each_direction_makes_no_tracker_offline") {
         return;
     }
     let trackers: Vec<Aquatic> = (0..4).map(|_| Aquatic::start()).collect();

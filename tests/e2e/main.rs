@@ -1,10 +1,12 @@
 //! End-to-end tests: the real binary against real trackers, real clients and a real Prometheus, and
-//! against scripted trackers that lie and fail. Nothing leaves the loopback net.
+//! against scripted trackers that misbehave. Nothing leaves the loopback network.
 //!
-//! `tests/all` installs what they need.
+//! `tests/all` installs the servers that they need.
 
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod descriptors;
 #[cfg(test)]
 mod dht;
 #[cfg(test)]
@@ -36,11 +38,7 @@ mod real_dht;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
-mod remarks;
-#[cfg(test)]
 mod rig;
-#[cfg(test)]
-mod shortage;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
@@ -51,6 +49,8 @@ mod stories;
 mod supervised;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod tracker_messages;
 #[cfg(test)]
 mod trackers;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The UDP prober against real trackers: exact counts, full lists, and no entry of ours.
+//! The UDP prober against real trackers: exact counts, complete lists, and no entry of ours.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -22,7 +22,7 @@ use crate::rig::wire::{self, Endpoint, Hash};
 const PATIENCE: Duration = Duration::from_secs(60);
 const OUR_PORT: u16 = 54_321;
 
-/// Path and query as private trackers have them: longer than one option of BEP 41 holds.
+/// Returns a URL with the path and query of a private tracker, longer than one option of BEP 41.
 fn url(tracker: Endpoint) -> Arc<TrackerUrl> {
     let Endpoint::Udp(address) = tracker else {
         panic!("not a UDP tracker");
@@ -54,7 +54,7 @@ fn announce(tracker: Endpoint, hash: &Hash, manner: Manner) -> Job {
     job(tracker, ask)
 }
 
-/// Probes, and drains the prober.
+/// Runs jobs through a prober and waits for all observations.
 fn probe(jobs: Vec<Job>) -> Vec<Observation> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -102,7 +102,7 @@ fn endpoints(announced: &Announced) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// Probes one swarm, sees all of it, and leaves it as it was.
+/// Probes a swarm. Checks that all of it is seen and that it is unchanged afterwards.
 fn sees_all_and_leaves_no_trace(tracker: Endpoint, swarm: &Swarm, asked: Manner, needed: Manner) {
     swarm.join(tracker);
     let seen = announced(probe(vec![announce(tracker, &swarm.hash, asked)]));
@@ -121,7 +121,7 @@ fn sees_all_and_leaves_no_trace(tracker: Endpoint, swarm: &Swarm, asked: Manner,
 }
 
 #[test]
-fn opentracker_needs_a_brief_announce() {
+fn opentracker_needs_started_and_stopped() {
     let (hash, other) = (fresh_hash(), fresh_hash());
     let tracker = Opentracker::start(&[hash, other]);
     let (brief, ghost) = (Manner::Brief, Manner::Ghost);
@@ -131,7 +131,7 @@ fn opentracker_needs_a_brief_announce() {
 }
 
 #[test]
-fn npm_shows_its_list_to_a_ghost() {
+fn npm_lists_peers_to_stopped() {
     let tracker = Npm::start();
     for manner in [Manner::Ghost, Manner::Brief] {
         let swarm = Swarm::of(fresh_hash(), 0, 30, 31);
@@ -140,7 +140,7 @@ fn npm_shows_its_list_to_a_ghost() {
 }
 
 #[test]
-fn aquatic_shows_its_list_to_a_ghost() {
+fn aquatic_lists_peers_to_stopped() {
     let tracker = Aquatic::start();
     for manner in [Manner::Ghost, Manner::Brief] {
         let swarm = Swarm::of(fresh_hash(), 0, 90, 91);
@@ -149,8 +149,8 @@ fn aquatic_shows_its_list_to_a_ghost() {
 }
 
 #[test]
-fn ipv6_swarms_are_seen_whole() {
-    if netns::outside("udp_prober::ipv6_swarms_are_seen_whole") {
+fn ipv6_swarms_are_seen_completely() {
+    if netns::outside("udp_prober::ipv6_swarms_are_seen_completely") {
         return;
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
@@ -158,9 +158,9 @@ fn ipv6_swarms_are_seen_whole() {
     sees_all_and_leaves_no_trace(tracker.udp(), &swarm, Manner::Ghost, Manner::Ghost);
 }
 
-/// It answers `stopped` with zeros.
+/// opentracker answers `stopped` with zeros.
 #[test]
-fn opentracker_refuses_a_swarm_off_its_list() {
+fn opentracker_refuses_an_unlisted_swarm() {
     let tracker = Opentracker::start(&[fresh_hash()]);
     for manner in [Manner::Brief, Manner::Ghost] {
         let unknown = announce(tracker.udp(), &fresh_hash(), manner);
@@ -198,10 +198,11 @@ fn scrapes_count_many_swarms_at_once() {
     }
 }
 
-/// At ten percent of loss each way a healthy tracker answers for every swarm, and forgets us.
+/// With ten percent loss in each direction, a healthy tracker answers for every swarm and keeps no
+/// entry.
 #[test]
-fn loss_costs_packets_and_not_answers() {
-    if netns::outside("udp_prober::loss_costs_packets_and_not_answers") {
+fn packet_loss_costs_packets_and_not_answers() {
+    if netns::outside("udp_prober::packet_loss_costs_packets_and_not_answers") {
         return;
     }
     let hashes: Vec<Hash> = (0..200).map(|_| fresh_hash()).collect();

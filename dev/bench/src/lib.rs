@@ -1,5 +1,4 @@
-//! What benchmarks share: trackers that cost next to nothing, the limits of the machine, CPU time,
-//! packet loss.
+//! Shared parts of the benchmarks: cheap trackers, limits of the machine, CPU time, packet loss.
 
 #![expect(
     clippy::expect_used,

@@ -1,8 +1,7 @@
-//! The daemon at the pace of a large installation: announces spread evenly over the round.
+//! The daemon at the pace of a large installation: announces are spread evenly over the round.
 //!
-//! The daemon is the real binary with a configuration of its own; the trackers are one more
-//! process. What is measured is the CPU time of the whole daemon, between two moments in which
-//! nothing but the announces goes on.
+//! The daemon is the real binary with a configuration of its own; the trackers are another process.
+//! The benchmark measures the CPU time of the whole daemon while it only announces.
 
 use std::fmt::Write as _;
 use std::io::{IoSlice, IoSliceMut};
@@ -18,25 +17,25 @@ use crate::far_trackers::FarTrackers;
 pub use crate::far_trackers::become_them_if_asked;
 use crate::usage::{Cost, Since};
 
-/// Torrents watched.
+/// Watched torrents.
 const TORRENTS: u32 = 200_000;
-/// Announces a second.
+/// Announces per second.
 const RATE: u32 = 5_000;
-/// Announces before anything is measured. The first answers of all torrents take memory that later
-/// ones find, and name peers whose countries are not known yet.
+/// Announces before the measurement. The first answers of all torrents allocate memory that later
+/// ones reuse, and name peers whose countries are not known yet.
 const WARM_UP: u64 = TORRENTS as u64 * 3 / 2;
-/// Longest time they may take.
+/// Longest duration of this warm-up.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// What is measured.
+/// Duration of the measurement.
 const MEASURED: Duration = Duration::from_secs(20);
-/// How long system calls are counted.
+/// Duration for which system calls are counted.
 const TRACED: Duration = Duration::from_secs(3);
 /// Time between two batches of the bare loop.
 const BARE_TICK: Duration = Duration::from_millis(20);
-/// CPU time of one announce, in microseconds.
+/// Budget of CPU time per announce, in microseconds.
 const BUDGET: f64 = 8.0;
 
-/// One way to reach the rate.
+/// A way to reach the rate.
 struct Scenario {
     name: &'static str,
     hosts: u8,
@@ -123,7 +122,8 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
     }
 }
 
-/// Every torrent at one of the trackers, all of them once in a round at the wanted rate.
+/// Returns a configuration with each torrent at one of the trackers. One round over all torrents
+/// has the wanted rate.
 fn config(trackers: &[SocketAddr], hash: impl Fn(u32) -> String) -> String {
     let interval = TORRENTS / RATE * 9 / 10;
     let rate = f64::from(RATE) / trackers.len() as f64;
@@ -142,16 +142,16 @@ fn config(trackers: &[SocketAddr], hash: impl Fn(u32) -> String) -> String {
     text
 }
 
-/// The daemon. It ends with this value.
+/// The running daemon. It stops when this value is dropped.
 struct Daemon(Child);
 
-/// What the daemon took so far.
+/// Resources that the daemon used so far.
 struct Usage {
     cpu: Duration,
     wake_ups: u64,
-    /// Wake-ups by name of the thread.
+    /// Wake-ups by thread name.
     threads: Vec<(String, u64)>,
-    /// In bytes.
+    /// Resident memory, in bytes.
     resident: u64,
 }
 
@@ -193,7 +193,7 @@ impl Daemon {
             }
         }
         Usage {
-            // User and system time, in hundredths of a second; resident pages.
+            // User and system time in hundredths of a second, and resident pages.
             cpu: Duration::from_millis(10 * (fields[11] + fields[12])),
             wake_ups: threads.iter().map(|(_, count)| count).sum(),
             threads,
@@ -201,7 +201,7 @@ impl Daemon {
         }
     }
 
-    /// How often the calls that matter were made; nothing where there is no `strace`.
+    /// Counts the relevant system calls. Returns nothing if `strace` is missing.
     fn calls(&self, time: Duration) -> Vec<(String, u64)> {
         let strace = Command::new("strace")
             .args([
@@ -239,8 +239,8 @@ impl Drop for Daemon {
     }
 }
 
-/// What the same pace costs a loop that does nothing but send and receive: CPU time of an announce,
-/// in microseconds.
+/// Returns the CPU time per announce, in microseconds, of a loop that only sends and receives at
+/// the same rate.
 fn bare_loop(to: SocketAddr, time: Duration) -> f64 {
     const BATCH: usize = (RATE / 50) as usize;
     const REQUEST: usize = 98 + 2 + "/announce".len();

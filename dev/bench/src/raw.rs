@@ -1,4 +1,4 @@
-//! What this machine can do at most: announces as ready-made bytes, answers not looked at.
+//! The limit of this machine: announces as prepared bytes, answers that are not parsed.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -12,19 +12,19 @@ use crate::usage::{Cost, Since};
 
 const WINDOW: usize = 64;
 const ANSWER: usize = 2048;
-/// As long as those of the prober, who sends the path along (BEP 41).
+/// Length of the prober's requests, which include the path (BEP 41).
 const REQUEST: usize = 98 + 2 + "/announce".len();
 
-/// How requests are handed to the kernel.
+/// How requests are passed to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// One `sendmmsg` a window.
+    /// One `sendmmsg` per window.
     Many,
-    /// One `sendmsg` a window, cut by the kernel (`UDP_SEGMENT`).
+    /// One `sendmsg` per window, segmented by the kernel (`UDP_SEGMENT`).
     Segmented,
 }
 
-/// Announces `count` times to a tracker that loses nothing, a window at a time.
+/// Announces `count` times to a tracker that loses nothing, one window at a time.
 pub fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
     let SocketAddr::V4(to) = to else {
         unreachable!("loopback is IPv4 here");

@@ -1,12 +1,13 @@
-//! This binary as a second process, so that only the client's CPU is counted.
+//! This binary as a child process, so that only the CPU time of the client is counted.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// Ends when it is dropped, or when this process does and its standard input with it.
+/// A child process. It ends when this value is dropped, or when this process ends and closes its
+/// standard input.
 pub struct Second {
     child: Child,
-    /// What it said first.
+    /// First line of its output.
     pub line: String,
 }
 

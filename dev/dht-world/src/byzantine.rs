@@ -1,7 +1,7 @@
 //! Byzantine nodes: nodes that deviate from the protocol on purpose.
 
-use super::random::{Rng, below, hash, unit};
 use super::ids::Id;
+use super::random::{Rng, below, hash, unit};
 use super::reply;
 
 /// What a byzantine node does.

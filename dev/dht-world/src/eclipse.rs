@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use super::addresses::Addresses;
-use super::random::{hash, unit};
 use super::ids::Id;
+use super::random::{hash, unit};
 use super::settings::Net;
 
 /// The first /24 (IPv6: /64) of the attack. Other byzantine clusters use the subnets below.

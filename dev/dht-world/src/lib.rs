@@ -36,21 +36,21 @@
 //! | `random` | hashing and pseudo-random numbers |
 
 mod addresses;
-mod random;
+mod byzantine;
 mod eclipse;
 mod ids;
-mod byzantine;
-mod world;
 mod query;
+mod random;
 mod reply;
-mod settings;
 mod server;
+mod settings;
 mod stats;
 mod swarms;
 mod table;
+mod world;
 
-pub use eclipse::{Eclipse, AttackStyle};
-pub use world::World;
-pub use settings::{Delay, Net, ScrapeStyle, WorldSettings};
+pub use eclipse::{AttackStyle, Eclipse};
 pub use server::WorldServer;
+pub use settings::{Delay, Net, ScrapeStyle, WorldSettings};
 pub use stats::Stats;
+pub use world::World;

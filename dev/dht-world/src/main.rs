@@ -13,7 +13,7 @@ use std::error::Error;
 use std::io::Write as _;
 
 use clap::Parser;
-use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, WorldServer, World, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, World, WorldServer, WorldSettings};
 
 /// An emulated DHT of millions of nodes, at 127.0.0.0/8 or fd77::/16.
 #[derive(Parser)]

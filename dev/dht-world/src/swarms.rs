@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sha1::{Digest, Sha1};
 
-use super::random::{Rng, hash, mix, unit};
 use super::ids::{Id, Ids};
+use super::random::{Rng, hash, mix, unit};
 use super::reply::Filter;
 use super::settings::{Net, WorldSettings};
 

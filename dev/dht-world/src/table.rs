@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::random::{below, hash, unit};
 use super::ids::Ids;
+use super::random::{below, hash, unit};
 
 /// Entries of a bucket, and nodes in an answer (BEP 5).
 pub(super) const K: usize = 8;

@@ -3,11 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::{Addresses, Owner};
-use super::random::{Rng, hash, unit};
-use super::eclipse::{Eclipse, AttackStyle};
-use super::ids::{Id, Ids};
 use super::byzantine::{self, Misbehaviour};
+use super::eclipse::{AttackStyle, Eclipse};
+use super::ids::{Id, Ids};
 use super::query::{self, Query};
+use super::random::{Rng, hash, unit};
 use super::reply::{self, Body};
 use super::settings::{Delay, Net, PORT, ScrapeStyle, WorldSettings};
 use super::stats::{PerNode, Stats};
@@ -39,7 +39,10 @@ impl World {
     /// Creates a world. Ten million nodes take a second or two in a release build.
     pub fn new(settings: WorldSettings) -> Self {
         let total = (f64::from(settings.nodes) / (1.0 - settings.dead)).round() as u32;
-        assert!(settings.nodes > 0 && settings.dead < 1.0, "no node is alive");
+        assert!(
+            settings.nodes > 0 && settings.dead < 1.0,
+            "no node is alive"
+        );
         let seed = settings.seed;
         Self {
             ids: Ids::new(settings.nodes, total, seed),
@@ -110,7 +113,10 @@ impl World {
             // Neighbouring steps lie far apart in the order of ids.
             let node = (first + step * (self.ids.len() / BOOTSTRAP + 1)) % self.ids.len();
             let address = self.addresses.of(node);
-            if self.ids.is_alive(node) && self.misbehaviour(node).is_none() && !found.contains(&address) {
+            if self.ids.is_alive(node)
+                && self.misbehaviour(node).is_none()
+                && !found.contains(&address)
+            {
                 found.push(address);
             }
             if found.len() == BOOTSTRAP {
@@ -282,7 +288,8 @@ impl World {
         let named;
         let contacts = match misbehaviour {
             Some(Misbehaviour::Cluster) => {
-                let (cluster, first) = byzantine::cluster_members(self.settings.seed, node, &target);
+                let (cluster, first) =
+                    byzantine::cluster_members(self.settings.seed, node, &target);
                 self.cluster_members(cluster, first, &target, &mut contacts);
                 &contacts[..]
             }
@@ -467,7 +474,13 @@ impl World {
     }
 
     /// Collects eight members of a cluster, close to a target.
-    fn cluster_members(&self, cluster: u8, first: u8, target: &Id, contacts: &mut [(Id, SocketAddr); K]) {
+    fn cluster_members(
+        &self,
+        cluster: u8,
+        first: u8,
+        target: &Id,
+        contacts: &mut [(Id, SocketAddr); K],
+    ) {
         for (contact, member) in contacts.iter_mut().zip(first..) {
             let id = byzantine::cluster_member_id(self.settings.seed, cluster, member, target);
             *contact = (id, self.addresses.of_sybil(cluster, member));

@@ -360,7 +360,12 @@ fn byzantine_nodes_misbehave_in_every_way() {
                 );
                 "cluster"
             }
-            Some(answer) if answer.values.iter().any(|peer| World::is_invented(peer.ip())) => {
+            Some(answer)
+                if answer
+                    .values
+                    .iter()
+                    .any(|peer| World::is_invented(peer.ip())) =>
+            {
                 assert_ne!(answer.external, Some(ASKER));
                 "peers"
             }

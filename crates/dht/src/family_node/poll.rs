@@ -48,6 +48,7 @@ impl FamilyNode {
                     self.traffic.timeouts += 1;
                     self.traffic.silence = self.traffic.silence.saturating_add(1);
                     let blamed = self
+                        .traffic
                         .last_answer
                         .is_some_and(|last_answer| last_answer >= pending.sent);
                     if let Some(id) = pending.id.filter(|_| blamed && !pending.blamed) {

@@ -37,7 +37,12 @@ fn surrounded(
 
 #[test]
 fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
-    for style in [AttackStyle::Empty, AttackStyle::DeadEnds, AttackStyle::Invented, AttackStyle::Mute] {
+    for style in [
+        AttackStyle::Empty,
+        AttackStyle::DeadEnds,
+        AttackStyle::Invented,
+        AttackStyle::Mute,
+    ] {
         for known in [0.3, 1.0] {
             let mut sim = Sim::new(settings(), honest());
             sim.world.auto_peers(PEERS);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
-use seedwatch_dev_dht_world::{Delay, Eclipse, AttackStyle, Net, World, WorldSettings};
+use seedwatch_dev_dht_world::{AttackStyle, Delay, Eclipse, Net, World, WorldSettings};
 use seedwatch_dht::{Engine, LookupError, LookupReport, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;

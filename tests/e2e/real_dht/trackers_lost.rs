@@ -1,4 +1,4 @@
-//! When every tracker is gone, the swarm is still seen.
+//! Peers are still found in the DHT when every tracker is gone.
 
 use super::settings;
 use crate::rig::clients::Torrent;
@@ -9,7 +9,7 @@ use crate::rig::trackers::{Aquatic, Opentracker};
 use crate::rig::wire::hex;
 
 #[test]
-fn a_swarm_is_seen_when_every_tracker_is_gone() {
+fn peers_are_found_when_every_tracker_is_gone() {
     let torrent = Torrent::make("raided");
     let sessions = Plan::default().torrent(&torrent, 0..3, 3..12).start(24);
     let (first, second) = (Opentracker::start(&[torrent.hash]), Aquatic::start());
