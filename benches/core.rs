@@ -5,7 +5,7 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::sync::Arc;
@@ -123,7 +123,7 @@ fn swarm(serial: u32, peers: u32) -> Peers {
 }
 
 /// Processes one round of the DHT: `peers` over IPv4, none over IPv6.
-fn sweep(core: &mut Core, at: u64, peers: u32) {
+fn complete_lookups(core: &mut Core, at: u64, peers: u32) {
     let hashes = Arc::clone(core.sweep());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
@@ -256,13 +256,13 @@ fn memory(torrents: u32, dht: bool) {
     drop(picture);
     let mut at = 0;
     drop(slow_round(&mut core, &mut at, 0, torrents));
-    sweep(&mut core, at, 0);
+    complete_lookups(&mut core, at, 0);
     let picture = core.snapshot(now(at));
     println!("  idle (answered, empty)   {:7.0} B per torrent", per());
     drop(picture);
     at = (at / 1000 + 2_100) * 1000;
     drop(slow_round(&mut core, &mut at, PEERS, torrents));
-    sweep(&mut core, at, PEERS);
+    complete_lookups(&mut core, at, PEERS);
     let picture = core.snapshot(now(at));
     println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);

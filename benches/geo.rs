@@ -4,14 +4,14 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_geo::{Geo, Settings};
 use seedwatch_torrent::address::is_global;
 
@@ -34,7 +34,7 @@ fn main() {
 }
 
 fn measure(name: &str, settings: &Settings) {
-    let since = Since::now();
+    let since = CostMeter::now();
     let geo = Geo::load(settings).expect("a table");
     let cost = since.cost();
     println!(
@@ -51,13 +51,13 @@ fn measure(name: &str, settings: &Settings) {
             .filter(|ip| is_global(*ip))
             .take(ADDRESSES)
             .collect();
-        let since = Since::now();
+        let since = CostMeter::now();
         for ip in &addresses {
             black_box(geo.country(black_box(*ip)));
         }
         let cost = since.cost();
         println!(
-            "{name}: {:.1} million {family} lookups a second of CPU time, {:.1} of the clock's",
+            "{name}: {:.1} million {family} lookups per second of CPU time, {:.1} of wall time",
             1.0 / cost.cpu_each(ADDRESSES),
             cost.rate(ADDRESSES) / 1e6
         );

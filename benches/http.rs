@@ -9,7 +9,7 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::io::{Read, Write};
@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use seedwatch_dev_bench::second::Second;
+use seedwatch_dev_bench::child::ChildProcess;
 
 /// Tracker hosts, each at a loopback address of its own.
 const HOSTS: u8 = 16;
@@ -81,7 +81,7 @@ fn main() {
         let named = wanted.iter().any(|word| word == name);
         named || !wanted.iter().any(|word| all.contains(&word.as_str()))
     };
-    let server = Second::start("serve");
+    let server = ChildProcess::start("serve");
     let port = server.line.trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");

@@ -23,7 +23,7 @@ use seedwatch_core::snapshot::{
     Listed, Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow,
     TrackerId, TrackerRow, Unix,
 };
-use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker};
+use seedwatch_dev_bench::null_tracker::{self, NullTracker, TrackerBehaviour};
 use seedwatch_exporter::{bind, serve};
 use seedwatch_geo::Asn;
 use seedwatch_probers::resolve::Resolver;
@@ -51,7 +51,7 @@ const COLLECTION_COUNTRIES: u32 = 2 * COUNTRIES_EACH;
 const SERIES_EACH: usize = 29 + 5 * TRACKERS_EACH as usize + COUNTRIES_EACH as usize;
 
 fn main() {
-    null_tracker::become_one_if_asked();
+    null_tracker::run_if_child();
     // `cargo bench` and `cargo test --benches` add their own flags.
     let wanted = std::env::args()
         .skip(1)
@@ -113,7 +113,7 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
         ));
         address
     });
-    let tracker = NullTracker::start(1, Manners::Answers);
+    let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
     let (lateness, latency) = (Times::default(), Times::default());
     runtime.spawn(ring(lateness.clone()));
     runtime.spawn(probe(tracker.addresses[0], latency.clone()));

@@ -7,7 +7,7 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::net::SocketAddr;
@@ -20,11 +20,11 @@ use seedwatch::config::{
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dev_bench::loss;
-use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker, PEERS};
+use seedwatch_dev_bench::null_tracker::{self, NullTracker, PEERS, TrackerBehaviour};
 use seedwatch_dev_bench::opentracker::Opentracker;
 use seedwatch_dev_bench::paced;
 use seedwatch_dev_bench::raw::{self, Sending};
-use seedwatch_dev_bench::usage::{Cost, Since};
+use seedwatch_dev_bench::usage::{Cost, CostMeter};
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
 use seedwatch_probers::resolve::Resolver;
@@ -47,8 +47,8 @@ const CPU_TURNS: usize = 25;
 const PORT: u16 = 4242;
 
 fn main() {
-    null_tracker::become_one_if_asked();
-    paced::become_them_if_asked();
+    null_tracker::run_if_child();
+    paced::run_if_child();
     if loss::is_inside() {
         return losses();
     }
@@ -197,7 +197,7 @@ impl Client {
         let mut open = flying;
         let mut since = None;
         let mut run = Run {
-            cost: Since::now().cost(),
+            cost: CostMeter::now().cost(),
             answered: 0,
             requests: 0,
             jobs: flying,
@@ -207,7 +207,7 @@ impl Client {
             let batch = self.receive();
             let passed = start.elapsed();
             if since.is_none() && passed >= time {
-                since = Some(Since::now());
+                since = Some(CostMeter::now());
             }
             let mut alive = 0;
             for observation in &batch {
@@ -243,7 +243,7 @@ impl Client {
 
 fn row(what: &str, (cost, count): (Cost, usize)) {
     println!(
-        "  {what:<44} {:6.2} µs CPU   {:8.0} a second",
+        "  {what:<44} {:6.2} µs CPU   {:8.0} per second",
         cost.cpu_each(count),
         cost.rate(count)
     );
@@ -290,7 +290,7 @@ fn faster(a: &(Cost, usize), b: &(Cost, usize)) -> bool {
 fn cpu() {
     const COUNT: usize = 32_000;
     println!("one announce, answered with {PEERS} peers by a tracker that does nothing else:");
-    let tracker = NullTracker::start(1, Manners::Answers);
+    let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
     let to = tracker.addresses[0];
     let turns = by_turns(
         CPU_TURNS,
@@ -355,12 +355,12 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         Key::new([7; 16]),
         now(0, start),
     );
-    let mut since = Since::now();
+    let mut since = CostMeter::now();
     let mut answered = 0;
     for round in 1..=rounds {
         if round == 2 {
             // The first round resolves names and allocates memory.
-            since = Since::now();
+            since = CostMeter::now();
             answered = 0;
         }
         let mut open = 0;
@@ -453,8 +453,8 @@ fn real_tracker() {
 /// Measures 32 trackers, then the same beside 32 dead ones. The scheduler gives a dead tracker few jobs
 /// at a time; here each has eight jobs that last until their deadline.
 fn dead_trackers() {
-    let alive = NullTracker::start(32, Manners::Answers);
-    let dead = NullTracker::start(32, Manners::Silent);
+    let alive = NullTracker::start(32, TrackerBehaviour::Answers);
+    let dead = NullTracker::start(32, TrackerBehaviour::Silent);
     println!("thirty-two trackers, and thirty-two dead ones beside them:");
     let time = Duration::from_millis(700);
     let alive = Target::list(&alive.addresses);
@@ -498,11 +498,11 @@ fn losses() {
     println!("one packet in ten lost each way, {how}:");
     let (mut jobs, mut unanswered, mut requests, mut answered) = (0, 0, 0, 0);
     let mut measure = |lossy: bool| {
-        let manners = match lossy && !by_kernel {
-            true => Manners::Loses,
-            false => Manners::Answers,
+        let behaviour = match lossy && !by_kernel {
+            true => TrackerBehaviour::Loses,
+            false => TrackerBehaviour::Answers,
         };
-        let tracker = NullTracker::start(1, manners);
+        let tracker = NullTracker::start(1, behaviour);
         if by_kernel {
             let verdict = if lossy { "drop" } else { "accept" };
             assert!(loss::every_tenth(verdict), "nft");

@@ -3,14 +3,14 @@
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use seedwatch_clock::Unix;
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_distinct::{Calendar, Counts, K, Key, Layout, Moment, Peer, Set, Window};
 
 const HOUR: u64 = 3600;
@@ -51,7 +51,7 @@ fn resident() -> f64 {
 /// Returns the CPU time of the fastest run.
 fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     let time = |_| {
-        let start = Since::now();
+        let start = CostMeter::now();
         run();
         start.cost().cpu
     };
@@ -72,7 +72,7 @@ fn fleet(daily: u32, fresh: u32) {
     for hour in 0..30 * 24_u32 {
         let at = calendar.tick(Unix(START + u64::from(hour) * HOUR));
         begins.push(gauges(&mut sets, at));
-        let start = Since::now();
+        let start = CostMeter::now();
         for (torrent, set) in (0_u64..).zip(&mut sets) {
             for peer in 0..daily {
                 if (torrent as u32).wrapping_mul(7).wrapping_add(peer * 5) % 24 != hour % 24 {
@@ -118,7 +118,7 @@ fn fleet(daily: u32, fresh: u32) {
     let at = calendar.moment();
     println!("  read again: {:.1} ms", ms(gauges(&mut sets, at)));
     let mut bytes = Vec::new();
-    let start = Since::now();
+    let start = CostMeter::now();
     for set in &sets {
         set.encode(&mut bytes);
     }
@@ -129,7 +129,7 @@ fn fleet(daily: u32, fresh: u32) {
         bytes.len() as f64 / f64::from(peers) / f64::from(TORRENTS),
         took.as_secs_f64() * 1e3,
     );
-    let start = Since::now();
+    let start = CostMeter::now();
     let mut from = &bytes[..];
     for set in &mut sets {
         *set = Set::decode(&mut from, Layout::Now).expect("what was encoded");
@@ -139,7 +139,7 @@ fn fleet(daily: u32, fresh: u32) {
 
 /// Returns the CPU time of reading all windows and sources.
 fn gauges(sets: &mut [Set], at: Moment) -> Duration {
-    let start = Since::now();
+    let start = CostMeter::now();
     for set in sets {
         black_box(set.counts(at));
     }
@@ -200,7 +200,7 @@ fn large() {
         let mut random = Random(size);
         let mut calendar = Calendar::start(Unix(START));
         let mut set = Set::new();
-        let start = Since::now();
+        let start = CostMeter::now();
         for n in 0..size {
             let at = calendar.tick(Unix(START + n * 720 / size * HOUR));
             set.add(peer(&mut random), 0, at);

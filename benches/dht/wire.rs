@@ -13,9 +13,9 @@ use seedwatch_torrent::{Host, InfoHash};
 use tokio::sync::mpsc;
 
 use super::settings;
+use seedwatch_dev_bench::child::ChildProcess;
 use seedwatch_dev_bench::loss;
-use seedwatch_dev_bench::second::Second;
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_dev_dht_sim::hashes;
 use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
@@ -59,7 +59,7 @@ pub(crate) fn run() {
 }
 
 async fn rounds(torrents: usize) {
-    let world = Second::start(WORLD);
+    let world = ChildProcess::start(WORLD);
     let bare = resident();
     let (out, mut reports) = mpsc::channel(1024);
     let settings = dht::Settings {
@@ -82,7 +82,7 @@ async fn rounds(torrents: usize) {
     let all: Arc<[InfoHash]> = all.into();
     prober.watch(Arc::clone(&all));
     for round in ["cold", "warm"] {
-        let since = Since::now();
+        let since = CostMeter::now();
         let (mut ended, mut packets, mut failed) = (0, 0, 0);
         while ended < torrents {
             if let Some(DhtReport::Lookups(lookups)) = reports.recv().await {
@@ -94,7 +94,7 @@ async fn rounds(torrents: usize) {
         let cost = since.cost();
         println!(
             "over sockets, {torrents} torrents, {round}: {:.1} µs CPU a lookup, {:.2} packets, \
-             {failed} failed, {:.0} a second, {:.1} MB more than before",
+             {failed} failed, {:.0} per second, {:.1} MB more than before",
             cost.cpu_each(ended),
             f64::from(packets) / ended as f64,
             cost.rate(ended),

@@ -21,7 +21,7 @@ const RATE: f64 = 150.0;
 
 /// Looks up all torrents in the DHT of one family, with `n` peers each. Checks what the daemon and
 /// the emulated DHT report.
-fn sweep(family: Net, nodes: u32, peers: usize) {
+fn assert_every_peer_is_counted(family: Net, nodes: u32, peers: usize) {
     let (label, listen, port) = match family {
         Net::V4 => ("ipv4", "0.0.0.0:0", 6881),
         Net::V6 => ("ipv6", "[::]:0", 6883),
@@ -103,7 +103,7 @@ fn every_peer_is_counted_in_a_dht_of_100_000_nodes() {
     if netns::outside("dht_large::every_peer_is_counted_in_a_dht_of_100_000_nodes") {
         return;
     }
-    sweep(Net::V4, 100_000, 40);
+    assert_every_peer_is_counted(Net::V4, 100_000, 40);
 }
 
 #[test]
@@ -111,5 +111,5 @@ fn every_peer_is_counted_over_ipv6() {
     if netns::outside("dht_large::every_peer_is_counted_over_ipv6") {
         return;
     }
-    sweep(Net::V6, 10_000, 25);
+    assert_every_peer_is_counted(Net::V6, 10_000, 25);
 }

@@ -85,7 +85,7 @@ fn names_resolve_only_to_permitted_addresses() {
             assert_eq!(
                 page.get(&requests),
                 Some(0.0),
-                "{name}: nobody was asked\n{page}"
+                "{name}: no tracker was contacted\n{page}"
             );
         }
     }

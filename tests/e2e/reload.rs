@@ -48,7 +48,7 @@ fn unchanged_torrents_are_not_probed_again() {
     assert_eq!(page.get("seedwatch_torrents"), Some(2.0));
     daemon.wait_for_values(&[(&peers("added"), Some(1.0))]);
     wait::throughout(Duration::from_secs(1), || {
-        assert_eq!(announces(&old), before, "nobody is asked again");
+        assert_eq!(announces(&old), before, "no tracker is announced to again");
     });
 }
 

@@ -136,12 +136,12 @@ fn an_unreachable_service_manager_does_not_stop_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
     write_config(folder.path(), 1);
     let file = folder.path().join("config.yaml");
-    let nobody = format!("NOTIFY_SOCKET={}/nobody", folder.path().display());
+    let missing = format!("NOTIFY_SOCKET={}/missing", folder.path().display());
     let mut process = Process::start(
         "seedwatch",
         &[
             "env",
-            &nobody,
+            &missing,
             "WATCHDOG_USEC=200000",
             BINARY,
             "--config.file",

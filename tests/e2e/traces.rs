@@ -1,4 +1,4 @@
-//! One second after a probe, a second client finds no entry of ours at the tracker.
+//! One second after a probe, a second client finds no entry of the daemon at the tracker.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The UDP prober against real trackers: exact counts, complete lists, and no entry of ours.
+//! The UDP prober against real trackers: exact counts, complete lists, and no entry of the prober.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

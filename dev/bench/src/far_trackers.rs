@@ -15,7 +15,7 @@ use crate::null_tracker::{ANSWER, write_answer};
 const ROLE: &str = "far-trackers";
 /// Longest sleep while answers are delayed.
 const STEP: Duration = Duration::from_micros(200);
-/// Second byte of their addresses.
+/// ChildProcess byte of their addresses.
 const NETWORK: u8 = 89;
 
 /// Trackers, each at an address of its own. They stop when this value is dropped.
@@ -64,7 +64,7 @@ impl Drop for FarTrackers {
 }
 
 /// Runs the trackers if this process was started for that. Must be the first call in `main`.
-pub fn become_them_if_asked() {
+pub fn run_if_child() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).map(String::as_str) == Some(ROLE) {
         let [count, near, far] = [2, 3, 4].map(|at| arguments[at].parse().expect("a number"));

@@ -5,11 +5,11 @@
     reason = "a benchmark has no caller that could handle an error"
 )]
 
+pub mod child;
 mod far_trackers;
 pub mod loss;
 pub mod null_tracker;
 pub mod opentracker;
 pub mod paced;
 pub mod raw;
-pub mod second;
 pub mod usage;

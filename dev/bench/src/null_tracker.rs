@@ -22,7 +22,7 @@ pub const ANSWER: usize = 20 + 6 * PEERS;
 
 /// How a tracker handles requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
+pub enum TrackerBehaviour {
     /// It answers them.
     Answers,
     /// It loses one in ten, and one answer in ten.
@@ -31,7 +31,7 @@ pub enum Manners {
     Silent,
 }
 
-impl Manners {
+impl TrackerBehaviour {
     const ALL: [Self; 3] = [Self::Answers, Self::Loses, Self::Silent];
 }
 
@@ -44,11 +44,11 @@ pub struct NullTracker {
 
 impl NullTracker {
     /// Starts `count` trackers.
-    pub fn start(count: u8, manners: Manners) -> Self {
+    pub fn start(count: u8, behaviour: TrackerBehaviour) -> Self {
         let me = std::env::current_exe().expect("this binary");
-        let manners = (manners as usize).to_string();
+        let behaviour = (behaviour as usize).to_string();
         let mut child = Command::new(me)
-            .args([ROLE, &count.to_string(), &manners])
+            .args([ROLE, &count.to_string(), &behaviour])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -76,16 +76,16 @@ impl Drop for NullTracker {
 }
 
 /// Runs a tracker if this process was started for that. Must be the first call in `main`.
-pub fn become_one_if_asked() {
+pub fn run_if_child() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).map(String::as_str) == Some(ROLE) {
-        let [count, manners] = [2, 3].map(|at| arguments[at].parse::<u8>().expect("a number"));
-        serve(count, Manners::ALL[usize::from(manners)]);
+        let [count, behaviour] = [2, 3].map(|at| arguments[at].parse::<u8>().expect("a number"));
+        serve(count, TrackerBehaviour::ALL[usize::from(behaviour)]);
     }
 }
 
-fn serve(count: u8, manners: Manners) -> ! {
-    let group = manners as u8;
+fn serve(count: u8, behaviour: TrackerBehaviour) -> ! {
+    let group = behaviour as u8;
     let sockets: Vec<UdpSocket> = (1..=count)
         .map(|n| {
             let ip = Ipv4Addr::new(127, 88, group, n);
@@ -106,12 +106,12 @@ fn serve(count: u8, manners: Manners) -> ! {
         out.write_all(&at.port().to_be_bytes()).expect("a parent");
     }
     out.flush().expect("a parent");
-    if manners == Manners::Silent {
+    if behaviour == TrackerBehaviour::Silent {
         // Ends with the parent process, which holds the other end.
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     }
-    let mut room = Room::new(manners);
+    let mut room = Room::new(behaviour);
     loop {
         let mut watched: Vec<PollFd<'_>> = sockets
             .iter()
@@ -126,7 +126,7 @@ fn serve(count: u8, manners: Manners) -> ! {
 }
 
 struct Room {
-    manners: Manners,
+    behaviour: TrackerBehaviour,
     chance: u64,
     requests: Vec<u8>,
     answers: Vec<u8>,
@@ -135,9 +135,9 @@ struct Room {
 }
 
 impl Room {
-    fn new(manners: Manners) -> Self {
+    fn new(behaviour: TrackerBehaviour) -> Self {
         Self {
-            manners,
+            behaviour,
             chance: 1,
             requests: vec![0; BATCH * REQUEST],
             answers: vec![0; BATCH * ANSWER],
@@ -172,7 +172,7 @@ impl Room {
                         .wrapping_add(1_442_695_040_888_963_407);
                     (self.chance >> 33).is_multiple_of(10)
                 };
-                if self.manners == Manners::Loses && (lost() || lost()) {
+                if self.behaviour == TrackerBehaviour::Loses && (lost() || lost()) {
                     continue;
                 }
                 if let (Some(request), Some(answer)) = (message.iovs().next(), room.next()) {

@@ -14,8 +14,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 
 use crate::far_trackers::FarTrackers;
-pub use crate::far_trackers::become_them_if_asked;
-use crate::usage::{Cost, Since};
+pub use crate::far_trackers::run_if_child;
+use crate::usage::{Cost, CostMeter};
 
 /// Watched torrents.
 const TORRENTS: u32 = 200_000;
@@ -63,7 +63,7 @@ const SCENARIOS: [Scenario; 3] = [
 
 /// Measures the scenarios whose names contain `wanted`.
 pub fn measure(binary: &str, hash: impl Fn(u32) -> String, wanted: Option<&str>) {
-    println!("{RATE} announces a second, {TORRENTS} torrents, CPU time of the whole daemon:");
+    println!("{RATE} announces per second, {TORRENTS} torrents, CPU time of the whole daemon:");
     let near = FarTrackers::start(1, [Duration::ZERO; 2]);
     let bare = (0..3)
         .map(|_| bare_loop(near.addresses[0], Duration::from_secs(2)))
@@ -96,7 +96,7 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
     let each = (after.cpu - before.cpu).as_secs_f64() * 1e6 / announces as f64;
     println!(
         "  {:<39} {each:6.2} µs an announce (budget {BUDGET:.2}), {:.1} of the bare loop; \
-         {:.0} announces and {:.0} wake-ups a second; {} MB",
+         {:.0} announces and {:.0} wake-ups per second; {} MB",
         scenario.name,
         each / bare,
         announces as f64 / seconds,
@@ -107,7 +107,7 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
         let before = before.threads.iter().find(|(name, _)| name == thread);
         let wake_ups = wake_ups - before.map_or(0, |(_, before)| *before);
         println!(
-            "      {thread:<20} {:6.0} wake-ups a second",
+            "      {thread:<20} {:6.0} wake-ups per second",
             wake_ups as f64 / seconds
         );
     }
@@ -193,7 +193,7 @@ impl Daemon {
             }
         }
         Usage {
-            // User and system time in hundredths of a second, and resident pages.
+            // User and system time in hundredths of per second, and resident pages.
             cpu: Duration::from_millis(10 * (fields[11] + fields[12])),
             wake_ups: threads.iter().map(|(_, count)| count).sum(),
             threads,
@@ -261,7 +261,7 @@ fn bare_loop(to: SocketAddr, time: Duration) -> f64 {
     let mut incoming = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
     let mut answers = vec![0u8; 2048 * BATCH];
     let fd = socket.as_raw_fd();
-    let (start, since) = (Instant::now(), Since::now());
+    let (start, since) = (Instant::now(), CostMeter::now());
     let (mut next, mut received) = (start, 0);
     while start.elapsed() < time {
         let none = MsgFlags::empty();

@@ -8,7 +8,7 @@ use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, sendmsg,
 };
 
-use crate::usage::{Cost, Since};
+use crate::usage::{Cost, CostMeter};
 
 const WINDOW: usize = 64;
 const ANSWER: usize = 2048;
@@ -44,7 +44,7 @@ pub fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
     let mut answers = vec![0; WINDOW * ANSWER];
     let mut incoming = MultiHeaders::<SockaddrIn>::preallocate(WINDOW, None);
     let mut outgoing = MultiHeaders::<SockaddrIn>::preallocate(WINDOW, None);
-    let since = Since::now();
+    let since = CostMeter::now();
     for _ in 0..count / WINDOW {
         match sending {
             Sending::Many => {

@@ -16,7 +16,7 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
 /// Address of the engine.
-const OURSELVES_4: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
+const ENGINE_ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
 /// The engine, the world and the datagrams in flight.
 pub struct Sim {
@@ -33,8 +33,8 @@ pub struct Sim {
     /// Time at which each lookup ended.
     pub ended_at: Vec<u64>,
     /// Whether our own network drops all packets.
-    pub deaf: bool,
-    on_the_way: BinaryHeap<Reverse<(u64, u64)>>,
+    pub is_offline: bool,
+    in_flight: BinaryHeap<Reverse<(u64, u64)>>,
     datagrams: HashMap<u64, (SocketAddr, Vec<u8>)>,
     sent: u64,
     wake: u64,
@@ -60,8 +60,8 @@ impl Sim {
             cpu: Duration::ZERO,
             ended: Vec::new(),
             ended_at: Vec::new(),
-            deaf: false,
-            on_the_way: BinaryHeap::new(),
+            is_offline: false,
+            in_flight: BinaryHeap::new(),
             datagrams: HashMap::new(),
             sent: 0,
             wake: 0,
@@ -91,7 +91,7 @@ impl Sim {
         let until = self.now + limit.as_millis() as u64;
         let mut answer = Vec::new();
         while self.ended.len() < wanted {
-            let arrives = self.on_the_way.peek().map(|Reverse((at, _))| *at);
+            let arrives = self.in_flight.peek().map(|Reverse((at, _))| *at);
             let next = arrives.unwrap_or(u64::MAX).min(self.wake).max(self.now);
             if next > until {
                 self.now = until;
@@ -99,15 +99,15 @@ impl Sim {
             }
             self.now = next;
             let now = Mono(next);
-            let mut came = Vec::new();
-            while let Some(Reverse((at, number))) = self.on_the_way.peek().copied()
+            let mut arrived = Vec::new();
+            while let Some(Reverse((at, number))) = self.in_flight.peek().copied()
                 && at <= next
             {
-                self.on_the_way.pop();
-                came.extend(self.datagrams.remove(&number));
+                self.in_flight.pop();
+                arrived.extend(self.datagrams.remove(&number));
             }
             let start = Instant::now();
-            for (from, datagram) in &came {
+            for (from, datagram) in &arrived {
                 self.engine.receive(*from, datagram, now);
             }
             self.wake = self.engine.poll(now, &mut self.outbox).0;
@@ -115,14 +115,17 @@ impl Sim {
             self.cpu += start.elapsed();
             self.ended_at.extend(ended.iter().map(|_| next));
             self.ended.extend(ended);
-            let us = SocketAddr::from(OURSELVES_4);
+            let engine_address = SocketAddr::from(ENGINE_ADDRESS);
             for (to, datagram) in self.outbox.iter() {
-                if self.deaf {
+                if self.is_offline {
                     continue;
                 }
-                if let Some(delay) = self.world.answer(to, us, datagram, next, &mut answer) {
+                if let Some(delay) =
+                    self.world
+                        .answer(to, engine_address, datagram, next, &mut answer)
+                {
                     self.sent += 1;
-                    self.on_the_way.push(Reverse((next + delay, self.sent)));
+                    self.in_flight.push(Reverse((next + delay, self.sent)));
                     self.datagrams.insert(self.sent, (to, answer.clone()));
                 }
             }

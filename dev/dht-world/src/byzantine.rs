@@ -83,15 +83,7 @@ pub(super) fn garbage(out: &mut Vec<u8>, honest: &[u8], transaction: &[u8], rng:
         bytes
     };
     let own = random(20, rng);
-    // Wraps a hand-written body into an answer.
-    let around = |body: &[u8]| {
-        let mut whole = b"d1:rd".to_vec();
-        whole.extend(body);
-        whole.extend(b"e1:t");
-        reply::string(&mut whole, transaction);
-        whole.extend(b"1:y1:re");
-        whole
-    };
+    let around = |body: &[u8]| wrap(body, transaction);
     let with_id = |rest: &[u8]| around(&[b"2:id20:", &own[..], rest].concat());
     let bytes = match rng.below(GARBAGE_KINDS) {
         0 => Vec::new(),
@@ -139,4 +131,14 @@ pub(super) fn garbage(out: &mut Vec<u8>, honest: &[u8], transaction: &[u8], rng:
         _ => [b"i1e", honest].concat(),
     };
     out.extend(bytes);
+}
+
+/// Wraps a hand-written body into an answer.
+fn wrap(body: &[u8], transaction: &[u8]) -> Vec<u8> {
+    let mut whole = b"d1:rd".to_vec();
+    whole.extend(body);
+    whole.extend(b"e1:t");
+    reply::string(&mut whole, transaction);
+    whole.extend(b"1:y1:re");
+    whole
 }

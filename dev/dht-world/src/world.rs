@@ -274,15 +274,10 @@ impl World {
             id: self.ids.id(node),
             ..Body::default()
         };
-        let target = match (query.method, query.id, query.target) {
-            (b"ping" | b"announce_peer", Some(_), _) => {
-                return reply::response(out, query.transaction, external, &body);
-            }
-            (b"find_node" | b"get_peers", Some(_), Some(target)) => target,
-            (b"ping" | b"announce_peer" | b"find_node" | b"get_peers", ..) => {
-                return reply::error(out, query.transaction, reply::PROTOCOL);
-            }
-            _ => return reply::error(out, query.transaction, reply::METHOD_UNKNOWN),
+        let target = match requested_target(query) {
+            Ok(Some(target)) => target,
+            Ok(None) => return reply::response(out, query.transaction, external, &body),
+            Err(error) => return reply::error(out, query.transaction, error),
         };
         let mut contacts = [(Id::default(), from); K];
         let named;
@@ -485,5 +480,15 @@ impl World {
             let id = byzantine::cluster_member_id(self.settings.seed, cluster, member, target);
             *contact = (id, self.addresses.of_sybil(cluster, member));
         }
+    }
+}
+
+/// Returns the target of a query, `None` if its method has none, or the error to answer with.
+fn requested_target(query: &Query<'_>) -> Result<Option<Id>, (u16, &'static str)> {
+    match (query.method, query.id, query.target) {
+        (b"ping" | b"announce_peer", Some(_), _) => Ok(None),
+        (b"find_node" | b"get_peers", Some(_), Some(target)) => Ok(Some(target)),
+        (b"ping" | b"announce_peer" | b"find_node" | b"get_peers", ..) => Err(reply::PROTOCOL),
+        _ => Err(reply::METHOD_UNKNOWN),
     }
 }

@@ -97,7 +97,7 @@ fn ask(world: &mut World, node: SocketAddr, query: &[u8]) -> Option<Answer> {
 }
 
 /// A simple lookup without retries: it always queries the closest nodes that it knows.
-fn walk(world: &mut World, target: &Id, k: usize) -> (BTreeSet<SocketAddr>, usize) {
+fn look_up(world: &mut World, target: &Id, k: usize) -> (BTreeSet<SocketAddr>, usize) {
     let distance = |id: &Id| -> Id { std::array::from_fn(|at| id[at] ^ target[at]) };
     let query = query("get_peers", target, false);
     let start = world.bootstrap();
@@ -128,7 +128,7 @@ fn recall(world: &mut World, hashes: u64, k: usize) -> (f64, f64) {
     let (mut recall, mut cost) = (0.0, 0.0);
     for target in (0..hashes).map(hash) {
         let truth = BTreeSet::from_iter(world.peers_of(&target));
-        let (found, asked) = walk(world, &target, k);
+        let (found, asked) = look_up(world, &target, k);
         recall += truth.intersection(&found).count() as f64 / truth.len() as f64;
         cost += asked as f64;
     }
@@ -323,8 +323,8 @@ fn loss_delay_and_dead_nodes_match_the_settings() {
         ..WorldSettings::default()
     });
     assert_eq!(world.closest(&hash(6), 1000).len(), 300);
-    let nobody = SocketAddr::from(([127, 0, 0, 9], 6881));
-    assert_eq!(ask(&mut world, nobody, &query), None);
+    let unused = SocketAddr::from(([127, 0, 0, 9], 6881));
+    assert_eq!(ask(&mut world, unused, &query), None);
     assert_eq!(world.stats().dead, 1);
 }
 

@@ -86,6 +86,10 @@ fn unsupported_protocols_are_reported() {
         let page = daemon.wait_for(tracker, |page| page.get(&failures) >= Some(1.0));
         assert_eq!(page.get(&success), Some(0.0), "{page}");
         assert_eq!(page.get(&requests), Some(0.0), "{page}");
-        assert_eq!(page.select(&up).count(), 0, "nobody was asked: {page}");
+        assert_eq!(
+            page.select(&up).count(),
+            0,
+            "no tracker was contacted: {page}"
+        );
     }
 }

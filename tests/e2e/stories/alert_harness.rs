@@ -44,8 +44,8 @@ impl AlertHarness {
     pub(super) fn new() -> Self {
         let host = Ipv4Addr::LOCALHOST;
         let daemon = SocketAddr::from((host, address::free_port(host)));
-        let nobody = SocketAddr::from((host, 9));
-        let recorder = Prometheus::start(daemon, nobody, &History::default());
+        let no_receiver = SocketAddr::from((host, 9));
+        let recorder = Prometheus::start(daemon, no_receiver, &History::default());
         let receiver = Receiver::start();
         let alertmanager = Alertmanager::start(receiver.address());
         Self {

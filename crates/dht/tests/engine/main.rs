@@ -133,18 +133,18 @@ fn an_empty_swarm_is_reported_empty_and_a_silent_network_is_unknown() {
         assert!(found.peers.is_empty());
         assert_eq!(found.estimate.unwrap().seeders, 0);
     }
-    let mut deaf = Sim::new(
+    let mut silent = Sim::new(
         settings(),
         WorldSettings {
             loss: 1.0,
             ..honest()
         },
     );
-    deaf.watch(hashes(3, 1));
-    assert!(deaf.run(3, MINUTE));
+    silent.watch(hashes(3, 1));
+    assert!(silent.run(3, MINUTE));
     let failed = |lookup: &LookupReport| lookup.result.is_err();
-    assert!(deaf.ended.iter().all(failed));
-    assert_eq!(deaf.status().up, Some(false));
+    assert!(silent.ended.iter().all(failed));
+    assert_eq!(silent.status().up, Some(false));
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
     let all = sim.watch(hashes(20, 1));
     assert!(sim.run(20, MINUTE));
     // No node answers while lookups are made.
-    sim.deaf = true;
+    sim.is_offline = true;
     for _ in 0..4 {
         for hash in all.iter() {
             sim.look_up(*hash);
@@ -283,7 +283,7 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
     }
     let failed = sim.ended[20..].iter().all(|lookup| lookup.result.is_err());
     assert!(failed, "a lookup succeeded without an answer");
-    sim.deaf = false;
+    sim.is_offline = false;
     sim.ended.clear();
     for hash in all.iter() {
         sim.look_up(*hash);
@@ -298,12 +298,12 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
 fn lookups_fail_without_nodes_and_restart_once_there_is_one() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(10);
-    sim.deaf = true;
+    sim.is_offline = true;
     sim.watch(hashes(20, 1));
     sim.run(usize::MAX / 2, 10 * MINUTE);
     // Each lookup fails once, and a few again at their next regular time.
     assert!((20..=24).contains(&sim.ended.len()), "{}", sim.ended.len());
-    sim.deaf = false;
+    sim.is_offline = false;
     sim.ended.clear();
     let first = sim.world.bootstrap();
     sim.engine.add_bootstrap(Family::Ipv4, &first);
