@@ -5,13 +5,13 @@ use std::process::{Child, Command, Stdio};
 
 /// A child process. It ends when this value is dropped, or when this process ends and closes its
 /// standard input.
-pub struct Second {
+pub struct ChildProcess {
     child: Child,
     /// First line of its output.
     pub line: String,
 }
 
-impl Second {
+impl ChildProcess {
     /// Starts it in a role and waits for its first line.
     pub fn start(role: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("our own path"))
@@ -27,7 +27,7 @@ impl Second {
     }
 }
 
-impl Drop for Second {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -6,7 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 
 /// A starting point for wall time and for the CPU time of all threads. Trackers run in processes of
 /// their own, so this covers the client alone.
-pub struct Since {
+pub struct CostMeter {
     wall: Instant,
     cpu: Duration,
 }
@@ -20,7 +20,7 @@ pub struct Cost {
     pub cpu: Duration,
 }
 
-impl Since {
+impl CostMeter {
     /// Starts a measurement.
     pub fn now() -> Self {
         Self {
