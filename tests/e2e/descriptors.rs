@@ -57,10 +57,12 @@ fn probes_without_descriptors_do_not_count_against_trackers() {
     daemon.wait_for_values(&works);
     daemon.limit_files(3);
     let said = || daemon.log().matches("lacks resources for probes").count();
-    wait::until("the lack is told", PATIENCE, || (said() > 0).then_some(()));
+    wait::until("the lack is reported", PATIENCE, || {
+        (said() > 0).then_some(())
+    });
     let stalled = tracker.heard().len();
     daemon.limit_files(1024);
-    wait::until("probes reach it again", PATIENCE, || {
+    wait::until("probes reach the tracker again", PATIENCE, || {
         (tracker.heard().len() > stalled + 2).then_some(())
     });
     let metrics = daemon.wait_for_values(&works);

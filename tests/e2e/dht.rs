@@ -231,7 +231,11 @@ fn a_reload_changes_the_sockets_or_nothing() {
     for addresses in ["\"127.0.0.1:7000\"", "\"127.0.0.1:7000\", \"[::1]:0\""] {
         daemon.write_config(&config(&listen(addresses), &two));
         assert_eq!(daemon.reload().status, 200);
-        assert_eq!(daemon.metrics().get(of_first.0), of_first.1, "it is kept");
+        assert_eq!(
+            daemon.metrics().get(of_first.0),
+            of_first.1,
+            "the value is kept"
+        );
         daemon.wait_for_values(&[of_second]);
     }
     let families = |page: &Exposition| page.select("seedwatch_dht_nodes").count() == 2;
@@ -243,7 +247,7 @@ fn a_reload_changes_the_sockets_or_nothing() {
     assert_eq!(answer.status, 500, "{}", answer.text());
     assert!(answer.text().contains(&format!("127.0.0.1:{PORT}")));
     let queries = world.count("queries");
-    wait::until("it goes on asking", Duration::from_secs(30), || {
+    wait::until("queries continue", Duration::from_secs(30), || {
         (world.count("queries") > queries).then_some(())
     });
     assert_eq!(daemon.metrics().get(of_first.0), of_first.1);
@@ -315,7 +319,7 @@ fn an_outage_of_our_network_is_not_a_failure_of_the_dht() {
         nobody_is_blamed(&daemon.metrics())
     });
     netns::mend();
-    daemon.wait_within("it is over", Duration::from_secs(90), |page| {
+    daemon.wait_within("the outage is over", Duration::from_secs(90), |page| {
         nobody_is_blamed(page);
         page.get(network) == Some(1.0) && page.get(seen) == peers
     });

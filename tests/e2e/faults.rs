@@ -132,7 +132,7 @@ fn a_tracker_fails_and_recovers() {
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let Endpoint::Udp(address) = opentracker.udp() else {
-        panic!("opentracker speaks UDP")
+        panic!("not a UDP tracker")
     };
     let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
     let swarm = Swarm::of(hash, 3100, 2, 3);

@@ -252,7 +252,7 @@ fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
         (said("the state is not saved") > 0).then_some(())
     });
     let before = daemon.tracker.heard().len();
-    wait::until("probes go on", PATIENCE, || {
+    wait::until("probes continue", PATIENCE, || {
         (daemon.tracker.heard().len() > before + 8).then_some(())
     });
     limit(1024);
@@ -272,7 +272,10 @@ fn a_hanging_state_directory_blocks_neither_start_nor_shutdown() {
     // The first access to the directory hangs.
     daemon.wait_until_it_hangs();
     let (_, log) = daemon.end();
-    assert!(!log.contains("Shutting down"), "it had not begun: {log}");
+    assert!(
+        !log.contains("Shutting down"),
+        "shutdown had not begun: {log}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();

@@ -42,7 +42,7 @@ fn names_resolve_only_to_permitted_addresses() {
     let truth = Truth::of((0..4).map(|n| SocketAddr::new(address::peer(n), 6881)));
     let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
     let Endpoint::Udp(place) = tracker.endpoint() else {
-        panic!("it speaks UDP")
+        panic!("not a UDP tracker")
     };
     let (ip, port) = (place.ip(), place.port());
     // The daemon sends no packet to the addresses outside of the loopback network.

@@ -54,7 +54,7 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
     let flags = ["--log.level", "debug"];
     let daemon = Daemon::start_with(&config(LAB, &watched), &flags);
     daemon.wait_for_values(&[(r#"seedwatch_torrent_peers{family="ipv4"}"#, Some(1.0))]);
-    daemon.wait_for("every tracker has spoken", |page| {
+    daemon.wait_for("every tracker has answered", |page| {
         page.select("seedwatch_announce_success").count() == urls.len()
     });
     // The tracker received the passkey, so it was in the URL.

@@ -147,7 +147,7 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
     let tracker = Opentracker::start_at(place.into(), &[torrent.hash]);
     swarm.join(tracker.udp());
     let daemon = Daemon::start(&config);
-    let page = daemon.wait_for("a fourth", |page| known(4.0, page));
+    let page = daemon.wait_for("a fourth peer", |page| known(4.0, page));
     let seen = page.get(LAST_PEER);
     wait_for_save(&daemon);
     daemon.signal(Signal::SIGKILL);

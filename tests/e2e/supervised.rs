@@ -96,7 +96,11 @@ fn start_reloads_and_shutdown_are_notified() {
     );
 
     daemon.process.signal(Signal::SIGTERM);
-    assert_eq!(daemon.next(), "STOPPING=1\n", "and no sign of life unasked");
+    assert_eq!(
+        daemon.next(),
+        "STOPPING=1\n",
+        "no watchdog ping without a request"
+    );
     assert_eq!(daemon.process.wait_for_end().code(), Some(0));
 }
 

@@ -77,7 +77,10 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
             all.extend(batch.expect("in time").expect("the prober lives"));
         }
         prober.drain().await;
-        assert!(observations.recv().await.is_none(), "one a job");
+        assert!(
+            observations.recv().await.is_none(),
+            "one observation per job"
+        );
         all
     })
 }

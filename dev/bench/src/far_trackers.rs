@@ -48,7 +48,7 @@ impl FarTrackers {
     /// Returns the number of announces answered so far.
     pub(crate) fn announces(&mut self) -> u64 {
         let input = self.child.stdin.as_mut().expect("piped");
-        input.write_all(&[0]).expect("they live");
+        input.write_all(&[0]).expect("the trackers run");
         let mut count = [0; 8];
         let output = self.child.stdout.as_mut().expect("piped");
         output.read_exact(&mut count).expect("a count");

@@ -174,7 +174,7 @@ impl Daemon {
 
     fn usage(&self) -> Usage {
         let root = format!("/proc/{}", self.0.id());
-        let stat = std::fs::read_to_string(format!("{root}/stat")).expect("the daemon lives");
+        let stat = std::fs::read_to_string(format!("{root}/stat")).expect("the daemon runs");
         let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
         let fields: Vec<u64> = fields.split(' ').map(|f| f.parse().unwrap_or(0)).collect();
         let mut threads: Vec<(String, u64)> = Vec::new();

@@ -18,9 +18,9 @@ const PEERS4: u8 = 81;
 /// The same for IPv6.
 const PEERS6: u16 = 0x2a02;
 /// First octets of invented peers.
-const BOGUS4: [u8; 2] = [66, 6];
+const INVENTED4: [u8; 2] = [66, 6];
 /// The same for IPv6.
-const BOGUS6: [u16; 2] = [0x2a0b, 0x0bad];
+const INVENTED6: [u16; 2] = [0x2a0b, 0x0bad];
 
 /// A swarm and its true peers.
 pub(super) struct Swarm {
@@ -167,12 +167,12 @@ pub(super) fn invented_peer(net: Net, rng: &mut Rng) -> SocketAddr {
     let random = rng.next();
     let ip: IpAddr = match net {
         Net::V4 => {
-            let [a, b] = BOGUS4;
+            let [a, b] = INVENTED4;
             let [c, d, ..] = random.to_le_bytes();
             Ipv4Addr::new(a, b, c, d).into()
         }
         Net::V6 => {
-            let [a, b] = BOGUS6;
+            let [a, b] = INVENTED6;
             Ipv6Addr::new(a, b, random as u16, 0, 0, 0, 0, 1).into()
         }
     };
@@ -182,8 +182,8 @@ pub(super) fn invented_peer(net: Net, rng: &mut Rng) -> SocketAddr {
 /// Returns whether [`invented_peer`] returned this address.
 pub(super) fn is_invented(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => ip.octets().starts_with(&BOGUS4),
-        IpAddr::V6(ip) => ip.segments().starts_with(&BOGUS6),
+        IpAddr::V4(ip) => ip.octets().starts_with(&INVENTED4),
+        IpAddr::V6(ip) => ip.segments().starts_with(&INVENTED6),
     }
 }
 

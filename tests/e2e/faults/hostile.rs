@@ -114,7 +114,7 @@ fn peak_memory(trackers: &[HttpTracker]) -> u64 {
     let settings = format!("{ONCE}tracker: {{max_rate: 1000/s}}\n");
     let daemon = Daemon::start(&config(&settings, &entries));
     let patience = Duration::from_secs(120);
-    daemon.wait_within("every list is there", patience, |page| {
+    daemon.wait_within("every list is counted", patience, |page| {
         let lists = page.select("seedwatch_announce_peers");
         lists.filter(|(_, peers)| *peers == 200.0).count() == OVERSIZED_LISTS
     });

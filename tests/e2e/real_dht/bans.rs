@@ -57,7 +57,7 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
     // The effect of a ban.
     let victim = *alive.first().unwrap();
     same.pester(victim, 120);
-    wait::until("it bans us", Duration::from_secs(10), || {
+    wait::until("the node bans us", Duration::from_secs(10), || {
         same.ping(&[victim]).is_empty().then_some(())
     });
 }

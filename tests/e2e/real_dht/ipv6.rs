@@ -23,7 +23,7 @@ fn all_peers_are_found_although_lists_are_truncated() {
         &settings,
         &[entry("crowded", &hex(&torrent.hash), &[])],
     ));
-    let page = daemon.wait_for("nearly all are there", |page| {
+    let page = daemon.wait_for("nearly all peers are counted", |page| {
         page.get(r#"seedwatch_torrent_source_peers{source="dht"}"#) >= Some(PEERS as f64 * 0.98)
     });
     let peers = page.get(r#"seedwatch_torrent_peers{family="ipv6"}"#);

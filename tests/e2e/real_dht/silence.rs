@@ -72,7 +72,7 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
         &[entry("one", &hex(&fresh_hash()), &[])],
     ));
     assert_eq!(daemon.reload().status, 200);
-    wait::until("it is asked", Duration::from_secs(30), || {
+    wait::until("the node is queried", Duration::from_secs(30), || {
         (!node.heard().is_empty()).then_some(())
     });
 }

@@ -75,7 +75,7 @@ impl AlertHarness {
     /// Stops Prometheus, waits until all alerts are resolved, and forgets all notifications.
     pub(super) fn reset_alerts(&mut self) {
         self.prometheus = None;
-        wait::until("Alertmanager forgets", TIMEOUT, || {
+        wait::until("all alerts are resolved", TIMEOUT, || {
             self.alertmanager.active().is_empty().then_some(())
         });
         self.receiver.forget();
