@@ -283,8 +283,9 @@ fn remembered(serial: u32) -> Box<Set> {
     set
 }
 
-/// Measures a collection after thirty days with `peers` peers per torrent at a time. Per day, `fresh`
-/// of them are replaced, spread over the day: sets that grow at the same time would leave no holes.
+/// Measures a collection after thirty days with `peers` peers per torrent at a time. Per day,
+/// `fresh` of them are replaced, spread over the day: sets that grow at the same time would leave
+/// no holes.
 fn month(torrents: u32, peers: u32, fresh: u32) {
     const HOUR: u64 = 3_600_000;
     let before = resident();
@@ -325,7 +326,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
         bytes / f64::from(torrents),
     );
     drop(picture);
-    // The next hour, a picture a second: those that windows slide in against the others.
+    // The next hour with a snapshot per second: steps in which windows slide, against the others.
     at = (at / HOUR + 1) * HOUR;
     let (mut whole, mut longest) = (Duration::ZERO, Duration::ZERO);
     let mut quiet = Duration::MAX;

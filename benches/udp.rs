@@ -249,8 +249,8 @@ fn row(what: &str, (cost, count): (Cost, usize)) {
     );
 }
 
-/// Measures the parts in turns, so that other load on this machine slows all of them equally. Returns
-/// the costs by turn.
+/// Measures the parts in turns, so that other load on this machine slows all of them equally.
+/// Returns the costs by turn.
 fn by_turns<const N: usize>(
     turns: usize,
     mut things: [&mut dyn FnMut() -> (Cost, usize); N],
@@ -450,8 +450,8 @@ fn real_tracker() {
     row("prober: started and stopped", started_and_stopped);
 }
 
-/// Measures 32 trackers, then the same beside 32 dead ones. The scheduler gives a dead tracker few jobs
-/// at a time; here each has eight jobs that last until their deadline.
+/// Measures 32 trackers, then the same beside 32 dead ones. The scheduler gives a dead tracker few
+/// jobs at a time; here each has eight jobs that last until their deadline.
 fn dead_trackers() {
     let alive = NullTracker::start(32, TrackerBehaviour::Answers);
     let dead = NullTracker::start(32, TrackerBehaviour::Silent);

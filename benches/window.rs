@@ -58,9 +58,9 @@ fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     (0..times).map(time).min().expect("at least once")
 }
 
-/// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of which
-/// `fresh` are new; they arrive at different hours. As in a daemon, all gauges are read when an hour
-/// begins, and those of a torrent again after its announces.
+/// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of
+/// which `fresh` are new; they arrive at different hours. As in a daemon, all gauges are read when
+/// an hour begins, and those of a torrent again after its announces.
 fn fleet(daily: u32, fresh: u32) {
     const TORRENTS: u32 = 100_000;
     let key = Key::new([1; 16]);

@@ -10,7 +10,7 @@ use crate::rig::wire::hex;
 
 #[test]
 fn peers_are_found_when_every_tracker_is_gone() {
-    let torrent = Torrent::make("raided");
+    let torrent = Torrent::make("trackerless");
     let sessions = Plan::default().torrent(&torrent, 0..3, 3..12).start(24);
     let (first, second) = (Opentracker::start(&[torrent.hash]), Aquatic::start());
     let swarm = Swarm::of(torrent.hash, 4000, 2, 5);
@@ -19,7 +19,7 @@ fn peers_are_found_when_every_tracker_is_gone() {
     let urls = [first.udp().url(), second.udp().url()];
     let daemon = Daemon::start(&config(
         &settings(&sessions, None),
-        &[entry("raided", &hex(&torrent.hash), &urls)],
+        &[entry("trackerless", &hex(&torrent.hash), &urls)],
     ));
     let up = |tracker: &str| format!("seedwatch_tracker_up{{tracker=\"{tracker}\"}}");
     let up = [up(&first.udp().label()), up(&second.udp().label())];
