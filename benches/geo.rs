@@ -1,21 +1,21 @@
-//! What countries cost: size of the embedded table, time to load it, lookups a second on one core.
-//! `cargo bench --bench geo`; with the path of a file in MaxMind's format also for that:
-//! `cargo bench --bench geo -- FILE.mmdb`.
+//! The cost of countries: size of the embedded table, time to load it, lookups per second on one
+//! core. `cargo bench --bench geo`; also measures a file in MaxMind's format: `cargo bench --bench
+//! geo -- FILE.mmdb`.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_geo::{Geo, Settings};
 use seedwatch_torrent::address::is_global;
 
-/// Random addresses, more than any cache holds.
+/// Random addresses, more than any CPU cache holds.
 const ADDRESSES: usize = 1 << 21;
 
 fn main() {
@@ -34,7 +34,7 @@ fn main() {
 }
 
 fn measure(name: &str, settings: &Settings) {
-    let since = Since::now();
+    let since = CostMeter::now();
     let geo = Geo::load(settings).expect("a table");
     let cost = since.cost();
     println!(
@@ -51,13 +51,13 @@ fn measure(name: &str, settings: &Settings) {
             .filter(|ip| is_global(*ip))
             .take(ADDRESSES)
             .collect();
-        let since = Since::now();
+        let since = CostMeter::now();
         for ip in &addresses {
             black_box(geo.country(black_box(*ip)));
         }
         let cost = since.cost();
         println!(
-            "{name}: {:.1} million {family} lookups a second of CPU time, {:.1} of the clock's",
+            "{name}: {:.1} million {family} lookups per second of CPU time, {:.1} of wall time",
             1.0 / cost.cpu_each(ADDRESSES),
             cost.rate(ADDRESSES) / 1e6
         );
@@ -68,7 +68,7 @@ fn v4(n: u64) -> IpAddr {
     Ipv4Addr::from_bits(mix(n) as u32).into()
 }
 
-/// From the large blocks of the five registries.
+/// Returns an address of the large blocks of the five registries.
 fn v6(n: u64) -> IpAddr {
     let block = [0x240, 0x260, 0x280, 0x2a0, 0x2c0][(n % 5) as usize];
     let high = mix(n) >> 12 | block << 52;

@@ -1,15 +1,15 @@
-//! What an announce over HTTP costs the client, on kept and on fresh connections, beside reqwest
-//! alone on the same kind of runtime and the limit that bare sockets reach in the same run.
-//! `cargo bench --bench http`, or with `-- kept` or `-- fresh` for one of the two, and with one of
-//! `sockets`, `reqwest` and `seedwatch` for nothing but that, which a profiler can then look at.
+//! The cost of an HTTP announce for the client, on kept and on fresh connections. Compared with
+//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `cargo bench
+//! --bench http`, or one part with `-- kept` or `-- fresh`. With `sockets`, `reqwest` or
+//! `seedwatch`, only that client runs, for a profiler.
 //!
 //! The server is another process that answers every request with the same 100 peers, so that only
-//! the client's CPU is counted. The three take short turns: others use this machine too, and slow
-//! down one as much as the next.
+//! the CPU time of the client is counted. The clients take short turns, so that other load on this
+//! machine slows all of them equally.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::io::{Read, Write};
@@ -32,24 +32,24 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use seedwatch_dev_bench::second::Second;
+use seedwatch_dev_bench::child::ChildProcess;
 
-/// Tracker hosts, each on a loopback address of its own.
+/// Tracker hosts, each at a loopback address of its own.
 const HOSTS: u8 = 16;
-/// Exchanges at once with each host.
+/// Concurrent exchanges per host.
 const PER_HOST: u32 = 4;
-/// Jobs of each host that the prober has: some stand in line, as they do in the daemon.
+/// Jobs per host that the prober has. Some wait in a queue, as in the daemon.
 const JOBS_PER_HOST: u32 = 16;
-/// Turns of each of the three; the best counts.
+/// Runs of each client; the best counts.
 const TURNS: usize = 15;
 
-/// What is measured, and what it may cost.
+/// A part of the benchmark and its budget.
 struct Part {
     name: &'static str,
     path: &'static str,
-    /// Announces in a turn.
+    /// Announces per run.
     count: u32,
-    /// Microseconds of CPU an announce.
+    /// Budget in microseconds of CPU time per announce.
     budget: f64,
 }
 
@@ -68,7 +68,7 @@ const PARTS: [Part; 2] = [
     },
 ];
 
-/// Whose CPU it is, and the words that choose one of them.
+/// The clients, and the arguments that select one.
 const CLIENTS: [&str; 3] = ["sockets", "reqwest", "seedwatch"];
 
 fn main() {
@@ -83,7 +83,7 @@ fn main() {
         let named = wanted.iter().any(|word| word == name);
         named || !wanted.iter().any(|word| all.contains(&word.as_str()))
     };
-    let server = Second::start("serve");
+    let server = ChildProcess::start("serve");
     let port = server.line.trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");
@@ -95,10 +95,10 @@ fn main() {
     }
 }
 
-/// One of those compared.
+/// A client that is compared.
 struct Client {
     name: &'static str,
-    /// Does all announces of a turn.
+    /// Makes all announces of a run.
     turn: Box<dyn FnMut()>,
 }
 
@@ -122,7 +122,7 @@ fn measure(part: &Part, clients: &mut [Client]) {
     for turn in 0..=TURNS {
         for (best, client) in best.iter_mut().zip(&mut *clients) {
             let this = measured(part.count, &mut client.turn);
-            // In the first turn connections are made and code is warmed.
+            // The first run opens connections and warms up the code.
             if turn > 0 && this.0 < best.0 {
                 *best = this;
             }
@@ -136,7 +136,7 @@ fn measure(part: &Part, clients: &mut [Client]) {
     println!("{:<12} budget        {:>9.1}", part.name, part.budget);
 }
 
-/// CPU per announce in microseconds, and announces per second.
+/// CPU time per announce in microseconds, and announces per second.
 type Figures = (f64, f64);
 
 fn measured(count: u32, work: impl FnOnce()) -> Figures {
@@ -155,7 +155,7 @@ fn host(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(127, 80, 0, number + 1)
 }
 
-/// The same bytes over blocking sockets: what the kernel takes.
+/// Sends the same bytes over blocking sockets: the cost of the kernel.
 fn bare_sockets(port: u16, path: &str, count: u32) {
     let each = count / u32::from(HOSTS);
     let request = format!(
@@ -189,7 +189,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// reqwest with nothing around it, for comparison.
+/// reqwest alone, for comparison.
 struct Reqwest {
     runtime: Runtime,
     client: reqwest::Client,
@@ -198,7 +198,7 @@ struct Reqwest {
 
 impl Reqwest {
     fn start(port: u16, path: &str) -> Self {
-        // Set already for another part.
+        // An earlier part has set it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
             .no_proxy()
@@ -216,7 +216,7 @@ impl Reqwest {
         }
     }
 
-    /// So many announces, a few at once to each host.
+    /// Makes `count` announces, a few at a time per host.
     fn announce(&self, count: u32) {
         let left = Arc::new(AtomicU32::new(count));
         self.runtime.block_on(async {
@@ -252,7 +252,7 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// The prober in its thread, fed as the daemon feeds it.
+/// The prober in its thread, with jobs as in the daemon.
 struct Probes {
     runtime: Runtime,
     prober: HttpProber,
@@ -286,7 +286,7 @@ impl Probes {
         }
     }
 
-    /// So many announces. What has been answered is replaced by as many jobs for the same host.
+    /// Makes `count` announces. Each answer is followed by another job for the same host.
     fn announce(&mut self, count: u32) {
         let hosts = 0..u32::from(HOSTS);
         let jobs = hosts.flat_map(|host| (0..JOBS_PER_HOST).map(move |_| host));
@@ -344,7 +344,7 @@ fn answer(close: bool) -> Vec<u8> {
     [head.into_bytes(), body].concat()
 }
 
-/// The other process: one thread for all connections, as in opentracker.
+/// Serves in the other process: one thread for all connections, as in opentracker.
 fn serve() {
     runtime().block_on(async {
         let first = TcpListener::bind((host(0), 0)).await.expect("bind");

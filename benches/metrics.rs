@@ -1,9 +1,9 @@
-//! What one scrape of a large installation costs: `cargo bench --bench metrics [series]`.
+//! The cost of one scrape of a large installation: `cargo bench --bench metrics [series]`.
 //!
-//! Prints milliseconds and nanoseconds a series for each format, the best and the median of
-//! several runs (the machine may be busy), the memory a scrape adds, and what pages served over
-//! HTTP do to probing: how late a timer rings, and how long UDP probes take from the job to the
-//! observation, against the same without scrapes. The tracker is a process of its own.
+//! Prints milliseconds and nanoseconds per series for each format, the best and the median of
+//! several runs, and the memory that a scrape adds. Also prints the effect of scrapes on probing:
+//! the lateness of a timer, and the duration of UDP probes from the job to the observation, with
+//! and without scrapes. The tracker is a process of its own.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use seedwatch_core::snapshot::{
     GeoBreakdown, GeoRow, ListedWindows, Phases, Privacy, Snapshot, Torrent, TorrentRow,
     TorrentWindows, TotalsRow, TrackerId, TrackerRow, Unix,
 };
-use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker};
+use seedwatch_dev_bench::null_tracker::{self, NullTracker, TrackerBehaviour};
 use seedwatch_exporter::{bind, serve};
 use seedwatch_geo::Asn;
 use seedwatch_probers::resolve::Resolver;
@@ -33,26 +33,26 @@ use seedwatch_torrent::{Hashes, InfoHash, TrackerUrl};
 use seedwatch_tracker::{AnnounceId, AnnounceStrategy, Identity, Job, Request};
 
 const RUNS: usize = 7;
-/// What a page of a million series in the text format may take.
+/// Budget for a page of a million series in the text format.
 const BUDGET: Duration = Duration::from_millis(150);
-/// Probes under way at once.
+/// Probes in flight.
 const PROBES: u32 = 64;
 /// Time between their rounds.
 const PAUSE: Duration = Duration::from_millis(5);
 const TRACKERS: u32 = 200;
 const TRACKERS_EACH: u32 = 3;
-/// Countries that one torrent is shown in.
+/// Countries per torrent.
 const COUNTRIES_EACH: u32 = 6;
-/// Torrents of one collection.
+/// Torrents per collection.
 const COLLECTION: usize = 100;
-/// Countries that one collection is shown in.
+/// Countries per collection.
 const COLLECTION_COUNTRIES: u32 = 2 * COUNTRIES_EACH;
-/// Series of one torrent with [`TRACKERS_EACH`] trackers when everything is known.
+/// Series per torrent with [`TRACKERS_EACH`] trackers if all values are known.
 const SERIES_EACH: usize = 29 + 5 * TRACKERS_EACH as usize + COUNTRIES_EACH as usize;
 
 fn main() {
-    null_tracker::become_one_if_asked();
-    // `cargo bench` and `cargo test --benches` pass flags of their own.
+    null_tracker::run_if_child();
+    // `cargo bench` and `cargo test --benches` add their own flags.
     let wanted = std::env::args()
         .skip(1)
         .find_map(|argument| argument.parse().ok())
@@ -91,7 +91,8 @@ fn main() {
     over_http(snapshot, counter.series);
 }
 
-/// The whole way: a request over loopback, the page read to its end by another thread.
+/// Measures the whole path: a request over loopback, and another thread that reads the page to its
+/// end.
 fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -112,11 +113,11 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
         ));
         address
     });
-    let tracker = NullTracker::start(1, Manners::Answers);
+    let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
     let (lateness, latency) = (Times::default(), Times::default());
     runtime.spawn(ring(lateness.clone()));
     runtime.spawn(probe(tracker.addresses[0], latency.clone()));
-    // The first probes find out where the tracker is.
+    // The first probes find the address of the tracker.
     std::thread::sleep(Duration::from_millis(200));
     latency.take();
     std::thread::sleep(Duration::from_secs(1));
@@ -143,7 +144,7 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     );
 }
 
-/// What others measure meanwhile.
+/// Durations that other tasks measure meanwhile.
 #[derive(Clone, Default)]
 struct Times(Arc<Mutex<Vec<Duration>>>);
 
@@ -153,7 +154,7 @@ impl Times {
         times.extend(std::iter::repeat_n(time, count));
     }
 
-    /// Median and p99 since the last call.
+    /// Returns the median and the 99th percentile since the last call.
     fn take(&self) -> String {
         let mut times = std::mem::take(&mut *self.0.lock().unwrap());
         times.sort_unstable();
@@ -163,7 +164,7 @@ impl Times {
     }
 }
 
-/// A timer every millisecond.
+/// Measures the lateness of a timer that fires every millisecond.
 async fn ring(lateness: Times) {
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     loop {
@@ -172,8 +173,8 @@ async fn ring(lateness: Times) {
     }
 }
 
-/// Announces, a round at a time, each timed until its observation is in the hands of the runtime
-/// that serves pages, too.
+/// Makes announces in rounds. Times each until its observation reaches the runtime that also serves
+/// pages.
 async fn probe(tracker: SocketAddr, latency: Times) {
     let settings = Settings {
         identity: Identity {
@@ -446,7 +447,7 @@ fn collection(n: usize) -> Arc<CollectionRow> {
     })
 }
 
-/// Some countries in their order.
+/// Returns `count` countries in order.
 fn countries(count: u32) -> impl Iterator<Item = (u32, Country)> {
     const CODES: [&str; 12] = [
         "AT", "BR", "CA", "DE", "FR", "GB", "IN", "IT", "JP", "PL", "RU", "US",

@@ -1,22 +1,23 @@
-//! What distinct peers over windows cost: memory, sightings, gauges, errors. `cargo bench --bench window`.
+//! The cost of distinct peers over windows: memory, sightings, gauges, errors. `cargo bench --bench
+//! window`.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use seedwatch_clock::Unix;
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_distinct::{Counts, Format, K, Key, Moment, PeerHash, RunningClock, Set, Window};
 
 const HOUR: u64 = 3600;
 const START: u64 = 1_700_000_000 / HOUR * HOUR;
 
 fn main() {
-    // The largest first: resident memory never falls.
+    // The largest first, since resident memory never shrinks.
     fleet(20, 20);
     fleet(20, 10);
     fleet(20, 0);
@@ -25,7 +26,7 @@ fn main() {
     errors();
 }
 
-/// Numbers that look random (SplitMix64).
+/// Pseudo-random numbers (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -37,7 +38,7 @@ impl Random {
     }
 }
 
-/// Resident memory in bytes.
+/// Returns the resident memory in bytes.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
     let pages = status
@@ -47,19 +48,19 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// CPU time of the quickest run.
+/// Returns the CPU time of the fastest run.
 fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
     let time = |_| {
-        let start = Since::now();
+        let start = CostMeter::now();
         run();
         start.cost().cpu
     };
     (0..times).map(time).min().expect("at least once")
 }
 
-/// 100,000 torrents for a month, seen by both sources, `daily` peers a day of which `fresh` are new; peers
-/// come at hours of their own. As in a daemon all gauges are read when an hour begins, and those of a torrent
-/// again after its announces.
+/// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of
+/// which `fresh` are new; they arrive at different hours. As in a daemon, all gauges are read when
+/// an hour begins, and those of a torrent again after its announces.
 fn fleet(daily: u32, fresh: u32) {
     const TORRENTS: u32 = 100_000;
     let key = Key::new([1; 16]);
@@ -71,7 +72,7 @@ fn fleet(daily: u32, fresh: u32) {
     for hour in 0..30 * 24_u32 {
         let at = clock.tick(Unix(START + u64::from(hour) * HOUR));
         begins.push(gauges(&mut sets, at));
-        let start = Since::now();
+        let start = CostMeter::now();
         for (torrent, set) in (0_u64..).zip(&mut sets) {
             for peer in 0..daily {
                 if (torrent as u32).wrapping_mul(7).wrapping_add(peer * 5) % 24 != hour % 24 {
@@ -90,7 +91,7 @@ fn fleet(daily: u32, fresh: u32) {
     let grown = resident() - before;
     let peers = daily + 29 * fresh;
     let heap: usize = sets.iter().map(Set::heap).sum();
-    // Two words of each allocation are the allocator's.
+    // Two words of each allocation belong to the allocator.
     let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
     println!(
         "100,000 torrents, {daily} peers a day, {fresh} of them new, {peers} a month: {:.0} MB (budget 600 MB), \
@@ -108,7 +109,7 @@ fn fleet(daily: u32, fresh: u32) {
         ms(median(&begins)),
         ms(begins.iter().copied().max().unwrap_or_default()),
     );
-    // In a daemon each torrent's turn comes with its announces; here all come at once.
+    // In a daemon the torrents' announces are spread over time; here all come at once.
     println!(
         "  looks ahead, spread over the hours with the announces: {:.1} ms an hour, the hour with most {:.1} ms",
         ms(goes_on.iter().sum::<Duration>() / 24),
@@ -117,7 +118,7 @@ fn fleet(daily: u32, fresh: u32) {
     let at = clock.moment();
     println!("  read again: {:.1} ms", ms(gauges(&mut sets, at)));
     let mut bytes = Vec::new();
-    let start = Since::now();
+    let start = CostMeter::now();
     for set in &sets {
         set.encode(&mut bytes);
     }
@@ -128,7 +129,7 @@ fn fleet(daily: u32, fresh: u32) {
         bytes.len() as f64 / f64::from(peers) / f64::from(TORRENTS),
         took.as_secs_f64() * 1e3,
     );
-    let start = Since::now();
+    let start = CostMeter::now();
     let mut from = &bytes[..];
     for set in &mut sets {
         *set = Set::decode(&mut from, Format::V3).expect("what was encoded");
@@ -136,9 +137,9 @@ fn fleet(daily: u32, fresh: u32) {
     println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
 }
 
-/// CPU time of reading all windows and sources.
+/// Returns the CPU time of reading all windows and sources.
 fn gauges(sets: &mut [Set], at: Moment) -> Duration {
-    let start = Since::now();
+    let start = CostMeter::now();
     for set in sets {
         black_box(set.counts(at));
     }
@@ -151,7 +152,7 @@ fn median(took: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
-/// Sightings of peers that are known, with and without the hash.
+/// Measures sightings of known peers, with and without the hash.
 fn sightings() {
     let key = Key::new([1; 16]);
     for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
@@ -193,13 +194,13 @@ fn sightings() {
     println!("hash of an address: {:.1} ns", took.as_nanos() as f64 / 1e5);
 }
 
-/// Sets above the switch-over after a month of new peers only, the worst for memory.
+/// Measures sets above the switch-over after a month of new peers only, the worst case for memory.
 fn large() {
     for size in [4_000_u64, 10_000, 30_000, 100_000, 1_000_000, 10_000_000] {
         let mut random = Random(size);
         let mut clock = RunningClock::start(Unix(START));
         let mut set = Set::new();
-        let start = Since::now();
+        let start = CostMeter::now();
         for n in 0..size {
             let at = clock.tick(Unix(START + n * 720 / size * HOUR));
             set.add(peer(&mut random), 0, at);
@@ -228,12 +229,12 @@ fn large() {
     }
 }
 
-/// Any hash, as if of an address.
+/// Returns a random hash, as if of an address.
 fn peer(random: &mut Random) -> PeerHash {
     Key::new([9; 16]).v6(random.next())
 }
 
-/// Forty days of a swarm whose size and churn change, with 16 keys: error at every hour.
+/// Measures errors: forty days of a swarm whose size and churn change, with 16 keys, at every hour.
 fn errors() {
     const KEYS: usize = 16;
     for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {

@@ -1,10 +1,10 @@
-//! What lookups in the DHT find and cost, in an emulated DHT: recall, packets and time to the known
-//! end in virtual time; CPU and memory of the whole prober over real sockets, with the emulated DHT
-//! as another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
+//! Results and cost of DHT lookups in an emulated DHT: recall, packets and duration in virtual
+//! time; CPU time and memory of the whole prober over real sockets, with the emulated DHT as
+//! another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 mod wire;
@@ -52,7 +52,8 @@ fn settings() -> Settings {
     }
 }
 
-/// The net of the comparison: 10,013 nodes alive of some 13,000, lost packets, long tails.
+/// The network of the comparison: 10,013 living nodes of about 13,000, packet loss, long-tailed
+/// delays.
 fn hostile(nodes: u32) -> WorldSettings {
     WorldSettings {
         nodes,
@@ -66,7 +67,7 @@ fn hostile(nodes: u32) -> WorldSettings {
     }
 }
 
-/// What a number of lookups came to.
+/// The result of a number of lookups.
 struct Figures {
     recall: f64,
     worst: f64,
@@ -122,7 +123,7 @@ fn show(what: &str, f: &Figures) {
     );
 }
 
-/// Looks up `n` hashes, `at_once` at a time, beside no sweep.
+/// Looks up `n` hashes, `at_once` at a time, without a schedule.
 fn at_once(sim: &mut Sim, n: usize, at_once: usize, seed: u64) -> Figures {
     let (packets, cpu) = (sim.packets(), sim.cpu);
     let all = hashes(n, seed);
@@ -163,7 +164,7 @@ fn big() {
     println!("{:?}", sim.world.stats());
 }
 
-/// Ten million nodes that are so far away on average.
+/// Returns ten million nodes with this mean round-trip time.
 fn ten_million(mean_ms: f64) -> WorldSettings {
     WorldSettings {
         nodes: 10_000_000,
@@ -184,7 +185,7 @@ fn alone() {
     show("10M nodes, 30 peers, alone", &figures);
 }
 
-/// The first round of small fleets with no node known: users wait for its result.
+/// Measures the first round of small collections with no node known: users wait for its result.
 fn fleet() {
     for (n, peers, rate) in [(64, 3_000, 1_000.0), (64, 3_000, 50.0), (300, 30, 1_000.0)] {
         let settings = Settings {
@@ -202,7 +203,7 @@ fn fleet() {
     }
 }
 
-/// Two rounds of a sweep: cold, then warm.
+/// Measures two rounds of a schedule: cold, then warm.
 fn rounds(settings: Settings, n: usize) -> [Figures; 2] {
     let mut sim = Sim::new(settings, ten_million(100.0));
     sim.world.auto_peers(10);

@@ -1,4 +1,4 @@
-//! The whole DHT prober over real sockets: CPU per lookup and memory.
+//! The whole DHT prober over real sockets: CPU time per lookup, and memory.
 
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -13,20 +13,20 @@ use seedwatch_torrent::{Host, InfoHash};
 use tokio::sync::mpsc;
 
 use super::settings;
+use seedwatch_dev_bench::child::ChildProcess;
 use seedwatch_dev_bench::loss;
-use seedwatch_dev_bench::second::Second;
-use seedwatch_dev_bench::usage::Since;
+use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_dev_dht_sim::hashes;
-use seedwatch_dev_dht_world::Shell;
+use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
-/// The argument of the process that is the world.
+/// Argument of the process that serves the world.
 pub(crate) const WORLD: &str = "world";
 
-/// Time between two lookups of an info-hash: short, so that rounds follow each other.
+/// Time between two lookups of an info-hash; short, so that rounds follow each other.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Goes where the world may own all of 127.0.0.0/8.
+/// Enters a network namespace where the world may own all of 127.0.0.0/8.
 pub(crate) fn outside() {
     if !loss::run_inside() {
         println!(
@@ -35,18 +35,18 @@ pub(crate) fn outside() {
     }
 }
 
-/// The other process.
+/// Serves the world in the other process.
 pub(crate) fn serve(settings: WorldSettings) {
     let mut world = World::new(settings);
     world.auto_peers(10);
-    let mut shell = Shell::open(world, 6881).expect("sockets");
+    let mut shell = WorldServer::open(world, 6881).expect("sockets");
     let first: Vec<String> = shell.bootstrap().iter().map(ToString::to_string).collect();
     println!("{}", first.join(" "));
     std::io::stdout().flush().expect("standard output");
     shell.serve(&std::io::stdin()).expect("to serve");
 }
 
-/// Inside the namespace.
+/// Measures, inside the namespace.
 pub(crate) fn run() {
     assert!(loss::prepare(), "no namespace");
     for torrents in [10_000, 100_000] {
@@ -59,7 +59,7 @@ pub(crate) fn run() {
 }
 
 async fn rounds(torrents: usize) {
-    let world = Second::start(WORLD);
+    let world = ChildProcess::start(WORLD);
     let bare = resident();
     let (out, mut reports) = mpsc::channel(1024);
     let settings = dht::Settings {
@@ -82,7 +82,7 @@ async fn rounds(torrents: usize) {
     let all: Arc<[InfoHash]> = all.into();
     prober.watch(Arc::clone(&all));
     for round in ["cold", "warm"] {
-        let since = Since::now();
+        let since = CostMeter::now();
         let (mut ended, mut packets, mut failed) = (0, 0, 0);
         while ended < torrents {
             if let Some(DhtReport::Lookups(lookups)) = reports.recv().await {
@@ -94,7 +94,7 @@ async fn rounds(torrents: usize) {
         let cost = since.cost();
         println!(
             "over sockets, {torrents} torrents, {round}: {:.1} µs CPU a lookup, {:.2} packets, \
-             {failed} failed, {:.0} a second, {:.1} MB more than before",
+             {failed} failed, {:.0} per second, {:.1} MB more than before",
             cost.cpu_each(ended),
             f64::from(packets) / ended as f64,
             cost.rate(ended),
@@ -104,7 +104,7 @@ async fn rounds(torrents: usize) {
     prober.drain().await;
 }
 
-/// Memory of this process, in bytes.
+/// Returns the memory of this process, in bytes.
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").expect("procfs");
     let resident = pages.split(' ').nth(1).and_then(|n| n.parse::<u64>().ok());

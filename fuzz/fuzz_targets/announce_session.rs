@@ -1,4 +1,4 @@
-//! Any answers end an announce, and prove no more than they say. Run it as `krpc` is run.
+//! Any answers end an announce, which claims no more than they say. Run it as `krpc` is run.
 
 #![no_main]
 

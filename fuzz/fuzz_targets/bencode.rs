@@ -1,4 +1,4 @@
-//! Any input can be walked as bencode: trackers, nodes of the DHT and metainfo files all pass
+//! Any input can be read as bencode. Answers of trackers and nodes, and metainfo files, all pass
 //! through this reader. Run it as `krpc` is run.
 
 #![no_main]
@@ -11,7 +11,7 @@ fuzz_target!(|input: &[u8]| {
         assert!(rest.len() < input.len());
         walk(vec![value]);
     }
-    // Whole or not.
+    // Complete or not.
     if let Some(dict) = Dict::open(input) {
         walk(vec![Value::Dict(dict)]);
     }

@@ -1,5 +1,5 @@
-//! Any file can be loaded as the configuration or as the web configuration, or is refused with a
-//! message. Run it as `krpc` is run.
+//! Any file is loaded as the configuration or as the web configuration, or refused with a message.
+//! Run it as `krpc` is run.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 use seedwatch::config::Config;
 use seedwatch_exporter::WebConfig;
 
-/// A directory of its own per process, in memory.
+/// A directory per process, in memory.
 static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
     let name = format!("seedwatch-fuzz-{}", std::process::id());
     let directory = PathBuf::from("/dev/shm").join(name);
@@ -19,7 +19,7 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 fuzz_target!(|input: &[u8]| {
-    // Files that the input names are not what is tested, and some are devices.
+    // Files that the input names are not under test, and some are devices.
     let names = |place: &str| input.windows(place.len()).any(|part| part == place.as_bytes());
     if ["/dev", "/proc", "/sys", "/run"].into_iter().any(names) {
         return;

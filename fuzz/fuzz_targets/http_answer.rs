@@ -1,4 +1,4 @@
-//! Any body can be read as an answer over HTTP, whatever the question was. Run it as `krpc` is run.
+//! Any body can be read as an HTTP answer, whatever the request was. Run it as `krpc` is run.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Any datagram can be read as one of the DHT, and what is read keeps its promises.
+//! Any datagram can be read as a datagram of the DHT, and the result is consistent.
 //!
 //! ```text
 //! cargo install cargo-fuzz
@@ -7,10 +7,10 @@
 //!     -dict=fuzz/krpc.dict -max_len=2048 -max_total_time=60
 //! ```
 //!
-//! Other targets have no dictionary, or one of their own in `fuzz/`; `config` begins well with the
-//! files of `tests/config/good`.
+//! Other targets have no dictionary, or one of their own in `fuzz/`. The files of
+//! `tests/config/good` are good seeds for `config`.
 //!
-//! There is no unsafe code to sanitize; without a sanitizer stable Rust will do.
+//! There is no unsafe code to sanitize; without a sanitizer, stable Rust suffices.
 
 #![no_main]
 
@@ -33,7 +33,7 @@ fuzz_target!(|datagram: &[u8]| {
         krpc::contacts6(response.nodes6).count() * krpc::NODE_6,
         response.nodes6.len()
     );
-    // Values of another length are counted as malformed; no bytes are given twice.
+    // Values of other lengths are counted as malformed. No byte is returned twice.
     let (mut values, mut bytes) = (0, 0);
     for value in response.values {
         values += 1;

@@ -1,5 +1,5 @@
-//! Any text can be read as a magnet link or as announce URLs, and no URL that is read hides another
-//! one. Run it as `krpc` is run.
+//! Any text can be read as a magnet link or as announce URLs, and no URL hides another one. Run it
+//! as `krpc` is run.
 
 #![no_main]
 
@@ -13,7 +13,7 @@ fuzz_target!(|input: &[u8]| {
     if let Ok(magnet) = Magnet::parse(&text) {
         magnet.trackers.iter().for_each(|text| check(text));
     }
-    // A second tracker behind anything: its passkey stays its own.
+    // A second tracker after arbitrary text must not leak its passkey.
     let glued = format!("http://t1.example/KEY1/announce{text}http://t2.example/KEY2/announce");
     if text.contains("KEY2") {
         return;

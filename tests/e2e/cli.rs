@@ -1,4 +1,4 @@
-//! The command line as a person meets it.
+//! The command line.
 
 use std::process::{Command, Output};
 
@@ -20,7 +20,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A folder with a configuration in it.
+/// Creates a folder with a configuration.
 fn folder(config: &str) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
@@ -53,7 +53,7 @@ fn version_and_help_go_to_standard_output() {
 }
 
 #[test]
-fn exit_codes_tell_use_from_failure() {
+fn exit_codes_tell_usage_errors_from_failures() {
     let (_folder, good) = folder(&config("", &[entry("a", &hex(&fresh_hash()), &[])]));
     let (_folder, bad) = folder("torrents:\n- infohash: xyz\n");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -88,7 +88,7 @@ fn exit_codes_tell_use_from_failure() {
 }
 
 #[test]
-fn a_termination_signal_ends_it_well() {
+fn a_termination_signal_ends_the_daemon_with_success() {
     let silent = UdpTracker::start(|_| vec![]);
     let watched = [entry("a", &hex(&fresh_hash()), &[silent.endpoint().url()])];
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
@@ -109,7 +109,7 @@ fn logs_can_be_json() {
 }
 
 #[test]
-fn a_check_names_every_fault_and_the_file_it_is_in() {
+fn a_check_names_every_error_and_its_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     std::fs::write(path("config.yaml"), "torrents: [{}]\n").unwrap();
@@ -133,7 +133,7 @@ fn a_check_names_every_fault_and_the_file_it_is_in() {
 }
 
 #[test]
-fn web_flags_shape_the_endpoints() {
+fn web_flags_configure_the_endpoints() {
     needs_servers!();
     let watched = [entry("a", &hex(&fresh_hash()), &[])];
     let web = tempfile::NamedTempFile::new().unwrap();

@@ -1,5 +1,5 @@
-//! The DHT as the daemon shows it, in an emulated world: as a second source beside a tracker, and
-//! where it is all there is.
+//! The DHT in the daemon, with an emulated DHT: as a second source beside a tracker, and as the
+//! only source.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ use crate::rig::wire::{Hash, hex};
 use crate::rig::{address, netns, wait};
 use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
-/// Peers of every info-hash in the world; a quarter are seeds.
+/// Peers of every info-hash in the emulated DHT; a quarter are seeders.
 const PEERS: usize = 12;
 const PORT: u16 = 6881;
 
@@ -41,7 +41,7 @@ fn world_of(family: Net, port: u16) -> DhtWorld {
     DhtWorld::start(&settings, PEERS, port)
 }
 
-/// A lab whose DHT is the world; `state` is the directory to keep nodes in.
+/// Settings that use the emulated DHT; `state` is the state directory.
 fn settings(bootstrap: &str, state: &Path) -> String {
     let dht = format!(
         "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \
@@ -56,7 +56,7 @@ fn bootstrap(world: &DhtWorld) -> String {
     quoted.collect::<Vec<_>>().join(", ")
 }
 
-/// An info-hash far from those of other numbers, so that its swarm is another one.
+/// Returns an info-hash far from those of other numbers, so that swarms differ.
 fn hash(number: u8) -> Hash {
     let mut hash = fresh_hash();
     hash[0] = number;
@@ -68,15 +68,15 @@ fn addresses(world: &DhtWorld, hash: Hash) -> BTreeSet<IpAddr> {
 }
 
 #[test]
-fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
+fn peers_are_found_in_the_dht_with_and_without_trackers() {
     needs_servers!();
-    if netns::outside("dht::torrents_are_seen_in_the_dht_beside_trackers_and_without") {
+    if netns::outside("dht::peers_are_found_in_the_dht_with_and_without_trackers") {
         return;
     }
     let world = world();
     let folder = tempfile::tempdir().unwrap();
     let (both, lonely, private) = (hash(1), hash(90), hash(200));
-    // Two of its five are known to the DHT, too.
+    // The DHT also knows two of its five peers.
     let others = (0..3).map(|number| SocketAddr::new(address::peer(number), 6881));
     let known = world.peers_of(both).into_iter().take(2);
     let truth = Truth::of(known.chain(others));
@@ -142,7 +142,7 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
     assert!(page.get("seedwatch_dht_lookup_queries_count") >= Some(2.0));
     assert_eq!(page.select("seedwatch_dht_up").count(), 1, "{page}");
 
-    // A reload without the DHT takes every word of it away, another brings it back.
+    // A reload without the DHT removes all its series; another one restores them.
     let without = LAB.to_owned() + "state: {path: \"\"}\n";
     daemon.write_config(&config(&without, &entries));
     assert_eq!(daemon.reload().status, 200);
@@ -154,7 +154,7 @@ fn torrents_are_seen_in_the_dht_beside_trackers_and_without() {
     assert_eq!(daemon.reload().status, 200);
     daemon.wait_for_values(&expected);
 
-    // Whoever reads the log or the state sees nobody.
+    // Neither the log nor the state contains a peer.
     let log = daemon.log();
     let state = std::fs::read(folder.path().join("dht.state")).unwrap();
     for peer in addresses(&world, lonely) {
@@ -209,9 +209,9 @@ fn both_families_and_both_hashes_of_a_hybrid_are_looked_up() {
 }
 
 #[test]
-fn a_reload_moves_to_other_sockets_or_changes_nothing() {
+fn a_reload_changes_the_sockets_or_nothing() {
     needs_servers!();
-    if netns::outside("dht::a_reload_moves_to_other_sockets_or_changes_nothing") {
+    if netns::outside("dht::a_reload_changes_the_sockets_or_nothing") {
         return;
     }
     let world = world();
@@ -234,28 +234,32 @@ fn a_reload_moves_to_other_sockets_or_changes_nothing() {
     for addresses in ["\"127.0.0.1:7000\"", "\"127.0.0.1:7000\", \"[::1]:0\""] {
         daemon.write_config(&config(&listen(addresses), &two));
         assert_eq!(daemon.reload().status, 200);
-        assert_eq!(daemon.metrics().get(of_first.0), of_first.1, "it is kept");
+        assert_eq!(
+            daemon.metrics().get(of_first.0),
+            of_first.1,
+            "the value is kept"
+        );
         daemon.wait_for_values(&[of_second]);
     }
     let families = |page: &Exposition| page.select("seedwatch_dht_nodes").count() == 2;
     daemon.wait_for("both families", families);
-    // The world itself is there.
+    // The port of the emulated DHT is taken.
     let taken = format!("\"127.0.0.1:{PORT}\"");
     daemon.write_config(&config(&listen(&taken), &[]));
     let answer = daemon.reload();
     assert_eq!(answer.status, 500, "{}", answer.text());
     assert!(answer.text().contains(&format!("127.0.0.1:{PORT}")));
     let queries = world.count("queries");
-    wait::until("it goes on asking", Duration::from_secs(30), || {
+    wait::until("queries continue", Duration::from_secs(30), || {
         (world.count("queries") > queries).then_some(())
     });
     assert_eq!(daemon.metrics().get(of_first.0), of_first.1);
 }
 
 #[test]
-fn the_saved_nodes_lead_back_into_the_dht() {
+fn saved_nodes_replace_the_bootstrap() {
     needs_servers!();
-    if netns::outside("dht::the_saved_nodes_lead_back_into_the_dht") {
+    if netns::outside("dht::saved_nodes_replace_the_bootstrap") {
         return;
     }
     let world = world();
@@ -278,7 +282,7 @@ fn the_saved_nodes_lead_back_into_the_dht() {
     let daemon = Daemon::start(&config(&settings("", &state), &entries));
     daemon.wait_for_values(&seen);
 
-    // A directory that cannot be had is said and stops nobody.
+    // A directory that cannot be created is reported and does not stop the daemon.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let daemon = Daemon::start(&config(&settings(&bootstrap(&world), &file), &entries));
@@ -287,9 +291,9 @@ fn the_saved_nodes_lead_back_into_the_dht() {
 }
 
 #[test]
-fn an_outage_of_ours_is_no_failure_of_the_dht() {
+fn an_outage_of_our_network_is_not_a_failure_of_the_dht() {
     needs_servers!();
-    if netns::outside("dht::an_outage_of_ours_is_no_failure_of_the_dht") {
+    if netns::outside("dht::an_outage_of_our_network_is_not_a_failure_of_the_dht") {
         return;
     }
     let world = world();
@@ -320,16 +324,16 @@ fn an_outage_of_ours_is_no_failure_of_the_dht() {
         nobody_is_blamed(&daemon.metrics())
     });
     netns::mend();
-    daemon.wait_within("it is over", Duration::from_secs(90), |page| {
+    daemon.wait_within("the outage is over", Duration::from_secs(90), |page| {
         nobody_is_blamed(page);
         page.get(network) == Some(1.0) && page.get(seen) == peers
     });
 }
 
 #[test]
-fn a_probe_shows_the_way_through_the_dht() {
+fn a_probe_prints_the_lookup() {
     needs_servers!();
-    if netns::outside("dht::a_probe_shows_the_way_through_the_dht") {
+    if netns::outside("dht::a_probe_prints_the_lookup") {
         return;
     }
     let world = world();

@@ -1,8 +1,8 @@
-//! In a large DHT with dead nodes, losses, delays and liars every peer is counted, at the rate that
-//! was set and with no trace.
+//! In a large DHT with dead nodes, loss, delays and byzantine nodes, every peer is counted, within
+//! the rate limit and without a trace.
 //!
-//! Its addresses look like those of the internet, so that no setting of a lab is needed: neither
-//! addresses nor networks are believed that would not be there.
+//! The nodes have addresses that look public, so that the daemon needs no test settings: it accepts
+//! only public addresses, and one node per subnet.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ use crate::rig::wire::{Hash, hex};
 use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
 const TORRENTS: usize = 50;
-/// Packets a second.
+/// Packets per second.
 const RATE: f64 = 150.0;
 
-/// Sweeps the DHT of one family, in which each torrent has so many peers, and looks at what both
-/// sides say.
-fn sweep(family: Net, nodes: u32, peers: usize) {
+/// Looks up all torrents in the DHT of one family, with `n` peers each. Checks what the daemon and
+/// the emulated DHT report.
+fn assert_every_peer_is_counted(family: Net, nodes: u32, peers: usize) {
     let (label, listen, port) = match family {
         Net::V4 => ("ipv4", "0.0.0.0:0", 6881),
         Net::V6 => ("ipv6", "[::]:0", 6883),
@@ -39,7 +39,7 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
                 min_ms: 50.0,
                 max_ms: 150.0,
             },
-            liars: 0.03,
+            byzantine: 0.03,
             family,
             public: true,
             ..WorldSettings::default()
@@ -57,7 +57,7 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
          dht: {{listen: [\"{listen}\"], bootstrap: [\"{}\"], max_rate: {RATE}/s, interval: 20s}}\n",
         bootstrap.join("\", \"")
     );
-    // Anywhere among the ids.
+    // Anywhere in the key space.
     let hashes: Vec<Hash> = (0..TORRENTS)
         .map(|number| Sha1::digest(number.to_be_bytes()).into())
         .collect();
@@ -89,7 +89,8 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
     assert!(size > Some(f64::from(nodes) * 0.6), "{page}");
     assert!(size < Some(f64::from(nodes) * 1.6), "{page}");
 
-    // What the world saw of us. A node may get three packets at once and then one a second.
+    // Queries that the emulated DHT received. A node may get a burst of three and then one per
+    // second.
     assert!(world.count("max_to_one_in_10s") <= 13);
     assert_eq!(world.count("announces"), 0);
     assert_eq!(world.count("without_ro"), 0);
@@ -98,19 +99,19 @@ fn sweep(family: Net, nodes: u32, peers: usize) {
 }
 
 #[test]
-fn a_hundred_thousand_nodes_are_swept() {
+fn every_peer_is_counted_in_a_dht_of_100_000_nodes() {
     needs_servers!();
-    if netns::outside("dht_large::a_hundred_thousand_nodes_are_swept") {
+    if netns::outside("dht_large::every_peer_is_counted_in_a_dht_of_100_000_nodes") {
         return;
     }
-    sweep(Net::V4, 100_000, 40);
+    assert_every_peer_is_counted(Net::V4, 100_000, 40);
 }
 
 #[test]
-fn the_other_family_is_swept() {
+fn every_peer_is_counted_over_ipv6() {
     needs_servers!();
-    if netns::outside("dht_large::the_other_family_is_swept") {
+    if netns::outside("dht_large::every_peer_is_counted_over_ipv6") {
         return;
     }
-    sweep(Net::V6, 10_000, 25);
+    assert_every_peer_is_counted(Net::V6, 10_000, 25);
 }

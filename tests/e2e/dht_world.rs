@@ -1,4 +1,4 @@
-//! The emulated DHT answers over real sockets, each node from its own address.
+//! The emulated DHT answers from real sockets, each node from its own address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -30,7 +30,7 @@ fn each_node_of_the_emulated_dht_answers_from_its_address() {
         let socket = UdpSocket::bind((any, 0)).unwrap();
         let patience = Some(Duration::from_secs(10));
         socket.set_read_timeout(patience).unwrap();
-        // All at once: answers come back in the order of their delays.
+        // All at once: answers arrive in the order of their delays.
         let query = b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa6:target20:bbbbbbbbbbbbbbbbbbbbe\
                       1:q9:find_node2:roi1e1:t2:xy1:y1:qe";
         for node in world.bootstrap() {

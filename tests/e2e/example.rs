@@ -1,4 +1,4 @@
-//! The example configuration, on a machine without any network.
+//! The example configuration, on a machine without a network.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,9 +19,9 @@ fn the_example_is_valid() {
 }
 
 #[test]
-fn without_a_network_the_page_says_why() {
+fn without_a_network_the_status_page_says_so() {
     needs_servers!();
-    if netns::outside("example::without_a_network_the_page_says_why") {
+    if netns::outside("example::without_a_network_the_status_page_says_so") {
         return;
     }
     let daemon = Daemon::start(&std::fs::read_to_string(EXAMPLE).unwrap());

@@ -1,4 +1,4 @@
-//! `/metrics` as Prometheus and its linter see it.
+//! `/metrics` as read by Prometheus and by its linter.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -16,7 +16,7 @@ use crate::rig::wire::{Endpoint, hex};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
 
-/// A daemon with a live swarm, a dead tracker and a name that must be escaped.
+/// Starts a daemon with a live swarm, a dead tracker and a name that must be escaped.
 fn busy() -> (Daemon, UdpTracker) {
     let truth = Truth::of([
         "127.60.4.1:1".parse().unwrap(),
@@ -58,7 +58,7 @@ fn accepting(daemon: &Daemon, accept: &str, encoding: &str) -> Response {
 }
 
 #[test]
-fn promtool_finds_no_fault() {
+fn promtool_finds_no_problem() {
     needs_servers!();
     let (daemon, _tracker) = busy();
     let page = daemon.metrics();
@@ -68,7 +68,7 @@ fn promtool_finds_no_fault() {
 }
 
 #[test]
-fn both_formats_hold_the_same_series() {
+fn both_formats_contain_the_same_series() {
     let (daemon, _tracker) = busy();
     let classic = daemon.get("/metrics");
     assert_eq!(
@@ -129,7 +129,7 @@ fn the_first_page_is_never_empty() {
         (r#"seedwatch_torrent_info{torrent="new"}"#, Some(1.0)),
         (r#"seedwatch_torrent_trackers{torrent="new"}"#, Some(1.0)),
         ("seedwatch_config_last_reload_successful", Some(1.0)),
-        // Not probed yet is unknown, not nobody.
+        // A torrent that was not probed yet is unknown, not empty.
         ("seedwatch_torrent_probe_success", None),
         ("seedwatch_announce_success", None),
         ("seedwatch_torrent_trackers_online", None),
@@ -166,7 +166,7 @@ fn prometheus_scrapes_and_answers() {
     let rows = prometheus.query(info);
     assert_eq!(rows[0].0["infohash"], swarm.hex());
 
-    // Without timestamps a removed torrent is stale with the next scrape, not five minutes later.
+    // Without timestamps, a removed torrent is stale at the next scrape, not five minutes later.
     let other = entry("other", &hex(&fresh_hash()), &[url]);
     daemon.write_config(&config(LAB, &[other]));
     assert_eq!(daemon.reload().status, 200);

@@ -1,8 +1,9 @@
-//! Trackers that lie, break and die: each failure has its name, and none makes a zero.
+//! Trackers that send wrong data, break or die. Each failure has a reason, and none makes a swarm
+//! look empty.
 
 mod claims;
+mod hostile;
 mod http;
-mod strangers;
 mod udp;
 
 use std::any::Any;
@@ -15,7 +16,7 @@ use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::Opentracker;
 use crate::rig::wire::{Endpoint, hex};
 
-/// A tracker, and what must be said of it.
+/// A tracker and the expected result.
 struct Case {
     name: &'static str,
     url: String,
@@ -24,16 +25,16 @@ struct Case {
 }
 
 enum Expected {
-    /// The reason, and whether the tracker is up all the same.
+    /// A failure reason, and the expected value of `seedwatch_tracker_up`.
     Failure(&'static str, f64),
-    /// An answer with so many peers.
+    /// An answer with this many peers.
     Peers(f64),
 }
 
 use Expected::{Failure, Peers};
 
 impl Case {
-    /// A tracker that lives as long as the case.
+    /// Creates a case that owns its tracker.
     fn of(name: &'static str, url: String, expected: Expected, tracker: impl Any) -> Self {
         Self {
             name,
@@ -62,14 +63,13 @@ fn over_http(
     Case::of(name, tracker.endpoint().url(), expected, tracker)
 }
 
-/// Three peers that count.
+/// Returns three peers that count.
 fn three() -> Truth {
     Truth::of((3000..3003).map(|number| SocketAddr::new(address::peer(number), 6881)))
 }
 
-/// Runs one daemon over all cases, beside a tracker that works and so shows that our own network
-/// does.
-fn all_are_judged(cases: &[Case]) {
+/// Runs one daemon over all cases. A working tracker shows that our own network works.
+fn assert_all_cases(cases: &[Case]) {
     let hash = fresh_hash();
     let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
     let mut entries = vec![entry("honest", &hex(&hash), &[honest.endpoint().url()])];
@@ -128,12 +128,12 @@ fn all_are_judged(cases: &[Case]) {
 }
 
 #[test]
-fn a_tracker_dies_and_comes_back() {
+fn a_tracker_fails_and_recovers() {
     needs_servers!();
     let hash = fresh_hash();
     let opentracker = Opentracker::start(&[hash]);
     let Endpoint::Udp(address) = opentracker.udp() else {
-        panic!("opentracker speaks UDP")
+        panic!("not a UDP tracker")
     };
     let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
     let swarm = Swarm::of(hash, 3100, 2, 3);
@@ -151,7 +151,7 @@ fn a_tracker_dies_and_comes_back() {
 
     drop(opentracker);
     let page = daemon.wait_for_values(&[(&up, Some(0.0)), (success, Some(0.0))]);
-    // The last good value stands until it is stale, and is never replaced by a zero.
+    // The last good value is shown until it is stale. It never becomes 0.
     assert!(matches!(page.get(peers), Some(5.0) | None), "{page}");
     daemon.wait_for("stale values disappear", |page| {
         assert!(matches!(page.get(peers), Some(5.0) | None), "{page}");

@@ -1,5 +1,5 @@
-//! Whatever hangs — the disk, a file, a client, a tracker, the reader of the log — probing goes on,
-//! endpoints answer, and the end comes within five seconds.
+//! Whatever hangs (the disk, a file, a client, a tracker, the reader of the log), probing
+//! continues, endpoints answer, and shutdown is fast.
 
 use std::fs;
 use std::io::{PipeReader, Read, Write};
@@ -22,16 +22,16 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 use crate::rig::{http, netns, wait};
 
-/// Longest time from SIGTERM to the end.
+/// Longest time from SIGTERM to the exit.
 const LONGEST_END: Duration = Duration::from_secs(5);
 
-/// How long a state may take to show.
+/// Longest wait for a state of the daemon.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The bytes a pipe takes here, the least that there is.
+/// Capacity of the pipe, in bytes: the minimum.
 const PIPE: i32 = 4096;
 
-/// A daemon whose disk hangs on demand. Its log goes to a file, or to a pipe.
+/// A daemon whose disk hangs on demand. Its log goes to a file or to a pipe.
 struct Hanging {
     child: Child,
     address: SocketAddr,
@@ -39,7 +39,7 @@ struct Hanging {
     tracker: UdpTracker,
 }
 
-/// A library that makes the disk hang, built once.
+/// Builds a library that makes the disk hang.
 fn shim(folder: &Path) -> PathBuf {
     let library = folder.join("shim.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/hangs/shim.c");
@@ -131,7 +131,7 @@ impl Hanging {
         .unwrap_or_default()
     }
 
-    /// Probing goes on, and what answers does answer.
+    /// Checks that probing continues and that endpoints answer.
     fn works(&self) {
         let before = self.probes();
         wait::until("two more probes", PATIENCE, || {
@@ -142,7 +142,7 @@ impl Hanging {
         assert_eq!(self.status("/"), Some(200));
     }
 
-    /// Calls of this kind (`fsync`, `open`) hang from now on.
+    /// Makes calls of this kind (`fsync`, `open`) hang from now on.
     fn hang(&self, call: &str) {
         fs::write(self.at(&format!("hang-{call}")), "").unwrap();
     }
@@ -153,7 +153,7 @@ impl Hanging {
         });
     }
 
-    /// Ends it and says how long that took.
+    /// Terminates the daemon. Returns how long that took, and its log.
     fn end(mut self) -> (Duration, String) {
         let began = Instant::now();
         self.signal(Signal::SIGTERM);
@@ -173,13 +173,13 @@ impl Drop for Hanging {
     }
 }
 
-/// A root certificate.
+/// Returns a root certificate.
 fn root() -> String {
     let key = rcgen::generate_simple_self_signed(["root.test".to_owned()]).unwrap();
     key.cert.pem()
 }
 
-/// A pipe that is full from the start, with its reader.
+/// Returns a pipe that is full from the start, and its reader.
 fn full_pipe() -> (PipeReader, Stdio) {
     let (reader, mut writer) = std::io::pipe().unwrap();
     fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE)).unwrap();
@@ -188,13 +188,13 @@ fn full_pipe() -> (PipeReader, Stdio) {
 }
 
 #[test]
-fn a_log_that_is_not_read_holds_up_nothing() {
+fn a_log_that_is_not_read_blocks_nothing() {
     let (mut reader, stderr) = full_pipe();
     let daemon = Hanging::start(Some(stderr), &[]);
     daemon.wait_until_ready();
     daemon.works();
     daemon.end();
-    // Nothing of it was lost but what came after the last reader.
+    // Only lines after the last read may be lost.
     let mut log = Vec::new();
     reader.read_to_end(&mut log).unwrap();
     assert!(
@@ -204,7 +204,7 @@ fn a_log_that_is_not_read_holds_up_nothing() {
 }
 
 #[test]
-fn a_log_that_is_read_late_is_whole() {
+fn a_log_that_is_read_late_is_complete() {
     let (mut reader, stderr) = full_pipe();
     let daemon = Hanging::start(Some(stderr), &[]);
     daemon.wait_until_ready();
@@ -225,7 +225,7 @@ fn a_log_that_is_read_late_is_whole() {
 }
 
 #[test]
-fn a_write_that_hangs_holds_up_nothing() {
+fn a_hanging_write_blocks_nothing() {
     let daemon = Hanging::start(None, &[]);
     daemon.wait_until_ready();
     daemon.hang("fsync");
@@ -236,7 +236,7 @@ fn a_write_that_hangs_holds_up_nothing() {
 }
 
 #[test]
-fn a_lack_of_file_descriptors_is_said_once_and_stops_nothing() {
+fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
     let daemon = Hanging::start(None, &[]);
     daemon.wait_until_ready();
     daemon.works();
@@ -252,7 +252,7 @@ fn a_lack_of_file_descriptors_is_said_once_and_stops_nothing() {
         (said("the state is not saved") > 0).then_some(())
     });
     let before = daemon.tracker.heard().len();
-    wait::until("probes go on", PATIENCE, || {
+    wait::until("probes continue", PATIENCE, || {
         (daemon.tracker.heard().len() > before + 8).then_some(())
     });
     limit(1024);
@@ -265,14 +265,17 @@ fn a_lack_of_file_descriptors_is_said_once_and_stops_nothing() {
 }
 
 #[test]
-fn a_state_that_cannot_be_read_holds_up_neither_the_start_nor_the_end() {
+fn a_hanging_state_directory_blocks_neither_start_nor_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();
     let daemon = Hanging::start_in(folder, None, &[]);
-    // Its first look at the directory hangs.
+    // The first access to the directory hangs.
     daemon.wait_until_it_hangs();
     let (_, log) = daemon.end();
-    assert!(!log.contains("Shutting down"), "it had not begun: {log}");
+    assert!(
+        !log.contains("Shutting down"),
+        "shutdown had not begun: {log}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();
@@ -284,7 +287,7 @@ fn a_state_that_cannot_be_read_holds_up_neither_the_start_nor_the_end() {
 }
 
 #[test]
-fn a_reload_that_hangs_holds_up_nothing() {
+fn a_hanging_reload_blocks_nothing() {
     let daemon = Hanging::start(None, &[]);
     daemon.wait_until_ready();
     daemon.hang("open");
@@ -295,7 +298,7 @@ fn a_reload_that_hangs_holds_up_nothing() {
 }
 
 #[test]
-fn a_fifo_in_the_place_of_certificates_holds_up_nothing() {
+fn a_fifo_in_place_of_certificates_blocks_nothing() {
     let daemon = Hanging::start(None, &[]);
     daemon.wait_until_ready();
     let roots = daemon.at("roots.pem");
@@ -316,7 +319,7 @@ fn a_fifo_in_the_place_of_certificates_holds_up_nothing() {
 }
 
 #[test]
-fn clients_that_hang_do_not_hold_up_the_end() {
+fn hanging_clients_do_not_delay_shutdown() {
     let daemon = Hanging::start(None, &[]);
     daemon.wait_until_ready();
     let connect = |head: &str| {
@@ -334,7 +337,7 @@ fn clients_that_hang_do_not_hold_up_the_end() {
     daemon.end();
 }
 
-/// Trackers that answer `started` and not `stopped`, and one that answers nothing.
+/// Trackers that answer `started` but not `stopped`, and one that never answers.
 struct Silent {
     http: HttpTracker,
     udp: UdpTracker,
@@ -375,7 +378,7 @@ impl Silent {
 }
 
 #[test]
-fn trackers_that_hang_do_not_hold_up_the_end() {
+fn hanging_trackers_do_not_delay_shutdown() {
     let silent = Silent::start();
     let daemon = Hanging::start(None, &silent.entries());
     daemon.wait_until_ready();
@@ -384,16 +387,16 @@ fn trackers_that_hang_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn names_that_do_not_resolve_do_not_hold_up_the_end() {
+fn unanswered_dns_queries_do_not_delay_shutdown() {
     needs_servers!();
-    if netns::outside("hangs::names_that_do_not_resolve_do_not_hold_up_the_end") {
+    if netns::outside("hangs::unanswered_dns_queries_do_not_delay_shutdown") {
         return;
     }
     let resolv = tempfile::NamedTempFile::new().unwrap();
     fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
     let bind = format!("mount --bind {} /etc/resolv.conf", resolv.path().display());
     netns::run(&bind);
-    // A name server that takes every question and answers none.
+    // A name server that receives queries and answers none.
     let server = UdpSocket::bind("127.0.0.1:53").unwrap();
     let entries = (0..50).map(|n| {
         let urls = ["udp", "http"].map(|scheme| format!("{scheme}://host-{n}.test:80/announce"));
@@ -401,7 +404,7 @@ fn names_that_do_not_resolve_do_not_hold_up_the_end() {
     });
     let daemon = Hanging::start(None, &entries.collect::<Vec<_>>());
     daemon.wait_until_ready();
-    // The lookups of both probers are under way.
+    // Both probers wait for their lookups.
     for _ in 0..20 {
         server.recv(&mut [0; 512]).unwrap();
     }
@@ -409,7 +412,7 @@ fn names_that_do_not_resolve_do_not_hold_up_the_end() {
 }
 
 #[test]
-fn everything_that_hangs_at_once_does_not_hold_up_the_end() {
+fn everything_hanging_at_once_does_not_delay_shutdown() {
     let silent = Silent::start();
     let (_reader, stderr) = full_pipe();
     let daemon = Hanging::start(Some(stderr), &silent.entries());

@@ -1,5 +1,5 @@
-//! What strangers write (metainfo files, magnet links) and files that hang: whom they make us ask,
-//! and what they hold up.
+//! Untrusted inputs (metainfo files, magnet links) and files that hang: which hosts they make the
+//! daemon contact, and what they block.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -37,7 +37,7 @@ fn fifo(folder: &Path) -> String {
     path.to_str().unwrap().to_owned()
 }
 
-/// Opens a FIFO for writing once the daemon reads it, and so keeps the reader waiting.
+/// Opens a FIFO for writing once the daemon reads it, so that the reader waits.
 fn hold(fifo: &str) -> File {
     wait::until("the FIFO is read", PATIENCE, || {
         let mut options = OpenOptions::new();
@@ -46,7 +46,7 @@ fn hold(fifo: &str) -> File {
 }
 
 #[test]
-fn a_link_makes_us_ask_a_local_tracker_only_where_local_addresses_are_admitted() {
+fn a_magnet_link_reaches_local_trackers_only_if_local_addresses_are_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let file = file.to_str().unwrap();
@@ -71,7 +71,7 @@ fn a_link_makes_us_ask_a_local_tracker_only_where_local_addresses_are_admitted()
 }
 
 #[test]
-fn every_error_of_a_configuration_is_a_line_of_its_own() {
+fn every_configuration_error_has_its_own_line() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let text = "probes: {a: 1}\ntorrents:\n- infohash: x\n- magnet: y\n";
@@ -87,7 +87,7 @@ fn every_error_of_a_configuration_is_a_line_of_its_own() {
 }
 
 #[test]
-fn a_misspelt_name_is_told_which_ones_there_are() {
+fn an_unknown_name_lists_the_known_ones() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let text = config(ONCE, &[entry("census-1921", &hex(&fresh_hash()), &[])]);
@@ -109,7 +109,7 @@ fn a_misspelt_name_is_told_which_ones_there_are() {
 }
 
 #[test]
-fn a_configuration_may_come_through_a_pipe() {
+fn a_configuration_can_be_read_from_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let path = fifo(folder.path());
     let text = config(ONCE, &[entry("piped", &hex(&fresh_hash()), &[])]);
@@ -126,7 +126,7 @@ fn a_configuration_may_come_through_a_pipe() {
 }
 
 #[test]
-fn a_reload_that_hangs_holds_up_neither_probes_nor_endpoints_nor_the_end() {
+fn a_hanging_reload_blocks_neither_probes_nor_endpoints_nor_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     let path = fifo(folder.path());
     let tracker = tracker();
@@ -144,7 +144,7 @@ fn a_reload_that_hangs_holds_up_neither_probes_nor_endpoints_nor_the_end() {
 }
 
 #[test]
-fn a_probe_whose_configuration_hangs_can_be_ended() {
+fn a_probe_with_a_hanging_configuration_can_be_terminated() {
     let folder = tempfile::tempdir().unwrap();
     let path = fifo(folder.path());
     let command = [BINARY, "--config.file", &path, "probe", "name"];

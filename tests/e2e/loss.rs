@@ -1,4 +1,4 @@
-//! Lost packets are not outages.
+//! Packet loss is not an outage.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use crate::rig::trackers::Aquatic;
 use crate::rig::{netns, wait};
 
 #[test]
-fn a_tenth_lost_each_way_makes_no_tracker_offline() {
+fn ten_percent_loss_in_each_direction_makes_no_tracker_offline() {
     needs_servers!();
-    if netns::outside("loss::a_tenth_lost_each_way_makes_no_tracker_offline") {
+    if netns::outside("loss::ten_percent_loss_in_each_direction_makes_no_tracker_offline") {
         return;
     }
     let trackers: Vec<Aquatic> = (0..4).map(|_| Aquatic::start()).collect();
@@ -35,13 +35,17 @@ fn a_tenth_lost_each_way_makes_no_tracker_offline() {
         assert!(!down, "{page}");
         page
     };
-    wait::until("every torrent is answered", Duration::from_secs(60), || {
-        let page = no_tracker_is_down();
-        let exact = page
-            .select(r#"seedwatch_torrent_peers{family="ipv4"}"#)
-            .filter(|(_, peers)| (*peers - 3.0).abs() < 0.5);
-        (exact.count() == watched.len()).then_some(())
-    });
+    wait::until(
+        "every torrent has an answer",
+        Duration::from_secs(60),
+        || {
+            let page = no_tracker_is_down();
+            let exact = page
+                .select(r#"seedwatch_torrent_peers{family="ipv4"}"#)
+                .filter(|(_, peers)| (*peers - 3.0).abs() < 0.5);
+            (exact.count() == watched.len()).then_some(())
+        },
+    );
     wait::throughout(Duration::from_secs(15), || {
         no_tracker_is_down();
     });

@@ -1,5 +1,5 @@
 //! End-to-end tests: the real binary against real trackers, real clients and a real Prometheus, and
-//! against scripted trackers that lie and fail. Nothing leaves the loopback net.
+//! against scripted trackers that misbehave. Nothing leaves the loopback network.
 //!
 //! `tests/all` installs what they need. Without it, the tests that need real servers are skipped.
 
@@ -13,6 +13,8 @@ macro_rules! needs_servers {
 
 #[cfg(test)]
 mod cli;
+#[cfg(test)]
+mod descriptors;
 #[cfg(test)]
 mod dht;
 #[cfg(test)]
@@ -44,11 +46,7 @@ mod real_dht;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
-mod remarks;
-#[cfg(test)]
 mod rig;
-#[cfg(test)]
-mod shortage;
 #[cfg(test)]
 mod state;
 #[cfg(test)]
@@ -59,6 +57,8 @@ mod stories;
 mod supervised;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod tracker_messages;
 #[cfg(test)]
 mod trackers;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Trackers by name, with a real DNS server (dnsmasq) in a network of its own.
+//! Trackers by host name, with a real DNS server (dnsmasq) in its own network namespace.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::{Endpoint, hex};
 use crate::rig::{address, netns};
 
-/// Serves these records on 127.0.0.1 and makes the namespace ask there.
+/// Serves these records on 127.0.0.1 and configures the resolver of the namespace.
 fn dns(records: &[String]) -> (Process, tempfile::NamedTempFile) {
     let resolv = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
@@ -35,18 +35,18 @@ fn dns(records: &[String]) -> (Process, tempfile::NamedTempFile) {
 }
 
 #[test]
-fn names_lead_where_they_may() {
+fn names_resolve_only_to_permitted_addresses() {
     needs_servers!();
-    if netns::outside("names::names_lead_where_they_may") {
+    if netns::outside("names::names_resolve_only_to_permitted_addresses") {
         return;
     }
     let truth = Truth::of((0..4).map(|n| SocketAddr::new(address::peer(n), 6881)));
     let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
     let Endpoint::Udp(place) = tracker.endpoint() else {
-        panic!("it speaks UDP")
+        panic!("not a UDP tracker")
     };
     let (ip, port) = (place.ip(), place.port());
-    // Nobody is sent a packet at the addresses outside of the loopback net.
+    // The daemon sends no packet to the addresses outside of the loopback network.
     let (_dns, _resolv) = dns(&[
         format!("--host-record=tracker.lan,{ip}"),
         "--host-record=closed.example,198.41.0.4".to_owned(),
@@ -58,10 +58,10 @@ fn names_lead_where_they_may() {
     ]);
     let cases = [
         ("by-name", "tracker.lan", "", Some(4.0)),
-        // BEP 34: no tracker there, or none that may be asked like this.
+        // BEP 34: there is no tracker, or none for this protocol.
         ("closed", "closed.example", "denied", None),
         ("other-port", "other.example", "denied", None),
-        // Names of the public DNS must not lead into private space.
+        // Names of the public DNS must not lead to private addresses.
         ("rebound", "rebound.example", "dns", None),
         ("missing", "missing.example", "dns", None),
     ]
@@ -86,7 +86,7 @@ fn names_lead_where_they_may() {
             assert_eq!(
                 page.get(&requests),
                 Some(0.0),
-                "{name}: nobody was asked\n{page}"
+                "{name}: no tracker was contacted\n{page}"
             );
         }
     }

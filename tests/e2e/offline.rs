@@ -1,4 +1,4 @@
-//! Our own outage is no news of any swarm.
+//! An outage of our own network changes nothing about any swarm.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::rig::{netns, wait};
 const NETWORK: &str = r#"seedwatch_network_up{family="ipv4"}"#;
 const PEERS: &str = r#"seedwatch_torrent_peers{torrent="watched",family="ipv4"}"#;
 
-/// Nothing is held against the tracker or the swarm.
-fn nobody_is_blamed(page: &Exposition) {
+/// Checks that no failure counts against the tracker or the swarm.
+fn assert_no_failure_counted(page: &Exposition) {
     assert_ne!(page.get("seedwatch_tracker_up"), Some(0.0), "{page}");
     assert_ne!(page.get("seedwatch_announce_success"), Some(0.0), "{page}");
     assert_ne!(
@@ -24,9 +24,9 @@ fn nobody_is_blamed(page: &Exposition) {
 }
 
 #[test]
-fn an_outage_of_ours_blames_nobody() {
+fn an_outage_of_our_network_counts_against_no_tracker() {
     needs_servers!();
-    if netns::outside("offline::an_outage_of_ours_blames_nobody") {
+    if netns::outside("offline::an_outage_of_our_network_counts_against_no_tracker") {
         return;
     }
     let tracker = Aquatic::start();
@@ -38,32 +38,32 @@ fn an_outage_of_ours_blames_nobody() {
 
     netns::cut();
     daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
-        nobody_is_blamed(page);
+        assert_no_failure_counted(page);
         page.get(NETWORK) == Some(0.0)
     });
     daemon.wait_for("values age out", |page| {
-        nobody_is_blamed(page);
+        assert_no_failure_counted(page);
         page.get(PEERS).is_none()
     });
     wait::throughout(Duration::from_secs(3), || {
-        nobody_is_blamed(&daemon.metrics())
+        assert_no_failure_counted(&daemon.metrics())
     });
 
     netns::mend();
-    let page = daemon.wait_within("it is over", Duration::from_secs(60), |page| {
-        nobody_is_blamed(page);
+    let page = daemon.wait_within("the outage is over", Duration::from_secs(60), |page| {
+        assert_no_failure_counted(page);
         page.get(PEERS) == Some(5.0) && page.get(NETWORK) == Some(1.0)
     });
     assert_eq!(page.get("seedwatch_tracker_up"), Some(1.0), "{page}");
 }
 
 #[test]
-fn a_live_canary_makes_a_dead_tracker_dead() {
+fn a_live_canary_shows_that_a_tracker_is_down() {
     needs_servers!();
-    if netns::outside("offline::a_live_canary_makes_a_dead_tracker_dead") {
+    if netns::outside("offline::a_live_canary_shows_that_a_tracker_is_down") {
         return;
     }
-    // The canary is asked over another protocol than the one that is cut.
+    // The canary uses another protocol than the one that is cut.
     let canary = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = canary.local_addr().unwrap();
     let tracker = Aquatic::start();

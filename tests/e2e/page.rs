@@ -1,11 +1,12 @@
-//! Peers over time and by place, from the wire to all three places where they are shown.
+//! Peers over time and by country, from the wire to all three places that show them.
 
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 
-/// Two in Germany, one in France, one nowhere. Named by a tracker, never contacted.
+/// Two in Germany, one in France, one without a country. A tracker names them; nothing contacts
+/// them.
 const PEERS: [&str; 4] = [
     "80.130.1.1:6881",
     "217.0.1.1:6881",
@@ -19,7 +20,7 @@ fn tracker(peers: &[&str]) -> UdpTracker {
 }
 
 #[test]
-fn places_and_windows_are_shown_alike_everywhere() {
+fn countries_and_windows_are_shown_alike_everywhere() {
     let (busy, idle) = (tracker(&PEERS), tracker(&[]));
     let torrent = |name: &str, tracker: &UdpTracker, more: &str| {
         let whole = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
@@ -31,7 +32,7 @@ fn places_and_windows_are_shown_alike_everywhere() {
         torrent("gone", &idle, ""),
     ];
     let daemon = Daemon::start(&config(LAB, &watched));
-    // Both torrents have the same peers: their union is no larger than each of them.
+    // Both torrents have the same peers, so their union has the same size.
     let page = daemon.wait_for_values(&[
         (r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#, Some(4.0)),
         (
@@ -53,7 +54,7 @@ fn places_and_windows_are_shown_alike_everywhere() {
         (r#"seedwatch_unique_peers{window="1d"}"#, Some(4.0)),
         (r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#, Some(0.0)),
         (r#"seedwatch_torrent_countries{torrent="gone"}"#, Some(0.0)),
-        // Nobody asked the DHT, and there is no database of autonomous systems.
+        // The DHT is off, and there is no database of autonomous systems.
         (r#"seedwatch_torrent_source_unique_peers{source="dht"}"#, None),
         ("seedwatch_torrent_autonomous_systems", None),
         (r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#, None),
@@ -105,7 +106,7 @@ fn places_and_windows_are_shown_alike_everywhere() {
         }
     }
 
-    // Countries vanish with a reload, and so does a torrent; what was counted stays.
+    // A reload removes countries and a torrent. Unique counts remain.
     let hidden = format!("{LAB}metrics: {{countries: false}}\n");
     daemon.write_config(&config(&hidden, &watched[1..]));
     assert_eq!(daemon.reload().status, 200);

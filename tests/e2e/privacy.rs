@@ -1,4 +1,4 @@
-//! Who is in a swarm, and with which passkey we ask, stays inside.
+//! The peers of a swarm and the passkeys of trackers never leave the daemon.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -12,10 +12,10 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
 
-/// Parts of a private tracker's URL.
+/// Secret parts of a private tracker's URL.
 const PASSKEYS: [&str; 2] = ["0123456789abcdef0123456789abcdef", "tops3cret"];
 
-/// An address that is in a swarm.
+/// The address of a peer.
 const PEER: &str = "127.60.77.88";
 
 fn private(url: &str) -> String {
@@ -54,10 +54,10 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
     let flags = ["--log.level", "debug"];
     let daemon = Daemon::start_with(&config(LAB, &watched), &flags);
     daemon.wait_for_values(&[(r#"seedwatch_torrent_peers{family="ipv4"}"#, Some(1.0))]);
-    daemon.wait_for("every tracker has spoken", |page| {
+    daemon.wait_for("every tracker has answered", |page| {
         page.select("seedwatch_announce_success").count() == urls.len()
     });
-    // The tracker did get the passkey: it was not lost on the way.
+    // The tracker received the passkey, so it was in the URL.
     let target = &http.heard()[0].target;
     assert!(
         PASSKEYS.iter().all(|part| target.contains(part)),
@@ -90,11 +90,11 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
     }
 }
 
-/// Forms that an address could be found in: text, and bytes as they are or turned round.
+/// Returns the forms in which an address could appear: as text, and as bytes in both orders.
 fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
     let bytes = match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
-        // A peer is its /64.
+        // A peer is stored as its /64.
         IpAddr::V6(ip) => ip.octets()[..8].to_vec(),
     };
     let turned: Vec<u8> = bytes.iter().rev().copied().collect();
@@ -127,7 +127,7 @@ fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn nobody_of_a_swarm_is_found_in_anything_that_is_written_or_shown() {
+fn no_peer_address_is_written_or_shown() {
     let folder = tempfile::tempdir().unwrap();
     let v4 = (0..200u32).map(|n| format!("127.61.{}.{}", 33 + n % 7, 17 + n));
     let v6 = (0..40u32).map(|n| format!("fd5a:c3d7:91e{:x}:{:x}::7", n % 16, 0x4b00 + n));
@@ -177,7 +177,7 @@ fn nobody_of_a_swarm_is_found_in_anything_that_is_written_or_shown() {
         bytes += file.len();
         seen.push((path.display().to_string(), file));
     }
-    // All of them are remembered there, at seven bytes each.
+    // The file contains all peers, at seven bytes each.
     assert!(bytes > 3 * 7 * swarm.len(), "{bytes}");
     let needles: Vec<_> = swarm
         .iter()
@@ -192,7 +192,7 @@ fn nobody_of_a_swarm_is_found_in_anything_that_is_written_or_shown() {
 }
 
 #[test]
-fn a_private_torrent_is_left_alone_unless_its_owner_says_otherwise() {
+fn a_private_torrent_is_probed_only_with_permission() {
     let truth = Truth::of([format!("{PEER}:6881").parse().unwrap()]);
     let said = truth.clone();
     let untouched = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);

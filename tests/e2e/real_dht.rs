@@ -1,19 +1,19 @@
-//! The daemon in a private DHT of real libtorrent nodes, in which real peers announce themselves.
+//! The daemon in a private DHT of real libtorrent nodes, to which real peers announce themselves.
 
 mod bans;
 mod found;
 mod ipv6;
-mod raid;
 mod restart;
 mod silence;
 mod traces;
+mod trackers_lost;
 
 use std::path::Path;
 
 use crate::rig::daemon::LAB;
 use crate::rig::sessions::Sessions;
 
-/// A lab whose DHT is that of these sessions; without a `state` nothing is kept.
+/// Settings that use the DHT of these sessions. Without `state`, nothing is saved.
 fn settings(sessions: &Sessions, state: Option<&Path>) -> String {
     with_bootstrap(&sessions.bootstrap(), state)
 }

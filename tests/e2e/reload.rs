@@ -1,4 +1,4 @@
-//! Reload: all or nothing, at once, and without asking anybody again.
+//! A reload applies completely or not at all, at once, and without repeated probes.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn peers(name: &str) -> String {
 }
 
 #[test]
-fn what_did_not_change_is_not_probed_again() {
+fn unchanged_torrents_are_not_probed_again() {
     let (old, new) = (tracker(), tracker());
     let kept = entry("kept", &hex(&fresh_hash()), &[old.endpoint().url()]);
     let removed = entry("removed", &hex(&fresh_hash()), &[old.endpoint().url()]);
@@ -40,19 +40,20 @@ fn what_did_not_change_is_not_probed_again() {
 
     daemon.write_config(&config(ONCE, &[kept, added]));
     assert_eq!(daemon.reload().status, 200);
-    // At once: no series of a removed torrent in the very next scrape, and the kept one's are there.
+    // At once: the next scrape has no series of the removed torrent, and all series of the kept
+    // one.
     let page = daemon.metrics();
     assert!(!page.text().contains("removed\""), "{page}");
     assert_eq!(page.get(&peers("kept")), Some(1.0), "{page}");
     assert_eq!(page.get("seedwatch_torrents"), Some(2.0));
     daemon.wait_for_values(&[(&peers("added"), Some(1.0))]);
     wait::throughout(Duration::from_secs(1), || {
-        assert_eq!(announces(&old), before, "nobody is asked again");
+        assert_eq!(announces(&old), before, "no tracker is announced to again");
     });
 }
 
 #[test]
-fn a_bad_configuration_changes_nothing() {
+fn an_invalid_configuration_changes_nothing() {
     let tracker = tracker();
     let watched = entry("watched", &hex(&fresh_hash()), &[tracker.endpoint().url()]);
     let daemon = Daemon::start(&config(ONCE, &[watched]));

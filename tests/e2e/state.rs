@@ -1,4 +1,4 @@
-//! What survives a restart, a kill, a full disk and files that are of no use.
+//! What survives a restart, a kill, a full disk and unusable files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::rig::trackers::Opentracker;
 use crate::rig::wire::hex;
 use crate::rig::{address, netns, wait};
 
-/// When everything was last saved.
+/// Time of the last save.
 const LAST_SAVE: &str = "seedwatch_state_last_save_timestamp_seconds";
 const FAILURES: &str = "seedwatch_state_save_failures_total";
 const LAST_PEER: &str = "seedwatch_torrent_last_peer_seen_timestamp_seconds";
 const LAST_SUCCESS: &str = r#"seedwatch_torrent_last_success_timestamp_seconds{source="tracker"}"#;
 const UNIQUE: &str = r#"seedwatch_torrent_unique_peers{window="30d"}"#;
 
-/// A lab that keeps its state and saves it every second.
+/// Settings with a state directory that is saved every second.
 fn kept(folder: &Path) -> String {
     format!(
         "{LAB}state: {{path: \"{}\", interval: 1s}}\n",
@@ -32,7 +32,7 @@ fn kept(folder: &Path) -> String {
     )
 }
 
-/// Waits until something that is known now is saved, too.
+/// Waits until the current data is saved.
 fn wait_for_save(daemon: &Daemon) {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap();
@@ -46,7 +46,6 @@ fn end(mut daemon: Daemon) {
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
 
-/// Names in the state directory, without the times of those quarantined.
 fn names(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
@@ -65,7 +64,7 @@ fn lines<'a>(log: &'a str, needle: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
+fn peers_are_remembered_after_a_restart_and_after_a_kill() {
     needs_servers!();
     let torrent = Torrent::make("kept");
     let tracker = Opentracker::start(&[torrent.hash]);
@@ -108,13 +107,13 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     let at = tracker.udp();
     drop(tracker);
 
-    // The tracker is gone: nobody tells anything, and yet it is known at once.
+    // The tracker is gone. The data is known at once nevertheless.
     let daemon = Daemon::start(&config);
     let page = daemon.metrics();
     assert!(known(3.0, &page), "{page}");
     let (seen, success) = (page.get(LAST_PEER), page.get(LAST_SUCCESS));
     assert!(seen.is_some() && success >= seen, "{page}");
-    // That is no answer of now.
+    // These series need a current answer.
     for series in [
         "seedwatch_torrent_peers",
         "seedwatch_torrent_trackers_online",
@@ -132,7 +131,7 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     wait_for_save(&daemon);
     drop(daemon);
 
-    // It was down before: one look is enough to say so again.
+    // The tracker was down before, so one failure suffices to report it.
     let daemon = Daemon::start(&config);
     let page = daemon.wait_for("still down", |page| page.get(&up) == Some(0.0));
     let failures = format!("seedwatch_tracker_failures_total{{tracker=\"{label}\"}}");
@@ -140,7 +139,7 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     assert!(failures < 1.5, "{page}");
     drop(daemon);
 
-    // Another tracker with another peer; killed after a save.
+    // Another tracker with another peer; the daemon is killed after a save.
     let swarm = Swarm::of(torrent.hash, 50, 1, 0);
     let std::net::SocketAddr::V4(place) = url_address(&url) else {
         panic!("{url}");
@@ -148,7 +147,7 @@ fn who_was_there_is_known_after_a_restart_and_after_a_kill() {
     let tracker = Opentracker::start_at(place.into(), &[torrent.hash]);
     swarm.join(tracker.udp());
     let daemon = Daemon::start(&config);
-    let page = daemon.wait_for("a fourth", |page| known(4.0, page));
+    let page = daemon.wait_for("a fourth peer", |page| known(4.0, page));
     let seen = page.get(LAST_PEER);
     wait_for_save(&daemon);
     daemon.signal(Signal::SIGKILL);
@@ -166,7 +165,7 @@ fn url_address(url: &str) -> std::net::SocketAddr {
     place.split('/').next().unwrap().parse().unwrap()
 }
 
-/// A tracker with five peers, and a state that was saved from it.
+/// A tracker with five peers, and a saved state.
 struct Saved {
     _tracker: UdpTracker,
     folder: TempDir,
@@ -200,7 +199,7 @@ impl Saved {
 }
 
 #[test]
-fn unusable_files_are_quarantined_and_logged() {
+fn unusable_files_are_quarantined_and_reported() {
     let saved = Saved::new();
     let state = saved.state();
     let all = [
@@ -243,7 +242,7 @@ fn unusable_files_are_quarantined_and_logged() {
     ];
     assert_eq!(names(&state), with(&new));
 
-    // Without the key the rest is of no use; that is one line, too.
+    // Without the key, the other files are unusable. This is also one log line.
     let key = fs::read(state.join("key.state")).unwrap();
     fs::write(state.join("key.state"), &key[..20]).unwrap();
     let daemon = saved.start();
@@ -269,7 +268,7 @@ fn unusable_files_are_quarantined_and_logged() {
     assert_eq!(lines(&daemon.log(), "level=warn"), [""; 0]);
 }
 
-/// Waits for so many rounds that failed, and says what the log has to say of it.
+/// Waits for `rounds` failed saves. Returns the relevant log lines.
 fn failing(daemon: &Daemon, rounds: f64) -> String {
     daemon.wait_for("failures", |page| page.get(FAILURES) >= Some(rounds));
     let log = daemon.log();
@@ -279,15 +278,15 @@ fn failing(daemon: &Daemon, rounds: f64) -> String {
 }
 
 #[test]
-fn a_disk_that_is_full_or_read_only_is_said_once() {
+fn a_full_or_read_only_disk_is_reported_once() {
     needs_servers!();
-    if netns::outside("state::a_disk_that_is_full_or_read_only_is_said_once") {
+    if netns::outside("state::a_full_or_read_only_disk_is_reported_once") {
         return;
     }
     let saved = Saved::new();
     let state = saved.state();
     let place = state.display();
-    // What was saved, on a small disk of its own.
+    // The saved files, on a small disk.
     let copies: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&state)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -317,7 +316,7 @@ fn a_disk_that_is_full_or_read_only_is_said_once() {
 
     netns::run(&format!("mount -o remount,ro {place}"));
     let daemon = saved.start();
-    // It can be read, at least.
+    // The state can be read.
     assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
     let said = failing(&daemon, 3.0);
     assert!(said.contains("Read-only file system"), "{said}");
@@ -327,7 +326,7 @@ fn a_disk_that_is_full_or_read_only_is_said_once() {
 }
 
 #[test]
-fn a_directory_that_is_none_stops_nobody() {
+fn an_invalid_state_directory_does_not_stop_the_daemon() {
     let saved = Saved::new();
     let state = saved.state();
     let elsewhere = saved.folder.path().join("elsewhere");
@@ -337,7 +336,7 @@ fn a_directory_that_is_none_stops_nobody() {
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (LAST_SAVE, None)]);
     let said = failing(&daemon, 3.0);
     assert!(said.contains("state cannot be used"), "{said}");
-    // The real one comes late: it is not written over.
+    // The real directory appears later and must not be overwritten.
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
     let before = fs::read(state.join("torrents-1-0.state")).unwrap();
@@ -347,7 +346,7 @@ fn a_directory_that_is_none_stops_nobody() {
     end(daemon);
     assert_eq!(fs::read(state.join("torrents-1-0.state")).unwrap(), before);
 
-    // It goes away under a daemon that runs.
+    // The directory disappears under a running daemon.
     let daemon = saved.start();
     assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
     fs::remove_dir_all(&state).unwrap();
@@ -357,7 +356,7 @@ fn a_directory_that_is_none_stops_nobody() {
 }
 
 #[test]
-fn two_daemons_do_not_share_a_directory() {
+fn two_daemons_cannot_share_a_directory() {
     let saved = Saved::new();
     let first = saved.start();
     let file = saved.folder.path().join("second.yaml");
@@ -376,14 +375,14 @@ fn two_daemons_do_not_share_a_directory() {
     let said = second.log();
     assert!(said.contains("state.path"), "{said}");
     assert!(said.contains("in use by another process"), "{said}");
-    // Nothing is lost, and the place is free as soon as the first is gone.
+    // Nothing is lost, and the directory is free once the first daemon has ended.
     wait_for_save(&first);
     end(first);
     end(saved.start());
 }
 
 #[test]
-fn nothing_is_kept_where_nothing_is_to_be() {
+fn without_a_state_directory_nothing_is_saved() {
     let saved = Saved::new();
     let settings = format!("{LAB}state: {{path: \"\", interval: 1s}}\n");
     let daemon = Daemon::start(&config(&settings, &saved.entries));

@@ -1,5 +1,5 @@
-//! What trackers answer to `stopped` says little: until they have shown their list there, `started`
-//! tells.
+//! A tracker's answer to `stopped` proves little. Until the tracker has shown a list in such an
+//! answer, `started` is sent too.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::{Endpoint, hex};
 
-/// What a tracker answers to a packet.
+/// A tracker's answers to a packet.
 type Script = fn(&Packet) -> Vec<Vec<u8>>;
 
 /// Event of an announce (BEP 15).
@@ -29,7 +29,7 @@ fn four() -> Truth {
     }
 }
 
-/// Three seeders and four peers are shown.
+/// Checks that three seeders and four peers are shown.
 fn is_seen(tracker: Endpoint, told: &str) {
     let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
     let daemon = Daemon::start(&config(ONCE, &watched));
@@ -45,7 +45,7 @@ fn is_seen(tracker: Endpoint, told: &str) {
 }
 
 #[test]
-fn udp_trackers_that_do_not_list_to_stopped_are_seen() {
+fn swarms_are_seen_at_udp_trackers_without_a_list_for_stopped() {
     let zeros = |packet: &Packet| vec![honest(packet, &Truth::default())];
     let refuses = |packet: &Packet| vec![refusal(packet, "peer not found")];
     let silent = |_: &Packet| vec![];
@@ -59,9 +59,9 @@ fn udp_trackers_that_do_not_list_to_stopped_are_seen() {
     }
 }
 
-/// Bodies of programs in use.
+/// Answers of common tracker programs.
 #[test]
-fn http_trackers_that_do_not_list_to_stopped_are_seen() {
+fn swarms_are_seen_at_http_trackers_without_a_list_for_stopped() {
     const REFUSAL: &str = "d14:failure reason27:Stopped peer doesn't exist.e";
     const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
     let replies: [fn() -> Reply; 6] = [
@@ -81,11 +81,11 @@ fn http_trackers_that_do_not_list_to_stopped_are_seen() {
     }
 }
 
-/// Waits for the first round and some more; returns the events after the first three.
+/// Waits for the first round and some more. Returns the events after the first three.
 fn later_events(tracker: Endpoint, events: impl Fn() -> Vec<String>) -> Vec<String> {
     let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
     let _daemon = Daemon::start(&config(LAB, &watched));
-    wait::until("some rounds", Duration::from_secs(60), || {
+    wait::until("several rounds", Duration::from_secs(60), || {
         let events = events();
         (events.len() >= 3 + ROUNDS).then(|| {
             assert_eq!(events[..3], ["stopped", "started", "stopped"]);
@@ -109,9 +109,9 @@ fn http_events(tracker: &HttpTracker) -> Vec<String> {
     tracker.heard().iter().filter_map(event).collect()
 }
 
-/// One announce per round, once the tracker has shown that `stopped` brings its list.
+/// One announce per round, once the tracker has listed peers in an answer to `stopped`.
 #[test]
-fn a_tracker_that_lists_is_asked_once_per_round() {
+fn a_tracker_that_lists_gets_one_announce_per_round() {
     let udp = UdpTracker::start(|packet| vec![honest(packet, &four())]);
     let later = later_events(udp.endpoint(), || udp_events(&udp));
     assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
@@ -120,9 +120,9 @@ fn a_tracker_that_lists_is_asked_once_per_round() {
     assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
 }
 
-/// `started` and `stopped` where it does not.
+/// Otherwise `started` and `stopped`.
 #[test]
-fn a_tracker_that_does_not_list_is_asked_twice_per_round() {
+fn a_tracker_that_does_not_list_gets_two_announces_per_round() {
     let udp = UdpTracker::start(|packet| match packet.ask {
         Ask::Announce { event: STOPPED, .. } => vec![honest(packet, &Truth::default())],
         _ => vec![honest(packet, &four())],

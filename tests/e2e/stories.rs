@@ -1,14 +1,14 @@
-//! The three stories that seedwatch must tell right, from the tracker to the message: trackers, the
-//! daemon, Prometheus with our rules, Alertmanager with our routes, and someone who is told.
+//! Three incidents from the tracker to the notification: trackers, the daemon, Prometheus with our
+//! rules, Alertmanager with our routes, and a receiver.
 //!
-//! Hours pass without being waited for, see [`stage`].
+//! Hours pass in the history only; see [`alert_harness`].
 
-mod country;
-mod fades;
+mod country_cliff;
 mod history;
-mod hurry;
+mod seed_decline;
+mod shortened_waits;
 
-mod raid;
+mod alert_harness;
+mod operator_outage;
 mod receiver;
 mod server;
-mod stage;

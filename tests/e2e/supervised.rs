@@ -1,4 +1,4 @@
-//! Under a service manager: what it is told, and when.
+//! Notifications to a service manager.
 
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
@@ -11,10 +11,10 @@ use crate::rig::daemon::{BINARY, ONCE, config, entry};
 use crate::rig::process::Process;
 use crate::rig::swarm::fresh_hash;
 
-/// Longest time a message may take.
+/// Longest wait for a notification.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The end of the service manager, and a daemon under it.
+/// The service manager's socket, and a daemon that it supervises.
 struct Supervised {
     socket: UnixDatagram,
     process: Process,
@@ -46,7 +46,7 @@ impl Supervised {
         }
     }
 
-    /// The next message.
+    /// Returns the next notification.
     fn next(&self) -> String {
         let mut message = [0; 1024];
         let length = self.socket.recv(&mut message).unwrap_or_else(|error| {
@@ -55,7 +55,7 @@ impl Supervised {
         String::from_utf8(message[..length].to_vec()).unwrap()
     }
 
-    /// The next message that is no sign of life.
+    /// Returns the next notification that is not a watchdog ping.
     fn next_state(&self) -> String {
         let mut messages = (0..100).map(|_| self.next());
         messages.find(|message| message != "WATCHDOG=1\n").unwrap()
@@ -74,7 +74,7 @@ fn write_config(folder: &Path, torrents: usize) {
 }
 
 #[test]
-fn it_is_told_of_the_start_of_reloads_and_of_the_end() {
+fn start_reloads_and_shutdown_are_notified() {
     let mut daemon = Supervised::start(&[]);
     assert_eq!(daemon.next(), "READY=1\nSTATUS=Watching 1 torrents\n");
 
@@ -96,12 +96,16 @@ fn it_is_told_of_the_start_of_reloads_and_of_the_end() {
     );
 
     daemon.process.signal(Signal::SIGTERM);
-    assert_eq!(daemon.next(), "STOPPING=1\n", "and no sign of life unasked");
+    assert_eq!(
+        daemon.next(),
+        "STOPPING=1\n",
+        "no watchdog ping without a request"
+    );
     assert_eq!(daemon.process.wait_for_end().code(), Some(0));
 }
 
 #[test]
-fn signs_of_life_come_in_time_while_the_main_loop_turns() {
+fn watchdog_pings_arrive_in_time_while_the_main_loop_runs() {
     let daemon = Supervised::start(&["WATCHDOG_USEC=2000000"]);
     assert!(daemon.next_state().starts_with("READY=1\n"));
     assert_eq!(daemon.next(), "WATCHDOG=1\n");
@@ -119,7 +123,7 @@ fn signs_of_life_come_in_time_while_the_main_loop_turns() {
 }
 
 #[test]
-fn signs_of_life_for_another_process_are_not_ours() {
+fn watchdog_settings_for_another_process_are_ignored() {
     let mut daemon = Supervised::start(&["WATCHDOG_USEC=200000", "WATCHDOG_PID=1"]);
     assert!(daemon.next().starts_with("READY=1\n"));
     daemon
@@ -132,16 +136,16 @@ fn signs_of_life_for_another_process_are_not_ours() {
 }
 
 #[test]
-fn one_that_cannot_be_told_is_no_reason_to_stop() {
+fn an_unreachable_service_manager_does_not_stop_the_daemon() {
     let folder = tempfile::tempdir().unwrap();
     write_config(folder.path(), 1);
     let file = folder.path().join("config.yaml");
-    let nobody = format!("NOTIFY_SOCKET={}/nobody", folder.path().display());
+    let missing = format!("NOTIFY_SOCKET={}/missing", folder.path().display());
     let mut process = Process::start(
         "seedwatch",
         &[
             "env",
-            &nobody,
+            &missing,
             "WATCHDOG_USEC=200000",
             BINARY,
             "--config.file",

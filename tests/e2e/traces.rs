@@ -1,4 +1,4 @@
-//! One second after a probe a second observer finds no entry of ours.
+//! One second after a probe, a second client finds no entry of the daemon at the tracker.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::rig::{netns, wait};
 const STARTED: u32 = 2;
 const STOPPED: u32 = 3;
 
-/// Probes once in each manner and looks at what the tracker then holds.
+/// Probes once with each strategy and checks what the tracker stores afterwards.
 fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
     swarm.join(tracker);
     for manner in ["ghost", "brief"] {
@@ -25,7 +25,7 @@ fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
         let daemon = Daemon::start(&config(&settings, &watched));
         let expected = swarm.all().count() as f64;
         daemon.wait_for_values(&[("seedwatch_announce_peers", Some(expected))]);
-        // Nothing of it may ever come back, so this is waited for to the end.
+        // The entry must not return, so this waits for the whole second.
         wait::throughout(Duration::from_secs(1), || {});
         assert_eq!(
             wire::members(tracker, &swarm.hash),
@@ -113,7 +113,7 @@ fn a_daemon_that_only_scrapes_never_announces() {
             ("seedwatch_torrent_seeders", Some(4.0)),
             ("seedwatch_torrent_leechers", Some(5.0)),
             ("seedwatch_announce_success", Some(1.0)),
-            // Scrapes give counts; who is there stays unknown.
+            // Scrapes return counts; peers stay unknown.
             (r#"seedwatch_torrent_peers{family="ipv4"}"#, None),
             ("seedwatch_announce_peers", None),
         ]);
@@ -132,7 +132,7 @@ fn events(tracker: &UdpTracker) -> Vec<u32> {
 }
 
 #[test]
-fn a_probe_that_is_told_to_end_takes_back_what_it_announced() {
+fn a_terminated_probe_withdraws_its_announces() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
         let tracker = UdpTracker::start(|packet| match packet.ask {
             Ask::Announce { event: STARTED, .. } => vec![],

@@ -11,7 +11,7 @@ use crate::rig::trackers::{Aquatic, Npm, Opentracker};
 use crate::rig::wire::Endpoint;
 use crate::rig::{address, netns};
 
-/// One torrent at one tracker: what must be on the page.
+/// Checks the series of one torrent at one tracker.
 fn is_exact(page: &Exposition, name: &str, family: &str, tracker: &str, swarm: &Swarm) -> bool {
     let seeders = swarm.seeders.len() as f64;
     let leechers = swarm.leechers.len() as f64;
@@ -38,8 +38,8 @@ fn is_exact(page: &Exposition, name: &str, family: &str, tracker: &str, swarm: &
         && announce("leechers") == Some(leechers)
 }
 
-/// Watches one swarm at each tracker until every number is right, then lets somebody leave and
-/// somebody come, and waits for the new numbers.
+/// Watches a swarm at each tracker until every number is right. Then peers leave and join, and it
+/// waits for the new numbers.
 fn counts_are_exact(family: &str, trackers: &[Endpoint], mut swarms: Vec<Swarm>) {
     let names: Vec<String> = (0..swarms.len()).map(|n| format!("swarm-{n}")).collect();
     let entries: Vec<String> = (0..swarms.len())
@@ -84,7 +84,7 @@ fn ipv4_counts_are_exact_at_every_tracker() {
         aquatic.udp(),
         aquatic.udp(),
     ];
-    // The last one is a swarm of nobody but one seeder.
+    // The last swarm has only one seeder.
     let sizes = [(40, 60), (30, 50), (20, 30), (30, 25), (50, 55), (1, 0)];
     let swarms = (0..6)
         .map(|n| {
@@ -131,7 +131,7 @@ fn both_families_of_one_host_are_probed() {
         let url = format!("{tracker}/announce");
         let hex = Swarm::of(hash, 0, 0, 0).hex();
         let daemon = Daemon::start(&config(LAB, &[entry("dual", &hex, &[url])]));
-        // Over UDP npm's tracker lists IPv4 peers only, to both families.
+        // Over UDP, npm's tracker lists IPv4 peers only, to both families.
         let of_six = if scheme == "http" { 11.0 } else { 0.0 };
         let page = daemon.wait_for_values(&[
             (
@@ -158,7 +158,7 @@ fn peers_of_several_trackers_are_united_by_address() {
     let opentracker = Opentracker::start(&[hash]);
     let npm = Npm::start();
     let aquatic = Aquatic::start();
-    // 0..50, 30..70, 60..90: a sum would say 120, the largest list 50.
+    // Peers 0..50, 30..70 and 60..90: a sum would be 120, the largest list has 50.
     Swarm::of(hash, 0, 10, 40).join(opentracker.udp());
     Swarm::of(hash, 30, 20, 20).join(npm.http());
     Swarm::of(hash, 60, 5, 25).join(aquatic.udp());

@@ -1,4 +1,4 @@
-//! The UDP prober against real trackers: exact counts, full lists, and no entry of ours.
+//! The UDP prober against real trackers: exact counts, complete lists, and no entry of the prober.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ use crate::rig::wire::{self, Endpoint, Hash};
 const PATIENCE: Duration = Duration::from_secs(60);
 const OUR_PORT: u16 = 54_321;
 
-/// Path and query as private trackers have them: longer than one option of BEP 41 holds.
+/// Returns a URL with the path and query of a private tracker, longer than one option of BEP 41.
 fn url(tracker: Endpoint) -> Arc<TrackerUrl> {
     let Endpoint::Udp(address) = tracker else {
         panic!("not a UDP tracker");
@@ -55,7 +55,7 @@ fn announce(tracker: Endpoint, hash: &Hash, strategy: AnnounceStrategy) -> Job {
     job(tracker, request)
 }
 
-/// Probes, and drains the prober.
+/// Runs jobs through a prober and waits for all observations.
 fn probe(jobs: Vec<Job>) -> Vec<Observation> {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
@@ -78,7 +78,10 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
             all.extend(batch.expect("in time").expect("the prober lives"));
         }
         prober.drain().await;
-        assert!(observations.recv().await.is_none(), "one a job");
+        assert!(
+            observations.recv().await.is_none(),
+            "one observation per job"
+        );
         all
     })
 }
@@ -103,7 +106,7 @@ fn endpoints(announced: &AnnounceResponse) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// Probes one swarm, sees all of it, and leaves it as it was.
+/// Probes a swarm. Checks that all of it is seen and that it is unchanged afterwards.
 fn sees_all_and_leaves_no_trace(
     tracker: Endpoint,
     swarm: &Swarm,
@@ -127,7 +130,7 @@ fn sees_all_and_leaves_no_trace(
 }
 
 #[test]
-fn opentracker_needs_a_brief_announce() {
+fn opentracker_needs_started_and_stopped() {
     needs_servers!();
     let (hash, other) = (fresh_hash(), fresh_hash());
     let tracker = Opentracker::start(&[hash, other]);
@@ -141,7 +144,7 @@ fn opentracker_needs_a_brief_announce() {
 }
 
 #[test]
-fn npm_shows_its_list_to_a_ghost() {
+fn npm_lists_peers_to_stopped() {
     needs_servers!();
     let tracker = Npm::start();
     for strategy in [
@@ -154,7 +157,7 @@ fn npm_shows_its_list_to_a_ghost() {
 }
 
 #[test]
-fn aquatic_shows_its_list_to_a_ghost() {
+fn aquatic_lists_peers_to_stopped() {
     needs_servers!();
     let tracker = Aquatic::start();
     for strategy in [
@@ -167,9 +170,9 @@ fn aquatic_shows_its_list_to_a_ghost() {
 }
 
 #[test]
-fn ipv6_swarms_are_seen_whole() {
+fn ipv6_swarms_are_seen_completely() {
     needs_servers!();
-    if netns::outside("udp_prober::ipv6_swarms_are_seen_whole") {
+    if netns::outside("udp_prober::ipv6_swarms_are_seen_completely") {
         return;
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
@@ -182,9 +185,9 @@ fn ipv6_swarms_are_seen_whole() {
     );
 }
 
-/// It answers `stopped` with zeros.
+/// opentracker answers `stopped` with zeros.
 #[test]
-fn opentracker_refuses_a_swarm_off_its_list() {
+fn opentracker_refuses_an_unlisted_swarm() {
     needs_servers!();
     let tracker = Opentracker::start(&[fresh_hash()]);
     for strategy in [
@@ -231,11 +234,12 @@ fn scrapes_count_many_swarms_at_once() {
     }
 }
 
-/// At ten percent of loss each way a healthy tracker answers for every swarm, and forgets us.
+/// With ten percent loss in each direction, a healthy tracker answers for every swarm and keeps no
+/// entry.
 #[test]
-fn loss_costs_packets_and_not_answers() {
+fn packet_loss_costs_packets_and_not_answers() {
     needs_servers!();
-    if netns::outside("udp_prober::loss_costs_packets_and_not_answers") {
+    if netns::outside("udp_prober::packet_loss_costs_packets_and_not_answers") {
         return;
     }
     let hashes: Vec<Hash> = (0..200).map(|_| fresh_hash()).collect();

@@ -1,16 +1,16 @@
-"""What Grafana asks Prometheus on behalf of a dashboard."""
+"""Sends the queries of a dashboard to Prometheus, as Grafana does."""
 
 import re
 
-# Of a graph, at which Grafana makes the steps longer.
-MOST_POINTS = 1000
+# Points per graph above which Grafana uses longer steps.
+MAX_POINTS = 1000
 
 
 class Choice:
-    """A value for each variable of a dashboard: these, or all where it offers that."""
+    """A value for each variable of a dashboard: one from `one`, or all if the variable offers this."""
 
     def __init__(self, server, board, one, *, everything):
-        # By format; None is what Grafana's data source does where an expression names no format.
+        # By format. None is the format that Grafana's data source uses if an expression names none.
         self.values = {}
         for variable in board["templating"]["list"]:
             name = variable["name"]
@@ -32,44 +32,44 @@ class Choice:
                 }
 
     def replace(self, text, **built_in):
-        """The text with every variable in its place."""
+        """Returns the text with all variables replaced."""
         values = self.values | {name: as_is(value) for name, value in built_in.items()}
 
         def value(match):
             name, form = match[1] or match[3], match[2]
             if name not in values:
-                raise ValueError(f"${name} is no variable")
+                raise ValueError(f"${name} is not a variable")
             return values[name][form]
 
         return re.sub(r"\$(?:\{(\w+)(?::(\w+))?\}|(\w+))", value, text)
 
 
 def as_is(value):
-    """Values for all, windows and intervals are never escaped."""
+    """Returns a value that is never escaped: for all, a window or an interval."""
     return {None: value, "regex": value}
 
 
 def for_one(value):
-    """A variable that takes one value is escaped as a string, and that not well."""
+    """Escapes the value of a single-value variable as a string, as incompletely as Grafana does."""
     return value.replace("\\", r"\\").replace("'", r"\\'")
 
 
 def for_many(value):
-    """One that takes several is escaped as a pattern within a string, but for double quotes."""
+    """Escapes the value of a multi-value variable as a pattern within a string, except double quotes."""
     return re.sub(r"[$^*{}\[\]'+?.()|]", r"\\\\\g<0>", value.replace("\\", r"\\\\"))
 
 
 def label_values(server, query):
-    """What the function of Grafana's variables gives."""
+    """Evaluates the `label_values` function of Grafana's variables."""
     match = re.fullmatch(r"label_values\((.*), (\w+)\)", query)
     if not match:
-        raise ValueError(f"not understood: {query}")
+        raise ValueError(f"unsupported variable query: {query}")
     return server.get(f"label/{match[2]}/values", **{"match[]": match[1]})
 
 
-def ask(server, choice, target, span, end, scrape):
-    """Runs one target over a span that ends at `end`: the number of series with a number in them."""
-    step = max(span // MOST_POINTS, scrape)
+def run_target(server, choice, target, span, end, scrape):
+    """Runs one target over a span that ends at `end`. Returns the number of series with numbers."""
+    step = max(span // MAX_POINTS, scrape)
     expr = choice.replace(
         target["expr"],
         __interval=f"{step}s",
@@ -87,7 +87,7 @@ def ask(server, choice, target, span, end, scrape):
 
 
 def targets(board):
-    """Every query of a dashboard with what it is for."""
+    """Yields every query of a dashboard with its title."""
     for panel in board["panels"]:
         for target in panel.get("targets", []):
             yield f"{panel['title']} {target['refId']}", target

@@ -1,7 +1,8 @@
-"""A made-up past of a fleet: every metric of docs/metrics.md, as OpenMetrics text for promtool.
+"""Generates a history of an installation: every metric of docs/metrics.md, as OpenMetrics text.
 
-Torrents 0 to 3 are in trouble (dead, at risk, without trackers, unknown), so that no panel that
-looks for such is empty; the others breathe with the day. Six hours before the end one country falls.
+Torrents 0 to 3 have problems (dead, at risk, without trackers, unknown), so that panels of such
+torrents are not empty. The others follow a daily rhythm. Six hours before the end, the peers of one
+country drop.
 """
 
 import hashlib
@@ -10,19 +11,19 @@ import json
 import math
 import re
 
-# Seconds between two samples. Prometheus is told to look back a little longer.
+# Seconds between two samples. The lookback of Prometheus is set a little longer.
 STEP = 900
-# The same of what graphs of a month read, where that is to be closer: all but other torrents than the
-# chosen one.
+# Seconds between two samples of the series that a graph of a month reads, if this should be denser:
+# all series except those of torrents that are not chosen.
 FINE = None
 DAY = 86400
 TARGET = {"job": "seedwatch", "instance": "127.0.0.1:16881"}
-# Values change by the hour: rounds are rarer than scrapes.
+# Values change once per hour: rounds are rarer than scrapes.
 HOUR = 3600
 
 COUNTRIES = ["DE", "US", "RU", "IN", "BR", "unknown"]
 REASONS = ["dns", "timeout", "tls", "rejected"]
-# With everything that patterns, strings and links could stumble over.
+# Characters that are special in patterns, strings and links.
 NAMES = [
     "Parler.Videos.(2021).[1080p]", "census & index",
     "The \"Emperor's\" notes (C:\\old) [2021] + more", "debian-13.1.0-amd64-netinst.iso",
@@ -31,10 +32,10 @@ STATES = ["dead", "at risk", "no tracker", "unknown", "alive"]
 SCHEMES = ["udp", "http", "https", "wss", "udp"]
 
 
-class Fleet:
-    """Who is watched where, and how each is."""
+class Installation:
+    """The watched torrents, their trackers and their labels."""
 
-    # Of a torrent; a collection has people in all of them.
+    # Countries per torrent; a collection has peers in all countries.
     TORRENT_COUNTRIES = 8
 
     def __init__(self, torrents, trackers, countries=COUNTRIES, per_torrent=4, collections=2):
@@ -48,22 +49,22 @@ class Fleet:
         self.collections = [f"collection-{number}" for number in range(collections)]
 
     def trackers_of(self, torrent):
-        """Some of all trackers, always the same."""
+        """Returns the trackers of a torrent."""
         number = self.number(torrent)
         count = len(self.trackers)
         return [self.trackers[(number + step) % count] for step in range(self.per_torrent)]
 
     def number(self, torrent):
-        """The place of a torrent in the list."""
+        """Returns the index of a torrent."""
         return int(torrent.rsplit("-", 1)[1])
 
     def collection_of(self, torrent):
-        """Half of the torrents, the dead one among them, belong to one."""
+        """Returns the collection of a torrent. Half of the torrents have one, also the dead one."""
         number = self.number(torrent)
         return self.collections[number // 2 % len(self.collections)] if number % 2 == 0 else None
 
     def chosen(self):
-        """One of each, all in good health: what a viewer may choose."""
+        """Returns one healthy value per variable, as a viewer may choose."""
         torrent = self.torrents[-2]
         return {
             "torrent": torrent, "tracker": self.trackers[2], "country": "DE",
@@ -71,7 +72,7 @@ class Fleet:
         }
 
     def labels(self, metric, names):
-        """All label sets of a metric with these label names."""
+        """Yields all label sets of a metric with these label names."""
         if metric == "seedwatch_torrent_info":
             for torrent in self.torrents:
                 digest = hashlib.sha256(torrent.encode()).hexdigest()
@@ -102,22 +103,22 @@ class Fleet:
 
 
 def rhythm(labels, time):
-    """Day and night around one, each series with a phase of its own."""
+    """Returns a daily rhythm around 1, with a phase per series."""
     phase = sum(map(ord, "".join(labels.values()))) % 24
     return 1 + 0.3 * math.sin(2 * math.pi * (time / DAY + phase / 24))
 
 
 class Values:
-    """What each metric was at a time."""
+    """The value of each metric at a time."""
 
-    def __init__(self, fleet, end):
-        self.fleet = fleet
+    def __init__(self, installation, end):
+        self.installation = installation
         self.end = end
 
     def __call__(self, metric, labels, time):
-        """The value, or None where there is none."""
+        """Returns the value, or None if there is no sample."""
         short = metric.removeprefix("seedwatch_")
-        number = self.fleet.number(labels["torrent"]) if "torrent" in labels else None
+        number = self.installation.number(labels["torrent"]) if "torrent" in labels else None
         age = self.end - time
         if number == 3 and age < DAY and short.startswith("torrent_") and short not in (
             "torrent_info", "torrent_trackers", "torrent_trackers_online",
@@ -133,11 +134,11 @@ class Values:
         if short in ("announce_success", "torrent_trackers_online"):
             working = number not in (2, 3) or age > 2 * DAY
             if short == "announce_success":
-                # One tracker answers and serves nobody.
-                return int(working and labels["tracker"] != self.fleet.trackers[1])
-            return self.fleet.per_torrent * working
+                # One tracker answers and refuses every announce.
+                return int(working and labels["tracker"] != self.installation.trackers[1])
+            return self.installation.per_torrent * working
         if short == "torrent_trackers":
-            return self.fleet.per_torrent
+            return self.installation.per_torrent
         if short.endswith("_up") or short.endswith("_success"):
             return self.up(labels, time)
         if short.endswith("_ratio"):
@@ -146,10 +147,10 @@ class Values:
             return round(0.2 * rhythm(labels, time), 3)
         if short.startswith("process_"):
             return round(50 * rhythm(labels, time))
-        return self.people(short, labels, number, age, time)
+        return self.gauge(short, labels, number, age, time)
 
     def timestamp(self, short, number, time, age):
-        """Seconds since 1970."""
+        """Returns a Unix timestamp in seconds."""
         if short.startswith("tracker_tls"):
             return self.end + 40 * DAY
         if short.startswith("geoip") or short.startswith("process"):
@@ -159,17 +160,17 @@ class Values:
         return time - 600
 
     def counter(self, labels, time):
-        """Grows by about ten an hour."""
+        """Returns a counter that grows by about ten per hour."""
         start = self.end - 41 * DAY
         return round((time - start) / 360 * (1 + len("".join(labels.values())) % 7))
 
     def up(self, labels, time):
-        """The second family of the third tracker is out in every other six hours."""
-        half = labels.get("tracker") == self.fleet.trackers[2] and labels.get("family") == "ipv6"
+        """Returns 1, except for the third tracker over IPv6 in the last 20 days."""
+        half = labels.get("tracker") == self.installation.trackers[2] and labels.get("family") == "ipv6"
         return int(not half or self.end - time > 20 * DAY)
 
-    def people(self, short, labels, number, age, time):
-        """Counts of peers and all other gauges."""
+    def gauge(self, short, labels, number, age, time):
+        """Returns counts of peers and all other gauges."""
         if number == 0 and age < 3 * DAY and labels.get("window") != "30d":
             return 0
         if number == 1:
@@ -177,14 +178,14 @@ class Values:
         base = 200 if number is None else 20 + number * 7 % 300
         window = {"1d": 3, "7d": 9, "30d": 20}.get(labels.get("window"), 1)
         if "country" in labels:
-            base = base / (1 + self.fleet.countries.index(labels["country"]))
+            base = base / (1 + self.installation.countries.index(labels["country"]))
             if labels["country"] == "US" and age < 6 * HOUR:
                 base *= 0.16
         return max(round(base * window * rhythm(labels, time)), 0)
 
 
 def catalogue(text):
-    """Names, kinds and labels from the table of docs/metrics.md."""
+    """Returns names, kinds and labels from the table of docs/metrics.md."""
     row = re.compile(r"^\| `([a-z_0-9]+)` \| (\w+) \| ([^|]*) \|", re.MULTILINE)
     return [
         (name, kind, re.findall(r"`([a-z_0-9]+)`", labels))
@@ -193,7 +194,7 @@ def catalogue(text):
 
 
 def families(metrics):
-    """Histograms become their three kinds of series."""
+    """Yields the series of each metric: a histogram has three kinds."""
     for name, kind, labels in metrics:
         if kind != "histogram":
             yield name, labels, None
@@ -204,20 +205,20 @@ def families(metrics):
 
 
 def recorded(names):
-    """What rules make, as the catalogue has it: each names its labels."""
+    """Returns recorded series in the form of the catalogue: their names begin with their labels."""
     return [(name, "gauge", [name.split(":")[0]]) for name in sorted(names)]
 
 
-def is_fine(fleet, labels):
-    """Graphs of a month may read all of it."""
-    return labels.get("torrent") in (None, fleet.chosen()["torrent"])
+def is_fine(installation, labels):
+    """Returns whether a graph of a month may read this series completely."""
+    return labels.get("torrent") in (None, installation.chosen()["torrent"])
 
 
-def series(fleet, metrics, start, end):
-    """Every series: its name, labels, and value at a time."""
-    values = Values(fleet, end)
+def series(installation, metrics, start, end):
+    """Yields every series: name, labels, and a function from time to value."""
+    values = Values(installation, end)
     for name, names, buckets in families(metrics):
-        for labels in fleet.labels(name, names):
+        for labels in installation.labels(name, names):
             if buckets is None:
                 counts = name.endswith(("_sum", "_count"))
                 named = "x_total" if counts else name
@@ -228,13 +229,13 @@ def series(fleet, metrics, start, end):
     yield "up", {}, lambda t: 1
     yield "scrape_duration_seconds", {}, lambda t: 0.01
     yield "scrape_samples_scraped", {}, lambda t: 5000
-    for labels in alerts(fleet):
+    for labels in alerts(installation):
         yield "ALERTS", {"alertstate": "firing"} | labels, lambda t: 1
 
 
-def alerts(fleet):
-    """One of each kind of label."""
-    one = fleet.chosen()
+def alerts(installation):
+    """Yields one alert per kind of label."""
+    one = installation.chosen()
     country = {"country": "US", "severity": "warning"}
     yield {"alertname": "TorrentCountryCliff", "torrent": one["torrent"]} | country
     yield {"alertname": "CollectionCountryCliff", "collection": one["collection"]} | country
@@ -243,16 +244,19 @@ def alerts(fleet):
 
 
 def quoted(labels):
-    """{a="b",…}"""
+    """Formats labels as {a="b",…}."""
     return "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
 
 
-def write(file, fleet, metrics, start, end, last=None):
-    """The text from start to end; `last` is the end of the whole story where this is a part."""
+def write(file, installation, metrics, start, end, last=None):
+    """Writes samples from start to end. `last` is the end of the whole history if this is a part.
+
+    Returns the number of samples.
+    """
     written = 0
-    for name, labels, value in series(fleet, metrics, start, last or end):
+    for name, labels, value in series(installation, metrics, start, last or end):
         head = name + quoted(TARGET | labels)
-        step = FINE if FINE and is_fine(fleet, labels) else STEP
+        step = FINE if FINE and is_fine(installation, labels) else STEP
         lines = []
         for hour in range(start, end, HOUR):
             now = value(hour)

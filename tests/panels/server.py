@@ -1,4 +1,4 @@
-"""A real Prometheus over a made-up past."""
+"""A real Prometheus with a generated history."""
 
 import json
 import pathlib
@@ -12,12 +12,12 @@ import urllib.request
 
 import history
 
-# Larger blocks than usual: the text is read once for each.
+# Larger blocks than usual, since the text is read once per block.
 BLOCK = "504h"
 
 
 class Server:
-    """Prometheus on a free port of the loopback net; scrapes nothing."""
+    """A Prometheus on a free loopback port that scrapes nothing."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -27,19 +27,19 @@ class Server:
         self.url = None
 
     def backfill(self, text):
-        """Blocks from OpenMetrics text."""
+        """Creates blocks from OpenMetrics text."""
         promtool("tsdb", "create-blocks-from", f"--max-block-duration={BLOCK}", "--quiet",
                  "openmetrics", text, self.data)
 
     def record(self, rules, start, end):
-        """Blocks from recording rules, evaluated by the running server over its past."""
+        """Creates blocks from recording rules, which the running server evaluates over its history."""
         file = self.folder / "recorded.json"
         file.write_text(json.dumps({"groups": rules}))
         promtool("tsdb", "create-blocks-from", f"--max-block-duration={BLOCK}", "rules", f"--start={start}", f"--end={end}",
                  f"--url={self.url}", f"--output-dir={self.data}", file)
 
     def start(self, rule_files=()):
-        """Runs it until it is ready."""
+        """Starts the server and waits until it is ready."""
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -65,7 +65,7 @@ class Server:
         raise SystemExit("prometheus did not start:\n" + (self.folder / "prometheus.log").read_text())
 
     def stop(self):
-        """Ends it."""
+        """Stops the server."""
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
@@ -76,7 +76,7 @@ class Server:
         self.process = None
 
     def get(self, path, **parameters):
-        """The data of an answer of the API; an error of a query is a ValueError."""
+        """Returns the data of an API response. Raises ValueError if the query fails."""
         url = f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         try:
             answer = urllib.request.urlopen(url, timeout=120).read()
@@ -86,7 +86,7 @@ class Server:
 
 
 def promtool(*arguments):
-    """Runs it; its output is shown only where it fails."""
+    """Runs promtool. Shows its output only if it fails."""
     command = ["promtool", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode != 0:
@@ -94,7 +94,7 @@ def promtool(*arguments):
 
 
 def recording_rules(server, files):
-    """The groups of rule files as the server reads them, without its alerts."""
+    """Returns the groups of rule files as the server reads them, without alerts."""
     server.start(files)
     groups = server.get("rules", type="record")["groups"]
     server.stop()
@@ -112,9 +112,9 @@ def recording_rules(server, files):
 
 
 def layers(groups, wanted):
-    """The rules that `wanted` needs, in layers: each needs only those before it.
+    """Yields the rules that `wanted` needs in layers, each of which needs only earlier ones.
 
-    Rules cannot read what other rules of the same backfill record.
+    A rule cannot read series that the same backfill records.
     """
     rules = [(group, rule) for group in groups for rule in group["rules"]]
     needs = {}
@@ -130,7 +130,7 @@ def layers(groups, wanted):
     done = set()
     while missing := needed & needs.keys() - done:
         ready = {name for name in missing if needs[name] & needs.keys() <= done}
-        assert ready, f"rules need each other: {missing}"
+        assert ready, f"rules depend on each other: {missing}"
         yield [
             group | {"name": f"{group['name']} {number}", "rules": [rule]}
             for number, (group, rule) in enumerate(rules) if rule["record"] in ready

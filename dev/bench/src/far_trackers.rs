@@ -1,4 +1,4 @@
-//! UDP trackers on many hosts, each a while away, in one process of its own.
+//! UDP trackers on many hosts, each with a delay, in a process of their own.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -11,14 +11,14 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::null_tracker::{ANSWER, write_answer};
 
-/// The first argument that makes this binary these trackers.
+/// First argument that makes this binary run these trackers.
 const ROLE: &str = "far-trackers";
-/// Longest sleep while answers are on their way.
+/// Longest sleep while answers are delayed.
 const STEP: Duration = Duration::from_micros(200);
-/// Second byte of their addresses.
+/// ChildProcess byte of their addresses.
 const NETWORK: u8 = 89;
 
-/// Trackers, each at an address of its own. They end with this value.
+/// Trackers, each at an address of its own. They stop when this value is dropped.
 pub(crate) struct FarTrackers {
     child: Child,
     pub(crate) addresses: Vec<SocketAddr>,
@@ -45,10 +45,10 @@ impl FarTrackers {
         Self { child, addresses }
     }
 
-    /// Announces answered so far.
+    /// Returns the number of announces answered so far.
     pub(crate) fn announces(&mut self) -> u64 {
         let input = self.child.stdin.as_mut().expect("piped");
-        input.write_all(&[0]).expect("they live");
+        input.write_all(&[0]).expect("the trackers run");
         let mut count = [0; 8];
         let output = self.child.stdout.as_mut().expect("piped");
         output.read_exact(&mut count).expect("a count");
@@ -63,8 +63,8 @@ impl Drop for FarTrackers {
     }
 }
 
-/// Becomes the trackers if that is what this process was started for. To be called first in `main`.
-pub fn become_them_if_asked() {
+/// Runs the trackers if this process was started for that. Must be the first call in `main`.
+pub fn run_if_child() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).map(String::as_str) == Some(ROLE) {
         let [count, near, far] = [2, 3, 4].map(|at| arguments[at].parse().expect("a number"));
@@ -78,7 +78,7 @@ struct Late {
     answer: Vec<u8>,
 }
 
-/// Opens a socket for each tracker and tells the parent its port.
+/// Opens a socket for each tracker and reports its port to the parent process.
 fn bind(count: u8, output: &mut impl Write) -> Vec<UdpSocket> {
     (1..=count)
         .map(|n| {

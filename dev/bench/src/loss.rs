@@ -1,17 +1,17 @@
-//! Packet loss, made by the kernel in a network namespace of our own.
+//! Packet loss that the kernel makes in a network namespace of the benchmark.
 
 use std::process::Command;
 
-/// The argument of the process inside the namespace.
+/// Argument of the process inside the namespace.
 const ROLE: &str = "inside";
 
-/// Whether this process runs inside the namespace.
+/// Returns whether this process runs inside the namespace.
 pub fn is_inside() -> bool {
     std::env::args().nth(1).as_deref() == Some(ROLE)
 }
 
-/// Runs this binary again in a new network namespace with a loopback interface only. Returns
-/// whether that worked: it takes `unshare`, `ip` and `nft`, and the right to use them.
+/// Runs this binary again in a new network namespace that has only a loopback interface. Returns
+/// whether it could. This needs `unshare`, `ip`, `nft` and the permission to use them.
 pub fn run_inside() -> bool {
     let me = std::env::current_exe().expect("this binary");
     let map: &[&str] = match nix::unistd::geteuid().is_root() {
@@ -27,15 +27,15 @@ pub fn run_inside() -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Brings the loopback interface up. Returns whether packets can be lost at will.
+/// Brings the loopback interface up. Returns whether packets can be dropped.
 pub fn prepare() -> bool {
     run("ip link set lo up") && run("nft add table inet loss") && {
-        // On the way in: a drop on the way out would show as an error at the sender.
+        // Packets are dropped on input: a drop on output would be an error at the sender.
         run("nft add chain inet loss input { type filter hook input priority 0 ; }")
     }
 }
 
-/// What becomes of one UDP packet in ten, in each direction.
+/// Applies a verdict to one UDP packet in ten, in each direction.
 pub fn every_tenth(verdict: &str) -> bool {
     run("nft flush chain inet loss input")
         && run(&format!(

@@ -1,7 +1,7 @@
-//! A UDP tracker that does nothing but answer: the cheapest other side there is.
+//! A UDP tracker that only answers: the cheapest possible tracker.
 //!
-//! It runs as a process of its own (this very binary, started again), so that its CPU time is not
-//! the client's.
+//! It runs as a process of its own (this binary, started again), so that its CPU time is not
+//! counted as the client's.
 
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -11,44 +11,44 @@ use std::process::{Child, Command, Stdio};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 
-/// The first argument that makes this binary a tracker.
+/// First argument that makes this binary run a tracker.
 const ROLE: &str = "null-tracker";
-/// Peers in every list.
+/// Peers per answer.
 pub const PEERS: usize = 100;
 const BATCH: usize = 64;
 const REQUEST: usize = 2048;
 /// Longest answer, in bytes.
 pub const ANSWER: usize = 20 + 6 * PEERS;
 
-/// What becomes of requests.
+/// How a tracker handles requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Manners {
-    /// They are answered.
+pub enum TrackerBehaviour {
+    /// It answers them.
     Answers,
-    /// One in ten is lost, and one answer in ten.
+    /// It loses one in ten, and one answer in ten.
     Loses,
-    /// They arrive, and that is all.
+    /// It never answers.
     Silent,
 }
 
-impl Manners {
+impl TrackerBehaviour {
     const ALL: [Self; 3] = [Self::Answers, Self::Loses, Self::Silent];
 }
 
-/// Trackers on addresses of their own. They end with this value.
+/// Trackers at addresses of their own. They stop when this value is dropped.
 pub struct NullTracker {
     child: Child,
-    /// Where it answers.
+    /// Addresses of the trackers.
     pub addresses: Vec<SocketAddr>,
 }
 
 impl NullTracker {
     /// Starts `count` trackers.
-    pub fn start(count: u8, manners: Manners) -> Self {
+    pub fn start(count: u8, behaviour: TrackerBehaviour) -> Self {
         let me = std::env::current_exe().expect("this binary");
-        let manners = (manners as usize).to_string();
+        let behaviour = (behaviour as usize).to_string();
         let mut child = Command::new(me)
-            .args([ROLE, &count.to_string(), &manners])
+            .args([ROLE, &count.to_string(), &behaviour])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -75,17 +75,17 @@ impl Drop for NullTracker {
     }
 }
 
-/// Becomes a tracker if that is what this process was started for. To be called first in `main`.
-pub fn become_one_if_asked() {
+/// Runs a tracker if this process was started for that. Must be the first call in `main`.
+pub fn run_if_child() {
     let arguments: Vec<String> = std::env::args().collect();
     if arguments.get(1).map(String::as_str) == Some(ROLE) {
-        let [count, manners] = [2, 3].map(|at| arguments[at].parse::<u8>().expect("a number"));
-        serve(count, Manners::ALL[usize::from(manners)]);
+        let [count, behaviour] = [2, 3].map(|at| arguments[at].parse::<u8>().expect("a number"));
+        serve(count, TrackerBehaviour::ALL[usize::from(behaviour)]);
     }
 }
 
-fn serve(count: u8, manners: Manners) -> ! {
-    let group = manners as u8;
+fn serve(count: u8, behaviour: TrackerBehaviour) -> ! {
+    let group = behaviour as u8;
     let sockets: Vec<UdpSocket> = (1..=count)
         .map(|n| {
             let ip = Ipv4Addr::new(127, 88, group, n);
@@ -106,12 +106,12 @@ fn serve(count: u8, manners: Manners) -> ! {
         out.write_all(&at.port().to_be_bytes()).expect("a parent");
     }
     out.flush().expect("a parent");
-    if manners == Manners::Silent {
-        // Ends with the parent, who holds the other end.
+    if behaviour == TrackerBehaviour::Silent {
+        // Ends with the parent process, which holds the other end.
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     }
-    let mut room = Room::new(manners);
+    let mut room = Room::new(behaviour);
     loop {
         let mut watched: Vec<PollFd<'_>> = sockets
             .iter()
@@ -126,7 +126,7 @@ fn serve(count: u8, manners: Manners) -> ! {
 }
 
 struct Room {
-    manners: Manners,
+    behaviour: TrackerBehaviour,
     chance: u64,
     requests: Vec<u8>,
     answers: Vec<u8>,
@@ -135,9 +135,9 @@ struct Room {
 }
 
 impl Room {
-    fn new(manners: Manners) -> Self {
+    fn new(behaviour: TrackerBehaviour) -> Self {
         Self {
-            manners,
+            behaviour,
             chance: 1,
             requests: vec![0; BATCH * REQUEST],
             answers: vec![0; BATCH * ANSWER],
@@ -172,7 +172,7 @@ impl Room {
                         .wrapping_add(1_442_695_040_888_963_407);
                     (self.chance >> 33).is_multiple_of(10)
                 };
-                if self.manners == Manners::Loses && (lost() || lost()) {
+                if self.behaviour == TrackerBehaviour::Loses && (lost() || lost()) {
                     continue;
                 }
                 if let (Some(request), Some(answer)) = (message.iovs().next(), room.next()) {
@@ -186,7 +186,7 @@ impl Room {
                 .zip(&lengths)
                 .map(|(answer, length)| [IoSlice::new(&answer[..*length])])
                 .collect();
-            // A full buffer loses answers, as anywhere.
+            // A full buffer loses answers, as in reality.
             let _ = sendmmsg(fd, &mut self.outgoing, &slices, &addresses, [], flags);
             if count < BATCH {
                 return;
@@ -195,7 +195,7 @@ impl Room {
     }
 }
 
-/// Returns the length of the answer.
+/// Writes an answer. Returns its length.
 pub fn write_answer(request: &[u8], answer: &mut [u8]) -> usize {
     if request.len() < 16 {
         return 0;
@@ -211,7 +211,7 @@ pub fn write_answer(request: &[u8], answer: &mut [u8]) -> usize {
             for (at, word) in [1800u32, 99, 1].iter().enumerate() {
                 answer[8 + 4 * at..12 + 4 * at].copy_from_slice(&word.to_be_bytes());
             }
-            // Peers differ from swarm to swarm, and stay the same.
+            // Peers differ between swarms and stay the same within one.
             let seed = u32::from_be_bytes([request[16], request[17], request[18], request[19]]);
             for (at, entry) in (0..).zip(answer[20..].chunks_exact_mut(6)) {
                 let mixed = seed.wrapping_add(at).wrapping_mul(2_654_435_761) >> 8;

@@ -1,5 +1,5 @@
-//! A real tracker with real swarms: opentracker from Debian, which is built with a whitelist and
-//! gives those who stop no list.
+//! A real tracker with real swarms: opentracker from Debian. It is built with a whitelist and
+//! answers `stopped` without a peer list.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
@@ -9,19 +9,19 @@ use std::time::{Duration, Instant};
 const HOST: Ipv4Addr = Ipv4Addr::new(127, 88, 9, 1);
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An opentracker. It ends with this value.
+/// A running opentracker. It stops when this value is dropped.
 pub struct Opentracker {
     child: Child,
     _folder: tempfile::TempDir,
-    /// Where it answers.
+    /// Address of the tracker.
     pub address: SocketAddr,
 }
 
 impl Opentracker {
-    /// Starts it for these swarms, each with so many peers. `None` where it is not installed.
+    /// Starts it for these swarms with `peers` peers each. Returns `None` if it is not installed.
     pub fn start(swarms: &[[u8; 20]], peers: u16) -> Option<Self> {
         let folder = tempfile::tempdir().ok()?;
-        // It reads the whitelist as `nobody`.
+        // It reads the whitelist as the user `nobody`.
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), readable).ok()?;
         let hex = |hash: &[u8; 20]| hash.map(|byte| format!("{byte:02x}")).concat() + "\n";
@@ -46,7 +46,8 @@ impl Opentracker {
             address,
         };
         let start = Instant::now();
-        // The whitelist is read in a thread of its own: a refused announce is eight bytes.
+        // It reads the whitelist in another thread. Until then it refuses announces with eight
+        // bytes.
         while !tracker.join(&swarms[0], 1) {
             if start.elapsed() > PATIENCE {
                 return None;
@@ -61,7 +62,7 @@ impl Opentracker {
         joined.then_some(tracker)
     }
 
-    /// Adds a peer from an address of its own.
+    /// Announces a peer from an address of its own. Returns whether it was accepted.
     fn join(&self, swarm: &[u8; 20], peer: u32) -> bool {
         let from = Ipv4Addr::from_bits(0x7f4d_0000 + peer);
         thread_local! {

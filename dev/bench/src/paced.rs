@@ -1,8 +1,7 @@
-//! The daemon at the pace of a large installation: announces spread evenly over the round.
+//! The daemon at the pace of a large installation: announces are spread evenly over the round.
 //!
-//! The daemon is the real binary with a configuration of its own; the trackers are one more
-//! process. What is measured is the CPU time of the whole daemon, between two moments in which
-//! nothing but the announces goes on.
+//! The daemon is the real binary with a configuration of its own; the trackers are another process.
+//! The benchmark measures the CPU time of the whole daemon while it only announces.
 
 use std::fmt::Write as _;
 use std::io::{IoSlice, IoSliceMut};
@@ -15,28 +14,28 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
 
 use crate::far_trackers::FarTrackers;
-pub use crate::far_trackers::become_them_if_asked;
-use crate::usage::{Cost, Since};
+pub use crate::far_trackers::run_if_child;
+use crate::usage::{Cost, CostMeter};
 
-/// Torrents watched.
+/// Watched torrents.
 const TORRENTS: u32 = 200_000;
-/// Announces a second.
+/// Announces per second.
 const RATE: u32 = 5_000;
-/// Announces before anything is measured. The first answers of all torrents take memory that later
-/// ones find, and name peers whose countries are not known yet.
+/// Announces before the measurement. The first answers of all torrents allocate memory that later
+/// ones reuse, and name peers whose countries are not known yet.
 const WARM_UP: u64 = TORRENTS as u64 * 3 / 2;
-/// Longest time they may take.
+/// Longest duration of this warm-up.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// What is measured.
+/// Duration of the measurement.
 const MEASURED: Duration = Duration::from_secs(20);
-/// How long system calls are counted.
+/// Duration for which system calls are counted.
 const TRACED: Duration = Duration::from_secs(3);
 /// Time between two batches of the bare loop.
 const BARE_TICK: Duration = Duration::from_millis(20);
-/// CPU time of one announce, in microseconds.
+/// Budget of CPU time per announce, in microseconds.
 const BUDGET: f64 = 8.0;
 
-/// One way to reach the rate.
+/// A way to reach the rate.
 struct Scenario {
     name: &'static str,
     hosts: u8,
@@ -64,7 +63,7 @@ const SCENARIOS: [Scenario; 3] = [
 
 /// Measures the scenarios whose names contain `wanted`.
 pub fn measure(binary: &str, hash: impl Fn(u32) -> String, wanted: Option<&str>) {
-    println!("{RATE} announces a second, {TORRENTS} torrents, CPU time of the whole daemon:");
+    println!("{RATE} announces per second, {TORRENTS} torrents, CPU time of the whole daemon:");
     let near = FarTrackers::start(1, [Duration::ZERO; 2]);
     let bare = (0..3)
         .map(|_| bare_loop(near.addresses[0], Duration::from_secs(2)))
@@ -97,7 +96,7 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
     let each = (after.cpu - before.cpu).as_secs_f64() * 1e6 / announces as f64;
     println!(
         "  {:<39} {each:6.2} µs an announce (budget {BUDGET:.2}), {:.1} of the bare loop; \
-         {:.0} announces and {:.0} wake-ups a second; {} MB",
+         {:.0} announces and {:.0} wake-ups per second; {} MB",
         scenario.name,
         each / bare,
         announces as f64 / seconds,
@@ -108,7 +107,7 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
         let before = before.threads.iter().find(|(name, _)| name == thread);
         let wake_ups = wake_ups - before.map_or(0, |(_, before)| *before);
         println!(
-            "      {thread:<20} {:6.0} wake-ups a second",
+            "      {thread:<20} {:6.0} wake-ups per second",
             wake_ups as f64 / seconds
         );
     }
@@ -123,7 +122,8 @@ fn run(scenario: &Scenario, binary: &str, hash: impl Fn(u32) -> String, bare: f6
     }
 }
 
-/// Every torrent at one of the trackers, all of them once in a round at the wanted rate.
+/// Returns a configuration with each torrent at one of the trackers. One round over all torrents
+/// has the wanted rate.
 fn config(trackers: &[SocketAddr], hash: impl Fn(u32) -> String) -> String {
     let interval = TORRENTS / RATE * 9 / 10;
     let rate = f64::from(RATE) / trackers.len() as f64;
@@ -142,16 +142,16 @@ fn config(trackers: &[SocketAddr], hash: impl Fn(u32) -> String) -> String {
     text
 }
 
-/// The daemon. It ends with this value.
+/// The running daemon. It stops when this value is dropped.
 struct Daemon(Child);
 
-/// What the daemon took so far.
+/// Resources that the daemon used so far.
 struct Usage {
     cpu: Duration,
     wake_ups: u64,
-    /// Wake-ups by name of the thread.
+    /// Wake-ups by thread name.
     threads: Vec<(String, u64)>,
-    /// In bytes.
+    /// Resident memory, in bytes.
     resident: u64,
 }
 
@@ -174,7 +174,7 @@ impl Daemon {
 
     fn usage(&self) -> Usage {
         let root = format!("/proc/{}", self.0.id());
-        let stat = std::fs::read_to_string(format!("{root}/stat")).expect("the daemon lives");
+        let stat = std::fs::read_to_string(format!("{root}/stat")).expect("the daemon runs");
         let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
         let fields: Vec<u64> = fields.split(' ').map(|f| f.parse().unwrap_or(0)).collect();
         let mut threads: Vec<(String, u64)> = Vec::new();
@@ -193,7 +193,7 @@ impl Daemon {
             }
         }
         Usage {
-            // User and system time, in hundredths of a second; resident pages.
+            // User and system time in hundredths of per second, and resident pages.
             cpu: Duration::from_millis(10 * (fields[11] + fields[12])),
             wake_ups: threads.iter().map(|(_, count)| count).sum(),
             threads,
@@ -201,7 +201,7 @@ impl Daemon {
         }
     }
 
-    /// How often the calls that matter were made; nothing where there is no `strace`.
+    /// Counts the relevant system calls. Returns nothing if `strace` is missing.
     fn calls(&self, time: Duration) -> Vec<(String, u64)> {
         let strace = Command::new("strace")
             .args([
@@ -239,8 +239,8 @@ impl Drop for Daemon {
     }
 }
 
-/// What the same pace costs a loop that does nothing but send and receive: CPU time of an announce,
-/// in microseconds.
+/// Returns the CPU time per announce, in microseconds, of a loop that only sends and receives at
+/// the same rate.
 fn bare_loop(to: SocketAddr, time: Duration) -> f64 {
     const BATCH: usize = (RATE / 50) as usize;
     const REQUEST: usize = 98 + 2 + "/announce".len();
@@ -261,7 +261,7 @@ fn bare_loop(to: SocketAddr, time: Duration) -> f64 {
     let mut incoming = MultiHeaders::<SockaddrIn>::preallocate(BATCH, None);
     let mut answers = vec![0u8; 2048 * BATCH];
     let fd = socket.as_raw_fd();
-    let (start, since) = (Instant::now(), Since::now());
+    let (start, since) = (Instant::now(), CostMeter::now());
     let (mut next, mut received) = (start, 0);
     while start.elapsed() < time {
         let none = MsgFlags::empty();

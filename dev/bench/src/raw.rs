@@ -1,4 +1,4 @@
-//! What this machine can do at most: announces as ready-made bytes, answers not looked at.
+//! The limit of this machine: announces as prepared bytes, answers that are not parsed.
 
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
@@ -8,23 +8,23 @@ use nix::sys::socket::{
     ControlMessage, MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, sendmsg,
 };
 
-use crate::usage::{Cost, Since};
+use crate::usage::{Cost, CostMeter};
 
 const WINDOW: usize = 64;
 const ANSWER: usize = 2048;
-/// As long as those of the prober, who sends the path along (BEP 41).
+/// Length of the prober's requests, which include the path (BEP 41).
 const REQUEST: usize = 98 + 2 + "/announce".len();
 
-/// How requests are handed to the kernel.
+/// How requests are passed to the kernel.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sending {
-    /// One `sendmmsg` a window.
+    /// One `sendmmsg` per window.
     Many,
-    /// One `sendmsg` a window, cut by the kernel (`UDP_SEGMENT`).
+    /// One `sendmsg` per window, segmented by the kernel (`UDP_SEGMENT`).
     Segmented,
 }
 
-/// Announces `count` times to a tracker that loses nothing, a window at a time.
+/// Announces `count` times to a tracker that loses nothing, one window at a time.
 pub fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
     let SocketAddr::V4(to) = to else {
         unreachable!("loopback is IPv4 here");
@@ -44,7 +44,7 @@ pub fn announce(to: SocketAddr, count: usize, sending: Sending) -> Cost {
     let mut answers = vec![0; WINDOW * ANSWER];
     let mut incoming = MultiHeaders::<SockaddrIn>::preallocate(WINDOW, None);
     let mut outgoing = MultiHeaders::<SockaddrIn>::preallocate(WINDOW, None);
-    let since = Since::now();
+    let since = CostMeter::now();
     for _ in 0..count / WINDOW {
         match sending {
             Sending::Many => {

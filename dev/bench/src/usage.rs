@@ -1,27 +1,27 @@
-//! CPU time of this process and of its threads, user and system.
+//! User and system CPU time of this process and its threads.
 
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// A point from which wall time and the CPU time of all threads are measured. Trackers run in
-/// processes of their own, so this is the client alone.
-pub struct Since {
+/// A starting point for wall time and for the CPU time of all threads. Trackers run in processes of
+/// their own, so this covers the client alone.
+pub struct CostMeter {
     wall: Instant,
     cpu: Duration,
 }
 
-/// What something took.
+/// The cost of a measured section.
 #[derive(Clone, Copy)]
 pub struct Cost {
-    /// Time on the clock.
+    /// Wall time.
     pub wall: Duration,
     /// CPU time of this process, user and system.
     pub cpu: Duration,
 }
 
-impl Since {
-    /// Starts to measure.
+impl CostMeter {
+    /// Starts a measurement.
     pub fn now() -> Self {
         Self {
             wall: Instant::now(),
@@ -29,7 +29,7 @@ impl Since {
         }
     }
 
-    /// Returns what was used since the start.
+    /// Returns the cost since the start.
     pub fn cost(&self) -> Cost {
         Cost {
             wall: self.wall.elapsed(),
@@ -39,12 +39,12 @@ impl Since {
 }
 
 impl Cost {
-    /// CPU time of one of `count`, in microseconds.
+    /// Returns the CPU time per item, in microseconds.
     pub fn cpu_each(&self, count: usize) -> f64 {
         self.cpu.as_secs_f64() * 1e6 / count.max(1) as f64
     }
 
-    /// So many of `count` a second.
+    /// Returns the items per second.
     pub fn rate(&self, count: usize) -> f64 {
         count as f64 / self.wall.as_secs_f64()
     }

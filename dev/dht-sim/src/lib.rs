@@ -1,4 +1,4 @@
-//! An engine in the emulated DHT, in virtual time.
+//! A DHT engine in the emulated DHT, in virtual time.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -15,26 +15,26 @@ use seedwatch_dht::{Engine, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// Who asks.
-const OURSELVES_4: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
+/// Address of the engine.
+const ENGINE_ADDRESS: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
-/// The engine, the world, and what is on its way between them.
+/// The engine, the world and the datagrams in flight.
 pub struct Sim {
     /// The engine under test.
     pub engine: Engine,
-    /// The DHT that it is in.
+    /// The emulated DHT.
     pub world: World,
-    /// Milliseconds of virtual time.
+    /// Virtual time in milliseconds.
     pub now: u64,
-    /// What the engine took, the world not included.
+    /// CPU time that the engine took, without the world.
     pub cpu: Duration,
-    /// Lookups that have ended, in order.
+    /// Reports of ended lookups, in order.
     pub ended: Vec<LookupReport>,
-    /// When each lookup ended.
+    /// Time at which each lookup ended.
     pub ended_at: Vec<u64>,
-    /// Our own network is silent.
-    pub deaf: bool,
-    on_the_way: BinaryHeap<Reverse<(u64, u64)>>,
+    /// Whether our own network drops all packets.
+    pub is_offline: bool,
+    in_flight: BinaryHeap<Reverse<(u64, u64)>>,
     datagrams: HashMap<u64, (SocketAddr, Vec<u8>)>,
     sent: u64,
     wake: u64,
@@ -43,7 +43,7 @@ pub struct Sim {
 }
 
 impl Sim {
-    /// An engine that knows nothing but the bootstrap addresses.
+    /// Creates an engine that knows only the bootstrap addresses.
     pub fn new(settings: Settings, world: WorldSettings) -> Self {
         let family = match world.family {
             Net::V4 => Family::Ipv4,
@@ -60,8 +60,8 @@ impl Sim {
             cpu: Duration::ZERO,
             ended: Vec::new(),
             ended_at: Vec::new(),
-            deaf: false,
-            on_the_way: BinaryHeap::new(),
+            is_offline: false,
+            in_flight: BinaryHeap::new(),
             datagrams: HashMap::new(),
             sent: 0,
             wake: 0,
@@ -70,28 +70,28 @@ impl Sim {
         }
     }
 
-    /// The clock of the engine.
+    /// Returns the time as the engine's clock.
     pub fn mono(&self) -> Mono {
         Mono(self.now)
     }
 
-    /// How the engine fares.
+    /// Returns the status of the engine.
     pub fn status(&self) -> seedwatch_dht::DhtStatus {
         self.engine.status(self.family, self.mono()).unwrap()
     }
 
-    /// Packets that the world got.
+    /// Returns the number of packets that the world received.
     pub fn packets(&self) -> u64 {
         self.world.stats().queries
     }
 
-    /// Runs until so many more lookups have ended, or `limit` has passed. Says whether they have.
+    /// Runs until `n` more lookups have ended, or for `limit`. Returns whether they ended.
     pub fn run(&mut self, lookups: usize, limit: Duration) -> bool {
         let wanted = self.ended.len() + lookups;
         let until = self.now + limit.as_millis() as u64;
         let mut answer = Vec::new();
         while self.ended.len() < wanted {
-            let arrives = self.on_the_way.peek().map(|Reverse((at, _))| *at);
+            let arrives = self.in_flight.peek().map(|Reverse((at, _))| *at);
             let next = arrives.unwrap_or(u64::MAX).min(self.wake).max(self.now);
             if next > until {
                 self.now = until;
@@ -99,15 +99,15 @@ impl Sim {
             }
             self.now = next;
             let now = Mono(next);
-            let mut came = Vec::new();
-            while let Some(Reverse((at, number))) = self.on_the_way.peek().copied()
+            let mut arrived = Vec::new();
+            while let Some(Reverse((at, number))) = self.in_flight.peek().copied()
                 && at <= next
             {
-                self.on_the_way.pop();
-                came.extend(self.datagrams.remove(&number));
+                self.in_flight.pop();
+                arrived.extend(self.datagrams.remove(&number));
             }
             let start = Instant::now();
-            for (from, datagram) in &came {
+            for (from, datagram) in &arrived {
                 self.engine.receive(*from, datagram, now);
             }
             self.wake = self.engine.poll(now, &mut self.outbox).0;
@@ -115,14 +115,17 @@ impl Sim {
             self.cpu += start.elapsed();
             self.ended_at.extend(ended.iter().map(|_| next));
             self.ended.extend(ended);
-            let us = SocketAddr::from(OURSELVES_4);
+            let engine_address = SocketAddr::from(ENGINE_ADDRESS);
             for (to, datagram) in self.outbox.iter() {
-                if self.deaf {
+                if self.is_offline {
                     continue;
                 }
-                if let Some(delay) = self.world.answer(to, us, datagram, next, &mut answer) {
+                if let Some(delay) =
+                    self.world
+                        .answer(to, engine_address, datagram, next, &mut answer)
+                {
                     self.sent += 1;
-                    self.on_the_way.push(Reverse((next + delay, self.sent)));
+                    self.in_flight.push(Reverse((next + delay, self.sent)));
                     self.datagrams.insert(self.sent, (to, answer.clone()));
                 }
             }
@@ -131,7 +134,7 @@ impl Sim {
         true
     }
 
-    /// The sweep of these info-hashes; returns them as watched.
+    /// Watches info-hashes. Returns them sorted.
     pub fn watch(&mut self, hashes: Vec<InfoHash>) -> Arc<[InfoHash]> {
         let mut hashes = hashes;
         hashes.sort_unstable();
@@ -143,14 +146,14 @@ impl Sim {
         hashes
     }
 
-    /// A lookup beside the sweep.
+    /// Looks up an info-hash outside the schedule.
     pub fn look_up(&mut self, hash: InfoHash) {
         let now = self.mono();
         self.engine.look_up(hash, now);
         self.wake = self.now;
     }
 
-    /// The share of the true peers that a lookup found, and how many it found that are none.
+    /// Returns the share of the true peers that a lookup found, and the number of invented ones.
     pub fn recall(&self, lookup: &LookupReport) -> (f64, usize) {
         let truth: HashSet<SocketAddr> = self
             .world
@@ -171,7 +174,7 @@ impl Sim {
     }
 }
 
-/// Info-hashes spread over the key space, the same for the same seed.
+/// Returns info-hashes spread over the key space, the same for each seed.
 pub fn hashes(n: usize, seed: u64) -> Vec<InfoHash> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {

@@ -1,28 +1,28 @@
-//! Which node lives where, without a table: a bijection from the place of an id in the order to an
-//! address. Neighbours in the order never share a /24, or a /48 in IPv6.
+//! The address of each node, without a table: a bijection from the index of a node to an address.
+//! Nodes with neighbouring ids never share a /24, or a /48 in IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::chance::{hash, mix};
+use super::random::{hash, mix};
 use super::settings::Net;
 
-/// Nets of 24 bits from 127.1.0.0 to 127.254.255.0, or the same in another /8. 127.0.0.0/16 is left
-/// to observers and to the clusters of liars; 127.255.255.255 would be a broadcast.
+/// Subnets of 24 bits from 127.1.0.0 to 127.254.255.0, or the same in another /8. 127.0.0.0/16 is
+/// reserved for observers and for byzantine clusters; 127.255.255.255 would be a broadcast.
 const NETS: u64 = 254 * 256;
-/// Hosts of a net: .1 to .254.
+/// Hosts per subnet: .1 to .254.
 const HOSTS: u64 = 254;
 /// Nodes that fit into IPv4.
 const CAPACITY: u64 = NETS * HOSTS;
 /// First bits of every address: 8 in IPv4 and 16 in IPv6.
 const LOCAL: (u8, u16) = (127, 0xfd77);
-/// The same where addresses look like those of the internet.
+/// The same if addresses should look public.
 const PUBLIC: (u8, u16) = (45, 0x2a77);
 
-/// Who answers at an address.
+/// The owner of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Node(usize),
-    /// A member of a cluster of liars that lives in one /24, or one /64 in IPv6.
+    /// A member of a byzantine cluster, which occupies one /24, or one /64 in IPv6.
     Sybil {
         cluster: u8,
         member: u8,
@@ -38,14 +38,14 @@ pub(super) struct Addresses {
     total: u64,
     port: u16,
     key: u64,
-    /// Odd and no multiple of 127, so that it has an inverse both modulo [`NETS`] and 2^32.
+    /// Odd and not a multiple of 127, so that it has an inverse both modulo [`NETS`] and 2^32.
     factor: u64,
     inverse4: u64,
     inverse6: u32,
 }
 
 impl Addresses {
-    /// Addresses for so many nodes.
+    /// Creates the addresses of `total` nodes.
     pub(super) fn new(net: Net, public: bool, total: u32, port: u16, seed: u64) -> Self {
         let (first4, first6) = [LOCAL, PUBLIC][usize::from(public)];
         let total = u64::from(total);
@@ -75,7 +75,7 @@ impl Addresses {
         self.port = port;
     }
 
-    /// Where a node lives.
+    /// Returns the address of a node.
     pub(super) fn of(&self, node: usize) -> SocketAddr {
         let node = node as u64;
         let ip: IpAddr = match self.net {
@@ -96,7 +96,7 @@ impl Addresses {
         SocketAddr::new(ip, self.port)
     }
 
-    /// Where a member of a cluster lives.
+    /// Returns the address of a member of a cluster.
     pub(super) fn of_sybil(&self, cluster: u8, member: u8) -> SocketAddr {
         let ip: IpAddr = match self.net {
             Net::V4 => Ipv4Addr::new(self.first4, 0, cluster.max(1), member).into(),
@@ -108,7 +108,7 @@ impl Addresses {
         SocketAddr::new(ip, self.port)
     }
 
-    /// Who lives there.
+    /// Returns the owner of an address.
     pub(super) fn owner(&self, address: SocketAddr) -> Option<Owner> {
         if address.port() != self.port {
             return None;
@@ -155,7 +155,7 @@ impl Addresses {
     }
 }
 
-/// The inverse of `factor` modulo `modulus`; both have no common divisor (extended Euclid).
+/// Returns the inverse of `factor` modulo `modulus` (extended Euclid). They must be coprime.
 fn inverse(factor: u64, modulus: u64) -> u64 {
     let m = i128::from(modulus);
     let (mut old, mut new) = ((i128::from(factor) % m, 1), (m, 0));

@@ -1,19 +1,20 @@
-//! Nodes that surround one info-hash to hide its swarm, each in a network of its own.
+//! An eclipse attack: nodes that surround one info-hash to hide its swarm, each in a subnet of its
+//! own.
 
 use std::net::SocketAddr;
 
 use super::addresses::Addresses;
-use super::chance::{hash, unit};
 use super::ids::Id;
+use super::random::{hash, unit};
 use super::settings::Net;
 
-/// The first /24 (IPv6: /64) of theirs: clusters of other liars live below.
-const FIRST: u8 = 201;
+/// The first /24 (IPv6: /64) of the attack. Other byzantine clusters use the subnets below.
+const FIRST_SUBNET: u8 = 201;
 
-/// How the nodes that surround an info-hash answer.
+/// How the nodes of an attack answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mask {
-    /// With a token and each other, and without peers.
+pub enum AttackStyle {
+    /// With a token and each other, without peers.
     Empty,
     /// With a token and nodes that are closer than honest ones and never answer.
     DeadEnds,
@@ -26,31 +27,31 @@ pub enum Mask {
 /// An attack on one info-hash.
 #[derive(Debug, Clone)]
 pub struct Eclipse {
-    /// What is to be hidden.
+    /// The info-hash whose swarm is hidden.
     pub target: [u8; 20],
-    /// How far from it each node lies, as a share of the key space; at most 54.
+    /// Distance of each node from the target, as a share of the key space. At most 54 nodes.
     pub shares: Vec<f64>,
-    /// Each honest node knows each of them with this probability, and names those that are close
-    /// to what it is asked for.
+    /// Probability that an honest node knows a given node of the attack. It names those that are
+    /// close to the requested id.
     pub known: f64,
-    /// How they answer.
-    pub mask: Mask,
+    /// How the nodes answer.
+    pub style: AttackStyle,
 }
 
 impl Eclipse {
-    /// The node at an address of a cluster of liars.
+    /// Returns the node of the attack in this subnet.
     pub(super) fn member(&self, cluster: u8) -> Option<usize> {
-        let member = usize::from(cluster.checked_sub(FIRST)?);
+        let member = usize::from(cluster.checked_sub(FIRST_SUBNET)?);
         (member < self.shares.len()).then_some(member)
     }
 
-    /// Id and address of a node of the attack.
+    /// Returns id and address of a node of the attack.
     pub(super) fn contact(&self, member: usize, addresses: &Addresses) -> (Id, SocketAddr) {
         let id = self.id(self.shares[member], member as u64);
-        (id, addresses.of_sybil(FIRST + member as u8, 7))
+        (id, addresses.of_sybil(FIRST_SUBNET + member as u8, 7))
     }
 
-    /// All of them.
+    /// Returns all nodes of the attack.
     pub(super) fn contacts(&self, addresses: &Addresses) -> Vec<(Id, SocketAddr)> {
         let members = 0..self.shares.len();
         members
@@ -58,7 +59,7 @@ impl Eclipse {
             .collect()
     }
 
-    /// Nodes that do not exist, about as close.
+    /// Returns nodes that do not exist, at about the same distance.
     pub(super) fn dead_ends(&self, member: usize, net: Net) -> Vec<(Id, SocketAddr)> {
         let address = |n: u8| -> SocketAddr {
             match net {
@@ -72,7 +73,7 @@ impl Eclipse {
         (0..8).map(|n| (id(n), address(n))).collect()
     }
 
-    /// Those that an honest node knows.
+    /// Returns the nodes of the attack that an honest node knows.
     pub(super) fn known_by(&self, node: usize, addresses: &Addresses) -> Vec<(Id, SocketAddr)> {
         let known = |member: &usize| unit(hash(77, node as u64, *member as u64)) < self.known;
         let members = (0..self.shares.len()).filter(known);
@@ -81,7 +82,7 @@ impl Eclipse {
             .collect()
     }
 
-    /// An id so far from the target.
+    /// Returns an id at this distance from the target.
     fn id(&self, share: f64, number: u64) -> Id {
         let mut id = self.target;
         let distance = (share * 2f64.powi(64)) as u64;

@@ -1,31 +1,32 @@
-//! Node ids: sorted prefixes of 64 bits, the rest of an id is a hash. Ten million take 80 MB.
+//! Node ids: a sorted prefix of 64 bits each; the rest of an id is a hash. Ten million ids take 80
+//! MB.
 
 use std::ops::Range;
 
-use super::chance::{Rng, hash};
+use super::random::{Rng, hash};
 
 /// An id or an info-hash.
 pub(super) type Id = [u8; 20];
 
-/// All ids of the world; a node is known by its place in the order.
+/// All ids of the world. The index of an id identifies its node.
 pub(super) struct Ids {
     prefixes: Vec<u64>,
-    /// Where the prefixes with each value of the leading bits begin; ends with the total.
+    /// Index of the first prefix for each value of the leading bits; ends with the total.
     starts: Vec<u32>,
     /// Bits of a prefix that are not leading bits.
     shift: u32,
-    /// One bit a node.
+    /// One bit per node.
     alive: Vec<u64>,
     seed: u64,
 }
 
 impl Ids {
-    /// `alive` of `total` ids answer.
+    /// Creates `total` ids, of which `alive` belong to nodes that answer.
     pub(super) fn new(alive: u32, total: u32, seed: u64) -> Self {
         let mut rng = Rng::new(hash(seed, 1, 0));
         let mut prefixes: Vec<u64> = (0..total).map(|_| rng.next()).collect();
         prefixes.sort_unstable();
-        // About eight ids a step.
+        // About eight ids per step.
         let leading = (total / 8).max(1).ilog2();
         let shift = 64 - leading;
         let mut starts = vec![0u32; (1 << leading) + 1];
@@ -56,7 +57,7 @@ impl Ids {
         self.alive[node / 64] >> (node % 64) & 1 == 1
     }
 
-    /// The whole id of a node.
+    /// Returns the whole id of a node.
     pub(super) fn id(&self, node: usize) -> Id {
         let mut id = [0; 20];
         id[..8].copy_from_slice(&self.prefixes[node].to_be_bytes());
@@ -65,7 +66,7 @@ impl Ids {
         id
     }
 
-    /// The nodes whose ids share this many leading bits with a prefix.
+    /// Returns the nodes whose ids share this many leading bits with a prefix.
     pub(super) fn block(&self, prefix: u64, bits: u32) -> Range<usize> {
         let low = u64::MAX.checked_shr(bits).unwrap_or(0);
         let first = prefix & !low;
@@ -76,14 +77,14 @@ impl Ids {
         self.lower_bound(first)..end
     }
 
-    /// The first node whose prefix is not below this one.
+    /// Returns the first node whose prefix is not below this one.
     fn lower_bound(&self, prefix: u64) -> usize {
         let step = step(prefix, self.shift);
         let (from, to) = (self.starts[step] as usize, self.starts[step + 1] as usize);
         from + self.prefixes[from..to].partition_point(|other| *other < prefix)
     }
 
-    /// The closest nodes that are alive, closest first.
+    /// Returns the closest nodes that are alive, closest first.
     pub(super) fn closest_alive(&self, target: u64, count: usize) -> Vec<u32> {
         let mut bits = (self.len().max(1).ilog2() + 2).min(64);
         loop {
@@ -99,7 +100,7 @@ impl Ids {
         }
     }
 
-    /// Whether at least so many nodes of a block are alive.
+    /// Returns whether at least `count` nodes of a block are alive.
     pub(super) fn has_alive(&self, block: Range<usize>, count: usize) -> bool {
         block
             .filter(|node| self.is_alive(*node))
@@ -112,7 +113,7 @@ fn step(prefix: u64, shift: u32) -> usize {
     prefix.checked_shr(shift).unwrap_or(0) as usize
 }
 
-/// Exactly `chosen` of `total`, as a bitmap.
+/// Chooses exactly `chosen` of `total` indices. Returns a bitmap.
 fn choose(chosen: u32, total: u32, seed: u64) -> Vec<u64> {
     let mut rng = Rng::new(seed);
     let mut bitmap = vec![0; (total as usize).div_ceil(64)];

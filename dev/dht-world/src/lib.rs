@@ -1,49 +1,56 @@
 //! An emulated mainline DHT (BEP 5, 32, 33, 42): millions of nodes in one process, with dead nodes,
-//! loss, delay and liars, and the truth beside it.
+//! loss, delay and byzantine nodes. It also knows the true peers of each swarm.
 //!
-//! The model is pure: no socket, no clock. Tests of the engine run it in virtual time; [`Shell`] and
-//! the program `dhtworld` put it behind a socket. The same settings and calls make the same world.
+//! The model is pure: no socket, no clock. Tests of the engine run it in virtual time;
+//! [`WorldServer`] and the program `dhtworld` serve it from a socket. The same settings and calls
+//! give the same world.
 //!
-//! ```ignore
+//! ```
+//! use std::net::SocketAddr;
 //! use seedwatch_dev_dht_world::{World, WorldSettings};
 //!
-//! let mut world = World::new(WorldSettings { dead: 0.25, ..WorldSettings::default() });
-//! world.auto_peers(300);
+//! let mut world = World::new(WorldSettings { nodes: 100, ..WorldSettings::default() });
+//! world.auto_peers(30);
+//! let node = world.bootstrap()[0];
+//! let client = SocketAddr::from(([127, 0, 0, 1], 5000));
+//! let ping = b"d1:ad2:id20:abcdefghij0123456789e1:q4:ping1:t2:aa1:y1:qe";
 //! let mut answer = Vec::new();
-//! let delay_ms = world.answer(node, asker, &query, now_ms, &mut answer);
+//! let delay_ms = world.answer(node, client, ping, 0, &mut answer);
+//! assert_eq!(delay_ms, Some(0));
+//! assert!(answer.ends_with(b"1:y1:re"));
 //! ```
 //!
-//! | File | What lives there |
+//! | Module | Contents |
 //! |---|---|
-//! | `model` | [`World`]: a query in, an answer and its delay out |
+//! | `world` | [`World`]: takes a query, gives an answer and its delay |
 //! | `settings` | [`WorldSettings`] |
-//! | `ids` | node ids, sorted; who is alive; who is closest |
-//! | `addresses` | which node lives where |
-//! | `table` | what a node knows of the others |
-//! | `swarms` | who announced what; which node holds it |
-//! | `liars` | nodes that lie, and how |
+//! | `ids` | sorted node ids; which are alive; which are closest |
+//! | `addresses` | the address of each node |
+//! | `table` | the nodes that a node knows |
+//! | `swarms` | the peers of each swarm, and the nodes that hold them |
+//! | `byzantine` | nodes that deviate from the protocol |
 //! | `eclipse` | nodes that surround one info-hash to hide its swarm |
-//! | `query`, `reply` | the wire |
-//! | `stats` | what the world saw of the asker |
-//! | `shell` | [`Shell`]: the world behind real sockets |
-//! | `chance` | hashing and pseudo-random numbers |
+//! | `query`, `reply` | reading queries and writing answers |
+//! | `stats` | what the world received |
+//! | `server` | [`WorldServer`]: the world behind real sockets |
+//! | `random` | hashing and pseudo-random numbers |
 
 mod addresses;
-mod chance;
+mod byzantine;
 mod eclipse;
 mod ids;
-mod liars;
-mod model;
 mod query;
+mod random;
 mod reply;
+mod server;
 mod settings;
-mod shell;
 mod stats;
 mod swarms;
 mod table;
+mod world;
 
-pub use eclipse::{Eclipse, Mask};
-pub use model::World;
+pub use eclipse::{AttackStyle, Eclipse};
+pub use server::WorldServer;
 pub use settings::{Delay, Net, ScrapeStyle, WorldSettings};
-pub use shell::Shell;
 pub use stats::Stats;
+pub use world::World;

@@ -1,18 +1,19 @@
-//! The emulated DHT as a program, for benchmarks and for playing. In a network namespace of its own:
+//! The emulated DHT as a program, for benchmarks and experiments. Run it in its own network
+//! namespace:
 //!
 //! ```text
 //! unshare --net --map-root-user sh -c 'ip link set lo up; dhtworld --nodes 1000000 --peers 30'
 //! ```
 //!
-//! It prints `ready` and addresses to begin with once it answers, tells its counts when a datagram
-//! `STAT` comes to 127.0.0.1, one port above that of the nodes (`RESET` begins anew), and ends when
-//! standard input does.
+//! Once it answers, it prints `ready` and bootstrap addresses. A datagram `STAT` to 127.0.0.1, one
+//! port above that of the nodes, returns its counts; `RESET` also resets them. It ends at the end
+//! of standard input.
 
 use std::error::Error;
 use std::io::Write as _;
 
 use clap::Parser;
-use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, Shell, World, WorldSettings};
+use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, World, WorldServer, WorldSettings};
 
 /// An emulated DHT of millions of nodes, at 127.0.0.0/8 or fd77::/16.
 #[derive(Parser)]
@@ -23,7 +24,7 @@ struct Flags {
     /// Share of ids that never answer
     #[arg(long, default_value_t = 0.0)]
     dead: f64,
-    /// Each query is lost with this probability, and each answer
+    /// Probability that a query is lost, and that an answer is lost
     #[arg(long, default_value_t = 0.0)]
     loss: f64,
     /// Round-trip time in milliseconds: `none`, `uniform:MIN:MAX` or `lognormal:MEDIAN:SIGMA`
@@ -32,34 +33,34 @@ struct Flags {
     /// Peers of every info-hash
     #[arg(long, default_value_t = 30)]
     peers: usize,
-    /// Peers in an answer, at most
+    /// Largest number of peers in an answer
     #[arg(long, default_value_t = 100)]
     values_cap: usize,
-    /// Nodes that peers are announced to
+    /// Nodes that each peer announces to
     #[arg(long, default_value_t = 8)]
     replicas: usize,
-    /// Probability that one of them has a peer
+    /// Probability that one of these nodes stores a given peer
     #[arg(long, default_value_t = 0.9)]
     visible: f64,
-    /// Probability that a node knows a neighbour
+    /// Probability that a node knows a given neighbour
     #[arg(long, default_value_t = 0.92)]
     neighbours: f64,
-    /// Nodes know nothing of BEP 33
+    /// Nodes do not support BEP 33
     #[arg(long)]
     no_scrape: bool,
-    /// Share of nodes that lie
+    /// Share of byzantine nodes
     #[arg(long, default_value_t = 0.0)]
-    liars: f64,
-    /// The IPv6 network instead of the IPv4 one
+    byzantine: f64,
+    /// Use IPv6 instead of IPv4
     #[arg(long)]
     ipv6: bool,
-    /// 45.0.0.0/8 or 2a77::/16 instead, routed to `lo`, for those who believe in no others
+    /// Use 45.0.0.0/8 or 2a77::/16, routed to `lo`, for clients that accept only public addresses
     #[arg(long)]
     public: bool,
-    /// Do not tell askers their address
+    /// Do not report external addresses
     #[arg(long)]
     no_external_ip: bool,
-    /// Another seed, another world
+    /// Seed; another seed gives another world
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// UDP port of every node
@@ -69,7 +70,7 @@ struct Flags {
 
 fn delay(text: &str) -> Result<Delay, String> {
     let words: Vec<&str> = text.split(':').collect();
-    let number = |text: &str| text.parse().map_err(|_| format!("{text} is no number"));
+    let number = |text: &str| text.parse().map_err(|_| format!("{text} is not a number"));
     match words[..] {
         ["none"] => Ok(Delay::None),
         ["uniform", min, max] => Ok(Delay::Uniform {
@@ -80,7 +81,7 @@ fn delay(text: &str) -> Result<Delay, String> {
             median_ms: number(median)?,
             sigma: number(sigma)?,
         }),
-        _ => Err("neither none, uniform:MIN:MAX nor lognormal:MEDIAN:SIGMA".to_owned()),
+        _ => Err("expected none, uniform:MIN:MAX or lognormal:MEDIAN:SIGMA".to_owned()),
     }
 }
 
@@ -96,17 +97,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         visible: flags.visible,
         neighbours: flags.neighbours,
         scrape: [ScrapeStyle::Libtorrent, ScrapeStyle::None][usize::from(flags.no_scrape)],
-        liars: flags.liars,
+        byzantine: flags.byzantine,
         family: [Net::V4, Net::V6][usize::from(flags.ipv6)],
         public: flags.public,
         external_ip: !flags.no_external_ip,
         seed: flags.seed,
     });
     world.auto_peers(flags.peers);
-    let mut shell = Shell::open(world, flags.port)?;
-    let bootstrap: Vec<String> = shell.bootstrap().iter().map(ToString::to_string).collect();
+    let mut server = WorldServer::open(world, flags.port)?;
+    let bootstrap: Vec<String> = server.bootstrap().iter().map(ToString::to_string).collect();
     println!("ready {}", bootstrap.join(" "));
     std::io::stdout().flush()?;
-    shell.serve(&std::io::stdin())?;
+    server.serve(&std::io::stdin())?;
     Ok(())
 }

@@ -1,24 +1,24 @@
-//! Reads a query (BEP 5). Whatever is none gives `None`.
+//! Reads queries (BEP 5). Anything else gives `None`.
 
 use super::ids::Id;
 
-/// Longest datagram looked at.
+/// Longest datagram that is read.
 const MAX: usize = 1500;
-/// Deepest nesting followed.
+/// Deepest nesting that is followed.
 const MAX_DEPTH: u32 = 8;
 
-/// What a node needs of a query.
+/// The parts of a query that a node needs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Query<'a> {
     pub(super) transaction: &'a [u8],
     pub(super) method: &'a [u8],
-    /// Of the asker.
+    /// Id of the sender.
     pub(super) id: Option<Id>,
     /// `info_hash` or `target`.
     pub(super) target: Option<Id>,
-    /// BEP 33.
+    /// Whether filters are wanted (BEP 33).
     pub(super) scrape: bool,
-    /// BEP 43.
+    /// Whether the sender is read-only (BEP 43).
     pub(super) read_only: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
-    /// The next key of a dictionary; `None` inside where it ends.
+    /// Returns the next key of a dictionary; `Some(None)` at its end.
     fn key(&mut self) -> Option<Option<&'a [u8]>> {
         if self.byte(b'e').is_some() {
             return Some(None);

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::ids::Id;
 
-/// Errors a node answers with (BEP 5).
+/// Errors that a node answers with (BEP 5).
 pub(super) const PROTOCOL: (u16, &str) = (203, "Protocol Error");
 /// See [`PROTOCOL`].
 pub(super) const METHOD_UNKNOWN: (u16, &str) = (204, "Method Unknown");
@@ -12,20 +12,20 @@ pub(super) const METHOD_UNKNOWN: (u16, &str) = (204, "Method Unknown");
 /// A BEP 33 filter.
 pub(super) type Filter = [u8; 256];
 
-/// What is in an answer; what is `None` or empty is left out.
+/// The body of an answer. Parts that are `None` or empty are left out.
 #[derive(Default)]
 pub(super) struct Body<'a> {
     pub(super) id: Id,
     pub(super) nodes: &'a [(Id, SocketAddr)],
-    /// Seeds, then the others.
+    /// Seeders, then the other peers.
     pub(super) filters: Option<(&'a Filter, &'a Filter)>,
     pub(super) values: &'a [SocketAddr],
     pub(super) token: Option<[u8; 4]>,
-    /// The port of the asker, as libtorrent tells it.
+    /// Source port of the query, which libtorrent reports.
     pub(super) port: Option<u16>,
 }
 
-/// Writes an answer; `external` is the address of the asker (BEP 42).
+/// Writes an answer. `external` is the source address of the query (BEP 42).
 pub(super) fn response(
     out: &mut Vec<u8>,
     transaction: &[u8],
@@ -98,7 +98,7 @@ pub(super) fn string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes);
 }
 
-/// Address and port, 6 or 18 bytes, as a string or bare.
+/// Writes address and port, 6 or 18 bytes, as a string or without a length.
 fn compact(out: &mut Vec<u8>, address: SocketAddr, as_string: bool) {
     match address.ip() {
         IpAddr::V4(ip) => {

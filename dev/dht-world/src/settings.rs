@@ -1,39 +1,39 @@
-//! What the emulated DHT is like.
+//! The settings of an emulated DHT.
 
-/// The port of every node, unless told otherwise.
+/// Default port of every node.
 pub(super) const PORT: u16 = 6881;
 
-/// Round-trip time: each node has its own, answers vary by 5 % around it.
+/// Round-trip time. Each node has its own; answers vary by 5 % around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Delay {
     /// Answers arrive at once.
     None,
-    /// Any value between the two is as likely as any other.
+    /// Uniform between the bounds.
     Uniform {
-        /// The shortest, in milliseconds.
+        /// Lower bound, in milliseconds.
         min_ms: f64,
-        /// The longest, in milliseconds.
+        /// Upper bound, in milliseconds.
         max_ms: f64,
     },
-    /// Half of the nodes are nearer than the median.
+    /// Log-normal: half of the nodes are faster than the median.
     LogNormal {
-        /// The median, in milliseconds.
+        /// Median, in milliseconds.
         median_ms: f64,
-        /// The standard deviation of the logarithm.
+        /// Standard deviation of the logarithm.
         sigma: f64,
     },
 }
 
-/// What a node does when asked for BEP 33 filters.
+/// How a node answers a request for BEP 33 filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScrapeStyle {
-    /// Sends filters *instead of* values, as libtorrent does.
+    /// With filters *instead of* values, as libtorrent does.
     Libtorrent,
-    /// Knows nothing of it and sends values.
+    /// With values, since it does not support BEP 33.
     None,
 }
 
-/// The DHTs of the two families are two networks (BEP 32).
+/// Family of the network. The DHTs of both families are separate (BEP 32).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Net {
     /// IPv4.
@@ -42,42 +42,43 @@ pub enum Net {
     V6,
 }
 
-/// What the emulated DHT is like. Shares and probabilities lie between 0 and 1.
+/// Settings of a world. Shares and probabilities are between 0 and 1.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorldSettings {
     /// Nodes that are alive.
     pub nodes: u32,
-    /// Share of all ids, and so of table entries, that never answer: `nodes / (1 - dead)` ids.
+    /// Share of all ids, and so of table entries, that never answer. There are `nodes / (1 - dead)`
+    /// ids.
     pub dead: f64,
-    /// Each query is lost with this probability, and each answer.
+    /// Probability that a query is lost, and that an answer is lost.
     pub loss: f64,
     /// Round-trip time.
     pub delay: Delay,
-    /// Peers in an answer, at most. A quarter of it over IPv6, as in libtorrent.
+    /// Largest number of peers in an answer; a quarter of it over IPv6, as in libtorrent.
     pub values_cap: usize,
-    /// Peers are announced to so many alive nodes, the closest.
+    /// Number of closest nodes that each peer announces to.
     pub replicas: usize,
-    /// Each of them has a peer with this probability.
+    /// Probability that one of these nodes stores a given peer.
     pub visible: f64,
-    /// A node knows each member of its neighbourhood with this probability.
+    /// Probability that a node knows a given member of its neighbourhood.
     pub neighbours: f64,
-    /// What becomes of `scrape`.
+    /// How nodes answer a scrape.
     pub scrape: ScrapeStyle,
-    /// Share of nodes that lie.
-    pub liars: f64,
-    /// Which of the two networks.
+    /// Share of byzantine nodes.
+    pub byzantine: f64,
+    /// Family of the network.
     pub family: Net,
-    /// Nodes live in 45.0.0.0/8 and 2a77::/16, which look like the internet, instead of 127.0.0.0/8
-    /// and fd77::/16: for those who believe in no others.
+    /// Whether nodes use 45.0.0.0/8 and 2a77::/16 instead of 127.0.0.0/8 and fd77::/16, for clients
+    /// that accept only public addresses.
     pub public: bool,
-    /// Answers tell the asker its address (BEP 42).
+    /// Whether answers report the external address (BEP 42).
     pub external_ip: bool,
-    /// Another seed, another world.
+    /// Seed; another seed gives another world.
     pub seed: u64,
 }
 
 impl Default for WorldSettings {
-    /// 10,000 honest nodes that all answer at once.
+    /// 10,000 honest nodes that answer at once.
     fn default() -> Self {
         Self {
             nodes: 10_000,
@@ -89,7 +90,7 @@ impl Default for WorldSettings {
             visible: 0.9,
             neighbours: 0.92,
             scrape: ScrapeStyle::Libtorrent,
-            liars: 0.0,
+            byzantine: 0.0,
             family: Net::V4,
             public: false,
             external_ip: true,

@@ -1,38 +1,38 @@
-//! What the world saw of the asker.
+//! What the world received.
 
 use std::collections::VecDeque;
 
 /// The window of [`Stats::max_to_one_in_10s`], in milliseconds.
-const WINDOW: u64 = 10_000;
+const WINDOW_MS: u64 = 10_000;
 
-/// Counts since the world began.
+/// Counts since the world was created or reset.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Datagrams sent to the world, those that got lost included.
+    /// Datagrams sent to the world, including lost ones.
     pub queries: u64,
-    /// Queries and answers that got lost.
+    /// Queries and answers that were lost.
     pub lost: u64,
-    /// Queries to dead nodes and to addresses where nobody is.
+    /// Queries to dead nodes and unused addresses.
     pub dead: u64,
-    /// Queries to members of clusters of liars, which are no nodes of the world.
+    /// Queries to members of byzantine clusters, which are not nodes of the world.
     pub sybils: u64,
-    /// Datagrams that are no query.
+    /// Datagrams that are not queries.
     pub malformed: u64,
-    /// Different nodes asked.
+    /// Distinct nodes that were queried.
     pub nodes: u64,
-    /// Queries to the node that got most.
+    /// Most queries to one node.
     pub max_to_one: u32,
-    /// Queries to one node within any 10 seconds, at most.
+    /// Most queries to one node within 10 seconds.
     pub max_to_one_in_10s: u32,
-    /// `announce_peer` seen.
+    /// `announce_peer` queries.
     pub announces: u64,
-    /// Queries that did not say that the asker is read-only (BEP 43).
+    /// Queries that were not marked read-only (BEP 43).
     pub without_ro: u64,
     /// Queries for filters (BEP 33).
     pub scrapes: u64,
 }
 
-/// Counts queries to each node. Counts stop at 65,535.
+/// Counts of queries per node. Counts saturate at 65,535.
 pub(super) struct PerNode {
     ever: Vec<u16>,
     within: Vec<u16>,
@@ -49,10 +49,10 @@ impl PerNode {
         }
     }
 
-    /// A query reached the address of this node.
+    /// Counts a query to the address of this node.
     pub(super) fn count(&mut self, node: usize, now_ms: u64, stats: &mut Stats) {
         while let Some((at, other)) = self.recent.front().copied()
-            && at + WINDOW <= now_ms
+            && at + WINDOW_MS <= now_ms
         {
             let count = &mut self.within[other as usize];
             *count = count.saturating_sub(1);

@@ -1,4 +1,4 @@
-//! Who announced what, and which node holds it.
+//! The peers of each swarm, and the nodes that hold them.
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
@@ -6,30 +6,30 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use sha1::{Digest, Sha1};
 
-use super::chance::{Rng, hash, mix, unit};
 use super::ids::{Id, Ids};
+use super::random::{Rng, hash, mix, unit};
 use super::reply::Filter;
 use super::settings::{Net, WorldSettings};
 
-/// Peers of computed swarms kept at hand, all swarms together.
+/// Peers of computed swarms that are cached, all swarms together.
 const MAX_CACHED: usize = 1 << 18;
-/// First octet of the peers of computed swarms; nothing ever contacts them.
+/// First octet of the peers of computed swarms. Nothing contacts them.
 const PEERS4: u8 = 81;
 /// The same for IPv6.
 const PEERS6: u16 = 0x2a02;
-/// First octets of peers that liars invent.
-const BOGUS4: [u8; 2] = [66, 6];
+/// First octets of invented peers.
+const INVENTED4: [u8; 2] = [66, 6];
 /// The same for IPv6.
-const BOGUS6: [u16; 2] = [0x2a0b, 0x0bad];
+const INVENTED6: [u16; 2] = [0x2a0b, 0x0bad];
 
-/// One swarm and its truth.
+/// A swarm and its true peers.
 pub(super) struct Swarm {
-    /// Makes visibility another one for each swarm.
+    /// Makes visibility differ between swarms.
     key: u64,
-    /// Seeds first.
+    /// Seeders first.
     pub(super) peers: Vec<SocketAddr>,
     seeds: usize,
-    /// The nodes it was announced to.
+    /// The nodes that the peers announced to.
     holders: Vec<u32>,
     /// The two bits of each peer in a filter; computed when first needed.
     bits: OnceCell<Vec<[u16; 2]>>,
@@ -56,7 +56,7 @@ impl Swarm {
         self.holders.contains(&(node as u32))
     }
 
-    /// The places of the peers that a holder has.
+    /// Collects the indices of the peers that a holder stores.
     pub(super) fn visible_at(&self, node: usize, visible: f64, seed: u64, found: &mut Vec<u32>) {
         let pair = hash(seed ^ 10, self.key, node as u64);
         let is_visible = |at: &u32| unit(mix(pair ^ u64::from(*at))) < visible;
@@ -64,13 +64,13 @@ impl Swarm {
         found.extend((0..self.peers.len() as u32).filter(is_visible));
     }
 
-    /// The BEP 33 filters of some of its peers: seeds, then the others.
-    pub(super) fn filters(&self, places: &[u32]) -> (Filter, Filter) {
+    /// Returns the BEP 33 filters of some peers: seeders, then the others.
+    pub(super) fn filters(&self, indices: &[u32]) -> (Filter, Filter) {
         let bits = self
             .bits
             .get_or_init(|| self.peers.iter().map(|peer| bits(peer.ip())).collect());
         let mut filters = ([0; 256], [0; 256]);
-        for at in places {
+        for at in indices {
             let is_seed = (*at as usize) < self.seeds;
             let filter = if is_seed {
                 &mut filters.0
@@ -85,7 +85,8 @@ impl Swarm {
     }
 }
 
-/// All swarms: announced ones are kept, others computed where the world has them for every hash.
+/// All swarms. Announced ones are stored; others are computed if the world has peers for every
+/// info-hash.
 pub(super) struct Swarms {
     net: Net,
     seed: u64,
@@ -120,14 +121,14 @@ impl Swarms {
         self.announced.insert(info_hash, swarm);
     }
 
-    /// Every hash that was not announced has so many peers, a quarter of them seeds.
+    /// Gives every info-hash that was not announced this many peers, a quarter of them seeders.
     pub(super) fn set_per_hash(&mut self, peers: usize) {
         self.per_hash = peers;
         self.computed.clear();
         self.cached = 0;
     }
 
-    /// The swarm of a hash, where there is one.
+    /// Returns the swarm of an info-hash, if there is one.
     pub(super) fn get(&mut self, ids: &Ids, info_hash: &Id) -> Option<&Swarm> {
         if let Some(swarm) = self.announced.get(info_hash) {
             return Some(swarm);
@@ -154,46 +155,46 @@ impl Swarms {
     }
 }
 
-/// The first 64 bits of an id.
+/// Returns the first 64 bits of an id.
 pub(super) fn prefix(id: &Id) -> u64 {
     id[..8]
         .iter()
         .fold(0, |prefix, byte| prefix << 8 | u64::from(*byte))
 }
 
-/// A peer that does not exist.
-pub(super) fn bogus(net: Net, rng: &mut Rng) -> SocketAddr {
+/// Returns a peer that does not exist.
+pub(super) fn invented_peer(net: Net, rng: &mut Rng) -> SocketAddr {
     let random = rng.next();
     let ip: IpAddr = match net {
         Net::V4 => {
-            let [a, b] = BOGUS4;
+            let [a, b] = INVENTED4;
             let [c, d, ..] = random.to_le_bytes();
             Ipv4Addr::new(a, b, c, d).into()
         }
         Net::V6 => {
-            let [a, b] = BOGUS6;
+            let [a, b] = INVENTED6;
             Ipv6Addr::new(a, b, random as u16, 0, 0, 0, 0, 1).into()
         }
     };
     SocketAddr::new(ip, (random >> 48) as u16 | 1024)
 }
 
-/// Whether a liar invented it.
-pub(super) fn is_bogus(ip: IpAddr) -> bool {
+/// Returns whether [`invented_peer`] returned this address.
+pub(super) fn is_invented(ip: IpAddr) -> bool {
     match ip {
-        IpAddr::V4(ip) => ip.octets().starts_with(&BOGUS4),
-        IpAddr::V6(ip) => ip.segments().starts_with(&BOGUS6),
+        IpAddr::V4(ip) => ip.octets().starts_with(&INVENTED4),
+        IpAddr::V6(ip) => ip.segments().starts_with(&INVENTED6),
     }
 }
 
-/// The peers of a hash that nobody announced: different addresses, each in a /64 of its own in
-/// IPv6.
+/// Computes the peers of an info-hash that was not announced: distinct addresses, each in its own
+/// /64 in IPv6.
 fn compute(net: Net, seed: u64, info_hash: &Id, count: usize) -> Vec<SocketAddr> {
     let start = hash(seed, 11, prefix(info_hash));
     (0..count as u64)
         .map(|peer| {
             let port = (mix(start ^ peer) >> 48) as u16 | 1024;
-            // An odd factor: no two alike.
+            // An odd factor makes all results distinct.
             let place = start.wrapping_add(peer.wrapping_mul(0x9e37_79b9)) as u32;
             let ip: IpAddr = match net {
                 Net::V4 => {
@@ -210,7 +211,7 @@ fn compute(net: Net, seed: u64, info_hash: &Id, count: usize) -> Vec<SocketAddr>
         .collect()
 }
 
-/// The two bits of an address in a filter (BEP 33).
+/// Returns the two bits of an address in a filter (BEP 33).
 fn bits(ip: IpAddr) -> [u16; 2] {
     let digest = match ip {
         IpAddr::V4(ip) => Sha1::digest(ip.octets()),

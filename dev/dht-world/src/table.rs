@@ -1,36 +1,37 @@
-//! What a node knows of the others: a pure function of the two, so nothing is stored.
+//! The nodes that a node knows: a pure function of two ids, so nothing is stored.
 //!
-//! Kademlia: for each number of leading bits that an id shares with its own, a node keeps a bucket
-//! of 8. Where so few exist that a node meets all of them, it knows each with a probability.
+//! As in Kademlia, a node keeps a bucket of 8 for each number of leading bits that an id shares
+//! with its own. If a bucket has so few candidates that the node meets all of them, it knows each
+//! with a probability.
 
 use std::ops::Range;
 
-use super::chance::{below, hash, unit};
 use super::ids::Ids;
+use super::random::{below, hash, unit};
 
 /// Entries of a bucket, and nodes in an answer (BEP 5).
 pub(super) const K: usize = 8;
-/// In a bucket with at most so many candidates a node may know all of them: its neighbourhood.
-/// Twice K, as each node looks for its own id and so meets those closest to it.
+/// Largest bucket of which a node may know all candidates: its neighbourhood. Twice K, since each
+/// node looks up its own id and so meets the closest ones.
 const NEIGHBOURHOOD: usize = 2 * K;
 
-/// The table of one node.
+/// The routing table of one node.
 pub(super) struct Table<'a> {
     pub(super) ids: &'a Ids,
     pub(super) node: usize,
-    /// The probability of knowing a neighbour.
+    /// Probability of knowing a neighbour.
     pub(super) neighbours: f64,
     pub(super) seed: u64,
 }
 
 impl Table<'_> {
-    /// The known nodes closest to a target, closest first, at most [`K`].
+    /// Collects the known nodes closest to a target, closest first, at most [`K`].
     pub(super) fn closest(&self, target: u64, found: &mut Vec<u32>) {
         found.clear();
         let own = self.ids.prefix(self.node);
         let shared = (own ^ target).leading_zeros();
-        // Ids that share more with the target than we do; then those that share as much; then
-        // those that share less and less.
+        // First the ids that share more bits with the target than our own id does, then those that
+        // share as many, then those that share fewer.
         if shared < 64 {
             self.bucket(shared, found);
         }
@@ -52,13 +53,13 @@ impl Table<'_> {
         found.truncate(K);
     }
 
-    /// All ids that share exactly so many leading bits with our own.
+    /// Returns all ids that share exactly `bits` leading bits with our own.
     fn candidates(&self, bits: u32) -> Range<usize> {
         let sibling = self.ids.prefix(self.node) ^ (1 << (63 - bits));
         self.ids.block(sibling, bits + 1)
     }
 
-    /// Adds what is in one bucket.
+    /// Adds the entries of one bucket.
     fn bucket(&self, bits: u32, found: &mut Vec<u32>) {
         let all = self.candidates(bits);
         if all.len() <= NEIGHBOURHOOD {

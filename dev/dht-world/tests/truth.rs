@@ -1,4 +1,5 @@
-//! The emulated DHT itself: a plain walk finds the truth in it, and its faults are as ordered.
+//! Tests of the emulated DHT: a simple lookup finds the true peers, and everything else is as the
+//! settings say.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -8,13 +9,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, World, WorldSettings};
 use seedwatch_torrent::bencode::{Dict, Value};
 
-/// Who asks.
+/// Address of the client.
 const ASKER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 const TRANSACTION: &[u8] = b"\0t1z";
 
 type Id = [u8; 20];
 
-/// The hash of this number.
+/// Returns the info-hash of a number.
 fn hash(number: u64) -> Id {
     let mut hash = [0; 20];
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -35,7 +36,7 @@ fn query(method: &str, target: &Id, scrape: bool) -> Vec<u8> {
     query
 }
 
-/// What an honest node answers.
+/// The answer of an honest node.
 #[derive(Debug, Default, PartialEq)]
 struct Answer {
     id: Id,
@@ -95,9 +96,8 @@ fn ask(world: &mut World, node: SocketAddr, query: &[u8]) -> Option<Answer> {
     read(&out)
 }
 
-/// A plain walk without patience for faults: always asks the closest node not asked yet, until the
-/// `k` closest that answer have answered. Returns the peers and how many were asked.
-fn walk(world: &mut World, target: &Id, k: usize) -> (BTreeSet<SocketAddr>, usize) {
+/// A simple lookup without retries: it always queries the closest nodes that it knows.
+fn look_up(world: &mut World, target: &Id, k: usize) -> (BTreeSet<SocketAddr>, usize) {
     let distance = |id: &Id| -> Id { std::array::from_fn(|at| id[at] ^ target[at]) };
     let query = query("get_peers", target, false);
     let start = world.bootstrap();
@@ -123,12 +123,12 @@ fn walk(world: &mut World, target: &Id, k: usize) -> (BTreeSet<SocketAddr>, usiz
     (peers, asked.len())
 }
 
-/// Mean share of the true peers that a walk finds, and mean nodes asked.
+/// Returns the mean share of the true peers that lookups find, and the number of queries.
 fn recall(world: &mut World, hashes: u64, k: usize) -> (f64, f64) {
     let (mut recall, mut cost) = (0.0, 0.0);
     for target in (0..hashes).map(hash) {
         let truth = BTreeSet::from_iter(world.peers_of(&target));
-        let (found, asked) = walk(world, &target, k);
+        let (found, asked) = look_up(world, &target, k);
         recall += truth.intersection(&found).count() as f64 / truth.len() as f64;
         cost += asked as f64;
     }
@@ -136,7 +136,7 @@ fn recall(world: &mut World, hashes: u64, k: usize) -> (f64, f64) {
 }
 
 #[test]
-fn a_walk_finds_the_truth_among_100_000_nodes() {
+fn a_lookup_finds_the_true_peers_among_100_000_nodes() {
     for family in [Net::V4, Net::V6] {
         let mut world = World::new(WorldSettings {
             nodes: 100_000,
@@ -181,7 +181,7 @@ fn the_same_seed_and_calls_make_the_same_world() {
     let settings = WorldSettings {
         dead: 0.2,
         loss: 0.1,
-        liars: 0.3,
+        byzantine: 0.3,
         delay: Delay::LogNormal {
             median_ms: 60.0,
             sigma: 0.5,
@@ -210,7 +210,7 @@ fn the_same_seed_and_calls_make_the_same_world() {
 }
 
 #[test]
-fn addresses_are_distinct_and_neighbours_share_no_net() {
+fn addresses_are_distinct_and_neighbours_share_no_subnet() {
     for family in [Net::V4, Net::V6] {
         let nodes = 80_000;
         let world = World::new(WorldSettings {
@@ -238,7 +238,7 @@ fn addresses_are_distinct_and_neighbours_share_no_net() {
 }
 
 #[test]
-fn an_answer_holds_a_fresh_choice_of_at_most_so_many_values() {
+fn an_answer_holds_a_random_choice_of_values() {
     for (family, most) in [(Net::V4, 100), (Net::V6, 25)] {
         let mut world = World::new(WorldSettings {
             family,
@@ -258,7 +258,7 @@ fn an_answer_holds_a_fresh_choice_of_at_most_so_many_values() {
             assert!(times > 1 || seen.len() == most);
         }
         assert!(seen.is_subset(&truth));
-        // The others are not visible here.
+        // The other peers are not stored here.
         assert!((850..950).contains(&seen.len()), "{}", seen.len());
     }
 }
@@ -296,7 +296,7 @@ fn a_scrape_gives_filters_instead_of_values() {
 }
 
 #[test]
-fn loss_delay_and_death_are_as_ordered() {
+fn loss_delay_and_dead_nodes_match_the_settings() {
     let mut world = World::new(WorldSettings {
         loss: 0.1,
         delay: Delay::LogNormal {
@@ -323,15 +323,15 @@ fn loss_delay_and_death_are_as_ordered() {
         ..WorldSettings::default()
     });
     assert_eq!(world.closest(&hash(6), 1000).len(), 300);
-    let nobody = SocketAddr::from(([127, 0, 0, 9], 6881));
-    assert_eq!(ask(&mut world, nobody, &query), None);
+    let unused = SocketAddr::from(([127, 0, 0, 9], 6881));
+    assert_eq!(ask(&mut world, unused, &query), None);
     assert_eq!(world.stats().dead, 1);
 }
 
 #[test]
-fn liars_lie_in_every_way() {
+fn byzantine_nodes_misbehave_in_every_way() {
     let mut world = World::new(WorldSettings {
-        liars: 1.0,
+        byzantine: 1.0,
         ..WorldSettings::default()
     });
     world.auto_peers(10);
@@ -356,11 +356,16 @@ fn liars_lie_in_every_way() {
                     of_friend
                         .values
                         .iter()
-                        .all(|peer| World::is_bogus(peer.ip()))
+                        .all(|peer| World::is_invented(peer.ip()))
                 );
                 "cluster"
             }
-            Some(answer) if answer.values.iter().any(|peer| World::is_bogus(peer.ip())) => {
+            Some(answer)
+                if answer
+                    .values
+                    .iter()
+                    .any(|peer| World::is_invented(peer.ip())) =>
+            {
                 assert_ne!(answer.external, Some(ASKER));
                 "peers"
             }
@@ -376,14 +381,14 @@ fn liars_lie_in_every_way() {
     }
     assert!(garbage.len() > 20, "{}", garbage.len());
     let truth = world.peers_of(&target);
-    assert!(!truth.iter().any(|peer| World::is_bogus(peer.ip())));
+    assert!(!truth.iter().any(|peer| World::is_invented(peer.ip())));
 }
 
 #[test]
-fn some_liars_do_not_hide_the_truth() {
+fn some_byzantine_nodes_do_not_hide_a_swarm() {
     let mut world = World::new(WorldSettings {
         nodes: 20_000,
-        liars: 0.1,
+        byzantine: 0.1,
         ..WorldSettings::default()
     });
     world.auto_peers(20);
@@ -393,7 +398,7 @@ fn some_liars_do_not_hide_the_truth() {
     for node in bootstrap {
         assert!(ask(&mut world, node, &query).is_some());
     }
-    // Every hash is still with honest nodes, whether or not a plain walk gets there.
+    // Every info-hash is still held by honest nodes, whether or not byzantine ones are closer.
     for target in (0..100).map(hash) {
         let query = self::query("get_peers", &target, false);
         let mut found = BTreeSet::new();
@@ -432,7 +437,7 @@ fn the_world_counts_what_it_sees() {
 }
 
 #[test]
-fn what_is_no_good_query_gets_an_error_or_nothing() {
+fn invalid_queries_get_an_error_or_no_answer() {
     let mut world = World::new(WorldSettings::default());
     let (_, node) = world.closest(&hash(1), 1)[0];
     let id = "2:id20:aaaaaaaaaaaaaaaaaaaa";

@@ -1,4 +1,4 @@
-//! `bip_dht`: peers come through the trait of a handshaker, ends as events.
+//! `bip_dht`: peers arrive through its handshaker trait, ends of lookups as events.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use bip_util::bt::{InfoHash, PeerId};
 
 use super::{Hash, Outcome, PATIENCE, RAMP, Result};
 
-/// How long events are waited for before it is seen what else there is to do.
+/// Longest wait for an event.
 const LOOK: Duration = Duration::from_millis(10);
 
 struct Peers(Sender<(Hash, SocketAddr)>);
@@ -28,7 +28,7 @@ impl Handshaker for Peers {
     }
 
     fn connect(&mut self, _: Option<PeerId>, hash: InfoHash, address: SocketAddr) {
-        // Nobody listens any more once the measurement is over.
+        // The receiver is gone once the measurement is over.
         let _ = self.0.send((hash.into(), address));
     }
 
@@ -76,7 +76,7 @@ pub(crate) fn look_up(
         .collect())
 }
 
-/// Searches for all hashes, so many at once; returns how long each took.
+/// Looks up all hashes, `at_once` at a time. Returns the duration of each.
 fn search(
     dht: &MainlineDht,
     events: &Receiver<DhtEvent>,

@@ -10,20 +10,20 @@ use super::{Flags, Result};
 /// Its control socket.
 const CONTROL: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 6882);
 
-/// Ends when dropped, with its standard input.
+/// The process. It ends when this value is dropped, with its standard input.
 pub(crate) struct Emulated {
     process: Child,
-    /// Nodes to begin with.
+    /// Bootstrap addresses.
     pub(crate) bootstrap: Vec<SocketAddr>,
 }
 
-/// The emulated DHT, as the workspace builds it.
+/// The binary that the workspace builds.
 const DHT_WORLD: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/../../target/release/dhtworld"
 );
 
-/// What it counted.
+/// Counts of the emulated DHT.
 pub(crate) struct Counts {
     pub(crate) queries: u64,
     pub(crate) overflows: u64,
@@ -58,7 +58,7 @@ impl Emulated {
         Ok(Self { process, bootstrap })
     }
 
-    /// `STAT` or `RESET`.
+    /// Sends `STAT` or `RESET`.
     pub(crate) fn control(&self, request: &str) -> Result<Counts> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -83,12 +83,12 @@ impl Emulated {
 impl Drop for Emulated {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
-        // It has nothing left to tell.
+        // The exit status is of no interest.
         let _ = self.process.wait();
     }
 }
 
-/// A new network namespace has a loopback interface that is down.
+/// Brings up the loopback interface, which is down in a new network namespace.
 pub(crate) fn loopback_up() -> Result<()> {
     let status = Command::new("ip")
         .args(["link", "set", "lo", "up"])

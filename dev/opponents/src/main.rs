@@ -1,5 +1,5 @@
-//! What other DHT libraries make of the emulated DHT: the claim that seedwatch finds more peers with
-//! fewer packets stays checkable. On Linux with `unshare` and `ip`, in this folder:
+//! Measures other DHT libraries in the emulated DHT, so that the claim that seedwatch finds more
+//! peers with fewer packets can be checked. Needs Linux with `unshare` and `ip`. In this folder:
 //!
 //! ```text
 //! cargo build --release --locked --manifest-path ../../Cargo.toml --package seedwatch-dev-dht-world
@@ -7,14 +7,14 @@
 //! ```
 //!
 //! Each library looks up the same info-hashes in the same world, alone in a network namespace of
-//! its own, after it has bootstrapped. A row holds
+//! its own, after it has bootstrapped. A row contains:
 //!
 //! - recall: the share of the true peers found, the mean of all lookups and the worst;
-//! - packets: queries sent for each lookup, as the world counted them, pings included;
-//! - the time to the end that the library itself tells, median and 95th percentile;
-//! - CPU time of the library for each lookup, and its peak memory;
-//! - unended: lookups of which it had not told the end after a minute;
-//! - overflows: answers that found its receive buffer full (or queries that of the world).
+//! - packets: queries sent per lookup, as the world counted them, including pings;
+//! - time until the library reports the end, median and 95th percentile;
+//! - CPU time of the library per lookup, and its peak memory;
+//! - unended: lookups whose end the library had not reported after a minute;
+//! - overflows: answers lost in its full receive buffer, or queries in that of the world.
 
 mod bip;
 mod emulated;
@@ -32,12 +32,12 @@ use emulated::Emulated;
 use sha1::{Digest, Sha1};
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
-/// The first lookups begin evenly spread over so long: those that begin together stay together, and
-/// their answers come in bursts that overflow receive buffers.
+/// Time over which the first lookups are started. Lookups that start together stay together, and
+/// their answers overflow receive buffers in bursts.
 const RAMP: Duration = Duration::from_secs(2);
-/// Names the opponent, inside the network namespace.
+/// Names the library to measure, inside the network namespace.
 const INSIDE: &str = "OPPONENTS_INSIDE";
-/// No lookup is waited for longer.
+/// Longest wait for a lookup.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -48,12 +48,12 @@ type Hash = [u8; 20];
 /// Measures other DHT libraries in an emulated DHT.
 #[derive(Parser)]
 struct Flags {
-    /// Which ones; all unless told otherwise
+    /// Libraries to measure; all by default
     opponents: Vec<Opponent>,
     /// Lookups of each
     #[arg(long, default_value_t = 256)]
     lookups: usize,
-    /// Lookups under way at the same time
+    /// Lookups at the same time
     #[arg(long, default_value_t = 64)]
     at_once: usize,
     /// Peers of every info-hash
@@ -65,13 +65,13 @@ struct Flags {
     /// Share of ids that never answer
     #[arg(long, default_value_t = 0.25)]
     dead: f64,
-    /// Each query is lost with this probability, and each answer
+    /// Probability that a query is lost, and that an answer is lost
     #[arg(long, default_value_t = 0.02)]
     loss: f64,
-    /// Round-trip time, as the world takes it
+    /// Round-trip time, as `dhtworld` takes it
     #[arg(long, default_value = "lognormal:60:0.5")]
     delay: String,
-    /// Another seed, another world
+    /// Seed; another seed gives another world
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -84,11 +84,11 @@ enum Opponent {
     Mainline,
 }
 
-/// What came of one lookup.
+/// The result of one lookup.
 #[derive(Clone, Default)]
 struct Outcome {
     peers: HashSet<SocketAddr>,
-    /// Until the library told the end.
+    /// Time until the library reported the end.
     took: Option<Duration>,
 }
 
@@ -125,7 +125,7 @@ impl Opponent {
         value.map_or_else(String::new, |value| value.get_name().to_owned())
     }
 
-    /// Bootstraps, calls `begin`, then looks up all hashes; the outcomes come in their order.
+    /// Bootstraps, calls `begin`, then looks up all hashes. Results are in the order of the hashes.
     fn look_up(
         self,
         bootstrap: &[SocketAddr],
@@ -190,7 +190,7 @@ fn measure(flags: &Flags, opponent: Opponent) -> Result<()> {
 }
 
 impl Flags {
-    /// A world of one node that has the same peers.
+    /// Returns a world of one node that has the same peers.
     fn truth(&self) -> World {
         let mut world = World::new(WorldSettings {
             nodes: 1,
@@ -202,7 +202,7 @@ impl Flags {
     }
 }
 
-/// The info-hash of this number: spread evenly over the space of ids.
+/// Returns the info-hash of a number, spread over the key space.
 fn hash(number: u64) -> Hash {
     Sha1::digest(number.to_be_bytes()).into()
 }

@@ -1,4 +1,4 @@
-//! `mainline`: a lookup is a stream of lists of peers that ends.
+//! `mainline`: a lookup is a stream of peer lists that ends.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};

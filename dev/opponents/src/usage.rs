@@ -1,13 +1,13 @@
-//! What this process used.
+//! Resources that this process used.
 
 use std::time::Duration;
 
 use super::Result;
 
-/// Clock ticks a second in `/proc`: the same on every Linux.
+/// A clock tick in `/proc`, which is the same on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
-/// CPU time, user and system.
+/// Returns the user and system CPU time.
 pub(crate) fn cpu() -> Result<Duration> {
     let text = std::fs::read_to_string("/proc/self/stat")?;
     // The second field is a name in parentheses; the 14th and 15th are the ticks.
@@ -21,7 +21,7 @@ pub(crate) fn cpu() -> Result<Duration> {
     Ok(TICK * ticks.iter().sum())
 }
 
-/// Peak resident memory in KiB.
+/// Returns the peak resident memory in KiB.
 pub(crate) fn peak_memory() -> Result<u64> {
     let text = std::fs::read_to_string("/proc/self/status")?;
     let mut lines = text.lines();

@@ -1,4 +1,4 @@
-//! What is claimed, and what does not count.
+//! Claims that do not count.
 
 use std::net::SocketAddr;
 
@@ -9,7 +9,7 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 
 #[test]
-fn claims_that_cannot_be_peers_do_not_count() {
+fn invalid_peers_do_not_count() {
     let claim = |text: &str| text.parse::<SocketAddr>().unwrap();
     let truth = Truth::of([
         claim("127.60.2.1:6881"),
@@ -57,7 +57,7 @@ fn only_routable_peers_count_on_the_internet() {
 }
 
 #[test]
-fn what_is_not_spoken_is_said_to_be_unsupported() {
+fn unsupported_protocols_are_reported() {
     let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
     let watched = [
         entry(
@@ -86,6 +86,10 @@ fn what_is_not_spoken_is_said_to_be_unsupported() {
         let page = daemon.wait_for(tracker, |page| page.get(&failures) >= Some(1.0));
         assert_eq!(page.get(&success), Some(0.0), "{page}");
         assert_eq!(page.get(&requests), Some(0.0), "{page}");
-        assert_eq!(page.select(&up).count(), 0, "nobody was asked: {page}");
+        assert_eq!(
+            page.select(&up).count(),
+            0,
+            "no tracker was contacted: {page}"
+        );
     }
 }

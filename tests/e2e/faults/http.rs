@@ -1,10 +1,10 @@
-//! Over HTTP and HTTPS (BEP 3, 23, 31).
+//! Failures and unusual answers over HTTP and HTTPS (BEP 3, 23, 31).
 
 use std::net::TcpListener;
 use std::time::Duration;
 
 use super::Expected::{Failure, Peers};
-use super::{Case, all_are_judged, over_http, three};
+use super::{Case, assert_all_cases, over_http, three};
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, HttpTracker, Reply, UdpTracker, ok};
 use crate::rig::swarm::fresh_hash;
@@ -12,7 +12,7 @@ use crate::rig::wire::{Endpoint, hex};
 use crate::rig::{address, certificate};
 
 #[test]
-fn http_failures_have_names() {
+fn http_failures_have_reasons() {
     let closed = TcpListener::bind((address::host(), 0))
         .unwrap()
         .local_addr()
@@ -31,7 +31,7 @@ fn http_failures_have_names() {
             Reply::raw(format!("HTTP/1.1 {line}\r\nContent-Length: 3\r\n\r\nno!"))
         }
     };
-    all_are_judged(&[
+    assert_all_cases(&[
         refused,
         no_tls,
         over_http("html", Failure("not_bencode", 0.0), |_| {
@@ -85,11 +85,11 @@ fn http_failures_have_names() {
 }
 
 #[test]
-fn odd_http_answers_are_understood() {
+fn unusual_http_answers_are_understood() {
     fn list() -> Vec<u8> {
         scripted::body(&three())
     }
-    all_are_judged(&[
+    assert_all_cases(&[
         over_http("trailing", Peers(3.0), |_| {
             ok([&list()[..], b"6:peers60:e\r\n"].concat())
         }),
@@ -137,7 +137,7 @@ fn odd_http_answers_are_understood() {
 }
 
 #[test]
-fn an_expired_certificate_still_shows_its_end() {
+fn an_expired_certificate_still_reports_its_expiry() {
     let (tls, end) = certificate::expired();
     let tracker = HttpTracker::start_tls(tls, |_| ok(scripted::body(&three())));
     let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);

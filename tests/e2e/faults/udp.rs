@@ -1,15 +1,15 @@
-//! Over UDP (BEP 15).
+//! Failures and unusual answers over UDP (BEP 15).
 
 use std::net::UdpSocket;
 
 use super::Expected::{Failure, Peers};
-use super::{Case, all_are_judged, over_udp, three};
+use super::{Case, assert_all_cases, over_udp, three};
 use crate::rig::address;
 use crate::rig::scripted::{self, Ask, Truth, UdpTracker};
 use crate::rig::wire::Endpoint;
 
 #[test]
-fn udp_failures_have_names() {
+fn udp_failures_have_reasons() {
     let closed = address::host();
     let closed_port = UdpSocket::bind((closed, 0)).unwrap().local_addr().unwrap();
     let refused = Case::of(
@@ -19,7 +19,7 @@ fn udp_failures_have_names() {
         (),
     );
     let text = "Torrent not registered with this tracker; 68 bytes that look like peers";
-    all_are_judged(&[
+    assert_all_cases(&[
         refused,
         over_udp("silent", Failure("timeout", 0.0), |_| vec![]),
         over_udp("refuses-to-connect", Failure("rejected", 1.0), |packet| {
@@ -69,8 +69,8 @@ fn udp_failures_have_names() {
 }
 
 #[test]
-fn odd_udp_answers_are_understood() {
-    // Hosts with many addresses answer from another one, but from the same port.
+fn unusual_udp_answers_are_understood() {
+    // Hosts with several addresses answer from another one, but from the same port.
     let elsewhere = address::host();
     let from_elsewhere = UdpTracker::start_with(move |packet, client, socket| {
         let port = socket.local_addr().unwrap().port();
@@ -80,7 +80,7 @@ fn odd_udp_answers_are_understood() {
     });
     let mut deaf = 0;
     let mut heard = false;
-    all_are_judged(&[
+    assert_all_cases(&[
         Case::of(
             "other-address",
             from_elsewhere.endpoint().url(),

@@ -1,4 +1,4 @@
-//! Every peer that announced itself is found, and counted once.
+//! Every peer that announced itself is found and counted once.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn every_peer_that_announced_itself_is_counted_once() {
         .torrent(&alone, 0..5, 5..32)
         .torrent(&beside, 10..12, 12..20)
         .start(40);
-    // Half of those who are in the tracker's swarm are in the DHT, too.
+    // Half of the peers in the tracker's swarm are also in the DHT.
     let tracker = Opentracker::start(&[beside.hash]);
     for peer in sessions.of(15..25) {
         let peer = Peer {
@@ -73,7 +73,7 @@ fn every_peer_that_announced_itself_is_counted_once() {
         .collect();
     daemon.wait_for_values(&expected);
 
-    // Of 32 bits among 2,048, chance lets fewer than one fall together.
+    // In 2,048 bits, fewer than one of 32 collides on average.
     daemon.wait_for("filters are counted", |page| {
         let near = |name: &str, torrent: &str, truth: f64| {
             let series = format!("seedwatch_torrent_dht_{name}{{torrent=\"{torrent}\"}}");
@@ -106,7 +106,7 @@ fn a_hybrid_torrent_has_the_peers_of_both_its_hashes() {
         .magnet(&v1, 4..10)
         .magnet(&v2, 8..15)
         .start(24);
-    // A link, since the file names trackers.
+    // A magnet link, since the file names trackers.
     let torrent = format!(
         "- {{name: hybrid, magnet: \"magnet:?xt=urn:btih:{}&xt=urn:btmh:1220{}\"}}\n",
         hex(&v1),

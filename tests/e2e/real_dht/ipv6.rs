@@ -1,4 +1,4 @@
-//! Over IPv6 no node lists more than 25 peers; all are found nevertheless.
+//! Over IPv6, nodes list at most 25 peers. All peers are found nevertheless.
 
 use super::settings;
 use crate::rig::clients::Torrent;
@@ -10,9 +10,9 @@ use crate::rig::wire::hex;
 const PEERS: usize = 90;
 
 #[test]
-fn peers_that_no_list_has_room_for_are_found() {
+fn all_peers_are_found_although_lists_are_truncated() {
     needs_servers!();
-    if netns::outside("real_dht::ipv6::peers_that_no_list_has_room_for_are_found") {
+    if netns::outside("real_dht::ipv6::all_peers_are_found_although_lists_are_truncated") {
         return;
     }
     let torrent = Torrent::make("crowded");
@@ -24,7 +24,7 @@ fn peers_that_no_list_has_room_for_are_found() {
         &settings,
         &[entry("crowded", &hex(&torrent.hash), &[])],
     ));
-    let page = daemon.wait_for("nearly all are there", |page| {
+    let page = daemon.wait_for("nearly all peers are counted", |page| {
         page.get(r#"seedwatch_torrent_source_peers{source="dht"}"#) >= Some(PEERS as f64 * 0.98)
     });
     let peers = page.get(r#"seedwatch_torrent_peers{family="ipv6"}"#);

@@ -1,4 +1,4 @@
-//! Nodes that are known from before are all it takes.
+//! Saved nodes suffice to enter the DHT.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::rig::wait;
 use crate::rig::wire::hex;
 
 #[test]
-fn without_anybody_to_begin_with_the_saved_nodes_suffice() {
+fn saved_nodes_suffice_without_a_bootstrap() {
     needs_servers!();
     let (first, second) = (Torrent::make("first"), Torrent::make("second"));
     let sessions = Plan::default()
@@ -43,7 +43,7 @@ fn without_anybody_to_begin_with_the_saved_nodes_suffice() {
     daemon.wait_for_values(&all);
     drop(daemon);
 
-    // With neither there is no way in, and nothing is claimed.
+    // Without saved nodes and bootstrap addresses, nothing is claimed.
     let daemon = Daemon::start(&config(&with_bootstrap("", None), &entries));
     wait::throughout(Duration::from_secs(4), || {
         let page = daemon.metrics();

@@ -1,4 +1,4 @@
-//! Nobody in the DHT hears of a private torrent, nor of any while it is switched off.
+//! The DHT never receives the info-hash of a private torrent, nor any while it is disabled.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::rig::wire::hex;
 #[test]
 fn private_torrents_are_never_looked_up() {
     needs_servers!();
-    // Of all nodes this one is the closest to both: nobody looks for either and leaves it out.
+    // This node is the closest to both info-hashes, so every lookup of them queries it.
     let (private, public) = (fresh_hash(), fresh_hash());
     let mut id = private;
     id[19] ^= 1;
@@ -48,7 +48,7 @@ fn private_torrents_are_never_looked_up() {
 }
 
 #[test]
-fn while_it_is_switched_off_nobody_is_asked() {
+fn no_node_is_queried_while_the_dht_is_disabled() {
     let node = DhtNode::start(fresh_hash());
     let bootstrap = format!(
         "dht: {{enabled: false, bootstrap: [\"{}\"]}}",
@@ -66,14 +66,14 @@ fn while_it_is_switched_off_nobody_is_asked() {
     });
     assert_eq!(node.heard(), []);
 
-    // Switched on, it is.
+    // While enabled, it is looked up.
     let settings = with_bootstrap(&format!("\"{}\"", node.address()), None);
     daemon.write_config(&config(
         &settings,
         &[entry("one", &hex(&fresh_hash()), &[])],
     ));
     assert_eq!(daemon.reload().status, 200);
-    wait::until("it is asked", Duration::from_secs(30), || {
+    wait::until("the node is queried", Duration::from_secs(30), || {
         (!node.heard().is_empty()).then_some(())
     });
 }

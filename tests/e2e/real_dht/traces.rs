@@ -1,5 +1,5 @@
-//! Nobody in the DHT lists the daemon or `seedwatch probe` afterwards: neither as a peer nor as a
-//! node.
+//! No node of the DHT keeps an entry of the daemon or of `seedwatch probe`, neither as a peer nor
+//! as a node.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
@@ -15,7 +15,7 @@ use crate::rig::wire::{Hash, hex};
 
 const PEERS: usize = 10;
 
-/// The sessions' nodes list the sessions that announced themselves and know sessions only.
+/// Checks that the nodes list only sessions that announced themselves, and know only sessions.
 fn nothing_stays(sessions: &Sessions, hash: &Hash) {
     let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
     let nodes = sessions.nodes();
@@ -51,12 +51,12 @@ fn no_node_keeps_an_entry_of_the_daemon() {
 }
 
 #[test]
-fn a_probe_finds_all_and_leaves_nothing() {
+fn a_probe_finds_all_peers_and_leaves_no_entry() {
     needs_servers!();
     let torrent = Torrent::make("probed");
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
     let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
-    wait::until("all are listed", Duration::from_secs(30), || {
+    wait::until("all peers are listed", Duration::from_secs(30), || {
         (observer.peers(sessions.nodes(), &torrent.hash).len() == PEERS).then_some(())
     });
     let folder = tempfile::tempdir().unwrap();

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::wire::Hash;
-use seedwatch_dev_dht_world::Shell;
+use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
 /// A running world; it ends when dropped. Only inside a [network namespace](super::netns).
@@ -30,7 +30,7 @@ impl DhtWorld {
             ..settings.clone()
         });
         twin.auto_peers(peers);
-        let mut shell = Shell::open(world, port).unwrap();
+        let mut shell = WorldServer::open(world, port).unwrap();
         let bootstrap = shell.bootstrap();
         let (stop, stopped) = UnixStream::pair().unwrap();
         let thread = std::thread::spawn(move || shell.serve(&stopped).unwrap());

@@ -1,4 +1,4 @@
-//! What was before the test began, as blocks of Prometheus.
+//! The history before the test began, as blocks of Prometheus.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -8,34 +8,34 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// Hours ago between which rules look closely: there is a sample every [`DENSE`], and one every
-/// [`SPARSE`] at other times.
+/// Ranges of hours ago that rules evaluate closely, with a sample per [`DENSE`]. At other times
+/// there is a sample per [`SPARSE`].
 const CLOSE: [Range<u64>; 4] = [0..2, 3..4, 23..25, 27..28];
-/// Less than the five minutes for which Prometheus looks back.
+/// Less than the five minutes of Prometheus' lookback.
 const DENSE: Duration = Duration::from_secs(240);
 const SPARSE: Duration = Duration::from_secs(3600);
 
-/// Every series of a moment: its labels as in OpenMetrics, and its value.
+/// All series at one moment: labels as in OpenMetrics, and the value.
 pub(super) type Moment = Vec<(String, f64)>;
 
-/// Times in which nothing changed, the oldest first; the last ends now.
+/// Spans without changes, oldest first; the last one ends now.
 #[derive(Default)]
 pub(super) struct History {
     times: Vec<(Duration, Moment)>,
 }
 
 impl History {
-    /// So long it was like this, up to now. All that was before is longer ago.
+    /// Appends a span that ends now. Earlier spans move back.
     pub(super) fn push(&mut self, span: Duration, moment: Moment) {
         self.times.push((span, moment));
     }
 
-    /// Writes it all into the data folder of a server that has not started.
+    /// Writes the history into the data folder of a server that is not running.
     pub(super) fn write(&self, data: &Path) {
         let text = data.with_extension("txt");
         std::fs::write(&text, self.open_metrics()).unwrap();
-        // The flag is not in the help. Without it there is a block every two hours, and the file is
-        // read once a block.
+        // This flag is not in the help. Without it, promtool writes a block per two hours and reads
+        // the file once per block.
         let output = Command::new("promtool")
             .args(["tsdb", "create-blocks-from", "openmetrics", "--quiet"])
             .arg("--max-block-duration=1000h")
@@ -64,7 +64,7 @@ impl History {
             ago = end;
         }
         let mut text = String::new();
-        // The samples of a series stand in the order of time.
+        // The samples of a series must be in the order of time.
         for (times, moment) in parts.iter().rev() {
             for (series, value) in *moment {
                 for time in times {
@@ -76,12 +76,12 @@ impl History {
     }
 }
 
-/// A series of an answer of Prometheus as in OpenMetrics.
+/// Formats a series of a Prometheus response as in OpenMetrics.
 pub(super) fn series(labels: &Value) -> String {
     let labels = labels.as_object().unwrap();
     let name = labels["__name__"].as_str().unwrap();
     let pairs = labels.iter().filter(|(key, _)| *key != "__name__");
-    // JSON and OpenMetrics escape alike what occurs here: quotes and backslashes.
+    // JSON and OpenMetrics escape quotes and backslashes alike.
     let pairs: Vec<String> = pairs.map(|(key, value)| format!("{key}={value}")).collect();
     format!("{name}{{{}}}", pairs.join(","))
 }

@@ -1,4 +1,4 @@
-//! Who is told: a webhook that remembers every message.
+//! A webhook that records every notification.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -6,55 +6,56 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// True of every build that is older than four months, and no part of any story.
+/// Fires for every build older than four months. Not part of an incident.
 const AGE: &str = "SeedwatchGeoipOutdated";
 
-/// One firing alert in one message.
+/// A firing alert in a message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Told {
-    /// The receiver of `alertmanager.yaml`: the last part of its address.
+pub(super) struct Notification {
+    /// The receiver of `alertmanager.yaml`: the last part of the URL.
     pub(super) receiver: String,
-    /// `Alert what`, see [`subject`].
+    /// Alert name and subject; see [`subject`].
     pub(super) alert: String,
 }
 
 /// A running webhook. Its thread ends with the test.
 pub(super) struct Receiver {
     address: SocketAddr,
-    told: Arc<Mutex<Vec<Told>>>,
+    notified: Arc<Mutex<Vec<Notification>>>,
 }
 
 impl Receiver {
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&told);
+        let notified = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&notified);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let log = Arc::clone(&log);
-                std::thread::spawn(move || hear(&stream, &log));
+                std::thread::spawn(move || read_messages(&stream, &log));
             }
         });
-        Self { address, told }
+        Self { address, notified }
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Everything so far, as it came; what is repeated comes again.
-    pub(super) fn told(&self) -> Vec<Told> {
-        self.told.lock().unwrap().clone()
+    /// Returns all notifications in order, including repetitions.
+    pub(super) fn notified(&self) -> Vec<Notification> {
+        self.notified.lock().unwrap().clone()
     }
 
-    /// Forgets what came so far.
+    /// Forgets all notifications.
     pub(super) fn forget(&self) {
-        self.told.lock().unwrap().clear();
+        self.notified.lock().unwrap().clear();
     }
 }
 
-/// The name of an alert and what it is about: the labels of the swarm, the tracker or the family.
+/// Returns the name of an alert and its subject: the labels of the swarm, the tracker or the
+/// family.
 pub(super) fn subject(labels: &Value) -> String {
     let about = ["collection", "torrent", "tracker", "country", "family"];
     let mut words = vec![labels["alertname"].as_str().unwrap()];
@@ -62,19 +63,19 @@ pub(super) fn subject(labels: &Value) -> String {
     words.join(" ")
 }
 
-/// Messages of one connection, each an HTTP request.
-fn hear(stream: &TcpStream, log: &Mutex<Vec<Told>>) {
+/// Reads the messages of one connection, each an HTTP request.
+fn read_messages(stream: &TcpStream, log: &Mutex<Vec<Notification>>) {
     let mut input = BufReader::new(stream);
     while let Some((path, body)) = request(&mut input) {
         let message: Value = serde_json::from_slice(&body).unwrap();
         let alerts = message["alerts"].as_array().unwrap();
         let firing = alerts.iter().filter(|alert| alert["status"] == "firing");
-        let told = firing.map(|alert| Told {
+        let notified = firing.map(|alert| Notification {
             receiver: path.trim_start_matches('/').to_owned(),
             alert: subject(&alert["labels"]),
         });
-        let told = told.filter(|told| told.alert != AGE);
-        log.lock().unwrap().extend(told);
+        let notified = notified.filter(|notified| notified.alert != AGE);
+        log.lock().unwrap().extend(notified);
         let mut output = stream;
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
         if output.write_all(answer).is_err() {
@@ -83,7 +84,7 @@ fn hear(stream: &TcpStream, log: &Mutex<Vec<Told>>) {
     }
 }
 
-/// Path and body of the next request; nothing when the client has gone.
+/// Returns path and body of the next request; `None` after the client has closed the connection.
 fn request(input: &mut impl BufRead) -> Option<(String, Vec<u8>)> {
     let mut head = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! The servers of a story, with our files: Prometheus and Alertmanager.
+//! The servers of an incident, with our files: Prometheus and Alertmanager.
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -8,15 +8,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::history::{History, Moment, series};
-use super::hurry;
+use super::shortened_waits;
 use crate::rig::process::Process;
 use crate::rig::wire::percent;
 use crate::rig::{address, http, wait};
 
-/// How long anything may take on a busy machine.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait on a busy machine.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A program that answers over HTTP. It has 127.0.0.1, which no outage of the rig cuts off.
+/// A server that answers over HTTP. It uses 127.0.0.1, which no simulated outage cuts off.
 struct Server {
     _process: Process,
     folder: TempDir,
@@ -55,7 +55,7 @@ pub(super) struct Alertmanager(Server);
 impl Alertmanager {
     pub(super) fn start(receiver: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        hurry::alertmanager(folder.path(), receiver);
+        shortened_waits::alertmanager(folder.path(), receiver);
         let path = folder.path().display().to_string();
         Self(Server::start(
             "prometheus-alertmanager",
@@ -72,12 +72,12 @@ impl Alertmanager {
         self.0.address
     }
 
-    /// The alerts that it sends.
+    /// Returns the alerts that it sends.
     pub(super) fn active(&self) -> Vec<Value> {
         self.alerts(true)
     }
 
-    /// Those that it knows of and does not send, as another alert says it better.
+    /// Returns the inhibited alerts.
     pub(super) fn inhibited(&self) -> Vec<Value> {
         self.alerts(false)
     }
@@ -92,14 +92,14 @@ impl Alertmanager {
     }
 }
 
-/// Prometheus with our rules.
+/// A Prometheus with our rules.
 pub(super) struct Prometheus(Server);
 
 impl Prometheus {
-    /// Starts it on a history. What it finds goes to an Alertmanager at this address.
+    /// Starts it on a history. It sends alerts to an Alertmanager at this address.
     pub(super) fn start(daemon: SocketAddr, alertmanager: SocketAddr, history: &History) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        hurry::prometheus(folder.path(), daemon, alertmanager);
+        shortened_waits::prometheus(folder.path(), daemon, alertmanager);
         history.write(&folder.path().join("data"));
         let path = folder.path().display().to_string();
         Self(Server::start(
@@ -108,16 +108,16 @@ impl Prometheus {
             &[
                 &format!("--config.file={path}/prometheus.yaml"),
                 &format!("--storage.tsdb.path={path}/data"),
-                // As prometheus.yaml says.
+                // As in prometheus.yaml.
                 "--storage.tsdb.retention.time=400d",
-                // A minute by default. Alertmanager keeps an alert four times as long.
+                // The default is a minute. Alertmanager keeps an alert four times as long.
                 "--rules.alert.resend-delay=2s",
                 "--web.enable-admin-api",
             ],
         ))
     }
 
-    /// The results of an instant query: labels and values.
+    /// Returns the results of an instant query: labels and values.
     pub(super) fn query(&self, query: &str) -> Vec<(Value, f64)> {
         let path = format!("/api/v1/query?query={}", percent(query.as_bytes()));
         let answer = self.0.json(&path);
@@ -129,17 +129,17 @@ impl Prometheus {
         .collect()
     }
 
-    /// Waits for a scrape, and then until all rules have been evaluated so many times: each more
-    /// time takes news one group further.
+    /// Waits for a scrape, and then for `count` evaluations of all rules. A change advances by one
+    /// rule group per evaluation.
     pub(super) fn rounds(&self, count: usize) {
         let first = self.last_scrape();
-        wait::until("a scrape", PATIENCE, || {
+        wait::until("a scrape", TIMEOUT, || {
             let scraped = !first.is_empty() || !self.last_scrape().is_empty();
             (scraped && self.last_scrape() != first).then_some(())
         });
         for _ in 0..count {
             let before = self.evaluations();
-            wait::until("an evaluation of every group", PATIENCE, || {
+            wait::until("an evaluation of every group", TIMEOUT, || {
                 let now = self.evaluations();
                 let done = before.iter().zip(&now).all(|(before, now)| before < now);
                 done.then_some(())
@@ -147,7 +147,7 @@ impl Prometheus {
         }
     }
 
-    /// Deletes all it has seen of the daemon.
+    /// Deletes all samples of the daemon.
     pub(super) fn forget(&self) {
         let all = percent(br#"{job="seedwatch"}"#);
         let path = format!("/api/v1/admin/tsdb/delete_series?match[]={all}");
@@ -155,8 +155,8 @@ impl Prometheus {
         assert_eq!(answer.status, 204, "{}", answer.text());
     }
 
-    /// Everything that is known of the daemon now and that some rule looks back on: its name stands
-    /// in a line with a range or an offset.
+    /// Returns all series of the daemon that a rule reads over time: those that appear in a rule
+    /// with a range or an offset.
     pub(super) fn moment(&self) -> Moment {
         let files = ["recording.rules.yaml", "alerts.rules.yaml"];
         let rules = files.map(|name| std::fs::read_to_string(self.0.folder.path().join(name)));
@@ -186,7 +186,7 @@ impl Prometheus {
         }
     }
 
-    /// When each group of rules was evaluated last.
+    /// Returns when each rule group was last evaluated.
     fn evaluations(&self) -> Vec<String> {
         let answer = self.0.json("/api/v1/rules");
         let groups = answer["data"]["groups"].as_array().unwrap().iter();

@@ -127,14 +127,14 @@ impl Lookup {
         let filters = peer_reports::drop_implausible(filters, bound);
         let estimate = peer_reports::estimate(&filters, &peers, self.plan.accept);
         // If none of the closest nodes holds a peer, the swarm is empty.
-        let nobody = trusted == 0 && self.plan.holders_wanted.is_none();
+        let is_empty = trusted == 0 && self.plan.holders_wanted.is_none();
         let none = SwarmEstimate {
             seeders: 0,
             leechers: 0,
             saturated: false,
         };
         FoundPeers {
-            estimate: estimate.or(nobody.then_some(none)),
+            estimate: estimate.or(is_empty.then_some(none)),
             peers,
         }
     }

@@ -16,7 +16,7 @@ fn surrounded(
     sim: &mut Sim,
     shares: &[f64],
     known: f64,
-    mask: Mask,
+    style: AttackStyle,
     seed: u64,
 ) -> Vec<LookupReport> {
     let hash = hashes(1, seed)[0];
@@ -24,7 +24,7 @@ fn surrounded(
         target: hash.0,
         shares: shares.to_vec(),
         known,
-        mask,
+        style,
     });
     let before = sim.ended.len();
     for _ in 0..2 {
@@ -37,18 +37,23 @@ fn surrounded(
 
 #[test]
 fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
-    for mask in [Mask::Empty, Mask::DeadEnds, Mask::Invented, Mask::Mute] {
+    for style in [
+        AttackStyle::Empty,
+        AttackStyle::DeadEnds,
+        AttackStyle::Invented,
+        AttackStyle::Mute,
+    ] {
         for known in [0.3, 1.0] {
             let mut sim = Sim::new(settings(), honest());
             sim.world.auto_peers(PEERS);
-            for lookup in surrounded(&mut sim, &tight(), known, mask, 9) {
-                let case = format!("{mask:?} {known} {:?}", lookup.diagnosis);
+            for lookup in surrounded(&mut sim, &tight(), known, style, 9) {
+                let case = format!("{style:?} {known} {:?}", lookup.diagnosis);
                 let (recall, bogus) = sim.recall(&lookup);
                 assert!(recall > 0.9, "{case}: {recall}");
                 assert_eq!(bogus, 0, "{case}");
                 // Unresponsive nodes may be skipped without being excluded.
                 let is_doubted = lookup.diagnosis.doubted >= 4;
-                assert!(is_doubted || mask == Mask::Mute, "{case}");
+                assert!(is_doubted || style == AttackStyle::Mute, "{case}");
             }
         }
     }
@@ -63,7 +68,7 @@ fn a_spread_cluster_does_not_make_a_swarm_look_empty() {
         let mut sim = Sim::new(settings(), honest());
         sim.world.auto_peers(PEERS);
         let shares: Vec<f64> = (1..=20).map(|n| spread * f64::from(n) / 5_000.0).collect();
-        for lookup in surrounded(&mut sim, &shares, 0.9, Mask::Empty, seed) {
+        for lookup in surrounded(&mut sim, &shares, 0.9, AttackStyle::Empty, seed) {
             let case = format!("{seed} {spread} {:?}", lookup.diagnosis);
             match &lookup.result {
                 Ok(known) => assert!(!known.peers.is_empty(), "a zero: {case}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use seedwatch_clock::Mono;
 use seedwatch_dev_dht_sim::{Sim, hashes};
-use seedwatch_dev_dht_world::{Delay, Eclipse, Mask, Net, World, WorldSettings};
+use seedwatch_dev_dht_world::{AttackStyle, Delay, Eclipse, Net, World, WorldSettings};
 use seedwatch_dht::{Engine, LookupError, LookupReport, Outbox, Settings};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
@@ -133,24 +133,24 @@ fn an_empty_swarm_is_reported_empty_and_a_silent_network_is_unknown() {
         assert!(found.peers.is_empty());
         assert_eq!(found.estimate.unwrap().seeders, 0);
     }
-    let mut deaf = Sim::new(
+    let mut silent = Sim::new(
         settings(),
         WorldSettings {
             loss: 1.0,
             ..honest()
         },
     );
-    deaf.watch(hashes(3, 1));
-    assert!(deaf.run(3, MINUTE));
+    silent.watch(hashes(3, 1));
+    assert!(silent.run(3, MINUTE));
     let failed = |lookup: &LookupReport| lookup.result.is_err();
-    assert!(deaf.ended.iter().all(failed));
-    assert_eq!(deaf.status().up, Some(false));
+    assert!(silent.ended.iter().all(failed));
+    assert_eq!(silent.status().up, Some(false));
 }
 
 #[test]
 fn byzantine_nodes_have_little_effect() {
     let lying = WorldSettings {
-        liars: 0.2,
+        byzantine: 0.2,
         dead: 0.1,
         ..honest()
     };
@@ -163,7 +163,7 @@ fn byzantine_nodes_have_little_effect() {
         let ip = |peer: &seedwatch_torrent::Endpoint4| std::net::Ipv4Addr::from_bits(peer.ip);
         peers
             .iter()
-            .filter(|peer| World::is_bogus(ip(peer).into()))
+            .filter(|peer| World::is_invented(ip(peer).into()))
             .count()
     };
     let touched = sim.ended.iter().filter(|lookup| bogus(lookup) > 0).count();
@@ -274,7 +274,7 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
     let all = sim.watch(hashes(20, 1));
     assert!(sim.run(20, MINUTE));
     // No node answers while lookups are made.
-    sim.deaf = true;
+    sim.is_offline = true;
     for _ in 0..4 {
         for hash in all.iter() {
             sim.look_up(*hash);
@@ -283,7 +283,7 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
     }
     let failed = sim.ended[20..].iter().all(|lookup| lookup.result.is_err());
     assert!(failed, "a lookup succeeded without an answer");
-    sim.deaf = false;
+    sim.is_offline = false;
     sim.ended.clear();
     for hash in all.iter() {
         sim.look_up(*hash);
@@ -298,12 +298,12 @@ fn an_outage_of_our_network_is_not_counted_against_nodes() {
 fn lookups_fail_without_nodes_and_restart_once_there_is_one() {
     let mut sim = Sim::new(settings(), honest());
     sim.world.auto_peers(10);
-    sim.deaf = true;
+    sim.is_offline = true;
     sim.watch(hashes(20, 1));
     sim.run(usize::MAX / 2, 10 * MINUTE);
     // Each lookup fails once, and a few again at their next regular time.
     assert!((20..=24).contains(&sim.ended.len()), "{}", sim.ended.len());
-    sim.deaf = false;
+    sim.is_offline = false;
     sim.ended.clear();
     let first = sim.world.bootstrap();
     sim.engine.add_bootstrap(Family::Ipv4, &first);

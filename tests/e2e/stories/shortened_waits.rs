@@ -1,29 +1,31 @@
-//! Our own files for Prometheus and Alertmanager with shorter waits, and nothing else changed: what
-//! has to stay so for hours stays so for seconds here. Expressions and their windows are as shipped.
+//! Our own files for Prometheus and Alertmanager with shorter waits, and nothing else changed: a
+//! condition that must hold for hours must hold for seconds here. Expressions and their windows are
+//! unchanged.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Keys whose durations are cut.
+/// Settings whose durations are shortened.
 const WAITS: &[(&str, &str)] = &[
     // Of Prometheus.
     ("interval", "500ms"),
-    // So long Prometheus takes to find Alertmanager: whatever fires, fires at once and in order.
+    // The time that Prometheus takes to find Alertmanager, so that all alerts fire at once and in
+    // order.
     ("for", "6s"),
     ("keep_firing_for", "500ms"),
     ("scrape_interval", "1s"),
     ("scrape_timeout", "1s"),
     ("evaluation_interval", "500ms"),
-    // Of Alertmanager. What inhibits something is there when something would be sent.
+    // Of Alertmanager. Inhibiting alerts arrive before a notification is sent.
     ("group_wait", "1s"),
     ("group_interval", "500ms"),
     ("repeat_interval", "500ms"),
 ];
 
-/// The `instance` of the daemon, whatever port it has got this time.
+/// The `instance` label of the daemon, independent of its port.
 pub(super) const INSTANCE: &str = "seedwatch.example:16881";
 
-/// Where files of `deploy` say that something is.
+/// Prefix of target addresses in the files of `deploy`.
 const TARGETS: &str = "- targets: ";
 const SEEDWATCH: &str = "127.0.0.1:16881";
 const ALERTMANAGER: &str = "127.0.0.1:9093";

@@ -1,9 +1,9 @@
-//! The emulated DHT behind real sockets. Expects the model beside it as `world`.
+//! The emulated DHT behind real sockets.
 //!
-//! One UDP socket on the wildcard address owns every address of 127.0.0.0/8, or of fd77::/16 where
-//! `ip -6 route add local fd77::/16 dev lo` was said (or of those that look public): `IP_PKTINFO` tells which node was asked, and
-//! makes the answer come from there. To be run in a network namespace of its own, so that the
-//! wildcard covers no real interface; it binds to `lo` besides.
+//! One UDP socket on the wildcard address receives for every address of 127.0.0.0/8, or of
+//! fd77::/16 after `ip -6 route add local fd77::/16 dev lo`, or of the public ranges. `IP_PKTINFO`
+//! tells the queried node and sets the source of the answer. It must run in its own network
+//! namespace, so that the wildcard covers no real interface. It also binds to `lo`.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -23,30 +23,30 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Net, World};
 
-/// Receive buffer asked for, in bytes.
+/// Requested receive buffer, in bytes.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// Datagrams read in one call.
+/// Datagrams per system call.
 const BATCH: usize = 64;
-/// Longest datagram read, in bytes; no query is longer.
+/// Longest datagram that is read, in bytes. No query is longer.
 const DATAGRAM: usize = 1536;
-/// Batches read before answers that are due are sent.
+/// Batches that are read before due answers are sent.
 const BATCHES: usize = 8;
 
-/// One world behind its sockets.
-pub struct Shell {
+/// A world and its sockets.
+pub struct WorldServer {
     world: World,
     socket: Socket,
     control: UdpSocket,
     began: Instant,
-    waiting: BinaryHeap<Reverse<Waiting>>,
-    /// Makes answers that are due at the same time leave in order.
+    waiting: BinaryHeap<Reverse<PendingAnswer>>,
+    /// Keeps answers that are due at the same time in order.
     count: u64,
     answer: Vec<u8>,
 }
 
-/// An answer on its way.
+/// An answer that is not due yet.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Waiting {
+struct PendingAnswer {
     due: Duration,
     count: u64,
     node: SocketAddr,
@@ -54,8 +54,8 @@ struct Waiting {
     bytes: Vec<u8>,
 }
 
-impl Shell {
-    /// Opens the sockets: all nodes at `port`, the control socket at 127.0.0.1, one port above.
+impl WorldServer {
+    /// Opens the sockets: all nodes at `port`, and the control socket at 127.0.0.1, one port above.
     pub fn open(mut world: World, port: u16) -> io::Result<Self> {
         world.set_port(port);
         let (domain, any) = match world.family() {
@@ -94,12 +94,12 @@ impl Shell {
         })
     }
 
-    /// Where to begin.
+    /// Returns bootstrap addresses.
     pub fn bootstrap(&self) -> Vec<SocketAddr> {
         self.world.bootstrap()
     }
 
-    /// Answers until `stop` is closed at its other end, or says something.
+    /// Answers queries until `stop` becomes readable or its other end is closed.
     pub fn serve(&mut self, stop: &impl AsFd) -> io::Result<()> {
         let mut buffers = vec![0; BATCH * DATAGRAM];
         let space = match self.world.family() {
@@ -145,7 +145,7 @@ impl Shell {
         PollTimeout::try_from(millis).unwrap_or(PollTimeout::MAX)
     }
 
-    /// Reads one batch of queries and answers them; returns how many.
+    /// Reads and answers one batch of queries. Returns their number.
     fn receive(
         &mut self,
         buffers: &mut [u8],
@@ -183,7 +183,7 @@ impl Shell {
                 continue;
             }
             self.count += 1;
-            self.waiting.push(Reverse(Waiting {
+            self.waiting.push(Reverse(PendingAnswer {
                 due: now + Duration::from_millis(delay),
                 count: self.count,
                 node,
@@ -205,7 +205,7 @@ impl Shell {
         Ok(())
     }
 
-    /// `STAT` is answered with one line of JSON; `RESET` also, and counts begin anew.
+    /// Answers `STAT` and `RESET` with one line of JSON. `RESET` also resets the counts.
     fn answer_control(&mut self) -> io::Result<()> {
         let mut request = [0; 16];
         let (length, from) = match self.control.recv_from(&mut request) {
@@ -226,8 +226,8 @@ impl Shell {
     }
 }
 
-/// Counts of the world, and of datagrams that found the receive buffer of any socket of this
-/// network namespace full; those are lost beyond what was ordered.
+/// Formats the counts of the world. Adds the datagrams that were lost because the receive buffer of
+/// a socket in this network namespace was full; the settings did not ask for these losses.
 fn json(world: &World) -> io::Result<String> {
     let stats = world.stats();
     let overflows = overflows(world.family())?;
@@ -270,7 +270,7 @@ fn overflows(net: Net) -> io::Result<u64> {
     found.ok_or_else(|| io::Error::other("no RcvbufErrors"))
 }
 
-/// The node that a datagram was sent to.
+/// Returns the node that a datagram was sent to.
 fn asked(control: ControlMessageOwned) -> Option<IpAddr> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -291,7 +291,7 @@ fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
         .map(|v6| SocketAddr::from((v6.ip(), v6.port())))
 }
 
-/// Sends from the address of a node.
+/// Sends a datagram from the address of a node.
 fn send(socket: &Socket, node: SocketAddr, to: SocketAddr, bytes: &[u8]) -> io::Result<()> {
     let bytes = [IoSlice::new(bytes)];
     let fd = socket.as_raw_fd();
@@ -331,7 +331,7 @@ fn send(socket: &Socket, node: SocketAddr, to: SocketAddr, bytes: &[u8]) -> io::
         }
     };
     match sent {
-        // The kernel has no memory for it: lost, like any packet.
+        // The kernel is out of memory: the datagram is lost like any other.
         Ok(_) | Err(Errno::ENOBUFS | Errno::ENOMEM) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! What trackers say in words, from the wire to all places where it is shown.
+//! Messages of trackers, from the wire to all places that show them.
 
 use std::process::{Command, Output};
 
@@ -9,7 +9,7 @@ use crate::rig::scripted::{HttpTracker, Reply, ok};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 
-/// A list of one peer with a warning that names the passkey.
+/// Returns a tracker that lists one peer, with a warning that contains the passkey.
 fn warning() -> HttpTracker {
     HttpTracker::start(|request| match request.target.contains("/scrape") {
         true => ok("d5:filesdee"),
@@ -71,7 +71,7 @@ fn warnings_are_shown_without_passkeys() {
 }
 
 #[test]
-fn a_scrape_that_leaves_the_torrent_out_is_an_answer() {
+fn a_scrape_without_the_torrent_is_an_answer() {
     let tracker = HttpTracker::start(|_| ok("d5:filesdee"));
     let settings = format!("{LAB}tracker: {{announce: scrape}}\n");
     let config = config(&settings, &[watched("unknown", &tracker, "/announce")]);
@@ -98,7 +98,7 @@ fn a_scrape_that_leaves_the_torrent_out_is_an_answer() {
 }
 
 #[test]
-fn a_wait_that_a_tracker_asks_for_is_shown_and_ends_after_a_day() {
+fn a_requested_wait_is_shown_and_limited_to_a_day() {
     let tracker = HttpTracker::start(|_| {
         Reply::raw("HTTP/1.1 429 Slow Down\r\nRetry-After: 999999\r\nContent-Length: 0\r\n\r\n")
     });

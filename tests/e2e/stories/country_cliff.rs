@@ -1,9 +1,10 @@
-//! A country falls: on 23 September 2021 a work of 275 torrent files, 253 torrents, had 135,000 peers
-//! in the USA, and 22,000 the day after. Russia kept 98 %, India 65 %. Only the USA may be named.
+//! A country disappears from a collection. On 23 September 2021 a collection of 253 torrents in 275
+//! files had 135,000 peers in the USA, and 22,000 the day after. Russia kept 98 %, India 65 %. Only
+//! the USA may be reported.
 //!
-//! Everything is scaled by ten, for what the trackers list has to be generated: addresses all over
-//! each country, each the address of a peer of two torrents. One torrent stands out, as one did then:
-//! it fell from 14,000 to 2,000 in the USA.
+//! All numbers are scaled down by ten, since the lists of the trackers must be generated: addresses
+//! all over each country, each the address of a peer of two torrents. One torrent stands out, as
+//! one did then: it fell from 14,000 to 2,000 in the USA.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -16,32 +17,32 @@ use seedwatch_geo::{Geo, Settings};
 use seedwatch_torrent::address::is_global;
 use sha1::{Digest, Sha1};
 
-use super::stage::{DAY, HOUR, Stage};
+use super::alert_harness::{AlertHarness, DAY, HOUR};
 use crate::rig::daemon::Daemon;
 use crate::rig::scripted::{HttpTracker, Reply, Request, Truth, body, ok};
 use crate::rig::wire::percent;
 
 const FILES: usize = 275;
 const TORRENTS: usize = 253;
-/// Countries, and their peers yesterday and today.
+/// Countries with their peers yesterday and today.
 const COUNTRIES: [(&str, usize, usize); 4] = [
     ("US", 13_500, 2_200),
     ("RU", 6_000, 5_880),
     ("IN", 4_000, 2_600),
     ("FR", 1_500, 1_500),
 ];
-/// The torrent that showed it best, and its additional peers in the USA: the last 200 who stay, and
-/// the first 1200 who go.
-const BINGO: usize = 100;
+/// The torrent with the largest drop, and its additional peers in the USA: 200 that stay, and 1200
+/// that leave.
+const LARGEST_DROP: usize = 100;
 const BINGO_PEERS: std::ops::Range<usize> = 2_000..3_400;
 
-/// A probe every few seconds of so many torrents; what is stale ages out within the test.
+/// A probe every few seconds of all torrents. Stale data expires within the test.
 const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
      state: {path: \"\"}\ntracker: {max_rate: 1000/s, numwant: 2000}\n\
      probe: {interval: 4s, timeout: 4s, stale_after: 8s}\n";
 
 #[test]
-fn a_country_falls() {
+fn a_country_cliff_notifies_once_per_collection() {
     needs_servers!();
     let fallen = Arc::new(AtomicBool::new(false));
     let swarms = Arc::new(swarms());
@@ -52,7 +53,7 @@ fn a_country_falls() {
     let trackers = [0, 1].map(tracker);
     let folder = tempfile::tempdir().unwrap();
     for number in 0..FILES {
-        // The files beyond the torrents are such torrents once more, with another tracker.
+        // The files beyond the torrents are the first torrents again, with another tracker.
         let tracker = &trackers[number / TORRENTS].endpoint().url();
         write(folder.path(), number, tracker);
     }
@@ -60,31 +61,31 @@ fn a_country_falls() {
         "{LAB}torrents:\n- {{file: \"{}/*.torrent\", collection: object}}\n",
         folder.path().display()
     );
-    let mut stage = Stage::new();
-    let daemon = stage.daemon(&config);
+    let mut harness = AlertHarness::new();
+    let daemon = harness.daemon(&config);
 
     shows(&daemon, |(_, yesterday, _)| yesterday);
     let page = daemon.metrics();
     let torrents = page.get("seedwatch_collection_torrents");
     assert_eq!(torrents, Some(TORRENTS as f64), "{page}");
-    stage.stays(DAY + 4 * HOUR);
+    harness.record(DAY + 4 * HOUR);
 
     fallen.store(true, Ordering::Relaxed);
     shows(&daemon, |(_, _, today)| today);
-    stage.stays(HOUR / 3);
+    harness.record(HOUR / 3);
     let of_work = ("warnings", "CollectionCountryCliff object US");
-    let before = stage.is_told_at_last(of_work.0, of_work.1);
+    let before = harness.wait_for_alert(of_work.0, of_work.1);
     assert_eq!(before, [of_work.1.to_owned()].into());
-    // Told once for the work, not for each of its torrents.
-    let bingo = format!("TorrentCountryCliff object {} US", name(BINGO));
-    let inhibited = stage.keeps_to_itself(&bingo);
+    // Notified once for the collection, not for each torrent.
+    let largest_drop = format!("TorrentCountryCliff object {} US", name(LARGEST_DROP));
+    let inhibited = harness.wait_for_inhibited(&largest_drop);
     let of_usa =
         |alert: &String| alert.starts_with("TorrentCountryCliff") && alert.ends_with(" US");
     assert!(inhibited.iter().all(of_usa), "{inhibited:?}");
-    stage.is_told(&[of_work]);
+    harness.expect_alerts(&[of_work]);
 }
 
-/// Waits until the collection has exactly these peers of each country.
+/// Waits until the collection has exactly these peers per country.
 fn shows(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize) {
     let limit = Duration::from_secs(45);
     daemon.wait_within("peers of the countries", limit, |page| {
@@ -98,12 +99,12 @@ fn shows(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize)
     });
 }
 
-/// Who is in each torrent: yesterday's list and today's.
+/// Returns the peers of each torrent: yesterday's and today's list.
 fn swarms() -> HashMap<String, [Vec<SocketAddr>; 2]> {
     let mut lists = vec![[Vec::new(), Vec::new()]; TORRENTS];
     let geo = Geo::load(&Settings::default()).unwrap();
     let mut places = COUNTRIES.map(|_| 0);
-    // A walk over all addresses in steps that meet each once.
+    // A walk over all addresses in steps that reach each once.
     for step in 0_u32.. {
         let ip = IpAddr::from(Ipv4Addr::from_bits(step.wrapping_mul(2_654_435_761)));
         let country = geo.country(ip);
@@ -126,7 +127,7 @@ fn swarms() -> HashMap<String, [Vec<SocketAddr>; 2]> {
         places[at] += 1;
         let mut torrents = vec![number % TORRENTS, (number * 7 + 3) % TORRENTS];
         if code == "US" && BINGO_PEERS.contains(&number) {
-            torrents.push(BINGO);
+            torrents.push(LARGEST_DROP);
         }
         torrents.sort_unstable();
         torrents.dedup();

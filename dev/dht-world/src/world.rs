@@ -1,22 +1,22 @@
-//! The world: a query in, an answer and its delay out.
+//! The world: takes a query, gives an answer and its delay.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::addresses::{Addresses, Owner};
-use super::chance::{Rng, hash, unit};
-use super::eclipse::{Eclipse, Mask};
+use super::byzantine::{self, Misbehaviour};
+use super::eclipse::{AttackStyle, Eclipse};
 use super::ids::{Id, Ids};
-use super::liars::{self, Lie};
 use super::query::{self, Query};
+use super::random::{Rng, hash, unit};
 use super::reply::{self, Body};
 use super::settings::{Delay, Net, PORT, ScrapeStyle, WorldSettings};
 use super::stats::{PerNode, Stats};
-use super::swarms::{Swarms, bogus, is_bogus, prefix};
+use super::swarms::{Swarms, invented_peer, is_invented, prefix};
 use super::table::{K, Table};
 
-/// Nodes to begin with.
+/// Number of bootstrap nodes.
 const BOOTSTRAP: usize = 8;
-/// Round-trip times vary by so much around that of the node.
+/// Relative variation of the round-trip times of a node.
 const JITTER: f64 = 0.05;
 
 /// An emulated DHT of one family.
@@ -28,18 +28,21 @@ pub struct World {
     rng: Rng,
     stats: Stats,
     per_node: PerNode,
-    /// Room for a list of nodes, to be used again.
+    /// A list of nodes, for reuse.
     nodes: Vec<u32>,
-    /// Room for the places of peers, to be used again.
-    places: Vec<u32>,
+    /// Indices of peers, for reuse.
+    indices: Vec<u32>,
     eclipse: Option<Eclipse>,
 }
 
 impl World {
-    /// Builds it; ten million nodes take a second or two in a release build.
+    /// Creates a world. Ten million nodes take a second or two in a release build.
     pub fn new(settings: WorldSettings) -> Self {
         let total = (f64::from(settings.nodes) / (1.0 - settings.dead)).round() as u32;
-        assert!(settings.nodes > 0 && settings.dead < 1.0, "nobody is alive");
+        assert!(
+            settings.nodes > 0 && settings.dead < 1.0,
+            "no node is alive"
+        );
         let seed = settings.seed;
         Self {
             ids: Ids::new(settings.nodes, total, seed),
@@ -49,28 +52,28 @@ impl World {
             stats: Stats::default(),
             per_node: PerNode::new(total as usize),
             nodes: Vec::new(),
-            places: Vec::new(),
+            indices: Vec::new(),
             eclipse: None,
             settings,
         }
     }
 
-    /// All nodes live at this port instead of 6881.
+    /// Sets the port of all nodes. The default is 6881.
     pub fn set_port(&mut self, port: u16) {
         self.addresses.set_port(port);
     }
 
-    /// The port of all nodes.
+    /// Returns the port of all nodes.
     pub fn port(&self) -> u16 {
         self.addresses.port()
     }
 
-    /// Which of the two networks it is.
+    /// Returns the family of the network.
     pub fn family(&self) -> Net {
         self.settings.family
     }
 
-    /// The swarm of a hash, instead of the one it had. The first `seeds` peers are seeds.
+    /// Sets the swarm of an info-hash. The first `seeds` peers are seeders.
     pub fn announce(
         &mut self,
         info_hash: Id,
@@ -81,36 +84,39 @@ impl World {
         self.swarms.announce(&self.ids, info_hash, peers, seeds);
     }
 
-    /// Every hash that is not announced has so many peers, a quarter of them seeds: a pure function
-    /// of hash and seed, so that a million hashes cost nothing.
+    /// Gives every info-hash that is not announced this many peers, a quarter of them seeders. They
+    /// are a pure function of hash and seed, so a million swarms take no memory.
     pub fn auto_peers(&mut self, per_hash: usize) {
         self.swarms.set_per_hash(per_hash);
     }
 
-    /// The truth.
+    /// Returns the true peers of an info-hash.
     pub fn peers_of(&self, info_hash: &Id) -> Vec<SocketAddr> {
         self.swarms.peers(info_hash)
     }
 
-    /// Whether a liar of any world invented this peer.
-    pub fn is_bogus(peer: IpAddr) -> bool {
-        is_bogus(peer)
+    /// Returns whether a byzantine node of any world invented this peer.
+    pub fn is_invented(peer: IpAddr) -> bool {
+        is_invented(peer)
     }
 
-    /// Surrounds an info-hash.
+    /// Starts an attack on an info-hash.
     pub fn eclipse(&mut self, eclipse: Eclipse) {
         self.eclipse = Some(eclipse);
     }
 
-    /// Nodes to begin with: alive and honest.
+    /// Returns bootstrap addresses: nodes that are alive and honest.
     pub fn bootstrap(&self) -> Vec<SocketAddr> {
         let mut found = Vec::new();
         let first = hash(self.settings.seed, 16, 0) as usize % self.ids.len();
         for step in 0..self.ids.len() {
-            // Far apart in the order.
+            // Neighbouring steps lie far apart in the order of ids.
             let node = (first + step * (self.ids.len() / BOOTSTRAP + 1)) % self.ids.len();
             let address = self.addresses.of(node);
-            if self.ids.is_alive(node) && self.lie(node).is_none() && !found.contains(&address) {
+            if self.ids.is_alive(node)
+                && self.misbehaviour(node).is_none()
+                && !found.contains(&address)
+            {
                 found.push(address);
             }
             if found.len() == BOOTSTRAP {
@@ -120,25 +126,25 @@ impl World {
         found
     }
 
-    /// Ids and addresses of the nodes alive that are closest to a target, closest first: the truth.
+    /// Returns the living nodes that are truly closest to a target, closest first.
     pub fn closest(&self, target: &Id, count: usize) -> Vec<(Id, SocketAddr)> {
         let nodes = self.ids.closest_alive(prefix(target), count);
         nodes.into_iter().map(|node| self.contact(node)).collect()
     }
 
-    /// What the world saw until now.
+    /// Returns the counts.
     pub fn stats(&self) -> Stats {
         self.stats
     }
 
-    /// Counts begin anew.
+    /// Resets the counts.
     pub fn reset_stats(&mut self) {
         self.stats = Stats::default();
         self.per_node = PerNode::new(self.ids.len());
     }
 
-    /// Somebody sent a datagram to a node. The answer, if there is one, is in `out`; it arrives
-    /// after the returned time in milliseconds. Time must not go backwards.
+    /// Processes a datagram that was sent to a node. The answer, if there is one, is in `out`; it
+    /// arrives after the returned delay in milliseconds. Time must not go backwards.
     pub fn answer(
         &mut self,
         to: SocketAddr,
@@ -196,8 +202,8 @@ impl World {
         lost
     }
 
-    fn lie(&self, node: usize) -> Option<Lie> {
-        liars::lie(self.settings.seed, node, self.settings.liars)
+    fn misbehaviour(&self, node: usize) -> Option<Misbehaviour> {
+        byzantine::misbehaviour(self.settings.seed, node, self.settings.byzantine)
     }
 
     fn contact(&self, node: u32) -> (Id, SocketAddr) {
@@ -214,7 +220,7 @@ impl World {
                 (own * jitter).clamp(min_ms, max_ms)
             }
             Delay::LogNormal { median_ms, sigma } => {
-                // Box-Muller.
+                // Box-Muller transform.
                 let radius = (-2.0 * (1.0 - unit(first)).ln()).sqrt();
                 let second = hash(self.settings.seed, 18, node as u64);
                 let normal = radius * (std::f64::consts::TAU * unit(second)).cos();
@@ -231,36 +237,36 @@ impl World {
         query: &Query<'_>,
         out: &mut Vec<u8>,
     ) {
-        let lie = self.lie(node);
+        let misbehaviour = self.misbehaviour(node);
         let mut rng = Rng::new(self.rng.next());
-        if lie == Some(Lie::Transaction) {
-            let other = liars::other_transaction(query.transaction, &mut rng);
+        if misbehaviour == Some(Misbehaviour::Transaction) {
+            let other = byzantine::other_transaction(query.transaction, &mut rng);
             let query = Query {
                 transaction: &other,
                 ..*query
             };
-            self.answer_with(node, lie, from, &query, &mut rng, out);
+            self.answer_with(node, misbehaviour, from, &query, &mut rng, out);
         } else {
-            self.answer_with(node, lie, from, query, &mut rng, out);
+            self.answer_with(node, misbehaviour, from, query, &mut rng, out);
         }
-        if lie == Some(Lie::Garbage) {
+        if misbehaviour == Some(Misbehaviour::Garbage) {
             let honest = std::mem::take(out);
-            liars::garbage(out, &honest, query.transaction, &mut rng);
+            byzantine::garbage(out, &honest, query.transaction, &mut rng);
         }
     }
 
     fn answer_with(
         &mut self,
         node: usize,
-        lie: Option<Lie>,
+        misbehaviour: Option<Misbehaviour>,
         from: SocketAddr,
         query: &Query<'_>,
         rng: &mut Rng,
         out: &mut Vec<u8>,
     ) {
         let net = self.settings.family;
-        let external = match lie {
-            Some(Lie::Peers) => bogus(net, rng),
+        let external = match misbehaviour {
+            Some(Misbehaviour::Peers) => invented_peer(net, rng),
             _ => from,
         };
         let external = self.settings.external_ip.then_some(external);
@@ -268,22 +274,18 @@ impl World {
             id: self.ids.id(node),
             ..Body::default()
         };
-        let target = match (query.method, query.id, query.target) {
-            (b"ping" | b"announce_peer", Some(_), _) => {
-                return reply::response(out, query.transaction, external, &body);
-            }
-            (b"find_node" | b"get_peers", Some(_), Some(target)) => target,
-            (b"ping" | b"announce_peer" | b"find_node" | b"get_peers", ..) => {
-                return reply::error(out, query.transaction, reply::PROTOCOL);
-            }
-            _ => return reply::error(out, query.transaction, reply::METHOD_UNKNOWN),
+        let target = match requested_target(query) {
+            Ok(Some(target)) => target,
+            Ok(None) => return reply::response(out, query.transaction, external, &body),
+            Err(error) => return reply::error(out, query.transaction, error),
         };
         let mut contacts = [(Id::default(), from); K];
         let named;
-        let contacts = match lie {
-            Some(Lie::Cluster) => {
-                let (cluster, first) = liars::friends(self.settings.seed, node, &target);
-                self.friends(cluster, first, &target, &mut contacts);
+        let contacts = match misbehaviour {
+            Some(Misbehaviour::Cluster) => {
+                let (cluster, first) =
+                    byzantine::cluster_members(self.settings.seed, node, &target);
+                self.cluster_members(cluster, first, &target, &mut contacts);
                 &contacts[..]
             }
             _ => {
@@ -300,14 +302,14 @@ impl World {
         body.token = Some((hash(self.settings.seed, 19, node as u64) as u32).to_le_bytes());
         let mut values = Vec::new();
         let mut filters = None;
-        if let Some(Lie::Id | Lie::Peers) = lie {
-            values.extend((0..self.values_cap()).map(|_| bogus(net, rng)));
+        if let Some(Misbehaviour::Id | Misbehaviour::Peers) = misbehaviour {
+            values.extend((0..self.values_cap()).map(|_| invented_peer(net, rng)));
             filters = query.scrape.then_some(([u8::MAX; 256], [u8::MAX; 256]));
         } else {
             self.stored(node, &target, query.scrape, rng, &mut values, &mut filters);
         }
-        if lie == Some(Lie::Id) {
-            body.id = liars::close_to(&target, rng);
+        if misbehaviour == Some(Misbehaviour::Id) {
+            body.id = byzantine::close_to(&target, rng);
         }
         match &filters {
             Some((seeds, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
@@ -318,7 +320,7 @@ impl World {
         reply::response(out, query.transaction, external, &body);
     }
 
-    /// The contacts a node names for a target; returns how many.
+    /// Collects the contacts that a node names for a target. Returns their number.
     fn known(&mut self, node: usize, target: &Id, contacts: &mut [(Id, SocketAddr); K]) -> usize {
         let mut nodes = std::mem::take(&mut self.nodes);
         let table = Table {
@@ -353,7 +355,7 @@ impl World {
         all
     }
 
-    /// A node of the attack answers.
+    /// Writes the answer of a node of the attack.
     fn answer_as_eclipse(
         &mut self,
         member: usize,
@@ -367,15 +369,15 @@ impl World {
         let mut rng = Rng::new(self.rng.next());
         let (id, _) = eclipse.contact(member, &self.addresses);
         let net = self.settings.family;
-        let mut nodes = match eclipse.mask {
-            Mask::DeadEnds => eclipse.dead_ends(member, net),
-            Mask::Mute => Vec::new(),
-            Mask::Empty | Mask::Invented => eclipse.contacts(&self.addresses),
+        let mut nodes = match eclipse.style {
+            AttackStyle::DeadEnds => eclipse.dead_ends(member, net),
+            AttackStyle::Mute => Vec::new(),
+            AttackStyle::Empty | AttackStyle::Invented => eclipse.contacts(&self.addresses),
         };
         nodes.truncate(K);
-        let values: Vec<SocketAddr> = match (eclipse.mask, query.method) {
-            (Mask::Invented, b"get_peers") => (0..self.values_cap())
-                .map(|_| bogus(net, &mut rng))
+        let values: Vec<SocketAddr> = match (eclipse.style, query.method) {
+            (AttackStyle::Invented, b"get_peers") => (0..self.values_cap())
+                .map(|_| invented_peer(net, &mut rng))
                 .collect(),
             _ => Vec::new(),
         };
@@ -390,7 +392,7 @@ impl World {
         reply::response(out, query.transaction, external, &body);
     }
 
-    /// What a node holds of a swarm: values, or filters where asked for.
+    /// Collects what a node stores of a swarm: values, or filters if requested.
     fn stored(
         &mut self,
         node: usize,
@@ -404,7 +406,7 @@ impl World {
         let shared = (self.ids.prefix(node) ^ target).leading_zeros();
         let closer = self.ids.block(target, (shared + 1).min(64));
         if shared < 64 && self.ids.has_alive(closer, self.settings.replicas) {
-            return; // the holders are closer
+            return; // The holders are closer.
         }
         let cap = self.values_cap();
         let Some(swarm) = self.swarms.get(&self.ids, info_hash) else {
@@ -413,21 +415,22 @@ impl World {
         if !swarm.is_held_by(node) {
             return;
         }
-        let places = &mut self.places;
+        let indices = &mut self.indices;
         let visible = self.settings.visible;
-        swarm.visible_at(node, visible, self.settings.seed, places);
+        swarm.visible_at(node, visible, self.settings.seed, indices);
         if scrape && self.settings.scrape == ScrapeStyle::Libtorrent {
-            *filters = Some(swarm.filters(places));
+            *filters = Some(swarm.filters(indices));
             return;
         }
-        for at in 0..cap.min(places.len()) {
-            let other = at + rng.below(places.len() - at);
-            places.swap(at, other);
-            values.push(swarm.peers[places[at] as usize]);
+        for at in 0..cap.min(indices.len()) {
+            let other = at + rng.below(indices.len() - at);
+            indices.swap(at, other);
+            values.push(swarm.peers[indices[at] as usize]);
         }
     }
 
-    /// Peers in an answer. An IPv6 address takes four times the room, so libtorrent sends a quarter.
+    /// Returns the largest number of peers in an answer. An IPv6 address takes three times the
+    /// space; libtorrent sends a quarter as many.
     fn values_cap(&self) -> usize {
         match self.settings.family {
             Net::V4 => self.settings.values_cap,
@@ -447,15 +450,15 @@ impl World {
         let target = query.target.unwrap_or_default();
         let first = target[0] % 240 + 1;
         let mut contacts = [(Id::default(), from); K];
-        self.friends(cluster, first, &target, &mut contacts);
+        self.cluster_members(cluster, first, &target, &mut contacts);
         let values: Vec<SocketAddr> = match query.method {
             b"get_peers" => (0..self.values_cap())
-                .map(|_| bogus(self.settings.family, &mut rng))
+                .map(|_| invented_peer(self.settings.family, &mut rng))
                 .collect(),
             _ => Vec::new(),
         };
         let body = Body {
-            id: liars::member_id(self.settings.seed, cluster, member, &target),
+            id: byzantine::cluster_member_id(self.settings.seed, cluster, member, &target),
             nodes: &contacts,
             values: &values,
             token: Some([member; 4]),
@@ -465,11 +468,27 @@ impl World {
         reply::response(out, query.transaction, external, &body);
     }
 
-    /// Eight members of a cluster, close to a target.
-    fn friends(&self, cluster: u8, first: u8, target: &Id, contacts: &mut [(Id, SocketAddr); K]) {
+    /// Collects eight members of a cluster, close to a target.
+    fn cluster_members(
+        &self,
+        cluster: u8,
+        first: u8,
+        target: &Id,
+        contacts: &mut [(Id, SocketAddr); K],
+    ) {
         for (contact, member) in contacts.iter_mut().zip(first..) {
-            let id = liars::member_id(self.settings.seed, cluster, member, target);
+            let id = byzantine::cluster_member_id(self.settings.seed, cluster, member, target);
             *contact = (id, self.addresses.of_sybil(cluster, member));
         }
+    }
+}
+
+/// Returns the target of a query, `None` if its method has none, or the error to answer with.
+fn requested_target(query: &Query<'_>) -> Result<Option<Id>, (u16, &'static str)> {
+    match (query.method, query.id, query.target) {
+        (b"ping" | b"announce_peer", Some(_), _) => Ok(None),
+        (b"find_node" | b"get_peers", Some(_), Some(target)) => Ok(Some(target)),
+        (b"ping" | b"announce_peer" | b"find_node" | b"get_peers", ..) => Err(reply::PROTOCOL),
+        _ => Err(reply::METHOD_UNKNOWN),
     }
 }

@@ -1,59 +1,61 @@
-//! Nodes that lie, and how.
+//! Byzantine nodes: nodes that deviate from the protocol on purpose.
 
-use super::chance::{Rng, below, hash, unit};
 use super::ids::Id;
+use super::random::{Rng, below, hash, unit};
 use super::reply;
 
-/// What a lying node does.
+/// What a byzantine node does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lie {
-    /// Has another id with each answer, always close to the target, and invents peers.
+pub(super) enum Misbehaviour {
+    /// It uses another id in each answer, always close to the target, and invents peers.
     Id,
-    /// Names a cluster of friends whose ids are extremely close to the target.
+    /// It names a cluster whose ids are extremely close to the target.
     Cluster,
-    /// Sends what is no answer.
+    /// It sends datagrams that are not valid answers.
     Garbage,
-    /// Answers under another transaction id.
+    /// It answers under another transaction id.
     Transaction,
-    /// Invents peers, fills filters and tells a wrong external address; else it is honest.
+    /// It invents peers, fills filters and reports a wrong external address. Otherwise it is
+    /// honest.
     Peers,
 }
 
-const LIES: [Lie; 5] = [
-    Lie::Id,
-    Lie::Cluster,
-    Lie::Garbage,
-    Lie::Transaction,
-    Lie::Peers,
+const MISBEHAVIOURS: [Misbehaviour; 5] = [
+    Misbehaviour::Id,
+    Misbehaviour::Cluster,
+    Misbehaviour::Garbage,
+    Misbehaviour::Transaction,
+    Misbehaviour::Peers,
 ];
-/// Clusters of liars.
+/// Byzantine clusters.
 const CLUSTERS: u64 = 200;
-/// Kinds of garbage.
-const GARBAGE: usize = 22;
+/// Kinds of invalid datagrams.
+const GARBAGE_KINDS: usize = 22;
 
-/// How a node lies, if it does.
-pub(super) fn lie(seed: u64, node: usize, share: f64) -> Option<Lie> {
+/// Returns how a node misbehaves, if it does.
+pub(super) fn misbehaviour(seed: u64, node: usize, share: f64) -> Option<Misbehaviour> {
     let lies = share > 0.0 && unit(hash(seed, 12, node as u64)) < share;
-    let kind = below(hash(seed, 13, node as u64), LIES.len() as u64);
-    lies.then(|| LIES[kind as usize])
+    let kind = below(hash(seed, 13, node as u64), MISBEHAVIOURS.len() as u64);
+    lies.then(|| MISBEHAVIOURS[kind as usize])
 }
 
-/// The cluster a lying node works for, and the first of eight members it names for a target.
-pub(super) fn friends(seed: u64, node: usize, target: &Id) -> (u8, u8) {
+/// Returns the cluster of a byzantine node, and the first of the eight members that it names for a
+/// target.
+pub(super) fn cluster_members(seed: u64, node: usize, target: &Id) -> (u8, u8) {
     let cluster = below(hash(seed, 14, node as u64), CLUSTERS) as u8 + 1;
     let first = target[0] % 240 + 1;
     (cluster, first)
 }
 
-/// The id of a member of a cluster, to somebody who looks for this target: 120 bits are shared.
-pub(super) fn member_id(seed: u64, cluster: u8, member: u8, target: &Id) -> Id {
+/// Returns the id of a member of a cluster in a lookup of `target`. They share 120 bits.
+pub(super) fn cluster_member_id(seed: u64, cluster: u8, member: u8, target: &Id) -> Id {
     let own = hash(seed, u64::from(cluster), member.into()).to_be_bytes();
     let mut id = *target;
     id[15..].copy_from_slice(&own[..5]);
     id
 }
 
-/// An id close to a target.
+/// Returns an id close to a target.
 pub(super) fn close_to(target: &Id, rng: &mut Rng) -> Id {
     let mut id = *target;
     let from = 4 + rng.below(8);
@@ -61,7 +63,7 @@ pub(super) fn close_to(target: &Id, rng: &mut Rng) -> Id {
     id
 }
 
-/// Another transaction id.
+/// Returns another transaction id.
 pub(super) fn other_transaction(transaction: &[u8], rng: &mut Rng) -> Vec<u8> {
     let mut other = transaction.to_vec();
     match rng.below(4) {
@@ -73,7 +75,7 @@ pub(super) fn other_transaction(transaction: &[u8], rng: &mut Rng) -> Vec<u8> {
     other
 }
 
-/// What is no answer, made from an honest one.
+/// Writes an invalid datagram, made from an honest answer.
 pub(super) fn garbage(out: &mut Vec<u8>, honest: &[u8], transaction: &[u8], rng: &mut Rng) {
     let random = |length: usize, rng: &mut Rng| {
         let mut bytes = vec![0; length];
@@ -81,17 +83,9 @@ pub(super) fn garbage(out: &mut Vec<u8>, honest: &[u8], transaction: &[u8], rng:
         bytes
     };
     let own = random(20, rng);
-    // An answer around a body that is written by hand.
-    let around = |body: &[u8]| {
-        let mut whole = b"d1:rd".to_vec();
-        whole.extend(body);
-        whole.extend(b"e1:t");
-        reply::string(&mut whole, transaction);
-        whole.extend(b"1:y1:re");
-        whole
-    };
+    let around = |body: &[u8]| wrap(body, transaction);
     let with_id = |rest: &[u8]| around(&[b"2:id20:", &own[..], rest].concat());
-    let bytes = match rng.below(GARBAGE) {
+    let bytes = match rng.below(GARBAGE_KINDS) {
         0 => Vec::new(),
         1 => b"d".to_vec(),
         2 => random(100, rng),
@@ -137,4 +131,14 @@ pub(super) fn garbage(out: &mut Vec<u8>, honest: &[u8], transaction: &[u8], rng:
         _ => [b"i1e", honest].concat(),
     };
     out.extend(bytes);
+}
+
+/// Wraps a hand-written body into an answer.
+fn wrap(body: &[u8], transaction: &[u8]) -> Vec<u8> {
+    let mut whole = b"d1:rd".to_vec();
+    whole.extend(body);
+    whole.extend(b"e1:t");
+    reply::string(&mut whole, transaction);
+    whole.extend(b"1:y1:re");
+    whole
 }

@@ -1,4 +1,5 @@
-//! Trackers that work against torrents of others: by what they say of us, and by how much they say.
+//! Trackers that try to harm other torrents: by claiming that a peer is us, and by the size of
+//! their lists.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -10,10 +11,10 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
 
-/// The only seeder of the victim.
+/// The only seeder of the attacked torrent.
 const SEEDER: Ipv4Addr = Ipv4Addr::new(127, 60, 4, 1);
 
-/// What a tracker answers that wants the seeder to be taken for us.
+/// Returns the answer of a tracker that claims that the seeder is us.
 fn lie(request: &Request) -> Vec<u8> {
     let mut list = SEEDER.octets().to_vec();
     let port: u16 = request.parameter("port").unwrap().parse().unwrap();
@@ -23,7 +24,7 @@ fn lie(request: &Request) -> Vec<u8> {
     let mut body = b"d8:completei1e11:external ip4:".to_vec();
     body.extend(external);
     body.extend(b"10:incompletei1e8:intervali1800e5:peers");
-    // The answer to `stopped` has counts only, so that we join.
+    // The answer to `stopped` has only counts, so that we send `started`.
     match request.parameter("event") {
         Some("started") => {
             body.extend(format!("{}:", list.len()).as_bytes());
@@ -36,7 +37,7 @@ fn lie(request: &Request) -> Vec<u8> {
 }
 
 #[test]
-fn a_tracker_that_calls_a_seeder_us_hides_it_from_no_other_torrent() {
+fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
     let liar = HttpTracker::start(|request| scripted::ok(lie(request)));
     let truth = Truth {
         seeders: 1,
@@ -64,7 +65,7 @@ fn a_tracker_that_calls_a_seeder_us_hides_it_from_no_other_torrent() {
         "seedwatch_announce_peers{{torrent=\"victim\",tracker=\"{}\"}}",
         honest.endpoint().label()
     );
-    // The seeder, and the one that the liar names beside it.
+    // The seeder, and the peer that the hostile tracker names beside it.
     let there = [
         (peers, Some(2.0)),
         (&honest_peers, Some(1.0)),
@@ -79,17 +80,21 @@ fn a_tracker_that_calls_a_seeder_us_hides_it_from_no_other_torrent() {
     });
 }
 
-/// Peers in each of the lists that are far too long.
-const CROWD: u32 = 150_000;
-/// Lists.
-const CROWDS: usize = 300;
-/// Bytes of memory that all of it may take.
+/// Peers in each oversized list.
+const OVERSIZED_PEERS: u32 = 150_000;
+/// Number of oversized lists.
+const OVERSIZED_LISTS: usize = 300;
+/// Memory budget for all of them, in bytes.
 const BUDGET: u64 = 80 << 20;
 
-/// Answers of nearly 1 MiB.
-fn crowd() -> impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static {
-    let mut body = format!("d8:completei9e8:intervali1800e5:peers{}:", 6 * CROWD).into_bytes();
-    for number in 0..CROWD {
+/// Returns answers of nearly 1 MiB.
+fn oversized_answer() -> impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static {
+    let mut body = format!(
+        "d8:completei9e8:intervali1800e5:peers{}:",
+        6 * OVERSIZED_PEERS
+    )
+    .into_bytes();
+    for number in 0..OVERSIZED_PEERS {
         body.extend(((1 << 24) + number).to_be_bytes());
         body.extend([0x1a, 0xe1]);
     }
@@ -98,9 +103,9 @@ fn crowd() -> impl Fn(&Request) -> Reply + Clone + Send + Sync + 'static {
     move |_| Reply::clone(&reply)
 }
 
-/// Runs the daemon over all lists and returns what memory it took at most.
-fn memory_of_crowds(trackers: &[HttpTracker]) -> u64 {
-    let entries: Vec<String> = (0..CROWDS)
+/// Runs the daemon over all lists. Returns its peak memory.
+fn peak_memory(trackers: &[HttpTracker]) -> u64 {
+    let entries: Vec<String> = (0..OVERSIZED_LISTS)
         .map(|number| {
             let url = trackers[number % trackers.len()].endpoint().url();
             entry(&format!("t{number}"), &hex(&fresh_hash()), &[url])
@@ -109,24 +114,24 @@ fn memory_of_crowds(trackers: &[HttpTracker]) -> u64 {
     let settings = format!("{ONCE}tracker: {{max_rate: 1000/s}}\n");
     let daemon = Daemon::start(&config(&settings, &entries));
     let patience = Duration::from_secs(120);
-    daemon.wait_within("every list is there", patience, |page| {
+    daemon.wait_within("every list is counted", patience, |page| {
         let lists = page.select("seedwatch_announce_peers");
-        lists.filter(|(_, peers)| *peers == 200.0).count() == CROWDS
+        lists.filter(|(_, peers)| *peers == 200.0).count() == OVERSIZED_LISTS
     });
     daemon.peak_memory()
 }
 
 #[test]
-fn lists_that_are_far_too_long_take_little_memory() {
-    let peak = memory_of_crowds(&[HttpTracker::start(crowd())]);
+fn oversized_lists_take_little_memory() {
+    let peak = peak_memory(&[HttpTracker::start(oversized_answer())]);
     assert!(peak <= BUDGET, "{} MiB", peak >> 20);
 }
 
 #[test]
-fn lists_that_are_far_too_long_take_little_memory_at_many_trackers() {
-    let crowd = crowd();
-    let start = |_| HttpTracker::start(crowd.clone());
-    let many: Vec<HttpTracker> = (0..CROWDS).map(start).collect();
-    let peak = memory_of_crowds(&many);
+fn oversized_lists_of_many_trackers_take_little_memory() {
+    let answer = oversized_answer();
+    let start = |_| HttpTracker::start(answer.clone());
+    let many: Vec<HttpTracker> = (0..OVERSIZED_LISTS).map(start).collect();
+    let peak = peak_memory(&many);
     assert!(peak <= BUDGET, "{} MiB", peak >> 20);
 }

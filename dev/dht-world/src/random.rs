@@ -1,6 +1,6 @@
-//! Hashing and pseudo-random numbers (SplitMix64): cheap, and the same on every machine.
+//! Hashing and pseudo-random numbers (SplitMix64): cheap and the same on every machine.
 
-/// The finaliser of SplitMix64: every input bit changes half of the output.
+/// The finalizer of SplitMix64: each input bit flips half of the output bits on average.
 pub(super) fn mix(mut x: u64) -> u64 {
     x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -8,17 +8,17 @@ pub(super) fn mix(mut x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A pure function of three numbers.
+/// Hashes three numbers.
 pub(super) fn hash(seed: u64, a: u64, b: u64) -> u64 {
     mix(seed ^ mix(a ^ mix(b)))
 }
 
-/// A hash as a number in [0, 1).
+/// Maps a hash to a number in [0, 1).
 pub(super) fn unit(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1u64 << 53) as f64
 }
 
-/// A number below `n` from a hash; 0 where `n` is 0.
+/// Maps a hash to a number below `n`; 0 if `n` is 0.
 pub(super) fn below(hash: u64, n: u64) -> u64 {
     ((u128::from(hash) * u128::from(n)) >> 64) as u64
 }
@@ -37,17 +37,17 @@ impl Rng {
         mix(self.0)
     }
 
-    /// Below `n`.
+    /// Returns a number below `n`.
     pub(super) fn below(&mut self, n: usize) -> usize {
         below(self.next(), n as u64) as usize
     }
 
-    /// True with this probability.
+    /// Returns true with this probability.
     pub(super) fn chance(&mut self, probability: f64) -> bool {
         probability > 0.0 && unit(self.next()) < probability
     }
 
-    /// Fills with random bytes.
+    /// Fills a buffer with random bytes.
     pub(super) fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             let random = self.next().to_le_bytes();

@@ -1,9 +1,9 @@
-//! A tracker operator is raided: all its trackers vanish, and the swarms live on in the DHT. On the
-//! same day somebody else's tracker fails, and then our own network does. Three findings.
+//! All trackers of one operator vanish, and the swarms live on in the DHT. On the same day another
+//! tracker fails, and then our own network. There are three findings.
 
 use std::time::Duration;
 
-use super::stage::{DAY, HOUR, Stage};
+use super::alert_harness::{AlertHarness, DAY, HOUR};
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{LAB, config, entry};
 use crate::rig::netns;
@@ -13,13 +13,13 @@ use crate::rig::trackers::{Aquatic, Opentracker};
 use crate::rig::wire::Endpoint;
 
 #[test]
-fn a_tracker_operator_is_raided() {
+fn all_trackers_of_an_operator_vanish() {
     needs_servers!();
-    if netns::outside("stories::raid::a_tracker_operator_is_raided") {
+    if netns::outside("stories::operator_outage::all_trackers_of_an_operator_vanish") {
         return;
     }
-    // One torrent has trackers of the operator alone, one another tracker, too; one has nothing to do
-    // with the operator. And one has few peers, whatever happens to others.
+    // One torrent has only trackers of the operator, one also another tracker, and one none of
+    // them. A fourth has few peers in any case.
     let torrents = ["only", "both", "neither"].map(Torrent::make);
     let [only, both, neither] = &torrents;
     let operator = Opentracker::start(&[only.hash, both.hash]);
@@ -34,13 +34,13 @@ fn a_tracker_operator_is_raided() {
         entry(name, &swarm.hex(), &urls)
     };
     let of = |torrent: &Torrent, first| Swarm::of(torrent.hash, first, 5, 15);
-    let raided = [operator.udp(), operator.http()];
+    let operator_trackers = [operator.udp(), operator.http()];
     let entries = [
-        swarm("only", &of(only, 7000), &raided),
+        swarm("only", &of(only, 7000), &operator_trackers),
         swarm(
             "both",
             &of(both, 7100),
-            &[raided[0], raided[1], third.udp()],
+            &[operator_trackers[0], operator_trackers[1], third.udp()],
         ),
         swarm(
             "neither",
@@ -49,8 +49,8 @@ fn a_tracker_operator_is_raided() {
         ),
         swarm("rare", &Swarm::of(fresh_hash(), 7300, 1, 2), &[third.udp()]),
     ];
-    let mut stage = Stage::new();
-    let daemon = stage.daemon(&config(&settings(&sessions.bootstrap()), &entries));
+    let mut harness = AlertHarness::new();
+    let daemon = harness.daemon(&config(&settings(&sessions.bootstrap()), &entries));
     let peers =
         |name: &str| format!("seedwatch_torrent_peers{{torrent=\"{name}\",family=\"ipv4\"}}");
     let online = |name: &str| format!("seedwatch_torrent_trackers_online{{torrent=\"{name}\"}}");
@@ -69,44 +69,52 @@ fn a_tracker_operator_is_raided() {
 
     // Six peers of each are in the DHT, twenty at its trackers.
     show((2.0, 26.0), (3.0, 26.0), (2.0, 26.0));
-    stage.stays(2 * DAY);
+    harness.record(2 * DAY);
 
-    // The raid. Peers that only the operator knew are gone from sight.
+    // The operator vanishes. Peers that only its trackers knew are no longer visible.
     drop(operator);
     show((0.0, 6.0), (1.0, 26.0), (2.0, 26.0));
-    stage.stays(8 * HOUR);
+    harness.record(8 * HOUR);
 
-    // The provider's outage is another tracker's, and no torrent's.
+    // The outage of the other tracker is not a problem of a torrent.
     let lost = provider.udp();
     drop(provider);
     show((0.0, 6.0), (1.0, 26.0), (1.0, 26.0));
-    stage.stays(7 * HOUR);
+    harness.record(7 * HOUR);
     let rare = ("warnings", "TorrentAtRisk rare");
     let trackerless = ("warnings", "TorrentTrackersAllDown only");
     let down = |tracker: Endpoint| format!("TrackerDown {}", tracker.label());
-    let raided = raided.map(down);
-    let raided = raided.each_ref().map(|alert| ("warnings", alert.as_str()));
+    let operator_trackers = operator_trackers.map(down);
+    let operator_trackers = operator_trackers
+        .each_ref()
+        .map(|alert| ("warnings", alert.as_str()));
     let provided = down(lost);
     let provided = ("warnings", provided.as_str());
-    stage.is_told(&[rare, trackerless, raided[0], raided[1], provided]);
+    harness.expect_alerts(&[
+        rare,
+        trackerless,
+        operator_trackers[0],
+        operator_trackers[1],
+        provided,
+    ]);
 
     // Our own network fails.
     netns::cut();
-    stage.closes();
+    harness.reset_alerts();
     daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
         page.get(network) == Some(0.0) && page.select("seedwatch_torrent_peers").next().is_none()
     });
-    stage.stays(HOUR);
+    harness.record(HOUR);
     let offline = ("warnings", "SeedwatchOffline");
-    let before = stage.is_told_at_last(offline.0, offline.1);
+    let before = harness.wait_for_alert(offline.0, offline.1);
     let known = [offline.1, rare.1].map(str::to_owned);
     assert!(before.is_subset(&known.into()), "{before:?}");
-    // That is all there is to say. What else may still be true is left unsaid.
-    stage.keeps_to_itself(rare.1);
-    stage.is_told(&[offline]);
+    // No other alert is notified. What else may still be true is inhibited.
+    harness.wait_for_inhibited(rare.1);
+    harness.expect_alerts(&[offline]);
 }
 
-/// A lab with this DHT.
+/// Settings that use this DHT.
 fn settings(bootstrap: &str) -> String {
     let dht = format!(
         "dht: {{listen: [\"127.0.0.1:0\"], bootstrap: [{bootstrap}], max_rate: 5000/s, \

@@ -1,16 +1,17 @@
-//! This binary as a second process, so that only the client's CPU is counted.
+//! This binary as a child process, so that only the CPU time of the client is counted.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-/// Ends when it is dropped, or when this process does and its standard input with it.
-pub struct Second {
+/// A child process. It ends when this value is dropped, or when this process ends and closes its
+/// standard input.
+pub struct ChildProcess {
     child: Child,
-    /// What it said first.
+    /// First line of its output.
     pub line: String,
 }
 
-impl Second {
+impl ChildProcess {
     /// Starts it in a role and waits for its first line.
     pub fn start(role: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().expect("our own path"))
@@ -26,7 +27,7 @@ impl Second {
     }
 }
 
-impl Drop for Second {
+impl Drop for ChildProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

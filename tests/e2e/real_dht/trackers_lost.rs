@@ -1,4 +1,4 @@
-//! When every tracker is gone, the swarm is still seen.
+//! Peers are still found in the DHT when every tracker is gone.
 
 use super::settings;
 use crate::rig::clients::Torrent;
@@ -9,9 +9,9 @@ use crate::rig::trackers::{Aquatic, Opentracker};
 use crate::rig::wire::hex;
 
 #[test]
-fn a_swarm_is_seen_when_every_tracker_is_gone() {
+fn peers_are_found_when_every_tracker_is_gone() {
     needs_servers!();
-    let torrent = Torrent::make("raided");
+    let torrent = Torrent::make("trackerless");
     let sessions = Plan::default().torrent(&torrent, 0..3, 3..12).start(24);
     let (first, second) = (Opentracker::start(&[torrent.hash]), Aquatic::start());
     let swarm = Swarm::of(torrent.hash, 4000, 2, 5);
@@ -20,7 +20,7 @@ fn a_swarm_is_seen_when_every_tracker_is_gone() {
     let urls = [first.udp().url(), second.udp().url()];
     let daemon = Daemon::start(&config(
         &settings(&sessions, None),
-        &[entry("raided", &hex(&torrent.hash), &urls)],
+        &[entry("trackerless", &hex(&torrent.hash), &urls)],
     ));
     let up = |tracker: &str| format!("seedwatch_tracker_up{{tracker=\"{tracker}\"}}");
     let up = [up(&first.udp().label()), up(&second.udp().label())];

@@ -1,7 +1,7 @@
-//! An old release fades: its seeds leave, then its tracker dies. The owner is told before a reader
+//! An old release loses its seeders, then its tracker dies. The owner is notified before a reader
 //! complains.
 
-use super::stage::{DAY, HOUR, Stage};
+use super::alert_harness::{AlertHarness, DAY, HOUR};
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::sessions::Plan;
@@ -10,9 +10,9 @@ use crate::rig::trackers::Opentracker;
 use crate::rig::wire::hex;
 
 #[test]
-fn an_old_release_fades() {
+fn an_old_release_loses_its_seeders() {
     needs_servers!();
-    // The release has a tracker of its own; the other torrent lives at another one and in the DHT.
+    // The release has a tracker of its own. The other torrent uses another tracker and the DHT.
     let healthy = Torrent::make("healthy");
     let release = fresh_hash();
     let (own, other) = (
@@ -49,33 +49,33 @@ fn an_old_release_fades() {
             (asked, Some(1.0)),
         ]);
     };
-    let mut stage = Stage::new();
+    let mut harness = AlertHarness::new();
 
     // A month with forty peers.
-    let daemon = stage.daemon(&config);
+    let daemon = harness.daemon(&config);
     wait_for(&daemon, 40.0);
-    stage.stays(30 * DAY);
+    harness.record(30 * DAY);
 
-    // They leave, all but three. A daemon that starts now has not seen the others, as one that has
-    // not seen them for a month.
+    // All but three leave. A new daemon does not remember the others, like one that has not seen
+    // them for a month.
     drop(daemon);
     downloaders.leave(own.udp());
-    let daemon = stage.daemon(&config);
+    let daemon = harness.daemon(&config);
     wait_for(&daemon, 3.0);
-    stage.stays(2 * DAY);
+    harness.record(2 * DAY);
     let at_risk = ("warnings", "TorrentAtRisk release");
-    stage.is_told(&[at_risk]);
+    harness.expect_alerts(&[at_risk]);
 
-    // The last ones leave.
+    // The last peers leave.
     last.leave(own.udp());
     wait_for(&daemon, 0.0);
-    stage.stays(2 * HOUR);
+    harness.record(2 * HOUR);
     let dead = ("pages", "TorrentDead release");
-    stage.is_told(&[at_risk, dead]);
-    assert_eq!(stage.order(), [at_risk.1, dead.1]);
-    stage.closes();
+    harness.expect_alerts(&[at_risk, dead]);
+    assert_eq!(harness.order(), [at_risk.1, dead.1]);
+    harness.reset_alerts();
 
-    // The tracker dies. That nobody is there stays known, from the DHT.
+    // The tracker dies. From the DHT it is still known that the swarm is empty.
     let tracker_down = format!("TrackerDown {}", own.udp().label());
     drop(own);
     daemon.wait_for_values(&[
@@ -86,7 +86,7 @@ fn an_old_release_fades() {
         (peers, Some(0.0)),
         (beside, Some(46.0)),
     ]);
-    stage.stays(8 * HOUR);
-    stage.is_told(&[dead, ("warnings", &tracker_down)]);
-    stage.keeps_to_itself(at_risk.1);
+    harness.record(8 * HOUR);
+    harness.expect_alerts(&[dead, ("warnings", &tracker_down)]);
+    harness.wait_for_inhibited(at_risk.1);
 }

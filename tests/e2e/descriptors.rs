@@ -1,4 +1,4 @@
-//! A lack of our own file descriptors is not the failure of a tracker.
+//! A lack of our own file descriptors is not a tracker failure.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::rig::wire::hex;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Enough for everything to start, and too few to ask a name server.
+/// Enough descriptors to start, and too few to query a name server.
 #[test]
-fn names_that_could_not_be_asked_for_are_told_apart() {
+fn names_that_could_not_be_resolved_locally_have_a_reason_of_their_own() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let url = "http://tracker.invalid.example/announce".to_owned();
@@ -38,7 +38,7 @@ fn names_that_could_not_be_asked_for_are_told_apart() {
 }
 
 #[test]
-fn probes_without_descriptors_are_held_against_nobody() {
+fn probes_without_descriptors_do_not_count_against_trackers() {
     // Each probe needs a connection of its own.
     let tracker = HttpTracker::start(|request| {
         let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
@@ -57,10 +57,12 @@ fn probes_without_descriptors_are_held_against_nobody() {
     daemon.wait_for_values(&works);
     daemon.limit_files(3);
     let said = || daemon.log().matches("lacks resources for probes").count();
-    wait::until("the lack is told", PATIENCE, || (said() > 0).then_some(()));
+    wait::until("the lack is reported", PATIENCE, || {
+        (said() > 0).then_some(())
+    });
     let stalled = tracker.heard().len();
     daemon.limit_files(1024);
-    wait::until("probes reach it again", PATIENCE, || {
+    wait::until("probes reach the tracker again", PATIENCE, || {
         (tracker.heard().len() > stalled + 2).then_some(())
     });
     let metrics = daemon.wait_for_values(&works);
