@@ -64,7 +64,7 @@ fn says_empty(answer: &AnnounceResponse, own: u64) -> bool {
         return false;
     }
     let names_only_us = peers.len() as u64 == own && peers.malformed == 0;
-    counts.is_nobody() && peers.malformed == 0 || names_only_us && !counts.is_inhabited()
+    counts.is_empty() && peers.malformed == 0 || names_only_us && !counts.claims_peers()
 }
 
 /// A remark and when it came.
