@@ -1,20 +1,20 @@
-//! Probers: a job and a deadline in, an observation with its diagnosis out.
+//! Probers: they carry out jobs with sockets and threads, and return observations.
 //!
-//! | File | Speaks |
+//! | Module | Contents |
 //! |---|---|
-//! | [`canary`] | signs of life of our own network: UDP, TCP, ICMP |
-//! | [`dht`] | the mainline DHT |
-//! | [`http`] | HTTP and HTTPS trackers |
-//! | [`resolve`] | names → addresses of both families, BEP 34, never from public names into private space |
-//! | [`udp`] | BEP 15, 41, 7 |
+//! | [`canary`] | tests of our own connectivity: UDP, TCP, ICMP |
+//! | [`dht`] | the prober of the mainline DHT |
+//! | [`http`] | the prober of HTTP and HTTPS trackers |
+//! | [`resolve`] | name resolution: both families, BEP 34, no public name into private space |
+//! | [`udp`] | the prober of UDP trackers |
 //!
-//! [`REGISTRY`] lists the probers of trackers; each implements [`Prober`]. The DHT has a schedule of
-//! its own and is not one of them.
+//! [`REGISTRY`] lists the probers of trackers; each implements [`Prober`]. The DHT has its own
+//! schedule and is not one of them.
 //!
-//! A prober is built once and shared. Every job ends in exactly one observation, within
-//! `job.timeout`, and nothing a tracker does makes a prober panic or wait longer. Jobs go in and
-//! observations come out in batches; each prober works in threads of its own. What courtesy still demands when a probe is
-//! cut short (a `stopped` after a `started`) is finished in the background within a bounded time.
+//! A prober is built once and shared. Every job ends in exactly one observation within
+//! `job.timeout`, whatever the tracker does. Jobs and observations move in batches; each prober has
+//! its own threads. If a probe is cut short after `started`, the prober sends `stopped` in the
+//! background within a bounded time.
 
 pub mod canary;
 mod datagram;
