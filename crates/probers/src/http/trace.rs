@@ -1,8 +1,8 @@
 //! Hooks below reqwest for one request: where it may connect, how long each phase takes, and which
 //! certificate the server sends.
 //!
-//! The hooks of reqwest and rustls carry no data of ours, so the request runs inside a task-local
-//! scope that they read.
+//! The hooks of reqwest and rustls carry no data of the caller, so the request runs inside a
+//! task-local scope that they read.
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
