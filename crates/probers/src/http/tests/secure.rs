@@ -197,7 +197,7 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
         &format!("https://localhost:{port}/announce"),
         AnnounceStrategy::StoppedFirst,
     );
-    job.timeout = Duration::from_millis(300);
+    job.timeout = Duration::from_secs(3);
     let (result, stats) = announced(http_client().probe(job).await);
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Timeout);

@@ -127,7 +127,7 @@ async fn silence_leaves_time_for_started() {
         &model.server.url("/announce"),
         AnnounceStrategy::StoppedFirst,
     );
-    job.timeout = Duration::from_millis(500);
+    job.timeout = Duration::from_secs(5);
     let said = announced(http_client.probe(job).await).0.unwrap();
     assert_eq!(said.peers.len(), 4);
 }
