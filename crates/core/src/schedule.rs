@@ -345,7 +345,7 @@ impl Schedule {
     ) {
         let counts = result.iter().flatten();
         for (id, counts) in ids.iter().zip(counts) {
-            if counts.is_some_and(|counts| counts.is_inhabited()) {
+            if counts.is_some_and(|counts| counts.claims_peers()) {
                 self.doubt(lane.tracker(), lane.family(), *id, now);
             }
         }

@@ -1,10 +1,10 @@
-//! Signs of life of our own network, asked for when no tracker gives one.
+//! Tests of our own connectivity, for times when no tracker answers.
 //!
-//! A canary is a host that is nearly always there: a DHT bootstrap node, a much used tracker. It
-//! is asked in three ways at once, and any answer proves that packets leave and come back: a DHT
-//! ping over UDP (BEP 5), a TCP connect (a refusal proves as much as an acceptance), an ICMP echo
-//! where the system allows it. The first sign ends the look. The default gateway is reported
-//! apart: its answer says only that the local network works.
+//! A canary is a host that is nearly always up: a DHT bootstrap node, a popular tracker. It is
+//! contacted in three ways at once: a DHT ping over UDP (BEP 5), a TCP connect, an ICMP echo where
+//! the system allows it. Any answer, also a refused connect, proves that packets leave and come
+//! back, and ends the test. The default gateway is reported separately: its answer proves only that
+//! the local network works.
 
 mod echo;
 mod gateway;
@@ -25,27 +25,27 @@ use echo::Echo;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
 
-/// Canaries asked at once.
+/// The largest number of canaries contacted at once.
 pub const MAX_AT_ONCE: usize = 3;
-/// Canaries asked in one look.
+/// The largest number of canaries contacted in one test.
 pub const MAX_CANARIES: usize = 12;
-/// Time for one canary, resolution included.
+/// The time limit for one canary, with name resolution.
 pub const TIMEOUT: Duration = Duration::from_secs(4);
-/// When a datagram is sent again, counted from the one before.
+/// The waits before a datagram is sent again.
 pub const RESEND: [Duration; 2] = [Duration::from_millis(700), Duration::from_millis(1300)];
 
-/// A host that is asked for a sign of life.
+/// A host that shows whether our own network works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Canary {
-    /// Where it is.
+    /// Its name or address.
     pub host: Host,
-    /// The port that is tried.
+    /// Its port.
     pub port: u16,
-    /// Whether it may lead into a local network: the configuration names it.
+    /// Whether it may be in a local network. Only canaries of the configuration may.
     pub may_be_local: bool,
 }
 
-/// A canary of the configuration.
+/// Makes a canary of the configuration.
 impl From<(Host, u16)> for Canary {
     fn from((host, port): (Host, u16)) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl From<(Host, u16)> for Canary {
     }
 }
 
-/// What gave a sign of life.
+/// What proves that our network works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
     /// A datagram from the canary.
@@ -69,33 +69,33 @@ pub enum Evidence {
     Echo,
 }
 
-/// What a look at our own network found.
+/// The result of a test of our own connectivity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CanaryResult {
-    /// The first sign of life.
+    /// The first evidence.
     pub evidence: Option<Evidence>,
-    /// Canaries that had an address of this family to ask. With none, nothing is known.
+    /// The number of canaries contacted over this family. If 0, the result is unknown.
     pub asked: usize,
-    /// Canaries that this machine had no resources to ask.
+    /// The number of canaries that this machine had no resources to contact.
     pub unasked: usize,
     /// Whether the default gateway answers; `None` if it was not asked (no ICMP, no gateway) or a
-    /// sign of life came first.
+    /// canary answered first.
     pub gateway: Option<bool>,
 }
 
 impl CanaryResult {
-    /// Whether this machine had no resources to look: then nothing is known.
+    /// Returns whether this machine had no resources for the test, so that the result is unknown.
     pub fn is_void(&self) -> bool {
         self.evidence.is_none() && self.unasked > 0
     }
 
-    /// Whether the network works; `None` if there was nobody to ask.
+    /// Returns whether the network works; `None` if no canary was contacted.
     pub fn is_alive(&self) -> Option<bool> {
         (self.asked > 0).then_some(self.evidence.is_some())
     }
 }
 
-/// Asks canaries. Cheap to clone.
+/// Contacts canaries. Cheap to clone.
 #[derive(Clone)]
 pub struct Canaries {
     resolver: Resolver,
@@ -103,7 +103,7 @@ pub struct Canaries {
 }
 
 impl Canaries {
-    /// A prober that finds its canaries with this resolver.
+    /// Returns a tester that resolves canaries with this resolver.
     pub fn new(resolver: Resolver) -> Self {
         Self {
             resolver,
@@ -111,7 +111,7 @@ impl Canaries {
         }
     }
 
-    /// Looks for a sign of life over one family, for at most `within`.
+    /// Tests the connectivity of one family, for at most `within`.
     pub async fn any_alive(
         &self,
         canaries: &[impl Clone + Into<Canary>],
@@ -121,8 +121,8 @@ impl Canaries {
         let echo = self.icmp.then(|| Echo::open(family)).flatten();
         let mut result = CanaryResult::default();
         let mut asking = JoinSet::new();
-        // Every canary ends after its own time, the look after `within`: dropping the set ends
-        // what is still under way.
+        // Each canary has its own time limit, and the test ends after `within`. Dropping the set
+        // cancels the rest.
         let _ = timeout(within, async {
             let mut waiting = canaries.iter().take(MAX_CANARIES);
             let gateway = ask_gateway(family, echo.clone());
@@ -158,7 +158,7 @@ impl Canaries {
             }
         })
         .await;
-        // Asked, and not answered by the end of the look.
+        // Contacted without an answer until the end of the test.
         result.asked += asking.len();
         result
     }
@@ -166,9 +166,9 @@ impl Canaries {
 
 enum Outcome {
     Evidence(Evidence),
-    /// Nothing of this family to ask, or the name does not resolve.
+    /// The canary has no address of this family, or its name does not resolve.
     NoAddress,
-    /// This machine has no descriptors or memory to ask with.
+    /// This machine has no descriptors or memory.
     NoResources,
     Silence,
 }
@@ -178,7 +178,7 @@ async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<
     let ip = match resolving.await {
         Ok(resolved) => resolved.of(family).first().copied(),
         Err(failed) if failed.is_ours => return Outcome::NoResources,
-        // That names do not resolve is just what an outage looks like.
+        // Names that do not resolve are a symptom of an outage.
         Err(_) => return Outcome::Silence,
     };
     let Some(ip) = ip else {
@@ -199,7 +199,7 @@ async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<
     }
 }
 
-/// Notes in `is_short` whether this machine had no resources for it.
+/// Sets `is_short` if this machine had no resources for it.
 async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
     match TcpStream::connect(address).await {
         Ok(_) => Some(Evidence::Connection),
@@ -215,7 +215,7 @@ fn note(error: &io::Error, is_short: &AtomicBool) {
     is_short.fetch_or(shortage::failed(error).is_some(), Ordering::Relaxed);
 }
 
-/// Any datagram counts, whatever it says; the kernel lets only those from the canary through.
+/// Any datagram counts. The socket is connected, so the kernel drops datagrams from other hosts.
 async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
     let bound = UdpSocket::bind(ping::any(address.ip())).await;
     let socket = bound.inspect_err(|error| note(error, is_short)).ok()?;
@@ -223,7 +223,7 @@ async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence
     let packet = ping::packet();
     let sending = async {
         for wait in RESEND {
-            // A lost packet and a full buffer are alike: there is a next one.
+            // A full buffer is like a lost packet: another one follows.
             let _ = socket.send(&packet).await;
             sleep(wait).await;
         }
@@ -235,7 +235,7 @@ async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence
         loop {
             match socket.recv(&mut buffer).await {
                 Ok(_) => return,
-                // ICMP says that the port is closed; perhaps a firewall near us does.
+                // ICMP says that the port is closed, but a local firewall may have sent it.
                 Err(_) => sleep(RESEND[0]).await,
             }
         }

@@ -1,7 +1,9 @@
-//! Unconnected UDP sockets: batches in, batches out, ICMP errors from the error queue.
+//! Unconnected UDP sockets that read and send in batches, and read ICMP errors from the error
+//! queue.
 //!
-//! Unconnected, because answers may come from another address of the host, and because one socket
-//! serves all trackers or nodes of a family. `IP_RECVERR` then tells which packet met a closed port.
+//! The sockets are unconnected, because an answer may come from another address of the host, and
+//! because one socket serves all trackers or nodes of a family. `IP_RECVERR` tells which packet met
+//! a closed port.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -17,44 +19,45 @@ use socket2::{Domain, Protocol, Socket as Socket2, Type};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::engine::Undelivered;
 
-/// Receive buffer asked for, in bytes; the kernel grants at most `net.core.rmem_max`.
+/// The requested size of the receive buffer in bytes. The kernel grants at most
+/// `net.core.rmem_max`.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// What the kernel grants at least, by default.
+/// The smallest receive buffer that kernels grant by default, in bytes.
 const LEAST_BUFFER: usize = 212_992;
-/// What an answer of one Ethernet frame takes of the receive buffer, bookkeeping included: a page.
+/// The space that an answer of one Ethernet frame takes in the receive buffer, with bookkeeping:
+/// one page.
 const ANSWER_COST: usize = 4096;
-/// Datagrams read in one call.
+/// The number of datagrams read in one call.
 const RECEIVE_BATCH: usize = 32;
-/// Longest datagram read, in bytes: 456 IPv6 peers or 1,369 IPv4 peers of a tracker. The rest is
-/// cut off. An odd number of cache lines, so that the heads of a batch do not compete for the same
-/// ones.
+/// The longest datagram read, in bytes: 456 IPv6 or 1,369 IPv4 peers of a tracker. The rest is cut
+/// off. It is an odd number of cache lines, so that the heads of a batch do not share cache sets.
 const DATAGRAM: usize = 129 * 64;
-/// Packets sent in one call.
+/// The number of packets sent in one call.
 const SEND_BATCH: usize = 64;
-/// ICMP errors read at once.
+/// The largest number of ICMP errors read at once.
 const ERROR_BATCH: usize = 64;
-/// Bytes of a returned request that are looked at.
+/// The number of bytes read of a returned request.
 const RETURNED: usize = 64;
-/// A pending ICMP error makes one send fail that has nothing to do with it; so a send is tried
-/// again, but not for ever.
+/// The largest number of attempts to send. A pending ICMP error of another packet makes one attempt
+/// fail.
 const SEND_TRIES: usize = 4;
 
-/// What became of an attempt to send.
+/// The result of an attempt to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sent {
-    /// So many packets are out.
+    /// This number of packets was sent.
     Packets(usize),
     /// The send buffer is full.
     Full,
-    /// Nothing is decided yet: try again at once.
+    /// Nothing was sent: try again at once.
     Again,
-    /// The kernel has no memory for the first packet, which is lost, like any packet may be.
+    /// The kernel has no memory for the first packet, which is lost.
     Lost,
-    /// The kernel refuses the first packet for good.
+    /// The kernel refuses the first packet permanently.
     Refused,
 }
 
-/// All addresses of this machine, and a port of the kernel's choice.
+/// Returns the unspecified address with port 0: all addresses, and a port that the kernel chooses.
 pub(super) fn any(family: Family) -> SocketAddr {
     match family {
         Family::Ipv4 => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
@@ -65,7 +68,8 @@ pub(super) fn any(family: Family) -> SocketAddr {
 /// Opens a socket of one family.
 ///
 /// # Errors
-/// Those of the kernel: no such family, the port is taken, not an address of this machine.
+/// The kernel does not support the family, the port is taken, or the address is not of this
+/// machine.
 pub(super) fn open(at: SocketAddr) -> io::Result<Socket2> {
     let domain = Domain::for_address(at);
     let socket = Socket2::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
@@ -81,13 +85,13 @@ pub(super) fn open(at: SocketAddr) -> io::Result<Socket2> {
     Ok(socket)
 }
 
-/// A socket with room for batches. It cannot leave its thread: the room holds pointers for the
-/// kernel.
+/// A socket with buffers for batches. It cannot leave its thread, because the buffers hold pointers
+/// for the kernel.
 pub(super) struct Socket {
     inner: Socket2,
     /// The error queue may hold something.
     errors: bool,
-    /// Attempts to send that failed in a row.
+    /// The number of failed attempts to send in a row.
     tries: usize,
     buffers: Vec<u8>,
     incoming: MultiHeaders<SockaddrStorage>,
@@ -95,7 +99,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Makes room for batches.
+    /// Allocates the buffers.
     pub(super) fn new(inner: Socket2) -> Self {
         Self {
             inner,
@@ -107,13 +111,13 @@ impl Socket {
         }
     }
 
-    /// Answers the receive buffer has room for.
+    /// Returns the number of answers that the receive buffer holds.
     pub(super) fn window(&self) -> usize {
         let granted = self.inner.recv_buffer_size();
         granted.unwrap_or(LEAST_BUFFER) / ANSWER_COST
     }
 
-    /// Reads one batch of datagrams; returns how many. 0 means that there are none.
+    /// Reads one batch of datagrams. Returns their number; 0 if there are none.
     pub(super) fn receive(&mut self, mut take: impl FnMut(SocketAddr, &[u8])) -> usize {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> = self
             .buffers
@@ -125,7 +129,7 @@ impl Socket {
         let messages = match recvmmsg(fd, &mut self.incoming, &mut slices, flags, None) {
             Ok(messages) => messages,
             Err(error) => {
-                // Either there is nothing, or the error queue tells more.
+                // Either there is nothing to read, or the error queue has the reason.
                 self.errors |= !matches!(error, Errno::EAGAIN | Errno::EINTR);
                 return 0;
             }
@@ -142,23 +146,23 @@ impl Socket {
         count
     }
 
-    /// Whether a batch was as large as batches get, so that there may be more.
+    /// Returns whether a batch was full, so that there may be more to read.
     pub(super) fn is_full_batch(&self, read: usize) -> bool {
         read == RECEIVE_BATCH
     }
 
-    /// Whether there may be something for [`Socket::errors`] to read.
+    /// Returns whether [`Socket::errors`] may have something to read.
     pub(super) fn has_errors(&self) -> bool {
         self.errors
     }
 
-    /// There is something to read for [`Socket::errors`]. A call that sent some packets before
-    /// one met the error of an earlier packet says nothing of it; only waiting tells.
+    /// Records that [`Socket::errors`] has something to read. A call that sends only some of its
+    /// packets hides the error of an earlier packet; only `poll(2)` reports it.
     pub(super) fn expect_errors(&mut self) {
         self.errors = true;
     }
 
-    /// Reads ICMP errors: the address written to, what was written, and what became of it.
+    /// Reads ICMP errors: the destination, the beginning of the packet, and the reason.
     pub(super) fn errors(&mut self, mut take: impl FnMut(SocketAddr, &[u8], Undelivered)) {
         self.errors = false;
         let mut control = nix::cmsg_space!([u8; 128]);
@@ -193,7 +197,7 @@ impl Socket {
         }
     }
 
-    /// Sends the first packets, at most 64, in one call; returns how many. The result is for
+    /// Sends the first packets, at most 64, in one call. The caller passes the result to
     /// [`Socket::judge`].
     pub(super) fn send<'a>(
         &mut self,
@@ -214,7 +218,7 @@ impl Socket {
         Ok(sent.count())
     }
 
-    /// Tells what an attempt to send some packets came to.
+    /// Interprets the result of an attempt to send.
     pub(super) fn judge(&mut self, sent: nix::Result<usize>) -> Sent {
         self.tries += 1;
         let judged = match sent {
@@ -222,7 +226,7 @@ impl Socket {
             Err(Errno::EAGAIN) => Sent::Full,
             Err(Errno::EINTR) => return Sent::Again,
             Err(Errno::ENOBUFS | Errno::ENOMEM) => Sent::Lost,
-            // Perhaps an ICMP error of another packet, which the failed call has taken away.
+            // It may be the ICMP error of another packet, which the failed call has cleared.
             Err(_) if self.tries < SEND_TRIES => {
                 self.errors = true;
                 return Sent::Again;
@@ -244,7 +248,7 @@ fn address(from: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(v4) = from.as_sockaddr_in() {
         return Some(SocketAddr::V4((*v4).into()));
     }
-    // Flow label and scope of an answer differ from those of the request.
+    // The flow label and scope of an answer differ from those of the request.
     from.as_sockaddr_in6()
         .map(|v6| SocketAddr::from((v6.ip(), v6.port())))
 }

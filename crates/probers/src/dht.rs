@@ -1,9 +1,8 @@
 //! The mainline DHT (BEP 5, 32, 33, 42, 43).
 //!
-//! One task and one socket a family, all for one engine ([`seedwatch_dht`]), which knows the protocol
-//! and has neither socket nor clock. `worker` joins it with sockets, clock and the rest of the
-//! daemon, `bootstrap` finds a way in, `reports` takes the results out. Nothing that comes in is
-//! ever answered.
+//! One thread with one socket per family drives one pure engine ([`seedwatch_dht`]). `worker` joins
+//! it with sockets and clock, `bootstrap` finds the first nodes, and `reports` sends the results.
+//! Incoming queries are never answered.
 
 mod bootstrap;
 mod reports;
@@ -31,37 +30,37 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::{Host, InfoHash};
 use worker::{Command, Ends, Worker};
 
-/// Where and how the DHT is asked.
+/// The settings of a [`DhtProber`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Sockets; the first of each family counts. A family without one is left out.
+    /// The local addresses; the first of each family counts. A family without one is not used.
     pub listen: Vec<SocketAddr>,
-    /// Whom to ask for nodes while too few are known; the first [`MAX_NAMES`] count.
+    /// The bootstrap hosts, asked for nodes while too few are known. The first [`MAX_NAMES`] count.
     pub bootstrap: Vec<(Host, u16)>,
-    /// Of the node itself.
+    /// The settings of the engine.
     pub engine: seedwatch_dht::Settings,
 }
 
-/// Looks info-hashes up in the DHT. Dropping it is like [`DhtProber::drain`] without waiting.
+/// Looks up info-hashes in the DHT. Dropping it is like [`DhtProber::drain`] without waiting.
 #[derive(Debug)]
 pub struct DhtProber {
     commands: std::sync::mpsc::Sender<Command>,
     waker: Arc<Waker>,
-    /// The table, when the worker has ended.
+    /// Receives the node table when the worker has ended.
     ended: Option<oneshot::Receiver<Vec<Contact>>>,
 }
 
 impl DhtProber {
-    /// Opens the sockets and starts a thread. Must be called within the tokio runtime in which
-    /// names are to be looked up. `table` is that of an earlier run, or empty.
+    /// Opens the sockets and starts a thread. Must be called within a tokio runtime, which is used
+    /// for name lookups. `table` is that of an earlier run, or empty.
     ///
-    /// Lookups and the state of both families go out at most once a second, and at once when
-    /// something ended that [`DhtProber::look_up`] asked for. When the receiver is slow they wait;
-    /// when it is gone they are dropped.
+    /// Sends lookups and the state of both families at most once per second, and at once when a
+    /// lookup of [`DhtProber::look_up`] ends. Waits for a slow receiver; without a receiver,
+    /// reports are dropped.
     ///
     /// # Errors
-    /// When no socket can be opened, or one whose port is taken or not allowed. Where the system has
-    /// one family only, that one works alone.
+    /// No socket can be opened, or a configured port is taken or not permitted. If the system has
+    /// one family only, it works alone.
     pub fn start(
         settings: Settings,
         resolver: Resolver,
@@ -80,13 +79,13 @@ impl DhtProber {
             bootstrap: Bootstrap::new(names, resolver, runtime, Arc::clone(&waker)),
             reports: Reports::new(out),
         };
-        // A thread of its own: what else the daemon does cannot make answers pile up.
+        // A dedicated thread, so that other work of the daemon does not delay reading.
         std::thread::Builder::new()
             .name("dht".to_owned())
             .spawn(move || {
                 let sockets = sockets.map(|socket| socket.map(datagram::Socket::new));
                 let table = Worker::new(settings.engine, sockets, &table, ends).run();
-                // Nobody may be left to take it.
+                // The receiver may be gone.
                 let _ = end.send(table);
             })?;
         Ok(Self {
@@ -96,34 +95,34 @@ impl DhtProber {
         })
     }
 
-    /// Info-hashes to be looked up once an interval: sorted, each once.
+    /// Sets the info-hashes that are looked up once per interval. They must be sorted and distinct.
     pub fn watch(&self, hashes: Arc<[InfoHash]>) {
         self.tell(Command::Watch(hashes));
     }
 
-    /// Looks an info-hash up at once, in the DHT of each family that has a socket.
+    /// Looks up an info-hash at once, in the DHT of each family with a socket.
     pub fn look_up(&self, hash: InfoHash) {
         self.tell(Command::LookUp(hash));
     }
 
-    /// Sends nothing over a family while our own network is silent; lookups wait.
+    /// Pauses a family while our own network does not work. Its lookups wait.
     pub fn pause(&self, family: Family, paused: bool) {
         self.tell(Command::Pause(family, paused));
     }
 
-    /// Settings from now on; sockets stay as they are.
+    /// Uses these settings from now on. The sockets stay.
     pub fn configure(&self, settings: Settings) {
         self.tell(Command::Configure(Box::new(settings)));
     }
 
-    /// Nodes worth saving.
+    /// Returns the nodes worth saving.
     pub fn table(&self) -> impl Future<Output = Vec<Contact>> + Send + use<> {
         let (answer, table) = oneshot::channel();
         self.tell(Command::Table(answer));
         async { table.await.unwrap_or_default() }
     }
 
-    /// Stops, without an end of the lookups under way, and gives the nodes worth saving.
+    /// Stops without waiting for running lookups. Returns the nodes worth saving.
     pub async fn drain(mut self) -> Vec<Contact> {
         self.waker.stop();
         match self.ended.take() {
@@ -133,7 +132,7 @@ impl DhtProber {
     }
 
     fn tell(&self, command: Command) {
-        // The worker lives as long as we do.
+        // The worker lives as long as its handle.
         let _ = self.commands.send(command);
         self.waker.wake();
     }
@@ -145,7 +144,7 @@ impl Drop for DhtProber {
     }
 }
 
-/// A socket for the first address of each family, by [`Family::index`].
+/// Opens a socket for the first address of each family, by [`Family::index`].
 fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
     let mut sockets = [None, None];
     let mut why = io::Error::new(io::ErrorKind::InvalidInput, "no address to listen on");
@@ -159,11 +158,11 @@ fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
                 sockets[family.index()] = Some(socket);
                 continue;
             }
-            // This machine may well have the family.
+            // The machine may support the family nevertheless.
             Err(error) if shortage::is_shortage(&error) => return Err(error),
             Err(error) => io::Error::new(error.kind(), format!("{at}: {error}")),
         };
-        // A port that somebody chose, and that cannot be had, is no matter of the system.
+        // A configured port that cannot be opened is an error of the configuration.
         if matches!(
             error.kind(),
             io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied

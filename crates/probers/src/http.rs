@@ -1,27 +1,26 @@
 //! Trackers over HTTP and HTTPS (BEP 3, 7, 23, 24, 31, 48).
 //!
-//! reqwest does HTTP; what it connects to is decided here. Each redirect is checked before it is
-//! followed. A probe holds one of few places per tracker host, and connections are kept alive
+//! reqwest speaks HTTP; this module decides what it connects to. Each redirect is checked before it
+//! is followed. The number of probes per tracker host is limited, and connections are kept alive
 //! between the torrents of a host.
 //!
-//! All of it, names and TLS handshakes included, happens in one thread of its own: an exchange is
-//! handed between several tasks, and waking them across threads costs more than the exchange
-//! itself. The rest of the daemon cannot hold up an answer either.
+//! Everything, with name resolution and TLS handshakes, runs in one dedicated thread. A request
+//! passes through several tasks, and waking them across threads costs more than the request itself.
+//! The dedicated thread also keeps the rest of the daemon from delaying an answer.
 //!
-//! | File | Holds |
+//! | File | Contents |
 //! |---|---|
-//! | `query` | announce and scrape URLs |
-//! | `worker` | the thread, and the probes under way in it |
-//! | `http_client` | one job, from its name to its observation |
-//! | `catch_panic` | a fault of our own ends one probe, not the prober |
-//! | `fetch` | one question: send, follow, read |
+//! | `worker` | the thread and its running probes |
+//! | `http_client` | one job, from name resolution to its observation |
+//! | `catch_panic` | turns a panic into the failure of one probe |
+//! | `fetch` | one request: send, follow redirects, read the body |
 //! | `announce` | the requests of an announce, and the `stopped` that must follow `started` |
-//! | `answer`, `peers`, `body` | what comes back; pure |
-//! | `large` | few large bodies at once |
-//! | `status`, `failure` | what went wrong; pure |
-//! | `client` | requests over kept and new connections |
-//! | `probation` | threads for hosts that have not yet shown how they answer |
-//! | `fuzzing` | the readers of answers, for the fuzz targets only |
+//! | `body` | bounded bodies and decompression; pure |
+//! | `large` | the limit of large bodies at once |
+//! | `status`, `failure` | status codes and errors as failure reasons; pure |
+//! | `client` | requests over kept-alive and new connections |
+//! | `host_slots` | the limit of probes per host |
+//! | `probation` | threads for hosts that are not trusted yet |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
@@ -56,35 +55,35 @@ use worker::{Command, Worker};
 
 pub use tls::{RootsError, TlsError, roots_from_environment};
 
-/// Connections, and so probes at once, to one tracker host over one family.
+/// The largest number of connections, and so of probes, to one tracker host over one family.
 pub const MAX_PER_HOST: usize = 4;
-/// Probes at once over all hosts.
+/// The largest number of concurrent probes over all hosts.
 pub const MAX_IN_FLIGHT: usize = 512;
-/// Time an unused connection is kept open.
+/// The time that an idle connection is kept open.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// Longest time to make a connection, over all addresses of a host.
+/// The time limit of a connect, over all addresses of a host.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Redirects followed.
+/// The largest number of redirects followed.
 pub const MAX_REDIRECTS: usize = 2;
-/// Farewells (`stopped` after `started`) under way in the background.
+/// The largest number of `stopped` announces in the background.
 pub const MAX_BACKGROUND_STOPS: u32 = 1024;
-/// Longest time of a farewell in the background.
+/// The time limit of a `stopped` announce in the background.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest time [`HttpProber::drain`] takes.
+/// The longest time that [`HttpProber::drain`] takes.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What an [`HttpProber`] needs to know.
+/// The settings of an [`HttpProber`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// Who we are to trackers.
+    /// The identity that trackers see.
     pub identity: Identity,
-    /// Peers asked for.
+    /// The number of peers requested.
     pub numwant: u16,
-    /// Which addresses a peer can have.
+    /// The addresses that a peer can have.
     pub accept: Accept,
-    /// `User-Agent`.
+    /// The `User-Agent` header.
     pub user_agent: String,
-    /// Root certificates beside those of the web.
+    /// Root certificates in addition to those of the web.
     pub roots: Vec<CertificateDer<'static>>,
 }
 
@@ -94,31 +93,31 @@ pub enum SetupError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// reqwest refused the settings; in practice a `user_agent` that no header can hold.
+    /// reqwest rejected the settings; in practice, a `user_agent` that is no valid header value.
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
-    /// The system has no thread, or no descriptors, for it.
+    /// The system has no thread or no descriptors for it.
     #[error("its threads cannot be started: {0}")]
     Thread(io::Error),
 }
 
 /// Probes trackers over HTTP and HTTPS. Dropping it is like [`HttpProber::drain`] without waiting.
 pub struct HttpProber {
-    /// The one that new jobs go to.
+    /// The client for new jobs.
     http_client: Arc<HttpClient>,
     commands: mpsc::UnboundedSender<Command>,
-    /// Tells whether all farewells were said.
+    /// Resolves to whether every `stopped` was sent.
     ended: oneshot::Receiver<bool>,
 }
 
 impl HttpProber {
     /// Builds the clients and starts the thread. Nothing is contacted.
     ///
-    /// Observations come in batches over `out`, in no particular order. When its receiver is gone,
-    /// they are dropped.
+    /// Sends observations to `out` in batches and in any order. Without a receiver they are
+    /// dropped.
     ///
     /// # Errors
-    /// A root certificate or the user agent is not usable, or the system has no thread for us.
+    /// A root certificate or the user agent is not usable, or the system has no thread.
     pub fn start(
         settings: Settings,
         resolver: Resolver,
@@ -136,17 +135,17 @@ impl HttpProber {
         })
     }
 
-    /// Takes jobs and never blocks. Unless the prober is drained meanwhile, each ends in exactly
-    /// one observation.
+    /// Starts jobs. Never blocks. Each job ends in exactly one observation, unless the prober is
+    /// drained.
     pub fn submit(&self, jobs: Vec<Job>) {
         self.tell(Command::Jobs(jobs));
     }
 
-    /// Settings for all jobs from now on. Those under way end as they began, and the limits hold
-    /// over both.
+    /// Uses these settings for all jobs from now on. Running jobs keep their settings. The limits
+    /// hold for both together.
     ///
     /// # Errors
-    /// As [`HttpProber::start`]; then nothing has changed.
+    /// As [`HttpProber::start`]. The old settings stay in use.
     pub fn configure(&mut self, settings: Settings) -> Result<(), SetupError> {
         self.http_client = Arc::new(self.http_client.configured(settings)?);
         self.tell(Command::Configure(self.http_client.clone()));
@@ -158,9 +157,9 @@ impl HttpProber {
         let _ = self.commands.send(command);
     }
 
-    /// Stops. Submitted jobs that are under way are dropped without an observation: a probe cut
-    /// short says nothing about its tracker. Every swarm that we said `started` to gets its
-    /// `stopped`, until [`DRAIN_TIMEOUT`] is over. Says whether none is owed any more.
+    /// Stops. Drops running jobs without an observation, because a probe cut short says nothing
+    /// about its tracker. Sends `stopped` wherever `started` was sent, for at most
+    /// [`DRAIN_TIMEOUT`]. Returns whether every `stopped` was sent.
     pub async fn drain(self) -> bool {
         drop(self.commands);
         self.ended.await.unwrap_or(false)

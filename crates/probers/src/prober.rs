@@ -1,4 +1,4 @@
-//! What every prober of trackers is to the daemon.
+//! The interface of all probers of trackers.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use tokio::sync::mpsc;
 use crate::http::Settings;
 use crate::resolve::Resolver;
 
-/// The time that a prober takes to end.
+/// Resolves when a prober has ended.
 pub type Drained = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Carries out probes of trackers over one protocol, on threads or tasks of its own.
 ///
-/// Every job ends in exactly one observation within `job.timeout`, whatever the tracker does. What
-/// politeness demands when a probe is cut short, such as `stopped` after `started`, is finished in
-/// the background within a bounded time.
+/// Every job ends in exactly one observation within `job.timeout`, whatever the tracker does. If a
+/// probe is cut short after `started`, the prober sends `stopped` in the background within a
+/// bounded time.
 pub trait Prober: Send + Sync {
-    /// Returns whether it speaks the protocol of this URL.
+    /// Returns whether the prober speaks the protocol of this URL.
     fn speaks(&self, url: &TrackerUrl) -> bool;
 
-    /// Takes jobs whose URLs it speaks, and never blocks.
+    /// Starts jobs whose protocol it speaks. Never blocks.
     fn submit(&self, jobs: Vec<Job>);
 
-    /// Uses these settings for all jobs from now on. Jobs under way end as they began.
+    /// Uses these settings for all jobs from now on. Running jobs keep their settings.
     ///
     /// # Errors
-    /// The settings are not usable; then nothing has changed.
+    /// The settings are not usable. The old ones stay in use.
     fn configure(&mut self, settings: &Settings) -> Result<(), ProberError>;
 
     /// Takes no more jobs, drops those that left no trace at a tracker, and ends.
@@ -38,12 +38,11 @@ pub trait Prober: Send + Sync {
 /// What a prober is built from.
 #[derive(Clone)]
 pub struct ProberContext {
-    /// How it presents itself, and what it asks for.
+    /// How the prober presents itself, and what it requests.
     pub settings: Settings,
-    /// Names to addresses, shared by all probers.
+    /// The resolver, shared by all probers.
     pub resolver: Resolver,
-    /// Where observations go, in batches and in no particular order. When the receiver is gone, they
-    /// are dropped.
+    /// Takes observations in batches and in any order. Without a receiver they are dropped.
     pub observations: mpsc::Sender<Vec<Observation>>,
 }
 
@@ -51,14 +50,14 @@ pub struct ProberContext {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up the {prober} prober: {source}")]
 pub struct ProberError {
-    /// What it speaks.
+    /// The protocol of the prober.
     pub prober: &'static str,
-    /// What is wrong.
+    /// The cause.
     pub source: Box<dyn Error + Send + Sync>,
 }
 
 impl ProberError {
-    /// Returns a function that names the prober of an error.
+    /// Returns a function that adds the name of the prober to an error.
     pub fn of<E: Error + Send + Sync + 'static>(prober: &'static str) -> impl Fn(E) -> Self {
         move |source| Self {
             prober,

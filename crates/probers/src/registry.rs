@@ -1,4 +1,4 @@
-//! All probers of trackers: jobs go in, observations come out of one channel.
+//! The registry of all probers of trackers.
 
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_tracker::{FailureReason, Job, Observation, ProbeError, ProbeStats};
@@ -16,7 +16,7 @@ pub type StartProber = fn(&ProberContext) -> Result<Box<dyn Prober>, ProberError
 /// The probers of the daemon, one line each.
 pub const REGISTRY: &[StartProber] = &[udp::start, http::start];
 
-/// The running probers.
+/// The running probers. All send their observations to one channel.
 pub struct Probers {
     probers: Vec<Box<dyn Prober>>,
     observations: mpsc::Sender<Vec<Observation>>,
@@ -27,7 +27,7 @@ impl Probers {
     /// Starts every prober of a registry. Must be called within the tokio runtime.
     ///
     /// # Errors
-    /// The first prober that cannot be built.
+    /// A prober cannot be built. The first error is returned.
     pub fn start(registry: &[StartProber], context: &ProberContext) -> Result<Self, ProberError> {
         let probers = registry.iter().map(|start| start(context));
         Ok(Self {
@@ -40,14 +40,14 @@ impl Probers {
     /// Uses these settings for all jobs from now on.
     ///
     /// # Errors
-    /// A prober that cannot use them; those before it use them already.
+    /// A prober cannot use the settings. The probers before it already do.
     pub fn configure(&mut self, settings: &Settings) -> Result<(), ProberError> {
         self.probers
             .iter_mut()
             .try_for_each(|prober| prober.configure(settings))
     }
 
-    /// Hands each job to the first prober that speaks its protocol, and never blocks. Each ends in
+    /// Hands each job to the first prober that speaks its protocol. Never blocks. Each job ends in
     /// one observation.
     pub fn submit(&self, mut jobs: Vec<Job>) {
         let overlay = jobs.extract_if(.., |job| job.url.is_overlay());
@@ -86,7 +86,7 @@ impl Probers {
         });
     }
 
-    /// Ends all probers. Every `started` gets its `stopped`; takes two seconds at most.
+    /// Ends all probers, within two seconds. Every `started` is followed by `stopped`.
     pub async fn drain(self) {
         let mut ending = JoinSet::new();
         for prober in self.probers {

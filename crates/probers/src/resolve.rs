@@ -1,15 +1,16 @@
-//! From the host of a tracker to addresses that we can and may contact.
+//! Resolves the host of a tracker to addresses that can and may be contacted.
 //!
 //! - Families stay apart: a caller takes the list of the family it probes.
-//! - Names the public DNS serves never lead into private space: a tracker list from the web must
-//!   not make us knock on the router (server-side request forgery). What the user's own files and
-//!   own name spaces say (`/etc/hosts`, `localhost`, single labels, `.lan`, literal addresses) is
-//!   the user's choice, unless the URL itself is a stranger's ([`TrackerUrl::may_be_local`]).
-//! - Link-local addresses and cloud metadata services are never contacted, whatever leads there.
-//! - The operator's wish in DNS (BEP 34) is obeyed.
-//! - One lookup per host at a time, however many torrents wait for it, and its answer is kept.
-//! - Names that do not resolve do not hold up the others, and time in our own queue is told apart
-//!   from time in which name servers were asked.
+//! - Names of the public DNS never lead into private space: a tracker list from the web must not
+//!   make seedwatch contact the router (server-side request forgery). Local names and addresses
+//!   (`/etc/hosts`, `localhost`, single labels, `.lan`, literal addresses) are the user's choice,
+//!   unless the URL comes from a third party ([`TrackerUrl::may_be_local`]).
+//! - Link-local addresses and cloud metadata services are never contacted.
+//! - Tracker preferences in DNS (BEP 34) are obeyed.
+//! - There is one lookup per host at a time, however many torrents wait for it. Its answer is
+//!   cached.
+//! - Names that do not resolve do not delay others. The time in our own queue is separate from the
+//!   time that name servers take.
 
 mod cache;
 mod lookup;
@@ -34,47 +35,47 @@ use seedwatch_torrent::{Host, TrackerUrl};
 use seedwatch_tracker::{FailureReason, ProbeError};
 use upstream::Upstream;
 
-/// Hosts remembered; beyond it the entry that would expire first goes.
+/// The largest number of cached hosts. Above it, the entry that would expire first is dropped.
 pub const MAX_HOSTS: usize = 8192;
-/// Lookups under way at once; each is up to three questions (A, AAAA, TXT).
+/// The largest number of concurrent lookups. Each sends up to three queries (A, AAAA, TXT).
 pub const MAX_LOOKUPS: usize = queue::PLACES;
-/// Longest time name servers are asked in one lookup, over all tries.
+/// The time limit of one lookup, over all tries.
 pub const LOOKUP_TIMEOUT: Duration = queue::TRIES[0]
     .saturating_add(queue::TRIES[1])
     .saturating_add(queue::TRIES[2]);
-/// Longest time the answer to the TXT question (BEP 34) may come after the addresses.
+/// The longest wait for the TXT answer (BEP 34) after the addresses.
 pub const TXT_GRACE: Duration = Duration::from_millis(750);
-/// Shortest and longest time an answer is kept, whatever its TTL says.
+/// The shortest and longest time that an answer is kept, whatever its TTL.
 pub const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
-/// Time a failure is kept; each further failure in a row is kept for twice the time.
+/// The time that a failure is kept. It doubles with each failure in a row.
 pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
-/// Longest time a failure is kept: no tracker is probed more often.
+/// The longest time that a failure is kept: the shortest probe interval.
 pub const KEEP_FAILURE_LONGEST: Duration = Duration::from_secs(300);
-/// Time it is kept that this machine had no resources to ask.
+/// The time that a shortage of local resources is kept.
 pub const KEEP_SHORTAGE: Duration = Duration::from_secs(2);
-/// Addresses kept of one host and family.
+/// The largest number of addresses kept per host and family.
 pub const MAX_ADDRESSES: usize = 16;
-/// Age at which the routes of a kept answer are looked at again.
+/// The age at which the routes of a cached answer are checked again.
 pub const ROUTES_MAX_AGE: Duration = Duration::from_secs(15);
 
-/// Why a tracker is not contacted that a metainfo file or a magnet link names.
+/// The text for a tracker of a metainfo file or magnet link that must not be local.
 const LOCAL_ONLY: &str = "leads into a local network, and only a file or magnet link names it";
-/// Why nothing is contacted there.
+/// The text for addresses that are never contacted.
 const NEVER_CONTACTED: &str = "leads to a link-local or cloud metadata address";
 
-/// Addresses of a host that a packet could be sent to now.
+/// The addresses of a host that have a route.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Resolved {
     /// IPv4 addresses in the order of the answer.
     pub v4: Vec<Ipv4Addr>,
     /// IPv6 addresses in the order of the answer.
     pub v6: Vec<Ipv6Addr>,
-    /// What the lookup took; `None` from the cache.
+    /// The time that name servers took; `None` from the cache.
     pub took: Option<Duration>,
 }
 
 impl Resolved {
-    /// The addresses of one family.
+    /// Returns the addresses of one family.
     pub fn of(&self, family: Family) -> Vec<IpAddr> {
         match family {
             Family::Ipv4 => self.v4.iter().copied().map(IpAddr::V4).collect(),
@@ -83,14 +84,14 @@ impl Resolved {
     }
 }
 
-/// Where a [`Resolver`] asks instead of the system's configuration.
+/// A fixed configuration of a [`Resolver`], instead of the system's.
 #[derive(Debug, Clone, Default)]
 pub struct Fixed {
-    /// Name servers, asked over UDP and TCP.
+    /// The name servers, asked over UDP and TCP.
     pub name_servers: Vec<SocketAddr>,
-    /// In the syntax of `/etc/hosts`.
+    /// The hosts file, in the syntax of `/etc/hosts`.
     pub hosts: String,
-    /// Addresses taken for routable; the kernel is asked about the others.
+    /// Addresses that count as routable. The kernel is asked about others.
     pub routable: Vec<IpAddr>,
 }
 
@@ -108,13 +109,14 @@ struct Inner {
 }
 
 impl Resolver {
-    /// A resolver with the system's configuration (`/etc/resolv.conf`, `/etc/hosts`), read again
-    /// when the files change. Without a usable `/etc/resolv.conf` it asks 127.0.0.1, as libc does.
+    /// Returns a resolver with the system's configuration (`/etc/resolv.conf`, `/etc/hosts`). It
+    /// reads changed files again. Without a usable `/etc/resolv.conf` it asks 127.0.0.1, as libc
+    /// does.
     pub fn system() -> Self {
         Self::with(Upstream::system(), Vec::new())
     }
 
-    /// A resolver that asks where it is told to.
+    /// Returns a resolver with a fixed configuration.
     pub fn fixed(settings: Fixed) -> Self {
         Self::with(
             Upstream::fixed(&settings.name_servers, &settings.hosts),
@@ -133,23 +135,25 @@ impl Resolver {
         }
     }
 
-    /// Where the tracker is, if it may be contacted.
+    /// Returns the addresses of a tracker, if it may be contacted.
     ///
-    /// Both lists may be empty: then the host exists, and this machine has no route to it.
+    /// Both lists may be empty: the host exists, but this machine has no route to it.
     ///
     /// # Errors
-    /// [`FailureReason::Dns`]: the name does not resolve, or a public name leads into private space.
-    /// [`FailureReason::Denied`]: the operator does not want this protocol and port used (BEP 34).
-    /// [`FailureReason::Unsupported`]: an overlay network (its names never go to the public DNS).
-    /// [`FailureReason::Unreachable`]: this machine has no route to the internet at all, or no resources to
-    /// ask ([`ProbeError::is_ours`]).
+    /// - [`FailureReason::Dns`]: the name does not resolve, or a public name leads into private
+    ///   space.
+    /// - [`FailureReason::Denied`]: the operator forbids this protocol and port (BEP 34).
+    /// - [`FailureReason::Unsupported`]: an overlay network, whose names are never sent to the
+    ///   public DNS.
+    /// - [`FailureReason::Unreachable`]: this machine has no route to the internet, or no resources
+    ///   for the lookup ([`ProbeError::is_ours`]).
     pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, ProbeError> {
         self.resolve_within(url, Duration::MAX).await.0
     }
 
-    /// As [`Resolver::resolve`], for a caller that gives the name servers so much time. Returns
-    /// also for how long they were asked while the caller waited. Time in our own queue is neither
-    /// limited nor counted: it says nothing about the tracker.
+    /// As [`Resolver::resolve`], but gives the name servers at most `limit`. Also returns the time
+    /// that they took while the caller waited. Time in our own queue is neither limited nor
+    /// counted, because it says nothing about the tracker.
     pub async fn resolve_within(
         &self,
         url: &TrackerUrl,
@@ -176,8 +180,8 @@ impl Resolver {
         (resolved, spent)
     }
 
-    /// Where a host is that is no tracker: as [`Resolver::resolve`], without BEP 34 and ahead of
-    /// trackers.
+    /// Resolves a host that is not a tracker: as [`Resolver::resolve`], without BEP 34 and with
+    /// priority over trackers.
     ///
     /// # Errors
     /// As [`Resolver::resolve`], never [`FailureReason::Denied`].
@@ -185,8 +189,7 @@ impl Resolver {
         self.resolve_host_within(host, true).await
     }
 
-    /// As [`Resolver::resolve_host`]; the host of a tracker that only strangers name may not be
-    /// local.
+    /// As [`Resolver::resolve_host`]. A host that only third parties name must not be local.
     ///
     /// # Errors
     /// As [`Resolver::resolve_host`].
@@ -241,7 +244,7 @@ impl Resolver {
         Ok(resolved)
     }
 
-    /// The answer for a host: kept, under way, or looked up now.
+    /// Returns the answer for a host: from the cache, from a pending lookup, or from a new one.
     async fn find(
         &self,
         host: &Host,
@@ -282,7 +285,7 @@ impl Resolver {
     }
 }
 
-/// Waits for the end of a lookup, and for at most `limit` while name servers are asked.
+/// Waits for the end of a lookup. Gives the name servers at most `limit`.
 async fn answer(
     mut wait: Waiting,
     limit: Duration,
@@ -306,7 +309,8 @@ async fn answer(
     }
 }
 
-/// One lookup in the background: it outlives the caller that began it, since others wait too.
+/// Runs one lookup in the background. It outlives the caller that began it, because others may wait
+/// too.
 async fn look_up(inner: Arc<Inner>, host: Host, rank: Rank, sender: watch::Sender<Progress>) {
     let Host::Name(name) = &host else { return };
     let mut earlier = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! A lack of our own resources. It says nothing about what was to be contacted.
+//! Shortage of local resources. It says nothing about the tracker.
 
 use std::io;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use seedwatch_clock::LineLimit;
 use seedwatch_tracker::ProbeError;
 use seedwatch_tracker::udp::engine::NO_BUFFERS;
 
-/// One line per minute, however many probes fail.
+/// Limits the log to one line per minute.
 static LINES: LineLimit<()> = LineLimit::new();
 
 /// Returns the failure of a probe that this machine had no resources for, and logs it. `None` if
@@ -19,7 +19,7 @@ pub(super) fn failed(error: &io::Error) -> Option<ProbeError> {
     Some(report(lacks))
 }
 
-/// As [`failed`], for an error number of the kernel that is known to be a shortage.
+/// As [`failed`], for an error that is known to be a shortage.
 pub(super) fn report(lacks: &str) -> ProbeError {
     log(lacks);
     ProbeError::ours(lacks)

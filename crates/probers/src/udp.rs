@@ -1,8 +1,8 @@
-//! Trackers over UDP (BEP 15, 41, 7).
+//! Trackers over UDP (BEP 7, 15, 41).
 //!
-//! One task and one socket a family. `codec` knows packets, `engine` knows the protocol and
-//! has neither socket nor clock, `socket` knows the kernel, `worker` joins them. `pacer` lets a busy
-//! worker read answers in batches.
+//! One thread and one socket per family. The protocol is the pure engine in
+//! [`seedwatch_tracker::udp`]; `socket` talks to the kernel, `worker` joins both, and `batch_pacer`
+//! lets a busy worker read in batches.
 
 mod batch_pacer;
 mod socket;
@@ -28,19 +28,19 @@ use seedwatch_tracker::{Job, Observation, ProbeStats, Report};
 use socket::Socket;
 use worker::{Command, Worker, WorkerChannels};
 
-/// Longest time [`UdpProber::drain`] takes.
+/// The longest time that [`UdpProber::drain`] takes.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// Probes UDP trackers. Dropping it is like [`UdpProber::drain`] without waiting.
 #[derive(Debug)]
 pub struct UdpProber {
-    /// One a family; none where the system has no such sockets.
+    /// One per family; `None` if the system does not support the family.
     workers: [Option<Handle>; 2],
     runtime: tokio::runtime::Handle,
     out: mpsc::Sender<Vec<Observation>>,
 }
 
-/// A worker, seen from outside.
+/// The handle of a worker.
 #[derive(Debug)]
 struct Handle {
     commands: std::sync::mpsc::Sender<Command>,
@@ -50,15 +50,15 @@ struct Handle {
 }
 
 impl UdpProber {
-    /// Opens a socket and starts a thread for each family. Must be called within the tokio runtime
-    /// in which names are to be looked up.
+    /// Opens a socket and starts a thread for each family. Must be called within a tokio runtime,
+    /// which is used for name lookups.
     ///
-    /// Observations come in batches over `out`, in no particular order. When its receiver is slow,
-    /// fewer jobs are taken; when it is gone, observations are dropped.
+    /// Sends observations to `out` in batches and in any order. If the receiver is slow, fewer jobs
+    /// are started; without a receiver, observations are dropped.
     ///
     /// # Errors
-    /// When neither family has a socket, or this machine has no descriptors or memory for one. Where only one has, jobs of the other end in
-    /// [`Report::NoAddress`].
+    /// No socket can be opened, or this machine lacks descriptors or memory. If the system lacks
+    /// one family, its jobs end in [`Report::NoAddress`].
     pub fn start(
         settings: Settings,
         resolver: Resolver,
@@ -78,7 +78,7 @@ impl UdpProber {
                 runtime: runtime.clone(),
                 _end: end,
             };
-            // A thread of its own: what else the daemon does cannot make answers pile up.
+            // A dedicated thread, so that other work of the daemon does not delay reading.
             std::thread::Builder::new()
                 .name(format!("udp-{}", family.as_label()))
                 .spawn(move || {
@@ -93,7 +93,7 @@ impl UdpProber {
         };
         let workers = match Family::ALL.map(start) {
             [Err(error), Err(_)] => return Err(error),
-            // This machine may well have the family.
+            // The machine may support the family nevertheless.
             [Err(error), _] | [_, Err(error)] if shortage::is_shortage(&error) => {
                 return Err(error);
             }
@@ -110,9 +110,8 @@ impl UdpProber {
         })
     }
 
-    /// Takes jobs and never blocks. At most 65,536 of each family are under way at once; others
-    /// wait in the order they came, and the time of a job starts when it is taken up. Each ends in
-    /// one observation.
+    /// Starts jobs. Never blocks. At most 65,536 jobs per family run at once; others wait in order,
+    /// and their timeout runs from their start. Each ends in one observation.
     pub fn submit(&self, mut jobs: Vec<Job>) {
         let v6 = jobs.extract_if(.., |job| job.family == Family::Ipv6);
         let v6 = v6.collect();
@@ -125,7 +124,7 @@ impl UdpProber {
         }
     }
 
-    /// There is no socket for these.
+    /// Reports jobs of a family without a socket.
     fn decline(&self, jobs: Vec<Job>) {
         let observations = jobs.into_iter().map(|job| Observation {
             tracker: job.tracker,
@@ -137,28 +136,28 @@ impl UdpProber {
         });
         let (out, observations) = (self.out.clone(), observations.collect());
         self.runtime.spawn(async move {
-            // Nobody may be left to hear it.
+            // The receiver may be gone.
             let _ = out.send(observations).await;
         });
     }
 
-    /// Settings for all questions from now on.
+    /// Uses these settings for all requests from now on.
     pub fn configure(&self, settings: Settings) {
         for worker in self.workers.iter().flatten() {
             worker.tell(Command::Configure(settings));
         }
     }
 
-    /// Stops. No more jobs are taken, and those that left no trace are dropped without an
-    /// observation: a probe cut short says nothing about its tracker. Every swarm that we said
-    /// `started` to gets its `stopped`, until the tracker confirms it or [`DRAIN`] is over.
+    /// Stops. Drops jobs that left no trace without an observation, because a probe cut short says
+    /// nothing about its tracker. Sends `stopped` wherever `started` was sent, until the tracker
+    /// confirms it or [`DRAIN`] is over.
     pub async fn drain(mut self) {
         for worker in self.workers.iter().flatten() {
             worker.waker.stop();
         }
         for worker in self.workers.iter_mut().flatten() {
             if let Some(ended) = worker.ended.take() {
-                // Nothing is ever sent; the worker drops its end.
+                // Nothing is sent: the worker drops its end.
                 let _ = ended.await;
             }
         }

@@ -1,4 +1,4 @@
-//! Wakes a thread that sleeps in `poll(2)` over sockets.
+//! Wakes a thread that waits in `poll(2)` for sockets.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -8,18 +8,18 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
-/// Longest sleep, in milliseconds, when nothing is due: the `poll` of no kernel minds it.
+/// The longest wait in milliseconds if nothing is due.
 const MAX_WAIT_MS: i32 = 60_000;
 
-/// The owner works.
+/// The owner is working.
 const AWAKE: u8 = 0;
-/// The owner sleeps or is about to.
+/// The owner waits or is about to.
 const ASLEEP: u8 = 1;
-/// Something came; the owner has not looked yet.
+/// Another thread has called [`Waker::wake`] since the last [`Waker::reset`].
 const WOKEN: u8 = 2;
 
-/// Rung by others when there is something to do that the socket does not tell. While the owner is
-/// awake, ringing costs no system call.
+/// Wakes its owner for work that does not come from a socket. While the owner is awake,
+/// [`Waker::wake`] costs no system call.
 #[derive(Debug)]
 pub(super) struct Waker {
     event: EventFd,
@@ -37,33 +37,33 @@ impl Waker {
         })
     }
 
-    /// To be called after the work has been put where the owner looks for it.
+    /// Wakes the owner. Called after the work is in its queue.
     pub(super) fn wake(&self) {
         if self.state.swap(WOKEN, SeqCst) == ASLEEP {
-            // Fails after 2⁶⁴ rings that nobody heard.
+            // Fails only if the counter overflows, after 2⁶⁴ calls.
             let _ = self.event.write(1);
         }
     }
 
-    /// Rings, and asks the owner to end.
+    /// Wakes the owner and asks it to end.
     pub(super) fn stop(&self) {
         self.stop.store(true, SeqCst);
         self.wake();
     }
 
-    /// Whether the owner is asked to end.
+    /// Returns whether the owner is asked to end.
     pub(super) fn is_stopped(&self) -> bool {
         self.stop.load(SeqCst)
     }
 
-    /// To be called by the owner before it looks for work: rings so far are heard.
+    /// Resets the waker. The owner calls it before it looks for work.
     pub(super) fn reset(&self) {
         self.state.store(AWAKE, SeqCst);
     }
 
-    /// Sleeps until one of `sockets` has something to read or an error to tell, the time is over,
-    /// or the bell is rung; not at all if it was rung since it was last heard. Returns whether
-    /// there is an error to be told.
+    /// Waits until one of `sockets` is readable or has an error, the time is over, or
+    /// [`Waker::wake`] is called. Returns at once if it was called since the last [`Waker::reset`].
+    /// Returns whether a socket has an error.
     pub(super) fn wait(&self, sockets: &[BorrowedFd<'_>], time: Option<Duration>) -> bool {
         let asleep = self
             .state
@@ -77,13 +77,13 @@ impl Waker {
             .chain(sockets)
             .map(|socket| PollFd::new(*socket, PollFlags::POLLIN))
             .collect();
-        // Rounded up: a timer that is not yet due would only send us back to sleep.
+        // Rounded up, because a wait that ends before the timer is due must be repeated.
         let wait = time.map_or(MAX_WAIT_MS, |time| {
             let whole = time.as_nanos().div_ceil(1_000_000);
             i32::try_from(whole).map_or(MAX_WAIT_MS, |wait| wait.min(MAX_WAIT_MS))
         });
         let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::ZERO);
-        // A signal wakes us early, and that is all.
+        // A signal ends the wait early, which is harmless.
         let _ = poll(&mut watched, wait);
         if watched[0].any().unwrap_or(false) {
             let _ = self.event.read();

@@ -1,61 +1,62 @@
-//! The conversation of one announce as a pure state machine: answers and failures go in, requests
-//! and a verdict come out. No socket, no clock. UDP and HTTP drive the same one.
+//! One announce as a pure state machine, for all transports. It takes answers and failures, and
+//! returns requests and a verdict. It knows no socket and no clock.
 //!
-//! # The way of an announce
+//! # States
 //!
 //! ```text
-//!  Ghost, StoppedOnly, Check        no evidence             Brief
+//!  all other strategies             no evidence         StartThenStop
 //!  ──────────────▶ stopped ───────────────────▶ started ◀────────
 //!                     │ list of peers              │ answered, or perhaps registered
 //!                     ▼                            ▼
 //!                  verdict ◀──────────────────  stopped
 //! ```
 //!
-//! [`AnnounceStrategy::Compare`] goes on to `started` whatever `stopped` brings, and compares both lists.
+//! [`AnnounceStrategy::Compare`] always continues with `started` and compares both lists.
 //!
 //! # What an answer to the first `stopped` proves
 //!
 //! | Answer | Proves | Next |
 //! |---|---|---|
-//! | a list with peers other than us | who is there | verdict (`Check`: `started`) |
-//! | a list of host names | that members are there; who stays unknown | verdict, list withheld |
+//! | a list with peers other than us | the peers | verdict (`Compare`: `started`) |
+//! | a list of host names | that the swarm has peers, but not which | verdict, list withheld |
 //! | an empty list and counts of 0, [`AnnounceStrategy::StoppedOnly`], no warning | an empty swarm | verdict |
-//! | an empty list or zeros, any other manner | nothing | `started` |
-//! | a list of ourselves, of port 0 or of addresses that are no peers | nothing | `started` |
+//! | an empty list or zeros, any other strategy | nothing | `started` |
+//! | a list of only us, of port 0 or of addresses that no peer can have | nothing | `started` |
 //! | counts without a list | nothing: they may be of both families | `started` |
 //! | a refusal, an error status, a body that cannot be read, silence, a reset | nothing | `started` |
-//! | a rate limit | that we ask too often, whatever the event | verdict |
-//! | no connection, no TLS, no address; the operator says no (BEP 34) | that no tracker was reached | verdict |
+//! | a rate limit | that we announce too often, with any event | verdict |
+//! | no connection, no TLS, no address; the operator forbids it (BEP 34) | that no tracker was reached | verdict |
 //!
 //! # What an answer to `started` proves
 //!
 //! | Answer | Proves | Verdict |
 //! |---|---|---|
-//! | a list with peers other than us | who is there | the list |
+//! | a list with peers other than us | the peers | the list |
 //! | no other peers, counts of us alone or of 0, no warning, nothing damaged | an empty swarm | 0 |
 //! | no other peers, no counts, a list that is empty or names only us, no warning | an empty swarm | 0 |
-//! | no other peers beside a claim of members, a warning or entries that are no peers | nothing | list withheld |
+//! | no other peers, with a claim of peers, a warning or entries that are no peers | nothing | list withheld |
 //! | neither list nor counts | nothing | malformed |
 //! | a refusal | that the tracker refuses the torrent and registered nothing | the refusal |
 //! | an error status, a body that cannot be read | a failure; we may be registered | the failure |
 //! | silence | nothing; we may be registered | see below |
 //!
-//! If this machine has no resources for `started`, the whole announce proves no more than a list
-//! that `stopped` brought.
+//! If this machine has no resources to send `started`, only a list in the answer to `stopped`
+//! counts.
 //!
-//! If `started` fails without a word of refusal, what `stopped` said stands as far as it goes: its
-//! list; the refusal, because the tracker is up; or that it answered and withheld the list.
+//! If `started` fails without a refusal, the answer to `stopped` stands as far as it goes: its
+//! list; its refusal, because the tracker is up; or a withheld list.
 //!
 //! # What an answer to the last `stopped` proves
 //!
-//! It never brings a list, so its counts replace none that came with one. They only tell whether
-//! the count of leechers had us in it, and claims of members fill in counts that are missing.
+//! This answer has no list, so its counts never replace counts that came with a list. They only
+//! tell whether the leecher count included us, and fill in missing counts.
 //!
 //! # Cost of silence
 //!
-//! The first `stopped` has half of the probe's time, the last `stopped` a fifth. If nothing reached
-//! the tracker there is no second question; the driver decides that, and over UDP a tracker that
-//! answered nothing during the probe, not even a connect, leaves the whole time to the first one.
+//! The first `stopped` may take half of the probe's time, the last `stopped` a fifth. The driver
+//! reports with [`Delivery`] whether a request can have arrived; if not, the session ends. Over
+//! UDP, the first `stopped` may take all the time if the tracker answers nothing, not even the
+//! connect.
 
 mod evidence;
 #[cfg(fuzzing)]
@@ -69,40 +70,40 @@ pub use fuzzing::fuzz;
 use seedwatch_torrent::address::Accept;
 use verdict::StartedOutcome;
 
-/// What an announce came to.
+/// The result of an announce.
 pub type Verdict = Result<Box<AnnounceResponse>, ProbeError>;
 
-/// The last part of a probe's time, kept for taking back what `started` did.
+/// The last `stopped` gets one part in this many of a probe's time.
 pub const STOPPED_PARTS: u32 = 5;
-/// The first `stopped` may take one of so many parts of a probe's time.
+/// The first `stopped` gets one part in this many of a probe's time.
 pub const STOPPED_QUERY_PARTS: u32 = 2;
 
-/// What is needed to tell peers from what is none.
+/// Tells peers from list entries that are none.
 #[derive(Debug, Clone, Copy)]
 pub struct PeerFilter {
-    /// The ports that we claim, by family. A tracker may list us under both.
+    /// The ports that we claim, by family. A tracker may list us with both.
     pub ports: [u16; 2],
-    /// Which addresses count.
+    /// The addresses that a peer can have.
     pub accept: Accept,
 }
 
-/// A request of the conversation.
+/// A request of a session, by the event of BEP 3.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnnounceRequest {
-    /// `stopped` with a wish for peers: registers nothing.
+    /// `stopped` with `numwant` above 0: many trackers answer with the list and register nothing.
     StoppedQuery,
-    /// `started`: registers us.
+    /// `started`: registers us in the swarm.
     Started,
-    /// `stopped` without a wish for peers: takes back what `started` did.
+    /// `stopped` with `numwant` 0: removes the entry that `started` made.
     Stopped,
 }
 
-/// Whether a request that failed may have reached the tracker.
+/// Whether a failed request may have reached the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delivery {
-    /// No: there was no connection, or nothing was sent.
+    /// It cannot: there was no connection, or nothing was sent.
     Excluded,
-    /// It may have, whether an answer came or not.
+    /// It may have, with or without an answer.
     Possible,
 }
 
@@ -111,20 +112,22 @@ pub enum Delivery {
 pub struct SessionAnswer {
     /// What it says.
     pub announced: AnnounceResponse,
-    /// It has a list of peers, if an empty one.
+    /// The response has a peer list, perhaps an empty one.
     pub has_list: bool,
 }
 
-/// What comes after an event.
+/// What the driver does next.
 #[derive(Debug)]
 pub enum Next {
-    /// [`AnnounceSession::request`] is to be sent.
+    /// Send [`AnnounceSession::request`].
     Send,
-    /// The conversation is over. `None` after [`AnnounceSession::cut_short`].
+    /// The session is over. `None` after [`AnnounceSession::cut_short`].
     Done(Option<Verdict>),
 }
 
-/// One announce.
+/// One announce: at most three requests and one verdict.
+///
+/// See the example in the [crate documentation](crate).
 #[derive(Debug)]
 pub struct AnnounceSession {
     strategy: AnnounceStrategy,
@@ -135,13 +138,13 @@ pub struct AnnounceSession {
 #[derive(Debug)]
 enum Stage {
     StoppedQuery,
-    /// What `stopped` came to, if it was asked.
+    /// Holds the outcome of the first `stopped`, if it was sent.
     Started(Option<Box<QueryOutcome>>),
-    /// The verdict so far. `None` if it is no longer wanted, and after it was given.
+    /// Holds the verdict so far. `None` if the prober no longer wants it, or has it already.
     Stopped(Option<StartedOutcome>),
 }
 
-/// What the first `stopped` came to.
+/// The outcome of the first `stopped`.
 #[derive(Debug)]
 enum QueryOutcome {
     Answered(Reading),
@@ -149,7 +152,7 @@ enum QueryOutcome {
 }
 
 impl AnnounceSession {
-    /// A conversation that has not begun.
+    /// Returns a session that has sent nothing.
     pub fn new(strategy: AnnounceStrategy) -> Self {
         let stage = match strategy {
             AnnounceStrategy::StartThenStop => Stage::Started(None),
@@ -164,7 +167,7 @@ impl AnnounceSession {
         }
     }
 
-    /// The request to send now.
+    /// Returns the request to send now.
     pub fn request(&self) -> AnnounceRequest {
         match self.stage {
             Stage::StoppedQuery => AnnounceRequest::StoppedQuery,
@@ -173,17 +176,17 @@ impl AnnounceSession {
         }
     }
 
-    /// Notes that the present request is sent.
+    /// Records that the current request was sent.
     pub fn sent(&mut self) {
         self.registered |= self.request() == AnnounceRequest::Started;
     }
 
-    /// Whether the tracker may hold an entry for us.
+    /// Returns whether the tracker may hold an entry for us.
     pub fn may_be_registered(&self) -> bool {
         self.registered
     }
 
-    /// Takes a valid answer to the present request.
+    /// Takes a valid answer to the current request.
     pub fn answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
         match &mut self.stage {
             Stage::StoppedQuery => self.stopped_query_answered(answer, own),
@@ -201,10 +204,10 @@ impl AnnounceSession {
         }
     }
 
-    /// Takes a failure of the present request.
+    /// Takes a failure of the current request.
     pub fn failed(&mut self, failed: ProbeError, reached: Delivery, own: &PeerFilter) -> Next {
         match &mut self.stage {
-            Stage::StoppedQuery if reached == Delivery::Excluded || ends_all(&failed) => {
+            Stage::StoppedQuery if reached == Delivery::Excluded || is_final(&failed) => {
                 Next::Done(Some(Err(failed)))
             }
             Stage::StoppedQuery => {
@@ -222,15 +225,15 @@ impl AnnounceSession {
                 self.stop(verdict.into())
             }
             Stage::Stopped(started) => {
-                // If it has not heard us and said no, we may still be listed.
+                // Unless the tracker answered with a refusal, it may still list us.
                 self.registered &= !failed.reason.is_refusal();
                 Next::Done(started.take().map(|started| started.verdict))
             }
         }
     }
 
-    /// The prober shuts down: returns whether there is something to take back. No verdict follows
-    /// unless it stood already.
+    /// Ends the session early and returns whether `stopped` must still be sent. No verdict follows
+    /// unless there was one already.
     pub fn cut_short(&mut self) -> bool {
         if self.registered && !matches!(self.stage, Stage::Stopped(_)) {
             self.stage = Stage::Stopped(None);
@@ -262,8 +265,9 @@ impl AnnounceSession {
     }
 }
 
-/// Failures that `started` would meet as well: the tracker cannot be reached or must not be asked.
-fn ends_all(failed: &ProbeError) -> bool {
+/// Returns whether `started` would fail in the same way: the tracker is unreachable or forbids the
+/// request.
+fn is_final(failed: &ProbeError) -> bool {
     matches!(
         failed.reason,
         FailureReason::Dns

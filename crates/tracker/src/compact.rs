@@ -1,32 +1,33 @@
-//! Which family the entries of a compact list are of. Pure.
+//! Decides which family the entries of a compact peer list are of.
 //!
-//! BEP 7, 15 and 23 leave no doubt, but trackers do: bittorrent-tracker lists IPv4 peers over IPv6,
-//! others put IPv6 entries into `peers`. A length that fits one family only decides, and so do bytes
-//! that make sense for one only. Eighteen bytes may be three IPv4 entries or one IPv6 entry.
+//! BEP 7, 15 and 23 are clear, but trackers deviate: bittorrent-tracker lists IPv4 peers over IPv6,
+//! others put IPv6 entries into `peers`. Eighteen bytes may be three IPv4 entries or one IPv6
+//! entry. The length decides if it fits one family only; else the bytes do, if they make sense for
+//! one only.
 
 use seedwatch_torrent::Family;
 
-/// Bytes of an IPv4 entry (BEP 23).
+/// The length of an IPv4 entry in bytes (BEP 23).
 const ENTRY4: usize = 6;
-/// Bytes of an IPv6 entry (BEP 7).
+/// The length of an IPv6 entry in bytes (BEP 7).
 const ENTRY6: usize = 18;
-/// Entries that all look like IPv6 are IPv6. Of random IPv4 entries, one in 400 begins like an IPv6
-/// address too, so that one entry alone decides nothing.
-const ENOUGH6: usize = 2;
+/// From this many entries on, a list that looks like IPv6 is IPv6. One in 400 random IPv4 entries
+/// begins like an IPv6 address, so a single entry is not enough.
+const MIN_ENTRIES6: usize = 2;
 
-/// What is known about a list beside its bytes.
+/// What is known about a list besides its bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ListContext {
-    /// The family of the socket that it came over.
+    /// The family of the socket that the list arrived on.
     pub(crate) socket: Family,
-    /// There is another list for IPv6 (`peers6`, BEP 7).
+    /// The response has a separate list for IPv6 (`peers6`, BEP 7).
     pub(crate) has_other: bool,
-    /// Members that the answer claims, if it does.
+    /// The seeders and leechers that the response claims, if it does.
     pub(crate) members: Option<u32>,
 }
 
-/// The family of the entries of a list that came over a UDP socket of `socket`'s family. A list that
-/// may be of either is what BEP 15 says.
+/// Returns the family of a list that arrived on a UDP socket of family `socket`. If the bytes fit
+/// both families, BEP 15 decides: the family of the socket.
 pub(crate) fn family_of(list: &[u8], socket: Family) -> Family {
     match socket {
         Family::Ipv6 if fits4(list) && !looks_like6(list) && looks_like4(list) => Family::Ipv4,
@@ -35,11 +36,11 @@ pub(crate) fn family_of(list: &[u8], socket: Family) -> Family {
     }
 }
 
-/// The family of the entries of `peers` in an answer over HTTP: IPv4 (BEP 23), unless the list can
-/// only be IPv6. `None` if it may be either.
+/// Returns the family of the list `peers` in a response over HTTP: IPv4 (BEP 23), unless the list
+/// can only be IPv6. `None` if it may be either.
 ///
-/// The evidence, the strongest first: another list for IPv6, bytes that make no sense as IPv4, the
-/// socket, the number of entries, and the members that the answer claims.
+/// The evidence, strongest first: a separate list for IPv6, bytes that make no sense as IPv4, the
+/// socket, the number of entries, and the claimed counts.
 pub(crate) fn family_of_peers(list: &[u8], context: ListContext) -> Option<Family> {
     if context.has_other || !fits6(list) || !looks_like6(list) {
         return Some(Family::Ipv4);
@@ -50,7 +51,7 @@ pub(crate) fn family_of_peers(list: &[u8], context: ListContext) -> Option<Famil
     if context.socket == Family::Ipv4 {
         return Some(Family::Ipv4);
     }
-    if list.len() / ENTRY6 >= ENOUGH6 {
+    if list.len() / ENTRY6 >= MIN_ENTRIES6 {
         return Some(Family::Ipv6);
     }
     Some(match context.members? as usize >= list.len() / ENTRY4 {
@@ -67,7 +68,7 @@ fn fits6(list: &[u8]) -> bool {
     !list.is_empty() && list.len().is_multiple_of(ENTRY6)
 }
 
-/// Every entry has an address from the blocks that the registries hand out.
+/// Returns whether every entry has an address from a block that a registry has allocated.
 fn looks_like6(list: &[u8]) -> bool {
     let (entries, rest) = list.as_chunks::<ENTRY6>();
     let is_allocated = |entry: &[u8; ENTRY6]| match [entry[0], entry[1]] {
@@ -80,7 +81,7 @@ fn looks_like6(list: &[u8]) -> bool {
     rest.is_empty() && entries.iter().all(is_allocated)
 }
 
-/// Every entry has a port and an address that a host can have.
+/// Returns whether every entry has a port and an address that a host can have.
 fn looks_like4(list: &[u8]) -> bool {
     let (entries, _) = list.as_chunks::<ENTRY4>();
     entries

@@ -1,32 +1,33 @@
-//! BEP 34: what an operator says in DNS about being contacted.
+//! BEP 34: tracker preferences, by which an operator allows or forbids contact in DNS.
 
 use crate::{FailureReason, ProbeError};
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
-/// Ports read from one host's records (BEP 34).
+/// The largest number of ports read from one host's records (BEP 34).
 const MAX_PORTS: usize = 10;
 
-/// The TXT records of one host, read together.
+/// The tracker preferences of one host, from all its TXT records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TrackerPreference {
-    /// No record of BEP 34.
+    /// The host has no record of BEP 34.
     #[default]
     None,
-    /// Only these may be used. Empty: no tracker runs here, or none wants to be asked.
+    /// Only these ports may be used. If empty, the host forbids all contact.
     Only(Vec<(Transport, u16)>),
 }
 
 /// The transport of a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transport {
-    /// Over UDP.
+    /// UDP (BEP 15).
     Udp,
-    /// Over TCP: HTTP and HTTPS.
+    /// TCP: HTTP and HTTPS.
     Tcp,
 }
 
 impl TrackerPreference {
-    /// Reads TXT records. Foreign ones (SPF, verifications) say nothing; several of ours add up.
+    /// Reads TXT records. Ignores records of other kinds (SPF, verifications) and merges several of
+    /// BEP 34.
     pub fn read<'a>(records: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut ports: Option<Vec<_>> = None;
         for record in records {
@@ -44,7 +45,10 @@ impl TrackerPreference {
         ports.map_or(TrackerPreference::None, TrackerPreference::Only)
     }
 
-    /// Whether the tracker may be contacted as its URL says.
+    /// Checks that the tracker may be contacted as its URL says.
+    ///
+    /// # Errors
+    /// [`FailureReason::Denied`] if the host's records do not list the port.
     pub fn check(&self, url: &TrackerUrl) -> Result<(), ProbeError> {
         let TrackerPreference::Only(ports) = self else {
             return Ok(());
@@ -65,7 +69,7 @@ impl TrackerPreference {
     }
 }
 
-/// Reads `UDP:1337`; anything else is for a later version of the BEP.
+/// Reads a word such as `UDP:1337`. Ignores words that a later version of the BEP may define.
 fn read_port(word: &[u8]) -> Option<(Transport, u16)> {
     let (transport, port) = std::str::from_utf8(word).ok()?.split_once(':')?;
     let transport = match transport {

@@ -1,38 +1,38 @@
-//! Why a probe gave no answer: a closed list that is also the metric label.
+//! Why a probe failed: a closed list of reasons, which are also the values of a metric label.
 
 use std::fmt;
 use std::time::Duration;
 
 use seedwatch_input::text::is_invisible;
 
-/// Why a probe failed. The variants are the values of the `reason` label.
+/// Why a probe failed. Each variant is a value of the `reason` label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailureReason {
-    /// The name does not resolve, or resolves to private space only.
+    /// The name does not resolve, or resolves to private addresses only.
     Dns,
-    /// No route, or the network said that host or net cannot be reached.
+    /// There is no route, or the network reports that the host or network is unreachable.
     Unreachable,
     /// The port is closed.
     Refused,
     /// The connection was cut before the answer was complete.
     Reset,
-    /// Nothing came within the deadline.
+    /// No answer arrived within the deadline.
     Timeout,
     /// The TLS handshake failed, or the certificate is not valid.
     Tls,
     /// An HTTP status that is neither success nor a rate limit.
     HttpStatus,
-    /// A body that does not begin like a bencoded dictionary: HTML, empty, a parked domain.
+    /// The body does not begin like a bencoded dictionary: HTML, an empty body, a parked domain.
     NotBencode,
-    /// Bencode or a datagram of the right kind, but damaged beyond use.
+    /// Bencode or a datagram of the right kind, but unusable.
     Malformed,
-    /// The tracker is up and says no: `failure reason`, error packet, unregistered torrent.
+    /// The tracker is up and refuses: `failure reason`, error packet, unregistered torrent.
     Rejected,
-    /// HTTP 429, HTTP 503 that names a time to come back, or a refusal that says "too fast".
+    /// HTTP 429, HTTP 503 with `Retry-After`, or a refusal that says "too fast".
     RateLimited,
     /// The operator asks not to be contacted (BEP 34).
     Denied,
-    /// A scheme or network that seedwatch does not speak.
+    /// A scheme or network that seedwatch does not support.
     Unsupported,
 }
 
@@ -54,7 +54,7 @@ impl FailureReason {
         FailureReason::Unsupported,
     ];
 
-    /// The value of the `reason` label.
+    /// Returns the value of the `reason` label.
     pub const fn as_label(self) -> &'static str {
         match self {
             FailureReason::Dns => "dns",
@@ -73,17 +73,19 @@ impl FailureReason {
         }
     }
 
-    /// Position in [`FailureReason::ALL`], for arrays with one place a reason.
+    /// Returns the position in [`FailureReason::ALL`], for arrays with one entry per reason.
     pub const fn index(self) -> usize {
         self as usize
     }
 
-    /// The tracker is up and spoke its protocol, it only refuses: up, not successful.
+    /// Returns whether the tracker refuses: it is up and speaks its protocol, but the probe did not
+    /// succeed.
     pub const fn is_refusal(self) -> bool {
         matches!(self, FailureReason::Rejected | FailureReason::RateLimited)
     }
 
-    /// Nothing at all was heard from outside: the one class our own outage can explain.
+    /// Returns whether no packet came back. Only such failures can be caused by an outage of our
+    /// own network.
     pub const fn is_silence(self) -> bool {
         matches!(
             self,
@@ -91,7 +93,7 @@ impl FailureReason {
         )
     }
 
-    /// No packet was sent because none may or can be.
+    /// Returns whether seedwatch sent nothing because it must not or cannot.
     pub const fn is_abstention(self) -> bool {
         matches!(self, FailureReason::Denied | FailureReason::Unsupported)
     }
@@ -103,36 +105,38 @@ impl fmt::Display for FailureReason {
     }
 }
 
-/// What the tracker asks of us before the next try (BEP 31 `retry in`, HTTP `Retry-After`).
+/// When a tracker allows the next try (BEP 31 `retry in`, HTTP `Retry-After`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Come back after this time.
+    /// After this time.
     After(Duration),
-    /// Do not come back with this torrent.
+    /// Never again for this torrent.
     Never,
 }
 
-/// A failure with what a person needs to understand it. Never a label, never an address.
+/// A failed probe: the reason, and a text that explains it. The text is no metric label and holds
+/// no address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbeError {
-    /// The closed reason.
+    /// The reason.
     pub reason: FailureReason,
-    /// One printable line of at most [`ProbeError::MAX_TEXT`] bytes, free of passkeys; may be empty.
+    /// One printable line of at most [`ProbeError::MAX_TEXT`] bytes without passkeys. May be empty.
     pub text: Box<str>,
-    /// The tracker's wish, if it named one.
+    /// When the tracker allows the next try, if it says so.
     pub retry: Option<Retry>,
-    /// The longer of `interval` and `min interval` beside a `failure reason`, in seconds; 0 is none.
+    /// The longer of `interval` and `min interval` beside a `failure reason`, in seconds; 0 if
+    /// there is none.
     pub interval_seconds: u32,
-    /// The fault is ours: this machine lacks descriptors, memory or buffers. The failure says nothing
-    /// about the tracker.
+    /// This machine lacks descriptors, memory or buffers. The failure says nothing about the
+    /// tracker.
     pub is_ours: bool,
 }
 
 impl ProbeError {
-    /// Longest text kept, in bytes.
+    /// The largest length of a text, in bytes.
     pub const MAX_TEXT: usize = 200;
 
-    /// A failure with a text that is fit to be shown ([`printable`]).
+    /// Returns a failure whose text is made [`printable`].
     pub fn new(reason: FailureReason, text: impl AsRef<str>) -> Self {
         Self {
             reason,
@@ -143,7 +147,7 @@ impl ProbeError {
         }
     }
 
-    /// The failure of a probe that this machine had no resources for.
+    /// Returns the failure of a probe that this machine had no resources for.
     pub fn ours(lacks: &str) -> Self {
         Self {
             is_ours: true,
@@ -154,27 +158,27 @@ impl ProbeError {
         }
     }
 
-    /// The same failure with the tracker's wish.
+    /// Sets when the tracker allows the next try.
     pub fn with_retry(mut self, retry: Option<Retry>) -> Self {
         self.retry = retry;
         self
     }
 
-    /// The same failure with the interval that the tracker asks for.
+    /// Sets the interval that the tracker asks for.
     pub fn with_interval(mut self, interval: Option<Duration>) -> Self {
         let seconds = interval.unwrap_or_default().as_secs();
         self.interval_seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
         self
     }
 
-    /// The interval that the tracker asks for beside its refusal.
+    /// Returns the interval that the tracker asks for beside its refusal.
     pub fn interval(&self) -> Option<Duration> {
         (self.interval_seconds > 0).then(|| Duration::from_secs(self.interval_seconds.into()))
     }
 }
 
-/// One line of a text of at most [`ProbeError::MAX_TEXT`] bytes. Control characters become spaces, and
-/// characters that cannot be seen are escaped.
+/// Returns a text as one line of at most [`ProbeError::MAX_TEXT`] bytes. Replaces control
+/// characters by spaces and escapes invisible ones.
 pub fn printable(text: &str) -> Box<str> {
     let mut line = String::with_capacity(text.len().min(ProbeError::MAX_TEXT));
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Announce and scrape over HTTP (BEP 3, 7, 23, 24, 31, 48): URLs and answers.
+//! Announces and scrapes over HTTP (BEP 3, 7, 23, 24, 31, 48): URLs and responses.
 
 pub mod answer;
 #[cfg(fuzzing)]

@@ -1,4 +1,4 @@
-//! What a probe is asked.
+//! Jobs: the requests that probers carry out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,17 @@ use super::{ProbeError, Report};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
-/// A tracker (scheme, host, port), stable while the process lives, over reloads too.
+/// The number of bytes that every announce claims to lack. Not 0, because some trackers (chihaya)
+/// list no seeders to a seeder.
+pub(crate) const LEFT: u64 = 1 << 30;
+
+/// Identifies a tracker (scheme, host, port). It is stable while the process lives, also over
+/// reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackerId(pub u32);
 
-/// One info-hash at one tracker, stable while the process lives, over reloads too.
+/// Identifies one info-hash at one tracker. It is stable while the process lives, also over
+/// reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AnnounceId(pub u32);
 
@@ -48,37 +54,37 @@ pub enum AnnounceMode {
     Scrape,
 }
 
-/// One question to one tracker over one family.
+/// One request to one tracker over one family.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Whom the answer is booked on.
+    /// The tracker that the observation is recorded for.
     pub tracker: TrackerId,
     /// The only family this probe may use.
     pub family: Family,
-    /// The announce URL with its path and query (perhaps a passkey: never log it).
+    /// The announce URL. Its path and query may hold a passkey and must not be logged.
     pub url: Arc<TrackerUrl>,
-    /// Everything (resolve, connect, retransmissions, `stopped`) ends within this time. It does not
-    /// run while the job stands in a queue of ours.
+    /// The time for the whole probe: resolve, connect, retransmissions, `stopped`. It does not run
+    /// while the job waits in one of our queues.
     pub timeout: Duration,
-    /// The question.
+    /// What to ask.
     pub request: Request,
 }
 
-/// The question of a [`Job`].
+/// What a [`Job`] asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// Who is in this swarm?
+    /// Asks for the peers of one swarm.
     Announce {
-        /// Whom the answer is booked on.
+        /// The tracker that the observation is recorded for.
         id: AnnounceId,
-        /// The 20 bytes that go on the wire.
+        /// The 20 bytes on the wire.
         info_hash: InfoHash,
-        /// What this tracker is known to need.
+        /// How the announce gets its peer list.
         strategy: AnnounceStrategy,
     },
-    /// How many are in these swarms? At most [`Request::MAX_SCRAPE`].
+    /// Asks for the counts of at most [`Request::MAX_SCRAPE`] swarms.
     Scrape {
-        /// Whom each answer is booked on, and the hash asked for.
+        /// The announce that each count is recorded for, and its info-hash.
         targets: Vec<(AnnounceId, InfoHash)>,
     },
 }
@@ -96,10 +102,10 @@ impl AnnounceMode {
 }
 
 impl Request {
-    /// Most info-hashes in one scrape (BEP 15 has room for about 74).
+    /// The largest number of info-hashes in one scrape. BEP 15 has room for about 74.
     pub const MAX_SCRAPE: usize = 64;
 
-    /// Whom the answers are booked on.
+    /// Returns the announces that the answers are recorded for.
     pub fn ids(&self) -> Vec<AnnounceId> {
         match self {
             Request::Announce { id, .. } => vec![*id],
@@ -107,7 +113,7 @@ impl Request {
         }
     }
 
-    /// The report that it failed.
+    /// Returns the report of a request that failed.
     pub fn failed(&self, failed: ProbeError) -> Report {
         match self {
             Request::Announce { id, .. } => Report::Announce {
@@ -122,21 +128,21 @@ impl Request {
     }
 }
 
-/// Who we are to trackers: one identity per process. Peer id and key are the same over both families
-/// (BEP 7, BEP 15); each family claims a port of its own.
+/// How seedwatch presents itself to trackers: one identity per process. Both families share the
+/// peer id and the key (BEP 7, BEP 15); each family claims its own port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
-    /// Prefix from the configuration, then random bytes.
+    /// The prefix from the configuration, then random bytes.
     pub peer_id: [u8; 20],
-    /// Random; lets a tracker see that our two families are one peer.
+    /// A random key by which a tracker can tell that our two families are one peer.
     pub key: u32,
-    /// The ports that we claim, by [`Family::index`]; nothing listens there. Random and non-zero,
-    /// which is how we find our own entry in the answer to `started`.
+    /// The ports that we claim, by [`Family::index`]. Nothing listens there. They are random and
+    /// not zero, so that we can find our own entry in the answer to `started`.
     pub ports: [u16; Family::ALL.len()],
 }
 
 impl Identity {
-    /// The port that we claim over a family.
+    /// Returns the port that we claim over a family.
     pub const fn port(&self, family: Family) -> u16 {
         self.ports[family.index()]
     }

@@ -1,4 +1,4 @@
-//! What one probe reports.
+//! Observations: the results of probes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,52 +10,52 @@ use seedwatch_torrent::{Family, Peers};
 /// The result of one [`Job`](super::Job): every job ends in exactly one observation.
 #[derive(Debug, Clone)]
 pub struct Observation {
-    /// Who was asked.
+    /// The tracker that was probed.
     pub tracker: TrackerId,
-    /// Over which family.
+    /// The family it was probed over.
     pub family: Family,
-    /// What came of it.
+    /// The result.
     pub report: Report,
-    /// What it took.
+    /// What the probe cost.
     pub stats: ProbeStats,
 }
 
-/// What a tracker says in words, or how a probe of it failed.
+/// A message of a tracker, or the failure of a probe, as the status page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remark {
     /// The probe failed.
     Failed(ProbeError),
-    /// An answer came with a `warning message`.
+    /// The response has a `warning message` (BEP 3).
     Warning(Box<str>),
 }
 
-/// What came of a probe.
+/// The result of a probe.
 #[derive(Debug, Clone)]
 pub enum Report {
-    /// Of [`Request::Announce`](super::Request::Announce).
+    /// The result of [`Request::Announce`](super::Request::Announce).
     Announce {
-        /// The swarm asked for.
+        /// The announce that was requested.
         id: AnnounceId,
-        /// The answer. Boxed, so that failures and scrapes stay small.
+        /// The response. It is boxed so that failures and scrapes stay small.
         result: Result<Box<AnnounceResponse>, ProbeError>,
     },
-    /// Of [`Request::Scrape`](super::Request::Scrape).
+    /// The result of [`Request::Scrape`](super::Request::Scrape).
     Scrape {
-        /// The swarms asked for.
+        /// The announces that were requested.
         ids: Vec<AnnounceId>,
-        /// One place a swarm, in the order of `ids`; `None` where the tracker left it out.
+        /// One entry per swarm in the order of `ids`; `None` if the tracker left it out.
         result: Result<Vec<Option<ScrapeResponse>>, ProbeError>,
     },
-    /// The host has no address of this family that we can route to; nothing was sent.
+    /// The host has no address of this family that we can route to. Nothing was sent.
     NoAddress {
-        /// The swarms that were to be asked.
+        /// The announces that would have been requested.
         ids: Vec<AnnounceId>,
     },
 }
 
 impl Report {
-    /// The failure of a swarm that a valid answer to a scrape has no counts of: the tracker is up,
-    /// and as a rule does not know the torrent.
+    /// Returns the failure of a swarm that a valid scrape response leaves out. The tracker is up;
+    /// most likely it does not know the torrent.
     pub fn left_out() -> ProbeError {
         ProbeError::new(
             FailureReason::Rejected,
@@ -63,7 +63,7 @@ impl Report {
         )
     }
 
-    /// The swarms asked for.
+    /// The announces that were requested.
     pub fn ids(&self) -> &[AnnounceId] {
         match self {
             Report::Announce { id, .. } => std::slice::from_ref(id),
@@ -71,7 +71,7 @@ impl Report {
         }
     }
 
-    /// Why it failed, if it did.
+    /// Returns why the probe failed, if it did.
     pub fn failed(&self) -> Option<&ProbeError> {
         match self {
             Report::Announce { result, .. } => result.as_ref().err(),
@@ -80,7 +80,7 @@ impl Report {
         }
     }
 
-    /// The swarm that an announce found empty.
+    /// Returns the announce if its swarm was found empty.
     pub fn empty(&self) -> Option<AnnounceId> {
         match self {
             Report::Announce {
@@ -91,13 +91,13 @@ impl Report {
         }
     }
 
-    /// Whether a scrape was asked for.
+    /// Returns whether the request was a scrape.
     pub fn is_scrape(&self) -> bool {
         matches!(self, Report::Scrape { .. })
     }
 
-    /// Whether a scrape answers the first few of its swarms only. The others may be beyond what the
-    /// tracker answers at once, so that their absence says nothing of them.
+    /// Returns whether a scrape response covers only the first few of its swarms. The tracker may
+    /// limit how many it answers at once, so the absence of the others proves nothing.
     pub fn is_short(counts: &[Option<ScrapeResponse>]) -> bool {
         let answered = counts.iter().flatten().count();
         let prefix = counts.iter().take_while(|counts| counts.is_some()).count();
@@ -105,113 +105,114 @@ impl Report {
     }
 }
 
-/// A valid answer to an announce.
+/// A valid response to an announce.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AnnounceResponse {
-    /// The list, as claimed.
+    /// The peer list, as claimed.
     pub peers: Peers,
-    /// The counts, as claimed, without us.
+    /// The counts, as claimed, without our own entry.
     pub counts: Counts,
     /// The longer of the tracker's `interval` and `min interval`.
     pub interval: Option<Duration>,
     /// Our own address as the tracker sees it (BEP 24).
     pub external_ip: Option<IpAddr>,
-    /// What it took to get the list.
+    /// The strategy that was needed to get the list.
     pub strategy: AnnounceStrategy,
-    /// What the probe shows about the tracker's answers to `stopped`: remembered per tracker.
+    /// What the probe shows about the tracker's answers to `stopped`. The schedule remembers it per
+    /// tracker.
     pub stopped_list: StoppedList,
-    /// The tracker claims seeders or leechers and names none of them, in whatever manner it was
-    /// asked: the empty list says nothing, it is not a 0. (Where counts are of both families, all
-    /// may be of the other one.) Or it names them by host names only, which nobody resolves.
+    /// The tracker claims seeders or leechers but lists none, with every event. The empty list is
+    /// inconclusive: counts may cover both families, and all peers may be of the other one. Also
+    /// true if the list has only host names, which seedwatch does not resolve.
     pub peer_list_withheld: bool,
-    /// A count of members is negative or beyond [`Counts::MAX`]: the answer proves no 0.
+    /// A count is negative or above [`Counts::MAX`], so the response does not prove an empty swarm.
     pub has_absurd_counts: bool,
-    /// The tracker's `warning message`, with secrets blacked out.
+    /// The tracker's `warning message`, with secrets masked.
     pub warning: Option<Box<str>>,
 }
 
-/// The list in an answer to `stopped`, compared with that in the answer to `started`.
+/// How the list in an answer to `stopped` compares with the list in the answer to `started`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum StoppedList {
-    /// They were not compared, or `started` brought no peers.
+    /// Not compared, or the answer to `started` has no peers.
     #[default]
     Unknown,
-    /// It is the same list, or another part of it.
+    /// The same list, or another sample of the same swarm.
     Same,
-    /// It is missing or another list, although `started` brings peers.
+    /// Missing or unrelated, although the answer to `started` has peers.
     Missing,
 }
 
-/// Counts of a swarm as a tracker claims them. Absurd values (negative, above
-/// [`Counts::MAX`]) are `None`.
+/// The counts of a swarm, as a tracker claims them. A value that is negative or above
+/// [`Counts::MAX`] is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Peers that have everything.
+    /// Peers that have all of the torrent.
     pub seeders: Option<u32>,
     /// Peers that do not.
     pub leechers: Option<u32>,
-    /// Downloads ever finished.
+    /// Downloads that were ever completed.
     pub completed: Option<u32>,
 }
 
 impl Counts {
-    /// Largest count believed.
+    /// The largest count that is believed.
     pub const MAX: u32 = 100_000_000;
 
-    /// Something is claimed of who is there now.
-    pub fn are_of_the_swarm(&self) -> bool {
+    /// Returns whether a current seeder or leecher count is claimed.
+    pub fn has_current(&self) -> bool {
         self.seeders.is_some() || self.leechers.is_some()
     }
 
-    /// Nobody is there, as claimed.
-    pub fn is_nobody(&self) -> bool {
+    /// Returns whether the tracker claims that the swarm is empty.
+    pub fn is_empty(&self) -> bool {
         self.seeders == Some(0) && self.leechers == Some(0)
     }
 
-    /// Somebody is there, as claimed.
-    pub fn is_inhabited(&self) -> bool {
+    /// Returns whether the tracker claims at least one peer.
+    pub fn claims_peers(&self) -> bool {
         self.seeders.is_some_and(|n| n > 0) || self.leechers.is_some_and(|n| n > 0)
     }
 }
 
-/// A valid answer to a scrape, for one swarm.
+/// A valid response to a scrape, for one swarm.
 pub type ScrapeResponse = Counts;
 
-/// What a probe took.
+/// What a probe cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProbeStats {
-    /// Requests sent, retransmissions included.
+    /// The number of requests sent, with retransmissions.
     pub requests: u32,
-    /// What the probe took, without the time it stood in queues of ours.
+    /// The duration of the probe, without the time in our own queues.
     pub duration: Duration,
-    /// Where the time went; a phase that did not happen is `None`.
+    /// The duration of each phase; `None` for a phase that did not happen.
     pub phases: Phases,
-    /// The tracker's address, once it is known: trackers of one address are one operator.
+    /// The tracker's address, once known. Trackers on one address are taken for one operator.
     pub remote: Option<IpAddr>,
-    /// Earliest end of validity in the certificate chain shown, also of an expired one.
+    /// The earliest end of validity in the certificate chain that the tracker sent, even if it has
+    /// passed.
     pub certificate_expiry: Option<Unix>,
-    /// How long the tracker asks to wait before the next scrape (BEP 48, `min_request_interval`), in
-    /// seconds; 0 is none.
+    /// The `min_request_interval` of a scrape (BEP 48), in seconds; 0 if there is none.
     pub scrape_interval_seconds: u32,
 }
 
 impl ProbeStats {
-    /// How long the tracker asks to wait before the next scrape.
+    /// Returns how long the tracker asks to wait before the next scrape.
     pub fn scrape_interval(&self) -> Option<Duration> {
         let seconds = self.scrape_interval_seconds;
         (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     }
 }
 
-/// Time spent by phase.
+/// The duration of each phase of a probe.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Phases {
-    /// Name resolution, when it was not answered from the cache.
+    /// Name resolution, if the cache did not answer it.
     pub resolve: Option<Duration>,
-    /// TCP handshake, or BEP 15 connect.
+    /// The TCP handshake, or the connect of BEP 15.
     pub connect: Option<Duration>,
-    /// TLS handshake.
+    /// The TLS handshake.
     pub tls: Option<Duration>,
-    /// From the request to the end of the answer.
+    /// From the request to the end of the response.
     pub response: Option<Duration>,
 }

@@ -1,4 +1,4 @@
-//! What trackers say in words: fit to be shown, without passkeys and addresses.
+//! Messages of trackers, made printable and free of passkeys and addresses.
 
 mod secrets;
 
@@ -8,12 +8,12 @@ use crate::{FailureReason, ProbeError, Retry, printable};
 use secrets::Secrets;
 use seedwatch_torrent::TrackerUrl;
 
-/// Shortest address: `1.1.1.1`, `fe80::`.
+/// The shortest address: `1.1.1.1`, `fe80::`.
 const MIN_ADDRESS: usize = 6;
-/// Longest address: `[`, six groups of four, an IPv4 address, `]` and a port.
+/// The longest address: `[`, six groups of four digits, an IPv4 address, `]` and a port.
 const MAX_ADDRESS: usize = 1 + 6 * 5 + 15 + 1 + 6;
 
-/// The failure a tracker states (`failure reason`, error packet).
+/// Returns the failure that a tracker states in a `failure reason` or an error packet.
 pub fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> ProbeError {
     let text = shown(text, url);
     let lower = text.to_lowercase();
@@ -28,20 +28,20 @@ pub fn refusal(text: &[u8], url: &TrackerUrl, retry: Option<Retry>) -> ProbeErro
     ProbeError::new(reason, text).with_retry(retry)
 }
 
-/// The warning that a tracker adds to an answer (`warning message`).
+/// Returns the `warning message` of a response as printable text.
 pub fn warning(text: &[u8], url: &TrackerUrl) -> Box<str> {
     printable(&shown(text, url))
 }
 
-/// The text with pieces of our URL and addresses (ours, most often) blacked out.
+/// Masks parts of our URL and addresses, most often our own, in a text.
 fn shown(text: &[u8], url: &TrackerUrl) -> String {
     let text = Secrets::of(url).blacked_out(text);
     let text = without_addresses(String::from_utf8_lossy(&text).trim_matches('\0'));
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The text with every address in it blacked out, whatever it is glued to: of all that could be
-/// one the leftmost, and of those the longest.
+/// Masks every address in a text, also inside a word. Of overlapping candidates, the leftmost is
+/// masked, and of those the longest.
 fn without_addresses(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut shown = String::with_capacity(text.len());
@@ -70,8 +70,8 @@ fn without_addresses(text: &str) -> String {
     shown
 }
 
-/// An address, with or without a port, that can be somebody's: `::` and its like stand in the names
-/// that programs give to things.
+/// Returns whether a text is an address of a host, with or without a port. `::` and similar forms
+/// also occur in identifiers.
 fn is_address(text: &str) -> bool {
     let ip = text.parse::<IpAddr>().ok();
     let ip = ip.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));

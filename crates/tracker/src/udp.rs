@@ -1,4 +1,4 @@
-//! The UDP tracker protocol (BEP 15, 41, 7): packets and a state machine for one address family.
+//! The UDP tracker protocol (BEP 7, 15, 41): packets, and a state machine for one address family.
 
 mod codec;
 pub mod engine;
@@ -12,13 +12,13 @@ use seedwatch_torrent::address::Accept;
 
 use crate::Identity;
 
-/// How the prober presents itself and what it asks for.
+/// How the prober presents itself to trackers, and what it requests.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Who we are.
+    /// The identity that trackers see.
     pub identity: Identity,
-    /// Peers asked for.
+    /// The number of peers requested.
     pub numwant: u16,
-    /// Which addresses a peer can have.
+    /// The addresses that a peer can have.
     pub accept: Accept,
 }

@@ -220,5 +220,5 @@ fn states_empty(answer: &AnnounceResponse, own: u64) -> bool {
         return false;
     }
     let names_only_us = peers.len() as u64 == own;
-    counts.is_nobody() || names_only_us && !counts.is_inhabited()
+    counts.is_empty() || names_only_us && !counts.claims_peers()
 }

@@ -1,4 +1,4 @@
-//! ICMP echo, where the system allows it.
+//! ICMP echo, if the system allows it.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::TIMEOUT;
 use seedwatch_torrent::Family;
 
-/// Said once: on most systems ICMP needs a permission that we do without.
+/// Logged once: on most systems ICMP needs a permission that seedwatch does not require.
 static SAID: AtomicBool = AtomicBool::new(false);
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
@@ -20,7 +20,7 @@ pub(super) struct Echo {
 }
 
 impl Echo {
-    /// Opens a socket; `None` where that is not allowed.
+    /// Opens a socket; `None` if the system does not allow it.
     pub(super) fn open(family: Family) -> Option<Self> {
         let kind = match family {
             Family::Ipv4 => ICMP::V4,
@@ -38,7 +38,7 @@ impl Echo {
         }
     }
 
-    /// Whether the host answers. `scope` is the interface of a link-local address, else 0.
+    /// Returns whether the host answers. `scope` is the interface of a link-local address, else 0.
     pub(super) async fn ask(&self, ip: IpAddr, scope: u32) -> bool {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let mut pinger = self.client.pinger(ip, PingIdentifier(number)).await;

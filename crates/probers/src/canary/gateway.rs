@@ -1,4 +1,4 @@
-//! The default gateway, as Linux tells it.
+//! The default gateway, from the routing table of Linux.
 
 use std::fs::File;
 use std::io::Read;
@@ -6,20 +6,20 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use seedwatch_torrent::Family;
 
-/// Most bytes read of a routing table: the default route of a host stands near the top.
+/// The largest number of bytes read of a routing table. The default route is near its beginning.
 const MAX_TABLE: u64 = 256 << 10;
 /// `RTF_GATEWAY`.
 const VIA_GATEWAY: u32 = 2;
 
-/// A router next to us.
+/// A router on the local network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gateway {
     pub(super) ip: IpAddr,
-    /// Index of the interface of a link-local address, else 0.
+    /// The interface index of a link-local address, else 0.
     pub(super) scope: u32,
 }
 
-/// The default gateway of a family; `None` where there is none, or no Linux.
+/// Returns the default gateway of a family; `None` if there is none or the system is not Linux.
 pub(super) fn default(family: Family) -> Option<Gateway> {
     match family {
         Family::Ipv4 => {
@@ -33,7 +33,7 @@ pub(super) fn default(family: Family) -> Option<Gateway> {
             let table = read("/proc/net/ipv6_route")?;
             let (ip, interface) = parse6(&table)?;
             let scope = if ip.is_unicast_link_local() {
-                // The kernel's own names hold no slash.
+                // Interface names of the kernel have no slash.
                 let index = read(&format!("/sys/class/net/{interface}/ifindex"))?;
                 index.trim().parse().ok()?
             } else {
@@ -54,8 +54,8 @@ fn read(path: &str) -> Option<String> {
     Some(text)
 }
 
-/// `/proc/net/route`: interface, destination, gateway, flags, …, metric, mask. Addresses are
-/// numbers in the order of this machine.
+/// Reads `/proc/net/route`: interface, destination, gateway, flags, …, metric, mask. Addresses are
+/// in the byte order of this machine.
 fn parse4(table: &str) -> Option<Ipv4Addr> {
     table
         .lines()
@@ -74,8 +74,8 @@ fn parse4(table: &str) -> Option<Ipv4Addr> {
         .map(|(_, ip)| ip)
 }
 
-/// `/proc/net/ipv6_route`: destination, its length, source, its length, next hop, metric, …, …,
-/// flags, interface.
+/// Reads `/proc/net/ipv6_route`: destination, its length, source, its length, next hop, metric, …,
+/// …, flags, interface.
 fn parse6(table: &str) -> Option<(Ipv6Addr, &str)> {
     table
         .lines()

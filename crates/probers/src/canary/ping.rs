@@ -1,10 +1,9 @@
-//! The datagram: a DHT ping (BEP 5) of a read-only node (BEP 43), which asks for nothing and
-//! leaves nothing behind.
+//! A DHT ping (BEP 5) of a read-only node (BEP 43), which leaves no trace in routing tables.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// A ping with a node id and a transaction id made up for it.
+/// Returns a ping with a random node id and transaction id.
 pub(super) fn packet() -> Vec<u8> {
     let mut packet = b"d1:ad2:id20:".to_vec();
     packet.extend_from_slice(&random::<20>());
@@ -14,7 +13,7 @@ pub(super) fn packet() -> Vec<u8> {
     packet
 }
 
-/// Any local address of the family of a peer.
+/// Returns the unspecified address of the family of a peer.
 pub(super) fn any(peer: IpAddr) -> SocketAddr {
     match peer {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
@@ -22,7 +21,8 @@ pub(super) fn any(peer: IpAddr) -> SocketAddr {
     }
 }
 
-/// Different every time; secrecy is not needed, since the socket is connected.
+/// Returns a number that differs with every call. It need not be secret, because the socket is
+/// connected.
 fn random<const N: usize>() -> [u8; N] {
     let state = RandomState::new();
     let mut bytes = [0; N];

@@ -1,4 +1,4 @@
-//! The way into the DHT while too few nodes are known: every address of every configured name.
+//! Bootstrap: while too few nodes are known, resolves every configured name to all its addresses.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
@@ -13,26 +13,26 @@ use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
 
-/// Most names asked for.
+/// The largest number of names.
 pub const MAX_NAMES: usize = 16;
-/// Most addresses taken of one name in one family.
+/// The largest number of addresses used per name and family.
 pub const MAX_ADDRESSES: usize = 16;
-/// Time between the first attempt and the second; each later one comes after twice the time.
+/// The time between the first two attempts. Each later wait is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// Longest time between two attempts.
+/// The longest time between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// What one name came to.
+/// The result of one name.
 struct Found {
     family: Family,
     addresses: Vec<SocketAddr>,
 }
 
-/// Resolves the configured names, again and again as long as it is needed.
+/// Resolves the configured names, repeatedly while nodes are needed.
 pub(super) struct Bootstrap {
     names: Vec<(Host, u16)>,
     resolver: Resolver,
-    /// The runtime in which names are looked up.
+    /// The runtime for name lookups.
     runtime: Handle,
     waker: Arc<Waker>,
     found: (mpsc::Sender<Found>, mpsc::Receiver<Found>),
@@ -57,7 +57,7 @@ impl Bootstrap {
         }
     }
 
-    /// Other names; those are tried at once.
+    /// Sets new names, which are tried at once.
     pub(super) fn configure(&mut self, names: Vec<(Host, u16)>) {
         if self.names != names {
             self.names = names;
@@ -65,7 +65,7 @@ impl Bootstrap {
         }
     }
 
-    /// Begins an attempt if it is needed and time for it. Returns when to come back.
+    /// Begins an attempt if nodes are needed and it is due. Returns when to call again.
     pub(super) fn tend(&mut self, family: Family, needed: bool, now: Mono) -> Option<Mono> {
         let names = self.names.len().min(MAX_NAMES);
         let attempts = &mut self.attempts[family.index()];
@@ -93,7 +93,7 @@ impl Bootstrap {
                     Vec::new()
                 }
             };
-            // The worker may be gone.
+            // The worker may have ended.
             let _ = found.send(Found { family, addresses });
             waker.wake();
         });
@@ -113,16 +113,16 @@ impl Bootstrap {
     }
 }
 
-/// When names of one family are tried.
+/// The schedule of attempts of one family.
 #[derive(Debug)]
 struct Attempts {
     next: Mono,
     wait: Duration,
-    /// Names of the present attempt that are still looked up.
+    /// The number of pending names in the current attempt.
     pending: usize,
-    /// The present attempt has found something.
+    /// Whether the current attempt has found an address.
     fruitful: bool,
-    /// It was said that there is nothing to find.
+    /// Whether it was logged that no name leads anywhere.
     said: bool,
 }
 
@@ -139,10 +139,11 @@ impl Default for Attempts {
 }
 
 impl Attempts {
-    /// Whether an attempt with so many names begins now.
+    /// Returns whether an attempt with `names` names begins now.
     fn begin(&mut self, needed: bool, names: usize, now: Mono) -> bool {
         if !needed {
-            // The time of the next stays: a need that comes and goes does not hurry us.
+            // The time of the next attempt stays, so that a need that comes and goes does not speed
+            // up attempts.
             self.wait = FIRST_WAIT;
             return false;
         }
@@ -156,8 +157,8 @@ impl Attempts {
         true
     }
 
-    /// One name is looked up. Whether it is to be said that none leads anywhere, which is said
-    /// once until one does.
+    /// Records the result of one name. Returns whether to log that no name leads anywhere, which is
+    /// logged once until one does.
     fn end_one(&mut self, fruitful: bool) -> bool {
         self.pending = self.pending.saturating_sub(1);
         self.fruitful |= fruitful;
@@ -168,12 +169,12 @@ impl Attempts {
         barren && !std::mem::replace(&mut self.said, true)
     }
 
-    /// When to ask [`Attempts::begin`] again.
+    /// Returns when to call [`Attempts::begin`] again.
     fn next(&self, needed: bool) -> Option<Mono> {
         (needed && self.pending == 0).then_some(self.next)
     }
 
-    /// The next attempt is the first.
+    /// Resets the wait: the next attempt is the first.
     fn restart(&mut self) {
         self.next = Mono(0);
         self.wait = FIRST_WAIT;
@@ -204,7 +205,7 @@ mod tests {
         let mut attempts = Attempts::default();
         assert!(!attempts.begin(false, 1, Mono(0)));
         assert!(attempts.begin(true, 1, Mono(0)));
-        // Still under way.
+        // The attempt is still running.
         assert!(!attempts.begin(true, 1, Mono(60_000)));
         assert_eq!(attempts.next(true), None);
         attempts.end_one(true);
@@ -214,7 +215,7 @@ mod tests {
         assert!(!attempts.begin(true, 1, Mono(60_002)));
         assert!(attempts.begin(true, 1, Mono(70_000)));
         attempts.end_one(true);
-        // It is the first again: the one after it comes soon.
+        // After a reset, the second attempt follows soon.
         assert_eq!(attempts.next(true), Some(Mono(75_000)));
         attempts.restart();
         assert!(attempts.begin(true, 1, Mono(70_001)));

@@ -1,4 +1,4 @@
-//! The way out: lookups and the state of both families, in batches, without ever waiting.
+//! Reports: sends lookups and the state of both families in batches, without waiting.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,27 +10,27 @@ use seedwatch_clock::Mono;
 use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_torrent::InfoHash;
 
-/// Time between two reports, unless somebody waits.
+/// The time between two reports, unless a caller waits.
 const EVERY: Duration = Duration::from_secs(1);
-/// Time to wait when the receiver is behind.
+/// The wait if the receiver is slow.
 const PAUSE: Duration = Duration::from_millis(20);
-/// Lookups that are reported before it is time.
+/// This many lookups are reported before the time is over.
 const MANY: usize = 512;
-/// Lookups kept for a slow receiver; the oldest go first.
+/// The largest number of lookups kept for a slow receiver. The oldest are dropped first.
 const MAX_PENDING: usize = 4096;
-/// Info-hashes remembered that somebody waits for.
+/// The largest number of info-hashes that callers wait for.
 const MAX_WANTED: usize = 1024;
 
-/// What is to be reported.
+/// The pending reports.
 pub(super) struct Reports {
     out: mpsc::Sender<DhtReport>,
     lookups: VecDeque<LookupReport>,
-    /// Who waits, and for how many families.
+    /// The info-hashes that callers wait for, with the number of families.
     wanted: VecDeque<(InfoHash, usize)>,
-    /// Somebody waits for what is there.
+    /// Whether a caller waits for a pending lookup.
     urgent: bool,
     due: Mono,
-    /// It was said that lookups are lost.
+    /// Whether it was logged that lookups are lost.
     said: bool,
 }
 
@@ -46,7 +46,7 @@ impl Reports {
         }
     }
 
-    /// Somebody waits for a lookup, which ends once in each of so many families.
+    /// Records that a caller waits for a lookup, which ends once in each of `families` families.
     pub(super) fn want(&mut self, hash: InfoHash, families: usize) {
         if self.wanted.len() == MAX_WANTED {
             self.wanted.pop_front();
@@ -54,7 +54,7 @@ impl Reports {
         self.wanted.push_back((hash, families));
     }
 
-    /// What somebody waits for.
+    /// Returns the info-hashes that callers wait for.
     pub(super) fn wanted(&self) -> impl Iterator<Item = InfoHash> {
         self.wanted.iter().map(|(hash, _)| *hash)
     }
@@ -82,8 +82,8 @@ impl Reports {
         }
     }
 
-    /// Reports if it is time and there is room; the state comes after the lookups that led to it.
-    /// Returns when to come back.
+    /// Sends a report if it is due and the channel has room. The state follows the lookups that led
+    /// to it. Returns when to call again.
     pub(super) fn deliver(
         &mut self,
         now: Mono,
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// The number of lookups of each report; `None` is a state.
+    /// The number of lookups of each report; `None` for a state.
     fn received(receiver: &mut mpsc::Receiver<DhtReport>) -> Vec<Option<usize>> {
         let mut all = Vec::new();
         while let Ok(report) = receiver.try_recv() {
@@ -185,7 +185,7 @@ mod tests {
         let (out, mut receiver) = mpsc::channel(1);
         let mut reports = Reports::new(out);
         reports.add(vec![lookup(A)]);
-        // The lookup found room, the state did not.
+        // The channel had room for the lookup but not for the state.
         assert_eq!(deliver(&mut reports, 0), 20);
         reports.add(vec![lookup(A)]);
         assert_eq!(deliver(&mut reports, 20), 40);

@@ -21,43 +21,44 @@ use seedwatch_dht::{Contact, Engine, Outbox};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// Batches of datagrams read from one socket before it is the turn of others.
+/// The largest number of batches read from one socket before the next has its turn.
 const READS_A_TURN: usize = 8;
-/// Shortest time between two turns: packets move through engine and sockets in batches, and one
-/// wake-up serves them all. Answers wait half of it on average, a tenth of a usual round trip.
+/// The shortest time between two turns. Packets move in batches, and one wake-up serves them all.
+/// Answers wait half of it on average, a tenth of a usual round trip.
 const TICK: Duration = Duration::from_millis(10);
-/// The shortest tick, where the receive buffer would fill up within a longer one.
+/// The shortest tick, for a receive buffer that would fill up within a longer one.
 const SHORTEST_TICK: Duration = Duration::from_millis(1);
-/// Part of the receive buffer that the datagrams of one tick may take.
+/// The datagrams of one tick may take one part in this many of the receive buffer.
 const BUFFER_PART: usize = 4;
-/// Part of the load of busier turns that each turn forgets: answers to a burst come a while later.
+/// Each turn forgets one part in this many of the load of busier turns: the answers to a burst
+/// arrive later.
 const LOAD_DECAY: usize = 16;
-/// Time to wait when a send buffer is full.
+/// The wait if a send buffer is full.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Time to wait after a fault of our own, which may come again at once.
+/// The wait after a panic, which may repeat at once.
 const CALM: Duration = Duration::from_secs(1);
 
-/// Faults of our own.
+/// Limits the log of panics.
 static FAULTS: LineLimit<()> = LineLimit::new();
 
-/// What the worker is told.
+/// A command for the worker.
 pub(super) enum Command {
-    /// The info-hashes of the sweep.
+    /// Sets the info-hashes that are looked up once per interval.
     Watch(Arc<[InfoHash]>),
-    /// One out of turn.
+    /// Looks up one info-hash at once.
     LookUp(InfoHash),
-    /// Our network is silent, or works again.
+    /// Pauses or resumes a family.
     Pause(Family, bool),
-    /// Other settings.
+    /// Uses new settings.
     Configure(Box<Settings>),
-    /// Who is known?
+    /// Requests the nodes worth saving.
     Table(oneshot::Sender<Vec<Contact>>),
-    /// A fault, to try what comes after it.
+    /// Panics, to test the recovery.
     #[cfg(test)]
     Fault,
 }
 
-/// What connects the worker with the rest.
+/// The connections of the worker to the rest of the daemon.
 pub(super) struct Ends {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) waker: Arc<Waker>,
@@ -65,7 +66,7 @@ pub(super) struct Ends {
     pub(super) reports: Reports,
 }
 
-/// Both families.
+/// The worker of both families.
 pub(super) struct Worker {
     clock: Clock,
     settings: seedwatch_dht::Settings,
@@ -73,14 +74,14 @@ pub(super) struct Worker {
     /// By [`Family::index`].
     sockets: [Option<Socket>; 2],
     outbox: Outbox,
-    /// Packets of the outbox that each socket is done with.
+    /// The number of packets in the outbox that each socket has handled.
     done: [usize; 2],
-    /// Datagrams read or sent in the busiest of the latest turns.
+    /// The number of datagrams in the busiest of the latest turns.
     load: usize,
-    /// Answers that the smallest receive buffer has room for.
+    /// The number of answers that the smallest receive buffer holds.
     window: usize,
     ends: Ends,
-    /// Told to the engine, and told again to the next one after a fault.
+    /// Kept for the new engine after a panic.
     hashes: Arc<[InfoHash]>,
     paused: [bool; 2],
 }
@@ -111,7 +112,7 @@ impl Worker {
         worker
     }
 
-    /// Works until the bell says stop. Returns the nodes worth saving.
+    /// Works until the waker asks it to stop. Returns the nodes worth saving.
     pub(super) fn run(mut self) -> Vec<Contact> {
         while !self.ends.waker.is_stopped() {
             self.ends.waker.reset();
@@ -125,7 +126,7 @@ impl Worker {
         self.engine.nodes_to_save()
     }
 
-    /// Reads, decides and sends, without waiting. Returns how long to wait for the next turn, or
+    /// Reads, polls the engine and sends, without waiting. Returns the wait until the next turn, or
     /// `None` if there is more to read at once.
     fn turn(&mut self) -> Option<Duration> {
         let (read, is_more) = self.read();
@@ -149,14 +150,14 @@ impl Worker {
         }
     }
 
-    /// Time until the next turn at least, so that no receive buffer fills up in it.
+    /// Returns the shortest wait until the next turn, so that no receive buffer fills up.
     fn tick(&self) -> Duration {
         let room = (self.window / BUFFER_PART).max(1);
         let tick = TICK.mul_f64(room as f64 / self.load.max(1) as f64);
         tick.clamp(SHORTEST_TICK, TICK)
     }
 
-    /// Reads what came. Returns how much, and whether there may be more.
+    /// Reads datagrams. Returns their number, and whether there may be more.
     fn read(&mut self) -> (usize, bool) {
         let engine = &mut self.engine;
         let (mut total, mut is_more) = (0, false);
@@ -178,7 +179,7 @@ impl Worker {
         (total, is_more)
     }
 
-    /// Does what it was told.
+    /// Carries out the pending commands.
     fn obey(&mut self, now: Mono) {
         while let Ok(command) = self.ends.commands.try_recv() {
             match command {
@@ -201,7 +202,7 @@ impl Worker {
                     self.ends.bootstrap.configure(settings.bootstrap);
                 }
                 Command::Table(answer) => {
-                    // Nobody may be left to hear it.
+                    // The receiver may be gone.
                     let _ = answer.send(self.engine.nodes_to_save());
                 }
                 #[cfg(test)]
@@ -210,7 +211,8 @@ impl Worker {
         }
     }
 
-    /// Resolves bootstrap names where nodes are wanted. Returns when to come back at the latest.
+    /// Resolves bootstrap names for families that need nodes. Returns when to call again at the
+    /// latest.
     fn find_a_way_in(&mut self, now: Mono) -> Mono {
         while let Some((family, addresses)) = self.ends.bootstrap.take() {
             self.engine.add_bootstrap(family, &addresses);
@@ -226,7 +228,7 @@ impl Worker {
         wake
     }
 
-    /// Sends what the outbox holds. Returns whether all of it is dealt with.
+    /// Sends the packets in the outbox. Returns whether it is empty.
     fn send(&mut self, now: Mono) -> bool {
         let mut all = true;
         let mut refused = Vec::new();
@@ -249,7 +251,7 @@ impl Worker {
                         break;
                     }
                     Sent::Again => {}
-                    // Lost, like any packet may be.
+                    // Lost, as any packet may be.
                     Sent::Lost => *done += 1,
                     Sent::Refused => {
                         refused.push(packets[*done].0);
@@ -268,8 +270,8 @@ impl Worker {
         all
     }
 
-    /// A fault of our own, met in some datagram, must not stop the daemon: work goes on with a new
-    /// engine that is told all that the old one was told.
+    /// Recovers from a panic: work continues with a new engine and the same settings. A datagram
+    /// that causes a panic must not stop the daemon.
     fn recover(&mut self) {
         if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
             let message = "the DHT prober met a fault of its own and restarts";
@@ -277,7 +279,7 @@ impl Worker {
         }
         let table =
             catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
-        // Not over the sockets: what led to the fault may still be there.
+        // The sockets are not read: the datagram that caused the panic may still be there.
         self.ends.waker.wait(&[], Some(CALM));
         self.engine = Engine::new(self.settings, seed(), now(&self.clock));
         self.outbox = Outbox::default();
@@ -285,7 +287,7 @@ impl Worker {
         self.set_up(&table);
     }
 
-    /// Tells a new engine what it must know.
+    /// Configures a new engine.
     fn set_up(&mut self, table: &[Contact]) {
         let now = now(&self.clock);
         for family in Family::ALL {
@@ -301,13 +303,13 @@ impl Worker {
         }
     }
 
-    /// Sleeps for a tick whatever comes in, then until something has come in or the time is over.
-    /// The bell ends both.
+    /// Waits for one tick in any case, then until a datagram arrives or the time is over. The waker
+    /// ends both.
     fn sleep(&mut self, wait: Duration) {
         let tick = wait.min(self.tick());
         self.ends.waker.wait(&[], Some(tick));
         let wait = wait.saturating_sub(tick);
-        // Without time left, too: this tells of ICMP errors.
+        // Also without time left, because it reports ICMP errors.
         let sockets = self.sockets.iter().flatten();
         let watched: Vec<BorrowedFd<'_>> = sockets.map(AsFd::as_fd).collect();
         if self.ends.waker.wait(&watched, Some(wait)) {
@@ -321,7 +323,7 @@ fn now(clock: &Clock) -> Mono {
     clock.mono(Instant::now())
 }
 
-/// Keyed by the operating system, for what others must not guess.
+/// Returns a random number that others cannot guess.
 fn seed() -> [u8; 32] {
     let random = RandomState::new();
     let mut seed = [0; 32];

@@ -1,4 +1,4 @@
-//! The shell of [`AnnounceSession`] over HTTP: requests, their time, and the `stopped` that must
+//! Drives an [`AnnounceSession`] over HTTP: its requests and deadlines, and the `stopped` that must
 //! follow `started` even if the probe is cancelled.
 
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use seedwatch_tracker::http::answer::{self, AnnounceContext, Reply};
 use seedwatch_tracker::http::query;
 use seedwatch_tracker::{AnnounceStrategy, FailureReason, ProbeError};
 
-/// A farewell inside a probe ends this much before the probe does, so that a list that is there
-/// already is reported.
+/// The last `stopped` of a probe ends this much before the probe, so that a list that has arrived
+/// is reported.
 const MARGIN: Duration = Duration::from_millis(20);
 
 /// One info-hash at one tracker.
@@ -30,7 +30,7 @@ pub(super) struct Swarm {
     pub(super) origin: Origin,
 }
 
-/// When the requests of a probe end, answered or not.
+/// The deadlines of the requests of a probe.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Deadlines {
     pub(super) scrape: Instant,
@@ -60,7 +60,7 @@ impl Deadlines {
 }
 
 impl HttpClient {
-    /// Gets the list of a swarm.
+    /// Gets the peer list of a swarm.
     pub(super) async fn announce(
         self: &Arc<Self>,
         swarm: &Swarm,
@@ -97,7 +97,7 @@ impl HttpClient {
                 }
             };
             stop_announce.is_owed = session.may_be_registered();
-            // What the list took counts, not what the farewell took.
+            // The time of the list counts, not that of the last `stopped`.
             if request == AnnounceRequest::Stopped {
                 progress.stats.phases.response = response;
             }
@@ -137,8 +137,8 @@ impl HttpClient {
     }
 }
 
-/// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
-/// where we are registered.
+/// Returns the target of a request. The last `stopped` follows the redirect of `started`, because
+/// that tracker has our entry.
 fn target(swarm: &Swarm, request: AnnounceRequest, own: &str) -> Option<Target> {
     let origin = &swarm.origin;
     match request {
@@ -158,8 +158,8 @@ fn target(swarm: &Swarm, request: AnnounceRequest, own: &str) -> Option<Target> 
     })
 }
 
-/// Whether a request that failed so may have reached the tracker: a connection was there, or the
-/// failure comes from beyond it.
+/// Returns whether a failed request may have reached the tracker: there was a connection, or the
+/// failure came over one.
 fn delivery(failed: &ProbeError, progress: &mut Progress) -> Delivery {
     match failed.reason {
         _ if progress.note().is_connecting() => Delivery::Excluded,
@@ -179,8 +179,8 @@ fn delivery(failed: &ProbeError, progress: &mut Progress) -> Delivery {
     }
 }
 
-/// The `stopped` that must follow `started`: if it is still owed when the probe ends, cancelled or
-/// not, it goes out in the background.
+/// The `stopped` that must follow `started`. If the probe ends or is cancelled before it was sent,
+/// it is sent in the background.
 struct StopAnnounce {
     http_client: Arc<HttpClient>,
     swarm: Swarm,
@@ -204,8 +204,8 @@ impl Drop for StopAnnounce {
         if !self.is_owed {
             return;
         }
-        // Without a runtime the process is at its end, and with all places taken trackers hang by
-        // the thousand: the entry then goes when the tracker forgets silent peers.
+        // Without a runtime the process is ending, and with all permits taken, a thousand trackers
+        // hang. Our entry then stays until the tracker drops silent peers.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {
             return;
         };

@@ -1,4 +1,4 @@
-//! Bodies: bounded, and unpacked by what they are, not by what the header says.
+//! Bounded bodies, decompressed by their content, not by their headers.
 
 use std::io::Read;
 
@@ -6,25 +6,25 @@ use flate2::bufread::{MultiGzDecoder, ZlibDecoder};
 
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// Most bytes of an answer, before and after decompression.
+/// The largest body in bytes, before and after decompression.
 pub(super) const MAX_BODY: usize = 1 << 20;
 
-/// A body as it came.
+/// A body as received.
 #[derive(Debug, Default)]
 pub(super) struct Body {
     /// At most [`MAX_BODY`] bytes.
     pub(super) bytes: Vec<u8>,
-    /// Why it ended early.
+    /// Why it ended early, if it did.
     pub(super) cut: Option<ProbeError>,
 }
 
 impl Body {
-    /// Unpacks gzip and zlib, recognised by their first bytes: trackers send them unasked, and say
-    /// gzip where there is none. Bencode begins with neither.
+    /// Decompresses gzip and zlib, recognised by their first bytes. Trackers send them unrequested,
+    /// and declare gzip for plain bodies. Bencode begins with neither.
     pub(super) fn unpacked(self) -> Result<Self, ProbeError> {
         let Self { bytes, cut } = self;
         match *bytes {
-            // Of one member or more (RFC 1952).
+            // One or more members (RFC 1952).
             [0x1f, 0x8b, ..] => unpack(MultiGzDecoder::new(&*bytes), cut),
             [0x78, flags, ..] if u16::from_be_bytes([0x78, flags]).is_multiple_of(31) => {
                 unpack(ZlibDecoder::new(&*bytes), cut)
@@ -40,7 +40,7 @@ fn unpack(packed: impl Read, cut: Option<ProbeError>) -> Result<Body, ProbeError
     if bytes.len() > MAX_BODY {
         return Err(too_large());
     }
-    // What came out before the damage is still worth reading.
+    // The part before the damage is still useful.
     let damaged = result
         .err()
         .map(|_| ProbeError::new(FailureReason::Malformed, "the compressed answer is damaged"));
@@ -48,7 +48,7 @@ fn unpack(packed: impl Read, cut: Option<ProbeError>) -> Result<Body, ProbeError
     Ok(Body { bytes, cut })
 }
 
-/// The failure of an answer beyond the bound.
+/// Returns the failure of a body above the bound.
 pub(super) fn too_large() -> ProbeError {
     ProbeError::new(FailureReason::Malformed, "an answer of more than 1 MiB")
 }
@@ -92,7 +92,7 @@ mod tests {
             (&*body.bytes, body.cut),
             (&b"d8:intervali60e5:peers0:e"[..], None)
         );
-        // What follows the last one takes nothing away.
+        // Bytes after the last member are ignored.
         let body = unpacked([&*members, b"\0\0\r\n"].concat()).unwrap();
         assert_eq!(&*body.bytes, b"d8:intervali60e5:peers0:e");
     }

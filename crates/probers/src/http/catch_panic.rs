@@ -1,14 +1,14 @@
-//! A fault of our own ends one probe, not the prober.
+//! A panic ends one probe, not the prober.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
-/// What a future comes to; `None` if it panics.
+/// Returns the output of a future; `None` if it panics.
 pub(super) async fn catch_panic<F: Future>(future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     std::future::poll_fn(move |context| {
-        // It is not looked at again after a panic.
+        // The future is not polled again after a panic.
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(Poll::Ready(output)) => Poll::Ready(Some(output)),
             Ok(Poll::Pending) => Poll::Pending,

@@ -1,11 +1,11 @@
-//! Requests over kept and new connections.
+//! Requests over kept-alive and new connections.
 //!
-//! A server may close an idle connection at any time (RFC 9112, section 9.5). A request that fails
-//! on a kept connection before the head of an answer has come is therefore sent once more over a
-//! new one. A request over a new connection is never repeated.
+//! A server may close an idle connection at any time (RFC 9112, section 9.5). So a request that
+//! fails on a kept-alive connection before the response head is repeated once over a new one. A
+//! request over a new connection is never repeated.
 //!
-//! hyper bounds heads, chunk extensions and trailers. Interim responses (1xx) are bounded by the
-//! time of a probe only, because reqwest passes no hook for them on to hyper; see `probation`.
+//! hyper bounds heads, chunk extensions and trailers. Interim responses (1xx) are bounded only by
+//! the probe's deadline, because reqwest has no hook for them; see `probation`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,30 +21,30 @@ use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};
 use crate::shortage;
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// Sends requests over one address family. Which one, the addresses given to it decide.
+/// Sends requests over one family, which the given addresses decide.
 pub(super) struct Client {
-    /// Keeps connections between requests.
+    /// Keeps connections alive between requests.
     keeping: reqwest::Client,
     /// Makes a new connection for each request.
     fresh: reqwest::Client,
 }
 
-/// The head of an answer.
+/// The head of a response.
 pub(super) struct Answer {
     pub(super) response: Response,
     /// When the request was sent.
     pub(super) sent: Instant,
 }
 
-/// Why a request has no answer.
+/// Why a request has no response.
 enum Unanswered {
-    /// The server may have closed a kept connection without knowing of the request for this URL.
+    /// The server may have closed a kept-alive connection before it read the request for this URL.
     Stale(Url),
     Failed(ProbeError),
 }
 
 impl Client {
-    /// Prepares a client. Nothing is contacted.
+    /// Builds a client. Nothing is contacted.
     pub(super) fn new(
         user_agent: &str,
         tls: &rustls::ClientConfig,
@@ -55,7 +55,8 @@ impl Client {
         })
     }
 
-    /// As [`Client::get`], for a host that is not trusted: over a new connection, on other threads.
+    /// As [`Client::get`], for a host that is not trusted: over a new connection, on the probation
+    /// threads.
     pub(super) async fn get_on(
         &self,
         probation: &Probation,
@@ -67,7 +68,7 @@ impl Client {
         answer.map_err(Unanswered::into_failed)
     }
 
-    /// Sends a GET to one of these addresses, and waits for the head of the answer.
+    /// Sends a GET to one of these addresses and waits for the response head.
     pub(super) async fn get(
         &self,
         url: Url,
@@ -86,17 +87,17 @@ impl Client {
 }
 
 impl Unanswered {
-    /// The failure of a request that went over a new connection.
+    /// Returns the failure of a request over a new connection.
     fn into_failed(self) -> ProbeError {
         match self {
             Unanswered::Failed(failed) => failed,
-            // It was cut so early that its ends are unknown.
+            // The connection was cut so early that its endpoints are unknown.
             Unanswered::Stale(_) => ProbeError::new(FailureReason::Reset, "the connection was cut"),
         }
     }
 }
 
-/// A client that keeps up to `idle` unused connections per host.
+/// Builds a client that keeps up to `idle` unused connections per host.
 fn client(
     user_agent: &str,
     tls: &rustls::ClientConfig,
@@ -110,8 +111,8 @@ fn client(
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
-        // What is worth asking again is decided here. Without the zero, reqwest keeps a copy of
-        // every request all the same.
+        // This module decides what is repeated. Without the zero, reqwest still copies every
+        // request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .http1_only()
         .http1_allow_obsolete_multiline_headers_in_responses(true)
@@ -145,7 +146,7 @@ async fn send(
     };
     let seen = progress.note();
     let error = match result {
-        // What was sent while the connection was idle: RFC 9110, section 15.5.9.
+        // The server sent it while the connection was idle (RFC 9110, section 15.5.9).
         Ok(response)
             if response.status() == StatusCode::REQUEST_TIMEOUT
                 && seen.is_reuse(Ends::within(response.extensions())) =>

@@ -1,6 +1,6 @@
-//! From the errors of reqwest, hyper, rustls and the kernel to the closed list.
+//! Maps errors of reqwest, hyper, rustls and the kernel to failure reasons.
 //!
-//! Texts are ours: theirs contain URLs (passkeys) and addresses.
+//! The texts are our own, because those of the libraries contain URLs with passkeys, and addresses.
 
 use std::error::Error;
 use std::io;
@@ -12,10 +12,10 @@ use super::trace::{CertificateKind, Ends, Seen};
 use crate::shortage;
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// Causes looked at below an error.
+/// The largest number of nested causes that are searched.
 const MAX_DEPTH: usize = 16;
 
-/// Why a request failed. `seen` tells how far the connection got.
+/// Returns why a request failed. `seen` shows how far the connection got.
 pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> ProbeError {
     let causes = || causes(error);
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
@@ -48,8 +48,7 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> ProbeError {
     ProbeError::new(reason, text)
 }
 
-/// Whether a request failed on a connection that had carried others before. Without a connection
-/// it did not.
+/// Returns whether a request failed on a reused connection.
 pub(super) fn is_of_reuse(error: &reqwest::Error, seen: &Seen) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<ClientError>())
@@ -57,11 +56,11 @@ pub(super) fn is_of_reuse(error: &reqwest::Error, seen: &Seen) -> bool {
         .is_some_and(|connection| seen.is_reuse(Ends::of(connection)))
 }
 
-/// An error and what it hides. `io::Error` passes its content over when asked for its source, and
-/// hyper-rustls puts one into another.
+/// Returns an error and its causes. `io::Error::source` skips its own content, and hyper-rustls
+/// nests one `io::Error` in another.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let next = |cause: &&'a (dyn Error + 'static)| -> Option<&'a (dyn Error + 'static)> {
-        // Not of the reference, which is an `Error` too and would not live long enough.
+        // Dereferenced, because the reference is an `Error` too and would not live long enough.
         let cause = *cause;
         match cause
             .downcast_ref::<io::Error>()
@@ -135,7 +134,7 @@ fn explain_certificate(reason: &CertificateError, shown: CertificateKind) -> &'s
     match reason {
         Bad::Expired | Bad::ExpiredContext { .. } => "the certificate has expired",
         Bad::NotValidYet | Bad::NotValidYetContext { .. } => "the certificate is not valid yet",
-        // What webpki says of an authority's certificate is in no list of reasons.
+        // The reasons of webpki for an authority's certificate have no variant.
         Bad::UnknownIssuer | Bad::Other(_) if shown.is_self_signed && shown.is_authority => {
             "the certificate is a self-signed CA certificate"
         }

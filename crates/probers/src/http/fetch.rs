@@ -1,4 +1,4 @@
-//! One question: send it, follow where it is sent on, read what comes back.
+//! One request: send it, follow redirects, read the body.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,12 +18,12 @@ use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// Most pieces of a body: a tracker that writes each peer by itself sends fewer.
+/// The largest number of chunks of a body. A tracker that sends each peer separately needs fewer.
 const MAX_PIECES: usize = 1 << 14;
-/// Room made for a body before any of it has come.
+/// The largest capacity reserved before a body arrives, in bytes.
 const FIRST_CAPACITY: usize = 16 << 10;
 
-/// What is asked, at which addresses.
+/// A URL and the addresses to fetch it from.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) url: Url,
@@ -31,8 +31,8 @@ pub(super) struct Target {
 }
 
 impl HttpClient {
-    /// Asks `target`, whose last parameters are `own`, and returns the body of a success. What it
-    /// was last redirected to is left in `origin`.
+    /// Fetches `target`, whose last parameters are `own`, and returns the body of a success. Stores
+    /// the target of the last redirect in `origin`.
     pub(super) async fn fetch(
         &self,
         target: Target,
@@ -93,7 +93,7 @@ impl HttpClient {
         ))
     }
 
-    /// The addresses of the target of a redirect, if it may be contacted.
+    /// Returns the addresses of the target of a redirect, if it may be contacted.
     pub(super) async fn follow(
         &self,
         to: &Url,
@@ -101,11 +101,12 @@ impl HttpClient {
     ) -> Result<Arc<[IpAddr]>, ProbeError> {
         let refuse =
             |why: &str| ProbeError::new(FailureReason::HttpStatus, format!("a redirect {why}"));
-        // Without its query, which a tracker URL may not have.
+        // Without the query, which may be too long for a tracker URL.
         let target = TrackerUrl::parse(&to[..url::Position::AfterPath])
             .map_err(|why| refuse(&format!("is not followed: {why}")))?
             .with_scope(origin.scope);
-        // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
+        // A failure of the target's host is a failure of this response: this tracker is up and may
+        // answer for other torrents.
         let resolved = self.resolver.resolve(&target).await;
         let resolved = resolved.map_err(|why| match why.is_ours {
             true => why,
@@ -125,8 +126,8 @@ impl HttpClient {
     }
 }
 
-/// Keeps the question across a redirect that drops it. Parameters of the tracker's own (a passkey)
-/// go to the same host only.
+/// Adds the parameters that a redirect dropped. The tracker's own parameters (a passkey) go only to
+/// the same host.
 fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
     if to.query_pairs().any(|(key, _)| key == "info_hash") {
         return to;
@@ -140,14 +141,14 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
     Url::parse(&whole).unwrap_or(to)
 }
 
-/// Reads a body up to its bound. One that is cut is kept as far as it came.
+/// Reads a body up to its bound. Keeps what arrived of a truncated body.
 async fn read(mut response: Response, mut budget: BodyBudget<'_>) -> Result<Body, ProbeError> {
     let told = response.content_length().unwrap_or(0);
     if told > MAX_BODY as u64 {
         return Err(too_large());
     }
-    // Asked for before any of it is read, since the connection reads ahead. Without a place its
-    // beginning is read all the same.
+    // Requested before reading, because the connection reads ahead. Without a permit, the beginning
+    // of the body is still read.
     let _ = budget.admit(told as usize).await;
     let mut body = Body::default();
     body.bytes.reserve((told as usize).min(FIRST_CAPACITY));
@@ -173,7 +174,7 @@ async fn read(mut response: Response, mut budget: BodyBudget<'_>) -> Result<Body
                 return Ok(body);
             }
         }
-        // The thread is shared: an answer that comes as fast as it is read must not keep it.
+        // A body that arrives as fast as it is read must not occupy the shared thread.
         tokio::task::consume_budget().await;
     }
     let text = "an answer of more than 16,384 chunks";

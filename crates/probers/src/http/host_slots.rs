@@ -1,4 +1,4 @@
-//! Few connections to one host, however many of its torrents are due.
+//! The limit of connections per host, however many of its torrents are due.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,29 +13,29 @@ use seedwatch_torrent::TrackerUrl;
 use seedwatch_tracker::TrackerId;
 use seedwatch_tracker::http::query;
 
-/// Lanes kept before those that nobody uses are dropped.
+/// The number of hosts kept before unused ones are dropped.
 const MAX_HOSTS: usize = 4096;
 
-/// The lanes of all tracker hosts and families.
+/// The slots of all tracker hosts and families.
 #[derive(Debug, Default)]
 pub(super) struct HostTable {
     hosts: Mutex<HashMap<(TrackerId, Family), Arc<HostSlots>>>,
 }
 
-/// What probes of one host and family share.
+/// The state that probes of one host and family share.
 #[derive(Debug)]
 pub(super) struct HostSlots {
-    /// Those who may ask it now.
+    /// One permit per concurrent probe.
     pub(super) connections: Semaphore,
-    /// How it answered last.
+    /// Whether the host is trusted.
     pub(super) trust: HostTrust,
-    /// The announce URL last asked, and what became of it when it was parsed.
+    /// The last announce URL, with its parsed form.
     parsed: Mutex<Option<(Arc<TrackerUrl>, Url)>>,
 }
 
 impl HostSlots {
-    /// The announce URL with parameters of ours behind its own. Torrents of a host mostly share
-    /// their URL: to parse all of it each time cost an eighth of an announce.
+    /// Returns the announce URL with our parameters after its own. Torrents of a host mostly share
+    /// their URL; parsing it each time cost 12 % of an announce.
     pub(super) fn announce_url(&self, url: &Arc<TrackerUrl>, own: &str) -> Option<Url> {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         let mut whole = match &*parsed {
@@ -59,7 +59,7 @@ impl HostSlots {
 }
 
 impl HostTable {
-    /// The lane of one host.
+    /// Returns the slots of one host.
     pub(super) fn get(&self, tracker: TrackerId, family: Family) -> Arc<HostSlots> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if hosts.len() >= MAX_HOSTS && !hosts.contains_key(&(tracker, family)) {
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_kept_url_is_what_parsing_the_whole_would_give() {
+    fn a_cached_url_equals_the_parsed_whole() {
         let hosts = HostTable::default();
         let slots = hosts.get(TrackerId(1), Family::Ipv4);
         let own = "info_hash=%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C&event=stopped";

@@ -1,4 +1,4 @@
-//! Answers jobs, one after the other or many at once, in whatever runtime it is asked.
+//! Carries out jobs, each in the task of its caller.
 
 use std::net::IpAddr;
 use std::pin::pin;
@@ -30,10 +30,10 @@ use seedwatch_tracker::{
     ScrapeResponse,
 };
 
-/// Faults of our own.
+/// Limits the log of panics in the prober.
 static FAULTS: LineLimit<()> = LineLimit::new();
 
-/// Settings, what is built from them, and the limits that hold over all settings.
+/// The settings, what is built from them, and the limits that outlive them.
 pub(super) struct HttpClient {
     pub(super) settings: Settings,
     pub(super) resolver: Resolver,
@@ -44,7 +44,7 @@ pub(super) struct HttpClient {
     pub(super) shared: Arc<Shared>,
 }
 
-/// What outlives a change of the settings.
+/// The state that outlives a change of the settings.
 pub(super) struct Shared {
     pub(super) hosts: HostTable,
     in_flight: Semaphore,
@@ -53,18 +53,18 @@ pub(super) struct Shared {
     pub(super) background_stops: Arc<Semaphore>,
 }
 
-/// Where a probe may go.
+/// Where the requests of a probe may go.
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     pub(super) family: Family,
     pub(super) addresses: Arc<[IpAddr]>,
-    /// No redirect leads from here into private space.
+    /// Whether all addresses are public: then no redirect may lead into private space.
     pub(super) is_public: bool,
-    /// What redirects may lead to beyond that.
+    /// The scope of redirect targets beyond that.
     pub(super) scope: AddressScope,
-    /// What probes of the host share.
+    /// The shared state of the host.
     pub(super) slots: Arc<HostSlots>,
-    /// Where the latest request of this probe was redirected to.
+    /// The target that the latest request of this probe was redirected to.
     pub(super) redirect: Arc<Redirect>,
 }
 
@@ -91,7 +91,7 @@ impl Redirect {
     }
 }
 
-/// How far a probe has got: what is left to report when its time is over.
+/// The progress of a probe, to be reported when its time is over.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     pub(super) stats: ProbeStats,
@@ -99,7 +99,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Takes over what was seen of the last connection.
+    /// Records what was seen of the last connection.
     pub(super) fn note(&mut self) -> Seen {
         let seen = self.trace.as_ref().map(|t| t.seen()).unwrap_or_default();
         let stats = &mut self.stats;
@@ -109,7 +109,7 @@ impl Progress {
         seen
     }
 
-    /// The failure that the end of the time is.
+    /// Returns the failure of a probe whose time is over.
     pub(super) fn timed_out(&mut self) -> ProbeError {
         let seen = self.note();
         let text = if seen.is_in_handshake() {
@@ -136,7 +136,7 @@ impl HttpClient {
         Self::build(settings, resolver, Arc::new(shared))
     }
 
-    /// One with other settings within the same limits.
+    /// Returns a client with other settings and the same limits.
     pub(super) fn configured(&self, settings: Settings) -> Result<Self, SetupError> {
         Self::build(settings, self.resolver.clone(), self.shared.clone())
     }
@@ -160,17 +160,17 @@ impl HttpClient {
         })
     }
 
-    /// Answers a job, within its time. Dropping the future ends the probe; a farewell that is
-    /// owed then goes out in the background.
+    /// Carries out a job within its timeout. Dropping the future ends the probe; if `started` was
+    /// sent, `stopped` is then sent in the background.
     pub(super) async fn probe(self: &Arc<Self>, job: Job) -> Observation {
         let mut progress = Progress::default();
         let report = catch_panic(pin!(self.run(&job, &mut progress))).await;
         let report = report.unwrap_or_else(|| {
             if let Some(suppressed) = FAULTS.admit((), std::time::Instant::now()) {
                 let tracker = &job.url;
-                tracing::error!(%tracker, suppressed, "the HTTP prober met a fault of its own");
+                tracing::error!(%tracker, suppressed, "the HTTP prober panicked");
             }
-            let text = "the prober failed over some answer";
+            let text = "the prober failed on a response";
             job.request
                 .failed(ProbeError::new(FailureReason::Malformed, text))
         });
@@ -182,8 +182,8 @@ impl HttpClient {
         }
     }
 
-    /// Waits for the farewells in the background, until [`DRAIN_TIMEOUT`] is over. Says whether
-    /// none is owed any more.
+    /// Waits for `stopped` announces in the background, for at most [`DRAIN_TIMEOUT`]. Returns
+    /// whether all have ended.
     pub(super) async fn background_stops(&self) -> bool {
         let all = self
             .shared
@@ -221,16 +221,16 @@ impl HttpClient {
             slots: slots.clone(),
             redirect: Arc::default(),
         };
-        // The host's own limit first: a host that hangs must not use up the places of all.
+        // The limit per host comes first, so that a host that hangs cannot take all permits.
         let _turn = slots.connections.acquire().await;
         let _place = self.shared.in_flight.acquire().await;
-        // Time in our own queues is not held against the tracker: its time runs from here.
+        // The tracker's time runs from here: time in our own queues does not count.
         let start = Instant::now();
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
         let deadlines = announce::Deadlines::new(deadline, left);
         let report = {
-            // A future of some kilobytes stays where it is.
+            // Pinned in place: the future has some kilobytes.
             let asking = pin!(self.send_request(job, origin, deadlines, progress));
             asking.await
         };
@@ -238,7 +238,7 @@ impl HttpClient {
         report
     }
 
-    /// Sends what a job asks for. Each request ends at its time.
+    /// Sends the requests of a job. Each ends at its deadline.
     async fn send_request(
         self: &Arc<Self>,
         job: &Job,

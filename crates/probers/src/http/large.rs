@@ -1,9 +1,8 @@
-//! Few large bodies at once.
+//! The limit of large bodies at once.
 //!
-//! An honest answer is small: trackers are asked for few peers. Hundreds of trackers that send
-//! 1 MiB each must not take hundreds of MiB, so a body beyond [`SMALL`] needs one of few places. One
-//! that gets none is cut there. Its first entries are read as those of any body that was cut, and
-//! mostly they are more than `numwant` asks for.
+//! An honest response is small, because `numwant` is small. Hundreds of trackers that send 1 MiB
+//! each must not take hundreds of MiB. So a body above [`SMALL`] needs one of few permits; without
+//! one it is truncated. The entries read by then are used, and mostly exceed `numwant`.
 
 use std::time::Duration;
 
@@ -12,24 +11,24 @@ use tokio::time::{Instant, timeout};
 
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// Bytes that every body may have: 200 peers in most ways to write them.
+/// The size that every body may have, in bytes: enough for 200 peers in most formats.
 const SMALL: usize = 16 << 10;
-/// Larger bodies at once.
+/// The largest number of larger bodies at once.
 const PERMITS: usize = 4;
-/// Longest wait for a place. It is short because the tracker's own time runs meanwhile.
+/// The longest wait for a permit. It is short because the tracker's time runs meanwhile.
 const MAX_WAIT: Duration = Duration::from_secs(2);
-/// Longest time that a body keeps its place.
+/// The longest time that a body holds its permit.
 const MAX_HOLD: Duration = Duration::from_secs(5);
 
-/// The places of large bodies.
+/// The permits of large bodies.
 pub(super) struct LargeBodies(Semaphore);
 
-/// What one body may take.
+/// The memory budget of one body.
 pub(super) struct BodyBudget<'a> {
     permits: &'a Semaphore,
-    /// With the time at which it was taken.
+    /// The permit and when it was taken.
     permit: Option<(SemaphorePermit<'a>, Instant)>,
-    /// It waited for a place in vain.
+    /// Whether the wait for a permit has failed.
     is_refused: bool,
 }
 
@@ -40,7 +39,7 @@ impl Default for LargeBodies {
 }
 
 impl LargeBodies {
-    /// Room for a body that has not begun.
+    /// Returns the budget of a new body.
     pub(super) fn budget(&self) -> BodyBudget<'_> {
         BodyBudget {
             permits: &self.0,
@@ -51,10 +50,10 @@ impl LargeBodies {
 }
 
 impl BodyBudget<'_> {
-    /// Waits until the body may have so many bytes; once at most.
+    /// Waits until the body may have `length` bytes. Waits at most once.
     ///
     /// # Errors
-    /// There are too many large bodies: this one must be cut.
+    /// There are too many large bodies. This one must be truncated.
     pub(super) async fn admit(&mut self, length: usize) -> Result<(), ProbeError> {
         if length <= SMALL {
             return Ok(());
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn small_bodies_need_no_place_and_large_ones_do_not_keep_it() {
+    async fn small_bodies_need_no_permit_and_large_ones_lose_it() {
         let bodies = LargeBodies::default();
         let mut budgets: Vec<BodyBudget<'_>> = (0..PERMITS).map(|_| bodies.budget()).collect();
         for budget in &mut budgets {

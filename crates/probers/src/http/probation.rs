@@ -1,10 +1,9 @@
-//! Threads for hosts that have not yet shown how they answer.
+//! Threads for hosts that are not trusted yet.
 //!
-//! While a host sends interim responses (1xx), hyper reads on and seldom gives way, and reqwest
-//! passes no hook for them on. Large bodies leave large buffers behind in kept connections. So a
-//! host earns its place in the thread of the prober, and a kept connection, with a small answer that
-//! came in time. Until then, and again after any other answer, its requests run on these threads,
-//! each over a connection of its own.
+//! While a host sends interim responses (1xx), hyper keeps reading and rarely yields, and reqwest
+//! has no hook for them. Large bodies leave large buffers in kept-alive connections. So a host must
+//! first send a small response in time. Until then, and after any other response, its requests run
+//! on these threads, each over a new connection.
 
 use std::future::Future;
 use std::io;
@@ -13,15 +12,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinSet;
 
-/// Threads: the system shares the processors between them, however busy one host keeps its own.
+/// The number of threads. The system divides the processors among them, even if one host keeps its
+/// thread busy.
 const THREADS: usize = 4;
-/// Longest answer of a host that is trusted, in bytes.
+/// The longest response of a trusted host, in bytes.
 pub(super) const SMALL: usize = 64 << 10;
 
-/// The threads. They end when this is dropped.
+/// The threads. They end when the value is dropped.
 pub(super) struct Probation {
     handle: Handle,
-    /// `None` only while this is dropped.
+    /// `None` only during the drop.
     runtime: Option<Runtime>,
 }
 
@@ -29,7 +29,7 @@ impl Probation {
     /// Starts the threads.
     ///
     /// # Errors
-    /// The system has no threads, or no descriptors, for them.
+    /// The system has no threads or no descriptors.
     pub(super) fn start() -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(THREADS)
@@ -42,8 +42,8 @@ impl Probation {
         })
     }
 
-    /// Runs a future on these threads. Dropping the returned future ends it. `None` if it panicked
-    /// or the threads have ended.
+    /// Runs a future on these threads. Dropping the returned future cancels it. `None` if it
+    /// panicked or the threads have ended.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         future: impl Future<Output = T> + Send + 'static,
@@ -57,7 +57,7 @@ impl Probation {
 impl Drop for Probation {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
-            // Whatever still hangs is left behind.
+            // Tasks that still hang are abandoned.
             runtime.shutdown_background();
         }
     }
@@ -68,12 +68,12 @@ impl Drop for Probation {
 pub(super) struct HostTrust(AtomicBool);
 
 impl HostTrust {
-    /// Whether the latest answer was small and came in time.
+    /// Returns whether the latest response was small and in time.
     pub(super) fn is_trusted(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Begins an exchange. Unless it is told of a small answer, the host is not trusted afterwards.
+    /// Begins an exchange. Unless a small response is recorded, the host is not trusted afterwards.
     pub(super) fn exchange(&self) -> Exchange<'_> {
         Exchange {
             trust: self,
@@ -89,7 +89,7 @@ pub(super) struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
-    /// Takes note of a whole answer of so many bytes.
+    /// Records a whole response of `length` bytes.
     pub(super) fn answered(&mut self, length: usize) {
         self.is_small = length <= SMALL;
     }
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_is_trusted_after_a_small_answer_until_another_one() {
+    fn a_host_is_trusted_after_a_small_response_until_a_large_one() {
         let trust = HostTrust::default();
         assert!(!trust.is_trusted());
         trust.exchange().answered(SMALL);
@@ -114,7 +114,7 @@ mod tests {
         trust.exchange().answered(SMALL + 1);
         assert!(!trust.is_trusted());
         trust.exchange().answered(0);
-        // Its time was over before an answer came.
+        // Its time was over before a response arrived.
         drop(trust.exchange());
         assert!(!trust.is_trusted());
     }

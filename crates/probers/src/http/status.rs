@@ -1,4 +1,4 @@
-//! What status lines and their headers mean for a probe.
+//! The meaning of status codes and their headers for a probe.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,10 +8,11 @@ use url::Url;
 
 use seedwatch_tracker::{FailureReason, ProbeError, Retry};
 
-/// Longest `Retry-After` that is obeyed: a proxy must not silence a tracker for longer than a day.
+/// The longest `Retry-After` that is obeyed: a proxy must not silence a tracker for more than a
+/// day.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// When to come back, if the server says so.
+/// Returns when the server allows the next try, if it says so.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse::<u64>() {
@@ -24,8 +25,8 @@ pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Retry>
     Some(Retry::After(wait.min(MAX_RETRY_AFTER)))
 }
 
-/// The failure that a status without success is. `stated` is the one in the body: it counts more,
-/// except beside a rate limit, but its wishes are kept then too.
+/// Returns the failure for a status other than success. `stated` is the refusal in the body. It
+/// takes precedence, except over a rate limit; its retry and interval are kept in any case.
 pub(super) fn failure(
     status: StatusCode,
     retry: Option<Retry>,
@@ -43,7 +44,7 @@ pub(super) fn failure(
     {
         return stated;
     }
-    // Walls of content delivery networks are the usual cause.
+    // Usually the challenge page of a content delivery network.
     let page = if body.trim_ascii_start().starts_with(b"<") {
         ", an HTML page"
     } else {
@@ -55,7 +56,7 @@ pub(super) fn failure(
         .with_interval(interval)
 }
 
-/// Where a redirect leads; `None` if this is none.
+/// Returns the target of a redirect; `None` if the status is none.
 pub(super) fn redirect(
     status: StatusCode,
     headers: &HeaderMap,
@@ -75,7 +76,7 @@ pub(super) fn redirect(
         return Some(refuse("a redirect to nowhere"));
     };
     Some(match (from.scheme(), to.scheme()) {
-        // It would carry the passkey over the wire in the clear.
+        // It would send the passkey unencrypted.
         ("https", "http") => refuse("a redirect out of TLS"),
         (_, "http" | "https") if to.has_host() => Ok(to),
         _ => refuse("a redirect to another kind of address"),

@@ -129,7 +129,7 @@ fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>,
     (result.map(|said| *said), observation.stats)
 }
 
-/// The failure of an announce to a fresh asker.
+/// The failure of an announce to a new HTTP client.
 async fn failure_of(url: &str) -> ProbeError {
     let (result, _) = ghost(&http_client(), url).await;
     let failed = result.expect_err(url);

@@ -1,5 +1,5 @@
-//! TLS: the roots of the web, a verifier that also tells when certificates end, and sessions that
-//! are resumed, but not for ever.
+//! TLS: the roots of the web, a verifier that records when certificates expire, and bounded session
+//! resumption.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -23,21 +23,21 @@ use super::trace::{self, CertificateKind};
 use seedwatch_clock::Unix;
 use seedwatch_input::file;
 
-/// Sessions kept for resumption, over all hosts.
+/// The number of sessions kept for resumption, over all hosts.
 const MAX_SESSIONS: usize = 1024;
-/// Age of the last full handshake with a host at which its sessions are no longer resumed. A
-/// resumed session shows no certificate: without this, one that was renewed would be reported as
-/// about to expire, and an expired one as fine, for as long as tickets last (a week).
+/// The age of the last full handshake with a host after which its sessions are not resumed. A
+/// resumed session sends no certificate. Without this limit, a renewed certificate would be
+/// reported as expiring, and an expired one as valid, as long as tickets last (a week).
 const RESUME_WITHIN: Duration = Duration::from_secs(3600);
-/// Longest chain looked at.
+/// The longest certificate chain that is read.
 const MAX_CHAIN: usize = 16;
-/// Largest file of additional roots, in bytes.
+/// The largest file of additional roots, in bytes.
 const MAX_ROOTS_FILE: u64 = 8 << 20;
 
-/// Additional roots from the file that `SSL_CERT_FILE` names, as other tools read it.
+/// Reads additional roots from the file in `SSL_CERT_FILE`, as other tools do.
 ///
 /// # Errors
-/// The variable is set, and the file cannot be read or holds no certificate.
+/// The variable is set, but the file cannot be read or has no certificate.
 pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsError> {
     let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
         return Ok(Vec::new());
@@ -56,26 +56,26 @@ pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsErr
     }
 }
 
-/// Why the file of `SSL_CERT_FILE` is of no use.
+/// Why the file in `SSL_CERT_FILE` is not usable.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// It cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
     Read {
-        /// Where it is.
+        /// Its path.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// It is larger than 8 MiB.
     #[error("{} is larger than 8 MiB", .0.display())]
     TooLarge(PathBuf),
-    /// It holds no certificate in PEM form, or a damaged one.
+    /// It has no certificate in PEM form, or a damaged one.
     #[error("{} holds no certificates in PEM form", .0.display())]
     Pem(PathBuf),
 }
 
-/// The TLS configuration of a client.
+/// Returns the TLS configuration of a client.
 pub(super) fn config(roots: &[CertificateDer<'static>]) -> Result<ClientConfig, TlsError> {
     let mut store = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -111,15 +111,15 @@ pub enum TlsError {
     /// An additional root certificate is not usable.
     #[error("a root certificate is not usable: {0}")]
     Root(Error),
-    /// rustls refused the roots.
+    /// rustls rejected the roots.
     #[error("no certificate verifier: {0}")]
     Verifier(VerifierBuilderError),
-    /// rustls refused its cryptography.
+    /// rustls rejected its cryptography provider.
     #[error("no TLS: {0}")]
     Provider(Error),
 }
 
-/// The last full handshake by server name.
+/// The time of the last full handshake by server name.
 #[derive(Debug, Default)]
 struct Handshakes {
     full: Mutex<HashMap<ServerName<'static>, Instant>>,
@@ -129,7 +129,7 @@ impl Handshakes {
     fn note(&self, name: &ServerName<'_>) {
         let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         if full.len() >= MAX_SESSIONS {
-            // Costs some hosts one more full handshake.
+            // This costs some hosts one more full handshake.
             full.clear();
         }
         full.insert(name.to_owned(), Instant::now());
@@ -142,7 +142,7 @@ impl Handshakes {
     }
 }
 
-/// The verifier of the web, writing down when what it is shown ends.
+/// The verifier of the web, which also records when the chain expires.
 #[derive(Debug)]
 struct Recorder {
     inner: Arc<WebPkiServerVerifier>,
@@ -158,7 +158,7 @@ impl ServerCertVerifier for Recorder {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // Before the verdict: an expired certificate has a date too.
+        // Before the verification, because an expired certificate has a date too.
         let expiry = earliest_expiry(end_entity, intermediates);
         trace::certificate_shown(expiry, certificate_kind(end_entity));
         let verified = self.inner.verify_server_cert(
@@ -224,7 +224,7 @@ fn certificate_kind(der: &CertificateDer<'_>) -> CertificateKind {
     }
 }
 
-/// Sessions to resume, kept in memory. A look for one marks the beginning of a handshake.
+/// Sessions to resume, kept in memory. The search for one marks the beginning of a handshake.
 #[derive(Debug)]
 struct Sessions {
     inner: ClientSessionMemoryCache,

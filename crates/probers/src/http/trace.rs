@@ -1,8 +1,8 @@
-//! What happens below reqwest while one request is sent: where it may connect to, how long each
-//! phase took, what certificate was shown.
+//! Hooks below reqwest for one request: where it may connect, how long each phase takes, and which
+//! certificate the server sends.
 //!
-//! reqwest and rustls offer hooks without a place for our data, so the request runs inside a
-//! task-local scope that the hooks find.
+//! The hooks of reqwest and rustls carry no data of the caller, so the request runs inside a
+//! task-local scope that they read.
 
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
@@ -28,33 +28,33 @@ pub(super) struct Trace {
     seen: Mutex<Seen>,
 }
 
-/// What was seen while a connection was made; all empty when one was reused.
+/// The observed phases of a new connection. All empty if a connection was reused.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Seen {
     /// The connector was called.
     pub(super) began: Option<Instant>,
-    /// TCP is connected, the TLS handshake begins.
+    /// TCP is connected and the TLS handshake begins.
     pub(super) tls_began: Option<Instant>,
     /// The connection can be used.
     pub(super) connected: Option<Instant>,
-    /// Earliest end of validity in the chain shown.
+    /// The earliest end of validity in the certificate chain.
     pub(super) certificate_expiry: Option<Unix>,
-    /// How the server's own certificate was made.
+    /// Properties of the server's own certificate.
     pub(super) certificate: CertificateKind,
     /// Both ends of the connection.
     ends: Option<Ends>,
 }
 
-/// What a server's own certificate says of its making.
+/// Properties of a server's own certificate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct CertificateKind {
-    /// Issuer and subject are the same.
+    /// The issuer is the subject.
     pub(super) is_self_signed: bool,
-    /// It is a certificate of an authority, to sign others with.
+    /// It is a certificate of an authority.
     pub(super) is_authority: bool,
 }
 
-/// The addresses of both ends of a connection, which tell it from all others that are open.
+/// The addresses of both ends of a connection, which identify it among all open ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ends {
     local: SocketAddr,
@@ -62,14 +62,14 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    /// Returns the ends of a connection of hyper; `None` if it was cut before they were asked for.
+    /// Returns the ends of a connection of hyper; `None` if it was cut before they were read.
     pub(super) fn of(connection: &Connected) -> Option<Self> {
         let mut extensions = hyper::http::Extensions::new();
         connection.get_extras(&mut extensions);
         Self::within(&extensions)
     }
 
-    /// Returns the ends of the connection that an answer with these extensions came over.
+    /// Returns the ends of the connection of a response with these extensions.
     pub(super) fn within(extensions: &hyper::http::Extensions) -> Option<Self> {
         let info: &HttpInfo = extensions.get()?;
         Some(Self {
@@ -80,36 +80,36 @@ impl Ends {
 }
 
 impl Seen {
-    /// How long TCP took.
+    /// Returns the duration of the TCP handshake.
     pub(super) fn connect(&self) -> Option<Duration> {
         let end = self.tls_began.or(self.connected)?;
         Some(end.saturating_duration_since(self.began?))
     }
 
-    /// How long the TLS handshake took.
+    /// Returns the duration of the TLS handshake.
     pub(super) fn tls(&self) -> Option<Duration> {
         Some(self.connected?.saturating_duration_since(self.tls_began?))
     }
 
-    /// The handshake began and did not end.
+    /// Returns whether the TLS handshake has begun and not ended.
     pub(super) fn is_in_handshake(&self) -> bool {
         self.tls_began.is_some() && self.connected.is_none()
     }
 
-    /// A connection is being made.
+    /// Returns whether a connection is being made.
     pub(super) fn is_connecting(&self) -> bool {
         self.began.is_some() && self.connected.is_none()
     }
 
-    /// Returns whether a request went over another connection than the one that was made for it.
-    /// One that is kept can become free first. Where the ends are unknown, this says yes.
+    /// Returns whether a request used another connection than the one made for it, because a
+    /// kept-alive one became free first. Also true if the ends are unknown.
     pub(super) fn is_reuse(&self, used: Option<Ends>) -> bool {
         self.ends.is_none() || self.ends != used
     }
 }
 
 impl Trace {
-    /// A record for a request that may go to these addresses only.
+    /// Returns the record of a request that may go to these addresses only.
     pub(super) fn new(addresses: Arc<[IpAddr]>) -> Arc<Self> {
         Arc::new(Self {
             addresses,
@@ -117,7 +117,7 @@ impl Trace {
         })
     }
 
-    /// Runs a request so that the hooks below write here.
+    /// Runs a request with this record in scope.
     pub(super) fn record<F: Future>(
         self: &Arc<Self>,
         request: F,
@@ -125,7 +125,7 @@ impl Trace {
         TRACE.scope(self.clone(), request)
     }
 
-    /// What was seen up to now.
+    /// Returns what was observed so far.
     pub(super) fn seen(&self) -> Seen {
         *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -136,18 +136,18 @@ impl Trace {
 }
 
 fn with_seen(change: impl FnOnce(&mut Seen)) {
-    // Outside a scope nobody asked.
+    // Outside a scope there is no record.
     let _ = TRACE.try_with(|trace| trace.write(change));
 }
 
-/// The first thing rustls does in a handshake is to look for a session to resume.
+/// Records the beginning of a TLS handshake: rustls first searches for a session to resume.
 pub(super) fn tls_begins() {
     with_seen(|seen| {
         seen.tls_began.get_or_insert_with(Instant::now);
     });
 }
 
-/// Records that the server showed a chain.
+/// Records the certificate chain that the server sent.
 pub(super) fn certificate_shown(expiry: Option<Unix>, certificate: CertificateKind) {
     with_seen(|seen| {
         seen.certificate_expiry = expiry;
@@ -155,7 +155,7 @@ pub(super) fn certificate_shown(expiry: Option<Unix>, certificate: CertificateKi
     });
 }
 
-/// Name resolution for reqwest: the addresses that the prober has resolved and may use.
+/// Name resolution for reqwest: returns the addresses that the prober has resolved and allowed.
 #[derive(Debug)]
 pub(super) struct GivenAddresses;
 
@@ -164,7 +164,7 @@ impl reqwest::dns::Resolve for GivenAddresses {
         let given = TRACE.try_with(|trace| trace.addresses.clone());
         Box::pin(std::future::ready(match given {
             Ok(given) => {
-                // Port 0: reqwest takes the one of the URL.
+                // With port 0, reqwest uses the port of the URL.
                 let all: Vec<_> = given.iter().map(|ip| SocketAddr::new(*ip, 0)).collect();
                 Ok(Box::new(all.into_iter()) as reqwest::dns::Addrs)
             }
@@ -173,8 +173,7 @@ impl reqwest::dns::Resolve for GivenAddresses {
     }
 }
 
-/// Times the making of connections, and keeps the scope with it when hyper moves it to another
-/// task.
+/// Measures connects, and keeps the scope when hyper moves one to another task.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct TimeConnect;
 
@@ -188,8 +187,8 @@ impl<S> Layer<S> for TimeConnect {
     }
 }
 
-/// See [`TimeConnect`]. Every request clones the connector, few connect: what it is made of is
-/// cloned by those only.
+/// See [`TimeConnect`]. Every request clones the connector but few connect, so the parts are cloned
+/// only on connect.
 #[derive(Debug, Clone)]
 pub(super) struct Timed<S> {
     inner: Arc<S>,

@@ -1,7 +1,7 @@
-//! The thread of the prober.
+//! The thread of the HTTP prober.
 //!
-//! Jobs of one host stand in line as jobs, not as futures: a few tasks a host take one after the
-//! other. A task a job would cost an allocation of some kilobytes each.
+//! Each host has a queue of jobs and a few tasks that take jobs from it. One task per job would
+//! cost an allocation of some kilobytes each.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -15,22 +15,22 @@ use super::http_client::HttpClient;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Job, Observation, TrackerId};
 
-/// Queues kept before those that are empty are dropped.
+/// The number of queues kept before empty ones are dropped.
 const MAX_QUEUES: usize = 4096;
-/// Turns of tasks between looks at the sockets; each takes some microseconds, and an exchange about
-/// three. With as few as tokio has by itself, answers that came together are handed on in several
-/// batches, and each batch wakes the thread that takes it.
+/// The number of task polls between two polls of the sockets. A poll takes some microseconds, and a
+/// request about three polls. With tokio's default, answers that arrive together are handed over in
+/// several batches, and each batch wakes the receiving thread.
 const TURNS: u32 = 256;
 
-/// What the worker is told.
+/// A command for the worker.
 pub(super) enum Command {
-    /// Questions to ask.
+    /// Starts jobs.
     Jobs(Vec<Job>),
-    /// Whom jobs go to from now on.
+    /// Uses this client for all jobs from now on.
     Configure(Arc<HttpClient>),
 }
 
-/// Probes under way, and what joins them with the rest.
+/// The running probes, and the channels to the rest of the daemon.
 pub(super) struct Worker {
     http_client: Arc<HttpClient>,
     commands: mpsc::UnboundedReceiver<Command>,
@@ -41,22 +41,22 @@ pub(super) struct Worker {
         mpsc::UnboundedSender<Observation>,
         mpsc::UnboundedReceiver<Observation>,
     ),
-    /// Observations that nobody has taken yet.
+    /// Observations not yet handed over.
     pending: Vec<Observation>,
 }
 
-/// The jobs of one host and family. Shared with the tasks that take them.
+/// The jobs of one host and family, shared with the tasks that take them.
 type Queue = Arc<Mutex<Waiting>>;
 
 #[derive(Default)]
 struct Waiting {
-    /// Each with the settings it came under.
+    /// Each with the client of its settings.
     jobs: VecDeque<(Arc<HttpClient>, Job)>,
-    /// Tasks that take from here; at most [`MAX_PER_HOST`].
+    /// The number of tasks that take jobs; at most [`MAX_PER_HOST`].
     tasks: usize,
 }
 
-/// Starts the thread. `end` is told at its end whether all farewells were said.
+/// Starts the thread. At its end, `end` receives whether every `stopped` was sent.
 pub(super) fn start(worker: Worker, end: oneshot::Sender<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -66,9 +66,9 @@ pub(super) fn start(worker: Worker, end: oneshot::Sender<bool>) -> io::Result<()
         .name("http".to_owned())
         .spawn(move || {
             let all = runtime.block_on(worker.run());
-            // Whatever still hangs is left behind.
+            // Tasks that still hang are abandoned.
             runtime.shutdown_background();
-            // Nobody may be left to hear it.
+            // The receiver may be gone.
             let _ = end.send(all);
         })?;
     Ok(())
@@ -91,7 +91,7 @@ impl Worker {
         }
     }
 
-    /// Works until nobody is left to give commands, then takes back what is announced.
+    /// Works until the command channel closes, then sends every `stopped` that is owed.
     async fn run(mut self) -> bool {
         loop {
             let has_pending = !self.pending.is_empty();
@@ -102,17 +102,17 @@ impl Worker {
                     None => break,
                 },
                 Some(first) = self.done.1.recv() => self.collect(first),
-                // The set keeps what has ended until it is asked for.
+                // The set keeps ended tasks until they are joined.
                 Some(_) = self.running.join_next() => {}
                 () = deliver(&self.out, &mut self.pending), if has_pending => {}
             }
         }
-        // When this returns, all they held is dropped, and farewells are on their way.
+        // This drops all running probes, which sends their `stopped` in the background.
         self.running.shutdown().await;
         self.http_client.background_stops().await
     }
 
-    /// Takes an observation and all others that are there.
+    /// Takes an observation and all others in the channel.
     fn collect(&mut self, first: Observation) {
         self.pending.push(first);
         while let Ok(next) = self.done.1.try_recv() {
@@ -138,15 +138,15 @@ impl Worker {
     }
 }
 
-/// Answers the jobs of a queue until it is empty.
+/// Carries out the jobs of a queue until it is empty.
 async fn work_off(queue: Queue, done: mpsc::UnboundedSender<Observation>) {
     while let Some((http_client, job)) = next(&queue) {
-        // Nobody is left to hear it only at the very end.
+        // The receiver is gone only at shutdown.
         let _ = done.send(http_client.probe(job).await);
     }
 }
 
-/// The next job; without one the task that asks is at its end.
+/// Returns the next job. Without one, the calling task ends.
 fn next(queue: &Queue) -> Option<(Arc<HttpClient>, Job)> {
     let mut waiting = lock(queue);
     let job = waiting.jobs.pop_front();
@@ -161,7 +161,7 @@ fn lock(queue: &Queue) -> std::sync::MutexGuard<'_, Waiting> {
     queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands over observations as soon as there is room. Without a receiver they are dropped.
+/// Hands over observations as soon as the channel has room. Drops them without a receiver.
 async fn deliver(out: &mpsc::Sender<Vec<Observation>>, pending: &mut Vec<Observation>) {
     let place = out.reserve().await;
     let batch = std::mem::take(pending);

@@ -1,4 +1,4 @@
-//! Answers kept, and lookups under way.
+//! The cache of answers and pending lookups.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ use super::lookup::Answer;
 use super::{KEEP_FAILURE, KEEP_FAILURE_LONGEST};
 use seedwatch_torrent::Host;
 
-/// How far a lookup is. Told to all callers that wait for it.
+/// The progress of a lookup, sent to all callers that wait for it.
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
-    /// It waits for a place in our own queue.
+    /// It waits in our own queue.
     Queued,
-    /// Name servers are asked.
+    /// Name servers are being asked.
     Asking,
-    /// It is over.
+    /// It has ended.
     Done(Arc<Answer>),
 }
 
@@ -35,19 +35,19 @@ pub(super) struct Cache {
 enum Entry {
     Pending {
         waiting: Waiting,
-        /// Failures in a row before.
+        /// The number of failures in a row before this lookup.
         failures: u8,
     },
     Kept {
         found: Found,
-        /// Failures in a row, this one included.
+        /// The number of failures in a row, with this one.
         failures: u8,
         expires: Instant,
         routes_seen: Instant,
     },
 }
 
-/// An answer with those of its addresses that have a route.
+/// An answer, and those of its addresses that have a route.
 #[derive(Clone)]
 pub(super) struct Found {
     pub(super) answer: Arc<Answer>,
@@ -72,23 +72,23 @@ impl Entry {
     }
 }
 
-/// How long a failure is kept after so many others in a row: a name that never resolves costs a
-/// lookup ever more seldom.
+/// Returns how long a failure is kept after `failures` others in a row. A name that never resolves
+/// is looked up less and less often.
 fn back_off(keep: Duration, failures: u8) -> Duration {
     let factor = 1 << failures.min(8);
     keep.max((KEEP_FAILURE * factor).min(KEEP_FAILURE_LONGEST))
 }
 
-/// What the cache knows of a host.
+/// The state of a host in the cache.
 pub(super) enum Hit {
-    /// An answer that still holds.
+    /// A valid answer.
     Found(Found),
-    /// Somebody is looking it up.
+    /// Another caller is looking it up.
     Wait(Waiting),
-    /// Nothing: the caller must look it up, and all other callers now wait for it.
+    /// No answer: this caller must look it up, and all other callers now wait for it.
     Miss {
         sender: watch::Sender<Progress>,
-        /// The name did not resolve when it was last asked for.
+        /// Whether the name did not resolve in the last lookup.
         has_failed: bool,
     },
 }
@@ -109,7 +109,7 @@ impl Cache {
     ) -> Hit {
         let mut entries = self.lock();
         match entries.get_mut(host) {
-            // A lookup whose task is gone (runtime shut down in between) must not block the name.
+            // A lookup whose task has ended with its runtime must not block the name.
             Some(Entry::Pending { waiting, .. }) if waiting.has_changed().is_ok() => {
                 return Hit::Wait(waiting.clone());
             }
@@ -139,12 +139,12 @@ impl Cache {
         }
     }
 
-    /// Keeps an answer. Its routes are looked at when it is first asked for.
+    /// Stores an answer. Its routes are checked when it is first used.
     pub(super) fn put(&self, host: &Host, answer: Arc<Answer>, now: Instant) {
         let mut entries = self.lock();
         let (failures, keep) = match answer.addresses {
             Ok(_) => (0, answer.keep),
-            // The name servers were not asked.
+            // No name server was asked.
             Err(ref failed) if failed.is_ours => {
                 let before = entries.get(host).map_or(0, Entry::failures);
                 (before, KEEP_SHORTAGE)
@@ -165,14 +165,14 @@ impl Cache {
         entries.insert(host.clone(), entry);
     }
 
-    /// Drops the entry of a lookup that nobody waits for any more.
+    /// Drops the entry of a lookup that no caller waits for.
     pub(super) fn abandon_if_unwanted(
         &self,
         host: &Host,
         sender: &watch::Sender<Progress>,
     ) -> bool {
         let mut entries = self.lock();
-        // One receiver is the entry's own.
+        // The entry itself holds one receiver.
         let unwanted = sender.receiver_count() <= 1;
         if unwanted {
             entries.remove(host);
@@ -186,8 +186,8 @@ impl Cache {
     }
 }
 
-/// Drops what has expired, or else the kept entry that would expire first. Lookups under way are
-/// left: their number is bounded by who waits for them.
+/// Drops expired entries, or else the entry that would expire first. Pending lookups stay: the
+/// callers that wait bound their number.
 fn make_room(entries: &mut HashMap<Host, Entry>, now: Instant) {
     let before = entries.len();
     entries.retain(|_, entry| !matches!(entry, Entry::Kept { expires, .. } if *expires <= now));

@@ -15,21 +15,21 @@ use seedwatch_torrent::address::is_global;
 use seedwatch_tracker::dns_preference::TrackerPreference;
 use seedwatch_tracker::{FailureReason, ProbeError};
 
-/// What is known of a host, for a while.
+/// The answer of a lookup.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// Addresses that may be contacted, or why there are none.
+    /// The addresses that may be contacted, or why there are none.
     pub(super) addresses: Result<Vec<IpAddr>, ProbeError>,
-    /// What its operator says (BEP 34).
+    /// The tracker preference of its operator (BEP 34).
     pub(super) statement: TrackerPreference,
-    /// How long it may be kept.
+    /// How long the answer may be cached.
     pub(super) keep: Duration,
-    /// What name servers took for the addresses; `None` if none was asked.
+    /// The time that name servers took for the addresses; `None` if none was asked.
     pub(super) took: Option<Duration>,
 }
 
 impl Answer {
-    /// A literal address: the user's own choice, wherever it leads.
+    /// Returns the answer for a literal address, which is the user's choice.
     pub(super) fn literal(ip: IpAddr) -> Self {
         Self::own_choice(vec![ip.to_canonical()])
     }
@@ -59,24 +59,24 @@ pub(super) fn localhost(name: &str) -> Option<Answer> {
         .then(|| Answer::own_choice(vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]))
 }
 
-/// How long a try lasts, and what its end means.
+/// The time limit of a try, and what its end means.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Try {
     pub(super) within: Duration,
-    /// The name is not asked for again if this one fails.
+    /// Whether it is the last try.
     pub(super) is_last: bool,
 }
 
-/// Looks a name up. `None` if the name servers did not answer, and there is another try.
+/// Looks up a name. `None` if the name servers did not answer and there is another try.
 pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> {
-    // A trailing dot keeps search domains out of it, which are for single labels.
+    // A trailing dot excludes search domains, which are for single labels.
     let absolute = if name.contains('.') { "." } else { "" };
     let Ok(fqdn) = Name::from_ascii(format!("{name}{absolute}")) else {
         return Some(Answer::failed("not a valid host name"));
     };
     let mut own = from_hosts(&asked.hosts, &fqdn);
     if !own.is_empty() {
-        // 0.0.0.0 would connect to this machine; blocking lists mean "nowhere" by it.
+        // 0.0.0.0 would connect to this machine. Block lists use it for "nowhere".
         own.retain(|ip| !ip.is_unspecified());
         own.truncate(2 * MAX_ADDRESSES);
         let mut answer = match own.is_empty() {
@@ -101,12 +101,12 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
             .into_iter()
             .any(|side| matches!(side, Err(NetError::Timeout)));
         let is_final = this.is_last || !is_silent;
-        // Fails if the answer to the TXT question was there before.
+        // Fails if the TXT answer arrived first.
         let _ = done.send(is_final);
         let ours = asked.sockets.lacked_since(start);
         is_final.then(|| (join(v4, v6, private, ours), start.elapsed()))
     };
-    // Asked for at the same time, and waited for only a little longer than the addresses.
+    // Sent at the same time. The wait is only a little longer than for the addresses.
     let statement = async {
         if private {
             return (TrackerPreference::None, KEEP.1);
@@ -131,7 +131,7 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
     })
 }
 
-/// A question that is given up after a while, as one that was not answered.
+/// Sends a query with a time limit, after which it counts as unanswered.
 async fn limited(
     within: Duration,
     question: impl Future<Output = Result<Lookup, NetError>>,
@@ -140,10 +140,10 @@ async fn limited(
     answer.unwrap_or(Err(NetError::Timeout))
 }
 
-/// No answer to the TXT question: nothing is denied, and it is asked again soon.
+/// The result without a TXT answer: nothing is denied, and the query is repeated soon.
 const UNKNOWN: (TrackerPreference, Duration) = (TrackerPreference::None, KEEP.0);
 
-/// The statement of an operator, and how long it holds.
+/// Returns the tracker preference of an operator, and how long it is valid.
 fn statement(answer: Result<Lookup, NetError>) -> (TrackerPreference, Duration) {
     match answer {
         Ok(lookup) => (read_statement(&lookup), ttl(&lookup)),
@@ -152,8 +152,8 @@ fn statement(answer: Result<Lookup, NetError>) -> (TrackerPreference, Duration) 
     }
 }
 
-/// Both families as one answer. One that fails does not take the other down with it, unless this
-/// machine could not ask: then its addresses are unknown, and not missing. `ours` is what it lacked.
+/// Merges both families into one answer. The failure of one does not fail the other, unless this
+/// machine lacked resources (`ours`): then its addresses are unknown, not missing.
 fn join(
     v4: Result<Lookup, NetError>,
     v6: Result<Lookup, NetError>,
@@ -183,7 +183,7 @@ fn join(
     if found.is_empty() {
         return Answer::failed("a public name that leads to private addresses only");
     }
-    // One family without an answer (not: with the answer that there is none) is asked again soon.
+    // A family without any answer, not even a negative one, is looked up again soon.
     let half = [&v4, &v6]
         .into_iter()
         .any(|side| matches!(side, Err(error) if !error.is_no_records_found()));
@@ -205,7 +205,7 @@ fn read_statement(lookup: &Lookup) -> TrackerPreference {
         .answers()
         .iter()
         .filter_map(|record| match &record.data {
-            // A long text is cut into strings of 255 bytes.
+            // A long text is split into strings of 255 bytes.
             RData::TXT(txt) => Some(txt.txt_data.concat()),
             _ => None,
         })
@@ -213,7 +213,8 @@ fn read_statement(lookup: &Lookup) -> TrackerPreference {
     TrackerPreference::read(texts.iter().map(Vec::as_slice))
 }
 
-/// Why neither family has an address; the name server's own trouble outweighs an empty answer.
+/// Returns why neither family has an address. A failure of the name server takes precedence over an
+/// empty answer.
 fn explain(v4: Option<NetError>, v6: Option<NetError>) -> String {
     let errors = || [&v4, &v6].into_iter().flatten();
     if let Some(error) = errors().find(|error| !error.is_no_records_found()) {
@@ -230,8 +231,8 @@ fn explain(v4: Option<NetError>, v6: Option<NetError>) -> String {
     }
 }
 
-/// Name spaces the public DNS does not serve (RFC 6761, 6762, 8375, ICANN's `.internal`): where
-/// they lead is decided at home.
+/// Returns whether a name is in a local name space, which the public DNS does not serve (RFC 6761,
+/// 6762, 8375, `.internal` of ICANN).
 fn is_private_name(name: &str) -> bool {
     !name.contains('.')
         || [

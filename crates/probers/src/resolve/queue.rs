@@ -1,45 +1,45 @@
-//! Which lookup may ask the name servers now.
+//! The queue of lookups: decides which may ask the name servers now.
 //!
-//! A name that does not resolve holds its place until its time is over, and there may be hundreds
-//! of them. So a lookup is a sequence of tries, each longer than the one before, and each kind of
-//! try has places of its own. Names that never resolve fill the places of later tries; the first
-//! try of a name that never failed waits for other first tries only, which are short.
+//! A name that does not resolve holds its permit until its time is over, and there may be hundreds.
+//! So a lookup is a sequence of tries, each longer than the one before, and each kind of try has
+//! its own permits. Names that never resolve fill the permits of later tries. The first try of a
+//! name that never failed waits only for other first tries, which are short.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Time of each try. Together they are the longest time that a lookup asks.
+/// The time limit of each try. Their sum is the time limit of a lookup.
 pub(super) const TRIES: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
     Duration::from_secs(6),
 ];
 
-/// Places for the first try of a name that has not failed lately.
+/// Permits for the first try of a name that has not failed recently.
 const FIRST: usize = 64;
-/// Places for the first try of a name that failed lately.
+/// Permits for the first try of a name that has failed recently.
 const AGAIN: usize = 16;
-/// Places for each of the later tries.
+/// Permits for each of the later tries.
 const LATER: [usize; TRIES.len() - 1] = [24, 16];
-/// Places for all tries of names on which more than one tracker depends.
+/// Permits for all tries of names that more than one tracker depends on.
 const URGENT: usize = 8;
-/// Lookups under way at once. Each is up to three questions, and each question a socket.
+/// The largest number of concurrent lookups. Each sends up to three queries with a socket each.
 pub(super) const PLACES: usize = FIRST + AGAIN + LATER[0] + LATER[1] + URGENT;
 
-/// How a lookup is ranked.
+/// The priority of a lookup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rank {
-    /// Canaries and bootstrap nodes of the DHT. Few, and written by the user.
+    /// Canaries and bootstrap nodes of the DHT: few names from the configuration.
     Urgent,
-    /// A name that resolved when it was last asked for, or was never asked for.
+    /// A name that resolved in the last lookup, or is new.
     Fresh,
-    /// A name that did not resolve when it was last asked for.
+    /// A name that did not resolve in the last lookup.
     Failed,
 }
 
-/// The places. Those who wait for the same kind get it in the order in which they came.
+/// The permits. Lookups that wait for the same kind get them in order.
 #[derive(Debug)]
 pub(super) struct Queue {
     first: Arc<Semaphore>,
@@ -61,7 +61,7 @@ impl Default for Queue {
 }
 
 impl Queue {
-    /// Waits for a place for a try, counted from 0. `None` if the resolver is gone.
+    /// Waits for the permit of a try, counted from 0. `None` if the resolver is gone.
     pub(super) async fn enter(&self, rank: Rank, number: usize) -> Option<OwnedSemaphorePermit> {
         let places = match (rank, number.checked_sub(1)) {
             (Rank::Urgent, _) => &self.urgent,

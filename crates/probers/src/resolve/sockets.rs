@@ -1,4 +1,5 @@
-//! The sockets of the resolver. hickory drops the reason why it had none; it is kept here.
+//! The sockets of the resolver. hickory drops the error of a socket that cannot be opened, so it is
+//! recorded here.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use seedwatch_tracker::ProbeError;
 
 type Opening<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
-/// Opens sockets, and notes when this machine had no resources for one. Clones share the note.
+/// Opens sockets, and records when this machine had no resources for one. Clones share the record.
 #[derive(Clone, Default)]
 pub(super) struct Sockets {
     inner: TokioRuntimeProvider,
@@ -22,7 +23,7 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// The latest lack of resources, if one was met since `then`.
+    /// Returns the latest shortage of resources, if there was one since `then`.
     pub(super) fn lacked_since(&self, then: Instant) -> Option<ProbeError> {
         let lacked = self.lacked.lock().unwrap_or_else(PoisonError::into_inner);
         let (at, failed) = lacked.as_ref()?;

@@ -1,4 +1,4 @@
-//! Whom we ask: the system's name servers and hosts file, or fixed ones.
+//! Name servers and hosts file: those of the system, or fixed ones.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,26 +15,26 @@ use hickory_resolver::{Hosts, Resolver};
 use super::sockets::Sockets;
 use crate::shortage;
 
-/// How often the files are looked at: a laptop that changes networks gets new name servers.
+/// How often the files are checked: a laptop that changes networks gets new name servers.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 const FILES: [&str; 2] = ["/etc/resolv.conf", "/etc/hosts"];
-/// Retries after a lost packet, the first try not counted.
+/// The number of retries after a lost packet.
 const ATTEMPTS: usize = 2;
-/// Wait for one answer of a name server.
+/// The wait for one answer of a name server.
 const TRY_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One consistent pair of name servers and hosts file.
 pub(super) struct Asked {
-    /// `None` if hickory could not be built; then only the hosts file answers.
+    /// `None` if hickory could not be built. Then only the hosts file answers.
     pub(super) dns: Option<Resolver<Sockets>>,
-    /// Those that it asks over.
+    /// The sockets that it uses.
     pub(super) sockets: Sockets,
     pub(super) hosts: Hosts,
 }
 
-/// Whom we ask, read again when the system's files change.
+/// The current name servers and hosts file, read again when the system's files change.
 pub(super) struct Upstream {
-    /// `None` for fixed ones.
+    /// `None` for a fixed configuration.
     system: Option<Mutex<Seen>>,
     fixed: Arc<Asked>,
 }
@@ -72,7 +72,7 @@ impl Upstream {
         }
     }
 
-    /// Whom to ask now.
+    /// Returns the current name servers and hosts file.
     pub(super) fn get(&self) -> Arc<Asked> {
         let Some(system) = &self.system else {
             return self.fixed.clone();
@@ -81,7 +81,7 @@ impl Upstream {
         if seen.looked.elapsed() > LOOK_EVERY {
             seen.looked = Instant::now();
             let changed = changed();
-            // What cannot be opened for want of descriptors is read at the next look.
+            // A file that cannot be opened for lack of descriptors is read at the next check.
             if seen.changed != changed && !FILES.iter().any(lacks_resources) {
                 seen.changed = changed;
                 seen.asked = Arc::new(read_system());
@@ -153,8 +153,8 @@ fn build(
     mut options: ResolverOpts,
     sockets: Sockets,
 ) -> Option<Resolver<Sockets>> {
-    // The cache is ours (it also keeps failures and BEP 34), and the hosts file is read apart, to
-    // tell the user's own choice from what the public DNS says.
+    // hickory's cache is off, because our own also keeps failures and BEP 34. The hosts file is
+    // read separately, to distinguish the user's choice from the public DNS.
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options.attempts = options.attempts.min(ATTEMPTS);
@@ -167,7 +167,7 @@ fn build(
         .ok()
 }
 
-/// The addresses the hosts file gives a name.
+/// Returns the addresses of a name in the hosts file.
 pub(super) fn from_hosts(hosts: &Hosts, name: &hickory_resolver::proto::rr::Name) -> Vec<IpAddr> {
     use hickory_resolver::proto::{op::Query, rr::RecordType};
     [RecordType::A, RecordType::AAAA]

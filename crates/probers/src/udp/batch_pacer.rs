@@ -1,40 +1,41 @@
-//! When answers are read and handed over together: a busy worker does not wake up for each of them,
-//! and does not wake others. Pure.
+//! Decides when a busy worker reads answers and hands over observations, so that neither it nor the
+//! receiver wakes up for each of them. Pure.
 
 use std::time::{Duration, Instant};
 
-/// Time over which reads are counted.
+/// The period over which reads are counted.
 const PERIOD: Duration = Duration::from_millis(100);
-/// Reads in one period that make a worker busy: a hundred a second.
+/// A worker with this many reads in one period is busy: 100 per second.
 const BUSY: u32 = 10;
-/// Shortest time between two reads of a busy worker. A measured round trip may be too long by as
-/// much. The receive buffer does not fill up meanwhile: the window of the engine counts what was sent
-/// in the last 20 ms.
+/// The shortest time between two reads of a busy worker. Measured round trips may be too long by as
+/// much. The receive buffer does not fill up meanwhile, because the engine's window bounds the
+/// requests of the last 20 ms.
 const REST: Duration = Duration::from_millis(10);
 
-/// Longest time that a busy worker keeps observations.
+/// The longest time that a busy worker keeps observations.
 const KEEP: Duration = Duration::from_millis(20);
-/// Most observations that it keeps. More would not stay in the cache until they are taken in.
+/// The largest number of observations that it keeps. More would leave the CPU cache before the
+/// receiver reads them.
 const KEPT: usize = 128;
 
-/// Spaces what a busy worker reads and hands over. An answer to a worker that is not busy is read and
-/// handed over at once.
+/// Spaces the reads and batches of a busy worker. A worker that is not busy reads and hands over at
+/// once.
 #[derive(Debug)]
 pub(super) struct BatchPacer {
-    /// When the present period began.
+    /// The start of the current period.
     period: Instant,
-    /// Reads in it.
+    /// The number of reads in it.
     reads: u32,
-    /// This period, or the one before, had many.
+    /// Whether this period or the one before had many reads.
     busy: bool,
-    /// The latest read.
+    /// The time of the latest read.
     last: Instant,
     /// When observations were last handed over.
     handed: Instant,
 }
 
 impl BatchPacer {
-    /// A worker that has read nothing.
+    /// Returns the pacer of a worker that has read nothing.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             period: now,
@@ -45,7 +46,7 @@ impl BatchPacer {
         }
     }
 
-    /// Notes that something was read.
+    /// Records a read.
     pub(super) fn read(&mut self, now: Instant) {
         let age = now.saturating_duration_since(self.period);
         if age >= PERIOD {
@@ -58,7 +59,7 @@ impl BatchPacer {
         self.last = now;
     }
 
-    /// How long answers that may come are to be left where they are.
+    /// Returns the wait before the next read.
     pub(super) fn rest(&self, now: Instant) -> Duration {
         match self.busy {
             true => (self.last + REST).saturating_duration_since(now),
@@ -66,7 +67,7 @@ impl BatchPacer {
         }
     }
 
-    /// How long so many observations are to be kept.
+    /// Returns the wait before `observations` observations are handed over.
     pub(super) fn keep(&self, observations: usize, now: Instant) -> Duration {
         match self.busy && observations < KEPT {
             true => (self.handed + KEEP).saturating_duration_since(now),
@@ -74,7 +75,7 @@ impl BatchPacer {
         }
     }
 
-    /// Notes that observations were handed over.
+    /// Records that observations were handed over.
     pub(super) fn handed(&mut self, now: Instant) {
         self.handed = now;
     }
@@ -84,8 +85,8 @@ impl BatchPacer {
 mod tests {
     use super::*;
 
-    /// Reads of a worker in a time, when an answer comes every `gap`, and the longest time that one
-    /// waited.
+    /// Returns the number of reads in `time` if an answer arrives every `gap`, and the longest wait
+    /// of an answer.
     fn reads(gap: Duration, time: Duration) -> (u32, Duration) {
         let start = Instant::now();
         let mut pacer = BatchPacer::new(start);

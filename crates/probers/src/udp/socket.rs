@@ -1,4 +1,4 @@
-//! The socket of the UDP prober: packets of one length to one address leave in one call.
+//! The socket of the UDP prober, which sends packets of one length to one address in one call.
 
 use std::io::IoSlice;
 use std::net::SocketAddr;
@@ -12,14 +12,14 @@ use crate::datagram::{self, Sent};
 use crate::shortage;
 use seedwatch_tracker::udp::engine::{NO_BUFFERS, Outbox, Undelivered};
 
-/// Runs sent in one call.
+/// The number of runs sent in one call.
 const RUN_BATCH: usize = 64;
 
 /// A [`datagram::Socket`] that sends runs.
 pub(super) struct Socket {
     inner: datagram::Socket,
     outgoing: MultiHeaders<SockaddrStorage>,
-    /// The kernel cuts a run into packets (`UDP_SEGMENT`).
+    /// Whether the kernel splits a run into packets (`UDP_SEGMENT`).
     segments: bool,
 }
 
@@ -32,8 +32,8 @@ impl Socket {
         }
     }
 
-    /// Sends what `outbox` holds. What the kernel refuses for good, or drops for want of memory, goes
-    /// to `unsent`. Returns whether the send buffer is full.
+    /// Sends the packets in `outbox`. Passes packets that the kernel refuses, or drops for lack of
+    /// memory, to `unsent`. Returns whether the send buffer is full.
     pub(super) fn send(
         &mut self,
         outbox: &mut Outbox,
@@ -49,7 +49,7 @@ impl Socket {
             if segmented
                 && let Err(Errno::EIO | Errno::EINVAL | Errno::EMSGSIZE | Errno::EOPNOTSUPP) = sent
             {
-                // What a kernel or a network card without segmentation says.
+                // The error of a kernel or network card without segmentation.
                 self.segments = false;
                 continue;
             }
@@ -74,7 +74,7 @@ impl Socket {
         false
     }
 
-    /// Sends the first runs in one call, as far as their packets have one length: the call has one
+    /// Sends the first runs whose packets have one length in one call, because the call has one
     /// segment length for all of them.
     fn send_runs(&mut self, outbox: &Outbox) -> nix::Result<usize> {
         let Some(first) = outbox.runs().next() else {
@@ -102,7 +102,7 @@ impl Socket {
         Ok(alike().take(sent.count()).map(|run| run.each().len()).sum())
     }
 
-    /// Sends packets up to the next run that is worth a call of its own.
+    /// Sends single packets up to the next run.
     fn send_singles(&mut self, outbox: &Outbox) -> nix::Result<usize> {
         let segments = self.segments;
         let packets = outbox

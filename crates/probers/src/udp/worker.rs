@@ -21,49 +21,49 @@ use seedwatch_tracker::udp::Settings;
 use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
 use seedwatch_tracker::{Job, Observation, ProbeError};
 
-/// Most jobs under way at once in one family. What is submitted beyond waits its turn, and its
-/// time starts when it gets it.
+/// The largest number of running jobs in one family. Other jobs wait, and their timeout runs from
+/// their start.
 const MAX_ACTIVE: usize = 65_536;
-/// Jobs that may stand in line for the window; more would only grow the working set.
+/// The largest number of jobs that wait for the window. More would only grow the working set.
 const MAX_UNSENT: usize = 1024;
-/// Jobs taken before it is the turn of the senders.
+/// The largest number of jobs started before sending.
 const MAX_FED: usize = 2048;
-/// Observations that wait for a slow receiver before no more jobs are taken.
+/// With this many observations pending for a slow receiver, no more jobs are started.
 const MAX_PENDING: usize = 16_384;
-/// Batches of datagrams read before it is the turn of the senders.
+/// The largest number of batches of datagrams read before sending.
 const READS_A_TURN: usize = 8;
-/// Time to wait when the send buffer is full, or the receiver of observations behind.
+/// The wait if the send buffer is full or the receiver of observations is slow.
 const PAUSE: Duration = Duration::from_millis(1);
-/// Time to take back what we announced, when the prober shuts down.
+/// The time to send every `stopped` at shutdown.
 const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
 
-/// Faults of our own, by [`Family::index`].
+/// Limits the log of panics, by [`Family::index`].
 static FAULTS: LineLimit<usize> = LineLimit::new();
 
-/// What a worker is told.
+/// A command for a worker.
 #[derive(Debug)]
 pub(super) enum Command {
-    /// Questions to ask.
+    /// Starts jobs.
     Jobs(Vec<Job>),
-    /// Settings for all questions from now on.
+    /// Uses these settings for all requests from now on.
     Configure(Settings),
 }
 
-/// What connects a worker with the rest.
+/// The connections of a worker to the rest of the daemon.
 pub(super) struct WorkerChannels {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) waker: Arc<Waker>,
     pub(super) out: async_mpsc::Sender<Vec<Observation>>,
     pub(super) resolver: Resolver,
-    /// The runtime in which names are looked up.
+    /// The runtime for name lookups.
     pub(super) runtime: Handle,
-    /// Dropped at the end, which tells that it is reached.
+    /// Dropped when the worker has ended, which signals the end.
     pub(super) _end: oneshot::Sender<()>,
 }
 
 type LookupResult = (Lookup, Result<Resolved, ProbeError>, Duration);
 
-/// One family.
+/// The worker of one family.
 pub(super) struct Worker {
     family: Family,
     settings: Settings,
@@ -71,7 +71,7 @@ pub(super) struct Worker {
     socket: Socket,
     outbox: Outbox,
     pacer: BatchPacer,
-    /// The send buffer was full.
+    /// Whether the send buffer was full.
     blocked: bool,
     channels: WorkerChannels,
     backlog: std::vec::IntoIter<Job>,
@@ -101,7 +101,7 @@ impl Worker {
         }
     }
 
-    /// Works until the bell says stop, then takes back what is announced.
+    /// Works until the waker asks it to stop, then sends every `stopped` that is owed.
     pub(super) fn run(mut self) {
         while !self.channels.waker.is_stopped() {
             if !self.round() {
@@ -115,7 +115,7 @@ impl Worker {
             if !busy {
                 self.sleep();
             }
-            // The last one may end in it: then there is nothing left to wake up for.
+            // Read before the condition: after the last job, nothing would end a wait.
             busy = self.round();
         }
         self.deliver();
@@ -128,17 +128,17 @@ impl Worker {
         );
     }
 
-    /// One turn. Returns whether there may be more to do.
+    /// Runs one turn. Returns whether there may be more to do.
     fn round(&mut self) -> bool {
         self.channels.waker.reset();
         let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
         let mut busy = turn.unwrap_or_else(|_| self.recover());
-        // Jobs may have been held back for want of room.
+        // A full list of observations may have held back jobs.
         busy |= self.pending.len() >= MAX_PENDING && self.deliver();
         busy
     }
 
-    /// Reads, feeds and sends without waiting. Returns whether there may be more to do.
+    /// Reads, starts jobs and sends, without waiting. Returns whether there may be more to do.
     fn turn(&mut self) -> bool {
         let more_to_read = self.read();
         self.take_lookup_results();
@@ -153,12 +153,12 @@ impl Worker {
                 self.deliver();
             }
         }
-        // What was sent may have made room for jobs.
-        more_to_read || (more_jobs && self.is_hungry())
+        // Sending may have made room for jobs.
+        more_to_read || (more_jobs && self.has_room())
     }
 
-    /// Reads datagrams; returns whether there may be more to read at once. After a batch that is not
-    /// full there are none, so that a call to find none is spared.
+    /// Reads datagrams. Returns whether there may be more to read at once. It does not read again
+    /// after a partial batch, which saves a system call.
     fn read(&mut self) -> bool {
         let engine = &mut self.engine;
         let mut more = true;
@@ -185,11 +185,11 @@ impl Worker {
         more
     }
 
-    /// Takes jobs; returns whether there may be more to take once there is room.
+    /// Starts jobs. Returns whether there may be more to start once there is room.
     fn feed(&mut self) -> bool {
         let now = Instant::now();
         for _ in 0..MAX_FED {
-            if !self.is_hungry() {
+            if !self.has_room() {
                 return true;
             }
             if let Some(job) = self.backlog.next() {
@@ -208,14 +208,14 @@ impl Worker {
         true
     }
 
-    /// Whether more jobs are welcome.
-    fn is_hungry(&self) -> bool {
+    /// Returns whether there is room for more jobs.
+    fn has_room(&self) -> bool {
         self.engine.active() < MAX_ACTIVE
             && self.engine.unsent() < MAX_UNSENT
             && self.pending.len() < MAX_PENDING
     }
 
-    /// Sends until the engine has nothing more to send, or the send buffer is full.
+    /// Sends until the engine has nothing more to send or the send buffer is full.
     fn send(&mut self) {
         let now = Instant::now();
         let engine = &mut self.engine;
@@ -245,7 +245,7 @@ impl Worker {
             self.channels.runtime.spawn(async move {
                 let resolving = resolver.resolve_within(&lookup.url, lookup.limit);
                 let (result, spent) = resolving.await;
-                // The worker may be gone.
+                // The worker may have ended.
                 let _ = lookup_results.send((lookup, result, spent));
                 waker.wake();
             });
@@ -266,8 +266,8 @@ impl Worker {
         }
     }
 
-    /// A fault of our own, met in some datagram, must not stop the daemon: all jobs under way end
-    /// with a failure, and work goes on with a new engine.
+    /// Recovers from a panic: all running jobs end with a failure, and work continues with a new
+    /// engine. A datagram that causes a panic must not stop the daemon.
     fn recover(&mut self) -> bool {
         if let Some(suppressed) = FAULTS.admit(self.family.index(), Instant::now()) {
             tracing::error!(
@@ -283,7 +283,7 @@ impl Worker {
         true
     }
 
-    /// Hands over observations, if there is room for them.
+    /// Hands over observations if the channel has room.
     fn deliver(&mut self) -> bool {
         if self.pending.is_empty() {
             return true;
@@ -315,7 +315,7 @@ impl Worker {
         };
         let rest = self.pacer.rest(now);
         if !rest.is_zero() && self.engine.unsent() == 0 {
-            // Nothing waits for an answer to be sent: answers may gather, but jobs wake us.
+            // Nothing needs to be sent, so answers may accumulate; new jobs use the waker.
             let time = time.map_or(rest, |time| time.min(rest));
             self.channels.waker.wait(&[], Some(time));
             return;

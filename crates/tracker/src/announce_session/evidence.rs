@@ -1,4 +1,4 @@
-//! What one answer says about the swarm.
+//! What one answer proves about the swarm.
 
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -7,15 +7,15 @@ use super::{AnnounceRequest, PeerFilter, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 
-/// Lists of so many peers may be random parts of a swarm that share no peer.
+/// From this many peers on, two lists may be random samples of one swarm without a common peer.
 const SAMPLE: usize = 20;
 
-/// What an answer proves, as far as the answer itself can tell.
+/// What an answer proves by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Evidence {
-    /// It names peers other than us.
+    /// It lists peers other than us.
     Peers,
-    /// It names peers by host names only.
+    /// It lists peers by host name only.
     Names,
     /// It says that the swarm is empty.
     Empty,
@@ -23,7 +23,7 @@ pub(super) enum Evidence {
     None,
 }
 
-/// An answer with what it proves. Counts are without us where we know that we are in them.
+/// An answer and what it proves. If the counts are known to include us, we are subtracted.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) announced: AnnounceResponse,
@@ -32,7 +32,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads the answer to a request.
+    /// Judges the answer to a request.
     pub(super) fn of(answer: SessionAnswer, to: AnnounceRequest, own: &PeerFilter) -> Self {
         let SessionAnswer {
             mut announced,
@@ -59,27 +59,27 @@ impl Reading {
         }
     }
 
-    /// Returns whether its counts are 0.
+    /// Returns whether the answer claims 0 seeders and 0 leechers.
     pub(super) fn counts_are_zero(&self) -> bool {
-        self.announced.counts.is_nobody()
+        self.announced.counts.is_empty()
     }
 
-    /// It says anything of the swarm.
-    pub(super) fn is_of_the_swarm(&self) -> bool {
-        self.has_list || self.announced.counts.are_of_the_swarm()
+    /// Returns whether the answer has a list or counts of the swarm.
+    pub(super) fn is_about_swarm(&self) -> bool {
+        self.has_list || self.announced.counts.has_current()
     }
 
-    /// The verdict that an answer to the first `stopped` is.
+    /// Returns the verdict if the answer to the first `stopped` is the last word.
     pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<AnnounceResponse> {
         let mut announced = Box::new(self.announced);
         announced.strategy = AnnounceStrategy::StoppedFirst;
         match self.evidence {
             Evidence::Peers => announced.peer_list_withheld = false,
-            Evidence::Empty => forget_us(&mut announced.peers, own),
+            Evidence::Empty => remove_us(&mut announced.peers, own),
             Evidence::Names => announced.peer_list_withheld = true,
             Evidence::None => {
-                // Zeros prove no more than the empty list beside them.
-                if !announced.counts.is_inhabited() {
+                // Counts of 0 prove no more than an empty list.
+                if !announced.counts.claims_peers() {
                     announced.counts = Counts::default();
                 }
                 announced.peers = Peers::default();
@@ -90,21 +90,21 @@ impl Reading {
     }
 }
 
-/// Returns whether an answer without other peers says that there are none.
+/// Returns whether an answer without other peers proves an empty swarm.
 fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) -> bool {
     let (peers, counts) = (&announced.peers, &announced.counts);
     let is_doubtful = announced.warning.is_some() || announced.has_absurd_counts;
     if is_doubtful || peers.malformed > 0 || peers.omitted > 0 {
         return false;
     }
-    // Entries that are no peers may stand for some, unless the counts are 0.
+    // Unusable entries may stand for peers, unless the counts are 0.
     let names_only_us = peers.v4.iter().all(|peer| own.is_port(peer.port))
         && peers.v6.iter().all(|peer| own.is_port(peer.port));
-    counts.is_nobody() || has_list && names_only_us && !counts.are_of_the_swarm()
+    counts.is_empty() || has_list && names_only_us && !counts.has_current()
 }
 
-/// Takes out entries with our port.
-pub(super) fn forget_us(peers: &mut Peers, own: &PeerFilter) {
+/// Removes entries with our ports.
+pub(super) fn remove_us(peers: &mut Peers, own: &PeerFilter) {
     peers.v4.retain(|peer| !own.is_port(peer.port));
     peers.v6.retain(|peer| !own.is_port(peer.port));
 }
@@ -119,8 +119,8 @@ impl PeerFilter {
         self.ports.contains(&port)
     }
 
-    /// Returns whether a list names a peer other than us. At most one address of each family is ours,
-    /// so a second one with our port is a peer.
+    /// Returns whether a list has a peer other than us. At most one address of each family is ours,
+    /// so a second address with our port is a peer.
     pub(super) fn others(&self, peers: &Peers) -> bool {
         let v4 = peers.v4.iter().filter(|peer| {
             let ip = Ipv4Addr::from_bits(peer.ip);
@@ -150,15 +150,15 @@ impl PeerFilter {
     }
 }
 
-/// Whether a list that `stopped` brought is the one that `started` brought. Peers come and go
-/// between the two, and trackers choose at random from what is above their limit.
+/// Returns whether the answers to `stopped` and `started` list the same swarm. Peers come and go
+/// between the two, and trackers send random samples of large swarms.
 pub(super) fn is_same(stopped: &Peers, started: &Peers, own: &PeerFilter) -> bool {
     let (before, after) = (others(stopped, own), others(started, own));
     let is_whole = before.len() * 2 >= after.len();
     is_whole && (before.len() >= SAMPLE || !before.is_disjoint(&after))
 }
 
-/// The distinct endpoints other than us, IPv4 as IPv6 maps it.
+/// Returns the distinct endpoints other than us, IPv4 in IPv4-mapped form (RFC 4291, 2.5.5.2).
 fn others(peers: &Peers, own: &PeerFilter) -> HashSet<(u128, u16)> {
     let mapped = |ip: u32| Ipv4Addr::from_bits(ip).to_ipv6_mapped().to_bits();
     let v4 = peers.v4.iter().filter(|peer| own.is_other4(peer));

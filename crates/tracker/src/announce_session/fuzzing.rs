@@ -1,4 +1,4 @@
-//! Conversations with arbitrary answers, for the fuzz targets only.
+//! Sessions with arbitrary answers, for the fuzz targets only.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeErro
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::address::Accept;
 
-/// Bytes that decide what happens next; 0 when they are used up.
+/// Input bytes that decide what happens next; 0 after the end.
 struct Choices<'a>(&'a [u8]);
 
 impl Choices<'_> {
@@ -35,7 +35,7 @@ impl Choices<'_> {
                 2 => [127, 0, 0, 1].into(),
                 _ => [0, 0, 0, 0].into(),
             };
-            // Two of them are ours.
+            // Two of these five ports are ours.
             peers.push(ip, u16::from(self.byte() % 5) * 10);
         }
         peers.malformed = u32::from(self.byte() == 1);
@@ -63,8 +63,8 @@ impl Choices<'_> {
     }
 }
 
-/// Has a conversation whose answers the bytes decide, and checks that it ends, that nothing is
-/// proved that no answer says, and that an entry of ours is taken back.
+/// Runs a session whose answers the bytes decide. Checks that it ends, that the verdict rests on an
+/// answer, and that `stopped` follows `started`.
 pub fn fuzz(bytes: &[u8]) {
     let mut choices = Choices(bytes);
     let own = PeerFilter {

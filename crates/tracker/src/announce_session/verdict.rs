@@ -1,18 +1,18 @@
-//! What the answers of one conversation come to together.
+//! What the answers of one session prove together.
 
-use super::evidence::{Evidence, Reading, forget_us, is_same};
+use super::evidence::{Evidence, Reading, is_same, remove_us};
 use super::{AnnounceRequest, PeerFilter, QueryOutcome, SessionAnswer, Verdict};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
 
-/// BEP 3 demands `peers`: without it, and without counts, an answer is no 0.
-const SILENT: &str = "an answer without peers and counts";
+/// BEP 3 demands `peers`. An answer without peers and counts does not prove an empty swarm.
+const NO_PEERS_NO_COUNTS: &str = "an answer without peers and counts";
 
-/// What a conversation came to when `started` was asked.
+/// The outcome of `started`.
 #[derive(Debug)]
 pub(super) struct StartedOutcome {
     pub(super) verdict: Verdict,
-    /// Leechers as the answer to `started` counts them, perhaps with us.
+    /// The leecher count in the answer to `started`, which may include us.
     counted: Option<u32>,
 }
 
@@ -23,7 +23,7 @@ impl From<Verdict> for StartedOutcome {
     }
 }
 
-/// What an answer to `started` makes of it; `asked` is how the conversation began.
+/// Judges the answer to `started` in a session of strategy `asked`.
 pub(super) fn after_started(
     query: Option<QueryOutcome>,
     answer: SessionAnswer,
@@ -32,8 +32,8 @@ pub(super) fn after_started(
 ) -> StartedOutcome {
     let counted = answer.announced.counts.leechers;
     let reading = Reading::of(answer, AnnounceRequest::Started, own);
-    if !reading.is_of_the_swarm() {
-        let failed = ProbeError::new(FailureReason::Malformed, SILENT);
+    if !reading.is_about_swarm() {
+        let failed = ProbeError::new(FailureReason::Malformed, NO_PEERS_NO_COUNTS);
         return after_failed_start(query, failed, own).into();
     }
     if let Some(QueryOutcome::Answered(before)) = query.as_ref()
@@ -42,7 +42,7 @@ pub(super) fn after_started(
     {
         return after_failed_start(
             query,
-            ProbeError::new(FailureReason::Malformed, SILENT),
+            ProbeError::new(FailureReason::Malformed, NO_PEERS_NO_COUNTS),
             own,
         )
         .into();
@@ -51,7 +51,7 @@ pub(super) fn after_started(
     StartedOutcome { verdict, counted }
 }
 
-/// The verdict that the answer to `started` is.
+/// Returns the verdict that the answer to `started` gives.
 fn from_started(
     query: Option<&QueryOutcome>,
     reading: Reading,
@@ -64,9 +64,9 @@ fn from_started(
     if reading.evidence == Evidence::Peers {
         announced.stopped_list = compare_lists(query, &announced.peers, asked, own);
     } else if asked != AnnounceStrategy::StartThenStop {
-        // Joining brought nothing that was not known before, and our own entry is no peer.
+        // `started` was not needed for this list, and our own entry is no peer.
         announced.strategy = AnnounceStrategy::StoppedFirst;
-        forget_us(&mut announced.peers, own);
+        remove_us(&mut announced.peers, own);
     }
     if let Some(QueryOutcome::Answered(before)) = query {
         fill(&mut announced, &before.announced.counts, own);
@@ -74,7 +74,7 @@ fn from_started(
     announced
 }
 
-/// What the list of `started` shows about the answer to `stopped` before it.
+/// Compares the list in the answer to `started` with the answer to `stopped` before it.
 fn compare_lists(
     query: Option<&QueryOutcome>,
     started: &Peers,
@@ -86,7 +86,7 @@ fn compare_lists(
         Some(QueryOutcome::Answered(before)) if is_same(&before.announced.peers, started, own) => {
             StoppedList::Same
         }
-        // Packets get lost, also those of a tracker that lists: only a check counts the loss.
+        // Packets get lost, so a missing answer shows something only if the strategy is to compare.
         Some(QueryOutcome::Failed(failed))
             if asked != AnnounceStrategy::Compare && is_lost(failed) =>
         {
@@ -96,7 +96,7 @@ fn compare_lists(
     }
 }
 
-/// The verdict after `started` failed: what `stopped` said stands as far as it goes.
+/// Returns the verdict after `started` failed. The answer to `stopped` stands as far as it goes.
 pub(super) fn after_failed_start(
     query: Option<QueryOutcome>,
     failed: ProbeError,
@@ -106,12 +106,10 @@ pub(super) fn after_failed_start(
         Some(QueryOutcome::Answered(before)) if before.evidence == Evidence::Peers => {
             Ok(before.into_verdict(own))
         }
-        // `started` was not asked.
+        // `started` was not sent.
         _ if failed.is_ours => Err(failed),
-        Some(QueryOutcome::Answered(mut before))
-            if is_lost(&failed) && before.is_of_the_swarm() =>
-        {
-            // An empty list in answer to `stopped` is not conclusive, or we would not be here.
+        Some(QueryOutcome::Answered(mut before)) if is_lost(&failed) && before.is_about_swarm() => {
+            // If the answer to `stopped` were conclusive, `started` would not have been sent.
             before.evidence = Evidence::None;
             Ok(before.into_verdict(own))
         }
@@ -127,11 +125,12 @@ pub(super) fn after_failed_start(
     }
 }
 
-/// The verdict after an answer to the last `stopped`.
+/// Returns the verdict after an answer to the last `stopped`.
 pub(super) fn after_stopped(started: StartedOutcome, after: &Counts, own: &PeerFilter) -> Verdict {
     let mut announced = started.verdict?;
     let counts = &mut announced.counts;
-    // We took ourselves out; if the count is the same after we left, we were never in it.
+    // Our entry was subtracted. If the tracker's count is the same after `stopped`, it never
+    // included us.
     let is_unchanged = started.counted.is_some_and(|n| n > 0) && started.counted == after.leechers;
     if is_unchanged && counts.seeders == after.seeders {
         counts.leechers = after.leechers;
@@ -140,20 +139,20 @@ pub(super) fn after_stopped(started: StartedOutcome, after: &Counts, own: &PeerF
     Ok(announced)
 }
 
-/// Fills in claims of members that are missing. Zeros in answer to `stopped` are no claim.
+/// Fills in missing counts. A count of 0 in an answer to `stopped` is not used.
 fn fill(announced: &mut AnnounceResponse, from: &Counts, own: &PeerFilter) {
     let claimed = |count: Option<u32>| count.filter(|n| *n > 0);
     let counts = &mut announced.counts;
-    if !counts.are_of_the_swarm() && from.is_inhabited() {
+    if !counts.has_current() && from.claims_peers() {
         counts.seeders = from.seeders;
         counts.leechers = from.leechers;
     }
     counts.completed = counts.completed.or(claimed(from.completed));
     announced.peer_list_withheld |=
-        announced.counts.is_inhabited() && !own.others(&announced.peers);
+        announced.counts.claims_peers() && !own.others(&announced.peers);
 }
 
-/// Nothing was heard, and nothing proves that the tracker is at fault.
+/// Returns whether the failure may be packet loss.
 fn is_lost(failed: &ProbeError) -> bool {
     failed.reason.is_silence()
         || matches!(failed.reason, FailureReason::Reset | FailureReason::Refused)

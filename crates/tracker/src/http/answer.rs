@@ -1,7 +1,8 @@
-//! What trackers answer (BEP 3, 7, 23, 24, 31, 48), read as leniently as counting allows.
+//! Responses of HTTP trackers (BEP 3, 7, 23, 24, 31, 48), read as leniently as correct counts
+//! allow.
 //!
-//! Pure. Whatever can be read is read: whole entries of a list that was cut, keys after a stray
-//! `e`, numbers written as text. What cannot is counted, or is the failure.
+//! Readable parts are read: whole entries of a truncated list, keys after a stray `e`, numbers
+//! written as text. Unreadable parts are counted, or become the failure.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -19,41 +20,44 @@ use seedwatch_torrent::bencode;
 use seedwatch_torrent::bencode::{Dict, Value};
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
-/// Longest interval believed, in seconds; the schedule has its own limits.
+/// The longest interval that is believed, in seconds. The schedule has its own limits.
 const MAX_INTERVAL: i64 = 30 * 24 * 3600;
-/// Longest `retry in` believed, in minutes.
+/// The longest `retry in` that is believed, in minutes.
 const MAX_RETRY: i64 = 60 * 24 * 365;
-/// The warning beside peers that come with a `failure reason` without a word.
+/// The warning for a response with peers and an empty `failure reason`.
 const EMPTY_REASON: &str =
     "an empty failure reason context peers: some clients refuse such answers";
-/// A list that holds something, and nothing of it is a peer.
+/// The failure of a list that has entries but no readable one.
 const UNREADABLE: &str = "nothing in the list of peers can be read";
-/// Entries read behind the end of the dictionary.
+/// The largest number of entries read after the end of the dictionary.
 const MAX_STRAY: usize = 16;
-/// Longest tracker id given back.
+/// The longest `tracker id` that is sent back, in bytes.
 const MAX_TRACKER_ID: usize = 128;
 
-/// The answer to an announce.
+/// The response to an announce.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Reply {
-    /// What it says of the swarm; `strategy` is not set here.
+    /// The content. `strategy` is not set here.
     pub announced: AnnounceResponse,
-    /// It has a list of peers, if an empty one.
+    /// Whether it has a peer list, perhaps an empty one.
     pub has_list: bool,
-    /// To be repeated in the next announce (BEP 3).
+    /// The `tracker id`, to be sent with the next announce (BEP 3).
     pub tracker_id: Option<Box<[u8]>>,
 }
 
-/// How an announce was asked.
+/// What the reader of a response must know of the request.
 #[derive(Debug, Clone, Copy)]
 pub struct AnnounceContext {
-    /// Over which family.
+    /// The family of the socket.
     pub family: Family,
-    /// Of each family, so many peers are kept. The others are counted.
+    /// The largest number of peers kept per family. Others are only counted.
     pub limit: usize,
 }
 
-/// Reads the answer to an announce. `cut` is why the body ended early, if it did.
+/// Reads the response to an announce. `cut` is why the body ended early, if it did.
+///
+/// # Errors
+/// The tracker refuses, or the body is no usable response.
 pub fn announce(
     body: &[u8],
     cut: Option<ProbeError>,
@@ -91,7 +95,7 @@ pub fn announce(
         answer.warning.get_or_insert_with(|| EMPTY_REASON.into());
         refusal.reason = None;
     }
-    let answers = lists.any() || answer.counts.are_of_the_swarm();
+    let answers = lists.any() || answer.counts.has_current();
     refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
     answer.peer_list_withheld = answer.peers.is_empty() && lists.names > 0;
@@ -102,17 +106,17 @@ pub fn announce(
     Ok(reply)
 }
 
-/// Lists of peers in one answer: those that could be read, if only in part, and those of which
-/// nothing could. With none but the latter, who is there stays unknown; it is not nobody.
+/// The peer lists in one response: those that were readable at least in part, and those that were
+/// not. If all are unreadable, the swarm is unknown, not empty.
 #[derive(Debug, Default)]
 struct Lists {
     whole: usize,
     lost: usize,
-    /// Entries with a host name for an address.
+    /// Entries with a host name instead of an address.
     names: usize,
 }
 
-/// Where a list stands in the answer.
+/// The key of a peer list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Key {
     /// `peers`: IPv4, or dictionaries of both families.
@@ -122,7 +126,7 @@ enum Key {
 }
 
 impl Lists {
-    /// Reads all lists of an answer whose counts are known.
+    /// Reads all lists of a response. Its counts have been read before.
     fn read(
         found: &[(Key, Value<'_>)],
         answer: &mut AnnounceResponse,
@@ -142,7 +146,7 @@ impl Lists {
             let packed = match (key, value) {
                 (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, context),
                 (Key::Peers6, Value::Bytes(list)) => Some(compact::family_of(list, Family::Ipv6)),
-                // Here each entry has its own length or its own words.
+                // In a list of dictionaries or strings, each entry shows its own family.
                 _ => Some(Family::Ipv4),
             };
             lists.add(&mut answer.peers, *value, packed, asked.limit);
@@ -169,7 +173,7 @@ impl Lists {
     }
 }
 
-/// Judges what is left of a damaged answer.
+/// Decides whether a damaged response is still usable.
 fn finish(
     known: bool,
     damage: Option<bencode::Error>,
@@ -196,16 +200,19 @@ fn finish(
     }
 }
 
-/// The answer to a scrape.
+/// The response to a scrape.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// One place per target, in their order.
+    /// One entry per target, in order; `None` if the tracker left it out.
     pub counts: Vec<Option<ScrapeResponse>>,
-    /// How long the tracker asks to wait before the next scrape.
+    /// How long the tracker asks to wait before the next scrape (BEP 48).
     pub interval: Option<Duration>,
 }
 
-/// Reads the answer to a scrape.
+/// Reads the response to a scrape.
+///
+/// # Errors
+/// The tracker refuses, or the body is no usable response.
 pub fn scrape(
     body: &[u8],
     cut: Option<ProbeError>,
@@ -270,15 +277,15 @@ pub fn scrape(
     }
 }
 
-/// Whether a key of `files` stands for this hash. Some trackers (bittorrent-tracker) take the hash
-/// for Latin-1 text and write it as UTF-8.
+/// Returns whether a key of `files` is this info-hash. Some trackers (bittorrent-tracker) take the
+/// hash for Latin-1 text and write it as UTF-8.
 fn is_key_of(key: &[u8], hash: &InfoHash) -> bool {
     let code_points = hash.0.iter().map(|byte| u32::from(*byte));
     key == hash.0
         || std::str::from_utf8(key).is_ok_and(|text| text.chars().map(u32::from).eq(code_points))
 }
 
-/// One entry of `files`; `None` if nothing in it can be believed.
+/// Reads one entry of `files`; `None` if it has no believable count.
 fn file(entry: Dict<'_>) -> Option<Counts> {
     let mut counts = Counts::default();
     for (key, value) in entry.iter() {
@@ -292,7 +299,7 @@ fn file(entry: Dict<'_>) -> Option<Counts> {
     (counts != Counts::default()).then_some(counts)
 }
 
-/// Whether a body that came with an error status states a refusal.
+/// Returns the refusal in the body of an HTTP error, if it has one.
 pub fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<ProbeError> {
     let dict = open(body).ok()?;
     let mut refusal = Refusal::default();
@@ -302,8 +309,8 @@ pub fn stated_refusal(body: &[u8], url: &TrackerUrl) -> Option<ProbeError> {
     refusal.check(url, false).err()
 }
 
-/// `failure reason` and `retry in` (BEP 31), the `failure code` that some send instead, and the
-/// intervals, which may come with either.
+/// `failure reason` and `retry in` (BEP 31), the `failure code` that some trackers send instead,
+/// and the intervals, which may accompany either.
 #[derive(Default)]
 struct Refusal<'a> {
     reason: Option<&'a [u8]>,
@@ -328,22 +335,23 @@ impl<'a> Refusal<'a> {
         true
     }
 
-    /// There is a `failure reason` without a word in it.
+    /// Returns whether there is an empty `failure reason`.
     ///
-    /// BEP 3 makes the key a failure, and so do libtorrent and rTorrent; Transmission takes an empty
-    /// text for none. Without a word it says nothing that peers or counts beside it do not
-    /// contradict: they are from the tracker and prove who is there. So such an answer stands, with
-    /// a warning, since many clients will not use it. With nothing beside it, it is a refusal.
+    /// For BEP 3, libtorrent and rTorrent the key alone is a failure; Transmission ignores an empty
+    /// text. If the response also has peers or counts, they prove more than an empty text. Such a
+    /// response is used, with a warning, since many clients reject it. Without peers and counts it
+    /// is a refusal.
     fn is_empty(&self) -> bool {
         self.reason.is_some_and(|text| text.trim_ascii().is_empty())
     }
 
-    /// No request may come before the longer of the two is over.
+    /// Returns the longer of the two intervals: no request may be sent before it is over.
     fn asked_interval(&self) -> Option<Duration> {
         self.interval.max(self.min_interval)
     }
 
-    /// `answers`: something else in the answer is what was asked for.
+    /// Returns the refusal as an error. `answers` is whether the response also has what was
+    /// requested.
     fn check(self, url: &TrackerUrl, answers: bool) -> Result<(), ProbeError> {
         let interval = self.asked_interval();
         match self.reason {
@@ -360,7 +368,7 @@ impl<'a> Refusal<'a> {
     }
 }
 
-/// The dictionary that a body begins with.
+/// Returns the dictionary at the beginning of a body.
 fn open(body: &[u8]) -> Result<Dict<'_>, ProbeError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let body = body.trim_ascii_start();
@@ -375,8 +383,8 @@ fn open(body: &[u8]) -> Result<Dict<'_>, ProbeError> {
     })
 }
 
-/// Visits the entries of the dictionary, and those that follow its end: a stray `e` (an empty
-/// `peers` written twice, keys appended by a proxy script) must not hide them.
+/// Visits the entries of the dictionary, and entries after its end. A stray `e` (an empty `peers`
+/// written twice, keys appended by a proxy script) must not hide them.
 fn each<'a>(dict: Dict<'a>, mut visit: impl FnMut(&'a [u8], Value<'a>)) -> Option<bencode::Error> {
     let mut entries = dict.iter();
     for (key, value) in entries.by_ref() {
@@ -405,7 +413,7 @@ fn fill<T>(place: &mut Option<T>, value: Option<T>) {
     }
 }
 
-/// A number, also one written as text.
+/// Reads a number, also one written as text.
 pub(super) fn integer(value: Value<'_>) -> Option<i64> {
     match value {
         Value::Int(n) => Some(n),
@@ -414,7 +422,7 @@ pub(super) fn integer(value: Value<'_>) -> Option<i64> {
     }
 }
 
-/// Takes over a count. Says whether it is one that a swarm can have.
+/// Stores a count. Returns whether a swarm can have it.
 fn fill_count(place: &mut Option<u32>, value: Value<'_>) -> bool {
     let count = count(value);
     fill(place, count);
@@ -442,7 +450,7 @@ fn retry(value: Value<'_>) -> Option<Retry> {
     )))
 }
 
-/// Four or sixteen bytes (BEP 24), or text.
+/// Reads four or sixteen bytes (BEP 24), or text.
 fn external_ip(value: Value<'_>) -> Option<IpAddr> {
     let bytes = value.as_bytes()?;
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
@@ -454,7 +462,7 @@ fn external_ip(value: Value<'_>) -> Option<IpAddr> {
     peers::address(bytes)
 }
 
-/// An empty text warns of nothing.
+/// Reads a warning. An empty text is none.
 fn warning(value: Value<'_>, url: &TrackerUrl) -> Option<Box<str>> {
     let text = tracker_message::warning(value.as_bytes()?, url);
     (!text.is_empty()).then_some(text)

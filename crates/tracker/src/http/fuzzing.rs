@@ -1,17 +1,16 @@
-//! The readers of answers, for the fuzz targets only.
+//! The readers of responses, for the fuzz targets only.
 
 use super::answer::{self, AnnounceContext};
 use crate::{AnnounceId, ProbeError};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
-/// A passkey that no text may repeat.
+/// A passkey that no text may contain.
 const PASSKEY: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f0";
-/// Peers kept per family.
+/// The number of peers kept per family.
 const LIMIT: usize = 50;
 
-/// Reads bytes as the body of answers to announces and scrapes, and checks what is promised of what
-/// was read.
+/// Reads bytes as responses to announces and scrapes, and checks the invariants of the results.
 pub fn fuzz(bytes: &[u8]) {
     let Ok(url) = TrackerUrl::parse(&format!("http://t.example/{PASSKEY}/announce")) else {
         return;

@@ -1,4 +1,4 @@
-//! Peer lists in all the shapes that trackers give them.
+//! Peer lists in all formats that trackers use.
 
 use std::net::IpAddr;
 
@@ -6,9 +6,9 @@ use super::answer::integer;
 use seedwatch_torrent::bencode::{Dict, Value};
 use seedwatch_torrent::{Family, Peers};
 
-/// Reads the value of `peers` or `peers6`, and returns how many of its unreadable entries are peers
-/// with a host name. A string holds entries of `packed`: of 6 bytes (BEP 23) or of 18 (BEP 7). Keeps
-/// the first `limit` peers of each family and counts the others.
+/// Reads the value of `peers` or `peers6`. Returns how many entries have a host name instead of an
+/// address. A string holds compact entries of family `packed`: 6 bytes (BEP 23) or 18 (BEP 7).
+/// Keeps the first `limit` peers of each family and counts the others.
 pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Family, limit: usize) -> usize {
     let mut names = 0;
     match value {
@@ -39,8 +39,8 @@ fn has_peer_keys(dict: Dict<'_>) -> bool {
     dict.get(b"ip").is_some()
 }
 
-/// One entry of a list: a dictionary (BEP 3) or a packed entry. Returns 1 for a peer with a host
-/// name, which is not read.
+/// Reads one entry of a list: a dictionary (BEP 3) or a compact entry. Returns 1 for a peer with a
+/// host name, which is not resolved.
 fn one(peers: &mut Peers, entry: Value<'_>, limit: usize) -> usize {
     match entry {
         Value::Dict(dict) => match endpoint(dict) {
@@ -72,7 +72,7 @@ fn endpoint(dict: Dict<'_>) -> Option<(&[u8], u16)> {
     Some((ip?, u16::try_from(port?).ok()?))
 }
 
-/// A host name, and not an address with a slip in it.
+/// Returns whether a text is a host name, not a mistyped address.
 fn is_name(host: &[u8]) -> bool {
     host.iter().any(u8::is_ascii_alphabetic)
         && host
@@ -80,8 +80,8 @@ fn is_name(host: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(byte))
 }
 
-/// An address in text. Host names (BEP 3 allows them) are not resolved: a tracker must not make
-/// us ask for names.
+/// Reads an address in text. Host names, which BEP 3 allows, are not resolved: a tracker must not
+/// make us send DNS queries.
 pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let bare = text

@@ -1,12 +1,12 @@
-//! Passkeys in what trackers say, however they are written there.
+//! Finds passkeys in messages of trackers, in any encoding.
 //!
-//! A tracker may repeat the URL that it was asked by, or parts of it, in another letter case or
-//! encoding, and with markup between. Three searches look for that:
+//! A tracker may repeat our URL or parts of it, in another letter case or encoding, and with markup
+//! between. Three searches find them:
 //!
 //! - the pieces of the URL, byte by byte, in any letter case;
 //! - parts of a piece of [`MIN_SECRET`] letters and digits in a row;
-//! - parts of [`WIDE`] letters and digits, or a shorter piece as a whole, with anything between that
-//!   is neither, also in hexadecimal, Base32, Base64 and backwards.
+//! - parts of [`WIDE`] letters and digits, or a shorter piece as a whole, with anything between
+//!   that is neither, also in hexadecimal, Base32, Base64 and backwards.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -17,29 +17,29 @@ use percent_encoding::percent_decode_str;
 use seedwatch_input::text::is_invisible;
 use seedwatch_torrent::TrackerUrl;
 
-/// Shortest piece of path or query, and shortest part of one, that is taken for a passkey.
+/// The shortest piece of path or query, and the shortest part of one, that is taken for a passkey.
 const MIN_SECRET: usize = 6;
-/// Shortest part that is known with other characters between its own: `12:34:56` is a time.
+/// The shortest part that is recognised with other characters in between: `12:34:56` is a time.
 const WIDE: usize = 12;
-/// A shorter piece of nothing but letters is a word (`torrents`): no part of it is a secret.
+/// A shorter piece of letters only is a word (`torrents`), and no part of it is a secret.
 const LONGEST_WORD: usize = 15;
-/// Longest text kept, in bytes, once its passkeys are blacked out.
+/// The longest text kept after masking, in bytes.
 pub(super) const MAX_TEXT: usize = 512;
-/// Most bytes of a text that are read at all.
+/// The largest number of bytes of a text that are read.
 const MAX_READ: usize = 16 << 10;
-/// Longest tag between the parts of a secret.
+/// The longest tag between the parts of a secret.
 const MAX_TAG: usize = 64;
 
-/// What may be a passkey in our URL.
+/// The parts of our URL that may be a passkey.
 pub(super) struct Secrets {
-    /// As it is written, and as a tracker may have read it: without percent-encoding, and with `+`
-    /// for a space. The longest come first.
+    /// As written, and as a tracker may decode it: without percent-encoding, and with `+` for a
+    /// space. Longest first.
     whole: Vec<Vec<u8>>,
     /// Parts of [`MIN_SECRET`] letters and digits.
     close: HashSet<Vec<u8>>,
-    /// Parts that may have other characters between.
+    /// Parts that may have other characters in between.
     wide: HashSet<Vec<u8>>,
-    /// The lengths of those.
+    /// The lengths of these parts.
     widths: Vec<usize>,
 }
 
@@ -111,8 +111,8 @@ impl Secrets {
         }
     }
 
-    /// The first [`MAX_TEXT`] bytes of a text with the secrets in it blacked out: cut only then, so
-    /// that the cut leaves no part of one.
+    /// Masks the secrets in a text and returns its first [`MAX_TEXT`] bytes. It truncates last, so
+    /// that no part of a secret remains.
     pub(super) fn blacked_out(&self, text: &[u8]) -> Vec<u8> {
         let text = &text[..text.len().min(MAX_READ)];
         let mut found = self.found(text);
@@ -134,7 +134,7 @@ impl Secrets {
         shown
     }
 
-    /// Where secrets are.
+    /// Returns the ranges of secrets.
     fn found(&self, text: &[u8]) -> Vec<Range<usize>> {
         let mut found = Vec::new();
         if self.whole.is_empty() {
@@ -174,7 +174,7 @@ impl Secrets {
     }
 }
 
-/// Whether what stands in `<` and `>` is a part of a text: it may be a tag between two parts of a
+/// Returns whether the text between `<` and `>` is kept: it may be a tag between two parts of a
 /// secret, or the secret itself.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Tags {
@@ -182,7 +182,7 @@ enum Tags {
     Skipped,
 }
 
-/// The letters and digits of a text in lower case, decoded, and where each stands.
+/// The decoded letters and digits of a text in lower case, with their positions.
 #[derive(Default)]
 struct Folded {
     letters: Vec<u8>,
@@ -224,14 +224,14 @@ impl Folded {
     }
 }
 
-/// The length of the tag that a text begins with, or 1.
+/// Returns the length of the tag at the beginning of a text, or 1.
 fn tag(text: &[u8]) -> usize {
     let end = text.iter().take(MAX_TAG).position(|byte| *byte == b'>');
     end.map_or(1, |end| end + 1)
 }
 
-/// The byte that a text begins with, written as `%73`, `&#115;`, `&#x73;`, `\x73` or `\u0073`, and
-/// how long that is.
+/// Decodes the byte at the beginning of a text, written as `%73`, `&#115;`, `&#x73;`, `\x73` or
+/// `\u0073`. Returns it with the length of its notation.
 fn escape(text: &[u8]) -> (Option<u8>, usize) {
     let number = |from: usize, to: usize, radix: u32| {
         let digits = std::str::from_utf8(text.get(from..to)?).ok()?;
@@ -258,7 +258,7 @@ fn escape(text: &[u8]) -> (Option<u8>, usize) {
     }
 }
 
-/// The character that a text begins with.
+/// Returns the character at the beginning of a text.
 fn character(text: &[u8]) -> Option<char> {
     let chunk = text[..text.len().min(4)].utf8_chunks().next()?;
     chunk.valid().chars().next()

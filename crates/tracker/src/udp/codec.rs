@@ -1,31 +1,29 @@
 //! Packets of the UDP tracker protocol (BEP 15), with URL data (BEP 41) and IPv6 lists (BEP 7).
 //!
-//! All numbers are big-endian. Every request is sixteen bytes or more and carries its transaction
-//! id at [`TRANSACTION_OFFSET`], which lets an ICMP error be matched to what caused it.
+//! All numbers are big-endian. Every request has at least 16 bytes and its transaction id at
+//! [`TRANSACTION_OFFSET`], by which an ICMP error is matched to its request.
 
 use std::time::Duration;
 
 use crate::compact;
+use crate::job::LEFT;
 use crate::{Counts, Identity};
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 
-/// What a connect request carries instead of a connection id.
+/// The magic number that a connect request has instead of a connection id.
 const PROTOCOL_ID: u64 = 0x0417_2710_1980;
-/// Where the transaction id stands in every request.
+/// The offset of the transaction id in every request.
 const TRANSACTION_OFFSET: usize = 12;
-/// Bytes one scrape entry takes in an answer.
+/// The length of one entry in a scrape response, in bytes.
 const SCRAPE_ENTRY: usize = 12;
-/// BEP 41: the option that carries a piece of path and query.
+/// The option with a piece of the path and query (BEP 41).
 const OPTION_URL_DATA: u8 = 0x2;
-/// BEP 41: the length of an option is one byte.
+/// The longest option: its length is one byte (BEP 41).
 const MAX_URL_DATA: usize = 255;
-/// Bytes we claim to lack. A leecher: some trackers give a seed no seeds (chihaya does).
-const LEFT: u64 = 1 << 30;
-
-/// What opentracker means by an announce answer without a body.
+/// What opentracker means by an announce response without a body.
 const NOT_LISTED: &[u8] = b"an empty answer: the tracker does not serve this swarm";
-/// Longest error text looked at, in bytes.
+/// The longest error text that is searched, in bytes.
 const MAX_ERROR: usize = 512;
 
 const ACTION_CONNECT: u32 = 0;
@@ -33,31 +31,31 @@ const ACTION_ANNOUNCE: u32 = 1;
 const ACTION_SCRAPE: u32 = 2;
 const ACTION_ERROR: u32 = 3;
 
-/// The event of an announce; `none` and `completed` are never said.
+/// The event of an announce. `none` and `completed` are never sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
-    /// We join.
+    /// Joins the swarm.
     Started = 2,
-    /// We leave.
+    /// Leaves the swarm.
     Stopped = 3,
 }
 
-/// The part of an announce that differs from torrent to torrent.
+/// The fields of an announce that differ between torrents.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Announce<'a> {
-    /// From the connect answer.
+    /// The connection id, from the connect response.
     pub(super) connection: u64,
-    /// Ours, random.
+    /// The transaction id, random.
     pub(super) transaction: u32,
     /// The swarm.
     pub(super) info_hash: &'a InfoHash,
-    /// Joining or leaving.
+    /// The event.
     pub(super) event: Event,
-    /// Peers asked for.
+    /// The number of peers requested.
     pub(super) numwant: u16,
-    /// Over which it is asked: each has its own port.
+    /// The family of the socket. Each family claims its own port.
     pub(super) family: Family,
-    /// Its path and query go along.
+    /// The announce URL. Its path and query are sent as options (BEP 41).
     pub(super) url: &'a TrackerUrl,
 }
 
@@ -82,7 +80,7 @@ pub(super) fn write_announce(out: &mut Vec<u8>, who: &Identity, ask: &Announce<'
     write_url_data(out, ask.url);
 }
 
-/// BEP 41. A bare `/` says nothing and is left out.
+/// Appends the path and query as options (BEP 41), unless they are a bare `/`.
 fn write_url_data(out: &mut Vec<u8>, url: &TrackerUrl) {
     let data = url.secret_path_and_query().as_bytes();
     if data == b"/" {
@@ -114,7 +112,7 @@ fn write_head(out: &mut Vec<u8>, connection: u64, action: u32, transaction: u32)
     out.extend_from_slice(&transaction.to_be_bytes());
 }
 
-/// The transaction id of one of our own requests, perhaps cut short (ICMP returns a part only).
+/// Returns the transaction id of one of our own requests. ICMP returns only its beginning.
 pub(super) fn transaction_of_request(packet: &[u8]) -> Option<u32> {
     word(packet.get(TRANSACTION_OFFSET..)?)
 }
@@ -122,48 +120,48 @@ pub(super) fn transaction_of_request(packet: &[u8]) -> Option<u32> {
 /// A datagram that may answer one of our requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Datagram<'a> {
-    /// Names the request.
+    /// The transaction id of the request.
     pub(super) transaction: u32,
-    /// What it says.
+    /// The rest of the packet.
     pub(super) answer: ResponseBody<'a>,
 }
 
-/// What an answer says.
+/// The content of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ResponseBody<'a> {
-    /// The connection id.
+    /// A connection id.
     Connect(u64),
-    /// Counts and list.
-    Announce(AnnounceAnswer<'a>),
-    /// Counts of many.
-    Scrape(ScrapeAnswer<'a>),
-    /// The tracker's words.
+    /// Counts and a peer list.
+    Announce(AnnounceBody<'a>),
+    /// Counts of several swarms.
+    Scrape(ScrapeBody<'a>),
+    /// An error text.
     Error(&'a [u8]),
-    /// An unknown action, or shorter than its action needs.
+    /// An unknown action, or too short for its action.
     Damaged,
 }
 
-/// The answer to an announce.
+/// The response to an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct AnnounceAnswer<'a> {
-    /// Seconds, as claimed.
+pub(super) struct AnnounceBody<'a> {
+    /// The interval in seconds, as claimed.
     interval: u32,
-    /// As claimed.
+    /// The counts, as claimed.
     pub(super) counts: Counts,
-    /// Compact entries to the end of the datagram.
+    /// Compact entries up to the end of the datagram.
     list: &'a [u8],
 }
 
-impl AnnounceAnswer<'_> {
-    /// The interval, unless it is 0 or negative.
+impl AnnounceBody<'_> {
+    /// Returns the interval, unless it is 0 or negative.
     pub(super) fn interval(&self) -> Option<Duration> {
         (1..=i32::MAX as u32)
             .contains(&self.interval)
             .then(|| Duration::from_secs(self.interval.into()))
     }
 
-    /// The list. The family of the socket decides how long an entry is (BEP 15), unless the bytes
-    /// themselves show that it is the other one: bittorrent-tracker lists IPv4 peers over IPv6 too.
+    /// Reads the peer list. The family of the socket decides the length of an entry (BEP 15),
+    /// unless the bytes show the other family: bittorrent-tracker lists IPv4 peers over IPv6 too.
     /// Keeps the first `limit` peers of each family and counts the others.
     pub(super) fn peers(&self, family: Family, limit: usize) -> Peers {
         let mut peers = Peers::default();
@@ -175,13 +173,13 @@ impl AnnounceAnswer<'_> {
     }
 }
 
-/// The answer to a scrape.
+/// The response to a scrape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ScrapeAnswer<'a>(&'a [u8]);
+pub(super) struct ScrapeBody<'a>(&'a [u8]);
 
-impl ScrapeAnswer<'_> {
-    /// Counts in the order of the request. Trackers cut what is above their own limit, so this may
-    /// end early; a partial entry at the end is dropped.
+impl ScrapeBody<'_> {
+    /// Returns the counts in the order of the request. Trackers cut a request above their own
+    /// limit, so there may be fewer. Drops a partial entry at the end.
     pub(super) fn entries(&self) -> impl Iterator<Item = Counts> {
         let (entries, _) = self.0.as_chunks::<SCRAPE_ENTRY>();
         entries.iter().map(|entry| Counts {
@@ -192,7 +190,7 @@ impl ScrapeAnswer<'_> {
     }
 }
 
-/// Reads a datagram. `None` where it is too short to name a request.
+/// Reads a datagram. `None` if it is too short for a transaction id.
 pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
     let action = word(bytes)?;
     let transaction = word(&bytes[4..])?;
@@ -205,7 +203,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
         ACTION_ANNOUNCE => body
             .split_first_chunk::<12>()
             .and_then(|(head, list)| {
-                Some(AnnounceAnswer {
+                Some(AnnounceBody {
                     interval: word(head)?,
                     counts: Counts {
                         seeders: count(&head[8..]),
@@ -216,7 +214,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
                 })
             })
             .map(ResponseBody::Announce),
-        ACTION_SCRAPE => Some(ResponseBody::Scrape(ScrapeAnswer(body))),
+        ACTION_SCRAPE => Some(ResponseBody::Scrape(ScrapeBody(body))),
         ACTION_ERROR => Some(ResponseBody::Error(body)),
         _ => None,
     };
@@ -226,10 +224,10 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Datagram<'_>> {
     })
 }
 
-/// Whether an error may say that the tracker does not know our connection id. Each program has its
-/// own words: "Connection ID missmatch." (opentracker), "bad connection ID" (chihaya), "cookie value
-/// is expired" (torrust), "unknown connection". A wrong guess costs one connect; words about how
-/// many connections there may be are no such thing.
+/// Returns whether an error may mean that the tracker does not know our connection id. Each program
+/// has its own text: "Connection ID missmatch." (opentracker), "bad connection ID" (chihaya),
+/// "cookie value is expired" (torrust), "unknown connection". Texts about a limit of connections do
+/// not count. A wrong guess costs one connect.
 pub(super) fn is_about_connection(error: &[u8]) -> bool {
     let text: Vec<u8> = error
         .iter()
@@ -256,7 +254,7 @@ fn word(bytes: &[u8]) -> Option<u32> {
     bytes.first_chunk::<4>().map(|b| u32::from_be_bytes(*b))
 }
 
-/// Negative numbers and absurd ones are met in the wild: not believed.
+/// Reads a count. Real trackers send negative and absurd numbers, which give `None`.
 fn count(bytes: &[u8]) -> Option<u32> {
     word(bytes).filter(|n| *n <= Counts::MAX)
 }

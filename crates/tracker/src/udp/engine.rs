@@ -1,19 +1,19 @@
-//! The UDP tracker protocol as a pure state machine: jobs, datagrams and the time go in; packets,
-//! lookups and observations come out. No socket, no clock.
+//! The UDP tracker protocol as a pure state machine. It takes jobs, datagrams and the time, and
+//! returns packets, name lookups and observations. It knows no socket and no clock.
 //!
-//! # The way of a probe
+//! # States of a probe
 //!
 //! ```text
-//!            ┌─ waiting ─┐            ┌─ ready ─┐         ┌─ flying ─┐
+//!            ┌─ waiting ─┐            ┌─ ready ─┐         ┌in flight ┐
 //! submit ──▶ │ address,  │ connected  │ window  │  poll   │ answer   │ on_datagram
-//!            │ connect   │ ─────────▶ │         │ ──────▶ │          │ ──▶ next question
+//!            │ connect   │ ─────────▶ │         │ ──────▶ │          │ ──▶ next request
 //!            └───────────┘            └─────────┘         └──────────┘     or observation
 //!                  ▲                       ▲   retransmission   │
 //!                  └── connection id old ──┴────────────────────┘
 //! ```
 //!
-//! A lost packet costs a timer and a place in a table, nothing else: it blocks neither the window
-//! nor other probes. See [`window`] and [`round_trip`].
+//! A lost packet costs a timer and a table entry. It blocks neither the window nor other probes.
+//! See [`send_window`] and [`round_trip`].
 
 mod answer;
 mod arena;
@@ -48,23 +48,24 @@ use send_window::SendWindow;
 use timer_wheel::TimerWheel;
 use transactions::{IdHasher, Owner, Transactions};
 
-/// What the kernel means by `ENOBUFS`.
+/// The text for `ENOBUFS`.
 pub const NO_BUFFERS: &str = "no buffer space for packets";
-/// Most packets that one [`Engine::poll`] hands out.
+/// The largest number of packets that one [`Engine::poll`] writes.
 const MAX_BATCH: usize = 256;
-/// Remotes nobody asked about for so long are forgotten.
+/// A remote without jobs is forgotten after this time.
 const REMOTE_TTL: Duration = Duration::from_secs(3600);
-/// Time between two looks for such remotes.
+/// The time between two searches for such remotes.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Why a packet did not arrive, as the network says.
+/// Why a packet did not arrive, as the network or the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Undelivered {
-    /// The port is closed: nobody is there.
+    /// The port is closed.
     Refused,
-    /// Host or network cannot be reached, says a router. This may pass (RFC 1122, 4.2.3.9).
+    /// A router reports that the host or network is unreachable. This may be temporary (RFC 1122,
+    /// 4.2.3.9).
     Unreachable,
-    /// Our own kernel did not send it: no route, or its firewall forbids it.
+    /// Our own kernel did not send it: there is no route, or a firewall rule forbids it.
     Unsent,
     /// Our own kernel had no memory for it.
     Lost,
@@ -73,20 +74,20 @@ pub enum Undelivered {
 /// A name that must be looked up.
 #[derive(Debug, Clone)]
 pub struct Lookup {
-    /// Whose name.
+    /// The tracker.
     pub tracker: TrackerId,
-    /// Holds the name.
+    /// Its URL, which has the name.
     pub url: Arc<TrackerUrl>,
-    /// How long name servers may be asked.
+    /// The time limit of the lookup.
     pub limit: Duration,
 }
 
-/// Datagrams that were not what we expect.
+/// Counts of unexpected datagrams.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DatagramStats {
-    /// They answer nothing we asked: late, doubled, forged or garbage. Ignored.
+    /// Ignored because they answer no pending request: late, duplicated, forged or garbage.
     pub stray: u64,
-    /// They answer a request of ours from another address of the host. Accepted.
+    /// Accepted although they come from another address of the host.
     pub foreign: u64,
 }
 
@@ -100,12 +101,12 @@ pub struct Engine {
     by_tracker: HashMap<TrackerId, Key, BuildHasherDefault<IdHasher>>,
     transactions: Transactions,
     timers: TimerWheel<Owner>,
-    /// Timers that just fired; kept for its memory.
+    /// Timers that just fired; kept between calls to reuse its memory.
     fired: Vec<Owner>,
     window: SendWindow,
-    /// Remotes that have something to send, each once.
+    /// Remotes with something to send, each once.
     queue: VecDeque<Key>,
-    /// Probes that stand in a `ready` queue.
+    /// The number of probes in `ready` queues.
     unsent: usize,
     lookups: Vec<Lookup>,
     observations: Vec<Observation>,
@@ -115,7 +116,8 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine at rest. `window` is the number of answers the receive buffer has room for.
+    /// Returns an engine without jobs. `window` is the number of answers that the receive buffer
+    /// holds.
     pub fn new(
         family: Family,
         settings: Settings,
@@ -143,12 +145,12 @@ impl Engine {
         }
     }
 
-    /// Settings for all questions from now on.
+    /// Uses these settings for all requests from now on.
     pub fn configure(&mut self, settings: Settings) {
         self.settings = settings;
     }
 
-    /// Takes a job. Its time starts now.
+    /// Starts a job. Its timeout runs from `now`.
     pub fn submit(&mut self, job: Job, now: Instant) {
         if self.closing {
             return;
@@ -164,9 +166,9 @@ impl Engine {
         }
     }
 
-    /// Answers a [`Lookup`]: the addresses of this engine's family, and for how long name servers
-    /// were asked unless it was answered from a cache. The rest of the time in which probes waited
-    /// for it is not theirs.
+    /// Takes the result of a [`Lookup`]: the addresses of this engine's family. `took` is the time
+    /// that name servers needed; `None` if a cache answered. Only this time counts against the
+    /// probes that waited.
     pub fn on_lookup(
         &mut self,
         tracker: TrackerId,
@@ -199,7 +201,7 @@ impl Engine {
             let Some(probe) = self.probes.get_mut(key) else {
                 continue;
             };
-            // The time is told once, by the probe that waited longest.
+            // The time is reported once, by the probe that waited longest.
             probe.phases.resolve = probe.phases.resolve.or(took.take());
             probe.resume(asked, now);
             probe.queue_state = QueueState::InFlight;
@@ -214,7 +216,7 @@ impl Engine {
         }
     }
 
-    /// Takes a datagram. Nothing in it can do harm: what does not answer a request is ignored.
+    /// Takes a datagram. Ignores it unless it answers a pending request.
     pub fn on_datagram(&mut self, from: SocketAddr, bytes: &[u8], now: Instant) {
         let Some(datagram) = codec::parse(bytes) else {
             self.datagram_stats.stray += 1;
@@ -227,7 +229,7 @@ impl Engine {
         }
     }
 
-    /// Takes the beginning of a request of ours that did not arrive.
+    /// Takes the beginning of a request that did not arrive.
     pub fn on_undelivered(
         &mut self,
         to: SocketAddr,
@@ -246,7 +248,7 @@ impl Engine {
         else {
             return;
         };
-        // ICMP is as easily forged as any datagram; it must at least name the right address.
+        // ICMP is as easily forged as any datagram. It must at least carry the right address.
         if !remote.addresses.contains(to) {
             return;
         }
@@ -255,7 +257,7 @@ impl Engine {
                 remote.unreachable = Some(now);
                 return;
             }
-            // It is sent again as any lost packet is.
+            // The retransmission timer sends it again, as any lost packet.
             Undelivered::Lost => {
                 remote.lost = Some(now);
                 return;
@@ -264,7 +266,7 @@ impl Engine {
         }
         match owner {
             Some(Owner::Remote(_)) => self.on_connect_undelivered(key, why, now),
-            // The connect that must follow tells what is true of the whole tracker.
+            // The connect that follows shows whether this holds for the whole tracker.
             Some(Owner::Probe(probe)) => {
                 if matches!(remote.link, Link::Up(connection) if connection.to == to) {
                     remote.link = Link::Down;
@@ -275,8 +277,8 @@ impl Engine {
         }
     }
 
-    /// Fires what is due and writes the packets that may be sent now, at most 256. To be called
-    /// again after they are sent, until it writes none.
+    /// Fires due timers and writes the packets that may be sent now, at most 256. The caller sends
+    /// them and calls again until it writes none.
     pub fn poll(&mut self, now: Instant, out: &mut Outbox) {
         let mut fired = std::mem::take(&mut self.fired);
         self.timers.expire(now, &mut fired);
@@ -295,7 +297,7 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::poll`] should be called although nothing happened.
+    /// Returns when [`Engine::poll`] must be called again if nothing else happens.
     pub fn next_timeout(&self) -> Option<Instant> {
         let timer = self.timers.next();
         let room = self.window.next_room().filter(|_| !self.queue.is_empty());
@@ -307,28 +309,29 @@ impl Engine {
         to.append(&mut self.observations);
     }
 
-    /// Takes the lookups wanted since the last call.
+    /// Takes the lookups requested since the last call.
     pub fn take_lookups(&mut self) -> Vec<Lookup> {
         std::mem::take(&mut self.lookups)
     }
 
-    /// Jobs that have not ended.
+    /// Returns the number of jobs that have not ended.
     pub fn active(&self) -> usize {
         self.probes.len()
     }
 
-    /// Jobs that wait for the window only.
+    /// Returns the number of jobs that wait only for the window.
     pub fn unsent(&self) -> usize {
         self.unsent
     }
 
-    /// What was odd so far.
+    /// Returns the counts of unexpected datagrams since the start.
     pub fn datagram_stats(&self) -> DatagramStats {
         self.datagram_stats
     }
 
-    /// Takes no more jobs and drops those that leave no trace, without an observation: a probe cut
-    /// short says nothing about its tracker. What was `started` is `stopped`, until `end`.
+    /// Takes no more jobs. Drops jobs that left no trace at a tracker, without an observation,
+    /// because a probe cut short says nothing about its tracker. Sends `stopped` where `started`
+    /// was sent, until `end`.
     pub fn close(&mut self, end: Instant, now: Instant) {
         self.closing = true;
         let keys: Vec<Key> = self.probes.keys().collect();
@@ -345,7 +348,7 @@ impl Engine {
         }
     }
 
-    /// Ends all jobs with a failure, after a fault of our own.
+    /// Ends all jobs with a failure, after a bug in the prober.
     pub fn abort_all(mut self, now: Instant) -> Vec<Observation> {
         let keys: Vec<Key> = self.probes.keys().collect();
         for key in keys {
@@ -361,7 +364,7 @@ impl Engine {
         self.observations
     }
 
-    /// The remote of a job, perhaps a new one.
+    /// Returns the remote of a job. Creates it if needed.
     fn remote(&mut self, job: &Job, now: Instant) -> Key {
         if let Some(key) = self.by_tracker.get(&job.tracker) {
             return *key;

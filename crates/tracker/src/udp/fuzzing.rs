@@ -6,10 +6,10 @@ use crate::tracker_message;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::TrackerUrl;
 
-/// Peers kept per family.
+/// The number of peers kept per family.
 const LIMIT: usize = 50;
 
-/// Reads bytes as a datagram of a tracker, and checks what is promised of what was read.
+/// Reads bytes as a datagram of a tracker, and checks the invariants of the result.
 pub fn fuzz(bytes: &[u8]) {
     let _ = codec::transaction_of_request(bytes);
     let Some(datagram) = codec::parse(bytes) else {
@@ -22,7 +22,7 @@ pub fn fuzz(bytes: &[u8]) {
                 let peers = answer.peers(family, LIMIT);
                 assert!(peers.v4.len() <= LIMIT && peers.v6.len() <= LIMIT);
                 let listed = peers.claimed() + peers.malformed as usize;
-                // Nothing is made of nothing, and nothing that is there is 0.
+                // Only an empty list yields no entries.
                 assert_eq!(listed == 0, bytes.len() == 20, "{peers:?}");
                 assert!(listed * 6 < bytes.len());
             }

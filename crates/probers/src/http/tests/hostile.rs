@@ -108,13 +108,11 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
         vec![hostile; 8]
     });
     prober.submit(jobs.collect());
-    prober.submit(vec![
-        job(
-            &well.url("/announce"),
-            AnnounceStrategy::StoppedFirst
-        );
-        40
-    ]);
+    let well = Job {
+        timeout: PATIENCE,
+        ..job(&well.url("/announce"), AnnounceStrategy::StoppedFirst)
+    };
+    prober.submit(vec![well; 40]);
     let mut left = 40;
     while left > 0 {
         for observation in observations.recv().await.unwrap() {

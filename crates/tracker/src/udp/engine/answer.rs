@@ -1,4 +1,4 @@
-//! What answers, refusals and the end of patience do to probes and connects.
+//! Answers, refusals and timeouts: what they mean for probes and connects.
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use super::{
 use crate::tracker_message;
 
 impl Engine {
-    /// The answer to a connect.
+    /// Handles the answer to a connect.
     pub(super) fn on_connected(
         &mut self,
         key: Key,
@@ -34,7 +34,7 @@ impl Engine {
             remote.round_trip.sample(sample);
             self.window.sample(sample);
         }
-        // After a rotation the answer may come from an address tried before.
+        // After a rotation, the answer may come from an address that was tried before.
         let to = Some(from)
             .filter(|from| remote.addresses.contains(*from))
             .or(remote.addresses.current())
@@ -96,7 +96,8 @@ impl Engine {
         }
     }
 
-    /// A connect met a closed port or no route: the next address, or the end for all who wait.
+    /// Handles a connect that met a closed port or no route. Tries the next address; if none is
+    /// left, fails all waiting probes.
     pub(super) fn on_connect_undelivered(&mut self, key: Key, why: Undelivered, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
@@ -118,7 +119,7 @@ impl Engine {
         self.fail_waiting(key, &failed, now);
     }
 
-    /// The answer to an announce or a scrape.
+    /// Handles the answer to an announce or a scrape.
     pub(super) fn on_answer(
         &mut self,
         key: Key,
@@ -142,7 +143,7 @@ impl Engine {
         request.release(&mut self.window, &mut remote.window);
         remote.window.release_overtaken(request.tickets.1);
         if !remote.ready.is_empty() {
-            // Perhaps held up by its window, which has room now.
+            // The window of the remote may have been full; it has room now.
             enqueue(&mut self.queue, remote, probe.remote);
         }
         remote.heard = Some(now);
@@ -171,7 +172,7 @@ impl Engine {
         self.advance(key, step, now);
     }
 
-    /// Ends the present stage of a probe with a failure.
+    /// Ends the current request of a probe with a failure.
     pub(super) fn fail(&mut self, key: Key, failed: ProbeError, now: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             let step = probe.failed(failed, &self.settings);
@@ -179,7 +180,8 @@ impl Engine {
         }
     }
 
-    /// Whether the stage of a probe whose time is up goes on all the same.
+    /// Extends the first `stopped` of a probe whose time is up, if its tracker has answered
+    /// nothing. Returns whether it did.
     pub(super) fn extend_query(&mut self, key: Key) -> bool {
         let Some(probe) = self.probes.get_mut(key) else {
             return false;
@@ -189,7 +191,7 @@ impl Engine {
         probe.extend_query(remote.is_some_and(|remote| remote.heard_since(since)))
     }
 
-    /// Time is up.
+    /// Ends the current request of a probe because its time is up.
     pub(super) fn give_up(&mut self, key: Key, now: Instant) {
         let Some(probe) = self.probes.get(key) else {
             return;
@@ -209,14 +211,17 @@ impl Engine {
             } else if remote.addresses.are_awaited() {
                 failed = ProbeError::new(FailureReason::Dns, "the lookup took too long");
             } else if remote.unreachable.is_some_and(|then| then >= since) {
-                failed = ProbeError::new(FailureReason::Unreachable, "a router says: unreachable");
+                failed = ProbeError::new(
+                    FailureReason::Unreachable,
+                    "a router reports that the host is unreachable",
+                );
             }
             remote.addresses.doubtful = true;
         }
         self.fail(key, failed, now);
     }
 
-    /// What comes after an answer or a failure.
+    /// Performs the next step of a probe after an answer or a failure.
     pub(super) fn advance(&mut self, key: Key, step: Step, now: Instant) {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
@@ -251,8 +256,8 @@ impl Engine {
     }
 }
 
-/// Whether an answer may come from there: from the remote itself, or from another address of a
-/// host with many (common over IPv6), but then from the same port.
+/// Returns whether an answer may come from this address: an address of the remote, or another
+/// address of its host (common over IPv6) with the same port.
 fn accept(remote: &Remote, from: SocketAddr, datagram_stats: &mut DatagramStats) -> bool {
     if remote.addresses.contains(from) {
         return true;

@@ -1,14 +1,14 @@
-//! Values with keys that never come to mean another value.
+//! A generational arena: the key of a removed value never leads to another value.
 
-/// Names a value in an [`Arena`]. A key outlives its value safely: the place may be used again,
-/// but under another generation.
+/// Identifies a value in an [`Arena`]. A key may outlive its value: a reused slot has another
+/// generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     index: u32,
     generation: u32,
 }
 
-/// Values in places that are used again, last freed first, so that the busy ones stay in cache.
+/// Values in slots. The slot freed last is used first, so that busy slots stay in the CPU cache.
 #[derive(Debug)]
 pub(super) struct Arena<T> {
     slots: Vec<Slot<T>>,
@@ -41,7 +41,7 @@ impl<T> Arena<T> {
                 generation: slot.generation,
             };
         }
-        // Far fewer than 2³² values live at once: the callers bound them.
+        // Fewer than 2³² values live at once, because the callers bound them.
         let index = self.slots.len() as u32;
         self.slots.push(Slot {
             generation: 0,
@@ -53,7 +53,7 @@ impl<T> Arena<T> {
         }
     }
 
-    /// The value, if it is still there.
+    /// Returns the value unless it was removed.
     pub(super) fn get(&self, key: Key) -> Option<&T> {
         self.slots
             .get(key.index as usize)
@@ -62,7 +62,7 @@ impl<T> Arena<T> {
             .as_ref()
     }
 
-    /// The value, if it is still there.
+    /// Returns the value unless it was removed.
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         self.slots
             .get_mut(key.index as usize)
@@ -71,7 +71,7 @@ impl<T> Arena<T> {
             .as_mut()
     }
 
-    /// Drops the value, if it is still there; its key is dead from now on.
+    /// Drops the value unless it was removed.
     pub(super) fn remove(&mut self, key: Key) {
         let slot = self.slots.get_mut(key.index as usize);
         if let Some(slot) = slot.filter(|slot| slot.generation == key.generation)
@@ -83,12 +83,12 @@ impl<T> Arena<T> {
         }
     }
 
-    /// The values there are.
+    /// Returns the number of values.
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
     }
 
-    /// Keys of all values.
+    /// Returns the keys of all values.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
         self.slots
             .iter()

@@ -1,17 +1,17 @@
-//! Packets to send, in runs that the kernel can take in one call.
+//! Packets to send, in runs that fit one system call.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-/// Most packets in one run: what kernels accept since UDP segmentation came (Linux 4.18).
+/// The largest number of packets in one run: the limit of UDP segmentation offload (Linux 4.18).
 const MAX_RUN: usize = 64;
-/// Most bytes in one run: a UDP datagram of greatest length, headers taken off.
+/// The largest number of bytes in one run: the largest UDP datagram without headers.
 const MAX_RUN_BYTES: usize = 65_000;
-/// Longest packet that goes in a segmented send. Segments may not exceed the MTU of the path; those
-/// of announces are far below any, and those of scrapes are few.
+/// The longest packet in a segmented send, in bytes. A segment must not exceed the path MTU.
+/// Announces are far below it; large scrapes are rare and go one by one.
 const MAX_SEGMENT: usize = 512;
 
-/// Packets to send. Consecutive packets of one length to one address form a run.
+/// A queue of packets. Consecutive packets of one length to one address form a run.
 #[derive(Debug, Default)]
 pub struct Outbox {
     bytes: Vec<u8>,
@@ -29,21 +29,21 @@ struct Run {
 /// Packets of one length to one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packets<'a> {
-    /// Where they go.
+    /// The destination.
     pub to: SocketAddr,
-    /// All of them, end to end.
+    /// The packets, end to end.
     pub bytes: &'a [u8],
-    /// Length of each.
+    /// The length of each packet in bytes.
     pub length: usize,
 }
 
 impl<'a> Packets<'a> {
-    /// One by one.
+    /// Returns the packets one by one.
     pub fn each(&self) -> impl ExactSizeIterator<Item = &'a [u8]> + use<'a> {
         self.bytes.chunks_exact(self.length)
     }
 
-    /// More than one, and short enough for a segmented send.
+    /// Returns whether the packets can go in one segmented send.
     pub fn are_segments(&self) -> bool {
         self.bytes.len() > self.length && self.length <= MAX_SEGMENT
     }
@@ -82,12 +82,12 @@ impl Outbox {
         })
     }
 
-    /// The next packets can go in one segmented send.
+    /// Returns whether the next run can go in one segmented send.
     pub fn starts_with_segments(&self) -> bool {
         self.runs().next().is_some_and(|run| run.are_segments())
     }
 
-    /// The first `packets` packets are dealt with.
+    /// Removes the first `packets` packets.
     pub fn advance(&mut self, mut packets: usize) {
         while packets > 0
             && let Some(run) = self.runs.front_mut()
@@ -104,7 +104,7 @@ impl Outbox {
         }
     }
 
-    /// Nothing to send.
+    /// Returns whether there is nothing to send.
     pub fn is_empty(&self) -> bool {
         self.runs.is_empty()
     }

@@ -1,10 +1,10 @@
-//! One probe: what it asks next, and what an answer means for it.
+//! One probe: its next request, and what an answer means for it.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use super::super::Settings;
-use super::super::codec::{self, Announce, AnnounceAnswer, Event, ResponseBody};
+use super::super::codec::{self, Announce, AnnounceBody, Event, ResponseBody};
 use super::arena::Key;
 use super::send_window::{SendWindow, Ticket};
 use crate::announce_session::{
@@ -18,7 +18,7 @@ use crate::{
 };
 use seedwatch_torrent::Family;
 
-/// A job on its way.
+/// A job that has not ended.
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) job: Job,
@@ -27,34 +27,34 @@ pub(super) struct Probe {
     taken: Instant,
     /// The job's deadline.
     end: Instant,
-    /// Since when its time stands still, because it waits for an address.
+    /// When its clock was paused, while it waits for an address.
     held: Option<Instant>,
-    /// When the first `stopped` is given up.
+    /// The deadline of the first `stopped`.
     query_end: Instant,
     pub(super) queue_state: QueueState,
-    /// The request on its way, if one is.
+    /// The request without an answer, if there is one.
     pub(super) request: Option<PendingRequest>,
-    /// When the timer that matters fires; others are stale.
+    /// When its valid timer fires; all others are stale.
     pub(super) due: Instant,
-    /// The connection id was refused once.
+    /// The tracker has refused the connection id once.
     pub(super) reconnected: bool,
-    /// The first connect packet that was sent on this probe's account.
+    /// When the first connect packet was sent for this probe.
     pub(super) connecting: Option<Instant>,
-    /// The request of the present stage was sent.
+    /// The current request was sent at least once.
     has_sent: bool,
-    /// Packets sent.
+    /// The number of packets sent.
     pub(super) requests: u32,
     pub(super) phases: Phases,
 }
 
-/// Which queue of its remote a probe stands in.
+/// The queue of its remote that a probe is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum QueueState {
-    /// In that of those that wait for an address or a connection id.
+    /// `waiting`: it needs an address or a connection id.
     Waiting,
-    /// In that of those that may send.
+    /// `ready`: its next packet can be sent.
     Ready,
-    /// In none: its answer or its timer moves it on.
+    /// None: an answer or a timer moves it on.
     InFlight,
 }
 
@@ -62,17 +62,17 @@ pub(super) enum QueueState {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PendingRequest {
     pub(super) transaction: u32,
-    /// The connection id of the last packet.
+    /// The connection id in the last packet.
     pub(super) connection: u64,
     pub(super) sent: u32,
     pub(super) first: Instant,
     pub(super) last: Instant,
-    /// In the window of all remotes, and in that of this one.
+    /// Its tickets in the window of all remotes and in the window of its own.
     pub(super) tickets: (Ticket, Ticket),
 }
 
 impl PendingRequest {
-    /// Its answer came, or will not be waited for.
+    /// Gives both tickets back.
     pub(super) fn release(&self, all: &mut SendWindow, own: &mut SendWindow) {
         all.release(self.tickets.0);
         own.release(self.tickets.1);
@@ -85,12 +85,12 @@ enum Conversation {
     Scrape,
 }
 
-/// What an answer means.
+/// What a probe does after an answer.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// There is something more to ask.
+    /// Send the next request.
     Send,
-    /// The probe is over. `None` when nobody is told.
+    /// End, with the report for the observation. `None` if there is none.
     Done(Option<Report>),
 }
 
@@ -123,7 +123,7 @@ impl Probe {
         }
     }
 
-    /// The request of the announce that is to be asked now; `None` for a scrape.
+    /// Returns the current request of an announce; `None` for a scrape.
     fn current_request(&self) -> Option<AnnounceRequest> {
         match &self.conversation {
             Conversation::Announce(session) => Some(session.request()),
@@ -131,7 +131,7 @@ impl Probe {
         }
     }
 
-    /// When the present stage ends, answered or not.
+    /// Returns the deadline of the current request.
     pub(super) fn deadline(&self) -> Instant {
         match self.current_request() {
             Some(AnnounceRequest::StoppedQuery) => self.query_end.min(self.end),
@@ -140,7 +140,7 @@ impl Probe {
         }
     }
 
-    /// Its time stands still from now on, until an address is there.
+    /// Pauses its clock until there is an address.
     pub(super) fn hold(&mut self, now: Instant) {
         self.held.get_or_insert(now);
     }
@@ -149,7 +149,7 @@ impl Probe {
         self.held.is_some()
     }
 
-    /// Its time goes on. Of the time that it was held, `counted` is its own.
+    /// Resumes its clock. Of the paused time, only `counted` is counted.
     pub(super) fn resume(&mut self, counted: Duration, now: Instant) {
         if let Some(since) = self.held.take() {
             let queued = now.saturating_duration_since(since).saturating_sub(counted);
@@ -159,8 +159,8 @@ impl Probe {
         }
     }
 
-    /// Gives the first `stopped` all the time there is, where nothing says that the tracker is
-    /// there to be asked anything else. Returns whether that is more time.
+    /// Extends the first `stopped` to the end of the probe if the tracker has not answered: without
+    /// a sign of life, `started` would fail as well. Returns whether the deadline moved.
     pub(super) fn extend_query(&mut self, is_heard: bool) -> bool {
         let waits = self.current_request() == Some(AnnounceRequest::StoppedQuery)
             && self.query_end < self.end;
@@ -175,12 +175,13 @@ impl Probe {
         self.taken
     }
 
-    /// `stopped` after `started`: may use the last seconds of a connection id.
+    /// Returns whether the current request is the last `stopped`, which may use the last seconds of
+    /// a connection id.
     pub(super) fn is_stop_announce(&self) -> bool {
         self.current_request() == Some(AnnounceRequest::Stopped)
     }
 
-    /// Appends the request of the present stage.
+    /// Appends the packet of the current request.
     pub(super) fn write(
         &mut self,
         out: &mut Vec<u8>,
@@ -223,7 +224,7 @@ impl Probe {
         }
     }
 
-    /// An answer to the present request.
+    /// Takes an answer to the current request.
     pub(super) fn answered(&mut self, answer: &ResponseBody<'_>, settings: &Settings) -> Step {
         match (&mut self.conversation, answer) {
             (Conversation::Scrape, ResponseBody::Scrape(scrape)) => {
@@ -252,17 +253,17 @@ impl Probe {
             _ => {
                 let failed = ProbeError::new(
                     FailureReason::Malformed,
-                    "the answer fits no question of ours",
+                    "the answer does not match the request",
                 );
                 self.failed(failed, settings)
             }
         }
     }
 
-    /// The present stage is over without a valid answer. Whatever came, or was lost, a request that
-    /// was sent may have been heard.
+    /// Ends the current request without a valid answer. A request that was sent may have reached
+    /// the tracker.
     pub(super) fn failed(&mut self, failed: ProbeError, settings: &Settings) -> Step {
-        // After a first `stopped` that had all the time there is, none is left for `started`.
+        // A first `stopped` that used all the time leaves none for `started`.
         let used_all_time = self.current_request() == Some(AnnounceRequest::StoppedQuery)
             && self.query_end >= self.end;
         let reached = match self.has_sent && !(used_all_time && failed.reason.is_silence()) {
@@ -290,11 +291,14 @@ impl Probe {
         }
     }
 
-    /// The host has no address of this family.
+    /// Ends the current request because the host has no address of this family.
     pub(super) fn no_address(&mut self, settings: &Settings) -> Step {
         match self.current_request() {
             Some(AnnounceRequest::Stopped) => {
-                let failed = ProbeError::new(FailureReason::Unreachable, "the address is gone");
+                let failed = ProbeError::new(
+                    FailureReason::Unreachable,
+                    "the host no longer has an address",
+                );
                 self.failed(failed, settings)
             }
             _ => Step::Done(Some(Report::NoAddress {
@@ -303,13 +307,13 @@ impl Probe {
         }
     }
 
-    /// The prober shuts down: only what we have to take back is still asked, until `end`. `None`
-    /// where that is under way already.
+    /// Ends the probe early: only a `stopped` that must follow `started` is still sent, until
+    /// `end`. `None` if it is already pending.
     pub(super) fn cut_short(&mut self, end: Instant) -> Option<Step> {
         self.end = self.end.min(end);
-        let is_leaving = self.is_stop_announce();
+        let is_stopping = self.is_stop_announce();
         match &mut self.conversation {
-            Conversation::Announce(_) if is_leaving => None,
+            Conversation::Announce(_) if is_stopping => None,
             Conversation::Announce(session) => match session.cut_short() {
                 true => Some(Step::Send),
                 false => Some(Step::Done(None)),
@@ -318,7 +322,7 @@ impl Probe {
         }
     }
 
-    /// What is told at the end.
+    /// Returns the observation of the probe.
     pub(super) fn observation(
         &self,
         report: Report,
@@ -341,7 +345,7 @@ impl Probe {
     }
 }
 
-/// The report on a question that failed, or on an announce.
+/// Returns the report of an announce, or of a scrape that failed.
 pub(super) fn report(request: &Request, verdict: Verdict) -> Report {
     match (request, verdict) {
         (Request::Announce { id, .. }, result) => Report::Announce { id: *id, result },
@@ -352,11 +356,11 @@ pub(super) fn report(request: &Request, verdict: Verdict) -> Report {
     }
 }
 
-fn read(answer: &AnnounceAnswer<'_>, family: Family, settings: &Settings) -> AnnounceResponse {
+fn read(answer: &AnnounceBody<'_>, family: Family, settings: &Settings) -> AnnounceResponse {
     AnnounceResponse {
         peers: answer.peers(family, settings.numwant.into()),
         counts: answer.counts,
-        // Over UDP no count is left out.
+        // A UDP response always has both counts, so `None` means absurd.
         has_absurd_counts: answer.counts.seeders.is_none() || answer.counts.leechers.is_none(),
         interval: answer.interval(),
         ..AnnounceResponse::default()
@@ -373,6 +377,6 @@ fn own(settings: &Settings) -> PeerFilter {
 fn unreadable() -> ProbeError {
     ProbeError::new(
         FailureReason::Malformed,
-        "nothing in the list of peers can be read",
+        "no entry of the peer list can be read",
     )
 }

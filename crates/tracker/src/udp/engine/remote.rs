@@ -1,4 +1,5 @@
-//! One tracker over one family: its addresses, its connection id, and who waits for them.
+//! One tracker over one family: its addresses, its connection id, and the probes that wait for
+//! them.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -11,47 +12,49 @@ use super::send_window::{SendWindow, Ticket};
 use crate::{FailureReason, ProbeError, TrackerId};
 use seedwatch_torrent::TrackerUrl;
 
-/// Addresses are looked up again after this time; the old ones serve meanwhile.
+/// Addresses are looked up again after this time. The old ones are used meanwhile.
 const ADDRESS_AGE: Duration = Duration::from_secs(600);
-/// Two lookups of one tracker are at least this far apart.
+/// The shortest time between two lookups of one tracker.
 const LOOKUP_GAP: Duration = Duration::from_secs(30);
-/// A connection id starts nothing new after this time, so that `started` and `stopped` can use the
-/// same one.
+/// A connection id starts no new announce after this time, so that `started` and `stopped` can use
+/// the same one.
 const ID_FOR_NEW: Duration = Duration::from_secs(50);
-/// A connection id is never used after this time: BEP 15 grants 60 s, and packets take time.
+/// A connection id is not used after this time. BEP 15 makes it valid for 60 s, and packets take
+/// time.
 const ID_FOR_ALL: Duration = Duration::from_secs(59);
 
-/// Requests sent to one remote within a few round trips. Its receive buffer is most likely the
-/// default of its system, which holds 256 small packets on Linux, and it has other clients.
+/// The largest number of requests sent to one remote within a few round trips. Its receive buffer
+/// is most likely the system default, which holds 256 small packets on Linux and is shared with
+/// other clients.
 const WINDOW: usize = 128;
 
-/// A tracker that was asked lately.
+/// A tracker with recent probes.
 #[derive(Debug)]
 pub(super) struct Remote {
     pub(super) tracker: TrackerId,
     pub(super) url: Arc<TrackerUrl>,
     pub(super) addresses: Addresses,
     pub(super) link: Link,
-    /// Probes that wait for an address or a connection id, oldest first. Those that ran out of
-    /// time meanwhile are dead keys.
+    /// Probes that wait for an address or a connection id, oldest first. The key of a probe that
+    /// has ended is dead.
     pub(super) waiting: VecDeque<Key>,
-    /// Probes whose next packet can go out.
+    /// Probes whose next packet can be sent.
     pub(super) ready: VecDeque<Key>,
-    /// In the queue of remotes that have something to send.
+    /// Whether it is in the queue of remotes with something to send.
     pub(super) queued: bool,
-    /// Bounds what is on its way to this remote.
+    /// Bounds the requests in flight to this remote.
     pub(super) window: SendWindow,
     pub(super) round_trip: RoundTrip,
-    /// When it last answered anything.
+    /// When its last answer arrived.
     pub(super) heard: Option<Instant>,
-    /// When the network last said that it cannot be reached.
+    /// When a router last reported it unreachable.
     pub(super) unreachable: Option<Instant>,
-    /// When this machine last had no memory for a packet to it.
+    /// When this machine last lacked memory for a packet to it.
     pub(super) lost: Option<Instant>,
     pub(super) used: Instant,
 }
 
-/// Where a remote is.
+/// The addresses of a remote.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     list: Vec<SocketAddr>,
@@ -59,7 +62,7 @@ pub(super) struct Addresses {
     /// When the list was looked up.
     known: Option<Instant>,
     pub(super) looking_up: bool,
-    /// A probe failed since the lookup: perhaps the tracker moved.
+    /// A probe has failed since the lookup: the tracker may have moved.
     pub(super) doubtful: bool,
 }
 
@@ -71,21 +74,21 @@ pub(super) enum Link {
     Up(Connection),
 }
 
-/// A connect on its way, with its retransmissions.
+/// A pending connect, with its retransmissions.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Connecting {
     pub(super) transaction: u32,
-    /// Packets sent since somebody new began to wait.
+    /// Packets sent since the last probe joined the queue.
     pub(super) sent: u32,
-    /// Packets sent altogether.
+    /// All packets sent.
     pub(super) total: u32,
-    /// When the last packet went out.
+    /// When the last packet was sent.
     pub(super) last: Instant,
-    /// What the first packet of a series waits for.
+    /// The wait after the first packet of a series.
     pub(super) first_wait: Duration,
-    /// When the next packet goes out.
+    /// When the next packet is due.
     pub(super) due: Instant,
-    /// The place of the last packet.
+    /// The ticket of the last packet.
     pub(super) ticket: Option<Ticket>,
 }
 
@@ -116,7 +119,8 @@ impl Remote {
         }
     }
 
-    /// The connection id, if it is young enough for a new question or for a farewell.
+    /// Returns the connection id if it is young enough for a new request, or for the last
+    /// `stopped`.
     pub(super) fn connection(&self, is_stop: bool, now: Instant) -> Option<Connection> {
         match self.link {
             Link::Up(connection) => {
@@ -127,18 +131,18 @@ impl Remote {
         }
     }
 
-    /// It said something since `then`.
+    /// Returns whether it has answered since `then`.
     pub(super) fn heard_since(&self, then: Instant) -> bool {
         self.heard.is_some_and(|heard| heard >= then)
     }
 
-    /// It said something so lately that silence most likely means loss: since the request was
-    /// first sent, or within one probe's time before that.
+    /// Returns whether it has answered so recently that silence most likely means loss: since the
+    /// request was first sent, or within one timeout before.
     pub(super) fn is_alive(&self, first: Instant, timeout: Duration) -> bool {
         self.heard.is_some_and(|heard| heard + timeout >= first)
     }
 
-    /// Nobody waits and nothing is kept that a new remote would not learn in a second.
+    /// Returns whether no probe waits and the remote was unused for the time `after`.
     pub(super) fn is_forgettable(&self, now: Instant, after: Duration) -> bool {
         self.waiting.is_empty()
             && self.ready.is_empty()
@@ -149,7 +153,7 @@ impl Remote {
 }
 
 impl Addresses {
-    /// The address in use.
+    /// Returns the address in use.
     pub(super) fn current(&self) -> Option<SocketAddr> {
         self.list.get(self.current).copied()
     }
@@ -162,12 +166,12 @@ impl Addresses {
         self.list.len()
     }
 
-    /// Goes on to the next address: the present one does not answer.
+    /// Switches to the next address, because the current one does not answer.
     pub(super) fn rotate(&mut self) {
         self.current = (self.current + 1) % self.list.len().max(1);
     }
 
-    /// Whether a lookup is due.
+    /// Returns whether a lookup is due.
     pub(super) fn are_old(&self, now: Instant) -> bool {
         let limit = if self.doubtful {
             LOOKUP_GAP
@@ -181,12 +185,12 @@ impl Addresses {
                     .is_none_or(|known| now.saturating_duration_since(known) >= limit))
     }
 
-    /// Whether probes must wait for the lookup that is under way.
+    /// Returns whether probes must wait for the pending lookup.
     pub(super) fn are_awaited(&self) -> bool {
         self.looking_up && (self.doubtful || self.list.is_empty())
     }
 
-    /// A lookup ended. The address in use stays in use if it is still listed.
+    /// Takes the result of a lookup. The address in use is kept if it is still listed.
     pub(super) fn set(&mut self, list: Vec<SocketAddr>, now: Instant) {
         let current = self.current();
         self.current = list
@@ -199,8 +203,8 @@ impl Addresses {
         self.doubtful = false;
     }
 
-    /// A lookup failed. Returns whether this is the end for those who wait; otherwise what was
-    /// known serves on.
+    /// Takes the failure of a lookup. Returns whether waiting probes fail; otherwise the old
+    /// addresses stay in use.
     pub(super) fn keep(&mut self, failed: &ProbeError, now: Instant) -> bool {
         let useless =
             self.doubtful || self.list.is_empty() || failed.reason == FailureReason::Denied;

@@ -1,17 +1,17 @@
-//! How long to wait for an answer.
+//! The wait before a retransmission.
 
 use std::time::Duration;
 
-/// Packets of one request that fit into a deadline when the wait doubles: 1, 2, 4 and 8 parts of
-/// fifteen. This is BEP 15's 15·2ⁿ seconds, compressed into one probe.
+/// The parts that a timeout is divided into. When the wait doubles, four packets fit: 1 + 2 + 4 + 8
+/// parts. This is the 15·2ⁿ seconds of BEP 15, compressed into one probe.
 const PARTS: u32 = 15;
 
-/// The part of a probe's time that the first packet waits for when nothing is known.
+/// Returns the wait after the first packet if no round trip is known.
 pub(super) fn unit(timeout: Duration) -> Duration {
     timeout / PARTS
 }
 
-/// Round trips to one remote, smoothed as TCP does it (RFC 6298).
+/// The smoothed round trip to one remote (RFC 6298, section 2).
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct RoundTrip(Option<Smoothed>);
 
@@ -22,8 +22,8 @@ struct Smoothed {
 }
 
 impl RoundTrip {
-    /// A request that was sent once was answered after `sample`. Requests that were sent again
-    /// teach nothing: nobody knows which packet was answered (Karn).
+    /// Takes the round trip of a request that was sent once. Requests that were sent again give no
+    /// sample: it is unknown which packet was answered (Karn's algorithm, RFC 6298, section 3).
     pub(super) fn sample(&mut self, sample: Duration) {
         self.0 = Some(match self.0 {
             None => Smoothed {
@@ -37,11 +37,11 @@ impl RoundTrip {
         });
     }
 
-    /// How long the packet number `sent` (from 1) of a request waits for its answer.
+    /// Returns the wait after packet number `sent` (from 1) of a request.
     ///
-    /// The wait doubles with every packet, from a first wait that is shorter where the round trip
-    /// is known. It stops growing at one part of ten while the remote is `alive`, which is to
-    /// say heard from lately: then silence means loss, not death.
+    /// The wait doubles with every packet. The first wait follows the round trip if it is known.
+    /// While the remote is `alive`, that is, answered recently, silence means loss: the wait grows
+    /// to a tenth of the timeout only.
     pub(super) fn wait(&self, sent: u32, timeout: Duration, alive: bool) -> Duration {
         let unit = unit(timeout);
         let first = match self.0 {

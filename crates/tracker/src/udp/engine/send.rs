@@ -1,4 +1,4 @@
-//! How probes and connects get to be sent, and sent again.
+//! Sending and retransmission of probes and connects.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,15 +8,14 @@ use super::probe::{PendingRequest, Probe};
 use super::remote::Connecting;
 use super::{Engine, Key, Link, Lookup, Outbox, Owner, QueueState, Remote, codec};
 
-/// Most packets one remote sends before it is the turn of the next: one segmented send.
+/// The largest number of packets to one remote before the next has its turn: one segmented send.
 const RUN: usize = 64;
-/// Packets of one request without any sign of life after which the connection id is doubted:
-/// a tracker that restarted ignores the ids of its former life.
+/// After this many unanswered packets of one request, the connection id is given up: a tracker
+/// ignores ids from before its restart.
 const DOUBT_AFTER: u32 = 2;
 
 impl Engine {
-    /// Puts a probe where it can go on: to the senders, or among those that wait for an address or
-    /// a connection id.
+    /// Puts a probe into the right queue: `ready`, or `waiting` for an address or a connection id.
     pub(super) fn route(&mut self, key: Key, now: Instant) {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
@@ -51,7 +50,7 @@ impl Engine {
         probe.queue_state = QueueState::Waiting;
         remote.waiting.push_back(key);
         if awaits_address && !self.closing {
-            // The lookup may wait in our own queue. It has a limit of its own.
+            // The lookup may wait in our own queue, and has its own time limit.
             probe.hold(now);
             return;
         }
@@ -62,13 +61,13 @@ impl Engine {
         }
     }
 
-    /// Sees to it that a connect is under way.
+    /// Starts a connect unless one is pending.
     fn connect(&mut self, key: Key, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
         if let Link::Connecting(connecting) = &mut remote.link {
-            // Whoever comes late to a doubled wait must not sit it out.
+            // A new probe must not wait for the rest of a doubled wait.
             if connecting.sent > 1 && now >= connecting.last + connecting.first_wait {
                 connecting.sent = 0;
                 connecting.due = now;
@@ -88,7 +87,7 @@ impl Engine {
         enqueue(&mut self.queue, remote, key);
     }
 
-    /// Sets the one timer of a probe that counts.
+    /// Sets the timer of a probe. Earlier timers become stale.
     pub(super) fn arm(&mut self, key: Key, due: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             probe.due = due;
@@ -102,7 +101,7 @@ impl Engine {
         }
     }
 
-    /// Writes up to `room` packets of one remote; returns how many.
+    /// Writes up to `room` packets to one remote. Returns how many.
     pub(super) fn send_from(
         &mut self,
         key: Key,
@@ -126,7 +125,7 @@ impl Engine {
                 return sent;
             }
             if remote.window.room(now) == 0 {
-                // An answer brings it back, or this timer.
+                // An answer queues the remote again, or this timer.
                 if let Some(due) = remote.window.next_room() {
                     self.timers.insert(due, Owner::Remote(key));
                 }
@@ -136,7 +135,7 @@ impl Engine {
                 return sent;
             };
             self.unsent -= 1;
-            sent += self.send_question(probe, now, out);
+            sent += self.send_request(probe, now, out);
         }
         if let Some(remote) = self.remotes.get_mut(key) {
             enqueue(&mut self.queue, remote, key);
@@ -144,7 +143,7 @@ impl Engine {
         sent
     }
 
-    fn send_question(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
+    fn send_request(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
         let Some(probe) = self.probes.get_mut(key) else {
             return 0;
         };
@@ -187,7 +186,8 @@ impl Engine {
         1
     }
 
-    /// Sends the connect packet that is due, on the account of the probe that waits longest.
+    /// Sends the connect packet that is due. It counts as a request of the probe that waits
+    /// longest.
     fn send_connect(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
         let Some(payer) = self.first_waiting(key) else {
             self.disconnect(key);
@@ -205,7 +205,7 @@ impl Engine {
             remote.addresses.rotate();
         }
         let Some(to) = remote.addresses.current() else {
-            // The lookup under way brings back those who wait.
+            // The result of the pending lookup moves the waiting probes on.
             self.disconnect(key);
             return 0;
         };
@@ -227,7 +227,7 @@ impl Engine {
         1
     }
 
-    /// The probe that has waited longest; those that ended meanwhile are dropped on the way.
+    /// Returns the probe that has waited longest. Drops the keys of probes that have ended.
     fn first_waiting(&mut self, key: Key) -> Option<Key> {
         let remote = self.remotes.get_mut(key)?;
         while let Some(first) = remote.waiting.front() {
@@ -239,7 +239,7 @@ impl Engine {
         None
     }
 
-    /// Gives up a connect, if one is under way.
+    /// Abandons a pending connect.
     pub(super) fn disconnect(&mut self, key: Key) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
@@ -253,7 +253,7 @@ impl Engine {
         remote.link = Link::Down;
     }
 
-    /// A connect is to be sent again, or the window of a remote has room again.
+    /// Handles the timer of a remote: a connect is due, or its window has room.
     pub(super) fn on_remote_timer(&mut self, key: Key, now: Instant) {
         if let Some(remote) = self.remotes.get_mut(key) {
             let connects =
@@ -284,7 +284,7 @@ impl Engine {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
-        // From here on the deadline counts; the senders look at it.
+        // Until the next packet is sent, the deadline counts.
         probe.due = probe.deadline();
         if let Some(request) = probe.request
             && request.sent >= DOUBT_AFTER
@@ -298,7 +298,7 @@ impl Engine {
     }
 }
 
-/// Gives a remote its turn to send.
+/// Queues a remote for sending.
 pub(super) fn enqueue(queue: &mut VecDeque<Key>, remote: &mut Remote, key: Key) {
     if !remote.queued {
         remote.queued = true;

@@ -1,22 +1,22 @@
-//! How many answers may be on their way at once.
+//! Bounds the number of answers in flight.
 //!
-//! Answers arrive in bursts no larger than the requests that were sent shortly before, and a burst
-//! above the receiver's buffer is lost: ours over all trackers, and that of each tracker, which
-//! gets the requests. So requests without an answer are counted, but only
-//! recent ones: a lost packet gives its place back after a few round trips, a dead tracker holds
-//! none, and a tracker far away does not slow down those nearby.
+//! A burst above the receive buffer is lost: our own buffer takes the answers of all trackers, and
+//! each tracker's buffer takes our requests. So unanswered requests are counted, but only recent
+//! ones. A lost packet frees its ticket after a few round trips. A dead tracker holds no tickets,
+//! and a distant tracker does not slow down near ones.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Shortest time a request holds its place.
+/// The shortest time that a request holds its ticket.
 const MIN_HOLD: Duration = Duration::from_micros(500);
-/// Longest time a request holds its place: about the longest a busy process is kept from reading.
+/// The longest time that a request holds its ticket: about the longest time for which a busy
+/// process does not read.
 const MAX_HOLD: Duration = Duration::from_millis(20);
-/// Round trips a request holds its place.
+/// The number of round trips that a request holds its ticket.
 const HOLD_ROUND_TRIPS: u32 = 2;
 
-/// Places of recently sent requests.
+/// The tickets of recently sent requests.
 #[derive(Debug)]
 pub(super) struct SendWindow {
     limit: usize,
@@ -24,9 +24,9 @@ pub(super) struct SendWindow {
     hold: Duration,
     /// Smoothed.
     round_trip: Duration,
-    /// Requests sent at one moment, oldest first.
+    /// Requests sent at one time, oldest first.
     batches: VecDeque<Batch>,
-    /// Number of the first batch.
+    /// The number of the first batch.
     first: u64,
 }
 
@@ -36,12 +36,12 @@ struct Batch {
     open: usize,
 }
 
-/// The place of one request.
+/// The ticket of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket(u64);
 
 impl SendWindow {
-    /// A window with room for `limit` recent requests.
+    /// Returns a window for `limit` recent requests.
     pub(super) fn new(limit: usize) -> Self {
         Self {
             limit: limit.max(1),
@@ -53,7 +53,7 @@ impl SendWindow {
         }
     }
 
-    /// Requests that may be sent now.
+    /// Returns how many requests may be sent now.
     pub(super) fn room(&mut self, now: Instant) -> usize {
         while let Some(batch) = self.batches.front()
             && (batch.open == 0 || now >= batch.sent + self.hold)
@@ -65,7 +65,7 @@ impl SendWindow {
         self.limit - self.open.min(self.limit)
     }
 
-    /// A request is sent.
+    /// Takes a ticket for a request sent now.
     pub(super) fn take(&mut self, now: Instant) -> Ticket {
         self.open += 1;
         match self.batches.back_mut() {
@@ -75,9 +75,9 @@ impl SendWindow {
         Ticket(self.first + self.batches.len() as u64 - 1)
     }
 
-    /// Its answer came, or will not be waited for.
+    /// Returns the ticket of a request that was answered or abandoned.
     pub(super) fn release(&mut self, ticket: Ticket) {
-        // A place given back by time has left the front already.
+        // An expired ticket has left the queue.
         let Some(at) = ticket.0.checked_sub(self.first) else {
             return;
         };
@@ -89,8 +89,8 @@ impl SendWindow {
         }
     }
 
-    /// An answer came to a request of the batch of `ticket`. Of one remote, those sent two batches
-    /// and more before are lost, most likely: they give their places back at once.
+    /// Expires requests that an answer has overtaken. `ticket` is the one of the answered request.
+    /// Requests to the same remote sent two or more batches earlier are most likely lost.
     pub(super) fn release_overtaken(&mut self, ticket: Ticket) {
         while self.first + 1 < ticket.0
             && let Some(batch) = self.batches.pop_front()
@@ -100,13 +100,13 @@ impl SendWindow {
         }
     }
 
-    /// A round trip was measured.
+    /// Takes a measured round trip.
     pub(super) fn sample(&mut self, round_trip: Duration) {
         self.round_trip = (self.round_trip * 15 + round_trip.min(MAX_HOLD)) / 16;
         self.hold = (self.round_trip * HOLD_ROUND_TRIPS).clamp(MIN_HOLD, MAX_HOLD);
     }
 
-    /// When a full window has room again, if no answer comes.
+    /// Returns when a full window has room again if no answer arrives.
     pub(super) fn next_room(&self) -> Option<Instant> {
         if self.open < self.limit {
             return None;

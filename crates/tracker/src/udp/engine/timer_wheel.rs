@@ -1,17 +1,17 @@
-//! Many cheap timers: a hashed wheel of coarse slots.
+//! Many cheap timers: a hashed timer wheel with coarse slots.
 //!
-//! Nothing is ever cancelled. Whoever sets a timer keeps the time it is due and ignores those that
-//! fire for nothing; an answer that comes in time, the usual case, then costs no work here.
+//! Timers are never cancelled. The owner of a timer remembers when it is due and ignores stale
+//! ones. An answer in time, the usual case, then costs no work here.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// Slots in one turn of the wheel; timers further away go round more than once.
+/// The number of slots in the wheel. Later timers take more than one turn.
 const SLOTS: usize = 4096;
-/// Time one slot stands for: how late a timer may fire.
+/// The time that one slot covers: the largest delay of a timer.
 const TICK: Duration = Duration::from_millis(20);
 const TICK_NANOS: u64 = TICK.as_nanos() as u64;
-/// Emptied slot vectors kept for the slots that come next.
+/// The number of empty slot vectors kept for reuse.
 const SPARES: usize = 64;
 
 /// Timers that each carry a `T`.
@@ -19,7 +19,7 @@ const SPARES: usize = 64;
 pub(super) struct TimerWheel<T> {
     start: Instant,
     slots: Vec<Vec<(u64, T)>>,
-    /// One bit a slot, set where the slot is not empty.
+    /// One bit per slot, set if the slot is not empty.
     busy: [u64; SLOTS / 64],
     /// All ticks before this one have fired.
     next: u64,
@@ -27,7 +27,7 @@ pub(super) struct TimerWheel<T> {
 }
 
 impl<T: Copy> TimerWheel<T> {
-    /// An empty wheel whose first tick is `now`.
+    /// Returns an empty wheel whose first tick is `now`.
     pub(super) fn new(now: Instant) -> Self {
         Self {
             start: now,
@@ -38,9 +38,9 @@ impl<T: Copy> TimerWheel<T> {
         }
     }
 
-    /// Sets a timer: it fires at the first [`TimerWheel::expire`] at or after `due`.
+    /// Sets a timer. It fires at the first [`TimerWheel::expire`] at or after `due`.
     pub(super) fn insert(&mut self, due: Instant, what: T) {
-        // Rounded up: a timer must not fire early, or its owner would take it for a stale one.
+        // Rounded up, because the owner of a timer that fires early would take it for a stale one.
         let tick = nanos(due, self.start).div_ceil(TICK_NANOS);
         self.put(tick.max(self.next), what);
     }
@@ -54,10 +54,10 @@ impl<T: Copy> TimerWheel<T> {
         self.busy[slot / 64] |= 1 << (slot % 64);
     }
 
-    /// Takes the timers that are due and appends what they carry to `fired`.
+    /// Removes the timers that are due and appends their values to `fired`.
     pub(super) fn expire(&mut self, now: Instant, fired: &mut Vec<T>) {
         let now = nanos(now, self.start) / TICK_NANOS;
-        // After a long pause one turn over all slots is enough.
+        // After a long pause, one turn over all slots is enough.
         let turn = (now + 1).saturating_sub(self.next).min(SLOTS as u64);
         let first = self.next;
         self.next = self.next.max(now + 1);
@@ -81,12 +81,12 @@ impl<T: Copy> TimerWheel<T> {
         }
     }
 
-    /// When [`TimerWheel::expire`] should be called next. Never late; may be early, for timers more
-    /// than one turn away.
+    /// Returns when [`TimerWheel::expire`] must be called next. May be early if timers are more
+    /// than one turn away, but never late.
     pub(super) fn next(&self) -> Option<Instant> {
         let first = slot(self.next);
         let words = self.busy.len();
-        // One word more than there are: the first word is looked at from both ends.
+        // One step more than there are words: the first word is searched from both ends.
         for step in 0..=words {
             let at = (first / 64 + step) % words;
             let mut word = self.busy[at];
@@ -104,7 +104,8 @@ impl<T: Copy> TimerWheel<T> {
     }
 }
 
-/// Enough for five hundred years, and far cheaper to divide than 128 bits.
+/// Returns the nanoseconds since `start`. 64 bits last for 500 years and divide far faster than
+/// 128.
 fn nanos(at: Instant, start: Instant) -> u64 {
     at.saturating_duration_since(start).as_nanos() as u64
 }

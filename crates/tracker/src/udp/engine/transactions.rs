@@ -1,11 +1,11 @@
-//! Which request an answer belongs to.
+//! The transaction table: which request an answer belongs to.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
 
 use super::arena::Key;
 
-/// Whom an answer is for.
+/// The owner of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     /// The connect of a remote.
@@ -14,8 +14,8 @@ pub(super) enum Owner {
     Probe(Key),
 }
 
-/// Requests that wait for an answer, by random 32-bit id. Owners are 64-bit keys, so an id that is
-/// drawn again can never lead to the wrong probe.
+/// Pending requests by random 32-bit transaction id. Owners are generational keys, so a reused id
+/// cannot lead to the wrong probe.
 #[derive(Debug)]
 pub(super) struct Transactions {
     owners: HashMap<u32, Owner, BuildHasherDefault<IdHasher>>,
@@ -23,7 +23,7 @@ pub(super) struct Transactions {
 }
 
 impl Transactions {
-    /// An empty table.
+    /// Returns an empty table.
     pub(super) fn new(random: Random) -> Self {
         Self {
             owners: HashMap::default(),
@@ -31,7 +31,7 @@ impl Transactions {
         }
     }
 
-    /// A new request: an id that no outstanding request has.
+    /// Adds a request. Returns an id that no pending request has.
     pub(super) fn open(&mut self, owner: Owner) -> u32 {
         loop {
             let id = self.random.next();
@@ -42,24 +42,25 @@ impl Transactions {
         }
     }
 
-    /// Whom an answer with this id is for.
+    /// Returns the owner of a transaction id.
     pub(super) fn owner(&self, id: u32) -> Option<Owner> {
         self.owners.get(&id).copied()
     }
 
-    /// Answered or given up.
+    /// Removes a request that was answered or abandoned.
     pub(super) fn close(&mut self, id: u32) {
         self.owners.remove(&id);
     }
 
-    /// Outstanding requests.
+    /// Returns the number of pending requests.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.owners.len()
     }
 }
 
-/// Numbers that nobody outside can predict: a keyed hash (SipHash) over a counter.
+/// Numbers that an attacker cannot predict: a keyed hash (SipHash) of a counter. One number is
+/// drawn per packet, so this must be cheap.
 #[derive(Debug, Clone)]
 pub struct Random {
     keyed: DefaultHasher,
@@ -67,7 +68,7 @@ pub struct Random {
 }
 
 impl Random {
-    /// Keyed by the operating system.
+    /// Returns a generator with a key from the operating system.
     pub fn from_os() -> Self {
         Self {
             keyed: RandomState::new().build_hasher(),
@@ -75,7 +76,7 @@ impl Random {
         }
     }
 
-    /// The same numbers every time: for tests.
+    /// Returns a generator with a fixed key, for tests.
     #[cfg(test)]
     pub(super) fn fixed() -> Self {
         Self {
@@ -92,7 +93,8 @@ impl Random {
     }
 }
 
-/// The ids are random already: one multiplication spreads them over the bits that the map uses.
+/// Hashes transaction ids. They are random, so one multiplication spreads them over the bits that
+/// the map uses.
 #[derive(Debug, Default)]
 pub(super) struct IdHasher(u64);
 
