@@ -10,10 +10,7 @@ use super::files;
 use super::raw::Entry;
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
-use seedwatch_input::yaml::At;
-use seedwatch_input::yaml::printable;
-use seedwatch_input::yaml::{Fault, Report, Source};
-use seedwatch_input::yaml::{Str, Text};
+use seedwatch_input::yaml::{At, Fault, Report, SecretText, Source, Str, Text, printable};
 use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
 /// Labels that `seedwatch_torrent_info` has itself.
@@ -152,13 +149,13 @@ impl Found<'_> {
 
 fn magnet(
     at: &Cursor<'_>,
-    text: &Text<'_>,
+    text: &SecretText<'_>,
     extras: Extras,
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) -> Result<(), Fault> {
     let magnet =
-        Magnet::parse(text.as_str()).map_err(|error| at.fault(text.line, "magnet", error))?;
+        Magnet::parse(text.expose()).map_err(|error| at.fault(text.line, "magnet", error))?;
     if !magnet.unread.is_empty() {
         let message = format!(
             "parameters left out as unknown: {}",
@@ -378,7 +375,7 @@ fn is_label_name(name: &str) -> bool {
 /// Reads a list of announce URLs of the configuration: here a bad one is a fault, not a warning.
 pub(super) fn urls(
     source: &Source,
-    texts: &[Text<'_>],
+    texts: &[SecretText<'_>],
     key: impl Fn(usize) -> String,
     catalogue: &mut Catalogue,
     report: &mut Report,
@@ -388,11 +385,11 @@ pub(super) fn urls(
         let fault = |message: String| source.fault(text.line, key(n), message);
         let read = catalogue
             .interner
-            .get(text.as_str(), UrlOrigin::Configuration);
+            .get(text.expose(), UrlOrigin::Configuration);
         let url = match read {
             Ok(url) => url,
             Err(error) => {
-                let mut urls = split_urls(text.as_str()).filter(|part| part.contains("://"));
+                let mut urls = split_urls(text.expose()).filter(|part| part.contains("://"));
                 report.fault(fault(match urls.nth(1) {
                     Some(_) => "several URLs in one: write each as an item of its own".to_owned(),
                     None => error.to_string(),

@@ -7,9 +7,8 @@ use super::Config;
 use super::catalogue::Catalogue;
 use super::entry::{ListFile, read_list};
 use super::raw::Entry;
-use seedwatch_input::yaml::At;
-use seedwatch_input::yaml::Str;
-use seedwatch_input::yaml::{Report, Source};
+use seedwatch_input::secret::Secret;
+use seedwatch_input::yaml::{At, Report, Source, Str};
 use seedwatch_torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
 
 /// Most names suggested for one that is not known.
@@ -56,15 +55,16 @@ impl Config {
         kind: Kind,
         consented: bool,
     ) -> Result<(Torrent, Vec<String>), String> {
-        let value = At {
+        let value = Str(Cow::Borrowed(text));
+        let secret = At {
             line: 0,
-            value: Str(Cow::Borrowed(text)),
+            value: Secret::new(value.clone()),
         };
-        let of = |wanted| (kind == wanted).then(|| value.clone());
+        let value = At { line: 0, value };
         let entry = Entry {
-            magnet: of(Kind::Magnet),
-            file: of(Kind::File),
-            infohash: of(Kind::InfoHash),
+            magnet: (kind == Kind::Magnet).then_some(secret),
+            file: (kind == Kind::File).then(|| value.clone()),
+            infohash: (kind == Kind::InfoHash).then_some(value),
             private: Some(consented),
             ..Entry::default()
         };

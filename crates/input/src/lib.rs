@@ -4,8 +4,10 @@
 //! |---|---|
 //! | [`file`](mod@file) | whole files, within limits of size and time |
 //! | [`yaml`] | YAML: bounded work, every error with file, line and key |
+//! | [`secret`] | values that no message, log line or page may repeat |
 //! | [`text`] | characters that a reader does not see |
 
 pub mod file;
+pub mod secret;
 pub mod text;
 pub mod yaml;
