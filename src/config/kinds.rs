@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_saphyr::DoubleQuoted;
 
 use super::section::{Kind, SettingReader};
-use super::units::{Written, parse_duration, parse_rate, write_rate};
+use super::units::{DurationText, parse_duration, parse_rate, write_rate};
 
 /// A kind of setting that is written as one string.
 pub(super) trait TextKind {
@@ -54,14 +54,14 @@ impl TextKind for DurationIn {
     fn parse(&self, text: &str) -> Result<Duration, String> {
         let duration = parse_duration(text).ok_or("must be a duration such as 30s, 1h30m or 7d")?;
         if !self.0.contains(&duration) {
-            let (least, most) = (Written(*self.0.start()), Written(*self.0.end()));
+            let (least, most) = (DurationText(*self.0.start()), DurationText(*self.0.end()));
             return Err(format!("must be from {least} to {most}"));
         }
         Ok(duration)
     }
 
     fn write<'a>(&self, value: &'a Duration) -> Option<impl Serialize + 'a> {
-        Some(Written(*value).to_string())
+        Some(DurationText(*value).to_string())
     }
 }
 
@@ -198,11 +198,7 @@ impl Kind for OptionalDirectory {
         written.line
     }
 
-    fn read(
-        &self,
-        written: Text<'_>,
-        reader: &mut SettingReader<'_>,
-    ) -> Option<Option<PathBuf>> {
+    fn read(&self, written: Text<'_>, reader: &mut SettingReader<'_>) -> Option<Option<PathBuf>> {
         let text = written.as_str();
         if text.contains(char::is_control) {
             reader.fault(written.line, "must be the name of a directory");

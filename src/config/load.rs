@@ -8,7 +8,7 @@ use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
 use super::section::ConfigFile;
 use super::sections::Addresses;
-use super::units::{Written, write_rate};
+use super::units::{DurationText, write_rate};
 use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw};
 use seedwatch_input::yaml;
 use seedwatch_input::yaml::{ConfigError, Fault, Report, Source, Text};
@@ -96,12 +96,7 @@ fn read_torrents(
         number: catalogue.add_source(file.source),
         base: file.base,
     };
-    read_list(
-        &list,
-        root.torrents.unwrap_or_default(),
-        catalogue,
-        report,
-    );
+    read_list(&list, root.torrents.unwrap_or_default(), catalogue, report);
     let mut includes = Includes {
         file,
         seen: path.canonicalize().into_iter().collect(),
@@ -127,7 +122,7 @@ fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
         format!(
             "{} is too slow to look up {hashes} info-hashes within {}: about {} would do",
             write_rate(dht.max_rate),
-            Written(dht.interval),
+            DurationText(dht.interval),
             write_rate(needed.ceil())
         )
     })
@@ -149,12 +144,11 @@ impl Includes<'_> {
     /// Reads the files that item `n` of `include:` names.
     fn read_matches(&mut self, n: usize, pattern: &Text<'_>) {
         let source = self.file.source;
-        let fault =
-            |message: String| source.fault(pattern.line, format!("include[{n}]"), message);
-        let paths = match files::resolve(self.file.base, pattern.as_str()) {
+        let fault = |message: String| source.fault(pattern.line, format!("include[{n}]"), message);
+        let paths = match files::matching(self.file.base, pattern.as_str()) {
             Ok(paths) => paths,
             // The directory of lists may be empty for now.
-            Err(error @ files::GlobError::Nothing(_)) => {
+            Err(error @ files::GlobError::NoMatch(_)) => {
                 return self.report.warn(fault(error.to_string()));
             }
             Err(error) => return self.report.fault(fault(error.to_string())),

@@ -15,7 +15,7 @@ use super::kinds::{
     Printable, Rate, Switch, Word, absolute,
 };
 use super::section::{SectionReader, section};
-use super::units::Written;
+use super::units::DurationText;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -78,7 +78,7 @@ fn check_probe(probe: &mut Probe, reader: &mut SectionReader<'_>) {
     if reader.is_faulty() {
         return;
     }
-    let interval = Written(probe.interval);
+    let interval = DurationText(probe.interval);
     if probe.timeout > probe.interval {
         let message = format!("must not be longer than probe.interval, which is {interval}");
         reader.fault(reader.line("timeout"), "timeout", message);
@@ -268,7 +268,8 @@ mod tests {
             let text = std::fs::read_to_string(document).unwrap();
             for setting in S::SETTINGS {
                 let key = format!("{setting}:");
-                let begins = |line: &str| line.trim_start_matches(['#', '[', ' ']).starts_with(&key);
+                let begins =
+                    |line: &str| line.trim_start_matches(['#', '[', ' ']).starts_with(&key);
                 assert!(text.lines().any(begins), "{}.{key} in {document}", S::KEY);
             }
         }

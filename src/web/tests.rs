@@ -1,28 +1,22 @@
-mod client;
-mod client_certificates;
 mod clients;
-mod config_files;
-mod guarded;
 mod load;
+mod passwords;
 mod status;
-mod toolkit;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use self::client::{Server, ask, send};
 use super::{ReloadResult, State};
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dev_web::{PATIENCE, ask, send};
 use seedwatch_exporter::bind;
 
-/// Longest wait for something that must happen: reached only when a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+type Server = seedwatch_dev_web::Server<State>;
 
 fn state(snapshot: Snapshot, max_requests: usize) -> (Arc<State>, mpsc::Receiver<ReloadResult>) {
     let (reload, reloads) = mpsc::channel(1);

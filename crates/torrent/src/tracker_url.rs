@@ -195,7 +195,12 @@ impl TrackerUrl {
 
     /// Whether the path, without the query, ends in `/announce`.
     fn is_announce_path(&self) -> bool {
-        let path = self.path_and_query.expose().split('?').next().unwrap_or_default();
+        let path = self
+            .path_and_query
+            .expose()
+            .split('?')
+            .next()
+            .unwrap_or_default();
         path.ends_with("/announce")
     }
 

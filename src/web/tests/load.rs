@@ -2,9 +2,9 @@
 
 use tokio::time::timeout;
 
-use super::client::{Connection, Server, ask};
-use super::{PATIENCE, sample, state};
+use super::{Server, sample, state};
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dev_web::{Connection, PATIENCE, ask};
 use seedwatch_torrent::{Hashes, InfoHash};
 
 /// The last line of every exposition of [`snapshot`].
