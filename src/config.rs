@@ -10,7 +10,8 @@
 //! | `section`, `kinds`, `units` | how a setting is read from YAML and written as YAML |
 //! | `raw` | the YAML files as written |
 //! | `load`, `files` | the configuration file and the files that it includes |
-//! | `entry`, `trackers`, `catalogue`, `names` | `torrents:`, with duplicates merged and unique names |
+//! | `entry`, `trackers` | one entry of `torrents:`, and its trackers |
+//! | `catalogue`, `names` | all torrents, with duplicates merged and unique names |
 //! | `geoip` | the databases of `geoip:` |
 //! | `target` | one torrent named on the command line |
 //! | `effective` | the configuration in effect, as YAML without secrets |

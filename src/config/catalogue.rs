@@ -190,8 +190,8 @@ impl Catalogue {
         earlier
     }
 
-    /// Returns all torrents, sorted by name. Public ones get the trackers in `everywhere`; `dht` says
-    /// whether they are also looked up in the DHT.
+    /// Returns all torrents, sorted by name. Public ones get the trackers in `everywhere`; `dht`
+    /// says whether they are also looked up in the DHT.
     pub(super) fn finish(
         mut self,
         everywhere: &[Arc<TrackerUrl>],

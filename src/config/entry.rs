@@ -215,8 +215,8 @@ fn torrent_files(
     Ok(())
 }
 
-/// Adds one torrent to the catalogue. Trackers written in the entry come first: of two URLs with the
-/// same scheme, host and port, the one in the entry is kept.
+/// Adds one torrent to the catalogue. Trackers written in the entry come first: of two URLs with
+/// the same scheme, host and port, the one in the entry is kept.
 fn push(
     at: &EntryReader<'_>,
     parsed: ParsedTorrent<'_>,
@@ -267,8 +267,8 @@ fn push(
     Ok(())
 }
 
-/// Adds the trackers that a metainfo file or magnet link names. A text with several URLs is split if
-/// their boundaries are certain.
+/// Adds the trackers that a metainfo file or magnet link names. A text with several URLs is split
+/// if their boundaries are certain.
 fn add_parsed_trackers(
     texts: &[Cow<'_, str>],
     trackers: &mut Vec<Arc<TrackerUrl>>,

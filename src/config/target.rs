@@ -26,9 +26,9 @@ enum Kind {
 }
 
 impl Config {
-    /// Reads a magnet link, an info-hash or the name of a `.torrent` file, by the rules for an entry
-    /// of `torrents:` in this configuration. Naming a private torrent is consent to asking its
-    /// trackers. Returns the torrent and the warnings, such as trackers left out.
+    /// Reads a magnet link, an info-hash or the name of a `.torrent` file, by the rules for an
+    /// entry of `torrents:` in this configuration. Naming a private torrent is consent to asking
+    /// its trackers. Returns the torrent and the warnings, such as trackers left out.
     ///
     /// # Errors
     /// One line that says what is wrong, without passkeys.

@@ -55,7 +55,8 @@ impl fmt::Display for DurationText {
     }
 }
 
-/// Reads a rate (`20/s`, `600/m`, `30/h`) as a number per second. Returns `None` for any other text.
+/// Reads a rate (`20/s`, `600/m`, `30/h`) as a number per second. Returns `None` for any other
+/// text.
 pub(super) fn parse_rate(text: &str) -> Option<f64> {
     let (number, unit) = text.split_once('/')?;
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {

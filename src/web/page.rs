@@ -1,4 +1,4 @@
-//! Responses: the large pages, streamed, and the small ones.
+//! The responses of the endpoints: large pages, streamed, and small ones.
 
 use hyper::StatusCode;
 use hyper::header::{
@@ -18,7 +18,7 @@ use crate::metrics::{self, Format, Process};
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The exposition, in the format and encoding the scraper likes best.
+/// Returns the exposition, in the format and coding that the scraper prefers.
 pub(super) fn metrics(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let format = Format::negotiate(&request.joined(&ACCEPT));
     let content_type = HeaderValue::from_static(format.content_type());
@@ -28,7 +28,7 @@ pub(super) fn metrics(state: &State, request: PageRequest<'_>) -> HttpResponse {
     })
 }
 
-/// All torrents as JSON.
+/// Returns all torrents as JSON.
 pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     state.pages.stream(request, JSON, move |sink| {
@@ -36,7 +36,7 @@ pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> HttpResponse 
     })
 }
 
-/// One torrent as JSON.
+/// Returns one torrent as JSON.
 pub(super) fn torrent(state: &State, name: &str) -> HttpResponse {
     let snapshot = state.snapshot.load();
     let nobody = snapshot.nobody();
@@ -46,7 +46,7 @@ pub(super) fn torrent(state: &State, name: &str) -> HttpResponse {
     }
 }
 
-/// All collections as JSON.
+/// Returns all collections as JSON.
 pub(super) fn collections(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     state.pages.stream(request, JSON, move |sink| {
@@ -54,7 +54,7 @@ pub(super) fn collections(state: &State, request: PageRequest<'_>) -> HttpRespon
     })
 }
 
-/// One collection as JSON.
+/// Returns one collection as JSON.
 pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
     match api::collection(&state.snapshot.load(), name) {
         Some(view) => json(&view),
@@ -71,7 +71,7 @@ fn json(view: &impl Serialize) -> HttpResponse {
     answer
 }
 
-/// The page for people.
+/// Returns the status page.
 pub(super) fn status(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     let metrics = state.telemetry_path.clone();

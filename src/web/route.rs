@@ -1,4 +1,4 @@
-//! Which request gets which answer.
+//! Routes requests to responses.
 
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -74,7 +74,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
     }
 }
 
-/// The NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
+/// Returns the NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
 fn name_below(list: &str, path: &str) -> Option<String> {
     let name = path.strip_prefix(list)?.strip_prefix('/')?;
     if name.is_empty() || name.contains('/') {

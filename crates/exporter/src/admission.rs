@@ -10,9 +10,9 @@ use crate::client::ClientKey;
 use crate::response::HttpResponse;
 use crate::{Service, origin, response};
 
-/// Answers one request of `client`. The request must be within the client's rate, and have a correct
-/// password if one is configured. Every response has the headers of the web configuration, refusals
-/// included.
+/// Answers one request of `client`. The request must be within the client's rate, and have a
+/// correct password if one is configured. Every response has the headers of the web configuration,
+/// refusals included.
 pub(crate) async fn respond<B: Body, S: Service>(
     access: &AccessPolicy,
     service: &S,

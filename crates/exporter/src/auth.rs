@@ -164,8 +164,8 @@ struct PasswordCheck {
 }
 
 impl PasswordCheck {
-    /// Checks on a dedicated thread. The shutdown does not wait for it, and a cancelled request does
-    /// not end it: its outcome serves the next request.
+    /// Checks on a dedicated thread. The shutdown does not wait for it, and a cancelled request
+    /// does not end it: its outcome serves the next request.
     fn start(self) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         let started = thread::Builder::new()

@@ -115,8 +115,8 @@ impl Body for ResponseBody {
     }
 }
 
-/// Runs `write`, which writes a page for `client`, on a thread that may block, apart from the threads
-/// that probe. The slot is released when the page is written or aborted.
+/// Runs `write`, which writes a page for `client`, on a thread that may block, apart from the
+/// threads that probe. The slot is released when the page is written or aborted.
 pub(super) fn stream_page(
     gzip: bool,
     encoding: &FairQueue,

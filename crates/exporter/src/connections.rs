@@ -68,8 +68,8 @@ impl ConnectionTable {
         connections.filter(|(c, _)| *c == client).count()
     }
 
-    /// Evicts a connection of the client with the most. Among such clients, activity decides: mostly
-    /// each of them has one connection.
+    /// Evicts a connection of the client with the most. Among such clients, activity decides:
+    /// mostly each of them has one connection.
     fn evict_from_busiest_client(&mut self) {
         let mut counts = BTreeMap::<ClientKey, usize>::new();
         for (client, _) in self.connections.values() {

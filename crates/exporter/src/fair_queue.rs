@@ -16,11 +16,11 @@ pub(super) struct FairQueue(Arc<Shared>);
 struct Shared {
     /// Most requests of one client that may wait.
     max_waiting: usize,
-    queue: Mutex<Waiting>,
+    queue: Mutex<PermitQueue>,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct PermitQueue {
     free: usize,
     waiting: BTreeMap<ClientKey, VecDeque<oneshot::Sender<Permit>>>,
     /// The clients in `waiting`, in the order in which they are served.
@@ -39,7 +39,7 @@ impl FairQueue {
     pub(super) fn new(count: usize, max_waiting: usize) -> Self {
         Self(Arc::new(Shared {
             max_waiting,
-            queue: Mutex::new(Waiting {
+            queue: Mutex::new(PermitQueue {
                 free: count,
                 waiting: BTreeMap::new(),
                 rotation: VecDeque::new(),
@@ -73,7 +73,7 @@ impl FairQueue {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
+    fn lock(&self) -> MutexGuard<'_, PermitQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,7 +98,7 @@ impl Shared {
     }
 }
 
-impl Waiting {
+impl PermitQueue {
     fn enqueue(
         &mut self,
         client: ClientKey,

@@ -115,8 +115,8 @@ fn matches_host(origin: &Uri, host: Option<&Authority>) -> bool {
     authority.host().eq_ignore_ascii_case(host.host()) && port(authority) == port(host)
 }
 
-/// Returns whether a browser sent the request. All browsers send `Accept-Language` and `User-Agent`;
-/// a script can only change their values.
+/// Returns whether a browser sent the request. All browsers send `Accept-Language` and
+/// `User-Agent`; a script can only change their values.
 fn is_browser(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
     headers.contains_key(ORIGIN)

@@ -15,8 +15,8 @@ use super::client::ClientKey;
 pub(super) const STALL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Longest total time that a page may have waited for its reader when a client without a slot asks
-/// for one. A scraper reads as fast as its page is produced; a hundred slow clients must not keep it
-/// out.
+/// for one. A scraper reads as fast as its page is produced; a hundred slow clients must not keep
+/// it out.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_millis(250);
 
 /// Most pages at a time if `--web.max-requests` is 0: each occupies a thread while it is written.
@@ -44,7 +44,8 @@ struct HeldSlots {
 #[derive(Debug)]
 pub(super) struct PageProgress {
     start: Instant,
-    /// 0 while the reader reads. Otherwise one more than the milliseconds from `start` to the stall.
+    /// 0 while the reader reads. Otherwise one more than the milliseconds from `start` to the
+    /// stall.
     stalled: AtomicU64,
     /// Total milliseconds of the stalls that have ended.
     waited: AtomicU64,

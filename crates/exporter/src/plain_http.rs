@@ -15,8 +15,8 @@ const MESSAGE: &str = "This port speaks HTTPS: use https:// in the URL\n";
 /// Longest time that the client has to read the answer.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Waits for the first byte, and returns whether the client speaks plain HTTP: the byte is a letter.
-/// TLS begins with a content type below 32 (RFC 8446, section 5.1).
+/// Waits for the first byte, and returns whether the client speaks plain HTTP: the byte is a
+/// letter. TLS begins with a content type below 32 (RFC 8446, section 5.1).
 pub(super) async fn is_plain_http(stream: &TcpStream) -> bool {
     let mut first = [0];
     let peeked = stream.peek(&mut first).await;

@@ -70,7 +70,8 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// Why no TLS configuration can be built: line and key in the web configuration file, and a message.
+/// Why no TLS configuration can be built: line and key in the web configuration file, and a
+/// message.
 pub(super) struct TlsError {
     pub(super) line: u32,
     pub(super) key: String,

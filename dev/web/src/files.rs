@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use seedwatch_exporter::WebConfig;
 use tempfile::TempDir;
 
-/// A directory with a web configuration `web.yaml`, the certificate `web.crt`, its key `web.key` and
-/// an unrelated key `other.key`.
+/// A directory with a web configuration `web.yaml`, the certificate `web.crt`, its key `web.key`
+/// and an unrelated key `other.key`.
 pub struct Directory(TempDir);
 
 impl Directory {

@@ -8,8 +8,8 @@ use hyper::header::HeaderValue;
 use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
 
-/// Incorrect passwords in the cache. A client whose password is out of date sends it repeatedly, but
-/// costs one check.
+/// Incorrect passwords in the cache. A client whose password is out of date sends it repeatedly,
+/// but costs one check.
 const MAX_INCORRECT: usize = 1024;
 
 /// Fewest correct passwords in the cache: one per user, and some that changed.

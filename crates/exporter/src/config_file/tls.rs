@@ -56,9 +56,9 @@ pub(super) struct TlsSection<'a> {
 }
 
 impl TlsSection<'_> {
-    /// Checks the section. Returns `None` if it is empty: no TLS. Otherwise it needs a certificate and
-    /// its key, so that a mistake does not lead to plain HTTP. Wrong settings are reported and left
-    /// out, so that the same run can check the files.
+    /// Checks the section. Returns `None` if it is empty: no TLS. Otherwise it needs a certificate
+    /// and its key, so that a mistake does not lead to plain HTTP. Wrong settings are reported and
+    /// left out, so that the same run can check the files.
     pub(super) fn read(&self, raw: RawTls, http2: bool, report: &mut Report) -> Option<Tls> {
         if raw.is_empty() {
             return None;
