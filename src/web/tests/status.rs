@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, Failed, Failure, Listed, Remark, Retry, Snapshot, StateRow, TrackerId,
+    CollectionRow, FailureReason, Listed, ProbeError, Remark, Retry, Snapshot, StateRow, TrackerId,
     TrackerRow, Unix,
 };
 use seedwatch_dev_web::ask;
@@ -355,13 +355,13 @@ fn failing_trackers_are_named_with_the_reason() {
 fn what_trackers_say_is_shown_and_can_do_nothing() {
     let mut snapshot = sample::snapshot();
     let day = Some(Retry::After(std::time::Duration::from_secs(86_400)));
-    let limit = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(day);
+    let limit = ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(day);
     for (label, remark) in [
         (
             "http://may.example:80",
             Remark::Warning("<b>closes in May".into()),
         ),
-        ("http://slow.example:80", Remark::Failed(limit)),
+        ("http://slow.example:80", Remark::ProbeError(limit)),
     ] {
         snapshot.trackers.push(Some(Arc::new(TrackerRow {
             remark: Some(Arc::new(remark)),
