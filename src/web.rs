@@ -1,20 +1,20 @@
-//! The HTTP side: metrics for Prometheus, JSON for programs, switches for operators.
+//! The HTTP endpoints: metrics for Prometheus, JSON for programs, controls for operators.
 //!
 //! | Endpoint | Answer |
 //! |---|---|
-//! | `GET /` | how things stand, as a page for people |
+//! | `GET /` | the status page, for people |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
 //! | `GET /-/healthy` | 200 while the process lives |
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
-//! | `POST /-/reload` | 200 when the configuration was loaded anew, 500 and the reason if not |
+//! | `POST /-/reload` | 200 when the configuration was reloaded, 500 and the reason if not |
 //! | `GET /config` | the effective configuration, secrets masked |
-//! | `GET /api/v1/torrents` | every torrent, what each tracker said of it and why probes failed |
+//! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
 //! `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
-//! `--web.config.file` and apply to every endpoint. No request touches the network or waits for
-//! a probe: all that is shown is in the [`Snapshot`].
+//! `--web.config.file` and apply to every endpoint. No request uses the network or waits for a
+//! probe: everything that is shown is in the [`Snapshot`].
 
 mod api;
 mod escape;
@@ -39,12 +39,12 @@ use seedwatch_exporter::Pages;
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// Who asks for a reload waits for this answer: nothing, or the text of what is wrong.
+/// The channel that reports the end of a reload: success, or the text of the errors.
 pub type ReloadResult = oneshot::Sender<Result<(), String>>;
 
-/// What the endpoints show and set in motion. Shared by all connections.
+/// The state that the endpoints show, and the controls that they have. Shared by all connections.
 pub struct State {
-    /// The picture to show.
+    /// The snapshot to show.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
     /// The effective configuration as YAML, secrets masked.
     pub effective_config: ArcSwap<String>,
@@ -55,7 +55,8 @@ pub struct State {
 }
 
 impl State {
-    /// Not ready, with an empty configuration. `max_requests` 0 means no limit.
+    /// Creates a state that is not ready and has an empty configuration. A `max_requests` of 0 is no
+    /// limit.
     pub fn new(
         snapshot: Arc<ArcSwap<Snapshot>>,
         reload: mpsc::Sender<ReloadResult>,
@@ -72,7 +73,7 @@ impl State {
         }
     }
 
-    /// What `/-/ready` answers from now on.
+    /// Sets what `/-/ready` answers.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
     }

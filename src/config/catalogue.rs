@@ -1,18 +1,18 @@
-//! All torrents of a configuration: duplicates merged, names made unique.
+//! All torrents of a configuration, with duplicates merged and unique names.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::names;
-use super::trackers::{Added, Interner, Replacements, add, shared};
+use super::trackers::{Added, Interner, Replacements, add, intern_list};
 use super::{Accept, MAX_TRACKERS};
 use seedwatch_input::yaml::{Fault, Report, Source};
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
-/// Where a torrent was named.
+/// The entry that a torrent comes from.
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    /// Number of the YAML file.
+pub(super) struct EntryLocation {
+    /// Number of the YAML file, as [`Catalogue::add_source`] returned it.
     pub(super) source: u32,
     /// Line of the entry.
     pub(super) line: u32,
@@ -22,27 +22,27 @@ pub(super) struct Place {
     pub(super) file: Option<Box<str>>,
 }
 
-/// Where a name comes from.
+/// The name of a torrent, by its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Name {
     /// Written in the configuration.
-    Chosen(Box<str>),
+    Configured(Box<str>),
     /// The display name of a magnet link or metainfo file.
-    Found(Box<str>),
-    /// Nowhere.
+    Display(Box<str>),
+    /// Neither has a name.
     None,
 }
 
 impl From<Name> for Box<str> {
     fn from(name: Name) -> Self {
         match name {
-            Name::Chosen(name) | Name::Found(name) => name,
+            Name::Configured(name) | Name::Display(name) => name,
             Name::None => Box::default(),
         }
     }
 }
 
-/// A torrent that others may still be merged into.
+/// A torrent that duplicates may still be merged into.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) name: Name,
@@ -51,15 +51,16 @@ pub(super) struct Draft {
     pub(super) collection: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) privacy: Privacy,
-    pub(super) place: Place,
+    pub(super) location: EntryLocation,
 }
 
 /// All torrents of a configuration.
 #[derive(Debug, Default)]
 pub(super) struct Catalogue {
-    /// Merged ones leave a hole.
+    /// A torrent that was merged into another one leaves `None`.
     drafts: Vec<Option<Draft>>,
-    /// By every hash that goes on the wire: who shares one is one torrent.
+    /// Index in `drafts`, by every info-hash that goes on the wire. Entries that share an info-hash
+    /// are one torrent.
     by_hash: HashMap<InfoHash, usize>,
     /// One allocation for every distinct name.
     collections: HashSet<Arc<str>>,
@@ -68,7 +69,7 @@ pub(super) struct Catalogue {
 }
 
 impl Catalogue {
-    /// An empty one under this `addresses.accept`.
+    /// Creates an empty catalogue for this `addresses.accept`.
     pub(super) fn new(accept: Accept) -> Self {
         Self {
             interner: Interner::new(accept),
@@ -76,18 +77,18 @@ impl Catalogue {
         }
     }
 
-    /// Makes a YAML file known to messages.
+    /// Registers a YAML file, so that messages can name it. Returns its number.
     pub(super) fn add_source(&mut self, source: &Source) -> u32 {
         self.sources.push(source.clone());
         u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
     }
 
-    /// Entries so far, merged ones included.
+    /// Returns the number of entries so far, merged ones included.
     pub(super) fn len(&self) -> usize {
         self.drafts.len()
     }
 
-    /// The collection of a name.
+    /// Returns the collection of a name.
     pub(super) fn collection(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.collections.get(name) {
             return Arc::clone(known);
@@ -97,7 +98,7 @@ impl Catalogue {
         name
     }
 
-    /// Adds a torrent, or merges it into those it shares a hash with.
+    /// Adds a torrent, or merges it with the torrents that share an info-hash with it.
     pub(super) fn add(&mut self, mut draft: Draft, report: &mut Report) {
         let mut known: Vec<usize> = draft
             .hashes
@@ -106,7 +107,7 @@ impl Catalogue {
             .collect();
         known.sort_unstable();
         known.dedup();
-        // A hybrid may join two torrents that did not know of each other.
+        // A hybrid may connect two torrents that had no info-hash in common.
         for &index in known.iter().rev() {
             let Some(earlier) = self.drafts[index].take() else {
                 continue;
@@ -116,9 +117,9 @@ impl Catalogue {
                 None => {
                     let message = format!(
                         "its hashes belong to two different torrents, see {}",
-                        self.describe(&earlier.place)
+                        self.describe(&earlier.location)
                     );
-                    report.fault(self.fault(&draft.place, message));
+                    report.fault(self.fault(&draft.location, message));
                     self.drafts[index] = Some(earlier);
                     return;
                 }
@@ -129,7 +130,7 @@ impl Catalogue {
             self.by_hash.insert(hash, index);
         }
         match self.drafts.get_mut(index) {
-            Some(place) => *place = Some(draft),
+            Some(location) => *location = Some(draft),
             None => self.drafts.push(Some(draft)),
         }
     }
@@ -141,15 +142,15 @@ impl Catalogue {
         hashes: Hashes,
         report: &mut Report,
     ) -> Draft {
-        let place = self.describe(&earlier.place);
-        let mut warn = |message: String| report.warn(self.fault(&later.place, message));
-        warn(format!("the same torrent as {place}: merged"));
+        let location = self.describe(&earlier.location);
+        let mut warn = |message: String| report.warn(self.fault(&later.location, message));
+        warn(format!("the same torrent as {location}: merged"));
         earlier.hashes = hashes;
         match (&earlier.name, later.name) {
-            (Name::Chosen(kept), Name::Chosen(other)) if *kept != other => {
-                warn(format!("the name given by {place} is kept"));
+            (Name::Configured(kept), Name::Configured(other)) if *kept != other => {
+                warn(format!("the name given by {location} is kept"));
             }
-            (Name::Chosen(_), _) | (Name::Found(_), Name::Found(_) | Name::None) => {}
+            (Name::Configured(_), _) | (Name::Display(_), Name::Display(_) | Name::None) => {}
             (_, name) => earlier.name = name,
         }
         for url in &later.trackers {
@@ -169,7 +170,7 @@ impl Catalogue {
         if let Some(other) = later.collection {
             let kept = earlier.collection.get_or_insert_with(|| other.clone());
             if *kept != other {
-                warn(format!("the collection given by {place} is kept"));
+                warn(format!("the collection given by {location} is kept"));
             }
         }
         let mut contradicted = false;
@@ -178,9 +179,9 @@ impl Catalogue {
             contradicted |= *kept != value;
         }
         if contradicted {
-            warn(format!("labels given by {place} are kept"));
+            warn(format!("labels given by {location} are kept"));
         }
-        // Once private, always private; one consent is enough.
+        // One private entry makes the torrent private (BEP 27); one consent suffices.
         earlier.privacy = match (earlier.privacy, later.privacy) {
             (Privacy::Consented, _) | (_, Privacy::Consented) => Privacy::Consented,
             (Privacy::LeftAlone, _) | (_, Privacy::LeftAlone) => Privacy::LeftAlone,
@@ -189,8 +190,8 @@ impl Catalogue {
         earlier
     }
 
-    /// All torrents, sorted by name. `everywhere` is added to public ones, and `dht` says whether
-    /// they are also looked up in the DHT.
+    /// Returns all torrents, sorted by name. Public ones get the trackers in `everywhere`; `dht`
+    /// says whether they are also looked up in the DHT.
     pub(super) fn finish(
         mut self,
         everywhere: &[Arc<TrackerUrl>],
@@ -203,7 +204,7 @@ impl Catalogue {
             .collect();
         let names = names::choose(&drafts, &self, report);
         let replacements = self.interner.replacements();
-        let mut lonely: Option<(Place, usize)> = None;
+        let mut without_tracker: Option<(EntryLocation, usize)> = None;
         let mut lists = HashSet::new();
         let mut torrents = Vec::with_capacity(drafts.len());
         for (mut draft, name) in drafts.into_iter().zip(names) {
@@ -211,21 +212,21 @@ impl Catalogue {
                 self.replace_trackers(&mut draft, &replacements, report);
             }
             if draft.privacy == Privacy::Public {
-                // Where the torrent has its own URL of a tracker, nothing is lost.
+                // A torrent that has its own URL of the tracker keeps that one.
                 for url in everywhere {
                     add(&mut draft.trackers, url, MAX_TRACKERS);
                 }
             }
             if draft.privacy == Privacy::LeftAlone {
                 let message = "private (BEP 27): left alone unless the entry has private: true";
-                report.warn(self.fault(&draft.place, message));
+                report.warn(self.fault(&draft.location, message));
             } else if draft.trackers.is_empty() && !(dht && draft.privacy == Privacy::Public) {
-                lonely.get_or_insert((draft.place, 0)).1 += 1;
+                without_tracker.get_or_insert((draft.location, 0)).1 += 1;
             }
             torrents.push(Torrent {
                 name: name.unwrap_or_else(|| draft.name.into()),
                 hashes: draft.hashes,
-                trackers: shared(&mut lists, draft.trackers),
+                trackers: intern_list(&mut lists, draft.trackers),
                 details: Details {
                     collection: draft.collection,
                     labels: draft.labels,
@@ -234,10 +235,10 @@ impl Catalogue {
                 privacy: draft.privacy,
             });
         }
-        if let Some((first, count)) = lonely {
+        if let Some((first, count)) = without_tracker {
             let message = match count - 1 {
-                0 => "has no tracker: nobody can be asked about it".to_owned(),
-                more => format!("this and {more} more have no tracker: nobody can be asked"),
+                0 => "has no tracker: it cannot be probed".to_owned(),
+                more => format!("this and {more} more have no tracker: they cannot be probed"),
             };
             report.warn(self.fault(&first, message));
         }
@@ -245,22 +246,22 @@ impl Catalogue {
         torrents.into()
     }
 
-    /// Gives the trackers of a torrent the reach that they have, and leaves out those that may not
-    /// be asked.
+    /// Replaces the trackers of a torrent by the same URLs with their final scope, and leaves out
+    /// those that may not be asked.
     fn replace_trackers(
         &self,
         draft: &mut Draft,
         replacements: &Replacements,
         report: &mut Report,
     ) {
-        let place = &draft.place;
+        let location = &draft.location;
         draft.trackers.retain_mut(|url| {
             match replacements.get(&Arc::as_ptr(url)) {
                 None => {}
                 Some(Some(other)) => *url = Arc::clone(other),
                 Some(None) => {
                     let why = self.interner.why_left_out(url);
-                    report.warn(self.fault(place, format!("{url} is left out: {why}")));
+                    report.warn(self.fault(location, format!("{url} is left out: {why}")));
                     return false;
                 }
             }
@@ -268,41 +269,41 @@ impl Catalogue {
         });
     }
 
-    /// A message about the entry at a place.
-    pub(super) fn fault(&self, place: &Place, message: impl Into<String>) -> Fault {
+    /// Returns a message about an entry.
+    pub(super) fn fault(&self, location: &EntryLocation, message: impl Into<String>) -> Fault {
         let mut message = message.into();
-        if let Some(file) = &place.file {
+        if let Some(file) = &location.file {
             message = format!("{file}: {message}");
         }
-        let key = format!("torrents[{}]", place.index);
-        match self.sources.get(place.source as usize) {
-            Some(source) => source.fault(place.line, key, message),
-            None => Source::new("".as_ref()).fault(place.line, key, message),
+        let key = format!("torrents[{}]", location.index);
+        match self.sources.get(location.source as usize) {
+            Some(source) => source.fault(location.line, key, message),
+            None => Source::new("".as_ref()).fault(location.line, key, message),
         }
     }
 
-    /// A place, to be named in a message about another one.
-    pub(super) fn describe(&self, place: &Place) -> String {
-        let source = self.sources.get(place.source as usize);
+    /// Describes an entry, for a message about another one.
+    pub(super) fn describe(&self, location: &EntryLocation) -> String {
+        let source = self.sources.get(location.source as usize);
         let name = source.map_or("", Source::name);
-        match &place.file {
-            Some(file) => format!("{name}:{} ({file})", place.line),
-            None => format!("{name}:{}", place.line),
+        match &location.file {
+            Some(file) => format!("{name}:{} ({file})", location.line),
+            None => format!("{name}:{}", location.line),
         }
     }
 }
 
-/// The hashes of two torrents that share one; `None` if they contradict each other.
+/// Returns the info-hashes of two entries that share one, or `None` if they contradict each other.
 fn unite(a: &Hashes, b: &Hashes) -> Option<Hashes> {
-    let v2 = one_of(a.v2(), b.v2())?;
-    // A bare hash may be a truncated version 2 hash that nobody could tell as such.
+    let v2 = agreed(a.v2(), b.v2())?;
+    // A bare info-hash may be a truncated version 2 hash (BEP 52): they look the same.
     let real = |v1: Option<InfoHash>| v1.filter(|v1| v2.is_none_or(|v2| v2.truncated() != *v1));
-    let v1 = one_of(real(a.v1()), real(b.v1()))?;
+    let v1 = agreed(real(a.v1()), real(b.v1()))?;
     Hashes::of(v1, v2)
 }
 
-/// Whichever is there; `None` if both are and differ.
-fn one_of<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
+/// Returns the value that either side has, or `None` if the two sides differ.
+fn agreed<T: PartialEq>(a: Option<T>, b: Option<T>) -> Option<Option<T>> {
     match (a, b) {
         (Some(a), Some(b)) if a != b => None,
         (a, b) => Some(a.or(b)),

@@ -1,168 +1,133 @@
-//! A configuration → YAML for people, without secrets.
+//! The configuration in effect, as YAML for people, without secrets.
 
-use std::fmt::{self, Write};
-use std::path::Path;
+use std::collections::BTreeMap;
 
-use super::units::{Written, write_rate};
-use super::{Accept, AnnounceMode, Config};
-use seedwatch_torrent::{Hashes, Host, Privacy, Torrent, TrackerUrl};
+use seedwatch_input::secret::MASK;
+use seedwatch_torrent::{Hashes, Privacy, Torrent, TrackerUrl};
+use serde::{Serialize, Serializer};
+use serde_saphyr::DoubleQuoted;
+
+use super::Config;
+use super::sections::{Addresses, Dht, GeoIp, Metrics, Network, Probe, State, Tracker};
+
+/// What the file begins with if a private torrent is left alone.
+const LEFT_ALONE: &str =
+    "# A torrent with \"private: false\" is private (BEP 27), and left alone.\n";
 
 impl Config {
-    /// The configuration as it is in effect, as YAML: defaults filled in, files and links
-    /// resolved, duplicates merged. What could be a passkey is shown as `<secret>`. It is read
-    /// back to the same configuration, but for the secrets, for private torrents that are left
-    /// alone, and for trackers of metainfo files and magnet links, which become trackers of the
-    /// configuration.
+    /// Returns the configuration in effect as YAML: defaults filled in, files and links resolved,
+    /// duplicates merged. What could be a passkey is shown as `<secret>`.
+    ///
+    /// The text is read back to the same configuration, with three exceptions: the secrets; private
+    /// torrents that are left alone; and trackers of metainfo files and magnet links, which become
+    /// trackers of the configuration.
     pub fn effective_yaml(&self) -> String {
-        let mut out = String::with_capacity(1024 + 256 * self.torrents.len());
+        let mut yaml = String::with_capacity(1024 + 256 * self.torrents.len());
+        let mut torrents = self.torrents.iter();
+        if torrents.any(|torrent| torrent.privacy == Privacy::LeftAlone) {
+            yaml.push_str(LEFT_ALONE);
+        }
+        let geo = self.geo.settings();
+        let effective = Effective {
+            probe: &self.probe,
+            tracker: &self.tracker,
+            dht: &self.dht,
+            addresses: Addresses {
+                accept: self.accept,
+            },
+            geoip: GeoIp {
+                country_database: geo.country_database.clone(),
+                asn_database: geo.asn_database.clone(),
+            },
+            network: &self.network,
+            state: &self.state,
+            metrics: &self.metrics,
+            torrents: &self.torrents,
+        };
+        let options = serde_saphyr::ser_options! { compact_list_indent: false };
         // Writing to a string does not fail.
-        let _ = write_all(self, &mut out);
-        out
+        let _ = serde_saphyr::to_fmt_writer_with_options(&mut yaml, &effective, options);
+        yaml
     }
 }
 
-fn write_all(config: &Config, out: &mut String) -> fmt::Result {
-    let probe = &config.probe;
-    writeln!(out, "probe:")?;
-    writeln!(out, "  interval: {}", Written(probe.interval))?;
-    writeln!(out, "  timeout: {}", Written(probe.timeout))?;
-    writeln!(out, "  stale_after: {}", Written(probe.stale_after))?;
-    let tracker = &config.tracker;
-    let announce = match tracker.announce {
-        AnnounceMode::Ghost => "ghost",
-        AnnounceMode::Brief => "brief",
-        AnnounceMode::Scrape => "scrape",
-    };
-    writeln!(out, "tracker:")?;
-    writeln!(out, "  announce: {announce}")?;
-    writeln!(out, "  max_rate: {}", write_rate(tracker.max_rate))?;
-    writeln!(out, "  numwant: {}", tracker.numwant)?;
-    writeln!(out, "  user_agent: {}", Quoted(&tracker.user_agent))?;
-    writeln!(out, "  peer_id_prefix: {}", Quoted(&tracker.peer_id_prefix))?;
-    let dht = &config.dht;
-    writeln!(out, "dht:")?;
-    writeln!(out, "  enabled: {}", dht.enabled)?;
-    let listen = dht.listen.iter().map(ToString::to_string);
-    write_list("  listen", listen, out)?;
-    write_list("  bootstrap", dht.bootstrap.iter().map(host_and_port), out)?;
-    writeln!(out, "  max_rate: {}", write_rate(dht.max_rate))?;
-    writeln!(out, "  interval: {}", Written(dht.interval))?;
-    if let Some(share) = dht.recall_target {
-        writeln!(out, "  recall_target: {share}")?;
-    }
-    let accept = match config.accept {
-        Accept::Global => "global",
-        Accept::Any => "any",
-    };
-    writeln!(out, "addresses:\n  accept: {accept}")?;
-    let geo = config.geo.settings();
-    let databases = [
-        ("country_database", &geo.country_database),
-        ("asn_database", &geo.asn_database),
-    ];
-    for (n, (key, path)) in databases
-        .into_iter()
-        .filter_map(|(key, path)| Some((key, path.as_deref()?)))
-        .enumerate()
-    {
-        if n == 0 {
-            writeln!(out, "geoip:")?;
-        }
-        writeln!(out, "  {key}: {}", Quoted(&path.to_string_lossy()))?;
-    }
-    writeln!(out, "network:")?;
-    let canaries = config.network.canaries.iter().map(host_and_port);
-    write_list("  canaries", canaries, out)?;
-    let path = config.state.path.as_deref().map(Path::to_string_lossy);
-    let path = path.unwrap_or_default();
-    writeln!(out, "state:\n  path: {}", Quoted(&path))?;
-    writeln!(out, "  interval: {}", Written(config.state.interval))?;
-    let metrics = config.metrics;
-    writeln!(out, "metrics:\n  countries: {}", metrics.countries)?;
-    writeln!(out, "  per_tracker: {}", metrics.per_tracker)?;
-    if config.torrents.is_empty() {
-        return writeln!(out, "torrents: []");
-    }
-    writeln!(out, "torrents:")?;
-    config
-        .torrents
-        .iter()
-        .try_for_each(|torrent| write_torrent(torrent, out))
+/// The file that is written.
+#[derive(Serialize)]
+struct Effective<'a> {
+    probe: &'a Probe,
+    tracker: &'a Tracker,
+    dht: &'a Dht,
+    addresses: Addresses,
+    #[serde(skip_serializing_if = "is_default")]
+    geoip: GeoIp,
+    network: &'a Network,
+    state: &'a State,
+    metrics: &'a Metrics,
+    #[serde(serialize_with = "entries")]
+    torrents: &'a [Torrent],
 }
 
-fn write_list(
-    key: &str,
-    mut items: impl ExactSizeIterator<Item = String>,
-    out: &mut String,
-) -> fmt::Result {
-    if items.len() == 0 {
-        return writeln!(out, "{key}: []");
-    }
-    writeln!(out, "{key}:")?;
-    items.try_for_each(|item| writeln!(out, "    - {}", Quoted(&item)))
+fn is_default(section: &GeoIp) -> bool {
+    *section == GeoIp::default()
 }
 
-fn host_and_port((host, port): &(Host, u16)) -> String {
-    format!("{host}:{port}")
+/// Writes torrents one at a time: there may be a million.
+fn entries<S: Serializer>(torrents: &&[Torrent], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(torrents.iter().map(EffectiveEntry::from))
 }
 
-fn write_torrent(torrent: &Torrent, out: &mut String) -> fmt::Result {
-    match &torrent.hashes {
-        Hashes::V1(hash) => writeln!(out, "  - infohash: \"{hash}\"")?,
-        Hashes::V2(hash) => writeln!(out, "  - infohash: \"{hash}\"")?,
-        Hashes::Hybrid(v1, v2) => writeln!(
-            out,
-            "  - magnet: \"magnet:?xt=urn:btih:{v1}&xt=urn:btmh:1220{v2}\""
-        )?,
-    }
-    writeln!(out, "    name: {}", Quoted(&torrent.name))?;
-    if let Some(name) = torrent.collection() {
-        writeln!(out, "    collection: {}", Quoted(name))?;
-    }
-    match torrent.privacy {
-        Privacy::Public => {}
-        Privacy::Consented => writeln!(out, "    private: true")?,
-        Privacy::LeftAlone => writeln!(out, "    private: false # private (BEP 27): left alone")?,
-    }
-    if !torrent.trackers.is_empty() {
-        writeln!(out, "    trackers:")?;
-    }
-    for url in torrent.trackers.iter() {
-        writeln!(out, "      - {}", Quoted(&masked(url)))?;
-    }
-    for (n, (name, value)) in torrent.labels().iter().enumerate() {
-        if n == 0 {
-            writeln!(out, "    labels:")?;
-        }
-        writeln!(out, "      {}: {}", Quoted(name), Quoted(value))?;
-    }
-    Ok(())
+/// One entry of `torrents:`.
+#[derive(Serialize)]
+struct EffectiveEntry<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    infohash: Option<DoubleQuoted<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    magnet: Option<DoubleQuoted<String>>,
+    name: DoubleQuoted<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    collection: Option<DoubleQuoted<&'a str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    private: Option<bool>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    trackers: Vec<DoubleQuoted<String>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<&'a str, DoubleQuoted<&'a str>>,
 }
 
-/// Anything but the one path that everybody uses may be a passkey.
-fn masked(url: &TrackerUrl) -> String {
-    match url.secret_path_and_query() {
-        path @ ("" | "/" | "/announce") => format!("{url}{path}"),
-        _ => format!("{url}/<secret>"),
-    }
-}
-
-/// A double-quoted YAML scalar. Control characters do not come this far; what YAML does not allow
-/// or folds is escaped.
-struct Quoted<'a>(&'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' | '\\' => write!(f, "\\{c}")?,
-                '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                    write!(f, "\\u{:04x}", u32::from(c))?;
-                }
-                _ => f.write_char(c)?,
+impl<'a> From<&'a Torrent> for EffectiveEntry<'a> {
+    fn from(torrent: &'a Torrent) -> Self {
+        let (infohash, magnet) = match &torrent.hashes {
+            Hashes::V1(hash) => (Some(hash.to_string()), None),
+            Hashes::V2(hash) => (Some(hash.to_string()), None),
+            Hashes::Hybrid(v1, v2) => {
+                let link = format!("magnet:?xt=urn:btih:{v1}&xt=urn:btmh:1220{v2}");
+                (None, Some(link))
             }
+        };
+        let labels = torrent.labels().iter();
+        let collection = torrent.collection();
+        Self {
+            infohash: infohash.map(DoubleQuoted),
+            magnet: magnet.map(DoubleQuoted),
+            name: DoubleQuoted(&torrent.name),
+            collection: collection.map(|name| DoubleQuoted(&**name)),
+            private: match torrent.privacy {
+                Privacy::Public => None,
+                Privacy::Consented => Some(true),
+                Privacy::LeftAlone => Some(false),
+            },
+            trackers: torrent.trackers.iter().map(|url| masked(url)).collect(),
+            labels: labels
+                .map(|(name, value)| (&**name, DoubleQuoted(&**value)))
+                .collect(),
         }
-        f.write_char('"')
     }
+}
+
+/// Masks the path and query of a tracker URL, unless the path is one that all users share.
+fn masked(url: &TrackerUrl) -> DoubleQuoted<String> {
+    DoubleQuoted(match url.secret_path_and_query() {
+        path @ ("" | "/" | "/announce") => format!("{url}{path}"),
+        _ => format!("{url}/{MASK}"),
+    })
 }

@@ -1,22 +1,19 @@
-//! One entry of a `torrents:` list → the torrents it stands for.
+//! One entry of a `torrents:` list → the torrents that it stands for.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::catalogue::{Catalogue, Draft, Name, Place};
+use super::catalogue::{Catalogue, Draft, EntryLocation, Name};
 use super::files;
 use super::raw::Entry;
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
-use seedwatch_input::yaml::At;
-use seedwatch_input::yaml::printable;
-use seedwatch_input::yaml::{Fault, Report, Source};
-use seedwatch_input::yaml::{Str, Text};
+use seedwatch_input::yaml::{At, Fault, Report, SecretText, Source, Str, Text, printable};
 use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
-/// Labels that `seedwatch_torrent_info` has itself.
+/// Labels that `seedwatch_torrent_info` always has.
 const RESERVED_LABELS: [&str; 4] = ["torrent", "infohash", "infohash_v2", "collection"];
 
 /// A YAML file while its list is read.
@@ -25,7 +22,7 @@ pub(super) struct ListFile<'a> {
     pub(super) source: &'a Source,
     /// Its number in the catalogue.
     pub(super) number: u32,
-    /// What its `file:` entries are relative to.
+    /// Its directory, which `file:` entries are relative to.
     pub(super) base: &'a Path,
 }
 
@@ -40,7 +37,7 @@ pub(super) fn read_list(
         if report.is_full() {
             return;
         }
-        let at = Cursor {
+        let at = EntryReader {
             file,
             line: entry.line,
             index,
@@ -51,23 +48,23 @@ pub(super) fn read_list(
     }
 }
 
-/// Where reading stands.
-struct Cursor<'a> {
+/// One entry while it is read.
+struct EntryReader<'a> {
     file: &'a ListFile<'a>,
     line: u32,
     index: usize,
 }
 
-impl Cursor<'_> {
-    /// A fault of the entry (`key` empty) or of one of its keys.
+impl EntryReader<'_> {
+    /// Returns a fault of the entry (`key` empty) or of one of its keys.
     fn fault(&self, line: u32, key: &str, message: impl std::fmt::Display) -> Fault {
         let dot = if key.is_empty() { "" } else { "." };
         let key = format!("torrents[{}]{dot}{key}", self.index);
         self.file.source.fault(line, key, message)
     }
 
-    fn place(&self, file: Option<&Path>) -> Place {
-        Place {
+    fn location(&self, file: Option<&Path>) -> EntryLocation {
+        EntryLocation {
             source: self.file.number,
             line: self.line,
             index: u32::try_from(self.index).unwrap_or(u32::MAX),
@@ -76,9 +73,9 @@ impl Cursor<'_> {
     }
 }
 
-/// What an entry adds to each of its torrents.
-struct Extras {
-    /// Something in the entry is wrong: what remains is checked, but no torrent is made of it.
+/// The settings of an entry, which each of its torrents gets.
+struct EntrySettings {
+    /// Something in the entry is wrong: the rest is checked, but makes no torrent.
     is_faulty: bool,
     name: Option<Box<str>>,
     collection: Option<Arc<str>>,
@@ -88,22 +85,22 @@ struct Extras {
 }
 
 fn read_entry(
-    at: &Cursor<'_>,
+    at: &EntryReader<'_>,
     entry: Entry<'_>,
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) -> Result<(), Fault> {
     let before = report.faults();
-    let mut chosen = |text: &Option<Text<'_>>, key: &str| {
+    let mut read_name = |text: &Option<Text<'_>>, key: &str| {
         let text = text.as_ref()?;
         report.take(name(at, text, key)).map(str::to_owned)
     };
     let (name, collection) = (
-        chosen(&entry.name, "name"),
-        chosen(&entry.collection, "collection"),
+        read_name(&entry.name, "name"),
+        read_name(&entry.collection, "collection"),
     );
     let key = |n| format!("torrents[{}].trackers[{n}]", at.index);
-    let extras = Extras {
+    let settings = EntrySettings {
         name: name.map(Into::into),
         collection: collection.map(|name| catalogue.collection(&name)),
         labels: labels(at, entry.labels.unwrap_or_default(), report),
@@ -118,28 +115,28 @@ fn read_entry(
         is_faulty: report.faults() > before,
     };
     match (entry.magnet, entry.file, entry.infohash) {
-        (Some(text), None, None) => magnet(at, &text, extras, catalogue, report),
-        (None, Some(text), None) => torrent_files(at, &text, extras, catalogue, report),
+        (Some(text), None, None) => magnet(at, &text, settings, catalogue, report),
+        (None, Some(text), None) => torrent_files(at, &text, settings, catalogue, report),
         (None, None, Some(text)) => {
             let hashes = Hashes::parse(text.as_str())
                 .map_err(|error| at.fault(text.line, "infohash", error))?;
-            let found = Found::bare(hashes);
-            push(at, found, extras, None, "infohash", catalogue, report)
+            let parsed = ParsedTorrent::bare(hashes);
+            push(at, parsed, settings, None, "infohash", catalogue, report)
         }
         (None, None, None) => Err(at.fault(at.line, "", "must have one of magnet, file, infohash")),
         _ => Err(at.fault(at.line, "", "must have only one of magnet, file, infohash")),
     }
 }
 
-/// What a magnet link, a file or a bare hash says about a torrent.
-struct Found<'a> {
+/// What a magnet link, a metainfo file or a bare info-hash says about a torrent.
+struct ParsedTorrent<'a> {
     hashes: Hashes,
     name: Option<String>,
     trackers: Vec<Cow<'a, str>>,
     private: bool,
 }
 
-impl Found<'_> {
+impl ParsedTorrent<'_> {
     fn bare(hashes: Hashes) -> Self {
         Self {
             hashes,
@@ -151,14 +148,14 @@ impl Found<'_> {
 }
 
 fn magnet(
-    at: &Cursor<'_>,
-    text: &Text<'_>,
-    extras: Extras,
+    at: &EntryReader<'_>,
+    text: &SecretText<'_>,
+    settings: EntrySettings,
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) -> Result<(), Fault> {
     let magnet =
-        Magnet::parse(text.as_str()).map_err(|error| at.fault(text.line, "magnet", error))?;
+        Magnet::parse(text.expose()).map_err(|error| at.fault(text.line, "magnet", error))?;
     if !magnet.unread.is_empty() {
         let message = format!(
             "parameters left out as unknown: {}",
@@ -166,25 +163,25 @@ fn magnet(
         );
         report.warn(at.fault(text.line, "magnet", message));
     }
-    let found = Found {
+    let parsed = ParsedTorrent {
         hashes: magnet.hashes,
         name: magnet.name,
         trackers: magnet.trackers,
         private: false,
     };
-    push(at, found, extras, None, "magnet", catalogue, report)
+    push(at, parsed, settings, None, "magnet", catalogue, report)
 }
 
 fn torrent_files(
-    at: &Cursor<'_>,
+    at: &EntryReader<'_>,
     text: &Text<'_>,
-    extras: Extras,
+    settings: EntrySettings,
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) -> Result<(), Fault> {
-    let paths = files::resolve(at.file.base, text.as_str())
+    let paths = files::matching(at.file.base, text.as_str())
         .map_err(|error| at.fault(text.line, "file", error))?;
-    if extras.name.is_some() && paths.len() > 1 {
+    if settings.name.is_some() && paths.len() > 1 {
         let message = format!("one name, but {} files match", paths.len());
         return Err(at.fault(text.line, "name", message));
     }
@@ -200,30 +197,30 @@ fn torrent_files(
                 continue;
             }
         };
-        let found = Found {
+        let parsed = ParsedTorrent {
             hashes: metainfo.hashes,
             name: metainfo.name,
             trackers: metainfo.trackers.into_iter().map(Cow::Owned).collect(),
             private: metainfo.private,
         };
-        let extras = Extras {
-            name: extras.name.clone(),
-            collection: extras.collection.clone(),
-            labels: extras.labels.clone(),
-            trackers: extras.trackers.clone(),
-            ..extras
+        let settings = EntrySettings {
+            name: settings.name.clone(),
+            collection: settings.collection.clone(),
+            labels: settings.labels.clone(),
+            trackers: settings.trackers.clone(),
+            ..settings
         };
-        push(at, found, extras, Some(path), "file", catalogue, report)?;
+        push(at, parsed, settings, Some(path), "file", catalogue, report)?;
     }
     Ok(())
 }
 
-/// Trackers written in the entry come first: where two agree in scheme, host and port, the
-/// chosen one stays.
+/// Adds one torrent to the catalogue. Trackers written in the entry come first: of two URLs with
+/// the same scheme, host and port, the one in the entry is kept.
 fn push(
-    at: &Cursor<'_>,
-    found: Found<'_>,
-    extras: Extras,
+    at: &EntryReader<'_>,
+    parsed: ParsedTorrent<'_>,
+    settings: EntrySettings,
     path: Option<&Path>,
     key: &str,
     catalogue: &mut Catalogue,
@@ -239,40 +236,40 @@ fn push(
         };
         report.warn(at.fault(at.line, key, message));
     };
-    let mut trackers = extras.trackers;
+    let mut trackers = settings.trackers;
     let mut interner = std::mem::take(&mut catalogue.interner);
-    add_found(&found.trackers, &mut trackers, &mut interner, |message| {
+    add_parsed_trackers(&parsed.trackers, &mut trackers, &mut interner, |message| {
         warn(report, message);
     });
     catalogue.interner = interner;
-    if extras.is_faulty {
+    if settings.is_faulty {
         return Ok(());
     }
     trackers.shrink_to_fit();
     let draft = Draft {
-        name: match (extras.name, found.name) {
-            (Some(name), _) => Name::Chosen(name),
-            (None, Some(name)) => Name::Found(name.into()),
+        name: match (settings.name, parsed.name) {
+            (Some(name), _) => Name::Configured(name),
+            (None, Some(name)) => Name::Display(name.into()),
             (None, None) => Name::None,
         },
-        hashes: found.hashes,
+        hashes: parsed.hashes,
         trackers,
-        collection: extras.collection,
-        labels: extras.labels,
-        privacy: match (extras.consented, found.private) {
+        collection: settings.collection,
+        labels: settings.labels,
+        privacy: match (settings.consented, parsed.private) {
             (true, _) => Privacy::Consented,
             (false, true) => Privacy::LeftAlone,
             (false, false) => Privacy::Public,
         },
-        place: at.place(path),
+        location: at.location(path),
     };
     catalogue.add(draft, report);
     Ok(())
 }
 
-/// Adds what a metainfo file or magnet link calls its trackers. A text that holds several URLs is
-/// split where that is certain.
-fn add_found(
+/// Adds the trackers that a metainfo file or magnet link names. A text with several URLs is split
+/// if their boundaries are certain.
+fn add_parsed_trackers(
     texts: &[Cow<'_, str>],
     trackers: &mut Vec<Arc<TrackerUrl>>,
     interner: &mut Interner,
@@ -321,8 +318,8 @@ fn add_found(
     }
 }
 
-/// The name of a torrent or a collection: both become label values.
-fn name<'a>(at: &Cursor<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, Fault> {
+/// Reads the name of a torrent or a collection: both become label values.
+fn name<'a>(at: &EntryReader<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, Fault> {
     match check_name(text.as_str()) {
         Ok(()) => Ok(text.as_str()),
         Err(error) => Err(at.fault(text.line, key, error)),
@@ -330,7 +327,7 @@ fn name<'a>(at: &Cursor<'_>, text: &'a Text<'_>, key: &str) -> Result<&'a str, F
 }
 
 fn labels(
-    at: &Cursor<'_>,
+    at: &EntryReader<'_>,
     raw: BTreeMap<Str<'_>, Text<'_>>,
     report: &mut Report,
 ) -> BTreeMap<String, String> {
@@ -375,10 +372,10 @@ fn is_label_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Reads a list of announce URLs of the configuration: here a bad one is a fault, not a warning.
+/// Reads a list of announce URLs in the configuration. A bad one is a fault, not a warning.
 pub(super) fn urls(
     source: &Source,
-    texts: &[Text<'_>],
+    texts: &[SecretText<'_>],
     key: impl Fn(usize) -> String,
     catalogue: &mut Catalogue,
     report: &mut Report,
@@ -388,11 +385,11 @@ pub(super) fn urls(
         let fault = |message: String| source.fault(text.line, key(n), message);
         let read = catalogue
             .interner
-            .get(text.as_str(), UrlOrigin::Configuration);
+            .get(text.expose(), UrlOrigin::Configuration);
         let url = match read {
             Ok(url) => url,
             Err(error) => {
-                let mut urls = split_urls(text.as_str()).filter(|part| part.contains("://"));
+                let mut urls = split_urls(text.expose()).filter(|part| part.contains("://"));
                 report.fault(fault(match urls.nth(1) {
                     Some(_) => "several URLs in one: write each as an item of its own".to_owned(),
                     None => error.to_string(),

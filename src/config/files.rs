@@ -1,4 +1,4 @@
-//! Names of further files: relative to the file that names them, globs allowed.
+//! Names of further files, relative to the file that names them. Globs are allowed.
 
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
@@ -16,25 +16,26 @@ const OPTIONS: MatchOptions = MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// Why a name leads to no files.
+/// Why a name stands for no files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum GlobError {
-    /// Not repeated: download links of private trackers hold passkeys.
+    /// The message does not repeat the link: links of private trackers hold passkeys.
     #[error("must be the name of a file, not a link")]
     Link,
     #[error("{name}: not a valid pattern: {reason}")]
     Pattern { name: String, reason: &'static str },
     #[error("{0}: matches no file")]
-    Nothing(String),
+    NoMatch(String),
     #[error("{0}: matches more than {MAX_MATCHES} files")]
     TooMany(String),
     #[error("{0}")]
     Unreadable(String),
 }
 
-/// The files that `name` stands for, seen from the directory `base`, sorted. A name that is a
-/// file is that file even if it could be a pattern: names of torrents are full of brackets.
-pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError> {
+/// Returns the files that `name` stands for, relative to the directory `base`, sorted. The name of
+/// an existing file stands for that file even if it is a valid pattern: names of torrents often
+/// have brackets.
+pub(super) fn matching(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError> {
     if name.contains("://") || Magnet::is_magnet(name) {
         return Err(GlobError::Link);
     }
@@ -83,14 +84,14 @@ pub(super) fn resolve(base: &Path, name: &str) -> Result<Vec<PathBuf>, GlobError
         }
     }
     if files.is_empty() {
-        return Err(GlobError::Nothing(name.to_owned()));
+        return Err(GlobError::NoMatch(name.to_owned()));
     }
     files.sort();
     Ok(files)
 }
 
-/// Hands over the files below a directory that match. Links to directories are not followed: in mirrors
-/// they lead back up, and each way round would be another file.
+/// Passes the files below a directory that match to `take`. Links to directories are not followed:
+/// in mirrors they lead back up, and every cycle would yield more files.
 fn walk(
     root: &Path,
     pattern: &Pattern,
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     fn names(base: &Path, name: &str) -> Result<Vec<String>, GlobError> {
-        resolve(base, name).map(|paths| {
+        matching(base, name).map(|paths| {
             paths
                 .iter()
                 .map(|path| path.strip_prefix(base).unwrap().display().to_string())
@@ -151,7 +152,7 @@ mod tests {
             std::fs::create_dir_all(base.join(file).parent().unwrap()).unwrap();
             std::fs::write(base.join(file), "").unwrap();
         }
-        // As in mirrors: both lead back, and every way round would be another file.
+        // As in mirrors: both lead back up, and every cycle would yield more files.
         for link in ["debian", "sub/debian"] {
             std::os::unix::fs::symlink(&base, base.join(link)).unwrap();
         }
@@ -175,11 +176,11 @@ mod tests {
             ),
             ("./sub/**/d.torrent", Ok(vec!["sub/d.torrent"])),
             ("debian/sub/d*.torrent", Ok(vec!["debian/sub/d.torrent"])),
-            ("gone/**/*", Err(GlobError::Nothing("gone/**/*".to_owned()))),
+            ("gone/**/*", Err(GlobError::NoMatch("gone/**/*".to_owned()))),
             ("none.torrent", Ok(vec!["none.torrent"])),
             (
                 "none*.torrent",
-                Err(GlobError::Nothing("none*.torrent".to_owned())),
+                Err(GlobError::NoMatch("none*.torrent".to_owned())),
             ),
             ("https://t.example/x.torrent", Err(GlobError::Link)),
             ("Magnet:?xt=x", Err(GlobError::Link)),

@@ -1,70 +1,45 @@
-//! `geoip:`, and the files it names.
+//! The databases that `geoip:` names.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::raw;
+use super::kinds::absolute;
+use super::section::{ConfigFile, Section, SectionReader};
+use super::sections::{GeoIp, WrittenGeoIp};
 use seedwatch_geo::{Database, Geo, GeoError, Settings};
-use seedwatch_input::yaml::Text;
-use seedwatch_input::yaml::{Fault, Report, Source};
+use seedwatch_input::yaml::{Fault, Report};
 
-/// Reads `geoip:` and its databases. `base` is the directory of the configuration. What is wrong with
-/// a file is noted, and the default takes its place.
+/// Reads `geoip:` and its databases. Reports what is wrong with a file, and continues with the
+/// default in its place.
 pub(super) fn load(
-    raw: raw::GeoIp<'_>,
-    base: &Path,
-    source: &Source,
+    written: Option<WrittenGeoIp<'_>>,
+    file: &ConfigFile<'_>,
     report: &mut Report,
 ) -> Result<Arc<Geo>, Fault> {
-    let mut settings = Settings::default();
-    for (database, text) in [
-        (Database::Country, &raw.country_database),
-        (Database::Asn, &raw.asn_database),
-    ] {
-        let Some(text) = text else { continue };
-        if !is_file_name(text.as_str()) {
-            let message = "must be the name of a file";
-            report.fault(source.fault(text.line, key(database), message));
-            continue;
-        }
-        // Absolute, so that what is shown as being in effect says where to look.
-        let path = base.join(text.as_str());
-        *entry(&mut settings, database) = Some(std::path::absolute(&path).unwrap_or(path));
-    }
+    let mut section = GeoIp::default();
+    let mut reader = SectionReader::new::<GeoIp>(file, report);
+    section.read(written.unwrap_or_default(), &mut reader);
     loop {
-        match Geo::load(&settings) {
+        let path = |name: &Option<PathBuf>| {
+            let name = name.as_deref()?;
+            Some(absolute(file.base.join(name)))
+        };
+        let settings = Settings {
+            country_database: path(&section.country_database),
+            asn_database: path(&section.asn_database),
+        };
+        let (database, why) = match Geo::load(&settings) {
             Ok(geo) => return Ok(Arc::new(geo)),
-            Err(GeoError::File { database, why, .. }) => {
-                let text = match database {
-                    Database::Country => &raw.country_database,
-                    Database::Asn => &raw.asn_database,
-                };
-                let line = text.as_ref().map_or(0, |text| text.line);
-                let path = base.join(text.as_ref().map_or("", Text::as_str));
-                let message = format!("{}: {why}", path.display());
-                report.fault(source.fault(line, key(database), message));
-                // The other one may be wrong as well.
-                *entry(&mut settings, database) = None;
-            }
-            Err(error @ GeoError::Embedded) => return Err(source.fault(0, "geoip", error)),
-        }
-    }
-}
-
-fn is_file_name(text: &str) -> bool {
-    !text.is_empty() && !text.contains("://") && !text.contains(char::is_control)
-}
-
-const fn key(database: Database) -> &'static str {
-    match database {
-        Database::Country => "geoip.country_database",
-        Database::Asn => "geoip.asn_database",
-    }
-}
-
-const fn entry(settings: &mut Settings, database: Database) -> &mut Option<std::path::PathBuf> {
-    match database {
-        Database::Country => &mut settings.country_database,
-        Database::Asn => &mut settings.asn_database,
+            Err(GeoError::File { database, why, .. }) => (database, why),
+            Err(error @ GeoError::Embedded) => return Err(file.source.fault(0, "geoip", error)),
+        };
+        // The other database may be wrong as well: it is read without this one.
+        let (key, name) = match database {
+            Database::Country => ("country_database", section.country_database.take()),
+            Database::Asn => ("asn_database", section.asn_database.take()),
+        };
+        let path = file.base.join(name.unwrap_or_default());
+        let message = format!("{}: {why}", path.display());
+        reader.fault(reader.line(key), key, message);
     }
 }

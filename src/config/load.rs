@@ -1,19 +1,21 @@
-//! Files → [`Config`].
+//! The configuration file and the files that it includes → [`Config`].
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
-use super::units::{Written, write_rate};
-use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings};
+use super::section::ConfigFile;
+use super::sections::Addresses;
+use super::units::{DurationText, write_rate};
+use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw};
 use seedwatch_input::yaml;
-use seedwatch_input::yaml::{ConfigError, Report, Source};
-use seedwatch_input::yaml::{ShapeError, repair};
-use seedwatch_torrent::{Privacy, Torrent};
+use seedwatch_input::yaml::{ConfigError, Fault, Report, Source, Text};
+use seedwatch_torrent::{Privacy, Torrent, TrackerUrl};
 
 impl Config {
-    /// Reads a configuration and all files it names.
+    /// Reads a configuration and all files that it names.
     ///
     /// # Errors
     /// Everything that is wrong in any of the files, up to [`ConfigError::MAX_FAULTS`].
@@ -21,86 +23,94 @@ impl Config {
         let source = Source::new(path);
         let text = yaml::read(&source, path)?;
         let mut report = Report::default();
+        let mut repaired = None;
         let check = |text: &str| yaml::parse_shape::<raw::Root<'_>>(&source, text).map(drop);
-        let blanked;
-        let root = match yaml::parse_shape::<raw::Root<'_>>(&source, &text) {
-            Ok(root) => root,
-            Err(first) => {
-                blanked = without_errors(&text, first, check, &mut report);
-                let Some(text) = &blanked else {
-                    return Err(report.into_error());
-                };
-                yaml::parse(&source, text)?
-            }
+        let root = yaml::read_borrowed(&source, &text, &mut repaired, check, &mut report);
+        let Some(mut root): Option<raw::Root<'_>> = root else {
+            return Err(report.into_error());
         };
         if root.torrents.is_none() && root.include.is_none() {
             report.fault(source.fault(1, "torrents", "the key is missing"));
         }
-        let probe = settings::probe(root.probe.unwrap_or_default(), &source, &mut report);
-        let tracker = settings::tracker(root.tracker.unwrap_or_default(), &source, &mut report);
-        let dht = settings::dht(root.dht.unwrap_or_default(), &source, &mut report);
-        let accept = settings::accept(root.addresses.unwrap_or_default(), &source, &mut report);
-        let mut catalogue = Catalogue::new(accept);
-        let network = settings::network(root.network.unwrap_or_default(), &source, &mut report);
-        let base = path.parent().unwrap_or(Path::new(""));
-        let geo = geoip::load(root.geoip.unwrap_or_default(), base, &source, &mut report)?;
-        let state = root.state.unwrap_or_default();
-        let state = settings::state(state, base, &source, &mut report);
-        let metrics = settings::metrics(&root.metrics.unwrap_or_default());
-        let everywhere = entry::urls(
-            &source,
-            &root.trackers.unwrap_or_default(),
-            |n| format!("trackers[{n}]"),
-            &mut catalogue,
-            &mut report,
-        );
-        let file = ListFile {
+        let file = ConfigFile {
             source: &source,
-            number: catalogue.add_source(&source),
-            base,
+            base: path.parent().unwrap_or(Path::new("")),
         };
-        let entries = root.torrents.unwrap_or_default();
-        read_list(&file, entries, &mut catalogue, &mut report);
-        let includes = root.include.unwrap_or_default();
-        read_includes(path, &file, &includes, &mut catalogue, &mut report);
-        // Half of the memory at the peak: let it go before the rest is built.
-        drop(includes);
-        drop(text);
-        let torrents = catalogue.finish(&everywhere, dht.enabled, &mut report);
-        if torrents.is_empty() {
+        let mut config = read_sections(&mut root, &file, &mut report)?;
+        let mut catalogue = Catalogue::new(config.accept);
+        let everywhere = read_torrents(path, root, &file, &mut catalogue, &mut report);
+        // Half of the memory at the peak: it is freed before the torrents are built.
+        drop((text, repaired));
+        config.torrents = catalogue.finish(&everywhere, config.dht.enabled, &mut report);
+        if config.torrents.is_empty() {
             report.warn(source.fault(1, "torrents", "there is no torrent to watch"));
         }
-        if let Some(message) = too_slow(&dht, &torrents) {
+        if let Some(message) = too_slow(&config.dht, &config.torrents) {
             report.warn(source.fault(0, "dht.max_rate", message));
         }
-        Ok(Self {
-            torrents,
-            probe,
-            tracker,
-            dht,
-            accept,
-            geo,
-            network,
-            state,
-            metrics,
-            warnings: report.finish()?,
-        })
+        config.warnings = report.finish()?;
+        Ok(config)
     }
 }
 
-/// Notes the errors of a file, and returns what can be read without them.
-fn without_errors(
-    text: &str,
-    first: ShapeError,
-    check: impl Fn(&str) -> Result<(), ShapeError>,
+/// Reads all sections of settings into a configuration without torrents.
+fn read_sections(
+    root: &mut raw::Root<'_>,
+    file: &ConfigFile<'_>,
     report: &mut Report,
-) -> Option<String> {
-    let repaired = repair(text, first, check);
-    report.blanked(repaired.faults);
-    repaired.text
+) -> Result<Config, Fault> {
+    Ok(Config {
+        torrents: Arc::new([]),
+        probe: file.section(root.probe.take(), report),
+        tracker: file.section(root.tracker.take(), report),
+        dht: file.section(root.dht.take(), report),
+        accept: file
+            .section::<Addresses>(root.addresses.take(), report)
+            .accept,
+        network: file.section(root.network.take(), report),
+        geo: geoip::load(root.geoip.take(), file, report)?,
+        state: file.section(root.state.take(), report),
+        metrics: file.section(root.metrics.take(), report),
+        warnings: Vec::new(),
+    })
 }
 
-/// Why the DHT cannot be asked about all torrents within the interval, if so.
+/// Reads the torrents of the main file and of the files that it includes. Returns the trackers that
+/// every public torrent gets.
+fn read_torrents(
+    path: &Path,
+    root: raw::Root<'_>,
+    file: &ConfigFile<'_>,
+    catalogue: &mut Catalogue,
+    report: &mut Report,
+) -> Vec<Arc<TrackerUrl>> {
+    let everywhere = entry::urls(
+        file.source,
+        &root.trackers.unwrap_or_default(),
+        |n| format!("trackers[{n}]"),
+        catalogue,
+        report,
+    );
+    let list = ListFile {
+        source: file.source,
+        number: catalogue.add_source(file.source),
+        base: file.base,
+    };
+    read_list(&list, root.torrents.unwrap_or_default(), catalogue, report);
+    let mut includes = Includes {
+        file,
+        seen: path.canonicalize().into_iter().collect(),
+        count: 0,
+        catalogue,
+        report,
+    };
+    for (n, pattern) in root.include.unwrap_or_default().iter().enumerate() {
+        includes.read_matches(n, pattern);
+    }
+    everywhere
+}
+
+/// Says why the DHT cannot be asked about all torrents within the interval, if it cannot.
 fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
     if !dht.enabled {
         return None;
@@ -112,87 +122,84 @@ fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
         format!(
             "{} is too slow to look up {hashes} info-hashes within {}: about {} would do",
             write_rate(dht.max_rate),
-            Written(dht.interval),
+            DurationText(dht.interval),
             write_rate(needed.ceil())
         )
     })
 }
 
-/// Reads the files that `include:` names, each once.
-fn read_includes(
-    main: &Path,
-    from: &ListFile<'_>,
-    includes: &[seedwatch_input::yaml::Text<'_>],
-    catalogue: &mut Catalogue,
-    report: &mut Report,
-) {
-    let mut seen: HashSet<PathBuf> = main.canonicalize().into_iter().collect();
-    let mut count = 0;
-    for (n, text) in includes.iter().enumerate() {
-        let fault = |message: String| {
-            let key = format!("include[{n}]");
-            from.source.fault(text.line, key, message)
-        };
-        let paths = match files::resolve(from.base, text.as_str()) {
+/// The files of `include:` while they are read, each once.
+struct Includes<'a> {
+    /// The file that has `include:`.
+    file: &'a ConfigFile<'a>,
+    /// Canonical paths of the files read.
+    seen: HashSet<PathBuf>,
+    /// How many files were included.
+    count: usize,
+    catalogue: &'a mut Catalogue,
+    report: &'a mut Report,
+}
+
+impl Includes<'_> {
+    /// Reads the files that item `n` of `include:` names.
+    fn read_matches(&mut self, n: usize, pattern: &Text<'_>) {
+        let source = self.file.source;
+        let fault = |message: String| source.fault(pattern.line, format!("include[{n}]"), message);
+        let paths = match files::matching(self.file.base, pattern.as_str()) {
             Ok(paths) => paths,
-            Err(error) => {
-                // The directory of lists may be empty today.
-                if matches!(error, files::GlobError::Nothing(_)) {
-                    report.warn(fault(error.to_string()));
-                } else {
-                    report.fault(fault(error.to_string()));
-                }
-                continue;
+            // The directory of lists may be empty for now.
+            Err(error @ files::GlobError::NoMatch(_)) => {
+                return self.report.warn(fault(error.to_string()));
             }
+            Err(error) => return self.report.fault(fault(error.to_string())),
         };
         for path in paths {
-            if report.is_full() {
+            if self.report.is_full() || self.count > MAX_INCLUDES {
                 return;
             }
-            // A path that has no canonical form is not readable: the fault comes with reading.
-            if path
-                .canonicalize()
-                .is_ok_and(|canonical| !seen.insert(canonical))
-            {
+            // A path without a canonical form is not readable: reading it reports the fault.
+            let canonical = path.canonicalize().ok();
+            if canonical.is_some_and(|canonical| !self.seen.insert(canonical)) {
                 let message = format!("{}: already read, left out", path.display());
-                report.warn(fault(message));
+                self.report.warn(fault(message));
                 continue;
             }
-            count += 1;
-            if count > MAX_INCLUDES {
-                report.fault(fault(format!("more than {MAX_INCLUDES} files")));
-                return;
+            self.count += 1;
+            if self.count > MAX_INCLUDES {
+                let message = format!("more than {MAX_INCLUDES} files");
+                return self.report.fault(fault(message));
             }
-            let source = Source::new(&path);
-            let text = match yaml::read(&source, &path) {
-                Ok(text) => text,
-                Err(error) => {
-                    report.fault(fault(format!("{}: {}", path.display(), error.message)));
-                    continue;
-                }
-            };
-            let check = |text: &str| yaml::parse_shape::<raw::List<'_>>(&source, text).map(drop);
-            let blanked;
-            let list = match yaml::parse_shape::<raw::List<'_>>(&source, &text) {
-                Ok(list) => Some(list),
-                Err(first) => {
-                    blanked = without_errors(&text, first, check, report);
-                    blanked
-                        .as_ref()
-                        .and_then(|text| report.take(yaml::parse(&source, text)))
-                }
-            };
-            let Some(list) = list else { continue };
-            let Some(entries) = list.torrents else {
-                report.fault(source.fault(1, "torrents", "the key is missing"));
-                continue;
-            };
-            let file = ListFile {
-                source: &source,
-                number: catalogue.add_source(&source),
-                base: path.parent().unwrap_or(Path::new("")),
-            };
-            read_list(&file, entries, catalogue, report);
+            if let Err(unreadable) = self.read_file(&path) {
+                let message = format!("{}: {}", path.display(), unreadable.message);
+                self.report.fault(fault(message));
+            }
         }
+    }
+
+    /// Reads one included file. Reports what is wrong in it.
+    ///
+    /// # Errors
+    /// The file cannot be read at all: the fault belongs to `include:`.
+    fn read_file(&mut self, path: &Path) -> Result<(), Fault> {
+        let source = Source::new(path);
+        let text = yaml::read(&source, path)?;
+        let mut repaired = None;
+        let check = |text: &str| yaml::parse_shape::<raw::List<'_>>(&source, text).map(drop);
+        let list = yaml::read_borrowed(&source, &text, &mut repaired, check, self.report);
+        let Some(list): Option<raw::List<'_>> = list else {
+            return Ok(());
+        };
+        let Some(entries) = list.torrents else {
+            let missing = source.fault(1, "torrents", "the key is missing");
+            self.report.fault(missing);
+            return Ok(());
+        };
+        let file = ListFile {
+            source: &source,
+            number: self.catalogue.add_source(&source),
+            base: path.parent().unwrap_or(Path::new("")),
+        };
+        read_list(&file, entries, self.catalogue, self.report);
+        Ok(())
     }
 }

@@ -6,11 +6,11 @@ use super::catalogue::{Catalogue, Draft, Name};
 use seedwatch_input::yaml::Report;
 use seedwatch_torrent::Hashes;
 
-/// For every draft, in order, its name where that is not the one it came with.
+/// Returns for every draft, in order, its name if that is not the one it came with.
 ///
-/// Chosen names must differ. Found ones that are equal to others, or to a chosen one, all get the
-/// beginning of their info-hash appended, whatever their order: the name of a torrent does not
-/// depend on where in the file it stands.
+/// Configured names must differ. Display names that are equal to each other, or to a configured
+/// name, all get the beginning of their info-hash appended. The name of a torrent thus does not
+/// depend on its position in the file.
 pub(super) fn choose(
     drafts: &[Draft],
     catalogue: &Catalogue,
@@ -20,12 +20,12 @@ pub(super) fn choose(
     let mut found: HashMap<&str, (&Draft, usize)> = HashMap::new();
     for draft in drafts {
         match &draft.name {
-            Name::Chosen(name) => {
+            Name::Configured(name) => {
                 if let Some(first) = chosen.insert(name, draft) {
-                    report_taken(draft, first, catalogue, report);
+                    report_name_taken(draft, first, catalogue, report);
                 }
             }
-            Name::Found(name) => found.entry(name).or_insert((draft, 0)).1 += 1,
+            Name::Display(name) => found.entry(name).or_insert((draft, 0)).1 += 1,
             Name::None => {}
         }
     }
@@ -37,8 +37,8 @@ pub(super) fn choose(
         .filter(|(name, _)| is_ambiguous(name))
         .collect();
     ambiguous.sort_unstable_by_key(|(_, (draft, _))| {
-        let place = &draft.place;
-        (place.source, place.index, place.file.as_deref())
+        let location = &draft.location;
+        (location.source, location.index, location.file.as_deref())
     });
     for (name, (draft, count)) in ambiguous {
         let torrents = count + usize::from(chosen.contains_key(*name));
@@ -46,23 +46,23 @@ pub(super) fn choose(
             "{torrents} torrents have the name {name:?}: the info-hash is appended where none is \
              chosen"
         );
-        report.warn(catalogue.fault(&draft.place, message));
+        report.warn(catalogue.fault(&draft.location, message));
     }
     let mut names: Vec<Option<Box<str>>> = drafts
         .iter()
         .map(|draft| match &draft.name {
-            Name::Found(name) if is_ambiguous(name) => Some(with_hash(name, &draft.hashes, 8)),
-            Name::Chosen(_) | Name::Found(_) => None,
-            Name::None => Some(hash(&draft.hashes).into()),
+            Name::Display(name) if is_ambiguous(name) => Some(with_hash(name, &draft.hashes, 8)),
+            Name::Configured(_) | Name::Display(_) => None,
+            Name::None => Some(hash_name(&draft.hashes).into()),
         })
         .collect();
-    settle(drafts, &mut names, catalogue, report);
+    resolve_collisions(drafts, &mut names, catalogue, report);
     names
 }
 
-/// Names that are still equal: two hashes with one beginning, or somebody who chose a name that
-/// looks like ours.
-fn settle(
+/// Resolves collisions that remain: info-hashes that begin alike, or a configured name that looks
+/// like one with an info-hash.
+fn resolve_collisions(
     drafts: &[Draft],
     names: &mut [Option<Box<str>>],
     catalogue: &Catalogue,
@@ -75,43 +75,43 @@ fn settle(
     if count.values().all(|count| *count == 1) {
         return;
     }
-    let unsettled: Vec<bool> = drafts
+    let is_shared: Vec<bool> = drafts
         .iter()
         .zip(&*names)
         .map(|(draft, name)| count[in_effect(draft, name)] > 1)
         .collect();
-    for ((draft, name), unsettled) in drafts.iter().zip(&mut *names).zip(unsettled) {
-        if let (Name::Found(found), true) = (&draft.name, unsettled) {
+    for ((draft, name), is_shared) in drafts.iter().zip(&mut *names).zip(is_shared) {
+        if let (Name::Display(found), true) = (&draft.name, is_shared) {
             *name = Some(with_hash(found, &draft.hashes, 40));
         }
     }
     let mut taken: HashMap<&str, &Draft> = HashMap::with_capacity(names.len());
     for (draft, name) in drafts.iter().zip(&*names) {
         if let Some(first) = taken.insert(in_effect(draft, name), draft)
-            // Two chosen names have been reported.
-            && !matches!((&first.name, &draft.name), (Name::Chosen(_), Name::Chosen(_)))
+            // Two configured names have been reported.
+            && !matches!((&first.name, &draft.name), (Name::Configured(_), Name::Configured(_)))
         {
-            report_taken(draft, first, catalogue, report);
+            report_name_taken(draft, first, catalogue, report);
         }
     }
 }
 
-/// The new name, or the one the draft came with.
+/// Returns the new name, or the one that the draft came with.
 fn in_effect<'a>(draft: &'a Draft, name: &'a Option<Box<str>>) -> &'a str {
     match (name, &draft.name) {
-        (Some(name), _) | (None, Name::Chosen(name) | Name::Found(name)) => name,
+        (Some(name), _) | (None, Name::Configured(name) | Name::Display(name)) => name,
         (None, Name::None) => "",
     }
 }
 
-fn report_taken(draft: &Draft, first: &Draft, catalogue: &Catalogue, report: &mut Report) {
-    let place = catalogue.describe(&first.place);
-    let message = format!("its name is taken by {place}");
-    report.fault(catalogue.fault(&draft.place, message));
+fn report_name_taken(draft: &Draft, first: &Draft, catalogue: &Catalogue, report: &mut Report) {
+    let location = catalogue.describe(&first.location);
+    let message = format!("its name is taken by {location}");
+    report.fault(catalogue.fault(&draft.location, message));
 }
 
-/// The info-hash as a name: version 1 if there is one.
-fn hash(hashes: &Hashes) -> String {
+/// Returns the info-hash as a name: version 1 if there is one.
+fn hash_name(hashes: &Hashes) -> String {
     match hashes {
         Hashes::V1(hash) | Hashes::Hybrid(hash, _) => hash.to_string(),
         Hashes::V2(hash) => hash.to_string(),
@@ -119,7 +119,7 @@ fn hash(hashes: &Hashes) -> String {
 }
 
 fn with_hash(name: &str, hashes: &Hashes, digits: usize) -> Box<str> {
-    let hash = hash(hashes);
+    let hash = hash_name(hashes);
     let head = hash.get(..digits).unwrap_or(&hash);
     format!("{name} ({head})").into()
 }

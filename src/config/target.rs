@@ -1,4 +1,4 @@
-//! One torrent named on the command line, outside of any configuration.
+//! One torrent that is named on the command line.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -7,9 +7,8 @@ use super::Config;
 use super::catalogue::Catalogue;
 use super::entry::{ListFile, read_list};
 use super::raw::Entry;
-use seedwatch_input::yaml::At;
-use seedwatch_input::yaml::Str;
-use seedwatch_input::yaml::{Report, Source};
+use seedwatch_input::secret::Secret;
+use seedwatch_input::yaml::{At, Report, Source, Str};
 use seedwatch_torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
 
 /// Most names suggested for one that is not known.
@@ -18,7 +17,7 @@ const MAX_SUGGESTIONS: usize = 3;
 /// Longest name that others are compared with, in characters.
 const MAX_COMPARED: usize = 64;
 
-/// What a text on the command line is.
+/// The kinds of text that name a torrent on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Magnet,
@@ -27,9 +26,9 @@ enum Kind {
 }
 
 impl Config {
-    /// Reads a magnet link, an info-hash or the name of a `.torrent` file by the rules of an entry
-    /// of `torrents:` beside this configuration. To name a private torrent is to consent to asking
-    /// its trackers. With the torrent come the warnings: trackers left out.
+    /// Reads a magnet link, an info-hash or the name of a `.torrent` file, by the rules for an
+    /// entry of `torrents:` in this configuration. Naming a private torrent is consent to asking
+    /// its trackers. Returns the torrent and the warnings, such as trackers left out.
     ///
     /// # Errors
     /// One line that says what is wrong, without passkeys.
@@ -56,15 +55,16 @@ impl Config {
         kind: Kind,
         consented: bool,
     ) -> Result<(Torrent, Vec<String>), String> {
-        let value = At {
+        let value = Str(Cow::Borrowed(text));
+        let secret = At {
             line: 0,
-            value: Str(Cow::Borrowed(text)),
+            value: Secret::new(value.clone()),
         };
-        let of = |wanted| (kind == wanted).then(|| value.clone());
+        let value = At { line: 0, value };
         let entry = Entry {
-            magnet: of(Kind::Magnet),
-            file: of(Kind::File),
-            infohash: of(Kind::InfoHash),
+            magnet: (kind == Kind::Magnet).then_some(secret),
+            file: (kind == Kind::File).then(|| value.clone()),
+            infohash: (kind == Kind::InfoHash).then_some(value),
             private: Some(consented),
             ..Entry::default()
         };
@@ -84,7 +84,7 @@ impl Config {
         }];
         read_list(&file, entries, &mut catalogue, &mut report);
         let torrents = catalogue.finish(&[], true, &mut report);
-        // There is no file and no line to name.
+        // The messages alone: no file and no line would help here.
         let warnings = report.warnings().map(str::to_owned).collect();
         if let Err(error) = report.finish() {
             return Err(error.faults()[0].message.clone());
@@ -95,9 +95,9 @@ impl Config {
         }
     }
 
-    /// Says what a text is not, and which names it may mean.
+    /// Explains that a text names no torrent, and suggests similar names.
     fn unknown(&self, text: &str) -> String {
-        // What could be no name may be anything, a passkey too.
+        // A text that cannot be a name may hold a passkey.
         let shown = match check_name(text) {
             Ok(()) => format!("{text:?}"),
             Err(_) => "the target".to_owned(),
@@ -118,12 +118,12 @@ impl Config {
     }
 }
 
-/// Whether a text that names nothing was meant as the name of a file.
+/// Returns whether a text that names nothing was meant as the name of a file.
 fn is_meant_as_file(text: &str) -> bool {
     text.contains(['/', '*', '?']) || text.ends_with(".torrent")
 }
 
-/// The names that differ least from a text, nearest first.
+/// Returns the names that differ least from a text, nearest first.
 fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let text: Vec<char> = folded(text);
     if text.len() > MAX_COMPARED {
@@ -144,7 +144,7 @@ fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> Vec<&'a str>
     near.into_iter().map(|(_, name)| name).collect()
 }
 
-/// Lower case, and one character for what joins words.
+/// Folds case, and the characters that join words.
 fn folded(text: &str) -> Vec<char> {
     let chars = text.chars().flat_map(char::to_lowercase);
     chars
@@ -153,8 +153,7 @@ fn folded(text: &str) -> Vec<char> {
         .collect()
 }
 
-/// The edits (insertions, removals, substitutions) from one text to another, if not more than
-/// `limit`.
+/// Returns the Levenshtein distance of two texts, if it is at most `limit`.
 fn distance(a: &[char], b: &[char], limit: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > limit {
         return None;

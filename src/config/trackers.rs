@@ -1,4 +1,4 @@
-//! Announce URLs, shared by all torrents that have them.
+//! Announce URLs, stored once for all torrents that have them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -6,36 +6,35 @@ use std::sync::Arc;
 use super::Accept;
 use seedwatch_torrent::{AddressScope, Host, Scheme, TrackerUrl, TrackerUrlError};
 
-/// Where the text of a URL comes from. A tracker that both name is the configuration's.
+/// The origin of a URL. A tracker that both name counts as named by the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum UrlOrigin {
     /// `trackers` of the configuration: the user's own choice.
     Configuration,
-    /// A metainfo file or a magnet link: the choice of a stranger.
+    /// A metainfo file or a magnet link, whose author is not trusted.
     Metainfo,
 }
 
-/// What was read, by the text that it was read from.
+/// Parsed URLs, by their text.
 type ByText = HashMap<Box<str>, Result<Arc<TrackerUrl>, TrackerUrlError>>;
 
-/// One allocation for every distinct URL.
+/// Stores every distinct URL once.
 #[derive(Debug, Default)]
 pub(super) struct Interner {
     accept: Accept,
-    /// By origin and the text it was written as: reading a URL costs ten times as much as looking
-    /// it up.
+    /// By origin and text. Parsing a URL costs ten times as much as looking it up.
     by_text: [ByText; 2],
     urls: HashSet<Arc<TrackerUrl>>,
     /// The trackers that the configuration names.
     configured: HashSet<(Scheme, Host, u16)>,
 }
 
-/// What replaces the URLs that were read before all trackers of the configuration were known: the
-/// same URL with another [`AddressScope`], or nothing.
+/// Replacements for URLs that were read before all trackers of the configuration were known: the
+/// same URL with another [`AddressScope`], or `None` if the URL is left out.
 pub(super) type Replacements = HashMap<*const TrackerUrl, Option<Arc<TrackerUrl>>>;
 
 impl Interner {
-    /// An interner under this `addresses.accept`.
+    /// Creates an interner for this `addresses.accept`.
     pub(super) fn new(accept: Accept) -> Self {
         Self {
             accept,
@@ -43,13 +42,13 @@ impl Interner {
         }
     }
 
-    /// Takes for named by the configuration what another one calls so.
+    /// Treats local trackers of another configuration as named by this one.
     pub(super) fn trust<'a>(&mut self, urls: impl Iterator<Item = &'a TrackerUrl>) {
         let local = urls.filter(|url| url.scope() == AddressScope::Local);
         self.configured.extend(local.map(identity));
     }
 
-    /// Reads a URL, or finds it.
+    /// Returns the URL of a text, parsed at most once.
     pub(super) fn get(
         &mut self,
         text: &str,
@@ -83,8 +82,8 @@ impl Interner {
         url
     }
 
-    /// The scope of a URL from a metainfo file or magnet link. Another path at a tracker of the
-    /// configuration is still a stranger's choice.
+    /// Returns the scope of a URL from a metainfo file or magnet link. Another path at a tracker of
+    /// the configuration is not trusted either.
     fn scope_of_foreign(&self, url: &TrackerUrl) -> AddressScope {
         if !self.configured.contains(&identity(url)) {
             match self.accept {
@@ -101,7 +100,7 @@ impl Interner {
         }
     }
 
-    /// What becomes of URLs now that all trackers of the configuration are known.
+    /// Returns the replacements of URLs, once all trackers of the configuration are known.
     pub(super) fn replacements(&mut self) -> Replacements {
         let foreign = self
             .urls
@@ -121,7 +120,7 @@ impl Interner {
         replacements
     }
 
-    /// Why a tracker in a local network is left out.
+    /// Says why a tracker in a local network is left out.
     pub(super) fn why_left_out(&self, url: &TrackerUrl) -> &'static str {
         match self.scope_of_foreign(url) {
             AddressScope::Internet => {
@@ -140,10 +139,10 @@ fn identity(url: &TrackerUrl) -> (Scheme, Host, u16) {
     (url.scheme(), url.host().clone(), url.port())
 }
 
-/// What came of adding a URL to a list.
+/// The outcome of adding a URL to a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is in the list now, or was.
+    /// The URL is in the list, perhaps since earlier.
     Yes,
     /// The list has another URL of the same scheme, host and port.
     SameTracker,
@@ -175,8 +174,8 @@ pub(super) fn add(list: &mut Vec<Arc<TrackerUrl>>, url: &Arc<TrackerUrl>, limit:
     Added::Yes
 }
 
-/// One allocation for every distinct list: torrents of one publisher mostly share theirs.
-pub(super) fn shared(
+/// Stores every distinct list once: torrents of one publisher mostly have the same trackers.
+pub(super) fn intern_list(
     lists: &mut HashSet<Arc<[Arc<TrackerUrl>]>>,
     list: Vec<Arc<TrackerUrl>>,
 ) -> Arc<[Arc<TrackerUrl>]> {

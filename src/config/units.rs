@@ -1,4 +1,4 @@
-//! Durations and rates as they are written in the configuration.
+//! Durations and rates as written in the configuration.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const UNITS: [(&str, u64); 7] = [
 ];
 
 /// Reads a duration as Prometheus does: whole numbers with units, largest unit first, no unit
-/// twice (`30s`, `1h30m`, `7d`, `500ms`). `None` if it is none.
+/// twice (`30s`, `1h30m`, `7d`, `500ms`). Returns `None` for any other text.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     let mut rest = text;
     let mut units = UNITS.iter();
@@ -34,16 +34,16 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     (!text.is_empty()).then(|| Duration::from_millis(total))
 }
 
-/// Writes a duration the way [`parse_duration`] reads it.
-pub(super) struct Written(pub(super) Duration);
+/// A duration, written as [`parse_duration`] reads it.
+pub(super) struct DurationText(pub(super) Duration);
 
-impl fmt::Display for Written {
+impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0.as_millis();
         if rest == 0 {
             return f.write_str("0s");
         }
-        // From days down: nobody thinks of 75 days as 10w5d.
+        // From days down: 75d is easier to read than 10w5d.
         for (unit, milliseconds) in &UNITS[2..] {
             let number = rest / u128::from(*milliseconds);
             rest %= u128::from(*milliseconds);
@@ -55,7 +55,8 @@ impl fmt::Display for Written {
     }
 }
 
-/// Reads a rate (`20/s`, `600/m`, `30/h`) as a number a second. `None` if it is none.
+/// Reads a rate (`20/s`, `600/m`, `30/h`) as a number per second. Returns `None` for any other
+/// text.
 pub(super) fn parse_rate(text: &str) -> Option<f64> {
     let (number, unit) = text.split_once('/')?;
     if number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit()) {
@@ -71,7 +72,7 @@ pub(super) fn parse_rate(text: &str) -> Option<f64> {
     Some(f64::from(number) / seconds)
 }
 
-/// Writes a rate the way [`parse_rate`] reads it.
+/// Writes a rate per second as [`parse_rate`] reads it.
 pub(super) fn write_rate(per_second: f64) -> String {
     let (number, unit) = [(per_second, "s"), (per_second * 60.0, "m")]
         .into_iter()
@@ -97,7 +98,7 @@ mod tests {
         ] {
             let duration = parse_duration(text).unwrap();
             assert_eq!(duration, Duration::from_millis(milliseconds), "{text}");
-            let written = Written(duration).to_string();
+            let written = DurationText(duration).to_string();
             assert_eq!(parse_duration(&written), Some(duration), "{written}");
         }
         for text in [
@@ -119,7 +120,7 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), None, "{text}");
         }
-        assert_eq!(Written(Duration::from_secs(4500)).to_string(), "1h15m");
+        assert_eq!(DurationText(Duration::from_secs(4500)).to_string(), "1h15m");
     }
 
     #[test]

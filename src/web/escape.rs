@@ -1,7 +1,7 @@
 //! JSON without invisible characters.
 //!
-//! A torrent may be named so that its name reads as another. JSON escapes the characters that do
-//! this, which changes nothing for programs.
+//! Invisible characters can make the name of one torrent look like another. JSON can escape them,
+//! which changes nothing for programs.
 
 use std::io;
 
@@ -16,7 +16,7 @@ pub(super) fn write_json(to: impl io::Write, value: &impl Serialize) -> serde_js
     value.serialize(&mut Serializer::with_formatter(to, Visible))
 }
 
-/// A value as JSON with invisible characters escaped.
+/// Returns a value as JSON with invisible characters escaped.
 pub(super) fn json(value: &impl Serialize) -> serde_json::Result<String> {
     let mut bytes = Vec::new();
     write_json(&mut bytes, value)?;

@@ -1,4 +1,4 @@
-//! Responses: the large pages, streamed, and the small ones.
+//! The responses of the endpoints: large pages, streamed, and small ones.
 
 use hyper::StatusCode;
 use hyper::header::{
@@ -6,7 +6,7 @@ use hyper::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use seedwatch_exporter::response::text;
-use seedwatch_exporter::{Answer, PageRequest, Torn};
+use seedwatch_exporter::{HttpResponse, PageAborted, PageRequest};
 use serde::Serialize;
 
 use super::State;
@@ -18,26 +18,26 @@ use crate::metrics::{self, Format, Process};
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The exposition, in the format and encoding the scraper likes best.
-pub(super) fn metrics(state: &State, request: PageRequest<'_>) -> Answer {
+/// Returns the exposition, in the format and coding that the scraper prefers.
+pub(super) fn metrics(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let format = Format::negotiate(&request.joined(&ACCEPT));
     let content_type = HeaderValue::from_static(format.content_type());
     let snapshot = state.snapshot.load_full();
     state.pages.stream(request, content_type, move |sink| {
-        metrics::write(format, snapshot, Process::read(), sink).map_err(|_| Torn)
+        metrics::write(format, snapshot, Process::read(), sink).map_err(|_| PageAborted)
     })
 }
 
-/// All torrents as JSON.
-pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> Answer {
+/// Returns all torrents as JSON.
+pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     state.pages.stream(request, JSON, move |sink| {
-        escape::write_json(sink, &api::Torrents(&snapshot)).map_err(|_| Torn)
+        escape::write_json(sink, &api::Torrents(&snapshot)).map_err(|_| PageAborted)
     })
 }
 
-/// One torrent as JSON.
-pub(super) fn torrent(state: &State, name: &str) -> Answer {
+/// Returns one torrent as JSON.
+pub(super) fn torrent(state: &State, name: &str) -> HttpResponse {
     let snapshot = state.snapshot.load();
     let nobody = snapshot.empty_breakdown();
     match api::torrent(&snapshot, &nobody, name) {
@@ -46,23 +46,23 @@ pub(super) fn torrent(state: &State, name: &str) -> Answer {
     }
 }
 
-/// All collections as JSON.
-pub(super) fn collections(state: &State, request: PageRequest<'_>) -> Answer {
+/// Returns all collections as JSON.
+pub(super) fn collections(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     state.pages.stream(request, JSON, move |sink| {
-        escape::write_json(sink, &api::Collections(&snapshot)).map_err(|_| Torn)
+        escape::write_json(sink, &api::Collections(&snapshot)).map_err(|_| PageAborted)
     })
 }
 
-/// One collection as JSON.
-pub(super) fn collection(state: &State, name: &str) -> Answer {
+/// Returns one collection as JSON.
+pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
     match api::collection(&state.snapshot.load(), name) {
         Some(view) => json(&view),
         None => text(StatusCode::NOT_FOUND, "No such collection\n"),
     }
 }
 
-fn json(view: &impl Serialize) -> Answer {
+fn json(view: &impl Serialize) -> HttpResponse {
     let Ok(body) = escape::json(view) else {
         return text(StatusCode::INTERNAL_SERVER_ERROR, "Not representable\n");
     };
@@ -71,12 +71,12 @@ fn json(view: &impl Serialize) -> Answer {
     answer
 }
 
-/// The page for people.
-pub(super) fn status(state: &State, request: PageRequest<'_>) -> Answer {
+/// Returns the status page.
+pub(super) fn status(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     let metrics = state.telemetry_path.clone();
     let mut answer = state.pages.stream(request, HTML, move |sink| {
-        status::write(&snapshot, &metrics, sink).map_err(|_| Torn)
+        status::write(&snapshot, &metrics, sink).map_err(|_| PageAborted)
     });
     let fields = answer.headers_mut();
     fields.insert(CONTENT_SECURITY_POLICY, status::POLICY.clone());

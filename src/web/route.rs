@@ -1,4 +1,4 @@
-//! Which request gets which answer.
+//! Routes requests to responses.
 
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use seedwatch_exporter::response::{not_allowed, text};
-use seedwatch_exporter::{Answer, ClientKey, PageRequest, Service};
+use seedwatch_exporter::{ClientKey, HttpResponse, PageRequest, Service};
 
 use super::page;
 use super::{RELOAD_TIMEOUT, State};
@@ -22,29 +22,29 @@ impl Service for State {
         path == CONFIG
     }
 
-    async fn answer(&self, client: ClientKey, request: &Request<()>) -> Answer {
+    async fn respond(&self, client: ClientKey, request: &Request<()>) -> HttpResponse {
         answer(self, client, request).await
     }
 }
 
-async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Answer {
+async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> HttpResponse {
     let path = request.uri().path();
-    let head = *request.method() == Method::HEAD;
-    let read = head || *request.method() == Method::GET;
+    let is_head = *request.method() == Method::HEAD;
+    let read = is_head || *request.method() == Method::GET;
     if path == "/-/reload" {
         return match *request.method() == Method::POST {
             true => reload(state).await,
             false => not_allowed(WRITE),
         };
     }
-    let found = |answer: &dyn Fn() -> Answer| match read {
+    let found = |answer: &dyn Fn() -> HttpResponse| match read {
         true => answer(),
         false => not_allowed(READ),
     };
     let asked = PageRequest {
         client,
         headers: request.headers(),
-        head,
+        is_head,
     };
     if path == state.telemetry_path {
         return found(&|| page::metrics(state, asked));
@@ -74,7 +74,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Answ
     }
 }
 
-/// The NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
+/// Returns the NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.
 fn name_below(list: &str, path: &str) -> Option<String> {
     let name = path.strip_prefix(list)?.strip_prefix('/')?;
     if name.is_empty() || name.contains('/') {
@@ -84,7 +84,7 @@ fn name_below(list: &str, path: &str) -> Option<String> {
     Some(name.into_owned())
 }
 
-async fn reload(state: &State) -> Answer {
+async fn reload(state: &State) -> HttpResponse {
     let failed = |why: String| text(StatusCode::INTERNAL_SERVER_ERROR, why);
     let (done, result) = oneshot::channel();
     let reload = async {

@@ -1,28 +1,22 @@
-mod client;
-mod client_certificates;
 mod clients;
-mod config_files;
-mod guarded;
 mod load;
+mod passwords;
 mod status;
-mod toolkit;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use self::client::{Server, ask, send};
 use super::{ReloadResult, State};
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dev_web::{PATIENCE, ask, send};
 use seedwatch_exporter::bind;
 
-/// Longest wait for something that must happen: reached only when a test fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+type Server = seedwatch_dev_web::Server<State>;
 
 fn state(snapshot: Snapshot, max_requests: usize) -> (Arc<State>, mpsc::Receiver<ReloadResult>) {
     let (reload, reloads) = mpsc::channel(1);
@@ -57,8 +51,8 @@ async fn every_endpoint_knows_its_methods() {
         ("GET /api/v1/torrents", 200, None),
         ("PATCH /api/v1/torrents", 405, Some("GET, HEAD")),
         ("GET /api/v1/torrents/empty", 200, None),
-        ("GET /api/v1/torrents/nobody", 404, None),
-        ("POST /api/v1/torrents/nobody", 405, Some("GET, HEAD")),
+        ("GET /api/v1/torrents/unknown", 404, None),
+        ("POST /api/v1/torrents/unknown", 405, Some("GET, HEAD")),
         ("GET /api/v1/torrents/..%2f..%2fconfig", 404, None),
         ("GET /api/v1/torrents/../../config", 404, None),
         ("GET /api/v1/torrents/%00", 404, None),
@@ -73,7 +67,7 @@ async fn every_endpoint_knows_its_methods() {
         ("PUT /api/v1/collections", 405, Some("GET, HEAD")),
         ("GET /api/v1/collections/census", 200, None),
         ("POST /api/v1/collections/census", 405, Some("GET, HEAD")),
-        ("GET /api/v1/collections/nobody", 404, None),
+        ("GET /api/v1/collections/unknown", 404, None),
         ("GET /api/v1/collections/", 404, None),
         ("GET /../../etc/passwd", 404, None),
     ] {
@@ -116,7 +110,7 @@ async fn metrics_come_in_the_format_asked_for() {
 async fn gzip_unpacks_to_the_same_page() {
     let server = serve(load::snapshot(2_000));
     let families = |page: &str| {
-        // The readings of the process differ from scrape to scrape.
+        // The metrics of the process differ between scrapes.
         let at = page.find("# HELP seedwatch_").unwrap();
         page[at..].to_owned()
     };
@@ -140,7 +134,7 @@ async fn readiness_follows_the_daemon() {
 }
 
 #[tokio::test]
-async fn reload_tells_what_came_of_it() {
+async fn reload_reports_its_outcome() {
     let (state, mut reloads) = state(sample::snapshot(), 40);
     let server = Server::start(state);
     let answers = [Ok(()), Err("config.yaml:3: torrents[0]: no".to_owned())];
@@ -149,7 +143,7 @@ async fn reload_tells_what_came_of_it() {
             let done: oneshot::Sender<_> = reloads.recv().await.unwrap();
             done.send(answer).unwrap();
         }
-        // The receiver is dropped here: the daemon is going down.
+        // The receiver is dropped here: the daemon shuts down.
     });
     let good = ask(&server, "POST /-/reload", "").await;
     assert_eq!((good.status, good.text()), (200, "Reloaded\n"));
@@ -257,7 +251,7 @@ async fn torrents_are_json() {
 }
 
 #[tokio::test]
-async fn of_nobody_the_places_are_known_and_of_unknown_swarms_not() {
+async fn an_empty_swarm_has_no_places_and_an_unknown_one_null() {
     let server = serve(sample::snapshot());
     let all = ask(&server, "GET /api/v1/torrents", "").await;
     let all: serde_json::Value = serde_json::from_slice(&all.body).unwrap();
@@ -326,7 +320,7 @@ async fn bodies_and_long_heads_are_refused() {
     assert_eq!(ask(&server, "GET /metrics", &long).await.status, 431);
     let many = "X: y\r\n".repeat(seedwatch_exporter::MAX_HEADERS + 1);
     assert_eq!(ask(&server, "GET /metrics", &many).await.status, 431);
-    // And the server is as well as before.
+    // The server still works.
     assert_eq!(ask(&server, "GET /-/healthy", "").await.status, 200);
 }
 

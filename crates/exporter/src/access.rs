@@ -1,4 +1,4 @@
-//! What `--web.config.file` asks for, always as the file stands now.
+//! The policy of `--web.config.file`, reloaded when the file or a file that it names changes.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,22 +15,22 @@ use tokio::time::{Instant, timeout};
 
 use super::auth::Users;
 use super::rate_limit::RateLimit;
-use files::Files;
+use files::WatchedFiles;
 use seedwatch_clock::LineLimit;
 use seedwatch_input::yaml::{ConfigError, Fault};
 
 mod files;
 
-/// The longest that a request waits for a look at the files.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(1);
+/// Longest time that a request waits for a check of the files.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The longest that the start waits for the files. Each of the four is read for at most
+/// Longest time that the start waits for the files. Each of the four is read for at most
 /// [`READ_TIMEOUT`](seedwatch_input::file::READ_TIMEOUT).
 const LOAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What guards and dresses a connection. The default: nothing.
+/// The policy for a connection and its requests. The default protects nothing.
 #[derive(Debug)]
-pub(super) struct Access {
+pub(super) struct AccessPolicy {
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) users: Option<Arc<Users>>,
     pub(super) rate_limit: Option<RateLimit>,
@@ -38,7 +38,7 @@ pub(super) struct Access {
     pub(super) http2: bool,
 }
 
-impl Default for Access {
+impl Default for AccessPolicy {
     fn default() -> Self {
         Self {
             tls: None,
@@ -51,47 +51,47 @@ impl Default for Access {
 }
 
 /// `--web.config.file`. The file, certificates and keys are read again when one of them has
-/// changed; while they are wrong or cannot be read, what they said before stays in force.
+/// changed. While they are wrong or cannot be read, the last valid policy stays in force.
 ///
-/// Only a thread of its own touches the files: a file system that hangs stops neither requests nor
-/// the shutdown.
+/// A dedicated thread reads the files: a file system that hangs stops neither requests nor the
+/// shutdown.
 pub struct WebConfig {
     path: PathBuf,
-    access: Arc<ArcSwap<Access>>,
-    looks: Sender<oneshot::Sender<()>>,
-    looking: Arc<Looking>,
+    access: Arc<ArcSwap<AccessPolicy>>,
+    checks: Sender<oneshot::Sender<()>>,
+    check_state: Arc<CheckState>,
     log: LineLimit<()>,
 }
 
-/// Since when the thread has been looking at the files.
+/// The time at which the thread began to check the files, while it checks them.
 #[derive(Debug, Default)]
-struct Looking(Mutex<Option<Instant>>);
+struct CheckState(Mutex<Option<Instant>>);
 
-impl Looking {
+impl CheckState {
     fn set(&self, since: Option<Instant>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
-    /// The look does not end: waiting for it is of no use.
-    fn hangs(&self) -> bool {
+    /// Returns whether the check takes so long that waiting for it is of no use.
+    fn is_stuck(&self) -> bool {
         let since = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| since.elapsed() >= LOOK_TIMEOUT)
+        since.is_some_and(|since| since.elapsed() >= CHECK_TIMEOUT)
     }
 }
 
 impl WebConfig {
-    /// Reads the file and everything it names.
+    /// Reads the file and the files that it names.
     ///
     /// # Errors
-    /// The faults found, with file, line and key.
+    /// Returns the faults found, with file, line and key.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let (looks, requests) = mpsc::channel();
+        let (checks, requests) = mpsc::channel();
         let (first, loaded) = mpsc::channel();
-        let looking = Arc::new(Looking::default());
-        let thread = Thread {
+        let check_state = Arc::new(CheckState::default());
+        let thread = WatchThread {
             path: path.to_owned(),
             requests,
-            looking: Arc::clone(&looking),
+            check_state: Arc::clone(&check_state),
         };
         let whole = |why: &str| {
             ConfigError::from(Fault {
@@ -111,25 +111,25 @@ impl WebConfig {
         Ok(Self {
             path: path.to_owned(),
             access,
-            looks,
-            looking,
+            checks,
+            check_state,
             log: LineLimit::new(),
         })
     }
 
-    /// What is in force now. Has the thread look at the files first.
-    pub(super) async fn current(&self) -> Arc<Access> {
-        if !self.looking.hangs() {
-            let (done, looked) = oneshot::channel();
-            let _ = self.looks.send(done);
-            // If the thread dies, what was in force before stays so.
-            let in_time = timeout(LOOK_TIMEOUT, looked).await.is_ok();
+    /// Returns the policy in force, after the thread has checked the files.
+    pub(super) async fn current(&self) -> Arc<AccessPolicy> {
+        if !self.check_state.is_stuck() {
+            let (done, checked) = oneshot::channel();
+            let _ = self.checks.send(done);
+            // If the thread dies, the last policy stays in force.
+            let in_time = timeout(CHECK_TIMEOUT, checked).await.is_ok();
             if !in_time && let Some(suppressed) = self.log.admit((), Instant::now().into_std()) {
                 tracing::warn!(
                     path = %self.path.display(),
                     suppressed,
-                    "the web configuration or a file it names cannot be read in time; \
-                     what they said before stays in force"
+                    "the web configuration or a file that it names cannot be read in time: \
+                     the last valid one stays in force"
                 );
             }
         }
@@ -145,16 +145,16 @@ impl fmt::Debug for WebConfig {
     }
 }
 
-/// The thread that looks at the files. It ends with its [`WebConfig`].
-struct Thread {
+/// The thread that checks the files. It ends when its [`WebConfig`] is dropped.
+struct WatchThread {
     path: PathBuf,
     requests: Receiver<oneshot::Sender<()>>,
-    looking: Arc<Looking>,
+    check_state: Arc<CheckState>,
 }
 
-impl Thread {
-    fn run(self, first: &Sender<Result<Arc<ArcSwap<Access>>, ConfigError>>) {
-        let mut files = Files::new(self.path);
+impl WatchThread {
+    fn run(self, first: &Sender<Result<Arc<ArcSwap<AccessPolicy>>, ConfigError>>) {
+        let mut files = WatchedFiles::new(self.path);
         let access = match files.read() {
             Ok(access) => Arc::new(ArcSwap::from_pointee(access)),
             Err(error) => return drop(first.send(Err(error))),
@@ -163,14 +163,14 @@ impl Thread {
             return;
         }
         while let Ok(request) = self.requests.recv() {
-            // One look serves all who wait: it begins after each of them asked.
+            // One check serves all waiting requests: it begins after each of them asked.
             let mut waiting = vec![request];
             waiting.extend(self.requests.try_iter());
-            self.looking.set(Some(Instant::now()));
+            self.check_state.set(Some(Instant::now()));
             if let Some(new) = files.refresh(Instant::now()) {
                 access.store(Arc::new(new));
             }
-            self.looking.set(None);
+            self.check_state.set(None);
             for request in waiting {
                 let _ = request.send(());
             }
@@ -183,25 +183,25 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_hangs_delays_requests_for_a_moment_only() {
-        let (looks, requests) = mpsc::channel();
+    async fn a_check_that_hangs_delays_requests_only_briefly() {
+        let (checks, requests) = mpsc::channel();
         let config = WebConfig {
             path: PathBuf::from("web.yaml"),
             access: Arc::default(),
-            looks,
-            looking: Arc::default(),
+            checks,
+            check_state: Arc::default(),
             log: LineLimit::new(),
         };
-        config.looking.set(Some(Instant::now()));
+        config.check_state.set(Some(Instant::now()));
         let start = Instant::now();
         config.current().await;
-        assert!((LOOK_TIMEOUT..LOOK_TIMEOUT * 2).contains(&start.elapsed()));
+        assert!((CHECK_TIMEOUT..CHECK_TIMEOUT * 2).contains(&start.elapsed()));
         let start = Instant::now();
         for _ in 0..100 {
             config.current().await;
         }
         assert_eq!(start.elapsed(), Duration::ZERO);
-        // Nothing piles up before the thread that hangs.
+        // No requests pile up in front of the stuck thread.
         assert_eq!(requests.try_iter().count(), 1);
     }
 }

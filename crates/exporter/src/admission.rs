@@ -1,44 +1,45 @@
-//! Which requests are admitted, in the order of the checks.
+//! Decides which requests reach the service, in the order of the checks.
 
 use hyper::body::Body;
 use hyper::{Method, Request};
 use tokio::time::Instant;
 
-use crate::access::Access;
-use crate::auth::Admission;
+use crate::access::AccessPolicy;
+use crate::auth::AuthOutcome;
 use crate::client::ClientKey;
-use crate::response::Answer;
+use crate::response::HttpResponse;
 use crate::{Service, origin, response};
 
-/// Answers one request of `client`: within its rate, if it has shown a password where one is asked
-/// for. The headers of the web configuration are on every answer, refusals included.
-pub(crate) async fn guarded<B: Body, S: Service>(
-    access: &Access,
+/// Answers one request of `client`. The request must be within the client's rate, and have a
+/// correct password if one is configured. Every response has the headers of the web configuration,
+/// refusals included.
+pub(crate) async fn respond<B: Body, S: Service>(
+    access: &AccessPolicy,
     service: &S,
     client: ClientKey,
     request: &Request<B>,
-) -> Answer {
-    let mut answer = admitted(access, service, client, request).await;
+) -> HttpResponse {
+    let mut answer = admit_and_respond(access, service, client, request).await;
     answer.headers_mut().extend(access.headers.clone());
     answer
 }
 
-async fn admitted<B: Body, S: Service>(
-    access: &Access,
+async fn admit_and_respond<B: Body, S: Service>(
+    access: &AccessPolicy,
     service: &S,
     client: ClientKey,
     request: &Request<B>,
-) -> Answer {
+) -> HttpResponse {
     if let Some(limit) = &access.rate_limit
         && let Err(wait) = limit.take(client, Instant::now())
     {
         return response::too_many_requests(wait);
     }
     if let Some(users) = &access.users {
-        match users.admit(request.headers(), client).await {
-            Admission::Admitted => {}
-            Admission::Refused => return response::unauthorized(),
-            Admission::Busy => return response::busy(),
+        match users.authenticate(request.headers(), client).await {
+            AuthOutcome::Accepted => {}
+            AuthOutcome::Rejected => return response::unauthorized(),
+            AuthOutcome::Busy => return response::busy(),
         }
     }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -51,7 +52,7 @@ async fn admitted<B: Body, S: Service>(
     if !request.body().is_end_stream() {
         return response::body_refused();
     }
-    service.answer(client, &without_body(request)).await
+    service.respond(client, &without_body(request)).await
 }
 
 fn without_body<B>(request: &Request<B>) -> Request<()> {

@@ -11,8 +11,8 @@ use hyper::header::{AUTHORIZATION, HeaderMap};
 use tokio::sync::oneshot;
 
 use super::client::ClientKey;
-use super::turns::{Turn, Turns};
-use outcomes::{Credentials, Outcomes};
+use super::fair_queue::{FairQueue, Permit};
+use outcomes::{Credentials, OutcomeCache};
 
 mod outcomes;
 
@@ -22,21 +22,21 @@ pub(super) const MAX_COST: u32 = 18;
 /// Lowest cost that bcrypt has.
 const MIN_COST: u32 = 4;
 
-/// Passwords checked at a time. One: guessing must not take the machine from the probes. A password
-/// whose outcome is remembered is not checked again and does not wait.
+/// Passwords checked at a time. Guessing must not take more than one core from the probes. A
+/// password whose outcome is cached is not checked again and does not wait.
 const CHECKS: usize = 1;
 
-/// Checks of one client that may wait.
+/// Most checks of one client that wait.
 const MAX_WAITING: usize = 8;
 
-/// A bcrypt hash as it stands in the file.
+/// A bcrypt hash as written in the file.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Hash {
     text: Box<str>,
     cost: u32,
 }
 
-/// Why a hash is refused. The text does not repeat it.
+/// Why a hash is refused. The message does not repeat the hash.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HashError {
     #[error("a password must be a bcrypt hash ($2y$…)")]
@@ -48,7 +48,7 @@ pub(super) enum HashError {
 impl Hash {
     pub(super) fn parse(text: &str) -> Result<Self, HashError> {
         let parts = HashParts::from_str(text).map_err(|_| HashError::NotBcrypt)?;
-        // Refuses versions that can be split but not checked.
+        // Versions that can be split but not checked are refused.
         let known = ["$2a$", "$2b$", "$2x$", "$2y$"]
             .iter()
             .any(|v| text.starts_with(v));
@@ -70,105 +70,109 @@ impl fmt::Debug for Hash {
     }
 }
 
-/// What becomes of a request.
+/// The outcome of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// It brings the name and password of a user.
-    Admitted,
-    /// It does not.
-    Refused,
+pub(super) enum AuthOutcome {
+    /// The request has the name and password of a user.
+    Accepted,
+    /// It has not.
+    Rejected,
     /// Too many passwords of the same client wait to be checked.
     Busy,
 }
 
-/// The users of the web configuration. At least one.
+/// The users of the web configuration, at least one.
 #[derive(Debug)]
 pub(super) struct Users {
     hashes: BTreeMap<String, Hash>,
     /// The hash with the highest cost, checked for names that do not exist.
-    dearest: Hash,
-    outcomes: Mutex<Outcomes>,
-    checks: Turns,
+    costliest: Hash,
+    outcomes: Mutex<OutcomeCache>,
+    checks: FairQueue,
 }
 
 impl Users {
-    /// `None` without any user: no password is asked for.
+    /// Returns `None` if there is no user: no password is required then.
     pub(super) fn new(hashes: BTreeMap<String, Hash>) -> Option<Self> {
-        let dearest = hashes.values().max_by_key(|hash| hash.cost)?.clone();
+        let costliest = hashes.values().max_by_key(|hash| hash.cost)?.clone();
         Some(Self {
-            outcomes: Mutex::new(Outcomes::new(hashes.len())),
+            outcomes: Mutex::new(OutcomeCache::new(hashes.len())),
             hashes,
-            dearest,
-            checks: Turns::new(CHECKS, MAX_WAITING),
+            costliest,
+            checks: FairQueue::new(CHECKS, MAX_WAITING),
         })
     }
 
-    /// Whether the request brings the name and password of a user.
-    pub(super) async fn admit(self: &Arc<Self>, headers: &HeaderMap, from: ClientKey) -> Admission {
+    /// Checks the name and password of a request.
+    pub(super) async fn authenticate(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        from: ClientKey,
+    ) -> AuthOutcome {
         let Some(credentials) = Credentials::read(headers.get(AUTHORIZATION)) else {
-            return Admission::Refused;
+            return AuthOutcome::Rejected;
         };
         let (hash, exists) = match self.hashes.get(&credentials.name) {
             Some(hash) => (hash, true),
-            None => (&self.dearest, false),
+            None => (&self.costliest, false),
         };
         let digest = self.lock().digest(&credentials, &hash.text);
-        if let Some(right) = self.lock().recall(&digest) {
-            return right.into();
+        if let Some(is_correct) = self.lock().recall(&digest) {
+            return is_correct.into();
         }
-        let Ok(turn) = self.checks.take(from).await else {
-            return Admission::Busy;
+        let Ok(permit) = self.checks.acquire(from).await else {
+            return AuthOutcome::Busy;
         };
         // The same password may have been checked while this request waited.
-        if let Some(right) = self.lock().recall(&digest) {
-            return right.into();
+        if let Some(is_correct) = self.lock().recall(&digest) {
+            return is_correct.into();
         }
-        let check = Check {
+        let check = PasswordCheck {
             users: Arc::clone(self),
             password: credentials.password,
             hash: hash.clone(),
             exists,
             digest,
-            turn,
+            permit,
         };
         check.start().await.unwrap_or(false).into()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Outcomes> {
-        // Nothing can be half done in a list of digests.
+    fn lock(&self) -> MutexGuard<'_, OutcomeCache> {
+        // A list of digests has no intermediate state that a panic could leave.
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl From<bool> for Admission {
-    fn from(right: bool) -> Self {
-        match right {
-            true => Self::Admitted,
-            false => Self::Refused,
+impl From<bool> for AuthOutcome {
+    fn from(is_correct: bool) -> Self {
+        match is_correct {
+            true => Self::Accepted,
+            false => Self::Rejected,
         }
     }
 }
 
-/// A password to be checked.
-struct Check {
+/// The check of one password.
+struct PasswordCheck {
     users: Arc<Users>,
     password: Vec<u8>,
     hash: Hash,
     exists: bool,
     digest: [u8; 32],
-    turn: Turn,
+    permit: Permit,
 }
 
-impl Check {
-    /// Checks on a thread of its own, which neither the shutdown nor a request that is given up
-    /// waits for or ends. The outcome serves the next request.
+impl PasswordCheck {
+    /// Checks on a dedicated thread. The shutdown does not wait for it, and a cancelled request
+    /// does not end it: its outcome serves the next request.
     fn start(self) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         let started = thread::Builder::new()
             .name("password-check".to_owned())
             .spawn(move || {
-                let right = self.run();
-                let _ = done.send(right);
+                let is_correct = self.run();
+                let _ = done.send(is_correct);
             });
         if let Err(error) = started {
             tracing::error!(%error, "cannot start a thread to check a password");
@@ -177,23 +181,24 @@ impl Check {
     }
 
     fn run(self) -> bool {
-        let right = bcrypt::verify(&self.password, &self.hash.text).unwrap_or(false) && self.exists;
-        if !right {
-            for cost in padding(self.hash.cost, self.users.dearest.cost) {
-                // What it yields is of no interest, only the time it takes.
+        let is_correct =
+            bcrypt::verify(&self.password, &self.hash.text).unwrap_or(false) && self.exists;
+        if !is_correct {
+            for cost in padding_costs(self.hash.cost, self.users.costliest.cost) {
+                // Only the time that this takes matters.
                 let _ = std::hint::black_box(bcrypt::hash_with_salt(&self.password, cost, [0; 16]));
             }
         }
-        self.users.lock().remember(self.digest, right);
-        drop(self.turn);
-        right
+        self.users.lock().remember(self.digest, is_correct);
+        drop(self.permit);
+        is_correct
     }
 }
 
-/// The costs of the hashes that take as long as a hash of cost `to` takes longer than one of cost
-/// `from`. With them every refusal takes the same time: the time tells neither whether a user
-/// exists nor the cost of its hash.
-fn padding(from: u32, to: u32) -> std::ops::Range<u32> {
+/// Returns the costs of further hashes that make a check of cost `from` take as long as one of cost
+/// `to`. Every refusal then takes the same time, which reveals neither whether a user exists nor
+/// the cost of its hash.
+fn padding_costs(from: u32, to: u32) -> std::ops::Range<u32> {
     from..to
 }
 
@@ -213,11 +218,11 @@ mod tests {
         Arc::new(Users::new(hashes.into()).unwrap())
     }
 
-    async fn admit(users: &Arc<Users>, name: &str, password: &str) -> Admission {
+    async fn admit(users: &Arc<Users>, name: &str, password: &str) -> AuthOutcome {
         let encoded = BASE64.encode(format!("{name}:{password}").as_bytes());
         let mut headers = HeaderMap::new();
         headers.insert(AUTHORIZATION, format!("Basic {encoded}").parse().unwrap());
-        users.admit(&headers, ClientKey::LOCAL).await
+        users.authenticate(&headers, ClientKey::LOCAL).await
     }
 
     #[tokio::test]
@@ -225,11 +230,11 @@ mod tests {
         let users = users();
         for _ in 0..2 {
             for (name, password, expected) in [
-                ("alice", "wrong", Admission::Refused),
-                ("mallory", "secret", Admission::Refused),
-                ("alice", "other", Admission::Refused),
-                ("alice", "secret", Admission::Admitted),
-                ("bob", "other", Admission::Admitted),
+                ("alice", "wrong", AuthOutcome::Rejected),
+                ("mallory", "secret", AuthOutcome::Rejected),
+                ("alice", "other", AuthOutcome::Rejected),
+                ("alice", "secret", AuthOutcome::Accepted),
+                ("bob", "other", AuthOutcome::Accepted),
             ] {
                 assert_eq!(admit(&users, name, password).await, expected, "{name}");
             }
@@ -238,19 +243,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_checked_before_does_not_wait_behind_guesses() {
+    async fn cached_outcomes_do_not_wait_behind_guesses() {
         let users = users();
-        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
-        assert_eq!(admit(&users, "alice", "wrong").await, Admission::Refused);
-        let _guessing = users.checks.take(ClientKey::LOCAL).await.unwrap();
-        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
-        assert_eq!(admit(&users, "alice", "wrong").await, Admission::Refused);
+        assert_eq!(
+            admit(&users, "alice", "secret").await,
+            AuthOutcome::Accepted
+        );
+        assert_eq!(admit(&users, "alice", "wrong").await, AuthOutcome::Rejected);
+        let _guessing = users.checks.acquire(ClientKey::LOCAL).await.unwrap();
+        assert_eq!(
+            admit(&users, "alice", "secret").await,
+            AuthOutcome::Accepted
+        );
+        assert_eq!(admit(&users, "alice", "wrong").await, AuthOutcome::Rejected);
     }
 
     #[tokio::test]
     async fn a_client_has_a_limited_number_of_checks_waiting() {
         let users = users();
-        let guessing = users.checks.take(ClientKey::LOCAL).await.unwrap();
+        let guessing = users.checks.acquire(ClientKey::LOCAL).await.unwrap();
         let mut waiting = Vec::new();
         for n in 0..MAX_WAITING {
             let users = Arc::clone(&users);
@@ -260,12 +271,15 @@ mod tests {
         while users.checks.waiting() < MAX_WAITING {
             tokio::task::yield_now().await;
         }
-        assert_eq!(admit(&users, "alice", "secret").await, Admission::Busy);
+        assert_eq!(admit(&users, "alice", "secret").await, AuthOutcome::Busy);
         drop(guessing);
         for guess in waiting {
-            assert_eq!(guess.await.unwrap(), Admission::Refused);
+            assert_eq!(guess.await.unwrap(), AuthOutcome::Rejected);
         }
-        assert_eq!(admit(&users, "alice", "secret").await, Admission::Admitted);
+        assert_eq!(
+            admit(&users, "alice", "secret").await,
+            AuthOutcome::Accepted
+        );
     }
 
     #[tokio::test]
@@ -292,12 +306,12 @@ mod tests {
             ("c", hash("x", 5)),
         ];
         let users = Users::new(hashes.map(|(name, hash)| (name.to_owned(), hash)).into());
-        let dearest = users.unwrap().dearest.cost;
-        assert_eq!(dearest, 6);
-        for cost in MIN_COST..=dearest {
+        let costliest = users.unwrap().costliest.cost;
+        assert_eq!(costliest, 6);
+        for cost in MIN_COST..=costliest {
             let rounds = 1u64 << cost;
-            let padding: u64 = padding(cost, dearest).map(|cost| 1 << cost).sum();
-            assert_eq!(rounds + padding, 1 << dearest);
+            let padding: u64 = padding_costs(cost, costliest).map(|cost| 1 << cost).sum();
+            assert_eq!(rounds + padding, 1 << costliest);
         }
         assert!(Users::new(BTreeMap::new()).is_none());
     }
@@ -319,7 +333,7 @@ mod tests {
         }
         let highest = good.replace("$04$", "$18$");
         assert_eq!(Hash::parse(&highest).unwrap().cost, MAX_COST);
-        let dear = good.replace("$04$", "$19$");
-        assert_eq!(Hash::parse(&dear), Err(HashError::TooCostly));
+        let costly = good.replace("$04$", "$19$");
+        assert_eq!(Hash::parse(&costly), Err(HashError::TooCostly));
     }
 }

@@ -1,4 +1,4 @@
-//! Response bodies: a few bytes at once, or a large page piece by piece.
+//! Response bodies: a few bytes at once, or a large page in chunks.
 
 use std::fmt;
 use std::io;
@@ -18,14 +18,14 @@ use tokio::time::{Instant, timeout_at};
 
 use super::SEND_TIMEOUT;
 use super::client::ClientKey;
-use super::slots::{Page, Slot};
-use super::turns::{Turn, Turns};
+use super::fair_queue::{FairQueue, Permit};
+use super::page_slots::{PageProgress, PageSlot};
 
-/// Bytes collected before they are handed over.
-const CHUNK: usize = 64 * 1024;
+/// Bytes of a chunk.
+const CHUNK_SIZE: usize = 64 * 1024;
 
-/// Pieces waiting for a reader; with them a page takes some 400 KiB, however large it is.
-const QUEUE: usize = 4;
+/// Chunks that wait for a reader. A page thus takes some 400 KiB, however large it is.
+const QUEUE_LENGTH: usize = 4;
 
 /// The level with the best ratio of time to size for this text (see `benches/metrics.rs`).
 const GZIP_LEVEL: u32 = 1;
@@ -35,25 +35,24 @@ const GZIP_LEVEL: u32 = 1;
 pub enum ResponseBody {
     /// A few bytes.
     Full(Bytes),
-    /// The pieces of a large page.
-    Stream(mpsc::Receiver<Piece>),
+    /// A large page.
+    Stream(mpsc::Receiver<Chunk>),
     /// Nothing, or nothing more.
     Done,
 }
 
-/// Part of a large page. A stream that ends without [`Piece::End`] is a torn page, and the
-/// connection is cut so that nobody takes it for a whole one.
+/// Shard of a large page. If a stream ends without [`Chunk::End`], the page was aborted; the
+/// connection is cut then, so that the client does not take the page for complete.
 #[derive(Debug)]
-pub enum Piece {
+pub enum Chunk {
     Data(Bytes),
     End,
 }
 
-/// The writer of a page gave up: the reader was too slow, another client needed the slot, or
-/// writing failed.
+/// A page was aborted: the reader was too slow, another client needed the slot, or writing failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the page could not be sent whole")]
-pub struct Torn;
+pub struct PageAborted;
 
 impl From<String> for ResponseBody {
     fn from(text: String) -> Self {
@@ -69,12 +68,12 @@ impl From<&'static str> for ResponseBody {
 
 impl Body for ResponseBody {
     type Data = Bytes;
-    type Error = Torn;
+    type Error = PageAborted;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Torn>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, PageAborted>>> {
         match &mut *self {
             Self::Done => Poll::Ready(None),
             Self::Full(bytes) => {
@@ -82,17 +81,17 @@ impl Body for ResponseBody {
                 *self = Self::Done;
                 Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
             }
-            Self::Stream(pieces) => {
-                let piece = std::task::ready!(pieces.poll_recv(context));
-                Poll::Ready(match piece {
-                    Some(Piece::Data(bytes)) => Some(Ok(Frame::data(bytes))),
-                    Some(Piece::End) => {
+            Self::Stream(chunks) => {
+                let chunk = std::task::ready!(chunks.poll_recv(context));
+                Poll::Ready(match chunk {
+                    Some(Chunk::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+                    Some(Chunk::End) => {
                         *self = Self::Done;
                         None
                     }
                     None => {
                         *self = Self::Done;
-                        Some(Err(Torn))
+                        Some(Err(PageAborted))
                     }
                 })
             }
@@ -116,34 +115,34 @@ impl Body for ResponseBody {
     }
 }
 
-/// Has `write` fill a page for `client` on a thread that may block, away from the threads that
-/// probe. The slot is free again when the page is written or given up.
-pub(super) fn stream(
+/// Runs `write`, which writes a page for `client`, on a thread that may block, apart from the
+/// threads that probe. The slot is released when the page is written or aborted.
+pub(super) fn stream_page(
     gzip: bool,
-    encoding: &Turns,
+    encoding: &FairQueue,
     client: ClientKey,
-    slot: Slot,
-    write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,
+    slot: PageSlot,
+    write: impl FnOnce(&mut PageWriter) -> Result<(), PageAborted> + Send + 'static,
 ) -> ResponseBody {
-    let (pieces, body) = mpsc::channel(QUEUE);
+    let (chunks, body) = mpsc::channel(QUEUE_LENGTH);
     let runtime = Handle::current();
     let encoding = encoding.clone();
     runtime.clone().spawn_blocking(move || {
         let compressor = gzip.then(|| GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL)));
-        let mut sink = Sink {
-            text: Vec::with_capacity(CHUNK + CHUNK / 8),
+        let mut sink = PageWriter {
+            text: Vec::with_capacity(CHUNK_SIZE + CHUNK_SIZE / 8),
             compressor,
-            pieces,
+            chunks,
             runtime,
             encoding,
             client,
             page: Arc::clone(slot.page()),
-            turn: None,
+            permit: None,
             deadline: Instant::now() + SEND_TIMEOUT,
         };
-        // A page given up needs no words here: the connection is cut, and the reader knows.
+        // An aborted page needs no log line: the connection is cut, so that the client knows.
         let _ = sink
-            .take_turn()
+            .acquire_permit()
             .and_then(|()| write(&mut sink))
             .and_then(|()| sink.finish());
         drop(slot);
@@ -151,106 +150,110 @@ pub(super) fn stream(
     ResponseBody::Stream(body)
 }
 
-/// Where a page is written to.
-pub struct Sink {
+/// Writes a page to its client, compressed if the client accepts that.
+pub struct PageWriter {
     text: Vec<u8>,
     compressor: Option<GzEncoder<Vec<u8>>>,
-    pieces: mpsc::Sender<Piece>,
+    chunks: mpsc::Sender<Chunk>,
     runtime: Handle,
-    encoding: Turns,
+    encoding: FairQueue,
     client: ClientKey,
-    page: Arc<Page>,
-    /// Held while bytes are made, not while a reader is waited for.
-    turn: Option<Turn>,
+    page: Arc<PageProgress>,
+    /// Held while bytes are produced, not while the reader is waited for.
+    permit: Option<Permit>,
     deadline: Instant,
 }
 
-impl Sink {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), Torn> {
+impl PageWriter {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), PageAborted> {
         match *bytes {
-            // Most pieces of an exposition are single marks: cheaper pushed than copied.
+            // Most writes of an exposition are single characters: pushing is cheaper than copying.
             [byte] => self.text.push(byte),
             [first, second] => self.text.extend_from_slice(&[first, second]),
             _ => self.text.extend_from_slice(bytes),
         }
-        if self.text.len() >= CHUNK {
-            self.flush_text()?;
+        if self.text.len() >= CHUNK_SIZE {
+            self.flush_chunk()?;
         }
         Ok(())
     }
 
-    /// Waits until no other page is being made.
-    fn take_turn(&mut self) -> Result<(), Torn> {
-        let turn = self.encoding.take(self.client);
-        let turn = self.wait(turn)?.map_err(|_| Torn)?;
-        self.turn = Some(turn);
+    /// Waits until no other page is being produced.
+    fn acquire_permit(&mut self) -> Result<(), PageAborted> {
+        let permit = self.encoding.acquire(self.client);
+        let permit = self.wait(permit)?.map_err(|_| PageAborted)?;
+        self.permit = Some(permit);
         Ok(())
     }
 
-    /// Waits for the end of `future`, unless the page is given up before.
-    fn wait<F: Future>(&self, future: F) -> Result<F::Output, Torn> {
+    /// Waits for `future`, unless the page is aborted before.
+    fn wait<F: Future>(&self, future: F) -> Result<F::Output, PageAborted> {
         self.runtime.block_on(async {
             tokio::select! {
-                outcome = timeout_at(self.deadline, future) => outcome.map_err(|_| Torn),
-                () = self.page.given_up() => Err(Torn),
+                outcome = timeout_at(self.deadline, future) => outcome.map_err(|_| PageAborted),
+                () = self.page.cancelled() => Err(PageAborted),
             }
         })
     }
 
-    fn flush_text(&mut self) -> Result<(), Torn> {
+    fn flush_chunk(&mut self) -> Result<(), PageAborted> {
         match &mut self.compressor {
             None => {
-                let full = mem::replace(&mut self.text, Vec::with_capacity(CHUNK + CHUNK / 8));
-                self.send(Piece::Data(full.into()))
+                let full = mem::replace(
+                    &mut self.text,
+                    Vec::with_capacity(CHUNK_SIZE + CHUNK_SIZE / 8),
+                );
+                self.send(Chunk::Data(full.into()))
             }
             Some(compressor) => {
-                compressor.write_all(&self.text).map_err(|_| Torn)?;
+                compressor.write_all(&self.text).map_err(|_| PageAborted)?;
                 self.text.clear();
-                if compressor.get_ref().len() < CHUNK / 2 {
+                if compressor.get_ref().len() < CHUNK_SIZE / 2 {
                     return Ok(());
                 }
-                let full = mem::replace(compressor.get_mut(), Vec::with_capacity(CHUNK));
-                self.send(Piece::Data(full.into()))
+                let full = mem::replace(compressor.get_mut(), Vec::with_capacity(CHUNK_SIZE));
+                self.send(Chunk::Data(full.into()))
             }
         }
     }
 
-    fn send(&mut self, piece: Piece) -> Result<(), Torn> {
-        match self.pieces.try_send(piece) {
+    fn send(&mut self, chunk: Chunk) -> Result<(), PageAborted> {
+        match self.chunks.try_send(chunk) {
             Ok(()) => Ok(()),
-            Err(TrySendError::Closed(_)) => Err(Torn),
-            Err(TrySendError::Full(piece)) => {
-                self.turn = None;
+            Err(TrySendError::Closed(_)) => Err(PageAborted),
+            Err(TrySendError::Full(chunk)) => {
+                self.permit = None;
                 self.page.set_stalled(true);
-                self.wait(self.pieces.send(piece))?.map_err(|_| Torn)?;
+                self.wait(self.chunks.send(chunk))?
+                    .map_err(|_| PageAborted)?;
                 self.page.set_stalled(false);
-                self.take_turn()
+                self.acquire_permit()
             }
         }
     }
 
-    fn finish(mut self) -> Result<(), Torn> {
+    fn finish(mut self) -> Result<(), PageAborted> {
         let rest = match self.compressor.take() {
             None => mem::take(&mut self.text),
             Some(mut compressor) => {
-                compressor.write_all(&self.text).map_err(|_| Torn)?;
-                compressor.finish().map_err(|_| Torn)?
+                compressor.write_all(&self.text).map_err(|_| PageAborted)?;
+                compressor.finish().map_err(|_| PageAborted)?
             }
         };
         if !rest.is_empty() {
-            self.send(Piece::Data(rest.into()))?;
+            self.send(Chunk::Data(rest.into()))?;
         }
-        self.send(Piece::End)
+        self.send(Chunk::End)
     }
 }
 
-impl fmt::Write for Sink {
+impl fmt::Write for PageWriter {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.push(text.as_bytes()).map_err(|Torn| fmt::Error)
+        self.push(text.as_bytes()).map_err(|PageAborted| fmt::Error)
     }
 }
 
-impl io::Write for Sink {
+impl io::Write for PageWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.push(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())
@@ -266,71 +269,73 @@ mod tests {
     use http_body_util::BodyExt;
 
     use super::*;
-    use crate::slots::Slots;
+    use crate::page_slots::PageSlots;
 
     async fn written(
-        write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,
-    ) -> Result<Bytes, Torn> {
-        let slot = Arc::new(Slots::new(1)).take(ClientKey::LOCAL).unwrap();
-        let body = stream(false, &Turns::new(1, 1), ClientKey::LOCAL, slot, write);
+        write: impl FnOnce(&mut PageWriter) -> Result<(), PageAborted> + Send + 'static,
+    ) -> Result<Bytes, PageAborted> {
+        let slot = Arc::new(PageSlots::new(1))
+            .acquire(ClientKey::LOCAL)
+            .unwrap();
+        let body = stream_page(false, &FairQueue::new(1, 1), ClientKey::LOCAL, slot, write);
         body.collect().await.map(|whole| whole.to_bytes())
     }
 
     /// More than the queue between writer and reader holds.
-    fn fill(sink: &mut Sink) -> Result<(), Torn> {
+    fn fill(sink: &mut PageWriter) -> Result<(), PageAborted> {
         for _ in 0..1000 {
-            fmt::Write::write_str(sink, &"x".repeat(1000)).map_err(|_| Torn)?;
+            fmt::Write::write_str(sink, &"x".repeat(1000)).map_err(|_| PageAborted)?;
         }
         Ok(())
     }
 
     #[tokio::test]
-    async fn a_page_arrives_whole_or_as_an_error() {
+    async fn a_page_arrives_completely_or_as_an_error() {
         assert_eq!(written(fill).await.unwrap().len(), 1_000_000);
         assert_eq!(written(|_| Ok(())).await.unwrap(), "");
-        let torn = written(|sink| {
+        let aborted = written(|sink| {
             sink.push(b"half a page")?;
-            Err(Torn)
+            Err(PageAborted)
         });
-        assert!(torn.await.is_err());
+        assert!(aborted.await.is_err());
         assert!(written(|_| panic!("a writer that dies")).await.is_err());
     }
 
     #[tokio::test]
     async fn a_slot_is_free_again_when_its_page_is_written() {
-        let (turns, slots) = (Turns::new(1, 1), Arc::new(Slots::new(1)));
-        let slot = slots.take(ClientKey::LOCAL).unwrap();
-        let body = stream(true, &turns, ClientKey::LOCAL, slot, |sink| {
+        let (queue, slots) = (FairQueue::new(1, 1), Arc::new(PageSlots::new(1)));
+        let slot = slots.acquire(ClientKey::LOCAL).unwrap();
+        let body = stream_page(true, &queue, ClientKey::LOCAL, slot, |sink| {
             sink.push(b"page")
         });
         body.collect().await.unwrap();
-        // The writer ends a moment after its last piece has been read.
+        // The writer ends shortly after its last chunk was read.
         tokio::time::timeout(SEND_TIMEOUT, async {
-            while slots.take(ClientKey::LOCAL).is_none() {
+            while slots.acquire(ClientKey::LOCAL).is_none() {
                 tokio::task::yield_now().await;
             }
         })
         .await
         .unwrap();
-        assert_eq!(turns.free(), 1);
+        assert_eq!(queue.free(), 1);
     }
 
     #[tokio::test]
-    async fn a_page_ends_torn_when_its_slot_goes_to_another_client() {
-        let (turns, slots) = (Turns::new(1, 1), Arc::new(Slots::new(2)));
+    async fn a_page_is_aborted_when_its_slot_goes_to_another_client() {
+        let (queue, slots) = (FairQueue::new(1, 1), Arc::new(PageSlots::new(2)));
         let mut bodies = Vec::new();
         for _ in 0..2 {
-            let slot = slots.take(ClientKey::LOCAL).unwrap();
-            bodies.push(stream(false, &turns, ClientKey::LOCAL, slot, fill));
+            let slot = slots.acquire(ClientKey::LOCAL).unwrap();
+            bodies.push(stream_page(false, &queue, ClientKey::LOCAL, slot, fill));
         }
         let other = std::net::IpAddr::from([127, 0, 0, 2]).into();
-        let slot = slots.take(other).unwrap();
-        let page = stream(false, &turns, other, slot, |sink| sink.push(b"page"));
+        let slot = slots.acquire(other).unwrap();
+        let page = stream_page(false, &queue, other, slot, |sink| sink.push(b"page"));
         assert_eq!(page.collect().await.unwrap().to_bytes(), "page");
-        let mut torn = 0;
+        let mut aborted = 0;
         for body in bodies {
-            torn += usize::from(body.collect().await.is_err());
+            aborted += usize::from(body.collect().await.is_err());
         }
-        assert_eq!(torn, 1);
+        assert_eq!(aborted, 1);
     }
 }

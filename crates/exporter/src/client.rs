@@ -1,4 +1,4 @@
-//! Clients of the web server, told apart so that one cannot use up what all share.
+//! Identifies clients of the web server, so that one cannot use up what all share.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -20,7 +20,7 @@ impl From<IpAddr> for ClientKey {
 }
 
 impl ClientKey {
-    /// The key of this machine over IPv4.
+    /// The key of 127.0.0.1.
     #[cfg(test)]
     pub(super) const LOCAL: Self = Self(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_client_is_its_64() {
+    fn an_ipv6_client_is_a_64_network() {
         let key = |text: &str| ClientKey::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1:2:3"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));

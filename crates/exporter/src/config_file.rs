@@ -20,8 +20,8 @@
 //! rate_limit: {interval: 1s, burst: 20}
 //! ```
 //!
-//! A key that is not known here is an error: a setting that protects must not be overlooked. For
-//! the same reason a setting that cannot have an effect is one.
+//! An unknown key is an error: a setting that protects must not be ignored. For the same reason, a
+//! setting without effect is an error.
 
 mod rate;
 mod tls;
@@ -42,7 +42,7 @@ use seedwatch_input::yaml::{At, Report, Source, read_all};
 /// Largest web configuration file read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
 
-/// The headers that may be added, and the values they may have (none = any).
+/// The headers that may be added, and the values that they may have (an empty list allows any).
 const HEADERS: [(&str, &[&str]); 5] = [
     ("Content-Security-Policy", &[]),
     ("Strict-Transport-Security", &[]),
@@ -67,7 +67,7 @@ struct RawHttp {
     headers: Option<BTreeMap<String, At<Option<String>>>>,
 }
 
-/// What the file asks for, checked as far as it goes without opening other files.
+/// The settings of the file, checked as far as that is possible without other files.
 #[derive(Debug)]
 pub(super) struct Settings {
     pub(super) tls: Option<Tls>,
@@ -77,14 +77,14 @@ pub(super) struct Settings {
     pub(super) http2: bool,
 }
 
-/// Reads the file and notes every error in it. All sections are checked, whatever is wrong in one of
-/// them. Returns what is left without the errors, or `None` if the file cannot be read.
+/// Reads the file and reports every error in it. All sections are checked, even if one has errors.
+/// Returns what can be used, or `None` if the file cannot be read.
 pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
     let source = Source::new(path);
     let text = seedwatch_input::file::read_to_string(path, MAX_FILE)
         .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")));
     let text = report.take(text)?;
-    // A file of comments only is a file that asks for nothing.
+    // A file of comments only has no settings.
     let raw = read_all::<Option<Raw>>(&source, &text, report)?.unwrap_or_default();
     let http = raw.http_server_config.unwrap_or_default();
     let http2 = http.http2.unwrap_or(true);
@@ -108,7 +108,8 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
     })
 }
 
-/// The message never repeats a name or a hash: what is in the wrong place may be a password.
+/// Reads `basic_auth_users`. No message repeats a name or a hash: a misplaced value may be a
+/// password.
 fn read_users(
     source: &Source,
     raw: BTreeMap<String, At<String>>,
@@ -129,7 +130,7 @@ fn read_users(
     Users::new(users)
 }
 
-/// A header without a value is not set.
+/// Reads `headers`. A header without a value is not set.
 fn read_headers(
     source: &Source,
     raw: BTreeMap<String, At<Option<String>>>,

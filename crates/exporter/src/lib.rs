@@ -1,19 +1,64 @@
 //! The web server of an exporter: listeners, TLS, basic authentication, and the web configuration
 //! file of the Prometheus exporter toolkit.
 //!
-//! A [`Service`] answers requests; [`serve`] decides which of them it gets. Every resource is shared
-//! fairly among clients: connections, pages at a time, password checks.
+//! A [`Service`] answers requests; [`serve`] decides which requests reach it. Connections, large
+//! pages and password checks are shared fairly among clients.
 //!
 //! | Module | Contents |
 //! |---|---|
 //! | `listen` | listening addresses in the form of Prometheus tools |
-//! | `server`, `connections` | connections: accepted, limited, watched, ended in order |
-//! | `access`, `config_file` | what the web configuration asks for, always as the file stands now |
-//! | `tls`, `auth`, `rate_limit`, `origin` | who is admitted |
+//! | `server`, `connections` | accepts, limits and ends connections |
+//! | `plain_http` | the answer to plain HTTP on a port that speaks HTTPS |
+//! | `access`, `config_file` | the web configuration, read again when its files change |
+//! | `tls`, `auth`, `rate_limit`, `origin` | the checks that a request passes |
 //! | `admission` | the order of these checks |
-//! | `pages`, `body`, `slots`, `turns` | large pages, streamed |
-//! | [`negotiation`] | what a client accepts |
-//! | [`response`] | small answers |
+//! | `pages`, `body`, `page_slots`, `fair_queue` | large pages, streamed |
+//! | [`negotiation`] | the formats and codings that a client accepts |
+//! | [`response`] | small responses |
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use hyper::{Request, StatusCode};
+//! use seedwatch_exporter::{ClientKey, HttpResponse, Service, bind, response, serve};
+//! use tokio::io::{AsyncReadExt, AsyncWriteExt};
+//! use tokio::net::TcpStream;
+//! use tokio::sync::oneshot;
+//!
+//! struct Hello;
+//!
+//! impl Service for Hello {
+//!     fn is_confidential(&self, _path: &str) -> bool {
+//!         false
+//!     }
+//!
+//!     async fn respond(&self, _client: ClientKey, _request: &Request<()>) -> HttpResponse {
+//!         response::text(StatusCode::OK, "hello\n")
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Runtime::new()?.block_on(async {
+//! let listeners = bind(&["127.0.0.1:0".parse()?])?;
+//! let address = listeners[0].local_addr()?;
+//! let (stop, stopped) = oneshot::channel::<()>();
+//! let server = tokio::spawn(serve(listeners, None, Arc::new(Hello), async {
+//!     let _ = stopped.await;
+//! }));
+//!
+//! let mut client = TcpStream::connect(address).await?;
+//! client.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+//! let mut answer = String::new();
+//! client.read_to_string(&mut answer).await?;
+//! assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"));
+//! assert!(answer.ends_with("\r\n\r\nhello\n"));
+//!
+//! drop(stop);
+//! server.await?;
+//! # Ok(())
+//! # })
+//! # }
+//! ```
 
 mod access;
 mod admission;
@@ -22,24 +67,24 @@ mod body;
 mod client;
 mod config_file;
 mod connections;
+mod fair_queue;
 mod listen;
 pub mod negotiation;
 mod origin;
+mod page_slots;
 mod pages;
-mod plain;
+mod plain_http;
 mod rate_limit;
 pub mod response;
 mod server;
-mod slots;
 mod tls;
-mod turns;
 
 pub use access::WebConfig;
-pub use body::{ResponseBody, Sink, Torn};
+pub use body::{PageAborted, PageWriter, ResponseBody};
 pub use client::ClientKey;
 pub use listen::{BindError, ListenAddress, bind};
 pub use pages::{PageRequest, Pages};
-pub use response::Answer;
+pub use response::HttpResponse;
 pub use server::serve;
 pub use tls::suites::names as cipher_suite_names;
 
@@ -48,28 +93,28 @@ use std::time::Duration;
 
 use hyper::Request;
 
-/// Longest time between two signs of life on a connection. Longer than the usual scrape
-/// intervals, so that Prometheus can keep its connection.
+/// Longest time without a byte on a connection. It is longer than the usual scrape intervals, so
+/// that Prometheus can keep its connection.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(125);
 
 /// Longest time from the connection to the end of the first request's head, TLS included.
 pub const FIRST_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time that sending one page may take: a reader that is slower is cut off.
+/// Longest time that sending one page may take. The connection of a slower reader is cut.
 pub const SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Longest time given to requests under way at shutdown. The whole process has five seconds.
+/// Longest time that requests in flight have at shutdown. The whole process has five seconds.
 pub const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Most connections at a time, over all listeners. A further one displaces the least active
-/// connection of the client with the most.
+/// Most connections at a time, over all listeners. A further one evicts the least active connection
+/// of the client with the most.
 pub const MAX_CONNECTIONS: usize = 512;
 
 /// Most connections of one client (an IPv4 address or an IPv6 /64) at a time. A further one
-/// displaces the least active of them.
+/// evicts the least active of them.
 pub const MAX_CONNECTIONS_OF_CLIENT: usize = 256;
 
-/// Longest head of a request, in bytes.
+/// Largest head of a request, in bytes.
 pub const MAX_HEAD: usize = 16 * 1024;
 
 /// Most header fields of a request.
@@ -80,13 +125,13 @@ pub const MAX_STREAMS: u32 = 32;
 
 /// Answers the requests that the server has admitted.
 pub trait Service: Send + Sync + 'static {
-    /// Returns whether a page of another site must not read this path through a browser.
+    /// Returns whether pages of other sites must not read this path through a browser.
     fn is_confidential(&self, path: &str) -> bool;
 
     /// Answers a request. No request has a body.
-    fn answer(
+    fn respond(
         &self,
         client: ClientKey,
         request: &Request<()>,
-    ) -> impl Future<Output = Answer> + Send;
+    ) -> impl Future<Output = HttpResponse> + Send;
 }

@@ -1,4 +1,4 @@
-//! Listening addresses in the form Prometheus tools use, and sockets from them.
+//! Listening addresses in the form of Prometheus tools, and their sockets.
 
 use std::fmt;
 use std::io;
@@ -8,14 +8,14 @@ use std::str::FromStr;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// Connections the kernel holds for us until they are accepted.
+/// Connections that the kernel queues until they are accepted.
 const BACKLOG: i32 = 1024;
 
 /// `--web.listen-address`: `:16881` (every address of both families), `127.0.0.1:0`,
 /// `[::1]:9100`. Port 0 lets the kernel choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ListenAddress {
-    /// `None` = every address of this machine.
+    /// `None` stands for every address of this machine.
     ip: Option<IpAddr>,
     port: u16,
 }
@@ -30,7 +30,7 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, ListenAddressError> {
         if let Some(port) = text.strip_prefix(':') {
-            // `parse` would take a sign, too.
+            // `parse` would also accept a sign.
             let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
             let port = port.parse().ok().filter(|_| digits);
             return Ok(Self {
@@ -70,7 +70,7 @@ pub struct BindError {
 /// Opens every listener, or none. Must be called within a tokio runtime.
 ///
 /// # Errors
-/// The first address that is taken, not ours or not permitted.
+/// Returns the first address that is in use, not an address of this machine or not permitted.
 pub fn bind(addresses: &[ListenAddress]) -> Result<Vec<TcpListener>, BindError> {
     addresses
         .iter()
@@ -83,7 +83,7 @@ fn bind_one(address: ListenAddress) -> io::Result<TcpListener> {
     match address.ip {
         Some(ip) => open(ip),
         None => match open(Ipv6Addr::UNSPECIFIED.into()) {
-            // A machine without IPv6 still has the other family.
+            // A machine without IPv6 still has IPv4.
             Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
                 open(Ipv4Addr::UNSPECIFIED.into())
             }
@@ -99,7 +99,7 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
         Some(Protocol::TCP),
     )?;
     if address.is_ipv6() {
-        // The system's default may be otherwise; `[::]` means both families here.
+        // `[::]` means both families here; the default of the system may differ.
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
@@ -165,7 +165,7 @@ mod tests {
         let port = listeners[0].local_addr().unwrap().port();
         let v4 = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port));
         assert!(v4.is_ok());
-        // Only where the machine has IPv6 at all.
+        // Only if the machine has IPv6.
         if std::net::TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
             assert!(std::net::TcpStream::connect((Ipv6Addr::LOCALHOST, port)).is_ok());
         }

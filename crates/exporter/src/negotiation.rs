@@ -1,6 +1,6 @@
-//! What a client accepts (RFC 9110, section 12).
+//! The formats and codings that a client accepts (RFC 9110, section 12).
 
-/// Whether an `Accept-Encoding` header welcomes gzip (RFC 9110, section 12.5.3).
+/// Returns whether an `Accept-Encoding` header accepts gzip (RFC 9110, section 12.5.3).
 pub fn accepts_gzip(accept_encoding: &str) -> bool {
     let weight = |coding: &str| {
         preferences(accept_encoding)
@@ -16,18 +16,18 @@ pub fn accepts_gzip(accept_encoding: &str) -> bool {
 /// One item of a header with weights (RFC 9110, section 12.4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Preference<'a> {
-    /// What is accepted: a media type or a coding.
+    /// The media type or coding.
     pub value: &'a str,
     /// Its `version` parameter.
     pub version: Option<&'a str>,
-    /// In thousandths, which is all the precision RFC 9110 allows.
+    /// The weight in thousandths, the precision of RFC 9110.
     pub weight: u16,
 }
 
 /// Reads a header with weights. Items that cannot be read are left out.
 pub fn preferences(header: &str) -> impl Iterator<Item = Preference<'_>> {
-    unquoted_split(header, ',').filter_map(|item| {
-        let mut parts = unquoted_split(item, ';');
+    split_unquoted(header, ',').filter_map(|item| {
+        let mut parts = split_unquoted(item, ';');
         let mut range = Preference {
             value: parts.next().filter(|value| !value.is_empty())?,
             version: None,
@@ -46,7 +46,7 @@ pub fn preferences(header: &str) -> impl Iterator<Item = Preference<'_>> {
     })
 }
 
-/// `0`, `1`, `0.123`, `1.000`: anything else makes the item unreadable.
+/// Reads a weight such as `0`, `1`, `0.123` or `1.000`. Any other text makes the item unreadable.
 fn weight(text: &str) -> Option<u16> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -60,8 +60,8 @@ fn weight(text: &str) -> Option<u16> {
     }
 }
 
-/// Splits at a separator outside quoted strings and trims the pieces.
-fn unquoted_split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+/// Splits at a separator outside quoted strings, and trims the parts.
+fn split_unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
     let mut quoted = false;
     text.split(move |c| {
         quoted ^= c == '"';
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_used_where_welcome() {
+    fn gzip_is_used_if_the_client_accepts_it() {
         for (header, expected) in [
             ("", false),
             ("identity", false),

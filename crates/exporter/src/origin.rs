@@ -1,4 +1,4 @@
-//! Which requests a web page of another site may have made a browser send.
+//! Refuses requests that a web page of another site may have made a browser send.
 //!
 //! Endpoints that change something or show the configuration refuse two kinds of request:
 //!
@@ -16,27 +16,24 @@ use std::sync::LazyLock;
 use hyper::header::{ACCEPT_LANGUAGE, HOST, HeaderMap, HeaderName, ORIGIN, USER_AGENT};
 use hyper::http::uri::Authority;
 use hyper::{Request, Uri};
+use seedwatch_input::host::{is_in_local_zone, is_in_zone};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// The name of this machine, in lower case.
-static MACHINE: LazyLock<Option<String>> = LazyLock::new(|| {
+/// The host name of this machine, in lower case.
+static HOST_NAME: LazyLock<Option<String>> = LazyLock::new(|| {
     let name = seedwatch_input::file::read_to_string("/proc/sys/kernel/hostname".as_ref(), 256);
     Some(name.ok()?.trim().to_ascii_lowercase())
 });
 
-/// Last labels of names that public name servers do not answer for.
-const PRIVATE: [&str; 12] = [
-    "localhost",
-    "local",
+/// Further zones that networks use inside. No public top-level domain has these names, but no
+/// standard excludes all of them either, so a tracker there is not taken for a local one.
+const PRIVATE_ZONES: [&str; 7] = [
     "localdomain",
-    "internal",
     "intranet",
     "private",
     "corp",
     "home",
-    "home.arpa",
-    "lan",
     "svc",
     "test",
 ];
@@ -44,9 +41,9 @@ const PRIVATE: [&str; 12] = [
 /// Why a request is refused, as a sentence.
 type Refusal = &'static str;
 
-/// Whether the request comes from a program, or from a page of this server. `guarded` says that a
-/// page with a made-up host name cannot have sent it: the connection is encrypted, or a password
-/// was given.
+/// Accepts requests from programs and from pages of this server. `guarded` says that a page whose
+/// name was rebound cannot have sent the request: the connection is encrypted, or the request has a
+/// password.
 pub(super) fn check<B>(request: &Request<B>, guarded: bool) -> Result<(), Refusal> {
     let headers = request.headers();
     let fetch_site = single(headers, &SEC_FETCH_SITE)?;
@@ -58,7 +55,7 @@ pub(super) fn check<B>(request: &Request<B>, guarded: bool) -> Result<(), Refusa
     let origin = origin.map(|origin| origin.parse::<Uri>().ok());
     let over_https = match &origin {
         None => fetch_site.is_some(),
-        // The browser compared both itself. A reverse proxy may have put another Host here.
+        // The browser has compared both. A reverse proxy may have replaced the Host since.
         Some(_) if fetch_site == Some("same-origin") => true,
         Some(origin) => {
             let origin = origin.as_ref().filter(|o| matches_host(o, host.as_ref()));
@@ -75,7 +72,7 @@ pub(super) fn check<B>(request: &Request<B>, guarded: bool) -> Result<(), Refusa
     Err("A browser has to use an address, localhost, a local name or HTTPS to reach this page\n")
 }
 
-/// The host that the client believes to speak to, from the request line or the header.
+/// Returns the host that the client addresses, from the request line or the header.
 fn host<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
     let header = single(request.headers(), &HOST)?;
     if let Some(authority) = request.uri().authority() {
@@ -90,7 +87,7 @@ fn host<B>(request: &Request<B>) -> Result<Option<Authority>, Refusal> {
         .ok_or("The Host of the request is malformed\n")
 }
 
-/// The value of a header that may come once.
+/// Returns the value of a header that may occur once.
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
     let mut values = headers.get_all(name).iter();
     let first = values.next();
@@ -101,8 +98,8 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a st
     }
 }
 
-/// Whether both name the same host and port. Where the origin names no port, that of its scheme is
-/// meant, and so it is with the host.
+/// Returns whether both name the same host and port. A missing port is the default of the origin's
+/// scheme.
 fn matches_host(origin: &Uri, host: Option<&Authority>) -> bool {
     let (Some(scheme), Some(authority), Some(host)) =
         (origin.scheme_str(), origin.authority(), host)
@@ -118,8 +115,8 @@ fn matches_host(origin: &Uri, host: Option<&Authority>) -> bool {
     authority.host().eq_ignore_ascii_case(host.host()) && port(authority) == port(host)
 }
 
-/// Whether a browser sent this. All browsers send both fields, and a script can change the values
-/// at most.
+/// Returns whether a browser sent the request. All browsers send `Accept-Language` and
+/// `User-Agent`; a script can only change their values.
 fn is_browser(headers: &HeaderMap) -> bool {
     let agent = headers.get(USER_AGENT).map(|agent| agent.as_bytes());
     headers.contains_key(ORIGIN)
@@ -127,8 +124,8 @@ fn is_browser(headers: &HeaderMap) -> bool {
         || agent.is_some_and(|agent| agent.starts_with(b"Mozilla/"))
 }
 
-/// Whether a host name cannot come from a name server of another site: an address, or a name that
-/// only the own network knows.
+/// Returns whether no name server of another site can answer for a host: an address, or a name that
+/// only the local network knows.
 fn is_local(host: &str) -> bool {
     let bracketed = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
     if bracketed.is_some_and(|host| host.parse::<Ipv6Addr>().is_ok()) {
@@ -138,18 +135,16 @@ fn is_local(host: &str) -> bool {
         return true;
     }
     let name = host.trim_end_matches('.').to_ascii_lowercase();
-    let is_private = PRIVATE.iter().any(|last| {
-        name.strip_suffix(last)
-            .is_some_and(|rest| rest.ends_with('.'))
-    });
-    !name.contains('.') || is_private || Some(&name) == MACHINE.as_ref()
+    let is_private =
+        is_in_local_zone(&name) || PRIVATE_ZONES.iter().any(|zone| is_in_zone(&name, zone));
+    !name.contains('.') || is_private || Some(&name) == HOST_NAME.as_ref()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The verdict on a request with these headers.
+    /// Returns whether a request with these headers is accepted.
     fn allowed(headers: &[(&str, &str)], guarded: bool) -> bool {
         let mut request = Request::post("/-/reload");
         for (name, value) in headers {

@@ -1,4 +1,4 @@
-//! Large pages: counted, streamed, made in turns.
+//! Large pages: limited in number, streamed, and produced one at a time.
 
 use std::sync::Arc;
 
@@ -7,26 +7,26 @@ use hyper::header::{
 };
 use hyper::{Response, StatusCode};
 
-use crate::body::{self, ResponseBody, Sink, Torn};
+use crate::body::{self, PageAborted, PageWriter, ResponseBody};
 use crate::client::ClientKey;
+use crate::fair_queue::FairQueue;
 use crate::negotiation::accepts_gzip;
-use crate::response::{Answer, text};
-use crate::slots::Slots;
-use crate::turns::Turns;
+use crate::page_slots::PageSlots;
+use crate::response::{HttpResponse, text};
 
-/// What a page needs to know of the request for it.
+/// The parts of a request that a page depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct PageRequest<'a> {
-    /// The client that asks.
+    /// The client that sent the request.
     pub client: ClientKey,
-    /// The headers of its request.
+    /// The headers of the request.
     pub headers: &'a HeaderMap,
-    /// The method is HEAD: the headers only.
-    pub head: bool,
+    /// Whether the method is HEAD, which asks for the headers only.
+    pub is_head: bool,
 }
 
 impl PageRequest<'_> {
-    /// Returns a header that may come in several lines. What is not ASCII is left out.
+    /// Returns a header that may have several lines. Lines that are not ASCII are left out.
     pub fn joined(&self, name: &HeaderName) -> String {
         let lines: Vec<&str> = self
             .headers
@@ -38,33 +38,33 @@ impl PageRequest<'_> {
     }
 }
 
-/// Makes large pages. All of them together cost at most one core, so that probes keep the others;
-/// clients take turns, whatever number of pages each asks for.
+/// Sends large pages. All pages together use at most one core, so that probes keep the others.
+/// Clients are served in rotation, however many pages each asks for.
 #[derive(Debug)]
 pub struct Pages {
-    slots: Arc<Slots>,
-    /// Held while a page is turned into bytes.
-    encoding: Turns,
+    slots: Arc<PageSlots>,
+    /// One permit: its holder produces bytes.
+    encoding: FairQueue,
 }
 
 impl Pages {
-    /// Makes at most `max_requests` pages at a time (`--web.max-requests`); 0 is no limit.
+    /// Allows at most `max_requests` pages at a time (`--web.max-requests`); 0 is no limit.
     pub fn new(max_requests: usize) -> Self {
         Self {
-            slots: Arc::new(Slots::new(max_requests)),
-            // The slots bound how many pages wait.
-            encoding: Turns::new(1, usize::MAX),
+            slots: Arc::new(PageSlots::new(max_requests)),
+            // The slots limit how many pages wait.
+            encoding: FairQueue::new(1, usize::MAX),
         }
     }
 
-    /// Answers with a page that `write` makes on a thread of its own.
+    /// Answers with a page that `write` produces on a dedicated thread.
     pub fn stream(
         &self,
         request: PageRequest<'_>,
         content_type: HeaderValue,
-        write: impl FnOnce(&mut Sink) -> Result<(), Torn> + Send + 'static,
-    ) -> Answer {
-        let Some(slot) = self.slots.take(request.client) else {
+        write: impl FnOnce(&mut PageWriter) -> Result<(), PageAborted> + Send + 'static,
+    ) -> HttpResponse {
+        let Some(slot) = self.slots.acquire(request.client) else {
             return text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!(
@@ -74,9 +74,9 @@ impl Pages {
             );
         };
         let gzip = accepts_gzip(&request.joined(&ACCEPT_ENCODING));
-        let body = match request.head {
+        let body = match request.is_head {
             true => ResponseBody::Done,
-            false => body::stream(gzip, &self.encoding, request.client, slot, write),
+            false => body::stream_page(gzip, &self.encoding, request.client, slot, write),
         };
         let mut answer = Response::new(body);
         let fields = answer.headers_mut();

@@ -1,4 +1,4 @@
-//! Small answers.
+//! Small responses.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use hyper::{Response, StatusCode};
 
 use crate::body::ResponseBody;
 
-/// An answer of the server.
-pub type Answer = Response<ResponseBody>;
+/// A response of the server.
+pub type HttpResponse = Response<ResponseBody>;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// A line of text.
-pub fn text(status: StatusCode, body: impl Into<ResponseBody>) -> Answer {
+/// Returns a response of plain text.
+pub fn text(status: StatusCode, body: impl Into<ResponseBody>) -> HttpResponse {
     let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, TEXT);
     answer
 }
 
-/// 405, with what is allowed instead.
-pub fn not_allowed(allowed: &'static str) -> Answer {
+/// Returns 405 with the methods that are allowed.
+pub fn not_allowed(allowed: &'static str) -> HttpResponse {
     let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed\n");
     answer
         .headers_mut()
@@ -29,8 +29,8 @@ pub fn not_allowed(allowed: &'static str) -> Answer {
     answer
 }
 
-/// 401, with what is wanted.
-pub(crate) fn unauthorized() -> Answer {
+/// Returns 401, which asks for basic authentication.
+pub(crate) fn unauthorized() -> HttpResponse {
     let mut answer = text(StatusCode::UNAUTHORIZED, "Unauthorized\n");
     answer.headers_mut().insert(
         WWW_AUTHENTICATE,
@@ -39,13 +39,13 @@ pub(crate) fn unauthorized() -> Answer {
     answer
 }
 
-/// 403, with the reason.
-pub(crate) fn forbidden(why: &'static str) -> Answer {
+/// Returns 403 with the reason.
+pub(crate) fn forbidden(why: &'static str) -> HttpResponse {
     text(StatusCode::FORBIDDEN, why)
 }
 
-/// 503: as many passwords of the client wait to be checked as may.
-pub(crate) fn busy() -> Answer {
+/// Returns 503: too many passwords of the client wait to be checked.
+pub(crate) fn busy() -> HttpResponse {
     let mut answer = text(
         StatusCode::SERVICE_UNAVAILABLE,
         "Too many passwords of this client wait to be checked\n",
@@ -56,10 +56,10 @@ pub(crate) fn busy() -> Answer {
     answer
 }
 
-/// 429: the client has used up its share of `rate_limit` and gets the next in `wait`.
-pub(crate) fn too_many_requests(wait: Duration) -> Answer {
+/// Returns 429: the client has exceeded `rate_limit`, and may send the next request after `wait`.
+pub(crate) fn too_many_requests(wait: Duration) -> HttpResponse {
     let mut answer = text(StatusCode::TOO_MANY_REQUESTS, "Too many requests\n");
-    // Rounded up, so that a client that waits so long is not refused again.
+    // Rounded up, so that a client that waits this long is not refused again.
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     answer
         .headers_mut()
@@ -67,8 +67,8 @@ pub(crate) fn too_many_requests(wait: Duration) -> Answer {
     answer
 }
 
-/// 413: no endpoint takes a body, so none is read.
-pub(crate) fn body_refused() -> Answer {
+/// Returns 413: no endpoint accepts a body, so none is read.
+pub(crate) fn body_refused() -> HttpResponse {
     let mut answer = text(
         StatusCode::PAYLOAD_TOO_LARGE,
         "A request body is not accepted\n",

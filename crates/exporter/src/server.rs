@@ -1,4 +1,4 @@
-//! Connections: accepted, limited, watched, and ended in order.
+//! Accepts, limits, serves and ends connections.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,35 +21,35 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::access::{Access, WebConfig};
+use super::access::{AccessPolicy, WebConfig};
 use super::client::ClientKey;
-use super::connections::{Connections, Life, OpenConnection};
+use super::connections::{ConnectionStatus, Connections, OpenConnection};
 use super::{
     FIRST_REQUEST_TIMEOUT, IDLE_TIMEOUT, MAX_HEAD, MAX_HEADERS, MAX_STREAMS, SHUTDOWN_TIMEOUT,
     Service,
 };
-use super::{admission, plain};
+use super::{admission, plain_http};
 use seedwatch_clock::LineLimit;
 
 /// Pause after a failed accept: the usual cause is a lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// What every connection needs.
-struct Shared<S> {
+/// The state that all connections share.
+struct ServerContext<S> {
     service: Arc<S>,
     config: Option<Arc<WebConfig>>,
     connections: Arc<Connections>,
-    log: Arc<LineLimit<Line>>,
+    log: Arc<LineLimit<LogLine>>,
 }
 
 /// Log lines that any client, or a lasting fault, could repeat without end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Line {
+enum LogLine {
     Accept,
     Handshake,
 }
 
-impl<S> Clone for Shared<S> {
+impl<S> Clone for ServerContext<S> {
     fn clone(&self) -> Self {
         Self {
             service: Arc::clone(&self.service),
@@ -60,25 +60,25 @@ impl<S> Clone for Shared<S> {
     }
 }
 
-impl<S> Shared<S> {
-    async fn access(&self) -> Arc<Access> {
+impl<S> ServerContext<S> {
+    async fn access(&self) -> Arc<AccessPolicy> {
         match &self.config {
             Some(config) => config.current().await,
             None => Arc::default(),
         }
     }
 
-    /// Says why a client was refused, once per minute.
+    /// Logs why a handshake was refused, at most once per minute.
     fn log_refusal(&self, reason: &dyn fmt::Display) {
         let now = Instant::now().into_std();
-        if let Some(suppressed) = self.log.admit(Line::Handshake, now) {
+        if let Some(suppressed) = self.log.admit(LogLine::Handshake, now) {
             tracing::warn!(%reason, suppressed, "TLS handshake refused");
         }
     }
 }
 
-/// Serves all listeners until `shutdown` is ready, then lets requests under way finish, for
-/// [`SHUTDOWN_TIMEOUT`] at most. Without a `config`: no TLS, no passwords.
+/// Serves all listeners until `shutdown` is ready, then waits for requests in flight, at most for
+/// [`SHUTDOWN_TIMEOUT`]. Without a `config` there is no TLS and no password.
 pub async fn serve<S: Service>(
     listeners: Vec<TcpListener>,
     config: Option<Arc<WebConfig>>,
@@ -86,7 +86,7 @@ pub async fn serve<S: Service>(
     shutdown: impl Future<Output = ()>,
 ) {
     let (stop, stopped) = watch::channel(());
-    let shared = Shared {
+    let shared = ServerContext {
         service,
         config,
         connections: Arc::default(),
@@ -102,10 +102,10 @@ pub async fn serve<S: Service>(
     while tasks.join_next().await.is_some() {}
 }
 
-/// Accepts from one listener until the sender of `stopped` is gone.
+/// Accepts from one listener until the sender of `stopped` is dropped.
 async fn accept<S: Service>(
     listener: TcpListener,
-    shared: Shared<S>,
+    shared: ServerContext<S>,
     mut stopped: watch::Receiver<()>,
 ) {
     let connections = GracefulShutdown::new();
@@ -121,13 +121,13 @@ async fn accept<S: Service>(
                 let client = ClientKey::from(address.ip());
                 let shared = shared.clone();
                 let watcher = connections.watcher();
-                tasks.spawn(connection(stream, client, shared, watcher));
+                tasks.spawn(run_connection(stream, client, shared, watcher));
             }
             Err(error) => {
-                // Whatever is missing, such as a file descriptor, the end of a connection frees.
-                shared.connections.make_room();
+                // The end of a connection frees what is missing, such as a file descriptor.
+                shared.connections.evict_one();
                 let now = Instant::now().into_std();
-                if let Some(suppressed) = shared.log.admit(Line::Accept, now) {
+                if let Some(suppressed) = shared.log.admit(LogLine::Accept, now) {
                     tracing::warn!(%error, suppressed, "cannot accept connections");
                 }
                 sleep(ACCEPT_PAUSE).await;
@@ -141,89 +141,89 @@ async fn accept<S: Service>(
     {
         tracing::debug!("connections cut at shutdown");
     }
-    // Dropping the set ends what is left.
+    // Dropping the set ends the remaining connections.
 }
 
-/// One connection, from its first byte to its last, unless another one needs its place.
-async fn connection<S: Service>(
+/// Runs one connection until it ends or is evicted.
+async fn run_connection<S: Service>(
     stream: TcpStream,
     client: ClientKey,
-    shared: Shared<S>,
+    shared: ServerContext<S>,
     watcher: Watcher,
 ) {
     let open = shared.connections.add(client);
-    let life = Arc::clone(&open.life);
+    let status = Arc::clone(&open.status);
     tokio::select! {
-        () = converse(stream, client, &open, &shared, watcher) => {}
-        () = life.evicted() => tracing::debug!("connection gave way to another one"),
+        () = negotiate_and_serve(stream, client, &open, &shared, watcher) => {}
+        () = status.evicted() => tracing::debug!("connection evicted for another one"),
     }
 }
 
-async fn converse<S: Service>(
+async fn negotiate_and_serve<S: Service>(
     mut stream: TcpStream,
     client: ClientKey,
     open: &OpenConnection,
-    shared: &Shared<S>,
+    shared: &ServerContext<S>,
     watcher: Watcher,
 ) {
-    // Chunks of a page are written whole; waiting for more to send only adds delay.
+    // Chunks of a page are large: Nagle's algorithm would only add delay.
     let _ = stream.set_nodelay(true);
     let access = shared.access().await;
     let builder = builder(access.http2);
-    let life = &open.life;
-    let watched = |inner| Watched {
+    let status = &open.status;
+    let tracked = |inner| IdleTrackingStream {
         inner,
-        life: Arc::clone(life),
+        status: Arc::clone(status),
     };
     let Some(tls) = &access.tls else {
-        return speak(watched(stream), &builder, client, life, shared, watcher).await;
+        return serve_http(tracked(stream), &builder, client, status, shared, watcher).await;
     };
     let deadline = Instant::now() + FIRST_REQUEST_TIMEOUT;
-    match tokio::time::timeout_at(deadline, plain::is_spoken(&stream)).await {
+    match tokio::time::timeout_at(deadline, plain_http::is_plain_http(&stream)).await {
         Ok(false) => {}
         Ok(true) => {
             shared.log_refusal(&"the client speaks plain HTTP");
-            return plain::refuse(&mut stream, &access.headers).await;
+            return plain_http::refuse_plain_http(&mut stream, &access.headers).await;
         }
-        Err(_) => return tracing::debug!("the client sends nothing"),
+        Err(_) => return tracing::debug!("the client sends no first byte"),
     }
-    let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(watched(stream));
+    let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(tracked(stream));
     match tokio::time::timeout_at(deadline, handshake).await {
-        Ok(Ok(io)) => speak(io, &builder, client, life, shared, watcher).await,
-        // The client and this server do not agree. Otherwise the client went away.
+        Ok(Ok(io)) => serve_http(io, &builder, client, status, shared, watcher).await,
+        // TLS could not be agreed on. Any other error means that the client has left.
         Ok(Err(error)) if error.kind() == io::ErrorKind::InvalidData => shared.log_refusal(&error),
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake given up"),
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake aborted by the client"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn speak<S: Service>(
+async fn serve_http<S: Service>(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     builder: &Builder<TokioExecutor>,
     client: ClientKey,
-    life: &Arc<Life>,
-    shared: &Shared<S>,
+    status: &Arc<ConnectionStatus>,
+    shared: &ServerContext<S>,
     watcher: Watcher,
 ) {
     let service = service_fn(|request| {
-        let under_way = life.asks();
+        let in_flight = status.begin_request();
         let shared = shared.clone();
         async move {
-            let _under_way = under_way;
+            let _under_way = in_flight;
             let access = shared.access().await;
             Ok::<_, Infallible>(
-                admission::guarded::<Incoming, S>(&access, &*shared.service, client, &request)
+                admission::respond::<Incoming, S>(&access, &*shared.service, client, &request)
                     .await,
             )
         }
     });
     let connection = watcher.watch(builder.serve_connection(TokioIo::new(io), service));
     tokio::select! {
-        // What goes wrong on a connection is the client's affair: it went away, or spoke nonsense.
+        // Errors of a connection are caused by its client: it left, or its bytes are not HTTP.
         ended = connection => if let Err(error) = ended {
             tracing::debug!(error, "connection ended");
         },
-        () = life.end() => tracing::debug!("connection idle for too long"),
+        () = status.timed_out() => tracing::debug!("connection timed out"),
     }
 }
 
@@ -232,7 +232,7 @@ fn builder(http2: bool) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // Counts from the end of the request before, so it must allow for the pause between two.
+        // Counts from the end of the previous request, so it must allow for the pause between two.
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS);
@@ -247,13 +247,13 @@ fn builder(http2: bool) -> Builder<TokioExecutor> {
     }
 }
 
-/// A stream that notes when bytes move.
-struct Watched<S> {
+/// A stream that records when bytes are read or written.
+struct IdleTrackingStream<S> {
     inner: S,
-    life: Arc<Life>,
+    status: Arc<ConnectionStatus>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for IdleTrackingStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -261,13 +261,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let result = pin!(&mut self.inner).poll_read(context, buffer);
         if result.is_ready() {
-            self.life.moves();
+            self.status.touch();
         }
         result
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for IdleTrackingStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -275,7 +275,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let result = pin!(&mut self.inner).poll_write(context, bytes);
         if result.is_ready() {
-            self.life.moves();
+            self.status.touch();
         }
         result
     }
@@ -295,7 +295,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     ) -> Poll<io::Result<usize>> {
         let result = pin!(&mut self.inner).poll_write_vectored(context, slices);
         if result.is_ready() {
-            self.life.moves();
+            self.status.touch();
         }
         result
     }

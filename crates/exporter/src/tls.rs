@@ -1,6 +1,6 @@
-//! The TLS side of `--web.config.file`: from file names to a rustls configuration.
+//! TLS of `--web.config.file`: file names → a rustls configuration.
 
-mod clients;
+mod client_auth;
 pub(super) mod curves;
 pub(super) mod suites;
 
@@ -15,41 +15,41 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-pub(super) use self::clients::San;
-use self::clients::{Authorities, ClientVerifier};
+pub(super) use self::client_auth::AllowedName;
+use self::client_auth::{ClientAuthorities, ClientVerifier};
 use self::curves::Curve;
 pub(super) use self::suites::{Suites, Versions};
 
 /// Largest certificate or key file read, in bytes.
 const MAX_FILE: u64 = 1 << 20;
 
-/// What `tls_server_config` asks for.
+/// The settings of `tls_server_config`.
 #[derive(Debug)]
 pub(super) struct Tls {
     pub(super) cert: Pem,
     pub(super) key: Pem,
     pub(super) client_auth: ClientAuth,
-    pub(super) allowed_sans: Option<Vec<San>>,
+    pub(super) allowed_sans: Option<Vec<AllowedName>>,
     pub(super) suites: Suites,
-    /// The preferred one first; empty = all.
+    /// In order of preference; empty stands for all.
     pub(super) curves: Vec<Curve>,
     pub(super) prefer_server_order: bool,
     pub(super) http2: bool,
 }
 
-/// Whether clients show a certificate.
+/// Which certificates of clients are accepted.
 #[derive(Debug)]
 pub(super) enum ClientAuth {
-    /// They are not asked.
+    /// Clients are not asked for a certificate.
     None,
-    /// Any certificate will do. The authorities are a hint for clients with several.
+    /// Any certificate. The authorities are a hint for clients that have several.
     Unverified { required: bool, ca: Option<Pem> },
-    /// It must come from these authorities, or be one of them. Without any, every certificate is
-    /// refused.
+    /// Certificates that these authorities issued, and those of the authorities themselves. Without
+    /// authorities, every certificate is refused.
     Verified { required: bool, ca: Option<Pem> },
 }
 
-/// PEM text, or the file it is in.
+/// PEM text, or the file that has it.
 pub(super) struct Pem {
     /// The key of the web configuration, without `_file`.
     pub(super) key: &'static str,
@@ -57,7 +57,7 @@ pub(super) struct Pem {
     pub(super) source: PemSource,
 }
 
-/// Where PEM text comes from.
+/// The origin of PEM text.
 pub(super) enum PemSource {
     Text(String),
     File(PathBuf),
@@ -70,8 +70,8 @@ impl fmt::Debug for Pem {
     }
 }
 
-/// Why this does not make a TLS configuration: line and key in the web configuration file, and what
-/// is wrong.
+/// Why no TLS configuration can be built: line and key in the web configuration file, and a
+/// message.
 pub(super) struct TlsError {
     pub(super) line: u32,
     pub(super) key: String,
@@ -79,7 +79,7 @@ pub(super) struct TlsError {
 }
 
 impl Pem {
-    /// The key of the web configuration that it comes from.
+    /// Returns the key of the web configuration that it comes from.
     pub(super) fn name(&self) -> String {
         match self.source {
             PemSource::Text(_) => self.key.to_owned(),
@@ -87,7 +87,7 @@ impl Pem {
         }
     }
 
-    /// The file, if it comes from one.
+    /// Returns the file, if it comes from one.
     pub(super) fn file(&self) -> Option<&Path> {
         match &self.source {
             PemSource::Text(_) => None,
@@ -95,7 +95,7 @@ impl Pem {
         }
     }
 
-    /// Something wrong with it, after the name of the file if it has one.
+    /// Returns an error about it, with the name of the file if it has one.
     pub(super) fn error(&self, message: impl fmt::Display) -> TlsError {
         let message = match &self.source {
             PemSource::Text(_) => message.to_string(),
@@ -145,17 +145,17 @@ impl ClientAuth {
 }
 
 impl Tls {
-    /// What this is made from.
+    /// Returns everything that is read from PEM.
     pub(super) fn pems(&self) -> impl Iterator<Item = &Pem> {
         [&self.cert, &self.key]
             .into_iter()
             .chain(self.client_auth.ca())
     }
 
-    /// Reads the files.
+    /// Reads the files and builds the configuration.
     ///
     /// # Errors
-    /// What is wrong with each of them.
+    /// Returns what is wrong with each of the files.
     pub(super) fn build(&self) -> Result<Arc<ServerConfig>, Vec<TlsError>> {
         let mut provider = ring::default_provider();
         provider.cipher_suites = self.suites.in_order();
@@ -216,11 +216,11 @@ impl Tls {
         provider: &Arc<CryptoProvider>,
     ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
         let authorities = match self.client_auth.ca() {
-            None => Authorities::default(),
-            Some(ca) => Authorities::new(ca.certificates()?, provider)
+            None => ClientAuthorities::default(),
+            Some(ca) => ClientAuthorities::new(ca.certificates()?, provider)
                 .map_err(|message| ca.error(message))?,
         };
-        let (required, verified) = match self.client_auth {
+        let (required, verify_issuer) = match self.client_auth {
             ClientAuth::None => return Ok(WebPkiClientVerifier::no_client_auth()),
             ClientAuth::Unverified { required, .. } => (required, false),
             ClientAuth::Verified { required, .. } => (required, true),
@@ -229,7 +229,7 @@ impl Tls {
         Ok(Arc::new(ClientVerifier::new(
             provider,
             required,
-            verified,
+            verify_issuer,
             authorities,
             sans,
         )))

@@ -5,9 +5,9 @@ mod locate;
 mod repair;
 mod report;
 
-pub use at::{At, Str, Text};
+pub use at::{At, SecretText, Str, Text};
 pub use locate::{Subject, printable};
-pub use repair::{Repaired, ShapeError, read_all, repair};
+pub use repair::{ShapeError, read_all, read_borrowed};
 pub use report::{ConfigError, Fault, Report, Source};
 
 use std::io::ErrorKind;

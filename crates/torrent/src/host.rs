@@ -4,14 +4,12 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::address::{is_global, is_never_contacted};
+use seedwatch_input::host::is_in_local_zone;
 
 /// Longest name, in bytes (RFC 1035, section 2.3.4).
 const MAX_NAME: usize = 253;
 /// Longest label of a name, in bytes (RFC 1035, section 2.3.4).
 const MAX_LABEL: usize = 63;
-
-/// Zones that the public DNS does not serve (RFC 6761, RFC 6762, RFC 8375, ICANN's `.internal`).
-const LOCAL_ZONES: [&str; 5] = [".localhost", ".local", ".lan", ".internal", ".home.arpa"];
 
 /// Names of cloud metadata services.
 const METADATA: [&str; 3] = [
@@ -57,9 +55,7 @@ impl Host {
     /// local.
     pub fn is_local(&self) -> bool {
         match self {
-            Host::Name(name) => {
-                !name.contains('.') || LOCAL_ZONES.iter().any(|zone| name.ends_with(zone))
-            }
+            Host::Name(name) => !name.contains('.') || is_in_local_zone(name),
             Host::Ip(ip) => !is_global(*ip) && !self.is_overlay(),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use seedwatch_input::secret::Secret;
 use url::ParseError;
 
 use super::Host;
@@ -91,7 +92,7 @@ pub struct TrackerUrl {
     host: Host,
     port: u16,
     /// Path and query as sent: percent-encoded, beginning with `/` or empty.
-    path_and_query: Box<str>,
+    path_and_query: Secret<Box<str>>,
     scope: AddressScope,
 }
 
@@ -163,12 +164,12 @@ impl TrackerUrl {
         if url.query_pairs().any(|(key, _)| key == "info_hash") {
             return Err(TrackerUrlError::Query);
         }
-        let path_and_query = url[url::Position::BeforePath..url::Position::AfterQuery].into();
+        let path_and_query = &url[url::Position::BeforePath..url::Position::AfterQuery];
         Ok(Self {
             scheme,
             host,
             port,
-            path_and_query,
+            path_and_query: Secret::new(path_and_query.into()),
             scope: AddressScope::Local,
         })
     }
@@ -198,7 +199,12 @@ impl TrackerUrl {
 
     /// Returns whether the path, without the query, ends in `/announce`.
     fn is_announce_path(&self) -> bool {
-        let path = self.path_and_query.split('?').next().unwrap_or_default();
+        let path = self
+            .path_and_query
+            .expose()
+            .split('?')
+            .next()
+            .unwrap_or_default();
         path.ends_with("/announce")
     }
 
@@ -220,7 +226,7 @@ impl TrackerUrl {
     /// Returns path and query, percent-encoded. They may contain a passkey: never log or expose
     /// them.
     pub fn secret_path_and_query(&self) -> &str {
-        &self.path_and_query
+        self.path_and_query.expose()
     }
 
     /// Returns the value of the `tracker` label: `scheme://host:port`, without anything secret.

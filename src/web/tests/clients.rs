@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use nix::sys::stat::Mode;
 use tokio::time::timeout;
 
-use super::client::{Connection, Server, ask};
-use super::config_files::Directory;
-use super::{PATIENCE, load, sample, state};
+use super::{Server, load, sample, state};
+use seedwatch_dev_web::{Certified, Connection, Directory, PATIENCE, ask, fetch};
 use seedwatch_exporter::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_CLIENT, SHUTDOWN_TIMEOUT};
 
 const HOSTILE: [u8; 4] = [127, 0, 0, 2];
@@ -227,9 +226,9 @@ async fn refused_handshakes_are_logged_once_per_minute_with_the_reason() {
     let server = serve(&directory);
     // A connection that is opened and closed, as a port check does, is no refusal.
     drop(server.connect().await);
-    let stranger = super::config_files::Certified::new().certificate;
+    let stranger = Certified::new().certificate;
     for _ in 0..3 {
-        assert!(super::guarded::fetch(&server, &stranger).await.is_err());
+        assert!(fetch(&server, &stranger).await.is_err());
     }
     assert_eq!(status(&server, "GET /metrics", "").await, 400);
     // All of them have been handled when the server has stopped.
@@ -248,18 +247,18 @@ async fn files_that_cannot_be_read_stop_no_request_and_no_shutdown() {
         let directory = Directory::new(tls);
         let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
         let server = serve(&directory);
-        assert_eq!(super::guarded::fetch(&server, &own).await.unwrap(), 200);
+        assert_eq!(fetch(&server, &own).await.unwrap(), 200);
         let content = std::fs::read_to_string(directory.path(name)).unwrap();
         let new = directory.path("fifo");
         nix::unistd::mkfifo(&new, Mode::S_IRWXU).unwrap();
         std::fs::rename(new, directory.path(name)).unwrap();
         for _ in 0..3 {
-            let answer = timeout(PATIENCE, super::guarded::fetch(&server, &own)).await;
+            let answer = timeout(PATIENCE, fetch(&server, &own)).await;
             assert_eq!(answer.unwrap().unwrap(), 200, "{name}");
         }
         // A file in its place is read again.
         directory.write(name, &format!("{content}\n"));
-        assert_eq!(super::guarded::fetch(&server, &own).await.unwrap(), 200);
+        assert_eq!(fetch(&server, &own).await.unwrap(), 200);
         timeout(PATIENCE, server.stop()).await.unwrap();
     }
 }

@@ -2,9 +2,9 @@
 
 use tokio::time::timeout;
 
-use super::client::{Connection, Server, ask};
-use super::{PATIENCE, sample, state};
+use super::{Server, sample, state};
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dev_web::{Connection, PATIENCE, ask};
 use seedwatch_torrent::{Hashes, InfoHash};
 
 /// The last line of every exposition of [`snapshot`].
@@ -24,7 +24,7 @@ pub(super) fn snapshot(torrents: u32) -> Snapshot {
     sample::snapshot().with_torrents(rows)
 }
 
-/// Larger than what the sockets of both sides and the queue between them can take.
+/// A page larger than what the sockets of both sides and the queue between them can hold.
 const LARGE: u32 = 8_000;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +42,7 @@ async fn requests_beyond_the_limit_are_refused() {
     assert_eq!(ask(&server, "GET /-/healthy", "").await.status, 200);
 
     assert!(slow.rest().await.ends_with(END.as_bytes()));
-    // The place is free when the writer has let go, a moment after the last byte.
+    // The writer releases the slot shortly after the last byte.
     timeout(PATIENCE, async {
         while ask(&server, "HEAD /metrics", "").await.status != 200 {
             tokio::task::yield_now().await;
@@ -63,7 +63,7 @@ async fn slow_reader(server: &Server) -> Connection {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_blocks_nobody() {
+async fn a_slow_reader_blocks_no_other_client() {
     let server = Server::start(state(snapshot(LARGE), 40).0);
     let mut slow = Vec::new();
     for _ in 0..5 {
@@ -77,7 +77,7 @@ async fn a_slow_reader_blocks_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_that_leaves_frees_its_place() {
+async fn a_reader_that_leaves_releases_its_slot() {
     let server = Server::start(state(snapshot(LARGE), 1).0);
     let leaver = slow_reader(&server).await;
     assert_eq!(ask(&server, "HEAD /metrics", "").await.status, 503);
@@ -92,7 +92,7 @@ async fn a_reader_that_leaves_frees_its_place() {
 }
 
 #[tokio::test]
-async fn no_limit_means_no_limit() {
+async fn zero_means_no_limit() {
     let server = Server::start(state(sample::snapshot(), 0).0);
     assert_eq!(ask(&server, "GET /metrics", "").await.status, 200);
 }

@@ -8,13 +8,13 @@ use hyper::header::{
 };
 use sha2::{Digest, Sha256};
 
-use super::client::ask;
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
     CollectionRow, FailureReason, ListedWindows, ProbeError, Remark, Retry, Snapshot, StateRow,
     TrackerId, TrackerRow, Unix,
 };
+use seedwatch_dev_web::ask;
 use seedwatch_torrent::{Hashes, InfoHash};
 
 fn page(snapshot: &Snapshot) -> String {

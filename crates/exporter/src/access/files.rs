@@ -1,4 +1,4 @@
-//! The web configuration file and the files it names, read again when one of them has changed.
+//! The web configuration file and the files that it names, read again when one of them changes.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -7,31 +7,31 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Access;
+use super::AccessPolicy;
 use crate::config_file;
 use crate::tls::{Pem, TlsError};
 use seedwatch_clock::LINE_INTERVAL;
 use seedwatch_input::yaml::{ConfigError, Fault, Report};
 
-/// After this time files that were wrong are read again even if they look the same: a mount that
-/// hung may answer again.
+/// Time after which files that were wrong are read again even if they look unchanged: a mount that
+/// hung may work again.
 const RETRY: Duration = Duration::from_secs(10);
 
 /// The files, and their stamps when they were read.
-pub(super) struct Files {
+pub(super) struct WatchedFiles {
     path: PathBuf,
     seen: Vec<(PathBuf, Option<FileStamp>)>,
-    failed: Option<Failure>,
+    failed: Option<FailedRead>,
 }
 
-/// A reading that failed.
-struct Failure {
+/// The last attempt to read the files, if it failed.
+struct FailedRead {
     text: String,
     at: Instant,
     logged: Instant,
 }
 
-/// What changes when a file is replaced or written to.
+/// The metadata that changes when a file is replaced or written to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileStamp {
     is_regular: bool,
@@ -42,7 +42,7 @@ struct FileStamp {
     changed: (i64, i64),
 }
 
-impl Files {
+impl WatchedFiles {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -51,18 +51,18 @@ impl Files {
         }
     }
 
-    /// Reads everything for the first time. Pipes are read too: the shell's `<(…)` is one.
+    /// Reads all files for the first time. Pipes are read too: the shell's `<(…)` is one.
     ///
     /// # Errors
-    /// The faults found, with file, line and key.
-    pub(super) fn read(&mut self) -> Result<Access, ConfigError> {
+    /// Returns the faults found, with file, line and key.
+    pub(super) fn read(&mut self) -> Result<AccessPolicy, ConfigError> {
         self.read_all(|_| true)
     }
 
-    /// Reads the files that `may_read` allows. The stamp of a file is taken before it is read, so that
-    /// a change in between is found the next time.
-    fn read_all(&mut self, may_read: fn(&FileStamp) -> bool) -> Result<Access, ConfigError> {
-        // The files of before are watched on: one of them may be what is missing.
+    /// Reads the files that `may_read` allows. The stamp of a file is taken before it is read, so
+    /// that the next check finds a change in between.
+    fn read_all(&mut self, may_read: fn(&FileStamp) -> bool) -> Result<AccessPolicy, ConfigError> {
+        // Files named earlier stay watched: one of them may be the missing one.
         let before: Vec<PathBuf> = self.seen.drain(..).map(|(path, _)| path).collect();
         let outcome = self.read_in_order(may_read);
         for path in before {
@@ -73,7 +73,10 @@ impl Files {
         outcome
     }
 
-    fn read_in_order(&mut self, may_read: fn(&FileStamp) -> bool) -> Result<Access, ConfigError> {
+    fn read_in_order(
+        &mut self,
+        may_read: fn(&FileStamp) -> bool,
+    ) -> Result<AccessPolicy, ConfigError> {
         let fault = |line, key: String, message| Fault {
             file: self.path.to_string_lossy().into(),
             line,
@@ -119,12 +122,12 @@ impl Files {
             None
         });
         report.finish()?;
-        // Without settings there is an error, but nothing may be open if that should change.
+        // Missing settings imply a fault above. If they ever do not, the server must not be open.
         let settings = settings.ok_or_else(|| {
             let message = "cannot be understood".to_owned();
             fault(None, String::new(), message)
         })?;
-        Ok(Access {
+        Ok(AccessPolicy {
             tls,
             users: settings.users.map(Arc::new),
             rate_limit: settings.rate_limit,
@@ -133,18 +136,18 @@ impl Files {
         })
     }
 
-    /// What the files say now, if it differs from before and is right.
-    pub(super) fn refresh(&mut self, now: Instant) -> Option<Access> {
+    /// Returns the new policy if the files have changed and are valid.
+    pub(super) fn refresh(&mut self, now: Instant) -> Option<AccessPolicy> {
         let unchanged = self.seen.iter().all(|file| *file == stamp(&file.0));
         let retry = self.failed.as_ref().is_some_and(|f| now >= f.at + RETRY);
         if unchanged && !retry {
             return None;
         }
-        // A pipe that stands where a file was could be waited for without end.
+        // Reading a pipe in place of a file could block without end.
         match self.read_all(|stamp| stamp.is_regular) {
             Ok(access) => {
                 self.failed = None;
-                tracing::info!("web configuration loaded again");
+                tracing::info!("web configuration reloaded");
                 Some(access)
             }
             Err(error) => {
@@ -154,17 +157,20 @@ impl Files {
         }
     }
 
-    /// Logs a new fault at once, and one that lasts once per minute.
+    /// Logs a new fault at once, and a lasting one once per minute.
     fn fail(&mut self, text: String, now: Instant) {
         let before = self.failed.take().filter(|failed| failed.text == text);
         let logged = before.map(|failed| failed.logged);
         let logged = logged.filter(|logged| now < *logged + LINE_INTERVAL);
         if logged.is_none() {
             for error in text.lines() {
-                tracing::error!(error, "web configuration is wrong, the one before stays");
+                tracing::error!(
+                    error,
+                    "web configuration is invalid: the last valid one stays in force"
+                );
             }
         }
-        self.failed = Some(Failure {
+        self.failed = Some(FailedRead {
             text,
             at: now,
             logged: logged.unwrap_or(now),

@@ -1,4 +1,4 @@
-//! What requests bring, and which of it was right or wrong before.
+//! Credentials in requests, and a cache of the outcomes of password checks.
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -8,12 +8,12 @@ use hyper::header::HeaderValue;
 use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
 
-/// Wrong passwords remembered. A client whose password is out of date sends it again and again, and
-/// costs one check.
-const MAX_WRONG: usize = 1024;
+/// Incorrect passwords in the cache. A client whose password is out of date sends it repeatedly,
+/// but costs one check.
+const MAX_INCORRECT: usize = 1024;
 
-/// Right passwords remembered at least: one per user, and some that changed.
-const MIN_RIGHT: usize = 128;
+/// Fewest correct passwords in the cache: one per user, and some that changed.
+const MIN_CORRECT: usize = 128;
 
 /// A name and a password.
 pub(super) struct Credentials {
@@ -38,27 +38,27 @@ impl Credentials {
     }
 }
 
-/// The outcomes of checks, by a digest with a key that only this process knows: the memory of the
-/// process does not tell the passwords.
-pub(super) struct Outcomes {
-    /// `None` where the system has no randomness: nothing is remembered then.
+/// The outcomes of checks, by a digest under a key that only this process knows. The cache does not
+/// contain the passwords.
+pub(super) struct OutcomeCache {
+    /// `None` if the system has no randomness: nothing is cached then.
     key: Option<[u8; 32]>,
-    right: Recent,
-    wrong: Recent,
+    correct: RecentDigests,
+    incorrect: RecentDigests,
 }
 
-impl Outcomes {
+impl OutcomeCache {
     pub(super) fn new(users: usize) -> Self {
         let mut key = [0; 32];
         let random = ring::default_provider().secure_random.fill(&mut key);
         Self {
             key: random.is_ok().then_some(key),
-            right: Recent::new(users.max(MIN_RIGHT)),
-            wrong: Recent::new(MAX_WRONG),
+            correct: RecentDigests::new(users.max(MIN_CORRECT)),
+            incorrect: RecentDigests::new(MAX_INCORRECT),
         }
     }
 
-    /// The lengths keep `ab` + `c` apart from `a` + `bc`.
+    /// Returns the cache key of a check. The lengths distinguish `ab` + `c` from `a` + `bc`.
     pub(super) fn digest(&self, credentials: &Credentials, hash: &str) -> [u8; 32] {
         let mut digest = Sha256::new();
         digest.update(self.key.unwrap_or_default());
@@ -70,47 +70,50 @@ impl Outcomes {
         digest.finalize().into()
     }
 
-    /// Whether the password was right, if it has been checked lately.
+    /// Returns whether the password was correct, if the cache has it.
     pub(super) fn recall(&self, digest: &[u8; 32]) -> Option<bool> {
-        match (self.right.contains(digest), self.wrong.contains(digest)) {
+        match (
+            self.correct.contains(digest),
+            self.incorrect.contains(digest),
+        ) {
             (true, _) => Some(true),
             (_, true) => Some(false),
             _ => None,
         }
     }
 
-    pub(super) fn remember(&mut self, digest: [u8; 32], right: bool) {
+    pub(super) fn remember(&mut self, digest: [u8; 32], is_correct: bool) {
         if self.key.is_none() {
             return;
         }
-        match right {
-            true => self.right.insert(digest),
-            false => self.wrong.insert(digest),
+        match is_correct {
+            true => self.correct.insert(digest),
+            false => self.incorrect.insert(digest),
         }
     }
 
     /// How many right and wrong passwords are remembered.
     #[cfg(test)]
     pub(super) fn remembered(&self) -> (usize, usize) {
-        (self.right.set.len(), self.wrong.set.len())
+        (self.correct.set.len(), self.incorrect.set.len())
     }
 }
 
-impl fmt::Debug for Outcomes {
+impl fmt::Debug for OutcomeCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outcomes").finish_non_exhaustive()
+        f.debug_struct("OutcomeCache").finish_non_exhaustive()
     }
 }
 
-/// The latest digests, up to a limit.
-struct Recent {
+/// The most recent digests, up to a limit.
+struct RecentDigests {
     limit: usize,
     set: HashSet<[u8; 32]>,
     /// The oldest first.
     order: VecDeque<[u8; 32]>,
 }
 
-impl Recent {
+impl RecentDigests {
     fn new(limit: usize) -> Self {
         Self {
             limit,
@@ -149,7 +152,7 @@ mod tests {
 
     #[test]
     fn exactly_the_limit_is_remembered() {
-        let mut recent = Recent::new(2);
+        let mut recent = RecentDigests::new(2);
         for n in [1, 2, 2, 3] {
             recent.insert([n; 32]);
         }
@@ -160,14 +163,14 @@ mod tests {
 
     #[test]
     fn digests_depend_on_every_part_and_on_the_key() {
-        let outcomes = Outcomes::new(1);
+        let outcomes = OutcomeCache::new(1);
         let digest = outcomes.digest(&credentials("ab", "c"), "hash");
         assert_eq!(digest, outcomes.digest(&credentials("ab", "c"), "hash"));
         for other in [
             outcomes.digest(&credentials("a", "bc"), "hash"),
             outcomes.digest(&credentials("ab", "d"), "hash"),
             outcomes.digest(&credentials("ab", "c"), "other"),
-            Outcomes::new(1).digest(&credentials("ab", "c"), "hash"),
+            OutcomeCache::new(1).digest(&credentials("ab", "c"), "hash"),
         ] {
             assert_ne!(digest, other);
         }

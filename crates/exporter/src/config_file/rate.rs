@@ -1,4 +1,4 @@
-//! `rate_limit`: how often a client may ask.
+//! `rate_limit`: how many requests a client may send.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ pub(super) struct RawRate {
 }
 
 impl RawRate {
-    /// `None` without a limit: an empty section, or an interval of 0.
+    /// Checks the section. Returns `None` for no limit: the section is empty or the interval is 0.
     pub(super) fn read(self, source: &Source, line: u32, report: &mut Report) -> Option<RateLimit> {
         let fault = |line, key: &str, message: &str| {
             source.fault(line, format!("rate_limit.{key}"), message)
@@ -43,7 +43,7 @@ impl RawRate {
     }
 }
 
-/// A duration as Go writes it: numbers with units, or 0. A number without a unit counts
+/// Reads a duration as Go writes it: numbers with units, or 0. A number without a unit is in
 /// nanoseconds.
 fn duration(text: &str) -> Option<Duration> {
     if let Ok(nanoseconds) = text.parse::<u64>() {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use crate::tls::{ClientAuth, Pem, PemSource, San, Suites, Tls, Versions, curves, suites};
+use crate::tls::{AllowedName, ClientAuth, Pem, PemSource, Suites, Tls, Versions, curves, suites};
 use seedwatch_input::yaml::{At, Fault, Report, Source};
 
 #[derive(Deserialize, Default)]
@@ -27,7 +27,7 @@ pub(super) struct RawTls {
 }
 
 impl RawTls {
-    /// No key has a value: the section asks for nothing.
+    /// Returns whether no key has a value.
     fn is_empty(&self) -> bool {
         let texts = [
             &self.cert,
@@ -48,7 +48,7 @@ impl RawTls {
     }
 }
 
-/// The section, and where it stands.
+/// The place of the section in the file.
 pub(super) struct TlsSection<'a> {
     pub(super) source: &'a Source,
     pub(super) base: &'a Path,
@@ -56,9 +56,9 @@ pub(super) struct TlsSection<'a> {
 }
 
 impl TlsSection<'_> {
-    /// `None` if the section is empty: no TLS. Otherwise a certificate and its key are needed, so
-    /// that a mistake does not end in plain HTTP. What is wrong is noted and left out, so that the
-    /// files can be checked in the same run.
+    /// Checks the section. Returns `None` if it is empty: no TLS. Otherwise it needs a certificate
+    /// and its key, so that a mistake does not lead to plain HTTP. Wrong settings are reported and
+    /// left out, so that the same run can check the files.
     pub(super) fn read(&self, raw: RawTls, http2: bool, report: &mut Report) -> Option<Tls> {
         if raw.is_empty() {
             return None;
@@ -91,7 +91,7 @@ impl TlsSection<'_> {
             .fault(line, format!("tls_server_config.{key}"), message.into())
     }
 
-    /// PEM text from the key itself, or from the file that the key with `_file` names.
+    /// Reads PEM text from the key itself, or the file name from the key with `_file`.
     fn pem(
         &self,
         key: &'static str,
@@ -127,7 +127,7 @@ impl TlsSection<'_> {
                 required: false,
                 ca,
             }),
-            // The second name is the one that the toolkit had first.
+            // The second name is the toolkit's old name.
             ("RequireAnyClientCert" | "RequireClientCert", ca) => {
                 Ok(ClientAuth::Unverified { required: true, ca })
             }
@@ -156,7 +156,7 @@ impl TlsSection<'_> {
         list: Option<At<Option<Vec<At<String>>>>>,
         client_auth: Option<&ClientAuth>,
         report: &mut Report,
-    ) -> Option<Vec<San>> {
+    ) -> Option<Vec<AllowedName>> {
         let key = "client_allowed_sans";
         let At { line, value: list } = list?;
         let list = list?;
@@ -168,12 +168,12 @@ impl TlsSection<'_> {
             report.fault(self.fault(line, key, "is of no use without a client_auth_type"));
         }
         let mut san = |entry: At<String>| match entry.value.parse::<IpAddr>() {
-            Ok(address) => San::Address(address.to_canonical()),
+            Ok(address) => AllowedName::Address(address.to_canonical()),
             Err(_) => {
                 if entry.value.is_empty() {
                     report.fault(self.fault(entry.line, key, "an entry is empty"));
                 }
-                San::Text(entry.value)
+                AllowedName::Text(entry.value)
             }
         };
         Some(list.into_iter().map(&mut san).collect())

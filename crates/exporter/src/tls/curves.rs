@@ -3,7 +3,7 @@
 use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::kx_group;
 
-/// A curve for the key exchange.
+/// A curve for the key stats.
 pub(crate) type Curve = &'static dyn SupportedKxGroup;
 
 /// The curves that the exporter toolkit knows. CurveP521 may be named, but is never used.
@@ -14,12 +14,12 @@ const KNOWN: [(&str, Option<Curve>); 4] = [
     ("X25519", Some(kx_group::X25519)),
 ];
 
-/// The names of all curves.
+/// Returns the names of all known curves.
 pub(crate) fn names() -> String {
     KNOWN.map(|(name, _)| name).join(", ")
 }
 
-/// A curve by its name. `Some(None)` is one that is known and cannot be used.
+/// Returns a curve by its name, or `Some(None)` if it is known but cannot be used.
 pub(crate) fn find(name: &str) -> Option<Option<Curve>> {
     let known = KNOWN.iter().find(|(known, _)| *known == name);
     known.map(|(_, curve)| *curve)

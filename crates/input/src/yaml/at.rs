@@ -7,6 +7,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 use serde_saphyr::Spanned;
 
+use crate::secret::Secret;
+
 /// A value and the line it stands on.
 #[derive(Debug, Clone)]
 pub struct At<T> {
@@ -60,9 +62,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Str<'a> {
 /// A string and its line.
 pub type Text<'a> = At<Str<'a>>;
 
+/// A string that may hold a passkey, and its line.
+pub type SecretText<'a> = At<Secret<Str<'a>>>;
+
 impl Text<'_> {
     /// Returns the string.
     pub fn as_str(&self) -> &str {
         &self.value.0
+    }
+}
+
+impl SecretText<'_> {
+    /// Returns the string, which no message may repeat.
+    pub fn expose(&self) -> &str {
+        &self.value.expose().0
     }
 }

@@ -1,7 +1,7 @@
 //! Finds the errors behind the first one: what has the wrong shape is blanked out, and the rest is
 //! read again. Only for messages; a file with an error is refused all the same.
 
-use serde::de::DeserializeOwned;
+use serde::de::{Deserialize, DeserializeOwned};
 use serde_saphyr::Location;
 use serde_saphyr::granit_parser::{Event, Marker, Parser};
 
@@ -20,33 +20,49 @@ pub struct ShapeError {
     pub at: Option<(Location, Subject)>,
 }
 
-/// What became of a file with errors.
-pub struct Repaired {
+/// A file with errors, after they were collected.
+struct Repaired {
     /// The errors.
-    pub faults: Vec<Fault>,
-    /// The file without the parts that they are about; `None` if no such file can be read.
-    pub text: Option<String>,
+    faults: Vec<Fault>,
+    /// The file without the parts that the errors are about; `None` if no such file can be read.
+    text: Option<String>,
 }
 
-/// Reads text into a shape that borrows nothing. Notes every error of it, and returns what can be
-/// read without the parts that they are about.
+/// Reads text into a shape that borrows nothing. Reports every error, and returns what can be read
+/// without the parts that the errors are about.
 pub fn read_all<T: DeserializeOwned>(
     source: &Source,
     text: &str,
+    report: &mut Report,
+) -> Option<T> {
+    let check = |text: &str| yaml::parse_shape::<T>(source, text).map(drop);
+    read_borrowed(source, text, &mut None, check, report)
+}
+
+/// Does the same as [`read_all`] for a shape that borrows from its text.
+///
+/// Where the text has errors, the shape borrows from `repaired` instead, which must be `None`
+/// before. `check` reads any text into the same shape and drops it: a type parameter cannot stand
+/// for a shape of every lifetime.
+pub fn read_borrowed<'a, T: Deserialize<'a>>(
+    source: &Source,
+    text: &'a str,
+    repaired: &'a mut Option<String>,
+    check: impl Fn(&str) -> Result<(), ShapeError>,
     report: &mut Report,
 ) -> Option<T> {
     let first = match yaml::parse_shape(source, text) {
         Ok(shape) => return Some(shape),
         Err(first) => first,
     };
-    let check = |text: &str| yaml::parse_shape::<T>(source, text).map(drop);
-    let repaired = repair(text, first, check);
-    report.blanked(repaired.faults);
-    yaml::parse(source, &repaired.text?).ok()
+    let outcome = repair(text, first, check);
+    report.blanked(outcome.faults);
+    *repaired = outcome.text;
+    yaml::parse(source, repaired.as_deref()?).ok()
 }
 
 /// Collects the errors of `check` in a text whose first error is `first`.
-pub fn repair(
+fn repair(
     text: &str,
     first: ShapeError,
     check: impl Fn(&str) -> Result<(), ShapeError>,

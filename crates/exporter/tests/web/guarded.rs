@@ -2,24 +2,16 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
-use hyper::header::WWW_AUTHENTICATE;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
+use seedwatch_dev_web::{Certified, Directory, ask, client_config, get};
 use tokio::net::TcpStream;
 
-use super::client::{Server, ask};
-use super::config_files::{Certified, Directory};
-use super::{sample, state};
+use super::serve;
 
 const TLS: &str = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
-
-pub(super) fn serve(directory: &Directory) -> Server {
-    let config = Arc::new(directory.load().unwrap());
-    Server::start_with(Some(config), state(sample::snapshot(), 40).0)
-}
 
 fn users(users: &[(&str, &str)]) -> String {
     users.iter().fold(
@@ -35,101 +27,6 @@ fn basic(name: &str, password: &str) -> String {
     let pair = format!("{name}:{password}");
     let encoded = data_encoding::BASE64.encode(pair.as_bytes());
     format!("Authorization: Basic {encoded}\r\n")
-}
-
-pub(super) fn roots(roots: &[&str]) -> RootCertStore {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        let certificate = CertificateDer::from_pem_slice(root.as_bytes()).unwrap();
-        store.add(certificate).unwrap();
-    }
-    store
-}
-
-/// The answer to a client without a certificate that trusts `own`.
-pub(super) async fn fetch(server: &Server, own: &str) -> Result<StatusCode, reqwest::Error> {
-    get(server, client_config(&[own], None), None).await
-}
-
-/// What a client trusts and shows.
-pub(super) fn client_config(trusted: &[&str], identity: Option<&Certified>) -> ClientConfig {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots(trusted));
-    match identity {
-        None => builder.with_no_client_auth(),
-        Some(identity) => {
-            let certificate =
-                CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
-            let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-            builder
-                .with_client_auth_cert(vec![certificate], key)
-                .unwrap()
-        }
-    }
-}
-
-pub(super) async fn get(
-    server: &Server,
-    config: ClientConfig,
-    user: Option<(&str, &str)>,
-) -> Result<StatusCode, reqwest::Error> {
-    let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(config)
-        .no_proxy()
-        .build()?;
-    let mut request = client.get(format!("https://{}/metrics", server.address));
-    if let Some((name, password)) = user {
-        request = request.basic_auth(name, Some(password));
-    }
-    let response = request.send().await?;
-    let status = response.status();
-    response.bytes().await?;
-    Ok(status)
-}
-
-#[tokio::test]
-async fn every_endpoint_wants_the_password() {
-    let directory = Directory::new(&users(&[("alice", "secret"), ("bob", "")]));
-    let server = serve(&directory);
-    for request in [
-        "GET /metrics",
-        "GET /-/healthy",
-        "GET /-/ready",
-        "POST /-/reload",
-        "GET /config",
-        "GET /api/v1/torrents",
-        "GET /api/v1/collections",
-        "GET /",
-        "GET /nowhere",
-    ] {
-        let answer = ask(&server, request, "").await;
-        assert_eq!(answer.status, 401, "{request}");
-        assert_eq!(
-            answer.headers[WWW_AUTHENTICATE],
-            "Basic realm=\"seedwatch\""
-        );
-        assert_eq!(answer.text(), "Unauthorized\n");
-    }
-    for (credentials, status) in [
-        (basic("alice", "secret"), 200),
-        (basic("alice", "secret"), 200),
-        (basic("alice", "secret").replace("Basic", "bAsIC"), 200),
-        (basic("bob", ""), 200),
-        (basic("alice", "Secret"), 401),
-        (basic("alice", ""), 401),
-        (basic("mallory", "secret"), 401),
-        (basic("", ""), 401),
-        (basic("bob", "secret"), 401),
-        ("Authorization: Bearer secret\r\n".to_owned(), 401),
-        ("Authorization: Basic\r\n".to_owned(), 401),
-        ("Authorization: Basic ???\r\n".to_owned(), 401),
-        ("Authorization: Basic YWxpY2U=\r\n".to_owned(), 401),
-    ] {
-        let answer = ask(&server, "GET /-/healthy", &credentials).await;
-        assert_eq!(answer.status, status, "{credentials}");
-    }
 }
 
 #[tokio::test]

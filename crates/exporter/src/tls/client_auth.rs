@@ -1,11 +1,13 @@
-//! Certificates of clients: which are accepted.
+//! Which certificates of clients are accepted.
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::client::danger::HandshakeSignatureValid;
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{
+    CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -18,8 +20,8 @@ use x509_parser::prelude::{ASN1Time, X509Certificate, X509Version};
 
 /// A name that a client certificate may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum San {
-    /// A host name, a mail address or a URI, as it stands in the certificate.
+pub(crate) enum AllowedName {
+    /// A host name, a mail address or a URI, as written in the certificate.
     Text(String),
     Address(IpAddr),
 }
@@ -27,28 +29,30 @@ pub(crate) enum San {
 /// Accepts certificates as Go's crypto/tls does, which the exporter toolkit uses.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
-    provider: Arc<CryptoProvider>,
+    algorithms: WebPkiSupportedAlgorithms,
     required: bool,
-    /// Any certificate whose key the client has will do, if not.
-    verified: bool,
-    authorities: Authorities,
-    allowed_sans: Option<Vec<San>>,
+    /// If false, any certificate is accepted whose key the client has.
+    verify_issuer: bool,
+    authorities: ClientAuthorities,
+    allowed_sans: Option<Vec<AllowedName>>,
 }
 
 /// The certificates of `client_ca_file`.
 #[derive(Debug, Default)]
-pub(super) struct Authorities {
-    /// All of them. A client that has the key of one of them needs no other certificate.
+pub(super) struct ClientAuthorities {
+    /// All of them. A client that has the key of one needs no other certificate.
     pinned: Vec<CertificateDer<'static>>,
     /// Their subjects, sent to clients as a hint.
     subjects: Vec<DistinguishedName>,
-    /// Verifies what the authorities among them signed.
-    issued: Option<Arc<dyn ClientCertVerifier>>,
+    /// Verifies certificates that the authorities among them issued.
+    issuer_verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
-impl Authorities {
+impl ClientAuthorities {
+    /// Reads the certificates.
+    ///
     /// # Errors
-    /// What is wrong with a certificate, as text.
+    /// Returns what is wrong with a certificate, as text.
     pub(super) fn new(
         certificates: Vec<CertificateDer<'static>>,
         provider: &Arc<CryptoProvider>,
@@ -60,13 +64,13 @@ impl Authorities {
             subjects.push(DistinguishedName::from(
                 certificate.subject().as_raw().to_vec(),
             ));
-            // The holder of a certificate that is no authority must not issue others. A version 1
-            // certificate cannot say which it is; Go trusts it as an authority.
+            // A certificate that is no authority must not issue others. A version 1 certificate
+            // cannot say which it is; Go trusts it as an authority.
             if certificate.is_ca() || certificate.version() == X509Version::V1 {
                 roots.add(der.clone()).map_err(|error| error.to_string())?;
             }
         }
-        let issued = match roots.is_empty() {
+        let issuer_verifier = match roots.is_empty() {
             true => None,
             false => {
                 let builder = WebPkiClientVerifier::builder_with_provider(
@@ -79,7 +83,7 @@ impl Authorities {
         Ok(Self {
             pinned: certificates,
             subjects,
-            issued,
+            issuer_verifier,
         })
     }
 
@@ -92,8 +96,8 @@ impl Authorities {
         if self.pinned.iter().any(|pinned| pinned == end_entity) {
             return verify_pinned(end_entity, now);
         }
-        match &self.issued {
-            Some(issued) => issued
+        match &self.issuer_verifier {
+            Some(issuer_verifier) => issuer_verifier
                 .verify_client_cert(end_entity, intermediates, now)
                 .map(drop),
             None => Err(CertificateError::UnknownIssuer.into()),
@@ -105,14 +109,14 @@ impl ClientVerifier {
     pub(super) fn new(
         provider: &Arc<CryptoProvider>,
         required: bool,
-        verified: bool,
-        authorities: Authorities,
-        allowed_sans: Option<Vec<San>>,
+        verify_issuer: bool,
+        authorities: ClientAuthorities,
+        allowed_sans: Option<Vec<AllowedName>>,
     ) -> Self {
         Self {
-            provider: Arc::clone(provider),
+            algorithms: provider.signature_verification_algorithms,
             required,
-            verified,
+            verify_issuer,
             authorities,
             allowed_sans,
         }
@@ -124,7 +128,7 @@ fn parse<'a>(der: &'a CertificateDer<'_>) -> Option<X509Certificate<'a>> {
     rest.is_empty().then_some(certificate)
 }
 
-/// A certificate that is trusted itself must be in its time, and may be for clients.
+/// Verifies a certificate that is trusted itself: it must be valid now, and usable by clients.
 fn verify_pinned(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     let certificate = parse(der).ok_or(CertificateError::BadEncoding)?;
     let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
@@ -145,8 +149,8 @@ fn verify_pinned(der: &CertificateDer<'_>, now: UnixTime) -> Result<(), Error> {
     }
 }
 
-/// Whether a subject alternative name of the certificate is in the list.
-fn has_allowed_san(der: &CertificateDer<'_>, allowed: &[San]) -> bool {
+/// Returns whether a subject alternative name of the certificate is in the list.
+fn has_allowed_san(der: &CertificateDer<'_>, allowed: &[AllowedName]) -> bool {
     let Some(certificate) = parse(der) else {
         return false;
     };
@@ -157,12 +161,12 @@ fn has_allowed_san(der: &CertificateDer<'_>, allowed: &[San]) -> bool {
         GeneralName::DNSName(text) | GeneralName::RFC822Name(text) | GeneralName::URI(text) => {
             allowed
                 .iter()
-                .any(|san| matches!(san, San::Text(s) if s == text))
+                .any(|san| matches!(san, AllowedName::Text(s) if s == text))
         }
         GeneralName::IPAddress(bytes) => {
             let v4 = <[u8; 4]>::try_from(*bytes).map(IpAddr::from);
             let address = v4.or_else(|_| <[u8; 16]>::try_from(*bytes).map(IpAddr::from));
-            address.is_ok_and(|a| allowed.contains(&San::Address(a.to_canonical())))
+            address.is_ok_and(|a| allowed.contains(&AllowedName::Address(a.to_canonical())))
         }
         _ => false,
     };
@@ -171,15 +175,15 @@ fn has_allowed_san(der: &CertificateDer<'_>, allowed: &[San]) -> bool {
 
 /// The client's certificate has none of the names in `client_allowed_sans`.
 #[derive(Debug)]
-struct NoAllowedSan;
+struct NameNotAllowed;
 
-impl fmt::Display for NoAllowedSan {
+impl fmt::Display for NameNotAllowed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the client certificate has no name of client_allowed_sans")
     }
 }
 
-impl std::error::Error for NoAllowedSan {}
+impl std::error::Error for NameNotAllowed {}
 
 impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
@@ -196,12 +200,12 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        if self.verified {
+        if self.verify_issuer {
             self.authorities.verify(end_entity, intermediates, now)?;
         }
         match &self.allowed_sans {
             Some(allowed) if !has_allowed_san(end_entity, allowed) => {
-                Err(CertificateError::Other(OtherError(Arc::new(NoAllowedSan))).into())
+                Err(CertificateError::Other(OtherError(Arc::new(NameNotAllowed))).into())
             }
             _ => Ok(ClientCertVerified::assertion()),
         }
@@ -213,8 +217,7 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signature, algorithms)
+        verify_tls12_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn verify_tls13_signature(
@@ -223,12 +226,10 @@ impl ClientCertVerifier for ClientVerifier {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signature, algorithms)
+        verify_tls13_signature(message, certificate, signature, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let algorithms = &self.provider.signature_verification_algorithms;
-        algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }

@@ -1,10 +1,10 @@
-//! The web configuration files that the exporter toolkit is tested with: what becomes of a file of
-//! the shape of each.
+//! Files of the same shape as those that the exporter toolkit is tested with: which of them are
+//! accepted.
 
 use std::process::Command;
 use std::sync::LazyLock;
 
-use super::config_files::{Certified, Directory};
+use seedwatch_dev_web::{Certified, Directory};
 
 /// An RSA certificate and key, as the toolkit uses them.
 static RSA: LazyLock<(String, String)> = LazyLock::new(|| {
@@ -23,7 +23,7 @@ static RSA: LazyLock<(String, String)> = LazyLock::new(|| {
     (read("cert"), read("key"))
 });
 
-/// The verdict on a file, without its name; `Ok` if it is accepted.
+/// Loads a file. An error is without the name of the directory.
 fn verdict(content: &str) -> Result<(), String> {
     let directory = Directory::new(content);
     directory.write("server.crt", &RSA.0);

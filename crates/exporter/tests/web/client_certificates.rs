@@ -8,10 +8,9 @@ use rcgen::{
 };
 use rustls::ClientConfig;
 use rustls::crypto::ring::{self, cipher_suite, kx_group};
+use seedwatch_dev_web::{Certified, Directory, client_config, get, roots};
 
-use super::client::Server;
-use super::config_files::{Certified, Directory};
-use super::guarded::{client_config, get, roots, serve};
+use super::{Server, serve};
 
 const TLS: &str = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
 const VERIFY: &str = "  client_auth_type: RequireAndVerifyClientCert\n  \

@@ -1,64 +1,13 @@
-//! Web configuration files: what is read, what is refused and in which words.
+//! Web configuration files: what is read, and what is refused in which words.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use tempfile::TempDir;
-
+use seedwatch_dev_web::Directory;
 use seedwatch_exporter::WebConfig;
 
-/// A directory with a certificate, its key, the key of another one, and a web configuration.
-pub(super) struct Directory(TempDir);
-
-impl Directory {
-    pub(super) fn new(web_config: &str) -> Self {
-        let directory = Self(TempDir::new().unwrap());
-        let own = Certified::new();
-        directory.write("web.crt", &own.certificate);
-        directory.write("web.key", &own.key);
-        directory.write("other.key", &Certified::new().key);
-        directory.write("web.yaml", web_config);
-        directory
-    }
-
-    /// Replaces a file as a careful administrator does: in one step.
-    pub(super) fn write(&self, name: &str, content: &str) {
-        let new = self.path("new");
-        std::fs::write(&new, content).unwrap();
-        std::fs::rename(new, self.path(name)).unwrap();
-    }
-
-    pub(super) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    pub(super) fn load(&self) -> Result<WebConfig, String> {
-        WebConfig::load(&self.path("web.yaml")).map_err(|fault| {
-            let directory = self.0.path().display().to_string() + "/";
-            fault.to_string().replace(&directory, "")
-        })
-    }
-}
-
-/// A certificate for 127.0.0.1, signed by itself.
-pub(super) struct Certified {
-    pub(super) certificate: String,
-    pub(super) key: String,
-}
-
-impl Certified {
-    pub(super) fn new() -> Self {
-        let names = vec!["127.0.0.1".to_owned()];
-        let pair = rcgen::generate_simple_self_signed(names).unwrap();
-        Self {
-            certificate: pair.cert.pem(),
-            key: pair.signing_key.serialize_pem(),
-        }
-    }
-}
-
 /// Has the form of a hash, which is all that is checked when the file is read.
-pub(super) const HASH: &str = "$2y$04$3p4n7HxwVKF4w3e3xuUX.eVJrGk1QpQ3PHrqR1TNrv9hkZcWt9wUG";
+const HASH: &str = "$2y$04$3p4n7HxwVKF4w3e3xuUX.eVJrGk1QpQ3PHrqR1TNrv9hkZcWt9wUG";
 
 const GOOD: [&str; 7] = [
     "",

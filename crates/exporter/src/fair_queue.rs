@@ -1,4 +1,4 @@
-//! A resource that few can use at a time, shared fairly among clients.
+//! A semaphore that is fair among clients.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,39 +7,39 @@ use tokio::sync::oneshot;
 
 use super::client::ClientKey;
 
-/// Hands out a fixed number of turns. Clients that wait are served in rotation, each in the order
-/// of its own requests: a client that asks often delays itself, not the others.
+/// Grants a fixed number of permits. Waiting clients are served in rotation, and each client in the
+/// order of its own requests: a client with many requests delays itself, not the others.
 #[derive(Debug, Clone)]
-pub(super) struct Turns(Arc<Shared>);
+pub(super) struct FairQueue(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    /// The most requests of one client that may wait.
+    /// Most requests of one client that may wait.
     max_waiting: usize,
-    queue: Mutex<Queue>,
+    queue: Mutex<PermitQueue>,
 }
 
 #[derive(Debug)]
-struct Queue {
+struct PermitQueue {
     free: usize,
-    waiting: BTreeMap<ClientKey, VecDeque<oneshot::Sender<Turn>>>,
-    /// The clients in `waiting`, the next to be served first.
+    waiting: BTreeMap<ClientKey, VecDeque<oneshot::Sender<Permit>>>,
+    /// The clients in `waiting`, in the order in which they are served.
     rotation: VecDeque<ClientKey>,
 }
 
-/// The right to use the resource, given back when dropped.
+/// A permit, returned when dropped.
 #[derive(Debug)]
-pub(super) struct Turn(Option<Arc<Shared>>);
+pub(super) struct Permit(Option<Arc<Shared>>);
 
-/// The client has as many requests waiting as it may have.
+/// The client has the most waiting requests that it may have.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Crowded;
+pub(super) struct QueueFull;
 
-impl Turns {
+impl FairQueue {
     pub(super) fn new(count: usize, max_waiting: usize) -> Self {
         Self(Arc::new(Shared {
             max_waiting,
-            queue: Mutex::new(Queue {
+            queue: Mutex::new(PermitQueue {
                 free: count,
                 waiting: BTreeMap::new(),
                 rotation: VecDeque::new(),
@@ -47,17 +47,17 @@ impl Turns {
         }))
     }
 
-    /// Waits for a turn.
-    pub(super) async fn take(&self, client: ClientKey) -> Result<Turn, Crowded> {
+    /// Waits for a permit.
+    pub(super) async fn acquire(&self, client: ClientKey) -> Result<Permit, QueueFull> {
         let granted = {
             let mut queue = self.0.lock();
             if queue.free > 0 {
                 queue.free -= 1;
-                return Ok(Turn(Some(Arc::clone(&self.0))));
+                return Ok(Permit(Some(Arc::clone(&self.0))));
             }
-            queue.join(client, self.0.max_waiting)?
+            queue.enqueue(client, self.0.max_waiting)?
         };
-        granted.await.map_err(|_| Crowded)
+        granted.await.map_err(|_| QueueFull)
     }
 
     #[cfg(test)]
@@ -65,7 +65,7 @@ impl Turns {
         self.0.lock().free
     }
 
-    /// How many requests wait.
+    /// Returns the number of waiting requests.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.0.lock().waiting.values().map(VecDeque::len).sum()
@@ -73,12 +73,12 @@ impl Turns {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+    fn lock(&self) -> MutexGuard<'_, PermitQueue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives a turn that has ended to the next request that still waits.
-    fn pass_on(self: &Arc<Self>) {
+    /// Passes a returned permit to the next request that still waits.
+    fn release(self: &Arc<Self>) {
         loop {
             let next = {
                 let mut queue = self.lock();
@@ -89,21 +89,21 @@ impl Shared {
                 next
             };
             let Some(next) = next else { return };
-            match next.send(Turn(Some(Arc::clone(self)))) {
+            match next.send(Permit(Some(Arc::clone(self)))) {
                 Ok(()) => return,
-                // The request was given up: the turn goes to the one after it.
-                Err(mut turn) => turn.0 = None,
+                // The request was cancelled: the permit goes to the next one.
+                Err(mut permit) => permit.0 = None,
             }
         }
     }
 }
 
-impl Queue {
-    fn join(
+impl PermitQueue {
+    fn enqueue(
         &mut self,
         client: ClientKey,
         max_waiting: usize,
-    ) -> Result<oneshot::Receiver<Turn>, Crowded> {
+    ) -> Result<oneshot::Receiver<Permit>, QueueFull> {
         let requests = self.waiting.entry(client).or_default();
         if requests.is_empty() {
             self.rotation.push_back(client);
@@ -112,14 +112,14 @@ impl Queue {
             requests.retain(|request| !request.is_closed());
         }
         if requests.len() >= max_waiting {
-            return Err(Crowded);
+            return Err(QueueFull);
         }
         let (grant, granted) = oneshot::channel();
         requests.push_back(grant);
         Ok(granted)
     }
 
-    fn next(&mut self) -> Option<oneshot::Sender<Turn>> {
+    fn next(&mut self) -> Option<oneshot::Sender<Permit>> {
         loop {
             let client = self.rotation.pop_front()?;
             let Some(requests) = self.waiting.get_mut(&client) else {
@@ -137,10 +137,10 @@ impl Queue {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take() {
-            shared.pass_on();
+            shared.release();
         }
     }
 }
@@ -156,7 +156,7 @@ mod tests {
         IpAddr::from([127, 0, 0, n]).into()
     }
 
-    /// Lets the future join the queue.
+    /// Polls the future once, so that it joins the queue.
     async fn begin<F: Future>(mut future: Pin<&mut F>) {
         std::future::poll_fn(|context| {
             assert!(future.as_mut().poll(context).is_pending());
@@ -167,58 +167,61 @@ mod tests {
 
     #[tokio::test]
     async fn clients_are_served_in_rotation() {
-        let turns = Turns::new(1, 8);
-        let first = turns.take(client(1)).await.unwrap();
-        let mut greedy: [_; 3] = std::array::from_fn(|_| Box::pin(turns.take(client(1))));
+        let queue = FairQueue::new(1, 8);
+        let first = queue.acquire(client(1)).await.unwrap();
+        let mut greedy: [_; 3] = std::array::from_fn(|_| Box::pin(queue.acquire(client(1))));
         for request in &mut greedy {
             begin(request.as_mut()).await;
         }
-        let mut other = pin!(turns.take(client(2)));
+        let mut other = pin!(queue.acquire(client(2)));
         begin(other.as_mut()).await;
-        assert_eq!(turns.waiting(), 4);
+        assert_eq!(queue.waiting(), 4);
 
         drop(first);
         let [second, third, fourth] = greedy;
-        let turn = second.await.unwrap();
-        drop(turn);
-        let turn = other.await.unwrap();
-        // A request that is given up takes no turn.
+        let permit = second.await.unwrap();
+        drop(permit);
+        let permit = other.await.unwrap();
+        // A cancelled request takes no permit.
         drop(third);
-        drop(turn);
+        drop(permit);
         drop(fourth.await.unwrap());
-        assert_eq!((turns.free(), turns.waiting()), (1, 0));
+        assert_eq!((queue.free(), queue.waiting()), (1, 0));
     }
 
     #[tokio::test]
     async fn a_client_may_have_exactly_the_limit_waiting() {
-        let turns = Turns::new(2, 3);
-        let held = [turns.take(client(1)).await, turns.take(client(1)).await];
-        let mut waiting: [_; 3] = std::array::from_fn(|_| Box::pin(turns.take(client(1))));
+        let queue = FairQueue::new(2, 3);
+        let held = [
+            queue.acquire(client(1)).await,
+            queue.acquire(client(1)).await,
+        ];
+        let mut waiting: [_; 3] = std::array::from_fn(|_| Box::pin(queue.acquire(client(1))));
         for request in &mut waiting {
             begin(request.as_mut()).await;
         }
-        assert_eq!(turns.take(client(1)).await.err(), Some(Crowded));
-        let mut other = pin!(turns.take(client(2)));
+        assert_eq!(queue.acquire(client(1)).await.err(), Some(QueueFull));
+        let mut other = pin!(queue.acquire(client(2)));
         begin(other.as_mut()).await;
-        // A request that was given up makes room.
+        // A cancelled request makes room.
         let [one, two, three] = waiting;
         drop(one);
-        let mut more = pin!(turns.take(client(1)));
+        let mut more = pin!(queue.acquire(client(1)));
         begin(more.as_mut()).await;
         drop((held, two, three));
         drop(other.await.unwrap());
         drop(more.await.unwrap());
-        assert_eq!((turns.free(), turns.waiting()), (2, 0));
+        assert_eq!((queue.free(), queue.waiting()), (2, 0));
     }
 
     #[tokio::test]
-    async fn a_turn_granted_to_a_request_given_up_is_not_lost() {
-        let turns = Turns::new(1, 8);
-        let turn = turns.take(client(1)).await.unwrap();
-        let mut request = Box::pin(turns.take(client(2)));
+    async fn a_permit_granted_to_a_cancelled_request_is_not_lost() {
+        let queue = FairQueue::new(1, 8);
+        let permit = queue.acquire(client(1)).await.unwrap();
+        let mut request = Box::pin(queue.acquire(client(2)));
         begin(request.as_mut()).await;
-        drop(turn);
+        drop(permit);
         drop(request);
-        assert_eq!(turns.free(), 1);
+        assert_eq!(queue.free(), 1);
     }
 }
