@@ -4,8 +4,10 @@
 //! dates what is shown. A wall clock that jumps therefore neither delays nor repeats a probe.
 
 mod line_limit;
+mod token_bucket;
 
 pub use line_limit::{LINE_INTERVAL, LineLimit};
+pub use token_bucket::TokenBucket;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
