@@ -16,7 +16,7 @@ use crate::config::{Accept, AnnounceMode, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::connectivity::{Change, Outage, Ruling, Turn};
 use seedwatch_core::roster::Roster;
-use seedwatch_core::schedule::{Pace, Schedule};
+use seedwatch_core::schedule::{PolitenessPolicy, Schedule};
 use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
 use seedwatch_core::swarm::{Swarms, Terms};
 use seedwatch_core::{Health, Source};
@@ -75,7 +75,7 @@ impl Core {
     pub fn blank(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
         Self {
             roster: Roster::default(),
-            schedule: Schedule::new(pace(config)),
+            schedule: Schedule::new(policy(config)),
             swarms: Swarms::new(terms(config), ports, key),
             outage: Outage::new(now.mono),
             canaries: Vec::new(),
@@ -96,7 +96,7 @@ impl Core {
             .roster
             .update(&config.torrents, |id| schedule.is_busy(id));
         self.schedule
-            .update(pace(config), &self.roster, &changes, now.mono);
+            .update(policy(config), &self.roster, &changes, now.mono);
         let stale_after = config.probe.stale_after;
         self.swarms
             .update(terms(config), &self.roster, &changes, now);
@@ -152,7 +152,7 @@ impl Core {
     pub fn looks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
         let due = self.outage.looks_due(now);
         for family in due.iter().filter(|family| self.outage.is_down(**family)) {
-            self.schedule.trial(*family, &self.roster, now, jobs);
+            self.schedule.send_trial(*family, &self.roster, now, jobs);
             self.dht.trial[family.index()] = now.after(DHT_TRIAL);
         }
         due
@@ -164,7 +164,7 @@ impl Core {
         let trackers = self
             .tracker_canaries
             .iter()
-            .filter(|id| self.schedule.is_open(**id));
+            .filter(|id| self.schedule.may_contact(**id));
         let hosts = trackers.filter_map(|id| {
             let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
             Some(Canary {
@@ -212,7 +212,7 @@ impl Core {
             .failed()
             .is_some_and(|failed| failed.is_ours)
         {
-            return self.schedule.void(&observation, now.mono);
+            return self.schedule.discard(&observation, now.mono);
         }
         self.swarms.count(&observation);
         if !self.judge_local && self.is_local(&observation) {
@@ -311,29 +311,29 @@ impl Core {
             self.swarms.fold_lookup(&self.roster, &lookup, now);
         }
         for observation in change.void {
-            self.schedule.void(&observation, now.mono);
+            self.schedule.discard(&observation, now.mono);
         }
     }
 
     fn settle(&mut self, observation: Observation, now: Now) {
-        let verdict = self.schedule.finish(&self.roster, &observation, now.mono);
-        if verdict.changed {
+        let change = self.schedule.finish(&self.roster, &observation, now.mono);
+        if change.changed {
             self.log_health(
                 observation.tracker,
                 observation.family,
-                verdict.health,
+                change.health,
                 &observation,
             );
         }
         let (tracker, family) = (observation.tracker, observation.family);
         let empty = observation.report.empty();
-        self.swarms.fold(&self.roster, observation, verdict, now);
+        self.swarms.fold(&self.roster, observation, change, now);
         let elsewhere = |id: &AnnounceId| {
             let swarms = &self.swarms;
             swarms.is_listed_elsewhere(&self.roster, *id, family, now.mono)
         };
         if let Some(id) = empty.filter(elsewhere) {
-            self.schedule.doubt(tracker, family, id, now.mono);
+            self.schedule.report_contradiction(tracker, family, id, now.mono);
         }
     }
 
@@ -457,8 +457,8 @@ pub(super) fn terms(config: &Config) -> Terms {
 }
 
 /// The rules of politeness that a configuration makes.
-fn pace(config: &Config) -> Pace {
-    Pace {
+fn policy(config: &Config) -> PolitenessPolicy {
+    PolitenessPolicy {
         interval: config.probe.interval,
         timeout: config.probe.timeout,
         max_rate: config.tracker.max_rate,

@@ -19,7 +19,7 @@ use seedwatch_clock::Clock;
 use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
 use seedwatch_core::swarm::Swarms;
-use seedwatch_core::{Health, Verdict};
+use seedwatch_core::{Health, HealthChange};
 use seedwatch_dht::Lookup;
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
@@ -360,13 +360,13 @@ impl Round {
             } else {
                 Health::Unknown
             };
-            let verdict = Verdict {
+            let change = HealthChange {
                 health,
                 changed: true,
-                stands: is_probe,
+                is_confirmed: is_probe,
             };
             self.swarms
-                .fold(&self.roster, observation, verdict, self.clock.now());
+                .fold(&self.roster, observation, change, self.clock.now());
         }
         (row, scrape.into_iter().collect())
     }

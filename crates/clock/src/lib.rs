@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Mono(pub u64);
 
 impl Mono {
-    /// This point plus `wait`, saturating.
+    /// Returns this point plus `wait`, saturating.
     pub fn after(self, wait: Duration) -> Self {
         Self(
             self.0
@@ -24,7 +24,13 @@ impl Mono {
         )
     }
 
-    /// Time passed since `earlier`; zero if `earlier` lies in the future.
+    /// Returns this point minus `wait`, not earlier than the start of the process.
+    pub fn before(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(wait))
+    }
+
+    /// Returns the time passed since `earlier`; zero if `earlier` lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

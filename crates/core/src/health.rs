@@ -17,12 +17,12 @@ pub enum Health {
 
 /// What to do with the swarms of an observation, once the lane's health is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct HealthChange {
     /// Health of the (tracker, family) after this observation.
     pub health: Health,
     /// Whether `health` differs from before.
     pub changed: bool,
-    /// A failure that stands: it was tried twice with fresh packets, or it was said in words. A
+    /// A failure that is_confirmed: it was tried twice with fresh packets, or it was said in words. A
     /// first failure is only counted, then tried again.
-    pub stands: bool,
+    pub is_confirmed: bool,
 }

@@ -17,5 +17,5 @@ pub mod snapshot;
 mod source;
 pub mod swarm;
 
-pub use health::{Health, Verdict};
+pub use health::{Health, HealthChange};
 pub use source::Source;

@@ -53,7 +53,7 @@ pub use row::{
 pub use saved::Part;
 
 use crate::roster::{Changes, Roster};
-use crate::{Health, Source, Verdict};
+use crate::{Health, HealthChange, Source};
 use announce::Announce;
 use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
@@ -284,7 +284,13 @@ impl Swarms {
     }
 
     /// Folds one observation, with what it means for its tracker.
-    pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
+    pub fn fold(
+        &mut self,
+        roster: &Roster,
+        observation: Observation,
+        verdict: HealthChange,
+        now: Now,
+    ) {
         self.tick(now);
         let Observation {
             tracker,
@@ -364,7 +370,7 @@ impl Swarms {
                     let torrent = &mut self.torrents[torrent];
                     torrent.change();
                     // Beside announces a scrape says nothing of how those fare.
-                    if verdict.stands {
+                    if verdict.is_confirmed {
                         side.answer(None, now.mono);
                         torrent.succeed(Source::Tracker, now);
                     }
@@ -392,10 +398,10 @@ impl Swarms {
         ids: &[AnnounceId],
         family: Family,
         failed: Failed,
-        verdict: Verdict,
+        verdict: HealthChange,
         now: Mono,
     ) {
-        if !verdict.stands {
+        if !verdict.is_confirmed {
             return;
         }
         let failed = Arc::new(Remark::Failed(failed));

@@ -16,8 +16,8 @@ impl Core {
     ///
     /// # Errors
     /// These bytes are something else; then nothing changed.
-    pub fn recall_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), schedule::Nonsense> {
-        self.schedule.recall(bytes, now)
+    pub fn recall_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), schedule::DecodeError> {
+        self.schedule.restore(bytes, now)
     }
 
     /// Torrents of which something may be remembered.

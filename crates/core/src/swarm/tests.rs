@@ -10,7 +10,7 @@ mod systems;
 use std::net::IpAddr;
 
 use super::*;
-use crate::{Health, Verdict};
+use crate::{Health, HealthChange};
 use seedwatch_clock::Unix;
 use seedwatch_distinct::Layout;
 use seedwatch_geo;
@@ -107,10 +107,10 @@ impl World {
             report,
             exchange: Exchange::default(),
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health,
             changed: true,
-            stands: true,
+            is_confirmed: true,
         };
         self.swarms.count(&observation);
         self.swarms
@@ -131,10 +131,10 @@ impl World {
             report,
             exchange,
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health: Health::Up,
             changed: false,
-            stands: false,
+            is_confirmed: false,
         };
         self.swarms
             .fold(&self.roster, observation, verdict, self.now);
@@ -271,10 +271,10 @@ fn a_first_failure_does_not_stand() {
             ..Exchange::default()
         },
     };
-    let verdict = Verdict {
+    let verdict = HealthChange {
         health: Health::Up,
         changed: false,
-        stands: false,
+        is_confirmed: false,
     };
     world.swarms.count(&observation);
     world

@@ -46,7 +46,7 @@ fn count(manners: &[Manner], wanted: Manner) -> usize {
 /// One check, and then one request per swarm and round.
 #[test]
 fn a_tracker_that_lists_is_asked_once_per_round() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(50, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let manners = manners(&sim);
     assert_eq!(manners[0], Manner::Check);
@@ -56,7 +56,7 @@ fn a_tracker_that_lists_is_asked_once_per_round() {
 
 #[test]
 fn a_tracker_that_withholds_is_asked_with_started() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(50, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Missing));
     let manners = manners(&sim);
     assert_eq!(manners[0], Manner::Check);
@@ -66,7 +66,7 @@ fn a_tracker_that_withholds_is_asked_with_started() {
 /// Nothing but a swarm with peers shows how a tracker answers `stopped`.
 #[test]
 fn swarms_that_are_empty_are_asked_with_started_until_it_is_known() {
-    let mut sim = Sim::new(pace(), &torrents(20, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(20, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| match &job.ask {
         Ask::Scrape { .. } => answer(job),
         Ask::Announce { .. } => answer_showing(job, StoppedList::Unknown, 0),
@@ -80,7 +80,7 @@ fn swarms_that_are_empty_are_asked_with_started_until_it_is_known() {
 /// `stopped` alone is believed about a swarm only after `started` has found it empty.
 #[test]
 fn a_swarm_that_empties_at_a_tracker_that_lists_is_asked_with_started_first() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let before = manners(&sim).len();
     sim.run(Mono(2 * DAY), 50, |_, job| match &job.ask {
@@ -98,7 +98,7 @@ fn a_swarm_that_empties_at_a_tracker_that_lists_is_asked_with_started_first() {
 #[test]
 fn what_is_known_is_checked_once_a_week() {
     for shown in [StoppedList::Same, StoppedList::Missing] {
-        let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+        let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
         sim.run(Mono(15 * DAY), 50, |_, job| inhabited(job, shown));
         assert_eq!(count(&manners(&sim), Manner::Check), 3, "{shown:?}");
     }
@@ -106,7 +106,7 @@ fn what_is_known_is_checked_once_a_week() {
 
 #[test]
 fn a_tracker_that_changes_is_believed() {
-    let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let before = manners(&sim).len();
     sim.run(Mono(2 * DAY), 50, |_, job| match &job.ask {
@@ -123,7 +123,7 @@ fn a_tracker_that_changes_is_believed() {
 /// looked into.
 #[test]
 fn a_scrape_that_disagrees_makes_a_check() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     let empty_one = |job: &Job, scraped: u32| match &job.ask {
         Ask::Scrape { targets } => {
             let counts = Counts {
@@ -148,7 +148,7 @@ fn a_scrape_that_disagrees_makes_a_check() {
 /// A refused torrent costs one request per round: `started` that is refused registers nothing.
 #[test]
 fn a_refused_torrent_is_asked_with_started() {
-    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| {
         fail(job, Failed::new(Failure::Rejected, "unregistered"))
     });
@@ -164,7 +164,7 @@ fn what_is_known_survives_a_restart() {
         (StoppedList::Missing, Manner::Brief),
     ] {
         let list = torrents(1, PUBLIC);
-        let mut sim = Sim::new(pace(), &list);
+        let mut sim = Sim::new(policy(), &list);
         sim.run(Mono(MINUTE), 50, |_, job| inhabited(job, shown));
         let mut again = sim.restart(3600, &list);
         again.run(Mono(5 * DAY), 50, |_, job| inhabited(job, shown));
@@ -186,7 +186,7 @@ fn one_empty(job: &Job) -> Report {
 /// `started` proves once that a swarm is empty; from then on it costs one request per round.
 #[test]
 fn an_empty_swarm_is_confirmed_once() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| one_empty(job));
     let later = sim.sent.iter().filter(|(at, _)| at.0 > DAY / 8);
     let of_the_empty = later.filter_map(|(_, ask)| match ask {

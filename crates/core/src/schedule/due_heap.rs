@@ -1,6 +1,6 @@
-//! The swarms of a lane in the order in which they are due.
+//! The swarms of a queue in the order in which they are due.
 //!
-//! A heap whose nodes have eight children. Of a large lane most of it is not in the cache, and the
+//! A heap whose nodes have eight children. Of a large queue most of it is not in the cache, and the
 //! children of a node lie side by side: a third of the steps of a binary heap, each to one place.
 
 use seedwatch_clock::Mono;
@@ -38,12 +38,12 @@ impl Entry {
 
 /// Swarms by due time, then by id.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
+pub(super) struct DueHeap {
     /// No entry is less than its parent.
     entries: Vec<Entry>,
 }
 
-impl Queue {
+impl DueHeap {
     /// Adds a swarm.
     pub(super) fn push(&mut self, due: Mono, id: AnnounceId) {
         self.entries.push(Entry::new(due, id));
@@ -121,7 +121,7 @@ mod tests {
         n.wrapping_mul(0x9e37_79b1) ^ n.wrapping_mul(0x85eb_ca6b) >> 13
     }
 
-    fn drained(queue: &mut Queue) -> Vec<(Mono, AnnounceId)> {
+    fn drained(queue: &mut DueHeap) -> Vec<(Mono, AnnounceId)> {
         let next = || {
             let first = queue.first();
             assert_eq!(queue.pop(), first.map(|(_, id)| id));
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn swarms_come_in_the_order_in_which_they_are_due() {
         for count in [0, 1, 2, 8, 9, 10, 73, 74, 5_000] {
-            let mut queue = Queue::default();
+            let mut queue = DueHeap::default();
             let mut all: Vec<_> = (0..count)
                 .map(|n| (Mono(u64::from(mixed(n) % 700) << 25), AnnounceId(n)))
                 .collect();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn swarms_that_come_back_find_their_place() {
-        let mut queue = Queue::default();
+        let mut queue = DueHeap::default();
         (0..1_000).for_each(|n| queue.push(Mono(0), AnnounceId(n)));
         let mut due = Mono(0);
         for round in 0..20_000 {
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn who_leaves_is_gone_and_the_order_stays() {
-        let mut queue = Queue::default();
+        let mut queue = DueHeap::default();
         (0..500).for_each(|n| queue.push(Mono(u64::from(mixed(n) % 97)), AnnounceId(n)));
         queue.retain(|id| id.0 % 3 == 0);
         let left = drained(&mut queue);
