@@ -1,49 +1,36 @@
-//! Is it them or is it us? Judges our own network, family by family. Pure.
+//! Whether our own network works, by family. Pure.
 //!
-//! Silence is the one failure that our own outage can explain. So a silent probe stands at once
-//! only if something was heard from outside since it began; otherwise it is held until a canary
-//! has spoken, or has not: then the probe is void and nobody is blamed.
+//! A tracker's silence is the one failure that our own outage can explain. So a silent probe counts
+//! at once only if something answered from the internet since the probe began. Otherwise it is held
+//! until the canaries were asked. If they are silent too, the probe is discarded.
+
+mod family_monitor;
 
 use std::time::Duration;
 
+use family_monitor::FamilyMonitor;
 use seedwatch_clock::Mono;
 use seedwatch_dht::{Lookup, LookupError};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Observation, Report};
 
-/// Without a evidence of life for this long, canaries are asked.
+/// Canaries are asked after this time without evidence that a family works.
 const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 /// How long the first probes have before canaries are asked.
 const FIRST_CHECK_AFTER: Duration = Duration::from_secs(3);
 
-/// Time between two looks while a family is down.
+/// Time between two checks while a family is down.
 const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The same for a family that never worked: most likely the machine does not have it.
 const CHECK_INTERVAL_MISSING: Duration = Duration::from_secs(300);
 
-/// What is known of our own network.
+/// What is known about our own network.
 #[derive(Debug)]
 pub struct Connectivity {
+    /// By [`Family::index`].
     families: [FamilyMonitor; 2],
-}
-
-#[derive(Debug)]
-struct FamilyMonitor {
-    up: Option<bool>,
-    last_evidence: Option<Mono>,
-    /// Silent probes that wait for the canaries.
-    held: Vec<Observation>,
-    /// Lookups that did not come through and wait for the canaries: at most one an info-hash and
-    /// round.
-    held_lookups: Vec<Lookup>,
-    /// A canary has answered once: only then is the silence of all of them a evidence, too. Some
-    /// networks let trackers through and nothing else.
-    canary_answered: bool,
-    /// The canaries were asked then and have not answered yet.
-    check_began: Option<Mono>,
-    next_check: Mono,
 }
 
 /// What to do with an observation.
@@ -51,118 +38,109 @@ struct FamilyMonitor {
 pub enum Decision {
     /// It counts.
     Counts(Observation),
-    /// It waits for the canaries.
+    /// It is held until the canaries were asked.
     Held,
 }
 
-/// What a change of our own network means.
+/// What new evidence means for our own network and for held results.
 #[derive(Debug, Default)]
 pub struct ConnectivityChange {
-    /// What the family transition out to be, where that is news.
+    /// The new state of the family, if it changed.
     pub transition: Option<Transition>,
-    /// Observations that count after all.
+    /// Held observations that count.
     pub confirmed: Vec<Observation>,
-    /// Observations that our own outage explains.
+    /// Held observations that our own outage explains.
     pub discarded: Vec<Observation>,
-    /// Lookups that count after all; those that our own outage explains need nobody's care.
+    /// Held lookups that count. Those that our own outage explains are dropped: the DHT prober
+    /// repeats them by itself.
     pub lookups: Vec<Lookup>,
 }
 
-/// What is newly known of a family.
+/// The new state of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
-    /// It works, or works again.
+    /// It works.
     Up,
-    /// It does not.
+    /// It does not work.
     Down,
-    /// There is nobody left to tell.
+    /// Nothing shows whether it works.
     Unknown,
 }
 
 impl Connectivity {
-    /// Nothing known yet.
+    /// Returns a state in which nothing is known.
     pub fn new(now: Mono) -> Self {
-        let monitor = || FamilyMonitor {
-            up: None,
-            last_evidence: None,
-            held: Vec::new(),
-            held_lookups: Vec::new(),
-            canary_answered: false,
-            check_began: None,
-            next_check: now.after(FIRST_CHECK_AFTER),
-        };
+        let monitor = || FamilyMonitor::new(now.after(FIRST_CHECK_AFTER));
         Self {
             families: [monitor(), monitor()],
         }
     }
 
-    /// Whether each family works, by [`Family::index`]. A family that never worked while the other
-    /// does is unknown: the machine does not have it, and that is no connectivity.
+    /// Returns whether each family works, by [`Family::index`]. A family that never worked while the
+    /// other does is unknown: the machine does not have it, and that is no outage.
     pub fn up(&self) -> [Option<bool>; 2] {
         [0, 1].map(|family| {
-            let (here, other) = (&self.families[family], &self.families[1 - family]);
-            let missing = here.last_evidence.is_none() && other.last_evidence.is_some();
-            here.up.filter(|_| !missing)
+            let (this, other) = (&self.families[family], &self.families[1 - family]);
+            let is_missing = this.last_evidence.is_none() && other.last_evidence.is_some();
+            this.up.filter(|_| !is_missing)
         })
     }
 
-    /// Whether probes of a family are held back, but for one a look.
+    /// Returns whether a family is down. Then only one probe leaves with each check.
     pub fn is_down(&self, family: Family) -> bool {
         self.families[family.index()].up == Some(false)
     }
 
-    /// Rules on an observation.
+    /// Decides whether an observation counts.
     pub fn decide(
         &mut self,
         observation: Observation,
         now: Mono,
     ) -> (Decision, ConnectivityChange) {
         let monitor = &mut self.families[observation.family.index()];
-        let silent = match &observation.report {
+        let failed = observation.report.failed();
+        let is_silent = match &observation.report {
             Report::NoAddress { .. } => true,
-            report => report
-                .failed()
-                .is_some_and(|failed| failed.reason.is_silence()),
+            _ => failed.is_some_and(|failed| failed.reason.is_silence()),
         };
-        if !silent {
-            let abstained = observation
-                .report
-                .failed()
-                .is_some_and(|f| f.reason.is_abstention());
-            let change = if abstained {
-                ConnectivityChange::default()
-            } else {
-                monitor.record_evidence(now)
+        if !is_silent {
+            // A probe that was not sent is no evidence.
+            let is_unsent = failed.is_some_and(|failed| failed.reason.is_abstention());
+            let change = match is_unsent {
+                true => ConnectivityChange::default(),
+                false => monitor.record_evidence(now),
             };
             return (Decision::Counts(observation), change);
         }
-        if monitor.has_evidence_since(observation.exchange.duration, now) {
-            return (Decision::Counts(observation), ConnectivityChange::default());
-        }
-        monitor.held.push(observation);
-        monitor.check_soon(now);
-        (Decision::Held, ConnectivityChange::default())
+        let decision = if monitor.has_evidence_since(now.before(observation.exchange.duration)) {
+            Decision::Counts(observation)
+        } else {
+            monitor.held.push(observation);
+            monitor.check_soon(now);
+            Decision::Held
+        };
+        (decision, ConnectivityChange::default())
     }
 
-    /// Rules on a lookup in the DHT; those that are not given back are held. `outside` says whether
-    /// its nodes are beyond our own walls, so that their answers are a evidence of life.
+    /// Decides whether a lookup in the DHT counts. Returns it if so; otherwise it is held.
+    /// `is_outside` says whether its nodes are on the internet, so that their answers are evidence.
     pub fn decide_lookup(
         &mut self,
         lookup: Lookup,
-        outside: bool,
+        is_outside: bool,
         now: Mono,
     ) -> (Option<Lookup>, ConnectivityChange) {
         let monitor = &mut self.families[lookup.family.index()];
         match &lookup.result {
-            Ok(_) if outside => {
+            Ok(_) if is_outside => {
                 let change = monitor.record_evidence(now);
                 return (Some(lookup), change);
             }
-            // Where there was nobody to ask, nobody was silent.
-            Err(LookupError::Timeout) if outside && lookup.diagnosis.queries > 0 => {}
+            // A lookup without queries knew no node: its failure shows no silence.
+            Err(LookupError::Timeout) if is_outside && lookup.diagnosis.queries > 0 => {}
             _ => return (Some(lookup), ConnectivityChange::default()),
         }
-        if monitor.has_evidence_since(lookup.diagnosis.duration, now) {
+        if monitor.has_evidence_since(now.before(lookup.diagnosis.duration)) {
             return (Some(lookup), ConnectivityChange::default());
         }
         monitor.held_lookups.push(lookup);
@@ -170,20 +148,15 @@ impl Connectivity {
         (None, ConnectivityChange::default())
     }
 
-    /// Families whose canaries are to be asked now.
+    /// Returns the families whose canaries are to be asked now.
     pub fn checks_due(&mut self, now: Mono) -> Vec<Family> {
-        let due = Family::ALL.into_iter().filter(|family| {
-            let monitor = &mut self.families[family.index()];
-            let due = monitor.check_began.is_none() && monitor.next_check <= now;
-            if due {
-                monitor.check_began = Some(now);
-            }
-            due
-        });
-        due.collect()
+        let families = Family::ALL.into_iter();
+        families
+            .filter(|family| self.families[family.index()].begin_check(now))
+            .collect()
     }
 
-    /// When [`Connectivity::checks_due`] next has something to say.
+    /// Returns when [`Connectivity::checks_due`] next returns a family.
     pub fn next_wake(&self) -> Option<Mono> {
         let idle = self
             .families
@@ -192,110 +165,25 @@ impl Connectivity {
         idle.map(|monitor| monitor.next_check).min()
     }
 
-    /// The canaries could not be asked, for want of our own resources. What is held goes on waiting.
+    /// Postpones a check for which this machine lacked the resources. Held results stay held.
     pub fn check_skipped(&mut self, family: Family, now: Mono) {
         self.families[family.index()].postpone_check(now);
     }
 
-    /// The canaries have spoken, or have not. `None`: none has an address of this family.
+    /// Records the result of a check: whether a canary answered, or `None` if no canary has an
+    /// address of this family.
     pub fn check_ended(
         &mut self,
         family: Family,
         alive: Option<bool>,
         now: Mono,
     ) -> ConnectivityChange {
-        let other_works = Family::ALL
-            .iter()
-            .any(|other| *other != family && self.families[other.index()].up == Some(true));
-        let monitor = &mut self.families[family.index()];
-        let check_began = monitor.check_began.take().unwrap_or(now);
-        monitor.canary_answered |= alive == Some(true);
-        if alive == Some(true)
-            || monitor
-                .last_evidence
-                .is_some_and(|evidence| evidence >= check_began)
-        {
-            return monitor.record_evidence(now);
-        }
-        let missing = monitor.last_evidence.is_none() && other_works;
-        monitor.next_check = now.after(if missing {
-            CHECK_INTERVAL_MISSING
-        } else {
-            CHECK_INTERVAL
-        });
-        let nothing_held = monitor.held.is_empty() && monitor.held_lookups.is_empty();
-        if nothing_held && alive.is_some() && !monitor.canary_answered {
-            return ConnectivityChange::default();
-        }
-        // Without names nobody has an address. Where the other family works, names do too.
-        let is_silence = |held: &Observation| !matches!(held.report, Report::NoAddress { .. });
-        let was_silent = !monitor.held_lookups.is_empty() || monitor.held.iter().any(is_silence);
-        let silent = alive.is_some() || !other_works && was_silent;
-        let held = std::mem::take(&mut monitor.held);
-        let mut lookups = std::mem::take(&mut monitor.held_lookups);
-        if missing {
-            // The machine does not have this family: that is no failure of the DHT.
-            lookups.clear();
-        }
-        if silent {
-            ConnectivityChange {
-                transition: monitor.set_state(Some(false)),
-                discarded: held,
-                ..ConnectivityChange::default()
-            }
-        } else {
-            ConnectivityChange {
-                transition: monitor.set_state(None),
-                confirmed: held,
-                lookups,
-                ..ConnectivityChange::default()
-            }
-        }
-    }
-}
-
-impl FamilyMonitor {
-    /// Ends a look that could not be made.
-    fn postpone_check(&mut self, now: Mono) {
-        self.check_began = None;
-        self.next_check = now.after(CHECK_INTERVAL);
-    }
-
-    /// Something was heard from outside since a probe began that took so long.
-    fn has_evidence_since(&self, took: Duration, now: Mono) -> bool {
-        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let began = Mono(now.0.saturating_sub(took));
-        self.last_evidence.is_some_and(|evidence| evidence >= began)
-    }
-
-    /// Something waits for the canaries. While the family is known to be down, looks keep their own
-    /// pace.
-    fn check_soon(&mut self, now: Mono) {
-        if self.up != Some(false) {
-            self.next_check = self.next_check.min(now);
-        }
-    }
-
-    /// Something was heard from outside.
-    fn record_evidence(&mut self, now: Mono) -> ConnectivityChange {
-        self.last_evidence = Some(now);
-        self.next_check = now.after(MAX_SILENCE);
-        ConnectivityChange {
-            transition: self.set_state(Some(true)),
-            confirmed: std::mem::take(&mut self.held),
-            lookups: std::mem::take(&mut self.held_lookups),
-            ..ConnectivityChange::default()
-        }
-    }
-
-    /// Notes what is known now; says whether it is news.
-    fn set_state(&mut self, up: Option<bool>) -> Option<Transition> {
-        let before = std::mem::replace(&mut self.up, up);
-        (before != up).then_some(match up {
-            Some(true) => Transition::Up,
-            Some(false) => Transition::Down,
-            None => Transition::Unknown,
-        })
+        let other = match family {
+            Family::Ipv4 => Family::Ipv6,
+            Family::Ipv6 => Family::Ipv4,
+        };
+        let other_works = self.families[other.index()].up == Some(true);
+        self.families[family.index()].end_check(alive, other_works, now)
     }
 }
 
@@ -325,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_stands_if_anybody_spoke_meanwhile() {
+    fn silence_counts_if_something_answered_meanwhile() {
         let mut connectivity = Connectivity::new(Mono(0));
         let (_, change) = connectivity.decide(failed(Failure::Refused, 0), Mono(10_000));
         assert_eq!(
@@ -345,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_live_canary_makes_held_silence_stand() {
+    fn an_answering_canary_makes_held_silence_count() {
         let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
             &mut connectivity,
@@ -369,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn dead_canaries_make_it_void() {
+    fn silent_canaries_discard_held_silence() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.decide(failed(Failure::Rejected, 0), Mono(1));
         assert!(holds(
@@ -388,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn canaries_that_cannot_be_asked_decide_nothing() {
+    fn a_skipped_check_decides_nothing() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.decide(failed(Failure::Rejected, 0), Mono(1));
         assert!(holds(
@@ -407,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn without_anybody_to_ask_a_missing_address_is_no_outage() {
+    fn without_canaries_a_missing_address_is_no_outage() {
         let mut connectivity = Connectivity::new(Mono(0));
         let absent = || Observation {
             family: Family::Ipv6,
@@ -422,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn without_names_there_is_nobody_to_ask_and_that_is_an_outage() {
+    fn failed_name_resolution_without_canary_addresses_is_an_outage() {
         let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
             &mut connectivity,
@@ -435,7 +323,7 @@ mod tests {
             (1, Some(false))
         );
 
-        // Somebody else's dead name is none while the other family works.
+        // While the other family works, a dead name is the tracker's failure.
         connectivity.decide(failed(Failure::Rejected, 0), Mono(2_000));
         let dead_name = Observation {
             family: Family::Ipv6,
@@ -447,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn silent_canaries_alone_prove_nothing_until_one_has_spoken() {
+    fn silent_canaries_prove_nothing_until_one_has_answered() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.decide(failed(Failure::Rejected, 0), Mono(1_000));
         connectivity.checks_due(Mono(200_000));
@@ -469,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
+    fn an_answer_during_a_check_outweighs_silent_canaries() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.checks_due(Mono(5_000));
         connectivity.decide(failed(Failure::Rejected, 0), Mono(6_000));
@@ -483,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn canaries_are_asked_after_a_quiet_while_only() {
+    fn canaries_are_asked_only_after_two_minutes_without_evidence() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.decide(failed(Failure::Rejected, 0), Mono(1_000));
         connectivity.families[1].next_check = Mono(u64::MAX);
