@@ -11,11 +11,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seedwatch::app::core::Core;
+use seedwatch::app::engine_settings;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, Lookup};
 use seedwatch_distinct::{Calendar, Key, Set};
@@ -122,8 +123,8 @@ fn swarm(serial: u32, peers: u32) -> Peers {
 }
 
 /// One round of the DHT: as many peers again over IPv4, none over IPv6.
-fn sweep(core: &mut Core, at: u64, peers: u32) {
-    let hashes = Arc::clone(core.sweep());
+fn sweep(core: &mut Engine, at: u64, peers: u32) {
+    let hashes = Arc::clone(core.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
@@ -198,7 +199,7 @@ fn resident() -> f64 {
 }
 
 /// One round over all torrents; returns how many announces it had.
-fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
+fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
     loop {
@@ -215,7 +216,7 @@ fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
 }
 
 /// One round as the daemon has it: spread over time, with a new picture every second.
-fn slow_round(core: &mut Core, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
+fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
     let mut picture = core.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
     while announces < torrents {
@@ -239,13 +240,23 @@ fn is_announce(job: &Job) -> bool {
 
 fn memory(torrents: u32, dht: bool) {
     // The table of countries and the program are there once, whatever is watched.
-    let mut small = Core::new(&config(1, 1e9), [4242; 2], Key::new([7; 16]), now(0));
+    let mut small = Engine::new(
+        &engine_settings(&config(1, 1e9)),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(slow_round(&mut small, &mut 0, PEERS, 1));
     drop(small);
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(config);
     let per = || (resident() - before) / f64::from(torrents);
     let picture = core.snapshot(now(0));
@@ -290,7 +301,12 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
     // Those of the first round are the peers of the first day.
@@ -367,7 +383,12 @@ fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Core::new(&config(torrents, 1e9), [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config(torrents, 1e9)),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     let mut at = 1;
     round(&mut core, &mut at, PEERS);
     let (mut announces, mut making) = (0, Duration::ZERO);

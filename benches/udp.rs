@@ -14,11 +14,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seedwatch::app::core::Core;
+use seedwatch::app::engine_settings;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_dev_bench::loss;
 use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker, PEERS};
 use seedwatch_dev_bench::opentracker::Opentracker;
@@ -349,8 +350,8 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         unix: Unix(1_700_000_000 + round * 4000),
     };
     let start = Instant::now();
-    let mut core = Core::new(
-        &config(tracker, torrents),
+    let mut core = Engine::new(
+        &engine_settings(&config(tracker, torrents)),
         [PORT; 2],
         Key::new([7; 16]),
         now(0, start),

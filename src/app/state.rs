@@ -3,7 +3,7 @@
 //! A round saves every section once and begins anew with each interval. What is known of torrents and
 //! collections is written in parts, one after the other over much of the interval: no part holds up the main loop for
 //! long, memory for one of them is all it takes, and the disk sees a trickle. Encoding happens where
-//! the [`Core`] is, writing in a task beside it.
+//! the [`Engine`] is, writing in a task beside it.
 //!
 //! | Section | What is kept |
 //! |---|---|
@@ -33,12 +33,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use super::core::Core;
 use crate::config;
 use crate::store::{Store, StoreError};
 use restore::Opened;
 use round::{Group, Piece, Round, Splits};
 use seedwatch_clock::Now;
+use seedwatch_core::Engine;
 use seedwatch_core::snapshot::StateRow;
 use seedwatch_core::swarm::Part;
 use seedwatch_dht::Contact;
@@ -161,7 +161,7 @@ impl Keeper {
     }
 
     /// Fills a core that knows of no torrents yet.
-    pub(super) async fn restore(&mut self, mut core: Core, now: Now) -> Core {
+    pub(super) async fn restore(&mut self, mut core: Engine, now: Now) -> Engine {
         let Some(store) = self.store.clone() else {
             return core;
         };
@@ -227,7 +227,7 @@ impl Keeper {
 
     /// Begins to save the next piece. What becomes of it comes out of the channel, and is to be
     /// handed to [`Keeper::wrote`].
-    pub(super) fn step(&mut self, core: &mut Core, table: impl FnOnce() -> Table, now: Now) {
+    pub(super) fn step(&mut self, core: &mut Engine, table: impl FnOnce() -> Table, now: Now) {
         let Some(store) = self.store.clone() else {
             return;
         };
@@ -286,7 +286,7 @@ impl Keeper {
     /// saved last.
     pub(super) async fn finish(
         &mut self,
-        core: &mut Core,
+        core: &mut Engine,
         table: Vec<Contact>,
         now: Now,
         deadline: Instant,
@@ -321,7 +321,7 @@ impl Keeper {
         self.end(round);
     }
 
-    fn job(&self, piece: Piece, core: &mut Core, now: Now) -> Job {
+    fn job(&self, piece: Piece, core: &mut Engine, now: Now) -> Job {
         let mut payload = Vec::new();
         let (name, version) = match piece {
             Piece::Claim => return Job::Claim(self.key.clone()),
@@ -361,7 +361,7 @@ impl Keeper {
 }
 
 /// As many parts as what there is now calls for.
-fn fit(splits: &mut Splits, core: &Core) {
+fn fit(splits: &mut Splits, core: &Engine) {
     let [torrents, fleet] = splits;
     torrents.fit(core.remembered());
     fleet.fit(core.collections_remembered());

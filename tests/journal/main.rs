@@ -16,7 +16,7 @@ use people::{Chance, Person, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
-use seedwatch_core::{Health, Source, Verdict};
+use seedwatch_core::{Health, HealthChange, Source};
 use seedwatch_dht::{Diagnosis, Found, Lookup};
 use seedwatch_distinct::{Key, Layout};
 use seedwatch_geo::{Country, Geo};
@@ -110,7 +110,7 @@ impl Daemon {
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
         swarms.update(terms, &roster, &changes, at);
-        roster.plan_sweep(true);
+        roster.plan_lookups(true);
         swarms.update_lookups(stale_after, &roster);
         Self { roster, swarms }
     }
@@ -130,10 +130,10 @@ impl Daemon {
             },
             exchange: Exchange::default(),
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health: Health::Up,
             changed: false,
-            stands: true,
+            is_confirmed: true,
         };
         self.swarms.fold(&self.roster, observation, verdict, now);
     }

@@ -1,242 +1,217 @@
-//! The whole daemon without its sockets: plan, state and judgement, with time passed in.
+//! The daemon without its sockets: schedule, connectivity and swarms, with time passed in.
 //!
-//! The shell ([`run`](super::run())) asks what may leave ([`Core::poll`]), hands in what came back
-//! ([`Core::absorb`]) and publishes a picture of it all ([`Core::snapshot`]).
+//! The caller sends the probes that may leave ([`Engine::poll`]), hands in what comes back
+//! ([`Engine::absorb`]) and publishes what is known ([`Engine::snapshot`]).
 
-mod saved;
+mod canaries;
+mod dht_state;
+mod event;
+mod settings;
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tracing::{info, warn};
+pub use canaries::CanaryHost;
+pub use event::Event;
+pub use settings::{DhtSettings, Settings};
 
-use crate::config::{Accept, AnnounceMode, Config};
+use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
+use crate::roster::Roster;
+use crate::schedule::{self, Schedule};
+use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
+use crate::swarm::{Part, Swarms, Terms};
+use crate::{Health, Source};
+use canaries::CanaryHosts;
+use dht_state::DhtState;
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_core::connectivity::{Change, Outage, Ruling, Turn};
-use seedwatch_core::roster::Roster;
-use seedwatch_core::schedule::{PolitenessPolicy, Schedule};
-use seedwatch_core::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
-use seedwatch_core::swarm::{Swarms, Terms};
-use seedwatch_core::{Health, Source};
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
-use seedwatch_distinct::Key;
-use seedwatch_probers::canary::Canary;
-use seedwatch_torrent::Family;
-use seedwatch_torrent::address;
-use seedwatch_torrent::{Host, InfoHash};
-use seedwatch_tracker::{AnnounceId, Job, Manner, Observation, Report, TrackerId};
+use seedwatch_dht::{DhtReport, Lookup};
+use seedwatch_distinct::{Key, Layout, Nonsense};
+use seedwatch_torrent::address::{self, Accept};
+use seedwatch_torrent::{Family, Host, InfoHash};
+use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
 
-/// Tracker hosts that serve as canaries beside the configured ones.
-const TRACKER_CANARIES: usize = 3;
-
-/// How long the DHT has to give a sign of life, beside each look of a family that is down.
-const DHT_TRIAL: Duration = Duration::from_secs(10);
-
-/// Everything that decides; nothing that waits.
+/// All decisions of the daemon. It waits for nothing and reads no clock.
 #[derive(Debug)]
-pub struct Core {
+pub struct Engine {
     roster: Roster,
     schedule: Schedule,
     swarms: Swarms,
-    outage: Outage,
-    canaries: Vec<(Host, u16)>,
-    tracker_canaries: Vec<TrackerId>,
-    /// Trackers within our own walls say nothing of our network, except in a lab that has no
-    /// others.
-    judge_local: bool,
-    dht: Dht,
+    connectivity: Connectivity,
+    canaries: CanaryHosts,
+    /// Whether answers from local networks show that our own network works: only where the
+    /// configuration accepts any address, as in a network without internet access.
+    trust_local: bool,
+    dht: DhtState,
     config: ConfigRow,
     geo: GeoRow,
+    /// Changes that [`Engine::take_events`] has not returned yet.
+    events: Vec<Event>,
 }
 
-/// What is known of the DHT as a whole.
-#[derive(Debug, Default)]
-struct Dht {
-    enabled: bool,
-    /// Its nodes are beyond our own walls.
-    outside: bool,
-    status: [Option<DhtStatus>; 2],
-    /// Until when a family is tried although it is down.
-    trial: [Mono; 2],
-}
-
-impl Core {
-    /// Takes over a configuration. `ports` are those that we claim to trackers, by family; with `key`,
-    /// peers are remembered without their addresses.
-    pub fn new(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
-        let mut core = Self::blank(config, ports, key, now);
-        core.reload(config, now);
-        core
+impl Engine {
+    /// Returns an engine that watches `settings.torrents`. `ports` are those that we announce to
+    /// trackers, by [`Family::index`]. With `key`, peers are remembered without their addresses.
+    pub fn new(settings: &Settings, ports: [u16; 2], key: Key, now: Now) -> Self {
+        let mut engine = Self::empty(settings, ports, key, now);
+        engine.reload(settings, now);
+        engine
     }
 
-    /// One that watches nothing until [`Core::reload`]: what was saved can be given back to it before.
-    pub fn blank(config: &Config, ports: [u16; 2], key: Key, now: Now) -> Self {
+    /// Returns an engine that watches nothing before [`Engine::reload`]. Saved state must be restored
+    /// into it before.
+    pub fn empty(settings: &Settings, ports: [u16; 2], key: Key, now: Now) -> Self {
         Self {
             roster: Roster::default(),
-            schedule: Schedule::new(policy(config)),
-            swarms: Swarms::new(terms(config), ports, key),
-            outage: Outage::new(now.mono),
-            canaries: Vec::new(),
-            tracker_canaries: Vec::new(),
-            judge_local: false,
-            dht: Dht::default(),
+            schedule: Schedule::new(settings.politeness.clone()),
+            swarms: Swarms::new(terms(settings), ports, key),
+            connectivity: Connectivity::new(now.mono),
+            canaries: CanaryHosts::default(),
+            trust_local: false,
+            dht: DhtState::default(),
             config: ConfigRow::default(),
             geo: GeoRow::default(),
+            events: Vec::new(),
         }
     }
 
-    /// Takes over a new configuration, whole. What did not change keeps its state and its place
-    /// in the plan.
-    pub fn reload(&mut self, config: &Config, now: Now) {
+    /// Applies a new configuration. What did not change keeps its state and its due time.
+    pub fn reload(&mut self, settings: &Settings, now: Now) {
         self.swarms.settle(&self.roster);
         let schedule = &self.schedule;
         let changes = self
             .roster
-            .update(&config.torrents, |id| schedule.is_busy(id));
+            .update(&settings.torrents, |id| schedule.is_busy(id));
+        let politeness = settings.politeness.clone();
         self.schedule
-            .update(policy(config), &self.roster, &changes, now.mono);
-        let stale_after = config.probe.stale_after;
+            .update(politeness, &self.roster, &changes, now.mono);
         self.swarms
-            .update(terms(config), &self.roster, &changes, now);
+            .update(terms(settings), &self.roster, &changes, now);
         for (tracker, family) in self.schedule.closed() {
             self.swarms.leave_alone(tracker, family, now.mono);
         }
-        self.judge_local = config.accept == Accept::Any;
-        self.roster.plan_sweep(config.dht.enabled);
-        let round = config.dht.round(self.roster.sweep().len());
-        let lookups_stale_after = stale_after.max(round * 3 / 2);
+        self.trust_local = settings.accept == Accept::Any;
+        self.roster.plan_lookups(settings.dht.enabled);
+        let round = settings.dht.round(self.roster.dht_hashes().len());
         self.swarms
-            .update_lookups(lookups_stale_after, &self.roster);
-        self.dht.enabled = config.dht.enabled;
-        let bootstrap = &config.dht.bootstrap;
-        let local = bootstrap.iter().filter(|(host, _)| is_local_host(host));
-        let all_local = !bootstrap.is_empty() && local.count() == bootstrap.len();
-        self.dht.outside = self.judge_local || !all_local;
-        if !self.dht.enabled {
-            self.dht.status = [None; 2];
-        }
-        self.canaries = config.network.canaries.clone();
-        self.tracker_canaries = self.most_used_trackers();
+            .update_lookups(settings.stale_after.max(round * 3 / 2), &self.roster);
+        self.dht.configure(&settings.dht, self.trust_local);
+        self.canaries
+            .configure(&settings.canaries, &self.roster, self.trust_local);
         self.config = ConfigRow {
             last_reload_successful: true,
             last_reload_success: now.unix,
-            per_tracker: config.metrics.per_tracker,
-            countries: config.metrics.countries,
+            per_tracker: settings.per_tracker,
+            countries: settings.countries,
         };
         self.geo = GeoRow {
-            built: Database::ALL.map(|database| config.geo.built(database).map(Unix)),
-            credit: config.geo.credit(),
+            built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),
+            credit: settings.geo.credit(),
         };
     }
 
-    /// A reload failed; the configuration stays as it was.
+    /// Notes that a reload failed. The configuration stays as it was.
     pub fn reload_failed(&mut self) {
         self.config.last_reload_successful = false;
     }
 
-    /// Our own addresses, as the system lists them.
+    /// Sets the addresses of this machine's network interfaces.
     pub fn set_local_addresses(&mut self, addresses: &[IpAddr]) {
         self.swarms.set_local_addresses(addresses);
     }
 
-    /// Everything that may leave now.
+    /// Appends the probes that may leave now.
     pub fn poll(&mut self, now: Mono, jobs: &mut Vec<Job>) {
         self.schedule.poll(&self.roster, now, jobs);
     }
 
-    /// Families whose canaries are to be asked now. Beside them goes one probe of a family that is
-    /// down, and the DHT has a while: some networks let trackers through and nothing else, and where
-    /// all canaries are gone for good, somebody must notice that the network is back.
-    pub fn looks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
-        let due = self.outage.looks_due(now);
-        for family in due.iter().filter(|family| self.outage.is_down(**family)) {
-            self.schedule.send_trial(*family, &self.roster, now, jobs);
-            self.dht.trial[family.index()] = now.after(DHT_TRIAL);
+    /// Returns when [`Engine::poll`] or [`Engine::checks_due`] next has something to do.
+    pub fn next_wake(&self) -> Option<Mono> {
+        let wakes = [self.schedule.next_wake(), self.connectivity.next_wake()];
+        wakes.into_iter().flatten().min()
+    }
+
+    /// Returns changes for the log since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Returns the families whose canaries are to be asked now. With each check of a family that is
+    /// down, one probe leaves and the DHT may send for a while: some networks let only trackers
+    /// through, and all canaries may be gone for good.
+    pub fn checks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
+        let due = self.connectivity.checks_due(now);
+        for family in due.iter().copied() {
+            if self.connectivity.is_down(family) {
+                self.schedule.send_trial(family, &self.roster, now, jobs);
+                self.dht.begin_trial(family, now);
+            }
         }
         due
     }
 
-    /// Hosts that can give a sign of life: the configured ones and the most used trackers that do
-    /// not mind.
-    pub fn canaries(&self) -> Vec<Canary> {
-        let trackers = self
-            .tracker_canaries
-            .iter()
-            .filter(|id| self.schedule.may_contact(**id));
-        let hosts = trackers.filter_map(|id| {
-            let url = self.roster.trackers().get(id.0 as usize)?.as_ref()?;
-            Some(Canary {
-                host: url.host().clone(),
-                port: url.port(),
-                may_be_local: url.may_be_local(),
-            })
-        });
-        let configured = self.canaries.iter().cloned().map(Canary::from);
-        configured.chain(hosts).collect()
+    /// Returns the hosts that can show whether our own network works: those of the configuration,
+    /// and the most used trackers that may be contacted.
+    pub fn canaries(&self) -> Vec<CanaryHost> {
+        self.canaries.all(&self.roster, &self.schedule)
     }
 
-    /// When there is next something to do.
-    pub fn next_wake(&self) -> Option<Mono> {
-        self.schedule
-            .next_wake()
-            .into_iter()
-            .chain(self.outage.next_wake())
-            .min()
+    /// Records the result of a check; `None` if no canary has an address of this family.
+    pub fn check_ended(&mut self, family: Family, alive: Option<bool>, now: Now) {
+        let change = self.connectivity.check_ended(family, alive, now.mono);
+        self.apply(family, change, now);
     }
 
-    /// Reads what observations that come next are about. Of a large fleet it is not in the cache, and
-    /// memory gives many places side by side in the time of one.
+    /// Postpones a check: this machine lacked the resources for it.
+    pub fn check_skipped(&mut self, family: Family, now: Now) {
+        self.connectivity.check_skipped(family, now.mono);
+    }
+
+    /// Reads what [`Engine::absorb`] reads of these observations, so that it is in the CPU's cache.
+    /// Memory serves many such reads in the time of one.
     pub fn prefetch(&self, observations: &[Observation]) {
         let read = observations.iter().fold(0, |read: u64, observation| {
             let (family, report) = (observation.family, &observation.report);
             let ids = report.ids().iter().fold(read, |read, id| {
-                let plan = self.schedule.prefetch(&self.roster, *id, family);
-                read.wrapping_add(plan).wrapping_add(self.swarms.prefetch(
-                    &self.roster,
-                    *id,
-                    family,
-                ))
+                let schedule = self.schedule.prefetch(&self.roster, *id, family);
+                let swarms = self.swarms.prefetch(&self.roster, *id, family);
+                read.wrapping_add(schedule).wrapping_add(swarms)
             });
-            ids.wrapping_add(peers_of(report))
+            ids.wrapping_add(read_peers(report))
         });
         std::hint::black_box(read);
     }
 
-    /// Takes in what a probe reports.
+    /// Absorbs the result of a probe.
     pub fn absorb(&mut self, observation: Observation, now: Now) {
-        // What we had no resources for is no probe of the tracker.
-        if observation
-            .report
-            .failed()
-            .is_some_and(|failed| failed.is_ours)
-        {
+        // A probe that failed for want of our own resources says nothing about the tracker.
+        let failed = observation.report.failed();
+        if failed.is_some_and(|failed| failed.is_ours) {
             return self.schedule.discard(&observation, now.mono);
         }
         self.swarms.count(&observation);
-        if !self.judge_local && self.is_local(&observation) {
-            return self.settle(observation, now);
+        if !self.trust_local && self.is_local(&observation) {
+            return self.fold(observation, now);
         }
         let family = observation.family;
-        let (ruling, change) = self.outage.rule(observation, now.mono);
+        let (decision, change) = self.connectivity.decide(observation, now.mono);
         self.apply(family, change, now);
-        if let Ruling::Stands(observation) = ruling {
-            self.settle(observation, now);
+        if let Decision::Counts(observation) = decision {
+            self.fold(observation, now);
         }
     }
 
-    /// What is to be looked up in the DHT: sorted, no repetitions.
-    pub fn sweep(&self) -> &Arc<[InfoHash]> {
-        self.roster.sweep()
+    /// Returns the info-hashes to be looked up in the DHT: sorted, without duplicates.
+    pub fn dht_hashes(&self) -> &Arc<[InfoHash]> {
+        self.roster.dht_hashes()
     }
 
-    /// Whether nothing is to be sent to the DHT of a family: our own network is silent.
-    pub fn rests(&self, family: Family, now: Mono) -> bool {
-        self.outage.is_down(family) && now >= self.dht.trial[family.index()]
+    /// Returns whether nothing may be sent to the DHT of a family, because our own network does not
+    /// carry it.
+    pub fn is_dht_paused(&self, family: Family, now: Mono) -> bool {
+        self.connectivity.is_down(family) && !self.dht.is_on_trial(family, now)
     }
 
-    /// Takes in what the DHT prober reports.
+    /// Absorbs a report of the DHT prober.
     pub fn absorb_dht(&mut self, report: DhtReport, now: Now) {
         if !self.dht.enabled {
             return;
@@ -259,99 +234,81 @@ impl Core {
     fn absorb_lookup(&mut self, lookup: Lookup, now: Now) {
         self.swarms.count_lookup(&lookup);
         let family = lookup.family;
-        let outside = self.dht.outside;
-        let (lookup, change) = self.outage.rule_lookup(lookup, outside, now.mono);
+        let is_outside = self.dht.is_outside;
+        let (lookup, change) = self
+            .connectivity
+            .decide_lookup(lookup, is_outside, now.mono);
         self.apply(family, change, now);
         if let Some(lookup) = lookup {
             self.swarms.fold_lookup(&self.roster, &lookup, now);
         }
     }
 
-    /// Takes in what the canaries said; `None` if there was nobody to ask.
-    pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Now) {
-        let change = self.outage.looked(family, alive, now.mono);
-        self.apply(family, change, now);
-    }
-
-    /// The canaries could not be asked, for want of our own resources: they are asked again later.
-    pub fn not_looked(&mut self, family: Family, now: Now) {
-        self.outage.not_looked(family, now.mono);
-    }
-
-    /// Whether a tracker is within our own walls, so that neither its answers nor its silence say
-    /// anything of our way to the internet.
+    /// Returns whether a tracker is in a local network. Neither its answers nor its silence say
+    /// anything about our way to the internet.
     fn is_local(&self, observation: &Observation) -> bool {
-        let url = self.roster.trackers().get(observation.tracker.0 as usize);
-        let host = url
-            .and_then(Option::as_ref)
-            .is_some_and(|url| is_local_host(url.host()));
-        host || observation
-            .exchange
-            .remote
-            .is_some_and(|ip| !address::is_global(ip))
+        let url = self.tracker(observation.tracker);
+        url.is_some_and(|url| is_local_host(url.host()))
+            || observation
+                .exchange
+                .remote
+                .is_some_and(|ip| !address::is_global(ip))
     }
 
-    fn apply(&mut self, family: Family, change: Change, now: Now) {
-        if let Some(turn) = change.turned {
-            let family_label = family.as_label();
-            match turn {
-                Turn::Works => info!(family = family_label, "own network works"),
-                Turn::Silent => warn!(
-                    family = family_label,
-                    "own network is silent: nothing is held against swarms"
-                ),
-                Turn::Unknown => info!(family = family_label, "nobody tells of our own network"),
-            }
-            self.schedule.pause(family, turn == Turn::Silent, now.mono);
+    fn tracker(&self, id: TrackerId) -> Option<&Arc<seedwatch_torrent::TrackerUrl>> {
+        self.roster.trackers().get(id.0 as usize)?.as_ref()
+    }
+
+    /// Applies a change of our own connectivity.
+    fn apply(&mut self, family: Family, change: ConnectivityChange, now: Now) {
+        if let Some(transition) = change.transition {
+            self.events.push(Event::Connectivity { family, transition });
+            let is_down = transition == Transition::Down;
+            self.schedule.pause(family, is_down, now.mono);
         }
-        for observation in change.stand {
-            self.settle(observation, now);
+        for observation in change.confirmed {
+            self.fold(observation, now);
         }
         for lookup in change.lookups {
             self.swarms.fold_lookup(&self.roster, &lookup, now);
         }
-        for observation in change.void {
+        for observation in change.discarded {
             self.schedule.discard(&observation, now.mono);
         }
     }
 
-    fn settle(&mut self, observation: Observation, now: Now) {
+    /// Folds an observation that our own network does not explain into schedule and swarms.
+    fn fold(&mut self, observation: Observation, now: Now) {
         let change = self.schedule.finish(&self.roster, &observation, now.mono);
         if change.changed {
-            self.log_health(
-                observation.tracker,
-                observation.family,
-                change.health,
-                &observation,
-            );
+            self.report_health(&observation, change.health);
         }
         let (tracker, family) = (observation.tracker, observation.family);
         let empty = observation.report.empty();
         self.swarms.fold(&self.roster, observation, change, now);
-        let elsewhere = |id: &AnnounceId| {
+        let is_contradicted = |id: &AnnounceId| {
             let swarms = &self.swarms;
             swarms.is_listed_elsewhere(&self.roster, *id, family, now.mono)
         };
-        if let Some(id) = empty.filter(elsewhere) {
-            self.schedule.report_contradiction(tracker, family, id, now.mono);
+        if let Some(id) = empty.filter(is_contradicted) {
+            self.schedule
+                .report_contradiction(tracker, family, id, now.mono);
         }
     }
 
-    fn log_health(&self, id: TrackerId, family: Family, health: Health, why: &Observation) {
-        let Some(Some(tracker)) = self.roster.trackers().get(id.0 as usize) else {
-            return;
-        };
-        let family = family.as_label();
-        let reason = why.report.failed().map(|failed| failed.reason.as_label());
-        match health {
-            Health::Up => info!(%tracker, family, "tracker up"),
-            Health::Down => warn!(%tracker, family, reason, "tracker down"),
-            Health::Closed => warn!(%tracker, family, reason, "tracker left alone"),
-            Health::Unknown | Health::Absent => {}
+    fn report_health(&mut self, observation: &Observation, health: Health) {
+        let failed = observation.report.failed();
+        if let Some(tracker) = self.tracker(observation.tracker) {
+            self.events.push(Event::Tracker {
+                tracker: Arc::clone(tracker),
+                family: observation.family,
+                health,
+                reason: failed.map(|failed| failed.reason.as_label()),
+            });
         }
     }
 
-    /// An immutable picture of everything.
+    /// Returns an immutable reading of everything.
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
         let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
         let mut in_flight = [0; Source::ALL.len()];
@@ -369,7 +326,7 @@ impl Core {
             fleet: self.swarms.fleet(),
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
-            network_up: self.outage.up(),
+            network_up: self.connectivity.up(),
             dht: self.dht.enabled.then(|| self.dht_row()),
             peers_rejected: self.swarms.rejected(),
             schedule: ScheduleRow {
@@ -384,61 +341,93 @@ impl Core {
     }
 
     fn dht_row(&self) -> DhtRow {
-        let works = self.outage.up();
-        let shown = |family: usize| {
-            let status = self.dht.status[family]?;
-            Some(DhtStatus {
-                // Where our own network does not work, nobody is to blame for silence.
-                up: status.up.filter(|up| *up || works[family] == Some(true)),
-                // Nobody who looks at a picture needs our own address.
-                external_ip: None,
-                ..status
-            })
-        };
         DhtRow {
-            families: [0, 1].map(shown),
+            families: self.dht.shown(self.connectivity.up()),
             durations: self.swarms.durations()[Source::Dht.index()],
             queries: self.swarms.lookup_queries(),
         }
     }
 
-    fn most_used_trackers(&self) -> Vec<TrackerId> {
-        let mut uses: HashMap<TrackerId, usize> = HashMap::new();
-        let ids = (0..self.roster.announce_ids() as u32).map(AnnounceId);
-        for announce in ids.filter_map(|id| self.roster.announce(id)) {
-            *uses.entry(announce.tracker).or_default() += 1;
-        }
-        let mut uses: Vec<_> = uses.into_iter().collect();
-        uses.sort_unstable_by_key(|(id, uses)| (std::cmp::Reverse(*uses), *id));
-        let trackers = uses.into_iter().map(|(id, _)| id).filter(|id| {
-            let url = self
-                .roster
-                .trackers()
-                .get(id.0 as usize)
-                .and_then(Option::as_ref);
-            url.is_some_and(|url| {
-                !url.is_overlay() && (self.judge_local || !is_local_host(url.host()))
-            })
-        });
-        trackers.take(TRACKER_CANARIES).collect()
+    /// Appends what is known about trackers.
+    pub fn encode_trackers(&self, now: Now, out: &mut Vec<u8>) {
+        self.schedule.encode(&self.roster, now, out);
+    }
+
+    /// Restores what [`Engine::encode_trackers`] wrote. It applies to trackers that are added later.
+    ///
+    /// # Errors
+    /// If these bytes are something else; then nothing changed.
+    pub fn restore_trackers(
+        &mut self,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(), schedule::DecodeError> {
+        self.schedule.restore(bytes, now)
+    }
+
+    /// Returns the number of torrents that may have a history.
+    pub fn remembered(&self) -> usize {
+        self.swarms.remembered()
+    }
+
+    /// Returns the number of collections that may have a history.
+    pub fn collections_remembered(&self) -> usize {
+        self.swarms.collections_remembered()
+    }
+
+    /// Appends the history of a part of the collections. The first part has that of all torrents together too.
+    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
+        self.swarms.encode_shared(part, out);
+    }
+
+    /// Adds what [`Engine::encode_shared`] wrote. It must happen before the first [`Engine::reload`].
+    ///
+    /// # Errors
+    /// If the bytes were written with another key or are something else; then nothing changed.
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+        self.swarms.decode_shared(bytes, layout)
+    }
+
+    /// Notes that the history of a part of the torrents was found lost at this time.
+    pub fn lose(&mut self, at: Unix, part: Part) {
+        self.swarms.lose(at, part);
+    }
+
+    /// Rebuilds the history of all torrents together from those of single torrents.
+    pub fn recall_fleet(&mut self) {
+        self.swarms.recall_fleet();
+    }
+
+    /// Appends the history of a part of the torrents.
+    pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
+        self.swarms.encode_torrents(&self.roster, part, out);
+    }
+
+    /// Adds what [`Engine::encode_torrents`] wrote. It must happen before the first [`Engine::reload`].
+    ///
+    /// # Errors
+    /// If the bytes were written with another key or are something else; then nothing changed.
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+        self.swarms.decode_torrents(bytes, layout)
     }
 }
 
-/// Reads the peers of an answer: the thread of a prober wrote them.
-fn peers_of(report: &Report) -> u64 {
-    /// IPv4 peers in a line of the cache.
-    const IN_LINE: usize = 8;
+/// Reads the peers of an answer into the CPU's cache: another thread wrote them. Returns a number
+/// that depends on them.
+fn read_peers(report: &Report) -> u64 {
+    /// IPv4 peers per cache line.
+    const PER_LINE: usize = 8;
     let Report::Announce {
         result: Ok(answer), ..
     } = report
     else {
         return 0;
     };
-    let lines = answer.peers.v4.iter().step_by(IN_LINE);
+    let lines = answer.peers.v4.iter().step_by(PER_LINE);
     lines.fold(0, |read, peer| read.wrapping_add(u64::from(peer.ip)))
 }
 
-/// A host that is not on the internet by its very name.
+/// Returns whether a host is in a local network, by its address or its name (RFC 6761 section 6.3).
 fn is_local_host(host: &Host) -> bool {
     match host {
         Host::Ip(ip) => !address::is_global(*ip),
@@ -446,28 +435,14 @@ fn is_local_host(host: &Host) -> bool {
     }
 }
 
-/// What counts, by a configuration.
-pub(super) fn terms(config: &Config) -> Terms {
+fn terms(settings: &Settings) -> Terms {
+    let geo = Arc::clone(&settings.geo);
     Terms::new(
-        config.accept,
-        config.probe.stale_after,
-        Arc::clone(&config.geo),
-        config.metrics.countries,
+        settings.accept,
+        settings.stale_after,
+        geo,
+        settings.countries,
     )
-}
-
-/// The rules of politeness that a configuration makes.
-fn policy(config: &Config) -> PolitenessPolicy {
-    PolitenessPolicy {
-        interval: config.probe.interval,
-        timeout: config.probe.timeout,
-        max_rate: config.tracker.max_rate,
-        scrape_only: config.tracker.announce == AnnounceMode::Scrape,
-        manner: match config.tracker.announce {
-            AnnounceMode::Brief => Manner::Brief,
-            AnnounceMode::Ghost | AnnounceMode::Scrape => Manner::Ghost,
-        },
-    }
 }
 
 #[cfg(test)]

@@ -1,28 +1,28 @@
-//! What an observation means for its tracker: the schedule decides, the fold shows it.
+//! What an observation means for its tracker: the schedule decides it, the swarms show it.
 
-/// What is known of a tracker over one family.
+/// The health of a tracker over one family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Health {
-    /// Nothing yet.
+    /// No result yet.
     Unknown,
-    /// The latest answer was one.
+    /// The latest result was an answer.
     Up,
-    /// Two failed attempts in a row.
+    /// Two attempts in a row failed.
     Down,
-    /// Its operator asks not to be contacted, or we do not speak its language.
+    /// Its operator asks not to be contacted, or we do not speak its protocol.
     Closed,
     /// The host has no address of this family that we can route to.
     Absent,
 }
 
-/// What to do with the swarms of an observation, once the lane's health is known.
+/// What an observation means for its tracker and its swarms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthChange {
-    /// Health of the (tracker, family) after this observation.
+    /// The tracker's health over the family after this observation.
     pub health: Health,
     /// Whether `health` differs from before.
     pub changed: bool,
-    /// A failure that is_confirmed: it was tried twice with fresh packets, or it was said in words. A
-    /// first failure is only counted, then tried again.
+    /// Whether the result is final. A first failure is not: it is only counted, and the probe is
+    /// repeated with new packets.
     pub is_confirmed: bool,
 }

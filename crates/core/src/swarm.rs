@@ -238,7 +238,7 @@ impl Swarms {
     /// Takes over what is looked up in the DHT. What it says is shown until it is `stale_after` old.
     pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
         self.lookups.stale_after = stale_after;
-        self.lookups.update(roster.sweep());
+        self.lookups.update(roster.dht_hashes());
         self.torrents.iter_mut().for_each(Torrent::change);
     }
 
@@ -431,7 +431,7 @@ impl Swarms {
     /// Folds one lookup. One that did not come through never makes a 0.
     pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
         self.tick(now);
-        let place = roster.place_of(&lookup.info_hash);
+        let place = roster.torrent_of(&lookup.info_hash);
         let place = place.filter(|place| *place < self.torrents.len());
         let side = self.lookups.side(&lookup.info_hash, lookup.family);
         let (Some(place), Some(side)) = (place, side) else {

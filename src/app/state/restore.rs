@@ -7,9 +7,9 @@ use tracing::{info, warn};
 use super::parts::Parts;
 use super::round::{Group, Splits};
 use super::{PARTS, TRACKERS, in_time, layout};
-use crate::app::core::Core;
 use crate::store::{Bad, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_core::swarm::Part;
 use seedwatch_distinct::{Key, Window};
 
@@ -62,14 +62,14 @@ pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
 
 /// Fills a core that knows of no torrents yet; says how that was written. What `is_lost` was found
 /// lost before.
-pub(super) fn core(store: &Arc<Store>, core: &mut Core, is_lost: bool, now: Now) -> Splits {
+pub(super) fn core(store: &Arc<Store>, core: &mut Engine, is_lost: bool, now: Now) -> Splits {
     let mut reading = Reading {
         store,
         wrong: Vec::new(),
         hangs: false,
     };
     let has_trackers = reading.take(TRACKERS.0, TRACKERS.1, |_, bytes| {
-        core.recall_trackers(bytes, now).is_ok()
+        core.restore_trackers(bytes, now).is_ok()
     });
     let mut splits = Splits::default();
     let mut parts = Parts::default();
@@ -112,7 +112,7 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Core, is_lost: bool, now: Now)
 }
 
 /// Tells the core what is lost now, and what was lost so lately that windows reach back beyond it.
-fn lose(reading: &Reading<'_>, core: &mut Core, lost: &[Part], now: Unix) {
+fn lose(reading: &Reading<'_>, core: &mut Engine, lost: &[Part], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;
     let store = Arc::clone(reading.store);

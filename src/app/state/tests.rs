@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::*;
+use crate::app::engine_settings;
 use crate::config::Config;
 use seedwatch_clock::{Mono, Unix};
 use seedwatch_core::snapshot::Snapshot;
@@ -55,7 +56,7 @@ fn config(state: &Path) -> Config {
 struct Run {
     config: Config,
     keeper: Keeper,
-    core: Core,
+    core: Engine,
     now: Now,
     written: mpsc::Receiver<Written>,
     /// Nodes of the DHT to be saved.
@@ -72,11 +73,11 @@ impl Run {
             unix: at,
         };
         let (out, written) = mpsc::channel(8);
-        let fresh = crate::app::identity::key().unwrap();
+        let fresh = crate::app::identity::new_key().unwrap();
         let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
-        let core = Core::blank(&config, [4242; 2], keeper.key(), now);
+        let core = Engine::empty(&engine_settings(&config), [4242; 2], keeper.key(), now);
         let mut core = keeper.restore(core, now).await;
-        core.reload(&config, now);
+        core.reload(&engine_settings(&config), now);
         let table = keeper.table().await;
         Self {
             config,

@@ -79,12 +79,12 @@ impl World {
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(terms(), &self.roster, &changes, self.now);
-        self.roster.plan_sweep(true);
+        self.roster.plan_lookups(true);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
     }
 
     fn without_dht(mut self) -> Self {
-        self.roster.plan_sweep(false);
+        self.roster.plan_lookups(false);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
         self
     }
