@@ -215,7 +215,7 @@ fn a_dead_tracker_on_a_live_network_is_down() {
 }
 
 #[test]
-fn all_trackers_dead_but_canaries_alive_is_their_fault() {
+fn with_live_canaries_dead_trackers_are_down() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(120, |_, label| label.is_empty());
     let snapshot = sim.snapshot();
@@ -233,7 +233,7 @@ fn all_trackers_dead_but_canaries_alive_is_their_fault() {
 }
 
 #[test]
-fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
+fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_due() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     let world = |at: u64, _: &str| !(1_000..6_000).contains(&at);
     sim.run(4_400, world);

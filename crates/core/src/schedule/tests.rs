@@ -184,7 +184,7 @@ fn silence(job: &Job) -> Report {
 const PUBLIC: &str = "udp://tracker.example:6969/announce";
 
 #[test]
-fn every_torrent_is_probed_once_a_round_at_the_rate_of_the_host() {
+fn every_torrent_is_probed_once_per_round_at_the_rate_of_the_host() {
     let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(29 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(sim.announces().len(), 10_000);
@@ -275,7 +275,7 @@ fn on_loopback_our_interval_alone_counts() {
 }
 
 #[test]
-fn a_dead_tracker_costs_one_probe_a_round_whatever_it_carries() {
+fn a_dead_tracker_costs_one_probe_per_round_for_any_number_of_torrents() {
     let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(6 * 60 * MINUTE), 15_000, |_, job| silence(job));
     let probes = sim.sent.len();
@@ -351,7 +351,7 @@ fn a_rate_limit_holds_the_whole_tracker_back() {
 }
 
 #[test]
-fn an_operator_who_says_no_is_left_alone_for_a_day() {
+fn a_tracker_that_denies_contact_is_not_contacted_for_a_day() {
     let mut sim = Sim::new(policy(), &torrents(500, PUBLIC));
     sim.run(Mono(23 * 60 * MINUTE), 1, |_, job| {
         fail(job, Failed::new(Failure::Denied, ""))
@@ -392,7 +392,7 @@ fn a_reload_probes_only_what_is_new() {
 }
 
 #[test]
-fn a_paused_family_sends_nothing_and_what_was_under_way_is_void() {
+fn a_paused_family_sends_nothing_and_its_probes_under_way_are_discarded() {
     let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     let mut jobs = Vec::new();
     sim.schedule.poll(&sim.roster, Mono(0), &mut jobs);

@@ -37,14 +37,14 @@ impl Sim {
         self.engine.absorb_dht(report, self.now);
     }
 
-    /// Time passes; whoever is asked then is silent.
+    /// Lets time pass, in which no tracker and no canary answers.
     fn silence(&mut self, until: u64) {
         self.run(until, |_, _| false);
     }
 }
 
 #[test]
-fn the_sweep_has_public_torrents_only() {
+fn only_public_torrents_are_looked_up() {
     let torrents = [Privacy::Public, Privacy::Consented, Privacy::LeftAlone];
     let torrents = (1..).zip(torrents).map(|(n, p)| torrent(n, &[A], p));
     let mut settings = with_dht(torrents.collect());
@@ -60,7 +60,7 @@ fn the_sweep_has_public_torrents_only() {
 }
 
 #[test]
-fn a_lookup_that_comes_through_is_a_sign_of_life() {
+fn an_answered_lookup_is_evidence() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
     sim.step(Mono(1_000));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
@@ -72,7 +72,7 @@ fn a_lookup_that_comes_through_is_a_sign_of_life() {
 }
 
 #[test]
-fn nodes_within_our_own_walls_are_none() {
+fn answers_of_local_nodes_are_no_evidence() {
     let mut settings = with_dht(vec![torrent(1, &[A], Privacy::Public)]);
     settings.dht.bootstrap = vec![(Host::Ip("127.0.0.1".parse().unwrap()), 6881)];
     let mut sim = Sim::new(&settings);
@@ -171,7 +171,11 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
     sim.step(Mono(10_000));
     sim.hear(lookup(1, Family::Ipv6, Err(LookupError::Timeout)));
     let up = |sim: &mut Sim| sim.snapshot().dht.unwrap().families.map(|f| f.unwrap().up);
-    assert_eq!(up(&mut sim), [None; 2], "nobody knows whose silence it is");
+    assert_eq!(
+        up(&mut sim),
+        [None; 2],
+        "the cause of the silence is unknown"
+    );
     // The other family works.
     sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
     sim.engine.check_ended(Family::Ipv6, None, sim.now);
@@ -182,7 +186,7 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
 }
 
 #[test]
-fn where_nobody_else_can_the_dht_ends_an_outage() {
+fn without_canaries_the_dht_ends_an_outage() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(100_000));

@@ -1,4 +1,4 @@
-//! A lack of our own resources is nobody else's failure.
+//! A lack of our own resources counts against no tracker.
 
 use super::*;
 

@@ -18,7 +18,7 @@ fn at(start: u64, mono: Mono) -> Now {
 }
 
 impl Sim {
-    /// Another process, so many seconds after this one was saved. Its clock starts anew.
+    /// Restarts the process `pause` seconds after it was saved. Its monotonic clock starts at zero.
     pub(super) fn restart(&self, pause: u64, torrents: &[Torrent]) -> Sim {
         let (saved, start) = (at(START, self.now), START + self.now.0 / 1000 + pause);
         let mut bytes = Vec::new();
@@ -94,7 +94,7 @@ fn what_was_said_before_is_no_news_of_this_process() {
     let health_change = again
         .schedule
         .finish(&again.roster, &observation, Mono(1000));
-    // Nothing was known to whoever shows it, and one more failure is enough.
+    // The swarms know nothing yet, and one more failure is enough.
     assert_eq!(
         health_change,
         HealthChange {

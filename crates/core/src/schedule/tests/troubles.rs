@@ -277,7 +277,7 @@ fn a_tracker_that_answers_fifty_hashes_is_asked_for_fifty() {
 }
 
 #[test]
-fn a_scrape_never_asks_for_more_than_fits_and_forgets_nobody() {
+fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
     let mut sim = Sim::new(
         PolitenessPolicy {
             max_rate: 10_000.0,
