@@ -1,4 +1,5 @@
-//! Builds the parts, and owns tasks, reload and shutdown. It is the only module that uses all others.
+//! Builds the parts, and owns tasks, reload and shutdown. It is the only module that uses all
+//! others.
 
 mod dht;
 mod engine_settings;

@@ -94,7 +94,8 @@ impl Drop for Log {
 pub fn init(level: LogLevel, format: LogFormat) -> Result<Log, LogError> {
     let queue = Queue::start(io::stderr(), move |dropped| dropped_line(format, dropped))?;
     subscriber(level, format, queue.clone()).try_init()?;
-    // The standard library's hook writes to standard error directly and blocks while it is not read.
+    // The standard library's hook writes to standard error directly and blocks while it is not
+    // read.
     panic::set_hook(Box::new(log_panic));
     Ok(Log { queue })
 }

@@ -53,7 +53,8 @@ fn report(failed: &BoxError) {
     }
 }
 
-/// Runs a task to its end. It does not wait for reads that hang, such as of a pipe without a writer.
+/// Runs a task to its end. It does not wait for reads that hang, such as of a pipe without a
+/// writer.
 fn finish(
     runtime: Runtime,
     task: impl Future<Output = Result<(), BoxError>>,

@@ -74,8 +74,8 @@ impl Dht {
         })
     }
 
-    /// Applies the settings of a new configuration. If they name other sockets, a new prober starts with
-    /// the nodes of the previous one.
+    /// Applies the settings of a new configuration. If they name other sockets, a new prober starts
+    /// with the nodes of the previous one.
     ///
     /// # Errors
     /// If the new sockets cannot be opened; then nothing changed.

@@ -7,8 +7,8 @@ use seedwatch_distinct::Key;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::Identity;
 
-/// Ports to announce. Ordinary clients rarely choose them, so that our own entry can be told apart in
-/// a peer list: above the well-known ports, below the ephemeral ports of most systems.
+/// Ports to announce. Ordinary clients rarely choose them, so that our own entry can be told apart
+/// in a peer list: above the well-known ports, below the ephemeral ports of most systems.
 const PORTS: std::ops::Range<u16> = 16_384..32_768;
 
 /// Returns a new identity. `prefix` begins the peer id and names the client.

@@ -12,8 +12,8 @@ use tracing::debug;
 /// Longest time that a message waits for a service manager that reads none.
 const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The connection to the service manager. Only the main loop calls [`beat`](Self::beat), so that the
-/// watchdog notices if it hangs.
+/// The connection to the service manager. Only the main loop calls [`beat`](Self::beat), so that
+/// the watchdog notices if it hangs.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     /// Time between two watchdog messages, and when the next is due; `None` without a watchdog.
@@ -80,8 +80,8 @@ fn send(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Sends a message like `sd_notify::notify`, which would wait without a limit while the socket's queue
-/// is full.
+/// Sends a message like `sd_notify::notify`, which would wait without a limit while the socket's
+/// queue is full.
 fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return Ok(());

@@ -68,7 +68,8 @@ impl Queue {
     /// Appends a line, or counts it as dropped if the queue is full.
     fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
-        // After a dropped line, others are dropped until the note is written: it must come before them.
+        // After a dropped line, others are dropped until the note is written: it must come before
+        // them.
         if waiting.dropped > 0 || waiting.lines.len() + line.len() > MAX_WAITING {
             waiting.dropped += 1;
         } else {

@@ -76,8 +76,8 @@ impl Connectivity {
         }
     }
 
-    /// Returns whether each family works, by [`Family::index`]. A family that never worked while the
-    /// other does is unknown: the machine does not have it, and that is no outage.
+    /// Returns whether each family works, by [`Family::index`]. A family that never worked while
+    /// the other does is unknown: the machine does not have it, and that is no outage.
     pub fn up(&self) -> [Option<bool>; 2] {
         [0, 1].map(|family| {
             let (this, other) = (&self.families[family], &self.families[1 - family]);

@@ -57,8 +57,8 @@ impl Engine {
         engine
     }
 
-    /// Returns an engine that watches nothing before [`Engine::reload`]. Saved state must be restored
-    /// into it before.
+    /// Returns an engine that watches nothing before [`Engine::reload`]. Saved state must be
+    /// restored into it before.
     pub fn empty(settings: &Settings, ports: [u16; 2], key: Key, now: Now) -> Self {
         Self {
             roster: Roster::default(),
@@ -353,7 +353,8 @@ impl Engine {
         self.schedule.encode(&self.roster, now, out);
     }
 
-    /// Restores what [`Engine::encode_trackers`] wrote. It applies to trackers that are added later.
+    /// Restores what [`Engine::encode_trackers`] wrote. It applies to trackers that are added
+    /// later.
     ///
     /// # Errors
     /// If these bytes are something else; then nothing changed.
@@ -375,12 +376,14 @@ impl Engine {
         self.swarms.collections_remembered()
     }
 
-    /// Appends the history of a part of the collections. The first part has that of all torrents together too.
+    /// Appends the history of a part of the collections. The first part has that of all torrents
+    /// together too.
     pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
         self.swarms.encode_shared(part, out);
     }
 
-    /// Adds what [`Engine::encode_shared`] wrote. It must happen before the first [`Engine::reload`].
+    /// Adds what [`Engine::encode_shared`] wrote. It must happen before the first
+    /// [`Engine::reload`].
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.
@@ -403,7 +406,8 @@ impl Engine {
         self.swarms.encode_torrents(&self.roster, part, out);
     }
 
-    /// Adds what [`Engine::encode_torrents`] wrote. It must happen before the first [`Engine::reload`].
+    /// Adds what [`Engine::encode_torrents`] wrote. It must happen before the first
+    /// [`Engine::reload`].
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.

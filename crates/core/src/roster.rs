@@ -38,7 +38,8 @@ pub struct Announce {
     pub torrent: u32,
     /// Its tracker.
     pub tracker: TrackerId,
-    /// Index of the announce URL in the torrent's list. The URLs of one tracker may differ by passkey.
+    /// Index of the announce URL in the torrent's list. The URLs of one tracker may differ by
+    /// passkey.
     url: u16,
     /// Whether it is of the second hash of a hybrid torrent.
     second: bool,
@@ -117,8 +118,8 @@ impl Roster {
         &self.collections
     }
 
-    /// Returns the announces of a torrent: one per tracker and info-hash, grouped by tracker. Private
-    /// torrents that must not be probed have none.
+    /// Returns the announces of a torrent: one per tracker and info-hash, grouped by tracker.
+    /// Private torrents that must not be probed have none.
     pub fn announces_of(&self, index: usize) -> &[AnnounceId] {
         let Some(start) = self.starts.get(index) else {
             return &[];
@@ -266,8 +267,8 @@ impl Roster {
         }
     }
 
-    /// Returns the id of a tracker. A new tracker never gets the id of a removed one: an observation
-    /// that is still to come may name it.
+    /// Returns the id of a tracker. A new tracker never gets the id of a removed one: an
+    /// observation that is still to come may name it.
     fn tracker_id(&mut self, url: &Arc<TrackerUrl>, update: &mut Update) -> TrackerId {
         let id = *update.tracker_ids.entry(url.label()).or_insert_with(|| {
             self.trackers.push(Some(Arc::clone(url)));

@@ -1,14 +1,14 @@
 //! When each swarm is probed at each tracker. Pure: no clock, no socket; `now` is passed in.
 //!
 //! Every tracker has a queue per family, with a health and a back-off of its own. So a dead tracker
-//! that ten thousand torrents share costs one probe per interval and not ten thousand. All queues of
-//! a host share one token bucket. A queue is served when a request can leave it, never earlier.
+//! that ten thousand torrents share costs one probe per interval and not ten thousand. All queues
+//! of a host share one token bucket. A queue is served when a request can leave it, never earlier.
 //!
 //! What may leave at once leaves at once. What must wait, for a token or because it is not due,
 //! leaves with the first tick at or after its time. So the queues of all hosts wake together, and
 //! probes move through the daemon in batches. UDP queues of slow hosts are served every few ticks
-//! only, so that each sends a few packets at once, which the kernel takes in one call. A bucket fills
-//! by the time that passed, so that ticks do not change a rate.
+//! only, so that each sends a few packets at once, which the kernel takes in one call. A bucket
+//! fills by the time that passed, so that ticks do not change a rate.
 
 mod due_heap;
 mod host_bucket;
@@ -220,8 +220,8 @@ impl Schedule {
         self.wakes.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Reads what [`Schedule::finish`] reads of a swarm, so that it is in the CPU's cache. Returns a
-    /// number that depends on it.
+    /// Reads what [`Schedule::finish`] reads of a swarm, so that it is in the CPU's cache. Returns
+    /// a number that depends on it.
     pub fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
         let states = self.states.get(id);
         let is_configured = states.is_some_and(|states| states[family.index()].is_configured());
@@ -360,8 +360,8 @@ impl Schedule {
         }
     }
 
-    /// Notes that another source names members of a swarm that this tracker may have shown as empty.
-    /// Its answers to `stopped` are then checked again, at most once per day.
+    /// Notes that another source names members of a swarm that this tracker may have shown as
+    /// empty. Its answers to `stopped` are then checked again, at most once per day.
     pub fn report_contradiction(
         &mut self,
         tracker: TrackerId,
@@ -376,8 +376,8 @@ impl Schedule {
         }
     }
 
-    /// Discards a probe whose result says nothing about the tracker: our own outage or a lack of our
-    /// own resources explains it. The probe is repeated soon.
+    /// Discards a probe whose result says nothing about the tracker: our own outage or a lack of
+    /// our own resources explains it. The probe is repeated soon.
     pub fn discard(&mut self, observation: &Observation, now: Mono) {
         let id = QueueId::of(observation.tracker, observation.family);
         self.end_in_flight(id);

@@ -94,8 +94,8 @@ impl Session {
         })
     }
 
-    /// Absorbs an observation and returns its row. An answered announce is followed by a scrape, which
-    /// tells how often the torrent was completed: by then the tracker no longer counts us.
+    /// Absorbs an observation and returns its row. An answered announce is followed by a scrape,
+    /// which tells how often the torrent was completed: by then the tracker no longer counts us.
     pub(super) fn absorb(
         &mut self,
         observation: Observation,

@@ -38,8 +38,8 @@ pub(super) fn read(path: &Path, target: &str) -> Result<Config, BoxError> {
     Ok(config)
 }
 
-/// Returns the target: a configured torrent by name or info-hash, or else a magnet link, metainfo file
-/// or info-hash.
+/// Returns the target: a configured torrent by name or info-hash, or else a magnet link, metainfo
+/// file or info-hash.
 fn find(config: &Config, target: &str) -> Result<Torrent, BoxError> {
     let by_name = |torrent: &&Torrent| *torrent.name == *target;
     let by_hash = |torrent: &&Torrent| {

@@ -184,8 +184,8 @@ impl Daemon {
         tokio::spawn(async move {
             let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
             debug!(family = family.as_label(), ?look, "asked the canaries");
-            // If no canary could be asked, no name resolved or there is no route: our own outage looks
-            // like that.
+            // If no canary could be asked, no name resolved or there is no route: our own outage
+            // looks like that.
             let event = match look.is_void() {
                 true => Event::CanariesNotAsked(family),
                 false => Event::CanariesAsked(family, look.is_alive()),

@@ -1,8 +1,8 @@
 //! The swarms of a tracker in the order in which they are due.
 //!
-//! It is a heap whose nodes have eight children. Most of a large heap is not in the CPU's cache, and
-//! the children of a node are adjacent in memory. So an operation takes a third of the steps of a
-//! binary heap, and each step touches one or two cache lines.
+//! It is a heap whose nodes have eight children. Most of a large heap is not in the CPU's cache,
+//! and the children of a node are adjacent in memory. So an operation takes a third of the steps of
+//! a binary heap, and each step touches one or two cache lines.
 
 use seedwatch_clock::Mono;
 use seedwatch_tracker::AnnounceId;

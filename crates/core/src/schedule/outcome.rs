@@ -80,8 +80,8 @@ impl ProbeEnd {
         }
     }
 
-    /// Returns whether it says when this swarm may be probed again. If not, it speaks of the tracker
-    /// as a whole.
+    /// Returns whether it says when this swarm may be probed again. If not, it speaks of the
+    /// tracker as a whole.
     pub(super) fn sets_not_before(&self) -> bool {
         match (self.outcome, self.request.retry) {
             (Outcome::Refused, Some(_)) | (_, Some(Retry::Never)) => true,

@@ -67,8 +67,8 @@ impl PolitenessPolicy {
         CONFIRM_AFTER.min(self.interval)
     }
 
-    /// Returns how long a count scrape waits for its batch to fill: a sixth of the interval, so that
-    /// swarms spread over the interval still share requests.
+    /// Returns how long a count scrape waits for its batch to fill: a sixth of the interval, so
+    /// that swarms spread over the interval still share requests.
     pub(super) fn scrape_wait(&self) -> Duration {
         self.interval / 6
     }

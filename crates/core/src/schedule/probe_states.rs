@@ -32,8 +32,8 @@ impl ProbeStates {
             .is_some_and(|states| states.iter().any(ProbeState::is_busy))
     }
 
-    /// Returns whether an observation ends the probes of its swarms. If not, it ends a count scrape,
-    /// which does not change the tracker's health.
+    /// Returns whether an observation ends the probes of its swarms. If not, it ends a count
+    /// scrape, which does not change the tracker's health.
     pub(super) fn are_probes_of(&self, observation: &Observation) -> bool {
         let (report, family) = (&observation.report, observation.family.index());
         let states = report.ids().first().and_then(|id| self.get(*id));

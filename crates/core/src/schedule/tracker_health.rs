@@ -67,8 +67,8 @@ impl TrackerHealth {
         self.backoff_until.max(self.rate_limited_until)
     }
 
-    /// Lets no request leave before `again`, unless the tracker is up. A tracker that is not up gets
-    /// the next swarm of the queue, due or not, so that the queue alone would not delay it.
+    /// Lets no request leave before `again`, unless the tracker is up. A tracker that is not up
+    /// gets the next swarm of the queue, due or not, so that the queue alone would not delay it.
     pub(super) fn delay_until(&mut self, again: Mono) {
         if !self.is_up() {
             self.backoff_until = self.backoff_until.max(again);

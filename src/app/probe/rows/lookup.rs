@@ -53,7 +53,8 @@ struct LookupStats {
     timed_out: u32,
     errors: u32,
     rejected: u32,
-    /// Nodes set aside because they are closer to the info-hash than honest ones can be expected to be.
+    /// Nodes set aside because they are closer to the info-hash than honest ones can be expected to
+    /// be.
     doubted: u32,
     /// Nodes that named peers.
     holders: u32,
