@@ -18,12 +18,12 @@ use seedwatch::config::{
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_dht::{DhtReport, Diagnosis, Estimate, Found, Lookup};
-use seedwatch_distinct::{Calendar, Key, Set};
+use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
+use seedwatch_distinct::{Key, RunningClock, Set};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{Announced, Ask, Counts, Exchange, Job, Observation, Report};
+use seedwatch_tracker::{AnnounceResponse, Counts, Job, Observation, ProbeStats, Report, Request};
 
 const PEERS: u32 = 100;
 
@@ -128,20 +128,20 @@ fn sweep(core: &mut Engine, at: u64, peers: u32) {
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
-            let estimate = Estimate {
+            let estimate = SwarmEstimate {
                 seeders: 1,
                 leechers: peers,
                 saturated: false,
             };
-            let found = Found {
+            let found = FoundPeers {
                 peers: swarm(serial * 7, peers),
                 estimate: (peers > 0).then_some(estimate),
             };
-            let lookup = Lookup {
+            let lookup = LookupReport {
                 info_hash: *info_hash,
                 family,
                 result: Ok(found),
-                diagnosis: Diagnosis::default(),
+                diagnosis: LookupStats::default(),
             };
             core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
         }
@@ -150,8 +150,8 @@ fn sweep(core: &mut Engine, at: u64, peers: u32) {
 
 /// Answers a job; `serial` varies the peers.
 fn answer(job: Job, serial: u32, peers: u32) -> Observation {
-    let report = match job.ask {
-        Ask::Announce { id, .. } if job.family == Family::Ipv4 => {
+    let report = match job.request {
+        Request::Announce { id, .. } if job.family == Family::Ipv4 => {
             let peers = swarm(serial, peers);
             let counts = Counts {
                 seeders: Some(1),
@@ -160,15 +160,15 @@ fn answer(job: Job, serial: u32, peers: u32) -> Observation {
             };
             Report::Announce {
                 id,
-                result: Ok(Box::new(Announced {
+                result: Ok(Box::new(AnnounceResponse {
                     peers,
                     counts,
-                    ..Announced::default()
+                    ..AnnounceResponse::default()
                 })),
             }
         }
-        Ask::Announce { id, .. } => Report::NoAddress { ids: vec![id] },
-        Ask::Scrape { targets } => {
+        Request::Announce { id, .. } => Report::NoAddress { ids: vec![id] },
+        Request::Scrape { targets } => {
             let ids: Vec<_> = targets.into_iter().map(|(id, _)| id).collect();
             Report::Scrape {
                 result: Ok(vec![Some(Counts::default()); ids.len()]),
@@ -176,16 +176,16 @@ fn answer(job: Job, serial: u32, peers: u32) -> Observation {
             }
         }
     };
-    let exchange = Exchange {
+    let stats = ProbeStats {
         requests: 1,
         duration: Duration::from_millis(30),
-        ..Exchange::default()
+        ..ProbeStats::default()
     };
     Observation {
         tracker: job.tracker,
         family: job.family,
         report,
-        exchange,
+        stats,
     }
 }
 
@@ -235,7 +235,7 @@ fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Sna
 }
 
 fn is_announce(job: &Job) -> bool {
-    matches!(job.ask, Ask::Announce { .. }) && job.family == Family::Ipv4
+    matches!(job.request, Request::Announce { .. }) && job.family == Family::Ipv4
 }
 
 fn memory(torrents: u32, dht: bool) {
@@ -285,7 +285,7 @@ fn memory(torrents: u32, dht: bool) {
 /// What is remembered of the peers of a swarm.
 fn remembered(serial: u32) -> Box<Set> {
     let key = Key::new([7; 16]);
-    let at = Calendar::start(now(0).unix).moment();
+    let at = RunningClock::start(now(0).unix).moment();
     let mut set = Box::<Set>::default();
     for peer in swarm(serial, PEERS).v4 {
         set.add(key.v4(peer.ip), 0, at);
@@ -313,12 +313,12 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     while at < 29 * 24 * HOUR {
         core.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
-            let peers = match &job.ask {
-                Ask::Announce { info_hash, .. } => {
+            let peers = match &job.request {
+                Request::Announce { info_hash, .. } => {
                     let own_hour = (at / HOUR) as u32 + u32::from(info_hash.0[0]) % 24;
                     residents(info_hash, own_hour * fresh / 24, peers)
                 }
-                Ask::Scrape { .. } => Peers::default(),
+                Request::Scrape { .. } => Peers::default(),
             };
             let mut observation = answer(job, 0, 0);
             if let Report::Announce { result: Ok(to), .. } = &mut observation.report {

@@ -32,7 +32,9 @@ use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner, Observation, Report, TrackerId};
+use seedwatch_tracker::{
+    AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request, TrackerId,
+};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
@@ -91,7 +93,7 @@ fn hash(n: u32) -> InfoHash {
 struct Target {
     tracker: TrackerId,
     url: Arc<TrackerUrl>,
-    manner: Manner,
+    strategy: AnnounceStrategy,
 }
 
 impl Target {
@@ -103,7 +105,7 @@ impl Target {
                 Self {
                     tracker: TrackerId(n),
                     url: Arc::new(TrackerUrl::parse(&url).expect("a URL")),
-                    manner: Manner::Ghost,
+                    strategy: AnnounceStrategy::StoppedFirst,
                 }
             })
             .collect()
@@ -115,10 +117,10 @@ impl Target {
             family: Family::Ipv4,
             url: Arc::clone(&self.url),
             timeout: TIMEOUT,
-            ask: Ask::Announce {
+            request: Request::Announce {
                 id: AnnounceId(n),
                 info_hash: hash(n),
-                manner: self.manner,
+                strategy: self.strategy,
             },
         }
     }
@@ -221,7 +223,7 @@ impl Client {
                 run.unanswered += usize::from(!answered);
                 if passed >= time && passed < 2 * time {
                     run.answered += usize::from(answered);
-                    run.requests += observation.exchange.requests as usize;
+                    run.requests += observation.stats.requests as usize;
                 }
             }
             open -= alive;
@@ -442,7 +444,7 @@ fn real_tracker() {
     };
     println!("one swarm of {PEERS} peers at opentracker:");
     let mut targets = Target::list(&[tracker.address]);
-    targets[0].manner = Manner::Brief;
+    targets[0].strategy = AnnounceStrategy::StartThenStop;
     let [started_and_stopped] = best(
         [&mut || announces(&targets, Duration::from_millis(600))],
         cheaper,
@@ -498,11 +500,11 @@ fn losses() {
     println!("one packet in ten lost each way, {how}:");
     let (mut jobs, mut unanswered, mut requests, mut answered) = (0, 0, 0, 0);
     let mut measure = |lossy: bool| {
-        let manners = match lossy && !by_kernel {
+        let strategies = match lossy && !by_kernel {
             true => Manners::Loses,
             false => Manners::Answers,
         };
-        let tracker = NullTracker::start(1, manners);
+        let tracker = NullTracker::start(1, strategies);
         if by_kernel {
             let verdict = if lossy { "drop" } else { "accept" };
             assert!(loss::every_tenth(verdict), "nft");

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tracing::{error, info};
 
 use super::probers::StartError;
-use super::state::{Keeper, Table};
+use super::state::{StateWriter, Table};
 use crate::config::Config;
 use seedwatch_dht::Contact;
 use seedwatch_dht::DhtReport;
@@ -44,12 +44,12 @@ impl Dht {
     pub(super) async fn start(
         config: &Config,
         resolver: &Resolver,
-        keeper: &Keeper,
+        state_writer: &StateWriter,
         out: mpsc::Sender<DhtReport>,
     ) -> Result<Self, StartError> {
         let mut dht = Self {
             running: None,
-            idle: keeper.table().await,
+            idle: state_writer.table().await,
             out,
         };
         if config.dht.enabled {
@@ -83,12 +83,12 @@ impl Dht {
         &mut self,
         config: &Config,
         resolver: &Resolver,
-        keeper: &Keeper,
+        state_writer: &StateWriter,
     ) -> Result<(), StartError> {
         if !config.dht.enabled {
             if self.running.is_some() {
                 self.idle = self.stop().await;
-                keeper.save_table(self.idle.clone());
+                state_writer.save_table(self.idle.clone());
             }
             return Ok(());
         }
@@ -199,7 +199,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             interval: dht.interval,
             recall_target: dht.recall_target,
             // Nodes of a test network share one subnet.
-            one_per_net: config.accept == Accept::Global,
+            require_distinct_subnets: config.accept == Accept::Global,
             accept: config.accept,
         },
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::{AnnounceMode, Config, Dht};
 use seedwatch_core::engine::{DhtSettings, Settings};
 use seedwatch_core::schedule::PolitenessPolicy;
-use seedwatch_tracker::Manner;
+use seedwatch_tracker::AnnounceStrategy;
 
 /// Returns what the engine needs of a configuration.
 pub fn engine_settings(config: &Config) -> Settings {
@@ -17,9 +17,9 @@ pub fn engine_settings(config: &Config) -> Settings {
             timeout: config.probe.timeout,
             max_rate: config.tracker.max_rate,
             scrape_only: config.tracker.announce == AnnounceMode::Scrape,
-            manner: match config.tracker.announce {
-                AnnounceMode::Brief => Manner::Brief,
-                AnnounceMode::Ghost | AnnounceMode::Scrape => Manner::Ghost,
+            strategy: match config.tracker.announce {
+                AnnounceMode::Brief => AnnounceStrategy::StartThenStop,
+                AnnounceMode::Ghost | AnnounceMode::Scrape => AnnounceStrategy::StoppedFirst,
             },
         },
         stale_after: config.probe.stale_after,

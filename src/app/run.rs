@@ -18,7 +18,7 @@ use super::dht::Dht;
 use super::engine_settings;
 use super::identity;
 use super::probers::{self, QUEUE, StartError};
-use super::state::{Keeper, Written};
+use super::state::{StateWriter, Written};
 use crate::config::Config;
 use crate::web::ReloadResult;
 use daemon::{Daemon, Event, Outlets};
@@ -61,7 +61,7 @@ struct Started {
     resolver: Resolver,
     probers: Probers,
     dht: Dht,
-    keeper: Keeper,
+    state_writer: StateWriter,
     core: Engine,
 }
 
@@ -132,23 +132,23 @@ async fn start(
     let prober_settings = probers::settings(config, identity, probers::roots()?);
     let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
     let key = identity::new_key().map_err(StartError::Random)?;
-    let keeper = Keeper::open(&config.state, key, written).await;
-    let mut keeper = keeper.map_err(StartError::State)?;
-    let dht = Dht::start(config, &resolver, &keeper, dht_out).await?;
+    let state_writer = StateWriter::open(&config.state, key, written).await;
+    let mut state_writer = state_writer.map_err(StartError::State)?;
+    let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
     let core = Engine::empty(
         &engine_settings(config),
         identity.ports,
-        keeper.key(),
+        state_writer.key(),
         clock.now(),
     );
-    let mut core = keeper.restore(core, clock.now()).await;
+    let mut core = state_writer.restore(core, clock.now()).await;
     core.reload(&engine_settings(config), clock.now());
     Ok(Started {
         prober_settings,
         resolver,
         probers,
         dht,
-        keeper,
+        state_writer,
         core,
     })
 }
@@ -189,7 +189,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
                 daemon.absorb(&mut batches);
             }
             Some(report) = inbox.dht_reports.recv() => daemon.absorb_dht(report),
-            Some(outcome) = inbox.written.recv() => daemon.keeper.wrote(outcome),
+            Some(outcome) = inbox.written.recv() => daemon.state_writer.wrote(outcome),
             Some(event) = inbox.events.recv() => daemon.handle(event).await,
             Some(reply) = inbox.reloads.recv() => daemon.reload(Some(reply)),
             Some(()) = inbox.hangup.recv() => daemon.reload(None),
@@ -204,7 +204,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
             daemon.read_addresses();
             next_addresses = now + READ_ADDRESSES;
         }
-        if daemon.keeper.due().is_some_and(|due| now >= due) {
+        if daemon.state_writer.due().is_some_and(|due| now >= due) {
             daemon.save();
         }
         daemon.supervisor.beat(Instant::now());

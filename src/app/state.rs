@@ -40,9 +40,9 @@ use round::{Group, Piece, Round, Splits};
 use seedwatch_clock::Now;
 use seedwatch_core::Engine;
 use seedwatch_core::snapshot::StateRow;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard;
 use seedwatch_dht::Contact;
-use seedwatch_distinct::{Key, Layout};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_input::file;
 use trouble::Trouble;
 
@@ -52,10 +52,10 @@ const TRACKERS: (&str, u16) = ("trackers", 1);
 const PARTS: u16 = 2;
 
 /// How peers are written in a section of a version.
-fn layout(version: u16) -> Layout {
+fn layout(version: u16) -> Format {
     match version {
-        ..PARTS => Layout::Long,
-        _ => Layout::Now,
+        ..PARTS => Format::V1,
+        _ => Format::V3,
     }
 }
 
@@ -77,7 +77,7 @@ pub(super) type Table = Pin<Box<dyn Future<Output = Vec<Contact>> + Send>>;
 pub(super) type Written = Result<u64, StoreError>;
 
 /// Keeps what must survive.
-pub(super) struct Keeper {
+pub(super) struct StateWriter {
     /// `None`: nothing is kept.
     store: Option<Arc<Store>>,
     key: Key,
@@ -106,7 +106,7 @@ enum Job {
     Tidy(Splits),
 }
 
-impl Keeper {
+impl StateWriter {
     /// Opens the state directory. A key that is not there yet is `fresh`.
     ///
     /// # Errors
@@ -116,7 +116,7 @@ impl Keeper {
         fresh: Key,
         written: mpsc::Sender<Written>,
     ) -> Result<Self, StoreError> {
-        let mut keeper = Self {
+        let mut state_writer = Self {
             store: config.path.as_deref().map(Store::at).map(Arc::new),
             key: fresh,
             interval: config.interval,
@@ -130,29 +130,29 @@ impl Keeper {
             hangs: false,
             is_lost: false,
         };
-        let Some(store) = keeper.store.clone() else {
+        let Some(store) = state_writer.store.clone() else {
             info!("nothing is kept over a restart: state.path is empty");
-            return Ok(keeper);
+            return Ok(state_writer);
         };
-        let (fresh, hangs) = (keeper.key.clone(), store.hangs());
+        let (fresh, hangs) = (state_writer.key.clone(), store.hangs());
         let open = move || in_time(move || restore::key(&store, fresh));
         let opened = tokio::task::spawn_blocking(open);
         let Some(opened) = opened.await.unwrap_or_else(resume) else {
-            keeper.hangs = true;
-            keeper.fail(&hangs);
-            return Ok(keeper);
+            state_writer.hangs = true;
+            state_writer.fail(&hangs);
+            return Ok(state_writer);
         };
         let Opened {
             key,
             trouble,
             is_lost,
         } = opened?;
-        keeper.key = key;
-        keeper.is_lost = is_lost;
+        state_writer.key = key;
+        state_writer.is_lost = is_lost;
         if let Some(error) = trouble {
-            keeper.fail(&error);
+            state_writer.fail(&error);
         }
-        Ok(keeper)
+        Ok(state_writer)
     }
 
     /// What peers are hashed with.
@@ -166,7 +166,7 @@ impl Keeper {
             return core;
         };
         if self.hangs {
-            core.lose(now.unix, Part { index: 0, of: 1 });
+            core.lose(now.unix, Shard { index: 0, of: 1 });
             return core;
         }
         let is_lost = self.is_lost;
@@ -220,13 +220,13 @@ impl Keeper {
         }
     }
 
-    /// When [`Keeper::step`] has something to do.
+    /// When [`StateWriter::step`] has something to do.
     pub(super) fn due(&self) -> Option<Instant> {
         (self.store.is_some() && self.writing.is_none()).then_some(self.next)
     }
 
     /// Begins to save the next piece. What becomes of it comes out of the channel, and is to be
-    /// handed to [`Keeper::wrote`].
+    /// handed to [`StateWriter::wrote`].
     pub(super) fn step(&mut self, core: &mut Engine, table: impl FnOnce() -> Table, now: Now) {
         let Some(store) = self.store.clone() else {
             return;
@@ -331,7 +331,7 @@ impl Keeper {
                 core.encode_trackers(now, &mut payload);
                 (TRACKERS.0.to_owned(), TRACKERS.1)
             }
-            Piece::Part(group, part) => {
+            Piece::Shard(group, part) => {
                 match group {
                     Group::Torrents => core.encode_torrents(part, &mut payload),
                     Group::Fleet => core.encode_shared(part, &mut payload),

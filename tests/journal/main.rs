@@ -15,15 +15,15 @@ use std::time::Duration;
 use people::{Chance, Person, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
-use seedwatch_core::swarm::{Block, Count, Part, Swarms, Terms};
+use seedwatch_core::swarm::{Block, Count, Shard, SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange, Source};
-use seedwatch_dht::{Diagnosis, Found, Lookup};
-use seedwatch_distinct::{Key, Layout};
+use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_torrent::{Family, Peers};
-use seedwatch_tracker::{Announced, Exchange, Observation, Report};
+use seedwatch_tracker::{AnnounceResponse, Observation, ProbeStats, Report};
 use truth::{Errors, Seen};
 
 const HOURS: usize = 40 * 24;
@@ -91,21 +91,21 @@ struct Daemon {
 impl Daemon {
     fn start(geo: &Arc<Geo>, restored: Option<&mut Daemon>, at: Now) -> Self {
         let stale_after = Duration::from_secs(75 * 60);
-        let terms = Terms::new(Accept::Global, stale_after, Arc::clone(geo), true);
+        let terms = SwarmConfig::new(Accept::Global, stale_after, Arc::clone(geo), true);
         let mut swarms = Swarms::new(terms.clone(), [4242; 2], Key::new([42; 16]));
         if let Some(before) = restored {
             for index in 0..4 {
-                let (mut saved, part) = (Vec::new(), Part { index, of: 4 });
+                let (mut saved, part) = (Vec::new(), Shard { index, of: 4 });
                 before
                     .swarms
                     .encode_torrents(&before.roster, part, &mut saved);
-                swarms.decode_torrents(&saved, Layout::Now).unwrap();
+                swarms.decode_torrents(&saved, Format::V3).unwrap();
             }
             let mut saved = Vec::new();
             before
                 .swarms
-                .encode_shared(Part { index: 0, of: 1 }, &mut saved);
-            swarms.decode_shared(&saved, Layout::Now).unwrap();
+                .encode_shared(Shard { index: 0, of: 1 }, &mut saved);
+            swarms.decode_shared(&saved, Format::V3).unwrap();
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
@@ -117,9 +117,9 @@ impl Daemon {
 
     fn announce(&mut self, torrent: usize, tracker: usize, peers: Peers, now: Now) {
         let id = self.roster.announces_of(torrent)[tracker];
-        let answer = Announced {
+        let answer = AnnounceResponse {
             peers,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         };
         let observation = Observation {
             tracker: self.roster.announce(id).unwrap().tracker,
@@ -128,7 +128,7 @@ impl Daemon {
                 id,
                 result: Ok(Box::new(answer)),
             },
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         };
         let verdict = HealthChange {
             health: Health::Up,
@@ -139,14 +139,14 @@ impl Daemon {
     }
 
     fn look_up(&mut self, torrent: usize, peers: Peers, now: Now) {
-        let lookup = Lookup {
+        let lookup = LookupReport {
             info_hash: hash(torrent),
             family: Family::Ipv4,
-            result: Ok(Found {
+            result: Ok(FoundPeers {
                 peers,
                 estimate: None,
             }),
-            diagnosis: Diagnosis::default(),
+            diagnosis: LookupStats::default(),
         };
         self.swarms.fold_lookup(&self.roster, &lookup, now);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use family_monitor::FamilyMonitor;
 use seedwatch_clock::Mono;
-use seedwatch_dht::{Lookup, LookupError};
+use seedwatch_dht::{LookupError, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Observation, Report};
 
@@ -53,7 +53,7 @@ pub struct ConnectivityChange {
     pub discarded: Vec<Observation>,
     /// Held lookups that count. Those that our own outage explains are dropped: the DHT prober
     /// repeats them by itself.
-    pub lookups: Vec<Lookup>,
+    pub lookups: Vec<LookupReport>,
 }
 
 /// The new state of a family.
@@ -112,7 +112,7 @@ impl Connectivity {
             };
             return (Decision::Counts(observation), change);
         }
-        let decision = if monitor.has_evidence_since(now.before(observation.exchange.duration)) {
+        let decision = if monitor.has_evidence_since(now.before(observation.stats.duration)) {
             Decision::Counts(observation)
         } else {
             monitor.held.push(observation);
@@ -126,10 +126,10 @@ impl Connectivity {
     /// `is_outside` says whether its nodes are on the internet, so that their answers are evidence.
     pub fn decide_lookup(
         &mut self,
-        lookup: Lookup,
+        lookup: LookupReport,
         is_outside: bool,
         now: Mono,
-    ) -> (Option<Lookup>, ConnectivityChange) {
+    ) -> (Option<LookupReport>, ConnectivityChange) {
         let monitor = &mut self.families[lookup.family.index()];
         match &lookup.result {
             Ok(_) if is_outside => {
@@ -190,10 +190,10 @@ impl Connectivity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use seedwatch_tracker::{AnnounceId, Exchange, Failed, Failure, TrackerId};
+    use seedwatch_tracker::{AnnounceId, FailureReason, ProbeError, ProbeStats, TrackerId};
 
-    fn failed(reason: Failure, seconds: u64) -> Observation {
-        let result = Err(Failed::new(reason, ""));
+    fn failed(reason: FailureReason, seconds: u64) -> Observation {
+        let result = Err(ProbeError::new(reason, ""));
         Observation {
             tracker: TrackerId(0),
             family: Family::Ipv4,
@@ -201,9 +201,9 @@ mod tests {
                 id: AnnounceId(0),
                 result,
             },
-            exchange: Exchange {
+            stats: ProbeStats {
                 duration: Duration::from_secs(seconds),
-                ..Exchange::default()
+                ..ProbeStats::default()
             },
         }
     }
@@ -215,19 +215,19 @@ mod tests {
     #[test]
     fn silence_counts_if_something_answered_meanwhile() {
         let mut connectivity = Connectivity::new(Mono(0));
-        let (_, change) = connectivity.decide(failed(Failure::Refused, 0), Mono(10_000));
+        let (_, change) = connectivity.decide(failed(FailureReason::Refused, 0), Mono(10_000));
         assert_eq!(
             (change.transition, connectivity.up()[0]),
             (Some(Transition::Up), Some(true))
         );
         assert!(!holds(
             &mut connectivity,
-            failed(Failure::Timeout, 15),
+            failed(FailureReason::Timeout, 15),
             Mono(20_000)
         ));
         assert!(holds(
             &mut connectivity,
-            failed(Failure::Timeout, 15),
+            failed(FailureReason::Timeout, 15),
             Mono(40_000)
         ));
     }
@@ -237,7 +237,7 @@ mod tests {
         let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
             &mut connectivity,
-            failed(Failure::Timeout, 1),
+            failed(FailureReason::Timeout, 1),
             Mono(1_000)
         ));
         assert_eq!(connectivity.checks_due(Mono(1_000)), [Family::Ipv4]);
@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn silent_canaries_discard_held_silence() {
         let mut connectivity = Connectivity::new(Mono(0));
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(1));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1));
         assert!(holds(
             &mut connectivity,
-            failed(Failure::Dns, 1),
+            failed(FailureReason::Dns, 1),
             Mono(2_000)
         ));
         connectivity.checks_due(Mono(2_000));
@@ -278,10 +278,10 @@ mod tests {
     #[test]
     fn a_skipped_check_decides_nothing() {
         let mut connectivity = Connectivity::new(Mono(0));
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(1));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1));
         assert!(holds(
             &mut connectivity,
-            failed(Failure::Timeout, 1),
+            failed(FailureReason::Timeout, 1),
             Mono(9_000)
         ));
         connectivity.families[1].next_check = Mono(u64::MAX);
@@ -300,7 +300,7 @@ mod tests {
         let absent = || Observation {
             family: Family::Ipv6,
             report: Report::NoAddress { ids: Vec::new() },
-            ..failed(Failure::Dns, 0)
+            ..failed(FailureReason::Dns, 0)
         };
         assert!(holds(&mut connectivity, absent(), Mono(1_000)));
         connectivity.checks_due(Mono(1_000));
@@ -314,7 +314,7 @@ mod tests {
         let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
             &mut connectivity,
-            failed(Failure::Dns, 1),
+            failed(FailureReason::Dns, 1),
             Mono(1_000)
         ));
         let change = connectivity.check_ended(Family::Ipv4, None, Mono(1_100));
@@ -324,10 +324,10 @@ mod tests {
         );
 
         // While the other family works, a dead name is the tracker's failure.
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(2_000));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(2_000));
         let dead_name = Observation {
             family: Family::Ipv6,
-            ..failed(Failure::Dns, 0)
+            ..failed(FailureReason::Dns, 0)
         };
         assert!(holds(&mut connectivity, dead_name, Mono(3_000)));
         let change = connectivity.check_ended(Family::Ipv6, None, Mono(3_100));
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn silent_canaries_prove_nothing_until_one_has_answered() {
         let mut connectivity = Connectivity::new(Mono(0));
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(1_000));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1_000));
         connectivity.checks_due(Mono(200_000));
         assert_eq!(
             connectivity
@@ -360,7 +360,7 @@ mod tests {
     fn an_answer_during_a_check_outweighs_silent_canaries() {
         let mut connectivity = Connectivity::new(Mono(0));
         connectivity.checks_due(Mono(5_000));
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(6_000));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(6_000));
         assert_eq!(
             connectivity
                 .check_ended(Family::Ipv4, Some(false), Mono(9_000))
@@ -373,7 +373,7 @@ mod tests {
     #[test]
     fn canaries_are_asked_only_after_two_minutes_without_evidence() {
         let mut connectivity = Connectivity::new(Mono(0));
-        connectivity.decide(failed(Failure::Rejected, 0), Mono(1_000));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1_000));
         connectivity.families[1].next_check = Mono(u64::MAX);
         assert_eq!(connectivity.next_wake(), Some(Mono(121_000)));
         assert!(connectivity.checks_due(Mono(120_999)).is_empty());

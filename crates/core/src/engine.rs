@@ -19,13 +19,13 @@ use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition
 use crate::roster::Roster;
 use crate::schedule::{self, Schedule};
 use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
-use crate::swarm::{Part, Swarms, Terms};
+use crate::swarm::{Shard, SwarmConfig, Swarms};
 use crate::{Health, Source};
 use canaries::CanaryHosts;
 use dht_state::DhtState;
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_dht::{DhtReport, Lookup};
-use seedwatch_distinct::{Key, Layout, Nonsense};
+use seedwatch_dht::{DhtReport, LookupReport};
+use seedwatch_distinct::{DecodeError, Format, Key};
 use seedwatch_torrent::address::{self, Accept};
 use seedwatch_torrent::{Family, Host, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
@@ -76,7 +76,7 @@ impl Engine {
 
     /// Applies a new configuration. What did not change keeps its state and its due time.
     pub fn reload(&mut self, settings: &Settings, now: Now) {
-        self.swarms.settle(&self.roster);
+        self.swarms.flush(&self.roster);
         let schedule = &self.schedule;
         let changes = self
             .roster
@@ -87,7 +87,7 @@ impl Engine {
         self.swarms
             .update(terms(settings), &self.roster, &changes, now);
         for (tracker, family) in self.schedule.closed() {
-            self.swarms.leave_alone(tracker, family, now.mono);
+            self.swarms.mark_closed(tracker, family, now.mono);
         }
         self.trust_local = settings.accept == Accept::Any;
         self.roster.plan_lookups(settings.dht.enabled);
@@ -188,7 +188,7 @@ impl Engine {
         if failed.is_some_and(|failed| failed.is_ours) {
             return self.schedule.discard(&observation, now.mono);
         }
-        self.swarms.count(&observation);
+        self.swarms.count_probe(&observation);
         if !self.trust_local && self.is_local(&observation) {
             return self.fold(observation, now);
         }
@@ -231,7 +231,7 @@ impl Engine {
         }
     }
 
-    fn absorb_lookup(&mut self, lookup: Lookup, now: Now) {
+    fn absorb_lookup(&mut self, lookup: LookupReport, now: Now) {
         self.swarms.count_lookup(&lookup);
         let family = lookup.family;
         let is_outside = self.dht.is_outside;
@@ -250,7 +250,7 @@ impl Engine {
         let url = self.tracker(observation.tracker);
         url.is_some_and(|url| is_local_host(url.host()))
             || observation
-                .exchange
+                .stats
                 .remote
                 .is_some_and(|ip| !address::is_global(ip))
     }
@@ -312,18 +312,18 @@ impl Engine {
     pub fn snapshot(&mut self, now: Now) -> Snapshot {
         let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
         let mut in_flight = [0; Source::ALL.len()];
-        in_flight[Source::Tracker.index()] = self.schedule.in_flight() as u64;
+        in_flight[Source::Tracker] = self.schedule.in_flight() as u64;
         for status in self.dht.status.iter().flatten() {
             overdue += u64::from(status.overdue);
             lag = lag.max(status.lag);
-            in_flight[Source::Dht.index()] += u64::from(status.in_flight);
+            in_flight[Source::Dht] += u64::from(status.in_flight);
         }
         Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
             collections: self.swarms.collections(&self.roster, now),
-            fleet: self.swarms.fleet(),
+            totals: self.swarms.totals(),
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.connectivity.up(),
@@ -343,7 +343,7 @@ impl Engine {
     fn dht_row(&self) -> DhtRow {
         DhtRow {
             families: self.dht.shown(self.connectivity.up()),
-            durations: self.swarms.durations()[Source::Dht.index()],
+            durations: self.swarms.durations()[Source::Dht],
             queries: self.swarms.lookup_queries(),
         }
     }
@@ -368,17 +368,17 @@ impl Engine {
 
     /// Returns the number of torrents that may have a history.
     pub fn remembered(&self) -> usize {
-        self.swarms.remembered()
+        self.swarms.saved_torrents()
     }
 
     /// Returns the number of collections that may have a history.
     pub fn collections_remembered(&self) -> usize {
-        self.swarms.collections_remembered()
+        self.swarms.saved_collections()
     }
 
     /// Appends the history of a part of the collections. The first part has that of all torrents
     /// together too.
-    pub fn encode_shared(&self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_shared(&self, part: Shard, out: &mut Vec<u8>) {
         self.swarms.encode_shared(part, out);
     }
 
@@ -387,22 +387,22 @@ impl Engine {
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_shared(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         self.swarms.decode_shared(bytes, layout)
     }
 
     /// Notes that the history of a part of the torrents was found lost at this time.
-    pub fn lose(&mut self, at: Unix, part: Part) {
-        self.swarms.lose(at, part);
+    pub fn lose(&mut self, at: Unix, part: Shard) {
+        self.swarms.mark_lost(at, part);
     }
 
     /// Rebuilds the history of all torrents together from those of single torrents.
-    pub fn recall_fleet(&mut self) {
-        self.swarms.recall_fleet();
+    pub fn rebuild_all_peers(&mut self) {
+        self.swarms.rebuild_all_peers();
     }
 
     /// Appends the history of a part of the torrents.
-    pub fn encode_torrents(&mut self, part: Part, out: &mut Vec<u8>) {
+    pub fn encode_torrents(&mut self, part: Shard, out: &mut Vec<u8>) {
         self.swarms.encode_torrents(&self.roster, part, out);
     }
 
@@ -411,7 +411,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Layout) -> Result<(), Nonsense> {
+    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
         self.swarms.decode_torrents(bytes, layout)
     }
 }
@@ -439,9 +439,9 @@ fn is_local_host(host: &Host) -> bool {
     }
 }
 
-fn terms(settings: &Settings) -> Terms {
+fn terms(settings: &Settings) -> SwarmConfig {
     let geo = Arc::clone(&settings.geo);
-    Terms::new(
+    SwarmConfig::new(
         settings.accept,
         settings.stale_after,
         geo,

@@ -41,7 +41,7 @@ use saved::{SavedTrackerState, SavedTrackers};
 use seedwatch_clock::{Mono, Now};
 use seedwatch_torrent::{Family, Scheme};
 use seedwatch_tracker::{
-    AnnounceId, Exchange, Failed, Job, Observation, Report, Scraped, TrackerId,
+    AnnounceId, Job, Observation, ProbeError, ProbeStats, Report, ScrapeResponse, TrackerId,
 };
 use tracker_queue::{QueueId, TrackerQueue};
 
@@ -239,7 +239,7 @@ impl Schedule {
         let id = QueueId::of(observation.tracker, observation.family);
         let before = self.queue(id).observed_health();
         self.end_in_flight(id);
-        self.charge_requests(id, &observation.exchange);
+        self.charge_requests(id, &observation.stats);
         self.learn(id, observation, now);
         let is_confirmed = if self.states.are_probes_of(observation) {
             self.finish_probes(id, roster, observation, now)
@@ -264,17 +264,17 @@ impl Schedule {
     }
 
     /// Charges the requests of a probe to the host's bucket.
-    fn charge_requests(&mut self, id: QueueId, exchange: &Exchange) {
+    fn charge_requests(&mut self, id: QueueId, stats: &ProbeStats) {
         let queue = self.queue_mut(id);
-        if let Some(address) = exchange.remote
+        if let Some(address) = stats.remote
             && !queue.is_loopback()
-            && queue.address != exchange.remote
+            && queue.address != stats.remote
         {
-            queue.address = exchange.remote;
+            queue.address = stats.remote;
             self.share_bucket(id, address);
         }
         // The first request was charged when the probe left.
-        let more = exchange.requests.saturating_sub(1);
+        let more = stats.requests.saturating_sub(1);
         let bucket = self.queue(id).bucket;
         self.buckets[bucket].charge(f64::from(more));
     }
@@ -300,7 +300,7 @@ impl Schedule {
                 result: Ok(answer), ..
             } => queue.learn_announce(answer, now),
             Report::Scrape { ids, result } => {
-                queue.learn_scrape(result, &observation.exchange, now, &self.policy);
+                queue.learn_scrape(result, &observation.stats, now, &self.policy);
                 self.compare_with_announces(id, ids, result, now);
             }
             _ => {}
@@ -349,12 +349,12 @@ impl Schedule {
         &mut self,
         queue: QueueId,
         ids: &[AnnounceId],
-        result: &Result<Vec<Option<Scraped>>, Failed>,
+        result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
         now: Mono,
     ) {
         let counts = result.iter().flatten();
         for (id, counts) in ids.iter().zip(counts) {
-            if counts.is_some_and(|counts| counts.is_inhabited()) {
+            if counts.is_some_and(|counts| counts.claims_peers()) {
                 self.report_contradiction(queue.tracker(), queue.family(), *id, now);
             }
         }

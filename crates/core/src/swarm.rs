@@ -50,7 +50,7 @@ pub use row::{
     AnnounceRow, Block, Bounds, Count, Histogram, Rejection, Stamp, TorrentRow, TorrentView,
     TrackerRow,
 };
-pub use saved::Part;
+pub use saved::Shard;
 
 use crate::roster::{Changes, Roster};
 use crate::{Health, HealthChange, Source};
@@ -59,17 +59,17 @@ use kept::{Lists, Room, TakenIn, Tick};
 use lookup::Lookups;
 use memory::{Last, Memory, Of};
 use seedwatch_clock::{Mono, Now};
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_distinct::{Key, Moment};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::Accept;
-use seedwatch_tracker::{AnnounceId, Failed, Observation, Remark, Report, TrackerId};
+use seedwatch_tracker::{AnnounceId, Observation, ProbeError, Remark, Report, TrackerId};
 use tracker::Tracker;
 
 /// What counts, for how long, and where it is.
 #[derive(Debug, Clone)]
-pub struct Terms {
+pub struct SwarmConfig {
     /// Which addresses count.
     pub accept: Accept,
     /// Age at which an answer of a tracker is no longer shown.
@@ -82,7 +82,7 @@ pub struct Terms {
     version: u32,
 }
 
-impl Terms {
+impl SwarmConfig {
     /// All of them.
     pub fn new(accept: Accept, stale_after: Duration, geo: Arc<Geo>, countries: bool) -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Terms {
 #[derive(Debug)]
 pub struct Swarms {
     filter: Filter,
-    terms: Terms,
+    terms: SwarmConfig,
     /// In the order of [`Roster::torrents`].
     torrents: Vec<Torrent>,
     /// By announce id.
@@ -151,7 +151,7 @@ impl Torrent {
 impl Swarms {
     /// Nothing watched yet. `ports` are those that we claim to trackers, by family; with `key`, peers
     /// are remembered without their addresses.
-    pub fn new(terms: Terms, ports: [u16; 2], key: Key) -> Self {
+    pub fn new(terms: SwarmConfig, ports: [u16; 2], key: Key) -> Self {
         Self {
             filter: Filter::new(terms.accept, ports),
             terms,
@@ -169,11 +169,11 @@ impl Swarms {
 
     /// Takes over a new configuration; torrents and trackers that stay keep their state, and those
     /// that come back find what was remembered of them.
-    pub fn update(&mut self, terms: Terms, roster: &Roster, changes: &Changes, now: Now) {
+    pub fn update(&mut self, terms: SwarmConfig, roster: &Roster, changes: &Changes, now: Now) {
         self.tick(now);
         self.filter.accept = terms.accept;
         let same_places = (&terms.geo, terms.countries) == (&self.terms.geo, self.terms.countries);
-        self.terms = Terms {
+        self.terms = SwarmConfig {
             version: self.terms.version + u32::from(!same_places),
             ..terms
         };
@@ -268,8 +268,8 @@ impl Swarms {
             .failed()
             .is_none_or(|f| !f.reason.is_abstention());
         if asked {
-            let seconds = observation.exchange.duration.as_secs_f64();
-            self.durations[Source::Tracker.index()].observe(seconds, &Histogram::SECONDS);
+            let seconds = observation.stats.duration.as_secs_f64();
+            self.durations[Source::Tracker].observe(seconds, &Histogram::SECONDS);
         }
     }
 
@@ -296,17 +296,17 @@ impl Swarms {
             tracker,
             family,
             report,
-            exchange,
+            stats,
         } = observation;
         let Some(state) = self.trackers.get_mut(tracker.0 as usize) else {
             return;
         };
         state.settle(family, verdict.health, now.mono);
         state.fail(family, report.failed());
-        state.scrape_interval = exchange.scrape_interval().or(state.scrape_interval);
+        state.scrape_interval = stats.scrape_interval().or(state.scrape_interval);
         let answered = report.failed().is_none() && !matches!(report, Report::NoAddress { .. });
         if answered {
-            state.time(family, &exchange.phases);
+            state.time(family, &stats.phases);
         }
         if let Some(failed) = report.failed() {
             state.refuse(failed, now.mono);
@@ -334,7 +334,7 @@ impl Swarms {
                 self.torrents[torrent].succeed(Source::Tracker, now);
                 // A list that the tracker keeps to itself is not an empty one.
                 let (filter, room) = (&mut self.filter, &mut self.room);
-                let heard = match answer.withheld {
+                let heard = match answer.peer_list_withheld {
                     true => None,
                     false => side.list(&answer, filter, room, now.mono),
                 };
@@ -397,7 +397,7 @@ impl Swarms {
         roster: &Roster,
         ids: &[AnnounceId],
         family: Family,
-        failed: Failed,
+        failed: ProbeError,
         verdict: HealthChange,
         now: Mono,
     ) {
@@ -418,18 +418,18 @@ impl Swarms {
 
     /// Counts what a lookup took. Done for every lookup, also for one that our own outage made
     /// void, but not where no node was known to be asked.
-    pub fn count_lookup(&mut self, lookup: &Lookup) {
+    pub fn count_lookup(&mut self, lookup: &LookupReport) {
         if lookup.diagnosis.queries == 0 {
             return;
         }
         let seconds = lookup.diagnosis.duration.as_secs_f64();
-        self.durations[Source::Dht.index()].observe(seconds, &Histogram::SECONDS);
+        self.durations[Source::Dht].observe(seconds, &Histogram::SECONDS);
         let queries = f64::from(lookup.diagnosis.queries);
         self.queries.observe(queries, &Histogram::QUERIES);
     }
 
     /// Folds one lookup. One that did not come through never makes a 0.
-    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &Lookup, now: Now) {
+    pub fn fold_lookup(&mut self, roster: &Roster, lookup: &LookupReport, now: Now) {
         self.tick(now);
         let place = roster.torrent_of(&lookup.info_hash);
         let place = place.filter(|place| *place < self.torrents.len());

@@ -10,7 +10,7 @@ use crate::app::{dht, own_addresses, probers};
 use crate::config::{Accept, Config};
 use crate::store;
 use seedwatch_dht::Contact;
-use seedwatch_dht::{DhtReport, DhtStatus, Lookup};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
 use seedwatch_probers::dht::DhtProber;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
@@ -30,7 +30,7 @@ pub(super) struct DhtLookups {
 /// What happened to the lookups.
 pub(super) enum LookupEvent {
     /// These have ended.
-    Ended(Vec<Lookup>),
+    Ended(Vec<LookupReport>),
     /// These had not ended at the deadline.
     Unfinished(Vec<(InfoHash, Family)>),
     /// The status of the prober by family.

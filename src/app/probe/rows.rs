@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use seedwatch_core::snapshot::{Rejection, Snapshot, Source};
-use seedwatch_tracker::{Counts, Failed, Manner, Observation, Report, Retry};
+use seedwatch_tracker::{AnnounceStrategy, Counts, Observation, ProbeError, Report, Retry};
 
 pub(super) use lookup::LookupRow;
 
@@ -41,7 +41,7 @@ enum RowResult {
         leechers: Option<u32>,
         completed: Option<u32>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        manner: Option<&'static str>,
+        strategy: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         interval_seconds: Option<u64>,
         /// The tracker's `warning message`.
@@ -49,7 +49,7 @@ enum RowResult {
         warning: Option<String>,
     },
     NoAddress,
-    Failure {
+    FailureReason {
         reason: &'static str,
         text: String,
         /// How long the tracker asks to wait.
@@ -81,7 +81,7 @@ fn is_zero(count: &u32) -> bool {
 
 impl TrackerRow {
     pub(super) fn new(tracker: String, observation: &Observation) -> Self {
-        let phases = observation.exchange.phases;
+        let phases = observation.stats.phases;
         let phases = [
             ("resolve", phases.resolve),
             ("connect", phases.connect),
@@ -98,7 +98,7 @@ impl TrackerRow {
                 "announce"
             },
             result: RowResult::of(&observation.report),
-            requests: observation.exchange.requests,
+            requests: observation.stats.requests,
             milliseconds: phases
                 .into_iter()
                 .filter_map(|(phase, time)| Some((phase, milliseconds(time?))))
@@ -118,9 +118,11 @@ impl RowResult {
                 seeders: answer.counts.seeders,
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
-                manner: Some(match answer.manner {
-                    Manner::Ghost | Manner::StoppedOnly | Manner::Check => "ghost",
-                    Manner::Brief => "brief",
+                strategy: Some(match answer.strategy {
+                    AnnounceStrategy::StoppedFirst
+                    | AnnounceStrategy::StoppedOnly
+                    | AnnounceStrategy::Compare => "ghost",
+                    AnnounceStrategy::StartThenStop => "brief",
                 }),
                 interval_seconds: answer.interval.map(|interval| interval.as_secs()),
                 warning: answer.warning.as_deref().map(str::to_owned),
@@ -141,7 +143,7 @@ impl RowResult {
                     seeders: most(|counts| counts.seeders),
                     leechers: most(|counts| counts.leechers),
                     completed: most(|counts| counts.completed),
-                    manner: None,
+                    strategy: None,
                     interval_seconds: None,
                     warning: None,
                 }
@@ -158,8 +160,8 @@ impl RowResult {
         }
     }
 
-    fn failed(failed: &Failed) -> Self {
-        RowResult::Failure {
+    fn failed(failed: &ProbeError) -> Self {
+        RowResult::FailureReason {
             reason: failed.reason.as_label(),
             text: failed.text.to_string(),
             retry_seconds: match failed.retry {
@@ -181,7 +183,7 @@ impl fmt::Display for TrackerRow {
                 seeders,
                 leechers,
                 completed,
-                manner,
+                strategy,
                 warning,
                 ..
             } => {
@@ -195,7 +197,7 @@ impl fmt::Display for TrackerRow {
                 if *omitted > 0 {
                     write!(f, " ({omitted} peers beyond numwant not read)")?;
                 }
-                if *manner == Some("brief") {
+                if *strategy == Some("brief") {
                     f.write_str(" (started, then stopped)")?;
                 }
                 if let Some(warning) = warning {
@@ -203,7 +205,7 @@ impl fmt::Display for TrackerRow {
                 }
             }
             RowResult::NoAddress => return f.write_str("no address in this family"),
-            RowResult::Failure {
+            RowResult::FailureReason {
                 reason,
                 text,
                 retry_seconds,
@@ -269,13 +271,11 @@ impl Summary {
             leechers: row.leechers.get(),
             trackers: view.map_or(0, |view| view.torrent.trackers.len()),
             trackers_online: row.trackers_online.get().unwrap_or(0),
-            dht: row.source_peers[Source::Dht.index()]
-                .get()
-                .map(|peers| DhtSummary {
-                    peers,
-                    seeders: row.dht_seeders.get(),
-                    leechers: row.dht_leechers.get(),
-                }),
+            dht: row.source_peers[Source::Dht].get().map(|peers| DhtSummary {
+                peers,
+                seeders: row.dht_seeders.get(),
+                leechers: row.dht_leechers.get(),
+            }),
             rejected: Rejection::ALL
                 .into_iter()
                 .map(|reason| (reason.as_label(), rejected[reason.index()]))

@@ -9,12 +9,14 @@ use crate::config::{AnnounceMode, Config};
 use seedwatch_clock::Clock;
 use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
-use seedwatch_core::swarm::{Swarms, Terms};
+use seedwatch_core::swarm::{SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange};
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_distinct::Key;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{AnnounceId, Ask, Identity, Job, Manner, Observation, Report};
+use seedwatch_tracker::{
+    AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request,
+};
 
 /// One torrent at all its trackers over both families.
 pub(super) struct Session {
@@ -32,7 +34,7 @@ impl Session {
         let clock = Clock::start();
         let identity = identity::new_identity(&config.tracker.peer_id_prefix);
         let mut roster = Roster::default();
-        let terms = Terms::new(
+        let terms = SwarmConfig::new(
             config.accept,
             config.probe.stale_after,
             Arc::clone(&config.geo),
@@ -71,17 +73,17 @@ impl Session {
         let announce = self.roster.announce(id)?;
         let info_hash = self.roster.info_hash(announce)?;
         let ask = match config.tracker.announce {
-            AnnounceMode::Ghost => Ask::Announce {
+            AnnounceMode::Ghost => Request::Announce {
                 id,
                 info_hash,
-                manner: Manner::Ghost,
+                strategy: AnnounceStrategy::StoppedFirst,
             },
-            AnnounceMode::Brief => Ask::Announce {
+            AnnounceMode::Brief => Request::Announce {
                 id,
                 info_hash,
-                manner: Manner::Brief,
+                strategy: AnnounceStrategy::StartThenStop,
             },
-            AnnounceMode::Scrape => Ask::Scrape {
+            AnnounceMode::Scrape => Request::Scrape {
                 targets: vec![(id, info_hash)],
             },
         };
@@ -133,7 +135,7 @@ impl Session {
     pub(super) fn absorb_lookups(&mut self, event: LookupEvent) -> Vec<LookupRow> {
         match event {
             LookupEvent::Ended(lookups) => {
-                let row = |lookup: &Lookup| {
+                let row = |lookup: &LookupReport| {
                     let now = self.clock.now();
                     self.swarms.fold_lookup(&self.roster, lookup, now);
                     LookupRow::new(lookup)
@@ -159,7 +161,7 @@ impl Session {
         };
         let mut job = self.job(*id, observation.family, config)?;
         let info_hash = self.roster.info_hash(self.roster.announce(*id)?)?;
-        job.ask = Ask::Scrape {
+        job.request = Request::Scrape {
             targets: vec![(*id, info_hash)],
         };
         Some(job)

@@ -13,7 +13,7 @@ use super::events;
 use super::reload::{Loaded, Reloads};
 use crate::app::dht::Dht;
 use crate::app::own_addresses;
-use crate::app::state::Keeper;
+use crate::app::state::StateWriter;
 use crate::app::supervisor::Supervisor;
 use crate::config::Config;
 use crate::web::{self, ReloadResult};
@@ -71,7 +71,7 @@ pub(super) struct Daemon {
     pub(super) clock: Clock,
     pub(super) core: Engine,
     pub(super) network: Network,
-    pub(super) keeper: Keeper,
+    pub(super) state_writer: StateWriter,
     /// The configuration in effect.
     pub(super) config: Config,
     pub(super) events: mpsc::Sender<Event>,
@@ -117,7 +117,7 @@ impl Daemon {
                 settings: started.prober_settings,
                 dht: started.dht,
             },
-            keeper: started.keeper,
+            state_writer: started.state_writer,
             config,
             events: outlets.events,
             snapshot,
@@ -198,7 +198,7 @@ impl Daemon {
     pub(super) fn publish(&mut self) -> Instant {
         let start = Instant::now();
         let mut snapshot = self.core.snapshot(self.clock.now());
-        snapshot.state = self.keeper.row();
+        snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())
     }
@@ -206,7 +206,7 @@ impl Daemon {
     /// Begins to save the next part of the state.
     pub(super) fn save(&mut self) {
         let (dht, now) = (&self.network.dht, self.clock.now());
-        self.keeper.step(&mut self.core, || dht.table(), now);
+        self.state_writer.step(&mut self.core, || dht.table(), now);
     }
 
     /// Reads the addresses of the local interfaces.
@@ -220,7 +220,7 @@ impl Daemon {
     /// Returns when the main loop must wake at the latest; `other` is a timer of the loop itself.
     pub(super) fn next_timer(&self, other: Instant) -> Instant {
         let wake = self.core.next_wake().map(|at| self.clock.instant(at));
-        let timers = [wake, self.supervisor.next_beat(), self.keeper.due()];
+        let timers = [wake, self.supervisor.next_beat(), self.state_writer.due()];
         timers.into_iter().flatten().fold(other, Instant::min)
     }
 

@@ -110,7 +110,7 @@ impl Daemon {
         }
         let configured = network
             .dht
-            .configure(&config, &network.resolver, &self.keeper);
+            .configure(&config, &network.resolver, &self.state_writer);
         if let Err(failed) = configured.await {
             if settings != network.settings {
                 network.probers.configure(&network.settings)?;
@@ -121,7 +121,7 @@ impl Daemon {
         if config.state.path != self.config.state.path {
             warn!("state.path takes effect with a restart");
         }
-        self.keeper.configure(&config.state);
+        self.state_writer.configure(&config.state);
         self.core
             .reload(&engine_settings(&config), self.clock.now());
         self.config = config;

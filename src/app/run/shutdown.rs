@@ -50,7 +50,7 @@ impl Daemon {
     async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
         let Self {
             network,
-            mut keeper,
+            mut state_writer,
             mut core,
             clock,
             ..
@@ -61,7 +61,9 @@ impl Daemon {
         let until = deadline.into();
         let saving = async {
             let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
-            keeper.finish(&mut core, table, clock.now(), deadline).await;
+            state_writer
+                .finish(&mut core, table, clock.now(), deadline)
+                .await;
         };
         let draining = timeout_at(until, probers.drain());
         let serving = timeout_at(until, &mut server);

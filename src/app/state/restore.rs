@@ -10,7 +10,7 @@ use super::{PARTS, TRACKERS, in_time, layout};
 use crate::store::{Bad, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::Engine;
-use seedwatch_core::swarm::Part;
+use seedwatch_core::swarm::Shard;
 use seedwatch_distinct::{Key, Window};
 
 /// What was found where the state is kept.
@@ -98,10 +98,10 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Engine, is_lost: bool, now: No
         warn!(files, %first, "a part of the state is lost");
     }
     if !reading.wrong.is_empty() || !parts.is_complete(Group::Fleet) {
-        core.recall_fleet();
+        core.rebuild_all_peers();
     }
     let mut lost = parts.lost();
-    lost.extend((is_lost && lost.is_empty()).then_some(Part { index: 0, of: 1 }));
+    lost.extend((is_lost && lost.is_empty()).then_some(Shard { index: 0, of: 1 }));
     lose(&reading, core, &lost, now.unix);
     let torrents = core.remembered();
     if torrents > 0 {
@@ -112,7 +112,7 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Engine, is_lost: bool, now: No
 }
 
 /// Tells the core what is lost now, and what was lost so lately that windows reach back beyond it.
-fn lose(reading: &Reading<'_>, core: &mut Engine, lost: &[Part], now: Unix) {
+fn lose(reading: &Reading<'_>, core: &mut Engine, lost: &[Shard], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;
     let store = Arc::clone(reading.store);
@@ -131,7 +131,7 @@ fn lose(reading: &Reading<'_>, core: &mut Engine, lost: &[Part], now: Unix) {
     }));
     for Loss { at, index, of } in &losses {
         let (index, of) = (*index, *of);
-        core.lose(*at, Part { index, of });
+        core.lose(*at, Shard { index, of });
     }
     if is_news && !reading.hangs {
         let store = Arc::clone(reading.store);
@@ -149,7 +149,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn sections(&mut self) -> Vec<String> {
-        self.ask(|store| store.sections().unwrap_or_default())
+        self.request(|store| store.sections().unwrap_or_default())
             .unwrap_or_default()
     }
 
@@ -161,14 +161,14 @@ impl Reading<'_> {
         decode: impl FnOnce(u16, &[u8]) -> bool,
     ) -> Option<u64> {
         let name = section.to_owned();
-        let error = match self.ask(move |store| store.load(&name, version))? {
+        let error = match self.request(move |store| store.load(&name, version))? {
             Ok(Some((version, payload))) if decode(version, &payload) => {
                 return Some(payload.len() as u64);
             }
             Ok(None) => return None,
             Ok(Some(_)) => {
                 let name = section.to_owned();
-                self.ask(move |store| store.reject(&name, Bad::Content))?
+                self.request(move |store| store.reject(&name, Bad::Content))?
             }
             Err(error) => error,
         };

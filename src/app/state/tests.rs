@@ -1,4 +1,4 @@
-//! The keeper on a real file system, with a core that is told what it hears.
+//! The state_writer on a real file system, with a core that is told what it hears.
 
 mod files;
 mod kill;
@@ -16,7 +16,8 @@ use seedwatch_core::snapshot::Snapshot;
 use seedwatch_distinct::Window;
 use seedwatch_torrent::{Endpoint4, Family, Peers};
 use seedwatch_tracker::{
-    Announced, Ask, Counts, Exchange, Failed, Failure, Job as Question, Observation, Report,
+    AnnounceResponse, Counts, FailureReason, Job as Question, Observation, ProbeError, ProbeStats,
+    Report, Request,
 };
 
 /// Torrents that are watched.
@@ -55,7 +56,7 @@ fn config(state: &Path) -> Config {
 /// A process: what it knows, what it keeps, and its clocks.
 struct Run {
     config: Config,
-    keeper: Keeper,
+    state_writer: StateWriter,
     core: Engine,
     now: Now,
     written: mpsc::Receiver<Written>,
@@ -74,14 +75,19 @@ impl Run {
         };
         let (out, written) = mpsc::channel(8);
         let fresh = crate::app::identity::new_key().unwrap();
-        let mut keeper = Keeper::open(&config.state, fresh, out).await.unwrap();
-        let core = Engine::empty(&engine_settings(&config), [4242; 2], keeper.key(), now);
-        let mut core = keeper.restore(core, now).await;
+        let mut state_writer = StateWriter::open(&config.state, fresh, out).await.unwrap();
+        let core = Engine::empty(
+            &engine_settings(&config),
+            [4242; 2],
+            state_writer.key(),
+            now,
+        );
+        let mut core = state_writer.restore(core, now).await;
         core.reload(&engine_settings(&config), now);
-        let table = keeper.table().await;
+        let table = state_writer.table().await;
         Self {
             config,
-            keeper,
+            state_writer,
             core,
             now,
             written,
@@ -114,21 +120,23 @@ impl Run {
             ip: 0x0900_0000 + ((self.now.unix.0 - START) / ROUND) as u32,
             port: 6881,
         };
-        let report = match &question.ask {
+        let report = match &question.request {
             ask if question.family == Family::Ipv6 => Report::NoAddress { ids: ask.ids() },
-            ask if question.url.label() == DEAD => ask.failed(Failed::new(Failure::Refused, "")),
-            Ask::Announce { id, .. } => Report::Announce {
+            ask if question.url.label() == DEAD => {
+                ask.failed(ProbeError::new(FailureReason::Refused, ""))
+            }
+            Request::Announce { id, .. } => Report::Announce {
                 id: *id,
-                result: Ok(Box::new(Announced {
+                result: Ok(Box::new(AnnounceResponse {
                     peers: Peers {
                         v4: Vec::from_iter((!self.lists_are_empty).then_some(peer)),
                         ..Peers::default()
                     },
-                    ..Announced::default()
+                    ..AnnounceResponse::default()
                 })),
             },
-            Ask::Scrape { targets } => Report::Scrape {
-                ids: question.ask.ids(),
+            Request::Scrape { targets } => Report::Scrape {
+                ids: question.request.ids(),
                 result: Ok(vec![Some(Counts::default()); targets.len()]),
             },
         };
@@ -136,7 +144,7 @@ impl Run {
             tracker: question.tracker,
             family: question.family,
             report,
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         }
     }
 
@@ -145,10 +153,10 @@ impl Run {
         loop {
             let table = self.table.clone();
             let table = || -> Table { Box::pin(std::future::ready(table)) };
-            self.keeper.step(&mut self.core, table, self.now);
+            self.state_writer.step(&mut self.core, table, self.now);
             let outcome = self.written.recv().await.unwrap();
-            self.keeper.wrote(outcome);
-            if self.keeper.round.is_none() {
+            self.state_writer.wrote(outcome);
+            if self.state_writer.round.is_none() {
                 return;
             }
         }
@@ -158,7 +166,7 @@ impl Run {
         let table = self.table.clone();
         let deadline = Instant::now() + Duration::from_secs(60);
         let finished = self
-            .keeper
+            .state_writer
             .finish(&mut self.core, table, self.now, deadline);
         finished.await;
     }
@@ -166,7 +174,7 @@ impl Run {
     /// Lets the directory go, as if it had ended.
     fn leave(&mut self) {
         let path = self.config.state.path.as_deref();
-        self.keeper.store = path.map(Store::at).map(Arc::new);
+        self.state_writer.store = path.map(Store::at).map(Arc::new);
     }
 
     fn picture(&mut self) -> Snapshot {
@@ -180,7 +188,7 @@ impl Run {
         let month = Window::Month.index();
         let unique = picture
             .rows()
-            .map(|view| view.row.unique(view.reach)[month].get());
+            .map(|view| view.row.unique(view.windows)[month].get());
         (
             seen.min().unwrap(),
             unique.min().unwrap().unwrap_or_default(),
@@ -208,14 +216,17 @@ fn runtime() -> tokio::runtime::Runtime {
 async fn a_restart_forgets_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(folder.path(), Unix(START)).await;
-    assert_eq!(run.keeper.row(), Some(StateRow::default()));
+    assert_eq!(run.state_writer.row(), Some(StateRow::default()));
     for _ in 0..5 {
         run.hear();
     }
     let seen = run.now.unix;
     assert_eq!(run.oldest(), (Some(seen), 5));
     run.save().await;
-    assert_eq!(run.keeper.row().unwrap().last_save, Some(run.now.unix));
+    assert_eq!(
+        run.state_writer.row().unwrap().last_save,
+        Some(run.now.unix)
+    );
     assert_eq!(
         names(folder.path()),
         [
@@ -230,7 +241,7 @@ async fn a_restart_forgets_nothing() {
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.oldest(), (Some(seen), 5), "at once");
     let picture = again.picture();
-    let fleet = picture.fleet.unique[Window::Month.index()];
+    let fleet = picture.totals.unique[Window::Month.index()];
     assert_eq!(fleet.get(), Some(5));
     let collection = picture.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));
@@ -270,19 +281,19 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
         names.filter(|name| name.starts_with("torrents-")).count()
     };
     for (bytes, parts) in [(0, 1), (30 << 20, 8), (5 << 20, 1), (9 << 20, 2)] {
-        run.keeper.splits[0].bytes = bytes;
+        run.state_writer.splits[0].bytes = bytes;
         run.save().await;
         assert_eq!(
-            (run.keeper.splits[0].parts, torrents(folder.path())),
+            (run.state_writer.splits[0].parts, torrents(folder.path())),
             (parts, parts as usize)
         );
         run.leave();
         let mut again = Run::start(folder.path(), run.now.unix).await;
         assert_eq!(again.oldest(), (Some(run.now.unix), 1));
-        assert_eq!(again.keeper.splits[0].parts, parts);
+        assert_eq!(again.state_writer.splits[0].parts, parts);
     }
     // Killed before the old ones were removed: what both say is united.
-    run.keeper.splits[0].bytes = 30 << 20;
+    run.state_writer.splits[0].bytes = 30 << 20;
     run.save().await;
     let old: Vec<(String, Vec<u8>)> = names(folder.path())
         .into_iter()
@@ -293,8 +304,8 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
         })
         .collect();
     run.hear();
-    run.keeper.splits[0].bytes = 9 << 20;
-    run.keeper.splits[0].parts = 2;
+    run.state_writer.splits[0].bytes = 9 << 20;
+    run.state_writer.splits[0].parts = 2;
     run.save().await;
     assert_eq!(torrents(folder.path()), 2);
     for (name, bytes) in &old {
@@ -306,7 +317,7 @@ async fn a_change_of_parts_leaves_one_set_of_files() {
     again.save().await;
     assert_eq!(
         torrents(folder.path()),
-        again.keeper.splits[0].parts as usize
+        again.state_writer.splits[0].parts as usize
     );
 }
 
@@ -315,7 +326,10 @@ async fn nothing_is_kept_where_nothing_is_to_be() {
     let folder = tempfile::tempdir().unwrap();
     let mut run = Run::start(Path::new(""), Unix(START)).await;
     assert_eq!(run.config.state.path, None);
-    assert_eq!((run.keeper.row(), run.keeper.due()), (None, None));
+    assert_eq!(
+        (run.state_writer.row(), run.state_writer.due()),
+        (None, None)
+    );
     run.hear();
     run.finish().await;
     assert!(names(folder.path()).is_empty());

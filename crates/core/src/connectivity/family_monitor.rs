@@ -2,7 +2,7 @@
 
 use super::{CHECK_INTERVAL, CHECK_INTERVAL_MISSING, ConnectivityChange, MAX_SILENCE, Transition};
 use seedwatch_clock::Mono;
-use seedwatch_dht::Lookup;
+use seedwatch_dht::LookupReport;
 use seedwatch_tracker::{Observation, Report};
 
 /// What is known about our own network over one family.
@@ -14,8 +14,8 @@ pub(super) struct FamilyMonitor {
     pub(super) last_evidence: Option<Mono>,
     /// Silent probes that wait for the canaries.
     pub(super) held: Vec<Observation>,
-    /// Failed lookups that wait for the canaries: at most one per info-hash and round.
-    pub(super) held_lookups: Vec<Lookup>,
+    /// ProbeError lookups that wait for the canaries: at most one per info-hash and round.
+    pub(super) held_lookups: Vec<LookupReport>,
     /// Whether a canary has ever answered. Only then does the silence of all canaries mean an
     /// outage: some networks let only trackers through.
     canary_answered: bool,

@@ -13,7 +13,9 @@ use seedwatch_clock::Unix;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{Announced, Ask, Exchange, Failed, Failure, Manner, Report};
+use seedwatch_tracker::{
+    AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report, Request,
+};
 
 fn settings(torrents: Vec<Torrent>) -> Settings {
     Settings {
@@ -23,7 +25,7 @@ fn settings(torrents: Vec<Torrent>) -> Settings {
             timeout: Duration::from_secs(15),
             max_rate: 20.0,
             scrape_only: false,
-            manner: Manner::Ghost,
+            strategy: AnnounceStrategy::StoppedFirst,
         },
         stale_after: Duration::from_secs(4500),
         accept: Accept::Global,
@@ -137,48 +139,48 @@ impl Sim {
 }
 
 fn report(job: &Job, up: bool) -> Observation {
-    let ids: Vec<_> = match &job.ask {
-        Ask::Announce { id, .. } => vec![*id],
-        Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+    let ids: Vec<_> = match &job.request {
+        Request::Announce { id, .. } => vec![*id],
+        Request::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
     };
     let mut peers = Peers::default();
     peers.push("1.1.1.1".parse().unwrap(), 6881);
-    let report = match (&job.ask, up) {
+    let report = match (&job.request, up) {
         _ if job.family == Family::Ipv6 => Report::NoAddress { ids },
-        (Ask::Announce { id, .. }, true) => {
-            let answer = Announced {
+        (Request::Announce { id, .. }, true) => {
+            let answer = AnnounceResponse {
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             };
             Report::Announce {
                 id: *id,
                 result: Ok(Box::new(answer)),
             }
         }
-        (Ask::Announce { id, .. }, false) => Report::Announce {
+        (Request::Announce { id, .. }, false) => Report::Announce {
             id: *id,
-            result: Err(Failed::new(Failure::Timeout, "")),
+            result: Err(ProbeError::new(FailureReason::Timeout, "")),
         },
-        (Ask::Scrape { .. }, true) => Report::Scrape {
+        (Request::Scrape { .. }, true) => Report::Scrape {
             result: Ok(vec![None; ids.len()]),
             ids,
         },
-        (Ask::Scrape { .. }, false) => Report::Scrape {
+        (Request::Scrape { .. }, false) => Report::Scrape {
             ids,
-            result: Err(Failed::new(Failure::Timeout, "")),
+            result: Err(ProbeError::new(FailureReason::Timeout, "")),
         },
     };
     let duration = Duration::from_millis(if up { 100 } else { 15_000 });
-    let exchange = Exchange {
+    let stats = ProbeStats {
         requests: 1,
         duration,
-        ..Exchange::default()
+        ..ProbeStats::default()
     };
     Observation {
         tracker: job.tracker,
         family: job.family,
         report,
-        exchange,
+        stats,
     }
 }
 
@@ -264,7 +266,7 @@ fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_
     assert_eq!(snapshot.network_up[0], Some(true));
     assert_eq!(snapshot.row(0).unwrap().peers[0].get(), Some(1));
     assert_eq!(
-        snapshot.row(0).unwrap().last_success[Source::Tracker.index()],
+        snapshot.row(0).unwrap().last_success[Source::Tracker],
         snapshot.row(0).unwrap().last_peer_seen
     );
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seedwatch_clock::Mono;
-use seedwatch_tracker::{Failure, Observation, Report, Retry};
+use seedwatch_tracker::{FailureReason, Observation, Report, Retry};
 
 /// What the end of a probe says about the tracker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub(super) enum Outcome {
     /// The tracker is up and refuses this rate of requests.
     RateLimited,
     /// No valid answer.
-    Failed,
+    ProbeError,
     /// The tracker must not or cannot be contacted.
     Closed,
     /// This URL has no scrape (BEP 48); other URLs of the tracker may have one.
@@ -30,11 +30,11 @@ impl Outcome {
         match report.failed().map(|failed| failed.reason) {
             None if matches!(report, Report::NoAddress { .. }) => Outcome::NoAddress,
             None => Outcome::Answered,
-            Some(Failure::Rejected) => Outcome::Refused,
-            Some(Failure::RateLimited) => Outcome::RateLimited,
-            Some(Failure::Unsupported) if report.is_scrape() => Outcome::NoScrape,
+            Some(FailureReason::Rejected) => Outcome::Refused,
+            Some(FailureReason::RateLimited) => Outcome::RateLimited,
+            Some(FailureReason::Unsupported) if report.is_scrape() => Outcome::NoScrape,
             Some(reason) if reason.is_abstention() => Outcome::Closed,
-            Some(_) => Outcome::Failed,
+            Some(_) => Outcome::ProbeError,
         }
     }
 }
@@ -75,7 +75,7 @@ impl ProbeEnd {
         Self {
             outcome: Outcome::of(&observation.report),
             request: RetryRequest::of(&observation.report),
-            began: now.before(observation.exchange.duration),
+            began: now.before(observation.stats.duration),
             at: now,
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use seedwatch_torrent::InfoHash;
-use seedwatch_tracker::Manner;
+use seedwatch_tracker::AnnounceStrategy;
 
 /// Shortest time between two probes of one torrent at one tracker, whatever the configuration says.
 const MIN_INTERVAL: Duration = Duration::from_secs(300);
@@ -39,7 +39,7 @@ pub struct PolitenessPolicy {
     /// Whether announces are never sent.
     pub scrape_only: bool,
     /// How an announce is made as long as the tracker's behavior is unknown.
-    pub manner: Manner,
+    pub strategy: AnnounceStrategy,
 }
 
 impl PolitenessPolicy {

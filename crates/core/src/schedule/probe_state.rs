@@ -34,7 +34,7 @@ impl LastAnswer {
         match report {
             Report::Announce {
                 result: Ok(answer), ..
-            } if answer.peers.is_empty() && !answer.withheld => Self::Empty,
+            } if answer.peers.is_empty() && !answer.peer_list_withheld => Self::Empty,
             Report::Announce {
                 result: Err(failed),
                 ..
@@ -124,10 +124,10 @@ impl ProbeState {
     pub(super) fn record_outcome(&mut self, outcome: Outcome) -> bool {
         self.release();
         self.failures = match outcome {
-            Outcome::Failed => self.failures.saturating_add(1),
+            Outcome::ProbeError => self.failures.saturating_add(1),
             _ => 0,
         };
-        outcome != Outcome::Failed || self.failures >= 2
+        outcome != Outcome::ProbeError || self.failures >= 2
     }
 
     /// Returns what the next announce must know about the last answer.

@@ -3,7 +3,10 @@ use std::sync::Arc;
 
 use super::*;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{Announced, Ask, Counts, Exchange, Failed, Failure, Manner, Retry};
+use seedwatch_tracker::{
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Request,
+    Retry,
+};
 
 const MINUTE: u64 = 60_000;
 
@@ -13,7 +16,7 @@ fn policy() -> PolitenessPolicy {
         timeout: Duration::from_secs(15),
         max_rate: 20.0,
         scrape_only: false,
-        manner: Manner::Ghost,
+        strategy: AnnounceStrategy::StoppedFirst,
     }
 }
 
@@ -47,7 +50,7 @@ struct Sim {
     /// What all trackers ask for beside scrapes.
     scrape_interval_seconds: u32,
     /// Announces and scrapes that left, IPv4 only: when and what.
-    sent: Vec<(Mono, Ask)>,
+    sent: Vec<(Mono, Request)>,
 }
 
 impl Sim {
@@ -92,11 +95,11 @@ impl Sim {
                 }
                 self.under_way.pop();
                 let (sent, job) = self.jobs.remove(&serial).unwrap();
-                let exchange = Exchange {
+                let stats = ProbeStats {
                     duration: at.since(sent),
                     remote: self.remote,
                     scrape_interval_seconds: self.scrape_interval_seconds,
-                    ..Exchange::default()
+                    ..ProbeStats::default()
                 };
                 let report = reply(self.now, &job);
                 let (tracker, family) = (job.tracker, job.family);
@@ -104,7 +107,7 @@ impl Sim {
                     tracker,
                     family,
                     report,
-                    exchange,
+                    stats,
                 };
                 self.schedule.finish(&self.roster, &observation, self.now);
             }
@@ -112,7 +115,7 @@ impl Sim {
             self.schedule.poll(&self.roster, self.now, &mut jobs);
             for job in jobs {
                 if job.family == Family::Ipv4 {
-                    self.sent.push((self.now, job.ask.clone()));
+                    self.sent.push((self.now, job.request.clone()));
                 }
                 self.serial += 1;
                 self.under_way
@@ -126,28 +129,28 @@ impl Sim {
         let announces = self
             .sent
             .iter()
-            .filter(|(_, ask)| matches!(ask, Ask::Announce { .. }));
+            .filter(|(_, ask)| matches!(ask, Request::Announce { .. }));
         announces.map(|(at, _)| *at).collect()
     }
 }
 
 fn ids(job: &Job) -> Vec<AnnounceId> {
-    match &job.ask {
-        Ask::Announce { id, .. } => vec![*id],
-        Ask::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
+    match &job.request {
+        Request::Announce { id, .. } => vec![*id],
+        Request::Scrape { targets } => targets.iter().map(|(id, _)| *id).collect(),
     }
 }
 
-fn answer_with(job: &Job, answer: Announced) -> Report {
+fn answer_with(job: &Job, answer: AnnounceResponse) -> Report {
     if job.family == Family::Ipv6 {
         return Report::NoAddress { ids: ids(job) };
     }
-    match &job.ask {
-        Ask::Announce { id, .. } => Report::Announce {
+    match &job.request {
+        Request::Announce { id, .. } => Report::Announce {
             id: *id,
             result: Ok(Box::new(answer)),
         },
-        Ask::Scrape { .. } => {
+        Request::Scrape { .. } => {
             let ids = ids(job);
             Report::Scrape {
                 result: Ok(vec![Some(Counts::default()); ids.len()]),
@@ -158,19 +161,19 @@ fn answer_with(job: &Job, answer: Announced) -> Report {
 }
 
 fn answer(job: &Job) -> Report {
-    answer_with(job, Announced::default())
+    answer_with(job, AnnounceResponse::default())
 }
 
-fn fail(job: &Job, failed: Failed) -> Report {
+fn fail(job: &Job, failed: ProbeError) -> Report {
     if job.family == Family::Ipv6 {
         return Report::NoAddress { ids: ids(job) };
     }
-    match &job.ask {
-        Ask::Announce { id, .. } => Report::Announce {
+    match &job.request {
+        Request::Announce { id, .. } => Report::Announce {
             id: *id,
             result: Err(failed),
         },
-        Ask::Scrape { .. } => Report::Scrape {
+        Request::Scrape { .. } => Report::Scrape {
             ids: ids(job),
             result: Err(failed),
         },
@@ -178,7 +181,7 @@ fn fail(job: &Job, failed: Failed) -> Report {
 }
 
 fn silence(job: &Job) -> Report {
-    fail(job, Failed::new(Failure::Timeout, ""))
+    fail(job, ProbeError::new(FailureReason::Timeout, ""))
 }
 
 const PUBLIC: &str = "udp://tracker.example:6969/announce";
@@ -236,9 +239,9 @@ fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
             let interval = Some(Duration::from_secs(asked));
             answer_with(
                 job,
-                Announced {
+                AnnounceResponse {
                     interval,
-                    ..Announced::default()
+                    ..AnnounceResponse::default()
                 },
             )
         });
@@ -265,9 +268,9 @@ fn on_loopback_our_interval_alone_counts() {
         let interval = Some(Duration::from_secs(1800));
         answer_with(
             job,
-            Announced {
+            AnnounceResponse {
                 interval,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             },
         )
     });
@@ -326,7 +329,7 @@ fn retry_in_and_never_are_obeyed() {
         sim.run(Mono((within - 1) * MINUTE), 100, |_, job| {
             fail(
                 job,
-                Failed::new(Failure::Rejected, "later").with_retry(Some(retry)),
+                ProbeError::new(FailureReason::Rejected, "later").with_retry(Some(retry)),
             )
         });
         assert_eq!(sim.announces().len(), 1, "{retry:?}");
@@ -341,7 +344,10 @@ fn a_rate_limit_holds_the_whole_tracker_back() {
         if now < Mono(2000) {
             return answer(job);
         }
-        fail(job, Failed::new(Failure::RateLimited, "").with_retry(retry))
+        fail(
+            job,
+            ProbeError::new(FailureReason::RateLimited, "").with_retry(retry),
+        )
     });
     assert!(
         sim.announces().iter().all(|at| at.0 < 2500),
@@ -354,7 +360,7 @@ fn a_rate_limit_holds_the_whole_tracker_back() {
 fn a_tracker_that_denies_contact_is_not_contacted_for_a_day() {
     let mut sim = Sim::new(policy(), &torrents(500, PUBLIC));
     sim.run(Mono(23 * 60 * MINUTE), 1, |_, job| {
-        fail(job, Failed::new(Failure::Denied, ""))
+        fail(job, ProbeError::new(FailureReason::Denied, ""))
     });
     assert_eq!(sim.sent.len(), 1);
     assert_eq!(sim.schedule.queues[0].health(), Health::Closed);
@@ -399,14 +405,14 @@ fn a_paused_family_sends_nothing_and_its_probes_under_way_are_discarded() {
     sim.schedule.pause(Family::Ipv4, true, Mono(15_000));
     for job in jobs {
         let report = silence(&job);
-        let exchange = Exchange::default();
+        let stats = ProbeStats::default();
         let (tracker, family) = (job.tracker, job.family);
         sim.schedule.discard(
             &Observation {
                 tracker,
                 family,
                 report,
-                exchange,
+                stats,
             },
             Mono(15_000),
         );
@@ -459,14 +465,14 @@ fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
     sim.configure(&all);
     let mut asked = HashMap::<_, usize>::new();
     sim.run(Mono(15 * MINUTE), 30, |_, job| {
-        let hashes: Vec<_> = match &job.ask {
-            Ask::Announce { info_hash, .. } => vec![*info_hash],
-            Ask::Scrape { targets } => targets.iter().map(|(_, hash)| *hash).collect(),
+        let hashes: Vec<_> = match &job.request {
+            Request::Announce { info_hash, .. } => vec![*info_hash],
+            Request::Scrape { targets } => targets.iter().map(|(_, hash)| *hash).collect(),
         };
         for hash in hashes {
             let url = TrackerUrl::parse(urls[usize::from(hash.0[3])]).unwrap();
             assert_eq!(*job.url, url);
-            let is_scrape = matches!(job.ask, Ask::Scrape { .. });
+            let is_scrape = matches!(job.request, Request::Scrape { .. });
             *asked.entry((hash, is_scrape)).or_default() += 1;
         }
         answer(job)

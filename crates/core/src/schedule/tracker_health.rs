@@ -98,8 +98,8 @@ impl TrackerHealth {
                 self.rate_limited_until = self.rate_limited_until.max(until);
             }
             // The tracker answered, or was known to have failed, while this probe was under way.
-            Outcome::Failed if end.began < self.answered_at || end.began < self.failed_at => {}
-            Outcome::Failed => self.record_failure(end.at, intervals, policy),
+            Outcome::ProbeError if end.began < self.answered_at || end.began < self.failed_at => {}
+            Outcome::ProbeError => self.record_failure(end.at, intervals, policy),
             Outcome::NoScrape => {}
             Outcome::Closed => self.stop(Health::Closed, end.at.after(CLOSED_FOR)),
             Outcome::NoAddress => {

@@ -23,7 +23,8 @@ use count_scrapes::{CountScrapes, NO_SCRAPE_FOR};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::{Family, InfoHash, Scheme, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceId, Announced, Ask, Exchange, Failed, Manner, Retry, Scraped, TrackerId,
+    AnnounceId, AnnounceResponse, AnnounceStrategy, ProbeError, ProbeStats, Request, Retry,
+    ScrapeResponse, TrackerId,
 };
 use stopped::Stopped;
 pub(super) use stopped::{RECHECK_KNOWN_AFTER, StoppedBehavior};
@@ -227,7 +228,7 @@ impl TrackerQueue {
         states: &mut ProbeStates,
         now: Mono,
         policy: &PolitenessPolicy,
-    ) -> Option<(Arc<TrackerUrl>, Ask)> {
+    ) -> Option<(Arc<TrackerUrl>, Request)> {
         if self.scrapes.next_at().is_some_and(|at| at <= now) {
             let wait = policy.scrape_wait();
             let batch = self.scrapes.next_batch(states, self.family, wait, now);
@@ -254,7 +255,7 @@ impl TrackerQueue {
         roster: &Roster,
         states: &mut ProbeStates,
         now: Mono,
-    ) -> Option<(Arc<TrackerUrl>, Ask)> {
+    ) -> Option<(Arc<TrackerUrl>, Request)> {
         states[(id, self.family)].begin(true);
         let mut batch = vec![id];
         while let Some(id) = self.next_in_batch(batch.len(), url, roster, now) {
@@ -272,27 +273,27 @@ impl TrackerQueue {
         states: &mut ProbeStates,
         now: Mono,
         policy: &PolitenessPolicy,
-    ) -> Option<Ask> {
+    ) -> Option<Request> {
         let [state, other] = match (self.family, &mut states[id]) {
             (Family::Ipv4, [ipv4, ipv6]) => [ipv4, ipv6],
             (Family::Ipv6, [ipv4, ipv6]) => [ipv6, ipv4],
         };
-        let manner = match policy.manner {
-            Manner::Brief => Manner::Brief,
-            _ => self.stopped.manner(state.last_answer(), now),
+        let strategy = match policy.strategy {
+            AnnounceStrategy::StartThenStop => AnnounceStrategy::StartThenStop,
+            _ => self.stopped.strategy(state.last_answer(), now),
         };
         // While we are in a swarm over one family, its counts over the other include us.
-        if manner == Manner::Brief && other.is_probed() {
+        if strategy == AnnounceStrategy::StartThenStop && other.is_probed() {
             let again = now.after(OTHER_FAMILY_WAIT);
             self.push(again, id);
             self.health.delay_until(again);
             return None;
         }
         state.begin(false);
-        Some(Ask::Announce {
+        Some(Request::Announce {
             id,
             info_hash,
-            manner,
+            strategy,
         })
     }
 
@@ -347,7 +348,7 @@ impl TrackerQueue {
     }
 
     /// Learns from an answer to an announce.
-    pub(super) fn learn_announce(&mut self, answer: &Announced, now: Mono) {
+    pub(super) fn learn_announce(&mut self, answer: &AnnounceResponse, now: Mono) {
         self.intervals.announce = answer.interval.or(self.intervals.announce);
         self.stopped.learn(answer.stopped_list, now);
     }
@@ -355,12 +356,12 @@ impl TrackerQueue {
     /// Learns from the answer to a scrape.
     pub(super) fn learn_scrape(
         &mut self,
-        result: &Result<Vec<Option<Scraped>>, Failed>,
-        exchange: &Exchange,
+        result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
+        stats: &ProbeStats,
         now: Mono,
         policy: &PolitenessPolicy,
     ) {
-        self.intervals.scrape = exchange.scrape_interval().or(self.intervals.scrape);
+        self.intervals.scrape = stats.scrape_interval().or(self.intervals.scrape);
         let period = self.intervals.period(policy);
         self.scrapes.learn(result, self.scheme, period, now);
     }
@@ -401,7 +402,9 @@ impl TrackerQueue {
             // BEP 31 allows "never". The longest wait covers a tracker that says it by mistake.
             (_, Some(Retry::Never)) => MAX_RETRY,
             (Outcome::NoScrape, _) => NO_SCRAPE_FOR,
-            (Outcome::Failed, _) if !is_confirmed => return end.at.after(policy.confirm_after()),
+            (Outcome::ProbeError, _) if !is_confirmed => {
+                return end.at.after(policy.confirm_after());
+            }
             // The queue itself is blocked; this swarm is the first when it opens.
             (Outcome::RateLimited | Outcome::NoAddress | Outcome::Closed, _) => return end.at,
             _ => period,
@@ -456,7 +459,7 @@ impl TrackerQueue {
 }
 
 /// Returns one scrape of swarms that share a URL, and that URL.
-fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>, Ask)> {
+fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>, Request)> {
     let url = batch
         .iter()
         .find_map(|id| roster.url(roster.announce(*id)?).map(Arc::clone))?;
@@ -464,5 +467,5 @@ fn scrape_of(batch: Vec<AnnounceId>, roster: &Roster) -> Option<(Arc<TrackerUrl>
         .into_iter()
         .filter_map(|id| Some((id, roster.info_hash(roster.announce(id)?)?)))
         .collect();
-    Some((url, Ask::Scrape { targets }))
+    Some((url, Request::Scrape { targets }))
 }

@@ -12,11 +12,13 @@ use std::net::IpAddr;
 use super::*;
 use crate::{Health, HealthChange};
 use seedwatch_clock::Unix;
-use seedwatch_distinct::Layout;
+use seedwatch_distinct::Format;
 use seedwatch_geo;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
-use seedwatch_tracker::{Announced, Counts, Exchange, Failure, Manner, TrackerId};
+use seedwatch_tracker::{
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeStats, TrackerId,
+};
 
 const STALE: Duration = Duration::from_secs(75 * 60);
 const LOOKUPS_STALE: Duration = Duration::from_secs(90 * 60);
@@ -49,9 +51,9 @@ struct Shown {
     announces: Vec<AnnounceRow>,
 }
 
-fn terms() -> Terms {
+fn terms() -> SwarmConfig {
     let geo = Geo::load(&seedwatch_geo::Settings::default()).unwrap();
-    Terms::new(Accept::Global, STALE, Arc::new(geo), true)
+    SwarmConfig::new(Accept::Global, STALE, Arc::new(geo), true)
 }
 
 struct World {
@@ -75,7 +77,7 @@ impl World {
     }
 
     fn configure(&mut self, torrents: &[seedwatch_torrent::Torrent]) {
-        self.swarms.settle(&self.roster);
+        self.swarms.flush(&self.roster);
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(terms(), &self.roster, &changes, self.now);
@@ -105,14 +107,14 @@ impl World {
             tracker,
             family,
             report,
-            exchange: Exchange::default(),
+            stats: ProbeStats::default(),
         };
         let verdict = HealthChange {
             health,
             changed: true,
             is_confirmed: true,
         };
-        self.swarms.count(&observation);
+        self.swarms.count_probe(&observation);
         self.swarms
             .fold(&self.roster, observation, verdict, self.now);
     }
@@ -124,12 +126,12 @@ impl World {
             ids: vec![id],
             result: Ok(vec![Some(counts)]),
         };
-        let exchange = Exchange::default();
+        let stats = ProbeStats::default();
         let observation = Observation {
             tracker,
             family: Family::Ipv4,
             report,
-            exchange,
+            stats,
         };
         let verdict = HealthChange {
             health: Health::Up,
@@ -140,7 +142,7 @@ impl World {
             .fold(&self.roster, observation, verdict, self.now);
     }
 
-    fn answer(&mut self, id: AnnounceId, family: Family, answer: Announced) {
+    fn answer(&mut self, id: AnnounceId, family: Family, answer: AnnounceResponse) {
         let result = Ok(Box::new(answer));
         self.report(family, Health::Up, Report::Announce { id, result });
     }
@@ -152,15 +154,15 @@ impl World {
         self.answer(
             id,
             Family::Ipv4,
-            Announced {
+            AnnounceResponse {
                 peers,
-                ..Announced::default()
+                ..AnnounceResponse::default()
             },
         );
     }
 
-    fn fail(&mut self, id: AnnounceId, health: Health, reason: Failure) {
-        let result = Err(Failed::new(reason, "because"));
+    fn fail(&mut self, id: AnnounceId, health: Health, reason: FailureReason) {
+        let result = Err(ProbeError::new(reason, "because"));
         self.report(Family::Ipv4, health, Report::Announce { id, result });
     }
 
@@ -241,11 +243,14 @@ fn a_failure_keeps_the_answer_until_it_is_stale_and_never_makes_a_zero() {
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
     world.pass(1800);
-    world.fail(id, Health::Down, Failure::Timeout);
+    world.fail(id, Health::Down, FailureReason::Timeout);
     let row = world.row(0);
     assert_eq!((row.peers[0], row.trackers_online), (Some(1), Some(0)));
     assert_eq!(row.probe_success, [None, Some(false)]);
-    assert_eq!(row.announces[0].failure().unwrap().reason, Failure::Timeout);
+    assert_eq!(
+        row.announces[0].failure().unwrap().reason,
+        FailureReason::Timeout
+    );
     world.pass(STALE.as_secs() - 1800);
     let row = world.row(0);
     assert_eq!(row.peers, [None; 2]);
@@ -261,14 +266,14 @@ fn a_first_failure_does_not_stand() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
-    let result = Err(Failed::new(Failure::Timeout, ""));
+    let result = Err(ProbeError::new(FailureReason::Timeout, ""));
     let observation = Observation {
         tracker: TrackerId(0),
         family: Family::Ipv4,
         report: Report::Announce { id, result },
-        exchange: Exchange {
+        stats: ProbeStats {
             requests: 4,
-            ..Exchange::default()
+            ..ProbeStats::default()
         },
     };
     let verdict = HealthChange {
@@ -276,7 +281,7 @@ fn a_first_failure_does_not_stand() {
         changed: false,
         is_confirmed: false,
     };
-    world.swarms.count(&observation);
+    world.swarms.count_probe(&observation);
     world
         .swarms
         .fold(&world.roster, observation, verdict, world.now);
@@ -284,7 +289,10 @@ fn a_first_failure_does_not_stand() {
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     let tracker = trackers[0].as_ref().unwrap();
     assert_eq!(
-        (tracker.requests, tracker.failures[Failure::Timeout.index()]),
+        (
+            tracker.requests,
+            tracker.failures[FailureReason::Timeout.index()]
+        ),
         (4, 1)
     );
 }
@@ -294,7 +302,7 @@ fn a_tracker_that_is_down_is_offline_for_all_its_torrents() {
     let mut world = World::new(&[torrent("s", v1(1), &TWO), torrent("t", v1(2), &TWO)]);
     let (first, second) = (world.announce(0, 0), world.announce(1, 0));
     world.list(second, &["1.1.1.1"]);
-    world.fail(first, Health::Down, Failure::Refused);
+    world.fail(first, Health::Down, FailureReason::Refused);
     let row = world.row(1);
     assert_eq!(
         (row.trackers_online, row.announces[0].success),
@@ -307,7 +315,7 @@ fn a_tracker_that_is_down_is_offline_for_all_its_torrents() {
 fn a_refusal_is_up_but_no_success() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
-    world.fail(id, Health::Up, Failure::Rejected);
+    world.fail(id, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).announces[0].success, Some(false));
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     assert_eq!(trackers[0].as_ref().unwrap().up, [Some(true), None]);
@@ -348,10 +356,10 @@ fn what_does_not_count_is_counted_by_reason() {
         malformed: 2,
         omitted: 0,
     };
-    let answer = Announced {
+    let answer = AnnounceResponse {
         peers,
-        manner: Manner::Brief,
-        ..Announced::default()
+        strategy: AnnounceStrategy::StartThenStop,
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
     assert_eq!(world.row(0).peers, [Some(1), None]);
@@ -367,9 +375,9 @@ fn our_port_is_ours_only_where_we_announced_ourselves() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             peers,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
     );
     assert_eq!(world.row(0).peers[0], Some(1));
@@ -405,9 +413,9 @@ fn scrapes_bring_counts_and_the_largest_claim_wins() {
         result: Ok(vec![Some(counts)]),
     };
     world.report(Family::Ipv4, Health::Up, scraped(a, counts(5, 1, Some(90))));
-    let answer = Announced {
+    let answer = AnnounceResponse {
         counts: counts(6, 0, None),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(a, Family::Ipv4, answer);
     world.report(Family::Ipv6, Health::Up, scraped(b, counts(2, 9, None)));
@@ -445,7 +453,7 @@ fn failures_age_like_answers() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let (a, b) = (world.announce(0, 0), world.announce(0, 1));
     world.list(a, &["1.1.1.1"]);
-    world.fail(b, Health::Up, Failure::Rejected);
+    world.fail(b, Health::Up, FailureReason::Rejected);
     assert_eq!(world.row(0).trackers_online, Some(1));
     world.pass(STALE.as_secs() + 1);
     let row = world.row(0);
@@ -460,7 +468,7 @@ fn failures_age_like_answers() {
 fn a_scrape_does_not_make_a_success_of_a_refused_announce() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO)]);
     let id = world.announce(0, 0);
-    world.fail(id, Health::Up, Failure::Rejected);
+    world.fail(id, Health::Up, FailureReason::Rejected);
     let zero = Counts {
         seeders: Some(0),
         leechers: Some(0),
@@ -499,10 +507,10 @@ fn a_withheld_list_is_not_an_empty_one() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             counts,
-            withheld: true,
-            ..Announced::default()
+            peer_list_withheld: true,
+            ..AnnounceResponse::default()
         },
     );
     let row = world.row(0);
@@ -522,10 +530,10 @@ fn what_a_slow_tracker_says_is_fresh_until_it_may_be_asked_again() {
     world.answer(
         id,
         Family::Ipv4,
-        Announced {
+        AnnounceResponse {
             peers,
             interval,
-            ..Announced::default()
+            ..AnnounceResponse::default()
         },
     );
     world.pass(2 * 3600 + 600);
@@ -540,13 +548,13 @@ fn a_slow_tracker_that_is_down_is_down_until_it_is_asked_again() {
     let mut world = World::new(&[torrent("t", v1(1), &TWO[..1])]);
     let id = world.announce(0, 0);
     let interval = Some(Duration::from_secs(3600));
-    let answer = Announced {
+    let answer = AnnounceResponse {
         interval,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     world.answer(id, Family::Ipv4, answer);
     world.pass(3600);
-    world.fail(id, Health::Down, Failure::Timeout);
+    world.fail(id, Health::Down, FailureReason::Timeout);
     world.pass(2 * 3600 + 600);
     let up = |world: &World| {
         let rows = world.swarms.tracker_rows(&world.roster, world.now);

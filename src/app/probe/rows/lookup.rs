@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use seedwatch_dht::{Diagnosis, Estimate, Lookup};
+use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
@@ -28,7 +28,7 @@ enum RowResult {
         /// BEP 33.
         estimate: Option<Counts>,
     },
-    Failure {
+    FailureReason {
         reason: &'static str,
     },
     /// It had not ended at the deadline.
@@ -64,13 +64,13 @@ struct LookupStats {
 }
 
 impl LookupRow {
-    pub(in crate::app::probe) fn new(lookup: &Lookup) -> Self {
+    pub(in crate::app::probe) fn new(lookup: &LookupReport) -> Self {
         let result = match &lookup.result {
             Ok(found) => RowResult::Answer {
                 peers: found.peers.len(),
                 estimate: found.estimate.map(Counts::of),
             },
-            Err(reason) => RowResult::Failure {
+            Err(reason) => RowResult::FailureReason {
                 reason: reason.as_label(),
             },
         };
@@ -92,7 +92,7 @@ impl LookupRow {
 }
 
 impl Counts {
-    fn of(estimate: Estimate) -> Self {
+    fn of(estimate: SwarmEstimate) -> Self {
         Self {
             seeders: estimate.seeders,
             leechers: estimate.leechers,
@@ -102,7 +102,7 @@ impl Counts {
 }
 
 impl LookupStats {
-    fn of(diagnosis: &Diagnosis) -> Self {
+    fn of(diagnosis: &LookupStats) -> Self {
         Self {
             hops: diagnosis.hops,
             asked: diagnosis.asked,
@@ -138,7 +138,7 @@ impl fmt::Display for LookupRow {
                     )?;
                 }
             }
-            RowResult::Failure { reason } => f.write_str(reason)?,
+            RowResult::FailureReason { reason } => f.write_str(reason)?,
             RowResult::Unfinished => f.write_str("no end in time")?,
         }
         let Some(stats) = &self.stats else {
@@ -174,23 +174,23 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use seedwatch_dht::Found;
+    use seedwatch_dht::FoundPeers;
     use seedwatch_dht::LookupError;
 
     #[test]
     fn a_line_says_what_was_found_and_how() {
-        let mut found = Found::default();
+        let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
-        found.estimate = Some(Estimate {
+        found.estimate = Some(SwarmEstimate {
             seeders: 3,
             leechers: 9,
             saturated: false,
         });
-        let mut lookup = Lookup {
+        let mut lookup = LookupReport {
             info_hash: InfoHash([0xab; 20]),
             family: Family::Ipv4,
             result: Ok(found),
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 hops: 4,
                 asked: 14,
                 answered: 11,
@@ -199,7 +199,7 @@ mod tests {
                 rejected: 1,
                 closest_bits: Some(23),
                 duration: Duration::from_micros(812_340),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         let row = LookupRow::new(&lookup);
@@ -216,7 +216,7 @@ mod tests {
         assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
 
         lookup.result = Err(LookupError::Timeout);
-        lookup.diagnosis = Diagnosis::default();
+        lookup.diagnosis = LookupStats::default();
         let row = LookupRow::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
         let row = LookupRow::unfinished(InfoHash([1; 20]), Family::Ipv6);

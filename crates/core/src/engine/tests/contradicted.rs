@@ -9,23 +9,29 @@ const MINUTE: u64 = 60_000;
 
 /// What each tracker answers. The second torrent always has a peer. The first one is empty until
 /// `peers_at`; then the witness lists a peer, and the other tracker answers `stopped` with zeros.
-fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<Announced> {
-    let Ask::Announce {
-        manner, info_hash, ..
-    } = job.ask
+fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<AnnounceResponse> {
+    let Request::Announce {
+        strategy,
+        info_hash,
+        ..
+    } = job.request
     else {
         return None;
     };
-    let mut answer = Announced::default();
+    let mut answer = AnnounceResponse::default();
     let is_second = info_hash == InfoHash([2; 20]);
     let is_witness = job.url.label().contains("witness");
-    let is_listed =
-        now >= peers_at && (is_witness || matches!(manner, Manner::Check | Manner::Brief));
+    let is_listed = now >= peers_at
+        && (is_witness
+            || matches!(
+                strategy,
+                AnnounceStrategy::Compare | AnnounceStrategy::StartThenStop
+            ));
     if is_second || is_listed {
         answer.peers.push([81, 2, 3, 4].into(), 6881);
-        answer.stopped_list = match manner {
-            Manner::Check if is_second => StoppedList::Same,
-            Manner::Check => StoppedList::Missing,
+        answer.stopped_list = match strategy {
+            AnnounceStrategy::Compare if is_second => StoppedList::Same,
+            AnnounceStrategy::Compare => StoppedList::Missing,
             _ => StoppedList::Unknown,
         };
     }
@@ -33,7 +39,12 @@ fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<Announced> {
 }
 
 /// Asks every tracker until `until`; returns when and how the changed tracker was asked.
-fn ask(engine: &mut Engine, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mono, Manner)> {
+fn ask(
+    engine: &mut Engine,
+    from: Mono,
+    until: Mono,
+    peers_at: Mono,
+) -> Vec<(Mono, AnnounceStrategy)> {
     let mut asked = Vec::new();
     let mut jobs = Vec::new();
     for at in (from.0..until.0).step_by(MINUTE as usize) {
@@ -47,19 +58,21 @@ fn ask(engine: &mut Engine, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mon
         }
         for job in jobs.drain(..) {
             let answer = answer(&job, now.mono, peers_at);
-            let report = match (answer, &job.ask) {
-                _ if job.family == Family::Ipv6 => Report::NoAddress { ids: job.ask.ids() },
+            let report = match (answer, &job.request) {
+                _ if job.family == Family::Ipv6 => Report::NoAddress {
+                    ids: job.request.ids(),
+                },
                 (
                     Some(answer),
-                    Ask::Announce {
+                    Request::Announce {
                         id,
-                        manner,
+                        strategy,
                         info_hash,
                     },
                 ) => {
                     let is_first = *info_hash == InfoHash([1; 20]);
                     if is_first && job.url.label().contains("changed") {
-                        asked.push((now.mono, *manner));
+                        asked.push((now.mono, *strategy));
                     }
                     Report::Announce {
                         id: *id,
@@ -67,14 +80,14 @@ fn ask(engine: &mut Engine, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mon
                     }
                 }
                 _ => job
-                    .ask
-                    .failed(Failed::new(Failure::Unsupported, "no scrape")),
+                    .request
+                    .failed(ProbeError::new(FailureReason::Unsupported, "no scrape")),
             };
             let observation = Observation {
                 tracker: job.tracker,
                 family: job.family,
                 report,
-                exchange: Exchange::default(),
+                stats: ProbeStats::default(),
             };
             engine.absorb(observation, now);
         }
@@ -83,7 +96,7 @@ fn ask(engine: &mut Engine, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mon
 }
 
 /// How the changed tracker is asked after peers came.
-fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, Manner)> {
+fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
     let settings = settings(vec![
         torrent(1, trackers, Privacy::Public),
         torrent(2, &[CHANGED], Privacy::Public),
@@ -96,7 +109,11 @@ fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, Manner)> {
     let peers_at = Mono(300 * MINUTE);
     let mut asked = ask(&mut engine, Mono(0), Mono(600 * MINUTE), peers_at);
     let before = asked.partition_point(|(at, _)| *at < peers_at);
-    assert_eq!(asked[before - 1].1, Manner::StoppedOnly, "{asked:?}");
+    assert_eq!(
+        asked[before - 1].1,
+        AnnounceStrategy::StoppedOnly,
+        "{asked:?}"
+    );
     asked.split_off(before)
 }
 
@@ -105,20 +122,27 @@ fn a_tracker_that_another_one_contradicts_is_checked_again() {
     let asked = asked_afterwards(&[CHANGED, WITNESS]);
     let check = asked
         .iter()
-        .position(|(_, manner)| *manner == Manner::Check);
+        .position(|(_, strategy)| *strategy == AnnounceStrategy::Compare);
     assert!(
         check.is_some_and(|at| at <= 3),
         "within a few rounds: {asked:?}"
     );
     let after = &asked[check.unwrap() + 1..];
-    assert!(after.iter().all(|(_, m)| *m == Manner::Brief), "{asked:?}");
+    assert!(
+        after
+            .iter()
+            .all(|(_, m)| *m == AnnounceStrategy::StartThenStop),
+        "{asked:?}"
+    );
 }
 
 #[test]
 fn an_empty_swarm_of_which_no_other_source_knows_is_no_reason_for_a_check() {
     let asked = asked_afterwards(&[CHANGED]);
     assert!(
-        asked.iter().all(|(_, m)| *m == Manner::StoppedOnly),
+        asked
+            .iter()
+            .all(|(_, m)| *m == AnnounceStrategy::StoppedOnly),
         "{asked:?}"
     );
 }

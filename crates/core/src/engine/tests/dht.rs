@@ -1,7 +1,7 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use seedwatch_dht::{DhtStatus, Diagnosis, Found, LookupError};
+use seedwatch_dht::{DhtStatus, FoundPeers, LookupError, LookupStats};
 use seedwatch_torrent::Peers;
 
 fn with_dht(torrents: Vec<Torrent>) -> Settings {
@@ -10,23 +10,23 @@ fn with_dht(torrents: Vec<Torrent>) -> Settings {
     settings
 }
 
-fn lookup(hash: u8, family: Family, result: Result<Found, LookupError>) -> DhtReport {
-    DhtReport::Lookups(vec![Lookup {
+fn lookup(hash: u8, family: Family, result: Result<FoundPeers, LookupError>) -> DhtReport {
+    DhtReport::Lookups(vec![LookupReport {
         info_hash: InfoHash([hash; 20]),
         family,
         result,
-        diagnosis: Diagnosis {
+        diagnosis: LookupStats {
             queries: 9,
             duration: Duration::from_secs(5),
-            ..Diagnosis::default()
+            ..LookupStats::default()
         },
     }])
 }
 
-fn one_peer() -> Result<Found, LookupError> {
+fn one_peer() -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
     peers.push("1.1.1.9".parse().unwrap(), 6881);
-    Ok(Found {
+    Ok(FoundPeers {
         peers,
         estimate: None,
     })
@@ -151,12 +151,12 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
     let shown = snapshot.dht.unwrap().families;
     assert_eq!((shown[0].unwrap().nodes, shown[1]), (7, None));
     assert_eq!(shown[0].unwrap().external_ip, None);
-    assert_eq!(snapshot.schedule.in_flight[Source::Dht.index()], 3);
+    assert_eq!(snapshot.schedule.in_flight[Source::Dht], 3);
     assert!(snapshot.schedule.overdue >= 5);
     assert_eq!(snapshot.schedule.lag, Duration::from_secs(40));
     // Nodes say that the one peer is ourselves, which proves nothing.
     let row = snapshot.row(0).unwrap();
-    assert_eq!(row.source_peers[Source::Dht.index()].get(), Some(1));
+    assert_eq!(row.source_peers[Source::Dht].get(), Some(1));
     assert_eq!(snapshot.peers_rejected, [0; 4]);
 }
 

@@ -20,8 +20,8 @@ fn lack(sim: &mut Sim, until: Mono) -> Vec<Mono> {
             let observation = Observation {
                 tracker: job.tracker,
                 family: job.family,
-                report: job.ask.failed(Failed::ours("too many open files")),
-                exchange: Exchange::default(),
+                report: job.request.failed(ProbeError::ours("too many open files")),
+                stats: ProbeStats::default(),
             };
             sim.engine.absorb(observation, sim.now);
         }
@@ -43,7 +43,7 @@ fn a_probe_without_resources_is_not_counted_and_tried_again_soon() {
     assert_eq!(tracker.failures.iter().sum::<u64>(), 0);
     assert_eq!(tracker.up, [None; 2]);
     assert_eq!(row.network_up, [None; 2]);
-    assert_eq!(row.schedule.in_flight[Source::Tracker.index()], 0);
+    assert_eq!(row.schedule.in_flight[Source::Tracker], 0);
     assert_eq!(row.rows().next().unwrap().announces[0].success, None);
 
     // A tracker that is up stays up.

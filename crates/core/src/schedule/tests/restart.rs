@@ -38,10 +38,10 @@ impl Sim {
     }
 }
 
-fn refuse(job: &Job, reason: Failure, retry: Retry) -> Report {
-    let failed = Failed {
+fn refuse(job: &Job, reason: FailureReason, retry: Retry) -> Report {
+    let failed = ProbeError {
         retry: Some(retry),
-        ..Failed::new(reason, "no")
+        ..ProbeError::new(reason, "no")
     };
     fail(job, failed)
 }
@@ -89,7 +89,7 @@ fn what_was_said_before_is_no_news_of_this_process() {
         tracker: job.tracker,
         family: job.family,
         report: silence(job),
-        exchange: Exchange::default(),
+        stats: ProbeStats::default(),
     };
     let health_change = again
         .schedule
@@ -127,7 +127,7 @@ fn a_rate_limit_stands() {
     let many = torrents(10, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     let two_hours = Retry::After(Duration::from_secs(7200));
-    let limited = |job: &Job| refuse(job, Failure::RateLimited, two_hours);
+    let limited = |job: &Job| refuse(job, FailureReason::RateLimited, two_hours);
     sim.run(Mono(MINUTE), 50, |_, job| limited(job));
     let mut again = sim.restart(600, &many);
     again.run(Mono(MINUTE), 50, |_, job| answer(job));
@@ -149,7 +149,7 @@ fn an_operator_who_asked_to_be_left_alone_is() {
     let many = torrents(10, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(MINUTE), 50, |_, job| {
-        fail(job, Failed::new(Failure::Denied, "BEP 34"))
+        fail(job, ProbeError::new(FailureReason::Denied, "BEP 34"))
     });
     assert_eq!(sim.announces().len(), 1);
     let mut again = sim.restart(3600, &many);
@@ -170,7 +170,7 @@ fn an_operator_who_asked_to_be_left_alone_is() {
     let websocket = torrents(1, "ws://tracker.example:80/announce");
     let mut sim = Sim::new(policy(), &websocket);
     sim.run(Mono(MINUTE), 50, |_, job| {
-        fail(job, Failed::new(Failure::Unsupported, ""))
+        fail(job, ProbeError::new(FailureReason::Unsupported, ""))
     });
     assert_eq!(sim.restart(0, &websocket).schedule.closed().count(), 0);
 }
@@ -181,17 +181,17 @@ fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
     let unwanted = two[0].hashes.wire().next().unwrap();
     let mut sim = Sim::new(policy(), &two);
     let day = Retry::After(Duration::from_secs(86_400));
-    let reply = |job: &Job| match &job.ask {
-        Ask::Announce { info_hash, .. } if *info_hash == unwanted => {
-            refuse(job, Failure::Rejected, day)
+    let reply = |job: &Job| match &job.request {
+        Request::Announce { info_hash, .. } if *info_hash == unwanted => {
+            refuse(job, FailureReason::Rejected, day)
         }
         _ => answer(job),
     };
     sim.run(Mono(MINUTE), 50, |_, job| reply(job));
     let asked = |sim: &Sim, of: InfoHash| -> Vec<u64> {
         let asked = sim.sent.iter().filter(|(_, ask)| match ask {
-            Ask::Announce { info_hash, .. } => *info_hash == of,
-            Ask::Scrape { .. } => false,
+            Request::Announce { info_hash, .. } => *info_hash == of,
+            Request::Scrape { .. } => false,
         });
         asked.map(|(at, _)| at.0 / MINUTE).collect()
     };
@@ -213,32 +213,40 @@ fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
 fn manners_are_not_learnt_twice() {
     let one = torrents(1, PUBLIC);
     let mut sim = Sim::new(policy(), &one);
-    let brief = || Announced {
+    let brief = || AnnounceResponse {
         stopped_list: StoppedList::Missing,
         interval: Some(Duration::from_secs(3600)),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
-    sim.run(Mono(MINUTE), 50, |_, job| match &job.ask {
-        Ask::Scrape { .. } => fail(job, Failed::new(Failure::Unsupported, "no scrape")),
-        Ask::Announce { .. } => answer_with(job, brief()),
+    sim.run(Mono(MINUTE), 50, |_, job| match &job.request {
+        Request::Scrape { .. } => fail(
+            job,
+            ProbeError::new(FailureReason::Unsupported, "no scrape"),
+        ),
+        Request::Announce { .. } => answer_with(job, brief()),
     });
     assert!(
         sim.sent
             .iter()
-            .any(|(_, ask)| matches!(ask, Ask::Scrape { .. }))
+            .any(|(_, ask)| matches!(ask, Request::Scrape { .. }))
     );
     let mut again = sim.restart(60, &one);
     again.run(Mono(100 * MINUTE), 50, |_, job| answer(job));
-    let manners: Vec<Manner> = again
+    let strategies: Vec<AnnounceStrategy> = again
         .sent
         .iter()
         .filter_map(|(_, ask)| match ask {
-            Ask::Announce { manner, .. } => Some(*manner),
-            Ask::Scrape { .. } => None,
+            Request::Announce { strategy, .. } => Some(*strategy),
+            Request::Scrape { .. } => None,
         })
         .collect();
     // The interval too: the answers of this process do not name one.
-    assert_eq!(manners, [Manner::Brief; 2], "{:?}", again.minutes());
+    assert_eq!(
+        strategies,
+        [AnnounceStrategy::StartThenStop; 2],
+        "{:?}",
+        again.minutes()
+    );
     assert_eq!(again.sent.len(), 2, "no scrape");
 }
 

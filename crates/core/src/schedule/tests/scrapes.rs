@@ -10,7 +10,7 @@ fn scrapes(policy: PolitenessPolicy, url: &str, asked: u32) -> (Vec<u64>, usize)
     let mut sim = Sim::new(policy, &torrents(1, url));
     sim.scrape_interval_seconds = asked;
     sim.run(Mono(48 * HOUR), 50, |_, job| answer(job));
-    let is_scrape = |(_, ask): &&(Mono, Ask)| matches!(ask, Ask::Scrape { .. });
+    let is_scrape = |(_, ask): &&(Mono, Request)| matches!(ask, Request::Scrape { .. });
     let times = sim.sent.iter().filter(is_scrape).map(|(at, _)| at.0);
     (times.collect(), sim.announces().len())
 }

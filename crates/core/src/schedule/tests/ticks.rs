@@ -28,7 +28,7 @@ fn overloaded(rate: f64, urls: &[&str]) -> Sim {
 
 /// How many requests left at each moment.
 fn by_moment(sim: &Sim) -> Vec<(Mono, usize)> {
-    let same = |a: &(Mono, Ask), b: &(Mono, Ask)| a.0 == b.0;
+    let same = |a: &(Mono, Request), b: &(Mono, Request)| a.0 == b.0;
     let moments = sim.sent.chunk_by(same);
     moments.map(|moment| (moment[0].0, moment.len())).collect()
 }
@@ -84,7 +84,7 @@ fn what_is_due_leaves_with_what_is_due_until_its_turn() {
         &torrents(60, LOCAL),
     );
     sim.run(Mono(100_000), 33, |_, job| answer(job));
-    let announces = |ask: &Ask| matches!(ask, Ask::Announce { .. });
+    let announces = |request: &Request| matches!(ask, Request::Announce { .. });
     sim.sent.retain(|(at, ask)| at.0 > 50_000 && announces(ask));
     let (sent, moments) = (sim.sent.len(), by_moment(&sim));
     assert!(sent >= 250, "{sent}");
@@ -110,7 +110,7 @@ fn lanes_of_one_host_take_turns_within_a_tick() {
     sim.run(Mono(60_000), 30, |_, job| answer(job));
     let mut counts = HashMap::<_, usize>::new();
     for (_, ask) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
-        let Ask::Announce { info_hash, .. } = ask else {
+        let Request::Announce { info_hash, .. } = ask else {
             continue;
         };
         *counts.entry(info_hash.0[10]).or_default() += 1;
@@ -149,7 +149,7 @@ fn what_may_leave_does_not_wait_for_a_tick() {
         tracker: jobs[0].tracker,
         family: jobs[0].family,
         report: answer(&jobs[0]),
-        exchange: Exchange::default(),
+        stats: ProbeStats::default(),
     };
     sim.schedule.finish(&sim.roster, &observation, Mono(33));
     assert!(sim.schedule.next_wake() <= Some(Mono(33)));

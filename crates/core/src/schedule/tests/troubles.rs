@@ -21,16 +21,16 @@ impl Sim {
     }
 
     fn end(&mut self, job: &Job, report: Report, took: u64, now: u64) -> HealthChange {
-        let exchange = Exchange {
+        let stats = ProbeStats {
             duration: Duration::from_millis(took),
-            ..Exchange::default()
+            ..ProbeStats::default()
         };
         let (tracker, family) = (job.tracker, job.family);
         let observation = Observation {
             tracker,
             family,
             report,
-            exchange,
+            stats,
         };
         self.schedule.finish(&self.roster, &observation, Mono(now))
     }
@@ -55,19 +55,19 @@ impl Sim {
 
     fn scrapes(&self) -> Vec<&Vec<(AnnounceId, InfoHash)>> {
         let scrapes = self.sent.iter().filter_map(|(_, ask)| match ask {
-            Ask::Scrape { targets } => Some(targets),
-            Ask::Announce { .. } => None,
+            Request::Scrape { targets } => Some(targets),
+            Request::Announce { .. } => None,
         });
         scrapes.collect()
     }
 }
 
 fn is_scrape(job: &Job) -> bool {
-    job.family == Family::Ipv4 && matches!(job.ask, Ask::Scrape { .. })
+    job.family == Family::Ipv4 && matches!(job.request, Request::Scrape { .. })
 }
 
 fn is_announce(job: &Job) -> bool {
-    job.family == Family::Ipv4 && matches!(job.ask, Ask::Announce { .. })
+    job.family == Family::Ipv4 && matches!(job.request, Request::Announce { .. })
 }
 
 fn scrape_only() -> PolitenessPolicy {
@@ -88,8 +88,8 @@ fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
     sim.now = Mono(100);
     sim.run(Mono(600 * MINUTE), 50, |_, job| answer(job));
     let asked = sim.sent.iter().filter_map(|(_, ask)| match ask {
-        Ask::Announce { id, .. } => Some(*id),
-        Ask::Scrape { .. } => None,
+        Request::Announce { id, .. } => Some(*id),
+        Request::Scrape { .. } => None,
     });
     assert_eq!(asked.collect::<HashSet<_>>().len(), 3);
 }
@@ -117,15 +117,15 @@ fn a_reload_from_ghost_to_scrape_doubles_nothing() {
 fn families_get_equal_shares_of_a_rate() {
     let mut sim = Sim::new(policy(), &torrents(2000, PUBLIC));
     let mut probes = [0u32; 2];
-    sim.run(Mono(MINUTE), 50, |_, job| match &job.ask {
-        Ask::Announce { id, .. } => {
+    sim.run(Mono(MINUTE), 50, |_, job| match &job.request {
+        Request::Announce { id, .. } => {
             probes[job.family.index()] += 1;
             Report::Announce {
                 id: *id,
                 result: Ok(Box::default()),
             }
         }
-        Ask::Scrape { .. } => {
+        Request::Scrape { .. } => {
             let ids = ids(job);
             Report::Scrape {
                 result: Ok(vec![Some(Counts::default()); ids.len()]),
@@ -155,24 +155,27 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
     let list = torrents(1, PUBLIC);
     let mut sim = Sim::new(
         PolitenessPolicy {
-            manner: Manner::Brief,
+            strategy: AnnounceStrategy::StartThenStop,
             ..policy()
         },
         &list,
     );
-    let mut brief = Announced {
-        manner: Manner::Brief,
-        ..Announced::default()
+    let mut brief = AnnounceResponse {
+        strategy: AnnounceStrategy::StartThenStop,
+        ..AnnounceResponse::default()
     };
     brief.peers.push([81, 2, 3, 4].into(), 6881);
     sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
     sim.reload(policy(), &list, 1000);
     sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
-    let manners = sim.sent.iter().filter_map(|(_, ask)| match ask {
-        Ask::Announce { manner, .. } => Some(*manner),
-        Ask::Scrape { .. } => None,
+    let strategies = sim.sent.iter().filter_map(|(_, ask)| match ask {
+        Request::Announce { strategy, .. } => Some(*strategy),
+        Request::Scrape { .. } => None,
     });
-    assert_eq!(manners.collect::<Vec<_>>(), [Manner::Brief, Manner::Check]);
+    assert_eq!(
+        strategies.collect::<Vec<_>>(),
+        [AnnounceStrategy::StartThenStop, AnnounceStrategy::Compare]
+    );
 }
 
 #[test]
@@ -183,12 +186,12 @@ fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
     let (b, second) = sim.until(a + 1000, 1000, is_announce);
     let (c, third) = sim.until(b + 1000, 1000, is_announce);
     let day = Some(Retry::After(Duration::from_secs(86_400)));
-    let words = Failed::new(Failure::RateLimited, "").with_retry(day);
+    let words = ProbeError::new(FailureReason::RateLimited, "").with_retry(day);
     sim.end(&limited, fail(&limited, words), c - a, c);
     for (sent, job) in [(b, &second), (c, &third)] {
         sim.end(
             job,
-            fail(job, Failed::new(Failure::Reset, "")),
+            fail(job, ProbeError::new(FailureReason::Reset, "")),
             c + 1000 - sent,
             c + 1000,
         );
@@ -203,9 +206,9 @@ fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
 fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
     let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     let interval = Some(Duration::from_secs(7200));
-    let slow = Announced {
+    let slow = AnnounceResponse {
         interval,
-        ..Announced::default()
+        ..AnnounceResponse::default()
     };
     sim.run(Mono(1000), 20, |_, job| answer_with(job, slow.clone()));
     sim.run(Mono(140 * MINUTE), 20, |_, job| silence(job));
@@ -290,7 +293,7 @@ fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
     assert!(
         scrapes
             .iter()
-            .all(|targets| targets.len() <= Ask::MAX_SCRAPE)
+            .all(|targets| targets.len() <= Request::MAX_SCRAPE)
     );
     let asked: HashSet<_> = scrapes.into_iter().flatten().map(|(id, _)| *id).collect();
     assert_eq!(asked.len(), 300);
@@ -300,7 +303,7 @@ fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
 fn families_take_turns_where_we_have_to_join() {
     let mut sim = Sim::new(
         PolitenessPolicy {
-            manner: Manner::Brief,
+            strategy: AnnounceStrategy::StartThenStop,
             ..policy()
         },
         &torrents(1, PUBLIC),
@@ -341,7 +344,7 @@ fn a_url_without_a_scrape_does_not_close_its_tracker() {
     let mut sim = Sim::new(scrape_only(), &all);
     sim.run(Mono(100 * MINUTE), 50, |_, job| {
         if job.url.secret_path_and_query() == "/no-scrape" {
-            return fail(job, Failed::new(Failure::Unsupported, ""));
+            return fail(job, ProbeError::new(FailureReason::Unsupported, ""));
         }
         answer(job)
     });
@@ -364,10 +367,10 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
             },
             &list,
         );
-        sim.run(Mono(400 * MINUTE), 50, |_, job| match &job.ask {
-            Ask::Announce { id, .. } if id.0 == 0 => {
+        sim.run(Mono(400 * MINUTE), 50, |_, job| match &job.request {
+            Request::Announce { id, .. } if id.0 == 0 => {
                 let asked = Some(Duration::from_secs(asked));
-                let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND");
+                let failed = ProbeError::new(FailureReason::Rejected, "TORRENT NOT FOUND");
                 fail(job, failed.with_interval(asked))
             }
             _ => answer(job),
@@ -376,7 +379,7 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
             let asked = sim
                 .sent
                 .iter()
-                .filter(|(_, ask)| matches!(ask, Ask::Announce { id, .. } if id.0 == wanted));
+                .filter(|(_, ask)| matches!(ask, Request::Announce { id, .. } if id.0 == wanted));
             asked.map(|(at, _)| *at).collect::<Vec<_>>()
         };
         let gap = |times: &[Mono]| times[1].since(times[0]).as_secs();
@@ -404,7 +407,7 @@ fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
     sim.run(Mono(100 * MINUTE), 50, |_, job| {
         fail(
             job,
-            Failed::new(Failure::RateLimited, "").with_interval(asked),
+            ProbeError::new(FailureReason::RateLimited, "").with_interval(asked),
         )
     });
     let asked = sim.announces();

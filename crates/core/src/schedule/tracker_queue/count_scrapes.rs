@@ -7,7 +7,7 @@ use crate::schedule::probe_state::ProbeState;
 use crate::schedule::probe_states::ProbeStates;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::{Family, Scheme};
-use seedwatch_tracker::{AnnounceId, Ask, Failed, Report, Scraped};
+use seedwatch_tracker::{AnnounceId, ProbeError, Report, Request, ScrapeResponse};
 
 /// The first count scrape waits at most this long for its batch to fill, so that all counts show
 /// soon after the start.
@@ -41,8 +41,8 @@ impl CountScrapes {
     /// Returns the most hashes of one request.
     pub(super) fn max_batch(&self) -> usize {
         match self.limit {
-            0 => Ask::MAX_SCRAPE,
-            limit => limit.min(Ask::MAX_SCRAPE),
+            0 => Request::MAX_SCRAPE,
+            limit => limit.min(Request::MAX_SCRAPE),
         }
     }
 
@@ -110,7 +110,7 @@ impl CountScrapes {
     /// `period` is the time to the next probe of a swarm.
     pub(super) fn learn(
         &mut self,
-        result: &Result<Vec<Option<Scraped>>, Failed>,
+        result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
         scheme: Scheme,
         period: Duration,
         now: Mono,

@@ -2,9 +2,9 @@
 //!
 //! | Known behavior | How its swarms are asked | Requests per round |
 //! |---|---|---|
-//! | none | one [`Manner::Check`] at times; else [`Manner::Ghost`], and [`Manner::Brief`] for swarms that were empty | 1 to 3 |
-//! | sends its list with `stopped` | [`Manner::Ghost`], and [`Manner::StoppedOnly`] for swarms that were empty | 1 |
-//! | sends its list with `started` only | [`Manner::Brief`] | 2 |
+//! | none | one [`AnnounceStrategy::Compare`] at times; else [`AnnounceStrategy::StoppedFirst`], and [`AnnounceStrategy::StartThenStop`] for swarms that were empty | 1 to 3 |
+//! | sends its list with `stopped` | [`AnnounceStrategy::StoppedFirst`], and [`AnnounceStrategy::StoppedOnly`] for swarms that were empty | 1 |
+//! | sends its list with `started` only | [`AnnounceStrategy::StartThenStop`] | 2 |
 //!
 //! An empty answer to `stopped` alone never makes a swarm empty that had peers: an answer to
 //! `started` has to confirm it. So a tracker that changes its behavior makes no swarm look empty.
@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::schedule::probe_state::LastAnswer;
 use seedwatch_clock::Mono;
-use seedwatch_tracker::{Manner, StoppedList};
+use seedwatch_tracker::{AnnounceStrategy, StoppedList};
 
 /// A known behavior is checked again after this time.
 pub(in crate::schedule) const RECHECK_KNOWN_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -52,9 +52,9 @@ pub(super) struct Stopped {
 
 impl Stopped {
     /// Returns how the next announce of a swarm is made.
-    pub(super) fn manner(&mut self, last_answer: LastAnswer, now: Mono) -> Manner {
+    pub(super) fn strategy(&mut self, last_answer: LastAnswer, now: Mono) -> AnnounceStrategy {
         if last_answer == LastAnswer::Refused {
-            return Manner::Brief;
+            return AnnounceStrategy::StartThenStop;
         }
         // An empty swarm shows nothing, and must not use up the check of one with peers.
         let is_due = now >= self.check_at && last_answer != LastAnswer::Empty;
@@ -64,14 +64,16 @@ impl Stopped {
                 _ => RECHECK_AFTER,
             };
             self.check_at = self.check_at.max(now.after(wait));
-            return Manner::Check;
+            return AnnounceStrategy::Compare;
         }
         match (self.behavior, last_answer) {
-            (StoppedBehavior::SendsList, LastAnswer::Empty) => Manner::StoppedOnly,
+            (StoppedBehavior::SendsList, LastAnswer::Empty) => AnnounceStrategy::StoppedOnly,
             (StoppedBehavior::OmitsList, _) | (StoppedBehavior::Unknown, LastAnswer::Empty) => {
-                Manner::Brief
+                AnnounceStrategy::StartThenStop
             }
-            (StoppedBehavior::SendsList | StoppedBehavior::Unknown, _) => Manner::Ghost,
+            (StoppedBehavior::SendsList | StoppedBehavior::Unknown, _) => {
+                AnnounceStrategy::StoppedFirst
+            }
         }
     }
 

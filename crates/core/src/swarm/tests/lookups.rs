@@ -1,15 +1,15 @@
 //! What the DHT says of torrents.
 
 use super::*;
-use seedwatch_dht::{Diagnosis, Estimate, Found, Lookup, LookupError};
+use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats, SwarmEstimate};
 
-fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupError> {
+fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<FoundPeers, LookupError> {
     let mut peers = Peers::default();
     ips.iter()
         .for_each(|ip| peers.push(ip.parse().unwrap(), 6881));
-    Ok(Found {
+    Ok(FoundPeers {
         peers,
-        estimate: estimate.map(|(seeders, leechers)| Estimate {
+        estimate: estimate.map(|(seeders, leechers)| SwarmEstimate {
             seeders,
             leechers,
             saturated: false,
@@ -18,15 +18,15 @@ fn found(ips: &[&str], estimate: Option<(u32, u32)>) -> Result<Found, LookupErro
 }
 
 impl World {
-    fn look_up(&mut self, hash: u8, family: Family, result: Result<Found, LookupError>) {
-        let lookup = Lookup {
+    fn look_up(&mut self, hash: u8, family: Family, result: Result<FoundPeers, LookupError>) {
+        let lookup = LookupReport {
             info_hash: InfoHash([hash; 20]),
             family,
             result,
-            diagnosis: Diagnosis {
+            diagnosis: LookupStats {
                 queries: 9,
                 duration: Duration::from_millis(300),
-                ..Diagnosis::default()
+                ..LookupStats::default()
             },
         };
         self.swarms.count_lookup(&lookup);
@@ -109,7 +109,7 @@ fn nobody_at_trackers_is_no_zero_before_the_dht_was_asked() {
 #[test]
 fn a_list_that_cannot_be_read_is_a_failure() {
     let mut world = World::new(&[torrent("t", v1(1), &[])]);
-    let mut unreadable = Found::default();
+    let mut unreadable = FoundPeers::default();
     unreadable.peers.push_compact4(&[1, 2, 3]);
     world.look_up(1, Family::Ipv4, Ok(unreadable));
     let row = world.row(0);
@@ -233,16 +233,16 @@ fn lookups_are_counted_also_where_they_fail() {
     world.look_up(1, Family::Ipv4, Err(LookupError::Timeout));
     world.look_up(1, Family::Ipv4, found(&[], None));
     let durations = world.swarms.durations();
-    assert_eq!(durations[Source::Dht.index()].counts.iter().sum::<u64>(), 2);
-    assert_eq!(durations[Source::Tracker.index()], Histogram::default());
+    assert_eq!(durations[Source::Dht].counts.iter().sum::<u64>(), 2);
+    assert_eq!(durations[Source::Tracker], Histogram::default());
     let queries = world.swarms.lookup_queries();
     assert_eq!((queries.sum, queries.counts[5]), (18.0, 2));
     // No node is known: nothing was asked.
-    let lookup = Lookup {
+    let lookup = LookupReport {
         info_hash: InfoHash([1; 20]),
         family: Family::Ipv6,
         result: Err(LookupError::Timeout),
-        diagnosis: Diagnosis::default(),
+        diagnosis: LookupStats::default(),
     };
     world.swarms.count_lookup(&lookup);
     assert_eq!(world.swarms.lookup_queries(), queries);

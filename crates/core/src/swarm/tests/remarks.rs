@@ -5,10 +5,10 @@ use seedwatch_tracker::Retry;
 
 const SCRAPED: &str = "http://b.example/announce";
 
-fn warned(text: &str) -> Announced {
-    Announced {
+fn warned(text: &str) -> AnnounceResponse {
+    AnnounceResponse {
         warning: Some(text.into()),
-        ..Announced::default()
+        ..AnnounceResponse::default()
     }
 }
 
@@ -35,14 +35,14 @@ fn a_scrape_without_a_torrent_is_an_answer_that_fails() {
     let row = world.row(0);
     assert_eq!(row.announces[0].success, Some(false));
     let failed = row.announces[0].failure().unwrap();
-    assert_eq!(failed.reason, Failure::Rejected);
+    assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(
         (row.peers, row.seeders, row.leechers),
         ([None; 2], None, None)
     );
     assert_eq!(row.probe_success, [None, Some(false)]);
     assert_eq!(world.tracker().up[0], Some(true));
-    assert_eq!(world.tracker().failures, [0; Failure::ALL.len()]);
+    assert_eq!(world.tracker().failures, [0; FailureReason::ALL.len()]);
     // It may know the torrent later.
     world.scrape(&[id], &[Some(Counts::default())]);
     let row = world.row(0);
@@ -76,7 +76,7 @@ fn a_scrape_beside_announces_fails_nothing() {
             ids: vec![id],
             result: Ok(vec![None]),
         },
-        exchange: Exchange::default(),
+        stats: ProbeStats::default(),
     };
     let verdict = HealthChange {
         health: Health::Up,
@@ -100,19 +100,19 @@ fn a_warning_is_shown_with_its_answer() {
     // Words that are the same for all torrents are kept once.
     assert!(Arc::ptr_eq(&one.remark.unwrap(), &other.remark.unwrap()));
     assert!(world.tracker().remark.is_some());
-    world.answer(first, Family::Ipv4, Announced::default());
+    world.answer(first, Family::Ipv4, AnnounceResponse::default());
     assert_eq!(world.row(0).announces[0].warning(), None);
     assert!(world.row(1).announces[0].warning().is_some());
     assert!(
         world.tracker().remark.is_some(),
         "it warns of other torrents"
     );
-    world.fail(second, Health::Up, Failure::Rejected);
+    world.fail(second, Health::Up, FailureReason::Rejected);
     let row = world.row(1);
     assert_eq!(row.announces[0].warning(), None);
     assert_eq!(
         row.announces[0].failure().unwrap().reason,
-        Failure::Rejected
+        FailureReason::Rejected
     );
     world.pass(STALE.as_secs());
     assert_eq!(world.tracker().remark, None);
@@ -124,23 +124,23 @@ fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
     let [first, second] = [0, 1].map(|place| world.announce(place, 0));
     world.list(second, &["1.1.1.1"]);
     assert_eq!(world.row(1).announces[0].failure(), None);
-    world.fail(first, Health::Down, Failure::Refused);
+    world.fail(first, Health::Down, FailureReason::Refused);
     let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
     for row in [&one, &other] {
         assert_eq!(row.success, Some(false));
-        assert_eq!(row.failure().unwrap().reason, Failure::Refused);
+        assert_eq!(row.failure().unwrap().reason, FailureReason::Refused);
     }
     // What was refused before gives way to the newer reason.
-    world.fail(second, Health::Up, Failure::Rejected);
+    world.fail(second, Health::Up, FailureReason::Rejected);
     let reason = |world: &mut World| {
         let row = world.row(1).announces[0].clone();
         row.failure().map(|failed| failed.reason)
     };
-    assert_eq!(reason(&mut world), Some(Failure::Rejected));
-    world.fail(first, Health::Down, Failure::Timeout);
-    assert_eq!(reason(&mut world), Some(Failure::Timeout));
+    assert_eq!(reason(&mut world), Some(FailureReason::Rejected));
+    world.fail(first, Health::Down, FailureReason::Timeout);
+    assert_eq!(reason(&mut world), Some(FailureReason::Timeout));
     world.list(first, &["1.1.1.1"]);
-    assert_eq!(reason(&mut world), Some(Failure::Rejected));
+    assert_eq!(reason(&mut world), Some(FailureReason::Rejected));
     world.pass(STALE.as_secs());
     assert_eq!(reason(&mut world), None);
 }
@@ -150,7 +150,8 @@ fn a_rate_limit_is_shown_until_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);
     let day = Duration::from_secs(86_400);
-    let failed = Failed::new(Failure::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
+    let failed =
+        ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(Some(Retry::After(day)));
     let result = Err(failed.clone());
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.pass(86_399);
@@ -168,7 +169,8 @@ fn a_failure_is_fresh_until_the_interval_beside_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);
     let interval = Some(Duration::from_secs(7200));
-    let failed = Failed::new(Failure::Rejected, "TORRENT NOT FOUND").with_interval(interval);
+    let failed =
+        ProbeError::new(FailureReason::Rejected, "TORRENT NOT FOUND").with_interval(interval);
     let result = Err(failed);
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.pass(7200 + 600);
