@@ -1,21 +1,22 @@
-//! The cost of the core without its sockets: CPU time of planning, folding and judging one announce
-//! with 100 peers, and memory per torrent, with and without the DHT. `cargo bench --bench core`, or
-//! one part with `-- memory`, `-- month` or `-- cpu`. `month` is a collection after thirty days of
+//! What the core costs without its sockets: CPU of planning, folding and judging one announce
+//! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`, or
+//! with `-- memory`, `-- month` or `-- cpu` for one of them. `month` is a fleet after thirty days of
 //! windows and countries.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark reports errors by panicking"
+    reason = "a benchmark has nobody to hand an error to"
 )]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seedwatch::app::core::Core;
+use seedwatch::app::engine_settings;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Key, RunningClock, Set};
@@ -50,8 +51,7 @@ fn main() {
     }
 }
 
-/// Runs in a process of its own. Otherwise memory that this process freed would hide what the next
-/// part takes.
+/// In a process of its own: what this one has freed would hide what the next takes.
 fn alone(part: &str) {
     let me = std::env::current_exe().expect("this binary");
     let child = std::process::Command::new(me).arg(part).status();
@@ -109,7 +109,7 @@ fn now(millis: u64) -> Now {
     }
 }
 
-/// Returns peers that differ between swarms.
+/// Peers that vary from swarm to swarm.
 fn swarm(serial: u32, peers: u32) -> Peers {
     let mut compact = Vec::with_capacity(peers as usize * 6);
     for peer in 0..peers {
@@ -122,9 +122,9 @@ fn swarm(serial: u32, peers: u32) -> Peers {
     peers
 }
 
-/// Processes one round of the DHT: `peers` over IPv4, none over IPv6.
-fn complete_lookups(core: &mut Core, at: u64, peers: u32) {
-    let hashes = Arc::clone(core.sweep());
+/// One round of the DHT: as many peers again over IPv4, none over IPv6.
+fn sweep(core: &mut Engine, at: u64, peers: u32) {
+    let hashes = Arc::clone(core.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
@@ -198,8 +198,8 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// Processes one round over all torrents. Returns its number of announces.
-fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
+/// One round over all torrents; returns how many announces it had.
+fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
     loop {
@@ -215,8 +215,8 @@ fn round(core: &mut Core, at: &mut u64, peers: u32) -> u32 {
     }
 }
 
-/// Processes one round as the daemon does: spread over time, with a new snapshot per second.
-fn slow_round(core: &mut Core, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
+/// One round as the daemon has it: spread over time, with a new picture every second.
+fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
     let mut picture = core.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
     while announces < torrents {
@@ -239,14 +239,24 @@ fn is_announce(job: &Job) -> bool {
 }
 
 fn memory(torrents: u32, dht: bool) {
-    // The country table and the program count once, however many torrents are watched.
-    let mut small = Core::new(&config(1, 1e9), [4242; 2], Key::new([7; 16]), now(0));
+    // The table of countries and the program are there once, whatever is watched.
+    let mut small = Engine::new(
+        &engine_settings(&config(1, 1e9)),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(slow_round(&mut small, &mut 0, PEERS, 1));
     drop(small);
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(config);
     let per = || (resident() - before) / f64::from(torrents);
     let picture = core.snapshot(now(0));
@@ -256,13 +266,13 @@ fn memory(torrents: u32, dht: bool) {
     drop(picture);
     let mut at = 0;
     drop(slow_round(&mut core, &mut at, 0, torrents));
-    complete_lookups(&mut core, at, 0);
+    sweep(&mut core, at, 0);
     let picture = core.snapshot(now(at));
     println!("  idle (answered, empty)   {:7.0} B per torrent", per());
     drop(picture);
     at = (at / 1000 + 2_100) * 1000;
     drop(slow_round(&mut core, &mut at, PEERS, torrents));
-    complete_lookups(&mut core, at, PEERS);
+    sweep(&mut core, at, PEERS);
     let picture = core.snapshot(now(at));
     println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);
@@ -272,7 +282,7 @@ fn memory(torrents: u32, dht: bool) {
     println!("  of which the month takes {bytes:7.0} B, without its countries");
 }
 
-/// Returns the peer history of a swarm.
+/// What is remembered of the peers of a swarm.
 fn remembered(serial: u32) -> Box<Set> {
     let key = Key::new([7; 16]);
     let at = RunningClock::start(now(0).unix).moment();
@@ -283,19 +293,23 @@ fn remembered(serial: u32) -> Box<Set> {
     set
 }
 
-/// Measures a collection after thirty days with `peers` peers per torrent at a time. Per day,
-/// `fresh` of them are replaced, spread over the day: sets that grow at the same time would leave
-/// no holes.
+/// A fleet after thirty days with so many peers at a time in each torrent, of which so many leave and
+/// as many others come in a day, all day long: sets that grow together would leave no holes.
 fn month(torrents: u32, peers: u32, fresh: u32) {
     const HOUR: u64 = 3_600_000;
     let before = resident();
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
-    // Peers of the first round are those of the first day.
+    // Those of the first round are the peers of the first day.
     while at < 29 * 24 * HOUR {
         core.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
@@ -326,7 +340,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
         bytes / f64::from(torrents),
     );
     drop(picture);
-    // The next hour with a snapshot per second: steps in which windows slide, against the others.
+    // The next hour, a picture a second: those that windows slide in against the others.
     at = (at / HOUR + 1) * HOUR;
     let (mut whole, mut longest) = (Duration::ZERO, Duration::ZERO);
     let mut quiet = Duration::MAX;
@@ -346,7 +360,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     );
 }
 
-/// Returns peers of one torrent from a serial number on, in two large parts of the address space.
+/// Peers of one torrent from a serial number on, all over two large parts of the internet.
 fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
     let mut peers = Peers::default();
     let mut compact = Vec::with_capacity(count as usize * 6);
@@ -369,7 +383,12 @@ fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Core::new(&config(torrents, 1e9), [4242; 2], Key::new([7; 16]), now(0));
+    let mut core = Engine::new(
+        &engine_settings(&config(torrents, 1e9)),
+        [4242; 2],
+        Key::new([7; 16]),
+        now(0),
+    );
     let mut at = 1;
     round(&mut core, &mut at, PEERS);
     let (mut announces, mut making) = (0, Duration::ZERO);
@@ -379,7 +398,7 @@ fn cpu(torrents: u32, rounds: u32) {
         announces += round(&mut core, &mut at, PEERS);
     }
     let whole = start.elapsed();
-    // The cost of generating answers in this benchmark.
+    // What this benchmark itself spends on making up answers.
     let mut jobs = Vec::new();
     at += 2_100_000;
     core.poll(Mono(at), &mut jobs);

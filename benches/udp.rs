@@ -1,30 +1,31 @@
-//! UDP announces: CPU time of the whole path, the daemon at the pace of a large installation, the
-//! limit of the machine, packet loss, dead trackers. `cargo bench --bench udp`, or one part: `cargo
-//! bench --bench udp -- cpu`. The part `paced` takes four minutes and runs only if named; one
-//! scenario of it: `cargo bench --bench udp -- paced=away`.
+//! UDP announces: CPU of the whole path, the daemon at the pace of a large installation, the limit
+//! of the machine, loss, dead trackers. `cargo bench --bench udp`, or one part:
+//! `cargo bench --bench udp -- cpu`. The part `paced` takes four minutes and runs only when
+//! asked for; one scenario of it: `cargo bench --bench udp -- paced=away`.
 //!
-//! Trackers run in processes of their own. CPU time is that of all threads of the client.
+//! Trackers run in processes of their own; CPU time is that of all threads of the client.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark reports errors by panicking"
+    reason = "a benchmark has nobody to hand an error to"
 )]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use seedwatch::app::core::Core;
+use seedwatch::app::engine_settings;
 use seedwatch::config::{
     Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_dev_bench::loss;
-use seedwatch_dev_bench::null_tracker::{self, NullTracker, PEERS, TrackerBehaviour};
+use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker, PEERS};
 use seedwatch_dev_bench::opentracker::Opentracker;
 use seedwatch_dev_bench::paced;
 use seedwatch_dev_bench::raw::{self, Sending};
-use seedwatch_dev_bench::usage::{Cost, CostMeter};
+use seedwatch_dev_bench::usage::{Cost, Since};
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
 use seedwatch_probers::resolve::Resolver;
@@ -37,20 +38,20 @@ use seedwatch_tracker::{
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-/// Swarms that are announced in turn.
+/// Swarms that are asked for in turn.
 const SWARMS: u32 = 1000;
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Measurements of each part.
+/// Measurements of each thing.
 const TURNS: usize = 5;
-/// Measurements of CPU time. They are shorter and more numerous: other processes make most of them
-/// slower, and none faster.
+/// Measurements of CPU time, shorter and so more of them: whatever else runs on this machine makes
+/// most of them dearer, and none cheaper.
 const CPU_TURNS: usize = 25;
-/// Port that we announce.
+/// The port that we claim.
 const PORT: u16 = 4242;
 
 fn main() {
-    null_tracker::run_if_child();
-    paced::run_if_child();
+    null_tracker::become_one_if_asked();
+    paced::become_them_if_asked();
     if loss::is_inside() {
         return losses();
     }
@@ -64,7 +65,7 @@ fn main() {
             }
         }),
     ];
-    // Cargo adds `--bench`.
+    // Cargo says `--bench`.
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
@@ -87,7 +88,7 @@ fn hash(n: u32) -> InfoHash {
     InfoHash(hash)
 }
 
-/// A tracker to announce to.
+/// A tracker to ask.
 #[derive(Clone)]
 struct Target {
     tracker: TrackerId,
@@ -125,28 +126,28 @@ impl Target {
     }
 }
 
-/// A prober and its channels.
+/// A prober and who feeds it.
 struct Client {
     runtime: Runtime,
     prober: UdpProber,
     observations: mpsc::Receiver<Vec<Observation>>,
 }
 
-/// The result of a run.
+/// What a run brought.
 struct Run {
-    /// Cost of the measured section.
+    /// Of the part that was measured.
     cost: Cost,
-    /// Answers in the measured section.
+    /// In that part.
     answered: usize,
-    /// Requests in the measured section.
+    /// In that part.
     requests: usize,
-    /// All jobs.
+    /// From the first job to the last.
     jobs: usize,
-    /// Unanswered jobs among all.
+    /// Of all jobs.
     unanswered: usize,
 }
 
-/// Trackers from this id on are dead.
+/// Trackers from this one on are dead.
 const DEAD: TrackerId = TrackerId(1000);
 
 impl Client {
@@ -181,11 +182,11 @@ impl Client {
         batch.expect("the prober lives")
     }
 
-    /// Keeps `flying` jobs in flight, tracker by tracker. Measures for `time` after a warm-up, then
-    /// waits for the jobs in flight.
+    /// Keeps `flying` jobs on their way, tracker by tracker, and measures for `time` after a
+    /// while; then waits for those on their way.
     fn announce(&mut self, targets: &[Target], flying: usize, time: Duration) -> Run {
         let mut next = 0;
-        // Runs of jobs for one tracker, as in a plan sorted by tracker.
+        // Runs of one tracker, as a plan sorted by tracker has them.
         let mut jobs = |count: usize| -> Vec<Job> {
             (0..count)
                 .map(|_| {
@@ -199,7 +200,7 @@ impl Client {
         let mut open = flying;
         let mut since = None;
         let mut run = Run {
-            cost: CostMeter::now().cost(),
+            cost: Since::now().cost(),
             answered: 0,
             requests: 0,
             jobs: flying,
@@ -209,7 +210,7 @@ impl Client {
             let batch = self.receive();
             let passed = start.elapsed();
             if since.is_none() && passed >= time {
-                since = Some(CostMeter::now());
+                since = Some(Since::now());
             }
             let mut alive = 0;
             for observation in &batch {
@@ -245,14 +246,14 @@ impl Client {
 
 fn row(what: &str, (cost, count): (Cost, usize)) {
     println!(
-        "  {what:<44} {:6.2} µs CPU   {:8.0} per second",
+        "  {what:<44} {:6.2} µs CPU   {:8.0} a second",
         cost.cpu_each(count),
         cost.rate(count)
     );
 }
 
-/// Measures the parts in turns, so that other load on this machine slows all of them equally.
-/// Returns the costs by turn.
+/// What each thing took, turn by turn, one thing after the other in each turn: others use this
+/// machine too, and slow down one thing as much as the next.
 fn by_turns<const N: usize>(
     turns: usize,
     mut things: [&mut dyn FnMut() -> (Cost, usize); N],
@@ -262,7 +263,7 @@ fn by_turns<const N: usize>(
         .collect()
 }
 
-/// Returns the best run of each part.
+/// The best turn of each thing.
 fn best_of<const N: usize>(
     turns: &[[(Cost, usize); N]],
     better: impl Fn(&(Cost, usize), &(Cost, usize)) -> bool,
@@ -292,7 +293,7 @@ fn faster(a: &(Cost, usize), b: &(Cost, usize)) -> bool {
 fn cpu() {
     const COUNT: usize = 32_000;
     println!("one announce, answered with {PEERS} peers by a tracker that does nothing else:");
-    let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
+    let tracker = NullTracker::start(1, Manners::Answers);
     let to = tracker.addresses[0];
     let turns = by_turns(
         CPU_TURNS,
@@ -321,15 +322,15 @@ fn cpu() {
     );
 }
 
-/// Runs the daemon as a process of its own.
+/// The daemon itself, as a process of its own.
 fn paced(scenario: Option<&str>) {
     let hex = |n| {
         let InfoHash(mut hash) = hash(n);
-        // The last bytes determine the jitter of the torrent.
+        // The last bytes decide by how much a round of the torrent is stretched.
         hash[18..].copy_from_slice(&(n.wrapping_mul(0x9e37_79b1) >> 16).to_be_bytes()[2..]);
         InfoHash(hash).to_string()
     };
-    // Another build to compare with.
+    // Another build, to compare with.
     let other = std::env::var("SEEDWATCH_BENCH_BINARY").ok();
     let binary = other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_seedwatch"));
     paced::measure(binary, hex, scenario);
@@ -343,7 +344,7 @@ fn announces(targets: &[Target], time: Duration) -> (Cost, usize) {
     (run.cost, run.answered)
 }
 
-/// Processes rounds over many torrents as the daemon does, without the hours in between.
+/// Rounds over many torrents, as the daemon has them, but without the hours in between.
 fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) {
     let mut client = Client::start();
     let now = |round: u64, start: Instant| Now {
@@ -351,18 +352,18 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         unix: Unix(1_700_000_000 + round * 4000),
     };
     let start = Instant::now();
-    let mut core = Core::new(
-        &config(tracker, torrents),
+    let mut core = Engine::new(
+        &engine_settings(&config(tracker, torrents)),
         [PORT; 2],
         Key::new([7; 16]),
         now(0, start),
     );
-    let mut since = CostMeter::now();
+    let mut since = Since::now();
     let mut answered = 0;
     for round in 1..=rounds {
         if round == 2 {
-            // The first round resolves names and allocates memory.
-            since = CostMeter::now();
+            // The first round is the daemon's first minute: names, families, memory.
+            since = Since::now();
             answered = 0;
         }
         let mut open = 0;
@@ -377,7 +378,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
                 break;
             }
             let batch = client.receive();
-            // One reading of the clock per batch, as in the daemon.
+            // One look at the clock for a batch, as in the daemon.
             let absorbed = now(round, start);
             for observation in batch {
                 open -= 1;
@@ -434,8 +435,7 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
     }
 }
 
-/// Measures opentracker, which needs two announces per swarm: `started`, which returns the list,
-/// and `stopped`.
+/// opentracker needs two announces a swarm: `started`, which brings the list, and `stopped`.
 fn real_tracker() {
     let swarms: Vec<[u8; 20]> = (0..SWARMS).map(|n| hash(n).0).collect();
     let Some(tracker) = Opentracker::start(&swarms, PEERS as u16) else {
@@ -452,11 +452,11 @@ fn real_tracker() {
     row("prober: started and stopped", started_and_stopped);
 }
 
-/// Measures 32 trackers, then the same beside 32 dead ones. The scheduler gives a dead tracker few
-/// jobs at a time; here each has eight jobs that last until their deadline.
+/// Thirty-two trackers, then as many dead ones beside them. As the plan has it, a dead tracker gets
+/// few jobs at a time; here each has eight that do not end before their deadline.
 fn dead_trackers() {
-    let alive = NullTracker::start(32, TrackerBehaviour::Answers);
-    let dead = NullTracker::start(32, TrackerBehaviour::Silent);
+    let alive = NullTracker::start(32, Manners::Answers);
+    let dead = NullTracker::start(32, Manners::Silent);
     println!("thirty-two trackers, and thirty-two dead ones beside them:");
     let time = Duration::from_millis(700);
     let alive = Target::list(&alive.addresses);
@@ -490,7 +490,7 @@ fn dead_trackers() {
     );
 }
 
-/// Measures with one packet in ten lost in each direction, and without.
+/// One packet in ten lost each way, against the same without.
 fn losses() {
     let by_kernel = loss::is_inside() && loss::prepare();
     let how = match by_kernel {
@@ -500,11 +500,11 @@ fn losses() {
     println!("one packet in ten lost each way, {how}:");
     let (mut jobs, mut unanswered, mut requests, mut answered) = (0, 0, 0, 0);
     let mut measure = |lossy: bool| {
-        let behaviour = match lossy && !by_kernel {
-            true => TrackerBehaviour::Loses,
-            false => TrackerBehaviour::Answers,
+        let strategies = match lossy && !by_kernel {
+            true => Manners::Loses,
+            false => Manners::Answers,
         };
-        let tracker = NullTracker::start(1, behaviour);
+        let tracker = NullTracker::start(1, strategies);
         if by_kernel {
             let verdict = if lossy { "drop" } else { "accept" };
             assert!(loss::every_tenth(verdict), "nft");

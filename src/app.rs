@@ -1,22 +1,23 @@
-//! Builds the parts, owns tasks, reload and shutdown: the only module that knows all others.
+//! Builds the parts, and owns tasks, reload and shutdown. It is the only module that uses all
+//! others.
 
-pub mod core;
 mod dht;
+mod engine_settings;
 mod identity;
 mod probe;
 mod probers;
 mod run;
 mod state;
 mod supervisor;
-mod trace;
 
 use std::net::IpAddr;
 
+pub use engine_settings::engine_settings;
 pub use probe::{ProbeCommandError, probe};
 pub use probers::StartError;
 pub use run::{Parts, run};
 
-/// The addresses of this machine.
+/// Returns the addresses of this machine's network interfaces.
 fn own_addresses() -> nix::Result<Vec<IpAddr>> {
     let address = |interface: nix::ifaddrs::InterfaceAddress| {
         let address = interface.address?;

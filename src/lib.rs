@@ -12,14 +12,14 @@
 //!
 //! | Crate | Contents |
 //! |---|---|
-//! | [`seedwatch_clock`] | points in time |
+//! | [`seedwatch_clock`] | points in time, token bucket |
 //! | [`seedwatch_input`] | bounded reading of what people write, with located errors |
 //! | [`seedwatch_geo`] | address → country and autonomous system |
 //! | [`seedwatch_torrent`] | bencode, info-hash, magnet link, metainfo, tracker URL, peer addresses |
 //! | [`seedwatch_distinct`] | distinct counts over sliding windows. Pure |
 //! | [`seedwatch_dht`] | the mainline DHT: codec, node table, lookups. Pure |
 //! | [`seedwatch_tracker`] | conversations with trackers: announce sessions, UDP, HTTP. Pure |
-//! | [`seedwatch_core`] | roster, schedule, connectivity, swarms, snapshot. Pure |
+//! | [`seedwatch_core`] | the engine: roster, schedule, connectivity, swarms, snapshot. Pure |
 //! | [`seedwatch_probers`] | threads, sockets and name resolution |
 //! | [`seedwatch_exporter`] | the web server of an exporter: TLS, authentication, web configuration |
 //!

@@ -1,7 +1,7 @@
 //! Log lines on standard error: `time=… level=… msg=… key=value`, or the same as JSON.
 //!
-//! Only events of this crate are written: libraries may log what must not be in a log, such as
-//! addresses. Whatever stands in a value, a line stays one line and cannot steer a terminal.
+//! Only events of our own crates are written: libraries may log what must not be in a log, such as
+//! addresses. Values are escaped, so that a line stays one line and cannot control a terminal.
 //!
 //! Lines go through a bounded queue (`queue`), because standard error may be a pipe that is not
 //! read. [`LineLimit`] keeps a lasting fault to one line per minute.
@@ -30,25 +30,25 @@ use queue::Queue;
 use seedwatch_clock::LineLimit;
 use seedwatch_input::text::{JsonEscape, is_invisible};
 
-/// How a line is written.
+/// The format of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     /// `key=value`, values quoted where needed.
     Logfmt,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The least important lines that are written.
+/// The least severe lines that are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
     /// Single probes and connections.
     Debug,
-    /// Starts, stops, reloads, changes of state.
+    /// Start, stop, reload, changes of state.
     Info,
-    /// What works on, but not as it should.
+    /// Problems that the program works around.
     Warn,
-    /// What does not work.
+    /// Failures.
     Error,
 }
 
@@ -63,19 +63,19 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Why the process has no log.
+/// Why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
-    /// The process logs somewhere already.
+    /// The process has a log already.
     #[error(transparent)]
     Taken(#[from] TryInitError),
-    /// The system has no thread for it.
+    /// The system has no thread for the log.
     #[error("no thread for the log: {0}")]
     Thread(#[from] io::Error),
 }
 
-/// The log of the process. Dropping it waits until what was logged is written, one second at most:
-/// to be done at the very end.
+/// The log of the process. Dropping it waits at most one second until all lines are written, so it
+/// must be dropped last.
 #[derive(Debug)]
 pub struct Log {
     queue: Queue,
@@ -94,12 +94,13 @@ impl Drop for Log {
 pub fn init(level: LogLevel, format: LogFormat) -> Result<Log, LogError> {
     let queue = Queue::start(io::stderr(), move |dropped| dropped_line(format, dropped))?;
     subscriber(level, format, queue.clone()).try_init()?;
-    // The hook of the standard library writes to standard error itself, and waits for its reader.
+    // The standard library's hook writes to standard error directly and blocks while it is not
+    // read.
     panic::set_hook(Box::new(log_panic));
     Ok(Log { queue })
 }
 
-/// Says how many lines were lost because standard error was not read.
+/// Returns the line that says how many lines were dropped.
 fn dropped_line(format: LogFormat, dropped: u64) -> String {
     let mut others = String::new();
     add(&mut others, format, "dropped", &dropped.to_string(), false);
@@ -107,10 +108,10 @@ fn dropped_line(format: LogFormat, dropped: u64) -> String {
     line(format, Level::WARN, message, &others).unwrap_or_default()
 }
 
-/// Panics by place.
+/// Limits lines about panics, by source location.
 static PANICS: LineLimit<Option<String>> = LineLimit::new();
 
-/// Logs a panic as the standard library prints it, in one line.
+/// Logs a panic in one line, with what the standard library prints.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let location = panic.location().map(ToString::to_string);
     let Some(suppressed) = PANICS.admit(location.clone(), Instant::now()) else {
@@ -201,7 +202,7 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// The fields of one event, written as they come; the message goes before all others.
+/// The fields of one event in their order. The message is kept apart, because it is written first.
 struct Fields {
     format: LogFormat,
     message: String,
@@ -239,12 +240,12 @@ impl Visit for Fields {
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        // JSON has no word for what is not finite.
+        // JSON has no number that is not finite (RFC 8259 section 6).
         self.add(field, &value.to_string(), !value.is_finite());
     }
 }
 
-/// Appends one field. `quoted` is false for what JSON writes bare.
+/// Appends one field. `quoted` is false for JSON numbers and booleans.
 fn add(line: &mut String, format: LogFormat, key: &str, value: &str, quoted: bool) {
     match format {
         LogFormat::Json => {
@@ -276,7 +277,7 @@ fn is_unsafe(c: char) -> bool {
     c.is_control() || is_invisible(c)
 }
 
-/// Quotes as JSON does; the readers of logfmt understand the same escapes.
+/// Appends a value in quotes, escaped as in JSON. Parsers of logfmt understand the same escapes.
 fn quote(line: &mut String, value: &str) {
     line.push('"');
     for c in value.chars() {
@@ -303,9 +304,9 @@ mod tests {
     use super::*;
 
     #[derive(Clone, Default)]
-    struct Memory(Arc<Mutex<Vec<u8>>>);
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
 
-    impl io::Write for Memory {
+    impl io::Write for Buffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.lock().unwrap().extend_from_slice(bytes);
             Ok(bytes.len())
@@ -317,11 +318,11 @@ mod tests {
     }
 
     fn logged(level: LogLevel, format: LogFormat, events: impl FnOnce()) -> String {
-        let memory = Memory::default();
-        let writer = memory.clone();
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
         let subscriber = subscriber(level, format, move || writer.clone());
         tracing::subscriber::with_default(subscriber, events);
-        let bytes = memory.0.lock().unwrap().clone();
+        let bytes = buffer.0.lock().unwrap().clone();
         String::from_utf8(bytes).unwrap()
     }
 
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn logfmt_lines() {
+    fn logfmt_has_one_field_per_key() {
         let line = logged(LogLevel::Info, LogFormat::Logfmt, event);
         let (time, rest) = line.strip_prefix("time=").unwrap().split_once(' ').unwrap();
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn json_lines() {
+    fn json_has_one_object_per_line() {
         let line = logged(LogLevel::Info, LogFormat::Json, event);
         assert_eq!(line.lines().count(), 1);
         assert!(!line.contains('\u{1b}'));
@@ -370,13 +371,13 @@ mod tests {
     }
 
     #[test]
-    fn levels_and_libraries_are_filtered() {
+    fn lower_levels_and_libraries_are_filtered_out() {
         let events = || {
             tracing::debug!("debug");
             tracing::info!("info");
             tracing::warn!(n = f64::NAN, "warn");
             tracing::error!("error");
-            tracing::error!(target: "hickory_resolver", "of a library");
+            tracing::error!(target: "hickory_resolver", "from a library");
         };
         for (level, lines) in [
             (LogLevel::Debug, 4),
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn values_cannot_break_out() {
+    fn unsafe_values_are_escaped() {
         for (value, expected) in [
             ("plain-1.2:3/x", " k=plain-1.2:3/x"),
             ("a b", " k=\"a b\""),

@@ -15,12 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 
-/// What ends a start that failed.
-type Failed = Box<dyn std::error::Error>;
+/// An error that ends the program.
+type BoxError = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // Dropped last: what is still to be said is written then.
+    // Dropped last, which writes the remaining lines.
     let _log = match log::init(cli.log_level, cli.log_format) {
         Ok(log) => log,
         Err(failed) => {
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     };
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
     let result = runtime
-        .map_err(Failed::from)
+        .map_err(BoxError::from)
         .and_then(|runtime| match &cli.command {
             Some(Command::Probe(flags)) => finish(runtime, probe(&cli, flags)),
             None if cli.config_check => check(&cli),
@@ -45,24 +45,27 @@ fn main() -> ExitCode {
     }
 }
 
-/// Logs why it failed, one line per fault of a configuration.
-fn report(failed: &Failed) {
+/// Logs why the program failed: one line per fault of a configuration.
+fn report(failed: &BoxError) {
     match failed.downcast_ref::<ConfigError>() {
         Some(error) => error.faults().iter().for_each(|fault| error!("{fault}")),
         None => error!("{failed}"),
     }
 }
 
-/// Runs it to its end. A file that is still being read, such as a pipe that nobody writes to, is not
-/// waited for.
-fn finish(runtime: Runtime, task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+/// Runs a task to its end. It does not wait for reads that hang, such as of a pipe without a
+/// writer.
+fn finish(
+    runtime: Runtime,
+    task: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), BoxError> {
     let result = runtime.block_on(task);
     runtime.shutdown_background();
     result
 }
 
-/// Ready once the program is told to end.
-fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+/// Returns a future that is ready at SIGTERM or SIGINT.
+fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;
     Ok(async move {
@@ -73,14 +76,14 @@ fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), Failed> {
-    let probed = app::probe(cli, flags, told_to_end()?).await;
-    probed.map_err(|failed| -> Failed { failed })
+async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), BoxError> {
+    let probed = app::probe(cli, flags, shutdown_signal()?).await;
+    probed.map_err(|failed| -> BoxError { failed })
 }
 
-/// `--config.check`: everything that the start does short of the network.
-fn check(cli: &Cli) -> Result<(), Failed> {
-    // Both files are checked, whatever is wrong in one of them.
+/// Runs `--config.check`: everything that the start does without the network.
+fn check(cli: &Cli) -> Result<(), BoxError> {
+    // Both files are checked, even if one is not valid.
     let web_config = web_config(cli);
     let config = match Config::load(&cli.config_file) {
         Ok(config) => config,
@@ -97,12 +100,12 @@ fn check(cli: &Cli) -> Result<(), Failed> {
     Ok(())
 }
 
-fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, Failed> {
+fn web_config(cli: &Cli) -> Result<Option<Arc<WebConfig>>, BoxError> {
     let config = cli.web.config_file.as_deref().map(WebConfig::load);
     Ok(config.transpose()?.map(Arc::new))
 }
 
-async fn serve(cli: Cli) -> Result<(), Failed> {
+async fn serve(cli: Cli) -> Result<(), BoxError> {
     info!(version = VERSION, revision = REVISION, "Starting seedwatch");
     let config = Config::load(&cli.config_file)?;
     let web_config = web_config(&cli)?;
@@ -121,10 +124,10 @@ async fn serve(cli: Cli) -> Result<(), Failed> {
     let mut hangups = signal(SignalKind::hangup())?;
     tokio::spawn(async move {
         while hangups.recv().await.is_some() {
-            // One that is not taken yet serves for this one too.
+            // A full channel holds a request that serves for this signal too.
             let _ = hang_up.try_send(());
         }
     });
-    app::run(parts, config, hung_up, told_to_end()?).await?;
+    app::run(parts, config, hung_up, shutdown_signal()?).await?;
     Ok(())
 }

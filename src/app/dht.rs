@@ -9,7 +9,6 @@ use tracing::{error, info};
 use super::probers::StartError;
 use super::state::{NodesFuture, StateWriter};
 use crate::config::Config;
-use seedwatch_dht;
 use seedwatch_dht::Contact;
 use seedwatch_dht::DhtReport;
 use seedwatch_probers::dht::{DhtProber, Settings};
@@ -18,18 +17,18 @@ use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 use seedwatch_torrent::address::Accept;
 
-/// Longest time the prober has to hand over its table.
+/// Deadline for the prober to return its node table.
 const TABLE_DEADLINE: Duration = Duration::from_secs(2);
 
-/// The DHT as the daemon asks it, if it does.
+/// The DHT prober, if the DHT is enabled.
 pub(super) struct Dht {
     running: Option<Running>,
-    /// Nodes to begin with while no prober runs: a reload must not wait for the disk.
+    /// Nodes for the next prober, kept while none runs: a reload must not wait for the disk.
     idle: Vec<Contact>,
     out: mpsc::Sender<DhtReport>,
 }
 
-/// A prober and what it was last told.
+/// A prober and its current settings.
 struct Running {
     prober: DhtProber,
     settings: Settings,
@@ -38,19 +37,19 @@ struct Running {
 }
 
 impl Dht {
-    /// Starts the prober, if the DHT is to be asked, with the nodes that were saved.
+    /// Starts the prober with the saved nodes, if the DHT is enabled.
     ///
     /// # Errors
-    /// When there is no socket for it.
+    /// If no socket can be opened for it.
     pub(super) async fn start(
         config: &Config,
         resolver: &Resolver,
-        keeper: &StateWriter,
+        state_writer: &StateWriter,
         out: mpsc::Sender<DhtReport>,
     ) -> Result<Self, StartError> {
         let mut dht = Self {
             running: None,
-            idle: keeper.table().await,
+            idle: state_writer.table().await,
             out,
         };
         if config.dht.enabled {
@@ -75,21 +74,21 @@ impl Dht {
         })
     }
 
-    /// Takes over the settings of a new configuration. Where other sockets are wanted, another
-    /// prober begins with the nodes of the one before.
+    /// Applies the settings of a new configuration. If they name other sockets, a new prober starts
+    /// with the nodes of the previous one.
     ///
     /// # Errors
-    /// When the other sockets cannot be had; everything stays as it was.
+    /// If the new sockets cannot be opened; then nothing changed.
     pub(super) async fn configure(
         &mut self,
         config: &Config,
         resolver: &Resolver,
-        keeper: &StateWriter,
+        state_writer: &StateWriter,
     ) -> Result<(), StartError> {
         if !config.dht.enabled {
             if self.running.is_some() {
                 self.idle = self.stop().await;
-                keeper.save_table(self.idle.clone());
+                state_writer.save_table(self.idle.clone());
             }
             return Ok(());
         }
@@ -110,7 +109,8 @@ impl Dht {
         }
     }
 
-    /// One port cannot be had twice: the prober before has to go first.
+    /// Replaces the prober by one with other sockets. A port cannot be bound twice, so the previous
+    /// prober stops first.
     async fn change_sockets(
         &mut self,
         settings: Settings,
@@ -124,20 +124,22 @@ impl Dht {
         match other {
             Ok(other) => {
                 self.running = Some(other);
-                info!("the DHT is asked over other sockets");
+                info!("DHT sockets changed");
                 Ok(())
             }
             Err(failed) => {
                 match self.launch(before.settings, resolver, table) {
                     Ok(again) => self.running = Some(again),
-                    Err(error) => error!(%error, "the DHT is not asked any more"),
+                    Err(error) => {
+                        error!(%error, "cannot open the previous DHT sockets again: the DHT is not asked until a reload")
+                    }
                 }
                 Err(failed)
             }
         }
     }
 
-    /// What is to be looked up. Costs nothing while it is the same list.
+    /// Sets the info-hashes to look up. An unchanged list costs nothing.
     pub(super) fn watch(&mut self, hashes: &Arc<[InfoHash]>) {
         let Some(running) = &mut self.running else {
             return;
@@ -151,21 +153,21 @@ impl Dht {
         }
     }
 
-    /// Families whose network is silent rest.
-    pub(super) fn pause(&mut self, rests: impl Fn(Family) -> bool) {
+    /// Pauses families that our own network does not carry, and resumes the others.
+    pub(super) fn pause(&mut self, is_paused: impl Fn(Family) -> bool) {
         let Some(running) = &mut self.running else {
             return;
         };
         for family in Family::ALL {
             let paused = &mut running.paused[family.index()];
-            if *paused != rests(family) {
+            if *paused != is_paused(family) {
                 *paused = !*paused;
                 running.prober.pause(family, *paused);
             }
         }
     }
 
-    /// Stops the prober; gives the nodes worth saving.
+    /// Stops the prober. Returns the nodes to save.
     pub(super) async fn stop(&mut self) -> Vec<Contact> {
         match self.running.take() {
             Some(running) => running.prober.drain().await,
@@ -173,7 +175,7 @@ impl Dht {
         }
     }
 
-    /// The nodes worth saving.
+    /// Returns the nodes to save.
     pub(super) fn table(&self) -> NodesFuture {
         let Some(running) = &self.running else {
             return Box::pin(std::future::ready(Vec::new()));
@@ -186,7 +188,7 @@ impl Dht {
     }
 }
 
-/// How the DHT is asked.
+/// Returns the settings of the DHT prober.
 pub(super) fn settings(config: &Config) -> Settings {
     let dht = &config.dht;
     Settings {
@@ -196,7 +198,7 @@ pub(super) fn settings(config: &Config) -> Settings {
             max_rate: dht.max_rate,
             interval: dht.interval,
             recall_target: dht.recall_target,
-            // The nodes of a lab share one net.
+            // Nodes of a test network share one subnet.
             require_distinct_subnets: config.accept == Accept::Global,
             accept: config.accept,
         },

@@ -1,4 +1,4 @@
-//! The probers of trackers, as the configuration wants them.
+//! The tracker probers, set up by the configuration.
 
 use rustls::pki_types::CertificateDer;
 use tokio::sync::mpsc;
@@ -10,13 +10,13 @@ use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::{ProberContext, ProberError, Probers, REGISTRY};
 use seedwatch_tracker::{Identity, Observation};
 
-/// Batches of observations that may wait for the core.
+/// Most batches of observations that wait for the engine.
 pub(super) const QUEUE: usize = 1024;
 
-/// Root certificates beside those of the web.
+/// Root certificates in addition to those of the web PKI.
 pub(super) type Roots = Vec<CertificateDer<'static>>;
 
-/// Reads the additional root certificates. Waits for the disk, but not for long.
+/// Reads the additional root certificates, within a bounded time.
 ///
 /// # Errors
 /// [`StartError::Roots`].
@@ -27,19 +27,19 @@ pub(super) fn roots() -> Result<Roots, StartError> {
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The system gives no random bytes for the key that peers are hashed with.
+    /// The system has no random bytes for the key of the peer hashes.
     #[error("cannot make a key: {0}")]
     Random(std::io::Error),
     /// The state directory is not usable, or another process uses it.
     #[error("state.path: {0}")]
     State(StoreError),
-    /// A prober of trackers cannot be built.
+    /// A tracker prober cannot be started.
     #[error(transparent)]
     Prober(#[from] ProberError),
-    /// No socket for the DHT.
+    /// A socket for the DHT cannot be opened.
     #[error("cannot open a socket for the DHT: {0}")]
     Dht(std::io::Error),
-    /// No certificates where `SSL_CERT_FILE` points.
+    /// `SSL_CERT_FILE` names no certificates.
     #[error("SSL_CERT_FILE: {0}")]
     Roots(http::RootsError),
 }
@@ -47,7 +47,7 @@ pub enum StartError {
 /// Starts all probers. Must be called within the tokio runtime.
 ///
 /// # Errors
-/// A prober that cannot be built.
+/// If a prober cannot be built.
 pub(super) fn start(
     settings: Settings,
     resolver: &Resolver,

@@ -1,6 +1,7 @@
-//! The shell around the [`Core`]: sockets, timers, reload and shutdown.
+//! The daemon around the [`Engine`]: sockets, timers, reload and shutdown.
 
 mod daemon;
+mod events;
 mod reload;
 mod shutdown;
 
@@ -13,8 +14,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
-use super::core::Core;
 use super::dht::Dht;
+use super::engine_settings;
 use super::identity;
 use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::web::ReloadResult;
 use daemon::{Daemon, Event, Outlets};
 use seedwatch_clock::Clock;
+use seedwatch_core::Engine;
 use seedwatch_dht::DhtReport;
 use seedwatch_exporter::WebConfig;
 use seedwatch_probers::Probers;
@@ -32,38 +34,38 @@ use seedwatch_tracker::Observation;
 /// How often the addresses of the local interfaces are read.
 const READ_ADDRESSES: Duration = Duration::from_secs(60);
 
-/// Requests for a reload that may wait.
+/// Most reload requests that wait.
 const RELOADS: usize = 16;
 
-/// Batches of observations absorbed before the schedule is polled again.
+/// Most batches of observations that are absorbed before the schedule is polled again.
 const BATCHES_PER_TURN: usize = 64;
 
 /// What the daemon is built from.
 #[derive(Debug)]
 pub struct Parts {
-    /// Read again at each reload.
+    /// Path of the configuration. It is read again at each reload.
     pub config_file: PathBuf,
-    /// Already open.
+    /// Open sockets of the web server.
     pub listeners: Vec<TcpListener>,
-    /// TLS and passwords of the endpoints.
+    /// TLS and authentication of the endpoints.
     pub web_config: Option<Arc<WebConfig>>,
-    /// Path of the metrics.
+    /// Path of the metrics endpoint.
     pub telemetry_path: String,
-    /// Most scrapes at a time.
+    /// Most Prometheus scrapes at once.
     pub max_requests: usize,
 }
 
-/// What must exist before the daemon runs.
+/// The parts that must exist before the daemon runs.
 struct Started {
     prober_settings: Settings,
     resolver: Resolver,
     probers: Probers,
     dht: Dht,
     state_writer: StateWriter,
-    core: Core,
+    core: Engine,
 }
 
-/// What reaches the main loop.
+/// The receiving ends of what reaches the main loop.
 struct Inbox {
     observations: mpsc::Receiver<Vec<Observation>>,
     dht_reports: mpsc::Receiver<DhtReport>,
@@ -76,7 +78,7 @@ struct Inbox {
 /// Runs until `shutdown` is ready; `hangup` yields whenever a signal asks for a reload.
 ///
 /// # Errors
-/// When a part cannot be built. Once it runs, nothing but `shutdown` ends it.
+/// If a part cannot be built. Once the daemon runs, only `shutdown` ends it.
 pub async fn run(
     parts: Parts,
     config: Config,
@@ -98,7 +100,7 @@ pub async fn run(
         reloads,
         hangup,
     };
-    // The state may lie on a disk that hangs. That must not delay a shutdown.
+    // The state directory may be on a disk that hangs. That must not delay a shutdown.
     let started = tokio::select! {
         biased;
         () = &mut shutdown => return Ok(()),
@@ -117,7 +119,7 @@ pub async fn run(
     Ok(())
 }
 
-/// Builds the parts, with the state that was saved.
+/// Builds the parts and restores the saved state.
 async fn start(
     config: &Config,
     clock: Clock,
@@ -125,17 +127,22 @@ async fn start(
     dht_out: mpsc::Sender<DhtReport>,
     written: mpsc::Sender<SaveOutcome>,
 ) -> Result<Started, StartError> {
-    let identity = identity::fresh(&config.tracker.peer_id_prefix);
+    let identity = identity::new_identity(&config.tracker.peer_id_prefix);
     let resolver = Resolver::system();
     let prober_settings = probers::settings(config, identity, probers::roots()?);
     let probers = probers::start(prober_settings.clone(), &resolver, observations)?;
-    let key = identity::key().map_err(StartError::Random)?;
+    let key = identity::new_key().map_err(StartError::Random)?;
     let state_writer = StateWriter::open(&config.state, key, written).await;
     let mut state_writer = state_writer.map_err(StartError::State)?;
     let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
-    let core = Core::blank(config, identity.ports, state_writer.key(), clock.now());
+    let core = Engine::empty(
+        &engine_settings(config),
+        identity.ports,
+        state_writer.key(),
+        clock.now(),
+    );
     let mut core = state_writer.restore(core, clock.now()).await;
-    core.reload(config, clock.now());
+    core.reload(&engine_settings(config), clock.now());
     Ok(Started {
         prober_settings,
         resolver,
@@ -164,7 +171,7 @@ fn serve(
     (stop, server)
 }
 
-/// Turns until `shutdown` is ready.
+/// Handles events until `shutdown` is ready.
 async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future<Output = ()>) {
     tokio::pin!(shutdown);
     daemon.show_config();

@@ -3,7 +3,7 @@
 //! A save pass saves every section once; a pass begins with each interval. Torrents and collections
 //! are written in shards, one after the other over much of the interval. No shard delays the main
 //! loop for long, only one of them is in memory, and the disk sees a trickle of writes. The main
-//! loop encodes, because it owns the [`Core`]; a task beside it writes.
+//! loop encodes, because it owns the [`Engine`]; a task beside it writes.
 //!
 //! | Section | Contents |
 //! |---|---|
@@ -33,13 +33,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{timeout, timeout_at};
 use tracing::{debug, info, warn};
 
-use super::core::Core;
 use crate::config;
 use crate::store::{Store, StoreError};
 use restore::Opened;
 use save_errors::SaveErrorLog;
 use save_pass::{Group, SavePass, SaveStep, Shardings};
 use seedwatch_clock::Now;
+use seedwatch_core::Engine;
 use seedwatch_core::snapshot::StateRow;
 use seedwatch_core::swarm::Shard;
 use seedwatch_dht::Contact;
@@ -165,12 +165,12 @@ impl StateWriter {
     }
 
     /// Restores the state into a core that has no configuration yet.
-    pub(super) async fn restore(&mut self, mut core: Core, now: Now) -> Core {
+    pub(super) async fn restore(&mut self, mut core: Engine, now: Now) -> Engine {
         let Some(store) = self.store.clone() else {
             return core;
         };
         if self.hangs {
-            core.lose(now.unix, Shard { index: 0, of: 1 });
+            core.mark_lost(now.unix, Shard { index: 0, of: 1 });
             return core;
         }
         let key_is_lost = self.key_is_lost;
@@ -231,7 +231,12 @@ impl StateWriter {
 
     /// Begins the next save step. Its outcome arrives on the channel, and the caller passes it to
     /// [`StateWriter::wrote`].
-    pub(super) fn step(&mut self, core: &mut Core, table: impl FnOnce() -> NodesFuture, now: Now) {
+    pub(super) fn step(
+        &mut self,
+        core: &mut Engine,
+        table: impl FnOnce() -> NodesFuture,
+        now: Now,
+    ) {
         let Some(store) = self.store.clone() else {
             return;
         };
@@ -291,7 +296,7 @@ impl StateWriter {
     /// saved.
     pub(super) async fn finish(
         &mut self,
-        core: &mut Core,
+        core: &mut Engine,
         table: Vec<Contact>,
         now: Now,
         deadline: Instant,
@@ -327,7 +332,7 @@ impl StateWriter {
     }
 
     /// Encodes what a save step writes.
-    fn disk_task(&self, step: SaveStep, core: &mut Core, now: Now) -> DiskTask {
+    fn disk_task(&self, step: SaveStep, core: &mut Engine, now: Now) -> DiskTask {
         let mut payload = Vec::new();
         let (name, version) = match step {
             SaveStep::Claim => return DiskTask::Claim(self.key.clone()),
@@ -367,7 +372,7 @@ impl StateWriter {
 }
 
 /// Adapts the numbers of shards to what the core holds now.
-fn fit(shardings: &mut Shardings, core: &Core) {
+fn fit(shardings: &mut Shardings, core: &Engine) {
     let [torrents, shared] = shardings;
     torrents.fit(core.saved_torrents());
     shared.fit(core.saved_collections());

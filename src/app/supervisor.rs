@@ -1,4 +1,4 @@
-//! What the service manager is told, by `sd_notify(3)`: ready, reloading, stopping, and still alive.
+//! Notifications to the service manager by `sd_notify(3)`: ready, reloading, stopping, and alive.
 //!
 //! Without a service manager (`NOTIFY_SOCKET` is not set) nothing is sent.
 
@@ -9,60 +9,61 @@ use std::time::{Duration, Instant};
 use sd_notify::NotifyState;
 use tracing::debug;
 
-/// Longest time that a message waits for a service manager that does not take any.
+/// Longest time that a message waits for a service manager that reads none.
 const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The link to the service manager. Signs of life come from whoever calls [`beat`](Self::beat): the
-/// main loop alone, so that one that hangs is seen as that.
+/// The connection to the service manager. Only the main loop calls [`beat`](Self::beat), so that
+/// the watchdog notices if it hangs.
 #[derive(Debug)]
 pub(super) struct Supervisor {
-    /// Time between two signs of life, and when the next is due; `None` if nobody waits for one.
-    pulse: Option<(Duration, Instant)>,
+    /// Time between two watchdog messages, and when the next is due; `None` without a watchdog.
+    watchdog: Option<(Duration, Instant)>,
     send: fn(&[NotifyState<'_>]),
 }
 
 impl Supervisor {
-    /// The one that started us, if there is one.
+    /// Returns the connection to the service manager that started this process, if there is one.
     pub(super) fn from_environment(now: Instant) -> Self {
         Self::new(sd_notify::watchdog_enabled(), now, send)
     }
 
-    /// `patience`: how long the service manager waits for a sign of life before it kills.
-    fn new(patience: Option<Duration>, now: Instant, send: fn(&[NotifyState<'_>])) -> Self {
-        let patience = patience.filter(|patience| !patience.is_zero());
+    /// `timeout` is the time after which the service manager restarts a process that sends no watchdog
+    /// message (`WATCHDOG_USEC`).
+    fn new(timeout: Option<Duration>, now: Instant, send: fn(&[NotifyState<'_>])) -> Self {
+        let timeout = timeout.filter(|timeout| !timeout.is_zero());
         Self {
-            pulse: patience.map(|patience| (patience / 2, now)),
+            watchdog: timeout.map(|timeout| (timeout / 2, now)),
             send,
         }
     }
 
-    /// All endpoints answer, and the configuration is taken over; `status` is for people.
+    /// Reports that all endpoints answer and the configuration is applied. `status` is for people.
     pub(super) fn ready(&self, status: &str) {
         (self.send)(&[NotifyState::Ready, NotifyState::Status(status)]);
     }
 
-    /// The configuration is being read anew; [`ready`](Self::ready) ends that.
+    /// Reports that the configuration is read again, until [`ready`](Self::ready) is called.
     pub(super) fn reloading(&self) {
-        // `Type=notify-reload` wants to know since when.
+        // `Type=notify-reload` requires the time at which the reload began.
         match NotifyState::monotonic_usec_now() {
             Ok(now) => (self.send)(&[NotifyState::Reloading, now]),
             Err(_) => (self.send)(&[NotifyState::Reloading]),
         }
     }
 
-    /// The end has begun.
+    /// Reports that the shutdown has begun.
     pub(super) fn stopping(&self) {
         (self.send)(&[NotifyState::Stopping]);
     }
 
-    /// When the next sign of life is due.
+    /// Returns when the next watchdog message is due.
     pub(super) fn next_beat(&self) -> Option<Instant> {
-        self.pulse.map(|(_, next)| next)
+        self.watchdog.map(|(_, next)| next)
     }
 
-    /// Gives a sign of life if one is due.
+    /// Sends a watchdog message if one is due.
     pub(super) fn beat(&mut self, now: Instant) {
-        let Some((interval, next)) = &mut self.pulse else {
+        let Some((interval, next)) = &mut self.watchdog else {
             return;
         };
         if now >= *next {
@@ -74,12 +75,13 @@ impl Supervisor {
 
 fn send(states: &[NotifyState<'_>]) {
     if let Err(failed) = try_send(states) {
-        // Nobody else can be told; a watchdog that waits in vain says the rest.
-        debug!(error = %failed, "the service manager was not told");
+        // No other channel leads to the service manager. Its watchdog acts on missing messages.
+        debug!(error = %failed, "cannot notify the service manager");
     }
 }
 
-/// As `sd_notify::notify`, which waits without a limit when the queue of the socket is full.
+/// Sends a message like `sd_notify::notify`, which would wait without a limit while the socket's
+/// queue is full.
 fn try_send(states: &[NotifyState<'_>]) -> io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
         return Ok(());
@@ -111,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn signs_of_life_come_twice_as_often_as_they_are_wanted() {
+    fn watchdog_messages_are_sent_twice_per_timeout() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut supervisor = Supervisor::new(Some(Duration::from_secs(60)), start, keep);
@@ -121,7 +123,7 @@ mod tests {
         }
         assert_eq!(sent(), ["WATCHDOG=1"; 5], "at 0, 30, 60, 90 and 120 s");
         assert_eq!(supervisor.next_beat(), Some(at(150)));
-        // A loop that was held up does not make up for what it missed.
+        // After a delay of the main loop, missed messages are not sent.
         supervisor.beat(at(1000));
         supervisor.beat(at(1001));
         assert_eq!(sent(), ["WATCHDOG=1"]);
@@ -129,10 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_told_that_we_live_unless_they_wait_for_it() {
+    fn without_a_watchdog_no_message_is_sent() {
         let now = Instant::now();
-        for patience in [None, Some(Duration::ZERO)] {
-            let mut supervisor = Supervisor::new(patience, now, keep);
+        for timeout in [None, Some(Duration::ZERO)] {
+            let mut supervisor = Supervisor::new(timeout, now, keep);
             assert_eq!(supervisor.next_beat(), None);
             supervisor.beat(now);
             assert_eq!(sent(), Vec::<String>::new());
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_is_dated_and_ends() {
+    fn a_reload_has_a_begin_and_an_end() {
         let supervisor = Supervisor::new(None, Instant::now(), keep);
         supervisor.reloading();
         supervisor.ready("Watching 3 torrents");

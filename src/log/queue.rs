@@ -1,8 +1,8 @@
 //! A bounded queue of log lines, which a thread writes to standard error.
 //!
 //! Standard error may be a pipe whose reader has stopped, or a file on a disk that hangs. Logging
-//! only appends to the queue, so that no prober, endpoint or shutdown waits for the reader.
-//! When the queue is full, lines are dropped and counted; one line says how many.
+//! only appends to the queue, so that no prober, endpoint or shutdown waits for the reader. A full
+//! queue drops lines and counts them; a later line gives their number.
 
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Bytes that may wait to be written.
+/// Most bytes that wait to be written.
 const MAX_WAITING: usize = 1 << 20;
 
 /// Longest time that [`Queue::flush`] waits.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
-/// Pause before another attempt at a standard error that does not block and is full.
+/// Pause before the next attempt to write to a non-blocking standard error that is full.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// Lines on their way. Clones share one queue.
+/// Lines that wait to be written. Clones share one queue.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Queue {
     shared: Arc<Shared>,
@@ -35,9 +35,9 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Waiting {
     lines: Vec<u8>,
-    /// Lines that came after those that wait, and found no room.
+    /// Lines dropped after those that wait.
     dropped: u64,
-    /// The thread is writing what it has taken.
+    /// Whether the thread is writing lines that it took.
     is_writing: bool,
 }
 
@@ -48,27 +48,28 @@ impl Waiting {
 }
 
 impl Queue {
-    /// Returns a queue whose lines a new thread writes to `to`. `note` makes the line that says how
-    /// many were dropped.
+    /// Returns a queue whose lines a new thread writes to `to`. `note` returns the line that says
+    /// how many lines were dropped.
     ///
     /// # Errors
-    /// The system has no thread for it.
+    /// If the system has no thread for it.
     pub(super) fn start(
         to: impl Write + Send + 'static,
         note: impl Fn(u64) -> String + Send + 'static,
     ) -> io::Result<Self> {
         let queue = Self::default();
-        let ours = queue.clone();
+        let writer = queue.clone();
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || ours.write_all(to, note))?;
+            .spawn(move || writer.write_all(to, note))?;
         Ok(queue)
     }
 
-    /// Appends a line, or counts it if there is no room.
+    /// Appends a line, or counts it as dropped if the queue is full.
     fn push(&self, line: &[u8]) {
         let mut waiting = self.lock();
-        // A line behind a dropped one waits for the note that says so, or it would come before it.
+        // After a dropped line, others are dropped until the note is written: it must come before
+        // them.
         if waiting.dropped > 0 || waiting.lines.len() + line.len() > MAX_WAITING {
             waiting.dropped += 1;
         } else {
@@ -78,18 +79,18 @@ impl Queue {
         self.shared.changed.notify_all();
     }
 
-    /// Waits until all lines are written, but not longer than [`FLUSH_LIMIT`].
+    /// Waits until all lines are written, at most [`FLUSH_LIMIT`].
     pub(super) fn flush(&self) {
         let busy = |waiting: &mut Waiting| waiting.is_writing || !waiting.is_empty();
         let waiting = self.lock();
-        // Poisoned or late: there is nothing left to do.
+        // A poisoned lock or a timeout leaves nothing to do.
         let _ = self
             .shared
             .changed
             .wait_timeout_while(waiting, FLUSH_LIMIT, busy);
     }
 
-    /// Writes lines for ever.
+    /// Writes lines until the process ends.
     fn write_all(&self, mut to: impl Write, note: impl Fn(u64) -> String) {
         loop {
             let (lines, dropped) = self.take();
@@ -102,7 +103,7 @@ impl Queue {
         }
     }
 
-    /// Waits for lines and takes all that are there.
+    /// Waits for lines and takes all of them.
     fn take(&self) -> (Vec<u8>, u64) {
         let waiting = self.lock();
         let mut waiting = self
@@ -121,7 +122,7 @@ impl Queue {
     }
 }
 
-/// Writes bytes. What cannot be written is lost: there is no other place to say so.
+/// Writes bytes. If that fails they are lost: there is no other place to report it.
 fn write(to: &mut impl Write, mut bytes: &[u8]) {
     while !bytes.is_empty() {
         match to.write(bytes) {
@@ -135,7 +136,7 @@ fn write(to: &mut impl Write, mut bytes: &[u8]) {
     }
 }
 
-/// A line on its way into the queue.
+/// A writer that appends a line to the queue.
 pub(super) struct Entry<'q>(&'q Queue);
 
 impl Write for Entry<'_> {
@@ -164,7 +165,7 @@ mod tests {
 
     use super::*;
 
-    /// A pipe whose reader takes one write at a time, when told to.
+    /// A pipe whose reader takes one write for each permission.
     struct Gate {
         may_write: Receiver<()>,
         written: Sender<String>,
@@ -194,10 +195,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_stopped_blocks_no_writer_and_later_hears_what_it_missed() {
+    fn a_stopped_reader_blocks_no_writer_and_later_gets_the_number_of_dropped_lines() {
         let (queue, open, lines) = gated();
         queue.push(b"first\n");
-        // Once the thread has taken it, the whole room is free again.
+        // Once the thread has taken the line, the whole queue is free again.
         while !queue.lock().is_writing {
             thread::yield_now();
         }
@@ -205,14 +206,14 @@ mod tests {
         for _ in 0..MAX_WAITING / line.len() {
             queue.push(&line);
         }
-        assert_eq!(queue.lock().dropped, 0, "as much as may wait does wait");
+        assert_eq!(queue.lock().dropped, 0, "the queue holds its limit");
         for _ in 0..3 {
             queue.push(b"\n");
         }
         assert_eq!(queue.lock().dropped, 3);
         let began = Instant::now();
         queue.flush();
-        assert!(began.elapsed() >= FLUSH_LIMIT, "nothing can be written");
+        assert!(began.elapsed() >= FLUSH_LIMIT, "nothing could be written");
 
         for _ in 0..3 {
             open.send(()).unwrap();
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_come_out_in_order_and_flushing_waits_for_them() {
+    fn lines_are_written_in_order_and_flush_waits_for_them() {
         let (queue, open, lines) = gated();
         for _ in 0..100 {
             open.send(()).unwrap();
@@ -242,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_standard_error_that_is_closed_does_not_hold_up_the_end() {
+    fn a_closed_standard_error_does_not_delay_the_flush() {
         let (queue, open, _lines) = gated();
         drop(open);
         queue.push(b"lost\n");

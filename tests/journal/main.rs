@@ -18,7 +18,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{Block, Count};
 use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
-use seedwatch_core::{Health, Source, Verdict};
+use seedwatch_core::{Health, HealthChange, Source};
 use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
 use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::{Country, Geo};
@@ -116,7 +116,7 @@ impl Daemon {
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);
         swarms.update(config, &roster, &changes, at);
-        roster.plan_sweep(true);
+        roster.plan_lookups(true);
         swarms.update_lookups(stale_after, &roster);
         Self { roster, swarms }
     }
@@ -136,10 +136,10 @@ impl Daemon {
             },
             stats: ProbeStats::default(),
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health: Health::Up,
             changed: false,
-            stands: true,
+            is_confirmed: true,
         };
         self.swarms.fold(&self.roster, observation, verdict, now);
     }

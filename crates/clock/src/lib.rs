@@ -15,8 +15,10 @@
 //! ```
 
 mod line_limit;
+mod token_bucket;
 
 pub use line_limit::{LINE_INTERVAL, LineLimit};
+pub use token_bucket::TokenBucket;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -33,7 +35,13 @@ impl Mono {
         )
     }
 
-    /// Returns the time since `earlier`; zero if `earlier` lies in the future.
+    /// Returns this point minus `wait`, not earlier than the start of the process.
+    pub fn before(self, wait: Duration) -> Self {
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_sub(wait))
+    }
+
+    /// Returns the time passed since `earlier`; zero if `earlier` lies in the future.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

@@ -1,284 +1,189 @@
-//! Is it them or is it us? Judges our own network, family by family. Pure.
+//! Whether our own network works, by family. Pure.
 //!
-//! Silence is the one failure that our own outage can explain. So a silent probe stands at once
-//! only if something was heard from outside since it began; otherwise it is held until a canary
-//! has spoken, or has not: then the probe is void and nobody is blamed.
+//! A tracker's silence is the one failure that our own outage can explain. So a silent probe counts
+//! at once only if something answered from the internet since the probe began. Otherwise it is held
+//! until the canaries were asked. If they are silent too, the probe is discarded.
+
+mod family_monitor;
 
 use std::time::Duration;
 
+use family_monitor::FamilyMonitor;
 use seedwatch_clock::Mono;
 use seedwatch_dht::{LookupError, LookupReport};
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{Observation, Report};
 
-/// Without a sign of life for this long, canaries are asked.
-const QUIET: Duration = Duration::from_secs(120);
+/// Canaries are asked after this time without evidence that a family works.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
 
 /// How long the first probes have before canaries are asked.
-const FIRST_LOOK: Duration = Duration::from_secs(3);
+const FIRST_CHECK_AFTER: Duration = Duration::from_secs(3);
 
-/// Time between two looks while a family is down.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
+/// Time between two checks while a family is down.
+const CHECK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The same for a family that never worked: most likely the machine does not have it.
-const LOOK_SELDOM: Duration = Duration::from_secs(300);
+const CHECK_INTERVAL_MISSING: Duration = Duration::from_secs(300);
 
-/// What is known of our own network.
+/// What is known about our own network.
 #[derive(Debug)]
-pub struct Outage {
-    families: [Judge; 2],
-}
-
-#[derive(Debug)]
-struct Judge {
-    up: Option<bool>,
-    last_sign: Option<Mono>,
-    /// Silent probes that wait for the canaries.
-    held: Vec<Observation>,
-    /// Lookups that did not come through and wait for the canaries: at most one an info-hash and
-    /// round.
-    held_lookups: Vec<LookupReport>,
-    /// A canary has answered once: only then is the silence of all of them a sign, too. Some
-    /// networks let trackers through and nothing else.
-    canaries_work: bool,
-    /// The canaries were asked then and have not answered yet.
-    asked_at: Option<Mono>,
-    next_look: Mono,
+pub struct Connectivity {
+    /// By [`Family::index`].
+    families: [FamilyMonitor; 2],
 }
 
 /// What to do with an observation.
 #[derive(Debug)]
-pub enum Ruling {
+pub enum Decision {
     /// It counts.
-    Stands(Observation),
-    /// It waits for the canaries.
+    Counts(Observation),
+    /// It is held until the canaries were asked.
     Held,
 }
 
-/// What a change of our own network means.
+/// What new evidence means for our own network and for held results.
 #[derive(Debug, Default)]
-pub struct Change {
-    /// What the family turned out to be, where that is news.
-    pub turned: Option<Turn>,
-    /// Observations that count after all.
-    pub stand: Vec<Observation>,
-    /// Observations that our own outage explains.
-    pub void: Vec<Observation>,
-    /// Lookups that count after all; those that our own outage explains need nobody's care.
+pub struct ConnectivityChange {
+    /// The new state of the family, if it changed.
+    pub transition: Option<Transition>,
+    /// Held observations that count.
+    pub confirmed: Vec<Observation>,
+    /// Held observations that our own outage explains.
+    pub discarded: Vec<Observation>,
+    /// Held lookups that count. Those that our own outage explains are dropped: the DHT prober
+    /// repeats them by itself.
     pub lookups: Vec<LookupReport>,
 }
 
-/// What is newly known of a family.
+/// The new state of a family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It works, or works again.
-    Works,
-    /// It does not.
-    Silent,
-    /// There is nobody left to tell.
+pub enum Transition {
+    /// It works.
+    Up,
+    /// It does not work.
+    Down,
+    /// Nothing shows whether it works.
     Unknown,
 }
 
-impl Outage {
-    /// Nothing known yet.
+impl Connectivity {
+    /// Returns a state in which nothing is known.
     pub fn new(now: Mono) -> Self {
-        let judge = || Judge {
-            up: None,
-            last_sign: None,
-            held: Vec::new(),
-            held_lookups: Vec::new(),
-            canaries_work: false,
-            asked_at: None,
-            next_look: now.after(FIRST_LOOK),
-        };
+        let monitor = || FamilyMonitor::new(now.after(FIRST_CHECK_AFTER));
         Self {
-            families: [judge(), judge()],
+            families: [monitor(), monitor()],
         }
     }
 
-    /// Whether each family works, by [`Family::index`]. A family that never worked while the other
-    /// does is unknown: the machine does not have it, and that is no outage.
+    /// Returns whether each family works, by [`Family::index`]. A family that never worked while
+    /// the other does is unknown: the machine does not have it, and that is no outage.
     pub fn up(&self) -> [Option<bool>; 2] {
         [0, 1].map(|family| {
-            let (here, other) = (&self.families[family], &self.families[1 - family]);
-            let missing = here.last_sign.is_none() && other.last_sign.is_some();
-            here.up.filter(|_| !missing)
+            let (this, other) = (&self.families[family], &self.families[1 - family]);
+            let is_missing = this.last_evidence.is_none() && other.last_evidence.is_some();
+            this.up.filter(|_| !is_missing)
         })
     }
 
-    /// Whether probes of a family are held back, but for one a look.
+    /// Returns whether a family is down. Then only one probe leaves with each check.
     pub fn is_down(&self, family: Family) -> bool {
         self.families[family.index()].up == Some(false)
     }
 
-    /// Rules on an observation.
-    pub fn rule(&mut self, observation: Observation, now: Mono) -> (Ruling, Change) {
-        let judge = &mut self.families[observation.family.index()];
-        let silent = match &observation.report {
+    /// Decides whether an observation counts.
+    pub fn decide(
+        &mut self,
+        observation: Observation,
+        now: Mono,
+    ) -> (Decision, ConnectivityChange) {
+        let monitor = &mut self.families[observation.family.index()];
+        let failed = observation.report.failed();
+        let is_silent = match &observation.report {
             Report::NoAddress { .. } => true,
-            report => report
-                .failed()
-                .is_some_and(|failed| failed.reason.is_silence()),
+            _ => failed.is_some_and(|failed| failed.reason.is_silence()),
         };
-        if !silent {
-            let abstained = observation
-                .report
-                .failed()
-                .is_some_and(|f| f.reason.is_abstention());
-            let change = if abstained {
-                Change::default()
-            } else {
-                judge.sign(now)
+        if !is_silent {
+            // A probe that was not sent is no evidence.
+            let is_unsent = failed.is_some_and(|failed| failed.reason.is_abstention());
+            let change = match is_unsent {
+                true => ConnectivityChange::default(),
+                false => monitor.record_evidence(now),
             };
-            return (Ruling::Stands(observation), change);
+            return (Decision::Counts(observation), change);
         }
-        if judge.heard_since(observation.stats.duration, now) {
-            return (Ruling::Stands(observation), Change::default());
-        }
-        judge.held.push(observation);
-        judge.hasten(now);
-        (Ruling::Held, Change::default())
+        let decision = if monitor.has_evidence_since(now.before(observation.stats.duration)) {
+            Decision::Counts(observation)
+        } else {
+            monitor.held.push(observation);
+            monitor.check_soon(now);
+            Decision::Held
+        };
+        (decision, ConnectivityChange::default())
     }
 
-    /// Rules on a lookup in the DHT; those that are not given back are held. `outside` says whether
-    /// its nodes are beyond our own walls, so that their answers are a sign of life.
-    pub fn rule_lookup(
+    /// Decides whether a lookup in the DHT counts. Returns it if so; otherwise it is held.
+    /// `is_outside` says whether its nodes are on the internet, so that their answers are evidence.
+    pub fn decide_lookup(
         &mut self,
         lookup: LookupReport,
-        outside: bool,
+        is_outside: bool,
         now: Mono,
-    ) -> (Option<LookupReport>, Change) {
-        let judge = &mut self.families[lookup.family.index()];
+    ) -> (Option<LookupReport>, ConnectivityChange) {
+        let monitor = &mut self.families[lookup.family.index()];
         match &lookup.result {
-            Ok(_) if outside => {
-                let change = judge.sign(now);
+            Ok(_) if is_outside => {
+                let change = monitor.record_evidence(now);
                 return (Some(lookup), change);
             }
-            // Where there was nobody to ask, nobody was silent.
-            Err(LookupError::Timeout) if outside && lookup.diagnosis.queries > 0 => {}
-            _ => return (Some(lookup), Change::default()),
+            // A lookup without queries knew no node: its failure shows no silence.
+            Err(LookupError::Timeout) if is_outside && lookup.diagnosis.queries > 0 => {}
+            _ => return (Some(lookup), ConnectivityChange::default()),
         }
-        if judge.heard_since(lookup.diagnosis.duration, now) {
-            return (Some(lookup), Change::default());
+        if monitor.has_evidence_since(now.before(lookup.diagnosis.duration)) {
+            return (Some(lookup), ConnectivityChange::default());
         }
-        judge.held_lookups.push(lookup);
-        judge.hasten(now);
-        (None, Change::default())
+        monitor.held_lookups.push(lookup);
+        monitor.check_soon(now);
+        (None, ConnectivityChange::default())
     }
 
-    /// Families whose canaries are to be asked now.
-    pub fn looks_due(&mut self, now: Mono) -> Vec<Family> {
-        let due = Family::ALL.into_iter().filter(|family| {
-            let judge = &mut self.families[family.index()];
-            let due = judge.asked_at.is_none() && judge.next_look <= now;
-            if due {
-                judge.asked_at = Some(now);
-            }
-            due
-        });
-        due.collect()
+    /// Returns the families whose canaries are to be asked now.
+    pub fn checks_due(&mut self, now: Mono) -> Vec<Family> {
+        let families = Family::ALL.into_iter();
+        families
+            .filter(|family| self.families[family.index()].begin_check(now))
+            .collect()
     }
 
-    /// When [`Outage::looks_due`] next has something to say.
+    /// Returns when [`Connectivity::checks_due`] next returns a family.
     pub fn next_wake(&self) -> Option<Mono> {
         let idle = self
             .families
             .iter()
-            .filter(|judge| judge.asked_at.is_none());
-        idle.map(|judge| judge.next_look).min()
+            .filter(|monitor| monitor.check_began.is_none());
+        idle.map(|monitor| monitor.next_check).min()
     }
 
-    /// The canaries could not be asked, for want of our own resources. What is held goes on waiting.
-    pub fn not_looked(&mut self, family: Family, now: Mono) {
-        self.families[family.index()].put_off(now);
+    /// Postpones a check for which this machine lacked the resources. Held results stay held.
+    pub fn check_skipped(&mut self, family: Family, now: Mono) {
+        self.families[family.index()].postpone_check(now);
     }
 
-    /// The canaries have spoken, or have not. `None`: none has an address of this family.
-    pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Mono) -> Change {
-        let other_works = Family::ALL
-            .iter()
-            .any(|other| *other != family && self.families[other.index()].up == Some(true));
-        let judge = &mut self.families[family.index()];
-        let asked_at = judge.asked_at.take().unwrap_or(now);
-        judge.canaries_work |= alive == Some(true);
-        if alive == Some(true) || judge.last_sign.is_some_and(|sign| sign >= asked_at) {
-            return judge.sign(now);
-        }
-        let missing = judge.last_sign.is_none() && other_works;
-        judge.next_look = now.after(if missing { LOOK_SELDOM } else { LOOK_AGAIN });
-        let nothing_held = judge.held.is_empty() && judge.held_lookups.is_empty();
-        if nothing_held && alive.is_some() && !judge.canaries_work {
-            return Change::default();
-        }
-        // Without names nobody has an address. Where the other family works, names do too.
-        let is_silence = |held: &Observation| !matches!(held.report, Report::NoAddress { .. });
-        let was_silent = !judge.held_lookups.is_empty() || judge.held.iter().any(is_silence);
-        let silent = alive.is_some() || !other_works && was_silent;
-        let held = std::mem::take(&mut judge.held);
-        let mut lookups = std::mem::take(&mut judge.held_lookups);
-        if missing {
-            // The machine does not have this family: that is no failure of the DHT.
-            lookups.clear();
-        }
-        if silent {
-            Change {
-                turned: judge.turn(Some(false)),
-                void: held,
-                ..Change::default()
-            }
-        } else {
-            Change {
-                turned: judge.turn(None),
-                stand: held,
-                lookups,
-                ..Change::default()
-            }
-        }
-    }
-}
-
-impl Judge {
-    /// Ends a look that could not be made.
-    fn put_off(&mut self, now: Mono) {
-        self.asked_at = None;
-        self.next_look = now.after(LOOK_AGAIN);
-    }
-
-    /// Something was heard from outside since a probe began that took so long.
-    fn heard_since(&self, took: Duration, now: Mono) -> bool {
-        let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        let began = Mono(now.0.saturating_sub(took));
-        self.last_sign.is_some_and(|sign| sign >= began)
-    }
-
-    /// Something waits for the canaries. While the family is known to be down, looks keep their own
-    /// pace.
-    fn hasten(&mut self, now: Mono) {
-        if self.up != Some(false) {
-            self.next_look = self.next_look.min(now);
-        }
-    }
-
-    /// Something was heard from outside.
-    fn sign(&mut self, now: Mono) -> Change {
-        self.last_sign = Some(now);
-        self.next_look = now.after(QUIET);
-        Change {
-            turned: self.turn(Some(true)),
-            stand: std::mem::take(&mut self.held),
-            lookups: std::mem::take(&mut self.held_lookups),
-            ..Change::default()
-        }
-    }
-
-    /// Notes what is known now; says whether it is news.
-    fn turn(&mut self, up: Option<bool>) -> Option<Turn> {
-        let before = std::mem::replace(&mut self.up, up);
-        (before != up).then_some(match up {
-            Some(true) => Turn::Works,
-            Some(false) => Turn::Silent,
-            None => Turn::Unknown,
-        })
+    /// Records the result of a check: whether a canary answered, or `None` if no canary has an
+    /// address of this family.
+    pub fn check_ended(
+        &mut self,
+        family: Family,
+        alive: Option<bool>,
+        now: Mono,
+    ) -> ConnectivityChange {
+        let other = match family {
+            Family::Ipv4 => Family::Ipv6,
+            Family::Ipv6 => Family::Ipv4,
+        };
+        let other_works = self.families[other.index()].up == Some(true);
+        self.families[family.index()].end_check(alive, other_works, now)
     }
 }
 
@@ -303,163 +208,175 @@ mod tests {
         }
     }
 
-    fn holds(outage: &mut Outage, observation: Observation, now: Mono) -> bool {
-        matches!(outage.rule(observation, now).0, Ruling::Held)
+    fn holds(connectivity: &mut Connectivity, observation: Observation, now: Mono) -> bool {
+        matches!(connectivity.decide(observation, now).0, Decision::Held)
     }
 
     #[test]
-    fn silence_stands_if_anybody_spoke_meanwhile() {
-        let mut outage = Outage::new(Mono(0));
-        let (_, change) = outage.rule(failed(FailureReason::Refused, 0), Mono(10_000));
+    fn silence_counts_if_something_answered_meanwhile() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        let (_, change) = connectivity.decide(failed(FailureReason::Refused, 0), Mono(10_000));
         assert_eq!(
-            (change.turned, outage.up()[0]),
-            (Some(Turn::Works), Some(true))
+            (change.transition, connectivity.up()[0]),
+            (Some(Transition::Up), Some(true))
         );
         assert!(!holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Timeout, 15),
             Mono(20_000)
         ));
         assert!(holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Timeout, 15),
             Mono(40_000)
         ));
     }
 
     #[test]
-    fn a_live_canary_makes_held_silence_stand() {
-        let mut outage = Outage::new(Mono(0));
+    fn an_answering_canary_makes_held_silence_count() {
+        let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Timeout, 1),
             Mono(1_000)
         ));
-        assert_eq!(outage.looks_due(Mono(1_000)), [Family::Ipv4]);
-        assert!(outage.looks_due(Mono(1_001)).is_empty(), "asked once");
-        let change = outage.looked(Family::Ipv4, Some(true), Mono(1_500));
+        assert_eq!(connectivity.checks_due(Mono(1_000)), [Family::Ipv4]);
+        assert!(
+            connectivity.checks_due(Mono(1_001)).is_empty(),
+            "asked once"
+        );
+        let change = connectivity.check_ended(Family::Ipv4, Some(true), Mono(1_500));
         assert_eq!(
-            (change.stand.len(), change.void.len(), change.turned),
-            (1, 0, Some(Turn::Works))
+            (
+                change.confirmed.len(),
+                change.discarded.len(),
+                change.transition
+            ),
+            (1, 0, Some(Transition::Up))
         );
     }
 
     #[test]
-    fn dead_canaries_make_it_void() {
-        let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(1));
+    fn silent_canaries_discard_held_silence() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1));
         assert!(holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Dns, 1),
             Mono(2_000)
         ));
-        outage.looks_due(Mono(2_000));
-        let change = outage.looked(Family::Ipv4, Some(false), Mono(9_000));
-        assert_eq!((change.stand.len(), change.void.len()), (0, 1));
-        assert_eq!(change.turned, Some(Turn::Silent));
-        assert_eq!(outage.up(), [Some(false), None]);
-        outage.families[1].next_look = Mono(u64::MAX);
-        assert!(outage.looks_due(Mono(38_999)).is_empty());
-        assert_eq!(outage.looks_due(Mono(39_000)), [Family::Ipv4]);
+        connectivity.checks_due(Mono(2_000));
+        let change = connectivity.check_ended(Family::Ipv4, Some(false), Mono(9_000));
+        assert_eq!((change.confirmed.len(), change.discarded.len()), (0, 1));
+        assert_eq!(change.transition, Some(Transition::Down));
+        assert_eq!(connectivity.up(), [Some(false), None]);
+        connectivity.families[1].next_check = Mono(u64::MAX);
+        assert!(connectivity.checks_due(Mono(38_999)).is_empty());
+        assert_eq!(connectivity.checks_due(Mono(39_000)), [Family::Ipv4]);
     }
 
     #[test]
-    fn canaries_that_cannot_be_asked_decide_nothing() {
-        let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(1));
+    fn a_skipped_check_decides_nothing() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1));
         assert!(holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Timeout, 1),
             Mono(9_000)
         ));
-        outage.families[1].next_look = Mono(u64::MAX);
-        assert_eq!(outage.looks_due(Mono(9_000)), [Family::Ipv4]);
-        outage.not_looked(Family::Ipv4, Mono(9_500));
-        assert_eq!(outage.up(), [Some(true), None]);
-        assert!(outage.looks_due(Mono(39_499)).is_empty());
-        assert_eq!(outage.looks_due(Mono(39_500)), [Family::Ipv4]);
-        let change = outage.looked(Family::Ipv4, Some(true), Mono(39_600));
-        assert_eq!((change.stand.len(), change.void.len()), (1, 0));
+        connectivity.families[1].next_check = Mono(u64::MAX);
+        assert_eq!(connectivity.checks_due(Mono(9_000)), [Family::Ipv4]);
+        connectivity.check_skipped(Family::Ipv4, Mono(9_500));
+        assert_eq!(connectivity.up(), [Some(true), None]);
+        assert!(connectivity.checks_due(Mono(39_499)).is_empty());
+        assert_eq!(connectivity.checks_due(Mono(39_500)), [Family::Ipv4]);
+        let change = connectivity.check_ended(Family::Ipv4, Some(true), Mono(39_600));
+        assert_eq!((change.confirmed.len(), change.discarded.len()), (1, 0));
     }
 
     #[test]
-    fn without_anybody_to_ask_a_missing_address_is_no_outage() {
-        let mut outage = Outage::new(Mono(0));
+    fn without_canaries_a_missing_address_is_no_outage() {
+        let mut connectivity = Connectivity::new(Mono(0));
         let absent = || Observation {
             family: Family::Ipv6,
             report: Report::NoAddress { ids: Vec::new() },
             ..failed(FailureReason::Dns, 0)
         };
-        assert!(holds(&mut outage, absent(), Mono(1_000)));
-        outage.looks_due(Mono(1_000));
-        let change = outage.looked(Family::Ipv6, None, Mono(1_100));
-        assert_eq!((change.stand.len(), change.void.len()), (1, 0));
-        assert_eq!((change.turned, outage.up()[1]), (None, None));
+        assert!(holds(&mut connectivity, absent(), Mono(1_000)));
+        connectivity.checks_due(Mono(1_000));
+        let change = connectivity.check_ended(Family::Ipv6, None, Mono(1_100));
+        assert_eq!((change.confirmed.len(), change.discarded.len()), (1, 0));
+        assert_eq!((change.transition, connectivity.up()[1]), (None, None));
     }
 
     #[test]
-    fn without_names_there_is_nobody_to_ask_and_that_is_an_outage() {
-        let mut outage = Outage::new(Mono(0));
+    fn failed_name_resolution_without_canary_addresses_is_an_outage() {
+        let mut connectivity = Connectivity::new(Mono(0));
         assert!(holds(
-            &mut outage,
+            &mut connectivity,
             failed(FailureReason::Dns, 1),
             Mono(1_000)
         ));
-        let change = outage.looked(Family::Ipv4, None, Mono(1_100));
-        assert_eq!((change.void.len(), outage.up()[0]), (1, Some(false)));
+        let change = connectivity.check_ended(Family::Ipv4, None, Mono(1_100));
+        assert_eq!(
+            (change.discarded.len(), connectivity.up()[0]),
+            (1, Some(false))
+        );
 
-        // Somebody else's dead name is none while the other family works.
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(2_000));
+        // While the other family works, a dead name is the tracker's failure.
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(2_000));
         let dead_name = Observation {
             family: Family::Ipv6,
             ..failed(FailureReason::Dns, 0)
         };
-        assert!(holds(&mut outage, dead_name, Mono(3_000)));
-        let change = outage.looked(Family::Ipv6, None, Mono(3_100));
-        assert_eq!((change.stand.len(), outage.up()[1]), (1, None));
+        assert!(holds(&mut connectivity, dead_name, Mono(3_000)));
+        let change = connectivity.check_ended(Family::Ipv6, None, Mono(3_100));
+        assert_eq!((change.confirmed.len(), connectivity.up()[1]), (1, None));
     }
 
     #[test]
-    fn silent_canaries_alone_prove_nothing_until_one_has_spoken() {
-        let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(1_000));
-        outage.looks_due(Mono(200_000));
+    fn silent_canaries_prove_nothing_until_one_has_answered() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1_000));
+        connectivity.checks_due(Mono(200_000));
         assert_eq!(
-            outage
-                .looked(Family::Ipv4, Some(false), Mono(206_000))
-                .turned,
+            connectivity
+                .check_ended(Family::Ipv4, Some(false), Mono(206_000))
+                .transition,
             None
         );
-        outage.looks_due(Mono(400_000));
-        outage.looked(Family::Ipv4, Some(true), Mono(401_000));
-        outage.looks_due(Mono(600_000));
+        connectivity.checks_due(Mono(400_000));
+        connectivity.check_ended(Family::Ipv4, Some(true), Mono(401_000));
+        connectivity.checks_due(Mono(600_000));
         assert_eq!(
-            outage
-                .looked(Family::Ipv4, Some(false), Mono(606_000))
-                .turned,
-            Some(Turn::Silent)
+            connectivity
+                .check_ended(Family::Ipv4, Some(false), Mono(606_000))
+                .transition,
+            Some(Transition::Down)
         );
     }
 
     #[test]
-    fn an_answer_while_canaries_are_asked_wins_over_their_silence() {
-        let mut outage = Outage::new(Mono(0));
-        outage.looks_due(Mono(5_000));
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(6_000));
+    fn an_answer_during_a_check_outweighs_silent_canaries() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        connectivity.checks_due(Mono(5_000));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(6_000));
         assert_eq!(
-            outage.looked(Family::Ipv4, Some(false), Mono(9_000)).turned,
+            connectivity
+                .check_ended(Family::Ipv4, Some(false), Mono(9_000))
+                .transition,
             None
         );
-        assert_eq!(outage.up()[0], Some(true));
+        assert_eq!(connectivity.up()[0], Some(true));
     }
 
     #[test]
-    fn canaries_are_asked_after_a_quiet_while_only() {
-        let mut outage = Outage::new(Mono(0));
-        outage.rule(failed(FailureReason::Rejected, 0), Mono(1_000));
-        outage.families[1].next_look = Mono(u64::MAX);
-        assert_eq!(outage.next_wake(), Some(Mono(121_000)));
-        assert!(outage.looks_due(Mono(120_999)).is_empty());
-        assert_eq!(outage.looks_due(Mono(121_000)), [Family::Ipv4]);
+    fn canaries_are_asked_only_after_two_minutes_without_evidence() {
+        let mut connectivity = Connectivity::new(Mono(0));
+        connectivity.decide(failed(FailureReason::Rejected, 0), Mono(1_000));
+        connectivity.families[1].next_check = Mono(u64::MAX);
+        assert_eq!(connectivity.next_wake(), Some(Mono(121_000)));
+        assert!(connectivity.checks_due(Mono(120_999)).is_empty());
+        assert_eq!(connectivity.checks_due(Mono(121_000)), [Family::Ipv4]);
     }
 }

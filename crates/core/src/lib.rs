@@ -1,15 +1,17 @@
 //! The pure core of the daemon: no socket, no clock, no thread. Observations and the time go in,
-//! jobs and snapshots come out.
+//! jobs, events and snapshots come out.
 //!
 //! | Module | Contents |
 //! |---|---|
+//! | [`engine`] | the daemon without its sockets: joins the parts below |
 //! | [`roster`] | the torrents, trackers and announces of the configuration, with ids stable over reloads |
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
-//! | [`connectivity`] | whether our own network works, per family |
+//! | [`connectivity`] | whether our own network works, by family |
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
 
 pub mod connectivity;
+pub mod engine;
 mod health;
 pub mod roster;
 pub mod schedule;
@@ -17,5 +19,6 @@ pub mod snapshot;
 mod source;
 pub mod swarm;
 
-pub use health::{Health, LONGEST_TRACKER_INTERVAL, Verdict};
+pub use engine::Engine;
+pub use health::{Health, HealthChange, LONGEST_TRACKER_INTERVAL};
 pub use source::{PerSource, Source};

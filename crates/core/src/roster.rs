@@ -1,7 +1,7 @@
-//! Who is watched where: torrents, trackers and the ids that everything else is booked on.
+//! The torrents, trackers and announces of the configuration, and their ids.
 //!
-//! Ids are stable over reloads: an observation that was under way when the configuration changed
-//! still finds its place, and what did not change keeps its state.
+//! Ids are stable over reloads. So an observation that was under way when the configuration changed
+//! still finds its announce, and what did not change keeps its state.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,25 +9,24 @@ use std::sync::Arc;
 use seedwatch_torrent::{InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{AnnounceId, TrackerId};
 
-/// The watched torrents and where they are announced. Flat tables: there may be a million
-/// torrents with ten trackers each.
+/// The watched torrents and their announces, in flat tables: there may be a million torrents with
+/// ten trackers each.
 #[derive(Debug)]
 pub struct Roster {
     /// Sorted by name, as configured.
     torrents: Arc<[Torrent]>,
-    /// Announces of all torrents, those of one torrent beside each other, those of one tracker
-    /// beside each other within.
+    /// The announces of all torrents, grouped by torrent, then by tracker.
     order: Vec<AnnounceId>,
-    /// Where the announces of each torrent begin in `order`.
+    /// Index in `order` of each torrent's first announce.
     starts: Vec<u32>,
-    /// By [`TrackerId`]; trackers that nobody uses any more are holes.
+    /// By [`TrackerId`]; `None` for removed trackers.
     trackers: Vec<Option<Arc<TrackerUrl>>>,
-    /// By [`AnnounceId`]; announces gone from the configuration are holes.
+    /// By [`AnnounceId`]; `None` for removed announces.
     announces: Vec<Option<Announce>>,
-    /// What is looked up in the DHT: sorted, no repetitions.
-    sweep: Arc<[InfoHash]>,
-    /// Places of their torrents, in the same order.
-    swept: Vec<u32>,
+    /// The info-hashes to be looked up in the DHT: sorted, without duplicates.
+    dht_hashes: Arc<[InfoHash]>,
+    /// Indices of their torrents, in the same order.
+    dht_torrents: Vec<u32>,
     /// Sorted by name.
     collections: Vec<Collection>,
 }
@@ -35,31 +34,48 @@ pub struct Roster {
 /// One info-hash at one tracker.
 #[derive(Debug, Clone, Copy)]
 pub struct Announce {
-    /// Place of its torrent in [`Roster::torrents`].
+    /// Index of its torrent in [`Roster::torrents`].
     pub torrent: u32,
     /// Its tracker.
     pub tracker: TrackerId,
-    /// Place of the announce URL in the torrent's list: paths differ by passkey.
+    /// Index of the announce URL in the torrent's list. The URLs of one tracker may differ by
+    /// passkey.
     url: u16,
-    /// The second hash of a hybrid torrent.
+    /// Whether it is of the second hash of a hybrid torrent.
     second: bool,
 }
 
 /// What a new configuration changed.
 #[derive(Debug, Default)]
 pub struct Changes {
-    /// For each torrent, its place before the change.
+    /// For each torrent, its index before the change.
     pub moved: Vec<Option<u32>>,
     /// Announces that are new.
     pub added: Vec<AnnounceId>,
-    /// Announces that are gone.
+    /// Announces that were removed.
     pub removed: Vec<AnnounceId>,
-    /// Torrents that are gone: their places before the change and what they were known by.
+    /// Torrents that were removed: their indices before the change and their identities.
     pub gone: Vec<(u32, InfoHash)>,
-    /// Torrents that are known by another info-hash, before and now.
+    /// Torrents whose identity changed: the info-hashes before and now.
     pub renamed: Vec<(InfoHash, InfoHash)>,
-    /// Torrents that are in a collection and were not in it before.
+    /// Torrents that are in a collection in which they were not before.
     pub joined: Vec<u32>,
+}
+
+/// A change of the list under way.
+struct Update {
+    changes: Changes,
+    /// Index of the torrent of each info-hash, before.
+    old_indices: HashMap<InfoHash, u32>,
+    /// Announces that the new list has not named yet.
+    old_ids: HashMap<(InfoHash, TrackerId), AnnounceId>,
+    tracker_ids: HashMap<String, TrackerId>,
+    /// Announce ids that may be used again.
+    free_ids: Vec<AnnounceId>,
+    /// By [`TrackerId`].
+    is_tracker_used: Vec<bool>,
+    /// By index before.
+    is_torrent_kept: Vec<bool>,
 }
 
 /// Torrents of one work.
@@ -67,7 +83,7 @@ pub struct Changes {
 pub struct Collection {
     /// Its name.
     pub name: Arc<str>,
-    /// Places in [`Roster::torrents`], ascending.
+    /// Indices in [`Roster::torrents`], ascending.
     pub members: Vec<u32>,
 }
 
@@ -79,48 +95,48 @@ impl Default for Roster {
             starts: Vec::new(),
             trackers: Vec::new(),
             announces: Vec::new(),
-            sweep: Arc::from([]),
-            swept: Vec::new(),
+            dht_hashes: Arc::from([]),
+            dht_torrents: Vec::new(),
             collections: Vec::new(),
         }
     }
 }
 
 impl Roster {
-    /// The torrents, sorted by name.
+    /// Returns the torrents, sorted by name.
     pub fn torrents(&self) -> &Arc<[Torrent]> {
         &self.torrents
     }
 
-    /// What a torrent is known by over restarts: the first of its info-hashes.
-    pub fn identity(&self, place: usize) -> Option<InfoHash> {
-        self.torrents.get(place)?.hashes.wire().next()
+    /// Returns the identity of a torrent over restarts: the first of its info-hashes.
+    pub fn identity(&self, index: usize) -> Option<InfoHash> {
+        self.torrents.get(index)?.hashes.wire().next()
     }
 
-    /// The collections, sorted by name.
+    /// Returns the collections, sorted by name.
     pub fn collections(&self) -> &[Collection] {
         &self.collections
     }
 
-    /// The announces of a torrent: one a tracker and info-hash, those of one tracker beside each
-    /// other. Empty for private torrents that are left alone.
-    pub fn announces_of(&self, place: usize) -> &[AnnounceId] {
-        let Some(start) = self.starts.get(place) else {
+    /// Returns the announces of a torrent: one per tracker and info-hash, grouped by tracker.
+    /// Private torrents that must not be probed have none.
+    pub fn announces_of(&self, index: usize) -> &[AnnounceId] {
+        let Some(start) = self.starts.get(index) else {
             return &[];
         };
         let end = self
             .starts
-            .get(place + 1)
+            .get(index + 1)
             .map_or(self.order.len(), |end| *end as usize);
         self.order.get(*start as usize..end).unwrap_or_default()
     }
 
-    /// One announce; `None` once it is gone from the configuration.
+    /// Returns an announce; `None` if it was removed from the configuration.
     pub fn announce(&self, id: AnnounceId) -> Option<Announce> {
         *self.announces.get(id.0 as usize)?
     }
 
-    /// The announce URL.
+    /// Returns the announce URL.
     pub fn url(&self, announce: Announce) -> Option<&Arc<TrackerUrl>> {
         self.torrents
             .get(announce.torrent as usize)?
@@ -128,134 +144,89 @@ impl Roster {
             .get(usize::from(announce.url))
     }
 
-    /// The 20 bytes that an announce asks for.
+    /// Returns the 20 bytes that an announce sends.
     pub fn info_hash(&self, announce: Announce) -> Option<InfoHash> {
         let torrent = self.torrents.get(announce.torrent as usize)?;
         torrent.hashes.wire().nth(usize::from(announce.second))
     }
 
-    /// Trackers by id, holes included.
+    /// Returns the trackers by id; `None` for removed ones.
     pub fn trackers(&self) -> &[Option<Arc<TrackerUrl>>] {
         &self.trackers
     }
 
-    /// One more than the largest announce id in use.
+    /// Returns the number of announce ids, those of removed announces included.
     pub fn announce_ids(&self) -> usize {
         self.announces.len()
     }
 
-    /// Every info-hash that is to be looked up in the DHT: sorted, no repetitions.
-    pub fn sweep(&self) -> &Arc<[InfoHash]> {
-        &self.sweep
+    /// Returns the info-hashes to be looked up in the DHT: sorted, without duplicates.
+    pub fn dht_hashes(&self) -> &Arc<[InfoHash]> {
+        &self.dht_hashes
     }
 
-    /// The place of the torrent that an info-hash of the sweep belongs to.
-    pub fn place_of(&self, hash: &InfoHash) -> Option<usize> {
-        let at = self.sweep.binary_search(hash).ok()?;
-        self.swept.get(at).map(|place| *place as usize)
+    /// Returns the index of the torrent whose info-hash is looked up in the DHT.
+    pub fn torrent_of(&self, hash: &InfoHash) -> Option<usize> {
+        let at = self.dht_hashes.binary_search(hash).ok()?;
+        self.dht_torrents.get(at).map(|index| *index as usize)
     }
 
-    /// Plans the sweep over the torrents as they are now: all hashes of those that are not
-    /// private, or nothing at all where the DHT is not to be asked.
-    pub fn plan_sweep(&mut self, enabled: bool) {
+    /// Sets the info-hashes to be looked up in the DHT: those of all torrents that are not private
+    /// (BEP 27), or none if the DHT is disabled.
+    pub fn plan_lookups(&mut self, enabled: bool) {
         let mut hashes: Vec<(InfoHash, u32)> = Vec::new();
         if enabled {
             let public = (0..).zip(self.torrents.iter());
             let public = public.filter(|(_, torrent)| torrent.privacy == Privacy::Public);
-            hashes.extend(public.flat_map(|(place, torrent)| {
+            hashes.extend(public.flat_map(|(index, torrent)| {
                 let wire = torrent.hashes.wire();
-                wire.map(move |hash| (hash, place))
+                wire.map(move |hash| (hash, index))
             }));
         }
         hashes.sort_unstable();
         hashes.dedup_by_key(|(hash, _)| *hash);
-        self.sweep = hashes.iter().map(|(hash, _)| *hash).collect();
-        self.swept = hashes.iter().map(|(_, place)| *place).collect();
+        self.dht_hashes = hashes.iter().map(|(hash, _)| *hash).collect();
+        self.dht_torrents = hashes.iter().map(|(_, index)| *index).collect();
     }
 
-    /// Takes over a new list of torrents. What was there before keeps its ids; ids that are free
-    /// and not `busy` (an observation is under way for them) are used again.
+    /// Replaces the list of torrents. Announces and trackers that were there before keep their ids.
+    /// An unused announce id is used again, unless it is `busy`: an observation of it is still to
+    /// come.
     pub fn update(
         &mut self,
         torrents: &Arc<[Torrent]>,
         busy: impl Fn(AnnounceId) -> bool,
     ) -> Changes {
-        let mut changes = Changes::default();
-        let old_places = self.places();
-        let mut old_ids = self.ids_by_key();
-        let mut tracker_ids = self.trackers_by_label();
-        let mut free: Vec<u32> = (0..self.announces.len() as u32)
-            .rev()
-            .filter(|&id| self.announces[id as usize].is_none() && !busy(AnnounceId(id)))
-            .collect();
-        let mut used = vec![false; self.trackers.len()];
+        let mut update = Update {
+            changes: Changes::default(),
+            old_indices: self.indices_by_hash(),
+            old_ids: self.ids_by_key(),
+            tracker_ids: self.trackers_by_label(),
+            free_ids: self.free_ids(busy),
+            is_tracker_used: vec![false; self.trackers.len()],
+            is_torrent_kept: vec![false; self.torrents.len()],
+        };
         self.order.clear();
         self.starts.clear();
-        let mut stays = vec![false; self.torrents.len()];
-        for (place, torrent) in torrents.iter().enumerate() {
-            let moved = torrent.hashes.wire().find_map(|h| old_places.get(&h));
-            changes.moved.push(moved.copied());
-            let before = moved.and_then(|moved| self.torrents.get(*moved as usize));
-            if let Some(moved) = moved {
-                stays[*moved as usize] = true;
-            }
-            self.compare(before, place as u32, torrent, &mut changes);
-            self.starts.push(self.order.len() as u32);
-            let urls: &[_] = if torrent.privacy == Privacy::LeftAlone {
-                &[]
-            } else {
-                &torrent.trackers
-            };
-            for (url_place, url) in urls.iter().enumerate() {
-                // Always a new id: an observation under way may still name the id of a hole.
-                let tracker = *tracker_ids.entry(url.label()).or_insert_with(|| {
-                    self.trackers.push(Some(Arc::clone(url)));
-                    used.push(false);
-                    TrackerId(self.trackers.len() as u32 - 1)
-                });
-                used[tracker.0 as usize] = true;
-                for (second, hash) in torrent.hashes.wire().enumerate() {
-                    let id = old_ids.remove(&(hash, tracker)).unwrap_or_else(|| {
-                        let id = free.pop().unwrap_or_else(|| {
-                            self.announces.push(None);
-                            self.announces.len() as u32 - 1
-                        });
-                        changes.added.push(AnnounceId(id));
-                        AnnounceId(id)
-                    });
-                    self.announces[id.0 as usize] = Some(Announce {
-                        torrent: place as u32,
-                        tracker,
-                        url: url_place as u16,
-                        second: second == 1,
-                    });
-                    self.order.push(id);
-                }
-            }
+        for (index, torrent) in (0..).zip(torrents.iter()) {
+            self.add_torrent(index, torrent, &mut update);
         }
-        for id in old_ids.into_values() {
-            self.announces[id.0 as usize] = None;
-            changes.removed.push(id);
-        }
-        for (tracker, used) in self.trackers.iter_mut().zip(used) {
-            if !used {
-                *tracker = None;
-            }
-        }
+        self.remove_unused(&mut update);
+        let mut changes = update.changes;
         if !changes.renamed.is_empty() {
-            // Half of a hybrid may stay beside the whole.
-            let taken: HashSet<InfoHash> = torrents
+            // One half of a hybrid may be configured beside the whole.
+            let identities: HashSet<InfoHash> = torrents
                 .iter()
                 .filter_map(|torrent| torrent.hashes.wire().next())
                 .collect();
             changes
                 .renamed
-                .retain(|(before, _)| !taken.contains(before));
+                .retain(|(before, _)| !identities.contains(before));
         }
-        let gone = (0..).zip(self.torrents.iter()).zip(stays);
-        let gone = gone.filter(|(_, stays)| !stays);
+        let gone = (0..).zip(self.torrents.iter()).zip(update.is_torrent_kept);
+        let gone = gone.filter(|(_, is_kept)| !is_kept);
         changes.gone = gone
-            .filter_map(|((place, torrent), _)| Some((place, torrent.hashes.wire().next()?)))
+            .filter_map(|((index, torrent), _)| Some((index, torrent.hashes.wire().next()?)))
             .collect();
         self.torrents = Arc::clone(torrents);
         self.collections = collections(torrents);
@@ -265,29 +236,81 @@ impl Roster {
         changes
     }
 
-    fn compare(
-        &self,
-        before: Option<&Torrent>,
-        place: u32,
-        torrent: &Torrent,
-        changes: &mut Changes,
-    ) {
-        if let Some(collection) = torrent.collection()
-            && before.and_then(Torrent::collection) != Some(collection)
-        {
-            changes.joined.push(place);
+    /// Adds the announces of a torrent, with the ids that they had before.
+    fn add_torrent(&mut self, index: u32, torrent: &Torrent, update: &mut Update) {
+        let mut hashes = torrent.hashes.wire();
+        let old_index = hashes.find_map(|hash| update.old_indices.get(&hash).copied());
+        update.changes.moved.push(old_index);
+        let before = old_index.and_then(|old| self.torrents.get(old as usize));
+        if let Some(old) = old_index {
+            update.is_torrent_kept[old as usize] = true;
         }
-        if let Some(before) = before.and_then(|before| before.hashes.wire().next())
-            && let Some(now) = torrent.hashes.wire().next()
-            && before != now
-        {
-            changes.renamed.push((before, now));
+        compare(before, index, torrent, &mut update.changes);
+        self.starts.push(self.order.len() as u32);
+        let urls: &[_] = match torrent.privacy {
+            Privacy::LeftAlone => &[],
+            _ => &torrent.trackers,
+        };
+        for (url_index, url) in urls.iter().enumerate() {
+            let tracker = self.tracker_id(url, update);
+            for (hash_index, hash) in torrent.hashes.wire().enumerate() {
+                let old_id = update.old_ids.remove(&(hash, tracker));
+                let id = old_id.unwrap_or_else(|| self.new_announce_id(update));
+                self.announces[id.0 as usize] = Some(Announce {
+                    torrent: index,
+                    tracker,
+                    url: url_index as u16,
+                    second: hash_index == 1,
+                });
+                self.order.push(id);
+            }
         }
     }
 
-    fn places(&self) -> HashMap<InfoHash, u32> {
-        let places = self.torrents.iter().enumerate();
-        places
+    /// Returns the id of a tracker. A new tracker never gets the id of a removed one: an
+    /// observation that is still to come may name it.
+    fn tracker_id(&mut self, url: &Arc<TrackerUrl>, update: &mut Update) -> TrackerId {
+        let id = *update.tracker_ids.entry(url.label()).or_insert_with(|| {
+            self.trackers.push(Some(Arc::clone(url)));
+            update.is_tracker_used.push(false);
+            TrackerId(self.trackers.len() as u32 - 1)
+        });
+        update.is_tracker_used[id.0 as usize] = true;
+        id
+    }
+
+    fn new_announce_id(&mut self, update: &mut Update) -> AnnounceId {
+        let id = update.free_ids.pop().unwrap_or_else(|| {
+            self.announces.push(None);
+            AnnounceId(self.announces.len() as u32 - 1)
+        });
+        update.changes.added.push(id);
+        id
+    }
+
+    /// Removes announces and trackers that the new list does not have.
+    fn remove_unused(&mut self, update: &mut Update) {
+        for id in std::mem::take(&mut update.old_ids).into_values() {
+            self.announces[id.0 as usize] = None;
+            update.changes.removed.push(id);
+        }
+        for (tracker, is_used) in self.trackers.iter_mut().zip(&update.is_tracker_used) {
+            if !is_used {
+                *tracker = None;
+            }
+        }
+    }
+
+    /// Returns announce ids without an announce, the smallest last.
+    fn free_ids(&self, busy: impl Fn(AnnounceId) -> bool) -> Vec<AnnounceId> {
+        let ids = (0..self.announces.len() as u32).rev().map(AnnounceId);
+        ids.filter(|id| self.announces[id.0 as usize].is_none() && !busy(*id))
+            .collect()
+    }
+
+    fn indices_by_hash(&self) -> HashMap<InfoHash, u32> {
+        let torrents = self.torrents.iter().enumerate();
+        torrents
             .flat_map(|(i, torrent)| torrent.hashes.wire().map(move |h| (h, i as u32)))
             .collect()
     }
@@ -312,11 +335,26 @@ impl Roster {
     }
 }
 
+/// Appends how a torrent differs from its state before.
+fn compare(before: Option<&Torrent>, index: u32, torrent: &Torrent, changes: &mut Changes) {
+    if let Some(collection) = torrent.collection()
+        && before.and_then(Torrent::collection) != Some(collection)
+    {
+        changes.joined.push(index);
+    }
+    if let Some(before) = before.and_then(|before| before.hashes.wire().next())
+        && let Some(now) = torrent.hashes.wire().next()
+        && before != now
+    {
+        changes.renamed.push((before, now));
+    }
+}
+
 fn collections(torrents: &[Torrent]) -> Vec<Collection> {
     let mut members: BTreeMap<&Arc<str>, Vec<u32>> = BTreeMap::new();
-    for (place, torrent) in (0..).zip(torrents) {
+    for (index, torrent) in (0..).zip(torrents) {
         if let Some(collection) = torrent.collection() {
-            members.entry(collection).or_default().push(place);
+            members.entry(collection).or_default().push(index);
         }
     }
     let named = members.into_iter().map(|(name, members)| Collection {

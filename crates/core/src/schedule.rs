@@ -1,344 +1,353 @@
-//! What is due when. Pure: no clock, no socket; `now` is passed in.
+//! When each swarm is probed at each tracker. Pure: no clock, no socket; `now` is passed in.
 //!
-//! Every (tracker, family) is a lane: its own queue, health and back-off, so that a
-//! dead tracker shared by ten thousand torrents costs one probe a round and not ten thousand. All
-//! lanes of a host share one token bucket. A lane is asked again as soon as
-//! something can leave it, never earlier.
+//! Every tracker has a queue per family, with a health and a back-off of its own. So a dead tracker
+//! that ten thousand torrents share costs one probe per interval and not ten thousand. All queues
+//! of a host share one token bucket. A queue is served when a request can leave it, never earlier.
 //!
-//! What may leave now leaves now. What must wait, for a token or because it is not due, leaves with
-//! the first tick of [`TICK`] milliseconds at or after its time. So the lanes of all hosts wake
-//! together, and probes move through the daemon in batches. UDP lanes of slow hosts take turns over
-//! the ticks, so that each sends a few packets at once, which the kernel takes as one
-//! ([`Schedule::turn`]). A bucket fills by the time that passed, so that ticks do not change a rate.
+//! What may leave at once leaves at once. What must wait, for a token or because it is not due,
+//! leaves with the first tick at or after its time. So the queues of all hosts wake together, and
+//! probes move through the daemon in batches. UDP queues of slow hosts are served every few ticks
+//! only, so that each sends a few packets at once, which the kernel takes in one call. A bucket
+//! fills by the time that passed, so that ticks do not change a rate.
 
-mod bucket;
-mod lane;
-mod memory;
+mod due_heap;
+mod host_bucket;
+mod host_buckets;
+mod intervals;
 mod outcome;
-mod pace;
-mod queue;
-mod slot;
+mod politeness;
+mod probe_state;
+mod probe_states;
+mod saved;
+mod tracker_health;
+mod tracker_queue;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-pub use memory::Nonsense;
-pub use pace::Pace;
+pub use politeness::PolitenessPolicy;
+pub use saved::DecodeError;
 
 use crate::roster::{Changes, Roster};
-use crate::{Health, Verdict};
-use bucket::{Bucket, Wait};
-use lane::{Lane, LaneId};
-use memory::Memories;
-use outcome::{Outcome, Wish};
+use crate::{Health, HealthChange};
+use host_bucket::Blocked;
+use host_buckets::HostBuckets;
+use outcome::{Outcome, ProbeEnd, is_cut_off};
+use probe_state::{LastAnswer, ProbeState};
+use probe_states::ProbeStates;
+use saved::{SavedTrackerState, SavedTrackers};
 use seedwatch_clock::{Mono, Now};
-use seedwatch_torrent::Family;
-use seedwatch_torrent::Scheme;
+use seedwatch_torrent::{Family, Scheme};
 use seedwatch_tracker::{
-    AnnounceId, Job, Observation, ProbeError, Report, ScrapeResponse, TrackerId,
+    AnnounceId, Job, Observation, ProbeError, ProbeStats, Report, ScrapeResponse, TrackerId,
 };
-use slot::{Note, Slot};
+use tracker_queue::{QueueId, TrackerQueue};
 
-/// Most probes under way at once, whatever the rates allow: bounds memory and sockets.
+/// Most probes under way, whatever the rates allow. It bounds memory and sockets.
 const MAX_IN_FLIGHT: usize = 131_072;
 
-/// Most tracker addresses remembered.
-const MAX_OPERATORS: usize = 65_536;
-
-/// Milliseconds between two moments in which waiting probes leave.
+/// Milliseconds between two times at which waiting probes leave.
 const TICK: u64 = 20;
 
-/// Most ticks between two turns of a lane: a waiting probe may be 200 ms late.
-const MAX_TURN: u64 = 10;
+/// Most ticks between two batches of a queue: a waiting probe may be 200 ms late.
+const MAX_BATCH_TICKS: u64 = 10;
 
-/// Packets that a UDP lane gathers for a turn, if that does not take longer.
-const TURN_PACKETS: f64 = 4.0;
+/// Packets that a UDP queue collects for a batch, if [`MAX_BATCH_TICKS`] allows.
+const BATCH_PACKETS: f64 = 4.0;
 
-/// How soon to look again when that many are under way.
+/// When a queue is served again after it met [`MAX_IN_FLIGHT`].
 const FULL_WAIT: Duration = Duration::from_millis(TICK);
 
 /// The plan of all probes.
 #[derive(Debug)]
 pub struct Schedule {
-    pace: Pace,
-    lanes: Vec<Lane>,
-    buckets: Vec<Bucket>,
-    buckets_by_host: HashMap<Box<str>, usize>,
-    /// Hosts of one address are one operator and share one bucket.
-    buckets_by_address: HashMap<IpAddr, usize>,
-    /// When a lane can next do something. Entries that no longer match [`Lane::wake`] are void.
-    wakes: BinaryHeap<Reverse<(Mono, LaneId)>>,
-    /// Places by announce and family.
-    slots: Vec<[Slot; 2]>,
+    policy: PolitenessPolicy,
+    /// By [`QueueId`].
+    queues: Vec<TrackerQueue>,
+    buckets: HostBuckets,
+    /// When queues are served next. Entries that differ from [`TrackerQueue::wake`] are void.
+    wakes: BinaryHeap<Reverse<(Mono, QueueId)>>,
+    states: ProbeStates,
     in_flight: usize,
-    /// Families that our own network does not carry at present.
+    /// Families that our own network does not carry now, by [`Family::index`].
     paused: [bool; 2],
-    /// What is known from before a restart of trackers that are not here (yet).
-    recalled: Memories,
+    /// State from before a restart, of trackers that the roster does not have yet.
+    restored: SavedTrackers,
 }
 
 impl Schedule {
-    /// An empty plan.
-    pub fn new(pace: Pace) -> Self {
+    /// Returns an empty plan.
+    pub fn new(policy: PolitenessPolicy) -> Self {
         Self {
-            pace,
-            lanes: Vec::new(),
-            buckets: Vec::new(),
-            buckets_by_host: HashMap::new(),
-            buckets_by_address: HashMap::new(),
+            policy,
+            queues: Vec::new(),
+            buckets: HostBuckets::default(),
             wakes: BinaryHeap::new(),
-            slots: Vec::new(),
+            states: ProbeStates::default(),
             in_flight: 0,
             paused: [false; 2],
-            recalled: Memories::default(),
+            restored: SavedTrackers::default(),
         }
     }
 
-    /// Appends what is to be known after a restart: who was down, who asked for what.
+    /// Appends what must be known after a restart: which trackers were down, and the waits that
+    /// trackers asked for.
     pub fn encode(&self, roster: &Roster, now: Now, out: &mut Vec<u8>) {
         let labels: Vec<Option<String>> = roster
             .trackers()
             .iter()
             .map(|url| Some(url.as_ref().filter(|url| !url.is_overlay())?.label()))
             .collect();
-        let lanes = self.lanes.iter().zip((0..).map(LaneId));
-        let here = lanes.filter_map(|(lane, id)| {
+        let present = self.queues().filter_map(|(id, queue)| {
             let label = labels.get(id.tracker().0 as usize)?.as_deref()?;
-            Some((label, id.family(), lane.memory(roster)))
+            Some((label, id.family(), queue.to_saved(roster)))
         });
-        let gone = self.recalled.iter().flat_map(|(label, memories)| {
-            let obliging = |(_, memory): &(_, &memory::Memory)| memory.is_obliging(now.mono);
-            let memories = Family::ALL.into_iter().zip(memories).filter(obliging);
-            memories.map(|(family, memory)| (&**label, family, memory.clone()))
+        let absent = self.restored.iter().flat_map(|(label, states)| {
+            let is_open =
+                |(_, saved): &(Family, &SavedTrackerState)| saved.has_open_waits(now.mono);
+            let states = Family::ALL.into_iter().zip(states).filter(is_open);
+            states.map(|(family, saved)| (&**label, family, saved.clone()))
         });
-        memory::encode(here.chain(gone), now, out);
+        saved::encode(present.chain(absent), now, out);
     }
 
-    /// Takes over what [`Schedule::encode`] wrote, for trackers that come from now on.
+    /// Restores what [`Schedule::encode`] wrote. It applies to trackers that are added later.
     ///
     /// # Errors
     /// If these bytes are something else; then nothing changed.
-    pub fn recall(&mut self, bytes: &[u8], now: Now) -> Result<(), Nonsense> {
-        self.recalled = memory::decode(bytes, now)?;
+    pub fn restore(&mut self, bytes: &[u8], now: Now) -> Result<(), DecodeError> {
+        self.restored = saved::decode(bytes, now)?;
         Ok(())
     }
 
-    /// Trackers whose operators ask not to be contacted.
+    /// Returns the trackers whose operators ask not to be contacted.
     pub fn closed(&self) -> impl Iterator<Item = (TrackerId, Family)> {
-        let lanes = self.lanes.iter().zip((0..).map(LaneId));
-        lanes
-            .filter(|(lane, _)| lane.health() == Health::Closed)
-            .map(|(_, id)| (id.tracker(), id.family()))
+        self.queues()
+            .filter(|(_, queue)| queue.health() == Health::Closed)
+            .map(|(id, _)| (id.tracker(), id.family()))
     }
 
-    /// Takes over new settings and what the roster gained and lost. New announces are due at once
-    /// (the bucket spreads them); what was there before keeps its place in the plan.
-    pub fn update(&mut self, pace: Pace, roster: &Roster, changes: &Changes, now: Mono) {
-        self.pace = pace;
-        for bucket in &mut self.buckets {
-            bucket.set_rate(self.pace.max_rate);
+    /// Applies new settings and the changes of the roster. New announces are due at once; the token
+    /// bucket spreads them. All others keep their due times.
+    pub fn update(
+        &mut self,
+        policy: PolitenessPolicy,
+        roster: &Roster,
+        changes: &Changes,
+        now: Mono,
+    ) {
+        self.policy = policy;
+        self.buckets.set_rate(self.policy.max_rate);
+        for tracker in self.queues.len() / 2..roster.trackers().len() {
+            self.add_queues(tracker, roster, now);
         }
-        for place in self.lanes.len() / 2..roster.trackers().len() {
-            self.add_lanes(place, roster, now);
-        }
-        self.slots.resize(roster.announce_ids(), Default::default());
+        self.states.resize(roster.announce_ids());
         for id in &changes.removed {
-            self.slots[id.0 as usize].iter_mut().for_each(Slot::remove);
+            self.states.remove(*id);
         }
         if !changes.removed.is_empty() {
-            let slots = &self.slots;
-            self.lanes
-                .iter_mut()
-                .for_each(|lane| lane.forget_removed(slots));
+            for queue in &mut self.queues {
+                queue.drop_removed(&self.states);
+            }
         }
         for id in &changes.added {
             let Some(announce) = roster.announce(*id) else {
                 continue;
             };
             for family in Family::ALL {
-                self.slots[id.0 as usize][family.index()] = Slot::queued();
+                self.states[(*id, family)] = ProbeState::queued();
                 let hash = roster.info_hash(announce);
-                self.lane_mut(announce.tracker, family)
-                    .admit(*id, hash, now);
+                let queue = self.queue_mut(QueueId::of(announce.tracker, family));
+                queue.add(*id, hash, now);
             }
         }
-        self.tell_urls(roster);
-        for lane in 0..self.lanes.len() {
-            self.wake(LaneId(lane as u32), now);
+        self.collect_urls(roster);
+        for id in 0..self.queues.len() {
+            self.reschedule(QueueId(id as u32), now);
         }
     }
 
-    /// Tells all lanes the URLs of their swarms. A swarm may keep its place and have another URL.
-    fn tell_urls(&mut self, roster: &Roster) {
-        self.lanes.iter_mut().for_each(Lane::forget_urls);
+    /// Gives all queues the URLs of their swarms. A swarm may keep its id and get another URL.
+    fn collect_urls(&mut self, roster: &Roster) {
+        self.queues.iter_mut().for_each(TrackerQueue::clear_urls);
         let ids = (0..roster.announce_ids() as u32).map(AnnounceId);
         for announce in ids.filter_map(|id| roster.announce(id)) {
             let Some(url) = roster.url(announce) else {
                 continue;
             };
             for family in Family::ALL {
-                self.lane_mut(announce.tracker, family).tell_url(url);
+                self.queue_mut(QueueId::of(announce.tracker, family))
+                    .add_url(url);
             }
         }
     }
 
-    fn add_lanes(&mut self, place: usize, roster: &Roster, now: Mono) {
-        // A hole gets lanes too, empty ones, so that a tracker id always finds its lanes.
-        let url = roster.trackers()[place].as_deref();
+    /// Adds the queues of a tracker. An unused id gets empty queues, so that a tracker id always
+    /// finds its queues.
+    fn add_queues(&mut self, tracker: usize, roster: &Roster, now: Mono) {
+        let url = roster.trackers()[tracker].as_deref();
         let host = url.map(|url| url.host().to_string()).unwrap_or_default();
-        let rate = self.pace.max_rate;
-        let buckets = &mut self.buckets;
-        let bucket = *self.buckets_by_host.entry(host.into()).or_insert_with(|| {
-            buckets.push(Bucket::new(rate));
-            buckets.len() - 1
-        });
-        let known = url.and_then(|url| self.recalled.remove(&*url.label()));
-        for (family, known) in Family::ALL.into_iter().zip(known.unwrap_or_default()) {
-            let mut lane = Lane::new(
-                family,
-                bucket,
-                url.map_or(Scheme::Udp, |url| url.scheme()),
-                url.is_some_and(|url| url.is_loopback()),
-            );
-            lane.recall(known, now);
-            self.lanes.push(lane);
+        let bucket = self.buckets.of_host(&host, self.policy.max_rate);
+        let saved = url.and_then(|url| self.restored.remove(&*url.label()));
+        for (family, saved) in Family::ALL.into_iter().zip(saved.unwrap_or_default()) {
+            let scheme = url.map_or(Scheme::Udp, |url| url.scheme());
+            let is_loopback = url.is_some_and(|url| url.is_loopback());
+            let mut queue = TrackerQueue::new(family, bucket, scheme, is_loopback);
+            queue.restore(saved, now);
+            self.queues.push(queue);
         }
     }
 
-    /// Everything that may leave now.
+    /// Appends the probes that may leave now.
     pub fn poll(&mut self, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
         while let Some(&Reverse((at, id))) = self.wakes.peek() {
             if at > now {
                 break;
             }
             self.wakes.pop();
-            if self.lanes[id.index()].wake != Some(at) {
+            if self.queue(id).wake != Some(at) {
                 continue;
             }
-            let next = self.dispatch(id, roster, now, jobs);
+            let next = self.serve(id, roster, now, jobs);
             self.set_wake(id, next, now);
         }
     }
 
-    /// When [`Schedule::poll`] next has something to do.
+    /// Returns when [`Schedule::poll`] next has something to do.
     pub fn next_wake(&self) -> Option<Mono> {
         self.wakes.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Reads what [`Schedule::finish`] reads of a swarm; returns something of it.
+    /// Reads what [`Schedule::finish`] reads of a swarm, so that it is in the CPU's cache. Returns
+    /// a number that depends on it.
     pub fn prefetch(&self, roster: &Roster, id: AnnounceId, family: Family) -> u64 {
-        let slot = self.slots.get(id.0 as usize);
-        let is_live = slot.is_some_and(|slot| slot[family.index()].is_live());
+        let states = self.states.get(id);
+        let is_configured = states.is_some_and(|states| states[family.index()].is_configured());
         let hash = roster.announce(id).and_then(|it| roster.info_hash(it));
-        u64::from(is_live) + hash.map_or(0, |hash| hash.0[19].into())
+        u64::from(is_configured) + hash.map_or(0, |hash| hash.0[19].into())
     }
 
-    /// Books the end of a probe and says what it means for the tracker.
-    pub fn finish(&mut self, roster: &Roster, observation: &Observation, now: Mono) -> Verdict {
-        let id = LaneId::of(observation.tracker, observation.family);
-        self.in_flight = self.in_flight.saturating_sub(1);
-        let started = Mono(
-            now.0
-                .saturating_sub(observation.stats.duration.as_millis() as u64),
-        );
-        let report = &observation.report;
-        let lane = &mut self.lanes[id.index()];
-        let before = lane.witnessed();
-        lane.in_flight = lane.in_flight.saturating_sub(1);
-        let remote = observation.stats.remote;
-        if !lane.is_loopback() && remote.is_some() && lane.address != remote {
-            lane.address = remote;
-            self.share_bucket(id, remote);
+    /// Records the end of a probe. Returns what it means for the tracker.
+    pub fn finish(
+        &mut self,
+        roster: &Roster,
+        observation: &Observation,
+        now: Mono,
+    ) -> HealthChange {
+        let id = QueueId::of(observation.tracker, observation.family);
+        let before = self.queue(id).observed_health();
+        self.end_in_flight(id);
+        self.charge_requests(id, &observation.stats);
+        self.learn(id, observation, now);
+        let is_confirmed = if self.states.are_probes_of(observation) {
+            self.finish_probes(id, roster, observation, now)
+        } else {
+            let skipped = self.queue(id).announces_without_scrape(&self.policy);
+            self.states.end_count_scrape(observation, Some(skipped));
+            false
+        };
+        let health = self.queue(id).observed_health();
+        self.reschedule(id, now);
+        HealthChange {
+            health,
+            changed: health != before,
+            is_confirmed,
         }
-        let lane = &mut self.lanes[id.index()];
-        // One request was paid for when the probe left.
-        let more = observation.stats.requests.saturating_sub(1);
-        self.buckets[lane.bucket].charge(f64::from(more));
-        match report {
+    }
+
+    fn end_in_flight(&mut self, id: QueueId) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        let queue = self.queue_mut(id);
+        queue.in_flight = queue.in_flight.saturating_sub(1);
+    }
+
+    /// Charges the requests of a probe to the host's bucket.
+    fn charge_requests(&mut self, id: QueueId, stats: &ProbeStats) {
+        let queue = self.queue_mut(id);
+        if let Some(address) = stats.remote
+            && !queue.is_loopback()
+            && queue.address != stats.remote
+        {
+            queue.address = stats.remote;
+            self.share_bucket(id, address);
+        }
+        // The first request was charged when the probe left.
+        let more = stats.requests.saturating_sub(1);
+        let bucket = self.queue(id).bucket;
+        self.buckets[bucket].charge(f64::from(more));
+    }
+
+    /// Gives a queue the bucket of its address.
+    fn share_bucket(&mut self, id: QueueId, address: IpAddr) {
+        if self.buckets.forget_addresses_if_full() {
+            for queue in &mut self.queues {
+                queue.address = None;
+            }
+        }
+        let own = self.queue(id).bucket;
+        let shared = self.buckets.of_address(address, own);
+        self.buckets[own].leave(id);
+        self.queue_mut(id).bucket = shared;
+    }
+
+    /// Learns from the answer of a tracker how it wants to be asked.
+    fn learn(&mut self, id: QueueId, observation: &Observation, now: Mono) {
+        let queue = &mut self.queues[id.index()];
+        match &observation.report {
             Report::Announce {
                 result: Ok(answer), ..
-            } => {
-                lane.learn(answer, now);
-            }
+            } => queue.learn_announce(answer, now),
             Report::Scrape { ids, result } => {
-                let asked = observation.stats.scrape_interval();
-                lane.learn_scrape(result, asked, now, &self.pace);
-                self.compare(id, ids, result, now);
+                queue.learn_scrape(result, &observation.stats, now, &self.policy);
+                self.compare_with_announces(id, ids, result, now);
             }
             _ => {}
         }
-        let mut stands = false;
-        let (outcome, wish) = (Outcome::of(report), Wish::of(report));
-        if self.ends_probes(observation) {
-            let lane = &mut self.lanes[id.index()];
-            lane.settle(outcome, wish, started, now, &self.pace);
-            for (place, announce) in report.ids().iter().enumerate() {
-                let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
-                if !report.is_scrape() {
-                    slot.set_note(Outcome::note(report));
-                }
-                stands = slot.settle(outcome) || lane.health() != Health::Up;
-                if !slot.is_live() {
-                    continue;
-                }
-                if outcome == Outcome::Answered && !report.is_scrape() && slot.may_be_scraped() {
-                    lane.gather_scrape(*announce, roster, now, &self.pace);
-                }
-                let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
-                let due = match report {
-                    // Beyond what the tracker answers at once.
-                    Report::Scrape {
-                        result: Ok(counts), ..
-                    } if Report::is_short(counts) && counts[place].is_none() => {
-                        now.after(self.pace.confirm_after())
-                    }
-                    _ => lane.next_due(outcome, stands, wish, hash, now, &self.pace),
-                };
-                if outcome.is_promise(wish) {
-                    lane.promise(due, *announce);
-                } else {
-                    lane.push(due, *announce);
-                }
-            }
-        } else {
-            self.end_beside(observation);
-            let skipped = self.lanes[id.index()].skipped_scrapes(&self.pace);
-            for announce in report.ids() {
-                let slots = &mut self.slots[announce.0 as usize];
-                slots[observation.family.index()].skip_scrapes(skipped);
-            }
-        }
-        let health = self.lanes[id.index()].witnessed();
-        self.wake(id, now);
-        Verdict {
-            health,
-            changed: health != before,
-            stands,
-        }
     }
 
-    /// Gives a lane the bucket of its address.
-    fn share_bucket(&mut self, id: LaneId, address: Option<IpAddr>) {
-        let Some(address) = address else {
-            return;
-        };
-        if self.buckets_by_address.len() >= MAX_OPERATORS {
-            self.buckets_by_address.clear();
-            self.lanes.iter_mut().for_each(|lane| lane.address = None);
-        }
-        let lane = &mut self.lanes[id.index()];
-        let bucket = self.buckets_by_address.entry(address);
-        let bucket = *bucket.or_insert(lane.bucket);
-        self.buckets[lane.bucket].leave(id);
-        lane.bucket = bucket;
-    }
-
-    /// Compares a scrape with announces that were answered with an empty list.
-    fn compare(
+    /// Records the end of the probes that an observation names. Returns whether the result of the
+    /// last one is confirmed.
+    fn finish_probes(
         &mut self,
-        lane: LaneId,
+        id: QueueId,
+        roster: &Roster,
+        observation: &Observation,
+        now: Mono,
+    ) -> bool {
+        let report = &observation.report;
+        let end = ProbeEnd::of(observation, now);
+        let queue = &mut self.queues[id.index()];
+        queue.record_outcome(end, &self.policy);
+        let mut is_confirmed = false;
+        for (index, announce) in report.ids().iter().enumerate() {
+            let state = &mut self.states[(*announce, observation.family)];
+            if !report.is_scrape() {
+                state.set_last_answer(LastAnswer::of(report));
+            }
+            is_confirmed = state.record_outcome(end.outcome) || queue.health() != Health::Up;
+            if !state.is_configured() {
+                continue;
+            }
+            let is_announced = end.outcome == Outcome::Answered && !report.is_scrape();
+            if is_announced && state.may_be_scraped() {
+                queue.queue_scrape(*announce, roster, now, &self.policy);
+            }
+            let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
+            let due = match is_cut_off(report, index) {
+                true => now.after(self.policy.confirm_after()),
+                false => queue.next_due(end, is_confirmed, hash, &self.policy),
+            };
+            queue.push_after(&end, due, *announce);
+        }
+        is_confirmed
+    }
+
+    /// Compares a scrape with announces whose answers were empty lists.
+    fn compare_with_announces(
+        &mut self,
+        queue: QueueId,
         ids: &[AnnounceId],
         result: &Result<Vec<Option<ScrapeResponse>>, ProbeError>,
         now: Mono,
@@ -346,108 +355,90 @@ impl Schedule {
         let counts = result.iter().flatten();
         for (id, counts) in ids.iter().zip(counts) {
             if counts.is_some_and(|counts| counts.claims_peers()) {
-                self.doubt(lane.tracker(), lane.family(), *id, now);
+                self.report_contradiction(queue.tracker(), queue.family(), *id, now);
             }
         }
     }
 
-    /// Takes note that another source names members of a swarm that this tracker may have called
-    /// empty: its answers to `stopped` are checked again, at most once a day.
-    pub fn doubt(&mut self, tracker: TrackerId, family: Family, id: AnnounceId, now: Mono) {
-        let lane = LaneId::of(tracker, family);
-        let slot = &mut self.slots[id.0 as usize][family.index()];
-        if slot.note() == Note::Empty && self.lanes[lane.index()].doubt(now) {
-            slot.set_note(Note::Doubted);
+    /// Notes that another source names members of a swarm that this tracker may have shown as
+    /// empty. Its answers to `stopped` are then checked again, at most once per day.
+    pub fn report_contradiction(
+        &mut self,
+        tracker: TrackerId,
+        family: Family,
+        id: AnnounceId,
+        now: Mono,
+    ) {
+        let queue = &mut self.queues[QueueId::of(tracker, family).index()];
+        let state = &mut self.states[(id, family)];
+        if state.last_answer() == LastAnswer::Empty && queue.report_contradiction(now) {
+            state.set_last_answer(LastAnswer::Contradicted);
         }
     }
 
-    /// Takes a probe back that our own outage, or a lack of our own resources, made void: nothing is
-    /// held against anybody, and it is tried again soon.
-    pub fn void(&mut self, observation: &Observation, now: Mono) {
-        let id = LaneId::of(observation.tracker, observation.family);
-        self.in_flight = self.in_flight.saturating_sub(1);
-        let probes = self.ends_probes(observation);
-        let lane = &mut self.lanes[id.index()];
-        lane.in_flight = lane.in_flight.saturating_sub(1);
-        if probes {
-            let again = now.after(self.pace.confirm_after());
-            lane.wait_until(again);
+    /// Discards a probe whose result says nothing about the tracker: our own outage or a lack of
+    /// our own resources explains it. The probe is repeated soon.
+    pub fn discard(&mut self, observation: &Observation, now: Mono) {
+        let id = QueueId::of(observation.tracker, observation.family);
+        self.end_in_flight(id);
+        if self.states.are_probes_of(observation) {
+            let again = now.after(self.policy.confirm_after());
+            let queue = &mut self.queues[id.index()];
+            queue.delay_until(again);
             for announce in observation.report.ids() {
-                let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
-                slot.release();
-                if slot.is_live() {
-                    lane.push(again, *announce);
+                let state = &mut self.states[(*announce, observation.family)];
+                state.release();
+                if state.is_configured() {
+                    queue.push(again, *announce);
                 }
             }
         } else {
-            self.end_beside(observation);
+            self.states.end_count_scrape(observation, None);
         }
-        self.wake(id, now);
+        self.reschedule(id, now);
     }
 
-    /// Whether an observation ends the probes of its swarms. A scrape may also go beside announces
-    /// to fetch counts; what it says is nothing that health is judged by.
-    fn ends_probes(&self, observation: &Observation) -> bool {
-        let (report, family) = (&observation.report, observation.family.index());
-        let slot = report
-            .ids()
-            .first()
-            .and_then(|id| self.slots.get(id.0 as usize));
-        slot.is_some_and(|slots| match report {
-            Report::NoAddress { .. } => slots[family].is_probed(),
-            _ => slots[family].awaits(report.is_scrape()),
-        })
-    }
-
-    fn end_beside(&mut self, observation: &Observation) {
-        for announce in observation.report.ids() {
-            self.slots[announce.0 as usize][observation.family.index()].set_beside(false);
-        }
-    }
-
-    /// Stops or resumes a family while our own network does not carry it.
+    /// Pauses or resumes a family, as our own network carries it or not.
     pub fn pause(&mut self, family: Family, paused: bool, now: Mono) {
         self.paused[family.index()] = paused;
         if !paused {
-            for lane in 0..self.lanes.len() {
-                if LaneId(lane as u32).family() == family {
-                    self.wake(LaneId(lane as u32), now);
-                }
+            let ids = (0..self.queues.len() as u32).map(QueueId);
+            for id in ids.filter(|id| id.family() == family) {
+                self.reschedule(id, now);
             }
         }
     }
 
-    /// An observation is under way for this announce.
+    /// Returns whether an observation of this announce is still to come.
     pub fn is_busy(&self, id: AnnounceId) -> bool {
-        self.slots
-            .get(id.0 as usize)
-            .is_some_and(|slots| slots.iter().any(Slot::is_busy))
+        self.states.is_busy(id)
     }
 
-    /// Probes past due that politeness towards a troubled tracker does not explain, and how late
-    /// the latest of them is: our own load, or a rate too low for the list.
+    /// Returns the number of probes past due, and how late the first of them is. Probes that a
+    /// tracker's back-off or rate limit delays do not count: the rest shows that we are overloaded
+    /// or that the rate is too low for the number of torrents.
     pub fn overdue(&self, now: Mono) -> (u64, Duration) {
-        let waiting = self.lanes.iter().enumerate().filter(|(place, lane)| {
-            let family = LaneId(*place as u32).family();
-            !self.paused[family.index()] && lane.is_free(now)
-        });
-        // What waits for its tick is not late.
-        waiting
-            .map(|(_, lane)| lane.overdue(Mono(now.0.saturating_sub(self.turn(lane)))))
-            .fold((0, Duration::ZERO), |(n, lag), (m, late)| {
-                (n + m, lag.max(late))
+        let served = self
+            .queues()
+            .filter(|(id, queue)| !self.paused[id.family().index()] && queue.is_unrestricted(now));
+        // A probe that waits for its tick is not late.
+        let tick = |queue| Duration::from_millis(self.batch_interval(queue));
+        served
+            .map(|(_, queue)| queue.overdue(now.before(tick(queue))))
+            .fold((0, Duration::ZERO), |(sum, lag), (count, late)| {
+                (sum + count, lag.max(late))
             })
     }
 
-    /// Probes under way.
+    /// Returns the number of probes under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// Lets everything leave a lane that may; says when the next may.
-    fn dispatch(
+    /// Sends all requests that may leave a queue. Returns when the next may.
+    fn serve(
         &mut self,
-        id: LaneId,
+        id: QueueId,
         roster: &Roster,
         now: Mono,
         jobs: &mut Vec<Job>,
@@ -455,144 +446,152 @@ impl Schedule {
         loop {
             let ready = self.ready_at(id, now);
             if ready.is_none_or(|ready| ready > now) {
-                self.buckets[self.lanes[id.index()].bucket].leave(id);
+                let bucket = self.queue(id).bucket;
+                self.buckets[bucket].leave(id);
                 return ready;
             }
             if self.in_flight >= MAX_IN_FLIGHT {
                 return Some(now.after(FULL_WAIT));
             }
-            match self.send_one(id, roster, now, jobs) {
+            match self.send_next(id, roster, now, jobs) {
                 Ok(()) => {}
-                Err(Wait::Until(at)) => return Some(at),
-                Err(Wait::For(first)) => self.give_turn(first, roster, now, jobs),
+                Err(Blocked::UntilTokens(at)) => return Some(at),
+                Err(Blocked::BehindQueue(first)) => self.serve_first(first, roster, now, jobs),
             }
         }
     }
 
-    /// When something may leave a lane, as far as its family allows.
-    fn ready_at(&self, id: LaneId, now: Mono) -> Option<Mono> {
-        let lane = &self.lanes[id.index()];
+    /// Returns when a request may leave a queue, unless its family is paused.
+    fn ready_at(&self, id: QueueId, now: Mono) -> Option<Mono> {
+        let queue = self.queue(id);
         // Loopback works without a network.
-        let paused = self.paused[id.family().index()] && !lane.is_loopback();
-        lane.ready_at(now).filter(|_| !paused)
+        let is_paused = self.paused[id.family().index()] && !queue.is_loopback();
+        queue.ready_at(now).filter(|_| !is_paused)
     }
 
-    /// Lets the lane that is first in line for tokens send once. If it has more to send, it goes to
-    /// the end of the line: lanes of one host take turns within a tick too.
-    fn give_turn(&mut self, id: LaneId, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+    /// Sends one request of the queue that is first on its host's waiting list. If it has more, it
+    /// goes to the end of the list, so that the queues of one host are served in turn.
+    fn serve_first(&mut self, id: QueueId, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
         let is_ready = |schedule: &Self| schedule.ready_at(id, now).is_some_and(|at| at <= now);
-        let sent = is_ready(self) && self.send_one(id, roster, now, jobs).is_ok();
-        let more = sent && is_ready(self);
-        let bucket = &mut self.buckets[self.lanes[id.index()].bucket];
-        match more {
-            true => bucket.queue(id),
-            false => bucket.leave(id),
+        let sent = is_ready(self) && self.send_next(id, roster, now, jobs).is_ok();
+        let has_more = sent && is_ready(self);
+        let bucket = self.queue(id).bucket;
+        match has_more {
+            true => self.buckets[bucket].enqueue(id),
+            false => self.buckets[bucket].leave(id),
         }
     }
 
-    /// Lets one question leave a lane, if its host's bucket has a token.
-    fn send_one(
+    /// Sends the next request of a queue if its host's bucket has a token.
+    fn send_next(
         &mut self,
-        id: LaneId,
+        id: QueueId,
         roster: &Roster,
         now: Mono,
         jobs: &mut Vec<Job>,
-    ) -> Result<(), Wait> {
-        let lane = &mut self.lanes[id.index()];
-        let bucket = &mut self.buckets[lane.bucket];
+    ) -> Result<(), Blocked> {
+        let queue = &mut self.queues[id.index()];
+        let bucket = &mut self.buckets[queue.bucket];
         bucket.take(id, 1.0, now)?;
-        let Some((url, request)) = lane.next_request(roster, &mut self.slots, now, &self.pace)
+        let Some((url, request)) = queue.next_request(roster, &mut self.states, now, &self.policy)
         else {
             bucket.charge(-1.0);
             return Ok(());
         };
-        lane.in_flight += 1;
+        queue.in_flight += 1;
         self.in_flight += 1;
-        let (tracker, family, timeout) = (id.tracker(), id.family(), self.pace.timeout);
         jobs.push(Job {
-            tracker,
-            family,
+            tracker: id.tracker(),
+            family: id.family(),
             url,
-            timeout,
+            timeout: self.policy.timeout,
             request,
         });
         Ok(())
     }
 
-    /// While a family is paused: one probe all the same, in case only the canaries are silent.
-    pub fn trial(&mut self, family: Family, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
-        let lanes = (0..self.lanes.len() as u32).map(LaneId);
-        let ready = |id: &LaneId| {
-            let lane = &self.lanes[id.index()];
-            let due = lane.ready_at(now).is_some_and(|at| at <= now);
-            id.family() == family && due && !lane.is_loopback()
+    /// Sends one probe of a paused family: perhaps only the canaries are silent.
+    pub fn send_trial(&mut self, family: Family, roster: &Roster, now: Mono, jobs: &mut Vec<Job>) {
+        let is_ready = |(id, queue): &(QueueId, &TrackerQueue)| {
+            let is_due = queue.ready_at(now).is_some_and(|at| at <= now);
+            id.family() == family && is_due && !queue.is_loopback()
         };
-        let ready: Vec<_> = lanes.filter(ready).collect();
-        // Not always the same: the first may be dead for reasons of its own.
+        let ready: Vec<_> = self.queues().filter(is_ready).map(|(id, _)| id).collect();
+        // Another one each time: a single tracker may be down for reasons of its own.
         if let Some(id) = ready.get(now.0 as usize % ready.len().max(1)) {
-            // Too few tokens: then the next look tries again.
-            let _ = self.send_one(*id, roster, now, jobs);
+            // Without a token, the trial is left to the next check of the canaries.
+            let _ = self.send_next(*id, roster, now, jobs);
         }
     }
 
-    /// Whether a tracker may be contacted at all, as far as is known.
-    pub fn is_open(&self, tracker: TrackerId) -> bool {
-        let lanes = Family::ALL.map(|family| self.lanes.get(LaneId::of(tracker, family).index()));
-        !lanes
-            .into_iter()
-            .flatten()
-            .any(|lane| lane.health() == Health::Closed)
+    /// Returns whether a tracker may be contacted, as far as is known.
+    pub fn may_contact(&self, tracker: TrackerId) -> bool {
+        let queues =
+            Family::ALL.map(|family| self.queues.get(QueueId::of(tracker, family).index()));
+        let mut queues = queues.into_iter().flatten();
+        queues.all(|queue| queue.health() != Health::Closed)
     }
 
-    fn lane_mut(&mut self, tracker: TrackerId, family: Family) -> &mut Lane {
-        &mut self.lanes[LaneId::of(tracker, family).index()]
+    fn queues(&self) -> impl Iterator<Item = (QueueId, &TrackerQueue)> {
+        (0..).map(QueueId).zip(&self.queues)
     }
 
-    fn wake(&mut self, id: LaneId, now: Mono) {
-        let lane = &self.lanes[id.index()];
-        let bucket = &mut self.buckets[lane.bucket];
-        let at = lane.ready_at(now);
-        let waits = lane.wake.filter(|wake| *wake > now);
+    fn queue(&self, id: QueueId) -> &TrackerQueue {
+        &self.queues[id.index()]
+    }
+
+    fn queue_mut(&mut self, id: QueueId) -> &mut TrackerQueue {
+        &mut self.queues[id.index()]
+    }
+
+    /// Sets when a queue is served next, after a change of its state.
+    fn reschedule(&mut self, id: QueueId, now: Mono) {
+        let queue = &self.queues[id.index()];
+        let bucket = &mut self.buckets[queue.bucket];
+        let at = queue.ready_at(now);
+        let wake = queue.wake.filter(|wake| *wake > now);
         match at {
-            Some(at) if at <= now && waits.is_some() => {
-                // It stands in line, and is asked when there are tokens. Or it waits for its turn.
-                if bucket.is_queued(id) || waits == Some(self.tick_from(id, at)) {
+            Some(at) if at <= now && wake.is_some() => {
+                // The queue waits already, for tokens or for its batch.
+                if bucket.is_waiting(id) || wake == Some(self.tick_from(id, at)) {
                     return;
                 }
             }
             Some(at) if at <= now => {}
-            // Whoever waits for a token that it cannot use holds up the others.
+            // A queue that cannot send must leave the waiting list, or it blocks the others.
             _ => bucket.leave(id),
         }
         self.set_wake(id, at, now);
     }
 
-    fn set_wake(&mut self, id: LaneId, at: Option<Mono>, now: Mono) {
+    fn set_wake(&mut self, id: QueueId, at: Option<Mono>, now: Mono) {
         let at = at.map(|at| if at > now { self.tick_from(id, at) } else { at });
-        let lane = &mut self.lanes[id.index()];
-        if lane.wake != at {
-            lane.wake = at;
+        let queue = self.queue_mut(id);
+        if queue.wake != at {
+            queue.wake = at;
             if let Some(at) = at {
                 self.wakes.push(Reverse((at, id)));
             }
         }
     }
 
-    /// Milliseconds between two turns of a lane.
-    fn turn(&self, lane: &Lane) -> u64 {
-        match lane.is_udp() {
-            true => TICK * self.buckets[lane.bucket].turn(),
+    /// Returns the milliseconds between two batches of a queue.
+    fn batch_interval(&self, queue: &TrackerQueue) -> u64 {
+        match queue.is_udp() {
+            true => TICK * self.buckets[queue.bucket].batch_ticks(),
             false => TICK,
         }
     }
 
-    /// The first tick at or after a time that is the turn of a lane. Lanes of one host have their
-    /// turns together.
-    fn tick_from(&self, id: LaneId, at: Mono) -> Mono {
-        let lane = &self.lanes[id.index()];
-        let turn = self.turn(lane);
-        let first = lane.bucket as u64 * TICK % turn;
-        let next = at.0.saturating_sub(first).checked_next_multiple_of(turn);
+    /// Returns the first tick at or after a time with which a batch of the queue leaves. Queues of
+    /// one host have the same ticks; different hosts are spread over the ticks.
+    fn tick_from(&self, id: QueueId, at: Mono) -> Mono {
+        let queue = self.queue(id);
+        let interval = self.batch_interval(queue);
+        let first = queue.bucket.number() * TICK % interval;
+        let next =
+            at.0.saturating_sub(first)
+                .checked_next_multiple_of(interval);
         Mono(next.map_or(at.0, |next| next.saturating_add(first)))
     }
 }

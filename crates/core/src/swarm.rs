@@ -58,7 +58,7 @@ pub use shard::Shard;
 
 use crate::roster::{Changes, Roster};
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
-use crate::{Health, PerSource, Source, Verdict};
+use crate::{Health, HealthChange, PerSource, Source};
 use announce::FamilyState;
 use collection::unique_since;
 use fold::TrackerFold;
@@ -117,7 +117,7 @@ impl Swarms {
     /// Adopts the lookup schedule of the DHT. A lookup is stale after `stale_after`.
     pub fn update_lookups(&mut self, stale_after: Duration, roster: &Roster) {
         self.state.latest.stale_after[Source::Dht] = stale_after;
-        self.state.latest.lookups.update(roster.sweep());
+        self.state.latest.lookups.update(roster.dht_hashes());
         self.state
             .torrents
             .iter_mut()
@@ -166,7 +166,13 @@ impl Swarms {
     }
 
     /// Folds an observation of a tracker. `verdict` states what it means for the tracker.
-    pub fn fold(&mut self, roster: &Roster, observation: Observation, verdict: Verdict, now: Now) {
+    pub fn fold(
+        &mut self,
+        roster: &Roster,
+        observation: Observation,
+        verdict: HealthChange,
+        now: Now,
+    ) {
         self.state.tick(now);
         let fold = TrackerFold {
             state: &mut self.state,

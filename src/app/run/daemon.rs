@@ -1,4 +1,4 @@
-//! The running daemon: absorbs what probers report, sends out what is due, publishes snapshots.
+//! The running daemon: absorbs what probers report, sends what is due, publishes snapshots.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tracing::{debug, warn};
 
 use super::Started;
+use super::events;
 use super::reload::{Loaded, Reloads};
-use crate::app::core::Core;
 use crate::app::dht::Dht;
 use crate::app::own_addresses;
 use crate::app::state::StateWriter;
@@ -18,10 +18,12 @@ use crate::app::supervisor::Supervisor;
 use crate::config::Config;
 use crate::web::{self, ReloadResult};
 use seedwatch_clock::Clock;
+use seedwatch_core::Engine;
+use seedwatch_core::engine::CanaryHost;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::DhtReport;
 use seedwatch_probers::Probers;
-use seedwatch_probers::canary::Canaries;
+use seedwatch_probers::canary::{Canaries, Canary};
 use seedwatch_probers::http::Settings;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
@@ -30,32 +32,33 @@ use seedwatch_tracker::Observation;
 /// Shortest time between two snapshots.
 const PUBLISH: Duration = Duration::from_secs(1);
 
-/// Taking a snapshot may use one part in this many of the time, unless the next would come too late.
+/// Taking snapshots uses one part in this many of the time, unless [`PUBLISH_LATEST`] forbids it.
 const PUBLISH_SHARE: u32 = 100;
 
-/// Longest time between two snapshots, even of the largest lists: scrapes are not more frequent.
+/// Longest time between two snapshots, even of the longest lists of torrents: Prometheus does not
+/// scrape more often.
 const PUBLISH_LATEST: Duration = Duration::from_secs(10);
 
-/// Taking a snapshot uses at most one part in this many of the time, however late the next comes.
+/// Taking snapshots never uses more than one part in this many of the time.
 const PUBLISH_MOST: u32 = 20;
 
-/// Longest time that the canaries have to answer.
+/// Deadline of all canaries together.
 const CANARY_DEADLINE: Duration = Duration::from_secs(6);
 
-/// Observations whose places in memory are fetched together.
-const FETCHED: usize = 128;
+/// Observations whose state is prefetched together.
+const PREFETCHED: usize = 128;
 
-/// What happens beside probes.
+/// Events other than the results of probes.
 pub(super) enum Event {
-    /// The canaries of a family have answered, or have not; `None` if none could be asked.
+    /// The result of asking the canaries of a family; `None` if none could be asked.
     CanariesAsked(Family, Option<bool>),
-    /// This machine had no resources to ask the canaries.
+    /// This machine lacked the resources to ask the canaries.
     CanariesNotAsked(Family),
     /// A configuration was read, for these requests.
     Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
 }
 
-/// Where the daemon and its web server leave events, and how the server is set up.
+/// Channels for events of the daemon and its web server, and how the server is set up.
 pub(super) struct Outlets {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) reloads: mpsc::Sender<ReloadResult>,
@@ -66,10 +69,10 @@ pub(super) struct Outlets {
 /// The running daemon.
 pub(super) struct Daemon {
     pub(super) clock: Clock,
-    pub(super) core: Core,
+    pub(super) core: Engine,
     pub(super) network: Network,
     pub(super) state_writer: StateWriter,
-    /// What everything was built from.
+    /// The configuration in effect.
     pub(super) config: Config,
     pub(super) events: mpsc::Sender<Event>,
     snapshot: Arc<ArcSwap<Snapshot>>,
@@ -78,12 +81,12 @@ pub(super) struct Daemon {
     pub(super) reloads: Reloads,
 }
 
-/// All that sends packets.
+/// The parts that send packets.
 pub(super) struct Network {
     pub(super) resolver: Resolver,
     canaries: Canaries,
     pub(super) probers: Probers,
-    /// What the probers use now.
+    /// The settings of the probers.
     pub(super) settings: Settings,
     pub(super) dht: Dht,
 }
@@ -124,14 +127,14 @@ impl Daemon {
         }
     }
 
-    /// Absorbs batches of observations. Places in memory are fetched ahead, because observations come
-    /// in the order of answers, not of torrents.
+    /// Absorbs batches of observations. Their state is prefetched, because observations come in the
+    /// order of answers, not of torrents, and would each miss the CPU's cache.
     pub(super) fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
         let now = self.clock.now();
         for batch in batches.drain(..) {
             let mut rest = batch.into_iter();
             while !rest.as_slice().is_empty() {
-                let count = rest.as_slice().len().min(FETCHED);
+                let count = rest.as_slice().len().min(PREFETCHED);
                 self.core.prefetch(&rest.as_slice()[..count]);
                 for observation in rest.by_ref().take(count) {
                     self.core.absorb(observation, now);
@@ -145,33 +148,44 @@ impl Daemon {
         self.core.absorb_dht(report, self.clock.now());
     }
 
-    /// Sends out what is due.
+    /// Sends what is due.
     pub(super) fn dispatch(&mut self) {
         let now = self.clock.now();
-        self.network.dht.watch(self.core.sweep());
+        self.network.dht.watch(self.core.dht_hashes());
         let mut jobs = Vec::new();
         self.core.poll(now.mono, &mut jobs);
-        let silent_families = self.core.looks_due(now.mono, &mut jobs);
+        let due_families = self.core.checks_due(now.mono, &mut jobs);
         self.network
             .dht
-            .pause(|family| self.core.rests(family, now.mono));
+            .pause(|family| self.core.is_dht_paused(family, now.mono));
         if !jobs.is_empty() {
             self.network.probers.submit(jobs);
         }
-        for family in silent_families {
+        for family in due_families {
             self.ask_canaries(family);
         }
+        self.log_events();
+    }
+
+    /// Logs what the engine reports.
+    pub(super) fn log_events(&mut self) {
+        self.core.take_events().iter().for_each(events::log);
     }
 
     /// Asks the canaries of a family whether our own network works.
     fn ask_canaries(&self, family: Family) {
-        let hosts = self.core.canaries();
+        let canary = |host: CanaryHost| Canary {
+            host: host.host,
+            port: host.port,
+            may_be_local: host.may_be_local,
+        };
+        let hosts: Vec<_> = self.core.canaries().into_iter().map(canary).collect();
         let (canaries, events) = (self.network.canaries.clone(), self.events.clone());
         tokio::spawn(async move {
             let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
             debug!(family = family.as_label(), ?look, "asked the canaries");
-            // Where no canary could be asked, no name resolved or there is no route: an outage of
-            // our own looks like that.
+            // If no canary could be asked, no name resolved or there is no route: our own outage
+            // looks like that.
             let event = match look.is_void() {
                 true => Event::CanariesNotAsked(family),
                 false => Event::CanariesAsked(family, look.is_alive()),
@@ -189,7 +203,7 @@ impl Daemon {
         start + time_between_snapshots(start.elapsed())
     }
 
-    /// Begins to save the next piece of the state.
+    /// Begins to save the next part of the state.
     pub(super) fn save(&mut self) {
         let (dht, now) = (&self.network.dht, self.clock.now());
         self.state_writer.step(&mut self.core, || dht.table(), now);
@@ -203,20 +217,20 @@ impl Daemon {
         }
     }
 
-    /// Returns when the main loop must turn at the latest; `other` is a timer of its own.
+    /// Returns when the main loop must wake at the latest; `other` is a timer of the loop itself.
     pub(super) fn next_timer(&self, other: Instant) -> Instant {
         let wake = self.core.next_wake().map(|at| self.clock.instant(at));
         let timers = [wake, self.supervisor.next_beat(), self.state_writer.due()];
         timers.into_iter().flatten().fold(other, Instant::min)
     }
 
-    /// Handles what happened beside probes.
+    /// Handles an event.
     pub(super) async fn handle(&mut self, event: Event) {
         match event {
             Event::CanariesAsked(family, alive) => {
-                self.core.looked(family, alive, self.clock.now());
+                self.core.check_ended(family, alive, self.clock.now());
             }
-            Event::CanariesNotAsked(family) => self.core.not_looked(family, self.clock.now()),
+            Event::CanariesNotAsked(family) => self.core.check_skipped(family, self.clock.now()),
             Event::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }

@@ -1,4 +1,4 @@
-//! Reload: reads everything first, then swaps whole or not at all.
+//! Reload: reads all files first, then applies the new configuration as a whole or not at all.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,14 +8,15 @@ use tokio::sync::{Semaphore, oneshot};
 use tracing::{error, info, warn};
 
 use super::daemon::{Daemon, Event};
+use crate::app::engine_settings;
 use crate::app::probers::{self, Roots, StartError};
 use crate::config::Config;
 use crate::web::ReloadResult;
 
-/// A configuration that takes longer to read is given up: it may lie in a pipe without a writer.
+/// Longest time to read a configuration. It may be a pipe without a writer.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Most readings of the configuration at once: one, and a few that hang.
+/// Most reads of the configuration at once: one, and a few that hang.
 const MAX_LOADS: usize = 4;
 
 /// A configuration that was read, with the files that it depends on.
@@ -24,18 +25,18 @@ pub(super) struct Loaded {
     roots: Roots,
 }
 
-/// Requests for a reload, and the reading under way.
+/// Requests for a reload, and the read under way.
 pub(super) struct Reloads {
     config_file: PathBuf,
     /// Requests that came while a configuration was being read; `None` without any.
     waiting: Option<Vec<ReloadResult>>,
     loading: bool,
-    /// Room for readings of the configuration, those that hang included.
+    /// Permits for reads of the configuration, those that hang included.
     permits: Arc<Semaphore>,
 }
 
 impl Reloads {
-    /// Reads this file at each reload.
+    /// Returns a state without requests. Each reload reads this file.
     pub(super) fn new(config_file: PathBuf) -> Self {
         Self {
             config_file,
@@ -47,8 +48,8 @@ impl Reloads {
 }
 
 impl Daemon {
-    /// Reads the configuration for a request. Requests that come meanwhile share the next reading:
-    /// the file may have changed since this one began.
+    /// Reads the configuration for a request. Requests that come meanwhile share the next read: the
+    /// file may have changed since this one began.
     pub(super) fn reload(&mut self, reply: Option<ReloadResult>) {
         self.reloads.waiting.get_or_insert_default().extend(reply);
         if self.reloads.loading {
@@ -65,7 +66,7 @@ impl Daemon {
         });
     }
 
-    /// Takes over what was read, and answers the requests for it.
+    /// Applies what was read, and answers the requests for it.
     pub(super) async fn loaded(
         &mut self,
         loaded: Result<Box<Loaded>, String>,
@@ -73,14 +74,17 @@ impl Daemon {
     ) {
         self.reloads.loading = false;
         let result = match loaded {
-            Ok(loaded) => self.take_over(*loaded).await.map_err(|e| e.to_string()),
+            Ok(loaded) => self.apply(*loaded).await.map_err(|e| e.to_string()),
             Err(error) => Err(error),
         };
         match &result {
             Ok(()) => info!("Configuration reloaded"),
             Err(error) => {
                 for line in error.lines() {
-                    error!(error = line, "the configuration stays as it was");
+                    error!(
+                        error = line,
+                        "configuration not reloaded: the earlier one stays in effect"
+                    );
                 }
                 self.core.reload_failed();
             }
@@ -96,8 +100,8 @@ impl Daemon {
         }
     }
 
-    /// Takes over a valid configuration, whole or not at all.
-    async fn take_over(&mut self, loaded: Loaded) -> Result<(), StartError> {
+    /// Applies a valid configuration, as a whole or not at all.
+    async fn apply(&mut self, loaded: Loaded) -> Result<(), StartError> {
         let Loaded { config, roots } = loaded;
         let network = &mut self.network;
         let settings = probers::settings(&config, network.settings.identity, roots);
@@ -118,7 +122,8 @@ impl Daemon {
             warn!("state.path takes effect with a restart");
         }
         self.state_writer.configure(&config.state);
-        self.core.reload(&config, self.clock.now());
+        self.core
+            .reload(&engine_settings(&config), self.clock.now());
         self.config = config;
         self.show_config();
         Ok(())
@@ -129,7 +134,7 @@ impl Daemon {
 /// that hangs blocks nothing else.
 async fn load(path: PathBuf, permits: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
     let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
-        return Err("earlier readings of the configuration still hang".to_owned());
+        return Err("earlier reads of the configuration still hang".to_owned());
     };
     let (result, loaded) = oneshot::channel();
     let read = move || {
@@ -144,7 +149,7 @@ async fn load(path: PathBuf, permits: &Arc<Semaphore>) -> Result<Box<Loaded>, St
     thread.spawn(read).map_err(|failed| failed.to_string())?;
     match tokio::time::timeout(LOAD_TIMEOUT, loaded).await {
         Ok(Ok(loaded)) => loaded,
-        Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
+        Ok(Err(_)) => Err("the read of the configuration panicked".to_owned()),
         Err(_) => Err(format!("not read within {} s", LOAD_TIMEOUT.as_secs())),
     }
 }

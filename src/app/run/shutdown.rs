@@ -1,4 +1,4 @@
-//! Shutdown: leaves no entry at a tracker, saves the state, ends within a bounded time.
+//! Shutdown: withdraws announces, saves the state, and ends within a bounded time.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 use super::Inbox;
 use super::daemon::{Daemon, Network};
 
-/// Longest time that a shutdown takes, whatever hangs: with the log it must stay below 5 s.
+/// Deadline of a shutdown, whatever hangs. With the flush of the log it must stay below 5 s.
 const SHUTDOWN: Duration = Duration::from_secs(3);
 
 impl Daemon {
@@ -43,8 +43,10 @@ impl Daemon {
         while let Ok(report) = inbox.dht_reports.try_recv() {
             self.absorb_dht(report);
         }
+        self.log_events();
     }
 
+    /// Ends all parts at once, until the deadline.
     async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
         let Self {
             network,

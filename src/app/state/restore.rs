@@ -8,9 +8,9 @@ use tracing::{info, warn};
 use super::found_shards::FoundShards;
 use super::save_pass::{Group, Shardings};
 use super::{SHARDS, TRACKERS, call_disk, set_format};
-use crate::app::core::Core;
 use crate::store::{FileError, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
+use seedwatch_core::Engine;
 use seedwatch_core::swarm::Shard;
 use seedwatch_distinct::{Key, Window};
 
@@ -74,14 +74,19 @@ pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
 
 /// Restores the state into a core that has no configuration yet. Returns the sizes in which it was
 /// written. With `key_is_lost`, all torrents have lost their history.
-pub(super) fn core(store: &Arc<Store>, core: &mut Core, key_is_lost: bool, now: Now) -> Shardings {
+pub(super) fn core(
+    store: &Arc<Store>,
+    core: &mut Engine,
+    key_is_lost: bool,
+    now: Now,
+) -> Shardings {
     let mut reading = Reading {
         store,
         errors: Vec::new(),
         hangs: false,
     };
     let trackers = reading.load(TRACKERS.0, TRACKERS.1, |_, bytes| {
-        core.recall_trackers(bytes, now).is_ok()
+        core.restore_trackers(bytes, now).is_ok()
     });
     let mut shardings = Shardings::default();
     let mut found = FoundShards::default();
@@ -125,7 +130,7 @@ pub(super) fn core(store: &Arc<Store>, core: &mut Core, key_is_lost: bool, now: 
 
 /// Reports to the core the shards lost now, and earlier losses that windows still reach back
 /// beyond.
-fn record_losses(reading: &Reading<'_>, core: &mut Core, lost: &[Shard], now: Unix) {
+fn record_losses(reading: &Reading<'_>, core: &mut Engine, lost: &[Shard], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;
     let store = Arc::clone(reading.store);
@@ -144,7 +149,7 @@ fn record_losses(reading: &Reading<'_>, core: &mut Core, lost: &[Shard], now: Un
     }));
     for Loss { at, index, of } in &losses {
         let (index, of) = (*index, *of);
-        core.lose(*at, Shard { index, of });
+        core.mark_lost(*at, Shard { index, of });
     }
     if is_changed && !reading.hangs {
         let store = Arc::clone(reading.store);

@@ -57,7 +57,7 @@ fn config(state: &Path) -> Config {
 struct Run {
     config: Config,
     writer: StateWriter,
-    core: Core,
+    core: Engine,
     now: Now,
     outcomes: mpsc::Receiver<SaveOutcome>,
     /// DHT nodes to be saved.
@@ -74,11 +74,16 @@ impl Run {
             unix: at,
         };
         let (out, outcomes) = mpsc::channel(8);
-        let fresh = crate::app::identity::key().unwrap();
+        let fresh = crate::app::identity::new_key().unwrap();
         let mut writer = StateWriter::open(&config.state, fresh, out).await.unwrap();
-        let core = Core::blank(&config, [4242; 2], writer.key(), now);
+        let core = Engine::empty(
+            &crate::app::engine_settings(&config),
+            [4242; 2],
+            writer.key(),
+            now,
+        );
         let mut core = writer.restore(core, now).await;
-        core.reload(&config, now);
+        core.reload(&crate::app::engine_settings(&config), now);
         let table = writer.table().await;
         Self {
             config,

@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::*;
@@ -9,8 +10,8 @@ use seedwatch_tracker::{
 
 const MINUTE: u64 = 60_000;
 
-fn pace() -> Pace {
-    Pace {
+fn policy() -> PolitenessPolicy {
+    PolitenessPolicy {
         interval: Duration::from_secs(1800),
         timeout: Duration::from_secs(15),
         max_rate: 20.0,
@@ -53,10 +54,10 @@ struct Sim {
 }
 
 impl Sim {
-    fn new(pace: Pace, torrents: &[Torrent]) -> Self {
+    fn new(policy: PolitenessPolicy, torrents: &[Torrent]) -> Self {
         let mut sim = Self {
             roster: Roster::default(),
-            schedule: Schedule::new(pace),
+            schedule: Schedule::new(policy),
             now: Mono(0),
             under_way: BinaryHeap::new(),
             jobs: HashMap::new(),
@@ -74,8 +75,9 @@ impl Sim {
         let changes = self
             .roster
             .update(&torrents.to_vec().into(), |id| schedule.is_busy(id));
-        let pace = self.schedule.pace.clone();
-        self.schedule.update(pace, &self.roster, &changes, self.now);
+        let policy = self.schedule.policy.clone();
+        self.schedule
+            .update(policy, &self.roster, &changes, self.now);
     }
 
     fn run(&mut self, until: Mono, rtt: u64, mut reply: impl FnMut(Mono, &Job) -> Report) {
@@ -127,7 +129,7 @@ impl Sim {
         let announces = self
             .sent
             .iter()
-            .filter(|(_, request)| matches!(request, Request::Announce { .. }));
+            .filter(|(_, ask)| matches!(ask, Request::Announce { .. }));
         announces.map(|(at, _)| *at).collect()
     }
 }
@@ -185,8 +187,8 @@ fn silence(job: &Job) -> Report {
 const PUBLIC: &str = "udp://tracker.example:6969/announce";
 
 #[test]
-fn every_torrent_is_probed_once_a_round_at_the_rate_of_the_host() {
-    let mut sim = Sim::new(pace(), &torrents(10_000, PUBLIC));
+fn every_torrent_is_probed_once_per_round_at_the_rate_of_the_host() {
+    let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(29 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(sim.announces().len(), 10_000);
     let first_second = sim.sent.iter().filter(|(at, _)| at.0 < 1000).count();
@@ -203,7 +205,7 @@ fn every_torrent_is_probed_once_a_round_at_the_rate_of_the_host() {
 
 #[test]
 fn a_second_round_comes_an_interval_later_within_a_tenth() {
-    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     sim.run(Mono(100 * MINUTE), 50, |_, job| answer(job));
     let gaps: Vec<_> = sim
         .announces()
@@ -226,7 +228,13 @@ fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
         (7200, 60, 7200),
     ] {
         let interval = Duration::from_secs(ours);
-        let mut sim = Sim::new(Pace { interval, ..pace() }, &torrents(1, PUBLIC));
+        let mut sim = Sim::new(
+            PolitenessPolicy {
+                interval,
+                ..policy()
+            },
+            &torrents(1, PUBLIC),
+        );
         sim.run(Mono(400 * MINUTE), 50, |_, job| {
             let interval = Some(Duration::from_secs(asked));
             answer_with(
@@ -250,7 +258,10 @@ fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
 fn on_loopback_our_interval_alone_counts() {
     let interval = Duration::from_secs(2);
     let mut sim = Sim::new(
-        Pace { interval, ..pace() },
+        PolitenessPolicy {
+            interval,
+            ..policy()
+        },
         &torrents(1, "udp://127.0.0.1:6969"),
     );
     sim.run(Mono(MINUTE), 5, |_, job| {
@@ -267,8 +278,8 @@ fn on_loopback_our_interval_alone_counts() {
 }
 
 #[test]
-fn a_dead_tracker_costs_one_probe_a_round_whatever_it_carries() {
-    let mut sim = Sim::new(pace(), &torrents(10_000, PUBLIC));
+fn a_dead_tracker_costs_one_probe_per_round_for_any_number_of_torrents() {
+    let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(6 * 60 * MINUTE), 15_000, |_, job| silence(job));
     let probes = sim.sent.len();
     assert!((6..=10).contains(&probes), "{probes} probes in six hours");
@@ -281,7 +292,7 @@ fn a_dead_tracker_costs_one_probe_a_round_whatever_it_carries() {
 
 #[test]
 fn one_lost_probe_is_tried_again_and_takes_nothing_down() {
-    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     let mut lost = false;
     sim.run(Mono(MINUTE), 100, |_, job| {
         if job.family == Family::Ipv4 && !std::mem::replace(&mut lost, true) {
@@ -290,12 +301,12 @@ fn one_lost_probe_is_tried_again_and_takes_nothing_down() {
         answer(job)
     });
     assert_eq!(sim.announces().len(), 2);
-    assert_eq!(sim.schedule.lanes[0].health(), Health::Up);
+    assert_eq!(sim.schedule.queues[0].health(), Health::Up);
 }
 
 #[test]
 fn a_tracker_that_comes_back_gets_all_its_torrents_probed() {
-    let mut sim = Sim::new(pace(), &torrents(100, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(100, PUBLIC));
     sim.run(Mono(40 * MINUTE), 100, |now, job| {
         if now < Mono(20 * MINUTE) {
             silence(job)
@@ -304,7 +315,7 @@ fn a_tracker_that_comes_back_gets_all_its_torrents_probed() {
         }
     });
     assert!(sim.announces().len() >= 102);
-    assert_eq!(sim.schedule.lanes[0].health(), Health::Up);
+    assert_eq!(sim.schedule.queues[0].health(), Health::Up);
     assert_eq!(sim.schedule.overdue(sim.now), (0, Duration::ZERO));
 }
 
@@ -314,7 +325,7 @@ fn retry_in_and_never_are_obeyed() {
         (Retry::After(Duration::from_secs(7200)), 120),
         (Retry::Never, 7 * 1440),
     ] {
-        let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+        let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
         sim.run(Mono((within - 1) * MINUTE), 100, |_, job| {
             fail(
                 job,
@@ -327,7 +338,7 @@ fn retry_in_and_never_are_obeyed() {
 
 #[test]
 fn a_rate_limit_holds_the_whole_tracker_back() {
-    let mut sim = Sim::new(pace(), &torrents(1000, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1000, PUBLIC));
     let retry = Some(Retry::After(Duration::from_secs(3600)));
     sim.run(Mono(59 * MINUTE), 10, |now, job| {
         if now < Mono(2000) {
@@ -346,21 +357,21 @@ fn a_rate_limit_holds_the_whole_tracker_back() {
 }
 
 #[test]
-fn an_operator_who_says_no_is_left_alone_for_a_day() {
-    let mut sim = Sim::new(pace(), &torrents(500, PUBLIC));
+fn a_tracker_that_denies_contact_is_not_contacted_for_a_day() {
+    let mut sim = Sim::new(policy(), &torrents(500, PUBLIC));
     sim.run(Mono(23 * 60 * MINUTE), 1, |_, job| {
         fail(job, ProbeError::new(FailureReason::Denied, ""))
     });
     assert_eq!(sim.sent.len(), 1);
-    assert_eq!(sim.schedule.lanes[0].health(), Health::Closed);
+    assert_eq!(sim.schedule.queues[0].health(), Health::Closed);
 }
 
 #[test]
 fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
     let mut sim = Sim::new(
-        Pace {
+        PolitenessPolicy {
             scrape_only: true,
-            ..pace()
+            ..policy()
         },
         &torrents(1000, PUBLIC),
     );
@@ -372,7 +383,7 @@ fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
 #[test]
 fn a_reload_probes_only_what_is_new() {
     let all = torrents(20, PUBLIC);
-    let mut sim = Sim::new(pace(), &all[..10]);
+    let mut sim = Sim::new(policy(), &all[..10]);
     sim.run(Mono(MINUTE), 50, |_, job| answer(job));
     assert_eq!(sim.announces().len(), 10);
     sim.configure(&all[5..]);
@@ -387,8 +398,8 @@ fn a_reload_probes_only_what_is_new() {
 }
 
 #[test]
-fn a_paused_family_sends_nothing_and_what_was_under_way_is_void() {
-    let mut sim = Sim::new(pace(), &torrents(10, PUBLIC));
+fn a_paused_family_sends_nothing_and_its_probes_under_way_are_discarded() {
+    let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     let mut jobs = Vec::new();
     sim.schedule.poll(&sim.roster, Mono(0), &mut jobs);
     sim.schedule.pause(Family::Ipv4, true, Mono(15_000));
@@ -396,7 +407,7 @@ fn a_paused_family_sends_nothing_and_what_was_under_way_is_void() {
         let report = silence(&job);
         let stats = ProbeStats::default();
         let (tracker, family) = (job.tracker, job.family);
-        sim.schedule.void(
+        sim.schedule.discard(
             &Observation {
                 tracker,
                 family,
@@ -427,7 +438,7 @@ fn trackers_of_one_address_share_one_rate() {
                 ..torrent
             }),
     );
-    let mut sim = Sim::new(pace(), &all);
+    let mut sim = Sim::new(policy(), &all);
     sim.remote = Some("192.0.2.7".parse().unwrap());
     sim.run(Mono(11_000), 10, |_, job| answer(job));
     let after_the_first = sim.sent.iter().filter(|(at, _)| at.0 >= 1_000).count();
@@ -442,7 +453,13 @@ fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
     let urls = ["udp://127.0.0.1:6969/one", "udp://127.0.0.1:6969/two"];
     let interval = Duration::from_secs(60);
     let mut all = torrents(2, urls[0]);
-    let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
+    let mut sim = Sim::new(
+        PolitenessPolicy {
+            interval,
+            ..policy()
+        },
+        &all,
+    );
     sim.run(Mono(5 * MINUTE), 30, |_, job| answer(job));
     all[1].trackers = [Arc::new(TrackerUrl::parse(urls[1]).unwrap())].into();
     sim.configure(&all);

@@ -7,7 +7,7 @@ use super::peer_list::ListUpdate;
 use super::state::SwarmState;
 use crate::roster::Roster;
 use crate::snapshot::Rejection;
-use crate::{Source, Verdict};
+use crate::{HealthChange, Source};
 use seedwatch_clock::Now;
 use seedwatch_dht::LookupReport;
 use seedwatch_torrent::Family;
@@ -22,7 +22,7 @@ pub(super) struct TrackerFold<'a> {
     pub(super) roster: &'a Roster,
     pub(super) tracker: TrackerId,
     pub(super) family: Family,
-    pub(super) verdict: Verdict,
+    pub(super) verdict: HealthChange,
     pub(super) now: Now,
 }
 
@@ -115,7 +115,7 @@ impl TrackerFold<'_> {
             let torrent = &mut self.state.torrents[torrent];
             torrent.mark_dirty();
             // A scrape beside announces does not show whether the announces succeed.
-            if self.verdict.stands {
+            if self.verdict.is_confirmed {
                 family.record_answer(None, self.now.mono);
                 torrent.record_success(Source::Tracker, self.now);
             }
@@ -124,7 +124,7 @@ impl TrackerFold<'_> {
 
     /// Folds a failure, if it stands.
     fn fail(&mut self, ids: &[AnnounceId], failed: ProbeError) {
-        if !self.verdict.stands {
+        if !self.verdict.is_confirmed {
             return;
         }
         let failed = Arc::new(Remark::Failed(failed));
@@ -160,7 +160,7 @@ pub(super) fn fold_lookup(
     lookup: &LookupReport,
     now: Now,
 ) {
-    let torrent = roster.place_of(&lookup.info_hash);
+    let torrent = roster.torrent_of(&lookup.info_hash);
     let torrent = torrent.filter(|index| *index < state.torrents.len());
     let lookups = &mut state.latest.lookups;
     let latest = lookups.state_mut(&lookup.info_hash, lookup.family);

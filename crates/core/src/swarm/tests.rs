@@ -9,7 +9,7 @@ mod remarks;
 
 use super::*;
 use crate::snapshot::{AnnounceRow, Count, UnixOption32};
-use crate::{Health, Verdict};
+use crate::{Health, HealthChange};
 use seedwatch_geo::Geo;
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
@@ -80,12 +80,12 @@ impl World {
         let changes = self.roster.update(&torrents.to_vec().into(), |_| false);
         self.swarms
             .update(config(), &self.roster, &changes, self.now);
-        self.roster.plan_sweep(true);
+        self.roster.plan_lookups(true);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
     }
 
     fn without_dht(mut self) -> Self {
-        self.roster.plan_sweep(false);
+        self.roster.plan_lookups(false);
         self.swarms.update_lookups(LOOKUPS_STALE, &self.roster);
         self
     }
@@ -108,10 +108,10 @@ impl World {
             report,
             stats: ProbeStats::default(),
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health,
             changed: true,
-            stands: true,
+            is_confirmed: true,
         };
         self.swarms.count_probe(&observation);
         self.swarms
@@ -132,10 +132,10 @@ impl World {
             report,
             stats,
         };
-        let verdict = Verdict {
+        let verdict = HealthChange {
             health: Health::Up,
             changed: false,
-            stands: false,
+            is_confirmed: false,
         };
         self.swarms
             .fold(&self.roster, observation, verdict, self.now);
@@ -275,10 +275,10 @@ fn a_first_failure_does_not_stand() {
             ..ProbeStats::default()
         },
     };
-    let verdict = Verdict {
+    let verdict = HealthChange {
         health: Health::Up,
         changed: false,
-        stands: false,
+        is_confirmed: false,
     };
     world.swarms.count_probe(&observation);
     world

@@ -18,17 +18,17 @@ fn at(start: u64, mono: Mono) -> Now {
 }
 
 impl Sim {
-    /// Another process, so many seconds after this one was saved. Its clock starts anew.
+    /// Restarts the process `pause` seconds after it was saved. Its monotonic clock starts at zero.
     pub(super) fn restart(&self, pause: u64, torrents: &[Torrent]) -> Sim {
         let (saved, start) = (at(START, self.now), START + self.now.0 / 1000 + pause);
         let mut bytes = Vec::new();
         self.schedule.encode(&self.roster, saved, &mut bytes);
-        Sim::recalled(&bytes, start, torrents)
+        Sim::restored(&bytes, start, torrents)
     }
 
-    fn recalled(bytes: &[u8], start: u64, torrents: &[Torrent]) -> Sim {
-        let mut sim = Sim::new(pace(), &[]);
-        sim.schedule.recall(bytes, at(start, Mono(0))).unwrap();
+    fn restored(bytes: &[u8], start: u64, torrents: &[Torrent]) -> Sim {
+        let mut sim = Sim::new(policy(), &[]);
+        sim.schedule.restore(bytes, at(start, Mono(0))).unwrap();
         sim.configure(torrents);
         sim
     }
@@ -49,7 +49,7 @@ fn refuse(job: &Job, reason: FailureReason, retry: Retry) -> Report {
 #[test]
 fn one_that_was_down_gets_one_probe_a_round() {
     let many = torrents(10_000, PUBLIC);
-    let mut sim = Sim::new(pace(), &many);
+    let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(40 * MINUTE), 15_000, |_, job| silence(job));
     let mut again = sim.restart(60, &many);
     again.run(Mono(100 * MINUTE), 15_000, |_, job| silence(job));
@@ -69,7 +69,7 @@ fn one_that_was_down_gets_one_probe_a_round() {
 #[test]
 fn one_that_was_down_and_is_back_serves_all() {
     let many = torrents(1000, PUBLIC);
-    let mut sim = Sim::new(pace(), &many);
+    let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(40 * MINUTE), 15_000, |_, job| silence(job));
     let mut again = sim.restart(60, &many);
     again.run(Mono(2 * MINUTE), 50, |_, job| answer(job));
@@ -79,7 +79,7 @@ fn one_that_was_down_and_is_back_serves_all() {
 #[test]
 fn what_was_said_before_is_no_news_of_this_process() {
     let one = torrents(1, PUBLIC);
-    let mut sim = Sim::new(pace(), &one);
+    let mut sim = Sim::new(policy(), &one);
     sim.run(Mono(MINUTE), 1000, |_, job| silence(job));
     let mut again = sim.restart(60, &one);
     let mut jobs = Vec::new();
@@ -91,16 +91,16 @@ fn what_was_said_before_is_no_news_of_this_process() {
         report: silence(job),
         stats: ProbeStats::default(),
     };
-    let verdict = again
+    let health_change = again
         .schedule
         .finish(&again.roster, &observation, Mono(1000));
-    // Nothing was known to whoever shows it, and one more failure is enough.
+    // The swarms know nothing yet, and one more failure is enough.
     assert_eq!(
-        verdict,
-        Verdict {
+        health_change,
+        HealthChange {
             health: Health::Down,
             changed: true,
-            stands: true
+            is_confirmed: true
         }
     );
 }
@@ -108,10 +108,10 @@ fn what_was_said_before_is_no_news_of_this_process() {
 #[test]
 fn one_that_was_up_starts_like_any_other() {
     let many = torrents(500, PUBLIC);
-    let mut sim = Sim::new(pace(), &many);
+    let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(MINUTE), 50, |_, job| answer(job));
     let mut again = sim.restart(5, &many);
-    let mut fresh = Sim::new(pace(), &many);
+    let mut fresh = Sim::new(policy(), &many);
     for sim in [&mut again, &mut fresh] {
         sim.run(Mono(MINUTE), 50, |_, job| answer(job));
     }
@@ -125,7 +125,7 @@ fn one_that_was_up_starts_like_any_other() {
 #[test]
 fn a_rate_limit_stands() {
     let many = torrents(10, PUBLIC);
-    let mut sim = Sim::new(pace(), &many);
+    let mut sim = Sim::new(policy(), &many);
     let two_hours = Retry::After(Duration::from_secs(7200));
     let limited = |job: &Job| refuse(job, FailureReason::RateLimited, two_hours);
     sim.run(Mono(MINUTE), 50, |_, job| limited(job));
@@ -139,7 +139,7 @@ fn a_rate_limit_stands() {
     let mut bytes = Vec::new();
     let saved = at(START, sim.now);
     sim.schedule.encode(&sim.roster, saved, &mut bytes);
-    let mut back = Sim::recalled(&bytes, START - 365 * 86_400, &many);
+    let mut back = Sim::restored(&bytes, START - 365 * 86_400, &many);
     back.run(Mono(240 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(back.minutes()[0], 119);
 }
@@ -147,7 +147,7 @@ fn a_rate_limit_stands() {
 #[test]
 fn an_operator_who_asked_to_be_left_alone_is() {
     let many = torrents(10, PUBLIC);
-    let mut sim = Sim::new(pace(), &many);
+    let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(MINUTE), 50, |_, job| {
         fail(job, ProbeError::new(FailureReason::Denied, "BEP 34"))
     });
@@ -158,7 +158,7 @@ fn an_operator_who_asked_to_be_left_alone_is() {
         again.schedule.closed().collect::<Vec<_>>(),
         [(tracker, family)]
     );
-    assert!(!again.schedule.is_open(tracker));
+    assert!(!again.schedule.may_contact(tracker));
     again.run(Mono(24 * 60 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(again.minutes()[0], 22 * 60 + 59);
     // Also where it was gone from the configuration for one run.
@@ -166,9 +166,9 @@ fn an_operator_who_asked_to_be_left_alone_is() {
     let mut with = without.restart(3600, &many);
     with.run(Mono(24 * 60 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(with.minutes()[0], 22 * 60 - 1);
-    // A scheme that is not spoken is no wish of anybody.
+    // A scheme that is not spoken is no request of anybody.
     let websocket = torrents(1, "ws://tracker.example:80/announce");
-    let mut sim = Sim::new(pace(), &websocket);
+    let mut sim = Sim::new(policy(), &websocket);
     sim.run(Mono(MINUTE), 50, |_, job| {
         fail(job, ProbeError::new(FailureReason::Unsupported, ""))
     });
@@ -179,7 +179,7 @@ fn an_operator_who_asked_to_be_left_alone_is() {
 fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
     let two = torrents(2, PUBLIC);
     let unwanted = two[0].hashes.wire().next().unwrap();
-    let mut sim = Sim::new(pace(), &two);
+    let mut sim = Sim::new(policy(), &two);
     let day = Retry::After(Duration::from_secs(86_400));
     let reply = |job: &Job| match &job.request {
         Request::Announce { info_hash, .. } if *info_hash == unwanted => {
@@ -189,7 +189,7 @@ fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
     };
     sim.run(Mono(MINUTE), 50, |_, job| reply(job));
     let asked = |sim: &Sim, of: InfoHash| -> Vec<u64> {
-        let asked = sim.sent.iter().filter(|(_, request)| match request {
+        let asked = sim.sent.iter().filter(|(_, ask)| match ask {
             Request::Announce { info_hash, .. } => *info_hash == of,
             Request::Scrape { .. } => false,
         });
@@ -212,7 +212,7 @@ fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
 #[test]
 fn manners_are_not_learnt_twice() {
     let one = torrents(1, PUBLIC);
-    let mut sim = Sim::new(pace(), &one);
+    let mut sim = Sim::new(policy(), &one);
     let brief = || AnnounceResponse {
         stopped_list: StoppedList::Missing,
         interval: Some(Duration::from_secs(3600)),
@@ -228,14 +228,14 @@ fn manners_are_not_learnt_twice() {
     assert!(
         sim.sent
             .iter()
-            .any(|(_, request)| matches!(request, Request::Scrape { .. }))
+            .any(|(_, ask)| matches!(ask, Request::Scrape { .. }))
     );
     let mut again = sim.restart(60, &one);
     again.run(Mono(100 * MINUTE), 50, |_, job| answer(job));
     let strategies: Vec<AnnounceStrategy> = again
         .sent
         .iter()
-        .filter_map(|(_, request)| match request {
+        .filter_map(|(_, ask)| match ask {
             Request::Announce { strategy, .. } => Some(*strategy),
             Request::Scrape { .. } => None,
         })
@@ -256,7 +256,7 @@ fn no_passkey_is_written() {
         3,
         "http://tracker.example/0123456789abcdef/announce?key=hunter2",
     );
-    let mut sim = Sim::new(pace(), &secret);
+    let mut sim = Sim::new(policy(), &secret);
     sim.run(Mono(MINUTE), 50, |_, job| silence(job));
     let mut bytes = Vec::new();
     sim.schedule
@@ -268,24 +268,27 @@ fn no_passkey_is_written() {
 
 #[test]
 fn every_part_of_a_plan_is_none() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(MINUTE), 50, |_, job| silence(job));
     let mut bytes = Vec::new();
     let now = at(START, sim.now);
     sim.schedule.encode(&sim.roster, now, &mut bytes);
     for end in (0..bytes.len()).filter(|end| *end != 8) {
-        let outcome = Schedule::new(pace()).recall(&bytes[..end], now);
-        assert_eq!(outcome, Err(Nonsense), "{end}");
+        let outcome = Schedule::new(policy()).restore(&bytes[..end], now);
+        assert_eq!(outcome, Err(DecodeError), "{end}");
     }
     bytes[8 + 2 + PUBLIC.len() - "/announce".len()] = 2; // the family
-    assert_eq!(Schedule::new(pace()).recall(&bytes, now), Err(Nonsense));
+    assert_eq!(
+        Schedule::new(policy()).restore(&bytes, now),
+        Err(DecodeError)
+    );
 }
 
 proptest! {
     #[test]
     fn anything_is_survived(mut bytes: Vec<u8>, mono: u64, unix: u64, at: u8, byte: u8, whole: bool) {
         if whole {
-            let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+            let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
             sim.run(Mono(MINUTE), 50, |_, job| silence(job));
             bytes.clear();
             sim.schedule.encode(&sim.roster, super::restart::at(START, sim.now), &mut bytes);
@@ -293,11 +296,11 @@ proptest! {
             bytes[at] = byte;
         }
         let now = Now { mono: Mono(mono), unix: Unix(unix) };
-        let mut schedule = Schedule::new(pace());
-        if schedule.recall(&bytes, now).is_ok() {
+        let mut schedule = Schedule::new(policy());
+        if schedule.restore(&bytes, now).is_ok() {
             let mut again = Vec::new();
             schedule.encode(&Roster::default(), now, &mut again);
-            prop_assert!(schedule.recall(&again, now).is_ok());
+            prop_assert!(schedule.restore(&again, now).is_ok());
         }
     }
 }

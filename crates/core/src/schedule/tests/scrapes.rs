@@ -6,11 +6,11 @@ const HOUR: u64 = 60 * MINUTE;
 
 /// When the only swarm was scraped in two days by a tracker that asks for this interval, and how
 /// often it was announced.
-fn scrapes(pace: Pace, url: &str, asked: u32) -> (Vec<u64>, usize) {
-    let mut sim = Sim::new(pace, &torrents(1, url));
+fn scrapes(policy: PolitenessPolicy, url: &str, asked: u32) -> (Vec<u64>, usize) {
+    let mut sim = Sim::new(policy, &torrents(1, url));
     sim.scrape_interval_seconds = asked;
     sim.run(Mono(48 * HOUR), 50, |_, job| answer(job));
-    let is_scrape = |(_, request): &&(Mono, Request)| matches!(request, Request::Scrape { .. });
+    let is_scrape = |(_, ask): &&(Mono, Request)| matches!(ask, Request::Scrape { .. });
     let times = sim.sent.iter().filter(is_scrape).map(|(at, _)| at.0);
     (times.collect(), sim.announces().len())
 }
@@ -22,19 +22,19 @@ fn shortest(times: &[u64]) -> u64 {
 #[test]
 fn no_scrape_comes_before_the_interval_that_the_tracker_asks_for() {
     const TRACKER: &str = "http://tracker.example/announce";
-    let (usual, announces) = scrapes(pace(), TRACKER, 1);
+    let (usual, announces) = scrapes(policy(), TRACKER, 1);
     assert!(shortest(&usual) < HOUR);
     for (asked, at_least) in [(HOUR, HOUR), (2 * HOUR, 2 * HOUR), (1000 * HOUR, 3 * HOUR)] {
-        let (times, stay) = scrapes(pace(), TRACKER, (asked / 1000) as u32);
+        let (times, stay) = scrapes(policy(), TRACKER, (asked / 1000) as u32);
         assert!(shortest(&times) >= at_least, "{asked}: {times:?}");
         assert!(
             times.len() as u64 >= 48 * HOUR / (at_least + HOUR),
             "{asked}: {times:?}"
         );
-        assert_eq!(stay, announces, "announces keep their pace");
-        let only = Pace {
+        assert_eq!(stay, announces, "announces keep their policy");
+        let only = PolitenessPolicy {
             scrape_only: true,
-            ..pace()
+            ..policy()
         };
         let (times, _) = scrapes(only, TRACKER, (asked / 1000) as u32);
         assert!(shortest(&times) >= at_least, "{asked}: {times:?}");
@@ -45,7 +45,7 @@ fn no_scrape_comes_before_the_interval_that_the_tracker_asks_for() {
     }
     // On this machine our interval alone counts.
     let (times, _) = scrapes(
-        pace(),
+        policy(),
         "http://127.0.0.1/announce",
         (2 * HOUR / 1000) as u32,
     );

@@ -31,8 +31,8 @@ fn inhabited(job: &Job, shown: StoppedList) -> Report {
 }
 
 fn strategies(sim: &Sim) -> Vec<AnnounceStrategy> {
-    let asks = sim.sent.iter().map(|(_, request)| request);
-    asks.filter_map(|request| match request {
+    let asks = sim.sent.iter().map(|(_, ask)| ask);
+    asks.filter_map(|ask| match ask {
         Request::Announce { strategy, .. } => Some(*strategy),
         Request::Scrape { .. } => None,
     })
@@ -49,7 +49,7 @@ fn count(strategies: &[AnnounceStrategy], wanted: AnnounceStrategy) -> usize {
 /// One check, and then one request per swarm and round.
 #[test]
 fn a_tracker_that_lists_is_asked_once_per_round() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(50, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let strategies = strategies(&sim);
     assert_eq!(strategies[0], AnnounceStrategy::Compare);
@@ -63,7 +63,7 @@ fn a_tracker_that_lists_is_asked_once_per_round() {
 
 #[test]
 fn a_tracker_that_withholds_is_asked_with_started() {
-    let mut sim = Sim::new(pace(), &torrents(50, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(50, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Missing));
     let strategies = strategies(&sim);
     assert_eq!(strategies[0], AnnounceStrategy::Compare);
@@ -77,7 +77,7 @@ fn a_tracker_that_withholds_is_asked_with_started() {
 /// Nothing but a swarm with peers shows how a tracker answers `stopped`.
 #[test]
 fn swarms_that_are_empty_are_asked_with_started_until_it_is_known() {
-    let mut sim = Sim::new(pace(), &torrents(20, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(20, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| match &job.request {
         Request::Scrape { .. } => answer(job),
         Request::Announce { .. } => answer_showing(job, StoppedList::Unknown, 0),
@@ -94,7 +94,7 @@ fn swarms_that_are_empty_are_asked_with_started_until_it_is_known() {
 /// `stopped` alone is believed about a swarm only after `started` has found it empty.
 #[test]
 fn a_swarm_that_empties_at_a_tracker_that_lists_is_asked_with_started_first() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let before = strategies(&sim).len();
     sim.run(Mono(2 * DAY), 50, |_, job| match &job.request {
@@ -114,7 +114,7 @@ fn a_swarm_that_empties_at_a_tracker_that_lists_is_asked_with_started_first() {
 #[test]
 fn what_is_known_is_checked_once_a_week() {
     for shown in [StoppedList::Same, StoppedList::Missing] {
-        let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+        let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
         sim.run(Mono(15 * DAY), 50, |_, job| inhabited(job, shown));
         assert_eq!(
             count(&strategies(&sim), AnnounceStrategy::Compare),
@@ -126,7 +126,7 @@ fn what_is_known_is_checked_once_a_week() {
 
 #[test]
 fn a_tracker_that_changes_is_believed() {
-    let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| inhabited(job, StoppedList::Same));
     let before = strategies(&sim).len();
     sim.run(Mono(2 * DAY), 50, |_, job| match &job.request {
@@ -147,7 +147,7 @@ fn a_tracker_that_changes_is_believed() {
 /// looked into.
 #[test]
 fn a_scrape_that_disagrees_makes_a_check() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     let empty_one = |job: &Job, scraped: u32| match &job.request {
         Request::Scrape { targets } => {
             let counts = Counts {
@@ -172,7 +172,7 @@ fn a_scrape_that_disagrees_makes_a_check() {
 /// A refused torrent costs one request per round: `started` that is refused registers nothing.
 #[test]
 fn a_refused_torrent_is_asked_with_started() {
-    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| {
         fail(
             job,
@@ -195,7 +195,7 @@ fn what_is_known_survives_a_restart() {
         (StoppedList::Missing, AnnounceStrategy::StartThenStop),
     ] {
         let list = torrents(1, PUBLIC);
-        let mut sim = Sim::new(pace(), &list);
+        let mut sim = Sim::new(policy(), &list);
         sim.run(Mono(MINUTE), 50, |_, job| inhabited(job, shown));
         let mut again = sim.restart(3600, &list);
         again.run(Mono(5 * DAY), 50, |_, job| inhabited(job, shown));
@@ -221,10 +221,10 @@ fn one_empty(job: &Job) -> Report {
 /// `started` proves once that a swarm is empty; from then on it costs one request per round.
 #[test]
 fn an_empty_swarm_is_confirmed_once() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(DAY), 50, |_, job| one_empty(job));
     let later = sim.sent.iter().filter(|(at, _)| at.0 > DAY / 8);
-    let of_the_empty = later.filter_map(|(_, request)| match request {
+    let of_the_empty = later.filter_map(|(_, ask)| match ask {
         Request::Announce { id, strategy, .. } if id.0 == 0 => Some(*strategy),
         _ => None,
     });

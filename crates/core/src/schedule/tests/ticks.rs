@@ -18,12 +18,12 @@ fn overloaded(rate: f64, urls: &[&str]) -> Sim {
             }
         })
     });
-    let pace = Pace {
+    let policy = PolitenessPolicy {
         interval: Duration::from_secs(1),
         max_rate: rate,
-        ..pace()
+        ..policy()
     };
-    Sim::new(pace, &all.collect::<Vec<_>>())
+    Sim::new(policy, &all.collect::<Vec<_>>())
 }
 
 /// How many requests left at each moment.
@@ -76,14 +76,23 @@ fn slow_hosts_take_turns_over_the_ticks() {
 #[test]
 fn what_is_due_leaves_with_what_is_due_until_its_turn() {
     let interval = Duration::from_secs(10);
-    let mut sim = Sim::new(Pace { interval, ..pace() }, &torrents(60, LOCAL));
+    let mut sim = Sim::new(
+        PolitenessPolicy {
+            interval,
+            ..policy()
+        },
+        &torrents(60, LOCAL),
+    );
     sim.run(Mono(100_000), 33, |_, job| answer(job));
     let announces = |request: &Request| matches!(request, Request::Announce { .. });
-    sim.sent
-        .retain(|(at, request)| at.0 > 50_000 && announces(request));
+    sim.sent.retain(|(at, ask)| at.0 > 50_000 && announces(ask));
     let (sent, moments) = (sim.sent.len(), by_moment(&sim));
     assert!(sent >= 250, "{sent}");
-    assert!(moments.iter().all(|(at, _)| at.0 % (MAX_TURN * TICK) == 0));
+    assert!(
+        moments
+            .iter()
+            .all(|(at, _)| at.0 % (MAX_BATCH_TICKS * TICK) == 0)
+    );
 }
 
 #[test]
@@ -100,8 +109,8 @@ fn lanes_of_one_host_take_turns_within_a_tick() {
     let mut sim = overloaded(300.0, &urls);
     sim.run(Mono(60_000), 30, |_, job| answer(job));
     let mut counts = HashMap::<_, usize>::new();
-    for (_, request) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
-        let Request::Announce { info_hash, .. } = request else {
+    for (_, ask) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
+        let Request::Announce { info_hash, .. } = ask else {
             continue;
         };
         *counts.entry(info_hash.0[10]).or_default() += 1;
@@ -131,7 +140,7 @@ fn hosts_wake_together() {
 
 #[test]
 fn what_may_leave_does_not_wait_for_a_tick() {
-    let mut sim = Sim::new(pace(), &torrents(3, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
     sim.now = Mono(7);
     let mut jobs = Vec::new();
     sim.schedule.poll(&sim.roster, Mono(7), &mut jobs);
@@ -153,7 +162,7 @@ fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
     let mut sim = overloaded(1.0 / 3600.0, &[LOCAL]);
     sim.run(Mono(60_000), 30, |_, job| answer(job));
     let before = sim.sent.len();
-    sim.schedule.pace.max_rate = 20.0;
+    sim.schedule.policy.max_rate = 20.0;
     sim.configure(&torrents(8, LOCAL));
     sim.run(Mono(62_000), 30, |_, job| answer(job));
     assert!(sim.sent.len() >= before + 8, "{before}, {}", sim.sent.len());
@@ -163,7 +172,13 @@ fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
 fn what_waits_for_its_tick_is_not_overdue() {
     let interval = Duration::from_secs(2);
     let all = torrents(1, LOCAL);
-    let mut sim = Sim::new(Pace { interval, ..pace() }, &all);
+    let mut sim = Sim::new(
+        PolitenessPolicy {
+            interval,
+            ..policy()
+        },
+        &all,
+    );
     sim.run(Mono(1_000), 5, |_, job| answer(job));
     // The first answer came after 5 ms, so the second probe is due just after a tick.
     assert_eq!(sim.schedule.next_wake(), Some(Mono(2_200)));

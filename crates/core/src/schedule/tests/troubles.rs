@@ -11,16 +11,16 @@ impl Sim {
         jobs
     }
 
-    fn reload(&mut self, pace: Pace, torrents: &[Torrent], now: u64) {
+    fn reload(&mut self, policy: PolitenessPolicy, torrents: &[Torrent], now: u64) {
         let schedule = &self.schedule;
         let changes = self
             .roster
             .update(&torrents.to_vec().into(), |id| schedule.is_busy(id));
         self.schedule
-            .update(pace, &self.roster, &changes, Mono(now));
+            .update(policy, &self.roster, &changes, Mono(now));
     }
 
-    fn end(&mut self, job: &Job, report: Report, took: u64, now: u64) -> Verdict {
+    fn end(&mut self, job: &Job, report: Report, took: u64, now: u64) -> HealthChange {
         let stats = ProbeStats {
             duration: Duration::from_millis(took),
             ..ProbeStats::default()
@@ -54,7 +54,7 @@ impl Sim {
     }
 
     fn scrapes(&self) -> Vec<&Vec<(AnnounceId, InfoHash)>> {
-        let scrapes = self.sent.iter().filter_map(|(_, request)| match request {
+        let scrapes = self.sent.iter().filter_map(|(_, ask)| match ask {
             Request::Scrape { targets } => Some(targets),
             Request::Announce { .. } => None,
         });
@@ -70,10 +70,10 @@ fn is_announce(job: &Job) -> bool {
     job.family == Family::Ipv4 && matches!(job.request, Request::Announce { .. })
 }
 
-fn scrape_only() -> Pace {
-    Pace {
+fn scrape_only() -> PolitenessPolicy {
+    PolitenessPolicy {
         scrape_only: true,
-        ..pace()
+        ..policy()
     }
 }
 
@@ -83,11 +83,11 @@ fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
     let mut sim = Sim::new(scrape_only(), &list);
     let jobs = sim.poll(0);
     let scrape = jobs.iter().find(|job| is_scrape(job)).unwrap();
-    sim.reload(pace(), &list, 10);
+    sim.reload(policy(), &list, 10);
     sim.end(scrape, answer(scrape), 100, 100);
     sim.now = Mono(100);
     sim.run(Mono(600 * MINUTE), 50, |_, job| answer(job));
-    let asked = sim.sent.iter().filter_map(|(_, request)| match request {
+    let asked = sim.sent.iter().filter_map(|(_, ask)| match ask {
         Request::Announce { id, .. } => Some(*id),
         Request::Scrape { .. } => None,
     });
@@ -97,7 +97,7 @@ fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
 #[test]
 fn a_reload_from_ghost_to_scrape_doubles_nothing() {
     let list = torrents(2, PUBLIC);
-    let mut sim = Sim::new(pace(), &list);
+    let mut sim = Sim::new(policy(), &list);
     let (at, beside) = sim.until(0, 100, is_scrape);
     sim.reload(scrape_only(), &list, at + 10);
     sim.end(&beside, answer(&beside), 100, at + 100);
@@ -115,7 +115,7 @@ fn a_reload_from_ghost_to_scrape_doubles_nothing() {
 
 #[test]
 fn families_get_equal_shares_of_a_rate() {
-    let mut sim = Sim::new(pace(), &torrents(2000, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2000, PUBLIC));
     let mut probes = [0u32; 2];
     sim.run(Mono(MINUTE), 50, |_, job| match &job.request {
         Request::Announce { id, .. } => {
@@ -138,15 +138,15 @@ fn families_get_equal_shares_of_a_rate() {
 
 #[test]
 fn losses_of_a_burst_do_not_outweigh_later_answers() {
-    let mut sim = Sim::new(pace(), &torrents(10, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     sim.run(Mono(50), 20, |_, job| answer(job));
     let (first_at, first) = sim.until(50, 10, is_announce);
     let (second_at, second) = sim.until(first_at + 10, 10, is_announce);
     let (at, third) = sim.until(second_at + 10, 10, is_announce);
     sim.end(&third, answer(&third), 0, at);
     for (sent, job) in [(first_at, &first), (second_at, &second)] {
-        let verdict = sim.end(job, silence(job), at + 15_000 - sent, at + 15_000);
-        assert_eq!(verdict.health, Health::Up);
+        let health_change = sim.end(job, silence(job), at + 15_000 - sent, at + 15_000);
+        assert_eq!(health_change.health, Health::Up);
     }
 }
 
@@ -154,9 +154,9 @@ fn losses_of_a_burst_do_not_outweigh_later_answers() {
 fn brief_by_configuration_is_not_remembered_of_the_tracker() {
     let list = torrents(1, PUBLIC);
     let mut sim = Sim::new(
-        Pace {
+        PolitenessPolicy {
             strategy: AnnounceStrategy::StartThenStop,
-            ..pace()
+            ..policy()
         },
         &list,
     );
@@ -166,9 +166,9 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
     };
     brief.peers.push([81, 2, 3, 4].into(), 6881);
     sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
-    sim.reload(pace(), &list, 1000);
+    sim.reload(policy(), &list, 1000);
     sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
-    let strategies = sim.sent.iter().filter_map(|(_, request)| match request {
+    let strategies = sim.sent.iter().filter_map(|(_, ask)| match ask {
         Request::Announce { strategy, .. } => Some(*strategy),
         Request::Scrape { .. } => None,
     });
@@ -180,7 +180,7 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
 
 #[test]
 fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
-    let mut sim = Sim::new(pace(), &torrents(4, "http://tracker.example/announce"));
+    let mut sim = Sim::new(policy(), &torrents(4, "http://tracker.example/announce"));
     sim.run(Mono(20), 5, |_, job| answer(job));
     let (a, limited) = sim.until(20, 1000, is_announce);
     let (b, second) = sim.until(a + 1000, 1000, is_announce);
@@ -204,7 +204,7 @@ fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
 
 #[test]
 fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
-    let mut sim = Sim::new(pace(), &torrents(1, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     let interval = Some(Duration::from_secs(7200));
     let slow = AnnounceResponse {
         interval,
@@ -223,10 +223,10 @@ fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
 
 #[test]
 fn an_id_that_a_scrape_under_way_names_is_not_used_again() {
-    let mut sim = Sim::new(pace(), &torrents(2, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     let (at, scrape) = sim.until(0, 100, is_scrape);
-    sim.reload(pace(), &[], at + 1);
-    sim.reload(pace(), &torrents(9, "udp://other.example:1")[5..], at + 2);
+    sim.reload(policy(), &[], at + 1);
+    sim.reload(policy(), &torrents(9, "udp://other.example:1")[5..], at + 2);
     assert!(
         ids(&scrape)
             .into_iter()
@@ -236,7 +236,7 @@ fn an_id_that_a_scrape_under_way_names_is_not_used_again() {
 
 #[test]
 fn a_torrent_that_a_tracker_does_not_know_does_not_end_scrapes() {
-    let mut sim = Sim::new(pace(), &torrents(3, "http://tracker.example/announce"));
+    let mut sim = Sim::new(policy(), &torrents(3, "http://tracker.example/announce"));
     sim.run(Mono(300 * MINUTE), 50, |_, job| {
         let mut report = answer(job);
         if let Report::Scrape {
@@ -280,11 +280,11 @@ fn a_tracker_that_answers_fifty_hashes_is_asked_for_fifty() {
 }
 
 #[test]
-fn a_scrape_never_asks_for_more_than_fits_and_forgets_nobody() {
+fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
     let mut sim = Sim::new(
-        Pace {
+        PolitenessPolicy {
             max_rate: 10_000.0,
-            ..pace()
+            ..policy()
         },
         &torrents(300, PUBLIC),
     );
@@ -302,9 +302,9 @@ fn a_scrape_never_asks_for_more_than_fits_and_forgets_nobody() {
 #[test]
 fn families_take_turns_where_we_have_to_join() {
     let mut sim = Sim::new(
-        Pace {
+        PolitenessPolicy {
             strategy: AnnounceStrategy::StartThenStop,
-            ..pace()
+            ..policy()
         },
         &torrents(1, PUBLIC),
     );
@@ -317,19 +317,19 @@ fn families_take_turns_where_we_have_to_join() {
     assert!(sim.poll(100).is_empty());
     sim.end(&first[0], answer(&first[0]), 100, 100);
     let again = sim.schedule.next_wake().unwrap();
-    assert!(again <= Mono(250 + MAX_TURN * TICK), "{again:?}");
+    assert!(again <= Mono(250 + MAX_BATCH_TICKS * TICK), "{again:?}");
     let second = sim.poll(again.0);
     assert!(second.iter().any(|job| job.family != first[0].family));
 }
 
 #[test]
 fn a_paused_family_may_try_one_probe() {
-    let mut sim = Sim::new(pace(), &torrents(10, PUBLIC));
+    let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     sim.schedule.pause(Family::Ipv4, true, Mono(0));
     assert!(sim.poll(1000).iter().all(|job| job.family == Family::Ipv6));
     let mut jobs = Vec::new();
     sim.schedule
-        .trial(Family::Ipv4, &sim.roster, Mono(2000), &mut jobs);
+        .send_trial(Family::Ipv4, &sim.roster, Mono(2000), &mut jobs);
     assert_eq!(jobs.len(), 1);
 }
 
@@ -360,7 +360,13 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
     let interval = Duration::from_secs(300);
     for (asked, expected) in [(7200, 7200), (60, 300), (1 << 31, 10_800)] {
         let list = torrents(2, "http://tracker.example/announce");
-        let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+        let mut sim = Sim::new(
+            PolitenessPolicy {
+                interval,
+                ..policy()
+            },
+            &list,
+        );
         sim.run(Mono(400 * MINUTE), 50, |_, job| match &job.request {
             Request::Announce { id, .. } if id.0 == 0 => {
                 let asked = Some(Duration::from_secs(asked));
@@ -370,9 +376,10 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
             _ => answer(job),
         });
         let of = |wanted: u32| {
-            let asked = sim.sent.iter().filter(
-                |(_, request)| matches!(request, Request::Announce { id, .. } if id.0 == wanted),
-            );
+            let asked = sim
+                .sent
+                .iter()
+                .filter(|(_, ask)| matches!(ask, Request::Announce { id, .. } if id.0 == wanted));
             asked.map(|(at, _)| *at).collect::<Vec<_>>()
         };
         let gap = |times: &[Mono]| times[1].since(times[0]).as_secs();
@@ -389,7 +396,13 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
 fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
     let interval = Duration::from_secs(300);
     let list = torrents(1, "http://tracker.example/announce");
-    let mut sim = Sim::new(Pace { interval, ..pace() }, &list);
+    let mut sim = Sim::new(
+        PolitenessPolicy {
+            interval,
+            ..policy()
+        },
+        &list,
+    );
     let asked = Some(Duration::from_secs(3600));
     sim.run(Mono(100 * MINUTE), 50, |_, job| {
         fail(

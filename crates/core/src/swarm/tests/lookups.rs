@@ -171,7 +171,7 @@ fn both_hashes_of_a_hybrid_are_looked_up_and_united() {
     let hybrid = Hashes::Hybrid(InfoHash([1; 20]), Box::new(InfoHashV2([2; 32])));
     let mut world = World::new(&[torrent("t", hybrid, &[])]);
     let both = [InfoHash([1; 20]), InfoHash([2; 20])];
-    assert_eq!(**world.roster.sweep(), both);
+    assert_eq!(**world.roster.dht_hashes(), both);
     world.look_up(
         1,
         Family::Ipv4,
@@ -216,7 +216,7 @@ fn a_reload_forgets_the_lookups_of_torrents_that_became_private() {
         ..numbered(2)
     };
     world.configure(&[numbered(1), private, numbered(5), numbered(6), numbered(7)]);
-    let scheduled = world.roster.sweep().iter().map(|hash| hash.0[0]);
+    let scheduled = world.roster.dht_hashes().iter().map(|hash| hash.0[0]);
     assert_eq!(scheduled.collect::<Vec<_>>(), [1, 5, 6, 7]);
     let peers: Vec<_> = (0..5).map(|index| world.row(index).peers[0]).collect();
     assert_eq!(peers, [None, None, None, Some(1), None]);
@@ -227,8 +227,8 @@ fn a_reload_forgets_the_lookups_of_torrents_that_became_private() {
     world.look_up(2, Family::Ipv4, found(&["1.1.1.1"], None));
     assert_eq!(world.row(1).peers[0], None);
 
-    world.roster.plan_sweep(false);
-    assert!(world.roster.sweep().is_empty());
+    world.roster.plan_lookups(false);
+    assert!(world.roster.dht_hashes().is_empty());
     world.swarms.update_lookups(LOOKUPS_STALE, &world.roster);
     let row = world.row(3);
     assert_eq!((row.peers[0], row.last_success[0]), (None, None));

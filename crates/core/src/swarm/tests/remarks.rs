@@ -78,10 +78,10 @@ fn a_failed_scrape_beside_announces_fails_no_announce() {
         },
         stats: ProbeStats::default(),
     };
-    let verdict = Verdict {
+    let verdict = HealthChange {
         health: Health::Up,
         changed: false,
-        stands: false,
+        is_confirmed: false,
     };
     let (roster, now) = (&world.roster, world.now);
     world.swarms.fold(roster, observation, verdict, now);

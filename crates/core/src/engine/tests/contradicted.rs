@@ -1,7 +1,7 @@
 //! A tracker that has shown its list in answer to `stopped`, and later calls living swarms empty.
 
 use super::*;
-use seedwatch_tracker::{AnnounceStrategy, StoppedList};
+use seedwatch_tracker::StoppedList;
 
 const CHANGED: &str = "udp://changed.example:1337";
 const WITNESS: &str = "udp://witness.example:1337";
@@ -39,7 +39,12 @@ fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<AnnounceResponse> {
 }
 
 /// Asks every tracker until `until`; returns when and how the changed tracker was asked.
-fn ask(core: &mut Core, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mono, AnnounceStrategy)> {
+fn ask(
+    engine: &mut Engine,
+    from: Mono,
+    until: Mono,
+    peers_at: Mono,
+) -> Vec<(Mono, AnnounceStrategy)> {
     let mut asked = Vec::new();
     let mut jobs = Vec::new();
     for at in (from.0..until.0).step_by(MINUTE as usize) {
@@ -47,9 +52,9 @@ fn ask(core: &mut Core, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mono, A
             mono: Mono(at),
             unix: Unix(1_700_000_000 + at / 1000),
         };
-        core.poll(now.mono, &mut jobs);
-        for family in core.looks_due(now.mono, &mut jobs) {
-            core.looked(family, Some(family == Family::Ipv4), now);
+        engine.poll(now.mono, &mut jobs);
+        for family in engine.checks_due(now.mono, &mut jobs) {
+            engine.check_ended(family, Some(family == Family::Ipv4), now);
         }
         for job in jobs.drain(..) {
             let answer = answer(&job, now.mono, peers_at);
@@ -84,7 +89,7 @@ fn ask(core: &mut Core, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mono, A
                 report,
                 stats: ProbeStats::default(),
             };
-            core.absorb(observation, now);
+            engine.absorb(observation, now);
         }
     }
     asked
@@ -92,7 +97,7 @@ fn ask(core: &mut Core, from: Mono, until: Mono, peers_at: Mono) -> Vec<(Mono, A
 
 /// How the changed tracker is asked after peers came.
 fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
-    let config = config(vec![
+    let settings = settings(vec![
         torrent(1, trackers, Privacy::Public),
         torrent(2, &[CHANGED], Privacy::Public),
     ]);
@@ -100,9 +105,9 @@ fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
         mono: Mono(0),
         unix: Unix(1_700_000_000),
     };
-    let mut core = Core::new(&config, [4242; 2], Key::new([7; 16]), now);
+    let mut engine = Engine::new(&settings, [4242; 2], Key::new([7; 16]), now);
     let peers_at = Mono(300 * MINUTE);
-    let mut asked = ask(&mut core, Mono(0), Mono(600 * MINUTE), peers_at);
+    let mut asked = ask(&mut engine, Mono(0), Mono(600 * MINUTE), peers_at);
     let before = asked.partition_point(|(at, _)| *at < peers_at);
     assert_eq!(
         asked[before - 1].1,

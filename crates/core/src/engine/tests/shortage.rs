@@ -1,4 +1,4 @@
-//! A lack of our own resources is nobody else's failure.
+//! A lack of our own resources counts against no tracker.
 
 use super::*;
 
@@ -8,11 +8,11 @@ const TRACKER: &str = "http://a.example/announce";
 /// left over IPv4.
 fn lack(sim: &mut Sim, until: Mono) -> Vec<Mono> {
     let mut left = Vec::new();
-    while let Some(at) = sim.core.next_wake().filter(|at| *at <= until) {
+    while let Some(at) = sim.engine.next_wake().filter(|at| *at <= until) {
         sim.step(at.max(sim.now.mono));
         let mut jobs = Vec::new();
-        sim.core.poll(at, &mut jobs);
-        sim.core.looks_due(at, &mut jobs);
+        sim.engine.poll(at, &mut jobs);
+        sim.engine.checks_due(at, &mut jobs);
         for job in jobs {
             if job.family == Family::Ipv4 {
                 left.push(at);
@@ -23,7 +23,7 @@ fn lack(sim: &mut Sim, until: Mono) -> Vec<Mono> {
                 report: job.request.failed(ProbeError::ours("too many open files")),
                 stats: ProbeStats::default(),
             };
-            sim.core.absorb(observation, sim.now);
+            sim.engine.absorb(observation, sim.now);
         }
     }
     sim.step(until);
@@ -33,11 +33,11 @@ fn lack(sim: &mut Sim, until: Mono) -> Vec<Mono> {
 #[test]
 fn a_probe_without_resources_is_not_counted_and_tried_again_soon() {
     let list = vec![torrent(1, &[TRACKER], Privacy::Public)];
-    let mut sim = Sim::new(&config(list));
+    let mut sim = Sim::new(&settings(list));
     let left = lack(&mut sim, Mono(20_900));
     let seconds: Vec<u64> = left.iter().map(|at| at.0 / 1000).collect();
     assert_eq!(seconds, [0, 5, 10, 15, 20]);
-    let row = sim.core.snapshot(sim.now);
+    let row = sim.engine.snapshot(sim.now);
     let tracker = row.trackers[0].as_ref().unwrap();
     assert_eq!((tracker.requests, tracker.probes), (0, 0));
     assert_eq!(tracker.failures.iter().sum::<u64>(), 0);
@@ -49,7 +49,7 @@ fn a_probe_without_resources_is_not_counted_and_tried_again_soon() {
     // A tracker that is up stays up.
     sim.run(60, |_, label| !label.is_empty());
     let is_up = |sim: &mut Sim| {
-        let row = sim.core.snapshot(sim.now);
+        let row = sim.engine.snapshot(sim.now);
         row.trackers[0].as_ref().unwrap().up[0]
     };
     assert_eq!(is_up(&mut sim), Some(true));

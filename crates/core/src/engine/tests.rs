@@ -7,41 +7,38 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::config::{AnnounceMode, Dht, Metrics, Network, Probe, State, Tracker};
+use crate::schedule::PolitenessPolicy;
+use crate::snapshot::Count;
 use seedwatch_clock::Unix;
-use seedwatch_core::snapshot::Count;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
-use seedwatch_tracker::{AnnounceResponse, FailureReason, ProbeError, ProbeStats, Report, Request};
+use seedwatch_tracker::{
+    AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError, ProbeStats, Report, Request,
+};
 
-fn config(torrents: Vec<Torrent>) -> Config {
-    Config {
+fn settings(torrents: Vec<Torrent>) -> Settings {
+    Settings {
         torrents: torrents.into(),
-        probe: Probe {
+        politeness: PolitenessPolicy {
             interval: Duration::from_secs(1800),
             timeout: Duration::from_secs(15),
-            stale_after: Duration::from_secs(4500),
-        },
-        tracker: Tracker {
-            announce: AnnounceMode::Ghost,
             max_rate: 20.0,
-            numwant: 200,
-            user_agent: "seedwatch".into(),
-            peer_id_prefix: "-SW0100-".into(),
+            scrape_only: false,
+            strategy: AnnounceStrategy::StoppedFirst,
         },
-        dht: Dht {
-            enabled: false,
-            ..Dht::default()
-        },
+        stale_after: Duration::from_secs(4500),
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
-        network: Network {
-            canaries: Vec::new(),
+        dht: DhtSettings {
+            enabled: false,
+            bootstrap: Vec::new(),
+            interval: Duration::from_secs(900),
+            time_per_hash: Duration::from_millis(400),
         },
-        state: State::default(),
-        metrics: Metrics::default(),
-        warnings: Vec::new(),
+        canaries: Vec::new(),
+        per_tracker: true,
+        countries: true,
     }
 }
 
@@ -58,27 +55,27 @@ fn torrent(n: u8, trackers: &[&str], privacy: Privacy) -> Torrent {
     }
 }
 
-/// Runs the core against a world; IPv6 does not exist there.
+/// Runs the engine against a world; IPv6 does not exist there.
 struct Sim {
-    core: Core,
+    engine: Engine,
     now: Now,
     under_way: BTreeMap<(Mono, u64), Job>,
-    looks: BTreeMap<(Mono, u64), Family>,
+    checks: BTreeMap<(Mono, u64), Family>,
     serial: u64,
 }
 
 impl Sim {
-    fn new(config: &Config) -> Self {
+    fn new(settings: &Settings) -> Self {
         let now = Now {
             mono: Mono(0),
             unix: Unix(1_700_000_000),
         };
-        let core = Core::new(config, [4242; 2], Key::new([7; 16]), now);
+        let engine = Engine::new(settings, [4242; 2], Key::new([7; 16]), now);
         Self {
-            core,
+            engine,
             now,
             under_way: BTreeMap::new(),
-            looks: BTreeMap::new(),
+            checks: BTreeMap::new(),
             serial: 0,
         }
     }
@@ -88,9 +85,9 @@ impl Sim {
         let until = Mono(until * 1000);
         loop {
             let next = [
-                self.core.next_wake(),
+                self.engine.next_wake(),
                 self.under_way.keys().next().map(|(at, _)| *at),
-                self.looks.keys().next().map(|(at, _)| *at),
+                self.checks.keys().next().map(|(at, _)| *at),
             ];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= until) else {
                 break;
@@ -100,19 +97,20 @@ impl Sim {
                 let job = entry.remove();
                 let up = alive(at.0 / 1000, &job.url.label());
                 let observation = report(&job, up);
-                self.core.absorb(observation, self.now);
+                self.engine.absorb(observation, self.now);
             }
-            while let Some(entry) = self.looks.first_entry().filter(|e| e.key().0 <= at) {
+            while let Some(entry) = self.checks.first_entry().filter(|e| e.key().0 <= at) {
                 let family = entry.remove();
                 let alive = family == Family::Ipv4 && alive(at.0 / 1000, "");
-                self.core.looked(family, Some(alive), self.now);
+                self.engine.check_ended(family, Some(alive), self.now);
             }
             let mut jobs = Vec::new();
-            self.core.poll(self.now.mono, &mut jobs);
-            let looks = self.core.looks_due(self.now.mono, &mut jobs);
-            for family in looks {
+            self.engine.poll(self.now.mono, &mut jobs);
+            let checks = self.engine.checks_due(self.now.mono, &mut jobs);
+            for family in checks {
                 self.serial += 1;
-                self.looks.insert((Mono(at.0 + 5_000), self.serial), family);
+                self.checks
+                    .insert((Mono(at.0 + 5_000), self.serial), family);
             }
             for job in jobs {
                 self.serial += 1;
@@ -135,8 +133,8 @@ impl Sim {
         };
     }
 
-    fn picture(&mut self) -> Snapshot {
-        self.core.snapshot(self.now)
+    fn snapshot(&mut self) -> Snapshot {
+        self.engine.snapshot(self.now)
     }
 }
 
@@ -192,10 +190,10 @@ const A_LABEL: &str = "udp://a.example:1";
 
 #[test]
 fn a_dead_tracker_on_a_live_network_is_down() {
-    let mut sim = Sim::new(&config(vec![torrent(1, &[A, B], Privacy::Public)]));
+    let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(120, |_, label| label != A_LABEL);
-    let picture = sim.picture();
-    let up: Vec<_> = picture
+    let snapshot = sim.snapshot();
+    let up: Vec<_> = snapshot
         .trackers
         .iter()
         .flatten()
@@ -206,11 +204,11 @@ fn a_dead_tracker_on_a_live_network_is_down() {
         [(A_LABEL, Some(false)), ("udp://b.example:1", Some(true))]
     );
     assert_eq!(
-        picture.network_up,
+        snapshot.network_up,
         [Some(true), None],
         "IPv6 does not exist here"
     );
-    let row = picture.row(0).unwrap();
+    let row = snapshot.row(0).unwrap();
     assert_eq!(
         (row.trackers_online.get(), row.peers[0].get()),
         (Some(1), Some(1))
@@ -219,12 +217,12 @@ fn a_dead_tracker_on_a_live_network_is_down() {
 }
 
 #[test]
-fn all_trackers_dead_but_canaries_alive_is_their_fault() {
-    let mut sim = Sim::new(&config(vec![torrent(1, &[A, B], Privacy::Public)]));
+fn with_live_canaries_dead_trackers_are_down() {
+    let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(120, |_, label| label.is_empty());
-    let picture = sim.picture();
-    assert_eq!(picture.network_up[0], Some(true));
-    let row = picture.row(0).unwrap();
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up[0], Some(true));
+    let row = snapshot.row(0).unwrap();
     assert_eq!(
         (row.trackers_online.get(), row.probe_success.into_values()),
         (Some(0), [None, Some(false)])
@@ -237,39 +235,39 @@ fn all_trackers_dead_but_canaries_alive_is_their_fault() {
 }
 
 #[test]
-fn our_own_outage_blames_nobody_and_ends_with_a_probe_of_everything_due() {
-    let mut sim = Sim::new(&config(vec![torrent(1, &[A, B], Privacy::Public)]));
+fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_due() {
+    let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     let world = |at: u64, _: &str| !(1_000..6_000).contains(&at);
     sim.run(4_400, world);
-    let picture = sim.picture();
-    assert_eq!(picture.network_up[0], Some(false));
-    let row = picture.row(0).unwrap();
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up[0], Some(false));
+    let row = snapshot.row(0).unwrap();
     assert_eq!(
         (row.trackers_online.get(), row.probe_success.into_values()),
         (Some(2), [None, Some(true)])
     );
     assert!(
-        picture
+        snapshot
             .trackers
             .iter()
             .flatten()
             .all(|tracker| tracker.up[0] == Some(true))
     );
     sim.run(4_600, world);
-    let picture = sim.picture();
+    let snapshot = sim.snapshot();
     assert_eq!(
-        picture.row(0).unwrap().peers.map(Count::get),
+        snapshot.row(0).unwrap().peers.map(Count::get),
         [None; 2],
         "it ages out"
     );
-    assert_eq!(picture.trackers[0].as_ref().unwrap().up, [None; 2]);
+    assert_eq!(snapshot.trackers[0].as_ref().unwrap().up, [None; 2]);
     sim.run(6_100, world);
-    let picture = sim.picture();
-    assert_eq!(picture.network_up[0], Some(true));
-    assert_eq!(picture.row(0).unwrap().peers[0].get(), Some(1));
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up[0], Some(true));
+    assert_eq!(snapshot.row(0).unwrap().peers[0].get(), Some(1));
     assert_eq!(
-        picture.row(0).unwrap().last_success[Source::Tracker],
-        picture.row(0).unwrap().last_peer_seen
+        snapshot.row(0).unwrap().last_success[Source::Tracker],
+        snapshot.row(0).unwrap().last_peer_seen
     );
 }
 
@@ -282,16 +280,16 @@ fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
     let torrents = (0..100)
         .map(|n| torrent(n, &urls, Privacy::Public))
         .collect();
-    let mut sim = Sim::new(&config(torrents));
+    let mut sim = Sim::new(&settings(torrents));
     sim.run(3 * 86_400, |_, label| label != "udp://t0.example:1");
-    let picture = sim.picture();
+    let snapshot = sim.snapshot();
     assert!(
-        picture
+        snapshot
             .rows()
             .all(|row| row.trackers_online.get() == Some(9))
     );
-    let live = picture.trackers[1].as_ref().unwrap().requests;
-    let dead = picture.trackers[0].as_ref().unwrap().requests;
+    let live = snapshot.trackers[1].as_ref().unwrap().requests;
+    let dead = snapshot.trackers[0].as_ref().unwrap().requests;
     let rounds = 3 * 48 * 100;
     assert!(
         (rounds * 9 / 10..=rounds * 11 / 10).contains(&live),
@@ -301,7 +299,7 @@ fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
         dead < 100,
         "{dead} requests to a dead tracker in three days"
     );
-    assert_eq!(picture.schedule.overdue, 0);
+    assert_eq!(snapshot.schedule.overdue, 0);
 }
 
 #[test]
@@ -310,13 +308,13 @@ fn a_private_torrent_is_listed_and_left_alone() {
         torrent(1, &[A], Privacy::LeftAlone),
         torrent(2, &[B], Privacy::Consented),
     ];
-    let mut sim = Sim::new(&config(torrents));
+    let mut sim = Sim::new(&settings(torrents));
     sim.run(60, |_, _| true);
-    let picture = sim.picture();
-    assert_eq!(picture.torrents.len(), 2);
-    assert!(picture.row(0).unwrap().announces.is_empty());
-    assert_eq!(picture.row(1).unwrap().peers[0].get(), Some(1));
-    let labels: Vec<_> = picture
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.torrents.len(), 2);
+    assert!(snapshot.row(0).unwrap().announces.is_empty());
+    assert_eq!(snapshot.row(1).unwrap().peers[0].get(), Some(1));
+    let labels: Vec<_> = snapshot
         .trackers
         .iter()
         .flatten()
@@ -326,14 +324,14 @@ fn a_private_torrent_is_listed_and_left_alone() {
 }
 
 #[test]
-fn before_the_first_answer_the_picture_has_all_torrents_and_no_values() {
-    let mut sim = Sim::new(&config(vec![torrent(1, &[A], Privacy::Public)]));
-    let picture = sim.picture();
-    assert_eq!(picture.torrents.len(), 1);
-    assert_eq!(picture.network_up, [None; 2]);
-    assert!(picture.config.last_reload_successful);
-    sim.core.reload_failed();
-    assert!(!sim.picture().config.last_reload_successful);
+fn before_the_first_answer_the_snapshot_has_all_torrents_and_no_values() {
+    let mut sim = Sim::new(&settings(vec![torrent(1, &[A], Privacy::Public)]));
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.torrents.len(), 1);
+    assert_eq!(snapshot.network_up, [None; 2]);
+    assert!(snapshot.config.last_reload_successful);
+    sim.engine.reload_failed();
+    assert!(!sim.snapshot().config.last_reload_successful);
 }
 
 #[test]
@@ -342,12 +340,12 @@ fn canaries_that_never_answer_do_not_stop_a_world_that_does() {
         torrent(1, &[A], Privacy::Public),
         torrent(2, &[B], Privacy::Public),
     ];
-    let mut sim = Sim::new(&config(torrents));
+    let mut sim = Sim::new(&settings(torrents));
     sim.run(12 * 3600, |_, label| !label.is_empty());
-    let picture = sim.picture();
-    assert_eq!(picture.network_up[0], Some(true));
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up[0], Some(true));
     assert!(
-        picture
+        snapshot
             .rows()
             .all(|row| row.trackers_online.get() == Some(1))
     );
@@ -355,11 +353,11 @@ fn canaries_that_never_answer_do_not_stop_a_world_that_does() {
 
 #[test]
 fn after_an_outage_a_tracker_is_enough_to_go_on() {
-    let mut sim = Sim::new(&config(vec![torrent(1, &[A, B], Privacy::Public)]));
+    let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(3 * 3600, |at, label| {
         !label.is_empty() && !(4_000..7_000).contains(&at)
     });
-    let picture = sim.picture();
-    assert_eq!(picture.network_up[0], Some(true));
-    assert_eq!(picture.row(0).unwrap().trackers_online.get(), Some(2));
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up[0], Some(true));
+    assert_eq!(snapshot.row(0).unwrap().trackers_online.get(), Some(2));
 }

@@ -1,4 +1,4 @@
-//! The line of one lookup in the DHT.
+//! The row of one DHT lookup.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// What came of one info-hash in the DHT of one family.
+/// The result of one info-hash in the DHT of one family.
 #[derive(Debug, Serialize)]
-pub(in crate::app) struct LookedUp {
+pub(in crate::app::probe) struct LookupRow {
     infohash: String,
     family: &'static str,
     #[serde(flatten)]
-    result: Outcome,
+    result: RowResult,
     #[serde(flatten)]
-    way: Option<Way>,
+    stats: Option<LookupCost>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
-enum Outcome {
+enum RowResult {
     Answer {
         /// Peers named, before any filter.
         peers: usize,
         /// BEP 33.
         estimate: Option<Counts>,
     },
-    Failure {
+    FailureReason {
         reason: &'static str,
     },
-    /// It had not ended when the time was over.
+    /// It had not ended at the deadline.
     Unfinished,
 }
 
@@ -39,13 +39,13 @@ enum Outcome {
 struct Counts {
     seeders: u32,
     leechers: u32,
-    /// There are at least so many.
+    /// The BEP 33 filters are full: the counts are lower bounds.
     saturated: bool,
 }
 
-/// How it went.
+/// How the lookup went.
 #[derive(Debug, Serialize)]
-struct Way {
+struct LookupCost {
     hops: u32,
     asked: u32,
     answered: u32,
@@ -53,7 +53,8 @@ struct Way {
     timed_out: u32,
     errors: u32,
     rejected: u32,
-    /// Nodes set aside, as they lie closer to the info-hash than honest ones do.
+    /// Nodes set aside because they are closer to the info-hash than honest ones can be expected to
+    /// be.
     doubted: u32,
     /// Nodes that named peers.
     holders: u32,
@@ -62,30 +63,30 @@ struct Way {
     milliseconds: f64,
 }
 
-impl LookedUp {
-    pub(in crate::app) fn new(lookup: &LookupReport) -> Self {
+impl LookupRow {
+    pub(in crate::app::probe) fn new(lookup: &LookupReport) -> Self {
         let result = match &lookup.result {
-            Ok(found) => Outcome::Answer {
+            Ok(found) => RowResult::Answer {
                 peers: found.peers.len(),
                 estimate: found.estimate.map(Counts::of),
             },
-            Err(reason) => Outcome::Failure {
+            Err(reason) => RowResult::FailureReason {
                 reason: reason.as_label(),
             },
         };
         Self {
             result,
-            way: Some(Way::of(&lookup.diagnosis)),
+            stats: Some(LookupCost::of(&lookup.diagnosis)),
             ..Self::unfinished(lookup.info_hash, lookup.family)
         }
     }
 
-    pub(in crate::app) fn unfinished(info_hash: InfoHash, family: Family) -> Self {
+    pub(in crate::app::probe) fn unfinished(info_hash: InfoHash, family: Family) -> Self {
         Self {
             infohash: info_hash.to_string(),
             family: family.as_label(),
-            result: Outcome::Unfinished,
-            way: None,
+            result: RowResult::Unfinished,
+            stats: None,
         }
     }
 }
@@ -100,7 +101,7 @@ impl Counts {
     }
 }
 
-impl Way {
+impl LookupCost {
     fn of(diagnosis: &LookupStats) -> Self {
         Self {
             hops: diagnosis.hops,
@@ -118,13 +119,13 @@ impl Way {
     }
 }
 
-impl fmt::Display for LookedUp {
+impl fmt::Display for LookupRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Both hashes of a hybrid are looked up.
         let head = self.infohash.get(..8).unwrap_or(&self.infohash);
         write!(f, "dht {} {head}: ", self.family)?;
         match &self.result {
-            Outcome::Answer { peers, estimate } => {
+            RowResult::Answer { peers, estimate } => {
                 write!(f, "{peers} peers named")?;
                 if let Some(counts) = estimate {
                     let least = if counts.saturated { "at least " } else { "" };
@@ -137,34 +138,34 @@ impl fmt::Display for LookedUp {
                     )?;
                 }
             }
-            Outcome::Failure { reason } => f.write_str(reason)?,
-            Outcome::Unfinished => f.write_str("no end in time")?,
+            RowResult::FailureReason { reason } => f.write_str(reason)?,
+            RowResult::Unfinished => f.write_str("no end in time")?,
         }
-        let Some(way) = &self.way else {
+        let Some(stats) = &self.stats else {
             return Ok(());
         };
-        if way.asked == 0 {
+        if stats.asked == 0 {
             return f.write_str("; no node is known");
         }
         write!(
             f,
             "; {} hops, {} nodes asked, {} answered, {} named peers, {} queries",
-            way.hops, way.asked, way.answered, way.holders, way.queries
+            stats.hops, stats.asked, stats.answered, stats.holders, stats.queries
         )?;
-        if let Some(bits) = way.closest_bits {
+        if let Some(bits) = stats.closest_bits {
             write!(f, ", closest shares {bits} bits")?;
         }
         let counts = [
-            (way.errors, "errors"),
-            (way.rejected, "not believed"),
-            (way.doubted, "set aside as suspiciously close"),
+            (stats.errors, "errors"),
+            (stats.rejected, "not believed"),
+            (stats.doubted, "set aside as suspiciously close"),
         ];
         for (count, what) in counts {
             if count > 0 {
                 write!(f, ", {count} {what}")?;
             }
         }
-        write!(f, "; {} ms", way.milliseconds)
+        write!(f, "; {} ms", stats.milliseconds)
     }
 }
 
@@ -201,7 +202,7 @@ mod tests {
                 ..LookupStats::default()
             },
         };
-        let row = LookedUp::new(&lookup);
+        let row = LookupRow::new(&lookup);
         assert_eq!(
             row.to_string(),
             "dht ipv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
@@ -216,9 +217,9 @@ mod tests {
 
         lookup.result = Err(LookupError::Timeout);
         lookup.diagnosis = LookupStats::default();
-        let row = LookedUp::new(&lookup).to_string();
+        let row = LookupRow::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
-        let row = LookedUp::unfinished(InfoHash([1; 20]), Family::Ipv6);
+        let row = LookupRow::unfinished(InfoHash([1; 20]), Family::Ipv6);
         assert_eq!(row.to_string(), "dht ipv6 01010101: no end in time");
         assert_eq!(serde_json::to_value(&row).unwrap()["result"], "unfinished");
     }

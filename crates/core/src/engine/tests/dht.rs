@@ -1,14 +1,13 @@
 //! The DHT beside trackers, and where it is all there is.
 
 use super::*;
-use seedwatch_dht::{FoundPeers, LookupError, LookupStats};
+use seedwatch_dht::{DhtStatus, FoundPeers, LookupError, LookupStats};
 use seedwatch_torrent::Peers;
 
-fn with_dht(torrents: Vec<Torrent>) -> Config {
-    Config {
-        dht: Dht::default(),
-        ..config(torrents)
-    }
+fn with_dht(torrents: Vec<Torrent>) -> Settings {
+    let mut settings = settings(torrents);
+    settings.dht.enabled = true;
+    settings
 }
 
 fn lookup(hash: u8, family: Family, result: Result<FoundPeers, LookupError>) -> DhtReport {
@@ -35,54 +34,54 @@ fn one_peer() -> Result<FoundPeers, LookupError> {
 
 impl Sim {
     fn hear(&mut self, report: DhtReport) {
-        self.core.absorb_dht(report, self.now);
+        self.engine.absorb_dht(report, self.now);
     }
 
-    /// Time passes; whoever is asked then is silent.
+    /// Lets time pass, in which no tracker and no canary answers.
     fn silence(&mut self, until: u64) {
         self.run(until, |_, _| false);
     }
 }
 
 #[test]
-fn the_sweep_has_public_torrents_only() {
+fn only_public_torrents_are_looked_up() {
     let torrents = [Privacy::Public, Privacy::Consented, Privacy::LeftAlone];
     let torrents = (1..).zip(torrents).map(|(n, p)| torrent(n, &[A], p));
     let mut settings = with_dht(torrents.collect());
     let mut sim = Sim::new(&settings);
-    assert_eq!(**sim.core.sweep(), [InfoHash([1; 20])]);
+    assert_eq!(**sim.engine.dht_hashes(), [InfoHash([1; 20])]);
     settings.dht.enabled = false;
-    sim.core.reload(&settings, sim.now);
-    assert!(sim.core.sweep().is_empty());
+    sim.engine.reload(&settings, sim.now);
+    assert!(sim.engine.dht_hashes().is_empty());
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    let picture = sim.picture();
-    assert!(picture.dht.is_none());
-    assert_eq!(picture.row(0).unwrap().source_peers, [Count::UNKNOWN; 2]);
+    let snapshot = sim.snapshot();
+    assert!(snapshot.dht.is_none());
+    assert_eq!(snapshot.row(0).unwrap().source_peers, [Count::UNKNOWN; 2]);
 }
 
 #[test]
-fn a_lookup_that_comes_through_is_a_sign_of_life() {
+fn an_answered_lookup_is_evidence() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
     sim.step(Mono(1_000));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    let picture = sim.picture();
-    assert_eq!(picture.network_up, [Some(true), None]);
-    let row = picture.row(0).unwrap();
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.network_up, [Some(true), None]);
+    let row = snapshot.row(0).unwrap();
     assert_eq!(row.source_peers.map(Count::get), [Some(1), None]);
     assert_eq!(row.peers.map(Count::get), [Some(1), None]);
 }
 
 #[test]
-fn nodes_within_our_own_walls_are_none() {
+fn answers_of_local_nodes_are_no_evidence() {
     let mut settings = with_dht(vec![torrent(1, &[A], Privacy::Public)]);
     settings.dht.bootstrap = vec![(Host::Ip("127.0.0.1".parse().unwrap()), 6881)];
     let mut sim = Sim::new(&settings);
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    assert_eq!(sim.picture().network_up, [None; 2]);
+    assert_eq!(sim.snapshot().network_up, [None; 2]);
     settings.accept = Accept::Any;
     let mut lab = Sim::new(&settings);
     lab.hear(lookup(1, Family::Ipv4, one_peer()));
-    assert_eq!(lab.picture().network_up[0], Some(true));
+    assert_eq!(lab.snapshot().network_up[0], Some(true));
 }
 
 #[test]
@@ -91,18 +90,18 @@ fn a_failed_lookup_waits_for_the_canaries() {
         let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
         sim.step(Mono(10_000));
         sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
-        let held = sim.picture();
+        let held = sim.snapshot();
         assert_eq!(held.row(0).unwrap().probe_success, [None; 2]);
         let mut jobs = Vec::new();
-        let looks = sim.core.looks_due(sim.now.mono, &mut jobs);
-        assert!(looks.contains(&Family::Ipv4));
-        sim.core.looked(Family::Ipv4, Some(alive), sim.now);
-        let picture = sim.picture();
-        let row = picture.row(0).unwrap();
+        let checks = sim.engine.checks_due(sim.now.mono, &mut jobs);
+        assert!(checks.contains(&Family::Ipv4));
+        sim.engine.check_ended(Family::Ipv4, Some(alive), sim.now);
+        let snapshot = sim.snapshot();
+        let row = snapshot.row(0).unwrap();
         assert_eq!(row.probe_success[Source::Dht], alive.then_some(false));
         assert_eq!(row.peers, [Count::UNKNOWN; 2], "never a zero");
-        assert_eq!(picture.network_up[0], Some(alive));
-        assert_eq!(sim.core.rests(Family::Ipv4, sim.now.mono), !alive);
+        assert_eq!(snapshot.network_up[0], Some(alive));
+        assert_eq!(sim.engine.is_dht_paused(Family::Ipv4, sim.now.mono), !alive);
     }
 }
 
@@ -116,9 +115,10 @@ fn a_failure_beside_a_living_network_stands_at_once() {
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(12_000));
     sim.hear(lookup(2, Family::Ipv4, Err(LookupError::Timeout)));
-    let success = |picture: Snapshot, place| picture.row(place).unwrap().probe_success[Source::Dht];
-    assert_eq!(success(sim.picture(), 1), Some(false));
-    assert_eq!(success(sim.picture(), 0), Some(true));
+    let success =
+        |snapshot: Snapshot, place| snapshot.row(place).unwrap().probe_success[Source::Dht];
+    assert_eq!(success(sim.snapshot(), 1), Some(false));
+    assert_eq!(success(sim.snapshot(), 0), Some(true));
 }
 
 #[test]
@@ -127,7 +127,7 @@ fn what_the_dht_said_ages_out_after_one_and_a_half_intervals() {
     settings.dht.interval = Duration::from_secs(6 * 3600);
     let mut sim = Sim::new(&settings);
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    let known = |sim: &mut Sim| sim.picture().row(0).unwrap().peers[0].get();
+    let known = |sim: &mut Sim| sim.snapshot().row(0).unwrap().peers[0].get();
     sim.silence(9 * 3600 - 1);
     assert_eq!(known(&mut sim), Some(1));
     sim.silence(9 * 3600 + 1);
@@ -148,17 +148,17 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
     };
     sim.hear(DhtReport::Status([Some(status), None]));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    let picture = sim.picture();
-    let shown = picture.dht.unwrap().families;
+    let snapshot = sim.snapshot();
+    let shown = snapshot.dht.unwrap().families;
     assert_eq!((shown[0].unwrap().nodes, shown[1]), (7, None));
     assert_eq!(shown[0].unwrap().external_ip, None);
-    assert_eq!(picture.schedule.in_flight[Source::Dht], 3);
-    assert!(picture.schedule.overdue >= 5);
-    assert_eq!(picture.schedule.lag, Duration::from_secs(40));
+    assert_eq!(snapshot.schedule.in_flight[Source::Dht], 3);
+    assert!(snapshot.schedule.overdue >= 5);
+    assert_eq!(snapshot.schedule.lag, Duration::from_secs(40));
     // Nodes say that the one peer is ourselves, which proves nothing.
-    let row = picture.row(0).unwrap();
+    let row = snapshot.row(0).unwrap();
     assert_eq!(row.source_peers[Source::Dht].get(), Some(1));
-    assert_eq!(picture.peers_rejected, [0; 4]);
+    assert_eq!(snapshot.peers_rejected, [0; 4]);
 }
 
 #[test]
@@ -171,48 +171,52 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
     sim.hear(DhtReport::Status([silent; 2]));
     sim.step(Mono(10_000));
     sim.hear(lookup(1, Family::Ipv6, Err(LookupError::Timeout)));
-    let up = |sim: &mut Sim| sim.picture().dht.unwrap().families.map(|f| f.unwrap().up);
-    assert_eq!(up(&mut sim), [None; 2], "nobody knows whose silence it is");
+    let up = |sim: &mut Sim| sim.snapshot().dht.unwrap().families.map(|f| f.unwrap().up);
+    assert_eq!(
+        up(&mut sim),
+        [None; 2],
+        "the cause of the silence is unknown"
+    );
     // The other family works.
-    sim.core.looked(Family::Ipv4, Some(true), sim.now);
-    sim.core.looked(Family::Ipv6, None, sim.now);
-    let picture = sim.picture();
-    assert_eq!(picture.row(0).unwrap().probe_success, [None; 2]);
-    assert_eq!(picture.network_up, [Some(true), None]);
+    sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
+    sim.engine.check_ended(Family::Ipv6, None, sim.now);
+    let snapshot = sim.snapshot();
+    assert_eq!(snapshot.row(0).unwrap().probe_success, [None; 2]);
+    assert_eq!(snapshot.network_up, [Some(true), None]);
     assert_eq!(up(&mut sim), [Some(false), None]);
 }
 
 #[test]
-fn where_nobody_else_can_the_dht_ends_an_outage() {
+fn without_canaries_the_dht_ends_an_outage() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(100_000));
     sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
     // There is not even a canary.
-    sim.core.looked(Family::Ipv4, None, sim.now);
-    assert_eq!(sim.picture().network_up[0], Some(false));
-    let rests = |sim: &Sim| sim.core.rests(Family::Ipv4, sim.now.mono);
+    sim.engine.check_ended(Family::Ipv4, None, sim.now);
+    assert_eq!(sim.snapshot().network_up[0], Some(false));
+    let rests = |sim: &Sim| sim.engine.is_dht_paused(Family::Ipv4, sim.now.mono);
     assert!(rests(&sim));
     sim.step(Mono(130_000));
-    let looks = sim.core.looks_due(sim.now.mono, &mut Vec::new());
-    assert!(looks.contains(&Family::Ipv4) && !rests(&sim));
+    let checks = sim.engine.checks_due(sim.now.mono, &mut Vec::new());
+    assert!(checks.contains(&Family::Ipv4) && !rests(&sim));
     sim.step(Mono(140_000));
     assert!(rests(&sim), "it was given a while");
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    assert_eq!(sim.picture().network_up[0], Some(true));
+    assert_eq!(sim.snapshot().network_up[0], Some(true));
     assert!(!rests(&sim));
 }
 
 #[test]
 fn a_rate_that_is_too_low_makes_rounds_longer() {
     let mut settings = with_dht(vec![torrent(1, &[], Privacy::Public)]);
-    // 20 packets within 10 s at 1/s: a round takes twice the interval.
+    // The packet rate allows one hash per 20 s: a round takes twice the interval.
     settings.dht.interval = Duration::from_secs(10);
-    settings.dht.max_rate = 1.0;
-    settings.probe.stale_after = Duration::from_secs(5);
+    settings.dht.time_per_hash = Duration::from_secs(20);
+    settings.stale_after = Duration::from_secs(5);
     let mut sim = Sim::new(&settings);
     sim.hear(lookup(1, Family::Ipv4, one_peer()));
-    let known = |sim: &mut Sim| sim.picture().row(0).unwrap().peers[0].get();
+    let known = |sim: &mut Sim| sim.snapshot().row(0).unwrap().peers[0].get();
     sim.step(Mono(29_000));
     assert_eq!(known(&mut sim), Some(1));
     sim.step(Mono(31_000));

@@ -1,4 +1,4 @@
-//! The lookups of `seedwatch probe`: every hash of the torrent, over every family.
+//! The DHT lookups of `seedwatch probe`: every info-hash of the torrent over every family.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::super::{dht, own_addresses, probers};
+use crate::app::{dht, own_addresses, probers};
 use crate::config::{Accept, Config};
 use crate::store;
 use seedwatch_dht::Contact;
@@ -16,28 +16,28 @@ use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, Privacy, Torrent};
 
-/// Time that all lookups have, the way into the DHT included.
+/// Deadline of all lookups, the bootstrap included.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Lookups under way.
-pub(super) struct Lookups {
+pub(super) struct DhtLookups {
     prober: Option<DhtProber>,
     reports: mpsc::Receiver<DhtReport>,
     missing: Vec<(InfoHash, Family)>,
     deadline: Instant,
 }
 
-/// What happens to them.
-pub(super) enum Event {
-    /// They have ended.
+/// What happened to the lookups.
+pub(super) enum LookupEvent {
+    /// These have ended.
     Ended(Vec<LookupReport>),
-    /// There is no more time for these.
-    Late(Vec<(InfoHash, Family)>),
-    /// How each family fares.
+    /// These had not ended at the deadline.
+    Unfinished(Vec<(InfoHash, Family)>),
+    /// The status of the prober by family.
     Status([Option<DhtStatus>; 2]),
 }
 
-impl Lookups {
+impl DhtLookups {
     /// Begins them, unless the DHT is not to be asked about this torrent.
     pub(super) async fn start(
         config: &Config,
@@ -52,7 +52,7 @@ impl Lookups {
             deadline: Instant::now() + DEADLINE,
         };
         let mut settings = dht::settings(config);
-        // A port that the configuration names may be the daemon's.
+        // The daemon may use the configured port.
         settings.listen.iter_mut().for_each(|at| at.set_port(0));
         let own = own_addresses().unwrap_or_default();
         settings
@@ -80,13 +80,13 @@ impl Lookups {
         Ok(lookups)
     }
 
-    /// How many have not ended.
+    /// Returns the number of lookups that have not ended.
     pub(super) fn waiting(&self) -> usize {
         self.missing.len()
     }
 
-    /// What happens next; only to be called while some have not ended.
-    pub(super) async fn next(&mut self) -> Event {
+    /// Waits for the next event. It must be called only while lookups have not ended.
+    pub(super) async fn next(&mut self) -> LookupEvent {
         match tokio::time::timeout_at(self.deadline, self.reports.recv()).await {
             Ok(Some(DhtReport::Lookups(mut ended))) => {
                 ended.retain(|lookup| {
@@ -94,19 +94,19 @@ impl Lookups {
                     let place = self.missing.iter().position(|missing| *missing == key);
                     place.map(|place| self.missing.remove(place)).is_some()
                 });
-                Event::Ended(ended)
+                LookupEvent::Ended(ended)
             }
             Ok(Some(DhtReport::Status(status))) => {
                 // Without a socket there is nothing to wait for.
                 self.missing
                     .retain(|(_, family)| status[family.index()].is_some());
-                Event::Status(status)
+                LookupEvent::Status(status)
             }
-            Ok(None) | Err(_) => Event::Late(std::mem::take(&mut self.missing)),
+            Ok(None) | Err(_) => LookupEvent::Unfinished(std::mem::take(&mut self.missing)),
         }
     }
 
-    /// Closes the sockets.
+    /// Stops the prober.
     pub(super) async fn stop(mut self) {
         self.reports.close();
         if let Some(prober) = self.prober.take() {
@@ -115,7 +115,7 @@ impl Lookups {
     }
 }
 
-/// Whether the machine has an address of the family that leads anywhere.
+/// Returns whether the machine has an address of the family that leads beyond the local link.
 fn is_usable(listen: &SocketAddr, own: &[IpAddr]) -> bool {
     let leads_out = |ip: &IpAddr| match ip {
         IpAddr::V4(ip) => !ip.is_loopback() && !ip.is_link_local(),
@@ -127,7 +127,7 @@ fn is_usable(listen: &SocketAddr, own: &[IpAddr]) -> bool {
             .any(|ip| ip.is_ipv4() == listen.is_ipv4() && leads_out(ip))
 }
 
-/// The nodes that the daemon saved, if they are to be had: a shorter way into the DHT.
+/// Returns the nodes that the daemon saved, if they can be read: they replace the bootstrap.
 async fn saved(config: &Config) -> Vec<Contact> {
     let Some(path) = config.state.path.clone() else {
         return Vec::new();

@@ -1,7 +1,8 @@
-//! The swarms of a lane in the order in which they are due.
+//! The swarms of a tracker in the order in which they are due.
 //!
-//! A heap whose nodes have eight children. Of a large lane most of it is not in the cache, and the
-//! children of a node lie side by side: a third of the steps of a binary heap, each to one place.
+//! It is a heap whose nodes have eight children. Most of a large heap is not in the CPU's cache,
+//! and the children of a node are adjacent in memory. So an operation takes a third of the steps of
+//! a binary heap, and each step touches one or two cache lines.
 
 use seedwatch_clock::Mono;
 use seedwatch_tracker::AnnounceId;
@@ -30,7 +31,7 @@ impl Entry {
         Mono(u64::from(self.due_high) << 32 | u64::from(self.due_low))
     }
 
-    /// What it is sorted by, as one number.
+    /// Returns the sort key: due time, then id.
     fn rank(self) -> u128 {
         u128::from(self.due().0) << 32 | u128::from(self.id.0)
     }
@@ -38,24 +39,24 @@ impl Entry {
 
 /// Swarms by due time, then by id.
 #[derive(Debug, Default)]
-pub(super) struct Queue {
-    /// No entry is less than its parent.
+pub(super) struct DueHeap {
+    /// In heap order: no entry has a smaller rank than its parent.
     entries: Vec<Entry>,
 }
 
-impl Queue {
+impl DueHeap {
     /// Adds a swarm.
     pub(super) fn push(&mut self, due: Mono, id: AnnounceId) {
         self.entries.push(Entry::new(due, id));
         self.rise(self.entries.len() - 1);
     }
 
-    /// The swarm that is due first.
+    /// Returns the swarm that is due first.
     pub(super) fn first(&self) -> Option<(Mono, AnnounceId)> {
         self.entries.first().map(|first| (first.due(), first.id))
     }
 
-    /// Takes out the swarm that is due first.
+    /// Removes and returns the swarm that is due first.
     pub(super) fn pop(&mut self) -> Option<AnnounceId> {
         let first = self.entries.first()?.id;
         self.entries.swap_remove(0);
@@ -63,19 +64,19 @@ impl Queue {
         Some(first)
     }
 
-    /// Keeps the swarms that `stays` says yes to.
-    pub(super) fn retain(&mut self, stays: impl Fn(AnnounceId) -> bool) {
-        self.entries.retain(|entry| stays(entry.id));
-        // Whatever is sorted is a heap.
+    /// Keeps the swarms for which `keep` returns true.
+    pub(super) fn retain(&mut self, keep: impl Fn(AnnounceId) -> bool) {
+        self.entries.retain(|entry| keep(entry.id));
+        // A sorted list is a heap.
         self.entries.sort_unstable_by_key(|entry| entry.rank());
     }
 
-    /// When the swarms are due, in no order.
+    /// Returns the due times, in no order.
     pub(super) fn times(&self) -> impl Iterator<Item = Mono> {
         self.entries.iter().map(|entry| entry.due())
     }
 
-    /// Moves an entry up to its place.
+    /// Moves an entry up until heap order holds.
     fn rise(&mut self, mut at: usize) {
         let entry = self.entries[at];
         while at > 0 {
@@ -89,7 +90,7 @@ impl Queue {
         self.entries[at] = entry;
     }
 
-    /// Moves an entry down to its place.
+    /// Moves an entry down until heap order holds.
     fn sink(&mut self, mut at: usize) {
         let Some(&entry) = self.entries.get(at) else {
             return;
@@ -102,11 +103,11 @@ impl Queue {
             let least = (first..end)
                 .zip(children)
                 .min_by_key(|(_, child)| child.rank());
-            let Some((place, child)) = least.filter(|(_, child)| child.rank() < rank) else {
+            let Some((index, child)) = least.filter(|(_, child)| child.rank() < rank) else {
                 break;
             };
             self.entries[at] = *child;
-            at = place;
+            at = index;
         }
         self.entries[at] = entry;
     }
@@ -116,12 +117,12 @@ impl Queue {
 mod tests {
     use super::*;
 
-    /// Numbers that look random.
+    /// Returns numbers that look random.
     fn mixed(n: u32) -> u32 {
         n.wrapping_mul(0x9e37_79b1) ^ n.wrapping_mul(0x85eb_ca6b) >> 13
     }
 
-    fn drained(queue: &mut Queue) -> Vec<(Mono, AnnounceId)> {
+    fn drained(queue: &mut DueHeap) -> Vec<(Mono, AnnounceId)> {
         let next = || {
             let first = queue.first();
             assert_eq!(queue.pop(), first.map(|(_, id)| id));
@@ -131,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn swarms_come_in_the_order_in_which_they_are_due() {
+    fn swarms_are_popped_in_order_of_due_time() {
         for count in [0, 1, 2, 8, 9, 10, 73, 74, 5_000] {
-            let mut queue = Queue::default();
+            let mut queue = DueHeap::default();
             let mut all: Vec<_> = (0..count)
                 .map(|n| (Mono(u64::from(mixed(n) % 700) << 25), AnnounceId(n)))
                 .collect();
@@ -147,8 +148,8 @@ mod tests {
     }
 
     #[test]
-    fn swarms_that_come_back_find_their_place() {
-        let mut queue = Queue::default();
+    fn swarms_pushed_again_keep_the_order() {
+        let mut queue = DueHeap::default();
         (0..1_000).for_each(|n| queue.push(Mono(0), AnnounceId(n)));
         let mut due = Mono(0);
         for round in 0..20_000 {
@@ -162,8 +163,8 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_is_gone_and_the_order_stays() {
-        let mut queue = Queue::default();
+    fn retain_keeps_the_order() {
+        let mut queue = DueHeap::default();
         (0..500).for_each(|n| queue.push(Mono(u64::from(mixed(n) % 97)), AnnounceId(n)));
         queue.retain(|id| id.0 % 3 == 0);
         let left = drained(&mut queue);

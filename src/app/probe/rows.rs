@@ -1,4 +1,4 @@
-//! The lines that `seedwatch probe` prints.
+//! The rows that `seedwatch probe` prints, as text or JSON.
 
 mod lookup;
 
@@ -11,16 +11,16 @@ use serde::Serialize;
 use seedwatch_core::snapshot::{Rejection, Snapshot, Source};
 use seedwatch_tracker::{AnnounceStrategy, Counts, Observation, ProbeError, Report, Retry};
 
-pub(super) use lookup::LookedUp;
+pub(super) use lookup::LookupRow;
 
-/// What came of one question to one tracker.
+/// The result of one request to one tracker.
 #[derive(Debug, Serialize)]
-pub(super) struct Probed {
+pub(super) struct TrackerRow {
     tracker: String,
     family: &'static str,
     asked: &'static str,
     #[serde(flatten)]
-    result: Outcome,
+    result: RowResult,
     requests: u32,
     /// Milliseconds by phase, in the order they happened.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -29,19 +29,19 @@ pub(super) struct Probed {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "result")]
-enum Outcome {
+enum RowResult {
     Answer {
         /// Peers listed, before any filter.
         #[serde(skip_serializing_if = "Option::is_none")]
         listed: Option<usize>,
-        /// Of these, peers beyond `tracker.numwant`, which were counted and not read.
+        /// Of these, peers beyond `tracker.numwant`: they are counted and not parsed.
         #[serde(skip_serializing_if = "is_zero")]
         omitted: u32,
         seeders: Option<u32>,
         leechers: Option<u32>,
         completed: Option<u32>,
         #[serde(skip_serializing_if = "Option::is_none")]
-        manner: Option<&'static str>,
+        strategy: Option<&'static str>,
         #[serde(skip_serializing_if = "Option::is_none")]
         interval_seconds: Option<u64>,
         /// The tracker's `warning message`.
@@ -49,7 +49,7 @@ enum Outcome {
         warning: Option<String>,
     },
     NoAddress,
-    Failure {
+    FailureReason {
         reason: &'static str,
         text: String,
         /// How long the tracker asks to wait.
@@ -61,7 +61,7 @@ enum Outcome {
     },
 }
 
-/// Returns the known counts in words; each has a word for one and a word for many.
+/// Returns the known counts in words. Each count has a singular and a plural.
 fn in_words(counts: &[(Option<u64>, &str, &str)]) -> String {
     let known = counts.iter().filter_map(|(count, one, many)| {
         let count = (*count)?;
@@ -79,7 +79,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-impl Probed {
+impl TrackerRow {
     pub(super) fn new(tracker: String, observation: &Observation) -> Self {
         let phases = observation.stats.phases;
         let phases = [
@@ -97,7 +97,7 @@ impl Probed {
             } else {
                 "announce"
             },
-            result: Outcome::of(&observation.report),
+            result: RowResult::of(&observation.report),
             requests: observation.stats.requests,
             milliseconds: phases
                 .into_iter()
@@ -107,18 +107,18 @@ impl Probed {
     }
 }
 
-impl Outcome {
+impl RowResult {
     fn of(report: &Report) -> Self {
         match report {
             Report::Announce {
                 result: Ok(answer), ..
-            } => Outcome::Answer {
+            } => RowResult::Answer {
                 listed: Some(answer.peers.claimed()),
                 omitted: answer.peers.omitted,
                 seeders: answer.counts.seeders,
                 leechers: answer.counts.leechers,
                 completed: answer.counts.completed,
-                manner: Some(match answer.strategy {
+                strategy: Some(match answer.strategy {
                     AnnounceStrategy::StoppedFirst
                     | AnnounceStrategy::StoppedOnly
                     | AnnounceStrategy::Compare => "ghost",
@@ -137,18 +137,18 @@ impl Outcome {
                 let most = |count: fn(&Counts) -> Option<u32>| {
                     counts.iter().flatten().filter_map(count).max()
                 };
-                Outcome::Answer {
+                RowResult::Answer {
                     listed: None,
                     omitted: 0,
                     seeders: most(|counts| counts.seeders),
                     leechers: most(|counts| counts.leechers),
                     completed: most(|counts| counts.completed),
-                    manner: None,
+                    strategy: None,
                     interval_seconds: None,
                     warning: None,
                 }
             }
-            Report::NoAddress { .. } => Outcome::NoAddress,
+            Report::NoAddress { .. } => RowResult::NoAddress,
             Report::Announce {
                 result: Err(failed),
                 ..
@@ -161,7 +161,7 @@ impl Outcome {
     }
 
     fn failed(failed: &ProbeError) -> Self {
-        Outcome::Failure {
+        RowResult::FailureReason {
             reason: failed.reason.as_label(),
             text: failed.text.to_string(),
             retry_seconds: match failed.retry {
@@ -173,17 +173,17 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Probed {
+impl fmt::Display for TrackerRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}: ", self.tracker, self.family, self.asked)?;
         match &self.result {
-            Outcome::Answer {
+            RowResult::Answer {
                 listed,
                 omitted,
                 seeders,
                 leechers,
                 completed,
-                manner,
+                strategy,
                 warning,
                 ..
             } => {
@@ -197,15 +197,15 @@ impl fmt::Display for Probed {
                 if *omitted > 0 {
                     write!(f, " ({omitted} peers beyond numwant not read)")?;
                 }
-                if *manner == Some("brief") {
+                if *strategy == Some("brief") {
                     f.write_str(" (started, then stopped)")?;
                 }
                 if let Some(warning) = warning {
                     write!(f, "; warning: {warning}")?;
                 }
             }
-            Outcome::NoAddress => return f.write_str("no address in this family"),
-            Outcome::Failure {
+            RowResult::NoAddress => return f.write_str("no address in this family"),
+            RowResult::FailureReason {
                 reason,
                 text,
                 retry_seconds,
@@ -234,7 +234,7 @@ impl fmt::Display for Probed {
     }
 }
 
-/// Everything together.
+/// What all sources say together.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     /// Distinct addresses by family, over all trackers and the DHT.
@@ -243,7 +243,7 @@ pub(super) struct Summary {
     leechers: Option<u32>,
     trackers: usize,
     pub(super) trackers_online: u32,
-    /// Present if a lookup came through.
+    /// Present if a lookup was answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dht: Option<DhtSummary>,
     /// Claimed peers that do not count, by reason.
@@ -261,8 +261,8 @@ pub(super) struct DhtSummary {
 }
 
 impl Summary {
-    pub(super) fn new(picture: &Snapshot, rejected: [u64; 4]) -> Self {
-        let view = picture.row(0);
+    pub(super) fn new(snapshot: &Snapshot, rejected: [u64; 4]) -> Self {
+        let view = snapshot.row(0);
         let row = view.map(|view| *view.row).unwrap_or_default();
         let [ipv4, ipv6] = row.peers.map(|count| count.get());
         Self {

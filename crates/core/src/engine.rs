@@ -1,0 +1,453 @@
+//! The daemon without its sockets: schedule, connectivity and swarms, with time passed in.
+//!
+//! The caller sends the probes that may leave ([`Engine::poll`]), hands in what comes back
+//! ([`Engine::absorb`]) and publishes what is known ([`Engine::snapshot`]).
+
+mod canaries;
+mod dht_state;
+mod event;
+mod settings;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+pub use canaries::CanaryHost;
+pub use event::Event;
+pub use settings::{DhtSettings, Settings};
+
+use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
+use crate::roster::Roster;
+use crate::schedule::{self, Schedule};
+use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
+use crate::swarm::{Shard, SwarmConfig, Swarms};
+use crate::{Health, PerSource, Source};
+use canaries::CanaryHosts;
+use dht_state::DhtState;
+use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_dht::{DhtReport, LookupReport};
+use seedwatch_distinct::{DecodeError, Format, Key};
+use seedwatch_torrent::address::{self, Accept};
+use seedwatch_torrent::{Family, Host, InfoHash};
+use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
+
+/// All decisions of the daemon. It waits for nothing and reads no clock.
+#[derive(Debug)]
+pub struct Engine {
+    roster: Roster,
+    schedule: Schedule,
+    swarms: Swarms,
+    connectivity: Connectivity,
+    canaries: CanaryHosts,
+    /// Whether answers from local networks show that our own network works: only where the
+    /// configuration accepts any address, as in a network without internet access.
+    trust_local: bool,
+    dht: DhtState,
+    config: ConfigRow,
+    geo: GeoRow,
+    /// Changes that [`Engine::take_events`] has not returned yet.
+    events: Vec<Event>,
+}
+
+impl Engine {
+    /// Returns an engine that watches `settings.torrents`. `ports` are those that we announce to
+    /// trackers, by [`Family::index`]. With `key`, peers are remembered without their addresses.
+    pub fn new(settings: &Settings, ports: [u16; 2], key: Key, now: Now) -> Self {
+        let mut engine = Self::empty(settings, ports, key, now);
+        engine.reload(settings, now);
+        engine
+    }
+
+    /// Returns an engine that watches nothing before [`Engine::reload`]. Saved state must be
+    /// restored into it before.
+    pub fn empty(settings: &Settings, ports: [u16; 2], key: Key, now: Now) -> Self {
+        Self {
+            roster: Roster::default(),
+            schedule: Schedule::new(settings.politeness.clone()),
+            swarms: Swarms::new(terms(settings), ports, key),
+            connectivity: Connectivity::new(now.mono),
+            canaries: CanaryHosts::default(),
+            trust_local: false,
+            dht: DhtState::default(),
+            config: ConfigRow::default(),
+            geo: GeoRow::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Applies a new configuration. What did not change keeps its state and its due time.
+    pub fn reload(&mut self, settings: &Settings, now: Now) {
+        self.swarms.flush(&self.roster);
+        let schedule = &self.schedule;
+        let changes = self
+            .roster
+            .update(&settings.torrents, |id| schedule.is_busy(id));
+        let politeness = settings.politeness.clone();
+        self.schedule
+            .update(politeness, &self.roster, &changes, now.mono);
+        self.swarms
+            .update(terms(settings), &self.roster, &changes, now);
+        for (tracker, family) in self.schedule.closed() {
+            self.swarms.mark_closed(tracker, family, now.mono);
+        }
+        self.trust_local = settings.accept == Accept::Any;
+        self.roster.plan_lookups(settings.dht.enabled);
+        let round = settings.dht.round(self.roster.dht_hashes().len());
+        self.swarms
+            .update_lookups(settings.stale_after.max(round * 3 / 2), &self.roster);
+        self.dht.configure(&settings.dht, self.trust_local);
+        self.canaries
+            .configure(&settings.canaries, &self.roster, self.trust_local);
+        self.config = ConfigRow {
+            last_reload_successful: true,
+            last_reload_success: now.unix,
+            per_tracker: settings.per_tracker,
+            countries: settings.countries,
+        };
+        self.geo = GeoRow {
+            built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),
+            credit: settings.geo.credit(),
+        };
+    }
+
+    /// Notes that a reload failed. The configuration stays as it was.
+    pub fn reload_failed(&mut self) {
+        self.config.last_reload_successful = false;
+    }
+
+    /// Sets the addresses of this machine's network interfaces.
+    pub fn set_local_addresses(&mut self, addresses: &[IpAddr]) {
+        self.swarms.set_local_addresses(addresses);
+    }
+
+    /// Appends the probes that may leave now.
+    pub fn poll(&mut self, now: Mono, jobs: &mut Vec<Job>) {
+        self.schedule.poll(&self.roster, now, jobs);
+    }
+
+    /// Returns when [`Engine::poll`] or [`Engine::checks_due`] next has something to do.
+    pub fn next_wake(&self) -> Option<Mono> {
+        let wakes = [self.schedule.next_wake(), self.connectivity.next_wake()];
+        wakes.into_iter().flatten().min()
+    }
+
+    /// Returns changes for the log since the last call.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// Returns the families whose canaries are to be asked now. With each check of a family that is
+    /// down, one probe leaves and the DHT may send for a while: some networks let only trackers
+    /// through, and all canaries may be gone for good.
+    pub fn checks_due(&mut self, now: Mono, jobs: &mut Vec<Job>) -> Vec<Family> {
+        let due = self.connectivity.checks_due(now);
+        for family in due.iter().copied() {
+            if self.connectivity.is_down(family) {
+                self.schedule.send_trial(family, &self.roster, now, jobs);
+                self.dht.begin_trial(family, now);
+            }
+        }
+        due
+    }
+
+    /// Returns the hosts that can show whether our own network works: those of the configuration,
+    /// and the most used trackers that may be contacted.
+    pub fn canaries(&self) -> Vec<CanaryHost> {
+        self.canaries.all(&self.roster, &self.schedule)
+    }
+
+    /// Records the result of a check; `None` if no canary has an address of this family.
+    pub fn check_ended(&mut self, family: Family, alive: Option<bool>, now: Now) {
+        let change = self.connectivity.check_ended(family, alive, now.mono);
+        self.apply(family, change, now);
+    }
+
+    /// Postpones a check: this machine lacked the resources for it.
+    pub fn check_skipped(&mut self, family: Family, now: Now) {
+        self.connectivity.check_skipped(family, now.mono);
+    }
+
+    /// Reads what [`Engine::absorb`] reads of these observations, so that it is in the CPU's cache.
+    /// Memory serves many such reads in the time of one.
+    pub fn prefetch(&self, observations: &[Observation]) {
+        let read = observations.iter().fold(0, |read: u64, observation| {
+            let (family, report) = (observation.family, &observation.report);
+            let ids = report.ids().iter().fold(read, |read, id| {
+                let schedule = self.schedule.prefetch(&self.roster, *id, family);
+                let swarms = self.swarms.prefetch(&self.roster, *id, family);
+                read.wrapping_add(schedule).wrapping_add(swarms)
+            });
+            ids.wrapping_add(read_peers(report))
+        });
+        std::hint::black_box(read);
+    }
+
+    /// Absorbs the result of a probe.
+    pub fn absorb(&mut self, observation: Observation, now: Now) {
+        // A probe that failed for want of our own resources says nothing about the tracker.
+        let failed = observation.report.failed();
+        if failed.is_some_and(|failed| failed.is_ours) {
+            return self.schedule.discard(&observation, now.mono);
+        }
+        self.swarms.count_probe(&observation);
+        if !self.trust_local && self.is_local(&observation) {
+            return self.fold(observation, now);
+        }
+        let family = observation.family;
+        let (decision, change) = self.connectivity.decide(observation, now.mono);
+        self.apply(family, change, now);
+        if let Decision::Counts(observation) = decision {
+            self.fold(observation, now);
+        }
+    }
+
+    /// Returns the info-hashes to be looked up in the DHT: sorted, without duplicates.
+    pub fn dht_hashes(&self) -> &Arc<[InfoHash]> {
+        self.roster.dht_hashes()
+    }
+
+    /// Returns whether nothing may be sent to the DHT of a family, because our own network does not
+    /// carry it.
+    pub fn is_dht_paused(&self, family: Family, now: Mono) -> bool {
+        self.connectivity.is_down(family) && !self.dht.is_on_trial(family, now)
+    }
+
+    /// Absorbs a report of the DHT prober.
+    pub fn absorb_dht(&mut self, report: DhtReport, now: Now) {
+        if !self.dht.enabled {
+            return;
+        }
+        match report {
+            DhtReport::Lookups(lookups) => {
+                for lookup in lookups {
+                    self.absorb_lookup(lookup, now);
+                }
+            }
+            DhtReport::Status(status) => {
+                let known = status.iter().flatten();
+                let external = known.filter_map(|status| status.external_ip);
+                self.swarms.set_external_addresses(external);
+                self.dht.status = status;
+            }
+        }
+    }
+
+    fn absorb_lookup(&mut self, lookup: LookupReport, now: Now) {
+        self.swarms.count_lookup(&lookup);
+        let family = lookup.family;
+        let is_outside = self.dht.is_outside;
+        let (lookup, change) = self
+            .connectivity
+            .decide_lookup(lookup, is_outside, now.mono);
+        self.apply(family, change, now);
+        if let Some(lookup) = lookup {
+            self.swarms.fold_lookup(&self.roster, &lookup, now);
+        }
+    }
+
+    /// Returns whether a tracker is in a local network. Neither its answers nor its silence say
+    /// anything about our way to the internet.
+    fn is_local(&self, observation: &Observation) -> bool {
+        let url = self.tracker(observation.tracker);
+        url.is_some_and(|url| is_local_host(url.host()))
+            || observation
+                .stats
+                .remote
+                .is_some_and(|ip| !address::is_global(ip))
+    }
+
+    fn tracker(&self, id: TrackerId) -> Option<&Arc<seedwatch_torrent::TrackerUrl>> {
+        self.roster.trackers().get(id.0 as usize)?.as_ref()
+    }
+
+    /// Applies a change of our own connectivity.
+    fn apply(&mut self, family: Family, change: ConnectivityChange, now: Now) {
+        if let Some(transition) = change.transition {
+            self.events.push(Event::Connectivity { family, transition });
+            let is_down = transition == Transition::Down;
+            self.schedule.pause(family, is_down, now.mono);
+        }
+        for observation in change.confirmed {
+            self.fold(observation, now);
+        }
+        for lookup in change.lookups {
+            self.swarms.fold_lookup(&self.roster, &lookup, now);
+        }
+        for observation in change.discarded {
+            self.schedule.discard(&observation, now.mono);
+        }
+    }
+
+    /// Folds an observation that our own network does not explain into schedule and swarms.
+    fn fold(&mut self, observation: Observation, now: Now) {
+        let change = self.schedule.finish(&self.roster, &observation, now.mono);
+        if change.changed {
+            self.report_health(&observation, change.health);
+        }
+        let (tracker, family) = (observation.tracker, observation.family);
+        let empty = observation.report.empty();
+        self.swarms.fold(&self.roster, observation, change, now);
+        let is_contradicted = |id: &AnnounceId| {
+            let swarms = &self.swarms;
+            swarms.is_listed_elsewhere(&self.roster, *id, family, now.mono)
+        };
+        if let Some(id) = empty.filter(is_contradicted) {
+            self.schedule
+                .report_contradiction(tracker, family, id, now.mono);
+        }
+    }
+
+    fn report_health(&mut self, observation: &Observation, health: Health) {
+        let failed = observation.report.failed();
+        if let Some(tracker) = self.tracker(observation.tracker) {
+            self.events.push(Event::Tracker {
+                tracker: Arc::clone(tracker),
+                family: observation.family,
+                health,
+                reason: failed.map(|failed| failed.reason.as_label()),
+            });
+        }
+    }
+
+    /// Returns an immutable reading of everything.
+    pub fn snapshot(&mut self, now: Now) -> Snapshot {
+        let (mut overdue, mut lag) = self.schedule.overdue(now.mono);
+        let mut in_flight = PerSource::from([0; Source::ALL.len()]);
+        in_flight[Source::Tracker] = self.schedule.in_flight() as u64;
+        for status in self.dht.status.iter().flatten() {
+            overdue += u64::from(status.overdue);
+            lag = lag.max(status.lag);
+            in_flight[Source::Dht] += u64::from(status.in_flight);
+        }
+        Snapshot {
+            taken: now.unix,
+            torrents: Arc::clone(self.roster.torrents()),
+            blocks: self.swarms.blocks(&self.roster, now),
+            collections: self.swarms.collections(&self.roster, now),
+            totals: self.swarms.totals(),
+            geo: self.geo,
+            trackers: self.swarms.tracker_rows(&self.roster, now),
+            network_up: self.connectivity.up(),
+            dht: self.dht.enabled.then(|| self.dht_row()),
+            peers_rejected: self.swarms.rejected(),
+            schedule: ScheduleRow {
+                overdue,
+                lag,
+                in_flight,
+            },
+            probe_durations: self.swarms.durations(),
+            config: self.config,
+            state: None,
+        }
+    }
+
+    fn dht_row(&self) -> DhtRow {
+        DhtRow {
+            families: self.dht.shown(self.connectivity.up()),
+            durations: self.swarms.durations()[Source::Dht],
+            queries: self.swarms.lookup_queries(),
+        }
+    }
+
+    /// Appends what is known about trackers.
+    pub fn encode_trackers(&self, now: Now, out: &mut Vec<u8>) {
+        self.schedule.encode(&self.roster, now, out);
+    }
+
+    /// Restores what [`Engine::encode_trackers`] wrote. It applies to trackers that are added
+    /// later.
+    ///
+    /// # Errors
+    /// If these bytes are something else; then nothing changed.
+    pub fn restore_trackers(
+        &mut self,
+        bytes: &[u8],
+        now: Now,
+    ) -> Result<(), schedule::DecodeError> {
+        self.schedule.restore(bytes, now)
+    }
+
+    /// Returns the number of torrents that may have a history.
+    pub fn saved_torrents(&self) -> usize {
+        self.swarms.saved_torrents()
+    }
+
+    /// Returns the number of collections that may have a history.
+    pub fn saved_collections(&self) -> usize {
+        self.swarms.saved_collections()
+    }
+
+    /// Appends the history of a shard of the collections. The first shard has that of all torrents
+    /// together too.
+    pub fn encode_shared(&self, shard: Shard, out: &mut Vec<u8>) {
+        self.swarms.encode_shared(shard, out);
+    }
+
+    /// Adds what [`Engine::encode_shared`] wrote. It must happen before the first
+    /// [`Engine::reload`].
+    ///
+    /// # Errors
+    /// If the bytes were written with another key or are something else; then nothing changed.
+    pub fn decode_shared(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+        self.swarms.decode_shared(bytes, format)
+    }
+
+    /// Notes that the history of a shard of the torrents was found lost at this time.
+    pub fn mark_lost(&mut self, at: Unix, shard: Shard) {
+        self.swarms.mark_lost(at, shard);
+    }
+
+    /// Rebuilds the history of all torrents together from those of single torrents.
+    pub fn rebuild_all_peers(&mut self) {
+        self.swarms.rebuild_all_peers();
+    }
+
+    /// Appends the history of a shard of the torrents.
+    pub fn encode_torrents(&mut self, shard: Shard, out: &mut Vec<u8>) {
+        self.swarms.encode_torrents(&self.roster, shard, out);
+    }
+
+    /// Adds what [`Engine::encode_torrents`] wrote. It must happen before the first
+    /// [`Engine::reload`].
+    ///
+    /// # Errors
+    /// If the bytes were written with another key or are something else; then nothing changed.
+    pub fn decode_torrents(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+        self.swarms.decode_torrents(bytes, format)
+    }
+}
+
+/// Reads the peers of an answer into the CPU's cache: another thread wrote them. Returns a number
+/// that depends on them.
+fn read_peers(report: &Report) -> u64 {
+    /// IPv4 peers per cache line.
+    const PER_LINE: usize = 8;
+    let Report::Announce {
+        result: Ok(answer), ..
+    } = report
+    else {
+        return 0;
+    };
+    let lines = answer.peers.v4.iter().step_by(PER_LINE);
+    lines.fold(0, |read, peer| read.wrapping_add(u64::from(peer.ip)))
+}
+
+/// Returns whether a host is in a local network, by its address or its name (RFC 6761 section 6.3).
+fn is_local_host(host: &Host) -> bool {
+    match host {
+        Host::Ip(ip) => !address::is_global(*ip),
+        Host::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
+    }
+}
+
+fn terms(settings: &Settings) -> SwarmConfig {
+    let geo = Arc::clone(&settings.geo);
+    SwarmConfig::new(
+        settings.accept,
+        settings.stale_after,
+        geo,
+        settings.countries,
+    )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Changes that operators should see in the log.
+
+use std::sync::Arc;
+
+use crate::Health;
+use crate::connectivity::Transition;
+use seedwatch_torrent::{Family, TrackerUrl};
+
+/// A change that operators should see in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Our own network changed over one family.
+    Connectivity {
+        /// The family.
+        family: Family,
+        /// What is known now.
+        transition: Transition,
+    },
+    /// The health of a tracker changed over one family.
+    Tracker {
+        /// The tracker. Only its label may be logged.
+        tracker: Arc<TrackerUrl>,
+        /// The family.
+        family: Family,
+        /// Its health now.
+        health: Health,
+        /// Label of the failure reason, if a failure caused it.
+        reason: Option<&'static str>,
+    },
+}
