@@ -1,11 +1,11 @@
-//! What the core costs without its sockets: CPU of planning, folding and judging one announce
-//! with 100 peers, and memory per torrent, without the DHT and with it. `cargo bench --bench core`, or
-//! with `-- memory`, `-- month` or `-- cpu` for one of them. `month` is a fleet after thirty days of
+//! The cost of the core without its sockets: CPU time of planning, folding and judging one announce
+//! with 100 peers, and memory per torrent, with and without the DHT. `cargo bench --bench core`, or
+//! one part with `-- memory`, `-- month` or `-- cpu`. `month` is a collection after thirty days of
 //! windows and countries.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::sync::Arc;
@@ -51,7 +51,8 @@ fn main() {
     }
 }
 
-/// In a process of its own: what this one has freed would hide what the next takes.
+/// Runs in a process of its own. Otherwise memory that this process freed would hide what the next
+/// part takes.
 fn alone(part: &str) {
     let me = std::env::current_exe().expect("this binary");
     let child = std::process::Command::new(me).arg(part).status();
@@ -109,7 +110,7 @@ fn now(millis: u64) -> Now {
     }
 }
 
-/// Peers that vary from swarm to swarm.
+/// Returns peers that differ between swarms.
 fn swarm(serial: u32, peers: u32) -> Peers {
     let mut compact = Vec::with_capacity(peers as usize * 6);
     for peer in 0..peers {
@@ -122,8 +123,8 @@ fn swarm(serial: u32, peers: u32) -> Peers {
     peers
 }
 
-/// One round of the DHT: as many peers again over IPv4, none over IPv6.
-fn sweep(core: &mut Engine, at: u64, peers: u32) {
+/// Processes one round of the DHT: `peers` over IPv4, none over IPv6.
+fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
     let hashes = Arc::clone(core.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
@@ -198,7 +199,7 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// One round over all torrents; returns how many announces it had.
+/// Processes one round over all torrents. Returns its number of announces.
 fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
@@ -215,7 +216,7 @@ fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     }
 }
 
-/// One round as the daemon has it: spread over time, with a new picture every second.
+/// Processes one round as the daemon does: spread over time, with a new snapshot per second.
 fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
     let mut picture = core.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
@@ -239,7 +240,7 @@ fn is_announce(job: &Job) -> bool {
 }
 
 fn memory(torrents: u32, dht: bool) {
-    // The table of countries and the program are there once, whatever is watched.
+    // The country table and the program count once, however many torrents are watched.
     let mut small = Engine::new(
         &engine_settings(&config(1, 1e9)),
         [4242; 2],
@@ -266,13 +267,13 @@ fn memory(torrents: u32, dht: bool) {
     drop(picture);
     let mut at = 0;
     drop(slow_round(&mut core, &mut at, 0, torrents));
-    sweep(&mut core, at, 0);
+    complete_lookups(&mut core, at, 0);
     let picture = core.snapshot(now(at));
     println!("  idle (answered, empty)   {:7.0} B per torrent", per());
     drop(picture);
     at = (at / 1000 + 2_100) * 1000;
     drop(slow_round(&mut core, &mut at, PEERS, torrents));
-    sweep(&mut core, at, PEERS);
+    complete_lookups(&mut core, at, PEERS);
     let picture = core.snapshot(now(at));
     println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
     assert_eq!(picture.torrents.len(), torrents as usize);
@@ -282,7 +283,7 @@ fn memory(torrents: u32, dht: bool) {
     println!("  of which the month takes {bytes:7.0} B, without its countries");
 }
 
-/// What is remembered of the peers of a swarm.
+/// Returns the peer history of a swarm.
 fn remembered(serial: u32) -> Box<Set> {
     let key = Key::new([7; 16]);
     let at = RunningClock::start(now(0).unix).moment();
@@ -293,8 +294,9 @@ fn remembered(serial: u32) -> Box<Set> {
     set
 }
 
-/// A fleet after thirty days with so many peers at a time in each torrent, of which so many leave and
-/// as many others come in a day, all day long: sets that grow together would leave no holes.
+/// Measures a collection after thirty days with `peers` peers per torrent at a time. Per day,
+/// `fresh` of them are replaced, spread over the day: sets that grow at the same time would leave
+/// no holes.
 fn month(torrents: u32, peers: u32, fresh: u32) {
     const HOUR: u64 = 3_600_000;
     let before = resident();
@@ -309,7 +311,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     );
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
-    // Those of the first round are the peers of the first day.
+    // Peers of the first round are those of the first day.
     while at < 29 * 24 * HOUR {
         core.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
@@ -340,7 +342,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
         bytes / f64::from(torrents),
     );
     drop(picture);
-    // The next hour, a picture a second: those that windows slide in against the others.
+    // The next hour with a snapshot per second: steps in which windows slide, against the others.
     at = (at / HOUR + 1) * HOUR;
     let (mut whole, mut longest) = (Duration::ZERO, Duration::ZERO);
     let mut quiet = Duration::MAX;
@@ -360,7 +362,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     );
 }
 
-/// Peers of one torrent from a serial number on, all over two large parts of the internet.
+/// Returns peers of one torrent from a serial number on, in two large parts of the address space.
 fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
     let mut peers = Peers::default();
     let mut compact = Vec::with_capacity(count as usize * 6);
@@ -398,7 +400,7 @@ fn cpu(torrents: u32, rounds: u32) {
         announces += round(&mut core, &mut at, PEERS);
     }
     let whole = start.elapsed();
-    // What this benchmark itself spends on making up answers.
+    // The cost of generating answers in this benchmark.
     let mut jobs = Vec::new();
     at += 2_100_000;
     core.poll(Mono(at), &mut jobs);

@@ -1,13 +1,13 @@
-//! UDP announces: CPU of the whole path, the daemon at the pace of a large installation, the limit
-//! of the machine, loss, dead trackers. `cargo bench --bench udp`, or one part:
-//! `cargo bench --bench udp -- cpu`. The part `paced` takes four minutes and runs only when
-//! asked for; one scenario of it: `cargo bench --bench udp -- paced=away`.
+//! UDP announces: CPU time of the whole path, the daemon at the pace of a large installation, the
+//! limit of the machine, packet loss, dead trackers. `cargo bench --bench udp`, or one part: `cargo
+//! bench --bench udp -- cpu`. The part `paced` takes four minutes and runs only if named; one
+//! scenario of it: `cargo bench --bench udp -- paced=away`.
 //!
-//! Trackers run in processes of their own; CPU time is that of all threads of the client.
+//! Trackers run in processes of their own. CPU time is that of all threads of the client.
 
 #![expect(
     clippy::expect_used,
-    reason = "a benchmark has nobody to hand an error to"
+    reason = "a benchmark reports errors by panicking"
 )]
 
 use std::net::SocketAddr;
@@ -21,11 +21,11 @@ use seedwatch::config::{
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_dev_bench::loss;
-use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker, PEERS};
+use seedwatch_dev_bench::null_tracker::{self, NullTracker, PEERS, TrackerBehaviour};
 use seedwatch_dev_bench::opentracker::Opentracker;
 use seedwatch_dev_bench::paced;
 use seedwatch_dev_bench::raw::{self, Sending};
-use seedwatch_dev_bench::usage::{Cost, Since};
+use seedwatch_dev_bench::usage::{Cost, CostMeter};
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
 use seedwatch_probers::resolve::Resolver;
@@ -38,20 +38,20 @@ use seedwatch_tracker::{
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-/// Swarms that are asked for in turn.
+/// Swarms that are announced in turn.
 const SWARMS: u32 = 1000;
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Measurements of each thing.
+/// Measurements of each part.
 const TURNS: usize = 5;
-/// Measurements of CPU time, shorter and so more of them: whatever else runs on this machine makes
-/// most of them dearer, and none cheaper.
+/// Measurements of CPU time. They are shorter and more numerous: other processes make most of them
+/// slower, and none faster.
 const CPU_TURNS: usize = 25;
-/// The port that we claim.
+/// Port that we announce.
 const PORT: u16 = 4242;
 
 fn main() {
-    null_tracker::become_one_if_asked();
-    paced::become_them_if_asked();
+    null_tracker::run_if_child();
+    paced::run_if_child();
     if loss::is_inside() {
         return losses();
     }
@@ -65,7 +65,7 @@ fn main() {
             }
         }),
     ];
-    // Cargo says `--bench`.
+    // Cargo adds `--bench`.
     let wanted: Vec<String> = std::env::args()
         .skip(1)
         .filter(|a| !a.starts_with('-'))
@@ -88,7 +88,7 @@ fn hash(n: u32) -> InfoHash {
     InfoHash(hash)
 }
 
-/// A tracker to ask.
+/// A tracker to announce to.
 #[derive(Clone)]
 struct Target {
     tracker: TrackerId,
@@ -126,28 +126,28 @@ impl Target {
     }
 }
 
-/// A prober and who feeds it.
+/// A prober and its channels.
 struct Client {
     runtime: Runtime,
     prober: UdpProber,
     observations: mpsc::Receiver<Vec<Observation>>,
 }
 
-/// What a run brought.
+/// The result of a run.
 struct Run {
-    /// Of the part that was measured.
+    /// Cost of the measured section.
     cost: Cost,
-    /// In that part.
+    /// Answers in the measured section.
     answered: usize,
-    /// In that part.
+    /// Requests in the measured section.
     requests: usize,
-    /// From the first job to the last.
+    /// All jobs.
     jobs: usize,
-    /// Of all jobs.
+    /// Unanswered jobs among all.
     unanswered: usize,
 }
 
-/// Trackers from this one on are dead.
+/// Trackers from this id on are dead.
 const DEAD: TrackerId = TrackerId(1000);
 
 impl Client {
@@ -182,11 +182,11 @@ impl Client {
         batch.expect("the prober lives")
     }
 
-    /// Keeps `flying` jobs on their way, tracker by tracker, and measures for `time` after a
-    /// while; then waits for those on their way.
+    /// Keeps `flying` jobs in flight, tracker by tracker. Measures for `time` after a warm-up, then
+    /// waits for the jobs in flight.
     fn announce(&mut self, targets: &[Target], flying: usize, time: Duration) -> Run {
         let mut next = 0;
-        // Runs of one tracker, as a plan sorted by tracker has them.
+        // Runs of jobs for one tracker, as in a plan sorted by tracker.
         let mut jobs = |count: usize| -> Vec<Job> {
             (0..count)
                 .map(|_| {
@@ -200,7 +200,7 @@ impl Client {
         let mut open = flying;
         let mut since = None;
         let mut run = Run {
-            cost: Since::now().cost(),
+            cost: CostMeter::now().cost(),
             answered: 0,
             requests: 0,
             jobs: flying,
@@ -210,7 +210,7 @@ impl Client {
             let batch = self.receive();
             let passed = start.elapsed();
             if since.is_none() && passed >= time {
-                since = Some(Since::now());
+                since = Some(CostMeter::now());
             }
             let mut alive = 0;
             for observation in &batch {
@@ -246,14 +246,14 @@ impl Client {
 
 fn row(what: &str, (cost, count): (Cost, usize)) {
     println!(
-        "  {what:<44} {:6.2} µs CPU   {:8.0} a second",
+        "  {what:<44} {:6.2} µs CPU   {:8.0} per second",
         cost.cpu_each(count),
         cost.rate(count)
     );
 }
 
-/// What each thing took, turn by turn, one thing after the other in each turn: others use this
-/// machine too, and slow down one thing as much as the next.
+/// Measures the parts in turns, so that other load on this machine slows all of them equally.
+/// Returns the costs by turn.
 fn by_turns<const N: usize>(
     turns: usize,
     mut things: [&mut dyn FnMut() -> (Cost, usize); N],
@@ -263,7 +263,7 @@ fn by_turns<const N: usize>(
         .collect()
 }
 
-/// The best turn of each thing.
+/// Returns the best run of each part.
 fn best_of<const N: usize>(
     turns: &[[(Cost, usize); N]],
     better: impl Fn(&(Cost, usize), &(Cost, usize)) -> bool,
@@ -293,7 +293,7 @@ fn faster(a: &(Cost, usize), b: &(Cost, usize)) -> bool {
 fn cpu() {
     const COUNT: usize = 32_000;
     println!("one announce, answered with {PEERS} peers by a tracker that does nothing else:");
-    let tracker = NullTracker::start(1, Manners::Answers);
+    let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
     let to = tracker.addresses[0];
     let turns = by_turns(
         CPU_TURNS,
@@ -322,15 +322,15 @@ fn cpu() {
     );
 }
 
-/// The daemon itself, as a process of its own.
+/// Runs the daemon as a process of its own.
 fn paced(scenario: Option<&str>) {
     let hex = |n| {
         let InfoHash(mut hash) = hash(n);
-        // The last bytes decide by how much a round of the torrent is stretched.
+        // The last bytes determine the jitter of the torrent.
         hash[18..].copy_from_slice(&(n.wrapping_mul(0x9e37_79b1) >> 16).to_be_bytes()[2..]);
         InfoHash(hash).to_string()
     };
-    // Another build, to compare with.
+    // Another build to compare with.
     let other = std::env::var("SEEDWATCH_BENCH_BINARY").ok();
     let binary = other.as_deref().unwrap_or(env!("CARGO_BIN_EXE_seedwatch"));
     paced::measure(binary, hex, scenario);
@@ -344,7 +344,7 @@ fn announces(targets: &[Target], time: Duration) -> (Cost, usize) {
     (run.cost, run.answered)
 }
 
-/// Rounds over many torrents, as the daemon has them, but without the hours in between.
+/// Processes rounds over many torrents as the daemon does, without the hours in between.
 fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) {
     let mut client = Client::start();
     let now = |round: u64, start: Instant| Now {
@@ -358,12 +358,12 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         Key::new([7; 16]),
         now(0, start),
     );
-    let mut since = Since::now();
+    let mut since = CostMeter::now();
     let mut answered = 0;
     for round in 1..=rounds {
         if round == 2 {
-            // The first round is the daemon's first minute: names, families, memory.
-            since = Since::now();
+            // The first round resolves names and allocates memory.
+            since = CostMeter::now();
             answered = 0;
         }
         let mut open = 0;
@@ -378,7 +378,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
                 break;
             }
             let batch = client.receive();
-            // One look at the clock for a batch, as in the daemon.
+            // One reading of the clock per batch, as in the daemon.
             let absorbed = now(round, start);
             for observation in batch {
                 open -= 1;
@@ -435,7 +435,8 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
     }
 }
 
-/// opentracker needs two announces a swarm: `started`, which brings the list, and `stopped`.
+/// Measures opentracker, which needs two announces per swarm: `started`, which returns the list,
+/// and `stopped`.
 fn real_tracker() {
     let swarms: Vec<[u8; 20]> = (0..SWARMS).map(|n| hash(n).0).collect();
     let Some(tracker) = Opentracker::start(&swarms, PEERS as u16) else {
@@ -452,11 +453,11 @@ fn real_tracker() {
     row("prober: started and stopped", started_and_stopped);
 }
 
-/// Thirty-two trackers, then as many dead ones beside them. As the plan has it, a dead tracker gets
-/// few jobs at a time; here each has eight that do not end before their deadline.
+/// Measures 32 trackers, then the same beside 32 dead ones. The scheduler gives a dead tracker few
+/// jobs at a time; here each has eight jobs that last until their deadline.
 fn dead_trackers() {
-    let alive = NullTracker::start(32, Manners::Answers);
-    let dead = NullTracker::start(32, Manners::Silent);
+    let alive = NullTracker::start(32, TrackerBehaviour::Answers);
+    let dead = NullTracker::start(32, TrackerBehaviour::Silent);
     println!("thirty-two trackers, and thirty-two dead ones beside them:");
     let time = Duration::from_millis(700);
     let alive = Target::list(&alive.addresses);
@@ -490,7 +491,7 @@ fn dead_trackers() {
     );
 }
 
-/// One packet in ten lost each way, against the same without.
+/// Measures with one packet in ten lost in each direction, and without.
 fn losses() {
     let by_kernel = loss::is_inside() && loss::prepare();
     let how = match by_kernel {
@@ -500,11 +501,11 @@ fn losses() {
     println!("one packet in ten lost each way, {how}:");
     let (mut jobs, mut unanswered, mut requests, mut answered) = (0, 0, 0, 0);
     let mut measure = |lossy: bool| {
-        let strategies = match lossy && !by_kernel {
-            true => Manners::Loses,
-            false => Manners::Answers,
+        let behaviour = match lossy && !by_kernel {
+            true => TrackerBehaviour::Loses,
+            false => TrackerBehaviour::Answers,
         };
-        let tracker = NullTracker::start(1, strategies);
+        let tracker = NullTracker::start(1, behaviour);
         if by_kernel {
             let verdict = if lossy { "drop" } else { "accept" };
             assert!(loss::every_tenth(verdict), "nft");
