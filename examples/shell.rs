@@ -43,8 +43,11 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/shell")
 }
 
+/// Paths and their contents.
+type Files = Vec<(PathBuf, Vec<u8>)>;
+
 /// Returns the path and the text of every file.
-fn files() -> Result<Vec<(PathBuf, Vec<u8>)>, Box<dyn Error>> {
+fn files() -> Result<Files, Box<dyn Error>> {
     // A revision would change the files with every commit.
     let mut command = Cli::command().version(env!("CARGO_PKG_VERSION"));
     command.build();
