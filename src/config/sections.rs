@@ -1,6 +1,6 @@
 //! The sections of the configuration: every setting with its default and its limits.
 //!
-//! A new setting is one field here; `CONFIGURATION.md` and `config.example.yaml` describe it.
+//! A new setting is one field here; `docs/configuration.md` and `config.example.yaml` describe it.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
@@ -264,7 +264,7 @@ mod tests {
 
     /// Checks that both documents name every setting of a section.
     fn check_documents<S: Section>() {
-        for document in ["CONFIGURATION.md", "config.example.yaml"] {
+        for document in ["docs/configuration.md", "config.example.yaml"] {
             let text = std::fs::read_to_string(document).unwrap();
             for setting in S::SETTINGS {
                 let key = format!("{setting}:");

@@ -265,7 +265,7 @@ catalogue! {
     TRACKER_DURATION: Gauge "seedwatch_tracker_duration_seconds", ["tracker", "family", "phase"], {tracker: 8},
         "Duration of each phase of the latest answered probe. A phase that did not happen is absent; the sum over phases is the whole duration.";
     TRACKER_FAILURES: Counter "seedwatch_tracker_failures_total", ["tracker", "reason"], {tracker: 13},
-        "ProbeError probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
+        "Failed probes by reason. Their sum never exceeds seedwatch_tracker_probes_total.";
     TRACKER_PROBES: Counter "seedwatch_tracker_probes_total", ["tracker"], {tracker: 1},
         "Probes of the tracker that ended: announces and scrapes, failed ones included. The increase of failures divided by this increase is the failure ratio (0 to 1). Not counted: scrapes where the announce URL has no scrape URL (unsupported), and families in which the host has no address.";
     TRACKER_REQUESTS: Counter "seedwatch_tracker_requests_total", ["tracker"], {tracker: 1},

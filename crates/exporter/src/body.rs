@@ -41,7 +41,7 @@ pub enum ResponseBody {
     Done,
 }
 
-/// Shard of a large page. If a stream ends without [`Chunk::End`], the page was aborted; the
+/// Part of a large page. If a stream ends without [`Chunk::End`], the page was aborted; the
 /// connection is cut then, so that the client does not take the page for complete.
 #[derive(Debug)]
 pub enum Chunk {

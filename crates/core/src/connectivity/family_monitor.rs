@@ -14,7 +14,7 @@ pub(super) struct FamilyMonitor {
     pub(super) last_evidence: Option<Mono>,
     /// Silent probes that wait for the canaries.
     pub(super) held: Vec<Observation>,
-    /// ProbeError lookups that wait for the canaries: at most one per info-hash and round.
+    /// Failed lookups that wait for the canaries: at most one per info-hash and round.
     pub(super) held_lookups: Vec<LookupReport>,
     /// Whether a canary has ever answered. Only then does the silence of all canaries mean an
     /// outage: some networks let only trackers through.

@@ -25,7 +25,7 @@ pub struct TrackerRow {
     pub requests: u64,
     /// Probes that ended, failed ones included.
     pub probes: u64,
-    /// ProbeError probes, by [`FailureReason::index`].
+    /// Failed probes, by [`FailureReason::index`].
     pub failures: [u64; FailureReason::ALL.len()],
     /// The tracker's latest warning, or the rate limit that it imposes now.
     pub remark: Option<Arc<Remark>>,

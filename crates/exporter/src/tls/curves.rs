@@ -3,7 +3,7 @@
 use rustls::crypto::SupportedKxGroup;
 use rustls::crypto::ring::kx_group;
 
-/// A curve for the key stats.
+/// A curve for the key exchange.
 pub(crate) type Curve = &'static dyn SupportedKxGroup;
 
 /// The curves that the exporter toolkit knows. CurveP521 may be named, but is never used.
