@@ -4,7 +4,6 @@
 //! missing program fails its tests.
 //!
 //! ```
-//! #[test]
 //! fn promtool_accepts_the_page() {
 //!     seedwatch_dev_programs::skip_without!(["promtool"]);
 //!     // Here, promtool is installed.
