@@ -12,7 +12,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use seedwatch_geo;
 use seedwatch_geo::{Country, Database, Geo, Settings};
 use seedwatch_torrent::address::is_global;
 
