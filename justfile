@@ -44,7 +44,7 @@ opponents *ARGS:
     cargo build --release --locked --package seedwatch-dev-dht-world
     cd dev/opponents && cargo run --release --locked -- {{ARGS}}
 
-# Fuzzes one target: bencode, krpc or trackers
+# Fuzzes one target of fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
 
