@@ -17,13 +17,14 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use seedwatch::metrics::{self, Format, Process};
-use seedwatch::web::{State, bind, serve};
+use seedwatch::web::State;
 use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Country, CountryPeers, CountryRow, Counts, FleetRow, GeoRow,
     Listed, Phases, Places, Privacy, Reach, Snapshot, System, Systems, Torrent, TorrentRow,
     TrackerId, TrackerRow, Unix,
 };
 use seedwatch_dev_bench::null_tracker::{self, Manners, NullTracker};
+use seedwatch_exporter::{bind, serve};
 use seedwatch_geo::Asn;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};

@@ -10,16 +10,12 @@ mod entry;
 mod files;
 mod geoip;
 mod load;
-mod locate;
 mod names;
 mod raw;
-mod repair;
-mod report;
 mod settings;
 mod target;
 mod trackers;
 mod units;
-mod yaml;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -27,10 +23,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use raw::At;
-pub(crate) use repair::read_all;
-pub use report::{ConfigError, Fault};
-pub(crate) use report::{Report, Source};
 pub use seedwatch_torrent::address::Accept;
 pub use seedwatch_tracker::AnnounceMode;
 

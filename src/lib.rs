@@ -13,7 +13,7 @@
 //! | Crate | Contents |
 //! |---|---|
 //! | [`seedwatch_clock`] | points in time |
-//! | [`seedwatch_input`] | bounded reading of what people write |
+//! | [`seedwatch_input`] | bounded reading of what people write, with located errors |
 //! | [`seedwatch_geo`] | address → country and autonomous system |
 //! | [`seedwatch_torrent`] | bencode, info-hash, magnet link, metainfo, tracker URL, peer addresses |
 //! | [`seedwatch_distinct`] | distinct counts over sliding windows. Pure |
@@ -21,6 +21,7 @@
 //! | [`seedwatch_tracker`] | conversations with trackers: announce sessions, UDP, HTTP. Pure |
 //! | [`seedwatch_core`] | roster, schedule, connectivity, swarms, snapshot. Pure |
 //! | [`seedwatch_probers`] | threads, sockets and name resolution |
+//! | [`seedwatch_exporter`] | the web server of an exporter: TLS, authentication, web configuration |
 //!
 //! | Module | Contents |
 //! |---|---|
@@ -28,7 +29,7 @@
 //! | [`config`] | raw YAML → [`config::Config`] of valid states only |
 //! | [`store`] | the state directory: what survives a restart |
 //! | [`metrics`] | the catalogue, and the exposition of a snapshot |
-//! | [`web`] | endpoints, TLS, authentication |
+//! | [`web`] | endpoints and pages |
 //! | [`cli`] | flags |
 //! | [`app`] | builds the parts; owns tasks, reload and shutdown |
 //!

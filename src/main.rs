@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use clap::Parser;
 use seedwatch::cli::{Cli, Command, ProbeFlags};
-use seedwatch::config::{Config, ConfigError};
+use seedwatch::config::Config;
 use seedwatch::metrics::{REVISION, VERSION};
-use seedwatch::web::{self, WebConfig};
 use seedwatch::{app, log};
+use seedwatch_exporter::WebConfig;
+use seedwatch_input::yaml::ConfigError;
 use tokio::runtime::{self, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -105,7 +106,7 @@ async fn serve(cli: Cli) -> Result<(), Failed> {
     info!(version = VERSION, revision = REVISION, "Starting seedwatch");
     let config = Config::load(&cli.config_file)?;
     let web_config = web_config(&cli)?;
-    let listeners = web::bind(&cli.web.listen_addresses)?;
+    let listeners = seedwatch_exporter::bind(&cli.web.listen_addresses)?;
     for listener in &listeners {
         info!(address = %listener.local_addr()?, "Listening on");
     }

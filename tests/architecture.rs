@@ -14,9 +14,8 @@ const RULE: [(&str, &[&str]); 7] = [
     ("config", &[]),
     ("store", &[]),
     ("metrics", &[]),
-    // `config` for reading YAML: the web has a file of its own.
-    ("web", &["config", "log", "metrics"]),
-    ("cli", &["log", "web"]),
+    ("web", &["metrics"]),
+    ("cli", &["log"]),
     ("app", &["cli", "config", "log", "metrics", "store", "web"]),
 ];
 

@@ -206,6 +206,14 @@ impl Core {
 
     /// Takes in what a probe reports.
     pub fn absorb(&mut self, observation: Observation, now: Now) {
+        // What we had no resources for is no probe of the tracker.
+        if observation
+            .report
+            .failed()
+            .is_some_and(|failed| failed.is_ours)
+        {
+            return self.schedule.void(&observation, now.mono);
+        }
         self.swarms.count(&observation);
         if !self.judge_local && self.is_local(&observation) {
             return self.settle(observation, now);
@@ -263,6 +271,11 @@ impl Core {
     pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Now) {
         let change = self.outage.looked(family, alive, now.mono);
         self.apply(family, change, now);
+    }
+
+    /// The canaries could not be asked, for want of our own resources: they are asked again later.
+    pub fn not_looked(&mut self, family: Family, now: Now) {
+        self.outage.not_looked(family, now.mono);
     }
 
     /// Whether a tracker is within our own walls, so that neither its answers nor its silence say

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tracing::warn;
 
 use super::identity;
-use super::probers::{Probers, QUEUE};
+use super::probers::{self, QUEUE};
 use super::trace::{LookedUp, Probed, Summary};
 use crate::cli::{Cli, Output, ProbeFlags};
 use crate::config::{AnnounceMode, Config};
@@ -23,6 +23,7 @@ use seedwatch_core::{Health, Verdict};
 use seedwatch_dht::Lookup;
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
+use seedwatch_probers::Probers;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Hashes, Privacy, Torrent};
@@ -77,7 +78,8 @@ pub async fn probe(
     }
     let mut round = Round::new(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
-    let probers = Probers::start(&config, round.identity, &resolver, out)?;
+    let settings = probers::settings(&config, round.identity, probers::roots()?);
+    let probers = probers::start(settings, &resolver, out)?;
     let mut trace = Trace::new(flags.output);
     let asking = async {
         trace.say(&format!("{} {}", torrent.name, hashes(torrent)))?;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::names;
-use super::report::{Fault, Report, Source};
 use super::trackers::{Added, Interner, Replacements, add, shared};
 use super::{Accept, MAX_TRACKERS};
+use seedwatch_input::yaml::{Fault, Report, Source};
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// Where a torrent was named.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, Draft, Name, Place};
 use super::files;
-use super::locate::printable;
-use super::raw::{At, Entry, Str, Text};
-use super::report::{Fault, Report, Source};
+use super::raw::Entry;
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
+use seedwatch_input::yaml::At;
+use seedwatch_input::yaml::printable;
+use seedwatch_input::yaml::{Fault, Report, Source};
+use seedwatch_input::yaml::{Str, Text};
 use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
 /// Labels that `seedwatch_torrent_info` has itself.

@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::raw::{self, Text};
-use super::report::{Fault, Report, Source};
+use super::raw;
 use seedwatch_geo::{Database, Geo, GeoError, Settings};
+use seedwatch_input::yaml::Text;
+use seedwatch_input::yaml::{Fault, Report, Source};
 
 /// Reads `geoip:` and its databases. `base` is the directory of the configuration. What is wrong with
 /// a file is noted, and the default takes its place.

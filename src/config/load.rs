@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
 use super::entry::{self, ListFile, read_list};
-use super::repair::{ShapeError, repair};
-use super::report::{ConfigError, Report, Source};
 use super::units::{Written, write_rate};
-use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings, yaml};
+use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw, settings};
+use seedwatch_input::yaml;
+use seedwatch_input::yaml::{ConfigError, Report, Source};
+use seedwatch_input::yaml::{ShapeError, repair};
 use seedwatch_torrent::{Privacy, Torrent};
 
 impl Config {
@@ -121,7 +122,7 @@ fn too_slow(dht: &Dht, torrents: &[Torrent]) -> Option<String> {
 fn read_includes(
     main: &Path,
     from: &ListFile<'_>,
-    includes: &[raw::Text<'_>],
+    includes: &[seedwatch_input::yaml::Text<'_>],
     catalogue: &mut Catalogue,
     report: &mut Report,
 ) {

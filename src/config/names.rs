@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::catalogue::{Catalogue, Draft, Name};
-use super::report::Report;
+use seedwatch_input::yaml::Report;
 use seedwatch_torrent::Hashes;
 
 /// For every draft, in order, its name where that is not the one it came with.

@@ -5,10 +5,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::raw::{self, Text};
-use super::report::{Fault, Report, Source};
+use super::raw;
 use super::units::{Written, parse_duration, parse_rate, write_rate};
 use super::{Accept, AnnounceMode, Dht, Metrics, Network, Probe, State, Tracker};
+use seedwatch_input::yaml::Text;
+use seedwatch_input::yaml::{Fault, Report, Source};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Host, Scheme, TrackerUrl, TrackerUrlError};
 

@@ -6,8 +6,10 @@ use std::path::Path;
 use super::Config;
 use super::catalogue::Catalogue;
 use super::entry::{ListFile, read_list};
-use super::raw::{At, Entry, Str};
-use super::report::{Report, Source};
+use super::raw::Entry;
+use seedwatch_input::yaml::At;
+use seedwatch_input::yaml::Str;
+use seedwatch_input::yaml::{Report, Source};
 use seedwatch_torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
 
 /// Most names suggested for one that is not known.

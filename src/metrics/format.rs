@@ -1,5 +1,7 @@
 //! Which text format a scraper gets, from its `Accept` header.
 
+use seedwatch_exporter::negotiation::{Preference, preferences};
+
 /// A format of the exposition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -35,28 +37,7 @@ impl Format {
     }
 }
 
-/// Whether an `Accept-Encoding` header welcomes gzip (RFC 9110, section 12.5.3).
-pub fn accepts_gzip(accept_encoding: &str) -> bool {
-    let weight = |coding: &str| {
-        preferences(accept_encoding)
-            .find(|range| range.value.eq_ignore_ascii_case(coding))
-            .map(|range| range.weight)
-    };
-    weight("gzip")
-        .or_else(|| weight("x-gzip"))
-        .or_else(|| weight("*"))
-        .is_some_and(|weight| weight > 0)
-}
-
-/// One item of a header with weights.
-struct Range<'a> {
-    value: &'a str,
-    version: Option<&'a str>,
-    /// In thousandths, which is all the precision RFC 9110 allows.
-    weight: u16,
-}
-
-fn served(range: &Range<'_>) -> Option<Format> {
+fn served(range: &Preference<'_>) -> Option<Format> {
     let is = |value: &str| range.value.eq_ignore_ascii_case(value);
     if is("application/openmetrics-text") || is("application/*") {
         return matches!(range.version, None | Some("1.0.0")).then_some(Format::OpenMetrics);
@@ -65,51 +46,6 @@ fn served(range: &Range<'_>) -> Option<Format> {
         return matches!(range.version, None | Some("0.0.4")).then_some(Format::Text);
     }
     None
-}
-
-fn preferences(header: &str) -> impl Iterator<Item = Range<'_>> {
-    unquoted_split(header, ',').filter_map(|item| {
-        let mut parts = unquoted_split(item, ';');
-        let mut range = Range {
-            value: parts.next().filter(|value| !value.is_empty())?,
-            version: None,
-            weight: 1000,
-        };
-        for part in parts {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            let value = value.trim().trim_matches('"');
-            if name.trim().eq_ignore_ascii_case("q") {
-                range.weight = weight(value)?;
-            } else if name.trim().eq_ignore_ascii_case("version") {
-                range.version = Some(value);
-            }
-        }
-        Some(range)
-    })
-}
-
-/// `0`, `1`, `0.123`, `1.000`: anything else makes the item unreadable.
-fn weight(text: &str) -> Option<u16> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let thousandths: u16 = format!("{fraction:0<3}").parse().ok()?;
-    match whole {
-        "0" => Some(thousandths),
-        "1" if thousandths == 0 => Some(1000),
-        _ => None,
-    }
-}
-
-/// Splits at a separator outside quoted strings and trims the pieces.
-fn unquoted_split(text: &str, separator: char) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
-    text.split(move |c| {
-        quoted ^= c == '"';
-        c == separator && !quoted
-    })
-    .map(str::trim)
 }
 
 #[cfg(test)]
@@ -195,26 +131,6 @@ mod tests {
             // OpenMetrics is only for those who name it, or anything of its kind.
             let named = header.to_ascii_lowercase().contains("application/");
             assert!(Format::negotiate(&header) == Format::Text || named);
-            accepts_gzip(&header);
-        }
-    }
-
-    #[test]
-    fn gzip_is_used_where_welcome() {
-        for (header, expected) in [
-            ("", false),
-            ("identity", false),
-            ("gzip", true),
-            ("GZIP;q=0.1, identity", true),
-            ("deflate, x-gzip", true),
-            ("gzip;q=0", false),
-            ("gzip;q=0.000, *", false),
-            ("*", true),
-            ("*;q=0", false),
-            ("br;q=1.0, gzip;q=0.8, *;q=0.1", true),
-            ("gzipped", false),
-        ] {
-            assert_eq!(accepts_gzip(header), expected, "{header}");
         }
     }
 }

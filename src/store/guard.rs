@@ -68,7 +68,10 @@ pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, Bad>
         .open(path);
     let file = match opened {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        // Below something that is no directory there is no file either.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         // What NotFound says of a link's target, ELOOP says of a link; a socket is ENXIO.
         Err(error) => {
             return match fs::symlink_metadata(path) {
@@ -111,6 +114,7 @@ mod tests {
         fs::write(at("file"), b"content").unwrap();
         assert_eq!(read(&at("file"), &owners).unwrap().unwrap(), b"content");
         assert!(read(&at("missing"), &owners).unwrap().is_none());
+        assert!(read(&at("file/below"), &owners).unwrap().is_none());
 
         symlink(at("file"), at("link")).unwrap();
         symlink(at("nowhere"), at("dangling")).unwrap();

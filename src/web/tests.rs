@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::client::{Server, ask, send};
-use super::{ReloadResult, State, bind};
+use super::{ReloadResult, State};
 use crate::metrics::tests::sample;
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_exporter::bind;
 
 /// Longest wait for something that must happen: reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -321,9 +322,9 @@ async fn bodies_and_long_heads_are_refused() {
     let body = "Content-Length: 5\r\n";
     assert_eq!(ask(&server, "POST /-/reload", body).await.status, 413);
     assert_eq!(ask(&server, "GET /metrics", body).await.status, 413);
-    let long = format!("X: {}\r\n", "y".repeat(2 * super::MAX_HEAD));
+    let long = format!("X: {}\r\n", "y".repeat(2 * seedwatch_exporter::MAX_HEAD));
     assert_eq!(ask(&server, "GET /metrics", &long).await.status, 431);
-    let many = "X: y\r\n".repeat(super::MAX_HEADERS + 1);
+    let many = "X: y\r\n".repeat(seedwatch_exporter::MAX_HEADERS + 1);
     assert_eq!(ask(&server, "GET /metrics", &many).await.status, 431);
     // And the server is as well as before.
     assert_eq!(ask(&server, "GET /-/healthy", "").await.status, 200);

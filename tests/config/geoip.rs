@@ -4,9 +4,10 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 
-use seedwatch::config::{Config, ConfigError};
+use seedwatch::config::Config;
 use seedwatch_dev_mmdb::{BUILT, Value, Writer};
 use seedwatch_geo::Database;
+use seedwatch_input::yaml::ConfigError;
 
 use super::load;
 

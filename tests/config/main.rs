@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seedwatch::config::{Accept, AnnounceMode, Config, ConfigError, Dht, Probe, Tracker};
+use seedwatch::config::{Accept, AnnounceMode, Config, Dht, Probe, Tracker};
+use seedwatch_input::yaml::ConfigError;
 use seedwatch_torrent::{Hashes, Host, InfoHash, Privacy, Torrent};
 
 /// The YAML files of a directory, sorted.

@@ -308,7 +308,7 @@ fn a_fifo_in_the_place_of_certificates_holds_up_nothing() {
     wait::until("the reload fails", PATIENCE, || {
         daemon
             .log()
-            .contains("SSL_CERT_FILE cannot be read")
+            .contains("roots.pem cannot be read")
             .then_some(())
     });
     daemon.works();

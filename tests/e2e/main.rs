@@ -48,6 +48,8 @@ mod remarks;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod shortage;
+#[cfg(test)]
 mod state;
 #[cfg(test)]
 mod stopped;

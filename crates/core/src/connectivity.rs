@@ -188,6 +188,11 @@ impl Outage {
         idle.map(|judge| judge.next_look).min()
     }
 
+    /// The canaries could not be asked, for want of our own resources. What is held goes on waiting.
+    pub fn not_looked(&mut self, family: Family, now: Mono) {
+        self.families[family.index()].put_off(now);
+    }
+
     /// The canaries have spoken, or have not. `None`: none has an address of this family.
     pub fn looked(&mut self, family: Family, alive: Option<bool>, now: Mono) -> Change {
         let other_works = Family::ALL
@@ -233,6 +238,12 @@ impl Outage {
 }
 
 impl Judge {
+    /// Ends a look that could not be made.
+    fn put_off(&mut self, now: Mono) {
+        self.asked_at = None;
+        self.next_look = now.after(LOOK_AGAIN);
+    }
+
     /// Something was heard from outside since a probe began that took so long.
     fn heard_since(&self, took: Duration, now: Mono) -> bool {
         let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
@@ -342,6 +353,21 @@ mod tests {
         outage.families[1].next_look = Mono(u64::MAX);
         assert!(outage.looks_due(Mono(38_999)).is_empty());
         assert_eq!(outage.looks_due(Mono(39_000)), [Family::Ipv4]);
+    }
+
+    #[test]
+    fn canaries_that_cannot_be_asked_decide_nothing() {
+        let mut outage = Outage::new(Mono(0));
+        outage.rule(failed(Failure::Rejected, 0), Mono(1));
+        assert!(holds(&mut outage, failed(Failure::Timeout, 1), Mono(9_000)));
+        outage.families[1].next_look = Mono(u64::MAX);
+        assert_eq!(outage.looks_due(Mono(9_000)), [Family::Ipv4]);
+        outage.not_looked(Family::Ipv4, Mono(9_500));
+        assert_eq!(outage.up(), [Some(true), None]);
+        assert!(outage.looks_due(Mono(39_499)).is_empty());
+        assert_eq!(outage.looks_due(Mono(39_500)), [Family::Ipv4]);
+        let change = outage.looked(Family::Ipv4, Some(true), Mono(39_600));
+        assert_eq!((change.stand.len(), change.void.len()), (1, 0));
     }
 
     #[test]

@@ -261,7 +261,8 @@ impl Schedule {
                 lane.learn(answer, now);
             }
             Report::Scrape { ids, result } => {
-                lane.learn_scrape(result, now, &self.pace);
+                let asked = observation.exchange.scrape_interval();
+                lane.learn_scrape(result, asked, now, &self.pace);
                 self.compare(id, ids, result, now);
             }
             _ => {}
@@ -280,7 +281,7 @@ impl Schedule {
                 if !slot.is_live() {
                     continue;
                 }
-                if outcome == Outcome::Answered && !report.is_scrape() {
+                if outcome == Outcome::Answered && !report.is_scrape() && slot.may_be_scraped() {
                     lane.gather_scrape(*announce, roster, now, &self.pace);
                 }
                 let hash = roster.announce(*announce).and_then(|a| roster.info_hash(a));
@@ -301,6 +302,11 @@ impl Schedule {
             }
         } else {
             self.end_beside(observation);
+            let skipped = self.lanes[id.index()].skipped_scrapes(&self.pace);
+            for announce in report.ids() {
+                let slots = &mut self.slots[announce.0 as usize];
+                slots[observation.family.index()].skip_scrapes(skipped);
+            }
         }
         let health = self.lanes[id.index()].witnessed();
         self.wake(id, now);
@@ -353,7 +359,8 @@ impl Schedule {
         }
     }
 
-    /// Takes a probe back that our own outage made void: nothing is held against anybody.
+    /// Takes a probe back that our own outage, or a lack of our own resources, made void: nothing is
+    /// held against anybody, and it is tried again soon.
     pub fn void(&mut self, observation: &Observation, now: Mono) {
         let id = LaneId::of(observation.tracker, observation.family);
         self.in_flight = self.in_flight.saturating_sub(1);
@@ -362,6 +369,7 @@ impl Schedule {
         lane.in_flight = lane.in_flight.saturating_sub(1);
         if probes {
             let again = now.after(self.pace.confirm_after());
+            lane.wait_until(again);
             for announce in observation.report.ids() {
                 let slot = &mut self.slots[announce.0 as usize][observation.family.index()];
                 slot.release();

@@ -296,6 +296,8 @@ impl Swarms {
             return;
         };
         state.settle(family, verdict.health, now.mono);
+        state.fail(family, report.failed());
+        state.scrape_interval = exchange.scrape_interval().or(state.scrape_interval);
         let answered = report.failed().is_none() && !matches!(report, Report::NoAddress { .. });
         if answered {
             state.time(family, &exchange.phases);

@@ -4,9 +4,10 @@
 //! remembered of an address is eight bytes in a table of fixed size; a newer address may push out
 //! an older one.
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
 use super::id::NodeId;
+use super::keyed::Key;
 use super::packed::Address;
 use seedwatch_clock::Mono;
 
@@ -20,7 +21,7 @@ const PLACES: usize = 1 << 17;
 /// Which id each address answered with.
 #[derive(Debug, Default)]
 pub(super) struct Bindings {
-    random: RandomState,
+    key: Key,
     /// Empty until the first answer.
     places: Vec<Bound>,
 }
@@ -40,10 +41,10 @@ impl Bindings {
         if self.places.is_empty() {
             self.places = vec![Bound::default(); PLACES];
         }
-        let hash = self.random.hash_one(address);
+        let hash = self.key.hash_one(address);
         let tag = ((hash >> 48) as u16).max(1);
         let minute = (now.0 / 60_000 % u64::from(u16::MAX)) as u16 + 1;
-        let id = self.random.hash_one(id) as u32;
+        let id = self.key.hash_one(id) as u32;
         let bound = &mut self.places[hash as usize % PLACES];
         if bound.tag != tag {
             *bound = Bound {

@@ -166,6 +166,17 @@ mod tests {
         assert!(nearly.estimate().is_some_and(|peers| peers > 7000.0));
     }
 
+    #[test]
+    fn an_address_that_another_filter_holds_is_left_out() {
+        let (seed, leecher) = ([9, 9, 9, 1].into(), [9, 9, 9, 2].into());
+        let [mut seeds, mut leechers] = [Filter::default(), Filter::default()];
+        seeds.insert(seed);
+        leechers.insert_unless_in(&seeds, seed);
+        assert!(leechers.is_empty());
+        leechers.insert_unless_in(&seeds, leecher);
+        assert!(leechers.contains(leecher) && !leechers.contains(seed));
+    }
+
     proptest! {
         #[test]
         fn a_union_holds_what_its_parts_hold(a: Vec<IpAddr>, b: Vec<IpAddr>) {

@@ -39,6 +39,8 @@ pub(super) struct Cache {
     good: Vec<u32>,
     capacity: usize,
     hand: NodeId,
+    /// The memory of the latest search.
+    scratch: Vec<Known>,
 }
 
 /// What is known of a node, in 24 bytes. Minutes count from 1 at the start of the process.
@@ -106,6 +108,7 @@ impl Cache {
             good: vec![0; MINUTES as usize + 1],
             capacity: CAPACITY,
             hand: NodeId([0; 20]),
+            scratch: Vec::new(),
         }
     }
 
@@ -194,9 +197,19 @@ impl Cache {
     }
 
     /// The `n` nodes closest to a target that are not bad, closest first.
-    pub(super) fn closest(&self, target: &NodeId, n: usize, now: Mono) -> Vec<Known> {
+    pub(super) fn closest(&mut self, target: &NodeId, n: usize, now: Mono) -> Vec<Known> {
         let minute = minute(now);
-        self.closest_of(target, n, minute, &|(_, node)| !node.is_bad(minute))
+        let mut found = std::mem::take(&mut self.scratch);
+        self.closest_of(
+            target,
+            n,
+            minute,
+            &|(_, node)| !node.is_bad(minute),
+            &mut found,
+        );
+        let closest = found.clone();
+        self.scratch = found;
+        closest
     }
 
     /// The `n` nodes closest to a target that answered lately and are farther from it than this
@@ -209,9 +222,12 @@ impl Cache {
         now: Mono,
     ) -> Vec<Known> {
         let minute = minute(now);
-        self.closest_of(target, n, minute, &|(id, node)| {
+        let usable = |(id, node): &(&NodeId, &Node)| {
             node.is_fresh(minute) && target.distance(id).share() > edge
-        })
+        };
+        let mut found = Vec::new();
+        self.closest_of(target, n, minute, &usable, &mut found);
+        found
     }
 
     fn closest_of(
@@ -220,12 +236,14 @@ impl Cache {
         n: usize,
         minute: u16,
         usable: &dyn Fn(&(&NodeId, &Node)) -> bool,
-    ) -> Vec<Known> {
+        found: &mut Vec<Known>,
+    ) {
+        found.clear();
+        found.reserve(SIDES * n);
         // The n-th usable neighbours on either side bound the smallest subtree that surely holds
         // enough; the closest are all in it.
         let mut below = self.nodes.range(..target).rev().filter(|node| usable(node));
         let mut above = self.nodes.range(target..).filter(|node| usable(node));
-        let mut found: Vec<Known> = Vec::with_capacity(SIDES * n);
         let known = |(id, node): (&NodeId, &Node)| node.known(*id, minute);
         found.extend(below.by_ref().take(n).map(known));
         let low = found.get(n - 1).map(|nth| target.shared_bits(&nth.id));
@@ -242,7 +260,7 @@ impl Cache {
         found.extend(below.chain(above).take(most).map(known));
         if found.len() == SIDES * n {
             found.clear();
-            self.collect(target, depth, n, usable, minute, &mut found);
+            self.collect(target, depth, n, usable, minute, found);
         }
         let distance = |known: &Known| target.distance(&known.id);
         if found.len() > n {
@@ -250,7 +268,6 @@ impl Cache {
             found.truncate(n);
         }
         found.sort_unstable_by_key(distance);
-        found
     }
 
     /// Adds usable nodes of the subtree that shares `depth` bits with `target`, nearest subtrees

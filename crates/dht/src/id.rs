@@ -23,25 +23,36 @@ impl PartialOrd for NodeId {
     }
 }
 
-/// How far two ids are apart: their XOR, as a number in two parts, which compare faster than bytes.
+/// How far two ids are apart: their XOR, as a number in three parts, which compare faster than
+/// bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Distance {
-    high: u128,
+    high: u64,
+    middle: u64,
     low: u32,
 }
 
 impl Distance {
     /// Leading bits that both ids have in common: 160 for equal ids.
     pub fn shared_bits(self) -> u32 {
-        match self.high {
+        match self.upper() {
             0 => 128 + self.low.leading_zeros(),
-            high => high.leading_zeros(),
+            upper => upper.leading_zeros(),
         }
     }
 
     /// It as a share of the whole space.
     pub fn share(self) -> f64 {
-        self.high as f64 / 2f64.powi(128)
+        self.upper() as f64 / 2f64.powi(128)
+    }
+
+    /// The first 64 bits: enough to order most distances.
+    pub(super) fn prefix(self) -> u64 {
+        self.high
+    }
+
+    fn upper(self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.middle)
     }
 }
 
@@ -54,10 +65,17 @@ impl NodeId {
     /// The XOR metric.
     pub fn distance(&self, other: &NodeId) -> Distance {
         let (ours, theirs) = (self.numbers(), other.numbers());
+        let upper = ours.0 ^ theirs.0;
         Distance {
-            high: ours.0 ^ theirs.0,
+            high: (upper >> 64) as u64,
+            middle: upper as u64,
             low: ours.1 ^ theirs.1,
         }
+    }
+
+    /// How far along the whole space it lies.
+    pub(super) fn share(&self) -> f64 {
+        self.numbers().0 as f64 / 2f64.powi(128)
     }
 
     fn numbers(&self) -> (u128, u32) {

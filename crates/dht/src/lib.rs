@@ -11,6 +11,7 @@
 //! | `binding`, `votes` | whom to believe, and who we are |
 //! | `pace`, `rtt`, `transactions` | how fast, how long to wait, who was asked what |
 //! | `timers` | what is due when |
+//! | `keyed` | the hash of tables that nodes have a say in |
 //! | `size` | how many nodes there are |
 //! | `node` | all that for one family |
 //! | [`engine`] | both families behind one door |
@@ -20,6 +21,7 @@ pub mod bloom;
 mod cache;
 pub mod engine;
 pub mod id;
+mod keyed;
 pub mod krpc;
 mod node;
 mod pace;

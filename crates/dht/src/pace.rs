@@ -1,8 +1,10 @@
 //! How fast packets may leave: all together, and to one node.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
+use super::keyed::Key;
 use super::packed::Address;
 use seedwatch_clock::Mono;
 
@@ -73,7 +75,7 @@ impl Budget {
 #[derive(Debug, Default)]
 pub(super) struct Courtesy {
     /// Until when each node's packets are paid for.
-    paid: HashMap<Address, Mono>,
+    paid: HashMap<Address, Mono, Key>,
     sweep_at: usize,
     /// All nodes of an address are one. Off in labs.
     by_ip: bool,
@@ -89,24 +91,27 @@ impl Courtesy {
         if self.by_ip { to.without_port() } else { *to }
     }
 
-    /// Whether a packet may go to this node; if not, when.
-    pub(super) fn allows(&self, to: &Address, now: Mono) -> Result<(), Mono> {
+    /// Books a packet to this node if it may go there now; if not, says when.
+    pub(super) fn take(&mut self, to: &Address, now: Mono) -> Result<(), Mono> {
         let spacing = NODE_SPACING.as_millis() as u64;
-        let Some(paid) = self.paid.get(&self.key(to)) else {
-            return Ok(());
-        };
-        let free = Mono(paid.0.saturating_sub((NODE_BURST - 1) * spacing));
-        if free <= now { Ok(()) } else { Err(free) }
-    }
-
-    /// A packet went to this node.
-    pub(super) fn spend(&mut self, to: Address, now: Mono) {
-        let paid = self.paid.entry(self.key(&to)).or_insert(now);
-        *paid = (*paid).max(now).after(NODE_SPACING);
+        match self.paid.entry(self.key(to)) {
+            Entry::Occupied(mut entry) => {
+                let paid = *entry.get();
+                let free = Mono(paid.0.saturating_sub((NODE_BURST - 1) * spacing));
+                if free > now {
+                    return Err(free);
+                }
+                entry.insert(paid.max(now).after(NODE_SPACING));
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(now.after(NODE_SPACING));
+            }
+        }
         if self.paid.len() > self.sweep_at.max(SWEEP_AT) {
             self.paid.retain(|_, paid| *paid > now);
             self.sweep_at = self.paid.len() * 2;
         }
+        Ok(())
     }
 }
 
@@ -133,8 +138,7 @@ mod tests {
         let mut courtesy = Courtesy::default();
         let mut sent = Vec::new();
         for ms in 0..5_000 {
-            if courtesy.allows(&node, Mono(ms)).is_ok() {
-                courtesy.spend(node, Mono(ms));
+            if courtesy.take(&node, Mono(ms)).is_ok() {
                 sent.push(ms);
             }
         }

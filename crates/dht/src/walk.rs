@@ -9,6 +9,8 @@ mod coupon;
 mod doubt;
 mod ending;
 mod sightings;
+mod spare;
+mod view;
 
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
 use seedwatch_torrent::address::Accept;
 use sightings::{Holders, MAX_HOLDERS, Sightings};
+pub(super) use spare::Spare;
+use view::View;
 
 /// Closest nodes that must have answered (BEP 5).
 pub(super) const K: usize = 8;
@@ -70,7 +74,7 @@ pub(super) struct Walk {
     parallel: usize,
     in_flight: usize,
     /// By distance.
-    nodes: Vec<Candidate>,
+    nodes: View,
     sightings: Sightings,
     filters: Vec<(NodeId, Box<[[u8; 256]; 2]>)>,
     holders: u8,
@@ -172,7 +176,7 @@ impl Walk {
             k: K,
             parallel,
             in_flight: 0,
-            nodes: Vec::with_capacity(MAX_CANDIDATES + 1),
+            nodes: View::default(),
             sightings: Sightings::default(),
             filters: Vec::new(),
             holders: 0,
@@ -214,7 +218,7 @@ impl Walk {
         hops: u8,
     ) -> bool {
         let distance = self.target.distance(&id);
-        let place = self.at(&distance);
+        let place = self.nodes.find(&distance);
         let Err(place) = place else { return false };
         if place >= MAX_CANDIDATES {
             return false;
@@ -291,7 +295,8 @@ impl Walk {
         })
     }
 
-    /// The next question, unless nothing may be asked now. `may_ask` knows the manners.
+    /// The next question, unless nothing may be asked now. `may_ask` knows the manners; the node
+    /// for which it says yes is asked.
     pub(super) fn next(&mut self, mut may_ask: impl FnMut(&Address) -> bool) -> Option<Question> {
         if self.in_flight >= self.limit() {
             return None;
@@ -408,13 +413,8 @@ impl Walk {
         }
     }
 
-    fn at(&self, distance: &Distance) -> Result<usize, usize> {
-        self.nodes
-            .binary_search_by_key(distance, |node| node.distance)
-    }
-
     fn place(&self, id: &NodeId) -> Option<usize> {
-        self.at(&self.target.distance(id)).ok()
+        self.nodes.find(&self.target.distance(id)).ok()
     }
 
     /// An answer, late or not (`was_slow`), with the nodes it names that may be asked.

@@ -12,6 +12,7 @@ mod ping;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UdpSocket};
@@ -19,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::resolve::Resolver;
+use crate::shortage;
 use echo::Echo;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Host;
@@ -74,12 +76,19 @@ pub struct Look {
     pub sign: Option<Sign>,
     /// Canaries that had an address of this family to ask. With none, nothing is known.
     pub asked: usize,
+    /// Canaries that this machine had no resources to ask.
+    pub unasked: usize,
     /// Whether the default gateway answers; `None` if it was not asked (no ICMP, no gateway) or a
     /// sign of life came first.
     pub gateway: Option<bool>,
 }
 
 impl Look {
+    /// Whether this machine had no resources to look: then nothing is known.
+    pub fn is_void(&self) -> bool {
+        self.sign.is_none() && self.unasked > 0
+    }
+
     /// Whether the network works; `None` if there was nobody to ask.
     pub fn is_alive(&self) -> Option<bool> {
         (self.asked > 0).then_some(self.sign.is_some())
@@ -137,6 +146,7 @@ impl Canaries {
                             return;
                         }
                         Ok(Ok(Answer::NoAddress)) => {}
+                        Ok(Ok(Answer::NoResources)) => look.unasked += 1,
                         _ => look.asked += 1,
                     },
                     answer = &mut gateway, if gateway_is_open => {
@@ -158,6 +168,8 @@ enum Answer {
     Sign(Sign),
     /// Nothing of this family to ask, or the name does not resolve.
     NoAddress,
+    /// This machine has no descriptors or memory to ask with.
+    NoResources,
     Silence,
 }
 
@@ -165,6 +177,7 @@ async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<
     let resolving = resolver.resolve_host_within(&canary.host, canary.may_be_local);
     let ip = match resolving.await {
         Ok(resolved) => resolved.of(family).first().copied(),
+        Err(failed) if failed.is_ours => return Answer::NoResources,
         // That names do not resolve is just what an outage looks like.
         Err(_) => return Answer::Silence,
     };
@@ -172,26 +185,40 @@ async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<
         return Answer::NoAddress;
     };
     let address = SocketAddr::new(ip, canary.port);
+    let is_short = AtomicBool::new(false);
     let sign = tokio::select! {
-        Some(sign) = connection(address) => Some(sign),
-        Some(sign) = datagram(address) => Some(sign),
+        Some(sign) = connection(address, &is_short) => Some(sign),
+        Some(sign) = datagram(address, &is_short) => Some(sign),
         Some(sign) = echoed(ip, echo) => Some(sign),
         else => None,
     };
-    sign.map_or(Answer::Silence, Answer::Sign)
-}
-
-async fn connection(address: SocketAddr) -> Option<Sign> {
-    match TcpStream::connect(address).await {
-        Ok(_) => Some(Sign::Connection),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Sign::Refusal),
-        Err(_) => None,
+    match sign {
+        Some(sign) => Answer::Sign(sign),
+        None if is_short.load(Ordering::Relaxed) => Answer::NoResources,
+        None => Answer::Silence,
     }
 }
 
+/// Notes in `is_short` whether this machine had no resources for it.
+async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<Sign> {
+    match TcpStream::connect(address).await {
+        Ok(_) => Some(Sign::Connection),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Sign::Refusal),
+        Err(error) => {
+            note(&error, is_short);
+            None
+        }
+    }
+}
+
+fn note(error: &io::Error, is_short: &AtomicBool) {
+    is_short.fetch_or(shortage::failed(error).is_some(), Ordering::Relaxed);
+}
+
 /// Any datagram counts, whatever it says; the kernel lets only those from the canary through.
-async fn datagram(address: SocketAddr) -> Option<Sign> {
-    let socket = UdpSocket::bind(ping::any(address.ip())).await.ok()?;
+async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Sign> {
+    let bound = UdpSocket::bind(ping::any(address.ip())).await;
+    let socket = bound.inspect_err(|error| note(error, is_short)).ok()?;
     socket.connect(address).await.ok()?;
     let packet = ping::packet();
     let sending = async {

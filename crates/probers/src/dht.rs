@@ -21,6 +21,7 @@ use tracing::info;
 use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
+use super::shortage;
 use bootstrap::Bootstrap;
 use reports::Reports;
 use seedwatch_dht;
@@ -158,6 +159,8 @@ fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
                 sockets[family.index()] = Some(socket);
                 continue;
             }
+            // This machine may well have the family.
+            Err(error) if shortage::is_shortage(&error) => return Err(error),
             Err(error) => io::Error::new(error.kind(), format!("{at}: {error}")),
         };
         // A port that somebody chose, and that cannot be had, is no matter of the system.

@@ -21,6 +21,7 @@
 //! | `status`, `failure` | what went wrong; pure |
 //! | `client` | requests over kept and new connections |
 //! | `probation` | threads for hosts that have not yet shown how they answer |
+//! | `fuzzing` | the readers of answers, for the fuzz targets only |
 //! | `trace`, `tls` | the hooks below reqwest: addresses, phases, certificates |
 
 mod announce;
@@ -45,9 +46,11 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use crate::resolve::Resolver;
 use asker::Asker;
 use seedwatch_torrent::address::Accept;
+use seedwatch_torrent::{Scheme, TrackerUrl};
 use seedwatch_tracker::{Identity, Job, Observation};
 use worker::{Command, Worker};
 
@@ -71,7 +74,7 @@ pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(10);
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What an [`HttpProber`] needs to know.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Who we are to trackers.
     pub identity: Identity,
@@ -95,7 +98,7 @@ pub enum SetupError {
     #[error("no HTTP client: {0}")]
     Client(#[from] reqwest::Error),
     /// The system has no thread, or no descriptors, for it.
-    #[error("no thread for HTTP: {0}")]
+    #[error("its threads cannot be started: {0}")]
     Thread(io::Error),
 }
 
@@ -162,6 +165,34 @@ impl HttpProber {
         drop(self.commands);
         self.ended.await.unwrap_or(false)
     }
+}
+
+impl Prober for HttpProber {
+    fn speaks(&self, url: &TrackerUrl) -> bool {
+        matches!(url.scheme(), Scheme::Http | Scheme::Https)
+    }
+
+    fn submit(&self, jobs: Vec<Job>) {
+        HttpProber::submit(self, jobs);
+    }
+
+    fn configure(&mut self, settings: &Settings) -> Result<(), ProberError> {
+        HttpProber::configure(self, settings.clone()).map_err(ProberError::of("HTTP"))
+    }
+
+    fn drain(self: Box<Self>) -> Drained {
+        Box::pin(async move {
+            HttpProber::drain(*self).await;
+        })
+    }
+}
+
+/// Starts the prober of the registry.
+pub(crate) fn start(context: &ProberContext) -> Result<Box<dyn Prober>, ProberError> {
+    let settings = context.settings.clone();
+    let out = context.observations.clone();
+    let prober = HttpProber::start(settings, context.resolver.clone(), out);
+    Ok(Box::new(prober.map_err(ProberError::of("HTTP"))?))
 }
 
 #[cfg(test)]

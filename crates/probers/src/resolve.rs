@@ -15,6 +15,7 @@ mod cache;
 mod lookup;
 mod queue;
 mod route;
+mod sockets;
 mod upstream;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -49,6 +50,8 @@ pub const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_
 pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
 /// Longest time a failure is kept: no tracker is probed more often.
 pub const KEEP_FAILURE_LONGEST: Duration = Duration::from_secs(300);
+/// Time it is kept that this machine had no resources to ask.
+pub const KEEP_SHORTAGE: Duration = Duration::from_secs(2);
 /// Addresses kept of one host and family.
 pub const MAX_ADDRESSES: usize = 16;
 /// Age at which the routes of a kept answer are looked at again.
@@ -138,7 +141,8 @@ impl Resolver {
     /// [`Failure::Dns`]: the name does not resolve, or a public name leads into private space.
     /// [`Failure::Denied`]: the operator does not want this protocol and port used (BEP 34).
     /// [`Failure::Unsupported`]: an overlay network (its names never go to the public DNS).
-    /// [`Failure::Unreachable`]: this machine has no route to the internet at all.
+    /// [`Failure::Unreachable`]: this machine has no route to the internet at all, or no resources to
+    /// ask ([`Failed::is_ours`]).
     pub async fn resolve(&self, url: &TrackerUrl) -> Result<Resolved, Failed> {
         self.resolve_within(url, Duration::MAX).await.0
     }

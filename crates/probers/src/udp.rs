@@ -18,7 +18,11 @@ use tracing::info;
 use super::bell::Bell;
 use super::datagram;
 use super::resolve::Resolver;
+use super::shortage;
+use crate::http;
+use crate::prober::{Drained, Prober, ProberContext, ProberError};
 use seedwatch_torrent::Family;
+use seedwatch_torrent::{Scheme, TrackerUrl};
 pub use seedwatch_tracker::udp::Settings;
 use seedwatch_tracker::{Exchange, Job, Observation, Report};
 use socket::Socket;
@@ -53,7 +57,7 @@ impl UdpProber {
     /// fewer jobs are taken; when it is gone, observations are dropped.
     ///
     /// # Errors
-    /// When neither family has a socket. Where only one has, jobs of the other end in
+    /// When neither family has a socket, or this machine has no descriptors or memory for one. Where only one has, jobs of the other end in
     /// [`Report::NoAddress`].
     pub fn start(
         settings: Settings,
@@ -89,6 +93,10 @@ impl UdpProber {
         };
         let workers = match Family::ALL.map(start) {
             [Err(error), Err(_)] => return Err(error),
+            // This machine may well have the family.
+            [Err(error), _] | [_, Err(error)] if shortage::is_shortage(&error) => {
+                return Err(error);
+            }
             workers => workers.map(|worker| {
                 worker
                     .inspect_err(|error| info!(%error, "one address family is not available"))
@@ -152,6 +160,41 @@ impl UdpProber {
                 let _ = ended.await;
             }
         }
+    }
+}
+
+impl Prober for UdpProber {
+    fn speaks(&self, url: &TrackerUrl) -> bool {
+        url.scheme() == Scheme::Udp
+    }
+
+    fn submit(&self, jobs: Vec<Job>) {
+        UdpProber::submit(self, jobs);
+    }
+
+    fn configure(&mut self, settings: &http::Settings) -> Result<(), ProberError> {
+        UdpProber::configure(self, of_tracker(settings));
+        Ok(())
+    }
+
+    fn drain(self: Box<Self>) -> Drained {
+        Box::pin(UdpProber::drain(*self))
+    }
+}
+
+/// Starts the prober of the registry.
+pub(crate) fn start(context: &ProberContext) -> Result<Box<dyn Prober>, ProberError> {
+    let settings = of_tracker(&context.settings);
+    let out = context.observations.clone();
+    let prober = UdpProber::start(settings, context.resolver.clone(), out);
+    Ok(Box::new(prober.map_err(ProberError::of("UDP"))?))
+}
+
+fn of_tracker(settings: &http::Settings) -> Settings {
+    Settings {
+        identity: settings.identity,
+        numwant: settings.numwant,
+        accept: settings.accept,
     }
 }
 

@@ -40,6 +40,9 @@
 //! | an error status, a body that cannot be read | a failure; we may be registered | the failure |
 //! | silence | nothing; we may be registered | see below |
 //!
+//! If this machine has no resources for `started`, the whole announce proves no more than a list
+//! that `stopped` brought.
+//!
 //! If `started` fails without a word of refusal, what `stopped` said stands as far as it goes: its
 //! list; the refusal, because the tracker is up; or that it answered and withheld the list.
 //!
@@ -55,10 +58,14 @@
 //! answered nothing during the probe, not even a connect, leaves the whole time to the first one.
 
 mod evidence;
+#[cfg(fuzzing)]
+mod fuzzing;
 mod verdict;
 
 use crate::{Announced, Failed, Failure, Manner};
 use evidence::{Evidence, Reading};
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
 use seedwatch_torrent::address::Accept;
 use verdict::Joined;
 

@@ -120,6 +120,9 @@ pub struct Failed {
     pub retry: Option<Retry>,
     /// The longer of `interval` and `min interval` beside a `failure reason`, in seconds; 0 is none.
     pub interval_seconds: u32,
+    /// The fault is ours: this machine lacks descriptors, memory or buffers. The failure says nothing
+    /// about the tracker.
+    pub is_ours: bool,
 }
 
 impl Failed {
@@ -133,6 +136,18 @@ impl Failed {
             text: printable(text.as_ref()),
             retry: None,
             interval_seconds: 0,
+            is_ours: false,
+        }
+    }
+
+    /// The failure of a probe that this machine had no resources for.
+    pub fn ours(lacks: &str) -> Self {
+        Self {
+            is_ours: true,
+            ..Self::new(
+                Failure::Unreachable,
+                format!("this machine lacks resources: {lacks}"),
+            )
         }
     }
 

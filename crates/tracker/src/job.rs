@@ -109,7 +109,7 @@ impl Ask {
 
 /// Who we are to trackers: one identity per process. Peer id and key are the same over both families
 /// (BEP 7, BEP 15); each family claims a port of its own.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
     /// Prefix from the configuration, then random bytes.
     pub peer_id: [u8; 20],

@@ -13,6 +13,7 @@
 //! | [`tracker_message`] | what trackers say in words, without passkeys and addresses |
 
 pub mod announce_session;
+mod compact;
 pub mod dns_preference;
 mod failure;
 pub mod http;

@@ -190,6 +190,17 @@ pub struct Exchange {
     pub remote: Option<IpAddr>,
     /// Earliest end of validity in the certificate chain shown, also of an expired one.
     pub certificate_expiry: Option<Unix>,
+    /// How long the tracker asks to wait before the next scrape (BEP 48, `min_request_interval`), in
+    /// seconds; 0 is none.
+    pub scrape_interval_seconds: u32,
+}
+
+impl Exchange {
+    /// How long the tracker asks to wait before the next scrape.
+    pub fn scrape_interval(&self) -> Option<Duration> {
+        let seconds = self.scrape_interval_seconds;
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
 }
 
 /// Time spent by phase.

@@ -2,6 +2,11 @@
 
 mod codec;
 pub mod engine;
+#[cfg(fuzzing)]
+mod fuzzing;
+
+#[cfg(fuzzing)]
+pub use fuzzing::fuzz;
 
 use seedwatch_torrent::address::Accept;
 

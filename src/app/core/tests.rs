@@ -1,5 +1,6 @@
 mod contradicted;
 mod dht;
+mod shortage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

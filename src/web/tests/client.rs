@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::PATIENCE;
-use crate::web::{State, WebConfig, bind, serve};
+use crate::web::State;
+use seedwatch_exporter::{WebConfig, bind, serve};
 
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
@@ -82,6 +83,20 @@ impl Connection {
     pub(crate) async fn request(&mut self, request: &str, headers: &str) {
         let head = format!("{request} HTTP/1.0\r\nConnection: keep-alive\r\n{headers}\r\n");
         self.0.write_all(head.as_bytes()).await.unwrap();
+    }
+
+    /// As [`Server::connect_from`], for a server at this address.
+    pub(crate) async fn from(own: [u8; 4], server: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind((own, 0).into()).unwrap();
+        Self(socket.connect(server).await.unwrap())
+    }
+
+    /// Reads at most so many bytes. Returns whether there may be more.
+    pub(crate) async fn some(&mut self, most: usize) -> bool {
+        let mut bytes = vec![0; most];
+        self.0.read(&mut bytes).await.is_ok_and(|read| read > 0)
     }
 
     /// Sends bytes as they are.

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::client::{Connection, Server, ask};
 use super::config_files::Directory;
 use super::{PATIENCE, load, sample, state};
-use crate::web::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_CLIENT, SHUTDOWN_TIMEOUT};
+use seedwatch_exporter::{MAX_CONNECTIONS, MAX_CONNECTIONS_OF_CLIENT, SHUTDOWN_TIMEOUT};
 
 const HOSTILE: [u8; 4] = [127, 0, 0, 2];
 const LARGE: u32 = 8_000;
@@ -73,6 +73,41 @@ async fn a_client_that_holds_all_pages_gives_way() {
         whole += usize::from(connection.rest().await.ends_with(load::END.as_bytes()));
     }
     assert_eq!(whole, 1);
+}
+
+/// Many clients read pages slowly, each of them again as soon as its page ends. They always take
+/// something, so that none of their readers stalls.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_slow_readers_keep_no_scraper_out() {
+    let server = Server::start(state(load::snapshot(2_000), 8).0);
+    let mut slow = tokio::task::JoinSet::new();
+    for n in 0..20 {
+        let address = server.address;
+        slow.spawn(async move {
+            loop {
+                let mut reader = Connection::from([127, 0, 1, n], address).await;
+                let close = "Connection: close\r\n";
+                reader.request("GET /metrics", close).await;
+                while reader.some(2048).await {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+        });
+    }
+    let gzip = "Accept-Encoding: gzip\r\n";
+    // While all pages are being made at once, none of them is slower than the others, and a scrape
+    // may be refused.
+    let scraping = async {
+        while ask(&server, "GET /metrics", gzip).await.status != 503 {}
+        let mut whole = 0;
+        while whole < 5 {
+            let page = ask(&server, "GET /metrics", gzip).await;
+            whole += usize::from(page.status == 200 && page.unpacked().ends_with(load::END));
+        }
+    };
+    timeout(2 * PATIENCE, scraping).await.unwrap();
+    slow.shutdown().await;
+    server.stop().await;
 }
 
 #[tokio::test]

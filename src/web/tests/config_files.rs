@@ -5,7 +5,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::web::WebConfig;
+use seedwatch_exporter::WebConfig;
 
 /// A directory with a certificate, its key, the key of another one, and a web configuration.
 pub(super) struct Directory(TempDir);

@@ -58,7 +58,7 @@ fn files_that_the_toolkit_accepts_are_accepted() {
     let users = format!("basic_auth_users: {{alice: {COST_10}, bob: {COST_18}}}\n");
     let suites = "  cipher_suites:\n  - TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256\n  \
                   - TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384\n";
-    let all_suites = super::super::tls::suites::names();
+    let all_suites = seedwatch_exporter::cipher_suite_names();
     let all_suites = format!("  cipher_suites: [{all_suites}]\n");
     for (file, content) in [
         (

@@ -168,6 +168,11 @@ impl Daemon {
         self.process.wait_for_end().code()
     }
 
+    /// Changes how many files it may open.
+    pub(crate) fn limit_files(&self, count: u32) {
+        self.process.limit_files(count);
+    }
+
     /// The most memory that it ever had, in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.process.peak_memory()

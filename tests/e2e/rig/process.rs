@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::wait;
+use super::{netns, wait};
 
 /// How long a server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,6 +44,14 @@ impl Process {
             child,
             log,
         }
+    }
+
+    /// Changes how many files it may open.
+    pub(crate) fn limit_files(&self, count: u32) {
+        netns::run(&format!(
+            "prlimit --pid {} --nofile={count}:",
+            self.child.id()
+        ));
     }
 
     /// The most memory that it ever had, in bytes.

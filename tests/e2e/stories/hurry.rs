@@ -60,13 +60,24 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
+/// The alert about failed scrapes. A loaded machine delays scrapes by seconds, so its wait is cut
+/// less.
+const SCRAPE_ALERT: (&str, &str) = ("SeedwatchDown", "60s");
+
 fn hurried(text: &str) -> String {
+    let mut alert = "";
     let lines = text.lines().map(|line| {
         let words = line.trim_start();
+        if let Some(name) = words.strip_prefix("- alert: ") {
+            alert = name;
+        }
         let cut = words.split_once(": ").and_then(|(key, _)| {
-            let wait = WAITS.iter().find(|(known, _)| *known == key)?;
+            let &(_, mut wait) = WAITS.iter().find(|(known, _)| *known == key)?;
+            if (alert, key) == (SCRAPE_ALERT.0, "for") {
+                wait = SCRAPE_ALERT.1;
+            }
             let indent = &line[..line.len() - words.len()];
-            Some(format!("{indent}{key}: {}", wait.1))
+            Some(format!("{indent}{key}: {wait}"))
         });
         cut.unwrap_or_else(|| line.to_owned()) + "\n"
     });

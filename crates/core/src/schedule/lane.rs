@@ -1,9 +1,10 @@
 //! One (tracker, family): a queue of swarms, a health and a back-off.
 
 mod recall;
+mod scrape;
 mod stopped;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use super::queue::Queue;
 use super::slot::Slot;
 use crate::Health;
 use crate::roster::Roster;
+use scrape::Scrape;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, Scheme, TrackerUrl};
@@ -111,34 +113,6 @@ enum Urls {
     Many,
 }
 
-/// Swarms whose counts are to be fetched, gathered into batches.
-#[derive(Debug, Default)]
-struct Scrape {
-    /// Oldest first; one may be named twice.
-    pending: VecDeque<AnnounceId>,
-    /// When they leave, full batch or not.
-    at: Mono,
-    /// One has left.
-    begun: bool,
-    /// The tracker does not answer scrapes: gather nothing before.
-    not_before: Mono,
-    /// Most hashes it answers in one scrape; 0 = as many as we ask for.
-    limit: usize,
-    /// Scrapes in a row of which it answered the first hash only.
-    first_only: u8,
-}
-
-impl Scrape {
-    /// Hashes in one request.
-    fn batch(&self) -> usize {
-        if self.limit == 0 {
-            Ask::MAX_SCRAPE
-        } else {
-            self.limit.min(Ask::MAX_SCRAPE)
-        }
-    }
-}
-
 impl Lane {
     pub(super) fn new(family: Family, bucket: usize, scheme: Scheme, loopback: bool) -> Self {
         Self {
@@ -231,6 +205,13 @@ impl Lane {
 
     fn held_until(&self) -> Mono {
         self.hold_until.max(self.limited_until)
+    }
+
+    /// Lets nothing leave before, if whatever is next would leave at once, due or not.
+    pub(super) fn wait_until(&mut self, again: Mono) {
+        if !self.is_proven() {
+            self.hold_until = self.hold_until.max(again);
+        }
     }
 
     /// The tracker answered lately; any other gets one probe at a time.
@@ -410,13 +391,15 @@ impl Lane {
         self.stopped.doubt(now)
     }
 
-    /// Learns from a scrape how many hashes the tracker answers at once.
+    /// Learns from a scrape how often the tracker answers, and how many hashes at once.
     pub(super) fn learn_scrape(
         &mut self,
         result: &Result<Vec<Option<Scraped>>, Failed>,
+        asked: Option<Duration>,
         now: Mono,
         pace: &Pace,
     ) {
+        self.scrape.interval = asked.or(self.scrape.interval);
         let Ok(counts) = result else {
             // Silence may be chance; a refusal in words is an answer.
             let silent = result
@@ -459,7 +442,8 @@ impl Lane {
 
     /// The period of a swarm, if the tracker asks for another interval in a failure.
     fn period_after(&self, wish: Wish, pace: &Pace) -> Duration {
-        pace.period(self.interval.max(wish.interval), self.loopback)
+        let scrape = self.scrape.interval.filter(|_| pace.scrape_only);
+        pace.period(self.interval.max(wish.interval).max(scrape), self.loopback)
     }
 
     /// Books what a probe says of the tracker.

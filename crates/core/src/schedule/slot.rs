@@ -34,6 +34,8 @@ pub(super) struct Slot {
     under_way: UnderWay,
     /// A scrape beside announces names it.
     beside: bool,
+    /// Announces still to come that no scrape follows.
+    unscraped: u8,
     /// Failures in a row.
     failures: u8,
     note: Note,
@@ -90,6 +92,18 @@ impl Slot {
     /// A scrape beside announces names it, or does no more.
     pub(super) fn set_beside(&mut self, beside: bool) {
         self.beside = beside;
+    }
+
+    /// No scrape is to follow the next few announces.
+    pub(super) fn skip_scrapes(&mut self, announces: u8) {
+        self.unscraped = announces;
+    }
+
+    /// Notes an announce. Returns whether a scrape may follow it.
+    pub(super) fn may_be_scraped(&mut self) -> bool {
+        let may = self.unscraped == 0;
+        self.unscraped = self.unscraped.saturating_sub(1);
+        may
     }
 
     /// Comes back without a result.

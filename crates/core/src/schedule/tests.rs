@@ -43,6 +43,8 @@ struct Sim {
     serial: u64,
     /// The address of all trackers.
     remote: Option<std::net::IpAddr>,
+    /// What all trackers ask for beside scrapes.
+    scrape_interval_seconds: u32,
     /// Announces and scrapes that left, IPv4 only: when and what.
     sent: Vec<(Mono, Ask)>,
 }
@@ -57,6 +59,7 @@ impl Sim {
             jobs: HashMap::new(),
             serial: 0,
             remote: None,
+            scrape_interval_seconds: 0,
             sent: Vec::new(),
         };
         sim.configure(torrents);
@@ -90,6 +93,7 @@ impl Sim {
                 let exchange = Exchange {
                     duration: at.since(sent),
                     remote: self.remote,
+                    scrape_interval_seconds: self.scrape_interval_seconds,
                     ..Exchange::default()
                 };
                 let report = reply(self.now, &job);
@@ -454,6 +458,7 @@ fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
 }
 
 mod restart;
+mod scrapes;
 mod stopped;
 mod ticks;
 mod troubles;

@@ -225,7 +225,9 @@ impl<'a> Known<'a> {
             let health = state.health(now.mono, stale_after);
             let announces = self.announces;
             let known = of_tracker.iter().map(|id| &announces[id.0 as usize]);
-            tally.tracker(tracker, known, health, state.stale_after(stale_after));
+            let troubles = Family::ALL.map(|family| state.trouble(family));
+            let stale_after = state.stale_after(stale_after);
+            tally.tracker(tracker, known, health, troubles, stale_after);
         }
         let watched = roster.torrents().get(place);
         for hash in watched

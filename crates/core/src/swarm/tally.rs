@@ -2,6 +2,7 @@
 
 mod union;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use union::Union;
@@ -15,6 +16,7 @@ use crate::{Health, Source};
 use seedwatch_clock::Mono;
 use seedwatch_distinct::Moment;
 use seedwatch_torrent::Family;
+use seedwatch_tracker::Remark;
 use seedwatch_tracker::TrackerId;
 
 /// The sum of one torrent, a tracker at a time.
@@ -65,20 +67,23 @@ impl<'a> Tally<'a> {
         tracker: TrackerId,
         announces: impl Iterator<Item = &'a Announce>,
         health: [(Health, Mono); 2],
+        troubles: [Option<&Arc<Remark>>; 2],
         stale_after: Duration,
     ) {
         let mut row = AnnounceRow::unknown(tracker);
         let mut here = Lists::default();
-        let (mut failure, mut warning) = (None, None);
+        // Of this torrent at a tracker that is up; of this torrent; and of a tracker that is down.
+        let (mut refusal, mut failure, mut trouble) = (None, None, None);
+        let mut warning = None;
         // A tracker that is down is offline for all its torrents, also for those that it was never
         // asked about: its health came from another one.
         let mut failed = false;
-        for (_, until) in health
-            .iter()
-            .filter(|(h, _)| matches!(h, Health::Down | Health::Closed))
-        {
-            failed = true;
-            self.ends(Some(*until));
+        for ((health, until), reason) in health.iter().zip(troubles) {
+            if matches!(health, Health::Down | Health::Closed) {
+                failed = true;
+                trouble = trouble.or(reason);
+                self.ends(Some(*until));
+            }
         }
         let mut answered = false;
         let sides = announces.flat_map(|announce| {
@@ -93,6 +98,7 @@ impl<'a> Tally<'a> {
             self.ends(failed_here.map(|(_, until)| until));
             if matches!(health[family.index()].0, Health::Unknown | Health::Up) {
                 failed |= failed_here.is_some();
+                refusal = refusal.or(failed_here.map(|(failed, _)| failed));
                 let answers = side.answered(self.now, stale_after).is_some();
                 answered |= answers;
                 warning = warning.or(side.warning().filter(|_| answers));
@@ -102,7 +108,8 @@ impl<'a> Tally<'a> {
             self.ends(until);
         }
         row.success = (answered || failed).then_some(answered);
-        row.remark = if answered { warning } else { failure }.cloned();
+        let why = || refusal.or(trouble).or(failure);
+        row.remark = if answered { warning } else { why() }.cloned();
         row.peers = here.total().into();
         self.all.append(here);
         self.rows.push(row);

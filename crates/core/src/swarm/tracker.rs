@@ -25,6 +25,10 @@ pub(super) struct Tracker {
     certificate_expiry: Option<Unix>,
     /// The announce interval it asks for.
     pub(super) interval: Option<Duration>,
+    /// The interval between scrapes that it asks for (BEP 48).
+    pub(super) scrape_interval: Option<Duration>,
+    /// Why it is down or left alone, by [`Family::index`].
+    troubles: [Option<Arc<Remark>>; 2],
     requests: u64,
     probes: u64,
     failures: [u64; Failure::ALL.len()],
@@ -42,6 +46,8 @@ impl Tracker {
             phases: [None; 2],
             certificate_expiry: None,
             interval: None,
+            scrape_interval: None,
+            troubles: [None, None],
             requests: 0,
             probes: 0,
             failures: [0; Failure::ALL.len()],
@@ -76,7 +82,8 @@ impl Tracker {
 
     /// The interval that it asks for and gets.
     fn asked(&self) -> Duration {
-        let asked = self.interval.filter(|_| !self.loopback);
+        let asked = self.interval.max(self.scrape_interval);
+        let asked = asked.filter(|_| !self.loopback);
         asked.unwrap_or_default().min(LONGEST_INTERVAL)
     }
 
@@ -140,6 +147,25 @@ impl Tracker {
     pub(super) fn settle(&mut self, family: Family, health: Health, now: Mono) {
         self.health[family.index()] = health;
         self.judged_at[family.index()] = now;
+    }
+
+    /// Takes over why a probe failed, as the reason of a health that is not up.
+    pub(super) fn fail(&mut self, family: Family, failed: Option<&Failed>) {
+        let is_failing = matches!(self.health[family.index()], Health::Down | Health::Closed);
+        let trouble = &mut self.troubles[family.index()];
+        let failed = failed.filter(|_| is_failing);
+        let is_known = match (&*trouble, failed) {
+            (Some(known), Some(failed)) => matches!(&**known, Remark::Failed(it) if it == failed),
+            (known, failed) => known.is_none() && failed.is_none(),
+        };
+        if !is_known {
+            *trouble = failed.map(|failed| Arc::new(Remark::Failed(failed.clone())));
+        }
+    }
+
+    /// Why it is down or left alone over a family.
+    pub(super) fn trouble(&self, family: Family) -> Option<&Arc<Remark>> {
+        self.troubles[family.index()].as_ref()
     }
 
     /// Takes over the timings of an answer. A phase that did not happen this time (a connection was

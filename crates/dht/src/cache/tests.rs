@@ -19,7 +19,7 @@ fn filled(n: u32, random: &mut Random) -> Cache {
 fn the_closest_are_those_of_a_full_search() {
     let mut random = Random::new([3; 32]);
     for size in [0, 1, 7, 8, 9, 100, 5000] {
-        let cache = filled(size, &mut random);
+        let mut cache = filled(size, &mut random);
         for _ in 0..50 {
             let target = NodeId(random.id());
             let found: Vec<NodeId> = cache

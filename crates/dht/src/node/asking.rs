@@ -73,7 +73,7 @@ impl Node {
                 return;
             };
             let address = Address::from(to);
-            if self.courtesy.allows(&address, now).is_ok() {
+            if self.courtesy.take(&address, now).is_ok() {
                 let (own, target) = (self.id, self.id);
                 let transaction = self.send(None, None, address, now, outlet);
                 let write = |to: &mut Vec<u8>| krpc::find_node(to, transaction, &own, &target);
@@ -82,7 +82,7 @@ impl Node {
         }
     }
 
-    /// Books a packet; the caller writes it.
+    /// Books a packet that the limit of its node admitted; the caller writes it.
     fn send(
         &mut self,
         walk: Option<WalkId>,
@@ -92,7 +92,6 @@ impl Node {
         outlet: &mut Outlet<'_>,
     ) -> [u8; 4] {
         outlet.budget.spend();
-        self.courtesy.spend(address, now);
         self.queries += 1;
         let pending = Pending {
             walk,
@@ -120,8 +119,8 @@ impl Node {
                 let Some(walk) = self.walks.get_mut(key) else {
                     break;
                 };
-                let courtesy = &self.courtesy;
-                let question = walk.next(|address| match courtesy.allows(address, now) {
+                let courtesy = &mut self.courtesy;
+                let question = walk.next(|address| match courtesy.take(address, now) {
                     Ok(()) => true,
                     Err(at) => {
                         free_at = free_at.into_iter().chain([at]).min();
@@ -192,8 +191,10 @@ impl Node {
             }
             return false;
         }
-        if let Some(walk) = self.walks.remove(key) {
-            self.end(walk.finish(now), now, outlet);
+        if let Some(mut walk) = self.walks.remove(key) {
+            let ended = walk.finish(now);
+            self.walks.keep(walk);
+            self.end(ended, now, outlet);
         }
         true
     }
@@ -315,11 +316,12 @@ impl Node {
         };
         let slowly = Duration::from_secs_f64(PACKETS / outlet.settings.max_rate);
         let deadline = now.after(walk::LONGEST + slowly);
-        let mut walk = Walk::new(target, info_hash, plan, deadline);
-        for node in start {
-            walk.hear(node.id, node.address, 1);
+        let key = self.walks.add(Walk::new(target, info_hash, plan, deadline));
+        if let Some(walk) = self.walks.get_mut(key) {
+            for node in start {
+                walk.hear(node.id, node.address, 1);
+            }
         }
-        let key = self.walks.add(walk);
         self.walks.wake_at(key, deadline);
     }
 

@@ -2,11 +2,16 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::super::keyed::Key;
 use super::super::timers::Timers;
 use super::super::transactions::WalkId;
+use super::super::walk::Spare;
 use super::super::walk::Walk;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::InfoHash;
+
+/// Walks kept for their memory.
+const MAX_SPARE: usize = 64;
 
 /// All walks of one family.
 #[derive(Debug, Default)]
@@ -22,7 +27,9 @@ pub(super) struct Walks {
     is_collecting: Vec<bool>,
     collecting: usize,
     waiting: Timers<WalkId>,
-    looking_for: HashMap<InfoHash, WalkId>,
+    looking_for: HashMap<InfoHash, WalkId, Key>,
+    /// Walks that are over, for their memory.
+    spare: Vec<Spare>,
 }
 
 impl Walks {
@@ -72,7 +79,10 @@ impl Walks {
             self.looking_for.insert(hash, id);
         }
         self.turns[slot as usize] = self.turn;
-        self.places[slot as usize] = Some(Box::new(walk));
+        self.places[slot as usize] = Some(match self.spare.pop() {
+            Some(spare) => spare.begin(walk),
+            None => Box::new(walk),
+        });
         self.is_ready[slot as usize] = false;
         self.wake(id);
         id
@@ -102,6 +112,13 @@ impl Walks {
             self.looking_for.remove(&hash);
         }
         Some(walk)
+    }
+
+    /// Keeps the memory of a walk that is over for the next.
+    pub(super) fn keep(&mut self, walk: Box<Walk>) {
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(Spare::of(walk));
+        }
     }
 
     /// Something happened to it: it gets a turn.

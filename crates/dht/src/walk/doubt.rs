@@ -152,7 +152,7 @@ impl Walk {
         let aside = &crowd.members;
         self.doubt.edge = crowd.edge;
         self.doubt.clusters += 1;
-        for node in &mut self.nodes {
+        for node in self.nodes.iter_mut() {
             node.doubted |= aside.contains(&node.id);
         }
         let named = |node: &Candidate| node.named_by.is_some_and(|by| aside.contains(&by));
@@ -160,9 +160,7 @@ impl Walk {
         let stays = |node: &Candidate| {
             node.state == State::Answered || !named(node) && !doubt.refuses(node)
         };
-        let (stay, gone) = self.nodes.drain(..).partition(stays);
-        self.nodes = stay;
-        let gone: Vec<Candidate> = gone;
+        let gone = self.nodes.part(stays);
         gone.iter().for_each(|node| self.forget(node));
         self.extra.retain(|(id, _)| !aside.contains(id));
         self.doubt.wants_more = true;

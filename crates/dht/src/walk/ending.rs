@@ -63,7 +63,7 @@ impl Walk {
 
     /// Ends it: what was found, and the nodes that must have answered for a whole lookup, closest
     /// first.
-    pub(crate) fn finish(mut self, now: Mono) -> Ended {
+    pub(crate) fn finish(&mut self, now: Mono) -> Ended {
         self.tally.duration = self.started.map(|at| now.since(at)).unwrap_or_default();
         let came_through = self.came_through();
         let trusted = self.trusted();

@@ -3,7 +3,6 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::super::bloom::{self, Filter};
-use super::K;
 use crate::Estimate;
 use seedwatch_torrent::address::{Accept, is_global};
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
@@ -11,8 +10,8 @@ use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 /// Sightings kept of one lookup: some 200 answers of 100 peers.
 const MAX: usize = 20_000;
 
-/// Peers in a usual list.
-const USUAL_LIST: usize = 16;
+/// Sightings that a lookup keeps room for after its end.
+const ROOM: usize = 256;
 
 /// A set of holders, by their number.
 pub(super) type Holders = u64;
@@ -66,31 +65,39 @@ impl Census {
 impl Sightings {
     /// Takes in one list; returns its length. A value that is no address and port is counted.
     pub(super) fn add<'a>(&mut self, values: impl Iterator<Item = &'a [u8]>, holder: u8) -> usize {
-        let mut listed = Peers {
-            v4: Vec::with_capacity(USUAL_LIST),
-            ..Peers::default()
-        };
-        for value in values.take(MAX - self.len().min(MAX)) {
-            match value.len() {
-                6 => listed.push_compact4(value),
-                18 => listed.push_compact6(value),
-                _ => listed.malformed += 1,
+        let before = self.len();
+        let mut listed = Peers::default();
+        for value in values.take(MAX - before.min(MAX)) {
+            match *value {
+                [a, b, c, d, e, f] => {
+                    let ip = u32::from_be_bytes([a, b, c, d]);
+                    let port = u16::from_be_bytes([e, f]);
+                    self.v4.push((Endpoint4 { ip, port }, holder));
+                }
+                _ if value.len() == 18 => listed.push_compact6(value),
+                _ => self.malformed += 1,
             }
         }
-        self.malformed += listed.malformed;
         self.sorted = false;
-        if self.v4.capacity() == 0 {
-            // The closest nodes hold about the same list.
-            self.v4.reserve_exact(K * listed.v4.len());
-        }
-        self.v4.extend(listed.v4.iter().map(|peer| (*peer, holder)));
         self.v6.extend(listed.v6.iter().map(|peer| (*peer, holder)));
-        listed.len()
+        self.len() - before
+    }
+
+    /// Forgets all of it. Keeps the room of a usual lookup.
+    pub(super) fn clear(&mut self) {
+        self.v4.clear();
+        self.v6.clear();
+        self.v4.shrink_to(ROOM);
+        self.v6.shrink_to(ROOM);
+        self.malformed = 0;
+        self.sorted = false;
     }
 
     fn sort(&mut self) {
         if !std::mem::replace(&mut self.sorted, true) {
-            self.v4.sort_unstable_by_key(|(peer, _)| *peer);
+            // One number compares faster than two.
+            let order = |peer: &Endpoint4| u64::from(peer.ip) << 16 | u64::from(peer.port);
+            self.v4.sort_unstable_by_key(|(peer, _)| order(peer));
             self.v6.sort_unstable_by_key(|(peer, _)| *peer);
         }
     }

@@ -244,3 +244,18 @@ fn what_is_cut_off_is_no_zero() {
     }
     assert_eq!(walk.finish(Mono(0)).result, Err(LookupError::Timeout));
 }
+
+#[test]
+fn a_walk_in_the_memory_of_another_has_nothing_of_it() {
+    let mut walk = walk(PLAN);
+    for bits in 1..=20 {
+        walk.hear(id(bits), address(bits as u8), 1);
+    }
+    while let Some(question) = question(&mut walk) {
+        answer(&mut walk, &question.id, &[1, 2], &[]);
+    }
+    walk.finish(Mono(0));
+    let new = || Walk::new(NodeId([7; 20]), None, PLAN, Mono(9));
+    let walk = Spare::of(Box::new(walk)).begin(new());
+    assert_eq!(format!("{walk:?}"), format!("{:?}", new()));
+}

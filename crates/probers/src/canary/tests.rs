@@ -69,7 +69,7 @@ async fn any_datagram_of_the_canary_is_a_sign() {
         canary.send_to(b"what?", from).await.unwrap();
     });
     assert_eq!(
-        timeout(WITHIN, datagram(address)).await,
+        timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
         Ok(Some(Sign::Datagram))
     );
     answering.await.unwrap();
@@ -86,7 +86,11 @@ async fn a_datagram_of_somebody_else_is_none() {
         other.send_to(b"here I am", from).await.unwrap();
         canary
     });
-    assert!(timeout(SHORT, datagram(address)).await.is_err());
+    assert!(
+        timeout(SHORT, datagram(address, &AtomicBool::default()))
+            .await
+            .is_err()
+    );
     answering.await.unwrap();
 }
 
@@ -101,7 +105,7 @@ async fn the_packet_is_sent_again() {
         canary.send_to(b"!", from).await.unwrap();
     });
     assert_eq!(
-        timeout(WITHIN, datagram(address)).await,
+        timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
         Ok(Some(Sign::Datagram))
     );
     answering.await.unwrap();

@@ -8,13 +8,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::FAREWELL_TIMEOUT;
 use super::asker::{Asker, Origin, Progress};
+use super::fetch::Target;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::announce_session::{
-    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request,
+    AnnounceSession, Answer, LEAVE_PARTS, LOOK_PARTS, Next, Own, Reached, Request, Verdict,
 };
-use seedwatch_tracker::http::answer::{self, Reply};
-use seedwatch_tracker::http::query::{self, Event};
-use seedwatch_tracker::{Announced, Failed, Failure, Manner};
+use seedwatch_tracker::http::answer::{self, Asked, Reply};
+use seedwatch_tracker::http::query;
+use seedwatch_tracker::{Failed, Failure, Manner};
 
 /// A farewell inside a probe ends this much before the probe does, so that a list that is there
 /// already is reported.
@@ -28,9 +29,10 @@ pub(super) struct Swarm {
     pub(super) origin: Origin,
 }
 
-/// When the requests of an announce end, answered or not.
+/// When the requests of a probe end, answered or not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Until {
+    pub(super) scrape: Instant,
     look: Instant,
     join: Instant,
     leave: Instant,
@@ -40,6 +42,7 @@ impl Until {
     pub(super) fn new(deadline: Instant, timeout: Duration) -> Self {
         let earlier = |by| deadline.checked_sub(by).unwrap_or(deadline);
         Self {
+            scrape: deadline,
             look: earlier(timeout / LOOK_PARTS),
             join: earlier(timeout / LEAVE_PARTS),
             leave: earlier(MARGIN.min(timeout / LEAVE_PARTS)),
@@ -63,7 +66,7 @@ impl Asker {
         manner: Manner,
         until: Until,
         progress: &mut Progress,
-    ) -> Result<Announced, Failed> {
+    ) -> Verdict {
         let own = Own {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
@@ -100,7 +103,7 @@ impl Asker {
             response = progress.exchange.phases.response;
             if let Next::Done(verdict) = next {
                 let cut = || Err(Failed::new(Failure::Timeout, "the probe was cut short"));
-                return verdict.unwrap_or_else(cut).map(|announced| *announced);
+                return verdict.unwrap_or_else(cut);
             }
         }
     }
@@ -112,31 +115,40 @@ impl Asker {
         tracker_id: Option<&[u8]>,
         progress: &mut Progress,
     ) -> Result<Reply, Failed> {
-        let identity = &self.settings.identity;
-        let (event, numwant) = match request {
-            Request::Look => (Event::Stopped, self.settings.numwant),
-            Request::Join => (Event::Started, self.settings.numwant),
-            Request::Leave => (Event::Stopped, 0),
-        };
-        let own = query::announce(
-            identity,
-            swarm.origin.family,
-            &swarm.hash,
-            event,
-            numwant,
-            tracker_id,
-        );
-        let whole = swarm
-            .origin
-            .lane
-            .announce_url(&swarm.url, &own)
+        let announces = &self.announces[swarm.origin.family.index()];
+        let own = announces.query(request, &swarm.hash, tracker_id);
+        let target = target(swarm, request, &own)
             .ok_or_else(|| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
         let body = self
-            .fetch(whole, &own, &swarm.url, &swarm.origin, progress)
+            .fetch(target, &own, &swarm.url, &swarm.origin, progress)
             .await?;
-        let limit = usize::from(self.settings.numwant);
-        answer::announce(&body.bytes, body.cut, &swarm.url, limit)
+        let asked = Asked {
+            family: swarm.origin.family,
+            limit: usize::from(self.settings.numwant),
+        };
+        answer::announce(&body.bytes, body.cut, &swarm.url, asked)
     }
+}
+
+/// Where a request goes. The last `stopped` goes where `started` was redirected to, because that is
+/// where we are registered.
+fn target(swarm: &Swarm, request: Request, own: &str) -> Option<Target> {
+    let origin = &swarm.origin;
+    match request {
+        Request::Look | Request::Join => origin.redirect.clear(),
+        Request::Leave => {
+            if let Some(target) = origin.redirect.get() {
+                return Some(Target {
+                    url: query::asked_again(&target.url, own)?,
+                    ..target
+                });
+            }
+        }
+    }
+    Some(Target {
+        url: origin.lane.announce_url(&swarm.url, own)?,
+        addresses: origin.addresses.clone(),
+    })
 }
 
 /// Whether a request that failed so may have reached the tracker: a connection was there, or the

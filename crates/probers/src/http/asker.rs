@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -10,6 +10,7 @@ use url::Url;
 
 use super::caught::caught;
 use super::client::Client;
+use super::fetch::Target;
 use super::lanes::{Lane, Lanes};
 use super::large::LargeBodies;
 use super::probation::Probation;
@@ -20,6 +21,7 @@ use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::is_global;
 use seedwatch_torrent::{AddressScope, InfoHash, Scheme};
+use seedwatch_tracker::http::query::Announces;
 use seedwatch_tracker::http::{answer, query};
 use seedwatch_tracker::{
     AnnounceId, Ask, Exchange, Failed, Failure, Job, Observation, Report, Scraped,
@@ -34,6 +36,8 @@ pub(super) struct Asker {
     pub(super) resolver: Resolver,
     /// By [`Family::index`].
     pub(super) clients: [Client; 2],
+    /// By [`Family::index`].
+    pub(super) announces: [Announces; 2],
     pub(super) shared: Arc<Shared>,
 }
 
@@ -57,6 +61,31 @@ pub(super) struct Origin {
     pub(super) scope: AddressScope,
     /// What probes of the host share.
     pub(super) lane: Arc<Lane>,
+    /// Where the latest request of this probe was redirected to.
+    pub(super) redirect: Arc<Redirect>,
+}
+
+/// The checked target of a redirect. It outlives the request, which may end without an answer.
+#[derive(Debug, Default)]
+pub(super) struct Redirect(Mutex<Option<Target>>);
+
+impl Redirect {
+    pub(super) fn set(&self, target: Target) {
+        *self.lock() = Some(target);
+    }
+
+    pub(super) fn get(&self) -> Option<Target> {
+        self.lock().clone()
+    }
+
+    pub(super) fn clear(&self) {
+        *self.lock() = None;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Target>> {
+        // No code that holds the lock can panic half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How far a probe has got: what is left to report when its time is over.
@@ -117,10 +146,13 @@ impl Asker {
         let tls = tls::config(&settings.roots)?;
         let client = || Client::new(&settings.user_agent, &tls);
         let clients = [client()?, client()?];
+        let announces =
+            Family::ALL.map(|family| Announces::new(&settings.identity, family, settings.numwant));
         Ok(Self {
             settings,
             resolver,
             clients,
+            announces,
             shared,
         })
     }
@@ -178,6 +210,7 @@ impl Asker {
             scope: job.url.scope(),
             addresses,
             lane: lane.clone(),
+            redirect: Arc::default(),
         };
         // The host's own limit first: a host that hangs must not use up the places of all.
         let _turn = lane.places.acquire().await;
@@ -187,19 +220,16 @@ impl Asker {
         let left = job.timeout.saturating_sub(spent);
         let deadline = start + left;
         let until = announce::Until::new(deadline, left);
-        let ended = {
+        let report = {
             // A future of some kilobytes stays where it is.
             let asking = pin!(self.ask_for(job, origin, until, progress));
-            timeout_at(deadline, asking).await
-        };
-        let report = match ended {
-            Ok(report) => report,
-            Err(_) => job.ask.failed(progress.timed_out()),
+            asking.await
         };
         progress.exchange.duration = spent + start.elapsed();
         report
     }
 
+    /// Sends what a job asks for. Each request ends at its time.
     async fn ask_for(
         self: &Arc<Self>,
         job: &Job,
@@ -218,16 +248,19 @@ impl Asker {
                     hash: *info_hash,
                     origin,
                 };
-                let result = self.announce(&swarm, *manner, until, progress).await;
                 Report::Announce {
                     id: *id,
-                    result: result.map(Box::new),
+                    result: self.announce(&swarm, *manner, until, progress).await,
                 }
             }
-            Ask::Scrape { targets } => Report::Scrape {
-                ids: job.ask.ids(),
-                result: self.scrape(job, targets, &origin, progress).await,
-            },
+            Ask::Scrape { targets } => {
+                let scraping = self.scrape(job, targets, &origin, progress);
+                let result = timeout_at(until.scrape, scraping).await;
+                Report::Scrape {
+                    ids: job.ask.ids(),
+                    result: result.unwrap_or_else(|_| Err(progress.timed_out())),
+                }
+            }
         }
     }
 
@@ -246,7 +279,16 @@ impl Asker {
         };
         let url = Url::parse(&url)
             .map_err(|_| Failed::new(Failure::Unsupported, "not a URL that can be asked"))?;
-        let found = self.fetch(url, &query, &job.url, origin, progress).await?;
-        answer::scrape(&found.bytes, found.cut, &job.url, targets)
+        let target = Target {
+            url,
+            addresses: origin.addresses.clone(),
+        };
+        let found = self
+            .fetch(target, &query, &job.url, origin, progress)
+            .await?;
+        let counted = answer::scrape(&found.bytes, found.cut, &job.url, targets)?;
+        let asked = counted.interval.unwrap_or_default().as_secs();
+        progress.exchange.scrape_interval_seconds = u32::try_from(asked).unwrap_or(u32::MAX);
+        Ok(counted.counts)
     }
 }

@@ -18,6 +18,7 @@ use super::asker::Progress;
 use super::probation::Probation;
 use super::trace::{Ends, GivenAddresses, TimeConnect, Trace};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};
+use crate::shortage;
 use seedwatch_tracker::{Failed, Failure};
 
 /// Sends requests over one address family. Which one, the addresses given to it decide.
@@ -139,8 +140,7 @@ async fn send(
     let result = match probation {
         None => exchange.await,
         Some(threads) => threads.run(exchange).await.ok_or_else(|| {
-            let failed = Failed::new(Failure::Reset, "the prober's own thread has ended");
-            Unanswered::Failed(failed)
+            Unanswered::Failed(shortage::report("a thread of the HTTP prober has ended"))
         })?,
     };
     let seen = progress.note();

@@ -9,6 +9,7 @@ use hyper_util::client::legacy::Error as ClientError;
 use rustls::CertificateError;
 
 use super::trace::{CertificateKind, Ends, Seen};
+use crate::shortage;
 use seedwatch_tracker::{Failed, Failure};
 
 /// Causes looked at below an error.
@@ -20,9 +21,11 @@ pub(super) fn classify(error: &reqwest::Error, seen: &Seen) -> Failed {
     if let Some(tls) = causes().find_map(|cause| cause.downcast_ref()) {
         return Failed::new(Failure::Tls, explain_tls(tls, seen.certificate));
     }
-    let io = causes()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .find_map(|io| from_io(io.kind()));
+    let ios = || causes().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if let Some(ours) = ios().find_map(shortage::failed) {
+        return ours;
+    }
+    let io = ios().find_map(|io| from_io(io.kind()));
     let hyper = || {
         causes()
             .filter_map(|cause| cause.downcast_ref::<hyper::Error>())

@@ -23,22 +23,39 @@ const MAX_PIECES: usize = 1 << 14;
 /// Room made for a body before any of it has come.
 const FIRST_ROOM: usize = 16 << 10;
 
+/// What is asked, at which addresses.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) url: Url,
+    pub(super) addresses: Arc<[IpAddr]>,
+}
+
 impl Asker {
-    /// Asks `whole`, whose last parameters are `own`, and returns the body of a success.
+    /// Asks `target`, whose last parameters are `own`, and returns the body of a success. What it
+    /// was last redirected to is left in `origin`.
     pub(super) async fn fetch(
         &self,
-        whole: Url,
+        target: Target,
         own: &str,
         tracker: &TrackerUrl,
         origin: &Origin,
         progress: &mut Progress,
     ) -> Result<Body, Failed> {
-        let mut url = whole;
-        let mut addresses = origin.addresses.clone();
+        let Target {
+            mut url,
+            mut addresses,
+        } = target;
         let client = &self.clients[origin.family.index()];
         let is_trusted = origin.lane.standing.is_trusted();
         let mut exchange = origin.lane.standing.exchange();
+        let mut is_moved = false;
         for _ in 0..=MAX_REDIRECTS {
+            if is_moved {
+                origin.redirect.set(Target {
+                    url: url.clone(),
+                    addresses: addresses.clone(),
+                });
+            }
             let answer = if is_trusted {
                 client.get(url, &addresses, progress).await
             } else {
@@ -51,6 +68,7 @@ impl Asker {
                 let to = carry_query(response.url(), to?, own);
                 addresses = self.follow(&to, origin).await?;
                 url = to;
+                is_moved = true;
                 continue;
             }
             let retry = match headers.contains_key(RETRY_AFTER) {
@@ -81,7 +99,10 @@ impl Asker {
             .with_scope(origin.scope);
         // Whatever is wrong with that host, this one is up, and may be asked for other torrents.
         let resolved = self.resolver.resolve(&target).await;
-        let resolved = resolved.map_err(|why| refuse(&format!("is not followed: {}", why.text)))?;
+        let resolved = resolved.map_err(|why| match why.is_ours {
+            true => why,
+            false => refuse(&format!("is not followed: {}", why.text)),
+        })?;
         let mut addresses = resolved.of(origin.family);
         if origin.is_public {
             addresses.retain(|ip| is_global(*ip));

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,32 +42,37 @@ pub fn roots_from_environment() -> Result<Vec<CertificateDer<'static>>, RootsErr
     let Some(path) = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty()) else {
         return Ok(Vec::new());
     };
-    let text =
-        file::read(Path::new(&path), MAX_ROOTS_FILE).map_err(|error| match error.kind() {
-            ErrorKind::FileTooLarge => RootsError::TooLarge,
-            _ => RootsError::Read(error),
-        })?;
-    let roots: Vec<_> = CertificateDer::pem_slice_iter(&text)
-        .collect::<Result<_, _>>()
-        .map_err(|_| RootsError::Pem)?;
-    if roots.is_empty() {
-        return Err(RootsError::Pem);
+    let path = PathBuf::from(path);
+    let read = file::read(&path, MAX_ROOTS_FILE);
+    let text = match read.map_err(|error| (error.kind(), error)) {
+        Ok(text) => text,
+        Err((ErrorKind::FileTooLarge, _)) => return Err(RootsError::TooLarge(path)),
+        Err((_, source)) => return Err(RootsError::Read { path, source }),
+    };
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match roots {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        _ => Err(RootsError::Pem(path)),
     }
-    Ok(roots)
 }
 
 /// Why the file of `SSL_CERT_FILE` is of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// It cannot be read.
-    #[error("SSL_CERT_FILE cannot be read: {0}")]
-    Read(std::io::Error),
+    #[error("{} cannot be read: {source}", path.display())]
+    Read {
+        /// Where it is.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
     /// It is larger than 8 MiB.
-    #[error("the file of SSL_CERT_FILE is larger than 8 MiB")]
-    TooLarge,
+    #[error("{} is larger than 8 MiB", .0.display())]
+    TooLarge(PathBuf),
     /// It holds no certificate in PEM form, or a damaged one.
-    #[error("the file of SSL_CERT_FILE holds no certificates in PEM form")]
-    Pem,
+    #[error("{} holds no certificates in PEM form", .0.display())]
+    Pem(PathBuf),
 }
 
 /// The TLS configuration of a client.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::KEEP_SHORTAGE;
 use super::ROUTES_MAX_AGE;
 use super::lookup::Answer;
 use super::{KEEP_FAILURE, KEEP_FAILURE_LONGEST};
@@ -143,6 +144,11 @@ impl Cache {
         let mut entries = self.lock();
         let (failures, keep) = match answer.addresses {
             Ok(_) => (0, answer.keep),
+            // The name servers were not asked.
+            Err(ref failed) if failed.is_ours => {
+                let before = entries.get(host).map_or(0, Entry::failures);
+                (before, KEEP_SHORTAGE)
+            }
             Err(_) => {
                 let before = entries.get(host).map_or(0, Entry::failures);
                 (before.saturating_add(1), back_off(answer.keep, before))

@@ -103,7 +103,8 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
         let is_final = this.is_last || !is_silent;
         // Fails if the answer to the TXT question was there before.
         let _ = done.send(is_final);
-        is_final.then(|| (join(v4, v6, private), start.elapsed()))
+        let ours = asked.sockets.lacked_since(start);
+        is_final.then(|| (join(v4, v6, private, ours), start.elapsed()))
     };
     // Asked for at the same time, and waited for only a little longer than the addresses.
     let statement = async {
@@ -151,8 +152,23 @@ fn statement(answer: Result<Lookup, NetError>) -> (Statement, Duration) {
     }
 }
 
-/// Both families as one answer. One that fails does not take the other down with it.
-fn join(v4: Result<Lookup, NetError>, v6: Result<Lookup, NetError>, private: bool) -> Answer {
+/// Both families as one answer. One that fails does not take the other down with it, unless this
+/// machine could not ask: then its addresses are unknown, and not missing. `ours` is what it lacked.
+fn join(
+    v4: Result<Lookup, NetError>,
+    v6: Result<Lookup, NetError>,
+    private: bool,
+    ours: Option<Failed>,
+) -> Answer {
+    let is_unasked = |side: &Result<Lookup, NetError>| matches!(side, Err(error) if !matches!(error, NetError::Dns(_)));
+    if let Some(ours) = ours
+        && [&v4, &v6].into_iter().any(is_unasked)
+    {
+        return Answer {
+            addresses: Err(ours),
+            ..Answer::failed("")
+        };
+    }
     let mut found = Vec::new();
     let mut shortest = KEEP.1;
     for lookup in [&v4, &v6].into_iter().flatten() {

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use crate::shortage;
+
 /// Whether a packet to this address could leave this machine. Connecting a UDP socket makes the
 /// kernel look up the route and a source address, and sends nothing.
 pub(super) fn exists(ip: IpAddr) -> bool {
@@ -10,9 +12,10 @@ pub(super) fn exists(ip: IpAddr) -> bool {
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
     // Any port but 0, which some systems refuse.
-    UdpSocket::bind((from, 0))
-        .and_then(|socket| socket.connect(SocketAddr::new(ip, 9)))
-        .is_ok()
+    let connected =
+        UdpSocket::bind((from, 0)).and_then(|socket| socket.connect(SocketAddr::new(ip, 9)));
+    // Without a socket to ask with, the route is unknown. The probe will tell.
+    connected.map_or_else(|error| shortage::is_shortage(&error), |()| true)
 }
 
 /// Whether this machine has a default route of any family. Addresses of documentation (RFC 5737,

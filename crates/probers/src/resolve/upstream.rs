@@ -5,14 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-use hickory_resolver::TokioResolver;
 use hickory_resolver::config::{
     ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts,
 };
 use hickory_resolver::net::NetError;
-use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::system_conf::read_system_conf;
 use hickory_resolver::{Hosts, Resolver};
+
+use super::sockets::Sockets;
+use crate::shortage;
 
 /// How often the files are looked at: a laptop that changes networks gets new name servers.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -25,7 +26,9 @@ const TRY_TIMEOUT: Duration = Duration::from_secs(3);
 /// One consistent pair of name servers and hosts file.
 pub(super) struct Asked {
     /// `None` if hickory could not be built; then only the hosts file answers.
-    pub(super) dns: Option<TokioResolver>,
+    pub(super) dns: Option<Resolver<Sockets>>,
+    /// Those that it asks over.
+    pub(super) sockets: Sockets,
     pub(super) hosts: Hosts,
 }
 
@@ -61,10 +64,11 @@ impl Upstream {
         let config = ResolverConfig::from_parts(None, Vec::new(), servers.collect());
         Self {
             system: None,
-            fixed: Arc::new(Asked {
-                dns: build(config, ResolverOpts::default()),
-                hosts: read_hosts(hosts.as_bytes()),
-            }),
+            fixed: Arc::new(Asked::new(
+                config,
+                ResolverOpts::default(),
+                read_hosts(hosts.as_bytes()),
+            )),
         }
     }
 
@@ -77,7 +81,8 @@ impl Upstream {
         if seen.looked.elapsed() > LOOK_EVERY {
             seen.looked = Instant::now();
             let changed = changed();
-            if seen.changed != changed {
+            // What cannot be opened for want of descriptors is read at the next look.
+            if seen.changed != changed && !FILES.iter().any(lacks_resources) {
                 seen.changed = changed;
                 seen.asked = Arc::new(read_system());
                 tracing::info!("name server configuration changed and was read again");
@@ -85,6 +90,10 @@ impl Upstream {
         }
         seen.asked.clone()
     }
+}
+
+fn lacks_resources(path: &&str) -> bool {
+    fs::File::open(path).is_err_and(|error| shortage::is_shortage(&error))
 }
 
 fn changed() -> [Option<SystemTime>; FILES.len()] {
@@ -100,11 +109,20 @@ fn read_system() -> Asked {
             ResolverOpts::default(),
         )
     });
-    Asked {
-        dns: build(config, options),
-        hosts: fs::read(FILES[1])
-            .map(|text| read_hosts(&text))
-            .unwrap_or_default(),
+    let hosts = fs::read(FILES[1])
+        .map(|text| read_hosts(&text))
+        .unwrap_or_default();
+    Asked::new(config, options, hosts)
+}
+
+impl Asked {
+    fn new(config: ResolverConfig, options: ResolverOpts, hosts: Hosts) -> Self {
+        let sockets = Sockets::default();
+        Self {
+            dns: build(config, options, sockets.clone()),
+            sockets,
+            hosts,
+        }
     }
 }
 
@@ -130,17 +148,20 @@ fn name_server(server: SocketAddr) -> NameServerConfig {
     )
 }
 
-fn build(config: ResolverConfig, mut options: ResolverOpts) -> Option<TokioResolver> {
+fn build(
+    config: ResolverConfig,
+    mut options: ResolverOpts,
+    sockets: Sockets,
+) -> Option<Resolver<Sockets>> {
     // The cache is ours (it also keeps failures and BEP 34), and the hosts file is read apart, to
     // tell the user's own choice from what the public DNS says.
     options.cache_size = 0;
     options.use_hosts_file = ResolveHosts::Never;
     options.attempts = options.attempts.min(ATTEMPTS);
     options.timeout = options.timeout.min(TRY_TIMEOUT);
-    let built: Result<_, NetError> =
-        Resolver::builder_with_config(config, TokioRuntimeProvider::default())
-            .with_options(options)
-            .build();
+    let built: Result<_, NetError> = Resolver::builder_with_config(config, sockets)
+        .with_options(options)
+        .build();
     built
         .inspect_err(|error| tracing::error!(%error, "no name server can be asked"))
         .ok()

@@ -6,14 +6,19 @@ use std::ops::{Deref, DerefMut};
 use std::os::fd::{AsFd, AsRawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrStorage, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, sendmmsg};
 
 use crate::datagram::{self, Sent};
-use seedwatch_tracker::udp::engine::Outbox;
+use crate::shortage;
+use seedwatch_tracker::udp::engine::{NO_BUFFERS, Outbox, Undelivered};
+
+/// Runs sent in one call.
+const RUN_BATCH: usize = 64;
 
 /// A [`datagram::Socket`] that sends runs.
 pub(super) struct Socket {
     inner: datagram::Socket,
+    outgoing: MultiHeaders<SockaddrStorage>,
     /// The kernel cuts a run into packets (`UDP_SEGMENT`).
     segments: bool,
 }
@@ -22,21 +27,22 @@ impl Socket {
     pub(super) fn new(inner: datagram::Socket) -> Self {
         Self {
             inner,
+            outgoing: MultiHeaders::preallocate(RUN_BATCH, Some(nix::cmsg_space!(u16))),
             segments: true,
         }
     }
 
-    /// Sends what `outbox` holds. What the kernel refuses for good goes to `unsent`; what it drops
-    /// for want of memory is lost, like any packet. Returns whether the send buffer is full.
+    /// Sends what `outbox` holds. What the kernel refuses for good, or drops for want of memory, goes
+    /// to `unsent`. Returns whether the send buffer is full.
     pub(super) fn send(
         &mut self,
         outbox: &mut Outbox,
-        mut unsent: impl FnMut(SocketAddr, &[u8]),
+        mut unsent: impl FnMut(SocketAddr, &[u8], Undelivered),
     ) -> bool {
         while !outbox.is_empty() {
             let segmented = self.segments && outbox.starts_with_segments();
             let sent = if segmented {
-                self.send_run(outbox)
+                self.send_runs(outbox)
             } else {
                 self.send_singles(outbox)
             };
@@ -47,36 +53,53 @@ impl Socket {
                 self.segments = false;
                 continue;
             }
-            match self.inner.judge(sent) {
-                Sent::Packets(packets) => outbox.advance(packets),
-                Sent::Full => return true,
-                Sent::Again => {}
-                Sent::Lost => outbox.advance(1),
-                Sent::Refused => {
-                    if let Some(run) = outbox.runs().next() {
-                        unsent(run.to, &run.bytes[..run.length]);
-                    }
-                    outbox.advance(1);
+            let why = match self.inner.judge(sent) {
+                Sent::Packets(packets) => {
+                    outbox.advance(packets);
+                    continue;
                 }
+                Sent::Full => return true,
+                Sent::Again => continue,
+                Sent::Lost => {
+                    shortage::log(NO_BUFFERS);
+                    Undelivered::Lost
+                }
+                Sent::Refused => Undelivered::Unsent,
+            };
+            if let Some(run) = outbox.runs().next() {
+                unsent(run.to, &run.bytes[..run.length], why);
             }
+            outbox.advance(1);
         }
         false
     }
 
-    /// Sends the first run in one call.
-    fn send_run(&self, outbox: &Outbox) -> nix::Result<usize> {
-        let Some(run) = outbox.runs().next() else {
+    /// Sends the first runs in one call, as far as their packets have one length: the call has one
+    /// segment length for all of them.
+    fn send_runs(&mut self, outbox: &Outbox) -> nix::Result<usize> {
+        let Some(first) = outbox.runs().next() else {
             return Ok(0);
         };
-        let length = run.length as u16; // the engine writes packets far shorter than 64 KiB
-        sendmsg(
+        let length = first.length as u16; // the engine writes packets far shorter than 64 KiB
+        let alike = || {
+            let runs = outbox.runs().take(RUN_BATCH);
+            runs.take_while(|run| run.length == first.length)
+        };
+        let (addresses, slices): (Vec<_>, Vec<_>) = alike()
+            .map(|run| {
+                let to = SockaddrStorage::from(run.to);
+                (Some(to), [IoSlice::new(run.bytes)])
+            })
+            .unzip();
+        let sent = sendmmsg(
             self.inner.as_fd().as_raw_fd(),
-            &[IoSlice::new(run.bytes)],
-            &[ControlMessage::UdpGsoSegments(&length)],
+            &mut self.outgoing,
+            &slices,
+            addresses,
+            [ControlMessage::UdpGsoSegments(&length)],
             MsgFlags::MSG_DONTWAIT,
-            Some(&SockaddrStorage::from(run.to)),
         )?;
-        Ok(run.each().len())
+        Ok(alike().take(sent.count()).map(|run| run.each().len()).sum())
     }
 
     /// Sends packets up to the next run that is worth a call of its own.

@@ -18,7 +18,6 @@ use crate::resolve::{Resolved, Resolver};
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::udp::engine::Undelivered;
 use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
 use seedwatch_tracker::{Failed, Job, Observation};
 
@@ -136,10 +135,10 @@ impl Worker {
 
     /// Reads, feeds and sends without waiting. Returns whether there may be more to do.
     fn turn(&mut self) -> bool {
-        let read = self.read();
+        let more_to_read = self.read();
         self.take_looked();
-        let fed = self.feed();
-        let sent = self.send();
+        let more_jobs = self.feed();
+        self.send();
         self.look_up();
         self.engine.take_observations(&mut self.pending);
         if !self.pending.is_empty() && self.pending.len() < MAX_PENDING {
@@ -149,41 +148,44 @@ impl Worker {
                 self.deliver();
             }
         }
-        read || fed || sent
+        // What was sent may have made room for jobs.
+        more_to_read || (more_jobs && self.is_hungry())
     }
 
+    /// Reads datagrams; returns whether there may be more to read at once. After a batch that is not
+    /// full there are none, so that a call to find none is spared.
     fn read(&mut self) -> bool {
         let engine = &mut self.engine;
-        let mut busy = false;
-        for _ in 0..READS_A_TURN {
+        let mut more = true;
+        for turn in 0..READS_A_TURN {
             let mut now = None;
             let read = self.socket.receive(|from, bytes| {
                 let now = *now.get_or_insert_with(Instant::now);
                 engine.on_datagram(from, bytes, now);
             });
-            if let Some(now) = now.filter(|_| !busy) {
+            if let Some(now) = now.filter(|_| turn == 0) {
                 self.gather.read(now);
             }
-            busy |= read > 0;
-            if !self.socket.is_full_batch(read) {
+            more = self.socket.is_full_batch(read);
+            if !more {
                 break;
             }
         }
         if self.socket.has_errors() {
-            busy = true;
+            more = true;
             let now = Instant::now();
             self.socket
                 .errors(|to, packet, why| engine.on_undelivered(to, packet, why, now));
         }
-        busy
+        more
     }
 
-    /// Takes jobs; returns whether there may be more to take at once.
+    /// Takes jobs; returns whether there may be more to take once there is room.
     fn feed(&mut self) -> bool {
         let now = Instant::now();
         for _ in 0..MAX_FED {
             if !self.is_hungry() {
-                return false;
+                return true;
             }
             if let Some(job) = self.backlog.next() {
                 self.engine.submit(job, now);
@@ -208,24 +210,23 @@ impl Worker {
             && self.pending.len() < MAX_PENDING
     }
 
-    fn send(&mut self) -> bool {
+    /// Sends until the engine has nothing more to send, or the send buffer is full.
+    fn send(&mut self) {
         let now = Instant::now();
         let engine = &mut self.engine;
-        let mut busy = false;
         loop {
             if self.outbox.is_empty() {
                 engine.poll(now, &mut self.outbox);
             }
             if self.outbox.is_empty() {
                 self.blocked = false;
-                return busy;
+                return;
             }
-            busy = true;
-            self.blocked = self.socket.send(&mut self.outbox, |to, packet| {
-                engine.on_undelivered(to, packet, Undelivered::Unsent, now);
+            self.blocked = self.socket.send(&mut self.outbox, |to, packet, why| {
+                engine.on_undelivered(to, packet, why, now);
             });
             if self.blocked {
-                return false;
+                return;
             }
         }
     }

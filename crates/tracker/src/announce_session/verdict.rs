@@ -80,6 +80,8 @@ pub(super) fn not_joined(looked: Option<Looked>, failed: Failed, own: &Own) -> V
         Some(Looked::Answered(before)) if before.evidence == Evidence::Peers => {
             Ok(before.into_verdict(own))
         }
+        // `started` was not asked.
+        _ if failed.is_ours => Err(failed),
         Some(Looked::Answered(mut before)) if is_lost(&failed) && before.is_of_the_swarm() => {
             // An empty list in answer to `stopped` is not conclusive, or we would not be here.
             before.evidence = Evidence::None;

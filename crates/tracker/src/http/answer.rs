@@ -7,8 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use super::peers;
+use crate::compact;
+use crate::compact::Beside;
 use crate::tracker_message;
 use crate::{AnnounceId, Announced, Counts, Failed, Failure, Retry, Scraped};
+use seedwatch_torrent::Family;
 use seedwatch_torrent::Peers;
 use seedwatch_torrent::bencode;
 use seedwatch_torrent::bencode::{Dict, Value};
@@ -18,6 +21,8 @@ use seedwatch_torrent::{InfoHash, TrackerUrl};
 const MAX_INTERVAL: i64 = 30 * 24 * 3600;
 /// Longest `retry in` believed, in minutes.
 const MAX_RETRY: i64 = 60 * 24 * 365;
+/// The warning beside peers that come with a `failure reason` without a word.
+const EMPTY_REASON: &str = "an empty failure reason beside peers: some clients refuse such answers";
 /// A list that holds something, and nothing of it is a peer.
 const UNREADABLE: &str = "nothing in the list of peers can be read";
 /// Entries read behind the end of the dictionary.
@@ -36,28 +41,33 @@ pub struct Reply {
     pub tracker_id: Option<Box<[u8]>>,
 }
 
-/// Reads the answer to an announce. `cut` is why the body ended early, if it did. Of each family,
-/// the first `limit` peers are kept and the others are counted.
+/// How an announce was asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked {
+    /// Over which family.
+    pub family: Family,
+    /// Of each family, so many peers are kept. The others are counted.
+    pub limit: usize,
+}
+
+/// Reads the answer to an announce. `cut` is why the body ended early, if it did.
 pub fn announce(
     body: &[u8],
     cut: Option<Failed>,
     url: &TrackerUrl,
-    limit: usize,
+    asked: Asked,
 ) -> Result<Reply, Failed> {
     let dict = open(body)?;
     let mut reply = Reply::default();
     let answer = &mut reply.announced;
     let mut refusal = Refusal::default();
     let mut known = false;
-    let mut lists = Lists {
-        limit,
-        ..Lists::default()
-    };
+    let mut found = Vec::new();
     let damage = each(dict, |key, value| {
         let mut knows = true;
         match key {
-            b"peers" => lists.read(&mut answer.peers, value, peers::Packed::V4),
-            b"peers6" => lists.read(&mut answer.peers, value, peers::Packed::V6),
+            b"peers" => found.push((Key::Peers, value)),
+            b"peers6" => found.push((Key::Peers6, value)),
             b"complete" => {
                 answer.has_absurd_counts |= !fill_count(&mut answer.counts.seeders, value);
             }
@@ -72,12 +82,17 @@ pub fn announce(
         }
         known |= knows;
     });
+    let lists = Lists::read(&found, answer, asked);
     answer.interval = refusal.asked_interval();
+    if refusal.is_empty() && !answer.peers.is_empty() {
+        answer.warning.get_or_insert_with(|| EMPTY_REASON.into());
+        refusal.reason = None;
+    }
     let answers = lists.any() || answer.counts.are_of_the_swarm();
     refusal.check(url, answers)?;
     finish(known, damage, cut, &mut answer.peers)?;
     answer.withheld = answer.peers.is_empty() && lists.names > 0;
-    if lists.lost > 0 && lists.read == 0 && !answer.withheld {
+    if lists.lost > 0 && lists.whole == 0 && !answer.withheld {
         return Err(Failed::new(Failure::Malformed, UNREADABLE));
     }
     reply.has_list = lists.any();
@@ -88,27 +103,62 @@ pub fn announce(
 /// nothing could. With none but the latter, who is there stays unknown; it is not nobody.
 #[derive(Debug, Default)]
 struct Lists {
-    read: usize,
+    whole: usize,
     lost: usize,
     /// Entries with a host name for an address.
     names: usize,
-    /// Peers kept of each family.
-    limit: usize,
+}
+
+/// Where a list stands in the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Key {
+    /// `peers`: IPv4, or dictionaries of both families.
+    Peers,
+    /// `peers6`.
+    Peers6,
 }
 
 impl Lists {
-    fn read(&mut self, peers: &mut Peers, value: Value<'_>, packed: peers::Packed) {
+    /// Reads all lists of an answer whose counts are known.
+    fn read(found: &[(Key, Value<'_>)], answer: &mut Announced, asked: Asked) -> Self {
+        let counts = &answer.counts;
+        let beside = Beside {
+            socket: asked.family,
+            has_other: found.iter().any(|(key, _)| *key == Key::Peers6),
+            members: counts
+                .seeders
+                .zip(counts.leechers)
+                .map(|(s, l)| s.saturating_add(l)),
+        };
+        let mut lists = Self::default();
+        for (key, value) in found {
+            let packed = match (key, value) {
+                (Key::Peers, Value::Bytes(list)) => compact::family_of_peers(list, beside),
+                (Key::Peers6, Value::Bytes(list)) => Some(compact::family_of(list, Family::Ipv6)),
+                // Here each entry has its own length or its own words.
+                _ => Some(Family::Ipv4),
+            };
+            lists.add(&mut answer.peers, *value, packed, asked.limit);
+        }
+        lists
+    }
+
+    fn add(&mut self, peers: &mut Peers, value: Value<'_>, packed: Option<Family>, limit: usize) {
         let before = (peers.claimed(), peers.malformed);
-        self.names += peers::read(peers, value, packed, self.limit);
+        match packed {
+            Some(family) => self.names += peers::read(peers, value, family, limit),
+            // It may be of either family, and a peer that is guessed may be invented.
+            None => peers.malformed += 1,
+        }
         if peers.claimed() == before.0 && peers.malformed > before.1 {
             self.lost += 1;
         } else {
-            self.read += 1;
+            self.whole += 1;
         }
     }
 
     fn any(&self) -> bool {
-        self.read + self.lost > 0
+        self.whole + self.lost > 0
     }
 }
 
@@ -136,13 +186,22 @@ fn finish(
     }
 }
 
-/// Reads the answer to a scrape: one place a target, in their order.
+/// The answer to a scrape.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// One place per target, in their order.
+    pub counts: Vec<Option<Scraped>>,
+    /// How long the tracker asks to wait before the next scrape.
+    pub interval: Option<Duration>,
+}
+
+/// Reads the answer to a scrape.
 pub fn scrape(
     body: &[u8],
     cut: Option<Failed>,
     url: &TrackerUrl,
     targets: &[(AnnounceId, InfoHash)],
-) -> Result<Vec<Option<Scraped>>, Failed> {
+) -> Result<Counted, Failed> {
     let dict = open(body)?;
     let mut found = vec![None; targets.len()];
     let mut refusal = Refusal::default();
@@ -165,20 +224,33 @@ pub fn scrape(
         }
         // PHP writes an empty array as a list.
         (b"files", Value::List(_)) => has_files = true,
+        (b"flags", Value::Dict(flags)) => {
+            let asked = flags.get(b"min_request_interval").and_then(interval);
+            fill(&mut refusal.min_interval, asked);
+        }
         _ => {
             refusal.take(key, value);
         }
     });
+    let interval = refusal.asked_interval();
+    let is_known = found.iter().any(Option::is_some);
+    if refusal.is_empty() && is_known {
+        refusal.reason = None;
+    }
     refusal.check(url, has_files)?;
-    if found.iter().any(Option::is_some) {
-        return Ok(found);
+    let counted = Counted {
+        counts: found,
+        interval,
+    };
+    if is_known {
+        return Ok(counted);
     }
     match damage {
         Some(damage) => Err(cut.unwrap_or_else(|| {
             Failed::new(Failure::Malformed, format!("damaged answer: {damage}"))
         })),
         None if !has_files => Err(Failed::new(Failure::Malformed, "a scrape without files")),
-        None => Ok(found),
+        None => Ok(counted),
     }
 }
 
@@ -238,6 +310,16 @@ impl<'a> Refusal<'a> {
             _ => return false,
         }
         true
+    }
+
+    /// There is a `failure reason` without a word in it.
+    ///
+    /// BEP 3 makes the key a failure, and so do libtorrent and rTorrent; Transmission takes an empty
+    /// text for none. Without a word it says nothing that peers or counts beside it do not
+    /// contradict: they are from the tracker and prove who is there. So such an answer stands, with
+    /// a warning, since many clients will not use it. With nothing beside it, it is a refusal.
+    fn is_empty(&self) -> bool {
+        self.reason.is_some_and(|text| text.trim_ascii().is_empty())
     }
 
     /// No request may come before the longer of the two is over.

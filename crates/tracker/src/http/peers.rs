@@ -3,24 +3,18 @@
 use std::net::IpAddr;
 
 use super::answer::integer;
-use seedwatch_torrent::Peers;
 use seedwatch_torrent::bencode::{Dict, Value};
-
-/// What a string holds: entries of 6 bytes (BEP 23) or of 18 (BEP 7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Packed {
-    V4,
-    V6,
-}
+use seedwatch_torrent::{Family, Peers};
 
 /// Reads the value of `peers` or `peers6`, and returns how many of its unreadable entries are peers
-/// with a host name. Keeps the first `limit` peers of each family and counts the others.
-pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Packed, limit: usize) -> usize {
+/// with a host name. A string holds entries of `packed`: of 6 bytes (BEP 23) or of 18 (BEP 7). Keeps
+/// the first `limit` peers of each family and counts the others.
+pub(super) fn read(peers: &mut Peers, value: Value<'_>, packed: Family, limit: usize) -> usize {
     let mut names = 0;
     match value {
         Value::Bytes(bytes) => match packed {
-            Packed::V4 => peers.push_compact4_within(bytes, limit),
-            Packed::V6 => peers.push_compact6_within(bytes, limit),
+            Family::Ipv4 => peers.push_compact4_within(bytes, limit),
+            Family::Ipv6 => peers.push_compact6_within(bytes, limit),
         },
         Value::List(list) => {
             for entry in list.iter() {

@@ -1,49 +1,88 @@
 //! Announce and scrape URLs (BEP 3, 7, 23, 48).
 
-use std::fmt::Write as _;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 use crate::Identity;
+use crate::announce_session::Request;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
+use url::Url;
 
 /// What we claim to lack: more than nothing, since some trackers give a seed no seeds.
 const LEFT: u64 = 1 << 30;
 
+/// What is encoded. A space becomes `%20`: trackers do not decode `+`.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
 /// The `event` of an announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
+enum Event {
     /// Joins the swarm.
     Started,
     /// Leaves the swarm.
     Stopped,
 }
 
-/// The parameters of an announce, without `?` or `&` in front.
-pub fn announce(
-    identity: &Identity,
-    family: Family,
-    hash: &InfoHash,
-    event: Event,
-    numwant: u16,
-    tracker_id: Option<&[u8]>,
-) -> String {
-    let mut query = String::with_capacity(320);
-    query.push_str("info_hash=");
-    encode(&mut query, &hash.0);
-    query.push_str("&peer_id=");
-    encode(&mut query, &identity.peer_id);
+/// The parameters that follow the info-hash in the announces of one family. They change with the
+/// settings only: to write them each time cost a fiftieth of an announce.
+#[derive(Debug)]
+pub struct Announces {
+    look: String,
+    join: String,
+    leave: String,
+}
+
+impl Announces {
+    /// Writes the parameters of all three requests.
+    pub fn new(identity: &Identity, family: Family, numwant: u16) -> Self {
+        let write = |event, numwant| shared(identity, family, event, numwant);
+        Self {
+            look: write(Event::Stopped, numwant),
+            join: write(Event::Started, numwant),
+            leave: write(Event::Stopped, 0),
+        }
+    }
+
+    /// Returns the parameters of an announce, without `?` or `&` in front.
+    pub fn query(&self, request: Request, hash: &InfoHash, tracker_id: Option<&[u8]>) -> String {
+        announce(
+            hash,
+            match request {
+                Request::Look => &self.look,
+                Request::Join => &self.join,
+                Request::Leave => &self.leave,
+            },
+            tracker_id,
+        )
+    }
+}
+
+/// Returns the parameters of an announce that depend on no swarm, with `&` in front.
+fn shared(identity: &Identity, family: Family, event: Event, numwant: u16) -> String {
+    let peer_id = percent_encode(&identity.peer_id, RESERVED);
     let event = match event {
         Event::Started => "started",
         Event::Stopped => "stopped",
     };
     let (port, key) = (identity.port(family), identity.key);
     // No ip, ipv4 or ipv6: BEP 7 discourages them, and the tracker sees where we are.
-    // Writing to a string does not fail.
-    let _ = write!(
-        query,
-        "&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1&no_peer_id=1\
-         &numwant={numwant}&key={key:08X}&event={event}"
-    );
+    format!(
+        "&peer_id={peer_id}&port={port}&uploaded=0&downloaded=0&left={LEFT}&compact=1\
+         &no_peer_id=1&numwant={numwant}&key={key:08X}&event={event}"
+    )
+}
+
+/// Joins the parameters of an announce: the info-hash, what does not depend on it, and the id that
+/// the tracker gave us.
+fn announce(hash: &InfoHash, shared: &str, tracker_id: Option<&[u8]>) -> String {
+    let mut query = String::with_capacity(320);
+    query.push_str("info_hash=");
+    encode(&mut query, &hash.0);
+    query.push_str(shared);
     if let Some(id) = tracker_id {
         query.push_str("&trackerid=");
         encode(&mut query, id);
@@ -90,6 +129,21 @@ pub fn scrape_url(url: &TrackerUrl, query: &str) -> Option<String> {
     Some(whole)
 }
 
+/// The target of a redirected announce with the parameters of another announce in the place of the
+/// first one's. What the tracker itself put there (a passkey) stays.
+pub fn asked_again(target: &Url, own: &str) -> Option<Url> {
+    let name = |parameter: &str| parameter.split('=').next().unwrap_or_default().to_owned();
+    let ours: Vec<String> = own.split('&').map(name).collect();
+    let theirs = target.query().unwrap_or_default().split('&');
+    let theirs: Vec<&str> = theirs
+        .filter(|parameter| !parameter.is_empty() && !ours.contains(&name(parameter)))
+        .collect();
+    let mut whole = target[..url::Position::AfterPath].to_owned();
+    push_query(&mut whole, &theirs.join("&"));
+    push_query(&mut whole, own);
+    Url::parse(&whole).ok()
+}
+
 /// Adds parameters to a URL that may have some already.
 pub fn push_query(url: &mut String, query: &str) {
     if query.is_empty() {
@@ -103,18 +157,9 @@ pub fn push_query(url: &mut String, query: &str) {
     url.push_str(query);
 }
 
-/// Percent-encodes byte by byte. A space becomes `%20`: trackers do not decode `+`.
+/// Percent-encodes all but the unreserved characters of RFC 3986, section 2.3.
 fn encode(out: &mut String, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(HEX[usize::from(byte >> 4)]));
-            out.push(char::from(HEX[usize::from(byte & 15)]));
-        }
-    }
+    out.extend(percent_encode(bytes, RESERVED));
 }
 
 #[cfg(test)]
@@ -133,7 +178,10 @@ mod tests {
             key: 0xabc,
             ports: [6881, 6882],
         };
-        let over = |family| announce(&identity, family, &hash, Event::Stopped, 200, Some(b"a b"));
+        let over = |family| {
+            let announces = Announces::new(&identity, family, 200);
+            announces.query(Request::Look, &hash, Some(b"a b"))
+        };
         let query = over(Family::Ipv4);
         assert_eq!(
             query,
@@ -158,6 +206,28 @@ mod tests {
             ("https://[::1]:8/", "https://[::1]:8/?x=1"),
         ] {
             assert_eq!(announce_url(&url(base), "x=1"), expected);
+        }
+    }
+
+    #[test]
+    fn another_announce_replaces_the_parameters_of_the_first() {
+        let own = "info_hash=%01&event=stopped&numwant=0";
+        for (target, expected) in [
+            (
+                "http://u.example/a?k=s&info_hash=%01&event=started&numwant=200",
+                "http://u.example/a?k=s&info_hash=%01&event=stopped&numwant=0",
+            ),
+            (
+                "http://u.example/a?info_hash=%01&event=started&k=a%20b&&numwant=1",
+                "http://u.example/a?k=a%20b&info_hash=%01&event=stopped&numwant=0",
+            ),
+            (
+                "https://u.example/s/announce",
+                "https://u.example/s/announce?info_hash=%01&event=stopped&numwant=0",
+            ),
+        ] {
+            let again = asked_again(&Url::parse(target).unwrap(), own).unwrap();
+            assert_eq!(again.as_str(), expected);
         }
     }
 

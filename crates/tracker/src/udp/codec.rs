@@ -3,10 +3,9 @@
 //! All numbers are big-endian. Every request is sixteen bytes or more and carries its transaction
 //! id at [`TRANSACTION_OFFSET`], which lets an ICMP error be matched to what caused it.
 
-mod list;
-
 use std::time::Duration;
 
+use crate::compact;
 use crate::{Counts, Identity};
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{InfoHash, TrackerUrl};
@@ -168,7 +167,7 @@ impl AnnounceAnswer<'_> {
     /// Keeps the first `limit` peers of each family and counts the others.
     pub(super) fn peers(&self, family: Family, limit: usize) -> Peers {
         let mut peers = Peers::default();
-        match list::family_of(self.list, family) {
+        match compact::family_of(self.list, family) {
             Family::Ipv4 => peers.push_compact4_within(self.list, limit),
             Family::Ipv6 => peers.push_compact6_within(self.list, limit),
         }

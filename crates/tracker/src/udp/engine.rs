@@ -48,6 +48,8 @@ use transactions::{Owner, Spread, Transactions};
 use wheel::Wheel;
 use window::Window;
 
+/// What the kernel means by `ENOBUFS`.
+pub const NO_BUFFERS: &str = "no buffer space for packets";
 /// Most packets that one [`Engine::poll`] hands out.
 const MAX_BATCH: usize = 256;
 /// Remotes nobody asked about for so long are forgotten.
@@ -64,6 +66,8 @@ pub enum Undelivered {
     Unreachable,
     /// Our own kernel did not send it: no route, or its firewall forbids it.
     Unsent,
+    /// Our own kernel had no memory for it.
+    Lost,
 }
 
 /// A name that must be looked up.
@@ -246,9 +250,17 @@ impl Engine {
         if !remote.addresses.contains(to) {
             return;
         }
-        if why == Undelivered::Unreachable {
-            remote.unreachable = Some(now);
-            return;
+        match why {
+            Undelivered::Unreachable => {
+                remote.unreachable = Some(now);
+                return;
+            }
+            // It is sent again as any lost packet is.
+            Undelivered::Lost => {
+                remote.lost = Some(now);
+                return;
+            }
+            Undelivered::Refused | Undelivered::Unsent => {}
         }
         match owner {
             Some(Owner::Remote(_)) => self.on_connect_undelivered(key, why, now),

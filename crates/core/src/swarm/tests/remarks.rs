@@ -119,6 +119,33 @@ fn a_warning_is_shown_with_its_answer() {
 }
 
 #[test]
+fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
+    let mut world = World::new(&[1, 2].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED])));
+    let [first, second] = [0, 1].map(|place| world.announce(place, 0));
+    world.list(second, &["1.1.1.1"]);
+    assert_eq!(world.row(1).announces[0].failure(), None);
+    world.fail(first, Health::Down, Failure::Refused);
+    let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
+    for row in [&one, &other] {
+        assert_eq!(row.success, Some(false));
+        assert_eq!(row.failure().unwrap().reason, Failure::Refused);
+    }
+    // What was refused before gives way to the newer reason.
+    world.fail(second, Health::Up, Failure::Rejected);
+    let reason = |world: &mut World| {
+        let row = world.row(1).announces[0].clone();
+        row.failure().map(|failed| failed.reason)
+    };
+    assert_eq!(reason(&mut world), Some(Failure::Rejected));
+    world.fail(first, Health::Down, Failure::Timeout);
+    assert_eq!(reason(&mut world), Some(Failure::Timeout));
+    world.list(first, &["1.1.1.1"]);
+    assert_eq!(reason(&mut world), Some(Failure::Rejected));
+    world.pass(STALE.as_secs());
+    assert_eq!(reason(&mut world), None);
+}
+
+#[test]
 fn a_rate_limit_is_shown_until_it_is_over() {
     let mut world = World::new(&[torrent("t", v1(1), &[SCRAPED])]);
     let id = world.announce(0, 0);

@@ -10,10 +10,10 @@ use super::*;
 
 async fn in_time(server: &Server) -> Failed {
     let mut job = job(&server.url("/announce"), Manner::Ghost);
-    job.timeout = Duration::from_millis(300);
+    job.timeout = Duration::from_secs(3);
     let (result, exchange) = announced(asker().probe(job).await);
     assert!(
-        exchange.duration < Duration::from_secs(5),
+        exchange.duration < Duration::from_secs(60),
         "ends by its own clock"
     );
     result.unwrap_err()
@@ -30,7 +30,7 @@ async fn a_closed_port_refuses() {
 
 #[tokio::test]
 async fn silence_and_slowness_end_with_the_time() {
-    for (says, then) in [
+    let ended = [
         ("", Then::Hang),
         ("HTTP/1.1 200 OK\r\n", Then::Hang),
         (
@@ -38,11 +38,17 @@ async fn silence_and_slowness_end_with_the_time() {
             Then::Hang,
         ),
         ("HTTP/1.1 200 OK\r\n\r\n", Then::Drip),
-    ] {
-        let server = Server::start(move |_, _| Says::raw(says, then)).await;
-        let failed = in_time(&server).await;
-        assert_eq!(failed.reason, Failure::Timeout, "{says}");
-        assert_eq!(&*failed.text, "no answer in time");
+    ]
+    .map(|(says, then)| {
+        tokio::spawn(async move {
+            let server = Server::start(move |_, _| Says::raw(says, then)).await;
+            let failed = in_time(&server).await;
+            assert_eq!(failed.reason, Failure::Timeout, "{says}");
+            assert_eq!(&*failed.text, "no answer in time");
+        })
+    });
+    for ended in ended {
+        ended.await.unwrap();
     }
 }
 

@@ -3,6 +3,9 @@
 use super::server::{Says, Server, Then};
 use super::*;
 
+/// Longest wait for something that must happen: reached only when a test fails.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What a hostile tracker repeats without an end, what it begins with, and what becomes of that.
 const ENDLESS: [(&str, &str, Failure, &str); 7] = [
     (
@@ -61,10 +64,11 @@ async fn answers_without_an_end_are_bounded() {
     for (start, part, reason, text) in ENDLESS {
         let server = Server::start(move |_, _| endless(start, part)).await;
         let mut job = job(&server.url("/announce"), Manner::Ghost);
-        if reason == Failure::Timeout {
-            // Only time bounds interim responses. The server of the test shares our thread.
-            job.timeout = Duration::from_secs(3);
-        }
+        // Only time bounds interim responses. The server of the test shares our thread.
+        job.timeout = match reason {
+            Failure::Timeout => Duration::from_secs(3),
+            _ => PATIENCE,
+        };
         let failed = announced(asker().probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, reason, "{part}: {failed}");
         assert!(failed.text.contains(text), "{part}: {failed}");
@@ -98,13 +102,17 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
     let jobs = hostile.iter().zip(2..).flat_map(|(server, tracker)| {
         let hostile = Job {
             tracker: TrackerId(tracker),
-            timeout: Duration::from_secs(60),
+            timeout: 2 * PATIENCE,
             ..job(&server.url("/announce"), Manner::Ghost)
         };
         vec![hostile; 8]
     });
     prober.submit(jobs.collect());
-    prober.submit(vec![job(&well.url("/announce"), Manner::Ghost); 40]);
+    let well = Job {
+        timeout: PATIENCE,
+        ..job(&well.url("/announce"), Manner::Ghost)
+    };
+    prober.submit(vec![well; 40]);
     let mut left = 40;
     while left > 0 {
         for observation in observations.recv().await.unwrap() {

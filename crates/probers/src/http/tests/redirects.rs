@@ -1,6 +1,6 @@
 //! Redirects: followed by hand, twice at most, never from a public host into private space.
 
-use super::server::{Says, Server};
+use super::server::{Says, Server, Then};
 use super::*;
 use seedwatch_torrent::AddressScope;
 
@@ -37,6 +37,65 @@ async fn another_host_does_not_learn_the_passkey() {
     let asked = second.asked();
     assert_eq!(asked[0].parameter("passkey"), None);
     assert!(asked[0].parameter("info_hash").is_some());
+}
+
+/// A tracker that registers who starts, at `address`.
+async fn registering(address: &str) -> Server {
+    Server::on(address, None, |asked, _| match asked.event() {
+        "started" => Says::ok(LIST),
+        _ => Says::ok(EMPTY),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_last_stopped_goes_where_started_was_registered() {
+    let second = registering("127.0.0.2").await;
+    let there = second.url("/announce?k=v");
+    let first = Server::start(move |asked, _| match asked.event() {
+        "started" => to(there.clone()),
+        _ => Says::ok(EMPTY),
+    })
+    .await;
+    let asker = asker();
+    let job = job(&first.url("/announce?passkey=s"), Manner::Ghost);
+    let (said, exchange) = announced(asker.probe(job).await);
+    assert_eq!(said.unwrap().peers.len(), 1);
+    assert_eq!(exchange.requests, 4);
+    assert_eq!(first.events(), ["stopped", "started"]);
+    assert_eq!(second.events(), ["started", "stopped"]);
+    for asked in second.asked() {
+        assert_eq!(asked.parameter("passkey"), None);
+        assert_eq!(asked.parameter("k"), Some("v"));
+        assert_eq!(asked.target.matches("info_hash=").count(), 1);
+    }
+    assert_eq!(second.asked()[1].parameter("numwant"), Some("0"));
+    assert!(asker.farewells().await);
+    assert_eq!(second.events().len(), 2, "nothing is owed");
+}
+
+#[tokio::test]
+async fn a_stopped_in_the_background_goes_there_too() {
+    let second = Server::on("127.0.0.2", None, |asked, _| match asked.event() {
+        "started" => Says::raw("", Then::Hang),
+        _ => Says::ok(EMPTY),
+    })
+    .await;
+    let there = second.url("/announce");
+    let first = Server::start(move |_, _| to(there.clone())).await;
+    let asker = asker();
+    let probing = tokio::spawn({
+        let (asker, job) = (asker.clone(), job(&first.url("/announce"), Manner::Brief));
+        async move { asker.probe(job).await }
+    });
+    while second.events().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    probing.abort();
+    assert!(probing.await.unwrap_err().is_cancelled());
+    assert!(asker.farewells().await);
+    assert_eq!(first.events(), ["started"]);
+    assert_eq!(second.events(), ["started", "stopped"]);
 }
 
 #[tokio::test]
@@ -88,6 +147,7 @@ async fn follow_within(scope: AddressScope, from: &str, to: &str) -> Result<Arc<
         is_public: addresses.iter().all(|ip| is_global(*ip)),
         scope,
         addresses,
+        redirect: Arc::default(),
     };
     asker.follow(&to.parse().unwrap(), &origin).await
 }

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::send::enqueue;
 use super::{
-    Answer, Connection, Engine, Failed, Failure, Key, Link, Oddities, Place, Remote, Step,
-    Undelivered, codec,
+    Answer, Connection, Engine, Failed, Failure, Key, Link, NO_BUFFERS, Oddities, Place, Remote,
+    Step, Undelivered, codec,
 };
 use crate::tracker_message;
 
@@ -200,7 +200,10 @@ impl Engine {
         if let Some(remote) = self.remotes.get_mut(probe.remote)
             && !remote.heard_since(since)
         {
-            if remote.addresses.are_awaited() {
+            if remote.lost.is_some_and(|then| then >= since) {
+                self.fail(key, Failed::ours(NO_BUFFERS), now);
+                return;
+            } else if remote.addresses.are_awaited() {
                 failed = Failed::new(Failure::Dns, "the lookup took too long");
             } else if remote.unreachable.is_some_and(|then| then >= since) {
                 failed = Failed::new(Failure::Unreachable, "a router says: unreachable");

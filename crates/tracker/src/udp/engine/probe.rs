@@ -322,6 +322,7 @@ impl Probe {
                 phases: self.phases,
                 remote,
                 certificate_expiry: None,
+                scrape_interval_seconds: 0,
             },
         }
     }

@@ -46,6 +46,8 @@ pub(super) struct Remote {
     pub(super) heard: Option<Instant>,
     /// When the network last said that it cannot be reached.
     pub(super) unreachable: Option<Instant>,
+    /// When this machine last had no memory for a packet to it.
+    pub(super) lost: Option<Instant>,
     pub(super) used: Instant,
 }
 
@@ -109,6 +111,7 @@ impl Remote {
             round_trip: RoundTrip::default(),
             heard: None,
             unreachable: None,
+            lost: None,
             used: now,
         }
     }

@@ -225,6 +225,28 @@ fn what_routers_say_is_told_when_nothing_else_comes() {
 }
 
 #[test]
+fn silence_after_packets_that_we_had_no_memory_for_is_ours() {
+    let mut lab = Lab::new();
+    lab.announce(1);
+    let connect = lab.one();
+    lab.engine
+        .on_undelivered(server(1), &connect.bytes, Undelivered::Lost, lab.now);
+    // A packet that is lost here is sent again like any other.
+    lab.pass_ms(15_010);
+    assert!(lab.sent().len() > 1);
+    lab.settle();
+    let observation = lab.observations.remove(0);
+    assert!(observation.report.failed().unwrap().is_ours);
+    // The next silence is the tracker's.
+    lab.announce(2);
+    lab.pass_ms(15_010);
+    lab.settle();
+    let observation = lab.observations.remove(0);
+    let failed = observation.report.failed().unwrap();
+    assert_eq!((failed.reason, failed.is_ours), (Failure::Timeout, false));
+}
+
+#[test]
 fn what_our_kernel_does_not_send_is_unreachable_at_once() {
     let mut lab = Lab::new();
     lab.announce(1);

@@ -1,0 +1,169 @@
+//! `--web.config.file`: the format of the Prometheus exporter toolkit, so that one file serves
+//! every exporter of a machine and `promtool check web-config` can check it.
+//!
+//! ```yaml
+//! tls_server_config:
+//!   cert_file: web.crt            # relative to this file; or the text itself in cert
+//!   key_file: web.key             # or key
+//!   client_auth_type: RequireAndVerifyClientCert
+//!   client_ca_file: ca.crt        # or client_ca
+//!   client_allowed_sans: [prometheus.example]
+//!   min_version: TLS12            # or TLS13; max_version too
+//!   cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]
+//!   prefer_server_cipher_suites: true
+//!   curve_preferences: [X25519]
+//! http_server_config:
+//!   http2: true
+//!   headers: {X-Frame-Options: deny}
+//! basic_auth_users:
+//!   alice: $2y$10$…               # bcrypt
+//! rate_limit: {interval: 1s, burst: 20}
+//! ```
+//!
+//! A key that is not known here is an error: a setting that protects must not be overlooked. For
+//! the same reason a setting that cannot have an effect is one.
+
+mod rate;
+mod tls;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
+
+use self::rate::RawRate;
+use self::tls::{RawTls, TlsSection};
+use super::auth::{Hash, Users};
+use super::rate_limit::RateLimit;
+use super::tls::Tls;
+use seedwatch_input::yaml::{At, Report, Source, read_all};
+
+/// Largest web configuration file read, in bytes.
+const MAX_FILE: u64 = 4 << 20;
+
+/// The headers that may be added, and the values they may have (none = any).
+const HEADERS: [(&str, &[&str]); 5] = [
+    ("Content-Security-Policy", &[]),
+    ("Strict-Transport-Security", &[]),
+    ("X-Content-Type-Options", &["nosniff"]),
+    ("X-Frame-Options", &["deny", "sameorigin"]),
+    ("X-XSS-Protection", &[]),
+];
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    tls_server_config: Option<At<Option<RawTls>>>,
+    http_server_config: Option<RawHttp>,
+    basic_auth_users: Option<BTreeMap<String, At<String>>>,
+    rate_limit: Option<At<Option<RawRate>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct RawHttp {
+    http2: Option<bool>,
+    headers: Option<BTreeMap<String, At<Option<String>>>>,
+}
+
+/// What the file asks for, checked as far as it goes without opening other files.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) tls: Option<Tls>,
+    pub(super) users: Option<Users>,
+    pub(super) rate_limit: Option<RateLimit>,
+    pub(super) headers: HeaderMap,
+    pub(super) http2: bool,
+}
+
+/// Reads the file and notes every error in it. All sections are checked, whatever is wrong in one of
+/// them. Returns what is left without the errors, or `None` if the file cannot be read.
+pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
+    let source = Source::new(path);
+    let text = seedwatch_input::file::read_to_string(path, MAX_FILE)
+        .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")));
+    let text = report.take(text)?;
+    // A file of comments only is a file that asks for nothing.
+    let raw = read_all::<Option<Raw>>(&source, &text, report)?.unwrap_or_default();
+    let http = raw.http_server_config.unwrap_or_default();
+    let http2 = http.http2.unwrap_or(true);
+    let tls = raw.tls_server_config.and_then(|raw| {
+        let section = TlsSection {
+            source: &source,
+            base: path.parent().unwrap_or(Path::new("")),
+            line: raw.line,
+        };
+        section.read(raw.value.unwrap_or_default(), http2, report)
+    });
+    Some(Settings {
+        tls,
+        http2,
+        headers: read_headers(&source, http.headers.unwrap_or_default(), report),
+        users: read_users(&source, raw.basic_auth_users.unwrap_or_default(), report),
+        rate_limit: raw.rate_limit.and_then(|raw| {
+            let section = raw.value.unwrap_or_default();
+            section.read(&source, raw.line, report)
+        }),
+    })
+}
+
+/// The message never repeats a name or a hash: what is in the wrong place may be a password.
+fn read_users(
+    source: &Source,
+    raw: BTreeMap<String, At<String>>,
+    report: &mut Report,
+) -> Option<Users> {
+    let mut users = BTreeMap::new();
+    for (name, At { line, value }) in raw {
+        let mut fault =
+            |message: &str| report.fault(source.fault(line, "basic_auth_users", message));
+        if name.is_empty() || name.contains(':') {
+            fault("a name must not be empty or contain a colon");
+        }
+        match Hash::parse(&value) {
+            Ok(hash) => drop(users.insert(name, hash)),
+            Err(error) => fault(&error.to_string()),
+        }
+    }
+    Users::new(users)
+}
+
+/// A header without a value is not set.
+fn read_headers(
+    source: &Source,
+    raw: BTreeMap<String, At<Option<String>>>,
+    report: &mut Report,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, At { line, value }) in raw {
+        match read_header(&name, value.filter(|value| !value.is_empty())) {
+            Ok(Some((name, value))) => drop(headers.insert(name, value)),
+            Ok(None) => {}
+            Err(message) => {
+                report.fault(source.fault(line, "http_server_config.headers", message));
+            }
+        }
+    }
+    headers
+}
+
+fn read_header(
+    name: &str,
+    value: Option<String>,
+) -> Result<Option<(HeaderName, HeaderValue)>, String> {
+    let Some((name, allowed)) = HEADERS.into_iter().find(|(known, _)| *known == name) else {
+        let known = HEADERS.map(|(name, _)| name).join(", ");
+        return Err(format!("only these can be set: {known}"));
+    };
+    let Some(value) = value else {
+        return Ok(None);
+    };
+    if !allowed.is_empty() && !allowed.contains(&value.as_str()) {
+        return Err(format!("{name} must be {}", allowed.join(" or ")));
+    }
+    let header = HeaderName::from_bytes(name.as_bytes()).ok();
+    let pair = header.zip(HeaderValue::from_str(&value).ok());
+    pair.map(Some)
+        .ok_or_else(|| format!("{name} must be one line of printable text"))
+}

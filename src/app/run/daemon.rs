@@ -1,0 +1,263 @@
+//! The running daemon: absorbs what probers report, sends out what is due, publishes snapshots.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+use super::Started;
+use super::reload::{Loaded, Reloads};
+use crate::app::core::Core;
+use crate::app::dht::Dht;
+use crate::app::own_addresses;
+use crate::app::state::Keeper;
+use crate::app::supervisor::Supervisor;
+use crate::config::Config;
+use crate::web::{self, ReloadResult};
+use seedwatch_clock::Clock;
+use seedwatch_core::snapshot::Snapshot;
+use seedwatch_dht::DhtReport;
+use seedwatch_probers::Probers;
+use seedwatch_probers::canary::Canaries;
+use seedwatch_probers::http::Settings;
+use seedwatch_probers::resolve::Resolver;
+use seedwatch_torrent::Family;
+use seedwatch_tracker::Observation;
+
+/// Shortest time between two snapshots.
+const PUBLISH: Duration = Duration::from_secs(1);
+
+/// Taking a snapshot may use one part in this many of the time, unless the next would come too late.
+const PUBLISH_SHARE: u32 = 100;
+
+/// Longest time between two snapshots, even of the largest lists: scrapes are not more frequent.
+const PUBLISH_LATEST: Duration = Duration::from_secs(10);
+
+/// Taking a snapshot uses at most one part in this many of the time, however late the next comes.
+const PUBLISH_MOST: u32 = 20;
+
+/// Longest time that the canaries have to answer.
+const CANARY_DEADLINE: Duration = Duration::from_secs(6);
+
+/// Observations whose places in memory are fetched together.
+const FETCHED: usize = 128;
+
+/// What happens beside probes.
+pub(super) enum Event {
+    /// The canaries of a family have answered, or have not; `None` if none could be asked.
+    CanariesAsked(Family, Option<bool>),
+    /// This machine had no resources to ask the canaries.
+    CanariesNotAsked(Family),
+    /// A configuration was read, for these requests.
+    Loaded(Result<Box<Loaded>, String>, Vec<ReloadResult>),
+}
+
+/// Where the daemon and its web server leave events, and how the server is set up.
+pub(super) struct Outlets {
+    pub(super) events: mpsc::Sender<Event>,
+    pub(super) reloads: mpsc::Sender<ReloadResult>,
+    pub(super) telemetry_path: String,
+    pub(super) max_requests: usize,
+}
+
+/// The running daemon.
+pub(super) struct Daemon {
+    pub(super) clock: Clock,
+    pub(super) core: Core,
+    pub(super) network: Network,
+    pub(super) keeper: Keeper,
+    /// What everything was built from.
+    pub(super) config: Config,
+    pub(super) events: mpsc::Sender<Event>,
+    snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(super) web: Arc<web::State>,
+    pub(super) supervisor: Supervisor,
+    pub(super) reloads: Reloads,
+}
+
+/// All that sends packets.
+pub(super) struct Network {
+    pub(super) resolver: Resolver,
+    canaries: Canaries,
+    pub(super) probers: Probers,
+    /// What the probers use now.
+    pub(super) settings: Settings,
+    pub(super) dht: Dht,
+}
+
+impl Daemon {
+    /// Joins the parts. Nothing is contacted before the first [`Daemon::dispatch`].
+    pub(super) fn new(
+        started: Started,
+        config: Config,
+        config_file: PathBuf,
+        clock: Clock,
+        outlets: Outlets,
+    ) -> Self {
+        let snapshot = Arc::new(ArcSwap::from_pointee(Snapshot::default()));
+        let web = web::State::new(
+            Arc::clone(&snapshot),
+            outlets.reloads,
+            outlets.telemetry_path,
+            outlets.max_requests,
+        );
+        Self {
+            clock,
+            core: started.core,
+            network: Network {
+                canaries: Canaries::new(started.resolver.clone()),
+                resolver: started.resolver,
+                probers: started.probers,
+                settings: started.prober_settings,
+                dht: started.dht,
+            },
+            keeper: started.keeper,
+            config,
+            events: outlets.events,
+            snapshot,
+            web: Arc::new(web),
+            supervisor: Supervisor::from_environment(Instant::now()),
+            reloads: Reloads::new(config_file),
+        }
+    }
+
+    /// Absorbs batches of observations. Places in memory are fetched ahead, because observations come
+    /// in the order of answers, not of torrents.
+    pub(super) fn absorb(&mut self, batches: &mut Vec<Vec<Observation>>) {
+        let now = self.clock.now();
+        for batch in batches.drain(..) {
+            let mut rest = batch.into_iter();
+            while !rest.as_slice().is_empty() {
+                let count = rest.as_slice().len().min(FETCHED);
+                self.core.prefetch(&rest.as_slice()[..count]);
+                for observation in rest.by_ref().take(count) {
+                    self.core.absorb(observation, now);
+                }
+            }
+        }
+    }
+
+    /// Absorbs a report of the DHT prober.
+    pub(super) fn absorb_dht(&mut self, report: DhtReport) {
+        self.core.absorb_dht(report, self.clock.now());
+    }
+
+    /// Sends out what is due.
+    pub(super) fn dispatch(&mut self) {
+        let now = self.clock.now();
+        self.network.dht.watch(self.core.sweep());
+        let mut jobs = Vec::new();
+        self.core.poll(now.mono, &mut jobs);
+        let silent_families = self.core.looks_due(now.mono, &mut jobs);
+        self.network
+            .dht
+            .pause(|family| self.core.rests(family, now.mono));
+        if !jobs.is_empty() {
+            self.network.probers.submit(jobs);
+        }
+        for family in silent_families {
+            self.ask_canaries(family);
+        }
+    }
+
+    /// Asks the canaries of a family whether our own network works.
+    fn ask_canaries(&self, family: Family) {
+        let hosts = self.core.canaries();
+        let (canaries, events) = (self.network.canaries.clone(), self.events.clone());
+        tokio::spawn(async move {
+            let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
+            debug!(family = family.as_label(), ?look, "asked the canaries");
+            // Where no canary could be asked, no name resolved or there is no route: an outage of
+            // our own looks like that.
+            let event = match look.is_void() {
+                true => Event::CanariesNotAsked(family),
+                false => Event::CanariesAsked(family, look.is_alive()),
+            };
+            let _ = events.send(event).await;
+        });
+    }
+
+    /// Publishes a new snapshot. Returns when the next is due.
+    pub(super) fn publish(&mut self) -> Instant {
+        let start = Instant::now();
+        let mut snapshot = self.core.snapshot(self.clock.now());
+        snapshot.state = self.keeper.row();
+        self.snapshot.store(Arc::new(snapshot));
+        start + time_between_snapshots(start.elapsed())
+    }
+
+    /// Begins to save the next piece of the state.
+    pub(super) fn save(&mut self) {
+        let (dht, now) = (&self.network.dht, self.clock.now());
+        self.keeper.step(&mut self.core, || dht.table(), now);
+    }
+
+    /// Reads the addresses of the local interfaces.
+    pub(super) fn read_addresses(&mut self) {
+        match own_addresses() {
+            Ok(addresses) => self.core.set_local_addresses(&addresses),
+            Err(error) => warn!(%error, "cannot list the addresses of the local interfaces"),
+        }
+    }
+
+    /// Returns when the main loop must turn at the latest; `other` is a timer of its own.
+    pub(super) fn next_timer(&self, other: Instant) -> Instant {
+        let wake = self.core.next_wake().map(|at| self.clock.instant(at));
+        let timers = [wake, self.supervisor.next_beat(), self.keeper.due()];
+        timers.into_iter().flatten().fold(other, Instant::min)
+    }
+
+    /// Handles what happened beside probes.
+    pub(super) async fn handle(&mut self, event: Event) {
+        match event {
+            Event::CanariesAsked(family, alive) => {
+                self.core.looked(family, alive, self.clock.now());
+            }
+            Event::CanariesNotAsked(family) => self.core.not_looked(family, self.clock.now()),
+            Event::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
+        }
+    }
+
+    /// Tells the service manager that the daemon is ready, and whether its configuration is the
+    /// latest one.
+    pub(super) fn report_ready(&mut self, is_latest: bool) {
+        let count = self.config.torrents.len();
+        let status = match is_latest {
+            true => format!("Watching {count} torrents"),
+            false => format!("Watching {count} torrents; the new configuration is not valid"),
+        };
+        self.supervisor.ready(&status);
+    }
+
+    /// Logs the warnings of the configuration, and shows it at `/config`.
+    pub(super) fn show_config(&self) {
+        for warning in &self.config.warnings {
+            warn!("{warning}");
+        }
+        self.web
+            .effective_config
+            .store(Arc::new(self.config.effective_yaml()));
+    }
+}
+
+/// Returns the time from one snapshot, which took so long, to the next.
+fn time_between_snapshots(took: Duration) -> Duration {
+    let wanted = (took * PUBLISH_SHARE).min(PUBLISH_LATEST);
+    PUBLISH.max(wanted).max(took * PUBLISH_MOST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_frequent_unless_they_are_expensive() {
+        let millis = Duration::from_millis;
+        for (took, between) in [(1, 1_000), (30, 3_000), (200, 10_000), (1_000, 20_000)] {
+            assert_eq!(time_between_snapshots(millis(took)), millis(between));
+        }
+    }
+}

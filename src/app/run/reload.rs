@@ -1,0 +1,150 @@
+//! Reload: reads everything first, then swaps whole or not at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, oneshot};
+use tracing::{error, info, warn};
+
+use super::daemon::{Daemon, Event};
+use crate::app::probers::{self, Roots, StartError};
+use crate::config::Config;
+use crate::web::ReloadResult;
+
+/// A configuration that takes longer to read is given up: it may lie in a pipe without a writer.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// Most readings of the configuration at once: one, and a few that hang.
+const MAX_LOADS: usize = 4;
+
+/// A configuration that was read, with the files that it depends on.
+pub(super) struct Loaded {
+    config: Config,
+    roots: Roots,
+}
+
+/// Requests for a reload, and the reading under way.
+pub(super) struct Reloads {
+    config_file: PathBuf,
+    /// Requests that came while a configuration was being read; `None` without any.
+    waiting: Option<Vec<ReloadResult>>,
+    loading: bool,
+    /// Room for readings of the configuration, those that hang included.
+    permits: Arc<Semaphore>,
+}
+
+impl Reloads {
+    /// Reads this file at each reload.
+    pub(super) fn new(config_file: PathBuf) -> Self {
+        Self {
+            config_file,
+            waiting: None,
+            loading: false,
+            permits: Arc::new(Semaphore::new(MAX_LOADS)),
+        }
+    }
+}
+
+impl Daemon {
+    /// Reads the configuration for a request. Requests that come meanwhile share the next reading:
+    /// the file may have changed since this one began.
+    pub(super) fn reload(&mut self, reply: Option<ReloadResult>) {
+        self.reloads.waiting.get_or_insert_default().extend(reply);
+        if self.reloads.loading {
+            return;
+        }
+        let replies = self.reloads.waiting.take().unwrap_or_default();
+        self.reloads.loading = true;
+        self.supervisor.reloading();
+        let path = self.reloads.config_file.clone();
+        let (permits, events) = (Arc::clone(&self.reloads.permits), self.events.clone());
+        tokio::spawn(async move {
+            let loaded = load(path, &permits).await;
+            let _ = events.send(Event::Loaded(loaded, replies)).await;
+        });
+    }
+
+    /// Takes over what was read, and answers the requests for it.
+    pub(super) async fn loaded(
+        &mut self,
+        loaded: Result<Box<Loaded>, String>,
+        replies: Vec<ReloadResult>,
+    ) {
+        self.reloads.loading = false;
+        let result = match loaded {
+            Ok(loaded) => self.take_over(*loaded).await.map_err(|e| e.to_string()),
+            Err(error) => Err(error),
+        };
+        match &result {
+            Ok(()) => info!("Configuration reloaded"),
+            Err(error) => {
+                for line in error.lines() {
+                    error!(error = line, "the configuration stays as it was");
+                }
+                self.core.reload_failed();
+            }
+        }
+        // Before the requests are answered, so that a scrape after the answer shows the change.
+        self.publish();
+        self.report_ready(result.is_ok());
+        for reply in replies {
+            let _ = reply.send(result.clone());
+        }
+        if self.reloads.waiting.is_some() {
+            self.reload(None);
+        }
+    }
+
+    /// Takes over a valid configuration, whole or not at all.
+    async fn take_over(&mut self, loaded: Loaded) -> Result<(), StartError> {
+        let Loaded { config, roots } = loaded;
+        let network = &mut self.network;
+        let settings = probers::settings(&config, network.settings.identity, roots);
+        if settings != network.settings {
+            network.probers.configure(&settings)?;
+        }
+        let configured = network
+            .dht
+            .configure(&config, &network.resolver, &self.keeper);
+        if let Err(failed) = configured.await {
+            if settings != network.settings {
+                network.probers.configure(&network.settings)?;
+            }
+            return Err(failed);
+        }
+        network.settings = settings;
+        if config.state.path != self.config.state.path {
+            warn!("state.path takes effect with a restart");
+        }
+        self.keeper.configure(&config.state);
+        self.core.reload(&config, self.clock.now());
+        self.config = config;
+        self.show_config();
+        Ok(())
+    }
+}
+
+/// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
+/// that hangs blocks nothing else.
+async fn load(path: PathBuf, permits: &Arc<Semaphore>) -> Result<Box<Loaded>, String> {
+    let Ok(permit) = Arc::clone(permits).try_acquire_owned() else {
+        return Err("earlier readings of the configuration still hang".to_owned());
+    };
+    let (result, loaded) = oneshot::channel();
+    let read = move || {
+        let read = Config::load(&path).map_err(|error| error.to_string());
+        let _ = result.send(read.and_then(|config| {
+            let roots = probers::roots().map_err(|error| error.to_string())?;
+            Ok(Box::new(Loaded { config, roots }))
+        }));
+        drop(permit);
+    };
+    let thread = std::thread::Builder::new().name("config".to_owned());
+    thread.spawn(read).map_err(|failed| failed.to_string())?;
+    match tokio::time::timeout(LOAD_TIMEOUT, loaded).await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(_)) => Err("reading the configuration met a fault of the program".to_owned()),
+        Err(_) => Err(format!("not read within {} s", LOAD_TIMEOUT.as_secs())),
+    }
+}

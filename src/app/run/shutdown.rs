@@ -1,0 +1,79 @@
+//! Shutdown: leaves no entry at a tracker, saves the state, ends within a bounded time.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout_at;
+use tracing::{debug, error, info, warn};
+
+use super::Inbox;
+use super::daemon::{Daemon, Network};
+
+/// Longest time that a shutdown takes, whatever hangs: with the log it must stay below 5 s.
+const SHUTDOWN: Duration = Duration::from_secs(3);
+
+impl Daemon {
+    /// Withdraws announces, saves, and lets requests under way finish, all at once.
+    pub(super) async fn shut_down(
+        mut self,
+        mut inbox: Inbox,
+        stop: oneshot::Sender<()>,
+        server: JoinHandle<()>,
+    ) {
+        let deadline = Instant::now() + SHUTDOWN;
+        info!("Shutting down");
+        self.supervisor.stopping();
+        self.web.set_ready(false);
+        drop(stop);
+        self.absorb_rest(&mut inbox);
+        self.end(server, deadline).await;
+    }
+
+    /// Absorbs what came in before the shutdown, so that it is saved too. What comes later must not
+    /// block the probers while they withdraw announces.
+    fn absorb_rest(&mut self, inbox: &mut Inbox) {
+        inbox.observations.close();
+        inbox.dht_reports.close();
+        let mut batches = Vec::new();
+        while let Ok(batch) = inbox.observations.try_recv() {
+            batches.push(batch);
+        }
+        self.absorb(&mut batches);
+        while let Ok(report) = inbox.dht_reports.try_recv() {
+            self.absorb_dht(report);
+        }
+    }
+
+    async fn end(self, mut server: JoinHandle<()>, deadline: Instant) {
+        let Self {
+            network,
+            mut keeper,
+            mut core,
+            clock,
+            ..
+        } = self;
+        let Network {
+            probers, mut dht, ..
+        } = network;
+        let until = deadline.into();
+        let saving = async {
+            let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
+            keeper.finish(&mut core, table, clock.now(), deadline).await;
+        };
+        let draining = timeout_at(until, probers.drain());
+        let serving = timeout_at(until, &mut server);
+        let (drained, (), served) = tokio::join!(draining, saving, serving);
+        if drained.is_err() {
+            warn!("the probers did not end in time");
+        }
+        match served {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => error!(%error, "the web server ended badly"),
+            Err(_) => {
+                debug!("connections cut at shutdown");
+                server.abort();
+            }
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! A lack of our own file descriptors is not the failure of a tracker.
+
+use std::time::Duration;
+
+use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
+use crate::rig::scripted::{HttpTracker, Reply};
+use crate::rig::swarm::fresh_hash;
+use crate::rig::wait;
+use crate::rig::wire::hex;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Enough for everything to start, and too few to ask a name server.
+#[test]
+fn names_that_could_not_be_asked_for_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.yaml");
+    let url = "http://tracker.invalid.example/announce".to_owned();
+    let torrent = entry("t", &hex(&fresh_hash()), &[url]);
+    std::fs::write(&file, config(LAB, &[torrent])).unwrap();
+    let is_told = (16..40).any(|files| {
+        let output = std::process::Command::new("prlimit")
+            .arg(format!("--nofile={files}"))
+            .arg(BINARY)
+            .arg("--config.file")
+            .arg(&file)
+            .args(["probe", "t"])
+            .output()
+            .unwrap();
+        let trace = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            !trace.contains("name servers cannot be asked"),
+            "{files}: {trace}"
+        );
+        trace.contains("this machine lacks resources: too many open files")
+    });
+    assert!(is_told);
+}
+
+#[test]
+fn probes_without_descriptors_are_held_against_nobody() {
+    // Each probe needs a connection of its own.
+    let tracker = HttpTracker::start(|request| {
+        let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
+        let body: &[u8] = match request.target.contains("/scrape") {
+            true => b"d5:filesdee",
+            false => b"d8:completei1e10:incompletei0e5:peers6:\x51\x02\x03\x04\x1a\xe1e",
+        };
+        Reply::raw([head.as_bytes(), body].concat())
+    });
+    let torrent = entry("t", &hex(&fresh_hash()), &[tracker.endpoint().url()]);
+    let daemon = Daemon::start(&config(LAB, &[torrent]));
+    let works = [
+        ("seedwatch_announce_success", Some(1.0)),
+        ("seedwatch_tracker_up{family=\"ipv4\"}", Some(1.0)),
+    ];
+    daemon.wait_for_values(&works);
+    daemon.limit_files(3);
+    let said = || daemon.log().matches("lacks resources for probes").count();
+    wait::until("the lack is told", PATIENCE, || (said() > 0).then_some(()));
+    let stalled = tracker.heard().len();
+    daemon.limit_files(1024);
+    wait::until("probes reach it again", PATIENCE, || {
+        (tracker.heard().len() > stalled + 2).then_some(())
+    });
+    let metrics = daemon.wait_for_values(&works);
+    let failures: Vec<_> = metrics
+        .select("seedwatch_tracker_failures_total")
+        .filter(|(_, count)| *count > 0.0)
+        .collect();
+    assert!(failures.is_empty(), "{failures:?}");
+    let log = daemon.log();
+    assert_eq!(said(), 1, "{log}");
+    assert!(!log.contains("tracker down"), "{log}");
+    assert!(!log.contains("own network is silent"), "{log}");
+}
