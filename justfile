@@ -44,7 +44,7 @@ opponents *ARGS:
     cargo build --release --locked --package seedwatch-dev-dht-world
     cd dev/opponents && cargo run --release --locked -- {{ARGS}}
 
-# Fuzzes one target: bencode, krpc or trackers
+# Fuzzes one target of fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
 
@@ -99,10 +99,6 @@ deb:
 # Builds the container image without Docker and tests it
 image:
     deploy/docker/test
-
-# Fuzzes one target of fuzz/fuzz_targets
-fuzz TARGET *ARGS:
-    cargo fuzz run --sanitizer none {{TARGET}} {{ARGS}}
 
 # Makes a release: version, changelog, country table, package, image, checksums
 release VERSION:

@@ -10,6 +10,9 @@ use clap_complete::{Shell, generate};
 use clap_mangen::Man;
 use seedwatch::cli::Cli;
 
+/// The path and the text of a file.
+type File = (PathBuf, Vec<u8>);
+
 /// What the flags do not say, as roff.
 const REMARKS: &str = r#".SH EXIT STATUS
 0 after success or a signal; 1 if the start failed, or if no source knows the probed torrent;
@@ -43,11 +46,8 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/shell")
 }
 
-/// Paths and their contents.
-type Files = Vec<(PathBuf, Vec<u8>)>;
-
-/// Returns the path and the text of every file.
-fn files() -> Result<Files, Box<dyn Error>> {
+/// Returns every file.
+fn files() -> Result<Vec<File>, Box<dyn Error>> {
     // A revision would change the files with every commit.
     let mut command = Cli::command().version(env!("CARGO_PKG_VERSION"));
     command.build();

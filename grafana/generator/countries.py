@@ -10,7 +10,7 @@ NO_COUNTRY = (
     "deploy/prometheus/*.rules.yaml.",
 )
 # `()` matches only series without the label: the recorded sum of all torrents. A choice of torrents
-# matches only theirs. So one query serves both, and all torrents are never added up anew.
+# matches only theirs. So one query serves both, and never adds up all torrents.
 ALL = "()"
 
 
