@@ -380,7 +380,7 @@ fn a_probe_prints_the_lookup() {
 
     let (code, trace) = run(LAB, &[&magnet]);
     assert_eq!(code, Some(1));
-    assert!(trace.contains("the DHT is not to be asked"), "{trace}");
+    assert!(trace.contains("the DHT must not be asked"), "{trace}");
     let private = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/private.torrent"
