@@ -112,6 +112,31 @@ fn no_file_is_too_long() {
 }
 
 #[test]
+fn the_picture_shows_every_dependency_between_crates() {
+    let document = fs::read_to_string(root("docs/architecture.md")).unwrap();
+    let drawn: BTreeSet<(String, String)> = document
+        .lines()
+        .filter_map(|line| line.trim().split_once(" --> "))
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .collect();
+    let mut stated = BTreeSet::new();
+    for folder in fs::read_dir(root("crates")).unwrap() {
+        let folder = folder.unwrap();
+        let name = folder.file_name().into_string().unwrap();
+        let manifest = fs::read_to_string(folder.path().join("Cargo.toml")).unwrap();
+        let (_, dependencies) = manifest.split_once("[dependencies]").unwrap_or_default();
+        let (dependencies, _) = dependencies.split_once("\n[").unwrap_or((dependencies, ""));
+        for line in dependencies.lines() {
+            if let Some(rest) = line.strip_prefix("seedwatch-") {
+                let other = rest.split('.').next().unwrap_or_default();
+                stated.insert((name.clone(), other.to_owned()));
+            }
+        }
+    }
+    assert_eq!(drawn, stated);
+}
+
+#[test]
 fn every_module_stands_where_its_name_says() {
     let attribute = concat!("#[", "path");
     let moved: Vec<PathBuf> = FOLDERS
