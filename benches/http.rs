@@ -1,7 +1,8 @@
 //! The cost of an HTTP announce for the client, on kept and on fresh connections. Compared with
-//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `cargo bench
-//! --bench http`, or one part with `-- kept` or `-- fresh`. With `sockets`, `reqwest` or
-//! `seedwatch`, only that client runs, for a profiler.
+//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `reqwest` sends one
+//! ready request again and again and looks at no body; `reqwest-peers` also does what every tracker
+//! client must: it writes the URL of each announce, and reads the peers. `cargo bench --bench http`, or
+//! one part with `-- kept` or `-- fresh`. With the name of a client, only that one runs, for a profiler.
 //!
 //! The server is another process that answers every request with the same 100 peers, so that only
 //! the CPU time of the client is counted. The clients take short turns, so that other load on this
@@ -24,6 +25,9 @@ use seedwatch_probers::http::{HttpProber, Settings};
 use seedwatch_probers::resolve::{Fixed, Resolver};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{InfoHash, TrackerUrl};
+use seedwatch_tracker::announce_session::AnnounceRequest;
+use seedwatch_tracker::http::answer::{self, AnnounceContext};
+use seedwatch_tracker::http::query::{self, AnnounceQueries};
 use seedwatch_tracker::{
     AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request, TrackerId,
 };
@@ -42,6 +46,13 @@ const PER_HOST: u32 = 4;
 const JOBS_PER_HOST: u32 = 16;
 /// Runs of each client; the best counts.
 const TURNS: usize = 15;
+
+/// The identity of the clients.
+const IDENTITY: Identity = Identity {
+    peer_id: *b"-SW0000-abcdefghijkl",
+    key: 1,
+    ports: [6881; 2],
+};
 
 /// A part of the benchmark and its budget.
 struct Part {
@@ -69,7 +80,7 @@ const PARTS: [Part; 2] = [
 ];
 
 /// The clients, and the arguments that select one.
-const CLIENTS: [&str; 3] = ["sockets", "reqwest", "seedwatch"];
+const CLIENTS: [&str; 4] = ["sockets", "reqwest", "reqwest-peers", "seedwatch"];
 
 fn main() {
     let wanted: Vec<String> = std::env::args()
@@ -105,11 +116,12 @@ struct Client {
 impl Client {
     fn all(port: u16, part: &Part) -> Vec<Self> {
         let (path, count) = (part.path, part.count);
-        let reqwest = Reqwest::start(port, path);
+        let (reqwest, peers) = (Reqwest::start(port, path), Reqwest::start(port, path));
         let mut probes = Probes::start(port, path);
-        let turns: [Box<dyn FnMut()>; 3] = [
+        let turns: [Box<dyn FnMut()>; 4] = [
             Box::new(move || bare_sockets(port, path, count)),
             Box::new(move || reqwest.announce(count)),
+            Box::new(move || peers.announce_and_read(count)),
             Box::new(move || probes.announce(count)),
         ];
         let named = CLIENTS.into_iter().zip(turns);
@@ -163,7 +175,7 @@ fn bare_sockets(port: u16, path: &str, count: u32) {
          host: 127.80.0.1:6969\r\n\r\n",
         "%AA".repeat(80)
     );
-    let length = answer(path == "/close").len();
+    let length = canned_answer(path == "/close").len();
     std::thread::scope(|scope| {
         for number in 0..HOSTS {
             let (address, request) = (SocketAddr::from((host(number), port)), &request);
@@ -218,31 +230,63 @@ impl Reqwest {
 
     /// Makes `count` announces, a few at a time per host.
     fn announce(&self, count: u32) {
+        self.run(count, |client, url, left| async move {
+            while take(&left) {
+                let request = reqwest::Request::new(reqwest::Method::GET, url.clone());
+                let response = client.execute(request).await.expect("an answer");
+                assert!(response.bytes().await.expect("a body").len() > 600);
+            }
+        });
+    }
+
+    /// As [`Reqwest::announce`], but writes the URL of each announce and reads the peers.
+    fn announce_and_read(&self, count: u32) {
+        self.run(count, |client, mut url, left| async move {
+            url.set_query(None);
+            let tracker = TrackerUrl::parse(url.as_str()).expect("a URL");
+            let queries = AnnounceQueries::new(&IDENTITY, Family::Ipv4, 200);
+            let context = AnnounceContext {
+                family: Family::Ipv4,
+                limit: 200,
+            };
+            while take(&left) {
+                let hash = InfoHash([0xaa; 20]);
+                let query = queries.query(AnnounceRequest::StoppedQuery, &hash, None);
+                let request = client.get(query::announce_url(&tracker, &query));
+                let response = request.send().await.expect("an answer");
+                let body = response.bytes().await.expect("a body");
+                let reply = answer::announce(&body, None, &tracker, context);
+                let peers = reply.expect("peers").announced.peers;
+                assert_eq!(peers.len(), 100);
+            }
+        });
+    }
+
+    /// Runs a few tasks per host until `count` announces are taken.
+    fn run<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        count: u32,
+        task: impl Fn(reqwest::Client, reqwest::Url, Arc<AtomicU32>) -> F,
+    ) {
         let left = Arc::new(AtomicU32::new(count));
+        let urls = self.urls.iter().cycle();
         self.runtime.block_on(async {
             let mut tasks = tokio::task::JoinSet::new();
-            for url in self
-                .urls
-                .iter()
-                .cycle()
-                .take(self.urls.len() * PER_HOST as usize)
-            {
-                let (client, url, left) = (self.client.clone(), url.clone(), left.clone());
-                tasks.spawn(async move {
-                    let relaxed = Ordering::Relaxed;
-                    let next = |n: u32| n.checked_sub(1);
-                    while left.fetch_update(relaxed, relaxed, next).is_ok() {
-                        let request = reqwest::Request::new(reqwest::Method::GET, url.clone());
-                        let response = client.execute(request).await.expect("an answer");
-                        assert!(response.bytes().await.expect("a body").len() > 600);
-                    }
-                });
+            for url in urls.take(self.urls.len() * PER_HOST as usize) {
+                tasks.spawn(task(self.client.clone(), url.clone(), left.clone()));
             }
             while let Some(done) = tasks.join_next().await {
                 done.expect("no panic");
             }
         });
     }
+}
+
+/// Takes one announce of those that are left.
+fn take(left: &AtomicU32) -> bool {
+    let relaxed = Ordering::Relaxed;
+    left.fetch_update(relaxed, relaxed, |n| n.checked_sub(1))
+        .is_ok()
 }
 
 fn runtime() -> Runtime {
@@ -263,11 +307,7 @@ struct Probes {
 impl Probes {
     fn start(port: u16, path: &str) -> Self {
         let settings = Settings {
-            identity: Identity {
-                peer_id: *b"-SW0000-abcdefghijkl",
-                key: 1,
-                ports: [6881; 2],
-            },
+            identity: IDENTITY,
             numwant: 200,
             accept: seedwatch_torrent::address::Accept::Any,
             user_agent: "seedwatch".into(),
@@ -330,7 +370,7 @@ impl Probes {
     }
 }
 
-fn answer(close: bool) -> Vec<u8> {
+fn canned_answer(close: bool) -> Vec<u8> {
     let mut body = b"d8:completei60e10:incompletei40e8:intervali1800e5:peers600:".to_vec();
     for peer in 0..100u8 {
         body.extend_from_slice(&[1, 2, 3, peer, 0x1a, 0xe1]);
@@ -369,7 +409,7 @@ fn serve() {
 }
 
 async fn converse(mut stream: tokio::net::TcpStream) {
-    let (keep, close) = (answer(false), answer(true));
+    let (keep, close) = (canned_answer(false), canned_answer(true));
     let mut buffer = [0; 4096];
     let mut filled = 0;
     loop {
