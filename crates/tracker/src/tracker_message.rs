@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn passkeys_and_addresses_are_blacked_out() {
+    fn passkeys_and_addresses_are_redacted() {
         for (text, expected) in [
             (
                 "passkey secret1 (0123456789abcdef) unknown at announce\0",
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn passkeys_are_known_in_every_spelling() {
+    fn passkeys_are_recognised_in_every_spelling() {
         let url =
             "http://t.example/AbCdEf0123/my%20secret%20key/a%2Fb+c%3Dd/announce?pk=%c3%a9t%c3%a9+9";
         let url = TrackerUrl::parse(url).unwrap();
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_leaves_a_part_of_a_passkey() {
+    fn truncation_leaves_no_part_of_a_passkey() {
         let secret = format!("k{}", "0".repeat(1500));
         let url = TrackerUrl::parse(&format!("http://t.example/{secret}/announce")).unwrap();
         // White space goes, so that the end of what is read would be seen.
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_other_spellings_of_passkeys_are_known() {
+    fn parts_and_encodings_of_passkeys_are_recognised() {
         let key = "3fA9c07be1d84e56a2b7";
         let url = format!("http://t.example/torrents/{key}/announce");
         let url = TrackerUrl::parse(&url).unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_cannot_be_seen_are_escaped() {
+    fn invisible_characters_are_escaped() {
         let url = TrackerUrl::parse("http://t.example/announce").unwrap();
         let text = "banned\u{202e}txt.exe\u{2066} a\u{200b}b\u{feff}c\u{61c}\u{ad}\x1b[31m\n\u{85}\u{2028}";
         let expected = "banned\\u{202e}txt.exe\\u{2066} a\\u{200b}b\\u{feff}c\\u{61c}\\u{ad} [31m";
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn being_told_to_slow_down_is_a_rate_limit() {
+    fn a_rate_limit_message_is_recognised() {
         assert_eq!(
             said("Rate limit exceeded").reason,
             FailureReason::RateLimited

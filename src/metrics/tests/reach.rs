@@ -101,7 +101,7 @@ fn sources_are_counted_apart() {
 }
 
 #[test]
-fn nobody_is_nowhere() {
+fn an_empty_swarm_has_zero_places() {
     let mut it = unknown();
     it.row.peers = [Some(0).into(), None.into()];
     let mut snapshot = one_torrent(it);
@@ -128,7 +128,7 @@ fn nobody_is_nowhere() {
 }
 
 #[test]
-fn a_country_left_lately_is_an_explicit_zero() {
+fn a_recently_left_country_is_an_explicit_zero() {
     let page = text(sample::snapshot());
     let countries = of(&page, "seedwatch_torrent_country_peers");
     let of_country = |code: &str| {
@@ -161,7 +161,7 @@ fn countries_can_be_switched_off() {
 }
 
 #[test]
-fn of_a_collection_only_what_is_known_is_shown() {
+fn unknown_values_of_a_collection_are_absent() {
     let mut snapshot = one_torrent(unknown());
     snapshot.collections = vec![Arc::new(CollectionRow {
         name: "c".into(),

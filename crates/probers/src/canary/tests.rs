@@ -43,7 +43,7 @@ async fn black_hole() -> (SocketAddr, Vec<TcpStream>, tokio::net::TcpListener) {
 }
 
 #[tokio::test]
-async fn an_accepted_and_a_refused_connection_are_signs() {
+async fn accepted_and_refused_connections_are_evidence() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let result = canaries()
@@ -62,7 +62,7 @@ async fn an_accepted_and_a_refused_connection_are_signs() {
 }
 
 #[tokio::test]
-async fn any_datagram_of_the_canary_is_a_sign() {
+async fn any_datagram_from_the_canary_is_evidence() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let answering = tokio::spawn(async move {
@@ -79,7 +79,7 @@ async fn any_datagram_of_the_canary_is_a_sign() {
 }
 
 #[tokio::test]
-async fn a_datagram_of_somebody_else_is_none() {
+async fn a_datagram_from_another_address_is_not_evidence() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_datagram_of_somebody_else_is_none() {
 }
 
 #[tokio::test]
-async fn the_packet_is_sent_again() {
+async fn the_datagram_is_retransmitted() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let answering = tokio::spawn(async move {
@@ -143,7 +143,7 @@ async fn one_live_canary_among_dead_ones_is_enough() {
 }
 
 #[tokio::test]
-async fn without_a_canary_of_the_family_nothing_is_known() {
+async fn without_a_canary_the_family_is_unknown() {
     let only4 = (Host::Ip(Ipv4Addr::LOCALHOST.into()), 1);
     for all in [&[][..], &[only4]] {
         let result = canaries().any_alive(all, Family::Ipv6, WITHIN).await;
@@ -153,7 +153,7 @@ async fn without_a_canary_of_the_family_nothing_is_known() {
 }
 
 #[tokio::test]
-async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
+async fn icmp_is_optional() {
     // Root has it, most users do not: both are right, a wrong answer is not.
     if let Some(echo) = Echo::open(Family::Ipv4) {
         assert!(echo.ask(Ipv4Addr::LOCALHOST.into(), 0).await);
@@ -169,7 +169,7 @@ async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
 }
 
 #[tokio::test]
-async fn the_local_tracker_of_a_stranger_is_no_canary() {
+async fn a_canary_that_may_not_be_local_is_not_contacted() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let canary = Canary {

@@ -215,7 +215,7 @@ async fn peers_are_found_over_both_families() {
 }
 
 #[tokio::test]
-async fn a_name_is_a_way_in() {
+async fn a_host_name_can_be_a_bootstrap_address() {
     let node = Node::start("127.0.0.1");
     let resolver = Resolver::fixed(Fixed {
         hosts: "127.0.0.1 router.test".to_owned(),
@@ -232,7 +232,7 @@ async fn a_name_is_a_way_in() {
 }
 
 #[tokio::test]
-async fn a_table_outlives_the_prober() {
+async fn the_node_table_outlives_the_prober() {
     let node = Node::start("127.0.0.1");
     let first = settings(&["127.0.0.1:0"], vec![node.host()]);
     let mut running = Running::start(first.clone(), Vec::new());
@@ -250,7 +250,7 @@ async fn a_table_outlives_the_prober() {
 }
 
 #[tokio::test]
-async fn a_way_in_can_be_told_later() {
+async fn bootstrap_addresses_can_be_configured_later() {
     let node = Node::start("127.0.0.1");
     let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
     running.prober.look_up(HASH);
@@ -262,7 +262,7 @@ async fn a_way_in_can_be_told_later() {
 }
 
 #[tokio::test]
-async fn the_watched_are_swept() {
+async fn watched_torrents_are_looked_up() {
     let node = Node::start("127.0.0.1");
     let mut settings = settings(&["127.0.0.1:0"], vec![node.host()]);
     settings.engine.interval = Duration::from_secs(1);
@@ -300,7 +300,7 @@ async fn queries_and_garbage_are_not_answered() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_delivered_is_no_trouble() {
+async fn undeliverable_queries_do_not_stop_the_prober() {
     let node = Node::start("127.0.0.1");
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
     // From a loopback address, nothing may leave the machine (RFC 5737).
@@ -323,7 +323,7 @@ async fn what_cannot_be_delivered_is_no_trouble() {
 }
 
 #[tokio::test]
-async fn a_fault_is_survived() {
+async fn the_worker_survives_a_fault() {
     let node = Node::start("127.0.0.1");
     let mut running = Running::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
     running.find(1).await;

@@ -140,7 +140,7 @@ async fn failure_of(url: &str) -> ProbeError {
 }
 
 #[tokio::test]
-async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
+async fn an_announce_sends_every_parameter_and_keeps_the_url_bytes() {
     let server = Server::saying(LIST).await;
     let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s%20x")).await;
     let said = said.unwrap();
@@ -209,7 +209,7 @@ async fn a_host_gets_few_connections_at_once() {
 }
 
 #[tokio::test]
-async fn families_are_kept_apart() {
+async fn families_use_separate_connections() {
     let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
     let http_client = http_client();
     let mut v6 = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
@@ -230,7 +230,7 @@ async fn families_are_kept_apart() {
 }
 
 #[tokio::test]
-async fn a_scrape_asks_for_all_at_once() {
+async fn a_scrape_requests_all_hashes_at_once() {
     let server = Server::start(|asked, _| {
         assert!(
             asked
@@ -259,7 +259,7 @@ async fn a_scrape_asks_for_all_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_unsupported() {
+async fn unsupported_requests_are_not_sent() {
     let http_client = http_client();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
     let udp = job("udp://127.0.0.1:1/announce", AnnounceStrategy::StoppedFirst);
@@ -276,7 +276,7 @@ async fn what_cannot_be_asked_is_unsupported() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_who_does_not_want_it() {
+async fn nothing_is_sent_to_a_blocked_host() {
     let resolver = Resolver::fixed(Fixed {
         hosts: "0.0.0.0 blocked.example\n".into(),
         routable: vec![Ipv4Addr::LOCALHOST.into()],
@@ -289,7 +289,7 @@ async fn nothing_is_sent_to_who_does_not_want_it() {
 }
 
 #[test]
-fn a_user_agent_that_no_header_can_hold_is_refused() {
+fn an_invalid_user_agent_is_rejected() {
     let settings = Settings {
         user_agent: "two\nlines".into(),
         ..settings()

@@ -46,7 +46,7 @@ async fn both_families_come_from_one_lookup_and_then_from_the_cache() {
 }
 
 #[tokio::test]
-async fn those_who_ask_at_once_share_one_lookup() {
+async fn concurrent_callers_share_one_lookup() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
@@ -65,7 +65,7 @@ async fn those_who_ask_at_once_share_one_lookup() {
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_does_not_take_the_lookup_with_it() {
+async fn a_dropped_caller_does_not_cancel_the_lookup() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
@@ -94,7 +94,7 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Opti
 }
 
 #[tokio::test]
-async fn public_names_never_lead_into_private_space() {
+async fn public_names_never_resolve_to_private_addresses() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         "--host-record=lan.example,192.168.1.1,fd00::1",
@@ -121,7 +121,7 @@ async fn public_names_never_lead_into_private_space() {
 }
 
 #[tokio::test]
-async fn trackers_of_strangers_do_not_lead_home() {
+async fn untrusted_trackers_do_not_reach_local_addresses() {
     let resolver = Resolver::fixed(Fixed {
         hosts: format!("10.1.2.3 mine.example both.example\n{PUBLIC4} both.example\n"),
         routable: vec![PUBLIC4.into(), Ipv4Addr::new(10, 1, 2, 3).into()],
@@ -161,7 +161,7 @@ async fn trackers_of_strangers_do_not_lead_home() {
 }
 
 #[tokio::test]
-async fn no_name_leads_to_metadata_services() {
+async fn no_name_resolves_to_a_metadata_service() {
     let link_local = Ipv4Addr::new(169, 254, 169, 254);
     let resolver = Resolver::fixed(Fixed {
         hosts: format!(
@@ -186,7 +186,7 @@ async fn no_name_leads_to_metadata_services() {
 }
 
 #[tokio::test]
-async fn failures_say_what_is_wrong() {
+async fn failures_describe_their_cause() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&["--txt-record=empty.example,hello"]);
     let resolver = asking(dns.address);
@@ -207,7 +207,7 @@ async fn failures_say_what_is_wrong() {
 }
 
 #[tokio::test]
-async fn the_operators_wish_is_obeyed() {
+async fn the_operators_preference_is_obeyed() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         &format!("--host-record=no.example,{PUBLIC4}"),
@@ -240,7 +240,7 @@ async fn the_operators_wish_is_obeyed() {
 }
 
 #[tokio::test]
-async fn a_name_server_that_drops_txt_costs_nothing_but_the_grace() {
+async fn a_name_server_that_drops_txt_costs_only_the_grace_period() {
     let dns = scripted::Server::start(scripted::Habit::DropsTxt(PUBLIC4)).await;
     let resolver = asking(dns.address);
     let found = resolve(&resolver, "udp://t.example:1/").await.unwrap();
@@ -248,7 +248,7 @@ async fn a_name_server_that_drops_txt_costs_nothing_but_the_grace() {
 }
 
 #[tokio::test]
-async fn one_family_that_fails_does_not_take_the_other_with_it() {
+async fn a_failed_family_does_not_fail_the_other() {
     let dns = scripted::Server::start(scripted::Habit::FailsAaaa(PUBLIC4)).await;
     let resolver = asking(dns.address);
     let found = resolve(&resolver, "udp://t.example:1/").await.unwrap();
@@ -256,7 +256,7 @@ async fn one_family_that_fails_does_not_take_the_other_with_it() {
 }
 
 /// A resolver, and lookups under way of names that no name server answers for.
-async fn beside_black_holes(
+async fn resolver_with_unanswered_lookups(
     count: usize,
 ) -> (
     Resolver,
@@ -279,8 +279,8 @@ async fn beside_black_holes(
 }
 
 #[tokio::test]
-async fn names_that_do_not_resolve_hold_up_no_other_for_long() {
-    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+async fn unresolvable_names_do_not_delay_others_for_long() {
+    let (resolver, _dns, mut holes) = resolver_with_unanswered_lookups(300).await;
     let limit = Duration::from_millis(900);
     let url = TrackerUrl::parse("udp://healthy.example:1/").unwrap();
     // Its own queue takes longer than the time that the caller gives the name servers.
@@ -295,14 +295,14 @@ async fn names_that_do_not_resolve_hold_up_no_other_for_long() {
 
 #[tokio::test]
 async fn canaries_do_not_wait_for_trackers() {
-    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+    let (resolver, _dns, mut holes) = resolver_with_unanswered_lookups(300).await;
     let host = Host::Name("canary.example".into());
     assert_eq!(resolver.resolve_host(&host).await.unwrap().v4, [PUBLIC4]);
     assert!(holes.try_join_next().is_none());
 }
 
 #[test]
-fn a_name_that_failed_gives_way_and_is_asked_for_ever_more_seldom() {
+fn failed_names_are_retried_with_back_off() {
     let cache = Cache::new(3);
     let host = Host::Name("gone.example".into());
     let mut now = Instant::now();
@@ -332,7 +332,7 @@ fn a_name_that_failed_gives_way_and_is_asked_for_ever_more_seldom() {
 
 // The clock stands still and jumps from timer to timer, so this takes no real time.
 #[tokio::test(start_paused = true)]
-async fn a_silent_name_server_is_given_up() {
+async fn a_silent_name_server_times_out() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let resolver = asking(silent.local_addr().unwrap());
     let (reason, text) = refusal(&resolver, "udp://t.example:1/").await;
@@ -341,7 +341,7 @@ async fn a_silent_name_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_the_user_wrote_needs_no_name_server() {
+async fn literals_and_hosts_entries_need_no_name_server() {
     let resolver = Resolver::fixed(Fixed {
         hosts: "10.1.2.3 mine.example\n".into(),
         ..Fixed::default()
@@ -384,7 +384,7 @@ fn the_cache_stays_within_its_bound() {
 }
 
 #[test]
-fn routes_of_a_kept_answer_are_looked_at_again() {
+fn routes_of_a_cached_answer_are_checked_again() {
     let cache = Cache::new(3);
     let now = Instant::now();
     let host = Host::Name("t.example".into());

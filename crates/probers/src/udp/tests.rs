@@ -166,7 +166,7 @@ async fn many_torrents_over_both_families() {
 }
 
 #[tokio::test]
-async fn lost_packets_and_noise_are_survived() {
+async fn lost_packets_and_garbage_do_not_fail_probes() {
     let turn = Mutex::new(0);
     let tracker = Tracker::start("127.0.0.3", move |request| {
         let mut turn = turn.lock().unwrap();
@@ -206,7 +206,7 @@ async fn a_closed_port_is_refused_without_waiting() {
 }
 
 #[tokio::test]
-async fn scrapes_and_refusals() {
+async fn scrapes_and_rejections_are_reported() {
     let tracker = Tracker::start("127.0.0.5", |request| {
         vec![match request[11] {
             0 => reply(request, 0, &[9; 8]),
@@ -239,7 +239,7 @@ async fn scrapes_and_refusals() {
 
 /// A prober that is dropped still takes back what it announced.
 #[tokio::test]
-async fn draining_and_dropping_leave_no_trace() {
+async fn draining_and_dropping_send_stopped() {
     for drain in [true, false] {
         let started = Arc::new(tokio::sync::Notify::new());
         let notify = Arc::clone(&started);

@@ -107,7 +107,7 @@ fn a_list_in_answer_to_stopped_is_the_verdict() {
 }
 
 #[test]
-fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
+fn an_empty_swarm_is_believed_if_the_tracker_has_shown_its_lists() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
     let empty = said(tell(
         &mut session,
@@ -128,7 +128,7 @@ fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
 }
 
 #[test]
-fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
+fn an_empty_list_with_a_warning_or_without_counts_leads_to_started() {
     let mut warned = answer(counts(0, 0), &[]);
     warned.announced.warning = Some("not registered".into());
     for answer in [
@@ -172,7 +172,7 @@ fn zeros_lead_to_started() {
 }
 
 #[test]
-fn a_check_compares_both_lists() {
+fn compare_checks_both_lists() {
     let many: Vec<String> = (0..60).map(|n| format!("81.2.4.{n}:6881")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for (stopped, started, expected) in [
@@ -206,7 +206,7 @@ fn a_check_compares_both_lists() {
 }
 
 #[test]
-fn what_reaches_no_tracker_ends_at_once() {
+fn some_failures_end_the_session_at_once() {
     for (reason, reached) in [
         (FailureReason::Dns, Delivery::Excluded),
         (FailureReason::Tls, Delivery::Excluded),
@@ -223,7 +223,7 @@ fn what_reaches_no_tracker_ends_at_once() {
 }
 
 #[test]
-fn a_lost_started_leaves_what_stopped_said() {
+fn a_lost_started_keeps_the_answer_to_stopped() {
     // Zeros prove nothing, claims of members do.
     for (before, after) in [
         (counts(0, 0), Counts::default()),
@@ -269,7 +269,7 @@ fn a_lost_started_leaves_what_stopped_said() {
 }
 
 #[test]
-fn a_refused_started_leaves_nothing_to_take_back() {
+fn a_rejected_started_needs_no_stopped() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     let retry = Some(Retry::After(Duration::from_secs(60)));
     session.sent();
@@ -285,7 +285,7 @@ fn a_refused_started_leaves_nothing_to_take_back() {
 }
 
 #[test]
-fn the_last_stopped_only_tells_whether_we_were_counted() {
+fn the_last_stopped_only_shows_whether_we_were_counted() {
     for (during, after, expected) in [
         (counts(3, 2), counts(3, 1), counts(3, 1)),
         (counts(3, 2), counts(3, 2), counts(3, 2)),
@@ -310,7 +310,7 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
 }
 
 #[test]
-fn an_empty_list_is_0_unless_something_speaks_against_it() {
+fn an_empty_list_is_zero_unless_contradicted() {
     let us = format!("81.2.3.9:{OUR_PORT}");
     let us = [us.as_str()];
     let warned = |mut answer: SessionAnswer| {
@@ -350,7 +350,7 @@ fn an_empty_list_is_0_unless_something_speaks_against_it() {
 }
 
 #[test]
-fn counts_that_no_swarm_has_prove_no_zero() {
+fn absurd_counts_prove_no_zero() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -372,7 +372,7 @@ fn counts_that_no_swarm_has_prove_no_zero() {
 }
 
 #[test]
-fn a_second_address_under_our_port_is_a_peer() {
+fn a_second_address_with_our_port_is_a_peer() {
     let ours = "81.2.3.4:50000";
     for (listed, others) in [
         (&[ours, ours, "[2a01::1]:50001"][..], false),

@@ -24,7 +24,7 @@ async fn peers_of(says: impl Fn() -> Says + Send + Sync + 'static) -> usize {
 }
 
 #[tokio::test]
-async fn gzip_is_what_it_is_not_what_it_is_called() {
+async fn gzip_is_detected_from_the_body() {
     assert_eq!(peers_of(|| Says::with("200 OK", GZIP, gzip(LIST))).await, 1);
     assert_eq!(
         peers_of(|| Says::ok(gzip(LIST))).await,
@@ -39,7 +39,7 @@ async fn gzip_is_what_it_is_not_what_it_is_called() {
 }
 
 #[tokio::test]
-async fn a_bomb_is_defused() {
+async fn a_decompression_bomb_is_rejected() {
     let bomb = gzip(&vec![0; 8 << 20]);
     let server = Server::start(move |_, _| Says::with("200 OK", GZIP, &bomb)).await;
     let failed = failure_of(&server.url("/announce")).await;
@@ -48,7 +48,7 @@ async fn a_bomb_is_defused() {
 }
 
 #[tokio::test]
-async fn too_much_is_not_read() {
+async fn oversized_responses_are_rejected() {
     let told = || {
         Says::raw(
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nd",
@@ -74,7 +74,7 @@ async fn too_much_is_not_read() {
 }
 
 #[tokio::test]
-async fn sloppy_http_is_understood() {
+async fn sloppy_http_is_parsed() {
     let with_body = |head: &str| [head.as_bytes(), LIST].concat();
     for head in [
         "HTTP/1.0 200 OK\r\n\r\n",
@@ -98,7 +98,7 @@ async fn sloppy_http_is_understood() {
 }
 
 #[tokio::test]
-async fn a_cut_answer_is_worth_its_whole_entries() {
+async fn a_truncated_response_yields_its_whole_entries() {
     let list = [b"d5:peers600:", &[9; 302][..]].concat();
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n";
     for then in [Then::Close, Then::Reset] {
@@ -125,7 +125,7 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_told_apart() {
+async fn failed_responses_get_distinct_reasons() {
     for (says, reason) in [
         (Says::ok("<html>Parked</html>"), FailureReason::NotBencode),
         (Says::ok(""), FailureReason::NotBencode),
@@ -177,7 +177,7 @@ async fn what_is_no_answer_is_told_apart() {
 }
 
 #[tokio::test]
-async fn being_asked_to_come_back_later_is_heard() {
+async fn retry_times_are_read() {
     let after = |seconds| Some(Retry::After(Duration::from_secs(seconds)));
     for (status, headers, body, reason, retry) in [
         (

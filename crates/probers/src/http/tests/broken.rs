@@ -29,7 +29,7 @@ async fn a_closed_port_refuses() {
 }
 
 #[tokio::test]
-async fn silence_and_slowness_end_with_the_time() {
+async fn silent_and_slow_servers_time_out() {
     let ended = [
         ("", Then::Hang),
         ("HTTP/1.1 200 OK\r\n", Then::Hang),
@@ -91,7 +91,7 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
 }
 
 #[tokio::test]
-async fn a_farewell_that_finds_the_port_closed_is_still_owed() {
+async fn a_stopped_that_finds_the_port_closed_is_retried() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let once = tokio::spawn(async move {
@@ -128,7 +128,7 @@ async fn the_next_address_is_tried() {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
+async fn a_closed_kept_connection_does_not_fail_the_probe() {
     // Answers each request, and cuts the connection at the second one it gets over it.
     let server = Server::start(|asked, number| {
         if asked.connection == 0 && number > 0 {
@@ -147,7 +147,7 @@ async fn a_kept_connection_that_was_closed_meanwhile_costs_no_probe() {
 }
 
 #[tokio::test]
-async fn a_host_that_hangs_holds_up_nobody_else() {
+async fn a_hanging_host_does_not_delay_others() {
     let hanging = Server::start(|_, _| Says::raw("", Then::Hang)).await;
     let well = Server::saying(LIST).await;
     let http_client = http_client();

@@ -60,7 +60,7 @@ fn endless(start: &'static str, part: &'static str) -> Says {
 }
 
 #[tokio::test]
-async fn answers_without_an_end_are_bounded() {
+async fn endless_responses_are_bounded() {
     for (start, part, reason, text) in ENDLESS {
         let server = Server::start(move |_, _| endless(start, part)).await;
         let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
@@ -76,7 +76,7 @@ async fn answers_without_an_end_are_bounded() {
 }
 
 #[tokio::test]
-async fn some_interim_responses_come_before_an_answer() {
+async fn a_few_interim_responses_are_accepted() {
     let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
     let whole = [early.as_bytes(), &Says::ok(LIST).bytes].concat();
     let server = Server::start(move |_, _| Says::raw(&whole, Then::Keep)).await;

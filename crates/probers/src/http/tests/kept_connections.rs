@@ -117,7 +117,7 @@ async fn a_request_over_a_new_connection_is_never_repeated() {
 }
 
 #[tokio::test]
-async fn a_tracker_that_closes_behind_each_answer_never_fails() {
+async fn a_tracker_that_closes_after_each_response_never_fails() {
     for then in [Then::Close, Then::CloseAfter(0), Then::CloseAfter(2)] {
         let server = Server::start(move |_, _| Says {
             then,

@@ -9,7 +9,7 @@ fn to(location: String) -> Says {
 }
 
 #[tokio::test]
-async fn two_are_followed_and_the_question_goes_along() {
+async fn two_redirects_are_followed_with_our_query() {
     let server = Server::start(|asked, number| {
         assert!(asked.parameter("info_hash").is_some(), "{}", asked.target);
         match number {
@@ -78,7 +78,7 @@ async fn the_last_stopped_goes_where_started_was_registered() {
 }
 
 #[tokio::test]
-async fn a_stopped_in_the_background_goes_there_too() {
+async fn a_background_stopped_follows_the_redirect() {
     let second = Server::on("127.0.0.2", None, |asked, _| match asked.event() {
         "started" => Says::raw("", Then::Hang),
         _ => Says::ok(EMPTY),
@@ -105,7 +105,7 @@ async fn a_stopped_in_the_background_goes_there_too() {
 }
 
 #[tokio::test]
-async fn loops_end() {
+async fn redirect_loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
     assert_eq!(failed.reason, FailureReason::HttpStatus);
@@ -114,7 +114,7 @@ async fn loops_end() {
 }
 
 #[tokio::test]
-async fn other_places_are_not_followed() {
+async fn unsupported_redirect_targets_are_not_followed() {
     for location in [
         "ftp://127.0.0.1/",
         "file:///etc/passwd",
@@ -180,7 +180,7 @@ async fn no_redirect_leads_to_metadata_services() {
 }
 
 #[tokio::test]
-async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+async fn redirects_from_untrusted_trackers_stay_within_their_scope() {
     let local = "http://192.168.1.1/announce?info_hash=x";
     let other_path = "http://192.168.1.1/admin?x=/announce";
     for (scope, to, is_followed) in [
@@ -201,7 +201,7 @@ async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
 }
 
 #[tokio::test]
-async fn public_hosts_do_not_lead_into_private_space() {
+async fn public_hosts_do_not_redirect_to_private_addresses() {
     for private in [
         "http://127.0.0.1/announce?info_hash=x",
         "http://192.168.1.1/",

@@ -87,7 +87,7 @@ fn url(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn a_good_certificate_is_accepted_and_its_end_known() {
+async fn a_valid_certificate_is_accepted_and_its_expiry_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
     let (said, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
@@ -97,7 +97,7 @@ async fn a_good_certificate_is_accepted_and_its_end_known() {
 }
 
 #[tokio::test]
-async fn the_earliest_end_in_the_chain_is_told() {
+async fn the_earliest_expiry_in_the_chain_is_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
     let (_, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
@@ -105,7 +105,7 @@ async fn the_earliest_end_in_the_chain_is_told() {
 }
 
 #[tokio::test]
-async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
+async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
     let authority = Authority::new();
     let expired = authority.server("localhost", 2021, false).await;
     let other = authority.server("other.example", 2031, false).await;
@@ -165,7 +165,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
 }
 
 #[tokio::test]
-async fn what_does_not_speak_tls_is_found_out() {
+async fn servers_without_tls_are_detected() {
     for (greeting, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -190,7 +190,7 @@ async fn what_does_not_speak_tls_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
+async fn a_hanging_handshake_is_reported_as_a_timeout() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut job = job(

@@ -92,7 +92,7 @@ const STOPPED: [Reply; 9] = [
 ];
 
 #[tokio::test]
-async fn started_tells_what_stopped_does_not() {
+async fn started_brings_the_list_that_stopped_does_not() {
     for stopped in STOPPED {
         for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
             let model = Model::start(stopped, Reply::Ok(STARTED)).await;
@@ -120,7 +120,7 @@ async fn started_tells_what_stopped_does_not() {
 }
 
 #[tokio::test]
-async fn silence_leaves_time_for_started() {
+async fn an_unanswered_stopped_leaves_time_for_started() {
     let model = Model::start(Reply::Hang, Reply::Ok(STARTED)).await;
     let http_client = http_client();
     let mut job = job(
@@ -134,7 +134,7 @@ async fn silence_leaves_time_for_started() {
 
 /// Every pair: no 0 and no failure that `started` contradicts, and no entry stays.
 #[tokio::test]
-async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
+async fn no_pair_of_answers_yields_a_zero_that_started_contradicts() {
     let started = [
         (Reply::Ok(STARTED), Some(4)),
         (Reply::Ok(ZEROS), Some(0)),
@@ -163,7 +163,7 @@ async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
 
 /// A tracker that lists us alone and warns does not know the torrent.
 #[tokio::test]
-async fn a_warning_beside_us_alone_makes_the_list_unknown() {
+async fn a_warning_with_only_our_entry_makes_the_list_unknown() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -177,7 +177,7 @@ async fn a_warning_beside_us_alone_makes_the_list_unknown() {
 }
 
 #[tokio::test]
-async fn a_tracker_that_lists_is_asked_once() {
+async fn a_list_in_answer_to_stopped_ends_the_probe() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -193,7 +193,7 @@ async fn a_tracker_that_lists_is_asked_once() {
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_obeyed_whatever_the_event() {
+async fn a_rate_limit_is_obeyed_for_every_event() {
     let limit = Reply::Status("429 Too Many Requests", b"");
     let model = Model::start(limit, Reply::Ok(STARTED)).await;
     let failed = model

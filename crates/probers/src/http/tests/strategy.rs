@@ -46,7 +46,7 @@ async fn an_empty_swarm_is_believed() {
 }
 
 #[tokio::test]
-async fn counts_without_a_list_lead_to_a_brief_announce() {
+async fn counts_without_a_list_lead_to_started() {
     let server = Server::start(opentracker).await;
     let http_client = http_client();
     let (said, stats) = ghost(&http_client, &server.url("/announce")).await;
@@ -95,7 +95,7 @@ async fn without_counts_an_empty_list_is_not_believed() {
 }
 
 #[tokio::test]
-async fn silence_is_no_empty_list() {
+async fn a_response_without_a_list_is_not_an_empty_list() {
     for (body, reason) in [
         ("d8:intervali900ee", FailureReason::Malformed),
         ("d15:warning message1:xe", FailureReason::Malformed),
@@ -149,7 +149,7 @@ async fn counts_alone_are_an_answer() {
 }
 
 #[tokio::test]
-async fn host_names_are_withheld_without_joining() {
+async fn host_names_are_withheld_without_started() {
     const NAMES: &[u8] = b"d8:intervali900e5:peersld2:ip12:peer.example4:porti1eeee";
     let server = Server::saying(NAMES).await;
     let said = ghost(&http_client(), &server.url("/announce"))
@@ -171,7 +171,7 @@ async fn host_names_are_withheld_without_joining() {
 }
 
 #[tokio::test]
-async fn a_list_of_nobody_but_us_is_none() {
+async fn a_list_of_only_our_entry_is_withheld() {
     let server = Server::start(|asked, _| {
         Says::ok(match asked.event() {
             "started" => OURS,
@@ -192,7 +192,7 @@ async fn a_list_of_nobody_but_us_is_none() {
 }
 
 #[tokio::test]
-async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
+async fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
     let without_counts = b"d8:intervali900e5:peers0:e";
     for (body, strategy, withheld) in [
         (WITHHELD, AnnounceStrategy::StoppedFirst, true),
@@ -214,7 +214,7 @@ async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
 }
 
 #[tokio::test]
-async fn a_list_that_only_joining_brings_is_not_withheld() {
+async fn a_list_that_only_started_brings_is_not_withheld() {
     let server = Server::start(opentracker).await;
     let said = ghost(&http_client(), &server.url("/announce"))
         .await
@@ -224,7 +224,7 @@ async fn a_list_that_only_joining_brings_is_not_withheld() {
 }
 
 #[tokio::test]
-async fn counts_are_without_us_though_we_were_counted() {
+async fn counts_exclude_us() {
     let server = Server::start(|asked, _| {
         Says::ok(match asked.event() {
             "started" => OURS,
@@ -257,7 +257,7 @@ async fn stopped_follows_when_started_is_not_answered_in_time() {
 }
 
 #[tokio::test]
-async fn a_list_is_reported_though_the_farewell_hangs() {
+async fn a_list_is_reported_if_stopped_hangs() {
     let server = Server::start(|asked, number| match (asked.event(), number) {
         ("stopped", 1) => Says::raw("", Then::Hang),
         _ => Says::ok(LIST),
@@ -301,7 +301,7 @@ async fn stopped_follows_when_the_probe_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_refused_started_leaves_nothing_to_take_back() {
+async fn a_rejected_started_needs_no_stopped() {
     let server = Server::saying("d14:failure reason12:unregisterede").await;
     let http_client = http_client();
     let failed = brief(&http_client, &server.url("/announce"))
@@ -314,7 +314,7 @@ async fn a_refused_started_leaves_nothing_to_take_back() {
 }
 
 #[tokio::test]
-async fn draining_does_not_wait_for_ever() {
+async fn draining_is_bounded() {
     let server = Server::start(|_, _| Says::raw("", Then::Hang)).await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_millis(200);

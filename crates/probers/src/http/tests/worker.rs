@@ -22,7 +22,7 @@ async fn has_asked(server: &Server, count: usize) {
 }
 
 #[tokio::test]
-async fn draining_takes_back_what_is_under_way() {
+async fn draining_sends_stopped_for_running_probes() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
     prober.submit(vec![job(
@@ -37,7 +37,7 @@ async fn draining_takes_back_what_is_under_way() {
 }
 
 #[tokio::test]
-async fn dropping_takes_back_too() {
+async fn dropping_sends_stopped_for_running_probes() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
     prober.submit(vec![job(
@@ -52,7 +52,7 @@ async fn dropping_takes_back_too() {
 }
 
 #[tokio::test]
-async fn draining_takes_back_what_began_under_other_settings() {
+async fn draining_sends_stopped_with_the_earlier_settings() {
     let server = Server::start(hangs_on_started).await;
     let (mut prober, _observations) = prober();
     prober.submit(vec![job(
@@ -99,7 +99,7 @@ async fn every_job_ends_in_one_observation() {
 }
 
 #[tokio::test]
-async fn without_a_receiver_work_goes_on() {
+async fn probing_continues_without_a_receiver() {
     let server = Server::saying(LIST).await;
     let (prober, observations) = prober();
     drop(observations);
@@ -114,7 +114,7 @@ async fn without_a_receiver_work_goes_on() {
 }
 
 #[tokio::test]
-async fn a_fault_of_our_own_is_an_observation_too() {
+async fn a_panic_becomes_an_observation() {
     let server = Server::saying(LIST).await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     // No clock goes so far.
@@ -128,7 +128,7 @@ async fn a_fault_of_our_own_is_an_observation_too() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_place_is_not_held_against_the_tracker() {
+async fn waiting_for_a_slot_does_not_count_against_the_tracker() {
     let server = Server::start(|_, number| match number {
         0..MAX_PER_HOST => Says::raw("", Then::Hang),
         _ => Says::ok("d5:filesdee"),

@@ -164,7 +164,7 @@ fn ends_all(stopped: Said) -> bool {
 }
 
 #[test]
-fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
+fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
     for strategy in MANNERS {
         for stopped in ALL {
             for started in ALL {
@@ -201,7 +201,7 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 }
 
 #[test]
-fn no_entry_stays_whatever_is_answered_or_lost() {
+fn no_entry_remains_for_any_answers_and_losses() {
     let losses = [
         None,
         Some(AnnounceRequest::StoppedQuery),
@@ -233,7 +233,7 @@ fn no_entry_stays_whatever_is_answered_or_lost() {
 }
 
 #[test]
-fn no_loss_makes_a_0() {
+fn no_loss_yields_a_zero() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::Compare,

@@ -60,7 +60,7 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn everything_an_answer_can_say_is_read() {
+fn every_field_is_read() {
     let mut body = b"d8:completei3e10:downloadedi7e11:external ip4:\x09\x08\x07\x06\
         10:incompletei2e8:intervali1800e12:min intervali60e5:peers12:"
         .to_vec();
@@ -87,7 +87,7 @@ fn everything_an_answer_can_say_is_read() {
 }
 
 #[test]
-fn a_warning_keeps_our_secrets() {
+fn warnings_hide_secrets() {
     let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
     let warning = good(&[body, &b"e"[..]].concat()).warning;
     assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
@@ -95,7 +95,7 @@ fn a_warning_keeps_our_secrets() {
 }
 
 #[test]
-fn lists_come_in_many_shapes() {
+fn peer_lists_are_read_in_every_shape() {
     let dicts = b"ld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4.54:porti5678eee";
     let mapped = b"ld2:ip14:::ffff:1.2.3.47:peer id2:xx4:porti4567eed2:ip9:[2.3.4.5]4:port4:5678ee";
     let php = b"d1:0d2:ip7:1.2.3.44:porti4567ee1:2d2:ip7:2.3.4.54:porti5678eee";
@@ -144,7 +144,7 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
 }
 
 #[test]
-fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
+fn an_unreadable_list_is_malformed() {
     for list in [
         &b"i5e"[..],
         b"3:abc",
@@ -180,7 +180,7 @@ fn a_list_of_host_names_is_withheld() {
 }
 
 #[test]
-fn wrong_peers6_does_no_harm() {
+fn a_malformed_peers6_does_not_affect_peers() {
     // These crashed a client (rakshasa/libtorrent#129), and are a real answer of AniRena.
     for (value, malformed) in [(&b"i1e"[..], 1), (b"6:\0\0\0\0\0\0", 1), (b"i1", 0)] {
         let mut body = b"d8:intervali60e5:peers12:".to_vec();
@@ -215,7 +215,7 @@ fn peers_may_be_missing() {
 }
 
 #[test]
-fn what_follows_the_end_is_read_too() {
+fn trailing_keys_are_read() {
     // sukebei: a second peers6 behind the final `e` (synapse#117).
     let v6 = string(&[&[0x26; 16][..], &[0x1a, 0xe1]].concat());
     let mut body = answer_with("peers", &string(TWO));
@@ -232,7 +232,7 @@ fn what_follows_the_end_is_read_too() {
 }
 
 #[test]
-fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
+fn numbers_may_be_text_and_absurd_ones_are_dropped() {
     let said = good(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
     assert_eq!(said.counts.seeders, Some(12));
     assert_eq!(said.interval, Some(Duration::from_secs(1800)));
@@ -261,7 +261,7 @@ fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
 }
 
 #[test]
-fn a_cut_list_yields_its_whole_entries() {
+fn a_truncated_list_yields_its_whole_entries() {
     let body = answer_with("peers", &string(&TWO.repeat(100)));
     for cut in [body.len() - 1, body.len() - 2, body.len() / 2, 30 + 6] {
         let peers = good(&body[..cut]).peers;
@@ -273,7 +273,7 @@ fn a_cut_list_yields_its_whole_entries() {
 }
 
 #[test]
-fn a_cut_answer_without_a_list_is_no_zero() {
+fn a_truncated_answer_without_a_list_is_malformed() {
     for body in [
         &b"d"[..],
         b"d8:completei0e10:incomple",
@@ -288,7 +288,7 @@ fn a_cut_answer_without_a_list_is_no_zero() {
 }
 
 #[test]
-fn what_is_no_bencode_is_told_apart() {
+fn bodies_without_bencode_are_told_apart() {
     for (body, expected) in [
         (&b""[..], "an empty answer"),
         (b"  \r\n", "an empty answer"),
@@ -316,7 +316,7 @@ fn what_is_no_bencode_is_told_apart() {
 }
 
 #[test]
-fn a_refusal_is_one_whatever_stands_beside_it() {
+fn a_failure_reason_is_a_rejection_despite_other_keys() {
     let failed = read(b"d14:failure reason22:unregistered: secret1!5:peers0:e").unwrap_err();
     assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(&*failed.text, "unregistered: <secret>!");
@@ -357,7 +357,7 @@ fn retry_in_is_minutes_in_any_spelling_or_never() {
 }
 
 #[test]
-fn scrapes_are_booked_by_hash() {
+fn scrape_entries_are_matched_by_hash() {
     let targets: Vec<_> = (0..3u8)
         .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
         .collect();
@@ -463,7 +463,7 @@ fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
+    fn the_reader_never_panics(body in nearly_an_answer()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
         let _ = announce(&body, None, &url(), ASKED);
         let _ = scrape(&body, None, &url(), &targets);
@@ -471,13 +471,13 @@ proptest! {
     }
 
     #[test]
-    fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
+    fn the_reader_never_panics_on_random_bytes(body in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), ASKED);
         let _ = announce(&body, None, &url(), ASKED);
     }
 
     #[test]
-    fn a_list_is_read_as_far_as_it_came(count in 0..50usize, cut in 0..400usize) {
+    fn a_truncated_list_is_never_longer_or_silent(count in 0..50usize, cut in 0..400usize) {
         let body = answer_with("peers", &string(&[7; 6].repeat(count)));
         let cut = cut.min(body.len());
         if let Ok(said) = read(&body[..cut]) {

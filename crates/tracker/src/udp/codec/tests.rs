@@ -27,7 +27,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
 
 /// Offsets as in the tables of BEP 15.
 #[test]
-fn requests_have_the_layout_of_the_standard() {
+fn requests_follow_bep_15() {
     let mut connect = Vec::new();
     write_connect(&mut connect, 0x0102_0304);
     assert_eq!(
@@ -94,7 +94,7 @@ fn path_and_query_travel_as_url_data() {
 }
 
 #[test]
-fn entries_are_as_long_as_the_family_says() {
+fn ipv6_entries_are_read_over_either_family() {
     let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2];
     packet.extend([
         0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x1a, 0xe1,
@@ -121,7 +121,7 @@ fn entries_are_as_long_as_the_family_says() {
 
 /// A list over a socket of the other family, whole or torn, is never an empty one.
 #[test]
-fn lists_are_read_as_what_they_are() {
+fn lists_are_read_by_their_content() {
     let v4 =
         |count: u8| -> Vec<u8> { (0..count).flat_map(|n| [81, 2, 3, n, 0x1a, 0xe1]).collect() };
     let v6 = |count: u8| -> Vec<u8> {
@@ -167,7 +167,7 @@ fn lists_are_read_as_what_they_are() {
 }
 
 #[test]
-fn absurd_intervals_are_none() {
+fn absurd_intervals_are_ignored() {
     for (interval, expected) in [
         (0, None),
         (1, Some(1)),

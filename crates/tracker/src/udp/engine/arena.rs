@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_dies_with_its_value() {
+    fn a_key_is_invalid_after_its_value_is_removed() {
         let mut arena = Arena::default();
         let first = arena.insert("first");
         arena.remove(first);

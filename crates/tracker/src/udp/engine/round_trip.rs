@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_that_talks_to_others_is_asked_more_often() {
+    fn a_responsive_remote_is_retried_more_often() {
         let mut near = RoundTrip::default();
         near.sample(Duration::from_millis(1));
         assert_eq!(

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_and_time_give_places_back() {
+    fn answers_and_time_release_slots() {
         let start = Instant::now();
         let mut window = SendWindow::new(3);
         assert_eq!(window.room(start), 3);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_overtaken_gives_its_place_back() {
+    fn overtaken_packets_release_their_slots() {
         let start = Instant::now();
         let mut window = SendWindow::new(9);
         let tickets: Vec<Ticket> = (0..3)
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fast_network_holds_places_for_a_short_time() {
+    fn a_fast_network_holds_slots_briefly() {
         let start = Instant::now();
         let mut window = SendWindow::new(1);
         for _ in 0..200 {

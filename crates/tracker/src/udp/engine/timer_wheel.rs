@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn following_next_meets_every_timer() {
+    fn following_next_fires_every_timer() {
         let start = Instant::now();
         let mut wheel = TimerWheel::new(start);
         let delays: Vec<u64> = (0..400).map(|n| n * n).collect();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_empty_reason_refuses_nothing_that_is_there() {
+fn an_empty_failure_reason_does_not_override_peers() {
     for empty in ["0:", "1: ", "i0e", "le"] {
         let with = |rest: &[u8]| {
             let mut body = format!("d14:failure reason{empty}").into_bytes();
@@ -80,7 +80,7 @@ fn over6(counts: &str, list: &[u8], more: &str) -> Result<AnnounceResponse, Prob
 }
 
 #[test]
-fn ipv6_entries_in_peers_are_read_as_what_they_are() {
+fn ipv6_entries_in_peers_are_recognised() {
     // Each part of six bytes may be an IPv4 entry as well.
     const ONE: &[u8] = b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
     let counted = |result: Result<AnnounceResponse, ProbeError>| {

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_ghost_announce_leaves_no_entry() {
+fn a_stopped_only_announce_leaves_no_entry() {
     let mut lab = Lab::new();
     lab.announce(7);
     let stopped = lab.connect().remove(0);
@@ -36,7 +36,7 @@ fn a_ghost_announce_leaves_no_entry() {
 
 /// At a tracker that has shown its lists.
 #[test]
-fn an_empty_swarm_needs_no_second_look() {
+fn an_empty_swarm_needs_no_started() {
     let mut lab = Lab::new();
     lab.announce(1);
     let stopped = lab.connect().remove(0);
@@ -49,7 +49,7 @@ fn an_empty_swarm_needs_no_second_look() {
 
 /// opentracker answers `stopped` with counts and an empty list.
 #[test]
-fn counts_without_a_list_make_the_ghost_brief() {
+fn counts_without_a_list_lead_to_started() {
     let mut lab = Lab::new();
     lab.announce(1);
     let ghost = lab.connect().remove(0);
@@ -72,7 +72,7 @@ fn counts_without_a_list_make_the_ghost_brief() {
 
 /// Counts of both families over a list of one: joining brings nothing but ourselves.
 #[test]
-fn a_list_of_ourselves_is_no_reason_to_join_again() {
+fn a_list_of_only_our_entry_keeps_the_strategy() {
     let mut lab = Lab::new();
     lab.announce(1);
     let ghost = lab.connect().remove(0);
@@ -88,7 +88,7 @@ fn a_list_of_ourselves_is_no_reason_to_join_again() {
 }
 
 #[test]
-fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
+fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
     // The counts while we are in, the ports named, the counts after we left if that is confirmed.
     for (during, ports, after, withheld) in [
         ((1, 1), vec![], Some((1, 0)), true),
@@ -120,7 +120,7 @@ fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
 }
 
 #[test]
-fn a_brief_announce_joins_and_leaves() {
+fn start_then_stop_joins_and_leaves() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect().remove(0);
@@ -137,7 +137,7 @@ fn a_brief_announce_joins_and_leaves() {
 }
 
 #[test]
-fn peers_count_although_the_farewell_is_never_confirmed() {
+fn peers_are_reported_without_a_confirmed_stopped() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect().remove(0);
@@ -153,7 +153,7 @@ fn peers_count_although_the_farewell_is_never_confirmed() {
 }
 
 #[test]
-fn an_unanswered_start_is_taken_back_within_the_deadline() {
+fn an_unanswered_started_is_followed_by_stopped_within_the_deadline() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect();
@@ -169,7 +169,7 @@ fn an_unanswered_start_is_taken_back_within_the_deadline() {
 }
 
 #[test]
-fn a_scrape_asks_for_many_and_takes_what_it_gets() {
+fn a_scrape_accepts_a_partial_answer() {
     let mut lab = Lab::new();
     let targets: Vec<_> = (0..64)
         .map(|n| (AnnounceId(n), InfoHash([n as u8; 20])))
@@ -227,7 +227,7 @@ fn one_connection_id_serves_all_torrents() {
 }
 
 #[test]
-fn closing_takes_back_what_was_started_and_drops_the_rest() {
+fn closing_stops_started_announces_and_drops_the_rest() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     lab.announce_as(2, AnnounceStrategy::StoppedFirst);

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn strangers_are_not_heard() {
+fn datagrams_from_strangers_are_ignored() {
     let mut lab = Lab::new();
     lab.announce(1);
     let request = lab.connect().remove(0);
@@ -107,7 +107,7 @@ fn an_empty_answer_is_a_refusal() {
 }
 
 #[test]
-fn a_refused_connect_refuses_all_who_wait() {
+fn a_rejected_connect_fails_all_waiting_probes() {
     let mut lab = Lab::new();
     lab.announce(1);
     lab.announce(2);
@@ -210,7 +210,7 @@ fn other_addresses_of_a_host_are_tried() {
 }
 
 #[test]
-fn what_routers_say_is_told_when_nothing_else_comes() {
+fn an_icmp_error_is_reported_if_no_answer_arrives() {
     let mut lab = Lab::new();
     lab.announce(1);
     let connect = lab.one();
@@ -225,7 +225,7 @@ fn what_routers_say_is_told_when_nothing_else_comes() {
 }
 
 #[test]
-fn silence_after_packets_that_we_had_no_memory_for_is_ours() {
+fn a_timeout_after_locally_lost_packets_is_ours() {
     let mut lab = Lab::new();
     lab.announce(1);
     let connect = lab.one();
@@ -250,7 +250,7 @@ fn silence_after_packets_that_we_had_no_memory_for_is_ours() {
 }
 
 #[test]
-fn what_our_kernel_does_not_send_is_unreachable_at_once() {
+fn packets_that_the_kernel_rejects_are_unreachable_at_once() {
     let mut lab = Lab::new();
     lab.announce(1);
     let connect = lab.one();
@@ -261,7 +261,7 @@ fn what_our_kernel_does_not_send_is_unreachable_at_once() {
 }
 
 #[test]
-fn lookups_that_fail_end_the_probe() {
+fn failed_lookups_end_the_probe() {
     let mut lab = Lab::new();
     for (reason, expected) in [
         (FailureReason::Dns, FailureReason::Dns),
@@ -282,7 +282,7 @@ fn lookups_that_fail_end_the_probe() {
 }
 
 #[test]
-fn time_in_the_queue_of_the_resolver_is_not_held_against_the_tracker() {
+fn time_in_the_resolver_queue_does_not_count_against_the_tracker() {
     let mut lab = Lab::new();
     lab.announce(1);
     let lookups = lab.engine.take_lookups();
@@ -338,7 +338,7 @@ fn addresses_are_looked_up_again_after_failure_and_with_age() {
 }
 
 #[test]
-fn jobs_for_others_are_unsupported() {
+fn jobs_of_other_schemes_are_unsupported() {
     let mut lab = Lab::new();
     let request = Request::Scrape {
         targets: vec![(AnnounceId(1), InfoHash([1; 20]))],
@@ -357,7 +357,7 @@ fn jobs_for_others_are_unsupported() {
 }
 
 #[test]
-fn a_wreck_leaves_no_job_without_an_end() {
+fn abort_all_ends_every_job() {
     let mut lab = Lab::new();
     for n in 0..10 {
         lab.announce(n);

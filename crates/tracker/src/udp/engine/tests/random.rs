@@ -140,7 +140,7 @@ proptest! {
     /// on somebody's account; no connection id is used beyond its minute; what was started is
     /// stopped.
     #[test]
-    fn every_job_ends_once_whatever_happens(
+    fn every_job_ends_exactly_once(
         happenings in proptest::collection::vec(happening(), 1..120),
         window in 1usize..20,
     ) {

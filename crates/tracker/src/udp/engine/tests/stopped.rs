@@ -104,7 +104,7 @@ fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option
 }
 
 #[test]
-fn started_tells_what_stopped_does_not() {
+fn started_brings_the_list_that_stopped_does_not() {
     for stopped in ALL.into_iter().filter(|reply| *reply != Reply::List) {
         for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
             let played = play(strategy, stopped, Reply::List, None);
@@ -126,7 +126,7 @@ fn started_tells_what_stopped_does_not() {
 }
 
 #[test]
-fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
+fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
     let strategies = [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -163,7 +163,7 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 }
 
 #[test]
-fn counts_in_the_last_answer_replace_none() {
+fn counts_in_the_last_answer_replace_no_others() {
     let said = play(
         AnnounceStrategy::StartThenStop,
         Reply::Zeros,
@@ -180,7 +180,7 @@ fn counts_in_the_last_answer_replace_none() {
 }
 
 #[test]
-fn a_tracker_that_lists_is_asked_once() {
+fn a_list_in_answer_to_stopped_ends_the_probe() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -198,7 +198,7 @@ fn a_tracker_that_lists_is_asked_once() {
 
 /// No tracker that does not answer a connect gets a second question, nor one that is never heard.
 #[test]
-fn a_dead_tracker_is_asked_no_second_question() {
+fn a_dead_tracker_gets_no_started() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StoppedFirst);
     lab.pass(TIMEOUT);
@@ -221,7 +221,7 @@ fn a_dead_tracker_is_asked_no_second_question() {
 }
 
 #[test]
-fn counts_that_no_swarm_has_prove_no_zero() {
+fn absurd_counts_prove_no_zero() {
     for absurd in [u32::MAX, 1 << 31, Counts::MAX + 1] {
         let mut lab = Lab::new();
         lab.announce_as(1, AnnounceStrategy::StartThenStop);

@@ -25,7 +25,7 @@ fn a_dead_tracker_gets_four_connects_and_a_timeout() {
 }
 
 #[test]
-fn those_who_wait_for_one_connect_share_its_packets() {
+fn probes_waiting_for_one_connect_share_its_packets() {
     let mut lab = Lab::new();
     for n in 0..1000 {
         lab.announce(n);
@@ -42,7 +42,7 @@ fn those_who_wait_for_one_connect_share_its_packets() {
 }
 
 #[test]
-fn who_comes_late_to_a_connect_gets_packets_too() {
+fn a_late_probe_prolongs_the_connect() {
     let mut lab = Lab::new();
     lab.announce(1);
     lab.pass_ms(8500);
@@ -76,7 +76,7 @@ fn a_lost_announce_is_sent_again_under_the_same_transaction() {
 }
 
 #[test]
-fn a_tracker_that_restarted_is_connected_anew() {
+fn a_tracker_that_restarted_is_connected_again() {
     let mut lab = Lab::new();
     lab.announce(1);
     let first = lab.connect().remove(0);
@@ -102,7 +102,7 @@ fn a_tracker_that_restarted_is_connected_anew() {
 }
 
 #[test]
-fn a_connection_id_is_never_used_after_its_minute() {
+fn a_connection_id_is_never_used_after_one_minute() {
     let mut lab = Lab::new();
     lab.announce(1);
     let first = lab.connect().remove(0);
@@ -126,7 +126,7 @@ fn a_connection_id_is_never_used_after_its_minute() {
 
 /// Also a farewell that was on its way when the minute ended.
 #[test]
-fn a_farewell_over_the_minute_gets_a_new_connection_id() {
+fn a_stopped_after_one_minute_gets_a_new_connection_id() {
     let mut lab = Lab::new();
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     lab.connect();
@@ -192,7 +192,7 @@ fn one_remote_gets_no_more_than_its_buffer_holds() {
 }
 
 #[test]
-fn a_dead_tracker_does_not_slow_down_the_living() {
+fn a_dead_tracker_does_not_slow_down_others() {
     let mut lab = Lab::with(4, settings());
     for n in 0..100 {
         let request = |n| Request::Announce {
