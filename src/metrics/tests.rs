@@ -36,7 +36,7 @@ fn samples(page: &str) -> impl Iterator<Item = &str> {
     page.lines().filter(|line| !line.starts_with('#'))
 }
 
-/// The samples of one metric, without its name.
+/// Returns the samples of one metric, without its name.
 fn of<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     samples(page)
         .filter_map(|line| line.strip_prefix(name)?.strip_prefix(['{', ' ']))
@@ -145,7 +145,7 @@ fn the_catalogue_keeps_the_conventions() {
             help.ends_with('.') && !help.contains(['\n', '\\', '|']),
             "{name}"
         );
-        // These clash with what Prometheus puts on a target.
+        // These names clash with labels that Prometheus adds to a target.
         for reserved in ["job", "instance", "type", "region", "service", "owner"] {
             assert!(!labels.contains(&reserved), "{name}");
         }
@@ -196,12 +196,12 @@ fn promtool_accepts_the_page() {
     stdin.write_all(page.as_bytes()).unwrap();
     drop(stdin);
     let output = promtool.wait_with_output().unwrap();
-    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
         "{}{}",
-        words(&output.stdout),
-        words(&output.stderr)
+        text(&output.stdout),
+        text(&output.stderr)
     );
 }
 
@@ -216,7 +216,7 @@ fn unknown_is_absent() {
         about,
         ["seedwatch_torrent_info", "seedwatch_torrent_trackers"]
     );
-    // A family without samples is not even declared.
+    // The page does not declare a metric without samples.
     assert!(!page.contains("seedwatch_torrent_peers"));
 }
 

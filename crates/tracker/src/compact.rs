@@ -104,9 +104,9 @@ mod tests {
     };
 
     const FOUR: [u8; 6] = [81, 2, 3, 4, 5, 6];
-    /// An IPv6 entry that makes no sense as IPv4.
+    /// An IPv6 entry whose bytes are not valid as IPv4 entries.
     const PLAIN6: [u8; 18] = *b"\x2a\x01\x04\xf8\0\0\0\0\0\0\0\0\0\0\0\x02\x1a\xe1";
-    /// An IPv6 entry whose bytes are three IPv4 entries as well.
+    /// An IPv6 entry whose bytes are also three valid IPv4 entries.
     const DENSE6: [u8; 18] = *b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
 
     #[test]

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
     use seedwatch_input::text::is_invisible;
 
-    fn said(text: &str) -> ProbeError {
+    fn rejection(text: &str) -> ProbeError {
         let url = "http://t.example/0123456789abcdef/announce?passkey=secret1";
         refusal(text.as_bytes(), &TrackerUrl::parse(url).unwrap(), None)
     }
@@ -123,7 +123,7 @@ mod tests {
             ("Tracker::announce failed", "Tracker::announce failed"),
             ("unregistered torrent: 1", "unregistered torrent: 1"),
         ] {
-            let failed = said(text);
+            let failed = rejection(text);
             assert_eq!(failed.reason, FailureReason::Rejected);
             assert_eq!(&*failed.text, expected);
         }
@@ -153,7 +153,7 @@ mod tests {
     fn truncation_leaves_no_part_of_a_passkey() {
         let secret = format!("k{}", "0".repeat(1500));
         let url = TrackerUrl::parse(&format!("http://t.example/{secret}/announce")).unwrap();
-        // White space goes, so that the end of what is read would be seen.
+        // White space is trimmed, so that a passkey at the read limit would show.
         for before in [0, MAX_TEXT - 100, MAX_TEXT - 5, MAX_TEXT - 1] {
             let text = format!("{}{secret} {secret}", " ".repeat(before));
             let shown = refusal(text.as_bytes(), &url, None).text;
@@ -192,7 +192,7 @@ mod tests {
         let base64_of_bytes = data_encoding::BASE64_NOPAD.encode(&bytes);
         let base32_of_bytes = data_encoding::BASE32_NOPAD.encode(&bytes);
         let backwards: String = key.chars().rev().collect();
-        for said in [
+        for spelling in [
             key,
             &inverted,
             &percent,
@@ -215,14 +215,14 @@ mod tests {
             "3fA9c<b>07be1d</b>84e5<br/>6a2b7",
             "3fA9\u{200b}c07b\u{202e}e1d84e56a2b7",
         ] {
-            let text = format!("no such key: {said}.");
+            let text = format!("no such key: {spelling}.");
             let shown = refusal(text.as_bytes(), &url, None).text;
             assert!(
                 ["no such key: <secret>.", "no such key: <<secret>>."].contains(&&*shown),
-                "{said}: {shown}"
+                "{spelling}: {shown}"
             );
         }
-        // Within a longer text, at any place of a group of three.
+        // Base64 encodes groups of three bytes; the passkey may begin at any place in a group.
         for before in ["", "x", "xy", "/announce?passkey="] {
             let encoded = format!("{before}{key}&left=0");
             let encoded = data_encoding::BASE64.encode(encoded.as_bytes());
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_rate_limit_message_is_recognised() {
         assert_eq!(
-            said("Rate limit exceeded").reason,
+            rejection("Rate limit exceeded").reason,
             FailureReason::RateLimited
         );
     }

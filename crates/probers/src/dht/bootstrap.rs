@@ -225,13 +225,13 @@ mod tests {
     #[test]
     fn fruitless_attempts_are_reported_once() {
         let mut attempts = Attempts::default();
-        let mut said = |now, found: [bool; 2]| {
+        let mut attempt = |now, found: [bool; 2]| {
             assert!(attempts.begin(true, 2, Mono(now)));
             found.map(|fruitful| attempts.end_one(fruitful))
         };
-        assert_eq!(said(0, [false, false]), [false, true]);
-        assert_eq!(said(1_000_000, [false, false]), [false, false]);
-        assert_eq!(said(2_000_000, [true, false]), [false, false]);
-        assert_eq!(said(3_000_000, [false, false]), [false, true]);
+        assert_eq!(attempt(0, [false, false]), [false, true]);
+        assert_eq!(attempt(1_000_000, [false, false]), [false, false]);
+        assert_eq!(attempt(2_000_000, [true, false]), [false, false]);
+        assert_eq!(attempt(3_000_000, [false, false]), [false, true]);
     }
 }

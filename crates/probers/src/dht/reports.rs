@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// The number of lookups of each report; `None` for a state.
+    /// Returns the number of lookups of each report; `None` for a status.
     fn received(receiver: &mut mpsc::Receiver<DhtReport>) -> Vec<Option<usize>> {
         let mut all = Vec::new();
         while let Ok(report) = receiver.try_recv() {
@@ -185,7 +185,7 @@ mod tests {
         let (out, mut receiver) = mpsc::channel(1);
         let mut reports = Reports::new(out);
         reports.add(vec![lookup(A)]);
-        // The channel had room for the lookup but not for the state.
+        // The channel had room for the lookup but not for the status.
         assert_eq!(deliver(&mut reports, 0), 20);
         reports.add(vec![lookup(A)]);
         assert_eq!(deliver(&mut reports, 20), 40);

@@ -19,10 +19,10 @@ use seedwatch_torrent::{Endpoint4, Endpoint6};
 const PATIENCE: Duration = Duration::from_secs(30);
 const HASH: InfoHash = InfoHash([0x42; 20]);
 
-/// Who asked what.
+/// A query and the address that it came from.
 type Seen = (SocketAddr, Vec<u8>);
 
-/// A node that knows nobody but one peer of every torrent. Thread and socket end with it.
+/// A node that knows no other nodes and one peer of every torrent. Dropping it ends its thread.
 struct Node {
     contact: Contact,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -59,18 +59,18 @@ impl Node {
         }
     }
 
-    /// As a bootstrap host.
+    /// Returns the node as a bootstrap address.
     fn host(&self) -> (Host, u16) {
         let at = self.contact.address;
         (Host::Ip(at.ip()), at.port())
     }
 
-    /// Where the prober asked from.
-    fn asker(&self) -> SocketAddr {
+    /// Returns the address of the prober.
+    fn prober_address(&self) -> SocketAddr {
         self.seen.lock().unwrap()[0].0
     }
 
-    /// Queries seen.
+    /// Returns the queries received so far.
     fn queries(&self) -> Vec<Vec<u8>> {
         let seen = self.seen.lock().unwrap();
         seen.iter().map(|(_, query)| query.clone()).collect()
@@ -142,7 +142,7 @@ impl Running {
         report.unwrap().unwrap()
     }
 
-    /// The next lookups.
+    /// Waits for the next report of lookups.
     async fn lookups(&mut self) -> Vec<LookupReport> {
         loop {
             if let DhtReport::Lookups(lookups) = self.report().await {
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// The next state that is as wanted.
+    /// Waits for a status that satisfies `wanted`.
     async fn status(&mut self, wanted: impl Fn(&[Option<DhtStatus>; 2]) -> bool) {
         loop {
             if let DhtReport::Status(status) = self.report().await
@@ -162,7 +162,8 @@ impl Running {
         }
     }
 
-    /// Looks up until somebody is found: the way in may come later than the first lookup.
+    /// Repeats the lookup until it succeeds over so many families. The first lookups may end before
+    /// the bootstrap does.
     async fn find(&mut self, families: usize) -> Vec<LookupReport> {
         let mut found: Vec<LookupReport> = Vec::new();
         while found.len() < families {
@@ -204,7 +205,7 @@ async fn peers_are_found_over_both_families() {
     assert_eq!(peers[1].v6, [PEER_6]);
     let up = |status: &Option<DhtStatus>| status.is_some_and(|status| status.up == Some(true));
     running.status(|status| status.iter().all(up)).await;
-    // Read-only, and nobody is ever told that we are there.
+    // Every query is read-only (BEP 43), and none is an announce.
     for query in nodes.iter().flat_map(Node::queries) {
         let text = String::from_utf8_lossy(&query).into_owned();
         assert!(
@@ -289,9 +290,9 @@ async fn queries_and_garbage_are_not_answered() {
     let mut ping = Vec::new();
     seedwatch_dht::krpc::ping(&mut ping, *b"abcd", &NodeId([9; 20]));
     for datagram in [&ping[..], b"", b"d", b"d1:t4:abcd1:y1:re", &[0; 9000]] {
-        stranger.send_to(datagram, node.asker()).unwrap();
+        stranger.send_to(datagram, node.prober_address()).unwrap();
     }
-    // Read before the answers of this lookup, which come in behind.
+    // The prober reads the datagrams above before the answers of this lookup.
     running.find(1).await;
     stranger.set_nonblocking(true).unwrap();
     let nothing = stranger.recv(&mut [0; 2048]).unwrap_err();
@@ -303,7 +304,7 @@ async fn queries_and_garbage_are_not_answered() {
 async fn undeliverable_queries_do_not_stop_the_prober() {
     let node = Node::start("127.0.0.1");
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
-    // From a loopback address, nothing may leave the machine (RFC 5737).
+    // A documentation address (RFC 5737) is unreachable from a loopback address.
     let elsewhere = "192.0.2.9:9".parse();
     let contact = |id, address| Contact {
         id: NodeId([id; 20]),

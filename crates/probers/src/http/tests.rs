@@ -1,4 +1,4 @@
-//! The prober against scripted servers on loopback: one test a lie, a fault or a promise.
+//! The prober against scripted servers on loopback.
 
 mod answers;
 mod broken;
@@ -31,11 +31,11 @@ use server::Server;
 /// One IPv4 peer, 1.2.3.4:4567.
 const LIST: &[u8] =
     b"d8:completei1e10:incompletei0e8:intervali900e5:peers6:\x01\x02\x03\x04\x11\xd7e";
-/// Somebody is there, and the list is empty.
+/// An empty list beside counts that claim peers.
 const WITHHELD: &[u8] = b"d8:completei1e10:incompletei1e8:intervali900e5:peers0:e";
-/// Nobody is there.
+/// An empty swarm.
 const EMPTY: &[u8] = b"d8:completei0e10:incompletei0e8:intervali900e5:peers0:e";
-/// Our port, 6999, and then a foreign peer.
+/// A peer list with only our entry (port 6999), beside counts.
 const OURS: &[u8] = b"d8:completei1e10:incompletei2e5:peers6:\x7f\0\0\x01\x1b\x57e";
 
 const HASH: InfoHash = InfoHash(*b"\x00 +&=%?#/az09-._~\xff\"<");
@@ -62,12 +62,13 @@ fn resolver() -> Resolver {
     Resolver::fixed(Fixed::default())
 }
 
-/// Probes in the runtime of the test.
+/// Returns a client that probes in the runtime of the test.
 fn http_client() -> Arc<HttpClient> {
     trusting(settings(), resolver())
 }
 
-/// One that has had a small answer from the host of [`job`], and so keeps connections to it.
+/// Returns a client that trusts the host of [`job`] after a small response, and so keeps connections
+/// to it.
 fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
     let http_client = HttpClient::new(settings, resolver).unwrap();
     for family in Family::ALL {
@@ -77,7 +78,7 @@ fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
     Arc::new(http_client)
 }
 
-/// A prober with its thread, and what it observes.
+/// Starts a prober with its thread, and returns the receiver of its observations.
 fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
     let (out, observations) = mpsc::channel(1);
     let prober = HttpProber::start(settings(), resolver(), out);
@@ -108,7 +109,7 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     }
 }
 
-/// The result of an announce to a tracker that has shown its lists, and what it took.
+/// Announces to a tracker that has shown its lists.
 async fn ghost(
     http_client: &Arc<HttpClient>,
     url: &str,
@@ -129,7 +130,7 @@ fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>,
     (result.map(|said| *said), observation.stats)
 }
 
-/// The failure of an announce to a new HTTP client.
+/// Announces with a new HTTP client and returns the failure.
 async fn failure_of(url: &str) -> ProbeError {
     let (result, _) = ghost(&http_client(), url).await;
     let failed = result.expect_err(url);
@@ -220,7 +221,7 @@ async fn families_use_separate_connections() {
     let observation = http_client.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
     assert_eq!(observation.stats.requests, 0);
-    // By name, each client gets the addresses of its own family only.
+    // A host name resolves to the addresses of the probed family only.
     let port = server.address.port();
     let by_name = format!("http://localhost:{port}/announce");
     let mut v6 = job(&by_name, AnnounceStrategy::StoppedFirst);

@@ -1,4 +1,4 @@
-//! The resolver against a real name server (dnsmasq) and against scripted bad ones.
+//! The resolver against a real name server (dnsmasq) and against scripted faulty ones.
 
 mod dnsmasq;
 mod scripted;
@@ -7,7 +7,7 @@ use super::*;
 use dnsmasq::Dnsmasq;
 use seedwatch_torrent::AddressScope;
 
-/// A routable public address that nothing is ever sent to: resolving contacts nobody.
+/// A routable public address. Resolving sends nothing to it.
 const PUBLIC4: Ipv4Addr = Ipv4Addr::new(9, 9, 9, 9);
 const PUBLIC6: Ipv6Addr = Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 0xfe);
 
@@ -73,17 +73,17 @@ async fn a_dropped_caller_does_not_cancel_the_lookup() {
     {
         let first = resolver.resolve(&url);
         tokio::pin!(first);
-        // Polled once, which begins the lookup, and dropped.
-        assert!(futures_poll_once(first.as_mut()).await.is_none());
+        // The first poll begins the lookup; then the future is dropped.
+        assert!(poll_once(first.as_mut()).await.is_none());
         let second = resolver.resolve(&url);
         tokio::pin!(second);
-        assert!(futures_poll_once(second.as_mut()).await.is_none());
+        assert!(poll_once(second.as_mut()).await.is_none());
     }
     assert_eq!(resolver.resolve(&url).await.unwrap().v4, [PUBLIC4]);
 }
 
-/// Polls once: `None` if the future is not done yet.
-async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+/// Polls a future once and returns its output if it is ready.
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(match future.as_mut().poll(context) {
             std::task::Poll::Ready(output) => Some(output),
@@ -193,7 +193,7 @@ async fn failures_describe_their_cause() {
     for (url, expected) in [
         ("udp://gone.example:1", "does not exist"),
         ("udp://empty.example:1", "has no address"),
-        // dnsmasq answers only for .example here.
+        // This dnsmasq answers only for .example and .lan.
         ("udp://gone.invalid-zone:1", "says: "),
         ("udp://blocked.example:1", "blocked"),
     ] {
@@ -201,7 +201,7 @@ async fn failures_describe_their_cause() {
         assert_eq!(reason, FailureReason::Dns, "{url}");
         assert!(text.contains(expected), "{url}: {text}");
     }
-    // A failure is kept too.
+    // The cache keeps failures too.
     refusal(&resolver, "udp://gone.example:1").await;
     assert_eq!(dns.stop().matches("query[A] gone.example").count(), 1);
 }
@@ -234,7 +234,7 @@ async fn the_operators_preference_is_obeyed() {
     ] {
         assert!(resolve(&resolver, wanted).await.is_ok(), "{wanted}");
     }
-    // Not a tracker: the wish is not about it.
+    // The preference concerns trackers only; this is a lookup of a plain host.
     let host = Host::Name("no.example".into());
     assert_eq!(resolver.resolve_host(&host).await.unwrap().v4, [PUBLIC4]);
 }
@@ -255,7 +255,7 @@ async fn a_failed_family_does_not_fail_the_other() {
     assert_eq!((found.v4, found.v6.len()), (vec![PUBLIC4], 0));
 }
 
-/// A resolver, and lookups under way of names that no name server answers for.
+/// Returns a resolver with running lookups of names that its name server does not answer for.
 async fn resolver_with_unanswered_lookups(
     count: usize,
 ) -> (
@@ -273,7 +273,7 @@ async fn resolver_with_unanswered_lookups(
             refusal(&resolver, &url).await.0
         });
     }
-    // Every one of them stands in the queue when this returns.
+    // After this, every lookup is in the queue.
     tokio::task::yield_now().await;
     (resolver, dns, asks)
 }
@@ -283,13 +283,13 @@ async fn unresolvable_names_do_not_delay_others_for_long() {
     let (resolver, _dns, mut holes) = resolver_with_unanswered_lookups(300).await;
     let limit = Duration::from_millis(900);
     let url = TrackerUrl::parse("udp://healthy.example:1/").unwrap();
-    // Its own queue takes longer than the time that the caller gives the name servers.
+    // The queue takes longer than the time that the caller allows the name servers.
     let (found, spent) = resolver.resolve_within(&url, limit).await;
     assert_eq!(found.unwrap().v4, [PUBLIC4]);
     assert!(spent < limit, "{spent:?}");
     assert!(
         holes.try_join_next().is_none(),
-        "none of them was given up before"
+        "a lookup of an unanswered name ended first"
     );
 }
 
@@ -309,7 +309,7 @@ fn failed_names_are_retried_with_back_off() {
     for (number, keep) in [60, 120, 240, 300, 300].into_iter().enumerate() {
         match cache.get(&host, now, |_| true) {
             cache::Hit::Miss { has_failed, .. } => assert_eq!(has_failed, number > 0),
-            _ => panic!("kept too long"),
+            _ => panic!("the failure is cached for too long"),
         }
         cache.put(&host, Arc::new(Answer::failed("")), now);
         let last = now + Duration::from_secs(keep - 1);
@@ -330,7 +330,7 @@ fn failed_names_are_retried_with_back_off() {
     ));
 }
 
-// The clock stands still and jumps from timer to timer, so this takes no real time.
+// The paused clock jumps from timer to timer, so this test takes no real time.
 #[tokio::test(start_paused = true)]
 async fn a_silent_name_server_times_out() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -380,7 +380,7 @@ fn the_cache_stays_within_its_bound() {
     }
     let kept = |n: u8, at| matches!(cache.get(&host(n), at, |_| true), cache::Hit::Found(_));
     assert!((7..10).all(|n| kept(n, now)));
-    assert!(!kept(9, now + Duration::from_secs(70)), "expired");
+    assert!(!kept(9, now + Duration::from_secs(70)), "the answer has expired");
 }
 
 #[test]
@@ -392,9 +392,9 @@ fn routes_of_a_cached_answer_are_checked_again() {
     cache.put(&host, Arc::new(answer), now);
     let routed = |at, has| match cache.get(&host, at, |_| has) {
         cache::Hit::Found(found) => found.routed.len(),
-        _ => panic!("kept"),
+        _ => panic!("the answer is not cached"),
     };
     assert_eq!(routed(now, false), 0);
-    assert_eq!(routed(now, true), 0, "not looked at again so soon");
+    assert_eq!(routed(now, true), 0, "routes are checked again too soon");
     assert_eq!(routed(now + 2 * ROUTES_MAX_AGE, true), 1);
 }

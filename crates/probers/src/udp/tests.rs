@@ -23,7 +23,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A tracker with one thread; `answer` gets a request and returns datagrams to send back.
+/// A tracker with one thread. Its `answer` takes a request and returns the datagrams to send back.
 struct Tracker {
     at: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -55,7 +55,7 @@ impl Tracker {
         Self { at, seen, stop }
     }
 
-    /// Events of the announces seen, in order.
+    /// Returns the events of the announces received so far, in order.
     fn events(&self) -> Vec<u8> {
         let seen = self.seen.lock().unwrap();
         seen.iter()
@@ -75,7 +75,7 @@ fn reply(request: &[u8], action: u8, body: &[u8]) -> Vec<u8> {
     [&[0, 0, 0, action], &request[12..16], body].concat()
 }
 
-/// Answers a connect, and announces with one seeder, one leecher and `list`.
+/// Answers a connect, or an announce with one seeder, one leecher and `list`.
 fn answer(request: &[u8], list: &[u8]) -> Vec<u8> {
     match request[11] {
         0 => reply(request, 0, &[9; 8]),
@@ -121,8 +121,8 @@ impl Rig {
         while all.len() < count {
             let batch = tokio::time::timeout(PATIENCE, self.observations.recv())
                 .await
-                .expect("in time")
-                .expect("the prober lives");
+                .expect("an observation in time")
+                .expect("the prober runs");
             all.extend(batch);
         }
         assert_eq!(all.len(), count);
@@ -237,7 +237,7 @@ async fn scrapes_and_rejections_are_reported() {
     }
 }
 
-/// A prober that is dropped still takes back what it announced.
+/// A dropped prober still sends `stopped` for what it announced.
 #[tokio::test]
 async fn draining_and_dropping_send_stopped() {
     for drain in [true, false] {
@@ -262,23 +262,23 @@ async fn draining_and_dropping_send_stopped() {
         rig.prober.submit(vec![brief]);
         tokio::time::timeout(PATIENCE, started.notified())
             .await
-            .expect("started is sent");
+            .expect("the prober sends `started`");
         if drain {
             tokio::time::timeout(PATIENCE, rig.prober.drain())
                 .await
-                .expect("bounded");
+                .expect("draining is bounded");
         } else {
             drop(rig.prober);
         }
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tracker.events().last() != Some(&3) {
-            assert!(tokio::time::Instant::now() < deadline, "no farewell");
+            assert!(tokio::time::Instant::now() < deadline, "no `stopped` arrived");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// Nobody takes observations: jobs wait, nothing is lost.
+/// While the test does not receive observations, jobs wait and none is lost.
 #[tokio::test]
 async fn a_slow_receiver_loses_nothing() {
     let tracker = Tracker::start("127.0.0.7", |request| vec![answer(request, &[1; 6])]);

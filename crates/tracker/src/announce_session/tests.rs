@@ -1,4 +1,4 @@
-//! All pairs of answers, against trackers that register and remove.
+//! Announce sessions; `pairs` tests every pair of answers.
 
 mod pairs;
 
@@ -52,14 +52,15 @@ fn answer(counts: Counts, peers: &[&str]) -> SessionAnswer {
     }
 }
 
-/// Sends the present request and answers it.
+/// Sends the current request, which must be `request`, and delivers its answer.
 fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: SessionAnswer) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
     session.answered(answer, &own())
 }
 
-/// Sends the present request, which fails although it may have been heard.
+/// Sends the current request, which must be `request`, and fails it. The tracker may have received
+/// it.
 fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: FailureReason) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
@@ -115,7 +116,7 @@ fn an_empty_swarm_is_believed_if_the_tracker_has_shown_its_lists() {
         answer(counts(0, 0), &[]),
     ));
     assert!(!empty.peer_list_withheld && empty.peers.is_empty());
-    // Some trackers show a lonely client itself, and count it.
+    // Some trackers list and count the client itself.
     let us = format!("81.2.3.9:{OUR_PORT}");
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
     let alone = said(tell(
@@ -146,7 +147,7 @@ fn an_empty_list_with_a_warning_or_without_counts_leads_to_started() {
     }
 }
 
-/// The same question to a tracker that did not show its lists: nothing but a list is believed.
+/// At a tracker that has not shown its lists, the session believes zeros only from `started`.
 #[test]
 fn zeros_lead_to_started() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
@@ -181,7 +182,7 @@ fn compare_checks_both_lists() {
         (&FOUR[..1], &FOUR[..], StoppedList::Missing),
         (&FOUR[..2], &FOUR[2..], StoppedList::Missing),
         (&[], &FOUR[..], StoppedList::Missing),
-        // Random parts of a large swarm.
+        // Two random samples of a large swarm need not overlap.
         (&many[..30], &many[30..], StoppedList::Same),
         (&FOUR[..], &[], StoppedList::Unknown),
     ] {
@@ -212,7 +213,7 @@ fn some_failures_end_the_session_at_once() {
         (FailureReason::Tls, Delivery::Excluded),
         (FailureReason::Timeout, Delivery::Excluded),
         (FailureReason::Refused, Delivery::Possible),
-        // Too often is too often, whatever the event.
+        // A rate limit holds for every event.
         (FailureReason::RateLimited, Delivery::Possible),
         (FailureReason::Denied, Delivery::Excluded),
     ] {
@@ -224,7 +225,7 @@ fn some_failures_end_the_session_at_once() {
 
 #[test]
 fn a_lost_started_keeps_the_answer_to_stopped() {
-    // Zeros prove nothing, claims of members do.
+    // Zeros prove nothing; counts that claim peers do.
     for (before, after) in [
         (counts(0, 0), Counts::default()),
         (counts(3, 1), counts(3, 1)),
@@ -245,7 +246,7 @@ fn a_lost_started_keeps_the_answer_to_stopped() {
             AnnounceRequest::Stopped,
             FailureReason::Timeout,
         ));
-        assert!(said.peer_list_withheld, "unknown, not 0");
+        assert!(said.peer_list_withheld, "the list is unknown, not empty");
         assert_eq!(said.counts, after);
         assert!(session.may_be_registered());
     }
@@ -265,7 +266,7 @@ fn a_lost_started_keeps_the_answer_to_stopped() {
         AnnounceRequest::Stopped,
         FailureReason::Timeout,
     ));
-    assert_eq!(failed.reason, FailureReason::Rejected, "it is up");
+    assert_eq!(failed.reason, FailureReason::Rejected, "the tracker is up, because it rejected the announce");
 }
 
 #[test]

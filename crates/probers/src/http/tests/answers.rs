@@ -1,4 +1,4 @@
-//! Odd answers over the wire.
+//! Unusual HTTP responses.
 
 use std::io::Write;
 
@@ -29,12 +29,12 @@ async fn gzip_is_detected_from_the_body() {
     assert_eq!(
         peers_of(|| Says::ok(gzip(LIST))).await,
         1,
-        "unasked, untold"
+        "gzip without a header"
     );
     assert_eq!(
         peers_of(|| Says::with("200 OK", GZIP, LIST)).await,
         1,
-        "lying"
+        "a gzip header without gzip"
     );
 }
 
@@ -105,7 +105,7 @@ async fn a_truncated_response_yields_its_whole_entries() {
         let bytes = [head.as_bytes(), &list].concat();
         let server = Server::start(move |_, _| Says::raw(&bytes, then)).await;
         let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
-        // A reset may overtake what was sent before it; then nothing is left to count.
+        // A reset may overtake the bytes sent before it; then the response is lost.
         match said {
             Ok(said) => {
                 assert_eq!((said.peers.len(), said.peers.malformed), (50, 1));
@@ -121,7 +121,7 @@ async fn a_truncated_response_yields_its_whole_entries() {
     let nothing = format!("{head}d8:completei0e");
     let server = Server::start(move |_, _| Says::raw(&nothing, Then::Close)).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, FailureReason::Reset, "no false zero");
+    assert_eq!(failed.reason, FailureReason::Reset, "a truncated response is not an empty swarm");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Hosts that do not answer, or do not end.
+//! Hosts that do not answer, or whose responses do not end.
 
 use std::net::SocketAddr;
 
@@ -14,7 +14,7 @@ async fn in_time(server: &Server) -> ProbeError {
     let (result, stats) = announced(http_client().probe(job).await);
     assert!(
         stats.duration < Duration::from_secs(60),
-        "ends by its own clock"
+        "the probe ends by its own timeout"
     );
     result.unwrap_err()
 }
@@ -52,7 +52,7 @@ async fn silent_and_slow_servers_time_out() {
     }
 }
 
-/// A port that swallows SYNs, as a firewall does: a listener whose backlog is full.
+/// Returns a port that drops SYNs as a firewall does: the backlog of its listener is full.
 fn black_hole() -> (SocketAddr, Vec<std::net::TcpStream>, socket2::Socket) {
     let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
@@ -69,11 +69,11 @@ fn black_hole() -> (SocketAddr, Vec<std::net::TcpStream>, socket2::Socket) {
     panic!("the backlog is bounded");
 }
 
-// The clock stands still and jumps from timer to timer, so this takes no real time.
+// The paused clock jumps from timer to timer, so this test takes no real time.
 #[tokio::test(start_paused = true)]
 async fn a_host_that_accepts_nothing_times_out_while_connecting() {
     let (address, _filling, _listener) = black_hole();
-    // Once the prober's own patience ends first, once the job's.
+    // The timeout of the prober ends the first probe, that of the job the second.
     for job_timeout in [3600, 1] {
         let mut job = job(
             &format!("http://{address}/announce"),
@@ -84,7 +84,7 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
         let failed = announced(http_client.probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, FailureReason::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
-        // Nothing was said, so there is nothing to take back.
+        // No `started` was sent, so the prober sends no `stopped`.
         let places = http_client.shared.background_stops.available_permits();
         assert_eq!(places, MAX_BACKGROUND_STOPS as usize);
     }
@@ -96,7 +96,7 @@ async fn a_stopped_that_finds_the_port_closed_is_retried() {
     let url = format!("http://{}/announce", listener.local_addr().unwrap());
     let once = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        // From here on nobody can connect.
+        // From here on, connections are refused.
         drop(listener);
         assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
         let head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
@@ -111,7 +111,7 @@ async fn a_stopped_that_finds_the_port_closed_is_retried() {
     .0;
     assert_eq!(said.unwrap().peers.len(), 1);
     let places = http_client.shared.background_stops.available_permits();
-    assert_eq!(places, MAX_BACKGROUND_STOPS as usize - 1, "tried again");
+    assert_eq!(places, MAX_BACKGROUND_STOPS as usize - 1, "the prober retries `stopped`");
     once.await.unwrap();
 }
 
@@ -129,7 +129,7 @@ async fn the_next_address_is_tried() {
 
 #[tokio::test]
 async fn a_closed_kept_connection_does_not_fail_the_probe() {
-    // Answers each request, and cuts the connection at the second one it gets over it.
+    // Resets the first connection at its second request.
     let server = Server::start(|asked, number| {
         if asked.connection == 0 && number > 0 {
             Says::raw("", Then::Reset)
@@ -143,7 +143,7 @@ async fn a_closed_kept_connection_does_not_fail_the_probe() {
     assert!(ghost(&http_client, &url).await.0.is_ok());
     let (said, stats) = ghost(&http_client, &url).await;
     assert!(said.is_ok());
-    assert_eq!(stats.requests, 2, "the lost one and the repeated one");
+    assert_eq!(stats.requests, 2, "the lost request and its repetition");
 }
 
 #[tokio::test]

@@ -1,12 +1,13 @@
-//! Trackers that send without an end, beside one that is well.
+//! Trackers that send endless responses, beside a healthy one.
 
 use super::server::{Says, Server, Then};
 use super::*;
 
-/// Longest wait for something that must happen: reached only when a test fails.
+/// The longest wait for an event that must happen. Only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a hostile tracker repeats without an end, what it begins with, and what becomes of that.
+/// The start of an endless response, the part that repeats, and the expected failure with a part of
+/// its text.
 const ENDLESS: [(&str, &str, FailureReason, &str); 7] = [
     (
         "",
@@ -64,7 +65,7 @@ async fn endless_responses_are_bounded() {
     for (start, part, reason, text) in ENDLESS {
         let server = Server::start(move |_, _| endless(start, part)).await;
         let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
-        // Only time bounds interim responses. The server of the test shares our thread.
+        // Only the timeout bounds interim responses. The server shares the thread of the test.
         job.timeout = match reason {
             FailureReason::Timeout => Duration::from_secs(3),
             _ => PATIENCE,
@@ -120,8 +121,8 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
                 assert!(observation.report.failed().is_none());
                 left -= 1;
             }
-            // The dripping tracker takes all of its time.
-            assert_ne!(observation.tracker, last, "the others waited for it");
+            // The dripping tracker uses its whole timeout.
+            assert_ne!(observation.tracker, last, "healthy trackers waited for the dripping one");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Kept connections that the server closes when it likes (RFC 9112, section 9.5).
+//! Kept connections, which the server may close at any time (RFC 9112, section 9.5).
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -11,7 +11,8 @@ use tokio_rustls::TlsAcceptor;
 use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 
-/// A script that answers the first request of each connection, and `second` to the next.
+/// Returns a script that answers the first request of each connection, and replies to further ones
+/// with `second`.
 fn once(
     second: impl Fn() -> Says + Send + Sync + 'static,
 ) -> impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static {
@@ -40,21 +41,21 @@ async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
     let ends: [fn() -> Says; 3] = [
         || silent(Then::Close),
         || silent(Then::Reset),
-        // Sent while the connection was idle, and read as an answer (RFC 9110, section 15.5.9).
+        // A server sends 408 on an idle connection (RFC 9110, section 15.5.9).
         timed_out,
     ];
     for end in ends {
         let server = Server::start(once(end)).await;
         let http_client = http_client();
         let url = server.url("/announce");
-        // The connection of a repeated request is not kept.
+        // The prober does not keep the connection of a repeated request.
         for expected in [1, 2, 1, 2, 1] {
             let (said, stats) = ghost(&http_client, &url).await;
             assert_eq!(said.unwrap().peers.len(), 1);
             assert_eq!(stats.requests, expected);
         }
         let observation = http_client.probe(scrape_job(&url, &[HASH])).await;
-        assert!(observation.report.failed().is_none(), "a scrape");
+        assert!(observation.report.failed().is_none(), "a scrape is repeated too");
         let said = announced(
             http_client
                 .probe(job(&url, AnnounceStrategy::StartThenStop))
@@ -66,12 +67,12 @@ async fn a_request_without_an_answer_is_sent_again_over_a_new_connection() {
         let left = http_client.shared.background_stops.available_permits();
         assert_eq!(
             left, MAX_BACKGROUND_STOPS as usize,
-            "the stop_announce was said at once"
+            "`stopped` was sent within the probe"
         );
     }
 }
 
-/// A question of one request that fails: why, and how many were sent.
+/// Sends a scrape that fails, and returns the reason and the number of requests.
 async fn refused_scrape(http_client: &Arc<HttpClient>, url: &str) -> (FailureReason, u32) {
     let observation = http_client.probe(scrape_job(url, &[HASH])).await;
     let failed = observation.report.failed().unwrap();
@@ -105,7 +106,7 @@ async fn a_request_over_a_new_connection_is_never_repeated() {
     let http_client = http_client();
     let url = server.url("/announce");
     assert!(ghost(&http_client, &url).await.0.is_ok());
-    // Once over the kept connection, and once over a new one.
+    // One request over the kept connection, and one over a new connection.
     assert_eq!(
         refused_scrape(&http_client, &url).await,
         (FailureReason::Reset, 2)
@@ -183,7 +184,7 @@ async fn tls_connections_are_closed_with_and_without_a_notice() {
     }
 }
 
-// The clock stands still and jumps from timer to timer, so this takes no real time.
+// The paused clock jumps from timer to timer, so this test takes no real time.
 #[tokio::test(start_paused = true)]
 async fn unused_connections_are_closed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

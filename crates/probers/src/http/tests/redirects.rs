@@ -1,4 +1,4 @@
-//! Redirects: followed by hand, twice at most, never from a public host into private space.
+//! Redirects: at most two are followed, and none from a public host to a private address.
 
 use super::server::{Says, Server, Then};
 use super::*;
@@ -39,7 +39,7 @@ async fn another_host_does_not_learn_the_passkey() {
     assert!(asked[0].parameter("info_hash").is_some());
 }
 
-/// A tracker that registers who starts, at `address`.
+/// Starts a tracker at `address` that answers `started` with a list.
 async fn registering(address: &str) -> Server {
     Server::on(address, None, |asked, _| match asked.event() {
         "started" => Says::ok(LIST),
@@ -74,7 +74,7 @@ async fn the_last_stopped_goes_where_started_was_registered() {
     }
     assert_eq!(second.asked()[1].parameter("numwant"), Some("0"));
     assert!(http_client.background_stops().await);
-    assert_eq!(second.events().len(), 2, "nothing is owed");
+    assert_eq!(second.events().len(), 2, "no further `stopped` is sent");
 }
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn redirect_loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
     assert_eq!(failed.reason, FailureReason::HttpStatus);
-    // Three for each of `stopped`, `started` and `stopped`.
+    // Three requests for each of `stopped`, `started` and `stopped`.
     assert_eq!(server.asked().len(), 3 * 3);
 }
 
@@ -129,12 +129,12 @@ async fn unsupported_redirect_targets_are_not_followed() {
     }
 }
 
-/// Follows a redirect from an origin with this address, without asking anybody.
+/// Follows a redirect from an origin with this address, without sending anything.
 async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, ProbeError> {
     follow_within(AddressScope::Local, from, to).await
 }
 
-/// As [`follow`], from a tracker with this reach.
+/// Follows a redirect from a tracker of this scope, as [`follow`] does.
 async fn follow_within(
     scope: AddressScope,
     from: &str,
@@ -213,14 +213,14 @@ async fn public_hosts_do_not_redirect_to_private_addresses() {
         let failed = follow("9.9.9.9", private).await.expect_err(private);
         assert_eq!(failed.reason, FailureReason::HttpStatus);
         assert_eq!(&*failed.text, "a redirect into private space");
-        // A tracker of our own network may send us about in it.
+        // A tracker on the local network may redirect within it.
         assert!(follow("10.1.2.3", private).await.is_ok(), "{private}");
     }
     assert!(follow("9.9.9.9", "https://public.example/").await.is_ok());
     let overlay = follow("9.9.9.9", "http://tracker.onion/")
         .await
         .unwrap_err();
-    // Only this torrent is sent there: the tracker itself can be asked.
+    // The redirect may concern this torrent only, so the tracker is not unsupported.
     assert_eq!(overlay.reason, FailureReason::HttpStatus);
     assert!(overlay.text.contains("overlay"), "{overlay}");
 }

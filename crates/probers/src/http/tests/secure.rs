@@ -1,4 +1,4 @@
-//! Real TLS, with certificates good and bad.
+//! Real TLS, with valid and invalid certificates.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -12,7 +12,7 @@ use super::server::{Says, Server, Then};
 use super::*;
 use seedwatch_clock::Unix;
 
-/// 2031-01-01 and 2034-01-01.
+/// 2031-01-01; the root expires on 2034-01-01.
 const LEAF_END: Unix = Unix(1_924_992_000);
 const ROOT_END: Unix = Unix(2_019_686_400);
 
@@ -39,7 +39,7 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    /// A server with a certificate for a name, valid until the end of a year.
+    /// Starts a server with a certificate for a name, valid until the start of year `end`.
     async fn server(&self, name: &str, end: i32, show_root: bool) -> Server {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
@@ -73,7 +73,7 @@ async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
     Server::on("127.0.0.1", Some(tls), |_, _| {
-        // Every probe makes its own connection.
+        // The server closes each connection, so that every probe needs a new one.
         Says::raw(
             [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", LIST].concat(),
             Then::Close,
@@ -160,7 +160,7 @@ async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
         assert_eq!((failed.reason, &*failed.text), (FailureReason::Tls, text));
         let told = stats.certificate_expiry;
         assert!(told.is_some() && (end.is_none() || told == end), "{text}");
-        assert!(server.asked().is_empty(), "nothing was sent");
+        assert!(server.asked().is_empty(), "a request was sent");
     }
 }
 
@@ -213,7 +213,7 @@ async fn sessions_are_resumed() {
     let (first, full) = ghost(&http_client, &url(&server)).await;
     let (second, resumed) = ghost(&http_client, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
-    // A resumed session shows no certificate.
+    // A resumed session carries no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
     assert_eq!(resumed.certificate_expiry, None);
     assert!(resumed.phases.tls.is_some());

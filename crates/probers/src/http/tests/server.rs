@@ -1,4 +1,4 @@
-//! A scripted HTTP server on loopback that says exactly what it is told to say.
+//! A scripted HTTP server on loopback.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,32 +9,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// What a script answers.
+/// The reply of a script to one request.
 pub(super) struct Says {
     pub(super) bytes: Vec<u8>,
     pub(super) then: Then,
 }
 
-/// What happens to the connection afterwards.
+/// What the server does with the connection after the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     Keep,
     Close,
-    /// FIN so many milliseconds later, and no other answer before.
+    /// Sends FIN after so many milliseconds, and answers no request before.
     CloseAfter(u64),
-    /// RST instead of FIN.
+    /// Sends RST instead of FIN.
     Reset,
-    /// Nothing more, and it stays open.
+    /// Keeps the connection open and sends nothing more.
     Hang,
-    /// One byte after the other, without an end.
+    /// Repeats the bytes slowly and endlessly, one at a time.
     Drip,
-    /// These bytes again and again, about a megabyte per second: a tracker at the other end of a
-    /// network is slower than loopback.
+    /// Repeats this text endlessly.
     Repeat(&'static str),
 }
 
 impl Says {
-    /// A whole answer with these header lines (each with its line end).
+    /// Returns a whole response with these header lines, each with its line end.
     pub(super) fn with(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let length = body.len();
@@ -47,12 +46,12 @@ impl Says {
         }
     }
 
-    /// 200 with a body.
+    /// Returns status 200 with a body.
     pub(super) fn ok(body: impl AsRef<[u8]>) -> Self {
         Self::with("200 OK", "Content-Type: text/plain\r\n", body)
     }
 
-    /// Exactly these bytes.
+    /// Returns exactly these bytes.
     pub(super) fn raw(bytes: impl AsRef<[u8]>, then: Then) -> Self {
         Self {
             bytes: bytes.as_ref().to_vec(),
@@ -61,19 +60,19 @@ impl Says {
     }
 }
 
-/// A request as it came.
+/// A request as the server received it.
 #[derive(Debug, Clone)]
 pub(super) struct AnnounceContext {
     /// Path and query.
     pub(super) target: String,
-    /// All of the head.
+    /// The request line and the headers.
     pub(super) head: String,
-    /// Which connection of this server it came over.
+    /// The number of the connection that it arrived on.
     pub(super) connection: usize,
 }
 
 impl AnnounceContext {
-    /// The raw value of a parameter.
+    /// Returns the encoded value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let query = self.target.split_once('?')?.1;
         query
@@ -98,7 +97,7 @@ pub(super) struct Server {
 type Script = dyn Fn(&AnnounceContext, usize) -> Says + Send + Sync;
 
 impl Server {
-    /// Starts it on an address of loopback. The script gets each request and its number.
+    /// Starts a server on a loopback address. The script takes each request and its number.
     pub(super) async fn on(
         ip: &str,
         tls: Option<TlsAcceptor>,
@@ -135,30 +134,30 @@ impl Server {
         }
     }
 
-    /// Starts it on 127.0.0.1.
+    /// Starts a server on 127.0.0.1.
     pub(super) async fn start(
         script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
     ) -> Self {
         Self::on("127.0.0.1", None, script).await
     }
 
-    /// One that gives every request the same body.
+    /// Starts a server that answers every request with the same body.
     pub(super) async fn saying(body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref().to_vec();
         Self::start(move |_, _| Says::ok(&body)).await
     }
 
-    /// The requests up to now.
+    /// Returns the requests received so far.
     pub(super) fn asked(&self) -> Vec<AnnounceContext> {
         self.asked.lock().unwrap().clone()
     }
 
-    /// The events of the announces up to now.
+    /// Returns the events of the announces received so far.
     pub(super) fn events(&self) -> Vec<String> {
         self.asked().iter().map(|a| a.event().to_owned()).collect()
     }
 
-    /// Its URL with a path.
+    /// Returns the URL of a path on this server.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -170,7 +169,7 @@ impl Drop for Server {
     }
 }
 
-/// What the server does to a connection as a whole.
+/// Connections that the server can reset.
 trait Abort {
     fn abort(&self);
 }

@@ -1,4 +1,4 @@
-//! Trackers whose answer to `stopped` says nothing about the swarm.
+//! Trackers whose answer to `stopped` carries no information about the swarm.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,15 +11,15 @@ const STARTED: &[u8] = b"d8:completei3e10:downloadedi9e10:incompletei1e8:interva
     \x51\x02\x03\x04\x1a\xe1\x51\x02\x03\x05\x1a\xe1\x51\x02\x03\x06\x1a\xe1\x51\x02\x03\x07\x1a\xe1e";
 const ZEROS: &[u8] = b"d8:completei0e10:downloadedi9e10:incompletei0e8:intervali1800e\
     12:min intervali1700e5:peers0:e";
-/// Three seeders are claimed, and 0.0.0.0:0 is listed.
+/// A list of 0.0.0.0:0 alone, beside counts that claim three seeders.
 const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
 const REFUSAL: &[u8] = b"d14:failure reason27:Stopped peer doesn't exist.8:intervali1800e\
     12:min intervali1800ee";
-/// Ourselves alone, with our port 6999, and a warning.
+/// A list of only our entry (port 6999), with a warning.
 const ONLY_US: &[u8] = b"d8:intervali3438e12:min intervali3438e5:peers6:\x51\x02\x03\x09\x1b\x57\
     15:warning message22:Torrent not registerede";
 
-/// What a tracker answers to one event.
+/// The reply of a tracker to one event.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Ok(&'static [u8]),
@@ -38,13 +38,13 @@ impl Reply {
         }
     }
 
-    /// No entry is made by a tracker that answers `started` so.
+    /// Reports whether a tracker with this reply to `started` registers no entry.
     fn is_refusal(self) -> bool {
         matches!(self, Reply::Ok(body) if body.starts_with(b"d14:failure"))
     }
 }
 
-/// A tracker that registers who starts and removes who stops, and says what it is told to say.
+/// A tracker that registers a peer on `started`, removes it on `stopped`, and sends scripted replies.
 struct Model {
     server: Server,
     is_registered: Arc<Mutex<bool>>,
@@ -67,14 +67,14 @@ impl Model {
         }
     }
 
-    /// The result of a probe, when nothing is owed any more.
+    /// Returns the result of a probe once all `stopped` announces have been sent.
     async fn probe(&self, strategy: AnnounceStrategy) -> Result<AnnounceResponse, ProbeError> {
         let http_client = http_client();
         let mut job = job(&self.server.url("/announce"), strategy);
         job.timeout = Duration::from_secs(2);
         let result = announced(http_client.probe(job).await).0;
         assert!(http_client.background_stops().await);
-        assert!(!*self.is_registered.lock().unwrap(), "an entry stays");
+        assert!(!*self.is_registered.lock().unwrap(), "the tracker still has our entry");
         result
     }
 }
@@ -103,7 +103,7 @@ async fn started_brings_the_list_that_stopped_does_not() {
             let Counts {
                 seeders, leechers, ..
             } = said.counts;
-            // Whether we were counted is not sure where the last answer is the same.
+            // The last answer may not show whether the tracker counted us.
             assert!(seeders == Some(3) && leechers <= Some(1), "{stopped:?}");
             let is_lost =
                 matches!(stopped, Reply::Reset) && strategy == AnnounceStrategy::StoppedFirst;
@@ -132,7 +132,8 @@ async fn an_unanswered_stopped_leaves_time_for_started() {
     assert_eq!(said.peers.len(), 4);
 }
 
-/// Every pair: no 0 and no failure that `started` contradicts, and no entry stays.
+/// For every pair of replies, no zero or failure contradicts the reply to `started`, and no entry
+/// remains.
 #[tokio::test]
 async fn no_pair_of_answers_yields_a_zero_that_started_contradicts() {
     let started = [
@@ -161,7 +162,7 @@ async fn no_pair_of_answers_yields_a_zero_that_started_contradicts() {
     }
 }
 
-/// A tracker that lists us alone and warns does not know the torrent.
+/// A tracker that lists only us and sends a warning does not know the torrent.
 #[tokio::test]
 async fn a_warning_with_only_our_entry_makes_the_list_unknown() {
     for strategy in [

@@ -1,10 +1,10 @@
-//! Leaving no trace: what is asked in which order, and that `stopped` always follows `started`.
+//! The order of the announces; `stopped` always follows `started`.
 
 use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 use seedwatch_tracker::Counts;
 
-/// Behaves like opentracker: counts without a list for `stopped`, a list for `started`.
+/// Replies as opentracker does: counts without a list to `stopped`, and a list to `started`.
 fn opentracker(asked: &AnnounceContext, _: usize) -> Says {
     Says::ok(match asked.event() {
         "started" => [&LIST[..LIST.len() - 1], b"10:tracker id2:t!e"].concat(),
@@ -55,14 +55,14 @@ async fn counts_without_a_list_lead_to_started() {
         (said.peers.len(), said.strategy),
         (1, AnnounceStrategy::StartThenStop)
     );
-    assert_eq!(said.counts, counts(1, 0), "those beside the list");
+    assert_eq!(said.counts, counts(1, 0), "the counts beside the list, without us");
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     assert_eq!(stats.requests, 3);
     let asked = server.asked();
     assert_eq!(asked[2].parameter("numwant"), Some("0"));
     assert_eq!(asked[2].parameter("trackerid"), Some("t%21"));
     assert!(asked.iter().all(|a| a.connection == 0));
-    // Once that is known, nothing is asked in vain.
+    // The known strategy skips the first `stopped`.
     assert!(
         brief(&http_client, &server.url("/announce"))
             .await
@@ -71,7 +71,7 @@ async fn counts_without_a_list_lead_to_started() {
     );
     assert_eq!(server.events()[3..], ["started", "stopped"]);
     assert!(http_client.background_stops().await);
-    assert_eq!(server.asked().len(), 5, "nothing was owed");
+    assert_eq!(server.asked().len(), 5, "no further `stopped` is sent");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn counts_alone_are_an_answer() {
     for (body, withheld) in [
         ("d8:completei1e10:incompletei2e8:intervali900ee", true),
         ("d8:completei0e10:incompletei0e8:intervali900ee", false),
-        // Of leechers nothing is said.
+        // The number of leechers is missing.
         ("d8:completei0e8:intervali900ee", true),
     ] {
         for strategy in [
@@ -200,7 +200,7 @@ async fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
         (without_counts, AnnounceStrategy::StoppedFirst, false),
         (LIST, AnnounceStrategy::StoppedFirst, false),
         (WITHHELD, AnnounceStrategy::StartThenStop, true),
-        // Nobody but us.
+        // The swarm has no peer except us.
         (EMPTY, AnnounceStrategy::StartThenStop, false),
         (LIST, AnnounceStrategy::StartThenStop, false),
     ] {
@@ -297,7 +297,7 @@ async fn stopped_follows_when_the_probe_is_dropped() {
     assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
     assert!(http_client.background_stops().await);
     let places = http_client.shared.background_stops.available_permits();
-    assert_eq!(places, MAX_BACKGROUND_STOPS as usize, "nothing leaks");
+    assert_eq!(places, MAX_BACKGROUND_STOPS as usize, "a permit of a background `stopped` leaks");
 }
 
 #[tokio::test]

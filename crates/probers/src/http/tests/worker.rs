@@ -1,9 +1,9 @@
-//! Submitted jobs: each ends in one observation, and draining forgets none.
+//! Submitted jobs: each ends in one observation, and draining sends every `stopped`.
 
 use super::server::{AnnounceContext, Says, Server, Then};
 use super::*;
 
-/// Never answers `started`.
+/// Replies to `stopped` and never to `started`.
 fn hangs_on_started(asked: &AnnounceContext, _: usize) -> Says {
     match asked.event() {
         "started" => Says::raw("", Then::Hang),
@@ -11,7 +11,7 @@ fn hangs_on_started(asked: &AnnounceContext, _: usize) -> Says {
     }
 }
 
-/// Waits until so many requests have come.
+/// Waits until the server has received so many requests.
 async fn has_asked(server: &Server, count: usize) {
     let all = async {
         while server.asked().len() < count {
@@ -31,9 +31,9 @@ async fn draining_sends_stopped_for_running_probes() {
     )]);
     has_asked(&server, 1).await;
     assert!(prober.drain().await);
-    // What comes next ends the process: nothing may be left to do.
+    // The process ends after draining, so no `stopped` may be left to send.
     assert_eq!(server.events(), ["started", "stopped"]);
-    assert!(observations.recv().await.is_none(), "cut short, and over");
+    assert!(observations.recv().await.is_none(), "no observation of an aborted probe");
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn dropping_sends_stopped_for_running_probes() {
     )]);
     has_asked(&server, 1).await;
     drop(prober);
-    // The thread has ended.
+    // The channel closes when the thread has ended.
     assert!(observations.recv().await.is_none());
     assert_eq!(server.events(), ["started", "stopped"]);
 }
@@ -95,7 +95,7 @@ async fn every_job_ends_in_one_observation() {
         }
     }
     assert!(prober.drain().await);
-    assert!(observations.recv().await.is_none(), "and no more");
+    assert!(observations.recv().await.is_none(), "more observations than jobs");
 }
 
 #[tokio::test]
@@ -117,7 +117,7 @@ async fn probing_continues_without_a_receiver() {
 async fn a_panic_becomes_an_observation() {
     let server = Server::saying(LIST).await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
-    // No clock goes so far.
+    // The deadline overflows, so the prober panics.
     job.timeout = Duration::MAX;
     let (prober, mut observations) = prober();
     prober.submit(vec![job]);

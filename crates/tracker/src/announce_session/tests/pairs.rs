@@ -1,22 +1,22 @@
-//! Every pair of answers to `stopped` and to `started`, in every manner, with every loss.
+//! Every pair of answers to `stopped` and `started`, with every strategy and every loss.
 
 use super::*;
 
-/// What a tracker answers.
+/// The reply of a tracker to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Said {
-    /// Its list, and counts that fit.
+    /// A list and the counts that fit it.
     List,
-    /// Counts of members without a list.
+    /// Counts that claim peers, without a list.
     CountsOnly,
     /// Neither list nor counts.
     Neither,
     Zeros,
     /// An empty list without counts.
     EmptyList,
-    /// 0.0.0.0:0 beside counts of members.
+    /// A list of 0.0.0.0:0 alone, beside counts that claim peers.
     NoPeers,
-    /// An entry that the internet does not route, without counts.
+    /// One peer with an unroutable address, without counts.
     Bogon,
     OnlyUs,
     OnlyUsWithWarning,
@@ -81,24 +81,24 @@ impl Said {
         }
     }
 
-    /// Whether it says that the swarm is empty.
+    /// Reports whether the reply says that the swarm is empty.
     fn is_zero(self) -> bool {
         matches!(self, Said::Zeros | Said::EmptyList | Said::OnlyUs)
     }
 }
 
-/// One conversation with a tracker that answers so, and what it holds at the end.
+/// The outcome of a session, and the state of the tracker after it.
 struct Played {
     verdict: Verdict,
-    /// It holds an entry for us, and we do not know that we should take it back.
+    /// Whether the tracker has our entry although the session believes that it has none.
     is_forgotten: bool,
-    /// It holds an entry for us.
+    /// Whether the tracker has our entry.
     is_registered: bool,
     requests: Vec<AnnounceRequest>,
 }
 
-/// `lost` is the request of which only the answer is lost. Any tracker that does not refuse
-/// `started` registers us, as far as we can tell.
+/// Runs a session. The tracker receives the request `lost`, but its answer is lost. A tracker
+/// registers us unless it rejects `started`.
 fn play(
     strategy: AnnounceStrategy,
     stopped: Said,
@@ -135,7 +135,7 @@ fn play(
         };
         let next = match said {
             Ok(answer) => session.answered(answer, &own()),
-            Err(reason) => session.failed(ProbeError::new(reason, "said"), reached, &own()),
+            Err(reason) => session.failed(ProbeError::new(reason, "text"), reached, &own()),
         };
         if let Next::Done(verdict) = next {
             return Played {
@@ -148,14 +148,14 @@ fn play(
     }
 }
 
-const MANNERS: [AnnounceStrategy; 4] = [
+const STRATEGIES: [AnnounceStrategy; 4] = [
     AnnounceStrategy::StoppedFirst,
     AnnounceStrategy::StoppedOnly,
     AnnounceStrategy::Compare,
     AnnounceStrategy::StartThenStop,
 ];
 
-/// Ends before anything is asked beyond the first `stopped`, whatever `started` would bring.
+/// Reports whether this reply to the first `stopped` ends the session at once.
 fn ends_all(stopped: Said) -> bool {
     matches!(
         stopped,
@@ -165,7 +165,7 @@ fn ends_all(stopped: Said) -> bool {
 
 #[test]
 fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
-    for strategy in MANNERS {
+    for strategy in STRATEGIES {
         for stopped in ALL {
             for started in ALL {
                 let told = format!("{strategy:?} {stopped:?} {started:?}");
@@ -176,7 +176,7 @@ fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
                 if let Ok(said) = &played.verdict
                     && is_zero(said)
                 {
-                    // The exception: a tracker that has shown its lists says 0, and 0.
+                    // The exception is a tracker that has shown its lists and now sends zeros.
                     let is_believed =
                         strategy == AnnounceStrategy::StoppedOnly && stopped == Said::Zeros;
                     assert!(started.is_zero() || is_believed, "{told}: {said:?}");
@@ -208,7 +208,7 @@ fn no_entry_remains_for_any_answers_and_losses() {
         Some(AnnounceRequest::Started),
         Some(AnnounceRequest::Stopped),
     ];
-    for strategy in MANNERS {
+    for strategy in STRATEGIES {
         for stopped in ALL {
             for started in ALL {
                 for lost in losses {
@@ -256,7 +256,7 @@ fn no_loss_yields_a_zero() {
                 Said::List,
                 Some(AnnounceRequest::StoppedQuery),
             );
-            let said = played.verdict.expect("started brings the list");
+            let said = played.verdict.expect("`started` brings the list");
             assert_eq!(said.peers.len(), 4);
         }
     }

@@ -1,4 +1,4 @@
-//! Answers as trackers really give them, and worse.
+//! Announce and scrape responses as real trackers send them, and malformed ones.
 
 mod evidence;
 
@@ -80,7 +80,7 @@ fn every_field_is_read() {
         completed: Some(7),
     };
     assert_eq!(said.counts, counts);
-    // Not `min interval`, which some clients take for the interval.
+    // `min interval` is shorter here and is not used.
     assert_eq!(said.interval, Some(Duration::from_secs(1800)));
     assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
     assert_eq!(said.warning.as_deref(), Some("hello"));
@@ -117,7 +117,7 @@ fn peer_lists_are_read_in_every_shape() {
 #[test]
 fn unreadable_entries_are_counted_and_the_others_kept() {
     for (list, readable, malformed) in [
-        // Host names are legal (BEP 3) and not resolved.
+        // Host names are legal (BEP 3), but seedwatch does not resolve them.
         (
             &b"ld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eee"[..],
             1,
@@ -134,7 +134,7 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
         (b"0:", 0, 0),
         (b"le", 0, 0),
         (b"de", 0, 0),
-        // Port 0 is readable; that it does not count is the fold's business.
+        // The reader keeps port 0; a later filter drops it.
         (b"6:\x01\x02\x03\x04\0\0", 1, 0),
     ] {
         let peers = good(&answer_with("peers", list)).peers;
@@ -149,7 +149,7 @@ fn an_unreadable_list_is_malformed() {
         &b"i5e"[..],
         b"3:abc",
         b"ld2:ip7:1.2.3.44:porti65536eee",
-        // No host names.
+        // These strings are not host names.
         b"ld2:ip9:1.2.3.4564:porti1eee",
         b"ld2:ip0:4:porti1eee",
         b"ld2:ip9:localhost4:porti65536eee",
@@ -158,7 +158,7 @@ fn an_unreadable_list_is_malformed() {
             assert_eq!(reason(&answer_with(key, list)), FailureReason::Malformed);
         }
     }
-    // The other list was read, and it was empty.
+    // The other list is readable and empty.
     assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
 }
 
@@ -172,7 +172,7 @@ fn a_list_of_host_names_is_withheld() {
         said.peer_list_withheld,
     );
     assert_eq!(found, (0, 2, true));
-    // The other list is empty, which does not make those nobody.
+    // The empty list of the other family does not make the host names an empty swarm.
     let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
     assert!(said.peer_list_withheld);
     let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
@@ -181,7 +181,7 @@ fn a_list_of_host_names_is_withheld() {
 
 #[test]
 fn a_malformed_peers6_does_not_affect_peers() {
-    // These crashed a client (rakshasa/libtorrent#129), and are a real answer of AniRena.
+    // Such values crashed a client (rakshasa/libtorrent#129); AniRena sends one.
     for (value, malformed) in [(&b"i1e"[..], 1), (b"6:\0\0\0\0\0\0", 1), (b"i1", 0)] {
         let mut body = b"d8:intervali60e5:peers12:".to_vec();
         body.extend_from_slice(TWO);
@@ -201,7 +201,7 @@ fn peers_may_be_missing() {
     assert_eq!((said.peers.v4.len(), said.peers.v6.len()), (0, 1));
     let said = good(b"d8:completei0e10:incompletei0e8:intervali60ee");
     assert!(said.peers.is_empty());
-    // Some answer `stopped` with no more than this; that it is no empty list, who asks is told.
+    // Some trackers answer `stopped` with no more than this. The reply says whether it has a list.
     for (body, has_list) in [
         (&b"d8:intervali60ee"[..], false),
         (b"d15:warning message1:xe", false),
@@ -216,7 +216,7 @@ fn peers_may_be_missing() {
 
 #[test]
 fn trailing_keys_are_read() {
-    // sukebei: a second peers6 behind the final `e` (synapse#117).
+    // sukebei sends a second peers6 after the final `e` (synapse#117).
     let v6 = string(&[&[0x26; 16][..], &[0x1a, 0xe1]].concat());
     let mut body = answer_with("peers", &string(TWO));
     body.extend_from_slice(b"6:peers6");
@@ -224,7 +224,7 @@ fn trailing_keys_are_read() {
     body.push(b'e');
     let peers = good(&body).peers;
     assert_eq!((peers.v4.len(), peers.v6.len()), (2, 1));
-    // An empty list with a stray `e`, and plain garbage.
+    // A stray `e` or garbage after an empty list is ignored.
     for tail in [&b""[..], b"e", b"\r\n", b"<!-- 0.01 s -->", b"3:ab"] {
         let body = [b"d8:intervali60e5:peers0:e", tail].concat();
         assert!(good(&body).peers.is_empty());
@@ -243,10 +243,10 @@ fn numbers_may_be_text_and_absurd_ones_are_dropped() {
     assert_eq!(said.counts, Counts::default());
     assert!(
         said.has_absurd_counts,
-        "the empty list context them proves nothing"
+        "the empty list beside absurd counts proves nothing"
     );
     assert_eq!(said.interval, None);
-    // A counter that fell below zero takes only itself away.
+    // A counter below zero does not invalidate the other values.
     let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
         10:incompletei99999999999999999999999e8:intervali1800e5:peers12:"
         .to_vec();
@@ -311,7 +311,7 @@ fn bodies_without_bencode_are_told_apart() {
             body.escape_ascii()
         );
     }
-    // PHP scripts write a byte order mark or a blank line first.
+    // PHP scripts may send a byte order mark or a blank line first.
     assert_eq!(good(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
 }
 
@@ -320,7 +320,7 @@ fn a_failure_reason_is_a_rejection_despite_other_keys() {
     let failed = read(b"d14:failure reason22:unregistered: secret1!5:peers0:e").unwrap_err();
     assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(&*failed.text, "unregistered: <secret>!");
-    // As served in the wild (trackerslist#166): the last letter is the end of the dictionary.
+    // A real answer (trackerslist#166): its last letter is the end of the dictionary.
     let failed = read(b"d14:failure reason14:Missing uploade").unwrap_err();
     assert_eq!(&*failed.text, "Missing upload");
     let failed = read(b"d14:failure reason20:Missing uploade").unwrap_err();
@@ -332,7 +332,7 @@ fn a_failure_reason_is_a_rejection_despite_other_keys() {
         (failed.reason, failed.retry),
         (FailureReason::Rejected, retry)
     );
-    // Beside an answer a code is no refusal.
+    // A failure code beside peers or counts is not a rejection.
     assert!(read(b"d12:failure codei0e5:peers0:e").is_ok());
     assert!(read(b"d12:failure codei0e8:completei0e10:incompletei0ee").is_ok());
 }
@@ -374,7 +374,7 @@ fn scrape_entries_are_matched_by_hash() {
         body
     };
     let found = scrape(&files(&[
-        // torrust#42: a key that is no hash. And one that nobody asked for.
+        // A key that is not a hash (torrust#42), and a hash that was not requested.
         string(&[b'x'; 50]),
         b"de".to_vec(),
         entry(9, "8:completei9e"),
@@ -388,11 +388,11 @@ fn scrape_entries_are_matched_by_hash() {
         completed: None,
     };
     assert_eq!(found, [None, None, Some(counts)]);
-    // Asked of nothing it knows: an answer, in both spellings of "no entries".
+    // A response without entries is valid, as a dictionary and as a list.
     for body in [&b"d5:filesdee"[..], b"d5:fileslee"] {
         assert_eq!(scrape(body).unwrap(), [None; 3]);
     }
-    // Cut behind the first entry.
+    // The response is truncated after the first entry.
     let whole = files(&[entry(0, "8:completei1e"), entry(1, "8:completei2e")]);
     let found = scrape(&whole[..60]).unwrap();
     assert_eq!(found[0].unwrap().seeders, Some(1));
@@ -415,8 +415,8 @@ fn an_error_page_may_state_a_refusal() {
     assert_eq!(stated_refusal(b"d8:intervali60ee", &url()), None);
 }
 
-/// Something near enough to an answer to reach every branch of the reader.
-fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
+/// Generates bodies close enough to a response to reach every branch of the reader.
+fn almost_response() -> impl Strategy<Value = Vec<u8>> {
     let key = prop::sample::select(vec![
         "peers",
         "peers6",
@@ -463,7 +463,7 @@ fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn the_reader_never_panics(body in nearly_an_answer()) {
+    fn the_reader_never_panics(body in almost_response()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
         let _ = announce(&body, None, &url(), ASKED);
         let _ = scrape(&body, None, &url(), &targets);
@@ -520,7 +520,7 @@ fn intervals_beside_a_failure_are_kept() {
     assert_eq!((failed.interval(), failed.retry), (seconds(600), retry));
     let failed = refused(b"d12:failure codei100e8:intervali600ee");
     assert_eq!(failed.interval(), seconds(600));
-    // A scrape is refused in the same words.
+    // A scrape is rejected with the same keys.
     let body = b"d14:failure reason4:gone12:min intervali600ee";
     let failed = scrape(body, None, &url(), &[]).unwrap_err();
     assert_eq!(failed.interval(), seconds(600));

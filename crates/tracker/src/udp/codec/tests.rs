@@ -25,7 +25,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
     out
 }
 
-/// Offsets as in the tables of BEP 15.
+/// The offsets are those of the tables in BEP 15.
 #[test]
 fn requests_follow_bep_15() {
     let mut connect = Vec::new();
@@ -104,7 +104,7 @@ fn ipv6_entries_are_read_over_either_family() {
         answer: ResponseBody::Announce(answer),
     }) = parse(&packet)
     else {
-        panic!("no announce");
+        panic!("not an announce");
     };
     assert_eq!(answer.interval(), Some(Duration::from_secs(1800)));
     assert_eq!(answer.counts.leechers, Some(1));
@@ -115,11 +115,11 @@ fn ipv6_entries_are_read_over_either_family() {
     assert_eq!(
         answer.peers(Family::Ipv4, 200),
         v6,
-        "nothing else makes sense"
+        "the bytes are valid as IPv6 only"
     );
 }
 
-/// A list over a socket of the other family, whole or torn, is never an empty one.
+/// A list of the other family than that of the socket is never read as empty, even if truncated.
 #[test]
 fn lists_are_read_by_their_content() {
     let v4 =
@@ -141,7 +141,7 @@ fn lists_are_read_by_their_content() {
         (v4(0), six, (0, 0, 0)),
         (v4(4), four, (4, 0, 0)),
         (v4(4), six, (4, 0, 0)),
-        // As long as one and two IPv6 entries.
+        // These lists are as long as one and two IPv6 entries.
         (v4(3), six, (3, 0, 0)),
         (v4(6), six, (6, 0, 0)),
         (v6(2), six, (0, 2, 0)),
@@ -158,7 +158,7 @@ fn lists_are_read_by_their_content() {
         packet.extend(&list);
         let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
         else {
-            panic!("no announce");
+            panic!("not an announce");
         };
         let peers = answer.peers(socket, 200);
         let seen = (peers.v4.len(), peers.v6.len(), peers.malformed);
@@ -180,7 +180,7 @@ fn absurd_intervals_are_ignored() {
         packet.extend([0; 8]);
         let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
         else {
-            panic!("no announce");
+            panic!("not an announce");
         };
         assert_eq!(answer.interval(), expected.map(Duration::from_secs));
     }

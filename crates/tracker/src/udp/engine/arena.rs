@@ -111,7 +111,7 @@ mod tests {
         let first = arena.insert("first");
         arena.remove(first);
         let second = arena.insert("second");
-        assert_eq!(second.index, first.index, "the slot is used again");
+        assert_eq!(second.index, first.index, "the slot is reused");
         assert_eq!(arena.get(first), None);
         arena.remove(first);
         assert_eq!(arena.get(second), Some(&"second"));

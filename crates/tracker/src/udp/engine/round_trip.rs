@@ -88,7 +88,7 @@ mod tests {
         assert_eq!(
             sent_at(far, false),
             [0, 2700, 8100],
-            "and a long one longer"
+            "a long round trip makes the wait longer"
         );
     }
 

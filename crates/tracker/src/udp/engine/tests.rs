@@ -28,19 +28,19 @@ fn settings() -> Settings {
     }
 }
 
-/// An engine, a clock, and the packets the engine wrote.
+/// An engine with a simulated clock and the packets that it sent.
 struct Lab {
     engine: Engine,
     now: Instant,
     start: Instant,
-    /// What lookups find.
+    /// The result of every host lookup.
     addresses: Result<Vec<SocketAddr>, ProbeError>,
-    /// What the engine wants sent, with the millisecond it wanted it.
+    /// The packets that the engine sent since the last call of `take_sent`.
     sent: Vec<SentRequest>,
     observations: Vec<Observation>,
 }
 
-/// A packet that the engine sent.
+/// A packet that the engine sent, with the time in milliseconds since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SentRequest {
     at: u64,
@@ -85,7 +85,7 @@ impl SentRequest {
         self.reply(0, &[], &id.to_be_bytes())
     }
 
-    /// An answer with an interval of 1800 s.
+    /// Returns an answer with an interval of 1800 seconds.
     fn announced(&self, seeders: u32, leechers: u32, peers: &[u8]) -> Vec<u8> {
         assert_eq!(self.action(), 1);
         self.reply(1, &[1800, leechers, seeders], peers)
@@ -100,7 +100,7 @@ fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, n], 6969))
 }
 
-/// Compact IPv4 peers.
+/// Returns compact IPv4 peers (BEP 23).
 fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
     ports
         .into_iter()
@@ -149,7 +149,7 @@ impl Lab {
         self.announce_as(n, AnnounceStrategy::StoppedOnly);
     }
 
-    /// Lets the engine do all that it can do now.
+    /// Runs the engine until it has nothing more to do at the present time.
     fn settle(&mut self) {
         loop {
             for lookup in self.engine.take_lookups() {
@@ -173,13 +173,13 @@ impl Lab {
         }
     }
 
-    /// The packets sent since the last look.
+    /// Returns the packets sent since the last call.
     fn sent(&mut self) -> Vec<SentRequest> {
         self.settle();
         std::mem::take(&mut self.sent)
     }
 
-    /// The only packet sent since the last look.
+    /// Returns the only packet sent since the last call.
     fn one(&mut self) -> SentRequest {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
@@ -194,7 +194,7 @@ impl Lab {
         self.engine.on_datagram(from, bytes, self.now);
     }
 
-    /// Time passes; timers fire on their way.
+    /// Advances the clock, firing timers as they become due.
     fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         self.settle();
@@ -209,21 +209,21 @@ impl Lab {
             }
             self.settle();
         }
-        panic!("the engine's clock stands still");
+        panic!("the timers of the engine do not advance");
     }
 
     fn pass_ms(&mut self, ms: u64) {
         self.pass(Duration::from_millis(ms));
     }
 
-    /// Connects; the announces submitted before are on their way then.
+    /// Answers the connect and returns the packets that the engine then sends.
     fn connect(&mut self) -> Vec<SentRequest> {
         let connect = self.one();
         self.receive(&connect.connected(ID));
         self.sent()
     }
 
-    /// The only observation since the last look.
+    /// Returns the only observation since the last call.
     fn observation(&mut self) -> Observation {
         self.settle();
         assert_eq!(self.observations.len(), 1, "{:?}", self.observations);
@@ -250,7 +250,7 @@ impl Lab {
         }
     }
 
-    /// Nothing is left behind, once a connect that nobody waits for has found out.
+    /// Asserts that the engine holds no state once unneeded connects have timed out.
     fn assert_at_rest(&mut self) {
         self.settle();
         assert_eq!(self.engine.active(), 0);

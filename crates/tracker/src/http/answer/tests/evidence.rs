@@ -1,4 +1,4 @@
-//! Answers that contradict themselves or may be read in two ways, and what they prove.
+//! Responses that are contradictory or ambiguous, and what they prove.
 
 use super::*;
 
@@ -15,7 +15,7 @@ fn an_empty_failure_reason_does_not_override_peers() {
         let answer = good(&body);
         assert_eq!(answer.peers.v4, two(), "{empty}");
         assert!(answer.warning.unwrap().contains("empty failure reason"));
-        // Without peers the key means what BEP 3 says.
+        // Without peers, the key is a rejection (BEP 3).
         assert_eq!(reason(&with(b"5:peers0:")), FailureReason::Rejected);
         assert_eq!(
             reason(&with(b"8:completei0e10:incompletei0e")),
@@ -35,7 +35,7 @@ fn an_empty_failure_reason_does_not_override_peers() {
             FailureReason::Rejected
         );
     }
-    // A word is a word.
+    // A reason with text is a rejection, even beside peers.
     let body = [b"d14:failure reason2:no5:peers12:", TWO, b"e"].concat();
     assert_eq!(reason(&body), FailureReason::Rejected);
 }
@@ -67,7 +67,7 @@ fn a_scrape_may_ask_for_an_interval() {
     assert_eq!(failed.interval(), seconds(900));
 }
 
-/// An answer over IPv6 that holds this in `peers`, and perhaps more keys behind it.
+/// Reads an answer over IPv6 with this list in `peers`, followed by `more` keys.
 fn over6(counts: &str, list: &[u8], more: &str) -> Result<AnnounceResponse, ProbeError> {
     let mut body = format!("d{counts}5:peers").into_bytes();
     body.extend_from_slice(&string(list));
@@ -81,7 +81,7 @@ fn over6(counts: &str, list: &[u8], more: &str) -> Result<AnnounceResponse, Prob
 
 #[test]
 fn ipv6_entries_in_peers_are_recognised() {
-    // Each part of six bytes may be an IPv4 entry as well.
+    // Each six bytes of this IPv6 entry may also be an IPv4 entry.
     const ONE: &[u8] = b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
     let counted = |result: Result<AnnounceResponse, ProbeError>| {
         let peers = result.unwrap().peers;
@@ -95,7 +95,7 @@ fn ipv6_entries_in_peers_are_recognised() {
     plain[4..16].fill(0);
     assert_eq!(counted(over6("", &plain, "")), (0, 2));
     assert_eq!(counted(read_v4(&plain)), (0, 2));
-    // One entry alone may be three of IPv4: the counts decide, or else nothing does.
+    // A single IPv6 entry may be three IPv4 entries. Only the counts can decide.
     let claims = |n: u32| format!("8:completei{n}e10:incompletei0e");
     assert_eq!(counted(over6(&claims(1), ONE, "")), (0, 1));
     assert_eq!(counted(over6(&claims(3), ONE, "")), (3, 0));
@@ -103,7 +103,7 @@ fn ipv6_entries_in_peers_are_recognised() {
         over6("", ONE, "").unwrap_err().reason,
         FailureReason::Malformed
     );
-    // Four IPv4 entries are not one of IPv6 and a rest.
+    // Four IPv4 entries are not read as one IPv6 entry with trailing bytes.
     let four = [1, 2, 3, 4, 0x1a, 0xe1].repeat(4);
     assert_eq!(
         good(&answer_with("peers6", &string(&four))).peers.v4.len(),

@@ -1,4 +1,4 @@
-//! What is said to a tracker that answers.
+//! Conversations with a tracker that answers.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn a_stopped_only_announce_leaves_no_entry() {
     lab.assert_at_rest();
 }
 
-/// At a tracker that has shown its lists.
+/// The tracker has shown its lists before, so the session believes an empty one.
 #[test]
 fn an_empty_swarm_needs_no_started() {
     let mut lab = Lab::new();
@@ -60,17 +60,17 @@ fn counts_without_a_list_lead_to_started() {
     lab.receive(&started.announced(2, 2, &peers([1, 2, OUR_PORT])));
     let stopped = lab.one();
     assert_eq!((stopped.event(), stopped.connection()), (3, ID));
-    assert!(lab.observations.is_empty(), "not before we are gone");
+    assert!(lab.observations.is_empty(), "the observation waits for the last `stopped`");
     lab.receive(&stopped.announced(3, 1, &[]));
     let announced = lab.announced();
     assert_eq!(announced.strategy, AnnounceStrategy::StartThenStop);
     assert_eq!(announced.peers.len(), 3);
-    assert_eq!(announced.counts.seeders, Some(2), "beside the list");
+    assert_eq!(announced.counts.seeders, Some(2), "the count beside the list");
     assert_eq!(announced.counts.leechers, Some(1));
     lab.assert_at_rest();
 }
 
-/// Counts of both families over a list of one: joining brings nothing but ourselves.
+/// The counts cover both families, but the list covers one: `started` brings only our entry.
 #[test]
 fn a_list_of_only_our_entry_keeps_the_strategy() {
     let mut lab = Lab::new();
@@ -89,15 +89,16 @@ fn a_list_of_only_our_entry_keeps_the_strategy() {
 
 #[test]
 fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
-    // The counts while we are in, the ports named, the counts after we left if that is confirmed.
+    // The counts in answer to `started`, the listed ports, and the counts in answer to the last
+    // `stopped`, if any.
     for (during, ports, after, withheld) in [
         ((1, 1), vec![], Some((1, 0)), true),
         ((0, 1), vec![OUR_PORT], Some((0, 0)), false),
         ((0, 1), vec![OUR_PORT], None, false),
         ((0, 2), vec![OUR_PORT], None, true),
-        // Nothing changed when we left: we were not counted.
+        // The counts are equal after `stopped`, so the tracker did not count us.
         ((0, 1), vec![], Some((0, 1)), true),
-        // Some trackers answer `stopped` with zeros, whatever the swarm.
+        // Some trackers answer every `stopped` with zeros.
         ((0, 2), vec![], Some((0, 0)), true),
         ((1, 1), vec![1], Some((1, 0)), false),
     ] {
@@ -143,12 +144,12 @@ fn peers_are_reported_without_a_confirmed_stopped() {
     let started = lab.connect().remove(0);
     lab.receive(&started.announced(2, 2, &peers([1, 2])));
     lab.pass(TIMEOUT);
-    let farewells = lab.sent();
-    assert!(farewells.len() > 3, "said again and again");
-    assert!(farewells.iter().all(|request| request.event() == 3));
+    let stopped = lab.sent();
+    assert!(stopped.len() > 3, "`stopped` is retransmitted");
+    assert!(stopped.iter().all(|request| request.event() == 3));
     let announced = lab.announced();
     assert_eq!(announced.peers.len(), 2);
-    assert_eq!(announced.counts.leechers, Some(1), "we took ourselves out");
+    assert_eq!(announced.counts.leechers, Some(1), "the count excludes us");
     lab.assert_at_rest();
 }
 
@@ -158,7 +159,7 @@ fn an_unanswered_started_is_followed_by_stopped_within_the_deadline() {
     lab.announce_as(1, AnnounceStrategy::StartThenStop);
     let started = lab.connect();
     assert_eq!(started[0].event(), 2);
-    // The tracker stays alive for others and loses everything of this probe.
+    // The tracker answers no packet of this probe.
     lab.pass(TIMEOUT);
     let sent = lab.sent();
     let last_start = sent.iter().rposition(|r| r.action() == 1 && r.event() == 2);
@@ -179,12 +180,12 @@ fn a_scrape_accepts_a_partial_answer() {
     let scrape = lab.connect().remove(0);
     assert_eq!(scrape.action(), 2);
     assert_eq!(scrape.bytes.len(), 16 + 64 * 20);
-    // Fifty, as chihaya does; then a torn entry; then a negative number.
+    // Fifty entries, as chihaya sends, and a truncated one. The first has a negative number.
     let mut entries: Vec<u32> = (0..50).flat_map(|n| [n, 2 * n, 3 * n]).collect();
     entries[0] = u32::MAX;
     lab.receive(&scrape.reply(2, &entries, &[0; 5]));
     let Report::Scrape { ids, result } = lab.observation().report else {
-        panic!("no scrape");
+        panic!("not a scrape");
     };
     let result = result.unwrap();
     assert_eq!(ids.len(), 64);
@@ -202,13 +203,13 @@ fn one_connection_id_serves_all_torrents() {
         lab.announce(n);
     }
     let first = lab.connect();
-    assert_eq!(first.len(), 64, "a window full");
+    assert_eq!(first.len(), 64, "a full window");
     for request in &first {
         lab.receive(&request.announced(0, 0, &[]));
     }
     let rest = lab.sent();
     assert_eq!(rest.len(), 36);
-    // In any order.
+    // Answers may arrive in any order.
     for request in rest.iter().rev() {
         lab.receive(&request.announced(0, 0, &[]));
     }
@@ -234,17 +235,17 @@ fn closing_stops_started_announces_and_drops_the_rest() {
     lab.announce_as(3, AnnounceStrategy::StartThenStop);
     let requests = lab.connect();
     lab.receive(&requests[2].announced(1, 1, &peers([1])));
-    let is_stop = lab.one();
+    let last_stop = lab.one();
     let end = lab.now + Duration::from_secs(2);
     lab.engine.close(end, lab.now);
     lab.announce(4);
     let stopped = lab.one();
     assert_eq!(stopped.event(), 3);
     assert_eq!(stopped.bytes[16..36], [1; 20]);
-    lab.receive(&is_stop.announced(1, 0, &[]));
-    assert_eq!(lab.announced().peers.len(), 1, "that one was complete");
+    lab.receive(&last_stop.announced(1, 0, &[]));
+    assert_eq!(lab.announced().peers.len(), 1, "its list had arrived");
     lab.pass_ms(1999);
-    assert!(!lab.sent().is_empty(), "the is_stop is said again");
+    assert!(!lab.sent().is_empty(), "`stopped` is retransmitted");
     assert_eq!(lab.engine.active(), 1);
     lab.pass_ms(10);
     lab.sent();

@@ -1,4 +1,4 @@
-//! Trackers that lie, refuse or are not there.
+//! Trackers that send damaged answers, reject requests or do not answer.
 
 use super::*;
 
@@ -8,7 +8,7 @@ fn datagrams_from_strangers_are_ignored() {
     lab.announce(1);
     let request = lab.connect().remove(0);
     let answer = request.announced(1, 0, &peers([1]));
-    // A wrong transaction, a wrong port, and nothing at all.
+    // A wrong transaction, a wrong port, an empty datagram and a truncated one.
     let mut wrong = answer.clone();
     wrong[4] ^= 1;
     lab.receive(&wrong);
@@ -18,7 +18,7 @@ fn datagrams_from_strangers_are_ignored() {
     lab.settle();
     assert!(lab.observations.is_empty());
     assert_eq!(lab.engine.datagram_stats().stray, 4);
-    // Another address of the host.
+    // Another address with the port of the tracker is accepted.
     lab.receive_from(server(9), &answer);
     assert_eq!(lab.announced().peers.len(), 1);
     assert_eq!(lab.engine.datagram_stats().foreign, 1);
@@ -41,8 +41,8 @@ fn damaged_answers_are_malformed() {
         lab.receive(&damage(&stopped));
         let started = lab.one();
         lab.receive(&damage(&started));
-        let is_stop = lab.one();
-        lab.receive(&damage(&is_stop));
+        let last_stop = lab.one();
+        lab.receive(&damage(&last_stop));
         assert_eq!(lab.failure(), FailureReason::Malformed);
         lab.assert_at_rest();
     }
@@ -95,7 +95,7 @@ fn error_packets_are_refusals() {
     lab.assert_at_rest();
 }
 
-/// opentracker with a whitelist says no with eight bytes.
+/// opentracker with a whitelist rejects an announce with an answer of eight bytes.
 #[test]
 fn an_empty_answer_is_a_refusal() {
     let mut lab = Lab::new();
@@ -147,7 +147,7 @@ fn a_closed_port_refuses_at_once() {
             .on_undelivered(to, packet, Undelivered::Refused, lab.now);
         lab.settle();
     };
-    // Forged: another address, another transaction, too short to tell.
+    // ICMP errors are ignored if the address or transaction differs, or if the packet is too short.
     refuse(&mut lab, server(2), &connect.bytes);
     let mut other = connect.bytes.clone();
     other[15] ^= 1;
@@ -177,7 +177,7 @@ fn a_tracker_that_went_away_refuses_after_a_connect() {
 
 #[test]
 fn other_addresses_of_a_host_are_tried() {
-    // A closed port: at once.
+    // After a closed port, the engine tries the next address at once.
     let mut lab = Lab::new();
     lab.addresses = Ok(vec![server(1), server(2)]);
     lab.announce(1);
@@ -192,11 +192,11 @@ fn other_addresses_of_a_host_are_tried() {
     assert_eq!(request.to, server(2));
     lab.receive_from(server(2), &request.announced(0, 0, &[]));
     lab.announced();
-    // And it stays in use.
+    // The engine keeps the address that works.
     lab.announce(2);
     assert_eq!(lab.one().to, server(2));
 
-    // Silence: with the next packet.
+    // Without an answer, the next packet goes to the next address.
     let mut lab = Lab::new();
     lab.addresses = Ok(vec![server(1), server(2)]);
     lab.announce(1);
@@ -204,7 +204,7 @@ fn other_addresses_of_a_host_are_tried() {
     let sent = lab.sent();
     assert_eq!(sent[0].to, server(1));
     assert_eq!(sent[1].to, server(2));
-    // An answer of the first, after all: its connection id is good for the first only.
+    // The first address answers late. Its connection id is valid for that address only.
     lab.receive_from(server(1), &sent[0].connected(ID));
     assert_eq!(lab.one().to, server(1));
 }
@@ -217,7 +217,7 @@ fn an_icmp_error_is_reported_if_no_answer_arrives() {
     lab.engine
         .on_undelivered(server(1), &connect.bytes, Undelivered::Unreachable, lab.now);
     lab.pass_ms(14_000);
-    assert!(lab.observations.is_empty(), "it may pass");
+    assert!(lab.observations.is_empty(), "the error may be temporary");
     lab.pass_ms(1010);
     lab.sent();
     assert_eq!(lab.failure(), FailureReason::Unreachable);
@@ -231,13 +231,13 @@ fn a_timeout_after_locally_lost_packets_is_ours() {
     let connect = lab.one();
     lab.engine
         .on_undelivered(server(1), &connect.bytes, Undelivered::Lost, lab.now);
-    // A packet that is lost here is sent again like any other.
+    // The engine retransmits a packet that was lost locally.
     lab.pass_ms(15_010);
     assert!(lab.sent().len() > 1);
     lab.settle();
     let observation = lab.observations.remove(0);
     assert!(observation.report.failed().unwrap().is_ours);
-    // The next silence is the tracker's.
+    // The next timeout counts against the tracker.
     lab.announce(2);
     lab.pass_ms(15_010);
     lab.settle();
@@ -287,14 +287,14 @@ fn time_in_the_resolver_queue_does_not_count_against_the_tracker() {
     lab.announce(1);
     let lookups = lab.engine.take_lookups();
     assert_eq!((lookups.len(), lookups[0].limit), (1, TIMEOUT));
-    // Far longer than a probe may take.
+    // This is far longer than the timeout of the probe.
     lab.pass_ms(300_000);
     assert!(lab.engine.take_lookups().is_empty());
     assert!(lab.observations.is_empty(), "{:?}", lab.observations);
     let asked = Some(Duration::from_secs(2));
     let found = Ok(vec![server(1)]);
     lab.engine.on_lookup(TrackerId(1), found, asked, lab.now);
-    // Of its fifteen seconds the name servers had two.
+    // The name servers used two of the fifteen seconds.
     lab.pass_ms(12_500);
     assert!(lab.observations.is_empty(), "{:?}", lab.observations);
     lab.pass_ms(600);
@@ -320,7 +320,7 @@ fn addresses_are_looked_up_again_after_failure_and_with_age() {
     lab.pass_ms(15_010);
     assert_eq!(lab.failure(), FailureReason::Timeout);
     lab.sent();
-    // It moved.
+    // The tracker moves to another address.
     lab.pass_ms(30_000);
     lab.addresses = Ok(vec![server(2)]);
     lab.announce(2);
@@ -330,7 +330,7 @@ fn addresses_are_looked_up_again_after_failure_and_with_age() {
     let request = lab.one();
     lab.receive_from(server(2), &request.announced(0, 0, &[]));
     lab.announced();
-    // Ten minutes later, in the background.
+    // Ten minutes later, the engine looks the host up in the background.
     lab.pass_ms(600_000);
     lab.announce(3);
     assert_eq!(lab.engine.take_lookups().len(), 1);

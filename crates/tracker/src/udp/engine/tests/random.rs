@@ -1,9 +1,9 @@
-//! What holds whatever happens.
+//! Invariants under random events.
 
 use super::*;
 use proptest::prelude::*;
 
-/// Something that happens to an engine.
+/// An event in the life of an engine.
 #[derive(Debug, Clone)]
 enum Happening {
     Announce {
@@ -14,18 +14,18 @@ enum Happening {
         tracker: u32,
         hashes: u8,
     },
-    /// An answer to a packet sent earlier: the right kind, from the right place or another.
+    /// A valid answer to an earlier packet, from its destination or from another address.
     ResponseBody {
         pick: usize,
         from: u8,
         list: u8,
     },
-    /// An error or garbage, under the transaction of a packet sent earlier.
+    /// An error or garbage with the transaction of an earlier packet.
     Nonsense {
         pick: usize,
         bytes: Vec<u8>,
     },
-    /// A datagram of a stranger.
+    /// A datagram that answers no packet.
     Stray {
         bytes: Vec<u8>,
     },
@@ -136,9 +136,8 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
 }
 
 proptest! {
-    /// Never a panic; every job ends in exactly one observation, within its time; every packet is
-    /// on somebody's account; no connection id is used beyond its minute; what was started is
-    /// stopped.
+    /// The engine never panics. Every job ends in exactly one observation within its timeout, and
+    /// every packet is counted in one observation.
     #[test]
     fn every_job_ends_exactly_once(
         happenings in proptest::collection::vec(happening(), 1..120),
@@ -159,13 +158,13 @@ proptest! {
     }
 }
 
-/// One packet in ten is lost, each way; the tracker is up. What is lost is asked again until it is
-/// answered: of 20,000 probes hardly one fails. (The losses are the same in every run.)
+/// The tracker is up, and one packet in ten is lost in each direction. Because the engine
+/// retransmits, hardly one of 20,000 probes fails. The losses are the same in every run.
 #[test]
 fn loss_is_not_an_outage() {
     let mut failed = 0;
     for seed in 0..400 {
-        // A linear congruential generator with Knuth's constants.
+        // A linear congruential generator with Knuth's constants (MMIX).
         let mut state: u64 = seed;
         let mut lost = || {
             state = state
@@ -205,6 +204,6 @@ fn loss_is_not_an_outage() {
     }
     assert!(
         failed <= 50,
-        "{failed} of 20,000: more than one lost connect"
+        "{failed} of 20,000 probes failed: more than one lost connect"
     );
 }

@@ -1,22 +1,22 @@
-//! Trackers whose answer to `stopped` says nothing about the swarm.
+//! Trackers whose answer to `stopped` carries no information about the swarm.
 
 use super::*;
 use crate::{Counts, StoppedList};
 
-/// What a tracker answers to one event.
+/// The reply of a tracker to one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
-    /// Three seeders, a leecher, four peers.
+    /// Counts of three seeders and one leecher, and four peers.
     List,
     Zeros,
-    /// 0.0.0.0:0 beside counts of members.
+    /// A list of 0.0.0.0:0 alone, beside counts that claim peers.
     NoPeers,
-    /// Bytes that are no whole entry.
+    /// A list shorter than one entry.
     Torn,
-    /// Only our own entry, and counts of us alone.
+    /// Only our entry, and counts that include only us.
     OnlyUs,
     Error(&'static str),
-    /// No body, as opentracker says no.
+    /// No body; so opentracker rejects an announce.
     Bodiless,
     Damaged,
     Silence,
@@ -62,14 +62,14 @@ impl Reply {
     }
 }
 
-/// What a probe came to at a tracker that registers who starts and removes who stops.
+/// The outcome of a probe at a tracker that registers us on `started` and removes us on `stopped`.
 struct Played {
     result: Result<Box<AnnounceResponse>, ProbeError>,
     is_registered: bool,
     events: Vec<u32>,
 }
 
-/// The tracker answers every connect; `lost` is the event of which no answer arrives.
+/// Runs a probe. The tracker answers every connect; answers to the event `lost` do not arrive.
 fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option<u32>) -> Played {
     let mut lab = Lab::new();
     lab.announce_as(1, strategy);
@@ -93,7 +93,7 @@ fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option
         lab.pass_ms(10);
     }
     let Report::Announce { result, .. } = lab.observation().report else {
-        panic!("no announce");
+        panic!("not an announce");
     };
     lab.assert_at_rest();
     Played {
@@ -141,7 +141,7 @@ fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
                     let played = play(strategy, stopped, started, lost);
                     assert!(!played.is_registered, "{told}");
                     let says_zero = |reply| matches!(reply, Reply::Zeros | Reply::OnlyUs);
-                    // The exception: a tracker that has shown its lists.
+                    // The exception is a tracker that has shown its lists.
                     let is_believed = strategy == AnnounceStrategy::StoppedOnly
                         && says_zero(stopped)
                         && lost != Some(3);
@@ -196,7 +196,7 @@ fn a_list_in_answer_to_stopped_ends_the_probe() {
     assert_eq!(zeros.events, [3]);
 }
 
-/// No tracker that does not answer a connect gets a second question, nor one that is never heard.
+/// A tracker that does not answer the connect or `stopped` gets no `started`.
 #[test]
 fn a_dead_tracker_gets_no_started() {
     let mut lab = Lab::new();
@@ -206,7 +206,7 @@ fn a_dead_tracker_gets_no_started() {
     assert_eq!(sent.len(), 4, "{sent:?}");
     assert!(sent.iter().all(|request| request.action() == 0));
     assert_eq!(lab.failure(), FailureReason::Timeout);
-    // It answered others before, and then died.
+    // The tracker answers an earlier probe and then dies.
     lab.announce_as(2, AnnounceStrategy::StoppedFirst);
     let first = lab.connect();
     lab.receive(&first[0].announced(1, 0, &peers([1])));

@@ -1,9 +1,9 @@
-//! Loss, age and the window.
+//! Retransmission, the lifetime of connection ids, and the send window.
 
 use super::*;
 
 fn times(sent: &[SentRequest]) -> Vec<u64> {
-    // Timers fire in steps of 20 ms; a round figure is what was meant.
+    // Timers fire in steps of 20 ms, so the times are rounded down to 50 ms.
     sent.iter().map(|request| request.at / 50 * 50).collect()
 }
 
@@ -67,7 +67,7 @@ fn a_lost_announce_is_sent_again_under_the_same_transaction() {
     let second = lab.one();
     assert_eq!(second.bytes, first.bytes);
     assert_eq!(times(std::slice::from_ref(&second)), [500]);
-    // The answer to the first comes late, and the answer to the second after it.
+    // The answer to the first packet arrives late, then the answer to the second.
     lab.receive(&first.announced(1, 0, &peers([1])));
     assert_eq!(lab.announced().peers.len(), 1);
     lab.receive(&second.announced(1, 0, &peers([1])));
@@ -90,7 +90,7 @@ fn a_tracker_that_restarted_is_connected_again() {
     assert_eq!(
         actions,
         [1, 1, 0],
-        "two packets without an answer are enough"
+        "a connect follows two unanswered packets"
     );
     lab.receive(&sent[2].connected(ID + 1));
     let again = lab.one();
@@ -111,20 +111,20 @@ fn a_connection_id_is_never_used_after_one_minute() {
     lab.pass_ms(49_900);
     lab.announce_as(2, AnnounceStrategy::StartThenStop);
     let started = lab.one();
-    assert_eq!(started.connection(), ID, "young enough");
+    assert_eq!(started.connection(), ID, "the connection id is still valid");
     lab.pass_ms(400);
     lab.receive(&started.announced(1, 1, &peers([1])));
     let stopped = lab.one();
     assert_eq!((stopped.at, stopped.connection()), (50_300, ID));
     lab.announce(3);
-    assert_eq!(lab.one().action(), 0, "too old for something new");
+    assert_eq!(lab.one().action(), 0, "the connection id is too old for a new probe");
     lab.pass_ms(15_000);
     let late = lab.sent();
     assert!(!late.is_empty());
     assert!(late.iter().all(|r| r.connection() != ID || r.at < 60_000));
 }
 
-/// Also a farewell that was on its way when the minute ended.
+/// The engine is retransmitting `stopped` when the connection id expires.
 #[test]
 fn a_stopped_after_one_minute_gets_a_new_connection_id() {
     let mut lab = Lab::new();
@@ -147,7 +147,7 @@ fn a_stopped_after_one_minute_gets_a_new_connection_id() {
     lab.announce_as(3, AnnounceStrategy::StartThenStop);
     started = lab.one();
     lab.receive(&started.announced(1, 1, &[]));
-    // The tracker lives, but this farewell is lost again and again.
+    // The tracker is alive, but every `stopped` of this probe is lost.
     for _ in 0..14 {
         lab.pass_ms(1000);
         lab.receive(&started.announced(1, 1, &[]));
@@ -165,7 +165,7 @@ fn losses_do_not_block_the_window() {
         lab.announce(n);
     }
     assert_eq!(lab.connect().len(), 4);
-    // Nothing is answered; still all 40 are asked within a small part of the first wait.
+    // Without an answer, all 40 requests are still sent early within the first wait.
     lab.pass_ms(300);
     let sent = lab.sent();
     assert_eq!(sent.len(), 36);
@@ -176,7 +176,7 @@ fn losses_do_not_block_the_window() {
     assert_eq!(lab.observations.len(), 36);
 }
 
-/// Its receive buffer is small; others use the room meanwhile.
+/// The receive buffer of a tracker is small; other remotes use the rest of the window.
 #[test]
 fn one_remote_gets_no_more_than_its_buffer_holds() {
     let mut lab = Lab::with(1000, settings());
@@ -188,7 +188,7 @@ fn one_remote_gets_no_more_than_its_buffer_holds() {
     lab.receive(&first[5].announced(0, 0, &[]));
     assert_eq!(lab.sent().len(), 1);
     lab.pass_ms(30);
-    assert_eq!(lab.sent().len(), 128, "what is lost gives its place back");
+    assert_eq!(lab.sent().len(), 128, "lost packets release their slots");
 }
 
 #[test]
@@ -214,9 +214,9 @@ fn a_dead_tracker_does_not_slow_down_others() {
         if lab.observations.len() == 100 {
             break;
         }
-        assert!(n < 40, "a window of four needs 25 rounds, and few more");
+        assert!(n < 40, "a window of four needs little more than 25 rounds");
     }
-    assert_eq!(lab.now, lab.start, "without any wait");
+    assert_eq!(lab.now, lab.start, "no time passed");
 }
 
 #[test]
