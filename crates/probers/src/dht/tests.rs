@@ -121,12 +121,12 @@ fn settings(listen: &[&str], bootstrap: Vec<(Host, u16)>) -> Settings {
     }
 }
 
-struct Running {
+struct RunningProber {
     prober: DhtProber,
     reports: mpsc::Receiver<DhtReport>,
 }
 
-impl Running {
+impl RunningProber {
     fn start(settings: Settings, table: Vec<Contact>) -> Self {
         Self::with(settings, Resolver::fixed(Fixed::default()), table)
     }
@@ -164,7 +164,7 @@ impl Running {
 
     /// Repeats the lookup until it succeeds over so many families. The first lookups may end before
     /// the bootstrap does.
-    async fn find(&mut self, families: usize) -> Vec<LookupReport> {
+    async fn find_peers(&mut self, families: usize) -> Vec<LookupReport> {
         let mut found: Vec<LookupReport> = Vec::new();
         while found.len() < families {
             self.prober.look_up(HASH);
@@ -195,8 +195,8 @@ async fn peers_are_found_over_both_families() {
     let nodes = [Node::start("127.0.0.1"), Node::start("::1")];
     let bootstrap = nodes.iter().map(Node::host).collect();
     let settings = settings(&["127.0.0.1:0", "[::1]:0"], bootstrap);
-    let mut running = Running::start(settings, Vec::new());
-    let found = running.find(2).await;
+    let mut running = RunningProber::start(settings, Vec::new());
+    let found = running.find_peers(2).await;
     let peers: Vec<_> = found
         .iter()
         .map(|lookup| lookup.result.clone().unwrap().peers)
@@ -226,8 +226,8 @@ async fn a_host_name_can_be_a_bootstrap_address() {
     let name = (Host::Name("router.test".into()), port);
     let nowhere = (Host::Name("nowhere.test".into()), port);
     let settings = settings(&["127.0.0.1:0"], vec![nowhere, name]);
-    let mut running = Running::with(settings, resolver, Vec::new());
-    let found = running.find(1).await;
+    let mut running = RunningProber::with(settings, resolver, Vec::new());
+    let found = running.find_peers(1).await;
     assert_eq!(found[0].family, Family::Ipv4);
     assert_eq!(found[0].diagnosis.answered, 1);
 }
@@ -236,8 +236,8 @@ async fn a_host_name_can_be_a_bootstrap_address() {
 async fn the_node_table_outlives_the_prober() {
     let node = Node::start("127.0.0.1");
     let first = settings(&["127.0.0.1:0"], vec![node.host()]);
-    let mut running = Running::start(first.clone(), Vec::new());
-    running.find(1).await;
+    let mut running = RunningProber::start(first.clone(), Vec::new());
+    running.find_peers(1).await;
     assert_eq!(running.prober.table().await, [node.contact]);
     let table = running.prober.drain().await;
     assert_eq!(table, [node.contact]);
@@ -246,20 +246,20 @@ async fn the_node_table_outlives_the_prober() {
         bootstrap: Vec::new(),
         ..first
     };
-    let mut running = Running::start(without, table);
-    running.find(1).await;
+    let mut running = RunningProber::start(without, table);
+    running.find_peers(1).await;
 }
 
 #[tokio::test]
 async fn bootstrap_addresses_can_be_configured_later() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
     running.prober.look_up(HASH);
     running.status(|status| status[0].is_some()).await;
     assert_eq!(node.queries(), Vec::<Vec<u8>>::new());
     let settings = settings(&["127.0.0.1:0"], vec![node.host()]);
     running.prober.configure(settings);
-    running.find(1).await;
+    running.find_peers(1).await;
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn watched_torrents_are_looked_up() {
     let node = Node::start("127.0.0.1");
     let mut settings = settings(&["127.0.0.1:0"], vec![node.host()]);
     settings.engine.interval = Duration::from_secs(1);
-    let mut running = Running::start(settings, Vec::new());
+    let mut running = RunningProber::start(settings, Vec::new());
     let hashes: Vec<InfoHash> = (0..2).map(|n| InfoHash([n; 20])).collect();
     running.prober.watch(hashes.clone().into());
     let mut seen = Vec::new();
@@ -284,8 +284,9 @@ async fn watched_torrents_are_looked_up() {
 #[tokio::test]
 async fn queries_and_garbage_are_not_answered() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
-    running.find(1).await;
+    let mut running =
+        RunningProber::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
+    running.find_peers(1).await;
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut ping = Vec::new();
     seedwatch_dht::krpc::ping(&mut ping, *b"abcd", &NodeId([9; 20]));
@@ -293,7 +294,7 @@ async fn queries_and_garbage_are_not_answered() {
         stranger.send_to(datagram, node.prober_address()).unwrap();
     }
     // The prober reads the datagrams above before the answers of this lookup.
-    running.find(1).await;
+    running.find_peers(1).await;
     stranger.set_nonblocking(true).unwrap();
     let nothing = stranger.recv(&mut [0; 2048]).unwrap_err();
     assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
@@ -315,8 +316,8 @@ async fn undeliverable_queries_do_not_stop_the_prober() {
         contact(0x42, elsewhere.unwrap()),
         node.contact,
     ];
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), table);
-    running.find(1).await;
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), table);
+    running.find_peers(1).await;
     running
         .status(|status| status[0].is_some_and(|status| status.timeouts >= 2))
         .await;
@@ -326,13 +327,14 @@ async fn undeliverable_queries_do_not_stop_the_prober() {
 #[tokio::test]
 async fn the_worker_survives_a_fault() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
-    running.find(1).await;
+    let mut running =
+        RunningProber::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
+    running.find_peers(1).await;
     running.prober.look_up(HASH);
     running.prober.tell(Command::Fault);
     let lookups = running.lookups().await;
     assert!(lookups.iter().all(|lookup| lookup.info_hash == HASH));
-    running.find(1).await;
+    running.find_peers(1).await;
     assert_eq!(running.prober.drain().await, [node.contact]);
 }
 
@@ -347,7 +349,7 @@ async fn one_family_may_have_no_socket() {
     assert!(start(&["127.0.0.1:0", "[2001:db8::1]:0"]).is_ok());
     assert!(start(&["[2001:db8::1]:0"]).is_err());
     assert!(start(&[]).is_err());
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
     running
         .status(|status| status[0].is_some() && status[1].is_none())
         .await;

@@ -380,7 +380,10 @@ fn the_cache_stays_within_its_bound() {
     }
     let kept = |n: u8, at| matches!(cache.get(&host(n), at, |_| true), cache::Hit::Found(_));
     assert!((7..10).all(|n| kept(n, now)));
-    assert!(!kept(9, now + Duration::from_secs(70)), "the answer has expired");
+    assert!(
+        !kept(9, now + Duration::from_secs(70)),
+        "the answer has expired"
+    );
 }
 
 #[test]

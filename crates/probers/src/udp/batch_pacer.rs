@@ -123,7 +123,11 @@ mod tests {
     fn a_busy_worker_holds_few_observations_briefly() {
         let start = Instant::now();
         let mut pacer = BatchPacer::new(start);
-        assert_eq!(pacer.keep(1, start), Duration::ZERO, "the worker is not busy");
+        assert_eq!(
+            pacer.keep(1, start),
+            Duration::ZERO,
+            "the worker is not busy"
+        );
         (0..BUSY).for_each(|_| pacer.read(start));
         assert_eq!(pacer.keep(1, start), KEEP);
         assert_eq!(pacer.keep(KEPT, start), Duration::ZERO);

@@ -101,12 +101,12 @@ fn job(n: u32, at: SocketAddr, timeout: Duration) -> Job {
     }
 }
 
-struct Rig {
+struct Harness {
     prober: UdpProber,
     observations: mpsc::Receiver<Vec<Observation>>,
 }
 
-impl Rig {
+impl Harness {
     fn start() -> Self {
         let (out, observations) = mpsc::channel(4);
         let prober = UdpProber::start(settings(), Resolver::system(), out).unwrap();
@@ -150,10 +150,10 @@ async fn many_torrents_over_both_families() {
     let v6 = Tracker::start("::1", |request| {
         vec![answer(request, &[0x2a, 1].repeat(27))]
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let jobs = (0..2000).map(|n| job(n, if n % 4 == 0 { v6.at } else { v4.at }, PATIENCE));
-    rig.prober.submit(jobs.collect());
-    for observation in rig.collect(2000).await {
+    harness.prober.submit(jobs.collect());
+    for observation in harness.collect(2000).await {
         let expected = match observation.family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 3,
@@ -162,7 +162,7 @@ async fn many_torrents_over_both_families() {
         assert!(observation.stats.requests >= 1);
     }
     assert!(v4.events().iter().all(|event| *event == 3));
-    rig.prober.drain().await;
+    harness.prober.drain().await;
 }
 
 #[tokio::test]
@@ -179,10 +179,10 @@ async fn lost_packets_and_garbage_do_not_fail_probes() {
             _ => vec![good],
         }
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let jobs = (0..200).map(|n| job(n, tracker.at, Duration::from_secs(6)));
-    rig.prober.submit(jobs.collect());
-    let observations = rig.collect(200).await;
+    harness.prober.submit(jobs.collect());
+    let observations = harness.collect(200).await;
     assert!(observations.iter().all(|o| result_of(o) == Ok(1)));
     let requests: u32 = observations.iter().map(|o| o.stats.requests).sum();
     assert!(requests > 201, "{requests}");
@@ -193,12 +193,12 @@ async fn a_closed_port_is_refused_without_waiting() {
     for host in ["127.0.0.4", "::1"] {
         let closed = UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
         let silent = UdpSocket::bind((host, 0)).unwrap();
-        let mut rig = Rig::start();
-        rig.prober.submit(vec![
+        let mut harness = Harness::start();
+        harness.prober.submit(vec![
             job(1, silent.local_addr().unwrap(), Duration::from_secs(1)),
             job(2, closed, PATIENCE),
         ]);
-        let observations = rig.collect(2).await;
+        let observations = harness.collect(2).await;
         assert_eq!(result_of(&observations[0]), Err(FailureReason::Refused));
         assert_eq!(observations[0].stats.requests, 1);
         assert_eq!(result_of(&observations[1]), Err(FailureReason::Timeout));
@@ -214,7 +214,7 @@ async fn scrapes_and_rejections_are_reported() {
             _ => reply(request, 2, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
         }]
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let mut scrape = job(1, tracker.at, PATIENCE);
     scrape.request = Request::Scrape {
         targets: vec![
@@ -222,9 +222,10 @@ async fn scrapes_and_rejections_are_reported() {
             (AnnounceId(2), InfoHash([2; 20])),
         ],
     };
-    rig.prober
+    harness
+        .prober
         .submit(vec![scrape, job(2, tracker.at, PATIENCE)]);
-    for observation in rig.collect(2).await {
+    for observation in harness.collect(2).await {
         match observation.report {
             Report::Scrape { ids, result } => {
                 assert_eq!(ids, [AnnounceId(1), AnnounceId(2)]);
@@ -252,27 +253,30 @@ async fn draining_and_dropping_send_stopped() {
             }
             _ => vec![answer(request, &[])],
         });
-        let rig = Rig::start();
+        let harness = Harness::start();
         let mut brief = job(1, tracker.at, PATIENCE);
         brief.request = Request::Announce {
             id: AnnounceId(1),
             info_hash: InfoHash([1; 20]),
             strategy: AnnounceStrategy::StartThenStop,
         };
-        rig.prober.submit(vec![brief]);
+        harness.prober.submit(vec![brief]);
         tokio::time::timeout(PATIENCE, started.notified())
             .await
             .expect("the prober sends `started`");
         if drain {
-            tokio::time::timeout(PATIENCE, rig.prober.drain())
+            tokio::time::timeout(PATIENCE, harness.prober.drain())
                 .await
                 .expect("draining is bounded");
         } else {
-            drop(rig.prober);
+            drop(harness.prober);
         }
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tracker.events().last() != Some(&3) {
-            assert!(tokio::time::Instant::now() < deadline, "no `stopped` arrived");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "no `stopped` arrived"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -282,12 +286,12 @@ async fn draining_and_dropping_send_stopped() {
 #[tokio::test]
 async fn a_slow_receiver_loses_nothing() {
     let tracker = Tracker::start("127.0.0.7", |request| vec![answer(request, &[1; 6])]);
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     for chunk in 0..50 {
         let jobs = (0..100).map(|n| job(chunk * 100 + n, tracker.at, PATIENCE));
-        rig.prober.submit(jobs.collect());
+        harness.prober.submit(jobs.collect());
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let observations = rig.collect(5000).await;
+    let observations = harness.collect(5000).await;
     assert!(observations.iter().all(|o| result_of(o) == Ok(1)));
 }

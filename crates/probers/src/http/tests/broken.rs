@@ -5,13 +5,13 @@ use std::net::SocketAddr;
 use socket2::{Domain, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 
-async fn in_time(server: &Server) -> ProbeError {
+async fn failure_in_time(server: &Server) -> ProbeError {
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     job.timeout = Duration::from_secs(3);
-    let (result, stats) = announced(http_client().probe(job).await);
+    let (result, stats) = announce_result(http_client().probe(job).await);
     assert!(
         stats.duration < Duration::from_secs(60),
         "the probe ends by its own timeout"
@@ -39,11 +39,11 @@ async fn silent_and_slow_servers_time_out() {
         ),
         ("HTTP/1.1 200 OK\r\n\r\n", Then::Drip),
     ]
-    .map(|(says, then)| {
+    .map(|(server_reply, then)| {
         tokio::spawn(async move {
-            let server = Server::start(move |_, _| Says::raw(says, then)).await;
-            let failed = in_time(&server).await;
-            assert_eq!(failed.reason, FailureReason::Timeout, "{says}");
+            let server = Server::start(move |_, _| ServerReply::raw(server_reply, then)).await;
+            let failed = failure_in_time(&server).await;
+            assert_eq!(failed.reason, FailureReason::Timeout, "{server_reply}");
             assert_eq!(&*failed.text, "no answer in time");
         })
     });
@@ -81,7 +81,7 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
         );
         job.timeout = Duration::from_secs(job_timeout);
         let http_client = http_client();
-        let failed = announced(http_client.probe(job).await).0.unwrap_err();
+        let failed = announce_result(http_client.probe(job).await).0.unwrap_err();
         assert_eq!(failed.reason, FailureReason::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
         // No `started` was sent, so the prober sends no `stopped`.
@@ -103,53 +103,57 @@ async fn a_stopped_that_finds_the_port_closed_is_retried() {
         stream.write_all(&[head, LIST].concat()).await.unwrap();
     });
     let http_client = http_client();
-    let said = announced(
+    let response = announce_result(
         http_client
             .probe(job(&url, AnnounceStrategy::StartThenStop))
             .await,
     )
     .0;
-    assert_eq!(said.unwrap().peers.len(), 1);
+    assert_eq!(response.unwrap().peers.len(), 1);
     let places = http_client.shared.background_stops.available_permits();
-    assert_eq!(places, MAX_BACKGROUND_STOPS as usize - 1, "the prober retries `stopped`");
+    assert_eq!(
+        places,
+        MAX_BACKGROUND_STOPS as usize - 1,
+        "the prober retries `stopped`"
+    );
     once.await.unwrap();
 }
 
 #[tokio::test]
 async fn the_next_address_is_tried() {
-    let server = Server::saying(LIST).await;
+    let server = Server::always(LIST).await;
     let resolver = Resolver::fixed(Fixed {
         hosts: "127.0.0.9 multi.lan\n127.0.0.1 multi.lan\n".into(),
         ..Fixed::default()
     });
-    let http_client = trusting(settings(), resolver);
+    let http_client = client_with_trusted_host(settings(), resolver);
     let url = format!("http://multi.lan:{}/announce", server.address.port());
-    assert!(ghost(&http_client, &url).await.0.is_ok());
+    assert!(announce_stopped_only(&http_client, &url).await.0.is_ok());
 }
 
 #[tokio::test]
 async fn a_closed_kept_connection_does_not_fail_the_probe() {
     // Resets the first connection at its second request.
-    let server = Server::start(|asked, number| {
-        if asked.connection == 0 && number > 0 {
-            Says::raw("", Then::Reset)
+    let server = Server::start(|request, number| {
+        if request.connection == 0 && number > 0 {
+            ServerReply::raw("", Then::Reset)
         } else {
-            Says::ok(LIST)
+            ServerReply::ok(LIST)
         }
     })
     .await;
     let http_client = http_client();
     let url = server.url("/announce");
-    assert!(ghost(&http_client, &url).await.0.is_ok());
-    let (said, stats) = ghost(&http_client, &url).await;
-    assert!(said.is_ok());
+    assert!(announce_stopped_only(&http_client, &url).await.0.is_ok());
+    let (response, stats) = announce_stopped_only(&http_client, &url).await;
+    assert!(response.is_ok());
     assert_eq!(stats.requests, 2, "the lost request and its repetition");
 }
 
 #[tokio::test]
 async fn a_hanging_host_does_not_delay_others() {
-    let hanging = Server::start(|_, _| Says::raw("", Then::Hang)).await;
-    let well = Server::saying(LIST).await;
+    let hanging = Server::start(|_, _| ServerReply::raw("", Then::Hang)).await;
+    let healthy = Server::always(LIST).await;
     let http_client = http_client();
     let mut stuck = tokio::task::JoinSet::new();
     for _ in 0..3 * MAX_PER_HOST {
@@ -159,9 +163,9 @@ async fn a_hanging_host_does_not_delay_others() {
         );
         stuck.spawn(async move { http_client.probe(job).await });
     }
-    let mut other = job(&well.url("/announce"), AnnounceStrategy::StoppedFirst);
+    let mut other = job(&healthy.url("/announce"), AnnounceStrategy::StoppedFirst);
     other.tracker = TrackerId(9);
     let observation = http_client.probe(other).await;
     assert!(observation.report.failed().is_none());
-    assert!(hanging.asked().len() <= MAX_PER_HOST);
+    assert!(hanging.requests().len() <= MAX_PER_HOST);
 }

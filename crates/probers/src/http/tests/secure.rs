@@ -8,7 +8,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 use seedwatch_clock::Unix;
 
@@ -58,7 +58,7 @@ impl Authority {
             roots: vec![self.root()],
             ..settings()
         };
-        trusting(settings, resolver())
+        client_with_trusted_host(settings, resolver())
     }
 }
 
@@ -72,9 +72,9 @@ async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
         .with_single_cert(chain, key)
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    Server::on("127.0.0.1", Some(tls), |_, _| {
+    Server::start_on("127.0.0.1", Some(tls), |_, _| {
         // The server closes each connection, so that every probe needs a new one.
-        Says::raw(
+        ServerReply::raw(
             [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", LIST].concat(),
             Then::Close,
         )
@@ -90,8 +90,9 @@ fn url(server: &Server) -> String {
 async fn a_valid_certificate_is_accepted_and_its_expiry_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
-    let (said, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
-    assert_eq!(said.unwrap().peers.len(), 1);
+    let (response, stats) =
+        announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
+    assert_eq!(response.unwrap().peers.len(), 1);
     assert_eq!(stats.certificate_expiry, Some(LEAF_END));
     assert!(stats.phases.connect.is_some() && stats.phases.tls.is_some());
 }
@@ -100,7 +101,7 @@ async fn a_valid_certificate_is_accepted_and_its_expiry_reported() {
 async fn the_earliest_expiry_in_the_chain_is_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
-    let (_, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
+    let (_, stats) = announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
     assert_eq!(stats.certificate_expiry, Some(ROOT_END));
 }
 
@@ -155,12 +156,15 @@ async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
             None,
         ),
     ] {
-        let (result, stats) = ghost(&http_client, &url(server)).await;
+        let (result, stats) = announce_stopped_only(&http_client, &url(server)).await;
         let failed = result.unwrap_err();
         assert_eq!((failed.reason, &*failed.text), (FailureReason::Tls, text));
-        let told = stats.certificate_expiry;
-        assert!(told.is_some() && (end.is_none() || told == end), "{text}");
-        assert!(server.asked().is_empty(), "a request was sent");
+        let expiry = stats.certificate_expiry;
+        assert!(
+            expiry.is_some() && (end.is_none() || expiry == end),
+            "{text}"
+        );
+        assert!(server.requests().is_empty(), "a request was sent");
     }
 }
 
@@ -198,7 +202,7 @@ async fn a_hanging_handshake_is_reported_as_a_timeout() {
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_secs(3);
-    let (result, stats) = announced(http_client().probe(job).await);
+    let (result, stats) = announce_result(http_client().probe(job).await);
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(failed.text.contains("TLS handshake"));
@@ -210,8 +214,8 @@ async fn sessions_are_resumed() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, false).await;
     let http_client = authority.trusting_http_client();
-    let (first, full) = ghost(&http_client, &url(&server)).await;
-    let (second, resumed) = ghost(&http_client, &url(&server)).await;
+    let (first, full) = announce_stopped_only(&http_client, &url(&server)).await;
+    let (second, resumed) = announce_stopped_only(&http_client, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
     // A resumed session carries no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
@@ -222,7 +226,7 @@ async fn sessions_are_resumed() {
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_refused() {
     let authority = Authority::new();
-    let plain = Server::saying(LIST).await;
+    let plain = Server::always(LIST).await;
     let to = plain.url("/announce");
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
@@ -238,13 +242,13 @@ async fn a_redirect_out_of_tls_is_refused() {
         )
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    let server = Server::on("127.0.0.1", Some(tls), move |_, _| {
-        Says::with("301 Moved", &format!("Location: {to}\r\n"), "")
+    let server = Server::start_on("127.0.0.1", Some(tls), move |_, _| {
+        ServerReply::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })
     .await;
-    let (result, _) = ghost(&authority.trusting_http_client(), &url(&server)).await;
+    let (result, _) = announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::HttpStatus);
     assert!(failed.text.contains("out of TLS"));
-    assert!(plain.asked().is_empty());
+    assert!(plain.requests().is_empty());
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
 /// The reply of a script to one request.
-pub(super) struct Says {
+pub(super) struct ServerReply {
     pub(super) bytes: Vec<u8>,
     pub(super) then: Then,
 }
@@ -32,7 +32,7 @@ pub(super) enum Then {
     Repeat(&'static str),
 }
 
-impl Says {
+impl ServerReply {
     /// Returns a whole response with these header lines, each with its line end.
     pub(super) fn with(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
@@ -62,7 +62,7 @@ impl Says {
 
 /// A request as the server received it.
 #[derive(Debug, Clone)]
-pub(super) struct AnnounceContext {
+pub(super) struct ReceivedRequest {
     /// Path and query.
     pub(super) target: String,
     /// The request line and the headers.
@@ -71,7 +71,7 @@ pub(super) struct AnnounceContext {
     pub(super) connection: usize,
 }
 
-impl AnnounceContext {
+impl ReceivedRequest {
     /// Returns the encoded value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let query = self.target.split_once('?')?.1;
@@ -90,23 +90,23 @@ impl AnnounceContext {
 /// A running server.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    asked: Arc<Mutex<Vec<AnnounceContext>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     accepting: JoinHandle<()>,
 }
 
-type Script = dyn Fn(&AnnounceContext, usize) -> Says + Send + Sync;
+type Script = dyn Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync;
 
 impl Server {
     /// Starts a server on a loopback address. The script takes each request and its number.
-    pub(super) async fn on(
+    pub(super) async fn start_on(
         ip: &str,
         tls: Option<TlsAcceptor>,
-        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = requests.clone();
         let script: Arc<Script> = Arc::new(script);
         let accepting = tokio::spawn(async move {
             let mut number = 0;
@@ -129,32 +129,35 @@ impl Server {
         });
         Self {
             address,
-            asked,
+            requests,
             accepting,
         }
     }
 
     /// Starts a server on 127.0.0.1.
     pub(super) async fn start(
-        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync + 'static,
     ) -> Self {
-        Self::on("127.0.0.1", None, script).await
+        Self::start_on("127.0.0.1", None, script).await
     }
 
     /// Starts a server that answers every request with the same body.
-    pub(super) async fn saying(body: impl AsRef<[u8]>) -> Self {
+    pub(super) async fn always(body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref().to_vec();
-        Self::start(move |_, _| Says::ok(&body)).await
+        Self::start(move |_, _| ServerReply::ok(&body)).await
     }
 
     /// Returns the requests received so far.
-    pub(super) fn asked(&self) -> Vec<AnnounceContext> {
-        self.asked.lock().unwrap().clone()
+    pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
     /// Returns the events of the announces received so far.
     pub(super) fn events(&self) -> Vec<String> {
-        self.asked().iter().map(|a| a.event().to_owned()).collect()
+        self.requests()
+            .iter()
+            .map(|a| a.event().to_owned())
+            .collect()
     }
 
     /// Returns the URL of a path on this server.
@@ -191,7 +194,7 @@ impl Abort for tokio_rustls::server::TlsStream<TcpStream> {
 async fn serve<S>(
     mut stream: S,
     connection: usize,
-    log: &Mutex<Vec<AnnounceContext>>,
+    log: &Mutex<Vec<ReceivedRequest>>,
     script: &Script,
 ) where
     S: AsyncRead + AsyncWrite + Abort + Unpin,
@@ -210,7 +213,7 @@ async fn serve<S>(
         };
         let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
         let target = head.split(' ').nth(1).unwrap().to_owned();
-        let request = AnnounceContext {
+        let request = ReceivedRequest {
             target,
             head,
             connection,
@@ -220,19 +223,19 @@ async fn serve<S>(
             log.push(request.clone());
             log.len() - 1
         };
-        let says = script(&request, number);
-        if says.then == Then::Drip {
-            for byte in says.bytes.iter().cycle() {
+        let reply = script(&request, number);
+        if reply.then == Then::Drip {
+            for byte in reply.bytes.iter().cycle() {
                 if stream.write_all(&[*byte]).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         }
-        if stream.write_all(&says.bytes).await.is_err() || stream.flush().await.is_err() {
+        if stream.write_all(&reply.bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
-        match says.then {
+        match reply.then {
             Then::Keep => {}
             Then::Repeat(part) => {
                 let many = part.repeat(4096 / part.len());

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::server::{AnnounceContext, Says, Server, Then};
+use super::server::{ReceivedRequest, Server, ServerReply, Then};
 use super::*;
 use seedwatch_tracker::{Counts, StoppedList};
 
@@ -29,12 +29,12 @@ enum Reply {
 }
 
 impl Reply {
-    fn says(self) -> Says {
+    fn server_reply(self) -> ServerReply {
         match self {
-            Reply::Ok(body) => Says::ok(body),
-            Reply::Status(status, body) => Says::with(status, "", body),
-            Reply::Reset => Says::raw("", Then::Reset),
-            Reply::Hang => Says::raw("", Then::Hang),
+            Reply::Ok(body) => ServerReply::ok(body),
+            Reply::Status(status, body) => ServerReply::with(status, "", body),
+            Reply::Reset => ServerReply::raw("", Then::Reset),
+            Reply::Hang => ServerReply::raw("", Then::Hang),
         }
     }
 
@@ -54,11 +54,11 @@ impl Model {
     async fn start(stopped: Reply, started: Reply) -> Self {
         let is_registered = Arc::new(Mutex::new(false));
         let entry = is_registered.clone();
-        let server = Server::start(move |asked: &AnnounceContext, _| {
-            let joins = asked.event() == "started";
+        let server = Server::start(move |request: &ReceivedRequest, _| {
+            let joins = request.event() == "started";
             *entry.lock().unwrap() = joins && !started.is_refusal();
             let reply = if joins { started } else { stopped };
-            reply.says()
+            reply.server_reply()
         })
         .await;
         Self {
@@ -72,9 +72,12 @@ impl Model {
         let http_client = http_client();
         let mut job = job(&self.server.url("/announce"), strategy);
         job.timeout = Duration::from_secs(2);
-        let result = announced(http_client.probe(job).await).0;
+        let result = announce_result(http_client.probe(job).await).0;
         assert!(http_client.background_stops().await);
-        assert!(!*self.is_registered.lock().unwrap(), "the tracker still has our entry");
+        assert!(
+            !*self.is_registered.lock().unwrap(),
+            "the tracker still has our entry"
+        );
         result
     }
 }
@@ -96,13 +99,16 @@ async fn started_brings_the_list_that_stopped_does_not() {
     for stopped in STOPPED {
         for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
             let model = Model::start(stopped, Reply::Ok(STARTED)).await;
-            let said = model.probe(strategy).await.unwrap_or_else(|failed| {
+            let response = model.probe(strategy).await.unwrap_or_else(|failed| {
                 panic!("{stopped:?}: {failed}");
             });
-            assert_eq!((said.peers.len(), said.peer_list_withheld), (4, false));
+            assert_eq!(
+                (response.peers.len(), response.peer_list_withheld),
+                (4, false)
+            );
             let Counts {
                 seeders, leechers, ..
-            } = said.counts;
+            } = response.counts;
             // The last answer may not show whether the tracker counted us.
             assert!(seeders == Some(3) && leechers <= Some(1), "{stopped:?}");
             let is_lost =
@@ -112,7 +118,7 @@ async fn started_brings_the_list_that_stopped_does_not() {
             } else {
                 StoppedList::Missing
             };
-            assert_eq!(said.stopped_list, shown, "{stopped:?}");
+            assert_eq!(response.stopped_list, shown, "{stopped:?}");
             let events = model.server.events();
             assert_eq!(events[..3], ["stopped", "started", "stopped"]);
         }
@@ -128,8 +134,8 @@ async fn an_unanswered_stopped_leaves_time_for_started() {
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_secs(5);
-    let said = announced(http_client.probe(job).await).0.unwrap();
-    assert_eq!(said.peers.len(), 4);
+    let response = announce_result(http_client.probe(job).await).0.unwrap();
+    assert_eq!(response.peers.len(), 4);
 }
 
 /// For every pair of replies, no zero or failure contradicts the reply to `started`, and no entry
@@ -154,8 +160,8 @@ async fn no_pair_of_answers_yields_a_zero_that_started_contradicts() {
             ] {
                 let model = Model::start(stopped, started).await;
                 let result = model.probe(strategy).await;
-                let peers = result.ok().filter(|said| !said.peer_list_withheld);
-                let peers = peers.map(|said| said.peers.len());
+                let peers = result.ok().filter(|response| !response.peer_list_withheld);
+                let peers = peers.map(|response| response.peers.len());
                 assert_eq!(peers, expected, "{stopped:?} {started:?} {strategy:?}");
             }
         }
@@ -171,9 +177,9 @@ async fn a_warning_with_only_our_entry_makes_the_list_unknown() {
         AnnounceStrategy::StartThenStop,
     ] {
         let model = Model::start(Reply::Ok(ONLY_US), Reply::Ok(ONLY_US)).await;
-        let said = model.probe(strategy).await.unwrap();
-        assert!(said.peer_list_withheld, "{strategy:?}");
-        assert_eq!(said.warning.as_deref(), Some("Torrent not registered"));
+        let response = model.probe(strategy).await.unwrap();
+        assert!(response.peer_list_withheld, "{strategy:?}");
+        assert_eq!(response.warning.as_deref(), Some("Torrent not registered"));
     }
 }
 
@@ -188,8 +194,8 @@ async fn a_list_in_answer_to_stopped_ends_the_probe() {
         assert_eq!(model.server.events(), ["stopped"]);
     }
     let model = Model::start(Reply::Ok(ZEROS), Reply::Ok(ZEROS)).await;
-    let said = model.probe(AnnounceStrategy::StoppedOnly).await.unwrap();
-    assert!(said.peers.is_empty() && !said.peer_list_withheld);
+    let response = model.probe(AnnounceStrategy::StoppedOnly).await.unwrap();
+    assert!(response.peers.is_empty() && !response.peer_list_withheld);
     assert_eq!(model.server.events(), ["stopped"]);
 }
 

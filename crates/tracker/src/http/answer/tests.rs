@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 
-const ASKED: AnnounceContext = AnnounceContext {
+const CONTEXT: AnnounceContext = AnnounceContext {
     family: Family::Ipv4,
     limit: 200,
 };
@@ -17,10 +17,10 @@ fn url() -> TrackerUrl {
 }
 
 fn read(body: &[u8]) -> Result<AnnounceResponse, ProbeError> {
-    announce(body, None, &url(), ASKED).map(|reply| reply.announced)
+    announce(body, None, &url(), CONTEXT).map(|reply| reply.announced)
 }
 
-fn good(body: &[u8]) -> AnnounceResponse {
+fn valid(body: &[u8]) -> AnnounceResponse {
     read(body).unwrap_or_else(|failed| panic!("{}: {failed}", body.escape_ascii()))
 }
 
@@ -67,31 +67,31 @@ fn every_field_is_read() {
     body.extend_from_slice(TWO);
     body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
     body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
-    let reply = announce(&body, None, &url(), ASKED).unwrap();
+    let reply = announce(&body, None, &url(), CONTEXT).unwrap();
     assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
-    let said = reply.announced;
-    assert_eq!(said.peers.v4, two());
+    let response = reply.announced;
+    assert_eq!(response.peers.v4, two());
     let ip = "2001:db8::1".parse::<Ipv6Addr>().unwrap().to_bits();
-    assert_eq!(said.peers.v6, [Endpoint6 { ip, port: 6881 }]);
-    assert_eq!(said.peers.malformed, 0);
+    assert_eq!(response.peers.v6, [Endpoint6 { ip, port: 6881 }]);
+    assert_eq!(response.peers.malformed, 0);
     let counts = Counts {
         seeders: Some(3),
         leechers: Some(2),
         completed: Some(7),
     };
-    assert_eq!(said.counts, counts);
+    assert_eq!(response.counts, counts);
     // `min interval` is shorter here and is not used.
-    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
-    assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
-    assert_eq!(said.warning.as_deref(), Some("hello"));
+    assert_eq!(response.interval, Some(Duration::from_secs(1800)));
+    assert_eq!(response.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(response.warning.as_deref(), Some("hello"));
 }
 
 #[test]
 fn warnings_hide_secrets() {
     let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
-    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    let warning = valid(&[body, &b"e"[..]].concat()).warning;
     assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
-    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
+    assert_eq!(valid(b"d5:peers0:15:warning message0:e").warning, None);
 }
 
 #[test]
@@ -104,7 +104,7 @@ fn peer_lists_are_read_in_every_shape() {
     packed.extend_from_slice(&string(&TWO[6..]));
     packed.push(b'e');
     for list in [&string(TWO)[..], dicts, mapped, php, &packed] {
-        let peers = good(&answer_with("peers", list)).peers;
+        let peers = valid(&answer_with("peers", list)).peers;
         assert_eq!(
             (peers.v4, peers.malformed),
             (two(), 0),
@@ -137,7 +137,7 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
         // The reader keeps port 0; a later filter drops it.
         (b"6:\x01\x02\x03\x04\0\0", 1, 0),
     ] {
-        let peers = good(&answer_with("peers", list)).peers;
+        let peers = valid(&answer_with("peers", list)).peers;
         let found = (peers.len(), peers.malformed);
         assert_eq!(found, (readable, malformed), "{}", list.escape_ascii());
     }
@@ -159,24 +159,27 @@ fn an_unreadable_list_is_malformed() {
         }
     }
     // The other list is readable and empty.
-    assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
+    assert!(valid(b"d5:peers0:6:peers63:abce").peers.is_empty());
 }
 
 #[test]
 fn a_list_of_host_names_is_withheld() {
     let names = b"ld2:ip16:peer.example.org4:porti1eed2:ip9:localhost4:porti2eee";
-    let said = good(&answer_with("peers", names));
+    let response = valid(&answer_with("peers", names));
     let found = (
-        said.peers.len(),
-        said.peers.malformed,
-        said.peer_list_withheld,
+        response.peers.len(),
+        response.peers.malformed,
+        response.peer_list_withheld,
     );
     assert_eq!(found, (0, 2, true));
     // The empty list of the other family does not make the host names an empty swarm.
-    let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
-    assert!(said.peer_list_withheld);
-    let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
-    assert_eq!((said.peers.len(), said.peer_list_withheld), (1, false));
+    let response = valid(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
+    assert!(response.peer_list_withheld);
+    let response = valid(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
+    assert_eq!(
+        (response.peers.len(), response.peer_list_withheld),
+        (1, false)
+    );
 }
 
 #[test]
@@ -188,7 +191,7 @@ fn a_malformed_peers6_does_not_affect_peers() {
         body.extend_from_slice(b"6:peers6");
         body.extend_from_slice(value);
         body.push(b'e');
-        let peers = good(&body).peers;
+        let peers = valid(&body).peers;
         assert_eq!(peers.v4, two());
         assert!(peers.malformed >= malformed);
     }
@@ -197,10 +200,10 @@ fn a_malformed_peers6_does_not_affect_peers() {
 #[test]
 fn peers_may_be_missing() {
     let v6 = [&[0x26; 16][..], &[0x1a, 0xe1]].concat();
-    let said = good(&answer_with("peers6", &string(&v6)));
-    assert_eq!((said.peers.v4.len(), said.peers.v6.len()), (0, 1));
-    let said = good(b"d8:completei0e10:incompletei0e8:intervali60ee");
-    assert!(said.peers.is_empty());
+    let response = valid(&answer_with("peers6", &string(&v6)));
+    assert_eq!((response.peers.v4.len(), response.peers.v6.len()), (0, 1));
+    let response = valid(b"d8:completei0e10:incompletei0e8:intervali60ee");
+    assert!(response.peers.is_empty());
     // Some trackers answer `stopped` with no more than this. The reply says whether it has a list.
     for (body, has_list) in [
         (&b"d8:intervali60ee"[..], false),
@@ -209,7 +212,7 @@ fn peers_may_be_missing() {
         (b"d5:peers0:e", true),
         (b"d6:peers60:e", true),
     ] {
-        let reply = announce(body, None, &url(), ASKED).unwrap();
+        let reply = announce(body, None, &url(), CONTEXT).unwrap();
         assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
     }
 }
@@ -222,54 +225,54 @@ fn trailing_keys_are_read() {
     body.extend_from_slice(b"6:peers6");
     body.extend_from_slice(&v6);
     body.push(b'e');
-    let peers = good(&body).peers;
+    let peers = valid(&body).peers;
     assert_eq!((peers.v4.len(), peers.v6.len()), (2, 1));
     // A stray `e` or garbage after an empty list is ignored.
     for tail in [&b""[..], b"e", b"\r\n", b"<!-- 0.01 s -->", b"3:ab"] {
         let body = [b"d8:intervali60e5:peers0:e", tail].concat();
-        assert!(good(&body).peers.is_empty());
+        assert!(valid(&body).peers.is_empty());
     }
 }
 
 #[test]
 fn numbers_may_be_text_and_absurd_ones_are_dropped() {
-    let said = good(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
-    assert_eq!(said.counts.seeders, Some(12));
-    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
-    let said = good(
+    let response = valid(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
+    assert_eq!(response.counts.seeders, Some(12));
+    assert_eq!(response.interval, Some(Duration::from_secs(1800)));
+    let response = valid(
         b"d8:completei-1e10:downloadedi9223372036854775807e10:incompletei100000001e\
           8:intervali0e5:peers0:e",
     );
-    assert_eq!(said.counts, Counts::default());
+    assert_eq!(response.counts, Counts::default());
     assert!(
-        said.has_absurd_counts,
+        response.has_absurd_counts,
         "the empty list beside absurd counts proves nothing"
     );
-    assert_eq!(said.interval, None);
+    assert_eq!(response.interval, None);
     // A counter below zero does not invalidate the other values.
     let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
         10:incompletei99999999999999999999999e8:intervali1800e5:peers12:"
         .to_vec();
     body.extend_from_slice(TWO);
     body.push(b'e');
-    let said = good(&body);
+    let response = valid(&body);
     let counts = Counts {
         seeders: Some(2),
         ..Counts::default()
     };
-    assert_eq!((said.peers.v4, said.counts), (two(), counts));
+    assert_eq!((response.peers.v4, response.counts), (two(), counts));
 }
 
 #[test]
 fn a_truncated_list_yields_its_whole_entries() {
     let body = answer_with("peers", &string(&TWO.repeat(100)));
     for cut in [body.len() - 1, body.len() - 2, body.len() / 2, 30 + 6] {
-        let peers = good(&body[..cut]).peers;
+        let peers = valid(&body[..cut]).peers;
         assert_eq!(peers.v4.len(), (cut - 29).min(1200) / 6, "{cut}");
         assert!(peers.malformed > 0);
     }
     let dicts = b"d5:peersld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4";
-    assert_eq!(good(dicts).peers.v4, two()[..1]);
+    assert_eq!(valid(dicts).peers.v4, two()[..1]);
 }
 
 #[test]
@@ -283,7 +286,7 @@ fn a_truncated_answer_without_a_list_is_malformed() {
         assert_eq!(reason(body), FailureReason::Malformed);
     }
     let cut = ProbeError::new(FailureReason::Reset, "the connection was cut");
-    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), ASKED).unwrap_err();
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), CONTEXT).unwrap_err();
     assert_eq!(failed, cut);
 }
 
@@ -312,7 +315,7 @@ fn bodies_without_bencode_are_told_apart() {
         );
     }
     // PHP scripts may send a byte order mark or a blank line first.
-    assert_eq!(good(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
+    assert_eq!(valid(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
 }
 
 #[test]
@@ -465,24 +468,24 @@ proptest! {
     #[test]
     fn the_reader_never_panics(body in almost_response()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
-        let _ = announce(&body, None, &url(), ASKED);
+        let _ = announce(&body, None, &url(), CONTEXT);
         let _ = scrape(&body, None, &url(), &targets);
         let _ = stated_refusal(&body, &url());
     }
 
     #[test]
     fn the_reader_never_panics_on_random_bytes(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), ASKED);
-        let _ = announce(&body, None, &url(), ASKED);
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), CONTEXT);
+        let _ = announce(&body, None, &url(), CONTEXT);
     }
 
     #[test]
     fn a_truncated_list_is_never_longer_or_silent(count in 0..50usize, cut in 0..400usize) {
         let body = answer_with("peers", &string(&[7; 6].repeat(count)));
         let cut = cut.min(body.len());
-        if let Ok(said) = read(&body[..cut]) {
-            prop_assert!(said.peers.len() <= count);
-            prop_assert!(cut == body.len() || said.peers.malformed > 0);
+        if let Ok(response) = read(&body[..cut]) {
+            prop_assert!(response.peers.len() <= count);
+            prop_assert!(cut == body.len() || response.peers.malformed > 0);
         }
     }
 }
@@ -494,17 +497,17 @@ fn seconds(seconds: u64) -> Option<Duration> {
 #[test]
 fn the_longer_interval_counts() {
     let both = b"d8:completei0e10:incompletei0e8:intervali300e12:min intervali3600e5:peers0:e";
-    assert_eq!(good(both).interval, seconds(3600));
+    assert_eq!(valid(both).interval, seconds(3600));
     assert_eq!(
-        good(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
+        valid(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
         seconds(900)
     );
     assert_eq!(
-        good(b"d12:min interval4:18005:peers0:e").interval,
+        valid(b"d12:min interval4:18005:peers0:e").interval,
         seconds(1800)
     );
     assert_eq!(
-        good(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
+        valid(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
         None
     );
 }
@@ -552,7 +555,7 @@ fn impossible_counters_are_unknown_in_announces_and_scrapes() {
             .iter()
             .map(|(key, value)| format!("{}:{key}{value}", key.len()))
             .collect();
-        let answer = good(format!("d{entry}5:peers0:e").as_bytes());
+        let answer = valid(format!("d{entry}5:peers0:e").as_bytes());
         let expected = Counts {
             seeders: Some(3),
             leechers: expected,

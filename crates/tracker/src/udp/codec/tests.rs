@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const WHO: Identity = Identity {
+const IDENTITY: Identity = Identity {
     peer_id: *b"-SW0100-abcdefghijkl",
     key: 0x0102_0304,
     ports: [0xabcd, 0xabce],
@@ -11,7 +11,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
     let mut out = Vec::new();
     write_announce(
         &mut out,
-        &WHO,
+        &IDENTITY,
         &Announce {
             connection: 0x1122_3344_5566_7788,
             transaction: 0x99aa_bbcc,

@@ -135,7 +135,11 @@ mod tests {
         assert_eq!(window.next_room(), Some(start + MAX_HOLD));
         window.release(first);
         assert_eq!(window.room(later), 1);
-        assert_eq!(window.room(start + MAX_HOLD), 2, "the slot of the lost packet is free");
+        assert_eq!(
+            window.room(start + MAX_HOLD),
+            2,
+            "the slot of the lost packet is free"
+        );
         window.release(second);
         assert_eq!(window.room(start + MAX_HOLD), 2, "a slot is released once");
         window.release(third);
@@ -156,7 +160,11 @@ mod tests {
         assert_eq!(window.room(now), 0);
         window.release(tickets[3]);
         window.release_overtaken(tickets[3]);
-        assert_eq!(window.room(now), 1, "answers to the batch before may still arrive");
+        assert_eq!(
+            window.room(now),
+            1,
+            "answers to the batch before may still arrive"
+        );
         window.release(tickets[6]);
         window.release_overtaken(tickets[6]);
         assert_eq!(window.room(now), 5);

@@ -29,7 +29,7 @@ fn settings() -> Settings {
 }
 
 /// An engine with a simulated clock and the packets that it sent.
-struct Lab {
+struct Harness {
     engine: Engine,
     now: Instant,
     start: Instant,
@@ -108,7 +108,7 @@ fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
         .collect()
 }
 
-impl Lab {
+impl Harness {
     fn new() -> Self {
         Self::with(64, settings())
     }
@@ -150,7 +150,7 @@ impl Lab {
     }
 
     /// Runs the engine until it has nothing more to do at the present time.
-    fn settle(&mut self) {
+    fn run_until_idle(&mut self) {
         loop {
             for lookup in self.engine.take_lookups() {
                 let result = self.addresses.clone();
@@ -174,14 +174,14 @@ impl Lab {
     }
 
     /// Returns the packets sent since the last call.
-    fn sent(&mut self) -> Vec<SentRequest> {
-        self.settle();
+    fn take_sent(&mut self) -> Vec<SentRequest> {
+        self.run_until_idle();
         std::mem::take(&mut self.sent)
     }
 
     /// Returns the only packet sent since the last call.
-    fn one(&mut self) -> SentRequest {
-        let mut sent = self.sent();
+    fn take_one(&mut self) -> SentRequest {
+        let mut sent = self.take_sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
     }
@@ -195,37 +195,37 @@ impl Lab {
     }
 
     /// Advances the clock, firing timers as they become due.
-    fn pass(&mut self, time: Duration) {
+    fn advance(&mut self, time: Duration) {
         let end = self.now + time;
-        self.settle();
+        self.run_until_idle();
         for _ in 0..100_000 {
             match self.engine.next_timeout() {
                 Some(next) if next <= end => self.now = self.now.max(next),
                 _ => {
                     self.now = end;
-                    self.settle();
+                    self.run_until_idle();
                     return;
                 }
             }
-            self.settle();
+            self.run_until_idle();
         }
         panic!("the timers of the engine do not advance");
     }
 
-    fn pass_ms(&mut self, ms: u64) {
-        self.pass(Duration::from_millis(ms));
+    fn advance_ms(&mut self, ms: u64) {
+        self.advance(Duration::from_millis(ms));
     }
 
     /// Answers the connect and returns the packets that the engine then sends.
     fn connect(&mut self) -> Vec<SentRequest> {
-        let connect = self.one();
+        let connect = self.take_one();
         self.receive(&connect.connected(ID));
-        self.sent()
+        self.take_sent()
     }
 
     /// Returns the only observation since the last call.
     fn observation(&mut self) -> Observation {
-        self.settle();
+        self.run_until_idle();
         assert_eq!(self.observations.len(), 1, "{:?}", self.observations);
         self.observations.remove(0)
     }
@@ -252,9 +252,9 @@ impl Lab {
 
     /// Asserts that the engine holds no state once unneeded connects have timed out.
     fn assert_at_rest(&mut self) {
-        self.settle();
+        self.run_until_idle();
         assert_eq!(self.engine.active(), 0);
-        self.pass(TIMEOUT * 2);
+        self.advance(TIMEOUT * 2);
         assert_eq!(self.engine.unsent(), 0);
         assert_eq!(self.engine.transactions.len(), 0);
         assert!(self.observations.is_empty(), "{:?}", self.observations);
