@@ -67,8 +67,8 @@ fn http_client() -> Arc<HttpClient> {
     client_with_trusted_host(settings(), resolver())
 }
 
-/// Returns a client that trusts the host of [`job`] after a small response, and so keeps connections
-/// to it.
+/// Returns a client that trusts the host of [`job`] after a small response, and so keeps
+/// connections to it.
 fn client_with_trusted_host(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
     let http_client = HttpClient::new(settings, resolver).unwrap();
     for family in Family::ALL {

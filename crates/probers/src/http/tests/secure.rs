@@ -110,7 +110,7 @@ async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
     let authority = Authority::new();
     let expired = authority.server("localhost", 2021, false).await;
     let other = authority.server("other.example", 2031, false).await;
-    let stranger = Authority::named("a stranger")
+    let unknown_issuer = Authority::named("an unknown issuer")
         .server("localhost", 2031, false)
         .await;
     let key = KeyPair::generate().unwrap();
@@ -140,7 +140,7 @@ async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
             Some(LEAF_END),
         ),
         (
-            &stranger,
+            &unknown_issuer,
             "the certificate is of an unknown issuer",
             Some(LEAF_END),
         ),

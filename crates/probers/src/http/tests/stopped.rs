@@ -44,7 +44,8 @@ impl Reply {
     }
 }
 
-/// A tracker that registers a peer on `started`, removes it on `stopped`, and sends scripted replies.
+/// A tracker that registers a peer on `started` and removes it on `stopped`. Its replies are
+/// scripted.
 struct Model {
     server: Server,
     is_registered: Arc<Mutex<bool>>,

@@ -281,9 +281,9 @@ async fn a_list_is_reported_if_stopped_hangs() {
 
 #[tokio::test]
 async fn stopped_follows_when_the_probe_is_dropped() {
-    let (heard, mut when_heard) = tokio::sync::mpsc::unbounded_channel();
+    let (events, mut received_events) = tokio::sync::mpsc::unbounded_channel();
     let server = Server::start(move |request, _| {
-        let _ = heard.send(request.event().to_owned());
+        let _ = events.send(request.event().to_owned());
         match request.event() {
             "started" => ServerReply::raw("", Then::Hang),
             _ => ServerReply::ok(EMPTY),
@@ -298,10 +298,10 @@ async fn stopped_follows_when_the_probe_is_dropped() {
         );
         async move { http_client.probe(job).await }
     });
-    assert_eq!(when_heard.recv().await.as_deref(), Some("started"));
+    assert_eq!(received_events.recv().await.as_deref(), Some("started"));
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
-    assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
+    assert_eq!(received_events.recv().await.as_deref(), Some("stopped"));
     assert!(http_client.background_stops().await);
     let places = http_client.shared.background_stops.available_permits();
     assert_eq!(

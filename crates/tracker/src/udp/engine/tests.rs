@@ -100,7 +100,7 @@ fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, n], 6969))
 }
 
-/// Returns compact IPv4 peers (BEP 23).
+/// Returns compact IPv4 peers (BEP 15).
 fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
     ports
         .into_iter()

@@ -52,11 +52,11 @@ fn an_empty_swarm_needs_no_started() {
 fn counts_without_a_list_lead_to_started() {
     let mut harness = Harness::new();
     harness.announce(1);
-    let ghost = harness.connect().remove(0);
-    harness.receive(&ghost.announced(2, 1, &[]));
+    let first_stopped = harness.connect().remove(0);
+    harness.receive(&first_stopped.announced(2, 1, &[]));
     let started = harness.take_one();
     assert_eq!((started.event(), started.connection()), (2, ID));
-    assert_ne!(started.transaction(), ghost.transaction());
+    assert_ne!(started.transaction(), first_stopped.transaction());
     harness.receive(&started.announced(2, 2, &peers([1, 2, OUR_PORT])));
     let stopped = harness.take_one();
     assert_eq!((stopped.event(), stopped.connection()), (3, ID));
@@ -82,8 +82,8 @@ fn counts_without_a_list_lead_to_started() {
 fn a_list_of_only_our_entry_keeps_the_strategy() {
     let mut harness = Harness::new();
     harness.announce(1);
-    let ghost = harness.connect().remove(0);
-    harness.receive(&ghost.announced(2, 0, &[]));
+    let first_stopped = harness.connect().remove(0);
+    harness.receive(&first_stopped.announced(2, 0, &[]));
     let started = harness.take_one();
     harness.receive(&started.announced(2, 1, &peers([OUR_PORT])));
     let stopped = harness.take_one();

@@ -308,11 +308,11 @@ fn time_in_the_resolver_queue_does_not_count_against_the_tracker() {
         "{:?}",
         harness.observations
     );
-    let asked = Some(Duration::from_secs(2));
+    let queried = Some(Duration::from_secs(2));
     let found = Ok(vec![server(1)]);
     harness
         .engine
-        .on_lookup(TrackerId(1), found, asked, harness.now);
+        .on_lookup(TrackerId(1), found, queried, harness.now);
     // The name servers used two of the fifteen seconds.
     harness.advance_ms(12_500);
     assert!(
