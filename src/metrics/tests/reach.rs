@@ -10,7 +10,7 @@ use seedwatch_core::snapshot::{
 
 const DAY: u64 = 24 * 3600;
 
-/// Returns a snapshot of one torrent whose last valid answers have these ages in seconds, by source.
+/// Returns a snapshot of one torrent. Its last valid answers have these ages in seconds, by source.
 fn answered(ages: [Option<u64>; 2], reach: Option<TorrentWindows>) -> Snapshot {
     let now = 1_790_000_100;
     let mut it = unknown();

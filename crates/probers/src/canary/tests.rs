@@ -86,7 +86,7 @@ async fn a_datagram_from_another_address_is_not_evidence() {
     let answering = tokio::spawn(async move {
         let mut buffer = [0; 200];
         let (_, from) = canary.recv_from(&mut buffer).await.unwrap();
-        other.send_to(b"other", from).await.unwrap();
+        other.send_to(b"here I am", from).await.unwrap();
         canary
     });
     assert!(

@@ -85,8 +85,8 @@ async fn a_host_that_accepts_nothing_times_out_while_connecting() {
         assert_eq!(failed.reason, FailureReason::Timeout);
         assert_eq!(&*failed.text, "no connection in time");
         // No `started` was sent, so the prober sends no `stopped`.
-        let places = http_client.shared.background_stops.available_permits();
-        assert_eq!(places, MAX_BACKGROUND_STOPS as usize);
+        let permits = http_client.shared.background_stops.available_permits();
+        assert_eq!(permits, MAX_BACKGROUND_STOPS as usize);
     }
 }
 
@@ -110,9 +110,9 @@ async fn a_stopped_that_finds_the_port_closed_is_retried() {
     )
     .0;
     assert_eq!(response.unwrap().peers.len(), 1);
-    let places = http_client.shared.background_stops.available_permits();
+    let permits = http_client.shared.background_stops.available_permits();
     assert_eq!(
-        places,
+        permits,
         MAX_BACKGROUND_STOPS as usize - 1,
         "the prober retries `stopped`"
     );

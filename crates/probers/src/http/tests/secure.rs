@@ -110,7 +110,7 @@ async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
     let authority = Authority::new();
     let expired = authority.server("localhost", 2021, false).await;
     let other = authority.server("other.example", 2031, false).await;
-    let unknown_issuer = Authority::named("an unknown issuer")
+    let unknown_issuer = Authority::named("a stranger")
         .server("localhost", 2031, false)
         .await;
     let key = KeyPair::generate().unwrap();

@@ -156,7 +156,7 @@ impl Server {
     pub(super) fn events(&self) -> Vec<String> {
         self.requests()
             .iter()
-            .map(|a| a.event().to_owned())
+            .map(|request| request.event().to_owned())
             .collect()
     }
 

@@ -303,9 +303,9 @@ async fn stopped_follows_when_the_probe_is_dropped() {
     assert!(running.await.unwrap_err().is_cancelled());
     assert_eq!(received_events.recv().await.as_deref(), Some("stopped"));
     assert!(http_client.background_stops().await);
-    let places = http_client.shared.background_stops.available_permits();
+    let permits = http_client.shared.background_stops.available_permits();
     assert_eq!(
-        places, MAX_BACKGROUND_STOPS as usize,
+        permits, MAX_BACKGROUND_STOPS as usize,
         "a permit of a background `stopped` leaks"
     );
 }

@@ -110,12 +110,12 @@ async fn probing_continues_without_a_receiver() {
     let server = Server::always(LIST).await;
     let (prober, observations) = prober();
     drop(observations);
-    for request in 1..=3 {
+    for count in 1..=3 {
         prober.submit(vec![job(
             &server.url("/announce"),
             AnnounceStrategy::StoppedFirst,
         )]);
-        wait_for_requests(&server, request).await;
+        wait_for_requests(&server, count).await;
     }
     assert!(prober.drain().await);
 }
