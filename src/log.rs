@@ -30,25 +30,25 @@ use queue::Queue;
 use seedwatch_clock::LineLimit;
 use seedwatch_input::text::{JsonEscape, is_invisible};
 
-/// The format of a line.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// `key=value`, values quoted where needed.
+    /// `key=value` pairs; values are quoted where needed.
     Logfmt,
     /// One JSON object per line.
     Json,
 }
 
-/// The least severe lines that are written.
+/// The lowest severity that is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogLevel {
-    /// Single probes and connections.
+    /// Everything, including single probes and connections.
     Debug,
-    /// Start, stop, reload, changes of state.
+    /// Starts, stops, reloads and changes of state, and all warnings and errors.
     Info,
-    /// Problems that the program works around.
+    /// Problems that the program works around, and errors.
     Warn,
-    /// Failures.
+    /// Failures only.
     Error,
 }
 
@@ -63,13 +63,13 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
-/// Why the log cannot be set up.
+/// Reasons why the log cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The process has a log already.
     #[error(transparent)]
     Taken(#[from] TryInitError),
-    /// The system has no thread for the log.
+    /// The system cannot start a thread for the log.
     #[error("no thread for the log: {0}")]
     Thread(#[from] io::Error),
 }

@@ -29,12 +29,12 @@ complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.listen-address 
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.config.file -d 'File with TLS, passwords and headers, in the format of the Prometheus exporter toolkit' -r -F
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.max-requests -d 'Largest number of scrapes, pages and API requests answered at a time; 0 = 256' -r
-complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.level -d 'Lowest severity of the log lines to write' -r -f -a "debug\t'Single probes and connections'
-info\t'Starts, stops, reloads, changes of state'
-warn\t'What works on, but not as it should'
-error\t'What does not work'"
-complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.format -d 'Format of the log lines' -r -f -a "logfmt\t'`key=value`, values quoted where needed'
-json\t'One JSON object a line'"
+complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.level -d 'Lowest severity of the log lines to write' -r -f -a "debug\t'Everything, including single probes and connections'
+info\t'Starts, stops, reloads and changes of state, and all warnings and errors'
+warn\t'Problems that the program works around, and errors'
+error\t'Failures only'"
+complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.format -d 'Format of the log lines' -r -f -a "logfmt\t'`key=value` pairs; values are quoted where needed'
+json\t'One JSON object per line'"
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l config.check -d 'Check the configuration without the network, and exit: 0 if it is valid, 1 if not'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s V -l version -d 'Print version'
@@ -42,10 +42,10 @@ complete -c seedwatch -n "__fish_seedwatch_needs_command" -f -a "probe" -d 'Prob
 complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l output -d 'Format of the result' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l config.file -d 'Configuration file' -r -F
-complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l log.level -d 'Lowest severity of the log lines to write' -r -f -a "debug\t'Single probes and connections'
-info\t'Starts, stops, reloads, changes of state'
-warn\t'What works on, but not as it should'
-error\t'What does not work'"
-complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l log.format -d 'Format of the log lines' -r -f -a "logfmt\t'`key=value`, values quoted where needed'
-json\t'One JSON object a line'"
+complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l log.level -d 'Lowest severity of the log lines to write' -r -f -a "debug\t'Everything, including single probes and connections'
+info\t'Starts, stops, reloads and changes of state, and all warnings and errors'
+warn\t'Problems that the program works around, and errors'
+error\t'Failures only'"
+complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l log.format -d 'Format of the log lines' -r -f -a "logfmt\t'`key=value` pairs; values are quoted where needed'
+json\t'One JSON object per line'"
 complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -s h -l help -d 'Print help (see more with \'--help\')'

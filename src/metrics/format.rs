@@ -1,4 +1,4 @@
-//! Which text format a scraper gets, from its `Accept` header.
+//! Content negotiation: the text format of a metrics page, from the `Accept` header.
 
 use seedwatch_exporter::negotiation::{Preference, preferences};
 
@@ -12,7 +12,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The `Content-Type`: Prometheus 3 fails a scrape on a wrong one.
+    /// Returns the `Content-Type`. Prometheus 3 fails a scrape if it is wrong.
     pub fn content_type(self) -> &'static str {
         match self {
             Format::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -20,10 +20,11 @@ impl Format {
         }
     }
 
-    /// The format an `Accept` header ranks first. Text where the header names neither, where it
-    /// is missing, and where it is unreadable: a scraper that gets 406 helps nobody.
+    /// Returns the format that an `Accept` header ranks first. At equal weight, the format named
+    /// first wins, as in client_golang.
     ///
-    /// At equal weight the format named first wins, as in client_golang.
+    /// Returns [`Format::Text`] if the header names neither format, is missing or is malformed:
+    /// a scraper can use any page better than status 406.
     pub fn negotiate(accept: &str) -> Self {
         let mut best = (Format::Text, 0);
         for range in preferences(accept) {
@@ -103,13 +104,13 @@ mod tests {
                 Format::Text,
             ),
             (";;,,;q=,", Format::Text),
-            // Prometheus 2.42, as it asks by default.
+            // The default of Prometheus 2.42.
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;\
                  version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
                 Format::OpenMetrics,
             ),
-            // Prometheus 3, with protobuf first.
+            // Prometheus 3, which prefers protobuf.
             (
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
                  encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;\
@@ -128,7 +129,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_header_is_answered(header in "(?s).*|[a-z0-9/*+;=,. \"]*") {
-            // OpenMetrics is only for those who name it, or anything of its kind.
+            // Only a header that names OpenMetrics or `application/*` selects it.
             let named = header.to_ascii_lowercase().contains("application/");
             assert!(Format::negotiate(&header) == Format::Text || named);
         }

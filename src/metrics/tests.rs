@@ -36,7 +36,7 @@ fn samples(page: &str) -> impl Iterator<Item = &str> {
     page.lines().filter(|line| !line.starts_with('#'))
 }
 
-/// The samples of one metric, without its name.
+/// Returns the samples of one metric, without its name.
 fn of<'a>(page: &'a str, name: &str) -> Vec<&'a str> {
     samples(page)
         .filter_map(|line| line.strip_prefix(name)?.strip_prefix(['{', ' ']))
@@ -73,7 +73,7 @@ fn golden_pages() {
 }
 
 #[test]
-fn the_page_is_the_catalogue() {
+fn the_page_matches_the_catalogue() {
     let page = text(sample::snapshot());
     let declared: Vec<&str> = page
         .lines()
@@ -95,7 +95,7 @@ fn the_page_is_the_catalogue() {
 }
 
 #[test]
-fn labels_are_those_of_the_catalogue() {
+fn labels_match_the_catalogue() {
     for line in samples(&text(sample::snapshot())) {
         let (series, _) = line.rsplit_once(' ').unwrap();
         let (name, labels) = series.split_once('{').unwrap_or((series, ""));
@@ -145,7 +145,7 @@ fn the_catalogue_keeps_the_conventions() {
             help.ends_with('.') && !help.contains(['\n', '\\', '|']),
             "{name}"
         );
-        // These clash with what Prometheus puts on a target.
+        // These names clash with labels that Prometheus adds to a target.
         for reserved in ["job", "instance", "type", "region", "service", "owner"] {
             assert!(!labels.contains(&reserved), "{name}");
         }
@@ -182,7 +182,7 @@ fn series_stay_within_their_budget() {
 }
 
 #[test]
-fn promtool_finds_nothing() {
+fn promtool_accepts_the_page() {
     seedwatch_dev_programs::skip_without!(["promtool"]);
     let mut promtool = Command::new("promtool")
         .args(["check", "metrics"])
@@ -196,12 +196,12 @@ fn promtool_finds_nothing() {
     stdin.write_all(page.as_bytes()).unwrap();
     drop(stdin);
     let output = promtool.wait_with_output().unwrap();
-    let words = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(
         output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
         "{}{}",
-        words(&output.stdout),
-        words(&output.stderr)
+        text(&output.stdout),
+        text(&output.stderr)
     );
 }
 
@@ -216,12 +216,12 @@ fn unknown_is_absent() {
         about,
         ["seedwatch_torrent_info", "seedwatch_torrent_trackers"]
     );
-    // A family without samples is not even declared.
+    // The page does not declare a metric without samples.
     assert!(!page.contains("seedwatch_torrent_peers"));
 }
 
 #[test]
-fn nobody_there_is_zero() {
+fn an_empty_swarm_is_zero() {
     let mut it = unknown();
     it.row.peers = [Some(0).into(), None.into()];
     it.row.seeders = Some(0).into();
@@ -309,7 +309,7 @@ fn no_secret_and_no_marker_value_is_shown() {
 }
 
 #[test]
-fn an_empty_snapshot_is_not_an_empty_page() {
+fn an_empty_snapshot_yields_a_page() {
     let page = text(Snapshot::default());
     assert_eq!(of(&page, "seedwatch_torrents"), ["0"]);
     assert_eq!(of(&page, "seedwatch_build_info").len(), 1);
@@ -332,7 +332,7 @@ fn a_failing_writer_ends_the_page() {
 }
 
 #[test]
-fn without_the_dht_there_is_no_word_of_it() {
+fn without_the_dht_its_metrics_are_absent() {
     let mut snapshot = sample::snapshot();
     snapshot.dht = None;
     let page = text(snapshot);
@@ -345,7 +345,7 @@ fn without_the_dht_there_is_no_word_of_it() {
 }
 
 #[test]
-fn saving_shows_where_something_is_kept() {
+fn state_metrics_are_absent_without_a_state_directory() {
     let mut snapshot = sample::snapshot();
     let names = [
         "seedwatch_state_last_save_timestamp_seconds",

@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_lack_of_resources_is_ours() {
+    fn only_resource_shortages_are_local_failures() {
         for number in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM, Errno::ENOBUFS] {
             let error = io::Error::from_raw_os_error(number as i32);
             assert!(

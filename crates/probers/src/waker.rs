@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn wakes_before_a_reset_are_one() {
+    fn wakes_before_a_reset_are_merged() {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let waker = Waker::new().unwrap();
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! A prober that stands outside the crate, as `docs/adding-a-prober.md` walks through it.
+//! A prober outside the crate, as in `docs/adding-a-prober.md`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 

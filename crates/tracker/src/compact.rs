@@ -104,9 +104,9 @@ mod tests {
     };
 
     const FOUR: [u8; 6] = [81, 2, 3, 4, 5, 6];
-    /// An IPv6 entry that makes no sense as IPv4.
+    /// An IPv6 entry whose bytes are not valid as IPv4 entries.
     const PLAIN6: [u8; 18] = *b"\x2a\x01\x04\xf8\0\0\0\0\0\0\0\0\0\0\0\x02\x1a\xe1";
-    /// An IPv6 entry whose bytes are three IPv4 entries as well.
+    /// An IPv6 entry whose bytes are also three valid IPv4 entries.
     const DENSE6: [u8; 18] = *b"\x2a\x01\x04\xf8abcdefghijkl\x1a\xe1";
 
     #[test]
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_may_be_either_is_decided_by_what_is_beside_it() {
+    fn an_ambiguous_list_is_decided_by_its_context() {
         let two = DENSE6.repeat(2);
         assert_eq!(family_of_peers(&two, OVER6), Some(Family::Ipv6));
         assert_eq!(family_of_peers(&two, OVER4), Some(Family::Ipv4));
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn over_udp_the_socket_decides_what_the_bytes_do_not() {
+    fn over_udp_the_socket_decides_ambiguous_lists() {
         for socket in Family::ALL {
             assert_eq!(family_of(&DENSE6, socket), socket);
             assert_eq!(family_of(&[], socket), socket);

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bare_word_denies_everything() {
+    fn a_bare_bittorrent_record_denies_everything() {
         let deny = read(&["v=spf1 -all", "BITTORRENT"]);
         assert_eq!(deny, TrackerPreference::Only(vec![]));
         let failed = deny
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn several_records_add_up_and_foreign_ones_say_nothing() {
+    fn several_records_add_up_and_others_are_ignored() {
         let both = read(&["BITTORRENT UDP:1", "BITTORRENT TCP:2"]);
         assert!(permits(&both, "udp://t.example:1") && permits(&both, "http://t.example:2"));
         for foreign in ["bittorrent UDP:1", "BITTORRENTS", "", "google-site=x"] {

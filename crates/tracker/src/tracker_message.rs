@@ -92,13 +92,13 @@ mod tests {
     use super::*;
     use seedwatch_input::text::is_invisible;
 
-    fn said(text: &str) -> ProbeError {
+    fn rejection(text: &str) -> ProbeError {
         let url = "http://t.example/0123456789abcdef/announce?passkey=secret1";
         refusal(text.as_bytes(), &TrackerUrl::parse(url).unwrap(), None)
     }
 
     #[test]
-    fn passkeys_and_addresses_are_blacked_out() {
+    fn passkeys_and_addresses_are_redacted() {
         for (text, expected) in [
             (
                 "passkey secret1 (0123456789abcdef) unknown at announce\0",
@@ -123,14 +123,14 @@ mod tests {
             ("Tracker::announce failed", "Tracker::announce failed"),
             ("unregistered torrent: 1", "unregistered torrent: 1"),
         ] {
-            let failed = said(text);
+            let failed = rejection(text);
             assert_eq!(failed.reason, FailureReason::Rejected);
             assert_eq!(&*failed.text, expected);
         }
     }
 
     #[test]
-    fn passkeys_are_known_in_every_spelling() {
+    fn passkeys_are_recognised_in_every_spelling() {
         let url =
             "http://t.example/AbCdEf0123/my%20secret%20key/a%2Fb+c%3Dd/announce?pk=%c3%a9t%c3%a9+9";
         let url = TrackerUrl::parse(url).unwrap();
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_leaves_a_part_of_a_passkey() {
+    fn truncation_leaves_no_part_of_a_passkey() {
         let secret = format!("k{}", "0".repeat(1500));
         let url = TrackerUrl::parse(&format!("http://t.example/{secret}/announce")).unwrap();
-        // White space goes, so that the end of what is read would be seen.
+        // White space is trimmed, so that a passkey at the read limit would show.
         for before in [0, MAX_TEXT - 100, MAX_TEXT - 5, MAX_TEXT - 1] {
             let text = format!("{}{secret} {secret}", " ".repeat(before));
             let shown = refusal(text.as_bytes(), &url, None).text;
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_and_other_spellings_of_passkeys_are_known() {
+    fn parts_and_encodings_of_passkeys_are_recognised() {
         let key = "3fA9c07be1d84e56a2b7";
         let url = format!("http://t.example/torrents/{key}/announce");
         let url = TrackerUrl::parse(&url).unwrap();
@@ -192,7 +192,7 @@ mod tests {
         let base64_of_bytes = data_encoding::BASE64_NOPAD.encode(&bytes);
         let base32_of_bytes = data_encoding::BASE32_NOPAD.encode(&bytes);
         let backwards: String = key.chars().rev().collect();
-        for said in [
+        for spelling in [
             key,
             &inverted,
             &percent,
@@ -215,14 +215,14 @@ mod tests {
             "3fA9c<b>07be1d</b>84e5<br/>6a2b7",
             "3fA9\u{200b}c07b\u{202e}e1d84e56a2b7",
         ] {
-            let text = format!("no such key: {said}.");
+            let text = format!("no such key: {spelling}.");
             let shown = refusal(text.as_bytes(), &url, None).text;
             assert!(
                 ["no such key: <secret>.", "no such key: <<secret>>."].contains(&&*shown),
-                "{said}: {shown}"
+                "{spelling}: {shown}"
             );
         }
-        // Within a longer text, at any place of a group of three.
+        // Base64 encodes groups of three bytes; the passkey may begin at any place in a group.
         for before in ["", "x", "xy", "/announce?passkey="] {
             let encoded = format!("{before}{key}&left=0");
             let encoded = data_encoding::BASE64.encode(encoded.as_bytes());
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_cannot_be_seen_are_escaped() {
+    fn invisible_characters_are_escaped() {
         let url = TrackerUrl::parse("http://t.example/announce").unwrap();
         let text = "banned\u{202e}txt.exe\u{2066} a\u{200b}b\u{feff}c\u{61c}\u{ad}\x1b[31m\n\u{85}\u{2028}";
         let expected = "banned\\u{202e}txt.exe\\u{2066} a\\u{200b}b\\u{feff}c\\u{61c}\\u{ad} [31m";
@@ -257,9 +257,9 @@ mod tests {
     }
 
     #[test]
-    fn being_told_to_slow_down_is_a_rate_limit() {
+    fn a_rate_limit_message_is_recognised() {
         assert_eq!(
-            said("Rate limit exceeded").reason,
+            rejection("Rate limit exceeded").reason,
             FailureReason::RateLimited
         );
     }

@@ -1,4 +1,4 @@
-//! Peers over time and by place.
+//! Unique peers per window, and peers by country, network and autonomous system.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use seedwatch_core::snapshot::{
 
 const DAY: u64 = 24 * 3600;
 
-/// One torrent whose last valid answers are so old, by source.
+/// Returns a snapshot of one torrent. Its last valid answers have these ages in seconds, by source.
 fn answered(ages: [Option<u64>; 2], reach: Option<TorrentWindows>) -> Snapshot {
     let now = 1_790_000_100;
     let mut it = unknown();
@@ -67,7 +67,7 @@ fn sources_are_counted_apart() {
         by_source: [[1, 2, 3], [4, 5, 6]],
     };
     let reach = TorrentWindows { counts, geo: None };
-    // The DHT has not answered for eight days: its counts are known for the month only.
+    // The DHT last answered eight days ago, so only its monthly count is known.
     let page = text(answered([Some(8 * DAY), Some(60)], Some(reach)));
     assert_eq!(
         of(&page, "seedwatch_torrent_unique_peers"),
@@ -86,7 +86,7 @@ fn sources_are_counted_apart() {
             "torrent=\"t\",source=\"tracker\",window=\"7d\"} 5",
         ]
     );
-    // Who is there now is not known, so neither is where.
+    // The current peers are unknown, so their places are too.
     for name in [
         "countries",
         "country_peers",
@@ -101,7 +101,7 @@ fn sources_are_counted_apart() {
 }
 
 #[test]
-fn nobody_is_nowhere() {
+fn an_empty_swarm_has_zero_places() {
     let mut it = unknown();
     it.row.peers = [Some(0).into(), None.into()];
     let mut snapshot = one_torrent(it);
@@ -110,7 +110,7 @@ fn nobody_is_nowhere() {
         let name = format!("seedwatch_torrent_{name}");
         assert_eq!(of(&page, &name), ["torrent=\"t\"} 0"], "{name}");
     }
-    // A share of nothing is not 0.
+    // The share of the largest system is undefined in an empty swarm.
     assert!(!page.contains("largest_as_ratio"));
     assert!(!page.contains("torrent_country_peers"));
 
@@ -128,7 +128,7 @@ fn nobody_is_nowhere() {
 }
 
 #[test]
-fn a_country_left_lately_is_an_explicit_zero() {
+fn a_recently_left_country_is_an_explicit_zero() {
     let page = text(sample::snapshot());
     let countries = of(&page, "seedwatch_torrent_country_peers");
     let of_country = |code: &str| {
@@ -142,7 +142,7 @@ fn a_country_left_lately_is_an_explicit_zero() {
     assert_eq!(of_country("US"), Some("21"));
     assert_eq!(of_country("unknown"), Some("1"));
     assert_eq!(of_country("SE"), None);
-    // FR is empty, and the unknown is no country.
+    // France has no peers now, and `unknown` is not a country.
     let name = r#"torrent="a \"quoted\" \\ name\nof two lines"} 2"#;
     assert_eq!(of(&page, "seedwatch_torrent_countries")[0], name);
 }
@@ -161,7 +161,7 @@ fn countries_can_be_switched_off() {
 }
 
 #[test]
-fn of_a_collection_only_what_is_known_is_shown() {
+fn unknown_values_of_a_collection_are_absent() {
     let mut snapshot = one_torrent(unknown());
     snapshot.collections = vec![Arc::new(CollectionRow {
         name: "c".into(),

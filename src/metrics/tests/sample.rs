@@ -1,4 +1,4 @@
-//! A small snapshot in which every kind of row occurs, for tests.
+//! A small snapshot with every kind of row, for tests.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,16 +20,16 @@ const TRACKERS: [&str; 3] = [
     "http://[2001:db8::1]:6969/announce",
 ];
 
-/// A torrent with everything known, an empty swarm, one not yet probed, a private one.
+/// Returns a snapshot of four torrents: fully known, empty, not yet probed, and private.
 pub(crate) fn snapshot() -> Snapshot {
     let snapshot = Snapshot {
         taken: Unix(1_790_000_100),
-        // The hole is a tracker that a reload has removed.
+        // The second tracker was removed by a reload.
         trackers: vec![Some(Arc::new(udp())), None, Some(Arc::new(https()))],
         network_up: [Some(true), None],
         peers_rejected: [5, 0, 1, 2],
         collections: [idle(), census()].map(Arc::new).into(),
-        totals: fleet(),
+        totals: totals(),
         geo: geo(),
         ..Snapshot::default()
     };
@@ -55,7 +55,7 @@ pub(crate) fn snapshot() -> Snapshot {
     snapshot
 }
 
-/// One torrent to be shown.
+/// One torrent of the snapshot.
 pub(crate) struct Sample {
     pub(crate) torrent: Torrent,
     pub(crate) row: TorrentRow,
@@ -76,7 +76,7 @@ impl Sample {
     }
 }
 
-/// A torrent of which nothing is known.
+/// Returns a torrent without any known value.
 pub(crate) fn sample(name: &str, hashes: Hashes, trackers: &[u32]) -> Sample {
     let urls = trackers
         .iter()
@@ -103,7 +103,7 @@ fn url(tracker: u32) -> usize {
     }
 }
 
-/// A pair of which nothing is known.
+/// Returns an announce without any known value.
 pub(crate) fn announce(tracker: TrackerId) -> AnnounceRow {
     AnnounceRow::unknown(tracker)
 }
@@ -146,7 +146,7 @@ fn alive() -> Sample {
     it
 }
 
-/// Seen by both sources, in more countries last week than now.
+/// Returns windows with peers of both sources, and a country that has no peers now.
 fn reach() -> TorrentWindows {
     let counts = Counts {
         all: [61, 240, 700],
@@ -194,7 +194,7 @@ fn census() -> CollectionRow {
     }
 }
 
-/// A collection of which only the last month is known.
+/// Returns a collection of which only the monthly count is known.
 fn idle() -> CollectionRow {
     CollectionRow {
         name: "\"idle\"".into(),
@@ -205,7 +205,7 @@ fn idle() -> CollectionRow {
     }
 }
 
-fn fleet() -> TotalsRow {
+fn totals() -> TotalsRow {
     let systems = [
         (AsnLabel::Known(Asn(3320)), 20),
         (AsnLabel::Known(Asn(13335)), 9),
@@ -255,7 +255,7 @@ fn private() -> Sample {
     it
 }
 
-/// A DHT of which the IPv6 half was not asked yet.
+/// Returns a DHT row whose IPv6 family has not been queried yet.
 fn dht() -> DhtRow {
     let mut dht = DhtRow::default();
     for (seconds, queries) in [(0.28, 9.0), (0.41, 11.0), (31.0, 240.0)] {

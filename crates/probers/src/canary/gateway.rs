@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn so_it_is_over_ipv6() {
+    fn the_ipv6_default_route_is_found() {
         let zero = "0".repeat(32);
         let table = format!(
             "fe800000000000000000000000000000 40 {zero} 00 {zero} 00000100 1 0 00000001 eth0\n\

@@ -38,7 +38,7 @@ mod tests {
     use seedwatch_torrent::bencode::Value;
 
     #[test]
-    fn it_is_a_ping_of_its_own() {
+    fn every_packet_is_a_different_read_only_ping() {
         let packet = super::packet();
         let (value, rest) = Value::parse(&packet).unwrap();
         assert!(rest.is_empty());

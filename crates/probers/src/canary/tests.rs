@@ -1,4 +1,4 @@
-//! Canaries on loopback, alive and dead.
+//! Canaries on loopback: reachable and unreachable ones.
 
 use std::net::Ipv4Addr;
 
@@ -10,7 +10,7 @@ use crate::resolve::Fixed;
 const WITHIN: Duration = Duration::from_secs(5);
 const SHORT: Duration = Duration::from_millis(300);
 
-/// Without ICMP: loopback would always answer that.
+/// Returns canaries without ICMP, because loopback always answers an echo request.
 fn canaries() -> Canaries {
     let resolver = Resolver::fixed(Fixed {
         hosts: "0.0.0.0 gone.example\n".into(),
@@ -26,7 +26,7 @@ fn at(address: SocketAddr) -> (Host, u16) {
     (Host::Ip(address.ip()), address.port())
 }
 
-/// A port that swallows SYNs, as a firewall does: a listener whose backlog is full.
+/// Returns a port that drops SYNs as a firewall does: the backlog of its listener is full.
 async fn black_hole() -> (SocketAddr, Vec<TcpStream>, tokio::net::TcpListener) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -43,7 +43,7 @@ async fn black_hole() -> (SocketAddr, Vec<TcpStream>, tokio::net::TcpListener) {
 }
 
 #[tokio::test]
-async fn an_accepted_and_a_refused_connection_are_signs() {
+async fn accepted_and_refused_connections_are_evidence() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let result = canaries()
@@ -62,7 +62,7 @@ async fn an_accepted_and_a_refused_connection_are_signs() {
 }
 
 #[tokio::test]
-async fn any_datagram_of_the_canary_is_a_sign() {
+async fn any_datagram_from_the_canary_is_evidence() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let answering = tokio::spawn(async move {
@@ -79,7 +79,7 @@ async fn any_datagram_of_the_canary_is_a_sign() {
 }
 
 #[tokio::test]
-async fn a_datagram_of_somebody_else_is_none() {
+async fn a_datagram_from_another_address_is_not_evidence() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let other = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -98,7 +98,7 @@ async fn a_datagram_of_somebody_else_is_none() {
 }
 
 #[tokio::test]
-async fn the_packet_is_sent_again() {
+async fn the_datagram_is_retransmitted() {
     let canary = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = canary.local_addr().unwrap();
     let answering = tokio::spawn(async move {
@@ -117,7 +117,7 @@ async fn the_packet_is_sent_again() {
 #[tokio::test]
 async fn silence_is_an_outage() {
     let (address, _filling, _listener) = black_hole().await;
-    // Its UDP port is taken, so that nothing answers there either.
+    // A silent socket holds the UDP port, so that no ICMP error answers there either.
     let _silent = UdpSocket::bind(address).await.unwrap();
     let gone = (Host::Name("gone.example".into()), 1);
     let result = canaries()
@@ -135,7 +135,7 @@ async fn one_live_canary_among_dead_ones_is_enough() {
     all.push(at(listener.local_addr().unwrap()));
     let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
     assert_eq!(result.evidence, Some(Evidence::Connection));
-    // But not beyond the bound.
+    // A live canary beyond the limit is not contacted.
     all.rotate_right(1);
     all.splice(..1, vec![all[1].clone(); MAX_CANARIES]);
     let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
@@ -143,7 +143,7 @@ async fn one_live_canary_among_dead_ones_is_enough() {
 }
 
 #[tokio::test]
-async fn without_a_canary_of_the_family_nothing_is_known() {
+async fn without_a_canary_the_family_is_unknown() {
     let only4 = (Host::Ip(Ipv4Addr::LOCALHOST.into()), 1);
     for all in [&[][..], &[only4]] {
         let result = canaries().any_alive(all, Family::Ipv6, WITHIN).await;
@@ -153,8 +153,8 @@ async fn without_a_canary_of_the_family_nothing_is_known() {
 }
 
 #[tokio::test]
-async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
-    // Root has it, most users do not: both are right, a wrong answer is not.
+async fn icmp_is_optional() {
+    // Root may open the socket, most users may not; an open socket must work.
     if let Some(echo) = Echo::open(Family::Ipv4) {
         assert!(echo.ask(Ipv4Addr::LOCALHOST.into(), 0).await);
     }
@@ -169,7 +169,7 @@ async fn icmp_is_used_where_it_is_allowed_and_missed_by_nobody() {
 }
 
 #[tokio::test]
-async fn the_local_tracker_of_a_stranger_is_no_canary() {
+async fn a_canary_that_may_not_be_local_is_not_contacted() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let canary = Canary {
@@ -179,5 +179,5 @@ async fn the_local_tracker_of_a_stranger_is_no_canary() {
     let result = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
     assert_eq!(result.evidence, None);
     let came = timeout(Duration::ZERO, listener.accept()).await;
-    assert!(came.is_err(), "it was not contacted");
+    assert!(came.is_err(), "the canary was contacted");
 }

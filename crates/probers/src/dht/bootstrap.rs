@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn attempts_become_rare() {
+    fn attempts_back_off() {
         let mut attempts = Attempts::default();
         let mut begun = Vec::new();
         for second in 0..1300 {
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_need_that_comes_back_waits_for_its_turn() {
+    fn a_recurring_need_waits_for_the_back_off() {
         let mut attempts = Attempts::default();
         assert!(!attempts.begin(false, 1, Mono(0)));
         assert!(attempts.begin(true, 1, Mono(0)));
@@ -223,15 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_said_once() {
+    fn fruitless_attempts_are_reported_once() {
         let mut attempts = Attempts::default();
-        let mut said = |now, found: [bool; 2]| {
+        let mut attempt = |now, found: [bool; 2]| {
             assert!(attempts.begin(true, 2, Mono(now)));
             found.map(|fruitful| attempts.end_one(fruitful))
         };
-        assert_eq!(said(0, [false, false]), [false, true]);
-        assert_eq!(said(1_000_000, [false, false]), [false, false]);
-        assert_eq!(said(2_000_000, [true, false]), [false, false]);
-        assert_eq!(said(3_000_000, [false, false]), [false, true]);
+        assert_eq!(attempt(0, [false, false]), [false, true]);
+        assert_eq!(attempt(1_000_000, [false, false]), [false, false]);
+        assert_eq!(attempt(2_000_000, [true, false]), [false, false]);
+        assert_eq!(attempt(3_000_000, [false, false]), [false, true]);
     }
 }

@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// The number of lookups of each report; `None` for a state.
+    /// Returns the number of lookups of each report; `None` for a status.
     fn received(receiver: &mut mpsc::Receiver<DhtReport>) -> Vec<Option<usize>> {
         let mut all = Vec::new();
         while let Ok(report) = receiver.try_recv() {
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn reports_go_out_once_a_second() {
+    fn reports_are_delivered_once_per_second() {
         let (out, mut receiver) = mpsc::channel(8);
         let mut reports = Reports::new(out);
         assert_eq!(deliver(&mut reports, 100), 1100);
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_waits_for_goes_out_at_once() {
+    fn wanted_lookups_are_delivered_at_once() {
         let (out, mut receiver) = mpsc::channel(8);
         let mut reports = Reports::new(out);
         deliver(&mut reports, 0);
@@ -181,11 +181,11 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_receiver_loses_nothing_at_first_and_the_oldest_at_last() {
+    fn a_slow_receiver_loses_the_oldest_lookups_only_at_the_limit() {
         let (out, mut receiver) = mpsc::channel(1);
         let mut reports = Reports::new(out);
         reports.add(vec![lookup(A)]);
-        // The channel had room for the lookup but not for the state.
+        // The channel had room for the lookup but not for the status.
         assert_eq!(deliver(&mut reports, 0), 20);
         reports.add(vec![lookup(A)]);
         assert_eq!(deliver(&mut reports, 20), 40);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_bounded_and_a_lost_receiver_is_no_trouble() {
+    fn wanted_lookups_are_bounded_and_a_lost_receiver_is_tolerated() {
         let (out, receiver) = mpsc::channel(1);
         let mut reports = Reports::new(out);
         for _ in 0..=MAX_WANTED {

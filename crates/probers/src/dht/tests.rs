@@ -19,10 +19,10 @@ use seedwatch_torrent::{Endpoint4, Endpoint6};
 const PATIENCE: Duration = Duration::from_secs(30);
 const HASH: InfoHash = InfoHash([0x42; 20]);
 
-/// Who asked what.
+/// A query and the address that it came from.
 type Seen = (SocketAddr, Vec<u8>);
 
-/// A node that knows nobody but one peer of every torrent. Thread and socket end with it.
+/// A node that knows no other nodes and one peer of every torrent. Dropping it ends its thread.
 struct Node {
     contact: Contact,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -59,18 +59,18 @@ impl Node {
         }
     }
 
-    /// As a bootstrap host.
+    /// Returns the node as a bootstrap address.
     fn host(&self) -> (Host, u16) {
         let at = self.contact.address;
         (Host::Ip(at.ip()), at.port())
     }
 
-    /// Where the prober asked from.
-    fn asker(&self) -> SocketAddr {
+    /// Returns the address of the prober.
+    fn prober_address(&self) -> SocketAddr {
         self.seen.lock().unwrap()[0].0
     }
 
-    /// Queries seen.
+    /// Returns the queries received so far.
     fn queries(&self) -> Vec<Vec<u8>> {
         let seen = self.seen.lock().unwrap();
         seen.iter().map(|(_, query)| query.clone()).collect()
@@ -121,12 +121,12 @@ fn settings(listen: &[&str], bootstrap: Vec<(Host, u16)>) -> Settings {
     }
 }
 
-struct Running {
+struct RunningProber {
     prober: DhtProber,
     reports: mpsc::Receiver<DhtReport>,
 }
 
-impl Running {
+impl RunningProber {
     fn start(settings: Settings, table: Vec<Contact>) -> Self {
         Self::with(settings, Resolver::fixed(Fixed::default()), table)
     }
@@ -142,7 +142,7 @@ impl Running {
         report.unwrap().unwrap()
     }
 
-    /// The next lookups.
+    /// Waits for the next report of lookups.
     async fn lookups(&mut self) -> Vec<LookupReport> {
         loop {
             if let DhtReport::Lookups(lookups) = self.report().await {
@@ -151,7 +151,7 @@ impl Running {
         }
     }
 
-    /// The next state that is as wanted.
+    /// Waits for a status that satisfies `wanted`.
     async fn status(&mut self, wanted: impl Fn(&[Option<DhtStatus>; 2]) -> bool) {
         loop {
             if let DhtReport::Status(status) = self.report().await
@@ -162,8 +162,9 @@ impl Running {
         }
     }
 
-    /// Looks up until somebody is found: the way in may come later than the first lookup.
-    async fn find(&mut self, families: usize) -> Vec<LookupReport> {
+    /// Repeats the lookup until it succeeds over so many families. The first lookups may end before
+    /// the bootstrap does.
+    async fn find_peers(&mut self, families: usize) -> Vec<LookupReport> {
         let mut found: Vec<LookupReport> = Vec::new();
         while found.len() < families {
             self.prober.look_up(HASH);
@@ -194,8 +195,8 @@ async fn peers_are_found_over_both_families() {
     let nodes = [Node::start("127.0.0.1"), Node::start("::1")];
     let bootstrap = nodes.iter().map(Node::host).collect();
     let settings = settings(&["127.0.0.1:0", "[::1]:0"], bootstrap);
-    let mut running = Running::start(settings, Vec::new());
-    let found = running.find(2).await;
+    let mut running = RunningProber::start(settings, Vec::new());
+    let found = running.find_peers(2).await;
     let peers: Vec<_> = found
         .iter()
         .map(|lookup| lookup.result.clone().unwrap().peers)
@@ -204,7 +205,7 @@ async fn peers_are_found_over_both_families() {
     assert_eq!(peers[1].v6, [PEER_6]);
     let up = |status: &Option<DhtStatus>| status.is_some_and(|status| status.up == Some(true));
     running.status(|status| status.iter().all(up)).await;
-    // Read-only, and nobody is ever told that we are there.
+    // Every query is read-only (BEP 43), and none is an announce.
     for query in nodes.iter().flat_map(Node::queries) {
         let text = String::from_utf8_lossy(&query).into_owned();
         assert!(
@@ -215,7 +216,7 @@ async fn peers_are_found_over_both_families() {
 }
 
 #[tokio::test]
-async fn a_name_is_a_way_in() {
+async fn a_host_name_can_be_a_bootstrap_address() {
     let node = Node::start("127.0.0.1");
     let resolver = Resolver::fixed(Fixed {
         hosts: "127.0.0.1 router.test".to_owned(),
@@ -225,18 +226,18 @@ async fn a_name_is_a_way_in() {
     let name = (Host::Name("router.test".into()), port);
     let nowhere = (Host::Name("nowhere.test".into()), port);
     let settings = settings(&["127.0.0.1:0"], vec![nowhere, name]);
-    let mut running = Running::with(settings, resolver, Vec::new());
-    let found = running.find(1).await;
+    let mut running = RunningProber::with(settings, resolver, Vec::new());
+    let found = running.find_peers(1).await;
     assert_eq!(found[0].family, Family::Ipv4);
     assert_eq!(found[0].diagnosis.answered, 1);
 }
 
 #[tokio::test]
-async fn a_table_outlives_the_prober() {
+async fn the_node_table_outlives_the_prober() {
     let node = Node::start("127.0.0.1");
     let first = settings(&["127.0.0.1:0"], vec![node.host()]);
-    let mut running = Running::start(first.clone(), Vec::new());
-    running.find(1).await;
+    let mut running = RunningProber::start(first.clone(), Vec::new());
+    running.find_peers(1).await;
     assert_eq!(running.prober.table().await, [node.contact]);
     let table = running.prober.drain().await;
     assert_eq!(table, [node.contact]);
@@ -245,28 +246,28 @@ async fn a_table_outlives_the_prober() {
         bootstrap: Vec::new(),
         ..first
     };
-    let mut running = Running::start(without, table);
-    running.find(1).await;
+    let mut running = RunningProber::start(without, table);
+    running.find_peers(1).await;
 }
 
 #[tokio::test]
-async fn a_way_in_can_be_told_later() {
+async fn bootstrap_addresses_can_be_configured_later() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
     running.prober.look_up(HASH);
     running.status(|status| status[0].is_some()).await;
     assert_eq!(node.queries(), Vec::<Vec<u8>>::new());
     let settings = settings(&["127.0.0.1:0"], vec![node.host()]);
     running.prober.configure(settings);
-    running.find(1).await;
+    running.find_peers(1).await;
 }
 
 #[tokio::test]
-async fn the_watched_are_swept() {
+async fn watched_torrents_are_looked_up() {
     let node = Node::start("127.0.0.1");
     let mut settings = settings(&["127.0.0.1:0"], vec![node.host()]);
     settings.engine.interval = Duration::from_secs(1);
-    let mut running = Running::start(settings, Vec::new());
+    let mut running = RunningProber::start(settings, Vec::new());
     let hashes: Vec<InfoHash> = (0..2).map(|n| InfoHash([n; 20])).collect();
     running.prober.watch(hashes.clone().into());
     let mut seen = Vec::new();
@@ -283,16 +284,17 @@ async fn the_watched_are_swept() {
 #[tokio::test]
 async fn queries_and_garbage_are_not_answered() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
-    running.find(1).await;
+    let mut running =
+        RunningProber::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
+    running.find_peers(1).await;
     let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
     let mut ping = Vec::new();
     seedwatch_dht::krpc::ping(&mut ping, *b"abcd", &NodeId([9; 20]));
     for datagram in [&ping[..], b"", b"d", b"d1:t4:abcd1:y1:re", &[0; 9000]] {
-        stranger.send_to(datagram, node.asker()).unwrap();
+        stranger.send_to(datagram, node.prober_address()).unwrap();
     }
-    // Read before the answers of this lookup, which come in behind.
-    running.find(1).await;
+    // The prober reads the datagrams above before the answers of this lookup.
+    running.find_peers(1).await;
     stranger.set_nonblocking(true).unwrap();
     let nothing = stranger.recv(&mut [0; 2048]).unwrap_err();
     assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
@@ -300,10 +302,10 @@ async fn queries_and_garbage_are_not_answered() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_delivered_is_no_trouble() {
+async fn undeliverable_queries_do_not_stop_the_prober() {
     let node = Node::start("127.0.0.1");
     let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr();
-    // From a loopback address, nothing may leave the machine (RFC 5737).
+    // A documentation address (RFC 5737) is unreachable from a loopback address.
     let elsewhere = "192.0.2.9:9".parse();
     let contact = |id, address| Contact {
         id: NodeId([id; 20]),
@@ -314,8 +316,8 @@ async fn what_cannot_be_delivered_is_no_trouble() {
         contact(0x42, elsewhere.unwrap()),
         node.contact,
     ];
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), table);
-    running.find(1).await;
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), table);
+    running.find_peers(1).await;
     running
         .status(|status| status[0].is_some_and(|status| status.timeouts >= 2))
         .await;
@@ -323,15 +325,16 @@ async fn what_cannot_be_delivered_is_no_trouble() {
 }
 
 #[tokio::test]
-async fn a_fault_is_survived() {
+async fn the_worker_survives_a_fault() {
     let node = Node::start("127.0.0.1");
-    let mut running = Running::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
-    running.find(1).await;
+    let mut running =
+        RunningProber::start(settings(&["127.0.0.1:0"], vec![node.host()]), Vec::new());
+    running.find_peers(1).await;
     running.prober.look_up(HASH);
     running.prober.tell(Command::Fault);
     let lookups = running.lookups().await;
     assert!(lookups.iter().all(|lookup| lookup.info_hash == HASH));
-    running.find(1).await;
+    running.find_peers(1).await;
     assert_eq!(running.prober.drain().await, [node.contact]);
 }
 
@@ -346,7 +349,7 @@ async fn one_family_may_have_no_socket() {
     assert!(start(&["127.0.0.1:0", "[2001:db8::1]:0"]).is_ok());
     assert!(start(&["[2001:db8::1]:0"]).is_err());
     assert!(start(&[]).is_err());
-    let mut running = Running::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
+    let mut running = RunningProber::start(settings(&["127.0.0.1:0"], Vec::new()), Vec::new());
     running
         .status(|status| status[0].is_some() && status[1].is_none())
         .await;

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_is_counts() {
+    fn the_encoding_is_detected_from_the_content() {
         let plain = b"d8:intervali60e5:peers0:e";
         let mut zlib = ZlibEncoder::new(Vec::new(), Compression::fast());
         zlib.write_all(plain).unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn members_share_one_bound() {
+    fn gzip_members_share_one_limit() {
         let half = gzip(&vec![b'd'; MAX_BODY / 2]);
         assert!(unpacked(half.repeat(2)).is_ok());
         assert_eq!(unpacked(half.repeat(3)).unwrap_err(), too_large());
@@ -108,14 +108,14 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_ends_at_the_bound() {
+    fn a_decompression_bomb_ends_at_the_limit() {
         let failed = unpacked(gzip(&vec![b'd'; 4 << 20])).unwrap_err();
         assert_eq!(failed, too_large());
         assert!(unpacked(gzip(&vec![b'd'; MAX_BODY])).is_ok());
     }
 
     #[test]
-    fn a_cut_stream_yields_what_came() {
+    fn a_truncated_stream_yields_what_arrived() {
         let noise: Vec<u8> = (0..4000u32).map(|n| ((n * n) >> 3) as u8).collect();
         let mut packed = gzip(&noise);
         packed.truncate(packed.len() / 2);

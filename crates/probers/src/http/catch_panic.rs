@@ -27,7 +27,7 @@ mod tests {
         assert_eq!(catch_panic(async { 1 }).await, Some(1));
         let late = async {
             tokio::task::yield_now().await;
-            assert!(std::hint::black_box(false), "a fault of our own");
+            assert!(std::hint::black_box(false), "a deliberate panic");
         };
         assert_eq!(catch_panic(late).await, None);
     }

@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_question_survives_a_redirect_and_the_passkey_stays_at_home() {
+    fn a_redirect_keeps_our_query_but_no_passkey_for_other_hosts() {
         let from = Url::parse("http://t.example/announce?passkey=s&info_hash=%00&x=1").unwrap();
         let own = "info_hash=%00&x=1";
         for (to, expected) in [

@@ -114,7 +114,7 @@ mod tests {
         trust.exchange().answered(SMALL + 1);
         assert!(!trust.is_trusted());
         trust.exchange().answered(0);
-        // Its time was over before a response arrived.
+        // The exchange timed out before a response arrived.
         drop(trust.exchange());
         assert!(!trust.is_trusted());
     }
@@ -130,6 +130,6 @@ mod tests {
         });
         let short = std::time::Duration::from_millis(5);
         assert!(tokio::time::timeout(short, hanging).await.is_err());
-        assert!(receiver.await.is_err(), "the task is gone");
+        assert!(receiver.await.is_err(), "the task still runs");
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn only_asking_to_slow_down_is_a_rate_limit() {
+    fn only_429_and_503_with_retry_after_are_rate_limits() {
         let retry = Some(Retry::After(Duration::from_secs(9)));
         for (status, retry, reason, kept) in [
             (429, None, FailureReason::RateLimited, None),

@@ -1,4 +1,4 @@
-//! The prober against scripted servers on loopback: one test a lie, a fault or a promise.
+//! The prober against scripted servers on loopback.
 
 mod answers;
 mod broken;
@@ -31,12 +31,12 @@ use server::Server;
 /// One IPv4 peer, 1.2.3.4:4567.
 const LIST: &[u8] =
     b"d8:completei1e10:incompletei0e8:intervali900e5:peers6:\x01\x02\x03\x04\x11\xd7e";
-/// Somebody is there, and the list is empty.
+/// An empty list beside counts that claim peers.
 const WITHHELD: &[u8] = b"d8:completei1e10:incompletei1e8:intervali900e5:peers0:e";
-/// Nobody is there.
+/// An empty swarm.
 const EMPTY: &[u8] = b"d8:completei0e10:incompletei0e8:intervali900e5:peers0:e";
-/// Our port, 6999, and then a foreign peer.
-const OURS: &[u8] = b"d8:completei1e10:incompletei2e5:peers6:\x7f\0\0\x01\x1b\x57e";
+/// A peer list with only our entry (port 6999), beside counts.
+const ONLY_OUR_ENTRY: &[u8] = b"d8:completei1e10:incompletei2e5:peers6:\x7f\0\0\x01\x1b\x57e";
 
 const HASH: InfoHash = InfoHash(*b"\x00 +&=%?#/az09-._~\xff\"<");
 
@@ -62,13 +62,14 @@ fn resolver() -> Resolver {
     Resolver::fixed(Fixed::default())
 }
 
-/// Probes in the runtime of the test.
+/// Returns a client that probes in the runtime of the test.
 fn http_client() -> Arc<HttpClient> {
-    trusting(settings(), resolver())
+    client_with_trusted_host(settings(), resolver())
 }
 
-/// One that has had a small answer from the host of [`job`], and so keeps connections to it.
-fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
+/// Returns a client that trusts the host of [`job`] after a small response, and so keeps
+/// connections to it.
+fn client_with_trusted_host(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
     let http_client = HttpClient::new(settings, resolver).unwrap();
     for family in Family::ALL {
         let slots = http_client.shared.hosts.get(TrackerId(1), family);
@@ -77,7 +78,7 @@ fn trusting(settings: Settings, resolver: Resolver) -> Arc<HttpClient> {
     Arc::new(http_client)
 }
 
-/// A prober with its thread, and what it observes.
+/// Starts a prober with its thread, and returns the receiver of its observations.
 fn prober() -> (HttpProber, mpsc::Receiver<Vec<Observation>>) {
     let (out, observations) = mpsc::channel(1);
     let prober = HttpProber::start(settings(), resolver(), out);
@@ -108,30 +109,30 @@ fn scrape_job(url: &str, hashes: &[InfoHash]) -> Job {
     }
 }
 
-/// The result of an announce to a tracker that has shown its lists, and what it took.
-async fn ghost(
+/// Announces to a tracker that has shown its lists.
+async fn announce_stopped_only(
     http_client: &Arc<HttpClient>,
     url: &str,
 ) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
-    announced(
+    announce_result(
         http_client
             .probe(job(url, AnnounceStrategy::StoppedOnly))
             .await,
     )
 }
 
-fn announced(observation: Observation) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
+fn announce_result(observation: Observation) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
     assert_eq!(observation.tracker, TrackerId(1));
     let Report::Announce { id, result } = observation.report else {
         panic!("{:?}", observation.report);
     };
     assert_eq!(id, AnnounceId(2));
-    (result.map(|said| *said), observation.stats)
+    (result.map(|response| *response), observation.stats)
 }
 
-/// The failure of an announce to a new HTTP client.
+/// Announces with a new HTTP client and returns the failure.
 async fn failure_of(url: &str) -> ProbeError {
-    let (result, _) = ghost(&http_client(), url).await;
+    let (result, _) = announce_stopped_only(&http_client(), url).await;
     let failed = result.expect_err(url);
     for secret in ["announce", "127.0", "localhost", "info_hash", "secret"] {
         assert!(!failed.text.contains(secret), "{failed}");
@@ -140,16 +141,17 @@ async fn failure_of(url: &str) -> ProbeError {
 }
 
 #[tokio::test]
-async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
-    let server = Server::saying(LIST).await;
-    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s%20x")).await;
-    let said = said.unwrap();
-    assert_eq!(said.peers.v4.len(), 1);
-    assert_eq!(said.strategy, AnnounceStrategy::StoppedFirst);
-    assert_eq!(said.interval, Some(Duration::from_secs(900)));
-    let asked = server.asked();
-    assert_eq!((asked.len(), stats.requests), (1, 1));
-    let asked = &asked[0];
+async fn an_announce_sends_every_parameter_and_keeps_the_url_bytes() {
+    let server = Server::always(LIST).await;
+    let (response, stats) =
+        announce_stopped_only(&http_client(), &server.url("/announce?passkey=s%20x")).await;
+    let response = response.unwrap();
+    assert_eq!(response.peers.v4.len(), 1);
+    assert_eq!(response.strategy, AnnounceStrategy::StoppedFirst);
+    assert_eq!(response.interval, Some(Duration::from_secs(900)));
+    let requests = server.requests();
+    assert_eq!((requests.len(), stats.requests), (1, 1));
+    let request = &requests[0];
     for (name, value) in [
         ("passkey", "s%20x"),
         ("info_hash", "%00%20%2B%26%3D%25%3F%23%2Faz09-._~%FF%22%3C"),
@@ -160,25 +162,30 @@ async fn an_announce_says_what_it_must_and_keeps_its_bytes() {
         ("numwant", "200"),
         ("event", "stopped"),
     ] {
-        assert_eq!(asked.parameter(name), Some(value), "{name}");
+        assert_eq!(request.parameter(name), Some(value), "{name}");
     }
-    assert_ne!(asked.parameter("left"), Some("0"));
+    assert_ne!(request.parameter("left"), Some("0"));
     assert!(
-        asked
+        request
             .head
             .starts_with("GET /announce?passkey=s%20x&info_hash=%00%20")
     );
-    assert!(asked.head.contains("user-agent: seedwatch/test\r\n"));
+    assert!(request.head.contains("user-agent: seedwatch/test\r\n"));
 }
 
 #[tokio::test]
 async fn torrents_of_a_host_share_its_connections() {
-    let server = Server::saying(LIST).await;
+    let server = Server::always(LIST).await;
     let http_client = http_client();
-    let (first, fresh) = ghost(&http_client, &server.url("/announce")).await;
-    let (second, kept) = ghost(&http_client, &server.url("/announce?x=1")).await;
+    let (first, fresh) = announce_stopped_only(&http_client, &server.url("/announce")).await;
+    let (second, kept) = announce_stopped_only(&http_client, &server.url("/announce?x=1")).await;
     assert!(first.is_ok() && second.is_ok());
-    assert!(server.asked().iter().all(|asked| asked.connection == 0));
+    assert!(
+        server
+            .requests()
+            .iter()
+            .all(|request| request.connection == 0)
+    );
     assert!(fresh.phases.connect.is_some() && fresh.phases.response.is_some());
     assert_eq!((kept.phases.connect, kept.phases.tls), (None, None));
     assert!(kept.phases.response.is_some());
@@ -186,7 +193,7 @@ async fn torrents_of_a_host_share_its_connections() {
 
 #[tokio::test]
 async fn a_host_gets_few_connections_at_once() {
-    let server = Server::saying(LIST).await;
+    let server = Server::always(LIST).await;
     let http_client = http_client();
     let mut probes = tokio::task::JoinSet::new();
     for _ in 0..60 {
@@ -197,51 +204,55 @@ async fn a_host_gets_few_connections_at_once() {
         probes.spawn(async move { http_client.probe(job).await });
     }
     while let Some(observation) = probes.join_next().await {
-        announced(observation.unwrap()).0.unwrap();
+        announce_result(observation.unwrap()).0.unwrap();
     }
-    let asked = server.asked();
-    assert_eq!(asked.len(), 60);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 60);
     assert!(
-        asked
+        requests
             .iter()
-            .all(|asked| asked.connection < 2 * MAX_PER_HOST)
+            .all(|request| request.connection < 2 * MAX_PER_HOST)
     );
 }
 
 #[tokio::test]
-async fn families_are_kept_apart() {
-    let server = Server::on("::1", None, |_, _| server::Says::ok(LIST)).await;
+async fn families_use_separate_connections() {
+    let server = Server::start_on("::1", None, |_, _| server::ServerReply::ok(LIST)).await;
     let http_client = http_client();
     let mut v6 = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(http_client.probe(v6.clone()).await).0.is_ok());
+    assert!(
+        announce_result(http_client.probe(v6.clone()).await)
+            .0
+            .is_ok()
+    );
     let mut v4 = v6;
     v4.family = Family::Ipv4;
     let observation = http_client.probe(v4).await;
     assert!(matches!(observation.report, Report::NoAddress { ids } if ids == [AnnounceId(2)]));
     assert_eq!(observation.stats.requests, 0);
-    // By name, each client gets the addresses of its own family only.
+    // A host name resolves to the addresses of the probed family only.
     let port = server.address.port();
     let by_name = format!("http://localhost:{port}/announce");
     let mut v6 = job(&by_name, AnnounceStrategy::StoppedFirst);
     v6.family = Family::Ipv6;
-    assert!(announced(http_client.probe(v6).await).0.is_ok());
+    assert!(announce_result(http_client.probe(v6).await).0.is_ok());
     assert_eq!(failure_of(&by_name).await.reason, FailureReason::Refused);
 }
 
 #[tokio::test]
-async fn a_scrape_asks_for_all_at_once() {
-    let server = Server::start(|asked, _| {
+async fn a_scrape_requests_all_hashes_at_once() {
+    let server = Server::start(|request, _| {
         assert!(
-            asked
+            request
                 .target
                 .starts_with("/x/scrape?passkey=s&info_hash=%00%20")
         );
-        assert_eq!(asked.target.matches("info_hash=").count(), 3);
+        assert_eq!(request.target.matches("info_hash=").count(), 3);
         let mut body = b"d5:filesd20:".to_vec();
         body.extend_from_slice(&[b'a'; 20]);
         body.extend_from_slice(b"d8:completei5e10:downloadedi7e10:incompletei6eeee");
-        server::Says::ok(body)
+        server::ServerReply::ok(body)
     })
     .await;
     let hashes = [HASH, InfoHash([b'a'; 20]), InfoHash([b'b'; 20])];
@@ -259,7 +270,7 @@ async fn a_scrape_asks_for_all_at_once() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_asked_is_unsupported() {
+async fn unsupported_requests_are_not_sent() {
     let http_client = http_client();
     let no_scrape = scrape_job("http://127.0.0.1:1/a", &[HASH]);
     let udp = job("udp://127.0.0.1:1/announce", AnnounceStrategy::StoppedFirst);
@@ -276,20 +287,21 @@ async fn what_cannot_be_asked_is_unsupported() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_to_who_does_not_want_it() {
+async fn nothing_is_sent_to_a_blocked_host() {
     let resolver = Resolver::fixed(Fixed {
         hosts: "0.0.0.0 blocked.example\n".into(),
         routable: vec![Ipv4Addr::LOCALHOST.into()],
         ..Fixed::default()
     });
-    let http_client = trusting(settings(), resolver);
-    let (result, stats) = ghost(&http_client, "http://blocked.example/announce").await;
+    let http_client = client_with_trusted_host(settings(), resolver);
+    let (result, stats) =
+        announce_stopped_only(&http_client, "http://blocked.example/announce").await;
     assert_eq!(result.unwrap_err().reason, FailureReason::Dns);
     assert_eq!(stats.requests, 0);
 }
 
 #[test]
-fn a_user_agent_that_no_header_can_hold_is_refused() {
+fn an_invalid_user_agent_is_rejected() {
     let settings = Settings {
         user_agent: "two\nlines".into(),
         ..settings()

@@ -1,4 +1,4 @@
-//! The resolver against a real name server (dnsmasq) and against scripted bad ones.
+//! The resolver against a real name server (dnsmasq) and against scripted faulty ones.
 
 mod dnsmasq;
 mod scripted;
@@ -7,7 +7,7 @@ use super::*;
 use dnsmasq::Dnsmasq;
 use seedwatch_torrent::AddressScope;
 
-/// A routable public address that nothing is ever sent to: resolving contacts nobody.
+/// A routable public address. Resolving sends nothing to it.
 const PUBLIC4: Ipv4Addr = Ipv4Addr::new(9, 9, 9, 9);
 const PUBLIC6: Ipv6Addr = Ipv6Addr::new(0x2620, 0xfe, 0, 0, 0, 0, 0, 0xfe);
 
@@ -46,7 +46,7 @@ async fn both_families_come_from_one_lookup_and_then_from_the_cache() {
 }
 
 #[tokio::test]
-async fn those_who_ask_at_once_share_one_lookup() {
+async fn concurrent_callers_share_one_lookup() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
@@ -65,7 +65,7 @@ async fn those_who_ask_at_once_share_one_lookup() {
 }
 
 #[tokio::test]
-async fn a_caller_that_gives_up_does_not_take_the_lookup_with_it() {
+async fn a_dropped_caller_does_not_cancel_the_lookup() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[&format!("--host-record=t.example,{PUBLIC4}")]);
     let resolver = asking(dns.address);
@@ -73,17 +73,17 @@ async fn a_caller_that_gives_up_does_not_take_the_lookup_with_it() {
     {
         let first = resolver.resolve(&url);
         tokio::pin!(first);
-        // Polled once, which begins the lookup, and dropped.
-        assert!(futures_poll_once(first.as_mut()).await.is_none());
+        // The first poll begins the lookup; then the future is dropped.
+        assert!(poll_once(first.as_mut()).await.is_none());
         let second = resolver.resolve(&url);
         tokio::pin!(second);
-        assert!(futures_poll_once(second.as_mut()).await.is_none());
+        assert!(poll_once(second.as_mut()).await.is_none());
     }
     assert_eq!(resolver.resolve(&url).await.unwrap().v4, [PUBLIC4]);
 }
 
-/// Polls once: `None` if the future is not done yet.
-async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
+/// Polls a future once and returns its output if it is ready.
+async fn poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(|context| {
         std::task::Poll::Ready(match future.as_mut().poll(context) {
             std::task::Poll::Ready(output) => Some(output),
@@ -94,7 +94,7 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> Opti
 }
 
 #[tokio::test]
-async fn public_names_never_lead_into_private_space() {
+async fn public_names_never_resolve_to_private_addresses() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         "--host-record=lan.example,192.168.1.1,fd00::1",
@@ -121,7 +121,7 @@ async fn public_names_never_lead_into_private_space() {
 }
 
 #[tokio::test]
-async fn trackers_of_strangers_do_not_lead_home() {
+async fn untrusted_trackers_do_not_reach_local_addresses() {
     let resolver = Resolver::fixed(Fixed {
         hosts: format!("10.1.2.3 mine.example both.example\n{PUBLIC4} both.example\n"),
         routable: vec![PUBLIC4.into(), Ipv4Addr::new(10, 1, 2, 3).into()],
@@ -161,7 +161,7 @@ async fn trackers_of_strangers_do_not_lead_home() {
 }
 
 #[tokio::test]
-async fn no_name_leads_to_metadata_services() {
+async fn no_name_resolves_to_a_metadata_service() {
     let link_local = Ipv4Addr::new(169, 254, 169, 254);
     let resolver = Resolver::fixed(Fixed {
         hosts: format!(
@@ -186,14 +186,14 @@ async fn no_name_leads_to_metadata_services() {
 }
 
 #[tokio::test]
-async fn failures_say_what_is_wrong() {
+async fn failures_describe_their_cause() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&["--txt-record=empty.example,hello"]);
     let resolver = asking(dns.address);
     for (url, expected) in [
         ("udp://gone.example:1", "does not exist"),
         ("udp://empty.example:1", "has no address"),
-        // dnsmasq answers only for .example here.
+        // This dnsmasq answers only for .example and .lan.
         ("udp://gone.invalid-zone:1", "says: "),
         ("udp://blocked.example:1", "blocked"),
     ] {
@@ -201,13 +201,13 @@ async fn failures_say_what_is_wrong() {
         assert_eq!(reason, FailureReason::Dns, "{url}");
         assert!(text.contains(expected), "{url}: {text}");
     }
-    // A failure is kept too.
+    // The cache keeps failures too.
     refusal(&resolver, "udp://gone.example:1").await;
     assert_eq!(dns.stop().matches("query[A] gone.example").count(), 1);
 }
 
 #[tokio::test]
-async fn the_operators_wish_is_obeyed() {
+async fn the_operators_preference_is_obeyed() {
     seedwatch_dev_programs::skip_without!(["dnsmasq"]);
     let dns = Dnsmasq::start(&[
         &format!("--host-record=no.example,{PUBLIC4}"),
@@ -234,13 +234,13 @@ async fn the_operators_wish_is_obeyed() {
     ] {
         assert!(resolve(&resolver, wanted).await.is_ok(), "{wanted}");
     }
-    // Not a tracker: the wish is not about it.
+    // The preference concerns trackers only; this is a lookup of a plain host.
     let host = Host::Name("no.example".into());
     assert_eq!(resolver.resolve_host(&host).await.unwrap().v4, [PUBLIC4]);
 }
 
 #[tokio::test]
-async fn a_name_server_that_drops_txt_costs_nothing_but_the_grace() {
+async fn a_name_server_that_drops_txt_costs_only_the_grace_period() {
     let dns = scripted::Server::start(scripted::Habit::DropsTxt(PUBLIC4)).await;
     let resolver = asking(dns.address);
     let found = resolve(&resolver, "udp://t.example:1/").await.unwrap();
@@ -248,15 +248,15 @@ async fn a_name_server_that_drops_txt_costs_nothing_but_the_grace() {
 }
 
 #[tokio::test]
-async fn one_family_that_fails_does_not_take_the_other_with_it() {
+async fn a_failed_family_does_not_fail_the_other() {
     let dns = scripted::Server::start(scripted::Habit::FailsAaaa(PUBLIC4)).await;
     let resolver = asking(dns.address);
     let found = resolve(&resolver, "udp://t.example:1/").await.unwrap();
     assert_eq!((found.v4, found.v6.len()), (vec![PUBLIC4], 0));
 }
 
-/// A resolver, and lookups under way of names that no name server answers for.
-async fn beside_black_holes(
+/// Returns a resolver with running lookups of names that its name server does not answer for.
+async fn resolver_with_unanswered_lookups(
     count: usize,
 ) -> (
     Resolver,
@@ -273,43 +273,43 @@ async fn beside_black_holes(
             refusal(&resolver, &url).await.0
         });
     }
-    // Every one of them stands in the queue when this returns.
+    // After this, every lookup is in the queue.
     tokio::task::yield_now().await;
     (resolver, dns, asks)
 }
 
 #[tokio::test]
-async fn names_that_do_not_resolve_hold_up_no_other_for_long() {
-    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+async fn unresolvable_names_do_not_delay_others_for_long() {
+    let (resolver, _dns, mut holes) = resolver_with_unanswered_lookups(300).await;
     let limit = Duration::from_millis(900);
     let url = TrackerUrl::parse("udp://healthy.example:1/").unwrap();
-    // Its own queue takes longer than the time that the caller gives the name servers.
+    // The queue takes longer than the time that the caller allows the name servers.
     let (found, spent) = resolver.resolve_within(&url, limit).await;
     assert_eq!(found.unwrap().v4, [PUBLIC4]);
     assert!(spent < limit, "{spent:?}");
     assert!(
         holes.try_join_next().is_none(),
-        "none of them was given up before"
+        "a lookup of an unanswered name ended first"
     );
 }
 
 #[tokio::test]
 async fn canaries_do_not_wait_for_trackers() {
-    let (resolver, _dns, mut holes) = beside_black_holes(300).await;
+    let (resolver, _dns, mut holes) = resolver_with_unanswered_lookups(300).await;
     let host = Host::Name("canary.example".into());
     assert_eq!(resolver.resolve_host(&host).await.unwrap().v4, [PUBLIC4]);
     assert!(holes.try_join_next().is_none());
 }
 
 #[test]
-fn a_name_that_failed_gives_way_and_is_asked_for_ever_more_seldom() {
+fn failed_names_are_retried_with_back_off() {
     let cache = Cache::new(3);
     let host = Host::Name("gone.example".into());
     let mut now = Instant::now();
     for (number, keep) in [60, 120, 240, 300, 300].into_iter().enumerate() {
         match cache.get(&host, now, |_| true) {
             cache::Hit::Miss { has_failed, .. } => assert_eq!(has_failed, number > 0),
-            _ => panic!("kept too long"),
+            _ => panic!("the failure is cached for too long"),
         }
         cache.put(&host, Arc::new(Answer::failed("")), now);
         let last = now + Duration::from_secs(keep - 1);
@@ -330,9 +330,9 @@ fn a_name_that_failed_gives_way_and_is_asked_for_ever_more_seldom() {
     ));
 }
 
-// The clock stands still and jumps from timer to timer, so this takes no real time.
+// The paused clock jumps from timer to timer, so this test takes no real time.
 #[tokio::test(start_paused = true)]
-async fn a_silent_name_server_is_given_up() {
+async fn a_silent_name_server_times_out() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
     let resolver = asking(silent.local_addr().unwrap());
     let (reason, text) = refusal(&resolver, "udp://t.example:1/").await;
@@ -341,7 +341,7 @@ async fn a_silent_name_server_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_the_user_wrote_needs_no_name_server() {
+async fn literals_and_hosts_entries_need_no_name_server() {
     let resolver = Resolver::fixed(Fixed {
         hosts: "10.1.2.3 mine.example\n".into(),
         ..Fixed::default()
@@ -380,11 +380,14 @@ fn the_cache_stays_within_its_bound() {
     }
     let kept = |n: u8, at| matches!(cache.get(&host(n), at, |_| true), cache::Hit::Found(_));
     assert!((7..10).all(|n| kept(n, now)));
-    assert!(!kept(9, now + Duration::from_secs(70)), "expired");
+    assert!(
+        !kept(9, now + Duration::from_secs(70)),
+        "the answer has expired"
+    );
 }
 
 #[test]
-fn routes_of_a_kept_answer_are_looked_at_again() {
+fn routes_of_a_cached_answer_are_checked_again() {
     let cache = Cache::new(3);
     let now = Instant::now();
     let host = Host::Name("t.example".into());
@@ -392,9 +395,9 @@ fn routes_of_a_kept_answer_are_looked_at_again() {
     cache.put(&host, Arc::new(answer), now);
     let routed = |at, has| match cache.get(&host, at, |_| has) {
         cache::Hit::Found(found) => found.routed.len(),
-        _ => panic!("kept"),
+        _ => panic!("the answer is not cached"),
     };
     assert_eq!(routed(now, false), 0);
-    assert_eq!(routed(now, true), 0, "not looked at again so soon");
+    assert_eq!(routed(now, true), 0, "routes are checked again too soon");
     assert_eq!(routed(now + 2 * ROUTES_MAX_AGE, true), 1);
 }

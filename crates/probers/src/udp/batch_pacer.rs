@@ -120,10 +120,14 @@ mod tests {
     }
 
     #[test]
-    fn a_busy_worker_keeps_few_observations_and_none_for_long() {
+    fn a_busy_worker_holds_few_observations_briefly() {
         let start = Instant::now();
         let mut pacer = BatchPacer::new(start);
-        assert_eq!(pacer.keep(1, start), Duration::ZERO, "it is not busy");
+        assert_eq!(
+            pacer.keep(1, start),
+            Duration::ZERO,
+            "the worker is not busy"
+        );
         (0..BUSY).for_each(|_| pacer.read(start));
         assert_eq!(pacer.keep(1, start), KEEP);
         assert_eq!(pacer.keep(KEPT, start), Duration::ZERO);
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_worker_calms_down() {
+    fn a_worker_stops_batching_when_traffic_falls() {
         let start = Instant::now();
         let mut pacer = BatchPacer::new(start);
         for n in 0..1000 {

@@ -23,7 +23,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A tracker with one thread; `answer` gets a request and returns datagrams to send back.
+/// A tracker with one thread. Its `answer` takes a request and returns the datagrams to send back.
 struct Tracker {
     at: SocketAddr,
     seen: Arc<Mutex<Vec<Vec<u8>>>>,
@@ -55,7 +55,7 @@ impl Tracker {
         Self { at, seen, stop }
     }
 
-    /// Events of the announces seen, in order.
+    /// Returns the events of the announces received so far, in order.
     fn events(&self) -> Vec<u8> {
         let seen = self.seen.lock().unwrap();
         seen.iter()
@@ -75,7 +75,7 @@ fn reply(request: &[u8], action: u8, body: &[u8]) -> Vec<u8> {
     [&[0, 0, 0, action], &request[12..16], body].concat()
 }
 
-/// Answers a connect, and announces with one seeder, one leecher and `list`.
+/// Answers a connect, or an announce with one seeder, one leecher and `list`.
 fn answer(request: &[u8], list: &[u8]) -> Vec<u8> {
     match request[11] {
         0 => reply(request, 0, &[9; 8]),
@@ -101,12 +101,12 @@ fn job(n: u32, at: SocketAddr, timeout: Duration) -> Job {
     }
 }
 
-struct Rig {
+struct Harness {
     prober: UdpProber,
     observations: mpsc::Receiver<Vec<Observation>>,
 }
 
-impl Rig {
+impl Harness {
     fn start() -> Self {
         let (out, observations) = mpsc::channel(4);
         let prober = UdpProber::start(settings(), Resolver::system(), out).unwrap();
@@ -121,8 +121,8 @@ impl Rig {
         while all.len() < count {
             let batch = tokio::time::timeout(PATIENCE, self.observations.recv())
                 .await
-                .expect("in time")
-                .expect("the prober lives");
+                .expect("an observation in time")
+                .expect("the prober runs");
             all.extend(batch);
         }
         assert_eq!(all.len(), count);
@@ -150,10 +150,10 @@ async fn many_torrents_over_both_families() {
     let v6 = Tracker::start("::1", |request| {
         vec![answer(request, &[0x2a, 1].repeat(27))]
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let jobs = (0..2000).map(|n| job(n, if n % 4 == 0 { v6.at } else { v4.at }, PATIENCE));
-    rig.prober.submit(jobs.collect());
-    for observation in rig.collect(2000).await {
+    harness.prober.submit(jobs.collect());
+    for observation in harness.collect(2000).await {
         let expected = match observation.family {
             Family::Ipv4 => 2,
             Family::Ipv6 => 3,
@@ -162,11 +162,11 @@ async fn many_torrents_over_both_families() {
         assert!(observation.stats.requests >= 1);
     }
     assert!(v4.events().iter().all(|event| *event == 3));
-    rig.prober.drain().await;
+    harness.prober.drain().await;
 }
 
 #[tokio::test]
-async fn lost_packets_and_noise_are_survived() {
+async fn lost_packets_and_garbage_do_not_fail_probes() {
     let turn = Mutex::new(0);
     let tracker = Tracker::start("127.0.0.3", move |request| {
         let mut turn = turn.lock().unwrap();
@@ -179,10 +179,10 @@ async fn lost_packets_and_noise_are_survived() {
             _ => vec![good],
         }
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let jobs = (0..200).map(|n| job(n, tracker.at, Duration::from_secs(6)));
-    rig.prober.submit(jobs.collect());
-    let observations = rig.collect(200).await;
+    harness.prober.submit(jobs.collect());
+    let observations = harness.collect(200).await;
     assert!(observations.iter().all(|o| result_of(o) == Ok(1)));
     let requests: u32 = observations.iter().map(|o| o.stats.requests).sum();
     assert!(requests > 201, "{requests}");
@@ -193,12 +193,12 @@ async fn a_closed_port_is_refused_without_waiting() {
     for host in ["127.0.0.4", "::1"] {
         let closed = UdpSocket::bind((host, 0)).unwrap().local_addr().unwrap();
         let silent = UdpSocket::bind((host, 0)).unwrap();
-        let mut rig = Rig::start();
-        rig.prober.submit(vec![
+        let mut harness = Harness::start();
+        harness.prober.submit(vec![
             job(1, silent.local_addr().unwrap(), Duration::from_secs(1)),
             job(2, closed, PATIENCE),
         ]);
-        let observations = rig.collect(2).await;
+        let observations = harness.collect(2).await;
         assert_eq!(result_of(&observations[0]), Err(FailureReason::Refused));
         assert_eq!(observations[0].stats.requests, 1);
         assert_eq!(result_of(&observations[1]), Err(FailureReason::Timeout));
@@ -206,7 +206,7 @@ async fn a_closed_port_is_refused_without_waiting() {
 }
 
 #[tokio::test]
-async fn scrapes_and_refusals() {
+async fn scrapes_and_rejections_are_reported() {
     let tracker = Tracker::start("127.0.0.5", |request| {
         vec![match request[11] {
             0 => reply(request, 0, &[9; 8]),
@@ -214,7 +214,7 @@ async fn scrapes_and_refusals() {
             _ => reply(request, 2, &[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3]),
         }]
     });
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     let mut scrape = job(1, tracker.at, PATIENCE);
     scrape.request = Request::Scrape {
         targets: vec![
@@ -222,9 +222,10 @@ async fn scrapes_and_refusals() {
             (AnnounceId(2), InfoHash([2; 20])),
         ],
     };
-    rig.prober
+    harness
+        .prober
         .submit(vec![scrape, job(2, tracker.at, PATIENCE)]);
-    for observation in rig.collect(2).await {
+    for observation in harness.collect(2).await {
         match observation.report {
             Report::Scrape { ids, result } => {
                 assert_eq!(ids, [AnnounceId(1), AnnounceId(2)]);
@@ -237,9 +238,9 @@ async fn scrapes_and_refusals() {
     }
 }
 
-/// A prober that is dropped still takes back what it announced.
+/// A dropped prober still sends `stopped` for what it announced.
 #[tokio::test]
-async fn draining_and_dropping_leave_no_trace() {
+async fn draining_and_dropping_send_stopped() {
     for drain in [true, false] {
         let started = Arc::new(tokio::sync::Notify::new());
         let notify = Arc::clone(&started);
@@ -252,42 +253,45 @@ async fn draining_and_dropping_leave_no_trace() {
             }
             _ => vec![answer(request, &[])],
         });
-        let rig = Rig::start();
+        let harness = Harness::start();
         let mut brief = job(1, tracker.at, PATIENCE);
         brief.request = Request::Announce {
             id: AnnounceId(1),
             info_hash: InfoHash([1; 20]),
             strategy: AnnounceStrategy::StartThenStop,
         };
-        rig.prober.submit(vec![brief]);
+        harness.prober.submit(vec![brief]);
         tokio::time::timeout(PATIENCE, started.notified())
             .await
-            .expect("started is sent");
+            .expect("the prober sends `started`");
         if drain {
-            tokio::time::timeout(PATIENCE, rig.prober.drain())
+            tokio::time::timeout(PATIENCE, harness.prober.drain())
                 .await
-                .expect("bounded");
+                .expect("draining is bounded");
         } else {
-            drop(rig.prober);
+            drop(harness.prober);
         }
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while tracker.events().last() != Some(&3) {
-            assert!(tokio::time::Instant::now() < deadline, "no farewell");
+            assert!(
+                tokio::time::Instant::now() < deadline,
+                "no `stopped` arrived"
+            );
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }
 
-/// Nobody takes observations: jobs wait, nothing is lost.
+/// While the test does not receive observations, jobs wait and none is lost.
 #[tokio::test]
 async fn a_slow_receiver_loses_nothing() {
     let tracker = Tracker::start("127.0.0.7", |request| vec![answer(request, &[1; 6])]);
-    let mut rig = Rig::start();
+    let mut harness = Harness::start();
     for chunk in 0..50 {
         let jobs = (0..100).map(|n| job(chunk * 100 + n, tracker.at, PATIENCE));
-        rig.prober.submit(jobs.collect());
+        harness.prober.submit(jobs.collect());
     }
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let observations = rig.collect(5000).await;
+    let observations = harness.collect(5000).await;
     assert!(observations.iter().all(|o| result_of(o) == Ok(1)));
 }

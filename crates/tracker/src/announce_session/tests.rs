@@ -1,4 +1,4 @@
-//! All pairs of answers, against trackers that register and remove.
+//! Announce sessions; `pairs` tests every pair of answers.
 
 mod pairs;
 
@@ -10,7 +10,7 @@ use seedwatch_torrent::Peers;
 
 const OUR_PORT: u16 = 50_000;
 
-fn own() -> PeerFilter {
+fn peer_filter() -> PeerFilter {
     PeerFilter {
         ports: [OUR_PORT, OUR_PORT + 1],
         accept: Accept::Global,
@@ -52,21 +52,34 @@ fn answer(counts: Counts, peers: &[&str]) -> SessionAnswer {
     }
 }
 
-/// Sends the present request and answers it.
-fn tell(session: &mut AnnounceSession, request: AnnounceRequest, answer: SessionAnswer) -> Next {
+/// Sends the current request, which must be `request`, and delivers its answer.
+fn answer_request(
+    session: &mut AnnounceSession,
+    request: AnnounceRequest,
+    answer: SessionAnswer,
+) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
-    session.answered(answer, &own())
+    session.answered(answer, &peer_filter())
 }
 
-/// Sends the present request, which fails although it may have been heard.
-fn lose(session: &mut AnnounceSession, request: AnnounceRequest, reason: FailureReason) -> Next {
+/// Sends the current request, which must be `request`, and fails it. The tracker may have received
+/// it.
+fn fail_request(
+    session: &mut AnnounceSession,
+    request: AnnounceRequest,
+    reason: FailureReason,
+) -> Next {
     assert_eq!(session.request(), request);
     session.sent();
-    session.failed(ProbeError::new(reason, ""), Delivery::Possible, &own())
+    session.failed(
+        ProbeError::new(reason, ""),
+        Delivery::Possible,
+        &peer_filter(),
+    )
 }
 
-fn said(next: Next) -> AnnounceResponse {
+fn response(next: Next) -> AnnounceResponse {
     match next {
         Next::Done(Some(Ok(announced))) => *announced,
         other => panic!("{other:?}"),
@@ -80,7 +93,7 @@ fn failure(next: Next) -> ProbeError {
     }
 }
 
-fn asks(next: &Next) -> bool {
+fn sends(next: &Next) -> bool {
     matches!(next, Next::Send)
 }
 
@@ -91,34 +104,34 @@ fn a_list_in_answer_to_stopped_is_the_verdict() {
         AnnounceStrategy::StoppedOnly,
     ] {
         let mut session = AnnounceSession::new(strategy);
-        let next = tell(
+        let next = answer_request(
             &mut session,
             AnnounceRequest::StoppedQuery,
             answer(counts(3, 1), &FOUR),
         );
-        let said = said(next);
+        let response = response(next);
         assert_eq!(
-            (said.peers.len(), said.strategy),
+            (response.peers.len(), response.strategy),
             (4, AnnounceStrategy::StoppedFirst)
         );
-        assert_eq!(said.stopped_list, StoppedList::Unknown);
-        assert!(!said.peer_list_withheld && !session.may_be_registered());
+        assert_eq!(response.stopped_list, StoppedList::Unknown);
+        assert!(!response.peer_list_withheld && !session.may_be_registered());
     }
 }
 
 #[test]
-fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
+fn an_empty_swarm_is_believed_if_the_tracker_has_shown_its_lists() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
-    let empty = said(tell(
+    let empty = response(answer_request(
         &mut session,
         AnnounceRequest::StoppedQuery,
         answer(counts(0, 0), &[]),
     ));
     assert!(!empty.peer_list_withheld && empty.peers.is_empty());
-    // Some trackers show a lonely client itself, and count it.
+    // Some trackers list and count the client itself.
     let us = format!("81.2.3.9:{OUR_PORT}");
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
-    let alone = said(tell(
+    let alone = response(answer_request(
         &mut session,
         AnnounceRequest::StoppedQuery,
         answer(counts(0, 1), &[&us]),
@@ -128,7 +141,7 @@ fn an_empty_swarm_is_believed_where_the_tracker_has_shown_its_lists() {
 }
 
 #[test]
-fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
+fn an_empty_list_with_a_warning_or_without_counts_leads_to_started() {
     let mut warned = answer(counts(0, 0), &[]);
     warned.announced.warning = Some("not registered".into());
     for answer in [
@@ -137,7 +150,7 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
         answer(counts(1, 0), &[]),
     ] {
         let mut session = AnnounceSession::new(AnnounceStrategy::StoppedOnly);
-        assert!(asks(&tell(
+        assert!(sends(&answer_request(
             &mut session,
             AnnounceRequest::StoppedQuery,
             answer
@@ -146,33 +159,33 @@ fn an_empty_list_beside_a_warning_or_without_counts_is_looked_into() {
     }
 }
 
-/// The same question to a tracker that did not show its lists: nothing but a list is believed.
+/// At a tracker that has not shown its lists, the session believes zeros only from `started`.
 #[test]
 fn zeros_lead_to_started() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
-    assert!(asks(&tell(
+    assert!(sends(&answer_request(
         &mut session,
         AnnounceRequest::StoppedQuery,
         answer(counts(0, 0), &[])
     )));
-    assert!(asks(&tell(
+    assert!(sends(&answer_request(
         &mut session,
         AnnounceRequest::Started,
         answer(counts(3, 2), &FOUR)
     )));
     assert!(session.may_be_registered());
-    let said = said(tell(
+    let response = response(answer_request(
         &mut session,
         AnnounceRequest::Stopped,
         answer(counts(0, 0), &[]),
     ));
-    assert_eq!((said.counts, said.peers.len()), (counts(3, 1), 4));
-    assert_eq!(said.stopped_list, StoppedList::Missing);
+    assert_eq!((response.counts, response.peers.len()), (counts(3, 1), 4));
+    assert_eq!(response.stopped_list, StoppedList::Missing);
     assert!(!session.may_be_registered());
 }
 
 #[test]
-fn a_check_compares_both_lists() {
+fn compare_checks_both_lists() {
     let many: Vec<String> = (0..60).map(|n| format!("81.2.4.{n}:6881")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     for (stopped, started, expected) in [
@@ -181,101 +194,116 @@ fn a_check_compares_both_lists() {
         (&FOUR[..1], &FOUR[..], StoppedList::Missing),
         (&FOUR[..2], &FOUR[2..], StoppedList::Missing),
         (&[], &FOUR[..], StoppedList::Missing),
-        // Random parts of a large swarm.
+        // Two random samples of a large swarm need not overlap.
         (&many[..30], &many[30..], StoppedList::Same),
         (&FOUR[..], &[], StoppedList::Unknown),
     ] {
         let mut session = AnnounceSession::new(AnnounceStrategy::Compare);
         let first = answer(counts(3, 1), stopped);
-        assert!(asks(&tell(
+        assert!(sends(&answer_request(
             &mut session,
             AnnounceRequest::StoppedQuery,
             first
         )));
         let second = answer(counts(3, 2), started);
-        assert!(asks(&tell(&mut session, AnnounceRequest::Started, second)));
-        let said = said(tell(
+        assert!(sends(&answer_request(
+            &mut session,
+            AnnounceRequest::Started,
+            second
+        )));
+        let response = response(answer_request(
             &mut session,
             AnnounceRequest::Stopped,
             answer(counts(3, 1), &[]),
         ));
-        assert_eq!(said.stopped_list, expected, "{stopped:?} {started:?}");
+        assert_eq!(response.stopped_list, expected, "{stopped:?} {started:?}");
         let listed = if started.is_empty() { stopped } else { started };
-        assert_eq!(said.peers.len(), listed.len());
+        assert_eq!(response.peers.len(), listed.len());
     }
 }
 
 #[test]
-fn what_reaches_no_tracker_ends_at_once() {
-    for (reason, reached) in [
+fn some_failures_end_the_session_at_once() {
+    for (reason, delivery) in [
         (FailureReason::Dns, Delivery::Excluded),
         (FailureReason::Tls, Delivery::Excluded),
         (FailureReason::Timeout, Delivery::Excluded),
         (FailureReason::Refused, Delivery::Possible),
-        // Too often is too often, whatever the event.
+        // A rate limit holds for every event.
         (FailureReason::RateLimited, Delivery::Possible),
         (FailureReason::Denied, Delivery::Excluded),
     ] {
         let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
-        let next = session.failed(ProbeError::new(reason, ""), reached, &own());
+        let next = session.failed(ProbeError::new(reason, ""), delivery, &peer_filter());
         assert_eq!(failure(next).reason, reason);
     }
 }
 
 #[test]
-fn a_lost_started_leaves_what_stopped_said() {
-    // Zeros prove nothing, claims of members do.
+fn a_lost_started_keeps_the_answer_to_stopped() {
+    // Zeros prove nothing; counts that claim peers do.
     for (before, after) in [
         (counts(0, 0), Counts::default()),
         (counts(3, 1), counts(3, 1)),
     ] {
         let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
-        tell(
+        answer_request(
             &mut session,
             AnnounceRequest::StoppedQuery,
             answer(before, &[]),
         );
-        assert!(asks(&lose(
+        assert!(sends(&fail_request(
             &mut session,
             AnnounceRequest::Started,
             FailureReason::Timeout
         )));
-        let said = said(lose(
+        let response = response(fail_request(
             &mut session,
             AnnounceRequest::Stopped,
             FailureReason::Timeout,
         ));
-        assert!(said.peer_list_withheld, "unknown, not 0");
-        assert_eq!(said.counts, after);
+        assert!(
+            response.peer_list_withheld,
+            "the list is unknown, not empty"
+        );
+        assert_eq!(response.counts, after);
         assert!(session.may_be_registered());
     }
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
-    lose(
+    fail_request(
         &mut session,
         AnnounceRequest::StoppedQuery,
         FailureReason::Rejected,
     );
-    lose(
+    fail_request(
         &mut session,
         AnnounceRequest::Started,
         FailureReason::Timeout,
     );
-    let failed = failure(lose(
+    let failed = failure(fail_request(
         &mut session,
         AnnounceRequest::Stopped,
         FailureReason::Timeout,
     ));
-    assert_eq!(failed.reason, FailureReason::Rejected, "it is up");
+    assert_eq!(
+        failed.reason,
+        FailureReason::Rejected,
+        "the tracker is up, because it rejected the announce"
+    );
 }
 
 #[test]
-fn a_refused_started_leaves_nothing_to_take_back() {
+fn a_rejected_started_needs_no_stopped() {
     let mut session = AnnounceSession::new(AnnounceStrategy::StoppedFirst);
     let retry = Some(Retry::After(Duration::from_secs(60)));
     session.sent();
     let refused = ProbeError::new(FailureReason::Rejected, "first").with_retry(retry);
-    assert!(asks(&session.failed(refused, Delivery::Possible, &own())));
-    let failed = failure(lose(
+    assert!(sends(&session.failed(
+        refused,
+        Delivery::Possible,
+        &peer_filter()
+    )));
+    let failed = failure(fail_request(
         &mut session,
         AnnounceRequest::Started,
         FailureReason::Rejected,
@@ -285,7 +313,7 @@ fn a_refused_started_leaves_nothing_to_take_back() {
 }
 
 #[test]
-fn the_last_stopped_only_tells_whether_we_were_counted() {
+fn the_last_stopped_only_shows_whether_we_were_counted() {
     for (during, after, expected) in [
         (counts(3, 2), counts(3, 1), counts(3, 1)),
         (counts(3, 2), counts(3, 2), counts(3, 2)),
@@ -295,22 +323,22 @@ fn the_last_stopped_only_tells_whether_we_were_counted() {
         (Counts::default(), counts(0, 0), Counts::default()),
     ] {
         let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
-        tell(
+        answer_request(
             &mut session,
             AnnounceRequest::Started,
             answer(during, &FOUR),
         );
-        let said = said(tell(
+        let response = response(answer_request(
             &mut session,
             AnnounceRequest::Stopped,
             answer(after, &[]),
         ));
-        assert_eq!(said.counts, expected, "{during:?} {after:?}");
+        assert_eq!(response.counts, expected, "{during:?} {after:?}");
     }
 }
 
 #[test]
-fn an_empty_list_is_0_unless_something_speaks_against_it() {
+fn an_empty_list_is_zero_unless_contradicted() {
     let us = format!("81.2.3.9:{OUR_PORT}");
     let us = [us.as_str()];
     let warned = |mut answer: SessionAnswer| {
@@ -337,20 +365,20 @@ fn an_empty_list_is_0_unless_something_speaks_against_it() {
         (answer(counts(3, 1), &us), true),
         (answer(counts(1, 1), &[]), true),
     ] {
-        let told = format!("{started:?}");
+        let case = format!("{started:?}");
         let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
-        tell(&mut session, AnnounceRequest::Started, started);
-        let said = said(lose(
+        answer_request(&mut session, AnnounceRequest::Started, started);
+        let response = response(fail_request(
             &mut session,
             AnnounceRequest::Stopped,
             FailureReason::Timeout,
         ));
-        assert_eq!(said.peer_list_withheld, is_unknown, "{told}");
+        assert_eq!(response.peer_list_withheld, is_unknown, "{case}");
     }
 }
 
 #[test]
-fn counts_that_no_swarm_has_prove_no_zero() {
+fn absurd_counts_prove_no_zero() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -363,16 +391,20 @@ fn counts_that_no_swarm_has_prove_no_zero() {
             answer
         };
         if strategy != AnnounceStrategy::StartThenStop {
-            tell(&mut session, AnnounceRequest::StoppedQuery, absurd());
+            answer_request(&mut session, AnnounceRequest::StoppedQuery, absurd());
         }
-        tell(&mut session, AnnounceRequest::Started, absurd());
-        let said = said(tell(&mut session, AnnounceRequest::Stopped, absurd()));
-        assert!(said.peer_list_withheld, "{strategy:?}");
+        answer_request(&mut session, AnnounceRequest::Started, absurd());
+        let response = response(answer_request(
+            &mut session,
+            AnnounceRequest::Stopped,
+            absurd(),
+        ));
+        assert!(response.peer_list_withheld, "{strategy:?}");
     }
 }
 
 #[test]
-fn a_second_address_under_our_port_is_a_peer() {
+fn a_second_address_with_our_port_is_a_peer() {
     let ours = "81.2.3.4:50000";
     for (listed, others) in [
         (&[ours, ours, "[2a01::1]:50001"][..], false),
@@ -380,6 +412,6 @@ fn a_second_address_under_our_port_is_a_peer() {
         (&[ours, "10.0.0.1:50000"], false),
         (&["81.2.3.5:6881"], true),
     ] {
-        assert_eq!(own().others(&list(listed)), others, "{listed:?}");
+        assert_eq!(peer_filter().others(&list(listed)), others, "{listed:?}");
     }
 }

@@ -1,11 +1,11 @@
-//! Odd answers over the wire.
+//! Unusual HTTP responses.
 
 use std::io::Write;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 use seedwatch_tracker::Retry;
 
@@ -17,40 +17,43 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 const GZIP: &str = "Content-Encoding: gzip\r\n";
 
-async fn peers_of(says: impl Fn() -> Says + Send + Sync + 'static) -> usize {
-    let server = Server::start(move |_, _| says()).await;
-    let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
-    said.unwrap().peers.len()
+async fn peers_of(server_reply: impl Fn() -> ServerReply + Send + Sync + 'static) -> usize {
+    let server = Server::start(move |_, _| server_reply()).await;
+    let (response, _) = announce_stopped_only(&http_client(), &server.url("/announce")).await;
+    response.unwrap().peers.len()
 }
 
 #[tokio::test]
-async fn gzip_is_what_it_is_not_what_it_is_called() {
-    assert_eq!(peers_of(|| Says::with("200 OK", GZIP, gzip(LIST))).await, 1);
+async fn gzip_is_detected_from_the_body() {
     assert_eq!(
-        peers_of(|| Says::ok(gzip(LIST))).await,
-        1,
-        "unasked, untold"
+        peers_of(|| ServerReply::with("200 OK", GZIP, gzip(LIST))).await,
+        1
     );
     assert_eq!(
-        peers_of(|| Says::with("200 OK", GZIP, LIST)).await,
+        peers_of(|| ServerReply::ok(gzip(LIST))).await,
         1,
-        "lying"
+        "gzip without a header"
+    );
+    assert_eq!(
+        peers_of(|| ServerReply::with("200 OK", GZIP, LIST)).await,
+        1,
+        "a gzip header without gzip"
     );
 }
 
 #[tokio::test]
-async fn a_bomb_is_defused() {
+async fn a_decompression_bomb_is_rejected() {
     let bomb = gzip(&vec![0; 8 << 20]);
-    let server = Server::start(move |_, _| Says::with("200 OK", GZIP, &bomb)).await;
+    let server = Server::start(move |_, _| ServerReply::with("200 OK", GZIP, &bomb)).await;
     let failed = failure_of(&server.url("/announce")).await;
     assert_eq!(failed.reason, FailureReason::Malformed);
     assert!(failed.text.contains("1 MiB"));
 }
 
 #[tokio::test]
-async fn too_much_is_not_read() {
-    let told = || {
-        Says::raw(
+async fn oversized_responses_are_rejected() {
+    let declared = || {
+        ServerReply::raw(
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999\r\n\r\nd",
             Then::Hang,
         )
@@ -58,23 +61,23 @@ async fn too_much_is_not_read() {
     let endless = || {
         let mut bytes = b"HTTP/1.1 200 OK\r\n\r\nd".to_vec();
         bytes.extend(vec![b'1'; 3 << 20]);
-        Says::raw(bytes, Then::Hang)
+        ServerReply::raw(bytes, Then::Hang)
     };
     let headers = || {
-        Says::raw(
+        ServerReply::raw(
             format!("HTTP/1.1 200 OK\r\nX: {}", "x".repeat(3 << 20)),
             Then::Hang,
         )
     };
-    for says in [told, endless, headers] {
-        let server = Server::start(move |_, _| says()).await;
+    for server_reply in [declared, endless, headers] {
+        let server = Server::start(move |_, _| server_reply()).await;
         let failed = failure_of(&server.url("/announce")).await;
         assert_eq!(failed.reason, FailureReason::Malformed, "{failed}");
     }
 }
 
 #[tokio::test]
-async fn sloppy_http_is_understood() {
+async fn sloppy_http_is_parsed() {
     let with_body = |head: &str| [head.as_bytes(), LIST].concat();
     for head in [
         "HTTP/1.0 200 OK\r\n\r\n",
@@ -86,7 +89,7 @@ async fn sloppy_http_is_understood() {
         "HTTP/1.1 200 OK\r\nX-Latin: \u{e9}\r\nConnection: close\r\n\r\n",
     ] {
         let bytes = with_body(head);
-        let found = peers_of(move || Says::raw(&bytes, Then::Close)).await;
+        let found = peers_of(move || ServerReply::raw(&bytes, Then::Close)).await;
         assert_eq!(found, 1, "{head}");
     }
     let mut chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
@@ -94,21 +97,24 @@ async fn sloppy_http_is_understood() {
         chunked.extend([b"1\r\n".as_slice(), &[*byte], b"\r\n"].concat());
     }
     chunked.extend_from_slice(b"0\r\n\r\n");
-    assert_eq!(peers_of(move || Says::raw(&chunked, Then::Keep)).await, 1);
+    assert_eq!(
+        peers_of(move || ServerReply::raw(&chunked, Then::Keep)).await,
+        1
+    );
 }
 
 #[tokio::test]
-async fn a_cut_answer_is_worth_its_whole_entries() {
+async fn a_truncated_response_yields_its_whole_entries() {
     let list = [b"d5:peers600:", &[9; 302][..]].concat();
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 700\r\n\r\n";
     for then in [Then::Close, Then::Reset] {
         let bytes = [head.as_bytes(), &list].concat();
-        let server = Server::start(move |_, _| Says::raw(&bytes, then)).await;
-        let (said, _) = ghost(&http_client(), &server.url("/announce")).await;
-        // A reset may overtake what was sent before it; then nothing is left to count.
-        match said {
-            Ok(said) => {
-                assert_eq!((said.peers.len(), said.peers.malformed), (50, 1));
+        let server = Server::start(move |_, _| ServerReply::raw(&bytes, then)).await;
+        let (response, _) = announce_stopped_only(&http_client(), &server.url("/announce")).await;
+        // A reset may overtake the bytes sent before it; then the response is lost.
+        match response {
+            Ok(response) => {
+                assert_eq!((response.peers.len(), response.peers.malformed), (50, 1));
             }
             Err(failed) => {
                 assert!(
@@ -119,65 +125,72 @@ async fn a_cut_answer_is_worth_its_whole_entries() {
         }
     }
     let nothing = format!("{head}d8:completei0e");
-    let server = Server::start(move |_, _| Says::raw(&nothing, Then::Close)).await;
+    let server = Server::start(move |_, _| ServerReply::raw(&nothing, Then::Close)).await;
     let failed = failure_of(&server.url("/announce")).await;
-    assert_eq!(failed.reason, FailureReason::Reset, "no false zero");
+    assert_eq!(
+        failed.reason,
+        FailureReason::Reset,
+        "a truncated response is not an empty swarm"
+    );
 }
 
 #[tokio::test]
-async fn what_is_no_answer_is_told_apart() {
-    for (says, reason) in [
-        (Says::ok("<html>Parked</html>"), FailureReason::NotBencode),
-        (Says::ok(""), FailureReason::NotBencode),
+async fn failed_responses_get_distinct_reasons() {
+    for (server_reply, reason) in [
         (
-            Says::with("204 No Content", "", ""),
+            ServerReply::ok("<html>Parked</html>"),
+            FailureReason::NotBencode,
+        ),
+        (ServerReply::ok(""), FailureReason::NotBencode),
+        (
+            ServerReply::with("204 No Content", "", ""),
             FailureReason::NotBencode,
         ),
         (
-            Says::with("403 Forbidden", "", "<html>"),
+            ServerReply::with("403 Forbidden", "", "<html>"),
             FailureReason::HttpStatus,
         ),
         (
-            Says::with("404 Not Found", "", ""),
+            ServerReply::with("404 Not Found", "", ""),
             FailureReason::HttpStatus,
         ),
         (
-            Says::with("500 Oops", "", "d8:intervali60ee"),
+            ServerReply::with("500 Oops", "", "d8:intervali60ee"),
             FailureReason::HttpStatus,
         ),
         (
-            Says::with("304 Not Modified", "", ""),
+            ServerReply::with("304 Not Modified", "", ""),
             FailureReason::HttpStatus,
         ),
         (
-            Says::ok("d14:failure reason5:go ond"),
+            ServerReply::ok("d14:failure reason5:go ond"),
             FailureReason::Rejected,
         ),
         (
-            Says::with("400 Bad Request", "", "d14:failure reason2:nod"),
+            ServerReply::with("400 Bad Request", "", "d14:failure reason2:nod"),
             FailureReason::Rejected,
         ),
         (
-            Says::raw("SSH-2.0-OpenSSH_9\r\n", Then::Close),
+            ServerReply::raw("SSH-2.0-OpenSSH_9\r\n", Then::Close),
             FailureReason::NotBencode,
         ),
-        (Says::raw("", Then::Close), FailureReason::Reset),
-        (Says::raw("", Then::Reset), FailureReason::Reset),
+        (ServerReply::raw("", Then::Close), FailureReason::Reset),
+        (ServerReply::raw("", Then::Reset), FailureReason::Reset),
         (
-            Says::raw("HTTP/1.1 200 OK\r\nContent-Le", Then::Close),
+            ServerReply::raw("HTTP/1.1 200 OK\r\nContent-Le", Then::Close),
             FailureReason::Reset,
         ),
     ] {
-        let shown = says.bytes.escape_ascii().to_string();
-        let (bytes, then) = (says.bytes, says.then);
-        let server = Server::start(move |_, _| Says::raw(&bytes, then)).await;
+        let shown = server_reply.bytes.escape_ascii().to_string();
+        let (bytes, then) = (server_reply.bytes, server_reply.then);
+        let server = Server::start(move |_, _| ServerReply::raw(&bytes, then)).await;
         let failed = failure_of(&server.url("/announce?k=secret")).await;
         assert_eq!(failed.reason, reason, "{shown}: {failed}");
     }
 }
 
 #[tokio::test]
-async fn being_asked_to_come_back_later_is_heard() {
+async fn retry_times_are_read() {
     let after = |seconds| Some(Retry::After(Duration::from_secs(seconds)));
     for (status, headers, body, reason, retry) in [
         (
@@ -211,7 +224,7 @@ async fn being_asked_to_come_back_later_is_heard() {
             Some(Retry::Never),
         ),
     ] {
-        let server = Server::start(move |_, _| Says::with(status, headers, body)).await;
+        let server = Server::start(move |_, _| ServerReply::with(status, headers, body)).await;
         let failed = failure_of(&server.url("/announce")).await;
         assert_eq!((failed.reason, failed.retry), (reason, retry), "{status}");
     }

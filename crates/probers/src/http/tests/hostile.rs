@@ -1,12 +1,13 @@
-//! Trackers that send without an end, beside one that is well.
+//! Trackers that send endless responses, beside a healthy one.
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 
-/// Longest wait for something that must happen: reached only when a test fails.
+/// The longest wait for an event that must happen. Only a failing test reaches it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a hostile tracker repeats without an end, what it begins with, and what becomes of that.
+/// The start of an endless response, the part that repeats, and the expected failure with a part of
+/// its text.
 const ENDLESS: [(&str, &str, FailureReason, &str); 7] = [
     (
         "",
@@ -52,38 +53,40 @@ const ENDLESS: [(&str, &str, FailureReason, &str); 7] = [
     ),
 ];
 
-fn endless(start: &'static str, part: &'static str) -> Says {
-    Says {
+fn endless(start: &'static str, part: &'static str) -> ServerReply {
+    ServerReply {
         bytes: start.into(),
         then: Then::Repeat(part),
     }
 }
 
 #[tokio::test]
-async fn answers_without_an_end_are_bounded() {
+async fn endless_responses_are_bounded() {
     for (start, part, reason, text) in ENDLESS {
         let server = Server::start(move |_, _| endless(start, part)).await;
         let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
-        // Only time bounds interim responses. The server of the test shares our thread.
+        // Only the timeout bounds interim responses. The server shares the thread of the test.
         job.timeout = match reason {
             FailureReason::Timeout => Duration::from_secs(3),
             _ => PATIENCE,
         };
-        let failed = announced(http_client().probe(job).await).0.unwrap_err();
+        let failed = announce_result(http_client().probe(job).await)
+            .0
+            .unwrap_err();
         assert_eq!(failed.reason, reason, "{part}: {failed}");
         assert!(failed.text.contains(text), "{part}: {failed}");
     }
 }
 
 #[tokio::test]
-async fn some_interim_responses_come_before_an_answer() {
+async fn a_few_interim_responses_are_accepted() {
     let early = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n";
-    let whole = [early.as_bytes(), &Says::ok(LIST).bytes].concat();
-    let server = Server::start(move |_, _| Says::raw(&whole, Then::Keep)).await;
+    let whole = [early.as_bytes(), &ServerReply::ok(LIST).bytes].concat();
+    let server = Server::start(move |_, _| ServerReply::raw(&whole, Then::Keep)).await;
     let http_client = http_client();
     for _ in 0..2 {
-        let (said, stats) = ghost(&http_client, &server.url("/announce")).await;
-        assert_eq!(said.unwrap().peers.len(), 1);
+        let (response, stats) = announce_stopped_only(&http_client, &server.url("/announce")).await;
+        assert_eq!(response.unwrap().peers.len(), 1);
         assert_eq!(stats.requests, 1);
     }
 }
@@ -94,9 +97,9 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
     for (start, part, ..) in ENDLESS {
         hostile.push(Server::start(move |_, _| endless(start, part)).await);
     }
-    let dripping = Says::raw("HTTP/1.1 200 OK\r\nX: y\r\n", Then::Drip).bytes;
-    hostile.push(Server::start(move |_, _| Says::raw(&dripping, Then::Drip)).await);
-    let well = Server::saying(LIST).await;
+    let dripping = ServerReply::raw("HTTP/1.1 200 OK\r\nX: y\r\n", Then::Drip).bytes;
+    hostile.push(Server::start(move |_, _| ServerReply::raw(&dripping, Then::Drip)).await);
+    let healthy = Server::always(LIST).await;
     let (prober, mut observations) = prober();
     let last = TrackerId(hostile.len() as u32 + 1);
     let jobs = hostile.iter().zip(2..).flat_map(|(server, tracker)| {
@@ -108,11 +111,11 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
         vec![hostile; 8]
     });
     prober.submit(jobs.collect());
-    let well = Job {
+    let healthy = Job {
         timeout: PATIENCE,
-        ..job(&well.url("/announce"), AnnounceStrategy::StoppedFirst)
+        ..job(&healthy.url("/announce"), AnnounceStrategy::StoppedFirst)
     };
-    prober.submit(vec![well; 40]);
+    prober.submit(vec![healthy; 40]);
     let mut left = 40;
     while left > 0 {
         for observation in observations.recv().await.unwrap() {
@@ -120,8 +123,11 @@ async fn hostile_trackers_do_not_slow_down_the_others() {
                 assert!(observation.report.failed().is_none());
                 left -= 1;
             }
-            // The dripping tracker takes all of its time.
-            assert_ne!(observation.tracker, last, "the others waited for it");
+            // The dripping tracker uses its whole timeout.
+            assert_ne!(
+                observation.tracker, last,
+                "healthy trackers waited for the dripping one"
+            );
         }
     }
 }

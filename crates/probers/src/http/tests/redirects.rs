@@ -1,49 +1,59 @@
-//! Redirects: followed by hand, twice at most, never from a public host into private space.
+//! Redirects: at most two are followed, and none from a public host to a private address.
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 use seedwatch_torrent::AddressScope;
 
-fn to(location: String) -> Says {
-    Says::with("302 Found", &format!("Location: {location}\r\n"), "<html>")
+fn to(location: String) -> ServerReply {
+    ServerReply::with("302 Found", &format!("Location: {location}\r\n"), "<html>")
 }
 
 #[tokio::test]
-async fn two_are_followed_and_the_question_goes_along() {
-    let server = Server::start(|asked, number| {
-        assert!(asked.parameter("info_hash").is_some(), "{}", asked.target);
+async fn two_redirects_are_followed_with_our_query() {
+    let server = Server::start(|request, number| {
+        assert!(
+            request.parameter("info_hash").is_some(),
+            "{}",
+            request.target
+        );
         match number {
             0 => to("/second".into()),
             1 => to("third?x=1".into()),
-            _ => Says::ok(LIST),
+            _ => ServerReply::ok(LIST),
         }
     })
     .await;
-    let (said, stats) = ghost(&http_client(), &server.url("/announce?passkey=s")).await;
-    assert_eq!(said.unwrap().peers.len(), 1);
+    let (response, stats) =
+        announce_stopped_only(&http_client(), &server.url("/announce?passkey=s")).await;
+    assert_eq!(response.unwrap().peers.len(), 1);
     assert_eq!(stats.requests, 3);
-    let asked = server.asked();
-    assert!(asked[1].target.starts_with("/second?passkey=s&info_hash="));
-    assert!(asked[2].target.starts_with("/third?x=1&info_hash="));
+    let requests = server.requests();
+    assert!(
+        requests[1]
+            .target
+            .starts_with("/second?passkey=s&info_hash=")
+    );
+    assert!(requests[2].target.starts_with("/third?x=1&info_hash="));
 }
 
 #[tokio::test]
 async fn another_host_does_not_learn_the_passkey() {
-    let second = Server::on("127.0.0.2", None, |_, _| Says::ok(LIST)).await;
+    let second = Server::start_on("127.0.0.2", None, |_, _| ServerReply::ok(LIST)).await;
     let there = second.url("/announce");
     let first = Server::start(move |_, _| to(there.clone())).await;
-    let (said, _) = ghost(&http_client(), &first.url("/announce?passkey=s")).await;
-    assert!(said.is_ok());
-    let asked = second.asked();
-    assert_eq!(asked[0].parameter("passkey"), None);
-    assert!(asked[0].parameter("info_hash").is_some());
+    let (response, _) =
+        announce_stopped_only(&http_client(), &first.url("/announce?passkey=s")).await;
+    assert!(response.is_ok());
+    let requests = second.requests();
+    assert_eq!(requests[0].parameter("passkey"), None);
+    assert!(requests[0].parameter("info_hash").is_some());
 }
 
-/// A tracker that registers who starts, at `address`.
+/// Starts a tracker at `address` that answers `started` with a list.
 async fn registering(address: &str) -> Server {
-    Server::on(address, None, |asked, _| match asked.event() {
-        "started" => Says::ok(LIST),
-        _ => Says::ok(EMPTY),
+    Server::start_on(address, None, |request, _| match request.event() {
+        "started" => ServerReply::ok(LIST),
+        _ => ServerReply::ok(EMPTY),
     })
     .await
 }
@@ -52,9 +62,9 @@ async fn registering(address: &str) -> Server {
 async fn the_last_stopped_goes_where_started_was_registered() {
     let second = registering("127.0.0.2").await;
     let there = second.url("/announce?k=v");
-    let first = Server::start(move |asked, _| match asked.event() {
+    let first = Server::start(move |request, _| match request.event() {
         "started" => to(there.clone()),
-        _ => Says::ok(EMPTY),
+        _ => ServerReply::ok(EMPTY),
     })
     .await;
     let http_client = http_client();
@@ -62,26 +72,26 @@ async fn the_last_stopped_goes_where_started_was_registered() {
         &first.url("/announce?passkey=s"),
         AnnounceStrategy::StoppedFirst,
     );
-    let (said, stats) = announced(http_client.probe(job).await);
-    assert_eq!(said.unwrap().peers.len(), 1);
+    let (response, stats) = announce_result(http_client.probe(job).await);
+    assert_eq!(response.unwrap().peers.len(), 1);
     assert_eq!(stats.requests, 4);
     assert_eq!(first.events(), ["stopped", "started"]);
     assert_eq!(second.events(), ["started", "stopped"]);
-    for asked in second.asked() {
-        assert_eq!(asked.parameter("passkey"), None);
-        assert_eq!(asked.parameter("k"), Some("v"));
-        assert_eq!(asked.target.matches("info_hash=").count(), 1);
+    for request in second.requests() {
+        assert_eq!(request.parameter("passkey"), None);
+        assert_eq!(request.parameter("k"), Some("v"));
+        assert_eq!(request.target.matches("info_hash=").count(), 1);
     }
-    assert_eq!(second.asked()[1].parameter("numwant"), Some("0"));
+    assert_eq!(second.requests()[1].parameter("numwant"), Some("0"));
     assert!(http_client.background_stops().await);
-    assert_eq!(second.events().len(), 2, "nothing is owed");
+    assert_eq!(second.events().len(), 2, "no further `stopped` is sent");
 }
 
 #[tokio::test]
-async fn a_stopped_in_the_background_goes_there_too() {
-    let second = Server::on("127.0.0.2", None, |asked, _| match asked.event() {
-        "started" => Says::raw("", Then::Hang),
-        _ => Says::ok(EMPTY),
+async fn a_background_stopped_follows_the_redirect() {
+    let second = Server::start_on("127.0.0.2", None, |request, _| match request.event() {
+        "started" => ServerReply::raw("", Then::Hang),
+        _ => ServerReply::ok(EMPTY),
     })
     .await;
     let there = second.url("/announce");
@@ -105,16 +115,16 @@ async fn a_stopped_in_the_background_goes_there_too() {
 }
 
 #[tokio::test]
-async fn loops_end() {
+async fn redirect_loops_end() {
     let server = Server::start(|_, _| to("/again".into())).await;
     let failed = failure_of(&server.url("/announce")).await;
     assert_eq!(failed.reason, FailureReason::HttpStatus);
-    // Three for each of `stopped`, `started` and `stopped`.
-    assert_eq!(server.asked().len(), 3 * 3);
+    // Three requests for each of `stopped`, `started` and `stopped`.
+    assert_eq!(server.requests().len(), 3 * 3);
 }
 
 #[tokio::test]
-async fn other_places_are_not_followed() {
+async fn unsupported_redirect_targets_are_not_followed() {
     for location in [
         "ftp://127.0.0.1/",
         "file:///etc/passwd",
@@ -129,12 +139,12 @@ async fn other_places_are_not_followed() {
     }
 }
 
-/// Follows a redirect from an origin with this address, without asking anybody.
+/// Follows a redirect from an origin with this address, without sending anything.
 async fn follow(from: &str, to: &str) -> Result<Arc<[IpAddr]>, ProbeError> {
     follow_within(AddressScope::Local, from, to).await
 }
 
-/// As [`follow`], from a tracker with this reach.
+/// Follows a redirect from a tracker of this scope, as [`follow`] does.
 async fn follow_within(
     scope: AddressScope,
     from: &str,
@@ -149,7 +159,7 @@ async fn follow_within(
             .into(),
         ..Fixed::default()
     });
-    let http_client = trusting(settings(), resolver);
+    let http_client = client_with_trusted_host(settings(), resolver);
     let addresses: Arc<[IpAddr]> = [from.parse().unwrap()].into();
     let origin = Origin {
         slots: http_client.shared.hosts.get(TrackerId(0), Family::Ipv4),
@@ -180,7 +190,7 @@ async fn no_redirect_leads_to_metadata_services() {
 }
 
 #[tokio::test]
-async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
+async fn redirects_from_untrusted_trackers_stay_within_their_scope() {
     let local = "http://192.168.1.1/announce?info_hash=x";
     let other_path = "http://192.168.1.1/admin?x=/announce";
     for (scope, to, is_followed) in [
@@ -201,7 +211,7 @@ async fn redirects_from_trackers_of_strangers_stay_within_their_reach() {
 }
 
 #[tokio::test]
-async fn public_hosts_do_not_lead_into_private_space() {
+async fn public_hosts_do_not_redirect_to_private_addresses() {
     for private in [
         "http://127.0.0.1/announce?info_hash=x",
         "http://192.168.1.1/",
@@ -213,14 +223,14 @@ async fn public_hosts_do_not_lead_into_private_space() {
         let failed = follow("9.9.9.9", private).await.expect_err(private);
         assert_eq!(failed.reason, FailureReason::HttpStatus);
         assert_eq!(&*failed.text, "a redirect into private space");
-        // A tracker of our own network may send us about in it.
+        // A tracker on the local network may redirect within it.
         assert!(follow("10.1.2.3", private).await.is_ok(), "{private}");
     }
     assert!(follow("9.9.9.9", "https://public.example/").await.is_ok());
     let overlay = follow("9.9.9.9", "http://tracker.onion/")
         .await
         .unwrap_err();
-    // Only this torrent is sent there: the tracker itself can be asked.
+    // The redirect may concern this torrent only, so the tracker is not unsupported.
     assert_eq!(overlay.reason, FailureReason::HttpStatus);
     assert!(overlay.text.contains("overlay"), "{overlay}");
 }

@@ -1,4 +1,4 @@
-//! Real TLS, with certificates good and bad.
+//! Real TLS, with valid and invalid certificates.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -8,11 +8,11 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
-use super::server::{Says, Server, Then};
+use super::server::{Server, ServerReply, Then};
 use super::*;
 use seedwatch_clock::Unix;
 
-/// 2031-01-01 and 2034-01-01.
+/// 2031-01-01; the root expires on 2034-01-01.
 const LEAF_END: Unix = Unix(1_924_992_000);
 const ROOT_END: Unix = Unix(2_019_686_400);
 
@@ -39,7 +39,7 @@ impl Authority {
         self.issuer.der().clone()
     }
 
-    /// A server with a certificate for a name, valid until the end of a year.
+    /// Starts a server with a certificate for a name, valid until the start of year `end`.
     async fn server(&self, name: &str, end: i32, show_root: bool) -> Server {
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.not_before = date_time_ymd(2020, 1, 1);
@@ -58,7 +58,7 @@ impl Authority {
             roots: vec![self.root()],
             ..settings()
         };
-        trusting(settings, resolver())
+        client_with_trusted_host(settings, resolver())
     }
 }
 
@@ -72,9 +72,9 @@ async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
         .with_single_cert(chain, key)
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    Server::on("127.0.0.1", Some(tls), |_, _| {
-        // Every probe makes its own connection.
-        Says::raw(
+    Server::start_on("127.0.0.1", Some(tls), |_, _| {
+        // The server closes each connection, so that every probe needs a new one.
+        ServerReply::raw(
             [b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", LIST].concat(),
             Then::Close,
         )
@@ -87,29 +87,30 @@ fn url(server: &Server) -> String {
 }
 
 #[tokio::test]
-async fn a_good_certificate_is_accepted_and_its_end_known() {
+async fn a_valid_certificate_is_accepted_and_its_expiry_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, true).await;
-    let (said, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
-    assert_eq!(said.unwrap().peers.len(), 1);
+    let (response, stats) =
+        announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
+    assert_eq!(response.unwrap().peers.len(), 1);
     assert_eq!(stats.certificate_expiry, Some(LEAF_END));
     assert!(stats.phases.connect.is_some() && stats.phases.tls.is_some());
 }
 
 #[tokio::test]
-async fn the_earliest_end_in_the_chain_is_told() {
+async fn the_earliest_expiry_in_the_chain_is_reported() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2040, true).await;
-    let (_, stats) = ghost(&authority.trusting_http_client(), &url(&server)).await;
+    let (_, stats) = announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
     assert_eq!(stats.certificate_expiry, Some(ROOT_END));
 }
 
 #[tokio::test]
-async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
+async fn invalid_certificates_are_told_apart_and_their_expiry_reported() {
     let authority = Authority::new();
     let expired = authority.server("localhost", 2021, false).await;
     let other = authority.server("other.example", 2031, false).await;
-    let stranger = Authority::named("a stranger")
+    let unknown_issuer = Authority::named("a stranger")
         .server("localhost", 2031, false)
         .await;
     let key = KeyPair::generate().unwrap();
@@ -139,7 +140,7 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             Some(LEAF_END),
         ),
         (
-            &stranger,
+            &unknown_issuer,
             "the certificate is of an unknown issuer",
             Some(LEAF_END),
         ),
@@ -155,17 +156,20 @@ async fn bad_certificates_are_told_apart_and_their_end_is_known_too() {
             None,
         ),
     ] {
-        let (result, stats) = ghost(&http_client, &url(server)).await;
+        let (result, stats) = announce_stopped_only(&http_client, &url(server)).await;
         let failed = result.unwrap_err();
         assert_eq!((failed.reason, &*failed.text), (FailureReason::Tls, text));
-        let told = stats.certificate_expiry;
-        assert!(told.is_some() && (end.is_none() || told == end), "{text}");
-        assert!(server.asked().is_empty(), "nothing was sent");
+        let expiry = stats.certificate_expiry;
+        assert!(
+            expiry.is_some() && (end.is_none() || expiry == end),
+            "{text}"
+        );
+        assert!(server.requests().is_empty(), "a request was sent");
     }
 }
 
 #[tokio::test]
-async fn what_does_not_speak_tls_is_found_out() {
+async fn servers_without_tls_are_detected() {
     for (greeting, expected) in [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],
@@ -190,7 +194,7 @@ async fn what_does_not_speak_tls_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
+async fn a_hanging_handshake_is_reported_as_a_timeout() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let mut job = job(
@@ -198,7 +202,7 @@ async fn a_handshake_that_hangs_is_a_timeout_and_says_where() {
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_secs(3);
-    let (result, stats) = announced(http_client().probe(job).await);
+    let (result, stats) = announce_result(http_client().probe(job).await);
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(failed.text.contains("TLS handshake"));
@@ -210,10 +214,10 @@ async fn sessions_are_resumed() {
     let authority = Authority::new();
     let server = authority.server("localhost", 2031, false).await;
     let http_client = authority.trusting_http_client();
-    let (first, full) = ghost(&http_client, &url(&server)).await;
-    let (second, resumed) = ghost(&http_client, &url(&server)).await;
+    let (first, full) = announce_stopped_only(&http_client, &url(&server)).await;
+    let (second, resumed) = announce_stopped_only(&http_client, &url(&server)).await;
     assert!(first.is_ok() && second.is_ok());
-    // A resumed session shows no certificate.
+    // A resumed session carries no certificate.
     assert_eq!(full.certificate_expiry, Some(LEAF_END));
     assert_eq!(resumed.certificate_expiry, None);
     assert!(resumed.phases.tls.is_some());
@@ -222,7 +226,7 @@ async fn sessions_are_resumed() {
 #[tokio::test]
 async fn a_redirect_out_of_tls_is_refused() {
     let authority = Authority::new();
-    let plain = Server::saying(LIST).await;
+    let plain = Server::always(LIST).await;
     let to = plain.url("/announce");
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
@@ -238,13 +242,13 @@ async fn a_redirect_out_of_tls_is_refused() {
         )
         .unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    let server = Server::on("127.0.0.1", Some(tls), move |_, _| {
-        Says::with("301 Moved", &format!("Location: {to}\r\n"), "")
+    let server = Server::start_on("127.0.0.1", Some(tls), move |_, _| {
+        ServerReply::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })
     .await;
-    let (result, _) = ghost(&authority.trusting_http_client(), &url(&server)).await;
+    let (result, _) = announce_stopped_only(&authority.trusting_http_client(), &url(&server)).await;
     let failed = result.unwrap_err();
     assert_eq!(failed.reason, FailureReason::HttpStatus);
     assert!(failed.text.contains("out of TLS"));
-    assert!(plain.asked().is_empty());
+    assert!(plain.requests().is_empty());
 }

@@ -1,4 +1,4 @@
-//! A scripted HTTP server on loopback that says exactly what it is told to say.
+//! A scripted HTTP server on loopback.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,32 +9,31 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 
-/// What a script answers.
-pub(super) struct Says {
+/// The reply of a script to one request.
+pub(super) struct ServerReply {
     pub(super) bytes: Vec<u8>,
     pub(super) then: Then,
 }
 
-/// What happens to the connection afterwards.
+/// What the server does with the connection after the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Then {
     Keep,
     Close,
-    /// FIN so many milliseconds later, and no other answer before.
+    /// Sends FIN after so many milliseconds, and answers no request before.
     CloseAfter(u64),
-    /// RST instead of FIN.
+    /// Sends RST instead of FIN.
     Reset,
-    /// Nothing more, and it stays open.
+    /// Keeps the connection open and sends nothing more.
     Hang,
-    /// One byte after the other, without an end.
+    /// Repeats the bytes slowly and endlessly, one at a time.
     Drip,
-    /// These bytes again and again, about a megabyte per second: a tracker at the other end of a
-    /// network is slower than loopback.
+    /// Repeats this text endlessly.
     Repeat(&'static str),
 }
 
-impl Says {
-    /// A whole answer with these header lines (each with its line end).
+impl ServerReply {
+    /// Returns a whole response with these header lines, each with its line end.
     pub(super) fn with(status: &str, headers: &str, body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref();
         let length = body.len();
@@ -47,12 +46,12 @@ impl Says {
         }
     }
 
-    /// 200 with a body.
+    /// Returns status 200 with a body.
     pub(super) fn ok(body: impl AsRef<[u8]>) -> Self {
         Self::with("200 OK", "Content-Type: text/plain\r\n", body)
     }
 
-    /// Exactly these bytes.
+    /// Returns exactly these bytes.
     pub(super) fn raw(bytes: impl AsRef<[u8]>, then: Then) -> Self {
         Self {
             bytes: bytes.as_ref().to_vec(),
@@ -61,19 +60,19 @@ impl Says {
     }
 }
 
-/// A request as it came.
+/// A request as the server received it.
 #[derive(Debug, Clone)]
-pub(super) struct AnnounceContext {
+pub(super) struct ReceivedRequest {
     /// Path and query.
     pub(super) target: String,
-    /// All of the head.
+    /// The request line and the headers.
     pub(super) head: String,
-    /// Which connection of this server it came over.
+    /// The number of the connection that it arrived on.
     pub(super) connection: usize,
 }
 
-impl AnnounceContext {
-    /// The raw value of a parameter.
+impl ReceivedRequest {
+    /// Returns the encoded value of a parameter.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         let query = self.target.split_once('?')?.1;
         query
@@ -91,23 +90,23 @@ impl AnnounceContext {
 /// A running server.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    asked: Arc<Mutex<Vec<AnnounceContext>>>,
+    requests: Arc<Mutex<Vec<ReceivedRequest>>>,
     accepting: JoinHandle<()>,
 }
 
-type Script = dyn Fn(&AnnounceContext, usize) -> Says + Send + Sync;
+type Script = dyn Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync;
 
 impl Server {
-    /// Starts it on an address of loopback. The script gets each request and its number.
-    pub(super) async fn on(
+    /// Starts a server on a loopback address. The script takes each request and its number.
+    pub(super) async fn start_on(
         ip: &str,
         tls: Option<TlsAcceptor>,
-        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind((ip, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let log = requests.clone();
         let script: Arc<Script> = Arc::new(script);
         let accepting = tokio::spawn(async move {
             let mut number = 0;
@@ -130,35 +129,38 @@ impl Server {
         });
         Self {
             address,
-            asked,
+            requests,
             accepting,
         }
     }
 
-    /// Starts it on 127.0.0.1.
+    /// Starts a server on 127.0.0.1.
     pub(super) async fn start(
-        script: impl Fn(&AnnounceContext, usize) -> Says + Send + Sync + 'static,
+        script: impl Fn(&ReceivedRequest, usize) -> ServerReply + Send + Sync + 'static,
     ) -> Self {
-        Self::on("127.0.0.1", None, script).await
+        Self::start_on("127.0.0.1", None, script).await
     }
 
-    /// One that gives every request the same body.
-    pub(super) async fn saying(body: impl AsRef<[u8]>) -> Self {
+    /// Starts a server that answers every request with the same body.
+    pub(super) async fn always(body: impl AsRef<[u8]>) -> Self {
         let body = body.as_ref().to_vec();
-        Self::start(move |_, _| Says::ok(&body)).await
+        Self::start(move |_, _| ServerReply::ok(&body)).await
     }
 
-    /// The requests up to now.
-    pub(super) fn asked(&self) -> Vec<AnnounceContext> {
-        self.asked.lock().unwrap().clone()
+    /// Returns the requests received so far.
+    pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.requests.lock().unwrap().clone()
     }
 
-    /// The events of the announces up to now.
+    /// Returns the events of the announces received so far.
     pub(super) fn events(&self) -> Vec<String> {
-        self.asked().iter().map(|a| a.event().to_owned()).collect()
+        self.requests()
+            .iter()
+            .map(|request| request.event().to_owned())
+            .collect()
     }
 
-    /// Its URL with a path.
+    /// Returns the URL of a path on this server.
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
@@ -170,7 +172,7 @@ impl Drop for Server {
     }
 }
 
-/// What the server does to a connection as a whole.
+/// Connections that the server can reset.
 trait Abort {
     fn abort(&self);
 }
@@ -192,7 +194,7 @@ impl Abort for tokio_rustls::server::TlsStream<TcpStream> {
 async fn serve<S>(
     mut stream: S,
     connection: usize,
-    log: &Mutex<Vec<AnnounceContext>>,
+    log: &Mutex<Vec<ReceivedRequest>>,
     script: &Script,
 ) where
     S: AsyncRead + AsyncWrite + Abort + Unpin,
@@ -211,7 +213,7 @@ async fn serve<S>(
         };
         let head = String::from_utf8(buffer.drain(..end).collect()).unwrap();
         let target = head.split(' ').nth(1).unwrap().to_owned();
-        let request = AnnounceContext {
+        let request = ReceivedRequest {
             target,
             head,
             connection,
@@ -221,19 +223,19 @@ async fn serve<S>(
             log.push(request.clone());
             log.len() - 1
         };
-        let says = script(&request, number);
-        if says.then == Then::Drip {
-            for byte in says.bytes.iter().cycle() {
+        let reply = script(&request, number);
+        if reply.then == Then::Drip {
+            for byte in reply.bytes.iter().cycle() {
                 if stream.write_all(&[*byte]).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         }
-        if stream.write_all(&says.bytes).await.is_err() || stream.flush().await.is_err() {
+        if stream.write_all(&reply.bytes).await.is_err() || stream.flush().await.is_err() {
             return;
         }
-        match says.then {
+        match reply.then {
             Then::Keep => {}
             Then::Repeat(part) => {
                 let many = part.repeat(4096 / part.len());

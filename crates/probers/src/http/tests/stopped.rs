@@ -1,8 +1,8 @@
-//! Trackers whose answer to `stopped` says nothing about the swarm.
+//! Trackers whose answer to `stopped` carries no information about the swarm.
 
 use std::sync::{Arc, Mutex};
 
-use super::server::{AnnounceContext, Says, Server, Then};
+use super::server::{ReceivedRequest, Server, ServerReply, Then};
 use super::*;
 use seedwatch_tracker::{Counts, StoppedList};
 
@@ -11,15 +11,15 @@ const STARTED: &[u8] = b"d8:completei3e10:downloadedi9e10:incompletei1e8:interva
     \x51\x02\x03\x04\x1a\xe1\x51\x02\x03\x05\x1a\xe1\x51\x02\x03\x06\x1a\xe1\x51\x02\x03\x07\x1a\xe1e";
 const ZEROS: &[u8] = b"d8:completei0e10:downloadedi9e10:incompletei0e8:intervali1800e\
     12:min intervali1700e5:peers0:e";
-/// Three seeders are claimed, and 0.0.0.0:0 is listed.
+/// A list of 0.0.0.0:0 alone, beside counts that claim three seeders.
 const NO_PEERS: &[u8] = b"d8:completei3e10:incompletei1e8:intervali1800e5:peers6:\0\0\0\0\0\0e";
 const REFUSAL: &[u8] = b"d14:failure reason27:Stopped peer doesn't exist.8:intervali1800e\
     12:min intervali1800ee";
-/// Ourselves alone, with our port 6999, and a warning.
+/// A list of only our entry (port 6999), with a warning.
 const ONLY_US: &[u8] = b"d8:intervali3438e12:min intervali3438e5:peers6:\x51\x02\x03\x09\x1b\x57\
     15:warning message22:Torrent not registerede";
 
-/// What a tracker answers to one event.
+/// The reply of a tracker to one event.
 #[derive(Debug, Clone, Copy)]
 enum Reply {
     Ok(&'static [u8]),
@@ -29,22 +29,23 @@ enum Reply {
 }
 
 impl Reply {
-    fn says(self) -> Says {
+    fn server_reply(self) -> ServerReply {
         match self {
-            Reply::Ok(body) => Says::ok(body),
-            Reply::Status(status, body) => Says::with(status, "", body),
-            Reply::Reset => Says::raw("", Then::Reset),
-            Reply::Hang => Says::raw("", Then::Hang),
+            Reply::Ok(body) => ServerReply::ok(body),
+            Reply::Status(status, body) => ServerReply::with(status, "", body),
+            Reply::Reset => ServerReply::raw("", Then::Reset),
+            Reply::Hang => ServerReply::raw("", Then::Hang),
         }
     }
 
-    /// No entry is made by a tracker that answers `started` so.
+    /// Reports whether a tracker with this reply to `started` registers no entry.
     fn is_refusal(self) -> bool {
         matches!(self, Reply::Ok(body) if body.starts_with(b"d14:failure"))
     }
 }
 
-/// A tracker that registers who starts and removes who stops, and says what it is told to say.
+/// A tracker that registers a peer on `started` and removes it on `stopped`. Its replies are
+/// scripted.
 struct Model {
     server: Server,
     is_registered: Arc<Mutex<bool>>,
@@ -54,11 +55,11 @@ impl Model {
     async fn start(stopped: Reply, started: Reply) -> Self {
         let is_registered = Arc::new(Mutex::new(false));
         let entry = is_registered.clone();
-        let server = Server::start(move |asked: &AnnounceContext, _| {
-            let joins = asked.event() == "started";
+        let server = Server::start(move |request: &ReceivedRequest, _| {
+            let joins = request.event() == "started";
             *entry.lock().unwrap() = joins && !started.is_refusal();
             let reply = if joins { started } else { stopped };
-            reply.says()
+            reply.server_reply()
         })
         .await;
         Self {
@@ -67,14 +68,17 @@ impl Model {
         }
     }
 
-    /// The result of a probe, when nothing is owed any more.
+    /// Returns the result of a probe once all `stopped` announces have been sent.
     async fn probe(&self, strategy: AnnounceStrategy) -> Result<AnnounceResponse, ProbeError> {
         let http_client = http_client();
         let mut job = job(&self.server.url("/announce"), strategy);
         job.timeout = Duration::from_secs(2);
-        let result = announced(http_client.probe(job).await).0;
+        let result = announce_result(http_client.probe(job).await).0;
         assert!(http_client.background_stops().await);
-        assert!(!*self.is_registered.lock().unwrap(), "an entry stays");
+        assert!(
+            !*self.is_registered.lock().unwrap(),
+            "the tracker still has our entry"
+        );
         result
     }
 }
@@ -92,18 +96,21 @@ const STOPPED: [Reply; 9] = [
 ];
 
 #[tokio::test]
-async fn started_tells_what_stopped_does_not() {
+async fn started_brings_the_list_that_stopped_does_not() {
     for stopped in STOPPED {
         for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
             let model = Model::start(stopped, Reply::Ok(STARTED)).await;
-            let said = model.probe(strategy).await.unwrap_or_else(|failed| {
+            let response = model.probe(strategy).await.unwrap_or_else(|failed| {
                 panic!("{stopped:?}: {failed}");
             });
-            assert_eq!((said.peers.len(), said.peer_list_withheld), (4, false));
+            assert_eq!(
+                (response.peers.len(), response.peer_list_withheld),
+                (4, false)
+            );
             let Counts {
                 seeders, leechers, ..
-            } = said.counts;
-            // Whether we were counted is not sure where the last answer is the same.
+            } = response.counts;
+            // The last answer may not show whether the tracker counted us.
             assert!(seeders == Some(3) && leechers <= Some(1), "{stopped:?}");
             let is_lost =
                 matches!(stopped, Reply::Reset) && strategy == AnnounceStrategy::StoppedFirst;
@@ -112,7 +119,7 @@ async fn started_tells_what_stopped_does_not() {
             } else {
                 StoppedList::Missing
             };
-            assert_eq!(said.stopped_list, shown, "{stopped:?}");
+            assert_eq!(response.stopped_list, shown, "{stopped:?}");
             let events = model.server.events();
             assert_eq!(events[..3], ["stopped", "started", "stopped"]);
         }
@@ -120,7 +127,7 @@ async fn started_tells_what_stopped_does_not() {
 }
 
 #[tokio::test]
-async fn silence_leaves_time_for_started() {
+async fn an_unanswered_stopped_leaves_time_for_started() {
     let model = Model::start(Reply::Hang, Reply::Ok(STARTED)).await;
     let http_client = http_client();
     let mut job = job(
@@ -128,13 +135,14 @@ async fn silence_leaves_time_for_started() {
         AnnounceStrategy::StoppedFirst,
     );
     job.timeout = Duration::from_secs(5);
-    let said = announced(http_client.probe(job).await).0.unwrap();
-    assert_eq!(said.peers.len(), 4);
+    let response = announce_result(http_client.probe(job).await).0.unwrap();
+    assert_eq!(response.peers.len(), 4);
 }
 
-/// Every pair: no 0 and no failure that `started` contradicts, and no entry stays.
+/// For every pair of replies, no zero or failure contradicts the reply to `started`, and no entry
+/// remains.
 #[tokio::test]
-async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
+async fn no_pair_of_answers_yields_a_zero_that_started_contradicts() {
     let started = [
         (Reply::Ok(STARTED), Some(4)),
         (Reply::Ok(ZEROS), Some(0)),
@@ -153,31 +161,31 @@ async fn no_pair_of_answers_makes_a_0_that_started_contradicts() {
             ] {
                 let model = Model::start(stopped, started).await;
                 let result = model.probe(strategy).await;
-                let peers = result.ok().filter(|said| !said.peer_list_withheld);
-                let peers = peers.map(|said| said.peers.len());
+                let peers = result.ok().filter(|response| !response.peer_list_withheld);
+                let peers = peers.map(|response| response.peers.len());
                 assert_eq!(peers, expected, "{stopped:?} {started:?} {strategy:?}");
             }
         }
     }
 }
 
-/// A tracker that lists us alone and warns does not know the torrent.
+/// A tracker that lists only us and sends a warning does not know the torrent.
 #[tokio::test]
-async fn a_warning_beside_us_alone_makes_the_list_unknown() {
+async fn a_warning_with_only_our_entry_makes_the_list_unknown() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
         AnnounceStrategy::StartThenStop,
     ] {
         let model = Model::start(Reply::Ok(ONLY_US), Reply::Ok(ONLY_US)).await;
-        let said = model.probe(strategy).await.unwrap();
-        assert!(said.peer_list_withheld, "{strategy:?}");
-        assert_eq!(said.warning.as_deref(), Some("Torrent not registered"));
+        let response = model.probe(strategy).await.unwrap();
+        assert!(response.peer_list_withheld, "{strategy:?}");
+        assert_eq!(response.warning.as_deref(), Some("Torrent not registered"));
     }
 }
 
 #[tokio::test]
-async fn a_tracker_that_lists_is_asked_once() {
+async fn a_list_in_answer_to_stopped_ends_the_probe() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -187,13 +195,13 @@ async fn a_tracker_that_lists_is_asked_once() {
         assert_eq!(model.server.events(), ["stopped"]);
     }
     let model = Model::start(Reply::Ok(ZEROS), Reply::Ok(ZEROS)).await;
-    let said = model.probe(AnnounceStrategy::StoppedOnly).await.unwrap();
-    assert!(said.peers.is_empty() && !said.peer_list_withheld);
+    let response = model.probe(AnnounceStrategy::StoppedOnly).await.unwrap();
+    assert!(response.peers.is_empty() && !response.peer_list_withheld);
     assert_eq!(model.server.events(), ["stopped"]);
 }
 
 #[tokio::test]
-async fn a_rate_limit_is_obeyed_whatever_the_event() {
+async fn a_rate_limit_is_obeyed_for_every_event() {
     let limit = Reply::Status("429 Too Many Requests", b"");
     let model = Model::start(limit, Reply::Ok(STARTED)).await;
     let failed = model

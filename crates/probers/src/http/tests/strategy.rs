@@ -1,22 +1,22 @@
-//! Leaving no trace: what is asked in which order, and that `stopped` always follows `started`.
+//! The order of the announces; `stopped` always follows `started`.
 
-use super::server::{AnnounceContext, Says, Server, Then};
+use super::server::{ReceivedRequest, Server, ServerReply, Then};
 use super::*;
 use seedwatch_tracker::Counts;
 
-/// Behaves like opentracker: counts without a list for `stopped`, a list for `started`.
-fn opentracker(asked: &AnnounceContext, _: usize) -> Says {
-    Says::ok(match asked.event() {
+/// Replies as opentracker does: counts without a list to `stopped`, and a list to `started`.
+fn opentracker(request: &ReceivedRequest, _: usize) -> ServerReply {
+    ServerReply::ok(match request.event() {
         "started" => [&LIST[..LIST.len() - 1], b"10:tracker id2:t!e"].concat(),
         _ => WITHHELD.to_vec(),
     })
 }
 
-async fn brief(
+async fn announce_start_then_stop(
     http_client: &Arc<HttpClient>,
     url: &str,
 ) -> (Result<AnnounceResponse, ProbeError>, ProbeStats) {
-    announced(
+    announce_result(
         http_client
             .probe(job(url, AnnounceStrategy::StartThenStop))
             .await,
@@ -33,69 +33,73 @@ fn counts(seeders: u32, leechers: u32) -> Counts {
 
 #[tokio::test]
 async fn an_empty_swarm_is_believed() {
-    let server = Server::saying(EMPTY).await;
-    let said = ghost(&http_client(), &server.url("/announce"))
+    let server = Server::always(EMPTY).await;
+    let response = announce_stopped_only(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
     assert_eq!(
-        (said.strategy, said.counts),
+        (response.strategy, response.counts),
         (AnnounceStrategy::StoppedFirst, counts(0, 0))
     );
     assert_eq!(server.events(), ["stopped"]);
 }
 
 #[tokio::test]
-async fn counts_without_a_list_lead_to_a_brief_announce() {
+async fn counts_without_a_list_lead_to_started() {
     let server = Server::start(opentracker).await;
     let http_client = http_client();
-    let (said, stats) = ghost(&http_client, &server.url("/announce")).await;
-    let said = said.unwrap();
+    let (response, stats) = announce_stopped_only(&http_client, &server.url("/announce")).await;
+    let response = response.unwrap();
     assert_eq!(
-        (said.peers.len(), said.strategy),
+        (response.peers.len(), response.strategy),
         (1, AnnounceStrategy::StartThenStop)
     );
-    assert_eq!(said.counts, counts(1, 0), "those beside the list");
+    assert_eq!(
+        response.counts,
+        counts(1, 0),
+        "the counts beside the list, without us"
+    );
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
     assert_eq!(stats.requests, 3);
-    let asked = server.asked();
-    assert_eq!(asked[2].parameter("numwant"), Some("0"));
-    assert_eq!(asked[2].parameter("trackerid"), Some("t%21"));
-    assert!(asked.iter().all(|a| a.connection == 0));
-    // Once that is known, nothing is asked in vain.
+    let requests = server.requests();
+    assert_eq!(requests[2].parameter("numwant"), Some("0"));
+    assert_eq!(requests[2].parameter("trackerid"), Some("t%21"));
+    assert!(requests.iter().all(|a| a.connection == 0));
+    // The known strategy skips the first `stopped`.
     assert!(
-        brief(&http_client, &server.url("/announce"))
+        announce_start_then_stop(&http_client, &server.url("/announce"))
             .await
             .0
             .is_ok()
     );
     assert_eq!(server.events()[3..], ["started", "stopped"]);
     assert!(http_client.background_stops().await);
-    assert_eq!(server.asked().len(), 5, "nothing was owed");
+    assert_eq!(server.requests().len(), 5, "no further `stopped` is sent");
 }
 
 #[tokio::test]
 async fn without_counts_an_empty_list_is_not_believed() {
-    let server = Server::start(|asked, _| {
-        Says::ok(match asked.event() {
+    let server = Server::start(|request, _| {
+        ServerReply::ok(match request.event() {
             "started" => LIST,
             _ => b"d8:intervali900ee",
         })
     })
     .await;
-    let said = ghost(&http_client(), &server.url("/announce"))
+    let response = announce_stopped_only(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
     assert_eq!(
-        (said.peers.len(), said.strategy),
+        (response.peers.len(), response.strategy),
         (1, AnnounceStrategy::StartThenStop)
     );
     assert_eq!(server.events(), ["stopped", "started", "stopped"]);
 }
 
 #[tokio::test]
-async fn silence_is_no_empty_list() {
+async fn a_response_without_a_list_is_not_an_empty_list() {
     for (body, reason) in [
         ("d8:intervali900ee", FailureReason::Malformed),
         ("d15:warning message1:xe", FailureReason::Malformed),
@@ -109,12 +113,12 @@ async fn silence_is_no_empty_list() {
             AnnounceStrategy::StoppedFirst,
             AnnounceStrategy::StartThenStop,
         ] {
-            let server = Server::saying(body).await;
+            let server = Server::always(body).await;
             let http_client = http_client();
             let observation = http_client
                 .probe(job(&server.url("/announce"), strategy))
                 .await;
-            let failed = announced(observation).0.unwrap_err();
+            let failed = announce_result(observation).0.unwrap_err();
             assert_eq!(failed.reason, reason, "{body} {strategy:?}");
             let joined = server.events().contains(&"started".to_owned());
             if reason == FailureReason::Malformed && joined {
@@ -130,39 +134,39 @@ async fn counts_alone_are_an_answer() {
     for (body, withheld) in [
         ("d8:completei1e10:incompletei2e8:intervali900ee", true),
         ("d8:completei0e10:incompletei0e8:intervali900ee", false),
-        // Of leechers nothing is said.
+        // The number of leechers is missing.
         ("d8:completei0e8:intervali900ee", true),
     ] {
         for strategy in [
             AnnounceStrategy::StoppedFirst,
             AnnounceStrategy::StartThenStop,
         ] {
-            let server = Server::saying(body).await;
+            let server = Server::always(body).await;
             let observation = http_client()
                 .probe(job(&server.url("/announce"), strategy))
                 .await;
-            let said = announced(observation).0.unwrap();
-            assert_eq!(said.peer_list_withheld, withheld, "{body} {strategy:?}");
-            assert!(said.peers.is_empty() && said.counts.seeders.is_some());
+            let response = announce_result(observation).0.unwrap();
+            assert_eq!(response.peer_list_withheld, withheld, "{body} {strategy:?}");
+            assert!(response.peers.is_empty() && response.counts.seeders.is_some());
         }
     }
 }
 
 #[tokio::test]
-async fn host_names_are_withheld_without_joining() {
+async fn host_names_are_withheld_without_started() {
     const NAMES: &[u8] = b"d8:intervali900e5:peersld2:ip12:peer.example4:porti1eeee";
-    let server = Server::saying(NAMES).await;
-    let said = ghost(&http_client(), &server.url("/announce"))
+    let server = Server::always(NAMES).await;
+    let response = announce_stopped_only(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
     assert_eq!(
-        (said.peer_list_withheld, said.strategy),
+        (response.peer_list_withheld, response.strategy),
         (true, AnnounceStrategy::StoppedFirst)
     );
     assert_eq!(server.events(), ["stopped"]);
     assert!(
-        brief(&http_client(), &server.url("/announce"))
+        announce_start_then_stop(&http_client(), &server.url("/announce"))
             .await
             .0
             .unwrap()
@@ -171,28 +175,28 @@ async fn host_names_are_withheld_without_joining() {
 }
 
 #[tokio::test]
-async fn a_list_of_nobody_but_us_is_none() {
-    let server = Server::start(|asked, _| {
-        Says::ok(match asked.event() {
-            "started" => OURS,
+async fn a_list_of_only_our_entry_is_withheld() {
+    let server = Server::start(|request, _| {
+        ServerReply::ok(match request.event() {
+            "started" => ONLY_OUR_ENTRY,
             _ => WITHHELD,
         })
     })
     .await;
-    let said = ghost(&http_client(), &server.url("/announce"))
+    let response = announce_stopped_only(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
     assert_eq!(
-        (said.peers.len(), said.strategy),
+        (response.peers.len(), response.strategy),
         (0, AnnounceStrategy::StoppedFirst)
     );
-    assert_eq!(said.counts, counts(1, 1));
-    assert!(said.peer_list_withheld);
+    assert_eq!(response.counts, counts(1, 1));
+    assert!(response.peer_list_withheld);
 }
 
 #[tokio::test]
-async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
+async fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
     let without_counts = b"d8:intervali900e5:peers0:e";
     for (body, strategy, withheld) in [
         (WITHHELD, AnnounceStrategy::StoppedFirst, true),
@@ -200,86 +204,89 @@ async fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
         (without_counts, AnnounceStrategy::StoppedFirst, false),
         (LIST, AnnounceStrategy::StoppedFirst, false),
         (WITHHELD, AnnounceStrategy::StartThenStop, true),
-        // Nobody but us.
+        // The swarm has no peer except us.
         (EMPTY, AnnounceStrategy::StartThenStop, false),
         (LIST, AnnounceStrategy::StartThenStop, false),
     ] {
-        let server = Server::saying(body).await;
+        let server = Server::always(body).await;
         let observation = http_client()
             .probe(job(&server.url("/announce"), strategy))
             .await;
-        let said = announced(observation).0.unwrap();
-        assert_eq!(said.peer_list_withheld, withheld, "{body:?} {strategy:?}");
+        let response = announce_result(observation).0.unwrap();
+        assert_eq!(
+            response.peer_list_withheld, withheld,
+            "{body:?} {strategy:?}"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_list_that_only_joining_brings_is_not_withheld() {
+async fn a_list_that_only_started_brings_is_not_withheld() {
     let server = Server::start(opentracker).await;
-    let said = ghost(&http_client(), &server.url("/announce"))
+    let response = announce_stopped_only(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
-    assert!(!said.peer_list_withheld);
+    assert!(!response.peer_list_withheld);
 }
 
 #[tokio::test]
-async fn counts_are_without_us_though_we_were_counted() {
-    let server = Server::start(|asked, _| {
-        Says::ok(match asked.event() {
-            "started" => OURS,
+async fn counts_exclude_us() {
+    let server = Server::start(|request, _| {
+        ServerReply::ok(match request.event() {
+            "started" => ONLY_OUR_ENTRY,
             _ => b"d8:intervali900ee",
         })
     })
     .await;
-    let said = brief(&http_client(), &server.url("/announce"))
+    let response = announce_start_then_stop(&http_client(), &server.url("/announce"))
         .await
         .0
         .unwrap();
-    assert_eq!(said.counts, counts(1, 1));
-    assert_eq!(said.strategy, AnnounceStrategy::StartThenStop);
+    assert_eq!(response.counts, counts(1, 1));
+    assert_eq!(response.strategy, AnnounceStrategy::StartThenStop);
 }
 
 #[tokio::test]
 async fn stopped_follows_when_started_is_not_answered_in_time() {
-    let server = Server::start(|asked, _| match asked.event() {
-        "started" => Says::raw("", Then::Hang),
-        _ => Says::ok(EMPTY),
+    let server = Server::start(|request, _| match request.event() {
+        "started" => ServerReply::raw("", Then::Hang),
+        _ => ServerReply::ok(EMPTY),
     })
     .await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_secs(3);
     let http_client = http_client();
-    let failed = announced(http_client.probe(job).await).0.unwrap_err();
+    let failed = announce_result(http_client.probe(job).await).0.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Timeout);
     assert!(http_client.background_stops().await);
     assert_eq!(server.events(), ["started", "stopped"]);
 }
 
 #[tokio::test]
-async fn a_list_is_reported_though_the_farewell_hangs() {
-    let server = Server::start(|asked, number| match (asked.event(), number) {
-        ("stopped", 1) => Says::raw("", Then::Hang),
-        _ => Says::ok(LIST),
+async fn a_list_is_reported_if_stopped_hangs() {
+    let server = Server::start(|request, number| match (request.event(), number) {
+        ("stopped", 1) => ServerReply::raw("", Then::Hang),
+        _ => ServerReply::ok(LIST),
     })
     .await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_secs(5);
     let http_client = http_client();
-    let said = announced(http_client.probe(job).await).0.unwrap();
-    assert_eq!(said.peers.len(), 1);
+    let response = announce_result(http_client.probe(job).await).0.unwrap();
+    assert_eq!(response.peers.len(), 1);
     assert!(http_client.background_stops().await);
     assert_eq!(server.events(), ["started", "stopped", "stopped"]);
 }
 
 #[tokio::test]
 async fn stopped_follows_when_the_probe_is_dropped() {
-    let (heard, mut when_heard) = tokio::sync::mpsc::unbounded_channel();
-    let server = Server::start(move |asked, _| {
-        let _ = heard.send(asked.event().to_owned());
-        match asked.event() {
-            "started" => Says::raw("", Then::Hang),
-            _ => Says::ok(EMPTY),
+    let (events, mut received_events) = tokio::sync::mpsc::unbounded_channel();
+    let server = Server::start(move |request, _| {
+        let _ = events.send(request.event().to_owned());
+        match request.event() {
+            "started" => ServerReply::raw("", Then::Hang),
+            _ => ServerReply::ok(EMPTY),
         }
     })
     .await;
@@ -291,20 +298,23 @@ async fn stopped_follows_when_the_probe_is_dropped() {
         );
         async move { http_client.probe(job).await }
     });
-    assert_eq!(when_heard.recv().await.as_deref(), Some("started"));
+    assert_eq!(received_events.recv().await.as_deref(), Some("started"));
     running.abort();
     assert!(running.await.unwrap_err().is_cancelled());
-    assert_eq!(when_heard.recv().await.as_deref(), Some("stopped"));
+    assert_eq!(received_events.recv().await.as_deref(), Some("stopped"));
     assert!(http_client.background_stops().await);
-    let places = http_client.shared.background_stops.available_permits();
-    assert_eq!(places, MAX_BACKGROUND_STOPS as usize, "nothing leaks");
+    let permits = http_client.shared.background_stops.available_permits();
+    assert_eq!(
+        permits, MAX_BACKGROUND_STOPS as usize,
+        "a permit of a background `stopped` leaks"
+    );
 }
 
 #[tokio::test]
-async fn a_refused_started_leaves_nothing_to_take_back() {
-    let server = Server::saying("d14:failure reason12:unregisterede").await;
+async fn a_rejected_started_needs_no_stopped() {
+    let server = Server::always("d14:failure reason12:unregisterede").await;
     let http_client = http_client();
-    let failed = brief(&http_client, &server.url("/announce"))
+    let failed = announce_start_then_stop(&http_client, &server.url("/announce"))
         .await
         .0
         .unwrap_err();
@@ -314,8 +324,8 @@ async fn a_refused_started_leaves_nothing_to_take_back() {
 }
 
 #[tokio::test]
-async fn draining_does_not_wait_for_ever() {
-    let server = Server::start(|_, _| Says::raw("", Then::Hang)).await;
+async fn draining_is_bounded() {
+    let server = Server::start(|_, _| ServerReply::raw("", Then::Hang)).await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StartThenStop);
     job.timeout = Duration::from_millis(200);
     let http_client = http_client();

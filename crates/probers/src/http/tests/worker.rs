@@ -1,20 +1,20 @@
-//! Submitted jobs: each ends in one observation, and draining forgets none.
+//! Submitted jobs: each ends in one observation, and draining sends every `stopped`.
 
-use super::server::{AnnounceContext, Says, Server, Then};
+use super::server::{ReceivedRequest, Server, ServerReply, Then};
 use super::*;
 
-/// Never answers `started`.
-fn hangs_on_started(asked: &AnnounceContext, _: usize) -> Says {
-    match asked.event() {
-        "started" => Says::raw("", Then::Hang),
-        _ => Says::ok(EMPTY),
+/// Replies to `stopped` and never to `started`.
+fn hangs_on_started(request: &ReceivedRequest, _: usize) -> ServerReply {
+    match request.event() {
+        "started" => ServerReply::raw("", Then::Hang),
+        _ => ServerReply::ok(EMPTY),
     }
 }
 
-/// Waits until so many requests have come.
-async fn has_asked(server: &Server, count: usize) {
+/// Waits until the server has received so many requests.
+async fn wait_for_requests(server: &Server, count: usize) {
     let all = async {
-        while server.asked().len() < count {
+        while server.requests().len() < count {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -22,44 +22,47 @@ async fn has_asked(server: &Server, count: usize) {
 }
 
 #[tokio::test]
-async fn draining_takes_back_what_is_under_way() {
+async fn draining_sends_stopped_for_running_probes() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
     prober.submit(vec![job(
         &server.url("/announce"),
         AnnounceStrategy::StartThenStop,
     )]);
-    has_asked(&server, 1).await;
+    wait_for_requests(&server, 1).await;
     assert!(prober.drain().await);
-    // What comes next ends the process: nothing may be left to do.
+    // The process ends after draining, so no `stopped` may be left to send.
     assert_eq!(server.events(), ["started", "stopped"]);
-    assert!(observations.recv().await.is_none(), "cut short, and over");
+    assert!(
+        observations.recv().await.is_none(),
+        "no observation of an aborted probe"
+    );
 }
 
 #[tokio::test]
-async fn dropping_takes_back_too() {
+async fn dropping_sends_stopped_for_running_probes() {
     let server = Server::start(hangs_on_started).await;
     let (prober, mut observations) = prober();
     prober.submit(vec![job(
         &server.url("/announce"),
         AnnounceStrategy::StartThenStop,
     )]);
-    has_asked(&server, 1).await;
+    wait_for_requests(&server, 1).await;
     drop(prober);
-    // The thread has ended.
+    // The channel closes when the thread has ended.
     assert!(observations.recv().await.is_none());
     assert_eq!(server.events(), ["started", "stopped"]);
 }
 
 #[tokio::test]
-async fn draining_takes_back_what_began_under_other_settings() {
+async fn draining_sends_stopped_with_the_earlier_settings() {
     let server = Server::start(hangs_on_started).await;
     let (mut prober, _observations) = prober();
     prober.submit(vec![job(
         &server.url("/announce"),
         AnnounceStrategy::StartThenStop,
     )]);
-    has_asked(&server, 1).await;
+    wait_for_requests(&server, 1).await;
     let new = Settings {
         user_agent: "other".into(),
         ..settings()
@@ -69,10 +72,11 @@ async fn draining_takes_back_what_began_under_other_settings() {
         &server.url("/announce"),
         AnnounceStrategy::StoppedOnly,
     )]);
-    has_asked(&server, 2).await;
+    wait_for_requests(&server, 2).await;
     assert!(prober.drain().await);
-    let asked = server.asked();
-    let by = |number: usize| ["seedwatch/test", "other"].map(|by| asked[number].head.contains(by));
+    let requests = server.requests();
+    let by =
+        |number: usize| ["seedwatch/test", "other"].map(|by| requests[number].head.contains(by));
     assert_eq!(server.events(), ["started", "stopped", "stopped"]);
     assert_eq!((by(0), by(1)), ([true, false], [false, true]));
     assert_eq!(by(2), [true, false]);
@@ -80,7 +84,7 @@ async fn draining_takes_back_what_began_under_other_settings() {
 
 #[tokio::test]
 async fn every_job_ends_in_one_observation() {
-    let server = Server::saying(LIST).await;
+    let server = Server::always(LIST).await;
     let (prober, mut observations) = prober();
     for count in [1, 7, 12] {
         let jobs =
@@ -90,48 +94,51 @@ async fn every_job_ends_in_one_observation() {
     let mut count = 0;
     while count < 20 {
         for observation in observations.recv().await.unwrap() {
-            announced(observation).0.unwrap();
+            announce_result(observation).0.unwrap();
             count += 1;
         }
     }
     assert!(prober.drain().await);
-    assert!(observations.recv().await.is_none(), "and no more");
+    assert!(
+        observations.recv().await.is_none(),
+        "more observations than jobs"
+    );
 }
 
 #[tokio::test]
-async fn without_a_receiver_work_goes_on() {
-    let server = Server::saying(LIST).await;
+async fn probing_continues_without_a_receiver() {
+    let server = Server::always(LIST).await;
     let (prober, observations) = prober();
     drop(observations);
-    for asked in 1..=3 {
+    for count in 1..=3 {
         prober.submit(vec![job(
             &server.url("/announce"),
             AnnounceStrategy::StoppedFirst,
         )]);
-        has_asked(&server, asked).await;
+        wait_for_requests(&server, count).await;
     }
     assert!(prober.drain().await);
 }
 
 #[tokio::test]
-async fn a_fault_of_our_own_is_an_observation_too() {
-    let server = Server::saying(LIST).await;
+async fn a_panic_becomes_an_observation() {
+    let server = Server::always(LIST).await;
     let mut job = job(&server.url("/announce"), AnnounceStrategy::StoppedFirst);
-    // No clock goes so far.
+    // The deadline overflows, so the prober panics.
     job.timeout = Duration::MAX;
     let (prober, mut observations) = prober();
     prober.submit(vec![job]);
     let batch = observations.recv().await.unwrap();
-    let failed = announced(batch[0].clone()).0.unwrap_err();
+    let failed = announce_result(batch[0].clone()).0.unwrap_err();
     assert_eq!(failed.reason, FailureReason::Malformed);
     assert!(failed.text.starts_with("the prober failed"), "{failed}");
 }
 
 #[tokio::test]
-async fn waiting_for_a_place_is_not_held_against_the_tracker() {
+async fn waiting_for_a_slot_does_not_count_against_the_tracker() {
     let server = Server::start(|_, number| match number {
-        0..MAX_PER_HOST => Says::raw("", Then::Hang),
-        _ => Says::ok("d5:filesdee"),
+        0..MAX_PER_HOST => ServerReply::raw("", Then::Hang),
+        _ => ServerReply::ok("d5:filesdee"),
     })
     .await;
     let (prober, mut observations) = prober();

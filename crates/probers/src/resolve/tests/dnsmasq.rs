@@ -1,4 +1,4 @@
-//! A real name server: dnsmasq on a loopback address of its own.
+//! A real name server: dnsmasq on a separate loopback address.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, UdpSocket};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-/// Lines of start-up log read before we give up.
+/// The number of log lines within which dnsmasq must report that it started.
 const START_LINES: usize = 100;
 
 pub(super) struct Dnsmasq {
@@ -17,10 +17,10 @@ pub(super) struct Dnsmasq {
 }
 
 impl Dnsmasq {
-    /// Starts it with records given as options; it knows nothing else and asks nobody.
+    /// Starts dnsmasq with records given as options. It has no other data and no upstream server.
     pub(super) fn start(records: &[&str]) -> Self {
         let address = free_address();
-        // Debian puts it where only root's PATH leads.
+        // Debian installs it into a directory that is only in the PATH of root.
         let debian = "/usr/sbin/dnsmasq";
         let program = if Path::new(debian).exists() {
             debian
@@ -60,14 +60,15 @@ impl Dnsmasq {
             child,
             log: Some(log),
         };
-        // Its sockets are bound when it says so; the sender is dropped if it dies before.
+        // dnsmasq logs that it started once its sockets are bound. If it exits earlier, the sender
+        // is dropped.
         if when_started.recv().is_err() {
             panic!("dnsmasq did not start: {}", dns.end());
         }
         dns
     }
 
-    /// Stops it and returns its log.
+    /// Stops dnsmasq and returns its log.
     pub(super) fn stop(mut self) -> String {
         self.end()
     }
@@ -86,7 +87,7 @@ impl Drop for Dnsmasq {
     }
 }
 
-/// A port that the kernel finds free for UDP, on an address that only this process uses.
+/// Returns a UDP port that is free, on a loopback address that only this process uses.
 fn free_address() -> SocketAddr {
     let id = std::process::id();
     let ip = [127, 53, (id >> 8) as u8, id as u8];

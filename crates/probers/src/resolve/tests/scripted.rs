@@ -1,4 +1,4 @@
-//! Name servers with the bad habits of real ones.
+//! Name servers with faults of real ones.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

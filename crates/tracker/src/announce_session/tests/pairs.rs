@@ -1,22 +1,22 @@
-//! Every pair of answers to `stopped` and to `started`, in every manner, with every loss.
+//! Every pair of answers to `stopped` and `started`, with every strategy and every loss.
 
 use super::*;
 
-/// What a tracker answers.
+/// The reply of a tracker to one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Said {
-    /// Its list, and counts that fit.
+enum Reply {
+    /// A list and the counts that fit it.
     List,
-    /// Counts of members without a list.
+    /// Counts that claim peers, without a list.
     CountsOnly,
     /// Neither list nor counts.
     Neither,
     Zeros,
     /// An empty list without counts.
     EmptyList,
-    /// 0.0.0.0:0 beside counts of members.
+    /// A list of 0.0.0.0:0 alone, beside counts that claim peers.
     NoPeers,
-    /// An entry that the internet does not route, without counts.
+    /// One peer with an unroutable address, without counts.
     Bogon,
     OnlyUs,
     OnlyUsWithWarning,
@@ -24,87 +24,87 @@ enum Said {
     Failed(FailureReason),
 }
 
-const ALL: [Said; 18] = [
-    Said::List,
-    Said::CountsOnly,
-    Said::Neither,
-    Said::Zeros,
-    Said::EmptyList,
-    Said::NoPeers,
-    Said::Bogon,
-    Said::OnlyUs,
-    Said::OnlyUsWithWarning,
-    Said::HostNames,
-    Said::Failed(FailureReason::Timeout),
-    Said::Failed(FailureReason::Reset),
-    Said::Failed(FailureReason::HttpStatus),
-    Said::Failed(FailureReason::NotBencode),
-    Said::Failed(FailureReason::Malformed),
-    Said::Failed(FailureReason::Rejected),
-    Said::Failed(FailureReason::RateLimited),
-    Said::Failed(FailureReason::Refused),
+const ALL: [Reply; 18] = [
+    Reply::List,
+    Reply::CountsOnly,
+    Reply::Neither,
+    Reply::Zeros,
+    Reply::EmptyList,
+    Reply::NoPeers,
+    Reply::Bogon,
+    Reply::OnlyUs,
+    Reply::OnlyUsWithWarning,
+    Reply::HostNames,
+    Reply::Failed(FailureReason::Timeout),
+    Reply::Failed(FailureReason::Reset),
+    Reply::Failed(FailureReason::HttpStatus),
+    Reply::Failed(FailureReason::NotBencode),
+    Reply::Failed(FailureReason::Malformed),
+    Reply::Failed(FailureReason::Rejected),
+    Reply::Failed(FailureReason::RateLimited),
+    Reply::Failed(FailureReason::Refused),
 ];
 
-impl Said {
+impl Reply {
     fn answer(self, us: u32) -> Result<SessionAnswer, FailureReason> {
         let ours = format!("81.2.3.9:{OUR_PORT}");
         let with = |counts, peers: &[&str]| Ok(answer(counts, peers));
         let none = Counts::default();
         match self {
-            Said::List => with(counts(3, 1 + us), &FOUR),
-            Said::CountsOnly => {
+            Reply::List => with(counts(3, 1 + us), &FOUR),
+            Reply::CountsOnly => {
                 let mut answer = answer(counts(3, 1 + us), &[]);
                 answer.has_list = false;
                 Ok(answer)
             }
-            Said::Neither => {
+            Reply::Neither => {
                 let mut answer = answer(none, &[]);
                 answer.has_list = false;
                 Ok(answer)
             }
-            Said::Zeros => with(counts(0, us), &[]),
-            Said::EmptyList => with(none, &[]),
-            Said::NoPeers => with(counts(3, 1 + us), &["0.0.0.0:0"]),
-            Said::Bogon => with(none, &["10.0.0.1:6881"]),
-            Said::OnlyUs => with(none, &[&ours]),
-            Said::OnlyUsWithWarning => {
+            Reply::Zeros => with(counts(0, us), &[]),
+            Reply::EmptyList => with(none, &[]),
+            Reply::NoPeers => with(counts(3, 1 + us), &["0.0.0.0:0"]),
+            Reply::Bogon => with(none, &["10.0.0.1:6881"]),
+            Reply::OnlyUs => with(none, &[&ours]),
+            Reply::OnlyUsWithWarning => {
                 let mut answer = answer(none, &[&ours]);
                 answer.announced.warning = Some("Torrent not registered".into());
                 Ok(answer)
             }
-            Said::HostNames => {
+            Reply::HostNames => {
                 let mut answer = answer(none, &[]);
                 answer.announced.peer_list_withheld = true;
                 Ok(answer)
             }
-            Said::Failed(reason) => Err(reason),
+            Reply::Failed(reason) => Err(reason),
         }
     }
 
-    /// Whether it says that the swarm is empty.
+    /// Reports whether the reply says that the swarm is empty.
     fn is_zero(self) -> bool {
-        matches!(self, Said::Zeros | Said::EmptyList | Said::OnlyUs)
+        matches!(self, Reply::Zeros | Reply::EmptyList | Reply::OnlyUs)
     }
 }
 
-/// One conversation with a tracker that answers so, and what it holds at the end.
-struct Played {
+/// The outcome of a session, and the state of the tracker after it.
+struct Outcome {
     verdict: Verdict,
-    /// It holds an entry for us, and we do not know that we should take it back.
+    /// Whether the tracker has our entry although the session believes that it has none.
     is_forgotten: bool,
-    /// It holds an entry for us.
+    /// Whether the tracker has our entry.
     is_registered: bool,
     requests: Vec<AnnounceRequest>,
 }
 
-/// `lost` is the request of which only the answer is lost. Any tracker that does not refuse
-/// `started` registers us, as far as we can tell.
-fn play(
+/// Runs a session. The tracker receives the request `lost`, but its answer is lost. A tracker
+/// registers us unless it rejects `started`.
+fn run_session(
     strategy: AnnounceStrategy,
-    stopped: Said,
-    started: Said,
+    stopped: Reply,
+    started: Reply,
     lost: Option<AnnounceRequest>,
-) -> Played {
+) -> Outcome {
     let mut session = AnnounceSession::new(strategy);
     let mut is_registered = false;
     let mut requests = Vec::new();
@@ -113,32 +113,34 @@ fn play(
         session.sent();
         requests.push(request);
         assert!(requests.len() <= 3, "{requests:?}");
-        let said = match request {
+        let response = match request {
             AnnounceRequest::StoppedQuery => stopped.answer(0),
             AnnounceRequest::Started => started.answer(1),
             AnnounceRequest::Stopped => stopped.answer(0),
         };
-        let refuses = matches!(&said, Err(reason) if reason.is_refusal());
-        let unheard = matches!(said, Err(FailureReason::Refused));
+        let refuses = matches!(&response, Err(reason) if reason.is_refusal());
+        let is_undelivered = matches!(response, Err(FailureReason::Refused));
         match request {
-            AnnounceRequest::Started => is_registered = !refuses && !unheard,
-            AnnounceRequest::Stopped => is_registered &= unheard,
+            AnnounceRequest::Started => is_registered = !refuses && !is_undelivered,
+            AnnounceRequest::Stopped => is_registered &= is_undelivered,
             AnnounceRequest::StoppedQuery => {}
         }
-        let said = match lost == Some(request) {
+        let response = match lost == Some(request) {
             true => Err(FailureReason::Timeout),
-            false => said,
+            false => response,
         };
-        let reached = match unheard && lost != Some(request) {
+        let delivery = match is_undelivered && lost != Some(request) {
             true => Delivery::Excluded,
             false => Delivery::Possible,
         };
-        let next = match said {
-            Ok(answer) => session.answered(answer, &own()),
-            Err(reason) => session.failed(ProbeError::new(reason, "said"), reached, &own()),
+        let next = match response {
+            Ok(answer) => session.answered(answer, &peer_filter()),
+            Err(reason) => {
+                session.failed(ProbeError::new(reason, "text"), delivery, &peer_filter())
+            }
         };
         if let Next::Done(verdict) = next {
-            return Played {
+            return Outcome {
                 verdict: verdict.unwrap(),
                 is_forgotten: is_registered && !session.may_be_registered(),
                 is_registered,
@@ -148,52 +150,56 @@ fn play(
     }
 }
 
-const MANNERS: [AnnounceStrategy; 4] = [
+const STRATEGIES: [AnnounceStrategy; 4] = [
     AnnounceStrategy::StoppedFirst,
     AnnounceStrategy::StoppedOnly,
     AnnounceStrategy::Compare,
     AnnounceStrategy::StartThenStop,
 ];
 
-/// Ends before anything is asked beyond the first `stopped`, whatever `started` would bring.
-fn ends_all(stopped: Said) -> bool {
+/// Reports whether this reply to the first `stopped` ends the session at once.
+fn ends_session(stopped: Reply) -> bool {
     matches!(
         stopped,
-        Said::Failed(FailureReason::RateLimited | FailureReason::Refused) | Said::HostNames
+        Reply::Failed(FailureReason::RateLimited | FailureReason::Refused) | Reply::HostNames
     )
 }
 
 #[test]
-fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
-    for strategy in MANNERS {
+fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
+    for strategy in STRATEGIES {
         for stopped in ALL {
             for started in ALL {
-                let told = format!("{strategy:?} {stopped:?} {started:?}");
-                let played = play(strategy, stopped, started, None);
-                let looks = strategy != AnnounceStrategy::StartThenStop;
-                let is_zero =
-                    |said: &AnnounceResponse| said.peers.is_empty() && !said.peer_list_withheld;
-                if let Ok(said) = &played.verdict
-                    && is_zero(said)
+                let case = format!("{strategy:?} {stopped:?} {started:?}");
+                let outcome = run_session(strategy, stopped, started, None);
+                let begins_with_stopped = strategy != AnnounceStrategy::StartThenStop;
+                let is_zero = |response: &AnnounceResponse| {
+                    response.peers.is_empty() && !response.peer_list_withheld
+                };
+                if let Ok(response) = &outcome.verdict
+                    && is_zero(response)
                 {
-                    // The exception: a tracker that has shown its lists says 0, and 0.
-                    let is_believed =
-                        strategy == AnnounceStrategy::StoppedOnly && stopped == Said::Zeros;
-                    assert!(started.is_zero() || is_believed, "{told}: {said:?}");
+                    // The exception is a tracker that has shown its lists and now sends zeros.
+                    let believes_zero =
+                        strategy == AnnounceStrategy::StoppedOnly && stopped == Reply::Zeros;
+                    assert!(started.is_zero() || believes_zero, "{case}: {response:?}");
                 }
-                let ends = looks && ends_all(stopped);
-                if started == Said::List && !ends {
-                    let said = played.verdict.as_ref().expect(&told);
-                    let is_believed =
-                        strategy == AnnounceStrategy::StoppedOnly && stopped == Said::Zeros;
-                    assert!(is_believed || said.peers.len() == 4, "{told}: {said:?}");
-                    if !is_believed {
-                        assert_eq!(said.counts, counts(3, 1), "{told}");
+                let ends = begins_with_stopped && ends_session(stopped);
+                if started == Reply::List && !ends {
+                    let response = outcome.verdict.as_ref().expect(&case);
+                    let believes_zero =
+                        strategy == AnnounceStrategy::StoppedOnly && stopped == Reply::Zeros;
+                    assert!(
+                        believes_zero || response.peers.len() == 4,
+                        "{case}: {response:?}"
+                    );
+                    if !believes_zero {
+                        assert_eq!(response.counts, counts(3, 1), "{case}");
                     }
                 }
-                if stopped == Said::List && looks {
-                    let said = played.verdict.as_ref().expect(&told);
-                    assert_eq!(said.peers.len(), 4, "{told}");
+                if stopped == Reply::List && begins_with_stopped {
+                    let response = outcome.verdict.as_ref().expect(&case);
+                    assert_eq!(response.peers.len(), 4, "{case}");
                 }
             }
         }
@@ -201,29 +207,29 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 }
 
 #[test]
-fn no_entry_stays_whatever_is_answered_or_lost() {
+fn no_entry_remains_for_any_answers_and_losses() {
     let losses = [
         None,
         Some(AnnounceRequest::StoppedQuery),
         Some(AnnounceRequest::Started),
         Some(AnnounceRequest::Stopped),
     ];
-    for strategy in MANNERS {
+    for strategy in STRATEGIES {
         for stopped in ALL {
             for started in ALL {
                 for lost in losses {
-                    let told = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
-                    let played = play(strategy, stopped, started, lost);
-                    assert!(!played.is_forgotten, "{told}");
-                    let was_heard = !matches!(stopped, Said::Failed(FailureReason::Refused));
-                    assert!(!played.is_registered || !was_heard, "{told}");
-                    if played.requests.contains(&AnnounceRequest::Started)
-                        && !matches!(started, Said::Failed(_))
+                    let case = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
+                    let outcome = run_session(strategy, stopped, started, lost);
+                    assert!(!outcome.is_forgotten, "{case}");
+                    let was_delivered = !matches!(stopped, Reply::Failed(FailureReason::Refused));
+                    assert!(!outcome.is_registered || !was_delivered, "{case}");
+                    if outcome.requests.contains(&AnnounceRequest::Started)
+                        && !matches!(started, Reply::Failed(_))
                     {
                         assert_eq!(
-                            played.requests.last(),
+                            outcome.requests.last(),
                             Some(&AnnounceRequest::Stopped),
-                            "{told}"
+                            "{case}"
                         );
                     }
                 }
@@ -233,31 +239,31 @@ fn no_entry_stays_whatever_is_answered_or_lost() {
 }
 
 #[test]
-fn no_loss_makes_a_0() {
+fn no_loss_yields_a_zero() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::Compare,
         AnnounceStrategy::StartThenStop,
     ] {
         for stopped in ALL {
-            let played = play(
+            let outcome = run_session(
                 strategy,
                 stopped,
-                Said::List,
+                Reply::List,
                 Some(AnnounceRequest::Started),
             );
-            if let Ok(said) = &played.verdict {
-                let is_zero = said.peers.is_empty() && !said.peer_list_withheld;
-                assert!(!is_zero, "{strategy:?} {stopped:?}: {said:?}");
+            if let Ok(response) = &outcome.verdict {
+                let is_zero = response.peers.is_empty() && !response.peer_list_withheld;
+                assert!(!is_zero, "{strategy:?} {stopped:?}: {response:?}");
             }
-            let played = play(
+            let outcome = run_session(
                 strategy,
                 stopped,
-                Said::List,
+                Reply::List,
                 Some(AnnounceRequest::StoppedQuery),
             );
-            let said = played.verdict.expect("started brings the list");
-            assert_eq!(said.peers.len(), 4);
+            let response = outcome.verdict.expect("`started` brings the list");
+            assert_eq!(response.peers.len(), 4);
         }
     }
 }

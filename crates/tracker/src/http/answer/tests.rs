@@ -1,4 +1,4 @@
-//! Answers as trackers really give them, and worse.
+//! Announce and scrape responses as real trackers send them, and malformed ones.
 
 mod evidence;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use seedwatch_torrent::{Endpoint4, Endpoint6};
 
-const ASKED: AnnounceContext = AnnounceContext {
+const CONTEXT: AnnounceContext = AnnounceContext {
     family: Family::Ipv4,
     limit: 200,
 };
@@ -17,10 +17,10 @@ fn url() -> TrackerUrl {
 }
 
 fn read(body: &[u8]) -> Result<AnnounceResponse, ProbeError> {
-    announce(body, None, &url(), ASKED).map(|reply| reply.announced)
+    announce(body, None, &url(), CONTEXT).map(|reply| reply.announced)
 }
 
-fn good(body: &[u8]) -> AnnounceResponse {
+fn valid(body: &[u8]) -> AnnounceResponse {
     read(body).unwrap_or_else(|failed| panic!("{}: {failed}", body.escape_ascii()))
 }
 
@@ -60,42 +60,42 @@ fn string(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn everything_an_answer_can_say_is_read() {
+fn every_field_is_read() {
     let mut body = b"d8:completei3e10:downloadedi7e11:external ip4:\x09\x08\x07\x06\
         10:incompletei2e8:intervali1800e12:min intervali60e5:peers12:"
         .to_vec();
     body.extend_from_slice(TWO);
     body.extend_from_slice(b"6:peers618:\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01\x1a\xe1");
     body.extend_from_slice(b"10:tracker id3:abc15:warning message5:helloe");
-    let reply = announce(&body, None, &url(), ASKED).unwrap();
+    let reply = announce(&body, None, &url(), CONTEXT).unwrap();
     assert_eq!(reply.tracker_id.as_deref(), Some(&b"abc"[..]));
-    let said = reply.announced;
-    assert_eq!(said.peers.v4, two());
+    let response = reply.announced;
+    assert_eq!(response.peers.v4, two());
     let ip = "2001:db8::1".parse::<Ipv6Addr>().unwrap().to_bits();
-    assert_eq!(said.peers.v6, [Endpoint6 { ip, port: 6881 }]);
-    assert_eq!(said.peers.malformed, 0);
+    assert_eq!(response.peers.v6, [Endpoint6 { ip, port: 6881 }]);
+    assert_eq!(response.peers.malformed, 0);
     let counts = Counts {
         seeders: Some(3),
         leechers: Some(2),
         completed: Some(7),
     };
-    assert_eq!(said.counts, counts);
-    // Not `min interval`, which some clients take for the interval.
-    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
-    assert_eq!(said.external_ip, Some("9.8.7.6".parse().unwrap()));
-    assert_eq!(said.warning.as_deref(), Some("hello"));
+    assert_eq!(response.counts, counts);
+    // `min interval` is shorter here and is not used.
+    assert_eq!(response.interval, Some(Duration::from_secs(1800)));
+    assert_eq!(response.external_ip, Some("9.8.7.6".parse().unwrap()));
+    assert_eq!(response.warning.as_deref(), Some("hello"));
 }
 
 #[test]
-fn a_warning_keeps_our_secrets() {
+fn warnings_hide_secrets() {
     let body = b"d5:peers0:15:warning message27:secret1 of 192.0.2.1 is bad";
-    let warning = good(&[body, &b"e"[..]].concat()).warning;
+    let warning = valid(&[body, &b"e"[..]].concat()).warning;
     assert_eq!(warning.as_deref(), Some("<secret> of <address> is bad"));
-    assert_eq!(good(b"d5:peers0:15:warning message0:e").warning, None);
+    assert_eq!(valid(b"d5:peers0:15:warning message0:e").warning, None);
 }
 
 #[test]
-fn lists_come_in_many_shapes() {
+fn peer_lists_are_read_in_every_shape() {
     let dicts = b"ld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4.54:porti5678eee";
     let mapped = b"ld2:ip14:::ffff:1.2.3.47:peer id2:xx4:porti4567eed2:ip9:[2.3.4.5]4:port4:5678ee";
     let php = b"d1:0d2:ip7:1.2.3.44:porti4567ee1:2d2:ip7:2.3.4.54:porti5678eee";
@@ -104,7 +104,7 @@ fn lists_come_in_many_shapes() {
     packed.extend_from_slice(&string(&TWO[6..]));
     packed.push(b'e');
     for list in [&string(TWO)[..], dicts, mapped, php, &packed] {
-        let peers = good(&answer_with("peers", list)).peers;
+        let peers = valid(&answer_with("peers", list)).peers;
         assert_eq!(
             (peers.v4, peers.malformed),
             (two(), 0),
@@ -117,7 +117,7 @@ fn lists_come_in_many_shapes() {
 #[test]
 fn unreadable_entries_are_counted_and_the_others_kept() {
     for (list, readable, malformed) in [
-        // Host names are legal (BEP 3) and not resolved.
+        // Host names are legal (BEP 3), but seedwatch does not resolve them.
         (
             &b"ld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eee"[..],
             1,
@@ -134,22 +134,22 @@ fn unreadable_entries_are_counted_and_the_others_kept() {
         (b"0:", 0, 0),
         (b"le", 0, 0),
         (b"de", 0, 0),
-        // Port 0 is readable; that it does not count is the fold's business.
+        // The reader keeps port 0; a later filter drops it.
         (b"6:\x01\x02\x03\x04\0\0", 1, 0),
     ] {
-        let peers = good(&answer_with("peers", list)).peers;
+        let peers = valid(&answer_with("peers", list)).peers;
         let found = (peers.len(), peers.malformed);
         assert_eq!(found, (readable, malformed), "{}", list.escape_ascii());
     }
 }
 
 #[test]
-fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
+fn an_unreadable_list_is_malformed() {
     for list in [
         &b"i5e"[..],
         b"3:abc",
         b"ld2:ip7:1.2.3.44:porti65536eee",
-        // No host names.
+        // These strings are not host names.
         b"ld2:ip9:1.2.3.4564:porti1eee",
         b"ld2:ip0:4:porti1eee",
         b"ld2:ip9:localhost4:porti65536eee",
@@ -158,37 +158,40 @@ fn a_list_of_which_nothing_can_be_read_is_no_empty_swarm() {
             assert_eq!(reason(&answer_with(key, list)), FailureReason::Malformed);
         }
     }
-    // The other list was read, and it was empty.
-    assert!(good(b"d5:peers0:6:peers63:abce").peers.is_empty());
+    // The other list is readable and empty.
+    assert!(valid(b"d5:peers0:6:peers63:abce").peers.is_empty());
 }
 
 #[test]
 fn a_list_of_host_names_is_withheld() {
     let names = b"ld2:ip16:peer.example.org4:porti1eed2:ip9:localhost4:porti2eee";
-    let said = good(&answer_with("peers", names));
+    let response = valid(&answer_with("peers", names));
     let found = (
-        said.peers.len(),
-        said.peers.malformed,
-        said.peer_list_withheld,
+        response.peers.len(),
+        response.peers.malformed,
+        response.peer_list_withheld,
     );
     assert_eq!(found, (0, 2, true));
-    // The other list is empty, which does not make those nobody.
-    let said = good(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
-    assert!(said.peer_list_withheld);
-    let said = good(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
-    assert_eq!((said.peers.len(), said.peer_list_withheld), (1, false));
+    // The empty list of the other family does not make the host names an empty swarm.
+    let response = valid(b"d5:peersld2:ip9:localhost4:porti1eee6:peers60:e");
+    assert!(response.peer_list_withheld);
+    let response = valid(b"d5:peersld2:ip9:localhost4:porti1eed2:ip7:1.2.3.44:porti1eeee");
+    assert_eq!(
+        (response.peers.len(), response.peer_list_withheld),
+        (1, false)
+    );
 }
 
 #[test]
-fn wrong_peers6_does_no_harm() {
-    // These crashed a client (rakshasa/libtorrent#129), and are a real answer of AniRena.
+fn a_malformed_peers6_does_not_affect_peers() {
+    // Such values crashed a client (rakshasa/libtorrent#129); AniRena sends one.
     for (value, malformed) in [(&b"i1e"[..], 1), (b"6:\0\0\0\0\0\0", 1), (b"i1", 0)] {
         let mut body = b"d8:intervali60e5:peers12:".to_vec();
         body.extend_from_slice(TWO);
         body.extend_from_slice(b"6:peers6");
         body.extend_from_slice(value);
         body.push(b'e');
-        let peers = good(&body).peers;
+        let peers = valid(&body).peers;
         assert_eq!(peers.v4, two());
         assert!(peers.malformed >= malformed);
     }
@@ -197,11 +200,11 @@ fn wrong_peers6_does_no_harm() {
 #[test]
 fn peers_may_be_missing() {
     let v6 = [&[0x26; 16][..], &[0x1a, 0xe1]].concat();
-    let said = good(&answer_with("peers6", &string(&v6)));
-    assert_eq!((said.peers.v4.len(), said.peers.v6.len()), (0, 1));
-    let said = good(b"d8:completei0e10:incompletei0e8:intervali60ee");
-    assert!(said.peers.is_empty());
-    // Some answer `stopped` with no more than this; that it is no empty list, who asks is told.
+    let response = valid(&answer_with("peers6", &string(&v6)));
+    assert_eq!((response.peers.v4.len(), response.peers.v6.len()), (0, 1));
+    let response = valid(b"d8:completei0e10:incompletei0e8:intervali60ee");
+    assert!(response.peers.is_empty());
+    // Some trackers answer `stopped` with no more than this. The reply says whether it has a list.
     for (body, has_list) in [
         (&b"d8:intervali60ee"[..], false),
         (b"d15:warning message1:xe", false),
@@ -209,71 +212,71 @@ fn peers_may_be_missing() {
         (b"d5:peers0:e", true),
         (b"d6:peers60:e", true),
     ] {
-        let reply = announce(body, None, &url(), ASKED).unwrap();
+        let reply = announce(body, None, &url(), CONTEXT).unwrap();
         assert_eq!(reply.has_list, has_list, "{}", body.escape_ascii());
     }
 }
 
 #[test]
-fn what_follows_the_end_is_read_too() {
-    // sukebei: a second peers6 behind the final `e` (synapse#117).
+fn trailing_keys_are_read() {
+    // sukebei sends a second peers6 after the final `e` (synapse#117).
     let v6 = string(&[&[0x26; 16][..], &[0x1a, 0xe1]].concat());
     let mut body = answer_with("peers", &string(TWO));
     body.extend_from_slice(b"6:peers6");
     body.extend_from_slice(&v6);
     body.push(b'e');
-    let peers = good(&body).peers;
+    let peers = valid(&body).peers;
     assert_eq!((peers.v4.len(), peers.v6.len()), (2, 1));
-    // An empty list with a stray `e`, and plain garbage.
+    // A stray `e` or garbage after an empty list is ignored.
     for tail in [&b""[..], b"e", b"\r\n", b"<!-- 0.01 s -->", b"3:ab"] {
         let body = [b"d8:intervali60e5:peers0:e", tail].concat();
-        assert!(good(&body).peers.is_empty());
+        assert!(valid(&body).peers.is_empty());
     }
 }
 
 #[test]
-fn numbers_may_be_text_and_absurd_ones_are_not_believed() {
-    let said = good(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
-    assert_eq!(said.counts.seeders, Some(12));
-    assert_eq!(said.interval, Some(Duration::from_secs(1800)));
-    let said = good(
+fn numbers_may_be_text_and_absurd_ones_are_dropped() {
+    let response = valid(b"d8:complete2:125:peers0:8:interval4:18005:other1:xe");
+    assert_eq!(response.counts.seeders, Some(12));
+    assert_eq!(response.interval, Some(Duration::from_secs(1800)));
+    let response = valid(
         b"d8:completei-1e10:downloadedi9223372036854775807e10:incompletei100000001e\
           8:intervali0e5:peers0:e",
     );
-    assert_eq!(said.counts, Counts::default());
+    assert_eq!(response.counts, Counts::default());
     assert!(
-        said.has_absurd_counts,
-        "the empty list context them proves nothing"
+        response.has_absurd_counts,
+        "the empty list beside absurd counts proves nothing"
     );
-    assert_eq!(said.interval, None);
-    // A counter that fell below zero takes only itself away.
+    assert_eq!(response.interval, None);
+    // A counter below zero does not invalidate the other values.
     let mut body = b"d8:completei2e10:downloadedi18446744073709551615e\
         10:incompletei99999999999999999999999e8:intervali1800e5:peers12:"
         .to_vec();
     body.extend_from_slice(TWO);
     body.push(b'e');
-    let said = good(&body);
+    let response = valid(&body);
     let counts = Counts {
         seeders: Some(2),
         ..Counts::default()
     };
-    assert_eq!((said.peers.v4, said.counts), (two(), counts));
+    assert_eq!((response.peers.v4, response.counts), (two(), counts));
 }
 
 #[test]
-fn a_cut_list_yields_its_whole_entries() {
+fn a_truncated_list_yields_its_whole_entries() {
     let body = answer_with("peers", &string(&TWO.repeat(100)));
     for cut in [body.len() - 1, body.len() - 2, body.len() / 2, 30 + 6] {
-        let peers = good(&body[..cut]).peers;
+        let peers = valid(&body[..cut]).peers;
         assert_eq!(peers.v4.len(), (cut - 29).min(1200) / 6, "{cut}");
         assert!(peers.malformed > 0);
     }
     let dicts = b"d5:peersld2:ip7:1.2.3.44:porti4567eed2:ip7:2.3.4";
-    assert_eq!(good(dicts).peers.v4, two()[..1]);
+    assert_eq!(valid(dicts).peers.v4, two()[..1]);
 }
 
 #[test]
-fn a_cut_answer_without_a_list_is_no_zero() {
+fn a_truncated_answer_without_a_list_is_malformed() {
     for body in [
         &b"d"[..],
         b"d8:completei0e10:incomple",
@@ -283,12 +286,12 @@ fn a_cut_answer_without_a_list_is_no_zero() {
         assert_eq!(reason(body), FailureReason::Malformed);
     }
     let cut = ProbeError::new(FailureReason::Reset, "the connection was cut");
-    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), ASKED).unwrap_err();
+    let failed = announce(b"d8:completei0e", Some(cut.clone()), &url(), CONTEXT).unwrap_err();
     assert_eq!(failed, cut);
 }
 
 #[test]
-fn what_is_no_bencode_is_told_apart() {
+fn bodies_without_bencode_are_told_apart() {
     for (body, expected) in [
         (&b""[..], "an empty answer"),
         (b"  \r\n", "an empty answer"),
@@ -311,16 +314,16 @@ fn what_is_no_bencode_is_told_apart() {
             body.escape_ascii()
         );
     }
-    // PHP scripts write a byte order mark or a blank line first.
-    assert_eq!(good(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
+    // PHP scripts may send a byte order mark or a blank line first.
+    assert_eq!(valid(b"\xef\xbb\xbf\n d8:intervali60ee").peers.len(), 0);
 }
 
 #[test]
-fn a_refusal_is_one_whatever_stands_beside_it() {
+fn a_failure_reason_is_a_rejection_despite_other_keys() {
     let failed = read(b"d14:failure reason22:unregistered: secret1!5:peers0:e").unwrap_err();
     assert_eq!(failed.reason, FailureReason::Rejected);
     assert_eq!(&*failed.text, "unregistered: <secret>!");
-    // As served in the wild (trackerslist#166): the last letter is the end of the dictionary.
+    // A real answer (trackerslist#166): its last letter is the end of the dictionary.
     let failed = read(b"d14:failure reason14:Missing uploade").unwrap_err();
     assert_eq!(&*failed.text, "Missing upload");
     let failed = read(b"d14:failure reason20:Missing uploade").unwrap_err();
@@ -332,7 +335,7 @@ fn a_refusal_is_one_whatever_stands_beside_it() {
         (failed.reason, failed.retry),
         (FailureReason::Rejected, retry)
     );
-    // Beside an answer a code is no refusal.
+    // A failure code beside peers or counts is not a rejection.
     assert!(read(b"d12:failure codei0e5:peers0:e").is_ok());
     assert!(read(b"d12:failure codei0e8:completei0e10:incompletei0ee").is_ok());
 }
@@ -357,7 +360,7 @@ fn retry_in_is_minutes_in_any_spelling_or_never() {
 }
 
 #[test]
-fn scrapes_are_booked_by_hash() {
+fn scrape_entries_are_matched_by_hash() {
     let targets: Vec<_> = (0..3u8)
         .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
         .collect();
@@ -374,7 +377,7 @@ fn scrapes_are_booked_by_hash() {
         body
     };
     let found = scrape(&files(&[
-        // torrust#42: a key that is no hash. And one that nobody asked for.
+        // A key that is not a hash (torrust#42), and a hash that was not requested.
         string(&[b'x'; 50]),
         b"de".to_vec(),
         entry(9, "8:completei9e"),
@@ -388,11 +391,11 @@ fn scrapes_are_booked_by_hash() {
         completed: None,
     };
     assert_eq!(found, [None, None, Some(counts)]);
-    // Asked of nothing it knows: an answer, in both spellings of "no entries".
+    // A response without entries is valid, as a dictionary and as a list.
     for body in [&b"d5:filesdee"[..], b"d5:fileslee"] {
         assert_eq!(scrape(body).unwrap(), [None; 3]);
     }
-    // Cut behind the first entry.
+    // The response is truncated after the first entry.
     let whole = files(&[entry(0, "8:completei1e"), entry(1, "8:completei2e")]);
     let found = scrape(&whole[..60]).unwrap();
     assert_eq!(found[0].unwrap().seeders, Some(1));
@@ -415,8 +418,8 @@ fn an_error_page_may_state_a_refusal() {
     assert_eq!(stated_refusal(b"d8:intervali60ee", &url()), None);
 }
 
-/// Something near enough to an answer to reach every branch of the reader.
-fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
+/// Generates bodies close enough to a response to reach every branch of the reader.
+fn almost_response() -> impl Strategy<Value = Vec<u8>> {
     let key = prop::sample::select(vec![
         "peers",
         "peers6",
@@ -463,26 +466,26 @@ fn nearly_an_answer() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn nothing_makes_the_reader_panic(body in nearly_an_answer()) {
+    fn the_reader_never_panics(body in almost_response()) {
         let targets = [(AnnounceId(0), InfoHash([0; 20]))];
-        let _ = announce(&body, None, &url(), ASKED);
+        let _ = announce(&body, None, &url(), CONTEXT);
         let _ = scrape(&body, None, &url(), &targets);
         let _ = stated_refusal(&body, &url());
     }
 
     #[test]
-    fn nor_does_noise(body in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), ASKED);
-        let _ = announce(&body, None, &url(), ASKED);
+    fn the_reader_never_panics_on_random_bytes(body in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = announce(&[b"d5:peers", &body[..]].concat(), None, &url(), CONTEXT);
+        let _ = announce(&body, None, &url(), CONTEXT);
     }
 
     #[test]
-    fn a_list_is_read_as_far_as_it_came(count in 0..50usize, cut in 0..400usize) {
+    fn a_truncated_list_is_never_longer_or_silent(count in 0..50usize, cut in 0..400usize) {
         let body = answer_with("peers", &string(&[7; 6].repeat(count)));
         let cut = cut.min(body.len());
-        if let Ok(said) = read(&body[..cut]) {
-            prop_assert!(said.peers.len() <= count);
-            prop_assert!(cut == body.len() || said.peers.malformed > 0);
+        if let Ok(response) = read(&body[..cut]) {
+            prop_assert!(response.peers.len() <= count);
+            prop_assert!(cut == body.len() || response.peers.malformed > 0);
         }
     }
 }
@@ -494,17 +497,17 @@ fn seconds(seconds: u64) -> Option<Duration> {
 #[test]
 fn the_longer_interval_counts() {
     let both = b"d8:completei0e10:incompletei0e8:intervali300e12:min intervali3600e5:peers0:e";
-    assert_eq!(good(both).interval, seconds(3600));
+    assert_eq!(valid(both).interval, seconds(3600));
     assert_eq!(
-        good(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
+        valid(b"d8:intervali900e12:min intervali60e5:peers0:e").interval,
         seconds(900)
     );
     assert_eq!(
-        good(b"d12:min interval4:18005:peers0:e").interval,
+        valid(b"d12:min interval4:18005:peers0:e").interval,
         seconds(1800)
     );
     assert_eq!(
-        good(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
+        valid(b"d12:min intervali-5e8:intervali0e5:peers0:e").interval,
         None
     );
 }
@@ -520,7 +523,7 @@ fn intervals_beside_a_failure_are_kept() {
     assert_eq!((failed.interval(), failed.retry), (seconds(600), retry));
     let failed = refused(b"d12:failure codei100e8:intervali600ee");
     assert_eq!(failed.interval(), seconds(600));
-    // A scrape is refused in the same words.
+    // A scrape is rejected with the same keys.
     let body = b"d14:failure reason4:gone12:min intervali600ee";
     let failed = scrape(body, None, &url(), &[]).unwrap_err();
     assert_eq!(failed.interval(), seconds(600));
@@ -552,7 +555,7 @@ fn impossible_counters_are_unknown_in_announces_and_scrapes() {
             .iter()
             .map(|(key, value)| format!("{}:{key}{value}", key.len()))
             .collect();
-        let answer = good(format!("d{entry}5:peers0:e").as_bytes());
+        let answer = valid(format!("d{entry}5:peers0:e").as_bytes());
         let expected = Counts {
             seeders: Some(3),
             leechers: expected,

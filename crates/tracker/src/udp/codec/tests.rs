@@ -1,7 +1,7 @@
 use super::*;
 use proptest::prelude::*;
 
-const WHO: Identity = Identity {
+const IDENTITY: Identity = Identity {
     peer_id: *b"-SW0100-abcdefghijkl",
     key: 0x0102_0304,
     ports: [0xabcd, 0xabce],
@@ -11,7 +11,7 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
     let mut out = Vec::new();
     write_announce(
         &mut out,
-        &WHO,
+        &IDENTITY,
         &Announce {
             connection: 0x1122_3344_5566_7788,
             transaction: 0x99aa_bbcc,
@@ -25,9 +25,9 @@ fn announce(url: &str, event: Event) -> Vec<u8> {
     out
 }
 
-/// Offsets as in the tables of BEP 15.
+/// The offsets are those of the tables in BEP 15.
 #[test]
-fn requests_have_the_layout_of_the_standard() {
+fn requests_follow_bep_15() {
     let mut connect = Vec::new();
     write_connect(&mut connect, 0x0102_0304);
     assert_eq!(
@@ -94,7 +94,7 @@ fn path_and_query_travel_as_url_data() {
 }
 
 #[test]
-fn entries_are_as_long_as_the_family_says() {
+fn ipv6_entries_are_read_over_either_family() {
     let mut packet = vec![0, 0, 0, 1, 0, 0, 0, 9, 0, 0, 7, 8, 0, 0, 0, 1, 0, 0, 0, 2];
     packet.extend([
         0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0x1a, 0xe1,
@@ -104,7 +104,7 @@ fn entries_are_as_long_as_the_family_says() {
         answer: ResponseBody::Announce(answer),
     }) = parse(&packet)
     else {
-        panic!("no announce");
+        panic!("not an announce");
     };
     assert_eq!(answer.interval(), Some(Duration::from_secs(1800)));
     assert_eq!(answer.counts.leechers, Some(1));
@@ -115,13 +115,13 @@ fn entries_are_as_long_as_the_family_says() {
     assert_eq!(
         answer.peers(Family::Ipv4, 200),
         v6,
-        "nothing else makes sense"
+        "the bytes are valid as IPv6 only"
     );
 }
 
-/// A list over a socket of the other family, whole or torn, is never an empty one.
+/// A list of the other family than that of the socket is never read as empty, even if truncated.
 #[test]
-fn lists_are_read_as_what_they_are() {
+fn lists_are_read_by_their_content() {
     let v4 =
         |count: u8| -> Vec<u8> { (0..count).flat_map(|n| [81, 2, 3, n, 0x1a, 0xe1]).collect() };
     let v6 = |count: u8| -> Vec<u8> {
@@ -141,7 +141,7 @@ fn lists_are_read_as_what_they_are() {
         (v4(0), six, (0, 0, 0)),
         (v4(4), four, (4, 0, 0)),
         (v4(4), six, (4, 0, 0)),
-        // As long as one and two IPv6 entries.
+        // These lists are as long as one and two IPv6 entries.
         (v4(3), six, (3, 0, 0)),
         (v4(6), six, (6, 0, 0)),
         (v6(2), six, (0, 2, 0)),
@@ -158,7 +158,7 @@ fn lists_are_read_as_what_they_are() {
         packet.extend(&list);
         let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
         else {
-            panic!("no announce");
+            panic!("not an announce");
         };
         let peers = answer.peers(socket, 200);
         let seen = (peers.v4.len(), peers.v6.len(), peers.malformed);
@@ -167,7 +167,7 @@ fn lists_are_read_as_what_they_are() {
 }
 
 #[test]
-fn absurd_intervals_are_none() {
+fn absurd_intervals_are_ignored() {
     for (interval, expected) in [
         (0, None),
         (1, Some(1)),
@@ -180,7 +180,7 @@ fn absurd_intervals_are_none() {
         packet.extend([0; 8]);
         let Some(ResponseBody::Announce(answer)) = parse(&packet).map(|datagram| datagram.answer)
         else {
-            panic!("no announce");
+            panic!("not an announce");
         };
         assert_eq!(answer.interval(), expected.map(Duration::from_secs));
     }

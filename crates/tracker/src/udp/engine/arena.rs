@@ -106,12 +106,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_dies_with_its_value() {
+    fn a_key_is_invalid_after_its_value_is_removed() {
         let mut arena = Arena::default();
         let first = arena.insert("first");
         arena.remove(first);
         let second = arena.insert("second");
-        assert_eq!(second.index, first.index, "the slot is used again");
+        assert_eq!(second.index, first.index, "the slot is reused");
         assert_eq!(arena.get(first), None);
         arena.remove(first);
         assert_eq!(arena.get(second), Some(&"second"));

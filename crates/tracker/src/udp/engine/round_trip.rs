@@ -88,12 +88,12 @@ mod tests {
         assert_eq!(
             sent_at(far, false),
             [0, 2700, 8100],
-            "and a long one longer"
+            "a long round trip makes the wait longer"
         );
     }
 
     #[test]
-    fn a_remote_that_talks_to_others_is_asked_more_often() {
+    fn a_responsive_remote_is_retried_more_often() {
         let mut near = RoundTrip::default();
         near.sample(Duration::from_millis(1));
         assert_eq!(

@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_and_time_give_places_back() {
+    fn answers_and_time_release_slots() {
         let start = Instant::now();
         let mut window = SendWindow::new(3);
         assert_eq!(window.room(start), 3);
@@ -135,15 +135,19 @@ mod tests {
         assert_eq!(window.next_room(), Some(start + MAX_HOLD));
         window.release(first);
         assert_eq!(window.room(later), 1);
-        assert_eq!(window.room(start + MAX_HOLD), 2, "the second was lost");
+        assert_eq!(
+            window.room(start + MAX_HOLD),
+            2,
+            "the slot of the lost packet is free"
+        );
         window.release(second);
-        assert_eq!(window.room(start + MAX_HOLD), 2, "and counts once");
+        assert_eq!(window.room(start + MAX_HOLD), 2, "a slot is released once");
         window.release(third);
         assert_eq!(window.room(start + MAX_HOLD), 3);
     }
 
     #[test]
-    fn what_is_overtaken_gives_its_place_back() {
+    fn overtaken_packets_release_their_slots() {
         let start = Instant::now();
         let mut window = SendWindow::new(9);
         let tickets: Vec<Ticket> = (0..3)
@@ -156,16 +160,20 @@ mod tests {
         assert_eq!(window.room(now), 0);
         window.release(tickets[3]);
         window.release_overtaken(tickets[3]);
-        assert_eq!(window.room(now), 1, "the batch before may yet come");
+        assert_eq!(
+            window.room(now),
+            1,
+            "answers to the batch before may still arrive"
+        );
         window.release(tickets[6]);
         window.release_overtaken(tickets[6]);
         assert_eq!(window.room(now), 5);
         window.release(tickets[0]);
-        assert_eq!(window.room(now), 5, "too late to count");
+        assert_eq!(window.room(now), 5, "the slot was released before");
     }
 
     #[test]
-    fn a_fast_network_holds_places_for_a_short_time() {
+    fn a_fast_network_holds_slots_briefly() {
         let start = Instant::now();
         let mut window = SendWindow::new(1);
         for _ in 0..200 {

@@ -28,19 +28,19 @@ fn settings() -> Settings {
     }
 }
 
-/// An engine, a clock, and the packets the engine wrote.
-struct Lab {
+/// An engine with a simulated clock and the packets that it sent.
+struct Harness {
     engine: Engine,
     now: Instant,
     start: Instant,
-    /// What lookups find.
+    /// The result of every host lookup.
     addresses: Result<Vec<SocketAddr>, ProbeError>,
-    /// What the engine wants sent, with the millisecond it wanted it.
+    /// The packets that the engine sent since the last call of `take_sent`.
     sent: Vec<SentRequest>,
     observations: Vec<Observation>,
 }
 
-/// A packet that the engine sent.
+/// A packet that the engine sent, with the time in milliseconds since the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct SentRequest {
     at: u64,
@@ -85,7 +85,7 @@ impl SentRequest {
         self.reply(0, &[], &id.to_be_bytes())
     }
 
-    /// An answer with an interval of 1800 s.
+    /// Returns an answer with an interval of 1800 seconds.
     fn announced(&self, seeders: u32, leechers: u32, peers: &[u8]) -> Vec<u8> {
         assert_eq!(self.action(), 1);
         self.reply(1, &[1800, leechers, seeders], peers)
@@ -100,7 +100,7 @@ fn server(n: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, n], 6969))
 }
 
-/// Compact IPv4 peers.
+/// Returns compact IPv4 peers (BEP 15).
 fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
     ports
         .into_iter()
@@ -108,7 +108,7 @@ fn peers(ports: impl IntoIterator<Item = u16>) -> Vec<u8> {
         .collect()
 }
 
-impl Lab {
+impl Harness {
     fn new() -> Self {
         Self::with(64, settings())
     }
@@ -149,8 +149,8 @@ impl Lab {
         self.announce_as(n, AnnounceStrategy::StoppedOnly);
     }
 
-    /// Lets the engine do all that it can do now.
-    fn settle(&mut self) {
+    /// Runs the engine until it has nothing more to do at the present time.
+    fn run_until_idle(&mut self) {
         loop {
             for lookup in self.engine.take_lookups() {
                 let result = self.addresses.clone();
@@ -173,15 +173,15 @@ impl Lab {
         }
     }
 
-    /// The packets sent since the last look.
-    fn sent(&mut self) -> Vec<SentRequest> {
-        self.settle();
+    /// Returns the packets sent since the last call.
+    fn take_sent(&mut self) -> Vec<SentRequest> {
+        self.run_until_idle();
         std::mem::take(&mut self.sent)
     }
 
-    /// The only packet sent since the last look.
-    fn one(&mut self) -> SentRequest {
-        let mut sent = self.sent();
+    /// Returns the only packet sent since the last call.
+    fn take_one(&mut self) -> SentRequest {
+        let mut sent = self.take_sent();
         assert_eq!(sent.len(), 1, "{sent:?}");
         sent.remove(0)
     }
@@ -194,38 +194,38 @@ impl Lab {
         self.engine.on_datagram(from, bytes, self.now);
     }
 
-    /// Time passes; timers fire on their way.
-    fn pass(&mut self, time: Duration) {
+    /// Advances the clock, firing timers as they become due.
+    fn advance(&mut self, time: Duration) {
         let end = self.now + time;
-        self.settle();
+        self.run_until_idle();
         for _ in 0..100_000 {
             match self.engine.next_timeout() {
                 Some(next) if next <= end => self.now = self.now.max(next),
                 _ => {
                     self.now = end;
-                    self.settle();
+                    self.run_until_idle();
                     return;
                 }
             }
-            self.settle();
+            self.run_until_idle();
         }
-        panic!("the engine's clock stands still");
+        panic!("the timers of the engine do not advance");
     }
 
-    fn pass_ms(&mut self, ms: u64) {
-        self.pass(Duration::from_millis(ms));
+    fn advance_ms(&mut self, ms: u64) {
+        self.advance(Duration::from_millis(ms));
     }
 
-    /// Connects; the announces submitted before are on their way then.
+    /// Answers the connect and returns the packets that the engine then sends.
     fn connect(&mut self) -> Vec<SentRequest> {
-        let connect = self.one();
+        let connect = self.take_one();
         self.receive(&connect.connected(ID));
-        self.sent()
+        self.take_sent()
     }
 
-    /// The only observation since the last look.
+    /// Returns the only observation since the last call.
     fn observation(&mut self) -> Observation {
-        self.settle();
+        self.run_until_idle();
         assert_eq!(self.observations.len(), 1, "{:?}", self.observations);
         self.observations.remove(0)
     }
@@ -250,11 +250,11 @@ impl Lab {
         }
     }
 
-    /// Nothing is left behind, once a connect that nobody waits for has found out.
+    /// Asserts that the engine holds no state once unneeded connects have timed out.
     fn assert_at_rest(&mut self) {
-        self.settle();
+        self.run_until_idle();
         assert_eq!(self.engine.active(), 0);
-        self.pass(TIMEOUT * 2);
+        self.advance(TIMEOUT * 2);
         assert_eq!(self.engine.unsent(), 0);
         assert_eq!(self.engine.transactions.len(), 0);
         assert!(self.observations.is_empty(), "{:?}", self.observations);

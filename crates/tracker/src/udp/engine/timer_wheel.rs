@@ -155,21 +155,21 @@ mod tests {
     }
 
     #[test]
-    fn following_next_meets_every_timer() {
+    fn following_next_fires_every_timer() {
         let start = Instant::now();
         let mut wheel = TimerWheel::new(start);
         let delays: Vec<u64> = (0..400).map(|n| n * n).collect();
         for (n, delay) in (0..).zip(&delays) {
             wheel.insert(start + Duration::from_millis(*delay), n);
         }
-        let mut met = Vec::new();
+        let mut seen = Vec::new();
         while let Some(at) = wheel.next() {
             for n in fired(&mut wheel, at) {
                 let due = start + Duration::from_millis(delays[n as usize]);
                 assert!(at >= due && at < due + TICK, "timer {n}");
-                met.push(n);
+                seen.push(n);
             }
         }
-        assert_eq!(met, (0..400).collect::<Vec<_>>());
+        assert_eq!(seen, (0..400).collect::<Vec<_>>());
     }
 }

@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_system_keys_every_process_and_engine_apart() {
+    fn every_generator_gets_its_own_key() {
         let draw = |mut random: Random| [random.next(), random.next(), random.next()];
         assert_ne!(draw(Random::from_os()), draw(Random::from_os()));
     }

@@ -1,18 +1,18 @@
-//! What is said to a tracker that answers.
+//! Conversations with a tracker that answers.
 
 use super::*;
 
 #[test]
-fn a_ghost_announce_leaves_no_entry() {
-    let mut lab = Lab::new();
-    lab.announce(7);
-    let stopped = lab.connect().remove(0);
+fn a_stopped_only_announce_leaves_no_entry() {
+    let mut harness = Harness::new();
+    harness.announce(7);
+    let stopped = harness.connect().remove(0);
     assert_eq!(stopped.connection(), ID);
     assert_eq!(stopped.event(), 3);
     assert_eq!(stopped.bytes[16..36], [7; 20]);
-    lab.pass_ms(30);
-    lab.receive(&stopped.announced(2, 1, &peers([1, 2])));
-    let observation = lab.observation();
+    harness.advance_ms(30);
+    harness.receive(&stopped.announced(2, 1, &peers([1, 2])));
+    let observation = harness.observation();
     assert_eq!(observation.stats.requests, 2);
     assert_eq!(
         observation.stats.phases.response,
@@ -31,160 +31,171 @@ fn a_ghost_announce_leaves_no_entry() {
     assert_eq!(announced.counts.leechers, Some(1));
     assert_eq!(announced.interval, Some(Duration::from_secs(1800)));
     assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
-/// At a tracker that has shown its lists.
+/// The tracker has shown its lists before, so the session believes an empty one.
 #[test]
-fn an_empty_swarm_needs_no_second_look() {
-    let mut lab = Lab::new();
-    lab.announce(1);
-    let stopped = lab.connect().remove(0);
-    lab.receive(&stopped.announced(0, 0, &[]));
-    let announced = lab.announced();
+fn an_empty_swarm_needs_no_started() {
+    let mut harness = Harness::new();
+    harness.announce(1);
+    let stopped = harness.connect().remove(0);
+    harness.receive(&stopped.announced(0, 0, &[]));
+    let announced = harness.announced();
     assert!(announced.peers.is_empty());
     assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
 /// opentracker answers `stopped` with counts and an empty list.
 #[test]
-fn counts_without_a_list_make_the_ghost_brief() {
-    let mut lab = Lab::new();
-    lab.announce(1);
-    let ghost = lab.connect().remove(0);
-    lab.receive(&ghost.announced(2, 1, &[]));
-    let started = lab.one();
+fn counts_without_a_list_lead_to_started() {
+    let mut harness = Harness::new();
+    harness.announce(1);
+    let first_stopped = harness.connect().remove(0);
+    harness.receive(&first_stopped.announced(2, 1, &[]));
+    let started = harness.take_one();
     assert_eq!((started.event(), started.connection()), (2, ID));
-    assert_ne!(started.transaction(), ghost.transaction());
-    lab.receive(&started.announced(2, 2, &peers([1, 2, OUR_PORT])));
-    let stopped = lab.one();
+    assert_ne!(started.transaction(), first_stopped.transaction());
+    harness.receive(&started.announced(2, 2, &peers([1, 2, OUR_PORT])));
+    let stopped = harness.take_one();
     assert_eq!((stopped.event(), stopped.connection()), (3, ID));
-    assert!(lab.observations.is_empty(), "not before we are gone");
-    lab.receive(&stopped.announced(3, 1, &[]));
-    let announced = lab.announced();
+    assert!(
+        harness.observations.is_empty(),
+        "the observation waits for the last `stopped`"
+    );
+    harness.receive(&stopped.announced(3, 1, &[]));
+    let announced = harness.announced();
     assert_eq!(announced.strategy, AnnounceStrategy::StartThenStop);
     assert_eq!(announced.peers.len(), 3);
-    assert_eq!(announced.counts.seeders, Some(2), "beside the list");
+    assert_eq!(
+        announced.counts.seeders,
+        Some(2),
+        "the count beside the list"
+    );
     assert_eq!(announced.counts.leechers, Some(1));
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
-/// Counts of both families over a list of one: joining brings nothing but ourselves.
+/// The counts cover both families, but the list covers one: `started` brings only our entry.
 #[test]
-fn a_list_of_ourselves_is_no_reason_to_join_again() {
-    let mut lab = Lab::new();
-    lab.announce(1);
-    let ghost = lab.connect().remove(0);
-    lab.receive(&ghost.announced(2, 0, &[]));
-    let started = lab.one();
-    lab.receive(&started.announced(2, 1, &peers([OUR_PORT])));
-    let stopped = lab.one();
-    lab.receive(&stopped.announced(2, 0, &[]));
-    let announced = lab.announced();
+fn a_list_of_only_our_entry_keeps_the_strategy() {
+    let mut harness = Harness::new();
+    harness.announce(1);
+    let first_stopped = harness.connect().remove(0);
+    harness.receive(&first_stopped.announced(2, 0, &[]));
+    let started = harness.take_one();
+    harness.receive(&started.announced(2, 1, &peers([OUR_PORT])));
+    let stopped = harness.take_one();
+    harness.receive(&stopped.announced(2, 0, &[]));
+    let announced = harness.announced();
     assert_eq!(announced.strategy, AnnounceStrategy::StoppedFirst);
     assert!(announced.peer_list_withheld);
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
 #[test]
-fn an_empty_list_is_withheld_only_where_somebody_is_claimed() {
-    // The counts while we are in, the ports named, the counts after we left if that is confirmed.
+fn an_empty_list_is_withheld_only_if_the_counts_claim_peers() {
+    // The counts in answer to `started`, the listed ports, and the counts in answer to the last
+    // `stopped`, if any.
     for (during, ports, after, withheld) in [
         ((1, 1), vec![], Some((1, 0)), true),
         ((0, 1), vec![OUR_PORT], Some((0, 0)), false),
         ((0, 1), vec![OUR_PORT], None, false),
         ((0, 2), vec![OUR_PORT], None, true),
-        // Nothing changed when we left: we were not counted.
+        // The counts are equal after `stopped`, so the tracker did not count us.
         ((0, 1), vec![], Some((0, 1)), true),
-        // Some trackers answer `stopped` with zeros, whatever the swarm.
+        // Some trackers answer every `stopped` with zeros.
         ((0, 2), vec![], Some((0, 0)), true),
         ((1, 1), vec![1], Some((1, 0)), false),
     ] {
-        let mut lab = Lab::new();
-        lab.announce_as(1, AnnounceStrategy::StartThenStop);
-        let started = lab.connect().remove(0);
+        let mut harness = Harness::new();
+        harness.announce_as(1, AnnounceStrategy::StartThenStop);
+        let started = harness.connect().remove(0);
         let list: Vec<u8> = ports.iter().flat_map(|port| peers([*port])).collect();
-        lab.receive(&started.announced(during.0, during.1, &list));
-        let stopped = lab.one();
+        harness.receive(&started.announced(during.0, during.1, &list));
+        let stopped = harness.take_one();
         match after {
-            Some((seeders, leechers)) => lab.receive(&stopped.announced(seeders, leechers, &[])),
+            Some((seeders, leechers)) => {
+                harness.receive(&stopped.announced(seeders, leechers, &[]))
+            }
             None => {
-                lab.pass(TIMEOUT);
-                lab.sent();
+                harness.advance(TIMEOUT);
+                harness.take_sent();
             }
         }
-        let told = lab.announced().peer_list_withheld;
-        assert_eq!(told, withheld, "{during:?} {ports:?} {after:?}");
+        let is_withheld = harness.announced().peer_list_withheld;
+        assert_eq!(is_withheld, withheld, "{during:?} {ports:?} {after:?}");
     }
 }
 
 #[test]
-fn a_brief_announce_joins_and_leaves() {
-    let mut lab = Lab::new();
-    lab.announce_as(1, AnnounceStrategy::StartThenStop);
-    let started = lab.connect().remove(0);
+fn start_then_stop_joins_and_leaves() {
+    let mut harness = Harness::new();
+    harness.announce_as(1, AnnounceStrategy::StartThenStop);
+    let started = harness.connect().remove(0);
     assert_eq!(started.event(), 2);
-    lab.receive(&started.announced(2, 2, &peers([1, 2])));
-    let stopped = lab.one();
+    harness.receive(&started.announced(2, 2, &peers([1, 2])));
+    let stopped = harness.take_one();
     assert_eq!(stopped.event(), 3);
-    lab.receive(&stopped.announced(2, 1, &[]));
-    let announced = lab.announced();
+    harness.receive(&stopped.announced(2, 1, &[]));
+    let announced = harness.announced();
     assert_eq!(announced.strategy, AnnounceStrategy::StartThenStop);
     assert_eq!(announced.counts.leechers, Some(1));
     assert_eq!(announced.peers.len(), 2);
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
 #[test]
-fn peers_count_although_the_farewell_is_never_confirmed() {
-    let mut lab = Lab::new();
-    lab.announce_as(1, AnnounceStrategy::StartThenStop);
-    let started = lab.connect().remove(0);
-    lab.receive(&started.announced(2, 2, &peers([1, 2])));
-    lab.pass(TIMEOUT);
-    let farewells = lab.sent();
-    assert!(farewells.len() > 3, "said again and again");
-    assert!(farewells.iter().all(|request| request.event() == 3));
-    let announced = lab.announced();
+fn peers_are_reported_without_a_confirmed_stopped() {
+    let mut harness = Harness::new();
+    harness.announce_as(1, AnnounceStrategy::StartThenStop);
+    let started = harness.connect().remove(0);
+    harness.receive(&started.announced(2, 2, &peers([1, 2])));
+    harness.advance(TIMEOUT);
+    let stopped = harness.take_sent();
+    assert!(stopped.len() > 3, "`stopped` is retransmitted");
+    assert!(stopped.iter().all(|request| request.event() == 3));
+    let announced = harness.announced();
     assert_eq!(announced.peers.len(), 2);
-    assert_eq!(announced.counts.leechers, Some(1), "we took ourselves out");
-    lab.assert_at_rest();
+    assert_eq!(announced.counts.leechers, Some(1), "the count excludes us");
+    harness.assert_at_rest();
 }
 
 #[test]
-fn an_unanswered_start_is_taken_back_within_the_deadline() {
-    let mut lab = Lab::new();
-    lab.announce_as(1, AnnounceStrategy::StartThenStop);
-    let started = lab.connect();
+fn an_unanswered_started_is_followed_by_stopped_within_the_deadline() {
+    let mut harness = Harness::new();
+    harness.announce_as(1, AnnounceStrategy::StartThenStop);
+    let started = harness.connect();
     assert_eq!(started[0].event(), 2);
-    // The tracker stays alive for others and loses everything of this probe.
-    lab.pass(TIMEOUT);
-    let sent = lab.sent();
+    // The tracker answers no packet of this probe.
+    harness.advance(TIMEOUT);
+    let sent = harness.take_sent();
     let last_start = sent.iter().rposition(|r| r.action() == 1 && r.event() == 2);
     let first_stop = sent.iter().position(|r| r.action() == 0 || r.event() == 3);
     assert!(last_start < first_stop, "{sent:?}");
-    assert_eq!(lab.failure(), FailureReason::Timeout);
-    lab.assert_at_rest();
+    assert_eq!(harness.failure(), FailureReason::Timeout);
+    harness.assert_at_rest();
 }
 
 #[test]
-fn a_scrape_asks_for_many_and_takes_what_it_gets() {
-    let mut lab = Lab::new();
+fn a_scrape_accepts_a_partial_answer() {
+    let mut harness = Harness::new();
     let targets: Vec<_> = (0..64)
         .map(|n| (AnnounceId(n), InfoHash([n as u8; 20])))
         .collect();
-    lab.engine
-        .submit(Lab::job(1, Request::Scrape { targets }), lab.now);
-    let scrape = lab.connect().remove(0);
+    harness
+        .engine
+        .submit(Harness::job(1, Request::Scrape { targets }), harness.now);
+    let scrape = harness.connect().remove(0);
     assert_eq!(scrape.action(), 2);
     assert_eq!(scrape.bytes.len(), 16 + 64 * 20);
-    // Fifty, as chihaya does; then a torn entry; then a negative number.
+    // Fifty entries, as chihaya sends, and a truncated one. The first has a negative number.
     let mut entries: Vec<u32> = (0..50).flat_map(|n| [n, 2 * n, 3 * n]).collect();
     entries[0] = u32::MAX;
-    lab.receive(&scrape.reply(2, &entries, &[0; 5]));
-    let Report::Scrape { ids, result } = lab.observation().report else {
-        panic!("no scrape");
+    harness.receive(&scrape.reply(2, &entries, &[0; 5]));
+    let Report::Scrape { ids, result } = harness.observation().report else {
+        panic!("not a scrape");
     };
     let result = result.unwrap();
     assert_eq!(ids.len(), 64);
@@ -192,28 +203,28 @@ fn a_scrape_asks_for_many_and_takes_what_it_gets() {
     assert_eq!(result[0].unwrap().seeders, None);
     assert_eq!(result[49], scraped(49, 98, 147));
     assert_eq!(result[50..], [None; 14]);
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
 #[test]
 fn one_connection_id_serves_all_torrents() {
-    let mut lab = Lab::new();
+    let mut harness = Harness::new();
     for n in 0..100 {
-        lab.announce(n);
+        harness.announce(n);
     }
-    let first = lab.connect();
-    assert_eq!(first.len(), 64, "a window full");
+    let first = harness.connect();
+    assert_eq!(first.len(), 64, "a full window");
     for request in &first {
-        lab.receive(&request.announced(0, 0, &[]));
+        harness.receive(&request.announced(0, 0, &[]));
     }
-    let rest = lab.sent();
+    let rest = harness.take_sent();
     assert_eq!(rest.len(), 36);
-    // In any order.
+    // Answers may arrive in any order.
     for request in rest.iter().rev() {
-        lab.receive(&request.announced(0, 0, &[]));
+        harness.receive(&request.announced(0, 0, &[]));
     }
-    lab.settle();
-    let mut ids: Vec<_> = lab
+    harness.run_until_idle();
+    let mut ids: Vec<_> = harness
         .observations
         .drain(..)
         .map(|observation| match observation.report {
@@ -223,30 +234,33 @@ fn one_connection_id_serves_all_torrents() {
         .collect();
     ids.sort_unstable();
     assert_eq!(ids, (0..100).collect::<Vec<_>>());
-    lab.assert_at_rest();
+    harness.assert_at_rest();
 }
 
 #[test]
-fn closing_takes_back_what_was_started_and_drops_the_rest() {
-    let mut lab = Lab::new();
-    lab.announce_as(1, AnnounceStrategy::StartThenStop);
-    lab.announce_as(2, AnnounceStrategy::StoppedFirst);
-    lab.announce_as(3, AnnounceStrategy::StartThenStop);
-    let requests = lab.connect();
-    lab.receive(&requests[2].announced(1, 1, &peers([1])));
-    let is_stop = lab.one();
-    let end = lab.now + Duration::from_secs(2);
-    lab.engine.close(end, lab.now);
-    lab.announce(4);
-    let stopped = lab.one();
+fn closing_stops_started_announces_and_drops_the_rest() {
+    let mut harness = Harness::new();
+    harness.announce_as(1, AnnounceStrategy::StartThenStop);
+    harness.announce_as(2, AnnounceStrategy::StoppedFirst);
+    harness.announce_as(3, AnnounceStrategy::StartThenStop);
+    let requests = harness.connect();
+    harness.receive(&requests[2].announced(1, 1, &peers([1])));
+    let last_stop = harness.take_one();
+    let end = harness.now + Duration::from_secs(2);
+    harness.engine.close(end, harness.now);
+    harness.announce(4);
+    let stopped = harness.take_one();
     assert_eq!(stopped.event(), 3);
     assert_eq!(stopped.bytes[16..36], [1; 20]);
-    lab.receive(&is_stop.announced(1, 0, &[]));
-    assert_eq!(lab.announced().peers.len(), 1, "that one was complete");
-    lab.pass_ms(1999);
-    assert!(!lab.sent().is_empty(), "the is_stop is said again");
-    assert_eq!(lab.engine.active(), 1);
-    lab.pass_ms(10);
-    lab.sent();
-    lab.assert_at_rest();
+    harness.receive(&last_stop.announced(1, 0, &[]));
+    assert_eq!(harness.announced().peers.len(), 1, "its list had arrived");
+    harness.advance_ms(1999);
+    assert!(
+        !harness.take_sent().is_empty(),
+        "`stopped` is retransmitted"
+    );
+    assert_eq!(harness.engine.active(), 1);
+    harness.advance_ms(10);
+    harness.take_sent();
+    harness.assert_at_rest();
 }

@@ -1,11 +1,11 @@
-//! What holds whatever happens.
+//! Invariants under random events.
 
 use super::*;
 use proptest::prelude::*;
 
-/// Something that happens to an engine.
+/// An event in the life of an engine.
 #[derive(Debug, Clone)]
-enum Happening {
+enum EngineEvent {
     Announce {
         tracker: u32,
         brief: bool,
@@ -14,18 +14,18 @@ enum Happening {
         tracker: u32,
         hashes: u8,
     },
-    /// An answer to a packet sent earlier: the right kind, from the right place or another.
+    /// A valid answer to an earlier packet, from its destination or from another address.
     ResponseBody {
         pick: usize,
         from: u8,
         list: u8,
     },
-    /// An error or garbage, under the transaction of a packet sent earlier.
-    Nonsense {
+    /// An error or garbage with the transaction of an earlier packet.
+    ErrorOrGarbage {
         pick: usize,
         bytes: Vec<u8>,
     },
-    /// A datagram of a stranger.
+    /// A datagram that answers no packet.
     Stray {
         bytes: Vec<u8>,
     },
@@ -33,20 +33,20 @@ enum Happening {
         pick: usize,
         why: u8,
     },
-    Found {
+    LookupSucceeded {
         tracker: u32,
         addresses: u8,
     },
-    NotFound {
+    LookupFailed {
         tracker: u32,
     },
-    Pass {
+    Advance {
         ms: u16,
     },
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
-    use Happening::*;
+fn event() -> impl Strategy<Value = EngineEvent> {
+    use EngineEvent::*;
     let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
     let tracker = 0u32..3;
     prop_oneof![
@@ -55,21 +55,21 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (tracker.clone(), 0u8..70).prop_map(|(tracker, hashes)| Scrape { tracker, hashes }),
         8 => (any::<usize>(), 1u8..4, 0u8..4)
             .prop_map(|(pick, from, list)| ResponseBody { pick, from, list }),
-        2 => (any::<usize>(), bytes()).prop_map(|(pick, bytes)| Nonsense { pick, bytes }),
+        2 => (any::<usize>(), bytes()).prop_map(|(pick, bytes)| ErrorOrGarbage { pick, bytes }),
         1 => bytes().prop_map(|bytes| Stray { bytes }),
         1 => (any::<usize>(), 0u8..3).prop_map(|(pick, why)| Undelivered { pick, why }),
         3 => (tracker.clone(), 0u8..3)
-            .prop_map(|(tracker, addresses)| Found { tracker, addresses }),
-        1 => tracker.prop_map(|tracker| NotFound { tracker }),
-        4 => (0u16..4000).prop_map(|ms| Pass { ms }),
+            .prop_map(|(tracker, addresses)| LookupSucceeded { tracker, addresses }),
+        1 => tracker.prop_map(|tracker| LookupFailed { tracker }),
+        4 => (0u16..4000).prop_map(|ms| Advance { ms }),
     ]
 }
 
-fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> usize {
+fn apply(harness: &mut Harness, seen: &mut Vec<SentRequest>, event: EngineEvent) -> usize {
     let mut jobs = 0;
     let picked = |pick: usize, seen: &[SentRequest]| seen.get(pick % seen.len().max(1)).cloned();
-    match happening {
-        Happening::Announce { tracker, brief } => {
+    match event {
+        EngineEvent::Announce { tracker, brief } => {
             let strategy = if brief {
                 AnnounceStrategy::StartThenStop
             } else {
@@ -80,92 +80,98 @@ fn apply(lab: &mut Lab, seen: &mut Vec<SentRequest>, happening: Happening) -> us
                 info_hash: InfoHash([0; 20]),
                 strategy,
             };
-            lab.engine.submit(Lab::job(tracker, request), lab.now);
+            harness
+                .engine
+                .submit(Harness::job(tracker, request), harness.now);
             jobs = 1;
         }
-        Happening::Scrape { tracker, hashes } => {
+        EngineEvent::Scrape { tracker, hashes } => {
             let targets = (0..hashes)
                 .map(|n| (AnnounceId(n.into()), InfoHash([n; 20])))
                 .collect();
-            lab.engine
-                .submit(Lab::job(tracker, Request::Scrape { targets }), lab.now);
+            harness.engine.submit(
+                Harness::job(tracker, Request::Scrape { targets }),
+                harness.now,
+            );
             jobs = 1;
         }
-        Happening::ResponseBody { pick, from, list } => {
+        EngineEvent::ResponseBody { pick, from, list } => {
             if let Some(request) = picked(pick, seen) {
                 let answer = match request.action() {
                     0 => request.connected(ID + u64::from(from)),
                     1 => request.announced(1, 1, &peers(0..list.into())),
                     _ => request.reply(2, &[1, 2, 3], &[]),
                 };
-                lab.receive_from(server(from), &answer);
+                harness.receive_from(server(from), &answer);
             }
         }
-        Happening::Nonsense { pick, bytes } => {
+        EngineEvent::ErrorOrGarbage { pick, bytes } => {
             if let Some(request) = picked(pick, seen) {
                 let action = bytes.first().map_or(3, |byte| u32::from(byte % 6));
-                lab.receive(&request.reply(action, &[], &bytes));
+                harness.receive(&request.reply(action, &[], &bytes));
             }
         }
-        Happening::Stray { bytes } => lab.receive(&bytes),
-        Happening::Undelivered { pick, why } => {
+        EngineEvent::Stray { bytes } => harness.receive(&bytes),
+        EngineEvent::Undelivered { pick, why } => {
             if let Some(request) = picked(pick, seen) {
                 let why = [
                     Undelivered::Refused,
                     Undelivered::Unreachable,
                     Undelivered::Unsent,
                 ][why as usize];
-                lab.engine
-                    .on_undelivered(request.to, &request.bytes, why, lab.now);
+                harness
+                    .engine
+                    .on_undelivered(request.to, &request.bytes, why, harness.now);
             }
         }
-        Happening::Found { tracker, addresses } => {
+        EngineEvent::LookupSucceeded { tracker, addresses } => {
             let list = (1..=addresses).map(server).collect();
-            lab.engine
-                .on_lookup(TrackerId(tracker), Ok(list), None, lab.now);
+            harness
+                .engine
+                .on_lookup(TrackerId(tracker), Ok(list), None, harness.now);
         }
-        Happening::NotFound { tracker } => {
+        EngineEvent::LookupFailed { tracker } => {
             let failed = ProbeError::new(FailureReason::Dns, "");
-            lab.engine
-                .on_lookup(TrackerId(tracker), Err(failed), None, lab.now);
+            harness
+                .engine
+                .on_lookup(TrackerId(tracker), Err(failed), None, harness.now);
         }
-        Happening::Pass { ms } => lab.pass_ms(ms.into()),
+        EngineEvent::Advance { ms } => harness.advance_ms(ms.into()),
     }
-    seen.extend(lab.sent());
+    seen.extend(harness.take_sent());
     jobs
 }
 
 proptest! {
-    /// Never a panic; every job ends in exactly one observation, within its time; every packet is
-    /// on somebody's account; no connection id is used beyond its minute; what was started is
-    /// stopped.
+    /// The engine never panics. Every job ends in exactly one observation within its timeout, and
+    /// every packet is counted in one observation.
     #[test]
-    fn every_job_ends_once_whatever_happens(
-        happenings in proptest::collection::vec(happening(), 1..120),
+    fn every_job_ends_exactly_once(
+        events in proptest::collection::vec(event(), 1..120),
         window in 1usize..20,
     ) {
-        let mut lab = Lab::with(window, settings());
+        let mut harness = Harness::with(window, settings());
         let mut seen = Vec::new();
         let mut jobs = 0;
-        for happening in happenings {
-            jobs += apply(&mut lab, &mut seen, happening);
+        for event in events {
+            jobs += apply(&mut harness, &mut seen, event);
         }
-        lab.pass(TIMEOUT + Duration::from_millis(25));
-        seen.extend(lab.sent());
-        prop_assert_eq!(lab.observations.len(), jobs);
-        let requests: u32 = lab.observations.drain(..).map(|o| o.stats.requests).sum();
+        harness.advance(TIMEOUT + Duration::from_millis(25));
+        seen.extend(harness.take_sent());
+        prop_assert_eq!(harness.observations.len(), jobs);
+        let requests: u32 = harness.observations.drain(..).map(|o| o.stats.requests).sum();
         prop_assert_eq!(requests as usize, seen.len());
-        lab.assert_at_rest();
+        harness.assert_at_rest();
     }
 }
 
-/// One packet in ten is lost, each way; the tracker is up. What is lost is asked again until it is
-/// answered: of 20,000 probes hardly one fails. (The losses are the same in every run.)
+/// The tracker is up, and one packet in ten is lost in each direction. Because the engine
+/// retransmits, hardly one of 20,000 probes fails. The losses are the same in every run.
 #[test]
 fn loss_is_not_an_outage() {
     let mut failed = 0;
     for seed in 0..400 {
-        // A linear congruential generator with Knuth's constants.
+        // A linear congruential generator with Knuth's constants (MMIX).
         let mut state: u64 = seed;
         let mut lost = || {
             state = state
@@ -173,29 +179,29 @@ fn loss_is_not_an_outage() {
                 .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33).is_multiple_of(10)
         };
-        let mut lab = Lab::with(16, settings());
+        let mut harness = Harness::with(16, settings());
         for n in 0..50 {
-            lab.announce(n);
+            harness.announce(n);
         }
         for _ in 0..3010 {
-            for request in lab.sent() {
+            for request in harness.take_sent() {
                 let there = !lost();
                 let back = !lost();
                 if there && back {
-                    lab.receive(&match request.action() {
+                    harness.receive(&match request.action() {
                         0 => request.connected(ID),
                         _ => request.announced(1, 0, &peers([1])),
                     });
                 }
             }
-            if lab.engine.active() == 0 {
+            if harness.engine.active() == 0 {
                 break;
             }
-            lab.pass_ms(5);
+            harness.advance_ms(5);
         }
-        lab.settle();
-        assert_eq!(lab.observations.len(), 50);
-        failed += lab
+        harness.run_until_idle();
+        assert_eq!(harness.observations.len(), 50);
+        failed += harness
             .observations
             .iter()
             .filter(|observation| {
@@ -205,6 +211,6 @@ fn loss_is_not_an_outage() {
     }
     assert!(
         failed <= 50,
-        "{failed} of 20,000: more than one lost connect"
+        "{failed} of 20,000 probes failed: more than one lost connect"
     );
 }

@@ -1,22 +1,22 @@
-//! Trackers whose answer to `stopped` says nothing about the swarm.
+//! Trackers whose answer to `stopped` carries no information about the swarm.
 
 use super::*;
 use crate::{Counts, StoppedList};
 
-/// What a tracker answers to one event.
+/// The reply of a tracker to one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reply {
-    /// Three seeders, a leecher, four peers.
+    /// Counts of three seeders and one leecher, and four peers.
     List,
     Zeros,
-    /// 0.0.0.0:0 beside counts of members.
+    /// A list of 0.0.0.0:0 alone, beside counts that claim peers.
     NoPeers,
-    /// Bytes that are no whole entry.
+    /// A list shorter than one entry.
     Torn,
-    /// Only our own entry, and counts of us alone.
+    /// Only our entry, and counts that include only us.
     OnlyUs,
     Error(&'static str),
-    /// No body, as opentracker says no.
+    /// No body; so opentracker rejects an announce.
     Bodiless,
     Damaged,
     Silence,
@@ -62,23 +62,28 @@ impl Reply {
     }
 }
 
-/// What a probe came to at a tracker that registers who starts and removes who stops.
-struct Played {
+/// The outcome of a probe at a tracker that registers us on `started` and removes us on `stopped`.
+struct Outcome {
     result: Result<Box<AnnounceResponse>, ProbeError>,
     is_registered: bool,
     events: Vec<u32>,
 }
 
-/// The tracker answers every connect; `lost` is the event of which no answer arrives.
-fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option<u32>) -> Played {
-    let mut lab = Lab::new();
-    lab.announce_as(1, strategy);
+/// Runs a probe. The tracker answers every connect; answers to the event `lost` do not arrive.
+fn run_probe(
+    strategy: AnnounceStrategy,
+    stopped: Reply,
+    started: Reply,
+    lost: Option<u32>,
+) -> Outcome {
+    let mut harness = Harness::new();
+    harness.announce_as(1, strategy);
     let (mut is_registered, mut events) = (false, Vec::new());
-    let start = lab.now;
-    while lab.observations.is_empty() && lab.now < start + 2 * TIMEOUT {
-        for request in lab.sent() {
+    let start = harness.now;
+    while harness.observations.is_empty() && harness.now < start + 2 * TIMEOUT {
+        for request in harness.take_sent() {
             if request.action() == 0 {
-                lab.receive(&request.connected(ID));
+                harness.receive(&request.connected(ID));
                 continue;
             }
             events.push(request.event());
@@ -87,16 +92,16 @@ fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option
             is_registered = joins && !reply.is_refusal();
             let datagram = reply.datagram(&request);
             if let Some(datagram) = datagram.filter(|_| lost != Some(request.event())) {
-                lab.receive(&datagram);
+                harness.receive(&datagram);
             }
         }
-        lab.pass_ms(10);
+        harness.advance_ms(10);
     }
-    let Report::Announce { result, .. } = lab.observation().report else {
-        panic!("no announce");
+    let Report::Announce { result, .. } = harness.observation().report else {
+        panic!("not an announce");
     };
-    lab.assert_at_rest();
-    Played {
+    harness.assert_at_rest();
+    Outcome {
         result,
         is_registered,
         events,
@@ -104,29 +109,32 @@ fn play(strategy: AnnounceStrategy, stopped: Reply, started: Reply, lost: Option
 }
 
 #[test]
-fn started_tells_what_stopped_does_not() {
+fn started_brings_the_list_that_stopped_does_not() {
     for stopped in ALL.into_iter().filter(|reply| *reply != Reply::List) {
         for strategy in [AnnounceStrategy::StoppedFirst, AnnounceStrategy::Compare] {
-            let played = play(strategy, stopped, Reply::List, None);
-            let said = played.result.unwrap_or_else(|failed| {
+            let outcome = run_probe(strategy, stopped, Reply::List, None);
+            let response = outcome.result.unwrap_or_else(|failed| {
                 panic!("{stopped:?}: {failed}");
             });
-            assert_eq!((said.peers.len(), said.peer_list_withheld), (4, false));
-            assert_eq!(said.counts.seeders, Some(3));
+            assert_eq!(
+                (response.peers.len(), response.peer_list_withheld),
+                (4, false)
+            );
+            assert_eq!(response.counts.seeders, Some(3));
             let is_lost = stopped == Reply::Silence && strategy == AnnounceStrategy::StoppedFirst;
             let shown = if is_lost {
                 StoppedList::Unknown
             } else {
                 StoppedList::Missing
             };
-            assert_eq!(said.stopped_list, shown, "{stopped:?}");
-            assert!(!played.is_registered);
+            assert_eq!(response.stopped_list, shown, "{stopped:?}");
+            assert!(!outcome.is_registered);
         }
     }
 }
 
 #[test]
-fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
+fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
     let strategies = [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
@@ -137,23 +145,25 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
         for stopped in ALL {
             for started in ALL {
                 for lost in [None, Some(2), Some(3)] {
-                    let told = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
-                    let played = play(strategy, stopped, started, lost);
-                    assert!(!played.is_registered, "{told}");
+                    let case = format!("{strategy:?} {stopped:?} {started:?} {lost:?}");
+                    let outcome = run_probe(strategy, stopped, started, lost);
+                    assert!(!outcome.is_registered, "{case}");
                     let says_zero = |reply| matches!(reply, Reply::Zeros | Reply::OnlyUs);
-                    // The exception: a tracker that has shown its lists.
-                    let is_believed = strategy == AnnounceStrategy::StoppedOnly
+                    // The exception is a tracker that has shown its lists.
+                    let believes_zero = strategy == AnnounceStrategy::StoppedOnly
                         && says_zero(stopped)
                         && lost != Some(3);
-                    match played.result {
-                        Ok(said) if said.peers.is_empty() && !said.peer_list_withheld => {
-                            let is_heard = lost != Some(2);
-                            assert!(says_zero(started) && is_heard || is_believed, "{told}");
+                    match outcome.result {
+                        Ok(response)
+                            if response.peers.is_empty() && !response.peer_list_withheld =>
+                        {
+                            let arrives = lost != Some(2);
+                            assert!(says_zero(started) && arrives || believes_zero, "{case}");
                         }
                         Ok(_) => {}
                         Err(failed) => {
-                            let is_heard = lost != Some(2);
-                            assert!(!(started == Reply::List && is_heard), "{told}: {failed}");
+                            let arrives = lost != Some(2);
+                            assert!(!(started == Reply::List && arrives), "{case}: {failed}");
                         }
                     }
                 }
@@ -163,8 +173,8 @@ fn no_pair_of_answers_makes_a_0_or_a_failure_that_started_contradicts() {
 }
 
 #[test]
-fn counts_in_the_last_answer_replace_none() {
-    let said = play(
+fn counts_in_the_last_answer_replace_no_others() {
+    let response = run_probe(
         AnnounceStrategy::StartThenStop,
         Reply::Zeros,
         Reply::List,
@@ -176,18 +186,21 @@ fn counts_in_the_last_answer_replace_none() {
         leechers: Some(0),
         completed: None,
     };
-    assert_eq!(said.unwrap().counts, counts);
+    assert_eq!(response.unwrap().counts, counts);
 }
 
 #[test]
-fn a_tracker_that_lists_is_asked_once() {
+fn a_list_in_answer_to_stopped_ends_the_probe() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
         AnnounceStrategy::StoppedOnly,
     ] {
-        assert_eq!(play(strategy, Reply::List, Reply::List, None).events, [3]);
+        assert_eq!(
+            run_probe(strategy, Reply::List, Reply::List, None).events,
+            [3]
+        );
     }
-    let zeros = play(
+    let zeros = run_probe(
         AnnounceStrategy::StoppedOnly,
         Reply::Zeros,
         Reply::Zeros,
@@ -196,40 +209,40 @@ fn a_tracker_that_lists_is_asked_once() {
     assert_eq!(zeros.events, [3]);
 }
 
-/// No tracker that does not answer a connect gets a second question, nor one that is never heard.
+/// A tracker that does not answer the connect or `stopped` gets no `started`.
 #[test]
-fn a_dead_tracker_is_asked_no_second_question() {
-    let mut lab = Lab::new();
-    lab.announce_as(1, AnnounceStrategy::StoppedFirst);
-    lab.pass(TIMEOUT);
-    let sent = lab.sent();
+fn a_dead_tracker_gets_no_started() {
+    let mut harness = Harness::new();
+    harness.announce_as(1, AnnounceStrategy::StoppedFirst);
+    harness.advance(TIMEOUT);
+    let sent = harness.take_sent();
     assert_eq!(sent.len(), 4, "{sent:?}");
     assert!(sent.iter().all(|request| request.action() == 0));
-    assert_eq!(lab.failure(), FailureReason::Timeout);
-    // It answered others before, and then died.
-    lab.announce_as(2, AnnounceStrategy::StoppedFirst);
-    let first = lab.connect();
-    lab.receive(&first[0].announced(1, 0, &peers([1])));
-    lab.announced();
-    lab.pass_ms(20_000);
-    lab.announce_as(3, AnnounceStrategy::StoppedFirst);
-    lab.pass(TIMEOUT);
+    assert_eq!(harness.failure(), FailureReason::Timeout);
+    // The tracker answers an earlier probe and then dies.
+    harness.announce_as(2, AnnounceStrategy::StoppedFirst);
+    let first = harness.connect();
+    harness.receive(&first[0].announced(1, 0, &peers([1])));
+    harness.announced();
+    harness.advance_ms(20_000);
+    harness.announce_as(3, AnnounceStrategy::StoppedFirst);
+    harness.advance(TIMEOUT);
     let is_started = |request: &SentRequest| request.action() == 1 && request.event() == 2;
-    assert!(!lab.sent().iter().any(is_started));
-    assert_eq!(lab.failure(), FailureReason::Timeout);
-    lab.assert_at_rest();
+    assert!(!harness.take_sent().iter().any(is_started));
+    assert_eq!(harness.failure(), FailureReason::Timeout);
+    harness.assert_at_rest();
 }
 
 #[test]
-fn counts_that_no_swarm_has_prove_no_zero() {
+fn absurd_counts_prove_no_zero() {
     for absurd in [u32::MAX, 1 << 31, Counts::MAX + 1] {
-        let mut lab = Lab::new();
-        lab.announce_as(1, AnnounceStrategy::StartThenStop);
-        let started = lab.connect().remove(0);
-        lab.receive(&started.announced(absurd, absurd, &[]));
-        let stopped = lab.one();
-        lab.receive(&stopped.announced(absurd, absurd, &[]));
-        let announced = lab.announced();
+        let mut harness = Harness::new();
+        harness.announce_as(1, AnnounceStrategy::StartThenStop);
+        let started = harness.connect().remove(0);
+        harness.receive(&started.announced(absurd, absurd, &[]));
+        let stopped = harness.take_one();
+        harness.receive(&stopped.announced(absurd, absurd, &[]));
+        let announced = harness.announced();
         assert_eq!(announced.counts, Counts::default());
         assert!(announced.peer_list_withheld, "{absurd}");
     }
