@@ -10,7 +10,7 @@ use super::Truth;
 use crate::rig::address;
 use crate::rig::wire::{Endpoint, Hash, be32};
 
-/// What a packet asks for.
+/// The request that a packet contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ask {
     Connect,
@@ -24,11 +24,11 @@ pub(crate) enum Ask {
 pub(crate) struct Packet {
     pub(crate) ask: Ask,
     pub(crate) transaction: [u8; 4],
-    /// The whole datagram.
+    /// The complete datagram.
     pub(crate) raw: Vec<u8>,
 }
 
-/// A tracker on an address of its own; it stops when dropped.
+/// A tracker on its own address, which stops when dropped.
 pub(crate) struct UdpTracker {
     address: SocketAddr,
     heard: Arc<Mutex<Vec<Packet>>>,
@@ -37,7 +37,7 @@ pub(crate) struct UdpTracker {
 }
 
 impl UdpTracker {
-    /// Answers each packet with the datagrams the script returns.
+    /// Starts a tracker that answers each packet with the datagrams that the script returns.
     pub(crate) fn start(mut script: impl FnMut(&Packet) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         Self::start_with(move |packet, client, socket| {
             for answer in script(packet) {
@@ -46,7 +46,7 @@ impl UdpTracker {
         })
     }
 
-    /// Gives the script the socket, to answer later or from elsewhere.
+    /// Starts a tracker whose script gets the socket, to answer later or from another address.
     pub(crate) fn start_with(
         mut script: impl FnMut(&Packet, SocketAddr, &UdpSocket) + Send + 'static,
     ) -> Self {
@@ -78,12 +78,12 @@ impl UdpTracker {
         }
     }
 
-    /// How to reach it.
+    /// Returns the endpoint of the tracker.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::Udp(self.address)
     }
 
-    /// Every packet so far.
+    /// Returns every packet so far.
     pub(crate) fn heard(&self) -> Vec<Packet> {
         self.heard.lock().unwrap().clone()
     }
@@ -122,7 +122,7 @@ fn read(raw: &[u8]) -> Packet {
     }
 }
 
-/// What an honest tracker answers.
+/// Returns the answer of an honest tracker.
 pub(crate) fn honest(packet: &Packet, truth: &Truth) -> Vec<u8> {
     let action = packet.raw.get(8..12).unwrap_or_default();
     let mut answer = [action, &packet.transaction].concat();
@@ -146,7 +146,7 @@ pub(crate) fn honest(packet: &Packet, truth: &Truth) -> Vec<u8> {
     answer
 }
 
-/// An error packet (action 3).
+/// Returns an error packet (BEP 15, action 3).
 pub(crate) fn refusal(packet: &Packet, text: &str) -> Vec<u8> {
     [&3_u32.to_be_bytes(), &packet.transaction, text.as_bytes()].concat()
 }
