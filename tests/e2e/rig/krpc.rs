@@ -32,7 +32,7 @@ impl DhtClient {
     /// Returns the nodes that answer a ping.
     pub(crate) fn ping(&self, nodes: &[SocketAddr]) -> BTreeSet<SocketAddr> {
         let mut alive = BTreeSet::new();
-        self.ask(nodes, &query(b"ping", b""), |node, _| {
+        self.request(nodes, &query(b"ping", b""), |node, _| {
             alive.insert(node);
         });
         alive
@@ -42,7 +42,7 @@ impl DhtClient {
     pub(crate) fn peers(&self, nodes: &[SocketAddr], hash: &Hash) -> BTreeSet<SocketAddr> {
         let mut peers = BTreeSet::new();
         let asked = [b"9:info_hash20:", &hash[..]].concat();
-        self.ask(nodes, &query(b"get_peers", &asked), |_, answer| {
+        self.request(nodes, &query(b"get_peers", &asked), |_, answer| {
             let values = answer.get(b"values").and_then(|values| values.as_list());
             let values = values.into_iter().flat_map(|values| values.iter());
             peers.extend(values.map(|value| endpoint(value.as_bytes().unwrap())));
@@ -54,7 +54,7 @@ impl DhtClient {
     pub(crate) fn named(&self, nodes: &[SocketAddr], target: &Hash) -> BTreeSet<SocketAddr> {
         let mut named = BTreeSet::new();
         let asked = [b"6:target20:", &target[..]].concat();
-        self.ask(nodes, &query(b"find_node", &asked), |_, answer| {
+        self.request(nodes, &query(b"find_node", &asked), |_, answer| {
             let contacts = answer.get(b"nodes").and_then(|nodes| nodes.as_bytes());
             let contacts = contacts.unwrap_or_default().chunks_exact(26);
             named.extend(contacts.map(|contact| endpoint(&contact[20..])));
@@ -71,7 +71,7 @@ impl DhtClient {
     }
 
     /// Queries every node until it answers, at most [`ATTEMPTS`] times.
-    fn ask(
+    fn request(
         &self,
         nodes: &[SocketAddr],
         query: &[u8],

@@ -6,7 +6,7 @@ mod udp;
 
 pub(crate) use http::{HttpTracker, Reply, Request, body, ok};
 pub(crate) use node::DhtNode;
-pub(crate) use udp::{Ask, Packet, UdpTracker, honest, refusal};
+pub(crate) use udp::{Packet, UdpRequest, UdpTracker, honest, refusal};
 
 use std::net::SocketAddr;
 

@@ -147,13 +147,13 @@ fn scripted_trackers_report_the_given_swarm() {
     assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
     assert_eq!(wire::scrape(tracker.endpoint(), &hash).leechers, 3);
     assert!(matches!(
-        tracker.heard()[1].ask,
-        scripted::Ask::Announce { hash: heard, event: 2, left: 1 } if heard == hash
+        tracker.received()[1].request,
+        scripted::UdpRequest::Announce { hash: received, event: 2, left: 1 } if received == hash
     ));
 
     let tracker = HttpTracker::start(move |_| scripted::ok(scripted::body(&truth)));
     assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
-    let requests = tracker.heard();
+    let requests = tracker.received();
     assert_eq!(
         requests[0].parameter("info_hash"),
         Some(&*wire::percent(&hash))

@@ -85,7 +85,7 @@ type Script = dyn Fn(&Request) -> Reply + Send + Sync;
 /// A tracker on its own address, which stops when dropped.
 pub(crate) struct HttpTracker {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Request>>>,
+    received: Arc<Mutex<Vec<Request>>>,
     connections: Arc<Mutex<usize>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -108,11 +108,11 @@ impl HttpTracker {
     fn serve(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Self {
         let listener = TcpListener::bind((address::host(), 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(Mutex::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             let connections = Arc::clone(&connections);
             move || {
                 for stream in listener.incoming() {
@@ -121,16 +121,16 @@ impl HttpTracker {
                     }
                     let Ok(stream) = stream else { continue };
                     *connections.lock().unwrap() += 1;
-                    let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
+                    let (script, received) = (Arc::clone(&script), Arc::clone(&received));
                     let tls = tls.clone();
                     std::thread::spawn(move || match tls {
-                        None => serve_connection(stream, &*script, &heard),
+                        None => serve_connection(stream, &*script, &received),
                         Some(config) => {
                             let connection = ServerConnection::new(config).unwrap();
                             serve_connection(
                                 StreamOwned::new(connection, stream),
                                 &*script,
-                                &heard,
+                                &received,
                             );
                         }
                     });
@@ -139,7 +139,7 @@ impl HttpTracker {
         });
         Self {
             address,
-            heard,
+            received,
             connections,
             stop,
             thread: Some(thread),
@@ -157,8 +157,8 @@ impl HttpTracker {
     }
 
     /// Returns every request so far.
-    pub(crate) fn heard(&self) -> Vec<Request> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Request> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Returns the number of connections accepted so far.
@@ -182,7 +182,11 @@ impl Drop for HttpTracker {
 const TLS_HANDSHAKE: u8 = 0x16;
 
 /// Serves one connection until the client closes it or the script ends it.
-fn serve_connection(mut stream: impl Read + Write, script: &Script, heard: &Mutex<Vec<Request>>) {
+fn serve_connection(
+    mut stream: impl Read + Write,
+    script: &Script,
+    received: &Mutex<Vec<Request>>,
+) {
     let mut raw = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
@@ -197,7 +201,7 @@ fn serve_connection(mut stream: impl Read + Write, script: &Script, heard: &Mute
         let head = String::from_utf8_lossy(&raw).into_owned();
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let request = Request { target, head };
-        heard.lock().unwrap().push(request.clone());
+        received.lock().unwrap().push(request.clone());
         let reply = script(&request);
         std::thread::sleep(reply.after);
         let last = !reply.keep_alive || request.head.to_lowercase().contains("connection: close");

@@ -25,7 +25,7 @@ pub(crate) struct Query {
 /// A node on its own address, which stops when dropped.
 pub(crate) struct DhtNode {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Query>>>,
+    received: Arc<Mutex<Vec<Query>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -37,10 +37,10 @@ impl DhtNode {
         let address = socket.local_addr().unwrap();
         let timeout = Some(Duration::from_millis(50));
         socket.set_read_timeout(timeout).unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             move || {
                 let mut buffer = [0; 1500];
                 while !stop.load(Ordering::Relaxed) {
@@ -48,14 +48,14 @@ impl DhtNode {
                         continue;
                     };
                     let (query, answer) = read(&buffer[..length], &id);
-                    heard.lock().unwrap().push(query);
+                    received.lock().unwrap().push(query);
                     socket.send_to(&answer, sender).unwrap();
                 }
             }
         });
         Self {
             address,
-            heard,
+            received,
             stop,
             thread: Some(thread),
         }
@@ -67,14 +67,14 @@ impl DhtNode {
     }
 
     /// Returns every query so far.
-    pub(crate) fn heard(&self) -> Vec<Query> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Query> {
+        self.received.lock().unwrap().clone()
     }
 
     /// Returns the number of `get_peers` queries for this info-hash.
     pub(crate) fn wanted(&self, hash: &Hash) -> usize {
-        let heard = self.heard.lock().unwrap();
-        let wanted = heard
+        let received = self.received.lock().unwrap();
+        let wanted = received
             .iter()
             .filter(|query| query.method == "get_peers" && query.target.as_ref() == Some(hash));
         wanted.count()

@@ -12,7 +12,7 @@ use crate::rig::wire::{Endpoint, Hash, be32};
 
 /// The request that a packet contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum UdpRequest {
     Connect,
     Announce { hash: Hash, event: u32, left: u64 },
     Scrape(Vec<Hash>),
@@ -22,7 +22,7 @@ pub(crate) enum Ask {
 /// A packet from a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
-    pub(crate) ask: Ask,
+    pub(crate) request: UdpRequest,
     pub(crate) transaction: [u8; 4],
     /// The complete datagram.
     pub(crate) raw: Vec<u8>,
@@ -31,7 +31,7 @@ pub(crate) struct Packet {
 /// A tracker on its own address, which stops when dropped.
 pub(crate) struct UdpTracker {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Packet>>>,
+    received: Arc<Mutex<Vec<Packet>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,10 +54,10 @@ impl UdpTracker {
         let address = socket.local_addr().unwrap();
         let timeout = Some(Duration::from_millis(50));
         socket.set_read_timeout(timeout).unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             move || {
                 let mut buffer = [0; 4096];
                 while !stop.load(Ordering::Relaxed) {
@@ -65,14 +65,14 @@ impl UdpTracker {
                         continue;
                     };
                     let packet = read(&buffer[..length]);
-                    heard.lock().unwrap().push(packet.clone());
+                    received.lock().unwrap().push(packet.clone());
                     script(&packet, client, &socket);
                 }
             }
         });
         Self {
             address,
-            heard,
+            received,
             stop,
             thread: Some(thread),
         }
@@ -84,8 +84,8 @@ impl UdpTracker {
     }
 
     /// Returns every packet so far.
-    pub(crate) fn heard(&self) -> Vec<Packet> {
-        self.heard.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<Packet> {
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -102,21 +102,21 @@ impl Drop for UdpTracker {
 
 fn read(raw: &[u8]) -> Packet {
     let hash = |at: usize| Hash::try_from(&raw[at..at + 20]).unwrap();
-    let ask = match raw.get(8..12).map(be32) {
-        Some(0) if raw.len() >= 16 => Ask::Connect,
-        Some(1) if raw.len() >= 98 => Ask::Announce {
+    let request = match raw.get(8..12).map(be32) {
+        Some(0) if raw.len() >= 16 => UdpRequest::Connect,
+        Some(1) if raw.len() >= 98 => UdpRequest::Announce {
             hash: hash(16),
             event: be32(&raw[80..]),
             left: u64::from_be_bytes(raw[64..72].try_into().unwrap()),
         },
         Some(2) if raw.len() >= 36 => {
-            Ask::Scrape((16..raw.len() - 19).step_by(20).map(hash).collect())
+            UdpRequest::Scrape((16..raw.len() - 19).step_by(20).map(hash).collect())
         }
-        _ => Ask::Unreadable,
+        _ => UdpRequest::Unreadable,
     };
     let transaction = raw.get(12..16).and_then(|id| id.try_into().ok());
     Packet {
-        ask,
+        request,
         transaction: transaction.unwrap_or_default(),
         raw: raw.to_vec(),
     }
@@ -126,22 +126,22 @@ fn read(raw: &[u8]) -> Packet {
 pub(crate) fn honest(packet: &Packet, truth: &Truth) -> Vec<u8> {
     let action = packet.raw.get(8..12).unwrap_or_default();
     let mut answer = [action, &packet.transaction].concat();
-    match &packet.ask {
-        Ask::Connect => answer.extend(b"conn-id!"),
-        Ask::Announce { .. } => {
+    match &packet.request {
+        UdpRequest::Connect => answer.extend(b"conn-id!"),
+        UdpRequest::Announce { .. } => {
             for number in [truth.interval, truth.leechers, truth.seeders] {
                 answer.extend(number.to_be_bytes());
             }
             answer.extend(truth.compact(false));
         }
-        Ask::Scrape(swarms) => {
+        UdpRequest::Scrape(swarms) => {
             for _ in swarms {
                 for number in [truth.seeders, 0, truth.leechers] {
                     answer.extend(number.to_be_bytes());
                 }
             }
         }
-        Ask::Unreadable => return refusal(packet, "unreadable"),
+        UdpRequest::Unreadable => return refusal(packet, "unreadable"),
     }
     answer
 }
