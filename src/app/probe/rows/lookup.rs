@@ -25,7 +25,7 @@ enum RowResult {
     Answer {
         /// Peers named, before any filter.
         peers: usize,
-        /// BEP 33.
+        /// The estimate of the BEP 33 filters.
         estimate: Option<Counts>,
     },
     FailureReason {
