@@ -1,7 +1,8 @@
-//! The cost of the core without its sockets: CPU time of planning, folding and judging one announce
-//! with 100 peers, and memory per torrent, with and without the DHT. `cargo bench --bench core`, or
-//! one part with `-- memory`, `-- month` or `-- cpu`. `month` is a collection after thirty days of
-//! windows and countries.
+//! The cost of the core without sockets. Measures the CPU time to schedule and process one announce
+//! with 100 peers, and the memory per torrent with and without the DHT.
+//!
+//! Run `cargo bench --bench core`, or one part with `-- memory`, `-- month` or `-- cpu`. The part
+//! `month` measures a collection after thirty days of windows and countries.
 
 #![expect(
     clippy::expect_used,
@@ -34,13 +35,13 @@ fn main() {
     };
     if wanted("memory") {
         memory(100_000, false);
-        alone("dht");
+        in_child("dht");
     } else if wanted("dht") {
         memory(100_000, true);
     }
     if wanted("month") {
-        alone("churn-half");
-        alone("churn-all");
+        in_child("churn-half");
+        in_child("churn-all");
     } else if wanted("churn-half") {
         month(100_000, 20, 10);
     } else if wanted("churn-all") {
@@ -51,16 +52,16 @@ fn main() {
     }
 }
 
-/// Runs in a process of its own. Otherwise memory that this process freed would hide what the next
-/// part takes.
-fn alone(part: &str) {
-    let me = std::env::current_exe().expect("this binary");
+/// Runs a part in a separate process. Otherwise memory that this process freed would hide the
+/// memory that the next part takes.
+fn in_child(part: &str) {
+    let me = std::env::current_exe().expect("the path of this binary");
     let child = std::process::Command::new(me).arg(part).status();
     assert!(child.is_ok_and(|status| status.success()));
 }
 
 fn config(torrents: u32, max_rate: f64) -> Config {
-    let url = TrackerUrl::parse("udp://192.0.2.1:6969/announce").expect("a URL");
+    let url = TrackerUrl::parse("udp://192.0.2.1:6969/announce").expect("a valid URL");
     let trackers: Arc<[_]> = [Arc::new(url)].into();
     let torrents = (0..torrents).map(|n| {
         let mut hash = [0; 20];
@@ -110,7 +111,7 @@ fn now(millis: u64) -> Now {
     }
 }
 
-/// Returns peers that differ between swarms.
+/// Returns `peers` peers. Their addresses depend on `serial`.
 fn swarm(serial: u32, peers: u32) -> Peers {
     let mut compact = Vec::with_capacity(peers as usize * 6);
     for peer in 0..peers {
@@ -123,7 +124,7 @@ fn swarm(serial: u32, peers: u32) -> Peers {
     peers
 }
 
-/// Processes one round of the DHT: `peers` over IPv4, none over IPv6.
+/// Processes one lookup per info-hash and family, with `peers` peers over IPv4 and none over IPv6.
 fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
     let hashes = Arc::clone(core.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
@@ -149,7 +150,7 @@ fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
     }
 }
 
-/// Answers a job; `serial` varies the peers.
+/// Returns the answer to a job. Its peers depend on `serial`.
 fn answer(job: Job, serial: u32, peers: u32) -> Observation {
     let report = match job.request {
         Request::Announce { id, .. } if job.family == Family::Ipv4 => {
@@ -190,6 +191,7 @@ fn answer(job: Job, serial: u32, peers: u32) -> Observation {
     }
 }
 
+/// Returns the resident memory in bytes.
 fn resident() -> f64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages = statm
@@ -199,7 +201,7 @@ fn resident() -> f64 {
     pages.unwrap_or(0.0) * 4096.0
 }
 
-/// Processes one round over all torrents. Returns its number of announces.
+/// Processes one round over all torrents. Returns the number of announces.
 fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
@@ -218,7 +220,7 @@ fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
 
 /// Processes one round as the daemon does: spread over time, with a new snapshot per second.
 fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
-    let mut picture = core.snapshot(now(*at));
+    let mut snapshot = core.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
     while announces < torrents {
         core.poll(Mono(*at), &mut jobs);
@@ -228,10 +230,10 @@ fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Sna
         }
         *at += 10;
         if (*at).is_multiple_of(1000) {
-            picture = core.snapshot(now(*at));
+            snapshot = core.snapshot(now(*at));
         }
     }
-    drop(picture);
+    drop(snapshot);
     core.snapshot(now(*at))
 }
 
@@ -240,7 +242,7 @@ fn is_announce(job: &Job) -> bool {
 }
 
 fn memory(torrents: u32, dht: bool) {
-    // The country table and the program count once, however many torrents are watched.
+    // The country table and the program take the same memory for any number of torrents.
     let mut small = Engine::new(
         &engine_settings(&config(1, 1e9)),
         [4242; 2],
@@ -259,32 +261,41 @@ fn memory(torrents: u32, dht: bool) {
         now(0),
     );
     drop(config);
-    let per = || (resident() - before) / f64::from(torrents);
-    let picture = core.snapshot(now(0));
+    let per_torrent = || (resident() - before) / f64::from(torrents);
+    let snapshot = core.snapshot(now(0));
     let source = if dht { " and in the DHT" } else { "" };
     println!("memory, {torrents} torrents at one tracker{source}, state and snapshot:");
-    println!("  before the first answer  {:7.0} B per torrent", per());
-    drop(picture);
+    println!(
+        "  before the first answer  {:7.0} B per torrent",
+        per_torrent()
+    );
+    drop(snapshot);
     let mut at = 0;
     drop(slow_round(&mut core, &mut at, 0, torrents));
     complete_lookups(&mut core, at, 0);
-    let picture = core.snapshot(now(at));
-    println!("  idle (answered, empty)   {:7.0} B per torrent", per());
-    drop(picture);
+    let snapshot = core.snapshot(now(at));
+    println!(
+        "  idle (answered, empty)   {:7.0} B per torrent",
+        per_torrent()
+    );
+    drop(snapshot);
     at = (at / 1000 + 2_100) * 1000;
     drop(slow_round(&mut core, &mut at, PEERS, torrents));
     complete_lookups(&mut core, at, PEERS);
-    let picture = core.snapshot(now(at));
-    println!("  with {PEERS} current peers   {:7.0} B per torrent", per());
-    assert_eq!(picture.torrents.len(), torrents as usize);
+    let snapshot = core.snapshot(now(at));
+    println!(
+        "  with {PEERS} current peers   {:7.0} B per torrent",
+        per_torrent()
+    );
+    assert_eq!(snapshot.torrents.len(), torrents as usize);
     let known = resident();
-    let sets: Vec<Box<Set>> = (0..torrents).map(remembered).collect();
+    let sets: Vec<Box<Set>> = (0..torrents).map(peer_history).collect();
     let bytes = (resident() - known) / f64::from(sets.len() as u32);
-    println!("  of which the month takes {bytes:7.0} B, without its countries");
+    println!("  of which peer history    {bytes:7.0} B, without countries");
 }
 
 /// Returns the peer history of a swarm.
-fn remembered(serial: u32) -> Box<Set> {
+fn peer_history(serial: u32) -> Box<Set> {
     let key = Key::new([7; 16]);
     let at = RunningClock::start(now(0).unix).moment();
     let mut set = Box::<Set>::default();
@@ -294,9 +305,9 @@ fn remembered(serial: u32) -> Box<Set> {
     set
 }
 
-/// Measures a collection after thirty days with `peers` peers per torrent at a time. Per day,
-/// `fresh` of them are replaced, spread over the day: sets that grow at the same time would leave
-/// no holes.
+/// Measures a collection after thirty days with `peers` peers per torrent at a time. Each day,
+/// `fresh` of them are replaced. The replacements are spread over the day, because sets that grow
+/// at the same time would leave no holes in the heap.
 fn month(torrents: u32, peers: u32, fresh: u32) {
     const HOUR: u64 = 3_600_000;
     let before = resident();
@@ -311,14 +322,14 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     );
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
-    // Peers of the first round are those of the first day.
+    // The first round sees the peers of the first day.
     while at < 29 * 24 * HOUR {
         core.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
             let peers = match &job.request {
                 Request::Announce { info_hash, .. } => {
                     let own_hour = (at / HOUR) as u32 + u32::from(info_hash.0[0]) % 24;
-                    residents(info_hash, own_hour * fresh / 24, peers)
+                    peers_from(info_hash, own_hour * fresh / 24, peers)
                 }
                 Request::Scrape { .. } => Peers::default(),
             };
@@ -334,36 +345,38 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
         }
     }
     drop(jobs);
-    let picture = core.snapshot(now(at));
+    let snapshot = core.snapshot(now(at));
     let bytes = resident() - before;
     println!(
-        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones a day: {:.0} MB, {:.0} B a torrent",
+        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones per day: {:.0} MB, {:.0} B per torrent",
         bytes / 1e6,
         bytes / f64::from(torrents),
     );
-    drop(picture);
-    // The next hour with a snapshot per second: steps in which windows slide, against the others.
+    drop(snapshot);
+    // Takes one snapshot per second in the next hour, and compares snapshots in which windows slide
+    // with the others.
     at = (at / HOUR + 1) * HOUR;
-    let (mut whole, mut longest) = (Duration::ZERO, Duration::ZERO);
+    let (mut total, mut longest) = (Duration::ZERO, Duration::ZERO);
     let mut quiet = Duration::MAX;
     for second in 0..700 {
         let start = Instant::now();
         drop(core.snapshot(now(at + second * 1000)));
         let took = start.elapsed();
-        whole += took;
+        total += took;
         longest = longest.max(took);
         quiet = quiet.min(took);
     }
     println!(
-        "  windows of a new hour: {:.0} ms in 700 pictures, the longest {:.1} ms; a picture in which nothing slides {:.1} ms",
-        (whole.saturating_sub(quiet * 700)).as_secs_f64() * 1e3,
+        "  windows of a new hour: {:.0} ms in 700 snapshots, the longest {:.1} ms; without a slide {:.1} ms",
+        (total.saturating_sub(quiet * 700)).as_secs_f64() * 1e3,
         longest.as_secs_f64() * 1e3,
         quiet.as_secs_f64() * 1e3,
     );
 }
 
-/// Returns peers of one torrent from a serial number on, in two large parts of the address space.
-fn residents(hash: &InfoHash, from: u32, count: u32) -> Peers {
+/// Returns `count` peers of one torrent whose serial numbers begin at `from`. Their addresses lie
+/// in two large parts of the address space.
+fn peers_from(hash: &InfoHash, from: u32, count: u32) -> Peers {
     let mut peers = Peers::default();
     let mut compact = Vec::with_capacity(count as usize * 6);
     let [a, b, c, d, e, f, g, h, ..] = hash.0;
@@ -393,14 +406,14 @@ fn cpu(torrents: u32, rounds: u32) {
     );
     let mut at = 1;
     round(&mut core, &mut at, PEERS);
-    let (mut announces, mut making) = (0, Duration::ZERO);
+    let (mut announces, mut generation) = (0, Duration::ZERO);
     let start = Instant::now();
     for _ in 0..rounds {
         at += 2_100_000;
         announces += round(&mut core, &mut at, PEERS);
     }
-    let whole = start.elapsed();
-    // The cost of generating answers in this benchmark.
+    let total = start.elapsed();
+    // Measures the time that this benchmark takes to generate answers.
     let mut jobs = Vec::new();
     at += 2_100_000;
     core.poll(Mono(at), &mut jobs);
@@ -410,12 +423,12 @@ fn cpu(torrents: u32, rounds: u32) {
         std::hint::black_box(answer(job, serial as u32, PEERS));
     }
     if copies > 0 {
-        making = start.elapsed() / copies;
+        generation = start.elapsed() / copies;
     }
-    let each = whole / announces.max(1);
-    println!("cpu, plan + judge + fold of one announce with {PEERS} peers:");
+    let each = total / announces.max(1);
+    println!("cpu, one announce with {PEERS} peers:");
     println!(
-        "  {:?} ({each:?} less {making:?} to make up the answer)",
-        each.saturating_sub(making)
+        "  {:?} ({each:?} less {generation:?} to generate the answer)",
+        each.saturating_sub(generation)
     );
 }

@@ -3,7 +3,7 @@
 //! Prints milliseconds and nanoseconds per series for each format, the best and the median of
 //! several runs, and the memory that a scrape adds. Also prints the effect of scrapes on probing:
 //! the lateness of a timer, and the duration of UDP probes from the job to the observation, with
-//! and without scrapes. The tracker is a process of its own.
+//! and without scrapes. The tracker runs in a separate process.
 
 #![expect(
     clippy::unwrap_used,
@@ -37,7 +37,7 @@ const RUNS: usize = 7;
 const BUDGET: Duration = Duration::from_millis(150);
 /// Probes in flight.
 const PROBES: u32 = 64;
-/// Time between their rounds.
+/// Pause between rounds of probes.
 const PAUSE: Duration = Duration::from_millis(5);
 const TRACKERS: u32 = 200;
 const TRACKERS_EACH: u32 = 3;
@@ -91,8 +91,7 @@ fn main() {
     over_http(snapshot, counter.series);
 }
 
-/// Measures the whole path: a request over loopback, and another thread that reads the page to its
-/// end.
+/// Measures the complete path: requests over loopback, with the page read by another thread.
 fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -115,17 +114,17 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     });
     let tracker = NullTracker::start(1, TrackerBehaviour::Answers);
     let (lateness, latency) = (Times::default(), Times::default());
-    runtime.spawn(ring(lateness.clone()));
-    runtime.spawn(probe(tracker.addresses[0], latency.clone()));
-    // The first probes find the address of the tracker.
+    runtime.spawn(measure_timer(lateness.clone()));
+    runtime.spawn(measure_probes(tracker.addresses[0], latency.clone()));
+    // The first probes resolve the address of the tracker, so their times are discarded.
     std::thread::sleep(Duration::from_millis(200));
     latency.take();
     std::thread::sleep(Duration::from_secs(1));
-    let tell = |when: &str| {
+    let print_times = |when: &str| {
         println!("timer  {when:<14} late by {}", lateness.take());
         println!("probes {when:<14} take    {}", latency.take());
     };
-    tell("without");
+    print_times("without");
     let before = resident();
     for (name, path, encoding) in [
         ("HTTP, text", "/metrics", "identity"),
@@ -135,7 +134,7 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
         report(name, series, || {
             scrape(address, path, encoding);
         });
-        tell(name);
+        print_times(name);
     }
     println!(
         "resident memory +{} kB after {} pages over HTTP",
@@ -144,7 +143,7 @@ fn over_http(snapshot: Arc<Snapshot>, series: usize) {
     );
 }
 
-/// Durations that other tasks measure meanwhile.
+/// Durations that concurrent tasks measure.
 #[derive(Clone, Default)]
 struct Times(Arc<Mutex<Vec<Duration>>>);
 
@@ -165,7 +164,7 @@ impl Times {
 }
 
 /// Measures the lateness of a timer that fires every millisecond.
-async fn ring(lateness: Times) {
+async fn measure_timer(lateness: Times) {
     let mut ticks = tokio::time::interval(Duration::from_millis(1));
     loop {
         let due = ticks.tick().await;
@@ -173,9 +172,9 @@ async fn ring(lateness: Times) {
     }
 }
 
-/// Makes announces in rounds. Times each until its observation reaches the runtime that also serves
-/// pages.
-async fn probe(tracker: SocketAddr, latency: Times) {
+/// Announces in rounds. Measures each announce until its observation reaches the runtime that also
+/// serves pages.
+async fn measure_probes(tracker: SocketAddr, latency: Times) {
     let settings = Settings {
         identity: Identity {
             peer_id: *b"-SW0100-benchbenchbe",
@@ -208,7 +207,7 @@ async fn probe(tracker: SocketAddr, latency: Times) {
             latency.push(start.elapsed(), batch.len());
             open -= batch.len();
             let answered = batch.iter().all(|probe| probe.report.failed().is_none());
-            assert!(answered, "the tracker answers all");
+            assert!(answered, "the tracker did not answer every probe");
         }
         tokio::time::sleep(PAUSE).await;
     }
@@ -232,7 +231,7 @@ fn page(format: Format, snapshot: &Arc<Snapshot>, sink: &mut impl fmt::Write) {
     metrics::write(format, Arc::clone(snapshot), Process::read(), sink).unwrap();
 }
 
-/// Returns the best time.
+/// Prints the best and the median time of several runs, and returns the best.
 fn report(name: &str, series: usize, mut run: impl FnMut()) -> Duration {
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
@@ -278,7 +277,7 @@ struct Chunks(Vec<u8>);
 
 impl fmt::Write for Chunks {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        // As the web server does it.
+        // Compresses in chunks, as the web server does.
         match *text.as_bytes() {
             [byte] => self.0.push(byte),
             [first, second] => self.0.extend_from_slice(&[first, second]),

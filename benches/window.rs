@@ -1,5 +1,5 @@
-//! The cost of distinct peers over windows: memory, sightings, gauges, errors. `cargo bench --bench
-//! window`.
+//! The cost and error of distinct peers over windows: memory, sightings, gauges, errors. Run
+//! `cargo bench --bench window`.
 
 #![expect(
     clippy::expect_used,
@@ -17,10 +17,10 @@ const HOUR: u64 = 3600;
 const START: u64 = 1_700_000_000 / HOUR * HOUR;
 
 fn main() {
-    // The largest first, since resident memory never shrinks.
-    fleet(20, 20);
-    fleet(20, 10);
-    fleet(20, 0);
+    // The largest collection runs first, because resident memory never shrinks.
+    collection(20, 20);
+    collection(20, 10);
+    collection(20, 0);
     sightings();
     large();
     errors();
@@ -40,7 +40,7 @@ impl Random {
 
 /// Returns the resident memory in bytes.
 fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let status = std::fs::read_to_string("/proc/self/statm").expect("procfs of Linux");
     let pages = status
         .split(' ')
         .nth(1)
@@ -59,9 +59,9 @@ fn quickest(times: usize, mut run: impl FnMut()) -> Duration {
 }
 
 /// Measures 100,000 torrents for a month, seen by both sources. Each has `daily` peers per day, of
-/// which `fresh` are new; they arrive at different hours. As in a daemon, all gauges are read when
-/// an hour begins, and those of a torrent again after its announces.
-fn fleet(daily: u32, fresh: u32) {
+/// which `fresh` are new; they arrive at different hours. As in the daemon, all gauges are read
+/// when an hour begins, and the gauges of a torrent again after its announces.
+fn collection(daily: u32, fresh: u32) {
     const TORRENTS: u32 = 100_000;
     let key = Key::new([1; 16]);
     let before = resident();
@@ -91,11 +91,11 @@ fn fleet(daily: u32, fresh: u32) {
     let grown = resident() - before;
     let peers = daily + 29 * fresh;
     let heap: usize = sets.iter().map(Set::heap).sum();
-    // Two words of each allocation belong to the allocator.
+    // The allocator adds two words to each allocation.
     let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
     println!(
-        "100,000 torrents, {daily} peers a day, {fresh} of them new, {peers} a month: {:.0} MB (budget 600 MB), \
-         {:.0} MB more resident, {:.1} B a peer in entries (budget 12), {:.0} B a torrent in all; {each:.0} ns a sighting with its hash",
+        "100,000 torrents, {daily} peers per day, {fresh} of them new, {peers} per month: {:.0} MB (budget 600 MB), \
+         {:.0} MB more resident, {:.1} B per peer in entries (budget 12), {:.0} B per torrent in total; {each:.0} ns per sighting with its hash",
         memory / 1e6,
         grown / 1e6,
         heap as f64 / f64::from(peers) / f64::from(TORRENTS),
@@ -105,18 +105,21 @@ fn fleet(daily: u32, fresh: u32) {
     let last_day = |took: &[Duration]| took[took.len() - 24..].to_vec();
     let (begins, goes_on) = (last_day(&begins), last_day(&goes_on));
     println!(
-        "  all gauges when an hour begins: median of a day {:.1} ms, worst hour {:.1} ms (budget 20 ms)",
+        "  all gauges when an hour begins: median of the last day {:.1} ms, worst hour {:.1} ms (budget 20 ms)",
         ms(median(&begins)),
         ms(begins.iter().copied().max().unwrap_or_default()),
     );
-    // In a daemon the torrents' announces are spread over time; here all come at once.
+    // The daemon spreads announces over time; this benchmark makes all of them at once.
     println!(
-        "  looks ahead, spread over the hours with the announces: {:.1} ms an hour, the hour with most {:.1} ms",
+        "  gauges after announces: {:.1} ms per hour, worst hour {:.1} ms",
         ms(goes_on.iter().sum::<Duration>() / 24),
         ms(goes_on.iter().copied().max().unwrap_or_default()),
     );
     let at = clock.moment();
-    println!("  read again: {:.1} ms", ms(gauges(&mut sets, at)));
+    println!(
+        "  second read in the same hour: {:.1} ms",
+        ms(gauges(&mut sets, at))
+    );
     let mut bytes = Vec::new();
     let start = CostMeter::now();
     for set in &sets {
@@ -124,7 +127,7 @@ fn fleet(daily: u32, fresh: u32) {
     }
     let took = start.cost().cpu;
     println!(
-        "  saved: {:.0} MB, {:.1} B a peer, {:.0} ms",
+        "  saved: {:.0} MB, {:.1} B per peer, {:.0} ms",
         bytes.len() as f64 / 1e6,
         bytes.len() as f64 / f64::from(peers) / f64::from(TORRENTS),
         took.as_secs_f64() * 1e3,
@@ -132,7 +135,7 @@ fn fleet(daily: u32, fresh: u32) {
     let start = CostMeter::now();
     let mut from = &bytes[..];
     for set in &mut sets {
-        *set = Set::decode(&mut from, Format::V3).expect("what was encoded");
+        *set = Set::decode(&mut from, Format::V3).expect("a decodable set");
     }
     println!("  loaded in {:.0} ms", start.cost().cpu.as_secs_f64() * 1e3);
 }
@@ -152,7 +155,7 @@ fn median(took: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
-/// Measures sightings of known peers, with and without the hash.
+/// Measures sightings of known peers, and the hash of an address.
 fn sightings() {
     let key = Key::new([1; 16]);
     for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
@@ -217,24 +220,25 @@ fn large() {
         }) / 20;
         let mut union = Set::new();
         let at = clock.moment();
-        let united = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
+        let union_time = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
         println!(
-            "{size} peers a month, each seen once: {:.1} kB in memory, {:.1} kB saved; {each:.0} ns a sighting, \
-             {:.1} µs for all gauges, {:.1} µs for a union with its like",
+            "{size} peers per month, each seen once: {:.1} kB in memory, {:.1} kB saved; {each:.0} ns per sighting, \
+             {:.1} µs for all gauges, {:.1} µs for a union with an equal set",
             heap as f64 / 1e3,
             bytes.len() as f64 / 1e3,
             took.as_nanos() as f64 / 1e3,
-            united.as_nanos() as f64 / 1e3,
+            union_time.as_nanos() as f64 / 1e3,
         );
     }
 }
 
-/// Returns a random hash, as if of an address.
+/// Returns the hash of a random address.
 fn peer(random: &mut Random) -> PeerHash {
     Key::new([9; 16]).v6(random.next())
 }
 
-/// Measures errors: forty days of a swarm whose size and churn change, with 16 keys, at every hour.
+/// Measures the errors of a swarm whose size and churn change over forty days, with 16 keys, at
+/// every hour.
 fn errors() {
     const KEYS: usize = 16;
     for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {
@@ -250,7 +254,7 @@ fn errors() {
         for hour in 0..960_u64 {
             let at = clock.tick(Unix(START + hour * HOUR));
             online.retain(|(_, leaves)| *leaves > hour);
-            // A burst for a day after two weeks, and an exodus after four.
+            // The rate rises tenfold for a day after two weeks, and falls to a tenth after four.
             let rate = match hour {
                 336..360 => 10 * rate,
                 672.. => rate / 10,
@@ -284,7 +288,7 @@ fn errors() {
             }
         }
         println!(
-            "{rate} new peers an hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors below {K}"
+            "{rate} new peers per hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors below {K}"
         );
         for window in Window::ALL {
             let at = window.index();

@@ -1,6 +1,8 @@
-//! Results and cost of DHT lookups in an emulated DHT: recall, packets and duration in virtual
-//! time; CPU time and memory of the whole prober over real sockets, with the emulated DHT as
-//! another process in a network namespace of its own. `cargo bench --bench dht [-- name]`.
+//! Results and cost of DHT lookups in an emulated DHT.
+//!
+//! Measures recall, packets and duration in virtual time. Also measures the CPU time and memory of
+//! the prober over real sockets; the emulated DHT then runs in another process and network
+//! namespace. Run `cargo bench --bench dht [-- name]`.
 
 #![expect(
     clippy::expect_used,
@@ -30,7 +32,7 @@ fn main() {
         ("crowd", crowd),
         ("big", big),
         ("alone", alone),
-        ("fleet", fleet),
+        ("first-round", first_round),
         ("sweep", sweep),
         ("law", law),
         ("wire", wire::outside),
@@ -134,7 +136,7 @@ fn at_once(sim: &mut Sim, n: usize, at_once: usize, seed: u64) -> Figures {
     let before = sim.ended.len();
     while sim.ended.len() < before + n {
         let ended = sim.ended.len();
-        assert!(sim.run(1, HOUR), "a lookup never ended");
+        assert!(sim.run(1, HOUR), "a lookup did not end within an hour");
         for hash in waiting.by_ref().take(sim.ended.len() - ended) {
             sim.look_up(hash);
         }
@@ -142,14 +144,15 @@ fn at_once(sim: &mut Sim, n: usize, at_once: usize, seed: u64) -> Figures {
     measure(sim, n, packets, cpu)
 }
 
-fn settle(sim: &mut Sim) {
+/// Runs the node for a minute, so that its routing table fills.
+fn warm_up(sim: &mut Sim) {
     sim.run(usize::MAX / 2, Duration::from_secs(60));
 }
 
 fn crowd() {
     let mut sim = Sim::new(settings(), hostile(10_013));
     sim.world.auto_peers(300);
-    settle(&mut sim);
+    warm_up(&mut sim);
     let figures = at_once(&mut sim, 256, 64, 1);
     show("13,000 nodes, 25 % dead, 300 peers, 64 at once", &figures);
     println!("{:?}", sim.world.stats());
@@ -158,7 +161,7 @@ fn crowd() {
 fn big() {
     let mut sim = Sim::new(settings(), hostile(2_007));
     sim.world.auto_peers(3_000);
-    settle(&mut sim);
+    warm_up(&mut sim);
     let figures = at_once(&mut sim, 64, 64, 2);
     show("2,676 nodes, 25 % dead, 3,000 peers", &figures);
     println!("{:?}", sim.world.stats());
@@ -180,13 +183,13 @@ fn ten_million(mean_ms: f64) -> WorldSettings {
 fn alone() {
     let mut sim = Sim::new(settings(), ten_million(100.0));
     sim.world.auto_peers(30);
-    settle(&mut sim);
+    warm_up(&mut sim);
     let figures = at_once(&mut sim, 200, 1, 3);
     show("10M nodes, 30 peers, alone", &figures);
 }
 
 /// Measures the first round of small collections with no node known: users wait for its result.
-fn fleet() {
+fn first_round() {
     for (n, peers, rate) in [(64, 3_000, 1_000.0), (64, 3_000, 50.0), (300, 30, 1_000.0)] {
         let settings = Settings {
             max_rate: rate,
@@ -207,7 +210,7 @@ fn fleet() {
 fn rounds(settings: Settings, n: usize) -> [Figures; 2] {
     let mut sim = Sim::new(settings, ten_million(100.0));
     sim.world.auto_peers(10);
-    settle(&mut sim);
+    warm_up(&mut sim);
     let (packets, cpu) = (sim.packets(), sim.cpu);
     sim.watch(hashes(n, 4));
     assert!(sim.run(n, 4 * HOUR));

@@ -1,15 +1,16 @@
-"""A private DHT of real libtorrent sessions, some of which announce torrents to it.
+"""Runs a private DHT of real libtorrent sessions, some of which announce torrents.
 
-Usage: libtorrent_dht.py PLAN, a file of JSON:
+Usage: libtorrent_dht.py PLAN, where PLAN is a JSON file:
 
     {"addresses": ["127.61.0.1", ...],  one session each, IPv4 or IPv6
      "port": 6881,
-     "own_limits": false,               true: the limits that libtorrent ships with
+     "own_limits": false,               true: the default rate limits of libtorrent
      "torrents": [{"file": PATH, "folder": PATH, "seeds": [0, 1], "leeches": [2]}],
      "magnets": [{"hash": 40 or 64 hexadecimal digits, "leeches": [3]}]}
 
-"open" is printed when every session is there, and "ready" when each knows enough others and begins
-to announce; announces are repeated from then on. Nobody connects to anybody: peers are what the DHT says they are.
+Prints "open" when all sessions exist, and "ready" when each session knows enough other nodes.
+Sessions then announce every few seconds. Peers never connect to each other: the test reads them
+from the DHT only.
 """
 
 import json
@@ -31,52 +32,52 @@ settings = {
     "enable_outgoing_tcp": False,
     "enable_outgoing_utp": False,
     "enable_upnp": False,
-    # These are for the Internet; on the loopback net they keep nodes apart.
+    # These restrictions suit the Internet; on the loopback network they would separate the nodes.
     "dht_ignore_dark_internet": False,
     "dht_prefer_verified_node_ids": False,
     "dht_restrict_routing_ips": False,
     "dht_restrict_search_ips": False,
 }
 if not plan["own_limits"]:
-    # All begin at once, which would starve those that are asked first.
+    # All sessions start at once; the default limits would silence the nodes that are queried first.
     settings["dht_block_ratelimit"] = 10_000
     settings["dht_upload_rate_limit"] = 10_000_000
 
 
 
-def begin(address):
-    """A session at an address."""
+def start_session(address):
+    """Returns a session that listens on this address."""
     host = f"[{address}]" if ":" in address else address
     return lt.session({**settings, "listen_interfaces": f"{host}:{port}"})
 
 
-sessions = [begin(address) for address in addresses]
+sessions = [start_session(address) for address in addresses]
 print("open", flush=True)
 
 
 def introduce(session):
-    """Names a few others to a session."""
+    """Adds a few other nodes to the routing table of a session."""
     for other in random.sample(addresses, min(8, len(addresses))):
         session.add_dht_node((other, port))
 
 
-def known(session):
-    """How many others it knows."""
+def node_count(session):
+    """Returns the number of nodes in the routing table of a session."""
     session.post_session_stats()
     session.wait_for_alert(1000)
     alerts = session.pop_alerts()
     return max((alert.values["dht.dht_nodes"] for alert in alerts if hasattr(alert, "values")), default=0)
 
 
-def lonely():
-    """Sessions that know too few others."""
+def isolated():
+    """Returns the sessions that know too few nodes."""
     enough = min(8, len(addresses) // 2)
-    return [session for session in sessions if known(session) < enough]
+    return [session for session in sessions if node_count(session) < enough]
 
 
 for session in sessions:
     introduce(session)
-while waiting := lonely():
+while waiting := isolated():
     time.sleep(0.5)
     for session in waiting:
         introduce(session)

@@ -1,9 +1,9 @@
 """Joins a swarm with a real libtorrent session.
 
 Usage: libtorrent_peer.py seed|leech ADDRESS TORRENT FOLDER TRACKER...
-A seeder finds the data in FOLDER; a leecher fetches none. "ready" is printed when every tracker has
-answered. One session a process: libtorrent shares connection ids between sessions, and opentracker
-binds them to the address.
+A seeder reads the data from FOLDER; a leecher downloads nothing. Prints "ready" when every tracker
+has answered. Runs one session per process: libtorrent shares connection ids between sessions, and
+opentracker binds each id to an address.
 """
 
 import sys

@@ -60,10 +60,10 @@ fn probes_without_descriptors_do_not_count_against_trackers() {
     wait::until("the lack is reported", PATIENCE, || {
         (said() > 0).then_some(())
     });
-    let stalled = tracker.heard().len();
+    let stalled = tracker.received().len();
     daemon.limit_files(1024);
     wait::until("probes reach the tracker again", PATIENCE, || {
-        (tracker.heard().len() > stalled + 2).then_some(())
+        (tracker.received().len() > stalled + 2).then_some(())
     });
     let metrics = daemon.wait_for_values(&works);
     let failures: Vec<_> = metrics

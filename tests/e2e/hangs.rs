@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::rig::address::free_port;
 use crate::rig::daemon::{BINARY, LAB, config, entry};
 use crate::rig::exposition::Exposition;
-use crate::rig::scripted::{self, Ask, HttpTracker, Reply, Truth, UdpTracker, ok};
+use crate::rig::scripted::{self, HttpTracker, Reply, Truth, UdpRequest, UdpTracker, ok};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 use crate::rig::{http, netns, wait};
@@ -251,9 +251,9 @@ fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
     wait::until("no file can be opened", PATIENCE, || {
         (said("the state is not saved") > 0).then_some(())
     });
-    let before = daemon.tracker.heard().len();
+    let before = daemon.tracker.received().len();
     wait::until("probes continue", PATIENCE, || {
-        (daemon.tracker.heard().len() > before + 8).then_some(())
+        (daemon.tracker.received().len() > before + 8).then_some(())
     });
     limit(1024);
     wait::until("files can be opened again", PATIENCE, || {
@@ -346,8 +346,8 @@ struct Silent {
 
 impl Silent {
     fn start() -> Self {
-        let udp = UdpTracker::start(|packet| match packet.ask {
-            Ask::Announce { event: 3, .. } => vec![],
+        let udp = UdpTracker::start(|packet| match packet.request {
+            UdpRequest::Announce { event: 3, .. } => vec![],
             _ => vec![scripted::honest(packet, &Truth::of([]))],
         });
         let http = HttpTracker::start(|request| match request.parameter("event") {

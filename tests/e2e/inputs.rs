@@ -65,7 +65,7 @@ fn a_magnet_link_reaches_local_trackers_only_if_local_addresses_are_allowed() {
         let output = run(&["--config.file", file, "probe", &magnet]);
         let log = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.success(), is_asked, "{log}");
-        assert_eq!(!tracker.heard().is_empty(), is_asked, "{log}");
+        assert_eq!(!tracker.received().is_empty(), is_asked, "{log}");
         assert_eq!(log.contains("it is in a local network"), !is_asked, "{log}");
     }
 }

@@ -49,7 +49,7 @@ fn an_outage_of_our_network_counts_against_no_tracker() {
         assert_no_failure_counted(&daemon.metrics())
     });
 
-    netns::mend();
+    netns::restore();
     let page = daemon.wait_within("the outage is over", Duration::from_secs(60), |page| {
         assert_no_failure_counted(page);
         page.get(PEERS) == Some(5.0) && page.get(NETWORK) == Some(1.0)

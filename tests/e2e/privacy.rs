@@ -58,7 +58,7 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
         page.select("seedwatch_announce_success").count() == urls.len()
     });
     // The tracker received the passkey, so it was in the URL.
-    let target = &http.heard()[0].target;
+    let target = &http.received()[0].target;
     assert!(
         PASSKEYS.iter().all(|part| target.contains(part)),
         "{target}"
@@ -221,6 +221,6 @@ fn a_private_torrent_is_probed_only_with_permission() {
         ),
     ]);
     wait::throughout(Duration::from_secs(1), || {
-        assert!(untouched.heard().is_empty());
+        assert!(untouched.received().is_empty());
     });
 }

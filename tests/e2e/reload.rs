@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::rig::daemon::{Daemon, ONCE, config, entry};
-use crate::rig::scripted::{self, Ask, Truth, UdpTracker};
+use crate::rig::scripted::{self, Truth, UdpRequest, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
@@ -16,8 +16,9 @@ fn tracker() -> UdpTracker {
 }
 
 fn announces(tracker: &UdpTracker) -> usize {
-    let is_announce = |packet: &scripted::Packet| matches!(packet.ask, Ask::Announce { .. });
-    tracker.heard().iter().filter(|p| is_announce(p)).count()
+    let is_announce =
+        |packet: &scripted::Packet| matches!(packet.request, UdpRequest::Announce { .. });
+    tracker.received().iter().filter(|p| is_announce(p)).count()
 }
 
 fn peers(name: &str) -> String {

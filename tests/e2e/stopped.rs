@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::rig::daemon::{Daemon, LAB, ONCE, config, entry};
 use crate::rig::scripted::{
-    Ask, HttpTracker, Packet, Reply, Request, Truth, UdpTracker, body, honest, ok, refusal,
+    HttpTracker, Packet, Reply, Request, Truth, UdpRequest, UdpTracker, body, honest, ok, refusal,
 };
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
@@ -51,8 +51,8 @@ fn swarms_are_seen_at_udp_trackers_without_a_list_for_stopped() {
     let silent = |_: &Packet| vec![];
     let replies: [Script; 3] = [zeros, refuses, silent];
     for (at, reply) in replies.into_iter().enumerate() {
-        let tracker = UdpTracker::start(move |packet| match packet.ask {
-            Ask::Announce { event: STOPPED, .. } => reply(packet),
+        let tracker = UdpTracker::start(move |packet| match packet.request {
+            UdpRequest::Announce { event: STOPPED, .. } => reply(packet),
             _ => vec![honest(packet, &four())],
         });
         is_seen(tracker.endpoint(), &format!("reply {at}"));
@@ -95,10 +95,10 @@ fn later_events(tracker: Endpoint, events: impl Fn() -> Vec<String>) -> Vec<Stri
 }
 
 fn udp_events(tracker: &UdpTracker) -> Vec<String> {
-    let heard = tracker.heard().into_iter();
-    let event = heard.filter_map(|packet| match packet.ask {
-        Ask::Announce { event: STOPPED, .. } => Some("stopped"),
-        Ask::Announce { .. } => Some("started"),
+    let received = tracker.received().into_iter();
+    let event = received.filter_map(|packet| match packet.request {
+        UdpRequest::Announce { event: STOPPED, .. } => Some("stopped"),
+        UdpRequest::Announce { .. } => Some("started"),
         _ => None,
     });
     event.map(str::to_owned).collect()
@@ -106,7 +106,7 @@ fn udp_events(tracker: &UdpTracker) -> Vec<String> {
 
 fn http_events(tracker: &HttpTracker) -> Vec<String> {
     let event = |request: &Request| request.parameter("event").map(str::to_owned);
-    tracker.heard().iter().filter_map(event).collect()
+    tracker.received().iter().filter_map(event).collect()
 }
 
 /// One announce per round, once the tracker has listed peers in an answer to `stopped`.
@@ -123,8 +123,8 @@ fn a_tracker_that_lists_gets_one_announce_per_round() {
 /// Otherwise `started` and `stopped`.
 #[test]
 fn a_tracker_that_does_not_list_gets_two_announces_per_round() {
-    let udp = UdpTracker::start(|packet| match packet.ask {
-        Ask::Announce { event: STOPPED, .. } => vec![honest(packet, &Truth::default())],
+    let udp = UdpTracker::start(|packet| match packet.request {
+        UdpRequest::Announce { event: STOPPED, .. } => vec![honest(packet, &Truth::default())],
         _ => vec![honest(packet, &four())],
     });
     let later = later_events(udp.endpoint(), || udp_events(&udp));

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 
 use crate::rig::daemon::{BINARY, Daemon, ONCE, config, entry};
 use crate::rig::process::Process;
-use crate::rig::scripted::{Ask, Truth, UdpTracker, honest};
+use crate::rig::scripted::{Truth, UdpRequest, UdpTracker, honest};
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::{Aquatic, Npm, Opentracker};
 use crate::rig::wire::{self, Counts, Endpoint, hex};
@@ -123,9 +123,9 @@ fn a_daemon_that_only_scrapes_never_announces() {
 }
 
 fn events(tracker: &UdpTracker) -> Vec<u32> {
-    let heard = tracker.heard().into_iter();
-    let event = heard.map(|packet| match packet.ask {
-        Ask::Announce { event, .. } => Some(event),
+    let received = tracker.received().into_iter();
+    let event = received.map(|packet| match packet.request {
+        UdpRequest::Announce { event, .. } => Some(event),
         _ => None,
     });
     event.flatten().collect()
@@ -134,8 +134,8 @@ fn events(tracker: &UdpTracker) -> Vec<u32> {
 #[test]
 fn a_terminated_probe_withdraws_its_announces() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        let tracker = UdpTracker::start(|packet| match packet.ask {
-            Ask::Announce { event: STARTED, .. } => vec![],
+        let tracker = UdpTracker::start(|packet| match packet.request {
+            UdpRequest::Announce { event: STARTED, .. } => vec![],
             _ => vec![honest(packet, &Truth::default())],
         });
         let folder = tempfile::tempdir().unwrap();

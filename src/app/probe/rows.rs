@@ -34,7 +34,7 @@ enum RowResult {
         /// Peers listed, before any filter.
         #[serde(skip_serializing_if = "Option::is_none")]
         listed: Option<usize>,
-        /// Of these, peers beyond `tracker.numwant`: they are counted and not parsed.
+        /// Listed peers beyond `tracker.numwant`, which are counted but not parsed.
         #[serde(skip_serializing_if = "is_zero")]
         omitted: u32,
         seeders: Option<u32>,
@@ -52,17 +52,17 @@ enum RowResult {
     FailureReason {
         reason: &'static str,
         text: String,
-        /// How long the tracker asks to wait.
+        /// The delay that the tracker requests, in seconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         retry_seconds: Option<u64>,
-        /// The interval that the tracker asks for beside the failure.
+        /// The interval that the tracker sends with the failure, in seconds.
         #[serde(skip_serializing_if = "Option::is_none")]
         interval_seconds: Option<u64>,
     },
 }
 
-/// Returns the known counts in words. Each count has a singular and a plural.
-fn in_words(counts: &[(Option<u64>, &str, &str)]) -> String {
+/// Formats the known counts. Each count comes with its singular and plural noun.
+fn format_counts(counts: &[(Option<u64>, &str, &str)]) -> String {
     let known = counts.iter().filter_map(|(count, one, many)| {
         let count = (*count)?;
         let what = if count == 1 { one } else { many };
@@ -129,20 +129,21 @@ impl RowResult {
             },
             Report::Scrape {
                 result: Ok(counts), ..
-            } if counts.iter().all(Option::is_none) => Self::failed(&Report::left_out()),
+            } if counts.iter().all(Option::is_none) => Self::failure(&Report::left_out()),
             Report::Scrape {
                 result: Ok(counts), ..
             } => {
-                // Both hashes of a hybrid: the larger claim, as for a torrent at several trackers.
-                let most = |count: fn(&Counts) -> Option<u32>| {
+                // A hybrid torrent has two hashes (BEP 52). The larger claim counts, as for a
+                // torrent with several trackers.
+                let largest = |count: fn(&Counts) -> Option<u32>| {
                     counts.iter().flatten().filter_map(count).max()
                 };
                 RowResult::Answer {
                     listed: None,
                     omitted: 0,
-                    seeders: most(|counts| counts.seeders),
-                    leechers: most(|counts| counts.leechers),
-                    completed: most(|counts| counts.completed),
+                    seeders: largest(|counts| counts.seeders),
+                    leechers: largest(|counts| counts.leechers),
+                    completed: largest(|counts| counts.completed),
                     strategy: None,
                     interval_seconds: None,
                     warning: None,
@@ -150,25 +151,23 @@ impl RowResult {
             }
             Report::NoAddress { .. } => RowResult::NoAddress,
             Report::Announce {
-                result: Err(failed),
-                ..
+                result: Err(error), ..
             }
             | Report::Scrape {
-                result: Err(failed),
-                ..
-            } => Self::failed(failed),
+                result: Err(error), ..
+            } => Self::failure(error),
         }
     }
 
-    fn failed(failed: &ProbeError) -> Self {
+    fn failure(error: &ProbeError) -> Self {
         RowResult::FailureReason {
-            reason: failed.reason.as_label(),
-            text: failed.text.to_string(),
-            retry_seconds: match failed.retry {
+            reason: error.reason.as_label(),
+            text: error.text.to_string(),
+            retry_seconds: match error.retry {
                 Some(Retry::After(wait)) => Some(wait.as_secs()),
                 Some(Retry::Never) | None => None,
             },
-            interval_seconds: failed.interval().map(|interval| interval.as_secs()),
+            interval_seconds: error.interval().map(|interval| interval.as_secs()),
         }
     }
 }
@@ -176,7 +175,27 @@ impl RowResult {
 impl fmt::Display for TrackerRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}: ", self.tracker, self.family, self.asked)?;
-        match &self.result {
+        write!(f, "{}", self.result)?;
+        if matches!(self.result, RowResult::NoAddress) {
+            return Ok(());
+        }
+        for (index, (phase, time)) in self.milliseconds.iter().enumerate() {
+            write!(
+                f,
+                "{} {phase} {time} ms",
+                if index == 0 { ";" } else { "," }
+            )?;
+        }
+        if self.requests > 1 {
+            write!(f, ", {} requests", self.requests)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for RowResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             RowResult::Answer {
                 listed,
                 omitted,
@@ -193,7 +212,7 @@ impl fmt::Display for TrackerRow {
                     (leechers.map(u64::from), "leecher", "leechers"),
                     (completed.map(u64::from), "completed", "completed"),
                 ];
-                f.write_str(&in_words(&counts))?;
+                f.write_str(&format_counts(&counts))?;
                 if *omitted > 0 {
                     write!(f, " ({omitted} peers beyond numwant not read)")?;
                 }
@@ -203,8 +222,9 @@ impl fmt::Display for TrackerRow {
                 if let Some(warning) = warning {
                     write!(f, "; warning: {warning}")?;
                 }
+                Ok(())
             }
-            RowResult::NoAddress => return f.write_str("no address in this family"),
+            RowResult::NoAddress => f.write_str("no address in this family"),
             RowResult::FailureReason {
                 reason,
                 text,
@@ -218,23 +238,13 @@ impl fmt::Display for TrackerRow {
                 if let Some(seconds) = retry_seconds {
                     write!(f, ", asks to wait {seconds} s")?;
                 }
+                Ok(())
             }
         }
-        for (place, (phase, time)) in self.milliseconds.iter().enumerate() {
-            write!(
-                f,
-                "{} {phase} {time} ms",
-                if place == 0 { ";" } else { "," }
-            )?;
-        }
-        if self.requests > 1 {
-            write!(f, ", {} requests", self.requests)?;
-        }
-        Ok(())
     }
 }
 
-/// What all sources say together.
+/// The combined result of all sources.
 #[derive(Debug, Serialize)]
 pub(super) struct Summary {
     /// Distinct addresses by family, over all trackers and the DHT.
@@ -243,19 +253,19 @@ pub(super) struct Summary {
     leechers: Option<u32>,
     trackers: usize,
     pub(super) trackers_online: u32,
-    /// Present if a lookup was answered.
+    /// Present if a lookup succeeded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) dht: Option<DhtSummary>,
-    /// Claimed peers that do not count, by reason.
+    /// Listed peers that are not counted, by reason.
     rejected: BTreeMap<&'static str, u64>,
 }
 
-/// What the DHT says.
+/// The result of the DHT lookups.
 #[derive(Debug, Serialize)]
 pub(super) struct DhtSummary {
     /// Distinct addresses.
     peers: u32,
-    /// BEP 33.
+    /// The estimate of the BEP 33 filters.
     seeders: Option<u32>,
     leechers: Option<u32>,
 }
@@ -321,11 +331,11 @@ impl fmt::Display for Summary {
                 }
             }
         }
-        for (place, (reason, count)) in self.rejected.iter().enumerate() {
+        for (index, (reason, count)) in self.rejected.iter().enumerate() {
             write!(
                 f,
                 "{} {count} {reason}",
-                if place == 0 { "; not counted:" } else { "," }
+                if index == 0 { "; not counted:" } else { "," }
             )?;
         }
         Ok(())

@@ -72,11 +72,11 @@ fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
         (&at_liar("victim"), Some(1.0)),
     ];
     daemon.wait_for_values(&there);
-    let asked = honest.heard().len();
+    let asked = honest.received().len();
     wait::until("two more rounds", Duration::from_secs(30), || {
         let page = daemon.metrics();
         assert_eq!(page.get(&honest_peers), Some(1.0), "{page}");
-        (honest.heard().len() >= asked + 4).then_some(())
+        (honest.received().len() >= asked + 4).then_some(())
     });
 }
 

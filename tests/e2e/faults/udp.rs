@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 use super::Expected::{Failure, Peers};
 use super::{Case, assert_all_cases, over_udp, three};
 use crate::rig::address;
-use crate::rig::scripted::{self, Ask, Truth, UdpTracker};
+use crate::rig::scripted::{self, Truth, UdpRequest, UdpTracker};
 use crate::rig::wire::Endpoint;
 
 #[test]
@@ -29,8 +29,8 @@ fn udp_failures_have_reasons() {
             "refuses-to-announce",
             Failure("rejected", 1.0),
             move |packet| {
-                vec![match packet.ask {
-                    Ask::Connect => scripted::honest(packet, &three()),
+                vec![match packet.request {
+                    UdpRequest::Connect => scripted::honest(packet, &three()),
                     _ => scripted::refusal(packet, text),
                 }]
             },
@@ -45,7 +45,7 @@ fn udp_failures_have_reasons() {
             Failure("timeout", 0.0),
             |packet| {
                 let mut answer = scripted::honest(packet, &three());
-                if packet.ask != Ask::Connect {
+                if packet.request != UdpRequest::Connect {
                     answer[4] ^= 1;
                 }
                 vec![answer]
@@ -53,14 +53,14 @@ fn udp_failures_have_reasons() {
         ),
         over_udp("unreadable-list", Failure("malformed", 0.0), |packet| {
             let mut answer = scripted::honest(packet, &Truth::default());
-            if packet.ask != Ask::Connect {
+            if packet.request != UdpRequest::Connect {
                 answer.extend(b"\x7f\x3c\x01");
             }
             vec![answer]
         }),
         over_udp("truncated", Failure("malformed", 0.0), |packet| {
             let mut answer = scripted::honest(packet, &three());
-            if packet.ask != Ask::Connect {
+            if packet.request != UdpRequest::Connect {
                 answer.truncate(13);
             }
             vec![answer]
@@ -79,7 +79,7 @@ fn unusual_udp_answers_are_understood() {
         other.send_to(&answer, client).unwrap();
     });
     let mut deaf = 0;
-    let mut heard = false;
+    let mut received = false;
     assert_all_cases(&[
         Case::of(
             "other-address",
@@ -91,8 +91,8 @@ fn unusual_udp_answers_are_understood() {
             vec![scripted::honest(packet, &three()); 2]
         }),
         over_udp("lost-connect", Peers(3.0), move |packet| {
-            deaf += usize::from(packet.ask == Ask::Connect);
-            let lost = packet.ask == Ask::Connect && deaf % 2 == 1;
+            deaf += usize::from(packet.request == UdpRequest::Connect);
+            let lost = packet.request == UdpRequest::Connect && deaf % 2 == 1;
             if lost {
                 vec![]
             } else {
@@ -100,8 +100,8 @@ fn unusual_udp_answers_are_understood() {
             }
         }),
         over_udp("lost-announce", Peers(3.0), move |packet| {
-            let lost = matches!(packet.ask, Ask::Announce { .. }) && !heard;
-            heard |= lost;
+            let lost = matches!(packet.request, UdpRequest::Announce { .. }) && !received;
+            received |= lost;
             if lost {
                 vec![]
             } else {
@@ -115,7 +115,7 @@ fn unusual_udp_answers_are_understood() {
         }),
         over_udp("ragged-list", Peers(3.0), |packet| {
             let mut answer = scripted::honest(packet, &three());
-            if matches!(packet.ask, Ask::Announce { .. }) {
+            if matches!(packet.request, UdpRequest::Announce { .. }) {
                 answer.extend(b"\x7f\x3c\x01");
             }
             vec![answer]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::settings;
 use crate::rig::daemon::{Daemon, config, entry};
-use crate::rig::krpc::Asker;
+use crate::rig::krpc::DhtClient;
 use crate::rig::sessions::Plan;
 use crate::rig::wait;
 use crate::rig::wire::hex;
@@ -22,7 +22,7 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
     let sessions = Plan::default().with_own_limits().start(NODES);
     let nodes = sessions.nodes();
     // Bans are by address, and the daemon uses this one.
-    let same = Asker::at(Ipv4Addr::LOCALHOST);
+    let same = DhtClient::at(Ipv4Addr::LOCALHOST);
     let alive = same.ping(nodes);
     assert!(alive.len() > NODES * 9 / 10, "{}", alive.len());
 
@@ -57,7 +57,7 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
 
     // The effect of a ban.
     let victim = *alive.first().unwrap();
-    same.pester(victim, 120);
+    same.flood(victim, 120);
     wait::until("the node bans us", Duration::from_secs(10), || {
         same.ping(&[victim]).is_empty().then_some(())
     });

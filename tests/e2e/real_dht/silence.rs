@@ -39,12 +39,15 @@ fn private_torrents_are_never_looked_up() {
     };
     assert_eq!(asked("public"), Some(1.0));
     assert_eq!(asked("private"), None);
-    let heard = node.heard();
-    assert_eq!(node.wanted(&private), 0, "{heard:?}");
-    assert!(heard.iter().all(|question| question.read_only), "{heard:?}");
+    let received = node.received();
+    assert_eq!(node.wanted(&private), 0, "{received:?}");
+    assert!(received.iter().all(|query| query.read_only), "{received:?}");
     let known = ["ping", "find_node", "get_peers"];
-    let mut methods = heard.iter().map(|question| question.method.as_str());
-    assert!(methods.all(|method| known.contains(&method)), "{heard:?}");
+    let mut methods = received.iter().map(|query| query.method.as_str());
+    assert!(
+        methods.all(|method| known.contains(&method)),
+        "{received:?}"
+    );
 }
 
 #[test]
@@ -64,7 +67,7 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
         let of_dht = |text: &str| page.text().contains(text);
         assert!(!of_dht("_dht_") && !of_dht("source=\"dht\""), "{page}");
     });
-    assert_eq!(node.heard(), []);
+    assert_eq!(node.received(), []);
 
     // While enabled, it is looked up.
     let settings = with_bootstrap(&format!("\"{}\"", node.address()), None);
@@ -74,6 +77,6 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
     ));
     assert_eq!(daemon.reload().status, 200);
     wait::until("the node is queried", Duration::from_secs(30), || {
-        (!node.heard().is_empty()).then_some(())
+        (!node.received().is_empty()).then_some(())
     });
 }

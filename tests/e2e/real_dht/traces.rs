@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::settings;
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{BINARY, Daemon, config, entry};
-use crate::rig::krpc::Asker;
+use crate::rig::krpc::DhtClient;
 use crate::rig::sessions::{Plan, Sessions};
 use crate::rig::wait;
 use crate::rig::wire::{Hash, hex};
@@ -17,7 +17,7 @@ const PEERS: usize = 10;
 
 /// Checks that the nodes list only sessions that announced themselves, and know only sessions.
 fn nothing_stays(sessions: &Sessions, hash: &Hash) {
-    let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
+    let observer = DhtClient::at(Ipv4Addr::new(127, 59, 0, 1));
     let nodes = sessions.nodes();
     let listed = observer.peers(nodes, hash);
     assert_eq!(listed, sessions.of(0..PEERS));
@@ -55,7 +55,7 @@ fn a_probe_finds_all_peers_and_leaves_no_entry() {
     needs_servers!();
     let torrent = Torrent::make("probed");
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
-    let observer = Asker::at(Ipv4Addr::new(127, 59, 0, 1));
+    let observer = DhtClient::at(Ipv4Addr::new(127, 59, 0, 1));
     wait::until("all peers are listed", Duration::from_secs(30), || {
         (observer.peers(sessions.nodes(), &torrent.hash).len() == PEERS).then_some(())
     });

@@ -1,10 +1,10 @@
-//! Addresses on the loopback net. Trackers and peers each get one of their own, so that tests can
-//! run side by side and peers can be told from the daemon, which speaks from 127.0.0.1 and ::1.
+//! Addresses on the loopback network. Each tracker and each peer gets its own address. Tests can
+//! therefore run in parallel, and peers differ from the daemon, which sends from 127.0.0.1 and ::1.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// An address that no other test uses.
+/// Returns an address that no other test uses.
 pub(crate) fn host() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -13,8 +13,9 @@ pub(crate) fn host() -> Ipv4Addr {
     Ipv4Addr::new(127, 100 + process, high, low)
 }
 
-/// A port that is free for TCP and UDP, for servers that cannot be given port 0. It lies below the
-/// ports that the kernel hands out, so that nobody is given it before the server has bound it.
+/// Returns a port that is free for TCP and UDP, for servers that do not accept port 0. The port
+/// lies below the ephemeral range: the kernel assigns it to no other socket before the server
+/// binds it.
 pub(crate) fn free_port(host: impl Into<IpAddr>) -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let host = host.into();
@@ -29,14 +30,14 @@ pub(crate) fn free_port(host: impl Into<IpAddr>) -> u16 {
     panic!("no free port on {host}");
 }
 
-/// Where the peer of this number lives, within 127.60.0.0/14.
+/// Returns the address of the IPv4 peer with this number, within 127.60.0.0/14.
 pub(crate) fn peer(number: u32) -> IpAddr {
     assert!(number < 1 << 18);
     Ipv4Addr::from_bits(Ipv4Addr::new(127, 60, 0, 1).to_bits() + number).into()
 }
 
-/// Where the IPv6 peer of this number lives: each in a /64 of its own. Usable as a source in a
-/// [network namespace](super::netns) only.
+/// Returns the address of the IPv6 peer with this number. Each peer has its own /64. Usable as a
+/// source address only in a [network namespace](super::netns).
 pub(crate) fn peer6(number: u16) -> IpAddr {
     Ipv6Addr::new(0xfd77, 0, 0, number, 0, 0, 0, 1).into()
 }

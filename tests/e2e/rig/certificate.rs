@@ -4,7 +4,8 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-/// A self-signed certificate that ended on 2020-01-01, and that moment in seconds since 1970.
+/// Returns a server with a self-signed certificate that expired on 2020-01-01, and that time in
+/// seconds since 1970.
 pub(crate) fn expired() -> (ServerConfig, u64) {
     let mut parameters = CertificateParams::new(vec!["tracker.example".to_owned()]).unwrap();
     parameters.not_before = rcgen::date_time_ymd(2019, 1, 1);

@@ -1,4 +1,4 @@
-//! Real BitTorrent clients that really join a swarm.
+//! Real BitTorrent clients that join a swarm.
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use super::address;
 use super::process::Process;
 use super::wire::{Endpoint, Hash};
 
-/// A small torrent with its data, in a folder of its own.
+/// A small torrent with its data, in its own folder.
 pub(crate) struct Torrent {
     folder: TempDir,
     /// The metainfo file.
     pub(crate) file: PathBuf,
-    /// Its version 1 info-hash.
+    /// The version 1 info-hash.
     pub(crate) hash: Hash,
     private: bool,
 }
 
 impl Torrent {
-    /// Makes the data and an info-hash; [`announce`](Self::announce_at) adds trackers.
+    /// Creates the data and the info-hash; [`announce_at`](Self::announce_at) adds trackers.
     pub(crate) fn make(name: &str) -> Self {
         Self::with(name, false)
     }
 
-    /// The same as a private torrent (BEP 27).
+    /// Like [`make`](Self::make), but the torrent is private (BEP 27).
     pub(crate) fn make_private(name: &str) -> Self {
         Self::with(name, true)
     }
@@ -47,7 +47,7 @@ impl Torrent {
         torrent
     }
 
-    /// Writes the metainfo file with these trackers; the hash does not depend on them.
+    /// Writes the metainfo file with these trackers. The info-hash does not depend on them.
     pub(crate) fn announce_at(&self, trackers: &[Endpoint]) {
         let data = self.data();
         let name = data.file_name().unwrap().to_str().unwrap();
@@ -63,7 +63,7 @@ impl Torrent {
         std::fs::write(&self.file, metainfo).unwrap();
     }
 
-    /// Where the data is.
+    /// Returns the folder that contains the data.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -94,13 +94,13 @@ fn info(name: &str, data: &[u8], private: bool) -> Vec<u8> {
     info
 }
 
-/// A libtorrent session; it leaves without a word when dropped.
+/// A libtorrent session. It is killed when dropped and sends no `stopped`.
 pub(crate) struct Libtorrent {
     process: Process,
 }
 
 impl Libtorrent {
-    /// Lets one client an address join the swarm; each is there at all trackers when this returns.
+    /// Starts one client per address. When this returns, every tracker has answered every client.
     pub(crate) fn join_all(
         torrent: &Torrent,
         trackers: &[Endpoint],
@@ -140,14 +140,14 @@ impl Libtorrent {
     }
 }
 
-/// A Transmission daemon that seeds.
+/// A Transmission daemon that seeds a torrent.
 pub(crate) struct Transmission {
     _process: Process,
     _settings: TempDir,
 }
 
 impl Transmission {
-    /// Seeds the torrent from this address, announcing where its metainfo file says.
+    /// Seeds the torrent from this address, and announces to the trackers of the metainfo file.
     pub(crate) fn seed(torrent: &Torrent, source: IpAddr) -> Self {
         let settings = tempfile::tempdir().unwrap();
         let watched = settings.path().join("watched");

@@ -1,4 +1,4 @@
-//! The real binary, on a port the kernel chose.
+//! The real binary, on a port that the kernel assigns.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -11,27 +11,27 @@ use super::http::{self, Response};
 use super::process::Process;
 use super::wait;
 
-/// How long a state may take to show.
+/// Time limit for an expected state.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_seedwatch");
 
-/// Settings of a lab: peers on the loopback net count, and nobody outside is asked for anything.
-/// There is one probe and no second within a test.
+/// Test settings: peers on the loopback network count, and the daemon contacts no external host.
+/// The interval allows one probe per test.
 pub(crate) const ONCE: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\n\
      dht: {enabled: false}\nprobe: {interval: 1h, stale_after: 3h}\n";
 
-/// The same with a probe every other second.
+/// Like [`ONCE`], but with a probe every two seconds.
 pub(crate) const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\n\
      dht: {enabled: false}\nprobe: {interval: 2s, timeout: 2s, stale_after: 6s}\n";
 
-/// A configuration: settings, then one entry a torrent.
+/// Returns a configuration: the settings, then one entry per torrent.
 pub(crate) fn config(settings: &str, entries: &[String]) -> String {
     format!("{settings}torrents:\n{}", entries.concat())
 }
 
-/// The entry of a torrent that is known by its hash.
+/// Returns the configuration entry of a torrent that is identified by its info-hash.
 pub(crate) fn entry(name: &str, hash: &str, trackers: &[String]) -> String {
     let quoted: Vec<String> = trackers.iter().map(|url| format!("\"{url}\"")).collect();
     let trackers = quoted.join(", ");
@@ -46,12 +46,12 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it on a configuration; its endpoints answer when this returns.
+    /// Starts the daemon with a configuration and waits until it is ready.
     pub(crate) fn start(config: &str) -> Self {
         Self::start_with(config, &[])
     }
 
-    /// The same with further flags.
+    /// Like [`start`](Self::start), with additional flags.
     pub(crate) fn start_with(config: &str, flags: &[&str]) -> Self {
         let daemon = Self::launch(config, flags);
         wait::until("ready", PATIENCE, || {
@@ -60,7 +60,7 @@ impl Daemon {
         daemon
     }
 
-    /// Starts it and waits until it listens, whatever it then answers.
+    /// Starts the daemon and waits until it listens, but not until it is ready.
     pub(crate) fn launch(config: &str, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config.yaml");
@@ -85,45 +85,45 @@ impl Daemon {
         }
     }
 
-    /// Where it listens.
+    /// Returns the address that the daemon listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Writes another configuration, which counts with the next reload.
+    /// Writes another configuration, which takes effect with the next reload.
     pub(crate) fn write_config(&self, config: &str) {
         std::fs::write(self.folder.path().join("config.yaml"), config).unwrap();
     }
 
-    /// `POST /-/reload`.
+    /// Sends `POST /-/reload`.
     pub(crate) fn reload(&self) -> Response {
         self.request("POST", "/-/reload", &[])
     }
 
-    /// `GET` of a path.
+    /// Sends a `GET` request for a path.
     pub(crate) fn get(&self, path: &str) -> Response {
         self.request("GET", path, &[])
     }
 
-    /// Any request.
+    /// Sends a request.
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
         http::request(self.address, method, path, headers)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}\n{}", self.log()))
     }
 
-    /// One scrape of `/metrics`.
+    /// Scrapes `/metrics` once.
     pub(crate) fn metrics(&self) -> Exposition {
         let answer = self.get("/metrics");
         assert_eq!(answer.status, 200);
         Exposition::parse(&answer.text())
     }
 
-    /// Scrapes until the page is as wanted, and returns it.
+    /// Scrapes until the page satisfies `wanted`, and returns the page.
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Exposition) -> bool) -> Exposition {
         self.wait_within(what, PATIENCE, wanted)
     }
 
-    /// The same with a limit of one's own.
+    /// Like [`wait_for`](Self::wait_for), with another time limit.
     pub(crate) fn wait_within(
         &self,
         what: &str,
@@ -139,7 +139,7 @@ impl Daemon {
         last
     }
 
-    /// Scrapes until each series has its value; `None` means that it must be absent.
+    /// Scrapes until each series has its expected value; `None` means that it must be absent.
     pub(crate) fn wait_for_values(&self, wanted: &[(&str, Option<f64>)]) -> Exposition {
         let mut last = Exposition::default();
         let mut missing = Vec::new();
@@ -158,27 +158,27 @@ impl Daemon {
         last
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the daemon.
     pub(crate) fn signal(&self, signal: Signal) {
         self.process.signal(signal);
     }
 
-    /// Waits for its end and returns the exit code.
+    /// Waits until the daemon exits and returns the exit code.
     pub(crate) fn wait_for_end(&mut self) -> Option<i32> {
         self.process.wait_for_end().code()
     }
 
-    /// Changes how many files it may open.
+    /// Changes the limit of open files of the daemon.
     pub(crate) fn limit_files(&self, count: u32) {
         self.process.limit_files(count);
     }
 
-    /// The most memory that it ever had, in bytes.
+    /// Returns the peak resident memory of the daemon in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         self.process.peak_memory()
     }
 
-    /// Everything it logged.
+    /// Returns the log of the daemon so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
     }

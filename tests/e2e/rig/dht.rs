@@ -1,4 +1,4 @@
-//! The emulated DHT, behind sockets of this network namespace.
+//! The emulated DHT, served on sockets of this network namespace.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
@@ -9,18 +9,20 @@ use super::wire::Hash;
 use seedwatch_dev_dht_world::WorldServer;
 use seedwatch_dev_dht_world::{World, WorldSettings};
 
-/// A running world; it ends when dropped. Only inside a [network namespace](super::netns).
+/// A running DHT world, which stops when dropped. Works only inside a
+/// [network namespace](super::netns).
 pub(crate) struct DhtWorld {
     bootstrap: Vec<SocketAddr>,
     control: SocketAddr,
-    /// Knows the same peers.
+    /// A second instance with the same peers, used to look up expected values.
     twin: World,
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl DhtWorld {
-    /// Every info-hash has so many peers; all nodes answer at `port`. The port above is taken, too.
+    /// Starts a world in which every info-hash has `peers` peers. All nodes answer on `port`; the
+    /// control socket uses `port + 1`.
     pub(crate) fn start(settings: &WorldSettings, peers: usize, port: u16) -> Self {
         let mut world = World::new(settings.clone());
         world.auto_peers(peers);
@@ -43,17 +45,17 @@ impl DhtWorld {
         }
     }
 
-    /// Nodes to begin with.
+    /// Returns the bootstrap nodes.
     pub(crate) fn bootstrap(&self) -> &[SocketAddr] {
         &self.bootstrap
     }
 
-    /// The true peers of an info-hash.
+    /// Returns the expected peers of an info-hash.
     pub(crate) fn peers_of(&self, hash: Hash) -> Vec<SocketAddr> {
         self.twin.peers_of(&hash)
     }
 
-    /// One of the counts of the world, by its name.
+    /// Returns one of the counters of the world by name.
     pub(crate) fn count(&self, name: &str) -> u64 {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let patience = Some(Duration::from_secs(10));
@@ -72,7 +74,7 @@ impl Drop for DhtWorld {
         let outcome = self.thread.take().map(JoinHandle::join);
         assert!(
             std::thread::panicking() || matches!(outcome, Some(Ok(()))),
-            "the world ended badly"
+            "the DHT world failed"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Reading of the text format 0.0.4, as Prometheus would see it.
+//! A parser for the Prometheus text format 0.0.4.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 /// The labels of one series.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// One scrape.
+/// The result of one scrape.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exposition {
     series: BTreeMap<String, Vec<(Labels, f64)>>,
@@ -14,7 +14,7 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    /// Reads a page; panics where it is not in the format or repeats a series.
+    /// Parses a page. Panics if the page is malformed or repeats a series.
     pub(crate) fn parse(text: &str) -> Self {
         let mut series: BTreeMap<String, Vec<(Labels, f64)>> = BTreeMap::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -22,11 +22,11 @@ impl Exposition {
             let value = rest
                 .trim()
                 .parse()
-                .unwrap_or_else(|_| panic!("no value: {line}"));
+                .unwrap_or_else(|_| panic!("no sample value: {line}"));
             let rows = series.entry(name.to_owned()).or_default();
             assert!(
                 rows.iter().all(|(seen, _)| *seen != labels),
-                "twice: {line}"
+                "duplicate series: {line}"
             );
             rows.push((labels, value));
         }
@@ -36,8 +36,8 @@ impl Exposition {
         }
     }
 
-    /// The value of one series, written as in PromQL: `name{label="value",…}`. Labels that are not
-    /// named may have any value, but only one series may match.
+    /// Returns the value of one series, selected as in PromQL: `name{label="value",…}`. Labels that
+    /// the selector omits may have any value, but at most one series may match.
     pub(crate) fn get(&self, selector: &str) -> Option<f64> {
         let mut found = self.select(selector);
         let first = found.next();
@@ -45,7 +45,7 @@ impl Exposition {
         first.map(|(_, value)| *value)
     }
 
-    /// Every series that the selector matches.
+    /// Returns every series that the selector matches.
     pub(crate) fn select(&self, selector: &str) -> impl Iterator<Item = &(Labels, f64)> {
         let (name, wanted, _) = split(selector);
         let rows = self.series.get(name).map(Vec::as_slice);
@@ -56,19 +56,19 @@ impl Exposition {
         })
     }
 
-    /// The names of all families that have a series.
+    /// Returns the names of all metric families that have a series.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.series.keys().map(String::as_str)
     }
 
-    /// The page as it came.
+    /// Returns the page as received.
     pub(crate) fn text(&self) -> &str {
         &self.text
     }
 }
 
 impl fmt::Display for Exposition {
-    /// The series of the product without those of the process.
+    /// Writes the `seedwatch_*` series, without histogram buckets and process metrics.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ours = |line: &&str| line.starts_with("seedwatch_") && !line.contains("_bucket");
         self.text
@@ -78,7 +78,7 @@ impl fmt::Display for Exposition {
     }
 }
 
-/// `name{labels} rest`.
+/// Splits `name{labels} rest`.
 fn split(line: &str) -> (&str, Labels, &str) {
     let end = line.find(['{', ' ']).unwrap_or(line.len());
     let (name, mut rest) = line.split_at(end);
@@ -97,7 +97,7 @@ fn split(line: &str) -> (&str, Labels, &str) {
     (name, labels, rest)
 }
 
-/// The label value up to its closing quote, and what follows.
+/// Returns the label value up to its closing quote, and the rest of the text.
 fn unescape(text: &str) -> (String, &str) {
     let mut value = String::new();
     let mut characters = text.char_indices();
@@ -107,7 +107,7 @@ fn unescape(text: &str) -> (String, &str) {
             '\\' => match characters.next() {
                 Some((_, 'n')) => value.push('\n'),
                 Some((_, c @ ('\\' | '"'))) => value.push(c),
-                other => panic!("escape {other:?} in {text}"),
+                other => panic!("unknown escape {other:?} in {text}"),
             },
             '\n' => break,
             c => value.push(c),

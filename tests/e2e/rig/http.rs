@@ -1,4 +1,4 @@
-//! One HTTP/1.1 request a connection.
+//! An HTTP/1.1 client that makes one request per connection.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
@@ -6,20 +6,20 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How long an answer may take.
+/// Time limit for a response.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     head: String,
-    /// Without the chunk headers, still compressed if it was.
+    /// The body without chunk headers, still in its content encoding.
     pub(crate) body: Vec<u8>,
 }
 
 impl Response {
-    /// A header by name, in any case.
+    /// Returns a header by its name, which is case-insensitive.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -27,13 +27,13 @@ impl Response {
         })
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 }
 
-/// `GET path` from an address of ours.
+/// Sends `GET path` from the given source address.
 pub(crate) fn get_from(source: IpAddr, server: SocketAddr, path: &str) -> Response {
     let domain = Domain::for_address(server);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
@@ -42,7 +42,7 @@ pub(crate) fn get_from(source: IpAddr, server: SocketAddr, path: &str) -> Respon
     exchange(socket.into(), "GET", path, &[]).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// Any request; an error is one of the connection.
+/// Sends a request. Returns an error if the connection fails or the response is not HTTP.
 pub(crate) fn request(
     server: SocketAddr,
     method: &str,

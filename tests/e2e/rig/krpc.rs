@@ -1,4 +1,4 @@
-//! Questions to nodes of a DHT (BEP 5), without the product's codec.
+//! Queries to DHT nodes (BEP 5), without the product's codec.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -8,41 +8,41 @@ use seedwatch_torrent::bencode::{Dict, Value};
 
 use super::wire::Hash;
 
-/// Our id towards all nodes.
+/// The node id that the client sends to all nodes.
 const ID: &[u8; 20] = b"an observer of a DHT";
-/// Nodes asked at once: their answers fit into a receive buffer of any size.
+/// Nodes queried at once. Their responses fit into a receive buffer of any size.
 const BATCH: usize = 50;
-/// A node that sends no answer to so many questions, a while apart, does not answer.
+/// Queries to a node, spaced by [`PATIENCE`], before it counts as silent.
 const ATTEMPTS: usize = 4;
 const PATIENCE: Duration = Duration::from_millis(400);
 
-/// Somebody who asks nodes and answers nobody.
-pub(crate) struct Asker {
+/// A read-only DHT client (BEP 43): it queries nodes and answers none.
+pub(crate) struct DhtClient {
     socket: UdpSocket,
 }
 
-impl Asker {
-    /// Speaks from this address and any port.
+impl DhtClient {
+    /// Binds to this address and any port.
     pub(crate) fn at(source: Ipv4Addr) -> Self {
         let socket = UdpSocket::bind((source, 0)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { socket }
     }
 
-    /// Which of the nodes answer a ping.
+    /// Returns the nodes that answer a ping.
     pub(crate) fn ping(&self, nodes: &[SocketAddr]) -> BTreeSet<SocketAddr> {
         let mut alive = BTreeSet::new();
-        self.ask(nodes, &query(b"ping", b""), |node, _| {
+        self.request(nodes, &query(b"ping", b""), |node, _| {
             alive.insert(node);
         });
         alive
     }
 
-    /// The peers of an info-hash that any of the nodes lists.
+    /// Returns the peers that the nodes list for an info-hash.
     pub(crate) fn peers(&self, nodes: &[SocketAddr], hash: &Hash) -> BTreeSet<SocketAddr> {
         let mut peers = BTreeSet::new();
         let asked = [b"9:info_hash20:", &hash[..]].concat();
-        self.ask(nodes, &query(b"get_peers", &asked), |_, answer| {
+        self.request(nodes, &query(b"get_peers", &asked), |_, answer| {
             let values = answer.get(b"values").and_then(|values| values.as_list());
             let values = values.into_iter().flat_map(|values| values.iter());
             peers.extend(values.map(|value| endpoint(value.as_bytes().unwrap())));
@@ -50,11 +50,11 @@ impl Asker {
         peers
     }
 
-    /// The nodes that any of the nodes names to whoever looks for this id.
+    /// Returns the nodes that the given nodes name in response to `find_node` for this id.
     pub(crate) fn named(&self, nodes: &[SocketAddr], target: &Hash) -> BTreeSet<SocketAddr> {
         let mut named = BTreeSet::new();
         let asked = [b"6:target20:", &target[..]].concat();
-        self.ask(nodes, &query(b"find_node", &asked), |_, answer| {
+        self.request(nodes, &query(b"find_node", &asked), |_, answer| {
             let contacts = answer.get(b"nodes").and_then(|nodes| nodes.as_bytes());
             let contacts = contacts.unwrap_or_default().chunks_exact(26);
             named.extend(contacts.map(|contact| endpoint(&contact[20..])));
@@ -62,16 +62,21 @@ impl Asker {
         named
     }
 
-    /// Sends a ping so many times and takes no notice of answers.
-    pub(crate) fn pester(&self, node: SocketAddr, times: usize) {
+    /// Sends a ping `times` times and ignores the responses.
+    pub(crate) fn flood(&self, node: SocketAddr, times: usize) {
         for _ in 0..times {
             self.socket.send_to(&query(b"ping", b""), node).unwrap();
         }
         while self.socket.recv(&mut [0; 1500]).is_ok() {}
     }
 
-    /// Asks every node until it answers, a few times at most.
-    fn ask(&self, nodes: &[SocketAddr], query: &[u8], mut hear: impl FnMut(SocketAddr, Dict<'_>)) {
+    /// Queries every node until it answers, at most [`ATTEMPTS`] times.
+    fn request(
+        &self,
+        nodes: &[SocketAddr],
+        query: &[u8],
+        mut on_answer: impl FnMut(SocketAddr, Dict<'_>),
+    ) {
         for batch in nodes.chunks(BATCH) {
             let mut silent: BTreeSet<SocketAddr> = batch.iter().copied().collect();
             for _ in 0..ATTEMPTS {
@@ -83,12 +88,12 @@ impl Asker {
                     && let Ok((length, from)) = self.socket.recv_from(&mut bytes)
                 {
                     let Ok((Value::Dict(message), _)) = Value::parse(&bytes[..length]) else {
-                        panic!("{from} sends no answer");
+                        panic!("{from} sent a malformed message");
                     };
                     if let Some(Value::Dict(answer)) = message.get(b"r")
                         && silent.remove(&from)
                     {
-                        hear(from, answer);
+                        on_answer(from, answer);
                     }
                 }
             }
@@ -113,7 +118,7 @@ fn query(method: &[u8], arguments: &[u8]) -> Vec<u8> {
 
 fn endpoint(bytes: &[u8]) -> SocketAddr {
     let [a, b, c, d, high, low] = *bytes else {
-        panic!("no endpoint of IPv4: {bytes:?}");
+        panic!("not an IPv4 endpoint: {bytes:?}");
     };
     let port = u16::from_be_bytes([high, low]);
     SocketAddr::new(IpAddr::from([a, b, c, d]), port)

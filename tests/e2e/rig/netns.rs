@@ -1,12 +1,12 @@
-//! A network of a test's own: packet loss, IPv6 peers, no way out.
+//! A network namespace per test: packet loss, IPv6 peers, and no route to the Internet.
 
 use std::process::Command;
 
-/// Set to the name of the test inside its namespace.
+/// Environment variable that holds the name of the test inside its namespace.
 const INSIDE: &str = "SEEDWATCH_TEST_NETNS";
 
-/// Runs the test of this full name once more inside a new network and mount namespace whose
-/// loopback interface is up. Returns whether the caller is outside, where nothing is left to do.
+/// Runs the test with this full name again in a new network and mount namespace, with the loopback
+/// interface up. Returns `true` in the outer process, whose test then has nothing left to do.
 ///
 /// ```ignore
 /// if netns::outside("loss::some_test") { return; }
@@ -14,7 +14,7 @@ const INSIDE: &str = "SEEDWATCH_TEST_NETNS";
 pub(crate) fn outside(test: &str) -> bool {
     if std::env::var(INSIDE).as_deref() == Ok(test) {
         run("ip link set lo up");
-        // Any address of this net can be a source: a /64 for every IPv6 peer.
+        // Allows any source address in this network: every IPv6 peer has its own /64.
         run("ip -6 route add local fd77::/16 dev lo");
         run("sysctl -qw net.ipv6.ip_nonlocal_bind=1");
         return false;
@@ -31,15 +31,15 @@ pub(crate) fn outside(test: &str) -> bool {
         .unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
-    // A wrong name would match no test and succeed.
+    // A wrong test name would match no test, and the run would succeed.
     assert!(
         output.status.success() && text.contains("1 passed"),
-        "inside its own network:\n{text}"
+        "in the network namespace:\n{text}"
     );
     true
 }
 
-/// Runs a command line of administration, split at spaces.
+/// Runs an administration command. Arguments are separated by spaces.
 pub(crate) fn run(line: &str) {
     let mut words = line.split(' ');
     let output = Command::new(words.next().unwrap())
@@ -51,17 +51,17 @@ pub(crate) fn run(line: &str) {
     assert!(output.status.success(), "{line}: {error}");
 }
 
-/// Loses this percentage of all UDP packets, in each direction; below 100.
+/// Drops this percentage of all UDP packets in each direction; must be below 100.
 pub(crate) fn lose_udp(percent: u32) {
     run("nft add table inet loss");
-    // On the way in: a drop on the way out would show as an error at the sender.
+    // Drops on input, because a drop on output would return an error to the sender.
     run("nft add chain inet loss input { type filter hook input priority 0 ; }");
     run(&format!(
         "nft add rule inet loss input meta l4proto udp numgen random mod 100 < {percent} drop"
     ));
 }
 
-/// Cuts the network: nothing reaches the trackers of the rig any more, and nobody gets UDP.
+/// Simulates an outage: drops all packets to the trackers of the rig, and all UDP packets.
 pub(crate) fn cut() {
     run("nft add table inet outage");
     run("nft add chain inet outage input { type filter hook input priority -1 ; }");
@@ -69,7 +69,7 @@ pub(crate) fn cut() {
     run("nft add rule inet outage input ip daddr { 127.64.0.0/10, 127.128.0.0/9 } drop");
 }
 
-/// Ends [`cut`].
-pub(crate) fn mend() {
+/// Ends the outage that [`cut`] simulates.
+pub(crate) fn restore() {
     run("nft delete table inet outage");
 }

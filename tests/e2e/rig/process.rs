@@ -1,4 +1,4 @@
-//! Child processes that never outlive their test.
+//! Child processes that end with their test.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
@@ -11,11 +11,11 @@ use nix::unistd::Pid;
 
 use super::{netns, wait};
 
-/// How long a server may take to start or to end.
+/// Time limit for a server to start or to exit.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running program whose output is kept. It is killed when dropped, and by the kernel when the
-/// thread that started it ends.
+/// A running program with its recorded output. It is killed when dropped; the kernel kills it if
+/// the thread that started it ends.
 pub(crate) struct Process {
     name: String,
     child: Child,
@@ -25,7 +25,7 @@ pub(crate) struct Process {
 impl Process {
     /// Starts a program with its arguments.
     pub(crate) fn start<S: AsRef<OsStr>>(name: &str, command: &[S]) -> Self {
-        // Debian keeps some servers where only root looks for programs.
+        // Debian installs some servers in directories that only root has in `PATH`.
         let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
         let mut child = Command::new("setpriv")
             .env("PATH", path)
@@ -37,8 +37,8 @@ impl Process {
             .spawn()
             .unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let log = Arc::new(Mutex::new(Vec::new()));
-        keep(child.stdout.take().unwrap(), Arc::clone(&log));
-        keep(child.stderr.take().unwrap(), Arc::clone(&log));
+        record(child.stdout.take().unwrap(), Arc::clone(&log));
+        record(child.stderr.take().unwrap(), Arc::clone(&log));
         Self {
             name: name.to_owned(),
             child,
@@ -46,7 +46,7 @@ impl Process {
         }
     }
 
-    /// Changes how many files it may open.
+    /// Changes the limit of open files of the process.
     pub(crate) fn limit_files(&self, count: u32) {
         netns::run(&format!(
             "prlimit --pid {} --nofile={count}:",
@@ -54,7 +54,7 @@ impl Process {
         ));
     }
 
-    /// The most memory that it ever had, in bytes.
+    /// Returns the peak resident memory of the process in bytes.
     pub(crate) fn peak_memory(&self) -> u64 {
         let status = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(status).unwrap();
@@ -63,7 +63,7 @@ impl Process {
         kilobytes.parse::<u64>().unwrap() * 1024
     }
 
-    /// Everything printed so far.
+    /// Returns the output so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().join("\n")
     }
@@ -80,7 +80,7 @@ impl Process {
         })
     }
 
-    /// Waits until `ready` gives something; panics with the log if the program ends before.
+    /// Waits until `ready` returns a value. Panics with the log if the program exits first.
     pub(crate) fn wait_until_ready<T>(
         &mut self,
         what: &str,
@@ -91,19 +91,19 @@ impl Process {
             if answer.is_none()
                 && let Some(status) = self.child.try_wait().unwrap()
             {
-                panic!("{} ended with {status}:\n{}", self.name, self.log());
+                panic!("{} exited with {status}:\n{}", self.name, self.log());
             }
             answer
         })
     }
 
-    /// Sends a signal.
+    /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).unwrap();
         kill(Pid::from_raw(pid), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until the process exits.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
         wait::until(&format!("{} ends", self.name), PATIENCE, || {
             self.child.try_wait().unwrap()
@@ -113,19 +113,19 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself: then there is nothing to do.
+        // Fails if the process has already exited, which is harmless.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let tail = &lines[lines.len().saturating_sub(40)..];
-            eprintln!("--- {} said ---\n{}", self.name, tail.join("\n"));
+            eprintln!("--- output of {} ---\n{}", self.name, tail.join("\n"));
         }
     }
 }
 
-fn keep(output: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>) {
+fn record(output: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>) {
     std::thread::spawn(move || {
         for line in BufReader::new(output).split(b'\n') {
             let Ok(line) = line else { return };

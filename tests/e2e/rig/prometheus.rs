@@ -1,4 +1,4 @@
-//! A real Prometheus, and its own linter.
+//! A real Prometheus server, and `promtool`.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -51,7 +51,7 @@ impl Prometheus {
         }
     }
 
-    /// The results of an instant query: labels and values.
+    /// Returns the labels and values of an instant query.
     pub(crate) fn query(&self, query: &str) -> Vec<(serde_json::Value, f64)> {
         let path = format!(
             "/api/v1/query?query={}",
@@ -71,7 +71,7 @@ impl Prometheus {
             .collect()
     }
 
-    /// Waits until a query gives exactly one series with this value.
+    /// Waits until a query returns exactly one series with this value.
     pub(crate) fn wait_for(&self, query: &str, expected: f64) {
         let what = format!("{query} == {expected}");
         wait::until(&what, Duration::from_secs(30), || {
@@ -81,7 +81,8 @@ impl Prometheus {
     }
 }
 
-/// What `promtool check metrics` has to say of a page in the text format: nothing, if it is clean.
+/// Runs `promtool check metrics` on a page in the text format. Returns its output as an error
+/// unless it is empty.
 pub(crate) fn promtool_check(page: &str) -> Result<(), String> {
     let mut child = Command::new("promtool")
         .args(["check", "metrics"])

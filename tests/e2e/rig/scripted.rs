@@ -1,4 +1,4 @@
-//! Trackers that do exactly what a test says: lies, damage, silence. And a node of a DHT.
+//! Trackers and a DHT node that follow a script: wrong counts, malformed answers, silence.
 
 mod http;
 mod node;
@@ -6,11 +6,11 @@ mod udp;
 
 pub(crate) use http::{HttpTracker, Reply, Request, body, ok};
 pub(crate) use node::DhtNode;
-pub(crate) use udp::{Ask, Packet, UdpTracker, honest, refusal};
+pub(crate) use udp::{Packet, UdpRequest, UdpTracker, honest, refusal};
 
 use std::net::SocketAddr;
 
-/// What an honest scripted tracker would say of a swarm.
+/// The state of a swarm as an honest tracker reports it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Truth {
     pub(crate) seeders: u32,
@@ -20,7 +20,7 @@ pub(crate) struct Truth {
 }
 
 impl Truth {
-    /// Leechers only, all listed, interval 1800 s.
+    /// Returns a swarm of leechers, all listed, with an interval of 1800 s.
     pub(crate) fn of(peers: impl IntoIterator<Item = SocketAddr>) -> Self {
         let peers: Vec<SocketAddr> = peers.into_iter().collect();
         Self {
@@ -31,7 +31,7 @@ impl Truth {
         }
     }
 
-    /// The list in compact form (BEP 23, BEP 7).
+    /// Returns the peers of one family in compact form (BEP 23, BEP 7).
     fn compact(&self, v6: bool) -> Vec<u8> {
         let mut list = Vec::new();
         for peer in self.peers.iter().filter(|peer| peer.is_ipv6() == v6) {

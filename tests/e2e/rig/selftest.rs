@@ -1,4 +1,4 @@
-//! The rig itself, proven without the daemon.
+//! Tests of the rig itself, without the daemon.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -13,14 +13,14 @@ use super::trackers::{Aquatic, Npm, Opentracker};
 use super::wire::{self, Counts, Endpoint};
 use super::{address, netns, wait};
 
-fn holds_exactly_what_was_planted(tracker: Endpoint, swarm: &Swarm) {
+fn assert_tracker_holds_swarm(tracker: Endpoint, swarm: &Swarm) {
     swarm.join(tracker);
     assert_eq!(wire::members(tracker, &swarm.hash), swarm.endpoints());
     let counts = wire::scrape(tracker, &swarm.hash);
-    let planted = (swarm.seeders.len(), swarm.leechers.len());
+    let announced = (swarm.seeders.len(), swarm.leechers.len());
     assert_eq!(
         (counts.seeders as usize, counts.leechers as usize),
-        planted,
+        announced,
         "the observer left no trace"
     );
     swarm.leave(tracker);
@@ -28,31 +28,31 @@ fn holds_exactly_what_was_planted(tracker: Endpoint, swarm: &Swarm) {
 }
 
 #[test]
-fn opentracker_holds_what_was_planted() {
+fn opentracker_holds_the_announced_swarm() {
     needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
-    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(hash, 0, 3, 4));
-    holds_exactly_what_was_planted(tracker.http(), &Swarm::of(hash, 10, 60, 61));
+    assert_tracker_holds_swarm(tracker.udp(), &Swarm::of(hash, 0, 3, 4));
+    assert_tracker_holds_swarm(tracker.http(), &Swarm::of(hash, 10, 60, 61));
 }
 
 #[test]
-fn npm_holds_what_was_planted() {
+fn npm_holds_the_announced_swarm() {
     needs_servers!();
     let tracker = Npm::start();
-    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 3, 4));
-    holds_exactly_what_was_planted(tracker.http(), &Swarm::of(fresh_hash(), 10, 30, 31));
+    assert_tracker_holds_swarm(tracker.udp(), &Swarm::of(fresh_hash(), 0, 3, 4));
+    assert_tracker_holds_swarm(tracker.http(), &Swarm::of(fresh_hash(), 10, 30, 31));
 }
 
 #[test]
-fn aquatic_holds_what_was_planted() {
+fn aquatic_holds_the_announced_swarm() {
     needs_servers!();
     let tracker = Aquatic::start();
-    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of(fresh_hash(), 0, 60, 61));
+    assert_tracker_holds_swarm(tracker.udp(), &Swarm::of(fresh_hash(), 0, 60, 61));
 }
 
 #[test]
-fn downloads_are_counted() {
+fn trackers_count_completed_downloads() {
     needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
@@ -69,19 +69,19 @@ fn downloads_are_counted() {
 }
 
 #[test]
-fn ipv6_peers_are_planted_one_a_net() {
+fn each_ipv6_peer_has_its_own_network() {
     needs_servers!();
-    if netns::outside("rig::selftest::ipv6_peers_are_planted_one_a_net") {
+    if netns::outside("rig::selftest::each_ipv6_peer_has_its_own_network") {
         return;
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
-    holds_exactly_what_was_planted(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 40, 41));
+    assert_tracker_holds_swarm(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 40, 41));
 }
 
 #[test]
-fn lost_packets_are_lost() {
+fn lose_udp_drops_the_given_percentage() {
     needs_servers!();
-    if netns::outside("rig::selftest::lost_packets_are_lost") {
+    if netns::outside("rig::selftest::lose_udp_drops_the_given_percentage") {
         return;
     }
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -99,7 +99,7 @@ fn lost_packets_are_lost() {
     assert_eq!(arriving(), 400);
     netns::cut();
     assert_eq!(arriving(), 0);
-    netns::mend();
+    netns::restore();
     netns::lose_udp(50);
     let count = arriving();
     // Eight standard deviations to each side.
@@ -107,7 +107,7 @@ fn lost_packets_are_lost() {
 }
 
 #[test]
-fn real_clients_join() {
+fn real_clients_join_a_swarm() {
     needs_servers!();
     let torrent = Torrent::make("real-clients");
     let tracker = Opentracker::start(&[torrent.hash]);
@@ -117,10 +117,14 @@ fn real_clients_join() {
     let _libtorrent = Libtorrent::join_all(&torrent, &[tracker.udp()], &seeders, &leechers);
     let transmission = address::peer(107);
     let _transmission = Transmission::seed(&torrent, transmission);
-    wait::until("all eight are counted", Duration::from_secs(30), || {
-        let counts = wire::scrape(tracker.udp(), &torrent.hash);
-        ((counts.seeders, counts.leechers) == (4, 4)).then_some(())
-    });
+    wait::until(
+        "the tracker counts all eight clients",
+        Duration::from_secs(30),
+        || {
+            let counts = wire::scrape(tracker.udp(), &torrent.hash);
+            ((counts.seeders, counts.leechers) == (4, 4)).then_some(())
+        },
+    );
     let members: BTreeSet<IpAddr> = wire::members(tracker.udp(), &torrent.hash)
         .iter()
         .map(|peer| peer.ip())
@@ -134,7 +138,7 @@ fn three_peers() -> Truth {
 }
 
 #[test]
-fn scripted_trackers_can_be_honest() {
+fn scripted_trackers_report_the_given_swarm() {
     let truth = three_peers();
     let expected: BTreeSet<SocketAddr> = truth.peers.iter().copied().collect();
     let said = truth.clone();
@@ -143,13 +147,13 @@ fn scripted_trackers_can_be_honest() {
     assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
     assert_eq!(wire::scrape(tracker.endpoint(), &hash).leechers, 3);
     assert!(matches!(
-        tracker.heard()[1].ask,
-        scripted::Ask::Announce { hash: heard, event: 2, left: 1 } if heard == hash
+        tracker.received()[1].request,
+        scripted::UdpRequest::Announce { hash: received, event: 2, left: 1 } if received == hash
     ));
 
     let tracker = HttpTracker::start(move |_| scripted::ok(scripted::body(&truth)));
     assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
-    let requests = tracker.heard();
+    let requests = tracker.received();
     assert_eq!(
         requests[0].parameter("info_hash"),
         Some(&*wire::percent(&hash))
@@ -159,7 +163,7 @@ fn scripted_trackers_can_be_honest() {
 }
 
 #[test]
-fn expositions_are_read() {
+fn parse_reads_an_exposition() {
     let page = Exposition::parse("# HELP a b\na{x=\"1\\\"\\n\",y=\"}\"} 2\na{x=\"2\"} 3e-1\nb 4\n");
     assert_eq!(page.get("b"), Some(4.0));
     assert_eq!(page.get(r#"a{y="}"}"#), Some(2.0));
@@ -170,7 +174,7 @@ fn expositions_are_read() {
 }
 
 #[test]
-fn prometheus_scrapes_and_answers() {
+fn prometheus_scrapes_and_answers_queries() {
     needs_servers!();
     let page = "# HELP rig_up Whether the rig is up.\n# TYPE rig_up gauge\nrig_up 1\n";
     assert_eq!(promtool_check(page), Ok(()));

@@ -1,5 +1,5 @@
-//! A private DHT of real libtorrent sessions, each in a /24 of its own, 127.61.x.1, or in a /64 of
-//! its own. Some of them announce torrents to it, again and again.
+//! A private DHT of real libtorrent sessions. Each session has its own /24 (127.61.x.1) or its own
+//! /64. Some sessions announce torrents to the DHT repeatedly.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,7 +14,7 @@ use super::clients::Torrent;
 use super::process::Process;
 use super::wire::hex;
 
-/// Who announces what.
+/// The torrents that each session announces.
 #[derive(Default)]
 pub(crate) struct Plan {
     own_limits: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Sessions that answer as little as libtorrent does unless told otherwise, and ban as early.
+    /// Keeps the default rate limits of libtorrent, including its threshold for bans.
     pub(crate) fn with_own_limits(self) -> Self {
         Self {
             own_limits: true,
@@ -31,7 +31,7 @@ impl Plan {
         }
     }
 
-    /// These sessions have a torrent, or want it.
+    /// Makes the sessions `seeds` and `leeches` announce a torrent.
     pub(crate) fn torrent(
         mut self,
         torrent: &Torrent,
@@ -47,7 +47,7 @@ impl Plan {
         self
     }
 
-    /// These sessions want the torrent of a metainfo file.
+    /// Makes these sessions leechers of the torrent in a metainfo file.
     pub(crate) fn file(mut self, file: &Path, leeches: Range<usize>) -> Self {
         self.torrents.push(json!({
             "file": file,
@@ -58,7 +58,7 @@ impl Plan {
         self
     }
 
-    /// These sessions want the torrent of one info-hash: 20 bytes (version 1) or 32 (version 2).
+    /// Makes these sessions leechers of an info-hash: 20 bytes (version 1) or 32 (version 2).
     pub(crate) fn magnet(mut self, hash: &[u8], leeches: Range<usize>) -> Self {
         self.magnets.push(json!({
             "hash": hex(hash),
@@ -67,16 +67,17 @@ impl Plan {
         self
     }
 
-    /// Starts so many sessions, at most 256; each knows others when this returns.
+    /// Starts `count` sessions, at most 256. When this returns, each session knows other nodes.
     pub(crate) fn start(self, count: usize) -> Sessions {
-        let places = (0..count).map(|number| u8::try_from(number).unwrap());
-        self.start_at(places.map(|at| Ipv4Addr::new(127, 61, at, 1).into()))
+        let numbers = (0..count).map(|number| u8::try_from(number).unwrap());
+        self.start_at(numbers.map(|number| Ipv4Addr::new(127, 61, number, 1).into()))
     }
 
-    /// The same with IPv6: inside a [network namespace](super::netns) only.
+    /// Like [`start`](Self::start), over IPv6. Works only inside a
+    /// [network namespace](super::netns).
     pub(crate) fn start6(self, count: usize) -> Sessions {
-        let places = (1..=count).map(|number| u16::try_from(number).unwrap());
-        self.start_at(places.map(address::peer6))
+        let numbers = (1..=count).map(|number| u16::try_from(number).unwrap());
+        self.start_at(numbers.map(address::peer6))
     }
 
     fn start_at(self, addresses: impl Iterator<Item = IpAddr>) -> Sessions {
@@ -100,7 +101,7 @@ impl Plan {
             "libtorrent",
             &["/usr/bin/python3", script, file.to_str().unwrap()],
         );
-        // Each is waited for: hundreds of sessions take their time.
+        // Waits for each line with its own time limit, because hundreds of sessions start slowly.
         process.wait_for_line("open");
         process.wait_for_line("ready");
         Sessions {
@@ -114,7 +115,7 @@ impl Plan {
     }
 }
 
-/// Running sessions; they end without a word when dropped.
+/// Running sessions. They are killed when dropped and send nothing.
 pub(crate) struct Sessions {
     _process: Process,
     _folder: TempDir,
@@ -122,17 +123,17 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
-    /// All nodes.
+    /// Returns the addresses of all nodes.
     pub(crate) fn nodes(&self) -> &[SocketAddr] {
         &self.nodes
     }
 
-    /// Where these sessions are, as nodes and as peers.
+    /// Returns the addresses of these sessions, both as nodes and as peers.
     pub(crate) fn of(&self, numbers: Range<usize>) -> BTreeSet<SocketAddr> {
         self.nodes[numbers].iter().copied().collect()
     }
 
-    /// Three of them, as in a configuration.
+    /// Returns three nodes in the syntax of the configuration.
     pub(crate) fn bootstrap(&self) -> String {
         let quoted = self.nodes.iter().take(3).map(|node| format!("\"{node}\""));
         quoted.collect::<Vec<_>>().join(", ")

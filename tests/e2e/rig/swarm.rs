@@ -1,4 +1,4 @@
-//! Swarms of known peers, put into a tracker by announces from the peers' own addresses.
+//! Swarms of known peers. The rig announces each peer to a tracker from the peer's own address.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::address;
 use super::wire::{self, Endpoint, Event, Hash, Peer};
 
-/// The port of every planted peer.
+/// The port of every peer.
 const PORT: u16 = 51_413;
 
-/// A hash that nothing else uses. It holds the bytes that URLs get wrong: space, plus, percent,
+/// Returns a unique info-hash. It contains bytes that need escaping in URLs: space, plus, percent,
 /// ampersand, NUL.
 pub(crate) fn fresh_hash() -> Hash {
     static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -20,7 +20,7 @@ pub(crate) fn fresh_hash() -> Hash {
     hash
 }
 
-/// A swarm whose every member is known.
+/// A swarm with known members.
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     pub(crate) hash: Hash,
@@ -29,7 +29,7 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    /// Peers numbered from `first` on: first the seeders, then the leechers.
+    /// Returns a swarm of IPv4 peers. Their numbers begin at `first`, seeders before leechers.
     pub(crate) fn of(hash: Hash, first: u32, seeders: u32, leechers: u32) -> Self {
         let peers = |from: u32, count: u32, left: u32| {
             (from..from + count)
@@ -43,7 +43,8 @@ impl Swarm {
         }
     }
 
-    /// The same with IPv6 peers, each in a /64 of its own: inside a network namespace only.
+    /// Like [`of`](Self::of), with IPv6 peers, each in its own /64. Works only inside a network
+    /// namespace.
     pub(crate) fn of6(hash: Hash, first: u16, seeders: u16, leechers: u16) -> Self {
         let peers = |from: u16, count: u16, left: u32| {
             (from..from + count)
@@ -57,27 +58,27 @@ impl Swarm {
         }
     }
 
-    /// Makes them members at a tracker.
+    /// Announces `started` for every peer.
     pub(crate) fn join(&self, tracker: Endpoint) {
         for peer in self.all() {
             wire::announce(tracker, &self.hash, peer, Event::Started);
         }
     }
 
-    /// Makes them leave.
+    /// Announces `stopped` for every peer.
     pub(crate) fn leave(&self, tracker: Endpoint) {
         for peer in self.all() {
             wire::announce(tracker, &self.hash, peer, Event::Stopped);
         }
     }
 
-    /// Lets the first seeder leave.
+    /// Removes the first seeder from the swarm and announces its `stopped`.
     pub(crate) fn first_leaves(&mut self, tracker: Endpoint) {
         let peer = self.seeders.remove(0);
         wire::announce(tracker, &self.hash, &peer, Event::Stopped);
     }
 
-    /// Lets the first leecher finish its download.
+    /// Turns the first leecher into a seeder and announces its `completed`.
     pub(crate) fn complete_one(&mut self, tracker: Endpoint) {
         let mut peer = self.leechers.remove(0);
         peer.left = 0;
@@ -85,19 +86,19 @@ impl Swarm {
         self.seeders.push(peer);
     }
 
-    /// Every member.
+    /// Returns every peer.
     pub(crate) fn all(&self) -> impl Iterator<Item = &Peer> {
         self.seeders.iter().chain(&self.leechers)
     }
 
-    /// Every member's address and port.
+    /// Returns the address and port of every peer.
     pub(crate) fn endpoints(&self) -> BTreeSet<SocketAddr> {
         self.all()
             .map(|peer| SocketAddr::new(peer.ip, peer.port))
             .collect()
     }
 
-    /// The hash as in a configuration.
+    /// Returns the info-hash in the syntax of the configuration.
     pub(crate) fn hex(&self) -> String {
         wire::hex(&self.hash)
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// What the tests with real servers and networks of their own need.
+/// The programs and facilities that tests with real servers and network namespaces need.
 pub(crate) const SERVERS: [&str; 11] = [
     "opentracker",
     "bittorrent-tracker",

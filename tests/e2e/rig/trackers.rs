@@ -1,4 +1,4 @@
-//! Real trackers on ports the kernel chose, each ready when its constructor returns.
+//! Real trackers on free ports. Each tracker is ready when its constructor returns.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -10,7 +10,8 @@ use super::process::Process;
 use super::wire::{self, Endpoint, Hash};
 use super::{address, tools};
 
-/// opentracker: whitelisted swarms, IPv4, lists of 200, and shows no list to those who stop.
+/// opentracker: whitelisted swarms, IPv4, at most 200 peers per answer, none in answers to
+/// `stopped`.
 pub(crate) struct Opentracker {
     _process: Process,
     _folder: TempDir,
@@ -18,7 +19,7 @@ pub(crate) struct Opentracker {
 }
 
 impl Opentracker {
-    /// Starts it for these swarms; it refuses every other.
+    /// Starts opentracker with a whitelist of these swarms.
     pub(crate) fn start(swarms: &[Hash]) -> Self {
         let host = address::host();
         Self::start_at(
@@ -27,10 +28,10 @@ impl Opentracker {
         )
     }
 
-    /// Starts it at a given address, where it may have been before.
+    /// Starts opentracker at a given address, for example to restart it.
     pub(crate) fn start_at(address: SocketAddr, swarms: &[Hash]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // It reads the whitelist as `nobody`.
+        // opentracker reads the whitelist as the user `nobody`.
         let readable = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), readable).unwrap();
         let list: String = swarms.iter().map(|hash| wire::hex(hash) + "\n").collect();
@@ -54,9 +55,9 @@ impl Opentracker {
             ],
         );
         process.wait_until_ready("answers", || wire::answers_udp(address).then_some(()));
-        // It reads the whitelist in a thread of its own, after it has begun to answer.
+        // A separate thread of opentracker reads the whitelist after the first answers.
         if let Some(swarm) = swarms.first() {
-            process.wait_until_ready("knows its swarms", || {
+            process.wait_until_ready("has read its whitelist", || {
                 wire::knows_swarm(address, swarm).then_some(())
             });
         }
@@ -67,18 +68,18 @@ impl Opentracker {
         }
     }
 
-    /// Over UDP.
+    /// Returns the endpoint over UDP.
     pub(crate) fn udp(&self) -> Endpoint {
         Endpoint::Udp(self.address)
     }
 
-    /// Over HTTP, the same swarms.
+    /// Returns the endpoint over HTTP, which serves the same swarms.
     pub(crate) fn http(&self) -> Endpoint {
         Endpoint::Http(self.address)
     }
 }
 
-/// bittorrent-tracker of npm: UDP and HTTP, IPv4 and IPv6, lists of 82, any swarm.
+/// bittorrent-tracker of npm: UDP and HTTP, IPv4 and IPv6, any swarm, at most 82 peers per answer.
 pub(crate) struct Npm {
     _process: Process,
     host: Ipv4Addr,
@@ -86,12 +87,12 @@ pub(crate) struct Npm {
 }
 
 impl Npm {
-    /// Starts it on an address of its own and on ::1.
+    /// Starts the tracker on its own IPv4 address and on ::1.
     pub(crate) fn start() -> Self {
         Self::start_on(address::host())
     }
 
-    /// Starts it on 127.0.0.1 and ::1, one port: a dual-stack `localhost`.
+    /// Starts the tracker on 127.0.0.1 and ::1 with one port, as a dual-stack `localhost`.
     pub(crate) fn start_on_localhost() -> Self {
         Self::start_on(Ipv4Addr::LOCALHOST)
     }
@@ -118,28 +119,28 @@ impl Npm {
         }
     }
 
-    /// Over UDP and IPv4.
+    /// Returns the endpoint over UDP and IPv4.
     pub(crate) fn udp(&self) -> Endpoint {
         Endpoint::Udp((self.host, self.port).into())
     }
 
-    /// Over HTTP and IPv4.
+    /// Returns the endpoint over HTTP and IPv4.
     pub(crate) fn http(&self) -> Endpoint {
         Endpoint::Http((self.host, self.port).into())
     }
 
-    /// Over HTTP and IPv6.
+    /// Returns the endpoint over HTTP and IPv6.
     pub(crate) fn http6(&self) -> Endpoint {
         Endpoint::Http(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, self.port)))
     }
 
-    /// The port of all its listeners.
+    /// Returns the port of all listeners.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// aquatic_udp: any swarm, one family an instance.
+/// aquatic_udp: any swarm, one address family per instance.
 pub(crate) struct Aquatic {
     _process: Process,
     _folder: TempDir,
@@ -147,17 +148,17 @@ pub(crate) struct Aquatic {
 }
 
 impl Aquatic {
-    /// Starts it on an IPv4 address of its own.
+    /// Starts the tracker on its own IPv4 address.
     pub(crate) fn start() -> Self {
         Self::start_on(address::host().into())
     }
 
-    /// Starts it on `host`, an IPv4 or IPv6 address of this machine.
+    /// Starts the tracker on `host`, an IPv4 or IPv6 address of this machine.
     pub(crate) fn start_on(host: IpAddr) -> Self {
         let address = SocketAddr::new(host, address::free_port(host));
         let folder = tempfile::tempdir().unwrap();
         let file: PathBuf = folder.path().join("aquatic.toml");
-        // Its own default is a list of 30.
+        // The default limit of aquatic is 30 peers per answer.
         let config = format!(
             "socket_workers = 1\nlog_level = \"warn\"\n\
              [network]\naddress = \"{address}\"\nonly_ipv6 = {}\nsocket_recv_buffer_size = 0\n\
@@ -178,7 +179,7 @@ impl Aquatic {
         }
     }
 
-    /// Over UDP.
+    /// Returns the endpoint over UDP.
     pub(crate) fn udp(&self) -> Endpoint {
         Endpoint::Udp(self.address)
     }

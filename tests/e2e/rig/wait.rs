@@ -1,13 +1,13 @@
-//! Bounded polling instead of sleeping.
+//! Polling with a time limit.
 
 use std::time::{Duration, Instant};
 
-/// Asks again and again until there is an answer; panics after `limit`.
+/// Polls `ask` until it returns a value. Panics after `limit`.
 pub(crate) fn until<T>(what: &str, limit: Duration, ask: impl FnMut() -> Option<T>) -> T {
     until_or_none(limit, ask).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
 }
 
-/// Asks again and again until there is an answer or `limit` has passed.
+/// Polls `ask` until it returns a value or `limit` has passed.
 pub(crate) fn until_or_none<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
@@ -19,7 +19,7 @@ pub(crate) fn until_or_none<T>(limit: Duration, mut ask: impl FnMut() -> Option<
     }
 }
 
-/// Checks again and again for `span` that something stays true.
+/// Runs `check` repeatedly for `span`.
 pub(crate) fn throughout(span: Duration, mut check: impl FnMut()) {
     let end = Instant::now() + span;
     while Instant::now() < end {

@@ -1,7 +1,7 @@
 //! Announces and scrapes of peers and observers, over UDP (BEP 15) and HTTP (BEP 3, 7, 23, 48).
 //!
-//! Nothing here comes from the product's probers: what the tests believe about a tracker must not
-//! depend on the code under test.
+//! This module uses none of the product's probers. The expected values of the tests must not depend
+//! on the code under test.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -11,20 +11,20 @@ use seedwatch_torrent::bencode::{Dict, Value};
 
 use super::http;
 
-/// Twenty bytes of a swarm's name.
+/// An info-hash of 20 bytes.
 pub(crate) type Hash = [u8; 20];
 
-/// How to reach a tracker.
+/// The protocol and address of a tracker.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Endpoint {
-    /// BEP 15.
+    /// UDP (BEP 15).
     Udp(SocketAddr),
-    /// BEP 3, at `/announce`.
+    /// HTTP (BEP 3), at the path `/announce`.
     Http(SocketAddr),
 }
 
 impl Endpoint {
-    /// Its announce URL.
+    /// Returns the announce URL.
     pub(crate) fn url(&self) -> String {
         match self {
             Endpoint::Udp(address) => format!("udp://{address}/announce"),
@@ -32,7 +32,7 @@ impl Endpoint {
         }
     }
 
-    /// Its `tracker` label.
+    /// Returns the value of the `tracker` label.
     pub(crate) fn label(&self) -> String {
         self.url().trim_end_matches("/announce").to_owned()
     }
@@ -44,7 +44,7 @@ impl Endpoint {
     }
 }
 
-/// `event` of an announce.
+/// The `event` of an announce.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Event {
     Completed = 1,
@@ -62,7 +62,7 @@ impl Event {
     }
 }
 
-/// Who announces.
+/// The peer that announces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) ip: IpAddr,
@@ -93,7 +93,7 @@ fn fingerprint(ip: IpAddr, port: u16) -> u64 {
     sum
 }
 
-/// What a tracker answered.
+/// The answer of a tracker to an announce.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) seeders: u32,
@@ -101,7 +101,7 @@ pub(crate) struct Answer {
     pub(crate) peers: BTreeSet<SocketAddr>,
 }
 
-/// What a tracker counts.
+/// The counts of a tracker for a swarm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) seeders: u32,
@@ -109,7 +109,7 @@ pub(crate) struct Counts {
     pub(crate) completed: u32,
 }
 
-/// Announces and returns the answer.
+/// Announces a peer and returns the answer.
 pub(crate) fn announce(tracker: Endpoint, hash: &Hash, peer: &Peer, event: Event) -> Answer {
     match tracker {
         Endpoint::Udp(address) => {
@@ -158,7 +158,7 @@ fn announce_http(tracker: SocketAddr, hash: &Hash, peer: &Peer, event: Event) ->
     http::get_from(peer.ip, tracker, &path).body
 }
 
-/// Whether an HTTP tracker lets somebody join a swarm, who then leaves.
+/// Returns whether an HTTP tracker accepts an announce for this swarm. Sends `stopped` afterwards.
 pub(crate) fn knows_swarm(tracker: SocketAddr, hash: &Hash) -> bool {
     let me = Peer {
         ip: observer(tracker),
@@ -173,7 +173,7 @@ pub(crate) fn knows_swarm(tracker: SocketAddr, hash: &Hash) -> bool {
     true
 }
 
-/// Asks for counts only; leaves no trace.
+/// Scrapes a swarm, which does not change it.
 pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
     let source = observer(tracker.address());
     match tracker {
@@ -189,9 +189,9 @@ pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
             let path = format!("/scrape?info_hash={}", percent(hash));
             let body = http::get_from(source, address, &path).body;
             let files = dict(&body).get(b"files").and_then(|v| v.as_dict());
-            let files = files.unwrap_or_else(|| panic!("no files: {body:?}"));
-            // One swarm was asked for, so the key is not looked at: npm's tracker encodes it as
-            // if the hash were Latin-1 text.
+            let files = files.unwrap_or_else(|| panic!("no `files` key: {body:?}"));
+            // The request names one swarm, so the key is ignored: the tracker of npm encodes the
+            // hash as if it were Latin-1 text.
             let swarm = files.iter().next().and_then(|(_, value)| value.as_dict());
             let Some(swarm) = swarm else {
                 return Counts::default();
@@ -205,22 +205,22 @@ pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
     }
 }
 
-/// Whom a tracker lists to a second observer, who then leaves. The swarm must be smaller than the
-/// tracker's longest answer.
+/// Returns the peers that a tracker lists to an observer, which sends `stopped` afterwards. The
+/// swarm must be smaller than the tracker's limit of peers per answer.
 pub(crate) fn members(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
     let me = Peer {
         ip: observer(tracker.address()),
         port: 61_999,
         left: 1,
     };
-    // `started`, because opentracker shows nobody to those who stop.
+    // Sends `started`, because opentracker lists no peers in answers to `stopped`.
     let mut seen = announce(tracker, hash, &me, Event::Started).peers;
     announce(tracker, hash, &me, Event::Stopped);
     seen.remove(&SocketAddr::new(me.ip, me.port));
     seen
 }
 
-/// Where the second observer speaks from: not the daemon's address, and no peer's.
+/// Returns the source address of the observer, which differs from the daemon and from all peers.
 fn observer(tracker: SocketAddr) -> IpAddr {
     match tracker.ip() {
         IpAddr::V4(_) => IpAddr::from([127, 59, 0, 1]),
@@ -228,7 +228,7 @@ fn observer(tracker: SocketAddr) -> IpAddr {
     }
 }
 
-/// Connects, asks and returns the whole answer of the wanted action.
+/// Connects, sends a request and returns the complete answer, which must have the same action.
 fn udp(tracker: SocketAddr, source: IpAddr, action: u32, request: &[u8]) -> Vec<u8> {
     let socket = UdpSocket::bind((source, 0)).unwrap_or_else(|e| panic!("{source}: {e}"));
     let timeout = Some(Duration::from_millis(1000));
@@ -240,11 +240,11 @@ fn udp(tracker: SocketAddr, source: IpAddr, action: u32, request: &[u8]) -> Vec<
     exchange(&socket, &packet, action, b"talk")
 }
 
-/// Sends until the answer comes, five times at most.
+/// Sends a packet until an answer arrives, at most five times.
 fn exchange(socket: &UdpSocket, packet: &[u8], action: u32, transaction: &[u8; 4]) -> Vec<u8> {
     let mut buffer = [0; 4096];
     for _ in 0..5 {
-        // A closed port shows as an error of the next call: a tracker may still be starting.
+        // Ignores errors: the port is closed while a tracker starts.
         let _ = socket.send(packet);
         if let Ok(length) = socket.recv(&mut buffer) {
             let answer = &buffer[..length];
@@ -259,7 +259,7 @@ fn exchange(socket: &UdpSocket, packet: &[u8], action: u32, transaction: &[u8; 4
     panic!("no answer from {:?}", socket.peer_addr());
 }
 
-/// Whether a UDP tracker answers a connect.
+/// Returns whether a UDP tracker answers a connect request.
 pub(crate) fn answers_udp(tracker: SocketAddr) -> bool {
     let source = observer(tracker);
     let Ok(socket) = UdpSocket::bind((source, 0)) else {
@@ -292,7 +292,7 @@ fn bytes<'a>(dict: &Dict<'a>, key: &[u8]) -> &'a [u8] {
 
 fn compact(list: &[u8], v6: bool) -> BTreeSet<SocketAddr> {
     let (address, entry) = if v6 { (16, 18) } else { (4, 6) };
-    assert_eq!(list.len() % entry, 0, "ragged peer list");
+    assert_eq!(list.len() % entry, 0, "truncated peer list");
     list.chunks(entry)
         .map(|raw| {
             let ip = match <[u8; 16]>::try_from(&raw[..address]) {
@@ -305,17 +305,17 @@ fn compact(list: &[u8], v6: bool) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// Every byte as `%xx`.
+/// Returns every byte as `%xx`.
 pub(crate) fn percent(raw: &[u8]) -> String {
     raw.iter().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-/// In lower-case hexadecimal, as in a configuration.
+/// Returns the bytes in lower-case hexadecimal, as in the configuration.
 pub(crate) fn hex(raw: &[u8]) -> String {
     raw.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The number in the first four bytes.
+/// Returns the big-endian number in the first four bytes.
 pub(crate) fn be32(raw: &[u8]) -> u32 {
     u32::from_be_bytes(raw[..4].try_into().unwrap())
 }

@@ -55,11 +55,11 @@ fn torrent(n: u8, trackers: &[&str], privacy: Privacy) -> Torrent {
     }
 }
 
-/// Runs the engine against a world; IPv6 does not exist there.
+/// A simulation of the engine and its trackers. No tracker has an IPv6 address.
 struct Sim {
     engine: Engine,
     now: Now,
-    under_way: BTreeMap<(Mono, u64), Job>,
+    in_flight: BTreeMap<(Mono, u64), Job>,
     checks: BTreeMap<(Mono, u64), Family>,
     serial: u64,
 }
@@ -74,26 +74,27 @@ impl Sim {
         Self {
             engine,
             now,
-            under_way: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             checks: BTreeMap::new(),
             serial: 0,
         }
     }
 
-    /// `alive(now, label)` says whether a tracker answers; `""` asks for the canaries.
+    /// Runs until a time in seconds. `alive(now, label)` returns whether a tracker answers; the
+    /// empty label stands for the canaries.
     fn run(&mut self, until: u64, alive: impl Fn(u64, &str) -> bool) {
         let until = Mono(until * 1000);
         loop {
             let next = [
                 self.engine.next_wake(),
-                self.under_way.keys().next().map(|(at, _)| *at),
+                self.in_flight.keys().next().map(|(at, _)| *at),
                 self.checks.keys().next().map(|(at, _)| *at),
             ];
             let Some(at) = next.into_iter().flatten().min().filter(|at| *at <= until) else {
                 break;
             };
             self.step(at.max(self.now.mono));
-            while let Some(entry) = self.under_way.first_entry().filter(|e| e.key().0 <= at) {
+            while let Some(entry) = self.in_flight.first_entry().filter(|e| e.key().0 <= at) {
                 let job = entry.remove();
                 let up = alive(at.0 / 1000, &job.url.label());
                 let observation = report(&job, up);
@@ -120,7 +121,7 @@ impl Sim {
                 } else {
                     15_000
                 };
-                self.under_way.insert((Mono(at.0 + took), self.serial), job);
+                self.in_flight.insert((Mono(at.0 + took), self.serial), job);
             }
         }
         self.step(until);
@@ -189,7 +190,7 @@ const B: &str = "udp://b.example:1/announce";
 const A_LABEL: &str = "udp://a.example:1";
 
 #[test]
-fn a_dead_tracker_on_a_live_network_is_down() {
+fn a_silent_tracker_is_down_while_another_answers() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(120, |_, label| label != A_LABEL);
     let snapshot = sim.snapshot();
@@ -206,7 +207,7 @@ fn a_dead_tracker_on_a_live_network_is_down() {
     assert_eq!(
         snapshot.network_up,
         [Some(true), None],
-        "IPv6 does not exist here"
+        "no tracker has an IPv6 address"
     );
     let row = snapshot.row(0).unwrap();
     assert_eq!(
@@ -217,7 +218,7 @@ fn a_dead_tracker_on_a_live_network_is_down() {
 }
 
 #[test]
-fn with_live_canaries_dead_trackers_are_down() {
+fn unreachable_trackers_are_down_while_canaries_answer() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(120, |_, label| label.is_empty());
     let snapshot = sim.snapshot();
@@ -230,15 +231,15 @@ fn with_live_canaries_dead_trackers_are_down() {
     assert_eq!(
         row.peers.map(Count::get),
         [None; 2],
-        "never a zero from a failure"
+        "a failure is not a count of zero"
     );
 }
 
 #[test]
-fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_due() {
+fn a_local_outage_is_not_counted_against_trackers_and_overdue_probes_follow_it() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
-    let world = |at: u64, _: &str| !(1_000..6_000).contains(&at);
-    sim.run(4_400, world);
+    let alive = |at: u64, _: &str| !(1_000..6_000).contains(&at);
+    sim.run(4_400, alive);
     let snapshot = sim.snapshot();
     assert_eq!(snapshot.network_up[0], Some(false));
     let row = snapshot.row(0).unwrap();
@@ -253,15 +254,15 @@ fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_
             .flatten()
             .all(|tracker| tracker.up[0] == Some(true))
     );
-    sim.run(4_600, world);
+    sim.run(4_600, alive);
     let snapshot = sim.snapshot();
     assert_eq!(
         snapshot.row(0).unwrap().peers.map(Count::get),
         [None; 2],
-        "it ages out"
+        "values older than `stale_after` are unknown"
     );
     assert_eq!(snapshot.trackers[0].as_ref().unwrap().up, [None; 2]);
-    sim.run(6_100, world);
+    sim.run(6_100, alive);
     let snapshot = sim.snapshot();
     assert_eq!(snapshot.network_up[0], Some(true));
     assert_eq!(snapshot.row(0).unwrap().peers[0].get(), Some(1));
@@ -272,7 +273,7 @@ fn our_own_outage_counts_against_no_tracker_and_ends_with_a_probe_of_everything_
 }
 
 #[test]
-fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
+fn ten_trackers_and_a_hundred_torrents_keep_the_interval_for_three_days() {
     let urls: Vec<_> = (0..10)
         .map(|n| format!("udp://t{n}.example:1/announce"))
         .collect();
@@ -293,7 +294,7 @@ fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
     let rounds = 3 * 48 * 100;
     assert!(
         (rounds * 9 / 10..=rounds * 11 / 10).contains(&live),
-        "{live} requests"
+        "{live} requests to a live tracker in three days"
     );
     assert!(
         dead < 100,
@@ -303,7 +304,7 @@ fn three_days_of_ten_trackers_and_a_hundred_torrents_keeps_to_its_rounds() {
 }
 
 #[test]
-fn a_private_torrent_is_listed_and_left_alone() {
+fn a_private_torrent_is_listed_but_not_probed() {
     let torrents = vec![
         torrent(1, &[A], Privacy::LeftAlone),
         torrent(2, &[B], Privacy::Consented),
@@ -324,7 +325,7 @@ fn a_private_torrent_is_listed_and_left_alone() {
 }
 
 #[test]
-fn before_the_first_answer_the_snapshot_has_all_torrents_and_no_values() {
+fn a_snapshot_before_the_first_answer_has_all_torrents_and_no_values() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A], Privacy::Public)]));
     let snapshot = sim.snapshot();
     assert_eq!(snapshot.torrents.len(), 1);
@@ -335,7 +336,7 @@ fn before_the_first_answer_the_snapshot_has_all_torrents_and_no_values() {
 }
 
 #[test]
-fn canaries_that_never_answer_do_not_stop_a_world_that_does() {
+fn silent_canaries_do_not_stop_probes_while_trackers_answer() {
     let torrents = vec![
         torrent(1, &[A], Privacy::Public),
         torrent(2, &[B], Privacy::Public),
@@ -352,7 +353,7 @@ fn canaries_that_never_answer_do_not_stop_a_world_that_does() {
 }
 
 #[test]
-fn after_an_outage_a_tracker_is_enough_to_go_on() {
+fn an_answer_of_a_tracker_ends_an_outage() {
     let mut sim = Sim::new(&settings(vec![torrent(1, &[A, B], Privacy::Public)]));
     sim.run(3 * 3600, |at, label| {
         !label.is_empty() && !(4_000..7_000).contains(&at)

@@ -37,19 +37,19 @@ fn torrents(count: u32, url: &str) -> Vec<Torrent> {
     torrents.collect()
 }
 
-/// A schedule and a world that answers each probe as `reply` says, `rtt` later. IPv6 is absent.
+/// A simulation of a schedule and its trackers. Trackers have no IPv6 address.
 struct Sim {
     roster: Roster,
     schedule: Schedule,
     now: Mono,
-    under_way: BinaryHeap<Reverse<(Mono, u64)>>,
+    in_flight: BinaryHeap<Reverse<(Mono, u64)>>,
     jobs: HashMap<u64, (Mono, Job)>,
     serial: u64,
-    /// The address of all trackers.
+    /// The address that all trackers share.
     remote: Option<std::net::IpAddr>,
-    /// What all trackers ask for beside scrapes.
+    /// The minimum interval of scrapes that all trackers report (BEP 48).
     scrape_interval_seconds: u32,
-    /// Announces and scrapes that left, IPv4 only: when and what.
+    /// The announces and scrapes sent over IPv4, with their times.
     sent: Vec<(Mono, Request)>,
 }
 
@@ -59,7 +59,7 @@ impl Sim {
             roster: Roster::default(),
             schedule: Schedule::new(policy),
             now: Mono(0),
-            under_way: BinaryHeap::new(),
+            in_flight: BinaryHeap::new(),
             jobs: HashMap::new(),
             serial: 0,
             remote: None,
@@ -80,20 +80,21 @@ impl Sim {
             .update(policy, &self.roster, &changes, self.now);
     }
 
+    /// Runs until a time. Each probe gets the report of `reply`, `rtt` milliseconds after it left.
     fn run(&mut self, until: Mono, rtt: u64, mut reply: impl FnMut(Mono, &Job) -> Report) {
         loop {
             let wake = self.schedule.next_wake();
-            let next = self.under_way.peek().map(|Reverse((at, _))| *at);
+            let next = self.in_flight.peek().map(|Reverse((at, _))| *at);
             let Some(at) = wake.into_iter().chain(next).min().filter(|at| *at <= until) else {
                 self.now = until;
                 return;
             };
             self.now = self.now.max(at);
-            while let Some(&Reverse((at, serial))) = self.under_way.peek() {
+            while let Some(&Reverse((at, serial))) = self.in_flight.peek() {
                 if at > self.now {
                     break;
                 }
-                self.under_way.pop();
+                self.in_flight.pop();
                 let (sent, job) = self.jobs.remove(&serial).unwrap();
                 let stats = ProbeStats {
                     duration: at.since(sent),
@@ -118,7 +119,7 @@ impl Sim {
                     self.sent.push((self.now, job.request.clone()));
                 }
                 self.serial += 1;
-                self.under_way
+                self.in_flight
                     .push(Reverse((Mono(self.now.0 + rtt), self.serial)));
                 self.jobs.insert(self.serial, (self.now, job));
             }
@@ -129,7 +130,7 @@ impl Sim {
         let announces = self
             .sent
             .iter()
-            .filter(|(_, ask)| matches!(ask, Request::Announce { .. }));
+            .filter(|(_, request)| matches!(request, Request::Announce { .. }));
         announces.map(|(at, _)| *at).collect()
     }
 }
@@ -187,7 +188,7 @@ fn silence(job: &Job) -> Report {
 const PUBLIC: &str = "udp://tracker.example:6969/announce";
 
 #[test]
-fn every_torrent_is_probed_once_per_round_at_the_rate_of_the_host() {
+fn every_torrent_is_probed_once_per_interval_within_the_host_rate() {
     let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(29 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(sim.announces().len(), 10_000);
@@ -204,7 +205,7 @@ fn every_torrent_is_probed_once_per_round_at_the_rate_of_the_host() {
 }
 
 #[test]
-fn a_second_round_comes_an_interval_later_within_a_tenth() {
+fn probes_repeat_after_the_interval_with_a_tenth_of_jitter() {
     let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     sim.run(Mono(100 * MINUTE), 50, |_, job| answer(job));
     let gaps: Vec<_> = sim
@@ -220,14 +221,14 @@ fn a_second_round_comes_an_interval_later_within_a_tenth() {
 }
 
 #[test]
-fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
-    for (ours, asked, expected) in [
+fn the_interval_of_a_tracker_is_clamped() {
+    for (configured, requested, expected) in [
         (60, 0, 300),
         (60, 900, 900),
         (60, 1 << 31, 10_800),
         (7200, 60, 7200),
     ] {
-        let interval = Duration::from_secs(ours);
+        let interval = Duration::from_secs(configured);
         let mut sim = Sim::new(
             PolitenessPolicy {
                 interval,
@@ -236,7 +237,7 @@ fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
             &torrents(1, PUBLIC),
         );
         sim.run(Mono(400 * MINUTE), 50, |_, job| {
-            let interval = Some(Duration::from_secs(asked));
+            let interval = Some(Duration::from_secs(requested));
             answer_with(
                 job,
                 AnnounceResponse {
@@ -249,13 +250,13 @@ fn the_interval_of_a_tracker_is_kept_between_floor_and_ceiling() {
         let gap = announces[1].since(announces[0]).as_secs();
         assert!(
             (expected..=expected * 11 / 10 + 1).contains(&gap),
-            "{ours} {asked}: {gap}"
+            "{configured} {requested}: {gap}"
         );
     }
 }
 
 #[test]
-fn on_loopback_our_interval_alone_counts() {
+fn on_loopback_only_the_configured_interval_applies() {
     let interval = Duration::from_secs(2);
     let mut sim = Sim::new(
         PolitenessPolicy {
@@ -278,7 +279,7 @@ fn on_loopback_our_interval_alone_counts() {
 }
 
 #[test]
-fn a_dead_tracker_costs_one_probe_per_round_for_any_number_of_torrents() {
+fn a_silent_tracker_gets_one_probe_per_interval_for_any_number_of_torrents() {
     let mut sim = Sim::new(policy(), &torrents(10_000, PUBLIC));
     sim.run(Mono(6 * 60 * MINUTE), 15_000, |_, job| silence(job));
     let probes = sim.sent.len();
@@ -286,12 +287,12 @@ fn a_dead_tracker_costs_one_probe_per_round_for_any_number_of_torrents() {
     assert_eq!(
         sim.sent[1].0.since(sim.sent[0].0),
         Duration::from_secs(20),
-        "15 s, then 5 s"
+        "a timeout of 15 s, then a delay of 5 s"
     );
 }
 
 #[test]
-fn one_lost_probe_is_tried_again_and_takes_nothing_down() {
+fn a_lost_probe_is_retried_and_the_tracker_stays_up() {
     let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     let mut lost = false;
     sim.run(Mono(MINUTE), 100, |_, job| {
@@ -305,7 +306,7 @@ fn one_lost_probe_is_tried_again_and_takes_nothing_down() {
 }
 
 #[test]
-fn a_tracker_that_comes_back_gets_all_its_torrents_probed() {
+fn all_torrents_of_a_recovered_tracker_are_probed() {
     let mut sim = Sim::new(policy(), &torrents(100, PUBLIC));
     sim.run(Mono(40 * MINUTE), 100, |now, job| {
         if now < Mono(20 * MINUTE) {
@@ -320,7 +321,7 @@ fn a_tracker_that_comes_back_gets_all_its_torrents_probed() {
 }
 
 #[test]
-fn retry_in_and_never_are_obeyed() {
+fn the_schedule_obeys_retry_in_and_never() {
     for (retry, within) in [
         (Retry::After(Duration::from_secs(7200)), 120),
         (Retry::Never, 7 * 1440),
@@ -337,7 +338,7 @@ fn retry_in_and_never_are_obeyed() {
 }
 
 #[test]
-fn a_rate_limit_holds_the_whole_tracker_back() {
+fn a_rate_limit_delays_all_torrents_of_the_tracker() {
     let mut sim = Sim::new(policy(), &torrents(1000, PUBLIC));
     let retry = Some(Retry::After(Duration::from_secs(3600)));
     sim.run(Mono(59 * MINUTE), 10, |now, job| {
@@ -367,7 +368,7 @@ fn a_tracker_that_denies_contact_is_not_contacted_for_a_day() {
 }
 
 #[test]
-fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
+fn scrape_mode_sends_64_hashes_per_scrape_and_never_announces() {
     let mut sim = Sim::new(
         PolitenessPolicy {
             scrape_only: true,
@@ -381,7 +382,7 @@ fn scrape_mode_asks_for_64_swarms_at_once_and_never_announces() {
 }
 
 #[test]
-fn a_reload_probes_only_what_is_new() {
+fn a_reload_probes_only_new_torrents_at_once() {
     let all = torrents(20, PUBLIC);
     let mut sim = Sim::new(policy(), &all[..10]);
     sim.run(Mono(MINUTE), 50, |_, job| answer(job));
@@ -393,12 +394,12 @@ fn a_reload_probes_only_what_is_new() {
     assert_eq!(
         sim.announces().len(),
         35,
-        "the five that went are not probed again"
+        "the five removed torrents are not probed again"
     );
 }
 
 #[test]
-fn a_paused_family_sends_nothing_and_its_probes_under_way_are_discarded() {
+fn a_paused_family_sends_nothing_and_its_probes_in_flight_are_discarded() {
     let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     let mut jobs = Vec::new();
     sim.schedule.poll(&sim.roster, Mono(0), &mut jobs);
@@ -427,7 +428,7 @@ fn a_paused_family_sends_nothing_and_its_probes_under_way_are_discarded() {
 }
 
 #[test]
-fn trackers_of_one_address_share_one_rate() {
+fn trackers_on_one_address_share_one_rate_limit() {
     let mut all = torrents(500, PUBLIC);
     all.extend(
         torrents(500, "udp://other.example:80/announce")
@@ -444,12 +445,12 @@ fn trackers_of_one_address_share_one_rate() {
     let after_the_first = sim.sent.iter().filter(|(at, _)| at.0 >= 1_000).count();
     assert!(
         (190..=215).contains(&after_the_first),
-        "{after_the_first} in ten seconds"
+        "{after_the_first} requests in ten seconds"
     );
 }
 
 #[test]
-fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
+fn requests_use_the_tracker_url_of_the_last_reload() {
     let urls = ["udp://127.0.0.1:6969/one", "udp://127.0.0.1:6969/two"];
     let interval = Duration::from_secs(60);
     let mut all = torrents(2, urls[0]);
@@ -477,7 +478,11 @@ fn a_swarm_is_asked_at_the_url_that_it_has_since_a_reload() {
         }
         answer(job)
     });
-    assert_eq!(asked.len(), 4, "announces and scrapes of both: {asked:?}");
+    assert_eq!(
+        asked.len(),
+        4,
+        "announces and scrapes of both torrents: {asked:?}"
+    );
 }
 
 mod restart;

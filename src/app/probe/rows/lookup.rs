@@ -25,13 +25,13 @@ enum RowResult {
     Answer {
         /// Peers named, before any filter.
         peers: usize,
-        /// BEP 33.
+        /// The estimate of the BEP 33 filters.
         estimate: Option<Counts>,
     },
     FailureReason {
         reason: &'static str,
     },
-    /// It had not ended at the deadline.
+    /// The lookup had not ended at the deadline.
     Unfinished,
 }
 
@@ -43,7 +43,7 @@ struct Counts {
     saturated: bool,
 }
 
-/// How the lookup went.
+/// The cost and the statistics of the lookup.
 #[derive(Debug, Serialize)]
 struct LookupCost {
     hops: u32,
@@ -53,8 +53,7 @@ struct LookupCost {
     timed_out: u32,
     errors: u32,
     rejected: u32,
-    /// Nodes set aside because they are closer to the info-hash than honest ones can be expected to
-    /// be.
+    /// Nodes ignored because they are closer to the info-hash than random node ids would be.
     doubted: u32,
     /// Nodes that named peers.
     holders: u32,
@@ -121,7 +120,7 @@ impl LookupCost {
 
 impl fmt::Display for LookupRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Both hashes of a hybrid are looked up.
+        // Distinguishes the two lookups of a hybrid torrent (BEP 52).
         let head = self.infohash.get(..8).unwrap_or(&self.infohash);
         write!(f, "dht {} {head}: ", self.family)?;
         match &self.result {
@@ -139,7 +138,7 @@ impl fmt::Display for LookupRow {
                 }
             }
             RowResult::FailureReason { reason } => f.write_str(reason)?,
-            RowResult::Unfinished => f.write_str("no end in time")?,
+            RowResult::Unfinished => f.write_str("not finished in time")?,
         }
         let Some(stats) = &self.stats else {
             return Ok(());
@@ -157,7 +156,7 @@ impl fmt::Display for LookupRow {
         }
         let counts = [
             (stats.errors, "errors"),
-            (stats.rejected, "not believed"),
+            (stats.rejected, "rejected"),
             (stats.doubted, "set aside as suspiciously close"),
         ];
         for (count, what) in counts {
@@ -178,7 +177,7 @@ mod tests {
     use seedwatch_dht::LookupError;
 
     #[test]
-    fn a_line_says_what_was_found_and_how() {
+    fn a_row_shows_the_result_and_the_cost() {
         let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
         found.estimate = Some(SwarmEstimate {
@@ -206,21 +205,24 @@ mod tests {
         assert_eq!(
             row.to_string(),
             "dht ipv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
-             asked, 11 answered, 5 named peers, 17 queries, closest shares 23 bits, 1 not \
-             believed; 812.3 ms"
+             asked, 11 answered, 5 named peers, 17 queries, closest shares 23 bits, 1 \
+             rejected; 812.3 ms"
         );
         let json = serde_json::to_value(&row).unwrap();
         assert_eq!(json["result"], "answer");
         assert_eq!((&json["peers"], &json["hops"]), (&1.into(), &4.into()));
         assert_eq!(json["estimate"]["leechers"], 9);
-        assert!(!json.to_string().contains("1.1.1.1"), "no peer address");
+        assert!(
+            !json.to_string().contains("1.1.1.1"),
+            "the row contains no peer address"
+        );
 
         lookup.result = Err(LookupError::Timeout);
         lookup.diagnosis = LookupStats::default();
         let row = LookupRow::new(&lookup).to_string();
         assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
         let row = LookupRow::unfinished(InfoHash([1; 20]), Family::Ipv6);
-        assert_eq!(row.to_string(), "dht ipv6 01010101: no end in time");
+        assert_eq!(row.to_string(), "dht ipv6 01010101: not finished in time");
         assert_eq!(serde_json::to_value(&row).unwrap()["result"], "unfinished");
     }
 }

@@ -13,17 +13,17 @@ use super::Truth;
 use crate::rig::address;
 use crate::rig::wire::Endpoint;
 
-/// A request as it came.
+/// A request as received.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    /// Path and query.
+    /// The path and query.
     pub(crate) target: String,
-    /// Request line and headers.
+    /// The request line and headers.
     pub(crate) head: String,
 }
 
 impl Request {
-    /// A query parameter, still percent-encoded.
+    /// Returns a query parameter, still percent-encoded.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let (_, query) = self.target.split_once('?')?;
         query
@@ -33,18 +33,18 @@ impl Request {
     }
 }
 
-/// What goes back, byte for byte.
+/// A response, byte for byte.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
     pub(crate) raw: Vec<u8>,
     /// Whether the connection stays open for the next request.
     pub(crate) keep_alive: bool,
-    /// How long the answer waits.
+    /// The delay before the response.
     pub(crate) after: Duration,
 }
 
 impl Reply {
-    /// These bytes and the end of the connection.
+    /// Returns a response of these bytes, after which the connection is closed.
     pub(crate) fn raw(bytes: impl Into<Vec<u8>>) -> Self {
         Self {
             raw: bytes.into(),
@@ -54,7 +54,7 @@ impl Reply {
     }
 }
 
-/// Status 200 with this body, on a connection that stays open.
+/// Returns a response with status 200 and this body, on a connection that stays open.
 pub(crate) fn ok(body: impl AsRef<[u8]>) -> Reply {
     let body = body.as_ref();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", body.len());
@@ -64,7 +64,7 @@ pub(crate) fn ok(body: impl AsRef<[u8]>) -> Reply {
     }
 }
 
-/// What an honest tracker says of a swarm.
+/// Returns the bencoded announce answer of an honest tracker.
 pub(crate) fn body(truth: &Truth) -> Vec<u8> {
     let mut text = format!(
         "d8:completei{}e10:incompletei{}e8:intervali{}e",
@@ -82,22 +82,22 @@ pub(crate) fn body(truth: &Truth) -> Vec<u8> {
 
 type Script = dyn Fn(&Request) -> Reply + Send + Sync;
 
-/// A tracker on an address of its own; it stops when dropped.
+/// A tracker on its own address, which stops when dropped.
 pub(crate) struct HttpTracker {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Request>>>,
+    received: Arc<Mutex<Vec<Request>>>,
     connections: Arc<Mutex<usize>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl HttpTracker {
-    /// Answers each request with what the script returns.
+    /// Starts a tracker that answers each request with the reply of the script.
     pub(crate) fn start(script: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> Self {
         Self::serve(None, Arc::new(script))
     }
 
-    /// The same over TLS.
+    /// Like [`start`](Self::start), over TLS.
     pub(crate) fn start_tls(
         config: ServerConfig,
         script: impl Fn(&Request) -> Reply + Send + Sync + 'static,
@@ -108,11 +108,11 @@ impl HttpTracker {
     fn serve(tls: Option<Arc<ServerConfig>>, script: Arc<Script>) -> Self {
         let listener = TcpListener::bind((address::host(), 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let connections = Arc::new(Mutex::new(0));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             let connections = Arc::clone(&connections);
             move || {
                 for stream in listener.incoming() {
@@ -121,13 +121,17 @@ impl HttpTracker {
                     }
                     let Ok(stream) = stream else { continue };
                     *connections.lock().unwrap() += 1;
-                    let (script, heard) = (Arc::clone(&script), Arc::clone(&heard));
+                    let (script, received) = (Arc::clone(&script), Arc::clone(&received));
                     let tls = tls.clone();
                     std::thread::spawn(move || match tls {
-                        None => talk(stream, &*script, &heard),
+                        None => serve_connection(stream, &*script, &received),
                         Some(config) => {
                             let connection = ServerConnection::new(config).unwrap();
-                            talk(StreamOwned::new(connection, stream), &*script, &heard);
+                            serve_connection(
+                                StreamOwned::new(connection, stream),
+                                &*script,
+                                &received,
+                            );
                         }
                     });
                 }
@@ -135,29 +139,29 @@ impl HttpTracker {
         });
         Self {
             address,
-            heard,
+            received,
             connections,
             stop,
             thread: Some(thread),
         }
     }
 
-    /// How to reach it, over plain HTTP.
+    /// Returns the endpoint of the tracker over plain HTTP.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::Http(self.address)
     }
 
-    /// Where it listens.
+    /// Returns the address that the tracker listens on.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Every request so far.
-    pub(crate) fn heard(&self) -> Vec<Request> {
-        self.heard.lock().unwrap().clone()
+    /// Returns every request so far.
+    pub(crate) fn received(&self) -> Vec<Request> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// How many connections were made.
+    /// Returns the number of connections accepted so far.
     pub(crate) fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
     }
@@ -166,7 +170,7 @@ impl HttpTracker {
 impl Drop for HttpTracker {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        // Wakes the listener.
+        // Unblocks the listener.
         let _ = TcpStream::connect(self.address);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -174,11 +178,15 @@ impl Drop for HttpTracker {
     }
 }
 
-/// First byte of a TLS connection, to which a plain HTTP server says that it does not understand.
+/// The first byte of a TLS connection, which a plain HTTP server rejects with status 400.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Serves one connection; a client that goes away ends it.
-fn talk(mut stream: impl Read + Write, script: &Script, heard: &Mutex<Vec<Request>>) {
+/// Serves one connection until the client closes it or the script ends it.
+fn serve_connection(
+    mut stream: impl Read + Write,
+    script: &Script,
+    received: &Mutex<Vec<Request>>,
+) {
     let mut raw = Vec::new();
     let mut byte = [0];
     while let Ok(1) = stream.read(&mut byte) {
@@ -193,7 +201,7 @@ fn talk(mut stream: impl Read + Write, script: &Script, heard: &Mutex<Vec<Reques
         let head = String::from_utf8_lossy(&raw).into_owned();
         let target = head.split(' ').nth(1).unwrap_or_default().to_owned();
         let request = Request { target, head };
-        heard.lock().unwrap().push(request.clone());
+        received.lock().unwrap().push(request.clone());
         let reply = script(&request);
         std::thread::sleep(reply.after);
         let last = !reply.keep_alive || request.head.to_lowercase().contains("connection: close");

@@ -1,4 +1,4 @@
-//! A DHT node (BEP 5) that knows nobody and remembers what it was asked.
+//! A DHT node (BEP 5) with an empty routing table that records the queries it receives.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,72 +11,72 @@ use seedwatch_torrent::bencode::{Dict, Value};
 use crate::rig::address;
 use crate::rig::wire::Hash;
 
-/// What somebody asked.
+/// A query that the node received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Question {
-    /// `get_peers`, `ping` and so on.
+pub(crate) struct Query {
+    /// The method, such as `get_peers` or `ping`.
     pub(crate) method: String,
-    /// Info-hash or id that is looked for.
+    /// The info-hash or node id that the query names.
     pub(crate) target: Option<Hash>,
-    /// The asker says that it answers nobody (BEP 43).
+    /// Whether the sender declares itself read-only (BEP 43).
     pub(crate) read_only: bool,
 }
 
-/// A node on an address of its own; it stops when dropped.
+/// A node on its own address, which stops when dropped.
 pub(crate) struct DhtNode {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Question>>>,
+    received: Arc<Mutex<Vec<Query>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl DhtNode {
-    /// Answers under this id.
+    /// Starts a node with this id.
     pub(crate) fn start(id: Hash) -> Self {
         let socket = UdpSocket::bind((address::host(), 0)).unwrap();
         let address = socket.local_addr().unwrap();
         let timeout = Some(Duration::from_millis(50));
         socket.set_read_timeout(timeout).unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             move || {
                 let mut buffer = [0; 1500];
                 while !stop.load(Ordering::Relaxed) {
-                    let Ok((length, asker)) = socket.recv_from(&mut buffer) else {
+                    let Ok((length, sender)) = socket.recv_from(&mut buffer) else {
                         continue;
                     };
-                    let (question, answer) = read(&buffer[..length], &id);
-                    heard.lock().unwrap().push(question);
-                    socket.send_to(&answer, asker).unwrap();
+                    let (query, answer) = read(&buffer[..length], &id);
+                    received.lock().unwrap().push(query);
+                    socket.send_to(&answer, sender).unwrap();
                 }
             }
         });
         Self {
             address,
-            heard,
+            received,
             stop,
             thread: Some(thread),
         }
     }
 
-    /// Where it is.
+    /// Returns the address of the node.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Every question so far.
-    pub(crate) fn heard(&self) -> Vec<Question> {
-        self.heard.lock().unwrap().clone()
+    /// Returns every query so far.
+    pub(crate) fn received(&self) -> Vec<Query> {
+        self.received.lock().unwrap().clone()
     }
 
-    /// How often somebody wanted peers of this info-hash.
+    /// Returns the number of `get_peers` queries for this info-hash.
     pub(crate) fn wanted(&self, hash: &Hash) -> usize {
-        let heard = self.heard.lock().unwrap();
-        let wanted = heard.iter().filter(|question| {
-            question.method == "get_peers" && question.target.as_ref() == Some(hash)
-        });
+        let received = self.received.lock().unwrap();
+        let wanted = received
+            .iter()
+            .filter(|query| query.method == "get_peers" && query.target.as_ref() == Some(hash));
         wanted.count()
     }
 }
@@ -87,12 +87,12 @@ impl Drop for DhtNode {
         let outcome = self.thread.take().map(JoinHandle::join);
         assert!(
             std::thread::panicking() || matches!(outcome, Some(Ok(()))),
-            "it was sent what is no question"
+            "the node received a malformed query"
         );
     }
 }
 
-fn read(datagram: &[u8], id: &Hash) -> (Question, Vec<u8>) {
+fn read(datagram: &[u8], id: &Hash) -> (Query, Vec<u8>) {
     let message = Dict::open(datagram).unwrap();
     let text = |key: &[u8]| message.get(key).and_then(|value| value.as_bytes());
     let Some(Value::Dict(arguments)) = message.get(b"a") else {
@@ -102,7 +102,7 @@ fn read(datagram: &[u8], id: &Hash) -> (Question, Vec<u8>) {
         .into_iter()
         .find_map(|key| arguments.get(key))
         .map(|target| target.as_bytes().unwrap().try_into().unwrap());
-    let question = Question {
+    let query = Query {
         method: String::from_utf8(text(b"q").unwrap().to_vec()).unwrap(),
         target,
         read_only: message.get(b"ro").and_then(|value| value.as_int()) == Some(1),
@@ -118,5 +118,5 @@ fn read(datagram: &[u8], id: &Hash) -> (Question, Vec<u8>) {
         transaction,
         b"1:y1:re",
     ];
-    (question, answer.concat())
+    (query, answer.concat())
 }

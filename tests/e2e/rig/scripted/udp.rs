@@ -10,9 +10,9 @@ use super::Truth;
 use crate::rig::address;
 use crate::rig::wire::{Endpoint, Hash, be32};
 
-/// What a packet asks for.
+/// The request that a packet contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum UdpRequest {
     Connect,
     Announce { hash: Hash, event: u32, left: u64 },
     Scrape(Vec<Hash>),
@@ -22,22 +22,22 @@ pub(crate) enum Ask {
 /// A packet from a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Packet {
-    pub(crate) ask: Ask,
+    pub(crate) request: UdpRequest,
     pub(crate) transaction: [u8; 4],
-    /// The whole datagram.
+    /// The complete datagram.
     pub(crate) raw: Vec<u8>,
 }
 
-/// A tracker on an address of its own; it stops when dropped.
+/// A tracker on its own address, which stops when dropped.
 pub(crate) struct UdpTracker {
     address: SocketAddr,
-    heard: Arc<Mutex<Vec<Packet>>>,
+    received: Arc<Mutex<Vec<Packet>>>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl UdpTracker {
-    /// Answers each packet with the datagrams the script returns.
+    /// Starts a tracker that answers each packet with the datagrams that the script returns.
     pub(crate) fn start(mut script: impl FnMut(&Packet) -> Vec<Vec<u8>> + Send + 'static) -> Self {
         Self::start_with(move |packet, client, socket| {
             for answer in script(packet) {
@@ -46,7 +46,7 @@ impl UdpTracker {
         })
     }
 
-    /// Gives the script the socket, to answer later or from elsewhere.
+    /// Starts a tracker whose script gets the socket, to answer later or from another address.
     pub(crate) fn start_with(
         mut script: impl FnMut(&Packet, SocketAddr, &UdpSocket) + Send + 'static,
     ) -> Self {
@@ -54,10 +54,10 @@ impl UdpTracker {
         let address = socket.local_addr().unwrap();
         let timeout = Some(Duration::from_millis(50));
         socket.set_read_timeout(timeout).unwrap();
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = std::thread::spawn({
-            let (heard, stop) = (Arc::clone(&heard), Arc::clone(&stop));
+            let (received, stop) = (Arc::clone(&received), Arc::clone(&stop));
             move || {
                 let mut buffer = [0; 4096];
                 while !stop.load(Ordering::Relaxed) {
@@ -65,27 +65,27 @@ impl UdpTracker {
                         continue;
                     };
                     let packet = read(&buffer[..length]);
-                    heard.lock().unwrap().push(packet.clone());
+                    received.lock().unwrap().push(packet.clone());
                     script(&packet, client, &socket);
                 }
             }
         });
         Self {
             address,
-            heard,
+            received,
             stop,
             thread: Some(thread),
         }
     }
 
-    /// How to reach it.
+    /// Returns the endpoint of the tracker.
     pub(crate) fn endpoint(&self) -> Endpoint {
         Endpoint::Udp(self.address)
     }
 
-    /// Every packet so far.
-    pub(crate) fn heard(&self) -> Vec<Packet> {
-        self.heard.lock().unwrap().clone()
+    /// Returns every packet so far.
+    pub(crate) fn received(&self) -> Vec<Packet> {
+        self.received.lock().unwrap().clone()
     }
 }
 
@@ -102,51 +102,51 @@ impl Drop for UdpTracker {
 
 fn read(raw: &[u8]) -> Packet {
     let hash = |at: usize| Hash::try_from(&raw[at..at + 20]).unwrap();
-    let ask = match raw.get(8..12).map(be32) {
-        Some(0) if raw.len() >= 16 => Ask::Connect,
-        Some(1) if raw.len() >= 98 => Ask::Announce {
+    let request = match raw.get(8..12).map(be32) {
+        Some(0) if raw.len() >= 16 => UdpRequest::Connect,
+        Some(1) if raw.len() >= 98 => UdpRequest::Announce {
             hash: hash(16),
             event: be32(&raw[80..]),
             left: u64::from_be_bytes(raw[64..72].try_into().unwrap()),
         },
         Some(2) if raw.len() >= 36 => {
-            Ask::Scrape((16..raw.len() - 19).step_by(20).map(hash).collect())
+            UdpRequest::Scrape((16..raw.len() - 19).step_by(20).map(hash).collect())
         }
-        _ => Ask::Unreadable,
+        _ => UdpRequest::Unreadable,
     };
     let transaction = raw.get(12..16).and_then(|id| id.try_into().ok());
     Packet {
-        ask,
+        request,
         transaction: transaction.unwrap_or_default(),
         raw: raw.to_vec(),
     }
 }
 
-/// What an honest tracker answers.
+/// Returns the answer of an honest tracker.
 pub(crate) fn honest(packet: &Packet, truth: &Truth) -> Vec<u8> {
     let action = packet.raw.get(8..12).unwrap_or_default();
     let mut answer = [action, &packet.transaction].concat();
-    match &packet.ask {
-        Ask::Connect => answer.extend(b"conn-id!"),
-        Ask::Announce { .. } => {
+    match &packet.request {
+        UdpRequest::Connect => answer.extend(b"conn-id!"),
+        UdpRequest::Announce { .. } => {
             for number in [truth.interval, truth.leechers, truth.seeders] {
                 answer.extend(number.to_be_bytes());
             }
             answer.extend(truth.compact(false));
         }
-        Ask::Scrape(swarms) => {
+        UdpRequest::Scrape(swarms) => {
             for _ in swarms {
                 for number in [truth.seeders, 0, truth.leechers] {
                     answer.extend(number.to_be_bytes());
                 }
             }
         }
-        Ask::Unreadable => return refusal(packet, "unreadable"),
+        UdpRequest::Unreadable => return refusal(packet, "unreadable"),
     }
     answer
 }
 
-/// An error packet (action 3).
+/// Returns an error packet (BEP 15, action 3).
 pub(crate) fn refusal(packet: &Packet, text: &str) -> Vec<u8> {
     [&3_u32.to_be_bytes(), &packet.transaction, text.as_bytes()].concat()
 }

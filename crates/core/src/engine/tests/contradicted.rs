@@ -1,4 +1,5 @@
-//! A tracker that has shown its list in answer to `stopped`, and later calls living swarms empty.
+//! Tests of a tracker that once listed peers in answers to `stopped`, and later reports populated
+//! swarms as empty.
 
 use super::*;
 use seedwatch_tracker::StoppedList;
@@ -7,8 +8,9 @@ const CHANGED: &str = "udp://changed.example:1337";
 const WITNESS: &str = "udp://witness.example:1337";
 const MINUTE: u64 = 60_000;
 
-/// What each tracker answers. The second torrent always has a peer. The first one is empty until
-/// `peers_at`; then the witness lists a peer, and the other tracker answers `stopped` with zeros.
+/// Returns the answer of a tracker. The second torrent always has a peer. The first torrent is
+/// empty until `peers_at`. From then on the witness lists a peer, and the other tracker answers
+/// `stopped` with zeros.
 fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<AnnounceResponse> {
     let Request::Announce {
         strategy,
@@ -38,8 +40,9 @@ fn answer(job: &Job, now: Mono, peers_at: Mono) -> Option<AnnounceResponse> {
     Some(answer)
 }
 
-/// Asks every tracker until `until`; returns when and how the changed tracker was asked.
-fn ask(
+/// Runs all probes until `until`. Returns the time and the strategy of each announce of the first
+/// torrent to the changed tracker.
+fn run_probes(
     engine: &mut Engine,
     from: Mono,
     until: Mono,
@@ -95,8 +98,8 @@ fn ask(
     asked
 }
 
-/// How the changed tracker is asked after peers came.
-fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
+/// Returns the announces to the changed tracker after `peers_at`.
+fn announces_after_change(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
     let settings = settings(vec![
         torrent(1, trackers, Privacy::Public),
         torrent(2, &[CHANGED], Privacy::Public),
@@ -107,7 +110,7 @@ fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
     };
     let mut engine = Engine::new(&settings, [4242; 2], Key::new([7; 16]), now);
     let peers_at = Mono(300 * MINUTE);
-    let mut asked = ask(&mut engine, Mono(0), Mono(600 * MINUTE), peers_at);
+    let mut asked = run_probes(&mut engine, Mono(0), Mono(600 * MINUTE), peers_at);
     let before = asked.partition_point(|(at, _)| *at < peers_at);
     assert_eq!(
         asked[before - 1].1,
@@ -118,31 +121,31 @@ fn asked_afterwards(trackers: &[&str]) -> Vec<(Mono, AnnounceStrategy)> {
 }
 
 #[test]
-fn a_tracker_that_another_one_contradicts_is_checked_again() {
-    let asked = asked_afterwards(&[CHANGED, WITNESS]);
+fn a_tracker_that_another_tracker_contradicts_is_checked_again() {
+    let asked = announces_after_change(&[CHANGED, WITNESS]);
     let check = asked
         .iter()
         .position(|(_, strategy)| *strategy == AnnounceStrategy::Compare);
     assert!(
         check.is_some_and(|at| at <= 3),
-        "within a few rounds: {asked:?}"
+        "no check within four announces: {asked:?}"
     );
     let after = &asked[check.unwrap() + 1..];
     assert!(
         after
             .iter()
-            .all(|(_, m)| *m == AnnounceStrategy::StartThenStop),
+            .all(|(_, strategy)| *strategy == AnnounceStrategy::StartThenStop),
         "{asked:?}"
     );
 }
 
 #[test]
-fn an_empty_swarm_of_which_no_other_source_knows_is_no_reason_for_a_check() {
-    let asked = asked_afterwards(&[CHANGED]);
+fn an_empty_swarm_without_other_sources_triggers_no_check() {
+    let asked = announces_after_change(&[CHANGED]);
     assert!(
         asked
             .iter()
-            .all(|(_, m)| *m == AnnounceStrategy::StoppedOnly),
+            .all(|(_, strategy)| *strategy == AnnounceStrategy::StoppedOnly),
         "{asked:?}"
     );
 }

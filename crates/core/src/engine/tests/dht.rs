@@ -1,4 +1,4 @@
-//! The DHT beside trackers, and where it is all there is.
+//! Tests of the DHT beside trackers and as the only source.
 
 use super::*;
 use seedwatch_dht::{DhtStatus, FoundPeers, LookupError, LookupStats};
@@ -33,12 +33,12 @@ fn one_peer() -> Result<FoundPeers, LookupError> {
 }
 
 impl Sim {
-    fn hear(&mut self, report: DhtReport) {
+    fn absorb_dht(&mut self, report: DhtReport) {
         self.engine.absorb_dht(report, self.now);
     }
 
-    /// Lets time pass, in which no tracker and no canary answers.
-    fn silence(&mut self, until: u64) {
+    /// Runs until a time in seconds while no tracker and no canary answers.
+    fn run_in_silence(&mut self, until: u64) {
         self.run(until, |_, _| false);
     }
 }
@@ -53,17 +53,17 @@ fn only_public_torrents_are_looked_up() {
     settings.dht.enabled = false;
     sim.engine.reload(&settings, sim.now);
     assert!(sim.engine.dht_hashes().is_empty());
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     let snapshot = sim.snapshot();
     assert!(snapshot.dht.is_none());
     assert_eq!(snapshot.row(0).unwrap().source_peers, [Count::UNKNOWN; 2]);
 }
 
 #[test]
-fn an_answered_lookup_is_evidence() {
+fn a_successful_lookup_is_evidence_of_connectivity() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
     sim.step(Mono(1_000));
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     let snapshot = sim.snapshot();
     assert_eq!(snapshot.network_up, [Some(true), None]);
     let row = snapshot.row(0).unwrap();
@@ -72,24 +72,24 @@ fn an_answered_lookup_is_evidence() {
 }
 
 #[test]
-fn answers_of_local_nodes_are_no_evidence() {
+fn answers_of_local_nodes_are_no_evidence_of_connectivity() {
     let mut settings = with_dht(vec![torrent(1, &[A], Privacy::Public)]);
     settings.dht.bootstrap = vec![(Host::Ip("127.0.0.1".parse().unwrap()), 6881)];
     let mut sim = Sim::new(&settings);
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     assert_eq!(sim.snapshot().network_up, [None; 2]);
     settings.accept = Accept::Any;
     let mut lab = Sim::new(&settings);
-    lab.hear(lookup(1, Family::Ipv4, one_peer()));
+    lab.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     assert_eq!(lab.snapshot().network_up[0], Some(true));
 }
 
 #[test]
-fn a_failed_lookup_waits_for_the_canaries() {
+fn a_failed_lookup_counts_only_after_the_canary_check() {
     for alive in [true, false] {
         let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
         sim.step(Mono(10_000));
-        sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
+        sim.absorb_dht(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
         let held = sim.snapshot();
         assert_eq!(held.row(0).unwrap().probe_success, [None; 2]);
         let mut jobs = Vec::new();
@@ -99,43 +99,47 @@ fn a_failed_lookup_waits_for_the_canaries() {
         let snapshot = sim.snapshot();
         let row = snapshot.row(0).unwrap();
         assert_eq!(row.probe_success[Source::Dht], alive.then_some(false));
-        assert_eq!(row.peers, [Count::UNKNOWN; 2], "never a zero");
+        assert_eq!(
+            row.peers,
+            [Count::UNKNOWN; 2],
+            "a failure is not a count of zero"
+        );
         assert_eq!(snapshot.network_up[0], Some(alive));
         assert_eq!(sim.engine.is_dht_paused(Family::Ipv4, sim.now.mono), !alive);
     }
 }
 
 #[test]
-fn a_failure_beside_a_living_network_stands_at_once() {
+fn a_failed_lookup_counts_at_once_after_recent_success() {
     let mut sim = Sim::new(&with_dht(vec![
         torrent(1, &[], Privacy::Public),
         torrent(2, &[], Privacy::Public),
     ]));
     sim.step(Mono(10_000));
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(12_000));
-    sim.hear(lookup(2, Family::Ipv4, Err(LookupError::Timeout)));
+    sim.absorb_dht(lookup(2, Family::Ipv4, Err(LookupError::Timeout)));
     let success =
-        |snapshot: Snapshot, place| snapshot.row(place).unwrap().probe_success[Source::Dht];
+        |snapshot: Snapshot, index| snapshot.row(index).unwrap().probe_success[Source::Dht];
     assert_eq!(success(sim.snapshot(), 1), Some(false));
     assert_eq!(success(sim.snapshot(), 0), Some(true));
 }
 
 #[test]
-fn what_the_dht_said_ages_out_after_one_and_a_half_intervals() {
+fn dht_results_expire_after_one_and_a_half_intervals() {
     let mut settings = with_dht(vec![torrent(1, &[], Privacy::Public)]);
     settings.dht.interval = Duration::from_secs(6 * 3600);
     let mut sim = Sim::new(&settings);
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     let known = |sim: &mut Sim| sim.snapshot().row(0).unwrap().peers[0].get();
-    sim.silence(9 * 3600 - 1);
+    sim.run_in_silence(9 * 3600 - 1);
     assert_eq!(known(&mut sim), Some(1));
-    sim.silence(9 * 3600 + 1);
+    sim.run_in_silence(9 * 3600 + 1);
     assert_eq!(known(&mut sim), None);
 }
 
 #[test]
-fn the_state_of_the_dht_is_shown_without_our_address() {
+fn the_dht_status_hides_our_external_address() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[A], Privacy::Public)]));
     let status = DhtStatus {
         up: Some(true),
@@ -146,8 +150,8 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
         lag: Duration::from_secs(40),
         ..DhtStatus::default()
     };
-    sim.hear(DhtReport::Status([Some(status), None]));
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(DhtReport::Status([Some(status), None]));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     let snapshot = sim.snapshot();
     let shown = snapshot.dht.unwrap().families;
     assert_eq!((shown[0].unwrap().nodes, shown[1]), (7, None));
@@ -155,29 +159,29 @@ fn the_state_of_the_dht_is_shown_without_our_address() {
     assert_eq!(snapshot.schedule.in_flight[Source::Dht], 3);
     assert!(snapshot.schedule.overdue >= 5);
     assert_eq!(snapshot.schedule.lag, Duration::from_secs(40));
-    // Nodes say that the one peer is ourselves, which proves nothing.
+    // The peer has the reported external address, but nodes may report any address.
     let row = snapshot.row(0).unwrap();
     assert_eq!(row.source_peers[Source::Dht].get(), Some(1));
     assert_eq!(snapshot.peers_rejected, [0; 4]);
 }
 
 #[test]
-fn a_family_that_the_machine_does_not_have_is_no_failure() {
+fn a_family_without_connectivity_is_not_a_failure() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
     let silent = Some(DhtStatus {
         up: Some(false),
         ..DhtStatus::default()
     });
-    sim.hear(DhtReport::Status([silent; 2]));
+    sim.absorb_dht(DhtReport::Status([silent; 2]));
     sim.step(Mono(10_000));
-    sim.hear(lookup(1, Family::Ipv6, Err(LookupError::Timeout)));
+    sim.absorb_dht(lookup(1, Family::Ipv6, Err(LookupError::Timeout)));
     let up = |sim: &mut Sim| sim.snapshot().dht.unwrap().families.map(|f| f.unwrap().up);
     assert_eq!(
         up(&mut sim),
         [None; 2],
         "the cause of the silence is unknown"
     );
-    // The other family works.
+    // IPv4 works, and no canary has an IPv6 address.
     sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
     sim.engine.check_ended(Family::Ipv6, None, sim.now);
     let snapshot = sim.snapshot();
@@ -189,33 +193,33 @@ fn a_family_that_the_machine_does_not_have_is_no_failure() {
 #[test]
 fn without_canaries_the_dht_ends_an_outage() {
     let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     sim.step(Mono(100_000));
-    sim.hear(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
-    // There is not even a canary.
+    sim.absorb_dht(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
+    // No canary has an IPv4 address.
     sim.engine.check_ended(Family::Ipv4, None, sim.now);
     assert_eq!(sim.snapshot().network_up[0], Some(false));
-    let rests = |sim: &Sim| sim.engine.is_dht_paused(Family::Ipv4, sim.now.mono);
-    assert!(rests(&sim));
+    let is_paused = |sim: &Sim| sim.engine.is_dht_paused(Family::Ipv4, sim.now.mono);
+    assert!(is_paused(&sim));
     sim.step(Mono(130_000));
     let checks = sim.engine.checks_due(sim.now.mono, &mut Vec::new());
-    assert!(checks.contains(&Family::Ipv4) && !rests(&sim));
+    assert!(checks.contains(&Family::Ipv4) && !is_paused(&sim));
     sim.step(Mono(140_000));
-    assert!(rests(&sim), "it was given a while");
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    assert!(is_paused(&sim), "the trial period is over");
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     assert_eq!(sim.snapshot().network_up[0], Some(true));
-    assert!(!rests(&sim));
+    assert!(!is_paused(&sim));
 }
 
 #[test]
-fn a_rate_that_is_too_low_makes_rounds_longer() {
+fn a_low_packet_rate_lengthens_the_expiry_of_dht_results() {
     let mut settings = with_dht(vec![torrent(1, &[], Privacy::Public)]);
     // The packet rate allows one hash per 20 s: a round takes twice the interval.
     settings.dht.interval = Duration::from_secs(10);
     settings.dht.time_per_hash = Duration::from_secs(20);
     settings.stale_after = Duration::from_secs(5);
     let mut sim = Sim::new(&settings);
-    sim.hear(lookup(1, Family::Ipv4, one_peer()));
+    sim.absorb_dht(lookup(1, Family::Ipv4, one_peer()));
     let known = |sim: &mut Sim| sim.snapshot().row(0).unwrap().peers[0].get();
     sim.step(Mono(29_000));
     assert_eq!(known(&mut sim), Some(1));

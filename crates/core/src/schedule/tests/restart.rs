@@ -1,4 +1,4 @@
-//! What survives a restart, and what must not.
+//! Tests of the saved schedule: the state that a restart keeps, and the state that it discards.
 
 use proptest::prelude::*;
 
@@ -6,10 +6,10 @@ use super::*;
 use seedwatch_clock::{Now, Unix};
 use seedwatch_tracker::StoppedList;
 
-/// When the process starts.
+/// Unix time at which the first process starts.
 const START: u64 = 1_800_000_000;
 
-/// A reading of both clocks of a process.
+/// Returns both clocks of a process that started at `start`.
 fn at(start: u64, mono: Mono) -> Now {
     Now {
         mono,
@@ -18,7 +18,8 @@ fn at(start: u64, mono: Mono) -> Now {
 }
 
 impl Sim {
-    /// Restarts the process `pause` seconds after it was saved. Its monotonic clock starts at zero.
+    /// Restarts the process `pause` seconds after its state was saved. The monotonic clock of the
+    /// new process starts at zero.
     pub(super) fn restart(&self, pause: u64, torrents: &[Torrent]) -> Sim {
         let (saved, start) = (at(START, self.now), START + self.now.0 / 1000 + pause);
         let mut bytes = Vec::new();
@@ -47,27 +48,28 @@ fn refuse(job: &Job, reason: FailureReason, retry: Retry) -> Report {
 }
 
 #[test]
-fn one_that_was_down_gets_one_probe_a_round() {
+fn a_tracker_that_was_down_gets_one_probe_per_interval() {
     let many = torrents(10_000, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(40 * MINUTE), 15_000, |_, job| silence(job));
     let mut again = sim.restart(60, &many);
     again.run(Mono(100 * MINUTE), 15_000, |_, job| silence(job));
-    // At once, so that it can be shown; then as slowly as one that failed for long.
+    // The first probe leaves at once, so that the metrics know the health. The second follows after
+    // the delay of a tracker that has failed for long.
     assert_eq!(again.minutes(), [0, 60]);
 
-    // Nobody believes it for long.
+    // After seven hours the saved health has expired.
     let mut later = sim.restart(7 * 3600, &many);
     later.run(Mono(2 * MINUTE), 1000, |_, job| silence(job));
     assert_eq!(
         later.announces().len(),
         2,
-        "two failures over fresh packets"
+        "two failures, as for an unknown tracker"
     );
 }
 
 #[test]
-fn one_that_was_down_and_is_back_serves_all() {
+fn all_torrents_of_a_recovered_tracker_are_probed_after_a_restart() {
     let many = torrents(1000, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(40 * MINUTE), 15_000, |_, job| silence(job));
@@ -77,7 +79,7 @@ fn one_that_was_down_and_is_back_serves_all() {
 }
 
 #[test]
-fn what_was_said_before_is_no_news_of_this_process() {
+fn restored_health_counts_as_changed_with_the_first_report() {
     let one = torrents(1, PUBLIC);
     let mut sim = Sim::new(policy(), &one);
     sim.run(Mono(MINUTE), 1000, |_, job| silence(job));
@@ -94,7 +96,7 @@ fn what_was_said_before_is_no_news_of_this_process() {
     let health_change = again
         .schedule
         .finish(&again.roster, &observation, Mono(1000));
-    // The swarms know nothing yet, and one more failure is enough.
+    // The swarms of this process have no reports yet, and one more failure confirms the health.
     assert_eq!(
         health_change,
         HealthChange {
@@ -106,7 +108,7 @@ fn what_was_said_before_is_no_news_of_this_process() {
 }
 
 #[test]
-fn one_that_was_up_starts_like_any_other() {
+fn a_tracker_that_was_up_starts_like_a_new_tracker() {
     let many = torrents(500, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(MINUTE), 50, |_, job| answer(job));
@@ -116,14 +118,14 @@ fn one_that_was_up_starts_like_any_other() {
         sim.run(Mono(MINUTE), 50, |_, job| answer(job));
     }
     assert_eq!(again.announces(), fresh.announces());
-    // Dead meanwhile, it costs what any dead one costs.
+    // If the tracker fails after the restart, it gets as few probes as any silent tracker.
     let mut dead = sim.restart(5, &many);
     dead.run(Mono(25 * MINUTE), 1000, |_, job| silence(job));
     assert_eq!(dead.announces().len(), 2);
 }
 
 #[test]
-fn a_rate_limit_stands() {
+fn a_rate_limit_survives_a_restart() {
     let many = torrents(10, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     let two_hours = Retry::After(Duration::from_secs(7200));
@@ -131,11 +133,15 @@ fn a_rate_limit_stands() {
     sim.run(Mono(MINUTE), 50, |_, job| limited(job));
     let mut again = sim.restart(600, &many);
     again.run(Mono(MINUTE), 50, |_, job| answer(job));
-    assert_eq!(again.schedule.overdue(Mono(MINUTE)).0, 0, "politeness");
+    assert_eq!(
+        again.schedule.overdue(Mono(MINUTE)).0,
+        0,
+        "rate-limited probes are not overdue"
+    );
     again.run(Mono(240 * MINUTE), 50, |_, job| answer(job));
-    // 120 minutes less the one that passed before and the ten between.
+    // 120 minutes, less one minute before the restart and ten minutes of downtime.
     assert_eq!(again.minutes()[0], 109);
-    // The clock went back a year: nothing is asked earlier, or much later.
+    // If the clock went back by a year, probes are neither earlier nor much later.
     let mut bytes = Vec::new();
     let saved = at(START, sim.now);
     sim.schedule.encode(&sim.roster, saved, &mut bytes);
@@ -145,7 +151,7 @@ fn a_rate_limit_stands() {
 }
 
 #[test]
-fn an_operator_who_asked_to_be_left_alone_is() {
+fn a_denial_of_contact_survives_a_restart() {
     let many = torrents(10, PUBLIC);
     let mut sim = Sim::new(policy(), &many);
     sim.run(Mono(MINUTE), 50, |_, job| {
@@ -161,12 +167,12 @@ fn an_operator_who_asked_to_be_left_alone_is() {
     assert!(!again.schedule.may_contact(tracker));
     again.run(Mono(24 * 60 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(again.minutes()[0], 22 * 60 + 59);
-    // Also where it was gone from the configuration for one run.
+    // The denial also survives a run without the tracker in the configuration.
     let without = sim.restart(3600, &[]);
     let mut with = without.restart(3600, &many);
     with.run(Mono(24 * 60 * MINUTE), 50, |_, job| answer(job));
     assert_eq!(with.minutes()[0], 22 * 60 - 1);
-    // A scheme that is not spoken is no request of anybody.
+    // An unsupported scheme is not a denial of contact.
     let websocket = torrents(1, "ws://tracker.example:80/announce");
     let mut sim = Sim::new(policy(), &websocket);
     sim.run(Mono(MINUTE), 50, |_, job| {
@@ -176,41 +182,45 @@ fn an_operator_who_asked_to_be_left_alone_is() {
 }
 
 #[test]
-fn a_torrent_that_the_tracker_does_not_want_waits_alone() {
+fn a_rejected_torrent_keeps_its_delay_after_a_restart() {
     let two = torrents(2, PUBLIC);
-    let unwanted = two[0].hashes.wire().next().unwrap();
+    let rejected = two[0].hashes.wire().next().unwrap();
     let mut sim = Sim::new(policy(), &two);
     let day = Retry::After(Duration::from_secs(86_400));
     let reply = |job: &Job| match &job.request {
-        Request::Announce { info_hash, .. } if *info_hash == unwanted => {
+        Request::Announce { info_hash, .. } if *info_hash == rejected => {
             refuse(job, FailureReason::Rejected, day)
         }
         _ => answer(job),
     };
     sim.run(Mono(MINUTE), 50, |_, job| reply(job));
-    let asked = |sim: &Sim, of: InfoHash| -> Vec<u64> {
-        let asked = sim.sent.iter().filter(|(_, ask)| match ask {
-            Request::Announce { info_hash, .. } => *info_hash == of,
+    let announces_of = |sim: &Sim, wanted: InfoHash| -> Vec<u64> {
+        let asked = sim.sent.iter().filter(|(_, request)| match request {
+            Request::Announce { info_hash, .. } => *info_hash == wanted,
             Request::Scrape { .. } => false,
         });
         asked.map(|(at, _)| at.0 / MINUTE).collect()
     };
     let mut again = sim.restart(3600, &two);
     again.run(Mono(20 * MINUTE), 50, |_, job| answer(job));
-    assert_eq!(again.announces().len(), 1, "the other one");
-    // Over a second restart, with the torrent left out in between.
+    assert_eq!(
+        again.announces().len(),
+        1,
+        "only the other torrent is announced"
+    );
+    // The delay survives a second restart after a run without the torrent.
     let without = sim.restart(3600, &two[1..]);
     let mut third = without.restart(3600, &two);
     third.run(Mono(24 * 60 * MINUTE), 50, |_, job| answer(job));
-    assert_eq!(asked(&third, unwanted)[0], 22 * 60 - 1);
-    // An unproven tracker is no reason to ask earlier.
+    assert_eq!(announces_of(&third, rejected)[0], 22 * 60 - 1);
+    // A tracker without answers in this process does not shorten the delay.
     let mut alone = sim.restart(3600, &two[..1]);
     alone.run(Mono(24 * 60 * MINUTE), 50, |_, job| silence(job));
-    assert_eq!(asked(&alone, unwanted)[0], 22 * 60 + 59);
+    assert_eq!(announces_of(&alone, rejected)[0], 22 * 60 + 59);
 }
 
 #[test]
-fn manners_are_not_learnt_twice() {
+fn the_learned_strategy_and_interval_survive_a_restart() {
     let one = torrents(1, PUBLIC);
     let mut sim = Sim::new(policy(), &one);
     let brief = || AnnounceResponse {
@@ -228,30 +238,30 @@ fn manners_are_not_learnt_twice() {
     assert!(
         sim.sent
             .iter()
-            .any(|(_, ask)| matches!(ask, Request::Scrape { .. }))
+            .any(|(_, request)| matches!(request, Request::Scrape { .. }))
     );
     let mut again = sim.restart(60, &one);
     again.run(Mono(100 * MINUTE), 50, |_, job| answer(job));
     let strategies: Vec<AnnounceStrategy> = again
         .sent
         .iter()
-        .filter_map(|(_, ask)| match ask {
+        .filter_map(|(_, request)| match request {
             Request::Announce { strategy, .. } => Some(*strategy),
             Request::Scrape { .. } => None,
         })
         .collect();
-    // The interval too: the answers of this process do not name one.
+    // The interval of one hour is restored, too: answers of this process contain no interval.
     assert_eq!(
         strategies,
         [AnnounceStrategy::StartThenStop; 2],
         "{:?}",
         again.minutes()
     );
-    assert_eq!(again.sent.len(), 2, "no scrape");
+    assert_eq!(again.sent.len(), 2, "unsupported scrapes are not repeated");
 }
 
 #[test]
-fn no_passkey_is_written() {
+fn the_saved_state_contains_no_passkey() {
     let secret = torrents(
         3,
         "http://tracker.example/0123456789abcdef/announce?key=hunter2",
@@ -267,7 +277,7 @@ fn no_passkey_is_written() {
 }
 
 #[test]
-fn every_part_of_a_plan_is_none() {
+fn a_truncated_or_invalid_state_is_rejected() {
     let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
     sim.run(Mono(MINUTE), 50, |_, job| silence(job));
     let mut bytes = Vec::new();
@@ -277,7 +287,8 @@ fn every_part_of_a_plan_is_none() {
         let outcome = Schedule::new(policy()).restore(&bytes[..end], now);
         assert_eq!(outcome, Err(DecodeError), "{end}");
     }
-    bytes[8 + 2 + PUBLIC.len() - "/announce".len()] = 2; // the family
+    // An invalid address family.
+    bytes[8 + 2 + PUBLIC.len() - "/announce".len()] = 2;
     assert_eq!(
         Schedule::new(policy()).restore(&bytes, now),
         Err(DecodeError)
@@ -286,7 +297,9 @@ fn every_part_of_a_plan_is_none() {
 
 proptest! {
     #[test]
-    fn anything_is_survived(mut bytes: Vec<u8>, mono: u64, unix: u64, at: u8, byte: u8, whole: bool) {
+    fn restore_never_panics(
+        mut bytes: Vec<u8>, mono: u64, unix: u64, at: u8, byte: u8, whole: bool,
+    ) {
         if whole {
             let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
             sim.run(Mono(MINUTE), 50, |_, job| silence(job));

@@ -1,10 +1,10 @@
-//! Waiting probes leave in ticks, and the rates stay exact.
+//! Tests of batching: waiting probes leave in ticks, and rates stay exact.
 
 use super::*;
 
 const LOCAL: &str = "udp://127.0.0.1:6969/announce";
 
-/// More torrents than the rate allows, at one tracker each.
+/// Returns a simulation with more torrents per tracker than the rate allows.
 fn overloaded(rate: f64, urls: &[&str]) -> Sim {
     let count = (rate * 2.0).max(8.0) as u32;
     let all = urls.iter().zip(0u8..).flat_map(|(url, n)| {
@@ -26,7 +26,7 @@ fn overloaded(rate: f64, urls: &[&str]) -> Sim {
     Sim::new(policy, &all.collect::<Vec<_>>())
 }
 
-/// How many requests left at each moment.
+/// Returns the number of requests sent at each time.
 fn by_moment(sim: &Sim) -> Vec<(Mono, usize)> {
     let same = |a: &(Mono, Request), b: &(Mono, Request)| a.0 == b.0;
     let moments = sim.sent.chunk_by(same);
@@ -34,7 +34,7 @@ fn by_moment(sim: &Sim) -> Vec<(Mono, usize)> {
 }
 
 #[test]
-fn a_host_gets_its_rate_and_no_more() {
+fn a_host_gets_exactly_its_rate() {
     for (rate, seconds) in [(0.5, 3600), (3.3, 3600), (20.0, 3600), (5000.0, 20)] {
         let mut sim = overloaded(rate, &[LOCAL]);
         sim.run(Mono(seconds * 1000), 30, |_, job| answer(job));
@@ -46,7 +46,7 @@ fn a_host_gets_its_rate_and_no_more() {
 }
 
 #[test]
-fn a_turn_brings_what_the_bucket_gained_since_the_last() {
+fn a_batch_spends_the_tokens_gained_since_the_last_batch() {
     for (rate, ticks) in [(20.0, 10), (70.0, 2), (130.0, 1), (5000.0, 1)] {
         let mut sim = overloaded(rate, &[LOCAL]);
         sim.run(Mono(20_000), 30, |_, job| answer(job));
@@ -55,26 +55,36 @@ fn a_turn_brings_what_the_bucket_gained_since_the_last() {
         let most = (rate * (ticks * TICK) as f64 / 1000.0).floor() as usize + 1;
         for (at, count) in later {
             assert_eq!(at.0 % (ticks * TICK), 0, "{rate}");
-            assert!(*count <= most, "{rate}: {count} at {at:?}, {most} at most");
+            assert!(
+                *count <= most,
+                "{rate}: {count} at {at:?}, at most {most} allowed"
+            );
         }
     }
 }
 
 #[test]
-fn slow_hosts_take_turns_over_the_ticks() {
+fn slow_hosts_are_spread_over_the_ticks() {
     let urls: Vec<_> = (1..=30).map(|n| format!("udp://127.0.1.{n}:80")).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
     let mut sim = overloaded(20.0, &urls);
     sim.run(Mono(10_000), 33, |_, job| answer(job));
     let later = by_moment(&sim).into_iter();
     let later: Vec<_> = later.filter(|(at, _)| at.0 > 5_000).collect();
-    assert!(later.len() >= 249, "no tick is left out: {}", later.len());
+    assert!(
+        later.len() >= 249,
+        "ticks without a batch: {} batches",
+        later.len()
+    );
     let most = later.iter().map(|(_, count)| *count).max();
-    assert!(most <= Some(15), "three hosts, four packets each: {most:?}");
+    assert!(
+        most <= Some(15),
+        "three hosts with four packets each expected: {most:?}"
+    );
 }
 
 #[test]
-fn what_is_due_leaves_with_what_is_due_until_its_turn() {
+fn probes_that_become_due_before_a_batch_leave_with_it() {
     let interval = Duration::from_secs(10);
     let mut sim = Sim::new(
         PolitenessPolicy {
@@ -85,7 +95,8 @@ fn what_is_due_leaves_with_what_is_due_until_its_turn() {
     );
     sim.run(Mono(100_000), 33, |_, job| answer(job));
     let announces = |request: &Request| matches!(request, Request::Announce { .. });
-    sim.sent.retain(|(at, ask)| at.0 > 50_000 && announces(ask));
+    sim.sent
+        .retain(|(at, request)| at.0 > 50_000 && announces(request));
     let (sent, moments) = (sim.sent.len(), by_moment(&sim));
     assert!(sent >= 250, "{sent}");
     assert!(
@@ -96,7 +107,7 @@ fn what_is_due_leaves_with_what_is_due_until_its_turn() {
 }
 
 #[test]
-fn http_hosts_have_their_turn_in_each_tick() {
+fn http_hosts_send_in_every_tick() {
     let mut sim = overloaded(20.0, &["http://127.0.0.1:6969/announce"]);
     sim.run(Mono(10_000), 30, |_, job| answer(job));
     let later = by_moment(&sim).into_iter().filter(|(at, _)| at.0 > 1_000);
@@ -104,13 +115,13 @@ fn http_hosts_have_their_turn_in_each_tick() {
 }
 
 #[test]
-fn lanes_of_one_host_take_turns_within_a_tick() {
+fn queues_of_one_host_share_each_tick() {
     let urls = [LOCAL, "udp://127.0.0.1:6970", "udp://127.0.0.1:6971"];
     let mut sim = overloaded(300.0, &urls);
     sim.run(Mono(60_000), 30, |_, job| answer(job));
     let mut counts = HashMap::<_, usize>::new();
-    for (_, ask) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
-        let Request::Announce { info_hash, .. } = ask else {
+    for (_, request) in sim.sent.iter().filter(|(at, _)| at.0 > 1_000) {
+        let Request::Announce { info_hash, .. } = request else {
             continue;
         };
         *counts.entry(info_hash.0[10]).or_default() += 1;
@@ -121,14 +132,14 @@ fn lanes_of_one_host_take_turns_within_a_tick() {
     );
     assert_eq!(counts.len(), 3);
     assert!(most - least <= most / 50, "{counts:?}");
-    // Scrapes take tokens too.
+    // Scrapes consume tokens, too.
     let all = sim.sent.iter().filter(|(at, _)| at.0 > 1_000).count();
     assert!(all >= 59 * 297, "{all}");
     assert!(by_moment(&sim).len() <= 61 * 50);
 }
 
 #[test]
-fn hosts_wake_together() {
+fn hosts_share_wake_ups() {
     let urls: Vec<_> = (1..=100).map(|n| format!("udp://127.0.1.{n}:80")).collect();
     let urls: Vec<_> = urls.iter().map(String::as_str).collect();
     let mut sim = overloaded(20.0, &urls);
@@ -139,12 +150,12 @@ fn hosts_wake_together() {
 }
 
 #[test]
-fn what_may_leave_does_not_wait_for_a_tick() {
+fn probes_within_the_rate_do_not_wait_for_a_tick() {
     let mut sim = Sim::new(policy(), &torrents(3, PUBLIC));
     sim.now = Mono(7);
     let mut jobs = Vec::new();
     sim.schedule.poll(&sim.roster, Mono(7), &mut jobs);
-    assert_eq!(jobs.len(), 2, "the first over each family");
+    assert_eq!(jobs.len(), 2, "the first probe of each family");
     let observation = Observation {
         tracker: jobs[0].tracker,
         family: jobs[0].family,
@@ -154,11 +165,15 @@ fn what_may_leave_does_not_wait_for_a_tick() {
     sim.schedule.finish(&sim.roster, &observation, Mono(33));
     assert!(sim.schedule.next_wake() <= Some(Mono(33)));
     sim.schedule.poll(&sim.roster, Mono(33), &mut jobs);
-    assert_eq!(jobs.len(), 4, "the others follow its answer at once");
+    assert_eq!(
+        jobs.len(),
+        4,
+        "further probes follow the first answer at once"
+    );
 }
 
 #[test]
-fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
+fn a_raised_rate_takes_effect_at_once() {
     let mut sim = overloaded(1.0 / 3600.0, &[LOCAL]);
     sim.run(Mono(60_000), 30, |_, job| answer(job));
     let before = sim.sent.len();
@@ -169,7 +184,7 @@ fn a_higher_rate_does_not_wait_for_tokens_of_the_lower() {
 }
 
 #[test]
-fn what_waits_for_its_tick_is_not_overdue() {
+fn a_probe_that_waits_for_its_tick_is_not_overdue() {
     let interval = Duration::from_secs(2);
     let all = torrents(1, LOCAL);
     let mut sim = Sim::new(

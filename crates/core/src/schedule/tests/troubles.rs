@@ -1,4 +1,4 @@
-//! Reloads while probes are under way, losses in bursts, limits that trackers set.
+//! Tests of reloads during probes, bursts of losses, and limits that trackers set.
 
 use std::collections::{HashMap, HashSet};
 
@@ -20,7 +20,7 @@ impl Sim {
             .update(policy, &self.roster, &changes, Mono(now));
     }
 
-    fn end(&mut self, job: &Job, report: Report, took: u64, now: u64) -> HealthChange {
+    fn finish(&mut self, job: &Job, report: Report, took: u64, now: u64) -> HealthChange {
         let stats = ProbeStats {
             duration: Duration::from_millis(took),
             ..ProbeStats::default()
@@ -35,26 +35,27 @@ impl Sim {
         self.schedule.finish(&self.roster, &observation, Mono(now))
     }
 
-    /// Polls in steps of `step` ms and answers all at once, until a job that is `wanted` leaves.
-    fn until(&mut self, from: u64, step: u64, wanted: impl Fn(&Job) -> bool) -> (u64, Job) {
+    /// Polls every `step` milliseconds and answers all jobs at once, until a job that satisfies
+    /// `wanted` leaves. Returns its time and the job.
+    fn poll_until(&mut self, from: u64, step: u64, wanted: impl Fn(&Job) -> bool) -> (u64, Job) {
         for now in (from..from + 10_000_000).step_by(step as usize) {
             let mut found = None;
             for job in self.poll(now) {
                 if found.is_none() && wanted(&job) {
                     found = Some(job);
                 } else {
-                    self.end(&job, answer(&job), 0, now);
+                    self.finish(&job, answer(&job), 0, now);
                 }
             }
             if let Some(job) = found {
                 return (now, job);
             }
         }
-        panic!("it never left");
+        panic!("no such job left in 10,000 s");
     }
 
     fn scrapes(&self) -> Vec<&Vec<(AnnounceId, InfoHash)>> {
-        let scrapes = self.sent.iter().filter_map(|(_, ask)| match ask {
+        let scrapes = self.sent.iter().filter_map(|(_, request)| match request {
             Request::Scrape { targets } => Some(targets),
             Request::Announce { .. } => None,
         });
@@ -78,16 +79,16 @@ fn scrape_only() -> PolitenessPolicy {
 }
 
 #[test]
-fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
+fn a_reload_from_scrape_to_ghost_keeps_probes_in_flight() {
     let list = torrents(3, PUBLIC);
     let mut sim = Sim::new(scrape_only(), &list);
     let jobs = sim.poll(0);
     let scrape = jobs.iter().find(|job| is_scrape(job)).unwrap();
     sim.reload(policy(), &list, 10);
-    sim.end(scrape, answer(scrape), 100, 100);
+    sim.finish(scrape, answer(scrape), 100, 100);
     sim.now = Mono(100);
     sim.run(Mono(600 * MINUTE), 50, |_, job| answer(job));
-    let asked = sim.sent.iter().filter_map(|(_, ask)| match ask {
+    let asked = sim.sent.iter().filter_map(|(_, request)| match request {
         Request::Announce { id, .. } => Some(*id),
         Request::Scrape { .. } => None,
     });
@@ -95,12 +96,12 @@ fn a_reload_from_scrape_to_ghost_loses_nothing_that_is_under_way() {
 }
 
 #[test]
-fn a_reload_from_ghost_to_scrape_doubles_nothing() {
+fn a_reload_from_ghost_to_scrape_repeats_no_scrape() {
     let list = torrents(2, PUBLIC);
     let mut sim = Sim::new(policy(), &list);
-    let (at, beside) = sim.until(0, 100, is_scrape);
+    let (at, scrape) = sim.poll_until(0, 100, is_scrape);
     sim.reload(scrape_only(), &list, at + 10);
-    sim.end(&beside, answer(&beside), 100, at + 100);
+    sim.finish(&scrape, answer(&scrape), 100, at + 100);
     sim.now = Mono(at + 100);
     sim.run(Mono(at + 200 * MINUTE), 50, |_, job| answer(job));
     let mut times: HashMap<AnnounceId, u32> = HashMap::new();
@@ -114,7 +115,7 @@ fn a_reload_from_ghost_to_scrape_doubles_nothing() {
 }
 
 #[test]
-fn families_get_equal_shares_of_a_rate() {
+fn families_share_the_rate_equally() {
     let mut sim = Sim::new(policy(), &torrents(2000, PUBLIC));
     let mut probes = [0u32; 2];
     sim.run(Mono(MINUTE), 50, |_, job| match &job.request {
@@ -137,21 +138,21 @@ fn families_get_equal_shares_of_a_rate() {
 }
 
 #[test]
-fn losses_of_a_burst_do_not_outweigh_later_answers() {
+fn timeouts_do_not_outweigh_answers_to_later_probes() {
     let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     sim.run(Mono(50), 20, |_, job| answer(job));
-    let (first_at, first) = sim.until(50, 10, is_announce);
-    let (second_at, second) = sim.until(first_at + 10, 10, is_announce);
-    let (at, third) = sim.until(second_at + 10, 10, is_announce);
-    sim.end(&third, answer(&third), 0, at);
+    let (first_at, first) = sim.poll_until(50, 10, is_announce);
+    let (second_at, second) = sim.poll_until(first_at + 10, 10, is_announce);
+    let (at, third) = sim.poll_until(second_at + 10, 10, is_announce);
+    sim.finish(&third, answer(&third), 0, at);
     for (sent, job) in [(first_at, &first), (second_at, &second)] {
-        let health_change = sim.end(job, silence(job), at + 15_000 - sent, at + 15_000);
+        let health_change = sim.finish(job, silence(job), at + 15_000 - sent, at + 15_000);
         assert_eq!(health_change.health, Health::Up);
     }
 }
 
 #[test]
-fn brief_by_configuration_is_not_remembered_of_the_tracker() {
+fn the_configured_brief_strategy_is_not_stored_for_the_tracker() {
     let list = torrents(1, PUBLIC);
     let mut sim = Sim::new(
         PolitenessPolicy {
@@ -168,7 +169,7 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
     sim.run(Mono(1000), 20, |_, job| answer_with(job, brief.clone()));
     sim.reload(policy(), &list, 1000);
     sim.run(Mono(40 * MINUTE), 20, |_, job| answer(job));
-    let strategies = sim.sent.iter().filter_map(|(_, ask)| match ask {
+    let strategies = sim.sent.iter().filter_map(|(_, request)| match request {
         Request::Announce { strategy, .. } => Some(*strategy),
         Request::Scrape { .. } => None,
     });
@@ -179,17 +180,17 @@ fn brief_by_configuration_is_not_remembered_of_the_tracker() {
 }
 
 #[test]
-fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
+fn failures_of_probes_in_flight_do_not_shorten_retry_after() {
     let mut sim = Sim::new(policy(), &torrents(4, "http://tracker.example/announce"));
     sim.run(Mono(20), 5, |_, job| answer(job));
-    let (a, limited) = sim.until(20, 1000, is_announce);
-    let (b, second) = sim.until(a + 1000, 1000, is_announce);
-    let (c, third) = sim.until(b + 1000, 1000, is_announce);
+    let (a, limited) = sim.poll_until(20, 1000, is_announce);
+    let (b, second) = sim.poll_until(a + 1000, 1000, is_announce);
+    let (c, third) = sim.poll_until(b + 1000, 1000, is_announce);
     let day = Some(Retry::After(Duration::from_secs(86_400)));
-    let words = ProbeError::new(FailureReason::RateLimited, "").with_retry(day);
-    sim.end(&limited, fail(&limited, words), c - a, c);
+    let error = ProbeError::new(FailureReason::RateLimited, "").with_retry(day);
+    sim.finish(&limited, fail(&limited, error), c - a, c);
     for (sent, job) in [(b, &second), (c, &third)] {
-        sim.end(
+        sim.finish(
             job,
             fail(job, ProbeError::new(FailureReason::Reset, "")),
             c + 1000 - sent,
@@ -203,7 +204,7 @@ fn a_long_retry_after_is_not_cut_short_by_failures_under_way() {
 }
 
 #[test]
-fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
+fn the_interval_of_a_tracker_applies_while_it_is_down() {
     let mut sim = Sim::new(policy(), &torrents(1, PUBLIC));
     let interval = Some(Duration::from_secs(7200));
     let slow = AnnounceResponse {
@@ -222,9 +223,9 @@ fn a_tracker_that_is_down_is_not_asked_before_its_own_interval() {
 }
 
 #[test]
-fn an_id_that_a_scrape_under_way_names_is_not_used_again() {
+fn ids_of_a_scrape_in_flight_are_not_reused() {
     let mut sim = Sim::new(policy(), &torrents(2, PUBLIC));
-    let (at, scrape) = sim.until(0, 100, is_scrape);
+    let (at, scrape) = sim.poll_until(0, 100, is_scrape);
     sim.reload(policy(), &[], at + 1);
     sim.reload(policy(), &torrents(9, "udp://other.example:1")[5..], at + 2);
     assert!(
@@ -235,7 +236,7 @@ fn an_id_that_a_scrape_under_way_names_is_not_used_again() {
 }
 
 #[test]
-fn a_torrent_that_a_tracker_does_not_know_does_not_end_scrapes() {
+fn an_unknown_torrent_does_not_stop_scrapes() {
     let mut sim = Sim::new(policy(), &torrents(3, "http://tracker.example/announce"));
     sim.run(Mono(300 * MINUTE), 50, |_, job| {
         let mut report = answer(job);
@@ -243,7 +244,7 @@ fn a_torrent_that_a_tracker_does_not_know_does_not_end_scrapes() {
             result: Ok(counts), ..
         } = &mut report
         {
-            // Two are known: never the first alone.
+            // The first torrent of each scrape is unknown.
             if let Some(first) = counts.first_mut() {
                 *first = None;
             }
@@ -258,7 +259,7 @@ fn a_torrent_that_a_tracker_does_not_know_does_not_end_scrapes() {
 }
 
 #[test]
-fn a_tracker_that_answers_fifty_hashes_is_asked_for_fifty() {
+fn scrapes_adapt_to_a_tracker_that_answers_fifty_hashes() {
     let mut sim = Sim::new(scrape_only(), &torrents(500, PUBLIC));
     let mut answered = HashSet::new();
     sim.run(Mono(20 * MINUTE), 50, |_, job| {
@@ -280,7 +281,7 @@ fn a_tracker_that_answers_fifty_hashes_is_asked_for_fifty() {
 }
 
 #[test]
-fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
+fn scrapes_stay_within_the_limit_and_cover_all_swarms() {
     let mut sim = Sim::new(
         PolitenessPolicy {
             max_rate: 10_000.0,
@@ -300,7 +301,7 @@ fn a_scrape_names_no_more_swarms_than_fit_and_omits_none() {
 }
 
 #[test]
-fn families_take_turns_where_we_have_to_join() {
+fn families_take_turns_with_the_brief_strategy() {
     let mut sim = Sim::new(
         PolitenessPolicy {
             strategy: AnnounceStrategy::StartThenStop,
@@ -312,10 +313,10 @@ fn families_take_turns_where_we_have_to_join() {
     assert_eq!(
         first.len(),
         1,
-        "the other family comes to the same swarm and waits"
+        "the other family waits, because its probe is of the same swarm"
     );
     assert!(sim.poll(100).is_empty());
-    sim.end(&first[0], answer(&first[0]), 100, 100);
+    sim.finish(&first[0], answer(&first[0]), 100, 100);
     let again = sim.schedule.next_wake().unwrap();
     assert!(again <= Mono(250 + MAX_BATCH_TICKS * TICK), "{again:?}");
     let second = sim.poll(again.0);
@@ -323,7 +324,7 @@ fn families_take_turns_where_we_have_to_join() {
 }
 
 #[test]
-fn a_paused_family_may_try_one_probe() {
+fn a_paused_family_may_send_one_trial_probe() {
     let mut sim = Sim::new(policy(), &torrents(10, PUBLIC));
     sim.schedule.pause(Family::Ipv4, true, Mono(0));
     assert!(sim.poll(1000).iter().all(|job| job.family == Family::Ipv6));
@@ -334,7 +335,7 @@ fn a_paused_family_may_try_one_probe() {
 }
 
 #[test]
-fn a_url_without_a_scrape_does_not_close_its_tracker() {
+fn a_url_without_scrape_does_not_close_its_tracker() {
     let mut all = torrents(1, "http://tracker.example/no-scrape");
     all.extend(
         torrents(3, "http://tracker.example/announce")
@@ -351,12 +352,12 @@ fn a_url_without_a_scrape_does_not_close_its_tracker() {
     let asked = sim.scrapes().into_iter().flatten().count();
     assert!(
         (7..=9).contains(&asked),
-        "{asked}: one once, two four times or so"
+        "{asked} hashes scraped: one hash once, two hashes about four times"
     );
 }
 
 #[test]
-fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
+fn the_interval_of_a_failure_applies_to_its_torrent() {
     let interval = Duration::from_secs(300);
     for (asked, expected) in [(7200, 7200), (60, 300), (1 << 31, 10_800)] {
         let list = torrents(2, "http://tracker.example/announce");
@@ -376,10 +377,9 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
             _ => answer(job),
         });
         let of = |wanted: u32| {
-            let asked = sim
-                .sent
-                .iter()
-                .filter(|(_, ask)| matches!(ask, Request::Announce { id, .. } if id.0 == wanted));
+            let asked = sim.sent.iter().filter(
+                |(_, request)| matches!(request, Request::Announce { id, .. } if id.0 == wanted),
+            );
             asked.map(|(at, _)| *at).collect::<Vec<_>>()
         };
         let gap = |times: &[Mono]| times[1].since(times[0]).as_secs();
@@ -388,12 +388,15 @@ fn intervals_beside_a_failure_are_obeyed_for_that_torrent() {
             (expected..=expected * 11 / 10 + 1).contains(&refused),
             "{asked}: {refused}"
         );
-        assert!((300..=331).contains(&gap(&of(1))), "the other torrent");
+        assert!(
+            (300..=331).contains(&gap(&of(1))),
+            "the other torrent keeps the configured interval"
+        );
     }
 }
 
 #[test]
-fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
+fn the_interval_of_a_rate_limit_applies_to_the_tracker() {
     let interval = Duration::from_secs(300);
     let list = torrents(1, "http://tracker.example/announce");
     let mut sim = Sim::new(
@@ -415,8 +418,8 @@ fn an_interval_beside_a_rate_limit_holds_back_the_tracker() {
 }
 
 #[test]
-fn swarms_that_a_short_scrape_leaves_out_are_asked_about_apart() {
-    // The tracker knows the first torrent only.
+fn swarms_missing_from_a_scrape_are_scraped_separately() {
+    // The tracker knows only the first torrent.
     let mut sim = Sim::new(
         scrape_only(),
         &torrents(3, "http://tracker.example/announce"),
