@@ -49,7 +49,7 @@ enum RowResult {
         warning: Option<String>,
     },
     NoAddress,
-    FailureReason {
+    Failure {
         reason: &'static str,
         text: String,
         /// The delay that the tracker requests, in seconds.
@@ -160,7 +160,7 @@ impl RowResult {
     }
 
     fn failure(error: &ProbeError) -> Self {
-        RowResult::FailureReason {
+        RowResult::Failure {
             reason: error.reason.as_label(),
             text: error.text.to_string(),
             retry_seconds: match error.retry {
@@ -225,7 +225,7 @@ impl fmt::Display for RowResult {
                 Ok(())
             }
             RowResult::NoAddress => f.write_str("no address in this family"),
-            RowResult::FailureReason {
+            RowResult::Failure {
                 reason,
                 text,
                 retry_seconds,

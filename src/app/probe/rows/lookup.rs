@@ -28,7 +28,7 @@ enum RowResult {
         /// The estimate of the BEP 33 filters.
         estimate: Option<Counts>,
     },
-    FailureReason {
+    Failure {
         reason: &'static str,
     },
     /// The lookup had not ended at the deadline.
@@ -69,7 +69,7 @@ impl LookupRow {
                 peers: found.peers.len(),
                 estimate: found.estimate.map(Counts::of),
             },
-            Err(reason) => RowResult::FailureReason {
+            Err(reason) => RowResult::Failure {
                 reason: reason.as_label(),
             },
         };
@@ -137,7 +137,7 @@ impl fmt::Display for LookupRow {
                     )?;
                 }
             }
-            RowResult::FailureReason { reason } => f.write_str(reason)?,
+            RowResult::Failure { reason } => f.write_str(reason)?,
             RowResult::Unfinished => f.write_str("not finished in time")?,
         }
         let Some(stats) = &self.stats else {
