@@ -9,13 +9,16 @@ use tokio::time::Instant;
 
 use super::AccessPolicy;
 use crate::config_file;
-use crate::tls::{Pem, TlsError};
+use crate::tls::TlsError;
 use seedwatch_clock::LINE_INTERVAL;
 use seedwatch_input::yaml::{ConfigError, Fault, Report};
 
 /// Time after which files that were wrong are read again even if they look unchanged: a mount that
 /// hung may work again.
 const RETRY: Duration = Duration::from_secs(10);
+
+/// Why a file that was read before is not read again.
+const NOT_REGULAR: &str = "is no longer a regular file";
 
 /// The files, and their stamps when they were read.
 pub(super) struct WatchedFiles {
@@ -90,23 +93,17 @@ impl WatchedFiles {
             allowed
         };
         if !check(&self.path) {
-            let message = "is no longer a regular file".to_owned();
-            return Err(fault(None, String::new(), message).into());
+            return Err(fault(None, String::new(), NOT_REGULAR.to_owned()).into());
         }
         let mut report = Report::default();
         let settings = config_file::read(&self.path, &mut report);
         let tls = settings.as_ref().and_then(|settings| {
             let tls = settings.tls.as_ref()?;
             let pipes = tls.pems().filter(|pem| !pem.file().is_none_or(&mut check));
-            let pipes: Vec<&Pem> = pipes.collect();
+            let pipes: Vec<TlsError> = pipes.map(|pem| pem.error(NOT_REGULAR)).collect();
             let built = match pipes.is_empty() {
                 true => tls.build(),
-                false => {
-                    let errors = pipes
-                        .iter()
-                        .map(|pem| pem.error("is no longer a regular file"));
-                    Err(errors.collect())
-                }
+                false => Err(pipes),
             };
             let errors = match built {
                 Ok(config) => return Some(config),

@@ -74,17 +74,9 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
     let Ok(fqdn) = Name::from_ascii(format!("{name}{absolute}")) else {
         return Some(Answer::failed("not a valid host name"));
     };
-    let mut own = from_hosts(&asked.hosts, &fqdn);
+    let own = from_hosts(&asked.hosts, &fqdn);
     if !own.is_empty() {
-        // 0.0.0.0 would connect to this machine. Block lists use it for "nowhere".
-        own.retain(|ip| !ip.is_unspecified());
-        own.truncate(2 * MAX_ADDRESSES);
-        let mut answer = match own.is_empty() {
-            true => Answer::failed("blocked in the hosts file"),
-            false => Answer::own_choice(own),
-        };
-        answer.keep = KEEP.0;
-        return Some(answer);
+        return Some(of_hosts_file(own));
     }
     let Some(dns) = &asked.dns else {
         return Some(Answer::failed("no name server is configured"));
@@ -129,6 +121,19 @@ pub(super) async fn run(asked: &Asked, name: &str, this: Try) -> Option<Answer> 
         took: Some(took),
         ..answer
     })
+}
+
+/// Returns the answer of the hosts file.
+fn of_hosts_file(mut addresses: Vec<IpAddr>) -> Answer {
+    // 0.0.0.0 would connect to this machine. Block lists use it for "nowhere".
+    addresses.retain(|ip| !ip.is_unspecified());
+    addresses.truncate(2 * MAX_ADDRESSES);
+    let mut answer = match addresses.is_empty() {
+        true => Answer::failed("blocked in the hosts file"),
+        false => Answer::own_choice(addresses),
+    };
+    answer.keep = KEEP.0;
+    answer
 }
 
 /// Sends a query with a time limit, after which it counts as unanswered.

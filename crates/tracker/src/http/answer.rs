@@ -226,18 +226,7 @@ pub fn scrape(
     let damage = each(dict, |key, value| match (key, value) {
         (b"files", Value::Dict(files)) => {
             has_files = true;
-            // Other hashes than ours come from trackers that only answer with all they have.
-            for (hash, entry) in files.iter() {
-                if let Value::Dict(entry) = entry
-                    && let Some(counts) = file(entry)
-                {
-                    for (place, (_, wanted)) in found.iter_mut().zip(targets) {
-                        if place.is_none() && is_key_of(hash, wanted) {
-                            *place = Some(counts);
-                        }
-                    }
-                }
-            }
+            find_counts(files, targets, &mut found);
         }
         // PHP writes an empty array as a list.
         (b"files", Value::List(_)) => has_files = true,
@@ -274,6 +263,28 @@ pub fn scrape(
             "a scrape without files",
         )),
         None => Ok(counted),
+    }
+}
+
+/// Finds the counts of the targets in `files`. Other hashes come from trackers that only answer with
+/// all they have.
+fn find_counts(
+    files: Dict<'_>,
+    targets: &[(AnnounceId, InfoHash)],
+    found: &mut [Option<ScrapeResponse>],
+) {
+    for (hash, entry) in files.iter() {
+        let Value::Dict(entry) = entry else {
+            continue;
+        };
+        let Some(counts) = file(entry) else {
+            continue;
+        };
+        for (slot, (_, wanted)) in found.iter_mut().zip(targets) {
+            if slot.is_none() && is_key_of(hash, wanted) {
+                *slot = Some(counts);
+            }
+        }
     }
 }
 
