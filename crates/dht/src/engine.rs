@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::Contact;
 use super::family_node::FamilyNode;
 use super::random::Random;
-use super::rate_limit::TokenBucket;
+use super::rate_limit::PacketBucket;
 use crate::{DhtStatus, LookupReport};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
@@ -76,7 +76,7 @@ impl Outbox {
 #[derive(Debug)]
 pub struct Engine {
     settings: Settings,
-    bucket: TokenBucket,
+    bucket: PacketBucket,
     random: Random,
     hashes: Arc<[InfoHash]>,
     /// Indexed by [`Family::index`].
@@ -92,7 +92,7 @@ impl Engine {
     pub fn new(settings: Settings, seed: [u8; 32], now: Mono) -> Self {
         Self {
             settings,
-            bucket: TokenBucket::new(settings.max_rate, now),
+            bucket: PacketBucket::new(settings.max_rate, now),
             random: Random::new(seed),
             hashes: Arc::from([]),
             nodes: [None, None],

@@ -18,7 +18,7 @@ use super::network_size::NetworkSize;
 use super::node_table::NodeTable;
 use super::packed::PackedAddress;
 use super::random::Random;
-use super::rate_limit::{PerNodeLimiter, TokenBucket};
+use super::rate_limit::{PacketBucket, PerNodeLimiter};
 use super::rtt::RttEstimator;
 use super::schedule::LookupSchedule;
 use super::transactions::{Pending, Transactions};
@@ -45,7 +45,7 @@ const MAX_WANTED: usize = 1024;
 /// What a poll may use: the settings, the shared rate limit, and the places for its results.
 pub(super) struct PollContext<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) bucket: &'a mut TokenBucket,
+    pub(super) bucket: &'a mut PacketBucket,
     pub(super) random: &'a mut Random,
     pub(super) out: &'a mut Outbox,
     pub(super) ended: &'a mut Vec<LookupReport>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::keyed::KeyedBuildHasher;
 use super::packed::PackedAddress;
-use seedwatch_clock::Mono;
+use seedwatch_clock::{Mono, TokenBucket};
 
 /// Time between two packets to one node.
 const NODE_SPACING: Duration = Duration::from_secs(1);
@@ -18,22 +18,14 @@ const NODE_BURST: u64 = 3;
 /// Entries above which those that no longer limit anything are removed.
 const PURGE_AT: usize = 1024;
 
-/// The token bucket for all packets.
+/// The token bucket for all packets: one token is one packet.
 #[derive(Debug, Clone)]
-pub(super) struct TokenBucket {
-    rate: f64,
-    tokens: f64,
-    filled: Mono,
-}
+pub(super) struct PacketBucket(TokenBucket);
 
-impl TokenBucket {
+impl PacketBucket {
     /// Creates a full bucket that gains `rate` tokens per second.
     pub(super) fn new(rate: f64, now: Mono) -> Self {
-        Self {
-            rate,
-            tokens: Self::burst(rate),
-            filled: now,
-        }
+        Self(TokenBucket::new(rate, Self::burst(rate), now))
     }
 
     /// Returns the capacity: a fifth of a second's worth, and at least eight, since a lookup
@@ -43,32 +35,29 @@ impl TokenBucket {
     }
 
     pub(super) fn set_rate(&mut self, rate: f64) {
-        self.rate = rate;
-        self.tokens = self.tokens.min(Self::burst(rate));
+        self.0.set_rate(rate, Self::burst(rate));
     }
 
     /// Adds the tokens gained since the last call. Returns whether a packet may be sent.
     pub(super) fn refill(&mut self, now: Mono) -> bool {
-        let gained = now.since(self.filled).as_secs_f64() * self.rate;
-        self.tokens = (self.tokens + gained).min(Self::burst(self.rate));
-        self.filled = self.filled.max(now);
+        self.0.refill(now);
         self.has_token()
     }
 
     pub(super) fn has_token(&self) -> bool {
-        self.tokens >= 1.0
+        self.0.wait_for(1.0).is_none()
     }
 
     /// Takes one token.
     pub(super) fn spend(&mut self) {
-        self.tokens -= 1.0;
+        self.0.charge(1.0);
     }
 
     /// Returns when the next packet may be sent. This is later than `now`, so that waiting for it
     /// cannot spin.
     pub(super) fn next_token(&self, now: Mono) -> Mono {
-        let missing = (1.0 - self.tokens).max(0.0) / self.rate;
-        now.after(Duration::from_secs_f64(missing).max(Duration::from_millis(1)))
+        let wait = self.0.wait_for(1.0).unwrap_or_default();
+        now.after(wait.max(Duration::from_millis(1)))
     }
 }
 
@@ -123,7 +112,7 @@ mod tests {
 
     #[test]
     fn packets_stay_within_the_rate_and_a_burst() {
-        let mut bucket = TokenBucket::new(50.0, Mono(0));
+        let mut bucket = PacketBucket::new(50.0, Mono(0));
         let mut left = 0;
         for ms in 0..10_000 {
             while bucket.refill(Mono(ms)) {
