@@ -39,8 +39,8 @@ pub(super) fn torrents(state: &State, request: PageRequest<'_>) -> HttpResponse 
 /// Returns one torrent as JSON.
 pub(super) fn torrent(state: &State, name: &str) -> HttpResponse {
     let snapshot = state.snapshot.load();
-    let nobody = snapshot.empty_breakdown();
-    match api::torrent(&snapshot, &nobody, name) {
+    let no_peers = snapshot.empty_breakdown();
+    match api::torrent(&snapshot, &no_peers, name) {
         Some(view) => json(&view),
         None => text(StatusCode::NOT_FOUND, "No such torrent\n"),
     }
