@@ -1,10 +1,11 @@
-//! JSON without invisible characters.
+//! JSON and HTML without invisible characters.
 //!
 //! Invisible characters can make the name of one torrent look like another. JSON can escape them,
-//! which changes nothing for programs.
+//! which changes nothing for programs. HTML shows their code points.
 
-use std::io;
+use std::{fmt, io};
 
+use askama::filters::Escaper;
 use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter};
@@ -43,6 +44,41 @@ impl Formatter for Visible {
         }
         to.write_all(rest.as_bytes())
     }
+}
+
+/// The escaper of every value in every template; `askama.toml` names it. Text is then safe between
+/// tags and in quoted attributes, and invisible characters are shown as their code points.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct HtmlEscaper;
+
+impl Escaper for HtmlEscaper {
+    fn write_escaped_str<W: fmt::Write>(&self, mut to: W, text: &str) -> fmt::Result {
+        // Most values are plain, and bytes are searched faster than characters.
+        let plain = |byte: u8| byte.is_ascii() && !is_markup(byte.into());
+        if text.bytes().all(plain) {
+            return to.write_str(text);
+        }
+        let special = |c| is_markup(c) || is_invisible(c);
+        let mut rest = text;
+        while let Some((at, found)) = rest.char_indices().find(|(_, c)| special(*c)) {
+            to.write_str(&rest[..at])?;
+            match found {
+                '&' => to.write_str("&amp;")?,
+                '<' => to.write_str("&lt;")?,
+                '>' => to.write_str("&gt;")?,
+                '"' => to.write_str("&quot;")?,
+                '\'' => to.write_str("&#39;")?,
+                invisible => write!(to, "[U+{:04X}]", u32::from(invisible))?,
+            }
+            rest = &rest[at + found.len_utf8()..];
+        }
+        to.write_str(rest)
+    }
+}
+
+/// Returns whether a character has a meaning in HTML, between tags or in quoted attributes.
+const fn is_markup(c: char) -> bool {
+    matches!(c, '&' | '<' | '>' | '"' | '\'')
 }
 
 #[cfg(test)]

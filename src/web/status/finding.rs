@@ -1,6 +1,6 @@
 //! The findings about torrents, in the order of their urgency.
 
-use super::html::MAX_ROWS;
+use super::MAX_ROWS;
 use seedwatch_core::snapshot::{Privacy, Snapshot, TorrentView, Unix, Window};
 
 /// Time in seconds after the last peer during which a torrent still counts as alive. A tracker

@@ -1,102 +1,125 @@
 //! The summary at the top of the page.
 
-use std::fmt::{self, Write};
-
 use super::finding::{Findings, Status};
-use super::html::{Ago, OrUnknown};
-use super::trackers;
-use seedwatch_core::snapshot::{ConfigRow, Count, Family, Snapshot, StateRow, Unix};
+use super::trackers::TrackerCounts;
+use super::value::{Ago, OrUnknown};
+use seedwatch_core::snapshot::{ConfigRow, Count, Family, Snapshot, StateRow, Unix, Window};
 
 /// Age in seconds at which the last save needs attention, if saving fails.
 const LATE_SAVE: u64 = 3600;
 
-/// Writes the section.
-pub(super) fn write(snapshot: &Snapshot, findings: &Findings, to: &mut impl Write) -> fmt::Result {
-    to.write_str("<section aria-labelledby=\"summary\">\n<h2 id=\"summary\">Summary</h2>\n<dl>\n")?;
-    write_torrents(findings, to)?;
-    let [up, down, unknown] = trackers::health(snapshot);
-    writeln!(
-        to,
-        "<dt>Trackers</dt><dd>{up} up, {down} down, {unknown} unknown</dd>"
-    )?;
-    let [day, week, month] = snapshot.totals.unique.map(Count::get).map(OrUnknown);
-    writeln!(
-        to,
-        "<dt>Distinct peers</dt><dd>{day} in a day, {week} in a week, {month} in a month</dd>"
-    )?;
-    write_by_family(to, "Our own network", snapshot.network_up)?;
-    match &snapshot.dht {
-        None => to.write_str("<dt>DHT</dt><dd>not asked</dd>\n")?,
-        Some(dht) => {
-            let up = |family: Family| dht.families[family.index()].and_then(|status| status.up);
-            write_by_family(to, "DHT", Family::ALL.map(up))?;
+/// What `summary.html` shows.
+pub(super) struct Summary {
+    pub(super) torrents: TorrentCounts,
+    pub(super) trackers: TrackerCounts,
+    /// The distinct peers of all torrents, by window.
+    pub(super) unique: [OrUnknown<u32>; Window::ALL.len()],
+    pub(super) network: ByFamily,
+    /// `None` if the DHT is not asked.
+    pub(super) dht: Option<ByFamily>,
+    pub(super) config: LoadedConfig,
+    /// `None` if no state is kept.
+    pub(super) state: Option<SavedState>,
+}
+
+impl Summary {
+    /// Returns the summary of a snapshot.
+    pub(super) fn of(snapshot: &Snapshot, findings: &Findings) -> Self {
+        let now = snapshot.taken;
+        Self {
+            torrents: TorrentCounts::of(findings),
+            trackers: TrackerCounts::of(snapshot),
+            unique: snapshot.totals.unique.map(Count::get).map(OrUnknown),
+            network: ByFamily(snapshot.network_up),
+            dht: snapshot.dht.as_ref().map(|dht| {
+                let up = |family: Family| dht.families[family.index()].and_then(|it| it.up);
+                ByFamily(Family::ALL.map(up))
+            }),
+            config: LoadedConfig::of(snapshot.config, now),
+            state: snapshot.state.map(|state| SavedState::of(state, now)),
         }
     }
-    write_config(snapshot.config, snapshot.taken, to)?;
-    match snapshot.state {
-        None => to.write_str("<dt>State</dt><dd>not kept</dd>\n")?,
-        Some(state) => write_state(state, snapshot.taken, to)?,
-    }
-    to.write_str("</dl>\n</section>\n")
 }
 
-fn write_torrents(findings: &Findings, to: &mut impl Write) -> fmt::Result {
-    write!(
-        to,
-        "<dt>Torrents</dt><dd>{} alive, {} dead, {} unknown",
-        findings.count(Status::Alive),
-        findings.count(Status::Dead),
-        findings.count(Status::Unknown),
-    )?;
-    match findings.count(Status::LeftAlone) {
-        0 => {}
-        private => write!(to, ", {private} private and left alone")?,
-    }
-    to.write_str("</dd>\n")
+/// How many torrents have each status.
+pub(super) struct TorrentCounts {
+    pub(super) alive: usize,
+    pub(super) dead: usize,
+    pub(super) unknown: usize,
+    pub(super) left_alone: usize,
 }
 
-/// Writes whether something works over each family. Over no family it is bad.
-fn write_by_family(to: &mut impl Write, what: &str, up: [Option<bool>; 2]) -> fmt::Result {
-    let word = |up| match up {
-        Some(true) => "up",
-        Some(false) => "down",
-        None => "unknown",
-    };
-    let class = match up.contains(&Some(false)) && !up.contains(&Some(true)) {
-        true => " class=\"bad\"",
-        false => "",
-    };
-    let [ipv4, ipv6] = up.map(word);
-    writeln!(
-        to,
-        "<dt>{what}</dt><dd{class}>IPv4 {ipv4}, IPv6 {ipv6}</dd>"
-    )
-}
-
-fn write_config(config: ConfigRow, now: Unix, to: &mut impl Write) -> fmt::Result {
-    let loaded = Ago(now, Some(config.last_reload_success));
-    match config.last_reload_successful {
-        true => writeln!(to, "<dt>Configuration</dt><dd>loaded {loaded}</dd>"),
-        false => writeln!(
-            to,
-            "<dt>Configuration</dt><dd class=\"bad\">the last reload failed; \
-             in force is what was loaded {loaded}</dd>"
-        ),
+impl TorrentCounts {
+    fn of(findings: &Findings) -> Self {
+        Self {
+            alive: findings.count(Status::Alive),
+            dead: findings.count(Status::Dead),
+            unknown: findings.count(Status::Unknown),
+            left_alone: findings.count(Status::LeftAlone),
+        }
     }
 }
 
-fn write_state(state: StateRow, now: Unix, to: &mut impl Write) -> fmt::Result {
-    let saved = Ago(now, state.last_save);
-    let is_late = state
-        .last_save
-        .is_none_or(|saved| saved.0 + LATE_SAVE < now.0);
-    let class = match is_late && state.failures > 0 {
-        true => " class=\"bad\"",
-        false => "",
-    };
-    writeln!(
-        to,
-        "<dt>State</dt><dd{class}>saved {saved}, failures: {}</dd>",
-        state.failures
-    )
+/// Whether something works over each family, by [`Family::index`].
+pub(super) struct ByFamily([Option<bool>; 2]);
+
+impl ByFamily {
+    /// Returns whether it fails over one family and works over none.
+    pub(super) fn is_bad(&self) -> bool {
+        self.0.contains(&Some(false)) && !self.0.contains(&Some(true))
+    }
+
+    /// Returns how it works over IPv4, in a word.
+    pub(super) const fn ipv4(&self) -> &'static str {
+        Self::word(self.0[0])
+    }
+
+    /// Returns how it works over IPv6, in a word.
+    pub(super) const fn ipv6(&self) -> &'static str {
+        Self::word(self.0[1])
+    }
+
+    const fn word(up: Option<bool>) -> &'static str {
+        match up {
+            Some(true) => "up",
+            Some(false) => "down",
+            None => "unknown",
+        }
+    }
+}
+
+/// The configuration in force.
+pub(super) struct LoadedConfig {
+    pub(super) last_reload_successful: bool,
+    pub(super) loaded: Ago,
+}
+
+impl LoadedConfig {
+    fn of(config: ConfigRow, now: Unix) -> Self {
+        Self {
+            last_reload_successful: config.last_reload_successful,
+            loaded: Ago(now, Some(config.last_reload_success)),
+        }
+    }
+}
+
+/// The saved state.
+pub(super) struct SavedState {
+    /// Whether saving fails and the last save is old.
+    pub(super) is_bad: bool,
+    pub(super) saved: Ago,
+    pub(super) failures: u64,
+}
+
+impl SavedState {
+    fn of(state: StateRow, now: Unix) -> Self {
+        let is_late = state
+            .last_save
+            .is_none_or(|saved| saved.0 + LATE_SAVE < now.0);
+        Self {
+            is_bad: is_late && state.failures > 0,
+            saved: Ago(now, state.last_save),
+            failures: state.failures,
+        }
+    }
 }

@@ -17,11 +17,12 @@ use seedwatch_core::snapshot::{
 use seedwatch_dev_web::ask;
 use seedwatch_torrent::{Hashes, InfoHash};
 
+/// The page, with the cells of a row on one line.
 fn page(snapshot: &Snapshot) -> String {
     let mut page = String::new();
     status::write(snapshot, "/metrics", &mut page).unwrap();
     well_formed(&page);
-    page
+    page.replace("\n<td", "<td")
 }
 
 /// Every tag is closed by its own, and rows are as wide as the head of their table.
