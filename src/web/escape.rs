@@ -105,4 +105,31 @@ mod tests {
             assert_eq!(json(&text).unwrap(), format!("\"{text}\""));
         }
     }
+
+    #[test]
+    fn html_shows_markup_and_code_points() {
+        let html = |text: &str| {
+            let mut page = String::new();
+            HtmlEscaper.write_escaped_str(&mut page, text).unwrap();
+            page
+        };
+        assert_eq!(
+            html("<a href=\"'&'\">"),
+            "&lt;a href=&quot;&#39;&amp;&#39;&quot;&gt;"
+        );
+        assert_eq!(
+            html("a\u{202e}b\u{200b}é\u{e0041}"),
+            "a[U+202E]b[U+200B]é[U+E0041]"
+        );
+        for text in ["", "plain text; 1/2", "Zürich", "עברית", "日本語"] {
+            assert_eq!(html(text), text);
+        }
+        // Askama passes single characters, too.
+        let mut page = String::new();
+        HtmlEscaper
+            .write_escaped_char(&mut page, '\u{202e}')
+            .unwrap();
+        HtmlEscaper.write_escaped_char(&mut page, '<').unwrap();
+        assert_eq!(page, "[U+202E]&lt;");
+    }
 }

@@ -2,6 +2,7 @@ mod clients;
 mod load;
 mod passwords;
 mod status;
+mod templates;
 
 use std::sync::Arc;
 

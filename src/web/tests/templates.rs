@@ -1,0 +1,132 @@
+//! Every value of every template is escaped.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::sample;
+use crate::web::status;
+use seedwatch_core::snapshot::{
+    CollectionRow, Credit, FailureReason, ProbeError, Remark, TrackerRow,
+};
+use seedwatch_input::text::is_invisible;
+use seedwatch_torrent::{Hashes, InfoHash};
+
+/// Markup, and characters that change the direction of text or have no width.
+const HOSTILE: &str = "<i title=\"'\u{202e}\u{200b}\u{feff}&";
+
+/// [`HOSTILE`] as the page shows it.
+const ESCAPED: &str = "&lt;i title=&quot;&#39;[U+202E][U+200B][U+FEFF]&amp;";
+
+#[test]
+fn every_text_on_the_page_is_escaped() {
+    let hostile = |field: &str| format!("{field}{HOSTILE}");
+    let torrent = sample::sample(&hostile("torrent"), Hashes::V1(InfoHash([1; 20])), &[]);
+    let mut snapshot = sample::snapshot().with_torrents([torrent.parts()]);
+    snapshot.collections = vec![Arc::new(CollectionRow {
+        name: hostile("collection").into(),
+        ..CollectionRow::default()
+    })];
+    let remarks = [
+        ("tracker", Remark::Warning(hostile("warning").into())),
+        (
+            "limited",
+            Remark::Failed(ProbeError::new(
+                FailureReason::RateLimited,
+                hostile("error"),
+            )),
+        ),
+    ];
+    let row = (**snapshot.trackers[0].as_ref().unwrap()).clone();
+    let trackers = remarks.map(|(label, remark)| TrackerRow {
+        label: hostile(label).into(),
+        remark: Some(Arc::new(remark)),
+        ..row.clone()
+    });
+    snapshot.trackers = trackers.map(Arc::new).map(Some).to_vec();
+    snapshot.geo.credit = Some(Credit {
+        text: "text<i title=\"'\u{202e}\u{200b}\u{feff}&",
+        url: "url<i title=\"'\u{202e}\u{200b}\u{feff}&",
+    });
+    let mut page = String::new();
+    status::write(&snapshot, &hostile("path"), &mut page).unwrap();
+    for field in [
+        "torrent",
+        "collection",
+        "tracker",
+        "warning",
+        "limited",
+        "path",
+        "url",
+        "text",
+    ] {
+        assert!(page.contains(&format!("{field}{ESCAPED}")), "{field}");
+    }
+    // The text of an error has no invisible characters to begin with.
+    assert!(page.contains("error&lt;i title=&quot;&#39;"));
+    assert!(!page.contains("<i"));
+    assert_eq!(page.chars().find(|c| is_invisible(*c)), None);
+}
+
+/// A filter can mark its result as safe, so templates use none. Only the extension `html` has our
+/// escaper.
+#[test]
+fn no_template_can_switch_the_escape_off() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/web/templates");
+    for path in files(&folder) {
+        let text = fs::read_to_string(&path).unwrap();
+        if path.extension().unwrap() != "html" {
+            assert!(path.ends_with("style.css"), "{}", path.display());
+            assert!(!text.contains("{{") && !text.contains("{%"));
+            continue;
+        }
+        for (begin, end) in [("{{", "}}"), ("{%", "%}")] {
+            for rest in text.split(begin).skip(1) {
+                let (tag, _) = rest.split_once(end).unwrap();
+                let is_filtered = tag.replace("||", "").contains('|') || tag.contains("filter");
+                assert!(!is_filtered, "{}: {tag}", path.display());
+            }
+        }
+    }
+}
+
+/// The attribute of a template names its file and nothing else, such as another escaper; and no
+/// type is marked as safe.
+#[test]
+fn no_code_can_switch_the_escape_off() {
+    let mut templates = 0;
+    for path in files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")) {
+        if path.extension().is_none_or(|extension| extension != "rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).unwrap();
+        for attribute in text.split(concat!("#[", "template(")).skip(1) {
+            let (attribute, _) = attribute.split_once(")]").unwrap();
+            let name = attribute.strip_prefix("path = \"").unwrap();
+            let name = name.strip_suffix(".html\"").unwrap();
+            assert!(!name.contains('"'), "{}: {attribute}", path.display());
+            templates += 1;
+        }
+        let uses = text.matches(concat!("askama::", "filters")).count();
+        let allowed = usize::from(path.ends_with("src/web/escape.rs"));
+        assert_eq!(uses, allowed, "{}", path.display());
+    }
+    assert!(templates > 0);
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            match path.is_dir() {
+                true => folders.push(path),
+                false => found.push(path),
+            }
+        }
+    }
+    assert!(!found.is_empty());
+    found
+}
