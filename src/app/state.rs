@@ -47,7 +47,7 @@ use seedwatch_distinct::{Format, Key};
 use seedwatch_input::file;
 
 /// Name and version of the section of trackers.
-const TRACKERS: (&str, u16) = ("trackers", 1);
+const TRACKERS: (&str, u16) = ("trackers", 2);
 /// Version of all sections that are written in shards.
 const SHARDS: u16 = 3;
 

@@ -4,6 +4,8 @@
 //! per loss: Unix time 8 | index of the shard 4 | number of shards 4
 //! ```
 //!
+//! Numbers are big-endian.
+//!
 //! Without this section, an empty peer list after the next start would turn an unknown month into
 //! 0.
 
@@ -11,6 +13,7 @@ use std::io;
 
 use super::{FileError, Store, StoreError};
 use seedwatch_clock::Unix;
+use seedwatch_core::saved::{append_array, take_array};
 
 /// The name of this section.
 const LOST: &str = "lost";
@@ -18,8 +21,6 @@ const LOST: &str = "lost";
 const VERSION: u16 = 1;
 /// Most losses kept. The earliest are dropped first.
 pub const MAX_LOSSES: usize = 1024;
-/// Bytes of one loss.
-const LOSS: usize = 8 + 4 + 4;
 
 /// The loss of the history of one shard of torrents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,11 +70,11 @@ impl Store {
 
 fn encode(losses: &[Loss]) -> Vec<u8> {
     let first = losses.len().saturating_sub(MAX_LOSSES);
-    let mut payload = Vec::with_capacity(LOSS * (losses.len() - first));
+    let mut payload = Vec::new();
     for loss in &losses[first..] {
-        payload.extend_from_slice(&loss.at.0.to_be_bytes());
-        payload.extend_from_slice(&loss.index.to_be_bytes());
-        payload.extend_from_slice(&loss.of.to_be_bytes());
+        append_array(&loss.at.0.to_be_bytes(), &mut payload);
+        append_array(&loss.index.to_be_bytes(), &mut payload);
+        append_array(&loss.of.to_be_bytes(), &mut payload);
     }
     payload
 }
@@ -82,15 +83,11 @@ fn encode(losses: &[Loss]) -> Vec<u8> {
 fn decode(mut payload: &[u8]) -> Option<Vec<Loss>> {
     let mut losses = Vec::new();
     while !payload.is_empty() && losses.len() < MAX_LOSSES {
-        let (at, rest) = payload.split_first_chunk()?;
-        let (index, rest) = rest.split_first_chunk()?;
-        let (of, rest) = rest.split_first_chunk()?;
         losses.push(Loss {
-            at: Unix(u64::from_be_bytes(*at)),
-            index: u32::from_be_bytes(*index),
-            of: u32::from_be_bytes(*of),
+            at: Unix(u64::from_be_bytes(take_array(&mut payload).ok()?)),
+            index: u32::from_be_bytes(take_array(&mut payload).ok()?),
+            of: u32::from_be_bytes(take_array(&mut payload).ok()?),
         });
-        payload = rest;
     }
     payload.is_empty().then_some(losses)
 }

@@ -17,7 +17,8 @@ pub use settings::{DhtSettings, Settings};
 
 use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
 use crate::roster::Roster;
-use crate::schedule::{self, Schedule};
+use crate::saved::DecodeError;
+use crate::schedule::Schedule;
 use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
 use crate::swarm::{Shard, SwarmConfig, Swarms};
 use crate::{Health, PerSource, Source};
@@ -25,7 +26,7 @@ use canaries::CanaryHosts;
 use dht_state::DhtState;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
-use seedwatch_distinct::{DecodeError, Format, Key};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_torrent::address::{self, Accept};
 use seedwatch_torrent::{Family, Host, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
@@ -358,11 +359,7 @@ impl Engine {
     ///
     /// # Errors
     /// If these bytes are something else; then nothing changed.
-    pub fn restore_trackers(
-        &mut self,
-        bytes: &[u8],
-        now: Now,
-    ) -> Result<(), schedule::DecodeError> {
+    pub fn restore_trackers(&mut self, bytes: &[u8], now: Now) -> Result<(), DecodeError> {
         self.schedule.restore(bytes, now)
     }
 

@@ -8,12 +8,14 @@
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
 //! | [`connectivity`] | whether our own network works, by family |
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
+//! | [`saved`] | values of the saved state as bytes |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
 
 pub mod connectivity;
 pub mod engine;
 mod health;
 pub mod roster;
+pub mod saved;
 pub mod schedule;
 pub mod snapshot;
 mod source;

@@ -28,9 +28,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 pub use politeness::PolitenessPolicy;
-pub use saved::DecodeError;
 
 use crate::roster::{Changes, Roster};
+use crate::saved::DecodeError;
 use crate::{Health, HealthChange};
 use host_bucket::Blocked;
 use host_buckets::HostBuckets;

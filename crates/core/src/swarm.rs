@@ -57,6 +57,7 @@ pub use config::SwarmConfig;
 pub use shard::Shard;
 
 use crate::roster::{Changes, Roster};
+use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
 use crate::{Health, HealthChange, PerSource, Source};
 use announce::FamilyState;
@@ -65,7 +66,7 @@ use fold::TrackerFold;
 use row_cache::{RowCache, RowContext};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::LookupReport;
-use seedwatch_distinct::{DecodeError, Format, Key};
+use seedwatch_distinct::{Format, Key};
 use seedwatch_geo::Database;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};

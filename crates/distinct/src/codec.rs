@@ -170,7 +170,7 @@ fn slot(age: u64, newest: u32) -> Result<u32, DecodeError> {
 }
 
 /// Appends an integer as LEB128: seven bits per byte, lowest first.
-pub fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -183,7 +183,7 @@ pub fn write_varint(out: &mut Vec<u8>, mut value: u64) {
 /// # Errors
 ///
 /// If `from` ends early, the integer exceeds 64 bits, or it is longer than necessary.
-pub fn read_varint(from: &mut &[u8]) -> Result<u64, DecodeError> {
+pub(super) fn read_varint(from: &mut &[u8]) -> Result<u64, DecodeError> {
     let mut value = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (byte, rest) = from.split_first().ok_or(DecodeError)?;

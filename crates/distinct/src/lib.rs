@@ -56,7 +56,7 @@ mod sliding_counts;
 #[cfg(test)]
 mod tests;
 
-pub use codec::{DecodeError, Format, read_varint, write_varint};
+pub use codec::{DecodeError, Format};
 pub use key::{Key, PeerHash};
 pub use running_clock::{Moment, RunningClock};
 pub use set::{Insert, Set};

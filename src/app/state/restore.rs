@@ -85,8 +85,8 @@ pub(super) fn core(
         errors: Vec::new(),
         hangs: false,
     };
-    let trackers = reading.load(TRACKERS.0, TRACKERS.1, |_, bytes| {
-        core.restore_trackers(bytes, now).is_ok()
+    let trackers = reading.load(TRACKERS.0, TRACKERS.1, |version, bytes| {
+        version == TRACKERS.1 && core.restore_trackers(bytes, now).is_ok()
     });
     let mut shardings = Shardings::default();
     let mut found = FoundShards::default();

@@ -1,16 +1,8 @@
 //! What survives a restart of what the schedule knows, as bytes.
 //!
 //! ```text
-//! saved at 8 | for each tracker and family:
-//!   length 2 | tracker | family 1 | `stopped` 1 | failures 4 | interval 4 | closed 4
-//!   | rate limit 4 | no scrape 4 | scrape limit 1 | number of waits 4 | waits: info-hash 20 | wait 4
+//! Unix time of saving | for each tracker and family: Record | waits: info-hash 20 | seconds
 //! ```
-//!
-//! The byte `stopped` has two bits for the behavior (0 unknown, 1 without its list, 2 with it). The
-//! other six are the time to the next check, in units of [`CHECK_UNIT`].
-//!
-//! Numbers are big-endian. Times are seconds: the wall clock at the start, then waits. A tracker is
-//! its label: scheme, host and port, never a passkey.
 //!
 //! Waits that a tracker asked for hold over a restart. That it was down holds too, so that it gets
 //! one probe and not one per torrent. That probe is due at once, or the tracker's metrics would be
@@ -19,8 +11,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::politeness::{CLOSED_FOR, MAX_REQUESTED_INTERVAL, MAX_RETRY, PolitenessPolicy};
 use super::tracker_queue::{RECHECK_KNOWN_AFTER, StoppedBehavior};
+use crate::saved::{DecodeError, append, append_array, take, take_array};
 use seedwatch_clock::{Mono, Now};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -34,17 +29,9 @@ const MAX_NOT_BEFORE: usize = 1 << 18;
 /// Longest label in bytes. A host name has at most 253 characters.
 const MAX_LABEL: usize = 512;
 
-/// The unit of the time to the next check of how a tracker answers `stopped`.
-const CHECK_UNIT: Duration = Duration::from_secs(3 * 3600);
-
 /// How long a restored state of "down" is valid: two of the longest intervals, which is the longest
 /// time between two probes of a tracker that is down.
 const DOWN_FOR: Duration = Duration::from_secs(2 * MAX_REQUESTED_INTERVAL.as_secs());
-
-/// The bytes are not a saved schedule.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a saved schedule")]
-pub struct DecodeError;
 
 /// What is saved about one tracker over one family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -90,49 +77,49 @@ impl SavedTrackerState {
 
     fn encode(&self, label: &str, family: Family, now: Mono, room: &mut usize, out: &mut Vec<u8>) {
         let wait = |until: Mono| seconds(until.since(now));
-        out.extend_from_slice(&(label.len() as u16).to_be_bytes());
-        out.extend_from_slice(label.as_bytes());
-        let stopped = pack(self.behavior, self.check_at.since(now));
-        out.extend_from_slice(&[family.index() as u8, stopped]);
-        for number in [
-            self.failures,
-            self.interval.map_or(0, seconds),
-            wait(self.closed_until),
-            wait(self.rate_limited_until),
-            wait(self.no_scrape_before),
-        ] {
-            out.extend_from_slice(&number.to_be_bytes());
-        }
-        out.push(self.scrape_limit);
         let open = || self.not_before.iter().filter(|(_, until)| **until > now);
         let count = open().count().min(*room);
         *room -= count;
-        out.extend_from_slice(&(count as u32).to_be_bytes());
+        // An unknown behavior is checked at once after a restart.
+        let is_known = self.behavior != StoppedBehavior::Unknown;
+        let record = Record {
+            label,
+            family: family.index() as u8,
+            failures: self.failures,
+            interval: self.interval.map_or(0, seconds),
+            closed: wait(self.closed_until),
+            rate_limited: wait(self.rate_limited_until),
+            behavior: self.behavior,
+            check: if is_known { wait(self.check_at) } else { 0 },
+            no_scrape: wait(self.no_scrape_before),
+            scrape_limit: self.scrape_limit,
+            not_before: count as u32,
+        };
+        append(&record, out);
         for (hash, until) in open().take(count) {
-            out.extend_from_slice(&hash.0);
-            out.extend_from_slice(&wait(*until).to_be_bytes());
+            append_array(&hash.0, out);
+            append(&wait(*until), out);
         }
     }
 }
 
-/// Packs how a tracker answers `stopped`, and when that is checked again, into one byte.
-fn pack(behavior: StoppedBehavior, check_in: Duration) -> u8 {
-    let behavior = match behavior {
-        StoppedBehavior::Unknown => return 0,
-        StoppedBehavior::OmitsList => 1,
-        StoppedBehavior::SendsList => 2,
-    };
-    let units = check_in.as_secs().div_ceil(CHECK_UNIT.as_secs()).min(63);
-    behavior | (units as u8) << 2
-}
-
-fn unpack(byte: u8) -> (StoppedBehavior, Duration) {
-    let behavior = match byte & 3 {
-        1 => StoppedBehavior::OmitsList,
-        2 => StoppedBehavior::SendsList,
-        _ => StoppedBehavior::Unknown,
-    };
-    (behavior, CHECK_UNIT * u32::from(byte >> 2))
+/// A [`SavedTrackerState`] as it is written. Waits are in seconds from the time of saving; 0 = none.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct Record<'a> {
+    /// The tracker: scheme, host and port, never a passkey.
+    label: &'a str,
+    /// [`Family::index`].
+    family: u8,
+    failures: u32,
+    interval: u32,
+    closed: u32,
+    rate_limited: u32,
+    behavior: StoppedBehavior,
+    check: u32,
+    no_scrape: u32,
+    scrape_limit: u8,
+    /// Number of waits of single torrents, which follow.
+    not_before: u32,
 }
 
 /// Returns whole seconds, rounded up so that no request leaves too early.
@@ -146,7 +133,7 @@ pub(super) fn encode<'a>(
     now: Now,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(&now.unix.0.to_be_bytes());
+    append(&now.unix.0, out);
     let mut room = MAX_NOT_BEFORE;
     let worth = |(label, _, saved): &(&str, Family, SavedTrackerState)| {
         saved.is_worth_saving(now.mono) && label.len() <= MAX_LABEL
@@ -159,76 +146,74 @@ pub(super) fn encode<'a>(
 /// Saved states by label, then by [`Family::index`].
 pub(super) type SavedTrackers = HashMap<Box<str>, [SavedTrackerState; 2]>;
 
+/// Converts saved waits to points in time.
+#[derive(Clone, Copy)]
+struct Waits {
+    /// Time since the state was saved.
+    elapsed: Duration,
+    now: Mono,
+}
+
+impl Waits {
+    /// Returns when a wait ends that cannot be longer than `longest`; zero if it is over.
+    fn end(self, seconds: u32, longest: Duration) -> Mono {
+        let wait = Duration::from_secs(seconds.into()).min(longest);
+        match wait.saturating_sub(self.elapsed) {
+            Duration::ZERO => Mono::default(),
+            left => self.now.after(left),
+        }
+    }
+
+    /// Returns the state that a record describes, without the waits of single torrents.
+    fn restore(self, record: Record<'_>) -> SavedTrackerState {
+        let is_down = self.elapsed < DOWN_FOR;
+        let interval = Duration::from_secs(record.interval.into());
+        SavedTrackerState {
+            failures: if is_down { record.failures } else { 0 },
+            closed_until: self.end(record.closed, CLOSED_FOR),
+            rate_limited_until: self.end(record.rate_limited, MAX_RETRY),
+            interval: Some(interval).filter(|interval| !interval.is_zero()),
+            behavior: record.behavior,
+            check_at: self.end(record.check, RECHECK_KNOWN_AFTER),
+            no_scrape_before: self.end(record.no_scrape, CLOSED_FOR),
+            scrape_limit: record.scrape_limit,
+            not_before: HashMap::new(),
+        }
+    }
+}
+
 /// Decodes what [`encode`] wrote. Waits that are over become zero.
 pub(super) fn decode(mut bytes: &[u8], now: Now) -> Result<SavedTrackers, DecodeError> {
     let from = &mut bytes;
-    let saved_at = u64::from_be_bytes(take(from)?);
-    // A wall clock that went back neither ends a wait nor lengthens one.
-    let elapsed = Duration::from_secs(now.unix.0.saturating_sub(saved_at));
-    let until = |wait: Duration, longest: Duration| {
-        let left = wait.min(longest).saturating_sub(elapsed);
-        match left.is_zero() {
-            true => Mono::default(),
-            false => now.mono.after(left),
-        }
+    let saved_at: u64 = take(from)?;
+    let waits = Waits {
+        // A wall clock that went back neither ends a wait nor lengthens one.
+        elapsed: Duration::from_secs(now.unix.0.saturating_sub(saved_at)),
+        now: now.mono,
     };
     let longest_not_before = PolitenessPolicy::jittered(MAX_RETRY, Some(InfoHash([0xff; 20])));
     let mut trackers = SavedTrackers::default();
     let mut room = MAX_NOT_BEFORE;
-    for read in 0.. {
-        if from.is_empty() {
-            break;
-        }
-        if read >= MAX_QUEUES {
+    let mut queues = 0;
+    while !from.is_empty() {
+        let record: Record<'_> = take(from)?;
+        let count = record.not_before as usize;
+        room = room.checked_sub(count).ok_or(DecodeError)?;
+        queues += 1;
+        if queues > MAX_QUEUES || record.label.len() > MAX_LABEL {
             return Err(DecodeError);
         }
-        let length = usize::from(u16::from_be_bytes(take(from)?));
-        let (label, rest) = from.split_at_checked(length).ok_or(DecodeError)?;
-        *from = rest;
-        let label = std::str::from_utf8(label).map_err(|_| DecodeError)?;
-        let [family, stopped] = take(from)?;
-        let (behavior, check_in) = unpack(stopped);
-        let failures = number(from)?;
-        let interval = wait(from)?;
-        let mut saved = SavedTrackerState {
-            failures: if elapsed < DOWN_FOR { failures } else { 0 },
-            closed_until: until(wait(from)?, CLOSED_FOR),
-            rate_limited_until: until(wait(from)?, MAX_RETRY),
-            interval: Some(interval).filter(|interval| !interval.is_zero()),
-            behavior,
-            check_at: until(check_in, RECHECK_KNOWN_AFTER),
-            no_scrape_before: until(wait(from)?, CLOSED_FOR),
-            ..SavedTrackerState::default()
-        };
-        [saved.scrape_limit] = take(from)?;
-        let count = number(from)? as usize;
-        room = room.checked_sub(count).ok_or(DecodeError)?;
+        let mut saved = waits.restore(record);
         for _ in 0..count {
-            let hash = InfoHash(take(from)?);
-            let until = until(wait(from)?, longest_not_before);
+            let hash = InfoHash(take_array(from)?);
+            let until = waits.end(take(from)?, longest_not_before);
             if until > now.mono {
                 saved.not_before.insert(hash, until);
             }
         }
-        let known = trackers
-            .entry(label.into())
-            .or_default()
-            .get_mut(usize::from(family));
+        let families = trackers.entry(record.label.into()).or_default();
+        let known = families.get_mut(usize::from(record.family));
         *known.ok_or(DecodeError)? = saved;
     }
     Ok(trackers)
-}
-
-fn take<const N: usize>(from: &mut &[u8]) -> Result<[u8; N], DecodeError> {
-    let (first, rest) = from.split_first_chunk().ok_or(DecodeError)?;
-    *from = rest;
-    Ok(*first)
-}
-
-fn number(from: &mut &[u8]) -> Result<u32, DecodeError> {
-    take(from).map(u32::from_be_bytes)
-}
-
-fn wait(from: &mut &[u8]) -> Result<Duration, DecodeError> {
-    Ok(Duration::from_secs(number(from)?.into()))
 }

@@ -1,5 +1,7 @@
 //! Counts and times that may be unknown, in four bytes each.
 
+use serde::{Deserialize, Serialize};
+
 use seedwatch_clock::Unix;
 use seedwatch_tracker::Counts;
 
@@ -43,7 +45,7 @@ impl From<Option<u32>> for Count {
 }
 
 /// An optional point on the wall clock in four bytes. It holds seconds since 1970, until 2106.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct UnixOption32(u32);
 
 impl UnixOption32 {

@@ -9,8 +9,8 @@
 //!             | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
-//! Numbers without a length are LEB128. The crate [`seedwatch_distinct`] defines the encoding of
-//! peers and of the calendar. Every shard has the calendar, because hours mean nothing without the
+//! Numbers without a length are LEB128, as [`saved`](crate::saved) writes them. The crate
+//! [`seedwatch_distinct`] defines the encoding of peers and of the calendar. Every shard has the calendar, because hours mean nothing without the
 //! calendar that they were written by: shards are saved at different times, and each may be lost.
 //! The latest calendar counts.
 //!
@@ -25,20 +25,22 @@ use super::shard::Shard;
 use super::torrent::LastSeen;
 use super::torrent_history::TorrentHistory;
 use crate::Source;
-use crate::snapshot::{CountryPeers, UnixOption32};
-use seedwatch_clock::Unix;
-use seedwatch_distinct::{DecodeError, Format, RunningClock, Set, read_varint, write_varint};
+use crate::saved::{DecodeError, append, append_array, take, take_array, take_length};
+use crate::snapshot::CountryPeers;
+use seedwatch_distinct::{Format, RunningClock, Set};
 use seedwatch_geo::Country;
 use seedwatch_torrent::InfoHash;
 
 /// Longest name of a collection that is read, in bytes.
 const MAX_NAME: usize = 1024;
+/// Most sources of a shard.
+const MAX_SOURCES: usize = u8::MAX as usize;
 /// Most countries of one torrent or collection: every code of two letters.
-const MAX_COUNTRIES: u64 = 26 * 26;
+const MAX_COUNTRIES: usize = 26 * 26;
 
 /// Appends a shard of the collections. The first shard also has the peers of all torrents.
 pub(super) fn encode_shared(history: &PeerHistory, shard: Shard, out: &mut Vec<u8>) {
-    out.extend_from_slice(&history.key.fingerprint());
+    append_array(&history.key.fingerprint(), out);
     history.clock.encode(out);
     match shard.index {
         0 => history.all_peers.encode(out),
@@ -46,13 +48,12 @@ pub(super) fn encode_shared(history: &PeerHistory, shard: Shard, out: &mut Vec<u
     }
     let collections = history.collections.iter();
     for (name, collection) in collections.filter(|(name, _)| shard.has_collection(name)) {
-        write_varint(out, name.len() as u64);
-        out.extend_from_slice(name.as_bytes());
+        append(&**name, out);
         collection.peers.encode(out);
-        write_varint(out, collection.countries.len() as u64);
+        append(&collection.countries.len(), out);
         for here in &collection.countries {
-            out.extend_from_slice(&here.country.code());
-            write_varint(out, here.last_seen_hour.into());
+            append_array(&here.country.code(), out);
+            append(&here.last_seen_hour, out);
             here.peers.encode(out);
         }
     }
@@ -88,16 +89,15 @@ fn read_collection<'a>(
     from: &mut &'a [u8],
     layout: Format,
 ) -> Result<(&'a str, Set, Vec<CountryHistory>), DecodeError> {
-    let length = usize::try_from(read_varint(from)?).map_err(|_| DecodeError)?;
-    if length > MAX_NAME {
+    let name: &str = take(from)?;
+    if name.len() > MAX_NAME {
         return Err(DecodeError);
     }
-    let name = str::from_utf8(take(from, length)?).map_err(|_| DecodeError)?;
     let peers = Set::decode(from, layout)?;
     let countries = read_countries(from, |country, from| {
         Ok(CountryHistory {
             country,
-            last_seen_hour: read_hour(from)?,
+            last_seen_hour: take(from)?,
             peers: Set::decode(from, layout)?,
         })
     })?;
@@ -111,9 +111,9 @@ pub(super) fn encode_torrents(
     shard: Shard,
     out: &mut Vec<u8>,
 ) {
-    out.extend_from_slice(&history.key.fingerprint());
-    write_varint(out, Source::ALL.len() as u64);
-    out.extend(Source::ALL.map(Source::code));
+    let codes = Source::ALL.map(Source::code);
+    append_array(&history.key.fingerprint(), out);
+    append(&codes[..], out);
     history.clock.encode(out);
     let configured = configured.map(|(hash, last_seen)| {
         let since = 0;
@@ -138,24 +138,21 @@ fn write_torrent(
     torrent: RemovedTorrent,
     history: Option<&TorrentHistory>,
 ) {
-    out.extend_from_slice(&hash.0);
-    write_varint(out, torrent.since.into());
     let LastSeen {
         success,
         list_hour,
         peer,
     } = torrent.last_seen;
-    for time in success.into_values().into_iter().chain([peer]) {
-        write_varint(out, time.get().map_or(0, |at| at.0));
-    }
-    for hour in list_hour.into_values() {
-        write_varint(out, hour.into());
-    }
     let countries = history.map_or(&[][..], TorrentHistory::countries);
-    write_varint(out, countries.len() as u64);
+    append_array(&hash.0, out);
+    let (success, list_hour) = (success.into_values(), list_hour.into_values());
+    append(
+        &(torrent.since, success, peer, list_hour, countries.len()),
+        out,
+    );
     for seen in countries {
-        out.extend_from_slice(&seen.country.code());
-        out.extend_from_slice(&seen.last_seen_hour.to_be_bytes());
+        append_array(&seen.country.code(), out);
+        append_array(&seen.last_seen_hour.to_be_bytes(), out);
     }
     match history {
         Some(history) => history.peers.encode(out),
@@ -173,8 +170,10 @@ pub(super) fn decode_torrents(
     layout: Format,
 ) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
-    let count = read_bounded(from, u8::MAX.into())?;
-    let codes = take(from, count as usize)?;
+    let codes: &[u8] = take(from)?;
+    if codes.len() > MAX_SOURCES {
+        return Err(DecodeError);
+    }
     let sources: Vec<Option<Source>> = codes.iter().map(|code| Source::from_code(*code)).collect();
     let calendar = RunningClock::decode(from)?;
     let now = calendar.moment().hour();
@@ -197,33 +196,27 @@ fn read_torrent(
     now: u32,
     layout: Format,
 ) -> Result<(InfoHash, RemovedTorrent, TorrentHistory), DecodeError> {
-    let hash = InfoHash(*from.split_first_chunk().ok_or(DecodeError)?.0);
-    take(from, hash.0.len())?;
-    let since = match read_hour(from)? {
-        0 => now,
-        since => since,
-    };
+    let hash = InfoHash(take_array(from)?);
+    let since = take(from)?;
+    let since = if since == 0 { now } else { since };
     let mut last_seen = LastSeen::default();
     for source in sources {
-        let time = read_time(from)?;
+        let time = take(from)?;
         if let Some(source) = source {
             last_seen.success[*source] = time;
         }
     }
-    last_seen.peer = read_time(from)?;
+    last_seen.peer = take(from)?;
     for source in sources {
-        let hour = read_hour(from)?;
+        let hour = take(from)?;
         if let Some(source) = source {
             last_seen.list_hour[*source] = hour;
         }
     }
     let countries = read_countries(from, |country, from| {
-        let &[high, low] = take(from, 2)? else {
-            return Err(DecodeError);
-        };
         Ok(CountryPeers {
             country,
-            last_seen_hour: u16::from_be_bytes([high, low]),
+            last_seen_hour: u16::from_be_bytes(take_array(from)?),
             peers: 0,
         })
     })?;
@@ -233,33 +226,11 @@ fn read_torrent(
 }
 
 /// Returns the bytes after the fingerprint of our key.
-fn check_key<'a>(history: &PeerHistory, bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
-    let (fingerprint, rest) = bytes.split_first_chunk::<8>().ok_or(DecodeError)?;
-    match *fingerprint == history.key.fingerprint() {
-        true => Ok(rest),
+fn check_key<'a>(history: &PeerHistory, mut bytes: &'a [u8]) -> Result<&'a [u8], DecodeError> {
+    match take_array(&mut bytes)? == history.key.fingerprint() {
+        true => Ok(bytes),
         false => Err(DecodeError),
     }
-}
-
-fn take<'a>(from: &mut &'a [u8], length: usize) -> Result<&'a [u8], DecodeError> {
-    let (taken, rest) = from.split_at_checked(length).ok_or(DecodeError)?;
-    *from = rest;
-    Ok(taken)
-}
-
-fn read_bounded(from: &mut &[u8], most: u64) -> Result<u64, DecodeError> {
-    Some(read_varint(from)?)
-        .filter(|n| *n <= most)
-        .ok_or(DecodeError)
-}
-
-fn read_hour(from: &mut &[u8]) -> Result<u32, DecodeError> {
-    u32::try_from(read_varint(from)?).map_err(|_| DecodeError)
-}
-
-fn read_time(from: &mut &[u8]) -> Result<UnixOption32, DecodeError> {
-    let seconds = read_bounded(from, u32::MAX.into())?;
-    Ok(Unix(seconds).into())
 }
 
 /// Reads countries with their values. The countries must be sorted and distinct.
@@ -269,24 +240,14 @@ fn read_countries<T>(
 ) -> Result<Vec<T>, DecodeError> {
     let mut last = None;
     let mut countries = Vec::new();
-    for _ in 0..read_bounded(from, MAX_COUNTRIES)? {
-        let country = read_country(from)?;
-        if last.is_some_and(|last| last >= country) {
+    for _ in 0..take_length(from, MAX_COUNTRIES)? {
+        let code = take_array(from)?;
+        let country = Country::of(code);
+        if country.code() != code || last.is_some_and(|last| last >= country) {
             return Err(DecodeError);
         }
         last = Some(country);
         countries.push(read(country, from)?);
     }
     Ok(countries)
-}
-
-fn read_country(from: &mut &[u8]) -> Result<Country, DecodeError> {
-    let &[first, second] = take(from, 2)? else {
-        return Err(DecodeError);
-    };
-    let country = Country::of([first, second]);
-    match country.code() == [first, second] {
-        true => Ok(country),
-        false => Err(DecodeError),
-    }
 }

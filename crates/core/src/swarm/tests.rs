@@ -6,6 +6,7 @@ mod own;
 mod probes;
 mod regressions;
 mod remarks;
+mod saved;
 
 use super::*;
 use crate::snapshot::{AnnounceRow, Count, UnixOption32};

@@ -116,6 +116,24 @@ async fn losing_trackers_or_nodes_keeps_torrents() {
     }
 }
 
+/// Version 1 had fixed lengths. Its bytes must not be read as those of today.
+#[tokio::test]
+async fn trackers_of_an_earlier_version_are_quarantined() {
+    let folder = saved().await;
+    let store = Store::at(folder.path());
+    let (section, version) = TRACKERS;
+    let (found, payload) = store.load(section, version).unwrap().unwrap();
+    assert_eq!(found, version);
+    store.save(section, version - 1, &payload).unwrap();
+    let mut run = Run::start(folder.path(), SAVED).await;
+    assert_eq!(run.minima(), (Some(SAVED), 3));
+    let files = quarantined(folder.path());
+    assert!(
+        files.len() == 1 && files[0].starts_with("trackers.bad-"),
+        "{files:?}"
+    );
+}
+
 #[tokio::test]
 async fn losing_the_key_quarantines_all_sets() {
     for_each_damage("key", async |way, folder, mut run| {

@@ -15,6 +15,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::schedule::probe_state::LastAnswer;
 use seedwatch_clock::Mono;
 use seedwatch_tracker::{AnnounceStrategy, StoppedList};
@@ -29,7 +31,7 @@ const RECHECK_UNKNOWN_AFTER: Duration = Duration::from_secs(300);
 const RECHECK_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// How a tracker answers `stopped`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::schedule) enum StoppedBehavior {
     /// Not known.
     #[default]

@@ -14,7 +14,7 @@ const DE: [u8; 3] = [79, 192, 0];
 const US: [u8; 3] = [8, 8, 8];
 const JP: [u8; 3] = [133, 11, 0];
 
-fn ips(net: [u8; 3], hosts: std::ops::Range<u8>) -> Vec<u32> {
+pub(super) fn ips(net: [u8; 3], hosts: std::ops::Range<u8>) -> Vec<u32> {
     let [a, b, c] = net;
     hosts.map(|d| u32::from_be_bytes([a, b, c, d])).collect()
 }
@@ -31,7 +31,7 @@ pub(super) fn member(n: u8, collection: Option<&str>) -> seedwatch_torrent::Torr
 }
 
 /// The tracker of a torrent lists these peers.
-fn list(world: &mut World, index: usize, peers: &[u32]) {
+pub(super) fn list(world: &mut World, index: usize, peers: &[u32]) {
     let id = world.announce(index, 0);
     let endpoint = |ip: &u32| Endpoint4 {
         ip: *ip,

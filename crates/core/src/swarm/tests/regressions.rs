@@ -348,7 +348,7 @@ fn a_saved_calendar_at_the_end_of_time_is_survived() {
     let mut shared = Key::new([7; 16]).fingerprint().to_vec();
     let latest = (1u64 << 31) * HOUR;
     for n in [2 * latest, latest, 0, 0, 0, 0, 0, 0, 0] {
-        seedwatch_distinct::write_varint(&mut shared, n);
+        crate::saved::append(&n, &mut shared);
     }
     let mut again = World {
         roster: Roster::default(),

@@ -1,0 +1,49 @@
+//! The bytes of saved shards.
+
+use super::history::{DAY, HOUR, ips, list, live, member, restored, saved};
+use super::*;
+
+/// A configured and a removed torrent, and the collection of both.
+fn world() -> World {
+    let mut world = World::new(&[member(1, Some("work")), member(2, Some("work"))]);
+    list(&mut world, 0, &ips([79, 192, 0], 0..2));
+    list(&mut world, 1, &ips([8, 8, 8], 0..1));
+    world.swarms.blocks(&world.roster, world.now);
+    live(&mut world, 2 * HOUR);
+    world.configure(&[member(1, Some("work"))]);
+    list(&mut world, 0, &ips([133, 11, 0], 0..1));
+    world.swarms.blocks(&world.roster, world.now);
+    // The daemon was off.
+    world.advance(3 * DAY);
+    list(&mut world, 0, &ips([79, 192, 0], 0..1));
+    world
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What the torrents of [`world`] share.
+const SHARED: &str = "\
+     f9ea31dc42170ee4a0ccd0aa06a083e0aa0600000001a2e91c90d30f04a2e91c02a9edc084b30303f9f3e6f8 \
+     3a00cd9298ca43018d91fdd6630304776f726b04a2e91c02a9edc084b30303f9f3e6f83a00cd9298ca43018d \
+     91fdd66303034445a2e91c02a2e91c02a5e1a7fded0300dda395a1a701034a50a1e91c01a1e91c02f5f3bfc7 \
+     b1040055539fe91c019fe91c02a9edc084b30300";
+
+/// The torrents of [`world`].
+const TORRENTS: &str = "\
+     f9ea31dc42170ee4020001a0ccd0aa06a083e0aa0600000001a2e91c90d30f01010101010101010101010101 \
+     010101010101010000a083e0aa06a083e0aa0600a2e91c02444534a04a5034a103a2e91c02a6e1a7fded0300 \
+     ce9298ca43018e91fdd663030202020202020202020202020202020202020202a1e91c0080e2cfaa0680e2cf \
+     aa06009fe91c01555334a001a1e91c02aaedc084b30302";
+
+/// Versions 1 to 3 of a shard differ only in their sets of peers, so one reader serves them all.
+#[test]
+fn the_encoding_of_a_shard_does_not_change() {
+    let mut world = world();
+    let [shared, torrents] = saved(&mut world);
+    assert_eq!(hex(&shared), SHARED);
+    assert_eq!(hex(&torrents), TORRENTS);
+    let [shared_again, _] = saved(&mut restored(&shared, &torrents, world.now));
+    assert_eq!(hex(&shared_again), SHARED);
+}
