@@ -47,7 +47,7 @@ pub fn append(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
 /// The bytes end early or do not encode such a value.
 #[inline]
 pub fn take<'a, T: Deserialize<'a> + Copy>(from: &mut &'a [u8]) -> Result<T, DecodeError> {
-    let (value, rest) = postcard::take_from_bytes::<T>(*from).map_err(|_| DecodeError)?;
+    let (value, rest) = postcard::take_from_bytes::<T>(from).map_err(|_| DecodeError)?;
     *from = rest;
     Ok(value)
 }
