@@ -21,6 +21,7 @@ use crate::saved::DecodeError;
 use crate::schedule::Schedule;
 use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
 use crate::swarm::{Shard, SwarmConfig, Swarms};
+use crate::verdict::{Network, State};
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
 use dht_state::DhtState;
@@ -30,6 +31,9 @@ use seedwatch_distinct::{Format, Key};
 use seedwatch_torrent::address::{self, Accept};
 use seedwatch_torrent::{Family, Host, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
+
+/// Most changes of state per snapshot that are logged one by one.
+const MAX_STATE_EVENTS: usize = 50;
 
 /// All decisions of the daemon. It waits for nothing and reads no clock.
 #[derive(Debug)]
@@ -43,6 +47,8 @@ pub struct Engine {
     /// configuration accepts any address, as in a network without internet access.
     trust_local: bool,
     dht: DhtState,
+    /// When our network, or a part of it, last came back.
+    network_since: Mono,
     config: ConfigRow,
     geo: GeoRow,
     /// Changes that [`Engine::take_events`] has not returned yet.
@@ -69,6 +75,7 @@ impl Engine {
             canaries: CanaryHosts::default(),
             trust_local: false,
             dht: DhtState::default(),
+            network_since: now.mono,
             config: ConfigRow::default(),
             geo: GeoRow::default(),
             events: Vec::new(),
@@ -265,6 +272,9 @@ impl Engine {
         if let Some(transition) = change.transition {
             self.events.push(Event::Connectivity { family, transition });
             let is_down = transition == Transition::Down;
+            if !is_down {
+                self.network_since = now.mono;
+            }
             self.schedule.pause(family, is_down, now.mono);
         }
         for observation in change.confirmed {
@@ -319,10 +329,13 @@ impl Engine {
             lag = lag.max(status.lag);
             in_flight[Source::Dht] += u64::from(status.in_flight);
         }
+        self.swarms.set_network(self.network());
+        let blocks = self.swarms.blocks(&self.roster, now);
+        self.report_states();
         Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
-            blocks: self.swarms.blocks(&self.roster, now),
+            blocks,
             collections: self.swarms.collections(&self.roster, now),
             totals: self.swarms.totals(),
             geo: self.geo,
@@ -338,6 +351,39 @@ impl Engine {
             probe_durations: self.swarms.durations(),
             config: self.config,
             state: None,
+        }
+    }
+
+    /// Returns the state of our network, for the verdicts.
+    fn network(&self) -> Network {
+        let up = self.connectivity.up();
+        let is_lost = |family: usize| up[family] == Some(false);
+        let works = up.contains(&Some(true));
+        Network {
+            is_out: !works && up.contains(&Some(false)),
+            lost: [0, 1].map(|family| works && is_lost(family)),
+            up_since: self.network_since,
+        }
+    }
+
+    /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless it
+    /// is bad.
+    fn report_states(&mut self) {
+        let mut changes = self.swarms.take_changes();
+        changes.retain(|change| {
+            let is_good = matches!(change.to, State::Alive | State::Private);
+            !(is_good && change.from == State::Pending)
+        });
+        let more = changes.len().saturating_sub(MAX_STATE_EVENTS);
+        changes.truncate(MAX_STATE_EVENTS);
+        for change in changes {
+            if let Some(torrent) = self.roster.torrents().get(change.torrent) {
+                let torrent = torrent.name.clone();
+                self.events.push(Event::State { torrent, change });
+            }
+        }
+        if more > 0 {
+            self.events.push(Event::MoreStates(more));
         }
     }
 

@@ -10,6 +10,7 @@
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
 //! | [`saved`] | values of the saved state as bytes |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
+//! | [`verdict`] | the state of a torrent: dead, at risk, unobserved, pending, alive or private |
 
 pub mod connectivity;
 pub mod engine;
@@ -20,6 +21,7 @@ pub mod schedule;
 pub mod snapshot;
 mod source;
 pub mod swarm;
+pub mod verdict;
 
 pub use engine::Engine;
 pub use health::{Health, HealthChange, LONGEST_TRACKER_INTERVAL};

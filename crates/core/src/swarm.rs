@@ -15,6 +15,7 @@
 //! | `latest` | the latest answers of all sources |
 //! | `state` | the whole state |
 //! | `tracker`, `torrent`, `tick` | the state of a tracker and of a torrent |
+//! | `statements` | answers → evidence for the verdict |
 //! | `row_builder`, `peer_union` | answers → row of a torrent, and the current peers |
 //! | `row_cache` | which rows each snapshot builds again |
 //! | `peer_history`, `torrent_history`, `clock` | the peers of the last month |
@@ -44,6 +45,7 @@ mod row_cache;
 mod saved;
 mod shard;
 mod state;
+mod statements;
 mod tick;
 mod torrent;
 mod torrent_history;
@@ -59,6 +61,7 @@ pub use shard::Shard;
 use crate::roster::{Changes, Roster};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
+use crate::verdict::{Network, StateChange};
 use crate::{Health, HealthChange, PerSource, Source};
 use announce::FamilyState;
 use collection::unique_since;
@@ -129,6 +132,11 @@ impl Swarms {
     /// statement of DHT nodes never excludes a peer.
     pub fn set_external_addresses(&mut self, addresses: impl Iterator<Item = IpAddr>) {
         self.state.intake.filter.own.set_external(addresses);
+    }
+
+    /// Sets the state of our own network, for the verdicts.
+    pub fn set_network(&mut self, network: Network) {
+        self.state.network = network;
     }
 
     /// Sets the addresses of the local interfaces.
@@ -240,6 +248,11 @@ impl Swarms {
         self.state.tick(now);
         let state = &mut self.state;
         self.rows.blocks(RowContext { state, roster, now })
+    }
+
+    /// Returns the torrents whose state has changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<StateChange> {
+        self.rows.take_changes()
     }
 
     /// Returns the rows of all collections, sorted by name. [`Swarms::blocks`] must be called

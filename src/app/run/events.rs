@@ -1,16 +1,19 @@
-//! Log lines about changes of our own network and of trackers.
+//! Log lines about changes of our own network, of torrents and of trackers.
 
 use tracing::{info, warn};
 
 use seedwatch_core::Health;
 use seedwatch_core::connectivity::Transition;
 use seedwatch_core::engine::Event;
+use seedwatch_core::verdict::{State, StateChange};
 use seedwatch_torrent::{Family, TrackerUrl};
 
 /// Logs an event of the engine.
 pub(super) fn log(event: &Event) {
     match event {
         Event::Connectivity { family, transition } => log_connectivity(*family, *transition),
+        Event::State { torrent, change } => log_state(torrent, change),
+        Event::MoreStates(more) => warn!(more, "the states of further torrents changed"),
         Event::Tracker {
             tracker,
             family,
@@ -29,6 +32,17 @@ fn log_connectivity(family: Family, transition: Transition) {
             "no connectivity: probe failures are not counted against torrents"
         ),
         Transition::Unknown => info!(family, "connectivity unknown: no canary has an address"),
+    }
+}
+
+fn log_state(torrent: &str, change: &StateChange) {
+    let (from, to) = (change.from.as_label(), change.to.as_label());
+    let reason = change.reason.as_label();
+    match change.to {
+        State::Dead | State::AtRisk | State::Unobserved => {
+            warn!(torrent, from, to, reason, "the state of a torrent changed");
+        }
+        _ => info!(torrent, from, to, reason, "the state of a torrent changed"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::Health;
 use crate::connectivity::Transition;
+use crate::verdict::StateChange;
 use seedwatch_torrent::{Family, TrackerUrl};
 
 /// A change that operators should see in the log.
@@ -16,6 +17,15 @@ pub enum Event {
         /// What is known now.
         transition: Transition,
     },
+    /// The state of a torrent changed.
+    State {
+        /// The name of the torrent.
+        torrent: Box<str>,
+        /// The change.
+        change: StateChange,
+    },
+    /// The states of so many further torrents changed at the same time.
+    MoreStates(usize),
     /// The health of a tracker changed over one family.
     Tracker {
         /// The tracker. Only its label may be logged.

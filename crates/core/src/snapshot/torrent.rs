@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::count::{Count, UnixOption32};
 use super::windows::{ListedWindows, TorrentWindows, UniquePeers, where_known};
+use crate::verdict::Verdict;
 use crate::{PerSource, Source};
 #[cfg(doc)]
 use seedwatch_torrent::Family;
@@ -33,6 +34,8 @@ pub struct TorrentRow {
     pub last_success: PerSource<UnixOption32>,
     /// When at least one peer was last seen.
     pub last_peer_seen: UnixOption32,
+    /// The state of the torrent, and why it is in it.
+    pub verdict: Verdict,
     /// The windows in which each source gave a list.
     pub listed: ListedWindows,
     /// Where the announces of the torrent begin in its [`Block`](super::Block), which sets this.

@@ -94,6 +94,8 @@ pub(super) struct FreshLookup<'a> {
     pub(super) success: Option<bool>,
     /// The latest list.
     pub(super) peers: Option<PeerSlices<'a>>,
+    /// When the latest lookup that succeeded ended, if no node named a peer.
+    pub(super) empty_at: Option<Mono>,
     /// As estimated from the Bloom filters (BEP 33).
     pub(super) seeders: Count,
     /// As estimated from the Bloom filters (BEP 33).
@@ -163,8 +165,9 @@ impl LookupState {
             until: answered.into_iter().chain(failed).min(),
             ..FreshLookup::default()
         };
-        if answered.is_some() {
+        if let Some(until) = answered {
             let result = self.result.as_deref();
+            fresh.empty_at = result.is_none().then(|| until.before(stale_after));
             fresh.peers = Some(PeerLists::slices(result.map(|result| &result.lists)));
             fresh.seeders = result.map_or(Some(0).into(), |result| result.seeders);
             fresh.leechers = result.map_or(Some(0).into(), |result| result.leechers);

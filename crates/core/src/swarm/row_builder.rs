@@ -7,8 +7,10 @@ use super::announce::{AnnounceState, FamilyState};
 use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
 use super::peer_union::PeerUnion;
+use super::statements::{Statements, TrackerStatement};
 use super::torrent::LastSeen;
 use crate::snapshot::{AnnounceRow, Count, ListedWindows, TorrentRow, UnixOption32};
+use crate::verdict::Evidence;
 use crate::{Health, PerSource, Source};
 use seedwatch_clock::Mono;
 use seedwatch_distinct::{Moment, Window};
@@ -22,7 +24,18 @@ pub(super) struct RowBuilder<'a> {
     announces: Vec<AnnounceRow>,
     sources: PerSource<SourceAnswers<'a>>,
     dht_claims: DhtClaims,
+    statements: Statements,
     fresh_until: Mono,
+}
+
+/// The row of a torrent, and what it was built from.
+#[derive(Debug)]
+pub(super) struct BuiltRow<'a> {
+    pub(super) row: TorrentRow,
+    pub(super) announces: Vec<AnnounceRow>,
+    /// The current peers, if at least one list is known.
+    pub(super) union: Option<PeerUnion<'a>>,
+    pub(super) evidence: Evidence,
 }
 
 /// The answers of one source.
@@ -82,18 +95,20 @@ impl<'a> RowBuilder<'a> {
             announces: Vec::new(),
             sources,
             dht_claims: DhtClaims::default(),
+            statements: Statements::default(),
             fresh_until: Mono(u64::MAX),
         }
     }
 
     /// Adds the answers of one tracker: one announce, two for a hybrid torrent. `health` is by
-    /// [`Family::index`], each with the time at which it goes stale; `down_reasons` say why it is
-    /// not up.
+    /// [`Family::index`], each with the time at which it goes stale; `last_health` is the same,
+    /// however old; `down_reasons` say why it is not up.
     pub(super) fn add_tracker(
         &mut self,
         tracker: TrackerId,
         announces: impl Iterator<Item = &'a AnnounceState>,
         health: [(Health, Mono); 2],
+        last_health: [Health; 2],
         down_reasons: [Option<&Arc<Remark>>; 2],
         stale_after: Duration,
     ) {
@@ -114,8 +129,10 @@ impl<'a> RowBuilder<'a> {
             }
         }
         let mut has_answered = false;
+        let mut statement = TrackerStatement::default();
         for (family, state) in announces.flat_map(AnnounceState::families) {
-            self.limit_freshness(state.add_counts(&mut row, self.now, stale_after));
+            let counted = state.add_counts(&mut row, self.now, stale_after);
+            self.limit_freshness(counted);
             let failed_here = state.failure(self.now, stale_after);
             self.limit_freshness(failed_here.map(|(_, until)| until));
             if matches!(health[family.index()].0, Health::Unknown | Health::Up) {
@@ -126,8 +143,13 @@ impl<'a> RowBuilder<'a> {
                 warning = warning.or(state.warning().filter(|_| is_answered));
             }
             failure = failure.or(failed_here.map(|(failed, _)| failed));
-            self.limit_freshness(lists.add(family, state, self.now, stale_after));
+            let listed = lists.add(family, state, self.now, stale_after);
+            self.limit_freshness(listed);
+            statement.add(counted, listed, stale_after);
         }
+        let names_peers = !lists.is_empty();
+        self.statements
+            .add_tracker(&statement, last_health, &row, names_peers);
         row.success = (has_answered || has_failed).then_some(has_answered);
         let why = || refusal.or(down_reason).or(failure);
         row.remark = if has_answered { warning } else { why() }.cloned();
@@ -151,6 +173,10 @@ impl<'a> RowBuilder<'a> {
         let dht = &mut self.sources[Source::Dht];
         dht.success = dht.success.max(fresh.success);
         dht.state.add(lookup.is_awaited());
+        let names_peers = fresh
+            .peers
+            .is_some_and(|(v4, v6)| !(v4.is_empty() && v6.is_empty()));
+        self.statements.add_lookup(names_peers, fresh.empty_at);
         if let Some(peers) = fresh.peers {
             dht.lists.push(family, peers);
         }
@@ -170,12 +196,8 @@ impl<'a> RowBuilder<'a> {
         self.fresh_until
     }
 
-    /// Returns the row, the announces, and the current peers if at least one list is known.
-    pub(super) fn finish(
-        mut self,
-        mut last_seen: LastSeen,
-        now: Moment,
-    ) -> (TorrentRow, Vec<AnnounceRow>, Option<PeerUnion<'a>>) {
+    /// Returns the row.
+    pub(super) fn finish(mut self, mut last_seen: LastSeen, now: Moment) -> BuiltRow<'a> {
         // The times of a source that is not in use stay in the state, for the day it is used again.
         for source in Source::ALL {
             if self.sources[source].state == SourceState::Unused {
@@ -205,7 +227,23 @@ impl<'a> RowBuilder<'a> {
             last_peer_seen: last_seen.peer,
             ..TorrentRow::default()
         };
-        (row, self.announces, union)
+        let dht = match self.sources[Source::Dht].state {
+            SourceState::Unused => None,
+            state => Some(state == SourceState::Probed),
+        };
+        let mut evidence = std::mem::take(&mut self.statements).into_evidence(dht);
+        let by_family = union.as_ref().map_or([0; 2], PeerUnion::by_family);
+        for (family, peers) in Family::ALL.into_iter().zip(by_family) {
+            if peers > 0 {
+                evidence.naming.add_family(family);
+            }
+        }
+        BuiltRow {
+            row,
+            announces: self.announces,
+            union,
+            evidence,
+        }
     }
 
     /// Returns the current peers if at least one list is known, and the families that are known.

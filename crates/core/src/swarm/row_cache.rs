@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use super::collection::Members;
 use super::peer_list::RecordedAt;
+use super::row_builder::BuiltRow;
 use super::state::SwarmState;
 use super::tick::Tick;
 use super::torrent::TorrentState;
 use crate::roster::{Collection, Roster};
-use crate::snapshot::{Block, CollectionRow};
+use crate::snapshot::{Block, CollectionRow, Privacy};
+use crate::verdict::{Circumstances, StateChange};
 use seedwatch_clock::Now;
 use seedwatch_distinct::Moment;
 
@@ -25,6 +27,8 @@ const MAX_COLLECTION_COST: usize = 50_000;
 #[derive(Debug, Default)]
 pub(super) struct RowCache {
     blocks: Vec<CachedBlock>,
+    /// Changes of state that [`RowCache::take_changes`] has not returned yet.
+    changes: Vec<StateChange>,
     /// The collection that the next snapshot begins with.
     next_collection: usize,
 }
@@ -50,6 +54,11 @@ impl RowCache {
         self.blocks.clear();
     }
 
+    /// Returns the torrents whose state has changed since the last call.
+    pub(super) fn take_changes(&mut self) -> Vec<StateChange> {
+        std::mem::take(&mut self.changes)
+    }
+
     /// Returns the rows of all torrents. Rows that changed or went stale are built again, and once
     /// an hour all rows of a block.
     pub(super) fn blocks(&mut self, mut context: RowContext<'_>) -> Vec<Arc<Block>> {
@@ -58,7 +67,9 @@ impl RowCache {
             .resize_with(torrents.div_ceil(Block::SIZE), CachedBlock::default);
         for block in 0..self.blocks.len() {
             let slides = self.slides(block, &context);
-            self.blocks[block].refresh(block * Block::SIZE, slides, &mut context);
+            let start = block * Block::SIZE;
+            let changes = &mut self.changes;
+            self.blocks[block].refresh(start, slides, &mut context, changes);
         }
         let blocks = self.blocks.iter();
         blocks.map(|block| Arc::clone(&block.rows)).collect()
@@ -101,7 +112,13 @@ impl RowCache {
 impl CachedBlock {
     /// Builds the dirty rows of the block again; all rows if its windows slide. `start` is the
     /// index of its first torrent.
-    fn refresh(&mut self, start: usize, slides: bool, context: &mut RowContext<'_>) {
+    fn refresh(
+        &mut self,
+        start: usize,
+        slides: bool,
+        context: &mut RowContext<'_>,
+        changes: &mut Vec<StateChange>,
+    ) {
         let end = context.state.torrents.len().min(start + Block::SIZE);
         let now = context.now.mono;
         let is_dirty = |torrent: &TorrentState| slides || torrent.is_dirty(now);
@@ -116,7 +133,7 @@ impl CachedBlock {
                 Some((row, announces, windows)) => {
                     rows.push(*row, announces.iter().cloned(), windows.cloned());
                 }
-                None => context.build_row(index, &mut rows),
+                None => changes.extend(context.build_row(index, &mut rows)),
             }
         }
         rows.shrink();
@@ -137,9 +154,10 @@ impl RowContext<'_> {
         std::hint::black_box(loads);
     }
 
-    /// Builds the row of a torrent and appends it to `rows`.
-    fn build_row(&mut self, index: usize, rows: &mut Block) {
+    /// Builds the row of a torrent and appends it to `rows`. Returns a change of its state.
+    fn build_row(&mut self, index: usize, rows: &mut Block) -> Option<StateChange> {
         let moment = self.state.history.moment();
+        let circumstances = self.circumstances();
         let is_due = |recorded_at: RecordedAt| recorded_at.is_due(moment);
         self.state.flush(self.roster, index, is_due);
         let SwarmState {
@@ -151,19 +169,33 @@ impl RowContext<'_> {
         } = &mut *self.state;
         let builder = latest.row_builder(index, self.roster, self.now);
         let torrent = &mut torrents[index];
-        torrent.fresh_until = Tick::at(builder.fresh_until());
-        let (mut row, announces, union) = builder.finish(torrent.last_seen, moment);
+        let mut fresh_until = builder.fresh_until();
+        let BuiltRow {
+            mut row,
+            announces,
+            union,
+            mut evidence,
+        } = builder.finish(torrent.last_seen, moment);
         let hash = self.roster.identity(index);
         let windows = hash.and_then(|hash| history.windows(&hash, union.as_ref(), config));
         let unknown = history.lost.windows_of(hash.as_ref());
         row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
-        let torrent = self.roster.torrents().get(index);
-        if let Some(name) = torrent.and_then(|torrent| torrent.collection())
+        let configured = self.roster.torrents().get(index);
+        evidence.is_private = configured.is_some_and(|it| it.privacy == Privacy::LeftAlone);
+        evidence.weigh(&row, windows.as_ref(), announces.len());
+        let before = torrent.memory.verdict().state;
+        if let Some(review) = torrent.memory.judge(&evidence, &circumstances) {
+            fresh_until = fresh_until.min(review);
+        }
+        torrent.fresh_until = Tick::at(fresh_until);
+        row.verdict = torrent.memory.verdict();
+        if let Some(name) = configured.and_then(|torrent| torrent.collection())
             && let Some(collection) = history.collections.get_mut(name)
         {
             collection.mark_dirty();
         }
         rows.push(row, announces, windows);
+        StateChange::between(before, row.verdict, index)
     }
 
     /// Builds the row of a collection again if it is due, and returns the cost in addresses.
@@ -181,6 +213,17 @@ impl RowContext<'_> {
             *slot = state;
         }
         cost
+    }
+
+    /// Returns what is the same for the verdicts of all torrents.
+    fn circumstances(&self) -> Circumstances {
+        let stale_after = self.state.latest.stale_after.into_values();
+        Circumstances {
+            now: self.now,
+            hour: self.state.history.moment().hour(),
+            network: self.state.network,
+            patience: stale_after.into_iter().max().unwrap_or_default(),
+        }
     }
 
     /// Returns the current state of the torrents of a collection.

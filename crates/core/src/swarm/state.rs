@@ -8,6 +8,7 @@ use super::peer_list::RecordedAt;
 use super::torrent::TorrentState;
 use crate::Source;
 use crate::roster::{Changes, Roster};
+use crate::verdict::Network;
 use seedwatch_clock::Now;
 use seedwatch_distinct::Key;
 use seedwatch_tracker::AnnounceId;
@@ -21,6 +22,8 @@ pub(super) struct SwarmState {
     pub(super) torrents: Vec<TorrentState>,
     pub(super) latest: LatestAnswers,
     pub(super) history: PeerHistory,
+    /// Our own network.
+    pub(super) network: Network,
 }
 
 impl SwarmState {
@@ -33,6 +36,7 @@ impl SwarmState {
             torrents: Vec::new(),
             latest: LatestAnswers::default(),
             history: PeerHistory::new(key),
+            network: Network::default(),
         }
     }
 
@@ -60,7 +64,8 @@ impl SwarmState {
 
     fn update_torrents(&mut self, roster: &Roster, changes: &Changes) {
         let before = std::mem::take(&mut self.torrents);
-        let last_seen = |index: u32| Some(before.get(index as usize)?.last_seen);
+        let state = |index: u32| before.get(index as usize);
+        let last_seen = |index: u32| Some(state(index)?.last_seen);
         let history = &mut self.history;
         history.update(roster, changes, last_seen);
         let has_no_removed = history.has_no_removed();
@@ -74,7 +79,8 @@ impl SwarmState {
                 (last_seen, has_grown) = history.reinstate(torrent.hashes.wire(), last_seen);
                 joined.extend(has_grown.then_some(index));
             }
-            TorrentState::new(last_seen)
+            let memory = moved.and_then(state).map(|state| state.memory);
+            TorrentState::new(last_seen, memory.unwrap_or_default())
         });
         self.torrents = torrents.collect();
         self.history.join(roster, &joined);

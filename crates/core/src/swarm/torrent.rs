@@ -2,6 +2,7 @@
 
 use super::tick::Tick;
 use crate::snapshot::UnixOption32;
+use crate::verdict::Memory;
 use crate::{PerSource, Source};
 use seedwatch_clock::{Mono, Now, Unix};
 
@@ -9,6 +10,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TorrentState {
     pub(super) last_seen: LastSeen,
+    pub(super) memory: Memory,
     /// When the first answer behind the row goes stale, so that the row must be built again.
     /// [`Tick::default`] means now.
     pub(super) fresh_until: Tick,
@@ -16,9 +18,10 @@ pub(super) struct TorrentState {
 
 impl TorrentState {
     /// Returns the state of a torrent whose row must be built.
-    pub(super) fn new(last_seen: LastSeen) -> Self {
+    pub(super) fn new(last_seen: LastSeen, memory: Memory) -> Self {
         Self {
             last_seen,
+            memory,
             fresh_until: Tick::default(),
         }
     }

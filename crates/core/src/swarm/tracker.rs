@@ -78,6 +78,11 @@ impl TrackerState {
         self.health_at[family].after(configured.max(self.honored_interval() * 5 / 2))
     }
 
+    /// Returns the latest health by [`Family::index`], however old it is.
+    pub(super) fn last_health(&self) -> [Health; 2] {
+        self.health
+    }
+
     /// Returns the part of the tracker's interval that the schedule honors.
     fn honored_interval(&self) -> Duration {
         let interval = self.interval.max(self.scrape_interval);

@@ -1,0 +1,39 @@
+//! The state of a torrent, decided once.
+//!
+//! Metrics, alerts, dashboards, pages, the API and the log read a [`Verdict`]; none of them decides
+//! again. A verdict is a pure function of the [`Evidence`] of the sources, of the time and of what
+//! was known before ([`Memory`]). It never takes silence for emptiness:
+//!
+//! - One source that names a peer makes the torrent alive at once.
+//! - A torrent is dead only if every source that could know of peers has said in two rounds, at
+//!   least [`LEAST_EMPTY`] apart, that there are none.
+//! - A source that named the last peers and then fell silent may still know of them, for
+//!   [`HIDDEN_HOURS`]; so may a family (IPv4 or IPv6) that our network has lost, for a day.
+//! - While our own network is out, all verdicts stay as they were.
+//! - A dead torrent stays dead until a source names a peer: silence is no recovery.
+//!
+//! | File | Contents |
+//! |---|---|
+//! | `state` | states and conditions |
+//! | `change` | a change of state |
+//! | `evidence` | what the sources say at one time |
+//! | `judge` | evidence + memory → verdict |
+//! | `memory` | what is remembered of one torrent, in 24 bytes |
+//! | `reason` | why a torrent is in its state, and what to do about it |
+
+mod change;
+mod evidence;
+mod judge;
+mod memory;
+mod reason;
+mod state;
+
+pub use change::StateChange;
+pub use evidence::{Circumstances, Evidence, Network, SourceSet};
+pub use judge::{FEW_PEERS, HIDDEN_HOURS, LEAST_EMPTY};
+pub use memory::{Memory, SavedMemory};
+pub use reason::Reason;
+pub use state::{Condition, Conditions, State, Verdict};
+
+#[cfg(test)]
+mod tests;

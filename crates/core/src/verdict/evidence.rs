@@ -1,0 +1,144 @@
+//! What the sources say about a torrent at one time.
+
+use std::time::Duration;
+
+use super::judge::FEW_PEERS;
+use crate::snapshot::{Count, TorrentRow, TorrentWindows};
+use seedwatch_clock::{Mono, Now};
+use seedwatch_torrent::Family;
+
+/// Fewest peers that may be said to be in one network.
+const ONE_NETWORK_PEERS: u32 = 3;
+
+/// A set of sources of one torrent: the DHT and its trackers, by their position.
+///
+/// It has one bit for the DHT and one for each of the first trackers. All further trackers share
+/// the last bit. Two bits say over which families the named peers are reachable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SourceSet(pub(super) u16);
+
+impl SourceSet {
+    const DHT: u16 = 1 << 2;
+    const FIRST_TRACKER: usize = 3;
+    const FAMILIES: u16 = 0b11;
+
+    /// Adds the DHT.
+    pub const fn add_dht(&mut self) {
+        self.0 |= Self::DHT;
+    }
+
+    /// Adds the tracker at a position among the trackers of the torrent.
+    pub fn add_tracker(&mut self, position: usize) {
+        let bit = (Self::FIRST_TRACKER + position).min(u16::BITS as usize - 1);
+        self.0 |= 1 << bit;
+    }
+
+    /// Notes that a named peer is reachable over a family.
+    pub const fn add_family(&mut self, family: Family) {
+        self.0 |= 1 << family.index();
+    }
+
+    /// Returns whether the set has no source.
+    pub const fn is_empty(self) -> bool {
+        self.0 & !Self::FAMILIES == 0
+    }
+
+    /// Returns whether the DHT is in the set.
+    pub const fn has_dht(self) -> bool {
+        self.0 & Self::DHT != 0
+    }
+
+    /// Returns whether a named peer is reachable over a family.
+    pub const fn has_family(self, family: Family) -> bool {
+        self.0 >> family.index() & 1 == 1
+    }
+
+    /// Returns whether both sets share a source.
+    pub const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 & !Self::FAMILIES != 0
+    }
+}
+
+/// What the sources say about a torrent. Every source that is asked is in at least one set.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Evidence {
+    /// The torrent is private and not probed.
+    pub is_private: bool,
+    /// The sources whose fresh answer names a peer.
+    pub naming: SourceSet,
+    /// The sources whose fresh answer says that the swarm is empty.
+    pub empty: SourceSet,
+    /// The sources without a fresh answer that says either.
+    pub silent: SourceSet,
+    /// The sources that were not asked yet.
+    pub unasked: SourceSet,
+    /// When the oldest answer of [`Evidence::empty`] came.
+    pub oldest_empty: Mono,
+    /// Whether the torrent has few distinct peers ([`FEW_PEERS`](super::FEW_PEERS)); `None` while
+    /// they are not known.
+    pub has_few_peers: Option<bool>,
+    /// Whether a source knows of a seeder; `None` if no source counts seeders.
+    pub has_seeder: Option<bool>,
+    /// Whether trackers are configured and none of them answers.
+    pub has_no_tracker: bool,
+    /// Whether all of several peers are in one network.
+    pub is_one_network: bool,
+}
+
+impl Evidence {
+    /// Records when a source said that the swarm is empty.
+    pub fn record_empty(&mut self, at: Mono) {
+        self.oldest_empty = match self.empty.is_empty() {
+            true => at,
+            false => at.min(self.oldest_empty),
+        };
+    }
+
+    /// Adds what the values of the torrent say. It has `trackers` trackers.
+    pub fn weigh(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>, trackers: usize) {
+        let unique = row.unique(windows);
+        let few = FEW_PEERS.map(|(window, most)| Some(unique[window.index()].get()? <= most));
+        self.has_few_peers = few.into_iter().try_fold(true, |all, few| Some(all && few?));
+        // A Bloom filter without seeders proves little: most nodes keep none (BEP 33).
+        let is_known_seeder = |count: Count| count.get().is_some_and(|n| n > 0);
+        self.has_seeder = match [row.seeders, row.dht_seeders]
+            .into_iter()
+            .any(is_known_seeder)
+        {
+            true => Some(true),
+            false => row.seeders.get().map(|n| n > 0),
+        };
+        self.has_no_tracker = trackers > 0 && row.trackers_online.get() == Some(0);
+        let geo = windows.and_then(|windows| windows.geo.as_deref());
+        let peers: u32 = row.peers.iter().filter_map(|count| count.get()).sum();
+        self.is_one_network = peers >= ONE_NETWORK_PEERS
+            && geo.is_some_and(|geo| {
+                let systems = geo.systems.filter(|systems| systems.peers > 0);
+                geo.prefixes == 1 || systems.is_some_and(|all| all.largest == all.peers)
+            });
+    }
+}
+
+/// What is the same for all torrents that are judged together.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances {
+    /// The time.
+    pub now: Now,
+    /// The current hour of running time.
+    pub hour: u32,
+    /// Our own network.
+    pub network: Network,
+    /// How long a source may take to answer after its last answer went stale.
+    pub patience: Duration,
+}
+
+/// The state of our own network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Nothing can be asked.
+    pub is_out: bool,
+    /// By [`Family::index`], whether a family is lost while the other one works.
+    pub lost: [bool; 2],
+    /// When the network, or a part of it, last came back.
+    pub up_since: Mono,
+}

@@ -1,0 +1,186 @@
+//! Evidence and memory make a verdict.
+
+use std::time::Duration;
+
+use super::evidence::{Circumstances, Evidence};
+use super::memory::{Hour, Memory, Second};
+use super::reason::Reason;
+use super::state::{Condition, Conditions, State};
+use crate::snapshot::Window;
+use seedwatch_clock::Mono;
+use seedwatch_torrent::Family;
+
+/// For how long all sources must have said that a swarm is empty. Trackers keep a peer for up to an
+/// hour after it left, and a tracker that restarts knows of no peer until its clients announce
+/// again; half an hour covers one round of probes.
+pub const LEAST_EMPTY: Duration = Duration::from_secs(90 * 60);
+
+/// For how many hours a source that named the last peers and fell silent may still know of them.
+/// Such a source rarely comes back later, and the others may know better.
+pub const HIDDEN_HOURS: u16 = 6;
+
+/// For how many hours peers over a lost family may still be there.
+const LOST_FAMILY_HOURS: u16 = 24;
+
+/// A swarm with at most so many distinct peers in each of these windows has few. A peer with a new
+/// address every day counts seven times per week, so both windows are needed.
+pub const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
+
+/// For how many hours a condition must hold before the torrent is at risk.
+const RISK_HOURS: u16 = 24;
+
+impl Memory {
+    /// Judges a torrent. Returns when the verdict may change without new evidence.
+    pub fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
+        let (state, reason, review) = self.decide(evidence, at);
+        let (state, conditions) = self.qualify(state, evidence, at);
+        let is_new = state != self.verdict.state || self.verdict.since.get().is_none();
+        if is_new {
+            self.verdict.since = at.now.unix.into();
+        }
+        self.verdict.state = state;
+        self.verdict.reason = reason;
+        self.verdict.conditions = conditions;
+        review
+    }
+
+    /// Returns the state without regard to risks, its reason, and when to judge again.
+    fn decide(&mut self, evidence: &Evidence, at: &Circumstances) -> (State, Reason, Option<Mono>) {
+        let before = match self.verdict.state {
+            State::AtRisk => State::Alive,
+            State::Private => State::Pending,
+            state => state,
+        };
+        if evidence.is_private {
+            return (State::Private, Reason::Private, None);
+        }
+        if !evidence.naming.is_empty() {
+            self.last_naming = evidence.naming;
+            self.peer_hour = Hour::at(at.hour);
+            self.empty_since = Second::NEVER;
+            self.known_at = Second::at(at.now.mono);
+            return (State::Alive, Reason::PeersNamed, None);
+        }
+        // After a gap without answers, emptiness must be shown again: a tracker that comes back has
+        // forgotten its peers.
+        if evidence.empty.is_empty() && evidence.unasked.is_empty() {
+            self.empty_since = Second::NEVER;
+        }
+        if at.network.is_out {
+            return (before, Reason::Outage, None);
+        }
+        if !evidence.unasked.is_empty() {
+            self.known_at = Second::at(at.now.mono);
+            return (before, Reason::Unasked, None);
+        }
+        if evidence.empty.is_empty() && evidence.silent.is_empty() {
+            return (State::Unobserved, Reason::NoSource, None);
+        }
+        match evidence.empty.is_empty() || evidence.silent.has_dht() {
+            true => self.decide_silence(before, evidence, at),
+            false => self.decide_emptiness(before, evidence, at),
+        }
+    }
+
+    /// Decides about a torrent whose sources do not suffice for a judgement. The trackers alone do
+    /// not suffice if the DHT is asked too: most peers find each other there.
+    fn decide_silence(
+        &mut self,
+        before: State,
+        evidence: &Evidence,
+        at: &Circumstances,
+    ) -> (State, Reason, Option<Mono>) {
+        let now = at.now.mono;
+        let reason = match evidence.empty.is_empty() {
+            true => Reason::Silence,
+            false => Reason::DhtSilent,
+        };
+        if self.known_at == Second::NEVER {
+            self.known_at = Second::at(now);
+        }
+        let silent = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
+        let silent = silent.min(now.since(at.network.up_since));
+        let patience = at.patience.max(LEAST_EMPTY);
+        match silent >= patience {
+            true if before != State::Dead => (State::Unobserved, reason, None),
+            true => (before, reason, None),
+            false => (before, reason, Some(now.after(patience - silent))),
+        }
+    }
+
+    /// Decides about a torrent whose sources all say that the swarm is empty.
+    fn decide_emptiness(
+        &mut self,
+        before: State,
+        evidence: &Evidence,
+        at: &Circumstances,
+    ) -> (State, Reason, Option<Mono>) {
+        let now = at.now.mono;
+        self.known_at = Second::at(now);
+        if self.empty_since == Second::NEVER {
+            self.empty_since = Second::at(now);
+        }
+        let before = match before {
+            State::Unobserved => State::Pending,
+            state => state,
+        };
+        let empty = Duration::from_secs(self.empty_since.age(now).unwrap_or(0).into());
+        let is_second_round = Second::at(evidence.oldest_empty) > self.empty_since;
+        if before == State::Dead {
+            (State::Dead, Reason::Empty, None)
+        } else if let Some(reason) = self.hidden(evidence, at) {
+            (before, reason, None)
+        } else if empty < LEAST_EMPTY {
+            (
+                before,
+                Reason::EmptyRecently,
+                Some(now.after(LEAST_EMPTY - empty)),
+            )
+        } else if !is_second_round {
+            (before, Reason::EmptyRecently, None)
+        } else {
+            (State::Dead, Reason::Empty, None)
+        }
+    }
+
+    /// Returns why the last peers may still be there, unseen.
+    fn hidden(&self, evidence: &Evidence, at: &Circumstances) -> Option<Reason> {
+        let passed = self.peer_hour.passed(at.hour)?;
+        let is_lost =
+            |family: Family| at.network.lost[family.index()] && self.last_naming.has_family(family);
+        if passed <= HIDDEN_HOURS && self.last_naming.meets(evidence.silent) {
+            Some(Reason::SourceLost)
+        } else if passed <= LOST_FAMILY_HOURS && Family::ALL.into_iter().any(is_lost) {
+            Some(Reason::FamilyLost)
+        } else {
+            None
+        }
+    }
+
+    /// Adds the conditions, and the risk that they mean for a living torrent.
+    fn qualify(
+        &mut self,
+        state: State,
+        evidence: &Evidence,
+        at: &Circumstances,
+    ) -> (State, Conditions) {
+        let is_alive = state == State::Alive;
+        let tracked = |holds: Option<bool>| if is_alive { holds } else { Some(false) };
+        self.few_since
+            .track(tracked(evidence.has_few_peers), at.hour);
+        let lacks_seeder = evidence.has_seeder.map(|has| !has);
+        self.no_seeder_since.track(tracked(lacks_seeder), at.hour);
+        let is_risk = |since: Hour| since.passed(at.hour).is_some_and(|n| n >= RISK_HOURS);
+        let (few, no_seeder) = (is_risk(self.few_since), is_risk(self.no_seeder_since));
+        let no_tracker = evidence.has_no_tracker && !at.network.is_out;
+        let conditions = Conditions::default()
+            .with(Condition::NoTracker, no_tracker && state != State::Private)
+            .with(Condition::NoSeeder, no_seeder)
+            .with(Condition::FewPeers, few)
+            .with(Condition::OneNetwork, is_alive && evidence.is_one_network);
+        match is_alive && (few || no_seeder) {
+            true => (State::AtRisk, conditions),
+            false => (state, conditions),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is remembered of one torrent between two judgements.
+
+use super::evidence::SourceSet;
+use super::state::{State, Verdict};
+use crate::snapshot::UnixOption32;
+use seedwatch_clock::Mono;
+
+/// What is remembered of one torrent, in 24 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    pub(super) verdict: Verdict,
+    /// The sources and the families of the last named peers.
+    pub(super) last_naming: SourceSet,
+    /// When a peer was last named.
+    pub(super) peer_hour: Hour,
+    /// Since when the torrent has had few peers.
+    pub(super) few_since: Hour,
+    /// Since when no source has known of a seeder.
+    pub(super) no_seeder_since: Hour,
+    /// When all sources first said that the swarm is empty, since a peer was last named.
+    pub(super) empty_since: Second,
+    /// When the sources last sufficed for a judgement, or since when they are asked.
+    pub(super) known_at: Second,
+}
+
+const _: () = assert!(size_of::<Memory>() <= 24);
+
+impl Memory {
+    /// Returns the latest verdict.
+    pub const fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Returns what outlives a restart, as of `now`.
+    pub fn save(&self, now: Mono) -> SavedMemory {
+        SavedMemory {
+            state: self.verdict.state.index() as u8,
+            since: self.verdict.since.get().map_or(0, |at| at.0 as u32),
+            last_naming: self.last_naming.0,
+            hours: [self.peer_hour, self.few_since, self.no_seeder_since].map(|hour| hour.0),
+            empty_for: self.empty_since.age(now),
+        }
+    }
+
+    /// Returns the memory of a torrent that was saved before a restart. The time in between does
+    /// not count: nothing was observed.
+    pub fn restore(saved: SavedMemory, now: Mono) -> Option<Self> {
+        let state = *State::ALL.get(usize::from(saved.state))?;
+        let [peer_hour, few_since, no_seeder_since] = saved.hours.map(Hour);
+        Some(Self {
+            verdict: Verdict {
+                state,
+                since: UnixOption32::from(seedwatch_clock::Unix(saved.since.into())),
+                ..Verdict::default()
+            },
+            last_naming: SourceSet(saved.last_naming),
+            peer_hour,
+            few_since,
+            no_seeder_since,
+            empty_since: saved
+                .empty_for
+                .map_or(Second::NEVER, |age| Second::before(now, age)),
+            known_at: Second::NEVER,
+        })
+    }
+}
+
+/// What outlives a restart of a [`Memory`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SavedMemory {
+    /// [`State::index`].
+    pub state: u8,
+    /// Seconds since 1970; 0 = unknown.
+    pub since: u32,
+    /// The sources of the last named peers.
+    pub last_naming: u16,
+    /// Low bits of hours of running time: last peer, few peers, no seeder.
+    pub hours: [u16; 3],
+    /// For how many seconds all sources have said that the swarm is empty.
+    pub empty_for: Option<u32>,
+}
+
+/// The low bits of an hour of running time; 0 = never. Two hours may be seven years apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Hour(u16);
+
+impl Hour {
+    /// Returns an hour of running time.
+    pub(super) fn at(hour: u32) -> Self {
+        Self((hour as u16).max(1))
+    }
+
+    /// Returns how many hours have passed; `None` = never.
+    pub(super) fn passed(self, now: u32) -> Option<u16> {
+        (self.0 != 0).then(|| Self::at(now).0.wrapping_sub(self.0))
+    }
+
+    /// Starts now if `holds` and it has not started yet; ends if not. Unknown changes nothing.
+    pub(super) fn track(&mut self, holds: Option<bool>, now: u32) {
+        match holds {
+            Some(true) if self.0 == 0 => *self = Self::at(now),
+            Some(false) => *self = Self::default(),
+            _ => {}
+        }
+    }
+}
+
+/// A second of the monotonic clock. It may lie before the start of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Second(i32);
+
+impl Second {
+    pub(super) const NEVER: Self = Self(i32::MIN);
+
+    /// Returns the second of a point in time.
+    pub(super) fn at(now: Mono) -> Self {
+        Self(i32::try_from(now.0 / 1000).unwrap_or(i32::MAX))
+    }
+
+    /// Returns the second `age` seconds before a point in time.
+    fn before(now: Mono, age: u32) -> Self {
+        let age = i32::try_from(age).unwrap_or(i32::MAX);
+        Self(Self::at(now).0.saturating_sub(age).max(i32::MIN + 1))
+    }
+
+    /// Returns how many seconds have passed; `None` = never.
+    pub(super) fn age(self, now: Mono) -> Option<u32> {
+        (self != Self::NEVER).then(|| Self::at(now).0.saturating_sub(self.0).max(0) as u32)
+    }
+}
+
+impl Default for Second {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}

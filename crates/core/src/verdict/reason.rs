@@ -1,0 +1,48 @@
+//! Why a torrent is in its state.
+
+/// Why a torrent is in its state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Reason {
+    /// At least one source names a peer.
+    PeersNamed,
+    /// All sources have said for two rounds that the swarm is empty.
+    Empty,
+    /// All sources say that the swarm is empty, but not for long enough.
+    EmptyRecently,
+    /// A source that named the last peers does not answer any more.
+    SourceLost,
+    /// The last peers were reachable over a family that our network has lost.
+    FamilyLost,
+    /// The trackers say that the swarm is empty, and the DHT does not answer.
+    DhtSilent,
+    /// No source answers.
+    Silence,
+    /// Not every source has been asked yet.
+    #[default]
+    Unasked,
+    /// Our own network does not work.
+    Outage,
+    /// The torrent has no tracker that may be asked, and the DHT is off.
+    NoSource,
+    /// The torrent is private.
+    Private,
+}
+
+impl Reason {
+    /// Returns the name of the reason in the API.
+    pub const fn as_label(self) -> &'static str {
+        match self {
+            Self::PeersNamed => "peers_named",
+            Self::Empty => "empty",
+            Self::EmptyRecently => "empty_recently",
+            Self::SourceLost => "source_lost",
+            Self::FamilyLost => "family_lost",
+            Self::DhtSilent => "dht_silent",
+            Self::Silence => "silence",
+            Self::Unasked => "unasked",
+            Self::Outage => "outage",
+            Self::NoSource => "no_source",
+            Self::Private => "private",
+        }
+    }
+}

@@ -1,0 +1,364 @@
+//! What each combination of answers proves, in virtual time.
+
+mod properties;
+mod year;
+
+use std::time::Duration;
+
+use super::{Circumstances, Condition, Evidence, Memory, Network, Reason, SourceSet, State};
+use seedwatch_clock::{Mono, Now, Unix};
+use seedwatch_torrent::Family;
+
+const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+/// The wall clock when the process started.
+const START: u64 = 1_790_000_000;
+
+/// Returns the circumstances of a working network.
+fn at(mono: u64) -> Circumstances {
+    Circumstances {
+        now: Now {
+            mono: Mono(mono),
+            unix: Unix(START + mono / 1000),
+        },
+        hour: 100 + (mono / HOUR) as u32,
+        network: Network::default(),
+        patience: Duration::from_secs(75 * 60),
+    }
+}
+
+/// Returns a set of trackers by position.
+fn trackers<const N: usize>(positions: [usize; N]) -> SourceSet {
+    let mut set = SourceSet::default();
+    positions.into_iter().for_each(|at| set.add_tracker(at));
+    set
+}
+
+/// Returns the set of the DHT.
+fn dht() -> SourceSet {
+    let mut set = SourceSet::default();
+    set.add_dht();
+    set
+}
+
+fn both(a: SourceSet, b: SourceSet) -> SourceSet {
+    SourceSet(a.0 | b.0)
+}
+
+/// The answers of one round at a time.
+fn naming(sources: SourceSet) -> Evidence {
+    Evidence {
+        naming: sources,
+        ..Evidence::default()
+    }
+}
+
+fn empty(sources: SourceSet, mono: u64) -> Evidence {
+    Evidence {
+        empty: sources,
+        oldest_empty: Mono(mono),
+        ..Evidence::default()
+    }
+}
+
+/// One torrent that is judged again and again.
+#[derive(Default)]
+struct Judged(Memory);
+
+impl Judged {
+    /// Judges at a time and returns the state and its reason.
+    fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> (State, Reason) {
+        self.0.judge(evidence, at);
+        let verdict = self.0.verdict();
+        (verdict.state, verdict.reason)
+    }
+
+    /// Returns a torrent that had a peer at this time.
+    fn alive(sources: SourceSet, mono: u64) -> Self {
+        let mut torrent = Self::default();
+        let verdict = torrent.judge(&naming(sources), &at(mono));
+        assert_eq!(verdict, (State::Alive, Reason::PeersNamed));
+        torrent
+    }
+}
+
+#[test]
+fn a_swarm_is_dead_after_two_rounds_of_answers_that_are_ninety_minutes_apart() {
+    let sources = both(dht(), trackers([0, 1]));
+    let mut torrent = Judged::alive(sources, 0);
+    let pending = (State::Alive, Reason::EmptyRecently);
+    assert_eq!(torrent.judge(&empty(sources, HOUR), &at(HOUR)), pending);
+    let early = HOUR + 89 * MINUTE;
+    assert_eq!(torrent.judge(&empty(sources, early), &at(early)), pending);
+    let due = HOUR + 90 * MINUTE;
+    // The second round of one source is still missing.
+    assert_eq!(torrent.judge(&empty(sources, HOUR), &at(due)), pending);
+    let dead = (State::Dead, Reason::Empty);
+    assert_eq!(torrent.judge(&empty(sources, due), &at(due)), dead);
+    let since = torrent.0.verdict().since;
+    assert_eq!(
+        torrent.judge(&empty(sources, due + HOUR), &at(due + HOUR)),
+        dead
+    );
+    assert_eq!(torrent.0.verdict().since, since);
+}
+
+#[test]
+fn a_single_empty_answer_a_day_is_not_enough() {
+    let sources = trackers([0]);
+    let mut torrent = Judged::alive(sources, 0);
+    for hour in 6..12 {
+        let verdict = torrent.judge(&empty(sources, 6 * HOUR), &at(hour * HOUR));
+        assert_eq!(
+            verdict,
+            (State::Alive, Reason::EmptyRecently),
+            "hour {hour}"
+        );
+    }
+    let verdict = torrent.judge(&empty(sources, 12 * HOUR), &at(12 * HOUR));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+}
+
+#[test]
+fn one_peer_at_one_source_ends_death_at_once() {
+    let sources = both(dht(), trackers([0]));
+    let mut torrent = Judged::default();
+    torrent.judge(&empty(sources, 0), &at(0));
+    torrent.judge(&empty(sources, 2 * HOUR), &at(2 * HOUR));
+    assert_eq!(torrent.0.verdict().state, State::Dead);
+    let mut evidence = empty(trackers([0]), 3 * HOUR);
+    evidence.naming = dht();
+    assert_eq!(torrent.judge(&evidence, &at(3 * HOUR)).0, State::Alive);
+}
+
+#[test]
+fn a_torrent_without_two_rounds_is_pending() {
+    let mut torrent = Judged::default();
+    let unasked = Evidence {
+        unasked: dht(),
+        empty: trackers([0]),
+        ..Evidence::default()
+    };
+    assert_eq!(
+        torrent.judge(&unasked, &at(0)),
+        (State::Pending, Reason::Unasked)
+    );
+    let sources = both(dht(), trackers([0]));
+    let verdict = torrent.judge(&empty(sources, MINUTE), &at(MINUTE));
+    assert_eq!(verdict, (State::Pending, Reason::EmptyRecently));
+}
+
+#[test]
+fn a_source_that_vanishes_with_the_last_peer_may_hide_it_for_hours() {
+    let mut torrent = Judged::alive(trackers([1]), 0);
+    let mut evidence = empty(both(dht(), trackers([0])), 0);
+    evidence.silent = trackers([1]);
+    for hour in 1..=6 {
+        evidence.oldest_empty = Mono(hour * HOUR);
+        let verdict = torrent.judge(&evidence, &at(hour * HOUR));
+        assert_eq!(verdict, (State::Alive, Reason::SourceLost), "hour {hour}");
+    }
+    evidence.oldest_empty = Mono(7 * HOUR);
+    let verdict = torrent.judge(&evidence, &at(7 * HOUR));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+}
+
+#[test]
+fn trackers_that_never_named_a_peer_do_not_delay_a_verdict() {
+    let mut torrent = Judged::alive(trackers([0]), 0);
+    let mut evidence = empty(trackers([0]), HOUR);
+    evidence.silent = trackers([1, 2]);
+    torrent.judge(&evidence, &at(HOUR));
+    evidence.oldest_empty = Mono(3 * HOUR);
+    assert_eq!(torrent.judge(&evidence, &at(3 * HOUR)).0, State::Dead);
+}
+
+#[test]
+fn trackers_do_not_speak_for_a_silent_dht() {
+    let mut torrent = Judged::alive(dht(), 0);
+    let mut evidence = empty(trackers([0]), HOUR);
+    evidence.silent = dht();
+    let verdict = torrent.judge(&evidence, &at(HOUR));
+    assert_eq!(verdict, (State::Alive, Reason::DhtSilent));
+    evidence.oldest_empty = Mono(40 * HOUR);
+    let verdict = torrent.judge(&evidence, &at(40 * HOUR));
+    assert_eq!(verdict, (State::Unobserved, Reason::DhtSilent));
+}
+
+#[test]
+fn a_lost_family_may_hide_the_last_peers_for_a_day() {
+    let mut sources = both(dht(), trackers([0]));
+    sources.add_family(Family::Ipv6);
+    let mut torrent = Judged::alive(sources, 0);
+    let lost = |mono: u64| Circumstances {
+        network: Network {
+            lost: [false, true],
+            ..Network::default()
+        },
+        ..at(mono)
+    };
+    for hour in 1..=24 {
+        let evidence = empty(sources, hour * HOUR);
+        let verdict = torrent.judge(&evidence, &lost(hour * HOUR));
+        assert_eq!(verdict, (State::Alive, Reason::FamilyLost), "hour {hour}");
+    }
+    let verdict = torrent.judge(&empty(sources, 25 * HOUR), &lost(25 * HOUR));
+    assert_eq!(verdict.0, State::Dead);
+}
+
+#[test]
+fn peers_of_the_other_family_are_not_hidden_by_a_lost_one() {
+    let mut sources = trackers([0]);
+    sources.add_family(Family::Ipv4);
+    let mut torrent = Judged::alive(sources, 0);
+    for hour in [1, 3] {
+        let mut at = at(hour * HOUR);
+        at.network.lost = [false, true];
+        torrent.judge(&empty(sources, hour * HOUR), &at);
+    }
+    assert_eq!(torrent.0.verdict().state, State::Dead);
+}
+
+#[test]
+fn our_own_outage_leaves_every_verdict_as_it_was() {
+    let silent = Evidence {
+        silent: both(dht(), trackers([0])),
+        ..Evidence::default()
+    };
+    let mut torrent = Judged::alive(trackers([0]), 0);
+    for hour in 1..50 {
+        let mut at = at(hour * HOUR);
+        at.network.is_out = true;
+        let verdict = torrent.judge(&silent, &at);
+        assert_eq!(verdict, (State::Alive, Reason::Outage), "hour {hour}");
+    }
+    // The sources have as long as ever to answer after the outage.
+    let mut after = at(50 * HOUR);
+    after.network.up_since = Mono(50 * HOUR);
+    assert_eq!(
+        torrent.judge(&silent, &after),
+        (State::Alive, Reason::Silence)
+    );
+    after.now.mono = Mono(52 * HOUR);
+    assert_eq!(
+        torrent.judge(&silent, &after),
+        (State::Unobserved, Reason::Silence)
+    );
+}
+
+#[test]
+fn silence_makes_a_torrent_unobserved_but_never_revives_a_dead_one() {
+    let silent = Evidence {
+        silent: trackers([0]),
+        has_no_tracker: true,
+        ..Evidence::default()
+    };
+    let mut torrent = Judged::alive(trackers([0]), 0);
+    assert_eq!(torrent.judge(&silent, &at(HOUR)).0, State::Alive);
+    assert_eq!(
+        torrent.judge(&silent, &at(3 * HOUR)),
+        (State::Unobserved, Reason::Silence)
+    );
+    assert!(torrent.0.verdict().conditions.has(Condition::NoTracker));
+    let mut dead = Judged::default();
+    dead.judge(&empty(trackers([0]), 0), &at(0));
+    dead.judge(&empty(trackers([0]), 2 * HOUR), &at(2 * HOUR));
+    assert_eq!(
+        dead.judge(&silent, &at(30 * HOUR)),
+        (State::Dead, Reason::Silence)
+    );
+}
+
+#[test]
+fn a_torrent_without_a_source_is_unobserved_and_a_private_one_private() {
+    let mut torrent = Judged::default();
+    let verdict = torrent.judge(&Evidence::default(), &at(0));
+    assert_eq!(verdict, (State::Unobserved, Reason::NoSource));
+    let private = Evidence {
+        is_private: true,
+        ..Evidence::default()
+    };
+    assert_eq!(
+        torrent.judge(&private, &at(0)),
+        (State::Private, Reason::Private)
+    );
+    assert_eq!(torrent.0.verdict().conditions.iter().count(), 0);
+}
+
+#[test]
+fn few_peers_or_no_seeder_for_a_day_are_a_risk() {
+    type Set = fn(&mut Evidence);
+    let cases: [(Set, Condition); 2] = [
+        (|it| it.has_few_peers = Some(true), Condition::FewPeers),
+        (|it| it.has_seeder = Some(false), Condition::NoSeeder),
+    ];
+    for (set, condition) in cases {
+        let mut evidence = naming(trackers([0]));
+        set(&mut evidence);
+        let mut torrent = Judged::default();
+        for hour in 0..24 {
+            assert_eq!(torrent.judge(&evidence, &at(hour * HOUR)).0, State::Alive);
+        }
+        assert_eq!(torrent.judge(&evidence, &at(24 * HOUR)).0, State::AtRisk);
+        assert!(torrent.0.verdict().conditions.has(condition));
+        // A value that is not known changes nothing.
+        let unknown = naming(trackers([0]));
+        assert_eq!(torrent.judge(&unknown, &at(25 * HOUR)).0, State::AtRisk);
+    }
+}
+
+#[test]
+fn a_torrent_at_risk_that_dies_is_dead_and_keeps_no_condition_of_the_living() {
+    let mut evidence = naming(trackers([0]));
+    evidence.has_few_peers = Some(true);
+    let mut torrent = Judged::default();
+    torrent.judge(&evidence, &at(0));
+    torrent.judge(&evidence, &at(24 * HOUR));
+    for hour in [25, 27] {
+        torrent.judge(&empty(trackers([0]), hour * HOUR), &at(hour * HOUR));
+    }
+    assert_eq!(torrent.0.verdict().state, State::Dead);
+    assert_eq!(torrent.0.verdict().conditions.iter().count(), 0);
+}
+
+#[test]
+fn a_restart_keeps_the_state_and_counts_no_time_in_between() {
+    let sources = trackers([0]);
+    let mut torrent = Judged::alive(sources, 0);
+    torrent.judge(&empty(sources, HOUR), &at(HOUR));
+    let before_stop = HOUR + 30 * MINUTE;
+    torrent.judge(&empty(sources, before_stop), &at(before_stop));
+    let saved = torrent.0.save(Mono(before_stop));
+    // A new process starts at zero.
+    let mut torrent = Judged(Memory::restore(saved, Mono(0)).expect("valid"));
+    let unasked = Evidence {
+        unasked: sources,
+        ..Evidence::default()
+    };
+    assert_eq!(
+        torrent.judge(&unasked, &at(0)),
+        (State::Alive, Reason::Unasked)
+    );
+    let early = 59 * MINUTE;
+    assert_eq!(
+        torrent.judge(&empty(sources, early), &at(early)).0,
+        State::Alive
+    );
+    let due = 60 * MINUTE;
+    assert_eq!(torrent.judge(&empty(sources, due), &at(due)).0, State::Dead);
+}
+
+#[test]
+fn saved_memory_of_an_unknown_state_is_refused() {
+    let mut saved = Memory::default().save(Mono(0));
+    saved.state = State::ALL.len() as u8;
+    assert_eq!(Memory::restore(saved, Mono(0)), None);
+}
+
+#[test]
+fn labels_are_distinct_and_read_back() {
+    for state in State::ALL {
+        assert_eq!(State::from_label(state.as_label()), Some(state));
+        assert_eq!(State::ALL[state.index()], state);
+    }
+}
