@@ -178,6 +178,8 @@ catalogue! {
         "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection and all sources, as of the latest round. A peer of several torrents counts once. Families add up.";
     COLLECTION_TORRENTS: Gauge "seedwatch_collection_torrents", ["collection"], {collection: 1},
         "Configured torrents of the collection.";
+    COLLECTION_TORRENTS_BY_STATE: Gauge "seedwatch_collection_torrents_by_state", ["collection", "state"], {collection: 6},
+        "Torrents of the collection by state. All states are present, with 0.";
     COLLECTION_UNIQUE: Gauge "seedwatch_collection_unique_peers", ["collection", "window"], {collection: 3},
         "Distinct peer addresses (IPv6: /64 networks) over all torrents of the collection seen within the window, which ends now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. Absent if no source gave a peer list within the window.";
     COLLECTIONS: Gauge "seedwatch_collections", [], {fixed: 1},
@@ -216,12 +218,16 @@ catalogue! {
         "Delay of the most overdue probe that waits for nothing but seedwatch itself; 0 when no probe is overdue.";
     SCHEDULER_OVERDUE: Gauge "seedwatch_scheduler_overdue_probes", [], {fixed: 1},
         "Overdue probes that wait for nothing but seedwatch itself.";
+    SNAPSHOT_TIMESTAMP: Gauge "seedwatch_snapshot_timestamp_seconds", [], {fixed: 1},
+        "When the values of this page were taken, in seconds since 1970. It stands still if the main loop does.";
     STATE_LAST_SAVE: Gauge "seedwatch_state_last_save_timestamp_seconds", [], {fixed: 1},
         "Start of the last complete save by this process, in seconds since 1970: a restart restores what was known then. Absent before the first save, and without a state directory.";
     STATE_SAVE_FAILURES: Counter "seedwatch_state_save_failures_total", [], {fixed: 1},
         "Saves that could not write all of the state. Absent without a state directory.";
     TORRENT_SYSTEMS: Gauge "seedwatch_torrent_autonomous_systems", ["torrent"], {torrent: 1},
         "Distinct autonomous systems with peers of the torrent, unknown ones not counted, as of the latest round. Absent without a database of autonomous systems.";
+    TORRENT_CONDITION: Gauge "seedwatch_torrent_condition", ["torrent", "condition"], {torrent: 4},
+        "1 for each condition that holds: no_tracker, no_seeder, few_peers, one_network.";
     TORRENT_COUNTRIES: Gauge "seedwatch_torrent_countries", ["torrent"], {torrent: 1},
         "Distinct countries with peers of the torrent, unknown ones not counted, as of the latest round.";
     TORRENT_COUNTRY_PEERS: Gauge "seedwatch_torrent_country_peers", ["torrent", "country"], {torrent_country: 1},
@@ -252,6 +258,10 @@ catalogue! {
         "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";
     TORRENT_SOURCE_UNIQUE: Gauge "seedwatch_torrent_source_unique_peers", ["torrent", "source", "window"], {torrent: 6},
         "Distinct peer addresses (IPv6: /64 networks) that the source listed within the window, which ends now. Exact below 4096, above with a standard error of 1.6 percent. Sources and windows overlap: not additive. Absent if the source gave no peer list within the window.";
+    TORRENT_STATE: Gauge "seedwatch_torrent_state", ["torrent", "state"], {torrent: 1},
+        "1 for the current state: dead, at_risk, unobserved, pending, alive or private.";
+    TORRENT_STATE_SINCE: Gauge "seedwatch_torrent_state_since_timestamp_seconds", ["torrent"], {torrent: 1},
+        "When the torrent came into its current state, in seconds since 1970.";
     TORRENT_TRACKERS: Gauge "seedwatch_torrent_trackers", ["torrent"], {torrent: 1},
         "Trackers configured for the torrent.";
     TORRENT_TRACKERS_ONLINE: Gauge "seedwatch_torrent_trackers_online", ["torrent"], {torrent: 1},
@@ -260,6 +270,8 @@ catalogue! {
         "Distinct peer addresses (IPv6: /64 networks) over all sources seen within the window, which ends now. Exact below 4096, above with a standard error of 1.6 percent. Windows overlap: not additive. 0: all peer lists were empty. Absent if no source gave a peer list within the window.";
     TORRENTS: Gauge "seedwatch_torrents", [], {fixed: 1},
         "Configured torrents.";
+    TORRENTS_BY_STATE: Gauge "seedwatch_torrents_by_state", ["state"], {fixed: 6},
+        "Torrents by state. All states are present, with 0.";
     TRACKER_ANNOUNCE_INTERVAL: Gauge "seedwatch_tracker_announce_interval_seconds", ["tracker"], {tracker: 1},
         "Announce interval that the tracker asks for.";
     TRACKER_DURATION: Gauge "seedwatch_tracker_duration_seconds", ["tracker", "family", "phase"], {tracker: 8},

@@ -55,6 +55,8 @@ impl Collector for Page {
         geo::write_build_times(snapshot, to)?;
         write_probes(snapshot, to)?;
         write_schedule(snapshot, to)?;
+        let taken = Some(snapshot.taken.0).filter(|seconds| *seconds != 0);
+        to.one(&catalogue::SNAPSHOT_TIMESTAMP, taken)?;
         state::write(snapshot, to)?;
         torrent::write(snapshot, to)?;
         tracker::write(snapshot, to)?;

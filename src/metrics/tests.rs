@@ -214,7 +214,11 @@ fn unknown_is_absent() {
         .collect();
     assert_eq!(
         about,
-        ["seedwatch_torrent_info", "seedwatch_torrent_trackers"]
+        [
+            "seedwatch_torrent_info",
+            "seedwatch_torrent_state",
+            "seedwatch_torrent_trackers"
+        ]
     );
     // The page does not declare a metric without samples.
     assert!(!page.contains("seedwatch_torrent_peers"));

@@ -38,7 +38,10 @@ mod totals;
 mod tracker;
 mod windows;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
 pub use block::Block;
@@ -167,6 +170,26 @@ impl Snapshot {
     /// Returns the tracker of an announce row.
     pub fn tracker(&self, id: TrackerId) -> Option<&TrackerRow> {
         self.trackers.get(id.0 as usize)?.as_deref()
+    }
+
+    /// Returns the number of torrents by [`State::index`].
+    pub fn torrents_by_state(&self) -> [u32; State::ALL.len()] {
+        let mut numbers = [0; State::ALL.len()];
+        for view in self.rows() {
+            numbers[view.verdict.state.index()] += 1;
+        }
+        numbers
+    }
+
+    /// Returns the number of torrents of each collection, by [`State::index`].
+    pub fn collections_by_state(&self) -> HashMap<&str, [u32; State::ALL.len()]> {
+        let mut collections: HashMap<&str, [u32; State::ALL.len()]> = HashMap::new();
+        for view in self.rows() {
+            if let Some(name) = view.torrent.collection() {
+                collections.entry(name).or_default()[view.verdict.state.index()] += 1;
+            }
+        }
+        collections
     }
 
     /// Returns the sources that are in use.

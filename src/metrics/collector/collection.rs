@@ -3,9 +3,10 @@
 use std::fmt;
 
 use super::families::Families;
-use super::labels::{by_family, by_window};
+use super::labels::{by_family, by_window, sorted};
 use crate::metrics::catalogue;
 use seedwatch_core::snapshot::{CollectionRow, Count, Snapshot};
+use seedwatch_core::verdict::State;
 
 /// Writes the families with the label `collection`, and the number of collections.
 pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
@@ -22,6 +23,17 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     to.gauge(
         &catalogue::COLLECTION_TORRENTS,
         rows(snapshot).map(|row| ([&*row.name], row.torrents)),
+    )?;
+    let states = sorted(State::ALL, State::as_label);
+    let by_state = snapshot.collections_by_state();
+    to.gauge(
+        &catalogue::COLLECTION_TORRENTS_BY_STATE,
+        rows(snapshot).flat_map(|row| {
+            let numbers = by_state.get(&*row.name).copied().unwrap_or_default();
+            let name = &*row.name;
+            let states = states.iter();
+            states.map(move |state| ([name, state.as_label()], numbers[state.index()]))
+        }),
     )?;
     to.gauge(
         &catalogue::COLLECTION_UNIQUE,

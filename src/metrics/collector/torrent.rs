@@ -5,16 +5,18 @@ use std::fmt;
 use prometheus_client::encoding::EncodeGaugeValue;
 
 use super::families::Families;
-use super::labels::by_family;
+use super::labels::{by_family, sorted};
 use super::{geo, windows};
 use crate::metrics::catalogue::{self, Metric};
 use seedwatch_core::snapshot::{Count, PerSource, Snapshot, TorrentRow, Unix, UnixOption32};
+use seedwatch_core::verdict::{Condition, State};
 
 /// Writes the families with the label `torrent`, and the number of torrents.
 pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     let empty = snapshot.empty_breakdown();
     let by_torrent = ByTorrent(snapshot);
     geo::write_torrent_systems(snapshot, &empty, to)?;
+    by_torrent.conditions(to)?;
     geo::write_torrent_countries(snapshot, &empty, to)?;
     by_torrent.counts(&catalogue::TORRENT_DHT_LEECHERS, |row| row.dht_leechers, to)?;
     by_torrent.counts(&catalogue::TORRENT_DHT_SEEDERS, |row| row.dht_seeders, to)?;
@@ -29,12 +31,15 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     by_torrent.counts(&catalogue::TORRENT_SEEDERS, |row| row.seeders, to)?;
     by_torrent.source_peers(to)?;
     windows::write_torrent_sources(snapshot, to)?;
+    by_torrent.states(to)?;
+    by_torrent.states_since(to)?;
     by_torrent.trackers(to)?;
     let online = &catalogue::TORRENT_TRACKERS_ONLINE;
     by_torrent.counts(online, |row| row.trackers_online, to)?;
     windows::write_torrents(snapshot, to)?;
     let torrents = snapshot.torrents.len() as u64;
-    to.one(&catalogue::TORRENTS, Some(torrents))
+    to.one(&catalogue::TORRENTS, Some(torrents))?;
+    by_torrent.number_by_state(to)
 }
 
 /// Writes families with one sample per torrent, or per torrent and source.
@@ -107,6 +112,41 @@ impl ByTorrent<'_> {
         let counts = |row: &TorrentRow| row.source_peers.map(Count::get);
         let metric = &catalogue::TORRENT_SOURCE_PEERS;
         self.by_source(metric, counts, u32::from, to)
+    }
+
+    fn conditions(&self, to: &mut Families<'_>) -> fmt::Result {
+        let samples = self.0.rows().flat_map(|view| {
+            let name = &*view.torrent.name;
+            let conditions = sorted(Condition::ALL, Condition::as_label).into_iter();
+            conditions
+                .filter(move |condition| view.verdict.conditions.has(*condition))
+                .map(move |condition| ([name, condition.as_label()], 1u32))
+        });
+        to.gauge(&catalogue::TORRENT_CONDITION, samples)
+    }
+
+    fn states(&self, to: &mut Families<'_>) -> fmt::Result {
+        let rows = self.0.rows();
+        let samples = rows.map(|view| {
+            let state = view.verdict.state.as_label();
+            ([&*view.torrent.name, state], 1u32)
+        });
+        to.gauge(&catalogue::TORRENT_STATE, samples)
+    }
+
+    fn states_since(&self, to: &mut Families<'_>) -> fmt::Result {
+        let samples = self.0.rows().filter_map(|view| {
+            let since = view.verdict.since.get()?;
+            Some(([&*view.torrent.name], since.0))
+        });
+        to.gauge(&catalogue::TORRENT_STATE_SINCE, samples)
+    }
+
+    fn number_by_state(&self, to: &mut Families<'_>) -> fmt::Result {
+        let numbers = self.0.torrents_by_state();
+        let states = sorted(State::ALL, State::as_label).into_iter();
+        let samples = states.map(|state| ([state.as_label()], numbers[state.index()]));
+        to.gauge(&catalogue::TORRENTS_BY_STATE, samples)
     }
 
     fn trackers(&self, to: &mut Families<'_>) -> fmt::Result {

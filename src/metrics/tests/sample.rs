@@ -10,6 +10,7 @@ use seedwatch_core::snapshot::{
     ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
     TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
+use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 use seedwatch_distinct::Window;
 use seedwatch_geo::Asn;
 use seedwatch_torrent::{Details, Hashes, InfoHash, InfoHashV2, TrackerUrl};
@@ -126,6 +127,10 @@ fn alive() -> Sample {
     it.row.listed = ListedWindows::all();
     it.row.last_peer_seen = Unix(1_790_000_090).into();
     it.reach = Some(reach());
+    it.row.verdict = Verdict {
+        conditions: Conditions::default().with(Condition::OneNetwork, true),
+        ..verdict(State::Alive, Reason::PeersNamed)
+    };
     it.announces[0] = AnnounceRow {
         success: Some(true),
         peers: Some(42).into(),
@@ -239,6 +244,7 @@ fn empty() -> Sample {
     it.row.listed = ListedWindows::default()
         .with(Source::Dht, [Window::Month])
         .with(Source::Tracker, Window::ALL);
+    it.row.verdict = verdict(State::Dead, Reason::Empty);
     it.announces[0] = AnnounceRow {
         success: Some(true),
         peers: Some(0).into(),
@@ -248,9 +254,20 @@ fn empty() -> Sample {
     it
 }
 
+/// Returns a verdict of ten minutes ago.
+fn verdict(state: State, reason: Reason) -> Verdict {
+    Verdict {
+        state,
+        reason,
+        conditions: Conditions::default(),
+        since: Unix(1_789_999_500).into(),
+    }
+}
+
 fn private() -> Sample {
     let mut it = sample("private", Hashes::V1(InfoHash([2; 20])), &[2]);
     it.torrent.privacy = Privacy::LeftAlone;
+    it.row.verdict = verdict(State::Private, Reason::Private);
     it.announces.clear();
     it
 }
