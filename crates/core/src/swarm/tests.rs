@@ -7,6 +7,7 @@ mod probes;
 mod regressions;
 mod remarks;
 mod saved;
+mod verdicts;
 
 use super::*;
 use crate::snapshot::{AnnounceRow, Count, UnixOption32};

@@ -1,0 +1,206 @@
+//! Which answers of trackers and lookups are evidence for which verdict.
+
+use super::*;
+use crate::verdict::{Condition, Network, Reason, State};
+use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats};
+
+const ROUND: u64 = 1800;
+
+impl World {
+    fn verdict(&mut self) -> (State, Reason) {
+        let blocks = self.swarms.blocks(&self.roster, self.now);
+        let (row, ..) = blocks[0].get(0).unwrap();
+        (row.verdict.state, row.verdict.reason)
+    }
+
+    fn counts(&mut self, id: AnnounceId, seeders: u32, leechers: u32) {
+        let counts = Counts {
+            seeders: Some(seeders),
+            leechers: Some(leechers),
+            completed: None,
+        };
+        let report = Report::Scrape {
+            ids: vec![id],
+            result: Ok(vec![Some(counts)]),
+        };
+        self.report(Family::Ipv4, Health::Up, report);
+    }
+
+    fn find(&mut self, result: Result<&[&str], LookupError>) {
+        let result = result.map(|ips| {
+            let mut found = FoundPeers::default();
+            for ip in ips {
+                found.peers.push(ip.parse().unwrap(), 6881);
+            }
+            found
+        });
+        let lookup = LookupReport {
+            info_hash: InfoHash([1; 20]),
+            family: Family::Ipv4,
+            result,
+            diagnosis: LookupStats::default(),
+        };
+        self.swarms.fold_lookup(&self.roster, &lookup, self.now);
+    }
+
+    /// Repeats a round until enough time has passed for a verdict.
+    fn rounds(&mut self, mut round: impl FnMut(&mut Self)) -> (State, Reason) {
+        for _ in 0..5 {
+            self.advance(ROUND);
+            round(self);
+            self.verdict();
+        }
+        self.verdict()
+    }
+}
+
+fn world(trackers: &[&str]) -> World {
+    World::new(&[torrent("t", v1(1), trackers)])
+}
+
+#[test]
+fn empty_lists_of_all_sources_are_death() {
+    let mut world = world(&TWO);
+    let (a, b) = (world.announce(0, 0), world.announce(0, 1));
+    let verdict = world.rounds(|world| {
+        world.list(a, &[]);
+        world.list(b, &[]);
+        world.find(Ok(&[]));
+    });
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+    world.find(Ok(&["1.1.1.1"]));
+    assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+}
+
+#[test]
+fn a_dht_that_was_not_asked_is_waited_for() {
+    let mut world = world(&TWO[..1]);
+    let id = world.announce(0, 0);
+    let verdict = world.rounds(|world| world.list(id, &[]));
+    assert_eq!(verdict, (State::Pending, Reason::Unasked));
+}
+
+#[test]
+fn a_dht_that_fails_leaves_the_torrent_unobserved() {
+    let mut world = world(&TWO[..1]);
+    let id = world.announce(0, 0);
+    let round = |world: &mut World| {
+        world.list(id, &[]);
+        world.find(Err(LookupError::Timeout));
+    };
+    assert_eq!(world.rounds(round), (State::Unobserved, Reason::DhtSilent));
+}
+
+#[test]
+fn counts_decide_where_no_list_comes() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let verdict = world.rounds(|world| world.counts(id, 0, 0));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+    world.counts(id, 0, 1);
+    assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+}
+
+#[test]
+fn counts_that_contradict_an_empty_list_keep_the_torrent_alive() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let verdict = world.rounds(|world| {
+        world.list(id, &[]);
+        let counts = Counts {
+            seeders: Some(3),
+            leechers: Some(0),
+            completed: None,
+        };
+        world.scrape_beside(id, counts);
+    });
+    assert_eq!(verdict, (State::Alive, Reason::PeersNamed));
+}
+
+#[test]
+fn a_tracker_that_never_answers_does_not_hold_up_the_others() {
+    let mut world = world(&TWO).without_dht();
+    let (a, b) = (world.announce(0, 0), world.announce(0, 1));
+    let verdict = world.rounds(|world| {
+        world.list(a, &[]);
+        world.fail(b, Health::Down, FailureReason::Timeout);
+    });
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+}
+
+#[test]
+fn a_tracker_that_closed_its_doors_is_no_source() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let verdict = world.rounds(|world| world.fail(id, Health::Closed, FailureReason::Denied));
+    assert_eq!(verdict, (State::Unobserved, Reason::NoSource));
+}
+
+#[test]
+fn without_any_answer_a_torrent_is_unobserved_and_without_tracker() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let round = |world: &mut World| world.fail(id, Health::Down, FailureReason::Timeout);
+    assert_eq!(world.rounds(round), (State::Unobserved, Reason::Silence));
+    let blocks = world.swarms.blocks(&world.roster, world.now);
+    let (row, ..) = blocks[0].get(0).unwrap();
+    assert!(row.verdict.conditions.has(Condition::NoTracker));
+}
+
+#[test]
+fn a_verdict_changes_in_time_without_a_new_answer() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    world.list(id, &[]);
+    world.verdict();
+    world.advance(60 * 60);
+    world.list(id, &[]);
+    assert_eq!(world.verdict(), (State::Pending, Reason::EmptyRecently));
+    world.advance(30 * 60);
+    assert_eq!(world.verdict(), (State::Dead, Reason::Empty));
+}
+
+#[test]
+fn each_change_of_state_is_reported_once() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    world.list(id, &["1.1.1.1"]);
+    world.verdict();
+    world.rounds(|world| world.list(id, &[]));
+    let changes = world.swarms.take_changes();
+    let states: Vec<_> = changes.iter().map(|it| (it.from, it.to)).collect();
+    assert_eq!(
+        states,
+        [(State::Pending, State::Alive), (State::Alive, State::Dead)]
+    );
+    world.verdict();
+    assert_eq!(world.swarms.take_changes(), []);
+}
+
+#[test]
+fn a_reload_keeps_the_state() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    world.rounds(|world| world.list(id, &[]));
+    let added = torrent("a", v1(2), &TWO[..1]);
+    let known = torrent("t", v1(1), &TWO);
+    world.configure(&[added, known]);
+    let mut world = world.without_dht();
+    let blocks = world.swarms.blocks(&world.roster, world.now);
+    let (row, ..) = blocks[0].get(1).unwrap();
+    assert_eq!(row.verdict.state, State::Dead);
+}
+
+#[test]
+fn an_outage_of_our_own_changes_no_state() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    world.list(id, &["1.1.1.1"]);
+    world.verdict();
+    world.swarms.set_network(Network {
+        is_out: true,
+        ..Network::default()
+    });
+    world.advance(24 * 3600);
+    assert_eq!(world.verdict(), (State::Alive, Reason::Outage));
+}
