@@ -13,6 +13,7 @@ use seedwatch_core::snapshot::{
     AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, GeoBreakdown, Privacy, ProbeError,
     Retry, Snapshot, Source, TorrentView, UniquePeers, Window,
 };
+use seedwatch_core::verdict::{Advice, Condition};
 
 /// All torrents. They are written row by row, without a copy in memory.
 pub(super) struct Torrents<'a>(pub(super) &'a Snapshot);
@@ -83,6 +84,14 @@ pub(super) fn torrent<'a>(
 #[derive(Serialize)]
 pub(super) struct Torrent<'a> {
     name: &'a str,
+    /// `dead`, `at_risk`, `unobserved`, `pending`, `alive` or `private`.
+    state: &'static str,
+    state_since: Option<u64>,
+    conditions: Vec<&'static str>,
+    /// Why it is in this state.
+    reason: Why,
+    /// What to do about it.
+    advice: &'static str,
     infohash: Option<String>,
     infohash_v2: Option<String>,
     /// `public`; `consented` if private and probed; `left_alone` if private and not probed.
@@ -106,6 +115,13 @@ pub(super) struct Torrent<'a> {
     last_peer_seen: Option<u64>,
     sources: BTreeMap<&'static str, FromSource>,
     announces: Vec<Announce<'a>>,
+}
+
+/// Why a torrent is in its state: for programs, and for people.
+#[derive(Serialize)]
+struct Why {
+    code: &'static str,
+    text: String,
 }
 
 #[derive(Serialize)]
@@ -204,6 +220,19 @@ fn torrent_view<'a>(
     let systems = breakdown.and_then(|breakdown| breakdown.systems);
     Torrent {
         name: &torrent.name,
+        state: row.verdict.state.as_label(),
+        state_since: row.verdict.since.get().map(|at| at.0),
+        conditions: row
+            .verdict
+            .conditions
+            .iter()
+            .map(Condition::as_label)
+            .collect(),
+        reason: Why {
+            code: row.verdict.reason.as_label(),
+            text: row.verdict.sentence(row),
+        },
+        advice: Advice::of(row.verdict).as_label(),
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
         infohash_v2: torrent.hashes.v2().map(|hash| hash.to_string()),
         privacy: match torrent.privacy {

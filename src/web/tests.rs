@@ -189,6 +189,14 @@ async fn torrents_are_json() {
         one,
         serde_json::json!({
             "name": "a \"quoted\" \\ name\nof two lines",
+            "state": "alive",
+            "state_since": 1_789_999_500,
+            "conditions": ["one_network"],
+            "reason": {
+                "code": "peers_named",
+                "text": "42 peers; 1 of 2 trackers answer, the DHT answers.",
+            },
+            "advice": "nothing",
             "infohash": "0f".repeat(20),
             "infohash_v2": "c4".repeat(32),
             "privacy": "public",

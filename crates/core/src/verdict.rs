@@ -19,10 +19,11 @@
 //! | `evidence` | what the sources say at one time |
 //! | `judge` | evidence + memory → verdict |
 //! | `memory` | what is remembered of one torrent, in 24 bytes |
-//! | `reason` | why a torrent is in its state, and what to do about it |
+//! | `reason`, `explain` | why a torrent is in its state, and what to do about it |
 
 mod change;
 mod evidence;
+mod explain;
 mod judge;
 mod memory;
 mod reason;
@@ -30,6 +31,7 @@ mod state;
 
 pub use change::StateChange;
 pub use evidence::{Circumstances, Evidence, Network, SourceSet};
+pub use explain::Advice;
 pub use judge::{FEW_PEERS, HIDDEN_HOURS, LEAST_EMPTY};
 pub use memory::{Memory, SavedMemory};
 pub use reason::Reason;

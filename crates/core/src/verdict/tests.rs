@@ -1,5 +1,6 @@
 //! What each combination of answers proves, in virtual time.
 
+mod explain;
 mod properties;
 mod year;
 

@@ -1,0 +1,167 @@
+//! A verdict in words.
+
+use super::reason::Reason;
+use super::state::{Condition, State, Verdict};
+use crate::Source;
+use crate::snapshot::TorrentView;
+
+/// What an operator should do about a torrent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Advice {
+    /// Nothing needs to be done.
+    Nothing,
+    /// Seed it again.
+    Reseed,
+    /// Add a seeder that stays.
+    AddSeeder,
+    /// Replace the trackers.
+    ReplaceTrackers,
+    /// Add a tracker, or turn the DHT on.
+    AddSource,
+    /// Check why the DHT does not answer.
+    CheckDht,
+    /// Check our own network.
+    CheckNetwork,
+    /// Wait for the next round.
+    Wait,
+}
+
+impl Advice {
+    /// All advice.
+    pub const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::Reseed,
+        Self::AddSeeder,
+        Self::ReplaceTrackers,
+        Self::AddSource,
+        Self::CheckDht,
+        Self::CheckNetwork,
+        Self::Wait,
+    ];
+
+    /// Returns what follows from a verdict.
+    pub fn of(verdict: Verdict) -> Self {
+        let has = |condition| verdict.conditions.has(condition);
+        match (verdict.state, verdict.reason) {
+            (_, Reason::Outage | Reason::FamilyLost) => Self::CheckNetwork,
+            (State::Dead, _) => Self::Reseed,
+            (State::AtRisk, _) => Self::AddSeeder,
+            (_, Reason::NoSource) => Self::AddSource,
+            (_, Reason::DhtSilent) => Self::CheckDht,
+            (State::Unobserved, _) => Self::ReplaceTrackers,
+            (State::Alive, _) if has(Condition::NoTracker) => Self::ReplaceTrackers,
+            (State::Alive, Reason::PeersNamed) | (State::Private, _) => Self::Nothing,
+            (State::Alive | State::Pending, _) => Self::Wait,
+        }
+    }
+
+    /// Returns the name of the advice in the API.
+    pub const fn as_label(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Reseed => "reseed",
+            Self::AddSeeder => "add_seeder",
+            Self::ReplaceTrackers => "replace_trackers",
+            Self::AddSource => "add_source",
+            Self::CheckDht => "check_dht",
+            Self::CheckNetwork => "check_network",
+            Self::Wait => "wait",
+        }
+    }
+
+    /// Returns the advice as a sentence; empty if nothing needs to be done.
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::Reseed => "Seed it again.",
+            Self::AddSeeder => "Add a seeder that stays.",
+            Self::ReplaceTrackers => "Replace the trackers.",
+            Self::AddSource => "Add a tracker, or turn the DHT on.",
+            Self::CheckDht => "Check whether a firewall blocks UDP to the DHT.",
+            Self::CheckNetwork => "Check the network of this machine.",
+            Self::Wait => "Wait for the next round.",
+        }
+    }
+}
+
+impl Verdict {
+    /// Returns why the torrent is in its state, as one sentence. `view` is the torrent.
+    pub fn sentence(&self, view: TorrentView<'_>) -> String {
+        let sources = || sources(view);
+        match self.reason {
+            Reason::PeersNamed => self.alive_sentence(view),
+            Reason::Empty => format!(
+                "All sources that answer have said for two rounds that the swarm is empty: {}.",
+                sources()
+            ),
+            Reason::EmptyRecently => format!(
+                "No source lists a peer, but not for 90 minutes and two rounds yet: {}.",
+                sources()
+            ),
+            Reason::SourceLost => format!(
+                "No source lists a peer, but one that listed the last peers does not answer: {}.",
+                sources()
+            ),
+            Reason::FamilyLost => "The last peers were reachable over IPv4 or IPv6, which our \
+                                   network has lost."
+                .to_owned(),
+            Reason::DhtSilent => {
+                "The trackers list no peer, and the DHT, which may know better, does not answer."
+                    .to_owned()
+            }
+            Reason::Silence => format!("No source gives a valid answer: {}.", sources()),
+            Reason::Unasked => "Not every source has been asked yet.".to_owned(),
+            Reason::Outage => {
+                "Our own network does not work; the state is that of before.".to_owned()
+            }
+            Reason::NoSource => {
+                "There is nothing to ask: no tracker that may be asked, and no DHT.".to_owned()
+            }
+            Reason::Private => "The torrent is private and is not probed.".to_owned(),
+        }
+    }
+
+    fn alive_sentence(&self, view: TorrentView<'_>) -> String {
+        let peers: u32 = view.peers.iter().filter_map(|count| count.get()).sum();
+        let has = |condition| self.conditions.has(condition);
+        let what = match (has(Condition::FewPeers), has(Condition::NoSeeder)) {
+            (true, true) => "For a day there have been hardly any peers and no seeder",
+            (true, false) => "For a day there have been hardly any peers",
+            (false, true) => "For a day no source has known of a seeder",
+            (false, false) if peers == 0 => "The sources count members but list none",
+            (false, false) => return format!("{}; {}.", plural(peers, "peer"), sources(view)),
+        };
+        format!("{what}; {} now; {}.", plural(peers, "peer"), sources(view))
+    }
+}
+
+/// Returns which sources answer.
+fn sources(view: TorrentView<'_>) -> String {
+    let trackers = view.torrent.trackers.len();
+    let online = view.trackers_online.get();
+    let mut words = Vec::new();
+    match (trackers, online) {
+        (0, _) => words.push("it has no tracker".to_owned()),
+        (_, None) => words.push("the trackers were not asked lately".to_owned()),
+        (1, Some(0)) => words.push("the tracker does not answer".to_owned()),
+        (1, Some(_)) => words.push("the tracker answers".to_owned()),
+        (_, Some(0)) => words.push(format!("none of {trackers} trackers answers")),
+        (_, Some(online)) => words.push(format!("{online} of {trackers} trackers answer")),
+    }
+    words.extend(view.probe_success[Source::Dht].map(|success| {
+        let answer = if success {
+            "answers"
+        } else {
+            "does not answer"
+        };
+        format!("the DHT {answer}")
+    }));
+    words.join(", ")
+}
+
+fn plural(count: u32, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    }
+}

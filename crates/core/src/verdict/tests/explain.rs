@@ -1,0 +1,95 @@
+//! The words of a verdict.
+
+use std::sync::Arc;
+
+use super::super::{Advice, Condition, Conditions, Reason, State, Verdict};
+use crate::snapshot::{Source, TorrentRow, TorrentView};
+use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
+
+fn sentence(verdict: Verdict, trackers: usize, set: impl Fn(&mut TorrentRow)) -> String {
+    let url = |n| TrackerUrl::parse(&format!("udp://t{n}.example:1/announce"));
+    let torrent = Torrent {
+        name: "t".into(),
+        hashes: Hashes::V1(InfoHash([1; 20])),
+        trackers: (0..trackers).map(|n| Arc::new(url(n).unwrap())).collect(),
+        details: None,
+        privacy: Privacy::Public,
+    };
+    let mut row = TorrentRow::default();
+    set(&mut row);
+    verdict.sentence(TorrentView {
+        torrent: &torrent,
+        row: &row,
+        announces: &[],
+        windows: None,
+    })
+}
+
+fn verdict(state: State, reason: Reason) -> Verdict {
+    Verdict {
+        state,
+        reason,
+        ..Verdict::default()
+    }
+}
+
+#[test]
+fn a_living_torrent_shows_its_peers_and_sources() {
+    let alive = verdict(State::Alive, Reason::PeersNamed);
+    let text = sentence(alive, 3, |row| {
+        row.peers = [Some(12).into(), Some(2).into()];
+        row.trackers_online = Some(2).into();
+        row.probe_success[Source::Dht] = Some(true);
+    });
+    assert_eq!(text, "14 peers; 2 of 3 trackers answer, the DHT answers.");
+    assert_eq!(Advice::of(alive), Advice::Nothing);
+}
+
+#[test]
+fn a_risk_names_its_condition() {
+    let at_risk = Verdict {
+        conditions: Conditions::default().with(Condition::FewPeers, true),
+        ..verdict(State::AtRisk, Reason::PeersNamed)
+    };
+    let text = sentence(at_risk, 1, |row| {
+        row.peers[0] = Some(1).into();
+        row.trackers_online = Some(1).into();
+    });
+    let expected = "For a day there have been hardly any peers; 1 peer now; the tracker answers.";
+    assert_eq!(text, expected);
+    assert_eq!(Advice::of(at_risk), Advice::AddSeeder);
+}
+
+#[test]
+fn a_living_torrent_without_a_tracker_needs_new_ones() {
+    let verdict = Verdict {
+        conditions: Conditions::default().with(Condition::NoTracker, true),
+        ..verdict(State::Alive, Reason::PeersNamed)
+    };
+    assert_eq!(Advice::of(verdict), Advice::ReplaceTrackers);
+}
+
+#[test]
+fn every_reason_has_a_sentence_and_every_state_advice_that_fits() {
+    let expected = [
+        (State::Dead, Reason::Empty, Advice::Reseed),
+        (State::Dead, Reason::Silence, Advice::Reseed),
+        (State::Dead, Reason::Outage, Advice::CheckNetwork),
+        (State::Alive, Reason::EmptyRecently, Advice::Wait),
+        (State::Alive, Reason::SourceLost, Advice::Wait),
+        (State::Alive, Reason::FamilyLost, Advice::CheckNetwork),
+        (State::Unobserved, Reason::DhtSilent, Advice::CheckDht),
+        (State::Unobserved, Reason::Silence, Advice::ReplaceTrackers),
+        (State::Unobserved, Reason::NoSource, Advice::AddSource),
+        (State::Pending, Reason::Unasked, Advice::Wait),
+        (State::Private, Reason::Private, Advice::Nothing),
+    ];
+    for (state, reason, advice) in expected {
+        let verdict = verdict(state, reason);
+        assert_eq!(Advice::of(verdict), advice, "{state:?} {reason:?}");
+        for trackers in 0..3 {
+            let text = sentence(verdict, trackers, |_| ());
+            assert!(text.ends_with('.') && text.len() > 20, "{text}");
+        }
+    }
+}
