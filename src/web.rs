@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /` | the status page, for people |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
-//! | `GET /-/healthy` | 200 while the process lives |
+//! | `GET /-/healthy` | 200 while the main loop turns, 503 if it has not for a minute |
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
 //! | `POST /-/reload` | 200 when the configuration was reloaded, 500 and the reason if not |
 //! | `GET /config` | the effective configuration, secrets masked |
@@ -18,6 +18,7 @@
 
 mod api;
 mod escape;
+mod heartbeat;
 mod page;
 mod route;
 mod status;
@@ -33,6 +34,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::Pages;
 
@@ -51,6 +53,7 @@ pub struct State {
     telemetry_path: String,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
+    heartbeat: Heartbeat,
     pages: Pages,
 }
 
@@ -69,6 +72,7 @@ impl State {
             telemetry_path,
             reload,
             ready: AtomicBool::new(false),
+            heartbeat: Heartbeat::default(),
             pages: Pages::new(max_requests),
         }
     }
@@ -76,6 +80,11 @@ impl State {
     /// Sets what `/-/ready` answers.
     pub fn set_ready(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// Notes that the main loop has turned, for `/-/healthy`.
+    pub fn beat(&self) {
+        self.heartbeat.beat();
     }
 
     fn is_ready(&self) -> bool {

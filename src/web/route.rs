@@ -50,7 +50,13 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
         return found(&|| page::metrics(state, asked));
     }
     match path {
-        "/-/healthy" => found(&|| text(StatusCode::OK, "Healthy\n")),
+        "/-/healthy" => found(&|| match state.heartbeat.is_alive() {
+            true => text(StatusCode::OK, "Healthy\n"),
+            false => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The main loop has not turned for a minute\n",
+            ),
+        }),
         "/-/ready" => found(&|| match state.is_ready() {
             true => text(StatusCode::OK, "Ready\n"),
             false => text(StatusCode::SERVICE_UNAVAILABLE, "Not ready\n"),

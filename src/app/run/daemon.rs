@@ -200,6 +200,7 @@ impl Daemon {
         let mut snapshot = self.core.snapshot(self.clock.now());
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
+        self.web.beat();
         start + time_between_snapshots(start.elapsed())
     }
 
