@@ -6,10 +6,10 @@
 //! The HTML stands in `src/web/templates`, of which `status.html` is the whole page. The types here
 //! hold what the templates show. Rows are built one at a time, while the page is written.
 
-mod finding;
 mod summary;
 mod torrents;
 mod trackers;
+mod urgency;
 mod value;
 
 use std::fmt;
@@ -21,10 +21,10 @@ use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use self::finding::Findings;
 use self::summary::Summary;
 use self::torrents::{Collections, Torrents};
 use self::trackers::Trackers;
+use self::urgency::ByUrgency;
 use crate::metrics::VERSION;
 use seedwatch_core::snapshot::{Credit, Snapshot};
 
@@ -47,12 +47,12 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 /// Writes the page. `metrics` is the path of the exposition. Links are relative, so that they also
 /// work behind a proxy that adds a path prefix.
 pub(super) fn write(snapshot: &Snapshot, metrics: &str, to: &mut impl fmt::Write) -> fmt::Result {
-    let findings = Findings::of(snapshot);
+    let torrents = ByUrgency::of(snapshot);
     let page = StatusPage {
         taken: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(snapshot.taken.0)),
         metrics: metrics.trim_start_matches('/'),
-        summary: Summary::of(snapshot, &findings),
-        torrents: Torrents::of(snapshot, &findings),
+        summary: Summary::of(snapshot, &torrents),
+        torrents: Torrents::of(snapshot, &torrents),
         collections: Collections::of(snapshot),
         trackers: Trackers::of(snapshot),
         credit: snapshot.geo.credit,

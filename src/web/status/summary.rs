@@ -1,9 +1,10 @@
 //! The summary at the top of the page.
 
-use super::finding::{Findings, Status};
 use super::trackers::TrackerCounts;
+use super::urgency::ByUrgency;
 use super::value::{Ago, OrUnknown};
 use seedwatch_core::snapshot::{ConfigRow, Count, Family, Snapshot, StateRow, Unix, Window};
+use seedwatch_core::verdict::State;
 
 /// Age in seconds at which the last save needs attention, if saving fails.
 const LATE_SAVE: u64 = 3600;
@@ -24,10 +25,10 @@ pub(super) struct Summary {
 
 impl Summary {
     /// Returns the summary of a snapshot.
-    pub(super) fn of(snapshot: &Snapshot, findings: &Findings) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, torrents: &ByUrgency) -> Self {
         let now = snapshot.taken;
         Self {
-            torrents: TorrentCounts::of(findings),
+            torrents: TorrentCounts::of(torrents),
             trackers: TrackerCounts::of(snapshot),
             unique: snapshot.totals.unique.map(Count::get).map(OrUnknown),
             network: ByFamily(snapshot.network_up),
@@ -41,21 +42,25 @@ impl Summary {
     }
 }
 
-/// How many torrents have each status.
+/// How many torrents are in each state.
 pub(super) struct TorrentCounts {
-    pub(super) alive: usize,
     pub(super) dead: usize,
-    pub(super) unknown: usize,
-    pub(super) left_alone: usize,
+    pub(super) at_risk: usize,
+    pub(super) unobserved: usize,
+    pub(super) pending: usize,
+    pub(super) alive: usize,
+    pub(super) private: usize,
 }
 
 impl TorrentCounts {
-    fn of(findings: &Findings) -> Self {
+    fn of(torrents: &ByUrgency) -> Self {
         Self {
-            alive: findings.count(Status::Alive),
-            dead: findings.count(Status::Dead),
-            unknown: findings.count(Status::Unknown),
-            left_alone: findings.count(Status::LeftAlone),
+            dead: torrents.count(State::Dead),
+            at_risk: torrents.count(State::AtRisk),
+            unobserved: torrents.count(State::Unobserved),
+            pending: torrents.count(State::Pending),
+            alive: torrents.count(State::Alive),
+            private: torrents.count(State::Private),
         }
     }
 }

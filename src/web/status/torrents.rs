@@ -1,41 +1,41 @@
 //! The tables of torrents and of collections.
 
-use super::finding::{Finding, Findings};
+use super::urgency::ByUrgency;
 use super::value::{Ago, Name, OrUnknown, Peers, TopCountries};
 use super::{MAX_ROWS, Rows};
 use seedwatch_core::snapshot::{CollectionRow, GeoBreakdown, Snapshot, TorrentView};
+use seedwatch_core::verdict::{Advice, Conditions, State};
 
 /// What `torrents.html` shows.
 pub(super) struct Torrents<'a> {
     pub(super) count: usize,
     pub(super) rows: Rows,
     snapshot: &'a Snapshot,
-    findings: &'a Findings,
+    by_urgency: &'a ByUrgency,
     /// The breakdown of a swarm without peers.
     empty: GeoBreakdown,
 }
 
 impl<'a> Torrents<'a> {
     /// Returns the torrents of a snapshot.
-    pub(super) fn of(snapshot: &'a Snapshot, findings: &'a Findings) -> Self {
+    pub(super) fn of(snapshot: &'a Snapshot, by_urgency: &'a ByUrgency) -> Self {
         let count = snapshot.torrents.len();
         Self {
             count,
             rows: Rows::of(count, "./api/v1/torrents"),
             snapshot,
-            findings,
+            by_urgency,
             empty: snapshot.empty_breakdown(),
         }
     }
 
     /// Returns the torrents that are shown, the most urgent first.
     pub(super) fn shown(&self) -> impl Iterator<Item = ShownTorrent<'_>> {
-        self.findings
-            .first(MAX_ROWS)
-            .filter_map(|(finding, index)| Some(self.torrent(self.snapshot.row(index)?, finding)))
+        let first = self.by_urgency.first(MAX_ROWS);
+        first.filter_map(|index| Some(self.torrent(self.snapshot.row(index)?)))
     }
 
-    fn torrent<'b>(&'b self, view: TorrentView<'b>, finding: Finding) -> ShownTorrent<'b> {
+    fn torrent<'b>(&'b self, view: TorrentView<'b>) -> ShownTorrent<'b> {
         let snapshot = self.snapshot;
         let breakdown =
             Snapshot::breakdown(view, &self.empty).filter(|_| snapshot.config.countries);
@@ -43,7 +43,8 @@ impl<'a> Torrents<'a> {
         let countries = countries.unwrap_or_default().iter();
         ShownTorrent {
             name: Name(&view.torrent.name),
-            finding,
+            state: ShownState::of(view),
+            since: Ago(snapshot.taken, view.verdict.since.get()),
             peers: Peers::of(view.peers, view.unique(view.windows)),
             trackers_online: OrUnknown(view.trackers_online.get()),
             trackers: view.torrent.trackers.len(),
@@ -56,12 +57,45 @@ impl<'a> Torrents<'a> {
 /// The row of a torrent.
 pub(super) struct ShownTorrent<'a> {
     pub(super) name: Name<'a>,
-    pub(super) finding: Finding,
+    pub(super) state: ShownState,
+    pub(super) since: Ago,
     pub(super) peers: Peers,
     pub(super) trackers_online: OrUnknown<u32>,
     pub(super) trackers: usize,
     pub(super) last_peer_seen: Ago,
     pub(super) countries: TopCountries,
+}
+
+/// The state of a torrent in words.
+pub(super) struct ShownState {
+    pub(super) name: &'static str,
+    /// The class in the style sheet.
+    pub(super) class: &'static str,
+    pub(super) reason: String,
+    /// Empty if nothing needs to be done.
+    pub(super) advice: &'static str,
+}
+
+impl ShownState {
+    fn of(view: TorrentView<'_>) -> Self {
+        let verdict = view.verdict;
+        let has_condition = verdict.conditions != Conditions::default();
+        let (name, class) = match verdict.state {
+            State::Dead => ("dead", "bad"),
+            State::AtRisk => ("at risk", "poor"),
+            State::Unobserved => ("unobserved", "poor"),
+            State::Pending => ("pending", "other"),
+            State::Alive if has_condition => ("alive", "poor"),
+            State::Alive => ("alive", "good"),
+            State::Private => ("private", "other"),
+        };
+        Self {
+            name,
+            class,
+            reason: verdict.sentence(view),
+            advice: Advice::of(verdict).sentence(),
+        }
+    }
 }
 
 /// What `collections.html` shows.

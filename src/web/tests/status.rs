@@ -11,9 +11,10 @@ use sha2::{Digest, Sha256};
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, FailureReason, ListedWindows, ProbeError, Remark, Retry, Snapshot, StateRow,
-    TrackerId, TrackerRow, Unix,
+    CollectionRow, FailureReason, ProbeError, Remark, Retry, Snapshot, StateRow, TrackerId,
+    TrackerRow, Unix,
 };
+use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
 use seedwatch_dev_web::ask;
 use seedwatch_torrent::{Hashes, InfoHash};
 
@@ -148,7 +149,7 @@ fn the_summary_counts() {
     let page = page(&sample::snapshot());
     let summary = section(&page, "summary");
     for line in [
-        "<dt>Torrents</dt><dd>1 alive, 1 dead, 1 unknown, 1 private and left alone</dd>",
+        "<dt>Torrents</dt><dd>1 dead, 0 at risk, 0 unobserved, 1 pending, 1 alive, 1 private</dd>",
         "<dt>Trackers</dt><dd>2 up, 0 down, 0 unknown</dd>",
         "<dt>Distinct peers</dt><dd>61 in a day, 240 in a week, 700 in a month</dd>",
         "<dt>Our own network</dt><dd>IPv4 up, IPv6 unknown</dd>",
@@ -179,34 +180,34 @@ fn the_summary_counts() {
 
 #[test]
 fn what_needs_attention_comes_first() {
-    let now = Unix(1_790_000_100);
-    let alive = |name: &str, peers: u32, age: u64| {
+    let judged = |name: &str, state, reason, condition: Option<Condition>| {
         let mut it = named(name, 1);
-        it.row.peers = [Some(peers).into(), None.into()];
-        it.row.last_peer_seen = Unix(now.0 - age).into();
-        it.row.listed = ListedWindows::all();
-        it.reach = Some(Default::default());
+        let conditions = condition.map(|it| Conditions::default().with(it, true));
+        it.row.verdict = Verdict {
+            state,
+            reason,
+            conditions: conditions.unwrap_or_default(),
+            since: Unix(1_790_000_100 - 2 * 86_400).into(),
+        };
         it
     };
-    let counted = |mut it: sample::Sample, counts| {
-        it.reach.as_mut().unwrap().counts.all = counts;
-        it
-    };
-    let mut stranded = counted(alive("c stranded", 3, 0), [9, 90, 900]);
-    stranded.torrent.trackers = sample::sample("", Hashes::V1(InfoHash([2; 20])), &[0])
-        .torrent
-        .trackers;
-    stranded.row.trackers_online = Some(0).into();
+    let alive = |name, condition| judged(name, State::Alive, Reason::PeersNamed, condition);
+    let mut dead = judged("g dead", State::Dead, Reason::Empty, None);
+    dead.row.peers = [Some(0).into(), None.into()];
+    dead.row.last_peer_seen = Unix(1_790_000_100 - 20 * 86_400).into();
     let samples = [
-        counted(alive("a well", 40, 60), [50, 60, 70]),
-        named("b unknown", 3),
-        stranded,
-        counted(alive("d few", 2, 60), [3, 10, 700]),
-        counted(alive("e not so few", 2, 60), [3, 11, 700]),
-        // An empty answer after so short a time may be a pause.
-        counted(alive("f pausing", 0, 89 * 60), [20, 30, 40]),
-        counted(alive("g dead", 0, 90 * 60), [20, 30, 40]),
-        counted(alive("h dead for long", 0, 20 * 86_400), [0, 0, 7]),
+        alive("a well", None),
+        named("b new", 3),
+        alive("c stranded", Some(Condition::NoTracker)),
+        judged(
+            "d few",
+            State::AtRisk,
+            Reason::PeersNamed,
+            Some(Condition::FewPeers),
+        ),
+        judged("e unobserved", State::Unobserved, Reason::Silence, None),
+        judged("f private", State::Private, Reason::Private, None),
+        dead,
     ];
     let snapshot = sample::snapshot().with_torrents(samples.map(sample::Sample::parts));
     let page = page(&snapshot);
@@ -220,30 +221,27 @@ fn what_needs_attention_comes_first() {
         order,
         [
             "g dead",
-            "h dead for long",
-            "c stranded",
             "d few",
-            "b unknown",
+            "e unobserved",
+            "c stranded",
+            "b new",
             "a well",
-            "e not so few",
-            "f pausing"
+            "f private"
         ]
     );
     for (row, cells) in [
         (
-            "h dead for long",
-            "<td class=\"bad\">dead: no peers</td><td>0</td><td>0</td><td>0</td><td>7</td>\
+            "g dead",
+            "<td class=\"bad\">dead</td><td>2 days ago</td><td class=\"text\">All sources that \
+             answer have said for two rounds that the swarm is empty: it has no tracker. \
+             <strong>Seed it again.</strong></td><td>0</td><td>?</td><td>?</td><td>?</td>\
              <td>? of 0</td><td>20 days ago</td><td></td>",
         ),
         (
-            "c stranded",
-            "<td class=\"poor\">no tracker online</td><td>3</td><td>9</td><td>90</td><td>900</td>\
-             <td>0 of 1</td><td>just now</td><td></td>",
-        ),
-        (
-            "b unknown",
-            "<td class=\"other\">unknown</td><td>?</td><td>?</td><td>?</td><td>?</td>\
-             <td>? of 0</td><td>never</td><td></td>",
+            "b new",
+            "<td class=\"other\">pending</td><td>never</td><td class=\"text\">Not every source \
+             has been asked yet. <strong>Wait for the next round.</strong></td>\
+             <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>never</td><td></td>",
         ),
     ] {
         assert!(
@@ -282,9 +280,9 @@ fn names_cannot_break_out() {
 fn the_page_stays_small() {
     let torrents = (0..1_700).map(|n| {
         let mut it = named(&format!("{n:05}"), 1);
-        // The last ones are dead, the others unknown.
+        // The last ones are dead, the others pending.
         if n >= 1_600 {
-            it.row.peers[0] = Some(0).into();
+            it.row.verdict.state = State::Dead;
         }
         it.parts()
     });
@@ -320,7 +318,9 @@ fn the_page_stays_small() {
         assert_eq!(rows(section), status::MAX_ROWS, "{id}");
         assert!(section.contains(more), "{id}");
     }
-    let dead = section(&page, "torrents").matches("dead: no peers").count();
+    let dead = section(&page, "torrents")
+        .matches("<td class=\"bad\">dead</td>")
+        .count();
     assert_eq!(dead, 100);
     assert!(section(&page, "trackers").contains("udp://00599:1"));
     assert!(page.len() < 500_000, "{}", page.len());
@@ -400,7 +400,9 @@ fn an_empty_snapshot_is_a_whole_page() {
     for id in ["torrents", "collections", "trackers"] {
         assert!(section(&page, id).contains("<p>None.</p>"), "{id}");
     }
-    assert!(page.contains("<dd>0 alive, 0 dead, 0 unknown</dd>"));
+    assert!(
+        page.contains("<dd>0 dead, 0 at risk, 0 unobserved, 0 pending, 0 alive, 0 private</dd>")
+    );
     assert!(page.contains("? in a day, ? in a week, ? in a month"));
     assert!(page.contains("<dt>State</dt><dd>not kept</dd>"));
     assert!(page.ends_with("</html>\n"));
