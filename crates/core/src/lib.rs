@@ -6,12 +6,14 @@
 //! | [`engine`] | the daemon without its sockets: joins the parts below |
 //! | [`roster`] | the torrents, trackers and announces of the configuration, with ids stable over reloads |
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
+//! | [`cliff`] | the fall of a country or autonomous system |
 //! | [`connectivity`] | whether our own network works, by family |
 //! | [`swarm`] | folds observations into the state of torrents and trackers |
 //! | [`saved`] | values of the saved state as bytes |
 //! | [`snapshot`] | the read model: one immutable reading of everything |
 //! | [`verdict`] | the state of a torrent: dead, at risk, unobserved, pending, alive or private |
 
+pub mod cliff;
 pub mod connectivity;
 pub mod engine;
 mod health;

@@ -1,0 +1,96 @@
+//! Cliffs: the fall of a country or of an autonomous system that the rest did not share.
+//!
+//! A *group* is a torrent, a collection, or all torrents together. Its *members* are the countries
+//! (or systems) of its peers. A cliff is the ratio of a member's current peers to the expected ones,
+//! while a fall holds:
+//!
+//! - What is expected are the same hours of yesterday, or of the day before if they had fewer: the
+//!   end of a crowd of one day is no fall.
+//! - The other members of the group correct it: if they fall too, the whole swarm shrinks. If they
+//!   lose more than half, nothing can be said about one member.
+//! - A change of what we can see is no evidence: a source, a family of our network, the database of
+//!   countries, the torrents of a collection. After it, the last hours and yesterday's rhythm are
+//!   compared, until two days are comparable again.
+//!
+//! With [`MANY`] expected peers, chance does not cause a fall to [`FALL_OF_MANY`]; with [`SOME`],
+//! certainty takes the mean of an hour and a fall to [`FALL_OF_SOME`]. Only members that had
+//! [`SOME`] peers within two days are watched, each in 120 bytes.
+
+mod group;
+mod hourly;
+
+use std::collections::HashMap;
+use std::hash::Hash;
+
+pub use group::{Cliff, FALL_OF_MANY, FALL_OF_SOME, Group, MANY, SOME, Sources};
+pub use hourly::Moment;
+
+/// All groups of one kind, by a key of the caller.
+#[derive(Debug, Clone)]
+pub struct Cliffs<K> {
+    groups: HashMap<K, Group>,
+}
+
+impl<K> Default for Cliffs<K> {
+    fn default() -> Self {
+        Self {
+            groups: HashMap::new(),
+        }
+    }
+}
+
+impl<K: Hash + Eq> Cliffs<K> {
+    /// Samples the current peers of a group by member. `peers` must not name a member twice.
+    pub fn sample(
+        &mut self,
+        key: K,
+        at: Moment,
+        sources: Sources,
+        peers: impl Iterator<Item = (u32, u32)>,
+    ) {
+        let mut peers = peers.peekable();
+        match self.groups.get_mut(&key) {
+            Some(group) => {
+                group.sample(at, sources, peers);
+                if group.is_empty() {
+                    self.groups.remove(&key);
+                }
+            }
+            None => {
+                let mut group = Group::default();
+                if peers.peek().is_some() {
+                    group.sample(at, sources, peers);
+                }
+                if !group.is_empty() {
+                    self.groups.insert(key, group);
+                }
+            }
+        }
+    }
+
+    /// Notes that what is seen of all groups changed.
+    pub fn mark_changed(&mut self, at: Moment) {
+        self.groups
+            .values_mut()
+            .for_each(|group| group.mark_changed(at));
+    }
+
+    /// Removes the groups that `is_kept` does not select.
+    pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+        self.groups.retain(|key, _| is_kept(key));
+    }
+
+    /// Returns the cliffs of a group, by member.
+    pub fn of(&self, key: &K) -> impl Iterator<Item = (u32, Cliff)> {
+        let group = self.groups.get(key).into_iter();
+        group.flat_map(Group::cliffs)
+    }
+
+    /// Returns the number of watched members.
+    pub fn watched(&self) -> usize {
+        self.groups.values().map(Group::watched).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests;

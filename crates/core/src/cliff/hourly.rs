@@ -1,0 +1,111 @@
+//! Hourly means of two days.
+
+/// Hours that are kept.
+const HOURS: u32 = 48;
+/// A mean that is not known.
+const UNKNOWN: u16 = u16::MAX;
+
+/// A point in running time, to the minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Moment {
+    /// Hours of running time. The first is 1.
+    pub hour: u32,
+    /// Minutes of the hour, below 60.
+    pub minute: u8,
+}
+
+impl Moment {
+    /// Returns the part of the hour that has passed.
+    fn fraction(self) -> f32 {
+        f32::from(self.minute) / 60.0
+    }
+}
+
+/// Hourly means of one number over the last two days. The current hour is not among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hourly([u16; HOURS as usize]);
+
+impl Default for Hourly {
+    fn default() -> Self {
+        Self([UNKNOWN; HOURS as usize])
+    }
+}
+
+impl Hourly {
+    /// Stores the mean of an hour.
+    pub(super) fn store(&mut self, hour: u32, mean: Option<f32>) {
+        let mean = mean.map_or(UNKNOWN, |mean| {
+            mean.round().min(f32::from(UNKNOWN - 1)) as u16
+        });
+        self.0[(hour % HOURS) as usize] = mean;
+    }
+
+    /// Returns the mean of an hour that is at most two days ago.
+    fn at(&self, hour: Option<u32>) -> Option<f32> {
+        let mean = self.0[(hour? % HOURS) as usize];
+        (mean != UNKNOWN).then(|| f32::from(mean))
+    }
+
+    /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment. A
+    /// steep rise or fall may come half an hour earlier or later today. Of the hours before the
+    /// oldest one nothing is known.
+    pub(super) fn around(&self, now: Moment, ago: u32) -> Option<f32> {
+        let hour = now.hour.checked_sub(ago)?;
+        let this = self.at(Some(hour))?;
+        let neighbour = match now.minute < 30 {
+            true if ago >= HOURS => return Some(this),
+            true => hour.checked_sub(1),
+            false => Some(hour + 1),
+        };
+        Some(this.min(self.at(neighbour)?))
+    }
+
+    /// Returns the mean of the hour that ended `ago` hours before a moment. `ago` is at least 1.
+    pub(super) fn until(&self, now: Moment, ago: u32) -> Option<f32> {
+        let last = self.at(now.hour.checked_sub(ago))?;
+        let fraction = now.fraction();
+        let first = match fraction > 0.999 {
+            true => last,
+            false => self.at(now.hour.checked_sub(ago + 1))?,
+        };
+        Some(last * fraction + first * (1.0 - fraction))
+    }
+
+    /// Returns the largest mean of the last `hours` hours.
+    pub(super) fn largest(&self, now: Moment, hours: u32) -> Option<f32> {
+        let known = (1..=hours.min(HOURS)).filter_map(|ago| self.at(now.hour.checked_sub(ago)));
+        known.reduce(f32::max)
+    }
+
+    /// Returns the mean of the last hour, mostly of the one before the current hour.
+    pub(super) fn last_hour(&self, now: Moment, current: Option<f32>) -> Option<f32> {
+        let Some(current) = current else {
+            return self.at(now.hour.checked_sub(1));
+        };
+        match self.at(now.hour.checked_sub(1)) {
+            Some(before) => {
+                let fraction = now.fraction();
+                Some(current * fraction + before * (1.0 - fraction))
+            }
+            None => Some(current),
+        }
+    }
+}
+
+/// The running mean of the current hour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Running {
+    sum: u32,
+    samples: u16,
+}
+
+impl Running {
+    pub(super) fn add(&mut self, value: u32) {
+        self.sum = self.sum.saturating_add(value);
+        self.samples = self.samples.saturating_add(1);
+    }
+
+    pub(super) fn mean(self) -> Option<f32> {
+        (self.samples > 0).then(|| self.sum as f32 / f32::from(self.samples))
+    }
+}
