@@ -166,10 +166,14 @@ catalogue! {
         "Seeders of the torrent, as claimed by the tracker, as of the latest round. Trackers overlap: use max, not sum.";
     ANNOUNCE_SUCCESS: Gauge "seedwatch_announce_success", ["torrent", "tracker"], {pair: 1},
         "Whether the tracker gave a valid answer for the torrent (1), or failed or refused (0), as of the latest round.";
+    AS_CLIFF: Gauge "seedwatch_as_cliff", ["asn"], {fixed: 32},
+        "Current peers of an autonomous system relative to the expected ones, while a fall holds that the others did not share.";
     AS_PEERS: Gauge "seedwatch_as_peers", ["asn"], {fixed: 32},
         "Peers by autonomous system (such as AS3320), as of the latest round: one series for each of the largest systems (20, or up to 30 while some of them shrink), one for all others (other), one for addresses whose system is unknown (unknown). A peer of two torrents counts twice. Absent without a database of autonomous systems.";
     BUILD_INFO: Gauge "seedwatch_build_info", ["version", "revision"], {fixed: 1},
         "Constant 1; the labels carry the version and the source revision.";
+    COLLECTION_COUNTRY_CLIFF: Gauge "seedwatch_collection_country_cliff", ["collection", "country"], {collection_country: 1},
+        "Current peers relative to the expected ones, while a fall holds that the other countries did not share.";
     COLLECTION_COUNTRY_PEERS: Gauge "seedwatch_collection_country_peers", ["collection", "country"], {collection_country: 1},
         "Distinct peer addresses (IPv6: /64 networks) of all torrents of the collection by country (ISO 3166-1 alpha-2, or unknown), as of the latest round. Countries add up. A country stays at 0 for eight days after its last peer.";
     COLLECTION_COUNTRY_UNIQUE: Gauge "seedwatch_collection_country_unique_peers", ["collection", "country", "window"], {collection_country: 3},
@@ -230,6 +234,8 @@ catalogue! {
         "1 for each condition that holds: no_tracker, no_seeder, few_peers, one_network.";
     TORRENT_COUNTRIES: Gauge "seedwatch_torrent_countries", ["torrent"], {torrent: 1},
         "Distinct countries with peers of the torrent, unknown ones not counted, as of the latest round.";
+    TORRENT_COUNTRY_CLIFF: Gauge "seedwatch_torrent_country_cliff", ["torrent", "country"], {torrent_country: 1},
+        "Current peers relative to the expected ones, while a fall holds that the other countries did not share.";
     TORRENT_COUNTRY_PEERS: Gauge "seedwatch_torrent_country_peers", ["torrent", "country"], {torrent_country: 1},
         "Distinct peer addresses (IPv6: /64 networks) by country (ISO 3166-1 alpha-2, or unknown), as of the latest round. Countries add up. A country stays at 0 for eight days after its last peer.";
     TORRENT_DHT_LEECHERS: Gauge "seedwatch_torrent_dht_leechers", ["torrent"], {torrent: 1},

@@ -6,10 +6,12 @@
 //! | `announce`, `tracker` | torrents at trackers, and trackers |
 //! | `torrent`, `windows`, `geo` | torrents: the latest answers, over time, by place |
 //! | `collection` | collections |
+//! | `cliff` | falls of countries and systems |
 //! | `dht`, `state` | the DHT, saving |
 //! | `families`, `labels` | helpers |
 
 mod announce;
+mod cliff;
 mod collection;
 mod dht;
 mod families;
@@ -47,6 +49,7 @@ impl Collector for Page {
         if snapshot.config.per_tracker {
             announce::write(snapshot, to)?;
         }
+        cliff::write_systems(snapshot, to)?;
         geo::write_totals(snapshot, to)?;
         to.gauge(&catalogue::BUILD_INFO, [([VERSION, REVISION], 1u32)])?;
         collection::write(snapshot, to)?;

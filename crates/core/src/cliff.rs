@@ -19,6 +19,7 @@
 mod group;
 mod hourly;
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
@@ -40,18 +41,20 @@ impl<K> Default for Cliffs<K> {
 }
 
 impl<K: Hash + Eq> Cliffs<K> {
-    /// Samples the current peers of a group by member. `peers` must not name a member twice.
+    /// Samples the current peers of a group by member. `peers` must not name a member twice; watched
+    /// members that it does not name have `absent` peers.
     pub fn sample(
         &mut self,
         key: K,
         at: Moment,
         sources: Sources,
+        absent: u32,
         peers: impl Iterator<Item = (u32, u32)>,
     ) {
         let mut peers = peers.peekable();
         match self.groups.get_mut(&key) {
             Some(group) => {
-                group.sample(at, sources, peers);
+                group.sample(at, sources, absent, peers);
                 if group.is_empty() {
                     self.groups.remove(&key);
                 }
@@ -59,7 +62,7 @@ impl<K: Hash + Eq> Cliffs<K> {
             None => {
                 let mut group = Group::default();
                 if peers.peek().is_some() {
-                    group.sample(at, sources, peers);
+                    group.sample(at, sources, absent, peers);
                 }
                 if !group.is_empty() {
                     self.groups.insert(key, group);
@@ -75,13 +78,28 @@ impl<K: Hash + Eq> Cliffs<K> {
             .for_each(|group| group.mark_changed(at));
     }
 
+    /// Notes that what is seen of one group changed.
+    pub fn mark_group_changed<Q>(&mut self, key: &Q, at: Moment)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        if let Some(group) = self.groups.get_mut(key) {
+            group.mark_changed(at);
+        }
+    }
+
     /// Removes the groups that `is_kept` does not select.
     pub fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
         self.groups.retain(|key, _| is_kept(key));
     }
 
     /// Returns the cliffs of a group, by member.
-    pub fn of(&self, key: &K) -> impl Iterator<Item = (u32, Cliff)> {
+    pub fn of<Q>(&self, key: &Q) -> impl Iterator<Item = (u32, Cliff)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
         let group = self.groups.get(key).into_iter();
         group.flat_map(Group::cliffs)
     }

@@ -4,6 +4,7 @@
 //! ([`Engine::absorb`]) and publishes what is known ([`Engine::snapshot`]).
 
 mod canaries;
+mod cliffs;
 mod dht_state;
 mod event;
 mod settings;
@@ -19,11 +20,15 @@ use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition
 use crate::roster::Roster;
 use crate::saved::DecodeError;
 use crate::schedule::Schedule;
-use crate::snapshot::{ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot};
+use crate::snapshot::{
+    Block, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot,
+    TotalsRow,
+};
 use crate::swarm::{Shard, SwarmConfig, Swarms};
 use crate::verdict::{Network, State};
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
+use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
@@ -49,6 +54,7 @@ pub struct Engine {
     dht: DhtState,
     /// When our network, or a part of it, last came back.
     network_since: Mono,
+    cliffs: CliffMonitor,
     config: ConfigRow,
     geo: GeoRow,
     /// Changes that [`Engine::take_events`] has not returned yet.
@@ -76,6 +82,7 @@ impl Engine {
             trust_local: false,
             dht: DhtState::default(),
             network_since: now.mono,
+            cliffs: CliffMonitor::default(),
             config: ConfigRow::default(),
             geo: GeoRow::default(),
             events: Vec::new(),
@@ -111,10 +118,15 @@ impl Engine {
             per_tracker: settings.per_tracker,
             countries: settings.countries,
         };
-        self.geo = GeoRow {
+        let geo = GeoRow {
             built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),
             credit: settings.geo.credit(),
         };
+        if geo.built != self.geo.built {
+            self.cliffs.mark_changed(self.swarms.running_time(now));
+        }
+        self.geo = geo;
+        self.cliffs.forget_rows();
     }
 
     /// Notes that a reload failed. The configuration stays as it was.
@@ -332,12 +344,16 @@ impl Engine {
         self.swarms.set_network(self.network());
         let blocks = self.swarms.blocks(&self.roster, now);
         self.report_states();
+        let collections = self.swarms.collections(&self.roster, now);
+        let totals = self.swarms.totals();
+        let cliffs = self.sample_cliffs(&blocks, &collections, &totals, now);
         Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks,
-            collections: self.swarms.collections(&self.roster, now),
-            totals: self.swarms.totals(),
+            collections,
+            totals,
+            cliffs,
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
             network_up: self.connectivity.up(),
@@ -364,6 +380,28 @@ impl Engine {
             lost: [0, 1].map(|family| works && is_lost(family)),
             up_since: self.network_since,
         }
+    }
+
+    fn sample_cliffs(
+        &mut self,
+        blocks: &[Arc<Block>],
+        collections: &[Arc<CollectionRow>],
+        totals: &TotalsRow,
+        now: Now,
+    ) -> Arc<CliffRows> {
+        let dht = self.dht.status.iter().flatten();
+        let dht = dht.filter(|status| status.up == Some(true)).count();
+        let network = self.connectivity.up();
+        let families = network.iter().filter(|up| **up == Some(true)).count();
+        let sampled = Sampled {
+            roster: &self.roster,
+            blocks,
+            collections,
+            systems: &totals.systems,
+            families_up: (families + dht) as u32,
+        };
+        let at = self.swarms.running_time(now);
+        self.cliffs.sample(sampled, at, now.mono)
     }
 
     /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless it

@@ -47,7 +47,7 @@ pub use crate::{PerSource, Source};
 pub use block::Block;
 pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
-pub use geo::{AsnLabel, AsnSummary, CountryPeers, GeoBreakdown};
+pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
 pub use histogram::{Bounds, Histogram};
 pub use seedwatch_clock::Unix;
 pub use seedwatch_dht::DhtStatus;
@@ -75,6 +75,8 @@ pub struct Snapshot {
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
     pub totals: TotalsRow,
+    /// Falls of countries and systems that hold now.
+    pub cliffs: Arc<CliffRows>,
     /// The databases of countries and autonomous systems.
     pub geo: GeoRow,
     /// Trackers by [`TrackerId`]; `None` for trackers that left the configuration.
@@ -127,6 +129,7 @@ impl Snapshot {
         Self {
             torrents: names.into(),
             blocks: blocks.into_iter().map(Arc::new).collect(),
+            cliffs: Arc::default(),
             ..self
         }
     }
@@ -210,6 +213,7 @@ impl Default for Snapshot {
             blocks: Vec::new(),
             collections: Vec::new(),
             totals: TotalsRow::default(),
+            cliffs: Arc::default(),
             geo: GeoRow::default(),
             trackers: Vec::new(),
             network_up: [None; 2],

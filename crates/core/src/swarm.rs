@@ -58,6 +58,7 @@ use std::time::Duration;
 pub use config::SwarmConfig;
 pub use shard::Shard;
 
+use crate::cliff::Moment;
 use crate::roster::{Changes, Roster};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
@@ -248,6 +249,17 @@ impl Swarms {
         self.state.tick(now);
         let state = &mut self.state;
         self.rows.blocks(RowContext { state, roster, now })
+    }
+
+    /// Returns the current hour and minute of running time.
+    pub fn running_time(&mut self, now: Now) -> Moment {
+        self.state.tick(now);
+        let clock = &self.state.history.clock;
+        let minutes = now.mono.since(clock.slid_at()).as_secs() / 60;
+        Moment {
+            hour: clock.moment().hour(),
+            minute: minutes.min(59) as u8,
+        }
     }
 
     /// Returns the torrents whose state has changed since the last call.

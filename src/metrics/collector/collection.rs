@@ -47,6 +47,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
 fn write_countries(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     let countries =
         || rows(snapshot).flat_map(|row| row.countries.iter().map(|country| (&*row.name, country)));
+    super::cliff::write_collections(snapshot, to)?;
     to.gauge(
         &catalogue::COLLECTION_COUNTRY_PEERS,
         countries()

@@ -43,6 +43,7 @@ pub(super) fn write_torrent_countries(
         &catalogue::TORRENT_COUNTRIES,
         breakdowns(snapshot, empty).map(|(name, breakdown)| ([name], breakdown.known_countries())),
     )?;
+    super::cliff::write_torrents(snapshot, to)?;
     to.gauge(
         &catalogue::TORRENT_COUNTRY_PEERS,
         breakdowns(snapshot, empty).flat_map(|(name, breakdown)| {

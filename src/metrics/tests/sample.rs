@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, AsnLabel, AsnSummary, CollectionRow, Count, Country, CountryPeers, CountryRow,
-    Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
+    AnnounceRow, AsnLabel, AsnSummary, CliffRows, CollectionRow, Count, Country, CountryPeers,
+    CountryRow, Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
     ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
     TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
@@ -37,6 +37,7 @@ pub(crate) fn snapshot() -> Snapshot {
     let new = sample("new", Hashes::V2(Box::new(InfoHashV2([0xab; 32]))), &[0]);
     let samples = [alive(), empty(), new, private()];
     let mut snapshot = snapshot.with_torrents(samples.map(Sample::parts));
+    snapshot.cliffs = Arc::new(cliffs());
     snapshot.schedule.overdue = 3;
     snapshot.schedule.lag = Duration::from_millis(1500);
     snapshot.schedule.in_flight = [1, 2].into();
@@ -149,6 +150,16 @@ fn alive() -> Sample {
         ..announce(TrackerId(2))
     };
     it
+}
+
+/// Returns a fall of each kind.
+fn cliffs() -> CliffRows {
+    let country = Country::parse("US");
+    CliffRows {
+        torrents: vec![(0, country, 0.25)],
+        collections: vec![("census".into(), country, 0.125)],
+        systems: vec![(Asn(64_500), 0.5)],
+    }
 }
 
 /// Returns windows with peers of both sources, and a country that has no peers now.

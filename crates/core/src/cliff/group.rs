@@ -21,11 +21,11 @@ const COMPARABLE_HOURS: u32 = 5;
 /// The longest growth that yesterday's rhythm may predict for three hours.
 const MOST_GROWTH: f32 = 2.0;
 
-/// How many sources answer, in the unit of one source of one torrent.
+/// How many sources answer. The unit is up to the caller.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sources {
     /// Sources that answer now.
-    pub online: u16,
+    pub online: u32,
     /// By how much the number may fall without a loss: noise of the hourly mean.
     pub tolerance: f32,
 }
@@ -73,18 +73,19 @@ impl Group {
         &mut self,
         at: Moment,
         sources: Sources,
+        absent: u32,
         peers: impl Iterator<Item = (u32, u32)>,
     ) {
         if at.hour > self.now.hour {
             self.end_hour(at.hour);
         }
         self.now = at;
-        self.sources_now.add(sources.online.into());
+        self.sources_now.add(sources.online);
         let mut seen: Vec<(u32, u32)> = peers.collect();
         seen.sort_unstable();
         for member in &mut self.members {
             let found = seen.binary_search_by_key(&member.key, |(key, _)| *key);
-            let peers = found.map_or(0, |index| seen[index].1);
+            let peers = found.map_or(absent, |index| seen[index].1);
             member.add(peers);
         }
         for (key, peers) in seen.into_iter().filter(|(_, peers)| *peers as f32 >= SOME) {

@@ -15,7 +15,7 @@ const FR: u32 = 4;
 struct World {
     cliffs: Cliffs<u8>,
     now: Moment,
-    sources: u16,
+    sources: u32,
 }
 
 impl World {
@@ -35,7 +35,7 @@ impl World {
                 tolerance: 0.7,
             };
             self.cliffs
-                .sample(0, self.now, sources, peers(self.now).into_iter());
+                .sample(0, self.now, sources, 0, peers(self.now).into_iter());
             self.now.minute += STEP;
             if self.now.minute == 60 {
                 self.now = Moment {

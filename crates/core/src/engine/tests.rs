@@ -1,3 +1,4 @@
+mod cliffs;
 mod contradicted;
 mod dht;
 mod shortage;

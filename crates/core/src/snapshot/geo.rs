@@ -1,5 +1,7 @@
 //! Where peers are: by country, by network and by autonomous system (AS).
 
+use std::sync::Arc;
+
 #[cfg(doc)]
 use seedwatch_distinct::Moment;
 use seedwatch_geo::{Asn, Country};
@@ -73,4 +75,16 @@ pub enum AsnLabel {
     Other,
     /// Addresses that the database assigns to no autonomous system.
     Unknown,
+}
+
+/// Falls that hold now, each with the ratio of the current peers to the expected ones. Sampled every
+/// five minutes.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CliffRows {
+    /// Countries of torrents, by the index of the torrent.
+    pub torrents: Vec<(u32, Country, f32)>,
+    /// Countries of collections, by the name of the collection.
+    pub collections: Vec<(Arc<str>, Country, f32)>,
+    /// Autonomous systems over all torrents.
+    pub systems: Vec<(Asn, f32)>,
 }

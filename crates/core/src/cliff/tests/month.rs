@@ -67,7 +67,7 @@ fn in_a_month_of_1000_countries_without_a_fall_none_is_reported() {
                     .zip(members)
                     .map(|(key, country)| (key, country.peers(rng, at)))
                     .collect();
-                cliffs.sample(group, at, sources, peers.into_iter());
+                cliffs.sample(group, at, sources, 0, peers.into_iter());
                 reported += cliffs.of(&group).count();
             }
         }

@@ -1,0 +1,184 @@
+//! Samples countries and systems for cliffs, and shows the cliffs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::cliff::{Cliffs, Moment, Sources};
+use crate::roster::Roster;
+use crate::snapshot::{
+    AsnLabel, Block, CliffRows, CollectionRow, CountryPeers, Source, TorrentRow,
+};
+use seedwatch_clock::Mono;
+use seedwatch_geo::{Asn, Country};
+use seedwatch_torrent::InfoHash;
+
+/// Minutes between two samples of a group.
+const STEP: u64 = 5;
+/// Scale of the number of sources of several torrents: thousandths per torrent.
+const SCALE: u64 = 1000;
+/// Share of the sources of several torrents whose loss is no matter.
+const TOLERATED_LOSS: f32 = 0.03;
+/// By how much the hourly mean of the sources of one torrent may fall without a loss.
+const TOLERATED_NOISE: f32 = 0.7;
+
+/// The cliffs of all torrents, collections and systems.
+#[derive(Debug, Default)]
+pub(super) struct CliffMonitor {
+    torrents: Cliffs<InfoHash>,
+    collections: Cliffs<Arc<str>>,
+    systems: Cliffs<()>,
+    /// Torrents of each collection at its last sample.
+    sizes: HashMap<Arc<str>, u32>,
+    /// The minute of the last sample.
+    sampled: Option<u64>,
+    rows: Arc<CliffRows>,
+}
+
+/// What is sampled.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sampled<'a> {
+    pub(super) roster: &'a Roster,
+    pub(super) blocks: &'a [Arc<Block>],
+    pub(super) collections: &'a [Arc<CollectionRow>],
+    pub(super) systems: &'a [(AsnLabel, u64)],
+    /// Families of our network that work, and those over which the DHT answers.
+    pub(super) families_up: u32,
+}
+
+impl CliffMonitor {
+    /// Forgets the cliffs that are shown, whose torrents may have other indices now.
+    pub(super) fn forget_rows(&mut self) {
+        self.sampled = None;
+        self.rows = Arc::default();
+    }
+
+    /// Notes that addresses were assigned to countries or systems anew.
+    pub(super) fn mark_changed(&mut self, at: Moment) {
+        self.torrents.mark_changed(at);
+        self.collections.mark_changed(at);
+        self.systems.mark_changed(at);
+    }
+
+    /// Samples once every few minutes, and returns the cliffs.
+    pub(super) fn sample(&mut self, all: Sampled<'_>, at: Moment, now: Mono) -> Arc<CliffRows> {
+        let minute = now.0 / (STEP * 60_000);
+        if self.sampled.replace(minute) == Some(minute) {
+            return Arc::clone(&self.rows);
+        }
+        let mut rows = CliffRows::default();
+        self.sample_torrents(all, at, &mut rows);
+        self.sample_collections(all, at, &mut rows);
+        self.sample_systems(all, at, &mut rows);
+        self.rows = Arc::new(rows);
+        Arc::clone(&self.rows)
+    }
+
+    fn sample_torrents(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+        for (index, row, countries) in countries(all.blocks) {
+            let Some(hash) = all.roster.identity(index) else {
+                continue;
+            };
+            let sources = Sources {
+                online: online(row) + all.families_up,
+                tolerance: TOLERATED_NOISE,
+            };
+            let peers = countries.iter().map(|row| (key(row.country), row.peers));
+            self.torrents.sample(hash, at, sources, 0, peers);
+            for (key, cliff) in self.torrents.of(&hash) {
+                rows.torrents
+                    .extend(country(key).map(|it| (index as u32, it, cliff.0)));
+            }
+        }
+        let mut known: Vec<_> = (0..all.roster.torrents().len())
+            .filter_map(|index| all.roster.identity(index))
+            .collect();
+        known.sort_unstable();
+        self.torrents
+            .retain(|hash| known.binary_search(hash).is_ok());
+    }
+
+    fn sample_collections(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+        let sources = mean_sources(all);
+        for row in all.collections {
+            let before = self.sizes.insert(Arc::clone(&row.name), row.torrents);
+            if before.is_some_and(|before| before != row.torrents) {
+                self.collections.mark_group_changed(&row.name, at);
+            }
+            let known = row.countries.iter();
+            let peers = known.filter_map(|row| Some((key(row.country), row.peers.get()?)));
+            let name = Arc::clone(&row.name);
+            self.collections.sample(name, at, sources, 0, peers);
+            for (key, cliff) in self.collections.of(&row.name) {
+                let name = Arc::clone(&row.name);
+                rows.collections
+                    .extend(country(key).map(|it| (name, it, cliff.0)));
+            }
+        }
+        let is_known = |name: &Arc<str>| all.collections.iter().any(|row| row.name == *name);
+        self.collections.retain(is_known);
+        self.sizes.retain(|name, _| is_known(name));
+    }
+
+    /// Only the largest systems are known. One that is missing may have as many peers as the
+    /// smallest of them.
+    fn sample_systems(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+        let has_more = all
+            .systems
+            .iter()
+            .any(|(label, _)| *label == AsnLabel::Other);
+        let peers = all.systems.iter().filter_map(|(label, peers)| match label {
+            AsnLabel::Known(asn) => Some((asn.0, u32::try_from(*peers).unwrap_or(u32::MAX))),
+            AsnLabel::Other | AsnLabel::Unknown => None,
+        });
+        let smallest = peers.clone().map(|(_, peers)| peers).min();
+        let absent = smallest.filter(|_| has_more).unwrap_or(0);
+        self.systems
+            .sample((), at, mean_sources(all), absent, peers);
+        let cliffs = self.systems.of(&());
+        rows.systems
+            .extend(cliffs.map(|(key, cliff)| (Asn(key), cliff.0)));
+    }
+}
+
+/// Returns the torrents whose current countries are known.
+fn countries(blocks: &[Arc<Block>]) -> impl Iterator<Item = (usize, &TorrentRow, &[CountryPeers])> {
+    blocks.iter().enumerate().flat_map(|(block, rows)| {
+        (0..Block::SIZE).filter_map(move |position| {
+            let (row, _, windows) = rows.get(position)?;
+            let geo = windows?.geo.as_deref()?;
+            Some((block * Block::SIZE + position, row, &*geo.countries))
+        })
+    })
+}
+
+/// Returns the sources of a torrent that answer.
+fn online(row: &TorrentRow) -> u32 {
+    let dht = row.probe_success[Source::Dht] == Some(true);
+    row.trackers_online.get().unwrap_or(0) + u32::from(dht)
+}
+
+/// Returns the mean number of sources over all torrents.
+fn mean_sources(all: Sampled<'_>) -> Sources {
+    let (mut torrents, mut total) = (0, 0);
+    for block in all.blocks {
+        for (row, ..) in (0..Block::SIZE).map_while(|position| block.get(position)) {
+            torrents += 1;
+            total += u64::from(online(row) + all.families_up);
+        }
+    }
+    let online = (total * SCALE).checked_div(torrents).unwrap_or(0) as u32;
+    Sources {
+        online,
+        tolerance: online as f32 * TOLERATED_LOSS,
+    }
+}
+
+fn key(country: Country) -> u32 {
+    u16::from_be_bytes(country.code()).into()
+}
+
+/// Returns the country of a key. Peers in no known country have no cliff of their own.
+fn country(key: u32) -> Option<Country> {
+    let code = u16::try_from(key).ok()?.to_be_bytes();
+    Some(Country::of(code)).filter(|country| *country != Country::UNKNOWN)
+}
