@@ -3,6 +3,7 @@
 //! | Endpoint | Answer |
 //! |---|---|
 //! | `GET /` | the status page, for people |
+//! | `GET /runbook` | what to do when an alert fires |
 //! | `GET /metrics` (`--web.telemetry-path`) | the snapshot as OpenMetrics 1.0 or text 0.0.4 |
 //! | `GET /-/healthy` | 200 while the main loop turns, 503 if it has not for a minute |
 //! | `GET /-/ready` | 200 once configuration and state are loaded, 503 before |
@@ -21,6 +22,7 @@ mod escape;
 mod heartbeat;
 mod page;
 mod route;
+mod runbook;
 mod status;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::State;
 use super::api;
 use super::escape;
+use super::runbook;
 use super::status;
 use crate::metrics::{self, Format, Process};
 
@@ -78,9 +79,22 @@ pub(super) fn status(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let mut answer = state.pages.stream(request, HTML, move |sink| {
         status::write(&snapshot, &metrics, sink).map_err(|_| PageAborted)
     });
-    let fields = answer.headers_mut();
+    protect(&mut answer);
+    answer
+}
+
+/// Returns the runbook.
+pub(super) fn runbook() -> HttpResponse {
+    let mut answer = text(StatusCode::OK, runbook::PAGE.as_str());
+    answer.headers_mut().insert(CONTENT_TYPE, HTML);
+    protect(&mut answer);
+    answer
+}
+
+/// Forbids a page to load or run anything.
+fn protect(page: &mut HttpResponse) {
+    let fields = page.headers_mut();
     fields.insert(CONTENT_SECURITY_POLICY, status::POLICY.clone());
     fields.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     fields.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    answer
 }

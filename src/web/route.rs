@@ -66,6 +66,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
             text(StatusCode::OK, String::clone(&config))
         }),
         "/" => found(&|| page::status(state, asked)),
+        "/runbook" => found(&page::runbook),
         TORRENTS => found(&|| page::torrents(state, asked)),
         COLLECTIONS => found(&|| page::collections(state, asked)),
         _ => {

@@ -31,7 +31,7 @@ use seedwatch_core::snapshot::{Credit, Snapshot};
 /// Most rows per table.
 pub(super) const MAX_ROWS: usize = 500;
 
-const STYLE: &str = include_str!("templates/style.css");
+pub(super) const STYLE: &str = include_str!("templates/style.css");
 
 /// The content security policy of the page: no resource, no script, no framing. The one style sheet
 /// is allowed by its hash.

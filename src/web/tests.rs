@@ -41,6 +41,7 @@ async fn every_endpoint_knows_its_methods() {
         ("POST /metrics", 405, Some("GET, HEAD")),
         ("DELETE /metrics", 405, Some("GET, HEAD")),
         ("GET /metrics?name[]=x", 200, None),
+        ("GET /runbook", 200, None),
         ("GET /-/healthy", 200, None),
         ("HEAD /-/healthy", 200, None),
         ("PUT /-/healthy", 405, Some("GET, HEAD")),

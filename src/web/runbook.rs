@@ -1,0 +1,87 @@
+//! `GET /runbook`: what to do when an alert fires. Alerts link to its sections.
+
+use std::sync::LazyLock;
+
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+
+/// The document, which is a part of the daemon so that it fits its alerts.
+const RUNBOOK: &str = include_str!("../../docs/runbook.md");
+
+/// The page.
+pub(super) static PAGE: LazyLock<String> = LazyLock::new(|| {
+    let mut page = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>seedwatch: runbook</title>\n<style>",
+    );
+    page.push_str(super::status::STYLE);
+    page.push_str("</style>\n</head>\n<body>\n<main>\n");
+    html::push_html(&mut page, events().into_iter());
+    page.push_str("</main>\n<footer><p><a href=\"./\">Status</a></p></footer>\n</body>\n</html>\n");
+    page
+});
+
+/// Returns the document with an id for each heading, and without links to other files, which the
+/// daemon does not serve.
+fn events() -> Vec<Event<'static>> {
+    let parser = Parser::new_ext(RUNBOOK, Options::ENABLE_TABLES);
+    let mut events: Vec<Event<'static>> = Vec::new();
+    let (mut heading, mut is_foreign) = (None, false);
+    for event in parser {
+        match &event {
+            Event::Start(Tag::Heading { .. }) => heading = Some(events.len()),
+            Event::Text(text) => {
+                if let Some(Event::Start(Tag::Heading { id, .. })) =
+                    heading.and_then(|at: usize| events.get_mut(at))
+                {
+                    *id = Some(anchor(text));
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => heading = None,
+            Event::Start(Tag::Link { dest_url, .. }) if !dest_url.starts_with('#') => {
+                is_foreign = true;
+                continue;
+            }
+            Event::End(TagEnd::Link) if std::mem::take(&mut is_foreign) => continue,
+            _ => {}
+        }
+        events.push(event);
+    }
+    events
+}
+
+/// Returns the anchor of a heading, as hosts of repositories derive it.
+fn anchor(heading: &str) -> CowStr<'static> {
+    let words = heading.split_whitespace().map(str::to_lowercase);
+    words.collect::<Vec<_>>().join("-").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alert_has_a_section_on_the_page() {
+        let rules = include_str!("../../deploy/prometheus/alerts.rules.yaml");
+        let alerts = rules
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("- alert: "));
+        let alerts: Vec<_> = alerts.collect();
+        assert!(alerts.len() > 10, "{alerts:?}");
+        for alert in alerts {
+            let heading = format!("<h2 id=\"{}\">{alert}</h2>", alert.to_lowercase());
+            assert!(PAGE.contains(&heading), "{heading}");
+        }
+    }
+
+    #[test]
+    fn every_link_leads_to_a_section_or_to_the_status_page() {
+        let links = PAGE.split("href=\"").skip(1);
+        for link in links.filter_map(|rest| rest.split('"').next()) {
+            let is_section = link
+                .strip_prefix('#')
+                .is_some_and(|id| PAGE.contains(&format!("id=\"{id}\"")));
+            assert!(is_section || link == "./", "{link}");
+        }
+    }
+}
