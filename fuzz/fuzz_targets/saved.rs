@@ -9,8 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::schedule::{PolitenessPolicy, Schedule};
-use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
-use seedwatch_distinct::{Format, Key};
+use seedwatch_core::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
+use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::address::Accept;
 use seedwatch_tracker::AnnounceStrategy;
@@ -28,7 +28,7 @@ fuzz_target!(|input: &[u8]| {
     // Without the key's fingerprint, nothing else is read.
     let key = Key::new([7; 16]);
     let shard = [&key.fingerprint()[..], input].concat();
-    for format in [Format::V1, Format::V2, Format::V3] {
+    for format in [1, 2, 3, 4].map(ShardFormat::of) {
         let config = SwarmConfig::new(Accept::Global, HOUR, Arc::clone(&GEO), true);
         let mut swarms = Swarms::new(config, [6881; 2], key.clone());
         let is_shared = swarms.decode_shared(&shard, format).is_ok();

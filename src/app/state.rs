@@ -41,24 +41,15 @@ use save_pass::{Group, SavePass, SaveStep, Shardings};
 use seedwatch_clock::Now;
 use seedwatch_core::Engine;
 use seedwatch_core::snapshot::StateRow;
-use seedwatch_core::swarm::Shard;
+use seedwatch_core::swarm::{Shard, ShardFormat};
 use seedwatch_dht::Contact;
-use seedwatch_distinct::{Format, Key};
+use seedwatch_distinct::Key;
 use seedwatch_input::file;
 
 /// Name and version of the section of trackers.
 const TRACKERS: (&str, u16) = ("trackers", 2);
 /// Version of all sections that are written in shards.
-const SHARDS: u16 = 3;
-
-/// Returns the format of the sets in a shard of a version.
-fn set_format(version: u16) -> Format {
-    match version {
-        ..2 => Format::V1,
-        2 => Format::V2,
-        _ => Format::V3,
-    }
-}
+const SHARDS: u16 = ShardFormat::VERSION;
 
 /// Longest time that one call to the disk may take. Reading the largest shard takes a second or
 /// two.

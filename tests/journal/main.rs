@@ -17,10 +17,10 @@ use peers::{Peer, Rng, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::Roster;
 use seedwatch_core::snapshot::{Block, Count};
-use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
+use seedwatch_core::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange, Source};
 use seedwatch_dht::{FoundPeers, LookupReport, LookupStats};
-use seedwatch_distinct::{Format, Key};
+use seedwatch_distinct::Key;
 use seedwatch_geo::{Country, Geo};
 use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
@@ -105,13 +105,13 @@ impl Daemon {
                 before
                     .swarms
                     .encode_torrents(&before.roster, shard, &mut saved);
-                swarms.decode_torrents(&saved, Format::V3).unwrap();
+                swarms.decode_torrents(&saved, ShardFormat::LATEST).unwrap();
             }
             let mut saved = Vec::new();
             before
                 .swarms
                 .encode_shared(Shard { index: 0, of: 1 }, &mut saved);
-            swarms.decode_shared(&saved, Format::V3).unwrap();
+            swarms.decode_shared(&saved, ShardFormat::LATEST).unwrap();
         }
         let mut roster = Roster::default();
         let changes = roster.update(&torrents(), |_| false);

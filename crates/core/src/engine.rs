@@ -24,7 +24,7 @@ use crate::snapshot::{
     Block, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot,
     TotalsRow,
 };
-use crate::swarm::{Shard, SwarmConfig, Swarms};
+use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
 use crate::verdict::{Network, State};
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
@@ -32,7 +32,7 @@ use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
-use seedwatch_distinct::{Format, Key};
+use seedwatch_distinct::Key;
 use seedwatch_torrent::address::{self, Accept};
 use seedwatch_torrent::{Family, Host, InfoHash};
 use seedwatch_tracker::{AnnounceId, Job, Observation, Report, TrackerId};
@@ -468,7 +468,7 @@ impl Engine {
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.
-    pub fn decode_shared(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+    pub fn decode_shared(&mut self, bytes: &[u8], format: ShardFormat) -> Result<(), DecodeError> {
         self.swarms.decode_shared(bytes, format)
     }
 
@@ -492,7 +492,11 @@ impl Engine {
     ///
     /// # Errors
     /// If the bytes were written with another key or are something else; then nothing changed.
-    pub fn decode_torrents(&mut self, bytes: &[u8], format: Format) -> Result<(), DecodeError> {
+    pub fn decode_torrents(
+        &mut self,
+        bytes: &[u8],
+        format: ShardFormat,
+    ) -> Result<(), DecodeError> {
         self.swarms.decode_torrents(bytes, format)
     }
 }

@@ -56,6 +56,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use config::SwarmConfig;
+pub use saved::ShardFormat;
 pub use shard::Shard;
 
 use crate::cliff::Moment;
@@ -70,7 +71,7 @@ use fold::TrackerFold;
 use row_cache::{RowCache, RowContext};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::LookupReport;
-use seedwatch_distinct::{Format, Key};
+use seedwatch_distinct::Key;
 use seedwatch_geo::Database;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{AnnounceId, Observation, Report, TrackerId};
@@ -334,8 +335,8 @@ impl Swarms {
     ///
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
-    pub fn decode_shared(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
-        saved::decode_shared(&mut self.state.history, bytes, layout)
+    pub fn decode_shared(&mut self, bytes: &[u8], format: ShardFormat) -> Result<(), DecodeError> {
+        saved::decode_shared(&mut self.state.history, bytes, format)
     }
 
     /// Appends a shard of the torrents.
@@ -349,7 +350,7 @@ impl Swarms {
         let torrents = (0..).zip(&self.state.torrents);
         let configured = torrents.filter_map(|(index, torrent)| {
             let hash = roster.identity(index)?;
-            Some((hash, torrent.last_seen))
+            Some((hash, *torrent))
         });
         saved::encode_torrents(&self.state.history, configured, shard, out);
     }
@@ -359,8 +360,12 @@ impl Swarms {
     ///
     /// # Errors
     /// The bytes are damaged, or were written with another key. The state is unchanged.
-    pub fn decode_torrents(&mut self, bytes: &[u8], layout: Format) -> Result<(), DecodeError> {
-        saved::decode_torrents(&mut self.state.history, bytes, layout)
+    pub fn decode_torrents(
+        &mut self,
+        bytes: &[u8],
+        format: ShardFormat,
+    ) -> Result<(), DecodeError> {
+        saved::decode_torrents(&mut self.state.history, bytes, format)
     }
 
     /// Records that a shard of the torrents was found lost at this time.

@@ -7,11 +7,11 @@ use tracing::{info, warn};
 
 use super::found_shards::FoundShards;
 use super::save_pass::{Group, Shardings};
-use super::{SHARDS, TRACKERS, call_disk, set_format};
+use super::{SHARDS, TRACKERS, call_disk};
 use crate::store::{FileError, Loss, Store, StoreError};
 use seedwatch_clock::{Now, Unix};
 use seedwatch_core::Engine;
-use seedwatch_core::swarm::Shard;
+use seedwatch_core::swarm::{Shard, ShardFormat};
 use seedwatch_distinct::{Key, Window};
 
 /// The state directory at the start.
@@ -98,8 +98,10 @@ pub(super) fn core(
         let sharding = &mut shardings[group.index()];
         sharding.shards = sharding.shards.max(of);
         let loaded = reading.load(section, SHARDS, |version, bytes| match group {
-            Group::Torrents => core.decode_torrents(bytes, set_format(version)).is_ok(),
-            Group::Shared => core.decode_shared(bytes, set_format(version)).is_ok(),
+            Group::Torrents => core
+                .decode_torrents(bytes, ShardFormat::of(version))
+                .is_ok(),
+            Group::Shared => core.decode_shared(bytes, ShardFormat::of(version)).is_ok(),
         });
         sharding.bytes += loaded.unwrap_or(0);
         found.add(section, loaded.is_some());

@@ -15,11 +15,12 @@ use super::geo_breakdown::first_address;
 use super::lost::LostShards;
 use super::peer_list::{PeerLists, RecordedAt};
 use super::peer_union::PeerUnion;
-use super::torrent::LastSeen;
+use super::torrent::{LastSeen, TorrentState};
 use super::torrent_history::TorrentHistory;
 use crate::Source;
 use crate::roster::{Changes, Roster};
 use crate::snapshot::TorrentWindows;
+use crate::verdict::Memory;
 use seedwatch_clock::Now;
 use seedwatch_distinct::{Insert, Key, Moment, PeerHash, SOURCES, Set, Window};
 use seedwatch_torrent::InfoHash;
@@ -54,6 +55,7 @@ pub(super) struct RemovedTorrent {
     /// The hour of running time in which the torrent was removed.
     pub(super) since: u32,
     pub(super) last_seen: LastSeen,
+    pub(super) memory: Memory,
 }
 
 /// The torrent and source of a list.
@@ -116,6 +118,7 @@ impl PeerHistory {
         let known = self.removed.entry(hash).or_default();
         known.since = known.since.max(saved.since);
         known.last_seen = known.last_seen.or_later(saved.last_seen);
+        known.memory = known.memory.or_later(saved.memory);
         if !history.is_empty() {
             let moment = self.moment();
             let known = self.torrents.entry(hash).or_default();
@@ -139,20 +142,24 @@ impl PeerHistory {
             .retain(|_, collection| collection.is_of_use(moment));
     }
 
-    /// Adopts a new configuration. `last_seen` returns the state of a torrent by its old index.
+    /// Adopts a new configuration. `state` returns the state of a torrent by its old index.
     pub(super) fn update(
         &mut self,
         roster: &Roster,
         changes: &Changes,
-        last_seen: impl Fn(u32) -> Option<LastSeen>,
+        state: impl Fn(u32) -> Option<TorrentState>,
     ) {
         let since = self.moment().hour();
         self.epoch = self.epoch.wrapping_add(1);
         self.thorough_hour = since;
         for (index, hash) in &changes.gone {
-            let last_seen = last_seen(*index).unwrap_or_default();
-            self.removed
-                .insert(*hash, RemovedTorrent { since, last_seen });
+            let state = state(*index).unwrap_or_default();
+            let removed = RemovedTorrent {
+                since,
+                last_seen: state.last_seen,
+                memory: state.memory,
+            };
+            self.removed.insert(*hash, removed);
             if let Some(history) = self.torrents.get_mut(hash) {
                 self.asn_counts.remove(&history.take_by_asn());
             }
@@ -169,24 +176,25 @@ impl PeerHistory {
     }
 
     /// Merges what is known of a torrent under any of its info-hashes while it was removed. Returns
-    /// the latest times, and whether the history grew: its collection may not know the added peers.
+    /// the latest state, and whether the history grew: its collection may not know the added peers.
     pub(super) fn reinstate(
         &mut self,
         hashes: impl Iterator<Item = InfoHash>,
-        last_seen: LastSeen,
-    ) -> (LastSeen, bool) {
-        let (mut last_seen, mut has_grown) = (last_seen, false);
+        mut state: TorrentState,
+    ) -> (TorrentState, bool) {
+        let mut has_grown = false;
         let mut identity = None;
         for hash in hashes {
             if let Some(removed) = self.removed.remove(&hash) {
-                last_seen = last_seen.or_later(removed.last_seen);
+                state.last_seen = state.last_seen.or_later(removed.last_seen);
+                state.memory = state.memory.or_later(removed.memory);
             }
             match identity {
                 None => identity = Some(hash),
                 Some(identity) => has_grown |= self.rename(&hash, identity),
             }
         }
-        (last_seen, has_grown)
+        (state, has_grown)
     }
 
     /// Returns whether no torrent is removed.

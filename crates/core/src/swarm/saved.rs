@@ -6,6 +6,7 @@
 //! torrents: key's fingerprint 8 | sources n | n × code 1 | calendar
 //!           | until the end: info-hash 20 | hour of removal, 0 = configured
 //!             | n × last success | last peer | n × hour of the last list
+//!             | memory of the verdict, since format 4
 //!             | countries m | m × (code 2 | hour 2) | peers
 //! ```
 //!
@@ -22,14 +23,42 @@ use std::sync::Arc;
 use super::collection::CountryHistory;
 use super::peer_history::{PeerHistory, RemovedTorrent};
 use super::shard::Shard;
-use super::torrent::LastSeen;
+use super::torrent::{LastSeen, TorrentState};
 use super::torrent_history::TorrentHistory;
 use crate::Source;
 use crate::saved::{DecodeError, append, append_array, take, take_array, take_length};
 use crate::snapshot::CountryPeers;
+use crate::verdict::Memory;
+use seedwatch_clock::Mono;
 use seedwatch_distinct::{Format, RunningClock, Set};
 use seedwatch_geo::Country;
 use seedwatch_torrent::InfoHash;
+
+/// What a shard holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShardFormat {
+    sets: Format,
+    has_memory: bool,
+}
+
+impl ShardFormat {
+    /// The version that is written.
+    pub const VERSION: u16 = 4;
+    /// The format of that version.
+    pub const LATEST: Self = Self::of(Self::VERSION);
+
+    /// Returns the format of shards of a version.
+    pub const fn of(version: u16) -> Self {
+        Self {
+            sets: match version {
+                ..2 => Format::V1,
+                2 => Format::V2,
+                _ => Format::V3,
+            },
+            has_memory: version >= Self::VERSION,
+        }
+    }
+}
 
 /// Longest name of a collection that is read, in bytes.
 const MAX_NAME: usize = 1024;
@@ -66,14 +95,14 @@ pub(super) fn encode_shared(history: &PeerHistory, shard: Shard, out: &mut Vec<u
 pub(super) fn decode_shared(
     history: &mut PeerHistory,
     bytes: &[u8],
-    layout: Format,
+    format: ShardFormat,
 ) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
     let calendar = RunningClock::decode(from)?;
-    let all_peers = Set::decode(from, layout)?;
+    let all_peers = Set::decode(from, format.sets)?;
     let mut collections = Vec::new();
     while !from.is_empty() {
-        collections.push(read_collection(from, layout)?);
+        collections.push(read_collection(from, format)?);
     }
     history.clock.restore(calendar);
     let moment = history.moment();
@@ -87,18 +116,18 @@ pub(super) fn decode_shared(
 
 fn read_collection<'a>(
     from: &mut &'a [u8],
-    layout: Format,
+    format: ShardFormat,
 ) -> Result<(&'a str, Set, Vec<CountryHistory>), DecodeError> {
     let name: &str = take(from)?;
     if name.len() > MAX_NAME {
         return Err(DecodeError);
     }
-    let peers = Set::decode(from, layout)?;
+    let peers = Set::decode(from, format.sets)?;
     let countries = read_countries(from, |country, from| {
         Ok(CountryHistory {
             country,
             last_seen_hour: take(from)?,
-            peers: Set::decode(from, layout)?,
+            peers: Set::decode(from, format.sets)?,
         })
     })?;
     Ok((name, peers, countries))
@@ -107,7 +136,7 @@ fn read_collection<'a>(
 /// Appends a shard of the torrents. `configured` are the torrents of the configuration.
 pub(super) fn encode_torrents(
     history: &PeerHistory,
-    configured: impl Iterator<Item = (InfoHash, LastSeen)>,
+    configured: impl Iterator<Item = (InfoHash, TorrentState)>,
     shard: Shard,
     out: &mut Vec<u8>,
 ) {
@@ -115,9 +144,13 @@ pub(super) fn encode_torrents(
     append_array(&history.key.fingerprint(), out);
     append(&codes[..], out);
     history.clock.encode(out);
-    let configured = configured.map(|(hash, last_seen)| {
-        let since = 0;
-        (hash, RemovedTorrent { since, last_seen })
+    let configured = configured.map(|(hash, state)| {
+        let torrent = RemovedTorrent {
+            since: 0,
+            last_seen: state.last_seen,
+            memory: state.memory,
+        };
+        (hash, torrent)
     });
     let removed = history.removed.iter();
     let removed = removed.map(|(hash, removed)| (*hash, *removed));
@@ -126,7 +159,8 @@ pub(super) fn encode_torrents(
         .filter(|(hash, _)| shard.has(hash))
     {
         let known = history.torrents.get(&hash).map(|known| &**known);
-        if known.is_some() || torrent.last_seen != LastSeen::default() {
+        let is_known = known.is_some() || torrent.memory != Memory::default();
+        if is_known || torrent.last_seen != LastSeen::default() {
             write_torrent(out, hash, torrent, known);
         }
     }
@@ -146,10 +180,9 @@ fn write_torrent(
     let countries = history.map_or(&[][..], TorrentHistory::countries);
     append_array(&hash.0, out);
     let (success, list_hour) = (success.into_values(), list_hour.into_values());
-    append(
-        &(torrent.since, success, peer, list_hour, countries.len()),
-        out,
-    );
+    append(&(torrent.since, success, peer, list_hour), out);
+    append(&torrent.memory.save(), out);
+    append(&countries.len(), out);
     for seen in countries {
         append_array(&seen.country.code(), out);
         append_array(&seen.last_seen_hour.to_be_bytes(), out);
@@ -167,7 +200,7 @@ fn write_torrent(
 pub(super) fn decode_torrents(
     history: &mut PeerHistory,
     bytes: &[u8],
-    layout: Format,
+    format: ShardFormat,
 ) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
     let codes: &[u8] = take(from)?;
@@ -179,7 +212,7 @@ pub(super) fn decode_torrents(
     let now = calendar.moment().hour();
     let mut torrents = Vec::new();
     while !from.is_empty() {
-        torrents.push(read_torrent(from, &sources, now, layout)?);
+        torrents.push(read_torrent(from, &sources, now, format)?);
     }
     history.clock.restore(calendar);
     for (hash, torrent, saved) in torrents {
@@ -194,7 +227,7 @@ fn read_torrent(
     from: &mut &[u8],
     sources: &[Option<Source>],
     now: u32,
-    layout: Format,
+    format: ShardFormat,
 ) -> Result<(InfoHash, RemovedTorrent, TorrentHistory), DecodeError> {
     let hash = InfoHash(take_array(from)?);
     let since = take(from)?;
@@ -213,6 +246,11 @@ fn read_torrent(
             last_seen.list_hour[*source] = hour;
         }
     }
+    let mut memory = Memory::default();
+    if format.has_memory {
+        // The process has just started.
+        memory = Memory::restore(take(from)?, Mono(0)).ok_or(DecodeError)?;
+    }
     let countries = read_countries(from, |country, from| {
         Ok(CountryPeers {
             country,
@@ -220,9 +258,14 @@ fn read_torrent(
             peers: 0,
         })
     })?;
-    let peers = Set::decode(from, layout)?;
+    let peers = Set::decode(from, format.sets)?;
     let history = TorrentHistory::restored(peers, countries.into());
-    Ok((hash, RemovedTorrent { since, last_seen }, history))
+    let torrent = RemovedTorrent {
+        since,
+        last_seen,
+        memory,
+    };
+    Ok((hash, torrent, history))
 }
 
 /// Returns the bytes after the fingerprint of our key.

@@ -64,23 +64,22 @@ impl SwarmState {
 
     fn update_torrents(&mut self, roster: &Roster, changes: &Changes) {
         let before = std::mem::take(&mut self.torrents);
-        let state = |index: u32| before.get(index as usize);
-        let last_seen = |index: u32| Some(state(index)?.last_seen);
+        let state = |index: u32| before.get(index as usize).copied();
         let history = &mut self.history;
-        history.update(roster, changes, last_seen);
+        history.update(roster, changes, state);
         let has_no_removed = history.has_no_removed();
         let mut joined = changes.joined.clone();
         let moved = (0..).zip(&changes.moved).zip(roster.torrents().iter());
         let torrents = moved.map(|((index, moved), torrent)| {
-            let mut last_seen = moved.and_then(last_seen).unwrap_or_default();
+            let mut known = moved.and_then(state).unwrap_or_default();
             let is_hybrid = torrent.hashes.wire().nth(1).is_some();
             if is_hybrid || !has_no_removed {
                 let has_grown;
-                (last_seen, has_grown) = history.reinstate(torrent.hashes.wire(), last_seen);
+                (known, has_grown) = history.reinstate(torrent.hashes.wire(), known);
                 joined.extend(has_grown.then_some(index));
             }
-            let memory = moved.and_then(state).map(|state| state.memory);
-            TorrentState::new(last_seen, memory.unwrap_or_default())
+            known.mark_dirty();
+            known
         });
         self.torrents = torrents.collect();
         self.history.join(roster, &joined);

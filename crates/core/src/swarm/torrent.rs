@@ -17,15 +17,6 @@ pub(super) struct TorrentState {
 }
 
 impl TorrentState {
-    /// Returns the state of a torrent whose row must be built.
-    pub(super) fn new(last_seen: LastSeen, memory: Memory) -> Self {
-        Self {
-            last_seen,
-            memory,
-            fresh_until: Tick::default(),
-        }
-    }
-
     /// Requests that the row is built again.
     pub(super) fn mark_dirty(&mut self) {
         self.fresh_until = Tick::default();

@@ -4,6 +4,7 @@ use super::evidence::SourceSet;
 use super::state::{State, Verdict};
 use crate::snapshot::UnixOption32;
 use seedwatch_clock::Mono;
+use serde::{Deserialize, Serialize};
 
 /// What is remembered of one torrent, in 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,14 +32,24 @@ impl Memory {
         self.verdict
     }
 
-    /// Returns what outlives a restart, as of `now`.
-    pub fn save(&self, now: Mono) -> SavedMemory {
+    /// Returns the memory of a torrent that was known under two info-hashes: that whose state is
+    /// known, and of two, that with the later change.
+    #[must_use]
+    pub fn or_later(self, other: Self) -> Self {
+        match other.verdict.since.get() > self.verdict.since.get() {
+            true => other,
+            false => self,
+        }
+    }
+
+    /// Returns what outlives a restart.
+    pub fn save(&self) -> SavedMemory {
         SavedMemory {
             state: self.verdict.state.index() as u8,
             since: self.verdict.since.get().map_or(0, |at| at.0 as u32),
             last_naming: self.last_naming.0,
             hours: [self.peer_hour, self.few_since, self.no_seeder_since].map(|hour| hour.0),
-            empty_for: self.empty_since.age(now),
+            empty_for: self.empty_since.until(self.known_at),
         }
     }
 
@@ -66,7 +77,7 @@ impl Memory {
 }
 
 /// What outlives a restart of a [`Memory`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SavedMemory {
     /// [`State::index`].
     pub state: u8,
@@ -76,7 +87,7 @@ pub struct SavedMemory {
     pub last_naming: u16,
     /// Low bits of hours of running time: last peer, few peers, no seeder.
     pub hours: [u16; 3],
-    /// For how many seconds all sources have said that the swarm is empty.
+    /// For how many seconds all sources have said that the swarm is empty, when it was last shown.
     pub empty_for: Option<u32>,
 }
 
@@ -123,9 +134,14 @@ impl Second {
         Self(Self::at(now).0.saturating_sub(age).max(i32::MIN + 1))
     }
 
+    /// Returns how many seconds later `end` is; `None` if this never was.
+    fn until(self, end: Self) -> Option<u32> {
+        (self != Self::NEVER).then(|| end.0.saturating_sub(self.0).max(0) as u32)
+    }
+
     /// Returns how many seconds have passed; `None` = never.
     pub(super) fn age(self, now: Mono) -> Option<u32> {
-        (self != Self::NEVER).then(|| Self::at(now).0.saturating_sub(self.0).max(0) as u32)
+        self.until(Self::at(now))
     }
 }
 

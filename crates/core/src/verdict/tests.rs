@@ -329,7 +329,7 @@ fn a_restart_keeps_the_state_and_counts_no_time_in_between() {
     torrent.judge(&empty(sources, HOUR), &at(HOUR));
     let before_stop = HOUR + 30 * MINUTE;
     torrent.judge(&empty(sources, before_stop), &at(before_stop));
-    let saved = torrent.0.save(Mono(before_stop));
+    let saved = torrent.0.save();
     // A new process starts at zero.
     let mut torrent = Judged(Memory::restore(saved, Mono(0)).expect("valid"));
     let unasked = Evidence {
@@ -351,7 +351,7 @@ fn a_restart_keeps_the_state_and_counts_no_time_in_between() {
 
 #[test]
 fn saved_memory_of_an_unknown_state_is_refused() {
-    let mut saved = Memory::default().save(Mono(0));
+    let mut saved = Memory::default().save();
     saved.state = State::ALL.len() as u8;
     assert_eq!(Memory::restore(saved, Mono(0)), None);
 }

@@ -258,14 +258,26 @@ pub(super) fn restart(world: &mut World, shards: u32) -> World {
         let of = Shard { index, of: shards };
         let mut shared = Vec::new();
         world.swarms.encode_shared(of, &mut shared);
-        again.swarms.decode_shared(&shared, Format::V3).unwrap();
-        again.swarms.decode_shared(&shared, Format::V3).unwrap();
+        again
+            .swarms
+            .decode_shared(&shared, ShardFormat::LATEST)
+            .unwrap();
+        again
+            .swarms
+            .decode_shared(&shared, ShardFormat::LATEST)
+            .unwrap();
         let mut torrents = Vec::new();
         let roster = &world.roster;
         world.swarms.encode_torrents(roster, of, &mut torrents);
-        again.swarms.decode_torrents(&torrents, Format::V3).unwrap();
+        again
+            .swarms
+            .decode_torrents(&torrents, ShardFormat::LATEST)
+            .unwrap();
         // A torrent may be in two files after the number of shards has changed.
-        again.swarms.decode_torrents(&torrents, Format::V3).unwrap();
+        again
+            .swarms
+            .decode_torrents(&torrents, ShardFormat::LATEST)
+            .unwrap();
     }
     again.configure(world.roster.torrents());
     again
@@ -306,8 +318,14 @@ fn a_restart_changes_nothing() {
 /// Returns a world without torrents that restored saved state. Its monotonic clock starts again.
 pub(super) fn restored(shared: &[u8], torrents: &[u8], now: Now) -> World {
     let mut world = blank(now);
-    world.swarms.decode_shared(shared, Format::V3).unwrap();
-    world.swarms.decode_torrents(torrents, Format::V3).unwrap();
+    world
+        .swarms
+        .decode_shared(shared, ShardFormat::LATEST)
+        .unwrap();
+    world
+        .swarms
+        .decode_torrents(torrents, ShardFormat::LATEST)
+        .unwrap();
     world
 }
 
@@ -338,17 +356,22 @@ fn state_of_another_key_and_truncated_state_are_refused() {
     list(&mut world, 0, &ips(DE, 0..10));
     let [shared, torrents] = saved(&mut world);
     let mut other = Swarms::new(config(), [4242; 2], Key::new([8; 16]));
-    assert!(other.decode_shared(&shared, Format::V3).is_err());
-    assert!(other.decode_torrents(&torrents, Format::V3).is_err());
+    assert!(other.decode_shared(&shared, ShardFormat::LATEST).is_err());
+    assert!(
+        other
+            .decode_torrents(&torrents, ShardFormat::LATEST)
+            .is_err()
+    );
     let mut same = Swarms::new(config(), [4242; 2], Key::new([7; 16]));
     for end in 0..shared.len() {
         assert!(
-            same.decode_shared(&shared[..end], Format::V3).is_err(),
+            same.decode_shared(&shared[..end], ShardFormat::LATEST)
+                .is_err(),
             "{end}"
         );
     }
     for end in 0..torrents.len() {
-        let cut = same.decode_torrents(&torrents[..end], Format::V3);
+        let cut = same.decode_torrents(&torrents[..end], ShardFormat::LATEST);
         // The head alone is a shard without torrents.
         assert!(cut.is_err() || same.saved_torrents() == 0, "{end}");
     }

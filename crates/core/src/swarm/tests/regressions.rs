@@ -356,7 +356,7 @@ fn a_saved_calendar_at_the_end_of_time_is_survived() {
         now: world.now,
     };
     // The file may be refused or not, but it must not end the daemon.
-    let _ = again.swarms.decode_shared(&shared, Format::V3);
+    let _ = again.swarms.decode_shared(&shared, ShardFormat::LATEST);
     again.configure(&[member(1, None)]);
     list(&mut again, 0, &five());
     again.swarms.blocks(&again.roster, again.now);

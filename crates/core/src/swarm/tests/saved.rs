@@ -2,6 +2,7 @@
 
 use super::history::{DAY, HOUR, ips, list, live, member, restored, saved};
 use super::*;
+use crate::verdict::State;
 
 /// A configured and a removed torrent, and the collection of both.
 fn world() -> World {
@@ -30,14 +31,47 @@ const SHARED: &str = "\
      91fdd66303034445a2e91c02a2e91c02a5e1a7fded0300dda395a1a701034a50a1e91c01a1e91c02f5f3bfc7\
      b1040055539fe91c019fe91c02a9edc084b30300";
 
-/// The torrents of [`world`].
-const TORRENTS: &str = "\
+/// The torrents of [`world`], before the memory of verdicts was saved.
+const TORRENTS_V3: &str = "\
      f9ea31dc42170ee4020001a0ccd0aa06a083e0aa0600000001a2e91c90d30f01010101010101010101010101\
      010101010101010000a083e0aa06a083e0aa0600a2e91c02444534a04a5034a103a2e91c02a6e1a7fded0300\
      ce9298ca43018e91fdd663030202020202020202020202020202020202020202a1e91c0080e2cfaa0680e2cf\
      aa06009fe91c01555334a001a1e91c02aaedc084b30302";
 
+/// The torrents of [`world`].
+const TORRENTS: &str = "\
+     f9ea31dc42170ee4020001a0ccd0aa06a083e0aa0600000001a2e91c90d30f01010101010101010101010101\
+     010101010101010000a083e0aa06a083e0aa0600a2e91c0480e2cfaa0609a1699f69000002444534a04a5034\
+     a103a2e91c02a6e1a7fded0300ce9298ca43018e91fdd6630302020202020202020202020202020202020202\
+     02a1e91c0080e2cfaa0680e2cfaa06009fe91c0480e2cfaa0609a0699f69000001555334a001a1e91c02aaed\
+     c084b30302";
+
+fn bytes(hex: &str) -> Vec<u8> {
+    let digits = |at: usize| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
+    (0..hex.len()).step_by(2).map(digits).collect()
+}
+
 /// Versions 1 to 3 of a shard differ only in their sets of peers, so one reader serves them all.
+#[test]
+fn a_shard_of_version_3_is_read() {
+    let mut world = world();
+    let [shared, torrents] = saved(&mut world);
+    let mut again = World::new(&[]);
+    let (v3, format) = (bytes(TORRENTS_V3), ShardFormat::of(3));
+    again.swarms.decode_torrents(&v3, format).unwrap();
+    assert_eq!(again.swarms.saved_torrents(), 2);
+    let mut latest = restored(&shared, &torrents, world.now);
+    assert_eq!(latest.swarms.saved_torrents(), 2);
+    latest.configure(&[member(1, Some("work"))]);
+    again.now = world.now;
+    again.configure(&[member(1, Some("work"))]);
+    let states = [&mut latest, &mut again].map(|world| {
+        let blocks = world.swarms.blocks(&world.roster, world.now);
+        blocks[0].get(0).unwrap().0.verdict.state
+    });
+    assert_eq!(states, [State::Alive, State::Pending]);
+}
+
 #[test]
 fn the_encoding_of_a_shard_does_not_change() {
     let mut world = world();

@@ -168,9 +168,8 @@ fn in_a_year_of_1000_torrents_no_living_one_is_declared_dead_and_no_dead_one_is_
             continue;
         }
         if let Some(restart) = restarted {
-            let stopped = Mono(restart.start.saturating_sub(start));
             for torrent in &mut torrents {
-                let saved = torrent.memory.save(stopped);
+                let saved = torrent.memory.save();
                 torrent.memory = Memory::restore(saved, Mono(0)).expect("valid");
                 torrent.answers.fill(None);
             }
