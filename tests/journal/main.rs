@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use peers::{Peer, Rng, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_core::roster::Roster;
+use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{Block, Count};
 use seedwatch_core::swarm::{Shard, SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange, Source};
@@ -122,7 +122,7 @@ impl Daemon {
     }
 
     fn announce(&mut self, torrent: usize, tracker: usize, peers: Peers, now: Now) {
-        let id = self.roster.announces_of(torrent)[tracker];
+        let id = self.roster.announces_of(TorrentIndex(torrent as u32))[tracker];
         let answer = AnnounceResponse {
             peers,
             ..AnnounceResponse::default()

@@ -56,7 +56,7 @@ use std::time::Duration;
 pub use config::SwarmConfig;
 pub use shard::Shard;
 
-use crate::roster::{Changes, Roster};
+use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
 use crate::{Health, HealthChange, PerSource, Source};
@@ -162,7 +162,7 @@ impl Swarms {
         };
         let state = self.state.latest.announces[id.0 as usize].family(family);
         let read = state.map_or(0, FamilyState::prefetch);
-        let hour = self.state.torrents[torrent].last_seen.list_hour[Source::Tracker];
+        let hour = self.state.torrents[torrent.get()].last_seen.list_hour[Source::Tracker];
         read.wrapping_add(hour.into())
     }
 
@@ -209,7 +209,7 @@ impl Swarms {
     /// Records all confirmed lists in the history. Must be called before another configuration is
     /// adopted.
     pub fn flush(&mut self, roster: &Roster) {
-        for torrent in 0..self.state.torrents.len() {
+        for torrent in TorrentIndex::range(0..self.state.torrents.len()) {
             self.state.flush(roster, torrent, |_| true);
         }
     }
@@ -315,13 +315,14 @@ impl Swarms {
 
     /// Appends a shard of the torrents.
     pub fn encode_torrents(&mut self, roster: &Roster, shard: Shard, out: &mut Vec<u8>) {
-        for torrent in 0..self.state.torrents.len() {
+        let indices = TorrentIndex::range(0..self.state.torrents.len());
+        for torrent in indices.clone() {
             let identity = roster.identity(torrent);
             if identity.is_some_and(|hash| shard.has(&hash)) {
                 self.state.flush(roster, torrent, |_| true);
             }
         }
-        let torrents = (0..).zip(&self.state.torrents);
+        let torrents = indices.zip(&self.state.torrents);
         let configured = torrents.filter_map(|(index, torrent)| {
             let hash = roster.identity(index)?;
             Some((hash, torrent.last_seen))

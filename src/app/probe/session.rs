@@ -7,7 +7,7 @@ use super::rows::{LookupRow, Summary, TrackerRow};
 use crate::app::{identity, own_addresses};
 use crate::config::{AnnounceMode, Config};
 use seedwatch_clock::Clock;
-use seedwatch_core::roster::Roster;
+use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
 use seedwatch_core::swarm::{SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange};
@@ -58,7 +58,7 @@ impl Session {
 
     /// Returns one announce per info-hash, tracker and family.
     pub(super) fn jobs(&self, config: &Config) -> Vec<Job> {
-        let announces = self.roster.announces_of(0);
+        let announces = self.roster.announces_of(TorrentIndex(0));
         let families = Family::ALL.into_iter();
         families
             .flat_map(|f| {

@@ -7,8 +7,7 @@ use super::collection::Members;
 use super::peer_list::RecordedAt;
 use super::state::SwarmState;
 use super::tick::Tick;
-use super::torrent::TorrentState;
-use crate::roster::{Collection, Roster};
+use crate::roster::{Collection, Roster, TorrentIndex};
 use crate::snapshot::{Block, CollectionRow};
 use seedwatch_clock::Now;
 use seedwatch_distinct::Moment;
@@ -103,20 +102,26 @@ impl CachedBlock {
     /// index of its first torrent.
     fn refresh(&mut self, start: usize, slides: bool, context: &mut RowContext<'_>) {
         let end = context.state.torrents.len().min(start + Block::SIZE);
+        let torrents = TorrentIndex::range(start..end);
         let now = context.now.mono;
-        let is_dirty = |torrent: &TorrentState| slides || torrent.is_dirty(now);
-        if !context.state.torrents[start..end].iter().any(is_dirty) {
+        let is_dirty = |state: &SwarmState, torrent: TorrentIndex| {
+            slides || state.torrents[torrent.get()].is_dirty(now)
+        };
+        let dirty = torrents
+            .clone()
+            .filter(|torrent| is_dirty(context.state, *torrent));
+        if dirty.clone().next().is_none() {
             return;
         }
-        context.prefetch((start..end).filter(|index| is_dirty(&context.state.torrents[*index])));
+        context.prefetch(dirty);
         let mut rows = Block::default();
-        for index in start..end {
-            let cached = self.rows.get(index - start);
-            match cached.filter(|_| !is_dirty(&context.state.torrents[index])) {
+        for (at, torrent) in torrents.enumerate() {
+            let cached = self.rows.get(at);
+            match cached.filter(|_| !is_dirty(context.state, torrent)) {
                 Some((row, announces, windows)) => {
                     rows.push(*row, announces.iter().cloned(), windows.cloned());
                 }
-                None => context.build_row(index, &mut rows),
+                None => context.build_row(torrent, &mut rows),
             }
         }
         rows.shrink();
@@ -129,7 +134,7 @@ impl CachedBlock {
 
 impl RowContext<'_> {
     /// Loads the memory that rows are built from, so that the loads of many rows overlap.
-    fn prefetch(&self, torrents: impl Iterator<Item = usize>) {
+    fn prefetch(&self, torrents: impl Iterator<Item = TorrentIndex>) {
         let loads = torrents.fold(0, |sum: u64, index| {
             sum.wrapping_add(self.state.latest.prefetch(index, self.roster))
                 .wrapping_add(self.state.history.prefetch(self.roster.identity(index)))
@@ -138,7 +143,7 @@ impl RowContext<'_> {
     }
 
     /// Builds the row of a torrent and appends it to `rows`.
-    fn build_row(&mut self, index: usize, rows: &mut Block) {
+    fn build_row(&mut self, index: TorrentIndex, rows: &mut Block) {
         let moment = self.state.history.moment();
         let is_due = |recorded_at: RecordedAt| recorded_at.is_due(moment);
         self.state.flush(self.roster, index, is_due);
@@ -150,14 +155,14 @@ impl RowContext<'_> {
             ..
         } = &mut *self.state;
         let builder = latest.row_builder(index, self.roster, self.now);
-        let torrent = &mut torrents[index];
+        let torrent = &mut torrents[index.get()];
         torrent.fresh_until = Tick::at(builder.fresh_until());
         let (mut row, announces, union) = builder.finish(torrent.last_seen, moment);
         let hash = self.roster.identity(index);
         let windows = hash.and_then(|hash| history.windows(&hash, union.as_ref(), config));
         let unknown = history.lost.windows_of(hash.as_ref());
         row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
-        let torrent = self.roster.torrents().get(index);
+        let torrent = self.roster.torrents().get(index.get());
         if let Some(name) = torrent.and_then(|torrent| torrent.collection())
             && let Some(collection) = history.collections.get_mut(name)
         {
@@ -177,17 +182,17 @@ impl RowContext<'_> {
         let members = self.members(&collection.members);
         let config = &self.state.config;
         let cost = state.build_row(&collection.name, members, config, now, moment);
-        if let Some(slot) = self.state.history.collections.get_mut(&collection.name) {
-            *slot = state;
+        if let Some(emptied) = self.state.history.collections.get_mut(&collection.name) {
+            *emptied = state;
         }
         cost
     }
 
     /// Returns the current state of the torrents of a collection.
-    fn members(&self, torrents: &[u32]) -> Members<'static> {
+    fn members(&self, torrents: &[TorrentIndex]) -> Members<'static> {
         let mut members = Members::default();
-        for index in torrents.iter().map(|index| *index as usize) {
-            let Some(torrent) = self.state.torrents.get(index) else {
+        for &index in torrents {
+            let Some(torrent) = self.state.torrents.get(index.get()) else {
                 continue;
             };
             let hash = self.roster.identity(index);

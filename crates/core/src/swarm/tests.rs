@@ -97,7 +97,7 @@ impl World {
     }
 
     fn announce(&self, torrent: usize, index: usize) -> AnnounceId {
-        self.roster.announces_of(torrent)[index]
+        self.roster.announces_of(TorrentIndex(torrent as u32))[index]
     }
 
     fn report(&mut self, family: Family, health: Health, report: Report) {
@@ -387,7 +387,7 @@ fn an_entry_with_our_port_is_ours_only_in_answers_to_started() {
 fn both_hashes_of_a_hybrid_are_one_torrent() {
     let hybrid = Hashes::Hybrid(InfoHash([1; 20]), Box::new(InfoHashV2([2; 32])));
     let mut world = World::new(&[torrent("t", hybrid, &TWO)]);
-    assert_eq!(world.roster.announces_of(0).len(), 4);
+    assert_eq!(world.roster.announces_of(TorrentIndex(0)).len(), 4);
     let (old, new) = (world.announce(0, 0), world.announce(0, 1));
     world.list(old, &["1.1.1.1", "1.1.1.2"]);
     world.list(new, &["1.1.1.2", "1.1.1.3"]);
