@@ -1,4 +1,4 @@
-//! The cost of the core without sockets. Measures the CPU time to schedule and process one announce
+//! The cost of the engine without sockets. Measures the CPU time to schedule and process one announce
 //! with 100 peers, and the memory per torrent with and without the DHT.
 //!
 //! Run `cargo bench --bench core`, or one part with `-- memory`, `-- month` or `-- cpu`. The part
@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
 use seedwatch::config::{
-    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
+    Accept, AnnounceStrategy, Config, Dht, Metrics, Network, Probe, State,
+    Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
@@ -83,7 +84,7 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             stale_after: Duration::from_secs(4500),
         },
         tracker: TrackerSettings {
-            announce: AnnounceMode::Ghost,
+            announce: Some(AnnounceStrategy::StoppedFirst),
             max_rate,
             numwant: 200,
             user_agent: "seedwatch".into(),
@@ -125,8 +126,8 @@ fn swarm(serial: u32, peers: u32) -> Peers {
 }
 
 /// Processes one lookup per info-hash and family, with `peers` peers over IPv4 and none over IPv6.
-fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
-    let hashes = Arc::clone(core.dht_hashes());
+fn complete_lookups(engine: &mut Engine, at: u64, peers: u32) {
+    let hashes = Arc::clone(engine.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
@@ -145,7 +146,7 @@ fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
                 result: Ok(found),
                 diagnosis: LookupStats::default(),
             };
-            core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
+            engine.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
         }
     }
 }
@@ -202,39 +203,39 @@ fn resident() -> f64 {
 }
 
 /// Processes one round over all torrents. Returns the number of announces.
-fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
+fn round(engine: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
     loop {
-        core.poll(Mono(*at), &mut jobs);
+        engine.poll(Mono(*at), &mut jobs);
         if jobs.is_empty() {
             return announces;
         }
         for job in jobs.drain(..) {
             announces += u32::from(is_announce(&job));
-            core.absorb(answer(job, announces, peers), now(*at));
+            engine.absorb(answer(job, announces, peers), now(*at));
         }
         *at += 1;
     }
 }
 
 /// Processes one round as the daemon does: spread over time, with a new snapshot per second.
-fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
-    let mut snapshot = core.snapshot(now(*at));
+fn slow_round(engine: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
+    let mut snapshot = engine.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
     while announces < torrents {
-        core.poll(Mono(*at), &mut jobs);
+        engine.poll(Mono(*at), &mut jobs);
         for job in jobs.drain(..) {
             announces += u32::from(is_announce(&job));
-            core.absorb(answer(job, announces, peers), now(*at));
+            engine.absorb(answer(job, announces, peers), now(*at));
         }
         *at += 10;
         if (*at).is_multiple_of(1000) {
-            snapshot = core.snapshot(now(*at));
+            snapshot = engine.snapshot(now(*at));
         }
     }
     drop(snapshot);
-    core.snapshot(now(*at))
+    engine.snapshot(now(*at))
 }
 
 fn is_announce(job: &Job) -> bool {
@@ -254,7 +255,7 @@ fn memory(torrents: u32, dht: bool) {
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config),
         [4242; 2],
         Key::new([7; 16]),
@@ -262,7 +263,7 @@ fn memory(torrents: u32, dht: bool) {
     );
     drop(config);
     let per_torrent = || (resident() - before) / f64::from(torrents);
-    let snapshot = core.snapshot(now(0));
+    let snapshot = engine.snapshot(now(0));
     let source = if dht { " and in the DHT" } else { "" };
     println!("memory, {torrents} torrents at one tracker{source}, state and snapshot:");
     println!(
@@ -271,18 +272,18 @@ fn memory(torrents: u32, dht: bool) {
     );
     drop(snapshot);
     let mut at = 0;
-    drop(slow_round(&mut core, &mut at, 0, torrents));
-    complete_lookups(&mut core, at, 0);
-    let snapshot = core.snapshot(now(at));
+    drop(slow_round(&mut engine, &mut at, 0, torrents));
+    complete_lookups(&mut engine, at, 0);
+    let snapshot = engine.snapshot(now(at));
     println!(
         "  idle (answered, empty)   {:7.0} B per torrent",
         per_torrent()
     );
     drop(snapshot);
     at = (at / 1000 + 2_100) * 1000;
-    drop(slow_round(&mut core, &mut at, PEERS, torrents));
-    complete_lookups(&mut core, at, PEERS);
-    let snapshot = core.snapshot(now(at));
+    drop(slow_round(&mut engine, &mut at, PEERS, torrents));
+    complete_lookups(&mut engine, at, PEERS);
+    let snapshot = engine.snapshot(now(at));
     println!(
         "  with {PEERS} current peers   {:7.0} B per torrent",
         per_torrent()
@@ -314,7 +315,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config),
         [4242; 2],
         Key::new([7; 16]),
@@ -324,7 +325,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let (mut at, mut jobs) = (1, Vec::new());
     // The first round sees the peers of the first day.
     while at < 29 * 24 * HOUR {
-        core.poll(Mono(at), &mut jobs);
+        engine.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
             let peers = match &job.request {
                 Request::Announce { info_hash, .. } => {
@@ -337,15 +338,15 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
             if let Report::Announce { result: Ok(to), .. } = &mut observation.report {
                 to.peers = peers;
             }
-            core.absorb(observation, now(at));
+            engine.absorb(observation, now(at));
         }
         at += HOUR / 4;
         if at % HOUR < HOUR / 4 {
-            drop(core.snapshot(now(at)));
+            drop(engine.snapshot(now(at)));
         }
     }
     drop(jobs);
-    let snapshot = core.snapshot(now(at));
+    let snapshot = engine.snapshot(now(at));
     let bytes = resident() - before;
     println!(
         "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones per day: {:.0} MB, {:.0} B per torrent",
@@ -360,7 +361,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut quiet = Duration::MAX;
     for second in 0..700 {
         let start = Instant::now();
-        drop(core.snapshot(now(at + second * 1000)));
+        drop(engine.snapshot(now(at + second * 1000)));
         let took = start.elapsed();
         total += took;
         longest = longest.max(took);
@@ -398,25 +399,25 @@ fn peers_from(hash: &InfoHash, from: u32, count: u32) -> Peers {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config(torrents, 1e9)),
         [4242; 2],
         Key::new([7; 16]),
         now(0),
     );
     let mut at = 1;
-    round(&mut core, &mut at, PEERS);
+    round(&mut engine, &mut at, PEERS);
     let (mut announces, mut generation) = (0, Duration::ZERO);
     let start = Instant::now();
     for _ in 0..rounds {
         at += 2_100_000;
-        announces += round(&mut core, &mut at, PEERS);
+        announces += round(&mut engine, &mut at, PEERS);
     }
     let total = start.elapsed();
     // Measures the time that this benchmark takes to generate answers.
     let mut jobs = Vec::new();
     at += 2_100_000;
-    core.poll(Mono(at), &mut jobs);
+    engine.poll(Mono(at), &mut jobs);
     let copies = jobs.len() as u32;
     let start = Instant::now();
     for (serial, job) in jobs.into_iter().enumerate() {

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
 use seedwatch::config::{
-    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
+    Accept, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
@@ -352,7 +352,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         unix: Unix(1_700_000_000 + round * 4000),
     };
     let start = Instant::now();
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config(tracker, torrents)),
         [PORT; 2],
         Key::new([7; 16]),
@@ -369,7 +369,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         let mut open = 0;
         loop {
             let mut jobs = Vec::new();
-            core.poll(now(round, start).mono, &mut jobs);
+            engine.poll(now(round, start).mono, &mut jobs);
             open += jobs.len();
             if !jobs.is_empty() {
                 client.prober.submit(jobs);
@@ -386,7 +386,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
                     &observation.report,
                     Report::Announce { result: Ok(announced), .. } if !announced.peers.is_empty()
                 ));
-                core.absorb(observation, absorbed);
+                engine.absorb(observation, absorbed);
             }
         }
     }
@@ -414,7 +414,7 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
             stale_after: Duration::from_secs(4500),
         },
         tracker: TrackerSettings {
-            announce: AnnounceMode::Ghost,
+            announce: Some(AnnounceStrategy::StoppedFirst),
             max_rate: 1e9,
             numwant: 200,
             user_agent: "seedwatch".into(),

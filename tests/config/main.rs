@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seedwatch::config::{Accept, AnnounceMode, Config, Dht, Probe, Tracker};
+use seedwatch::config::{Accept, AnnounceStrategy, Config, Dht, Probe, Tracker};
 use seedwatch_input::yaml::ConfigError;
 use seedwatch_torrent::{Hashes, Host, InfoHash, Privacy, Torrent};
 
@@ -162,7 +162,7 @@ fn everything_is_read() {
     assert_eq!(
         config.tracker,
         Tracker {
-            announce: AnnounceMode::Brief,
+            announce: Some(AnnounceStrategy::StartThenStop),
             max_rate: 10.0,
             numwant: 50,
             user_agent: "archive \"bot\"/1.0".into(),

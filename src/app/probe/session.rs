@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::lookups::LookupEvent;
 use super::rows::{LookupRow, Summary, TrackerRow};
 use crate::app::{identity, own_addresses};
-use crate::config::{AnnounceMode, Config};
+use crate::config::Config;
 use seedwatch_clock::Clock;
 use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
@@ -14,9 +14,7 @@ use seedwatch_core::{Health, HealthChange};
 use seedwatch_dht::LookupReport;
 use seedwatch_distinct::Key;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{
-    AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request,
-};
+use seedwatch_tracker::{AnnounceId, Identity, Job, Observation, Report, Request};
 
 /// One torrent at all its trackers over both families.
 pub(super) struct Session {
@@ -73,17 +71,12 @@ impl Session {
         let announce = self.roster.announce(id)?;
         let info_hash = self.roster.info_hash(announce)?;
         let request = match config.tracker.announce {
-            AnnounceMode::Ghost => Request::Announce {
+            Some(strategy) => Request::Announce {
                 id,
                 info_hash,
-                strategy: AnnounceStrategy::StoppedFirst,
+                strategy,
             },
-            AnnounceMode::Brief => Request::Announce {
-                id,
-                info_hash,
-                strategy: AnnounceStrategy::StartThenStop,
-            },
-            AnnounceMode::Scrape => Request::Scrape {
+            None => Request::Scrape {
                 targets: vec![(id, info_hash)],
             },
         };
@@ -111,8 +104,7 @@ impl Session {
             && !matches!(observation.report, Report::NoAddress { .. });
         let failed = observation.report.failed();
         self.is_answered |= answered || failed.is_some_and(|it| it.reason.is_refusal());
-        let is_probe =
-            !observation.report.is_scrape() || config.tracker.announce == AnnounceMode::Scrape;
+        let is_probe = !observation.report.is_scrape() || config.tracker.announce.is_none();
         // A failed scrape says nothing about an announce that was answered.
         if answered || !observation.report.is_scrape() {
             let health = if answered {
