@@ -1,5 +1,5 @@
-//! The cost of the engine without sockets. Measures the CPU time to schedule and process one announce
-//! with 100 peers, and the memory per torrent with and without the DHT.
+//! The cost of the engine without sockets. Measures the CPU time to schedule and process one
+//! announce with 100 peers, and the memory per torrent with and without the DHT.
 //!
 //! Run `cargo bench --bench core`, or one part with `-- memory`, `-- month` or `-- cpu`. The part
 //! `month` measures a collection after thirty days of windows and countries.
@@ -349,7 +349,8 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let snapshot = engine.snapshot(now(at));
     let bytes = resident() - before;
     println!(
-        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones per day: {:.0} MB, {:.0} B per torrent",
+        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones \
+         per day: {:.0} MB, {:.0} B per torrent",
         bytes / 1e6,
         bytes / f64::from(torrents),
     );
@@ -368,7 +369,8 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
         quiet = quiet.min(took);
     }
     println!(
-        "  windows of a new hour: {:.0} ms in 700 snapshots, the longest {:.1} ms; without a slide {:.1} ms",
+        "  windows of a new hour: {:.0} ms in 700 snapshots, the longest {:.1} ms; without a slide \
+         {:.1} ms",
         (total.saturating_sub(quiet * 700)).as_secs_f64() * 1e3,
         longest.as_secs_f64() * 1e3,
         quiet.as_secs_f64() * 1e3,

@@ -1,8 +1,9 @@
 //! The cost of an HTTP announce for the client, on kept and on fresh connections. Compared with
-//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `reqwest` sends one
-//! ready request again and again and looks at no body; `reqwest-peers` also does what every tracker
-//! client must: it writes the URL of each announce, and reads the peers. `cargo bench --bench http`, or
-//! one part with `-- kept` or `-- fresh`. With the name of a client, only that one runs, for a profiler.
+//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `reqwest`
+//! sends one ready request again and again and looks at no body; `reqwest-peers` also does what
+//! every tracker client must: it writes the URL of each announce, and reads the peers.
+//! `cargo bench --bench http`, or one part with `-- kept` or `-- fresh`. With the name of a client,
+//! only that one runs, for a profiler.
 //!
 //! The server is another process that answers every request with the same 100 peers, so that only
 //! the CPU time of the client is counted. The clients take short turns, so that other load on this

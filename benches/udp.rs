@@ -218,8 +218,12 @@ impl Client {
                     continue;
                 }
                 alive += 1;
-                let answered = matches!(&observation.report, Report::Announce { result: Ok(announced), .. }
-                    if announced.peers.len() >= PEERS);
+                let answered = match &observation.report {
+                    Report::Announce {
+                        result: Ok(answer), ..
+                    } => answer.peers.len() >= PEERS,
+                    _ => false,
+                };
                 run.unanswered += usize::from(!answered);
                 if passed >= time && passed < 2 * time {
                     run.answered += usize::from(answered);
@@ -533,7 +537,8 @@ fn losses() {
     row("lossy", lossy);
     let [lossless, lossy] = [lossless, lossy].map(|(cost, count)| cost.rate(count));
     println!(
-        "  {:.0} % of lossless (budget 60 %); {:.2} packets an announce, {unanswered} of {jobs} unanswered",
+        "  {:.0} % of lossless (budget 60 %); {:.2} packets per announce, {unanswered} of {jobs} \
+         unanswered",
         100.0 * lossy / lossless,
         requests as f64 / answered as f64,
     );

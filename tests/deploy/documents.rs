@@ -1,5 +1,5 @@
-//! The documents: every relative link leads to a file, every anchor to a heading, and the justfile names
-//! every script.
+//! The documents: every relative link leads to a file, every anchor to a heading, and the justfile
+//! names every script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

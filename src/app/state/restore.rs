@@ -72,8 +72,8 @@ pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
     ))
 }
 
-/// Restores the state into an engine that has no configuration yet. Returns the sizes in which it was
-/// written. With `key_is_lost`, all torrents have lost their history.
+/// Restores the state into an engine that has no configuration yet. Returns the sizes in which it
+/// was written. With `key_is_lost`, all torrents have lost their history.
 pub(super) fn engine(
     store: &Arc<Store>,
     engine: &mut Engine,

@@ -39,7 +39,10 @@ fn config(state: &Path) -> Config {
     let torrents: String = (0..WATCHED)
         .map(|n| {
             let hash = format!("{:08x}{n:032x}", n.wrapping_mul(0x9e37_79b9));
-            format!("- {{infohash: \"{hash}\", name: t{n:02}, collection: c, trackers: [{ALIVE}, {DEAD}]}}\n")
+            format!(
+                "- {{infohash: \"{hash}\", name: t{n:02}, collection: c, \
+                 trackers: [{ALIVE}, {DEAD}]}}\n"
+            )
         })
         .collect();
     let places = seedwatch_dev_mmdb::one_country();

@@ -103,9 +103,10 @@ fn unusual_http_answers_are_understood() {
             ok(&whole[..whole.len() - 4])
         }),
         over_http("dictionaries", Peers(2.0), |_| {
-            ok(
-                "d8:intervali60e5:peersld2:ip10:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1eed2:ip10:127.60.1.24:porti2eed2:ip12:host.example4:porti3eeee",
-            )
+            ok("d8:intervali60e5:peersl\
+                 d2:ip10:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1ee\
+                 d2:ip10:127.60.1.24:porti2ee\
+                 d2:ip12:host.example4:porti3eeee")
         }),
         over_http("old-http", Peers(3.0), |_| {
             Reply::raw([b"HTTP/1.0 200 OK\r\n\r\n", &list()[..]].concat())

@@ -23,7 +23,8 @@ impl Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n- job_name: seedwatch\n  static_configs: [{{targets: ['{target}']}}]\n"
+             scrape_configs:\n- job_name: seedwatch\n  \
+             static_configs: [{{targets: ['{target}']}}]\n"
         );
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();

@@ -266,8 +266,8 @@ pub fn scrape(
     }
 }
 
-/// Finds the counts of the targets in `files`. Other hashes come from trackers that only answer with
-/// all they have.
+/// Finds the counts of the targets in `files`. Other hashes come from trackers that only answer
+/// with all they have.
 fn find_counts(
     files: Dict<'_>,
     targets: &[(AnnounceId, InfoHash)],
