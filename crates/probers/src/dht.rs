@@ -169,7 +169,7 @@ fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
         ) {
             return Err(error);
         }
-        info!(family = family.as_label(), %error, "the DHT is left out in this family");
+        info!(family = family.as_label(), %error, "the DHT is not used over this family");
         why = error;
     }
     match sockets {

@@ -182,13 +182,13 @@ impl Daemon {
         let hosts: Vec<_> = self.engine.canaries().into_iter().map(canary).collect();
         let (canaries, events) = (self.network.canaries.clone(), self.events.clone());
         tokio::spawn(async move {
-            let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
-            debug!(family = family.as_label(), ?look, "asked the canaries");
+            let result = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
+            debug!(family = family.as_label(), ?result, "canaries probed");
             // If no canary could be asked, no name resolved or there is no route: our own outage
             // looks like that.
-            let event = match look.is_void() {
+            let event = match result.is_void() {
                 true => Event::CanariesNotAsked(family),
-                false => Event::CanariesAsked(family, look.is_alive()),
+                false => Event::CanariesAsked(family, result.is_alive()),
             };
             let _ = events.send(event).await;
         });

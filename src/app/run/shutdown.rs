@@ -73,7 +73,7 @@ impl Daemon {
         }
         match served {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => error!(%error, "the web server ended badly"),
+            Ok(Err(error)) => error!(%error, "the web server failed"),
             Err(_) => {
                 debug!("connections cut at shutdown");
                 server.abort();

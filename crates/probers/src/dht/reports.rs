@@ -77,7 +77,7 @@ impl Reports {
         if surplus > 0 && !std::mem::replace(&mut self.said, true) {
             tracing::warn!(
                 lost = surplus,
-                "results of the DHT come faster than they are taken"
+                "DHT results arrive faster than they are processed"
             );
         }
     }

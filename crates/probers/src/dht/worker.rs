@@ -274,7 +274,7 @@ impl Worker {
     /// that causes a panic must not stop the daemon.
     fn recover(&mut self) {
         if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
-            let message = "the DHT prober met a fault of its own and restarts";
+            let message = "the DHT prober restarts after an internal error";
             tracing::error!(suppressed, "{message}");
         }
         let table =

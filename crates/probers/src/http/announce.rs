@@ -230,7 +230,7 @@ impl Drop for StopAnnounce {
                     .await
             };
             let left = matches!(timeout(STOP_TIMEOUT, leaving).await, Ok(Ok(_)));
-            tracing::debug!(tracker = %swarm.url, left, "stop_announce in the background");
+            tracing::debug!(tracker = %swarm.url, left, "announced stopped in the background");
             drop(place);
         });
     }

@@ -273,7 +273,7 @@ impl Worker {
             tracing::error!(
                 family = self.family.as_label(),
                 suppressed,
-                "the UDP prober met a fault of its own and restarts"
+                "the UDP prober restarts after an internal error"
             );
         }
         let fresh = engine(self.family, self.settings, &self.socket);
