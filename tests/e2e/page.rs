@@ -1,12 +1,12 @@
-//! Peers over time and by country, from the wire to all three places that show them.
+//! Peers over time and by country, from the wire to metrics, the API and the status page.
 
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 
-/// Two in Germany, one in France, one without a country. A tracker names them; nothing contacts
-/// them.
+/// Two peers in Germany, one in France, and one without a country. A tracker lists them; nothing
+/// contacts them.
 const PEERS: [&str; 4] = [
     "80.130.1.1:6881",
     "217.0.1.1:6881",
@@ -23,8 +23,8 @@ fn tracker(peers: &[&str]) -> UdpTracker {
 fn countries_and_windows_are_shown_alike_everywhere() {
     let (busy, idle) = (tracker(&PEERS), tracker(&[]));
     let torrent = |name: &str, tracker: &UdpTracker, more: &str| {
-        let whole = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
-        whole.replace("}\n", &format!("{more}}}\n"))
+        let entry_text = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
+        entry_text.replace("}\n", &format!("{more}}}\n"))
     };
     let watched = [
         torrent("'<b>first</b> & last'", &busy, ", collection: work"),
@@ -92,8 +92,8 @@ fn countries_and_windows_are_shown_alike_everywhere() {
     ] {
         assert!(html.contains(expected), "{expected}\n{html}");
     }
-    let place = |text: &str| html.find(text).unwrap();
-    assert!(place("<bdi>gone") < place("<bdi>second"), "{html}");
+    let position = |text: &str| html.find(text).unwrap();
+    assert!(position("<bdi>gone") < position("<bdi>second"), "{html}");
     for peer in PEERS {
         let (address, _) = peer.split_once(':').unwrap();
         for shown in [

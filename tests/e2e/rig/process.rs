@@ -105,7 +105,7 @@ impl Process {
 
     /// Waits until the process exits.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
-        wait::until(&format!("{} ends", self.name), PATIENCE, || {
+        wait::until(&format!("{} exits", self.name), PATIENCE, || {
             self.child.try_wait().unwrap()
         })
     }
