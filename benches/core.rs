@@ -9,20 +9,18 @@
     reason = "a benchmark reports errors by panicking"
 )]
 
+mod common;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
-use seedwatch::config::{
-    Accept, AnnounceStrategy, Config, Dht, Metrics, Network, Probe, State,
-    Tracker as TrackerSettings,
-};
+use seedwatch::config::{Accept, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Key, RunningClock, Set};
-use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{AnnounceResponse, Counts, Job, Observation, ProbeStats, Report, Request};
@@ -76,33 +74,12 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             privacy: Privacy::Public,
         }
     });
-    Config {
-        torrents: torrents.collect(),
-        probe: Probe {
-            interval: Duration::from_secs(1800),
-            timeout: Duration::from_secs(15),
-            stale_after: Duration::from_secs(4500),
-        },
-        tracker: TrackerSettings {
-            announce: Some(AnnounceStrategy::StoppedFirst),
-            max_rate,
-            numwant: 200,
-            user_agent: "seedwatch".into(),
-            peer_id_prefix: "-SW0100-".into(),
-        },
-        dht: Dht {
-            enabled: false,
-            ..Dht::default()
-        },
-        accept: Accept::Global,
-        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
-        network: Network {
-            canaries: Vec::new(),
-        },
-        state: State::default(),
-        metrics: Metrics::default(),
-        warnings: Vec::new(),
-    }
+    common::config(torrents.collect(), max_rate, Accept::Global)
+}
+
+fn start_engine(config: &Config) -> Engine {
+    let settings = engine_settings(config);
+    Engine::new(&settings, [4242; 2], Key::new([7; 16]), now(0))
 }
 
 fn now(millis: u64) -> Now {
@@ -244,23 +221,13 @@ fn is_announce(job: &Job) -> bool {
 
 fn memory(torrents: u32, dht: bool) {
     // The country table and the program take the same memory for any number of torrents.
-    let mut small = Engine::new(
-        &engine_settings(&config(1, 1e9)),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut small = start_engine(&config(1, 1e9));
     drop(slow_round(&mut small, &mut 0, PEERS, 1));
     drop(small);
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut engine = Engine::new(
-        &engine_settings(&config),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut engine = start_engine(&config);
     drop(config);
     let per_torrent = || (resident() - before) / f64::from(torrents);
     let snapshot = engine.snapshot(now(0));
@@ -315,12 +282,7 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut engine = Engine::new(
-        &engine_settings(&config),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut engine = start_engine(&config);
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
     // The first round sees the peers of the first day.

@@ -95,8 +95,8 @@ fn main() {
         let named = wanted.iter().any(|word| word == name);
         named || !wanted.iter().any(|word| all.contains(&word.as_str()))
     };
-    let server = ChildProcess::start("serve");
-    let port = server.line.trim().parse().expect("a port");
+    let mut server = ChildProcess::start("serve", &[]);
+    let port = server.read_line().trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");
     let parts = PARTS.map(|part| part.name);

@@ -10,14 +10,14 @@
     reason = "a benchmark reports errors by panicking"
 )]
 
+mod common;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
-use seedwatch::config::{
-    Accept, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
-};
+use seedwatch::config::{Accept, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_dev_bench::loss;
@@ -27,7 +27,6 @@ use seedwatch_dev_bench::paced;
 use seedwatch_dev_bench::raw::{self, Sending};
 use seedwatch_dev_bench::usage::{Cost, CostMeter};
 use seedwatch_distinct::Key;
-use seedwatch_geo::Geo;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
@@ -410,33 +409,9 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
         details: None,
         privacy: Privacy::Public,
     });
-    Config {
-        torrents: torrents.collect(),
-        probe: Probe {
-            interval: Duration::from_secs(1800),
-            timeout: TIMEOUT,
-            stale_after: Duration::from_secs(4500),
-        },
-        tracker: TrackerSettings {
-            announce: Some(AnnounceStrategy::StoppedFirst),
-            max_rate: 1e9,
-            numwant: 200,
-            user_agent: "seedwatch".into(),
-            peer_id_prefix: "-SW0100-".into(),
-        },
-        dht: Dht {
-            enabled: false,
-            ..Dht::default()
-        },
-        accept: Accept::Any,
-        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
-        network: Network {
-            canaries: Vec::new(),
-        },
-        state: State::default(),
-        metrics: Metrics::default(),
-        warnings: Vec::new(),
-    }
+    let mut config = common::config(torrents.collect(), 1e9, Accept::Any);
+    config.probe.timeout = TIMEOUT;
+    config
 }
 
 /// Measures opentracker, which needs two announces per swarm: `started`, which returns the list,

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{netns, wait};
+use super::{http, netns, wait};
 
 /// Time limit for a server to start or to exit.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -95,6 +96,15 @@ impl Process {
             }
             answer
         })
+    }
+
+    /// Waits until a server of Prometheus answers `/-/ready` with status 200.
+    pub(crate) fn wait_until_http_ready(&mut self, address: SocketAddr) {
+        self.wait_until_ready("is ready", || {
+            let answer = http::request(address, "GET", "/-/ready", &[]);
+            let is_ready = answer.is_ok_and(|answer| answer.status == 200);
+            is_ready.then_some(())
+        });
     }
 
     /// Sends a signal to the process.

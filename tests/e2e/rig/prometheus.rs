@@ -39,12 +39,7 @@ impl Prometheus {
                 format!("--web.listen-address={address}"),
             ],
         );
-        process.wait_until_ready("is ready", || {
-            let answer = http::request(address, "GET", "/-/ready", &[]);
-            answer
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(())
-        });
+        process.wait_until_http_ready(address);
         Self {
             _process: process,
             _folder: folder,

@@ -29,12 +29,7 @@ impl Server {
         let address = SocketAddr::new(host.into(), address::free_port(host));
         let listen = format!("--web.listen-address={address}");
         let mut process = Process::start(program, &[&[program, &listen], flags].concat());
-        process.wait_until_ready("is ready", || {
-            let answer = http::request(address, "GET", "/-/ready", &[]);
-            answer
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(())
-        });
+        process.wait_until_http_ready(address);
         Self {
             _process: process,
             folder,

@@ -6,37 +6,23 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
-use seedwatch_dev_web::{Certified, Directory, ask, client_config, get};
+use seedwatch_dev_web::{
+    Certified, Directory, ask, basic_auth, basic_auth_users, client_config, get,
+};
 use tokio::net::TcpStream;
 
 use super::serve;
 
 const TLS: &str = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
 
-fn users(users: &[(&str, &str)]) -> String {
-    users.iter().fold(
-        "basic_auth_users:\n".to_owned(),
-        |yaml, (name, password)| {
-            let hash = bcrypt::hash(password, 4).unwrap();
-            yaml + &format!("  {name}: {hash}\n")
-        },
-    )
-}
-
-fn basic(name: &str, password: &str) -> String {
-    let pair = format!("{name}:{password}");
-    let encoded = data_encoding::BASE64.encode(pair.as_bytes());
-    format!("Authorization: Basic {encoded}\r\n")
-}
-
 #[tokio::test]
 async fn headers_are_on_every_answer() {
     let directory = Directory::new(&format!(
         "{}http_server_config:\n  headers:\n    X-Frame-Options: deny\n",
-        users(&[("alice", "secret")])
+        basic_auth_users(&[("alice", "secret")])
     ));
     let server = serve(&directory);
-    for (credentials, status) in [(basic("alice", "secret"), 404), (String::new(), 401)] {
+    for (credentials, status) in [(basic_auth("alice", "secret"), 404), (String::new(), 401)] {
         let answer = ask(&server, "GET /nowhere", &credentials).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.headers["x-frame-options"], "deny");
@@ -45,7 +31,10 @@ async fn headers_are_on_every_answer() {
 
 #[tokio::test]
 async fn tls_with_a_password() {
-    let directory = Directory::new(&format!("{TLS}{}", users(&[("alice", "secret")])));
+    let directory = Directory::new(&format!(
+        "{TLS}{}",
+        basic_auth_users(&[("alice", "secret")])
+    ));
     let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
     let server = serve(&directory);
     let trusting = || client_config(&[&own], None);
@@ -164,10 +153,10 @@ async fn a_new_certificate_is_used_at_once() {
 
 #[tokio::test]
 async fn new_passwords_are_used_at_once_and_mistakes_change_nothing() {
-    let directory = Directory::new(&users(&[("alice", "old")]));
+    let directory = Directory::new(&basic_auth_users(&[("alice", "old")]));
     let server = serve(&directory);
     let mut connection = server.connect().await;
-    let old = basic("alice", "old");
+    let old = basic_auth("alice", "old");
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 200);
 
@@ -175,10 +164,10 @@ async fn new_passwords_are_used_at_once_and_mistakes_change_nothing() {
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 200);
 
-    directory.write("web.yaml", &users(&[("alice", "new")]));
+    directory.write("web.yaml", &basic_auth_users(&[("alice", "new")]));
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 401);
-    let new = basic("alice", "new");
+    let new = basic_auth("alice", "new");
     connection.request("GET /-/healthy", &new).await;
     assert_eq!(connection.response().await.status, 200);
 
