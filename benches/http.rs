@@ -342,8 +342,8 @@ impl Probes {
             for observation in batch {
                 match observation.report {
                     Report::Announce {
-                        result: Ok(said), ..
-                    } => assert_eq!(said.peers.len(), 100),
+                        result: Ok(answer), ..
+                    } => assert_eq!(answer.peers.len(), 100),
                     other => panic!("{other:?}"),
                 }
                 if left > 0 {
@@ -404,8 +404,8 @@ fn serve() {
             });
         }
         // Until the client is gone.
-        let gone = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
-        let _ = gone.await;
+        let closed = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        let _ = closed.await;
     });
 }
 

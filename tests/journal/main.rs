@@ -136,12 +136,12 @@ impl Daemon {
             },
             stats: ProbeStats::default(),
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health: Health::Up,
             changed: false,
             is_confirmed: true,
         };
-        self.swarms.fold(&self.roster, observation, verdict, now);
+        self.swarms.fold(&self.roster, observation, change, now);
     }
 
     fn look_up(&mut self, torrent: usize, peers: Peers, now: Now) {

@@ -64,7 +64,7 @@ impl Engine {
         Self {
             roster: Roster::default(),
             schedule: Schedule::new(settings.politeness.clone()),
-            swarms: Swarms::new(terms(settings), ports, key),
+            swarms: Swarms::new(swarm_config(settings), ports, key),
             connectivity: Connectivity::new(now.mono),
             canaries: CanaryHosts::default(),
             trust_local: false,
@@ -86,7 +86,7 @@ impl Engine {
         self.schedule
             .update(politeness, &self.roster, &changes, now.mono);
         self.swarms
-            .update(terms(settings), &self.roster, &changes, now);
+            .update(swarm_config(settings), &self.roster, &changes, now);
         for (tracker, family) in self.schedule.closed() {
             self.swarms.mark_closed(tracker, family, now.mono);
         }
@@ -436,7 +436,7 @@ fn is_local_host(host: &Host) -> bool {
     }
 }
 
-fn terms(settings: &Settings) -> SwarmConfig {
+fn swarm_config(settings: &Settings) -> SwarmConfig {
     let geo = Arc::clone(&settings.geo);
     SwarmConfig::new(
         settings.accept,

@@ -166,12 +166,12 @@ impl Swarms {
         read.wrapping_add(hour.into())
     }
 
-    /// Folds an observation of a tracker. `verdict` states what it means for the tracker.
+    /// Folds an observation of a tracker. `change` states what it means for the tracker.
     pub fn fold(
         &mut self,
         roster: &Roster,
         observation: Observation,
-        verdict: HealthChange,
+        change: HealthChange,
         now: Now,
     ) {
         self.state.tick(now);
@@ -180,7 +180,7 @@ impl Swarms {
             roster,
             tracker: observation.tracker,
             family: observation.family,
-            verdict,
+            change,
             now,
         };
         fold.run(observation);

@@ -32,16 +32,16 @@ impl Session {
         let clock = Clock::start();
         let identity = identity::new_identity(&config.tracker.peer_id_prefix);
         let mut roster = Roster::default();
-        let terms = SwarmConfig::new(
+        let swarm_config = SwarmConfig::new(
             config.accept,
             config.probe.stale_after,
             Arc::clone(&config.geo),
             config.metrics.countries,
         );
         // Peers are not saved, so their hashes need no secret key.
-        let mut swarms = Swarms::new(terms.clone(), identity.ports, Key::new([0; 16]));
+        let mut swarms = Swarms::new(swarm_config.clone(), identity.ports, Key::new([0; 16]));
         let changes = roster.update(&config.torrents, |_| false);
-        swarms.update(terms, &roster, &changes, clock.now());
+        swarms.update(swarm_config, &roster, &changes, clock.now());
         roster.plan_lookups(config.dht.enabled);
         swarms.update_lookups(config.probe.stale_after, &roster);
         swarms.set_local_addresses(&own_addresses().unwrap_or_default());

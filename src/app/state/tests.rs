@@ -242,8 +242,8 @@ async fn a_restart_restores_everything() {
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.minima(), (Some(seen), 5), "at once");
     let snapshot = again.snapshot();
-    let fleet = snapshot.totals.unique[Window::Month.index()];
-    assert_eq!(fleet.get(), Some(5));
+    let all_peers = snapshot.totals.unique[Window::Month.index()];
+    assert_eq!(all_peers.get(), Some(5));
     let collection = snapshot.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));
     // Values that were not probed since the start are absent.

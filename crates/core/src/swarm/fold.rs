@@ -22,7 +22,7 @@ pub(super) struct TrackerFold<'a> {
     pub(super) roster: &'a Roster,
     pub(super) tracker: TrackerId,
     pub(super) family: Family,
-    pub(super) verdict: HealthChange,
+    pub(super) change: HealthChange,
     pub(super) now: Now,
 }
 
@@ -34,7 +34,7 @@ impl TrackerFold<'_> {
         let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
         };
-        tracker.set_health(self.family, self.verdict.health, self.now.mono);
+        tracker.set_health(self.family, self.change.health, self.now.mono);
         tracker.set_down_reason(self.family, report.failed());
         tracker.scrape_interval = stats.scrape_interval().or(tracker.scrape_interval);
         match report.failed() {
@@ -42,7 +42,7 @@ impl TrackerFold<'_> {
             None if matches!(report, Report::NoAddress { .. }) => {}
             None => tracker.set_phases(self.family, &stats.phases),
         }
-        if self.verdict.changed {
+        if self.change.changed {
             self.mark_tracker_dirty();
         }
         match report {
@@ -115,7 +115,7 @@ impl TrackerFold<'_> {
             let torrent = &mut self.state.torrents[torrent.get()];
             torrent.mark_dirty();
             // A scrape beside announces does not show whether the announces succeed.
-            if self.verdict.is_confirmed {
+            if self.change.is_confirmed {
                 family.record_answer(None, self.now.mono);
                 torrent.record_success(Source::Tracker, self.now);
             }
@@ -124,7 +124,7 @@ impl TrackerFold<'_> {
 
     /// Folds a failure, if it stands.
     fn fail(&mut self, ids: &[AnnounceId], failed: ProbeError) {
-        if !self.verdict.is_confirmed {
+        if !self.change.is_confirmed {
             return;
         }
         let failed = Arc::new(Remark::Failed(failed));

@@ -109,14 +109,14 @@ impl World {
             report,
             stats: ProbeStats::default(),
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health,
             changed: true,
             is_confirmed: true,
         };
         self.swarms.count_probe(&observation);
         self.swarms
-            .fold(&self.roster, observation, verdict, self.now);
+            .fold(&self.roster, observation, change, self.now);
     }
 
     /// Folds the answer to a scrape beside announces.
@@ -133,13 +133,13 @@ impl World {
             report,
             stats,
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health: Health::Up,
             changed: false,
             is_confirmed: false,
         };
         self.swarms
-            .fold(&self.roster, observation, verdict, self.now);
+            .fold(&self.roster, observation, change, self.now);
     }
 
     fn answer(&mut self, id: AnnounceId, family: Family, answer: AnnounceResponse) {
@@ -276,7 +276,7 @@ fn a_first_failure_does_not_stand() {
             ..ProbeStats::default()
         },
     };
-    let verdict = HealthChange {
+    let change = HealthChange {
         health: Health::Up,
         changed: false,
         is_confirmed: false,
@@ -284,7 +284,7 @@ fn a_first_failure_does_not_stand() {
     world.swarms.count_probe(&observation);
     world
         .swarms
-        .fold(&world.roster, observation, verdict, world.now);
+        .fold(&world.roster, observation, change, world.now);
     assert_eq!(world.row(0).announces[0].success, Some(true));
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     let tracker = trackers[0].as_ref().unwrap();

@@ -48,7 +48,7 @@ impl RawTls {
     }
 }
 
-/// The place of the section in the file.
+/// The name of the section in the file.
 pub(super) struct TlsSection<'a> {
     pub(super) source: &'a Source,
     pub(super) base: &'a Path,

@@ -73,10 +73,11 @@ async fn client_certificates() {
         directory.write("clients.crt", &known.certificate);
         let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
         let server = serve(&directory);
-        for (identity, welcome) in [(None, none), (Some(&unknown), any), (Some(&known), right)] {
+        for (identity, is_accepted) in [(None, none), (Some(&unknown), any), (Some(&known), right)]
+        {
             let config = client_config(&[&own], identity);
             let result = get(&server, config, None).await;
-            assert_eq!(result.is_ok(), welcome, "{kind}: {result:?}");
+            assert_eq!(result.is_ok(), is_accepted, "{kind}: {result:?}");
         }
     }
 }
@@ -91,7 +92,7 @@ async fn versions_and_protocols() {
         let directory = Directory::new(&format!("{TLS}{extra}"));
         let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
         let server = serve(&directory);
-        for (version, welcome) in [(&version::TLS12, tls12), (&version::TLS13, tls13)] {
+        for (version, is_accepted) in [(&version::TLS12, tls12), (&version::TLS13, tls13)] {
             let mut store = RootCertStore::empty();
             store
                 .add(CertificateDer::from_pem_slice(own.as_bytes()).unwrap())
@@ -102,7 +103,11 @@ async fn versions_and_protocols() {
                 .with_root_certificates(store)
                 .with_no_client_auth();
             let result = get(&server, config, None).await;
-            assert_eq!(result.is_ok(), welcome, "{extra}{version:?}: {result:?}");
+            assert_eq!(
+                result.is_ok(),
+                is_accepted,
+                "{extra}{version:?}: {result:?}"
+            );
         }
     }
     for (http2, expected) in [(true, "h2"), (false, "http/1.1")] {

@@ -173,7 +173,7 @@ impl Report {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
-    /// What the warnings say, without their places.
+    /// Returns the texts of the warnings, without their locations.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(|warning| &*warning.message)
     }

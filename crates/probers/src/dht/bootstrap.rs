@@ -123,7 +123,7 @@ struct Attempts {
     /// Whether the current attempt has found an address.
     fruitful: bool,
     /// Whether it was logged that no name leads anywhere.
-    said: bool,
+    is_reported: bool,
 }
 
 impl Default for Attempts {
@@ -133,7 +133,7 @@ impl Default for Attempts {
             wait: FIRST_WAIT,
             pending: 0,
             fruitful: false,
-            said: false,
+            is_reported: false,
         }
     }
 }
@@ -163,10 +163,10 @@ impl Attempts {
         self.pending = self.pending.saturating_sub(1);
         self.fruitful |= fruitful;
         if self.fruitful {
-            self.said = false;
+            self.is_reported = false;
         }
         let barren = self.pending == 0 && !self.fruitful;
-        barren && !std::mem::replace(&mut self.said, true)
+        barren && !std::mem::replace(&mut self.is_reported, true)
     }
 
     /// Returns when to call [`Attempts::begin`] again.

@@ -244,7 +244,7 @@ impl Worker {
             let done = &mut self.done[family.index()];
             while *done < packets.len() {
                 let sent = socket.send(packets[*done..].iter().copied());
-                match socket.judge(sent) {
+                match socket.classify(sent) {
                     Sent::Packets(count) => *done += count,
                     Sent::Full => {
                         all = false;

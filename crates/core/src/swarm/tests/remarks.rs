@@ -78,13 +78,13 @@ fn a_failed_scrape_beside_announces_fails_no_announce() {
         },
         stats: ProbeStats::default(),
     };
-    let verdict = HealthChange {
+    let change = HealthChange {
         health: Health::Up,
         changed: false,
         is_confirmed: false,
     };
     let (roster, now) = (&world.roster, world.now);
-    world.swarms.fold(roster, observation, verdict, now);
+    world.swarms.fold(roster, observation, change, now);
     assert_eq!(world.row(0).announces[0].success, Some(true));
 }
 
@@ -121,11 +121,11 @@ fn a_warning_is_shown_with_its_answer() {
 #[test]
 fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
     let mut world = World::new(&[1, 2].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED])));
-    let [first, second] = [0, 1].map(|place| world.announce(place, 0));
+    let [first, second] = [0, 1].map(|index| world.announce(index, 0));
     world.list(second, &["1.1.1.1"]);
     assert_eq!(world.row(1).announces[0].failure(), None);
     world.fail(first, Health::Down, FailureReason::Refused);
-    let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
+    let [one, other] = [0, 1].map(|index| world.row(index).announces[0].clone());
     for row in [&one, &other] {
         assert_eq!(row.success, Some(false));
         assert_eq!(row.failure().unwrap().reason, FailureReason::Refused);
