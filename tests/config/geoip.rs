@@ -113,7 +113,8 @@ fn files_of_another_kind_are_refused() {
             countries("DE"),
             cut.to_vec(),
             "/config.yaml:4: geoip.asn_database: /data/asn.mmdb: is not a complete file in \
-             MaxMind's format (.mmdb): invalid database: could not find MaxMind DB metadata in file",
+             MaxMind's format (.mmdb): invalid database: could not find MaxMind DB metadata in \
+             file",
         ),
     ] {
         write(folder, &country, &asn);
