@@ -337,7 +337,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 requests: 123_456,
                 probes: 61_728,
                 failures: [7; 13],
-                remark: None,
+                problem: None,
             }))
         })
         .collect();

@@ -75,6 +75,6 @@ pub mod udp;
 pub use failure::{FailureReason, ProbeError, Retry, printable};
 pub use job::{AnnounceId, AnnounceStrategy, Identity, Job, Request, TrackerId};
 pub use report::{
-    AnnounceResponse, Counts, Observation, Phases, ProbeStats, Remark, Report, ScrapeResponse,
+    AnnounceResponse, Counts, Observation, Phases, ProbeStats, Problem, Report, ScrapeResponse,
     StoppedList,
 };

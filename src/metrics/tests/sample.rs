@@ -7,7 +7,7 @@ use std::time::Duration;
 use seedwatch_core::snapshot::{
     AnnounceRow, AsnLabel, AsnSummary, CollectionRow, Count, Country, CountryPeers, CountryRow,
     Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
-    ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
+    ListedWindows, Phases, Privacy, ProbeError, Problem, Snapshot, Source, StateRow, Torrent,
     TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
 use seedwatch_distinct::Window;
@@ -132,12 +132,12 @@ fn alive() -> Sample {
         seeders: Some(30).into(),
         leechers: Some(9).into(),
         completed: Some(1234).into(),
-        remark: Some(Arc::new(Remark::Warning("closes in May".into()))),
+        problem: Some(Arc::new(Problem::Warning("closes in May".into()))),
         ..announce(TrackerId(0))
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
-        remark: Some(Arc::new(Remark::Failed(ProbeError::new(
+        problem: Some(Arc::new(Problem::Failed(ProbeError::new(
             FailureReason::Rejected,
             "unregistered torrent",
         )))),
@@ -295,7 +295,7 @@ fn udp() -> TrackerRow {
         requests: 17,
         probes: 9,
         failures,
-        remark: None,
+        problem: None,
     }
 }
 
@@ -309,6 +309,6 @@ fn https() -> TrackerRow {
         requests: 1,
         probes: 1,
         failures: [0; 13],
-        remark: None,
+        problem: None,
     }
 }

@@ -12,7 +12,7 @@ use seedwatch_clock::Now;
 use seedwatch_dht::LookupReport;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{
-    AnnounceId, AnnounceResponse, Counts, Observation, ProbeError, Remark, Report, TrackerId,
+    AnnounceId, AnnounceResponse, Counts, Observation, ProbeError, Problem, Report, TrackerId,
 };
 
 /// One observation of a tracker, while it is folded.
@@ -127,7 +127,7 @@ impl TrackerFold<'_> {
         if !self.change.is_confirmed {
             return;
         }
-        let failed = Arc::new(Remark::Failed(failed));
+        let failed = Arc::new(Problem::Failed(failed));
         for id in ids {
             let Some(torrent) = self.state.torrent_of(self.roster, *id) else {
                 continue;

@@ -13,7 +13,7 @@ use crate::{Health, PerSource, Source};
 use seedwatch_clock::Mono;
 use seedwatch_distinct::{Moment, Window};
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Remark, TrackerId};
+use seedwatch_tracker::{Problem, TrackerId};
 
 /// Builds the row of one torrent, answer by answer.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl<'a> RowBuilder<'a> {
         tracker: TrackerId,
         announces: impl Iterator<Item = &'a AnnounceState>,
         health: [(Health, Mono); 2],
-        down_reasons: [Option<&Arc<Remark>>; 2],
+        down_reasons: [Option<&Arc<Problem>>; 2],
         stale_after: Duration,
     ) {
         let mut row = AnnounceRow::unknown(tracker);
@@ -130,7 +130,7 @@ impl<'a> RowBuilder<'a> {
         }
         row.success = (has_answered || has_failed).then_some(has_answered);
         let why = || refusal.or(down_reason).or(failure);
-        row.remark = if has_answered { warning } else { why() }.cloned();
+        row.problem = if has_answered { warning } else { why() }.cloned();
         row.peers = lists.total().into();
         let trackers = &mut self.sources[Source::Tracker];
         trackers.success = trackers.success.max(row.success);

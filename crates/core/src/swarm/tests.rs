@@ -4,8 +4,8 @@ mod history;
 mod lookups;
 mod own;
 mod probes;
+mod problems;
 mod regressions;
-mod remarks;
 mod saved;
 
 use super::*;
@@ -16,7 +16,7 @@ use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Remark,
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Problem,
     TrackerId,
 };
 
