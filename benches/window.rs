@@ -226,8 +226,8 @@ fn large() {
         let union_time = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
         println!(
             "{size} peers per month, each seen once: {:.1} kB in memory, {:.1} kB saved; \
-             {each:.0} ns per sighting, {:.1} µs for all gauges, {:.1} µs for a union with an equal \
-             set",
+             {each:.0} ns per sighting, {:.1} µs for all gauges, {:.1} µs for a union with an \
+             equal set",
             heap as f64 / 1e3,
             bytes.len() as f64 / 1e3,
             took.as_nanos() as f64 / 1e3,

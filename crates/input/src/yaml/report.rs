@@ -73,13 +73,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A YAML file by the name it goes by in messages.
+/// A YAML file, by its name in messages.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SourceFile {
     name: Arc<str>,
 }
 
-impl Source {
+impl SourceFile {
     /// Names a file by its path.
     pub fn new(path: &Path) -> Self {
         Self {

@@ -9,7 +9,7 @@ use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::body::{Body, MAX_BODY, too_large};
-use super::client::Answer;
+use super::client::ResponseHead;
 use super::http_client::{HttpClient, Origin, Progress};
 use super::large::BodyBudget;
 use super::{MAX_REDIRECTS, failure, status};
@@ -62,7 +62,7 @@ impl HttpClient {
                 let probation = &self.shared.probation;
                 client.get_on(probation, url, &addresses, progress).await
             };
-            let Answer { response, sent } = answer?;
+            let ResponseHead { response, sent } = answer?;
             let (status, headers) = (response.status(), response.headers());
             if let Some(to) = status::redirect(status, headers, response.url()) {
                 let to = carry_query(response.url(), to?, own);
