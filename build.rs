@@ -1,7 +1,7 @@
 //! Tells a release build the revision of the source, for `--version` and `seedwatch_build_info`.
 //!
-//! `SEEDWATCH_REVISION` in the environment wins. Without it, a release build asks git; other builds do
-//! not, so that a commit does not rebuild the crate.
+//! `SEEDWATCH_REVISION` in the environment wins. Without it, a release build asks git; other builds
+//! do not, so that a commit does not rebuild the crate.
 
 use std::env;
 use std::process::Command;

@@ -1,5 +1,5 @@
-//! The cost of the core without sockets. Measures the CPU time to schedule and process one announce
-//! with 100 peers, and the memory per torrent with and without the DHT.
+//! The cost of the engine without sockets. Measures the CPU time to schedule and process one
+//! announce with 100 peers, and the memory per torrent with and without the DHT.
 //!
 //! Run `cargo bench --bench core`, or one part with `-- memory`, `-- month` or `-- cpu`. The part
 //! `month` measures a collection after thirty days of windows and countries.
@@ -9,19 +9,18 @@
     reason = "a benchmark reports errors by panicking"
 )]
 
+mod common;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
-use seedwatch::config::{
-    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
-};
+use seedwatch::config::{Accept, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::{DhtReport, FoundPeers, LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_distinct::{Key, RunningClock, Set};
-use seedwatch_geo::Geo;
 use seedwatch_torrent::{Family, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{AnnounceResponse, Counts, Job, Observation, ProbeStats, Report, Request};
@@ -75,33 +74,12 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             privacy: Privacy::Public,
         }
     });
-    Config {
-        torrents: torrents.collect(),
-        probe: Probe {
-            interval: Duration::from_secs(1800),
-            timeout: Duration::from_secs(15),
-            stale_after: Duration::from_secs(4500),
-        },
-        tracker: TrackerSettings {
-            announce: AnnounceMode::Ghost,
-            max_rate,
-            numwant: 200,
-            user_agent: "seedwatch".into(),
-            peer_id_prefix: "-SW0100-".into(),
-        },
-        dht: Dht {
-            enabled: false,
-            ..Dht::default()
-        },
-        accept: Accept::Global,
-        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
-        network: Network {
-            canaries: Vec::new(),
-        },
-        state: State::default(),
-        metrics: Metrics::default(),
-        warnings: Vec::new(),
-    }
+    common::config(torrents.collect(), max_rate, Accept::Global)
+}
+
+fn start_engine(config: &Config) -> Engine {
+    let settings = engine_settings(config);
+    Engine::new(&settings, [4242; 2], Key::new([7; 16]), now(0))
 }
 
 fn now(millis: u64) -> Now {
@@ -125,8 +103,8 @@ fn swarm(serial: u32, peers: u32) -> Peers {
 }
 
 /// Processes one lookup per info-hash and family, with `peers` peers over IPv4 and none over IPv6.
-fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
-    let hashes = Arc::clone(core.dht_hashes());
+fn complete_lookups(engine: &mut Engine, at: u64, peers: u32) {
+    let hashes = Arc::clone(engine.dht_hashes());
     for (serial, info_hash) in (1..).zip(hashes.iter()) {
         for family in Family::ALL {
             let peers = if family == Family::Ipv4 { peers } else { 0 };
@@ -145,7 +123,7 @@ fn complete_lookups(core: &mut Engine, at: u64, peers: u32) {
                 result: Ok(found),
                 diagnosis: LookupStats::default(),
             };
-            core.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
+            engine.absorb_dht(DhtReport::Lookups(vec![lookup]), now(at));
         }
     }
 }
@@ -202,39 +180,39 @@ fn resident() -> f64 {
 }
 
 /// Processes one round over all torrents. Returns the number of announces.
-fn round(core: &mut Engine, at: &mut u64, peers: u32) -> u32 {
+fn round(engine: &mut Engine, at: &mut u64, peers: u32) -> u32 {
     let mut jobs = Vec::new();
     let mut announces = 0;
     loop {
-        core.poll(Mono(*at), &mut jobs);
+        engine.poll(Mono(*at), &mut jobs);
         if jobs.is_empty() {
             return announces;
         }
         for job in jobs.drain(..) {
             announces += u32::from(is_announce(&job));
-            core.absorb(answer(job, announces, peers), now(*at));
+            engine.absorb(answer(job, announces, peers), now(*at));
         }
         *at += 1;
     }
 }
 
 /// Processes one round as the daemon does: spread over time, with a new snapshot per second.
-fn slow_round(core: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
-    let mut snapshot = core.snapshot(now(*at));
+fn slow_round(engine: &mut Engine, at: &mut u64, peers: u32, torrents: u32) -> Snapshot {
+    let mut snapshot = engine.snapshot(now(*at));
     let (mut jobs, mut announces) = (Vec::new(), 0);
     while announces < torrents {
-        core.poll(Mono(*at), &mut jobs);
+        engine.poll(Mono(*at), &mut jobs);
         for job in jobs.drain(..) {
             announces += u32::from(is_announce(&job));
-            core.absorb(answer(job, announces, peers), now(*at));
+            engine.absorb(answer(job, announces, peers), now(*at));
         }
         *at += 10;
         if (*at).is_multiple_of(1000) {
-            snapshot = core.snapshot(now(*at));
+            snapshot = engine.snapshot(now(*at));
         }
     }
     drop(snapshot);
-    core.snapshot(now(*at))
+    engine.snapshot(now(*at))
 }
 
 fn is_announce(job: &Job) -> bool {
@@ -243,26 +221,16 @@ fn is_announce(job: &Job) -> bool {
 
 fn memory(torrents: u32, dht: bool) {
     // The country table and the program take the same memory for any number of torrents.
-    let mut small = Engine::new(
-        &engine_settings(&config(1, 1e9)),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut small = start_engine(&config(1, 1e9));
     drop(slow_round(&mut small, &mut 0, PEERS, 1));
     drop(small);
     let before = resident();
     let mut config = config(torrents, 10_000.0);
     config.dht.enabled = dht;
-    let mut core = Engine::new(
-        &engine_settings(&config),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut engine = start_engine(&config);
     drop(config);
     let per_torrent = || (resident() - before) / f64::from(torrents);
-    let snapshot = core.snapshot(now(0));
+    let snapshot = engine.snapshot(now(0));
     let source = if dht { " and in the DHT" } else { "" };
     println!("memory, {torrents} torrents at one tracker{source}, state and snapshot:");
     println!(
@@ -271,18 +239,18 @@ fn memory(torrents: u32, dht: bool) {
     );
     drop(snapshot);
     let mut at = 0;
-    drop(slow_round(&mut core, &mut at, 0, torrents));
-    complete_lookups(&mut core, at, 0);
-    let snapshot = core.snapshot(now(at));
+    drop(slow_round(&mut engine, &mut at, 0, torrents));
+    complete_lookups(&mut engine, at, 0);
+    let snapshot = engine.snapshot(now(at));
     println!(
         "  idle (answered, empty)   {:7.0} B per torrent",
         per_torrent()
     );
     drop(snapshot);
     at = (at / 1000 + 2_100) * 1000;
-    drop(slow_round(&mut core, &mut at, PEERS, torrents));
-    complete_lookups(&mut core, at, PEERS);
-    let snapshot = core.snapshot(now(at));
+    drop(slow_round(&mut engine, &mut at, PEERS, torrents));
+    complete_lookups(&mut engine, at, PEERS);
+    let snapshot = engine.snapshot(now(at));
     println!(
         "  with {PEERS} current peers   {:7.0} B per torrent",
         per_torrent()
@@ -314,17 +282,12 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut config = config(torrents, 1e9);
     config.probe.interval = Duration::from_secs(3 * 3600);
     config.probe.stale_after = config.probe.interval * 5 / 2;
-    let mut core = Engine::new(
-        &engine_settings(&config),
-        [4242; 2],
-        Key::new([7; 16]),
-        now(0),
-    );
+    let mut engine = start_engine(&config);
     drop(config);
     let (mut at, mut jobs) = (1, Vec::new());
     // The first round sees the peers of the first day.
     while at < 29 * 24 * HOUR {
-        core.poll(Mono(at), &mut jobs);
+        engine.poll(Mono(at), &mut jobs);
         for job in jobs.drain(..) {
             let peers = match &job.request {
                 Request::Announce { info_hash, .. } => {
@@ -337,18 +300,19 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
             if let Report::Announce { result: Ok(to), .. } = &mut observation.report {
                 to.peers = peers;
             }
-            core.absorb(observation, now(at));
+            engine.absorb(observation, now(at));
         }
         at += HOUR / 4;
         if at % HOUR < HOUR / 4 {
-            drop(core.snapshot(now(at)));
+            drop(engine.snapshot(now(at)));
         }
     }
     drop(jobs);
-    let snapshot = core.snapshot(now(at));
+    let snapshot = engine.snapshot(now(at));
     let bytes = resident() - before;
     println!(
-        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones per day: {:.0} MB, {:.0} B per torrent",
+        "memory, {torrents} torrents after 30 days with {peers} peers at a time, {fresh} new ones \
+         per day: {:.0} MB, {:.0} B per torrent",
         bytes / 1e6,
         bytes / f64::from(torrents),
     );
@@ -360,14 +324,15 @@ fn month(torrents: u32, peers: u32, fresh: u32) {
     let mut quiet = Duration::MAX;
     for second in 0..700 {
         let start = Instant::now();
-        drop(core.snapshot(now(at + second * 1000)));
+        drop(engine.snapshot(now(at + second * 1000)));
         let took = start.elapsed();
         total += took;
         longest = longest.max(took);
         quiet = quiet.min(took);
     }
     println!(
-        "  windows of a new hour: {:.0} ms in 700 snapshots, the longest {:.1} ms; without a slide {:.1} ms",
+        "  windows of a new hour: {:.0} ms in 700 snapshots, the longest {:.1} ms; without a slide \
+         {:.1} ms",
         (total.saturating_sub(quiet * 700)).as_secs_f64() * 1e3,
         longest.as_secs_f64() * 1e3,
         quiet.as_secs_f64() * 1e3,
@@ -398,25 +363,25 @@ fn peers_from(hash: &InfoHash, from: u32, count: u32) -> Peers {
 }
 
 fn cpu(torrents: u32, rounds: u32) {
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config(torrents, 1e9)),
         [4242; 2],
         Key::new([7; 16]),
         now(0),
     );
     let mut at = 1;
-    round(&mut core, &mut at, PEERS);
+    round(&mut engine, &mut at, PEERS);
     let (mut announces, mut generation) = (0, Duration::ZERO);
     let start = Instant::now();
     for _ in 0..rounds {
         at += 2_100_000;
-        announces += round(&mut core, &mut at, PEERS);
+        announces += round(&mut engine, &mut at, PEERS);
     }
     let total = start.elapsed();
     // Measures the time that this benchmark takes to generate answers.
     let mut jobs = Vec::new();
     at += 2_100_000;
-    core.poll(Mono(at), &mut jobs);
+    engine.poll(Mono(at), &mut jobs);
     let copies = jobs.len() as u32;
     let start = Instant::now();
     for (serial, job) in jobs.into_iter().enumerate() {

@@ -1,8 +1,9 @@
 //! The cost of an HTTP announce for the client, on kept and on fresh connections. Compared with
-//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `reqwest` sends one
-//! ready request again and again and looks at no body; `reqwest-peers` also does what every tracker
-//! client must: it writes the URL of each announce, and reads the peers. `cargo bench --bench http`, or
-//! one part with `-- kept` or `-- fresh`. With the name of a client, only that one runs, for a profiler.
+//! reqwest alone on the same kind of runtime, and with bare sockets in the same run. `reqwest`
+//! sends one ready request again and again and looks at no body; `reqwest-peers` also does what
+//! every tracker client must: it writes the URL of each announce, and reads the peers.
+//! `cargo bench --bench http`, or one part with `-- kept` or `-- fresh`. With the name of a client,
+//! only that one runs, for a profiler.
 //!
 //! The server is another process that answers every request with the same 100 peers, so that only
 //! the CPU time of the client is counted. The clients take short turns, so that other load on this
@@ -94,8 +95,8 @@ fn main() {
         let named = wanted.iter().any(|word| word == name);
         named || !wanted.iter().any(|word| all.contains(&word.as_str()))
     };
-    let server = ChildProcess::start("serve");
-    let port = server.line.trim().parse().expect("a port");
+    let mut server = ChildProcess::start("serve", &[]);
+    let port = server.read_line().trim().parse().expect("a port");
     println!("CPU of the client per announce of 100 peers, best of {TURNS} turns, by turns\n");
     println!("connection   what             µs CPU    announces/s   ratio to sockets");
     let parts = PARTS.map(|part| part.name);
@@ -341,8 +342,8 @@ impl Probes {
             for observation in batch {
                 match observation.report {
                     Report::Announce {
-                        result: Ok(said), ..
-                    } => assert_eq!(said.peers.len(), 100),
+                        result: Ok(answer), ..
+                    } => assert_eq!(answer.peers.len(), 100),
                     other => panic!("{other:?}"),
                 }
                 if left > 0 {
@@ -403,8 +404,8 @@ fn serve() {
             });
         }
         // Until the client is gone.
-        let gone = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
-        let _ = gone.await;
+        let closed = tokio::task::spawn_blocking(|| std::io::stdin().read(&mut [0]));
+        let _ = closed.await;
     });
 }
 

@@ -337,15 +337,15 @@ fn snapshot(torrents: usize) -> Snapshot {
                 requests: 123_456,
                 probes: 61_728,
                 failures: [7; 13],
-                remark: None,
+                problem: None,
             }))
         })
         .collect();
     let rows = (0..torrents as u32)
         .map(|n| {
             let mut hash = [0; 20];
-            for (place, byte) in hash.iter_mut().enumerate() {
-                *byte = n.wrapping_mul(2_654_435_761).rotate_left(place as u32) as u8;
+            for (position, byte) in hash.iter_mut().enumerate() {
+                *byte = n.wrapping_mul(2_654_435_761).rotate_left(position as u32) as u8;
             }
             let mine: Vec<u32> = (0..TRACKERS_EACH)
                 .map(|k| (n * 7 + k * 61) % TRACKERS)
@@ -382,7 +382,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                 completed: Some(n % 100_000).into(),
                 ..AnnounceRow::unknown(TrackerId(*id))
             });
-            (torrent, row, announces.collect(), Some(reach(n)))
+            (torrent, row, announces.collect(), Some(windows_of(n)))
         })
         .collect::<Vec<_>>();
     let snapshot = Snapshot {
@@ -408,11 +408,11 @@ fn snapshot(torrents: usize) -> Snapshot {
     snapshot
 }
 
-fn reach(n: u32) -> TorrentWindows {
+fn windows_of(n: u32) -> TorrentWindows {
     let counts = |share: u32| [n % 1_000, n % 4_000, n % 10_000].map(|count| count / share);
     let countries = countries(COUNTRIES_EACH)
         .map(|(k, country)| CountryPeers::new(country, n % (100 * (k + 1))));
-    let places = GeoBreakdown {
+    let geo = GeoBreakdown {
         countries: countries.collect(),
         prefixes: n % 900,
         systems: Some(AsnSummary {
@@ -426,7 +426,7 @@ fn reach(n: u32) -> TorrentWindows {
             all: counts(1),
             by_source: [counts(2), counts(1)],
         },
-        geo: Some(Arc::new(places)),
+        geo: Some(Arc::new(geo)),
     }
 }
 

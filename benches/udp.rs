@@ -10,14 +10,14 @@
     reason = "a benchmark reports errors by panicking"
 )]
 
+mod common;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use seedwatch::app::engine_settings;
-use seedwatch::config::{
-    Accept, AnnounceMode, Config, Dht, Metrics, Network, Probe, State, Tracker as TrackerSettings,
-};
+use seedwatch::config::{Accept, Config};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::Engine;
 use seedwatch_dev_bench::loss;
@@ -27,7 +27,6 @@ use seedwatch_dev_bench::paced;
 use seedwatch_dev_bench::raw::{self, Sending};
 use seedwatch_dev_bench::usage::{Cost, CostMeter};
 use seedwatch_distinct::Key;
-use seedwatch_geo::Geo;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_probers::udp::{Settings, UdpProber};
 use seedwatch_torrent::Family;
@@ -218,8 +217,12 @@ impl Client {
                     continue;
                 }
                 alive += 1;
-                let answered = matches!(&observation.report, Report::Announce { result: Ok(announced), .. }
-                    if announced.peers.len() >= PEERS);
+                let answered = match &observation.report {
+                    Report::Announce {
+                        result: Ok(answer), ..
+                    } => answer.peers.len() >= PEERS,
+                    _ => false,
+                };
                 run.unanswered += usize::from(!answered);
                 if passed >= time && passed < 2 * time {
                     run.answered += usize::from(answered);
@@ -352,7 +355,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         unix: Unix(1_700_000_000 + round * 4000),
     };
     let start = Instant::now();
-    let mut core = Engine::new(
+    let mut engine = Engine::new(
         &engine_settings(&config(tracker, torrents)),
         [PORT; 2],
         Key::new([7; 16]),
@@ -369,7 +372,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
         let mut open = 0;
         loop {
             let mut jobs = Vec::new();
-            core.poll(now(round, start).mono, &mut jobs);
+            engine.poll(now(round, start).mono, &mut jobs);
             open += jobs.len();
             if !jobs.is_empty() {
                 client.prober.submit(jobs);
@@ -386,7 +389,7 @@ fn whole_path(tracker: SocketAddr, torrents: u32, rounds: u64) -> (Cost, usize) 
                     &observation.report,
                     Report::Announce { result: Ok(announced), .. } if !announced.peers.is_empty()
                 ));
-                core.absorb(observation, absorbed);
+                engine.absorb(observation, absorbed);
             }
         }
     }
@@ -406,33 +409,9 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
         details: None,
         privacy: Privacy::Public,
     });
-    Config {
-        torrents: torrents.collect(),
-        probe: Probe {
-            interval: Duration::from_secs(1800),
-            timeout: TIMEOUT,
-            stale_after: Duration::from_secs(4500),
-        },
-        tracker: TrackerSettings {
-            announce: AnnounceMode::Ghost,
-            max_rate: 1e9,
-            numwant: 200,
-            user_agent: "seedwatch".into(),
-            peer_id_prefix: "-SW0100-".into(),
-        },
-        dht: Dht {
-            enabled: false,
-            ..Dht::default()
-        },
-        accept: Accept::Any,
-        geo: Arc::new(Geo::load(&Default::default()).expect("the embedded table")),
-        network: Network {
-            canaries: Vec::new(),
-        },
-        state: State::default(),
-        metrics: Metrics::default(),
-        warnings: Vec::new(),
-    }
+    let mut config = common::config(torrents.collect(), 1e9, Accept::Any);
+    config.probe.timeout = TIMEOUT;
+    config
 }
 
 /// Measures opentracker, which needs two announces per swarm: `started`, which returns the list,
@@ -533,7 +512,8 @@ fn losses() {
     row("lossy", lossy);
     let [lossless, lossy] = [lossless, lossy].map(|(cost, count)| cost.rate(count));
     println!(
-        "  {:.0} % of lossless (budget 60 %); {:.2} packets an announce, {unanswered} of {jobs} unanswered",
+        "  {:.0} % of lossless (budget 60 %); {:.2} packets per announce, {unanswered} of {jobs} \
+         unanswered",
         100.0 * lossy / lossless,
         requests as f64 / answered as f64,
     );

@@ -94,8 +94,9 @@ fn collection(daily: u32, fresh: u32) {
     // The allocator adds two words to each allocation.
     let memory = (heap + sets.len() * (size_of::<Set>() + 16)) as f64;
     println!(
-        "100,000 torrents, {daily} peers per day, {fresh} of them new, {peers} per month: {:.0} MB (budget 600 MB), \
-         {:.0} MB more resident, {:.1} B per peer in entries (budget 12), {:.0} B per torrent in total; {each:.0} ns per sighting with its hash",
+        "100,000 torrents, {daily} peers per day, {fresh} of them new, {peers} per month: \
+         {:.0} MB (budget 600 MB), {:.0} MB more resident, {:.1} B per peer in entries \
+         (budget 12), {:.0} B per torrent in total; {each:.0} ns per sighting with its hash",
         memory / 1e6,
         grown / 1e6,
         heap as f64 / f64::from(peers) / f64::from(TORRENTS),
@@ -105,7 +106,8 @@ fn collection(daily: u32, fresh: u32) {
     let last_day = |took: &[Duration]| took[took.len() - 24..].to_vec();
     let (begins, goes_on) = (last_day(&begins), last_day(&goes_on));
     println!(
-        "  all gauges when an hour begins: median of the last day {:.1} ms, worst hour {:.1} ms (budget 20 ms)",
+        "  all gauges when an hour begins: median of the last day {:.1} ms, worst hour {:.1} ms \
+         (budget 20 ms)",
         ms(median(&begins)),
         ms(begins.iter().copied().max().unwrap_or_default()),
     );
@@ -184,7 +186,8 @@ fn sightings() {
         });
         let each = |took: Duration| took.as_nanos() as f64 / (rounds * u64::from(size)) as f64;
         println!(
-            "sighting of a known peer of {size}: {:.1} ns in the same hour, {:.1} ns in the next (budget about 10)",
+            "sighting of a known peer of {size}: {:.1} ns in the same hour, {:.1} ns in the next \
+             (budget about 10)",
             each(again),
             each(later),
         );
@@ -222,8 +225,9 @@ fn large() {
         let at = clock.moment();
         let union_time = quickest(3, || (0..100).for_each(|_| union.unite(&set, at))) / 100;
         println!(
-            "{size} peers per month, each seen once: {:.1} kB in memory, {:.1} kB saved; {each:.0} ns per sighting, \
-             {:.1} µs for all gauges, {:.1} µs for a union with an equal set",
+            "{size} peers per month, each seen once: {:.1} kB in memory, {:.1} kB saved; \
+             {each:.0} ns per sighting, {:.1} µs for all gauges, {:.1} µs for a union with an \
+             equal set",
             heap as f64 / 1e3,
             bytes.len() as f64 / 1e3,
             took.as_nanos() as f64 / 1e3,
@@ -288,7 +292,8 @@ fn errors() {
             }
         }
         println!(
-            "{rate} new peers per hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors below {K}"
+            "{rate} new peers per hour that stay {stay} h, 16 keys, 960 hours: {wrong} errors \
+             below {K}"
         );
         for window in Window::ALL {
             let at = window.index();

@@ -14,12 +14,12 @@ use seedwatch::cli::Cli;
 type File = (PathBuf, Vec<u8>);
 
 /// What the flags do not say, as roff.
-const REMARKS: &str = r#".SH EXIT STATUS
+const NOTES: &str = r#".SH EXIT STATUS
 0 after success or a signal; 1 if the start failed, or if no source knows the probed torrent;
 2 after wrong usage.
 .SH SIGNALS
-SIGHUP reads the configuration again and applies it as a whole, or not at all. SIGTERM and SIGINT end the
-daemon within five seconds.
+SIGHUP reads the configuration again and applies it as a whole, or not at all. SIGTERM and SIGINT
+end the daemon within five seconds.
 .SH FILES
 .TP
 /etc/seedwatch/config.yaml
@@ -29,7 +29,8 @@ the configuration of the systemd service
 the state directory of the systemd service
 .TP
 /usr/share/doc/seedwatch/docs
-the documentation: configuration.md explains every key, metrics.md every metric, runbook.md every alert
+the documentation: configuration.md explains every key, metrics.md every metric, runbook.md every
+alert
 .SH SEE ALSO
 .BR prometheus (1)
 "#;
@@ -52,7 +53,7 @@ fn files() -> Result<Vec<File>, Box<dyn Error>> {
     let mut command = Cli::command().version(env!("CARGO_PKG_VERSION"));
     command.build();
     let mut page = page(&command)?;
-    page.extend(REMARKS.as_bytes());
+    page.extend(NOTES.as_bytes());
     let mut files = vec![(folder().join("seedwatch.1"), page)];
     for subcommand in command.get_subcommands() {
         let name = format!("seedwatch-{}.1", subcommand.get_name());

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use sections::{Dht, Metrics, Network, Probe, State, Tracker};
 pub use seedwatch_torrent::address::Accept;
-pub use seedwatch_tracker::AnnounceMode;
+pub use seedwatch_tracker::AnnounceStrategy;
 
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Torrent;

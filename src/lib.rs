@@ -7,7 +7,8 @@
 //! # Data flow
 //!
 //! ```text
-//! config → torrent → schedule → probe (http, udp, dht) → observation → swarm → snapshot → metrics, web
+//! config → torrent → schedule → probe (http, udp, dht) → observation → swarm → snapshot
+//!        → metrics, web
 //! ```
 //!
 //! | Crate | Contents |
@@ -35,8 +36,8 @@
 //!
 //! # Dependency rule
 //!
-//! A crate uses only crates above it, as its manifest says; Cargo holds the rule. A module uses only
-//! modules above it. `metrics` and `web` see only the snapshot; only `app` knows all others.
+//! A crate uses only crates above it, as its manifest says; Cargo holds the rule. A module uses
+//! only modules above it. `metrics` and `web` see only the snapshot; only `app` knows all others.
 //! `tests/architecture.rs` holds what Cargo cannot express.
 
 pub mod app;

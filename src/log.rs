@@ -70,7 +70,7 @@ pub enum LogError {
     #[error(transparent)]
     Taken(#[from] TryInitError),
     /// The system cannot start a thread for the log.
-    #[error("no thread for the log: {0}")]
+    #[error("cannot start the thread of the log: {0}")]
     Thread(#[from] io::Error),
 }
 

@@ -60,8 +60,8 @@ pub struct State {
 }
 
 impl State {
-    /// Creates a state that is not ready and has an empty configuration. A `max_requests` of 0 is no
-    /// limit.
+    /// Creates a state that is not ready and has an empty configuration. A `max_requests` of 0 is
+    /// no limit.
     pub fn new(
         snapshot: Arc<ArcSwap<Snapshot>>,
         reload: mpsc::Sender<ReloadResult>,

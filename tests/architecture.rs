@@ -1,5 +1,5 @@
-//! The shape of the workspace: what Cargo cannot say about who may use what, and how long a file
-//! may be.
+//! The rules of the workspace that Cargo cannot express: which module may use which, what pure
+//! crates may use, and how long a file may be.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each module of the daemon and which others it may use. The order is that of the map in
-/// `src/lib.rs`; no module uses one below its own line.
-const RULE: [(&str, &[&str]); 7] = [
+/// Each module of the daemon and the modules that it may use, in the order of the map in
+/// `src/lib.rs`.
+const MODULES: [(&str, &[&str]); 7] = [
     ("log", &[]),
     ("config", &[]),
     ("store", &[]),
@@ -19,11 +19,11 @@ const RULE: [(&str, &[&str]); 7] = [
     ("app", &["cli", "config", "log", "metrics", "store", "web"]),
 ];
 
-/// Crates that take bytes, events and the time, and give back values.
-const PURE: [&str; 5] = ["core", "dht", "distinct", "torrent", "tracker"];
+/// Crates that take bytes, events and the time, and return values.
+const PURE_CRATES: [&str; 5] = ["core", "dht", "distinct", "torrent", "tracker"];
 
-/// What reads a clock, opens a socket or a file, or starts a thread.
-const IMPURE: [&str; 9] = [
+/// Code that reads a clock, opens a socket or a file, or starts a thread.
+const IMPURE_CODE: [&str; 9] = [
     "Instant::now",
     "SystemTime::now",
     "std::thread",
@@ -35,24 +35,24 @@ const IMPURE: [&str; 9] = [
     "socket2::",
 ];
 
-/// Code in pure crates that reads a file after all: a metainfo file from its path.
-const EXEMPT: [(&str, &str); 1] = [("crates/torrent/src/metainfo.rs", "std::fs")];
+/// Exceptions: metainfo files are read from a path.
+const EXCEPTIONS: [(&str, &str); 1] = [("crates/torrent/src/metainfo.rs", "std::fs")];
 
-/// No file is longer.
+/// The most lines of a file.
 const MAX_LINES: usize = 600;
 
 /// Folders with Rust sources.
 const FOLDERS: [&str; 5] = ["src", "crates", "dev", "tests", "benches"];
 
 #[test]
-fn modules_use_only_what_they_may() {
+fn modules_use_only_permitted_modules() {
     let mut violations = Vec::new();
     for (path, text) in sources("src") {
         let module = module_of(&path);
-        let Some((_, allowed)) = RULE.iter().find(|(name, _)| *name == module) else {
+        let Some((_, allowed)) = MODULES.iter().find(|(name, _)| *name == module) else {
             assert!(
                 ["lib", "main"].contains(&module.as_str()),
-                "{module} is missing in the rule: {}",
+                "{module} is missing in MODULES: {}",
                 path.display()
             );
             continue;
@@ -69,12 +69,12 @@ fn modules_use_only_what_they_may() {
 #[test]
 fn pure_crates_have_no_clock_socket_file_or_thread() {
     let mut violations = Vec::new();
-    for name in PURE {
+    for name in PURE_CRATES {
         for (path, text) in sources(format!("crates/{name}/src")) {
             let code = without_comments(without_tests(&path, &text));
-            for what in IMPURE.iter().filter(|what| code.contains(**what)) {
+            for what in IMPURE_CODE.iter().filter(|what| code.contains(**what)) {
                 let path = path.to_str().unwrap();
-                if !EXEMPT.contains(&(path, what)) {
+                if !EXCEPTIONS.contains(&(path, what)) {
                     violations.push(format!("{path}: {what}"));
                 }
             }
@@ -137,7 +137,7 @@ fn the_picture_shows_every_dependency_between_crates() {
 }
 
 #[test]
-fn every_module_stands_where_its_name_says() {
+fn no_module_has_a_path_attribute() {
     let attribute = concat!("#[", "path");
     let moved: Vec<PathBuf> = FOLDERS
         .into_iter()
@@ -152,7 +152,7 @@ fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Every Rust file below a folder of the workspace, with its path from the root.
+/// Returns every Rust file below a folder of the workspace, with its path from the root.
 fn sources(folder: impl AsRef<str>) -> Vec<(PathBuf, String)> {
     let folder = folder.as_ref();
     let mut found = Vec::new();
@@ -177,13 +177,13 @@ fn sources(folder: impl AsRef<str>) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// `src/web/tls/curves.rs` belongs to `web`.
+/// Returns the module of the daemon that a file belongs to: `web` for `src/web/status/finding.rs`.
 fn module_of(path: &Path) -> String {
     let first = path.components().nth(1).unwrap().as_os_str();
     first.to_str().unwrap().trim_end_matches(".rs").to_owned()
 }
 
-/// Tests may use whatever they need.
+/// Returns the code without its tests, which may use any module.
 fn without_tests<'a>(path: &Path, text: &'a str) -> &'a str {
     let parts = path.components().map(|part| part.as_os_str());
     if parts.into_iter().any(|p| p == "tests" || p == "tests.rs") {
@@ -199,7 +199,7 @@ fn without_comments(text: &str) -> String {
         .join("\n")
 }
 
-/// The modules named after `crate::` outside comments, those of a braced list included.
+/// Returns the modules that follow `crate::` outside comments, also within braces.
 fn uses(text: &str) -> BTreeSet<String> {
     let code = without_comments(text);
     let name = |text: &str| -> String {

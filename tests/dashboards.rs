@@ -1,4 +1,5 @@
-//! Dashboards and rules against the metric catalogue, and dashboards against what Grafana expects.
+//! Checks dashboards and rules against the metric catalogue, and dashboards against the schema of
+//! Grafana.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 

@@ -111,8 +111,8 @@ fn measure(sim: &mut Sim, lookups: usize, packets: u64, cpu: Duration) -> Figure
 
 fn show(what: &str, f: &Figures) {
     println!(
-        "{what:44} recall {:.4} worst {:.3}  packets {:6.2}  time {:4} / {:4} ms  engine {:5.1} µs  \
-         estimate {:.3}  bogus {} failed {}",
+        "{what:44} recall {:.4} worst {:.3}  packets {:6.2}  time {:4} / {:4} ms  \
+         engine {:5.1} µs  estimate {:.3}  bogus {} failed {}",
         f.recall,
         f.worst,
         f.packets,

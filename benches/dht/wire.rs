@@ -59,13 +59,13 @@ pub(crate) fn run() {
 }
 
 async fn rounds(torrents: usize) {
-    let world = ChildProcess::start(WORLD);
+    let mut world = ChildProcess::start(WORLD, &[]);
     let bare = resident();
     let (out, mut reports) = mpsc::channel(1024);
     let settings = dht::Settings {
         listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
         bootstrap: world
-            .line
+            .read_line()
             .split_whitespace()
             .map(|at| at.parse().expect("an address"))
             .map(|at: SocketAddr| (Host::Ip(at.ip()), at.port()))

@@ -1,4 +1,5 @@
-//! Any bytes can be loaded as saved state, and what was loaded can be saved. Run it as `krpc` is run.
+//! Any bytes can be loaded as saved state, and what was loaded can be saved. Run it as `krpc` is
+//! run.
 
 #![no_main]
 

@@ -131,7 +131,10 @@ impl Dht {
                 match self.launch(before.settings, resolver, table) {
                     Ok(again) => self.running = Some(again),
                     Err(error) => {
-                        error!(%error, "cannot open the previous DHT sockets again: the DHT is not asked until a reload")
+                        error!(
+                            %error,
+                            "cannot reopen the previous DHT sockets: no lookups until a reload"
+                        );
                     }
                 }
                 Err(failed)

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{AnnounceMode, Config, Dht};
+use crate::config::{Config, Dht};
 use seedwatch_core::engine::{DhtSettings, Settings};
 use seedwatch_core::schedule::PolitenessPolicy;
-use seedwatch_tracker::AnnounceStrategy;
 
 /// Returns what the engine needs of a configuration.
 pub fn engine_settings(config: &Config) -> Settings {
@@ -16,11 +15,8 @@ pub fn engine_settings(config: &Config) -> Settings {
             interval: config.probe.interval,
             timeout: config.probe.timeout,
             max_rate: config.tracker.max_rate,
-            scrape_only: config.tracker.announce == AnnounceMode::Scrape,
-            strategy: match config.tracker.announce {
-                AnnounceMode::Brief => AnnounceStrategy::StartThenStop,
-                AnnounceMode::Ghost | AnnounceMode::Scrape => AnnounceStrategy::StoppedFirst,
-            },
+            scrape_only: config.tracker.announce.is_none(),
+            strategy: config.tracker.announce.unwrap_or_default(),
         },
         stale_after: config.probe.stale_after,
         accept: config.accept,

@@ -62,7 +62,7 @@ struct Started {
     probers: Probers,
     dht: Dht,
     state_writer: StateWriter,
-    core: Engine,
+    engine: Engine,
 }
 
 /// The receiving ends of what reaches the main loop.
@@ -135,21 +135,21 @@ async fn start(
     let state_writer = StateWriter::open(&config.state, key, written).await;
     let mut state_writer = state_writer.map_err(StartError::State)?;
     let dht = Dht::start(config, &resolver, &state_writer, dht_out).await?;
-    let core = Engine::empty(
+    let engine = Engine::empty(
         &engine_settings(config),
         identity.ports,
         state_writer.key(),
         clock.now(),
     );
-    let mut core = state_writer.restore(core, clock.now()).await;
-    core.reload(&engine_settings(config), clock.now());
+    let mut engine = state_writer.restore(engine, clock.now()).await;
+    engine.reload(&engine_settings(config), clock.now());
     Ok(Started {
         prober_settings,
         resolver,
         probers,
         dht,
         state_writer,
-        core,
+        engine,
     })
 }
 

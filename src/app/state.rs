@@ -155,23 +155,23 @@ impl StateWriter {
         self.key.clone()
     }
 
-    /// Restores the state into a core that has no configuration yet.
-    pub(super) async fn restore(&mut self, mut core: Engine, now: Now) -> Engine {
+    /// Restores the state into an engine that has no configuration yet.
+    pub(super) async fn restore(&mut self, mut engine: Engine, now: Now) -> Engine {
         let Some(store) = self.store.clone() else {
-            return core;
+            return engine;
         };
         if self.hangs {
-            core.mark_lost(now.unix, Shard { index: 0, of: 1 });
-            return core;
+            engine.mark_lost(now.unix, Shard { index: 0, of: 1 });
+            return engine;
         }
         let key_is_lost = self.key_is_lost;
         let restored = tokio::task::spawn_blocking(move || {
-            let shardings = restore::core(&store, &mut core, key_is_lost, now);
-            (core, shardings)
+            let shardings = restore::engine(&store, &mut engine, key_is_lost, now);
+            (engine, shardings)
         });
-        let (core, shardings) = restored.await.unwrap_or_else(resume);
+        let (engine, shardings) = restored.await.unwrap_or_else(resume);
         self.shardings = shardings;
-        core
+        engine
     }
 
     /// Loads the DHT nodes that were saved last.
@@ -224,7 +224,7 @@ impl StateWriter {
     /// [`StateWriter::wrote`].
     pub(super) fn step(
         &mut self,
-        core: &mut Engine,
+        engine: &mut Engine,
         table: impl FnOnce() -> NodesFuture,
         now: Now,
     ) {
@@ -235,7 +235,7 @@ impl StateWriter {
         let pass = match &mut self.pass {
             Some(pass) => pass,
             None => {
-                fit(&mut self.shardings, core);
+                fit(&mut self.shardings, engine);
                 self.pass
                     .insert(SavePass::new(self.shardings, began, now.unix))
             }
@@ -249,7 +249,7 @@ impl StateWriter {
                 let table = table();
                 Box::pin(async { DiskTask::SaveNodes(table.await) })
             }
-            step => Box::pin(std::future::ready(self.disk_task(step, core, now))),
+            step => Box::pin(std::future::ready(self.disk_task(step, engine, now))),
         };
         debug!(?step, took = ?began.elapsed(), "saving");
         self.next = began + gap;
@@ -287,7 +287,7 @@ impl StateWriter {
     /// saved.
     pub(super) async fn finish(
         &mut self,
-        core: &mut Engine,
+        engine: &mut Engine,
         table: Vec<Contact>,
         now: Now,
         deadline: Instant,
@@ -304,13 +304,13 @@ impl StateWriter {
             warn!("{late}");
             return;
         }
-        fit(&mut self.shardings, core);
+        fit(&mut self.shardings, engine);
         let mut pass = SavePass::new(self.shardings, Instant::now(), now.unix);
         let mut table = Some(table);
         while let Some(step) = pass.next() {
             let task = match step {
                 SaveStep::Nodes => DiskTask::SaveNodes(table.take().unwrap_or_default()),
-                step => self.disk_task(step, core, now),
+                step => self.disk_task(step, engine, now),
             };
             let writing = write(Arc::clone(&store), task);
             let Ok(outcome) = timeout_at(deadline, writing).await else {
@@ -323,20 +323,20 @@ impl StateWriter {
     }
 
     /// Encodes what a save step writes.
-    fn disk_task(&self, step: SaveStep, core: &mut Engine, now: Now) -> DiskTask {
+    fn disk_task(&self, step: SaveStep, engine: &mut Engine, now: Now) -> DiskTask {
         let mut payload = Vec::new();
         let (name, version) = match step {
             SaveStep::Claim => return DiskTask::Claim(self.key.clone()),
             SaveStep::Nodes => return DiskTask::SaveNodes(Vec::new()),
             SaveStep::RemoveOldShards => return DiskTask::RemoveOldShards(self.shardings),
             SaveStep::Trackers => {
-                core.encode_trackers(now, &mut payload);
+                engine.encode_trackers(now, &mut payload);
                 (TRACKERS.0.to_owned(), TRACKERS.1)
             }
             SaveStep::Shard(group, shard) => {
                 match group {
-                    Group::Torrents => core.encode_torrents(shard, &mut payload),
-                    Group::Shared => core.encode_shared(shard, &mut payload),
+                    Group::Torrents => engine.encode_torrents(shard, &mut payload),
+                    Group::Shared => engine.encode_shared(shard, &mut payload),
                 }
                 (group.section(shard), SHARDS)
             }
@@ -362,11 +362,11 @@ impl StateWriter {
     }
 }
 
-/// Adapts the numbers of shards to what the core holds now.
-fn fit(shardings: &mut Shardings, core: &Engine) {
+/// Adapts the numbers of shards to what the engine holds now.
+fn fit(shardings: &mut Shardings, engine: &Engine) {
     let [torrents, shared] = shardings;
-    torrents.fit(core.saved_torrents());
-    shared.fit(core.saved_collections());
+    torrents.fit(engine.saved_torrents());
+    shared.fit(engine.saved_collections());
 }
 
 /// Makes a call to the disk on a thread that may block.

@@ -27,8 +27,8 @@ impl Supervisor {
         Self::new(sd_notify::watchdog_enabled(), now, send)
     }
 
-    /// `timeout` is the time after which the service manager restarts a process that sends no watchdog
-    /// message (`WATCHDOG_USEC`).
+    /// `timeout` is the time after which the service manager restarts a process that sends no
+    /// watchdog message (`WATCHDOG_USEC`).
     fn new(timeout: Option<Duration>, now: Instant, send: fn(&[NotifyState<'_>])) -> Self {
         let timeout = timeout.filter(|timeout| !timeout.is_zero());
         Self {

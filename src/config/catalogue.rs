@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::names;
 use super::trackers::{Added, Interner, Replacements, add, intern_list};
 use super::{Accept, MAX_TRACKERS};
-use seedwatch_input::yaml::{Fault, Report, Source};
+use seedwatch_input::yaml::{Fault, Report, SourceFile};
 use seedwatch_torrent::{Details, Hashes, InfoHash, Privacy, Torrent, TrackerUrl};
 
 /// The entry that a torrent comes from.
@@ -64,7 +64,7 @@ pub(super) struct Catalogue {
     by_hash: HashMap<InfoHash, usize>,
     /// One allocation for every distinct name.
     collections: HashSet<Arc<str>>,
-    sources: Vec<Source>,
+    sources: Vec<SourceFile>,
     pub(super) interner: Interner,
 }
 
@@ -78,7 +78,7 @@ impl Catalogue {
     }
 
     /// Registers a YAML file, so that messages can name it. Returns its number.
-    pub(super) fn add_source(&mut self, source: &Source) -> u32 {
+    pub(super) fn add_source(&mut self, source: &SourceFile) -> u32 {
         self.sources.push(source.clone());
         u32::try_from(self.sources.len() - 1).unwrap_or(u32::MAX)
     }
@@ -278,14 +278,14 @@ impl Catalogue {
         let key = format!("torrents[{}]", location.index);
         match self.sources.get(location.source as usize) {
             Some(source) => source.fault(location.line, key, message),
-            None => Source::new("".as_ref()).fault(location.line, key, message),
+            None => SourceFile::new("".as_ref()).fault(location.line, key, message),
         }
     }
 
     /// Describes an entry, for a message about another one.
     pub(super) fn describe(&self, location: &EntryLocation) -> String {
         let source = self.sources.get(location.source as usize);
-        let name = source.map_or("", Source::name);
+        let name = source.map_or("", SourceFile::name);
         match &location.file {
             Some(file) => format!("{name}:{} ({file})", location.line),
             None => format!("{name}:{}", location.line),

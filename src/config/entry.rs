@@ -10,7 +10,7 @@ use super::files;
 use super::raw::Entry;
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
-use seedwatch_input::yaml::{At, Fault, Report, SecretText, Source, Str, Text, printable};
+use seedwatch_input::yaml::{At, Fault, Report, SecretText, SourceFile, Str, Text, printable};
 use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
 
 /// Labels that `seedwatch_torrent_info` always has.
@@ -19,7 +19,7 @@ const RESERVED_LABELS: [&str; 4] = ["torrent", "infohash", "infohash_v2", "colle
 /// A YAML file while its list is read.
 pub(super) struct ListFile<'a> {
     /// Its name in messages.
-    pub(super) source: &'a Source,
+    pub(super) source: &'a SourceFile,
     /// Its number in the catalogue.
     pub(super) number: u32,
     /// Its directory, which `file:` entries are relative to.
@@ -374,7 +374,7 @@ fn is_label_name(name: &str) -> bool {
 
 /// Reads a list of announce URLs in the configuration. A bad one is a fault, not a warning.
 pub(super) fn urls(
-    source: &Source,
+    source: &SourceFile,
     texts: &[SecretText<'_>],
     key: impl Fn(usize) -> String,
     catalogue: &mut Catalogue,

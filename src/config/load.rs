@@ -11,7 +11,7 @@ use super::sections::Addresses;
 use super::units::{DurationText, write_rate};
 use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw};
 use seedwatch_input::yaml;
-use seedwatch_input::yaml::{ConfigError, Fault, Report, Source, Text};
+use seedwatch_input::yaml::{ConfigError, Fault, Report, SourceFile, Text};
 use seedwatch_torrent::{Privacy, Torrent, TrackerUrl};
 
 impl Config {
@@ -20,7 +20,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong in any of the files, up to [`ConfigError::MAX_FAULTS`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let source = Source::new(path);
+        let source = SourceFile::new(path);
         let text = yaml::read(&source, path)?;
         let mut report = Report::default();
         let mut repaired = None;
@@ -181,7 +181,7 @@ impl Includes<'_> {
     /// # Errors
     /// The file cannot be read at all: the fault belongs to `include:`.
     fn read_file(&mut self, path: &Path) -> Result<(), Fault> {
-        let source = Source::new(path);
+        let source = SourceFile::new(path);
         let text = yaml::read(&source, path)?;
         let mut repaired = None;
         let check = |text: &str| yaml::parse_shape::<raw::List<'_>>(&source, text).map(drop);

@@ -8,7 +8,7 @@
 use std::fmt;
 use std::path::Path;
 
-use seedwatch_input::yaml::{Report, Source};
+use seedwatch_input::yaml::{Report, SourceFile};
 use serde::{Deserialize, Serialize};
 
 /// How a setting is written, and which values it may have.
@@ -52,7 +52,7 @@ pub(super) trait Section: Default {
 /// A configuration file whose sections are read.
 pub(super) struct ConfigFile<'a> {
     /// Its name in messages.
-    pub(super) source: &'a Source,
+    pub(super) source: &'a SourceFile,
     /// Its directory, which file names are relative to.
     pub(super) base: &'a Path,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use seedwatch_torrent::Host;
 use seedwatch_torrent::address::Accept;
-use seedwatch_tracker::AnnounceMode;
+use seedwatch_tracker::AnnounceStrategy;
 
 use super::kinds::{
     Count, DurationIn, Hosts, OnePerFamily, OptionalDirectory, OptionalFile, OptionalShare,
@@ -23,10 +23,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// The words of `tracker.announce`.
-const ANNOUNCE_MODES: [(AnnounceMode, &str); 3] = [
-    (AnnounceMode::Ghost, "ghost"),
-    (AnnounceMode::Brief, "brief"),
-    (AnnounceMode::Scrape, "scrape"),
+const ANNOUNCES: [(Option<AnnounceStrategy>, &str); 3] = [
+    (Some(AnnounceStrategy::StoppedFirst), "ghost"),
+    (Some(AnnounceStrategy::StartThenStop), "brief"),
+    (None, "scrape"),
 ];
 
 /// The words of `addresses.accept`.
@@ -94,8 +94,10 @@ section! {
     /// `tracker:`: how trackers are asked.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Tracker("tracker", written as WrittenTracker) {
-        /// The announce strategy.
-        pub announce: AnnounceMode = AnnounceMode::Ghost, Word<AnnounceMode>(&ANNOUNCE_MODES);
+        /// The strategy for trackers about which nothing is known yet; `None` if announces are not
+        /// allowed, only scrapes.
+        pub announce: Option<AnnounceStrategy> = Some(AnnounceStrategy::StoppedFirst),
+            Word<Option<AnnounceStrategy>>(&ANNOUNCES);
         /// Most requests per second to one tracker host, from one per hour to a million per second.
         pub max_rate: f64 = 20.0, Rate(1.0 / 3600.0..=1e6);
         /// Peers asked for in one announce.

@@ -8,7 +8,7 @@ use super::catalogue::Catalogue;
 use super::entry::{ListFile, read_list};
 use super::raw::Entry;
 use seedwatch_input::secret::Secret;
-use seedwatch_input::yaml::{At, Report, Source, Str};
+use seedwatch_input::yaml::{At, Report, SourceFile, Str};
 use seedwatch_torrent::{Hashes, Magnet, Privacy, Torrent, check_name};
 
 /// Most names suggested for one that is not known.
@@ -72,7 +72,7 @@ impl Config {
         let mut catalogue = Catalogue::new(self.accept);
         let configured = self.torrents.iter().flat_map(|it| it.trackers.iter());
         catalogue.interner.trust(configured.map(|url| &**url));
-        let source = Source::new(Path::new(""));
+        let source = SourceFile::new(Path::new(""));
         let file = ListFile {
             number: catalogue.add_source(&source),
             source: &source,

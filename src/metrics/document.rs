@@ -15,8 +15,8 @@ const EXAMPLES: [Size; 4] = [
 /// The ISO 3166-1 codes and `unknown`.
 const COUNTRIES: u64 = 251;
 
-/// Returns the size of an installation whose torrents have `each` trackers and `countries` countries.
-/// A collection has twice as many countries as one of its torrents.
+/// Returns the size of an installation whose torrents have `each` trackers and `countries`
+/// countries. A collection has twice as many countries as one of its torrents.
 const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countries: u64) -> Size {
     let wide = if 2 * countries > COUNTRIES {
         COUNTRIES
@@ -33,8 +33,8 @@ const fn size(torrents: u64, each: u64, trackers: u64, collections: u64, countri
     }
 }
 
-/// Returns the text of `docs/metrics.md`. `cargo run --example metrics > docs/metrics.md` writes the
-/// file, and a test compares it.
+/// Returns the text of `docs/metrics.md`. `cargo run --example metrics > docs/metrics.md` writes
+/// the file, and a test compares it.
 pub fn markdown() -> String {
     let mut page = String::from(HEAD);
     page.push_str("| Metric | Type | Labels | Series | Meaning |\n|---|---|---|---|---|\n");
@@ -59,19 +59,18 @@ pub fn markdown() -> String {
     let without_pairs = total(|metric| metric.budget.pair == 0);
     let without_countries = total(|metric| !of_countries(metric));
     let neither = total(|metric| metric.budget.pair == 0 && !of_countries(metric));
+    for (settings, budget) in [
+        ("default", all),
+        ("`metrics.per_tracker: false`", without_pairs),
+        ("`metrics.countries: false`", without_countries),
+        ("both", neither),
+    ] {
+        let _ = writeln!(page, "| {settings} | {} |", formula(budget));
+    }
     let _ = writeln!(
         page,
-        "At most **{}** series in all, {} with `metrics.per_tracker: false`, {} with \
-         `metrics.countries: false`, {} with both.\n",
-        formula(all),
-        formula(without_pairs),
-        formula(without_countries),
-        formula(neither),
-    );
-    let _ = writeln!(
-        page,
-        "A torrent with p trackers and x exposed countries has at most {} + {}p + x series; a collection \
-         with y exposed countries has {} + {}y.\n",
+        "\nA torrent with p trackers and x exposed countries has at most {} + {}p + x series;\n\
+         a collection with y exposed countries has {} + {}y.\n",
         all.torrent, all.pair, all.collection, all.collection_country,
     );
     page.push_str(USUAL);
@@ -154,26 +153,27 @@ Names, types and labels are a public interface: they do not change within a majo
 [semantics.md](semantics.md) explains what the numbers mean. In short:
 
 - A **peer** is one IP address; IPv6 addresses of one /64 are one peer. Ports do not count.
-- **0** means that a source gave a valid answer without peers. A failed probe never makes a 0. Trackers
-  alone do not make a swarm empty before its first DHT lookup has ended.
-- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (for the DHT:
-  or than one and a half times `dht.interval`, if that is longer). No value is NaN or -1. A torrent that
-  leaves the configuration is gone with the next Prometheus scrape.
+- **0** means that a source gave a valid answer without peers. A failed probe never makes a 0.
+  Trackers alone do not make a swarm empty before its first DHT lookup has ended.
+- **Absent** means unknown: never probed, or no answer for longer than `probe.stale_after` (for the
+  DHT: or than one and a half times `dht.interval`, if that is longer). No value is NaN or -1. A
+  torrent that leaves the configuration is gone with the next Prometheus scrape.
 - **As of the latest round**: a round is the latest answers of all sources that are not yet stale.
-  Probing runs on its own schedule; a Prometheus scrape shows what is known and never touches the network.
-- **Windows** (`1d`, `7d`, `30d`) slide with the clock in steps of an hour. A window that began before
-  seedwatch knew the torrent, or while seedwatch was down, counts what was seen. After a part of the saved
-  state was lost, a window without a peer is absent until it lies behind the loss.
-- **Countries** come from the database in use, which may be wrong about single addresses. After its last
-  peer, a country stays at an explicit 0 for eight days, so that a fall is visible; then it is absent.
-  `metrics.countries: false` removes all families with the label `country`, and
+  Probing runs on its own schedule; a Prometheus scrape shows what is known and never touches the
+  network.
+- **Windows** (`1d`, `7d`, `30d`) slide with the clock in steps of an hour. A window that began
+  before seedwatch knew the torrent, or while seedwatch was down, counts what was seen. After a part
+  of the saved state was lost, a window without a peer is absent until it lies behind the loss.
+- **Countries** come from the database in use, which may be wrong about single addresses. After its
+  last peer, a country stays at an explicit 0 for eight days, so that a fall is visible; then it is
+  absent. `metrics.countries: false` removes all families with the label `country`, and
   `seedwatch_torrent_countries`.
-- The `tracker` label is `scheme://host:port`, without path and query, which may hold a passkey. No label
-  holds the address of a peer, free text or a changing value.
+- The `tracker` label is `scheme://host:port`, without path and query, which may hold a passkey. No
+  label holds the address of a peer, free text or a changing value.
 
-In the column \"Series\", T is the number of torrents, P of pairs of a torrent and one of its trackers, K of
-trackers, C of collections, X of pairs of a torrent and a country, and Y of pairs of a collection and a
-country. The numbers are upper bounds.
+In the column \"Series\", T is the number of torrents, P of pairs of a torrent and one of its
+trackers, K of trackers, C of collections, X of pairs of a torrent and a country, and Y of pairs of
+a collection and a country. The numbers are upper bounds.
 
 ";
 
@@ -212,7 +212,8 @@ const REASONS: [(&str, &str); 13] = [
     ),
     (
         "not_bencode",
-        "the body does not begin like a bencoded dictionary: a web page, an empty body, a parked domain",
+        "the body does not begin like a bencoded dictionary: a web page, an empty body, a parked \
+         domain",
     ),
     (
         "malformed",
@@ -220,7 +221,8 @@ const REASONS: [(&str, &str); 13] = [
     ),
     (
         "rejected",
-        "the tracker is up and refuses: a `failure reason`, an error packet, an unregistered torrent",
+        "the tracker is up and refuses: a `failure reason`, an error packet, an unregistered \
+         torrent",
     ),
     (
         "rate_limited",
@@ -236,13 +238,15 @@ const REASONS: [(&str, &str); 13] = [
 const CARDINALITY: &str = "
 ## Cardinality
 
+| Settings | Series, at most |
+|---|---|
 ";
 
 const USUAL: &str = "\
-x and y count the countries of now and of the last eight days: at most 251 (250 codes and `unknown`), and
-never more than there were peers in that time, so most torrents have few. The table assumes 40 countries
-per torrent for a few large torrents, 20 for a thousand, 251 in the worst case, and 5 for very many.
-Collections have twice as many.
+x and y count the countries of now and of the last eight days: at most 251 (250 codes and
+`unknown`), and never more than there were peers in that time, so most torrents have few. The table
+assumes 40 countries per torrent for a few large torrents, 20 for a thousand, 251 in the worst case,
+and 5 for very many. Collections have twice as many.
 
 | T | P | K | C | X | Y | series | with `countries: false` | and `per_tracker: false` |
 |---:|---:|---:|---:|---:|---:|---:|---:|---:|

@@ -9,7 +9,7 @@ use seedwatch_torrent::Hashes;
 
 use super::{good, load};
 
-/// The collections by name of the torrent.
+/// Returns the name and the collection of each torrent.
 fn collections(config: &Config) -> Vec<(&str, Option<&str>)> {
     let torrents = config.torrents.iter();
     torrents
@@ -17,7 +17,7 @@ fn collections(config: &Config) -> Vec<(&str, Option<&str>)> {
         .collect()
 }
 
-/// One name in memory for each collection, however many lists and files it stands in.
+/// Returns the number of names of collections in memory.
 fn names_in_memory(config: &Config) -> usize {
     let torrents = config.torrents.iter();
     let mut names: Vec<*const str> = torrents
@@ -28,7 +28,7 @@ fn names_in_memory(config: &Config) -> usize {
     names.len()
 }
 
-/// The first one written stays; files of a glob and included lists are no different.
+/// The first collection that names a torrent wins, also over globs and included lists.
 #[test]
 fn a_torrent_is_in_one_collection() {
     let config = good("collections.yaml");
@@ -45,7 +45,7 @@ fn a_torrent_is_in_one_collection() {
         ]
     );
     assert_eq!(names_in_memory(&config), 2);
-    // Who says nothing pays for nothing.
+    // A torrent without details needs no memory for them.
     assert_eq!(config.torrents[0].details, None);
     assert!(config.torrents[0].labels().is_empty());
 }
@@ -71,8 +71,7 @@ fn a_hybrid_that_joins_two_collections_is_in_the_first() {
     assert_eq!(kept, ["3 is kept", "2 is kept"]);
 }
 
-/// Writes so many torrent files; those from `distinct` on are copies of the first ones under other
-/// names.
+/// Writes `files` torrent files. Those from `distinct` on are copies of the first ones.
 fn write_files(folder: &Path, files: usize, distinct: usize, name: impl Fn(usize) -> String) {
     for n in 0..files {
         let original = n % distinct;
@@ -86,7 +85,7 @@ fn write_files(folder: &Path, files: usize, distinct: usize, name: impl Fn(usize
     }
 }
 
-/// The warnings without the name of a folder.
+/// Returns the warnings without the path of the folder.
 fn warnings(config: &Config, folder: &Path) -> Vec<String> {
     let warnings = config.warnings.iter();
     warnings
@@ -94,7 +93,7 @@ fn warnings(config: &Config, folder: &Path) -> Vec<String> {
         .collect()
 }
 
-/// A media object of 275 files, 22 of which are there twice.
+/// A work of 275 files, 22 of which are copies.
 #[test]
 fn the_files_of_one_work_are_one_collection() {
     let directory = tempfile::tempdir().unwrap();
@@ -123,7 +122,7 @@ fn the_files_of_one_work_are_one_collection() {
     assert_eq!(warnings(&config, folder), expected);
 }
 
-/// Files that all have one name, some of them there twice.
+/// Files with one name, some of which are copies.
 #[test]
 fn torrent_files_of_one_name_load() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! `geoip:`, with databases of the test's own making.
+//! The section `geoip:`, with databases that the tests generate.
 
 use std::fs;
 use std::net::IpAddr;
@@ -11,7 +11,7 @@ use seedwatch_input::yaml::ConfigError;
 
 use super::load;
 
-/// An address that the embedded table has in the USA.
+/// An address in the USA, according to the embedded table.
 const GOOGLE: &str = "8.8.8.8";
 
 fn countries(code: &'static str) -> Vec<u8> {
@@ -31,7 +31,7 @@ fn systems(number: u32) -> Vec<u8> {
 const BOTH: &str = "torrents: []\n\
                     geoip:\n  country_database: data/country.mmdb\n  asn_database: data/asn.mmdb\n";
 
-/// A configuration with the folder `data` beside it.
+/// Writes a configuration and the folder `data` beside it.
 fn write(folder: &Path, country: &[u8], asn: &[u8]) {
     fs::create_dir_all(folder.join("data")).unwrap();
     fs::write(folder.join("data/country.mmdb"), country).unwrap();
@@ -43,8 +43,8 @@ fn read(folder: &Path) -> Result<Config, ConfigError> {
     Config::load(&folder.join("config.yaml"))
 }
 
-/// Country and autonomous system of [`GOOGLE`].
-fn place(config: &Config) -> (String, Option<u32>) {
+/// Returns the country and autonomous system of [`GOOGLE`].
+fn locate(config: &Config) -> (String, Option<u32>) {
     let ip: IpAddr = GOOGLE.parse().unwrap();
     let asn = config.geo.asn(ip).map(|asn| asn.0);
     (config.geo.country(ip).to_string(), asn)
@@ -53,7 +53,7 @@ fn place(config: &Config) -> (String, Option<u32>) {
 #[test]
 fn without_files_the_embedded_table_is_used() {
     let config = load("torrents: []\n").unwrap();
-    assert_eq!(place(&config), ("US".to_owned(), None));
+    assert_eq!(locate(&config), ("US".to_owned(), None));
     assert!(config.geo.credit().is_some());
     assert!(!config.effective_yaml().contains("geoip:"));
 }
@@ -64,21 +64,21 @@ fn files_are_found_beside_the_configuration_and_read_with_every_load() {
     let folder = directory.path();
     write(folder, &countries("DE"), &systems(3320));
     let first = read(folder).unwrap();
-    assert_eq!(place(&first), ("DE".to_owned(), Some(3320)));
+    assert_eq!(locate(&first), ("DE".to_owned(), Some(3320)));
     assert_eq!(first.geo.built(Database::Country), Some(BUILT));
     assert_eq!(first.geo.built(Database::Asn), Some(BUILT));
     assert_eq!(read(folder).unwrap(), first);
 
     write(folder, &countries("FR"), &systems(5511));
     let second = read(folder).unwrap();
-    assert_eq!(place(&second), ("FR".to_owned(), Some(5511)));
+    assert_eq!(locate(&second), ("FR".to_owned(), Some(5511)));
     assert_ne!(second, first);
-    // Who still has the first has it whole.
-    assert_eq!(place(&first), ("DE".to_owned(), Some(3320)));
+    // The first configuration is unchanged.
+    assert_eq!(locate(&first), ("DE".to_owned(), Some(3320)));
 }
 
 #[test]
-fn the_effective_configuration_says_where_they_are() {
+fn the_effective_configuration_has_absolute_paths() {
     let directory = tempfile::tempdir().unwrap();
     let folder = directory.path();
     write(folder, &countries("DE"), &systems(3320));
@@ -90,11 +90,11 @@ fn the_effective_configuration_says_where_they_are() {
         data.display()
     );
     assert!(yaml.contains(&expected), "{yaml}");
-    // Read from somewhere else, it is the same.
+    // The effective configuration means the same in another directory.
     assert_eq!(load(&yaml).unwrap().geo, config.geo);
 }
 
-/// The one taken for the other, and one cut off: each is a fault with its key, both at once.
+/// Exchanged and truncated databases. Each fault names its key, and all are reported at once.
 #[test]
 fn files_of_another_kind_are_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -112,8 +112,9 @@ fn files_of_another_kind_are_refused() {
         (
             countries("DE"),
             cut.to_vec(),
-            "/config.yaml:4: geoip.asn_database: /data/asn.mmdb: is not a complete file in MaxMind's \
-             format (.mmdb): invalid database: could not find MaxMind DB metadata in file",
+            "/config.yaml:4: geoip.asn_database: /data/asn.mmdb: is not a complete file in \
+             MaxMind's format (.mmdb): invalid database: could not find MaxMind DB metadata in \
+             file",
         ),
     ] {
         write(folder, &country, &asn);

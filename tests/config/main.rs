@@ -1,4 +1,4 @@
-//! Configuration files: what is good loads, what is bad is refused with exactly one message.
+//! Good configuration files load; each bad one is refused with exactly one message.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -13,11 +13,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use seedwatch::config::{Accept, AnnounceMode, Config, Dht, Probe, Tracker};
+use seedwatch::config::{Accept, AnnounceStrategy, Config, Dht, Probe, Tracker};
 use seedwatch_input::yaml::ConfigError;
 use seedwatch_torrent::{Hashes, Host, InfoHash, Privacy, Torrent};
 
-/// The YAML files of a directory, sorted.
+/// Returns the YAML files of a directory, sorted.
 fn yaml_files(directory: &str) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = fs::read_dir(directory)
         .unwrap()
@@ -31,7 +31,7 @@ fn yaml_files(directory: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What a file says about itself in comments: `# error: …`, `# warning: …`.
+/// Returns the messages that a file expects, from its comments `# error: …` and `# warning: …`.
 fn expected(path: &Path, kind: &str) -> String {
     let prefix = format!("# {kind}: ");
     let text = fs::read_to_string(path).unwrap();
@@ -42,46 +42,46 @@ fn expected(path: &Path, kind: &str) -> String {
     lines.join("\n")
 }
 
-/// Bad files hold what looks like a passkey wherever there is room for one.
+/// A passkey that bad files contain wherever a URL may have one.
 const PASSKEY: &str = "s3cretpasskey";
 
 #[test]
 fn bad_files_are_refused_with_their_message() {
     let files = yaml_files("tests/config/bad");
     assert!(files.len() >= 25);
-    let mut wrong = String::new();
+    let mut mismatches = String::new();
     for path in files {
         let message = match Config::load(&path) {
             Ok(_) => "loads".to_owned(),
             Err(error) => error.to_string().replace("tests/config/bad/", ""),
         };
         if message != expected(&path, "error") {
-            writeln!(wrong, "{}\n{message}\n", path.display()).unwrap();
+            writeln!(mismatches, "{}\n{message}\n", path.display()).unwrap();
         }
         assert!(!message.contains(PASSKEY), "{message}");
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(mismatches.is_empty(), "{mismatches}");
 }
 
 #[test]
 fn good_files_load_with_their_warnings() {
     let files = yaml_files("tests/config/good");
     assert!(!files.is_empty());
-    let mut wrong = String::new();
+    let mut mismatches = String::new();
     for path in files {
         let config = Config::load(&path).unwrap_or_else(|error| panic!("{error}"));
         let warnings = config.warnings.join("\n").replace("tests/config/good/", "");
         if warnings != expected(&path, "warning") {
-            writeln!(wrong, "{}\n{warnings}\n", path.display()).unwrap();
+            writeln!(mismatches, "{}\n{warnings}\n", path.display()).unwrap();
         }
         assert!(!warnings.contains(PASSKEY), "{warnings}");
-        // Twice the same file, twice the same configuration.
+        // Loading is deterministic.
         assert_eq!(Config::load(&path).unwrap(), config, "{}", path.display());
     }
-    assert!(wrong.is_empty(), "{wrong}");
+    assert!(mismatches.is_empty(), "{mismatches}");
 }
 
-/// Loads YAML from a directory of its own.
+/// Loads YAML from its own directory.
 fn load(yaml: &str) -> Result<Config, ConfigError> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.yaml");
@@ -89,6 +89,7 @@ fn load(yaml: &str) -> Result<Config, ConfigError> {
     Config::load(&path)
 }
 
+/// Returns the first fault as `LINE: KEY: MESSAGE`.
 fn error(yaml: &str) -> String {
     let error = load(yaml).unwrap_err();
     let fault = &error.faults()[0];
@@ -108,11 +109,12 @@ fn names(config: &Config) -> Vec<&str> {
         .collect()
 }
 
+/// Loads a good file.
 fn good(name: &str) -> Config {
     Config::load(&Path::new("tests/config/good").join(name)).unwrap()
 }
 
-/// The configured torrents as `NAME LABEL LABEL…`, sorted by name.
+/// Returns the torrents as `NAME TRACKER TRACKER…`, sorted by name.
 fn lines(config: &Config) -> Vec<String> {
     let line = |torrent: &Torrent| {
         let mut line = torrent.name.to_string();
@@ -130,7 +132,7 @@ fn everything_is_read() {
     assert_eq!(
         lines(&config),
         [
-            // Named by its hash: a version 2 torrent. Private: not for everywhere.
+            // A version 2 torrent without a name. It is private, so it lacks the common tracker.
             "caf1e1c30e81cb361b9ee167c4aa64228a7fa4fa9f6105232b28ad099f3a302e",
             "census 1921 udp://tracker.example:1337 udp://everywhere.example:6969",
             "hybrid udp://tracker.example:6969 http://tracker.example:80 \
@@ -162,7 +164,7 @@ fn everything_is_read() {
     assert_eq!(
         config.tracker,
         Tracker {
-            announce: AnnounceMode::Brief,
+            announce: Some(AnnounceStrategy::StartThenStop),
             max_rate: 10.0,
             numwant: 50,
             user_agent: "archive \"bot\"/1.0".into(),
@@ -258,7 +260,7 @@ fn private_torrents_need_consent() {
 }
 
 #[test]
-fn a_tracker_is_there_once() {
+fn a_repeated_tracker_is_left_out() {
     assert_eq!(
         lines(&good("trackers-left-out.yaml"))[0],
         "0123456789abcdef0123456789abcdef01234567 wss://d.example:443 udp://b.example:1"
@@ -303,7 +305,7 @@ fn a_target_needs_no_configuration() {
     }
 }
 
-/// Values that other YAML readers take for numbers or truths.
+/// Other YAML readers take these values for numbers or booleans.
 #[test]
 fn plain_scalars_stay_as_written() {
     let config = load(
@@ -342,9 +344,9 @@ fn long_links_are_read_in_every_style() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
-    /// Whatever is damaged: no panic, and no passkey in the message.
+    /// Damaged files cause no panic and reveal no passkey.
     #[test]
-    fn damage_is_refused_quietly(
+    fn damaged_files_reveal_no_passkey(
         changes in prop::collection::vec(
             (any::<prop::sample::Index>(), "[ \n:,&*#'\"!%a0{}\\[\\]-]"),
             1..4,
@@ -391,7 +393,7 @@ fn the_example_shows_the_defaults() {
             .iter()
             .all(|torrent| !torrent.trackers.is_empty())
     );
-    // Two defaults change with every release and stand in comments.
+    // Two defaults change with every release, so the example has them in comments.
     let text = fs::read_to_string("config.example.yaml").unwrap();
     for line in [
         format!("  # user_agent: {}", default.tracker.user_agent),
@@ -445,16 +447,16 @@ fn the_effective_configuration_loads_again_and_has_no_secrets() {
 }
 
 #[test]
-fn aliases_that_unfold_to_too_much_are_refused() {
+fn aliases_that_expand_to_too_much_are_refused() {
     let refused = ": : refused: nested too deep, or its aliases unfold to too much";
-    // 100 KB named 20,000 times.
+    // 20,000 aliases of a value of 100 KB.
     let long = "x".repeat(100_000);
     let yaml = format!(
         "torrents: []\ntrackers: [&a {long}{}]\n",
         ", *a".repeat(20_000)
     );
     assert!(error(&yaml).ends_with(refused), "{}", error(&yaml));
-    // One torrent of 60 trackers named 100,000 times.
+    // 100,000 aliases of a torrent with 60 trackers.
     let trackers: Vec<String> = (0..60).map(|n| format!("udp://t{n}.example:1")).collect();
     let hash = "0".repeat(40);
     let yaml = format!(
@@ -465,7 +467,7 @@ fn aliases_that_unfold_to_too_much_are_refused() {
     assert!(error(&yaml).ends_with(refused), "{}", error(&yaml));
 }
 
-/// What an honest user does with aliases.
+/// A legitimate use of aliases.
 #[test]
 fn one_list_of_trackers_serves_many_torrents() {
     let mut yaml = String::from("torrents:\n");
@@ -490,7 +492,7 @@ fn one_list_of_trackers_serves_many_torrents() {
 fn many_torrents_share_their_trackers() {
     const TORRENTS: u32 = 100_000;
     const TRACKERS: u32 = 50;
-    // More than the DHT can be asked about at its default rate.
+    // The DHT is disabled because its default rate is too low for so many torrents.
     let mut yaml = String::from("dht: {enabled: false}\ntorrents:\n");
     for n in 0..TORRENTS {
         write!(
@@ -522,7 +524,7 @@ fn many_torrents_share_their_trackers() {
 }
 
 #[test]
-fn an_unreadable_byte_is_found_by_line() {
+fn an_invalid_byte_is_reported_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.yaml");
     fs::write(&path, b"torrents: []\n# caf\xe9\n").unwrap();

@@ -1,4 +1,4 @@
-//! What the texts that should be announce URLs become: one tracker, several, a warning, an error.
+//! Announce URLs: which texts become one tracker, several trackers, a warning or an error.
 
 use std::fs;
 
@@ -8,7 +8,8 @@ use super::{error, lines, load};
 
 const HASH: &str = "abababababababababababababababababababab";
 
-/// A metainfo file with this `announce` and, in its info dictionary, these keys before `pieces`.
+/// Returns a metainfo file with this `announce`. Its info dictionary has these keys before
+/// `pieces`.
 fn metainfo(announce: &str, info: &str) -> Vec<u8> {
     let mut bytes = format!(
         "d8:announce{}:{announce}4:infod6:lengthi16384e{info}12:piece lengthi16384e6:pieces20:",
@@ -20,7 +21,7 @@ fn metainfo(announce: &str, info: &str) -> Vec<u8> {
     bytes
 }
 
-/// A configuration whose only torrent is that file.
+/// Loads a configuration with such a file as its only torrent.
 fn load_file(announce: &str, info: &str, settings: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("x.torrent"), metainfo(announce, info)).unwrap();
@@ -33,7 +34,8 @@ fn load_file(announce: &str, info: &str, settings: &str) -> Config {
     Config::load(&path).unwrap()
 }
 
-fn secrets(config: &Config) -> Vec<String> {
+/// Returns the announce URLs with their secret parts.
+fn full_urls(config: &Config) -> Vec<String> {
     let trackers = config.torrents.iter().flat_map(|it| it.trackers.iter());
     trackers
         .map(|url| format!("{url}{}", url.secret_path_and_query()))
@@ -56,7 +58,7 @@ const BOTH: [&str; 2] = [
 fn two_urls_in_one_string_of_a_file_are_two_trackers() {
     for between in ["\n", ", ", ",", ";", "|", " ", "\t", "\r\n"] {
         let config = load_file(&BOTH.join(between), "4:name1:n", "");
-        assert_eq!(secrets(&config), BOTH, "{between:?}");
+        assert_eq!(full_urls(&config), BOTH, "{between:?}");
         assert!(
             config.warnings[0]
                 .ends_with("x.torrent: tracker 1 is 2 URLs in one: each is read apart")
@@ -65,7 +67,7 @@ fn two_urls_in_one_string_of_a_file_are_two_trackers() {
 }
 
 #[test]
-fn a_remark_or_a_second_scheme_leaves_a_tracker_of_a_file_out_with_a_warning() {
+fn an_invalid_tracker_of_a_file_is_left_out_with_a_warning() {
     for (announce, expected) in [
         (
             "http://t1.example:8001/KEY1/announce (backup)",
@@ -89,7 +91,7 @@ fn a_remark_or_a_second_scheme_leaves_a_tracker_of_a_file_out_with_a_warning() {
         ),
     ] {
         let config = load_file(announce, "4:name1:n", "");
-        assert!(secrets(&config).is_empty(), "{announce}");
+        assert!(full_urls(&config).is_empty(), "{announce}");
         assert!(
             config.warnings[0].ends_with(expected),
             "{:?}",
@@ -124,7 +126,7 @@ fn two_urls_in_one_item_of_the_configuration_are_an_error() {
     );
     // A block scalar ends with a line break.
     let one = block.replace(&format!("        {}\n", BOTH[1]), "");
-    assert_eq!(secrets(&load(&one).unwrap()), BOTH[..1]);
+    assert_eq!(full_urls(&load(&one).unwrap()), BOTH[..1]);
 }
 
 #[test]
@@ -134,11 +136,11 @@ fn two_urls_in_one_parameter_of_a_link_are_two_trackers() {
          http%3A%2F%2Ft2.example%3A8002%2FKEY2%2Fannounce",
         "",
     );
-    assert_eq!(secrets(&config), BOTH);
+    assert_eq!(full_urls(&config), BOTH);
 }
 
 #[test]
-fn links_out_of_folded_lines_and_web_pages_keep_their_trackers() {
+fn links_from_folded_lines_and_web_pages_keep_their_trackers() {
     let folded = "torrents:\n  - magnet: >-\n      \
          magnet:?xt=urn:btih:c9a1c9a1c9a1c9a1c9a1c9a1c9a1c9a1c9a1c9a1&dn=x&\n      \
          tr=udp%3A%2F%2Ft.example%3A1337%2Fannounce\n";
@@ -160,7 +162,7 @@ fn links_out_of_folded_lines_and_web_pages_keep_their_trackers() {
 }
 
 #[test]
-fn a_long_version_1_hash_is_told_what_it_may_be() {
+fn the_error_for_a_long_version_1_hash_explains_version_2() {
     let link = format!("magnet:?xt=urn:btih:{}", "5e".repeat(32));
     assert_eq!(
         error(&format!("torrents: [{{magnet: \"{link}\"}}]")),
@@ -170,7 +172,7 @@ fn a_long_version_1_hash_is_told_what_it_may_be() {
 }
 
 #[test]
-fn of_a_key_that_is_there_twice_the_first_counts() {
+fn the_first_of_two_equal_keys_counts() {
     for (info, expected) in [
         ("4:name5:first4:name6:second", "first"),
         (
@@ -207,7 +209,7 @@ fn local_trackers_of_files_and_links_are_left_out_with_a_warning() {
             load_file(url, "4:name1:n", ""),
             load_magnet(&format!("&dn=n&tr={url}"), ""),
         ] {
-            assert!(secrets(&config).is_empty(), "{url}");
+            assert!(full_urls(&config).is_empty(), "{url}");
             let warning = &config.warnings[0];
             assert!(
                 warning.contains("it is in a local network; to use it, write it under trackers"),
@@ -215,16 +217,16 @@ fn local_trackers_of_files_and_links_are_left_out_with_a_warning() {
             );
         }
         let lab = load_file(url, "4:name1:n", "addresses: {accept: any}");
-        assert_eq!(secrets(&lab).len(), 1, "{url}");
+        assert_eq!(full_urls(&lab).len(), 1, "{url}");
         let written = load(&format!(
             "torrents: [{{infohash: \"{HASH}\", trackers: [\"{url}\"]}}]"
         ));
-        assert_eq!(secrets(&written.unwrap()).len(), 1, "{url}");
+        assert_eq!(full_urls(&written.unwrap()).len(), 1, "{url}");
     }
 }
 
 #[test]
-fn a_local_tracker_of_a_stranger_is_asked_over_http_only_under_announce() {
+fn an_untrusted_local_http_tracker_must_end_in_announce() {
     let any = "addresses: {accept: any}";
     for (url, is_used) in [
         ("http://127.0.0.1/announce", true),
@@ -236,9 +238,9 @@ fn a_local_tracker_of_a_stranger_is_asked_over_http_only_under_announce() {
         ("http://t.example/admin", true),
     ] {
         let config = load_magnet(&format!("&tr={url}"), any);
-        assert_eq!(secrets(&config).len(), usize::from(is_used), "{url}");
+        assert_eq!(full_urls(&config).len(), usize::from(is_used), "{url}");
     }
-    // Another path at a tracker that the configuration names is still a stranger's choice.
+    // Another path at a tracker that the configuration names is still untrusted.
     let named = "trackers: [\"http://10.0.0.1:80/KEY/announce\"]";
     let own = "http://10.0.0.1:80/KEY/announce";
     for (url, expected) in [
@@ -247,12 +249,12 @@ fn a_local_tracker_of_a_stranger_is_asked_over_http_only_under_announce() {
         ("http://10.0.0.2/announce", own),
     ] {
         let config = load_magnet(&format!("&tr={url}"), named);
-        assert_eq!(secrets(&config), [expected], "{url}");
+        assert_eq!(full_urls(&config), [expected], "{url}");
     }
 }
 
 #[test]
-fn a_tracker_that_the_configuration_also_names_is_its_own_wherever_it_stands() {
+fn a_tracker_that_the_configuration_also_names_is_trusted() {
     let link = format!("magnet:?xt=urn:btih:{HASH}&tr=udp://10.0.0.1:80");
     let config = load(&format!(
         "torrents:\n- {{magnet: \"{link}\"}}\n\
@@ -261,7 +263,7 @@ fn a_tracker_that_the_configuration_also_names_is_its_own_wherever_it_stands() {
     ))
     .unwrap();
     assert_eq!(
-        secrets(&config),
+        full_urls(&config),
         ["udp://10.0.0.1:80/", "udp://10.0.0.1:80/"]
     );
     assert!(
@@ -271,24 +273,24 @@ fn a_tracker_that_the_configuration_also_names_is_its_own_wherever_it_stands() {
             .all(|it| it.trackers[0].may_be_local())
     );
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
-    // Of one torrent, too.
+    // The same holds for two entries of one torrent.
     let config = load(&format!(
         "torrents:\n- {{magnet: \"{link}\"}}\n\
          - {{infohash: {HASH}, trackers: [\"udp://10.0.0.1:80\"]}}"
     ))
     .unwrap();
-    assert_eq!(secrets(&config), ["udp://10.0.0.1:80/"]);
+    assert_eq!(full_urls(&config), ["udp://10.0.0.1:80/"]);
     assert!(config.torrents[0].trackers[0].may_be_local());
     assert_eq!(
         config.warnings.len(),
         1,
-        "merged, and nothing else: {:?}",
+        "only the merge is reported: {:?}",
         config.warnings
     );
 }
 
 #[test]
-fn link_local_and_metadata_addresses_are_refused_whatever_names_them() {
+fn link_local_and_metadata_addresses_are_refused_everywhere() {
     for host in [
         "169.254.169.254",
         "0xa9fea9fe",
@@ -318,7 +320,7 @@ fn link_local_and_metadata_addresses_are_refused_whatever_names_them() {
 }
 
 #[test]
-fn every_error_of_a_file_is_named_in_one_run() {
+fn every_error_of_a_file_is_reported_in_one_run() {
     let yaml = format!(
         "probes: {{interval: 1s}}\n\
          probe: {{interval: [1], stale_after: 1m}}\n\
@@ -377,7 +379,7 @@ fn ten_thousand_includes_are_read_and_one_more_is_not() {
 }
 
 #[test]
-fn a_name_that_means_nothing_is_no_file_error() {
+fn an_unknown_target_is_not_reported_as_a_file_error() {
     let config = load(&format!(
         "torrents: [{{infohash: {HASH}, name: census-1921}}]"
     ))
@@ -520,8 +522,8 @@ fn limits_include_their_ends() {
     }
     let url = |length: usize| format!("http://t.example/{}", long(length - 17));
     assert_eq!(
-        secrets(&load_magnet(&format!("&tr={}", url(2048)), "")).len(),
+        full_urls(&load_magnet(&format!("&tr={}", url(2048)), "")).len(),
         1
     );
-    assert!(secrets(&load_magnet(&format!("&tr={}", url(2049)), "")).is_empty());
+    assert!(full_urls(&load_magnet(&format!("&tr={}", url(2049)), "")).is_empty());
 }

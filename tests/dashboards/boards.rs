@@ -1,4 +1,4 @@
-//! The committed dashboards, and the rules beside them.
+//! Reads the committed dashboards and rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ pub(super) fn root(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// Every dashboard by its uid.
+/// Returns every dashboard by its uid.
 pub(super) fn all() -> BTreeMap<String, Value> {
     let boards: BTreeMap<String, Value> = files("grafana/dashboards", ".json")
         .into_iter()
@@ -43,37 +43,38 @@ pub(super) fn all() -> BTreeMap<String, Value> {
     boards
 }
 
-/// The panels of a dashboard without the headings between them.
+/// Returns the panels of a dashboard without the row headings.
 pub(super) fn panels(board: &Value) -> Vec<&Value> {
     let all = board["panels"].as_array().unwrap();
     all.iter().filter(|panel| panel["type"] != "row").collect()
 }
 
-/// A query of a dashboard and where it stands.
+/// A query of a dashboard.
 pub(super) struct Query {
-    pub(super) place: String,
+    /// The dashboard and the panel, variable or annotation.
+    pub(super) location: String,
     pub(super) expr: String,
-    /// The pattern of names in the legend; empty for most.
+    /// The format of the legend; empty for most queries.
     pub(super) legend: String,
-    /// Labels that it asks the values of.
-    pub(super) wanted: Option<String>,
+    /// The label whose values the query asks for, if it is the query of a variable.
+    pub(super) value_label: Option<String>,
 }
 
-/// Every query of a dashboard: of panels, variables and annotations.
+/// Returns every query of a dashboard: of panels, variables and annotations.
 pub(super) fn queries(uid: &str, board: &Value) -> Vec<Query> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut queries = Vec::new();
     for panel in panels(board) {
         for target in panel["targets"].as_array().unwrap() {
             queries.push(Query {
-                place: format!(
+                location: format!(
                     "{uid}: {} {}",
                     text(&panel["title"]),
                     text(&target["refId"])
                 ),
                 expr: text(&target["expr"]),
                 legend: text(&target["legendFormat"]),
-                wanted: None,
+                value_label: None,
             });
         }
     }
@@ -83,27 +84,27 @@ pub(super) fn queries(uid: &str, board: &Value) -> Vec<Query> {
             let inner = query.strip_prefix("label_values(").unwrap();
             let (expr, label) = inner.strip_suffix(')').unwrap().rsplit_once(", ").unwrap();
             queries.push(Query {
-                place: format!("{uid}: ${}", text(&variable["name"])),
+                location: format!("{uid}: ${}", text(&variable["name"])),
                 expr: expr.to_owned(),
                 legend: String::new(),
-                wanted: Some(label.to_owned()),
+                value_label: Some(label.to_owned()),
             });
         }
     }
     for annotation in board["annotations"]["list"].as_array().unwrap() {
         if annotation["builtIn"] != 1 {
             queries.push(Query {
-                place: format!("{uid}: annotation {}", text(&annotation["name"])),
+                location: format!("{uid}: annotation {}", text(&annotation["name"])),
                 expr: text(&annotation["target"]["expr"]),
                 legend: text(&annotation["textFormat"]),
-                wanted: None,
+                value_label: None,
             });
         }
     }
     queries
 }
 
-/// A rule of Prometheus: records a series, or alerts.
+/// A recording or alerting rule of Prometheus.
 #[derive(Debug, Deserialize)]
 pub(super) struct Rule {
     pub(super) record: Option<String>,
@@ -123,7 +124,7 @@ struct RuleFile {
     groups: Vec<Group>,
 }
 
-/// Every rule of `deploy/prometheus`, in order.
+/// Returns every rule of `deploy/prometheus`, in order.
 pub(super) fn rules() -> Vec<Rule> {
     let mut rules = Vec::new();
     for (name, text) in files("deploy/prometheus", ".rules.yaml") {

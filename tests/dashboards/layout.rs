@@ -1,4 +1,4 @@
-//! What Grafana 11 to 13 expects of a provisioned dashboard, and what our readers may.
+//! Checks that dashboards follow the schema of Grafana 11 to 13, and our own rules of layout.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::boards::{all, panels};
 
-/// Panels that come with every Grafana.
+/// Types of panels that every Grafana has.
 const KINDS: [&str; 9] = [
     "bargauge",
     "geomap",
@@ -19,7 +19,7 @@ const KINDS: [&str; 9] = [
     "timeseries",
 ];
 
-/// Variables that Grafana sets itself.
+/// Variables that Grafana sets.
 const BUILT_IN: [&str; 6] = [
     "__range",
     "__interval",
@@ -53,7 +53,7 @@ fn strings(value: &Value, path: &str, visit: &mut dyn FnMut(&str, &str)) {
 }
 
 #[test]
-fn the_frame_is_that_of_a_provisioned_dashboard() {
+fn dashboards_can_be_provisioned() {
     for (uid, board) in all() {
         assert_eq!(board["id"], Value::Null, "{uid}");
         assert_eq!(board["schemaVersion"], 39, "{uid}");
@@ -107,27 +107,27 @@ fn every_query_goes_to_the_chosen_data_source() {
 }
 
 #[test]
-fn every_panel_explains_itself() {
+fn every_panel_has_a_description_a_unit_and_a_text_for_no_data() {
     for (uid, board) in all() {
         let mut titles = BTreeSet::new();
         for panel in panels(&board) {
-            let place = format!("{uid}: {}", panel["title"]);
-            assert!(KINDS.contains(&text(panel, "type")), "{place}");
-            assert!(titles.insert(text(panel, "title")), "{place} twice");
+            let location = format!("{uid}: {}", panel["title"]);
+            assert!(KINDS.contains(&text(panel, "type")), "{location}");
+            assert!(titles.insert(text(panel, "title")), "{location} twice");
             assert!(
                 text(panel, "description").len() > 5,
-                "{place}: no description"
+                "{location}: no description"
             );
             let field = &panel["fieldConfig"]["defaults"];
-            assert!(!text(field, "unit").is_empty(), "{place}: no unit");
+            assert!(!text(field, "unit").is_empty(), "{location}: no unit");
             assert!(
                 text(field, "noValue").ends_with(['.', '?']),
-                "{place}: not said why it is empty"
+                "{location}: noValue does not say why the panel is empty"
             );
             let targets = panel["targets"].as_array().unwrap();
-            assert!(!targets.is_empty(), "{place}: no query");
+            assert!(!targets.is_empty(), "{location}: no query");
             let ids: BTreeSet<&str> = targets.iter().map(|target| text(target, "refId")).collect();
-            assert_eq!(ids.len(), targets.len(), "{place}");
+            assert_eq!(ids.len(), targets.len(), "{location}");
         }
     }
 }
@@ -154,7 +154,7 @@ fn panels_fill_the_grid_without_overlap() {
             }
         }
         let bottom = cells.keys().map(|(_, y)| y + 1).max().unwrap();
-        assert_eq!(cells.len() as u64, bottom * 24, "{uid} has holes");
+        assert_eq!(cells.len() as u64, bottom * 24, "{uid}: the grid has holes");
     }
 }
 
@@ -181,7 +181,7 @@ fn variables_exist_where_they_are_used() {
 }
 
 #[test]
-fn growth_is_asked_over_intervals_that_grafana_computes() {
+fn rates_use_intervals_that_grafana_computes() {
     for (uid, board) in all() {
         strings(&board, "", &mut |key, found| {
             for (function, _) in found
@@ -200,7 +200,7 @@ fn growth_is_asked_over_intervals_that_grafana_computes() {
 }
 
 #[test]
-fn links_lead_to_dashboards_and_carry_the_view() {
+fn links_lead_to_dashboards_and_keep_variables_and_time() {
     let boards = all();
     let mut drilled = BTreeSet::new();
     for (uid, board) in &boards {

@@ -1,18 +1,18 @@
-//! Every name and label in dashboards and rules exists.
+//! Checks that every metric and label in dashboards and rules exists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use seedwatch::metrics::catalogue::{CATALOGUE, Kind, Metric};
 
 use super::boards::{all, queries, rules};
-use super::promql::{Mentions, read};
+use super::promql::{Expression, read};
 
 type Labels = BTreeSet<String>;
 
-/// What Prometheus adds to every series of a target.
-const TARGET: [&str; 2] = ["job", "instance"];
+/// Labels that Prometheus adds to every series of a target.
+const TARGET_LABELS: [&str; 2] = ["job", "instance"];
 
-/// Series of Prometheus itself.
+/// Series of Prometheus, with their labels.
 const BUILT_IN: [(&str, &[&str]); 4] = [
     ("up", &[]),
     ("scrape_duration_seconds", &[]),
@@ -34,75 +34,77 @@ const BUILT_IN: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// A label that a series lacks on purpose: a matcher for "no such label" finds the sum of all.
-const LACKING: [(&str, &str); 2] = [
+/// Matchers of labels that a series does not have. They select the sum over all torrents.
+const ABSENT_LABELS: [(&str, &str); 2] = [
     ("country:seedwatch_torrent_country_peers:sum", "torrent"),
     ("family:seedwatch_torrent_peers:sum", "torrent"),
 ];
 
-/// The values of labels that have few.
-const CLOSED: [(&str, &[&str]); 4] = [
+/// The values of labels that have a fixed set of values.
+const LABEL_VALUES: [(&str, &[&str]); 4] = [
     ("window", &["1d", "7d", "30d"]),
     ("family", &["ipv4", "ipv6"]),
     ("source", &["tracker", "dht"]),
     ("phase", &["resolve", "connect", "tls", "response"]),
 ];
 
-/// The labels of each series that a query may name.
-struct Known {
+/// The labels of each series that a query may use.
+struct KnownSeries {
     labels: BTreeMap<String, Labels>,
     counters: BTreeSet<String>,
 }
 
-fn owned(labels: &[&str]) -> Labels {
+fn with_target_labels(labels: &[&str]) -> Labels {
     labels
         .iter()
-        .chain(&TARGET)
+        .chain(&TARGET_LABELS)
         .map(|label| (*label).to_owned())
         .collect()
 }
 
-impl Known {
+impl KnownSeries {
     fn new() -> Self {
         let mut known = Self {
             labels: BTreeMap::new(),
             counters: BTreeSet::new(),
         };
         for (name, labels) in BUILT_IN {
-            known.labels.insert(name.to_owned(), owned(labels));
+            known
+                .labels
+                .insert(name.to_owned(), with_target_labels(labels));
         }
         for metric in CATALOGUE {
             known.add(metric);
         }
-        // A rule may use what another file records.
+        // A rule may use series that a rule of another file records.
         let rules = rules();
-        let mut left: Vec<_> = rules.iter().filter(|rule| rule.record.is_some()).collect();
-        while !left.is_empty() {
-            let before = left.len();
-            left.retain(|rule| {
-                let mentions = read(&rule.expr);
-                let ready = mentions.selectors.iter().all(|s| {
+        let mut unresolved: Vec<_> = rules.iter().filter(|rule| rule.record.is_some()).collect();
+        while !unresolved.is_empty() {
+            let before = unresolved.len();
+            unresolved.retain(|rule| {
+                let expression = read(&rule.expr);
+                let ready = expression.selectors.iter().all(|s| {
                     known.labels.contains_key(&s.name) || Some(&s.name) == rule.record.as_ref()
                 });
                 if ready {
-                    let mut labels = known.result(&mentions);
+                    let mut labels = known.result(&expression);
                     labels.extend(rule.labels.keys().cloned());
                     let name = rule.record.clone().unwrap();
                     known.labels.entry(name).or_default().extend(labels);
                 }
                 !ready
             });
-            let stuck: Vec<_> = left.iter().map(|rule| &rule.record).collect();
+            let stuck: Vec<_> = unresolved.iter().map(|rule| &rule.record).collect();
             assert!(
-                left.len() < before,
-                "rules that use what does not exist: {stuck:?}"
+                unresolved.len() < before,
+                "rules that use unknown series: {stuck:?}"
             );
         }
         known
     }
 
     fn add(&mut self, metric: &Metric) {
-        let labels = owned(metric.labels);
+        let labels = with_target_labels(metric.labels);
         match metric.kind {
             Kind::Histogram => {
                 let mut with_bucket = labels.clone();
@@ -125,74 +127,74 @@ impl Known {
         }
     }
 
-    /// Labels that the result of an expression may have.
-    fn result(&self, mentions: &Mentions) -> Labels {
-        if let Some(only) = &mentions.only {
+    /// Returns the labels that the result of an expression may have.
+    fn result(&self, expression: &Expression) -> Labels {
+        if let Some(only) = &expression.grouping {
             return only.clone();
         }
-        let mut labels = self.used(mentions);
-        labels.retain(|label| !mentions.without.contains(label));
+        let mut labels = self.used(expression);
+        labels.retain(|label| !expression.without.contains(label));
         labels
     }
 
-    /// Labels of all series in an expression.
-    fn used(&self, mentions: &Mentions) -> Labels {
+    /// Returns the labels of all series in an expression.
+    fn used(&self, expression: &Expression) -> Labels {
         let known = |name: &String| self.labels.get(name).into_iter().flatten().cloned();
-        let of_series = mentions.selectors.iter().flat_map(|s| known(&s.name));
-        of_series.chain(mentions.made.iter().cloned()).collect()
+        let of_series = expression.selectors.iter().flat_map(|s| known(&s.name));
+        of_series
+            .chain(expression.created.iter().cloned())
+            .collect()
     }
 
-    /// What is wrong with an expression.
+    /// Returns what is wrong with an expression.
     fn faults(&self, expr: &str) -> Vec<String> {
-        let mentions = read(expr);
+        let expression = read(expr);
         let mut faults = Vec::new();
-        if mentions.selectors.is_empty() {
+        if expression.selectors.is_empty() {
             faults.push("no series".to_owned());
         }
-        for selector in &mentions.selectors {
+        for selector in &expression.selectors {
             let name = selector.name.as_str();
             let Some(labels) = self.labels.get(name) else {
                 faults.push(format!("no metric {name}"));
                 continue;
             };
             for (label, value) in &selector.matchers {
-                if !labels.contains(label) && !LACKING.contains(&(name, label)) {
+                if !labels.contains(label) && !ABSENT_LABELS.contains(&(name, label)) {
                     faults.push(format!("{name} has no label {label}"));
                 }
-                let closed = CLOSED.iter().find(|(of, _)| of == label);
+                let closed = LABEL_VALUES.iter().find(|(of, _)| of == label);
                 if let Some((_, values)) = closed
                     && !value.starts_with('$')
                     && !values.contains(&value.as_str())
                 {
-                    faults.push(format!("no {label} is {value}"));
+                    faults.push(format!("{label} is never {value}"));
                 }
             }
             let grows = ["rate", "increase", "resets"]
                 .iter()
-                .any(|f| selector.inside.contains(&(*f).to_owned()));
+                .any(|f| selector.functions.contains(&(*f).to_owned()));
             let counts = self.counters.contains(name);
-            let filters = selector.inside.is_empty();
+            let filters = selector.functions.is_empty();
             if counts && !grows && !filters {
-                faults.push(format!(
-                    "{name} is a counter: only its growth means something"
-                ));
+                faults.push(format!("{name} is a counter: use its rate or increase"));
             }
             if grows && !counts {
-                faults.push(format!("{name} is no counter: it has no rate"));
+                faults.push(format!("{name} is not a counter: it has no rate"));
             }
         }
-        let used = self.used(&mentions);
-        let listed = mentions.labels.iter().chain(&mentions.without);
+        let used = self.used(&expression);
+        let listed = expression.labels.iter().chain(&expression.without);
         for label in listed.filter(|label| !used.contains(*label)) {
-            faults.push(format!("no series in it has the label {label}"));
+            faults.push(format!("no series has the label {label}"));
         }
         faults
     }
 }
 
 #[test]
-fn dashboards_use_only_what_exists() {
-    let known = Known::new();
+fn dashboards_use_only_existing_metrics_and_labels() {
+    let known = KnownSeries::new();
     let mut faults = Vec::new();
     for (uid, board) in all() {
         for query in queries(&uid, &board) {
@@ -203,15 +205,15 @@ fn dashboards_use_only_what_exists() {
                 .split("{{")
                 .skip(1)
                 .map(|part| part.split("}}").next().unwrap());
-            for label in in_legend.chain(query.wanted.as_deref()) {
+            for label in in_legend.chain(query.value_label.as_deref()) {
                 if !labels.contains(label) {
-                    found.push(format!("no series in it has the label {label}"));
+                    found.push(format!("no series has the label {label}"));
                 }
             }
             faults.extend(
                 found
                     .iter()
-                    .map(|fault| format!("{}: {fault}", query.place)),
+                    .map(|fault| format!("{}: {fault}", query.location)),
             );
         }
     }
@@ -219,8 +221,8 @@ fn dashboards_use_only_what_exists() {
 }
 
 #[test]
-fn rules_use_only_what_exists() {
-    let known = Known::new();
+fn rules_use_only_existing_metrics_and_labels() {
+    let known = KnownSeries::new();
     let mut faults = Vec::new();
     for rule in rules() {
         let name = rule.record.or(rule.alert).unwrap();
@@ -232,7 +234,7 @@ fn rules_use_only_what_exists() {
 
 #[test]
 fn faults_are_found() {
-    let known = Known::new();
+    let known = KnownSeries::new();
     let cases = [
         ("seedwatch_torrents", None),
         ("seedwatch_torrent", Some("no metric seedwatch_torrent")),
@@ -242,19 +244,19 @@ fn faults_are_found() {
         ),
         (
             r#"seedwatch_torrent_peers{family="ipv5"}"#,
-            Some("no family is ipv5"),
+            Some("family is never ipv5"),
         ),
         (
             "sum by (tracker) (seedwatch_torrent_peers)",
-            Some("no series in it has the label tracker"),
+            Some("no series has the label tracker"),
         ),
         (
             "rate(seedwatch_torrents[5m])",
-            Some("seedwatch_torrents is no counter: it has no rate"),
+            Some("seedwatch_torrents is not a counter: it has no rate"),
         ),
         (
             "sum(seedwatch_tracker_requests_total)",
-            Some("seedwatch_tracker_requests_total is a counter: only its growth means something"),
+            Some("seedwatch_tracker_requests_total is a counter: use its rate or increase"),
         ),
         ("1 + 1", Some("no series")),
     ];

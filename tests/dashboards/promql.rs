@@ -1,29 +1,31 @@
-//! As much of PromQL as it takes to find the names and labels in an expression.
+//! A parser for the parts of PromQL that name metrics and labels.
 
 use std::collections::BTreeSet;
 
-/// What an expression mentions.
+/// The metrics and labels of an expression.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Mentions {
-    /// Each selector: the name of the metric and its matchers.
+pub(super) struct Expression {
+    /// The selectors: the name of each metric and its matchers.
     pub(super) selectors: Vec<Selector>,
-    /// Texts in `label_replace` and its like, the labels that it makes among them.
-    pub(super) made: BTreeSet<String>,
-    /// Labels in lists: of `by`, `on`, `group_left` and so on.
+    /// The string arguments of functions. Those of `label_replace` include the labels that it
+    /// creates.
+    pub(super) created: BTreeSet<String>,
+    /// Labels in the lists of `by`, `on`, `group_left` and so on.
     pub(super) labels: BTreeSet<String>,
-    /// Labels that `without` takes away.
+    /// Labels that `without` removes.
     pub(super) without: BTreeSet<String>,
-    /// The list, where the whole expression is one aggregation `by` it.
-    pub(super) only: Option<BTreeSet<String>>,
+    /// The labels of `by`, if the whole expression is one aggregation.
+    pub(super) grouping: Option<BTreeSet<String>>,
 }
 
-/// `name{label="value"}`: of a matcher the label and the text between the quotes.
+/// A selector `name{label="value"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Selector {
     pub(super) name: String,
+    /// The label and the quoted text of each matcher.
     pub(super) matchers: Vec<(String, String)>,
-    /// Names of the functions it stands in, the innermost first.
-    pub(super) inside: Vec<String>,
+    /// The functions around the selector, innermost first.
+    pub(super) functions: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,16 +35,16 @@ enum Token {
     Mark(char),
 }
 
-/// Words that are no names of metrics.
-const WORDS: [&str; 12] = [
+/// Words that are not names of metrics.
+const KEYWORDS: [&str; 12] = [
     "and", "or", "unless", "bool", "offset", "start", "end", "inf", "nan", "Inf", "NaN", "atan2",
 ];
 const LISTS: [&str; 5] = ["by", "on", "ignoring", "group_left", "group_right"];
 
-/// Reads an expression in which variables of Grafana may stand.
-pub(super) fn read(expression: &str) -> Mentions {
+/// Reads an expression that may contain variables of Grafana.
+pub(super) fn read(expression: &str) -> Expression {
     let tokens = tokens(expression);
-    let mut found = Mentions::default();
+    let mut found = Expression::default();
     let mut functions: Vec<Option<String>> = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
@@ -55,7 +57,7 @@ pub(super) fn read(expression: &str) -> Mentions {
                         found.without.extend(list);
                     } else {
                         if word == "by" && at == 1 {
-                            found.only = Some(list.clone());
+                            found.grouping = Some(list.clone());
                         }
                         found.labels.extend(list);
                     }
@@ -63,14 +65,14 @@ pub(super) fn read(expression: &str) -> Mentions {
                     continue;
                 }
             }
-            Token::Name(word) if WORDS.contains(&word.as_str()) => {}
+            Token::Name(word) if KEYWORDS.contains(&word.as_str()) => {}
             Token::Name(word) => match next {
                 Some(Token::Mark('(')) => {
                     functions.push(Some(word.clone()));
                     at += 1;
                 }
                 Some(Token::Name(list)) if list == "by" || list == "without" => {
-                    // The aggregation of the bracket that follows the list.
+                    // The bracket that follows the list is that of the aggregation.
                     functions.push(Some(word.clone()));
                     functions.pop();
                 }
@@ -82,7 +84,7 @@ pub(super) fn read(expression: &str) -> Mentions {
                     found.selectors.push(Selector {
                         name: word.clone(),
                         matchers,
-                        inside: functions.iter().rev().flatten().cloned().collect(),
+                        functions: functions.iter().rev().flatten().cloned().collect(),
                     });
                     at = after;
                     continue;
@@ -98,20 +100,20 @@ pub(super) fn read(expression: &str) -> Mentions {
                 }
             }
             Token::Text(text) => {
-                found.made.insert(text.clone());
+                found.created.insert(text.clone());
             }
             Token::Mark(_) => {}
         }
         at += 1;
     }
-    if !whole(&tokens) {
-        found.only = None;
+    if !is_one_aggregation(&tokens) {
+        found.grouping = None;
     }
     found
 }
 
-/// Whether the bracket after a leading `sum by (…)` ends with the expression.
-fn whole(tokens: &[Token]) -> bool {
+/// Returns whether the bracket after a leading `sum by (…)` ends with the expression.
+fn is_one_aggregation(tokens: &[Token]) -> bool {
     let mut depth = 0;
     let mut closed = 0;
     for (at, token) in tokens.iter().enumerate() {
@@ -130,6 +132,7 @@ fn whole(tokens: &[Token]) -> bool {
     false
 }
 
+/// Returns the names up to the closing bracket, and the index after it.
 fn list(tokens: &[Token], mut at: usize) -> (BTreeSet<String>, usize) {
     let mut names = BTreeSet::new();
     while tokens[at] != Token::Mark(')') {
@@ -141,6 +144,7 @@ fn list(tokens: &[Token], mut at: usize) -> (BTreeSet<String>, usize) {
     (names, at + 1)
 }
 
+/// Returns the matchers up to the closing brace, and the index after it.
 fn matchers(tokens: &[Token], mut at: usize) -> (Vec<(String, String)>, usize) {
     let mut found = Vec::new();
     let mut label = String::new();
@@ -171,7 +175,7 @@ fn tokens(text: &str) -> Vec<Token> {
                 let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
                 tokens.push(Token::Name(word(c.to_string(), part)));
             }
-            // Numbers, durations and variables of Grafana: 30d, $__range
+            // Numbers, durations and variables of Grafana, such as 30d and $__range.
             '0'..='9' | '.' | '$' => {
                 word(String::new(), |c| {
                     c.is_ascii_alphanumeric() || c == '_' || c == '.'
@@ -205,11 +209,11 @@ fn names_labels_and_lists_are_found() {
     assert_eq!(names, ["x_total", "y:z:sum"]);
     let expected = [("c", "1"), ("d", "$d")].map(|(a, b)| (a.to_owned(), b.to_owned()));
     assert_eq!(found.selectors[0].matchers, expected);
-    assert_eq!(found.selectors[0].inside, ["rate"]);
-    assert_eq!(found.selectors[1].inside, Vec::<String>::new());
+    assert_eq!(found.selectors[0].functions, ["rate"]);
+    assert_eq!(found.selectors[1].functions, Vec::<String>::new());
     assert_eq!(found.labels, ["a", "b", "e"].map(str::to_owned).into());
-    assert_eq!(found.only, Some(["a", "b"].map(str::to_owned).into()));
-    assert_eq!(read("sum by (a) (x) / y").only, None);
+    assert_eq!(found.grouping, Some(["a", "b"].map(str::to_owned).into()));
+    assert_eq!(read("sum by (a) (x) / y").grouping, None);
     assert_eq!(
         read("max without (a) (x{b!='\\'}'})").without,
         ["a".to_owned()].into()

@@ -1,10 +1,10 @@
-//! Every query of every dashboard against a real Prometheus.
+//! Runs every query of every dashboard on a real Prometheus.
 
 use std::process::Command;
 
 use super::boards::root;
 
-/// `tests/panels/run` lays down 40 days and asks; `tests/all` installs Prometheus.
+/// `tests/panels/run` generates 40 days of samples and runs the queries.
 #[test]
 fn every_query_has_an_answer_over_a_day_a_week_and_a_month() {
     seedwatch_dev_programs::skip_without!(["python3", "prometheus", "promtool"]);

@@ -1,4 +1,4 @@
-//! The compose file: all that it mounts is there, and nothing is left open.
+//! Checks that the compose file mounts existing files and exposes nothing.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ fn services() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_mounted_path_is_there() {
+fn every_mounted_path_exists() {
     let declared = yaml("deploy/compose.yaml")["volumes"].clone();
     let mut paths = 0;
     for (name, service) in services() {
@@ -29,11 +29,11 @@ fn every_mounted_path_is_there() {
             assert!(root(file).is_file(), "{name}: {file}");
         }
     }
-    assert!(paths >= 4, "the search finds too little");
+    assert!(paths >= 4, "too few mounts found: {paths}");
 }
 
 #[test]
-fn every_service_is_pinned_locked_and_ours_alone() {
+fn every_service_is_pinned_confined_and_local() {
     let services = services();
     let names: Vec<&str> = services.iter().map(|(name, _)| name.as_str()).collect();
     for name in ["seedwatch", "prometheus", "alertmanager", "grafana"] {
@@ -42,7 +42,11 @@ fn every_service_is_pinned_locked_and_ours_alone() {
     for (name, service) in &services {
         let image = service["image"].as_str().unwrap();
         let tag = image.rsplit(':').next().unwrap().trim_start_matches('v');
-        assert_eq!(tag.split('.').count(), 3, "{name}: {image} is no release");
+        assert_eq!(
+            tag.split('.').count(),
+            3,
+            "{name}: {image} is not a release"
+        );
         assert_eq!(service["read_only"], true, "{name}");
         assert_eq!(strings(&service["cap_drop"]), ["ALL"], "{name}");
         for port in strings(&service["ports"]) {
@@ -70,19 +74,19 @@ fn every_service_is_pinned_locked_and_ours_alone() {
 }
 
 #[test]
-fn prometheus_has_the_rules_there_too() {
-    let (ours, theirs) = (
+fn both_configurations_of_prometheus_agree() {
+    let (shipped, composed) = (
         yaml("deploy/prometheus/prometheus.yaml"),
         yaml("deploy/compose/prometheus.yaml"),
     );
-    assert_eq!(strings(&theirs["rule_files"]), ["rules/*.rules.yaml"]);
-    let rules = strings(&ours["rule_files"]);
+    assert_eq!(strings(&composed["rule_files"]), ["rules/*.rules.yaml"]);
+    let rules = strings(&shipped["rule_files"]);
     assert!(
         !rules.is_empty() && rules.iter().all(|file| file.ends_with(".rules.yaml")),
         "{rules:?}"
     );
     for key in ["global", "storage"] {
-        assert_eq!(theirs.get(key), ours.get(key), "{key}");
+        assert_eq!(composed.get(key), shipped.get(key), "{key}");
     }
     let job = |config: &Value| {
         let mut job = config["scrape_configs"][0].as_object().unwrap().clone();
@@ -96,11 +100,11 @@ fn prometheus_has_the_rules_there_too() {
             .to_owned();
         (job, port)
     };
-    assert_eq!(job(&theirs), job(&ours));
+    assert_eq!(job(&composed), job(&shipped));
 }
 
 #[test]
-fn grafana_finds_its_data_and_its_dashboards() {
+fn grafana_finds_its_data_source_and_dashboards() {
     let services = services();
     let of = |name: &str| &services.iter().find(|(other, _)| other == name).unwrap().1;
     let source = yaml("grafana/provisioning/datasources/seedwatch.yaml")["datasources"][0].clone();

@@ -1,5 +1,5 @@
-//! The documents: every relative link leads to a file, every anchor to a heading, and the justfile names
-//! every script.
+//! The documents: every relative link leads to a file, every anchor to a heading, and the justfile
+//! names every script.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -138,7 +138,7 @@ fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// Returns the anchors that GitHub makes of headings.
+/// Returns the anchors that GitHub derives from headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).filter_map(|line| {
         let heading = line.trim_start_matches('#');

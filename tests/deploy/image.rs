@@ -1,18 +1,22 @@
-//! The container image: what it is built from is enough.
+//! Checks that the build context of the container image is complete.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::{root, said, text};
+use crate::{output_text, root, text};
 
-/// Copies what `.dockerignore` lets through; the lines that it may have are few.
-fn context(to: &Path) {
+/// Copies the files that `.dockerignore` admits. Understands only the patterns that the file uses.
+fn copy_context(to: &Path) {
     let rules = text(".dockerignore");
     let mut rules = rules
         .lines()
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
-    assert_eq!(rules.next(), Some("*"), "all is left out but what is named");
+    assert_eq!(
+        rules.next(),
+        Some("*"),
+        "the first rule excludes everything"
+    );
     for rule in rules {
         let path = rule.trim_start_matches('!');
         assert!(root(path).exists(), ".dockerignore: {rule}");
@@ -32,9 +36,9 @@ fn context(to: &Path) {
 }
 
 #[test]
-fn what_it_is_built_from_is_enough() {
+fn the_build_context_is_complete() {
     let folder = tempfile::tempdir().unwrap();
-    context(folder.path());
+    copy_context(folder.path());
     let cargo = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -46,7 +50,7 @@ fn what_it_is_built_from_is_enough() {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    assert!(cargo.status.success(), "{}", said(&cargo));
+    assert!(cargo.status.success(), "{}", output_text(&cargo));
     let dockerfile = text("deploy/docker/Dockerfile");
     for path in [
         "deploy/seedwatch/config.yaml",

@@ -1,4 +1,4 @@
-//! The manifests: their parts fit each other and the rules of Prometheus.
+//! Checks that the manifests fit each other and the rules of Prometheus.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::{root, strings, yaml};
 
 #[test]
-fn the_rules_are_those_of_prometheus() {
+fn the_rules_equal_those_of_prometheus() {
     let mut groups = Vec::new();
     let mut files: Vec<PathBuf> = fs::read_dir(root("deploy/prometheus"))
         .unwrap()
@@ -21,14 +21,14 @@ fn the_rules_are_those_of_prometheus() {
         groups.extend(rules["groups"].as_array().unwrap().clone());
     }
     assert!(groups.len() >= 2);
-    let made = yaml("deploy/kubernetes/prometheusrule.yaml");
-    assert_eq!(made["kind"], "PrometheusRule");
-    let theirs = made["spec"]["groups"].as_array().unwrap();
-    assert_eq!(*theirs, groups, "run deploy/kubernetes/generate");
+    let generated = yaml("deploy/kubernetes/prometheusrule.yaml");
+    assert_eq!(generated["kind"], "PrometheusRule");
+    let generated_groups = generated["spec"]["groups"].as_array().unwrap();
+    assert_eq!(*generated_groups, groups, "run deploy/kubernetes/generate");
 }
 
 #[test]
-fn the_parts_fit_each_other() {
+fn the_manifests_fit_each_other() {
     let kustomization = yaml("deploy/kubernetes/kustomization.yaml");
     let parts: Vec<Value> = strings(&kustomization["resources"])
         .iter()
@@ -42,7 +42,7 @@ fn the_parts_fit_each_other() {
     let container = &pod["containers"][0];
     assert_eq!(part("StatefulSet")["spec"]["replicas"], 1);
 
-    // One label selects everywhere, and one name is the port.
+    // All selectors use one label, and all references to the port use its name.
     let label = "app.kubernetes.io/name";
     assert_eq!(kustomization["labels"][0]["pairs"][label], "seedwatch");
     for selector in [
@@ -68,13 +68,13 @@ fn the_parts_fit_each_other() {
     assert_eq!(
         part("Service")["metadata"]["name"],
         "seedwatch",
-        "the name of the job"
+        "the name becomes the `job` label"
     );
 
-    // What is mounted is what is made, and where the configuration says.
-    let made = &kustomization["configMapGenerator"][0];
-    assert_eq!(made["name"], pod["volumes"][0]["configMap"]["name"]);
-    assert_eq!(strings(&made["files"]), ["config.yaml"]);
+    // The generated ConfigMap is mounted, and the state is where the configuration says.
+    let generated = &kustomization["configMapGenerator"][0];
+    assert_eq!(generated["name"], pod["volumes"][0]["configMap"]["name"]);
+    assert_eq!(strings(&generated["files"]), ["config.yaml"]);
     let state = yaml("deploy/kubernetes/config.yaml")["state"]["path"].clone();
     assert_eq!(container["volumeMounts"][1]["mountPath"], state);
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);

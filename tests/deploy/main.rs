@@ -1,4 +1,4 @@
-//! What is shipped beside the program: it must fit the program, and its parts each other.
+//! Checks that the files shipped beside the program fit the program and each other.
 //!
 //! `deploy/demo/test` runs the demo itself.
 
@@ -33,10 +33,10 @@ fn yaml(path: &str) -> Value {
 
 fn strings(list: &Value) -> Vec<&str> {
     let list = list.as_array().into_iter().flatten();
-    list.map(|one| one.as_str().unwrap()).collect()
+    list.map(|item| item.as_str().unwrap()).collect()
 }
 
-fn said(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
 }
 
@@ -53,11 +53,11 @@ fn the_shipped_configurations_are_valid() {
             .arg("--config.check")
             .output();
         let output = output.unwrap();
-        assert!(output.status.success(), "{file}: {}", said(&output));
+        assert!(output.status.success(), "{file}: {}", output_text(&output));
         let state = yaml(file)["state"]["path"].clone();
         assert_eq!(
             state, "/var/lib/seedwatch",
-            "{file}: what may be written to"
+            "{file}: the only writable directory"
         );
     }
 }

@@ -76,7 +76,7 @@ fn exit_codes_tell_usage_errors_from_failures() {
         if code != 0 {
             assert!(
                 !output.stderr.is_empty(),
-                "{arguments:?} fails without a word"
+                "{arguments:?} fails without a message"
             );
         }
     }
@@ -122,14 +122,14 @@ fn a_check_names_every_error_and_its_file() {
         .unwrap();
     assert!(!check.status.success());
     let log = String::from_utf8(check.stderr).unwrap();
-    let named = |start: &str| log.lines().filter(|line| line.contains(start)).count();
+    let line_count = |start: &str| log.lines().filter(|line| line.contains(start)).count();
     assert_eq!(
-        named("msg=\"web.yaml:1: tls_server_config.key_file"),
+        line_count("msg=\"web.yaml:1: tls_server_config.key_file"),
         1,
         "{log}"
     );
-    assert_eq!(named("msg=\"web.yaml:2: basic_auth_users"), 1, "{log}");
-    assert_eq!(named("msg=\"config.yaml:1: torrents[0]"), 1, "{log}");
+    assert_eq!(line_count("msg=\"web.yaml:2: basic_auth_users"), 1, "{log}");
+    assert_eq!(line_count("msg=\"config.yaml:1: torrents[0]"), 1, "{log}");
 }
 
 #[test]

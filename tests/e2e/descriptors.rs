@@ -12,13 +12,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Enough descriptors to start, and too few to query a name server.
 #[test]
-fn names_that_could_not_be_resolved_locally_have_a_reason_of_their_own() {
+fn a_resolution_that_lacks_descriptors_is_reported_as_a_local_failure() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let url = "http://tracker.invalid.example/announce".to_owned();
     let torrent = entry("t", &hex(&fresh_hash()), &[url]);
     std::fs::write(&file, config(LAB, &[torrent])).unwrap();
-    let is_told = (16..40).any(|files| {
+    let is_reported = (16..40).any(|files| {
         let output = std::process::Command::new("prlimit")
             .arg(format!("--nofile={files}"))
             .arg(BINARY)
@@ -34,7 +34,7 @@ fn names_that_could_not_be_resolved_locally_have_a_reason_of_their_own() {
         );
         trace.contains("this machine lacks resources: too many open files")
     });
-    assert!(is_told);
+    assert!(is_reported);
 }
 
 #[test]
@@ -50,29 +50,29 @@ fn probes_without_descriptors_do_not_count_against_trackers() {
     });
     let torrent = entry("t", &hex(&fresh_hash()), &[tracker.endpoint().url()]);
     let daemon = Daemon::start(&config(LAB, &[torrent]));
-    let works = [
+    let healthy = [
         ("seedwatch_announce_success", Some(1.0)),
         ("seedwatch_tracker_up{family=\"ipv4\"}", Some(1.0)),
     ];
-    daemon.wait_for_values(&works);
+    daemon.wait_for_values(&healthy);
     daemon.limit_files(3);
-    let said = || daemon.log().matches("lacks resources for probes").count();
+    let report_count = || daemon.log().matches("lacks resources for probes").count();
     wait::until("the lack is reported", PATIENCE, || {
-        (said() > 0).then_some(())
+        (report_count() > 0).then_some(())
     });
     let stalled = tracker.received().len();
     daemon.limit_files(1024);
     wait::until("probes reach the tracker again", PATIENCE, || {
         (tracker.received().len() > stalled + 2).then_some(())
     });
-    let metrics = daemon.wait_for_values(&works);
+    let metrics = daemon.wait_for_values(&healthy);
     let failures: Vec<_> = metrics
         .select("seedwatch_tracker_failures_total")
         .filter(|(_, count)| *count > 0.0)
         .collect();
     assert!(failures.is_empty(), "{failures:?}");
     let log = daemon.log();
-    assert_eq!(said(), 1, "{log}");
+    assert_eq!(report_count(), 1, "{log}");
     assert!(!log.contains("tracker down"), "{log}");
     assert!(!log.contains("no connectivity"), "{log}");
 }

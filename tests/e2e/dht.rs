@@ -82,7 +82,7 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
     let truth = Truth::of(known.chain(others));
     let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
     let in_dht = addresses(&world, lonely).len() as f64;
-    let beside = addresses(&world, both).len() as f64;
+    let in_dht_of_both = addresses(&world, both).len() as f64;
     let entries = [
         entry("both", &hex(&both), &[tracker.endpoint().url()]),
         entry("lonely", &hex(&lonely), &[]),
@@ -104,7 +104,7 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
         ),
         (
             r#"seedwatch_torrent_source_peers{torrent="both",source="dht"}"#,
-            Some(beside),
+            Some(in_dht_of_both),
         ),
         (
             r#"seedwatch_torrent_source_peers{torrent="both",source="tracker"}"#,
@@ -112,7 +112,7 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
         ),
         (
             r#"seedwatch_torrent_peers{torrent="both",family="ipv4"}"#,
-            Some(beside + 3.0),
+            Some(in_dht_of_both + 3.0),
         ),
         (
             r#"seedwatch_torrent_probe_success{torrent="lonely",source="dht"}"#,
@@ -142,7 +142,7 @@ fn peers_are_found_in_the_dht_with_and_without_trackers() {
     assert!(page.get("seedwatch_dht_lookup_queries_count") >= Some(2.0));
     assert_eq!(page.select("seedwatch_dht_up").count(), 1, "{page}");
 
-    // A reload without the DHT removes all its series; another one restores them.
+    // A reload without the DHT removes all its series; a further reload restores them.
     let without = LAB.to_owned() + "state: {path: \"\"}\n";
     daemon.write_config(&config(&without, &entries));
     assert_eq!(daemon.reload().status, 200);
@@ -182,8 +182,8 @@ fn both_families_and_both_hashes_of_a_hybrid_are_looked_up() {
         "0".repeat(24)
     );
     let entries = [format!("- {{magnet: \"{magnet}\"}}\n")];
-    let ways = worlds.each_ref().map(bootstrap).join(", ");
-    let lab = settings(&ways, folder.path());
+    let bootstraps = worlds.each_ref().map(bootstrap).join(", ");
+    let lab = settings(&bootstraps, folder.path());
     let lab = lab.replace("\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"[::1]:0\"");
     let daemon = Daemon::start(&config(&lab, &entries));
     let nets = |world: &DhtWorld, bytes: usize| {
@@ -346,8 +346,8 @@ fn a_probe_prints_the_lookup() {
             .args(arguments)
             .output()
             .unwrap();
-        let words = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
-        (output.status.code(), words)
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        (output.status.code(), text)
     };
     let with_dht = settings(&bootstrap(&world), &folder.path().join("state"));
     let hash = hash(1);

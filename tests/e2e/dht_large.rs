@@ -19,8 +19,8 @@ const TORRENTS: usize = 50;
 /// Packets per second.
 const RATE: f64 = 150.0;
 
-/// Looks up all torrents in the DHT of one family, with `n` peers each. Checks what the daemon and
-/// the emulated DHT report.
+/// Looks up all torrents in the DHT of one family, with `peers` peers each. Checks the reports of
+/// the daemon and of the emulated DHT.
 fn assert_every_peer_is_counted(family: Net, nodes: u32, peers: usize) {
     let (label, listen, port) = match family {
         Net::V4 => ("ipv4", "0.0.0.0:0", 6881),
@@ -57,7 +57,7 @@ fn assert_every_peer_is_counted(family: Net, nodes: u32, peers: usize) {
          dht: {{listen: [\"{listen}\"], bootstrap: [\"{}\"], max_rate: {RATE}/s, interval: 20s}}\n",
         bootstrap.join("\", \"")
     );
-    // Anywhere in the key space.
+    // Spread over the key space.
     let hashes: Vec<Hash> = (0..TORRENTS)
         .map(|number| Sha1::digest(number.to_be_bytes()).into())
         .collect();

@@ -30,7 +30,7 @@ fn each_node_of_the_emulated_dht_answers_from_its_address() {
         let socket = UdpSocket::bind((any, 0)).unwrap();
         let patience = Some(Duration::from_secs(10));
         socket.set_read_timeout(patience).unwrap();
-        // All at once: answers arrive in the order of their delays.
+        // Sends all queries at once: answers arrive in the order of their delays.
         let query = b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaa6:target20:bbbbbbbbbbbbbbbbbbbbe\
                       1:q9:find_node2:roi1e1:t2:xy1:y1:qe";
         for node in world.bootstrap() {

@@ -17,7 +17,7 @@ use crate::rig::wire::{Endpoint, hex};
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0";
 
 /// Starts a daemon with a live swarm, a dead tracker and a name that must be escaped.
-fn busy() -> (Daemon, UdpTracker) {
+fn busy_daemon() -> (Daemon, UdpTracker) {
     let truth = Truth::of([
         "127.60.4.1:1".parse().unwrap(),
         "127.60.4.2:1".parse().unwrap(),
@@ -50,7 +50,8 @@ fn busy() -> (Daemon, UdpTracker) {
     (daemon, tracker)
 }
 
-fn accepting(daemon: &Daemon, accept: &str, encoding: &str) -> Response {
+/// Requests `/metrics` in this format and encoding.
+fn get_metrics(daemon: &Daemon, accept: &str, encoding: &str) -> Response {
     let headers = [("Accept", accept), ("Accept-Encoding", encoding)];
     let answer = daemon.request("GET", "/metrics", &headers);
     assert_eq!(answer.status, 200);
@@ -60,7 +61,7 @@ fn accepting(daemon: &Daemon, accept: &str, encoding: &str) -> Response {
 #[test]
 fn promtool_finds_no_problem() {
     needs_servers!();
-    let (daemon, _tracker) = busy();
+    let (daemon, _tracker) = busy_daemon();
     let page = daemon.metrics();
     assert_eq!(promtool_check(page.text()), Ok(()));
     let escaped = r#"seedwatch_torrent_info{torrent="a \"quoted\" \\ name"}"#;
@@ -69,13 +70,13 @@ fn promtool_finds_no_problem() {
 
 #[test]
 fn both_formats_contain_the_same_series() {
-    let (daemon, _tracker) = busy();
+    let (daemon, _tracker) = busy_daemon();
     let classic = daemon.get("/metrics");
     assert_eq!(
         classic.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
-    let open = accepting(
+    let open = get_metrics(
         &daemon,
         &format!("{OPEN_METRICS}, text/plain;q=0.5"),
         "identity",
@@ -96,8 +97,8 @@ fn both_formats_contain_the_same_series() {
 
 #[test]
 fn pages_are_compressed_on_request() {
-    let (daemon, _tracker) = busy();
-    let answer = accepting(&daemon, "text/plain", "gzip");
+    let (daemon, _tracker) = busy_daemon();
+    let answer = get_metrics(&daemon, "text/plain", "gzip");
     assert_eq!(answer.header("content-encoding"), Some("gzip"));
     let mut text = String::new();
     GzDecoder::new(&answer.body[..])
@@ -108,7 +109,7 @@ fn pages_are_compressed_on_request() {
         Some(2.0)
     );
     assert_eq!(
-        accepting(&daemon, "text/plain", "identity").header("content-encoding"),
+        get_metrics(&daemon, "text/plain", "identity").header("content-encoding"),
         None
     );
 }

@@ -63,15 +63,16 @@ fn over_http(
     Case::of(name, tracker.endpoint().url(), expected, tracker)
 }
 
-/// Returns three peers that count.
-fn three() -> Truth {
+/// Returns a swarm of three peers that count.
+fn three_peers() -> Truth {
     Truth::of((3000..3003).map(|number| SocketAddr::new(address::peer(number), 6881)))
 }
 
-/// Runs one daemon over all cases. A working tracker shows that our own network works.
+/// Runs one daemon over all cases and checks each result. A working tracker shows that our own
+/// network works.
 fn assert_all_cases(cases: &[Case]) {
     let hash = fresh_hash();
-    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
+    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three_peers())]);
     let mut entries = vec![entry("honest", &hex(&hash), &[honest.endpoint().url()])];
     for case in cases {
         entries.push(entry(
@@ -135,18 +136,18 @@ fn a_tracker_fails_and_recovers() {
     let Endpoint::Udp(address) = opentracker.udp() else {
         panic!("not a UDP tracker")
     };
-    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
+    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three_peers())]);
     let swarm = Swarm::of(hash, 3100, 2, 3);
     swarm.join(opentracker.udp());
     let watched = [
-        entry("fading", &swarm.hex(), &[opentracker.udp().url()]),
+        entry("failing", &swarm.hex(), &[opentracker.udp().url()]),
         entry("honest", &hex(&fresh_hash()), &[honest.endpoint().url()]),
     ];
     let daemon = Daemon::start(&config(LAB, &watched));
     let label = opentracker.udp().label();
     let up = format!("seedwatch_tracker_up{{tracker=\"{label}\",family=\"ipv4\"}}");
-    let peers = r#"seedwatch_torrent_peers{torrent="fading",family="ipv4"}"#;
-    let success = r#"seedwatch_announce_success{torrent="fading"}"#;
+    let peers = r#"seedwatch_torrent_peers{torrent="failing",family="ipv4"}"#;
+    let success = r#"seedwatch_announce_success{torrent="failing"}"#;
     daemon.wait_for_values(&[(&up, Some(1.0)), (peers, Some(5.0)), (success, Some(1.0))]);
 
     drop(opentracker);
@@ -157,14 +158,14 @@ fn a_tracker_fails_and_recovers() {
         assert!(matches!(page.get(peers), Some(5.0) | None), "{page}");
         page.get(peers).is_none()
             && page
-                .get(r#"seedwatch_torrent_seeders{torrent="fading"}"#)
+                .get(r#"seedwatch_torrent_seeders{torrent="failing"}"#)
                 .is_none()
             && page
-                .get(r#"seedwatch_announce_peers{torrent="fading"}"#)
+                .get(r#"seedwatch_announce_peers{torrent="failing"}"#)
                 .is_none()
     });
 
-    let again = Opentracker::start_at(address, &[hash]);
-    swarm.join(again.udp());
+    let restarted = Opentracker::start_at(address, &[hash]);
+    swarm.join(restarted.udp());
     daemon.wait_for_values(&[(&up, Some(1.0)), (peers, Some(5.0)), (success, Some(1.0))]);
 }

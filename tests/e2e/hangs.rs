@@ -1,4 +1,4 @@
-//! Whatever hangs (the disk, a file, a client, a tracker, the reader of the log), probing
+//! Disks, files, clients, trackers and readers of the log that hang. In each case, probing
 //! continues, endpoints answer, and shutdown is fast.
 
 use std::fs;
@@ -22,17 +22,17 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 use crate::rig::{http, netns, wait};
 
-/// Longest time from SIGTERM to the exit.
-const LONGEST_END: Duration = Duration::from_secs(5);
+/// Time limit from SIGTERM to the exit.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Longest wait for a state of the daemon.
+/// Time limit for an expected state of the daemon.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Capacity of the pipe, in bytes: the minimum.
-const PIPE: i32 = 4096;
+const PIPE_SIZE: i32 = 4096;
 
-/// A daemon whose disk hangs on demand. Its log goes to a file or to a pipe.
-struct Hanging {
+/// A daemon with a disk that hangs on demand. Its log goes to a file or to a pipe.
+struct HangHarness {
     child: Child,
     address: SocketAddr,
     folder: TempDir,
@@ -40,7 +40,7 @@ struct Hanging {
 }
 
 /// Builds a library that makes the disk hang.
-fn shim(folder: &Path) -> PathBuf {
+fn build_shim(folder: &Path) -> PathBuf {
     let library = folder.join("shim.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/hangs/shim.c");
     let output = Command::new("cc")
@@ -53,7 +53,7 @@ fn shim(folder: &Path) -> PathBuf {
     library
 }
 
-impl Hanging {
+impl HangHarness {
     fn start(stderr: Option<Stdio>, more: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         Self::start_in(folder, stderr, more)
@@ -75,14 +75,14 @@ impl Hanging {
         fs::create_dir_all(at("lists")).unwrap();
         fs::write(at("lists/none.yaml"), "torrents: []\n").unwrap();
         fs::write(at("config.yaml"), config(&settings, &entries)).unwrap();
-        fs::write(at("roots.pem"), root()).unwrap();
+        fs::write(at("roots.pem"), root_certificate()).unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], free_port([127, 0, 0, 1])));
         let log = || fs::File::create(at("log")).unwrap().into();
         let child = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--", BINARY, "--config.file"])
             .arg(at("config.yaml"))
             .args(["--web.listen-address", &address.to_string()])
-            .env("LD_PRELOAD", shim(folder.path()))
+            .env("LD_PRELOAD", build_shim(folder.path()))
             .env("HANG_FOLDER", folder.path())
             .env("SSL_CERT_FILE", at("roots.pem"))
             .stdin(Stdio::null())
@@ -132,7 +132,7 @@ impl Hanging {
     }
 
     /// Checks that probing continues and that endpoints answer.
-    fn works(&self) {
+    fn assert_works(&self) {
         let before = self.probes();
         wait::until("two more probes", PATIENCE, || {
             (self.probes() >= before + 2.0).then_some(())
@@ -153,20 +153,21 @@ impl Hanging {
         });
     }
 
-    /// Terminates the daemon. Returns how long that took, and its log.
-    fn end(mut self) -> (Duration, String) {
+    /// Terminates the daemon and checks that it exits in time. Returns how long that took, and its
+    /// log.
+    fn terminate(mut self) -> (Duration, String) {
         let began = Instant::now();
         self.signal(Signal::SIGTERM);
         let status = wait::until("the end", PATIENCE, || self.child.try_wait().unwrap());
         let took = began.elapsed();
         assert_eq!(status.code(), Some(0), "{}", self.log());
-        assert!(took < LONGEST_END, "{took:?}\n{}", self.log());
+        assert!(took < SHUTDOWN_LIMIT, "{took:?}\n{}", self.log());
         println!("from SIGTERM to the end: {took:?}");
         (took, self.log())
     }
 }
 
-impl Drop for Hanging {
+impl Drop for HangHarness {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -174,7 +175,7 @@ impl Drop for Hanging {
 }
 
 /// Returns a root certificate.
-fn root() -> String {
+fn root_certificate() -> String {
     let key = rcgen::generate_simple_self_signed(["root.test".to_owned()]).unwrap();
     key.cert.pem()
 }
@@ -182,74 +183,74 @@ fn root() -> String {
 /// Returns a pipe that is full from the start, and its reader.
 fn full_pipe() -> (PipeReader, Stdio) {
     let (reader, mut writer) = std::io::pipe().unwrap();
-    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE)).unwrap();
-    writer.write_all(&[b'.'; PIPE as usize]).unwrap();
+    fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE)).unwrap();
+    writer.write_all(&[b'.'; PIPE_SIZE as usize]).unwrap();
     (reader, writer.into())
 }
 
 #[test]
 fn a_log_that_is_not_read_blocks_nothing() {
     let (mut reader, stderr) = full_pipe();
-    let daemon = Hanging::start(Some(stderr), &[]);
+    let daemon = HangHarness::start(Some(stderr), &[]);
     daemon.wait_until_ready();
-    daemon.works();
-    daemon.end();
-    // Only lines after the last read may be lost.
+    daemon.assert_works();
+    daemon.terminate();
+    // Lines after the last read may be lost, others not.
     let mut log = Vec::new();
     reader.read_to_end(&mut log).unwrap();
     assert!(
         log.iter().all(|byte| *byte == b'.'),
-        "it was full to the end"
+        "the pipe is full until the end"
     );
 }
 
 #[test]
 fn a_log_that_is_read_late_is_complete() {
     let (mut reader, stderr) = full_pipe();
-    let daemon = Hanging::start(Some(stderr), &[]);
+    let daemon = HangHarness::start(Some(stderr), &[]);
     daemon.wait_until_ready();
     let thread = std::thread::spawn(move || {
         let mut log = String::new();
         reader.read_to_string(&mut log).unwrap();
         log
     });
-    daemon.end();
+    daemon.terminate();
     let log = thread.join().unwrap();
-    let places: Vec<_> = ["Starting seedwatch", "Listening on", "Shutting down"]
+    let positions: Vec<_> = ["Starting seedwatch", "Listening on", "Shutting down"]
         .map(|line| log.find(line))
         .to_vec();
     assert!(
-        places.iter().all(Option::is_some) && places.is_sorted(),
+        positions.iter().all(Option::is_some) && positions.is_sorted(),
         "{log}"
     );
 }
 
 #[test]
 fn a_hanging_write_blocks_nothing() {
-    let daemon = Hanging::start(None, &[]);
+    let daemon = HangHarness::start(None, &[]);
     daemon.wait_until_ready();
     daemon.hang("fsync");
     daemon.wait_until_it_hangs();
-    daemon.works();
-    let (_, log) = daemon.end();
+    daemon.assert_works();
+    let (_, log) = daemon.terminate();
     assert!(log.contains("the state is saved in part only"), "{log}");
 }
 
 #[test]
 fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
-    let daemon = Hanging::start(None, &[]);
+    let daemon = HangHarness::start(None, &[]);
     daemon.wait_until_ready();
-    daemon.works();
+    daemon.assert_works();
     let limit = |count: u32| {
         netns::run(&format!(
             "prlimit --pid {} --nofile={count}:",
             daemon.child.id()
         ))
     };
-    let said = |line: &str| daemon.log().matches(line).count();
+    let count_lines = |line: &str| daemon.log().matches(line).count();
     limit(3);
     wait::until("no file can be opened", PATIENCE, || {
-        (said("the state is not saved") > 0).then_some(())
+        (count_lines("the state is not saved") > 0).then_some(())
     });
     let before = daemon.tracker.received().len();
     wait::until("probes continue", PATIENCE, || {
@@ -257,21 +258,21 @@ fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
     });
     limit(1024);
     wait::until("files can be opened again", PATIENCE, || {
-        (said("the state is saved again") > 0).then_some(())
+        (count_lines("the state is saved again") > 0).then_some(())
     });
-    daemon.works();
-    assert_eq!(said("the state is not saved"), 1, "{}", daemon.log());
-    daemon.end();
+    daemon.assert_works();
+    assert_eq!(count_lines("the state is not saved"), 1, "{}", daemon.log());
+    daemon.terminate();
 }
 
 #[test]
 fn a_hanging_state_directory_blocks_neither_start_nor_shutdown() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();
-    let daemon = Hanging::start_in(folder, None, &[]);
+    let daemon = HangHarness::start_in(folder, None, &[]);
     // The first access to the directory hangs.
     daemon.wait_until_it_hangs();
-    let (_, log) = daemon.end();
+    let (_, log) = daemon.terminate();
     assert!(
         !log.contains("Shutting down"),
         "shutdown had not begun: {log}"
@@ -279,27 +280,27 @@ fn a_hanging_state_directory_blocks_neither_start_nor_shutdown() {
 
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("hang-fsync"), "").unwrap();
-    let daemon = Hanging::start_in(folder, None, &[]);
+    let daemon = HangHarness::start_in(folder, None, &[]);
     daemon.wait_until_ready();
-    daemon.works();
-    let (_, log) = daemon.end();
+    daemon.assert_works();
+    let (_, log) = daemon.terminate();
     assert!(log.contains("the disk does not answer"), "{log}");
 }
 
 #[test]
 fn a_hanging_reload_blocks_nothing() {
-    let daemon = Hanging::start(None, &[]);
+    let daemon = HangHarness::start(None, &[]);
     daemon.wait_until_ready();
     daemon.hang("open");
     daemon.signal(Signal::SIGHUP);
     daemon.wait_until_it_hangs();
-    daemon.works();
-    daemon.end();
+    daemon.assert_works();
+    daemon.terminate();
 }
 
 #[test]
 fn a_fifo_in_place_of_certificates_blocks_nothing() {
-    let daemon = Hanging::start(None, &[]);
+    let daemon = HangHarness::start(None, &[]);
     daemon.wait_until_ready();
     let roots = daemon.at("roots.pem");
     fs::remove_file(&roots).unwrap();
@@ -314,13 +315,13 @@ fn a_fifo_in_place_of_certificates_blocks_nothing() {
             .contains("roots.pem cannot be read")
             .then_some(())
     });
-    daemon.works();
-    daemon.end();
+    daemon.assert_works();
+    daemon.terminate();
 }
 
 #[test]
 fn hanging_clients_do_not_delay_shutdown() {
-    let daemon = Hanging::start(None, &[]);
+    let daemon = HangHarness::start(None, &[]);
     daemon.wait_until_ready();
     let connect = |head: &str| {
         let mut client = TcpStream::connect(daemon.address).unwrap();
@@ -333,18 +334,18 @@ fn hanging_clients_do_not_delay_shutdown() {
         connect("POST /-/reload HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n"),
         connect(&"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n".repeat(50)),
     ];
-    daemon.works();
-    daemon.end();
+    daemon.assert_works();
+    daemon.terminate();
 }
 
 /// Trackers that answer `started` but not `stopped`, and one that never answers.
-struct Silent {
+struct SilentTrackers {
     http: HttpTracker,
     udp: UdpTracker,
     listener: TcpListener,
 }
 
-impl Silent {
+impl SilentTrackers {
     fn start() -> Self {
         let udp = UdpTracker::start(|packet| match packet.request {
             UdpRequest::Announce { event: 3, .. } => vec![],
@@ -379,11 +380,11 @@ impl Silent {
 
 #[test]
 fn hanging_trackers_do_not_delay_shutdown() {
-    let silent = Silent::start();
-    let daemon = Hanging::start(None, &silent.entries());
+    let silent = SilentTrackers::start();
+    let daemon = HangHarness::start(None, &silent.entries());
     daemon.wait_until_ready();
-    daemon.works();
-    daemon.end();
+    daemon.assert_works();
+    daemon.terminate();
 }
 
 #[test]
@@ -402,20 +403,20 @@ fn unanswered_dns_queries_do_not_delay_shutdown() {
         let urls = ["udp", "http"].map(|scheme| format!("{scheme}://host-{n}.test:80/announce"));
         entry(&format!("t{n}"), &hex(&fresh_hash()), &urls)
     });
-    let daemon = Hanging::start(None, &entries.collect::<Vec<_>>());
+    let daemon = HangHarness::start(None, &entries.collect::<Vec<_>>());
     daemon.wait_until_ready();
     // Both probers wait for their lookups.
     for _ in 0..20 {
         server.recv(&mut [0; 512]).unwrap();
     }
-    daemon.end();
+    daemon.terminate();
 }
 
 #[test]
 fn everything_hanging_at_once_does_not_delay_shutdown() {
-    let silent = Silent::start();
+    let silent = SilentTrackers::start();
     let (_reader, stderr) = full_pipe();
-    let daemon = Hanging::start(Some(stderr), &silent.entries());
+    let daemon = HangHarness::start(Some(stderr), &silent.entries());
     daemon.wait_until_ready();
     let mut client = TcpStream::connect(daemon.address).unwrap();
     client.write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
@@ -423,6 +424,6 @@ fn everything_hanging_at_once_does_not_delay_shutdown() {
     daemon.hang("open");
     daemon.signal(Signal::SIGHUP);
     daemon.wait_until_it_hangs();
-    daemon.works();
-    daemon.end();
+    daemon.assert_works();
+    daemon.terminate();
 }

@@ -1,5 +1,4 @@
-//! Untrusted inputs (metainfo files, magnet links) and files that hang: which hosts they make the
-//! daemon contact, and what they block.
+//! Untrusted magnet links, configuration errors, and files that hang.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -38,7 +37,7 @@ fn fifo(folder: &Path) -> String {
 }
 
 /// Opens a FIFO for writing once the daemon reads it, so that the reader waits.
-fn hold(fifo: &str) -> File {
+fn hold_open(fifo: &str) -> File {
     wait::until("the FIFO is read", PATIENCE, || {
         let mut options = OpenOptions::new();
         options.write(true).custom_flags(O_NONBLOCK).open(fifo).ok()
@@ -50,7 +49,7 @@ fn a_magnet_link_reaches_local_trackers_only_if_local_addresses_are_allowed() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.yaml");
     let file = file.to_str().unwrap();
-    for (accept, is_asked) in [("global", false), ("any", true)] {
+    for (accept, is_contacted) in [("global", false), ("any", true)] {
         let tracker = tracker();
         let settings = format!(
             "addresses: {{accept: {accept}}}\nnetwork: {{canaries: []}}\ndht: {{enabled: false}}\n\
@@ -64,9 +63,13 @@ fn a_magnet_link_reaches_local_trackers_only_if_local_addresses_are_allowed() {
         );
         let output = run(&["--config.file", file, "probe", &magnet]);
         let log = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.success(), is_asked, "{log}");
-        assert_eq!(!tracker.received().is_empty(), is_asked, "{log}");
-        assert_eq!(log.contains("it is in a local network"), !is_asked, "{log}");
+        assert_eq!(output.status.success(), is_contacted, "{log}");
+        assert_eq!(!tracker.received().is_empty(), is_contacted, "{log}");
+        assert_eq!(
+            log.contains("it is in a local network"),
+            !is_contacted,
+            "{log}"
+        );
     }
 }
 
@@ -131,11 +134,11 @@ fn a_hanging_reload_blocks_neither_probes_nor_endpoints_nor_shutdown() {
     let path = fifo(folder.path());
     let tracker = tracker();
     let watched = entry("watched", &hex(&fresh_hash()), &[tracker.endpoint().url()]);
-    let whole = config(ONCE, &[watched]);
-    let mut daemon = Daemon::start(&whole);
-    daemon.write_config(&format!("include: [{path:?}]\n{whole}"));
+    let valid = config(ONCE, &[watched]);
+    let mut daemon = Daemon::start(&valid);
+    daemon.write_config(&format!("include: [{path:?}]\n{valid}"));
     daemon.signal(Signal::SIGHUP);
-    let _held = hold(&path);
+    let _held = hold_open(&path);
     let peers = "seedwatch_torrent_peers{torrent=\"watched\",family=\"ipv4\"}";
     daemon.wait_for_values(&[(peers, Some(1.0))]);
     assert_eq!(daemon.get("/-/healthy").status, 200);
@@ -149,7 +152,7 @@ fn a_probe_with_a_hanging_configuration_can_be_terminated() {
     let path = fifo(folder.path());
     let command = [BINARY, "--config.file", &path, "probe", "name"];
     let mut probe = Process::start("seedwatch probe", &command);
-    let _held = hold(&path);
+    let _held = hold_open(&path);
     probe.signal(Signal::SIGTERM);
     assert!(probe.wait_for_end().success());
 }

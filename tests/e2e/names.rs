@@ -9,8 +9,9 @@ use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::{Endpoint, hex};
 use crate::rig::{address, netns};
 
-/// Serves these records on 127.0.0.1 and configures the resolver of the namespace.
-fn dns(records: &[String]) -> (Process, tempfile::NamedTempFile) {
+/// Starts a DNS server with these records on 127.0.0.1, and configures the resolver of the
+/// namespace.
+fn start_dns_server(records: &[String]) -> (Process, tempfile::NamedTempFile) {
     let resolv = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(resolv.path(), "nameserver 127.0.0.1\n").unwrap();
     netns::run(&format!(
@@ -42,12 +43,12 @@ fn names_resolve_only_to_permitted_addresses() {
     }
     let truth = Truth::of((0..4).map(|n| SocketAddr::new(address::peer(n), 6881)));
     let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
-    let Endpoint::Udp(place) = tracker.endpoint() else {
+    let Endpoint::Udp(address_of_tracker) = tracker.endpoint() else {
         panic!("not a UDP tracker")
     };
-    let (ip, port) = (place.ip(), place.port());
+    let (ip, port) = (address_of_tracker.ip(), address_of_tracker.port());
     // The daemon sends no packet to the addresses outside of the loopback network.
-    let (_dns, _resolv) = dns(&[
+    let (_dns, _resolv) = start_dns_server(&[
         format!("--host-record=tracker.lan,{ip}"),
         "--host-record=closed.example,198.41.0.4".to_owned(),
         "--txt-record=closed.example,BITTORRENT".to_owned(),

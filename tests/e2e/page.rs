@@ -1,12 +1,12 @@
-//! Peers over time and by country, from the wire to all three places that show them.
+//! Peers over time and by country, from the wire to metrics, the API and the status page.
 
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wire::hex;
 
-/// Two in Germany, one in France, one without a country. A tracker names them; nothing contacts
-/// them.
+/// Two peers in Germany, one in France, and one without a country. A tracker lists them; nothing
+/// contacts them.
 const PEERS: [&str; 4] = [
     "80.130.1.1:6881",
     "217.0.1.1:6881",
@@ -23,8 +23,8 @@ fn tracker(peers: &[&str]) -> UdpTracker {
 fn countries_and_windows_are_shown_alike_everywhere() {
     let (busy, idle) = (tracker(&PEERS), tracker(&[]));
     let torrent = |name: &str, tracker: &UdpTracker, more: &str| {
-        let whole = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
-        whole.replace("}\n", &format!("{more}}}\n"))
+        let entry_text = entry(name, &hex(&fresh_hash()), &[tracker.endpoint().url()]);
+        entry_text.replace("}\n", &format!("{more}}}\n"))
     };
     let watched = [
         torrent("'<b>first</b> & last'", &busy, ", collection: work"),
@@ -32,32 +32,63 @@ fn countries_and_windows_are_shown_alike_everywhere() {
         torrent("gone", &idle, ""),
     ];
     let daemon = Daemon::start(&config(LAB, &watched));
+    let by_source =
+        r#"seedwatch_torrent_source_unique_peers{torrent="second",source="tracker",window="30d"}"#;
+    let by_country =
+        r#"seedwatch_collection_country_unique_peers{collection="work",country="DE",window="30d"}"#;
     // Both torrents have the same peers, so their union has the same size.
     let page = daemon.wait_for_values(&[
-        (r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#, Some(4.0)),
         (
-            r#"seedwatch_torrent_source_unique_peers{torrent="second",source="tracker",window="30d"}"#,
+            r#"seedwatch_torrent_unique_peers{torrent="second",window="1d"}"#,
             Some(4.0),
         ),
-        (r#"seedwatch_torrent_countries{torrent="second"}"#, Some(2.0)),
-        (r#"seedwatch_torrent_prefixes{torrent="second"}"#, Some(4.0)),
-        (r#"seedwatch_torrent_country_peers{torrent="second",country="DE"}"#, Some(2.0)),
-        (r#"seedwatch_torrent_country_peers{torrent="second",country="unknown"}"#, Some(1.0)),
-        (r#"seedwatch_collection_torrents{collection="work"}"#, Some(2.0)),
-        (r#"seedwatch_collection_peers{collection="work",family="ipv4"}"#, Some(4.0)),
-        (r#"seedwatch_collection_unique_peers{collection="work",window="7d"}"#, Some(4.0)),
-        (r#"seedwatch_collection_country_peers{collection="work",country="FR"}"#, Some(1.0)),
+        (by_source, Some(4.0)),
         (
-            r#"seedwatch_collection_country_unique_peers{collection="work",country="DE",window="30d"}"#,
+            r#"seedwatch_torrent_countries{torrent="second"}"#,
             Some(2.0),
         ),
+        (r#"seedwatch_torrent_prefixes{torrent="second"}"#, Some(4.0)),
+        (
+            r#"seedwatch_torrent_country_peers{torrent="second",country="DE"}"#,
+            Some(2.0),
+        ),
+        (
+            r#"seedwatch_torrent_country_peers{torrent="second",country="unknown"}"#,
+            Some(1.0),
+        ),
+        (
+            r#"seedwatch_collection_torrents{collection="work"}"#,
+            Some(2.0),
+        ),
+        (
+            r#"seedwatch_collection_peers{collection="work",family="ipv4"}"#,
+            Some(4.0),
+        ),
+        (
+            r#"seedwatch_collection_unique_peers{collection="work",window="7d"}"#,
+            Some(4.0),
+        ),
+        (
+            r#"seedwatch_collection_country_peers{collection="work",country="FR"}"#,
+            Some(1.0),
+        ),
+        (by_country, Some(2.0)),
         (r#"seedwatch_unique_peers{window="1d"}"#, Some(4.0)),
-        (r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#, Some(0.0)),
+        (
+            r#"seedwatch_torrent_unique_peers{torrent="gone",window="30d"}"#,
+            Some(0.0),
+        ),
         (r#"seedwatch_torrent_countries{torrent="gone"}"#, Some(0.0)),
         // The DHT is off, and there is no database of autonomous systems.
-        (r#"seedwatch_torrent_source_unique_peers{source="dht"}"#, None),
+        (
+            r#"seedwatch_torrent_source_unique_peers{source="dht"}"#,
+            None,
+        ),
         ("seedwatch_torrent_autonomous_systems", None),
-        (r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#, None),
+        (
+            r#"seedwatch_geoip_database_build_timestamp_seconds{database="asn"}"#,
+            None,
+        ),
     ]);
     let built = page.get(r#"seedwatch_geoip_database_build_timestamp_seconds{database="country"}"#);
     assert!(built > Some(1.7e9), "{built:?}");
@@ -92,8 +123,8 @@ fn countries_and_windows_are_shown_alike_everywhere() {
     ] {
         assert!(html.contains(expected), "{expected}\n{html}");
     }
-    let place = |text: &str| html.find(text).unwrap();
-    assert!(place("<bdi>gone") < place("<bdi>second"), "{html}");
+    let position = |text: &str| html.find(text).unwrap();
+    assert!(position("<bdi>gone") < position("<bdi>second"), "{html}");
     for peer in PEERS {
         let (address, _) = peer.split_once(':').unwrap();
         for shown in [

@@ -1,4 +1,4 @@
-//! The peers of a swarm and the passkeys of trackers never leave the daemon.
+//! The daemon reveals neither peers nor passkeys.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -26,12 +26,12 @@ fn private(url: &str) -> String {
 }
 
 #[test]
-fn neither_peers_nor_passkeys_leave_the_daemon() {
+fn neither_peers_nor_passkeys_are_shown_or_logged() {
     let truth = Truth::of([format!("{PEER}:6881").parse().unwrap()]);
-    let said = truth.clone();
-    let udp = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let udp_truth = truth.clone();
+    let udp = UdpTracker::start(move |packet| vec![scripted::honest(packet, &udp_truth)]);
     let http = HttpTracker::start(move |_| ok(scripted::body(&truth)));
-    let chatty = HttpTracker::start(|_| {
+    let quoting = HttpTracker::start(|_| {
         let text = format!("passkey {} of {PEER} is unknown", PASSKEYS[0]);
         ok(format!("d14:failure reason{}:{text}e", text.len()))
     });
@@ -45,7 +45,7 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
     let urls = [
         udp.endpoint().url(),
         http.endpoint().url(),
-        chatty.endpoint().url(),
+        quoting.endpoint().url(),
         broken.endpoint().url(),
         unresolved,
     ]
@@ -82,22 +82,22 @@ fn neither_peers_nor_passkeys_leave_the_daemon() {
     }
     wait::throughout(Duration::from_millis(300), || {});
     seen.push(("log", daemon.log()));
-    for (place, text) in seen {
+    for (output, text) in seen {
         for secret in PASSKEYS.iter().chain(&[PEER]) {
             let line = text.lines().find(|line| line.contains(secret));
-            assert_eq!(line, None, "{secret} in {place}");
+            assert_eq!(line, None, "{secret} in {output}");
         }
     }
 }
 
 /// Returns the forms in which an address could appear: as text, and as bytes in both orders.
-fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
+fn encodings(ip: IpAddr) -> Vec<Vec<u8>> {
     let bytes = match ip {
         IpAddr::V4(ip) => ip.octets().to_vec(),
         // A peer is stored as its /64.
         IpAddr::V6(ip) => ip.octets()[..8].to_vec(),
     };
-    let turned: Vec<u8> = bytes.iter().rev().copied().collect();
+    let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
     let number = |bytes: &[u8]| {
         bytes
@@ -118,12 +118,12 @@ fn forms(ip: IpAddr) -> Vec<Vec<u8>> {
     let texts = [
         text,
         hex(&bytes),
-        hex(&turned),
+        hex(&reversed),
         number(&bytes),
-        number(&turned),
+        number(&reversed),
     ];
     let texts = texts.into_iter().map(String::into_bytes);
-    [bytes, turned].into_iter().chain(texts).collect()
+    [bytes, reversed].into_iter().chain(texts).collect()
 }
 
 #[test]
@@ -133,17 +133,17 @@ fn no_peer_address_is_written_or_shown() {
     let v6 = (0..40u32).map(|n| format!("fd5a:c3d7:91e{:x}:{:x}::7", n % 16, 0x4b00 + n));
     let swarm: Vec<IpAddr> = v4.chain(v6).map(|ip| ip.parse().unwrap()).collect();
     let truth = Truth::of(swarm.iter().map(|ip| SocketAddr::new(*ip, 6881)));
-    let said = truth.clone();
-    let udp = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let udp_truth = truth.clone();
+    let udp = UdpTracker::start(move |packet| vec![scripted::honest(packet, &udp_truth)]);
     let http = HttpTracker::start(move |_| ok(scripted::body(&truth)));
     let urls = [udp.endpoint().url(), http.endpoint().url()];
     let watched =
         [entry("seen", &hex(&fresh_hash()), &urls).replace("{name", "{collection: work, name")];
-    let kept = format!(
+    let settings = format!(
         "{LAB}state: {{path: \"{}\", interval: 1s}}\n",
         folder.path().display()
     );
-    let mut daemon = Daemon::start_with(&config(&kept, &watched), &["--log.level", "debug"]);
+    let mut daemon = Daemon::start_with(&config(&settings, &watched), &["--log.level", "debug"]);
     let all = Some(swarm.len() as f64);
     daemon.wait_for_values(&[
         (r#"seedwatch_torrent_unique_peers{window="30d"}"#, all),
@@ -181,12 +181,12 @@ fn no_peer_address_is_written_or_shown() {
     assert!(bytes > 3 * 7 * swarm.len(), "{bytes}");
     let needles: Vec<_> = swarm
         .iter()
-        .flat_map(|ip| forms(*ip).into_iter().map(move |form| (*ip, form)))
+        .flat_map(|ip| encodings(*ip).into_iter().map(move |form| (*ip, form)))
         .collect();
-    for (place, text) in &seen {
+    for (output, text) in &seen {
         for (ip, needle) in &needles {
             let at = text.windows(needle.len()).position(|bytes| bytes == needle);
-            assert_eq!(at, None, "{ip} as {needle:?} in {place}");
+            assert_eq!(at, None, "{ip} as {needle:?} in {output}");
         }
     }
 }
@@ -194,8 +194,8 @@ fn no_peer_address_is_written_or_shown() {
 #[test]
 fn a_private_torrent_is_probed_only_with_permission() {
     let truth = Truth::of([format!("{PEER}:6881").parse().unwrap()]);
-    let said = truth.clone();
-    let untouched = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let udp_truth = truth.clone();
+    let untouched = UdpTracker::start(move |packet| vec![scripted::honest(packet, &udp_truth)]);
     let asked = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
     let members_only = Torrent::make_private("members-only");
     members_only.announce_at(&[untouched.endpoint()]);

@@ -1,4 +1,4 @@
-//! The rig: real trackers, real clients, real Prometheus, scripted liars, and the real daemon.
+//! The rig: real trackers, clients and Prometheus, scripted trackers that lie, and the real daemon.
 
 pub(crate) mod address;
 pub(crate) mod certificate;

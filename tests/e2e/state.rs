@@ -25,7 +25,7 @@ const LAST_SUCCESS: &str = r#"seedwatch_torrent_last_success_timestamp_seconds{s
 const UNIQUE: &str = r#"seedwatch_torrent_unique_peers{window="30d"}"#;
 
 /// Settings with a state directory that is saved every second.
-fn kept(folder: &Path) -> String {
+fn settings_with_state(folder: &Path) -> String {
     format!(
         "{LAB}state: {{path: \"{}\", interval: 1s}}\n",
         folder.display()
@@ -41,7 +41,7 @@ fn wait_for_save(daemon: &Daemon) {
     });
 }
 
-fn end(mut daemon: Daemon) {
+fn terminate(mut daemon: Daemon) {
     daemon.signal(Signal::SIGTERM);
     assert_eq!(daemon.wait_for_end(), Some(0));
 }
@@ -75,7 +75,7 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
         entry("kept", &hex(&torrent.hash), std::slice::from_ref(&url))
             .replace("{name", "{collection: work, name"),
     ];
-    let config = config(&kept(&state), &watched);
+    let config = config(&settings_with_state(&state), &watched);
     let unique = |metric: &str, count: Option<f64>, page: &Exposition| {
         let windows = ["1d", "7d", "30d"];
         let value = |window: &&str| {
@@ -102,12 +102,12 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
     let clients = Libtorrent::join_all(&torrent, &[tracker.udp()], &peers[..1], &peers[1..]);
     let daemon = Daemon::start(&config);
     daemon.wait_for("three peers", |page| known(3.0, page));
-    end(daemon);
+    terminate(daemon);
     drop(clients);
     let at = tracker.udp();
     drop(tracker);
 
-    // The tracker is gone. The data is known at once nevertheless.
+    // The tracker is gone, and the daemon shows the saved data at once.
     let daemon = Daemon::start(&config);
     let page = daemon.metrics();
     assert!(known(3.0, &page), "{page}");
@@ -141,10 +141,10 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
 
     // Another tracker with another peer; the daemon is killed after a save.
     let swarm = Swarm::of(torrent.hash, 50, 1, 0);
-    let std::net::SocketAddr::V4(place) = url_address(&url) else {
+    let std::net::SocketAddr::V4(address) = url_address(&url) else {
         panic!("{url}");
     };
-    let tracker = Opentracker::start_at(place.into(), &[torrent.hash]);
+    let tracker = Opentracker::start_at(address.into(), &[torrent.hash]);
     swarm.join(tracker.udp());
     let daemon = Daemon::start(&config);
     let page = daemon.wait_for("a fourth peer", |page| known(4.0, page));
@@ -161,18 +161,18 @@ fn peers_are_remembered_after_a_restart_and_after_a_kill() {
 }
 
 fn url_address(url: &str) -> std::net::SocketAddr {
-    let place = url.trim_start_matches("udp://");
-    place.split('/').next().unwrap().parse().unwrap()
+    let address = url.trim_start_matches("udp://");
+    address.split('/').next().unwrap().parse().unwrap()
 }
 
 /// A tracker with five peers, and a saved state.
-struct Saved {
+struct SavedState {
     _tracker: UdpTracker,
     folder: TempDir,
     entries: [String; 1],
 }
 
-impl Saved {
+impl SavedState {
     fn new() -> Self {
         let peers = (1..6).map(|n| format!("127.60.0.{n}:6881").parse().unwrap());
         let truth = Truth::of(peers);
@@ -185,7 +185,7 @@ impl Saved {
         };
         let daemon = saved.start();
         daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);
-        end(daemon);
+        terminate(daemon);
         saved
     }
 
@@ -194,13 +194,13 @@ impl Saved {
     }
 
     fn start(&self) -> Daemon {
-        Daemon::start(&config(&kept(&self.state()), &self.entries))
+        Daemon::start(&config(&settings_with_state(&self.state()), &self.entries))
     }
 }
 
 #[test]
 fn unusable_files_are_quarantined_and_reported() {
-    let saved = Saved::new();
+    let saved = SavedState::new();
     let state = saved.state();
     let all = [
         "key.state",
@@ -218,19 +218,23 @@ fn unusable_files_are_quarantined_and_reported() {
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
     let log = daemon.log();
-    let said = lines(&log, "quarantined");
-    assert_eq!(said.len(), 1, "{log}");
+    let reported = lines(&log, "quarantined");
+    assert_eq!(reported.len(), 1, "{log}");
     assert!(
-        said[0].contains("level=warn") && said[0].contains("files=3"),
+        reported[0].contains("level=warn") && reported[0].contains("files=3"),
         "{log}"
     );
     assert!(
-        said[0].contains("trackers.state was not written by seedwatch"),
+        reported[0].contains("trackers.state was not written by seedwatch"),
         "{log}"
     );
-    end(daemon);
-    let with = |aside: &[&str]| {
-        let mut names: Vec<String> = all.iter().chain(aside).map(|&name| name.into()).collect();
+    terminate(daemon);
+    let with = |quarantined: &[&str]| {
+        let mut names: Vec<String> = all
+            .iter()
+            .chain(quarantined)
+            .map(|&name| name.into())
+            .collect();
         names.sort();
         names
     };
@@ -262,19 +266,19 @@ fn unusable_files_are_quarantined_and_reported() {
     assert_eq!(lines(&log, "level=warn").len(), 2, "{log}");
     let new = fs::read(state.join("key.state")).unwrap();
     assert!(new != key && new.len() == key.len());
-    end(daemon);
+    terminate(daemon);
     let daemon = saved.start();
     assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
     assert_eq!(lines(&daemon.log(), "level=warn"), [""; 0]);
 }
 
-/// Waits for `rounds` failed saves. Returns the relevant log lines.
-fn failing(daemon: &Daemon, rounds: f64) -> String {
-    daemon.wait_for("failures", |page| page.get(FAILURES) >= Some(rounds));
+/// Waits for this many failed saves. Returns the only log line about them.
+fn wait_for_failed_saves(daemon: &Daemon, count: f64) -> String {
+    daemon.wait_for("failures", |page| page.get(FAILURES) >= Some(count));
     let log = daemon.log();
-    let said = lines(&log, "the state is not saved");
-    assert_eq!(said.len(), 1, "{log}");
-    said[0].to_owned()
+    let reported = lines(&log, "the state is not saved");
+    assert_eq!(reported.len(), 1, "{log}");
+    reported[0].to_owned()
 }
 
 #[test]
@@ -283,16 +287,16 @@ fn a_full_or_read_only_disk_is_reported_once() {
     if netns::outside("state::a_full_or_read_only_disk_is_reported_once") {
         return;
     }
-    let saved = Saved::new();
+    let saved = SavedState::new();
     let state = saved.state();
-    let place = state.display();
+    let mount_point = state.display();
     // The saved files, on a small disk.
     let copies: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&state)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.clone(), fs::read(path).unwrap()))
         .collect();
-    netns::run(&format!("mount -t tmpfs -o size=64k tmpfs {place}"));
+    netns::run(&format!("mount -t tmpfs -o size=64k tmpfs {mount_point}"));
     for (path, bytes) in copies {
         fs::write(path, bytes).unwrap();
     }
@@ -307,43 +311,43 @@ fn a_full_or_read_only_disk_is_reported_once() {
         .and_then(|mut file| std::io::Write::write_all(&mut file, &[1; 1024]))
         .is_ok()
     {}
-    let said = failing(&daemon, 3.0);
-    assert!(said.contains("No space left on device"), "{said}");
+    let reported = wait_for_failed_saves(&daemon, 3.0);
+    assert!(reported.contains("No space left on device"), "{reported}");
     fs::remove_file(&filler).unwrap();
     wait_for_save(&daemon);
     assert_eq!(lines(&daemon.log(), "the state is saved again").len(), 1);
-    end(daemon);
+    terminate(daemon);
 
-    netns::run(&format!("mount -o remount,ro {place}"));
+    netns::run(&format!("mount -o remount,ro {mount_point}"));
     let daemon = saved.start();
     // The state can be read.
     assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
-    let said = failing(&daemon, 3.0);
-    assert!(said.contains("Read-only file system"), "{said}");
-    netns::run(&format!("mount -o remount,rw {place}"));
+    let reported = wait_for_failed_saves(&daemon, 3.0);
+    assert!(reported.contains("Read-only file system"), "{reported}");
+    netns::run(&format!("mount -o remount,rw {mount_point}"));
     wait_for_save(&daemon);
-    end(daemon);
+    terminate(daemon);
 }
 
 #[test]
 fn an_invalid_state_directory_does_not_stop_the_daemon() {
-    let saved = Saved::new();
+    let saved = SavedState::new();
     let state = saved.state();
     let elsewhere = saved.folder.path().join("elsewhere");
     fs::rename(&state, &elsewhere).unwrap();
     fs::write(&state, "in the way").unwrap();
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (LAST_SAVE, None)]);
-    let said = failing(&daemon, 3.0);
-    assert!(said.contains("state cannot be used"), "{said}");
-    // The real directory appears later and must not be overwritten.
+    let reported = wait_for_failed_saves(&daemon, 3.0);
+    assert!(reported.contains("state cannot be used"), "{reported}");
+    // The real directory appears later. The daemon must not overwrite it.
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
     let before = fs::read(state.join("torrents-1-0.state")).unwrap();
     wait::until("another line", Duration::from_secs(10), || {
         (lines(&daemon.log(), "restart to use it").len() == 1).then_some(())
     });
-    end(daemon);
+    terminate(daemon);
     assert_eq!(fs::read(state.join("torrents-1-0.state")).unwrap(), before);
 
     // The directory disappears under a running daemon.
@@ -351,16 +355,20 @@ fn an_invalid_state_directory_does_not_stop_the_daemon() {
     assert_eq!(daemon.metrics().get(UNIQUE), Some(5.0));
     fs::remove_dir_all(&state).unwrap();
     wait_for_save(&daemon);
-    end(daemon);
+    terminate(daemon);
     assert_eq!(saved.start().metrics().get(UNIQUE), Some(5.0));
 }
 
 #[test]
 fn two_daemons_cannot_share_a_directory() {
-    let saved = Saved::new();
+    let saved = SavedState::new();
     let first = saved.start();
     let file = saved.folder.path().join("second.yaml");
-    fs::write(&file, config(&kept(&saved.state()), &saved.entries)).unwrap();
+    fs::write(
+        &file,
+        config(&settings_with_state(&saved.state()), &saved.entries),
+    )
+    .unwrap();
     let mut second = Process::start(
         "the second",
         &[
@@ -372,18 +380,18 @@ fn two_daemons_cannot_share_a_directory() {
         ],
     );
     assert_eq!(second.wait_for_end().code(), Some(1));
-    let said = second.log();
-    assert!(said.contains("state.path"), "{said}");
-    assert!(said.contains("in use by another process"), "{said}");
+    let reported = second.log();
+    assert!(reported.contains("state.path"), "{reported}");
+    assert!(reported.contains("in use by another process"), "{reported}");
     // Nothing is lost, and the directory is free once the first daemon has ended.
     wait_for_save(&first);
-    end(first);
-    end(saved.start());
+    terminate(first);
+    terminate(saved.start());
 }
 
 #[test]
 fn without_a_state_directory_nothing_is_saved() {
-    let saved = Saved::new();
+    let saved = SavedState::new();
     let settings = format!("{LAB}state: {{path: \"\", interval: 1s}}\n");
     let daemon = Daemon::start(&config(&settings, &saved.entries));
     daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);

@@ -20,7 +20,7 @@ const STOPPED: u32 = 3;
 /// Rounds after the first.
 const ROUNDS: usize = 4;
 
-fn four() -> Truth {
+fn four_peers() -> Truth {
     let peers = (4..8).map(|n| SocketAddr::from(([81, 2, 3, n], 6881)));
     Truth {
         seeders: 3,
@@ -30,17 +30,17 @@ fn four() -> Truth {
 }
 
 /// Checks that three seeders and four peers are shown.
-fn is_seen(tracker: Endpoint, told: &str) {
+fn assert_swarm_is_seen(tracker: Endpoint, case: &str) {
     let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
     let daemon = Daemon::start(&config(ONCE, &watched));
-    let page = daemon.wait_for(told, |page| page.get("seedwatch_announce_peers").is_some());
+    let page = daemon.wait_for(case, |page| page.get("seedwatch_announce_peers").is_some());
     for (metric, expected) in [
         ("seedwatch_announce_peers", 4.0),
         ("seedwatch_announce_seeders", 3.0),
         ("seedwatch_announce_success", 1.0),
         (r#"seedwatch_torrent_peers{family="ipv4"}"#, 4.0),
     ] {
-        assert_eq!(page.get(metric), Some(expected), "{told}: {metric}");
+        assert_eq!(page.get(metric), Some(expected), "{case}: {metric}");
     }
 }
 
@@ -53,9 +53,9 @@ fn swarms_are_seen_at_udp_trackers_without_a_list_for_stopped() {
     for (at, reply) in replies.into_iter().enumerate() {
         let tracker = UdpTracker::start(move |packet| match packet.request {
             UdpRequest::Announce { event: STOPPED, .. } => reply(packet),
-            _ => vec![honest(packet, &four())],
+            _ => vec![honest(packet, &four_peers())],
         });
-        is_seen(tracker.endpoint(), &format!("reply {at}"));
+        assert_swarm_is_seen(tracker.endpoint(), &format!("reply {at}"));
     }
 }
 
@@ -75,9 +75,9 @@ fn swarms_are_seen_at_http_trackers_without_a_list_for_stopped() {
     for (at, reply) in replies.into_iter().enumerate() {
         let tracker = HttpTracker::start(move |request| match request.parameter("event") {
             Some("stopped") => reply(),
-            _ => ok(body(&four())),
+            _ => ok(body(&four_peers())),
         });
-        is_seen(tracker.endpoint(), &format!("reply {at}"));
+        assert_swarm_is_seen(tracker.endpoint(), &format!("reply {at}"));
     }
 }
 
@@ -109,23 +109,23 @@ fn http_events(tracker: &HttpTracker) -> Vec<String> {
     tracker.received().iter().filter_map(event).collect()
 }
 
-/// One announce per round, once the tracker has listed peers in an answer to `stopped`.
+/// Once the tracker has listed peers in an answer to `stopped`, it gets one announce per round.
 #[test]
 fn a_tracker_that_lists_gets_one_announce_per_round() {
-    let udp = UdpTracker::start(|packet| vec![honest(packet, &four())]);
+    let udp = UdpTracker::start(|packet| vec![honest(packet, &four_peers())]);
     let later = later_events(udp.endpoint(), || udp_events(&udp));
     assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
-    let http = HttpTracker::start(|_| ok(body(&four())));
+    let http = HttpTracker::start(|_| ok(body(&four_peers())));
     let later = later_events(http.endpoint(), || http_events(&http));
     assert!(later.iter().all(|event| event == "stopped"), "{later:?}");
 }
 
-/// Otherwise `started` and `stopped`.
+/// Other trackers get `started` and `stopped`.
 #[test]
 fn a_tracker_that_does_not_list_gets_two_announces_per_round() {
     let udp = UdpTracker::start(|packet| match packet.request {
         UdpRequest::Announce { event: STOPPED, .. } => vec![honest(packet, &Truth::default())],
-        _ => vec![honest(packet, &four())],
+        _ => vec![honest(packet, &four_peers())],
     });
     let later = later_events(udp.endpoint(), || udp_events(&udp));
     let pairs = later.chunks_exact(2);

@@ -99,7 +99,7 @@ fn start_reloads_and_shutdown_are_notified() {
     assert_eq!(
         daemon.next(),
         "STOPPING=1\n",
-        "no watchdog ping without a request"
+        "no watchdog ping unless requested"
     );
     assert_eq!(daemon.process.wait_for_end().code(), Some(0));
 }
@@ -114,10 +114,13 @@ fn watchdog_pings_arrive_in_time_while_the_main_loop_runs() {
         assert_eq!(daemon.next(), "WATCHDOG=1\n");
         let gap = last.elapsed();
         last += gap;
-        assert!(gap < Duration::from_secs(2), "{gap:?}: it would be killed");
+        assert!(
+            gap < Duration::from_secs(2),
+            "{gap:?}: systemd would kill the daemon"
+        );
         assert!(
             gap > Duration::from_millis(500),
-            "{gap:?}: twice as often as wanted is enough"
+            "{gap:?}: more often than twice per timeout"
         );
     }
 }

@@ -17,10 +17,10 @@ const STARTED: u32 = 2;
 const STOPPED: u32 = 3;
 
 /// Probes once with each strategy and checks what the tracker stores afterwards.
-fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
+fn assert_no_entry_stays(tracker: Endpoint, swarm: &Swarm) {
     swarm.join(tracker);
-    for manner in ["ghost", "brief"] {
-        let settings = format!("{ONCE}tracker: {{announce: {manner}}}\n");
+    for strategy in ["ghost", "brief"] {
+        let settings = format!("{ONCE}tracker: {{announce: {strategy}}}\n");
         let watched = [entry("watched", &swarm.hex(), &[tracker.url()])];
         let daemon = Daemon::start(&config(&settings, &watched));
         let expected = swarm.all().count() as f64;
@@ -30,7 +30,7 @@ fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
         assert_eq!(
             wire::members(tracker, &swarm.hash),
             swarm.endpoints(),
-            "{manner} at {tracker:?}"
+            "{strategy} at {tracker:?}"
         );
         let Counts {
             seeders, leechers, ..
@@ -38,7 +38,7 @@ fn nothing_stays(tracker: Endpoint, swarm: &Swarm) {
         assert_eq!(
             (seeders as usize, leechers as usize),
             (swarm.seeders.len(), swarm.leechers.len()),
-            "{manner} at {tracker:?}"
+            "{strategy} at {tracker:?}"
         );
     }
 }
@@ -48,7 +48,7 @@ fn opentracker_keeps_no_entry_over_udp() {
     needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
-    nothing_stays(tracker.udp(), &Swarm::of(hash, 2000, 4, 5));
+    assert_no_entry_stays(tracker.udp(), &Swarm::of(hash, 2000, 4, 5));
 }
 
 #[test]
@@ -56,28 +56,28 @@ fn opentracker_keeps_no_entry_over_http() {
     needs_servers!();
     let hash = fresh_hash();
     let tracker = Opentracker::start(&[hash]);
-    nothing_stays(tracker.http(), &Swarm::of(hash, 2000, 4, 5));
+    assert_no_entry_stays(tracker.http(), &Swarm::of(hash, 2000, 4, 5));
 }
 
 #[test]
 fn npm_keeps_no_entry_over_udp() {
     needs_servers!();
     let tracker = Npm::start();
-    nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+    assert_no_entry_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
 fn npm_keeps_no_entry_over_http() {
     needs_servers!();
     let tracker = Npm::start();
-    nothing_stays(tracker.http(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+    assert_no_entry_stays(tracker.http(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
 fn aquatic_keeps_no_entry() {
     needs_servers!();
     let tracker = Aquatic::start();
-    nothing_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
+    assert_no_entry_stays(tracker.udp(), &Swarm::of(fresh_hash(), 2000, 4, 5));
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn aquatic_keeps_no_entry_over_ipv6() {
         return;
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
-    nothing_stays(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 4, 5));
+    assert_no_entry_stays(tracker.udp(), &Swarm::of6(fresh_hash(), 1, 4, 5));
 }
 
 #[test]
@@ -155,9 +155,11 @@ fn a_terminated_probe_withdraws_its_announces() {
             "it",
         ];
         let mut probe = Process::start("seedwatch probe", &command);
-        wait::until("it has started", Duration::from_secs(20), || {
-            events(&tracker).contains(&STARTED).then_some(())
-        });
+        wait::until(
+            "the probe has announced `started`",
+            Duration::from_secs(20),
+            || events(&tracker).contains(&STARTED).then_some(()),
+        );
         probe.signal(signal);
         assert_eq!(probe.wait_for_end().code(), Some(0), "{}", probe.log());
         assert_eq!(events(&tracker).last(), Some(&STOPPED));

@@ -1,4 +1,4 @@
-//! Real trackers, real swarms: every number must be exact.
+//! Exact counts of swarms at real trackers.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -22,9 +22,9 @@ fn is_exact(page: &Exposition, name: &str, family: &str, tracker: &str, swarm: &
         let labels = format!("{{torrent=\"{name}\",tracker=\"{tracker}\"}}");
         page.get(&format!("seedwatch_announce_{metric}{labels}"))
     };
-    let of_family = format!("seedwatch_torrent_peers{{torrent=\"{name}\",family=\"{family}\"}}");
+    let by_family = format!("seedwatch_torrent_peers{{torrent=\"{name}\",family=\"{family}\"}}");
     let up = format!("seedwatch_tracker_up{{tracker=\"{tracker}\",family=\"{family}\"}}");
-    page.get(&of_family) == Some(peers)
+    page.get(&by_family) == Some(peers)
         && page.get(&up) == Some(1.0)
         && torrent("source_peers") == Some(peers)
         && torrent("seeders") == Some(seeders)
@@ -38,9 +38,9 @@ fn is_exact(page: &Exposition, name: &str, family: &str, tracker: &str, swarm: &
         && announce("leechers") == Some(leechers)
 }
 
-/// Watches a swarm at each tracker until every number is right. Then peers leave and join, and it
-/// waits for the new numbers.
-fn counts_are_exact(family: &str, trackers: &[Endpoint], mut swarms: Vec<Swarm>) {
+/// Watches a swarm at each tracker until every number is right. Then a peer leaves each swarm, and
+/// the function waits for the new numbers.
+fn assert_counts_are_exact(family: &str, trackers: &[Endpoint], mut swarms: Vec<Swarm>) {
     let names: Vec<String> = (0..swarms.len()).map(|n| format!("swarm-{n}")).collect();
     let entries: Vec<String> = (0..swarms.len())
         .map(|n| entry(&names[n], &swarms[n].hex(), &[trackers[n].url()]))
@@ -97,7 +97,7 @@ fn ipv4_counts_are_exact_at_every_tracker() {
             )
         })
         .collect();
-    counts_are_exact("ipv4", &trackers, swarms);
+    assert_counts_are_exact("ipv4", &trackers, swarms);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn ipv6_counts_are_exact_at_every_tracker() {
         Swarm::of6(fresh_hash(), 1, 40, 60),
         Swarm::of6(fresh_hash(), 200, 20, 30),
     ];
-    counts_are_exact("ipv6", &trackers, swarms);
+    assert_counts_are_exact("ipv6", &trackers, swarms);
 }
 
 #[test]
@@ -131,8 +131,8 @@ fn both_families_of_one_host_are_probed() {
         let url = format!("{tracker}/announce");
         let hex = Swarm::of(hash, 0, 0, 0).hex();
         let daemon = Daemon::start(&config(LAB, &[entry("dual", &hex, &[url])]));
-        // Over UDP, npm's tracker lists IPv4 peers only, to both families.
-        let of_six = if scheme == "http" { 11.0 } else { 0.0 };
+        // Over UDP, the tracker of npm lists only IPv4 peers, to clients of both families.
+        let ipv6_peers = if scheme == "http" { 11.0 } else { 0.0 };
         let page = daemon.wait_for_values(&[
             (
                 r#"seedwatch_torrent_peers{torrent="dual",family="ipv4"}"#,
@@ -140,7 +140,7 @@ fn both_families_of_one_host_are_probed() {
             ),
             (
                 r#"seedwatch_torrent_peers{torrent="dual",family="ipv6"}"#,
-                Some(of_six),
+                Some(ipv6_peers),
             ),
         ]);
         assert_eq!(page.get("seedwatch_torrent_trackers"), Some(1.0));

@@ -106,8 +106,8 @@ fn endpoints(announced: &AnnounceResponse) -> BTreeSet<SocketAddr> {
         .collect()
 }
 
-/// Probes a swarm. Checks that all of it is seen and that it is unchanged afterwards.
-fn sees_all_and_leaves_no_trace(
+/// Probes a swarm. Checks that all peers are seen and that the swarm is unchanged afterwards.
+fn assert_all_seen_and_no_trace(
     tracker: Endpoint,
     swarm: &Swarm,
     asked: AnnounceStrategy,
@@ -139,8 +139,8 @@ fn opentracker_needs_started_and_stopped() {
         AnnounceStrategy::StoppedFirst,
     );
     let (small, large) = (Swarm::of(hash, 0, 3, 4), Swarm::of(other, 20, 90, 91));
-    sees_all_and_leaves_no_trace(tracker.udp(), &small, ghost, brief);
-    sees_all_and_leaves_no_trace(tracker.udp(), &large, brief, brief);
+    assert_all_seen_and_no_trace(tracker.udp(), &small, ghost, brief);
+    assert_all_seen_and_no_trace(tracker.udp(), &large, brief, brief);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn npm_lists_peers_to_stopped() {
         AnnounceStrategy::StartThenStop,
     ] {
         let swarm = Swarm::of(fresh_hash(), 0, 30, 31);
-        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, strategy, strategy);
+        assert_all_seen_and_no_trace(tracker.udp(), &swarm, strategy, strategy);
     }
 }
 
@@ -165,7 +165,7 @@ fn aquatic_lists_peers_to_stopped() {
         AnnounceStrategy::StartThenStop,
     ] {
         let swarm = Swarm::of(fresh_hash(), 0, 90, 91);
-        sees_all_and_leaves_no_trace(tracker.udp(), &swarm, strategy, strategy);
+        assert_all_seen_and_no_trace(tracker.udp(), &swarm, strategy, strategy);
     }
 }
 
@@ -177,7 +177,7 @@ fn ipv6_swarms_are_seen_completely() {
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
     let swarm = Swarm::of6(fresh_hash(), 1, 90, 91);
-    sees_all_and_leaves_no_trace(
+    assert_all_seen_and_no_trace(
         tracker.udp(),
         &swarm,
         AnnounceStrategy::StoppedFirst,
@@ -185,7 +185,7 @@ fn ipv6_swarms_are_seen_completely() {
     );
 }
 
-/// opentracker answers `stopped` with zeros.
+/// opentracker refuses `started` for such a swarm, and answers `stopped` with zeros.
 #[test]
 fn opentracker_refuses_an_unlisted_swarm() {
     needs_servers!();
@@ -237,9 +237,9 @@ fn scrapes_count_many_swarms_at_once() {
 /// With ten percent loss in each direction, a healthy tracker answers for every swarm and keeps no
 /// entry.
 #[test]
-fn packet_loss_costs_packets_and_not_answers() {
+fn packet_loss_loses_no_answers() {
     needs_servers!();
-    if netns::outside("udp_prober::packet_loss_costs_packets_and_not_answers") {
+    if netns::outside("udp_prober::packet_loss_loses_no_answers") {
         return;
     }
     let hashes: Vec<Hash> = (0..200).map(|_| fresh_hash()).collect();
@@ -265,7 +265,7 @@ fn packet_loss_costs_packets_and_not_answers() {
     }
     assert!(
         requests > 600,
-        "three questions a swarm, and some lost: {requests}"
+        "three requests per swarm, and some lost: {requests}"
     );
     for swarm in &swarms {
         let counts = wire::scrape(tracker.udp(), &swarm.hash);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use peers::{Peer, Rng, Swarm};
 use seedwatch_clock::{Mono, Now, Unix};
-use seedwatch_core::roster::Roster;
+use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{Block, Count};
 use seedwatch_core::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange, Source};
@@ -122,7 +122,7 @@ impl Daemon {
     }
 
     fn announce(&mut self, torrent: usize, tracker: usize, peers: Peers, now: Now) {
-        let id = self.roster.announces_of(torrent)[tracker];
+        let id = self.roster.announces_of(TorrentIndex(torrent as u32))[tracker];
         let answer = AnnounceResponse {
             peers,
             ..AnnounceResponse::default()
@@ -136,12 +136,12 @@ impl Daemon {
             },
             stats: ProbeStats::default(),
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health: Health::Up,
             changed: false,
             is_confirmed: true,
         };
-        self.swarms.fold(&self.roster, observation, verdict, now);
+        self.swarms.fold(&self.roster, observation, change, now);
     }
 
     fn look_up(&mut self, torrent: usize, peers: Peers, now: Now) {

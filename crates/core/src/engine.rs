@@ -76,7 +76,7 @@ impl Engine {
         Self {
             roster: Roster::default(),
             schedule: Schedule::new(settings.politeness.clone()),
-            swarms: Swarms::new(terms(settings), ports, key),
+            swarms: Swarms::new(swarm_config(settings), ports, key),
             connectivity: Connectivity::new(now.mono),
             canaries: CanaryHosts::default(),
             trust_local: false,
@@ -100,7 +100,7 @@ impl Engine {
         self.schedule
             .update(politeness, &self.roster, &changes, now.mono);
         self.swarms
-            .update(terms(settings), &self.roster, &changes, now);
+            .update(swarm_config(settings), &self.roster, &changes, now);
         for (tracker, family) in self.schedule.closed() {
             self.swarms.mark_closed(tracker, family, now.mono);
         }
@@ -415,7 +415,7 @@ impl Engine {
         let more = changes.len().saturating_sub(MAX_STATE_EVENTS);
         changes.truncate(MAX_STATE_EVENTS);
         for change in changes {
-            if let Some(torrent) = self.roster.torrents().get(change.torrent) {
+            if let Some(torrent) = self.roster.torrents().get(change.torrent.get()) {
                 let torrent = torrent.name.clone();
                 self.events.push(Event::State { torrent, change });
             }
@@ -524,7 +524,7 @@ fn is_local_host(host: &Host) -> bool {
     }
 }
 
-fn terms(settings: &Settings) -> SwarmConfig {
+fn swarm_config(settings: &Settings) -> SwarmConfig {
     let geo = Arc::clone(&settings.geo);
     SwarmConfig::new(
         settings.accept,

@@ -4,10 +4,27 @@
 //! still finds its announce, and what did not change keeps its state.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 
 use seedwatch_torrent::{InfoHash, Privacy, Torrent, TrackerUrl};
 use seedwatch_tracker::{AnnounceId, TrackerId};
+
+/// Index of a torrent in [`Roster::torrents`]. A reload may change it; an [`AnnounceId`] stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TorrentIndex(pub u32);
+
+impl TorrentIndex {
+    /// Returns the torrents at these positions of a list.
+    pub fn range(positions: Range<usize>) -> impl Iterator<Item = Self> + Clone {
+        (positions.start as u32..positions.end as u32).map(Self)
+    }
+
+    /// Returns the position in a list with one entry per torrent.
+    pub const fn get(self) -> usize {
+        self.0 as usize
+    }
+}
 
 /// The watched torrents and their announces, in flat tables: there may be a million torrents with
 /// ten trackers each.
@@ -26,7 +43,7 @@ pub struct Roster {
     /// The info-hashes to be looked up in the DHT: sorted, without duplicates.
     dht_hashes: Arc<[InfoHash]>,
     /// Indices of their torrents, in the same order.
-    dht_torrents: Vec<u32>,
+    dht_torrents: Vec<TorrentIndex>,
     /// Sorted by name.
     collections: Vec<Collection>,
 }
@@ -34,8 +51,8 @@ pub struct Roster {
 /// One info-hash at one tracker.
 #[derive(Debug, Clone, Copy)]
 pub struct Announce {
-    /// Index of its torrent in [`Roster::torrents`].
-    pub torrent: u32,
+    /// Its torrent.
+    pub torrent: TorrentIndex,
     /// Its tracker.
     pub tracker: TrackerId,
     /// Index of the announce URL in the torrent's list. The URLs of one tracker may differ by
@@ -49,24 +66,24 @@ pub struct Announce {
 #[derive(Debug, Default)]
 pub struct Changes {
     /// For each torrent, its index before the change.
-    pub moved: Vec<Option<u32>>,
+    pub moved: Vec<Option<TorrentIndex>>,
     /// Announces that are new.
-    pub added: Vec<AnnounceId>,
+    pub added_announces: Vec<AnnounceId>,
     /// Announces that were removed.
-    pub removed: Vec<AnnounceId>,
+    pub removed_announces: Vec<AnnounceId>,
     /// Torrents that were removed: their indices before the change and their identities.
-    pub gone: Vec<(u32, InfoHash)>,
+    pub removed_torrents: Vec<(TorrentIndex, InfoHash)>,
     /// Torrents whose identity changed: the info-hashes before and now.
     pub renamed: Vec<(InfoHash, InfoHash)>,
-    /// Torrents that are in a collection in which they were not before.
-    pub joined: Vec<u32>,
+    /// Torrents that joined a collection.
+    pub joined: Vec<TorrentIndex>,
 }
 
 /// A change of the list under way.
 struct Update {
     changes: Changes,
     /// Index of the torrent of each info-hash, before.
-    old_indices: HashMap<InfoHash, u32>,
+    old_indices: HashMap<InfoHash, TorrentIndex>,
     /// Announces that the new list has not named yet.
     old_ids: HashMap<(InfoHash, TrackerId), AnnounceId>,
     tracker_ids: HashMap<String, TrackerId>,
@@ -83,8 +100,8 @@ struct Update {
 pub struct Collection {
     /// Its name.
     pub name: Arc<str>,
-    /// Indices in [`Roster::torrents`], ascending.
-    pub members: Vec<u32>,
+    /// Its torrents, in ascending order.
+    pub members: Vec<TorrentIndex>,
 }
 
 impl Default for Roster {
@@ -109,8 +126,8 @@ impl Roster {
     }
 
     /// Returns the identity of a torrent over restarts: the first of its info-hashes.
-    pub fn identity(&self, index: usize) -> Option<InfoHash> {
-        self.torrents.get(index)?.hashes.wire().next()
+    pub fn identity(&self, torrent: TorrentIndex) -> Option<InfoHash> {
+        self.torrents.get(torrent.get())?.hashes.wire().next()
     }
 
     /// Returns the collections, sorted by name.
@@ -120,13 +137,13 @@ impl Roster {
 
     /// Returns the announces of a torrent: one per tracker and info-hash, grouped by tracker.
     /// Private torrents that must not be probed have none.
-    pub fn announces_of(&self, index: usize) -> &[AnnounceId] {
-        let Some(start) = self.starts.get(index) else {
+    pub fn announces_of(&self, torrent: TorrentIndex) -> &[AnnounceId] {
+        let Some(start) = self.starts.get(torrent.get()) else {
             return &[];
         };
         let end = self
             .starts
-            .get(index + 1)
+            .get(torrent.get() + 1)
             .map_or(self.order.len(), |end| *end as usize);
         self.order.get(*start as usize..end).unwrap_or_default()
     }
@@ -139,14 +156,14 @@ impl Roster {
     /// Returns the announce URL.
     pub fn url(&self, announce: Announce) -> Option<&Arc<TrackerUrl>> {
         self.torrents
-            .get(announce.torrent as usize)?
+            .get(announce.torrent.get())?
             .trackers
             .get(usize::from(announce.url))
     }
 
     /// Returns the 20 bytes that an announce sends.
     pub fn info_hash(&self, announce: Announce) -> Option<InfoHash> {
-        let torrent = self.torrents.get(announce.torrent as usize)?;
+        let torrent = self.torrents.get(announce.torrent.get())?;
         torrent.hashes.wire().nth(usize::from(announce.second))
     }
 
@@ -165,18 +182,19 @@ impl Roster {
         &self.dht_hashes
     }
 
-    /// Returns the index of the torrent whose info-hash is looked up in the DHT.
-    pub fn torrent_of(&self, hash: &InfoHash) -> Option<usize> {
+    /// Returns the torrent of an info-hash that is looked up in the DHT.
+    pub fn torrent_of(&self, hash: &InfoHash) -> Option<TorrentIndex> {
         let at = self.dht_hashes.binary_search(hash).ok()?;
-        self.dht_torrents.get(at).map(|index| *index as usize)
+        self.dht_torrents.get(at).copied()
     }
 
     /// Sets the info-hashes to be looked up in the DHT: those of all torrents that are not private
     /// (BEP 27), or none if the DHT is disabled.
     pub fn plan_lookups(&mut self, enabled: bool) {
-        let mut hashes: Vec<(InfoHash, u32)> = Vec::new();
+        let mut hashes: Vec<(InfoHash, TorrentIndex)> = Vec::new();
         if enabled {
-            let public = (0..).zip(self.torrents.iter());
+            let indices = TorrentIndex::range(0..self.torrents.len());
+            let public = indices.zip(self.torrents.iter());
             let public = public.filter(|(_, torrent)| torrent.privacy == Privacy::Public);
             hashes.extend(public.flat_map(|(index, torrent)| {
                 let wire = torrent.hashes.wire();
@@ -208,7 +226,7 @@ impl Roster {
         };
         self.order.clear();
         self.starts.clear();
-        for (index, torrent) in (0..).zip(torrents.iter()) {
+        for (index, torrent) in TorrentIndex::range(0..torrents.len()).zip(torrents.iter()) {
             self.add_torrent(index, torrent, &mut update);
         }
         self.remove_unused(&mut update);
@@ -223,9 +241,10 @@ impl Roster {
                 .renamed
                 .retain(|(before, _)| !identities.contains(before));
         }
-        let gone = (0..).zip(self.torrents.iter()).zip(update.is_torrent_kept);
-        let gone = gone.filter(|(_, is_kept)| !is_kept);
-        changes.gone = gone
+        let old = TorrentIndex::range(0..self.torrents.len()).zip(self.torrents.iter());
+        let removed = old.zip(update.is_torrent_kept);
+        let removed = removed.filter(|(_, is_kept)| !is_kept);
+        changes.removed_torrents = removed
             .filter_map(|((index, torrent), _)| Some((index, torrent.hashes.wire().next()?)))
             .collect();
         self.torrents = Arc::clone(torrents);
@@ -237,13 +256,13 @@ impl Roster {
     }
 
     /// Adds the announces of a torrent, with the ids that they had before.
-    fn add_torrent(&mut self, index: u32, torrent: &Torrent, update: &mut Update) {
+    fn add_torrent(&mut self, index: TorrentIndex, torrent: &Torrent, update: &mut Update) {
         let mut hashes = torrent.hashes.wire();
         let old_index = hashes.find_map(|hash| update.old_indices.get(&hash).copied());
         update.changes.moved.push(old_index);
-        let before = old_index.and_then(|old| self.torrents.get(old as usize));
+        let before = old_index.and_then(|old| self.torrents.get(old.get()));
         if let Some(old) = old_index {
-            update.is_torrent_kept[old as usize] = true;
+            update.is_torrent_kept[old.get()] = true;
         }
         compare(before, index, torrent, &mut update.changes);
         self.starts.push(self.order.len() as u32);
@@ -284,7 +303,7 @@ impl Roster {
             self.announces.push(None);
             AnnounceId(self.announces.len() as u32 - 1)
         });
-        update.changes.added.push(id);
+        update.changes.added_announces.push(id);
         id
     }
 
@@ -292,7 +311,7 @@ impl Roster {
     fn remove_unused(&mut self, update: &mut Update) {
         for id in std::mem::take(&mut update.old_ids).into_values() {
             self.announces[id.0 as usize] = None;
-            update.changes.removed.push(id);
+            update.changes.removed_announces.push(id);
         }
         for (tracker, is_used) in self.trackers.iter_mut().zip(&update.is_tracker_used) {
             if !is_used {
@@ -308,10 +327,10 @@ impl Roster {
             .collect()
     }
 
-    fn indices_by_hash(&self) -> HashMap<InfoHash, u32> {
-        let torrents = self.torrents.iter().enumerate();
+    fn indices_by_hash(&self) -> HashMap<InfoHash, TorrentIndex> {
+        let torrents = TorrentIndex::range(0..self.torrents.len()).zip(self.torrents.iter());
         torrents
-            .flat_map(|(i, torrent)| torrent.hashes.wire().map(move |h| (h, i as u32)))
+            .flat_map(|(index, torrent)| torrent.hashes.wire().map(move |hash| (hash, index)))
             .collect()
     }
 
@@ -336,7 +355,12 @@ impl Roster {
 }
 
 /// Appends how a torrent differs from its state before.
-fn compare(before: Option<&Torrent>, index: u32, torrent: &Torrent, changes: &mut Changes) {
+fn compare(
+    before: Option<&Torrent>,
+    index: TorrentIndex,
+    torrent: &Torrent,
+    changes: &mut Changes,
+) {
     if let Some(collection) = torrent.collection()
         && before.and_then(Torrent::collection) != Some(collection)
     {
@@ -351,8 +375,8 @@ fn compare(before: Option<&Torrent>, index: u32, torrent: &Torrent, changes: &mu
 }
 
 fn collections(torrents: &[Torrent]) -> Vec<Collection> {
-    let mut members: BTreeMap<&Arc<str>, Vec<u32>> = BTreeMap::new();
-    for (index, torrent) in (0..).zip(torrents) {
+    let mut members: BTreeMap<&Arc<str>, Vec<TorrentIndex>> = BTreeMap::new();
+    for (index, torrent) in TorrentIndex::range(0..torrents.len()).zip(torrents) {
         if let Some(collection) = torrent.collection() {
             members.entry(collection).or_default().push(index);
         }

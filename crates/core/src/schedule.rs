@@ -144,15 +144,15 @@ impl Schedule {
             self.add_queues(tracker, roster, now);
         }
         self.states.resize(roster.announce_ids());
-        for id in &changes.removed {
+        for id in &changes.removed_announces {
             self.states.remove(*id);
         }
-        if !changes.removed.is_empty() {
+        if !changes.removed_announces.is_empty() {
             for queue in &mut self.queues {
                 queue.drop_removed(&self.states);
             }
         }
-        for id in &changes.added {
+        for id in &changes.added_announces {
             let Some(announce) = roster.announce(*id) else {
                 continue;
             };

@@ -60,7 +60,7 @@ pub use saved::ShardFormat;
 pub use shard::Shard;
 
 use crate::cliff::Moment;
-use crate::roster::{Changes, Roster};
+use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
 use crate::verdict::{Network, StateChange};
@@ -172,16 +172,16 @@ impl Swarms {
         };
         let state = self.state.latest.announces[id.0 as usize].family(family);
         let read = state.map_or(0, FamilyState::prefetch);
-        let hour = self.state.torrents[torrent].last_seen.list_hour[Source::Tracker];
+        let hour = self.state.torrents[torrent.get()].last_seen.list_hour[Source::Tracker];
         read.wrapping_add(hour.into())
     }
 
-    /// Folds an observation of a tracker. `verdict` states what it means for the tracker.
+    /// Folds an observation of a tracker. `change` states what it means for the tracker.
     pub fn fold(
         &mut self,
         roster: &Roster,
         observation: Observation,
-        verdict: HealthChange,
+        change: HealthChange,
         now: Now,
     ) {
         self.state.tick(now);
@@ -190,7 +190,7 @@ impl Swarms {
             roster,
             tracker: observation.tracker,
             family: observation.family,
-            verdict,
+            change,
             now,
         };
         fold.run(observation);
@@ -219,7 +219,7 @@ impl Swarms {
     /// Records all confirmed lists in the history. Must be called before another configuration is
     /// adopted.
     pub fn flush(&mut self, roster: &Roster) {
-        for torrent in 0..self.state.torrents.len() {
+        for torrent in TorrentIndex::range(0..self.state.torrents.len()) {
             self.state.flush(roster, torrent, |_| true);
         }
     }
@@ -341,13 +341,14 @@ impl Swarms {
 
     /// Appends a shard of the torrents.
     pub fn encode_torrents(&mut self, roster: &Roster, shard: Shard, out: &mut Vec<u8>) {
-        for torrent in 0..self.state.torrents.len() {
+        let indices = TorrentIndex::range(0..self.state.torrents.len());
+        for torrent in indices.clone() {
             let identity = roster.identity(torrent);
             if identity.is_some_and(|hash| shard.has(&hash)) {
                 self.state.flush(roster, torrent, |_| true);
             }
         }
-        let torrents = (0..).zip(&self.state.torrents);
+        let torrents = indices.zip(&self.state.torrents);
         let configured = torrents.filter_map(|(index, torrent)| {
             let hash = roster.identity(index)?;
             Some((hash, *torrent))

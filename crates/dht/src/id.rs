@@ -278,7 +278,12 @@ mod tests {
         }
 
         #[test]
-        fn only_the_upper_half_of_an_ipv6_address_counts(upper: u64, a: u64, b: u64, random: [u8; 20]) {
+        fn only_the_upper_half_of_an_ipv6_address_counts(
+            upper: u64,
+            a: u64,
+            b: u64,
+            random: [u8; 20],
+        ) {
             let upper = upper | 1 << 61; // neither private nor an IPv4 address in disguise
             let ip = |lower: u64| IpAddr::V6((u128::from(upper) << 64 | u128::from(lower)).into());
             prop_assert_eq!(secure_id(ip(a), random), secure_id(ip(b), random));

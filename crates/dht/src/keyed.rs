@@ -85,9 +85,9 @@ mod tests {
         let address = |n: u16| [[9, 9, 9, 9], [0, 0, n as u8, (n >> 8) as u8]].concat();
         assert_ne!(one.hash_one(address(1)), two.hash_one(address(1)));
         // The low bits choose the slot: 4,096 neighbours leave 1/e of 4,096 slots free.
-        let mut places = [false; 4096];
-        (0..4096).for_each(|n| places[one.hash_one(address(n)) as usize % 4096] = true);
-        let free = places.iter().filter(|taken| !**taken).count();
+        let mut is_occupied = [false; 4096];
+        (0..4096).for_each(|n| is_occupied[one.hash_one(address(n)) as usize % 4096] = true);
+        let free = is_occupied.iter().filter(|occupied| !**occupied).count();
         assert!((1300..1720).contains(&free), "{free}");
     }
 }

@@ -202,23 +202,23 @@ impl Lookup {
     }
 
     /// Drops the extra queries of a candidate that was removed.
-    fn drop_extra_queries(&mut self, gone: &Candidate) {
-        self.extra_queries.retain(|(id, _)| *id != gone.id);
-        self.extra_in_flight -= usize::from(gone.extra_in_flight);
+    fn drop_extra_queries(&mut self, removed: &Candidate) {
+        self.extra_queries.retain(|(id, _)| *id != removed.id);
+        self.extra_in_flight -= usize::from(removed.extra_in_flight);
     }
 
     /// Returns the candidate that occupies a subnet: one that has answered or still may.
     fn subnet_representative(&self, subnet: &Subnet) -> Option<usize> {
-        let speaks = |node: &Candidate| node.subnet == *subnet && node.is_eligible();
-        let index = self.nodes.iter().position(speaks);
+        let represents = |node: &Candidate| node.subnet == *subnet && node.is_eligible();
+        let index = self.nodes.iter().position(represents);
         index.filter(|_| self.plan.require_distinct_subnets)
     }
 
     /// Returns the indices of the `k` closest candidates that have not failed.
     fn closest_eligible(&self) -> impl Iterator<Item = usize> + '_ {
-        let places = self.nodes.iter().enumerate();
-        let places = places.filter(|(_, node)| node.is_eligible());
-        places.map(|(at, _)| at).take(self.k)
+        let nodes = self.nodes.iter().enumerate();
+        let nodes = nodes.filter(|(_, node)| node.is_eligible());
+        nodes.map(|(at, _)| at).take(self.k)
     }
 
     /// Returns whether all closest nodes have answered, or enough holders have.
@@ -260,11 +260,11 @@ impl Lookup {
             self.extra_in_flight += 1;
             return self.query(at, what);
         }
-        let mut heard = self
+        let mut unqueried = self
             .closest_eligible()
             .filter(|at| self.nodes[*at].state == CandidateState::Unqueried);
-        let at = heard.find(|at| may_ask(&self.nodes[*at].address))?;
-        drop(heard);
+        let at = unqueried.find(|at| may_ask(&self.nodes[*at].address))?;
+        drop(unqueried);
         let what = if self.is_for_filters() {
             QueryKind::Filters
         } else {

@@ -320,13 +320,13 @@ impl NodeTable {
         }
         let minute = minute(now);
         let range = (Bound::Excluded(*from), Bound::Excluded(*to));
-        let gone: Vec<NodeId> = self
+        let removed: Vec<NodeId> = self
             .nodes
             .range(range)
             .filter(|(_, node)| !node.is_bad(minute) && !node.is_fresh(minute))
             .map(|(id, _)| *id)
             .collect();
-        for id in gone {
+        for id in removed {
             self.remove(&id);
         }
     }

@@ -37,7 +37,7 @@ use self::tls::{RawTls, TlsSection};
 use super::auth::{Hash, Users};
 use super::rate_limit::RateLimit;
 use super::tls::Tls;
-use seedwatch_input::yaml::{At, Report, Source, read_all};
+use seedwatch_input::yaml::{At, Report, SourceFile, read_all};
 
 /// Largest web configuration file read, in bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -80,7 +80,7 @@ pub(super) struct Settings {
 /// Reads the file and reports every error in it. All sections are checked, even if one has errors.
 /// Returns what can be used, or `None` if the file cannot be read.
 pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
-    let source = Source::new(path);
+    let source = SourceFile::new(path);
     let text = seedwatch_input::file::read_to_string(path, MAX_FILE)
         .map_err(|error| source.fault(0, "", format!("cannot be read: {error}")));
     let text = report.take(text)?;
@@ -111,7 +111,7 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
 /// Reads `basic_auth_users`. No message repeats a name or a hash: a misplaced value may be a
 /// password.
 fn read_users(
-    source: &Source,
+    source: &SourceFile,
     raw: BTreeMap<String, At<String>>,
     report: &mut Report,
 ) -> Option<Users> {
@@ -132,7 +132,7 @@ fn read_users(
 
 /// Reads `headers`. A header without a value is not set.
 fn read_headers(
-    source: &Source,
+    source: &SourceFile,
     raw: BTreeMap<String, At<Option<String>>>,
     report: &mut Report,
 ) -> HeaderMap {

@@ -85,7 +85,8 @@ fn report(family: &str, addresses: impl Iterator<Item = IpAddr>, ours: &Geo, the
     }
     let share = |part: u32, of: u32| 100.0 * f64::from(part) / f64::from(of.max(1));
     println!(
-        "{family}: {all} random public addresses, unknown to the embedded table {:.2} %, to the other {:.2} %",
+        "{family}: {all} random public addresses, unknown to the embedded table {:.2} %, to the \
+         other {:.2} %",
         share(unknown[0], all),
         share(unknown[1], all)
     );

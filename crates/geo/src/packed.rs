@@ -236,7 +236,9 @@ mod tests {
         }
 
         #[test]
-        fn lengths_of_all_sizes_round_trip(mut starts in prop::collection::vec(any::<u64>(), 0..50)) {
+        fn lengths_of_all_sizes_round_trip(
+            mut starts in prop::collection::vec(any::<u64>(), 0..50),
+        ) {
             // Shifting gives both short and long ranges.
             for (shift, start) in starts.iter_mut().enumerate() {
                 *start >>= shift;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 
-/// What stands in place of a secret.
+/// The text that is shown instead of a secret.
 pub const MASK: &str = "<secret>";
 
 /// A value that is written as `<secret>`, whether by `Debug`, by `Display` or by serde. Only
@@ -27,7 +27,7 @@ impl<T> Secret<T> {
         Self(value)
     }
 
-    /// Returns the value, for the one place that needs it.
+    /// Returns the value. Call it only where the value is used.
     pub const fn expose(&self) -> &T {
         &self.0
     }

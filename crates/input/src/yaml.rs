@@ -8,7 +8,7 @@ mod report;
 pub use at::{At, SecretText, Str, Text};
 pub use locate::{Subject, printable};
 pub use repair::{ShapeError, read_all, read_borrowed};
-pub use report::{ConfigError, Fault, Report, Source};
+pub use report::{ConfigError, Fault, Report, SourceFile};
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -30,7 +30,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_DEPTH: usize = 16;
 
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
-pub fn read(source: &Source, path: &Path) -> Result<String, Fault> {
+pub fn read(source: &SourceFile, path: &Path) -> Result<String, Fault> {
     let bytes = file::read_within(path, MAX_FILE_SIZE, TIMEOUT).map_err(|error| {
         let message = match error.kind() {
             ErrorKind::FileTooLarge => "larger than 512 MiB".to_owned(),
@@ -46,13 +46,13 @@ pub fn read(source: &Source, path: &Path) -> Result<String, Fault> {
 }
 
 /// Reads text into a shape.
-pub fn parse<'a, T: Deserialize<'a>>(source: &Source, text: &'a str) -> Result<T, Fault> {
+pub fn parse<'a, T: Deserialize<'a>>(source: &SourceFile, text: &'a str) -> Result<T, Fault> {
     parse_shape(source, text).map_err(|error| error.fault)
 }
 
 /// As [`parse`], with the place of an error.
 pub fn parse_shape<'a, T: Deserialize<'a>>(
-    source: &Source,
+    source: &SourceFile,
     text: &'a str,
 ) -> Result<T, ShapeError> {
     serde_saphyr::from_str_with_options(text, options(text.len())).map_err(|error| {

@@ -198,7 +198,7 @@ impl Socket {
     }
 
     /// Sends the first packets, at most 64, in one call. The caller passes the result to
-    /// [`Socket::judge`].
+    /// [`Socket::classify`].
     pub(super) fn send<'a>(
         &mut self,
         packets: impl Iterator<Item = (SocketAddr, &'a [u8])>,
@@ -219,9 +219,9 @@ impl Socket {
     }
 
     /// Interprets the result of an attempt to send.
-    pub(super) fn judge(&mut self, sent: nix::Result<usize>) -> Sent {
+    pub(super) fn classify(&mut self, sent: nix::Result<usize>) -> Sent {
         self.tries += 1;
-        let judged = match sent {
+        let outcome = match sent {
             Ok(packets) => Sent::Packets(packets),
             Err(Errno::EAGAIN) => Sent::Full,
             Err(Errno::EINTR) => return Sent::Again,
@@ -234,7 +234,7 @@ impl Socket {
             Err(_) => Sent::Refused,
         };
         self.tries = 0;
-        judged
+        outcome
     }
 }
 

@@ -28,7 +28,7 @@ use seedwatch_dht::Contact;
 use seedwatch_dht::DhtReport;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Host, InfoHash};
-use worker::{Command, Ends, Worker};
+use worker::{Command, Worker, WorkerChannels};
 
 /// The settings of a [`DhtProber`].
 #[derive(Debug, Clone, PartialEq)]
@@ -73,7 +73,7 @@ impl DhtProber {
         let (commands, incoming) = std::sync::mpsc::channel();
         let (end, ended) = oneshot::channel();
         let names = settings.bootstrap;
-        let ends = Ends {
+        let channels = WorkerChannels {
             commands: incoming,
             waker: Arc::clone(&waker),
             bootstrap: Bootstrap::new(names, resolver, runtime, Arc::clone(&waker)),
@@ -84,7 +84,7 @@ impl DhtProber {
             .name("dht".to_owned())
             .spawn(move || {
                 let sockets = sockets.map(|socket| socket.map(datagram::Socket::new));
-                let table = Worker::new(settings.engine, sockets, &table, ends).run();
+                let table = Worker::new(settings.engine, sockets, &table, channels).run();
                 // The receiver may be gone.
                 let _ = end.send(table);
             })?;
@@ -169,7 +169,7 @@ fn open(listen: &[SocketAddr]) -> io::Result<[Option<socket2::Socket>; 2]> {
         ) {
             return Err(error);
         }
-        info!(family = family.as_label(), %error, "the DHT is left out in this family");
+        info!(family = family.as_label(), %error, "the DHT is not used over this family");
         why = error;
     }
     match sockets {

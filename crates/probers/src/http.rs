@@ -94,7 +94,7 @@ pub enum SetupError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// reqwest rejected the settings; in practice, a `user_agent` that is no valid header value.
-    #[error("no HTTP client: {0}")]
+    #[error("cannot create an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
     /// The system has no thread or no descriptors for it.
     #[error("its threads cannot be started: {0}")]

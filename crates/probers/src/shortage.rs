@@ -31,7 +31,7 @@ pub(super) fn log(lacks: &str) {
         tracing::warn!(
             reason = lacks,
             suppressed,
-            "this machine lacks resources for probes: they do not count and are tried again soon"
+            "this machine lacks resources for probes: they do not count, and will be retried soon"
         );
     }
 }

@@ -92,7 +92,7 @@ impl Waker {
         watched[1..]
             .iter()
             .filter_map(PollFd::revents)
-            .any(|told| told.contains(PollFlags::POLLERR))
+            .any(|flags| flags.contains(PollFlags::POLLERR))
     }
 }
 

@@ -55,7 +55,7 @@ pub enum TrackerUrlError {
     #[error("scheme must be udp, http, https, ws or wss")]
     Scheme,
     /// The URL has white space, a control character or an invisible character, even
-    /// percent-encoded. Most often two URLs were joined, or a remark follows the URL.
+    /// percent-encoded. Most often two URLs were joined, or a comment follows the URL.
     #[error("it has white space or a control character inside")]
     Space,
     /// Another URL begins inside, even percent-encoded. Its path could be the passkey of another

@@ -1,5 +1,5 @@
 //! One announce as a pure state machine, for all transports. It takes answers and failures, and
-//! returns requests and a verdict. It knows no socket and no clock.
+//! returns requests and a result. It knows no socket and no clock.
 //!
 //! # States
 //!
@@ -8,7 +8,7 @@
 //!  ──────────────▶ stopped ───────────────────▶ started ◀────────
 //!                     │ list of peers              │ answered, or perhaps registered
 //!                     ▼                            ▼
-//!                  verdict ◀──────────────────  stopped
+//!                  result ◀──────────────────  stopped
 //! ```
 //!
 //! [`AnnounceStrategy::Compare`] always continues with `started` and compares both lists.
@@ -17,19 +17,19 @@
 //!
 //! | Answer | Proves | Next |
 //! |---|---|---|
-//! | a list with peers other than us | the peers | verdict (`Compare`: `started`) |
-//! | a list of host names | that the swarm has peers, but not which | verdict, list withheld |
-//! | an empty list and counts of 0, [`AnnounceStrategy::StoppedOnly`], no warning | an empty swarm | verdict |
+//! | a list with peers other than us | the peers | result (`Compare`: `started`) |
+//! | a list of host names | that the swarm has peers, but not which | result, list withheld |
+//! | an empty list and counts of 0, [`AnnounceStrategy::StoppedOnly`], no warning | an empty swarm | result |
 //! | an empty list or zeros, any other strategy | nothing | `started` |
 //! | a list of only us, of port 0 or of addresses that no peer can have | nothing | `started` |
 //! | counts without a list | nothing: they may be of both families | `started` |
 //! | a refusal, an error status, a body that cannot be read, silence, a reset | nothing | `started` |
-//! | a rate limit | that we announce too often, with any event | verdict |
-//! | no connection, no TLS, no address; the operator forbids it (BEP 34) | that no tracker was reached | verdict |
+//! | a rate limit | that we announce too often, with any event | result |
+//! | no connection, no TLS, no address; the operator forbids it (BEP 34) | that no tracker was reached | result |
 //!
 //! # What an answer to `started` proves
 //!
-//! | Answer | Proves | Verdict |
+//! | Answer | Proves | Result |
 //! |---|---|---|
 //! | a list with peers other than us | the peers | the list |
 //! | no other peers, counts of us alone or of 0, no warning, nothing damaged | an empty swarm | 0 |
@@ -61,17 +61,17 @@
 mod evidence;
 #[cfg(fuzzing)]
 mod fuzzing;
-mod verdict;
+mod result;
 
 use crate::{AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError};
 use evidence::{Evidence, Reading};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
+use result::StartedOutcome;
 use seedwatch_torrent::address::Accept;
-use verdict::StartedOutcome;
 
 /// The result of an announce.
-pub type Verdict = Result<Box<AnnounceResponse>, ProbeError>;
+pub type AnnounceResult = Result<Box<AnnounceResponse>, ProbeError>;
 
 /// The last `stopped` gets one part in this many of a probe's time.
 pub const STOPPED_PARTS: u32 = 5;
@@ -122,10 +122,10 @@ pub enum Next {
     /// Send [`AnnounceSession::request`].
     Send,
     /// The session is over. `None` after [`AnnounceSession::cut_short`].
-    Done(Option<Verdict>),
+    Done(Option<AnnounceResult>),
 }
 
-/// One announce: at most three requests and one verdict.
+/// One announce: at most three requests and one result.
 ///
 /// See the example in the [crate documentation](crate).
 #[derive(Debug)]
@@ -140,7 +140,7 @@ enum Stage {
     StoppedQuery,
     /// Holds the outcome of the first `stopped`, if it was sent.
     Started(Option<Box<QueryOutcome>>),
-    /// Holds the verdict so far. `None` if the prober no longer wants it, or has it already.
+    /// Holds the result so far. `None` if the prober no longer wants it, or has it already.
     Stopped(Option<StartedOutcome>),
 }
 
@@ -192,14 +192,14 @@ impl AnnounceSession {
             Stage::StoppedQuery => self.stopped_query_answered(answer, own),
             Stage::Started(query) => {
                 let query = query.take().map(|query| *query);
-                let started = verdict::after_started(query, answer, self.strategy, own);
+                let started = result::after_started(query, answer, self.strategy, own);
                 self.stop(started)
             }
             Stage::Stopped(started) => {
                 self.registered = false;
                 let after = &answer.announced.counts;
                 let started = started.take();
-                Next::Done(started.map(|started| verdict::after_stopped(started, after, own)))
+                Next::Done(started.map(|started| result::after_stopped(started, after, own)))
             }
         }
     }
@@ -217,22 +217,22 @@ impl AnnounceSession {
             Stage::Started(query) => {
                 let query = query.take().map(|query| *query);
                 let says_no = failed.reason.is_refusal();
-                let verdict = verdict::after_failed_start(query, failed, own);
+                let result = result::after_failed_start(query, failed, own);
                 if reached == Delivery::Excluded || says_no {
                     self.registered = false;
-                    return Next::Done(Some(verdict));
+                    return Next::Done(Some(result));
                 }
-                self.stop(verdict.into())
+                self.stop(result.into())
             }
             Stage::Stopped(started) => {
                 // Unless the tracker answered with a refusal, it may still list us.
                 self.registered &= !failed.reason.is_refusal();
-                Next::Done(started.take().map(|started| started.verdict))
+                Next::Done(started.take().map(|started| started.result))
             }
         }
     }
 
-    /// Ends the session early and returns whether `stopped` must still be sent. No verdict follows
+    /// Ends the session early and returns whether `stopped` must still be sent. No result follows
     /// unless there was one already.
     pub fn cut_short(&mut self) -> bool {
         if self.registered && !matches!(self.stage, Stage::Stopped(_)) {

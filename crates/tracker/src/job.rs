@@ -41,19 +41,6 @@ pub enum AnnounceStrategy {
     StartThenStop,
 }
 
-/// What the operator allows for a swarm: the words of the setting `tracker.announce`. Each probe
-/// follows an [`AnnounceStrategy`] within it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum AnnounceMode {
-    /// `stopped` first; `started` and `stopped` where a tracker gives no list otherwise.
-    #[default]
-    Ghost,
-    /// Always `started`, then `stopped`.
-    Brief,
-    /// Never announce: counts only.
-    Scrape,
-}
-
 /// One request to one tracker over one family.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -87,18 +74,6 @@ pub enum Request {
         /// The announce that each count is recorded for, and its info-hash.
         targets: Vec<(AnnounceId, InfoHash)>,
     },
-}
-
-impl AnnounceMode {
-    /// Returns the strategy of a tracker that nothing is known about, or `None` if announces are
-    /// not allowed.
-    pub const fn strategy(self) -> Option<AnnounceStrategy> {
-        match self {
-            AnnounceMode::Ghost => Some(AnnounceStrategy::StoppedFirst),
-            AnnounceMode::Brief => Some(AnnounceStrategy::StartThenStop),
-            AnnounceMode::Scrape => None,
-        }
-    }
 }
 
 impl Request {

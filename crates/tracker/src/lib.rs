@@ -36,7 +36,7 @@
 //! let answer = SessionAnswer { announced: reply.announced, has_list: reply.has_list };
 //! let filter = PeerFilter { ports: [50_000, 50_001], accept: Accept::Global };
 //! let Next::Done(Some(Ok(response))) = session.answered(answer, &filter) else {
-//!     panic!("a list in answer to `stopped` is a verdict");
+//!     panic!("a list in answer to `stopped` ends the session");
 //! };
 //! assert_eq!(response.peers.v4[0].port, 6881);
 //! assert_eq!(response.counts.seeders, Some(1));
@@ -73,8 +73,8 @@ pub mod tracker_message;
 pub mod udp;
 
 pub use failure::{FailureReason, ProbeError, Retry, printable};
-pub use job::{AnnounceId, AnnounceMode, AnnounceStrategy, Identity, Job, Request, TrackerId};
+pub use job::{AnnounceId, AnnounceStrategy, Identity, Job, Request, TrackerId};
 pub use report::{
-    AnnounceResponse, Counts, Observation, Phases, ProbeStats, Remark, Report, ScrapeResponse,
+    AnnounceResponse, Counts, Observation, Phases, ProbeStats, Problem, Report, ScrapeResponse,
     StoppedList,
 };

@@ -20,9 +20,9 @@ pub struct Observation {
     pub stats: ProbeStats,
 }
 
-/// A message of a tracker, or the failure of a probe, as the status page shows it.
+/// The failure of a probe, or the warning of a tracker, as the status page shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remark {
+pub enum Problem {
     /// The probe failed.
     Failed(ProbeError),
     /// The response has a `warning message` (BEP 3).

@@ -243,7 +243,8 @@ mod tests {
     #[test]
     fn invisible_characters_are_escaped() {
         let url = TrackerUrl::parse("http://t.example/announce").unwrap();
-        let text = "banned\u{202e}txt.exe\u{2066} a\u{200b}b\u{feff}c\u{61c}\u{ad}\x1b[31m\n\u{85}\u{2028}";
+        let text = "banned\u{202e}txt.exe\u{2066} a\u{200b}b\u{feff}c\u{61c}\u{ad}\x1b[31m\n\
+                    \u{85}\u{2028}";
         let expected = "banned\\u{202e}txt.exe\\u{2066} a\\u{200b}b\\u{feff}c\\u{61c}\\u{ad} [31m";
         for shown in [
             refusal(text.as_bytes(), &url, None).text,

@@ -1,26 +1,26 @@
-//! UDP trackers on many hosts, each with a delay, in a process of their own.
+//! UDP trackers on many hosts, each with a delay, in their own process.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::child::ChildProcess;
 use crate::null_tracker::{ANSWER, write_answer};
 
 /// First argument that makes this binary run these trackers.
 const ROLE: &str = "far-trackers";
 /// Longest sleep while answers are delayed.
 const STEP: Duration = Duration::from_micros(200);
-/// ChildProcess byte of their addresses.
+/// Second byte of their addresses.
 const NETWORK: u8 = 89;
 
-/// Trackers, each at an address of its own. They stop when this value is dropped.
+/// Trackers, each at its own address. They stop when this value is dropped.
 pub(crate) struct FarTrackers {
-    child: Child,
+    process: ChildProcess,
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
@@ -28,38 +28,21 @@ impl FarTrackers {
     /// Starts `count` trackers whose answers take between `far[0]` and `far[1]`.
     pub(crate) fn start(count: u8, far: [Duration; 2]) -> Self {
         let [near, far] = far.map(|time| time.as_millis().to_string());
-        let mut child = Command::new(std::env::current_exe().expect("this binary"))
-            .args([ROLE, &count.to_string(), &near, &far])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("trackers");
-        let mut ports = vec![0; 2 * usize::from(count)];
-        let output = child.stdout.as_mut().expect("piped");
-        output.read_exact(&mut ports).expect("ports");
+        let mut process = ChildProcess::start(ROLE, &[count.to_string(), near, far]);
+        let ports = process.read(2 * usize::from(count));
         let (ports, _) = ports.as_chunks::<2>();
         let addresses = (1..=count)
             .zip(ports)
             .map(|(n, port)| (Ipv4Addr::new(127, NETWORK, 0, n), u16::from_be_bytes(*port)).into())
             .collect();
-        Self { child, addresses }
+        Self { process, addresses }
     }
 
     /// Returns the number of announces answered so far.
     pub(crate) fn announces(&mut self) -> u64 {
-        let input = self.child.stdin.as_mut().expect("piped");
-        input.write_all(&[0]).expect("the trackers run");
-        let mut count = [0; 8];
-        let output = self.child.stdout.as_mut().expect("piped");
-        output.read_exact(&mut count).expect("a count");
-        u64::from_be_bytes(count)
-    }
-}
-
-impl Drop for FarTrackers {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.write(&[0]);
+        let count = self.process.read(8).try_into();
+        u64::from_be_bytes(count.expect("eight bytes"))
     }
 }
 

@@ -1,15 +1,16 @@
 //! A UDP tracker that only answers: the cheapest possible tracker.
 //!
-//! It runs as a process of its own (this binary, started again), so that its CPU time is not
-//! counted as the client's.
+//! It runs in its own process (this binary, started again), so that its CPU time is not counted as
+//! the client's.
 
 use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
-use std::process::{Child, Command, Stdio};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
+
+use crate::child::ChildProcess;
 
 /// First argument that makes this binary run a tracker.
 const ROLE: &str = "null-tracker";
@@ -35,9 +36,9 @@ impl TrackerBehaviour {
     const ALL: [Self; 3] = [Self::Answers, Self::Loses, Self::Silent];
 }
 
-/// Trackers at addresses of their own. They stop when this value is dropped.
+/// Trackers, each at its own address. They stop when this value is dropped.
 pub struct NullTracker {
-    child: Child,
+    _process: ChildProcess,
     /// Addresses of the trackers.
     pub addresses: Vec<SocketAddr>,
 }
@@ -45,18 +46,10 @@ pub struct NullTracker {
 impl NullTracker {
     /// Starts `count` trackers.
     pub fn start(count: u8, behaviour: TrackerBehaviour) -> Self {
-        let me = std::env::current_exe().expect("this binary");
         let behaviour = (behaviour as usize).to_string();
-        let mut child = Command::new(me)
-            .args([ROLE, &count.to_string(), &behaviour])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a tracker");
-        let mut ports = vec![0; 6 * usize::from(count)];
-        let output = child.stdout.as_mut().expect("piped");
-        output.read_exact(&mut ports).expect("addresses");
-        let (addresses, _) = ports.as_chunks::<6>();
+        let mut process = ChildProcess::start(ROLE, &[count.to_string(), behaviour]);
+        let addresses = process.read(6 * usize::from(count));
+        let (addresses, _) = addresses.as_chunks::<6>();
         let addresses = addresses
             .iter()
             .map(|&[a, b, c, d, e, f]| {
@@ -64,14 +57,10 @@ impl NullTracker {
                 SocketAddr::from((ip, u16::from_be_bytes([e, f])))
             })
             .collect();
-        Self { child, addresses }
-    }
-}
-
-impl Drop for NullTracker {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        Self {
+            _process: process,
+            addresses,
+        }
     }
 }
 
@@ -111,7 +100,7 @@ fn serve(count: u8, behaviour: TrackerBehaviour) -> ! {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     }
-    let mut room = Room::new(behaviour);
+    let mut buffers = BatchBuffers::new(behaviour);
     loop {
         let mut watched: Vec<PollFd<'_>> = sockets
             .iter()
@@ -120,12 +109,13 @@ fn serve(count: u8, behaviour: TrackerBehaviour) -> ! {
         poll(&mut watched, PollTimeout::NONE).expect("poll");
         let ready: Vec<bool> = watched.iter().map(|fd| fd.any() == Some(true)).collect();
         for (socket, _) in sockets.iter().zip(ready).filter(|(_, ready)| *ready) {
-            room.answer_all(socket);
+            buffers.answer_all(socket);
         }
     }
 }
 
-struct Room {
+/// Buffers for batches of requests and answers.
+struct BatchBuffers {
     behaviour: TrackerBehaviour,
     chance: u64,
     requests: Vec<u8>,
@@ -134,7 +124,7 @@ struct Room {
     outgoing: MultiHeaders<SockaddrIn>,
 }
 
-impl Room {
+impl BatchBuffers {
     fn new(behaviour: TrackerBehaviour) -> Self {
         Self {
             behaviour,
@@ -160,7 +150,7 @@ impl Room {
             };
             let mut addresses = Vec::with_capacity(BATCH);
             let mut lengths = Vec::with_capacity(BATCH);
-            let mut room = self.answers.chunks_exact_mut(ANSWER);
+            let mut free = self.answers.chunks_exact_mut(ANSWER);
             let mut count = 0;
             for message in received {
                 count += 1;
@@ -175,7 +165,7 @@ impl Room {
                 if self.behaviour == TrackerBehaviour::Loses && (lost() || lost()) {
                     continue;
                 }
-                if let (Some(request), Some(answer)) = (message.iovs().next(), room.next()) {
+                if let (Some(request), Some(answer)) = (message.iovs().next(), free.next()) {
                     lengths.push(write_answer(request, answer));
                     addresses.push(message.address);
                 }

@@ -10,7 +10,7 @@ use seedwatch_dev_dht_world::{Delay, Net, ScrapeStyle, World, WorldSettings};
 use seedwatch_torrent::bencode::{Dict, Value};
 
 /// Address of the client.
-const ASKER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 4000);
 const TRANSACTION: &[u8] = b"\0t1z";
 
 type Id = [u8; 20];
@@ -92,7 +92,7 @@ fn endpoint(bytes: &[u8]) -> SocketAddr {
 
 fn ask(world: &mut World, node: SocketAddr, query: &[u8]) -> Option<Answer> {
     let mut out = Vec::new();
-    world.answer(node, ASKER, query, 0, &mut out)?;
+    world.answer(node, CLIENT, query, 0, &mut out)?;
     read(&out)
 }
 
@@ -172,7 +172,7 @@ fn holders_are_the_closest_nodes_alive() {
         assert_eq!(answer.id, id);
         assert_eq!(answer.values.len(), if place < 8 { 50 } else { 0 });
         assert_eq!(answer.nodes.len(), 8);
-        assert_eq!(answer.external, Some(ASKER));
+        assert_eq!(answer.external, Some(CLIENT));
     }
 }
 
@@ -194,16 +194,16 @@ fn the_same_seed_and_calls_make_the_same_world() {
             ..settings.clone()
         });
         world.auto_peers(30);
-        let mut heard = Vec::new();
+        let mut answers = Vec::new();
         for target in (0..20).map(hash) {
             for (_, node) in world.closest(&target, 10) {
                 let mut out = Vec::new();
                 let query = query("get_peers", &target, false);
-                let delay = world.answer(node, ASKER, &query, 0, &mut out);
-                heard.push((delay, out));
+                let delay = world.answer(node, CLIENT, &query, 0, &mut out);
+                answers.push((delay, out));
             }
         }
-        heard
+        answers
     };
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
@@ -308,7 +308,7 @@ fn loss_delay_and_dead_nodes_match_the_settings() {
     let query = query("find_node", &hash(5), false);
     let mut delays = Vec::new();
     for (_, node) in world.closest(&hash(6), 5000) {
-        delays.extend(world.answer(node, ASKER, &query, 0, &mut Vec::new()));
+        delays.extend(world.answer(node, CLIENT, &query, 0, &mut Vec::new()));
     }
     let answered = delays.len() as f64 / 5000.0;
     assert!((answered - 0.81).abs() < 0.03, "{answered}");
@@ -341,7 +341,7 @@ fn byzantine_nodes_misbehave_in_every_way() {
     let mut garbage = BTreeSet::new();
     for (id, node) in world.closest(&target, 2000) {
         let mut out = Vec::new();
-        world.answer(node, ASKER, &query, 0, &mut out).unwrap();
+        world.answer(node, CLIENT, &query, 0, &mut out).unwrap();
         let what = match read(&out) {
             None if Dict::open(&out).is_some_and(|all| all.get(b"r").is_some()) => "transaction",
             None => "garbage",
@@ -366,7 +366,7 @@ fn byzantine_nodes_misbehave_in_every_way() {
                     .iter()
                     .any(|peer| World::is_invented(peer.ip())) =>
             {
-                assert_ne!(answer.external, Some(ASKER));
+                assert_ne!(answer.external, Some(CLIENT));
                 "peers"
             }
             Some(_) => "honest",
@@ -422,11 +422,11 @@ fn the_world_counts_what_it_sees() {
     let query = query("get_peers", &hash(1), true);
     let mut out = Vec::new();
     for now in [0, 100, 9_999, 10_000, 15_000, 19_998] {
-        world.answer(all[0].1, ASKER, &query, now, &mut out);
+        world.answer(all[0].1, CLIENT, &query, now, &mut out);
     }
     let announce = b"d1:ad2:id20:aaaaaaaaaaaaaaaaaaaae1:q13:announce_peer1:t1:x1:y1:qe";
-    world.answer(all[1].1, ASKER, announce, 20_000, &mut out);
-    world.answer(all[1].1, ASKER, b"d1:rd2:id", 20_000, &mut out);
+    world.answer(all[1].1, CLIENT, announce, 20_000, &mut out);
+    world.answer(all[1].1, CLIENT, b"d1:rd2:id", 20_000, &mut out);
     let stats = world.stats();
     assert_eq!((stats.queries, stats.nodes, stats.malformed), (8, 2, 1));
     assert_eq!((stats.max_to_one, stats.max_to_one_in_10s), (6, 4));
@@ -443,7 +443,7 @@ fn invalid_queries_get_an_error_or_no_answer() {
     let id = "2:id20:aaaaaaaaaaaaaaaaaaaa";
     let mut code = |query: String| -> Option<i64> {
         let mut out = Vec::new();
-        world.answer(node, ASKER, query.as_bytes(), 0, &mut out)?;
+        world.answer(node, CLIENT, query.as_bytes(), 0, &mut out)?;
         let message = Dict::open(&out).unwrap();
         let error = message.get(b"e").and_then(|error| error.as_list());
         Some(match error.and_then(|list| list.iter().next()) {

@@ -2,7 +2,8 @@
 //! peers with fewer packets can be checked. Needs Linux with `unshare` and `ip`. In this folder:
 //!
 //! ```text
-//! cargo build --release --locked --manifest-path ../../Cargo.toml --package seedwatch-dev-dht-world
+//! cargo build --release --locked --manifest-path ../../Cargo.toml \
+//!     --package seedwatch-dev-dht-world
 //! cargo run --release --locked
 //! ```
 //!

@@ -1,7 +1,7 @@
 //! Skips tests whose programs are not installed, so that `cargo test` passes without them.
 //!
-//! `tests/all` installs every program and sets `SEEDWATCH_TESTS=all`; nothing is skipped then, and a
-//! missing program fails its tests.
+//! `tests/all` installs every program and sets `SEEDWATCH_TESTS=all`; nothing is skipped then, and
+//! a missing program fails its tests.
 //!
 //! ```
 //! fn promtool_accepts_the_page() {
@@ -23,8 +23,8 @@ const DEMAND: &str = "SEEDWATCH_TESTS";
 /// Returns from the test if one of these programs is missing, and prints that it was skipped.
 ///
 /// A program is a name to look for in `PATH`, or one of these: `libtorrent`, the Python module;
-/// `bittorrent-tracker` and `aquatic_udp`, which `tests/all` puts into its cache; `network namespaces`,
-/// the permission to make them.
+/// `bittorrent-tracker` and `aquatic_udp`, which `tests/all` puts into its cache;
+/// `network namespaces`, the permission to make them.
 #[macro_export]
 macro_rules! skip_without {
     ($programs:expr) => {
@@ -53,8 +53,8 @@ pub fn is_skipped(programs: &[&str]) -> bool {
         thread.name().unwrap_or("a test"),
         missing.join(", ")
     );
-    // Not `eprint!`, which the harness hides for tests that pass. Without standard error, the test is
-    // skipped silently.
+    // Not `eprint!`, which the harness hides for tests that pass. Without standard error, the test
+    // is skipped silently.
     let _ = std::io::stderr().write_all(line.as_bytes());
     true
 }

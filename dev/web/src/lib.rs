@@ -3,6 +3,7 @@
 //! | Module | Contents |
 //! |---|---|
 //! | `client` | a server under test, and a client without a library |
+//! | `credentials` | users of basic authentication |
 //! | `files` | a directory with certificates and a web configuration |
 //! | `tls` | HTTPS clients that trust and show given certificates |
 
@@ -13,10 +14,12 @@
 )]
 
 mod client;
+mod credentials;
 mod files;
 mod tls;
 
 pub use client::{Connection, Response, Server, ask, send};
+pub use credentials::{basic_auth, basic_auth_users};
 pub use files::{Certified, Directory};
 pub use tls::{client_config, fetch, get, roots};
 

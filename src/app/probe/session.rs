@@ -5,18 +5,16 @@ use std::sync::Arc;
 use super::lookups::LookupEvent;
 use super::rows::{LookupRow, Summary, TrackerRow};
 use crate::app::{identity, own_addresses};
-use crate::config::{AnnounceMode, Config};
+use crate::config::Config;
 use seedwatch_clock::Clock;
-use seedwatch_core::roster::Roster;
+use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{ConfigRow, Snapshot};
 use seedwatch_core::swarm::{SwarmConfig, Swarms};
 use seedwatch_core::{Health, HealthChange};
 use seedwatch_dht::LookupReport;
 use seedwatch_distinct::Key;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{
-    AnnounceId, AnnounceStrategy, Identity, Job, Observation, Report, Request,
-};
+use seedwatch_tracker::{AnnounceId, Identity, Job, Observation, Report, Request};
 
 /// One torrent at all its trackers over both families.
 pub(super) struct Session {
@@ -34,16 +32,16 @@ impl Session {
         let clock = Clock::start();
         let identity = identity::new_identity(&config.tracker.peer_id_prefix);
         let mut roster = Roster::default();
-        let terms = SwarmConfig::new(
+        let swarm_config = SwarmConfig::new(
             config.accept,
             config.probe.stale_after,
             Arc::clone(&config.geo),
             config.metrics.countries,
         );
         // Peers are not saved, so their hashes need no secret key.
-        let mut swarms = Swarms::new(terms.clone(), identity.ports, Key::new([0; 16]));
+        let mut swarms = Swarms::new(swarm_config.clone(), identity.ports, Key::new([0; 16]));
         let changes = roster.update(&config.torrents, |_| false);
-        swarms.update(terms, &roster, &changes, clock.now());
+        swarms.update(swarm_config, &roster, &changes, clock.now());
         roster.plan_lookups(config.dht.enabled);
         swarms.update_lookups(config.probe.stale_after, &roster);
         swarms.set_local_addresses(&own_addresses().unwrap_or_default());
@@ -58,7 +56,7 @@ impl Session {
 
     /// Returns one announce per info-hash, tracker and family.
     pub(super) fn jobs(&self, config: &Config) -> Vec<Job> {
-        let announces = self.roster.announces_of(0);
+        let announces = self.roster.announces_of(TorrentIndex(0));
         let families = Family::ALL.into_iter();
         families
             .flat_map(|f| {
@@ -73,17 +71,12 @@ impl Session {
         let announce = self.roster.announce(id)?;
         let info_hash = self.roster.info_hash(announce)?;
         let request = match config.tracker.announce {
-            AnnounceMode::Ghost => Request::Announce {
+            Some(strategy) => Request::Announce {
                 id,
                 info_hash,
-                strategy: AnnounceStrategy::StoppedFirst,
+                strategy,
             },
-            AnnounceMode::Brief => Request::Announce {
-                id,
-                info_hash,
-                strategy: AnnounceStrategy::StartThenStop,
-            },
-            AnnounceMode::Scrape => Request::Scrape {
+            None => Request::Scrape {
                 targets: vec![(id, info_hash)],
             },
         };
@@ -111,8 +104,7 @@ impl Session {
             && !matches!(observation.report, Report::NoAddress { .. });
         let failed = observation.report.failed();
         self.is_answered |= answered || failed.is_some_and(|it| it.reason.is_refusal());
-        let is_probe =
-            !observation.report.is_scrape() || config.tracker.announce == AnnounceMode::Scrape;
+        let is_probe = !observation.report.is_scrape() || config.tracker.announce.is_none();
         // A failed scrape says nothing about an announce that was answered.
         if answered || !observation.report.is_scrape() {
             let health = if answered {

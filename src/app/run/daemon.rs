@@ -69,7 +69,7 @@ pub(super) struct Outlets {
 /// The running daemon.
 pub(super) struct Daemon {
     pub(super) clock: Clock,
-    pub(super) core: Engine,
+    pub(super) engine: Engine,
     pub(super) network: Network,
     pub(super) state_writer: StateWriter,
     /// The configuration in effect.
@@ -109,7 +109,7 @@ impl Daemon {
         );
         Self {
             clock,
-            core: started.core,
+            engine: started.engine,
             network: Network {
                 canaries: Canaries::new(started.resolver.clone()),
                 resolver: started.resolver,
@@ -135,9 +135,9 @@ impl Daemon {
             let mut rest = batch.into_iter();
             while !rest.as_slice().is_empty() {
                 let count = rest.as_slice().len().min(PREFETCHED);
-                self.core.prefetch(&rest.as_slice()[..count]);
+                self.engine.prefetch(&rest.as_slice()[..count]);
                 for observation in rest.by_ref().take(count) {
-                    self.core.absorb(observation, now);
+                    self.engine.absorb(observation, now);
                 }
             }
         }
@@ -145,19 +145,19 @@ impl Daemon {
 
     /// Absorbs a report of the DHT prober.
     pub(super) fn absorb_dht(&mut self, report: DhtReport) {
-        self.core.absorb_dht(report, self.clock.now());
+        self.engine.absorb_dht(report, self.clock.now());
     }
 
     /// Sends what is due.
     pub(super) fn dispatch(&mut self) {
         let now = self.clock.now();
-        self.network.dht.watch(self.core.dht_hashes());
+        self.network.dht.watch(self.engine.dht_hashes());
         let mut jobs = Vec::new();
-        self.core.poll(now.mono, &mut jobs);
-        let due_families = self.core.checks_due(now.mono, &mut jobs);
+        self.engine.poll(now.mono, &mut jobs);
+        let due_families = self.engine.checks_due(now.mono, &mut jobs);
         self.network
             .dht
-            .pause(|family| self.core.is_dht_paused(family, now.mono));
+            .pause(|family| self.engine.is_dht_paused(family, now.mono));
         if !jobs.is_empty() {
             self.network.probers.submit(jobs);
         }
@@ -169,7 +169,7 @@ impl Daemon {
 
     /// Logs what the engine reports.
     pub(super) fn log_events(&mut self) {
-        self.core.take_events().iter().for_each(events::log);
+        self.engine.take_events().iter().for_each(events::log);
     }
 
     /// Asks the canaries of a family whether our own network works.
@@ -179,16 +179,16 @@ impl Daemon {
             port: host.port,
             may_be_local: host.may_be_local,
         };
-        let hosts: Vec<_> = self.core.canaries().into_iter().map(canary).collect();
+        let hosts: Vec<_> = self.engine.canaries().into_iter().map(canary).collect();
         let (canaries, events) = (self.network.canaries.clone(), self.events.clone());
         tokio::spawn(async move {
-            let look = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
-            debug!(family = family.as_label(), ?look, "asked the canaries");
+            let result = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
+            debug!(family = family.as_label(), ?result, "canaries probed");
             // If no canary could be asked, no name resolved or there is no route: our own outage
             // looks like that.
-            let event = match look.is_void() {
+            let event = match result.is_void() {
                 true => Event::CanariesNotAsked(family),
-                false => Event::CanariesAsked(family, look.is_alive()),
+                false => Event::CanariesAsked(family, result.is_alive()),
             };
             let _ = events.send(event).await;
         });
@@ -197,7 +197,7 @@ impl Daemon {
     /// Publishes a new snapshot. Returns when the next is due.
     pub(super) fn publish(&mut self) -> Instant {
         let start = Instant::now();
-        let mut snapshot = self.core.snapshot(self.clock.now());
+        let mut snapshot = self.engine.snapshot(self.clock.now());
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
         self.web.beat();
@@ -207,20 +207,21 @@ impl Daemon {
     /// Begins to save the next part of the state.
     pub(super) fn save(&mut self) {
         let (dht, now) = (&self.network.dht, self.clock.now());
-        self.state_writer.step(&mut self.core, || dht.table(), now);
+        self.state_writer
+            .step(&mut self.engine, || dht.table(), now);
     }
 
     /// Reads the addresses of the local interfaces.
     pub(super) fn read_addresses(&mut self) {
         match own_addresses() {
-            Ok(addresses) => self.core.set_local_addresses(&addresses),
+            Ok(addresses) => self.engine.set_local_addresses(&addresses),
             Err(error) => warn!(%error, "cannot list the addresses of the local interfaces"),
         }
     }
 
     /// Returns when the main loop must wake at the latest; `other` is a timer of the loop itself.
     pub(super) fn next_timer(&self, other: Instant) -> Instant {
-        let wake = self.core.next_wake().map(|at| self.clock.instant(at));
+        let wake = self.engine.next_wake().map(|at| self.clock.instant(at));
         let timers = [wake, self.supervisor.next_beat(), self.state_writer.due()];
         timers.into_iter().flatten().fold(other, Instant::min)
     }
@@ -229,9 +230,9 @@ impl Daemon {
     pub(super) async fn handle(&mut self, event: Event) {
         match event {
             Event::CanariesAsked(family, alive) => {
-                self.core.check_ended(family, alive, self.clock.now());
+                self.engine.check_ended(family, alive, self.clock.now());
             }
-            Event::CanariesNotAsked(family) => self.core.check_skipped(family, self.clock.now()),
+            Event::CanariesNotAsked(family) => self.engine.check_skipped(family, self.clock.now()),
             Event::Loaded(loaded, replies) => self.loaded(loaded, replies).await,
         }
     }

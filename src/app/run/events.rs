@@ -26,7 +26,7 @@ pub(super) fn log(event: &Event) {
 fn log_connectivity(family: Family, transition: Transition) {
     let family = family.as_label();
     match transition {
-        Transition::Up => info!(family, "own network works"),
+        Transition::Up => info!(family, "connectivity confirmed"),
         Transition::Down => warn!(
             family,
             "no connectivity: probe failures are not counted against torrents"

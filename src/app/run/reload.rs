@@ -86,7 +86,7 @@ impl Daemon {
                         "configuration not reloaded: the earlier one stays in effect"
                     );
                 }
-                self.core.reload_failed();
+                self.engine.reload_failed();
             }
         }
         // Before the requests are answered, so that a scrape after the answer shows the change.
@@ -122,7 +122,7 @@ impl Daemon {
             warn!("state.path takes effect with a restart");
         }
         self.state_writer.configure(&config.state);
-        self.core
+        self.engine
             .reload(&engine_settings(&config), self.clock.now());
         self.config = config;
         self.show_config();

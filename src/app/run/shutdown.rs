@@ -51,7 +51,7 @@ impl Daemon {
         let Self {
             network,
             mut state_writer,
-            mut core,
+            mut engine,
             clock,
             ..
         } = self;
@@ -62,7 +62,7 @@ impl Daemon {
         let saving = async {
             let table = timeout_at(until, dht.stop()).await.unwrap_or_default();
             state_writer
-                .finish(&mut core, table, clock.now(), deadline)
+                .finish(&mut engine, table, clock.now(), deadline)
                 .await;
         };
         let draining = timeout_at(until, probers.drain());
@@ -73,7 +73,7 @@ impl Daemon {
         }
         match served {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => error!(%error, "the web server ended badly"),
+            Ok(Err(error)) => error!(%error, "the web server failed"),
             Err(_) => {
                 debug!("connections cut at shutdown");
                 server.abort();

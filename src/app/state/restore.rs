@@ -1,4 +1,4 @@
-//! Restores a core from the state directory. Unreadable files are quarantined and logged in one
+//! Restores an engine from the state directory. Unreadable files are quarantined and logged in one
 //! line.
 
 use std::sync::Arc;
@@ -72,11 +72,11 @@ pub(super) fn key(store: &Store, fresh: Key) -> Result<Opened, StoreError> {
     ))
 }
 
-/// Restores the state into a core that has no configuration yet. Returns the sizes in which it was
-/// written. With `key_is_lost`, all torrents have lost their history.
-pub(super) fn core(
+/// Restores the state into an engine that has no configuration yet. Returns the sizes in which it
+/// was written. With `key_is_lost`, all torrents have lost their history.
+pub(super) fn engine(
     store: &Arc<Store>,
-    core: &mut Engine,
+    engine: &mut Engine,
     key_is_lost: bool,
     now: Now,
 ) -> Shardings {
@@ -86,7 +86,7 @@ pub(super) fn core(
         hangs: false,
     };
     let trackers = reading.load(TRACKERS.0, TRACKERS.1, |version, bytes| {
-        version == TRACKERS.1 && core.restore_trackers(bytes, now).is_ok()
+        version == TRACKERS.1 && engine.restore_trackers(bytes, now).is_ok()
     });
     let mut shardings = Shardings::default();
     let mut found = FoundShards::default();
@@ -98,10 +98,12 @@ pub(super) fn core(
         let sharding = &mut shardings[group.index()];
         sharding.shards = sharding.shards.max(of);
         let loaded = reading.load(section, SHARDS, |version, bytes| match group {
-            Group::Torrents => core
+            Group::Torrents => engine
                 .decode_torrents(bytes, ShardFormat::of(version))
                 .is_ok(),
-            Group::Shared => core.decode_shared(bytes, ShardFormat::of(version)).is_ok(),
+            Group::Shared => engine
+                .decode_shared(bytes, ShardFormat::of(version))
+                .is_ok(),
         });
         sharding.bytes += loaded.unwrap_or(0);
         found.add(section, loaded.is_some());
@@ -117,12 +119,12 @@ pub(super) fn core(
         warn!(files, %first, "a part of the state is lost");
     }
     if !reading.errors.is_empty() || !found.is_complete(Group::Shared) {
-        core.rebuild_all_peers();
+        engine.rebuild_all_peers();
     }
     let mut lost = found.lost();
     lost.extend((key_is_lost && lost.is_empty()).then_some(Shard { index: 0, of: 1 }));
-    record_losses(&reading, core, &lost, now.unix);
-    let torrents = core.saved_torrents();
+    record_losses(&reading, engine, &lost, now.unix);
+    let torrents = engine.saved_torrents();
     if torrents > 0 {
         let bytes: u64 = shardings.iter().map(|sharding| sharding.bytes).sum();
         info!(torrents, bytes, "state restored");
@@ -130,9 +132,9 @@ pub(super) fn core(
     shardings
 }
 
-/// Reports to the core the shards lost now, and earlier losses that windows still reach back
+/// Reports to the engine the shards lost now, and earlier losses that windows still reach back
 /// beyond.
-fn record_losses(reading: &Reading<'_>, core: &mut Engine, lost: &[Shard], now: Unix) {
+fn record_losses(reading: &Reading<'_>, engine: &mut Engine, lost: &[Shard], now: Unix) {
     // Windows begin on the hour or on the day.
     let longest = (u64::from(Window::Month.hours()) + 24) * 3600;
     let store = Arc::clone(reading.store);
@@ -151,7 +153,7 @@ fn record_losses(reading: &Reading<'_>, core: &mut Engine, lost: &[Shard], now: 
     }));
     for Loss { at, index, of } in &losses {
         let (index, of) = (*index, *of);
-        core.mark_lost(*at, Shard { index, of });
+        engine.mark_lost(*at, Shard { index, of });
     }
     if is_changed && !reading.hangs {
         let store = Arc::clone(reading.store);

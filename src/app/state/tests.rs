@@ -1,4 +1,4 @@
-//! The state writer on a real file system, with a core that receives simulated answers.
+//! The state writer on a real file system, with an engine that receives simulated answers.
 
 mod files;
 mod kill;
@@ -39,7 +39,10 @@ fn config(state: &Path) -> Config {
     let torrents: String = (0..WATCHED)
         .map(|n| {
             let hash = format!("{:08x}{n:032x}", n.wrapping_mul(0x9e37_79b9));
-            format!("- {{infohash: \"{hash}\", name: t{n:02}, collection: c, trackers: [{ALIVE}, {DEAD}]}}\n")
+            format!(
+                "- {{infohash: \"{hash}\", name: t{n:02}, collection: c, \
+                 trackers: [{ALIVE}, {DEAD}]}}\n"
+            )
         })
         .collect();
     let places = seedwatch_dev_mmdb::one_country();
@@ -53,11 +56,11 @@ fn config(state: &Path) -> Config {
     Config::load(&path).unwrap()
 }
 
-/// A simulated process with its core, its state writer and its clocks.
+/// A simulated process with its engine, its state writer and its clocks.
 struct Run {
     config: Config,
     writer: StateWriter,
-    core: Engine,
+    engine: Engine,
     now: Now,
     outcomes: mpsc::Receiver<SaveOutcome>,
     /// DHT nodes to be saved.
@@ -76,19 +79,19 @@ impl Run {
         let (out, outcomes) = mpsc::channel(8);
         let fresh = crate::app::identity::new_key().unwrap();
         let mut writer = StateWriter::open(&config.state, fresh, out).await.unwrap();
-        let core = Engine::empty(
+        let engine = Engine::empty(
             &crate::app::engine_settings(&config),
             [4242; 2],
             writer.key(),
             now,
         );
-        let mut core = writer.restore(core, now).await;
-        core.reload(&crate::app::engine_settings(&config), now);
+        let mut engine = writer.restore(engine, now).await;
+        engine.reload(&crate::app::engine_settings(&config), now);
         let table = writer.table().await;
         Self {
             config,
             writer,
-            core,
+            engine,
             now,
             outcomes,
             table,
@@ -103,13 +106,13 @@ impl Run {
         // Until a tracker has answered once, its queue sends one request at a time.
         for _ in 0..4 * WATCHED {
             let mut questions = Vec::new();
-            self.core.poll(self.now.mono, &mut questions);
+            self.engine.poll(self.now.mono, &mut questions);
             if questions.is_empty() {
                 break;
             }
             for question in questions {
                 let observation = self.answer(&question);
-                self.core.absorb(observation, self.now);
+                self.engine.absorb(observation, self.now);
             }
             self.now.mono = self.now.mono.after(Duration::from_secs(1));
         }
@@ -153,7 +156,7 @@ impl Run {
         loop {
             let table = self.table.clone();
             let table = || -> NodesFuture { Box::pin(std::future::ready(table)) };
-            self.writer.step(&mut self.core, table, self.now);
+            self.writer.step(&mut self.engine, table, self.now);
             let outcome = self.outcomes.recv().await.unwrap();
             self.writer.wrote(outcome);
             if self.writer.pass.is_none() {
@@ -167,7 +170,7 @@ impl Run {
         let deadline = Instant::now() + Duration::from_secs(60);
         let finished = self
             .writer
-            .finish(&mut self.core, table, self.now, deadline);
+            .finish(&mut self.engine, table, self.now, deadline);
         finished.await;
     }
 
@@ -178,7 +181,7 @@ impl Run {
     }
 
     fn snapshot(&mut self) -> Snapshot {
-        self.core.snapshot(self.now)
+        self.engine.snapshot(self.now)
     }
 
     /// Returns the minimum over all torrents of the time of the last peer, and of the unique peers
@@ -239,8 +242,8 @@ async fn a_restart_restores_everything() {
     let mut again = Run::start(folder.path(), Unix(seen.0 + 7200)).await;
     assert_eq!(again.minima(), (Some(seen), 5), "at once");
     let snapshot = again.snapshot();
-    let fleet = snapshot.totals.unique[Window::Month.index()];
-    assert_eq!(fleet.get(), Some(5));
+    let all_peers = snapshot.totals.unique[Window::Month.index()];
+    assert_eq!(all_peers.get(), Some(5));
     let collection = snapshot.collections[0].unique[Window::Month.index()];
     assert_eq!(collection.get(), Some(5));
     // Values that were not probed since the start are absent.
@@ -252,14 +255,14 @@ async fn a_restart_restores_everything() {
     assert!(snapshot.rows().all(fresh));
     // The dead tracker gets one probe.
     let mut questions = Vec::new();
-    again.core.poll(again.now.mono, &mut questions);
+    again.engine.poll(again.now.mono, &mut questions);
     let dead = questions
         .iter()
         .filter(|question| question.url.label() == DEAD && question.family == Family::Ipv4);
     assert_eq!(dead.count(), 1);
     for question in &questions {
         let observation = again.answer(question);
-        again.core.absorb(observation, again.now);
+        again.engine.absorb(observation, again.now);
     }
     again.probe();
     assert_eq!(again.minima().1, 6);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use seedwatch_core::snapshot::{
     AnnounceRow, AsnLabel, AsnSummary, CliffRows, CollectionRow, Count, Country, CountryPeers,
     CountryRow, Counts, Credit, DhtRow, DhtStatus, FailureReason, GeoBreakdown, GeoRow, Histogram,
-    ListedWindows, Phases, Privacy, ProbeError, Remark, Snapshot, Source, StateRow, Torrent,
+    ListedWindows, Phases, Privacy, ProbeError, Problem, Snapshot, Source, StateRow, Torrent,
     TorrentRow, TorrentWindows, TotalsRow, TrackerId, TrackerRow, UniquePeers, Unix,
 };
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
@@ -138,12 +138,12 @@ fn alive() -> Sample {
         seeders: Some(30).into(),
         leechers: Some(9).into(),
         completed: Some(1234).into(),
-        remark: Some(Arc::new(Remark::Warning("closes in May".into()))),
+        problem: Some(Arc::new(Problem::Warning("closes in May".into()))),
         ..announce(TrackerId(0))
     };
     it.announces[1] = AnnounceRow {
         success: Some(false),
-        remark: Some(Arc::new(Remark::Failed(ProbeError::new(
+        problem: Some(Arc::new(Problem::Failed(ProbeError::new(
             FailureReason::Rejected,
             "unregistered torrent",
         )))),
@@ -323,7 +323,7 @@ fn udp() -> TrackerRow {
         requests: 17,
         probes: 9,
         failures,
-        remark: None,
+        problem: None,
     }
 }
 
@@ -337,6 +337,6 @@ fn https() -> TrackerRow {
         requests: 1,
         probes: 1,
         failures: [0; 13],
-        remark: None,
+        problem: None,
     }
 }

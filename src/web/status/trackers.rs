@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Formatter};
 
 use super::{MAX_ROWS, Rows};
 use seedwatch_core::snapshot::{
-    FailureReason, ProbeError, Remark, Retry, Snapshot, TrackerRow, Unix,
+    FailureReason, ProbeError, Problem, Retry, Snapshot, TrackerRow, Unix,
 };
 
 const DAY: u64 = 24 * 3600;
@@ -47,7 +47,7 @@ impl<'a> Trackers<'a> {
         let is_down = |row: &TrackerRow| row.up.contains(&Some(false));
         let all = snapshot.trackers.iter().flatten().map(|row| &**row);
         let mut listed: Vec<&TrackerRow> = all
-            .filter(|row| is_down(row) || failures(row) > 0 || row.remark.is_some())
+            .filter(|row| is_down(row) || failures(row) > 0 || row.problem.is_some())
             .collect();
         listed.sort_unstable_by_key(|row| (Reverse((is_down(row), failures(row))), &*row.label));
         Self {
@@ -87,10 +87,10 @@ impl<'a> ShownTracker<'a> {
             .into_iter()
             .filter(|reason| row.failures[reason.index()] > 0)
             .max_by_key(|reason| row.failures[reason.index()]);
-        let (warning, error) = match row.remark.as_deref() {
+        let (warning, error) = match row.problem.as_deref() {
             None => (None, None),
-            Some(Remark::Warning(text)) => (Some(&**text), None),
-            Some(Remark::Failed(error)) => (None, Some(error)),
+            Some(Problem::Warning(text)) => (Some(&**text), None),
+            Some(Problem::Failed(error)) => (None, Some(error)),
         };
         Self {
             label: &row.label,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hyper::header::WWW_AUTHENTICATE;
-use seedwatch_dev_web::{Directory, ask};
+use seedwatch_dev_web::{Directory, ask, basic_auth, basic_auth_users};
 
 use super::{Server, sample, state};
 
@@ -12,25 +12,9 @@ fn serve(directory: &Directory) -> Server {
     Server::start_with(Some(config), state(sample::snapshot(), 40).0)
 }
 
-fn users(users: &[(&str, &str)]) -> String {
-    users.iter().fold(
-        "basic_auth_users:\n".to_owned(),
-        |yaml, (name, password)| {
-            let hash = bcrypt::hash(password, 4).unwrap();
-            yaml + &format!("  {name}: {hash}\n")
-        },
-    )
-}
-
-fn basic(name: &str, password: &str) -> String {
-    let pair = format!("{name}:{password}");
-    let encoded = data_encoding::BASE64.encode(pair.as_bytes());
-    format!("Authorization: Basic {encoded}\r\n")
-}
-
 #[tokio::test]
 async fn every_endpoint_wants_the_password() {
-    let directory = Directory::new(&users(&[("alice", "secret"), ("bob", "")]));
+    let directory = Directory::new(&basic_auth_users(&[("alice", "secret"), ("bob", "")]));
     let server = serve(&directory);
     for request in [
         "GET /metrics",
@@ -52,15 +36,15 @@ async fn every_endpoint_wants_the_password() {
         assert_eq!(answer.text(), "Unauthorized\n");
     }
     for (credentials, status) in [
-        (basic("alice", "secret"), 200),
-        (basic("alice", "secret"), 200),
-        (basic("alice", "secret").replace("Basic", "bAsIC"), 200),
-        (basic("bob", ""), 200),
-        (basic("alice", "Secret"), 401),
-        (basic("alice", ""), 401),
-        (basic("mallory", "secret"), 401),
-        (basic("", ""), 401),
-        (basic("bob", "secret"), 401),
+        (basic_auth("alice", "secret"), 200),
+        (basic_auth("alice", "secret"), 200),
+        (basic_auth("alice", "secret").replace("Basic", "bAsIC"), 200),
+        (basic_auth("bob", ""), 200),
+        (basic_auth("alice", "Secret"), 401),
+        (basic_auth("alice", ""), 401),
+        (basic_auth("mallory", "secret"), 401),
+        (basic_auth("", ""), 401),
+        (basic_auth("bob", "secret"), 401),
         ("Authorization: Bearer secret\r\n".to_owned(), 401),
         ("Authorization: Basic\r\n".to_owned(), 401),
         ("Authorization: Basic ???\r\n".to_owned(), 401),

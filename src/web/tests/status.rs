@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, FailureReason, ProbeError, Remark, Retry, Snapshot, StateRow, TrackerId,
+    CollectionRow, FailureReason, ProbeError, Problem, Retry, Snapshot, StateRow, TrackerId,
     TrackerRow, Unix,
 };
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
@@ -355,15 +355,15 @@ fn what_trackers_say_is_shown_and_can_do_nothing() {
     let mut snapshot = sample::snapshot();
     let day = Some(Retry::After(std::time::Duration::from_secs(86_400)));
     let limit = ProbeError::new(FailureReason::RateLimited, "HTTP 429").with_retry(day);
-    for (label, remark) in [
+    for (label, problem) in [
         (
             "http://may.example:80",
-            Remark::Warning("<b>closes in May".into()),
+            Problem::Warning("<b>closes in May".into()),
         ),
-        ("http://slow.example:80", Remark::Failed(limit)),
+        ("http://slow.example:80", Problem::Failed(limit)),
     ] {
         snapshot.trackers.push(Some(Arc::new(TrackerRow {
-            remark: Some(Arc::new(remark)),
+            problem: Some(Arc::new(problem)),
             ..tracker(label, 0)
         })));
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::sample;
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, Credit, FailureReason, ProbeError, Remark, TrackerRow,
+    CollectionRow, Credit, FailureReason, ProbeError, Problem, TrackerRow,
 };
 use seedwatch_input::text::is_invisible;
 use seedwatch_torrent::{Hashes, InfoHash};
@@ -27,20 +27,20 @@ fn every_text_on_the_page_is_escaped() {
         name: hostile("collection").into(),
         ..CollectionRow::default()
     })];
-    let remarks = [
-        ("tracker", Remark::Warning(hostile("warning").into())),
+    let problems = [
+        ("tracker", Problem::Warning(hostile("warning").into())),
         (
             "limited",
-            Remark::Failed(ProbeError::new(
+            Problem::Failed(ProbeError::new(
                 FailureReason::RateLimited,
                 hostile("error"),
             )),
         ),
     ];
     let row = (**snapshot.trackers[0].as_ref().unwrap()).clone();
-    let trackers = remarks.map(|(label, remark)| TrackerRow {
+    let trackers = problems.map(|(label, problem)| TrackerRow {
         label: hostile(label).into(),
-        remark: Some(Arc::new(remark)),
+        problem: Some(Arc::new(problem)),
         ..row.clone()
     });
     snapshot.trackers = trackers.map(Arc::new).map(Some).to_vec();

@@ -1,8 +1,8 @@
-//! Claims that do not count.
+//! Claimed peers that do not count, and unsupported protocols.
 
 use std::net::SocketAddr;
 
-use super::three;
+use super::three_peers;
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
@@ -40,7 +40,7 @@ fn invalid_peers_do_not_count() {
 #[test]
 fn only_routable_peers_count_on_the_internet() {
     let tracker = UdpTracker::start(|packet| {
-        let mut truth = three();
+        let mut truth = three_peers();
         truth.peers.push("198.41.0.4:6881".parse().unwrap());
         vec![scripted::honest(packet, &truth)]
     });
@@ -58,7 +58,7 @@ fn only_routable_peers_count_on_the_internet() {
 
 #[test]
 fn unsupported_protocols_are_reported() {
-    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
+    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three_peers())]);
     let watched = [
         entry(
             "socket",

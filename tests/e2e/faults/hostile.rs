@@ -1,5 +1,4 @@
-//! Trackers that try to harm other torrents: by claiming that a peer is us, and by the size of
-//! their lists.
+//! Hostile trackers: they claim that a peer is us, or send oversized lists.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::rig::wire::hex;
 const SEEDER: Ipv4Addr = Ipv4Addr::new(127, 60, 4, 1);
 
 /// Returns the answer of a tracker that claims that the seeder is us.
-fn lie(request: &Request) -> Vec<u8> {
+fn false_answer(request: &Request) -> Vec<u8> {
     let mut list = SEEDER.octets().to_vec();
     let port: u16 = request.parameter("port").unwrap().parse().unwrap();
     list.extend(port.to_be_bytes());
@@ -38,7 +37,7 @@ fn lie(request: &Request) -> Vec<u8> {
 
 #[test]
 fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
-    let liar = HttpTracker::start(|request| scripted::ok(lie(request)));
+    let hostile = HttpTracker::start(|request| scripted::ok(false_answer(request)));
     let truth = Truth {
         seeders: 1,
         leechers: 0,
@@ -46,18 +45,18 @@ fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
         interval: 1800,
     };
     let honest = UdpTracker::start(move |packet| vec![scripted::honest(packet, &truth)]);
-    let lure = entry("lure", &hex(&fresh_hash()), &[liar.endpoint().url()]);
+    let lure = entry("lure", &hex(&fresh_hash()), &[hostile.endpoint().url()]);
     let victim = entry(
         "victim",
         &hex(&fresh_hash()),
-        &[honest.endpoint().url(), liar.endpoint().url()],
+        &[honest.endpoint().url(), hostile.endpoint().url()],
     );
     let daemon = Daemon::start(&config(LAB, std::slice::from_ref(&lure)));
-    let at_liar = |torrent: &str| {
-        let tracker = liar.endpoint().label();
+    let at_hostile = |torrent: &str| {
+        let tracker = hostile.endpoint().label();
         format!("seedwatch_announce_success{{torrent=\"{torrent}\",tracker=\"{tracker}\"}}")
     };
-    daemon.wait_for_values(&[(&at_liar("lure"), Some(1.0))]);
+    daemon.wait_for_values(&[(&at_hostile("lure"), Some(1.0))]);
     daemon.write_config(&config(LAB, &[lure, victim]));
     assert_eq!(daemon.reload().status, 200);
     let peers = r#"seedwatch_torrent_source_peers{torrent="victim",source="tracker"}"#;
@@ -66,12 +65,12 @@ fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
         honest.endpoint().label()
     );
     // The seeder, and the peer that the hostile tracker names beside it.
-    let there = [
+    let expected = [
         (peers, Some(2.0)),
         (&honest_peers, Some(1.0)),
-        (&at_liar("victim"), Some(1.0)),
+        (&at_hostile("victim"), Some(1.0)),
     ];
-    daemon.wait_for_values(&there);
+    daemon.wait_for_values(&expected);
     let asked = honest.received().len();
     wait::until("two more rounds", Duration::from_secs(30), || {
         let page = daemon.metrics();

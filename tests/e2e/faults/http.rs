@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use super::Expected::{Failure, Peers};
-use super::{Case, assert_all_cases, over_http, three};
+use super::{Case, assert_all_cases, over_http, three_peers};
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::scripted::{self, HttpTracker, Reply, UdpTracker, ok};
 use crate::rig::swarm::fresh_hash;
@@ -59,7 +59,7 @@ fn http_failures_have_reasons() {
         over_http("hangs-up", Failure("reset", 0.0), |_| Reply::raw("")),
         over_http("silent", Failure("timeout", 0.0), |_| Reply {
             after: Duration::from_secs(4),
-            ..ok(scripted::body(&three()))
+            ..ok(scripted::body(&three_peers()))
         }),
         over_http("wrong-type", Failure("malformed", 0.0), |_| {
             ok("d8:intervali60e5:peersi5ee")
@@ -87,7 +87,7 @@ fn http_failures_have_reasons() {
 #[test]
 fn unusual_http_answers_are_understood() {
     fn list() -> Vec<u8> {
-        scripted::body(&three())
+        scripted::body(&three_peers())
     }
     assert_all_cases(&[
         over_http("trailing", Peers(3.0), |_| {
@@ -103,9 +103,10 @@ fn unusual_http_answers_are_understood() {
             ok(&whole[..whole.len() - 4])
         }),
         over_http("dictionaries", Peers(2.0), |_| {
-            ok(
-                "d8:intervali60e5:peersld2:ip10:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1eed2:ip10:127.60.1.24:porti2eed2:ip12:host.example4:porti3eeee",
-            )
+            ok("d8:intervali60e5:peersl\
+                 d2:ip10:127.60.1.17:peer id20:xxxxxxxxxxxxxxxxxxxx4:porti1ee\
+                 d2:ip10:127.60.1.24:porti2ee\
+                 d2:ip12:host.example4:porti3eeee")
         }),
         over_http("old-http", Peers(3.0), |_| {
             Reply::raw([b"HTTP/1.0 200 OK\r\n\r\n", &list()[..]].concat())
@@ -139,8 +140,8 @@ fn unusual_http_answers_are_understood() {
 #[test]
 fn an_expired_certificate_still_reports_its_expiry() {
     let (tls, end) = certificate::expired();
-    let tracker = HttpTracker::start_tls(tls, |_| ok(scripted::body(&three())));
-    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three())]);
+    let tracker = HttpTracker::start_tls(tls, |_| ok(scripted::body(&three_peers())));
+    let honest = UdpTracker::start(|packet| vec![scripted::honest(packet, &three_peers())]);
     let url = format!("https://{}/announce", tracker.address());
     let watched = [
         entry("expired", &hex(&fresh_hash()), &[url]),

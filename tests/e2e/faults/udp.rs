@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use super::Expected::{Failure, Peers};
-use super::{Case, assert_all_cases, over_udp, three};
+use super::{Case, assert_all_cases, over_udp, three_peers};
 use crate::rig::address;
 use crate::rig::scripted::{self, Truth, UdpRequest, UdpTracker};
 use crate::rig::wire::Endpoint;
@@ -30,13 +30,13 @@ fn udp_failures_have_reasons() {
             Failure("rejected", 1.0),
             move |packet| {
                 vec![match packet.request {
-                    UdpRequest::Connect => scripted::honest(packet, &three()),
+                    UdpRequest::Connect => scripted::honest(packet, &three_peers()),
                     _ => scripted::refusal(packet, text),
                 }]
             },
         ),
         over_udp("wrong-transaction", Failure("timeout", 0.0), |packet| {
-            let mut answer = scripted::honest(packet, &three());
+            let mut answer = scripted::honest(packet, &three_peers());
             answer[7] ^= 1;
             vec![answer]
         }),
@@ -44,7 +44,7 @@ fn udp_failures_have_reasons() {
             "wrong-transaction-announce",
             Failure("timeout", 0.0),
             |packet| {
-                let mut answer = scripted::honest(packet, &three());
+                let mut answer = scripted::honest(packet, &three_peers());
                 if packet.request != UdpRequest::Connect {
                     answer[4] ^= 1;
                 }
@@ -59,7 +59,7 @@ fn udp_failures_have_reasons() {
             vec![answer]
         }),
         over_udp("truncated", Failure("malformed", 0.0), |packet| {
-            let mut answer = scripted::honest(packet, &three());
+            let mut answer = scripted::honest(packet, &three_peers());
             if packet.request != UdpRequest::Connect {
                 answer.truncate(13);
             }
@@ -75,7 +75,7 @@ fn unusual_udp_answers_are_understood() {
     let from_elsewhere = UdpTracker::start_with(move |packet, client, socket| {
         let port = socket.local_addr().unwrap().port();
         let other = UdpSocket::bind((elsewhere, port)).unwrap();
-        let answer = scripted::honest(packet, &three());
+        let answer = scripted::honest(packet, &three_peers());
         other.send_to(&answer, client).unwrap();
     });
     let mut deaf = 0;
@@ -88,7 +88,7 @@ fn unusual_udp_answers_are_understood() {
             from_elsewhere,
         ),
         over_udp("twice", Peers(3.0), |packet| {
-            vec![scripted::honest(packet, &three()); 2]
+            vec![scripted::honest(packet, &three_peers()); 2]
         }),
         over_udp("lost-connect", Peers(3.0), move |packet| {
             deaf += usize::from(packet.request == UdpRequest::Connect);
@@ -96,7 +96,7 @@ fn unusual_udp_answers_are_understood() {
             if lost {
                 vec![]
             } else {
-                vec![scripted::honest(packet, &three())]
+                vec![scripted::honest(packet, &three_peers())]
             }
         }),
         over_udp("lost-announce", Peers(3.0), move |packet| {
@@ -105,16 +105,20 @@ fn unusual_udp_answers_are_understood() {
             if lost {
                 vec![]
             } else {
-                vec![scripted::honest(packet, &three())]
+                vec![scripted::honest(packet, &three_peers())]
             }
         }),
         over_udp("stray-before", Peers(3.0), |packet| {
             let mut stray = scripted::honest(packet, &Truth::default());
             stray[5] ^= 0xff;
-            vec![b"noise".to_vec(), stray, scripted::honest(packet, &three())]
+            vec![
+                b"noise".to_vec(),
+                stray,
+                scripted::honest(packet, &three_peers()),
+            ]
         }),
         over_udp("ragged-list", Peers(3.0), |packet| {
-            let mut answer = scripted::honest(packet, &three());
+            let mut answer = scripted::honest(packet, &three_peers());
             if matches!(packet.request, UdpRequest::Announce { .. }) {
                 answer.extend(b"\x7f\x3c\x01");
             }
@@ -123,14 +127,14 @@ fn unusual_udp_answers_are_understood() {
         over_udp("interval-zero", Peers(3.0), |packet| {
             let truth = Truth {
                 interval: 0,
-                ..three()
+                ..three_peers()
             };
             vec![scripted::honest(packet, &truth)]
         }),
         over_udp("interval-of-a-lifetime", Peers(3.0), |packet| {
             let truth = Truth {
                 interval: 1 << 31,
-                ..three()
+                ..three_peers()
             };
             vec![scripted::honest(packet, &truth)]
         }),

@@ -1,8 +1,8 @@
-/* Makes a disk hang for the process that this is loaded into.
+/* Makes a disk hang for the process that loads this library.
  *
  * While HANG_FOLDER/hang-fsync exists, fsync hangs; while HANG_FOLDER/hang-open exists, so does
- * every open of a path in HANG_FOLDER/lists. Each first makes HANG_FOLDER/hangs, so that a test
- * knows. */
+ * every open of a path in HANG_FOLDER/lists. A call that hangs first creates HANG_FOLDER/hangs,
+ * which tests wait for. */
 
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void hang_if_told(const char *flag)
+static void hang_if_requested(const char *flag)
 {
     char path[4096], mark[4096];
     const char *folder = getenv("HANG_FOLDER");
@@ -30,7 +30,7 @@ static void hang_if_told(const char *flag)
 
 int fsync(int fd)
 {
-    hang_if_told("hang-fsync");
+    hang_if_requested("hang-fsync");
     return syscall(SYS_fsync, fd);
 }
 
@@ -38,7 +38,7 @@ static int open_path(const char *path, int flags, mode_t mode)
 {
     const char *folder = getenv("HANG_FOLDER");
     if (folder && strncmp(path, folder, strlen(folder)) == 0 && strstr(path, "/lists/"))
-        hang_if_told("hang-open");
+        hang_if_requested("hang-open");
     return syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 

@@ -22,8 +22,8 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
     let sessions = Plan::default().with_own_limits().start(NODES);
     let nodes = sessions.nodes();
     // Bans are by address, and the daemon uses this one.
-    let same = DhtClient::at(Ipv4Addr::LOCALHOST);
-    let alive = same.ping(nodes);
+    let client = DhtClient::at(Ipv4Addr::LOCALHOST);
+    let alive = client.ping(nodes);
     assert!(alive.len() > NODES * 9 / 10, "{}", alive.len());
 
     let anywhere = (0..SPREAD).map(|number| [number; 20]);
@@ -48,17 +48,17 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
     );
     assert!(queries > NODES as f64 * 10.0, "{page}");
     assert!(timeouts < queries / 100.0, "{page}");
-    // How many nodes it knows by now varies: runs have shown 136 to 178.
+    // The number of nodes known by now varies: runs have shown 136 to 178.
     let known = page.get(r#"seedwatch_dht_nodes{family="ipv4"}"#);
     assert!(known > Some(NODES as f64 * 0.5), "{page}");
     drop(daemon);
-    let banning: Vec<_> = alive.difference(&same.ping(nodes)).copied().collect();
+    let banning: Vec<_> = alive.difference(&client.ping(nodes)).copied().collect();
     assert_eq!(banning, [], "{page}");
 
-    // The effect of a ban.
+    // Shows that a ban would be noticed.
     let victim = *alive.first().unwrap();
-    same.flood(victim, 120);
+    client.flood(victim, 120);
     wait::until("the node bans us", Duration::from_secs(10), || {
-        same.ping(&[victim]).is_empty().then_some(())
+        client.ping(&[victim]).is_empty().then_some(())
     });
 }

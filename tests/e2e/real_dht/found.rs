@@ -50,7 +50,7 @@ fn every_peer_that_announced_itself_is_counted_once() {
         let series = format!("{name}{{torrent=\"{torrent}\",family=\"ipv4\"}}");
         (series, Some(count))
     };
-    let asked = |torrent| {
+    let succeeded = |torrent| {
         let name = "seedwatch_torrent_probe_success";
         let series = format!("{name}{{torrent=\"{torrent}\",source=\"dht\"}}");
         (series, Some(1.0))
@@ -63,9 +63,9 @@ fn every_peer_that_announced_itself_is_counted_once() {
         all("beside", 15.0),
         peers("unheard", "dht", 0.0),
         all("unheard", 0.0),
-        asked("alone"),
-        asked("beside"),
-        asked("unheard"),
+        succeeded("alone"),
+        succeeded("beside"),
+        succeeded("unheard"),
     ];
     let expected: Vec<(&str, Option<f64>)> = expected
         .iter()

@@ -1,4 +1,5 @@
-//! The DHT never receives the info-hash of a private torrent, nor any while it is disabled.
+//! No DHT node receives the info-hash of a private torrent. While the DHT is disabled, no node
+//! receives anything.
 
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ fn private_torrents_are_never_looked_up() {
     ];
     let daemon = Daemon::start(&config(&settings, &entries));
     wait::until("three rounds", Duration::from_secs(30), || {
-        (node.wanted(&public) >= 3).then_some(())
+        (node.lookups_of(&public) >= 3).then_some(())
     });
     let page = daemon.metrics();
     let asked = |torrent| {
@@ -40,7 +41,7 @@ fn private_torrents_are_never_looked_up() {
     assert_eq!(asked("public"), Some(1.0));
     assert_eq!(asked("private"), None);
     let received = node.received();
-    assert_eq!(node.wanted(&private), 0, "{received:?}");
+    assert_eq!(node.lookups_of(&private), 0, "{received:?}");
     assert!(received.iter().all(|query| query.read_only), "{received:?}");
     let known = ["ping", "find_node", "get_peers"];
     let mut methods = received.iter().map(|query| query.method.as_str());
@@ -69,7 +70,7 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
     });
     assert_eq!(node.received(), []);
 
-    // While enabled, it is looked up.
+    // Once the DHT is enabled, the torrent is looked up.
     let settings = with_bootstrap(&format!("\"{}\"", node.address()), None);
     daemon.write_config(&config(
         &settings,

@@ -16,7 +16,7 @@ use crate::rig::wire::{Hash, hex};
 const PEERS: usize = 10;
 
 /// Checks that the nodes list only sessions that announced themselves, and know only sessions.
-fn nothing_stays(sessions: &Sessions, hash: &Hash) {
+fn assert_nothing_stays(sessions: &Sessions, hash: &Hash) {
     let observer = DhtClient::at(Ipv4Addr::new(127, 59, 0, 1));
     let nodes = sessions.nodes();
     let listed = observer.peers(nodes, hash);
@@ -45,9 +45,9 @@ fn no_node_keeps_an_entry_of_the_daemon() {
         page.get("seedwatch_dht_queries_total") >= Some(24.0),
         "{page}"
     );
-    nothing_stays(&sessions, &torrent.hash);
+    assert_nothing_stays(&sessions, &torrent.hash);
     drop(daemon);
-    nothing_stays(&sessions, &torrent.hash);
+    assert_nothing_stays(&sessions, &torrent.hash);
 }
 
 #[test]
@@ -86,5 +86,5 @@ fn a_probe_finds_all_peers_and_leaves_no_entry() {
     let json: serde_json::Value = serde_json::from_str(&trace).unwrap();
     assert_eq!(json["lookups"][0]["peers"], PEERS, "{trace}");
     assert_eq!(json["summary"]["dht"]["peers"], PEERS, "{trace}");
-    nothing_stays(&sessions, &torrent.hash);
+    assert_nothing_stays(&sessions, &torrent.hash);
 }

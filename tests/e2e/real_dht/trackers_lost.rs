@@ -25,7 +25,7 @@ fn peers_are_found_when_every_tracker_is_gone() {
     let up = |tracker: &str| format!("seedwatch_tracker_up{{tracker=\"{tracker}\"}}");
     let up = [up(&first.udp().label()), up(&second.udp().label())];
     let dht = r#"seedwatch_torrent_source_peers{source="dht"}"#;
-    let asked = r#"seedwatch_torrent_probe_success{source="dht"}"#;
+    let succeeded = r#"seedwatch_torrent_probe_success{source="dht"}"#;
     let peers = r#"seedwatch_torrent_peers{family="ipv4"}"#;
     daemon.wait_for_values(&[
         (&up[0], Some(1.0)),
@@ -42,7 +42,7 @@ fn peers_are_found_when_every_tracker_is_gone() {
             Some(0.0),
         ),
         (r#"seedwatch_torrent_source_peers{source="tracker"}"#, None),
-        (asked, Some(1.0)),
+        (succeeded, Some(1.0)),
         (dht, Some(12.0)),
         (peers, Some(12.0)),
         (r#"seedwatch_network_up{family="ipv4"}"#, Some(1.0)),

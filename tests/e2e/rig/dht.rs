@@ -14,7 +14,7 @@ use seedwatch_dev_dht_world::{World, WorldSettings};
 pub(crate) struct DhtWorld {
     bootstrap: Vec<SocketAddr>,
     control: SocketAddr,
-    /// A second instance with the same peers, used to look up expected values.
+    /// A second instance with the same peers, which tells the expected values.
     twin: World,
     stop: Option<UnixStream>,
     thread: Option<JoinHandle<()>>,
@@ -32,10 +32,10 @@ impl DhtWorld {
             ..settings.clone()
         });
         twin.auto_peers(peers);
-        let mut shell = WorldServer::open(world, port).unwrap();
-        let bootstrap = shell.bootstrap();
+        let mut server = WorldServer::open(world, port).unwrap();
+        let bootstrap = server.bootstrap();
         let (stop, stopped) = UnixStream::pair().unwrap();
-        let thread = std::thread::spawn(move || shell.serve(&stopped).unwrap());
+        let thread = std::thread::spawn(move || server.serve(&stopped).unwrap());
         Self {
             bootstrap,
             control: (Ipv4Addr::LOCALHOST, port + 1).into(),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{netns, wait};
+use super::{http, netns, wait};
 
 /// Time limit for a server to start or to exit.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -97,6 +98,15 @@ impl Process {
         })
     }
 
+    /// Waits until a server of Prometheus answers `/-/ready` with status 200.
+    pub(crate) fn wait_until_http_ready(&mut self, address: SocketAddr) {
+        self.wait_until_ready("is ready", || {
+            let answer = http::request(address, "GET", "/-/ready", &[]);
+            let is_ready = answer.is_ok_and(|answer| answer.status == 200);
+            is_ready.then_some(())
+        });
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).unwrap();
@@ -105,7 +115,7 @@ impl Process {
 
     /// Waits until the process exits.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
-        wait::until(&format!("{} ends", self.name), PATIENCE, || {
+        wait::until(&format!("{} exits", self.name), PATIENCE, || {
             self.child.try_wait().unwrap()
         })
     }

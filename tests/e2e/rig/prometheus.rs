@@ -23,7 +23,8 @@ impl Prometheus {
         let folder = tempfile::tempdir().unwrap();
         let config = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs:\n- job_name: seedwatch\n  static_configs: [{{targets: ['{target}']}}]\n"
+             scrape_configs:\n- job_name: seedwatch\n  \
+             static_configs: [{{targets: ['{target}']}}]\n"
         );
         let file = folder.path().join("prometheus.yml");
         std::fs::write(&file, config).unwrap();
@@ -38,12 +39,7 @@ impl Prometheus {
                 format!("--web.listen-address={address}"),
             ],
         );
-        process.wait_until_ready("is ready", || {
-            let answer = http::request(address, "GET", "/-/ready", &[]);
-            answer
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(())
-        });
+        process.wait_until_http_ready(address);
         Self {
             _process: process,
             _folder: folder,

@@ -69,9 +69,9 @@ fn trackers_count_completed_downloads() {
 }
 
 #[test]
-fn each_ipv6_peer_has_its_own_network() {
+fn aquatic_holds_ipv6_peers() {
     needs_servers!();
-    if netns::outside("rig::selftest::each_ipv6_peer_has_its_own_network") {
+    if netns::outside("rig::selftest::aquatic_holds_ipv6_peers") {
         return;
     }
     let tracker = Aquatic::start_on("::1".parse().unwrap());
@@ -88,7 +88,7 @@ fn lose_udp_drops_the_given_percentage() {
     receiver.set_nonblocking(true).unwrap();
     let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = receiver.local_addr().unwrap();
-    let arriving = || {
+    let count_arrivals = || {
         let mut count = 0;
         for _ in 0..400 {
             sender.send_to(b"x", address).unwrap();
@@ -96,12 +96,12 @@ fn lose_udp_drops_the_given_percentage() {
         }
         count
     };
-    assert_eq!(arriving(), 400);
+    assert_eq!(count_arrivals(), 400);
     netns::cut();
-    assert_eq!(arriving(), 0);
+    assert_eq!(count_arrivals(), 0);
     netns::restore();
     netns::lose_udp(50);
-    let count = arriving();
+    let count = count_arrivals();
     // Eight standard deviations to each side.
     assert!((120..=280).contains(&count), "{count} of 400");
 }
@@ -141,8 +141,8 @@ fn three_peers() -> Truth {
 fn scripted_trackers_report_the_given_swarm() {
     let truth = three_peers();
     let expected: BTreeSet<SocketAddr> = truth.peers.iter().copied().collect();
-    let said = truth.clone();
-    let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &said)]);
+    let udp_truth = truth.clone();
+    let tracker = UdpTracker::start(move |packet| vec![scripted::honest(packet, &udp_truth)]);
     let hash = fresh_hash();
     assert_eq!(wire::members(tracker.endpoint(), &hash), expected);
     assert_eq!(wire::scrape(tracker.endpoint(), &hash).leechers, 3);

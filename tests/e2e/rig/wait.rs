@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// Polls `ask` until it returns a value. Panics after `limit`.
-pub(crate) fn until<T>(what: &str, limit: Duration, ask: impl FnMut() -> Option<T>) -> T {
-    until_or_none(limit, ask).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
+/// Calls `poll` repeatedly until it returns a value. Panics after `limit`.
+pub(crate) fn until<T>(what: &str, limit: Duration, poll: impl FnMut() -> Option<T>) -> T {
+    until_or_none(limit, poll).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))
 }
 
-/// Polls `ask` until it returns a value or `limit` has passed.
-pub(crate) fn until_or_none<T>(limit: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+/// Calls `poll` repeatedly until it returns a value or `limit` has passed.
+pub(crate) fn until_or_none<T>(limit: Duration, mut poll: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + limit;
     loop {
-        let answer = ask();
+        let answer = poll();
         if answer.is_some() || Instant::now() >= end {
             return answer;
         }

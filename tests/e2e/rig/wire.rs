@@ -160,16 +160,16 @@ fn announce_http(tracker: SocketAddr, hash: &Hash, peer: &Peer, event: Event) ->
 
 /// Returns whether an HTTP tracker accepts an announce for this swarm. Sends `stopped` afterwards.
 pub(crate) fn knows_swarm(tracker: SocketAddr, hash: &Hash) -> bool {
-    let me = Peer {
+    let observer_peer = Peer {
         ip: observer(tracker),
         port: 61_999,
         left: 1,
     };
-    let body = announce_http(tracker, hash, &me, Event::Started);
+    let body = announce_http(tracker, hash, &observer_peer, Event::Started);
     if body.is_empty() || body.windows(14).any(|text| text == b"failure reason") {
         return false;
     }
-    announce_http(tracker, hash, &me, Event::Stopped);
+    announce_http(tracker, hash, &observer_peer, Event::Stopped);
     true
 }
 
@@ -208,15 +208,15 @@ pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
 /// Returns the peers that a tracker lists to an observer, which sends `stopped` afterwards. The
 /// swarm must be smaller than the tracker's limit of peers per answer.
 pub(crate) fn members(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
-    let me = Peer {
+    let observer_peer = Peer {
         ip: observer(tracker.address()),
         port: 61_999,
         left: 1,
     };
     // Sends `started`, because opentracker lists no peers in answers to `stopped`.
-    let mut seen = announce(tracker, hash, &me, Event::Started).peers;
-    announce(tracker, hash, &me, Event::Stopped);
-    seen.remove(&SocketAddr::new(me.ip, me.port));
+    let mut seen = announce(tracker, hash, &observer_peer, Event::Started).peers;
+    announce(tracker, hash, &observer_peer, Event::Stopped);
+    seen.remove(&SocketAddr::new(observer_peer.ip, observer_peer.port));
     seen
 }
 
@@ -234,9 +234,9 @@ fn udp(tracker: SocketAddr, source: IpAddr, action: u32, request: &[u8]) -> Vec<
     let timeout = Some(Duration::from_millis(1000));
     socket.set_read_timeout(timeout).unwrap();
     socket.connect(tracker).unwrap();
-    let hello = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], b"conn"].concat();
-    let welcome = exchange(&socket, &hello, 0, b"conn");
-    let packet = [&welcome[8..16], &action.to_be_bytes(), b"talk", request].concat();
+    let connect = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], b"conn"].concat();
+    let connected = exchange(&socket, &connect, 0, b"conn");
+    let packet = [&connected[8..16], &action.to_be_bytes(), b"talk", request].concat();
     exchange(&socket, &packet, action, b"talk")
 }
 
@@ -267,9 +267,9 @@ pub(crate) fn answers_udp(tracker: SocketAddr) -> bool {
     };
     let timeout = Some(Duration::from_millis(200));
     socket.set_read_timeout(timeout).unwrap();
-    let hello = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], b"conn"].concat();
+    let connect = [&0x0417_2710_1980_u64.to_be_bytes()[..], &[0; 4], b"conn"].concat();
     socket.connect(tracker).is_ok()
-        && socket.send(&hello).is_ok()
+        && socket.send(&connect).is_ok()
         && socket.recv(&mut [0; 64]).is_ok_and(|length| length == 16)
 }
 

@@ -34,10 +34,10 @@ const COUNTRIES: [(&str, usize, usize); 4] = [
 /// The torrent with the largest drop, and its additional peers in the USA: 200 that stay, and 1200
 /// that leave.
 const LARGEST_DROP: usize = 100;
-const BINGO_PEERS: std::ops::Range<usize> = 2_000..3_400;
+const EXTRA_PEERS: std::ops::Range<usize> = 2_000..3_400;
 
 /// A probe every few seconds of all torrents. Stale data expires within the test.
-const LAB: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
+const SETTINGS: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
      state: {path: \"\"}\ntracker: {max_rate: 1000/s, numwant: 2000}\n\
      probe: {interval: 4s, timeout: 4s, stale_after: 8s}\n";
 
@@ -58,35 +58,35 @@ fn a_country_cliff_notifies_once_per_collection() {
         write(folder.path(), number, tracker);
     }
     let config = format!(
-        "{LAB}torrents:\n- {{file: \"{}/*.torrent\", collection: object}}\n",
+        "{SETTINGS}torrents:\n- {{file: \"{}/*.torrent\", collection: object}}\n",
         folder.path().display()
     );
     let mut harness = AlertHarness::new();
     let daemon = harness.daemon(&config);
 
-    shows(&daemon, |(_, yesterday, _)| yesterday);
+    wait_for_counts(&daemon, |(_, yesterday, _)| yesterday);
     let page = daemon.metrics();
     let torrents = page.get("seedwatch_collection_torrents");
     assert_eq!(torrents, Some(TORRENTS as f64), "{page}");
     harness.record(DAY + 4 * HOUR);
 
     fallen.store(true, Ordering::Relaxed);
-    shows(&daemon, |(_, _, today)| today);
+    wait_for_counts(&daemon, |(_, _, today)| today);
     harness.record(HOUR / 3);
-    let of_work = ("warnings", "CollectionCountryCliff object US");
-    let before = harness.wait_for_alert(of_work.0, of_work.1);
-    assert_eq!(before, [of_work.1.to_owned()].into());
+    let collection_alert = ("warnings", "CollectionCountryCliff object US");
+    let before = harness.wait_for_alert(collection_alert.0, collection_alert.1);
+    assert_eq!(before, [collection_alert.1.to_owned()].into());
     // Notified once for the collection, not for each torrent.
     let largest_drop = format!("TorrentCountryCliff object {} US", name(LARGEST_DROP));
     let inhibited = harness.wait_for_inhibited(&largest_drop);
-    let of_usa =
+    let is_torrent_in_usa =
         |alert: &String| alert.starts_with("TorrentCountryCliff") && alert.ends_with(" US");
-    assert!(inhibited.iter().all(of_usa), "{inhibited:?}");
-    harness.expect_alerts(&[of_work]);
+    assert!(inhibited.iter().all(is_torrent_in_usa), "{inhibited:?}");
+    harness.expect_alerts(&[collection_alert]);
 }
 
 /// Waits until the collection has exactly these peers per country.
-fn shows(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize) {
+fn wait_for_counts(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize) {
     let limit = Duration::from_secs(45);
     daemon.wait_within("peers of the countries", limit, |page| {
         COUNTRIES.iter().all(|country| {
@@ -103,7 +103,7 @@ fn shows(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize)
 fn swarms() -> HashMap<String, [Vec<SocketAddr>; 2]> {
     let mut lists = vec![[Vec::new(), Vec::new()]; TORRENTS];
     let geo = Geo::load(&Settings::default()).unwrap();
-    let mut places = COUNTRIES.map(|_| 0);
+    let mut taken = COUNTRIES.map(|_| 0);
     // A walk over all addresses in steps that reach each once.
     for step in 0_u32.. {
         let ip = IpAddr::from(Ipv4Addr::from_bits(step.wrapping_mul(2_654_435_761)));
@@ -113,20 +113,20 @@ fn swarms() -> HashMap<String, [Vec<SocketAddr>; 2]> {
             continue;
         };
         let (code, yesterday, today) = COUNTRIES[at];
-        let number = places[at];
+        let number = taken[at];
         if number == yesterday {
-            if places
+            if taken
                 .iter()
                 .zip(COUNTRIES)
-                .all(|(place, (_, all, _))| *place == all)
+                .all(|(taken_here, (_, all, _))| *taken_here == all)
             {
                 break;
             }
             continue;
         }
-        places[at] += 1;
+        taken[at] += 1;
         let mut torrents = vec![number % TORRENTS, (number * 7 + 3) % TORRENTS];
-        if code == "US" && BINGO_PEERS.contains(&number) {
+        if code == "US" && EXTRA_PEERS.contains(&number) {
             torrents.push(LARGEST_DROP);
         }
         torrents.sort_unstable();

@@ -42,8 +42,8 @@ impl History {
             .args([&text, data])
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "promtool: {said}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "promtool: {errors}");
     }
 
     fn open_metrics(&self) -> String {

@@ -1,5 +1,5 @@
-//! All trackers of one operator vanish, and the swarms live on in the DHT. On the same day another
-//! tracker fails, and then our own network. There are three findings.
+//! All trackers of one operator vanish, and the swarms live on in the DHT. On the same day
+//! another tracker fails, and then our own network. There are three findings.
 
 use std::time::Duration;
 
@@ -18,8 +18,8 @@ fn all_trackers_of_an_operator_vanish() {
     if netns::outside("stories::operator_outage::all_trackers_of_an_operator_vanish") {
         return;
     }
-    // One torrent has only trackers of the operator, one also another tracker, and one none of
-    // them. A fourth has few peers in any case.
+    // One torrent has only trackers of the operator, one also another tracker, and one
+    // none of them. A fourth has few peers in any case.
     let torrents = ["only", "both", "neither"].map(Torrent::make);
     let [only, both, neither] = &torrents;
     let operator = Opentracker::start(&[only.hash, both.hash]);
@@ -33,18 +33,18 @@ fn all_trackers_of_an_operator_vanish() {
         let urls: Vec<String> = trackers.iter().map(Endpoint::url).collect();
         entry(name, &swarm.hex(), &urls)
     };
-    let of = |torrent: &Torrent, first| Swarm::of(torrent.hash, first, 5, 15);
+    let large_swarm = |torrent: &Torrent, first| Swarm::of(torrent.hash, first, 5, 15);
     let operator_trackers = [operator.udp(), operator.http()];
     let entries = [
-        swarm("only", &of(only, 7000), &operator_trackers),
+        swarm("only", &large_swarm(only, 7000), &operator_trackers),
         swarm(
             "both",
-            &of(both, 7100),
+            &large_swarm(both, 7100),
             &[operator_trackers[0], operator_trackers[1], third.udp()],
         ),
         swarm(
             "neither",
-            &of(neither, 7200),
+            &large_swarm(neither, 7200),
             &[provider.udp(), third.udp()],
         ),
         swarm("rare", &Swarm::of(fresh_hash(), 7300, 1, 2), &[third.udp()]),
@@ -55,7 +55,7 @@ fn all_trackers_of_an_operator_vanish() {
         |name: &str| format!("seedwatch_torrent_peers{{torrent=\"{name}\",family=\"ipv4\"}}");
     let online = |name: &str| format!("seedwatch_torrent_trackers_online{{torrent=\"{name}\"}}");
     let network = r#"seedwatch_network_up{family="ipv4"}"#;
-    let show = |only: (f64, f64), both: (f64, f64), neither: (f64, f64)| {
+    let wait_until_shown = |only: (f64, f64), both: (f64, f64), neither: (f64, f64)| {
         daemon.wait_for_values(&[
             (&online("only"), Some(only.0)),
             (&peers("only"), Some(only.1)),
@@ -68,18 +68,18 @@ fn all_trackers_of_an_operator_vanish() {
     };
 
     // Six peers of each are in the DHT, twenty at its trackers.
-    show((2.0, 26.0), (3.0, 26.0), (2.0, 26.0));
+    wait_until_shown((2.0, 26.0), (3.0, 26.0), (2.0, 26.0));
     harness.record(2 * DAY);
 
     // The operator vanishes. Peers that only its trackers knew are no longer visible.
     drop(operator);
-    show((0.0, 6.0), (1.0, 26.0), (2.0, 26.0));
+    wait_until_shown((0.0, 6.0), (1.0, 26.0), (2.0, 26.0));
     harness.record(8 * HOUR);
 
     // The outage of the other tracker is not a problem of a torrent.
     let lost = provider.udp();
     drop(provider);
-    show((0.0, 6.0), (1.0, 26.0), (1.0, 26.0));
+    wait_until_shown((0.0, 6.0), (1.0, 26.0), (1.0, 26.0));
     harness.record(7 * HOUR);
     let rare = ("warnings", "TorrentAtRisk rare");
     let trackerless = ("warnings", "TorrentTrackersAllDown only");
@@ -88,14 +88,14 @@ fn all_trackers_of_an_operator_vanish() {
     let operator_trackers = operator_trackers
         .each_ref()
         .map(|alert| ("warnings", alert.as_str()));
-    let provided = down(lost);
-    let provided = ("warnings", provided.as_str());
+    let provider_down = down(lost);
+    let provider_down = ("warnings", provider_down.as_str());
     harness.expect_alerts(&[
         rare,
         trackerless,
         operator_trackers[0],
         operator_trackers[1],
-        provided,
+        provider_down,
     ]);
 
     // Our own network fails.
@@ -107,8 +107,8 @@ fn all_trackers_of_an_operator_vanish() {
     harness.record(HOUR);
     let offline = ("warnings", "SeedwatchOffline");
     let before = harness.wait_for_alert(offline.0, offline.1);
-    let known = [offline.1, rare.1].map(str::to_owned);
-    assert!(before.is_subset(&known.into()), "{before:?}");
+    let earlier = [offline.1, rare.1].map(str::to_owned);
+    assert!(before.is_subset(&earlier.into()), "{before:?}");
     // No other alert is notified. What else may still be true is inhibited.
     harness.wait_for_inhibited(rare.1);
     harness.expect_alerts(&[offline]);

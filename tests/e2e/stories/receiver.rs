@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-/// Fires for every build older than four months. Not part of an incident.
-const AGE: &str = "SeedwatchGeoipOutdated";
+/// An alert that fires for every build older than four months. It is not part of an incident.
+const BUILD_AGE_ALERT: &str = "SeedwatchGeoipOutdated";
 
 /// A firing alert in a message.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,7 +74,7 @@ fn read_messages(stream: &TcpStream, log: &Mutex<Vec<Notification>>) {
             receiver: path.trim_start_matches('/').to_owned(),
             alert: subject(&alert["labels"]),
         });
-        let notified = notified.filter(|notified| notified.alert != AGE);
+        let notified = notified.filter(|notified| notified.alert != BUILD_AGE_ALERT);
         log.lock().unwrap().extend(notified);
         let mut output = stream;
         let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";

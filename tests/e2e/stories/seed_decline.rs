@@ -20,8 +20,8 @@ fn an_old_release_loses_its_seeders() {
         Opentracker::start(&[healthy.hash]),
     );
     let sessions = Plan::default().torrent(&healthy, 0..3, 3..6).start(8);
-    let beside = Swarm::of(healthy.hash, 6000, 10, 30);
-    beside.join(other.udp());
+    let healthy_swarm = Swarm::of(healthy.hash, 6000, 10, 30);
+    healthy_swarm.join(other.udp());
     let downloaders = Swarm::of(release, 6100, 4, 33);
     let last = Swarm::of(release, 6200, 1, 2);
     downloaders.join(own.udp());
@@ -40,13 +40,13 @@ fn an_old_release_loses_its_seeders() {
         ],
     );
     let peers = r#"seedwatch_torrent_peers{torrent="release",family="ipv4"}"#;
-    let beside = r#"seedwatch_torrent_peers{torrent="healthy",family="ipv4"}"#;
-    let asked = r#"seedwatch_torrent_probe_success{torrent="release",source="dht"}"#;
+    let healthy_peers = r#"seedwatch_torrent_peers{torrent="healthy",family="ipv4"}"#;
+    let dht_success = r#"seedwatch_torrent_probe_success{torrent="release",source="dht"}"#;
     let wait_for = |daemon: &Daemon, count| {
         daemon.wait_for_values(&[
             (peers, Some(count)),
-            (beside, Some(46.0)),
-            (asked, Some(1.0)),
+            (healthy_peers, Some(46.0)),
+            (dht_success, Some(1.0)),
         ]);
     };
     let mut harness = AlertHarness::new();
@@ -84,7 +84,7 @@ fn an_old_release_loses_its_seeders() {
             Some(0.0),
         ),
         (peers, Some(0.0)),
-        (beside, Some(46.0)),
+        (healthy_peers, Some(46.0)),
     ]);
     harness.record(8 * HOUR);
     harness.expect_alerts(&[dead, ("warnings", &tracker_down)]);

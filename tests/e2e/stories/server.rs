@@ -13,7 +13,7 @@ use crate::rig::process::Process;
 use crate::rig::wire::percent;
 use crate::rig::{address, http, wait};
 
-/// Longest wait on a busy machine.
+/// Time limit on a busy machine.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that answers over HTTP. It uses 127.0.0.1, which no simulated outage cuts off.
@@ -29,12 +29,7 @@ impl Server {
         let address = SocketAddr::new(host.into(), address::free_port(host));
         let listen = format!("--web.listen-address={address}");
         let mut process = Process::start(program, &[&[program, &listen], flags].concat());
-        process.wait_until_ready("is ready", || {
-            let answer = http::request(address, "GET", "/-/ready", &[]);
-            answer
-                .is_ok_and(|answer| answer.status == 200)
-                .then_some(())
-        });
+        process.wait_until_http_ready(address);
         Self {
             _process: process,
             folder,
@@ -72,7 +67,7 @@ impl Alertmanager {
         self.0.address
     }
 
-    /// Returns the alerts that it sends.
+    /// Returns the alerts that it notifies.
     pub(super) fn active(&self) -> Vec<Value> {
         self.alerts(true)
     }
@@ -96,7 +91,7 @@ impl Alertmanager {
 pub(super) struct Prometheus(Server);
 
 impl Prometheus {
-    /// Starts it on a history. It sends alerts to an Alertmanager at this address.
+    /// Starts the server on a history. It sends alerts to an Alertmanager at this address.
     pub(super) fn start(daemon: SocketAddr, alertmanager: SocketAddr, history: &History) -> Self {
         let folder = tempfile::tempdir().unwrap();
         shortened_waits::prometheus(folder.path(), daemon, alertmanager);
@@ -164,13 +159,13 @@ impl Prometheus {
         let lines = rules.lines();
         let looks_back = |line: &&str| line.contains('[') || line.contains(" offset ");
         let other = |c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':';
-        let asked: BTreeSet<&str> = lines
+        let names: BTreeSet<&str> = lines
             .filter(looks_back)
             .flat_map(|line| line.split(other))
             .collect();
         let all = self.query(r#"{job="seedwatch",__name__!~"ALERTS.*"}"#);
         let all = all.into_iter().filter(|(labels, value)| {
-            asked.contains(labels["__name__"].as_str().unwrap()) && value.is_finite()
+            names.contains(labels["__name__"].as_str().unwrap()) && value.is_finite()
         });
         all.map(|(labels, value)| (series(&labels), value))
             .collect()

@@ -1,13 +1,12 @@
-//! Our own files for Prometheus and Alertmanager with shorter waits, and nothing else changed: a
-//! condition that must hold for hours must hold for seconds here. Expressions and their windows are
-//! unchanged.
+//! The shipped files for Prometheus and Alertmanager with shorter waits: a condition that must hold
+//! for hours must hold for seconds here. Expressions and their windows are unchanged.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 /// Settings whose durations are shortened.
 const WAITS: &[(&str, &str)] = &[
-    // Of Prometheus.
+    // Settings of Prometheus.
     ("interval", "500ms"),
     // The time that Prometheus takes to find Alertmanager, so that all alerts fire at once and in
     // order.
@@ -16,7 +15,7 @@ const WAITS: &[(&str, &str)] = &[
     ("scrape_interval", "1s"),
     ("scrape_timeout", "1s"),
     ("evaluation_interval", "500ms"),
-    // Of Alertmanager. Inhibiting alerts arrive before a notification is sent.
+    // Settings of Alertmanager. Inhibiting alerts arrive before a notification is sent.
     ("group_wait", "1s"),
     ("group_interval", "500ms"),
     ("repeat_interval", "500ms"),
@@ -34,21 +33,22 @@ const RECEIVER: &str = "127.0.0.1:9099";
 /// Writes `prometheus.yaml` and its rules into a folder.
 pub(super) fn prometheus(folder: &Path, daemon: SocketAddr, alertmanager: SocketAddr) {
     for name in ["recording.rules.yaml", "alerts.rules.yaml"] {
-        std::fs::write(folder.join(name), hurried(&deployed("prometheus", name))).unwrap();
+        std::fs::write(folder.join(name), shortened(&deployed("prometheus", name))).unwrap();
     }
     let shipped = deployed("prometheus", "prometheus.yaml");
-    let theirs = format!("{TARGETS}[\"{SEEDWATCH}\"]");
-    let ours = format!("- {{targets: [\"{daemon}\"], labels: {{instance: \"{INSTANCE}\"}}}}");
-    let config = replaced(&shipped, &theirs, &ours);
+    let shipped_target = format!("{TARGETS}[\"{SEEDWATCH}\"]");
+    let test_target =
+        format!("- {{targets: [\"{daemon}\"], labels: {{instance: \"{INSTANCE}\"}}}}");
+    let config = replaced(&shipped, &shipped_target, &test_target);
     let config = replaced(&config, ALERTMANAGER, &alertmanager.to_string());
-    std::fs::write(folder.join("prometheus.yaml"), hurried(&config)).unwrap();
+    std::fs::write(folder.join("prometheus.yaml"), shortened(&config)).unwrap();
 }
 
 /// Writes `alertmanager.yaml` into a folder.
 pub(super) fn alertmanager(folder: &Path, receiver: SocketAddr) {
     let shipped = deployed("alertmanager", "alertmanager.yaml");
     let config = replaced(&shipped, RECEIVER, &receiver.to_string());
-    std::fs::write(folder.join("alertmanager.yaml"), hurried(&config)).unwrap();
+    std::fs::write(folder.join("alertmanager.yaml"), shortened(&config)).unwrap();
 }
 
 fn deployed(part: &str, name: &str) -> String {
@@ -62,26 +62,26 @@ fn replaced(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
-/// The alert about failed scrapes. A loaded machine delays scrapes by seconds, so its wait is cut
-/// less.
+/// The alert about failed scrapes. A loaded machine delays scrapes by seconds, so its wait is
+/// shortened less.
 const SCRAPE_ALERT: (&str, &str) = ("SeedwatchDown", "60s");
 
-fn hurried(text: &str) -> String {
+fn shortened(text: &str) -> String {
     let mut alert = "";
     let lines = text.lines().map(|line| {
-        let words = line.trim_start();
-        if let Some(name) = words.strip_prefix("- alert: ") {
+        let trimmed = line.trim_start();
+        if let Some(name) = trimmed.strip_prefix("- alert: ") {
             alert = name;
         }
-        let cut = words.split_once(": ").and_then(|(key, _)| {
+        let shorter = trimmed.split_once(": ").and_then(|(key, _)| {
             let &(_, mut wait) = WAITS.iter().find(|(known, _)| *known == key)?;
             if (alert, key) == (SCRAPE_ALERT.0, "for") {
                 wait = SCRAPE_ALERT.1;
             }
-            let indent = &line[..line.len() - words.len()];
+            let indent = &line[..line.len() - trimmed.len()];
             Some(format!("{indent}{key}: {wait}"))
         });
-        cut.unwrap_or_else(|| line.to_owned()) + "\n"
+        shorter.unwrap_or_else(|| line.to_owned()) + "\n"
     });
     lines.collect()
 }

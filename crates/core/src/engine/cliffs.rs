@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::cliff::{Cliffs, Moment, Sources};
-use crate::roster::Roster;
+use crate::roster::{Roster, TorrentIndex};
 use crate::snapshot::{
     AsnLabel, Block, CliffRows, CollectionRow, CountryPeers, Source, TorrentRow,
 };
@@ -85,11 +85,13 @@ impl CliffMonitor {
             let peers = countries.iter().map(|row| (key(row.country), row.peers));
             self.torrents.sample(hash, at, sources, 0, peers);
             for (key, cliff) in self.torrents.of(&hash) {
+                let index = index.get() as u32;
                 rows.torrents
-                    .extend(country(key).map(|it| (index as u32, it, cliff.0)));
+                    .extend(country(key).map(|it| (index, it, cliff.0)));
             }
         }
-        let mut known: Vec<_> = (0..all.roster.torrents().len())
+        let torrents = TorrentIndex::range(0..all.roster.torrents().len());
+        let mut known: Vec<_> = torrents
             .filter_map(|index| all.roster.identity(index))
             .collect();
         known.sort_unstable();
@@ -141,13 +143,17 @@ impl CliffMonitor {
 }
 
 /// Returns the torrents whose current countries are known.
-fn countries(blocks: &[Arc<Block>]) -> impl Iterator<Item = (usize, &TorrentRow, &[CountryPeers])> {
-    blocks.iter().enumerate().flat_map(|(block, rows)| {
-        (0..Block::SIZE).filter_map(move |position| {
-            let (row, _, windows) = rows.get(position)?;
-            let geo = windows?.geo.as_deref()?;
-            Some((block * Block::SIZE + position, row, &*geo.countries))
-        })
+fn countries(
+    blocks: &[Arc<Block>],
+) -> impl Iterator<Item = (TorrentIndex, &TorrentRow, &[CountryPeers])> {
+    let positions = blocks
+        .iter()
+        .flat_map(|block| (0..Block::SIZE).map(move |at| block.get(at)));
+    let torrents = TorrentIndex::range(0..blocks.len() * Block::SIZE);
+    torrents.zip(positions).filter_map(|(torrent, row)| {
+        let (row, _, windows) = row?;
+        let geo = windows?.geo.as_deref()?;
+        Some((torrent, row, &*geo.countries))
     })
 }
 

@@ -9,8 +9,8 @@ use seedwatch_geo::{Asn, Country};
 /// Where the current peers of one torrent are.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GeoBreakdown {
-    /// Sorted by country. A country of the last [`RECENT_HOURS`](Moment::RECENT_HOURS) hours stays at 0.
-    /// Empty if `metrics.countries` is off.
+    /// Sorted by country. A country of the last [`RECENT_HOURS`](Moment::RECENT_HOURS) hours stays
+    /// at 0. Empty if `metrics.countries` is off.
     pub countries: Box<[CountryPeers]>,
     /// Distinct IPv4 /24 and IPv6 /48 networks.
     pub prefixes: u32,

@@ -9,7 +9,7 @@ use crate::{PerSource, Source};
 #[cfg(doc)]
 use seedwatch_torrent::Family;
 use seedwatch_torrent::Torrent;
-use seedwatch_tracker::{ProbeError, Remark, TrackerId};
+use seedwatch_tracker::{ProbeError, Problem, TrackerId};
 
 /// The values of one torrent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,7 +77,7 @@ pub struct AnnounceRow {
     pub completed: Count,
     /// The warning of the latest answer, or why the latest probe failed. For the API, never for a
     /// label.
-    pub remark: Option<Arc<Remark>>,
+    pub problem: Option<Arc<Problem>>,
 }
 
 impl AnnounceRow {
@@ -90,22 +90,22 @@ impl AnnounceRow {
             seeders: Count::UNKNOWN,
             leechers: Count::UNKNOWN,
             completed: Count::UNKNOWN,
-            remark: None,
+            problem: None,
         }
     }
 
     /// Returns why the latest probe failed.
     pub fn failure(&self) -> Option<&ProbeError> {
-        match self.remark.as_deref() {
-            Some(Remark::Failed(failed)) => Some(failed),
+        match self.problem.as_deref() {
+            Some(Problem::Failed(failed)) => Some(failed),
             _ => None,
         }
     }
 
     /// Returns the warning of the latest answer.
     pub fn warning(&self) -> Option<&str> {
-        match self.remark.as_deref() {
-            Some(Remark::Warning(text)) => Some(text),
+        match self.problem.as_deref() {
+            Some(Problem::Warning(text)) => Some(text),
             _ => None,
         }
     }

@@ -31,7 +31,8 @@ pub struct CollectionRow {
 pub struct CountryRow {
     /// The country.
     pub country: Country,
-    /// Distinct current peers. Stays at 0 for [`RECENT_HOURS`](Moment::RECENT_HOURS) hours after the last peer.
+    /// Distinct current peers. Stays at 0 for [`RECENT_HOURS`](Moment::RECENT_HOURS) hours after
+    /// the last peer.
     pub peers: Count,
     /// Distinct peers by window.
     pub unique: UniquePeers,

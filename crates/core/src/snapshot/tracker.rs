@@ -6,7 +6,7 @@ use std::time::Duration;
 use seedwatch_clock::Unix;
 #[cfg(doc)]
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{FailureReason, Phases, Remark};
+use seedwatch_tracker::{FailureReason, Phases, Problem};
 
 /// The values of one tracker (scheme, host, port).
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub struct TrackerRow {
     /// Failed probes, by [`FailureReason::index`].
     pub failures: [u64; FailureReason::ALL.len()],
     /// The tracker's latest warning, or the rate limit that it imposes now.
-    pub remark: Option<Arc<Remark>>,
+    pub problem: Option<Arc<Problem>>,
 }
 
 /// Why a claimed peer does not count.

@@ -11,7 +11,7 @@ use crate::LONGEST_TRACKER_INTERVAL;
 use crate::snapshot::{AnnounceRow, Count, Rejection};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{AnnounceResponse, Counts, Remark};
+use seedwatch_tracker::{AnnounceResponse, Counts, Problem};
 
 /// One info-hash at one tracker, by family. A family's state is created by its first answer: most
 /// trackers have one family.
@@ -44,7 +44,7 @@ impl AnnounceState {
     }
 }
 
-/// The latest valid answers over one family, and the remark of the latest probe. Packed: every
+/// The latest valid answers over one family, and the problem of the latest probe. Packed: every
 /// torrent has one per tracker.
 #[derive(Debug, Default)]
 pub(super) struct FamilyState {
@@ -60,19 +60,19 @@ pub(super) struct FamilyState {
     /// `None` if the latest list names no peer.
     peers: Option<Box<PeerLists>>,
     /// A warning comes with an answer, so a later failure replaces it.
-    remark: Option<Box<TimedRemark>>,
+    problem: Option<Box<TimedProblem>>,
 }
 
-/// A remark and when it came.
+/// A problem and when it came.
 #[derive(Debug)]
-struct TimedRemark {
-    remark: Arc<Remark>,
+struct TimedProblem {
+    problem: Arc<Problem>,
     at: Tick,
 }
 
-impl TimedRemark {
+impl TimedProblem {
     fn is_failure(&self) -> bool {
-        matches!(*self.remark, Remark::Failed(_))
+        matches!(*self.problem, Problem::Failed(_))
     }
 }
 
@@ -117,10 +117,10 @@ impl FamilyState {
     }
 
     /// Records that the latest probe was answered, perhaps with a warning.
-    pub(super) fn record_answer(&mut self, warning: Option<Arc<Remark>>, now: Mono) {
+    pub(super) fn record_answer(&mut self, warning: Option<Arc<Problem>>, now: Mono) {
         let at = Tick::at(now);
         self.answered = at;
-        self.remark = warning.map(|remark| Box::new(TimedRemark { remark, at }));
+        self.problem = warning.map(|problem| Box::new(TimedProblem { problem, at }));
     }
 
     /// Stores the counts of an answer. Counts that the answer omits keep their value and age.
@@ -141,17 +141,21 @@ impl FamilyState {
     }
 
     /// Records that the latest probe failed. Earlier answers keep their age.
-    pub(super) fn record_failure(&mut self, failed: Arc<Remark>, now: Mono) {
-        self.remark = Some(Box::new(TimedRemark {
-            remark: failed,
+    pub(super) fn record_failure(&mut self, failed: Arc<Problem>, now: Mono) {
+        self.problem = Some(Box::new(TimedProblem {
+            problem: failed,
             at: Tick::at(now),
         }));
     }
 
     /// Returns why the latest probe failed, while that is fresh, and when it goes stale.
-    pub(super) fn failure(&self, now: Mono, stale_after: Duration) -> Option<(&Arc<Remark>, Mono)> {
-        let timed = self.remark.as_ref()?;
-        let Remark::Failed(failed) = &*timed.remark else {
+    pub(super) fn failure(
+        &self,
+        now: Mono,
+        stale_after: Duration,
+    ) -> Option<(&Arc<Problem>, Mono)> {
+        let timed = self.problem.as_ref()?;
+        let Problem::Failed(failed) = &*timed.problem else {
             return None;
         };
         // A tracker may state an interval beside a failure. The failure is fresh until the next
@@ -159,20 +163,20 @@ impl FamilyState {
         let interval = failed.interval().unwrap_or_default();
         let interval = interval.min(LONGEST_TRACKER_INTERVAL);
         let stale_after = stale_after.max(interval * 3 / 2);
-        Some((&timed.remark, timed.at.fresh_until(now, stale_after)?))
+        Some((&timed.problem, timed.at.fresh_until(now, stale_after)?))
     }
 
     /// Returns the warning of the latest answer. It is as fresh as the answer.
-    pub(super) fn warning(&self) -> Option<&Arc<Remark>> {
-        let timed = self.remark.as_ref();
+    pub(super) fn warning(&self) -> Option<&Arc<Problem>> {
+        let timed = self.problem.as_ref();
         let timed = timed.filter(|timed| !timed.is_failure())?;
-        Some(&timed.remark)
+        Some(&timed.problem)
     }
 
     /// Returns whether the latest probe was answered and the answer is fresh.
     pub(super) fn is_answered(&self, now: Mono, stale_after: Duration) -> bool {
         self.answered.fresh_until(now, stale_after).is_some()
-            && self.remark.as_ref().is_none_or(|it| !it.is_failure())
+            && self.problem.as_ref().is_none_or(|it| !it.is_failure())
     }
 
     /// Adds the fresh counts to a row. Returns when the first of them goes stale.

@@ -10,7 +10,7 @@ const PRUNE_INTERVAL: u32 = 24;
 #[derive(Debug)]
 pub(super) struct HistoryClock {
     /// `None` before the first reading.
-    calendar: Option<RunningClock>,
+    running: Option<RunningClock>,
     moment: Moment,
     /// When the windows last slid.
     slid_at: Mono,
@@ -30,7 +30,7 @@ pub(super) struct ClockTick {
 impl Default for HistoryClock {
     fn default() -> Self {
         Self {
-            calendar: None,
+            running: None,
             moment: RunningClock::start(Unix(0)).moment(),
             slid_at: Mono(0),
             pruned_hour: 0,
@@ -51,10 +51,10 @@ impl HistoryClock {
 
     /// Reads the clocks.
     pub(super) fn tick(&mut self, now: Now) -> ClockTick {
-        let calendar = self
-            .calendar
+        let running = self
+            .running
             .get_or_insert_with(|| RunningClock::start(now.unix));
-        let moment = calendar.tick(now.unix);
+        let moment = running.tick(now.unix);
         if self.pruned_hour == 0 {
             self.pruned_hour = moment.hour();
         }
@@ -73,20 +73,20 @@ impl HistoryClock {
         }
     }
 
-    /// Continues with a saved calendar, unless a later one is known.
+    /// Continues with a saved clock, unless a later one is known.
     pub(super) fn restore(&mut self, saved: RunningClock) {
-        let known = self.calendar.as_ref().map(RunningClock::moment);
+        let known = self.running.as_ref().map(RunningClock::moment);
         if known.is_some_and(|known| known.hour() >= saved.moment().hour()) {
             return;
         }
         self.moment = saved.moment();
-        self.calendar = Some(saved);
+        self.running = Some(saved);
     }
 
-    /// Appends the calendar to `out`.
+    /// Appends the running clock to `out`.
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        match &self.calendar {
-            Some(calendar) => calendar.encode(out),
+        match &self.running {
+            Some(running) => running.encode(out),
             None => RunningClock::start(Unix(0)).encode(out),
         }
     }

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::peer_history::ListOrigin;
 use super::peer_list::ListUpdate;
 use super::state::SwarmState;
-use crate::roster::Roster;
+use crate::roster::{Roster, TorrentIndex};
 use crate::snapshot::Rejection;
 use crate::{HealthChange, Source};
 use seedwatch_clock::Now;
 use seedwatch_dht::LookupReport;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{
-    AnnounceId, AnnounceResponse, Counts, Observation, ProbeError, Remark, Report, TrackerId,
+    AnnounceId, AnnounceResponse, Counts, Observation, ProbeError, Problem, Report, TrackerId,
 };
 
 /// One observation of a tracker, while it is folded.
@@ -22,7 +22,7 @@ pub(super) struct TrackerFold<'a> {
     pub(super) roster: &'a Roster,
     pub(super) tracker: TrackerId,
     pub(super) family: Family,
-    pub(super) verdict: HealthChange,
+    pub(super) change: HealthChange,
     pub(super) now: Now,
 }
 
@@ -34,7 +34,7 @@ impl TrackerFold<'_> {
         let Some(tracker) = self.state.latest.trackers.get_mut(tracker) else {
             return;
         };
-        tracker.set_health(self.family, self.verdict.health, self.now.mono);
+        tracker.set_health(self.family, self.change.health, self.now.mono);
         tracker.set_down_reason(self.family, report.failed());
         tracker.scrape_interval = stats.scrape_interval().or(tracker.scrape_interval);
         match report.failed() {
@@ -42,7 +42,7 @@ impl TrackerFold<'_> {
             None if matches!(report, Report::NoAddress { .. }) => {}
             None => tracker.set_phases(self.family, &stats.phases),
         }
-        if self.verdict.changed {
+        if self.change.changed {
             self.mark_tracker_dirty();
         }
         match report {
@@ -74,7 +74,7 @@ impl TrackerFold<'_> {
         let family = announce.family_mut(self.family);
         family.store_counts(answer.counts, now);
         family.record_answer(warning, now);
-        self.state.torrents[torrent].record_success(Source::Tracker, self.now);
+        self.state.torrents[torrent.get()].record_success(Source::Tracker, self.now);
         // An empty list is inconclusive if the tracker withholds its peers.
         if answer.peer_list_withheld {
             return;
@@ -95,7 +95,7 @@ impl TrackerFold<'_> {
         } = update;
         self.state.history.record_answer(origin, replaced, lists);
         let hour = self.state.history.moment().hour();
-        self.state.torrents[torrent].record_list(Source::Tracker, has_peers, self.now, hour);
+        self.state.torrents[torrent.get()].record_list(Source::Tracker, has_peers, self.now, hour);
     }
 
     /// Folds the answer to a scrape.
@@ -112,10 +112,10 @@ impl TrackerFold<'_> {
             let announce = &mut self.state.latest.announces[id.0 as usize];
             let family = announce.family_mut(self.family);
             family.store_counts(*counts, self.now.mono);
-            let torrent = &mut self.state.torrents[torrent];
+            let torrent = &mut self.state.torrents[torrent.get()];
             torrent.mark_dirty();
             // A scrape beside announces does not show whether the announces succeed.
-            if self.verdict.is_confirmed {
+            if self.change.is_confirmed {
                 family.record_answer(None, self.now.mono);
                 torrent.record_success(Source::Tracker, self.now);
             }
@@ -124,10 +124,10 @@ impl TrackerFold<'_> {
 
     /// Folds a failure, if it stands.
     fn fail(&mut self, ids: &[AnnounceId], failed: ProbeError) {
-        if !self.verdict.is_confirmed {
+        if !self.change.is_confirmed {
             return;
         }
-        let failed = Arc::new(Remark::Failed(failed));
+        let failed = Arc::new(Problem::Failed(failed));
         for id in ids {
             let Some(torrent) = self.state.torrent_of(self.roster, *id) else {
                 continue;
@@ -135,13 +135,14 @@ impl TrackerFold<'_> {
             let announce = &mut self.state.latest.announces[id.0 as usize];
             let family = announce.family_mut(self.family);
             family.record_failure(Arc::clone(&failed), self.now.mono);
-            self.state.torrents[torrent].mark_dirty();
+            self.state.torrents[torrent.get()].mark_dirty();
         }
     }
 
     /// Marks the rows of all torrents at the tracker, which show its health.
     fn mark_tracker_dirty(&mut self) {
-        for (index, torrent) in self.state.torrents.iter_mut().enumerate() {
+        let indices = TorrentIndex::range(0..self.state.torrents.len());
+        for (index, torrent) in indices.zip(&mut self.state.torrents) {
             let is_here = |id: &AnnounceId| {
                 let announce = self.roster.announce(*id);
                 announce.is_some_and(|announce| announce.tracker == self.tracker)
@@ -161,7 +162,7 @@ pub(super) fn fold_lookup(
     now: Now,
 ) {
     let torrent = roster.torrent_of(&lookup.info_hash);
-    let torrent = torrent.filter(|index| *index < state.torrents.len());
+    let torrent = torrent.filter(|index| index.get() < state.torrents.len());
     let lookups = &mut state.latest.lookups;
     let latest = lookups.state_mut(&lookup.info_hash, lookup.family);
     let (Some(torrent), Some(latest)) = (torrent, latest) else {
@@ -176,11 +177,11 @@ pub(super) fn fold_lookup(
     });
     let Ok(update) = update else {
         latest.record_failure(now.mono);
-        state.torrents[torrent].mark_dirty();
+        state.torrents[torrent.get()].mark_dirty();
         return;
     };
     let hour = state.history.moment().hour();
-    let row = &mut state.torrents[torrent];
+    let row = &mut state.torrents[torrent.get()];
     row.record_success(Source::Dht, now);
     row.record_list(Source::Dht, update.has_peers, now, hour);
     let lists = latest.lists_mut().filter(|_| update.has_peers);

@@ -14,7 +14,7 @@ use super::peer_history::{ListOrigin, PeerHistory};
 use super::peer_list::{PeerLists, PeerSlices, RecordedAt};
 use super::row_builder::RowBuilder;
 use super::tracker::TrackerState;
-use crate::roster::{Changes, Roster};
+use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::snapshot::TrackerRow;
 use crate::{PerSource, Source};
 use seedwatch_clock::{Mono, Now};
@@ -38,7 +38,11 @@ impl LatestAnswers {
     pub(super) fn update(&mut self, roster: &Roster, changes: &Changes) {
         self.announces
             .resize_with(roster.announce_ids(), AnnounceState::default);
-        for id in changes.removed.iter().chain(&changes.added) {
+        for id in changes
+            .removed_announces
+            .iter()
+            .chain(&changes.added_announces)
+        {
             self.announces[id.0 as usize] = AnnounceState::default();
         }
         for url in &roster.trackers()[self.trackers.len()..] {
@@ -52,7 +56,7 @@ impl LatestAnswers {
     /// that `is_wanted` selects.
     pub(super) fn flush(
         &mut self,
-        torrent: usize,
+        torrent: TorrentIndex,
         roster: &Roster,
         config: &SwarmConfig,
         history: &mut PeerHistory,
@@ -85,7 +89,7 @@ impl LatestAnswers {
     /// Returns the fresh lists of a torrent, with the announce of those that came from a tracker.
     pub(super) fn fresh_lists<'a>(
         &'a self,
-        torrent: usize,
+        torrent: TorrentIndex,
         roster: &'a Roster,
         now: Mono,
     ) -> impl Iterator<Item = (Option<AnnounceId>, PeerSlices<'a>)> {
@@ -106,7 +110,12 @@ impl LatestAnswers {
     }
 
     /// Returns a builder with all answers about a torrent.
-    pub(super) fn row_builder(&self, torrent: usize, roster: &Roster, now: Now) -> RowBuilder<'_> {
+    pub(super) fn row_builder(
+        &self,
+        torrent: TorrentIndex,
+        roster: &Roster,
+        now: Now,
+    ) -> RowBuilder<'_> {
         let mut builder = RowBuilder::new(now.mono);
         let tracker_of = |id: &AnnounceId| roster.announce(*id).map(|announce| announce.tracker);
         let announces = roster.announces_of(torrent);
@@ -134,7 +143,7 @@ impl LatestAnswers {
 
     /// Loads the memory that [`LatestAnswers::row_builder`] reads, so that the loads of many
     /// torrents overlap. The result only keeps the compiler from removing the loads.
-    pub(super) fn prefetch(&self, torrent: usize, roster: &Roster) -> u64 {
+    pub(super) fn prefetch(&self, torrent: TorrentIndex, roster: &Roster) -> u64 {
         let announces = roster.announces_of(torrent).iter();
         let states = announces.filter_map(|id| self.announces.get(id.0 as usize));
         let loads = states.flat_map(AnnounceState::families);
@@ -155,7 +164,7 @@ impl LatestAnswers {
 }
 
 /// Returns the info-hashes of a torrent as they are on the wire.
-fn wire_hashes(roster: &Roster, torrent: usize) -> impl Iterator<Item = InfoHash> {
-    let torrent = roster.torrents().get(torrent).into_iter();
+fn wire_hashes(roster: &Roster, torrent: TorrentIndex) -> impl Iterator<Item = InfoHash> {
+    let torrent = roster.torrents().get(torrent.get()).into_iter();
     torrent.flat_map(|torrent| torrent.hashes.wire())
 }

@@ -18,7 +18,7 @@ use super::peer_union::PeerUnion;
 use super::torrent::{LastSeen, TorrentState};
 use super::torrent_history::TorrentHistory;
 use crate::Source;
-use crate::roster::{Changes, Roster};
+use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::snapshot::TorrentWindows;
 use crate::verdict::Memory;
 use seedwatch_clock::Now;
@@ -62,8 +62,7 @@ pub(super) struct RemovedTorrent {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ListOrigin<'a> {
     pub(super) roster: &'a Roster,
-    /// Index in [`Roster::torrents`].
-    pub(super) torrent: usize,
+    pub(super) torrent: TorrentIndex,
     pub(super) source: Source,
     pub(super) config: &'a SwarmConfig,
 }
@@ -147,12 +146,12 @@ impl PeerHistory {
         &mut self,
         roster: &Roster,
         changes: &Changes,
-        state: impl Fn(u32) -> Option<TorrentState>,
+        state: impl Fn(TorrentIndex) -> Option<TorrentState>,
     ) {
         let since = self.moment().hour();
         self.epoch = self.epoch.wrapping_add(1);
         self.thorough_hour = since;
-        for (index, hash) in &changes.gone {
+        for (index, hash) in &changes.removed_torrents {
             let state = state(*index).unwrap_or_default();
             let removed = RemovedTorrent {
                 since,
@@ -217,13 +216,13 @@ impl PeerHistory {
     }
 
     /// Adds the peers of new members to their collections. Countries are counted from now on only.
-    pub(super) fn join(&mut self, roster: &Roster, joined: &[u32]) {
+    pub(super) fn join(&mut self, roster: &Roster, joined: &[TorrentIndex]) {
         let moment = self.moment();
-        for index in joined.iter().map(|index| *index as usize) {
-            let torrent = roster.torrents().get(index);
+        for index in joined {
+            let torrent = roster.torrents().get(index.get());
             let name = torrent.and_then(|torrent| torrent.collection());
             let collection = name.and_then(|name| self.collections.get_mut(name));
-            let hash = roster.identity(index);
+            let hash = roster.identity(*index);
             let history = hash.and_then(|hash| self.torrents.get(&hash));
             if let (Some(collection), Some(history)) = (collection, history) {
                 collection.peers.unite_flattened(&history.peers, moment);
@@ -269,7 +268,7 @@ impl PeerHistory {
             return;
         };
         let history = self.torrents.entry(hash).or_default();
-        let name = roster.torrents()[torrent].collection();
+        let name = roster.torrents()[torrent.get()].collection();
         let mut collection = name.and_then(|name| self.collections.get_mut(name));
         let geo = config.countries.then_some(&*config.geo);
         let (source, now) = (source.index(), self.clock.moment());

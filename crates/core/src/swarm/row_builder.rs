@@ -15,7 +15,7 @@ use crate::{Health, PerSource, Source};
 use seedwatch_clock::Mono;
 use seedwatch_distinct::{Moment, Window};
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{Remark, TrackerId};
+use seedwatch_tracker::{Problem, TrackerId};
 
 /// Builds the row of one torrent, answer by answer.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl<'a> RowBuilder<'a> {
         announces: impl Iterator<Item = &'a AnnounceState>,
         health: [(Health, Mono); 2],
         last_health: [Health; 2],
-        down_reasons: [Option<&Arc<Remark>>; 2],
+        down_reasons: [Option<&Arc<Problem>>; 2],
         stale_after: Duration,
     ) {
         let mut row = AnnounceRow::unknown(tracker);
@@ -152,7 +152,7 @@ impl<'a> RowBuilder<'a> {
             .add_tracker(&statement, last_health, &row, names_peers);
         row.success = (has_answered || has_failed).then_some(has_answered);
         let why = || refusal.or(down_reason).or(failure);
-        row.remark = if has_answered { warning } else { why() }.cloned();
+        row.problem = if has_answered { warning } else { why() }.cloned();
         row.peers = lists.total().into();
         let trackers = &mut self.sources[Source::Tracker];
         trackers.success = trackers.success.max(row.success);

@@ -8,8 +8,7 @@ use super::peer_list::RecordedAt;
 use super::row_builder::BuiltRow;
 use super::state::SwarmState;
 use super::tick::Tick;
-use super::torrent::TorrentState;
-use crate::roster::{Collection, Roster};
+use crate::roster::{Collection, Roster, TorrentIndex};
 use crate::snapshot::{Block, CollectionRow, Privacy};
 use crate::verdict::{Circumstances, StateChange};
 use seedwatch_clock::Now;
@@ -120,20 +119,26 @@ impl CachedBlock {
         changes: &mut Vec<StateChange>,
     ) {
         let end = context.state.torrents.len().min(start + Block::SIZE);
+        let torrents = TorrentIndex::range(start..end);
         let now = context.now.mono;
-        let is_dirty = |torrent: &TorrentState| slides || torrent.is_dirty(now);
-        if !context.state.torrents[start..end].iter().any(is_dirty) {
+        let is_dirty = |state: &SwarmState, torrent: TorrentIndex| {
+            slides || state.torrents[torrent.get()].is_dirty(now)
+        };
+        let dirty = torrents
+            .clone()
+            .filter(|torrent| is_dirty(context.state, *torrent));
+        if dirty.clone().next().is_none() {
             return;
         }
-        context.prefetch((start..end).filter(|index| is_dirty(&context.state.torrents[*index])));
+        context.prefetch(dirty);
         let mut rows = Block::default();
-        for index in start..end {
-            let cached = self.rows.get(index - start);
-            match cached.filter(|_| !is_dirty(&context.state.torrents[index])) {
+        for (at, torrent) in torrents.enumerate() {
+            let cached = self.rows.get(at);
+            match cached.filter(|_| !is_dirty(context.state, torrent)) {
                 Some((row, announces, windows)) => {
                     rows.push(*row, announces.iter().cloned(), windows.cloned());
                 }
-                None => changes.extend(context.build_row(index, &mut rows)),
+                None => changes.extend(context.build_row(torrent, &mut rows)),
             }
         }
         rows.shrink();
@@ -146,7 +151,7 @@ impl CachedBlock {
 
 impl RowContext<'_> {
     /// Loads the memory that rows are built from, so that the loads of many rows overlap.
-    fn prefetch(&self, torrents: impl Iterator<Item = usize>) {
+    fn prefetch(&self, torrents: impl Iterator<Item = TorrentIndex>) {
         let loads = torrents.fold(0, |sum: u64, index| {
             sum.wrapping_add(self.state.latest.prefetch(index, self.roster))
                 .wrapping_add(self.state.history.prefetch(self.roster.identity(index)))
@@ -155,7 +160,7 @@ impl RowContext<'_> {
     }
 
     /// Builds the row of a torrent and appends it to `rows`. Returns a change of its state.
-    fn build_row(&mut self, index: usize, rows: &mut Block) -> Option<StateChange> {
+    fn build_row(&mut self, index: TorrentIndex, rows: &mut Block) -> Option<StateChange> {
         let moment = self.state.history.moment();
         let circumstances = self.circumstances();
         let is_due = |recorded_at: RecordedAt| recorded_at.is_due(moment);
@@ -168,7 +173,7 @@ impl RowContext<'_> {
             ..
         } = &mut *self.state;
         let builder = latest.row_builder(index, self.roster, self.now);
-        let torrent = &mut torrents[index];
+        let torrent = &mut torrents[index.get()];
         let mut fresh_until = builder.fresh_until();
         let BuiltRow {
             mut row,
@@ -180,7 +185,7 @@ impl RowContext<'_> {
         let windows = hash.and_then(|hash| history.windows(&hash, union.as_ref(), config));
         let unknown = history.lost.windows_of(hash.as_ref());
         row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
-        let configured = self.roster.torrents().get(index);
+        let configured = self.roster.torrents().get(index.get());
         evidence.is_private = configured.is_some_and(|it| it.privacy == Privacy::LeftAlone);
         evidence.weigh(&row, windows.as_ref(), announces.len());
         let before = torrent.memory.verdict().state;
@@ -209,8 +214,8 @@ impl RowContext<'_> {
         let members = self.members(&collection.members);
         let config = &self.state.config;
         let cost = state.build_row(&collection.name, members, config, now, moment);
-        if let Some(slot) = self.state.history.collections.get_mut(&collection.name) {
-            *slot = state;
+        if let Some(emptied) = self.state.history.collections.get_mut(&collection.name) {
+            *emptied = state;
         }
         cost
     }
@@ -227,10 +232,10 @@ impl RowContext<'_> {
     }
 
     /// Returns the current state of the torrents of a collection.
-    fn members(&self, torrents: &[u32]) -> Members<'static> {
+    fn members(&self, torrents: &[TorrentIndex]) -> Members<'static> {
         let mut members = Members::default();
-        for index in torrents.iter().map(|index| *index as usize) {
-            let Some(torrent) = self.state.torrents.get(index) else {
+        for &index in torrents {
+            let Some(torrent) = self.state.torrents.get(index.get()) else {
                 continue;
             };
             let hash = self.roster.identity(index);

@@ -7,7 +7,7 @@ use super::peer_history::PeerHistory;
 use super::peer_list::RecordedAt;
 use super::torrent::TorrentState;
 use crate::Source;
-use crate::roster::{Changes, Roster};
+use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::verdict::Network;
 use seedwatch_clock::Now;
 use seedwatch_distinct::Key;
@@ -18,7 +18,7 @@ use seedwatch_tracker::AnnounceId;
 pub(super) struct SwarmState {
     pub(super) config: SwarmConfig,
     pub(super) intake: PeerIntake,
-    /// In the order of [`Roster::torrents`].
+    /// By [`TorrentIndex`].
     pub(super) torrents: Vec<TorrentState>,
     pub(super) latest: LatestAnswers,
     pub(super) history: PeerHistory,
@@ -64,12 +64,13 @@ impl SwarmState {
 
     fn update_torrents(&mut self, roster: &Roster, changes: &Changes) {
         let before = std::mem::take(&mut self.torrents);
-        let state = |index: u32| before.get(index as usize).copied();
+        let state = |index: TorrentIndex| before.get(index.get()).copied();
         let history = &mut self.history;
         history.update(roster, changes, state);
         let has_no_removed = history.has_no_removed();
         let mut joined = changes.joined.clone();
-        let moved = (0..).zip(&changes.moved).zip(roster.torrents().iter());
+        let indices = TorrentIndex::range(0..changes.moved.len());
+        let moved = indices.zip(&changes.moved).zip(roster.torrents().iter());
         let torrents = moved.map(|((index, moved), torrent)| {
             let mut known = moved.and_then(state).unwrap_or_default();
             let is_hybrid = torrent.hashes.wire().nth(1).is_some();
@@ -90,7 +91,7 @@ impl SwarmState {
     pub(super) fn flush(
         &mut self,
         roster: &Roster,
-        torrent: usize,
+        torrent: TorrentIndex,
         is_wanted: impl Fn(RecordedAt) -> bool,
     ) {
         let (config, history) = (&self.config, &mut self.history);
@@ -98,11 +99,11 @@ impl SwarmState {
             .flush(torrent, roster, config, history, is_wanted);
     }
 
-    /// Returns the index of the torrent of an announce, if the state has both.
-    pub(super) fn torrent_of(&self, roster: &Roster, id: AnnounceId) -> Option<usize> {
-        let torrent = roster.announce(id)?.torrent as usize;
+    /// Returns the torrent of an announce, if the state has both.
+    pub(super) fn torrent_of(&self, roster: &Roster, id: AnnounceId) -> Option<TorrentIndex> {
+        let torrent = roster.announce(id)?.torrent;
         let is_known =
-            torrent < self.torrents.len() && (id.0 as usize) < self.latest.announces.len();
+            torrent.get() < self.torrents.len() && (id.0 as usize) < self.latest.announces.len();
         is_known.then_some(torrent)
     }
 }

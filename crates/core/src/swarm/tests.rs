@@ -4,8 +4,8 @@ mod history;
 mod lookups;
 mod own;
 mod probes;
+mod problems;
 mod regressions;
-mod remarks;
 mod saved;
 mod verdicts;
 
@@ -17,7 +17,7 @@ use seedwatch_torrent::address::Accept;
 use seedwatch_torrent::{Endpoint4, Endpoint6, Peers};
 use seedwatch_torrent::{Hashes, InfoHash, InfoHashV2, Privacy, TrackerUrl};
 use seedwatch_tracker::{
-    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Remark,
+    AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, ProbeStats, Problem,
     TrackerId,
 };
 
@@ -98,7 +98,7 @@ impl World {
     }
 
     fn announce(&self, torrent: usize, index: usize) -> AnnounceId {
-        self.roster.announces_of(torrent)[index]
+        self.roster.announces_of(TorrentIndex(torrent as u32))[index]
     }
 
     fn report(&mut self, family: Family, health: Health, report: Report) {
@@ -110,14 +110,14 @@ impl World {
             report,
             stats: ProbeStats::default(),
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health,
             changed: true,
             is_confirmed: true,
         };
         self.swarms.count_probe(&observation);
         self.swarms
-            .fold(&self.roster, observation, verdict, self.now);
+            .fold(&self.roster, observation, change, self.now);
     }
 
     /// Folds the answer to a scrape beside announces.
@@ -134,13 +134,13 @@ impl World {
             report,
             stats,
         };
-        let verdict = HealthChange {
+        let change = HealthChange {
             health: Health::Up,
             changed: false,
             is_confirmed: false,
         };
         self.swarms
-            .fold(&self.roster, observation, verdict, self.now);
+            .fold(&self.roster, observation, change, self.now);
     }
 
     fn answer(&mut self, id: AnnounceId, family: Family, answer: AnnounceResponse) {
@@ -277,7 +277,7 @@ fn a_first_failure_does_not_stand() {
             ..ProbeStats::default()
         },
     };
-    let verdict = HealthChange {
+    let change = HealthChange {
         health: Health::Up,
         changed: false,
         is_confirmed: false,
@@ -285,7 +285,7 @@ fn a_first_failure_does_not_stand() {
     world.swarms.count_probe(&observation);
     world
         .swarms
-        .fold(&world.roster, observation, verdict, world.now);
+        .fold(&world.roster, observation, change, world.now);
     assert_eq!(world.row(0).announces[0].success, Some(true));
     let trackers = world.swarms.tracker_rows(&world.roster, world.now);
     let tracker = trackers[0].as_ref().unwrap();
@@ -388,7 +388,7 @@ fn an_entry_with_our_port_is_ours_only_in_answers_to_started() {
 fn both_hashes_of_a_hybrid_are_one_torrent() {
     let hybrid = Hashes::Hybrid(InfoHash([1; 20]), Box::new(InfoHashV2([2; 32])));
     let mut world = World::new(&[torrent("t", hybrid, &TWO)]);
-    assert_eq!(world.roster.announces_of(0).len(), 4);
+    assert_eq!(world.roster.announces_of(TorrentIndex(0)).len(), 4);
     let (old, new) = (world.announce(0, 0), world.announce(0, 1));
     world.list(old, &["1.1.1.1", "1.1.1.2"]);
     world.list(new, &["1.1.1.2", "1.1.1.3"]);

@@ -7,7 +7,7 @@ use crate::snapshot::TrackerRow;
 use crate::{Health, LONGEST_TRACKER_INTERVAL};
 use seedwatch_clock::{Mono, Unix};
 use seedwatch_torrent::Family;
-use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Remark, Report, Retry};
+use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Problem, Report, Retry};
 
 /// One tracker (scheme, host, port).
 #[derive(Debug)]
@@ -25,12 +25,12 @@ pub(super) struct TrackerState {
     /// The interval between scrapes that the tracker asks for (BEP 48).
     pub(super) scrape_interval: Option<Duration>,
     /// Why the tracker is down or left alone, by [`Family::index`].
-    down_reasons: [Option<Arc<Remark>>; 2],
+    down_reasons: [Option<Arc<Problem>>; 2],
     requests: u64,
     probes: u64,
     failures: [u64; FailureReason::ALL.len()],
     /// The latest warning or rate limit, and when it last came.
-    remark: Option<(Arc<Remark>, Mono)>,
+    problem: Option<(Arc<Problem>, Mono)>,
 }
 
 impl TrackerState {
@@ -49,7 +49,7 @@ impl TrackerState {
             requests: 0,
             probes: 0,
             failures: [0; FailureReason::ALL.len()],
-            remark: None,
+            problem: None,
         }
     }
 
@@ -100,37 +100,37 @@ impl TrackerState {
 
     /// Stores the warning of an answer, and returns it. Torrents with the same warning share it. An
     /// answer without a warning ends a rate limit.
-    pub(super) fn set_warning(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Remark>> {
+    pub(super) fn set_warning(&mut self, text: Option<&str>, now: Mono) -> Option<Arc<Problem>> {
         let Some(text) = text else {
-            self.remark
-                .take_if(|(remark, _)| matches!(**remark, Remark::Failed(_)));
+            self.problem
+                .take_if(|(problem, _)| matches!(**problem, Problem::Failed(_)));
             return None;
         };
-        let known = self.remark.take().map(|(remark, _)| remark);
-        let same = known.filter(|known| matches!(&**known, Remark::Warning(it) if **it == *text));
-        let remark = same.unwrap_or_else(|| Arc::new(Remark::Warning(text.into())));
-        self.remark = Some((remark.clone(), now));
-        Some(remark)
+        let known = self.problem.take().map(|(problem, _)| problem);
+        let same = known.filter(|known| matches!(&**known, Problem::Warning(it) if **it == *text));
+        let problem = same.unwrap_or_else(|| Arc::new(Problem::Warning(text.into())));
+        self.problem = Some((problem.clone(), now));
+        Some(problem)
     }
 
     /// Stores a rate limit.
     pub(super) fn set_rate_limit(&mut self, failed: &ProbeError, now: Mono) {
         if failed.reason == FailureReason::RateLimited {
-            self.remark = Some((Arc::new(Remark::Failed(failed.clone())), now));
+            self.problem = Some((Arc::new(Problem::Failed(failed.clone())), now));
         }
     }
 
     /// Returns the warning or rate limit while it is fresh. A rate limit stays until it is over.
-    fn remark(&self, now: Mono, stale_after: Duration) -> Option<Arc<Remark>> {
-        let (remark, at) = self.remark.as_ref()?;
-        let shown_for = match &**remark {
-            Remark::Failed(ProbeError {
+    fn problem(&self, now: Mono, stale_after: Duration) -> Option<Arc<Problem>> {
+        let (problem, at) = self.problem.as_ref()?;
+        let shown_for = match &**problem {
+            Problem::Failed(ProbeError {
                 retry: Some(Retry::After(wait)),
                 ..
             }) => stale_after.max(*wait),
             _ => stale_after,
         };
-        (now < at.after(shown_for)).then(|| remark.clone())
+        (now < at.after(shown_for)).then(|| problem.clone())
     }
 
     /// Counts a probe and its failure together, so that failures never exceed probes.
@@ -158,16 +158,16 @@ impl TrackerState {
         let reason = &mut self.down_reasons[family.index()];
         let failed = failed.filter(|_| is_failing);
         let is_known = match (&*reason, failed) {
-            (Some(known), Some(failed)) => matches!(&**known, Remark::Failed(it) if it == failed),
+            (Some(known), Some(failed)) => matches!(&**known, Problem::Failed(it) if it == failed),
             (known, failed) => known.is_none() && failed.is_none(),
         };
         if !is_known {
-            *reason = failed.map(|failed| Arc::new(Remark::Failed(failed.clone())));
+            *reason = failed.map(|failed| Arc::new(Problem::Failed(failed.clone())));
         }
     }
 
     /// Returns why the tracker is down or left alone over a family.
-    pub(super) fn down_reason(&self, family: Family) -> Option<&Arc<Remark>> {
+    pub(super) fn down_reason(&self, family: Family) -> Option<&Arc<Problem>> {
         self.down_reasons[family.index()].as_ref()
     }
 
@@ -199,7 +199,7 @@ impl TrackerState {
             requests: self.requests,
             probes: self.probes,
             failures: self.failures,
-            remark: self.remark(now, self.stale_after(stale_after)),
+            problem: self.problem(now, self.stale_after(stale_after)),
         }
     }
 }

@@ -2,13 +2,14 @@
 
 use super::reason::Reason;
 use super::state::{State, Verdict};
+use crate::roster::TorrentIndex;
 use crate::snapshot::UnixOption32;
 
 /// A torrent has come into another state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateChange {
-    /// The index of the torrent in the roster.
-    pub torrent: usize,
+    /// The torrent.
+    pub torrent: TorrentIndex,
     /// The state before.
     pub from: State,
     /// The state now.
@@ -21,7 +22,7 @@ pub struct StateChange {
 
 impl StateChange {
     /// Returns the change from a state to a verdict, if the state differs.
-    pub fn between(from: State, to: Verdict, torrent: usize) -> Option<Self> {
+    pub fn between(from: State, to: Verdict, torrent: TorrentIndex) -> Option<Self> {
         (from != to.state).then_some(Self {
             torrent,
             from,

@@ -68,8 +68,8 @@ fn a_complete_response_is_read() {
 fn the_examples_of_bep_5_are_read() {
     let found = b"d1:rd2:id20:0123456789abcdefghij5:nodes9:def456...e1:t2:aa1:y1:re";
     assert_eq!(response(found).id, NodeId(*b"0123456789abcdefghij"));
-    let peers =
-        b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re";
+    let peers = b"d1:rd2:id20:abcdefghij01234567895:token8:aoeusnth\
+                  6:valuesl6:axje.u6:idhtnmee1:t2:aa1:y1:re";
     let values: Vec<&[u8]> = response(peers).values.collect();
     assert_eq!(values, [b"axje.u", b"idhtnm"]);
     let error = b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee";
@@ -286,7 +286,9 @@ proptest! {
     }
 
     #[test]
-    fn random_bencode_does_not_panic(text in "d(1:[terqy]|2:i[dp]|5:nodes|6:values|[0-9]{1,3}:|i-?[0-9]{1,21}e|[delz]){0,60}") {
+    fn random_bencode_does_not_panic(
+        text in "d(1:[terqy]|2:i[dp]|5:nodes|6:values|[0-9]{1,3}:|i-?[0-9]{1,21}e|[delz]){0,60}",
+    ) {
         read(text.as_bytes());
     }
 

@@ -111,10 +111,10 @@ impl CandidateList {
 
     /// Removes and returns the nodes for which `stays` is false.
     pub(super) fn extract_unless(&mut self, stays: impl Fn(&Candidate) -> bool) -> Vec<Candidate> {
-        let gone = self.nodes.extract_if(.., |node| !stays(node)).collect();
+        let removed = self.nodes.extract_if(.., |node| !stays(node)).collect();
         let prefixes = self.nodes.iter().map(|node| node.distance.prefix());
         self.prefixes = prefixes.collect();
-        gone
+        removed
     }
 
     pub(super) fn clear(&mut self) {

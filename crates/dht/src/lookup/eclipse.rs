@@ -132,10 +132,10 @@ impl Lookup {
         let bound = |node: &&&Candidate| is_address_bound(&node.id, &node.address);
         let tied: Vec<&Candidate> = members.iter().filter(bound).copied().collect();
         let spares = self.cluster_len(&tied, size, slack, limit).is_none();
-        let aside = members.iter().filter(|node| !spares || !bound(node));
+        let excluded = members.iter().filter(|node| !spares || !bound(node));
         let edge = members.last().map_or(0.0, |last| last.distance.share());
         Some(Cluster {
-            members: aside.map(|node| node.id).collect(),
+            members: excluded.map(|node| node.id).collect(),
             edge,
         })
     }
@@ -163,20 +163,22 @@ impl Lookup {
         if self.guard.clusters >= MAX_CLUSTERS {
             return false;
         }
-        let aside = &cluster.members;
+        let excluded = &cluster.members;
         self.guard.edge = cluster.edge;
         self.guard.clusters += 1;
         for node in self.nodes.iter_mut() {
-            node.excluded |= aside.contains(&node.id);
+            node.excluded |= excluded.contains(&node.id);
         }
-        let named = |node: &Candidate| node.named_by.is_some_and(|by| aside.contains(&by));
+        let named = |node: &Candidate| node.named_by.is_some_and(|by| excluded.contains(&by));
         let guard = &self.guard;
         let stays = |node: &Candidate| {
             node.state == CandidateState::Answered || !named(node) && !guard.refuses(node)
         };
-        let gone = self.nodes.extract_unless(stays);
-        gone.iter().for_each(|node| self.drop_extra_queries(node));
-        self.extra_queries.retain(|(id, _)| !aside.contains(id));
+        let removed = self.nodes.extract_unless(stays);
+        removed
+            .iter()
+            .for_each(|node| self.drop_extra_queries(node));
+        self.extra_queries.retain(|(id, _)| !excluded.contains(id));
         self.guard.wants_more = true;
         true
     }

@@ -169,7 +169,7 @@ fn byzantine_nodes_have_little_effect() {
     let touched = sim.ended.iter().filter(|lookup| bogus(lookup) > 0).count();
     assert!(
         touched <= 2,
-        "{touched} of 40 name peers that liars invented"
+        "{touched} of 40 name peers that byzantine nodes invented"
     );
 }
 

@@ -170,9 +170,13 @@ proptest! {
         prop_assert_eq!(read_varint(&mut &bytes[..]), Ok(value));
     }
 
-    /// Whatever decodes at all encodes to the same bytes and is a usable set.
+    /// Bytes that decode encode to the same bytes, and the set is usable.
     #[test]
-    fn arbitrary_bytes_decode_to_usable_sets_or_fail(mut bytes: Vec<u8>, start in any::<bool>(), hour in 1_u64..1 << 32) {
+    fn arbitrary_bytes_decode_to_usable_sets_or_fail(
+        mut bytes: Vec<u8>,
+        start in any::<bool>(),
+        hour in 1_u64..1 << 32,
+    ) {
         if start {
             let mut header = Vec::new();
             write_varint(&mut header, bytes.len() as u64 / 9);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::rate_limit::RateLimit;
-use seedwatch_input::yaml::{At, Report, Source};
+use seedwatch_input::yaml::{At, Report, SourceFile};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -16,7 +16,12 @@ pub(super) struct RawRate {
 
 impl RawRate {
     /// Checks the section. Returns `None` for no limit: the section is empty or the interval is 0.
-    pub(super) fn read(self, source: &Source, line: u32, report: &mut Report) -> Option<RateLimit> {
+    pub(super) fn read(
+        self,
+        source: &SourceFile,
+        line: u32,
+        report: &mut Report,
+    ) -> Option<RateLimit> {
         let fault = |line, key: &str, message: &str| {
             source.fault(line, format!("rate_limit.{key}"), message)
         };

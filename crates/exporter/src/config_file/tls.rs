@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::tls::{AllowedName, ClientAuth, Pem, PemSource, Suites, Tls, Versions, curves, suites};
-use seedwatch_input::yaml::{At, Fault, Report, Source};
+use seedwatch_input::yaml::{At, Fault, Report, SourceFile};
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields)]
@@ -48,9 +48,9 @@ impl RawTls {
     }
 }
 
-/// The place of the section in the file.
+/// The name of the section in the file.
 pub(super) struct TlsSection<'a> {
-    pub(super) source: &'a Source,
+    pub(super) source: &'a SourceFile,
     pub(super) base: &'a Path,
     pub(super) line: u32,
 }

@@ -271,12 +271,12 @@ fn an_error_of_one_kind_hides_none_of_another() {
          rate_limit: {interval: [1s], burst: 1}\n",
     );
     let faults = directory.load().map(drop).unwrap_err();
-    let places = faults.lines().map(|line| {
-        let (place, message) = line.split_once(": ").unwrap();
-        (place, message.split(": ").next().unwrap())
+    let locations = faults.lines().map(|line| {
+        let (location, message) = line.split_once(": ").unwrap();
+        (location, message.split(": ").next().unwrap())
     });
     assert_eq!(
-        places.collect::<Vec<_>>(),
+        locations.collect::<Vec<_>>(),
         [
             ("web.yaml:6", "tls_server_config.min_versio"),
             ("web.yaml:10", "http_server_config.http2"),

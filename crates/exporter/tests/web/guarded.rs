@@ -6,37 +6,23 @@ use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, version};
-use seedwatch_dev_web::{Certified, Directory, ask, client_config, get};
+use seedwatch_dev_web::{
+    Certified, Directory, ask, basic_auth, basic_auth_users, client_config, get,
+};
 use tokio::net::TcpStream;
 
 use super::serve;
 
 const TLS: &str = "tls_server_config:\n  cert_file: web.crt\n  key_file: web.key\n";
 
-fn users(users: &[(&str, &str)]) -> String {
-    users.iter().fold(
-        "basic_auth_users:\n".to_owned(),
-        |yaml, (name, password)| {
-            let hash = bcrypt::hash(password, 4).unwrap();
-            yaml + &format!("  {name}: {hash}\n")
-        },
-    )
-}
-
-fn basic(name: &str, password: &str) -> String {
-    let pair = format!("{name}:{password}");
-    let encoded = data_encoding::BASE64.encode(pair.as_bytes());
-    format!("Authorization: Basic {encoded}\r\n")
-}
-
 #[tokio::test]
 async fn headers_are_on_every_answer() {
     let directory = Directory::new(&format!(
         "{}http_server_config:\n  headers:\n    X-Frame-Options: deny\n",
-        users(&[("alice", "secret")])
+        basic_auth_users(&[("alice", "secret")])
     ));
     let server = serve(&directory);
-    for (credentials, status) in [(basic("alice", "secret"), 404), (String::new(), 401)] {
+    for (credentials, status) in [(basic_auth("alice", "secret"), 404), (String::new(), 401)] {
         let answer = ask(&server, "GET /nowhere", &credentials).await;
         assert_eq!(answer.status, status);
         assert_eq!(answer.headers["x-frame-options"], "deny");
@@ -45,7 +31,10 @@ async fn headers_are_on_every_answer() {
 
 #[tokio::test]
 async fn tls_with_a_password() {
-    let directory = Directory::new(&format!("{TLS}{}", users(&[("alice", "secret")])));
+    let directory = Directory::new(&format!(
+        "{TLS}{}",
+        basic_auth_users(&[("alice", "secret")])
+    ));
     let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
     let server = serve(&directory);
     let trusting = || client_config(&[&own], None);
@@ -84,10 +73,11 @@ async fn client_certificates() {
         directory.write("clients.crt", &known.certificate);
         let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
         let server = serve(&directory);
-        for (identity, welcome) in [(None, none), (Some(&unknown), any), (Some(&known), right)] {
+        for (identity, is_accepted) in [(None, none), (Some(&unknown), any), (Some(&known), right)]
+        {
             let config = client_config(&[&own], identity);
             let result = get(&server, config, None).await;
-            assert_eq!(result.is_ok(), welcome, "{kind}: {result:?}");
+            assert_eq!(result.is_ok(), is_accepted, "{kind}: {result:?}");
         }
     }
 }
@@ -102,7 +92,7 @@ async fn versions_and_protocols() {
         let directory = Directory::new(&format!("{TLS}{extra}"));
         let own = std::fs::read_to_string(directory.path("web.crt")).unwrap();
         let server = serve(&directory);
-        for (version, welcome) in [(&version::TLS12, tls12), (&version::TLS13, tls13)] {
+        for (version, is_accepted) in [(&version::TLS12, tls12), (&version::TLS13, tls13)] {
             let mut store = RootCertStore::empty();
             store
                 .add(CertificateDer::from_pem_slice(own.as_bytes()).unwrap())
@@ -113,7 +103,11 @@ async fn versions_and_protocols() {
                 .with_root_certificates(store)
                 .with_no_client_auth();
             let result = get(&server, config, None).await;
-            assert_eq!(result.is_ok(), welcome, "{extra}{version:?}: {result:?}");
+            assert_eq!(
+                result.is_ok(),
+                is_accepted,
+                "{extra}{version:?}: {result:?}"
+            );
         }
     }
     for (http2, expected) in [(true, "h2"), (false, "http/1.1")] {
@@ -164,10 +158,10 @@ async fn a_new_certificate_is_used_at_once() {
 
 #[tokio::test]
 async fn new_passwords_are_used_at_once_and_mistakes_change_nothing() {
-    let directory = Directory::new(&users(&[("alice", "old")]));
+    let directory = Directory::new(&basic_auth_users(&[("alice", "old")]));
     let server = serve(&directory);
     let mut connection = server.connect().await;
-    let old = basic("alice", "old");
+    let old = basic_auth("alice", "old");
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 200);
 
@@ -175,10 +169,10 @@ async fn new_passwords_are_used_at_once_and_mistakes_change_nothing() {
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 200);
 
-    directory.write("web.yaml", &users(&[("alice", "new")]));
+    directory.write("web.yaml", &basic_auth_users(&[("alice", "new")]));
     connection.request("GET /-/healthy", &old).await;
     assert_eq!(connection.response().await.status, 401);
-    let new = basic("alice", "new");
+    let new = basic_auth("alice", "new");
     connection.request("GET /-/healthy", &new).await;
     assert_eq!(connection.response().await.status, 200);
 

@@ -24,7 +24,7 @@ static RSA: LazyLock<(String, String)> = LazyLock::new(|| {
 });
 
 /// Loads a file. An error is without the name of the directory.
-fn verdict(content: &str) -> Result<(), String> {
+fn load(content: &str) -> Result<(), String> {
     let directory = Directory::new(content);
     directory.write("server.crt", &RSA.0);
     directory.write("server.key", &RSA.1);
@@ -143,7 +143,7 @@ fn files_that_the_toolkit_accepts_are_accepted() {
         ("web_config_users.good.yml", server(&[&users])),
         ("web_config_users_noTLS.good.yml", users.clone()),
     ] {
-        assert_eq!(verdict(&content), Ok(()), "{file}");
+        assert_eq!(load(&content), Ok(()), "{file}");
     }
 }
 
@@ -277,7 +277,7 @@ fn files_that_are_refused_are_refused_for_a_reason() {
             "rate_limit.burst: must be at least 1: with 0, every request would be refused",
         ),
     ] {
-        let refusal = verdict(&content).unwrap_err();
+        let refusal = load(&content).unwrap_err();
         assert!(refusal.starts_with("web.yaml:"), "{file}: {refusal}");
         assert!(refusal.contains(reason), "{file}: {refusal}");
     }

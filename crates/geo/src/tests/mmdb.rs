@@ -354,7 +354,8 @@ proptest! {
         let geo = load(Database::Country, &content).unwrap();
         let reader = Reader::from_source(content).unwrap();
         let by_reader = |ip: IpAddr| {
-            let code = reader.lookup(ip).unwrap().decode_path::<&str>(&maxminddb::path!["country_code"]);
+            let record = reader.lookup(ip).unwrap();
+        let code = record.decode_path::<&str>(&maxminddb::path!["country_code"]);
             code.unwrap().map_or(Country::UNKNOWN, Country::parse)
         };
         for step in 0..=255_u32 {

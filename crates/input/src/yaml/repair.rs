@@ -7,7 +7,7 @@ use serde_saphyr::granit_parser::{Event, Marker, Parser};
 
 use super as yaml;
 use super::locate::Subject;
-use super::report::{ConfigError, Fault, Report, Source};
+use super::report::{ConfigError, Fault, Report, SourceFile};
 
 /// Largest file in which more than the first error of this kind is found, in bytes.
 const MAX_SIZE: usize = 8 << 20;
@@ -31,7 +31,7 @@ struct Repaired {
 /// Reads text into a shape that borrows nothing. Reports every error, and returns what can be read
 /// without the parts that the errors are about.
 pub fn read_all<T: DeserializeOwned>(
-    source: &Source,
+    source: &SourceFile,
     text: &str,
     report: &mut Report,
 ) -> Option<T> {
@@ -45,7 +45,7 @@ pub fn read_all<T: DeserializeOwned>(
 /// before. `check` reads any text into the same shape and drops it: a type parameter cannot stand
 /// for a shape of every lifetime.
 pub fn read_borrowed<'a, T: Deserialize<'a>>(
-    source: &Source,
+    source: &SourceFile,
     text: &'a str,
     repaired: &'a mut Option<String>,
     check: impl Fn(&str) -> Result<(), ShapeError>,

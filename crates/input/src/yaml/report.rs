@@ -73,13 +73,13 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// A YAML file by the name it goes by in messages.
+/// A YAML file, by its name in messages.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SourceFile {
     name: Arc<str>,
 }
 
-impl Source {
+impl SourceFile {
     /// Names a file by its path.
     pub fn new(path: &Path) -> Self {
         Self {
@@ -173,7 +173,7 @@ impl Report {
         result.map_err(|fault| self.fault(fault)).ok()
     }
 
-    /// What the warnings say, without their places.
+    /// Returns the texts of the warnings, without their locations.
     pub fn warnings(&self) -> impl Iterator<Item = &str> {
         self.warnings.iter().map(|warning| &*warning.message)
     }

@@ -31,7 +31,10 @@ impl Echo {
             Err(error) => {
                 if !SAID.swap(true, Ordering::Relaxed) {
                     let kind = error.kind();
-                    tracing::debug!(%kind, "no ICMP here; canaries are asked over UDP and TCP only");
+                    tracing::debug!(
+                        %kind,
+                        "ICMP is not available: canaries are probed over UDP and TCP only"
+                    );
                 }
                 None
             }

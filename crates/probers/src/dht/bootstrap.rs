@@ -22,8 +22,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest time between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
-/// The result of one name.
-struct Found {
+/// The addresses of one name over one family.
+struct ResolvedName {
     family: Family,
     addresses: Vec<SocketAddr>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Bootstrap {
     /// The runtime for name lookups.
     runtime: Handle,
     waker: Arc<Waker>,
-    found: (mpsc::Sender<Found>, mpsc::Receiver<Found>),
+    found: (mpsc::Sender<ResolvedName>, mpsc::Receiver<ResolvedName>),
     /// By [`Family::index`].
     attempts: [Attempts; 2],
 }
@@ -94,14 +94,14 @@ impl Bootstrap {
                 }
             };
             // The worker may have ended.
-            let _ = found.send(Found { family, addresses });
+            let _ = found.send(ResolvedName { family, addresses });
             waker.wake();
         });
     }
 
     /// Takes the addresses of one name.
     pub(super) fn take(&mut self) -> Option<(Family, Vec<SocketAddr>)> {
-        let Found { family, addresses } = self.found.1.try_recv().ok()?;
+        let ResolvedName { family, addresses } = self.found.1.try_recv().ok()?;
         let attempts = &mut self.attempts[family.index()];
         if attempts.end_one(!addresses.is_empty()) {
             info!(
@@ -123,7 +123,7 @@ struct Attempts {
     /// Whether the current attempt has found an address.
     fruitful: bool,
     /// Whether it was logged that no name leads anywhere.
-    said: bool,
+    is_reported: bool,
 }
 
 impl Default for Attempts {
@@ -133,7 +133,7 @@ impl Default for Attempts {
             wait: FIRST_WAIT,
             pending: 0,
             fruitful: false,
-            said: false,
+            is_reported: false,
         }
     }
 }
@@ -163,10 +163,10 @@ impl Attempts {
         self.pending = self.pending.saturating_sub(1);
         self.fruitful |= fruitful;
         if self.fruitful {
-            self.said = false;
+            self.is_reported = false;
         }
         let barren = self.pending == 0 && !self.fruitful;
-        barren && !std::mem::replace(&mut self.said, true)
+        barren && !std::mem::replace(&mut self.is_reported, true)
     }
 
     /// Returns when to call [`Attempts::begin`] again.

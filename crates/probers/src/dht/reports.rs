@@ -31,7 +31,7 @@ pub(super) struct Reports {
     urgent: bool,
     due: Mono,
     /// Whether it was logged that lookups are lost.
-    said: bool,
+    is_reported: bool,
 }
 
 impl Reports {
@@ -42,7 +42,7 @@ impl Reports {
             wanted: VecDeque::new(),
             urgent: false,
             due: Mono(0),
-            said: false,
+            is_reported: false,
         }
     }
 
@@ -74,10 +74,10 @@ impl Reports {
         }
         let surplus = self.lookups.len().saturating_sub(MAX_PENDING);
         self.lookups.drain(..surplus);
-        if surplus > 0 && !std::mem::replace(&mut self.said, true) {
+        if surplus > 0 && !std::mem::replace(&mut self.is_reported, true) {
             tracing::warn!(
                 lost = surplus,
-                "results of the DHT come faster than they are taken"
+                "DHT results arrive faster than they are processed"
             );
         }
     }
@@ -108,7 +108,7 @@ impl Reports {
             return now.after(PAUSE);
         }
         self.urgent = false;
-        self.said = false;
+        self.is_reported = false;
         self.due = now.after(EVERY);
         self.due
     }

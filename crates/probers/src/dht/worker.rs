@@ -58,8 +58,8 @@ pub(super) enum Command {
     Fault,
 }
 
-/// The connections of the worker to the rest of the daemon.
-pub(super) struct Ends {
+/// The channels between the worker and the rest of the daemon.
+pub(super) struct WorkerChannels {
     pub(super) commands: mpsc::Receiver<Command>,
     pub(super) waker: Arc<Waker>,
     pub(super) bootstrap: Bootstrap,
@@ -80,7 +80,7 @@ pub(super) struct Worker {
     load: usize,
     /// The number of answers that the smallest receive buffer holds.
     window: usize,
-    ends: Ends,
+    channels: WorkerChannels,
     /// Kept for the new engine after a panic.
     hashes: Arc<[InfoHash]>,
     paused: [bool; 2],
@@ -91,7 +91,7 @@ impl Worker {
         settings: seedwatch_dht::Settings,
         sockets: [Option<Socket>; 2],
         table: &[Contact],
-        ends: Ends,
+        channels: WorkerChannels,
     ) -> Self {
         let clock = Clock::start();
         let windows = sockets.iter().flatten().map(Socket::window);
@@ -104,7 +104,7 @@ impl Worker {
             outbox: Outbox::default(),
             done: [0; 2],
             load: 0,
-            ends,
+            channels,
             hashes: Arc::from([]),
             paused: [false; 2],
         };
@@ -114,8 +114,8 @@ impl Worker {
 
     /// Works until the waker asks it to stop. Returns the nodes worth saving.
     pub(super) fn run(mut self) -> Vec<Contact> {
-        while !self.ends.waker.is_stopped() {
-            self.ends.waker.reset();
+        while !self.channels.waker.is_stopped() {
+            self.channels.waker.reset();
             let turn = catch_unwind(AssertUnwindSafe(|| self.turn()));
             match turn {
                 Ok(None) => {}
@@ -139,10 +139,10 @@ impl Worker {
         let load = read.max(self.outbox.len());
         self.load = load.max(self.load - self.load.div_ceil(LOAD_DECAY));
         let is_sent = self.send(now);
-        self.ends.reports.add(self.engine.take_reports());
+        self.channels.reports.add(self.engine.take_reports());
         let engine = &self.engine;
         let status = || Family::ALL.map(|family| engine.status(family, now));
-        wake = wake.min(self.ends.reports.deliver(now, status));
+        wake = wake.min(self.channels.reports.deliver(now, status));
         match (is_sent, is_more) {
             (false, _) => Some(PAUSE),
             (true, true) => None,
@@ -181,7 +181,7 @@ impl Worker {
 
     /// Carries out the pending commands.
     fn obey(&mut self, now: Mono) {
-        while let Ok(command) = self.ends.commands.try_recv() {
+        while let Ok(command) = self.channels.commands.try_recv() {
             match command {
                 Command::Watch(hashes) => {
                     self.hashes = Arc::clone(&hashes);
@@ -189,7 +189,7 @@ impl Worker {
                 }
                 Command::LookUp(hash) => {
                     let families = self.sockets.iter().flatten().count();
-                    self.ends.reports.want(hash, families);
+                    self.channels.reports.want(hash, families);
                     self.engine.look_up(hash, now);
                 }
                 Command::Pause(family, paused) => {
@@ -199,7 +199,7 @@ impl Worker {
                 Command::Configure(settings) => {
                     self.settings = settings.engine;
                     self.engine.configure(settings.engine, now);
-                    self.ends.bootstrap.configure(settings.bootstrap);
+                    self.channels.bootstrap.configure(settings.bootstrap);
                 }
                 Command::Table(answer) => {
                     // The receiver may be gone.
@@ -214,7 +214,7 @@ impl Worker {
     /// Resolves bootstrap names for families that need nodes. Returns when to call again at the
     /// latest.
     fn find_a_way_in(&mut self, now: Mono) -> Mono {
-        while let Some((family, addresses)) = self.ends.bootstrap.take() {
+        while let Some((family, addresses)) = self.channels.bootstrap.take() {
             self.engine.add_bootstrap(family, &addresses);
         }
         let mut wake = Mono(u64::MAX);
@@ -222,7 +222,7 @@ impl Worker {
             let open = self.sockets[family.index()].is_some();
             let needed =
                 open && !self.paused[family.index()] && self.engine.needs_bootstrap(family, now);
-            let next = self.ends.bootstrap.tend(family, needed, now);
+            let next = self.channels.bootstrap.tend(family, needed, now);
             wake = wake.min(next.unwrap_or(wake));
         }
         wake
@@ -244,7 +244,7 @@ impl Worker {
             let done = &mut self.done[family.index()];
             while *done < packets.len() {
                 let sent = socket.send(packets[*done..].iter().copied());
-                match socket.judge(sent) {
+                match socket.classify(sent) {
                     Sent::Packets(count) => *done += count,
                     Sent::Full => {
                         all = false;
@@ -274,13 +274,13 @@ impl Worker {
     /// that causes a panic must not stop the daemon.
     fn recover(&mut self) {
         if let Some(suppressed) = FAULTS.admit((), Instant::now()) {
-            let message = "the DHT prober met a fault of its own and restarts";
+            let message = "the DHT prober restarts after an internal error";
             tracing::error!(suppressed, "{message}");
         }
         let table =
             catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
         // The sockets are not read: the datagram that caused the panic may still be there.
-        self.ends.waker.wait(&[], Some(CALM));
+        self.channels.waker.wait(&[], Some(CALM));
         self.engine = Engine::new(self.settings, seed(), now(&self.clock));
         self.outbox = Outbox::default();
         self.done = [0; 2];
@@ -298,7 +298,7 @@ impl Worker {
         }
         self.engine.restore(table, now);
         self.engine.watch(Arc::clone(&self.hashes), now);
-        for hash in self.ends.reports.wanted() {
+        for hash in self.channels.reports.wanted() {
             self.engine.look_up(hash, now);
         }
     }
@@ -307,12 +307,12 @@ impl Worker {
     /// ends both.
     fn sleep(&mut self, wait: Duration) {
         let tick = wait.min(self.tick());
-        self.ends.waker.wait(&[], Some(tick));
+        self.channels.waker.wait(&[], Some(tick));
         let wait = wait.saturating_sub(tick);
         // Also without time left, because it reports ICMP errors.
         let sockets = self.sockets.iter().flatten();
         let watched: Vec<BorrowedFd<'_>> = sockets.map(AsFd::as_fd).collect();
-        if self.ends.waker.wait(&watched, Some(wait)) {
+        if self.channels.waker.wait(&watched, Some(wait)) {
             let sockets = self.sockets.iter_mut().flatten();
             sockets.for_each(Socket::expect_errors);
         }

@@ -11,8 +11,8 @@ use super::fetch::Target;
 use super::http_client::{HttpClient, Origin, Progress};
 use seedwatch_torrent::{InfoHash, TrackerUrl};
 use seedwatch_tracker::announce_session::{
-    AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
-    STOPPED_QUERY_PARTS, SessionAnswer, Verdict,
+    AnnounceRequest, AnnounceResult, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
+    STOPPED_QUERY_PARTS, SessionAnswer,
 };
 use seedwatch_tracker::http::answer::{self, AnnounceContext, Reply};
 use seedwatch_tracker::http::query;
@@ -67,7 +67,7 @@ impl HttpClient {
         strategy: AnnounceStrategy,
         deadlines: Deadlines,
         progress: &mut Progress,
-    ) -> Verdict {
+    ) -> AnnounceResult {
         let own = PeerFilter {
             ports: self.settings.identity.ports,
             accept: self.settings.accept,
@@ -102,14 +102,14 @@ impl HttpClient {
                 progress.stats.phases.response = response;
             }
             response = progress.stats.phases.response;
-            if let Next::Done(verdict) = next {
+            if let Next::Done(result) = next {
                 let cut = || {
                     Err(ProbeError::new(
                         FailureReason::Timeout,
                         "the probe was cut short",
                     ))
                 };
-                return verdict.unwrap_or_else(cut);
+                return result.unwrap_or_else(cut);
             }
         }
     }
@@ -230,7 +230,7 @@ impl Drop for StopAnnounce {
                     .await
             };
             let left = matches!(timeout(STOP_TIMEOUT, leaving).await, Ok(Ok(_)));
-            tracing::debug!(tracker = %swarm.url, left, "stop_announce in the background");
+            tracing::debug!(tracker = %swarm.url, left, "announced stopped in the background");
             drop(place);
         });
     }

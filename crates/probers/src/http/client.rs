@@ -16,7 +16,7 @@ use url::Url;
 
 use super::http_client::Progress;
 use super::probation::Probation;
-use super::trace::{Ends, GivenAddresses, TimeConnect, Trace};
+use super::trace::{ConnectionEnds, GivenAddresses, TimeConnect, Trace};
 use super::{CONNECT_TIMEOUT, KEEP_ALIVE, MAX_PER_HOST, failure};
 use crate::shortage;
 use seedwatch_tracker::{FailureReason, ProbeError};
@@ -30,7 +30,7 @@ pub(super) struct Client {
 }
 
 /// The head of a response.
-pub(super) struct Answer {
+pub(super) struct ResponseHead {
     pub(super) response: Response,
     /// When the request was sent.
     pub(super) sent: Instant,
@@ -63,7 +63,7 @@ impl Client {
         url: Url,
         addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
-    ) -> Result<Answer, ProbeError> {
+    ) -> Result<ResponseHead, ProbeError> {
         let answer = send(&self.fresh, Some(probation), url, addresses, progress).await;
         answer.map_err(Unanswered::into_failed)
     }
@@ -74,7 +74,7 @@ impl Client {
         url: Url,
         addresses: &Arc<[IpAddr]>,
         progress: &mut Progress,
-    ) -> Result<Answer, ProbeError> {
+    ) -> Result<ResponseHead, ProbeError> {
         match send(&self.keeping, None, url, addresses, progress).await {
             Ok(answer) => Ok(answer),
             Err(Unanswered::Stale(url)) => {
@@ -131,7 +131,7 @@ async fn send(
     url: Url,
     addresses: &Arc<[IpAddr]>,
     progress: &mut Progress,
-) -> Result<Answer, Unanswered> {
+) -> Result<ResponseHead, Unanswered> {
     let trace = Trace::new(addresses.clone());
     progress.trace = Some(trace.clone());
     progress.stats.requests += 1;
@@ -149,13 +149,13 @@ async fn send(
         // The server sent it while the connection was idle (RFC 9110, section 15.5.9).
         Ok(response)
             if response.status() == StatusCode::REQUEST_TIMEOUT
-                && seen.is_reuse(Ends::within(response.extensions())) =>
+                && seen.is_reuse(ConnectionEnds::within(response.extensions())) =>
         {
             return Err(Unanswered::Stale(response.url().clone()));
         }
         Ok(response) => {
             let sent = seen.connected.unwrap_or(sent);
-            return Ok(Answer { response, sent });
+            return Ok(ResponseHead { response, sent });
         }
         Err(error) => error,
     };

@@ -8,7 +8,7 @@ use std::io;
 use hyper_util::client::legacy::Error as ClientError;
 use rustls::CertificateError;
 
-use super::trace::{CertificateKind, Ends, Seen};
+use super::trace::{CertificateKind, ConnectionEnds, Seen};
 use crate::shortage;
 use seedwatch_tracker::{FailureReason, ProbeError};
 
@@ -53,7 +53,7 @@ pub(super) fn is_of_reuse(error: &reqwest::Error, seen: &Seen) -> bool {
     causes(error)
         .filter_map(|cause| cause.downcast_ref::<ClientError>())
         .find_map(ClientError::connect_info)
-        .is_some_and(|connection| seen.is_reuse(Ends::of(connection)))
+        .is_some_and(|connection| seen.is_reuse(ConnectionEnds::of(connection)))
 }
 
 /// Returns an error and its causes. `io::Error::source` skips its own content, and hyper-rustls

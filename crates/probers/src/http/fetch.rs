@@ -9,7 +9,7 @@ use reqwest::header::RETRY_AFTER;
 use url::Url;
 
 use super::body::{Body, MAX_BODY, too_large};
-use super::client::Answer;
+use super::client::ResponseHead;
 use super::http_client::{HttpClient, Origin, Progress};
 use super::large::BodyBudget;
 use super::{MAX_REDIRECTS, failure, status};
@@ -62,7 +62,7 @@ impl HttpClient {
                 let probation = &self.shared.probation;
                 client.get_on(probation, url, &addresses, progress).await
             };
-            let Answer { response, sent } = answer?;
+            let ResponseHead { response, sent } = answer?;
             let (status, headers) = (response.status(), response.headers());
             if let Some(to) = status::redirect(status, headers, response.url()) {
                 let to = carry_query(response.url(), to?, own);
@@ -143,15 +143,15 @@ fn carry_query(from: &Url, mut to: Url, own: &str) -> Url {
 
 /// Reads a body up to its bound. Keeps what arrived of a truncated body.
 async fn read(mut response: Response, mut budget: BodyBudget<'_>) -> Result<Body, ProbeError> {
-    let told = response.content_length().unwrap_or(0);
-    if told > MAX_BODY as u64 {
+    let declared = response.content_length().unwrap_or(0);
+    if declared > MAX_BODY as u64 {
         return Err(too_large());
     }
     // Requested before reading, because the connection reads ahead. Without a permit, the beginning
     // of the body is still read.
-    let _ = budget.admit(told as usize).await;
+    let _ = budget.admit(declared as usize).await;
     let mut body = Body::default();
-    body.bytes.reserve((told as usize).min(FIRST_CAPACITY));
+    body.bytes.reserve((declared as usize).min(FIRST_CAPACITY));
     for _ in 0..MAX_PIECES {
         match response.chunk().await {
             Ok(Some(chunk)) if body.bytes.len() + chunk.len() > MAX_BODY => {

@@ -112,10 +112,10 @@ pub enum TlsError {
     #[error("a root certificate is not usable: {0}")]
     Root(Error),
     /// rustls rejected the roots.
-    #[error("no certificate verifier: {0}")]
+    #[error("cannot create a certificate verifier: {0}")]
     Verifier(VerifierBuilderError),
     /// rustls rejected its cryptography provider.
-    #[error("no TLS: {0}")]
+    #[error("cannot set up TLS: {0}")]
     Provider(Error),
 }
 

@@ -42,7 +42,7 @@ pub(super) struct Seen {
     /// Properties of the server's own certificate.
     pub(super) certificate: CertificateKind,
     /// Both ends of the connection.
-    ends: Option<Ends>,
+    ends: Option<ConnectionEnds>,
 }
 
 /// Properties of a server's own certificate.
@@ -56,12 +56,12 @@ pub(super) struct CertificateKind {
 
 /// The addresses of both ends of a connection, which identify it among all open ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ends {
+pub(super) struct ConnectionEnds {
     local: SocketAddr,
     remote: SocketAddr,
 }
 
-impl Ends {
+impl ConnectionEnds {
     /// Returns the ends of a connection of hyper; `None` if it was cut before they were read.
     pub(super) fn of(connection: &Connected) -> Option<Self> {
         let mut extensions = hyper::http::Extensions::new();
@@ -103,7 +103,7 @@ impl Seen {
 
     /// Returns whether a request used another connection than the one made for it, because a
     /// kept-alive one became free first. Also true if the ends are unknown.
-    pub(super) fn is_reuse(&self, used: Option<Ends>) -> bool {
+    pub(super) fn is_reuse(&self, used: Option<ConnectionEnds>) -> bool {
         self.ends.is_none() || self.ends != used
     }
 }
@@ -227,7 +227,7 @@ where
         Box::pin(TRACE.scope(trace.clone(), async move {
             let result = connecting.await;
             if let Ok(connection) = &result {
-                let ends = Ends::of(&connection.connected());
+                let ends = ConnectionEnds::of(&connection.connected());
                 trace.write(|seen| {
                     seen.connected = Some(Instant::now());
                     seen.ends = ends;

@@ -165,7 +165,10 @@ fn join(
     private: bool,
     ours: Option<ProbeError>,
 ) -> Answer {
-    let is_unasked = |side: &Result<Lookup, NetError>| matches!(side, Err(error) if !matches!(error, NetError::Dns(_)));
+    let is_unasked = |side: &Result<Lookup, NetError>| match side {
+        Err(error) => !matches!(error, NetError::Dns(_)),
+        Ok(_) => false,
+    };
     if let Some(ours) = ours
         && [&v4, &v6].into_iter().any(is_unasked)
     {

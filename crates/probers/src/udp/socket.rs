@@ -53,7 +53,7 @@ impl Socket {
                 self.segments = false;
                 continue;
             }
-            let why = match self.inner.judge(sent) {
+            let why = match self.inner.classify(sent) {
                 Sent::Packets(packets) => {
                     outbox.advance(packets);
                     continue;

@@ -18,7 +18,7 @@ use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::udp::engine::{Engine, Lookup, Outbox, Random};
+use seedwatch_tracker::udp::engine::{Engine, NameLookup, Outbox, Random};
 use seedwatch_tracker::{Job, Observation, ProbeError};
 
 /// The largest number of running jobs in one family. Other jobs wait, and their timeout runs from
@@ -61,7 +61,7 @@ pub(super) struct WorkerChannels {
     pub(super) _end: oneshot::Sender<()>,
 }
 
-type LookupResult = (Lookup, Result<Resolved, ProbeError>, Duration);
+type LookupResult = (NameLookup, Result<Resolved, ProbeError>, Duration);
 
 /// The worker of one family.
 pub(super) struct Worker {
@@ -273,7 +273,7 @@ impl Worker {
             tracing::error!(
                 family = self.family.as_label(),
                 suppressed,
-                "the UDP prober met a fault of its own and restarts"
+                "the UDP prober restarts after an internal error"
             );
         }
         let fresh = engine(self.family, self.settings, &self.socket);

@@ -114,7 +114,15 @@ fn a_key_that_is_not_a_string_ends_the_dictionary() {
 proptest! {
     #[test]
     fn arbitrary_input_never_panics(input in proptest::collection::vec(
-        prop_oneof![Just(b'd'), Just(b'l'), Just(b'e'), Just(b'i'), Just(b':'), b'0'..=b'9', any::<u8>()],
+        prop_oneof![
+            Just(b'd'),
+            Just(b'l'),
+            Just(b'e'),
+            Just(b'i'),
+            Just(b':'),
+            b'0'..=b'9',
+            any::<u8>()
+        ],
         0..200,
     )) {
         if let Ok((value, rest)) = Value::parse(&input) {

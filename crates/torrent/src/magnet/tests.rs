@@ -214,7 +214,8 @@ proptest! {
     #[test]
     fn arbitrary_queries_never_panic(
         parameters in prop::collection::vec(
-            "(xt|xt\\.1|tr|dn|so|amp;tr|%78t)=(urn:bt[im]h:|urn%3Abtih%3A)?(1220)?[a-f0-9A-Z%é&+.]{0,70}",
+            "(xt|xt\\.1|tr|dn|so|amp;tr|%78t)=(urn:bt[im]h:|urn%3Abtih%3A)?(1220)?\
+             [a-f0-9A-Z%é&+.]{0,70}",
             0..8,
         )
     ) {

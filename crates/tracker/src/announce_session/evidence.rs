@@ -69,7 +69,7 @@ impl Reading {
         self.has_list || self.announced.counts.has_current()
     }
 
-    /// Returns the verdict if the answer to the first `stopped` is the last word.
+    /// Returns the result if the answer to the first `stopped` is the last word.
     pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<AnnounceResponse> {
         let mut announced = Box::new(self.announced);
         announced.strategy = AnnounceStrategy::StoppedFirst;

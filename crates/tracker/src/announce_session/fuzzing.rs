@@ -63,7 +63,7 @@ impl Choices<'_> {
     }
 }
 
-/// Runs a session whose answers the bytes decide. Checks that it ends, that the verdict rests on an
+/// Runs a session whose answers the bytes decide. Checks that it ends, that the result rests on an
 /// answer, and that `stopped` follows `started`.
 pub fn fuzz(bytes: &[u8]) {
     let mut choices = Choices(bytes);
@@ -102,18 +102,18 @@ pub fn fuzz(bytes: &[u8]) {
             may_remain &= !failed.reason.is_refusal();
             session.failed(failed, reached, &own)
         };
-        let Next::Done(verdict) = next else {
+        let Next::Done(result) = next else {
             continue;
         };
         assert_eq!(session.may_be_registered(), may_remain);
-        match verdict {
+        match result {
             Some(Ok(announced)) => {
                 assert!(is_answered, "an answer out of nothing");
                 let is_zero = announced.peers.is_empty() && !announced.peer_list_withheld;
                 assert!(!(is_zero && has_peers), "a list that became empty");
             }
             Some(Err(_)) => {}
-            None => panic!("no verdict"),
+            None => panic!("no result"),
         }
         return;
     }

@@ -89,7 +89,7 @@ pub fn announce(
         }
         known |= knows;
     });
-    let lists = Lists::read(&found, answer, context);
+    let lists = ParsedLists::read(&found, answer, context);
     answer.interval = refusal.asked_interval();
     if refusal.is_empty() && !answer.peers.is_empty() {
         answer.warning.get_or_insert_with(|| EMPTY_REASON.into());
@@ -109,7 +109,7 @@ pub fn announce(
 /// The peer lists in one response: those that were readable at least in part, and those that were
 /// not. If all are unreadable, the swarm is unknown, not empty.
 #[derive(Debug, Default)]
-struct Lists {
+struct ParsedLists {
     whole: usize,
     lost: usize,
     /// Entries with a host name instead of an address.
@@ -125,7 +125,7 @@ enum Key {
     Peers6,
 }
 
-impl Lists {
+impl ParsedLists {
     /// Reads all lists of a response. Its counts have been read before.
     fn read(
         found: &[(Key, Value<'_>)],
@@ -266,8 +266,8 @@ pub fn scrape(
     }
 }
 
-/// Finds the counts of the targets in `files`. Other hashes come from trackers that only answer with
-/// all they have.
+/// Finds the counts of the targets in `files`. Other hashes come from trackers that only answer
+/// with all they have.
 fn find_counts(
     files: Dict<'_>,
     targets: &[(AnnounceId, InfoHash)],

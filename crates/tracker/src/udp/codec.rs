@@ -65,19 +65,24 @@ pub(super) fn write_connect(out: &mut Vec<u8>, transaction: u32) {
 }
 
 /// Appends an announce request.
-pub(super) fn write_announce(out: &mut Vec<u8>, who: &Identity, ask: &Announce<'_>) {
-    write_head(out, ask.connection, ACTION_ANNOUNCE, ask.transaction);
-    out.extend_from_slice(&ask.info_hash.0);
-    out.extend_from_slice(&who.peer_id);
+pub(super) fn write_announce(out: &mut Vec<u8>, identity: &Identity, announce: &Announce<'_>) {
+    write_head(
+        out,
+        announce.connection,
+        ACTION_ANNOUNCE,
+        announce.transaction,
+    );
+    out.extend_from_slice(&announce.info_hash.0);
+    out.extend_from_slice(&identity.peer_id);
     out.extend_from_slice(&0u64.to_be_bytes()); // downloaded
     out.extend_from_slice(&LEFT.to_be_bytes());
     out.extend_from_slice(&0u64.to_be_bytes()); // uploaded
-    out.extend_from_slice(&(ask.event as u32).to_be_bytes());
+    out.extend_from_slice(&(announce.event as u32).to_be_bytes());
     out.extend_from_slice(&0u32.to_be_bytes()); // address: the one the packet comes from
-    out.extend_from_slice(&who.key.to_be_bytes());
-    out.extend_from_slice(&u32::from(ask.numwant).to_be_bytes());
-    out.extend_from_slice(&who.port(ask.family).to_be_bytes());
-    write_url_data(out, ask.url);
+    out.extend_from_slice(&identity.key.to_be_bytes());
+    out.extend_from_slice(&u32::from(announce.numwant).to_be_bytes());
+    out.extend_from_slice(&identity.port(announce.family).to_be_bytes());
+    write_url_data(out, announce.url);
 }
 
 /// Appends the path and query as options (BEP 41), unless they are a bare `/`.

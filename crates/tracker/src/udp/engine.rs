@@ -73,7 +73,7 @@ pub enum Undelivered {
 
 /// A name that must be looked up.
 #[derive(Debug, Clone)]
-pub struct Lookup {
+pub struct NameLookup {
     /// The tracker.
     pub tracker: TrackerId,
     /// Its URL, which has the name.
@@ -108,7 +108,7 @@ pub struct Engine {
     queue: VecDeque<Key>,
     /// The number of probes in `ready` queues.
     unsent: usize,
-    lookups: Vec<Lookup>,
+    lookups: Vec<NameLookup>,
     observations: Vec<Observation>,
     datagram_stats: DatagramStats,
     forgot_at: Instant,
@@ -166,8 +166,8 @@ impl Engine {
         }
     }
 
-    /// Takes the result of a [`Lookup`]: the addresses of this engine's family. `took` is the time
-    /// that name servers needed; `None` if a cache answered. Only this time counts against the
+    /// Takes the result of a [`NameLookup`]: the addresses of this engine's family. `took` is the
+    /// time that name servers needed; `None` if a cache answered. Only this time counts against the
     /// probes that waited.
     pub fn on_lookup(
         &mut self,
@@ -310,7 +310,7 @@ impl Engine {
     }
 
     /// Takes the lookups requested since the last call.
-    pub fn take_lookups(&mut self) -> Vec<Lookup> {
+    pub fn take_lookups(&mut self) -> Vec<NameLookup> {
         std::mem::take(&mut self.lookups)
     }
 

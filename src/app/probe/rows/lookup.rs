@@ -157,7 +157,7 @@ impl fmt::Display for LookupRow {
         let counts = [
             (stats.errors, "errors"),
             (stats.rejected, "rejected"),
-            (stats.doubted, "set aside as suspiciously close"),
+            (stats.doubted, "excluded as suspiciously close"),
         ];
         for (count, what) in counts {
             if count > 0 {

@@ -72,12 +72,12 @@ impl DhtNode {
     }
 
     /// Returns the number of `get_peers` queries for this info-hash.
-    pub(crate) fn wanted(&self, hash: &Hash) -> usize {
+    pub(crate) fn lookups_of(&self, hash: &Hash) -> usize {
         let received = self.received.lock().unwrap();
-        let wanted = received
+        let matching = received
             .iter()
             .filter(|query| query.method == "get_peers" && query.target.as_ref() == Some(hash));
-        wanted.count()
+        matching.count()
     }
 }
 

@@ -3,11 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Mutex;
 
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::TlsAcceptor;
 
+use super::secure::Authority;
 use super::server::{ReceivedRequest, Server, ServerReply, Then};
 use super::*;
 
@@ -151,33 +149,13 @@ async fn a_tracker_that_closes_after_each_response_never_fails() {
 
 #[tokio::test]
 async fn tls_connections_are_closed_with_and_without_a_notice() {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut params = rcgen::CertificateParams::new(vec!["root".into()]).unwrap();
-    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let root = rcgen::CertifiedIssuer::self_signed(params, key).unwrap();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let params = rcgen::CertificateParams::new(vec!["localhost".into()]).unwrap();
-    let leaf = params.signed_by(&key, &root).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(config));
-    let settings = Settings {
-        roots: vec![root.der().clone()],
-        ..settings()
-    };
+    let authority = Authority::new();
+    let tls = authority.acceptor();
     // `Close` sends close_notify; `Reset` cuts the connection.
     for then in [Then::Close, Then::Reset] {
         let script = once(move || no_reply(then));
         let server = Server::start_on("127.0.0.1", Some(tls.clone()), script).await;
-        let http_client = client_with_trusted_host(settings.clone(), resolver());
+        let http_client = authority.trusting_http_client();
         let url = format!("https://localhost:{}/announce", server.address.port());
         for expected in [1, 2, 1, 2] {
             let (response, stats) = announce_stopped_only(&http_client, &url).await;

@@ -16,12 +16,13 @@ use seedwatch_clock::Unix;
 const LEAF_END: Unix = Unix(1_924_992_000);
 const ROOT_END: Unix = Unix(2_019_686_400);
 
-struct Authority {
+/// A certificate authority of one test.
+pub(super) struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::named("the authority of this test")
     }
 
@@ -53,7 +54,16 @@ impl Authority {
         start(chain, key).await
     }
 
-    fn trusting_http_client(&self) -> Arc<HttpClient> {
+    /// Returns an acceptor with a certificate for `localhost`.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
+        acceptor(vec![leaf.der().clone()], &key)
+    }
+
+    /// Returns a client that trusts this authority.
+    pub(super) fn trusting_http_client(&self) -> Arc<HttpClient> {
         let settings = Settings {
             roots: vec![self.root()],
             ..settings()
@@ -62,7 +72,7 @@ impl Authority {
     }
 }
 
-async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
+fn acceptor(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> TlsAcceptor {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(provider)
@@ -71,7 +81,11 @@ async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(config));
+    TlsAcceptor::from(Arc::new(config))
+}
+
+async fn start(chain: Vec<CertificateDer<'static>>, key: KeyPair) -> Server {
+    let tls = acceptor(chain, &key);
     Server::start_on("127.0.0.1", Some(tls), |_, _| {
         // The server closes each connection, so that every probe needs a new one.
         ServerReply::raw(
@@ -228,20 +242,7 @@ async fn a_redirect_out_of_tls_is_refused() {
     let authority = Authority::new();
     let plain = Server::always(LIST).await;
     let to = plain.url("/announce");
-    let key = KeyPair::generate().unwrap();
-    let params = CertificateParams::new(vec!["localhost".into()]).unwrap();
-    let leaf = params.signed_by(&key, &authority.issuer).unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![leaf.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
-        .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(config));
+    let tls = authority.acceptor();
     let server = Server::start_on("127.0.0.1", Some(tls), move |_, _| {
         ServerReply::with("301 Moved", &format!("Location: {to}\r\n"), "")
     })

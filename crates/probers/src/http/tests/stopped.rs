@@ -8,7 +8,8 @@ use seedwatch_tracker::{Counts, StoppedList};
 
 /// Four peers, three seeders and a leecher.
 const STARTED: &[u8] = b"d8:completei3e10:downloadedi9e10:incompletei1e8:intervali1800e5:peers24:\
-    \x51\x02\x03\x04\x1a\xe1\x51\x02\x03\x05\x1a\xe1\x51\x02\x03\x06\x1a\xe1\x51\x02\x03\x07\x1a\xe1e";
+    \x51\x02\x03\x04\x1a\xe1\x51\x02\x03\x05\x1a\xe1\
+    \x51\x02\x03\x06\x1a\xe1\x51\x02\x03\x07\x1a\xe1e";
 const ZEROS: &[u8] = b"d8:completei0e10:downloadedi9e10:incompletei0e8:intervali1800e\
     12:min intervali1700e5:peers0:e";
 /// A list of 0.0.0.0:0 alone, beside counts that claim three seeders.

@@ -89,7 +89,7 @@ impl Reply {
 
 /// The outcome of a session, and the state of the tracker after it.
 struct Outcome {
-    verdict: Verdict,
+    result: AnnounceResult,
     /// Whether the tracker has our entry although the session believes that it has none.
     is_forgotten: bool,
     /// Whether the tracker has our entry.
@@ -139,9 +139,9 @@ fn run_session(
                 session.failed(ProbeError::new(reason, "text"), delivery, &peer_filter())
             }
         };
-        if let Next::Done(verdict) = next {
+        if let Next::Done(result) = next {
             return Outcome {
-                verdict: verdict.unwrap(),
+                result: result.unwrap(),
                 is_forgotten: is_registered && !session.may_be_registered(),
                 is_registered,
                 requests,
@@ -176,7 +176,7 @@ fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
                 let is_zero = |response: &AnnounceResponse| {
                     response.peers.is_empty() && !response.peer_list_withheld
                 };
-                if let Ok(response) = &outcome.verdict
+                if let Ok(response) = &outcome.result
                     && is_zero(response)
                 {
                     // The exception is a tracker that has shown its lists and now sends zeros.
@@ -186,7 +186,7 @@ fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
                 }
                 let ends = begins_with_stopped && ends_session(stopped);
                 if started == Reply::List && !ends {
-                    let response = outcome.verdict.as_ref().expect(&case);
+                    let response = outcome.result.as_ref().expect(&case);
                     let believes_zero =
                         strategy == AnnounceStrategy::StoppedOnly && stopped == Reply::Zeros;
                     assert!(
@@ -198,7 +198,7 @@ fn no_pair_of_answers_yields_a_zero_or_failure_that_started_contradicts() {
                     }
                 }
                 if stopped == Reply::List && begins_with_stopped {
-                    let response = outcome.verdict.as_ref().expect(&case);
+                    let response = outcome.result.as_ref().expect(&case);
                     assert_eq!(response.peers.len(), 4, "{case}");
                 }
             }
@@ -252,7 +252,7 @@ fn no_loss_yields_a_zero() {
                 Reply::List,
                 Some(AnnounceRequest::Started),
             );
-            if let Ok(response) = &outcome.verdict {
+            if let Ok(response) = &outcome.result {
                 let is_zero = response.peers.is_empty() && !response.peer_list_withheld;
                 assert!(!is_zero, "{strategy:?} {stopped:?}: {response:?}");
             }
@@ -262,7 +262,7 @@ fn no_loss_yields_a_zero() {
                 Reply::List,
                 Some(AnnounceRequest::StoppedQuery),
             );
-            let response = outcome.verdict.expect("`started` brings the list");
+            let response = outcome.result.expect("`started` brings the list");
             assert_eq!(response.peers.len(), 4);
         }
     }

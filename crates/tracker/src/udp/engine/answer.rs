@@ -28,7 +28,7 @@ impl Engine {
         if !accept(remote, from, &mut self.datagram_stats) {
             return;
         }
-        remote.heard = Some(now);
+        remote.last_answer = Some(now);
         if connecting.total == 1 {
             let sample = now.saturating_duration_since(connecting.last);
             remote.round_trip.sample(sample);
@@ -146,7 +146,7 @@ impl Engine {
             // The window of the remote may have been full; it has room now.
             enqueue(&mut self.queue, remote, probe.remote);
         }
-        remote.heard = Some(now);
+        remote.last_answer = Some(now);
         if request.sent == 1 {
             let sample = now.saturating_duration_since(request.last);
             remote.round_trip.sample(sample);

@@ -8,8 +8,8 @@ use super::super::codec::{self, Announce, AnnounceBody, Event, ResponseBody};
 use super::arena::Key;
 use super::send_window::{SendWindow, Ticket};
 use crate::announce_session::{
-    self as session, AnnounceRequest, AnnounceSession, Delivery, Next, PeerFilter, STOPPED_PARTS,
-    STOPPED_QUERY_PARTS, Verdict,
+    self as session, AnnounceRequest, AnnounceResult, AnnounceSession, Delivery, Next, PeerFilter,
+    STOPPED_PARTS, STOPPED_QUERY_PARTS,
 };
 use crate::tracker_message;
 use crate::{
@@ -285,8 +285,8 @@ impl Probe {
                 self.has_sent = false;
                 Step::Send
             }
-            Next::Done(verdict) => {
-                Step::Done(verdict.map(|verdict| report(&self.job.request, verdict)))
+            Next::Done(result) => {
+                Step::Done(result.map(|result| report(&self.job.request, result)))
             }
         }
     }
@@ -346,12 +346,12 @@ impl Probe {
 }
 
 /// Returns the report of an announce, or of a scrape that failed.
-pub(super) fn report(request: &Request, verdict: Verdict) -> Report {
-    match (request, verdict) {
+pub(super) fn report(request: &Request, result: AnnounceResult) -> Report {
+    match (request, result) {
         (Request::Announce { id, .. }, result) => Report::Announce { id: *id, result },
-        (Request::Scrape { .. }, verdict) => Report::Scrape {
+        (Request::Scrape { .. }, result) => Report::Scrape {
             ids: request.ids(),
-            result: verdict.map(|_| Vec::new()),
+            result: result.map(|_| Vec::new()),
         },
     }
 }

@@ -46,7 +46,7 @@ pub(super) struct Remote {
     pub(super) window: SendWindow,
     pub(super) round_trip: RoundTrip,
     /// When its last answer arrived.
-    pub(super) heard: Option<Instant>,
+    pub(super) last_answer: Option<Instant>,
     /// When a router last reported it unreachable.
     pub(super) unreachable: Option<Instant>,
     /// When this machine last lacked memory for a packet to it.
@@ -112,7 +112,7 @@ impl Remote {
             queued: false,
             window: SendWindow::new(WINDOW),
             round_trip: RoundTrip::default(),
-            heard: None,
+            last_answer: None,
             unreachable: None,
             lost: None,
             used: now,
@@ -133,13 +133,15 @@ impl Remote {
 
     /// Returns whether it has answered since `then`.
     pub(super) fn heard_since(&self, then: Instant) -> bool {
-        self.heard.is_some_and(|heard| heard >= then)
+        self.last_answer
+            .is_some_and(|last_answer| last_answer >= then)
     }
 
     /// Returns whether it has answered so recently that silence most likely means loss: since the
     /// request was first sent, or within one timeout before.
     pub(super) fn is_alive(&self, first: Instant, timeout: Duration) -> bool {
-        self.heard.is_some_and(|heard| heard + timeout >= first)
+        self.last_answer
+            .is_some_and(|last_answer| last_answer + timeout >= first)
     }
 
     /// Returns whether no probe waits and the remote was unused for the time `after`.

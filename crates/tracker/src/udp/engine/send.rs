@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::probe::{PendingRequest, Probe};
 use super::remote::Connecting;
-use super::{Engine, Key, Link, Lookup, Outbox, Owner, QueueState, Remote, codec};
+use super::{Engine, Key, Link, NameLookup, Outbox, Owner, QueueState, Remote, codec};
 
 /// The largest number of packets to one remote before the next has its turn: one segmented send.
 const RUN: usize = 64;
@@ -30,7 +30,7 @@ impl Engine {
         remote.used = now;
         if remote.addresses.are_old(now) {
             remote.addresses.looking_up = true;
-            self.lookups.push(Lookup {
+            self.lookups.push(NameLookup {
                 tracker: remote.tracker,
                 url: Arc::clone(&remote.url),
                 limit: probe.job.timeout,

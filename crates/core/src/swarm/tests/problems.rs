@@ -78,13 +78,13 @@ fn a_failed_scrape_beside_announces_fails_no_announce() {
         },
         stats: ProbeStats::default(),
     };
-    let verdict = HealthChange {
+    let change = HealthChange {
         health: Health::Up,
         changed: false,
         is_confirmed: false,
     };
     let (roster, now) = (&world.roster, world.now);
-    world.swarms.fold(roster, observation, verdict, now);
+    world.swarms.fold(roster, observation, change, now);
     assert_eq!(world.row(0).announces[0].success, Some(true));
 }
 
@@ -98,13 +98,13 @@ fn a_warning_is_shown_with_its_answer() {
     assert_eq!((one.success, one.failure()), (Some(true), None));
     assert_eq!(one.warning(), Some("This tracker closes in May"));
     // Torrents with the same warning share its text.
-    assert!(Arc::ptr_eq(&one.remark.unwrap(), &other.remark.unwrap()));
-    assert!(world.tracker().remark.is_some());
+    assert!(Arc::ptr_eq(&one.problem.unwrap(), &other.problem.unwrap()));
+    assert!(world.tracker().problem.is_some());
     world.answer(first, Family::Ipv4, AnnounceResponse::default());
     assert_eq!(world.row(0).announces[0].warning(), None);
     assert!(world.row(1).announces[0].warning().is_some());
     assert!(
-        world.tracker().remark.is_some(),
+        world.tracker().problem.is_some(),
         "the tracker warns about other torrents"
     );
     world.fail(second, Health::Up, FailureReason::Rejected);
@@ -115,17 +115,17 @@ fn a_warning_is_shown_with_its_answer() {
         FailureReason::Rejected
     );
     world.advance(STALE.as_secs());
-    assert_eq!(world.tracker().remark, None);
+    assert_eq!(world.tracker().problem, None);
 }
 
 #[test]
 fn the_failure_that_took_a_tracker_down_is_shown_at_all_its_torrents() {
     let mut world = World::new(&[1, 2].map(|n| torrent(&n.to_string(), v1(n), &[SCRAPED])));
-    let [first, second] = [0, 1].map(|place| world.announce(place, 0));
+    let [first, second] = [0, 1].map(|index| world.announce(index, 0));
     world.list(second, &["1.1.1.1"]);
     assert_eq!(world.row(1).announces[0].failure(), None);
     world.fail(first, Health::Down, FailureReason::Refused);
-    let [one, other] = [0, 1].map(|place| world.row(place).announces[0].clone());
+    let [one, other] = [0, 1].map(|index| world.row(index).announces[0].clone());
     for row in [&one, &other] {
         assert_eq!(row.success, Some(false));
         assert_eq!(row.failure().unwrap().reason, FailureReason::Refused);
@@ -156,11 +156,11 @@ fn a_rate_limit_is_shown_until_it_is_over() {
     world.report(Family::Ipv4, Health::Up, Report::Announce { id, result });
     world.advance(86_399);
     assert_eq!(
-        world.tracker().remark.as_deref(),
-        Some(&Remark::Failed(failed))
+        world.tracker().problem.as_deref(),
+        Some(&Problem::Failed(failed))
     );
     world.advance(1);
-    assert_eq!(world.tracker().remark, None);
+    assert_eq!(world.tracker().problem, None);
 }
 
 /// The tracker states an interval of two hours beside the failure.

@@ -1,7 +1,7 @@
 //! What the answers of one session prove together.
 
 use super::evidence::{Evidence, Reading, is_same, remove_us};
-use super::{AnnounceRequest, PeerFilter, QueryOutcome, SessionAnswer, Verdict};
+use super::{AnnounceRequest, AnnounceResult, PeerFilter, QueryOutcome, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
 
@@ -11,15 +11,15 @@ const NO_PEERS_NO_COUNTS: &str = "an answer without peers and counts";
 /// The outcome of `started`.
 #[derive(Debug)]
 pub(super) struct StartedOutcome {
-    pub(super) verdict: Verdict,
+    pub(super) result: AnnounceResult,
     /// The leecher count in the answer to `started`, which may include us.
     counted: Option<u32>,
 }
 
-impl From<Verdict> for StartedOutcome {
-    fn from(verdict: Verdict) -> Self {
+impl From<AnnounceResult> for StartedOutcome {
+    fn from(result: AnnounceResult) -> Self {
         let counted = None;
-        Self { verdict, counted }
+        Self { result, counted }
     }
 }
 
@@ -47,11 +47,11 @@ pub(super) fn after_started(
         )
         .into();
     }
-    let verdict = Ok(from_started(query.as_ref(), reading, asked, own));
-    StartedOutcome { verdict, counted }
+    let result = Ok(from_started(query.as_ref(), reading, asked, own));
+    StartedOutcome { result, counted }
 }
 
-/// Returns the verdict that the answer to `started` gives.
+/// Returns the result that the answer to `started` gives.
 fn from_started(
     query: Option<&QueryOutcome>,
     reading: Reading,
@@ -96,12 +96,12 @@ fn compare_lists(
     }
 }
 
-/// Returns the verdict after `started` failed. The answer to `stopped` stands as far as it goes.
+/// Returns the result after `started` failed. The answer to `stopped` stands as far as it goes.
 pub(super) fn after_failed_start(
     query: Option<QueryOutcome>,
     failed: ProbeError,
     own: &PeerFilter,
-) -> Verdict {
+) -> AnnounceResult {
     match query {
         Some(QueryOutcome::Answered(before)) if before.evidence == Evidence::Peers => {
             Ok(before.into_verdict(own))
@@ -125,9 +125,13 @@ pub(super) fn after_failed_start(
     }
 }
 
-/// Returns the verdict after an answer to the last `stopped`.
-pub(super) fn after_stopped(started: StartedOutcome, after: &Counts, own: &PeerFilter) -> Verdict {
-    let mut announced = started.verdict?;
+/// Returns the result after an answer to the last `stopped`.
+pub(super) fn after_stopped(
+    started: StartedOutcome,
+    after: &Counts,
+    own: &PeerFilter,
+) -> AnnounceResult {
+    let mut announced = started.result?;
     let counts = &mut announced.counts;
     // Our entry was subtracted. If the tracker's count is the same after `stopped`, it never
     // included us.
