@@ -12,7 +12,7 @@ use super::process::Process;
 use super::wait;
 
 /// Time limit for an expected state.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_seedwatch");

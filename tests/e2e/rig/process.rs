@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use super::{http, netns, wait};
 
 /// Time limit for a server to start or to exit.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running program with its recorded output. It is killed when dropped; the kernel kills it if
 /// the thread that started it ends.

@@ -36,10 +36,11 @@ const COUNTRIES: [(&str, usize, usize); 4] = [
 const LARGEST_DROP: usize = 100;
 const EXTRA_PEERS: std::ops::Range<usize> = 2_000..3_400;
 
-/// A probe every few seconds of all torrents. Stale data expires within the test.
+/// A probe every few seconds of all torrents. No list may become stale before the next, which may
+/// take long on a loaded machine.
 const SETTINGS: &str = "addresses: {accept: any}\nnetwork: {canaries: []}\ndht: {enabled: false}\n\
      state: {path: \"\"}\ntracker: {max_rate: 1000/s, numwant: 2000}\n\
-     probe: {interval: 4s, timeout: 4s, stale_after: 8s}\n";
+     probe: {interval: 10s, timeout: 10s, stale_after: 10m}\n";
 
 #[test]
 fn a_country_cliff_notifies_once_per_collection() {
@@ -87,7 +88,7 @@ fn a_country_cliff_notifies_once_per_collection() {
 
 /// Waits until the collection has exactly these peers per country.
 fn wait_for_counts(daemon: &Daemon, count: impl Fn((&'static str, usize, usize)) -> usize) {
-    let limit = Duration::from_secs(45);
+    let limit = Duration::from_secs(240);
     daemon.wait_within("peers of the countries", limit, |page| {
         COUNTRIES.iter().all(|country| {
             let series = format!(
