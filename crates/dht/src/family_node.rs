@@ -17,9 +17,9 @@ use super::krpc::{self, Message, Response};
 use super::network_size::NetworkSize;
 use super::node_table::NodeTable;
 use super::packed::PackedAddress;
+use super::query_timeout::RoundTrip;
 use super::random::Random;
 use super::rate_limit::{PacketBucket, PerNodeLimiter};
-use super::rtt::RttEstimator;
 use super::schedule::LookupSchedule;
 use super::transactions::{Pending, Transactions};
 use crate::{DhtStatus, LookupReport};
@@ -107,7 +107,7 @@ pub(super) struct FamilyNode {
     bindings: IdBindings,
     per_node: PerNodeLimiter,
     transactions: Transactions,
-    rtt: RttEstimator,
+    round_trip: RoundTrip,
     schedule: LookupSchedule,
     lookups: ActiveLookups,
     /// Info-hashes to look up at once.
@@ -139,7 +139,7 @@ impl FamilyNode {
             bindings: IdBindings::default(),
             per_node: PerNodeLimiter::default(),
             transactions: Transactions::default(),
-            rtt: RttEstimator::default(),
+            round_trip: RoundTrip::default(),
             schedule: LookupSchedule::default(),
             lookups: ActiveLookups::default(),
             wanted: VecDeque::new(),
@@ -272,7 +272,7 @@ impl FamilyNode {
         self.traffic.answers += 1;
         self.traffic.silence = 0;
         self.traffic.last_answer = Some(now);
-        self.rtt.sample(now.since(pending.sent));
+        self.round_trip.sample(now.since(pending.sent));
         let address = pending.address;
         let as_expected = pending.id.is_none_or(|id| id == response.id);
         let believed = self.bindings.record(&address, &response.id, now);

@@ -11,7 +11,7 @@
 //! | `schedule` | which info-hash is looked up when |
 //! | `node_table` | all known nodes by id, shared by all lookups |
 //! | `transactions`, `timers` | queries in flight and their timeouts |
-//! | `rate_limit`, `rtt` | how fast to send, and how long to wait |
+//! | `rate_limit`, `query_timeout` | how fast to send, and how long to wait |
 //! | `binding`, `external_address` | which nodes to trust, and our own address |
 //! | `network_size` | the estimated number of nodes |
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
@@ -82,10 +82,10 @@ mod lookup;
 mod network_size;
 mod node_table;
 mod packed;
+mod query_timeout;
 mod random;
 mod rate_limit;
 mod report;
-mod rtt;
 mod schedule;
 mod timers;
 mod transactions;

@@ -6,6 +6,7 @@ use super::super::id::NodeId;
 use super::super::krpc;
 use super::super::lookup::{self, Lookup, LookupOutcome, Plan};
 use super::super::packed::PackedAddress;
+use super::super::query_timeout::query_timeout;
 use super::super::schedule::{MAX_RANGES, TargetHistory};
 use super::super::transactions::{Expired, LookupId, Pending};
 use super::{FamilyNode, MIN_GOOD_NODES, PollContext};
@@ -105,7 +106,7 @@ impl FamilyNode {
             is_stale: false,
             blamed: false,
         };
-        let timeout = self.rtt.query_timeout();
+        let timeout = query_timeout(&self.round_trip);
         self.transactions.open(pending, timeout, context.random)
     }
 
