@@ -18,12 +18,12 @@ use super::network_size::NetworkSize;
 use super::node_table::NodeTable;
 use super::packed::PackedAddress;
 use super::query_timeout::RoundTrip;
-use super::random::Random;
 use super::rate_limit::{PacketBucket, PerNodeLimiter};
 use super::schedule::LookupSchedule;
 use super::transactions::{Pending, Transactions};
 use crate::{DhtStatus, LookupReport};
 use active_lookups::ActiveLookups;
+use rand::rngs::StdRng;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -46,7 +46,7 @@ const MAX_WANTED: usize = 1024;
 pub(super) struct PollContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) bucket: &'a mut PacketBucket,
-    pub(super) random: &'a mut Random,
+    pub(super) rng: &'a mut StdRng,
     pub(super) out: &'a mut Outbox,
     pub(super) ended: &'a mut Vec<LookupReport>,
 }
@@ -119,11 +119,11 @@ pub(super) struct FamilyNode {
 
 impl FamilyNode {
     /// Creates a node that knows no other node.
-    pub(super) fn new(family: Family, random: &mut Random, now: Mono) -> Self {
+    pub(super) fn new(family: Family, rng: &mut StdRng, now: Mono) -> Self {
         Self {
             family,
             identity: Identity {
-                id: NodeId(random.id()),
+                id: NodeId::random(rng),
                 external: None,
                 votes: ExternalAddressVotes::default(),
             },
@@ -169,7 +169,7 @@ impl FamilyNode {
 
     pub(super) fn pause(&mut self, paused: bool, now: Mono) {
         if paused && !self.paused {
-            self.lookups = ActiveLookups::following(&self.lookups);
+            self.lookups.clear();
             self.density.lookups = 0;
             self.schedule.restart(now);
         }
@@ -236,7 +236,7 @@ impl FamilyNode {
         from: SocketAddr,
         datagram: &[u8],
         settings: &Settings,
-        random: &mut Random,
+        rng: &mut StdRng,
         now: Mono,
     ) {
         let from = PackedAddress::from(from);
@@ -245,7 +245,7 @@ impl FamilyNode {
             Ok(Message::Query(_)) => {}
             Ok(Message::Response(response)) => {
                 match self.transactions.close(response.transaction, &from) {
-                    Some(pending) => self.on_response(pending, &response, settings, random, now),
+                    Some(pending) => self.on_response(pending, &response, settings, rng, now),
                     None => self.traffic.errors += 1,
                 }
             }
@@ -266,7 +266,7 @@ impl FamilyNode {
         pending: Pending,
         response: &Response<'_>,
         settings: &Settings,
-        random: &mut Random,
+        rng: &mut StdRng,
         now: Mono,
     ) {
         self.traffic.answers += 1;
@@ -282,7 +282,7 @@ impl FamilyNode {
             return;
         }
         if let Some(ours) = response.external {
-            self.vote(&address, ours.ip().to_canonical(), random, now);
+            self.vote(&address, ours.ip().to_canonical(), rng, now);
         }
         self.table.record_answer(response.id, address, now);
         let lookup = pending.lookup.and_then(|id| self.lookups.get_mut(id));
@@ -306,7 +306,7 @@ impl FamilyNode {
 
     /// Records our address as a node sees it. The address that most report determines our id (BEP
     /// 42).
-    fn vote(&mut self, voter: &PackedAddress, ours: IpAddr, random: &mut Random, now: Mono) {
+    fn vote(&mut self, voter: &PackedAddress, ours: IpAddr, rng: &mut StdRng, now: Mono) {
         if Family::of(&ours) != self.family {
             return;
         }
@@ -316,7 +316,7 @@ impl FamilyNode {
         let winner = self.identity.votes.winner(now);
         if let Some(winner) = winner.filter(|winner| Some(*winner) != self.identity.external) {
             self.identity.external = Some(winner);
-            self.identity.id = id::secure_id(winner, random.id());
+            self.identity.id = id::secure_id(winner, NodeId::random(rng).0);
         }
     }
 

@@ -17,7 +17,7 @@
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`krpc`] | reading and writing datagrams |
 //! | [`bloom`] | counting peers with Bloom filters (BEP 33) |
-//! | `keyed`, `packed`, `random` | keyed hashes, compact addresses, random numbers |
+//! | `keyed`, `packed` | keyed hashes, compact addresses |
 //!
 //! # Example
 //!
@@ -83,7 +83,6 @@ mod network_size;
 mod node_table;
 mod packed;
 mod query_timeout;
-mod random;
 mod rate_limit;
 mod report;
 mod schedule;

@@ -107,7 +107,7 @@ impl FamilyNode {
             blamed: false,
         };
         let timeout = query_timeout(&self.round_trip);
-        self.transactions.open(pending, timeout, context.random)
+        self.transactions.open(pending, timeout, context.rng)
     }
 
     /// Lets queued lookups send, until the token bucket is empty.
@@ -298,7 +298,7 @@ impl FamilyNode {
     /// Looks up a random id: this finds nodes and measures their density.
     fn start_refresh(&mut self, now: Mono, context: &mut PollContext<'_>) {
         self.density.lookups += 1;
-        let target = NodeId(context.random.id());
+        let target = NodeId::random(context.rng);
         self.start_lookup(target, None, Default::default(), now, context);
     }
 

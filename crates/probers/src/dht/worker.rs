@@ -1,6 +1,5 @@
 //! The thread that joins engine, sockets, resolver and clock.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -97,7 +96,7 @@ impl Worker {
         let windows = sockets.iter().flatten().map(Socket::window);
         let mut worker = Self {
             settings,
-            engine: Engine::new(settings, seed(), now(&clock)),
+            engine: Engine::new(settings, rand::random(), now(&clock)),
             clock,
             window: windows.min().unwrap_or(1),
             sockets,
@@ -281,7 +280,7 @@ impl Worker {
             catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
         // The sockets are not read: the datagram that caused the panic may still be there.
         self.channels.waker.wait(&[], Some(CALM));
-        self.engine = Engine::new(self.settings, seed(), now(&self.clock));
+        self.engine = Engine::new(self.settings, rand::random(), now(&self.clock));
         self.outbox = Outbox::default();
         self.done = [0; 2];
         self.set_up(&table);
@@ -321,14 +320,4 @@ impl Worker {
 
 fn now(clock: &Clock) -> Mono {
     clock.mono(Instant::now())
-}
-
-/// Returns a random number that others cannot guess.
-fn seed() -> [u8; 32] {
-    let random = RandomState::new();
-    let mut seed = [0; 32];
-    for (place, part) in seed.chunks_exact_mut(8).enumerate() {
-        part.copy_from_slice(&random.hash_one(place).to_be_bytes());
-    }
-    seed
 }

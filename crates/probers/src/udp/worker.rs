@@ -18,7 +18,7 @@ use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::udp::engine::{Engine, NameLookup, Outbox, Random};
+use seedwatch_tracker::udp::engine::{Engine, NameLookup, Outbox};
 use seedwatch_tracker::{Job, Observation, ProbeError};
 
 /// The largest number of running jobs in one family. Other jobs wait, and their timeout runs from
@@ -328,5 +328,5 @@ impl Worker {
 
 fn engine(family: Family, settings: Settings, socket: &Socket) -> Engine {
     let window = socket.window();
-    Engine::new(family, settings, window, Random::from_os(), Instant::now())
+    Engine::new(family, settings, window, rand::random(), Instant::now())
 }
