@@ -35,7 +35,7 @@ use seedwatch_torrent::{Host, TrackerUrl};
 use seedwatch_tracker::{FailureReason, ProbeError};
 use upstream::Upstream;
 
-/// The largest number of cached hosts. Above it, the entry that would expire first is dropped.
+/// The largest number of cached hosts. Above it, the least recently used one is dropped.
 pub const MAX_HOSTS: usize = 8192;
 /// The largest number of concurrent lookups. Each sends up to three queries (A, AAAA, TXT).
 pub const MAX_LOOKUPS: usize = queue::PLACES;
