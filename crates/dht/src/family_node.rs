@@ -39,8 +39,9 @@ const MIN_GOOD_NODES: usize = 8;
 const MAX_BOOTSTRAP: usize = 256;
 /// Timeouts in a row after which the DHT counts as down.
 const MAX_SILENCE: u32 = 16;
-/// Info-hashes that may wait for an immediate lookup.
-const MAX_WANTED: usize = 1024;
+
+/// The largest number of info-hashes that may wait for an immediate lookup.
+pub const MAX_WANTED: usize = 1024;
 
 /// What a poll may use: the settings, the shared rate limit, and the places for its results.
 pub(super) struct PollContext<'a> {

@@ -91,6 +91,7 @@ mod transactions;
 
 pub use bloom::Filter;
 pub use engine::{Engine, Outbox, Settings};
+pub use family_node::MAX_WANTED;
 pub use id::{Distance, NodeId, is_secure_id, secure_id};
 
 pub use report::{

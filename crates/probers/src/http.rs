@@ -69,8 +69,6 @@ pub const MAX_REDIRECTS: usize = 2;
 pub const MAX_BACKGROUND_STOPS: u32 = 1024;
 /// The time limit of a `stopped` announce in the background.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time that [`HttpProber::drain`] takes.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The settings of an [`HttpProber`].
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::bootstrap::Bootstrap;
 use super::reports::Reports;
-use crate::datagram::{Sent, Socket};
+use crate::datagram::{READS_PER_TURN, Sent, Socket};
 use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_clock::{Clock, Mono};
@@ -20,8 +20,6 @@ use seedwatch_dht::{Contact, Engine, Outbox};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// The largest number of batches read from one socket before the next has its turn.
-const READS_A_TURN: usize = 8;
 /// The shortest time between two turns. Packets move in batches, and one wake-up serves them all.
 /// Answers wait half of it on average, a tenth of a usual round trip.
 const TICK: Duration = Duration::from_millis(10);
@@ -162,13 +160,13 @@ impl Worker {
         let (mut total, mut is_more) = (0, false);
         for socket in self.sockets.iter_mut().flatten() {
             let now = now(&self.clock);
-            for turn in 1..=READS_A_TURN {
+            for turn in 1..=READS_PER_TURN {
                 let read = socket.receive(|from, bytes| engine.receive(from, bytes, now));
                 total += read;
                 if !socket.is_full_batch(read) {
                     break;
                 }
-                is_more |= turn == READS_A_TURN;
+                is_more |= turn == READS_PER_TURN;
             }
             if socket.has_errors() {
                 is_more = true;

@@ -13,6 +13,8 @@ use tokio::sync::oneshot;
 
 use super::batch_pacer::BatchPacer;
 use super::socket::Socket;
+use crate::datagram::READS_PER_TURN;
+use crate::prober::DRAIN_TIMEOUT;
 use crate::resolve::{Resolved, Resolver};
 use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
@@ -30,12 +32,10 @@ const MAX_UNSENT: usize = 1024;
 const MAX_FED: usize = 2048;
 /// With this many observations pending for a slow receiver, no more jobs are started.
 const MAX_PENDING: usize = 16_384;
-/// The largest number of batches of datagrams read before sending.
-const READS_A_TURN: usize = 8;
 /// The wait if the send buffer is full or the receiver of observations is slow.
 const PAUSE: Duration = Duration::from_millis(1);
-/// The time to send every `stopped` at shutdown.
-const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
+/// The time to send every `stopped` at shutdown. The rest is for the last observations.
+const STOP_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_sub(Duration::from_millis(100));
 
 /// Limits the log of panics, by [`Family::index`].
 static FAULTS: LineLimit<usize> = LineLimit::new();
@@ -162,7 +162,7 @@ impl Worker {
     fn read(&mut self) -> bool {
         let engine = &mut self.engine;
         let mut more = true;
-        for turn in 0..READS_A_TURN {
+        for turn in 0..READS_PER_TURN {
             let mut now = None;
             let read = self.socket.receive(|from, bytes| {
                 let now = *now.get_or_insert_with(Instant::now);

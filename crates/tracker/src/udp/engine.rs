@@ -1,5 +1,6 @@
 //! The UDP tracker protocol as a pure state machine. It takes jobs, datagrams and the time, and
-//! returns packets, name lookups and observations. It knows no socket and no clock.
+//! returns packets, name lookups and observations. It knows no socket and no clock. The time is an
+//! [`Instant`], because a round trip in a local network is shorter than the millisecond of `Mono`.
 //!
 //! # States of a probe
 //!
@@ -43,6 +44,7 @@ use slotmap::SlotMap;
 
 use probe::{Probe, QueueState, Step};
 use remote::{Connection, Link, Remote};
+pub use send_window::MAX_HOLD;
 use send_window::SendWindow;
 use timer_wheel::TimerWheel;
 use transactions::{IdHasher, Owner, Transactions};

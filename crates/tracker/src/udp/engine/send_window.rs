@@ -14,7 +14,7 @@ use seedwatch_clock::RoundTripEstimator;
 const MIN_HOLD: Duration = Duration::from_micros(500);
 /// The longest time that a request holds its ticket: about the longest time for which a busy
 /// process does not read.
-const MAX_HOLD: Duration = Duration::from_millis(20);
+pub const MAX_HOLD: Duration = Duration::from_millis(20);
 /// The number of round trips that a request holds its ticket.
 const HOLD_ROUND_TRIPS: u32 = 2;
 
