@@ -157,7 +157,7 @@ impl HttpProber {
 
     /// Stops. Drops running jobs without an observation, because a probe cut short says nothing
     /// about its tracker. Sends `stopped` wherever `started` was sent, for at most
-    /// [`DRAIN_TIMEOUT`]. Returns whether every `stopped` was sent.
+    /// [`DRAIN_TIMEOUT`](crate::prober::DRAIN_TIMEOUT). Returns whether every `stopped` was sent.
     pub async fn drain(self) -> bool {
         drop(self.commands);
         self.ended.await.unwrap_or(false)
