@@ -9,6 +9,8 @@
 use std::hint::black_box;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use seedwatch_clock::Unix;
 use seedwatch_dev_bench::usage::CostMeter;
 use seedwatch_distinct::{Counts, Format, K, Key, Moment, PeerHash, RunningClock, Set, Window};
@@ -24,18 +26,6 @@ fn main() {
     sightings();
     large();
     errors();
-}
-
-/// Pseudo-random numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }
 
 /// Returns the resident memory in bytes.
@@ -163,9 +153,9 @@ fn sightings() {
     for size in [20, 200, 1_000, 4_000, 100_000, 1_000_000] {
         let mut clock = RunningClock::start(Unix(START));
         let mut peers: Vec<PeerHash> = (0..size).map(|n| key.v4(n)).collect();
-        let mut random = Random(1);
+        let mut rng = SmallRng::seed_from_u64(1);
         for n in (1..peers.len()).rev() {
-            peers.swap(n, random.next() as usize % (n + 1));
+            peers.swap(n, rng.next_u64() as usize % (n + 1));
         }
         let mut set = Set::new();
         let mut hour = |set: &mut Set, peers: &[PeerHash], hours| {
@@ -203,13 +193,13 @@ fn sightings() {
 /// Measures sets above the switch-over after a month of new peers only, the worst case for memory.
 fn large() {
     for size in [4_000_u64, 10_000, 30_000, 100_000, 1_000_000, 10_000_000] {
-        let mut random = Random(size);
+        let mut rng = SmallRng::seed_from_u64(size);
         let mut clock = RunningClock::start(Unix(START));
         let mut set = Set::new();
         let start = CostMeter::now();
         for n in 0..size {
             let at = clock.tick(Unix(START + n * 720 / size * HOUR));
-            set.add(peer(&mut random), 0, at);
+            set.add(peer(&mut rng), 0, at);
         }
         let each = start.cost().cpu.as_nanos() as f64 / size as f64;
         let (heap, mut bytes) = (set.heap(), Vec::new());
@@ -237,8 +227,8 @@ fn large() {
 }
 
 /// Returns the hash of a random address.
-fn peer(random: &mut Random) -> PeerHash {
-    Key::new([9; 16]).v6(random.next())
+fn peer(rng: &mut SmallRng) -> PeerHash {
+    Key::new([9; 16]).v6(rng.next_u64())
 }
 
 /// Measures the errors of a swarm whose size and churn change over forty days, with 16 keys, at
@@ -246,8 +236,8 @@ fn peer(random: &mut Random) -> PeerHash {
 fn errors() {
     const KEYS: usize = 16;
     for (rate, stay) in [(12, 1), (60, 8), (400, 8), (200, 60)] {
-        let mut random = Random(rate);
-        let keys = [(); KEYS].map(|()| Key::new(std::array::from_fn(|_| random.next() as u8)));
+        let mut rng = SmallRng::seed_from_u64(rate);
+        let keys = [(); KEYS].map(|()| Key::new(std::array::from_fn(|_| rng.next_u64() as u8)));
         let mut clock = RunningClock::start(Unix(START));
         let mut sets = vec![Set::new(); KEYS];
         let mut last = std::collections::HashMap::new();
@@ -265,7 +255,7 @@ fn errors() {
                 _ => rate,
             };
             for _ in 0..rate {
-                online.push((random.next(), hour + 1 + random.next() % (2 * stay)));
+                online.push((rng.next_u64(), hour + 1 + rng.next_u64() % (2 * stay)));
             }
             for (peer, _) in &online {
                 if let Some(before) = last.insert(*peer, hour) {

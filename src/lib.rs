@@ -13,7 +13,7 @@
 //!
 //! | Crate | Contents |
 //! |---|---|
-//! | [`seedwatch_clock`] | points in time, token bucket |
+//! | [`seedwatch_clock`] | points in time, token bucket, round-trip estimator |
 //! | [`seedwatch_input`] | bounded reading of what people write, with located errors |
 //! | [`seedwatch_geo`] | address → country and autonomous system |
 //! | [`seedwatch_torrent`] | bencode, info-hash, magnet link, metainfo, tracker URL, peer addresses |

@@ -26,6 +26,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
+pub use queue::FLUSH_LIMIT;
 use queue::Queue;
 use seedwatch_clock::LineLimit;
 use seedwatch_input::text::{JsonEscape, is_invisible};

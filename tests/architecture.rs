@@ -22,8 +22,9 @@ const MODULES: [(&str, &[&str]); 7] = [
 /// Crates that take bytes, events and the time, and return values.
 const PURE_CRATES: [&str; 5] = ["core", "dht", "distinct", "torrent", "tracker"];
 
-/// Code that reads a clock, opens a socket or a file, or starts a thread.
-const IMPURE_CODE: [&str; 9] = [
+/// Code that reads a clock, opens a socket or a file, starts a thread, or draws random numbers
+/// without a seed from its caller.
+const IMPURE_CODE: [&str; 13] = [
     "Instant::now",
     "SystemTime::now",
     "std::thread",
@@ -33,6 +34,10 @@ const IMPURE_CODE: [&str; 9] = [
     "tokio::",
     " nix::",
     "socket2::",
+    "rand::random",
+    "rand::rng()",
+    "SysRng",
+    "getrandom::",
 ];
 
 /// Exceptions: metainfo files are read from a path.

@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const MAX_WAITING: usize = 1 << 20;
 
 /// Longest time that [`Queue::flush`] waits.
-const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+pub const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Pause before the next attempt to write to a non-blocking standard error that is full.
 const RETRY: Duration = Duration::from_millis(10);

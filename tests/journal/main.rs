@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use peers::{Peer, Rng, Swarm};
+use peers::{Peer, Swarm, one_in};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_core::roster::{Roster, TorrentIndex};
 use seedwatch_core::snapshot::{Block, Count};
@@ -248,7 +250,7 @@ impl Truth {
 #[test]
 fn all_windows_equal_the_truth_for_forty_days() {
     let geo = Arc::new(Geo::load(&seedwatch_geo::Settings::default()).unwrap());
-    let mut rng = Rng(2026);
+    let mut rng = SmallRng::seed_from_u64(2026);
     let mut swarms: Vec<Swarm> = SWARMS
         .iter()
         .map(|(size, stay)| Swarm::new(*size, *stay, &mut rng))
@@ -269,7 +271,7 @@ fn all_windows_equal_the_truth_for_forty_days() {
             swarms[n].advance(START + hour as u64, &neighbours, &mut rng);
             for (minutes, (source, tracker)) in (1..).step_by(15).zip(PROBES) {
                 // All probes of the first hour succeed, so that everything is known from then on.
-                if hour > 0 && rng.one_in(8) {
+                if hour > 0 && one_in(8, &mut rng) {
                     continue;
                 }
                 let (peers, named) = swarms[n].list(NUMWANT, &mut rng);

@@ -2,27 +2,13 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use rand::rngs::SmallRng;
+use rand::{Rng, RngExt};
 use seedwatch_torrent::{Peers, address};
 
-/// A deterministic random number generator (SplitMix64).
-pub(crate) struct Rng(pub(crate) u64);
-
-impl Rng {
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    pub(crate) fn below(&mut self, end: usize) -> usize {
-        (self.next() % end.max(1) as u64) as usize
-    }
-
-    pub(crate) fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
+/// Returns true once in `n` calls, on average.
+pub(crate) fn one_in(n: usize, rng: &mut SmallRng) -> bool {
+    rng.random_ratio(1, n as u32)
 }
 
 /// A peer: an IPv4 address or a /64 prefix.
@@ -34,16 +20,16 @@ pub(crate) enum Peer {
 
 impl Peer {
     /// Returns a random global address. Every third peer has IPv6.
-    pub(crate) fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(rng: &mut SmallRng) -> Self {
         loop {
-            if rng.one_in(3) {
+            if one_in(3, rng) {
                 // 2000::/4 holds most assigned networks.
-                let net = 0x2000_0000_0000_0000 | rng.next() >> 4;
+                let net = 0x2000_0000_0000_0000 | rng.next_u64() >> 4;
                 if address::is_global_v6(Ipv6Addr::from_bits(u128::from(net) << 64)) {
                     return Self::V6(net);
                 }
             } else {
-                let ip = rng.next() as u32;
+                let ip = rng.next_u32();
                 if address::is_global_v4(Ipv4Addr::from_bits(ip)) {
                     return Self::V4(ip);
                 }
@@ -61,7 +47,7 @@ pub(crate) struct Swarm {
 }
 
 impl Swarm {
-    pub(crate) fn new(size: usize, stay: usize, rng: &mut Rng) -> Self {
+    pub(crate) fn new(size: usize, stay: usize, rng: &mut SmallRng) -> Self {
         let current = (0..size).map(|_| Peer::new(rng)).collect();
         Self {
             current,
@@ -72,9 +58,9 @@ impl Swarm {
 
     /// Advances by one hour. Some peers are replaced, and some come from another swarm. The size
     /// depends on the time of day.
-    pub(crate) fn advance(&mut self, hour: u64, neighbours: &[Peer], rng: &mut Rng) {
+    pub(crate) fn advance(&mut self, hour: u64, neighbours: &[Peer], rng: &mut SmallRng) {
         for index in 0..self.current.len() {
-            if rng.one_in(self.stay) {
+            if one_in(self.stay, rng) {
                 self.current[index] = Peer::new(rng);
             }
         }
@@ -82,9 +68,9 @@ impl Swarm {
         let wanted = self.size * day / 10;
         self.current.truncate(wanted.max(1));
         while self.current.len() < wanted {
-            let peer = match neighbours.is_empty() || rng.one_in(2) {
+            let peer = match neighbours.is_empty() || one_in(2, rng) {
                 true => Peer::new(rng),
-                false => neighbours[rng.below(neighbours.len())],
+                false => neighbours[rng.random_range(..neighbours.len())],
             };
             self.current.push(peer);
         }
@@ -92,17 +78,17 @@ impl Swarm {
 
     /// Returns an answer with up to `most` peers, and the distinct peers in it. Some entries are
     /// repeated, and a /64 prefix may have several addresses.
-    pub(crate) fn list(&self, most: usize, rng: &mut Rng) -> (Peers, Vec<Peer>) {
+    pub(crate) fn list(&self, most: usize, rng: &mut SmallRng) -> (Peers, Vec<Peer>) {
         let mut peers = Peers::default();
         let mut named = Vec::new();
-        let start = rng.below(self.current.len());
+        let start = rng.random_range(..self.current.len());
         let turn = self.current.iter().cycle().skip(start);
         for peer in turn.take(self.current.len().min(most)) {
-            for _ in 0..1 + rng.one_in(10) as usize {
+            for _ in 0..1 + one_in(10, rng) as usize {
                 match peer {
                     Peer::V4(ip) => peers.push(Ipv4Addr::from_bits(*ip).into(), 6881),
                     Peer::V6(net) => {
-                        let host = u128::from(rng.next());
+                        let host = u128::from(rng.next_u64());
                         let ip = Ipv6Addr::from_bits(u128::from(*net) << 64 | host);
                         peers.push(ip.into(), 6881);
                     }

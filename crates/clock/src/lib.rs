@@ -15,9 +15,11 @@
 //! ```
 
 mod line_limit;
+mod round_trip;
 mod token_bucket;
 
 pub use line_limit::{LINE_INTERVAL, LineLimit};
+pub use round_trip::RoundTripEstimator;
 pub use token_bucket::TokenBucket;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -94,8 +94,14 @@ impl TokenBucket {
         self.tokens = (self.tokens - cost).max(-MAX_DEBT * self.burst);
     }
 
-    /// Returns how long after the latest refill the bucket will be full. A full bucket says nothing
-    /// about its user, so it can be forgotten.
+    /// Refills the bucket and returns whether it is full. A full bucket says nothing about its
+    /// user, so it can be forgotten.
+    pub fn is_full(&mut self, now: Mono) -> bool {
+        self.refill(now);
+        self.wait_for(self.burst).is_none()
+    }
+
+    /// Returns how long after the latest refill the bucket will be full.
     pub fn time_to_full(&self) -> Duration {
         self.wait_for(self.burst).unwrap_or_default()
     }
@@ -125,6 +131,8 @@ mod tests {
         assert_eq!(bucket.wait_for(1.0), Some(Duration::from_millis(400)));
         bucket.charge(1e6);
         assert_eq!(bucket.time_to_full(), Duration::from_millis(1_500));
+        assert!(!bucket.is_full(Mono(1_499)));
+        assert!(bucket.is_full(Mono(1_500)));
     }
 
     #[test]

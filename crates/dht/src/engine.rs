@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::Contact;
 use super::family_node::FamilyNode;
-use super::random::Random;
 use super::rate_limit::PacketBucket;
 use crate::{DhtStatus, LookupReport};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -77,7 +78,7 @@ impl Outbox {
 pub struct Engine {
     settings: Settings,
     bucket: PacketBucket,
-    random: Random,
+    rng: StdRng,
     hashes: Arc<[InfoHash]>,
     /// Indexed by [`Family::index`].
     nodes: [Option<FamilyNode>; 2],
@@ -93,7 +94,7 @@ impl Engine {
         Self {
             settings,
             bucket: PacketBucket::new(settings.max_rate, now),
-            random: Random::new(seed),
+            rng: StdRng::from_seed(seed),
             hashes: Arc::from([]),
             nodes: [None, None],
             first: 0,
@@ -115,7 +116,7 @@ impl Engine {
 
     /// Adds our node in the DHT of a family, once the caller has a socket of it.
     pub fn open(&mut self, family: Family, now: Mono) {
-        let mut node = FamilyNode::new(family, &mut self.random, now);
+        let mut node = FamilyNode::new(family, &mut self.rng, now);
         node.configure(&self.settings);
         node.watch(Arc::clone(&self.hashes), self.settings.interval, now);
         self.nodes[family.index()] = Some(node);
@@ -175,7 +176,7 @@ impl Engine {
     pub fn receive(&mut self, from: SocketAddr, datagram: &[u8], now: Mono) {
         let family = Family::of(&from.ip().to_canonical());
         if let Some(node) = &mut self.nodes[family.index()] {
-            node.receive(from, datagram, &self.settings, &mut self.random, now);
+            node.receive(from, datagram, &self.settings, &mut self.rng, now);
         }
     }
 
@@ -200,7 +201,7 @@ impl Engine {
             let mut context = super::family_node::PollContext {
                 settings: &self.settings,
                 bucket: &mut self.bucket,
-                random: &mut self.random,
+                rng: &mut self.rng,
                 out,
                 ended: &mut self.ended,
             };

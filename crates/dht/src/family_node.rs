@@ -17,13 +17,13 @@ use super::krpc::{self, Message, Response};
 use super::network_size::NetworkSize;
 use super::node_table::NodeTable;
 use super::packed::PackedAddress;
-use super::random::Random;
+use super::query_timeout::RoundTrip;
 use super::rate_limit::{PacketBucket, PerNodeLimiter};
-use super::rtt::RttEstimator;
 use super::schedule::LookupSchedule;
 use super::transactions::{Pending, Transactions};
 use crate::{DhtStatus, LookupReport};
 use active_lookups::ActiveLookups;
+use rand::rngs::StdRng;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -39,14 +39,15 @@ const MIN_GOOD_NODES: usize = 8;
 const MAX_BOOTSTRAP: usize = 256;
 /// Timeouts in a row after which the DHT counts as down.
 const MAX_SILENCE: u32 = 16;
-/// Info-hashes that may wait for an immediate lookup.
-const MAX_WANTED: usize = 1024;
+
+/// The largest number of info-hashes that may wait for an immediate lookup.
+pub const MAX_WANTED: usize = 1024;
 
 /// What a poll may use: the settings, the shared rate limit, and the places for its results.
 pub(super) struct PollContext<'a> {
     pub(super) settings: &'a Settings,
     pub(super) bucket: &'a mut PacketBucket,
-    pub(super) random: &'a mut Random,
+    pub(super) rng: &'a mut StdRng,
     pub(super) out: &'a mut Outbox,
     pub(super) ended: &'a mut Vec<LookupReport>,
 }
@@ -107,7 +108,7 @@ pub(super) struct FamilyNode {
     bindings: IdBindings,
     per_node: PerNodeLimiter,
     transactions: Transactions,
-    rtt: RttEstimator,
+    round_trip: RoundTrip,
     schedule: LookupSchedule,
     lookups: ActiveLookups,
     /// Info-hashes to look up at once.
@@ -119,11 +120,11 @@ pub(super) struct FamilyNode {
 
 impl FamilyNode {
     /// Creates a node that knows no other node.
-    pub(super) fn new(family: Family, random: &mut Random, now: Mono) -> Self {
+    pub(super) fn new(family: Family, rng: &mut StdRng, now: Mono) -> Self {
         Self {
             family,
             identity: Identity {
-                id: NodeId(random.id()),
+                id: NodeId::random(rng),
                 external: None,
                 votes: ExternalAddressVotes::default(),
             },
@@ -139,7 +140,7 @@ impl FamilyNode {
             bindings: IdBindings::default(),
             per_node: PerNodeLimiter::default(),
             transactions: Transactions::default(),
-            rtt: RttEstimator::default(),
+            round_trip: RoundTrip::default(),
             schedule: LookupSchedule::default(),
             lookups: ActiveLookups::default(),
             wanted: VecDeque::new(),
@@ -169,7 +170,7 @@ impl FamilyNode {
 
     pub(super) fn pause(&mut self, paused: bool, now: Mono) {
         if paused && !self.paused {
-            self.lookups = ActiveLookups::following(&self.lookups);
+            self.lookups.clear();
             self.density.lookups = 0;
             self.schedule.restart(now);
         }
@@ -236,7 +237,7 @@ impl FamilyNode {
         from: SocketAddr,
         datagram: &[u8],
         settings: &Settings,
-        random: &mut Random,
+        rng: &mut StdRng,
         now: Mono,
     ) {
         let from = PackedAddress::from(from);
@@ -245,7 +246,7 @@ impl FamilyNode {
             Ok(Message::Query(_)) => {}
             Ok(Message::Response(response)) => {
                 match self.transactions.close(response.transaction, &from) {
-                    Some(pending) => self.on_response(pending, &response, settings, random, now),
+                    Some(pending) => self.on_response(pending, &response, settings, rng, now),
                     None => self.traffic.errors += 1,
                 }
             }
@@ -266,13 +267,13 @@ impl FamilyNode {
         pending: Pending,
         response: &Response<'_>,
         settings: &Settings,
-        random: &mut Random,
+        rng: &mut StdRng,
         now: Mono,
     ) {
         self.traffic.answers += 1;
         self.traffic.silence = 0;
         self.traffic.last_answer = Some(now);
-        self.rtt.sample(now.since(pending.sent));
+        self.round_trip.sample(now.since(pending.sent));
         let address = pending.address;
         let as_expected = pending.id.is_none_or(|id| id == response.id);
         let believed = self.bindings.record(&address, &response.id, now);
@@ -282,7 +283,7 @@ impl FamilyNode {
             return;
         }
         if let Some(ours) = response.external {
-            self.vote(&address, ours.ip().to_canonical(), random, now);
+            self.vote(&address, ours.ip().to_canonical(), rng, now);
         }
         self.table.record_answer(response.id, address, now);
         let lookup = pending.lookup.and_then(|id| self.lookups.get_mut(id));
@@ -306,7 +307,7 @@ impl FamilyNode {
 
     /// Records our address as a node sees it. The address that most report determines our id (BEP
     /// 42).
-    fn vote(&mut self, voter: &PackedAddress, ours: IpAddr, random: &mut Random, now: Mono) {
+    fn vote(&mut self, voter: &PackedAddress, ours: IpAddr, rng: &mut StdRng, now: Mono) {
         if Family::of(&ours) != self.family {
             return;
         }
@@ -316,7 +317,7 @@ impl FamilyNode {
         let winner = self.identity.votes.winner(now);
         if let Some(winner) = winner.filter(|winner| Some(*winner) != self.identity.external) {
             self.identity.external = Some(winner);
-            self.identity.id = id::secure_id(winner, random.id());
+            self.identity.id = id::secure_id(winner, NodeId::random(rng).0);
         }
     }
 

@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::net::IpAddr;
 
+use rand::Rng;
+use rand::rngs::StdRng;
 use seedwatch_torrent::InfoHash;
 
 /// The id of a node, or another point of the key space.
@@ -57,6 +59,12 @@ impl Distance {
 }
 
 impl NodeId {
+    pub(super) fn random(rng: &mut StdRng) -> Self {
+        let mut id = [0; 20];
+        rng.fill_bytes(&mut id);
+        Self(id)
+    }
+
     /// Returns the id of an info-hash: the point of the key space where its peers are stored.
     pub const fn of(info_hash: InfoHash) -> Self {
         Self(info_hash.0)

@@ -11,13 +11,13 @@
 //! | `schedule` | which info-hash is looked up when |
 //! | `node_table` | all known nodes by id, shared by all lookups |
 //! | `transactions`, `timers` | queries in flight and their timeouts |
-//! | `rate_limit`, `rtt` | how fast to send, and how long to wait |
+//! | `rate_limit`, `query_timeout` | how fast to send, and how long to wait |
 //! | `binding`, `external_address` | which nodes to trust, and our own address |
 //! | `network_size` | the estimated number of nodes |
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`krpc`] | reading and writing datagrams |
 //! | [`bloom`] | counting peers with Bloom filters (BEP 33) |
-//! | `keyed`, `packed`, `random` | keyed hashes, compact addresses, random numbers |
+//! | `keyed`, `packed` | keyed hashes, compact addresses |
 //!
 //! # Example
 //!
@@ -82,16 +82,16 @@ mod lookup;
 mod network_size;
 mod node_table;
 mod packed;
-mod random;
+mod query_timeout;
 mod rate_limit;
 mod report;
-mod rtt;
 mod schedule;
 mod timers;
 mod transactions;
 
 pub use bloom::Filter;
 pub use engine::{Engine, Outbox, Settings};
+pub use family_node::MAX_WANTED;
 pub use id::{Distance, NodeId, is_secure_id, secure_id};
 
 pub use report::{

@@ -124,10 +124,11 @@ impl NetworkSize {
 mod tests {
     use super::*;
     use crate::NodeId;
-    use crate::random::Random;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
 
-    fn nodes(n: usize, random: &mut Random) -> Vec<NodeId> {
-        (0..n).map(|_| NodeId(random.id())).collect()
+    fn nodes(n: usize, rng: &mut StdRng) -> Vec<NodeId> {
+        (0..n).map(|_| NodeId::random(rng)).collect()
     }
 
     fn closest(nodes: &[NodeId], target: &NodeId, n: usize) -> Vec<Distance> {
@@ -140,11 +141,11 @@ mod tests {
 
     #[test]
     fn the_number_of_nodes_is_estimated_from_distances() {
-        let mut random = Random::new([1; 32]);
-        let nodes = nodes(10_000, &mut random);
+        let mut rng = StdRng::from_seed([1; 32]);
+        let nodes = nodes(10_000, &mut rng);
         let mut size = NetworkSize::default();
         for _ in 0..100 {
-            let target = NodeId(random.id());
+            let target = NodeId::random(&mut rng);
             size.sample(8, closest(&nodes, &target, 8)[7]);
         }
         let estimate = size.estimate().unwrap();
@@ -155,17 +156,17 @@ mod tests {
     /// below a probability of 1/1000.
     #[test]
     fn the_bounds_hold_in_an_honest_dht() {
-        let mut random = Random::new([5; 32]);
+        let mut rng = StdRng::from_seed([5; 32]);
         for measured in [1, 3, 100] {
             let mut rare = 0;
             for _ in 0..4_000 {
-                let nodes = nodes(300, &mut random);
+                let nodes = nodes(300, &mut rng);
                 let mut size = NetworkSize::default();
                 for _ in 0..measured.min(8) {
-                    let target = NodeId(random.id());
+                    let target = NodeId::random(&mut rng);
                     size.sample(8, closest(&nodes, &target, 8)[7]);
                 }
-                let target = NodeId(random.id());
+                let target = NodeId::random(&mut rng);
                 let shares = closest(&nodes, &target, 8).into_iter().map(Distance::share);
                 let eighth = size.ln_bounds(shares).unwrap()[7];
                 rare += u32::from(eighth < 1e-3f64.ln());
@@ -176,16 +177,16 @@ mod tests {
 
     #[test]
     fn a_cluster_is_improbable_and_a_test_network_is_not_tested() {
-        let mut random = Random::new([2; 32]);
+        let mut rng = StdRng::from_seed([2; 32]);
         let mut size = NetworkSize::default();
         assert_eq!(size.ln_bounds([1e-6].into_iter()), None);
-        let many = nodes(1_000, &mut random);
-        size.sample(8, closest(&many, &NodeId(random.id()), 8)[7]);
+        let many = nodes(1_000, &mut rng);
+        size.sample(8, closest(&many, &NodeId::random(&mut rng), 8)[7]);
         let cluster = size.ln_bounds([1e-9; 8].into_iter()).unwrap();
         assert!(cluster[7] < -80.0, "{cluster:?}");
         let mut lab = NetworkSize::default();
-        let few = nodes(12, &mut random);
-        lab.sample(8, closest(&few, &NodeId(random.id()), 8)[7]);
+        let few = nodes(12, &mut rng);
+        lab.sample(8, closest(&few, &NodeId::random(&mut rng), 8)[7]);
         assert_eq!(lab.ln_bounds([1e-9; 8].into_iter()), None);
     }
 }

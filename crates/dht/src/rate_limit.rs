@@ -1,21 +1,20 @@
-//! Rate limits: a token bucket for all packets, and a limit per node.
+//! Rate limits: a token bucket for all packets, and one per node.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use super::keyed::KeyedBuildHasher;
 use super::packed::PackedAddress;
 use seedwatch_clock::{Mono, TokenBucket};
 
-/// Time between two packets to one node.
-const NODE_SPACING: Duration = Duration::from_secs(1);
+/// Packets per second to one node.
+const NODE_RATE: f64 = 1.0;
 
 /// Packets in a burst to one node. Common clients ban a source that sends five per second for some
 /// time; a burst of three stays far below that.
-const NODE_BURST: u64 = 3;
+const NODE_BURST: f64 = 3.0;
 
-/// Entries above which those that no longer limit anything are removed.
+/// Buckets above which full ones are removed.
 const PURGE_AT: usize = 1024;
 
 /// The token bucket for all packets: one token is one packet.
@@ -61,11 +60,11 @@ impl PacketBucket {
     }
 }
 
-/// The limit per node: one packet per second, and a burst of [`NODE_BURST`].
+/// A token bucket per node, with [`NODE_RATE`] and [`NODE_BURST`].
 #[derive(Debug, Default)]
 pub(super) struct PerNodeLimiter {
-    /// Time until which the packets to each node have used up its rate.
-    paid_until: HashMap<PackedAddress, Mono, KeyedBuildHasher>,
+    /// The buckets that may not be full.
+    buckets: HashMap<PackedAddress, TokenBucket, KeyedBuildHasher>,
     purge_at: usize,
     /// Whether all nodes of one IP address share a limit. Off in test networks.
     per_ip: bool,
@@ -84,23 +83,12 @@ impl PerNodeLimiter {
     /// Takes the right to send a packet to a node now. Otherwise returns the time at which it is
     /// possible.
     pub(super) fn try_acquire(&mut self, to: &PackedAddress, now: Mono) -> Result<(), Mono> {
-        let spacing = NODE_SPACING.as_millis() as u64;
-        match self.paid_until.entry(self.key(to)) {
-            Entry::Occupied(mut entry) => {
-                let paid_until = *entry.get();
-                let free = Mono(paid_until.0.saturating_sub((NODE_BURST - 1) * spacing));
-                if free > now {
-                    return Err(free);
-                }
-                entry.insert(paid_until.max(now).after(NODE_SPACING));
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(now.after(NODE_SPACING));
-            }
-        }
-        if self.paid_until.len() > self.purge_at.max(PURGE_AT) {
-            self.paid_until.retain(|_, paid_until| *paid_until > now);
-            self.purge_at = self.paid_until.len() * 2;
+        let full = || TokenBucket::new(NODE_RATE, NODE_BURST, now);
+        let bucket = self.buckets.entry(self.key(to)).or_insert_with(full);
+        bucket.try_take(1.0, now).map_err(|wait| now.after(wait))?;
+        if self.buckets.len() > self.purge_at.max(PURGE_AT) {
+            self.buckets.retain(|_, bucket| !bucket.is_full(now));
+            self.purge_at = self.buckets.len() * 2;
         }
         Ok(())
     }

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use super::id::NodeId;
 use super::packed::PackedAddress;
-use super::random::Random;
 use super::timers::Timers;
+use rand::Rng;
+use rand::rngs::StdRng;
 use seedwatch_clock::Mono;
+use slab::Slab;
 
 /// Time after which a query counts as lost.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,11 +33,9 @@ pub(super) struct Pending {
     pub(super) blamed: bool,
 }
 
-/// The id of an active lookup. It is never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct LookupId {
-    pub(super) slot: u32,
-    pub(super) generation: u32,
+slotmap::new_key_type! {
+    /// The key of an active lookup. An answer for an ended lookup never reaches a later one.
+    pub(super) struct LookupId;
 }
 
 /// A query that has expired.
@@ -50,8 +50,8 @@ pub(super) enum Expired {
 /// The queries in flight of one family.
 #[derive(Debug, Default)]
 pub(super) struct Transactions {
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    /// Queries with their transaction ids. The key is part of the id.
+    pending: Slab<(u32, Pending)>,
     /// Transaction ids by the time at which the query becomes stale or lost. Ids of answered
     /// queries stay until then. Both kinds have a queue of their own, so that times arrive in
     /// order.
@@ -59,17 +59,10 @@ pub(super) struct Transactions {
     stale: Timers<u32>,
 }
 
-#[derive(Debug)]
-struct Slot {
-    /// Transaction id of the latest query in this slot.
-    id: u32,
-    pending: Option<Pending>,
-}
-
 impl Transactions {
     /// Returns whether another query may be sent.
     pub(super) fn has_room(&self) -> bool {
-        !self.free.is_empty() || self.slots.len() < MAX_IN_FLIGHT
+        self.pending.len() < MAX_IN_FLIGHT
     }
 
     /// Registers a query. Returns its transaction id.
@@ -77,20 +70,11 @@ impl Transactions {
         &mut self,
         pending: Pending,
         timeout: Duration,
-        random: &mut Random,
+        rng: &mut StdRng,
     ) -> [u8; 4] {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot {
-                id: 0,
-                pending: None,
-            });
-            self.slots.len() as u32 - 1
-        });
-        let id = random.u32() << SLOT_BITS | slot;
-        self.slots[slot as usize] = Slot {
-            id,
-            pending: Some(pending),
-        };
+        let slot = self.pending.vacant_entry();
+        let id = rng.next_u32() << SLOT_BITS | slot.key() as u32;
+        slot.insert((id, pending));
         let stale_at = pending.sent.after(timeout.min(QUERY_TIMEOUT));
         self.fresh.add(stale_at, id);
         id.to_be_bytes()
@@ -99,12 +83,13 @@ impl Transactions {
     /// Takes the query that a response belongs to. A response from another address is ignored.
     pub(super) fn close(&mut self, transaction: &[u8], from: &PackedAddress) -> Option<Pending> {
         let id = u32::from_be_bytes(transaction.try_into().ok()?);
-        let slot = self.slots.get_mut(Self::slot(id))?;
-        if slot.id != id || slot.pending?.address != *from {
-            return None;
-        }
-        self.free.push(Self::slot(id) as u32);
-        slot.pending.take()
+        let pending = self.get_mut(id)?;
+        (pending.address == *from).then(|| self.pending.remove(Self::slot(id)).1)
+    }
+
+    fn get_mut(&mut self, id: u32) -> Option<&mut Pending> {
+        let (current, pending) = self.pending.get_mut(Self::slot(id))?;
+        (*current == id).then_some(pending)
     }
 
     fn slot(id: u32) -> usize {
@@ -117,36 +102,31 @@ impl Transactions {
         loop {
             let due = self.fresh.take_due(now);
             let id = due.or_else(|| self.stale.take_due(now))?;
-            let slot = &mut self.slots[Self::slot(id)];
-            if slot.id != id {
-                continue;
-            }
-            let Some(pending) = &mut slot.pending else {
+            let Some(pending) = self.get_mut(id) else {
                 continue;
             };
-            if !pending.is_stale {
-                pending.is_stale = true;
-                pending.blamed = last_answer.is_some_and(|last_answer| last_answer >= pending.sent);
-                let timeout_at = pending.sent.after(QUERY_TIMEOUT);
-                self.stale.add(timeout_at, id);
-                return Some(Expired::Stale(*pending));
+            if pending.is_stale {
+                let (_, lost) = self.pending.remove(Self::slot(id));
+                return Some(Expired::TimedOut(lost));
             }
-            let lost = *pending;
-            slot.pending = None;
-            self.free.push(Self::slot(id) as u32);
-            return Some(Expired::TimedOut(lost));
+            pending.is_stale = true;
+            pending.blamed = last_answer.is_some_and(|last_answer| last_answer >= pending.sent);
+            let stale = *pending;
+            self.stale.add(stale.sent.after(QUERY_TIMEOUT), id);
+            return Some(Expired::Stale(stale));
         }
     }
 
     /// Takes all queries to an unreachable address.
     pub(super) fn take_all_to(&mut self, to: &PackedAddress) -> Vec<Pending> {
         let mut all = Vec::new();
-        for (at, slot) in self.slots.iter_mut().enumerate() {
-            if slot.pending.is_some_and(|pending| pending.address == *to) {
-                all.extend(slot.pending.take());
-                self.free.push(at as u32);
+        self.pending.retain(|_, (_, pending)| {
+            let stays = pending.address != *to;
+            if !stays {
+                all.push(*pending);
             }
-        }
+            stays
+        });
         all
     }
 
@@ -158,6 +138,8 @@ impl Transactions {
 
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
     use std::net::SocketAddr;
 
@@ -174,9 +156,9 @@ mod tests {
 
     #[test]
     fn only_the_queried_address_can_answer_and_only_once() {
-        let mut random = Random::new([2; 32]);
+        let mut rng = StdRng::from_seed([2; 32]);
         let mut all = Transactions::default();
-        let id = all.open(query(1), Duration::from_millis(100), &mut random);
+        let id = all.open(query(1), Duration::from_millis(100), &mut rng);
         assert_eq!(all.close(&id, &query(2).address), None);
         assert_eq!(all.close(&id[1..], &query(1).address), None);
         assert_eq!(all.close(&id, &query(1).address), Some(query(1)));
@@ -186,9 +168,9 @@ mod tests {
 
     #[test]
     fn a_query_is_stale_before_it_is_lost() {
-        let mut random = Random::new([2; 32]);
+        let mut rng = StdRng::from_seed([2; 32]);
         let mut all = Transactions::default();
-        let id = all.open(query(1), Duration::from_millis(100), &mut random);
+        let id = all.open(query(1), Duration::from_millis(100), &mut rng);
         assert_eq!(all.expire(Mono(99), None), None);
         let stale = Pending {
             is_stale: true,
@@ -201,17 +183,17 @@ mod tests {
             Some(Expired::TimedOut(stale))
         );
         assert_eq!(all.close(&id, &query(1).address), None);
-        assert_eq!(all.slots.len(), all.free.len());
+        assert!(all.pending.is_empty());
     }
 
     #[test]
     fn an_unreachable_address_ends_all_queries_to_it() {
-        let mut random = Random::new([2; 32]);
+        let mut rng = StdRng::from_seed([2; 32]);
         let mut all = Transactions::default();
         for n in [1, 2, 1] {
-            all.open(query(n), Duration::from_millis(100), &mut random);
+            all.open(query(n), Duration::from_millis(100), &mut rng);
         }
         assert_eq!(all.take_all_to(&query(1).address).len(), 2);
-        assert_eq!(all.free.len(), 2);
+        assert_eq!(all.pending.len(), 1);
     }
 }

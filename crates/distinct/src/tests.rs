@@ -16,28 +16,6 @@ use seedwatch_clock::Unix;
 /// The beginning of an hour long after 1970.
 const START: u64 = 1_700_000_000 / 3600 * 3600;
 
-/// A reproducible generator of random numbers (SplitMix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Returns a number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
-        self.next() % end
-    }
-
-    fn chance(&mut self, share: f64) -> bool {
-        (self.next() >> 11) as f64 / (1_u64 << 53) as f64 <= share
-    }
-}
-
 /// The reference that sets are compared with: the last hour of each peer for each source, and the
 /// number of peers by hour for each stream. The last stream is all sources together.
 #[derive(Default, Clone)]

@@ -12,6 +12,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use seedwatch_geo::{Country, Database, Geo, Settings};
 use seedwatch_torrent::address::is_global;
 
@@ -53,13 +55,14 @@ fn compare(other: &Path) -> Result<(), Box<dyn Error>> {
     let theirs = Geo::load(&settings(other))?;
     let built = |geo: &Geo| geo.built(Database::Country).unwrap_or(0);
     println!("built: embedded {}, other {}", built(&ours), built(&theirs));
-    let mut random = Random(1);
+    // The same addresses in every run.
+    let mut rng = SmallRng::seed_from_u64(1);
     // Few random IPv6 addresses are in use, so more are needed.
     for (family, sample, address) in [
-        ("IPv4", 100_000, v4 as fn(&mut Random) -> IpAddr),
-        ("IPv6", 1_000_000, v6 as fn(&mut Random) -> IpAddr),
+        ("IPv4", 100_000, v4 as fn(&mut SmallRng) -> IpAddr),
+        ("IPv6", 1_000_000, v6 as fn(&mut SmallRng) -> IpAddr),
     ] {
-        let addresses = std::iter::repeat_with(|| address(&mut random)).filter(|ip| is_global(*ip));
+        let addresses = std::iter::repeat_with(|| address(&mut rng)).filter(|ip| is_global(*ip));
         report(family, addresses.take(sample), &ours, &theirs);
     }
     Ok(())
@@ -105,27 +108,14 @@ fn report(family: &str, addresses: impl Iterator<Item = IpAddr>, ours: &Geo, the
     }
 }
 
-fn v4(random: &mut Random) -> IpAddr {
-    Ipv4Addr::from_bits(random.next() as u32).into()
+fn v4(rng: &mut SmallRng) -> IpAddr {
+    Ipv4Addr::from_bits(rng.next_u32()).into()
 }
 
 /// Returns a random address of the large blocks of the five registries.
-fn v6(random: &mut Random) -> IpAddr {
-    let random = random.next();
+fn v6(rng: &mut SmallRng) -> IpAddr {
+    let random = rng.next_u64();
     let block = [0x240, 0x260, 0x280, 0x2a0, 0x2c0][(random % 5) as usize];
     let high = random >> 12 | block << 52;
     Ipv6Addr::from_bits(u128::from(high) << 64).into()
-}
-
-/// SplitMix64 with a fixed seed, so that every run compares the same addresses.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
 }

@@ -29,6 +29,9 @@ const LEAST_BUFFER: usize = 212_992;
 const ANSWER_COST: usize = 4096;
 /// The number of datagrams read in one call.
 const RECEIVE_BATCH: usize = 32;
+/// The largest number of such batches that a worker reads from one socket before it does something
+/// else.
+pub(crate) const READS_PER_TURN: usize = 8;
 /// The longest datagram read, in bytes: 456 IPv6 or 1,369 IPv4 peers of a tracker. The rest is cut
 /// off. It is an odd number of cache lines, so that the heads of a batch do not share cache sets.
 const DATAGRAM: usize = 129 * 64;

@@ -69,8 +69,6 @@ pub const MAX_REDIRECTS: usize = 2;
 pub const MAX_BACKGROUND_STOPS: u32 = 1024;
 /// The time limit of a `stopped` announce in the background.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-/// The longest time that [`HttpProber::drain`] takes.
-pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The settings of an [`HttpProber`].
 #[derive(Debug, Clone, PartialEq)]
@@ -159,7 +157,7 @@ impl HttpProber {
 
     /// Stops. Drops running jobs without an observation, because a probe cut short says nothing
     /// about its tracker. Sends `stopped` wherever `started` was sent, for at most
-    /// [`DRAIN_TIMEOUT`]. Returns whether every `stopped` was sent.
+    /// [`DRAIN_TIMEOUT`](crate::prober::DRAIN_TIMEOUT). Returns whether every `stopped` was sent.
     pub async fn drain(self) -> bool {
         drop(self.commands);
         self.ended.await.unwrap_or(false)

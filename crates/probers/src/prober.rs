@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::pin::Pin;
+use std::time::Duration;
 
 use seedwatch_torrent::TrackerUrl;
 use seedwatch_tracker::{Job, Observation};
@@ -9,6 +10,9 @@ use tokio::sync::mpsc;
 
 use crate::http::Settings;
 use crate::resolve::Resolver;
+
+/// The longest time that a prober takes to end.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Resolves when a prober has ended.
 pub type Drained = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -31,7 +35,8 @@ pub trait Prober: Send + Sync {
     /// The settings are not usable. The old ones stay in use.
     fn configure(&mut self, settings: &Settings) -> Result<(), ProberError>;
 
-    /// Takes no more jobs, drops those that left no trace at a tracker, and ends.
+    /// Takes no more jobs, drops those that left no trace at a tracker, and ends within
+    /// [`DRAIN_TIMEOUT`].
     fn drain(self: Box<Self>) -> Drained;
 }
 

@@ -32,10 +32,10 @@ use queue::{Queue, Rank, TRIES};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::address::{is_global, is_never_contacted};
 use seedwatch_torrent::{Host, TrackerUrl};
-use seedwatch_tracker::{FailureReason, ProbeError};
+use seedwatch_tracker::{FailureReason, ProbeError, SHORTEST_INTERVAL};
 use upstream::Upstream;
 
-/// The largest number of cached hosts. Above it, the entry that would expire first is dropped.
+/// The largest number of cached hosts. Above it, the least recently used one is dropped.
 pub const MAX_HOSTS: usize = 8192;
 /// The largest number of concurrent lookups. Each sends up to three queries (A, AAAA, TXT).
 pub const MAX_LOOKUPS: usize = queue::PLACES;
@@ -49,8 +49,8 @@ pub const TXT_GRACE: Duration = Duration::from_millis(750);
 pub const KEEP: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// The time that a failure is kept. It doubles with each failure in a row.
 pub const KEEP_FAILURE: Duration = Duration::from_secs(60);
-/// The longest time that a failure is kept: the shortest probe interval.
-pub const KEEP_FAILURE_LONGEST: Duration = Duration::from_secs(300);
+/// The longest time that a failure is kept: the shortest time between two probes.
+pub const KEEP_FAILURE_LONGEST: Duration = SHORTEST_INTERVAL;
 /// The time that a shortage of local resources is kept.
 pub const KEEP_SHORTAGE: Duration = Duration::from_secs(2);
 /// The largest number of addresses kept per host and family.

@@ -10,7 +10,6 @@ mod worker;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tracing::info;
@@ -27,9 +26,6 @@ pub use seedwatch_tracker::udp::Settings;
 use seedwatch_tracker::{Job, Observation, ProbeStats, Report};
 use socket::Socket;
 use worker::{Command, Worker, WorkerChannels};
-
-/// The longest time that [`UdpProber::drain`] takes.
-pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// Probes UDP trackers. Dropping it is like [`UdpProber::drain`] without waiting.
 #[derive(Debug)]
@@ -150,7 +146,7 @@ impl UdpProber {
 
     /// Stops. Drops jobs that left no trace without an observation, because a probe cut short says
     /// nothing about its tracker. Sends `stopped` wherever `started` was sent, until the tracker
-    /// confirms it or [`DRAIN`] is over.
+    /// confirms it or [`DRAIN_TIMEOUT`](crate::prober::DRAIN_TIMEOUT) is over.
     pub async fn drain(mut self) {
         for worker in self.workers.iter().flatten() {
             worker.waker.stop();

@@ -11,6 +11,10 @@ use seedwatch_torrent::{InfoHash, TrackerUrl};
 /// list no seeders to a seeder.
 pub(crate) const LEFT: u64 = 1 << 30;
 
+/// The shortest time between two probes of one swarm at one tracker, whatever the configuration
+/// says.
+pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(300);
+
 /// Identifies a tracker (scheme, host, port). It is stable while the process lives, also over
 /// reloads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

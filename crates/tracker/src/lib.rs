@@ -73,7 +73,7 @@ pub mod tracker_message;
 pub mod udp;
 
 pub use failure::{FailureReason, ProbeError, Retry, printable};
-pub use job::{AnnounceId, AnnounceStrategy, Identity, Job, Request, TrackerId};
+pub use job::{AnnounceId, AnnounceStrategy, Identity, Job, Request, SHORTEST_INTERVAL, TrackerId};
 pub use report::{
     AnnounceResponse, Counts, Observation, Phases, ProbeStats, Problem, Report, ScrapeResponse,
     StoppedList,

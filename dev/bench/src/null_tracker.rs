@@ -9,6 +9,8 @@ use std::os::fd::{AsFd, AsRawFd};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg};
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
 use crate::child::ChildProcess;
 
@@ -117,7 +119,7 @@ fn serve(count: u8, behaviour: TrackerBehaviour) -> ! {
 /// Buffers for batches of requests and answers.
 struct BatchBuffers {
     behaviour: TrackerBehaviour,
-    chance: u64,
+    rng: SmallRng,
     requests: Vec<u8>,
     answers: Vec<u8>,
     incoming: MultiHeaders<SockaddrIn>,
@@ -128,7 +130,7 @@ impl BatchBuffers {
     fn new(behaviour: TrackerBehaviour) -> Self {
         Self {
             behaviour,
-            chance: 1,
+            rng: SmallRng::seed_from_u64(1),
             requests: vec![0; BATCH * REQUEST],
             answers: vec![0; BATCH * ANSWER],
             incoming: MultiHeaders::preallocate(BATCH, None),
@@ -154,14 +156,7 @@ impl BatchBuffers {
             let mut count = 0;
             for message in received {
                 count += 1;
-                // A linear congruential generator with Knuth's constants.
-                let mut lost = || {
-                    self.chance = self
-                        .chance
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1_442_695_040_888_963_407);
-                    (self.chance >> 33).is_multiple_of(10)
-                };
+                let mut lost = || self.rng.random_ratio(1, 10);
                 if self.behaviour == TrackerBehaviour::Loses && (lost() || lost()) {
                     continue;
                 }

@@ -175,6 +175,7 @@ impl Sim {
 }
 
 /// Returns info-hashes spread over the key space, the same for each seed.
+/// Figures measured in the emulated DHT depend on them, so the generator (xorshift64*) stays.
 pub fn hashes(n: usize, seed: u64) -> Vec<InfoHash> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut next = || {

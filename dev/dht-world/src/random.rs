@@ -1,4 +1,9 @@
-//! Hashing and pseudo-random numbers (SplitMix64): cheap and the same on every machine.
+//! Hashes of numbers, and pseudo-random numbers from them (SplitMix64): cheap and the same on every
+//! machine.
+//!
+//! Most of the world is a hash of a number (a node, a peer, an hour), computed when it is needed.
+//! A generator of a crate cannot give the numbers in any order, and another one would change each
+//! world, and with it all figures that were measured there.
 
 /// The finalizer of SplitMix64: each input bit flips half of the output bits on average.
 pub(super) fn mix(mut x: u64) -> u64 {

@@ -9,9 +9,14 @@ use tracing::{debug, error, info, warn};
 
 use super::Inbox;
 use super::daemon::{Daemon, Network};
+use crate::log::FLUSH_LIMIT;
+use seedwatch_probers::prober::DRAIN_TIMEOUT;
 
-/// Deadline of a shutdown, whatever hangs. With the flush of the log it must stay below 5 s.
+/// Deadline of a shutdown, whatever hangs.
 const SHUTDOWN: Duration = Duration::from_secs(3);
+// Probers end in time, and with the flush of the log it takes less than 5 s.
+const _: () = assert!(SHUTDOWN.as_secs() > DRAIN_TIMEOUT.as_secs());
+const _: () = assert!(SHUTDOWN.as_secs() + FLUSH_LIMIT.as_secs() < 5);
 
 impl Daemon {
     /// Withdraws announces, saves, and lets requests under way finish, all at once.

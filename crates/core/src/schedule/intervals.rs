@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::PolitenessPolicy;
 use super::outcome::RetryRequest;
-use super::politeness::MAX_REQUESTED_INTERVAL;
+use crate::LONGEST_TRACKER_INTERVAL;
 
 /// The intervals that one tracker asks for, over one family.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,7 +38,7 @@ impl Intervals {
     /// scrapes keep the interval that the tracker asks for.
     pub(super) fn announces_without_scrape(&self, policy: &PolitenessPolicy) -> u8 {
         let requested = self.scrape.filter(|_| !self.is_loopback);
-        let Some(requested) = requested.map(|wait| wait.min(MAX_REQUESTED_INTERVAL)) else {
+        let Some(requested) = requested.map(|wait| wait.min(LONGEST_TRACKER_INTERVAL)) else {
             return 0;
         };
         // The earlier scrape may have waited to fill its batch, and the next may not.

@@ -3,17 +3,10 @@
 use std::time::Duration;
 
 use seedwatch_torrent::InfoHash;
-use seedwatch_tracker::AnnounceStrategy;
+use seedwatch_tracker::{AnnounceStrategy, SHORTEST_INTERVAL};
 
-/// Shortest time between two probes of one torrent at one tracker, whatever the configuration says.
-const MIN_INTERVAL: Duration = Duration::from_secs(300);
-
-/// Longest interval that a tracker can impose; some answer 2³¹ seconds.
-pub(super) const MAX_REQUESTED_INTERVAL: Duration = Duration::from_secs(3 * 3600);
-
-/// Longest back-off, in periods. `swarm::tracker` shows the state of a dead tracker for half a
-/// period more, so that it does not turn stale between two probes.
-const MAX_BACK_OFF: u32 = 2;
+use crate::LONGEST_TRACKER_INTERVAL;
+use crate::health::MAX_BACK_OFF;
 
 /// Time from a first failure to the second attempt, which uses new packets.
 const CONFIRM_AFTER: Duration = Duration::from_secs(5);
@@ -44,7 +37,7 @@ pub struct PolitenessPolicy {
 
 impl PolitenessPolicy {
     /// Returns the time between two probes of a swarm: the longest of our interval, the tracker's
-    /// and [`MIN_INTERVAL`]. A tracker cannot ask for more than [`MAX_REQUESTED_INTERVAL`]. A
+    /// and [`SHORTEST_INTERVAL`]. A tracker cannot ask for more than [`LONGEST_TRACKER_INTERVAL`]. A
     /// tracker on this machine is our own: there our interval alone applies.
     pub(super) fn period(&self, requested: Option<Duration>, is_loopback: bool) -> Duration {
         if is_loopback {
@@ -52,7 +45,7 @@ impl PolitenessPolicy {
         }
         let requested = requested.unwrap_or_default();
         self.interval
-            .max(requested.clamp(MIN_INTERVAL, MAX_REQUESTED_INTERVAL))
+            .max(requested.clamp(SHORTEST_INTERVAL, LONGEST_TRACKER_INTERVAL))
     }
 
     /// Returns a period stretched by up to a tenth. The share is fixed per torrent, so that swarms

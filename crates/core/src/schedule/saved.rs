@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::politeness::{CLOSED_FOR, MAX_REQUESTED_INTERVAL, MAX_RETRY, PolitenessPolicy};
+use super::politeness::{CLOSED_FOR, MAX_RETRY, PolitenessPolicy};
 use super::tracker_queue::{RECHECK_KNOWN_AFTER, StoppedBehavior};
+use crate::LONGEST_TRACKER_INTERVAL;
+use crate::health::MAX_BACK_OFF;
 use crate::saved::{DecodeError, append, append_array, take, take_array};
 use seedwatch_clock::{Mono, Now};
 use seedwatch_torrent::Family;
@@ -29,9 +31,9 @@ const MAX_NOT_BEFORE: usize = 1 << 18;
 /// Longest label in bytes. A host name has at most 253 characters.
 const MAX_LABEL: usize = 512;
 
-/// How long a restored state of "down" is valid: two of the longest intervals, which is the longest
-/// time between two probes of a tracker that is down.
-const DOWN_FOR: Duration = Duration::from_secs(2 * MAX_REQUESTED_INTERVAL.as_secs());
+/// How long a restored state of "down" is valid: the longest time between two probes of a tracker
+/// that is down.
+const DOWN_FOR: Duration = LONGEST_TRACKER_INTERVAL.saturating_mul(MAX_BACK_OFF);
 
 /// What is saved about one tracker over one family.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

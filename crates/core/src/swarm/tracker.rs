@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::health::MAX_BACK_OFF;
 use crate::snapshot::TrackerRow;
 use crate::{Health, LONGEST_TRACKER_INTERVAL};
 use seedwatch_clock::{Mono, Unix};
@@ -72,10 +73,11 @@ impl TrackerState {
         configured.max(self.honored_interval() * 3 / 2)
     }
 
-    /// Returns when the health goes stale. It is fresh for longer than an answer, because a tracker
-    /// that is down is probed only every second interval.
+    /// Returns when the health goes stale: half an interval after the next probe of a tracker that
+    /// is down. So it is fresh for longer than an answer.
     fn health_until(&self, family: usize, configured: Duration) -> Mono {
-        self.health_at[family].after(configured.max(self.honored_interval() * 5 / 2))
+        self.health_at[family]
+            .after(configured.max(self.honored_interval() * (2 * MAX_BACK_OFF + 1) / 2))
     }
 
     /// Returns the latest health by [`Family::index`], however old it is.

@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use slotmap::SlotMap;
+
 use super::super::keyed::KeyedBuildHasher;
 use super::super::lookup::Lookup;
 use super::super::lookup::RecycledLookup;
@@ -16,16 +18,8 @@ const MAX_RECYCLED: usize = 64;
 /// The active lookups of one family.
 #[derive(Debug, Default)]
 pub(super) struct ActiveLookups {
-    slots: Vec<Option<Box<Lookup>>>,
-    free: Vec<u32>,
-    /// Incremented per lookup, so that an answer for an earlier lookup never reaches a later one in
-    /// the same slot.
-    generation: u32,
-    generations: Vec<u32>,
+    all: SlotMap<LookupId, Active>,
     ready: VecDeque<LookupId>,
-    is_ready: Vec<bool>,
-    /// Whether a lookup has converged and only queries holders again.
-    is_collecting: Vec<bool>,
     collecting: usize,
     waiting: Timers<LookupId>,
     by_info_hash: HashMap<InfoHash, LookupId, KeyedBuildHasher>,
@@ -33,17 +27,27 @@ pub(super) struct ActiveLookups {
     recycled: Vec<RecycledLookup>,
 }
 
+#[derive(Debug)]
+struct Active {
+    lookup: Box<Lookup>,
+    is_ready: bool,
+    /// Whether the lookup has converged and only queries holders again.
+    is_collecting: bool,
+}
+
 impl ActiveLookups {
-    /// Returns an empty set whose ids differ from all ids of `before`.
-    pub(super) fn following(before: &Self) -> Self {
-        Self {
-            generation: before.generation,
+    /// Drops all lookups. Later ones have other ids.
+    pub(super) fn clear(&mut self) {
+        let mut all = std::mem::take(&mut self.all);
+        all.clear();
+        *self = Self {
+            all,
             ..Self::default()
-        }
+        };
     }
 
     pub(super) fn len(&self) -> usize {
-        self.slots.len() - self.free.len()
+        self.all.len()
     }
 
     /// Returns the number of lookups that have not converged yet.
@@ -54,8 +58,8 @@ impl ActiveLookups {
     /// Marks a lookup as converged: it only queries holders again, at the rate that their limits
     /// allow.
     pub(super) fn set_collecting(&mut self, id: LookupId) {
-        if self.is_current(id)
-            && !std::mem::replace(&mut self.is_collecting[id.slot as usize], true)
+        if let Some(active) = self.all.get_mut(id)
+            && !std::mem::replace(&mut active.is_collecting, true)
         {
             self.collecting += 1;
         }
@@ -67,55 +71,34 @@ impl ActiveLookups {
 
     /// Adds a lookup and queues it.
     pub(super) fn add(&mut self, lookup: Lookup) -> LookupId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.generations.push(0);
-            self.is_ready.push(false);
-            self.is_collecting.push(false);
-            self.slots.len() as u32 - 1
-        });
-        self.generation = self.generation.wrapping_add(1);
-        let id = LookupId {
-            slot,
-            generation: self.generation,
-        };
-        if let Some(hash) = lookup.info_hash() {
-            self.by_info_hash.insert(hash, id);
-        }
-        self.generations[slot as usize] = self.generation;
-        self.slots[slot as usize] = Some(match self.recycled.pop() {
+        let hash = lookup.info_hash();
+        let lookup = match self.recycled.pop() {
             Some(recycled) => recycled.begin(lookup),
             None => Box::new(lookup),
+        };
+        let id = self.all.insert(Active {
+            lookup,
+            is_ready: false,
+            is_collecting: false,
         });
-        self.is_ready[slot as usize] = false;
+        if let Some(hash) = hash {
+            self.by_info_hash.insert(hash, id);
+        }
         self.wake(id);
         id
     }
 
-    fn is_current(&self, id: LookupId) -> bool {
-        let slot = id.slot as usize;
-        self.generations.get(slot) == Some(&id.generation) && self.slots[slot].is_some()
-    }
-
     pub(super) fn get_mut(&mut self, id: LookupId) -> Option<&mut Lookup> {
-        if !self.is_current(id) {
-            return None;
-        }
-        self.slots[id.slot as usize].as_deref_mut()
+        self.all.get_mut(id).map(|active| &mut *active.lookup)
     }
 
     pub(super) fn remove(&mut self, id: LookupId) -> Option<Box<Lookup>> {
-        if !self.is_current(id) {
-            return None;
-        }
-        let lookup = self.slots[id.slot as usize].take()?;
-        self.free.push(id.slot);
-        let collected = std::mem::take(&mut self.is_collecting[id.slot as usize]);
-        self.collecting -= usize::from(collected);
-        if let Some(hash) = lookup.info_hash() {
+        let active = self.all.remove(id)?;
+        self.collecting -= usize::from(active.is_collecting);
+        if let Some(hash) = active.lookup.info_hash() {
             self.by_info_hash.remove(&hash);
         }
-        Some(lookup)
+        Some(active.lookup)
     }
 
     /// Keeps the allocations of an ended lookup for a later one.
@@ -127,24 +110,31 @@ impl ActiveLookups {
 
     /// Queues a lookup after an event that may let it send or end.
     pub(super) fn wake(&mut self, id: LookupId) {
-        if self.is_current(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
+        if self.set_ready(id) {
             self.ready.push_back(id);
         }
     }
 
     /// Queues all lookups.
     pub(super) fn wake_all(&mut self) {
-        for slot in 0..self.slots.len() as u32 {
-            let generation = self.generations[slot as usize];
-            self.wake(LookupId { slot, generation });
+        for (id, active) in &mut self.all {
+            if !std::mem::replace(&mut active.is_ready, true) {
+                self.ready.push_back(id);
+            }
         }
     }
 
     /// Queues a lookup before all others.
     pub(super) fn wake_first(&mut self, id: LookupId) {
-        if self.is_current(id) && !std::mem::replace(&mut self.is_ready[id.slot as usize], true) {
+        if self.set_ready(id) {
             self.ready.push_front(id);
         }
+    }
+
+    /// Returns whether the lookup is active and was not ready.
+    fn set_ready(&mut self, id: LookupId) -> bool {
+        let active = self.all.get_mut(id);
+        active.is_some_and(|active| !std::mem::replace(&mut active.is_ready, true))
     }
 
     /// Queues a lookup at the given time.
@@ -165,8 +155,8 @@ impl ActiveLookups {
     /// Takes the next lookup out of the queue.
     pub(super) fn next_ready(&mut self) -> Option<LookupId> {
         while let Some(id) = self.ready.pop_front() {
-            if self.is_current(id) {
-                self.is_ready[id.slot as usize] = false;
+            if let Some(active) = self.all.get_mut(id) {
+                active.is_ready = false;
                 return Some(id);
             }
         }

@@ -6,6 +6,7 @@ use super::super::id::NodeId;
 use super::super::krpc;
 use super::super::lookup::{self, Lookup, LookupOutcome, Plan};
 use super::super::packed::PackedAddress;
+use super::super::query_timeout::query_timeout;
 use super::super::schedule::{MAX_RANGES, TargetHistory};
 use super::super::transactions::{Expired, LookupId, Pending};
 use super::{FamilyNode, MIN_GOOD_NODES, PollContext};
@@ -105,8 +106,8 @@ impl FamilyNode {
             is_stale: false,
             blamed: false,
         };
-        let timeout = self.rtt.query_timeout();
-        self.transactions.open(pending, timeout, context.random)
+        let timeout = query_timeout(&self.round_trip);
+        self.transactions.open(pending, timeout, context.rng)
     }
 
     /// Lets queued lookups send, until the token bucket is empty.
@@ -297,7 +298,7 @@ impl FamilyNode {
     /// Looks up a random id: this finds nodes and measures their density.
     fn start_refresh(&mut self, now: Mono, context: &mut PollContext<'_>) {
         self.density.lookups += 1;
-        let target = NodeId(context.random.id());
+        let target = NodeId::random(context.rng);
         self.start_lookup(target, None, Default::default(), now, context);
     }
 

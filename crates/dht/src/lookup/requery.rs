@@ -127,16 +127,19 @@ impl Lookup {
 #[cfg(test)]
 mod tests {
     use super::super::peer_reports::PeerReports;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
     use super::*;
 
     /// Returns the counts after this many random lists of 100 peers.
     fn counts(lists: u8, peers: u32) -> CaptureCounts {
-        let mut random = crate::random::Random::new([3; 32]);
+        let mut rng = StdRng::from_seed([3; 32]);
         let mut peer_reports = PeerReports::default();
         for holder in 0..lists {
             let list: Vec<[u8; 6]> = (0..100)
                 .map(|_| {
-                    let [_, a, b, c] = (random.u32() % peers).to_be_bytes();
+                    let [_, a, b, c] = (rng.next_u32() % peers).to_be_bytes();
                     [9, a, b, c, 26, 225]
                 })
                 .collect();

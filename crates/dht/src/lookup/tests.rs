@@ -1,6 +1,8 @@
 use super::*;
 use crate::LookupError;
 use crate::krpc::{self, Message};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use std::net::SocketAddr;
 
 const PLAN: Plan = Plan {
@@ -133,7 +135,7 @@ fn holders_with_truncated_lists_are_queried_again_and_asked_for_filters() {
     for bits in 1..=8 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
     }
-    let mut random = crate::random::Random::new([1; 32]);
+    let mut rng = StdRng::from_seed([1; 32]);
     let (mut again, mut filters) = (0, 0);
     for turn in 0.. {
         let Some(query) = query(&mut lookup) else {
@@ -144,7 +146,7 @@ fn holders_with_truncated_lists_are_queried_again_and_asked_for_filters() {
         };
         filters += usize::from(query.scrape);
         again += usize::from(turn >= 8 && !query.scrape);
-        let peers: Vec<u16> = (0..100).map(|_| random.u32() as u16 % 400).collect();
+        let peers: Vec<u16> = (0..100).map(|_| rng.next_u32() as u16 % 400).collect();
         let peers = if query.scrape { &[] } else { &peers[..] };
         answer(&mut lookup, &query.id, peers, &[]);
     }

@@ -1,5 +1,6 @@
 use super::*;
-use crate::random::Random;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 const NOW: Mono = Mono(0);
 
@@ -7,21 +8,21 @@ fn address(n: u32) -> PackedAddress {
     PackedAddress::from(SocketAddr::from((n.to_be_bytes(), 6881)))
 }
 
-fn filled(n: u32, random: &mut Random) -> NodeTable {
+fn filled(n: u32, rng: &mut StdRng) -> NodeTable {
     let mut table = NodeTable::new();
     for at in 0..n {
-        table.add_named(NodeId(random.id()), address(at), NOW);
+        table.add_named(NodeId::random(rng), address(at), NOW);
     }
     table
 }
 
 #[test]
 fn closest_nodes_match_a_full_search() {
-    let mut random = Random::new([3; 32]);
+    let mut rng = StdRng::from_seed([3; 32]);
     for size in [0, 1, 7, 8, 9, 100, 5000] {
-        let mut table = filled(size, &mut random);
+        let mut table = filled(size, &mut rng);
         for _ in 0..50 {
-            let target = NodeId(random.id());
+            let target = NodeId::random(&mut rng);
             let found: Vec<NodeId> = table
                 .closest(&target, 8, NOW)
                 .iter()
@@ -37,11 +38,11 @@ fn closest_nodes_match_a_full_search() {
 
 #[test]
 fn clusters_do_not_hide_the_closest() {
-    let mut random = Random::new([4; 32]);
-    let mut table = filled(1000, &mut random);
-    let center = random.id();
+    let mut rng = StdRng::from_seed([4; 32]);
+    let mut table = filled(1000, &mut rng);
+    let center = NodeId::random(&mut rng).0;
     for _ in 0..1000 {
-        let mut id = random.id();
+        let mut id = NodeId::random(&mut rng).0;
         id[..3].copy_from_slice(&center[..3]);
         table.add_named(NodeId(id), address(1), NOW);
     }
@@ -90,13 +91,13 @@ fn an_address_changes_only_after_the_old_one_failed() {
 
 #[test]
 fn the_table_is_bounded_and_keeps_nodes_that_answered() {
-    let mut random = Random::new([5; 32]);
+    let mut rng = StdRng::from_seed([5; 32]);
     let mut table = NodeTable::new();
     for at in 0..1000 {
-        table.record_answer(NodeId(random.id()), address(at), NOW);
+        table.record_answer(NodeId::random(&mut rng), address(at), NOW);
     }
     for at in 0..50_000 {
-        table.add_named(NodeId(random.id()), address(at), NOW);
+        table.add_named(NodeId::random(&mut rng), address(at), NOW);
     }
     assert_eq!((table.len(), table.count_good(NOW)), (MIN_CAPACITY, 1000));
     let middle = NodeId([0x80; 20]);
@@ -107,10 +108,10 @@ fn the_table_is_bounded_and_keeps_nodes_that_answered() {
 
 #[test]
 fn saved_nodes_are_spread_evenly() {
-    let mut random = Random::new([6; 32]);
-    let mut table = filled(500, &mut random);
+    let mut rng = StdRng::from_seed([6; 32]);
+    let mut table = filled(500, &mut rng);
     for at in 0..4000 {
-        table.record_answer(NodeId(random.id()), address(at), NOW);
+        table.record_answer(NodeId::random(&mut rng), address(at), NOW);
     }
     let saved = table.sample_evenly(512);
     assert!((480..=512).contains(&saved.len()), "{}", saved.len());

@@ -2,10 +2,13 @@
 
 use proptest::prelude::*;
 
+use rand::rngs::SmallRng;
+use rand::{Rng, RngExt, SeedableRng};
+
 use super::super::bottom_k::{Thresholds, count, prune};
 use super::super::entry::Entry;
 use super::super::*;
-use super::{Naive, Random, START, pairs};
+use super::{Naive, START, pairs};
 use seedwatch_clock::Unix;
 
 /// Prunes entries by the definition.
@@ -108,15 +111,15 @@ proptest! {
 
 /// Returns the sightings of a large swarm over forty days, those of each hour in random order.
 fn stream(seed: u64, peers: u64) -> Vec<(u64, PeerHash, usize)> {
-    let mut random = Random(seed);
+    let mut rng = SmallRng::seed_from_u64(seed);
     let mut sightings = Vec::new();
     for number in 0..peers {
-        let peer = PeerHash(random.below(1 << 36));
+        let peer = PeerHash(rng.random_range(..1 << 36));
         let hour = 960 * number / peers;
         for source in 0..SOURCES {
-            if random.chance(0.8) {
+            if rng.random_bool(0.8) {
                 sightings.push((hour, peer, source));
-                sightings.push((hour + random.below(30), peer, source));
+                sightings.push((hour + rng.random_range(..30_u64), peer, source));
             }
         }
     }
@@ -198,7 +201,7 @@ fn order_within_an_hour_does_not_matter() {
 /// peers are in them.
 #[test]
 fn counts_of_a_shrunk_swarm_are_exact_again() {
-    let mut random = Random(9);
+    let mut rng = SmallRng::seed_from_u64(9);
     let mut clock = RunningClock::start(Unix(START));
     let (mut set, mut naive) = (Set::new(), Naive::default());
     let key = Key::new([3; 16]);
@@ -212,7 +215,7 @@ fn counts_of_a_shrunk_swarm_are_exact_again() {
             _ => 4,
         };
         for _ in 0..new {
-            let address = random.next() as u32;
+            let address = rng.next_u64() as u32;
             set.add(key.v4(address), 0, at);
             naive.add(address.into(), 0, hour);
         }
@@ -260,12 +263,12 @@ fn one_sigma_is_below_two_percent() {
 #[test]
 fn memory_grows_with_the_logarithm_of_peers() {
     let mut clock = RunningClock::start(Unix(START));
-    let mut random = Random(11);
+    let mut rng = SmallRng::seed_from_u64(11);
     let mut set = Set::new();
     for hour in 0..30 * 24 {
         let at = clock.tick(Unix(START + 3600 * hour));
         for _ in 0..300_000 / 720 {
-            set.add(PeerHash(random.below(1 << 36)), 0, at);
+            set.add(PeerHash(rng.random_range(..1 << 36)), 0, at);
         }
     }
     let at = clock.moment();

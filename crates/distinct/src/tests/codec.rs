@@ -2,26 +2,29 @@
 
 use proptest::prelude::*;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use super::super::codec::{read_varint, write_varint};
 use super::super::*;
-use super::{Random, START};
+use super::START;
 use seedwatch_clock::Unix;
 
 /// Returns a set with `sightings` over forty days, and the moment of the last one.
 fn filled_set(sightings: u32, seed: u64) -> (Set, Moment) {
-    let mut random = Random(seed);
+    let mut rng = SmallRng::seed_from_u64(seed);
     let mut clock = RunningClock::start(Unix(START));
     let mut set = Set::new();
     for number in 0..sightings {
         let seconds = u64::from(number) * 40 * 86400 / u64::from(sightings);
         let at = clock.tick(Unix(START + seconds));
-        let peer = PeerHash(random.below(1 << 36));
+        let peer = PeerHash(rng.random_range(..1 << 36));
         for source in 0..SOURCES {
-            if random.chance(0.7) {
+            if rng.random_bool(0.7) {
                 set.add(peer, source, at);
             }
         }
-        if random.chance(0.1) {
+        if rng.random_bool(0.1) {
             clock.tick(Unix(START + seconds + 1800));
         }
     }

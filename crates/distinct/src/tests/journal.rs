@@ -5,8 +5,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use rand::rngs::SmallRng;
+use rand::{Rng, RngExt, SeedableRng};
+
 use super::super::*;
-use super::{Naive, Random, START, pairs};
+use super::{Naive, START, pairs};
 use seedwatch_clock::Unix;
 
 const HOURS: u64 = 40 * 24;
@@ -22,17 +25,18 @@ struct Host {
 }
 
 impl Host {
-    fn new(random: &mut Random, hour: u64) -> Self {
+    fn new(rng: &mut SmallRng, hour: u64) -> Self {
         // A small swarm, one that shrinks after twenty days, and one that grows.
         let wave = if hour < 480 { 0.4 } else { 0.02 };
-        let mut torrents = [0.02, wave, 0.4 + hour as f64 / 4000.0].map(|p| random.chance(p));
+        let mut torrents =
+            [0.02, wave, 0.4 + hour as f64 / 4000.0].map(|p: f64| rng.random_bool(p.min(1.0)));
         torrents[2] |= !torrents.contains(&true);
-        let either = random.below(10);
+        let either = rng.random_range(..10_u64);
         Self {
-            address: address(random),
+            address: address(rng),
             torrents,
             sources: std::array::from_fn(|source| [either < 7, either > 3][source.min(1)]),
-            leaves: hour + 1 + random.below(30),
+            leaves: hour + 1 + rng.random_range(..30_u64),
         }
     }
 
@@ -45,32 +49,32 @@ impl Host {
     }
 }
 
-fn address(random: &mut Random) -> IpAddr {
-    if random.chance(0.3) {
-        let network = 0x2a << 120 | u128::from(random.next() >> 8) << 64;
-        Ipv6Addr::from_bits(network | u128::from(random.next())).into()
+fn address(rng: &mut SmallRng) -> IpAddr {
+    if rng.random_bool(0.3) {
+        let network = 0x2a << 120 | u128::from(rng.next_u64() >> 8) << 64;
+        Ipv6Addr::from_bits(network | u128::from(rng.next_u64())).into()
     } else {
-        Ipv4Addr::from_bits(random.next() as u32).into()
+        Ipv4Addr::from_bits(rng.next_u64() as u32).into()
     }
 }
 
 /// Replays all sightings in their order.
 fn replay(seed: u64, mut sighting: impl FnMut(u64, &Host), mut hour_ends: impl FnMut(u64)) {
-    let mut random = Random(seed);
+    let mut rng = SmallRng::seed_from_u64(seed);
     let mut hosts: Vec<Host> = Vec::new();
     for hour in 0..HOURS {
         hosts.retain(|host| host.leaves > hour);
         for _ in 0..26 + 6 * (hour / 12 % 2) {
-            hosts.push(Host::new(&mut random, hour));
+            hosts.push(Host::new(&mut rng, hour));
         }
         for host in &mut hosts {
-            if random.chance(0.02) {
-                host.address = address(&mut random);
+            if rng.random_bool(0.02) {
+                host.address = address(&mut rng);
             } else if let IpAddr::V6(old) = host.address {
-                let host_part = u128::from(random.next());
+                let host_part = u128::from(rng.next_u64());
                 host.address = Ipv6Addr::from_bits(old.to_bits() >> 64 << 64 | host_part).into();
             }
-            if random.chance(0.6) {
+            if rng.random_bool(0.6) {
                 sighting(hour, host);
             }
         }

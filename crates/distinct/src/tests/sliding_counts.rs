@@ -1,7 +1,10 @@
 //! Sliding counts, however often they are read.
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use super::super::*;
-use super::{Naive, Random, START};
+use super::{Naive, START};
 use seedwatch_clock::Unix;
 
 /// Peers come and return, and some sightings arrive late. Counts are read never, once or often per
@@ -10,24 +13,24 @@ use seedwatch_clock::Unix;
 fn counts_do_not_depend_on_how_often_they_are_read() {
     let key = Key::new([3; 16]);
     for seed in 0..8 {
-        let mut random = Random(seed);
+        let mut rng = SmallRng::seed_from_u64(seed);
         let mut clock = RunningClock::start(Unix(START));
         let (mut set, mut naive) = (Set::new(), Naive::default());
         for hour in 0..1200_u64 {
             let at = clock.tick(Unix(START + 3600 * hour));
-            for _ in 0..random.below(4) {
-                let peer = random.below(700) as u32;
-                let source = random.below(SOURCES as u64) as usize;
-                let late = random.below(4) * random.below(16);
+            for _ in 0..rng.random_range(..4_u64) {
+                let peer = rng.random_range(..700_u32);
+                let source = rng.random_range(..SOURCES);
+                let late = rng.random_range(..4_u64) * rng.random_range(..16_u64);
                 let then = hour.saturating_sub(late);
                 set.add_late(key.v4(peer), source, at.hour() - (hour - then) as u32, at);
                 naive.add(peer.into(), source, then);
-                if random.chance(0.3) {
+                if rng.random_bool(0.3) {
                     assert_eq!(set.counts(at), naive.counts(hour), "{seed} {hour}");
                 }
             }
             // Times without a read are longer than the lookahead.
-            if hour / 100 % 3 > 0 || random.chance(0.1) {
+            if hour / 100 % 3 > 0 || rng.random_bool(0.1) {
                 assert_eq!(set.counts(at), naive.counts(hour), "{seed} {hour}");
             }
         }
@@ -39,14 +42,14 @@ fn counts_do_not_depend_on_how_often_they_are_read() {
 fn counts_are_exact_when_many_peers_expire_at_once() {
     let key = Key::new([3; 16]);
     for often in [1, 3] {
-        let mut random = Random(often);
+        let mut rng = SmallRng::seed_from_u64(often);
         let mut clock = RunningClock::start(Unix(START));
         let (mut set, mut naive) = (Set::new(), Naive::default());
         for hour in 0..200_u64 {
             let at = clock.tick(Unix(START + 3600 * hour));
-            for _ in 0..if random.chance(0.1) { 700 } else { 2 } {
-                let peer = random.below(3_500) as u32;
-                let source = random.below(SOURCES as u64) as usize;
+            for _ in 0..if rng.random_bool(0.1) { 700 } else { 2 } {
+                let peer = rng.random_range(..3_500_u32);
+                let source = rng.random_range(..SOURCES);
                 set.add(key.v4(peer), source, at);
                 naive.add(peer.into(), source, hour);
             }

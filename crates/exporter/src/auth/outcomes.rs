@@ -5,7 +5,6 @@ use std::fmt;
 
 use data_encoding::BASE64;
 use hyper::header::HeaderValue;
-use rustls::crypto::ring;
 use sha2::{Digest, Sha256};
 
 /// Incorrect passwords in the cache. A client whose password is out of date sends it repeatedly,
@@ -50,9 +49,9 @@ pub(super) struct OutcomeCache {
 impl OutcomeCache {
     pub(super) fn new(users: usize) -> Self {
         let mut key = [0; 32];
-        let random = ring::default_provider().secure_random.fill(&mut key);
+        let filled = getrandom::fill(&mut key);
         Self {
-            key: random.is_ok().then_some(key),
+            key: filled.is_ok().then_some(key),
             correct: RecentDigests::new(users.max(MIN_CORRECT)),
             incorrect: RecentDigests::new(MAX_INCORRECT),
         }

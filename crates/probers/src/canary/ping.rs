@@ -1,14 +1,13 @@
 //! A DHT ping (BEP 5) of a read-only node (BEP 43), which leaves no trace in routing tables.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Returns a ping with a random node id and transaction id.
 pub(super) fn packet() -> Vec<u8> {
     let mut packet = b"d1:ad2:id20:".to_vec();
-    packet.extend_from_slice(&random::<20>());
+    packet.extend_from_slice(&rand::random::<[u8; 20]>());
     packet.extend_from_slice(b"e1:q4:ping2:roi1e1:t4:");
-    packet.extend_from_slice(&random::<4>());
+    packet.extend_from_slice(&rand::random::<[u8; 4]>());
     packet.extend_from_slice(b"1:y1:qe");
     packet
 }
@@ -19,18 +18,6 @@ pub(super) fn any(peer: IpAddr) -> SocketAddr {
         IpAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         IpAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
-}
-
-/// Returns a number that differs with every call. It need not be secret, because the socket is
-/// connected.
-fn random<const N: usize>() -> [u8; N] {
-    let state = RandomState::new();
-    let mut bytes = [0; N];
-    for (at, chunk) in bytes.chunks_mut(8).enumerate() {
-        let word = state.hash_one(at).to_ne_bytes();
-        chunk.copy_from_slice(&word[..chunk.len()]);
-    }
-    bytes
 }
 
 #[cfg(test)]

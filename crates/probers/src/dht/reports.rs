@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use seedwatch_clock::Mono;
-use seedwatch_dht::{DhtReport, DhtStatus, LookupReport};
+use seedwatch_dht::{DhtReport, DhtStatus, LookupReport, MAX_WANTED};
 use seedwatch_torrent::InfoHash;
 
 /// The time between two reports, unless a caller waits.
@@ -18,8 +18,6 @@ const PAUSE: Duration = Duration::from_millis(20);
 const MANY: usize = 512;
 /// The largest number of lookups kept for a slow receiver. The oldest are dropped first.
 const MAX_PENDING: usize = 4096;
-/// The largest number of info-hashes that callers wait for.
-const MAX_WANTED: usize = 1024;
 
 /// The pending reports.
 pub(super) struct Reports {

@@ -1,6 +1,5 @@
 //! The thread that joins engine, sockets, resolver and clock.
 
-use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +11,7 @@ use tokio::sync::oneshot;
 use super::Settings;
 use super::bootstrap::Bootstrap;
 use super::reports::Reports;
-use crate::datagram::{Sent, Socket};
+use crate::datagram::{READS_PER_TURN, Sent, Socket};
 use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_clock::{Clock, Mono};
@@ -21,8 +20,6 @@ use seedwatch_dht::{Contact, Engine, Outbox};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
 
-/// The largest number of batches read from one socket before the next has its turn.
-const READS_A_TURN: usize = 8;
 /// The shortest time between two turns. Packets move in batches, and one wake-up serves them all.
 /// Answers wait half of it on average, a tenth of a usual round trip.
 const TICK: Duration = Duration::from_millis(10);
@@ -97,7 +94,7 @@ impl Worker {
         let windows = sockets.iter().flatten().map(Socket::window);
         let mut worker = Self {
             settings,
-            engine: Engine::new(settings, seed(), now(&clock)),
+            engine: Engine::new(settings, rand::random(), now(&clock)),
             clock,
             window: windows.min().unwrap_or(1),
             sockets,
@@ -163,13 +160,13 @@ impl Worker {
         let (mut total, mut is_more) = (0, false);
         for socket in self.sockets.iter_mut().flatten() {
             let now = now(&self.clock);
-            for turn in 1..=READS_A_TURN {
+            for turn in 1..=READS_PER_TURN {
                 let read = socket.receive(|from, bytes| engine.receive(from, bytes, now));
                 total += read;
                 if !socket.is_full_batch(read) {
                     break;
                 }
-                is_more |= turn == READS_A_TURN;
+                is_more |= turn == READS_PER_TURN;
             }
             if socket.has_errors() {
                 is_more = true;
@@ -281,7 +278,7 @@ impl Worker {
             catch_unwind(AssertUnwindSafe(|| self.engine.nodes_to_save())).unwrap_or_default();
         // The sockets are not read: the datagram that caused the panic may still be there.
         self.channels.waker.wait(&[], Some(CALM));
-        self.engine = Engine::new(self.settings, seed(), now(&self.clock));
+        self.engine = Engine::new(self.settings, rand::random(), now(&self.clock));
         self.outbox = Outbox::default();
         self.done = [0; 2];
         self.set_up(&table);
@@ -321,14 +318,4 @@ impl Worker {
 
 fn now(clock: &Clock) -> Mono {
     clock.mono(Instant::now())
-}
-
-/// Returns a random number that others cannot guess.
-fn seed() -> [u8; 32] {
-    let random = RandomState::new();
-    let mut seed = [0; 32];
-    for (place, part) in seed.chunks_exact_mut(8).enumerate() {
-        part.copy_from_slice(&random.hash_one(place).to_be_bytes());
-    }
-    seed
 }

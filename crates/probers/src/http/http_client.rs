@@ -15,9 +15,8 @@ use super::host_slots::{HostSlots, HostTable};
 use super::large::LargeBodies;
 use super::probation::Probation;
 use super::trace::{Seen, Trace};
-use super::{
-    DRAIN_TIMEOUT, MAX_BACKGROUND_STOPS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls,
-};
+use super::{MAX_BACKGROUND_STOPS, MAX_IN_FLIGHT, Settings, SetupError, announce, tls};
+use crate::prober::DRAIN_TIMEOUT;
 use crate::resolve::Resolver;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;

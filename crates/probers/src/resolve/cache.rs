@@ -26,25 +26,21 @@ pub(super) enum Progress {
 
 pub(super) type Waiting = watch::Receiver<Progress>;
 
-/// A bounded map from host to answer.
+/// Pending lookups, and a bounded cache of answers.
 pub(super) struct Cache {
-    capacity: usize,
-    entries: Mutex<HashMap<Host, Entry>>,
+    /// Held during every change of `kept`, so that each host has one lookup at a time.
+    pending: Mutex<HashMap<Host, Waiting>>,
+    /// Expired answers stay until they are replaced, with their number of failures.
+    kept: moka::sync::Cache<Host, Kept>,
 }
 
-enum Entry {
-    Pending {
-        waiting: Waiting,
-        /// The number of failures in a row before this lookup.
-        failures: u8,
-    },
-    Kept {
-        found: Found,
-        /// The number of failures in a row, with this one.
-        failures: u8,
-        expires: Instant,
-        routes_seen: Instant,
-    },
+#[derive(Clone)]
+struct Kept {
+    found: Found,
+    /// The number of failures in a row, with this one.
+    failures: u8,
+    expires: Instant,
+    routes_seen: Instant,
 }
 
 /// An answer, and those of its addresses that have a route.
@@ -61,14 +57,6 @@ impl Found {
             Err(_) => Arc::default(),
         };
         Self { answer, routed }
-    }
-}
-
-impl Entry {
-    fn failures(&self) -> u8 {
-        match self {
-            Entry::Pending { failures, .. } | Entry::Kept { failures, .. } => *failures,
-        }
     }
 }
 
@@ -95,9 +83,13 @@ pub(super) enum Hit {
 
 impl Cache {
     pub(super) fn new(capacity: usize) -> Self {
+        let kept = moka::sync::Cache::builder()
+            .max_capacity(capacity as u64)
+            .eviction_policy(moka::policy::EvictionPolicy::lru())
+            .build();
         Self {
-            capacity,
-            entries: Mutex::default(),
+            pending: Mutex::default(),
+            kept,
         }
     }
 
@@ -107,32 +99,25 @@ impl Cache {
         now: Instant,
         has_route: impl Fn(&IpAddr) -> bool,
     ) -> Hit {
-        let mut entries = self.lock();
-        match entries.get_mut(host) {
-            // A lookup whose task has ended with its runtime must not block the name.
-            Some(Entry::Pending { waiting, .. }) if waiting.has_changed().is_ok() => {
-                return Hit::Wait(waiting.clone());
-            }
-            Some(Entry::Kept {
-                found,
-                expires,
-                routes_seen,
-                ..
-            }) if *expires > now => {
-                if now.saturating_duration_since(*routes_seen) > ROUTES_MAX_AGE {
-                    *found = Found::new(found.answer.clone(), has_route);
-                    *routes_seen = now;
-                }
-                return Hit::Found(found.clone());
-            }
-            _ => {}
+        let mut pending = self.lock();
+        // A lookup whose task has ended with its runtime must not block the name.
+        if let Some(waiting) = pending.get(host)
+            && waiting.has_changed().is_ok()
+        {
+            return Hit::Wait(waiting.clone());
         }
-        if entries.len() >= self.capacity && !entries.contains_key(host) {
-            make_room(&mut entries, now);
+        let kept = self.kept.get(host);
+        let failures = kept.as_ref().map_or(0, |kept| kept.failures);
+        if let Some(mut kept) = kept.filter(|kept| kept.expires > now) {
+            if now.saturating_duration_since(kept.routes_seen) > ROUTES_MAX_AGE {
+                kept.found = Found::new(kept.found.answer, has_route);
+                kept.routes_seen = now;
+                self.kept.insert(host.clone(), kept.clone());
+            }
+            return Hit::Found(kept.found);
         }
-        let failures = entries.get(host).map_or(0, Entry::failures);
         let (sender, waiting) = watch::channel(Progress::Queued);
-        entries.insert(host.clone(), Entry::Pending { waiting, failures });
+        pending.insert(host.clone(), waiting);
         Hit::Miss {
             sender,
             has_failed: failures > 0,
@@ -141,28 +126,24 @@ impl Cache {
 
     /// Stores an answer. Its routes are checked when it is first used.
     pub(super) fn put(&self, host: &Host, answer: Arc<Answer>, now: Instant) {
-        let mut entries = self.lock();
+        let mut pending = self.lock();
+        let before = self.kept.get(host).map_or(0, |kept| kept.failures);
         let (failures, keep) = match answer.addresses {
             Ok(_) => (0, answer.keep),
             // No name server was asked.
-            Err(ref failed) if failed.is_ours => {
-                let before = entries.get(host).map_or(0, Entry::failures);
-                (before, KEEP_SHORTAGE)
-            }
-            Err(_) => {
-                let before = entries.get(host).map_or(0, Entry::failures);
-                (before.saturating_add(1), back_off(answer.keep, before))
-            }
+            Err(ref failed) if failed.is_ours => (before, KEEP_SHORTAGE),
+            Err(_) => (before.saturating_add(1), back_off(answer.keep, before)),
         };
         let expires = now + keep;
         let routed = answer.addresses.as_deref().unwrap_or_default().into();
-        let entry = Entry::Kept {
+        let kept = Kept {
             found: Found { answer, routed },
             failures,
             expires,
             routes_seen: now.checked_sub(2 * ROUTES_MAX_AGE).unwrap_or(now),
         };
-        entries.insert(host.clone(), entry);
+        self.kept.insert(host.clone(), kept);
+        pending.remove(host);
     }
 
     /// Drops the entry of a lookup that no caller waits for.
@@ -171,38 +152,17 @@ impl Cache {
         host: &Host,
         sender: &watch::Sender<Progress>,
     ) -> bool {
-        let mut entries = self.lock();
+        let mut pending = self.lock();
         // The entry itself holds one receiver.
         let unwanted = sender.receiver_count() <= 1;
         if unwanted {
-            entries.remove(host);
+            pending.remove(host);
         }
         unwanted
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Host, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Host, Waiting>> {
         // No code that holds the lock can panic half-way through a change.
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Drops expired entries, or else the entry that would expire first. Pending lookups stay: the
-/// callers that wait bound their number.
-fn make_room(entries: &mut HashMap<Host, Entry>, now: Instant) {
-    let before = entries.len();
-    entries.retain(|_, entry| !matches!(entry, Entry::Kept { expires, .. } if *expires <= now));
-    if entries.len() < before {
-        return;
-    }
-    let first = entries
-        .iter()
-        .filter_map(|(host, entry)| match entry {
-            Entry::Kept { expires, .. } => Some((*expires, host)),
-            Entry::Pending { .. } => None,
-        })
-        .min_by_key(|(expires, _)| *expires)
-        .map(|(_, host)| host.clone());
-    if let Some(host) = first {
-        entries.remove(&host);
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

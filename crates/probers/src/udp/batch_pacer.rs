@@ -3,14 +3,17 @@
 
 use std::time::{Duration, Instant};
 
+use seedwatch_tracker::udp::engine::MAX_HOLD;
+
 /// The period over which reads are counted.
 const PERIOD: Duration = Duration::from_millis(100);
 /// A worker with this many reads in one period is busy: 100 per second.
 const BUSY: u32 = 10;
 /// The shortest time between two reads of a busy worker. Measured round trips may be too long by as
 /// much. The receive buffer does not fill up meanwhile, because the engine's window bounds the
-/// requests of the last 20 ms.
+/// requests of the last [`MAX_HOLD`].
 const REST: Duration = Duration::from_millis(10);
+const _: () = assert!(REST.as_millis() < MAX_HOLD.as_millis());
 
 /// The longest time that a busy worker keeps observations.
 const KEEP: Duration = Duration::from_millis(20);

@@ -13,12 +13,14 @@ use tokio::sync::oneshot;
 
 use super::batch_pacer::BatchPacer;
 use super::socket::Socket;
+use crate::datagram::READS_PER_TURN;
+use crate::prober::DRAIN_TIMEOUT;
 use crate::resolve::{Resolved, Resolver};
 use crate::waker::Waker;
 use seedwatch_clock::LineLimit;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::udp::Settings;
-use seedwatch_tracker::udp::engine::{Engine, NameLookup, Outbox, Random};
+use seedwatch_tracker::udp::engine::{Engine, NameLookup, Outbox};
 use seedwatch_tracker::{Job, Observation, ProbeError};
 
 /// The largest number of running jobs in one family. Other jobs wait, and their timeout runs from
@@ -30,12 +32,10 @@ const MAX_UNSENT: usize = 1024;
 const MAX_FED: usize = 2048;
 /// With this many observations pending for a slow receiver, no more jobs are started.
 const MAX_PENDING: usize = 16_384;
-/// The largest number of batches of datagrams read before sending.
-const READS_A_TURN: usize = 8;
 /// The wait if the send buffer is full or the receiver of observations is slow.
 const PAUSE: Duration = Duration::from_millis(1);
-/// The time to send every `stopped` at shutdown.
-const STOP_TIMEOUT: Duration = Duration::from_millis(1900);
+/// The time to send every `stopped` at shutdown. The rest is for the last observations.
+const STOP_TIMEOUT: Duration = DRAIN_TIMEOUT.saturating_sub(Duration::from_millis(100));
 
 /// Limits the log of panics, by [`Family::index`].
 static FAULTS: LineLimit<usize> = LineLimit::new();
@@ -162,7 +162,7 @@ impl Worker {
     fn read(&mut self) -> bool {
         let engine = &mut self.engine;
         let mut more = true;
-        for turn in 0..READS_A_TURN {
+        for turn in 0..READS_PER_TURN {
             let mut now = None;
             let read = self.socket.receive(|from, bytes| {
                 let now = *now.get_or_insert_with(Instant::now);
@@ -328,5 +328,5 @@ impl Worker {
 
 fn engine(family: Family, settings: Settings, socket: &Socket) -> Engine {
     let window = socket.window();
-    Engine::new(family, settings, window, Random::from_os(), Instant::now())
+    Engine::new(family, settings, window, rand::random(), Instant::now())
 }

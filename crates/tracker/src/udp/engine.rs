@@ -1,5 +1,6 @@
 //! The UDP tracker protocol as a pure state machine. It takes jobs, datagrams and the time, and
-//! returns packets, name lookups and observations. It knows no socket and no clock.
+//! returns packets, name lookups and observations. It knows no socket and no clock. The time is an
+//! [`Instant`], because a round trip in a local network is shorter than the millisecond of `Mono`.
 //!
 //! # States of a probe
 //!
@@ -16,7 +17,6 @@
 //! See [`send_window`] and [`round_trip`].
 
 mod answer;
-mod arena;
 mod outbox;
 mod probe;
 mod remote;
@@ -27,7 +27,6 @@ mod timer_wheel;
 mod transactions;
 
 pub use outbox::Outbox;
-pub use transactions::Random;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasherDefault;
@@ -41,9 +40,11 @@ use crate::{FailureReason, Job, Observation, ProbeError, TrackerId};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::{Scheme, TrackerUrl};
 
-use arena::{Arena, Key};
+use slotmap::SlotMap;
+
 use probe::{Probe, QueueState, Step};
 use remote::{Connection, Link, Remote};
+pub use send_window::MAX_HOLD;
 use send_window::SendWindow;
 use timer_wheel::TimerWheel;
 use transactions::{IdHasher, Owner, Transactions};
@@ -56,6 +57,13 @@ const MAX_BATCH: usize = 256;
 const REMOTE_TTL: Duration = Duration::from_secs(3600);
 /// The time between two searches for such remotes.
 const FORGET_INTERVAL: Duration = Duration::from_secs(600);
+
+slotmap::new_key_type! {
+    /// The key of a probe. It may outlive its probe, and then leads to no other.
+    struct ProbeKey;
+    /// The key of a remote.
+    struct RemoteKey;
+}
 
 /// Why a packet did not arrive, as the network or the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,16 +104,16 @@ pub struct DatagramStats {
 pub struct Engine {
     family: Family,
     settings: Settings,
-    probes: Arena<Probe>,
-    remotes: Arena<Remote>,
-    by_tracker: HashMap<TrackerId, Key, BuildHasherDefault<IdHasher>>,
+    probes: SlotMap<ProbeKey, Probe>,
+    remotes: SlotMap<RemoteKey, Remote>,
+    by_tracker: HashMap<TrackerId, RemoteKey, BuildHasherDefault<IdHasher>>,
     transactions: Transactions,
     timers: TimerWheel<Owner>,
     /// Timers that just fired; kept between calls to reuse its memory.
     fired: Vec<Owner>,
     window: SendWindow,
     /// Remotes with something to send, each once.
-    queue: VecDeque<Key>,
+    queue: VecDeque<RemoteKey>,
     /// The number of probes in `ready` queues.
     unsent: usize,
     lookups: Vec<NameLookup>,
@@ -117,21 +125,21 @@ pub struct Engine {
 
 impl Engine {
     /// Returns an engine without jobs. `window` is the number of answers that the receive buffer
-    /// holds.
+    /// holds. `seed` must be unpredictable: transaction ids are drawn from it.
     pub fn new(
         family: Family,
         settings: Settings,
         window: usize,
-        random: Random,
+        seed: [u8; 32],
         now: Instant,
     ) -> Self {
         Self {
             family,
             settings,
-            probes: Arena::default(),
-            remotes: Arena::default(),
+            probes: SlotMap::with_key(),
+            remotes: SlotMap::with_key(),
             by_tracker: HashMap::default(),
-            transactions: Transactions::new(random),
+            transactions: Transactions::new(seed),
             timers: TimerWheel::new(now),
             fired: Vec::new(),
             window: SendWindow::new(window),
@@ -334,7 +342,7 @@ impl Engine {
     /// was sent, until `end`.
     pub fn close(&mut self, end: Instant, now: Instant) {
         self.closing = true;
-        let keys: Vec<Key> = self.probes.keys().collect();
+        let keys: Vec<ProbeKey> = self.probes.keys().collect();
         for key in keys {
             let Some(probe) = self.probes.get_mut(key) else {
                 continue;
@@ -350,7 +358,7 @@ impl Engine {
 
     /// Ends all jobs with a failure, after a bug in the prober.
     pub fn abort_all(mut self, now: Instant) -> Vec<Observation> {
-        let keys: Vec<Key> = self.probes.keys().collect();
+        let keys: Vec<ProbeKey> = self.probes.keys().collect();
         for key in keys {
             let failed = ProbeError::new(
                 FailureReason::Malformed,
@@ -365,7 +373,7 @@ impl Engine {
     }
 
     /// Returns the remote of a job. Creates it if needed.
-    fn remote(&mut self, job: &Job, now: Instant) -> Key {
+    fn remote(&mut self, job: &Job, now: Instant) -> RemoteKey {
         if let Some(key) = self.by_tracker.get(&job.tracker) {
             return *key;
         }

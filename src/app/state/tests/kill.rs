@@ -3,6 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
+
 use super::*;
 
 /// The number of kills.
@@ -46,17 +49,11 @@ fn victim() {
     });
 }
 
-/// Returns a pseudo-random number that chooses a moment.
-fn next(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-    *seed >> 33
-}
-
 #[test]
 fn acknowledged_saves_survive_a_kill_at_any_moment() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = runtime();
-    let mut seed = 7;
+    let mut rng = SmallRng::seed_from_u64(7);
     let mut acknowledged = 0;
     let mut interrupted = 0;
     for kill in 0..KILLS {
@@ -77,7 +74,7 @@ fn acknowledged_saves_survive_a_kill_at_any_moment() {
         // The first line shows that the child is saving.
         let first = lines.by_ref().map_while(Result::ok).find_map(saved);
         acknowledged = acknowledged.max(first.expect("a first save"));
-        std::thread::sleep(Duration::from_micros(next(&mut seed) % 60_000));
+        std::thread::sleep(Duration::from_micros(rng.random_range(..60_000)));
         child.kill().unwrap(); // SIGKILL
         let rest = lines.map_while(Result::ok).filter_map(saved);
         acknowledged = rest.fold(acknowledged, u64::max);

@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::send::enqueue;
 use super::{
-    Connection, DatagramStats, Engine, FailureReason, Key, Link, NO_BUFFERS, ProbeError,
-    QueueState, Remote, ResponseBody, Step, Undelivered, codec,
+    Connection, DatagramStats, Engine, FailureReason, Link, NO_BUFFERS, ProbeError, ProbeKey,
+    QueueState, Remote, RemoteKey, ResponseBody, Step, Undelivered, codec,
 };
 use crate::tracker_message;
 
@@ -14,7 +14,7 @@ impl Engine {
     /// Handles the answer to a connect.
     pub(super) fn on_connected(
         &mut self,
-        key: Key,
+        key: RemoteKey,
         from: SocketAddr,
         answer: &ResponseBody<'_>,
         now: Instant,
@@ -68,7 +68,7 @@ impl Engine {
         }
     }
 
-    fn release_waiting(&mut self, key: Key, connection: Connection, now: Instant) {
+    fn release_waiting(&mut self, key: RemoteKey, connection: Connection, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    fn fail_waiting(&mut self, key: Key, failed: &ProbeError, now: Instant) {
+    fn fail_waiting(&mut self, key: RemoteKey, failed: &ProbeError, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -98,7 +98,12 @@ impl Engine {
 
     /// Handles a connect that met a closed port or no route. Tries the next address; if none is
     /// left, fails all waiting probes.
-    pub(super) fn on_connect_undelivered(&mut self, key: Key, why: Undelivered, now: Instant) {
+    pub(super) fn on_connect_undelivered(
+        &mut self,
+        key: RemoteKey,
+        why: Undelivered,
+        now: Instant,
+    ) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -122,7 +127,7 @@ impl Engine {
     /// Handles the answer to an announce or a scrape.
     pub(super) fn on_answer(
         &mut self,
-        key: Key,
+        key: ProbeKey,
         from: SocketAddr,
         answer: &ResponseBody<'_>,
         now: Instant,
@@ -173,7 +178,7 @@ impl Engine {
     }
 
     /// Ends the current request of a probe with a failure.
-    pub(super) fn fail(&mut self, key: Key, failed: ProbeError, now: Instant) {
+    pub(super) fn fail(&mut self, key: ProbeKey, failed: ProbeError, now: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             let step = probe.failed(failed, &self.settings);
             self.advance(key, step, now);
@@ -182,7 +187,7 @@ impl Engine {
 
     /// Extends the first `stopped` of a probe whose time is up, if its tracker has answered
     /// nothing. Returns whether it did.
-    pub(super) fn extend_query(&mut self, key: Key) -> bool {
+    pub(super) fn extend_query(&mut self, key: ProbeKey) -> bool {
         let Some(probe) = self.probes.get_mut(key) else {
             return false;
         };
@@ -192,7 +197,7 @@ impl Engine {
     }
 
     /// Ends the current request of a probe because its time is up.
-    pub(super) fn give_up(&mut self, key: Key, now: Instant) {
+    pub(super) fn give_up(&mut self, key: ProbeKey, now: Instant) {
         let Some(probe) = self.probes.get(key) else {
             return;
         };
@@ -222,7 +227,7 @@ impl Engine {
     }
 
     /// Performs the next step of a probe after an answer or a failure.
-    pub(super) fn advance(&mut self, key: Key, step: Step, now: Instant) {
+    pub(super) fn advance(&mut self, key: ProbeKey, step: Step, now: Instant) {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };

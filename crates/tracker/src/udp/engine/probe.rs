@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::Settings;
 use super::super::codec::{self, Announce, AnnounceBody, Event, ResponseBody};
-use super::arena::Key;
+use super::RemoteKey;
 use super::send_window::{SendWindow, Ticket};
 use crate::announce_session::{
     self as session, AnnounceRequest, AnnounceResult, AnnounceSession, Delivery, Next, PeerFilter,
@@ -22,7 +22,7 @@ use seedwatch_torrent::Family;
 #[derive(Debug)]
 pub(super) struct Probe {
     pub(super) job: Job,
-    pub(super) remote: Key,
+    pub(super) remote: RemoteKey,
     conversation: Conversation,
     taken: Instant,
     /// The job's deadline.
@@ -95,7 +95,7 @@ pub(super) enum Step {
 }
 
 impl Probe {
-    pub(super) fn new(job: Job, remote: Key, now: Instant) -> Self {
+    pub(super) fn new(job: Job, remote: RemoteKey, now: Instant) -> Self {
         let conversation = match &job.request {
             Request::Scrape { .. } => Conversation::Scrape,
             Request::Announce { strategy, .. } => {

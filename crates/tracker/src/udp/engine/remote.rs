@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::arena::Key;
+use super::ProbeKey;
 use super::round_trip::RoundTrip;
 use super::send_window::{SendWindow, Ticket};
 use crate::{FailureReason, ProbeError, TrackerId};
@@ -37,9 +37,9 @@ pub(super) struct Remote {
     pub(super) link: Link,
     /// Probes that wait for an address or a connection id, oldest first. The key of a probe that
     /// has ended is dead.
-    pub(super) waiting: VecDeque<Key>,
+    pub(super) waiting: VecDeque<ProbeKey>,
     /// Probes whose next packet can be sent.
-    pub(super) ready: VecDeque<Key>,
+    pub(super) ready: VecDeque<ProbeKey>,
     /// Whether it is in the queue of remotes with something to send.
     pub(super) queued: bool,
     /// Bounds the requests in flight to this remote.

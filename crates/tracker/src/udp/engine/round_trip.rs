@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use seedwatch_clock::RoundTripEstimator;
+
 /// The parts that a timeout is divided into. When the wait doubles, four packets fit: 1 + 2 + 4 + 8
 /// parts. This is the 15·2ⁿ seconds of BEP 15, compressed into one probe.
 const PARTS: u32 = 15;
@@ -11,30 +13,15 @@ pub(super) fn unit(timeout: Duration) -> Duration {
     timeout / PARTS
 }
 
-/// The smoothed round trip to one remote (RFC 6298, section 2).
+/// The smoothed round trip to one remote.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct RoundTrip(Option<Smoothed>);
-
-#[derive(Debug, Clone, Copy)]
-struct Smoothed {
-    mean: Duration,
-    deviation: Duration,
-}
+pub(super) struct RoundTrip(RoundTripEstimator<8, 4>);
 
 impl RoundTrip {
     /// Takes the round trip of a request that was sent once. Requests that were sent again give no
     /// sample: it is unknown which packet was answered (Karn's algorithm, RFC 6298, section 3).
     pub(super) fn sample(&mut self, sample: Duration) {
-        self.0 = Some(match self.0 {
-            None => Smoothed {
-                mean: sample,
-                deviation: sample / 2,
-            },
-            Some(Smoothed { mean, deviation }) => Smoothed {
-                mean: (mean * 7 + sample) / 8,
-                deviation: (deviation * 3 + mean.abs_diff(sample)) / 4,
-            },
-        });
+        self.0.sample(sample);
     }
 
     /// Returns the wait after packet number `sent` (from 1) of a request.
@@ -44,10 +31,7 @@ impl RoundTrip {
     /// to a tenth of the timeout only.
     pub(super) fn wait(&self, sent: u32, timeout: Duration, alive: bool) -> Duration {
         let unit = unit(timeout);
-        let first = match self.0 {
-            None => unit,
-            Some(Smoothed { mean, deviation }) => (mean + deviation * 4).clamp(unit / 2, unit * 4),
-        };
+        let first = self.0.wait(unit, unit / 2, unit * 4);
         let doubled = (first * (1 << sent.saturating_sub(1).min(10))).min(timeout);
         if alive {
             doubled.min(first.max(unit * 3 / 2))

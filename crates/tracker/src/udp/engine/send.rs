@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::probe::{PendingRequest, Probe};
 use super::remote::Connecting;
-use super::{Engine, Key, Link, NameLookup, Outbox, Owner, QueueState, Remote, codec};
+use super::{
+    Engine, Link, NameLookup, Outbox, Owner, ProbeKey, QueueState, Remote, RemoteKey, codec,
+};
 
 /// The largest number of packets to one remote before the next has its turn: one segmented send.
 const RUN: usize = 64;
@@ -16,7 +18,7 @@ const DOUBT_AFTER: u32 = 2;
 
 impl Engine {
     /// Puts a probe into the right queue: `ready`, or `waiting` for an address or a connection id.
-    pub(super) fn route(&mut self, key: Key, now: Instant) {
+    pub(super) fn route(&mut self, key: ProbeKey, now: Instant) {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
@@ -62,7 +64,7 @@ impl Engine {
     }
 
     /// Starts a connect unless one is pending.
-    fn connect(&mut self, key: Key, now: Instant) {
+    fn connect(&mut self, key: RemoteKey, now: Instant) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -88,14 +90,14 @@ impl Engine {
     }
 
     /// Sets the timer of a probe. Earlier timers become stale.
-    pub(super) fn arm(&mut self, key: Key, due: Instant) {
+    pub(super) fn arm(&mut self, key: ProbeKey, due: Instant) {
         if let Some(probe) = self.probes.get_mut(key) {
             probe.due = due;
             self.timers.insert(due, Owner::Probe(key));
         }
     }
 
-    fn arm_deadline(&mut self, key: Key) {
+    fn arm_deadline(&mut self, key: ProbeKey) {
         if let Some(due) = self.probes.get(key).map(Probe::deadline) {
             self.arm(key, due);
         }
@@ -104,7 +106,7 @@ impl Engine {
     /// Writes up to `room` packets to one remote. Returns how many.
     pub(super) fn send_from(
         &mut self,
-        key: Key,
+        key: RemoteKey,
         room: usize,
         now: Instant,
         out: &mut Outbox,
@@ -143,7 +145,7 @@ impl Engine {
         sent
     }
 
-    fn send_request(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
+    fn send_request(&mut self, key: ProbeKey, now: Instant, out: &mut Outbox) -> usize {
         let Some(probe) = self.probes.get_mut(key) else {
             return 0;
         };
@@ -188,7 +190,7 @@ impl Engine {
 
     /// Sends the connect packet that is due. It counts as a request of the probe that waits
     /// longest.
-    fn send_connect(&mut self, key: Key, now: Instant, out: &mut Outbox) -> usize {
+    fn send_connect(&mut self, key: RemoteKey, now: Instant, out: &mut Outbox) -> usize {
         let Some(payer) = self.first_waiting(key) else {
             self.disconnect(key);
             return 0;
@@ -228,7 +230,7 @@ impl Engine {
     }
 
     /// Returns the probe that has waited longest. Drops the keys of probes that have ended.
-    fn first_waiting(&mut self, key: Key) -> Option<Key> {
+    fn first_waiting(&mut self, key: RemoteKey) -> Option<ProbeKey> {
         let remote = self.remotes.get_mut(key)?;
         while let Some(first) = remote.waiting.front() {
             if self.probes.get(*first).is_some() {
@@ -240,7 +242,7 @@ impl Engine {
     }
 
     /// Abandons a pending connect.
-    pub(super) fn disconnect(&mut self, key: Key) {
+    pub(super) fn disconnect(&mut self, key: RemoteKey) {
         let Some(remote) = self.remotes.get_mut(key) else {
             return;
         };
@@ -254,7 +256,7 @@ impl Engine {
     }
 
     /// Handles the timer of a remote: a connect is due, or its window has room.
-    pub(super) fn on_remote_timer(&mut self, key: Key, now: Instant) {
+    pub(super) fn on_remote_timer(&mut self, key: RemoteKey, now: Instant) {
         if let Some(remote) = self.remotes.get_mut(key) {
             let connects =
                 matches!(remote.link, Link::Connecting(connecting) if connecting.due <= now);
@@ -264,7 +266,7 @@ impl Engine {
         }
     }
 
-    pub(super) fn on_probe_timer(&mut self, key: Key, now: Instant) {
+    pub(super) fn on_probe_timer(&mut self, key: ProbeKey, now: Instant) {
         let Some(probe) = self.probes.get_mut(key) else {
             return;
         };
@@ -299,7 +301,7 @@ impl Engine {
 }
 
 /// Queues a remote for sending.
-pub(super) fn enqueue(queue: &mut VecDeque<Key>, remote: &mut Remote, key: Key) {
+pub(super) fn enqueue(queue: &mut VecDeque<RemoteKey>, remote: &mut Remote, key: RemoteKey) {
     if !remote.queued {
         remote.queued = true;
         queue.push_back(key);

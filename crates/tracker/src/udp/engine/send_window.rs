@@ -8,11 +8,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use seedwatch_clock::RoundTripEstimator;
+
 /// The shortest time that a request holds its ticket.
 const MIN_HOLD: Duration = Duration::from_micros(500);
 /// The longest time that a request holds its ticket: about the longest time for which a busy
 /// process does not read.
-const MAX_HOLD: Duration = Duration::from_millis(20);
+pub const MAX_HOLD: Duration = Duration::from_millis(20);
 /// The number of round trips that a request holds its ticket.
 const HOLD_ROUND_TRIPS: u32 = 2;
 
@@ -22,8 +24,8 @@ pub(super) struct SendWindow {
     limit: usize,
     open: usize,
     hold: Duration,
-    /// Smoothed.
-    round_trip: Duration,
+    /// Over all requests of the window.
+    round_trip: RoundTripEstimator<16, 16>,
     /// Requests sent at one time, oldest first.
     batches: VecDeque<Batch>,
     /// The number of the first batch.
@@ -43,11 +45,13 @@ pub(super) struct Ticket(u64);
 impl SendWindow {
     /// Returns a window for `limit` recent requests.
     pub(super) fn new(limit: usize) -> Self {
+        let mut round_trip = RoundTripEstimator::default();
+        round_trip.sample(MAX_HOLD / HOLD_ROUND_TRIPS);
         Self {
             limit: limit.max(1),
             open: 0,
             hold: MAX_HOLD,
-            round_trip: MAX_HOLD / HOLD_ROUND_TRIPS,
+            round_trip,
             batches: VecDeque::new(),
             first: 0,
         }
@@ -102,8 +106,9 @@ impl SendWindow {
 
     /// Takes a measured round trip.
     pub(super) fn sample(&mut self, round_trip: Duration) {
-        self.round_trip = (self.round_trip * 15 + round_trip.min(MAX_HOLD)) / 16;
-        self.hold = (self.round_trip * HOLD_ROUND_TRIPS).clamp(MIN_HOLD, MAX_HOLD);
+        self.round_trip.sample(round_trip.min(MAX_HOLD));
+        let mean = self.round_trip.mean().unwrap_or(MAX_HOLD);
+        self.hold = (mean * HOLD_ROUND_TRIPS).clamp(MIN_HOLD, MAX_HOLD);
     }
 
     /// Returns when a full window has room again if no answer arrives.

@@ -116,7 +116,7 @@ impl Harness {
     fn with(window: usize, settings: Settings) -> Self {
         let now = Instant::now();
         Self {
-            engine: Engine::new(Family::Ipv4, settings, window, Random::fixed(), now),
+            engine: Engine::new(Family::Ipv4, settings, window, [1; 32], now),
             now,
             start: now,
             addresses: Ok(vec![server(1)]),

@@ -1,17 +1,20 @@
 //! The transaction table: which request an answer belongs to.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hasher, RandomState};
+use std::hash::{BuildHasherDefault, Hasher};
 
-use super::arena::Key;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::{ProbeKey, RemoteKey};
 
 /// The owner of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     /// The connect of a remote.
-    Remote(Key),
+    Remote(RemoteKey),
     /// The announce or scrape of a probe.
-    Probe(Key),
+    Probe(ProbeKey),
 }
 
 /// Pending requests by random 32-bit transaction id. Owners are generational keys, so a reused id
@@ -19,22 +22,22 @@ pub(super) enum Owner {
 #[derive(Debug)]
 pub(super) struct Transactions {
     owners: HashMap<u32, Owner, BuildHasherDefault<IdHasher>>,
-    random: Random,
+    rng: StdRng,
 }
 
 impl Transactions {
-    /// Returns an empty table.
-    pub(super) fn new(random: Random) -> Self {
+    /// Returns an empty table whose ids are drawn from `seed`.
+    pub(super) fn new(seed: [u8; 32]) -> Self {
         Self {
             owners: HashMap::default(),
-            random,
+            rng: StdRng::from_seed(seed),
         }
     }
 
     /// Adds a request. Returns an id that no pending request has.
     pub(super) fn open(&mut self, owner: Owner) -> u32 {
         loop {
-            let id = self.random.next();
+            let id = self.rng.next_u32();
             if let std::collections::hash_map::Entry::Vacant(slot) = self.owners.entry(id) {
                 slot.insert(owner);
                 return id;
@@ -56,40 +59,6 @@ impl Transactions {
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.owners.len()
-    }
-}
-
-/// Numbers that an attacker cannot predict: a keyed hash (SipHash) of a counter. One number is
-/// drawn per packet, so this must be cheap.
-#[derive(Debug, Clone)]
-pub struct Random {
-    keyed: DefaultHasher,
-    counter: u64,
-}
-
-impl Random {
-    /// Returns a generator with a key from the operating system.
-    pub fn from_os() -> Self {
-        Self {
-            keyed: RandomState::new().build_hasher(),
-            counter: 0,
-        }
-    }
-
-    /// Returns a generator with a fixed key, for tests.
-    #[cfg(test)]
-    pub(super) fn fixed() -> Self {
-        Self {
-            keyed: DefaultHasher::new(),
-            counter: 0,
-        }
-    }
-
-    fn next(&mut self) -> u32 {
-        self.counter += 1;
-        let mut hasher = self.keyed.clone();
-        hasher.write_u64(self.counter);
-        hasher.finish() as u32
     }
 }
 
@@ -116,12 +85,14 @@ impl Hasher for IdHasher {
 
 #[cfg(test)]
 mod tests {
+    use slotmap::SlotMap;
+
     use super::*;
 
     #[test]
     fn ids_are_unique_while_outstanding() {
-        let mut arena = super::super::arena::Arena::default();
-        let mut table = Transactions::new(Random::fixed());
+        let mut arena = SlotMap::<ProbeKey, u32>::with_key();
+        let mut table = Transactions::new([1; 32]);
         let ids: std::collections::HashSet<u32> = (0..100_000)
             .map(|n| table.open(Owner::Probe(arena.insert(n))))
             .collect();
@@ -135,8 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn every_generator_gets_its_own_key() {
-        let draw = |mut random: Random| [random.next(), random.next(), random.next()];
-        assert_ne!(draw(Random::from_os()), draw(Random::from_os()));
+    fn ids_depend_on_the_seed() {
+        let owner = Owner::Probe(ProbeKey::default());
+        let draw = |seed| Transactions::new(seed).open(owner);
+        assert_ne!(draw([1; 32]), draw([2; 32]));
     }
 }

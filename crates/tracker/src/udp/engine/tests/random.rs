@@ -2,6 +2,8 @@
 
 use super::*;
 use proptest::prelude::*;
+use rand::rngs::SmallRng;
+use rand::{RngExt, SeedableRng};
 
 /// An event in the life of an engine.
 #[derive(Debug, Clone)]
@@ -171,14 +173,8 @@ proptest! {
 fn loss_is_not_an_outage() {
     let mut failed = 0;
     for seed in 0..400 {
-        // A linear congruential generator with Knuth's constants (MMIX).
-        let mut state: u64 = seed;
-        let mut lost = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33).is_multiple_of(10)
-        };
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let mut lost = || rng.random_ratio(1, 10);
         let mut harness = Harness::with(16, settings());
         for n in 0..50 {
             harness.announce(n);
