@@ -48,6 +48,11 @@ impl SourceSet {
         self.0 & Self::DHT != 0
     }
 
+    /// Returns whether a tracker is in the set.
+    pub const fn has_tracker(self) -> bool {
+        self.0 & !(Self::FAMILIES | Self::DHT) != 0
+    }
+
     /// Returns whether a named peer is reachable over a family.
     pub const fn has_family(self, family: Family) -> bool {
         self.0 >> family.index() & 1 == 1
@@ -79,7 +84,7 @@ pub struct Evidence {
     pub has_few_peers: Option<bool>,
     /// Whether a source knows of a seeder; `None` if no source counts seeders.
     pub has_seeder: Option<bool>,
-    /// Whether trackers are configured and none of them answers.
+    /// Whether trackers are asked and none of them answers.
     pub has_no_tracker: bool,
     /// Whether all of several peers are in one network.
     pub is_one_network: bool,
@@ -94,8 +99,8 @@ impl Evidence {
         };
     }
 
-    /// Adds what the values of the torrent say. It has `trackers` trackers.
-    pub fn weigh(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>, trackers: usize) {
+    /// Adds what the values of the torrent say. All sources have been added before.
+    pub fn weigh(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>) {
         let unique = row.unique(windows);
         let few = FEW_PEERS.map(|(window, most)| Some(unique[window.index()].get()? <= most));
         self.has_few_peers = few.into_iter().try_fold(true, |all, few| Some(all && few?));
@@ -108,7 +113,11 @@ impl Evidence {
             true => Some(true),
             false => row.seeders.get().map(|n| n > 0),
         };
-        self.has_no_tracker = trackers > 0 && row.trackers_online.get() == Some(0);
+        // A tracker that is never asked, such as one in an overlay network, may work for others.
+        let is_asked = [self.naming, self.empty, self.silent, self.unasked]
+            .into_iter()
+            .any(SourceSet::has_tracker);
+        self.has_no_tracker = is_asked && row.trackers_online.get() == Some(0);
         let geo = windows.and_then(|windows| windows.geo.as_deref());
         let peers: u32 = row.peers.iter().filter_map(|count| count.get()).sum();
         self.is_one_network = peers >= ONE_NETWORK_PEERS

@@ -172,7 +172,10 @@ impl Memory {
         self.no_seeder_since.track(tracked(lacks_seeder), at.hour);
         let is_risk = |since: Hour| since.passed(at.hour).is_some_and(|n| n >= RISK_HOURS);
         let (few, no_seeder) = (is_risk(self.few_since), is_risk(self.no_seeder_since));
-        let no_tracker = evidence.has_no_tracker && !at.network.is_out;
+        let no_tracker = match at.network.is_out {
+            true => self.verdict.conditions.has(Condition::NoTracker),
+            false => evidence.has_no_tracker,
+        };
         let conditions = Conditions::default()
             .with(Condition::NoTracker, no_tracker && state != State::Private)
             .with(Condition::NoSeeder, no_seeder)

@@ -66,7 +66,7 @@ impl State {
 /// Something about a torrent that its operator should know, whatever the state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// The torrent has trackers, and none of them answers.
+    /// Trackers are asked about the torrent, and none of them answers.
     NoTracker,
     /// For a day, no source has known of a seeder.
     NoSeeder,

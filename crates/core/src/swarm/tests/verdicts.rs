@@ -13,6 +13,12 @@ impl World {
         (row.verdict.state, row.verdict.reason)
     }
 
+    fn has(&mut self, condition: Condition) -> bool {
+        let blocks = self.swarms.blocks(&self.roster, self.now);
+        let (row, ..) = blocks[0].get(0).unwrap();
+        row.verdict.conditions.has(condition)
+    }
+
     fn counts(&mut self, id: AnnounceId, seeders: u32, leechers: u32) {
         let counts = Counts {
             seeders: Some(seeders),
@@ -134,6 +140,7 @@ fn a_tracker_that_closed_its_doors_is_no_source() {
     let id = world.announce(0, 0);
     let verdict = world.rounds(|world| world.fail(id, Health::Closed, FailureReason::Denied));
     assert_eq!(verdict, (State::Unobserved, Reason::NoSource));
+    assert!(!world.has(Condition::NoTracker));
 }
 
 #[test]
@@ -142,9 +149,15 @@ fn without_any_answer_a_torrent_is_unobserved_and_without_tracker() {
     let id = world.announce(0, 0);
     let round = |world: &mut World| world.fail(id, Health::Down, FailureReason::Timeout);
     assert_eq!(world.rounds(round), (State::Unobserved, Reason::Silence));
-    let blocks = world.swarms.blocks(&world.roster, world.now);
-    let (row, ..) = blocks[0].get(0).unwrap();
-    assert!(row.verdict.conditions.has(Condition::NoTracker));
+    assert!(world.has(Condition::NoTracker));
+    // Our own outage proves no recovery.
+    world.swarms.set_network(Network {
+        is_out: true,
+        ..Network::default()
+    });
+    world.advance(24 * 3600);
+    world.verdict();
+    assert!(world.has(Condition::NoTracker));
 }
 
 #[test]
