@@ -50,7 +50,7 @@ def figures():
     return [
         stat("Torrents", "Torrents of the collection.", of("torrents"), empty=q.NO_COLLECTION),
         stat(
-            "Dead torrents", "Torrents of the collection with valid answers, no peers, and no peer seen for 90 minutes.",
+            "Dead torrents", "Torrents of the collection of which every source that could know says that they have no peers.",
             q.how_many(q.DEAD, f" and on (torrent) {member()}"), thresholds=GOOD_IF_ZERO,
             empty=q.NO_RULES,
         ),

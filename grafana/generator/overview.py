@@ -33,23 +33,24 @@ def figures():
     return [
         stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=q.NOT_SCRAPED),
         stat(
-            "Dead", "Valid answers without peers, and no peer seen for 90 minutes: reseed them.",
+            "Dead", "Every source that could know of peers says that there are none: reseed them.",
             q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, color_mode="background",
         ),
         stat(
             "At risk",
-            "Not dead, but at most 3 distinct peers in a day and 10 in a week: reseed them soon.",
+            "Alive, but for a day with hardly any peers or without a seed: reseed them soon.",
             q.how_many(q.AT_RISK), empty=q.NO_RULES, thresholds=steps("green", (1, "orange")),
             color_mode="background",
         ),
         stat(
-            "No tracker", "Alive, but every tracker fails or refuses: only the DHT is left.",
-            q.how_many(q.NO_TRACKER), empty=q.NO_RULES, thresholds=steps("green", (1, "yellow")),
+            "No tracker", "Every tracker that is asked fails or refuses: only the DHT is left.",
+            f"count({q.condition('no_tracker')}) or 0 * count({q.configured()})",
+            empty=q.NOT_SCRAPED, thresholds=steps("green", (1, "yellow")),
             color_mode="background",
         ),
         stat(
-            "Unknown", "Neither a tracker nor the DHT gives a valid answer.",
-            q.how_many(q.UNKNOWN), empty=q.NO_RULES, thresholds=steps("green", (1, "purple")),
+            "Unobserved", "No source that could know of peers answers, or there is none.",
+            q.how_many(q.UNOBSERVED), empty=q.NO_RULES, thresholds=steps("green", (1, "purple")),
         ),
         stat(
             "Peers now",
@@ -71,11 +72,13 @@ def figures():
 
 
 def attention():
-    """Torrents in any state but alive, the worst first."""
+    """Torrents that are dead, at risk, unobserved or without a tracker, the worst first."""
     return table(
         "To do today",
         "Torrents that need attention, the worst first. " + q.STATES_EXPLAINED,
-        {"torrent": "Torrent"}, q.torrent_columns(f"{q.state()} > 0"), sort="State",
+        {"torrent": "Torrent"},
+        q.torrent_columns(f"{q.state()} >= {q.UNOBSERVED} or {q.condition('no_tracker')}"),
+        sort="State",
         links={"torrent": q.TORRENT_LINK},
         empty="No torrent needs attention, if “Dead” above shows a number. If it shows none, the "
         "states are unknown.",
@@ -83,17 +86,17 @@ def attention():
 
 
 def torrents_by_state():
-    """Torrents per state over time, from recorded counts, so that a month is cheap."""
+    """Torrents per state over time."""
     result = series(
         "Torrents by state",
         "Number of torrents in each state. " + q.STATES_EXPLAINED,
-        [("{{state}}", f"sum by (state) (state:seedwatch_torrents:count{{{q.OURS}}})")],
-        stacked=True, step=True, decimals=0, empty=q.NO_RULES,
+        [("{{state}}", f"sum by (state) (seedwatch_torrents_by_state{{{q.OURS}}})")],
+        stacked=True, step=True, decimals=0, empty=q.NOT_SCRAPED,
     )
     for name, color in q.STATE_COLORS.values():
         fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
         result["fieldConfig"]["overrides"].append(
-            {"matcher": {"id": "byName", "options": name}, "properties": [fixed]}
+            {"matcher": {"id": "byName", "options": name.replace(" ", "_")}, "properties": [fixed]}
         )
     return result
 
@@ -154,18 +157,15 @@ def _series_link():
 
 def twelve_columns():
     """Trackers online, and peers from the DHT, from trackers and from both: by day, week and month."""
-    recorded = [
-        ("All", "seedwatch_unique_peers:", 0),
-        ("Trackers", "seedwatch_trackers_online:avg", 1),
-        ("DHT", "seedwatch_dht_unique_peers:", 0),
-        ("Of trackers", "seedwatch_tracker_unique_peers:", 0),
+    kinds = [
+        ("All", q.unique, 0),
+        ("Trackers", q.trackers_online, 1),
+        ("DHT", lambda window: q.source_unique("dht", window), 0),
+        ("Of trackers", lambda window: q.source_unique("tracker", window), 0),
     ]
     columns = [
-        column(
-            f"{name}, {span}", f"max by (torrent) (torrent:{rule}{window}{{{q.OURS}}})",
-            decimals=decimals,
-        )
-        for name, rule, decimals in recorded
+        column(f"{name}, {span}", of(window), decimals=decimals)
+        for name, of, decimals in kinds
         for window, span in q.WINDOWS
     ]
     state = column(

@@ -45,6 +45,11 @@ def unique(window, labels=""):
     return of("torrent_unique_peers", join(f'window="{window}"', labels))
 
 
+def source_unique(source, window):
+    """Returns the distinct peers that a source listed in a sliding window."""
+    return of("torrent_source_unique_peers", f'source="{source}",window="{window}"')
+
+
 def windows(metric, labels=""):
     """Returns the same gauge over a day, a week and a month, in this order."""
     return [
@@ -64,8 +69,26 @@ def configured(labels=""):
 
 
 def state(labels=""):
-    """Returns the recorded state of a torrent, the worst that applies: one of STATES."""
-    return f"max by (torrent) (torrent:seedwatch_state:worst{{{join(OURS, labels)}}})"
+    """Returns the state of a torrent as a number: one of STATES."""
+    return f"max by (torrent) (torrent:seedwatch_torrent_state:number{{{join(OURS, labels)}}})"
+
+
+def condition(name, labels=""):
+    """Returns one series per torrent for which a condition holds."""
+    return of("torrent_condition", join(f'condition="{name}"', labels))
+
+
+def trackers_online(window):
+    """Returns the mean number of trackers online in a sliding window.
+
+    It comes from hourly records, and in the first hour from the samples. It ends with the torrent.
+    """
+    hourly = "torrent:seedwatch_trackers_online:hourly"
+    total, samples = (
+        f"sum_over_time({hourly}_{part}{{{OURS}}}[{window}])" for part in ("sum", "count")
+    )
+    recent = f"avg_over_time(seedwatch_torrent_trackers_online{{{OURS}}}[1h])"
+    return f"max by (torrent) ({total} / {samples} or {recent}) and on (torrent) {configured()}"
 
 
 def how_many(wanted, narrowed=""):
@@ -78,21 +101,24 @@ def join(*selectors):
     return ",".join(selector for selector in selectors if selector)
 
 
-DEAD, AT_RISK, NO_TRACKER, UNKNOWN = 4, 3, 2, 1
+DEAD, AT_RISK, UNOBSERVED = 5, 4, 3
 STATE_COLORS = {
-    "_0": ("alive", "green"),
-    "_1": ("unknown", "purple"),
-    "_2": ("no tracker", "yellow"),
-    "_3": ("at risk", "orange"),
-    "_4": ("dead", "red"),
+    "_0": ("private", "gray"),
+    "_1": ("alive", "green"),
+    "_2": ("pending", "blue"),
+    "_3": ("unobserved", "purple"),
+    "_4": ("at risk", "orange"),
+    "_5": ("dead", "red"),
 }
 STATES = words(**STATE_COLORS)
-STATE_STEPS = steps("green", (1, "purple"), (2, "yellow"), (3, "orange"), (4, "red"))
+STATE_STEPS = steps(
+    "gray", (1, "green"), (2, "blue"), (3, "purple"), (4, "orange"), (5, "red"),
+)
 STATES_EXPLAINED = (
-    "dead: valid answers without peers, and no peer seen for 90 minutes. "
-    "at risk: at most 3 distinct peers in a day and 10 in a week. "
-    "no tracker: every tracker fails or refuses. unknown: no source gives a valid answer. "
-    "The worst state that applies is shown."
+    "dead: in two rounds over at least 90 minutes, every source that could know of peers said that there "
+    "are none. at risk: alive, but for a day with hardly any peers or without a seed. "
+    "unobserved: no source that could know answers, or there is none. "
+    "pending: not every source has been asked. private: not probed."
 )
 # A short text for a narrow panel, and a full one.
 NO_RULES = (

@@ -1,6 +1,6 @@
 """Generates a history of an installation: every metric of docs/metrics.md, as OpenMetrics text.
 
-Torrents 0 to 3 have problems (dead, at risk, without trackers, unknown), so that panels of such
+Torrents 0 to 3 have problems (dead, at risk, without trackers, unobserved), so that panels of such
 torrents are not empty. The others follow a daily rhythm. Six hours before the end, the peers of one
 country drop.
 """
@@ -28,7 +28,8 @@ NAMES = [
     "Parler.Videos.(2021).[1080p]", "census & index",
     "The \"Emperor's\" notes (C:\\old) [2021] + more", "debian-13.1.0-amd64-netinst.iso",
 ]
-STATES = ["dead", "at risk", "no tracker", "unknown", "alive"]
+STATES = ["dead", "at_risk", "unobserved", "pending", "alive", "private"]
+CONDITIONS = ["no_tracker", "no_seeder", "few_peers", "one_network"]
 SCHEMES = ["udp", "http", "https", "wss", "udp"]
 
 
@@ -88,6 +89,7 @@ class Installation:
             "phase": ["resolve", "connect", "tls", "response"], "database": ["country", "asn"],
             "asn": ["AS3320", "AS7922", "AS12389", "other", "unknown"], "reason": REASONS,
             "version": ["1.0.0"], "revision": ["0123abc"], "state": STATES,
+            "condition": CONDITIONS,
         }
         if metric == "seedwatch_peers_rejected_total":
             pools["reason"] = ["bogon", "port", "own", "malformed"]
@@ -120,9 +122,17 @@ class Values:
         short = metric.removeprefix("seedwatch_")
         number = self.installation.number(labels["torrent"]) if "torrent" in labels else None
         age = self.end - time
+        if short == "torrent_state":
+            return 1 if labels["state"] == self.state(number, age) else None
+        if short == "torrent_condition":
+            return 1 if labels["condition"] == self.condition(number, age) else None
+        if short == "torrents_by_state":
+            states = [self.state(number, age) for number in range(len(self.installation.torrents))]
+            return states.count(labels["state"])
         if number == 3 and age < DAY and short.startswith("torrent_") and short not in (
             "torrent_info", "torrent_trackers", "torrent_trackers_online",
             "torrent_last_peer_seen_timestamp_seconds",
+            "torrent_state_since_timestamp_seconds",
         ):
             return None
         if short.endswith("_timestamp_seconds"):
@@ -148,6 +158,20 @@ class Values:
         if short.startswith("process_"):
             return round(50 * rhythm(labels, time))
         return self.gauge(short, labels, number, age, time)
+
+    def state(self, number, age):
+        """Returns the state of a torrent."""
+        if number == 0 and age < 3 * DAY:
+            return "dead"
+        if number == 3 and age < DAY:
+            return "unobserved"
+        return "at_risk" if number == 1 else "alive"
+
+    def condition(self, number, age):
+        """Returns the condition that holds for a torrent, if one does."""
+        if number == 2 and age < 2 * DAY:
+            return "no_tracker"
+        return "few_peers" if number == 1 else None
 
     def timestamp(self, short, number, time, age):
         """Returns a Unix timestamp in seconds."""
