@@ -41,11 +41,19 @@ const ABSENT_LABELS: [(&str, &str); 2] = [
 ];
 
 /// The values of labels that have a fixed set of values.
-const LABEL_VALUES: [(&str, &[&str]); 4] = [
+const LABEL_VALUES: [(&str, &[&str]); 6] = [
     ("window", &["1d", "7d", "30d"]),
     ("family", &["ipv4", "ipv6"]),
     ("source", &["tracker", "dht"]),
     ("phase", &["resolve", "connect", "tls", "response"]),
+    (
+        "state",
+        &["dead", "at_risk", "unobserved", "pending", "alive", "private"],
+    ),
+    (
+        "condition",
+        &["no_tracker", "no_seeder", "few_peers", "one_network"],
+    ),
 ];
 
 /// The labels of each series that a query may use.
@@ -166,7 +174,7 @@ impl KnownSeries {
                 let closed = LABEL_VALUES.iter().find(|(of, _)| of == label);
                 if let Some((_, values)) = closed
                     && !value.starts_with('$')
-                    && !values.contains(&value.as_str())
+                    && !value.split('|').all(|one| values.contains(&one))
                 {
                     faults.push(format!("{label} is never {value}"));
                 }
