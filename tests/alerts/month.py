@@ -51,6 +51,7 @@ DHT_STALE = 90 // STEP
 # The first tracker has nearly all peers of this country; the others have few.
 REGIONAL = "CN"
 IPV6_SHARE = {"IN": 0.7, "US": 0.4, "DE": 0.5, "FR": 0.6}
+MOVED = ("PL", "UA")  # a new database assigns most addresses of one to the other
 REMAINING = 0.16  # share of peers that remain after a drop
 
 # Alerts that outages of our network and of trackers rightly raise. None of them is a page.
@@ -181,8 +182,7 @@ class Torrent:
             ipv6 = round(named * IPV6_SHARE.get(country, 0.1))
             seen.append((named - ipv6, ipv6 if step - self.ipv6_answered_at <= TRACKER_STALE else 0))
         if step >= self.world.new_database:
-            # The new database assigns most Polish addresses to Ukraine.
-            from_, to = COUNTRIES.index("PL"), COUNTRIES.index("UA")
+            from_, to = map(COUNTRIES.index, MOVED)
             moved = [count * 9 // 10 for count in seen[from_]]
             seen[from_] = tuple(count - away for count, away in zip(seen[from_], moved))
             seen[to] = tuple(count + more for count, more in zip(seen[to], moved))
@@ -230,7 +230,8 @@ def simulate(part, size):
     for torrent in torrents:
         # A country with well over a hundred peers even at night, but not most of the swarm.
         fit = [place for place, mean in enumerate(torrent.size)
-               if 300 < mean < 0.35 * sum(torrent.size) and COUNTRIES[place] not in ("unknown", REGIONAL)]
+               if 300 < mean < 0.35 * sum(torrent.size)
+               and COUNTRIES[place] not in ("unknown", REGIONAL, *MOVED)]
         if fit:
             step = LAST_DAY + rng.randrange(HOUR, DAY - 2 * HOUR)
             torrent.drop = (step, rng.choice(fit))

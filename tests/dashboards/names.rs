@@ -48,7 +48,14 @@ const LABEL_VALUES: [(&str, &[&str]); 6] = [
     ("phase", &["resolve", "connect", "tls", "response"]),
     (
         "state",
-        &["dead", "at_risk", "unobserved", "pending", "alive", "private"],
+        &[
+            "dead",
+            "at_risk",
+            "unobserved",
+            "pending",
+            "alive",
+            "private",
+        ],
     ),
     (
         "condition",

@@ -12,3 +12,4 @@ mod alert_harness;
 mod operator_outage;
 mod receiver;
 mod server;
+mod verdicts;

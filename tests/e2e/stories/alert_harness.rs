@@ -1,4 +1,5 @@
-//! The harness of an incident. Everything in it is real except for the length of hours.
+//! The harness of an incident. Everything in it is real except for the length of hours, and what the
+//! daemon says of torrents after hours: see [`super::verdicts`].
 //!
 //! A recording Prometheus, which knows nothing else, records what the daemon shows now and what our
 //! rules make of it. "This lasts for a day" shifts the history back by a day, fills the day with
@@ -12,6 +13,7 @@ use std::time::Duration;
 use super::history::History;
 use super::receiver::{Notification, Receiver, subject};
 use super::server::{Alertmanager, Prometheus, TIMEOUT};
+use super::verdicts::Verdicts;
 use crate::rig::daemon::Daemon;
 use crate::rig::{address, wait};
 
@@ -32,6 +34,8 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 pub(super) struct AlertHarness {
     /// Address at which each daemon of the incident listens.
     daemon: SocketAddr,
+    /// What Prometheus scrapes.
+    verdicts: Verdicts,
     receiver: Receiver,
     alertmanager: Alertmanager,
     /// Scrapes the present only.
@@ -45,11 +49,13 @@ impl AlertHarness {
         let host = Ipv4Addr::LOCALHOST;
         let daemon = SocketAddr::from((host, address::free_port(host)));
         let no_receiver = SocketAddr::from((host, 9));
-        let recorder = Prometheus::start(daemon, no_receiver, &History::default());
+        let verdicts = Verdicts::start(daemon);
+        let recorder = Prometheus::start(verdicts.address(), no_receiver, &History::default());
         let receiver = Receiver::start();
         let alertmanager = Alertmanager::start(receiver.address());
         Self {
             daemon,
+            verdicts,
             receiver,
             alertmanager,
             recorder,
@@ -58,10 +64,20 @@ impl AlertHarness {
         }
     }
 
-    /// Starts the daemon at the address that Prometheus scrapes.
+    /// Starts the daemon whose page Prometheus scrapes.
     pub(super) fn daemon(&self, config: &str) -> Daemon {
         let address = self.daemon.to_string();
         Daemon::start_with(config, &["--web.listen-address", &address])
+    }
+
+    /// Lets the page say of a torrent what the daemon will say when enough time has passed.
+    pub(super) fn decide(
+        &self,
+        torrent: &'static str,
+        state: &'static str,
+        conditions: &'static [&'static str],
+    ) {
+        self.verdicts.set(torrent, state, conditions);
     }
 
     /// Records that what the daemon shows now has lasted for `span`.
@@ -126,7 +142,8 @@ impl AlertHarness {
 
     fn start_prometheus(&mut self) {
         self.prometheus.get_or_insert_with(|| {
-            Prometheus::start(self.daemon, self.alertmanager.address(), &self.history)
+            let target = self.verdicts.address();
+            Prometheus::start(target, self.alertmanager.address(), &self.history)
         });
     }
 

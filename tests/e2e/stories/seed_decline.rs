@@ -2,11 +2,13 @@
 //! complains.
 
 use super::alert_harness::{AlertHarness, DAY, HOUR};
+use super::server::TIMEOUT;
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{Daemon, LAB, config, entry};
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::Opentracker;
+use crate::rig::wait;
 use crate::rig::wire::hex;
 
 #[test]
@@ -62,6 +64,7 @@ fn an_old_release_loses_its_seeders() {
     downloaders.leave(own.udp());
     let daemon = harness.daemon(&config);
     wait_for(&daemon, 3.0);
+    harness.decide("release", "at_risk", &["few_peers"]);
     harness.record(2 * DAY);
     let at_risk = ("warnings", "TorrentAtRisk release");
     harness.expect_alerts(&[at_risk]);
@@ -69,6 +72,12 @@ fn an_old_release_loses_its_seeders() {
     // The last peers leave.
     last.leave(own.udp());
     wait_for(&daemon, 0.0);
+    // The daemon waits for nothing but time.
+    let said = || daemon.get("/api/v1/torrents/release").text();
+    let is_empty = || said().contains(r#""empty_recently""#).then_some(());
+    let waits = wait::until_or_none(TIMEOUT, is_empty);
+    assert!(waits.is_some(), "{}", said());
+    harness.decide("release", "dead", &[]);
     harness.record(2 * HOUR);
     let dead = ("pages", "TorrentDead release");
     harness.expect_alerts(&[at_risk, dead]);
@@ -88,5 +97,4 @@ fn an_old_release_loses_its_seeders() {
     ]);
     harness.record(8 * HOUR);
     harness.expect_alerts(&[dead, ("warnings", &tracker_down)]);
-    harness.wait_for_inhibited(at_risk.1);
 }

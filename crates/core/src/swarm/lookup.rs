@@ -94,7 +94,7 @@ pub(super) struct FreshLookup<'a> {
     pub(super) success: Option<bool>,
     /// The latest list.
     pub(super) peers: Option<PeerSlices<'a>>,
-    /// When the latest lookup that succeeded ended, if no node named a peer.
+    /// When the latest lookup that succeeded ended, if it found no peer and no sign of one.
     pub(super) empty_at: Option<Mono>,
     /// As estimated from the Bloom filters (BEP 33).
     pub(super) seeders: Count,
@@ -167,10 +167,15 @@ impl LookupState {
         };
         if let Some(until) = answered {
             let result = self.result.as_deref();
-            fresh.empty_at = result.is_none().then(|| until.before(stale_after));
-            fresh.peers = Some(PeerLists::slices(result.map(|result| &result.lists)));
+            let (v4, v6) = PeerLists::slices(result.map(|result| &result.lists));
+            fresh.peers = Some((v4, v6));
             fresh.seeders = result.map_or(Some(0).into(), |result| result.seeders);
             fresh.leechers = result.map_or(Some(0).into(), |result| result.leechers);
+            // Nodes may name only ourselves or what is no peer, and keep filters without members.
+            let claims = [fresh.seeders, fresh.leechers].map(Count::get);
+            let is_claimed = claims.into_iter().flatten().any(|count| count > 0);
+            let is_empty = v4.is_empty() && v6.is_empty() && !is_claimed;
+            fresh.empty_at = is_empty.then(|| until.before(stale_after));
         }
         fresh
     }

@@ -79,6 +79,17 @@ fn empty_lists_of_all_sources_are_death() {
 }
 
 #[test]
+fn a_lookup_that_finds_only_what_is_no_peer_found_none() {
+    let mut world = world(&TWO[..1]);
+    let id = world.announce(0, 0);
+    let verdict = world.rounds(|world| {
+        world.list(id, &[]);
+        world.find(Ok(&["127.0.0.1"]));
+    });
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+}
+
+#[test]
 fn a_dht_that_was_not_asked_is_waited_for() {
     let mut world = world(&TWO[..1]);
     let id = world.announce(0, 0);
