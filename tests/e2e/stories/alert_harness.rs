@@ -1,5 +1,5 @@
-//! The harness of an incident. Everything in it is real except for the length of hours, and what the
-//! daemon says of torrents after hours: see [`super::verdicts`].
+//! The harness of an incident. Everything in it is real except for the length of hours, and for
+//! what the daemon says of torrents after hours: see [`super::verdicts`].
 //!
 //! A recording Prometheus, which knows nothing else, records what the daemon shows now and what our
 //! rules make of it. "This lasts for a day" shifts the history back by a day, fills the day with

@@ -114,7 +114,7 @@ fn all_trackers_of_an_operator_vanish() {
         trackerless.1,
         operator_trackers[0].1,
         operator_trackers[1].1,
-        provided.1,
+        provider_down.1,
     ];
     let earlier = earlier.map(str::to_owned);
     assert!(before.is_subset(&earlier.into()), "{before:?}");
