@@ -79,7 +79,7 @@ pub struct Evidence {
     pub unasked: SourceSet,
     /// When the oldest answer of [`Evidence::empty`] came.
     pub oldest_empty: Mono,
-    /// Whether the torrent has few distinct peers ([`FEW_PEERS`](super::FEW_PEERS)); `None` while
+    /// Whether the torrent has few distinct peers ([`FEW_PEERS`]); `None` while
     /// they are not known.
     pub has_few_peers: Option<bool>,
     /// Whether a source knows of a seeder; `None` if no source counts seeders.
