@@ -157,6 +157,10 @@ impl Times {
     fn take(&self) -> String {
         let mut times = std::mem::take(&mut *self.0.lock().unwrap());
         times.sort_unstable();
+        // A page may be written faster than the first probe ends.
+        if times.is_empty() {
+            return "none".to_owned();
+        }
         let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_micros();
         let (median, p99, count) = (at(0.5), at(0.99), times.len());
         format!("{median} µs (median), {p99} µs (p99) of {count}")

@@ -90,6 +90,9 @@ impl CliffMonitor {
                     .extend(country(key).map(|it| (index, it, cliff.0)));
             }
         }
+        if self.torrents.watched() == 0 {
+            return;
+        }
         let torrents = TorrentIndex::range(0..all.roster.torrents().len());
         let mut known: Vec<_> = torrents
             .filter_map(|index| all.roster.identity(index))
