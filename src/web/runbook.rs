@@ -50,7 +50,7 @@ fn events() -> Vec<Event<'static>> {
     events
 }
 
-/// Returns the anchor of a heading, as hosts of repositories derive it.
+/// Returns the anchor of a heading: lower case, spaces as hyphens. Headings have no punctuation.
 fn anchor(heading: &str) -> CowStr<'static> {
     let words = heading.split_whitespace().map(str::to_lowercase);
     words.collect::<Vec<_>>().join("-").into()

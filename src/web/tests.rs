@@ -195,7 +195,7 @@ async fn torrents_are_json() {
             "conditions": ["one_network"],
             "reason": {
                 "code": "peers_named",
-                "text": "42 peers; 1 of 2 trackers answer, the DHT answers.",
+                "text": "42 peers; 1 of 2 trackers give valid answers, the DHT answers.",
             },
             "advice": "nothing",
             "infohash": "0f".repeat(20),

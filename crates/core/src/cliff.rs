@@ -1,8 +1,8 @@
-//! Cliffs: the fall of a country or of an autonomous system that the rest did not share.
+//! Cliffs: a drop in the peers of one country or autonomous system that the others do not share.
 //!
 //! A *group* is a torrent, a collection, or all torrents together. Its *members* are the countries
-//! (or systems) of its peers. A cliff is the ratio of a member's current peers to the expected ones,
-//! while a fall holds:
+//! (or systems) of its peers. A cliff is the ratio of a member's current peers to the expected
+//! ones, while a fall holds:
 //!
 //! - What is expected are the same hours of yesterday, or of the day before if they had fewer: the
 //!   end of a crowd of one day is no fall.
@@ -12,9 +12,9 @@
 //!   countries, the torrents of a collection. After it, the last hours and yesterday's rhythm are
 //!   compared, until two days are comparable again.
 //!
-//! With [`MANY`] expected peers, chance does not cause a fall to [`FALL_OF_MANY`]; with [`SOME`],
-//! certainty takes the mean of an hour and a fall to [`FALL_OF_SOME`]. Only members that had
-//! [`SOME`] peers within two days are watched, each in 120 bytes.
+//! A member with [`MANY_PEERS`] expected peers is checked per sample, and has fallen below
+//! [`FALL_OF_MANY`]; one with [`SOME_PEERS`] per hourly mean, below [`FALL_OF_SOME`]. Only members
+//! that had [`SOME_PEERS`] peers within two days are watched, each in 120 bytes.
 
 mod group;
 mod hourly;
@@ -23,8 +23,8 @@ use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-pub use group::{Cliff, FALL_OF_MANY, FALL_OF_SOME, Group, MANY, SOME, Sources};
-pub use hourly::Moment;
+pub use group::{Cliff, FALL_OF_MANY, FALL_OF_SOME, Group, MANY_PEERS, SOME_PEERS, SourceCount};
+pub use hourly::RunningMinute;
 
 /// All groups of one kind, by a key of the caller.
 #[derive(Debug, Clone)]
@@ -46,8 +46,8 @@ impl<K: Hash + Eq> Cliffs<K> {
     pub fn sample(
         &mut self,
         key: K,
-        at: Moment,
-        sources: Sources,
+        at: RunningMinute,
+        sources: SourceCount,
         absent: u32,
         peers: impl Iterator<Item = (u32, u32)>,
     ) {
@@ -72,14 +72,14 @@ impl<K: Hash + Eq> Cliffs<K> {
     }
 
     /// Notes that what is seen of all groups changed.
-    pub fn mark_changed(&mut self, at: Moment) {
+    pub fn mark_changed(&mut self, at: RunningMinute) {
         self.groups
             .values_mut()
             .for_each(|group| group.mark_changed(at));
     }
 
     /// Notes that what is seen of one group changed.
-    pub fn mark_group_changed<Q>(&mut self, key: &Q, at: Moment)
+    pub fn mark_group_changed<Q>(&mut self, key: &Q, at: RunningMinute)
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,

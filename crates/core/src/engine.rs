@@ -25,7 +25,7 @@ use crate::snapshot::{
     TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
-use crate::verdict::{Network, State};
+use crate::verdict::{NetworkState, State};
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
@@ -371,11 +371,11 @@ impl Engine {
     }
 
     /// Returns the state of our network, for the verdicts.
-    fn network(&self) -> Network {
+    fn network(&self) -> NetworkState {
         let up = self.connectivity.up();
         let is_lost = |family: usize| up[family] == Some(false);
         let works = up.contains(&Some(true));
-        Network {
+        NetworkState {
             is_out: !works && up.contains(&Some(false)),
             lost: [0, 1].map(|family| works && is_lost(family)),
             up_since: self.network_since,
@@ -398,7 +398,7 @@ impl Engine {
             blocks,
             collections,
             systems: &totals.systems,
-            families_up: (families + dht) as u32,
+            family_sources: (families + dht) as u32,
         };
         let at = self.swarms.running_time(now);
         self.cliffs.sample(sampled, at, now.mono)

@@ -59,11 +59,11 @@ pub use config::SwarmConfig;
 pub use saved::ShardFormat;
 pub use shard::Shard;
 
-use crate::cliff::Moment;
+use crate::cliff::RunningMinute;
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
-use crate::verdict::{Network, StateChange};
+use crate::verdict::{NetworkState, StateChange};
 use crate::{Health, HealthChange, PerSource, Source};
 use announce::FamilyState;
 use collection::unique_since;
@@ -137,7 +137,7 @@ impl Swarms {
     }
 
     /// Sets the state of our own network, for the verdicts.
-    pub fn set_network(&mut self, network: Network) {
+    pub fn set_network(&mut self, network: NetworkState) {
         self.state.network = network;
     }
 
@@ -253,11 +253,11 @@ impl Swarms {
     }
 
     /// Returns the current hour and minute of running time.
-    pub fn running_time(&mut self, now: Now) -> Moment {
+    pub fn running_time(&mut self, now: Now) -> RunningMinute {
         self.state.tick(now);
         let clock = &self.state.history.clock;
         let minutes = now.mono.since(clock.slid_at()).as_secs() / 60;
-        Moment {
+        RunningMinute {
             hour: clock.moment().hour(),
             minute: minutes.min(59) as u8,
         }

@@ -2,11 +2,11 @@
 //!
 //! Metrics, alerts, dashboards, pages, the API and the log read a [`Verdict`]; none of them decides
 //! again. A verdict is a pure function of the [`Evidence`] of the sources, of the time and of what
-//! was known before ([`Memory`]). It never takes silence for emptiness:
+//! was known before ([`VerdictMemory`]). It never takes silence for emptiness:
 //!
 //! - One source that names a peer makes the torrent alive at once.
 //! - A torrent is dead only if every source that could know of peers has said in two rounds, at
-//!   least [`LEAST_EMPTY`] apart, that there are none.
+//!   least [`MIN_EMPTY_TIME`] apart, that there are none.
 //! - A source that named the last peers and then fell silent may still know of them, for
 //!   [`HIDDEN_HOURS`]; so may a family (IPv4 or IPv6) that our network has lost, for a day.
 //! - While our own network is out, all verdicts stay as they were.
@@ -30,10 +30,10 @@ mod reason;
 mod state;
 
 pub use change::StateChange;
-pub use evidence::{Circumstances, Evidence, Network, SourceSet};
+pub use evidence::{Circumstances, Evidence, NetworkState, SourceSet};
 pub use explain::Advice;
-pub use judge::{FEW_PEERS, HIDDEN_HOURS, LEAST_EMPTY};
-pub use memory::{Memory, SavedMemory};
+pub use judge::{FEW_PEERS, HIDDEN_HOURS, MIN_EMPTY_TIME};
+pub use memory::{SavedVerdict, VerdictMemory};
 pub use reason::Reason;
 pub use state::{Condition, Conditions, State, Verdict};
 

@@ -4,7 +4,7 @@ use super::MAX_ROWS;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_core::verdict::{Conditions, State, Verdict};
 
-/// How urgent a torrent is, the most urgent first.
+/// Number of ranks: one per state, and one for living torrents with a condition.
 const RANKS: usize = State::ALL.len() + 1;
 
 /// Returns the rank of a verdict. A living torrent with a condition comes before those that nothing

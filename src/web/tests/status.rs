@@ -155,7 +155,7 @@ fn the_summary_counts() {
         "<dt>Our own network</dt><dd>IPv4 up, IPv6 unknown</dd>",
         "<dt>DHT</dt><dd>IPv4 up, IPv6 unknown</dd>",
         "<dt>Configuration</dt><dd>loaded 1 minute ago</dd>",
-        "<dt>State</dt><dd>saved just now, failures: 1</dd>",
+        "<dt>Saved state</dt><dd>saved just now, failures: 1</dd>",
     ] {
         assert!(summary.contains(line), "{line}\n{summary}");
     }
@@ -172,7 +172,7 @@ fn the_summary_counts() {
         "<dd class=\"bad\">the last reload failed; in force is what was loaded 1 minute ago</dd>",
         "<dd class=\"bad\">IPv4 down, IPv6 unknown</dd>",
         "<dt>DHT</dt><dd>not asked</dd>",
-        "<dt>State</dt><dd class=\"bad\">saved 2 hours ago, failures: 3</dd>",
+        "<dt>Saved state</dt><dd class=\"bad\">saved 2 hours ago, failures: 3</dd>",
     ] {
         assert!(page.contains(line), "{line}");
     }
@@ -240,7 +240,7 @@ fn what_needs_attention_comes_first() {
         (
             "b new",
             "<td class=\"other\">pending</td><td>never</td><td class=\"text\">Not every source \
-             has been asked yet. <strong>Wait for the next round.</strong></td>\
+             has been asked yet. <strong>Wait for further rounds.</strong></td>\
              <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>never</td><td></td>",
         ),
     ] {
@@ -404,7 +404,7 @@ fn an_empty_snapshot_is_a_whole_page() {
         page.contains("<dd>0 dead, 0 at risk, 0 unobserved, 0 pending, 0 alive, 0 private</dd>")
     );
     assert!(page.contains("? in a day, ? in a week, ? in a month"));
-    assert!(page.contains("<dt>State</dt><dd>not kept</dd>"));
+    assert!(page.contains("<dt>Saved state</dt><dd>not kept</dd>"));
     assert!(page.ends_with("</html>\n"));
 }
 

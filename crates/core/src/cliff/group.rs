@@ -1,11 +1,11 @@
 //! One group: its members, and what is expected of them.
 
-use super::hourly::{Hourly, Moment, Running};
+use super::hourly::{Hourly, Running, RunningMinute};
 
 /// Fewest expected peers of a member whose last minutes are judged.
-pub const MANY: f32 = 100.0;
+pub const MANY_PEERS: f32 = 100.0;
 /// Fewest expected peers of a member whose last hour is judged.
-pub const SOME: f32 = 30.0;
+pub const SOME_PEERS: f32 = 30.0;
 /// The ratio below which many peers have fallen.
 pub const FALL_OF_MANY: f32 = 0.35;
 /// The ratio below which some peers have fallen.
@@ -15,16 +15,16 @@ const RECOVERED: f32 = 0.5;
 /// The share of their peers that all other members together must have kept.
 const KEPT_BY_OTHERS: f32 = 0.5;
 /// Hours after a change before yesterday's numbers can be compared.
-const COMPARABLE_DAYS: u32 = 26;
+const HOURS_UNTIL_DAY_COMPARISON: u32 = 26;
 /// Hours after a change before the numbers of three hours ago can be compared.
-const COMPARABLE_HOURS: u32 = 5;
-/// The longest growth that yesterday's rhythm may predict for three hours.
+const HOURS_UNTIL_HOUR_COMPARISON: u32 = 5;
+/// The largest growth that yesterday's rhythm may predict for three hours.
 const MOST_GROWTH: f32 = 2.0;
 
 /// How many sources answer. The unit is up to the caller.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Sources {
-    /// Sources that answer now.
+pub struct SourceCount {
+    /// SourceCount that answer now.
     pub online: u32,
     /// By how much the number may fall without a loss: noise of the hourly mean.
     pub tolerance: f32,
@@ -41,7 +41,7 @@ pub struct Group {
     members: Vec<Member>,
     sources: Hourly,
     sources_now: Running,
-    now: Moment,
+    now: RunningMinute,
     /// The hour in which what is seen of the group last changed; 0 = never.
     changed: u32,
 }
@@ -61,7 +61,7 @@ const _: () = assert!(size_of::<Member>() <= 120);
 
 impl Group {
     /// Notes that what is seen of the group changed.
-    pub fn mark_changed(&mut self, at: Moment) {
+    pub fn mark_changed(&mut self, at: RunningMinute) {
         self.changed = at.hour.max(1);
         self.members
             .iter_mut()
@@ -71,8 +71,8 @@ impl Group {
     /// Samples the current peers by member, and judges them.
     pub(super) fn sample(
         &mut self,
-        at: Moment,
-        sources: Sources,
+        at: RunningMinute,
+        sources: SourceCount,
         absent: u32,
         peers: impl Iterator<Item = (u32, u32)>,
     ) {
@@ -88,14 +88,17 @@ impl Group {
             let peers = found.map_or(absent, |index| seen[index].1);
             member.add(peers);
         }
-        for (key, peers) in seen.into_iter().filter(|(_, peers)| *peers as f32 >= SOME) {
+        for (key, peers) in seen
+            .into_iter()
+            .filter(|(_, peers)| *peers as f32 >= SOME_PEERS)
+        {
             if let Err(index) = self.members.binary_search_by_key(&key, |member| member.key) {
                 let mut member = Member::new(key);
                 member.add(peers);
                 self.members.insert(index, member);
             }
         }
-        self.judge(sources.tolerance);
+        self.update_cliffs(sources.tolerance);
     }
 
     /// Stores the means of the hour that ended, and forgets hours without a sample.
@@ -112,12 +115,12 @@ impl Group {
                 .for_each(|hour| member.hours.store(hour, None));
         }
         skipped.for_each(|hour| self.sources.store(hour, None));
-        let now = Moment { hour, minute: 0 };
-        let is_watched = |member: &Member| member.hours.largest(now, 48) >= Some(SOME);
+        let now = RunningMinute { hour, minute: 0 };
+        let is_watched = |member: &Member| member.hours.largest(now, 48) >= Some(SOME_PEERS);
         self.members.retain(is_watched);
     }
 
-    fn judge(&mut self, tolerance: f32) {
+    fn update_cliffs(&mut self, tolerance: f32) {
         let now = self.now;
         let basis = self.basis(tolerance);
         let expected: Vec<Option<f32>> = self
@@ -132,7 +135,7 @@ impl Group {
         for (member, expected) in self.members.iter_mut().zip(expected) {
             member.cliff = expected.and_then(|expected| {
                 let others = all_expected - expected;
-                let kept = (others >= SOME).then(|| (all_now - member.recent()) / others)?;
+                let kept = (others >= SOME_PEERS).then(|| (all_now - member.recent()) / others)?;
                 let kept = Some(kept).filter(|kept| *kept >= KEPT_BY_OTHERS)?.min(1.0);
                 member.cliff(now, expected * kept)
             });
@@ -148,9 +151,10 @@ impl Group {
         };
         let passed = self.now.hour.saturating_sub(self.changed);
         let is_unchanged = |hours| self.changed == 0 || passed >= hours;
-        if is_unchanged(COMPARABLE_DAYS) && has_all(COMPARABLE_DAYS + 1) {
+        if is_unchanged(HOURS_UNTIL_DAY_COMPARISON) && has_all(HOURS_UNTIL_DAY_COMPARISON + 1) {
             Some(Basis::Yesterday)
-        } else if is_unchanged(COMPARABLE_HOURS) && has_all(COMPARABLE_HOURS) {
+        } else if is_unchanged(HOURS_UNTIL_HOUR_COMPARISON) && has_all(HOURS_UNTIL_HOUR_COMPARISON)
+        {
             Some(Basis::Hours)
         } else {
             None
@@ -206,7 +210,7 @@ impl Member {
         self.last.iter().map(|n| f32::from(*n)).sum::<f32>() / 2.0
     }
 
-    fn expected(&self, now: Moment, basis: Option<Basis>) -> Option<f32> {
+    fn expected(&self, now: RunningMinute, basis: Option<Basis>) -> Option<f32> {
         let yesterday = self.hours.around(now, 24)?;
         match basis? {
             Basis::Yesterday => {
@@ -222,15 +226,16 @@ impl Member {
     }
 
     /// Returns the cliff, if so many peers are expected.
-    fn cliff(&self, now: Moment, expected: f32) -> Option<Cliff> {
+    fn cliff(&self, now: RunningMinute, expected: f32) -> Option<Cliff> {
         let hour = self.hours.last_hour(now, self.now.mean());
         let recent = self.recent() / expected;
         let over_hour = hour.map(|hour| hour / expected);
-        if self.cliff.is_some() && expected >= SOME && recent < RECOVERED {
+        if self.cliff.is_some() && expected >= SOME_PEERS && recent < RECOVERED {
             return Some(Cliff(recent));
         }
-        let has_many_fallen = expected >= MANY && recent < FALL_OF_MANY;
-        let has_some_fallen = expected >= SOME && over_hour.is_some_and(|it| it < FALL_OF_SOME);
+        let has_many_fallen = expected >= MANY_PEERS && recent < FALL_OF_MANY;
+        let has_some_fallen =
+            expected >= SOME_PEERS && over_hour.is_some_and(|it| it < FALL_OF_SOME);
         (has_many_fallen || has_some_fallen && recent < RECOVERED).then_some(Cliff(recent))
     }
 }

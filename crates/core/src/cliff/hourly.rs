@@ -7,14 +7,14 @@ const UNKNOWN: u16 = u16::MAX;
 
 /// A point in running time, to the minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Moment {
+pub struct RunningMinute {
     /// Hours of running time. The first is 1.
     pub hour: u32,
     /// Minutes of the hour, below 60.
     pub minute: u8,
 }
 
-impl Moment {
+impl RunningMinute {
     /// Returns the part of the hour that has passed.
     fn fraction(self) -> f32 {
         f32::from(self.minute) / 60.0
@@ -49,7 +49,7 @@ impl Hourly {
     /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment. A
     /// steep rise or fall may come half an hour earlier or later today. Of the hours before the
     /// oldest one nothing is known.
-    pub(super) fn around(&self, now: Moment, ago: u32) -> Option<f32> {
+    pub(super) fn around(&self, now: RunningMinute, ago: u32) -> Option<f32> {
         let hour = now.hour.checked_sub(ago)?;
         let this = self.at(Some(hour))?;
         let neighbour = match now.minute < 30 {
@@ -61,7 +61,7 @@ impl Hourly {
     }
 
     /// Returns the mean of the hour that ended `ago` hours before a moment. `ago` is at least 1.
-    pub(super) fn until(&self, now: Moment, ago: u32) -> Option<f32> {
+    pub(super) fn until(&self, now: RunningMinute, ago: u32) -> Option<f32> {
         let last = self.at(now.hour.checked_sub(ago))?;
         let fraction = now.fraction();
         let first = match fraction > 0.999 {
@@ -72,13 +72,14 @@ impl Hourly {
     }
 
     /// Returns the largest mean of the last `hours` hours.
-    pub(super) fn largest(&self, now: Moment, hours: u32) -> Option<f32> {
+    pub(super) fn largest(&self, now: RunningMinute, hours: u32) -> Option<f32> {
         let known = (1..=hours.min(HOURS)).filter_map(|ago| self.at(now.hour.checked_sub(ago)));
         known.reduce(f32::max)
     }
 
-    /// Returns the mean of the last hour, mostly of the one before the current hour.
-    pub(super) fn last_hour(&self, now: Moment, current: Option<f32>) -> Option<f32> {
+    /// Returns the mean of the last 60 minutes: the current hour, and the share of the previous one
+    /// that is still within them.
+    pub(super) fn last_hour(&self, now: RunningMinute, current: Option<f32>) -> Option<f32> {
         let Some(current) = current else {
             return self.at(now.hour.checked_sub(1));
         };

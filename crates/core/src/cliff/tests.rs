@@ -2,7 +2,7 @@
 
 mod month;
 
-use super::{Cliffs, Moment, Sources};
+use super::{Cliffs, RunningMinute, SourceCount};
 
 /// Minutes between two samples.
 const STEP: u8 = 5;
@@ -14,7 +14,7 @@ const FR: u32 = 4;
 /// One group whose members are sampled every five minutes.
 struct World {
     cliffs: Cliffs<u8>,
-    now: Moment,
+    now: RunningMinute,
     sources: u32,
 }
 
@@ -22,15 +22,15 @@ impl World {
     fn new() -> Self {
         Self {
             cliffs: Cliffs::default(),
-            now: Moment { hour: 1, minute: 0 },
+            now: RunningMinute { hour: 1, minute: 0 },
             sources: 3,
         }
     }
 
     /// Samples for so many minutes, with the peers of each member at each time.
-    fn run(&mut self, minutes: u32, peers: impl Fn(Moment) -> Vec<(u32, u32)>) {
+    fn run(&mut self, minutes: u32, peers: impl Fn(RunningMinute) -> Vec<(u32, u32)>) {
         for _ in 0..minutes / u32::from(STEP) {
-            let sources = Sources {
+            let sources = SourceCount {
                 online: self.sources,
                 tolerance: 0.7,
             };
@@ -38,7 +38,7 @@ impl World {
                 .sample(0, self.now, sources, 0, peers(self.now).into_iter());
             self.now.minute += STEP;
             if self.now.minute == 60 {
-                self.now = Moment {
+                self.now = RunningMinute {
                     hour: self.now.hour + 1,
                     minute: 0,
                 };
@@ -57,12 +57,12 @@ impl World {
 
 const DAY: u32 = 24 * 60;
 
-fn steady(_: Moment) -> Vec<(u32, u32)> {
+fn steady(_: RunningMinute) -> Vec<(u32, u32)> {
     vec![(US, 13_500), (RU, 6_000), (IN, 4_000), (FR, 1_500)]
 }
 
 /// 23 September 2021 and the day after, scaled down by ten.
-fn cut(_: Moment) -> Vec<(u32, u32)> {
+fn cut(_: RunningMinute) -> Vec<(u32, u32)> {
     vec![(US, 2_200), (RU, 5_880), (IN, 2_600), (FR, 1_500)]
 }
 
@@ -120,7 +120,7 @@ fn a_fall_of_all_is_no_cliff_of_one() {
 
 #[test]
 fn the_rhythm_of_a_day_is_expected() {
-    let wave = |at: Moment| {
+    let wave = |at: RunningMinute| {
         let night = (5..13).contains(&(at.hour % 24));
         let peers = if night { 120 } else { 1_000 };
         vec![(US, peers), (RU, 1_000)]

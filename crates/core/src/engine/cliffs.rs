@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::cliff::{Cliffs, Moment, Sources};
+use crate::cliff::{Cliffs, RunningMinute, SourceCount};
 use crate::roster::{Roster, TorrentIndex};
 use crate::snapshot::{
     AsnLabel, Block, CliffRows, CollectionRow, CountryPeers, Source, TorrentRow,
@@ -16,7 +16,7 @@ use seedwatch_torrent::InfoHash;
 const STEP: u64 = 5;
 /// Scale of the number of sources of several torrents: thousandths per torrent.
 const SCALE: u64 = 1000;
-/// Share of the sources of several torrents whose loss is no matter.
+/// Share of the sources of several torrents whose loss is tolerated.
 const TOLERATED_LOSS: f32 = 0.03;
 /// By how much the hourly mean of the sources of one torrent may fall without a loss.
 const TOLERATED_NOISE: f32 = 0.7;
@@ -29,7 +29,7 @@ pub(super) struct CliffMonitor {
     systems: Cliffs<()>,
     /// Torrents of each collection at its last sample.
     sizes: HashMap<Arc<str>, u32>,
-    /// The minute of the last sample.
+    /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,
     rows: Arc<CliffRows>,
 }
@@ -41,8 +41,8 @@ pub(super) struct Sampled<'a> {
     pub(super) blocks: &'a [Arc<Block>],
     pub(super) collections: &'a [Arc<CollectionRow>],
     pub(super) systems: &'a [(AsnLabel, u64)],
-    /// Families of our network that work, and those over which the DHT answers.
-    pub(super) families_up: u32,
+    /// Number of families over which our network works, plus those over which the DHT answers.
+    pub(super) family_sources: u32,
 }
 
 impl CliffMonitor {
@@ -52,17 +52,22 @@ impl CliffMonitor {
         self.rows = Arc::default();
     }
 
-    /// Notes that addresses were assigned to countries or systems anew.
-    pub(super) fn mark_changed(&mut self, at: Moment) {
+    /// Notes that a new database assigns addresses to countries and systems.
+    pub(super) fn mark_changed(&mut self, at: RunningMinute) {
         self.torrents.mark_changed(at);
         self.collections.mark_changed(at);
         self.systems.mark_changed(at);
     }
 
     /// Samples once every few minutes, and returns the cliffs.
-    pub(super) fn sample(&mut self, all: Sampled<'_>, at: Moment, now: Mono) -> Arc<CliffRows> {
-        let minute = now.0 / (STEP * 60_000);
-        if self.sampled.replace(minute) == Some(minute) {
+    pub(super) fn sample(
+        &mut self,
+        all: Sampled<'_>,
+        at: RunningMinute,
+        now: Mono,
+    ) -> Arc<CliffRows> {
+        let step = now.0 / (STEP * 60_000);
+        if self.sampled.replace(step) == Some(step) {
             return Arc::clone(&self.rows);
         }
         let mut rows = CliffRows::default();
@@ -73,13 +78,13 @@ impl CliffMonitor {
         Arc::clone(&self.rows)
     }
 
-    fn sample_torrents(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+    fn sample_torrents(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
         for (index, row, countries) in countries(all.blocks) {
             let Some(hash) = all.roster.identity(index) else {
                 continue;
             };
-            let sources = Sources {
-                online: online(row) + all.families_up,
+            let sources = SourceCount {
+                online: online(row) + all.family_sources,
                 tolerance: TOLERATED_NOISE,
             };
             let peers = countries.iter().map(|row| (key(row.country), row.peers));
@@ -102,7 +107,7 @@ impl CliffMonitor {
             .retain(|hash| known.binary_search(hash).is_ok());
     }
 
-    fn sample_collections(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+    fn sample_collections(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
         let sources = mean_sources(all);
         for row in all.collections {
             let before = self.sizes.insert(Arc::clone(&row.name), row.torrents);
@@ -126,7 +131,7 @@ impl CliffMonitor {
 
     /// Only the largest systems are known. One that is missing may have as many peers as the
     /// smallest of them.
-    fn sample_systems(&mut self, all: Sampled<'_>, at: Moment, rows: &mut CliffRows) {
+    fn sample_systems(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
         let has_more = all
             .systems
             .iter()
@@ -167,16 +172,16 @@ fn online(row: &TorrentRow) -> u32 {
 }
 
 /// Returns the mean number of sources over all torrents.
-fn mean_sources(all: Sampled<'_>) -> Sources {
+fn mean_sources(all: Sampled<'_>) -> SourceCount {
     let (mut torrents, mut total) = (0, 0);
     for block in all.blocks {
         for (row, ..) in (0..Block::SIZE).map_while(|position| block.get(position)) {
             torrents += 1;
-            total += u64::from(online(row) + all.families_up);
+            total += u64::from(online(row) + all.family_sources);
         }
     }
     let online = (total * SCALE).checked_div(torrents).unwrap_or(0) as u32;
-    Sources {
+    SourceCount {
         online,
         tolerance: online as f32 * TOLERATED_LOSS,
     }

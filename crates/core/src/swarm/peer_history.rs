@@ -20,7 +20,7 @@ use super::torrent_history::TorrentHistory;
 use crate::Source;
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::snapshot::TorrentWindows;
-use crate::verdict::Memory;
+use crate::verdict::VerdictMemory;
 use seedwatch_clock::Now;
 use seedwatch_distinct::{Insert, Key, Moment, PeerHash, SOURCES, Set, Window};
 use seedwatch_torrent::InfoHash;
@@ -55,7 +55,7 @@ pub(super) struct RemovedTorrent {
     /// The hour of running time in which the torrent was removed.
     pub(super) since: u32,
     pub(super) last_seen: LastSeen,
-    pub(super) memory: Memory,
+    pub(super) memory: VerdictMemory,
 }
 
 /// The torrent and source of a list.

@@ -187,7 +187,7 @@ impl RowContext<'_> {
         row.listed = row.listed.without_zeros(windows.as_ref(), unknown);
         let configured = self.roster.torrents().get(index.get());
         evidence.is_private = configured.is_some_and(|it| it.privacy == Privacy::LeftAlone);
-        evidence.weigh(&row, windows.as_ref());
+        evidence.add_row(&row, windows.as_ref());
         let before = torrent.memory.verdict().state;
         if let Some(review) = torrent.memory.judge(&evidence, &circumstances) {
             fresh_until = fresh_until.min(review);

@@ -1,9 +1,9 @@
 //! The peer history as bytes, for the state directory.
 //!
 //! ```text
-//! shared:   key's fingerprint 8 | calendar | peers of all torrents, empty but in the first shard
+//! shared:   key's fingerprint 8 | running clock | peers of all torrents, empty but in the first shard
 //!           | until the end: name | peers | countries m | m × (code 2 | hour | peers)
-//! torrents: key's fingerprint 8 | sources n | n × code 1 | calendar
+//! torrents: key's fingerprint 8 | sources n | n × code 1 | running clock
 //!           | until the end: info-hash 20 | hour of removal, 0 = configured
 //!             | n × last success | last peer | n × hour of the last list
 //!             | memory of the verdict, since format 4
@@ -11,9 +11,9 @@
 //! ```
 //!
 //! Numbers without a length are LEB128, as [`saved`](crate::saved) writes them. The crate
-//! [`seedwatch_distinct`] defines the encoding of peers and of the calendar. Every shard has the calendar, because hours mean nothing without the
-//! calendar that they were written by: shards are saved at different times, and each may be lost.
-//! The latest calendar counts.
+//! [`seedwatch_distinct`] defines the encoding of peers and of the running clock. Every shard has
+//! the clock, because hours mean nothing without the clock that they were written by: shards are
+//! saved at different times, and each may be lost. The latest clock counts.
 //!
 //! A shard names its sources by [`Source::code`], so a new source does not change the format. The
 //! values of a source that this version does not know are skipped.
@@ -28,7 +28,7 @@ use super::torrent_history::TorrentHistory;
 use crate::Source;
 use crate::saved::{DecodeError, append, append_array, take, take_array, take_length};
 use crate::snapshot::CountryPeers;
-use crate::verdict::Memory;
+use crate::verdict::VerdictMemory;
 use seedwatch_clock::Mono;
 use seedwatch_distinct::{Format, RunningClock, Set};
 use seedwatch_geo::Country;
@@ -98,13 +98,13 @@ pub(super) fn decode_shared(
     format: ShardFormat,
 ) -> Result<(), DecodeError> {
     let from = &mut check_key(history, bytes)?;
-    let calendar = RunningClock::decode(from)?;
+    let clock = RunningClock::decode(from)?;
     let all_peers = Set::decode(from, format.sets)?;
     let mut collections = Vec::new();
     while !from.is_empty() {
         collections.push(read_collection(from, format)?);
     }
-    history.clock.restore(calendar);
+    history.clock.restore(clock);
     let moment = history.moment();
     history.all_peers.unite(&all_peers, moment);
     for (name, peers, countries) in collections {
@@ -159,7 +159,7 @@ pub(super) fn encode_torrents(
         .filter(|(hash, _)| shard.has(hash))
     {
         let known = history.torrents.get(&hash).map(|known| &**known);
-        let is_known = known.is_some() || torrent.memory != Memory::default();
+        let is_known = known.is_some() || torrent.memory != VerdictMemory::default();
         if is_known || torrent.last_seen != LastSeen::default() {
             write_torrent(out, hash, torrent, known);
         }
@@ -208,13 +208,13 @@ pub(super) fn decode_torrents(
         return Err(DecodeError);
     }
     let sources: Vec<Option<Source>> = codes.iter().map(|code| Source::from_code(*code)).collect();
-    let calendar = RunningClock::decode(from)?;
-    let now = calendar.moment().hour();
+    let clock = RunningClock::decode(from)?;
+    let now = clock.moment().hour();
     let mut torrents = Vec::new();
     while !from.is_empty() {
         torrents.push(read_torrent(from, &sources, now, format)?);
     }
-    history.clock.restore(calendar);
+    history.clock.restore(clock);
     for (hash, torrent, saved) in torrents {
         history.restore(hash, torrent, saved);
     }
@@ -246,10 +246,10 @@ fn read_torrent(
             last_seen.list_hour[*source] = hour;
         }
     }
-    let mut memory = Memory::default();
+    let mut memory = VerdictMemory::default();
     if format.has_memory {
         // The process has just started.
-        memory = Memory::restore(take(from)?, Mono(0)).ok_or(DecodeError)?;
+        memory = VerdictMemory::restore(take(from)?, Mono(0)).ok_or(DecodeError)?;
     }
     let countries = read_countries(from, |country, from| {
         Ok(CountryPeers {

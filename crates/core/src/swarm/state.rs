@@ -8,7 +8,7 @@ use super::peer_list::RecordedAt;
 use super::torrent::TorrentState;
 use crate::Source;
 use crate::roster::{Changes, Roster, TorrentIndex};
-use crate::verdict::Network;
+use crate::verdict::NetworkState;
 use seedwatch_clock::Now;
 use seedwatch_distinct::Key;
 use seedwatch_tracker::AnnounceId;
@@ -23,7 +23,7 @@ pub(super) struct SwarmState {
     pub(super) latest: LatestAnswers,
     pub(super) history: PeerHistory,
     /// Our own network.
-    pub(super) network: Network,
+    pub(super) network: NetworkState,
 }
 
 impl SwarmState {
@@ -36,7 +36,7 @@ impl SwarmState {
             torrents: Vec::new(),
             latest: LatestAnswers::default(),
             history: PeerHistory::new(key),
-            network: Network::default(),
+            network: NetworkState::default(),
         }
     }
 

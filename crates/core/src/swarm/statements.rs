@@ -50,7 +50,9 @@ impl TrackerStatement {
 
     /// Returns whether the tracker was never asked about the torrent, and may still be.
     fn is_unasked(&self, health: [Health; 2]) -> bool {
-        let is_new = health == [Health::Unknown; 2];
+        // A family without an address is no question to the tracker.
+        let is_open = |health: &Health| matches!(health, Health::Unknown | Health::Absent);
+        let is_new = health.iter().all(is_open) && health.contains(&Health::Unknown);
         !self.has_state && (is_new || health.contains(&Health::Up))
     }
 }
@@ -98,7 +100,8 @@ impl Statements {
         self.dht.oldest_empty = oldest.min();
     }
 
-    /// Returns the evidence. `dht` says whether the DHT is asked, and whether it has been.
+    /// Returns the evidence. `dht` is `None` if the DHT is not asked, or else
+    /// whether a lookup has ended.
     pub(super) fn into_evidence(self, dht: Option<bool>) -> Evidence {
         let mut evidence = self.evidence;
         let set: &mut SourceSet = match (dht, self.dht.oldest_empty) {

@@ -2,7 +2,7 @@
 
 use super::tick::Tick;
 use crate::snapshot::UnixOption32;
-use crate::verdict::Memory;
+use crate::verdict::VerdictMemory;
 use crate::{PerSource, Source};
 use seedwatch_clock::{Mono, Now, Unix};
 
@@ -10,7 +10,7 @@ use seedwatch_clock::{Mono, Now, Unix};
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct TorrentState {
     pub(super) last_seen: LastSeen,
-    pub(super) memory: Memory,
+    pub(super) memory: VerdictMemory,
     /// When the first answer behind the row goes stale, so that the row must be built again.
     /// [`Tick::default`] means now.
     pub(super) fresh_until: Tick,

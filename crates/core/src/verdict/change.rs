@@ -5,7 +5,7 @@ use super::state::{State, Verdict};
 use crate::roster::TorrentIndex;
 use crate::snapshot::UnixOption32;
 
-/// A torrent has come into another state.
+/// A change of a torrent from one state to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateChange {
     /// The torrent.

@@ -59,12 +59,13 @@ impl SourceSet {
     }
 
     /// Returns whether both sets share a source.
-    pub const fn meets(self, other: Self) -> bool {
+    pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 & !Self::FAMILIES != 0
     }
 }
 
-/// What the sources say about a torrent. Every source that is asked is in at least one set.
+/// What the sources say about a torrent. Every source is in one of the sets, except
+/// trackers that closed their doors.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evidence {
     /// The torrent is private and not probed.
@@ -99,12 +100,12 @@ impl Evidence {
         };
     }
 
-    /// Adds what the values of the torrent say. All sources have been added before.
-    pub fn weigh(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>) {
+    /// Adds what the row of the torrent says. All sources have been added before.
+    pub fn add_row(&mut self, row: &TorrentRow, windows: Option<&TorrentWindows>) {
         let unique = row.unique(windows);
         let few = FEW_PEERS.map(|(window, most)| Some(unique[window.index()].get()? <= most));
         self.has_few_peers = few.into_iter().try_fold(true, |all, few| Some(all && few?));
-        // A Bloom filter without seeders proves little: most nodes keep none (BEP 33).
+        // A Bloom filter without seeders proves little: most nodes keep no seeder filter (BEP 33).
         let is_known_seeder = |count: Count| count.get().is_some_and(|n| n > 0);
         self.has_seeder = match [row.seeders, row.dht_seeders]
             .into_iter()
@@ -136,14 +137,14 @@ pub struct Circumstances {
     /// The current hour of running time.
     pub hour: u32,
     /// Our own network.
-    pub network: Network,
+    pub network: NetworkState,
     /// How long a source may take to answer after its last answer went stale.
     pub patience: Duration,
 }
 
 /// The state of our own network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Network {
+pub struct NetworkState {
     /// Nothing can be asked.
     pub is_out: bool,
     /// By [`Family::index`], whether a family is lost while the other one works.

@@ -48,6 +48,7 @@ impl Advice {
             (State::AtRisk, _) => Self::AddSeeder,
             (_, Reason::NoSource) => Self::AddSource,
             (_, Reason::DhtSilent) => Self::CheckDht,
+            (State::Unobserved, Reason::Unasked) => Self::Wait,
             (State::Unobserved, _) => Self::ReplaceTrackers,
             (State::Alive, _) if has(Condition::NoTracker) => Self::ReplaceTrackers,
             (State::Alive, Reason::PeersNamed) | (State::Private, _) => Self::Nothing,
@@ -79,7 +80,7 @@ impl Advice {
             Self::AddSource => "Add a tracker, or turn the DHT on.",
             Self::CheckDht => "Check whether a firewall blocks UDP to the DHT.",
             Self::CheckNetwork => "Check the network of this machine.",
-            Self::Wait => "Wait for the next round.",
+            Self::Wait => "Wait for further rounds.",
         }
     }
 }
@@ -95,7 +96,8 @@ impl Verdict {
                 sources()
             ),
             Reason::EmptyRecently => format!(
-                "No source lists a peer, but not for 90 minutes and two rounds yet: {}.",
+                "No source lists a peer. The torrent is called dead after two rounds that are at \
+                 least 90 minutes apart: {}.",
                 sources()
             ),
             Reason::SourceLost => format!(
@@ -106,14 +108,16 @@ impl Verdict {
                                    network has lost."
                 .to_owned(),
             Reason::DhtSilent => {
-                "The trackers list no peer, and the DHT, which may know better, does not answer."
+                "The DHT, which may know peers, does not answer, and no tracker lists one."
                     .to_owned()
             }
+            Reason::Silence if self.state == State::Dead => format!(
+                "The torrent was dead when sources last answered: {}.",
+                sources()
+            ),
             Reason::Silence => format!("No source gives a valid answer: {}.", sources()),
             Reason::Unasked => "Not every source has been asked yet.".to_owned(),
-            Reason::Outage => {
-                "Our own network does not work; the state is that of before.".to_owned()
-            }
+            Reason::Outage => "Our own network does not work; the state is kept.".to_owned(),
             Reason::NoSource => {
                 "There is nothing to ask: no tracker that may be asked, and no DHT.".to_owned()
             }
@@ -129,9 +133,16 @@ impl Verdict {
             (true, false) => "For a day there have been hardly any peers",
             (false, true) => "For a day no source has known of a seeder",
             (false, false) if peers == 0 => "The sources count members but list none",
-            (false, false) => return format!("{}; {}.", plural(peers, "peer"), sources(view)),
+            (false, false) => "",
         };
-        format!("{what}; {} now; {}.", plural(peers, "peer"), sources(view))
+        let lead = if what.is_empty() { "" } else { "; " };
+        let now = if what.is_empty() { "" } else { " now" };
+        let place = match has(Condition::OneNetwork) {
+            true => ", all in one autonomous system or subnet",
+            false => "",
+        };
+        let peers = plural(peers, "peer");
+        format!("{what}{lead}{peers}{now}{place}; {}.", sources(view))
     }
 }
 
@@ -142,11 +153,13 @@ fn sources(view: TorrentView<'_>) -> String {
     let mut words = Vec::new();
     match (trackers, online) {
         (0, _) => words.push("it has no tracker".to_owned()),
-        (_, None) => words.push("the trackers were not asked lately".to_owned()),
-        (1, Some(0)) => words.push("the tracker does not answer".to_owned()),
-        (1, Some(_)) => words.push("the tracker answers".to_owned()),
-        (_, Some(0)) => words.push(format!("none of {trackers} trackers answers")),
-        (_, Some(online)) => words.push(format!("{online} of {trackers} trackers answer")),
+        (_, None) => words.push("the trackers have not answered yet".to_owned()),
+        (1, Some(0)) => words.push("the tracker gives no valid answer".to_owned()),
+        (1, Some(_)) => words.push("the tracker gives a valid answer".to_owned()),
+        (_, Some(0)) => words.push(format!("none of {trackers} trackers gives a valid answer")),
+        (_, Some(online)) => words.push(format!(
+            "{online} of {trackers} trackers give valid answers"
+        )),
     }
     words.extend(view.probe_success[Source::Dht].map(|success| {
         let answer = if success {

@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use super::evidence::{Circumstances, Evidence};
-use super::memory::{Hour, Memory, Second};
+use super::memory::{Hour, Second, VerdictMemory};
 use super::reason::Reason;
 use super::state::{Condition, Conditions, State};
 use crate::snapshot::Window;
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 
-/// For how long all sources must have said that a swarm is empty. Trackers keep a peer for up to an
-/// hour after it left, and a tracker that restarts knows of no peer until its clients announce
-/// again; half an hour covers one round of probes.
-pub const LEAST_EMPTY: Duration = Duration::from_secs(90 * 60);
+/// For how long all sources must have said that a swarm is empty. Trackers keep a departed peer for
+/// up to an hour, and a restarted tracker knows no peer until clients announce again. Half an hour
+/// more covers one round of probes.
+pub const MIN_EMPTY_TIME: Duration = Duration::from_secs(90 * 60);
 
 /// For how many hours a source that named the last peers and fell silent may still know of them.
 /// Such a source rarely comes back later, and the others may know better.
@@ -29,7 +29,7 @@ pub const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)]
 /// For how many hours a condition must hold before the torrent is at risk.
 const RISK_HOURS: u16 = 24;
 
-impl Memory {
+impl VerdictMemory {
     /// Judges a torrent. Returns when the verdict may change without new evidence.
     pub fn judge(&mut self, evidence: &Evidence, at: &Circumstances) -> Option<Mono> {
         let (state, reason, review) = self.decide(evidence, at);
@@ -70,7 +70,10 @@ impl Memory {
             return (before, Reason::Outage, None);
         }
         if !evidence.unasked.is_empty() {
-            self.known_at = Second::at(at.now.mono);
+            // Waiting does not add to the time in which the swarm was known to be empty.
+            if self.empty_since == Second::NEVER {
+                self.known_at = Second::at(at.now.mono);
+            }
             return (before, Reason::Unasked, None);
         }
         if evidence.empty.is_empty() && evidence.silent.is_empty() {
@@ -91,7 +94,8 @@ impl Memory {
         at: &Circumstances,
     ) -> (State, Reason, Option<Mono>) {
         let now = at.now.mono;
-        let reason = match evidence.empty.is_empty() {
+        let has_tracker = evidence.empty.has_tracker() || evidence.silent.has_tracker();
+        let reason = match evidence.empty.is_empty() && has_tracker {
             true => Reason::Silence,
             false => Reason::DhtSilent,
         };
@@ -100,7 +104,7 @@ impl Memory {
         }
         let silent = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
         let silent = silent.min(now.since(at.network.up_since));
-        let patience = at.patience.max(LEAST_EMPTY);
+        let patience = at.patience.max(MIN_EMPTY_TIME);
         match silent >= patience {
             true if before != State::Dead => (State::Unobserved, reason, None),
             true => (before, reason, None),
@@ -128,13 +132,13 @@ impl Memory {
         let is_second_round = Second::at(evidence.oldest_empty) > self.empty_since;
         if before == State::Dead {
             (State::Dead, Reason::Empty, None)
-        } else if let Some(reason) = self.hidden(evidence, at) {
+        } else if let Some(reason) = self.why_peers_may_be_hidden(evidence, at) {
             (before, reason, None)
-        } else if empty < LEAST_EMPTY {
+        } else if empty < MIN_EMPTY_TIME {
             (
                 before,
                 Reason::EmptyRecently,
-                Some(now.after(LEAST_EMPTY - empty)),
+                Some(now.after(MIN_EMPTY_TIME - empty)),
             )
         } else if !is_second_round {
             (before, Reason::EmptyRecently, None)
@@ -144,11 +148,11 @@ impl Memory {
     }
 
     /// Returns why the last peers may still be there, unseen.
-    fn hidden(&self, evidence: &Evidence, at: &Circumstances) -> Option<Reason> {
+    fn why_peers_may_be_hidden(&self, evidence: &Evidence, at: &Circumstances) -> Option<Reason> {
         let passed = self.peer_hour.passed(at.hour)?;
         let is_lost =
             |family: Family| at.network.lost[family.index()] && self.last_naming.has_family(family);
-        if passed <= HIDDEN_HOURS && self.last_naming.meets(evidence.silent) {
+        if passed <= HIDDEN_HOURS && self.last_naming.intersects(evidence.silent) {
             Some(Reason::SourceLost)
         } else if passed <= LOST_FAMILY_HOURS && Family::ALL.into_iter().any(is_lost) {
             Some(Reason::FamilyLost)

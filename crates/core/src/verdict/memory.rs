@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 /// What is remembered of one torrent, in 24 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Memory {
+pub struct VerdictMemory {
     pub(super) verdict: Verdict,
     /// The sources and the families of the last named peers.
     pub(super) last_naming: SourceSet,
@@ -24,16 +24,16 @@ pub struct Memory {
     pub(super) known_at: Second,
 }
 
-const _: () = assert!(size_of::<Memory>() <= 24);
+const _: () = assert!(size_of::<VerdictMemory>() <= 24);
 
-impl Memory {
+impl VerdictMemory {
     /// Returns the latest verdict.
     pub const fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// Returns the memory of a torrent that was known under two info-hashes: that whose state is
-    /// known, and of two, that with the later change.
+    /// Returns the memory whose state changed last. Merges two memories of a torrent that had two
+    /// info-hashes.
     #[must_use]
     pub fn or_later(self, other: Self) -> Self {
         match other.verdict.since.get() > self.verdict.since.get() {
@@ -43,8 +43,8 @@ impl Memory {
     }
 
     /// Returns what outlives a restart.
-    pub fn save(&self) -> SavedMemory {
-        SavedMemory {
+    pub fn save(&self) -> SavedVerdict {
+        SavedVerdict {
             state: self.verdict.state.index() as u8,
             since: self.verdict.since.get().map_or(0, |at| at.0 as u32),
             last_naming: self.last_naming.0,
@@ -55,7 +55,7 @@ impl Memory {
 
     /// Returns the memory of a torrent that was saved before a restart. The time in between does
     /// not count: nothing was observed.
-    pub fn restore(saved: SavedMemory, now: Mono) -> Option<Self> {
+    pub fn restore(saved: SavedVerdict, now: Mono) -> Option<Self> {
         let state = *State::ALL.get(usize::from(saved.state))?;
         let [peer_hour, few_since, no_seeder_since] = saved.hours.map(Hour);
         Some(Self {
@@ -76,9 +76,9 @@ impl Memory {
     }
 }
 
-/// What outlives a restart of a [`Memory`].
+/// What outlives a restart of a [`VerdictMemory`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SavedMemory {
+pub struct SavedVerdict {
     /// [`State::index`].
     pub state: u8,
     /// Seconds since 1970; 0 = unknown.

@@ -77,7 +77,7 @@ pub enum Condition {
 }
 
 impl Condition {
-    /// All conditions, in label order of their urgency.
+    /// All conditions, in the order of their bits.
     pub const ALL: [Self; 4] = [
         Self::NoTracker,
         Self::NoSeeder,

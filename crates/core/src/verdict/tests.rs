@@ -6,7 +6,9 @@ mod year;
 
 use std::time::Duration;
 
-use super::{Circumstances, Condition, Evidence, Memory, Network, Reason, SourceSet, State};
+use super::{
+    Circumstances, Condition, Evidence, NetworkState, Reason, SourceSet, State, VerdictMemory,
+};
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::Family;
 
@@ -23,7 +25,7 @@ fn at(mono: u64) -> Circumstances {
             unix: Unix(START + mono / 1000),
         },
         hour: 100 + (mono / HOUR) as u32,
-        network: Network::default(),
+        network: NetworkState::default(),
         patience: Duration::from_secs(75 * 60),
     }
 }
@@ -64,7 +66,7 @@ fn empty(sources: SourceSet, mono: u64) -> Evidence {
 
 /// One torrent that is judged again and again.
 #[derive(Default)]
-struct Judged(Memory);
+struct Judged(VerdictMemory);
 
 impl Judged {
     /// Judges at a time and returns the state and its reason.
@@ -192,9 +194,9 @@ fn a_lost_family_may_hide_the_last_peers_for_a_day() {
     sources.add_family(Family::Ipv6);
     let mut torrent = Judged::alive(sources, 0);
     let lost = |mono: u64| Circumstances {
-        network: Network {
+        network: NetworkState {
             lost: [false, true],
-            ..Network::default()
+            ..NetworkState::default()
         },
         ..at(mono)
     };
@@ -331,7 +333,7 @@ fn a_restart_keeps_the_state_and_counts_no_time_in_between() {
     torrent.judge(&empty(sources, before_stop), &at(before_stop));
     let saved = torrent.0.save();
     // A new process starts at zero.
-    let mut torrent = Judged(Memory::restore(saved, Mono(0)).expect("valid"));
+    let mut torrent = Judged(VerdictMemory::restore(saved, Mono(0)).expect("valid"));
     let unasked = Evidence {
         unasked: sources,
         ..Evidence::default()
@@ -351,9 +353,9 @@ fn a_restart_keeps_the_state_and_counts_no_time_in_between() {
 
 #[test]
 fn saved_memory_of_an_unknown_state_is_refused() {
-    let mut saved = Memory::default().save();
+    let mut saved = VerdictMemory::default().save();
     saved.state = State::ALL.len() as u8;
-    assert_eq!(Memory::restore(saved, Mono(0)), None);
+    assert_eq!(VerdictMemory::restore(saved, Mono(0)), None);
 }
 
 #[test]

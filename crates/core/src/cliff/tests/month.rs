@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use super::super::{Cliffs, Moment, Sources};
+use super::super::{Cliffs, RunningMinute, SourceCount};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -30,7 +30,7 @@ impl Country {
         }
     }
 
-    fn peers(&mut self, rng: &mut SmallRng, at: Moment) -> u32 {
+    fn peers(&mut self, rng: &mut SmallRng, at: RunningMinute) -> u32 {
         // Mean-reverting noise of the logarithm: its standard deviation is 12 %.
         self.drift = self.drift * 0.98 + 0.024 * normal(rng);
         let time = f64::from(at.hour) + f64::from(at.minute) / 60.0;
@@ -53,14 +53,14 @@ fn in_a_month_of_1000_countries_without_a_fall_none_is_reported() {
     let mut countries: Vec<Country> = (0..GROUPS * MEMBERS)
         .map(|_| Country::random(rng))
         .collect();
-    let sources = Sources {
+    let sources = SourceCount {
         online: 3,
         tolerance: 0.7,
     };
     let mut reported = 0;
     for hour in 1..=HOURS {
         for minute in (0..60).step_by(STEP.into()) {
-            let at = Moment { hour, minute };
+            let at = RunningMinute { hour, minute };
             let groups = (0..GROUPS).zip(countries.chunks_mut(MEMBERS as usize));
             for (group, members) in groups {
                 let peers: Vec<(u32, u32)> = (0..)

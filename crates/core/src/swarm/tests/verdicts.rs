@@ -1,7 +1,7 @@
 //! Which answers of trackers and lookups are evidence for which verdict.
 
 use super::*;
-use crate::verdict::{Condition, Network, Reason, State};
+use crate::verdict::{Condition, NetworkState, Reason, State};
 use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats};
 
 const ROUND: u64 = 1800;
@@ -162,9 +162,9 @@ fn without_any_answer_a_torrent_is_unobserved_and_without_tracker() {
     assert_eq!(world.rounds(round), (State::Unobserved, Reason::Silence));
     assert!(world.has(Condition::NoTracker));
     // Our own outage proves no recovery.
-    world.swarms.set_network(Network {
+    world.swarms.set_network(NetworkState {
         is_out: true,
-        ..Network::default()
+        ..NetworkState::default()
     });
     world.advance(24 * 3600);
     world.verdict();
@@ -221,10 +221,28 @@ fn an_outage_of_our_own_changes_no_state() {
     let id = world.announce(0, 0);
     world.list(id, &["1.1.1.1"]);
     world.verdict();
-    world.swarms.set_network(Network {
+    world.swarms.set_network(NetworkState {
         is_out: true,
-        ..Network::default()
+        ..NetworkState::default()
     });
     world.advance(24 * 3600);
     assert_eq!(world.verdict(), (State::Alive, Reason::Outage));
+}
+
+#[test]
+fn a_tracker_without_an_address_in_one_family_is_waited_for_in_the_other() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let no_address = Report::NoAddress { ids: vec![id] };
+    world.report(Family::Ipv6, Health::Absent, no_address);
+    assert_eq!(world.verdict(), (State::Pending, Reason::Unasked));
+    world.fail(id, Health::Down, FailureReason::Timeout);
+    assert_eq!(world.verdict(), (State::Pending, Reason::Silence));
+}
+
+#[test]
+fn a_torrent_of_the_dht_alone_has_no_trackers_to_replace() {
+    let mut world = world(&[]);
+    let verdict = world.rounds(|world| world.find(Err(LookupError::Timeout)));
+    assert_eq!(verdict, (State::Unobserved, Reason::DhtSilent));
 }

@@ -41,7 +41,10 @@ fn a_living_torrent_shows_its_peers_and_sources() {
         row.trackers_online = Some(2).into();
         row.probe_success[Source::Dht] = Some(true);
     });
-    assert_eq!(text, "14 peers; 2 of 3 trackers answer, the DHT answers.");
+    assert_eq!(
+        text,
+        "14 peers; 2 of 3 trackers give valid answers, the DHT answers."
+    );
     assert_eq!(Advice::of(alive), Advice::Nothing);
 }
 
@@ -55,7 +58,8 @@ fn a_risk_names_its_condition() {
         row.peers[0] = Some(1).into();
         row.trackers_online = Some(1).into();
     });
-    let expected = "For a day there have been hardly any peers; 1 peer now; the tracker answers.";
+    let expected = "For a day there have been hardly any peers; 1 peer now; the tracker \
+                    gives a valid answer.";
     assert_eq!(text, expected);
     assert_eq!(Advice::of(at_risk), Advice::AddSeeder);
 }
@@ -81,6 +85,7 @@ fn every_reason_has_a_sentence_and_every_state_advice_that_fits() {
         (State::Unobserved, Reason::DhtSilent, Advice::CheckDht),
         (State::Unobserved, Reason::Silence, Advice::ReplaceTrackers),
         (State::Unobserved, Reason::NoSource, Advice::AddSource),
+        (State::Unobserved, Reason::Unasked, Advice::Wait),
         (State::Pending, Reason::Unasked, Advice::Wait),
         (State::Private, Reason::Private, Advice::Nothing),
     ];

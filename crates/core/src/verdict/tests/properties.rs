@@ -1,6 +1,6 @@
 //! What holds for every sequence of answers.
 
-use super::super::{Circumstances, Evidence, Memory, Network, SourceSet, State};
+use super::super::{Circumstances, Evidence, NetworkState, SourceSet, State, VerdictMemory};
 use super::{HOUR, at};
 use proptest::prelude::*;
 use seedwatch_clock::Mono;
@@ -50,7 +50,7 @@ fn evidence(step: &Step, now: u64, allowed: &[u8]) -> Evidence {
 
 fn circumstances(step: &Step, now: u64) -> Circumstances {
     Circumstances {
-        network: Network {
+        network: NetworkState {
             is_out: step.is_out,
             lost: step.lost,
             up_since: Mono(0),
@@ -63,7 +63,7 @@ proptest! {
     /// A named peer makes a torrent alive, whatever was before.
     #[test]
     fn a_named_peer_is_life(steps in steps()) {
-        let (mut memory, mut now) = (Memory::default(), 0);
+        let (mut memory, mut now) = (VerdictMemory::default(), 0);
         for step in &steps {
             now += step.minutes * 60_000;
             let evidence = evidence(step, now, &[0, 1, 2, 3, 4]);
@@ -77,7 +77,7 @@ proptest! {
     /// Death takes ninety minutes without a named peer, and needs an answer that says so.
     #[test]
     fn death_needs_time_and_answers(steps in steps()) {
-        let (mut memory, mut now, mut last_peer) = (Memory::default(), HOUR, 0);
+        let (mut memory, mut now, mut last_peer) = (VerdictMemory::default(), HOUR, 0);
         let mut before = State::Pending;
         for step in &steps {
             now += step.minutes * 60_000;
@@ -99,7 +99,7 @@ proptest! {
     /// Silence alone never makes a torrent dead.
     #[test]
     fn silence_is_not_death(steps in steps()) {
-        let (mut memory, mut now) = (Memory::default(), 0);
+        let (mut memory, mut now) = (VerdictMemory::default(), 0);
         for step in &steps {
             now += step.minutes * 60_000;
             memory.judge(&evidence(step, now, &[0, 2, 3, 4]), &circumstances(step, now));
@@ -110,7 +110,7 @@ proptest! {
     /// An outage of our own changes no state.
     #[test]
     fn an_outage_changes_nothing(steps in steps()) {
-        let (mut memory, mut now) = (Memory::default(), 0);
+        let (mut memory, mut now) = (VerdictMemory::default(), 0);
         for step in &steps {
             now += step.minutes * 60_000;
             let before = memory.verdict().state;

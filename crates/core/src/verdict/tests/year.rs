@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::{Evidence, Memory, State};
+use super::super::{Evidence, State, VerdictMemory};
 use super::{HOUR, MINUTE, at};
 use rand::rngs::SmallRng;
 use rand::{Rng, RngExt, SeedableRng};
@@ -61,7 +61,7 @@ impl Tracker {
 
 /// One torrent, and what its sources last said.
 struct Torrent {
-    memory: Memory,
+    memory: VerdictMemory,
     trackers: Vec<usize>,
     has_dht: bool,
     dies_at: u64,
@@ -77,7 +77,7 @@ impl Torrent {
         let trackers: Vec<_> = (0..count).map(|_| rng.random_range(0..TRACKERS)).collect();
         let has_dht = kind != 1;
         Self {
-            memory: Memory::default(),
+            memory: VerdictMemory::default(),
             answers: vec![None; trackers.len() + usize::from(has_dht)],
             trackers,
             has_dht,
@@ -170,7 +170,7 @@ fn in_a_year_of_1000_torrents_no_living_one_is_declared_dead_and_no_dead_one_is_
         if let Some(restart) = restarted {
             for torrent in &mut torrents {
                 let saved = torrent.memory.save();
-                torrent.memory = Memory::restore(saved, Mono(0)).expect("valid");
+                torrent.memory = VerdictMemory::restore(saved, Mono(0)).expect("valid");
                 torrent.answers.fill(None);
             }
             start = restart.end;
