@@ -195,7 +195,8 @@ async fn torrents_are_json() {
             "conditions": ["one_network"],
             "reason": {
                 "code": "peers_named",
-                "text": "42 peers; 1 of 2 trackers give valid answers, the DHT answers.",
+                "text": "42 peers, all in one autonomous system or subnet; 1 of 2 trackers gives a \
+                         valid answer, the DHT answers.",
             },
             "advice": "nothing",
             "infohash": "0f".repeat(20),

@@ -157,6 +157,7 @@ fn sources(view: TorrentView<'_>) -> String {
         (1, Some(0)) => words.push("the tracker gives no valid answer".to_owned()),
         (1, Some(_)) => words.push("the tracker gives a valid answer".to_owned()),
         (_, Some(0)) => words.push(format!("none of {trackers} trackers gives a valid answer")),
+        (_, Some(1)) => words.push(format!("1 of {trackers} trackers gives a valid answer")),
         (_, Some(online)) => words.push(format!(
             "{online} of {trackers} trackers give valid answers"
         )),
