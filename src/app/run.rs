@@ -32,7 +32,7 @@ use seedwatch_probers::resolve::Resolver;
 use seedwatch_tracker::Observation;
 
 /// How often the addresses of the local interfaces are read.
-const READ_ADDRESSES: Duration = Duration::from_secs(60);
+const READ_ADDRESSES: Duration = Duration::from_secs(30);
 
 /// Most reload requests that wait.
 const RELOADS: usize = 16;
@@ -182,6 +182,7 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
     daemon.report_ready(true);
     let mut batches = Vec::new();
     loop {
+        daemon.web.beat();
         let timer = daemon.next_timer(next_snapshot.min(next_addresses));
         tokio::select! {
             () = &mut shutdown => return,

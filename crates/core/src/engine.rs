@@ -7,6 +7,7 @@ mod canaries;
 mod cliffs;
 mod dht_state;
 mod event;
+mod network_monitor;
 mod settings;
 
 use std::net::IpAddr;
@@ -25,11 +26,12 @@ use crate::snapshot::{
     TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
-use crate::verdict::{NetworkState, State};
+use crate::verdict::State;
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
 use dht_state::DhtState;
+use network_monitor::NetworkMonitor;
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_dht::{DhtReport, LookupReport};
 use seedwatch_distinct::Key;
@@ -52,8 +54,7 @@ pub struct Engine {
     /// configuration accepts any address, as in a network without internet access.
     trust_local: bool,
     dht: DhtState,
-    /// When our network, or a part of it, last came back.
-    network_since: Mono,
+    network: NetworkMonitor,
     cliffs: CliffMonitor,
     config: ConfigRow,
     geo: GeoRow,
@@ -81,7 +82,7 @@ impl Engine {
             canaries: CanaryHosts::default(),
             trust_local: false,
             dht: DhtState::default(),
-            network_since: now.mono,
+            network: NetworkMonitor::default(),
             cliffs: CliffMonitor::default(),
             config: ConfigRow::default(),
             geo: GeoRow::default(),
@@ -284,9 +285,8 @@ impl Engine {
         if let Some(transition) = change.transition {
             self.events.push(Event::Connectivity { family, transition });
             let is_down = transition == Transition::Down;
-            if !is_down {
-                self.network_since = now.mono;
-            }
+            let up = self.connectivity.up();
+            self.network.record(family, is_down, up, now.mono);
             self.schedule.pause(family, is_down, now.mono);
         }
         for observation in change.confirmed {
@@ -341,7 +341,8 @@ impl Engine {
             lag = lag.max(status.lag);
             in_flight[Source::Dht] += u64::from(status.in_flight);
         }
-        self.swarms.set_network(self.network());
+        let network = self.network.state(self.connectivity.up());
+        self.swarms.set_network(network);
         let blocks = self.swarms.blocks(&self.roster, now);
         self.report_states();
         let collections = self.swarms.collections(&self.roster, now);
@@ -367,18 +368,6 @@ impl Engine {
             probe_durations: self.swarms.durations(),
             config: self.config,
             state: None,
-        }
-    }
-
-    /// Returns the state of our network, for the verdicts.
-    fn network(&self) -> NetworkState {
-        let up = self.connectivity.up();
-        let is_lost = |family: usize| up[family] == Some(false);
-        let works = up.contains(&Some(true));
-        NetworkState {
-            is_out: !works && up.contains(&Some(false)),
-            lost: [0, 1].map(|family| works && is_lost(family)),
-            up_since: self.network_since,
         }
     }
 

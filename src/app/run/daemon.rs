@@ -200,7 +200,6 @@ impl Daemon {
         let mut snapshot = self.engine.snapshot(self.clock.now());
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
-        self.web.beat();
         start + time_between_snapshots(start.elapsed())
     }
 

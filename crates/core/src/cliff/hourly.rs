@@ -34,16 +34,13 @@ impl Default for Hourly {
 impl Hourly {
     /// Stores the mean of an hour.
     pub(super) fn store(&mut self, hour: u32, mean: Option<f32>) {
-        let mean = mean.map_or(UNKNOWN, |mean| {
-            mean.round().min(f32::from(UNKNOWN - 1)) as u16
-        });
-        self.0[(hour % HOURS) as usize] = mean;
+        self.0[(hour % HOURS) as usize] = mean.map_or(UNKNOWN, encode);
     }
 
     /// Returns the mean of an hour that is at most two days ago.
     fn at(&self, hour: Option<u32>) -> Option<f32> {
         let mean = self.0[(hour? % HOURS) as usize];
-        (mean != UNKNOWN).then(|| f32::from(mean))
+        (mean != UNKNOWN).then(|| decode(mean))
     }
 
     /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment. A
@@ -93,20 +90,34 @@ impl Hourly {
     }
 }
 
+/// Steps of the logarithm by which a mean is stored: it is exact to 0.02 %.
+const STEPS: f32 = 2900.0;
+
+/// Returns a number in two bytes, on a logarithmic scale: the smallest and the largest swarm differ
+/// by more than the range of linear steps.
+fn encode(mean: f32) -> u16 {
+    let steps = (mean.max(0.0).ln_1p() * STEPS).round();
+    steps.min(f32::from(UNKNOWN - 1)) as u16
+}
+
+fn decode(steps: u16) -> f32 {
+    (f32::from(steps) / STEPS).exp_m1()
+}
+
 /// The running mean of the current hour.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(super) struct Running {
-    sum: u32,
+    sum: f32,
     samples: u16,
 }
 
 impl Running {
     pub(super) fn add(&mut self, value: u32) {
-        self.sum = self.sum.saturating_add(value);
+        self.sum += value as f32;
         self.samples = self.samples.saturating_add(1);
     }
 
     pub(super) fn mean(self) -> Option<f32> {
-        (self.samples > 0).then(|| self.sum as f32 / f32::from(self.samples))
+        (self.samples > 0).then(|| self.sum / f32::from(self.samples))
     }
 }

@@ -192,3 +192,19 @@ fn members_and_groups_without_peers_are_forgotten() {
     world.run(50 * 60, |_| Vec::new());
     assert_eq!(world.cliffs.watched(), 0);
 }
+
+#[test]
+fn the_largest_swarms_are_no_limit() {
+    let mut world = World::new();
+    let all = |share: u32| {
+        let peers = [(US, 250_000), (RU, 200_000), (IN, 9_000), (FR, 5_000)];
+        peers.map(|(key, peers)| (key, peers / share)).to_vec()
+    };
+    world.run(DAY + 60, |_| all(1));
+    world.run(60, |_| all(4));
+    assert_eq!(world.fallen(), [], "all fell alike");
+    let mut world = World::new();
+    world.run(DAY + 60, |_| vec![(US, 180_000), (RU, 100_000)]);
+    world.run(10, |_| vec![(US, 25_000), (RU, 100_000)]);
+    assert_eq!(world.fallen().len(), 1);
+}

@@ -124,7 +124,11 @@ impl CliffMonitor {
                     .extend(country(key).map(|it| (name, it, cliff.0)));
             }
         }
-        let is_known = |name: &Arc<str>| all.collections.iter().any(|row| row.name == *name);
+        // Collections are sorted by name.
+        let is_known = |name: &Arc<str>| {
+            let found = all.collections.binary_search_by(|row| row.name.cmp(name));
+            found.is_ok()
+        };
         self.collections.retain(is_known);
         self.sizes.retain(|name, _| is_known(name));
     }

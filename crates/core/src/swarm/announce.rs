@@ -198,8 +198,13 @@ impl FamilyState {
         answered.into_iter().chain(scraped).min()
     }
 
+    /// Returns whether the latest list named a peer, however old it is.
+    pub(super) fn named_peers(&self) -> bool {
+        self.peers.is_some()
+    }
+
     /// Returns whether the latest counts claim members other than us. We are at most one leecher.
-    fn claims_others(&self) -> bool {
+    pub(super) fn claims_others(&self) -> bool {
         let seeders = self.seeders.get().unwrap_or(0);
         seeders > 0 || self.leechers.get().is_some_and(|n| n > 1)
     }

@@ -129,8 +129,8 @@ impl LatestAnswers {
             let states = at_tracker.iter().map(|id| &self.announces[id.0 as usize]);
             let down_reasons = Family::ALL.map(|family| tracker.down_reason(family));
             let stale_after = tracker.stale_after(stale_after);
-            let last = tracker.last_health();
-            builder.add_tracker(id, states, health, last, down_reasons, stale_after);
+            let asked = tracker.asked();
+            builder.add_tracker(id, states, health, asked, down_reasons, stale_after);
         }
         for hash in wire_hashes(roster, torrent) {
             let lookups = self.lookups.of(&hash).into_iter().flatten();

@@ -96,6 +96,8 @@ pub(super) struct FreshLookup<'a> {
     pub(super) peers: Option<PeerSlices<'a>>,
     /// When the latest lookup that succeeded ended, if it found no peer and no sign of one.
     pub(super) empty_at: Option<Mono>,
+    /// Whether the latest lookup that succeeded found peers and is stale.
+    pub(super) has_lost_peers: bool,
     /// As estimated from the Bloom filters (BEP 33).
     pub(super) seeders: Count,
     /// As estimated from the Bloom filters (BEP 33).
@@ -163,6 +165,7 @@ impl LookupState {
         let mut fresh = FreshLookup {
             success: (answered.is_some() || failed.is_some()).then_some(failed.is_none()),
             until: answered.into_iter().chain(failed).min(),
+            has_lost_peers: answered.is_none() && self.result.is_some(),
             ..FreshLookup::default()
         };
         if let Some(until) = answered {

@@ -156,7 +156,7 @@ impl PeerHistory {
             let removed = RemovedTorrent {
                 since,
                 last_seen: state.last_seen,
-                memory: state.memory,
+                memory: state.memory.without_emptiness(),
             };
             self.removed.insert(*hash, removed);
             if let Some(history) = self.torrents.get_mut(hash) {

@@ -7,7 +7,7 @@ use super::announce::{AnnounceState, FamilyState};
 use super::lookup::LookupState;
 use super::peer_list::PeerSlices;
 use super::peer_union::PeerUnion;
-use super::statements::{Statements, TrackerStatement};
+use super::statements::{AskedTracker, Statements, TrackerStatement};
 use super::torrent::LastSeen;
 use crate::snapshot::{AnnounceRow, Count, ListedWindows, TorrentRow, UnixOption32};
 use crate::verdict::Evidence;
@@ -101,14 +101,14 @@ impl<'a> RowBuilder<'a> {
     }
 
     /// Adds the answers of one tracker: one announce, two for a hybrid torrent. `health` is by
-    /// [`Family::index`], each with the time at which it goes stale; `last_health` is the same,
-    /// however old; `down_reasons` say why it is not up.
+    /// [`Family::index`], each with the time at which it goes stale; `asked` is the tracker;
+    /// `down_reasons` say why it is not up.
     pub(super) fn add_tracker(
         &mut self,
         tracker: TrackerId,
         announces: impl Iterator<Item = &'a AnnounceState>,
         health: [(Health, Mono); 2],
-        last_health: [Health; 2],
+        asked: AskedTracker,
         down_reasons: [Option<&Arc<Problem>>; 2],
         stale_after: Duration,
     ) {
@@ -145,11 +145,11 @@ impl<'a> RowBuilder<'a> {
             failure = failure.or(failed_here.map(|(failed, _)| failed));
             let listed = lists.add(family, state, self.now, stale_after);
             self.limit_freshness(listed);
-            statement.add(counted, listed, stale_after);
+            statement.add(counted, listed, state, stale_after);
         }
         let names_peers = !lists.is_empty();
         self.statements
-            .add_tracker(&statement, last_health, &row, names_peers);
+            .add_tracker(&statement, asked, &row, names_peers);
         row.success = (has_answered || has_failed).then_some(has_answered);
         let why = || refusal.or(down_reason).or(failure);
         row.problem = if has_answered { warning } else { why() }.cloned();
@@ -173,10 +173,7 @@ impl<'a> RowBuilder<'a> {
         let dht = &mut self.sources[Source::Dht];
         dht.success = dht.success.max(fresh.success);
         dht.state.add(lookup.is_awaited());
-        let names_peers = fresh
-            .peers
-            .is_some_and(|(v4, v6)| !(v4.is_empty() && v6.is_empty()));
-        self.statements.add_lookup(names_peers, fresh.empty_at);
+        self.statements.add_lookup(&fresh);
         if let Some(peers) = fresh.peers {
             dht.lists.push(family, peers);
         }

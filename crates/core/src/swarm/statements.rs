@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use super::announce::FamilyState;
+use super::lookup::FreshLookup;
+use super::peer_list::PeerSlices;
 use crate::Health;
 use crate::snapshot::AnnounceRow;
 use crate::verdict::{Evidence, SourceSet};
@@ -11,9 +14,16 @@ use seedwatch_clock::Mono;
 #[derive(Debug, Default)]
 pub(super) struct Statements {
     evidence: Evidence,
-    /// The number of trackers added so far.
-    trackers: usize,
     dht: DhtStatement,
+}
+
+/// A tracker that is asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskedTracker {
+    /// A hash of its label.
+    pub(super) key: u64,
+    /// Its health by [`Family::index`](seedwatch_torrent::Family::index), however old.
+    pub(super) health: [Health; 2],
 }
 
 /// What one tracker says, over both families and about both hashes of a hybrid torrent.
@@ -21,6 +31,10 @@ pub(super) struct Statements {
 pub(super) struct TrackerStatement {
     has_state: bool,
     has_list: bool,
+    /// Counts without a list claim members other than us.
+    claims_others: bool,
+    /// A part last named peers, and has fallen silent since.
+    has_lost_peers: bool,
     /// When the oldest fresh answer came.
     oldest: Option<Mono>,
 }
@@ -29,6 +43,8 @@ pub(super) struct TrackerStatement {
 #[derive(Debug, Default)]
 struct DhtStatement {
     names_peers: bool,
+    /// A family last named peers, and has fallen silent since.
+    has_lost_peers: bool,
     /// When the oldest fresh lookup ended that found no peer.
     oldest_empty: Option<Mono>,
 }
@@ -39,9 +55,13 @@ impl TrackerStatement {
         &mut self,
         counts_until: Option<Mono>,
         list_until: Option<Mono>,
+        state: &FamilyState,
         stale_after: Duration,
     ) {
         self.has_state = true;
+        let is_counted_only = counts_until.is_some() && list_until.is_none();
+        self.claims_others |= is_counted_only && state.claims_others();
+        self.has_lost_peers |= list_until.is_none() && state.named_peers();
         self.has_list |= list_until.is_some();
         let answers = counts_until.into_iter().chain(list_until);
         let oldest = answers.map(|until| until.before(stale_after)).min();
@@ -58,18 +78,16 @@ impl TrackerStatement {
 }
 
 impl Statements {
-    /// Adds a tracker: its state by [`Family::index`](seedwatch_torrent::Family::index), however
-    /// old it is, its row, and whether one of its lists names a peer. A list outweighs counts,
-    /// which some trackers keep when the last peer has left.
+    /// Adds a tracker, its row, and whether one of its lists names a peer. A list outweighs counts of
+    /// the same answer, which some trackers keep when the last peer has left.
     pub(super) fn add_tracker(
         &mut self,
         statement: &TrackerStatement,
-        health: [Health; 2],
+        tracker: AskedTracker,
         row: &AnnounceRow,
         names_peers: bool,
     ) {
-        let position = self.trackers;
-        self.trackers += 1;
+        let AskedTracker { key, health } = tracker;
         if health.contains(&Health::Closed) && !health.contains(&Health::Up) {
             return;
         }
@@ -77,7 +95,8 @@ impl Statements {
         let claims_peers = claims.iter().flatten().any(|count| *count > 0);
         let has_counts = claims.iter().any(Option::is_some);
         let evidence = &mut self.evidence;
-        let set = if names_peers || !statement.has_list && claims_peers {
+        let claims_peers = statement.claims_others || !statement.has_list && claims_peers;
+        let set = if names_peers || claims_peers {
             &mut evidence.naming
         } else if let Some(at) = statement
             .oldest
@@ -90,12 +109,18 @@ impl Statements {
         } else {
             &mut evidence.silent
         };
-        set.add_tracker(position);
+        set.add_tracker(key);
+        if statement.has_lost_peers {
+            evidence.silent.add_tracker(key);
+        }
     }
 
     /// Adds a lookup in the DHT.
-    pub(super) fn add_lookup(&mut self, names_peers: bool, empty_at: Option<Mono>) {
-        self.dht.names_peers |= names_peers;
+    pub(super) fn add_lookup(&mut self, fresh: &FreshLookup<'_>) {
+        let names = |(v4, v6): PeerSlices<'_>| !(v4.is_empty() && v6.is_empty());
+        self.dht.names_peers |= fresh.peers.is_some_and(names);
+        self.dht.has_lost_peers |= fresh.has_lost_peers;
+        let empty_at = fresh.empty_at;
         let oldest = self.dht.oldest_empty.into_iter().chain(empty_at);
         self.dht.oldest_empty = oldest.min();
     }
@@ -115,6 +140,9 @@ impl Statements {
             (Some(false), None) => &mut evidence.unasked,
         };
         set.add_dht();
+        if self.dht.has_lost_peers {
+            evidence.partly_silent_dht = true;
+        }
         evidence
     }
 }

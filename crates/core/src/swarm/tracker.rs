@@ -1,8 +1,10 @@
 //! The state of one tracker.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::statements::AskedTracker;
 use crate::health::MAX_BACK_OFF;
 use crate::snapshot::TrackerRow;
 use crate::{Health, LONGEST_TRACKER_INTERVAL};
@@ -14,6 +16,8 @@ use seedwatch_tracker::{FailureReason, Observation, Phases, ProbeError, Problem,
 #[derive(Debug)]
 pub(super) struct TrackerState {
     label: Box<str>,
+    /// A hash of the label that is the same in every process.
+    key: u64,
     /// The tracker runs on this machine, so that its interval is ignored.
     is_loopback: bool,
     health: [Health; 2],
@@ -37,8 +41,13 @@ pub(super) struct TrackerState {
 impl TrackerState {
     /// Returns a tracker that was not probed yet.
     pub(super) fn new(label: impl Into<Box<str>>, is_loopback: bool) -> Self {
+        let label = label.into();
+        // A new `DefaultHasher` has the same keys in every process.
+        let mut hasher = DefaultHasher::new();
+        label.hash(&mut hasher);
         Self {
-            label: label.into(),
+            key: hasher.finish(),
+            label,
             is_loopback,
             health: [Health::Unknown; 2],
             health_at: [Mono::default(); 2],
@@ -80,9 +89,12 @@ impl TrackerState {
             .after(configured.max(self.honored_interval() * (2 * MAX_BACK_OFF + 1) / 2))
     }
 
-    /// Returns the latest health by [`Family::index`], however old it is.
-    pub(super) fn last_health(&self) -> [Health; 2] {
-        self.health
+    /// Returns the tracker as a source of evidence.
+    pub(super) fn asked(&self) -> AskedTracker {
+        AskedTracker {
+            key: self.key,
+            health: self.health,
+        }
     }
 
     /// Returns the part of the tracker's interval that the schedule honors.

@@ -10,16 +10,15 @@ use seedwatch_torrent::Family;
 /// Fewest peers that may be said to be in one network.
 const ONE_NETWORK_PEERS: u32 = 3;
 
-/// A set of sources of one torrent: the DHT and its trackers, by their position.
+/// A set of sources of one torrent: the DHT and its trackers.
 ///
-/// It has one bit for the DHT and one for each of the first trackers. All further trackers share
-/// the last bit. Two bits say over which families the named peers are reachable.
+/// It has one bit for the DHT, and 13 that trackers share by a hash. Two bits say over which families the named peers are reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceSet(pub(super) u16);
 
 impl SourceSet {
     const DHT: u16 = 1 << 2;
-    const FIRST_TRACKER: usize = 3;
+    const FIRST_TRACKER: u64 = 3;
     const FAMILIES: u16 = 0b11;
 
     /// Adds the DHT.
@@ -27,10 +26,17 @@ impl SourceSet {
         self.0 |= Self::DHT;
     }
 
-    /// Adds the tracker at a position among the trackers of the torrent.
-    pub fn add_tracker(&mut self, position: usize) {
-        let bit = (Self::FIRST_TRACKER + position).min(u16::BITS as usize - 1);
-        self.0 |= 1 << bit;
+    /// Adds a tracker by its key. Keys are hashes: their order in the configuration may change.
+    pub fn add_tracker(&mut self, key: u64) {
+        const TRACKERS: u64 = u16::BITS as u64 - SourceSet::FIRST_TRACKER;
+        self.0 |= 1 << (Self::FIRST_TRACKER + key % TRACKERS);
+    }
+
+    /// Returns the set with only those families that work: peers over another one were named by a
+    /// source that was asked over a family that works.
+    pub(super) fn over(self, working: [bool; 2]) -> Self {
+        let [v4, v6] = working.map(u16::from);
+        Self(self.0 & (!Self::FAMILIES | v4 | v6 << 1))
     }
 
     /// Notes that a named peer is reachable over a family.
@@ -74,8 +80,11 @@ pub struct Evidence {
     pub naming: SourceSet,
     /// The sources whose fresh answer says that the swarm is empty.
     pub empty: SourceSet,
-    /// The sources without a fresh answer that says either.
+    /// The sources without a fresh answer that says either; and those of which a part, such as one
+    /// family, last named peers and has fallen silent.
     pub silent: SourceSet,
+    /// One family of the DHT last named peers and has fallen silent, while the other one answers.
+    pub partly_silent_dht: bool,
     /// The sources that were not asked yet.
     pub unasked: SourceSet,
     /// When the oldest answer of [`Evidence::empty`] came.
@@ -147,8 +156,10 @@ pub struct Circumstances {
 pub struct NetworkState {
     /// Nothing can be asked.
     pub is_out: bool,
-    /// By [`Family::index`], whether a family is lost while the other one works.
-    pub lost: [bool; 2],
-    /// When the network, or a part of it, last came back.
+    /// Whether each family works, by [`Family::index`].
+    pub working: [bool; 2],
+    /// When the last outage of the whole network ended.
     pub up_since: Mono,
+    /// When each family last came back after it was lost, by [`Family::index`].
+    pub family_since: [Option<Mono>; 2],
 }

@@ -55,7 +55,7 @@ impl VerdictMemory {
             return (State::Private, Reason::Private, None);
         }
         if !evidence.naming.is_empty() {
-            self.last_naming = evidence.naming;
+            self.last_naming = evidence.naming.over(at.network.working);
             self.peer_hour = Hour::at(at.hour);
             self.empty_since = Second::NEVER;
             self.known_at = Second::at(at.now.mono);
@@ -102,6 +102,7 @@ impl VerdictMemory {
         if self.known_at == Second::NEVER {
             self.known_at = Second::at(now);
         }
+        self.empty_since = Second::NEVER;
         let silent = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
         let silent = silent.min(now.since(at.network.up_since));
         let patience = at.patience.max(MIN_EMPTY_TIME);
@@ -121,8 +122,15 @@ impl VerdictMemory {
     ) -> (State, Reason, Option<Mono>) {
         let now = at.now.mono;
         self.known_at = Second::at(now);
-        if self.empty_since == Second::NEVER {
+        let hidden = self.why_peers_may_be_hidden(evidence, at);
+        // A source or a family that comes back has to say it for as long as the others.
+        if self.empty_since == Second::NEVER || hidden.is_some() {
             self.empty_since = Second::at(now);
+        }
+        for (family, since) in Family::ALL.into_iter().zip(at.network.family_since) {
+            if let Some(since) = since.filter(|_| self.last_naming.has_family(family)) {
+                self.empty_since = self.empty_since.max(Second::at(since));
+            }
         }
         let before = match before {
             State::Unobserved => State::Pending,
@@ -132,7 +140,7 @@ impl VerdictMemory {
         let is_second_round = Second::at(evidence.oldest_empty) > self.empty_since;
         if before == State::Dead {
             (State::Dead, Reason::Empty, None)
-        } else if let Some(reason) = self.why_peers_may_be_hidden(evidence, at) {
+        } else if let Some(reason) = hidden {
             (before, reason, None)
         } else if empty < MIN_EMPTY_TIME {
             (
@@ -150,9 +158,12 @@ impl VerdictMemory {
     /// Returns why the last peers may still be there, unseen.
     fn why_peers_may_be_hidden(&self, evidence: &Evidence, at: &Circumstances) -> Option<Reason> {
         let passed = self.peer_hour.passed(at.hour)?;
-        let is_lost =
-            |family: Family| at.network.lost[family.index()] && self.last_naming.has_family(family);
-        if passed <= HIDDEN_HOURS && self.last_naming.intersects(evidence.silent) {
+        let is_lost = |family: Family| {
+            self.last_naming.has_family(family) && !at.network.working[family.index()]
+        };
+        let is_silent = self.last_naming.intersects(evidence.silent)
+            || self.last_naming.has_dht() && evidence.partly_silent_dht;
+        if passed <= HIDDEN_HOURS && is_silent {
             Some(Reason::SourceLost)
         } else if passed <= LOST_FAMILY_HOURS && Family::ALL.into_iter().any(is_lost) {
             Some(Reason::FamilyLost)

@@ -42,6 +42,16 @@ impl VerdictMemory {
         }
     }
 
+    /// Returns the memory of a torrent that is not asked about for a while.
+    #[must_use]
+    pub fn without_emptiness(self) -> Self {
+        Self {
+            empty_since: Second::NEVER,
+            known_at: Second::NEVER,
+            ..self
+        }
+    }
+
     /// Returns what outlives a restart.
     pub fn save(&self) -> SavedVerdict {
         SavedVerdict {

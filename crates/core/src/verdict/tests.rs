@@ -25,15 +25,18 @@ fn at(mono: u64) -> Circumstances {
             unix: Unix(START + mono / 1000),
         },
         hour: 100 + (mono / HOUR) as u32,
-        network: NetworkState::default(),
+        network: NetworkState {
+            working: [true; 2],
+            ..NetworkState::default()
+        },
         patience: Duration::from_secs(75 * 60),
     }
 }
 
-/// Returns a set of trackers by position.
-fn trackers<const N: usize>(positions: [usize; N]) -> SourceSet {
+/// Returns a set of trackers by their keys.
+fn trackers<const N: usize>(keys: [u64; N]) -> SourceSet {
     let mut set = SourceSet::default();
-    positions.into_iter().for_each(|at| set.add_tracker(at));
+    keys.into_iter().for_each(|at| set.add_tracker(at));
     set
 }
 
@@ -161,9 +164,17 @@ fn a_source_that_vanishes_with_the_last_peer_may_hide_it_for_hours() {
         let verdict = torrent.judge(&evidence, &at(hour * HOUR));
         assert_eq!(verdict, (State::Alive, Reason::SourceLost), "hour {hour}");
     }
-    evidence.oldest_empty = Mono(7 * HOUR);
-    let verdict = torrent.judge(&evidence, &at(7 * HOUR));
-    assert_eq!(verdict, (State::Dead, Reason::Empty));
+    for (hour, expected) in [
+        (7, (State::Alive, Reason::EmptyRecently)),
+        (8, (State::Dead, Reason::Empty)),
+    ] {
+        evidence.oldest_empty = Mono(hour * HOUR);
+        assert_eq!(
+            torrent.judge(&evidence, &at(hour * HOUR)),
+            expected,
+            "hour {hour}"
+        );
+    }
 }
 
 #[test]
@@ -195,7 +206,7 @@ fn a_lost_family_may_hide_the_last_peers_for_a_day() {
     let mut torrent = Judged::alive(sources, 0);
     let lost = |mono: u64| Circumstances {
         network: NetworkState {
-            lost: [false, true],
+            working: [true, false],
             ..NetworkState::default()
         },
         ..at(mono)
@@ -205,8 +216,10 @@ fn a_lost_family_may_hide_the_last_peers_for_a_day() {
         let verdict = torrent.judge(&evidence, &lost(hour * HOUR));
         assert_eq!(verdict, (State::Alive, Reason::FamilyLost), "hour {hour}");
     }
-    let verdict = torrent.judge(&empty(sources, 25 * HOUR), &lost(25 * HOUR));
-    assert_eq!(verdict.0, State::Dead);
+    for (hour, expected) in [(25, State::Alive), (26, State::Dead)] {
+        let verdict = torrent.judge(&empty(sources, hour * HOUR), &lost(hour * HOUR));
+        assert_eq!(verdict.0, expected, "hour {hour}");
+    }
 }
 
 #[test]
@@ -216,7 +229,7 @@ fn peers_of_the_other_family_are_not_hidden_by_a_lost_one() {
     let mut torrent = Judged::alive(sources, 0);
     for hour in [1, 3] {
         let mut at = at(hour * HOUR);
-        at.network.lost = [false, true];
+        at.network.working = [true, false];
         torrent.judge(&empty(sources, hour * HOUR), &at);
     }
     assert_eq!(torrent.0.verdict().state, State::Dead);
@@ -363,5 +376,74 @@ fn labels_are_distinct_and_read_back() {
     for state in State::ALL {
         assert_eq!(State::from_label(state.as_label()), Some(state));
         assert_eq!(State::ALL[state.index()], state);
+    }
+}
+
+#[test]
+fn a_source_that_comes_back_has_to_say_it_for_as_long_as_the_others() {
+    let mut torrent = Judged::alive(trackers([1]), 0);
+    let mut lost = empty(trackers([0]), 0);
+    lost.silent = trackers([1]);
+    for hour in 1..=3 {
+        lost.oldest_empty = Mono(hour * HOUR);
+        torrent.judge(&lost, &at(hour * HOUR));
+    }
+    // It has forgotten its peers.
+    let back = empty(trackers([0, 1]), 4 * HOUR);
+    let verdict = torrent.judge(&back, &at(4 * HOUR));
+    assert_eq!(verdict, (State::Alive, Reason::EmptyRecently));
+}
+
+#[test]
+fn a_family_that_comes_back_is_asked_before_a_torrent_is_dead() {
+    let mut sources = both(dht(), trackers([0]));
+    sources.add_family(Family::Ipv6);
+    let mut torrent = Judged::alive(sources, 0);
+    for hour in 1..=3 {
+        let mut lost = at(hour * HOUR);
+        lost.network.working = [true, false];
+        torrent.judge(&empty(sources, hour * HOUR), &lost);
+    }
+    let mut back = at(4 * HOUR);
+    back.network.family_since = [None, Some(Mono(4 * HOUR - MINUTE))];
+    let verdict = torrent.judge(&empty(sources, 4 * HOUR), &back);
+    assert_eq!(verdict, (State::Alive, Reason::EmptyRecently));
+}
+
+#[test]
+fn a_dht_that_comes_back_has_to_say_it_twice() {
+    let sources = both(dht(), trackers([0]));
+    let mut torrent = Judged::alive(sources, 0);
+    torrent.judge(&empty(sources, HOUR), &at(HOUR));
+    let mut silent = empty(trackers([0]), 2 * HOUR);
+    silent.silent = dht();
+    torrent.judge(&silent, &at(2 * HOUR));
+    let verdict = torrent.judge(&empty(sources, 4 * HOUR), &at(4 * HOUR));
+    assert_eq!(verdict.0, State::Alive);
+}
+
+#[test]
+fn one_silent_family_of_the_dht_may_hide_the_last_peers() {
+    let mut torrent = Judged::alive(dht(), 0);
+    let mut evidence = empty(dht(), HOUR);
+    evidence.partly_silent_dht = true;
+    for hour in 1..=6 {
+        evidence.oldest_empty = Mono(hour * HOUR);
+        let verdict = torrent.judge(&evidence, &at(hour * HOUR));
+        assert_eq!(verdict, (State::Alive, Reason::SourceLost), "hour {hour}");
+    }
+}
+
+#[test]
+fn a_family_that_never_worked_since_the_start_may_hide_peers_that_were_named_before() {
+    let mut sources = trackers([0]);
+    sources.add_family(Family::Ipv6);
+    let saved = Judged::alive(sources, 0).0.save();
+    let mut torrent = Judged(VerdictMemory::restore(saved, Mono(0)).expect("valid"));
+    for hour in [1, 3] {
+        let mut at = at(hour * HOUR);
+        at.network.working = [true, false];
+        let verdict = torrent.judge(&empty(trackers([0]), hour * HOUR), &at);
+        assert_eq!(verdict, (State::Alive, Reason::FamilyLost), "hour {hour}");
     }
 }

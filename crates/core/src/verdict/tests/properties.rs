@@ -42,7 +42,7 @@ fn evidence(step: &Step, now: u64, allowed: &[u8]) -> Evidence {
         };
         match source {
             0 => set.add_dht(),
-            _ => set.add_tracker(source - 1),
+            _ => set.add_tracker(source as u64 - 1),
         }
     }
     evidence
@@ -52,8 +52,8 @@ fn circumstances(step: &Step, now: u64) -> Circumstances {
     Circumstances {
         network: NetworkState {
             is_out: step.is_out,
-            lost: step.lost,
-            up_since: Mono(0),
+            working: step.lost.map(|lost| !lost),
+            ..NetworkState::default()
         },
         ..at(now)
     }

@@ -135,7 +135,7 @@ impl Torrent {
                 _ => &mut evidence.silent,
             };
             match source < self.trackers.len() {
-                true => set.add_tracker(source),
+                true => set.add_tracker(self.trackers[source] as u64),
                 false => set.add_dht(),
             }
         }
