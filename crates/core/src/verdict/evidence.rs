@@ -94,8 +94,8 @@ pub struct Evidence {
     pub has_few_peers: Option<bool>,
     /// Whether a source knows of a seeder; `None` if no source counts seeders.
     pub has_seeder: Option<bool>,
-    /// Whether trackers are asked and none of them answers.
-    pub has_no_tracker: bool,
+    /// Whether trackers are asked and none of them answers; `None` while that is not known.
+    pub has_no_tracker: Option<bool>,
     /// Whether all of several peers are in one network.
     pub is_one_network: bool,
 }
@@ -127,7 +127,11 @@ impl Evidence {
         let is_asked = [self.naming, self.empty, self.silent, self.unasked]
             .into_iter()
             .any(SourceSet::has_tracker);
-        self.has_no_tracker = is_asked && row.trackers_online.get() == Some(0);
+        let online = row.trackers_online.get();
+        self.has_no_tracker = match is_asked {
+            true => online.map(|online| online == 0),
+            false => Some(false),
+        };
         let geo = windows.and_then(|windows| windows.geo.as_deref());
         let peers: u32 = row.peers.iter().filter_map(|count| count.get()).sum();
         self.is_one_network = peers >= ONE_NETWORK_PEERS

@@ -187,10 +187,10 @@ impl VerdictMemory {
         self.no_seeder_since.track(tracked(lacks_seeder), at.hour);
         let is_risk = |since: Hour| since.passed(at.hour).is_some_and(|n| n >= RISK_HOURS);
         let (few, no_seeder) = (is_risk(self.few_since), is_risk(self.no_seeder_since));
-        let no_tracker = match at.network.is_out {
-            true => self.verdict.conditions.has(Condition::NoTracker),
-            false => evidence.has_no_tracker,
-        };
+        // During an outage, and until it is detected, the condition stays as it was.
+        let known = evidence.has_no_tracker.filter(|_| !at.network.is_out);
+        let had_no_tracker = self.verdict.conditions.has(Condition::NoTracker);
+        let no_tracker = known.unwrap_or(had_no_tracker);
         let conditions = Conditions::default()
             .with(Condition::NoTracker, no_tracker && state != State::Private)
             .with(Condition::NoSeeder, no_seeder)

@@ -266,7 +266,7 @@ fn our_own_outage_leaves_every_verdict_as_it_was() {
 fn silence_makes_a_torrent_unobserved_but_never_revives_a_dead_one() {
     let silent = Evidence {
         silent: trackers([0]),
-        has_no_tracker: true,
+        has_no_tracker: Some(true),
         ..Evidence::default()
     };
     let mut torrent = Judged::alive(trackers([0]), 0);
