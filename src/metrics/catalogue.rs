@@ -269,7 +269,8 @@ catalogue! {
          the latest round. Absent without a database of autonomous systems.";
     TORRENT_CONDITION: Gauge "seedwatch_torrent_condition",
         ["torrent", "condition"], {torrent: 4},
-        "1 for each condition that holds, absent otherwise: no_tracker, no_seeder, few_peers, one_network.";
+        "1 for each condition that holds, absent otherwise: no_tracker, no_seeder, few_peers, \
+         one_network.";
     TORRENT_COUNTRIES: Gauge "seedwatch_torrent_countries", ["torrent"], {torrent: 1},
         "Distinct countries with peers of the torrent, unknown ones not counted, as of the latest \
          round.";

@@ -41,8 +41,8 @@ impl<K> Default for Cliffs<K> {
 }
 
 impl<K: Hash + Eq> Cliffs<K> {
-    /// Samples the current peers of a group by member. `peers` must not name a member twice; watched
-    /// members that it does not name have `absent` peers.
+    /// Samples the current peers of a group by member. `peers` must not name a member twice;
+    /// watched members that it does not name have `absent` peers.
     pub fn sample(
         &mut self,
         key: K,

@@ -393,8 +393,8 @@ impl Engine {
         self.cliffs.sample(sampled, at, now.mono)
     }
 
-    /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless it
-    /// is bad.
+    /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless
+    /// it is bad.
     fn report_states(&mut self) {
         let mut changes = self.swarms.take_changes();
         changes.retain(|change| {

@@ -78,7 +78,8 @@ pub fn take_array<const N: usize>(from: &mut &[u8]) -> Result<[u8; N], DecodeErr
     Ok(*array)
 }
 
-/// Appends to a vector in place. [`postcard::to_extend`] takes it by value and loses it on an error.
+/// Appends to a vector in place. [`postcard::to_extend`] takes it by value and loses it on an
+/// error.
 struct Appender<'a>(&'a mut Vec<u8>);
 
 impl Flavor for Appender<'_> {

@@ -43,8 +43,8 @@ impl Hourly {
         (mean != UNKNOWN).then(|| decode(mean))
     }
 
-    /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment. A
-    /// steep rise or fall may come half an hour earlier or later today. Of the hours before the
+    /// Returns the smaller mean of the two hours nearest to the point `ago` hours before a moment.
+    /// A steep rise or fall may come half an hour earlier or later today. Of the hours before the
     /// oldest one nothing is known.
     pub(super) fn around(&self, now: RunningMinute, ago: u32) -> Option<f32> {
         let hour = now.hour.checked_sub(ago)?;

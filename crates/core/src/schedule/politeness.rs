@@ -37,8 +37,8 @@ pub struct PolitenessPolicy {
 
 impl PolitenessPolicy {
     /// Returns the time between two probes of a swarm: the longest of our interval, the tracker's
-    /// and [`SHORTEST_INTERVAL`]. A tracker cannot ask for more than [`LONGEST_TRACKER_INTERVAL`]. A
-    /// tracker on this machine is our own: there our interval alone applies.
+    /// and [`SHORTEST_INTERVAL`]. A tracker cannot ask for more than [`LONGEST_TRACKER_INTERVAL`].
+    /// A tracker on this machine is our own: there our interval alone applies.
     pub(super) fn period(&self, requested: Option<Duration>, is_loopback: bool) -> Duration {
         if is_loopback {
             return self.interval;

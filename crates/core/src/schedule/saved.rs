@@ -105,7 +105,8 @@ impl SavedTrackerState {
     }
 }
 
-/// A [`SavedTrackerState`] as it is written. Waits are in seconds from the time of saving; 0 = none.
+/// A [`SavedTrackerState`] as it is written. Waits are in seconds from the time of saving; 0 =
+/// none.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 struct Record<'a> {
     /// The tracker: scheme, host and port, never a passkey.

@@ -77,8 +77,8 @@ pub enum AsnLabel {
     Unknown,
 }
 
-/// Falls that hold now, each with the ratio of the current peers to the expected ones. Sampled every
-/// five minutes.
+/// Falls that hold now, each with the ratio of the current peers to the expected ones. Sampled
+/// every five minutes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct CliffRows {
     /// Countries of torrents, by the index of the torrent.

@@ -78,8 +78,8 @@ impl TrackerStatement {
 }
 
 impl Statements {
-    /// Adds a tracker, its row, and whether one of its lists names a peer. A list outweighs counts of
-    /// the same answer, which some trackers keep when the last peer has left.
+    /// Adds a tracker, its row, and whether one of its lists names a peer. A list outweighs counts
+    /// of the same answer, which some trackers keep when the last peer has left.
     pub(super) fn add_tracker(
         &mut self,
         statement: &TrackerStatement,

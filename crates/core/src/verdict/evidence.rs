@@ -12,7 +12,8 @@ const ONE_NETWORK_PEERS: u32 = 3;
 
 /// A set of sources of one torrent: the DHT and its trackers.
 ///
-/// It has one bit for the DHT, and 13 that trackers share by a hash. Two bits say over which families the named peers are reachable.
+/// It has one bit for the DHT, and 13 that trackers share by a hash. Two bits say over which
+/// families the named peers are reachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceSet(pub(super) u16);
 
