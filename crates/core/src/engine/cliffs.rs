@@ -16,7 +16,8 @@ use seedwatch_torrent::InfoHash;
 const STEP: u64 = 5;
 /// Scale of the number of sources of several torrents: thousandths per torrent.
 const SCALE: u64 = 1000;
-/// Share of the sources of several torrents whose loss is tolerated.
+/// Share of the sources of several torrents, or of the torrents of a collection, whose loss is
+/// tolerated.
 const TOLERATED_LOSS: f32 = 0.03;
 /// By how much the hourly mean of the sources of one torrent may fall without a loss.
 const TOLERATED_NOISE: f32 = 0.7;
@@ -27,8 +28,8 @@ pub(super) struct CliffMonitor {
     torrents: Cliffs<InfoHash>,
     collections: Cliffs<Arc<str>>,
     systems: Cliffs<()>,
-    /// Torrents of each collection at its last sample.
-    sizes: HashMap<Arc<str>, u32>,
+    /// Torrents of each collection at its last sample: the first bytes of their info-hashes, sorted.
+    members: HashMap<Arc<str>, Vec<u64>>,
     /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,
     rows: Arc<CliffRows>,
@@ -110,8 +111,10 @@ impl CliffMonitor {
     fn sample_collections(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
         let sources = mean_sources(all);
         for row in all.collections {
-            let before = self.sizes.insert(Arc::clone(&row.name), row.torrents);
-            if before.is_some_and(|before| before != row.torrents) {
+            let members = members(all.roster, &row.name);
+            let before = self.members.insert(Arc::clone(&row.name), members.clone());
+            // The peers of a torrent that joins are no fall.
+            if before.is_some_and(|before| has_lost_members(&before, &members)) {
                 self.collections.mark_group_changed(&row.name, at);
             }
             let known = row.countries.iter();
@@ -130,7 +133,7 @@ impl CliffMonitor {
             found.is_ok()
         };
         self.collections.retain(is_known);
-        self.sizes.retain(|name, _| is_known(name));
+        self.members.retain(|name, _| is_known(name));
     }
 
     /// Only the largest systems are known. One that is missing may have as many peers as the
@@ -175,6 +178,32 @@ fn online(row: &TorrentRow) -> u32 {
     row.trackers_online.get().unwrap_or(0) + u32::from(dht)
 }
 
+/// Returns the first bytes of the info-hashes of a collection, sorted.
+fn members(roster: &Roster, name: &str) -> Vec<u64> {
+    let collections = roster.collections();
+    let found = collections.binary_search_by(|collection| (*collection.name).cmp(name));
+    let members = found.map_or(&[][..], |index| &collections[index].members);
+    let hashes = members
+        .iter()
+        .filter_map(|torrent| roster.identity(*torrent));
+    let mut members: Vec<u64> = hashes
+        .map(|hash| {
+            hash.0
+                .iter()
+                .take(8)
+                .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+        })
+        .collect();
+    members.sort_unstable();
+    members
+}
+
+/// Returns whether more torrents left than may be tolerated.
+fn has_lost_members(before: &[u64], now: &[u64]) -> bool {
+    let is_lost = |member: &&u64| now.binary_search(member).is_err();
+    before.iter().filter(is_lost).count() as f32 > before.len() as f32 * TOLERATED_LOSS
+}
+
 /// Returns the mean number of sources over all torrents.
 fn mean_sources(all: Sampled<'_>) -> SourceCount {
     let (mut torrents, mut total) = (0, 0);
@@ -199,4 +228,27 @@ fn key(country: Country) -> u32 {
 fn country(key: u32) -> Option<Country> {
     let code = u16::try_from(key).ok()?.to_be_bytes();
     Some(Country::of(code)).filter(|country| *country != Country::UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_lost_members;
+
+    #[test]
+    fn only_torrents_that_leave_end_the_comparison() {
+        let before: Vec<u64> = (0..100).collect();
+        assert!(
+            !has_lost_members(&before, &(0..200).collect::<Vec<_>>()),
+            "more joined"
+        );
+        assert!(
+            !has_lost_members(&before, &(3..100).collect::<Vec<_>>()),
+            "three left"
+        );
+        assert!(
+            has_lost_members(&before, &(4..104).collect::<Vec<_>>()),
+            "four were exchanged"
+        );
+        assert!(has_lost_members(&[1], &[2]));
+    }
 }
