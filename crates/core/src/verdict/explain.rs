@@ -115,7 +115,7 @@ impl Verdict {
                 "The torrent was dead when sources last answered: {}.",
                 sources()
             ),
-            Reason::Silence => format!("No source gives a valid answer: {}.", sources()),
+            Reason::Silence => format!("Nothing is known: {}.", sources()),
             Reason::Unasked => "Not every source has been asked yet.".to_owned(),
             Reason::Outage => "Our own network does not work; the state is kept.".to_owned(),
             Reason::NoSource => {
@@ -132,7 +132,12 @@ impl Verdict {
             (true, true) => "For a day there have been hardly any peers and no seeder",
             (true, false) => "For a day there have been hardly any peers",
             (false, true) => "For a day no source has known of a seeder",
-            (false, false) if peers == 0 => "The sources count members but list none",
+            (false, false) if peers == 0 => {
+                return format!(
+                    "The sources count members but list none; {}.",
+                    sources(view)
+                );
+            }
             (false, false) => "",
         };
         let lead = if what.is_empty() { "" } else { "; " };
