@@ -8,7 +8,7 @@ CANVAS, PANEL, BORDER = "#111217", "#181b1f", "#2c2f36"
 TEXT, MUTED, LINK, GRID = "#ccccdc", "#8e8e99", "#6e9fff", "#26292f"
 COLORS = {
     "green": "#73bf69", "yellow": "#fade2a", "blue": "#5794f2", "orange": "#ff9830",
-    "red": "#f2495c", "purple": "#b877d9", "text": TEXT,
+    "red": "#f2495c", "purple": "#b877d9", "gray": "#8e8e99", "text": TEXT,
 }
 # Text on a panel filled with a colour.
 ON_COLOR = dict.fromkeys(COLORS.values(), "#ffffff") | {COLORS["yellow"]: PANEL, MUTED: "#ffffff"}
