@@ -112,6 +112,8 @@ impl LoadedConfig {
 pub(super) struct SavedState {
     /// Whether saving fails and the last save is old.
     pub(super) is_bad: bool,
+    /// Whether this process has saved it.
+    pub(super) has_saved: bool,
     pub(super) saved: Ago,
     pub(super) failures: u64,
 }
@@ -123,6 +125,7 @@ impl SavedState {
             .is_none_or(|saved| saved.0 + LATE_SAVE < now.0);
         Self {
             is_bad: is_late && state.failures > 0,
+            has_saved: state.last_save.is_some(),
             saved: Ago(now, state.last_save),
             failures: state.failures,
         }
