@@ -51,6 +51,10 @@ fn the_build_context_is_complete() {
         .output()
         .unwrap();
     assert!(cargo.status.success(), "{}", output_text(&cargo));
+    // Files outside `src` that the program includes.
+    for included in ["docs/runbook.md", "askama.toml"] {
+        assert!(folder.path().join(included).exists(), "{included}");
+    }
     let dockerfile = text("deploy/docker/Dockerfile");
     for path in [
         "deploy/seedwatch/config.yaml",
