@@ -28,7 +28,8 @@ pub(super) struct CliffMonitor {
     torrents: Cliffs<InfoHash>,
     collections: Cliffs<Arc<str>>,
     systems: Cliffs<()>,
-    /// Torrents of each collection at its last sample: the first bytes of their info-hashes, sorted.
+    /// Torrents of each collection at its last sample: the first bytes of their info-hashes,
+    /// sorted.
     members: HashMap<Arc<str>, Vec<u64>>,
     /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,

@@ -1,7 +1,8 @@
 //! The peer history as bytes, for the state directory.
 //!
 //! ```text
-//! shared:   key's fingerprint 8 | running clock | peers of all torrents, empty but in the first shard
+//! shared:   key's fingerprint 8 | running clock
+//!           | peers of all torrents, empty but in the first shard
 //!           | until the end: name | peers | countries m | m × (code 2 | hour | peers)
 //! torrents: key's fingerprint 8 | sources n | n × code 1 | running clock
 //!           | until the end: info-hash 20 | hour of removal, 0 = configured
