@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::Contact;
 use super::binding::IdBindings;
+use super::bound_ids::BoundIds;
 use super::engine::{Outbox, Settings};
 use super::external_address::ExternalAddressVotes;
 use super::id::{self, NodeId};
@@ -73,10 +74,12 @@ struct Traffic {
     silence: u32,
 }
 
-/// The measurement of how densely nodes fill the key space.
+/// The measurement of honest neighbourhoods: how densely nodes fill the key space, and how many
+/// have bound ids.
 #[derive(Debug, Default)]
 struct Density {
     size: NetworkSize,
+    bound: BoundIds,
     /// Whether the size was settled when the latest lookup ended.
     is_known: bool,
     /// Lookups of random ids under way.

@@ -13,7 +13,7 @@
 //! | `transactions`, `timers` | queries in flight and their timeouts |
 //! | `rate_limit`, `query_timeout` | how fast to send, and how long to wait |
 //! | `binding`, `external_address` | which nodes to trust, and our own address |
-//! | `network_size` | the estimated number of nodes |
+//! | `network_size`, `bound_ids` | what an honest neighbourhood of a target looks like |
 //! | [`id`] | node ids, the XOR metric, ids bound to addresses (BEP 42) |
 //! | [`krpc`] | reading and writing datagrams |
 //! | [`bloom`] | counting peers with Bloom filters (BEP 33) |
@@ -72,6 +72,7 @@
 
 mod binding;
 pub mod bloom;
+mod bound_ids;
 pub mod engine;
 mod external_address;
 mod family_node;

@@ -17,6 +17,7 @@ mod responses;
 
 use std::time::Duration;
 
+use super::bound_ids::BoundIds;
 use super::id::NodeId;
 use super::network_size::NetworkSize;
 use super::packed::{PackedAddress, Subnet};
@@ -369,8 +370,8 @@ impl Lookup {
     }
 
     /// Returns whether the lookup is over. Plans further queries once all answers are there. `size`
-    /// tells which distances are plausible.
-    pub(super) fn is_over(&mut self, size: &mut NetworkSize) -> bool {
+    /// tells which distances are plausible, and `bound` how many bound ids.
+    pub(super) fn is_over(&mut self, size: &mut NetworkSize, bound: &BoundIds) -> bool {
         if !self.is_idle() || self.extra_in_flight > 0 {
             return false;
         }
@@ -386,7 +387,7 @@ impl Lookup {
         if self.is_unsure {
             return false;
         }
-        self.is_unsure = is_empty && !self.is_conclusive(size);
+        self.is_unsure = is_empty && !self.is_conclusive(size, bound);
         if !self.has_enough_holders() {
             self.plan_requeries();
         }

@@ -2,28 +2,36 @@
 //! closer to a target than that size allows.
 //!
 //! Ids are uniform, so the k-th closest of N nodes lies at k/(N + 1) of the key space on average.
-//! The mean over many lookups gives N.
+//! The mean over many lookups gives N. A lookup that ended too early, or one of a target that is
+//! surrounded, measures something else: samples far from the median do not count.
 
 use super::id::Distance;
 
-/// Lookups after which the weight of the latest one stays constant.
-const MAX_WEIGHT: f64 = 64.0;
+/// Latest lookups that the estimate is the mean of.
+const MAX_SAMPLES: usize = 32;
+/// Factor by which a sample may differ from the median. For eight honest nodes, a larger one has a
+/// probability of 1e-9, and a smaller one of 1e-3.
+const MAX_DEVIATION: f64 = 4.0;
 /// Lookups that the estimate counts as evidence at most. Neighbouring targets meet the same nodes,
 /// so their distances are not independent.
 const MAX_INDEPENDENT: u32 = 8;
 /// Smallest network that can be tested. In a test network, ids may be chosen by hand.
-const MIN_NODES: f64 = 32.0;
+const MIN_NODES: f64 = 100.0;
 /// Lookups that the estimate needs.
 const MIN_SAMPLES: u32 = 4;
 /// Lookups of random ids that may fail before the size stays unknown for now.
 const MAX_ATTEMPTS: u8 = 2;
 
 /// A running estimate of the network size.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct NetworkSize {
-    lookups: u32,
-    /// Mean share of the key space per node.
+    /// Share of the key space per node in each of the latest lookups, in no order.
+    samples: Vec<f64>,
+    lookups: usize,
+    /// Mean of the samples that count.
     share: f64,
+    /// Number of samples that count.
+    counted: usize,
     /// Number of nodes that the latest sample counted.
     rank: usize,
     /// Lookups of random ids that failed to measure.
@@ -36,10 +44,25 @@ impl NetworkSize {
     /// Records the distance of the `rank`-th closest node that answered in a complete lookup.
     pub(super) fn sample(&mut self, rank: usize, distance: Distance) {
         let share = distance.share() / rank as f64;
-        self.lookups = self.lookups.saturating_add(1);
-        let weight = 1.0 / f64::from(self.lookups).min(MAX_WEIGHT);
-        self.share += (share - self.share) * weight;
+        match self.samples.get_mut(self.lookups % MAX_SAMPLES) {
+            Some(oldest) => *oldest = share,
+            None => self.samples.push(share),
+        }
+        self.lookups += 1;
         self.rank = rank;
+        self.average();
+    }
+
+    /// Computes the mean of the samples near the median. Of two medians the smaller counts: a DHT
+    /// that seems larger than it is makes fewer swarms look empty.
+    fn average(&mut self) {
+        let mut samples = self.samples.clone();
+        let middle = (samples.len() - 1) / 2;
+        let (_, median, _) = samples.select_nth_unstable_by(middle, f64::total_cmp);
+        let near = (*median / MAX_DEVIATION)..=(*median * MAX_DEVIATION);
+        let counted = self.samples.iter().filter(|share| near.contains(share));
+        self.counted = counted.clone().count();
+        self.share = counted.sum::<f64>() / self.counted as f64;
     }
 
     /// Records that a lookup of a random id failed to measure.
@@ -50,6 +73,12 @@ impl NetworkSize {
     /// Returns the number of nodes in the DHT; `None` before the first complete lookup.
     pub(super) fn estimate(&self) -> Option<u64> {
         (self.share > 0.0).then(|| (1.0 / self.share).round() as u64)
+    }
+
+    /// Returns the number of nodes as far as distances may be judged by it: `None` without an
+    /// estimate, or if there are too few nodes.
+    pub(super) fn measured(&self) -> Option<f64> {
+        (self.share > 0.0 && !self.is_too_small()).then(|| 1.0 / self.share)
     }
 
     /// Returns how many leading bits the closest nodes share with a target on average; 0 while
@@ -66,16 +95,15 @@ impl NetworkSize {
 
     /// Returns how many further lookups of random ids are needed.
     pub(super) fn samples_needed(&self) -> u32 {
-        let is_too_small = self.lookups > 0 && self.is_too_small();
-        if is_too_small || self.failed >= MAX_ATTEMPTS {
+        if self.failed >= MAX_ATTEMPTS {
             return 0;
         }
-        let needed = if self.needs_precision {
+        let needed = if self.needs_precision && !self.is_too_small() {
             MAX_INDEPENDENT
         } else {
             MIN_SAMPLES
         };
-        needed.saturating_sub(self.lookups)
+        needed.saturating_sub(self.counted as u32)
     }
 
     /// Returns whether there are too few nodes to draw conclusions from distances.
@@ -103,10 +131,8 @@ impl NetworkSize {
     /// by the union bound. This holds for every m, so an estimate from one lookup raises no more
     /// false alarms than an estimate from many; it only detects less.
     pub(super) fn ln_bounds(&self, shares: impl Iterator<Item = f64>) -> Option<Vec<f64>> {
-        if self.share <= 0.0 || self.is_too_small() {
-            return None;
-        }
-        let nodes = self.rank as f64 * f64::from(self.lookups.min(MAX_INDEPENDENT));
+        self.measured()?;
+        let nodes = (self.rank * self.counted.min(MAX_INDEPENDENT as usize)) as f64;
         let sum = self.share * nodes;
         let mut ln_choose = 0.0;
         let bounds = shares.enumerate().map(|(at, x)| {

@@ -177,7 +177,7 @@ impl FamilyNode {
             return false;
         };
         loop {
-            let is_over = lookup.is_over(&mut self.density.size);
+            let is_over = lookup.is_over(&mut self.density.size, &self.density.bound);
             self.density.is_known = self.density.size.is_settled();
             if is_over || now >= lookup.deadline() {
                 return true;
@@ -217,6 +217,11 @@ impl FamilyNode {
         {
             let distance = lookup.target.distance(&last.id);
             self.density.size.sample(lookup.closest.len(), distance);
+            if lookup.info_hash.is_none() {
+                let nodes = lookup.closest.iter();
+                let nodes = nodes.map(|node| (node.id, node.address.ip()));
+                self.density.bound.record(nodes);
+            }
         } else if lookup.info_hash.is_none() {
             self.density.size.record_failed_sample();
         }

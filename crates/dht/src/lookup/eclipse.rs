@@ -7,6 +7,7 @@
 //! beyond them. Peers that are found there count. If none are found there, the swarm is unknown,
 //! not empty.
 
+use super::super::bound_ids::BoundIds;
 use super::super::id::{self, Distance, NodeId};
 use super::super::network_size::NetworkSize;
 use super::super::packed::PackedAddress;
@@ -24,10 +25,16 @@ const SLACK_SILENT: f64 = 4.0;
 /// An attacker may spread ids just far enough to avoid an alarm. If nothing is found and the
 /// distances have a probability below this, the nodes beyond are queried too. A false alarm of this
 /// kind only costs packets: an empty swarm is still reported as empty.
-const UNLIKELY: f64 = 2e-2;
-/// Factor by which the farthest of the closest nodes beyond a cluster may exceed its expected
-/// distance.
+const UNLIKELY: f64 = 0.05;
+/// Probability of all distances together below which a lookup that excluded nodes cannot say that a
+/// swarm is empty.
+const CROWDED: f64 = 3e-3;
+/// Factor by which the farthest of the closest nodes may exceed its expected distance if none of
+/// them holds a peer. An honest DHT exceeds it once in 100,000 lookups.
 const REACH: f64 = 3.0;
+/// The same beyond a cluster. The cluster may have displaced the holders from the answers of other
+/// nodes, and the nodes behind the holders are twice as far.
+const REACH_BEYOND: f64 = 1.5;
 /// Clusters that are excluded per lookup.
 const MAX_CLUSTERS: u8 = 6;
 /// Closest nodes that are asked in one round of detours.
@@ -36,7 +43,7 @@ const DETOUR_NODES: usize = 4;
 const MAX_DETOURS: u8 = 10;
 /// Prefix lengths around the one that the closest honest nodes share with the target. The last
 /// detour asks for nodes at each of them.
-const SURVEY_BITS: u32 = 4;
+const SURVEY_BITS: u32 = 6;
 
 /// The state of the detection in one lookup.
 #[derive(Debug, Default)]
@@ -65,6 +72,11 @@ impl EclipseGuard {
     /// Returns whether the lookup waits for nodes from the table.
     pub(super) fn awaits_nodes(&self) -> bool {
         self.wants_more
+    }
+
+    /// Returns whether nodes were excluded, for certain or on suspicion.
+    pub(super) fn has_excluded(&self) -> bool {
+        self.clusters > 0
     }
 
     /// Returns whether there are nodes that an honest DHT would not have there.
@@ -212,24 +224,52 @@ impl Lookup {
             // No closer node was found: look for other honest nodes at about the same distance.
             self.guard.is_surveyed = true;
             let first = size.typical_shared_bits().saturating_sub(SURVEY_BITS - 1);
-            let nodes = closest.iter().cycle();
+            let nodes: Vec<NodeId> = self
+                .closest_answered()
+                .take(K)
+                .map(|node| node.id)
+                .collect();
             let bits = (first..first + SURVEY_BITS).flat_map(|bit| [bit, bit]);
-            let survey = nodes.zip(bits).map(|((id, _), bit)| around(*id, bit));
-            self.extra_queries.extend(survey);
+            let survey = nodes.iter().cycle().zip(bits);
+            self.extra_queries
+                .extend(survey.map(|(id, bit)| around(*id, bit)));
         }
         true
     }
 
-    /// Returns whether a lookup that found nothing reached the nodes that would know. If nodes were
-    /// excluded, the closest beyond them must be as near as the size of the DHT suggests.
-    pub(super) fn is_conclusive(&self, size: &NetworkSize) -> bool {
-        if self.guard.clusters == 0 {
-            return true;
+    /// Returns whether a lookup that found nothing reached the nodes that would know. The closest
+    /// must be as near as the size of the DHT suggests, and their ids must not look chosen.
+    pub(super) fn is_conclusive(&self, size: &NetworkSize, bound: &BoundIds) -> bool {
+        let closest = || self.closest_answered().take(K);
+        if self.guard.is_alarmed
+            || bound.are_too_few(closest().map(|node| (node.id, node.address.ip())))
+        {
+            return false;
         }
-        let nodes = size.estimate().map_or(0.0, |nodes| nodes as f64);
-        let last = self.closest_answered().take(K).last();
+        let Some(nodes) = size.measured() else {
+            return true;
+        };
+        if self.guard.has_excluded() && self.is_crowded(size) {
+            return false;
+        }
+        let last = closest().last();
         let reach = last.map_or(1.0, |last| last.distance.share()) - self.guard.edge;
-        !self.guard.is_alarmed && reach * nodes <= REACH * K as f64
+        let factor = if self.guard.has_excluded() {
+            REACH_BEYOND
+        } else {
+            REACH
+        };
+        reach * nodes <= factor * K as f64
+    }
+
+    /// Returns whether all nodes that answered, excluded or not, are together too many for the space
+    /// they occupy. An attacker may place several clusters of which each alone is plausible.
+    fn is_crowded(&self, size: &NetworkSize) -> bool {
+        let answered = |node: &&Candidate| node.state == CandidateState::Answered;
+        let nodes = self.nodes.iter().filter(answered).take(MAX_RANKS);
+        let bounds = size.ln_bounds(nodes.map(|node| node.distance.share()));
+        let least = bounds.as_deref().and_then(least);
+        least.is_some_and(|(_, least)| least < CROWDED.ln())
     }
 
     /// Returns the number of excluded nodes, if the result depends on the exclusion.

@@ -96,7 +96,6 @@ impl Lookup {
         self.stats.closest_bits = closest_bits;
         self.stats.hops = hops.unwrap_or(0);
         self.stats.holders = trusted.count_ones();
-        let is_alarmed = self.guard.is_alarmed();
         self.stats.doubted = self.suspicious_nodes();
         let result = self.result(trusted);
         LookupOutcome {
@@ -104,7 +103,7 @@ impl Lookup {
             info_hash: self.info_hash,
             is_small: !self.has_truncated_list() && !lists.is_empty(),
             is_whole: reached_closest
-                && !is_alarmed
+                && !self.guard.has_excluded()
                 && self.plan.holders_wanted.is_none()
                 && closest.len() == K,
             lists,

@@ -67,7 +67,7 @@ fn a_lookup_ends_when_the_eight_closest_have_answered() {
         asked.push(query.id);
         answer(&mut lookup, &query.id, &[], &[]);
     }
-    assert!(lookup.is_over(&mut unmeasured()));
+    assert!(lookup.is_over(&mut unmeasured(), &BoundIds::default()));
     let closest: Vec<NodeId> = (13..=20).rev().map(id).collect();
     assert_eq!(asked, closest);
     let ended = lookup.finish(Mono(0));
@@ -117,7 +117,7 @@ fn stale_nodes_do_not_delay_a_lookup_and_still_count() {
     while let Some(query) = query(&mut lookup) {
         answer(&mut lookup, &query.id, &[], &[]);
     }
-    assert!(lookup.is_over(&mut unmeasured()));
+    assert!(lookup.is_over(&mut unmeasured(), &BoundIds::default()));
     let datagram =
         b"d1:rd2:id20:abcdefghijklmnopqrst6:valuesl6:\x08\x08\x08\x08\x1a\xe1ee1:t1:x1:y1:re";
     let Ok(Message::Response(late)) = krpc::parse(datagram) else {
@@ -139,7 +139,7 @@ fn holders_with_truncated_lists_are_queried_again_and_asked_for_filters() {
     let (mut again, mut filters) = (0, 0);
     for turn in 0.. {
         let Some(query) = query(&mut lookup) else {
-            if lookup.is_over(&mut unmeasured()) {
+            if lookup.is_over(&mut unmeasured(), &BoundIds::default()) {
                 break;
             }
             continue;
@@ -171,7 +171,7 @@ fn too_few_answers_are_a_timeout_not_an_empty_swarm() {
             lookup.mark_stale(&query.id);
         }
     }
-    assert!(lookup.is_over(&mut unmeasured()));
+    assert!(lookup.is_over(&mut unmeasured(), &BoundIds::default()));
     assert_eq!(lookup.finish(Mono(0)).result, Err(LookupError::Timeout));
 }
 
@@ -190,7 +190,10 @@ fn queries_to_removed_candidates_are_dropped() {
             &[],
         );
     }
-    assert!(!lookup.is_over(&mut unmeasured()), "filters are queried");
+    assert!(
+        !lookup.is_over(&mut unmeasured(), &BoundIds::default()),
+        "filters are queried"
+    );
     let asked = query(&mut lookup).unwrap();
     // An answer names many closer nodes that all are dead.
     let fakes: Vec<_> = (60..110).map(|b| (id(b), address(b as u8))).collect();
@@ -198,7 +201,7 @@ fn queries_to_removed_candidates_are_dropped() {
     for _ in 0..200 {
         match query(&mut lookup) {
             Some(query) => lookup.mark_stale(&query.id),
-            None if lookup.is_over(&mut unmeasured()) => return,
+            None if lookup.is_over(&mut unmeasured(), &BoundIds::default()) => return,
             None => assert!(
                 lookup.has_query_ready() || lookup.in_flight > 0,
                 "no query is ready or in flight"
@@ -233,7 +236,7 @@ fn peers_named_by_a_far_node_do_not_count() {
     while let Some(query) = query(&mut lookup) {
         answer(&mut lookup, &query.id, &[], &[]);
     }
-    assert!(lookup.is_over(&mut unmeasured()));
+    assert!(lookup.is_over(&mut unmeasured(), &BoundIds::default()));
     assert_eq!(lookup.finish(Mono(0)).result.unwrap().peers.len(), 0);
 }
 
@@ -263,4 +266,27 @@ fn a_recycled_lookup_keeps_no_state() {
     let new = || Lookup::new(NodeId([7; 20]), None, PLAN, Mono(9));
     let lookup = RecycledLookup::of(Box::new(lookup)).begin(new());
     assert_eq!(format!("{lookup:?}"), format!("{:?}", new()));
+}
+
+#[test]
+fn nodes_with_chosen_ids_do_not_prove_that_a_swarm_is_empty() {
+    // Most nodes of this DHT have ids that BEP 42 binds to their addresses.
+    let mut bound = BoundIds::default();
+    bound.record((0..100).map(|n| {
+        let ip = address(n).ip();
+        (crate::secure_id(ip, [n; 20]), ip)
+    }));
+    let result = |bound: &BoundIds| {
+        let mut lookup = lookup(PLAN);
+        for bits in 1..=8 {
+            lookup.add_candidate(id(bits), address(bits as u8), 1);
+        }
+        while let Some(query) = query(&mut lookup) {
+            answer(&mut lookup, &query.id, &[], &[]);
+        }
+        assert!(lookup.is_over(&mut unmeasured(), bound));
+        lookup.finish(Mono(0)).result.map(|found| found.peers.len())
+    };
+    assert_eq!(result(&bound), Err(LookupError::Doubtful));
+    assert_eq!(result(&BoundIds::default()), Ok(0));
 }
