@@ -1,14 +1,10 @@
 //! A lack of our own file descriptors is not a tracker failure.
 
-use std::time::Duration;
-
 use crate::rig::daemon::{BINARY, Daemon, LAB, config, entry};
 use crate::rig::scripted::{HttpTracker, Reply};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Enough descriptors to start, and too few to query a name server.
 #[test]
@@ -57,12 +53,12 @@ fn probes_without_descriptors_do_not_count_against_trackers() {
     daemon.wait_for_values(&healthy);
     daemon.limit_files(3);
     let report_count = || daemon.log().matches("lacks resources for probes").count();
-    wait::until("the lack is reported", PATIENCE, || {
+    wait::until("the lack is reported", wait::PATIENCE, || {
         (report_count() > 0).then_some(())
     });
     let stalled = tracker.received().len();
     daemon.limit_files(1024);
-    wait::until("probes reach the tracker again", PATIENCE, || {
+    wait::until("probes reach the tracker again", wait::PATIENCE, || {
         (tracker.received().len() > stalled + 2).then_some(())
     });
     let metrics = daemon.wait_for_values(&healthy);

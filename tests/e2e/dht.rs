@@ -250,7 +250,7 @@ fn a_reload_changes_the_sockets_or_nothing() {
     assert_eq!(answer.status, 500, "{}", answer.text());
     assert!(answer.text().contains(&format!("127.0.0.1:{PORT}")));
     let queries = world.count("queries");
-    wait::until("queries continue", Duration::from_secs(30), || {
+    wait::until("queries continue", wait::PATIENCE, || {
         (world.count("queries") > queries).then_some(())
     });
     assert_eq!(daemon.metrics().get(of_first.0), of_first.1);
@@ -316,7 +316,7 @@ fn an_outage_of_our_network_is_not_a_failure_of_the_dht() {
         assert_ne!(success, Some(0.0), "{page}");
         assert_ne!(page.get(seen), Some(0.0), "{page}");
     };
-    daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
+    daemon.wait_within("the outage is seen", wait::PATIENCE, |page| {
         assert_no_failure_is_counted(page);
         page.get(network) == Some(0.0) && page.get(seen).is_none()
     });
@@ -324,7 +324,7 @@ fn an_outage_of_our_network_is_not_a_failure_of_the_dht() {
         assert_no_failure_is_counted(&daemon.metrics())
     });
     netns::restore();
-    daemon.wait_within("the outage is over", Duration::from_secs(90), |page| {
+    daemon.wait_within("the outage is over", wait::PATIENCE, |page| {
         assert_no_failure_is_counted(page);
         page.get(network) == Some(1.0) && page.get(seen) == peers
     });

@@ -5,13 +5,14 @@
 //! only public addresses, and one node per subnet.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sha1::{Digest, Sha1};
 
 use crate::rig::daemon::{Daemon, config, entry};
 use crate::rig::dht::DhtWorld;
 use crate::rig::netns;
+use crate::rig::wait;
 use crate::rig::wire::{Hash, hex};
 use seedwatch_dev_dht_world::{Delay, Net, WorldSettings};
 
@@ -70,7 +71,7 @@ fn assert_every_peer_is_counted(family: Net, nodes: u32, peers: usize) {
 
     let began = Instant::now();
     let daemon = Daemon::start(&config(&settings, &entries));
-    let page = daemon.wait_within("two rounds", Duration::from_secs(90), |page| {
+    let page = daemon.wait_within("two rounds", wait::PATIENCE, |page| {
         let sent = world.count("queries") as f64;
         let most = RATE * began.elapsed().as_secs_f64() + RATE / 5.0;
         assert!(sent <= most, "{sent} of {most}");

@@ -25,9 +25,6 @@ use crate::rig::{http, netns, wait};
 /// Time limit from SIGTERM to the exit.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
 
-/// Time limit for an expected state of the daemon.
-const PATIENCE: Duration = Duration::from_secs(30);
-
 /// Capacity of the pipe, in bytes: the minimum.
 const PIPE_SIZE: i32 = 4096;
 
@@ -116,7 +113,7 @@ impl HangHarness {
     }
 
     fn wait_until_ready(&self) {
-        wait::until("ready", PATIENCE, || {
+        wait::until("ready", wait::PATIENCE, || {
             (self.status("/-/ready") == Some(200)).then_some(())
         });
     }
@@ -134,7 +131,7 @@ impl HangHarness {
     /// Checks that probing continues and that endpoints answer.
     fn assert_works(&self) {
         let before = self.probes();
-        wait::until("two more probes", PATIENCE, || {
+        wait::until("two more probes", wait::PATIENCE, || {
             (self.probes() >= before + 2.0).then_some(())
         });
         assert_eq!(self.status("/-/healthy"), Some(200));
@@ -148,7 +145,7 @@ impl HangHarness {
     }
 
     fn wait_until_it_hangs(&self) {
-        wait::until("a call hangs", PATIENCE, || {
+        wait::until("a call hangs", wait::PATIENCE, || {
             self.at("hangs").exists().then_some(())
         });
     }
@@ -158,7 +155,7 @@ impl HangHarness {
     fn terminate(mut self) -> (Duration, String) {
         let began = Instant::now();
         self.signal(Signal::SIGTERM);
-        let status = wait::until("the end", PATIENCE, || self.child.try_wait().unwrap());
+        let status = wait::until("the end", wait::PATIENCE, || self.child.try_wait().unwrap());
         let took = began.elapsed();
         assert_eq!(status.code(), Some(0), "{}", self.log());
         assert!(took < SHUTDOWN_LIMIT, "{took:?}\n{}", self.log());
@@ -249,15 +246,15 @@ fn a_lack_of_file_descriptors_is_reported_once_and_stops_nothing() {
     };
     let count_lines = |line: &str| daemon.log().matches(line).count();
     limit(3);
-    wait::until("no file can be opened", PATIENCE, || {
+    wait::until("no file can be opened", wait::PATIENCE, || {
         (count_lines("the state is not saved") > 0).then_some(())
     });
     let before = daemon.tracker.received().len();
-    wait::until("probes continue", PATIENCE, || {
+    wait::until("probes continue", wait::PATIENCE, || {
         (daemon.tracker.received().len() > before + 8).then_some(())
     });
     limit(1024);
-    wait::until("files can be opened again", PATIENCE, || {
+    wait::until("files can be opened again", wait::PATIENCE, || {
         (count_lines("the state is saved again") > 0).then_some(())
     });
     daemon.assert_works();
@@ -309,7 +306,7 @@ fn a_fifo_in_place_of_certificates_blocks_nothing() {
     let other = fs::read_to_string(&file).unwrap().replace("brief", "ghost");
     fs::write(&file, other).unwrap();
     daemon.signal(Signal::SIGHUP);
-    wait::until("the reload fails", PATIENCE, || {
+    wait::until("the reload fails", wait::PATIENCE, || {
         daemon
             .log()
             .contains("roots.pem cannot be read")

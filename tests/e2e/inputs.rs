@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
-use std::time::Duration;
 
 use nix::libc::O_NONBLOCK;
 use nix::sys::signal::Signal;
@@ -18,8 +17,6 @@ use crate::rig::scripted::{self, Truth, UdpTracker};
 use crate::rig::swarm::fresh_hash;
 use crate::rig::wait;
 use crate::rig::wire::hex;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn tracker() -> UdpTracker {
     let truth = Truth::of(["127.60.3.1:6881".parse().unwrap()]);
@@ -38,7 +35,7 @@ fn fifo(folder: &Path) -> String {
 
 /// Opens a FIFO for writing once the daemon reads it, so that the reader waits.
 fn hold_open(fifo: &str) -> File {
-    wait::until("the FIFO is read", PATIENCE, || {
+    wait::until("the FIFO is read", wait::PATIENCE, || {
         let mut options = OpenOptions::new();
         options.write(true).custom_flags(O_NONBLOCK).open(fifo).ok()
     })

@@ -35,17 +35,13 @@ fn ten_percent_loss_in_each_direction_makes_no_tracker_offline() {
         assert!(!down, "{page}");
         page
     };
-    wait::until(
-        "every torrent has an answer",
-        Duration::from_secs(60),
-        || {
-            let page = no_tracker_is_down();
-            let exact = page
-                .select(r#"seedwatch_torrent_peers{family="ipv4"}"#)
-                .filter(|(_, peers)| (*peers - 3.0).abs() < 0.5);
-            (exact.count() == watched.len()).then_some(())
-        },
-    );
+    wait::until("every torrent has an answer", wait::PATIENCE, || {
+        let page = no_tracker_is_down();
+        let exact = page
+            .select(r#"seedwatch_torrent_peers{family="ipv4"}"#)
+            .filter(|(_, peers)| (*peers - 3.0).abs() < 0.5);
+        (exact.count() == watched.len()).then_some(())
+    });
     wait::throughout(Duration::from_secs(15), || {
         no_tracker_is_down();
     });

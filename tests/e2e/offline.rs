@@ -37,7 +37,7 @@ fn an_outage_of_our_network_counts_against_no_tracker() {
     daemon.wait_for_values(&[(PEERS, Some(5.0)), (NETWORK, Some(1.0))]);
 
     netns::cut();
-    daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
+    daemon.wait_within("the outage is seen", wait::PATIENCE, |page| {
         assert_no_failure_counted(page);
         page.get(NETWORK) == Some(0.0)
     });
@@ -50,7 +50,7 @@ fn an_outage_of_our_network_counts_against_no_tracker() {
     });
 
     netns::restore();
-    let page = daemon.wait_within("the outage is over", Duration::from_secs(60), |page| {
+    let page = daemon.wait_within("the outage is over", wait::PATIENCE, |page| {
         assert_no_failure_counted(page);
         page.get(PEERS) == Some(5.0) && page.get(NETWORK) == Some(1.0)
     });
@@ -75,7 +75,7 @@ fn a_live_canary_shows_that_a_tracker_is_down() {
     daemon.wait_for_values(&[(PEERS, Some(5.0)), (NETWORK, Some(1.0))]);
 
     netns::cut();
-    let page = daemon.wait_within("the tracker is down", Duration::from_secs(60), |page| {
+    let page = daemon.wait_within("the tracker is down", wait::PATIENCE, |page| {
         page.get("seedwatch_tracker_up") == Some(0.0)
     });
     assert_eq!(page.get(NETWORK), Some(1.0), "{page}");

@@ -344,7 +344,7 @@ fn an_invalid_state_directory_does_not_stop_the_daemon() {
     fs::remove_file(&state).unwrap();
     fs::rename(&elsewhere, &state).unwrap();
     let before = fs::read(state.join("torrents-1-0.state")).unwrap();
-    wait::until("another line", Duration::from_secs(10), || {
+    wait::until("another line", wait::PATIENCE, || {
         (lines(&daemon.log(), "restart to use it").len() == 1).then_some(())
     });
     terminate(daemon);

@@ -2,7 +2,6 @@
 //! answer, `started` is sent too.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use crate::rig::daemon::{Daemon, LAB, ONCE, config, entry};
 use crate::rig::scripted::{
@@ -85,7 +84,7 @@ fn swarms_are_seen_at_http_trackers_without_a_list_for_stopped() {
 fn later_events(tracker: Endpoint, events: impl Fn() -> Vec<String>) -> Vec<String> {
     let watched = [entry("it", &hex(&fresh_hash()), &[tracker.url()])];
     let _daemon = Daemon::start(&config(LAB, &watched));
-    wait::until("several rounds", Duration::from_secs(60), || {
+    wait::until("several rounds", wait::PATIENCE, || {
         let events = events();
         (events.len() >= 3 + ROUNDS).then(|| {
             assert_eq!(events[..3], ["stopped", "started", "stopped"]);

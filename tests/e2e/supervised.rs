@@ -10,9 +10,7 @@ use tempfile::TempDir;
 use crate::rig::daemon::{BINARY, ONCE, config, entry};
 use crate::rig::process::Process;
 use crate::rig::swarm::fresh_hash;
-
-/// Longest wait for a notification.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::rig::wait;
 
 /// The service manager's socket, and a daemon that it supervises.
 struct Supervised {
@@ -26,7 +24,7 @@ impl Supervised {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(wait::PATIENCE)).unwrap();
         write_config(folder.path(), 1);
         let file = folder.path().join("config.yaml");
         let notify = format!("NOTIFY_SOCKET={}", path.display());

@@ -155,11 +155,9 @@ fn a_terminated_probe_withdraws_its_announces() {
             "it",
         ];
         let mut probe = Process::start("seedwatch probe", &command);
-        wait::until(
-            "the probe has announced `started`",
-            Duration::from_secs(20),
-            || events(&tracker).contains(&STARTED).then_some(()),
-        );
+        wait::until("the probe has announced `started`", wait::PATIENCE, || {
+            events(&tracker).contains(&STARTED).then_some(())
+        });
         probe.signal(signal);
         assert_eq!(probe.wait_for_end().code(), Some(0), "{}", probe.log());
         assert_eq!(events(&tracker).last(), Some(&STOPPED));

@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use crate::rig::netns;
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::{Aquatic, Npm, Opentracker};
+use crate::rig::wait;
 use crate::rig::wire::{self, Endpoint, Hash};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const OUR_PORT: u16 = 54_321;
 
 /// Returns a URL with the path and query of a private tracker, longer than one option of BEP 41.
@@ -74,7 +74,7 @@ fn probe(jobs: Vec<Job>) -> Vec<Observation> {
         prober.submit(jobs);
         let mut all = Vec::new();
         while all.len() < wanted {
-            let batch = tokio::time::timeout(PATIENCE, observations.recv()).await;
+            let batch = tokio::time::timeout(wait::PATIENCE, observations.recv()).await;
             all.extend(batch.expect("in time").expect("the prober lives"));
         }
         prober.drain().await;

@@ -72,7 +72,7 @@ fn a_tracker_that_claims_a_seeder_is_us_affects_no_other_torrent() {
     ];
     daemon.wait_for_values(&expected);
     let asked = honest.received().len();
-    wait::until("two more rounds", Duration::from_secs(30), || {
+    wait::until("two more rounds", wait::PATIENCE, || {
         let page = daemon.metrics();
         assert_eq!(page.get(&honest_peers), Some(1.0), "{page}");
         (honest.received().len() >= asked + 4).then_some(())

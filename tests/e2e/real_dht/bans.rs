@@ -2,7 +2,6 @@
 //! sends 50 packets within ten seconds.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::settings;
 use crate::rig::daemon::{Daemon, config, entry};
@@ -37,7 +36,7 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
         .map(|hash| entry(&hex(&hash), &hex(&hash), &[]))
         .collect();
     let daemon = Daemon::start(&config(&settings(&sessions, None), &entries));
-    let page = daemon.wait_within("two rounds", Duration::from_secs(60), |page| {
+    let page = daemon.wait_within("two rounds", wait::PATIENCE, |page| {
         let lookups = page.get("seedwatch_dht_lookup_queries_count");
         lookups >= Some(entries.len() as f64 * 2.0)
     });
@@ -58,7 +57,7 @@ fn two_hundred_nodes_do_not_ban_the_daemon() {
     // Shows that a ban would be noticed.
     let victim = *alive.first().unwrap();
     client.flood(victim, 120);
-    wait::until("the node bans us", Duration::from_secs(10), || {
+    wait::until("the node bans us", wait::PATIENCE, || {
         client.ping(&[victim]).is_empty().then_some(())
     });
 }

@@ -30,7 +30,7 @@ fn private_torrents_are_never_looked_up() {
         ),
     ];
     let daemon = Daemon::start(&config(&settings, &entries));
-    wait::until("three rounds", Duration::from_secs(30), || {
+    wait::until("three rounds", wait::PATIENCE, || {
         (node.lookups_of(&public) >= 3).then_some(())
     });
     let page = daemon.metrics();
@@ -77,7 +77,7 @@ fn no_node_is_queried_while_the_dht_is_disabled() {
         &[entry("one", &hex(&fresh_hash()), &[])],
     ));
     assert_eq!(daemon.reload().status, 200);
-    wait::until("the node is queried", Duration::from_secs(30), || {
+    wait::until("the node is queried", wait::PATIENCE, || {
         (!node.received().is_empty()).then_some(())
     });
 }

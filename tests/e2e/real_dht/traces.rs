@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;
-use std::time::Duration;
 
 use super::settings;
 use crate::rig::clients::Torrent;
@@ -56,7 +55,7 @@ fn a_probe_finds_all_peers_and_leaves_no_entry() {
     let torrent = Torrent::make("probed");
     let sessions = Plan::default().torrent(&torrent, 0..2, 2..PEERS).start(24);
     let observer = DhtClient::at(Ipv4Addr::new(127, 59, 0, 1));
-    wait::until("all peers are listed", Duration::from_secs(30), || {
+    wait::until("all peers are listed", wait::PATIENCE, || {
         (observer.peers(sessions.nodes(), &torrent.hash).len() == PEERS).then_some(())
     });
     let folder = tempfile::tempdir().unwrap();

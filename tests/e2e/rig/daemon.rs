@@ -11,9 +11,6 @@ use super::http::{self, Response};
 use super::process::Process;
 use super::wait;
 
-/// Time limit for an expected state.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 /// The binary under test.
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_seedwatch");
 
@@ -54,7 +51,7 @@ impl Daemon {
     /// Like [`start`](Self::start), with additional flags.
     pub(crate) fn start_with(config: &str, flags: &[&str]) -> Self {
         let daemon = Self::launch(config, flags);
-        wait::until("ready", PATIENCE, || {
+        wait::until("ready", wait::PATIENCE, || {
             (daemon.get("/-/ready").status == 200).then_some(())
         });
         daemon
@@ -120,7 +117,7 @@ impl Daemon {
 
     /// Scrapes until the page satisfies `wanted`, and returns the page.
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&Exposition) -> bool) -> Exposition {
-        self.wait_within(what, PATIENCE, wanted)
+        self.wait_within(what, wait::PATIENCE, wanted)
     }
 
     /// Like [`wait_for`](Self::wait_for), with another time limit.
@@ -143,7 +140,7 @@ impl Daemon {
     pub(crate) fn wait_for_values(&self, wanted: &[(&str, Option<f64>)]) -> Exposition {
         let mut last = Exposition::default();
         let mut missing = Vec::new();
-        let outcome = wait::until_or_none(PATIENCE, || {
+        let outcome = wait::until_or_none(wait::PATIENCE, || {
             last = self.metrics();
             missing = wanted
                 .iter()
@@ -153,7 +150,8 @@ impl Daemon {
         });
         assert!(
             outcome.is_some(),
-            "not within {PATIENCE:?}: {missing:?}\n{last}"
+            "not within {:?}: {missing:?}\n{last}",
+            wait::PATIENCE
         );
         last
     }

@@ -2,12 +2,9 @@
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
-use std::time::Duration;
 
+use super::wait;
 use socket2::{Domain, Protocol, Socket, Type};
-
-/// Time limit for a response.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A complete response.
 #[derive(Debug, Clone)]
@@ -38,7 +35,9 @@ pub(crate) fn get_from(source: IpAddr, server: SocketAddr, path: &str) -> Respon
     let domain = Domain::for_address(server);
     let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP)).unwrap();
     socket.bind(&SocketAddr::new(source, 0).into()).unwrap();
-    socket.connect_timeout(&server.into(), PATIENCE).unwrap();
+    socket
+        .connect_timeout(&server.into(), wait::PATIENCE)
+        .unwrap();
     exchange(socket.into(), "GET", path, &[]).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
@@ -50,7 +49,7 @@ pub(crate) fn request(
     headers: &[(&str, &str)],
 ) -> std::io::Result<Response> {
     exchange(
-        TcpStream::connect_timeout(&server, PATIENCE)?,
+        TcpStream::connect_timeout(&server, wait::PATIENCE)?,
         method,
         path,
         headers,
@@ -63,7 +62,7 @@ fn exchange(
     path: &str,
     headers: &[(&str, &str)],
 ) -> std::io::Result<Response> {
-    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(wait::PATIENCE))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: rig\r\nConnection: close\r\n");
     for (name, value) in headers {
         head += &format!("{name}: {value}\r\n");

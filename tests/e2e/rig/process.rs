@@ -5,15 +5,11 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{http, netns, wait};
-
-/// Time limit for a server to start or to exit.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running program with its recorded output. It is killed when dropped; the kernel kills it if
 /// the thread that started it ends.
@@ -87,7 +83,7 @@ impl Process {
         what: &str,
         mut ready: impl FnMut() -> Option<T>,
     ) -> T {
-        wait::until(&format!("{}: {what}", self.name), PATIENCE, || {
+        wait::until(&format!("{}: {what}", self.name), wait::PATIENCE, || {
             let answer = ready();
             if answer.is_none()
                 && let Some(status) = self.child.try_wait().unwrap()
@@ -115,7 +111,7 @@ impl Process {
 
     /// Waits until the process exits.
     pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
-        wait::until(&format!("{} exits", self.name), PATIENCE, || {
+        wait::until(&format!("{} exits", self.name), wait::PATIENCE, || {
             self.child.try_wait().unwrap()
         })
     }

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -70,7 +69,7 @@ impl Prometheus {
     /// Waits until a query returns exactly one series with this value.
     pub(crate) fn wait_for(&self, query: &str, expected: f64) {
         let what = format!("{query} == {expected}");
-        wait::until(&what, Duration::from_secs(30), || {
+        wait::until(&what, wait::PATIENCE, || {
             let rows = self.query(query);
             (rows.len() == 1 && (rows[0].1 - expected).abs() < 1e-9).then_some(())
         });

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::time::Duration;
 
 use super::clients::{Libtorrent, Torrent, Transmission};
 use super::exposition::Exposition;
@@ -119,7 +118,7 @@ fn real_clients_join_a_swarm() {
     let _transmission = Transmission::seed(&torrent, transmission);
     wait::until(
         "the tracker counts all eight clients",
-        Duration::from_secs(30),
+        wait::PATIENCE,
         || {
             let counts = wire::scrape(tracker.udp(), &torrent.hash);
             ((counts.seeders, counts.leechers) == (4, 4)).then_some(())

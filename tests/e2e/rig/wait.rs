@@ -2,6 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+/// The time limit of an event that must come. It is long, because the machine may be loaded: a test
+/// that passes never waits for it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+
 /// Calls `poll` repeatedly until it returns a value. Panics after `limit`.
 pub(crate) fn until<T>(what: &str, limit: Duration, poll: impl FnMut() -> Option<T>) -> T {
     until_or_none(limit, poll).unwrap_or_else(|| panic!("not within {limit:?}: {what}"))

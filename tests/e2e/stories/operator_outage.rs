@@ -1,8 +1,6 @@
 //! All trackers of one operator vanish, and the swarms live on in the DHT. On the same day
 //! another tracker fails, and then our own network. There are three findings.
 
-use std::time::Duration;
-
 use super::alert_harness::{AlertHarness, DAY, HOUR};
 use crate::rig::clients::Torrent;
 use crate::rig::daemon::{LAB, config, entry};
@@ -10,6 +8,7 @@ use crate::rig::netns;
 use crate::rig::sessions::Plan;
 use crate::rig::swarm::{Swarm, fresh_hash};
 use crate::rig::trackers::{Aquatic, Opentracker};
+use crate::rig::wait;
 use crate::rig::wire::Endpoint;
 
 #[test]
@@ -102,7 +101,7 @@ fn all_trackers_of_an_operator_vanish() {
     // Our own network fails.
     netns::cut();
     harness.reset_alerts();
-    daemon.wait_within("the outage is seen", Duration::from_secs(60), |page| {
+    daemon.wait_within("the outage is seen", wait::PATIENCE, |page| {
         page.get(network) == Some(0.0) && page.select("seedwatch_torrent_peers").next().is_none()
     });
     harness.record(HOUR);
