@@ -132,11 +132,12 @@ pub(super) fn after_stopped(
     own: &PeerFilter,
 ) -> AnnounceResult {
     let mut announced = started.result?;
+    let is_us = may_be_us(after, &announced, own);
     let counts = &mut announced.counts;
     // Our entry was subtracted. If the tracker's count is the same after `stopped`, it never
     // included us.
     let is_unchanged = started.counted.is_some_and(|n| n > 0) && started.counted == after.leechers;
-    if is_unchanged && counts.seeders == after.seeders {
+    if is_unchanged && counts.seeders == after.seeders && !is_us {
         counts.leechers = after.leechers;
     }
     fill(&mut announced, after, own);
@@ -146,14 +147,23 @@ pub(super) fn after_stopped(
 /// Fills in missing counts. A count of 0 in an answer to `stopped` is not used.
 fn fill(announced: &mut AnnounceResponse, from: &Counts, own: &PeerFilter) {
     let claimed = |count: Option<u32>| count.filter(|n| *n > 0);
+    let is_us = may_be_us(from, announced, own);
     let counts = &mut announced.counts;
-    if !counts.has_current() && from.claims_peers() {
+    if !counts.has_current() && from.claims_peers() && !is_us {
         counts.seeders = from.seeders;
         counts.leechers = from.leechers;
     }
     counts.completed = counts.completed.or(claimed(from.completed));
     announced.peer_list_withheld |=
         announced.counts.claims_peers() && !own.others(&announced.peers);
+}
+
+/// Returns whether counts claim one leecher that may be our own entry, beside an answer to
+/// `started` that proves an empty swarm. A tracker that ignores `stopped`, or counts before it
+/// removes, counts us in both answers.
+fn may_be_us(counts: &Counts, started: &AnnounceResponse, own: &PeerFilter) -> bool {
+    let is_one = counts.leechers == Some(1) && counts.seeders.is_none_or(|n| n == 0);
+    is_one && !started.peer_list_withheld && !own.others(&started.peers)
 }
 
 /// Returns whether the failure may be packet loss.

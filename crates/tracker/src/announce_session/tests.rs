@@ -378,6 +378,60 @@ fn an_empty_list_is_zero_unless_contradicted() {
 }
 
 #[test]
+fn a_leecher_that_may_be_us_is_no_claim_of_another() {
+    let us = format!("81.2.3.9:{OUR_PORT}");
+    let us = [us.as_str()];
+    let one = counts(0, 1);
+    for strategy in [
+        AnnounceStrategy::StoppedFirst,
+        AnnounceStrategy::StoppedOnly,
+        AnnounceStrategy::StartThenStop,
+    ] {
+        for (during, listed) in [
+            (one, &[][..]),
+            (one, &us),
+            (Counts::default(), &[]),
+            (Counts::default(), &us),
+        ] {
+            let case = format!("{strategy:?} {during:?} {listed:?}");
+            let mut session = AnnounceSession::new(strategy);
+            if strategy != AnnounceStrategy::StartThenStop {
+                answer_request(
+                    &mut session,
+                    AnnounceRequest::StoppedQuery,
+                    answer(one, &[]),
+                );
+            }
+            answer_request(
+                &mut session,
+                AnnounceRequest::Started,
+                answer(during, listed),
+            );
+            let response = response(answer_request(
+                &mut session,
+                AnnounceRequest::Stopped,
+                answer(one, &[]),
+            ));
+            assert!(!response.peer_list_withheld, "{case}");
+            assert!(!response.counts.claims_peers(), "{case}");
+        }
+    }
+    // Two cannot both be us.
+    let mut session = AnnounceSession::new(AnnounceStrategy::StartThenStop);
+    answer_request(
+        &mut session,
+        AnnounceRequest::Started,
+        answer(counts(0, 2), &[]),
+    );
+    let response = response(answer_request(
+        &mut session,
+        AnnounceRequest::Stopped,
+        answer(counts(0, 2), &[]),
+    ));
+    assert!(response.peer_list_withheld && response.counts.claims_peers());
+}
+
+#[test]
 fn absurd_counts_prove_no_zero() {
     for strategy in [
         AnnounceStrategy::StoppedFirst,
