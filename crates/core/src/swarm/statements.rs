@@ -141,7 +141,7 @@ impl Statements {
         };
         set.add_dht();
         if self.dht.has_lost_peers {
-            evidence.partly_silent_dht = true;
+            evidence.silent.add_dht();
         }
         evidence
     }

@@ -84,8 +84,6 @@ pub struct Evidence {
     /// The sources without a fresh answer that says either; and those of which a part, such as one
     /// family, last named peers and has fallen silent.
     pub silent: SourceSet,
-    /// One family of the DHT last named peers and has fallen silent, while the other one answers.
-    pub partly_silent_dht: bool,
     /// The sources that were not asked yet.
     pub unasked: SourceSet,
     /// When the oldest answer of [`Evidence::empty`] came.

@@ -79,10 +79,28 @@ impl VerdictMemory {
         if evidence.empty.is_empty() && evidence.silent.is_empty() {
             return (State::Unobserved, Reason::NoSource, None);
         }
-        match evidence.empty.is_empty() || evidence.silent.has_dht() {
+        // If one family of the DHT is silent, the other one still speaks for it.
+        let is_dht_silent = evidence.silent.has_dht() && !evidence.empty.has_dht();
+        let (state, reason, review) = match evidence.empty.is_empty() || is_dht_silent {
             true => self.decide_silence(before, evidence, at),
             false => self.decide_emptiness(before, evidence, at),
+        };
+        let is_undecided = matches!(state, State::Alive | State::Pending);
+        match is_undecided && self.is_overdue(at) {
+            true => (State::Unobserved, reason, None),
+            false => (state, reason, review),
         }
+    }
+
+    /// Returns whether the last peer was named so long ago that sources which work would have
+    /// shown by now that the swarm lives or is dead. Both doubts of
+    /// [`VerdictMemory::why_peers_may_be_hidden`] have passed, and two rounds would have fitted
+    /// since. Time in which our network did not work does not count.
+    fn is_overdue(&self, at: &Circumstances) -> bool {
+        let limit = Duration::from_secs(u64::from(LOST_FAMILY_HOURS) * 3600) + 2 * at.patience;
+        let passed = self.peer_hour.passed(at.hour).unwrap_or(0);
+        let passed = Duration::from_secs(u64::from(passed) * 3600);
+        passed.min(at.now.mono.since(at.network.up_since)) > limit
     }
 
     /// Decides about a torrent whose sources do not suffice for a judgement. The trackers alone do
@@ -161,9 +179,7 @@ impl VerdictMemory {
         let is_lost = |family: Family| {
             self.last_naming.has_family(family) && !at.network.working[family.index()]
         };
-        let is_silent = self.last_naming.intersects(evidence.silent)
-            || self.last_naming.has_dht() && evidence.partly_silent_dht;
-        if passed <= HIDDEN_HOURS && is_silent {
+        if passed <= HIDDEN_HOURS && self.last_naming.intersects(evidence.silent) {
             Some(Reason::SourceLost)
         } else if passed <= LOST_FAMILY_HOURS && Family::ALL.into_iter().any(is_lost) {
             Some(Reason::FamilyLost)

@@ -286,6 +286,33 @@ fn silence_makes_a_torrent_unobserved_but_never_revives_a_dead_one() {
 }
 
 #[test]
+fn a_tracker_that_is_empty_and_fails_in_turn_keeps_no_torrent_alive_for_ever() {
+    let silent = Evidence {
+        silent: trackers([0]),
+        ..Evidence::default()
+    };
+    let mut torrent = Judged::alive(trackers([0]), 0);
+    for hour in 1..200 {
+        let now = hour * HOUR;
+        let evidence = match hour % 2 {
+            0 => silent,
+            _ => empty(trackers([0]), now),
+        };
+        let (state, _) = torrent.judge(&evidence, &at(now));
+        // A day, and twice the patience of 75 minutes.
+        let expected = match hour {
+            ..=26 => State::Alive,
+            _ => State::Unobserved,
+        };
+        assert_eq!(state, expected, "hour {hour}");
+    }
+    // Two rounds without a failure between them are still death.
+    torrent.judge(&empty(trackers([0]), 201 * HOUR), &at(201 * HOUR));
+    let verdict = torrent.judge(&empty(trackers([0]), 203 * HOUR), &at(203 * HOUR));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+}
+
+#[test]
 fn a_torrent_without_a_source_is_unobserved_and_a_private_one_private() {
     let mut torrent = Judged::default();
     let verdict = torrent.judge(&Evidence::default(), &at(0));
@@ -426,7 +453,7 @@ fn a_dht_that_comes_back_has_to_say_it_twice() {
 fn one_silent_family_of_the_dht_may_hide_the_last_peers() {
     let mut torrent = Judged::alive(dht(), 0);
     let mut evidence = empty(dht(), HOUR);
-    evidence.partly_silent_dht = true;
+    evidence.silent = dht();
     for hour in 1..=6 {
         evidence.oldest_empty = Mono(hour * HOUR);
         let verdict = torrent.judge(&evidence, &at(hour * HOUR));
