@@ -71,6 +71,11 @@ impl<K: Hash + Eq> Cliffs<K> {
         }
     }
 
+    /// Forgets all groups, as after a jump of the clock: yesterday's hours are not today's.
+    pub fn clear(&mut self) {
+        self.groups.clear();
+    }
+
     /// Notes that what is seen of all groups changed.
     pub fn mark_changed(&mut self, at: RunningMinute) {
         self.groups

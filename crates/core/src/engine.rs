@@ -390,7 +390,7 @@ impl Engine {
             family_sources: (families + dht) as u32,
         };
         let at = self.swarms.running_time(now);
-        self.cliffs.sample(sampled, at, now.mono)
+        self.cliffs.sample(sampled, at, now)
     }
 
     /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless

@@ -8,7 +8,7 @@ use crate::roster::{Roster, TorrentIndex};
 use crate::snapshot::{
     AsnLabel, Block, CliffRows, CollectionRow, CountryPeers, Source, TorrentRow,
 };
-use seedwatch_clock::Mono;
+use seedwatch_clock::{Now, Unix};
 use seedwatch_geo::{Asn, Country};
 use seedwatch_torrent::InfoHash;
 
@@ -19,6 +19,9 @@ const SCALE: u64 = 1000;
 /// Share of the sources of several torrents, or of the torrents of a collection, whose loss is
 /// tolerated.
 const TOLERATED_LOSS: f32 = 0.03;
+/// Hours by which running time may shift against the time of day. What is expected is the smaller
+/// of two hours.
+const TOLERATED_SHIFT: u64 = 1;
 /// By how much the hourly mean of the sources of one torrent may fall without a loss.
 const TOLERATED_NOISE: f32 = 0.7;
 
@@ -33,6 +36,8 @@ pub(super) struct CliffMonitor {
     members: HashMap<Arc<str>, Vec<u64>>,
     /// The number of the five-minute step of the last sample.
     sampled: Option<u64>,
+    /// Hours by which the wall clock is ahead of running time.
+    hours_ahead: Option<i64>,
     rows: Arc<CliffRows>,
 }
 
@@ -66,18 +71,33 @@ impl CliffMonitor {
         &mut self,
         all: Sampled<'_>,
         at: RunningMinute,
-        now: Mono,
+        now: Now,
     ) -> Arc<CliffRows> {
-        let step = now.0 / (STEP * 60_000);
+        let step = now.mono.0 / (STEP * 60_000);
         if self.sampled.replace(step) == Some(step) {
             return Arc::clone(&self.rows);
         }
+        self.follow_clock(at, now.unix);
         let mut rows = CliffRows::default();
         self.sample_torrents(all, at, &mut rows);
         self.sample_collections(all, at, &mut rows);
         self.sample_systems(all, at, &mut rows);
         self.rows = Arc::new(rows);
         Arc::clone(&self.rows)
+    }
+
+    /// Forgets all hours if the wall clock and running time have diverged, because the machine
+    /// slept or the clock was set: 24 hours of running time ago, it was another time of day.
+    fn follow_clock(&mut self, at: RunningMinute, wall: Unix) {
+        let wall_hour = i64::try_from(wall.0 / 3600).unwrap_or(i64::MAX);
+        let ahead = wall_hour.saturating_sub(at.hour.into());
+        let before = *self.hours_ahead.get_or_insert(ahead);
+        if before.abs_diff(ahead) > TOLERATED_SHIFT {
+            self.hours_ahead = Some(ahead);
+            self.torrents.clear();
+            self.collections.clear();
+            self.systems.clear();
+        }
     }
 
     fn sample_torrents(&mut self, all: Sampled<'_>, at: RunningMinute, rows: &mut CliffRows) {
@@ -233,7 +253,35 @@ fn country(key: u32) -> Option<Country> {
 
 #[cfg(test)]
 mod tests {
-    use super::has_lost_members;
+    use super::{CliffMonitor, RunningMinute, SourceCount, Unix, has_lost_members};
+    use seedwatch_torrent::InfoHash;
+
+    #[test]
+    fn hours_before_a_sleep_are_forgotten() {
+        let mut monitor = CliffMonitor::default();
+        let at = |hour| RunningMinute { hour, minute: 0 };
+        let wall = |hours: u64| Unix(hours * 3600);
+        let sources = SourceCount {
+            online: 1,
+            tolerance: 0.7,
+        };
+        let mut watched_after = |running: u32, hours: u64| {
+            monitor.follow_clock(at(running), wall(hours));
+            let watched = monitor.torrents.watched();
+            let peers = [(1, 100)].into_iter();
+            let hash = InfoHash([1; 20]);
+            monitor
+                .torrents
+                .sample(hash, at(running), sources, 0, peers);
+            watched
+        };
+        assert_eq!(watched_after(11, 10), 0, "the first sample");
+        assert_eq!(watched_after(12, 11), 1);
+        assert_eq!(watched_after(13, 13), 1, "hours that begin elsewhere");
+        assert_eq!(watched_after(14, 20), 0, "six hours of sleep");
+        assert_eq!(watched_after(15, 21), 1);
+        assert_eq!(watched_after(16, 3), 0, "the clock is set back");
+    }
 
     #[test]
     fn only_torrents_that_leave_end_the_comparison() {

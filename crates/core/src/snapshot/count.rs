@@ -64,6 +64,14 @@ impl UnixOption32 {
         }
     }
 
+    /// Returns now, unless the reading is implausible: the clock is not set yet.
+    pub(crate) fn plausible(now: Unix) -> Self {
+        match now.0 >= Self::EARLIEST_PLAUSIBLE {
+            true => now.into(),
+            false => Self::default(),
+        }
+    }
+
     /// Sets the point to now. A machine that starts in 1970 does not know the time, so an
     /// implausible reading never replaces a later point.
     pub(crate) fn record(&mut self, now: Unix) {

@@ -6,7 +6,7 @@ use super::evidence::{Circumstances, Evidence};
 use super::memory::{Hour, Second, VerdictMemory};
 use super::reason::Reason;
 use super::state::{Condition, Conditions, State};
-use crate::snapshot::Window;
+use crate::snapshot::{UnixOption32, Window};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 
@@ -22,6 +22,9 @@ pub const HIDDEN_HOURS: u16 = 6;
 /// For how many hours peers over a lost family may still be there.
 const LOST_FAMILY_HOURS: u16 = 24;
 
+/// After a gap of so many rounds without a judgement, emptiness must be shown again.
+const LONGEST_GAP_IN_ROUNDS: u32 = 2;
+
 /// A swarm with at most so many distinct peers in each of these windows has few. A peer with a new
 /// address every day counts seven times per week, so both windows are needed.
 pub const FEW_PEERS: [(Window, u32); 2] = [(Window::Week, 10), (Window::Day, 3)];
@@ -36,8 +39,10 @@ impl VerdictMemory {
         let (state, conditions) = self.qualify(state, evidence, at);
         let is_new = state != self.verdict.state || self.verdict.since.get().is_none();
         if is_new {
-            self.verdict.since = at.now.unix.into();
+            // A clock that is not set leaves the time unknown until it is.
+            self.verdict.since = UnixOption32::plausible(at.now.unix);
         }
+        self.verdict.since.clamp_to(at.now.unix);
         self.verdict.state = state;
         self.verdict.reason = reason;
         self.verdict.conditions = conditions;
@@ -139,6 +144,12 @@ impl VerdictMemory {
         at: &Circumstances,
     ) -> (State, Reason, Option<Mono>) {
         let now = at.now.mono;
+        // A torrent is judged at least once an hour. If it was not, the machine slept, and the
+        // sources that spoke before may have forgotten their peers since.
+        let gap = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
+        if gap > LONGEST_GAP_IN_ROUNDS * at.patience.max(MIN_EMPTY_TIME) {
+            self.empty_since = Second::NEVER;
+        }
         self.known_at = Second::at(now);
         let hidden = self.why_peers_may_be_hidden(evidence, at);
         // A source or a family that comes back has to say it for as long as the others.

@@ -129,6 +129,6 @@ pub struct Verdict {
     /// What else holds.
     pub conditions: Conditions,
     /// When the torrent came into this state, by the wall clock. Unknown before the first
-    /// judgement.
+    /// judgement, and while the clock is not set.
     pub since: UnixOption32,
 }

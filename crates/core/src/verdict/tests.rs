@@ -313,6 +313,52 @@ fn a_tracker_that_is_empty_and_fails_in_turn_keeps_no_torrent_alive_for_ever() {
 }
 
 #[test]
+fn a_clock_that_is_wrong_leaves_no_wrong_time_of_the_state() {
+    let with_clock = |mono: u64, unix: u64| {
+        let mut at = at(mono);
+        at.now.unix = Unix(unix);
+        at
+    };
+    let since = |torrent: &Judged| torrent.0.verdict().since.get();
+    let peers = naming(trackers([0]));
+    // A machine without a battery starts in 1970, until the network sets its clock.
+    let mut torrent = Judged::default();
+    torrent.judge(&peers, &with_clock(0, 60));
+    assert_eq!(since(&torrent), None);
+    torrent.judge(&peers, &with_clock(MINUTE, START));
+    assert_eq!(since(&torrent), Some(Unix(START)));
+    // Going to 1970 and back changes nothing.
+    torrent.judge(&peers, &with_clock(2 * MINUTE, 120));
+    torrent.judge(&peers, &with_clock(3 * MINUTE, START + 120));
+    assert_eq!(since(&torrent), Some(Unix(START)));
+    // A state that began in 2099 began at the latest when the clock came back.
+    let mut torrent = Judged::default();
+    torrent.judge(&peers, &with_clock(0, 4_070_908_800));
+    torrent.judge(&peers, &with_clock(MINUTE, START + 60));
+    assert_eq!(since(&torrent), Some(Unix(START + 60)));
+}
+
+#[test]
+fn sleep_of_the_machine_is_no_time_between_two_rounds() {
+    let sources = trackers([0]);
+    let mut torrent = Judged::alive(sources, 0);
+    torrent.judge(&empty(sources, HOUR), &at(HOUR));
+    // Six hours of sleep, on both clocks; the first answer after it comes before a judgement.
+    let verdict = torrent.judge(&empty(sources, 7 * HOUR), &at(7 * HOUR));
+    assert_eq!(verdict, (State::Alive, Reason::EmptyRecently));
+    let verdict = torrent.judge(&empty(sources, 9 * HOUR), &at(9 * HOUR));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
+    // The monotonic clock stood still, and the wall clock and running time went on.
+    let mut torrent = Judged::alive(sources, 0);
+    torrent.judge(&empty(sources, HOUR), &at(HOUR));
+    let mut woken = at(HOUR + MINUTE);
+    woken.now.unix.0 += 6 * 3600;
+    woken.hour += 6;
+    let verdict = torrent.judge(&empty(sources, HOUR + MINUTE), &woken);
+    assert_eq!(verdict, (State::Alive, Reason::EmptyRecently));
+}
+
+#[test]
 fn a_torrent_without_a_source_is_unobserved_and_a_private_one_private() {
     let mut torrent = Judged::default();
     let verdict = torrent.judge(&Evidence::default(), &at(0));
