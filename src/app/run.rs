@@ -208,6 +208,6 @@ async fn main_loop(daemon: &mut Daemon, inbox: &mut Inbox, shutdown: impl Future
         if daemon.state_writer.due().is_some_and(|due| now >= due) {
             daemon.save();
         }
-        daemon.supervisor.beat(Instant::now());
+        daemon.supervisor.feed_watchdog(Instant::now());
     }
 }

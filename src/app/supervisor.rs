@@ -12,8 +12,8 @@ use tracing::debug;
 /// Longest time that a message waits for a service manager that reads none.
 const SEND_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// The connection to the service manager. Only the main loop calls [`beat`](Self::beat), so that
-/// the watchdog notices if it hangs.
+/// The connection to the service manager. Only the main loop calls [`Supervisor::feed_watchdog`], so
+/// that the watchdog notices if it hangs.
 #[derive(Debug)]
 pub(super) struct Supervisor {
     /// Time between two watchdog messages, and when the next is due; `None` without a watchdog.
@@ -57,12 +57,12 @@ impl Supervisor {
     }
 
     /// Returns when the next watchdog message is due.
-    pub(super) fn next_beat(&self) -> Option<Instant> {
+    pub(super) fn next_watchdog_message(&self) -> Option<Instant> {
         self.watchdog.map(|(_, next)| next)
     }
 
     /// Sends a watchdog message if one is due.
-    pub(super) fn beat(&mut self, now: Instant) {
+    pub(super) fn feed_watchdog(&mut self, now: Instant) {
         let Some((interval, next)) = &mut self.watchdog else {
             return;
         };
@@ -117,17 +117,17 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut supervisor = Supervisor::new(Some(Duration::from_secs(60)), start, keep);
-        assert_eq!(supervisor.next_beat(), Some(start));
+        assert_eq!(supervisor.next_watchdog_message(), Some(start));
         for second in 0..=120 {
-            supervisor.beat(at(second));
+            supervisor.feed_watchdog(at(second));
         }
         assert_eq!(sent(), ["WATCHDOG=1"; 5], "at 0, 30, 60, 90 and 120 s");
-        assert_eq!(supervisor.next_beat(), Some(at(150)));
+        assert_eq!(supervisor.next_watchdog_message(), Some(at(150)));
         // After a delay of the main loop, missed messages are not sent.
-        supervisor.beat(at(1000));
-        supervisor.beat(at(1001));
+        supervisor.feed_watchdog(at(1000));
+        supervisor.feed_watchdog(at(1001));
         assert_eq!(sent(), ["WATCHDOG=1"]);
-        assert_eq!(supervisor.next_beat(), Some(at(1030)));
+        assert_eq!(supervisor.next_watchdog_message(), Some(at(1030)));
     }
 
     #[test]
@@ -135,8 +135,8 @@ mod tests {
         let now = Instant::now();
         for timeout in [None, Some(Duration::ZERO)] {
             let mut supervisor = Supervisor::new(timeout, now, keep);
-            assert_eq!(supervisor.next_beat(), None);
-            supervisor.beat(now);
+            assert_eq!(supervisor.next_watchdog_message(), None);
+            supervisor.feed_watchdog(now);
             assert_eq!(sent(), Vec::<String>::new());
         }
     }

@@ -196,13 +196,13 @@ struct Announce<'a> {
     seeders: Option<u32>,
     leechers: Option<u32>,
     completed: Option<u32>,
-    failure: Option<Reason<'a>>,
+    failure: Option<ProbeFailure<'a>>,
     /// The `warning message` of the latest answer.
     warning: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Reason<'a> {
+struct ProbeFailure<'a> {
     reason: &'static str,
     text: &'a str,
     /// How long the tracker asks to wait, in seconds. `null` if it does not say or says `never`
@@ -304,13 +304,13 @@ fn announce_view<'a>(snapshot: &'a Snapshot, row: &'a AnnounceRow) -> Option<Ann
         seeders: row.seeders.get(),
         leechers: row.leechers.get(),
         completed: row.completed.get(),
-        failure: row.failure().map(reason),
+        failure: row.failure().map(probe_failure),
         warning: row.warning(),
     })
 }
 
-fn reason(failed: &ProbeError) -> Reason<'_> {
-    Reason {
+fn probe_failure(failed: &ProbeError) -> ProbeFailure<'_> {
+    ProbeFailure {
         reason: failed.reason.as_label(),
         text: &failed.text,
         retry_seconds: match failed.retry {

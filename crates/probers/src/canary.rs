@@ -58,7 +58,7 @@ impl From<(Host, u16)> for Canary {
 
 /// What proves that our network works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Evidence {
+pub enum CanaryAnswer {
     /// A datagram from the canary.
     Datagram,
     /// An accepted TCP connection.
@@ -72,8 +72,8 @@ pub enum Evidence {
 /// The result of a test of our own connectivity.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CanaryResult {
-    /// The first evidence.
-    pub evidence: Option<Evidence>,
+    /// The first answer.
+    pub answer: Option<CanaryAnswer>,
     /// The number of canaries contacted over this family. If 0, the result is unknown.
     pub asked: usize,
     /// The number of canaries that this machine had no resources to contact.
@@ -86,12 +86,12 @@ pub struct CanaryResult {
 impl CanaryResult {
     /// Returns whether this machine had no resources for the test, so that the result is unknown.
     pub fn is_void(&self) -> bool {
-        self.evidence.is_none() && self.unasked > 0
+        self.answer.is_none() && self.unasked > 0
     }
 
     /// Returns whether the network works; `None` if no canary was contacted.
     pub fn is_alive(&self) -> Option<bool> {
-        (self.asked > 0).then_some(self.evidence.is_some())
+        (self.asked > 0).then_some(self.answer.is_some())
     }
 }
 
@@ -140,9 +140,9 @@ impl Canaries {
                 }
                 tokio::select! {
                     Some(answer) = asking.join_next() => match answer {
-                        Ok(Ok(Outcome::Evidence(evidence))) => {
+                        Ok(Ok(Outcome::Answer(answer))) => {
                             result.asked += 1;
-                            result.evidence = Some(evidence);
+                            result.answer = Some(answer);
                             return;
                         }
                         Ok(Ok(Outcome::NoAddress)) => {}
@@ -165,7 +165,7 @@ impl Canaries {
 }
 
 enum Outcome {
-    Evidence(Evidence),
+    Answer(CanaryAnswer),
     /// The canary has no address of this family, or its name does not resolve.
     NoAddress,
     /// This machine has no descriptors or memory.
@@ -186,24 +186,26 @@ async fn ask(resolver: &Resolver, canary: &Canary, family: Family, echo: Option<
     };
     let address = SocketAddr::new(ip, canary.port);
     let is_short = AtomicBool::new(false);
-    let evidence = tokio::select! {
-        Some(evidence) = connection(address, &is_short) => Some(evidence),
-        Some(evidence) = datagram(address, &is_short) => Some(evidence),
-        Some(evidence) = echoed(ip, echo) => Some(evidence),
+    let answer = tokio::select! {
+        Some(answer) = connection(address, &is_short) => Some(answer),
+        Some(answer) = datagram(address, &is_short) => Some(answer),
+        Some(answer) = echoed(ip, echo) => Some(answer),
         else => None,
     };
-    match evidence {
-        Some(evidence) => Outcome::Evidence(evidence),
+    match answer {
+        Some(answer) => Outcome::Answer(answer),
         None if is_short.load(Ordering::Relaxed) => Outcome::NoResources,
         None => Outcome::Silence,
     }
 }
 
 /// Sets `is_short` if this machine had no resources for it.
-async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
+async fn connection(address: SocketAddr, is_short: &AtomicBool) -> Option<CanaryAnswer> {
     match TcpStream::connect(address).await {
-        Ok(_) => Some(Evidence::Connection),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(Evidence::Refusal),
+        Ok(_) => Some(CanaryAnswer::Connection),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            Some(CanaryAnswer::Refusal)
+        }
         Err(error) => {
             note(&error, is_short);
             None
@@ -216,7 +218,7 @@ fn note(error: &io::Error, is_short: &AtomicBool) {
 }
 
 /// Any datagram counts. The socket is connected, so the kernel drops datagrams from other hosts.
-async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence> {
+async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<CanaryAnswer> {
     let bound = UdpSocket::bind(ping::any(address.ip())).await;
     let socket = bound.inspect_err(|error| note(error, is_short)).ok()?;
     socket.connect(address).await.ok()?;
@@ -241,14 +243,14 @@ async fn datagram(address: SocketAddr, is_short: &AtomicBool) -> Option<Evidence
         }
     };
     tokio::select! {
-        () = receiving => Some(Evidence::Datagram),
+        () = receiving => Some(CanaryAnswer::Datagram),
         () = sending => None,
     }
 }
 
-async fn echoed(ip: IpAddr, echo: Option<Echo>) -> Option<Evidence> {
+async fn echoed(ip: IpAddr, echo: Option<Echo>) -> Option<CanaryAnswer> {
     let answered = echo?.ask(ip, 0).await;
-    answered.then_some(Evidence::Echo)
+    answered.then_some(CanaryAnswer::Echo)
 }
 
 async fn ask_gateway(family: Family, echo: Option<Echo>) -> Option<bool> {

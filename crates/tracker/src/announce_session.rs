@@ -4,7 +4,7 @@
 //! # States
 //!
 //! ```text
-//!  all other strategies             no evidence         StartThenStop
+//!  all other strategies             no proof            StartThenStop
 //!  ──────────────▶ stopped ───────────────────▶ started ◀────────
 //!                     │ list of peers              │ answered, or perhaps registered
 //!                     ▼                            ▼
@@ -58,15 +58,15 @@
 //! UDP, the first `stopped` may take all the time if the tracker answers nothing, not even the
 //! connect.
 
-mod evidence;
 #[cfg(fuzzing)]
 mod fuzzing;
+mod proof;
 mod result;
 
 use crate::{AnnounceResponse, AnnounceStrategy, FailureReason, ProbeError};
-use evidence::{Evidence, Reading};
 #[cfg(fuzzing)]
 pub use fuzzing::fuzz;
+use proof::{Proof, Reading};
 use result::StartedOutcome;
 use seedwatch_torrent::address::Accept;
 
@@ -243,15 +243,15 @@ impl AnnounceSession {
 
     fn stopped_query_answered(&mut self, answer: SessionAnswer, own: &PeerFilter) -> Next {
         let reading = Reading::of(answer, AnnounceRequest::StoppedQuery, own);
-        let is_conclusive = match reading.evidence {
-            Evidence::Peers | Evidence::Names => true,
-            Evidence::Empty => {
+        let is_conclusive = match reading.proof {
+            Proof::Peers | Proof::Names => true,
+            Proof::Empty => {
                 self.strategy == AnnounceStrategy::StoppedOnly && reading.counts_are_zero()
             }
-            Evidence::None => false,
+            Proof::None => false,
         };
         if is_conclusive
-            && (self.strategy != AnnounceStrategy::Compare || reading.evidence == Evidence::Names)
+            && (self.strategy != AnnounceStrategy::Compare || reading.proof == Proof::Names)
         {
             return Next::Done(Some(Ok(reading.into_verdict(own))));
         }

@@ -221,7 +221,11 @@ impl Daemon {
     /// Returns when the main loop must wake at the latest; `other` is a timer of the loop itself.
     pub(super) fn next_timer(&self, other: Instant) -> Instant {
         let wake = self.engine.next_wake().map(|at| self.clock.instant(at));
-        let timers = [wake, self.supervisor.next_beat(), self.state_writer.due()];
+        let timers = [
+            wake,
+            self.supervisor.next_watchdog_message(),
+            self.state_writer.due(),
+        ];
         timers.into_iter().flatten().fold(other, Instant::min)
     }
 

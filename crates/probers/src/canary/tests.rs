@@ -50,14 +50,14 @@ async fn accepted_and_refused_connections_are_evidence() {
         .any_alive(&[at(address)], Family::Ipv4, WITHIN)
         .await;
     assert_eq!(
-        (result.evidence, result.asked),
-        (Some(Evidence::Connection), 1)
+        (result.answer, result.asked),
+        (Some(CanaryAnswer::Connection), 1)
     );
     drop(listener);
     let result = canaries()
         .any_alive(&[at(address)], Family::Ipv4, WITHIN)
         .await;
-    assert_eq!(result.evidence, Some(Evidence::Refusal));
+    assert_eq!(result.answer, Some(CanaryAnswer::Refusal));
     assert_eq!(result.is_alive(), Some(true));
 }
 
@@ -73,7 +73,7 @@ async fn any_datagram_from_the_canary_is_evidence() {
     });
     assert_eq!(
         timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
-        Ok(Some(Evidence::Datagram))
+        Ok(Some(CanaryAnswer::Datagram))
     );
     answering.await.unwrap();
 }
@@ -109,7 +109,7 @@ async fn the_datagram_is_retransmitted() {
     });
     assert_eq!(
         timeout(WITHIN, datagram(address, &AtomicBool::default())).await,
-        Ok(Some(Evidence::Datagram))
+        Ok(Some(CanaryAnswer::Datagram))
     );
     answering.await.unwrap();
 }
@@ -123,7 +123,7 @@ async fn silence_is_an_outage() {
     let result = canaries()
         .any_alive(&[at(address), gone], Family::Ipv4, SHORT)
         .await;
-    assert_eq!((result.evidence, result.asked), (None, 2));
+    assert_eq!((result.answer, result.asked), (None, 2));
     assert_eq!(result.is_alive(), Some(false));
 }
 
@@ -134,12 +134,12 @@ async fn one_live_canary_among_dead_ones_is_enough() {
     let mut all = vec![gone; 2 * MAX_AT_ONCE];
     all.push(at(listener.local_addr().unwrap()));
     let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
-    assert_eq!(result.evidence, Some(Evidence::Connection));
+    assert_eq!(result.answer, Some(CanaryAnswer::Connection));
     // A live canary beyond the limit is not contacted.
     all.rotate_right(1);
     all.splice(..1, vec![all[1].clone(); MAX_CANARIES]);
     let result = canaries().any_alive(&all, Family::Ipv4, WITHIN).await;
-    assert_eq!((result.evidence, result.asked), (None, MAX_CANARIES));
+    assert_eq!((result.answer, result.asked), (None, MAX_CANARIES));
 }
 
 #[tokio::test]
@@ -177,7 +177,7 @@ async fn a_canary_that_may_not_be_local_is_not_contacted() {
         ..at(address).into()
     };
     let result = canaries().any_alive(&[canary], Family::Ipv4, WITHIN).await;
-    assert_eq!(result.evidence, None);
+    assert_eq!(result.answer, None);
     let came = timeout(Duration::ZERO, listener.accept()).await;
     assert!(came.is_err(), "the canary was contacted");
 }

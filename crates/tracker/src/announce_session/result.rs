@@ -1,6 +1,6 @@
 //! What the answers of one session prove together.
 
-use super::evidence::{Evidence, Reading, is_same, remove_us};
+use super::proof::{Proof, Reading, is_same, remove_us};
 use super::{AnnounceRequest, AnnounceResult, PeerFilter, QueryOutcome, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
@@ -37,8 +37,8 @@ pub(super) fn after_started(
         return after_failed_start(query, failed, own).into();
     }
     if let Some(QueryOutcome::Answered(before)) = query.as_ref()
-        && before.evidence == Evidence::Peers
-        && reading.evidence != Evidence::Peers
+        && before.proof == Proof::Peers
+        && reading.proof != Proof::Peers
     {
         return after_failed_start(
             query,
@@ -60,8 +60,8 @@ fn from_started(
 ) -> Box<AnnounceResponse> {
     let mut announced = Box::new(reading.announced);
     announced.strategy = AnnounceStrategy::StartThenStop;
-    announced.peer_list_withheld = matches!(reading.evidence, Evidence::Names | Evidence::None);
-    if reading.evidence == Evidence::Peers {
+    announced.peer_list_withheld = matches!(reading.proof, Proof::Names | Proof::None);
+    if reading.proof == Proof::Peers {
         announced.stopped_list = compare_lists(query, &announced.peers, asked, own);
     } else if asked != AnnounceStrategy::StartThenStop {
         // `started` was not needed for this list, and our own entry is no peer.
@@ -103,14 +103,14 @@ pub(super) fn after_failed_start(
     own: &PeerFilter,
 ) -> AnnounceResult {
     match query {
-        Some(QueryOutcome::Answered(before)) if before.evidence == Evidence::Peers => {
+        Some(QueryOutcome::Answered(before)) if before.proof == Proof::Peers => {
             Ok(before.into_verdict(own))
         }
         // `started` was not sent.
         _ if failed.is_ours => Err(failed),
         Some(QueryOutcome::Answered(mut before)) if is_lost(&failed) && before.is_about_swarm() => {
             // If the answer to `stopped` were conclusive, `started` would not have been sent.
-            before.evidence = Evidence::None;
+            before.proof = Proof::None;
             Ok(before.into_verdict(own))
         }
         // The tracker is up, although the second answer was lost.

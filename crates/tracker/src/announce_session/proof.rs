@@ -12,7 +12,7 @@ const SAMPLE: usize = 20;
 
 /// What an answer proves by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Evidence {
+pub(super) enum Proof {
     /// It lists peers other than us.
     Peers,
     /// It lists peers by host name only.
@@ -28,7 +28,7 @@ pub(super) enum Evidence {
 pub(super) struct Reading {
     pub(super) announced: AnnounceResponse,
     pub(super) has_list: bool,
-    pub(super) evidence: Evidence,
+    pub(super) proof: Proof,
 }
 
 impl Reading {
@@ -43,19 +43,19 @@ impl Reading {
             let leechers = &mut announced.counts.leechers;
             *leechers = leechers.map(|n| n.saturating_sub(1));
         }
-        let evidence = if own.others(&announced.peers) {
-            Evidence::Peers
+        let proof = if own.others(&announced.peers) {
+            Proof::Peers
         } else if announced.peer_list_withheld {
-            Evidence::Names
+            Proof::Names
         } else if says_empty(&announced, has_list, own) {
-            Evidence::Empty
+            Proof::Empty
         } else {
-            Evidence::None
+            Proof::None
         };
         Self {
             announced,
             has_list,
-            evidence,
+            proof,
         }
     }
 
@@ -73,11 +73,11 @@ impl Reading {
     pub(super) fn into_verdict(self, own: &PeerFilter) -> Box<AnnounceResponse> {
         let mut announced = Box::new(self.announced);
         announced.strategy = AnnounceStrategy::StoppedFirst;
-        match self.evidence {
-            Evidence::Peers => announced.peer_list_withheld = false,
-            Evidence::Empty => remove_us(&mut announced.peers, own),
-            Evidence::Names => announced.peer_list_withheld = true,
-            Evidence::None => {
+        match self.proof {
+            Proof::Peers => announced.peer_list_withheld = false,
+            Proof::Empty => remove_us(&mut announced.peers, own),
+            Proof::Names => announced.peer_list_withheld = true,
+            Proof::None => {
                 // Counts of 0 prove no more than an empty list.
                 if !announced.counts.claims_peers() {
                     announced.counts = Counts::default();
