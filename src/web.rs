@@ -11,6 +11,7 @@
 //! | `GET /config` | the effective configuration, secrets masked |
 //! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
+//! | `GET /api/v1/causes` | what keeps torrents from being observed |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
 //! `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from

@@ -10,8 +10,8 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use seedwatch_core::snapshot::{
-    AnnounceRow, CollectionRow, Count, CountryPeers, CountryRow, GeoBreakdown, Privacy, ProbeError,
-    Retry, Snapshot, Source, TorrentView, UniquePeers, Window,
+    AnnounceRow, Cause, CollectionRow, Count, CountryPeers, CountryRow, GeoBreakdown, Privacy,
+    ProbeError, Retry, Snapshot, Source, TorrentView, UniquePeers, Window,
 };
 use seedwatch_core::verdict::{Advice, Condition};
 
@@ -54,6 +54,51 @@ impl Serialize for Collections<'_> {
         object.serialize_field("taken", &self.0.taken.0)?;
         object.serialize_field("collections", &Rows(self.0))?;
         object.end()
+    }
+}
+
+/// What keeps torrents from being observed.
+#[derive(Serialize)]
+pub(super) struct Causes<'a> {
+    taken: u64,
+    causes: Vec<CauseView<'a>>,
+}
+
+/// One cause.
+#[derive(Serialize)]
+struct CauseView<'a> {
+    /// `outage`, `family_lost` or `tracker`.
+    kind: &'static str,
+    /// The lost family.
+    family: Option<&'static str>,
+    /// The failing tracker.
+    tracker: Option<&'a str>,
+    /// The number of torrents that the tracker strands.
+    torrents: Option<u32>,
+    text: String,
+}
+
+impl<'a> Causes<'a> {
+    /// Returns the causes of a snapshot.
+    pub(super) fn of(snapshot: &'a Snapshot) -> Self {
+        let view = |cause: &'a Cause| {
+            let (family, tracker, torrents) = match cause {
+                Cause::Outage => (None, None, None),
+                Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
+                Cause::Tracker { tracker, torrents } => (None, Some(&**tracker), Some(*torrents)),
+            };
+            CauseView {
+                kind: cause.as_label(),
+                family,
+                tracker,
+                torrents,
+                text: cause.sentence(),
+            }
+        };
+        Self {
+            taken: snapshot.taken.0,
+            causes: snapshot.causes.iter().map(view).collect(),
+        }
     }
 }
 

@@ -55,6 +55,11 @@ pub(super) fn collections(state: &State, request: PageRequest<'_>) -> HttpRespon
     })
 }
 
+/// Returns the causes as JSON.
+pub(super) fn causes(state: &State) -> HttpResponse {
+    json(&api::Causes::of(&state.snapshot.load()))
+}
+
 /// Returns one collection as JSON.
 pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
     match api::collection(&state.snapshot.load(), name) {

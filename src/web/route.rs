@@ -14,6 +14,7 @@ use super::{RELOAD_TIMEOUT, State};
 const CONFIG: &str = "/config";
 const TORRENTS: &str = "/api/v1/torrents";
 const COLLECTIONS: &str = "/api/v1/collections";
+const CAUSES: &str = "/api/v1/causes";
 const READ: &str = "GET, HEAD";
 const WRITE: &str = "POST";
 
@@ -67,6 +68,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
         }),
         "/" => found(&|| page::status(state, asked)),
         "/runbook" => found(&page::runbook),
+        CAUSES => found(&|| page::causes(state)),
         TORRENTS => found(&|| page::torrents(state, asked)),
         COLLECTIONS => found(&|| page::collections(state, asked)),
         _ => {

@@ -26,7 +26,7 @@ use self::torrents::{Collections, Torrents};
 use self::trackers::Trackers;
 use self::urgency::ByUrgency;
 use crate::metrics::VERSION;
-use seedwatch_core::snapshot::{Credit, Snapshot};
+use seedwatch_core::snapshot::{Cause, Credit, Snapshot};
 
 /// Most rows per table.
 pub(super) const MAX_ROWS: usize = 500;
@@ -56,6 +56,7 @@ pub(super) fn write(snapshot: &Snapshot, metrics: &str, to: &mut impl fmt::Write
         collections: Collections::of(snapshot),
         trackers: Trackers::of(snapshot),
         credit: snapshot.geo.credit,
+        causes: &snapshot.causes,
         version: VERSION,
     };
     page.render_into(to).map_err(|_| fmt::Error)
@@ -74,6 +75,7 @@ struct StatusPage<'a> {
     trackers: Trackers<'a>,
     /// The attribution that the table of countries asks for.
     credit: Option<Credit>,
+    causes: &'a [Cause],
     version: &'static str,
 }
 

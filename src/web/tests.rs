@@ -66,6 +66,8 @@ async fn every_endpoint_knows_its_methods() {
         ("DELETE /", 405, Some("GET, HEAD")),
         ("GET /index.html", 404, None),
         ("GET /api/v1/collections", 200, None),
+        ("GET /api/v1/causes", 200, None),
+        ("POST /api/v1/causes", 405, Some("GET, HEAD")),
         ("PUT /api/v1/collections", 405, Some("GET, HEAD")),
         ("GET /api/v1/collections/census", 200, None),
         ("POST /api/v1/collections/census", 405, Some("GET, HEAD")),

@@ -22,8 +22,8 @@ use crate::roster::Roster;
 use crate::saved::DecodeError;
 use crate::schedule::Schedule;
 use crate::snapshot::{
-    Block, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow, Snapshot,
-    TotalsRow,
+    Block, Cause, CliffRows, CollectionRow, ConfigRow, Database, DhtRow, GeoRow, ScheduleRow,
+    Snapshot, TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
 use crate::verdict::State;
@@ -348,12 +348,13 @@ impl Engine {
         let collections = self.swarms.collections(&self.roster, now);
         let totals = self.swarms.totals();
         let cliffs = self.sample_cliffs(&blocks, &collections, &totals, now);
-        Snapshot {
+        let mut snapshot = Snapshot {
             taken: now.unix,
             torrents: Arc::clone(self.roster.torrents()),
             blocks,
             collections,
             totals,
+            causes: Vec::new(),
             cliffs,
             geo: self.geo,
             trackers: self.swarms.tracker_rows(&self.roster, now),
@@ -368,7 +369,9 @@ impl Engine {
             probe_durations: self.swarms.durations(),
             config: self.config,
             state: None,
-        }
+        };
+        snapshot.causes = Cause::of(&snapshot);
+        snapshot
     }
 
     fn sample_cliffs(

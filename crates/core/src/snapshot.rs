@@ -22,6 +22,7 @@
 //! | `count` | counts and times that may be unknown |
 //! | `torrent`, `block` | rows of torrents and announces, and how they are shared |
 //! | `windows` | distinct peers over time |
+//! | `cause` | what keeps several torrents from being observed |
 //! | `geo` | countries and autonomous systems |
 //! | `totals` | collections, and all torrents together |
 //! | `tracker` | trackers, and why claimed peers do not count |
@@ -29,6 +30,7 @@
 //! | `daemon` | DHT, scheduler, state directory, configuration |
 
 mod block;
+mod cause;
 mod count;
 mod daemon;
 mod geo;
@@ -45,6 +47,7 @@ use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
 pub use block::Block;
+pub use cause::Cause;
 pub use count::{Count, UnixOption32};
 pub use daemon::{ConfigRow, DhtRow, GeoRow, ScheduleRow, StateRow};
 pub use geo::{AsnLabel, AsnSummary, CliffRows, CountryPeers, GeoBreakdown};
@@ -75,6 +78,8 @@ pub struct Snapshot {
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
     pub totals: TotalsRow,
+    /// What keeps torrents from being observed, at most [`Cause::MAX`].
+    pub causes: Vec<Cause>,
     /// Falls of countries and systems that hold now.
     pub cliffs: Arc<CliffRows>,
     /// The databases of countries and autonomous systems.
@@ -213,6 +218,7 @@ impl Default for Snapshot {
             blocks: Vec::new(),
             collections: Vec::new(),
             totals: TotalsRow::default(),
+            causes: Vec::new(),
             cliffs: Arc::default(),
             geo: GeoRow::default(),
             trackers: Vec::new(),

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::{sample, serve};
 use crate::web::status;
 use seedwatch_core::snapshot::{
-    CollectionRow, FailureReason, ProbeError, Problem, Retry, Snapshot, StateRow, TrackerId,
+    Cause, CollectionRow, FailureReason, ProbeError, Problem, Retry, Snapshot, StateRow, TrackerId,
     TrackerRow, Unix,
 };
 use seedwatch_core::verdict::{Condition, Conditions, Reason, State, Verdict};
@@ -426,4 +426,29 @@ fn characters_that_are_not_seen_are_shown() {
         "{page}"
     );
     assert!(!page.contains(['\u{202e}', '\u{200b}']));
+}
+
+#[tokio::test]
+async fn causes_are_told_once_on_the_page_and_in_the_api() {
+    let mut snapshot = sample::snapshot();
+    assert!(!page(&snapshot).contains("id=\"causes\""));
+    snapshot.causes = vec![Cause::Tracker {
+        tracker: "http://a.example:80".into(),
+        torrents: 3,
+    }];
+    let text = "http://a.example:80 is down, and 3 torrents have no other tracker that answers.";
+    let page = page(&snapshot);
+    assert_eq!(page.matches(text).count(), 1);
+    assert!(section(&page, "causes").contains(text));
+    let server = serve(snapshot);
+    let answer = ask(&server, "GET /api/v1/causes", "").await;
+    let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let expected = serde_json::json!([{
+        "kind": "tracker",
+        "family": null,
+        "tracker": "http://a.example:80",
+        "torrents": 3,
+        "text": text,
+    }]);
+    assert_eq!(json["causes"], expected);
 }

@@ -1,3 +1,4 @@
+mod causes;
 mod cliffs;
 mod contradicted;
 mod dht;
