@@ -93,7 +93,8 @@ impl Statements {
         }
         let claims = [row.seeders, row.leechers].map(|count| count.get());
         let claims_peers = claims.iter().flatten().any(|count| *count > 0);
-        let has_counts = claims.iter().any(Option::is_some);
+        // One count alone does not prove an empty swarm.
+        let has_counts = claims.iter().all(Option::is_some);
         let evidence = &mut self.evidence;
         let claims_peers = statement.claims_others || !statement.has_list && claims_peers;
         let set = if names_peers || claims_peers {

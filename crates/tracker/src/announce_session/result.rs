@@ -137,8 +137,14 @@ pub(super) fn after_stopped(
     // Our entry was subtracted. If the tracker's count is the same after `stopped`, it never
     // included us.
     let is_unchanged = started.counted.is_some_and(|n| n > 0) && started.counted == after.leechers;
-    if is_unchanged && counts.seeders == after.seeders && !is_us {
-        counts.leechers = after.leechers;
+    if is_unchanged && counts.seeders == after.seeders {
+        if !is_us {
+            counts.leechers = after.leechers;
+        } else if announced.peers.is_empty() {
+            // The one leecher may be us or another: nothing is known.
+            counts.leechers = None;
+            announced.peer_list_withheld = true;
+        }
     }
     fill(&mut announced, after, own);
     Ok(announced)
