@@ -41,6 +41,7 @@ mod windows;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::events::EventHistory;
 use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
@@ -93,6 +94,8 @@ pub struct Snapshot {
     pub probe_durations: PerSource<Histogram>,
     /// The state of the configuration.
     pub config: ConfigRow,
+    /// The latest changes of state.
+    pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
 }
@@ -222,6 +225,7 @@ impl Default for Snapshot {
             schedule: ScheduleRow::default(),
             probe_durations: PerSource::default(),
             config: ConfigRow::default(),
+            events: Arc::default(),
             state: None,
         }
     }
