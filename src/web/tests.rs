@@ -1,4 +1,5 @@
 mod clients;
+mod events;
 mod load;
 mod passwords;
 mod status;
@@ -71,6 +72,12 @@ async fn every_endpoint_knows_its_methods() {
         ("POST /api/v1/collections/census", 405, Some("GET, HEAD")),
         ("GET /api/v1/collections/unknown", 404, None),
         ("GET /api/v1/collections/", 404, None),
+        ("GET /api/v1/events", 200, None),
+        ("HEAD /api/v1/events?limit=1", 200, None),
+        ("POST /api/v1/events", 405, Some("GET, HEAD")),
+        ("GET /api/v1/events?torrent=empty", 200, None),
+        ("GET /api/v1/events?torrent=unknown", 404, None),
+        ("GET /api/v1/events?state=dead", 400, None),
         ("GET /../../etc/passwd", 404, None),
     ] {
         let answer = ask(&server, request, "").await;
