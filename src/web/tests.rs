@@ -210,6 +210,7 @@ async fn torrents_are_json() {
             "infohash_v2": "c4".repeat(32),
             "privacy": "public",
             "collection": "census",
+            "size_bytes": 4_700_000_000_u64,
             "labels": {"team": "archive"},
             "peers": {"ipv4": 40, "ipv6": 2},
             "unique_peers": {"1d": 61, "7d": 240, "30d": 700},

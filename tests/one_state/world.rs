@@ -138,6 +138,7 @@ fn torrent(n: usize) -> Torrent {
         }
         .boxed(),
         privacy: kind.privacy,
+        size: None,
     }
 }
 

@@ -198,6 +198,19 @@ impl Snapshot {
         collections
     }
 
+    /// Returns the known sizes of the torrents of each collection in bytes, by [`State::index`].
+    /// A collection of which no size is known has no entry.
+    pub fn collection_bytes_by_state(&self) -> HashMap<&str, [u64; State::ALL.len()]> {
+        let mut collections: HashMap<&str, [u64; State::ALL.len()]> = HashMap::new();
+        for view in self.rows() {
+            if let (Some(name), Some(size)) = (view.torrent.collection(), view.torrent.size) {
+                let bytes = &mut collections.entry(name).or_default()[view.verdict.state.index()];
+                *bytes = bytes.saturating_add(size.get());
+            }
+        }
+        collections
+    }
+
     /// Returns the sources that are in use.
     pub fn sources(&self) -> impl Iterator<Item = Source> {
         Source::ALL.into_iter().filter(|source| match source {
