@@ -72,6 +72,7 @@ fn config(torrents: u32, max_rate: f64) -> Config {
             trackers: Arc::clone(&trackers),
             details: None,
             privacy: Privacy::Public,
+            size: None,
         }
     });
     common::config(torrents.collect(), max_rate, Accept::Global)

@@ -363,6 +363,7 @@ fn snapshot(torrents: usize) -> Snapshot {
                     .collect(),
                 details: None,
                 privacy: Privacy::Public,
+                size: None,
             };
             let row = TorrentRow {
                 peers: [Some(n % 1000).into(), Some(n % 100).into()],

@@ -408,6 +408,7 @@ fn config(tracker: SocketAddr, torrents: u32) -> Config {
         trackers: Arc::clone(&trackers),
         details: None,
         privacy: Privacy::Public,
+        size: None,
     });
     let mut config = common::config(torrents.collect(), 1e9, Accept::Any);
     config.probe.timeout = TIMEOUT;

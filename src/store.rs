@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
 //! | `folder` | writing, reading, quarantine |
+//! | `events` | the file of changes of state, which grows by records |
 //! | `guard` | opening files: no links, no FIFOs, no files of other users |
 //! | `lost` | the section `lost`: shards of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |
@@ -15,6 +16,7 @@
 //!
 //! All calls block on the disk, so they must not run on threads of the async runtime.
 
+mod events;
 mod file;
 mod folder;
 mod guard;
@@ -22,6 +24,7 @@ mod key;
 mod lost;
 mod table;
 
+pub use events::{EventFile, LoadedEvents};
 pub use file::{FileError, MAX_PAYLOAD};
 pub use folder::{MAX_QUARANTINED, Store};
 pub use lost::{Loss, MAX_LOSSES};

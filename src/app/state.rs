@@ -10,6 +10,7 @@
 //! | `key` | the key that peers are hashed with |
 //! | `dht` | DHT nodes |
 //! | `trackers` | health and intervals of trackers |
+//! | `events` | changes of state, written within a second |
 //! | `torrents-N-n` | shard n of N: peers and last successes of torrents |
 //! | `shared-N-n` | shard n of N: peers of collections and of all torrents |
 //!
@@ -19,6 +20,7 @@
 //! - A save step that hangs delays only the other save steps.
 //! - The shutdown does not wait beyond its deadline.
 
+mod event_writer;
 mod found_shards;
 mod restore;
 mod save_errors;
@@ -35,11 +37,13 @@ use tracing::{debug, info, warn};
 
 use crate::config;
 use crate::store::{Store, StoreError};
+use event_writer::EventWriter;
 use restore::Opened;
 use save_errors::SaveErrorLog;
 use save_pass::{Group, SavePass, SaveStep, Shardings};
 use seedwatch_clock::Now;
 use seedwatch_core::Engine;
+use seedwatch_core::events::EventHistory;
 use seedwatch_core::snapshot::StateRow;
 use seedwatch_core::swarm::{Shard, ShardFormat};
 use seedwatch_dht::Contact;
@@ -84,6 +88,7 @@ pub(super) struct StateWriter {
     shardings: Shardings,
     row: StateRow,
     errors: SaveErrorLog,
+    events: EventWriter,
     /// Whether the disk did not answer at the start.
     hangs: bool,
     /// Whether the key is lost, and with it everything that was hashed with it.
@@ -122,6 +127,7 @@ impl StateWriter {
             shardings: Shardings::default(),
             row: StateRow::default(),
             errors: SaveErrorLog::default(),
+            events: EventWriter::default(),
             hangs: false,
             key_is_lost: false,
         };
@@ -169,8 +175,11 @@ impl StateWriter {
             let shardings = restore::engine(&store, &mut engine, key_is_lost, now);
             (engine, shardings)
         });
-        let (engine, shardings) = restored.await.unwrap_or_else(resume);
+        let (mut engine, shardings) = restored.await.unwrap_or_else(resume);
         self.shardings = shardings;
+        if let Some(store) = &self.store {
+            engine.restore_events(self.events.load(store).await);
+        }
         engine
     }
 
@@ -199,6 +208,14 @@ impl StateWriter {
                     warn!(%error, "the DHT nodes are not saved");
                 }
             });
+        }
+    }
+
+    /// Begins to save new changes of state. `history` holds all of them.
+    pub(super) fn save_events(&mut self, engine: &mut Engine, history: &EventHistory, now: Now) {
+        let new = engine.take_state_events();
+        if let Some(store) = &self.store {
+            self.events.write(store, new, history, now.unix);
         }
     }
 
@@ -295,6 +312,11 @@ impl StateWriter {
         let Some(store) = self.store.clone() else {
             return;
         };
+        let (new, history) = (engine.take_state_events(), engine.event_history());
+        let writing = self
+            .events
+            .finish(&store, new, &history, now.unix, deadline);
+        writing.await;
         let deadline = deadline.into();
         let late = "the state is saved in part only: the disk did not answer in time";
         // An earlier write must not end after the writes below.

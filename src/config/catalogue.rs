@@ -1,6 +1,7 @@
 //! All torrents of a configuration, with duplicates merged and unique names.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use super::names;
@@ -51,6 +52,7 @@ pub(super) struct Draft {
     pub(super) collection: Option<Arc<str>>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) privacy: Privacy,
+    pub(super) size: Option<NonZeroU64>,
     pub(super) location: EntryLocation,
 }
 
@@ -181,6 +183,11 @@ impl Catalogue {
         if contradicted {
             warn(format!("labels given by {location} are kept"));
         }
+        // A metainfo file knows the size, and a magnet link repeats it.
+        earlier.size = match later.location.file.is_some() && earlier.location.file.is_none() {
+            true => later.size.or(earlier.size),
+            false => earlier.size.or(later.size),
+        };
         // One private entry makes the torrent private (BEP 27); one consent suffices.
         earlier.privacy = match (earlier.privacy, later.privacy) {
             (Privacy::Consented, _) | (_, Privacy::Consented) => Privacy::Consented,
@@ -233,6 +240,7 @@ impl Catalogue {
                 }
                 .boxed(),
                 privacy: draft.privacy,
+                size: draft.size,
             });
         }
         if let Some((first, count)) = without_tracker {

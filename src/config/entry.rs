@@ -11,7 +11,9 @@ use super::raw::Entry;
 use super::trackers::{Added, Interner, UrlOrigin, add};
 use super::{MAX_LABEL_VALUE, MAX_LABELS, MAX_TORRENTS, MAX_TRACKERS};
 use seedwatch_input::yaml::{At, Fault, Report, SecretText, SourceFile, Str, Text, printable};
-use seedwatch_torrent::{Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls};
+use seedwatch_torrent::{
+    ClaimedSize, Hashes, Magnet, Metainfo, Privacy, TrackerUrl, check_name, split_urls,
+};
 
 /// Labels that `seedwatch_torrent_info` always has.
 const RESERVED_LABELS: [&str; 4] = ["torrent", "infohash", "infohash_v2", "collection"];
@@ -134,6 +136,7 @@ struct ParsedTorrent<'a> {
     name: Option<String>,
     trackers: Vec<Cow<'a, str>>,
     private: bool,
+    size: ClaimedSize,
 }
 
 impl ParsedTorrent<'_> {
@@ -143,6 +146,7 @@ impl ParsedTorrent<'_> {
             name: None,
             trackers: Vec::new(),
             private: false,
+            size: Ok(None),
         }
     }
 }
@@ -168,6 +172,7 @@ fn magnet(
         name: magnet.name,
         trackers: magnet.trackers,
         private: false,
+        size: magnet.size,
     };
     push(at, parsed, settings, None, "magnet", catalogue, report)
 }
@@ -202,6 +207,7 @@ fn torrent_files(
             name: metainfo.name,
             trackers: metainfo.trackers.into_iter().map(Cow::Owned).collect(),
             private: metainfo.private,
+            size: metainfo.size,
         };
         let settings = EntrySettings {
             name: settings.name.clone(),
@@ -242,6 +248,10 @@ fn push(
         warn(report, message);
     });
     catalogue.interner = interner;
+    let size = parsed.size.unwrap_or_else(|error| {
+        warn(report, format!("its size is taken for unknown: {error}"));
+        None
+    });
     if settings.is_faulty {
         return Ok(());
     }
@@ -261,6 +271,7 @@ fn push(
             (false, true) => Privacy::LeftAlone,
             (false, false) => Privacy::Public,
         },
+        size,
         location: at.location(path),
     };
     catalogue.add(draft, report);

@@ -181,6 +181,11 @@ catalogue! {
          counts twice. Absent without a database of autonomous systems.";
     BUILD_INFO: Gauge "seedwatch_build_info", ["version", "revision"], {fixed: 1},
         "Constant 1; the labels carry the version and the source revision.";
+    COLLECTION_BYTES_BY_STATE: Gauge "seedwatch_collection_bytes_by_state",
+        ["collection", "state"], {collection: 6},
+        "Size of the torrents of the collection by state, in bytes. Only torrents whose size is \
+         known are counted: of a metainfo file, or of a magnet link with xl. All states are \
+         present, with 0; absent if no size is known.";
     COLLECTION_COUNTRY_CLIFF: Gauge "seedwatch_collection_country_cliff",
         ["collection", "country"], {collection_country: 1},
         "Current peers relative to the expected ones, while a fall holds that the other countries \
@@ -321,6 +326,9 @@ catalogue! {
     TORRENT_SEEDERS: Gauge "seedwatch_torrent_seeders", ["torrent"], {torrent: 1},
         "Largest number of seeders that a tracker claims, as of the latest round. A claim, not a \
          count.";
+    TORRENT_SIZE: Gauge "seedwatch_torrent_size_bytes", ["torrent"], {torrent: 1},
+        "Size of the files of the torrent without padding, as its metainfo file or magnet link \
+         says. Absent if it is not known.";
     TORRENT_SOURCE_PEERS: Gauge "seedwatch_torrent_source_peers",
         ["torrent", "source"], {torrent: 2},
         "Distinct peer addresses by source, as of the latest round. Sources overlap: not additive.";

@@ -38,8 +38,8 @@ pub enum FileError {
     /// It belongs neither to us, nor to the owner of the directory, nor to root.
     #[error("belongs to another user")]
     Owner,
-    /// It exceeds [`MAX_PAYLOAD`].
-    #[error("is longer than 256 MiB")]
+    /// It exceeds the limit of its kind, such as [`MAX_PAYLOAD`].
+    #[error("is too long")]
     TooLong,
     /// Another program wrote it.
     #[error("was not written by seedwatch")]

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::StoreError;
 use super::file::{self, FileError, MAX_PAYLOAD};
-use super::guard::{Owners, create, open_folder, read};
+use super::guard::{Owners, create, open_folder, read, read_at_most};
 use seedwatch_clock::Clock;
 
 /// Most quarantines per section whose files are kept: the latest ones.
@@ -122,7 +122,13 @@ impl Store {
         }
     }
 
-    fn lock_saving(&self) -> MutexGuard<'_, ()> {
+    /// Reads a file of at most so many bytes; returns `None` if there is none.
+    pub(super) fn read(&self, path: &Path, most: usize) -> Result<Option<Vec<u8>>, FileError> {
+        let owners = Owners::of(&self.folder, self.owner.get().copied());
+        read_at_most(most, path, &owners)
+    }
+
+    pub(super) fn lock_saving(&self) -> MutexGuard<'_, ()> {
         self.saving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -228,7 +234,7 @@ impl Store {
     }
 
     /// Replaces a file completely or not at all.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let new = path.with_extension("new");
         let written = create(&new)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))

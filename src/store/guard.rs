@@ -59,8 +59,33 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
+/// Opens a file of this length to append to it, and refuses any other file.
+pub(super) fn append_to(path: &Path, length: u64) -> io::Result<File> {
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .append(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    match metadata.is_file() && metadata.len() == length {
+        true => Ok(file),
+        false => Err(io::Error::other(
+            "the file is not the one that was written last",
+        )),
+    }
+}
+
 /// Reads a whole file; returns `None` if there is none.
 pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, FileError> {
+    read_at_most(MAX_FILE, path, owners)
+}
+
+/// Reads a whole file of at most so many bytes; returns `None` if there is none.
+pub(super) fn read_at_most(
+    most: usize,
+    path: &Path,
+    owners: &Owners,
+) -> Result<Option<Vec<u8>>, FileError> {
     // These flags neither follow a link nor wait for the writer of a FIFO.
     let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
     let opened = OpenOptions::new()
@@ -88,12 +113,12 @@ pub(super) fn read(path: &Path, owners: &Owners) -> Result<Option<Vec<u8>>, File
     if !owners.have(metadata.uid()) {
         return Err(FileError::Owner);
     }
-    if metadata.len() > MAX_FILE as u64 {
+    if metadata.len() > most as u64 {
         return Err(FileError::TooLong);
     }
     let mut bytes = Vec::new();
-    file.take(MAX_FILE as u64 + 1).read_to_end(&mut bytes)?;
-    match bytes.len() > MAX_FILE {
+    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+    match bytes.len() > most {
         true => Err(FileError::TooLong),
         false => Ok(Some(bytes)),
     }

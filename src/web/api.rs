@@ -5,6 +5,7 @@
 //! secrets from the texts of failures.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
@@ -142,6 +143,8 @@ pub(super) struct Torrent<'a> {
     /// `public`; `consented` if private and probed; `left_alone` if private and not probed.
     privacy: &'static str,
     collection: Option<&'a str>,
+    /// The files without padding; `null` if their size is not known.
+    size_bytes: Option<u64>,
     labels: Option<&'a BTreeMap<String, String>>,
     peers: Peers,
     unique_peers: ByWindow,
@@ -286,6 +289,7 @@ fn torrent_view<'a>(
             Privacy::LeftAlone => "left_alone",
         },
         collection: torrent.collection().map(|name| &**name),
+        size_bytes: torrent.size.map(NonZeroU64::get),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
         peers: peers(row.peers),
         unique_peers: ByWindow(row.unique(row.windows)),

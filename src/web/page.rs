@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::State;
 use super::api;
 use super::escape;
+use super::events::{Events, QueryError};
 use super::runbook;
 use super::status;
 use crate::metrics::{self, Format, Process};
@@ -66,6 +67,22 @@ pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
         Some(view) => json(&view),
         None => text(StatusCode::NOT_FOUND, "No such collection\n"),
     }
+}
+
+/// Returns the changes of state that a query asks for as JSON.
+pub(super) fn events(state: &State, query: &str) -> HttpResponse {
+    match Events::of(&state.snapshot.load(), query) {
+        Ok(events) => json(&events),
+        Err(QueryError::Invalid(why)) => error(StatusCode::BAD_REQUEST, why),
+        Err(QueryError::NoSuchTorrent) => error(StatusCode::NOT_FOUND, "no such torrent"),
+    }
+}
+
+/// Returns an error as JSON.
+fn error(status: StatusCode, why: &'static str) -> HttpResponse {
+    let mut answer = json(&std::collections::BTreeMap::from([("error", why)]));
+    *answer.status_mut() = status;
+    answer
 }
 
 fn json(view: &impl Serialize) -> HttpResponse {

@@ -13,6 +13,7 @@ use super::{RELOAD_TIMEOUT, State};
 
 const CONFIG: &str = "/config";
 const TORRENTS: &str = "/api/v1/torrents";
+const EVENTS: &str = "/api/v1/events";
 const COLLECTIONS: &str = "/api/v1/collections";
 const CAUSES: &str = "/api/v1/causes";
 const READ: &str = "GET, HEAD";
@@ -70,6 +71,10 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
         "/runbook" => found(&page::runbook),
         CAUSES => found(&|| page::causes(state)),
         TORRENTS => found(&|| page::torrents(state, asked)),
+        EVENTS => {
+            let query = request.uri().query().unwrap_or_default();
+            found(&|| page::events(state, query))
+        }
         COLLECTIONS => found(&|| page::collections(state, asked)),
         _ => {
             if let Some(name) = name_below(TORRENTS, path) {

@@ -6,6 +6,7 @@
 //! The HTML stands in `src/web/templates`, of which `status.html` is the whole page. The types here
 //! hold what the templates show. Rows are built one at a time, while the page is written.
 
+mod events;
 mod summary;
 mod torrents;
 mod trackers;
@@ -21,6 +22,7 @@ use data_encoding::BASE64;
 use hyper::header::HeaderValue;
 use sha2::{Digest, Sha256};
 
+use self::events::Events;
 use self::summary::Summary;
 use self::torrents::{Collections, Torrents};
 use self::trackers::Trackers;
@@ -52,6 +54,7 @@ pub(super) fn write(snapshot: &Snapshot, metrics: &str, to: &mut impl fmt::Write
         taken: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(snapshot.taken.0)),
         metrics: metrics.trim_start_matches('/'),
         summary: Summary::of(snapshot, &torrents),
+        events: Events::of(snapshot),
         torrents: Torrents::of(snapshot, &torrents),
         collections: Collections::of(snapshot),
         trackers: Trackers::of(snapshot),
@@ -70,6 +73,7 @@ struct StatusPage<'a> {
     /// The path of the exposition, without its first slash.
     metrics: &'a str,
     summary: Summary,
+    events: Events<'a>,
     torrents: Torrents<'a>,
     collections: Collections<'a>,
     trackers: Trackers<'a>,

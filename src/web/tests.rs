@@ -1,4 +1,5 @@
 mod clients;
+mod events;
 mod load;
 mod passwords;
 mod status;
@@ -73,6 +74,12 @@ async fn every_endpoint_knows_its_methods() {
         ("POST /api/v1/collections/census", 405, Some("GET, HEAD")),
         ("GET /api/v1/collections/unknown", 404, None),
         ("GET /api/v1/collections/", 404, None),
+        ("GET /api/v1/events", 200, None),
+        ("HEAD /api/v1/events?limit=1", 200, None),
+        ("POST /api/v1/events", 405, Some("GET, HEAD")),
+        ("GET /api/v1/events?torrent=empty", 200, None),
+        ("GET /api/v1/events?torrent=unknown", 404, None),
+        ("GET /api/v1/events?state=dead", 400, None),
         ("GET /../../etc/passwd", 404, None),
     ] {
         let answer = ask(&server, request, "").await;
@@ -205,6 +212,7 @@ async fn torrents_are_json() {
             "infohash_v2": "c4".repeat(32),
             "privacy": "public",
             "collection": "census",
+            "size_bytes": 4_700_000_000_u64,
             "labels": {"team": "archive"},
             "peers": {"ipv4": 40, "ipv6": 2},
             "unique_peers": {"1d": 61, "7d": 240, "30d": 700},

@@ -50,6 +50,42 @@ fn a_torrent_is_in_one_collection() {
     assert!(config.torrents[0].labels().is_empty());
 }
 
+/// A metainfo file knows the size, a magnet link may claim one, and hostile claims are unknown.
+#[test]
+fn sizes_are_known_or_unknown_with_a_warning() {
+    let hash = |n: u8| format!("{n:02x}").repeat(20);
+    let of_file = "9cbcf21570af1f77f72c56e9c99db1d3c4d0e8f7";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/hybrid.torrent");
+    let config = load(&format!(
+        "torrents:\n\
+         - {{name: a, magnet: \"magnet:?xt=urn:btih:{}&xl=7\"}}\n\
+         - {{name: b, magnet: \"magnet:?xt=urn:btih:{}&xl=-7\"}}\n\
+         - {{name: c, infohash: {}}}\n\
+         - {{name: d, magnet: \"magnet:?xt=urn:btih:{of_file}&xl=9\"}}\n\
+         - {{file: \"{}\"}}\n",
+        hash(1),
+        hash(2),
+        hash(3),
+        file.display(),
+    ));
+    let config = config.unwrap();
+    let sizes: Vec<_> = config
+        .torrents
+        .iter()
+        .map(|it| it.size.map(u64::from))
+        .collect();
+    assert_eq!(sizes[..3], [Some(7), None, None]);
+    assert!(
+        sizes[3].is_some_and(|size| size > 9),
+        "that of the file: {sizes:?}"
+    );
+    let warnings: Vec<_> = config.warnings.iter().map(ToString::to_string).collect();
+    let about_size: Vec<_> = warnings.iter().filter(|it| it.contains("size")).collect();
+    assert_eq!(about_size.len(), 1, "{warnings:?}");
+    let text = "its size is taken for unknown: a length is negative";
+    assert!(about_size[0].contains(text), "{about_size:?}");
+}
+
 #[test]
 fn a_hybrid_that_joins_two_collections_is_in_the_first() {
     let (v1, v2) = ("01".repeat(20), "02".repeat(32));

@@ -22,6 +22,8 @@ mod dht_large;
 #[cfg(test)]
 mod dht_world;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod exposition;

@@ -70,6 +70,7 @@ fn torrents() -> Arc<[Torrent]> {
         }
         .boxed(),
         privacy: Privacy::Public,
+        size: None,
     };
     (0..SWARMS.len()).map(torrent).collect()
 }

@@ -45,7 +45,7 @@ class Server:
             address = f"127.0.0.1:{free.getsockname()[1]}"
         self.url = f"http://{address}"
         config = self.folder / "prometheus.yaml"
-        config.write_text(json.dumps({"rule_files": [str(file) for file in rule_files]}))
+        self.write_config(config, rule_files)
         log = open(self.folder / "prometheus.log", "a")
         self.process = subprocess.Popen(
             ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={self.data}",
@@ -63,6 +63,10 @@ class Server:
                 time.sleep(0.1)
         self.stop()
         raise SystemExit("prometheus did not start:\n" + (self.folder / "prometheus.log").read_text())
+
+    def write_config(self, config, rule_files):
+        """Writes the configuration."""
+        config.write_text(json.dumps({"rule_files": [str(file) for file in rule_files]}))
 
     def stop(self):
         """Stops the server."""

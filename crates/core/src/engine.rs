@@ -18,6 +18,7 @@ pub use event::Event;
 pub use settings::{DhtSettings, Settings};
 
 use crate::connectivity::{Connectivity, ConnectivityChange, Decision, Transition};
+use crate::events::{EventHistory, EventLog, StateEvent};
 use crate::roster::Roster;
 use crate::saved::DecodeError;
 use crate::schedule::Schedule;
@@ -26,7 +27,6 @@ use crate::snapshot::{
     Snapshot, TotalsRow,
 };
 use crate::swarm::{Shard, ShardFormat, SwarmConfig, Swarms};
-use crate::verdict::State;
 use crate::{Health, PerSource, Source};
 use canaries::CanaryHosts;
 use cliffs::{CliffMonitor, Sampled};
@@ -58,6 +58,7 @@ pub struct Engine {
     cliffs: CliffMonitor,
     config: ConfigRow,
     geo: GeoRow,
+    state_log: EventLog,
     /// Changes that [`Engine::take_events`] has not returned yet.
     events: Vec<Event>,
 }
@@ -86,6 +87,7 @@ impl Engine {
             cliffs: CliffMonitor::default(),
             config: ConfigRow::default(),
             geo: GeoRow::default(),
+            state_log: EventLog::default(),
             events: Vec::new(),
         }
     }
@@ -368,6 +370,7 @@ impl Engine {
             },
             probe_durations: self.swarms.durations(),
             config: self.config,
+            events: Arc::clone(self.state_log.history()),
             state: None,
         };
         snapshot.causes = Cause::of(&snapshot);
@@ -396,13 +399,20 @@ impl Engine {
         self.cliffs.sample(sampled, at, now)
     }
 
-    /// Passes changes of state on to the log. The first verdict about a torrent is no news, unless
-    /// it is bad.
+    /// Records changes of state, and passes them on to the log.
     fn report_states(&mut self) {
         let mut changes = self.swarms.take_changes();
         changes.retain(|change| {
-            let is_good = matches!(change.to, State::Alive | State::Private);
-            !(is_good && change.from == State::Pending)
+            let torrent = self.roster.identity(change.torrent);
+            torrent.is_none_or(|torrent| {
+                self.state_log.record(StateEvent {
+                    torrent,
+                    from: change.from,
+                    to: change.to,
+                    reason: change.reason,
+                    at: change.at,
+                })
+            })
         });
         let more = changes.len().saturating_sub(MAX_STATE_EVENTS);
         changes.truncate(MAX_STATE_EVENTS);
@@ -423,6 +433,21 @@ impl Engine {
             durations: self.swarms.durations()[Source::Dht],
             queries: self.swarms.lookup_queries(),
         }
+    }
+
+    /// Restores the changes of state that earlier processes recorded.
+    pub fn restore_events(&mut self, history: EventHistory) {
+        self.state_log.restore(history);
+    }
+
+    /// Returns the changes of state since the last call, which are to be saved.
+    pub fn take_state_events(&mut self) -> Vec<StateEvent> {
+        self.state_log.take_unsaved()
+    }
+
+    /// Returns all changes of state that are kept.
+    pub fn event_history(&self) -> Arc<EventHistory> {
+        Arc::clone(self.state_log.history())
     }
 
     /// Appends what is known about trackers.

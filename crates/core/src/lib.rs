@@ -4,6 +4,7 @@
 //! | Module | Contents |
 //! |---|---|
 //! | [`engine`] | the daemon without its sockets: joins the parts below |
+//! | [`events`] | changes of state, as they are kept |
 //! | [`roster`] | the torrents, trackers and announces of the configuration, with ids stable over reloads |
 //! | [`schedule`] | what is due when: intervals, politeness, back-off |
 //! | [`cliff`] | the fall of a country or autonomous system |
@@ -16,6 +17,7 @@
 pub mod cliff;
 pub mod connectivity;
 pub mod engine;
+pub mod events;
 mod health;
 pub mod roster;
 pub mod saved;

@@ -43,6 +43,7 @@ mod windows;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::events::EventHistory;
 use crate::verdict::State;
 
 pub use crate::{PerSource, Source};
@@ -98,6 +99,8 @@ pub struct Snapshot {
     pub probe_durations: PerSource<Histogram>,
     /// The state of the configuration.
     pub config: ConfigRow,
+    /// The latest changes of state.
+    pub events: Arc<EventHistory>,
     /// The progress of saving; `None` without a state directory.
     pub state: Option<StateRow>,
 }
@@ -200,6 +203,19 @@ impl Snapshot {
         collections
     }
 
+    /// Returns the known sizes of the torrents of each collection in bytes, by [`State::index`].
+    /// A collection of which no size is known has no entry.
+    pub fn collection_bytes_by_state(&self) -> HashMap<&str, [u64; State::ALL.len()]> {
+        let mut collections: HashMap<&str, [u64; State::ALL.len()]> = HashMap::new();
+        for view in self.rows() {
+            if let (Some(name), Some(size)) = (view.torrent.collection(), view.torrent.size) {
+                let bytes = &mut collections.entry(name).or_default()[view.verdict.state.index()];
+                *bytes = bytes.saturating_add(size.get());
+            }
+        }
+        collections
+    }
+
     /// Returns the sources that are in use.
     pub fn sources(&self) -> impl Iterator<Item = Source> {
         Source::ALL.into_iter().filter(|source| match source {
@@ -228,6 +244,7 @@ impl Default for Snapshot {
             schedule: ScheduleRow::default(),
             probe_durations: PerSource::default(),
             config: ConfigRow::default(),
+            events: Arc::default(),
             state: None,
         }
     }

@@ -6,6 +6,7 @@
 //! | `info_hash` | [`InfoHash`], [`InfoHashV2`], [`Hashes`] of a torrent (BEP 3, BEP 52) |
 //! | `magnet` | [`Magnet`] links (BEP 9) |
 //! | `metainfo` | [`Metainfo`] files |
+//! | `size` | total sizes (BEP 47, BEP 52) |
 //! | `name` | names that fit a label |
 //! | `tracker_url`, `host`, `url_list` | [`TrackerUrl`], its [`Host`], several URLs in one string |
 //! | `peers`, [`address`], `family` | peer lists (BEP 7, BEP 23), routed addresses, [`Family`] |
@@ -46,6 +47,7 @@ mod magnet;
 mod metainfo;
 mod name;
 mod peers;
+mod size;
 mod tracker_url;
 mod url_list;
 
@@ -56,10 +58,12 @@ pub use magnet::{Magnet, MagnetError};
 pub use metainfo::{Metainfo, MetainfoError};
 pub use name::{MAX_NAME, NameError, check_name, clean_name};
 pub use peers::{Endpoint4, Endpoint6, Peers};
+pub use size::{ClaimedSize, MAX_SIZE, SizeError};
 pub use tracker_url::{AddressScope, Scheme, TrackerUrl, TrackerUrlError};
 pub use url_list::split_urls;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 /// A configured torrent.
@@ -76,7 +80,13 @@ pub struct Torrent {
     pub details: Option<Box<Details>>,
     /// Whether it may be probed.
     pub privacy: Privacy,
+    /// The size of its files in bytes; `None` if it is not known. Not among the details, so that it
+    /// takes 8 bytes.
+    pub size: Option<NonZeroU64>,
 }
+
+// A torrent without a size is as large.
+const _: () = assert!(size_of::<Option<NonZeroU64>>() == 8);
 
 /// Optional properties of a torrent. They are separate from [`Torrent`] because most torrents have
 /// none, and there may be a million torrents.

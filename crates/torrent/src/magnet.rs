@@ -5,13 +5,12 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 
+use super::size::{self, ClaimedSize, SizeError};
 use super::url_list::is_blank;
 use super::{HashError, Hashes, InfoHash, InfoHashV2, clean_name};
 
-/// Parameters that name no tracker: web seeds, other sources, topics, sizes and file selections.
-const SKIPPED: [&str; 11] = [
-    "ws", "as", "xs", "xl", "kt", "mt", "so", "fl", "pe", "mg", "cap",
-];
+/// Parameters that name no tracker: web seeds, other sources, topics and file selections.
+const SKIPPED: [&str; 10] = ["ws", "as", "xs", "kt", "mt", "so", "fl", "pe", "mg", "cap"];
 
 /// Longest parameter name that is shown in a message. A passkey has 32 characters or more.
 const MAX_SHOWN: usize = 31;
@@ -51,6 +50,8 @@ pub struct Magnet<'a> {
     pub name: Option<String>,
     /// `tr`, percent-decoded, in order of appearance, not yet parsed as URLs.
     pub trackers: Vec<Cow<'a, str>>,
+    /// `xl`, or why it is not believed.
+    pub size: ClaimedSize,
     /// Names of unknown parameters, for a warning; `?` for one that might be a secret.
     pub unread: Vec<Box<str>>,
 }
@@ -76,7 +77,7 @@ impl<'a> Magnet<'a> {
 
     /// Reads a link. Tolerates what web pages and folded lines add: slashes before `?`, HTML
     /// entities for `&`, white space around parameters. Skips parameters that name no tracker
-    /// (`ws`, `x.pe`, `so`, `xl`, …) and `xt` of other networks. Other parameters are listed in
+    /// (`ws`, `x.pe`, `so`, …) and `xt` of other networks. Other parameters are listed in
     /// [`Magnet::unread`].
     ///
     /// # Errors
@@ -90,6 +91,7 @@ impl<'a> Magnet<'a> {
             .and_then(|rest| rest.trim_start_matches('/').strip_prefix('?'))
             .ok_or(MagnetError::NotMagnet)?;
         let (mut v1, mut v2, mut name) = (None, None, None);
+        let mut size = Ok(None);
         let (mut trackers, mut unread) = (Vec::new(), Vec::new());
         for parameter in query.split('&') {
             let parameter = without_entity(parameter);
@@ -100,7 +102,8 @@ impl<'a> Magnet<'a> {
                 Some(Key::Topic) => read_topic(&decode(value), &mut v1, &mut v2)?,
                 Some(Key::Name) => name = name.or_else(|| decode_name(value)),
                 Some(Key::Tracker) if !value.is_empty() => trackers.push(decode_url(value)),
-                Some(Key::Tracker | Key::Skipped) => {}
+                Some(Key::Size) if !value.is_empty() => size = unite(size, size::parse(value)),
+                Some(Key::Tracker | Key::Size | Key::Skipped) => {}
                 None if key.is_empty() && value.is_empty() => {}
                 None if unread.len() < MAX_UNKNOWN => unread.push(shown(key)),
                 None => {}
@@ -110,6 +113,7 @@ impl<'a> Magnet<'a> {
             hashes: Hashes::of(v1, v2).ok_or(MagnetError::NoHash)?,
             name,
             trackers,
+            size,
             unread,
         })
     }
@@ -151,6 +155,7 @@ enum Key {
     Topic,
     Name,
     Tracker,
+    Size,
     Skipped,
 }
 
@@ -177,12 +182,21 @@ impl Key {
             ("xt", Key::Topic),
             ("dn", Key::Name),
             ("tr", Key::Tracker),
+            ("xl", Key::Size),
             ("ws", Key::Skipped),
             ("xs", Key::Skipped),
             ("as", Key::Skipped),
         ]
         .into_iter()
         .find_map(|(name, key)| stem.eq_ignore_ascii_case(name).then_some(key))
+    }
+}
+
+/// Returns the size that two claims agree on.
+fn unite(a: ClaimedSize, b: ClaimedSize) -> ClaimedSize {
+    match (a?, b?) {
+        (Some(a), Some(b)) if a != b => Err(SizeError::Contradiction),
+        (a, b) => Ok(a.or(b)),
     }
 }
 

@@ -8,6 +8,7 @@ use std::{fmt, io};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::size::{ClaimedSize, SizeKeys};
 use super::{Hashes, InfoHash, InfoHashV2, clean_name};
 use crate::bencode;
 use crate::bencode::{Dict, Value};
@@ -58,6 +59,8 @@ pub struct Metainfo {
     pub trackers: Vec<String>,
     /// Whether the torrent is private (BEP 27): only its trackers may know about it.
     pub private: bool,
+    /// The size of the files without padding (BEP 47), or why it is not believed.
+    pub size: ClaimedSize,
 }
 
 impl fmt::Debug for Metainfo {
@@ -138,6 +141,7 @@ impl Metainfo {
             name: summary.name(),
             trackers,
             private: summary.is_private(),
+            size: summary.size(),
         })
     }
 }
@@ -151,6 +155,7 @@ struct Summary<'a> {
     name: Option<Value<'a>>,
     name_utf8: Option<Value<'a>>,
     private: Option<Value<'a>>,
+    size: SizeKeys<'a>,
 }
 
 impl<'a> Summary<'a> {
@@ -163,6 +168,9 @@ impl<'a> Summary<'a> {
                 b"meta version" => &mut summary.version,
                 b"name" => &mut summary.name,
                 b"name.utf-8" => &mut summary.name_utf8,
+                b"length" => &mut summary.size.length,
+                b"files" => &mut summary.size.files,
+                b"piece length" => &mut summary.size.piece_length,
                 b"private" => &mut summary.private,
                 _ => continue,
             };
@@ -181,6 +189,13 @@ impl<'a> Summary<'a> {
     fn is_private(&self) -> bool {
         let flag = self.private.and_then(|flag| flag.as_int());
         flag.is_some_and(|flag| flag != 0)
+    }
+
+    fn size(&self) -> ClaimedSize {
+        let pieces = self.pieces.and_then(|pieces| pieces.as_bytes());
+        let is_v2 = self.version.and_then(|version| version.as_int()) == Some(2);
+        let tree = self.file_tree.and_then(|tree| tree.as_dict());
+        self.size.size(pieces, tree.filter(|_| is_v2))
     }
 
     fn hashes(&self, raw: &[u8]) -> Result<Hashes, MetainfoError> {

@@ -197,7 +197,10 @@ impl Daemon {
     /// Publishes a new snapshot. Returns when the next is due.
     pub(super) fn publish(&mut self) -> Instant {
         let start = Instant::now();
-        let mut snapshot = self.engine.snapshot(self.clock.now());
+        let now = self.clock.now();
+        let mut snapshot = self.engine.snapshot(now);
+        self.state_writer
+            .save_events(&mut self.engine, &snapshot.events, now);
         snapshot.state = self.state_writer.row();
         self.snapshot.store(Arc::new(snapshot));
         start + time_between_snapshots(start.elapsed())

@@ -10,6 +10,7 @@ use seedwatch_core::verdict::State;
 
 /// Writes the families with the label `collection`, and the number of collections.
 pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
+    write_bytes(snapshot, to)?;
     if snapshot.config.countries {
         write_countries(snapshot, to)?;
     }
@@ -42,6 +43,19 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     )?;
     let collections = snapshot.collections.len() as u64;
     to.one(&catalogue::COLLECTIONS, Some(collections))
+}
+
+fn write_bytes(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
+    let states = sorted(State::ALL, State::as_label);
+    let bytes = snapshot.collection_bytes_by_state();
+    let known = rows(snapshot).filter_map(|row| Some((&*row.name, *bytes.get(&*row.name)?)));
+    to.gauge(
+        &catalogue::COLLECTION_BYTES_BY_STATE,
+        known.flat_map(|(name, bytes)| {
+            let states = states.iter();
+            states.map(move |state| ([name, state.as_label()], bytes[state.index()]))
+        }),
+    )
 }
 
 fn write_countries(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {

@@ -29,6 +29,7 @@ pub(super) fn write(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::Result {
     geo::write_torrent_prefixes(snapshot, &empty, to)?;
     by_torrent.probe_success(to)?;
     by_torrent.counts(&catalogue::TORRENT_SEEDERS, |row| row.seeders, to)?;
+    by_torrent.sizes(to)?;
     by_torrent.source_peers(to)?;
     windows::write_torrent_sources(snapshot, to)?;
     by_torrent.states(to)?;
@@ -106,6 +107,12 @@ impl ByTorrent<'_> {
     fn probe_success(&self, to: &mut Families<'_>) -> fmt::Result {
         let metric = &catalogue::TORRENT_PROBE_SUCCESS;
         self.by_source(metric, |row| row.probe_success, u32::from, to)
+    }
+
+    fn sizes(&self, to: &mut Families<'_>) -> fmt::Result {
+        let torrents = self.0.torrents.iter();
+        let samples = torrents.filter_map(|torrent| Some(([&*torrent.name], torrent.size?.get())));
+        to.gauge(&catalogue::TORRENT_SIZE, samples)
     }
 
     fn source_peers(&self, to: &mut Families<'_>) -> fmt::Result {

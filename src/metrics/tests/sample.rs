@@ -1,6 +1,7 @@
 //! A small snapshot with every kind of row, for tests.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,6 +91,7 @@ pub(crate) fn sample(name: &str, hashes: Hashes, trackers: &[u32]) -> Sample {
             trackers: urls.map(Arc::new).collect(),
             details: None,
             privacy: Privacy::Public,
+            size: None,
         },
         row: TorrentRow::default(),
         announces: trackers.iter().map(|id| announce(TrackerId(*id))).collect(),
@@ -116,6 +118,7 @@ fn alive() -> Sample {
     let labels = BTreeMap::from([("team".into(), "archive".into())]);
     let collection = Some("census".into());
     it.torrent.details = Details { collection, labels }.boxed();
+    it.torrent.size = NonZeroU64::new(4_700_000_000);
     it.row.peers = [Some(40).into(), Some(2).into()];
     it.row.source_peers = [Some(17).into(), Some(42).into()].into();
     it.row.dht_seeders = Some(12).into();

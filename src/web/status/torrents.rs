@@ -1,7 +1,7 @@
 //! The tables of torrents and of collections.
 
 use super::urgency::ByUrgency;
-use super::value::{Ago, Name, OrUnknown, Peers, TopCountries};
+use super::value::{Ago, ByteSize, Name, OrUnknown, Peers, TopCountries};
 use super::{MAX_ROWS, Rows};
 use seedwatch_core::snapshot::{CollectionRow, GeoBreakdown, Snapshot, TorrentView};
 use seedwatch_core::verdict::{Advice, Conditions, State};
@@ -48,6 +48,7 @@ impl<'a> Torrents<'a> {
             peers: Peers::of(view.peers, view.unique(view.windows)),
             trackers_online: OrUnknown(view.trackers_online.get()),
             trackers: view.torrent.trackers.len(),
+            size: OrUnknown(view.torrent.size.map(|size| ByteSize(size.get()))),
             last_peer_seen: Ago(snapshot.taken, view.last_peer_seen.get()),
             countries: TopCountries::of(countries.map(|row| (row.country, row.peers))),
         }
@@ -62,6 +63,7 @@ pub(super) struct ShownTorrent<'a> {
     pub(super) peers: Peers,
     pub(super) trackers_online: OrUnknown<u32>,
     pub(super) trackers: usize,
+    pub(super) size: OrUnknown<ByteSize>,
     pub(super) last_peer_seen: Ago,
     pub(super) countries: TopCountries,
 }

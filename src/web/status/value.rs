@@ -43,6 +43,23 @@ impl<T: Display> Display for OrUnknown<T> {
     }
 }
 
+/// A number of bytes, in the largest unit that fits.
+pub(super) struct ByteSize(pub(super) u64);
+
+impl Display for ByteSize {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 6] = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+        let unit = (self.0.max(1).ilog2() / 10).min(5);
+        match unit {
+            0 => write!(to, "{} B", self.0),
+            _ => {
+                let value = self.0 as f64 / f64::from(1 << 10).powi(unit as i32);
+                write!(to, "{value:.1} {}", UNITS[unit as usize])
+            }
+        }
+    }
+}
+
 /// The time from an event (second) to now (first), in the largest unit that fits.
 pub(super) struct Ago(pub(super) Unix, pub(super) Option<Unix>);
 
@@ -105,6 +122,25 @@ impl Peers {
         Self {
             now: OrUnknown(now),
             windows: unique.map(Count::get).map(OrUnknown),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_in_the_largest_unit_that_fits() {
+        for (bytes, shown) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (4_700_000_000, "4.4 GiB"),
+            (1 << 53, "8.0 PiB"),
+            (u64::MAX, "16384.0 PiB"),
+        ] {
+            assert_eq!(ByteSize(bytes).to_string(), shown);
         }
     }
 }

@@ -235,13 +235,13 @@ fn what_needs_attention_comes_first() {
             "<td class=\"bad\">dead</td><td>2 days ago</td><td class=\"text\">All sources that \
              answer have said for two rounds that the swarm is empty: it has no tracker. \
              <strong>Seed it again.</strong></td><td>0</td><td>?</td><td>?</td><td>?</td>\
-             <td>? of 0</td><td>20 days ago</td><td></td>",
+             <td>? of 0</td><td>?</td><td>20 days ago</td><td></td>",
         ),
         (
             "b new",
             "<td class=\"other\">pending</td><td>never</td><td class=\"text\">Not every source \
              has been asked yet. <strong>Wait for further rounds.</strong></td>\
-             <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>never</td><td></td>",
+             <td>?</td><td>?</td><td>?</td><td>?</td><td>? of 0</td><td>?</td><td>never</td><td></td>",
         ),
     ] {
         assert!(

@@ -54,6 +54,7 @@ fn torrent(n: u8, trackers: &[&str], privacy: Privacy) -> Torrent {
             .collect(),
         details: None,
         privacy,
+        size: None,
     }
 }
 

@@ -32,6 +32,7 @@ fn torrents(count: u32, url: &str) -> Vec<Torrent> {
             trackers: [Arc::clone(&url)].into(),
             details: None,
             privacy: Privacy::Public,
+            size: None,
         }
     });
     torrents.collect()

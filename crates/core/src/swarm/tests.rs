@@ -34,6 +34,7 @@ fn torrent(name: &str, hashes: Hashes, trackers: &[&str]) -> seedwatch_torrent::
             .collect(),
         details: None,
         privacy: Privacy::Public,
+        size: None,
     }
 }
 

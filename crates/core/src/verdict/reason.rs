@@ -29,6 +29,31 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All reasons, in the order of their codes.
+    pub const ALL: [Self; 11] = [
+        Self::PeersNamed,
+        Self::Empty,
+        Self::EmptyRecently,
+        Self::SourceLost,
+        Self::FamilyLost,
+        Self::DhtSilent,
+        Self::Silence,
+        Self::Unasked,
+        Self::Outage,
+        Self::NoSource,
+        Self::Private,
+    ];
+
+    /// Returns the code of the reason in saved files. New reasons go to the end of the list.
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Returns the reason with this code.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(code)).copied()
+    }
+
     /// Returns the name of the reason in the API.
     pub const fn as_label(self) -> &'static str {
         match self {

@@ -14,6 +14,7 @@ fn sentence(verdict: Verdict, trackers: usize, set: impl Fn(&mut TorrentRow)) ->
         trackers: (0..trackers).map(|n| Arc::new(url(n).unwrap())).collect(),
         details: None,
         privacy: Privacy::Public,
+        size: None,
     };
     let mut row = TorrentRow::default();
     set(&mut row);

@@ -1,0 +1,175 @@
+//! Saves changes of state within a second, so that a kill loses none.
+//!
+//! New events are appended to their file. After an error, and when most of the file has expired, it
+//! is written again as a whole. A disk that hangs delays only the events.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+use tokio::time::timeout_at;
+use tracing::warn;
+
+use super::{call_disk, resume};
+use crate::store::{EventFile, LoadedEvents, Store, StoreError};
+use seedwatch_clock::{LineLimit, Unix};
+use seedwatch_core::events::{EventHistory, MAX_EVENTS, StateEvent};
+
+/// Expired events that the file may hold in addition to as many as are kept.
+const SPARE: usize = 1024;
+
+/// How long after an error the file is written again.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// The outcome of a write: the length of the file.
+type Outcome = Result<u64, StoreError>;
+
+/// Writes the file of events.
+#[derive(Debug, Default)]
+pub(super) struct EventWriter {
+    /// Events to append.
+    waiting: Vec<StateEvent>,
+    /// The length of the file; `None` if it must be written again.
+    length: Option<u64>,
+    /// Whether the file was read. If the disk hung at the start, what it holds must not be lost.
+    is_loaded: bool,
+    writing: Option<oneshot::Receiver<Outcome>>,
+    /// When the file may be written after an error.
+    retry_at: Option<Instant>,
+    errors: LineLimit<()>,
+}
+
+impl EventWriter {
+    /// Loads the events of earlier processes.
+    pub(super) async fn load(&mut self, store: &Arc<Store>) -> EventHistory {
+        let (hangs, store) = (store.hangs(), Arc::clone(store));
+        let load = move || call_disk(move || store.load_events());
+        let loaded = tokio::task::spawn_blocking(load).await;
+        let loaded = loaded.unwrap_or_else(resume);
+        self.is_loaded = loaded.is_some();
+        let loaded = loaded.unwrap_or(LoadedEvents {
+            error: Some(hangs),
+            ..LoadedEvents::default()
+        });
+        if let Some(error) = loaded.error {
+            let events = loaded.events.len();
+            warn!(%error, events, "changes of state are lost, except those that could be read");
+        }
+        self.length = loaded.length;
+        EventHistory::of(loaded.events)
+    }
+
+    /// Begins to write new events, unless a write is under way. `history` holds all events.
+    pub(super) fn write(
+        &mut self,
+        store: &Arc<Store>,
+        new: Vec<StateEvent>,
+        history: &EventHistory,
+        now: Unix,
+    ) {
+        self.waiting.extend(new);
+        if self.waiting.len() > MAX_EVENTS {
+            self.waiting.clear();
+            self.length = None;
+        }
+        if let Some(writing) = &mut self.writing {
+            match writing.try_recv() {
+                Err(oneshot::error::TryRecvError::Empty) => return,
+                Ok(outcome) => self.end(outcome),
+                Err(oneshot::error::TryRecvError::Closed) => self.writing = None,
+            }
+        }
+        if self.retry_at.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        if let Some(write) = self.next(history, now) {
+            let (done, outcome) = oneshot::channel();
+            let store = Arc::clone(store);
+            tokio::task::spawn_blocking(move || {
+                let _ = done.send(write.run(&store));
+            });
+            self.writing = Some(outcome);
+        }
+    }
+
+    /// Writes what is left, until the deadline.
+    pub(super) async fn finish(
+        &mut self,
+        store: &Arc<Store>,
+        new: Vec<StateEvent>,
+        history: &EventHistory,
+        now: Unix,
+        deadline: Instant,
+    ) {
+        if let Some(writing) = self.writing.take()
+            && let Ok(Ok(outcome)) = timeout_at(deadline.into(), writing).await
+        {
+            self.end(outcome);
+        }
+        self.retry_at = None;
+        self.write(store, new, history, now);
+        if let Some(writing) = self.writing.take()
+            && let Ok(Ok(outcome)) = timeout_at(deadline.into(), writing).await
+        {
+            self.end(outcome);
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.writing = None;
+        match outcome {
+            Ok(length) => {
+                self.length = Some(length);
+                self.is_loaded = true;
+            }
+            Err(error) => {
+                self.length = None;
+                self.retry_at = Some(Instant::now() + RETRY);
+                if let Some(suppressed) = self.errors.admit((), Instant::now()) {
+                    warn!(%error, suppressed, "changes of state are not saved");
+                }
+            }
+        }
+    }
+
+    /// Returns what to write next.
+    fn next(&mut self, history: &EventHistory, now: Unix) -> Option<Write> {
+        let new = std::mem::take(&mut self.waiting);
+        if !self.is_loaded {
+            return (!new.is_empty()).then_some(Write::Merge(new));
+        }
+        let kept = history.kept(now).count();
+        let length = self.length.filter(|length| {
+            // The file is written again when most of it has expired.
+            *length <= EventFile::length(2 * kept + SPARE)
+        });
+        match length {
+            Some(_) if new.is_empty() => None,
+            Some(length) => Some(Write::Append(new, length)),
+            None if kept == 0 && self.length.is_none() => None,
+            None => Some(Write::All(history.kept(now).copied().collect())),
+        }
+    }
+}
+
+/// A write to the disk.
+enum Write {
+    Append(Vec<StateEvent>, u64),
+    All(Vec<StateEvent>),
+    /// Adds to events that were not read at the start.
+    Merge(Vec<StateEvent>),
+}
+
+impl Write {
+    fn run(self, store: &Store) -> Outcome {
+        match self {
+            Self::Append(events, length) => store.append_events(&events, length),
+            Self::All(events) => store.save_events(&events),
+            Self::Merge(new) => {
+                let mut events = store.load_events().events;
+                events.extend(new);
+                store.save_events(&events)
+            }
+        }
+    }
+}

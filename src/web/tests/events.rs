@@ -1,0 +1,97 @@
+//! Changes of state, in the API and on the page.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::{ask, sample, serve};
+use crate::web::status;
+use seedwatch_core::events::{EventHistory, StateEvent};
+use seedwatch_core::snapshot::{Snapshot, Unix};
+use seedwatch_core::verdict::{Reason, State};
+use seedwatch_torrent::InfoHash;
+
+const EMPTY: InfoHash = InfoHash([1; 20]);
+const GONE: InfoHash = InfoHash([9; 20]);
+
+/// Returns a snapshot with the death of a torrent, and older changes of one that is gone.
+fn snapshot(older: u64) -> Snapshot {
+    let mut snapshot = sample::snapshot();
+    let taken = snapshot.taken.0;
+    let event = |torrent, to, ago| StateEvent {
+        torrent,
+        from: State::Alive,
+        to,
+        reason: Reason::Empty,
+        at: Unix(taken - ago).into(),
+    };
+    let older = (1..=older).map(|n| event(GONE, State::AtRisk, 7200 - n));
+    let death = event(EMPTY, State::Dead, 3600);
+    snapshot.events = Arc::new(EventHistory::of(older.chain([death])));
+    snapshot
+}
+
+async fn get(snapshot: Snapshot, query: &str) -> (u16, Value) {
+    let server = serve(snapshot);
+    let answer = ask(&server, &format!("GET /api/v1/events{query}"), "").await;
+    let kind = answer.headers["content-type"].to_str().unwrap();
+    assert_eq!(kind, "application/json", "{query}");
+    (answer.status, serde_json::from_str(answer.text()).unwrap())
+}
+
+#[tokio::test]
+async fn events_are_the_latest_first_with_names() {
+    let (status, all) = get(snapshot(2), "").await;
+    let taken = all["taken"].as_u64().unwrap();
+    assert_eq!((status, &all["more"]), (200, &Value::Bool(false)));
+    let gone = "0909090909090909090909090909090909090909";
+    let at_risk = |at: u64| {
+        serde_json::json!({"torrent": null, "infohash": gone, "from": "alive", "to": "at_risk",
+            "reason": "empty", "at": at})
+    };
+    let death = serde_json::json!({"torrent": "empty", "infohash": "01".repeat(20),
+        "from": "alive", "to": "dead", "reason": "empty", "at": taken - 3600});
+    let expected = [death, at_risk(taken - 7198), at_risk(taken - 7199)];
+    assert_eq!(all["events"].as_array().unwrap()[..], expected);
+}
+
+#[tokio::test]
+async fn queries_narrow_events() {
+    let taken = sample::snapshot().taken.0;
+    let since = format!("?since={}", taken - 3600);
+    let hash = format!("?torrent={GONE}&limit=7");
+    for (query, expected, more) in [
+        ("?torrent=empty", 1, false),
+        ("?torrent=private", 0, false),
+        (&since, 1, false),
+        (&hash, 7, true),
+        ("", 100, true),
+        ("?limit=1000", 151, false),
+    ] {
+        let (status, found) = get(snapshot(150), query).await;
+        let count = found["events"].as_array().unwrap().len();
+        assert_eq!((status, count), (200, expected), "{query}");
+        assert_eq!(found["more"], more, "{query}");
+    }
+    let (status, error) = get(snapshot(1), "?limit=5&sort=name").await;
+    assert_eq!(status, 400);
+    assert!(
+        error["error"]
+            .as_str()
+            .unwrap()
+            .contains("unknown parameter")
+    );
+    assert_eq!(get(snapshot(1), "?torrent=nobody").await.0, 404);
+}
+
+#[test]
+fn the_page_shows_the_latest_changes() {
+    let mut page = String::new();
+    status::write(&snapshot(20), "/metrics", &mut page).unwrap();
+    let (_, changes) = page.split_once("<h2 id=\"changes\">").unwrap();
+    let (changes, _) = changes.split_once("</section>").unwrap();
+    assert_eq!(changes.matches("<tr><th scope=\"row\">").count(), 10);
+    let first = "<bdi>empty</bdi></a></th>\n<td>alive</td>\n<td>dead</td>\n<td>1 hour ago</td>";
+    assert!(changes.contains(first), "{changes}");
+    assert!(changes.contains("And 11 more"), "{changes}");
+}
