@@ -11,7 +11,7 @@
 //!   [`HIDDEN_HOURS`]; so may a family (IPv4 or IPv6) that our network has lost, for a day.
 //! - While our own network is out, all verdicts stay as they were.
 //! - A command that asks only once, such as `seedwatch probe`, calls a torrent dead only if every
-//!   source without exception has answered conclusively and none lists a peer ([`Rounds::One`]).
+//!   source that may be asked has answered conclusively and none lists a peer ([`Rounds::One`]).
 //! - A dead torrent stays dead until a source names a peer: silence is no recovery.
 //!
 //! | File | Contents |

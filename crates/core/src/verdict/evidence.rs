@@ -166,7 +166,7 @@ pub enum Rounds {
     Many,
     /// Once, by a command that then ends. It can neither wait for a second round nor for a source
     /// that is silent, so it demands more of the one round: a torrent is dead now only if every
-    /// source has answered conclusively and none lists a peer.
+    /// source that may be asked has answered conclusively and none lists a peer.
     One,
 }
 

@@ -107,7 +107,7 @@ impl Verdict {
                 sources()
             ),
             Reason::EmptyOnce => format!(
-                "Dead now: every source has answered, and none lists a peer: {}.",
+                "Every source that may be asked has answered, and none lists a peer now: {}.",
                 sources()
             ),
             Reason::EmptyInPart => format!(

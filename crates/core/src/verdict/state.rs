@@ -7,7 +7,7 @@ use crate::snapshot::UnixOption32;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum State {
     /// Every source that could know of peers has said for two rounds that there are none; or, in
-    /// the only round of a one-shot probe, every source without exception.
+    /// the only round of a one-shot probe, every source that may be asked.
     Dead,
     /// Alive, but with few peers or without a seeder for a day.
     AtRisk,

@@ -143,12 +143,12 @@ fn a_family_that_no_source_has_is_one_line() {
         [Some(Answer), Some(NoAddress)],
         [Some(0); 2],
     )];
-    let sentence = "Dead now: every source has answered, and none lists a peer: the tracker gives \
-                    a valid answer.";
+    let sentence = "Every source that may be asked has answered, and none lists a peer now: the \
+                    tracker gives a valid answer.";
     let dead = report(State::Dead, Reason::EmptyOnce, sentence, sources);
     let expected = "\
-dead: Dead now: every source has answered, and none lists a peer: the tracker
-  gives a valid answer.
+dead: Every source that may be asked has answered, and none lists a peer now:
+  the tracker gives a valid answer.
 Seed it again.
 
 census-1921 0123456789abcdef0123456789abcdef01234567

@@ -171,3 +171,85 @@ fn notes(asked: &[&TrackerRow]) -> Vec<String> {
     }
     notes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use seedwatch_tracker::{
+        AnnounceId, FailureReason, Observation, ProbeError, ProbeStats, Report, TrackerId,
+    };
+
+    fn request(family: Family, result: Option<FailureReason>, milliseconds: u64) -> TrackerRow {
+        let id = AnnounceId(0);
+        let report = match result {
+            None => Report::Announce {
+                id,
+                result: Ok(Default::default()),
+            },
+            Some(reason) => Report::Announce {
+                id,
+                result: Err(ProbeError::new(reason, "")),
+            },
+        };
+        let observation = Observation {
+            tracker: TrackerId(0),
+            family,
+            report,
+            stats: ProbeStats {
+                duration: Duration::from_millis(milliseconds),
+                ..ProbeStats::default()
+            },
+        };
+        TrackerRow::new("udp://a.example:1".to_owned(), &observation, false)
+    }
+
+    fn row(requests: &[TrackerRow]) -> SourceRow {
+        let announce = AnnounceRow::unknown(TrackerId(0));
+        SourceRow::of_tracker("udp://a.example:1".to_owned(), &announce, requests)
+    }
+
+    #[test]
+    fn a_failure_of_one_family_names_it_and_of_both_does_not() {
+        let timeout = Some(FailureReason::Timeout);
+        let one = row(&[
+            request(Family::Ipv4, None, 9),
+            request(Family::Ipv6, timeout, 5000),
+        ]);
+        let results = (one.ipv4, one.ipv6);
+        assert_eq!(
+            results,
+            (Some(FamilyResult::Answer), Some(FamilyResult::Failure))
+        );
+        assert_eq!(one.notes, ["IPv6: timeout"]);
+        assert_eq!(one.time, Some(Duration::from_millis(9)), "of the answer");
+        let both = row(&[
+            request(Family::Ipv4, timeout, 5000),
+            request(Family::Ipv6, timeout, 7000),
+        ]);
+        assert_eq!(both.notes, ["timeout"]);
+        assert_eq!(both.time, Some(Duration::from_millis(7000)));
+        assert!(one.badness() < both.badness());
+    }
+
+    #[test]
+    fn one_hash_of_a_hybrid_is_enough_for_an_answer() {
+        let rejected = Some(FailureReason::Rejected);
+        let hybrid = row(&[
+            request(Family::Ipv4, rejected, 1),
+            request(Family::Ipv4, None, 2),
+        ]);
+        assert_eq!(hybrid.ipv4, Some(FamilyResult::Answer));
+        assert_eq!(hybrid.ipv6, None);
+    }
+
+    #[test]
+    fn requests_to_other_trackers_and_scrapes_after_announces_do_not_count() {
+        let mut scrape = request(Family::Ipv4, Some(FailureReason::Unsupported), 1);
+        scrape.is_follow_up = true;
+        let mut other = request(Family::Ipv6, None, 1);
+        other.id = TrackerId(1);
+        let row = row(&[scrape, other]);
+        assert_eq!((row.ipv4, row.ipv6, row.time), (None, None, None));
+        assert!(row.notes.is_empty());
+    }
+}

@@ -75,8 +75,12 @@ impl fmt::Display for Summary {
                 ipv4.saturating_add(ipv6)
             )?,
         }
-        let claims = [(self.seeders, "seeders"), (self.leechers, "leechers")];
-        let claims = claims.map(|(count, what)| Some(format!("{} {what}", count?)));
+        let claims = [(self.seeders, "seeder"), (self.leechers, "leecher")];
+        let claims = claims.map(|(count, what)| {
+            let count = count?;
+            let plural = if count == 1 { "" } else { "s" };
+            Some(format!("{count} {what}{plural}"))
+        });
         let claims: Vec<_> = claims.into_iter().flatten().collect();
         if !claims.is_empty() {
             write!(f, "; largest claim {}", claims.join(", "))?;

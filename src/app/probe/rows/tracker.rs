@@ -131,7 +131,7 @@ impl TrackerRow {
                     notes.push(format!("{omitted} peers beyond numwant not read"));
                 }
                 if *strategy == Some("brief") {
-                    notes.push("announced as started, then stopped".to_owned());
+                    notes.push("started, then stopped".to_owned());
                 }
             }
             RowResult::NoAddress => {}

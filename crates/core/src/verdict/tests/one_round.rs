@@ -12,7 +12,7 @@ fn once(evidence: &Evidence) -> (State, Reason) {
 }
 
 #[test]
-fn one_round_shows_a_death_only_if_every_source_without_exception_lists_no_peer() {
+fn one_round_shows_a_death_only_if_every_source_answers_and_lists_no_peer() {
     let all_empty = empty(both(trackers([0, 1]), dht()), MINUTE);
     assert_eq!(once(&all_empty), (State::Dead, Reason::EmptyOnce));
     let is_daemon = Judged::default().judge(&all_empty, &at(MINUTE));
