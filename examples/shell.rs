@@ -15,8 +15,9 @@ type File = (PathBuf, Vec<u8>);
 
 /// What the flags do not say, as roff.
 const NOTES: &str = r#".SH EXIT STATUS
-0 after success or a signal; 1 if the start failed, or if no source knows the probed torrent;
-2 after wrong usage.
+0 after success or a signal; 1 if the start failed; 2 after wrong usage.
+.B seedwatch probe
+ends with 0 if the torrent is alive, 3 if it is dead, and 4 if that is not known or a signal ended it.
 .SH SIGNALS
 SIGHUP reads the configuration again and applies it as a whole, or not at all. SIGTERM and SIGINT
 end the daemon within five seconds.

@@ -100,14 +100,16 @@ impl WebFlags {
 /// Subcommands.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
-    /// Probe one torrent now, print what each tracker and the DHT answer, and exit.
+    /// Probe one torrent now, print its state and what each tracker and the DHT answer, and exit.
+    ///
+    /// Exit codes: 0 = alive, 3 = dead, 4 = unknown, 1 = failed at start, 2 = wrong usage.
     Probe(ProbeFlags),
 }
 
 /// `seedwatch probe`.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub struct ProbeFlags {
-    /// A magnet link, an info-hash, a .torrent file, or the name of a configured torrent.
+    /// The name of a configured torrent, an info-hash, a magnet link, or a .torrent file.
     pub target: String,
 
     /// Format of the result.

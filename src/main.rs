@@ -33,11 +33,11 @@ fn main() -> ExitCode {
         .map_err(BoxError::from)
         .and_then(|runtime| match &cli.command {
             Some(Command::Probe(flags)) => finish(runtime, probe(&cli, flags)),
-            None if cli.config_check => check(&cli),
-            None => finish(runtime, serve(cli)),
+            None if cli.config_check => check(&cli).map(|()| ExitCode::SUCCESS),
+            None => finish(runtime, serve(cli)).map(|()| ExitCode::SUCCESS),
         });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failed) => {
             report(&failed);
             ExitCode::FAILURE
@@ -55,10 +55,10 @@ fn report(failed: &BoxError) {
 
 /// Runs a task to its end. It does not wait for reads that hang, such as of a pipe without a
 /// writer.
-fn finish(
+fn finish<T>(
     runtime: Runtime,
-    task: impl Future<Output = Result<(), BoxError>>,
-) -> Result<(), BoxError> {
+    task: impl Future<Output = Result<T, BoxError>>,
+) -> Result<T, BoxError> {
     let result = runtime.block_on(task);
     runtime.shutdown_background();
     result
@@ -76,9 +76,10 @@ fn shutdown_signal() -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
-async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<(), BoxError> {
+async fn probe(cli: &Cli, flags: &ProbeFlags) -> Result<ExitCode, BoxError> {
     let probed = app::probe(cli, flags, shutdown_signal()?).await;
-    probed.map_err(|failed| -> BoxError { failed })
+    let outcome = probed.map_err(|failed| -> BoxError { failed })?;
+    Ok(outcome.exit_code().into())
 }
 
 /// Runs `--config.check`: everything that the start does without the network.

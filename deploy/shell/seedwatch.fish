@@ -38,7 +38,7 @@ json\t'One JSON object per line'"
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l config.check -d 'Check the configuration without the network, and exit: 0 if it is valid, 1 if not'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -s V -l version -d 'Print version'
-complete -c seedwatch -n "__fish_seedwatch_needs_command" -f -a "probe" -d 'Probe one torrent now, print what each tracker and the DHT answer, and exit'
+complete -c seedwatch -n "__fish_seedwatch_needs_command" -f -a "probe" -d 'Probe one torrent now, print its state and what each tracker and the DHT answer, and exit'
 complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l output -d 'Format of the result' -r -f -a "text\t'For people'
 json\t'For programs'"
 complete -c seedwatch -n "__fish_seedwatch_using_subcommand probe" -l config.file -d 'Configuration file' -r -F

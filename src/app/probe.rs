@@ -1,10 +1,21 @@
 //! `seedwatch probe TARGET`: probes one torrent at all its trackers and in the DHT, and prints what
-//! they answer.
+//! the core decides and what they answer.
+//!
+//! | File | Contents |
+//! |---|---|
+//! | `target` | the torrent to probe |
+//! | `session`, `lookups` | the requests, and what their answers add up to |
+//! | `rows` | what each source and each request says |
+//! | `report`, `table`, `fit` | the result as text and as JSON. Pure |
+//! | `printer` | standard output, and the progress on a terminal |
 
+mod fit;
 mod lookups;
 mod printer;
+mod report;
 mod rows;
 mod session;
+mod table;
 mod target;
 
 use std::io;
@@ -13,102 +24,145 @@ use tokio::sync::mpsc;
 
 use super::probers::{self, QUEUE};
 use crate::cli::{Cli, ProbeFlags};
+use crate::config::Config;
 use lookups::DhtLookups;
-use printer::Printer;
-use rows::Summary;
+use printer::Progress;
+use seedwatch_core::verdict::State;
+use seedwatch_probers::Probers;
 use seedwatch_probers::resolve::Resolver;
-use seedwatch_torrent::Privacy;
+use seedwatch_tracker::Observation;
 use session::Session;
-
-/// Why a probe could not be made, or had nothing to show.
-#[derive(Debug, thiserror::Error)]
-pub enum ProbeCommandError {
-    /// The torrent is private, and the configuration does not allow to probe it.
-    #[error("the torrent is private: write `private: true` on its entry in the configuration")]
-    Private,
-    /// The torrent has no source to ask.
-    #[error("the torrent has no tracker, and the DHT must not be asked about it")]
-    NoSource,
-    /// No source gave a valid answer.
-    #[error("no tracker and no DHT lookup gave a valid answer")]
-    NoAnswer,
-    /// Trackers answered, but none has this torrent.
-    #[error("a tracker answered, but no source has peers or counts of this torrent")]
-    Refused,
-}
 
 /// An error that ends the probe.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Probes the target and prints what every tracker and the DHT answer. If `shutdown` or a closed
-/// standard output ends it early, it still withdraws what it announced.
+/// What a script learns from the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// A source names a peer.
+    Alive,
+    /// Every source has answered, and none lists a peer.
+    Dead,
+    /// Neither is certain; or the torrent must not be probed, or the probe was ended early.
+    Unknown,
+}
+
+impl ProbeOutcome {
+    /// Returns the outcome that a state stands for.
+    pub const fn of(state: State) -> Self {
+        match state {
+            State::Alive | State::AtRisk => Self::Alive,
+            State::Dead => Self::Dead,
+            State::Unobserved | State::Pending | State::Private => Self::Unknown,
+        }
+    }
+
+    /// Returns the exit code. 1 and 2 are taken: the start failed, and wrong usage.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::Alive => 0,
+            Self::Dead => 3,
+            Self::Unknown => 4,
+        }
+    }
+}
+
+/// Probes the target and prints the result. If `shutdown` ends it early, it prints nothing, and
+/// still withdraws what it announced.
 ///
 /// # Errors
-/// If the target or the configuration is not valid, or no source has the torrent.
+/// If the target or the configuration is not valid, a prober cannot start, or standard output cannot
+/// be written.
 pub async fn probe(
     cli: &Cli,
     flags: &ProbeFlags,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), BoxError> {
+) -> Result<ProbeOutcome, BoxError> {
     tokio::pin!(shutdown);
     // Reading may hang, for example on a pipe without a writer.
     let (path, target) = (cli.config_file.clone(), flags.target.clone());
     let reading = tokio::task::spawn_blocking(move || target::read(&path, &target));
     let config = tokio::select! {
         read = reading => read??,
-        () = &mut shutdown => return Ok(()),
+        () = &mut shutdown => return Ok(ProbeOutcome::Unknown),
     };
-    let torrent = &config.torrents[0];
-    if torrent.privacy == Privacy::LeftAlone {
-        return Err(ProbeCommandError::Private.into());
-    }
     let resolver = Resolver::system();
-    let mut lookups = DhtLookups::start(&config, torrent, &resolver).await?;
-    if torrent.trackers.is_empty() && lookups.waiting() == 0 {
-        return Err(ProbeCommandError::NoSource.into());
-    }
+    let mut lookups = DhtLookups::start(&config, &config.torrents[0], &resolver).await?;
     let mut session = Session::new(&config);
     let (out, mut observations) = mpsc::channel(QUEUE);
     let settings = probers::settings(&config, session.identity, probers::roots()?);
     let probers = probers::start(settings, &resolver, out)?;
-    let mut printer = Printer::new(flags.output);
-    let probing = async {
-        printer.print_torrent(torrent)?;
-        let sources = (&config, &probers);
-        printer
-            .follow(&mut session, sources, &mut observations, &mut lookups)
-            .await
+    let progress = Progress::new(flags.output);
+    let asking = Asking {
+        config: &config,
+        probers: &probers,
+        progress: &progress,
     };
     let is_complete = tokio::select! {
-        followed = probing => followed.map(|()| true),
-        () = &mut shutdown => Ok(false),
+        () = asking.follow(&mut session, &mut observations, &mut lookups) => true,
+        () = &mut shutdown => false,
     };
     // The probers withdraw every announce, however the probe ended.
     observations.close();
     tokio::join!(probers.drain(), lookups.stop());
-    let summary = session.summary();
-    let printed = is_complete.and_then(|is_complete| match is_complete {
-        true => printer.print_summary(torrent, &summary).map(|()| true),
-        false => Ok(false),
-    });
-    conclude(printed, &summary, session.is_answered)
-}
-
-/// Returns the result of the probe. `printed` says whether it was completed.
-fn conclude(
-    printed: io::Result<bool>,
-    summary: &Summary,
-    is_answered: bool,
-) -> Result<(), BoxError> {
-    match printed {
-        Ok(true) if summary.trackers_online == 0 && summary.dht.is_none() => {
-            Err(match is_answered {
-                true => ProbeCommandError::Refused.into(),
-                false => ProbeCommandError::NoAnswer.into(),
-            })
-        }
+    drop(progress);
+    let Some(report) = session.conclude().filter(|_| is_complete) else {
+        tracing::warn!("the probe was ended before all answers were in");
+        return Ok(ProbeOutcome::Unknown);
+    };
+    match printer::print(&report, flags.output) {
         // A reader that closed the pipe, such as `head`, is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+        _ => Ok(ProbeOutcome::of(report.verdict.state)),
+    }
+}
+
+/// A probe under way.
+struct Asking<'a> {
+    config: &'a Config,
+    probers: &'a Probers,
+    progress: &'a Progress,
+}
+
+impl Asking<'_> {
+    /// Asks every tracker, and waits until all answers and lookups are in.
+    async fn follow(
+        &self,
+        session: &mut Session,
+        observations: &mut mpsc::Receiver<Vec<Observation>>,
+        lookups: &mut DhtLookups,
+    ) {
+        let jobs = session.jobs(self.config);
+        let (mut waiting, mut total) = (jobs.len(), jobs.len() + lookups.waiting());
+        self.probers.submit(jobs);
+        while waiting + lookups.waiting() > 0 {
+            let missing = waiting + lookups.waiting();
+            self.progress.show(total - missing, total);
+            tokio::select! {
+                Some(batch) = observations.recv(), if waiting > 0 => {
+                    for observation in batch {
+                        waiting -= 1;
+                        let scrape = session.absorb(observation, self.config);
+                        let more: Vec<_> = scrape.into_iter().collect();
+                        total += more.len();
+                        waiting += more.len();
+                        self.probers.submit(more);
+                    }
+                }
+                event = lookups.next(), if lookups.waiting() > 0 => session.absorb_lookups(event),
+                else => break,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_state_has_an_exit_code() {
+        let codes = State::ALL.map(|state| ProbeOutcome::of(state).exit_code());
+        assert_eq!(codes, [3, 0, 4, 4, 0, 4]);
     }
 }

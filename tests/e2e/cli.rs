@@ -203,14 +203,43 @@ fn a_probe_prints_a_trace() {
         ] {
             assert!(trace.contains(&tracker), "{tracker}:\n{trace}");
         }
+        let lines: Vec<&str> = trace.lines().collect();
+        assert!(lines[0].starts_with("alive: 5 peers"), "{trace}");
+        assert!(
+            lines.iter().all(|line| line.chars().count() <= 80),
+            "{trace}"
+        );
+        assert!(!trace.contains('\x1b'), "no colour in a pipe: {trace}");
+        assert!(
+            output.stderr.is_empty(),
+            "no progress in a pipe: {output:?}"
+        );
+        let rows = [npm.http().label(), opentracker.udp().label()];
+        for label in rows {
+            let row = lines.iter().find(|line| line.starts_with(&label));
+            let cells: Vec<&str> = row.unwrap().split_whitespace().collect();
+            assert_eq!(cells[1..4], ["ok", "5", "2"], "{trace}");
+        }
+        let worst = lines.iter().rfind(|line| line.contains("://127."));
+        let worst = worst.unwrap();
+        assert!(worst.starts_with("udp://127.99.0.1:9 "), "{trace}");
+        assert!(worst.contains("fail"), "{trace}");
         assert!(trace.contains("refused"), "{trace}");
-        assert!(trace.contains('5'), "{trace}");
         assert!(!trace.contains("127.60."), "no peer address: {trace}");
 
         let output = run(&["--config.file", &file, "probe", target, "--output", "json"]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let trace: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(trace.to_string().contains(&npm.http().label()), "{trace}");
+        assert_eq!(trace["state"], "alive", "{trace}");
+        assert_eq!(trace["reason"]["code"], "peers_named", "{trace}");
+        assert_eq!(trace["advice"], "nothing", "{trace}");
+        assert_eq!(
+            trace["sources"][2]["source"], "udp://127.99.0.1:9",
+            "{trace}"
+        );
+        assert_eq!(trace["sources"][2]["ipv4"], "failure", "{trace}");
+        assert_eq!(trace["sources"][2]["ipv6"], "no_address", "{trace}");
         assert!(
             !trace.to_string().contains("127.60."),
             "no peer address: {trace}"
@@ -220,4 +249,83 @@ fn a_probe_prints_a_trace() {
         run(&["probe", "magnet:?xt=nonsense"]).status.code(),
         Some(1)
     );
+}
+
+#[test]
+fn the_exit_code_of_a_probe_tells_dead_from_unknown() {
+    needs_servers!();
+    let hash = fresh_hash();
+    let opentracker = Opentracker::start(&[hash]);
+    let working = opentracker.udp().url();
+    let closed = "udp://127.99.0.1:9/announce".to_owned();
+    let entry_of = |name: &str, urls: &[String]| entry(name, &hex(&hash), urls);
+    // Only this overlay network reaches it, so it is not asked.
+    let overlay = "http://tracker.i2p/announce".to_owned();
+    for (name, urls, code, state, reason, advice) in [
+        (
+            "dead",
+            &[working.clone()][..],
+            3,
+            "dead",
+            "empty_once",
+            "reseed",
+        ),
+        (
+            "overlay",
+            &[working.clone(), overlay],
+            3,
+            "dead",
+            "empty_once",
+            "reseed",
+        ),
+        (
+            "unsure",
+            &[working, closed.clone()],
+            4,
+            "pending",
+            "empty_in_part",
+            "probe_again",
+        ),
+        (
+            "silent",
+            &[closed],
+            4,
+            "pending",
+            "silent_once",
+            "probe_again",
+        ),
+        ("nothing", &[], 4, "unobserved", "no_source", "add_source"),
+    ] {
+        let (_folder, file) = folder(&config(LAB, &[entry_of(name, urls)]));
+        let output = run(&["--config.file", &file, "probe", name]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let shown = text(&output.stdout);
+        assert!(shown.starts_with(&format!("{state}: ")), "{shown}");
+        let output = run(&["--config.file", &file, "probe", name, "--output", "json"]);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(json["state"], state, "{json}");
+        assert_eq!(json["reason"]["code"], reason, "{json}");
+        assert_eq!(json["advice"], advice, "{json}");
+    }
+    let private = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/private.torrent"
+    );
+    let watched = format!("- file: {private}\n  name: secret\n");
+    let (_folder, file) = folder(&config(LAB, &[watched]));
+    let output = run(&["--config.file", &file, "probe", "secret"]);
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+    assert!(text(&output.stdout).starts_with("private: "), "{output:?}");
+}
+
+#[test]
+fn a_file_that_is_no_torrent_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("notes.txt");
+    std::fs::write(&file, "hello").unwrap();
+    let output = run(&["probe", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = text(&output.stderr);
+    assert!(error.contains("notes.txt: not a torrent"), "{error}");
 }

@@ -354,7 +354,11 @@ fn a_probe_prints_the_lookup() {
     let magnet = format!("magnet:?xt=urn:btih:{}", hex(&hash));
     let (code, trace) = run(&with_dht, &[&magnet]);
     assert_eq!(code, Some(0), "{trace}");
-    let line = format!("dht ipv4 {}: {PEERS} peers named", &hex(&hash)[..8]);
+    assert!(trace.starts_with("alive: "), "{trace}");
+    let row = trace.lines().find(|line| line.starts_with("DHT "));
+    let cells: Vec<&str> = row.unwrap().split_whitespace().collect();
+    assert_eq!(cells[1..3], ["ok", &PEERS.to_string()], "{trace}");
+    let line = format!("IPv4 {}: {PEERS} peers named", &hex(&hash)[..8]);
     assert!(trace.contains(&line), "{trace}");
     for word in [
         "filters say",
@@ -379,14 +383,17 @@ fn a_probe_prints_the_lookup() {
     }
 
     let (code, trace) = run(LAB, &[&magnet]);
-    assert_eq!(code, Some(1));
-    assert!(trace.contains("the DHT must not be asked"), "{trace}");
+    assert_eq!(code, Some(4), "{trace}");
+    assert!(
+        trace.starts_with("unobserved: There is nothing to ask"),
+        "{trace}"
+    );
     let private = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/private.torrent"
     );
     let before = world.count("queries");
     let (_, trace) = run(&with_dht, &[private]);
-    assert!(!trace.contains("dht ipv4"), "{trace}");
+    assert!(!trace.contains("DHT "), "{trace}");
     assert_eq!(world.count("queries"), before, "private: never the DHT");
 }

@@ -63,7 +63,7 @@ use crate::cliff::RunningMinute;
 use crate::roster::{Changes, Roster, TorrentIndex};
 use crate::saved::DecodeError;
 use crate::snapshot::{Block, CollectionRow, Histogram, Rejection, TotalsRow, TrackerRow};
-use crate::verdict::{NetworkState, StateChange};
+use crate::verdict::{NetworkState, Rounds, StateChange};
 use crate::{Health, HealthChange, PerSource, Source};
 use announce::FamilyState;
 use collection::unique_since;
@@ -139,6 +139,11 @@ impl Swarms {
     /// Sets the state of our own network, for the verdicts.
     pub fn set_network(&mut self, network: NetworkState) {
         self.state.network = network;
+    }
+
+    /// Sets how often the sources are asked, for the verdicts.
+    pub fn set_rounds(&mut self, rounds: Rounds) {
+        self.state.rounds = rounds;
     }
 
     /// Sets the addresses of the local interfaces.

@@ -10,6 +10,8 @@
 //! - A source that named the last peers and then fell silent may still know of them, for
 //!   [`HIDDEN_HOURS`]; so may a family (IPv4 or IPv6) that our network has lost, for a day.
 //! - While our own network is out, all verdicts stay as they were.
+//! - A command that asks only once, such as `seedwatch probe`, calls a torrent dead only if every
+//!   source that may be asked has answered conclusively and none lists a peer ([`Rounds::One`]).
 //! - A dead torrent stays dead until a source names a peer: silence is no recovery.
 //!
 //! | File | Contents |
@@ -30,7 +32,7 @@ mod reason;
 mod state;
 
 pub use change::StateChange;
-pub use evidence::{Circumstances, Evidence, NetworkState, SourceSet};
+pub use evidence::{Circumstances, Evidence, NetworkState, Rounds, SourceSet};
 pub use explain::Advice;
 pub use judge::{FEW_PEERS, HIDDEN_HOURS, MIN_EMPTY_TIME};
 pub use memory::{SavedVerdict, VerdictMemory};

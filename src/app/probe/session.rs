@@ -1,20 +1,26 @@
 //! One probe of a torrent: its requests, and what their answers add up to.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lookups::LookupEvent;
-use super::rows::{LookupRow, Summary, TrackerRow};
+use super::report::ProbeReport;
+use super::rows::{LookupRow, SourceRow, Summary, TrackerRow};
 use crate::app::{identity, own_addresses};
 use crate::config::Config;
 use seedwatch_clock::Clock;
 use seedwatch_core::roster::{Roster, TorrentIndex};
-use seedwatch_core::snapshot::{ConfigRow, Snapshot};
+use seedwatch_core::snapshot::{AnnounceRow, Snapshot, TorrentView};
 use seedwatch_core::swarm::{SwarmConfig, Swarms};
+use seedwatch_core::verdict::Rounds;
 use seedwatch_core::{Health, HealthChange};
-use seedwatch_dht::LookupReport;
+use seedwatch_dht::{LookupError, LookupReport, LookupStats};
 use seedwatch_distinct::Key;
-use seedwatch_torrent::Family;
-use seedwatch_tracker::{AnnounceId, Identity, Job, Observation, Report, Request};
+use seedwatch_torrent::{Family, InfoHash, Privacy};
+use seedwatch_tracker::{AnnounceId, Identity, Job, Observation, Report, Request, TrackerId};
+
+/// How long an answer counts: until the end of the probe, whatever the configuration says.
+const FRESH_FOR: Duration = Duration::from_secs(24 * 3600);
 
 /// One torrent at all its trackers over both families.
 pub(super) struct Session {
@@ -22,8 +28,10 @@ pub(super) struct Session {
     pub(super) identity: Identity,
     roster: Roster,
     swarms: Swarms,
-    /// Whether a tracker answered, even with a refusal.
-    pub(super) is_answered: bool,
+    /// The lookups whose result was folded.
+    looked_up: Vec<(InfoHash, Family)>,
+    tracker_rows: Vec<TrackerRow>,
+    lookup_rows: Vec<LookupRow>,
 }
 
 impl Session {
@@ -34,7 +42,7 @@ impl Session {
         let mut roster = Roster::default();
         let swarm_config = SwarmConfig::new(
             config.accept,
-            config.probe.stale_after,
+            FRESH_FOR,
             Arc::clone(&config.geo),
             config.metrics.countries,
         );
@@ -43,19 +51,26 @@ impl Session {
         let changes = roster.update(&config.torrents, |_| false);
         swarms.update(swarm_config, &roster, &changes, clock.now());
         roster.plan_lookups(config.dht.enabled);
-        swarms.update_lookups(config.probe.stale_after, &roster);
+        swarms.update_lookups(FRESH_FOR, &roster);
+        swarms.set_rounds(Rounds::One);
         swarms.set_local_addresses(&own_addresses().unwrap_or_default());
         Self {
             clock,
             identity,
             roster,
             swarms,
-            is_answered: false,
+            looked_up: Vec::new(),
+            tracker_rows: Vec::new(),
+            lookup_rows: Vec::new(),
         }
     }
 
-    /// Returns one announce per info-hash, tracker and family.
+    /// Returns one announce per info-hash, tracker and family; none for a torrent that must not be
+    /// probed.
     pub(super) fn jobs(&self, config: &Config) -> Vec<Job> {
+        if config.torrents[0].privacy == Privacy::LeftAlone {
+            return Vec::new();
+        }
         let announces = self.roster.announces_of(TorrentIndex(0));
         let families = Family::ALL.into_iter();
         families
@@ -89,60 +104,83 @@ impl Session {
         })
     }
 
-    /// Absorbs an observation and returns its row. An answered announce is followed by a scrape,
-    /// which tells how often the torrent was completed: by then the tracker no longer counts us.
-    pub(super) fn absorb(
-        &mut self,
-        observation: Observation,
-        config: &Config,
-    ) -> (TrackerRow, Vec<Job>) {
-        let tracker = self.roster.trackers()[observation.tracker.0 as usize].as_ref();
-        let label = tracker.map(|url| url.label()).unwrap_or_default();
-        let row = TrackerRow::new(label, &observation);
+    /// Absorbs an observation. An answered announce is followed by a scrape, which tells how often
+    /// the torrent was completed: by then the tracker no longer counts us. Returns the scrape.
+    pub(super) fn absorb(&mut self, observation: Observation, config: &Config) -> Option<Job> {
+        let is_scrape = observation.report.is_scrape();
+        let is_follow_up = is_scrape && config.tracker.announce.is_some();
+        let label = self.label(observation.tracker);
+        let row = TrackerRow::new(label, &observation, is_follow_up);
+        self.tracker_rows.push(row);
         let scrape = self.scrape_after(&observation, config);
-        let answered = observation.report.failed().is_none()
-            && !matches!(observation.report, Report::NoAddress { .. });
         let failed = observation.report.failed();
-        self.is_answered |= answered || failed.is_some_and(|it| it.reason.is_refusal());
-        let is_probe = !observation.report.is_scrape() || config.tracker.announce.is_none();
+        let health = match failed {
+            None if matches!(observation.report, Report::NoAddress { .. }) => Health::Absent,
+            None => Health::Up,
+            // Other URLs of the tracker may have a scrape.
+            Some(failed) if failed.reason.is_abstention() && !is_scrape => Health::Closed,
+            Some(_) => Health::Unknown,
+        };
         // A failed scrape says nothing about an announce that was answered.
-        if answered || !observation.report.is_scrape() {
-            let health = if answered {
-                Health::Up
-            } else {
-                Health::Unknown
-            };
+        if health == Health::Up || !is_follow_up {
             let change = HealthChange {
                 health,
                 changed: true,
-                is_confirmed: is_probe,
+                is_confirmed: !is_follow_up,
             };
             self.swarms
                 .fold(&self.roster, observation, change, self.clock.now());
         }
-        (row, scrape.into_iter().collect())
+        scrape
     }
 
-    /// Absorbs what happened to lookups and returns their rows.
-    pub(super) fn absorb_lookups(&mut self, event: LookupEvent) -> Vec<LookupRow> {
+    fn label(&self, tracker: TrackerId) -> String {
+        let url = self.roster.trackers().get(tracker.0 as usize);
+        let url = url.and_then(|url| url.as_ref());
+        url.map(|url| url.label()).unwrap_or_default()
+    }
+
+    /// Absorbs what happened to lookups.
+    pub(super) fn absorb_lookups(&mut self, event: LookupEvent) {
         match event {
             LookupEvent::Ended(lookups) => {
-                let row = |lookup: &LookupReport| {
-                    let now = self.clock.now();
-                    self.swarms.fold_lookup(&self.roster, lookup, now);
-                    LookupRow::new(lookup)
-                };
-                lookups.iter().map(row).collect()
+                for lookup in &lookups {
+                    self.fold_lookup(lookup);
+                    self.lookup_rows.push(LookupRow::new(lookup));
+                }
             }
             LookupEvent::Unfinished(late) => {
                 let row = |(hash, family)| LookupRow::unfinished(hash, family);
-                late.into_iter().map(row).collect()
+                self.lookup_rows.extend(late.into_iter().map(row));
             }
             LookupEvent::Status(status) => {
                 let known = status.iter().flatten();
                 let external = known.filter_map(|status| status.external_ip);
                 self.swarms.set_external_addresses(external);
-                Vec::new()
+            }
+        }
+    }
+
+    fn fold_lookup(&mut self, lookup: &LookupReport) {
+        let now = self.clock.now();
+        self.swarms.fold_lookup(&self.roster, lookup, now);
+        self.looked_up.push((lookup.info_hash, lookup.family));
+    }
+
+    /// Folds lookups that did not end, or could not begin, as failures: no other round follows.
+    fn fail_other_lookups(&mut self) {
+        let hashes = Arc::clone(self.roster.dht_hashes());
+        let wanted = hashes
+            .iter()
+            .flat_map(|hash| Family::ALL.map(|family| (*hash, family)));
+        for (info_hash, family) in wanted {
+            if !self.looked_up.contains(&(info_hash, family)) {
+                self.fold_lookup(&LookupReport {
+                    info_hash,
+                    family,
+                    result: Err(LookupError::Timeout),
+                    diagnosis: LookupStats::default(),
+                });
             }
         }
     }
@@ -159,15 +197,42 @@ impl Session {
         Some(job)
     }
 
-    /// Returns what all sources say together.
-    pub(super) fn summary(&mut self) -> Summary {
+    /// Returns what all sources say together, once every request has ended.
+    pub(super) fn conclude(&mut self) -> Option<ProbeReport> {
+        self.fail_other_lookups();
         let now = self.clock.now();
         let snapshot = Snapshot {
             torrents: Arc::clone(self.roster.torrents()),
             blocks: self.swarms.blocks(&self.roster, now),
-            config: ConfigRow::default(),
             ..Snapshot::default()
         };
-        Summary::new(&snapshot, self.swarms.rejected())
+        let view = snapshot.row(0)?;
+        Some(ProbeReport {
+            name: view.torrent.name.to_string(),
+            infohash: view.torrent.hashes.v1().map(|hash| hash.to_string()),
+            infohash_v2: view.torrent.hashes.v2().map(|hash| hash.to_string()),
+            verdict: view.verdict,
+            sentence: view.verdict.sentence(view),
+            sources: self.sources(view),
+            summary: Summary::new(view, self.swarms.rejected()),
+            requests: std::mem::take(&mut self.tracker_rows),
+            lookups: std::mem::take(&mut self.lookup_rows),
+        })
+    }
+
+    /// Returns the sources, the worst last.
+    fn sources(&self, view: TorrentView<'_>) -> Vec<SourceRow> {
+        if view.torrent.privacy == Privacy::LeftAlone {
+            return Vec::new();
+        }
+        let tracker = |announce: &AnnounceRow| {
+            let label = self.label(announce.tracker);
+            SourceRow::of_tracker(label, announce, &self.tracker_rows)
+        };
+        let trackers = view.announces.iter().map(tracker);
+        let mut sources: Vec<SourceRow> = trackers.collect();
+        sources.extend(SourceRow::of_dht(view, &self.lookup_rows));
+        sources.sort_by_cached_key(SourceRow::badness);
+        sources
     }
 }

@@ -79,7 +79,7 @@ fn a_probe_finds_all_peers_and_leaves_no_entry() {
         trace
     };
     let trace = probe("text");
-    let line = format!("dht ipv4 {}: {PEERS} peers named", &hex(&torrent.hash)[..8]);
+    let line = format!("IPv4 {}: {PEERS} peers named", &hex(&torrent.hash)[..8]);
     assert!(trace.contains(&line), "{trace}");
     let trace = probe("json");
     let json: serde_json::Value = serde_json::from_str(&trace).unwrap();

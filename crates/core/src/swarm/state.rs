@@ -8,7 +8,7 @@ use super::peer_list::RecordedAt;
 use super::torrent::TorrentState;
 use crate::Source;
 use crate::roster::{Changes, Roster, TorrentIndex};
-use crate::verdict::NetworkState;
+use crate::verdict::{NetworkState, Rounds};
 use seedwatch_clock::Now;
 use seedwatch_distinct::Key;
 use seedwatch_tracker::AnnounceId;
@@ -24,6 +24,8 @@ pub(super) struct SwarmState {
     pub(super) history: PeerHistory,
     /// Our own network.
     pub(super) network: NetworkState,
+    /// How often the sources are asked.
+    pub(super) rounds: Rounds,
 }
 
 impl SwarmState {
@@ -37,6 +39,7 @@ impl SwarmState {
             latest: LatestAnswers::default(),
             history: PeerHistory::new(key),
             network: NetworkState::default(),
+            rounds: Rounds::default(),
         }
     }
 

@@ -152,6 +152,20 @@ pub struct Circumstances {
     pub network: NetworkState,
     /// How long a source may take to answer after its last answer went stale.
     pub patience: Duration,
+    /// How often the sources are asked.
+    pub rounds: Rounds,
+}
+
+/// How often the sources are asked before they are judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rounds {
+    /// Again and again, by a daemon.
+    #[default]
+    Many,
+    /// Once, by a command that then ends. It can neither wait for a second round nor for a source
+    /// that is silent, so it demands more of the one round: a torrent is dead now only if every
+    /// source that may be asked has answered conclusively and none lists a peer.
+    One,
 }
 
 /// The state of our own network.

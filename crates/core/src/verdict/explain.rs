@@ -24,11 +24,13 @@ pub enum Advice {
     CheckNetwork,
     /// Wait for the next round.
     Wait,
+    /// Probe again later: this was the only round.
+    ProbeAgain,
 }
 
 impl Advice {
     /// All advice.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Nothing,
         Self::Reseed,
         Self::AddSeeder,
@@ -37,6 +39,7 @@ impl Advice {
         Self::CheckDht,
         Self::CheckNetwork,
         Self::Wait,
+        Self::ProbeAgain,
     ];
 
     /// Returns what follows from a verdict.
@@ -44,6 +47,7 @@ impl Advice {
         let has = |condition| verdict.conditions.has(condition);
         match (verdict.state, verdict.reason) {
             (_, Reason::Outage | Reason::FamilyLost) => Self::CheckNetwork,
+            (_, Reason::EmptyInPart | Reason::SilentOnce) => Self::ProbeAgain,
             (State::Dead, _) => Self::Reseed,
             (State::AtRisk, _) => Self::AddSeeder,
             (_, Reason::NoSource) => Self::AddSource,
@@ -67,6 +71,7 @@ impl Advice {
             Self::CheckDht => "check_dht",
             Self::CheckNetwork => "check_network",
             Self::Wait => "wait",
+            Self::ProbeAgain => "probe_again",
         }
     }
 
@@ -81,6 +86,7 @@ impl Advice {
             Self::CheckDht => "Check whether a firewall blocks UDP to the DHT.",
             Self::CheckNetwork => "Check the network of this machine.",
             Self::Wait => "Wait for further rounds.",
+            Self::ProbeAgain => "Probe it again later, or let the daemon watch it.",
         }
     }
 }
@@ -100,6 +106,17 @@ impl Verdict {
                  least 90 minutes apart: {}.",
                 sources()
             ),
+            Reason::EmptyOnce => format!(
+                "Every source that may be asked has answered, and none lists a peer now: {}.",
+                sources()
+            ),
+            Reason::EmptyInPart => format!(
+                "No source lists a peer, but not every source has given a conclusive answer: {}.",
+                sources()
+            ),
+            Reason::SilentOnce => {
+                format!("No source has given a conclusive answer: {}.", sources())
+            }
             Reason::SourceLost => format!(
                 "No source lists a peer, but one that listed the last peers does not answer: {}.",
                 sources()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::evidence::{Circumstances, Evidence};
+use super::evidence::{Circumstances, Evidence, Rounds};
 use super::memory::{Hour, Second, VerdictMemory};
 use super::reason::Reason;
 use super::state::{Condition, Conditions, State};
@@ -83,6 +83,10 @@ impl VerdictMemory {
         }
         if evidence.empty.is_empty() && evidence.silent.is_empty() {
             return (State::Unobserved, Reason::NoSource, None);
+        }
+        if at.rounds == Rounds::One {
+            let (state, reason) = decide_at_once(evidence);
+            return (state, reason, None);
         }
         // If one family of the DHT is silent, the other one still speaks for it.
         let is_dht_silent = evidence.silent.has_dht() && !evidence.empty.has_dht();
@@ -227,5 +231,14 @@ impl VerdictMemory {
             true => (State::AtRisk, conditions),
             false => (state, conditions),
         }
+    }
+}
+
+/// Decides after the only round, in which no source has named a peer and at least one was asked.
+fn decide_at_once(evidence: &Evidence) -> (State, Reason) {
+    match (evidence.empty.is_empty(), evidence.silent.is_empty()) {
+        (false, true) => (State::Dead, Reason::EmptyOnce),
+        (false, false) => (State::Pending, Reason::EmptyInPart),
+        (true, _) => (State::Pending, Reason::SilentOnce),
     }
 }

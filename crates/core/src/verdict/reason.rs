@@ -9,6 +9,13 @@ pub enum Reason {
     Empty,
     /// All sources say that the swarm is empty, but not for long enough.
     EmptyRecently,
+    /// In the only round of a one-shot probe, all sources say that the swarm is empty.
+    EmptyOnce,
+    /// In the only round of a one-shot probe, some sources say that the swarm is empty, and others
+    /// give no conclusive answer.
+    EmptyInPart,
+    /// In the only round of a one-shot probe, no source gives a conclusive answer.
+    SilentOnce,
     /// A source that named the last peers does not answer any more.
     SourceLost,
     /// The last peers were reachable over a family that our network has lost.
@@ -60,6 +67,9 @@ impl Reason {
             Self::PeersNamed => "peers_named",
             Self::Empty => "empty",
             Self::EmptyRecently => "empty_recently",
+            Self::EmptyOnce => "empty_once",
+            Self::EmptyInPart => "empty_in_part",
+            Self::SilentOnce => "silent_once",
             Self::SourceLost => "source_lost",
             Self::FamilyLost => "family_lost",
             Self::DhtSilent => "dht_silent",

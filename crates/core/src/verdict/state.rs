@@ -6,7 +6,8 @@ use crate::snapshot::UnixOption32;
 /// The state of a torrent, the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum State {
-    /// Every source that could know of peers has said for two rounds that there are none.
+    /// Every source that could know of peers has said for two rounds that there are none; or, in
+    /// the only round of a one-shot probe, every source that may be asked.
     Dead,
     /// Alive, but with few peers or without a seeder for a day.
     AtRisk,

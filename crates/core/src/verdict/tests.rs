@@ -1,13 +1,15 @@
 //! What each combination of answers proves, in virtual time.
 
 mod explain;
+mod one_round;
 mod properties;
 mod year;
 
 use std::time::Duration;
 
 use super::{
-    Circumstances, Condition, Evidence, NetworkState, Reason, SourceSet, State, VerdictMemory,
+    Circumstances, Condition, Evidence, NetworkState, Reason, Rounds, SourceSet, State,
+    VerdictMemory,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::Family;
@@ -30,6 +32,7 @@ fn at(mono: u64) -> Circumstances {
             ..NetworkState::default()
         },
         patience: Duration::from_secs(75 * 60),
+        rounds: Rounds::Many,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The row of one DHT lookup.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
+use super::FamilyResult;
 use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -12,7 +14,8 @@ use seedwatch_torrent::InfoHash;
 #[derive(Debug, Serialize)]
 pub(in crate::app::probe) struct LookupRow {
     infohash: String,
-    family: &'static str,
+    #[serde(serialize_with = "super::as_label")]
+    pub(super) family: Family,
     #[serde(flatten)]
     result: RowResult,
     #[serde(flatten)]
@@ -63,6 +66,7 @@ struct LookupCost {
 }
 
 impl LookupRow {
+    /// Returns the row of a lookup that has ended.
     pub(in crate::app::probe) fn new(lookup: &LookupReport) -> Self {
         let result = match &lookup.result {
             Ok(found) => RowResult::Answer {
@@ -80,13 +84,33 @@ impl LookupRow {
         }
     }
 
+    /// Returns the row of a lookup that had not ended at the deadline.
     pub(in crate::app::probe) fn unfinished(info_hash: InfoHash, family: Family) -> Self {
         Self {
             infohash: info_hash.to_string(),
-            family: family.as_label(),
+            family,
             result: RowResult::Unfinished,
             stats: None,
         }
+    }
+
+    /// Returns what the lookup says about the DHT.
+    pub(super) fn result(&self) -> FamilyResult {
+        match self.result {
+            RowResult::Answer { .. } => FamilyResult::Answer,
+            RowResult::Failure { .. } | RowResult::Unfinished => FamilyResult::Failure,
+        }
+    }
+
+    /// Returns the duration of the lookup, if it has ended.
+    pub(super) fn duration(&self) -> Option<Duration> {
+        let milliseconds = self.stats.as_ref()?.milliseconds;
+        Some(Duration::from_secs_f64(milliseconds / 1000.0))
+    }
+
+    /// Returns the result and the cost of the lookup.
+    pub(super) fn note(&self) -> String {
+        self.to_string()
     }
 }
 
@@ -122,7 +146,8 @@ impl fmt::Display for LookupRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Distinguishes the two lookups of a hybrid torrent (BEP 52).
         let head = self.infohash.get(..8).unwrap_or(&self.infohash);
-        write!(f, "dht {} {head}: ", self.family)?;
+        let family = super::family_name(self.family);
+        write!(f, "{family} {head}: ")?;
         match &self.result {
             RowResult::Answer { peers, estimate } => {
                 write!(f, "{peers} peers named")?;
@@ -164,14 +189,12 @@ impl fmt::Display for LookupRow {
                 write!(f, ", {count} {what}")?;
             }
         }
-        write!(f, "; {} ms", stats.milliseconds)
+        Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use seedwatch_dht::FoundPeers;
     use seedwatch_dht::LookupError;
@@ -204,9 +227,9 @@ mod tests {
         let row = LookupRow::new(&lookup);
         assert_eq!(
             row.to_string(),
-            "dht ipv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
+            "IPv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
              asked, 11 answered, 5 named peers, 17 queries, closest shares 23 bits, 1 \
-             rejected; 812.3 ms"
+             rejected"
         );
         let json = serde_json::to_value(&row).unwrap();
         assert_eq!(json["result"], "answer");
@@ -220,9 +243,9 @@ mod tests {
         lookup.result = Err(LookupError::Timeout);
         lookup.diagnosis = LookupStats::default();
         let row = LookupRow::new(&lookup).to_string();
-        assert_eq!(row, "dht ipv4 abababab: timeout; no node is known");
+        assert_eq!(row, "IPv4 abababab: timeout; no node is known");
         let row = LookupRow::unfinished(InfoHash([1; 20]), Family::Ipv6);
-        assert_eq!(row.to_string(), "dht ipv6 01010101: not finished in time");
+        assert_eq!(row.to_string(), "IPv6 01010101: not finished in time");
         assert_eq!(serde_json::to_value(&row).unwrap()["result"], "unfinished");
     }
 }

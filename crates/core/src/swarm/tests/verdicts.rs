@@ -1,7 +1,7 @@
 //! Which answers of trackers and lookups are evidence for which verdict.
 
 use super::*;
-use crate::verdict::{Condition, NetworkState, Reason, State};
+use crate::verdict::{Condition, NetworkState, Reason, Rounds, State};
 use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats};
 
 const ROUND: u64 = 1800;
@@ -182,6 +182,25 @@ fn a_verdict_changes_in_time_without_a_new_answer() {
     assert_eq!(world.verdict(), (State::Pending, Reason::EmptyRecently));
     world.advance(30 * 60);
     assert_eq!(world.verdict(), (State::Dead, Reason::Empty));
+}
+
+#[test]
+fn in_the_only_round_a_silent_tracker_leaves_the_death_open() {
+    for is_answered in [true, false] {
+        let mut world = world(&TWO).without_dht();
+        world.swarms.set_rounds(Rounds::One);
+        let [first, second] = [0, 1].map(|tracker| world.announce(0, tracker));
+        world.list(first, &[]);
+        match is_answered {
+            true => world.list(second, &[]),
+            false => world.fail(second, Health::Down, FailureReason::Timeout),
+        }
+        let expected = match is_answered {
+            true => (State::Dead, Reason::EmptyOnce),
+            false => (State::Pending, Reason::EmptyInPart),
+        };
+        assert_eq!(world.verdict(), expected);
+    }
 }
 
 #[test]

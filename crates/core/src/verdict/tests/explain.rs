@@ -88,6 +88,9 @@ fn every_reason_has_a_sentence_and_every_state_advice_that_fits() {
         (State::Unobserved, Reason::NoSource, Advice::AddSource),
         (State::Unobserved, Reason::Unasked, Advice::Wait),
         (State::Pending, Reason::Unasked, Advice::Wait),
+        (State::Dead, Reason::EmptyOnce, Advice::Reseed),
+        (State::Pending, Reason::EmptyInPart, Advice::ProbeAgain),
+        (State::Pending, Reason::SilentOnce, Advice::ProbeAgain),
         (State::Private, Reason::Private, Advice::Nothing),
     ];
     for (state, reason, advice) in expected {
