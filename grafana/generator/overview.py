@@ -15,10 +15,11 @@ def board():
     )
     overview.row(4, *[(3, panel) for panel in figures()])
     overview.row(10, (24, attention()))
-    overview.row(8, (12, causes()), (12, torrents_by_state()))
+    overview.row(6, (24, causes()))
     overview.row(8, (24, alerts()))
+    overview.row(13, (12, torrents_by_state()), (12, weakest()))
     overview.heading("Day, week and month")
-    overview.row(13, (8, distinct()), (8, peers_by_family()), (8, weakest()))
+    overview.row(8, (12, distinct()), (12, peers_by_family()))
     overview.row(12, (24, twelve_columns()))
     overview.heading("Collections")
     overview.row(8, (24, collections()))
@@ -174,7 +175,7 @@ def causes():
         "without any working tracker, or all that the instance watches.",
         keys, [column("Torrents", f"sum by ({', '.join(keys)}) ({found})")],
         sort="Torrents", links={"tracker": q.TRACKER_LINK},
-        narrow=["reason", "family", "instance"],
+        narrow=["cause", "reason", "family", "instance"],
         empty="No common cause is known: our network and the DHT work, and no tracker strands torrents.",
     )
 

@@ -183,6 +183,9 @@ class Values:
             return self.end - 41 * DAY
         if "last_peer_seen" in short and number == 0:
             return min(time, self.end - 3 * DAY)
+        if "state_since" in short:
+            lasts = {"dead": 3, "unobserved": 1}.get(self.state(number, age), 60) * DAY
+            return self.end - lasts if age < lasts else self.end - 60 * DAY
         return time - 600
 
     def counter(self, labels, time):
