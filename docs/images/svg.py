@@ -266,8 +266,10 @@ def timeseries(drawing, panel, series):
         one.name = column_fields(panel, one.name).get("displayName", one.name)
     lines, base = [], {}
     for one in series:
-        base = {t: v + base.get(t, 0) if stacked else v for t, v in one.points}
-        lines.append(sorted(base.items()))
+        line = {t: v + base.get(t, 0) if stacked else v for t, v in one.points}
+        # A series without a point at some time hides nothing of those below it.
+        base |= line
+        lines.append(sorted(line.items()))
     plot = legend(drawing, panel, series, fills, (x, y, width, height))
     times = [t for line in lines for t, _ in line]
     first, last = min(times), max(times)

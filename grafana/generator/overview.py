@@ -92,12 +92,13 @@ def torrents_by_state():
     """Torrents per state over time."""
     result = series(
         "Torrents by state",
-        "Number of torrents in each state. " + q.STATES_EXPLAINED,
-        [("{{number}}", q.states_over_time())],
-        stacked=True, step=True, decimals=0, empty=q.NO_RULES[1],
+        "Number of torrents in each state; the mean of the instances that watch the same torrents. "
+        + q.STATES_EXPLAINED,
+        [("{{state}}", q.once(f"sum by (state) (seedwatch_torrents_by_state{{{q.OURS}}})"))],
+        stacked=True, step=True, decimals=0, empty=q.NOT_SCRAPED[1],
     )
-    for number, (name, color) in q.STATE_COLORS.items():
-        override = colored(number.removeprefix("_"), color)
+    for name, color in q.STATE_COLORS.values():
+        override = colored(name.replace(" ", "_"), color)
         override["properties"].append({"id": "displayName", "value": name})
         result["fieldConfig"]["overrides"].append(override)
     return result
@@ -107,9 +108,10 @@ def peers_by_family():
     """Peers of all torrents over time."""
     return series(
         "Peers by family",
-        "Peers of all torrents by family. A peer of two torrents counts twice, and so does a torrent that "
-        "two of the chosen instances watch.",
-        [("{{family}}", f"sum by (family) (family:seedwatch_torrent_peers:sum{{{q.OURS}}})")],
+        "Peers of all torrents by family. A peer of two torrents counts twice. The mean of the "
+        "instances that watch the same torrents.",
+        [("{{family}}",
+          q.once(f"sum by (family) (family:seedwatch_torrent_peers:sum{{{q.OURS}}})"))],
         stacked=True, empty=q.NO_RULES,
     )
 

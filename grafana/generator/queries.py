@@ -118,9 +118,15 @@ def how_many(wanted, narrowed=""):
     return f"sum(({state()}{narrowed}) == bool {wanted})"
 
 
-def states_over_time():
-    """Returns the number of torrents by the number of their state. A torrent counts once."""
-    return f'count_values("number", {state()})'
+def once(expr):
+    """Returns a sum over instances so that a torrent that several watch counts once on average.
+
+    It is divided by the number of instances that watch a torrent. That is cheap over a month, where
+    the union of all torrents at every step is not.
+    """
+    distinct = f"count(group by (torrent) (seedwatch_torrent_info{{{OURS}}} @ end()))"
+    watchers = f"scalar(clamp_min(sum(seedwatch_torrents{{{OURS}}}) / {distinct}, 1))"
+    return f"{expr} / {watchers}"
 
 
 def join(*selectors):
