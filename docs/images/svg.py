@@ -2,6 +2,7 @@
 
 import datetime
 import html
+import time
 
 FONT = "Inter, 'DejaVu Sans', sans-serif"
 CANVAS, PANEL, BORDER = "#111217", "#181b1f", "#2c2f36"
@@ -10,8 +11,6 @@ COLORS = {
     "green": "#73bf69", "yellow": "#fade2a", "blue": "#5794f2", "orange": "#ff9830",
     "red": "#f2495c", "purple": "#b877d9", "gray": "#8e8e99", "text": TEXT,
 }
-# Text on a panel filled with a colour.
-ON_COLOR = dict.fromkeys(COLORS.values(), "#ffffff") | {COLORS["yellow"]: PANEL, MUTED: "#ffffff"}
 # Grafana's classic palette, in its order.
 PALETTE = ["#73bf69", "#f2cc0c", "#8ab8ff", "#ff780a", "#f2495c", "#5794f2", "#b877d9"]
 # The grid of Grafana: 24 columns, rows of 30 pixels, gaps of 8.
@@ -63,6 +62,12 @@ def attributes(more):
     return "".join(f' {name.replace("_", "-")}="{value}"' for name, value in more.items())
 
 
+def on_color(fill):
+    """The colour of text on a filled panel or cell: dark on light colours."""
+    red, green, blue = (int(fill[at : at + 2], 16) for at in (1, 3, 5))
+    return PANEL if 0.3 * red + 0.59 * green + 0.11 * blue > 150 else "#ffffff"
+
+
 def box(panel):
     """The place of a panel in pixels."""
     place = panel["gridPos"]
@@ -82,6 +87,8 @@ def shown(value, unit, decimals=None):
             if value >= size:
                 return f"{value / size:.3g} {name}"
         return f"{value:.3g} s"
+    if unit == "dateTimeFromNow":
+        return shown(time.time() - value / 1000, "s") + " ago"
     if unit == "short" and value >= 1000:
         return f"{value / 1000:.3g} K"
     if decimals is None:
@@ -96,11 +103,11 @@ def color_of(value, field):
     for mapping in field.get("mappings", []):
         found = mapping["options"].get(f"{value:g}") if mapping["type"] == "value" else None
         if found:
-            return COLORS[found["color"]]
+            return COLORS.get(found["color"], found["color"])
     color = TEXT
     for step in field.get("thresholds", {}).get("steps", []):
         if step["value"] is None or value >= step["value"]:
-            color = COLORS[step["color"]]
+            color = COLORS.get(step["color"], step["color"])
     return color
 
 
@@ -142,14 +149,14 @@ def stat(drawing, panel, series):
         fill = color_of(series[0].last if series else None, field)
         outer = box(panel)
         drawing.rect(*outer, fill, stroke=fill, rx=2)
-        drawing.text(x, outer[1] + 21, panel["title"], 14, ON_COLOR[fill], font_weight=500)
+        drawing.text(x, outer[1] + 21, panel["title"], 14, on_color(fill), font_weight=500)
     named = len(series) > 1
     if not series:
         drawing.text(x + width / 2, y + height / 2 + 6, field["noValue"], 18, MUTED, text_anchor="middle")
     for index, one in enumerate(series):
         middle = x + width * (index + 0.5) / len(series)
         fill = color_of(one.last, field)
-        fill = ON_COLOR[fill] if filled else fill
+        fill = on_color(fill) if filled else fill
         drawing.text(
             middle, y + height / 2 + 16, words_of(one.last, field), 34 if named else 44, fill,
             text_anchor="middle", font_weight=500,
@@ -199,6 +206,10 @@ def one_cell(drawing, left, top, room, value, field):
         return
     kind = field.get("custom.cellOptions", {}).get("type")
     fill = color_of(value, field) if kind == "color-text" else TEXT
+    if kind == "color-background" and value is not None:
+        back = color_of(value, field)
+        drawing.rect(left + 2, top + 2, room - 4, 32, back)
+        fill = on_color(back)
     if kind == "gauge" and value is not None:
         share = value / max(field["max"], 1)
         drawing.rect(left + 6, top + 7, (room - 76) * share, 22, COLORS["blue"], fill_opacity=0.55)
@@ -214,19 +225,17 @@ def cell(drawing, left, baseline, room, words, fill, right, **more):
 
 
 def bargauge(drawing, panel, series):
-    """Horizontal bars, the longest first."""
+    """Horizontal bars in the order of the query, with their names above."""
     x, y, width, height = frame(drawing, panel)
-    series = sorted(series, key=lambda one: -one.last)
     longest = max((one.last for one in series), default=1)
-    step = min(height / max(len(series), 1), 34)
-    names = width * 0.34
+    step = min(height / max(len(series), 1), 42)
     for index, one in enumerate(series):
         top = y + index * step
-        drawing.text(x, top + step / 2 + 4, cut(one.name, names), 13)
-        room = width - names - 70
-        drawing.rect(x + names, top + 2, room, step - 6, "#22252b")
-        drawing.rect(x + names, top + 2, room * one.last / longest, step - 6, COLORS["blue"], fill_opacity=0.6)
-        drawing.text(x + width, top + step / 2 + 4, shown(one.last, "locale"), 14, COLORS["blue"], text_anchor="end")
+        drawing.text(x, top + 13, cut(one.name, width), 13)
+        room = width - 70
+        drawing.rect(x, top + 18, room, step - 22, "#22252b")
+        drawing.rect(x, top + 18, room * one.last / longest, step - 22, COLORS["blue"], fill_opacity=0.6)
+        drawing.text(x + width, top + step / 2 + 12, shown(one.last, "locale"), 14, COLORS["blue"], text_anchor="end")
 
 
 def colors(panel, series):
@@ -235,7 +244,7 @@ def colors(panel, series):
     for index, one in enumerate(series):
         field = column_fields(panel, one.name)
         fixed = field["color"].get("fixedColor")
-        chosen.append(COLORS[fixed] if fixed else PALETTE[index % len(PALETTE)])
+        chosen.append(COLORS.get(fixed, fixed) if fixed else PALETTE[index % len(PALETTE)])
     return chosen
 
 
@@ -253,10 +262,14 @@ def timeseries(drawing, panel, series):
     custom = panel["fieldConfig"]["defaults"]["custom"]
     stacked = custom["stacking"]["mode"] == "normal"
     fills = colors(panel, series)
+    for one in series:
+        one.name = column_fields(panel, one.name).get("displayName", one.name)
     lines, base = [], {}
     for one in series:
-        base = {t: v + base.get(t, 0) if stacked else v for t, v in one.points}
-        lines.append(sorted(base.items()))
+        line = {t: v + base.get(t, 0) if stacked else v for t, v in one.points}
+        # A series without a point at some time hides nothing of those below it.
+        base |= line
+        lines.append(sorted(line.items()))
     plot = legend(drawing, panel, series, fills, (x, y, width, height))
     times = [t for line in lines for t, _ in line]
     first, last = min(times), max(times)

@@ -131,6 +131,6 @@ def members():
     columns = q.torrent_columns(member())
     return table(
         "Members, ranked", "Torrents of the collection by distinct peers in a week. "
-        + q.STATES_EXPLAINED, {"torrent": "Torrent"}, columns, sort="Peers in a week",
-        links={"torrent": q.TORRENT_LINK}, empty=q.NO_COLLECTION,
+        + q.STATES_EXPLAINED, q.TORRENT_KEYS, columns, sort="Peers in a week",
+        narrow=["instance"], links=q.TORRENT_LINKS, empty=q.NO_COLLECTION,
     )

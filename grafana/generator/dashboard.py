@@ -9,11 +9,18 @@ TAG = "seedwatch"
 
 RANGES = [("Day", "now-24h"), ("Week", "now-7d"), ("Month", "now-30d"), ("Year", "now-1y")]
 
+# Matches the instances that the viewer chose; part of every selector. The value for all also matches
+# alerts about an instance that is missing, which have no such label.
+OURS = 'job=~"$job",instance=~"$instance"'
+
 # A pattern for the names of seedwatch's alerts.
 ALERTS = "(Seedwatch|Torrent|Collection|Tracker|AutonomousSystem).*"
 
 # The variables that links pass on to other dashboards, and the time range.
-CARRIED = "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${__url_time_range}"
+CARRIED = (
+    "${datasource:queryparam}&${job:queryparam}&${instance:queryparam}&${filters:queryparam}"
+    "&${__url_time_range}"
+)
 
 
 def drill_down(title, board, variable, value="${__value.raw:percentencode}"):
@@ -22,7 +29,7 @@ def drill_down(title, board, variable, value="${__value.raw:percentencode}"):
     return {"title": title, "url": url, "targetBlank": False}
 
 
-def query_variable(name, label, query, *, many=False, all_value=".+", description=""):
+def query_variable(name, label, query, *, many=False, all_value=".*", description=""):
     """Returns a variable that is filled from label values and refreshed with the time range."""
     variable = {
         "name": name,
@@ -80,8 +87,19 @@ def common_variables():
         "options": [],
         "current": {},
     }
+    filters = {
+        "name": "filters",
+        "label": "Filters",
+        "description": "Further labels of targets, such as `cluster`. Grafana adds them to every query.",
+        "type": "adhoc",
+        "datasource": DATASOURCE,
+        "hide": 0,
+        "filters": [],
+        "baseFilters": [],
+    }
     return [
         datasource,
+        filters,
         query_variable(
             "job", "Job", "label_values(seedwatch_build_info, job)", many=True,
             description="Scrape jobs of seedwatch.",
@@ -89,7 +107,7 @@ def common_variables():
         query_variable(
             "instance", "Instance", 'label_values(seedwatch_build_info{job=~"$job"}, instance)',
             many=True,
-            description="Instances of seedwatch. If two watch the same torrents, choose one.",
+            description="Instances of seedwatch. A torrent that several watch counts once.",
         ),
     ]
 
@@ -107,7 +125,7 @@ def alert_annotation(selector):
         "textFormat": "{{torrent}} {{collection}} {{tracker}} {{country}}",
         "tagKeys": "severity",
         "target": {
-            "expr": f'ALERTS{{alertstate="firing",alertname=~"{ALERTS}"{selector}}}',
+            "expr": f'ALERTS{{{OURS},alertstate="firing",alertname=~"{ALERTS}"{selector}}}',
             "interval": "1m",
             "refId": "alerts",
         },

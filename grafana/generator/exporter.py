@@ -138,8 +138,8 @@ def rejected():
     """Rejected peers."""
     return series(
         "Rejected peers",
-        "Rejected peers per second: not routable (bogon), port 0, our own entry, unreadable.",
-        [("{{reason}}", rate("seedwatch_peers_rejected_total", "reason"))], unit="cps",
+        "Rejected peers per hour: not routable (bogon), port 0, our own entry, unreadable.",
+        [("{{reason}}", "3600 * " + rate("seedwatch_peers_rejected_total", "reason"))], unit=q.PER_HOUR,
         empty=q.NOT_SCRAPED,
     )
 
@@ -159,7 +159,7 @@ def size():
 def queries():
     """DHT queries."""
     return series(
-        "Queries", "Queries per second over both families, and those that timed out or failed.",
+        "Queries", "Queries per second over both families (at most dht.max_rate), and those that timed out or failed.",
         [
             ("queries", rate("seedwatch_dht_queries_total", "job")),
             ("timeouts", rate("seedwatch_dht_timeouts_total", "job")),

@@ -3,7 +3,7 @@
 from . import queries as q
 from .dashboard import ALERTS, Board
 from .panels import (
-    GOOD_IF_ZERO, UP_DOWN, bars, column, labels_table, series, stat, steps, table,
+    GOOD_IF_ZERO, UP_DOWN, bars, colored, column, series, stat, steps, table, words,
 )
 
 
@@ -15,11 +15,11 @@ def board():
     )
     overview.row(4, *[(3, panel) for panel in figures()])
     overview.row(10, (24, attention()))
-    overview.row(
-        8, (6, torrents_by_state()), (6, peers_by_family()), (12, alerts()),
-    )
+    overview.row(6, (24, causes()))
+    overview.row(8, (24, alerts()))
+    overview.row(13, (12, torrents_by_state()), (12, weakest()))
     overview.heading("Day, week and month")
-    overview.row(8, (12, distinct()), (12, largest()))
+    overview.row(8, (12, distinct()), (12, peers_by_family()))
     overview.row(12, (24, twelve_columns()))
     overview.heading("Collections")
     overview.row(8, (24, collections()))
@@ -72,14 +72,17 @@ def figures():
 
 
 def attention():
-    """Torrents that are dead, at risk, unobserved or without a tracker, the worst first."""
+    """Torrents that are dead, at risk, unobserved or without a tracker, and not private."""
     return table(
         "To do today",
         "Torrents that need attention, the worst first. " + q.STATES_EXPLAINED,
-        {"torrent": "Torrent"},
-        q.torrent_columns(f"{q.state()} >= {q.UNOBSERVED} or {q.condition('no_tracker')}"),
-        sort="State",
-        links={"torrent": q.TORRENT_LINK},
+        q.TORRENT_KEYS,
+        # The state of a private torrent is 0.
+        q.torrent_columns(
+            f"({q.state()} > 0) and ({q.state()} >= {q.UNOBSERVED}"
+            f" or {q.condition('no_tracker')})"
+        ),
+        sort="State", narrow=["instance"], links=q.TORRENT_LINKS,
         empty="No torrent needs attention, if “Dead” above shows a number. If it shows none, the "
         "states are unknown.",
     )
@@ -89,15 +92,15 @@ def torrents_by_state():
     """Torrents per state over time."""
     result = series(
         "Torrents by state",
-        "Number of torrents in each state. " + q.STATES_EXPLAINED,
-        [("{{state}}", f"sum by (state) (seedwatch_torrents_by_state{{{q.OURS}}})")],
-        stacked=True, step=True, decimals=0, empty=q.NOT_SCRAPED,
+        "Number of torrents in each state; the mean of the instances that watch the same torrents. "
+        + q.STATES_EXPLAINED,
+        [("{{state}}", q.once(f"sum by (state) (seedwatch_torrents_by_state{{{q.OURS}}})"))],
+        stacked=True, step=True, decimals=0, empty=q.NOT_SCRAPED[1],
     )
     for name, color in q.STATE_COLORS.values():
-        fixed = {"id": "color", "value": {"mode": "fixed", "fixedColor": color}}
-        result["fieldConfig"]["overrides"].append(
-            {"matcher": {"id": "byName", "options": name.replace(" ", "_")}, "properties": [fixed]}
-        )
+        override = colored(name.replace(" ", "_"), color)
+        override["properties"].append({"id": "displayName", "value": name})
+        result["fieldConfig"]["overrides"].append(override)
     return result
 
 
@@ -105,28 +108,91 @@ def peers_by_family():
     """Peers of all torrents over time."""
     return series(
         "Peers by family",
-        "Peers of all torrents by family. A peer of two torrents counts twice.",
-        [("{{family}}", f"sum by (family) (family:seedwatch_torrent_peers:sum{{{q.OURS}}})")],
+        "Peers of all torrents by family. A peer of two torrents counts twice. The mean of the "
+        "instances that watch the same torrents.",
+        [("{{family}}",
+          q.once(f"sum by (family) (family:seedwatch_torrent_peers:sum{{{q.OURS}}})"))],
         stacked=True, empty=q.NO_RULES,
     )
 
 
+URGENCY = words(_3=("page", "red"), _2=("warning", "orange"), _1=("info", "text"))
+
+
 def alerts():
-    """Alerts that fire now."""
-    headings = {
-        "alertname": "Alert", "severity": "Severity", "torrent": "Torrent",
-        "collection": "Collection", "tracker": "Tracker", "country": "Country",
+    """Alerts that fire now, the most urgent first."""
+    keys = {
+        "alertname": "Alert", "torrent": "Torrent", "collection": "Collection",
+        "tracker": "Tracker", "country": "Country", "instance": "Watched by",
     }
-    by = ", ".join(headings)
-    return labels_table(
-        "Alerts", "Alerts that fire now.",
-        f'count by ({by}) (ALERTS{{alertstate="firing",alertname=~"{ALERTS}"}})', headings,
+    by = ", ".join(keys)
+    ours = f'{q.OURS},alertname=~"{ALERTS}"'
+    firing = f'ALERTS{{{ours},alertstate="firing"}}'
+    urgency = " or ".join(
+        f'{number} * ALERTS{{{ours},alertstate="firing",severity="{severity}"}}'
+        for number, severity in [(3, "page"), (2, "warning"), (1, "info")]
+    )
+    # The value of this series is when the alert began.
+    began = f"1000 * ALERTS_FOR_STATE{{{ours}}} and ignoring (alertstate) {firing}"
+    return table(
+        "Alerts", "Alerts that fire now, the most urgent first.", keys,
+        [
+            column("Urgency", f"max by ({by}) ({urgency})", mappings=URGENCY, unit="none",
+                   width=100, filled=True),
+            column("Since", f"min by ({by}) ({began})", unit="dateTimeFromNow", width=120),
+        ],
         links={
             "torrent": q.TORRENT_LINK, "collection": q.COLLECTION_LINK, "tracker": q.TRACKER_LINK,
         },
-        # The other columns share the remaining width.
-        widths={"alertname": 195, "severity": 95, "country": 75}, sort="severity",
+        sort="Urgency", narrow=["country", "instance"],
         empty="No alert fires, or Prometheus does not load deploy/prometheus/*.rules.yaml.",
+    )
+
+
+def causes():
+    """What explains several problems at once: a tracker, a lost family, the DHT, our own outage."""
+    network = f"seedwatch_network_up{{{q.OURS}}}"
+    torrents = f"seedwatch_torrents{{{q.OURS}}}"
+    outage = f"(max without (family) ({network}) == 0)"
+    worked = f"max_over_time({network}[$__range]) == 1"
+    no_dht = f"(max without (family) (seedwatch_dht_up{{{q.OURS}}}) == 0)"
+    parts = [
+        ("our network is down", f"{torrents} and {outage}"),
+        ("our network lost a family",
+         f"(0 * ({network} == 0 and {worked}) + ignoring (family) group_left () {torrents})"
+         f" unless ignoring (family) {outage}"),
+        ("the DHT does not answer", f"{torrents} and {no_dht} unless {outage}"),
+        ("a tracker fails", stranding()),
+    ]
+    found = " or ".join(
+        f'label_replace({expr}, "cause", "{cause}", "", "")' for cause, expr in parts
+    )
+    keys = {
+        "cause": "Cause", "tracker": "Tracker", "reason": "Reason", "family": "Family",
+        "instance": "Watched by",
+    }
+    return table(
+        "Causes",
+        "What explains several problems at once. Torrents: those that the failing tracker leaves "
+        "without any working tracker, or all that the instance watches.",
+        keys, [column("Torrents", f"sum by ({', '.join(keys)}) ({found})")],
+        sort="Torrents", links={"tracker": q.TRACKER_LINK},
+        narrow=["cause", "reason", "family", "instance"],
+        empty="No common cause is known: our network and the DHT work, and no tracker strands torrents.",
+    )
+
+
+def stranding():
+    """The number of torrents without a working tracker for each of their trackers, with the reason."""
+    # A tracker that is down is asked half as often, and its values become stale in between.
+    latest = f"last_over_time(seedwatch_announce_success{{{q.OURS}}}[3h])"
+    failing = f"(max by (torrent, tracker) ({latest}) == 0)"
+    stranded = f"count by (tracker) ({failing} and on (torrent) {q.condition('no_tracker')})"
+    failures = f"increase(seedwatch_tracker_failures_total{{{q.OURS}}}[$__range])"
+    reason = f"topk by (tracker) (1, sum by (tracker, reason) ({failures}) > 0)"
+    return (
+        f"({stranded} * on (tracker) group_left (reason) ({reason} > bool 0)"
+        f" or on (tracker) {stranded})"
     )
 
 
@@ -134,17 +200,21 @@ def distinct():
     """Distinct peers of all torrents by window."""
     return series(
         "Distinct peers of all torrents",
-        "Distinct peers of all torrents over sliding windows: a peer of several torrents counts once.",
+        "Distinct peers of all torrents over sliding windows: a peer of several torrents counts once. Of "
+        "several instances, the largest figure.",
         q.windows("unique_peers"),
         empty="No source gave a valid answer within the window.",
     )
 
 
-def largest():
-    """The largest swarms."""
+def weakest():
+    """The weakest swarms that are not dead."""
+    living = f"({q.state()} == {q.AT_RISK} or {q.state()} == {q.ALIVE})"
     return bars(
-        "Largest swarms in a week", "The ten torrents with the most distinct peers in a week.",
-        f"topk(10, {q.unique('7d')})", "{{torrent}}", links=[_series_link()],
+        "Weakest living swarms",
+        "The ten torrents with the fewest distinct peers in a week, of those that are alive or at risk.",
+        f"sort(bottomk(10, {q.unique('7d')} and on (torrent) {living}))", "{{torrent}}",
+        links=[_series_link()],
         empty=("No answer.", "No source gave a valid answer within the last week."),
     )
 
@@ -187,7 +257,9 @@ def collections():
         "Collections", "Torrents of one work. A peer of several of them counts once.",
         {"collection": "Collection"},
         [
-            column("Torrents", q.of("collection_torrents", by=by)),
+            # Instances that share the work each know their part of a collection.
+            column("Torrents", f"count by (collection) (group by (collection, torrent) "
+                   f'(seedwatch_torrent_info{{{q.OURS},collection!=""}}))'),
             column(
                 "Peers now",
                 f"sum by (collection) ({q.of('collection_peers', by='collection, family')})",

@@ -6,17 +6,35 @@ LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+# Colours of states, of the palette of Okabe and Ito: people with any colour vision can tell them
+# apart. They mean the same wherever they stand, and a word always stands beside them.
+DEAD_COLOR, AT_RISK_COLOR, UNOBSERVED_COLOR = "#D55E00", "#E69F00", "#CC79A7"
+ALIVE_COLOR, PENDING_COLOR, PRIVATE_COLOR = "#009E73", "#B8BEC8", "#6C7380"
+# The same colours for all else that is good or bad.
+JUDGEMENTS = {
+    "green": ALIVE_COLOR, "yellow": AT_RISK_COLOR, "orange": AT_RISK_COLOR, "red": DEAD_COLOR,
+    "purple": UNOBSERVED_COLOR,
+}
+# Colours of lines and areas with fixed names: none of them is the colour of a state.
+LINES = ["#3274D9", "#8AB8FF", "#7C5CBF", "#8C6D46", "#5FA8A8", "#A0A0A0"]
+LABELS = {"{{family}}": ["ipv4", "ipv6"], "{{source}}": ["tracker", "dht"]}
+
+
 def steps(first, *further):
     """Returns thresholds: a colour, then (from, colour) pairs."""
-    all_steps = [{"color": first, "value": None}]
-    all_steps += [{"color": color, "value": start} for start, color in further]
+    all_steps = [{"color": JUDGEMENTS.get(first, first), "value": None}]
+    all_steps += [
+        {"color": JUDGEMENTS.get(color, color), "value": start} for start, color in further
+    ]
     return {"mode": "absolute", "steps": all_steps}
 
 
 def words(**texts):
     """Returns a value mapping: words(_0=("down", "red")) shows a red "down" for 0."""
     options = {
-        key.removeprefix("_"): {"text": text, "color": color, "index": index}
+        key.removeprefix("_"): {
+            "text": text, "color": JUDGEMENTS.get(color, color), "index": index,
+        }
         for index, (key, (text, color)) in enumerate(texts.items())
     }
     return [{"type": "value", "options": options}]
@@ -26,8 +44,8 @@ PLAIN = steps("text")
 NEUTRAL = steps("blue")
 # One blue: the dark end of a scale of blues is unreadable.
 BLUE = {"mode": "fixed", "fixedColor": "blue"}
-GOOD_IF_ZERO = steps("green", (1, "red"))
-UP_DOWN = words(_0=("down", "red"), _1=("up", "green"))
+GOOD_IF_ZERO = steps(ALIVE_COLOR, (1, DEAD_COLOR))
+UP_DOWN = words(_0=("down", DEAD_COLOR), _1=("up", ALIVE_COLOR))
 
 
 def target(expr, legend="", ref="A", *, instant=False, form="time_series"):
@@ -146,7 +164,19 @@ def series(title, description, queries, *, stacked=False, fill=10, step=False, l
     }
     if long_names:
         result["options"]["legend"] |= {"width": 340, "calcs": ["lastNotNull"]}
+    names = [LABELS.get(legend, [legend]) for legend, _ in queries]
+    fixed = [name for found in names for name in found if "{{" not in name]
+    for name, color in zip(fixed, LINES):
+        result["fieldConfig"]["overrides"].append(colored(name, color))
     return result
+
+
+def colored(name, color):
+    """Returns the override that gives the series of this name a colour."""
+    return {
+        "matcher": {"id": "byName", "options": name},
+        "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": color}}],
+    }
 
 
 def timeline(title, description, queries, mappings, **rest):
@@ -157,7 +187,7 @@ def timeline(title, description, queries, mappings, **rest):
     )
     result["options"] = {
         "mergeValues": True,
-        "showValue": "never",
+        "showValue": "auto",
         "alignValue": "left",
         "rowHeight": 0.85,
         "legend": {"showLegend": True, "displayMode": "list", "placement": "bottom", "calcs": []},
@@ -176,7 +206,8 @@ def bars(title, description, expr, legend, **rest):
         "reduceOptions": LAST,
         "displayMode": "gradient",
         "orientation": "horizontal",
-        "namePlacement": "left",
+        # Names of torrents and trackers are long: each has a line of its own.
+        "namePlacement": "top",
         "valueMode": "color",
         "showUnfilled": True,
         "sizing": "auto",
@@ -242,6 +273,8 @@ def world(title, description, expr, **rest):
     return result
 
 
+# Width of narrow columns of labels that need another one than 120 pixels.
+NARROW = {"cause": 220, "family": 80, "instance": 170}
 # Width of the arrow beside the heading that a table is sorted by, in pixels.
 ARROW = 22
 
@@ -252,7 +285,7 @@ def width_of(heading, least=90):
 
 
 def column(name, expr, *, unit="locale", decimals=None, mappings=None, thresholds=None, width=None,
-           bar=False):
+           bar=False, filled=False):
     """Returns a column of a table: its query gives one value per row. Counts are shown in full."""
     properties = [
         {"id": "unit", "value": unit},
@@ -262,7 +295,8 @@ def column(name, expr, *, unit="locale", decimals=None, mappings=None, threshold
         properties.append({"id": "decimals", "value": decimals})
     if mappings:
         properties.append({"id": "mappings", "value": mappings})
-        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+        cell = {"type": "color-background", "mode": "basic"} if filled else {"type": "color-text"}
+        properties.append({"id": "custom.cellOptions", "value": cell})
     if thresholds:
         properties.append({"id": "thresholds", "value": thresholds})
         properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
@@ -314,7 +348,7 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
     overrides += headed(keys, links, {"custom.minWidth": 200, "custom.filterable": True})
     overrides += [
         {"matcher": {"id": "byName", "options": keys[label]},
-         "properties": [{"id": "custom.width", "value": 120}]}
+         "properties": [{"id": "custom.width", "value": NARROW.get(label, 120)}]}
         for label in narrow
     ]
     result["fieldConfig"]["defaults"]["custom"] = {"align": "auto"}

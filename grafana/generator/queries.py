@@ -6,16 +6,18 @@ torrent see nearly the same; instances that share the work have no torrent in co
 
 import re
 
-from .dashboard import choice_variable, drill_down
-from .panels import column, steps, words
-
-# Matches the instances that the viewer chose; part of every selector.
-OURS = 'job=~"$job",instance=~"$instance"'
+from .dashboard import OURS, choice_variable, drill_down
+from .panels import (
+    ALIVE_COLOR, AT_RISK_COLOR, DEAD_COLOR, PENDING_COLOR, PRIVATE_COLOR, UNOBSERVED_COLOR, column,
+    steps, words,
+)
 
 WINDOW = choice_variable(
     "window", "Window", ["1d", "7d", "30d"], "7d",
     "The window over which distinct peers are counted. It ends now, whatever the time range.",
 )
+# The unit of rates: a tracker is asked a few times per hour.
+PER_HOUR = "suffix: / h"
 WINDOWS = [("1d", "day"), ("7d", "week"), ("30d", "month")]
 
 
@@ -73,6 +75,26 @@ def state(labels=""):
     return f"max by (torrent) (torrent:seedwatch_torrent_state:number{{{join(OURS, labels)}}})"
 
 
+def worst():
+    """Returns the worst state of each torrent, with an instance that gives it."""
+    states = f"topk by (torrent) (1, torrent:seedwatch_torrent_state:number{{{OURS}}})"
+    return f"max by (torrent, instance) ({states})"
+
+
+def since(labels=""):
+    """Returns when a torrent came into its state, in milliseconds since 1970."""
+    return f"1000 * {of('torrent_state_since_timestamp_seconds', labels)}"
+
+
+def conditions(labels=""):
+    """Returns the conditions of a torrent as the sum of their binary digits."""
+    parts = (
+        f'{1 << bit} * seedwatch_torrent_condition{{{join(OURS, labels)},condition="{name}"}}'
+        for bit, name in enumerate(CONDITIONS)
+    )
+    return f"sum by (torrent) (max by (torrent, condition) ({' or '.join(parts)}))"
+
+
 def condition(name, labels=""):
     """Returns one series per torrent for which a condition holds."""
     return of("torrent_condition", join(f'condition="{name}"', labels))
@@ -96,24 +118,47 @@ def how_many(wanted, narrowed=""):
     return f"sum(({state()}{narrowed}) == bool {wanted})"
 
 
+def once(expr):
+    """Returns a sum over instances so that a torrent that several watch counts once on average.
+
+    It is divided by the number of instances that watch a torrent. That is cheap over a month, where
+    the union of all torrents at every step is not.
+    """
+    distinct = f"count(group by (torrent) (seedwatch_torrent_info{{{OURS}}} @ end()))"
+    watchers = f"scalar(clamp_min(sum(seedwatch_torrents{{{OURS}}}) / {distinct}, 1))"
+    return f"{expr} / {watchers}"
+
+
 def join(*selectors):
     """Joins selectors by commas, without empty ones."""
     return ",".join(selector for selector in selectors if selector)
 
 
-DEAD, AT_RISK, UNOBSERVED = 5, 4, 3
+DEAD, AT_RISK, UNOBSERVED, ALIVE = 5, 4, 3, 1
 STATE_COLORS = {
-    "_0": ("private", "gray"),
-    "_1": ("alive", "green"),
-    "_2": ("pending", "blue"),
-    "_3": ("unobserved", "purple"),
-    "_4": ("at risk", "orange"),
-    "_5": ("dead", "red"),
+    "_0": ("private", PRIVATE_COLOR),
+    "_1": ("alive", ALIVE_COLOR),
+    "_2": ("pending", PENDING_COLOR),
+    "_3": ("unobserved", UNOBSERVED_COLOR),
+    "_4": ("at risk", AT_RISK_COLOR),
+    "_5": ("dead", DEAD_COLOR),
 }
 STATES = words(**STATE_COLORS)
 STATE_STEPS = steps(
-    "gray", (1, "green"), (2, "blue"), (3, "purple"), (4, "orange"), (5, "red"),
+    PRIVATE_COLOR, (1, ALIVE_COLOR), (2, PENDING_COLOR), (3, UNOBSERVED_COLOR),
+    (4, AT_RISK_COLOR), (5, DEAD_COLOR),
 )
+# Each condition is one binary digit, so that one number names all that hold.
+CONDITIONS = ["few_peers", "no_seeder", "no_tracker", "one_network"]
+CONDITION_WORDS = words(**{
+    f"_{number}": (
+        ", ".join(
+            name.replace("_", " ") for bit, name in enumerate(CONDITIONS) if number >> bit & 1
+        ) or "none",
+        "text",
+    )
+    for number in range(1 << len(CONDITIONS))
+})
 STATES_EXPLAINED = (
     "dead: in two rounds over at least 90 minutes, every source that could know of peers said that there "
     "are none. at risk: alive, but for a day with hardly any peers or without a seed. "
@@ -131,9 +176,21 @@ NO_COLLECTION = (
     "No torrent has a collection in the configuration, or seedwatch is not scraped under this job.",
 )
 
+# The address of a torrent at the daemon. It presumes that people reach the scraped address, as the
+# links of alerts do: if yours is another one, or has HTTPS, change it here and run grafana/build.
+TORRENT_PAGE = {
+    "title": "Show what seedwatch knows of the torrent",
+    "url": "http://${__value.raw}/api/v1/torrents/${__data.fields.Torrent:percentencode}",
+    "targetBlank": True,
+}
 TORRENT_LINK = drill_down("Show the torrent", "torrent", "torrent")
 TRACKER_LINK = drill_down("Show the tracker", "trackers", "tracker")
 COLLECTION_LINK = drill_down("Show the collection", "collection", "collection")
+
+
+# Keys of a table of torrents: the name, and an instance that gives the worst state.
+TORRENT_KEYS = {"torrent": "Torrent", "instance": "Watched by"}
+TORRENT_LINKS = {"torrent": TORRENT_LINK, "instance": TORRENT_PAGE}
 
 
 def torrent_columns(wanted):
@@ -143,15 +200,12 @@ def torrent_columns(wanted):
     show a few; and to find that there are none, it takes time in the square of their number.
     """
     columns = [
-        column("State", state(), mappings=STATES, unit="none", width=95),
-        column(
-            "Last peer", seconds_since_peer(), unit="s", width=95,
-            thresholds=steps("text", (6 * 3600, "yellow"), (86400, "orange"), (7 * 86400, "red")),
-        ),
+        column("State", worst(), mappings=STATES, unit="none", width=105, filled=True),
+        column("Since", since(), unit="dateTimeFromNow", width=120),
+        column("Conditions", conditions(), mappings=CONDITION_WORDS, unit="none", width=190),
+        column("Last peer", seconds_since_peer(), unit="s", width=95),
         column("Peers now", peers()),
-        *(column(f"Peers in a {name}", unique(window)) for window, name in WINDOWS),
-        column("From trackers", of("torrent_source_peers", 'source="tracker"')),
-        column("From the DHT", of("torrent_source_peers", 'source="dht"')),
+        column("Peers in a week", unique("7d")),
         column("Trackers online", of("torrent_trackers_online")),
         column("Trackers", of("torrent_trackers")),
     ]
@@ -160,7 +214,7 @@ def torrent_columns(wanted):
     return columns
 
 
-FALL = steps("red", (-0.5, "orange"), (-0.2, "text"), (0.2, "green"))
+FALL = steps(DEAD_COLOR, (-0.5, AT_RISK_COLOR), (-0.2, "text"), (0.2, ALIVE_COLOR))
 
 
 def earlier(expr, ago):

@@ -29,6 +29,7 @@ def board():
     )
     torrent.row(4, *[(3, panel) for panel in figures()])
     torrent.row(4, (24, identity()))
+    torrent.row(6, (12, state_over_time()), (12, conditions_over_time()))
     torrent.heading("Peers")
     torrent.row(9, (12, by_family()), (12, by_source()))
     torrent.row(9, (12, distinct()), (12, claims()))
@@ -51,12 +52,11 @@ def figures():
         ),
         stat(
             "Last peer", "Time since a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
-            thresholds=steps("green", (6 * 3600, "orange"), (86400, "red")),
-            empty="No peer yet.",
+                        empty="No peer yet.",
         ),
         stat(
             "Peers now", "Distinct peers over all sources, as of the latest round.", q.peers(ONE),
-            thresholds=steps("red", (1, "green")), empty=NOT_YET,
+            empty=NOT_YET,
         ),
         *(
             stat(
@@ -90,11 +90,33 @@ def identity():
     return labels_table(
         "Identity", "Names, info-hashes and instance of the torrent.",
         f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
-        links={"collection": q.COLLECTION_LINK},
+        links={"collection": q.COLLECTION_LINK, "instance": q.TORRENT_PAGE},
         # What one copies is seen whole.
         widths={"infohash": 350, "infohash_v2": 545, "collection": 160, "instance": 150},
         empty="This torrent is not in the configuration, or seedwatch is not scraped under this "
         "job.",
+    )
+
+
+def state_over_time():
+    """The state over time."""
+    return timeline(
+        "State over time", "What seedwatch said of the torrent. " + q.STATES_EXPLAINED,
+        [("state", q.state(ONE))], q.STATES, unit="none", thresholds=q.STATE_STEPS,
+        empty=q.NO_RULES[1],
+    )
+
+
+def conditions_over_time():
+    """The conditions over time: one bar for each that held."""
+    return timeline(
+        "Conditions over time",
+        "Conditions beside the state. no_tracker: every tracker that is asked fails or refuses. "
+        "no_seeder: no source has known a seeder for a day. few_peers: hardly any peers for a day. "
+        "one_network: all peers are in one network.",
+        [("{{condition}}", q.of("torrent_condition", ONE, "condition"))],
+        words(_1=("holds", "orange")), unit="none", thresholds=steps("orange"),
+        empty="No condition held in this time range.",
     )
 
 
@@ -119,7 +141,7 @@ def unstacked(name):
         "properties": [
             {"id": "custom.stacking", "value": {"mode": "none", "group": "A"}},
             {"id": "custom.fillOpacity", "value": 0},
-            {"id": "color", "value": {"mode": "fixed", "fixedColor": "red"}},
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": "#8C6D46"}},
         ],
     }
 

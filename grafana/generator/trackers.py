@@ -150,9 +150,9 @@ def reasons():
     """Failed probes by reason."""
     failures = f"seedwatch_tracker_failures_total{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Failures by reason", "Failed probes per second. docs/metrics.md explains the reasons.",
-        [("{{reason}}", f"sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
-        stacked=True, unit="cps", empty="No probe failed in this time range, or there was no probe.",
+        "Failures by reason", "Failed probes per hour. docs/metrics.md explains the reasons.",
+        [("{{reason}}", f"3600 * sum by (reason) (rate({failures}[$__rate_interval])) > 0")],
+        stacked=True, unit=q.PER_HOUR, empty="No probe failed in this time range, or there was no probe.",
     )
 
 
@@ -197,9 +197,9 @@ def requests():
     """The rate of requests."""
     asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Requests", "Requests to each tracker per second, retransmissions included.",
-        [("{{tracker}}", f"sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
-        long_names=True, unit="reqps", empty=q.NOT_ASKED,
+        "Requests", "Requests to each tracker per hour, retransmissions included.",
+        [("{{tracker}}", f"3600 * sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
+        long_names=True, unit=q.PER_HOUR, empty=q.NOT_ASKED,
     )
 
 

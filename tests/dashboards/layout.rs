@@ -20,10 +20,11 @@ const KINDS: [&str; 9] = [
 ];
 
 /// Variables that Grafana sets.
-const BUILT_IN: [&str; 6] = [
+const BUILT_IN: [&str; 7] = [
     "__range",
     "__interval",
     "__rate_interval",
+    "__data",
     "__value",
     "__field",
     "__url_time_range",
@@ -72,6 +73,9 @@ fn dashboards_can_be_provisioned() {
             .map(|variable| text(variable, "name"))
             .collect();
         assert_eq!(sources, ["datasource"], "{uid}");
+        // The label that tells clusters apart has any name.
+        let filters = list.iter().find(|variable| variable["type"] == "adhoc");
+        assert_eq!(filters.map(|found| text(found, "name")), Some("filters"));
     }
 }
 
@@ -163,6 +167,8 @@ fn variables_exist_where_they_are_used() {
     for (uid, board) in all() {
         let known = variables(&board);
         let mut unused: BTreeSet<&str> = known.iter().copied().collect();
+        // Grafana adds these to every query by itself.
+        unused.remove("filters");
         strings(&board, "", &mut |key, found| {
             for after in found.split('$').skip(1) {
                 let part = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
@@ -203,6 +209,7 @@ fn rates_use_intervals_that_grafana_computes() {
 fn links_lead_to_dashboards_and_keep_variables_and_time() {
     let boards = all();
     let mut drilled = BTreeSet::new();
+    let mut pages = 0;
     for (uid, board) in &boards {
         let links = board["links"].as_array().unwrap();
         let others = links.iter().filter(|link| link["type"] == "dashboards");
@@ -230,7 +237,9 @@ fn links_lead_to_dashboards_and_keep_variables_and_time() {
                 .strip_prefix("/d/")
                 .and_then(|rest| rest.split_once('?'))
             else {
-                assert!(key != "url" || url.is_empty(), "{uid}: {url}");
+                let at_daemon = url.starts_with("http://${__value.raw}/api/v1/torrents/");
+                pages += usize::from(at_daemon);
+                assert!(key != "url" || url.is_empty() || at_daemon, "{uid}: {url}");
                 return;
             };
             let target_board = boards
@@ -239,7 +248,7 @@ fn links_lead_to_dashboards_and_keep_variables_and_time() {
             for variable in query.split("var-").skip(1) {
                 let name = variable.split('=').next().unwrap();
                 assert!(variables(target_board).contains(&name), "{uid}: {url}");
-                for carried in ["datasource", "job", "instance"] {
+                for carried in ["datasource", "job", "instance", "filters"] {
                     assert!(
                         query.contains(&format!("${{{carried}:queryparam}}")),
                         "{uid}: {url}"
@@ -256,4 +265,56 @@ fn links_lead_to_dashboards_and_keep_variables_and_time() {
         .chain([("seedwatch-trackers".to_owned(), "tracker".to_owned())])
         .collect();
     assert_eq!(drilled, expected);
+    assert_eq!(pages, 3, "links to the page of a torrent at seedwatch");
+}
+
+/// What is good or bad has the colours of states, which people with any colour vision can tell
+/// apart; lines and areas with fixed names have others.
+#[test]
+fn states_have_colors_of_their_own() {
+    let states = [
+        "#D55E00", "#E69F00", "#CC79A7", "#009E73", "#B8BEC8", "#6C7380",
+    ];
+    for (uid, board) in all() {
+        for panel in panels(&board) {
+            let location = format!("{uid}: {}", panel["title"]);
+            strings(panel, "", &mut |key, found| {
+                let grafanas = ["green", "red", "orange", "yellow", "purple"].contains(&found);
+                assert!(
+                    !key.to_lowercase().contains("color") || !grafanas,
+                    "{location}"
+                );
+            });
+            if panel["type"] != "timeseries" || panel["title"] == "Torrents by state" {
+                continue;
+            }
+            for item in panel["fieldConfig"]["overrides"].as_array().unwrap() {
+                for property in item["properties"].as_array().unwrap() {
+                    let color = text(&property["value"], "fixedColor");
+                    assert!(!states.contains(&color), "{location}: {color}");
+                }
+            }
+        }
+    }
+}
+
+/// Trackers are asked a few times per hour: rates per second would be thousandths.
+#[test]
+fn rates_of_probes_are_per_hour() {
+    let mut found = 0;
+    for (uid, board) in all() {
+        for panel in panels(&board) {
+            for target in panel["targets"].as_array().unwrap() {
+                let expr = text(target, "expr");
+                let probes = ["tracker_requests", "tracker_failures", "peers_rejected"];
+                if expr.contains("rate(") && probes.iter().any(|name| expr.contains(name)) {
+                    let unit = text(&panel["fieldConfig"]["defaults"], "unit");
+                    assert_eq!(unit, "suffix: / h", "{uid}: {}", panel["title"]);
+                    assert!(expr.starts_with("3600 * "), "{uid}: {}", panel["title"]);
+                    found += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(found, 3);
 }

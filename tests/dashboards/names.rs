@@ -13,7 +13,7 @@ type Labels = BTreeSet<String>;
 const TARGET_LABELS: [&str; 2] = ["job", "instance"];
 
 /// Series of Prometheus, with their labels.
-const BUILT_IN: [(&str, &[&str]); 4] = [
+const BUILT_IN: [(&str, &[&str]); 5] = [
     ("up", &[]),
     ("scrape_duration_seconds", &[]),
     ("scrape_samples_scraped", &[]),
@@ -22,6 +22,20 @@ const BUILT_IN: [(&str, &[&str]); 4] = [
         &[
             "alertname",
             "alertstate",
+            "severity",
+            "torrent",
+            "collection",
+            "tracker",
+            "country",
+            "family",
+            "asn",
+            "database",
+        ],
+    ),
+    (
+        "ALERTS_FOR_STATE",
+        &[
+            "alertname",
             "severity",
             "torrent",
             "collection",
@@ -233,6 +247,25 @@ fn dashboards_use_only_existing_metrics_and_labels() {
         }
     }
     assert_eq!(faults, Vec::<String>::new());
+}
+
+/// Two instances, or two clusters, may watch different torrents: every series is filtered.
+#[test]
+fn every_series_of_a_dashboard_is_one_of_the_chosen_instances() {
+    for (uid, board) in all() {
+        for query in queries(&uid, &board) {
+            let is_variable = query.value_label.is_some();
+            for selector in read(&query.expr).selectors {
+                let has = |label: &str, value: &str| {
+                    let matcher = (label.to_owned(), value.to_owned());
+                    selector.matchers.contains(&matcher)
+                };
+                let offered = is_variable && selector.name == "seedwatch_build_info";
+                let filtered = has("job", "$job") && has("instance", "$instance");
+                assert!(filtered || offered, "{}: {}", query.location, selector.name);
+            }
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,8 @@ class Choice:
             name = variable["name"]
             if variable["type"] == "datasource":
                 self.values[name] = as_is("made-up")
+            elif variable["type"] == "adhoc":
+                continue
             elif variable["type"] == "custom":
                 self.values[name] = as_is(variable["current"]["value"])
             else:

@@ -171,6 +171,8 @@ class Values:
         """Returns the condition that holds for a torrent, if one does."""
         if number == 2 and age < 2 * DAY:
             return "no_tracker"
+        if number == len(self.installation.torrents) - 2:
+            return "one_network"
         return "few_peers" if number == 1 else None
 
     def timestamp(self, short, number, time, age):
@@ -181,6 +183,9 @@ class Values:
             return self.end - 41 * DAY
         if "last_peer_seen" in short and number == 0:
             return min(time, self.end - 3 * DAY)
+        if "state_since" in short:
+            lasts = {"dead": 3, "unobserved": 1}.get(self.state(number, age), 60) * DAY
+            return self.end - lasts if age < lasts else self.end - 60 * DAY
         return time - 600
 
     def counter(self, labels, time):
@@ -255,11 +260,14 @@ def series(installation, metrics, start, end):
     yield "scrape_samples_scraped", {}, lambda t: 5000
     for labels in alerts(installation):
         yield "ALERTS", {"alertstate": "firing"} | labels, lambda t: 1
+        yield "ALERTS_FOR_STATE", labels, lambda t: end - 2 * DAY
 
 
 def alerts(installation):
     """Yields one alert per kind of label."""
     one = installation.chosen()
+    yield {"alertname": "TorrentDead", "torrent": installation.torrents[0], "severity": "page"}
+    yield {"alertname": "SeedwatchGeoipOutdated", "severity": "info"}
     country = {"country": "US", "severity": "warning"}
     yield {"alertname": "TorrentCountryCliff", "torrent": one["torrent"]} | country
     yield {"alertname": "CollectionCountryCliff", "collection": one["collection"]} | country
