@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks that a quiet month raises no page, and that a real drop is found at once.
+"""Checks that a quiet month raises no page, and that a drop is reported at once.
 
 Simulates 31 days of two instances. Each has 20 torrents in 25 countries (1,000 torrent-countries in
-all). The states of torrents are given: a year of them is simulated in crates/core/src/verdict. The
-simulation includes:
+all). What seedwatch decides is given: a year of states is simulated in crates/core/src/verdict, and a
+month of countries in crates/core/src/cliff. The simulation includes:
 
 - daily rhythms in each country's time zone, weekends and noise;
 - 100 outages of our own network, a fifth of them of IPv6 alone, and restarts;
@@ -271,6 +271,10 @@ def simulate(part, size):
             add("seedwatch_torrent_peers", scraped(columns[family]), family=family, **own)
         for country in COUNTRIES:
             add("seedwatch_torrent_country_peers", scraped(columns["country", country]), country=country, **own)
+        if torrent.drop:
+            first, place = torrent.drop
+            ratio = [REMAINING if step > first else None for step in steps]
+            add("seedwatch_torrent_country_cliff", scraped(ratio), country=COUNTRIES[place], **own)
     for number, country in enumerate(COUNTRIES):
         whole = list(total(torrent.columns["country", country] for torrent in torrents))
         add("seedwatch_collection_country_peers", scraped(whole), collection="all", country=country)

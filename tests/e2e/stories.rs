@@ -9,6 +9,7 @@ mod seed_decline;
 mod shortened_waits;
 
 mod alert_harness;
+mod cliffs;
 mod operator_outage;
 mod receiver;
 mod server;

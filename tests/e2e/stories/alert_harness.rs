@@ -80,6 +80,12 @@ impl AlertHarness {
         self.verdicts.set(torrent, state, conditions);
     }
 
+    /// Lets the page show the falls of countries that the daemon will report when enough time has
+    /// passed.
+    pub(super) fn set_cliffs(&self, cliffs: String) {
+        self.verdicts.set_cliffs(cliffs);
+    }
+
     /// Records that what the daemon shows now has lasted for `span`.
     pub(super) fn record(&mut self, span: Duration) {
         self.recorder.forget();

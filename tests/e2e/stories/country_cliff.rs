@@ -18,6 +18,7 @@ use seedwatch_torrent::address::is_global;
 use sha1::{Digest, Sha1};
 
 use super::alert_harness::{AlertHarness, DAY, HOUR};
+use super::cliffs;
 use crate::rig::daemon::Daemon;
 use crate::rig::scripted::{HttpTracker, Reply, Request, Truth, body, ok};
 use crate::rig::wire::percent;
@@ -73,6 +74,8 @@ fn a_country_cliff_notifies_once_per_collection() {
 
     fallen.store(true, Ordering::Relaxed);
     wait_for_counts(&daemon, |(_, _, today)| today);
+    let later = daemon.metrics();
+    harness.set_cliffs(cliffs::between(&page.to_string(), &later.to_string()));
     harness.record(HOUR / 3);
     let collection_alert = ("warnings", "CollectionCountryCliff object US");
     let before = harness.wait_for_alert(collection_alert.0, collection_alert.1);

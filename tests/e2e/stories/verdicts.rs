@@ -3,7 +3,8 @@
 //! The daemon of an incident lives for seconds, and its clock is the real one: it calls a torrent
 //! dead after 90 minutes, and at risk after a day. Only the history of Prometheus is stretched. So
 //! Prometheus scrapes the daemon through this relay, which puts the later state and conditions of a
-//! torrent in place of the present ones. Everything else on the page is the daemon's, and a story
+//! torrent in place of the present ones, and adds later falls of countries. Everything else on the
+//! page is the daemon's, and a story
 //! checks first that the daemon waits for nothing but time. That it decides so, with clocks that
 //! jump, is tested in `crates/core/src/verdict`.
 
@@ -18,8 +19,14 @@ use crate::rig::http;
 const STATE: &str = "seedwatch_torrent_state";
 const CONDITION: &str = "seedwatch_torrent_condition";
 
-/// The later state of each torrent that has one, and its conditions.
-type Later = BTreeMap<&'static str, (&'static str, &'static [&'static str])>;
+/// What the daemon will say later.
+#[derive(Clone, Default)]
+struct Later {
+    /// The state of each torrent that has one, and its conditions.
+    states: BTreeMap<&'static str, (&'static str, &'static [&'static str])>,
+    /// Series of falls of countries, one per line.
+    cliffs: String,
+}
 
 /// A running relay. Its thread ends with the test.
 pub(super) struct Verdicts {
@@ -32,7 +39,7 @@ impl Verdicts {
     pub(super) fn start(daemon: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let later = Arc::new(Mutex::new(Later::new()));
+        let later = Arc::new(Mutex::new(Later::default()));
         let shared = Arc::clone(&later);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -55,7 +62,12 @@ impl Verdicts {
         conditions: &'static [&'static str],
     ) {
         let mut later = self.later.lock().unwrap();
-        later.insert(torrent, (state, conditions));
+        later.states.insert(torrent, (state, conditions));
+    }
+
+    /// From now on, the page has these series of falls.
+    pub(super) fn set_cliffs(&self, cliffs: String) {
+        self.later.lock().unwrap().cliffs = cliffs;
     }
 }
 
@@ -81,7 +93,7 @@ fn relay(mut stream: &TcpStream, daemon: SocketAddr, later: &Later) {
 
 fn rewritten(page: &str, later: &Later) -> String {
     let is_replaced = |line: &&str| {
-        later.keys().any(|torrent| {
+        later.states.keys().any(|torrent| {
             [STATE, CONDITION]
                 .iter()
                 .any(|metric| line.starts_with(&format!("{metric}{{torrent=\"{torrent}\",")))
@@ -92,13 +104,13 @@ fn rewritten(page: &str, later: &Later) -> String {
         text += line;
         text.push('\n');
     }
-    for (torrent, (state, conditions)) in later {
+    for (torrent, (state, conditions)) in &later.states {
         text += &format!("{STATE}{{torrent=\"{torrent}\",state=\"{state}\"}} 1\n");
         for condition in *conditions {
             text += &format!("{CONDITION}{{torrent=\"{torrent}\",condition=\"{condition}\"}} 1\n");
         }
     }
-    text
+    text + &later.cliffs
 }
 
 #[test]
@@ -107,10 +119,14 @@ fn the_present_state_is_replaced_and_nothing_else() {
                 seedwatch_torrent_peers{torrent=\"a\",family=\"ipv4\"} 0\n\
                 seedwatch_torrent_state{torrent=\"a\",state=\"alive\"} 1\n\
                 seedwatch_torrent_state{torrent=\"ab\",state=\"alive\"} 1\n";
-    let later: Later = [("a", ("at_risk", &["few_peers"][..]))].into();
+    let later = Later {
+        states: [("a", ("at_risk", &["few_peers"][..]))].into(),
+        cliffs: "seedwatch_as_cliff{asn=\"AS1\"} 0.1\n".to_owned(),
+    };
     let expected = "seedwatch_torrent_peers{torrent=\"a\",family=\"ipv4\"} 0\n\
                     seedwatch_torrent_state{torrent=\"ab\",state=\"alive\"} 1\n\
                     seedwatch_torrent_state{torrent=\"a\",state=\"at_risk\"} 1\n\
-                    seedwatch_torrent_condition{torrent=\"a\",condition=\"few_peers\"} 1\n";
+                    seedwatch_torrent_condition{torrent=\"a\",condition=\"few_peers\"} 1\n\
+                    seedwatch_as_cliff{asn=\"AS1\"} 0.1\n";
     assert_eq!(rewritten(page, &later), expected);
 }
