@@ -57,12 +57,16 @@ impl Lookup {
     fn result(&mut self, trusted: Holders) -> Result<FoundPeers, LookupError> {
         let reached_closest = self.reached_closest();
         let is_alarmed = self.guard.is_alarmed();
-        if is_alarmed && (!reached_closest || trusted == 0) || self.is_unsure {
+        if is_alarmed && (!reached_closest || trusted == 0) {
             // Nodes that cluster around the target may hide a swarm.
             return Err(LookupError::Doubtful);
         }
         if !reached_closest {
+            // Silence, as in an outage of our own network, says nothing about the nodes.
             return Err(LookupError::Timeout);
+        }
+        if self.is_unsure {
+            return Err(LookupError::Doubtful);
         }
         Ok(self.found(trusted))
     }
