@@ -67,6 +67,10 @@ dashboards:
 panels *ARGS:
     tests/panels/run {{ARGS}}
 
+# Checks that page, API, metrics and dashboards give the same state; calls tests/one_state/queries
+one-state:
+    cargo test --locked --test one_state
+
 # Writes docs/metrics.md from the catalogue
 metrics-doc:
     cargo run --quiet --locked --example metrics > target/metrics.md
