@@ -9,13 +9,6 @@ pub enum Reason {
     Empty,
     /// All sources say that the swarm is empty, but not for long enough.
     EmptyRecently,
-    /// In the only round of a one-shot probe, all sources say that the swarm is empty.
-    EmptyOnce,
-    /// In the only round of a one-shot probe, some sources say that the swarm is empty, and others
-    /// give no conclusive answer.
-    EmptyInPart,
-    /// In the only round of a one-shot probe, no source gives a conclusive answer.
-    SilentOnce,
     /// A source that named the last peers does not answer any more.
     SourceLost,
     /// The last peers were reachable over a family that our network has lost.
@@ -33,11 +26,18 @@ pub enum Reason {
     NoSource,
     /// The torrent is private.
     Private,
+    /// In the only round of a one-shot probe, all sources say that the swarm is empty.
+    EmptyOnce,
+    /// In the only round of a one-shot probe, some sources say that the swarm is empty, and others
+    /// give no conclusive answer.
+    EmptyInPart,
+    /// In the only round of a one-shot probe, no source gives a conclusive answer.
+    SilentOnce,
 }
 
 impl Reason {
     /// All reasons, in the order of their codes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::PeersNamed,
         Self::Empty,
         Self::EmptyRecently,
@@ -49,6 +49,9 @@ impl Reason {
         Self::Outage,
         Self::NoSource,
         Self::Private,
+        Self::EmptyOnce,
+        Self::EmptyInPart,
+        Self::SilentOnce,
     ];
 
     /// Returns the code of the reason in saved files. New reasons go to the end of the list.
