@@ -1,5 +1,7 @@
 //! One group: its members, and what is expected of them.
 
+use std::ops::RangeInclusive;
+
 use super::hourly::{Hourly, Running, RunningMinute};
 
 /// Fewest expected peers of a member whose last minutes are judged.
@@ -16,10 +18,15 @@ const RECOVERED: f32 = 0.5;
 const KEPT_BY_OTHERS: f32 = 0.5;
 /// Hours after a change before yesterday's numbers can be compared.
 const HOURS_UNTIL_DAY_COMPARISON: u32 = 26;
-/// Hours after a change before the numbers of three hours ago can be compared.
-const HOURS_UNTIL_HOUR_COMPARISON: u32 = 5;
+/// Hours after a change before the numbers of three hours ago can be compared: they are a mean of
+/// up to four hours ago, and peers remain for 90 minutes after their source was lost.
+const HOURS_UNTIL_HOUR_COMPARISON: u32 = 6;
+/// Hours ago whose sources and tables decide what yesterday's rhythm of the last three hours says.
+const HOURS_OF_RHYTHM: RangeInclusive<u32> = 23..=29;
 /// The largest growth that yesterday's rhythm may predict for three hours.
 const MOST_GROWTH: f32 = 2.0;
+/// The share of their peers that members may lose in three hours, if their rhythm is not known.
+const UNKNOWN_RHYTHM: f32 = 0.5;
 
 /// How many sources answer. The unit is up to the caller.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,6 +48,8 @@ pub struct Group {
     members: Vec<Member>,
     sources: Hourly,
     sources_now: Running,
+    /// The numbers of sources at the last two samples.
+    last_sources: [u32; 2],
     now: RunningMinute,
     /// The hour in which what is seen of the group last changed; 0 = never.
     changed: u32,
@@ -85,6 +94,7 @@ impl Group {
         }
         self.now = at;
         self.sources_now.add(sources.online);
+        self.last_sources = [self.last_sources[1], sources.online];
         let mut seen: Vec<(u32, u32)> = peers.collect();
         seen.sort_unstable();
         for member in &mut self.members {
@@ -149,7 +159,10 @@ impl Group {
 
     /// Returns what the current peers can be compared with.
     fn basis(&self, tolerance: f32) -> Option<Basis> {
-        let online = self.sources.last_hour(self.now, self.sources_now.mean())?;
+        let last_hour = self.sources.last_hour(self.now, self.sources_now.mean())?;
+        // A source that came back may be missing in the last samples of the members.
+        let last = self.last_sources.map(|online| online as f32);
+        let online = last.into_iter().fold(last_hour, f32::min);
         let has_all = |hours| {
             let most = self.sources.largest(self.now, hours);
             most.is_none_or(|most| online > most - tolerance)
@@ -160,7 +173,9 @@ impl Group {
             Some(Basis::Yesterday)
         } else if is_unchanged(HOURS_UNTIL_HOUR_COMPARISON) && has_all(HOURS_UNTIL_HOUR_COMPARISON)
         {
-            Some(Basis::Hours)
+            let has_rhythm = is_unchanged(*HOURS_OF_RHYTHM.end())
+                && self.sources.is_steady(self.now, HOURS_OF_RHYTHM, tolerance);
+            Some(Basis::Hours { has_rhythm })
         } else {
             None
         }
@@ -188,8 +203,9 @@ impl Group {
 enum Basis {
     /// The same hours of yesterday.
     Yesterday,
-    /// Three hours ago, scaled by yesterday's rhythm.
-    Hours,
+    /// Three hours ago, scaled by yesterday's rhythm. A source that came or went yesterday, or
+    /// another table, spoils the rhythm.
+    Hours { has_rhythm: bool },
 }
 
 impl Member {
@@ -224,7 +240,8 @@ impl Member {
                 let before = self.hours.around(now, 48).unwrap_or(yesterday);
                 Some(yesterday.min(before))
             }
-            Basis::Hours => {
+            Basis::Hours { has_rhythm: false } => Some(self.hours.until(now, 3)? * UNKNOWN_RHYTHM),
+            Basis::Hours { has_rhythm: true } => {
                 let recent = self.hours.until(now, 3)?;
                 let then = self.hours.until(now, 27).filter(|then| *then > 0.0)?;
                 Some(recent * (yesterday / then).min(MOST_GROWTH))

@@ -1,5 +1,7 @@
 //! Hourly means of two days.
 
+use std::ops::RangeInclusive;
+
 /// Hours that are kept.
 const HOURS: u32 = 48;
 /// A mean that is not known.
@@ -72,6 +74,22 @@ impl Hourly {
     pub(super) fn largest(&self, now: RunningMinute, hours: u32) -> Option<f32> {
         let known = (1..=hours.min(HOURS)).filter_map(|ago| self.at(now.hour.checked_sub(ago)));
         known.reduce(f32::max)
+    }
+
+    /// Returns whether the known means of these hours ago differ by at most `tolerance`. If none is
+    /// known, they are not steady.
+    pub(super) fn is_steady(
+        &self,
+        now: RunningMinute,
+        hours: RangeInclusive<u32>,
+        tolerance: f32,
+    ) -> bool {
+        let known = hours.filter_map(|ago| self.at(now.hour.checked_sub(ago)));
+        let extremes = known.fold(None, |extremes: Option<(f32, f32)>, mean| {
+            let (least, most) = extremes.unwrap_or((mean, mean));
+            Some((least.min(mean), most.max(mean)))
+        });
+        extremes.is_some_and(|(least, most)| least > most - tolerance)
     }
 
     /// Returns the mean of the last 60 minutes: the current hour, and the share of the previous one

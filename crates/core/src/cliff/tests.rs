@@ -1,5 +1,7 @@
 //! Falls that are reported, and changes that are not.
 
+mod incidents;
+mod lookalikes;
 mod month;
 
 use super::{Cliffs, RunningMinute, SourceCount};
@@ -16,6 +18,8 @@ struct World {
     cliffs: Cliffs<u8>,
     now: RunningMinute,
     sources: u32,
+    /// Peers of members that are not named.
+    absent: u32,
 }
 
 impl World {
@@ -24,6 +28,7 @@ impl World {
             cliffs: Cliffs::default(),
             now: RunningMinute { hour: 1, minute: 0 },
             sources: 3,
+            absent: 0,
         }
     }
 
@@ -34,13 +39,18 @@ impl World {
                 online: self.sources,
                 tolerance: 0.7,
             };
-            self.cliffs
-                .sample(0, self.now, sources, 0, peers(self.now).into_iter());
+            self.cliffs.sample(
+                0,
+                self.now,
+                sources,
+                self.absent,
+                peers(self.now).into_iter(),
+            );
             self.now.minute += STEP;
-            if self.now.minute == 60 {
+            if self.now.minute >= 60 {
                 self.now = RunningMinute {
                     hour: self.now.hour + 1,
-                    minute: 0,
+                    minute: self.now.minute - 60,
                 };
             }
         }

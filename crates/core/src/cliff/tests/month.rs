@@ -41,7 +41,7 @@ impl Country {
 }
 
 /// Returns a number of the standard normal distribution (Box and Muller).
-fn normal(rng: &mut SmallRng) -> f64 {
+pub(super) fn normal(rng: &mut SmallRng) -> f64 {
     let (a, b): (f64, f64) = (rng.random_range(1e-9..1.0), rng.random());
     (-2.0 * a.ln()).sqrt() * (b * TAU).cos()
 }
