@@ -10,7 +10,7 @@ use super::promql::{Expression, read};
 type Labels = BTreeSet<String>;
 
 /// Labels that Prometheus adds to every series of a target.
-const TARGET_LABELS: [&str; 2] = ["job", "instance"];
+const TARGET_LABELS: [&str; 3] = ["job", "instance", "cluster"];
 
 /// Series of Prometheus, with their labels.
 const BUILT_IN: [(&str, &[&str]); 5] = [
@@ -50,7 +50,7 @@ const BUILT_IN: [(&str, &[&str]); 5] = [
 
 /// Matchers of labels that a series does not have. They select the sum over all torrents.
 const ABSENT_LABELS: [(&str, &str); 2] = [
-    ("country:seedwatch_torrent_country_peers:sum", "torrent"),
+    ("seedwatch_country_peers", "torrent"),
     ("family:seedwatch_torrent_peers:sum", "torrent"),
 ];
 
