@@ -6,10 +6,9 @@ from .panels import bars, column, series, stat, steps, table, world
 
 NO_COUNTRY = (
     "No peers known.",
-    "No peers, metrics.countries is off, or (for all torrents) Prometheus does not load "
-    "deploy/prometheus/*.rules.yaml.",
+    "No peers, metrics.countries is off, or seedwatch is not scraped under this job.",
 )
-# `()` matches only series without the label: the recorded sum of all torrents. A choice of torrents
+# `()` matches only series without the label: the sums of all torrents. A choice of torrents
 # matches only theirs. So one query serves both, and never adds up all torrents.
 ALL = "()"
 
@@ -27,7 +26,7 @@ def board():
             ),
             query_variable(
                 "country", "Country",
-                "label_values(country:seedwatch_torrent_country_peers:sum"
+                "label_values(seedwatch_country_peers"
                 f"{{{q.OURS}}}, country)",
                 many=True, description="ISO 3166-1 code; `unknown` for addresses that the database does not know.",
             ),
@@ -42,11 +41,11 @@ def board():
 
 
 def by_country():
-    """Returns the peers by country of the chosen torrents; of all torrents, the recorded sums."""
+    """Returns the peers by country of the chosen torrents; of all torrents, the sums that seedwatch exposes."""
     labels = q.join(q.OURS, q.chosen("torrent"), q.chosen("country"))
     chosen = f"max by (torrent, country) (seedwatch_torrent_country_peers{{{labels}}})"
-    recorded = f"country:seedwatch_torrent_country_peers:sum{{{labels}}}"
-    return f"sum by (country) ({recorded} or {chosen})"
+    summed = f"seedwatch_country_peers{{{labels}}}"
+    return f"sum by (country) ({summed} or {chosen})"
 
 
 def peers():

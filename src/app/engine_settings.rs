@@ -23,6 +23,7 @@ pub fn engine_settings(config: &Config) -> Settings {
         geo: Arc::clone(&config.geo),
         dht: dht_settings(&config.dht),
         canaries: config.network.canaries.clone(),
+        country_limit: config.metrics.country_limit,
         per_tracker: config.metrics.per_tracker,
         countries: config.metrics.countries,
     }

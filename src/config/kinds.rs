@@ -106,6 +106,31 @@ impl TextKind for Count {
     }
 }
 
+/// The word for no limit.
+const ALL: &str = "all";
+
+/// A whole number within bounds, or `all`.
+pub(super) struct CountOrAll(pub(super) RangeInclusive<u16>);
+
+impl TextKind for CountOrAll {
+    type Value = Option<u16>;
+
+    fn parse(&self, text: &str) -> Result<Option<u16>, String> {
+        if text == ALL {
+            return Ok(None);
+        }
+        let number = text.parse().ok().filter(|number| self.0.contains(number));
+        number.map(Some).ok_or_else(|| {
+            let (least, most) = (self.0.start(), self.0.end());
+            format!("must be {ALL} or a number from {least} to {most}")
+        })
+    }
+
+    fn write<'a>(&self, value: &'a Option<u16>) -> Option<impl Serialize + 'a> {
+        Some(value.map_or_else(|| ALL.to_owned(), |number| number.to_string()))
+    }
+}
+
 /// A share within bounds that may be left out.
 pub(super) struct OptionalShare(pub(super) RangeInclusive<f64>);
 

@@ -11,8 +11,8 @@ use seedwatch_torrent::address::Accept;
 use seedwatch_tracker::AnnounceStrategy;
 
 use super::kinds::{
-    Count, DurationIn, Hosts, OnePerFamily, OptionalDirectory, OptionalFile, OptionalShare,
-    Printable, Rate, Switch, Word, absolute,
+    Count, CountOrAll, DurationIn, Hosts, OnePerFamily, OptionalDirectory, OptionalFile,
+    OptionalShare, Printable, Rate, Switch, Word, absolute,
 };
 use super::section::{SectionReader, section};
 use super::units::DurationText;
@@ -222,6 +222,8 @@ section! {
     pub struct Metrics("metrics", written as WrittenMetrics) {
         /// The families by country, up to some 250 series per torrent and more per collection.
         pub countries: bool = true, Switch();
+        /// The most countries of a torrent that are exposed, the largest; `None` exposes all.
+        pub country_limit: Option<u16> = None, CountOrAll(1..=250);
         /// `seedwatch_announce_*`, one series per torrent and tracker.
         pub per_tracker: bool = true, Switch();
     }

@@ -221,6 +221,10 @@ catalogue! {
         "Last time the configuration was loaded successfully, in seconds since 1970.";
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
         "Whether the last attempt to load the configuration succeeded.";
+    COUNTRY_PEERS: Gauge "seedwatch_country_peers", ["country"], {fixed: 251},
+        "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest round. \
+         A peer of two torrents counts twice. A country stays at 0 for eight days after its last \
+         peer.";
     DHT_ERRORS: Counter "seedwatch_dht_errors_total", ["family"], {fixed: 2},
         "Answers of DHT nodes that were errors or could not be parsed.";
     DHT_ESTIMATED_NODES: Gauge "seedwatch_dht_estimated_nodes", ["family"], {fixed: 2},
@@ -287,7 +291,8 @@ catalogue! {
         ["torrent", "country"], {torrent_country: 1},
         "Distinct peer addresses (IPv6: /64 networks) by country (ISO 3166-1 alpha-2, or unknown), \
          as of the latest round. Countries add up. A country stays at 0 for eight days after its \
-         last peer.";
+         last peer. With metrics.country_limit, the countries beyond the largest are one series \
+         (other).";
     TORRENT_DHT_LEECHERS: Gauge "seedwatch_torrent_dht_leechers", ["torrent"], {torrent: 1},
         "Leechers in the DHT, estimated from the united BEP 33 filters of its nodes, as of the \
          latest round. The estimates of both families are added; of the two swarms of a hybrid \

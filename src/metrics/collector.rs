@@ -7,12 +7,14 @@
 //! | `torrent`, `windows`, `geo` | torrents: the latest answers, over time, by place |
 //! | `collection` | collections |
 //! | `cliff` | falls of countries and systems |
+//! | `country` | which countries of a torrent are shown |
 //! | `dht`, `state` | the DHT, saving |
 //! | `families`, `labels` | helpers |
 
 mod announce;
 mod cliff;
 mod collection;
+mod country;
 mod dht;
 mod families;
 mod geo;
@@ -54,6 +56,7 @@ impl Collector for Page {
         to.gauge(&catalogue::BUILD_INFO, [([VERSION, REVISION], 1u32)])?;
         collection::write(snapshot, to)?;
         write_config(&snapshot.config, to)?;
+        geo::write_countries(snapshot, &snapshot.empty_breakdown(), to)?;
         dht::write(snapshot, to)?;
         geo::write_build_times(snapshot, to)?;
         write_probes(snapshot, to)?;

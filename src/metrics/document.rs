@@ -167,7 +167,9 @@ Names, types and labels are a public interface: they do not change within a majo
 - **Countries** come from the database in use, which may be wrong about single addresses. After its
   last peer, a country stays at an explicit 0 for eight days, so that a fall is visible; then it is
   absent. `metrics.countries: false` removes all families with the label `country`, and
-  `seedwatch_torrent_countries`.
+  `seedwatch_torrent_countries`. With `metrics.country_limit`, the countries of a torrent beyond the
+  largest are one series, `other`: those with the most peers now, of equal ones those with the
+  earlier codes, keep their label. The sum stays the same.
 - The `tracker` label is `scheme://host:port`, without path and query, which may hold a passkey. No
   label holds the address of a peer, free text or a changing value.
 

@@ -192,6 +192,7 @@ fn everything_is_read() {
     assert_eq!(**collection, *"census \"1921\"");
     assert_eq!(config.accept, Accept::Any);
     assert!(!config.metrics.countries && !config.metrics.per_tracker);
+    assert_eq!(config.metrics.country_limit, Some(12));
     let canaries: Vec<String> = config
         .network
         .canaries

@@ -170,6 +170,7 @@ fn settings(is_scrape_only: bool) -> Settings {
         canaries: Vec::new(),
         per_tracker: true,
         countries: true,
+        country_limit: None,
     }
 }
 

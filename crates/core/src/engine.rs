@@ -120,6 +120,7 @@ impl Engine {
             last_reload_success: now.unix,
             per_tracker: settings.per_tracker,
             countries: settings.countries,
+            country_limit: settings.country_limit,
         };
         let geo = GeoRow {
             built: Database::ALL.map(|database| settings.geo.built(database).map(Unix)),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::country;
 use super::families::Families;
 use crate::metrics::catalogue;
 use seedwatch_core::snapshot::{AsnLabel, Database, GeoBreakdown, Snapshot};
@@ -18,6 +19,22 @@ pub(super) fn write_totals(snapshot: &Snapshot, to: &mut Families<'_>) -> fmt::R
         &catalogue::AS_PEERS,
         labelled.iter().map(|(label, peers)| ([&**label], *peers)),
     )
+}
+
+/// Writes the current peers of all torrents by country.
+pub(super) fn write_countries(
+    snapshot: &Snapshot,
+    empty: &GeoBreakdown,
+    to: &mut Families<'_>,
+) -> fmt::Result {
+    if !snapshot.config.countries {
+        return Ok(());
+    }
+    let torrents = breakdowns(snapshot, empty).map(|(_, breakdown)| &*breakdown.countries);
+    let totals = country::totals(torrents);
+    let samples = totals.iter();
+    let samples = samples.map(|(country, peers)| ([country.as_str()], *peers));
+    to.gauge(&catalogue::COUNTRY_PEERS, samples)
 }
 
 /// Writes when the databases were built.
@@ -47,8 +64,8 @@ pub(super) fn write_torrent_countries(
     to.gauge(
         &catalogue::TORRENT_COUNTRY_PEERS,
         breakdowns(snapshot, empty).flat_map(|(name, breakdown)| {
-            let countries = breakdown.countries.iter();
-            countries.map(move |row| ([name, row.country.as_str()], row.peers))
+            let shown = country::shown(&breakdown.countries, snapshot.config.country_limit);
+            shown.map(move |(country, peers)| ([name, country], peers))
         }),
     )
 }

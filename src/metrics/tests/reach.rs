@@ -148,6 +148,28 @@ fn a_recently_left_country_is_an_explicit_zero() {
 }
 
 #[test]
+fn countries_beyond_the_limit_are_one_series_and_the_sum_stays() {
+    let sum = |snapshot| {
+        let page = text(snapshot);
+        let lines = of(&page, "seedwatch_torrent_country_peers");
+        let peers = lines.iter().filter_map(|line| line.rsplit_once(' '));
+        let sum: u32 = peers.map(|(_, peers)| peers.parse::<u32>().unwrap()).sum();
+        (lines.len(), sum, page)
+    };
+    let (_, all, page) = sum(sample::snapshot());
+    assert!(!page.contains("country=\"other\""));
+    let totals = of(&page, "seedwatch_country_peers").join("\n");
+    let mut limited = sample::snapshot();
+    limited.config.country_limit = Some(1);
+    let (lines, limited, page) = sum(limited);
+    assert_eq!((lines, limited), (2, all));
+    assert!(page.contains(",country=\"other\"} 21"), "{page}");
+    // The sums of all torrents and the collections name all countries.
+    assert_eq!(of(&page, "seedwatch_country_peers").join("\n"), totals);
+    assert!(totals.contains("country=\"DE\"} 20"), "{totals}");
+}
+
+#[test]
 fn countries_can_be_switched_off() {
     let mut snapshot = sample::snapshot();
     snapshot.config.countries = false;

@@ -29,6 +29,8 @@ pub struct Settings {
     pub per_tracker: bool,
     /// Whether peers are counted by country.
     pub countries: bool,
+    /// The most countries of a torrent that are shown; `None` shows all.
+    pub country_limit: Option<u16>,
 }
 
 /// How the DHT is asked.

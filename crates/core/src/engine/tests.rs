@@ -39,6 +39,7 @@ fn settings(torrents: Vec<Torrent>) -> Settings {
             time_per_hash: Duration::from_millis(400),
         },
         canaries: Vec::new(),
+        country_limit: None,
         per_tracker: true,
         countries: true,
     }

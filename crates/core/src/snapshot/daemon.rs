@@ -59,6 +59,8 @@ pub struct ConfigRow {
     pub last_reload_successful: bool,
     /// When a reload (or the start) last succeeded.
     pub last_reload_success: Unix,
+    /// `metrics.country_limit`; `None` exposes all countries of a torrent.
+    pub country_limit: Option<u16>,
     /// `metrics.per_tracker`.
     pub per_tracker: bool,
     /// `metrics.countries`.
