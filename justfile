@@ -71,6 +71,10 @@ panels *ARGS:
 one-state:
     cargo test --locked --test one_state
 
+# What a large installation costs the Prometheus that scrapes it
+cost *ARGS:
+    tests/panels/cost {{ARGS}}
+
 # Writes docs/metrics.md from the catalogue
 metrics-doc:
     cargo run --quiet --locked --example metrics > target/metrics.md
