@@ -81,6 +81,11 @@ impl NetworkSize {
         (self.share > 0.0 && !self.is_too_small()).then(|| 1.0 / self.share)
     }
 
+    /// Returns whether the DHT was measured and has too few nodes to judge by distances.
+    pub(super) fn is_small(&self) -> bool {
+        self.share > 0.0 && self.is_too_small()
+    }
+
     /// Returns how many leading bits the closest nodes share with a target on average; 0 while
     /// unknown.
     pub(super) fn typical_shared_bits(&self) -> u32 {

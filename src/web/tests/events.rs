@@ -81,7 +81,7 @@ async fn queries_narrow_events() {
             .unwrap()
             .contains("unknown parameter")
     );
-    assert_eq!(get(snapshot(1), "?torrent=nobody").await.0, 404);
+    assert_eq!(get(snapshot(1), "?torrent=unknown").await.0, 404);
 }
 
 #[test]

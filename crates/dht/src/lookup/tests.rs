@@ -28,6 +28,12 @@ fn lookup(plan: Plan) -> Lookup {
     Lookup::new(NodeId([0; 20]), Some(InfoHash([0; 20])), plan, Mono(0))
 }
 
+/// A plan for a test network, where few nodes are normal.
+const LAB: Plan = Plan {
+    require_distinct_subnets: false,
+    ..PLAN
+};
+
 /// A size that cannot be measured, as in a network of few nodes.
 fn unmeasured() -> NetworkSize {
     let mut size = NetworkSize::default();
@@ -58,7 +64,7 @@ fn answer(lookup: &mut Lookup, id: &NodeId, peers: &[u16], nodes: &[(NodeId, Pac
 
 #[test]
 fn a_lookup_ends_when_the_eight_closest_have_answered() {
-    let mut lookup = lookup(PLAN);
+    let mut lookup = lookup(LAB);
     for bits in 1..=20 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
     }
@@ -108,7 +114,7 @@ fn only_one_node_per_subnet_is_queried() {
 
 #[test]
 fn stale_nodes_do_not_delay_a_lookup_and_still_count() {
-    let mut lookup = lookup(PLAN);
+    let mut lookup = lookup(LAB);
     for bits in 1..=9 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
     }
@@ -228,7 +234,7 @@ fn a_closer_or_responsive_node_represents_its_subnet() {
 
 #[test]
 fn peers_named_by_a_far_node_do_not_count() {
-    let mut lookup = lookup(PLAN);
+    let mut lookup = lookup(LAB);
     lookup.add_candidate(id(1), address(1), 1);
     let far = query(&mut lookup).unwrap();
     let near: Vec<_> = (40..48).map(|b| (id(b), address(b as u8))).collect();
@@ -277,7 +283,7 @@ fn nodes_with_chosen_ids_do_not_prove_that_a_swarm_is_empty() {
         (crate::secure_id(ip, [n; 20]), ip)
     }));
     let result = |bound: &BoundIds| {
-        let mut lookup = lookup(PLAN);
+        let mut lookup = lookup(LAB);
         for bits in 1..=8 {
             lookup.add_candidate(id(bits), address(bits as u8), 1);
         }
@@ -289,4 +295,22 @@ fn nodes_with_chosen_ids_do_not_prove_that_a_swarm_is_empty() {
     };
     assert_eq!(result(&bound), Err(LookupError::Doubtful));
     assert_eq!(result(&BoundIds::default()), Ok(0));
+}
+
+/// In the DHT of the internet there are always eight nodes to measure. If lookups found fewer, we
+/// hardly reach it.
+#[test]
+fn only_a_test_network_has_an_empty_swarm_while_its_size_is_unknown() {
+    for (plan, expected) in [(LAB, Ok(0)), (PLAN, Err(LookupError::Doubtful))] {
+        let mut lookup = lookup(plan);
+        for bits in 1..=8 {
+            lookup.add_candidate(id(bits), address(bits as u8), 1);
+        }
+        while let Some(query) = query(&mut lookup) {
+            answer(&mut lookup, &query.id, &[], &[]);
+        }
+        assert!(lookup.is_over(&mut unmeasured(), &BoundIds::default()));
+        let result = lookup.finish(Mono(0)).result;
+        assert_eq!(result.map(|found| found.peers.len()), expected);
+    }
 }

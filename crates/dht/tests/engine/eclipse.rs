@@ -59,9 +59,9 @@ fn twenty_nodes_in_twenty_networks_do_not_hide_a_swarm() {
     }
 }
 
-/// An attacker that knows the size of the DHT spreads its ids as far as possible: up to ten times
-/// as dense as honest nodes, no lookup says that the swarm is empty. At five times as dense, distances
-/// alone do not always tell the cluster from honest nodes.
+/// An attacker that knows the size of the DHT spreads its ids as far as possible. While they are at
+/// least ten times as dense as honest nodes, no lookup says that the swarm is empty. At five times
+/// as dense, distances alone do not always tell the cluster from honest nodes.
 #[test]
 fn a_spread_cluster_does_not_make_a_swarm_look_empty() {
     let spreads = [0.02, 0.05, 0.1, 0.2];
