@@ -65,7 +65,8 @@ impl Lookup {
             // Silence, as in an outage of our own network, says nothing about the nodes.
             return Err(LookupError::Timeout);
         }
-        if self.is_unsure {
+        // A late answer may have named peers since.
+        if self.is_unsure && trusted == 0 {
             return Err(LookupError::Doubtful);
         }
         Ok(self.found(trusted))

@@ -114,7 +114,7 @@ fn only_one_node_per_subnet_is_queried() {
 
 #[test]
 fn stale_nodes_do_not_delay_a_lookup_and_still_count() {
-    let mut lookup = lookup(LAB);
+    let mut lookup = lookup(PLAN);
     for bits in 1..=9 {
         lookup.add_candidate(id(bits), address(bits as u8), 1);
     }
