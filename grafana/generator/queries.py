@@ -125,7 +125,8 @@ def once(expr):
     the union of all torrents at every step is not.
     """
     distinct = f"count(group by (torrent) (seedwatch_torrent_info{{{OURS}}} @ end()))"
-    watchers = f"scalar(clamp_min(sum(seedwatch_torrents{{{OURS}}}) / {distinct}, 1))"
+    watched = f"sum(seedwatch_torrents{{{OURS}}} @ end())"
+    watchers = f"scalar(clamp_min({watched} / {distinct}, 1))"
     return f"{expr} / {watchers}"
 
 

@@ -126,6 +126,8 @@ class Values:
             return 1 if labels["state"] == self.state(number, age) else None
         if short == "torrent_condition":
             return 1 if labels["condition"] == self.condition(number, age) else None
+        if short == "torrents":
+            return len(self.installation.torrents)
         if short == "torrents_by_state":
             states = [self.state(number, age) for number in range(len(self.installation.torrents))]
             return states.count(labels["state"])
