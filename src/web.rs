@@ -13,12 +13,13 @@
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
-//! `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
+//! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
 //! `--web.config.file` and apply to every endpoint. No request uses the network or waits for a
 //! probe: everything that is shown is in the [`Snapshot`].
 
 mod api;
 mod escape;
+mod external_url;
 mod heartbeat;
 mod page;
 mod route;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
+pub use external_url::ExternalUrl;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_exporter::Pages;
@@ -53,6 +55,7 @@ pub struct State {
     /// The effective configuration as YAML, secrets masked.
     pub effective_config: ArcSwap<String>,
     telemetry_path: String,
+    external_url: Option<ExternalUrl>,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
@@ -72,10 +75,27 @@ impl State {
             snapshot,
             effective_config: ArcSwap::default(),
             telemetry_path,
+            external_url: None,
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
             pages: Pages::new(max_requests),
+        }
+    }
+
+    /// Sets the URL under which people reach the daemon. Its path is accepted before every path.
+    #[must_use]
+    pub fn with_external_url(mut self, url: Option<ExternalUrl>) -> Self {
+        self.external_url = url;
+        self
+    }
+
+    /// Returns the path of a request without that of the external URL, or `None` if the request
+    /// has to be repeated with a slash at the end.
+    fn local_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match &self.external_url {
+            Some(url) => url.local_path(path),
+            None => Some(path),
         }
     }
 

@@ -20,7 +20,7 @@ use super::identity;
 use super::probers::{self, QUEUE, StartError};
 use super::state::{SaveOutcome, StateWriter};
 use crate::config::Config;
-use crate::web::ReloadResult;
+use crate::web::{ExternalUrl, ReloadResult};
 use daemon::{Daemon, Event, Outlets};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub web_config: Option<Arc<WebConfig>>,
     /// Path of the metrics endpoint.
     pub telemetry_path: String,
+    /// Address of the daemon for people.
+    pub external_url: Option<ExternalUrl>,
     /// Most Prometheus scrapes at once.
     pub max_requests: usize,
 }
@@ -110,6 +112,7 @@ pub async fn run(
         events: events_out,
         reloads: reloads_out,
         telemetry_path: parts.telemetry_path,
+        external_url: parts.external_url,
         max_requests: parts.max_requests,
     };
     let mut daemon = Daemon::new(started, config, parts.config_file, clock, outlets);

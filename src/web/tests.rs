@@ -1,4 +1,5 @@
 mod clients;
+mod external_url;
 mod load;
 mod passwords;
 mod status;

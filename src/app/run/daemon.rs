@@ -16,7 +16,7 @@ use crate::app::own_addresses;
 use crate::app::state::StateWriter;
 use crate::app::supervisor::Supervisor;
 use crate::config::Config;
-use crate::web::{self, ReloadResult};
+use crate::web::{self, ExternalUrl, ReloadResult};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_core::engine::CanaryHost;
@@ -63,6 +63,7 @@ pub(super) struct Outlets {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) reloads: mpsc::Sender<ReloadResult>,
     pub(super) telemetry_path: String,
+    pub(super) external_url: Option<ExternalUrl>,
     pub(super) max_requests: usize,
 }
 
@@ -106,7 +107,8 @@ impl Daemon {
             outlets.reloads,
             outlets.telemetry_path,
             outlets.max_requests,
-        );
+        )
+        .with_external_url(outlets.external_url);
         Self {
             clock,
             engine: started.engine,
