@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::{LogFormat, LogLevel};
-use crate::web::ExternalUrl;
-use seedwatch_exporter::ListenAddress;
+use seedwatch_exporter::{ExternalUrl, ListenAddress};
 
 /// Swarm-health exporter for Prometheus: watches torrents without downloading them.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]

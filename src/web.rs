@@ -19,7 +19,6 @@
 
 mod api;
 mod escape;
-mod external_url;
 mod heartbeat;
 mod page;
 mod route;
@@ -37,10 +36,9 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::{mpsc, oneshot};
 
-pub use external_url::ExternalUrl;
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_exporter::Pages;
+use seedwatch_exporter::{ExternalUrl, Pages};
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use super::ExternalUrl;
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use seedwatch_exporter::ExternalUrl;
 
 /// The document, which is a part of the daemon so that it fits its alerts.
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");

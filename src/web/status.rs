@@ -25,9 +25,10 @@ use self::summary::Summary;
 use self::torrents::{Collections, Torrents};
 use self::trackers::Trackers;
 use self::urgency::ByUrgency;
-use super::ExternalUrl;
+
 use crate::metrics::VERSION;
 use seedwatch_core::snapshot::{Credit, Snapshot};
+use seedwatch_exporter::ExternalUrl;
 
 /// Most rows per table.
 pub(super) const MAX_ROWS: usize = 500;

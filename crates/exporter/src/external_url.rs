@@ -8,7 +8,7 @@ use hyper::Uri;
 /// The URL under which a browser reaches the daemon, for example through a reverse proxy.
 ///
 /// ```
-/// use seedwatch::web::ExternalUrl;
+/// use seedwatch_exporter::ExternalUrl;
 ///
 /// let url: ExternalUrl = "https://monitor.example/seedwatch/".parse().unwrap();
 /// assert_eq!(url.to_string(), "https://monitor.example/seedwatch");
@@ -32,7 +32,7 @@ impl ExternalUrl {
     /// Returns the path of a request without the prefix: a proxy may pass it on or remove it.
     ///
     /// Returns `None` for the prefix without a slash, from which relative links would lead astray.
-    pub(super) fn local_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+    pub fn local_path<'a>(&self, path: &'a str) -> Option<&'a str> {
         match path.strip_prefix(self.prefix.as_str()) {
             Some("") => None,
             Some(rest) if rest.starts_with('/') => Some(rest),
