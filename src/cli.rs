@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log::{LogFormat, LogLevel};
-use seedwatch_exporter::ListenAddress;
+use seedwatch_exporter::{ExternalUrl, ListenAddress};
 
 /// Swarm-health exporter for Prometheus: watches torrents without downloading them.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
@@ -77,6 +77,11 @@ pub struct WebFlags {
         value_parser = telemetry_path
     )]
     pub telemetry_path: String,
+
+    /// URL under which a browser reaches the daemon, for example through a reverse proxy. Its path
+    /// may stand before the path of every request.
+    #[arg(long = "web.external-url", value_name = "URL")]
+    pub external_url: Option<ExternalUrl>,
 
     /// Largest number of scrapes, pages and API requests answered at a time; 0 = 256.
     #[arg(
@@ -180,6 +185,7 @@ mod tests {
         assert_eq!(cli.web.telemetry_path, "/metrics");
         assert_eq!(cli.web.max_requests, 40);
         assert_eq!(cli.web.config_file, None);
+        assert_eq!(cli.web.external_url, None);
         assert_eq!(cli.log_level, LogLevel::Info);
         assert_eq!(cli.log_format, LogFormat::Logfmt);
         assert_eq!(cli.command, None);
@@ -191,7 +197,8 @@ mod tests {
         let cli = parse(
             "--config.file a.yaml --config.check --web.listen-address=127.0.0.1:0 \
              --web.listen-address [::1]:9100 --web.config.file web.yaml \
-             --web.telemetry-path /m --web.max-requests 0 --log.level debug --log.format json",
+             --web.telemetry-path /m --web.max-requests 0 --log.level debug --log.format json \
+             --web.external-url https://m.example/seedwatch/",
         )
         .unwrap();
         assert_eq!(cli.config_file, PathBuf::from("a.yaml"));
@@ -206,6 +213,8 @@ mod tests {
         assert_eq!(cli.web.config_file, Some(PathBuf::from("web.yaml")));
         assert_eq!(cli.web.telemetry_path, "/m");
         assert_eq!(cli.web.max_requests, 0);
+        let url = cli.web.external_url.unwrap();
+        assert_eq!(url.to_string(), "https://m.example/seedwatch");
         assert_eq!(cli.log_level, LogLevel::Debug);
         assert_eq!(cli.log_format, LogFormat::Json);
     }
@@ -245,6 +254,7 @@ mod tests {
             "--web.telemetry-path /",
             "--web.telemetry-path /a?b",
             "--web.max-requests -1",
+            "--web.external-url m.example",
             "--log.level loud",
             "--log.format xml",
             "probe",

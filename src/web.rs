@@ -15,7 +15,7 @@
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest changes of state |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
-//! `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
+//! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
 //! `--web.config.file` and apply to every endpoint. No request uses the network or waits for a
 //! probe: everything that is shown is in the [`Snapshot`].
 
@@ -41,7 +41,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use heartbeat::Heartbeat;
 use seedwatch_core::snapshot::Snapshot;
-use seedwatch_exporter::Pages;
+use seedwatch_exporter::{ExternalUrl, Pages};
 
 /// Longest time that a reload may take before the request for it is answered.
 pub const RELOAD_TIMEOUT: Duration = Duration::from_secs(300);
@@ -56,6 +56,7 @@ pub struct State {
     /// The effective configuration as YAML, secrets masked.
     pub effective_config: ArcSwap<String>,
     telemetry_path: String,
+    external_url: Option<ExternalUrl>,
     reload: mpsc::Sender<ReloadResult>,
     ready: AtomicBool,
     heartbeat: Heartbeat,
@@ -75,10 +76,27 @@ impl State {
             snapshot,
             effective_config: ArcSwap::default(),
             telemetry_path,
+            external_url: None,
             reload,
             ready: AtomicBool::new(false),
             heartbeat: Heartbeat::default(),
             pages: Pages::new(max_requests),
+        }
+    }
+
+    /// Sets the URL under which people reach the daemon. Its path is accepted before every path.
+    #[must_use]
+    pub fn with_external_url(mut self, url: Option<ExternalUrl>) -> Self {
+        self.external_url = url;
+        self
+    }
+
+    /// Returns the path of a request without that of the external URL, or `None` if the request
+    /// has to be repeated with a slash at the end.
+    fn local_path<'a>(&self, path: &'a str) -> Option<&'a str> {
+        match &self.external_url {
+            Some(url) => url.local_path(path),
+            None => Some(path),
         }
     }
 

@@ -26,7 +26,7 @@ _seedwatch() {
 
     case "${cmd}" in
         seedwatch)
-            opts="-h -V --config.file --config.check --web.listen-address --web.config.file --web.telemetry-path --web.max-requests --log.level --log.format --help --version probe"
+            opts="-h -V --config.file --config.check --web.listen-address --web.config.file --web.telemetry-path --web.external-url --web.max-requests --log.level --log.format --help --version probe"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -45,6 +45,10 @@ _seedwatch() {
                     return 0
                     ;;
                 --web.telemetry-path)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --web.external-url)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

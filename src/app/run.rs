@@ -25,7 +25,7 @@ use daemon::{Daemon, Event, Outlets};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_dht::DhtReport;
-use seedwatch_exporter::WebConfig;
+use seedwatch_exporter::{ExternalUrl, WebConfig};
 use seedwatch_probers::Probers;
 use seedwatch_probers::http::Settings;
 use seedwatch_probers::resolve::Resolver;
@@ -51,6 +51,8 @@ pub struct Parts {
     pub web_config: Option<Arc<WebConfig>>,
     /// Path of the metrics endpoint.
     pub telemetry_path: String,
+    /// Address of the daemon for people.
+    pub external_url: Option<ExternalUrl>,
     /// Most Prometheus scrapes at once.
     pub max_requests: usize,
 }
@@ -110,6 +112,7 @@ pub async fn run(
         events: events_out,
         reloads: reloads_out,
         telemetry_path: parts.telemetry_path,
+        external_url: parts.external_url,
         max_requests: parts.max_requests,
     };
     let mut daemon = Daemon::new(started, config, parts.config_file, clock, outlets);

@@ -98,16 +98,17 @@ fn json(view: &impl Serialize) -> HttpResponse {
 pub(super) fn status(state: &State, request: PageRequest<'_>) -> HttpResponse {
     let snapshot = state.snapshot.load_full();
     let metrics = state.telemetry_path.clone();
+    let external_url = state.external_url.clone();
     let mut answer = state.pages.stream(request, HTML, move |sink| {
-        status::write(&snapshot, &metrics, sink).map_err(|_| PageAborted)
+        status::write(&snapshot, &metrics, external_url.as_ref(), sink).map_err(|_| PageAborted)
     });
     protect(&mut answer);
     answer
 }
 
 /// Returns the runbook.
-pub(super) fn runbook() -> HttpResponse {
-    let mut answer = text(StatusCode::OK, runbook::PAGE.as_str());
+pub(super) fn runbook(state: &State) -> HttpResponse {
+    let mut answer = text(StatusCode::OK, runbook::page(state.external_url.as_ref()));
     answer.headers_mut().insert(CONTENT_TYPE, HTML);
     protect(&mut answer);
     answer

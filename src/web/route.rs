@@ -1,5 +1,6 @@
 //! Routes requests to responses.
 
+use hyper::header::{HeaderValue, LOCATION};
 use hyper::{Method, Request, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio::sync::oneshot;
@@ -21,7 +22,7 @@ const WRITE: &str = "POST";
 
 impl Service for State {
     fn is_confidential(&self, path: &str) -> bool {
-        path == CONFIG
+        self.local_path(path) == Some(CONFIG)
     }
 
     async fn respond(&self, client: ClientKey, request: &Request<()>) -> HttpResponse {
@@ -30,7 +31,9 @@ impl Service for State {
 }
 
 async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> HttpResponse {
-    let path = request.uri().path();
+    let Some(path) = state.local_path(request.uri().path()) else {
+        return with_slash(request.uri().path());
+    };
     let is_head = *request.method() == Method::HEAD;
     let read = is_head || *request.method() == Method::GET;
     if path == "/-/reload" {
@@ -68,7 +71,7 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
             text(StatusCode::OK, String::clone(&config))
         }),
         "/" => found(&|| page::status(state, asked)),
-        "/runbook" => found(&page::runbook),
+        "/runbook" => found(&|| page::runbook(state)),
         CAUSES => found(&|| page::causes(state)),
         TORRENTS => found(&|| page::torrents(state, asked)),
         EVENTS => {
@@ -86,6 +89,18 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
             }
         }
     }
+}
+
+/// Redirects to the same path with a slash at the end.
+fn with_slash(path: &str) -> HttpResponse {
+    let mut answer = text(
+        StatusCode::PERMANENT_REDIRECT,
+        "The path ends with a slash\n",
+    );
+    if let Ok(location) = HeaderValue::try_from(format!("{path}/")) {
+        answer.headers_mut().insert(LOCATION, location);
+    }
+    answer
 }
 
 /// Returns the NAME in `/api/v1/torrents/NAME`: one segment, percent-decoded, UTF-8.

@@ -3,12 +3,24 @@
 use std::sync::LazyLock;
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html};
+use seedwatch_exporter::ExternalUrl;
 
 /// The document, which is a part of the daemon so that it fits its alerts.
 const RUNBOOK: &str = include_str!("../../docs/runbook.md");
 
-/// The page.
-pub(super) static PAGE: LazyLock<String> = LazyLock::new(|| {
+/// Returns the page, which names its address if that is known.
+pub(super) fn page(external_url: Option<&ExternalUrl>) -> String {
+    match external_url {
+        Some(url) => {
+            let link = format!("<link rel=\"canonical\" href=\"{url}/runbook\">\n<style>");
+            PAGE.replacen("<style>", &link, 1)
+        }
+        None => PAGE.clone(),
+    }
+}
+
+/// The page without its address.
+static PAGE: LazyLock<String> = LazyLock::new(|| {
     let mut page = String::from(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\

@@ -27,8 +27,10 @@ use self::summary::Summary;
 use self::torrents::{Collections, Torrents};
 use self::trackers::Trackers;
 use self::urgency::ByUrgency;
+
 use crate::metrics::VERSION;
 use seedwatch_core::snapshot::{Cause, Credit, Snapshot};
+use seedwatch_exporter::ExternalUrl;
 
 /// Most rows per table.
 pub(super) const MAX_ROWS: usize = 500;
@@ -47,11 +49,17 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// Writes the page. `metrics` is the path of the exposition. Links are relative, so that they also
-/// work behind a proxy that adds a path prefix.
-pub(super) fn write(snapshot: &Snapshot, metrics: &str, to: &mut impl fmt::Write) -> fmt::Result {
+/// work behind a proxy that adds a path prefix; `external_url` is the page's canonical address.
+pub(super) fn write(
+    snapshot: &Snapshot,
+    metrics: &str,
+    external_url: Option<&ExternalUrl>,
+    to: &mut impl fmt::Write,
+) -> fmt::Result {
     let torrents = ByUrgency::of(snapshot);
     let page = StatusPage {
         taken: httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(snapshot.taken.0)),
+        external_url: external_url.map(ToString::to_string),
         metrics: metrics.trim_start_matches('/'),
         summary: Summary::of(snapshot, &torrents),
         events: Events::of(snapshot),
@@ -70,6 +78,8 @@ pub(super) fn write(snapshot: &Snapshot, metrics: &str, to: &mut impl fmt::Write
 #[template(path = "status.html")]
 struct StatusPage<'a> {
     taken: String,
+    /// The address of the daemon for people, if it is configured.
+    external_url: Option<String>,
     /// The path of the exposition, without its first slash.
     metrics: &'a str,
     summary: Summary,

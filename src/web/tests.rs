@@ -1,5 +1,6 @@
 mod clients;
 mod events;
+mod external_url;
 mod load;
 mod passwords;
 mod status;

@@ -78,6 +78,12 @@ fn the_manifests_fit_each_other() {
     let state = yaml("deploy/kubernetes/config.yaml")["state"]["path"].clone();
     assert_eq!(container["volumeMounts"][1]["mountPath"], state);
     assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
+    // Links in alerts lead to the instance, so it is the address of the Service.
+    let relabelings = &part("ServiceMonitor")["spec"]["endpoints"][0]["relabelings"];
+    assert_eq!(relabelings[0]["targetLabel"], "instance");
+    let service = &part("Service")["spec"]["ports"][0]["port"];
+    let address = format!("seedwatch.$1.svc:{service}");
+    assert_eq!(relabelings[0]["replacement"], address);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(kustomization["images"][0]["newTag"], version);
 }

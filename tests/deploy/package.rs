@@ -24,5 +24,11 @@ fn every_file_of_the_package_exists() {
         assert_eq!(mode, "644", "{from}");
     }
     assert!(targets.contains(&"etc/seedwatch/"), "the path in the unit");
+    let package = manifest.split("[package.metadata.deb]").nth(1).unwrap();
+    let package = package.split("\n[").next().unwrap();
+    assert!(package.contains("depends = \"$auto\""));
+    for key in ["recommends", "pre-depends", "suggests"] {
+        assert!(!package.contains(key), "a server is installed by {key}");
+    }
     assert!(manifest.contains("conf-files = [\"/etc/seedwatch/config.yaml\"]"));
 }

@@ -22,6 +22,7 @@ use seedwatch_core::Engine;
 use seedwatch_core::engine::CanaryHost;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::DhtReport;
+use seedwatch_exporter::ExternalUrl;
 use seedwatch_probers::Probers;
 use seedwatch_probers::canary::{Canaries, Canary};
 use seedwatch_probers::http::Settings;
@@ -63,6 +64,7 @@ pub(super) struct Outlets {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) reloads: mpsc::Sender<ReloadResult>,
     pub(super) telemetry_path: String,
+    pub(super) external_url: Option<ExternalUrl>,
     pub(super) max_requests: usize,
 }
 
@@ -106,7 +108,8 @@ impl Daemon {
             outlets.reloads,
             outlets.telemetry_path,
             outlets.max_requests,
-        );
+        )
+        .with_external_url(outlets.external_url);
         Self {
             clock,
             engine: started.engine,

@@ -87,7 +87,7 @@ async fn queries_narrow_events() {
 #[test]
 fn the_page_shows_the_latest_changes() {
     let mut page = String::new();
-    status::write(&snapshot(20), "/metrics", &mut page).unwrap();
+    status::write(&snapshot(20), "/metrics", None, &mut page).unwrap();
     let (_, changes) = page.split_once("<h2 id=\"changes\">").unwrap();
     let (changes, _) = changes.split_once("</section>").unwrap();
     assert_eq!(changes.matches("<tr><th scope=\"row\">").count(), 10);

@@ -21,7 +21,7 @@ use seedwatch_torrent::{Hashes, InfoHash};
 /// The page, with the cells of a row on one line.
 fn page(snapshot: &Snapshot) -> String {
     let mut page = String::new();
-    status::write(snapshot, "/metrics", &mut page).unwrap();
+    status::write(snapshot, "/metrics", None, &mut page).unwrap();
     well_formed(&page);
     page.replace("\n<td", "<td")
 }
@@ -272,7 +272,7 @@ fn names_cannot_break_out() {
         );
     }
     let mut page = String::new();
-    status::write(&Snapshot::default(), "/\"><script>", &mut page).unwrap();
+    status::write(&Snapshot::default(), "/\"><script>", None, &mut page).unwrap();
     assert!(page.contains("href=\"./&quot;&gt;&lt;script&gt;\""));
 }
 

@@ -49,7 +49,7 @@ fn every_text_on_the_page_is_escaped() {
         url: "url<i title=\"'\u{202e}\u{200b}\u{feff}&",
     });
     let mut page = String::new();
-    status::write(&snapshot, &hostile("path"), &mut page).unwrap();
+    status::write(&snapshot, &hostile("path"), None, &mut page).unwrap();
     for field in [
         "torrent",
         "collection",
