@@ -13,7 +13,7 @@ mod supervisor;
 use std::net::IpAddr;
 
 pub use engine_settings::engine_settings;
-pub use probe::{ProbeOutcome, probe};
+pub use probe::{ProbeOutcome, describe, probe};
 pub use probers::StartError;
 pub use run::{Parts, run};
 

@@ -27,11 +27,15 @@ use crate::cli::{Cli, ProbeFlags};
 use crate::config::Config;
 use lookups::DhtLookups;
 use printer::Progress;
+use report::ProbeReport;
+use rows::Summary;
+use seedwatch_core::snapshot::TorrentView;
 use seedwatch_core::verdict::State;
 use seedwatch_probers::Probers;
 use seedwatch_probers::resolve::Resolver;
 use seedwatch_tracker::Observation;
 use session::Session;
+use table::Style;
 
 /// An error that ends the probe.
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -115,6 +119,13 @@ pub async fn probe(
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(ProbeOutcome::of(report.verdict.state)),
     }
+}
+
+/// Returns what `probe` prints about a torrent of a snapshot: state, reason and numbers, with no
+/// request and no colour.
+pub fn describe(view: TorrentView<'_>) -> String {
+    let summary = Summary::new(view, Default::default());
+    ProbeReport::new(view, summary).text(Style::PLAIN)
 }
 
 /// A probe under way.

@@ -1,7 +1,8 @@
 //! One state per torrent, everywhere.
 //!
 //! A day of 300 torrents in all states and with all conditions is simulated. Then the status page,
-//! the API, the metrics and the dashboards must say the same about each of them, and the same sums.
+//! the API, the metrics, `probe` and the dashboards must say the same about each of them, and the
+//! same sums.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where its helpers do")]
 
@@ -64,7 +65,7 @@ fn same(what: &str, found: &States, expected: &States) {
     assert_eq!(found.len(), expected.len(), "{what}");
 }
 
-/// Holds the page, the API and the metrics against the verdicts.
+/// Holds the page, the API, the metrics and `probe` against the verdicts.
 async fn check(snapshot: &Snapshot) -> (Server<Service>, States, Counts) {
     let states = truth(snapshot);
     let counts = count(&states, snapshot);
@@ -79,6 +80,10 @@ async fn check(snapshot: &Snapshot) -> (Server<Service>, States, Counts) {
     );
     let metrics = get(&server, "/metrics").await;
     same("metric", &readers::metric(&metrics), &states);
+    for view in snapshot.rows() {
+        let state = readers::probe(&seedwatch::app::describe(view));
+        assert_eq!(state, states[&*view.torrent.name], "probe");
+    }
 
     for state in State::ALL.map(|state| state.as_label().replace('_', " ")) {
         let expected = counts.get(&(None, state.clone())).copied().unwrap_or(0);

@@ -64,6 +64,11 @@ pub(super) fn metric(page: &str) -> States {
     states
 }
 
+/// Reads the first word that `seedwatch probe` prints.
+pub(super) fn probe(text: &str) -> String {
+    text.split_once(": ").unwrap().0.replace('_', " ")
+}
+
 /// Reads the numbers of torrents by state, of all and of each collection.
 pub(super) fn sums(page: &str) -> Counts {
     let all = samples(page, "seedwatch_torrents_by_state");

@@ -3,6 +3,7 @@
 use super::fit::{shorten, visible, width, wrap};
 use super::rows::{FamilyResult, LookupRow, SourceRow, Summary, TrackerRow, family_name};
 use super::table::{self, Style};
+use seedwatch_core::snapshot::TorrentView;
 use seedwatch_core::verdict::{Advice, Condition, State, Verdict};
 use seedwatch_torrent::Family;
 
@@ -36,6 +37,21 @@ pub(super) struct ProbeReport {
 }
 
 impl ProbeReport {
+    /// Returns what the core says about a torrent, without sources, requests and lookups.
+    pub(super) fn new(view: TorrentView<'_>, summary: Summary) -> Self {
+        Self {
+            name: view.torrent.name.to_string(),
+            infohash: view.torrent.hashes.v1().map(|hash| hash.to_string()),
+            infohash_v2: view.torrent.hashes.v2().map(|hash| hash.to_string()),
+            verdict: view.verdict,
+            sentence: view.verdict.sentence(view),
+            sources: Vec::new(),
+            summary,
+            requests: Vec::new(),
+            lookups: Vec::new(),
+        }
+    }
+
     /// Returns the report for programs.
     pub(super) fn json(&self) -> serde_json::Value {
         let conditions = self.verdict.conditions.iter();

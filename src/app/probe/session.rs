@@ -207,17 +207,12 @@ impl Session {
             ..Snapshot::default()
         };
         let view = snapshot.row(0)?;
-        Some(ProbeReport {
-            name: view.torrent.name.to_string(),
-            infohash: view.torrent.hashes.v1().map(|hash| hash.to_string()),
-            infohash_v2: view.torrent.hashes.v2().map(|hash| hash.to_string()),
-            verdict: view.verdict,
-            sentence: view.verdict.sentence(view),
-            sources: self.sources(view),
-            summary: Summary::new(view, self.swarms.rejected()),
-            requests: std::mem::take(&mut self.tracker_rows),
-            lookups: std::mem::take(&mut self.lookup_rows),
-        })
+        let summary = Summary::new(view, self.swarms.rejected());
+        let mut report = ProbeReport::new(view, summary);
+        report.sources = self.sources(view);
+        report.requests = std::mem::take(&mut self.tracker_rows);
+        report.lookups = std::mem::take(&mut self.lookup_rows);
+        Some(report)
     }
 
     /// Returns the sources, the worst last.

@@ -34,7 +34,6 @@ pub(super) struct Style {
 
 impl Style {
     /// Text without colour.
-    #[cfg(test)]
     pub(super) const PLAIN: Self = Self { is_colored: false };
     /// Text in colour.
     #[cfg(test)]

@@ -75,7 +75,7 @@ impl SourceRow {
         let times = lookups.iter().map(|row| (row.result(), row.duration()));
         let mut notes: Vec<String> = lookups.iter().map(LookupRow::note).collect();
         if notes.is_empty() {
-            notes.push("this machine has no socket for it".to_owned());
+            notes.push("not looked up: no address of this machine can be used".to_owned());
         }
         Some(Self {
             source: "DHT".to_owned(),
