@@ -287,7 +287,7 @@ fn saved_nodes_replace_the_bootstrap() {
     std::fs::write(&file, "").unwrap();
     let daemon = Daemon::start(&config(&settings(&bootstrap(&world), &file), &entries));
     daemon.wait_for_values(&seen);
-    assert!(daemon.log().contains("the state is not saved"));
+    daemon.wait_for_log("the state is not saved");
 }
 
 #[test]

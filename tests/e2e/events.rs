@@ -112,11 +112,7 @@ fn events_survive_kills_and_damage_and_are_recorded_once() {
     // A torn file costs its last event.
     fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
     let daemon = start("1s");
-    let log = daemon.log();
-    assert!(
-        log.contains("events.state is truncated or damaged; it was quarantined"),
-        "{log}"
-    );
+    let log = daemon.wait_for_log("events.state is truncated or damaged; it was quarantined");
     assert!(log.contains(&format!("events={}", COUNT - 1)), "{log}");
     assert_eq!(events(&daemon, "").len(), COUNT - 1);
     let rest = whole - RECORD;
@@ -128,11 +124,7 @@ fn events_survive_kills_and_damage_and_are_recorded_once() {
     // A foreign file costs all of them, and the daemon runs.
     fs::write(&file, "something else entirely").unwrap();
     let daemon = start("1s");
-    let log = daemon.log();
-    assert!(
-        log.contains("events.state was not written by seedwatch"),
-        "{log}"
-    );
+    daemon.wait_for_log("events.state was not written by seedwatch");
     assert_eq!(events(&daemon, ""), Vec::<Value>::new());
     wait_for_states(&daemon);
 }

@@ -217,7 +217,7 @@ fn unusable_files_are_quarantined_and_reported() {
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0)), (FAILURES, Some(0.0))]);
     wait_for_save(&daemon);
-    let log = daemon.log();
+    let log = daemon.wait_for_log("quarantined");
     let reported = lines(&log, "quarantined");
     assert_eq!(reported.len(), 1, "{log}");
     assert!(
@@ -252,7 +252,7 @@ fn unusable_files_are_quarantined_and_reported() {
     let daemon = saved.start();
     daemon.wait_for_values(&[(UNIQUE, Some(5.0))]);
     wait_for_save(&daemon);
-    let log = daemon.log();
+    let log = daemon.wait_for_log("cannot be used without their key");
     assert_eq!(
         lines(&log, "key.state is truncated or damaged").len(),
         1,
@@ -275,7 +275,7 @@ fn unusable_files_are_quarantined_and_reported() {
 /// Waits for this many failed saves. Returns the only log line about them.
 fn wait_for_failed_saves(daemon: &Daemon, count: f64) -> String {
     daemon.wait_for("failures", |page| page.get(FAILURES) >= Some(count));
-    let log = daemon.log();
+    let log = daemon.wait_for_log("the state is not saved");
     let reported = lines(&log, "the state is not saved");
     assert_eq!(reported.len(), 1, "{log}");
     reported[0].to_owned()
@@ -315,7 +315,8 @@ fn a_full_or_read_only_disk_is_reported_once() {
     assert!(reported.contains("No space left on device"), "{reported}");
     fs::remove_file(&filler).unwrap();
     wait_for_save(&daemon);
-    assert_eq!(lines(&daemon.log(), "the state is saved again").len(), 1);
+    let log = daemon.wait_for_log("the state is saved again");
+    assert_eq!(lines(&log, "the state is saved again").len(), 1);
     terminate(daemon);
 
     netns::run(&format!("mount -o remount,ro {mount_point}"));

@@ -176,6 +176,13 @@ impl Daemon {
         self.process.peak_memory()
     }
 
+    /// Waits until the log, which lags behind the pages, contains a text. Returns the log.
+    pub(crate) fn wait_for_log(&self, text: &str) -> String {
+        wait::until(text, wait::PATIENCE, || {
+            Some(self.log()).filter(|log| log.contains(text))
+        })
+    }
+
     /// Returns the log of the daemon so far.
     pub(crate) fn log(&self) -> String {
         self.process.log()
