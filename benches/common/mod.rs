@@ -18,6 +18,7 @@ pub(crate) fn config(torrents: Arc<[Torrent]>, max_rate: f64, accept: Accept) ->
             interval: Duration::from_secs(1800),
             timeout: Duration::from_secs(15),
             stale_after: Duration::from_secs(4500),
+            ..Probe::default()
         },
         tracker: Tracker {
             announce: Some(AnnounceStrategy::StoppedFirst),

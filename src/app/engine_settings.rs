@@ -19,6 +19,7 @@ pub fn engine_settings(config: &Config) -> Settings {
             strategy: config.tracker.announce.unwrap_or_default(),
         },
         stale_after: config.probe.stale_after,
+        dead_after: config.probe.dead_after,
         accept: config.accept,
         geo: Arc::clone(&config.geo),
         dht: dht_settings(&config.dht),

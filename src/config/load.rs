@@ -9,7 +9,7 @@ use super::entry::{self, ListFile, read_list};
 use super::section::ConfigFile;
 use super::sections::Addresses;
 use super::units::{DurationText, write_rate};
-use super::{Config, Dht, MAX_INCLUDES, files, geoip, raw};
+use super::{Accept, Config, Dht, MAX_INCLUDES, Probe, files, geoip, raw};
 use seedwatch_input::yaml;
 use seedwatch_input::yaml::{ConfigError, Fault, Report, SourceFile, Text};
 use seedwatch_torrent::{Privacy, Torrent, TrackerUrl};
@@ -59,14 +59,23 @@ fn read_sections(
     file: &ConfigFile<'_>,
     report: &mut Report,
 ) -> Result<Config, Fault> {
+    let addresses: Addresses = file.section(root.addresses.take(), report);
+    let line = root
+        .probe
+        .as_ref()
+        .map_or(0, |probe| probe.dead_after_line());
+    let probe: Probe = file.section(root.probe.take(), report);
+    if probe.dead_after < Probe::default().dead_after && addresses.accept == Accept::Global {
+        // Trackers keep a departed peer for up to an hour, and a restarted one knows no peer.
+        let message = "less than 1h30m needs addresses.accept: any";
+        report.fault(file.source.fault(line, "probe.dead_after", message));
+    }
     Ok(Config {
         torrents: Arc::new([]),
-        probe: file.section(root.probe.take(), report),
+        probe,
         tracker: file.section(root.tracker.take(), report),
         dht: file.section(root.dht.take(), report),
-        accept: file
-            .section::<Addresses>(root.addresses.take(), report)
-            .accept,
+        accept: addresses.accept,
         network: file.section(root.network.take(), report),
         geo: geoip::load(root.geoip.take(), file, report)?,
         state: file.section(root.state.take(), report),

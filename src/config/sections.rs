@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use seedwatch_core::verdict::MIN_EMPTY_TIME;
 use seedwatch_torrent::Host;
 use seedwatch_torrent::address::Accept;
 use seedwatch_tracker::AnnounceStrategy;
@@ -14,7 +15,7 @@ use super::kinds::{
     Count, CountOrAll, DurationIn, Hosts, OnePerFamily, OptionalDirectory, OptionalFile,
     OptionalShare, Printable, Rate, Switch, Word, absolute,
 };
-use super::section::{SectionReader, section};
+use super::section::{Kind, SectionReader, section};
 use super::units::DurationText;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,6 +62,16 @@ section! {
         pub timeout: Duration = 15 * SECOND, DurationIn(Duration::from_millis(100)..=MINUTE);
         /// Age at which a value is no longer shown. Longer than `interval`.
         pub stale_after: Duration = 75 * MINUTE, DurationIn(SECOND..=30 * DAY);
+        /// For how long every source must say that a swarm is empty before the torrent is dead.
+        /// Less than the default is for networks without internet access.
+        pub dead_after: Duration = MIN_EMPTY_TIME, DurationIn(SECOND..=MIN_EMPTY_TIME);
+    }
+}
+
+impl WrittenProbe<'_> {
+    /// Returns the line of `dead_after`, or 0 if the file does not have it.
+    pub(super) fn dead_after_line(&self) -> u32 {
+        self.dead_after.as_ref().map_or(0, DurationIn::line)
     }
 }
 

@@ -2,10 +2,11 @@
 
 Usage: libtorrent_peer.py seed|leech ADDRESS TORRENT FOLDER TRACKER...
 A seeder reads the data from FOLDER; a leecher downloads nothing. Prints "ready" when every tracker
-has answered. Runs one session per process: libtorrent shares connection ids between sessions, and
-opentracker binds each id to an address.
+has answered. SIGUSR1 makes it leave: it tells the trackers, and ends. Runs one session per process:
+libtorrent shares connection ids between sessions, and opentracker binds each id to an address.
 """
 
+import signal
 import sys
 import time
 
@@ -33,6 +34,8 @@ else:
     parameters.flags = lt.torrent_flags.upload_mode
 session.add_torrent(parameters)
 
+# At the end of the program, the session tells the trackers and waits for their answers.
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit())
 silent = set(trackers)
 while True:
     for alert in session.pop_alerts():

@@ -159,6 +159,7 @@ fn everything_is_read() {
             interval: Duration::from_secs(90 * 60),
             timeout: Duration::from_millis(1500),
             stale_after: Duration::from_secs(7 * 24 * 3600),
+            dead_after: Duration::from_secs(20 * 60),
         }
     );
     assert_eq!(

@@ -9,6 +9,7 @@ use seedwatch_core::Engine;
 use seedwatch_core::engine::{DhtSettings, Settings};
 use seedwatch_core::schedule::PolitenessPolicy;
 use seedwatch_core::snapshot::Snapshot;
+use seedwatch_core::verdict::MIN_EMPTY_TIME;
 use seedwatch_dht::{DhtReport, FoundPeers, LookupError, LookupReport, LookupStats};
 use seedwatch_distinct::Key;
 use seedwatch_geo::Geo;
@@ -159,6 +160,7 @@ fn settings(is_scrape_only: bool) -> Settings {
             strategy: AnnounceStrategy::StartThenStop,
         },
         stale_after: Duration::from_secs(4500),
+        dead_after: MIN_EMPTY_TIME,
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         dht: DhtSettings {

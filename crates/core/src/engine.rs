@@ -544,12 +544,14 @@ fn is_local_host(host: &Host) -> bool {
 
 fn swarm_config(settings: &Settings) -> SwarmConfig {
     let geo = Arc::clone(&settings.geo);
-    SwarmConfig::new(
+    let mut config = SwarmConfig::new(
         settings.accept,
         settings.stale_after,
         geo,
         settings.countries,
-    )
+    );
+    config.dead_after = settings.dead_after;
+    config
 }
 
 #[cfg(test)]

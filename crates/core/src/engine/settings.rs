@@ -17,6 +17,8 @@ pub struct Settings {
     pub politeness: PolitenessPolicy,
     /// Age at which an answer of a tracker is no longer shown.
     pub stale_after: Duration,
+    /// For how long all sources must have said that a swarm is empty before it is dead.
+    pub dead_after: Duration,
     /// Which addresses count as peers. [`Accept::Any`] is for networks without internet access.
     pub accept: Accept,
     /// The tables that map addresses to countries and autonomous systems.

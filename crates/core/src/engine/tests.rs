@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::*;
 use crate::schedule::PolitenessPolicy;
 use crate::snapshot::Count;
+use crate::verdict::MIN_EMPTY_TIME;
 use seedwatch_clock::Unix;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::Peers;
@@ -30,6 +31,7 @@ fn settings(torrents: Vec<Torrent>) -> Settings {
             strategy: AnnounceStrategy::StoppedFirst,
         },
         stale_after: Duration::from_secs(4500),
+        dead_after: MIN_EMPTY_TIME,
         accept: Accept::Global,
         geo: Arc::new(Geo::load(&Default::default()).unwrap()),
         dht: DhtSettings {

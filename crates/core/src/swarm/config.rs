@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::verdict::MIN_EMPTY_TIME;
 use seedwatch_geo::Geo;
 use seedwatch_torrent::address::Accept;
 
@@ -17,19 +18,22 @@ pub struct SwarmConfig {
     pub geo: Arc<Geo>,
     /// `metrics.countries`: whether peers are counted by country.
     pub countries: bool,
+    /// For how long all sources must have said that a swarm is empty before it is dead.
+    pub dead_after: Duration,
     /// Changes whenever `geo` or `countries` does. [`Swarms::update`](super::Swarms::update) sets
     /// it.
     pub(super) geo_version: u32,
 }
 
 impl SwarmConfig {
-    /// Returns the settings.
+    /// Returns the settings, with the time before a torrent is dead that the internet demands.
     pub fn new(accept: Accept, stale_after: Duration, geo: Arc<Geo>, countries: bool) -> Self {
         Self {
             accept,
             stale_after,
             geo,
             countries,
+            dead_after: MIN_EMPTY_TIME,
             geo_version: 0,
         }
     }

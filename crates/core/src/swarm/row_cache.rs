@@ -228,6 +228,7 @@ impl RowContext<'_> {
             hour: self.state.history.moment().hour(),
             network: self.state.network,
             patience: stale_after.into_iter().max().unwrap_or_default(),
+            dead_after: self.state.config.dead_after,
             rounds: self.state.rounds,
         }
     }

@@ -152,6 +152,9 @@ pub struct Circumstances {
     pub network: NetworkState,
     /// How long a source may take to answer after its last answer went stale.
     pub patience: Duration,
+    /// For how long all sources must have said that a swarm is empty before it is dead:
+    /// [`MIN_EMPTY_TIME`](super::MIN_EMPTY_TIME), or less in networks without internet access.
+    pub dead_after: Duration,
     /// How often the sources are asked.
     pub rounds: Rounds,
 }

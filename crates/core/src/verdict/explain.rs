@@ -102,8 +102,8 @@ impl Verdict {
                 sources()
             ),
             Reason::EmptyRecently => format!(
-                "No source lists a peer. The torrent is called dead after two rounds that are at \
-                 least 90 minutes apart: {}.",
+                "No source lists a peer. The torrent is called dead if that stays so for two rounds \
+                 and for probe.dead_after, by default 90 minutes: {}.",
                 sources()
             ),
             Reason::EmptyOnce => format!(

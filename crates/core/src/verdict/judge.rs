@@ -10,7 +10,7 @@ use crate::snapshot::{UnixOption32, Window};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 
-/// For how long all sources must have said that a swarm is empty. Trackers keep a departed peer for
+/// For how long all sources must have said that a swarm is empty, on the internet. Trackers keep a departed peer for
 /// up to an hour, and a restarted tracker knows no peer until clients announce again. Half an hour
 /// more covers one round of probes.
 pub const MIN_EMPTY_TIME: Duration = Duration::from_secs(90 * 60);
@@ -132,7 +132,7 @@ impl VerdictMemory {
         self.empty_since = Second::NEVER;
         let silent = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
         let silent = silent.min(now.since(at.network.up_since));
-        let patience = at.patience.max(MIN_EMPTY_TIME);
+        let patience = at.patience.max(at.dead_after);
         match silent >= patience {
             true if before != State::Dead => (State::Unobserved, reason, None),
             true => (before, reason, None),
@@ -151,7 +151,7 @@ impl VerdictMemory {
         // A torrent is judged at least once an hour. If it was not, the machine slept, and the
         // sources that spoke before may have forgotten their peers since.
         let gap = Duration::from_secs(self.known_at.age(now).unwrap_or(0).into());
-        if gap > LONGEST_GAP_IN_ROUNDS * at.patience.max(MIN_EMPTY_TIME) {
+        if gap > LONGEST_GAP_IN_ROUNDS * at.patience.max(at.dead_after) {
             self.empty_since = Second::NEVER;
         }
         self.known_at = Second::at(now);
@@ -175,11 +175,11 @@ impl VerdictMemory {
             (State::Dead, Reason::Empty, None)
         } else if let Some(reason) = hidden {
             (before, reason, None)
-        } else if empty < MIN_EMPTY_TIME {
+        } else if empty < at.dead_after {
             (
                 before,
                 Reason::EmptyRecently,
-                Some(now.after(MIN_EMPTY_TIME - empty)),
+                Some(now.after(at.dead_after - empty)),
             )
         } else if !is_second_round {
             (before, Reason::EmptyRecently, None)

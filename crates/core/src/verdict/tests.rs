@@ -8,8 +8,8 @@ mod year;
 use std::time::Duration;
 
 use super::{
-    Circumstances, Condition, Evidence, NetworkState, Reason, Rounds, SourceSet, State,
-    VerdictMemory,
+    Circumstances, Condition, Evidence, MIN_EMPTY_TIME, NetworkState, Reason, Rounds, SourceSet,
+    State, VerdictMemory,
 };
 use seedwatch_clock::{Mono, Now, Unix};
 use seedwatch_torrent::Family;
@@ -32,6 +32,7 @@ fn at(mono: u64) -> Circumstances {
             ..NetworkState::default()
         },
         patience: Duration::from_secs(75 * 60),
+        dead_after: MIN_EMPTY_TIME,
         rounds: Rounds::Many,
     }
 }
@@ -110,6 +111,25 @@ fn a_swarm_is_dead_after_two_rounds_of_answers_that_are_ninety_minutes_apart() {
         dead
     );
     assert_eq!(torrent.0.verdict().since, since);
+}
+
+#[test]
+fn a_lab_may_wait_for_less_time_but_not_for_fewer_rounds() {
+    let sources = trackers([0]);
+    let lab = |mono| Circumstances {
+        dead_after: Duration::from_millis(MINUTE),
+        patience: Duration::from_millis(MINUTE),
+        ..at(mono)
+    };
+    let mut torrent = Judged::alive(sources, 0);
+    let pending = (State::Alive, Reason::EmptyRecently);
+    let (first, early, due) = (MINUTE, MINUTE + 59_000, 2 * MINUTE);
+    for (answered, now) in [(first, first), (early, early), (first, due)] {
+        let verdict = torrent.judge(&empty(sources, answered), &lab(now));
+        assert_eq!(verdict, pending, "answered at {answered}, judged at {now}");
+    }
+    let verdict = torrent.judge(&empty(sources, due), &lab(due));
+    assert_eq!(verdict, (State::Dead, Reason::Empty));
 }
 
 #[test]
