@@ -113,6 +113,9 @@ fn both_configurations_of_prometheus_agree() {
         (job, port)
     };
     assert_eq!(job(&composed), job(&shipped));
+    // A browser on this machine reaches the instance, to which dashboards link.
+    let target = &composed["scrape_configs"][0]["static_configs"][0];
+    assert_eq!(target["labels"]["instance"], "localhost:16881");
 }
 
 #[test]

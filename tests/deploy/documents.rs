@@ -69,7 +69,7 @@ fn the_toolchain_is_that_of_the_image() {
 }
 
 /// Lists every file below a directory, except in build output and hidden directories.
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+pub(crate) fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();

@@ -6,6 +6,7 @@
 
 mod compose;
 mod documents;
+mod hosts;
 mod image;
 mod kubernetes;
 mod package;

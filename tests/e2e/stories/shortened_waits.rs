@@ -28,7 +28,8 @@ pub(super) const INSTANCE: &str = "seedwatch.example:16881";
 const TARGETS: &str = "- targets: ";
 const SEEDWATCH: &str = "127.0.0.1:16881";
 const ALERTMANAGER: &str = "127.0.0.1:9093";
-const RECEIVER: &str = "127.0.0.1:9099";
+/// The receivers of `alertmanager.yaml`, which has no integration for them.
+const RECEIVERS: [&str; 3] = ["pages", "warnings", "infos"];
 
 /// Writes `prometheus.yaml` and its rules into a folder.
 pub(super) fn prometheus(folder: &Path, daemon: SocketAddr, alertmanager: SocketAddr) {
@@ -46,8 +47,15 @@ pub(super) fn prometheus(folder: &Path, daemon: SocketAddr, alertmanager: Socket
 
 /// Writes `alertmanager.yaml` into a folder.
 pub(super) fn alertmanager(folder: &Path, receiver: SocketAddr) {
-    let shipped = deployed("alertmanager", "alertmanager.yaml");
-    let config = replaced(&shipped, RECEIVER, &receiver.to_string());
+    let mut config = deployed("alertmanager", "alertmanager.yaml");
+    for name in RECEIVERS {
+        let entry = format!("\n  - name: {name}\n");
+        let webhook = format!(
+            "    webhook_configs: [{{url: \"http://{receiver}/{name}\", send_resolved: {}}}]\n",
+            name != "infos"
+        );
+        config = replaced(&config, &entry, &format!("{entry}{webhook}"));
+    }
     std::fs::write(folder.join("alertmanager.yaml"), shortened(&config)).unwrap();
 }
 
