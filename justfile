@@ -88,6 +88,10 @@ shell:
 kubernetes:
     deploy/kubernetes/generate
 
+# Lints and renders the Helm chart; checks it and the manifests against the schemas of Kubernetes
+manifests *ARGS:
+    deploy/kubernetes/test {{ARGS}}
+
 # Makes the pictures of the README; needs chromium and fonts-inter
 pictures *NAMES:
     docs/images/make {{NAMES}}

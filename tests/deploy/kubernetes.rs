@@ -86,4 +86,7 @@ fn the_manifests_fit_each_other() {
     assert_eq!(relabelings[0]["replacement"], address);
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(kustomization["images"][0]["newTag"], version);
+    let chart = yaml("deploy/helm/seedwatch/Chart.yaml");
+    assert_eq!(chart["version"], version);
+    assert_eq!(chart["appVersion"], version);
 }
