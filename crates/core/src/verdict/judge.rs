@@ -10,9 +10,9 @@ use crate::snapshot::{UnixOption32, Window};
 use seedwatch_clock::Mono;
 use seedwatch_torrent::Family;
 
-/// For how long all sources must have said that a swarm is empty, on the internet. Trackers keep a departed peer for
-/// up to an hour, and a restarted tracker knows no peer until clients announce again. Half an hour
-/// more covers one round of probes.
+/// For how long all sources must have said that a swarm is empty, on the internet. Trackers keep a
+/// departed peer for up to an hour, and a restarted tracker knows no peer until clients announce
+/// again. Half an hour more covers one round of probes.
 pub const MIN_EMPTY_TIME: Duration = Duration::from_secs(90 * 60);
 
 /// For how many hours a source that named the last peers and fell silent may still know of them.
