@@ -48,7 +48,7 @@ impl AnnounceState {
 /// torrent has one per tracker.
 #[derive(Debug, Default)]
 pub(super) struct FamilyState {
-    /// When a probe was last answered.
+    /// When a probe was last answered with counts, or without counts and list.
     answered: Tick,
     /// When a list last came. A tracker may answer without a list.
     listed: Tick,
@@ -116,21 +116,36 @@ impl FamilyState {
         self.peers.as_deref_mut()
     }
 
-    /// Records that the latest probe was answered, perhaps with a warning.
+    /// Records that the latest probe was answered with counts, perhaps with a warning.
     pub(super) fn record_answer(&mut self, warning: Option<Arc<Problem>>, now: Mono) {
+        self.answered = Tick::at(now);
+        self.record_list(warning, now);
+    }
+
+    /// Records that the latest probe was answered, but says neither how many peers there are nor
+    /// which. What was counted before is not known any more.
+    pub(super) fn record_inconclusive(&mut self, warning: Option<Arc<Problem>>, now: Mono) {
+        self.seeders = Count::UNKNOWN;
+        self.leechers = Count::UNKNOWN;
+        self.record_answer(warning, now);
+    }
+
+    /// Records that the latest probe was answered with a list only, perhaps with a warning. Counts
+    /// that came before keep their age.
+    pub(super) fn record_list(&mut self, warning: Option<Arc<Problem>>, now: Mono) {
         let at = Tick::at(now);
-        self.answered = at;
         self.problem = warning.map(|problem| Box::new(TimedProblem { problem, at }));
     }
 
-    /// Stores the counts of an answer. Counts that the answer omits keep their value and age.
+    /// Stores the counts of an answer. If it omits all, they keep their value.
     pub(super) fn store_counts(&mut self, counts: Counts, now: Mono) {
         let Counts {
             seeders,
             leechers,
             completed,
         } = counts;
-        if seeders.is_some() || leechers.is_some() {
+        // A count of completed downloads would renew the age of the others.
+        if seeders.is_some() || leechers.is_some() || completed.is_some() {
             self.seeders = seeders.into();
             self.leechers = leechers.into();
         }
@@ -138,6 +153,12 @@ impl FamilyState {
             self.completed = completed.into();
             self.scraped = Tick::at(now);
         }
+    }
+
+    /// Stores the counts of a scrape.
+    pub(super) fn store_scrape(&mut self, counts: Counts, now: Mono) {
+        self.store_counts(counts, now);
+        self.scraped = Tick::at(now);
     }
 
     /// Records that the latest probe failed. Earlier answers keep their age.
@@ -175,7 +196,8 @@ impl FamilyState {
 
     /// Returns whether the latest probe was answered and the answer is fresh.
     pub(super) fn is_answered(&self, now: Mono, stale_after: Duration) -> bool {
-        self.answered.fresh_until(now, stale_after).is_some()
+        let answered = self.answered.max(self.listed);
+        answered.fresh_until(now, stale_after).is_some()
             && self.problem.as_ref().is_none_or(|it| !it.is_failure())
     }
 
@@ -209,12 +231,30 @@ impl FamilyState {
         seeders > 0 || self.leechers.get().is_some_and(|n| n > 1)
     }
 
+    /// Returns whether the tracker has ever said over this family whether the swarm is empty.
+    pub(super) fn was_conclusive(&self) -> bool {
+        self.listed != Tick::default() || self.counts_are_zero()
+    }
+
+    /// Returns whether the latest answer claims 0 seeders and 0 leechers, and no failure came since.
+    /// One count alone does not prove an empty swarm.
+    pub(super) fn counts_are_zero(&self) -> bool {
+        let has_failed = self.problem.as_ref().is_some_and(|it| it.is_failure());
+        [self.seeders, self.leechers].map(Count::get) == [Some(0); 2] && !has_failed
+    }
+
+    /// Returns whether the latest valid answer brought a list that is conclusive.
+    pub(super) fn has_latest_list(&self) -> bool {
+        self.listed != Tick::default() && self.listed >= self.answered
+    }
+
     /// Returns the latest list while it is fresh, and when it goes stale. An empty list is
     /// inconclusive if later counts claim members, as those of a scrape or of an answer that
     /// withholds its list.
     pub(super) fn peers(&self, now: Mono, stale_after: Duration) -> Option<(PeerSlices<'_>, Mono)> {
         let until = self.listed.fresh_until(now, stale_after)?;
-        if self.peers.is_none() && self.claims_others() {
+        let is_counted_later = self.answered.max(self.scraped) >= self.listed;
+        if self.peers.is_none() && is_counted_later && self.claims_others() {
             return None;
         }
         Some((PeerLists::slices(self.peers.as_deref()), until))

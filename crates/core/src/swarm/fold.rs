@@ -73,13 +73,18 @@ impl TrackerFold<'_> {
         let announce = &mut self.state.latest.announces[id.0 as usize];
         let family = announce.family_mut(self.family);
         family.store_counts(answer.counts, now);
-        family.record_answer(warning, now);
-        self.state.torrents[torrent.get()].record_success(Source::Tracker, self.now);
         // An empty list is inconclusive if the tracker withholds its peers.
-        if answer.peer_list_withheld {
-            return;
+        let update = match answer.peer_list_withheld {
+            true => None,
+            false => family.store_list(answer, intake, now),
+        };
+        match (answer.counts.has_current(), &update) {
+            (true, _) => family.record_answer(warning, now),
+            (false, Some(_)) => family.record_list(warning, now),
+            (false, None) => family.record_inconclusive(warning, now),
         }
-        let Some(update) = family.store_list(answer, intake, now) else {
+        self.state.torrents[torrent.get()].record_success(Source::Tracker, self.now);
+        let Some(update) = update else {
             return;
         };
         let lists = family.lists_mut().filter(|_| update.has_peers);
@@ -111,7 +116,17 @@ impl TrackerFold<'_> {
             };
             let announce = &mut self.state.latest.announces[id.0 as usize];
             let family = announce.family_mut(self.family);
-            family.store_counts(*counts, self.now.mono);
+            // Some trackers answer every scrape with 0, so beside announces that proves no more
+            // than the announces do.
+            let is_trusted = self.change.is_confirmed || family.has_latest_list();
+            let counts = match counts.is_empty() && !is_trusted {
+                true => Counts {
+                    completed: counts.completed,
+                    ..Counts::default()
+                },
+                false => *counts,
+            };
+            family.store_scrape(counts, self.now.mono);
             let torrent = &mut self.state.torrents[torrent.get()];
             torrent.mark_dirty();
             // A scrape beside announces does not show whether the announces succeed.

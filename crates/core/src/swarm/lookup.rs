@@ -92,6 +92,10 @@ struct LookupResult {
 pub(super) struct FreshLookup<'a> {
     /// Whether the latest lookup succeeded.
     pub(super) success: Option<bool>,
+    /// Whether no lookup has ended yet.
+    pub(super) is_awaited: bool,
+    /// Whether a lookup has ever succeeded.
+    pub(super) has_succeeded: bool,
     /// The latest list.
     pub(super) peers: Option<PeerSlices<'a>>,
     /// When the latest lookup that succeeded ended, if it found no peer and no sign of one.
@@ -164,6 +168,8 @@ impl LookupState {
         let failed = self.failed.fresh_until(now, stale_after);
         let mut fresh = FreshLookup {
             success: (answered.is_some() || failed.is_some()).then_some(failed.is_none()),
+            is_awaited: self.is_awaited(),
+            has_succeeded: self.answered != Tick::default(),
             until: answered.into_iter().chain(failed).min(),
             has_lost_peers: answered.is_none() && self.result.is_some(),
             ..FreshLookup::default()

@@ -82,6 +82,8 @@ struct ListSet<'a> {
     v4: Vec<&'a [u32]>,
     v6: Vec<&'a [u64]>,
     asked: [bool; 2],
+    /// The families over which a list came that names a peer, of either family.
+    naming: [bool; 2],
 }
 
 impl<'a> RowBuilder<'a> {
@@ -173,7 +175,7 @@ impl<'a> RowBuilder<'a> {
         let dht = &mut self.sources[Source::Dht];
         dht.success = dht.success.max(fresh.success);
         dht.state.add(lookup.is_awaited());
-        self.statements.add_lookup(&fresh);
+        self.statements.add_lookup(family, &fresh);
         if let Some(peers) = fresh.peers {
             dht.lists.push(family, peers);
         }
@@ -229,9 +231,8 @@ impl<'a> RowBuilder<'a> {
             state => Some(state == SourceState::Probed),
         };
         let mut evidence = std::mem::take(&mut self.statements).into_evidence(dht);
-        let by_family = union.as_ref().map_or([0; 2], PeerUnion::by_family);
-        for (family, peers) in Family::ALL.into_iter().zip(by_family) {
-            if peers > 0 {
+        for family in Family::ALL {
+            if all.naming[family.index()] {
                 evidence.naming.add_family(family);
             }
         }
@@ -288,6 +289,7 @@ impl<'a> ListSet<'a> {
     /// Adds a list that came over a family. It may name peers of the other one.
     fn push(&mut self, family: Family, (v4, v6): PeerSlices<'a>) {
         self.asked[family.index()] = true;
+        self.naming[family.index()] |= !(v4.is_empty() && v6.is_empty());
         if !v4.is_empty() {
             self.v4.push(v4);
         }
@@ -299,10 +301,10 @@ impl<'a> ListSet<'a> {
     fn append(&mut self, other: Self) {
         append(&mut self.v4, other.v4);
         append(&mut self.v6, other.v6);
-        self.asked = [
-            self.asked[0] | other.asked[0],
-            self.asked[1] | other.asked[1],
-        ];
+        for family in Family::ALL.map(Family::index) {
+            self.asked[family] |= other.asked[family];
+            self.naming[family] |= other.naming[family];
+        }
     }
 
     fn is_empty(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::Health;
 use crate::snapshot::AnnounceRow;
 use crate::verdict::{Evidence, SourceSet};
 use seedwatch_clock::Mono;
+use seedwatch_torrent::Family;
 
 /// What all sources of a torrent say.
 #[derive(Debug, Default)]
@@ -31,6 +32,10 @@ pub(super) struct AskedTracker {
 pub(super) struct TrackerStatement {
     has_state: bool,
     has_list: bool,
+    /// Counts without a list say that the swarm is empty.
+    counts_are_zero: bool,
+    /// A part has never said whether the swarm is empty.
+    has_unheard: bool,
     /// Counts without a list claim members other than us.
     claims_others: bool,
     /// A part last named peers, and has fallen silent since.
@@ -45,6 +50,10 @@ struct DhtStatement {
     names_peers: bool,
     /// A family last named peers, and has fallen silent since.
     has_lost_peers: bool,
+    /// A family has failed since the start, or lookups over IPv4 fail. Few nodes of the DHT speak
+    /// IPv6 (BEP 32), so an empty swarm there proves nothing about IPv4.
+    is_unheard: bool,
+    lacks_ipv4: bool,
     /// When the oldest fresh lookup ended that found no peer.
     oldest_empty: Option<Mono>,
 }
@@ -61,6 +70,8 @@ impl TrackerStatement {
         self.has_state = true;
         let is_counted_only = counts_until.is_some() && list_until.is_none();
         self.claims_others |= is_counted_only && state.claims_others();
+        self.counts_are_zero |= is_counted_only && state.counts_are_zero();
+        self.has_unheard |= !state.was_conclusive();
         self.has_lost_peers |= list_until.is_none() && state.named_peers();
         self.has_list |= list_until.is_some();
         let answers = counts_until.into_iter().chain(list_until);
@@ -93,15 +104,13 @@ impl Statements {
         }
         let claims = [row.seeders, row.leechers].map(|count| count.get());
         let claims_peers = claims.iter().flatten().any(|count| *count > 0);
-        // One count alone does not prove an empty swarm.
-        let has_counts = claims.iter().all(Option::is_some);
         let evidence = &mut self.evidence;
         let claims_peers = statement.claims_others || !statement.has_list && claims_peers;
         let set = if names_peers || claims_peers {
             &mut evidence.naming
         } else if let Some(at) = statement
             .oldest
-            .filter(|_| statement.has_list || has_counts)
+            .filter(|_| statement.has_list || statement.counts_are_zero)
         {
             evidence.record_empty(at);
             &mut evidence.empty
@@ -111,13 +120,19 @@ impl Statements {
             &mut evidence.silent
         };
         set.add_tracker(key);
+        if statement.has_unheard || !statement.has_state {
+            evidence.unheard.add_tracker(key);
+        }
         if statement.has_lost_peers {
             evidence.silent.add_tracker(key);
         }
     }
 
-    /// Adds a lookup in the DHT.
-    pub(super) fn add_lookup(&mut self, fresh: &FreshLookup<'_>) {
+    /// Adds a lookup in the DHT over a family.
+    pub(super) fn add_lookup(&mut self, family: Family, fresh: &FreshLookup<'_>) {
+        let is_silent = fresh.peers.is_none() && !fresh.is_awaited;
+        self.dht.lacks_ipv4 |= is_silent && family == Family::Ipv4;
+        self.dht.is_unheard |= is_silent && !fresh.has_succeeded;
         let names = |(v4, v6): PeerSlices<'_>| !(v4.is_empty() && v6.is_empty());
         self.dht.names_peers |= fresh.peers.is_some_and(names);
         self.dht.has_lost_peers |= fresh.has_lost_peers;
@@ -133,14 +148,17 @@ impl Statements {
         let set: &mut SourceSet = match (dht, self.dht.oldest_empty) {
             (None, _) => return evidence,
             (Some(_), _) if self.dht.names_peers => &mut evidence.naming,
-            (Some(_), Some(at)) => {
+            (Some(_), Some(at)) if !self.dht.lacks_ipv4 => {
                 evidence.record_empty(at);
                 &mut evidence.empty
             }
-            (Some(true), None) => &mut evidence.silent,
-            (Some(false), None) => &mut evidence.unasked,
+            (Some(true), _) => &mut evidence.silent,
+            (Some(false), _) => &mut evidence.unasked,
         };
         set.add_dht();
+        if self.dht.is_unheard {
+            evidence.unheard.add_dht();
+        }
         if self.dht.has_lost_peers {
             evidence.silent.add_dht();
         }

@@ -74,6 +74,10 @@ impl World {
                 unix: Unix(1_700_000_000),
             },
         };
+        world.swarms.set_network(NetworkState {
+            working: [true; 2],
+            ..NetworkState::default()
+        });
         world.configure(torrents);
         world
     }

@@ -13,7 +13,7 @@ const ONE_NETWORK_PEERS: u32 = 3;
 /// A set of sources of one torrent: the DHT and its trackers.
 ///
 /// It has one bit for the DHT, and 13 that trackers share by a hash. Two bits say over which
-/// families the named peers are reachable.
+/// families the peers were named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SourceSet(pub(super) u16);
 
@@ -33,14 +33,14 @@ impl SourceSet {
         self.0 |= 1 << (Self::FIRST_TRACKER + key % TRACKERS);
     }
 
-    /// Returns the set with only those families that work: peers over another one were named by a
-    /// source that was asked over a family that works.
-    pub(super) fn over(self, working: [bool; 2]) -> Self {
+    /// Returns the set with the families of an earlier one that do not work now: what was named over
+    /// them has not been asked about since.
+    pub(super) fn with_lost_families(self, before: Self, working: [bool; 2]) -> Self {
         let [v4, v6] = working.map(u16::from);
-        Self(self.0 & (!Self::FAMILIES | v4 | v6 << 1))
+        Self(self.0 | before.0 & Self::FAMILIES & !(v4 | v6 << 1))
     }
 
-    /// Notes that a named peer is reachable over a family.
+    /// Notes that a peer was named in an answer over a family.
     pub const fn add_family(&mut self, family: Family) {
         self.0 |= 1 << family.index();
     }
@@ -60,7 +60,7 @@ impl SourceSet {
         self.0 & !(Self::FAMILIES | Self::DHT) != 0
     }
 
-    /// Returns whether a named peer is reachable over a family.
+    /// Returns whether a peer was named in an answer over a family.
     pub const fn has_family(self, family: Family) -> bool {
         self.0 >> family.index() & 1 == 1
     }
@@ -84,6 +84,9 @@ pub struct Evidence {
     /// The sources without a fresh answer that says either; and those of which a part, such as one
     /// family, last named peers and has fallen silent.
     pub silent: SourceSet,
+    /// The sources of which a part, such as one family or one of two info-hashes, has never said
+    /// whether the swarm is empty. They are in another set too.
+    pub unheard: SourceSet,
     /// The sources that were not asked yet.
     pub unasked: SourceSet,
     /// When the oldest answer of [`Evidence::empty`] came.

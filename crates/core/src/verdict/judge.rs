@@ -19,8 +19,12 @@ pub const MIN_EMPTY_TIME: Duration = Duration::from_secs(90 * 60);
 /// Such a source rarely comes back later, and the others may know better.
 pub const HIDDEN_HOURS: u16 = 6;
 
-/// For how many hours peers over a lost family may still be there.
-const LOST_FAMILY_HOURS: u16 = 24;
+/// For how many hours peers over a lost family may still be there. After a week, the family is
+/// probably gone for good.
+const LOST_FAMILY_HOURS: u16 = 7 * 24;
+
+/// After how many hours without a peer, and two rounds, a torrent is overdue for a judgement.
+const OVERDUE_HOURS: u64 = 24;
 
 /// After a gap of so many rounds without a judgement, emptiness must be shown again.
 const LONGEST_GAP_IN_ROUNDS: u32 = 2;
@@ -60,7 +64,8 @@ impl VerdictMemory {
             return (State::Private, Reason::Private, None);
         }
         if !evidence.naming.is_empty() {
-            self.last_naming = evidence.naming.over(at.network.working);
+            let before = self.last_naming;
+            self.last_naming = (evidence.naming).with_lost_families(before, at.network.working);
             self.peer_hour = Hour::at(at.hour);
             self.empty_since = Second::NEVER;
             self.known_at = Second::at(at.now.mono);
@@ -74,7 +79,11 @@ impl VerdictMemory {
         if at.network.is_out {
             return (before, Reason::Outage, None);
         }
-        if !evidence.unasked.is_empty() {
+        if self.asked_since == Second::NEVER {
+            self.asked_since = Second::at(at.now.mono);
+        }
+        let is_answered = !(evidence.empty.is_empty() && evidence.silent.is_empty());
+        if !evidence.unasked.is_empty() && !(is_answered && self.is_tired_of_waiting(at)) {
             // Waiting does not add to the time in which the swarm was known to be empty.
             if self.empty_since == Second::NEVER {
                 self.known_at = Second::at(at.now.mono);
@@ -88,7 +97,16 @@ impl VerdictMemory {
             let (state, reason) = decide_at_once(evidence);
             return (state, reason, None);
         }
-        // If one family of the DHT is silent, the other one still speaks for it.
+        if self.has_lost_family(at) {
+            self.empty_since = Second::NEVER;
+            let is_overdue = before != State::Dead && self.is_overdue(at);
+            let state = if is_overdue {
+                State::Unobserved
+            } else {
+                before
+            };
+            return (state, Reason::FamilyLost, None);
+        }
         let is_dht_silent = evidence.silent.has_dht() && !evidence.empty.has_dht();
         let (state, reason, review) = match evidence.empty.is_empty() || is_dht_silent {
             true => self.decide_silence(before, evidence, at),
@@ -101,12 +119,20 @@ impl VerdictMemory {
         }
     }
 
+    /// Returns whether sources have been asked for so long that one which has never said whether the
+    /// swarm is empty will hardly ever say so.
+    fn is_tired_of_waiting(&self, at: &Circumstances) -> bool {
+        let limit = Duration::from_secs(u64::from(HIDDEN_HOURS) * 3600).max(2 * at.patience);
+        let asked = self.asked_since.age(at.now.mono).unwrap_or(0);
+        Duration::from_secs(asked.into()) >= limit
+    }
+
     /// Returns whether the last peer was named so long ago that sources which work would have
     /// shown by now that the swarm lives or is dead. Both doubts of
     /// [`VerdictMemory::why_peers_may_be_hidden`] have passed, and two rounds would have fitted
     /// since. Time in which our network did not work does not count.
     fn is_overdue(&self, at: &Circumstances) -> bool {
-        let limit = Duration::from_secs(u64::from(LOST_FAMILY_HOURS) * 3600) + 2 * at.patience;
+        let limit = Duration::from_secs(OVERDUE_HOURS * 3600) + 2 * at.patience;
         let passed = self.peer_hour.passed(at.hour).unwrap_or(0);
         let passed = Duration::from_secs(u64::from(passed) * 3600);
         passed.min(at.now.mono.since(at.network.up_since)) > limit
@@ -188,19 +214,26 @@ impl VerdictMemory {
         }
     }
 
-    /// Returns why the last peers may still be there, unseen.
+    /// Returns why there may be peers, unseen.
     fn why_peers_may_be_hidden(&self, evidence: &Evidence, at: &Circumstances) -> Option<Reason> {
-        let passed = self.peer_hour.passed(at.hour)?;
-        let is_lost = |family: Family| {
-            self.last_naming.has_family(family) && !at.network.working[family.index()]
-        };
+        let passed = self.peer_hour.passed(at.hour).unwrap_or(u16::MAX);
         if passed <= HIDDEN_HOURS && self.last_naming.intersects(evidence.silent) {
             Some(Reason::SourceLost)
-        } else if passed <= LOST_FAMILY_HOURS && Family::ALL.into_iter().any(is_lost) {
-            Some(Reason::FamilyLost)
+        } else if !evidence.unheard.is_empty() && !self.is_tired_of_waiting(at) {
+            Some(Reason::EmptyInPart)
         } else {
             None
         }
+    }
+
+    /// Returns whether our network has lost a family over which the last peers were named.
+    fn has_lost_family(&self, at: &Circumstances) -> bool {
+        let is_lost = |family: Family| {
+            self.last_naming.has_family(family) && !at.network.working[family.index()]
+        };
+        let passed = self.peer_hour.passed(at.hour);
+        passed.is_some_and(|hours| hours <= LOST_FAMILY_HOURS)
+            && Family::ALL.into_iter().any(is_lost)
     }
 
     /// Adds the conditions, and the risk that they mean for a living torrent.
@@ -236,7 +269,8 @@ impl VerdictMemory {
 
 /// Decides after the only round, in which no source has named a peer and at least one was asked.
 fn decide_at_once(evidence: &Evidence) -> (State, Reason) {
-    match (evidence.empty.is_empty(), evidence.silent.is_empty()) {
+    let is_whole = evidence.silent.is_empty() && evidence.unheard.is_empty();
+    match (evidence.empty.is_empty(), is_whole) {
         (false, true) => (State::Dead, Reason::EmptyOnce),
         (false, false) => (State::Pending, Reason::EmptyInPart),
         (true, _) => (State::Pending, Reason::SilentOnce),

@@ -6,7 +6,7 @@ use crate::snapshot::UnixOption32;
 use seedwatch_clock::Mono;
 use serde::{Deserialize, Serialize};
 
-/// What is remembered of one torrent, in 24 bytes.
+/// What is remembered of one torrent, in 28 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerdictMemory {
     pub(super) verdict: Verdict,
@@ -22,9 +22,11 @@ pub struct VerdictMemory {
     pub(super) empty_since: Second,
     /// When the sources last sufficed for a judgement, or since when they are asked.
     pub(super) known_at: Second,
+    /// Since when sources are asked, in this process.
+    pub(super) asked_since: Second,
 }
 
-const _: () = assert!(size_of::<VerdictMemory>() <= 24);
+const _: () = assert!(size_of::<VerdictMemory>() <= 28);
 
 impl VerdictMemory {
     /// Returns the latest verdict.
@@ -48,6 +50,7 @@ impl VerdictMemory {
         Self {
             empty_since: Second::NEVER,
             known_at: Second::NEVER,
+            asked_since: Second::NEVER,
             ..self
         }
     }
@@ -82,6 +85,7 @@ impl VerdictMemory {
                 .empty_for
                 .map_or(Second::NEVER, |age| Second::before(now, age)),
             known_at: Second::NEVER,
+            asked_since: Second::NEVER,
         })
     }
 }

@@ -223,7 +223,7 @@ fn trackers_do_not_speak_for_a_silent_dht() {
 }
 
 #[test]
-fn a_lost_family_may_hide_the_last_peers_for_a_day() {
+fn a_lost_family_may_hide_the_last_peers_for_a_week() {
     let mut sources = both(dht(), trackers([0]));
     sources.add_family(Family::Ipv6);
     let mut torrent = Judged::alive(sources, 0);
@@ -234,15 +234,22 @@ fn a_lost_family_may_hide_the_last_peers_for_a_day() {
         },
         ..at(mono)
     };
+    let mut state_at = |hour: u64| torrent.judge(&empty(sources, hour * HOUR), &lost(hour * HOUR));
     for hour in 1..=24 {
-        let evidence = empty(sources, hour * HOUR);
-        let verdict = torrent.judge(&evidence, &lost(hour * HOUR));
-        assert_eq!(verdict, (State::Alive, Reason::FamilyLost), "hour {hour}");
+        assert_eq!(
+            state_at(hour),
+            (State::Alive, Reason::FamilyLost),
+            "hour {hour}"
+        );
     }
-    for (hour, expected) in [(25, State::Alive), (26, State::Dead)] {
-        let verdict = torrent.judge(&empty(sources, hour * HOUR), &lost(hour * HOUR));
-        assert_eq!(verdict.0, expected, "hour {hour}");
+    for hour in 28..=168 {
+        let expected = (State::Unobserved, Reason::FamilyLost);
+        assert_eq!(state_at(hour), expected, "hour {hour}");
     }
+    for hour in 169..=170 {
+        state_at(hour);
+    }
+    assert_eq!(state_at(171).0, State::Dead);
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn says_empty(announced: &AnnounceResponse, has_list: bool, own: &PeerFilter) ->
     // Unusable entries may stand for peers, unless the counts are 0.
     let names_only_us = peers.v4.iter().all(|peer| own.is_port(peer.port))
         && peers.v6.iter().all(|peer| own.is_port(peer.port));
-    counts.is_empty() || has_list && names_only_us && !counts.has_current()
+    counts.is_empty() || has_list && names_only_us && !counts.claims_peers()
 }
 
 /// Removes entries with our ports.
@@ -109,7 +109,8 @@ pub(super) fn remove_us(peers: &mut Peers, own: &PeerFilter) {
     peers.v6.retain(|peer| !own.is_port(peer.port));
 }
 
-fn lists_us(peers: &Peers, own: &PeerFilter) -> bool {
+/// Returns whether a list has an entry with one of our ports.
+pub(super) fn lists_us(peers: &Peers, own: &PeerFilter) -> bool {
     peers.v4.iter().any(|peer| own.is_port(peer.port))
         || peers.v6.iter().any(|peer| own.is_port(peer.port))
 }

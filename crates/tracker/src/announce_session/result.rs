@@ -1,6 +1,6 @@
 //! What the answers of one session prove together.
 
-use super::proof::{Proof, Reading, is_same, remove_us};
+use super::proof::{Proof, Reading, is_same, lists_us, remove_us};
 use super::{AnnounceRequest, AnnounceResult, PeerFilter, QueryOutcome, SessionAnswer};
 use crate::{AnnounceResponse, AnnounceStrategy, Counts, FailureReason, ProbeError, StoppedList};
 use seedwatch_torrent::Peers;
@@ -14,12 +14,17 @@ pub(super) struct StartedOutcome {
     pub(super) result: AnnounceResult,
     /// The leecher count in the answer to `started`, which may include us.
     counted: Option<u32>,
+    /// Whether the answer to `started` lists us.
+    lists_us: bool,
 }
 
 impl From<AnnounceResult> for StartedOutcome {
     fn from(result: AnnounceResult) -> Self {
-        let counted = None;
-        Self { result, counted }
+        Self {
+            result,
+            counted: None,
+            lists_us: false,
+        }
     }
 }
 
@@ -31,6 +36,7 @@ pub(super) fn after_started(
     own: &PeerFilter,
 ) -> StartedOutcome {
     let counted = answer.announced.counts.leechers;
+    let lists_us = lists_us(&answer.announced.peers, own);
     let reading = Reading::of(answer, AnnounceRequest::Started, own);
     if !reading.is_about_swarm() {
         let failed = ProbeError::new(FailureReason::Malformed, NO_PEERS_NO_COUNTS);
@@ -48,7 +54,11 @@ pub(super) fn after_started(
         .into();
     }
     let result = Ok(from_started(query.as_ref(), reading, asked, own));
-    StartedOutcome { result, counted }
+    StartedOutcome {
+        result,
+        counted,
+        lists_us,
+    }
 }
 
 /// Returns the result that the answer to `started` gives.
@@ -61,6 +71,11 @@ fn from_started(
     let mut announced = Box::new(reading.announced);
     announced.strategy = AnnounceStrategy::StartThenStop;
     announced.peer_list_withheld = matches!(reading.proof, Proof::Names | Proof::None);
+    if announced.peer_list_withheld && announced.counts.is_empty() {
+        // Counts of 0 prove no more than an empty list.
+        announced.counts.seeders = None;
+        announced.counts.leechers = None;
+    }
     if reading.proof == Proof::Peers {
         announced.stopped_list = compare_lists(query, &announced.peers, asked, own);
     } else if asked != AnnounceStrategy::StartThenStop {
@@ -140,7 +155,7 @@ pub(super) fn after_stopped(
     if is_unchanged && counts.seeders == after.seeders {
         if !is_us {
             counts.leechers = after.leechers;
-        } else if announced.peers.is_empty() {
+        } else if !started.lists_us {
             // The one leecher may be us or another: nothing is known.
             counts.leechers = None;
             announced.peer_list_withheld = true;

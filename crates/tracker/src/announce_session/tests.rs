@@ -413,8 +413,7 @@ fn a_leecher_that_may_be_us_is_no_claim_of_another() {
                 answer(one, &[]),
             ));
             // If the list does not name us, the leecher may be another peer.
-            let names_us = response.peers.len() == 1;
-            let is_unknown = during == one && !names_us;
+            let is_unknown = during == one && listed.is_empty();
             assert_eq!(response.peer_list_withheld, is_unknown, "{case}");
             assert!(!response.counts.claims_peers(), "{case}");
         }

@@ -6,6 +6,14 @@ use seedwatch_dht::{FoundPeers, LookupError, LookupReport, LookupStats};
 
 const ROUND: u64 = 1800;
 
+fn counts(seeders: u32, leechers: u32) -> Counts {
+    Counts {
+        seeders: Some(seeders),
+        leechers: Some(leechers),
+        completed: None,
+    }
+}
+
 impl World {
     fn verdict(&mut self) -> (State, Reason) {
         let blocks = self.swarms.blocks(&self.roster, self.now);
@@ -20,14 +28,23 @@ impl World {
     }
 
     fn counts(&mut self, id: AnnounceId, seeders: u32, leechers: u32) {
-        let counts = Counts {
-            seeders: Some(seeders),
-            leechers: Some(leechers),
-            completed: None,
-        };
         let report = Report::Scrape {
             ids: vec![id],
-            result: Ok(vec![Some(counts)]),
+            result: Ok(vec![Some(counts(seeders, leechers))]),
+        };
+        self.report(Family::Ipv4, Health::Up, report);
+    }
+
+    /// Folds an answer with counts, and an empty list or none.
+    fn announced(&mut self, id: AnnounceId, counts: Counts, has_list: bool) {
+        let answer = AnnounceResponse {
+            counts,
+            peer_list_withheld: !has_list,
+            ..AnnounceResponse::default()
+        };
+        let report = Report::Announce {
+            id,
+            result: Ok(Box::new(answer)),
         };
         self.report(Family::Ipv4, Health::Up, report);
     }
@@ -40,9 +57,13 @@ impl World {
             }
             found
         });
+        self.find_over(Family::Ipv4, result);
+    }
+
+    fn find_over(&mut self, family: Family, result: Result<FoundPeers, LookupError>) {
         let lookup = LookupReport {
             info_hash: InfoHash([1; 20]),
-            family: Family::Ipv4,
+            family,
             result,
             diagnosis: LookupStats::default(),
         };
@@ -124,25 +145,114 @@ fn counts_that_contradict_an_empty_list_keep_the_torrent_alive() {
     let id = world.announce(0, 0);
     let verdict = world.rounds(|world| {
         world.list(id, &[]);
-        let counts = Counts {
-            seeders: Some(3),
-            leechers: Some(0),
-            completed: None,
-        };
-        world.scrape_beside(id, counts);
+        world.scrape_beside(id, counts(3, 0));
     });
     assert_eq!(verdict, (State::Alive, Reason::PeersNamed));
 }
 
 #[test]
-fn a_tracker_that_never_answers_does_not_hold_up_the_others() {
-    let mut world = world(&TWO).without_dht();
-    let (a, b) = (world.announce(0, 0), world.announce(0, 1));
+fn a_tracker_that_never_answers_holds_up_the_others_for_some_hours() {
+    for (health, reason) in [
+        (Health::Down, FailureReason::Timeout),
+        (Health::Up, FailureReason::HttpStatus),
+    ] {
+        let mut world = world(&TWO).without_dht();
+        let (a, b) = (world.announce(0, 0), world.announce(0, 1));
+        let round = |world: &mut World| {
+            world.list(a, &[]);
+            world.fail(b, health, reason);
+        };
+        for _ in 0..2 {
+            let verdict = world.rounds(round);
+            assert_eq!(verdict, (State::Pending, Reason::EmptyInPart));
+        }
+        world.rounds(round);
+        assert_eq!(world.rounds(round), (State::Dead, Reason::Empty));
+    }
+}
+
+/// One part of a tracker says 0, and another part has never said anything.
+#[test]
+fn a_part_of_a_tracker_does_not_speak_for_the_whole() {
+    let mut world = world(&TWO[..1]).without_dht();
+    let id = world.announce(0, 0);
+    let refused = || {
+        let problem = ProbeError::new(FailureReason::Timeout, "");
+        Report::Announce {
+            id,
+            result: Err(problem),
+        }
+    };
     let verdict = world.rounds(|world| {
-        world.list(a, &[]);
-        world.fail(b, Health::Down, FailureReason::Timeout);
+        world.list(id, &[]);
+        world.report(Family::Ipv6, Health::Down, refused());
     });
-    assert_eq!(verdict, (State::Dead, Reason::Empty));
+    assert_eq!(verdict, (State::Pending, Reason::EmptyInPart));
+    world.report(Family::Ipv6, Health::Down, refused());
+    world.swarms.set_rounds(Rounds::One);
+    assert_eq!(world.verdict(), (State::Pending, Reason::EmptyInPart));
+}
+
+#[test]
+fn an_empty_swarm_in_the_ipv6_dht_proves_nothing_about_ipv4() {
+    let mut world = world(&TWO[..1]);
+    let id = world.announce(0, 0);
+    let round = |world: &mut World, failing: Family| {
+        world.list(id, &[]);
+        for family in Family::ALL {
+            let result = match family == failing {
+                true => Err(LookupError::Doubtful),
+                false => Ok(FoundPeers::default()),
+            };
+            world.find_over(family, result);
+        }
+    };
+    let verdict = world.rounds(|world| round(world, Family::Ipv4));
+    assert_eq!(verdict, (State::Unobserved, Reason::DhtSilent));
+    for _ in 0..2 {
+        world.rounds(|world| round(world, Family::Ipv4));
+    }
+    assert_eq!(world.verdict(), (State::Unobserved, Reason::DhtSilent));
+    for _ in 0..4 {
+        world.rounds(|world| round(world, Family::Ipv6));
+    }
+    assert_eq!(world.verdict(), (State::Dead, Reason::Empty));
+}
+
+/// What a tracker once counted is not known any more when it stops counting.
+#[test]
+fn counts_that_are_no_longer_stated_go_stale() {
+    for has_list in [true, false] {
+        let mut world = world(&TWO[..1]).without_dht();
+        let id = world.announce(0, 0);
+        world.announced(id, counts(3, 1), false);
+        assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+        for _ in 0..20 {
+            world.rounds(|world| world.announced(id, Counts::default(), has_list));
+        }
+        let state = match has_list {
+            true => State::Dead,
+            false => State::Unobserved,
+        };
+        assert_eq!(world.verdict().0, state, "{has_list}");
+    }
+}
+
+/// Some trackers answer every scrape with 0.
+#[test]
+fn a_scrape_beside_announces_proves_no_more_than_they_do() {
+    for fails in [true, false] {
+        let mut world = world(&TWO[..1]).without_dht();
+        let id = world.announce(0, 0);
+        let verdict = world.rounds(|world| {
+            match fails {
+                true => world.fail(id, Health::Up, FailureReason::Timeout),
+                false => world.announced(id, Counts::default(), false),
+            }
+            world.scrape_beside(id, counts(0, 0));
+        });
+        assert_ne!(verdict.0, State::Dead, "{fails}");
+    }
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn evidence(step: &Step, now: u64, allowed: &[u8]) -> Evidence {
         let says = allowed[usize::from(says) % allowed.len()];
         let set: &mut SourceSet = match says {
             0 => &mut evidence.naming,
-            1 => &mut evidence.empty,
+            1 | 5 => &mut evidence.empty,
             2 => &mut evidence.silent,
             3 => &mut evidence.unasked,
             _ => continue,
@@ -43,6 +43,9 @@ fn evidence(step: &Step, now: u64, allowed: &[u8]) -> Evidence {
         match source {
             0 => set.add_dht(),
             _ => set.add_tracker(source as u64 - 1),
+        }
+        if says == 5 {
+            evidence.unheard = evidence.empty;
         }
     }
     evidence
@@ -81,7 +84,7 @@ proptest! {
         let mut before = State::Pending;
         for step in &steps {
             now += step.minutes * 60_000;
-            let evidence = evidence(step, now, &[0, 1, 1, 2, 3]);
+            let evidence = evidence(step, now, &[0, 1, 1, 2, 3, 5]);
             memory.judge(&evidence, &circumstances(step, now));
             if !evidence.naming.is_empty() {
                 last_peer = now;
@@ -90,7 +93,10 @@ proptest! {
             if state == State::Dead && before != State::Dead {
                 prop_assert!(now - last_peer >= 90 * 60_000);
                 prop_assert!(!evidence.empty.is_empty() && !step.is_out);
-                prop_assert!(evidence.unasked.is_empty() && !evidence.silent.has_dht());
+                prop_assert!(!evidence.silent.has_dht());
+                // What has never been heard of is waited for.
+                let is_whole = evidence.unasked.is_empty() && evidence.unheard.is_empty();
+                prop_assert!(is_whole || now >= HOUR + 6 * HOUR);
             }
             before = state;
         }
