@@ -2,8 +2,8 @@
 
 import math
 
-from svg import box, color_of, field_of, frame, nothing, title, words_of
-from theme import cut, mixed, on_color, width_of
+from svg import color_of, field_of, frame, nothing, words_of
+from theme import cut, mixed, on_fill, width_of
 
 # Room at both sides of the text of a cell, and of the arrow and the filter in a heading.
 PADDING, ARROW, FILTER = 6, 22, 22
@@ -35,23 +35,19 @@ def stat(drawing, panel, series):
     theme = drawing.theme
     x, y, width, height = frame(drawing, panel)
     field = panel["fieldConfig"]["defaults"]
-    filled = panel["options"]["colorMode"] == "background"
+    filled = panel["options"]["colorMode"].startswith("background")
     if not series:
-        size = font_size(field["noValue"], width - 24, height - 24)
-        drawing.text(
-            x + width / 2, y + height / 2 + size * 0.36, field["noValue"], size,
-            color_of(None, field, theme), text_anchor="middle", font_weight=500,
-        )
+        fill = color_of(None, field, theme)
+        if filled:
+            drawing.rect(x, y, width, height, fill, rx=3)
+        figure(drawing, (x, y, width, height), (field["noValue"], ""), (field["noValue"], ""),
+               on_fill(fill) if filled else fill)
         return
     shown_label = panel["options"]["reduceOptions"]["fields"]
     texts = [
         one.labels.get(shown_label, "") if shown_label else words_of(one.last, field)
         for one in series
     ]
-    if filled:
-        fill = color_of(series[0].last, field, theme)
-        drawing.rect(*box(panel), fill, stroke=fill, rx=2)
-        title(drawing, panel, on_color(fill))
     names = [one.name for one in series] if len(series) > 1 else [""]
     columns, rows = grid(width, height, len(series))
     room = (width - (columns - 1) * 8) / columns, (height - (rows - 1) * 8) / rows
@@ -60,11 +56,13 @@ def stat(drawing, panel, series):
         top = y + index // columns * (room[1] + 8)
         fill = color_of(one.last, field, theme)
         longest = max(texts, key=len), max(names, key=len)
-        figure(drawing, (left, top, *room), (words, name), longest,
-               on_color(fill) if filled else fill)
+        if filled and fill:
+            drawing.rect(left, top, *room, fill, rx=3)
+        ink = on_fill(fill) if filled and fill else fill or theme.text
+        figure(drawing, (left, top, *room), (words, name), longest, ink, ink if filled else None)
 
 
-def figure(drawing, room, words, longest, fill):
+def figure(drawing, room, words, longest, fill, of_name=None):
     """Draws one figure with its name: beside it in a wide room, above it in others."""
     x, y, width, height = room
     (value, name), (value_most, name_most) = words, longest
@@ -77,7 +75,7 @@ def figure(drawing, room, words, longest, fill):
     elif width / height > 2.5:
         size = font_size(value_most, across * 0.3, along)
         small = min(font_size(name_most, across * 0.6, along, 30), size * 0.7)
-        drawing.text(x + padding, y + height / 2 + small * 0.36, name, small)
+        drawing.text(x + padding, y + height / 2 + small * 0.36, name, small, of_name)
         drawing.text(x + width - padding, y + height / 2 + size * 0.36, value, size, fill,
                      text_anchor="end", font_weight=500)
     else:
@@ -85,7 +83,7 @@ def figure(drawing, room, words, longest, fill):
         size = font_size(value_most, across, along - small * LINE)
         small = min(small, size * 0.7)
         top = y + (height - (small + size) * LINE) / 2
-        drawing.text(x + padding, top + small, name, small)
+        drawing.text(x + padding, top + small, name, small, of_name)
         drawing.text(x + padding, top + small * LINE + size * 1.0, value, size, fill,
                      font_weight=500)
 
@@ -151,12 +149,12 @@ def one_cell(drawing, place, value, field, most):
         cell(drawing, left, top + 23, room, cut(value, room - 2 * PADDING), fill, False)
         return
     kind = field.get("custom.cellOptions", {}).get("type")
-    fill = color_of(value, field, theme) if kind == "color-text" else theme.text
+    fill = theme.text
     words = words_of(value, field)
-    if kind == "color-background" and value is not None:
-        back = color_of(value, field, theme)
+    back = color_of(value, field, theme) if kind == "color-background" else None
+    if back and value is not None:
         drawing.rect(left, top + 1, room, CELL - 1, back)
-        fill = on_color(back)
+        fill = on_fill(back)
     if kind == "gauge" and value is not None:
         text = max(width_of(words) + 10, 40)
         full = max(room - text - 2 * PADDING, 0)

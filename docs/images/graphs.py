@@ -5,7 +5,7 @@ import math
 
 import units
 from svg import color_of, field_of, frame, nothing, words_of
-from theme import cut, mixed, on_color, width_of
+from theme import cut, mixed, on_bar, width_of
 
 # Size of the text of axes and legends, and the height of a line of a legend.
 SMALL, LEGEND_LINE = 12, 24
@@ -105,6 +105,8 @@ class Scale:
         about = (high - low) / max(height / 45, 2)
         digit = 10 ** math.floor(math.log10(about))
         self.step = next(digit * one for one in (1, 2, 2.5, 5, 10) if digit * one >= about * 0.999)
+        if unit == "bytes":
+            self.step = 2 ** math.ceil(math.log2(about))
         if decimals == 0:
             self.step = max(self.step, 1)
         self.low = math.floor(low / self.step) * self.step
@@ -187,7 +189,10 @@ def timeseries(drawing, panel, series):
     days(drawing, (left, upper, across, tall))
     start, end = drawing.range
     drawing.clip(left, upper - 2, across, tall + 4)
-    for line, field, fill in reversed(list(zip(lines, fields, fills))):
+    # Areas from the top of the stack to its floor, then the lines over them.
+    loose = lambda field: field.get("custom.stacking", {}).get("mode") == "none"
+    drawn = sorted(reversed(list(zip(lines, fields, fills))), key=lambda one: loose(one[1]))
+    for line, field, fill in drawn:
         scale = scales[field["unit"]]
         place = lambda t, v: (left + across * (t - start) / (end - start),
                               scale.place(v, upper, tall))
@@ -262,7 +267,7 @@ def timeline(drawing, panel, series):
             characters = int(wide / 9.5)
             if characters >= 2:
                 drawing.text(at + 4, top + bar / 2 + 4, words[:characters], SMALL,
-                             on_color(fill), font_weight=500)
+                             on_bar(fill), font_weight=500)
     drawing.unclip()
 
 

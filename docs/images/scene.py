@@ -1,4 +1,4 @@
-"""A made-up installation in a real Prometheus, and what it answers to the queries of a dashboard."""
+"""A made-up installation in a real Prometheus, and its answers to the queries of a dashboard."""
 
 import json
 import math
@@ -19,9 +19,9 @@ TORRENTS, TRACKERS = 48, 9
 # Torrents with the same remainder have the same trouble: two torrents of each kind.
 PATTERNS = 24
 history.NAMES = ["radio-archive", "census-1921", "parliament-debates", "harbour-maps"]
-# An instance for the picture of the README; a second one that watches the same torrents shows what
-# a dashboard counts twice.
-INSTANCES = ["seedwatch-1:16881", "seedwatch-2:16881"]
+# An instance, and a second one that watches the same torrents: it shows what a dashboard counts
+# twice.
+TARGETS = [{"job": "seedwatch", "instance": f"seedwatch-{number}:16881"} for number in (1, 2)]
 
 
 class Installation(history.Installation):
@@ -48,22 +48,37 @@ class Values(history.Values):
             return None
         if pattern == 3 and age < history.DAY and metric == "seedwatch_torrent_trackers_online":
             return None
-        return plausible(metric, labels, value, time)
+        if metric == "seedwatch_torrents_by_state":
+            numbers = map(self.installation.number, self.installation.torrents)
+            return [self.state(number, age) for number in numbers].count(labels["state"])
+        if metric == "process_start_time_seconds":
+            return self.end - 12 * history.DAY
+        if value is None:
+            return None
+        value = FIXED.get(metric, value * FACTORS.get(metric, 1))
+        return round(value) if metric.startswith("seedwatch_torrent_") and value > 5 else value
+
+    def condition(self, number, age):
+        """Returns the condition that holds for a torrent, if one does."""
+        if number == (TORRENTS - 2) % PATTERNS:
+            return "one_network"
+        return super().condition(number, age)
 
 
-def plausible(metric, labels, value, time):
-    """Returns values of the process in the size that a viewer meets."""
-    if metric == "process_resident_memory_bytes":
-        return value * 1_000_000
-    if metric == "process_max_fds":
-        return 65_536
-    if metric == "process_cpu_seconds_total":
-        return value / 100
-    if metric in ("seedwatch_dht_nodes", "seedwatch_dht_estimated_nodes"):
-        return value * (4 if metric.endswith("dht_nodes") else 40_000)
-    if metric == "seedwatch_torrent_largest_as_ratio" and value is not None:
-        return min(value, 1)
-    return value
+# What brings the generated numbers to the size that a viewer meets.
+FACTORS = {
+    "seedwatch_country_peers": 17, "seedwatch_as_peers": 10,
+    "seedwatch_tracker_failures_total": 0.02,
+    "seedwatch_torrent_leechers": 0.5, "seedwatch_torrent_dht_seeders": 0.7,
+    "seedwatch_torrent_dht_leechers": 0.3, "seedwatch_torrent_prefixes": 1.6,
+    "seedwatch_torrent_autonomous_systems": 0.4, "seedwatch_torrent_countries": 0.03,
+    "seedwatch_scheduler_overdue_probes": 0.02, "seedwatch_probes_in_flight": 0.04,
+    "seedwatch_dht_nodes": 4, "seedwatch_dht_estimated_nodes": 40_000,
+    "seedwatch_dht_queries_total": 300, "seedwatch_dht_timeouts_total": 60,
+    "seedwatch_dht_errors_total": 3, "seedwatch_state_save_failures_total": 0,
+    "process_resident_memory_bytes": 1_000_000, "process_cpu_seconds_total": 4,
+}
+FIXED = {"process_max_fds": 65_536, "seedwatch_tracker_announce_interval_seconds": 1800}
 
 
 def rhythm(labels, time):
@@ -92,7 +107,7 @@ class Series:
 
 
 class Scene:
-    """The Prometheus with the history of the installation. Its folder may be kept for another run."""
+    """The Prometheus with the history of the installation. Its folder may be kept."""
 
     def __init__(self, folder, end, instances=1):
         self.folder, self.end = pathlib.Path(folder), end
@@ -103,21 +118,20 @@ class Scene:
             self.end = int(mark.read_text())
             self.server.start()
             return
-        self.fill(self.end - DAYS * history.DAY, INSTANCES[:instances])
+        history.TARGETS = TARGETS[:instances]
+        self.fill(self.end - DAYS * history.DAY)
         mark.write_text(str(self.end))
 
-    def fill(self, start, instances):
+    def fill(self, start):
         """Writes the generated history into Prometheus: scraped series, then recorded ones."""
         metrics = history.catalogue((ROOT / "docs/metrics.md").read_text())
         text = self.folder / "history.om"
         chunk = 500 * history.HOUR
-        for instance in instances:
-            history.TARGET = history.TARGET | {"instance": instance}
-            for first in range(start, self.end, chunk):
+        for first in range(start, self.end, chunk):
+            with open(text, "w") as file:
                 until = min(first + chunk, self.end)
-                with open(text, "w") as file:
-                    history.write(file, self.installation, metrics, first, until, self.end)
-                self.server.backfill(text)
+                history.write(file, self.installation, metrics, first, until, self.end)
+            self.server.backfill(text)
         text.unlink()
         every = "".join(path.read_text() for path in (ROOT / "grafana/dashboards").glob("*.json"))
         wanted = set(re.findall(r"[a-z_]+:seedwatch_[a-z0-9_:]+", every))
@@ -132,7 +146,7 @@ class Scene:
         self.server.start()
 
     def board(self, name, chosen=None):
-        """Returns a dashboard, the values of its variables, and its panels with what they show."""
+        """Returns the panels of a dashboard, each with what it shows."""
         board = json.loads((ROOT / f"grafana/dashboards/{name}.json").read_text())
         one = self.installation.chosen() | (chosen or {})
         choice = grafana.Choice(self.server, board, one, everything=True)
@@ -141,14 +155,16 @@ class Scene:
             answers = {
                 target["refId"]: self.ask(choice, target) for target in panel.get("targets", [])
             }
-            panels.append((panel, found_by(panel, answers)))
-        return board, choice, panels
+            named = panel | {"title": choice.replace(panel["title"])}
+            panels.append((named, found_by(named, answers)))
+        return panels
 
     def ask(self, choice, target):
         """Returns the series that a query gives, now or over a week."""
         end = self.end - history.STEP
         step = max(WEEK // 300, history.STEP)
-        rate = f"{4 * history.STEP}s"
+        # Values change once per hour: over less, rates would be teeth.
+        rate = f"{4 * history.HOUR}s"
         expr = choice.replace(
             target["expr"], __interval=f"{step}s", __range=f"{WEEK}s", __rate_interval=rate,
         )

@@ -106,7 +106,7 @@ def mapping_of(value, field):
 
 
 def color_of(value, field, theme):
-    """Returns the colour of the mapping or threshold that a value falls under."""
+    """Returns the colour of the mapping or threshold of a value; None is no colour."""
     if color := mapping_of(value, field).get("color"):
         return theme.color(color)
     if field.get("color", {}).get("mode") == "fixed":
@@ -131,15 +131,15 @@ def frame(drawing, panel):
     """Draws the background and title of a panel. Returns the room inside."""
     x, y, width, height = box(panel)
     drawing.rect(x, y, width, height, drawing.theme.panel, stroke=drawing.theme.border, rx=2)
-    title(drawing, panel, drawing.theme.text)
+    title(drawing, panel)
     return x + GAP, y + HEAD + GAP, width - 2 * GAP, height - HEAD - 2 * GAP
 
 
-def title(drawing, panel, fill):
+def title(drawing, panel):
     """Draws the title and the icon of the description."""
     x, y, width, _ = box(panel)
     words = themes.cut(panel["title"], width - 2 * GAP - ICON, 14)
-    drawing.text(x + GAP, y + 21, words, 14, fill, font_weight=500)
+    drawing.text(x + GAP, y + 21, words, 14, font_weight=500)
     at = x + GAP + themes.width_of(words, 14) + ICON / 2 + 2
     drawing.circle(at, y + 16, 6, "none", stroke=drawing.theme.muted)
     drawing.text(at, y + 19.5, "i", 9, drawing.theme.muted, text_anchor="middle")

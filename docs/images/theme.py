@@ -40,7 +40,7 @@ class Theme:
             shade.format(hue): shades[first + index]
             for hue, shades in HUES.items() for index, shade in enumerate(SHADES)
         }
-        self.names |= {"text": self.text, "gray": "#808080"}
+        self.names |= {"text": self.text, "gray": "#808080", "transparent": None}
         self.palette = [self.color(one) for one in PALETTE]
 
     def color(self, name):
@@ -61,8 +61,15 @@ def contrast(one, other):
     return (lighter + 0.05) / (darker + 0.05)
 
 
-def on_color(fill):
-    """Returns the colour of text on a filled panel or cell: Grafana takes white down to 3."""
+def on_fill(fill):
+    """Returns the colour of text on a filled figure or cell: Grafana asks for the brightness."""
+    red, green, blue = (int(fill[at : at + 2], 16) for at in (1, 3, 5))
+    dark = (299 * red + 587 * green + 114 * blue) / 1000 > 180
+    return "#202226" if dark else "#f7f8fa"
+
+
+def on_bar(fill):
+    """Returns the colour of text on a bar of states: white down to a contrast of 3."""
     return "#ffffff" if contrast(fill, "#ffffff") >= 3 else "#000000"
 
 
