@@ -192,7 +192,8 @@ def causes():
         keys, [column("Torrents", f"sum by ({', '.join(keys)}) ({found})")],
         sort="Torrents", links={"tracker": q.TRACKER_LINK},
         narrow=["cause", "reason", "family", "instance"],
-        empty="No common cause is known: our network and the DHT work, and no tracker strands torrents.",
+        empty="No common cause is known. If “Own network” above is up, our network and the DHT work, and "
+        "no tracker strands torrents.",
     )
 
 

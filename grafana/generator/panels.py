@@ -105,7 +105,7 @@ def panel(kind, title, description, queries, *, empty, unit="short", decimals=No
 # Without this, no data would have the colour of the lowest threshold, which often means good.
 NOTHING = {
     "type": "special",
-    "options": {"match": "null+nan", "result": {"color": "#6E7480", "index": 9}},
+    "options": {"match": "null+nan", "result": {"color": "#686E7A", "index": 9}},
 }
 # The longest text that stays readable in place of a large figure.
 READABLE = 20
@@ -291,7 +291,7 @@ ARROW = 22
 
 def width_of(heading, least=78):
     """Returns the width of a heading in Grafana's font with its margins, in pixels."""
-    return max(7 * len(heading) + 19, least)
+    return max(7 * len(heading) + 24, least)
 
 
 # Text in the colour of a state would be too pale on one of the two themes: the cell is filled.

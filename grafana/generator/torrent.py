@@ -3,7 +3,7 @@
 from . import queries as q
 from .dashboard import Board, query_variable
 from .panels import (
-    PLAIN_CELL, bars, column, labels_table, series, stat, steps, table, timeline, words,
+    LINES, PLAIN_CELL, bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
 
 ONE = q.chosen("torrent")
@@ -144,7 +144,7 @@ def unstacked(name):
         "properties": [
             {"id": "custom.stacking", "value": {"mode": "none", "group": "A"}},
             {"id": "custom.fillOpacity", "value": 0},
-            {"id": "color", "value": {"mode": "fixed", "fixedColor": "#8C6D46"}},
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": LINES[2]}},
         ],
     }
 
