@@ -82,8 +82,9 @@ def reachable():
         "Own network and the DHT",
         "While our own network is down, failures count against no tracker and no torrent.",
         [
-            ("network {{family}}", q.of("network_up", by="family")),
-            ("DHT {{family}}", q.of("dht_up", by="family")),
+            # The best of several instances would hide the outage of one.
+            ("{{instance}} network {{family}}", q.of("network_up", by="instance, family")),
+            ("{{instance}} DHT {{family}}", q.of("dht_up", by="instance, family")),
         ],
         UP_DOWN, unit="none", empty="Not known yet.", thresholds=steps("red", (1, "green")),
     )

@@ -120,7 +120,7 @@ def all_trackers():
                 column(f"Up {window}", availability(window), thresholds=low, **percent)
                 for window, _ in q.WINDOWS
             ),
-            column("Served", served_now()),
+            column("Served", served_now(), thresholds=steps("red", (1, PLAIN_CELL))),
             column("Torrents", asked_now()),
             column("Answers in", latency("tracker"), unit="s"),
             column("Asks for", of("tracker_announce_interval_seconds"), unit="s"),
