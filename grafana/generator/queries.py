@@ -229,9 +229,10 @@ def change(expr, ago):
     return f"({expr}) / ({earlier(expr, ago)} > 0) - 1"
 
 
-def top(expr, labels, size=10):
-    """Returns the series of `expr` that were largest at any time of the range, the same at all steps."""
-    peak = f"max_over_time(({expr})[$__range:1h] @ end())"
+def top(expr, labels, size=10, every="1h"):
+    """Returns the series of `expr` that were largest at any time of the range, the same at all
+    steps. For this it is evaluated `every` so often: seldom if it reads many series."""
+    peak = f"max_over_time(({expr})[$__range:{every}] @ end())"
     return f"({expr}) and on ({labels}) topk({size}, {peak})"
 
 
