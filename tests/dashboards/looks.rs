@@ -244,8 +244,10 @@ fn tables_fit_into_a_window_of_1400_pixels() {
             let steps = panel["transformations"].as_array().unwrap();
             let organize = steps.iter().find(|step| step["id"] == "organize").unwrap();
             let renamed = organize["options"]["renameByName"].as_object().unwrap();
-            let headings: BTreeSet<&str> =
-                renamed.values().map(|name| name.as_str().unwrap()).collect();
+            let headings: BTreeSet<&str> = renamed
+                .values()
+                .map(|name| name.as_str().unwrap())
+                .collect();
             let needed: f64 = headings.iter().map(|heading| width(panel, heading)).sum();
             let room = COLUMN * panel["gridPos"]["w"].as_f64().unwrap() - MARGINS;
             assert!(
