@@ -64,8 +64,8 @@ def certificate():
 
 def latency(by):
     """Returns the duration of answers in seconds: the phases add up."""
-    inner = of("tracker_duration_seconds", by="tracker, family, phase")
-    return f"max by ({by}) (sum by (tracker, family) ({inner}))"
+    durations = f"seedwatch_tracker_duration_seconds{{{q.OURS},{CHOSEN}}}"
+    return f"max by ({by}) (sum without (phase) ({durations}))"
 
 
 def figures():
