@@ -96,6 +96,10 @@ manifests *ARGS:
 pictures *NAMES:
     docs/images/make {{NAMES}}
 
+# Draws all dashboards as Grafana would into FOLDER, dark, light and without data, to look at them
+boards FOLDER *NAMES:
+    docs/images/make boards {{FOLDER}} {{NAMES}}
+
 # Refreshes the embedded country table
 geoip *VERSION:
     crates/geo/dbip/refresh {{VERSION}}

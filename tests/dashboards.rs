@@ -6,6 +6,7 @@
 mod dashboards {
     mod boards;
     mod layout;
+    mod looks;
     mod names;
     mod promql;
     mod run;

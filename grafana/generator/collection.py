@@ -48,7 +48,7 @@ def member():
 def figures():
     """The first row: current figures."""
     return [
-        stat("Torrents", "Torrents of the collection.", of("torrents"), empty=q.NO_COLLECTION),
+        stat("Torrents", "Torrents of the collection.", f"count({member()})", empty=q.NO_COLLECTION),
         stat(
             "Dead torrents", "Torrents of the collection of which every source that could know says that they have no peers.",
             q.how_many(q.DEAD, f" and on (torrent) {member()}"), thresholds=GOOD_IF_ZERO,

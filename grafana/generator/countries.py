@@ -44,15 +44,16 @@ def by_country():
     """Returns the peers by country of the chosen torrents; of all torrents, the sums that seedwatch exposes."""
     labels = q.join(q.OURS, q.chosen("torrent"), q.chosen("country"))
     chosen = f"max by (torrent, country) (seedwatch_torrent_country_peers{{{labels}}})"
-    summed = f"seedwatch_country_peers{{{labels}}}"
-    return f"sum by (country) ({summed} or {chosen})"
+    summed = q.once(f"sum by (country) (seedwatch_country_peers{{{labels}}})")
+    return f"({summed} or sum by (country) ({chosen}))"
 
 
 def peers():
     """Returns the peers of the chosen torrents in any country: few series, so a month is quick."""
     labels = q.join(q.OURS, q.chosen("torrent"))
     chosen = f"max by (torrent, family) (seedwatch_torrent_peers{{{labels}}})"
-    return f"sum(family:seedwatch_torrent_peers:sum{{{labels}}} or {chosen})"
+    summed = q.once(f"sum(family:seedwatch_torrent_peers:sum{{{labels}}})")
+    return f"({summed} or sum({chosen}))"
 
 
 def figures():
@@ -72,8 +73,7 @@ def figures():
             "Fallen countries",
             "Countries that had at least 20 peers at this hour of yesterday and have less than a fifth of "
             "them now.",
-            f"count({fallen}) or 0 * sum({now})", thresholds=steps("green", (1, "red")),
-            color_mode="background", empty=NO_COUNTRY,
+            f"count({fallen}) or 0 * sum({now})", thresholds=steps("green", (1, "red")), empty=NO_COUNTRY,
         ),
     ]
 
@@ -137,7 +137,7 @@ def share():
 
 def networks():
     """Peers by autonomous system."""
-    expr = q.of("as_peers", by="asn")
+    expr = q.once(f"sum by (asn) (seedwatch_as_peers{{{q.OURS}}})")
     return series(
         "Autonomous systems",
         "Peers of all torrents by autonomous system: the twenty largest, and `other`.",

@@ -13,8 +13,10 @@ RANGES = [("Day", "now-24h"), ("Week", "now-7d"), ("Month", "now-30d"), ("Year",
 # alerts about an instance that is missing, which have no such label.
 OURS = 'job=~"$job",instance=~"$instance"'
 
-# A pattern for the names of seedwatch's alerts.
-ALERTS = "(Seedwatch|Torrent|Collection|Tracker|AutonomousSystem).*"
+# Patterns for the names of seedwatch's alerts: about what it watches, about itself, and all.
+ALERTS_OF_SWARMS = "(Torrent|Collection|Tracker|AutonomousSystem).*"
+ALERTS_OF_INSTANCES = "Seedwatch.*"
+ALERTS = f"{ALERTS_OF_INSTANCES}|{ALERTS_OF_SWARMS}"
 
 # The variables that links pass on to other dashboards, and the time range.
 CARRIED = (
@@ -125,7 +127,9 @@ def alert_annotation(selector):
         "textFormat": "{{torrent}} {{collection}} {{tracker}} {{country}}",
         "tagKeys": "severity",
         "target": {
-            "expr": f'ALERTS{{{OURS},alertstate="firing",alertname=~"{ALERTS}"{selector}}}',
+            # Instances that watch the same torrents raise the same alerts.
+            "expr": "max by (alertname, severity, torrent, collection, tracker, country) "
+            f'(ALERTS{{{OURS},alertstate="firing",alertname=~"{ALERTS}"{selector}}})',
             "interval": "1m",
             "refId": "alerts",
         },

@@ -2,7 +2,9 @@
 
 from . import queries as q
 from .dashboard import Board
-from .panels import UP_DOWN, heatmap, series, stat, steps, timeline, words
+from .panels import (
+    PLAIN_CELL, UP_DOWN, UP_DOWN_CELL, column, heatmap, series, steps, table, timeline, words,
+)
 
 NO_DHT = "The DHT is switched off (dht.enabled), or has not been asked yet."
 
@@ -12,7 +14,7 @@ def board():
     exporter = Board(
         "exporter", "Exporter", "seedwatch itself: does it keep up, is it online, is its state safe?",
     )
-    exporter.row(4, *zip([2, 2, 3, 3, 3, 3, 5, 3], figures()))
+    exporter.row(6, (24, instances()))
     exporter.row(8, (12, reachable()), (12, lag()))
     exporter.heading("Probes")
     exporter.row(9, (12, tracker_times()), (12, dht_times()))
@@ -36,45 +38,42 @@ def rate(metric, by):
     return f"sum by ({by}) (rate({metric}{{{q.OURS}}}[$__rate_interval]))"
 
 
-def figures():
-    """The first row: current figures."""
-    age = "time() - {}"
-    config = words(_0=("failed", "red"), _1=("loaded", "green"))
-    database = f"max by (database) ({one('seedwatch_geoip_database_build_timestamp_seconds')})"
-    return [
-        stat("Version", "The version that runs.", f"count by (version) ({one('seedwatch_build_info')})",
-             unit="none", empty=q.NOT_SCRAPED, form="table") | {"options": label_only("version")},
-        stat("Scraped", "Whether Prometheus reaches it.", [("{{instance}}", one("up"))],
-             unit="none", mappings=UP_DOWN, thresholds=steps("red", (1, "green")),
-             empty=q.NOT_SCRAPED),
-        stat("Runs for", "Time since its start.",
-             [("{{instance}}", age.format(one("process_start_time_seconds")))], unit="s",
-             empty=q.NOT_SCRAPED),
-        stat("Configuration", "The latest attempt to load it.",
-             [("{{instance}}", one("seedwatch_config_last_reload_successful"))], unit="none",
-             mappings=config, thresholds=steps("red", (1, "green")), empty=q.NOT_SCRAPED),
-        stat("Loaded", "Time since the configuration was last loaded.",
-             [("{{instance}}",
-               age.format(one("seedwatch_config_last_reload_success_timestamp_seconds")))],
-             unit="s", empty=q.NOT_SCRAPED),
-        stat("State saved", "Time since its state was last written.",
-             [("{{instance}}", age.format(one("seedwatch_state_last_save_timestamp_seconds")))],
-             unit="s", thresholds=steps("green", (3600, "orange"), (6 * 3600, "red")),
-             empty=("Not saved.", "Not saved yet, or state.path is empty.")),
-        stat("Tables of places", "Age of the tables of countries and autonomous systems.",
-             [("{{database}}", age.format(database))], unit="s",
-             thresholds=steps("green", (60 * 86400, "orange")), empty=q.NOT_SCRAPED),
-        stat("Late", "How late the most overdue probe is that only our own load holds back.",
-             [("{{instance}}", one("seedwatch_scheduler_lag_seconds"))], unit="s",
-             thresholds=steps("green", (300, "orange"), (1800, "red")), empty=q.NOT_SCRAPED),
-    ]
-
-
-def label_only(label):
-    """Returns options that show a label of each series instead of its value."""
-    options = stat("", "", "", empty="")["options"]
-    reduce = options["reduceOptions"] | {"fields": label, "values": True}
-    return options | {"reduceOptions": reduce}
+def instances():
+    """One row per instance: large figures of several instances would be too small to read."""
+    by = "instance"
+    latest = lambda metric, labels="": q.of(metric, labels, by)
+    age = lambda metric, labels="": f"time() - {latest(metric, labels)}"
+    of_process = lambda metric: f"max by (instance) ({one(metric)})"
+    config = words(_0=("failed", "red"), _1=("loaded", PLAIN_CELL))
+    table_age = steps(PLAIN_CELL, (60 * 86400, "orange"))
+    build = "geoip_database_build_timestamp_seconds"
+    return table(
+        "Instances",
+        "Scraped: whether Prometheus reaches it. Configuration: the latest attempt to load it. Loaded, "
+        "State saved: the time since. Late: how late the most overdue probe is that only our own load "
+        "holds back. Countries, Networks: the age of the tables of countries and autonomous systems.",
+        {"instance": "Instance", "version": "Version"},
+        [
+            column("Scraped", of_process("up"), mappings=UP_DOWN_CELL, unit="none"),
+            column("Torrents", "max by (instance, version) (" + one("seedwatch_build_info")
+                   + f") * on (instance) group_left () {latest('torrents')}"),
+            column("Runs for", "time() - " + of_process("process_start_time_seconds"), unit="s",
+                   width=110),
+            column("Configuration", latest("config_last_reload_successful"), mappings=config,
+                   unit="none"),
+            column("Loaded", age("config_last_reload_success_timestamp_seconds"), unit="s",
+                   width=110),
+            column("State saved", age("state_last_save_timestamp_seconds"), unit="s", width=110,
+                   thresholds=steps(PLAIN_CELL, (3600, "orange"), (6 * 3600, "red"))),
+            column("Late", latest("scheduler_lag_seconds"), unit="s", width=100,
+                   thresholds=steps(PLAIN_CELL, (300, "orange"), (1800, "red"))),
+            column("Countries", age(build, 'database="country"'), unit="s", width=110,
+                   thresholds=table_age),
+            column("Networks", age(build, 'database="asn"'), unit="s", width=110,
+                   thresholds=table_age),
+        ],
+        sort="Scraped", descending=False, narrow=["version"], empty=q.NOT_SCRAPED[1],
+    )
 
 
 def reachable():
@@ -83,8 +82,9 @@ def reachable():
         "Own network and the DHT",
         "While our own network is down, failures count against no tracker and no torrent.",
         [
-            ("network {{family}}", q.of("network_up", by="family")),
-            ("DHT {{family}}", q.of("dht_up", by="family")),
+            # The best of several instances would hide the outage of one.
+            ("{{instance}} network {{family}}", q.of("network_up", by="instance, family")),
+            ("{{instance}} DHT {{family}}", q.of("dht_up", by="instance, family")),
         ],
         UP_DOWN, unit="none", empty="Not known yet.", thresholds=steps("red", (1, "green")),
     )
@@ -207,15 +207,18 @@ def memory():
 
 def files():
     """File descriptors and threads."""
-    return series(
-        "File descriptors and threads", "Open descriptors, their limit, and threads.",
+    result = series(
+        "File descriptors and threads",
+        "Open descriptors and threads. The limit of descriptors, process_max_fds, is far above them.",
         [
             ("{{instance}} open", one("process_open_fds")),
-            ("{{instance}} limit", one("process_max_fds")),
             ("{{instance}} threads", one("process_threads")),
         ],
         fill=0, empty=q.NOT_SCRAPED,
     )
+    # Figures beside these names would be more lines than there is room for.
+    result["options"]["legend"] |= {"placement": "bottom", "displayMode": "list", "calcs": []}
+    return result
 
 
 def scrapes():
@@ -233,7 +236,7 @@ def samples():
 def state_failures():
     """Failed saves, for example because the disk is full."""
     return series(
-        "Failures to save the state", "Failed saves in each step of the graph.",
-        [("{{instance}}", f"sum by (instance) (increase(seedwatch_state_save_failures_total{{{q.OURS}}}[$__rate_interval]))")],
-        empty="state.path is empty, or seedwatch is not scraped.",
+        "Failures to save the state", "Failed saves per hour.",
+        [("{{instance}}", "3600 * " + rate("seedwatch_state_save_failures_total", "instance"))],
+        unit=q.PER_HOUR, empty="state.path is empty, or seedwatch is not scraped.",
     )

@@ -1,9 +1,10 @@
 """All torrents: which must be reseeded today?"""
 
 from . import queries as q
-from .dashboard import ALERTS, Board
+from .dashboard import ALERTS, ALERTS_OF_INSTANCES, ALERTS_OF_SWARMS, Board
 from .panels import (
-    GOOD_IF_ZERO, UP_DOWN, bars, colored, column, series, stat, steps, table, words,
+    GOOD_IF_ZERO, PLAIN_CELL, SOME_IS_BAD, UP_DOWN, bars, colored, column, series, stat, steps, table,
+    words,
 )
 
 
@@ -34,19 +35,17 @@ def figures():
         stat("Torrents", "Configured torrents.", f"count({q.configured()})", empty=q.NOT_SCRAPED),
         stat(
             "Dead", "Every source that could know of peers says that there are none: reseed them.",
-            q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO, color_mode="background",
+            q.how_many(q.DEAD), empty=q.NO_RULES, thresholds=GOOD_IF_ZERO,
         ),
         stat(
             "At risk",
             "Alive, but for a day with hardly any peers or without a seed: reseed them soon.",
             q.how_many(q.AT_RISK), empty=q.NO_RULES, thresholds=steps("green", (1, "orange")),
-            color_mode="background",
         ),
         stat(
             "No tracker", "Every tracker that is asked fails or refuses: only the DHT is left.",
             f"count({q.condition('no_tracker')}) or 0 * count({q.configured()})",
             empty=q.NOT_SCRAPED, thresholds=steps("green", (1, "yellow")),
-            color_mode="background",
         ),
         stat(
             "Unobserved", "No source that could know of peers answers, or there is none.",
@@ -89,15 +88,16 @@ def attention():
 
 
 def torrents_by_state():
-    """Torrents per state over time."""
+    """Torrents per state over time. The living ones would press all others into one line."""
+    others = f'seedwatch_torrents_by_state{{{q.OURS},state!~"alive|private"}}'
     result = series(
-        "Torrents by state",
-        "Number of torrents in each state; the mean of the instances that watch the same torrents. "
-        + q.STATES_EXPLAINED,
-        [("{{state}}", q.once(f"sum by (state) (seedwatch_torrents_by_state{{{q.OURS}}})"))],
+        "Torrents that are not alive",
+        "Number of torrents in each other state, without private ones; the mean of the instances that "
+        "watch the same torrents. " + q.STATES_EXPLAINED,
+        [("{{state}}", q.once(f"sum by (state) ({others})"))],
         stacked=True, step=True, decimals=0, empty=q.NOT_SCRAPED[1],
     )
-    for name, color in q.STATE_COLORS.values():
+    for name, color in list(q.STATE_COLORS.values())[q.PENDING:]:
         override = colored(name.replace(" ", "_"), color)
         override["properties"].append({"id": "displayName", "value": name})
         result["fieldConfig"]["overrides"].append(override)
@@ -116,36 +116,50 @@ def peers_by_family():
     )
 
 
-URGENCY = words(_3=("page", "red"), _2=("warning", "orange"), _1=("info", "text"))
+URGENCY = words(_3=("page", "red"), _2=("warning", "orange"), _1=("info", PLAIN_CELL))
 
 
 def alerts():
     """Alerts that fire now, the most urgent first."""
     keys = {
         "alertname": "Alert", "torrent": "Torrent", "collection": "Collection",
-        "tracker": "Tracker", "country": "Country", "instance": "Watched by",
+        "tracker": "Tracker", "place": "Place", "instance": "Watched by",
     }
-    by = ", ".join(keys)
+    of_swarm = "alertname, torrent, collection, tracker, country, asn"
+    by = f"{of_swarm}, instance"
+    # A country or an autonomous system: an alert has one of them.
+    placed = lambda expr: f'label_join({expr}, "place", "", "country", "asn")'
+    # Instances that watch the same torrents raise the same alerts: each is listed once.
+    urgency = (
+        f"max by ({by}) (topk by ({of_swarm}) (1, {urgencies(ALERTS_OF_SWARMS)}))"
+        f" or max by ({by}) ({urgencies(ALERTS_OF_INSTANCES)})"
+    )
     ours = f'{q.OURS},alertname=~"{ALERTS}"'
     firing = f'ALERTS{{{ours},alertstate="firing"}}'
-    urgency = " or ".join(
-        f'{number} * ALERTS{{{ours},alertstate="firing",severity="{severity}"}}'
-        for number, severity in [(3, "page"), (2, "warning"), (1, "info")]
-    )
     # The value of this series is when the alert began.
     began = f"1000 * ALERTS_FOR_STATE{{{ours}}} and ignoring (alertstate) {firing}"
     return table(
-        "Alerts", "Alerts that fire now, the most urgent first.", keys,
+        "Alerts",
+        "Alerts that fire now, the most urgent first. An alert that several instances raise about the "
+        "same torrent is listed once.", keys,
         [
-            column("Urgency", f"max by ({by}) ({urgency})", mappings=URGENCY, unit="none",
-                   width=100, filled=True),
-            column("Since", f"min by ({by}) ({began})", unit="dateTimeFromNow", width=120),
+            column("Urgency", placed(urgency), mappings=URGENCY, unit="none", width=90),
+            column("Since", placed(f"min by ({by}) ({began}) and ({urgency})"),
+                   unit="dateTimeFromNow", width=130),
         ],
         links={
             "torrent": q.TORRENT_LINK, "collection": q.COLLECTION_LINK, "tracker": q.TRACKER_LINK,
         },
-        sort="Urgency", narrow=["country", "instance"],
+        sort="Urgency", narrow=["collection", "place", "instance"],
         empty="No alert fires, or Prometheus does not load deploy/prometheus/*.rules.yaml.",
+    )
+
+
+def urgencies(names):
+    """Returns the urgency of each alert with such a name that fires, as a number."""
+    return " or ".join(
+        f'{number} * ALERTS{{{q.OURS},alertname=~"{names}",alertstate="firing",severity="{severity}"}}'
+        for number, severity in [(3, "page"), (2, "warning"), (1, "info")]
     )
 
 
@@ -178,7 +192,8 @@ def causes():
         keys, [column("Torrents", f"sum by ({', '.join(keys)}) ({found})")],
         sort="Torrents", links={"tracker": q.TRACKER_LINK},
         narrow=["cause", "reason", "family", "instance"],
-        empty="No common cause is known: our network and the DHT work, and no tracker strands torrents.",
+        empty="No common cause is known. If “Own network” above is up, our network and the DHT work, and "
+        "no tracker strands torrents.",
     )
 
 
@@ -229,23 +244,21 @@ def twelve_columns():
     """Trackers online, and peers from the DHT, from trackers and from both: by day, week and month."""
     kinds = [
         ("All", q.unique, 0),
-        ("Trackers", q.trackers_online, 1),
+        ("Online", q.trackers_online, 1),
         ("DHT", lambda window: q.source_unique("dht", window), 0),
-        ("Of trackers", lambda window: q.source_unique("tracker", window), 0),
+        ("Trackers", lambda window: q.source_unique("tracker", window), 0),
     ]
     columns = [
-        column(f"{name}, {span}", of(window), decimals=decimals)
+        column(f"{name} {window}", of(window), decimals=decimals)
         for name, of, decimals in kinds
-        for window, span in q.WINDOWS
+        for window, _ in q.WINDOWS
     ]
-    state = column(
-        "State", q.state(), mappings=q.STATES, unit="none", width=95,
-    )
+    state = column("State", q.state(), mappings=q.STATES, unit="none", width=95)
     return table(
         "All torrents",
-        "Distinct peers of all sources, trackers online on average, and distinct peers from the DHT and "
-        "from trackers: each over a day, a week and a month.",
-        {"torrent": "Torrent"}, [state, *columns], sort="All, week", descending=False,
+        "All: distinct peers of all sources. Online: trackers online on average. DHT and Trackers: "
+        "distinct peers that they listed. Each over 1, 7 and 30 days.",
+        {"torrent": "Torrent"}, [state, *columns], sort="All 7d", descending=False,
         links={"torrent": q.TORRENT_LINK}, empty=q.NOT_SCRAPED,
     )
 
@@ -277,7 +290,7 @@ def collections():
                 f"sum by (collection) (group by (collection, torrent) (seedwatch_torrent_info"
                 f'{{{q.OURS},collection!=""}}) * on (torrent) group_left () '
                 f"({q.state()} == bool {q.DEAD}))",
-                thresholds=GOOD_IF_ZERO,
+                thresholds=SOME_IS_BAD,
             ),
         ],
         sort="Peers in a week", links={"collection": q.COLLECTION_LINK},

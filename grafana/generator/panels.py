@@ -6,17 +6,22 @@ LAST = {"calcs": ["lastNotNull"], "fields": "", "values": False}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-# Colours of states, of the palette of Okabe and Ito: people with any colour vision can tell them
-# apart. They mean the same wherever they stand, and a word always stands beside them.
-DEAD_COLOR, AT_RISK_COLOR, UNOBSERVED_COLOR = "#D55E00", "#E69F00", "#CC79A7"
-ALIVE_COLOR, PENDING_COLOR, PRIVATE_COLOR = "#009E73", "#B8BEC8", "#6C7380"
+# Colours of states, after the palette of Okabe and Ito: people with any colour vision can tell them
+# apart. They mean the same wherever they stand, and a word always stands beside them. They fill
+# cells and figures, in which Grafana writes in white up to a brightness of 180, and in black above.
+# So none of them is of a middle brightness, where neither can be read.
+DEAD_COLOR, AT_RISK_COLOR, UNOBSERVED_COLOR = "#C04A00", "#FFAA33", "#A8528F"
+ALIVE_COLOR, PENDING_COLOR, PRIVATE_COLOR = "#00825F", "#C3C9D2", "#5B616D"
+# What needs no colour: the text has the colour of the theme.
+PLAIN_CELL = "transparent"
 # The same colours for all else that is good or bad.
 JUDGEMENTS = {
     "green": ALIVE_COLOR, "yellow": AT_RISK_COLOR, "orange": AT_RISK_COLOR, "red": DEAD_COLOR,
     "purple": UNOBSERVED_COLOR,
 }
-# Colours of lines and areas with fixed names: none of them is the colour of a state.
-LINES = ["#3274D9", "#8AB8FF", "#7C5CBF", "#8C6D46", "#5FA8A8", "#A0A0A0"]
+# Colours of lines and areas with fixed names: none of them is the colour of a state, and each
+# stands out on a black and on a white background.
+LINES = ["#2F6FDB", "#2AA0C0", "#94703F", "#A67FE0"]
 LABELS = {"{{family}}": ["ipv4", "ipv6"], "{{source}}": ["tracker", "dht"]}
 
 
@@ -46,6 +51,9 @@ NEUTRAL = steps("blue")
 BLUE = {"mode": "fixed", "fixedColor": "blue"}
 GOOD_IF_ZERO = steps(ALIVE_COLOR, (1, DEAD_COLOR))
 UP_DOWN = words(_0=("down", DEAD_COLOR), _1=("up", ALIVE_COLOR))
+# In a table only what is bad has a colour.
+UP_DOWN_CELL = words(_0=("down", DEAD_COLOR), _1=("up", PLAIN_CELL))
+SOME_IS_BAD = steps(PLAIN_CELL, (1, DEAD_COLOR))
 
 
 def target(expr, legend="", ref="A", *, instant=False, form="time_series"):
@@ -97,7 +105,7 @@ def panel(kind, title, description, queries, *, empty, unit="short", decimals=No
 # Without this, no data would have the colour of the lowest threshold, which often means good.
 NOTHING = {
     "type": "special",
-    "options": {"match": "null+nan", "result": {"color": "#808080", "index": 9}},
+    "options": {"match": "null+nan", "result": {"color": "#686E7A", "index": 9}},
 }
 # The longest text that stays readable in place of a large figure.
 READABLE = 20
@@ -115,16 +123,15 @@ def figures(kind, title, description, queries, *, empty, mappings=(), **rest):
     )
 
 
-def stat(title, description, queries, *, thresholds=NEUTRAL, color_mode="value", form="time_series",
-         **rest):
-    """Returns a panel of large figures: the current values."""
+def stat(title, description, queries, *, thresholds=NEUTRAL, form="time_series", **rest):
+    """Returns a panel of large figures: current values. Those that are good or bad are filled."""
     result = figures(
         "stat", title, description, targets(queries, instant=True, form=form),
         thresholds=thresholds, color={"mode": "thresholds"}, **rest,
     )
     result["options"] = {
         "reduceOptions": LAST,
-        "colorMode": color_mode,
+        "colorMode": "value" if thresholds is NEUTRAL else "background_solid",
         "graphMode": "none",
         "justifyMode": "auto",
         "orientation": "auto",
@@ -163,9 +170,10 @@ def series(title, description, queries, *, stacked=False, fill=10, step=False, l
         "tooltip": {"mode": "multi", "sort": "desc"},
     }
     if long_names:
-        result["options"]["legend"] |= {"width": 340, "calcs": ["lastNotNull"]}
+        result["options"]["legend"] |= {"width": 300, "calcs": ["lastNotNull"]}
     names = [LABELS.get(legend, [legend]) for legend, _ in queries]
     fixed = [name for found in names for name in found if "{{" not in name]
+    assert len(fixed) <= len(LINES), (title, fixed)
     for name, color in zip(fixed, LINES):
         result["fieldConfig"]["overrides"].append(colored(name, color))
     return result
@@ -274,32 +282,35 @@ def world(title, description, expr, **rest):
 
 
 # Width of narrow columns of labels that need another one than 120 pixels.
-NARROW = {"cause": 220, "family": 80, "instance": 170}
+NARROW = {
+    "cause": 220, "family": 80, "instance": 170, "place": 85, "collection": 140, "version": 90,
+}
 # Width of the arrow beside the heading that a table is sorted by, in pixels.
 ARROW = 22
 
 
-def width_of(heading, least=90):
+def width_of(heading, least=78):
     """Returns the width of a heading in Grafana's font with its margins, in pixels."""
-    return max(7 * len(heading) + 26, least)
+    return max(7 * len(heading) + 24, least)
+
+
+# Text in the colour of a state would be too pale on one of the two themes: the cell is filled.
+FILLED = {"id": "custom.cellOptions", "value": {"type": "color-background", "mode": "basic"}}
 
 
 def column(name, expr, *, unit="locale", decimals=None, mappings=None, thresholds=None, width=None,
-           bar=False, filled=False):
+           bar=False):
     """Returns a column of a table: its query gives one value per row. Counts are shown in full."""
     properties = [
         {"id": "unit", "value": unit},
-        {"id": "custom.width", "value": width or width_of(name, 180 if bar else 90)},
+        {"id": "custom.width", "value": width or width_of(name, 180 if bar else 78)},
     ]
     if decimals is not None:
         properties.append({"id": "decimals", "value": decimals})
     if mappings:
-        properties.append({"id": "mappings", "value": mappings})
-        cell = {"type": "color-background", "mode": "basic"} if filled else {"type": "color-text"}
-        properties.append({"id": "custom.cellOptions", "value": cell})
+        properties += [{"id": "mappings", "value": mappings}, FILLED]
     if thresholds:
-        properties.append({"id": "thresholds", "value": thresholds})
-        properties.append({"id": "custom.cellOptions", "value": {"type": "color-text"}})
+        properties += [{"id": "thresholds", "value": thresholds}, FILLED]
     if bar:
         cell = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
         properties.append({"id": "custom.cellOptions", "value": cell})
@@ -345,7 +356,7 @@ def table(title, description, keys, columns, *, empty, sort, descending=True, li
             item["properties"][1]["value"] += ARROW
         if set(narrow) == set(keys):
             item["properties"][1]["id"] = "custom.minWidth"
-    overrides += headed(keys, links, {"custom.minWidth": 200, "custom.filterable": True})
+    overrides += headed(keys, links, {"custom.minWidth": 180, "custom.filterable": True})
     overrides += [
         {"matcher": {"id": "byName", "options": keys[label]},
          "properties": [{"id": "custom.width", "value": NARROW.get(label, 120)}]}
@@ -382,8 +393,12 @@ def headed(headings, links, properties):
     return overrides
 
 
-def labels_table(title, description, expr, headings, *, empty, links=None, widths=None, sort=None):
-    """Returns a table of the labels of series, one row each. Labels without a width share the rest."""
+def labels_table(title, description, expr, headings, *, empty, links=None, widths=None, sort=None,
+                 inspected=()):
+    """Returns a table of the labels of series, one row each. Labels without a width share the rest.
+
+    The cells of `inspected` labels have a button that shows what does not fit.
+    """
     result = panel(
         "table", title, description, [target(expr, instant=True, form="table")], empty=empty,
         custom={"align": "auto", "minWidth": 100},
@@ -393,6 +408,11 @@ def labels_table(title, description, expr, headings, *, empty, links=None, width
         result["fieldConfig"]["overrides"].append({
             "matcher": {"id": "byName", "options": headings[label]},
             "properties": [{"id": "custom.width", "value": width}],
+        })
+    for label in inspected:
+        result["fieldConfig"]["overrides"].append({
+            "matcher": {"id": "byName", "options": headings[label]},
+            "properties": [{"id": "custom.inspect", "value": True}],
         })
     order = {name: index for index, name in enumerate(headings)}
     result["transformations"] = [

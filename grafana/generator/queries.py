@@ -8,8 +8,8 @@ import re
 
 from .dashboard import OURS, choice_variable, drill_down
 from .panels import (
-    ALIVE_COLOR, AT_RISK_COLOR, DEAD_COLOR, PENDING_COLOR, PRIVATE_COLOR, UNOBSERVED_COLOR, column,
-    steps, words,
+    ALIVE_COLOR, AT_RISK_COLOR, DEAD_COLOR, PENDING_COLOR, PLAIN_CELL, PRIVATE_COLOR,
+    UNOBSERVED_COLOR, column, steps, words,
 )
 
 WINDOW = choice_variable(
@@ -135,7 +135,7 @@ def join(*selectors):
     return ",".join(selector for selector in selectors if selector)
 
 
-DEAD, AT_RISK, UNOBSERVED, ALIVE = 5, 4, 3, 1
+DEAD, AT_RISK, UNOBSERVED, PENDING, ALIVE = 5, 4, 3, 2, 1
 STATE_COLORS = {
     "_0": ("private", PRIVATE_COLOR),
     "_1": ("alive", ALIVE_COLOR),
@@ -156,7 +156,7 @@ CONDITION_WORDS = words(**{
         ", ".join(
             name.replace("_", " ") for bit, name in enumerate(CONDITIONS) if number >> bit & 1
         ) or "none",
-        "text",
+        PLAIN_CELL,
     )
     for number in range(1 << len(CONDITIONS))
 })
@@ -201,8 +201,8 @@ def torrent_columns(wanted):
     show a few; and to find that there are none, it takes time in the square of their number.
     """
     columns = [
-        column("State", worst(), mappings=STATES, unit="none", width=105, filled=True),
-        column("Since", since(), unit="dateTimeFromNow", width=120),
+        column("State", worst(), mappings=STATES, unit="none", width=105),
+        column("Since", since(), unit="dateTimeFromNow", width=130),
         column("Conditions", conditions(), mappings=CONDITION_WORDS, unit="none", width=190),
         column("Last peer", seconds_since_peer(), unit="s", width=95),
         column("Peers now", peers()),
@@ -215,7 +215,7 @@ def torrent_columns(wanted):
     return columns
 
 
-FALL = steps(DEAD_COLOR, (-0.5, AT_RISK_COLOR), (-0.2, "text"), (0.2, ALIVE_COLOR))
+FALL = steps(DEAD_COLOR, (-0.5, AT_RISK_COLOR), (-0.2, PLAIN_CELL), (0.2, ALIVE_COLOR))
 
 
 def earlier(expr, ago):
@@ -229,7 +229,14 @@ def change(expr, ago):
     return f"({expr}) / ({earlier(expr, ago)} > 0) - 1"
 
 
-def top(expr, labels, size=10):
-    """Returns the series of `expr` that were largest at any time of the range, the same at all steps."""
-    peak = f"max_over_time(({expr})[$__range:1h] @ end())"
+def top(expr, labels, size=10, every="1h"):
+    """Returns the series of `expr` that were largest at any time of the range, the same at all
+    steps. For this it is evaluated `every` so often: seldom if it reads many series."""
+    peak = f"max_over_time(({expr})[$__range:{every}] @ end())"
     return f"({expr}) and on ({labels}) topk({size}, {peak})"
+
+
+def bottom(expr, labels, size, over):
+    """Returns the series of `expr` with the smallest `min` or `avg` over the range."""
+    least = f"{over}_over_time(({expr})[$__range:1h] @ end())"
+    return f"({expr}) and on ({labels}) bottomk({size}, {least})"

@@ -3,7 +3,7 @@
 from . import queries as q
 from .dashboard import Board, query_variable
 from .panels import (
-    bars, column, labels_table, series, stat, steps, table, timeline, words,
+    LINES, PLAIN_CELL, bars, column, labels_table, series, stat, steps, table, timeline, words,
 )
 
 ONE = q.chosen("torrent")
@@ -12,6 +12,7 @@ NO_WINDOW = ("No answer.", "No valid answer within this window.")
 NO_TRACKER = "No tracker: the torrent has none, or metrics.per_tracker is off."
 NO_COUNTRY = ("No country.", "No peers with a known country, or metrics.countries is off.")
 ANSWER = words(_0=("failed or refused", "red"), _1=("valid", "green"))
+ANSWER_CELL = words(_0=("failed or refused", "red"), _1=("valid", PLAIN_CELL))
 
 
 def board():
@@ -48,7 +49,7 @@ def figures():
     return [
         stat(
             "State", q.STATES_EXPLAINED, q.state(ONE), mappings=q.STATES, unit="none",
-            thresholds=q.STATE_STEPS, color_mode="background", empty=q.NO_RULES,
+            thresholds=q.STATE_STEPS, empty=q.NO_RULES,
         ),
         stat(
             "Last peer", "Time since a peer was last seen.", q.seconds_since_peer(ONE), unit="s",
@@ -88,11 +89,13 @@ def identity():
     }
     by = ", ".join(headings)
     return labels_table(
-        "Identity", "Names, info-hashes and instance of the torrent.",
-        f"group by ({by}) (seedwatch_torrent_info{{{q.OURS},{ONE}}})", headings,
+        "Identity", "Names and info-hashes of the torrent, and an instance that watches it.",
+        # Several instances would be as many rows of the same.
+        f"group by ({by}) (topk by (torrent) (1, seedwatch_torrent_info{{{q.OURS},{ONE}}}))", headings,
         links={"collection": q.COLLECTION_LINK, "instance": q.TORRENT_PAGE},
-        # What one copies is seen whole.
-        widths={"infohash": 350, "infohash_v2": 545, "collection": 160, "instance": 150},
+        # The name and the first info-hash are seen whole; the other is shown whole on a click.
+        widths={"torrent": 330, "infohash": 350, "collection": 160, "instance": 170},
+        inspected=["infohash_v2"],
         empty="This torrent is not in the configuration, or seedwatch is not scraped under this "
         "job.",
     )
@@ -141,7 +144,7 @@ def unstacked(name):
         "properties": [
             {"id": "custom.stacking", "value": {"mode": "none", "group": "A"}},
             {"id": "custom.fillOpacity", "value": 0},
-            {"id": "color", "value": {"mode": "fixed", "fixedColor": "#8C6D46"}},
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": LINES[2]}},
         ],
     }
 
@@ -210,7 +213,7 @@ def announces():
     return table(
         "Answer of each tracker", "As of the latest round.", {"tracker": "Tracker"},
         [
-            column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER, unit="none",
+            column("Answer", q.of("announce_success", ONE, by), mappings=ANSWER_CELL, unit="none",
                    width=140),
             column("Peers listed", q.of("announce_peers", ONE, by)),
             column("Seeders", q.of("announce_seeders", ONE, by)),

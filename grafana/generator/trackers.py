@@ -2,7 +2,9 @@
 
 from . import queries as q
 from .dashboard import Board, query_variable
-from .panels import UP_DOWN, bars, column, series, stat, steps, table, timeline
+from .panels import (
+    PLAIN_CELL, UP_DOWN, UP_DOWN_CELL, bars, column, series, stat, steps, table, timeline,
+)
 
 CHOSEN = q.chosen("tracker")
 NO_PAIRS = "Nothing recorded: metrics.per_tracker is off, or Prometheus does not load deploy/prometheus/*.rules.yaml."
@@ -62,8 +64,8 @@ def certificate():
 
 def latency(by):
     """Returns the duration of answers in seconds: the phases add up."""
-    inner = of("tracker_duration_seconds", by="tracker, family, phase")
-    return f"max by ({by}) (sum by (tracker, family) ({inner}))"
+    durations = f"seedwatch_tracker_duration_seconds{{{q.OURS},{CHOSEN}}}"
+    return f"max by ({by}) (sum without (phase) ({durations}))"
 
 
 def figures():
@@ -104,20 +106,21 @@ def figures():
 def all_trackers():
     """A table of all trackers."""
     percent = {"unit": "percentunit", "decimals": 1}
-    low = steps("red", (0.5, "orange"), (0.9, "text"))
+    low = steps("red", (0.5, "orange"), (0.9, PLAIN_CELL))
     return table(
         "All trackers",
         "Up: the tracker answers in its protocol, even with a refusal. Served: torrents for which it "
         "gives a valid answer, of those that have it.", {"tracker": "Tracker"},
         [
-            column("Up", of("tracker_up"), mappings=UP_DOWN, unit="none"),
-            column("IPv4", of("tracker_up", 'family="ipv4"'), mappings=UP_DOWN, unit="none"),
-            column("IPv6", of("tracker_up", 'family="ipv6"'), mappings=UP_DOWN, unit="none"),
             *(
-                column(f"Up in a {name}", availability(window), thresholds=low, **percent)
-                for window, name in q.WINDOWS
+                column(name, of("tracker_up", labels), mappings=UP_DOWN_CELL, unit="none", width=65)
+                for name, labels in [("Up", ""), ("IPv4", 'family="ipv4"'), ("IPv6", 'family="ipv6"')]
             ),
-            column("Served", served_now()),
+            *(
+                column(f"Up {window}", availability(window), thresholds=low, **percent)
+                for window, _ in q.WINDOWS
+            ),
+            column("Served", served_now(), thresholds=steps("red", (1, PLAIN_CELL))),
             column("Torrents", asked_now()),
             column("Answers in", latency("tracker"), unit="s"),
             column("Asks for", of("tracker_announce_interval_seconds"), unit="s"),
@@ -129,9 +132,12 @@ def all_trackers():
 
 def up():
     """Trackers up and down over time, by family."""
+    labels = "tracker, family"
+    lowest = q.bottom(of("tracker_up", by=labels), labels, 20, "avg")
     return timeline(
-        "Up and down", "Whether each tracker answered in its protocol, by family.",
-        [("{{tracker}} {{family}}", of("tracker_up", by="tracker, family"))], UP_DOWN, unit="none",
+        "Up and down",
+        "Whether a tracker answered in its protocol, by family: the twenty that were down longest.",
+        [("{{tracker}} {{family}}", lowest)], UP_DOWN, unit="none",
         empty=q.NOT_ASKED, thresholds=steps("red", (1, "green")),
     )
 
@@ -140,8 +146,10 @@ def served():
     """Torrents served, from recorded sums, because there are many pairs."""
     recorded = f"tracker:seedwatch_announce_success:sum{{{q.OURS},{CHOSEN}}}"
     return series(
-        "Torrents served", "Torrents for which each tracker gave a valid answer.",
-        [("{{tracker}}", f"sum by (tracker) ({recorded})")], fill=0,
+        "Torrents served",
+        "Torrents for which a tracker gave a valid answer: the ten trackers with the most torrents at "
+        "any time of the range. The mean of the instances that watch the same torrents.",
+        [("{{tracker}}", q.top(q.once(f"sum by (tracker) ({recorded})"), "tracker"))], fill=0,
         long_names=True, decimals=0, empty=NO_PAIRS,
     )
 
@@ -179,8 +187,10 @@ def worst():
 def duration():
     """The duration of answers."""
     return series(
-        "Time to an answer", "All phases of the latest answered probe, the slower family.",
-        [("{{tracker}}", latency("tracker"))], fill=0, long_names=True, unit="s", empty=q.NOT_ASKED,
+        "Time to an answer",
+        "All phases of the latest answered probe, the slower family: the ten slowest trackers.",
+        [("{{tracker}}", q.top(latency("tracker"), "tracker", every="6h"))], fill=0,
+        long_names=True, unit="s", empty=q.NOT_ASKED,
     )
 
 
@@ -196,9 +206,11 @@ def phases():
 def requests():
     """The rate of requests."""
     asked = f"seedwatch_tracker_requests_total{{{q.OURS},{CHOSEN}}}"
+    rate = f"sum by (tracker) (rate({asked}[$__rate_interval]))"
     return series(
-        "Requests", "Requests to each tracker per hour, retransmissions included.",
-        [("{{tracker}}", f"3600 * sum by (tracker) (rate({asked}[$__rate_interval]))")], fill=0,
+        "Requests",
+        "Requests per hour, retransmissions included: the ten trackers that are asked most.",
+        [("{{tracker}}", f"3600 * ({q.top(rate, 'tracker')})")], fill=0,
         long_names=True, unit=q.PER_HOUR, empty=q.NOT_ASKED,
     )
 
@@ -206,7 +218,9 @@ def requests():
 def certificates():
     """Remaining validity of certificates."""
     return series(
-        "Certificates", "Remaining validity of the certificates of trackers with TLS.",
-        [("{{tracker}}", certificate())], fill=0, long_names=True, unit="s",
+        "Certificates",
+        "Remaining validity of the certificates of trackers with TLS: the ten that end first.",
+        [("{{tracker}}", q.bottom(certificate(), "tracker", 10, "min"))], fill=0,
+        long_names=True, unit="s",
         empty="No tracker with TLS.",
     )

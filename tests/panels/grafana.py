@@ -7,9 +7,12 @@ MAX_POINTS = 1000
 
 
 class Choice:
-    """A value for each variable of a dashboard: one from `one`, or all if the variable offers this."""
+    """A value for each variable of a dashboard: one from `one`, or all if the variable offers this.
 
-    def __init__(self, server, board, one, *, everything):
+    Of the variables in `narrowed` it is one in any case.
+    """
+
+    def __init__(self, server, board, one, *, everything, narrowed=()):
         # By format. None is the format that Grafana's data source uses if an expression names none.
         self.values = {}
         for variable in board["templating"]["list"]:
@@ -27,7 +30,7 @@ class Choice:
                 value = one.get(name, found[0])
                 if value not in found:
                     raise ValueError(f"variable {name}: {value} is not among {found[:5]}")
-                every = everything and variable["includeAll"]
+                every = everything and variable["includeAll"] and name not in narrowed
                 self.values[name] = as_is(variable["allValue"]) if every else {
                     "regex": re.sub(r"[\\^$*+?.()|{}\[\]/]", r"\\\g<0>", value),
                     None: for_many(value) if variable["includeAll"] else for_one(value),

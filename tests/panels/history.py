@@ -17,7 +17,8 @@ STEP = 900
 # all series except those of torrents that are not chosen.
 FINE = None
 DAY = 86400
-TARGET = {"job": "seedwatch", "instance": "127.0.0.1:16881"}
+# The instances, which watch the same torrents.
+TARGETS = [{"job": "seedwatch", "instance": "127.0.0.1:16881"}]
 # Values change once per hour: rounds are rarer than scrapes.
 HOUR = 3600
 
@@ -289,14 +290,15 @@ def write(file, installation, metrics, start, end, last=None):
     """
     written = 0
     for name, labels, value in series(installation, metrics, start, last or end):
-        head = name + quoted(TARGET | labels)
         step = FINE if FINE and is_fine(installation, labels) else STEP
-        lines = []
+        values = []
         for hour in range(start, end, HOUR):
             now = value(hour)
             if now is not None:
-                lines += [f"{head} {now} {t}\n" for t in range(hour, min(hour + HOUR, end), step)]
-        file.writelines(lines)
-        written += len(lines)
+                values += [f" {now} {t}\n" for t in range(hour, min(hour + HOUR, end), step)]
+        for target in TARGETS:
+            head = name + quoted(target | labels)
+            file.writelines(head + rest for rest in values)
+            written += len(values)
     file.write("# EOF\n")
     return written
