@@ -97,6 +97,7 @@ impl Statements {
         let has_counts = claims.iter().all(Option::is_some);
         let evidence = &mut self.evidence;
         let claims_peers = statement.claims_others || !statement.has_list && claims_peers;
+        evidence.has_listed_peer |= names_peers;
         let set = if names_peers || claims_peers {
             &mut evidence.naming
         } else if let Some(at) = statement
@@ -130,6 +131,7 @@ impl Statements {
     /// whether a lookup has ended.
     pub(super) fn into_evidence(self, dht: Option<bool>) -> Evidence {
         let mut evidence = self.evidence;
+        evidence.has_listed_peer |= dht.is_some() && self.dht.names_peers;
         let set: &mut SourceSet = match (dht, self.dht.oldest_empty) {
             (None, _) => return evidence,
             (Some(_), _) if self.dht.names_peers => &mut evidence.naming,
