@@ -58,7 +58,7 @@ impl Serialize for Collections<'_> {
     }
 }
 
-/// What keeps torrents from being observed.
+/// What several torrents suffer from.
 #[derive(Serialize)]
 pub(super) struct Causes<'a> {
     taken: u64,
@@ -68,13 +68,13 @@ pub(super) struct Causes<'a> {
 /// One cause.
 #[derive(Serialize)]
 struct CauseView<'a> {
-    /// `outage`, `family_lost` or `tracker`.
+    /// `outage`, `family_lost`, `dht_silent` or `tracker_down`.
     kind: &'static str,
     /// The lost family.
     family: Option<&'static str>,
-    /// The failing tracker.
+    /// The tracker that is down.
     tracker: Option<&'a str>,
-    /// The number of torrents that the tracker strands.
+    /// The number of torrents that have no tracker with a valid answer, of those that use it.
     torrents: Option<u32>,
     text: String,
 }
@@ -84,9 +84,11 @@ impl<'a> Causes<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let view = |cause: &'a Cause| {
             let (family, tracker, torrents) = match cause {
-                Cause::Outage => (None, None, None),
+                Cause::Outage | Cause::DhtSilent => (None, None, None),
                 Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
-                Cause::Tracker { tracker, torrents } => (None, Some(&**tracker), Some(*torrents)),
+                Cause::TrackerDown { tracker, torrents } => {
+                    (None, Some(&**tracker), Some(*torrents))
+                }
             };
             CauseView {
                 kind: cause.as_label(),

@@ -544,7 +544,14 @@ fn an_invalid_byte_is_reported_with_its_line() {
 fn faults_and_warnings_are_bounded() {
     let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(1000))).unwrap_err();
     assert_eq!(error.faults().len(), ConfigError::MAX_FAULTS);
-    assert_eq!(error.to_string().lines().count(), ConfigError::MAX_FAULTS);
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), ConfigError::MAX_FAULTS + 1);
+    assert!(
+        text.ends_with("\nonly the first 20 errors are shown"),
+        "{text}"
+    );
+    let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(20))).unwrap_err();
+    assert_eq!(error.to_string().lines().count(), 20, "all are shown");
     let hash = InfoHash([7; 20]);
     let config = load(&format!(
         "torrents:\n{}",

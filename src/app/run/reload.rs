@@ -1,6 +1,7 @@
 //! Reload: reads all files first, then applies the new configuration as a whole or not at all.
 
-use std::path::PathBuf;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +103,7 @@ impl Daemon {
 
     /// Applies a valid configuration, as a whole or not at all.
     async fn apply(&mut self, loaded: Loaded) -> Result<(), StartError> {
-        let Loaded { config, roots } = loaded;
+        let Loaded { mut config, roots } = loaded;
         let network = &mut self.network;
         let settings = probers::settings(&config, network.settings.identity, roots);
         if settings != network.settings {
@@ -118,8 +119,15 @@ impl Daemon {
             return Err(failed);
         }
         network.settings = settings;
-        if config.state.path != self.config.state.path {
-            warn!("state.path takes effect with a restart");
+        let opened = self.config.state.path.take();
+        if config.state.path != opened {
+            warn!(
+                configured = %shown(config.state.path.as_deref()),
+                in_use = %shown(opened.as_deref()),
+                "state.path changes with a restart only"
+            );
+            // The directory in use is what `/config` shows and the next reload compares with.
+            config.state.path = opened;
         }
         self.state_writer.configure(&config.state);
         self.engine
@@ -128,6 +136,11 @@ impl Daemon {
         self.show_config();
         Ok(())
     }
+}
+
+/// Returns a state path as it is written: empty if no state is kept.
+fn shown(path: Option<&Path>) -> impl Display {
+    path.unwrap_or(Path::new("")).display()
 }
 
 /// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
