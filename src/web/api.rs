@@ -285,11 +285,7 @@ fn torrent_view<'a>(
         advice: Advice::of(row.verdict).as_label(),
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
         infohash_v2: torrent.hashes.v2().map(|hash| hash.to_string()),
-        privacy: match torrent.privacy {
-            Privacy::Public => "public",
-            Privacy::Consented => "consented",
-            Privacy::LeftAlone => "left_alone",
-        },
+        privacy: privacy(torrent.privacy),
         collection: torrent.collection().map(|name| &**name),
         size_bytes: torrent.size.map(NonZeroU64::get),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
@@ -317,6 +313,15 @@ fn torrent_view<'a>(
             .iter()
             .filter_map(|row| announce_view(snapshot, row))
             .collect(),
+    }
+}
+
+/// Returns the code of a privacy.
+pub(super) const fn privacy(privacy: Privacy) -> &'static str {
+    match privacy {
+        Privacy::Public => "public",
+        Privacy::Consented => "consented",
+        Privacy::LeftAlone => "left_alone",
     }
 }
 

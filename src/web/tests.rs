@@ -1,4 +1,5 @@
 mod clients;
+mod codes;
 mod events;
 mod external_url;
 mod load;

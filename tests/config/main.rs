@@ -541,6 +541,19 @@ fn an_invalid_byte_is_reported_with_its_line() {
 }
 
 #[test]
+fn quotes_do_not_change_what_a_scalar_means() {
+    let config = load(
+        "state: {path: 5}\nmetrics: {countries: \"false\", country_limit: '7'}\n\
+         torrents: [{infohash: 0123456789abcdef0123456789abcdef01234567, name: 5}]\n",
+    )
+    .unwrap();
+    assert_eq!(names(&config), ["5"]);
+    assert!(config.state.path.unwrap().ends_with("5"));
+    assert!(!config.metrics.countries);
+    assert_eq!(config.metrics.country_limit, Some(7));
+}
+
+#[test]
 fn faults_and_warnings_are_bounded() {
     let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(1000))).unwrap_err();
     assert_eq!(error.faults().len(), ConfigError::MAX_FAULTS);
