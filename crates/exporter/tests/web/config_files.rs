@@ -282,17 +282,17 @@ fn an_error_of_one_kind_hides_none_of_another() {
     assert_eq!(
         locations.collect::<Vec<_>>(),
         [
-            ("web.yaml:6", "tls_server_config.min_versio"),
-            ("web.yaml:10", "http_server_config.http2"),
-            ("web.yaml:11", "basic_auth_user"),
-            ("web.yaml:12", "rate_limit.interval"),
-            ("web.yaml:7", "tls_server_config.cipher_suites"),
-            ("web.yaml:7", "tls_server_config.cipher_suites"),
-            ("web.yaml:8", "tls_server_config.curve_preferences"),
-            ("web.yaml:8", "tls_server_config.curve_preferences"),
             ("web.yaml:2", "tls_server_config.cert_file"),
             ("web.yaml:3", "tls_server_config.key_file"),
             ("web.yaml:4", "tls_server_config.client_ca_file"),
+            ("web.yaml:6", "tls_server_config.min_versio"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:10", "http_server_config.http2"),
+            ("web.yaml:11", "basic_auth_user"),
+            ("web.yaml:12", "rate_limit.interval"),
         ]
     );
 }
