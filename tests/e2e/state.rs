@@ -426,5 +426,14 @@ fn another_directory_takes_effect_with_a_restart() {
     }
     rewrite(&in_use);
     assert_eq!(warnings(), 2, "nothing is pending");
+    // The peer id lasts as long as the process.
+    let settings = format!(
+        "{}tracker: {{peer_id_prefix: -XX0000-}}\n",
+        settings_with_state(&in_use)
+    );
+    daemon.write_config(&config(&settings, &saved.entries));
+    assert_eq!(daemon.reload().status, 200);
+    daemon.wait_for_log("tracker.peer_id_prefix changes with a restart only");
+    assert!(!daemon.get("/config").text().contains("-XX0000-"));
     assert!(!other.exists());
 }

@@ -3,6 +3,7 @@
 use super::fit::{shorten, visible, width, wrap};
 use super::rows::{FamilyResult, LookupRow, RequestRow, SourceRow, Summary};
 use super::table::{self, Style};
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::TorrentView;
 use seedwatch_core::verdict::{Advice, Condition, State, Verdict};
 use seedwatch_torrent::Family;
@@ -144,7 +145,7 @@ impl ProbeReport {
             }
         });
         let fitting = line.find(|line| width(line) <= COLUMNS);
-        Some(fitting.unwrap_or_else(|| format!("{head} {} trackers", names.len())))
+        Some(fitting.unwrap_or_else(|| format!("{head} {}", plural(names.len() as u64, "tracker"))))
     }
 }
 

@@ -1,6 +1,5 @@
 //! Reload: reads all files first, then applies the new configuration as a whole or not at all.
 
-use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,16 +118,17 @@ impl Daemon {
             return Err(failed);
         }
         network.settings = settings;
-        let opened = self.config.state.path.take();
-        if config.state.path != opened {
-            warn!(
-                configured = %shown(config.state.path.as_deref()),
-                in_use = %shown(opened.as_deref()),
-                "state.path changes with a restart only"
-            );
-            // The directory in use is what `/config` shows and the next reload compares with.
-            config.state.path = opened;
-        }
+        let (new, old) = (&mut config, &self.config);
+        keep("state.path", &mut new.state.path, &old.state.path, |path| {
+            path.as_deref()
+                .unwrap_or(Path::new(""))
+                .display()
+                .to_string()
+        });
+        let prefixes = (&mut new.tracker.peer_id_prefix, &old.tracker.peer_id_prefix);
+        keep("tracker.peer_id_prefix", prefixes.0, prefixes.1, |prefix| {
+            prefix.to_string()
+        });
         self.state_writer.configure(&config.state);
         self.engine
             .reload(&engine_settings(&config), self.clock.now());
@@ -138,9 +138,22 @@ impl Daemon {
     }
 }
 
-/// Returns a state path as it is written: empty if no state is kept.
-fn shown(path: Option<&Path>) -> impl Display {
-    path.unwrap_or(Path::new("")).display()
+/// Keeps the value in use of a setting that cannot change while the daemon runs. `/config` shows
+/// that value, and the next reload compares with it.
+fn keep<T: PartialEq + Clone>(
+    setting: &str,
+    configured: &mut T,
+    in_use: &T,
+    shown: impl Fn(&T) -> String,
+) {
+    if configured != in_use {
+        warn!(
+            configured = %shown(configured),
+            in_use = %shown(in_use),
+            "{setting} changes with a restart only"
+        );
+        *configured = in_use.clone();
+    }
 }
 
 /// Reads a configuration and all files that it depends on, on a thread of its own, where a mount
