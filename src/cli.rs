@@ -83,11 +83,12 @@ pub struct WebFlags {
     #[arg(long = "web.external-url", value_name = "URL")]
     pub external_url: Option<ExternalUrl>,
 
-    /// Largest number of scrapes, pages and API requests answered at a time; 0 = 256.
+    /// Largest number of scrapes, pages and API lists answered at a time; 0 = 256.
     #[arg(
         long = "web.max-requests",
         value_name = "COUNT",
-        default_value_t = WebFlags::MAX_REQUESTS
+        default_value_t = WebFlags::MAX_REQUESTS,
+        value_parser = max_requests
     )]
     pub max_requests: usize,
 }
@@ -100,6 +101,11 @@ impl Cli {
 impl WebFlags {
     /// Default of `--web.max-requests`, as in node_exporter.
     pub const MAX_REQUESTS: usize = 40;
+}
+
+fn max_requests(text: &str) -> Result<usize, String> {
+    let count = text.parse();
+    count.map_err(|_| "must be a whole number; 0 = 256".to_owned())
 }
 
 /// Subcommands.
@@ -253,7 +259,7 @@ mod tests {
             "--web.telemetry-path /config",
             "--web.telemetry-path /",
             "--web.telemetry-path /a?b",
-            "--web.max-requests -1",
+            "--web.max-requests=-1",
             "--web.external-url m.example",
             "--log.level loud",
             "--log.format xml",
@@ -265,6 +271,15 @@ mod tests {
             assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
         }
         assert!(parse("--web.telemetry-path /configuration").is_ok());
+    }
+
+    #[test]
+    fn a_number_of_requests_that_is_none_is_explained() {
+        for value in ["-1", "many", "1.5", ""] {
+            let error = parse(&format!("--web.max-requests={value}")).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains("must be a whole number; 0 = 256"), "{text}");
+        }
     }
 
     #[test]

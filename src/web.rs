@@ -11,13 +11,14 @@
 //! | `GET /config` | the effective configuration, secrets masked |
 //! | `GET /api/v1/torrents` | every torrent, with the latest announces and why they failed |
 //! | `GET /api/v1/torrents/NAME` | one torrent; the name is percent-encoded |
-//! | `GET /api/v1/causes` | what keeps torrents from being observed |
+//! | `GET /api/v1/causes` | what several torrents suffer from |
 //! | `GET /api/v1/events?torrent=&since=&limit=` | the latest changes of state |
 //! | `GET /api/v1/collections`, `…/NAME` | collections, with their countries |
 //!
-//! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. TLS, passwords and extra headers come from
-//! `--web.config.file` and apply to every endpoint. No request uses the network or waits for a
-//! probe: everything that is shown is in the [`Snapshot`].
+//! The path of `--web.external-url` may stand before each. `HEAD` works wherever `GET` does. Errors
+//! of the API are JSON, and a parameter that an endpoint does not know is one. TLS, passwords and
+//! extra headers come from `--web.config.file` and apply to every endpoint. No request uses the
+//! network or waits for a probe: everything that is shown is in the [`Snapshot`].
 
 mod api;
 mod escape;

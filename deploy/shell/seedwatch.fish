@@ -29,7 +29,7 @@ complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.listen-address 
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.config.file -d 'File with TLS, passwords and headers, in the format of the Prometheus exporter toolkit' -r -F
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.telemetry-path -d 'Path of the metrics' -r
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.external-url -d 'URL under which a browser reaches the daemon, for example through a reverse proxy. Its path may stand before the path of every request' -r
-complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.max-requests -d 'Largest number of scrapes, pages and API requests answered at a time; 0 = 256' -r
+complete -c seedwatch -n "__fish_seedwatch_needs_command" -l web.max-requests -d 'Largest number of scrapes, pages and API lists answered at a time; 0 = 256' -r
 complete -c seedwatch -n "__fish_seedwatch_needs_command" -l log.level -d 'Lowest severity of the log lines to write' -r -f -a "debug\t'Everything, including single probes and connections'
 info\t'Starts, stops, reloads and changes of state, and all warnings and errors'
 warn\t'Problems that the program works around, and errors'

@@ -43,7 +43,7 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What a script learns from the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProbeOutcome {
-    /// A source names a peer.
+    /// A source lists a peer or counts one.
     Alive,
     /// Every source has answered, and none lists a peer.
     Dead,

@@ -58,7 +58,7 @@ impl Serialize for Collections<'_> {
     }
 }
 
-/// What keeps torrents from being observed.
+/// What several torrents suffer from.
 #[derive(Serialize)]
 pub(super) struct Causes<'a> {
     taken: u64,
@@ -68,13 +68,13 @@ pub(super) struct Causes<'a> {
 /// One cause.
 #[derive(Serialize)]
 struct CauseView<'a> {
-    /// `outage`, `family_lost` or `tracker`.
+    /// `outage`, `family_lost`, `dht_silent` or `tracker_down`.
     kind: &'static str,
     /// The lost family.
     family: Option<&'static str>,
-    /// The failing tracker.
+    /// The tracker that is down.
     tracker: Option<&'a str>,
-    /// The number of torrents that the tracker strands.
+    /// The number of torrents that have no tracker with a valid answer, of those that use it.
     torrents: Option<u32>,
     text: String,
 }
@@ -84,9 +84,11 @@ impl<'a> Causes<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let view = |cause: &'a Cause| {
             let (family, tracker, torrents) = match cause {
-                Cause::Outage => (None, None, None),
+                Cause::Outage | Cause::DhtSilent => (None, None, None),
                 Cause::FamilyLost(family) => (Some(family.as_label()), None, None),
-                Cause::Tracker { tracker, torrents } => (None, Some(&**tracker), Some(*torrents)),
+                Cause::TrackerDown { tracker, torrents } => {
+                    (None, Some(&**tracker), Some(*torrents))
+                }
             };
             CauseView {
                 kind: cause.as_label(),
@@ -283,11 +285,7 @@ fn torrent_view<'a>(
         advice: Advice::of(row.verdict).as_label(),
         infohash: torrent.hashes.v1().map(|hash| hash.to_string()),
         infohash_v2: torrent.hashes.v2().map(|hash| hash.to_string()),
-        privacy: match torrent.privacy {
-            Privacy::Public => "public",
-            Privacy::Consented => "consented",
-            Privacy::LeftAlone => "left_alone",
-        },
+        privacy: privacy(torrent.privacy),
         collection: torrent.collection().map(|name| &**name),
         size_bytes: torrent.size.map(NonZeroU64::get),
         labels: Some(torrent.labels()).filter(|labels| !labels.is_empty()),
@@ -315,6 +313,15 @@ fn torrent_view<'a>(
             .iter()
             .filter_map(|row| announce_view(snapshot, row))
             .collect(),
+    }
+}
+
+/// Returns the code of a privacy.
+pub(super) const fn privacy(privacy: Privacy) -> &'static str {
+    match privacy {
+        Privacy::Public => "public",
+        Privacy::Consented => "consented",
+        Privacy::LeftAlone => "left_alone",
     }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Query<'a> {
 }
 
 const UNKNOWN: QueryError =
-    QueryError::Invalid("unknown parameter: there are torrent, since and limit");
+    QueryError::Invalid("unknown parameter; known are torrent, since and limit");
 const REPEATED: QueryError = QueryError::Invalid("a parameter is given twice");
 const INVALID_SINCE: QueryError =
     QueryError::Invalid("since is not a number of seconds since 1970");

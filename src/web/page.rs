@@ -44,7 +44,7 @@ pub(super) fn torrent(state: &State, name: &str) -> HttpResponse {
     let no_peers = snapshot.empty_breakdown();
     match api::torrent(&snapshot, &no_peers, name) {
         Some(view) => json(&view),
-        None => text(StatusCode::NOT_FOUND, "No such torrent\n"),
+        None => error(StatusCode::NOT_FOUND, "no such torrent"),
     }
 }
 
@@ -65,7 +65,7 @@ pub(super) fn causes(state: &State) -> HttpResponse {
 pub(super) fn collection(state: &State, name: &str) -> HttpResponse {
     match api::collection(&state.snapshot.load(), name) {
         Some(view) => json(&view),
-        None => text(StatusCode::NOT_FOUND, "No such collection\n"),
+        None => error(StatusCode::NOT_FOUND, "no such collection"),
     }
 }
 
@@ -78,8 +78,8 @@ pub(super) fn events(state: &State, query: &str) -> HttpResponse {
     }
 }
 
-/// Returns an error as JSON.
-fn error(status: StatusCode, why: &'static str) -> HttpResponse {
+/// Returns an error of the API as JSON.
+pub(super) fn error(status: StatusCode, why: &'static str) -> HttpResponse {
     let mut answer = json(&std::collections::BTreeMap::from([("error", why)]));
     *answer.status_mut() = status;
     answer

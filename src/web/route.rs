@@ -13,6 +13,8 @@ use super::page;
 use super::{RELOAD_TIMEOUT, State};
 
 const CONFIG: &str = "/config";
+/// What the paths of the API begin with.
+const API: &str = "/api/";
 const TORRENTS: &str = "/api/v1/torrents";
 const EVENTS: &str = "/api/v1/events";
 const COLLECTIONS: &str = "/api/v1/collections";
@@ -72,20 +74,34 @@ async fn answer(state: &State, client: ClientKey, request: &Request<()>) -> Http
         }),
         "/" => found(&|| page::status(state, asked)),
         "/runbook" => found(&|| page::runbook(state)),
-        CAUSES => found(&|| page::causes(state)),
-        TORRENTS => found(&|| page::torrents(state, asked)),
-        EVENTS => {
+        _ if path.starts_with(API) => {
             let query = request.uri().query().unwrap_or_default();
-            found(&|| page::events(state, query))
+            found(&|| api(state, path, query, asked))
         }
-        COLLECTIONS => found(&|| page::collections(state, asked)),
+        _ => text(StatusCode::NOT_FOUND, "Not found\n"),
+    }
+}
+
+/// Answers a request to the API. Its errors are JSON too. A parameter that no endpoint knows must
+/// not pass for a filter that all entries meet.
+fn api(state: &State, path: &str, query: &str, asked: PageRequest<'_>) -> HttpResponse {
+    if path == EVENTS {
+        return page::events(state, query);
+    }
+    if !query.is_empty() {
+        return page::error(StatusCode::BAD_REQUEST, "unknown parameter");
+    }
+    match path {
+        CAUSES => page::causes(state),
+        TORRENTS => page::torrents(state, asked),
+        COLLECTIONS => page::collections(state, asked),
         _ => {
             if let Some(name) = name_below(TORRENTS, path) {
-                found(&|| page::torrent(state, &name))
+                page::torrent(state, &name)
             } else if let Some(name) = name_below(COLLECTIONS, path) {
-                found(&|| page::collection(state, &name))
+                page::collection(state, &name)
             } else {
-                text(StatusCode::NOT_FOUND, "Not found\n")
+                page::error(StatusCode::NOT_FOUND, "no such endpoint")
             }
         }
     }

@@ -1,4 +1,5 @@
 mod clients;
+mod codes;
 mod events;
 mod external_url;
 mod load;
@@ -92,6 +93,33 @@ async fn every_endpoint_knows_its_methods() {
             request.starts_with("HEAD"),
             "{request}"
         );
+    }
+}
+
+#[tokio::test]
+async fn errors_of_the_api_are_json() {
+    let server = serve(sample::snapshot());
+    for (path, status, error) in [
+        ("torrents/NOPE", 404, "no such torrent"),
+        ("collections/NOPE", 404, "no such collection"),
+        ("events?torrent=NOPE", 404, "no such torrent"),
+        ("nope", 404, "no such endpoint"),
+        ("torrents?state=dead", 400, "unknown parameter"),
+        ("torrents/empty?state=dead", 400, "unknown parameter"),
+        ("collections?limit=1", 400, "unknown parameter"),
+        ("collections/census?limit=1", 400, "unknown parameter"),
+        ("causes?kind=outage", 400, "unknown parameter"),
+        (
+            "events?state=dead",
+            400,
+            "unknown parameter; known are torrent, since and limit",
+        ),
+    ] {
+        let answer = ask(&server, &format!("GET /api/v1/{path}"), "").await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_eq!(answer.headers[CONTENT_TYPE], "application/json", "{path}");
+        let json: serde_json::Value = serde_json::from_str(answer.text()).unwrap();
+        assert_eq!(json, serde_json::json!({"error": error}), "{path}");
     }
 }
 
@@ -206,7 +234,7 @@ async fn torrents_are_json() {
             "reason": {
                 "code": "peers_named",
                 "text": "42 peers, all in one autonomous system or subnet; 1 of 2 trackers gives a \
-                         valid answer, the DHT answers.",
+                         valid answer and the DHT answers.",
             },
             "advice": "nothing",
             "infohash": "0f".repeat(20),

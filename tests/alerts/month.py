@@ -2,8 +2,8 @@
 """Checks that a quiet month raises no page, and that a drop is reported at once.
 
 Simulates 31 days of two instances. Each has 20 torrents in 25 countries (1,000 torrent-countries in
-all). What seedwatch decides is given: a year of states is simulated in crates/core/src/verdict, and a
-month of countries in crates/core/src/cliff. The simulation includes:
+all). What seedwatch decides is given: a year of states is simulated in crates/core/src/verdict, and
+a month of countries in crates/core/src/cliff. The simulation includes:
 
 - daily rhythms in each country's time zone, weekends and noise;
 - 100 outages of our own network, a fifth of them of IPv6 alone, and restarts;
@@ -190,7 +190,7 @@ class Torrent:
 
 
 def notation(values):
-    """Formats values for promtool: `5x3` is a 5 and three more, `_` no sample, `stale` a stale marker."""
+    """Formats values for promtool: `5x3` is 5 and three more, `_` no sample, `stale` a marker."""
     words, at = [], 0
     while at < len(values):
         end = at
@@ -293,7 +293,8 @@ def write_test(path, rules, part, size):
     """Writes the test of one part. Returns its numbers of torrent-countries and drops."""
     series, drops = simulate(part, size)
     lines = [f"rule_files: [{rules}, {RULES / 'alerts.rules.yaml'}]", f"evaluation_interval: {STEP}m",
-             # Without this, promtool evaluates groups in any order, and inputs from others are a step old.
+             # Without this, promtool evaluates groups in any order, and inputs from others are
+             # a step old.
              f"group_eval_order: [{', '.join(groups(rules) + groups(RULES / 'alerts.rules.yaml'))}]", "tests:",
              f"  - interval: {STEP}m", "    input_series:"]
     for name, values in series.items():

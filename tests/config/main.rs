@@ -542,10 +542,30 @@ fn an_invalid_byte_is_reported_with_its_line() {
 }
 
 #[test]
+fn quotes_do_not_change_what_a_scalar_means() {
+    let config = load(
+        "state: {path: 5}\nmetrics: {countries: \"false\", country_limit: '7'}\n\
+         torrents: [{infohash: 0123456789abcdef0123456789abcdef01234567, name: 5}]\n",
+    )
+    .unwrap();
+    assert_eq!(names(&config), ["5"]);
+    assert!(config.state.path.unwrap().ends_with("5"));
+    assert!(!config.metrics.countries);
+    assert_eq!(config.metrics.country_limit, Some(7));
+}
+
+#[test]
 fn faults_and_warnings_are_bounded() {
     let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(1000))).unwrap_err();
     assert_eq!(error.faults().len(), ConfigError::MAX_FAULTS);
-    assert_eq!(error.to_string().lines().count(), ConfigError::MAX_FAULTS);
+    let text = error.to_string();
+    assert_eq!(text.lines().count(), ConfigError::MAX_FAULTS + 1);
+    assert!(
+        text.ends_with("\nonly the first 20 errors are shown"),
+        "{text}"
+    );
+    let error = load(&format!("torrents:\n{}", "  - infohash: x\n".repeat(20))).unwrap_err();
+    assert_eq!(error.to_string().lines().count(), 20, "all are shown");
     let hash = InfoHash([7; 20]);
     let config = load(&format!(
         "torrents:\n{}",

@@ -342,12 +342,12 @@ fn every_error_of_a_file_is_reported_in_one_run() {
             "1 probes",
             "2 probe.interval",
             "5 torrents[0].tracker",
-            "9 torrents[1].magnet",
             "6 torrents[0].name",
-            "8 torrents[0].labels.1a",
-            "8 torrents[0].labels.torrent",
             "7 torrents[0].trackers[0]",
             "7 torrents[0].trackers[1]",
+            "8 torrents[0].labels.1a",
+            "8 torrents[0].labels.torrent",
+            "9 torrents[1].magnet",
             "10 torrents[2].infohash",
         ]
     );

@@ -397,3 +397,40 @@ fn a_probe_prints_the_lookup() {
     assert!(!trace.contains("DHT "), "{trace}");
     assert_eq!(world.count("queries"), before, "private: never the DHT");
 }
+
+#[test]
+fn a_dht_that_never_answers_is_a_cause_and_one_line_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    // Its bootstrap node receives and never answers.
+    let node = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let node = format!("\"{}\"", node.local_addr().unwrap());
+    let settings = settings(&node, folder.path());
+    // The answers of a tracker show that our network works.
+    let tracker = UdpTracker::start(|packet| vec![scripted::honest(packet, &Truth::of([]))]);
+    let entries = [
+        entry("tracked", &hex(&hash(1)), &[tracker.endpoint().url()]),
+        entry("lonely", &hex(&hash(90)), &[]),
+    ];
+    let config = config(&settings, &entries);
+    let daemon = Daemon::start(&config);
+    daemon.wait_for_values(&[(r#"seedwatch_dht_up{family="ipv4"}"#, Some(0.0))]);
+    let line = "no DHT node answers: check outgoing UDP and dht.bootstrap";
+    daemon.wait_for_log(line);
+    let causes: serde_json::Value =
+        serde_json::from_slice(&daemon.get("/api/v1/causes").body).unwrap();
+    assert_eq!(causes["causes"][0]["kind"], "dht_silent", "{causes}");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(daemon.log().matches(line).count(), 1);
+
+    let file = folder.path().join("config.yaml");
+    std::fs::write(&file, &config).unwrap();
+    let output = Command::new(BINARY)
+        .args(["--config.file", file.to_str().unwrap(), "probe", "lonely"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let row = text.lines().find(|line| line.starts_with("DHT ")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[1..5], ["fail", "-", "-", "-"], "{text}");
+    assert!(text.contains("no DHT node answered"), "{text}");
+}

@@ -113,7 +113,7 @@ fn events_survive_kills_and_damage_and_are_recorded_once() {
     fs::write(&file, &bytes[..bytes.len() - 3]).unwrap();
     let daemon = start("1s");
     let log = daemon.wait_for_log("events.state is truncated or damaged; it was quarantined");
-    assert!(log.contains(&format!("events={}", COUNT - 1)), "{log}");
+    assert!(log.contains(&format!("kept={}", COUNT - 1)), "{log}");
     assert_eq!(events(&daemon, "").len(), COUNT - 1);
     let rest = whole - RECORD;
     wait::until("written again", wait::PATIENCE, || {

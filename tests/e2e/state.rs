@@ -401,3 +401,39 @@ fn without_a_state_directory_nothing_is_saved() {
         assert_eq!((page.get(LAST_SAVE), page.get(FAILURES)), (None, None));
     });
 }
+
+#[test]
+fn another_directory_takes_effect_with_a_restart() {
+    let saved = SavedState::new();
+    let daemon = saved.start();
+    let (in_use, other) = (saved.state(), saved.folder.path().join("state9"));
+    let rewrite = |state: &Path| {
+        let text = config(&settings_with_state(state), &saved.entries);
+        daemon.write_config(&text);
+        assert_eq!(daemon.reload().status, 200);
+        String::from_utf8(daemon.get("/config").body).unwrap()
+    };
+    let warnings = || lines(&daemon.log(), "state.path changes with a restart only").len();
+    // Warned of at each reload that names another directory, and shown is the one in use.
+    for expected in 1..=2 {
+        let shown = rewrite(&other);
+        assert!(shown.contains(in_use.to_str().unwrap()), "{shown}");
+        assert!(!shown.contains("state9"), "{shown}");
+        daemon.wait_for_log(&format!("configured={}", other.display()));
+        wait::until("the warning", wait::PATIENCE, || {
+            (warnings() == expected).then_some(())
+        });
+    }
+    rewrite(&in_use);
+    assert_eq!(warnings(), 2, "nothing is pending");
+    // The peer id lasts as long as the process.
+    let settings = format!(
+        "{}tracker: {{peer_id_prefix: -XX0000-}}\n",
+        settings_with_state(&in_use)
+    );
+    daemon.write_config(&config(&settings, &saved.entries));
+    assert_eq!(daemon.reload().status, 200);
+    daemon.wait_for_log("tracker.peer_id_prefix changes with a restart only");
+    assert!(!daemon.get("/config").text().contains("-XX0000-"));
+    assert!(!other.exists());
+}

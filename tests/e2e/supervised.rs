@@ -74,7 +74,7 @@ fn write_config(folder: &Path, torrents: usize) {
 #[test]
 fn start_reloads_and_shutdown_are_notified() {
     let mut daemon = Supervised::start(&[]);
-    assert_eq!(daemon.next(), "READY=1\nSTATUS=Watching 1 torrents\n");
+    assert_eq!(daemon.next(), "READY=1\nSTATUS=Watching 1 torrent\n");
 
     write_config(daemon.folder.path(), 2);
     daemon.process.signal(Signal::SIGHUP);

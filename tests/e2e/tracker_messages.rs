@@ -57,9 +57,9 @@ fn warnings_are_shown_without_passkeys() {
     assert!(trace.contains(&format!("warning: {shown}")), "{trace}");
     let output = probe(&config, "warned", &["--output", "json"]);
     let trace: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let probes = trace["probes"].as_array().unwrap();
+    let requests = trace["requests"].as_array().unwrap();
     assert!(
-        probes.iter().any(|probe| probe["warning"] == shown),
+        requests.iter().any(|request| request["warning"] == shown),
         "{trace}"
     );
     let daemon = Daemon::start(&config);

@@ -348,6 +348,7 @@ impl Engine {
         self.swarms.set_network(network);
         let blocks = self.swarms.blocks(&self.roster, now);
         self.report_states();
+        self.report_dht();
         let collections = self.swarms.collections(&self.roster, now);
         let totals = self.swarms.totals();
         let cliffs = self.sample_cliffs(&blocks, &collections, &totals, now);
@@ -426,6 +427,12 @@ impl Engine {
         if more > 0 {
             self.events.push(Event::MoreStates(more));
         }
+    }
+
+    fn report_dht(&mut self) {
+        let changes = self.dht.take_changes(self.connectivity.up());
+        let event = |(family, is_up)| Event::Dht { family, is_up };
+        self.events.extend(changes.into_iter().map(event));
     }
 
     fn dht_row(&self) -> DhtRow {

@@ -19,6 +19,7 @@ pub mod connectivity;
 pub mod engine;
 pub mod events;
 mod health;
+mod plural;
 pub mod roster;
 pub mod saved;
 pub mod schedule;
@@ -29,4 +30,5 @@ pub mod verdict;
 
 pub use engine::Engine;
 pub use health::{Health, HealthChange, LONGEST_TRACKER_INTERVAL};
+pub use plural::plural;
 pub use source::{PerSource, Source};

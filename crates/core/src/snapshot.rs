@@ -22,7 +22,7 @@
 //! | `count` | counts and times that may be unknown |
 //! | `torrent`, `block` | rows of torrents and announces, and how they are shared |
 //! | `windows` | distinct peers over time |
-//! | `cause` | what keeps several torrents from being observed |
+//! | `cause` | what several torrents suffer from |
 //! | `geo` | countries and autonomous systems |
 //! | `totals` | collections, and all torrents together |
 //! | `tracker` | trackers, and why claimed peers do not count |
@@ -79,7 +79,7 @@ pub struct Snapshot {
     pub collections: Vec<Arc<CollectionRow>>,
     /// All torrents together.
     pub totals: TotalsRow,
-    /// What keeps torrents from being observed, at most [`Cause::MAX`].
+    /// What several torrents suffer from, at most [`Cause::MAX`].
     pub causes: Vec<Cause>,
     /// Falls of countries and systems that hold now.
     pub cliffs: Arc<CliffRows>,

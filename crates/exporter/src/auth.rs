@@ -39,9 +39,9 @@ pub(super) struct Hash {
 /// Why a hash is refused. The message does not repeat the hash.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum HashError {
-    #[error("a password must be a bcrypt hash ($2y$…)")]
+    #[error("must be a bcrypt hash ($2y$…)")]
     NotBcrypt,
-    #[error("the cost of a password must not exceed {MAX_COST}")]
+    #[error("must not have a cost above {MAX_COST}")]
     TooCostly,
 }
 

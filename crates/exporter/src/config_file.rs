@@ -27,10 +27,12 @@ mod rate;
 mod tls;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
 
 use self::rate::RawRate;
 use self::tls::{RawTls, TlsSection};
@@ -56,8 +58,36 @@ const HEADERS: [(&str, &[&str]); 5] = [
 struct Raw {
     tls_server_config: Option<At<Option<RawTls>>>,
     http_server_config: Option<RawHttp>,
-    basic_auth_users: Option<BTreeMap<String, At<String>>>,
+    basic_auth_users: Option<RawUsers>,
     rate_limit: Option<At<Option<RawRate>>>,
+}
+
+/// Names and hashes, in the order of the file.
+#[derive(Default)]
+struct RawUsers(Vec<(String, At<String>)>);
+
+impl<'de> Deserialize<'de> for RawUsers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct UsersVisitor;
+
+        impl<'de> Visitor<'de> for UsersVisitor {
+            type Value = RawUsers;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mapping of names to hashes")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawUsers, A::Error> {
+                let mut users = Vec::new();
+                while let Some(user) = map.next_entry()? {
+                    users.push(user);
+                }
+                Ok(RawUsers(users))
+            }
+        }
+
+        deserializer.deserialize_map(UsersVisitor)
+    }
 }
 
 #[derive(Deserialize, Default)]
@@ -108,23 +138,21 @@ pub(super) fn read(path: &Path, report: &mut Report) -> Option<Settings> {
     })
 }
 
-/// Reads `basic_auth_users`. No message repeats a name or a hash: a misplaced value may be a
-/// password.
-fn read_users(
-    source: &SourceFile,
-    raw: BTreeMap<String, At<String>>,
-    report: &mut Report,
-) -> Option<Users> {
+/// Reads `basic_auth_users`. No message repeats a name or a hash, because a misplaced value may be
+/// a password: users are numbered instead.
+fn read_users(source: &SourceFile, raw: RawUsers, report: &mut Report) -> Option<Users> {
     let mut users = BTreeMap::new();
-    for (name, At { line, value }) in raw {
+    for (number, (name, At { line, value })) in (1..).zip(raw.0) {
         let mut fault =
-            |message: &str| report.fault(source.fault(line, "basic_auth_users", message));
+            |message: String| report.fault(source.fault(line, "basic_auth_users", message));
         if name.is_empty() || name.contains(':') {
-            fault("a name must not be empty or contain a colon");
+            fault(format!(
+                "the name of entry {number} must not be empty or contain a colon"
+            ));
         }
         match Hash::parse(&value) {
             Ok(hash) => drop(users.insert(name, hash)),
-            Err(error) => fault(&error.to_string()),
+            Err(error) => fault(format!("the password of entry {number} {error}")),
         }
     }
     Users::new(users)

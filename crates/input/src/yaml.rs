@@ -29,6 +29,19 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Deepest nesting; the deepest valid value is `torrents[0].labels.KEY`.
 const MAX_DEPTH: usize = 16;
 
+/// What is wrong with a value that should have keys.
+const NO_MAPPING: &str = "must be a mapping of keys to values";
+
+/// What is wrong with an entry of `torrents:` that is a bare link or info-hash.
+const NO_ENTRY: &str = "must be a mapping, such as magnet: \"magnet:?…\"";
+
+/// Returns whether a path is that of an entry of `torrents:`.
+fn is_entry(path: &str) -> bool {
+    let index = path.strip_prefix("torrents[");
+    let index = index.and_then(|rest| rest.strip_suffix(']'));
+    index.is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Reads a file as text. Pipes are read too: the shell's `<(…)` is one.
 pub fn read(source: &SourceFile, path: &Path) -> Result<String, Fault> {
     let bytes = file::read_within(path, MAX_FILE_SIZE, TIMEOUT).map_err(|error| {
@@ -62,7 +75,12 @@ pub fn parse_shape<'a, T: Deserialize<'a>>(
         let line = error.location();
         let line = line.map_or(0, |at| u32::try_from(at.line()).unwrap_or(0));
         let key = at.map(|(at, subject)| path_at(text, at, subject));
-        let fault = source.fault(line, key.unwrap_or_default(), message);
+        let key = key.unwrap_or_default();
+        let message = match message == NO_MAPPING && is_entry(&key) {
+            true => NO_ENTRY.to_owned(),
+            false => message,
+        };
+        let fault = source.fault(line, key, message);
         ShapeError { fault, at }
     })
 }
@@ -111,10 +129,10 @@ fn explain(error: &Error) -> (String, Option<Subject>) {
         Error::Unexpected { expected, .. } => match *expected {
             "string scalar" | "scalar" => "must be a single value",
             "sequence start" => "must be a list",
-            "mapping start" => "must be a mapping of keys to values",
+            "mapping start" => NO_MAPPING,
             _ => "is of the wrong kind",
         },
-        Error::MergeValueNotMapOrSeqOfMaps { .. } => "must be a mapping of keys to values",
+        Error::MergeValueNotMapOrSeqOfMaps { .. } => NO_MAPPING,
         Error::SerdeInvalidType { .. } => "is of the wrong kind",
         // The parser's messages are fixed texts.
         Error::ExternalMessage { msg, .. } => return (format!("not valid YAML: {msg}"), None),

@@ -24,6 +24,18 @@ impl Family {
         }
     }
 
+    /// Returns the name for people.
+    ///
+    /// ```
+    /// assert_eq!(seedwatch_torrent::Family::Ipv6.name(), "IPv6");
+    /// ```
+    pub const fn name(self) -> &'static str {
+        match self {
+            Family::Ipv4 => "IPv4",
+            Family::Ipv6 => "IPv6",
+        }
+    }
+
     /// Returns the family of an address.
     pub const fn of(address: &IpAddr) -> Self {
         match address {

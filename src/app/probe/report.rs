@@ -1,8 +1,9 @@
 //! The result of a probe, as text of at most 80 columns.
 
 use super::fit::{shorten, visible, width, wrap};
-use super::rows::{FamilyResult, LookupRow, SourceRow, Summary, TrackerRow, family_name};
+use super::rows::{FamilyResult, LookupRow, RequestRow, SourceRow, Summary};
 use super::table::{self, Style};
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::TorrentView;
 use seedwatch_core::verdict::{Advice, Condition, State, Verdict};
 use seedwatch_torrent::Family;
@@ -31,7 +32,7 @@ pub(super) struct ProbeReport {
     /// All sources together.
     pub(super) summary: Summary,
     /// The requests to trackers.
-    pub(super) requests: Vec<TrackerRow>,
+    pub(super) requests: Vec<RequestRow>,
     /// The lookups in the DHT.
     pub(super) lookups: Vec<LookupRow>,
 }
@@ -64,7 +65,7 @@ impl ProbeReport {
             "reason": {"code": self.verdict.reason.as_label(), "text": self.sentence},
             "advice": Advice::of(self.verdict).as_label(),
             "sources": self.sources,
-            "probes": self.requests,
+            "requests": self.requests,
             "lookups": self.lookups,
             "summary": self.summary,
         })
@@ -130,7 +131,7 @@ impl ProbeReport {
         if absent.is_empty() {
             return None;
         }
-        let head = format!("{}: no address to reach at", family_name(family));
+        let head = format!("{}: no address to reach at", family.name());
         if absent.len() == self.sources.iter().filter(is_asked).count() {
             return Some(format!("{head} any tracker"));
         }
@@ -144,7 +145,7 @@ impl ProbeReport {
             }
         });
         let fitting = line.find(|line| width(line) <= COLUMNS);
-        Some(fitting.unwrap_or_else(|| format!("{head} {} trackers", names.len())))
+        Some(fitting.unwrap_or_else(|| format!("{head} {}", plural(names.len() as u64, "tracker"))))
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::lookups::LookupEvent;
 use super::report::ProbeReport;
-use super::rows::{LookupRow, SourceRow, Summary, TrackerRow};
+use super::rows::{LookupRow, RequestRow, SourceRow, Summary};
 use crate::app::{identity, own_addresses};
 use crate::config::Config;
 use seedwatch_clock::Clock;
@@ -30,8 +30,10 @@ pub(super) struct Session {
     swarms: Swarms,
     /// The lookups whose result was folded.
     looked_up: Vec<(InfoHash, Family)>,
-    tracker_rows: Vec<TrackerRow>,
+    request_rows: Vec<RequestRow>,
     lookup_rows: Vec<LookupRow>,
+    /// Whether the DHT has bootstrap nodes.
+    has_bootstrap: bool,
 }
 
 impl Session {
@@ -60,8 +62,9 @@ impl Session {
             roster,
             swarms,
             looked_up: Vec::new(),
-            tracker_rows: Vec::new(),
+            request_rows: Vec::new(),
             lookup_rows: Vec::new(),
+            has_bootstrap: !config.dht.bootstrap.is_empty(),
         }
     }
 
@@ -110,8 +113,8 @@ impl Session {
         let is_scrape = observation.report.is_scrape();
         let is_follow_up = is_scrape && config.tracker.announce.is_some();
         let label = self.label(observation.tracker);
-        let row = TrackerRow::new(label, &observation, is_follow_up);
-        self.tracker_rows.push(row);
+        let row = RequestRow::new(label, &observation, is_follow_up);
+        self.request_rows.push(row);
         let scrape = self.scrape_after(&observation, config);
         let failed = observation.report.failed();
         let health = match failed {
@@ -146,7 +149,8 @@ impl Session {
             LookupEvent::Ended(lookups) => {
                 for lookup in &lookups {
                     self.fold_lookup(lookup);
-                    self.lookup_rows.push(LookupRow::new(lookup));
+                    self.lookup_rows
+                        .push(LookupRow::new(lookup, self.has_bootstrap));
                 }
             }
             LookupEvent::Unfinished(late) => {
@@ -210,7 +214,7 @@ impl Session {
         let summary = Summary::new(view, self.swarms.rejected());
         let mut report = ProbeReport::new(view, summary);
         report.sources = self.sources(view);
-        report.requests = std::mem::take(&mut self.tracker_rows);
+        report.requests = std::mem::take(&mut self.request_rows);
         report.lookups = std::mem::take(&mut self.lookup_rows);
         Some(report)
     }
@@ -222,7 +226,7 @@ impl Session {
         }
         let tracker = |announce: &AnnounceRow| {
             let label = self.label(announce.tracker);
-            SourceRow::of_tracker(label, announce, &self.tracker_rows)
+            SourceRow::of_tracker(label, announce, &self.request_rows)
         };
         let trackers = view.announces.iter().map(tracker);
         let mut sources: Vec<SourceRow> = trackers.collect();

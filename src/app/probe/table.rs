@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fit::{shorten, visible, width, wrap};
 use super::report::COLUMNS;
-use super::rows::{FamilyResult, SourceRow, family_name};
+use super::rows::{FamilyResult, SourceRow};
 use seedwatch_torrent::Family;
 
 /// Red, as a parameter of SGR (ECMA-48, 8.3.117).
@@ -18,12 +18,12 @@ pub(super) const YELLOW: u8 = 33;
 const BOLD: u8 = 1;
 
 /// The title of the last column.
-const REASON: &str = "REASON";
+const DETAILS: &str = "DETAILS";
 
 /// Columns between two cells.
 const GAP: usize = 2;
 
-/// How far a reason below its row is indented.
+/// How far details below their row are indented.
 const INDENT: usize = 4;
 
 /// Whether the text is in colour.
@@ -68,7 +68,7 @@ struct Cell {
 /// Returns the lines of the table, the header first. A family that no source has is left out.
 pub(super) fn lines(sources: &[SourceRow], style: Style) -> Vec<String> {
     let families: Vec<Family> = Family::ALL.into_iter().filter(is_used(sources)).collect();
-    let header = families.iter().map(|family| family_name(*family));
+    let header = families.iter().map(|family| family.name());
     let header = ["SOURCE"].into_iter().chain(header);
     let header: Vec<&str> = header.chain(["PEERS", "SEEDERS", "TIME"]).collect();
     let rows = sources.iter().map(|row| cells(row, &families));
@@ -80,21 +80,21 @@ pub(super) fn lines(sources: &[SourceRow], style: Style) -> Vec<String> {
         .map(|text| cell(text, Some(BOLD)))
         .collect();
     let used = widths.iter().sum::<usize>() + GAP * (widths.len() - 1);
-    let has_reasons = sources.iter().any(|row| !row.notes.is_empty());
-    if has_reasons && used + GAP + width(REASON) <= COLUMNS {
-        head.push(cell(REASON, Some(BOLD)));
+    let has_details = sources.iter().any(|row| !row.notes.is_empty());
+    if has_details && used + GAP + width(DETAILS) <= COLUMNS {
+        head.push(cell(DETAILS, Some(BOLD)));
     }
     lines.push(line(&head, &widths, style));
     for (row, source) in rows.iter().zip(sources) {
         let mut text = line(row, &widths, style);
-        let reason = visible(&source.notes.join("; "));
-        if !reason.is_empty() && used + GAP + width(&reason) <= COLUMNS {
-            text.push_str(&format!("{:GAP$}{reason}", ""));
+        let details = visible(&source.notes.join("; "));
+        if !details.is_empty() && used + GAP + width(&details) <= COLUMNS {
+            text.push_str(&format!("{:GAP$}{details}", ""));
             lines.push(text);
             continue;
         }
         lines.push(text);
-        // A reason that does not fit stands below its row, each note on lines of its own.
+        // Details that do not fit stand below their row, each note on lines of its own.
         for note in &source.notes {
             let note = wrap(&visible(note), COLUMNS - INDENT);
             lines.extend(note.iter().map(|line| format!("{:INDENT$}{line}", "")));
@@ -111,7 +111,7 @@ fn is_used(sources: &[SourceRow]) -> impl Fn(&Family) -> bool {
     }
 }
 
-/// Returns the cells of a row, without its reason.
+/// Returns the cells of a row, without its details.
 fn cells(row: &SourceRow, families: &[Family]) -> Vec<Cell> {
     let mut cells = vec![cell(&visible(&row.source), None)];
     cells.extend(families.iter().map(|family| match row.result(*family) {
@@ -140,7 +140,7 @@ fn duration(time: Duration) -> String {
     }
 }
 
-/// Returns the width of each column but the last, the reason. The source gets what is left.
+/// Returns the width of each column but the last, the details. The source gets what is left.
 fn widths(header: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
     let of_column = |(column, title): (usize, &&str)| {
         let cells = rows.iter().filter_map(|row| row.get(column));

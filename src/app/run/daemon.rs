@@ -20,6 +20,7 @@ use crate::web::{self, ReloadResult};
 use seedwatch_clock::Clock;
 use seedwatch_core::Engine;
 use seedwatch_core::engine::CanaryHost;
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::Snapshot;
 use seedwatch_dht::DhtReport;
 use seedwatch_exporter::ExternalUrl;
@@ -249,10 +250,10 @@ impl Daemon {
     /// Tells the service manager that the daemon is ready, and whether its configuration is the
     /// latest one.
     pub(super) fn report_ready(&mut self, is_latest: bool) {
-        let count = self.config.torrents.len();
+        let watching = plural(self.config.torrents.len() as u64, "torrent");
         let status = match is_latest {
-            true => format!("Watching {count} torrents"),
-            false => format!("Watching {count} torrents; the new configuration is not valid"),
+            true => format!("Watching {watching}"),
+            false => format!("Watching {watching}; the new configuration is not valid"),
         };
         self.supervisor.ready(&status);
     }

@@ -12,6 +12,7 @@ use seedwatch_torrent::{Family, TrackerUrl};
 pub(super) fn log(event: &Event) {
     match event {
         Event::Connectivity { family, transition } => log_connectivity(*family, *transition),
+        Event::Dht { family, is_up } => log_dht(*family, *is_up),
         Event::State { torrent, change } => log_state(torrent, change),
         Event::MoreStates(more) => warn!(more, "the states of further torrents changed"),
         Event::Tracker {
@@ -35,6 +36,17 @@ fn log_connectivity(family: Family, transition: Transition) {
     }
 }
 
+fn log_dht(family: Family, is_up: bool) {
+    let family = family.as_label();
+    match is_up {
+        true => info!(family, "DHT nodes answer again"),
+        false => warn!(
+            family,
+            "no DHT node answers: check outgoing UDP and dht.bootstrap"
+        ),
+    }
+}
+
 fn log_state(torrent: &str, change: &StateChange) {
     let (from, to) = (change.from.as_label(), change.to.as_label());
     let reason = change.reason.as_label();
@@ -51,7 +63,7 @@ fn log_health(tracker: &TrackerUrl, family: Family, health: Health, reason: Opti
     match health {
         Health::Up => info!(%tracker, family, "tracker up"),
         Health::Down => warn!(%tracker, family, reason, "tracker down"),
-        Health::Closed => warn!(%tracker, family, reason, "tracker must not be contacted"),
+        Health::Closed => warn!(%tracker, family, reason, "tracker is not asked"),
         Health::Unknown | Health::Absent => {}
     }
 }

@@ -1,6 +1,6 @@
 //! Reload: reads all files first, then applies the new configuration as a whole or not at all.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ impl Daemon {
 
     /// Applies a valid configuration, as a whole or not at all.
     async fn apply(&mut self, loaded: Loaded) -> Result<(), StartError> {
-        let Loaded { config, roots } = loaded;
+        let Loaded { mut config, roots } = loaded;
         let network = &mut self.network;
         let settings = probers::settings(&config, network.settings.identity, roots);
         if settings != network.settings {
@@ -118,15 +118,41 @@ impl Daemon {
             return Err(failed);
         }
         network.settings = settings;
-        if config.state.path != self.config.state.path {
-            warn!("state.path takes effect with a restart");
-        }
+        let (new, old) = (&mut config, &self.config);
+        keep("state.path", &mut new.state.path, &old.state.path, |path| {
+            path.as_deref()
+                .unwrap_or(Path::new(""))
+                .display()
+                .to_string()
+        });
+        let prefixes = (&mut new.tracker.peer_id_prefix, &old.tracker.peer_id_prefix);
+        keep("tracker.peer_id_prefix", prefixes.0, prefixes.1, |prefix| {
+            prefix.to_string()
+        });
         self.state_writer.configure(&config.state);
         self.engine
             .reload(&engine_settings(&config), self.clock.now());
         self.config = config;
         self.show_config();
         Ok(())
+    }
+}
+
+/// Keeps the value in use of a setting that cannot change while the daemon runs. `/config` shows
+/// that value, and the next reload compares with it.
+fn keep<T: PartialEq + Clone>(
+    setting: &str,
+    configured: &mut T,
+    in_use: &T,
+    shown: impl Fn(&T) -> String,
+) {
+    if configured != in_use {
+        warn!(
+            configured = %shown(configured),
+            in_use = %shown(in_use),
+            "{setting} changes with a restart only"
+        );
+        *configured = in_use.clone();
     }
 }
 

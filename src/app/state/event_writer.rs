@@ -52,8 +52,9 @@ impl EventWriter {
             ..LoadedEvents::default()
         });
         if let Some(error) = loaded.error {
-            let events = loaded.events.len();
-            warn!(%error, events, "changes of state are lost, except those that could be read");
+            let kept = loaded.events.len();
+            // The error says whether the file has been quarantined.
+            warn!(%error, kept, "some changes of state could not be read");
         }
         self.length = loaded.length;
         EventHistory::of(loaded.events)

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::fmt::{self, Display, Formatter};
 
 use super::{MAX_ROWS, Rows};
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::{
     FailureReason, ProbeError, Problem, Retry, Snapshot, TrackerRow, Unix,
 };
@@ -120,7 +121,7 @@ impl Display for Validity {
         match end {
             None => Ok(()),
             Some(end) if end.0 <= now.0 => to.write_str("expired"),
-            Some(end) => write!(to, "{} days left", (end.0 - now.0) / DAY),
+            Some(end) => write!(to, "{} left", plural((end.0 - now.0) / DAY, "day")),
         }
     }
 }

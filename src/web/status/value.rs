@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Formatter};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::{Count, Country, UniquePeers, Unix, Window};
 
 /// The characters to percent-encode in a path segment: all but the unreserved ones (RFC 3986,
@@ -75,8 +76,7 @@ impl Display for Ago {
             3600..86_400 => (seconds / 3600, "hour"),
             _ => (seconds / 86_400, "day"),
         };
-        let plural = if count == 1 { "" } else { "s" };
-        write!(to, "{count} {unit}{plural} ago")
+        write!(to, "{} ago", plural(count, unit))
     }
 }
 

@@ -233,8 +233,8 @@ fn what_needs_attention_comes_first() {
         (
             "g dead",
             "<td class=\"bad\">dead</td><td>2 days ago</td><td class=\"text\">All sources that \
-             answer have said for two rounds that the swarm is empty: it has no tracker. \
-             <strong>Seed it again.</strong></td><td>0</td><td>?</td><td>?</td><td>?</td>\
+             answer have said for two rounds that the swarm is empty; the torrent has no \
+             tracker. <strong>Seed it again.</strong></td><td>0</td><td>?</td><td>?</td><td>?</td>\
              <td>? of 0</td><td>?</td><td>20 days ago</td><td></td>",
         ),
         (
@@ -432,23 +432,29 @@ fn characters_that_are_not_seen_are_shown() {
 async fn causes_are_told_once_on_the_page_and_in_the_api() {
     let mut snapshot = sample::snapshot();
     assert!(!page(&snapshot).contains("id=\"causes\""));
-    snapshot.causes = vec![Cause::Tracker {
-        tracker: "http://a.example:80".into(),
-        torrents: 3,
-    }];
-    let text = "http://a.example:80 is down, and 3 torrents have no other tracker that answers.";
+    snapshot.causes = vec![
+        Cause::DhtSilent,
+        Cause::TrackerDown {
+            tracker: "http://a.example:80".into(),
+            torrents: 3,
+        },
+    ];
+    let text = "http://a.example:80 is down, and 3 torrents have no other tracker that gives a \
+                valid answer.";
     let page = page(&snapshot);
     assert_eq!(page.matches(text).count(), 1);
     assert!(section(&page, "causes").contains(text));
+    assert!(section(&page, "causes").contains("The DHT does not answer"));
     let server = serve(snapshot);
     let answer = ask(&server, "GET /api/v1/causes", "").await;
     let json: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-    let expected = serde_json::json!([{
-        "kind": "tracker",
+    assert_eq!(json["causes"][0]["kind"], "dht_silent");
+    let expected = serde_json::json!({
+        "kind": "tracker_down",
         "family": null,
         "tracker": "http://a.example:80",
         "torrents": 3,
         "text": text,
-    }]);
-    assert_eq!(json["causes"], expected);
+    });
+    assert_eq!(json["causes"][1], expected);
 }

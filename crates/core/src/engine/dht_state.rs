@@ -21,6 +21,8 @@ pub(super) struct DhtState {
     pub(super) status: [Option<DhtStatus>; 2],
     /// Until when a family that is down may send.
     trial_ends: [Mono; 2],
+    /// Whether each family was last reported as silent.
+    was_silent: [bool; 2],
 }
 
 impl DhtState {
@@ -33,6 +35,7 @@ impl DhtState {
         self.is_outside = trust_local || !is_local;
         if !self.enabled {
             self.status = [None; 2];
+            self.was_silent = [false; 2];
         }
     }
 
@@ -44,6 +47,22 @@ impl DhtState {
     /// Returns whether a family that is down may send.
     pub(super) fn is_on_trial(&self, family: Family, now: Mono) -> bool {
         now < self.trial_ends[family.index()]
+    }
+
+    /// Returns the families that fell silent or answer again since the last call, and whether they
+    /// answer. Silence that our own network may explain changes nothing.
+    pub(super) fn take_changes(&mut self, network_up: [Option<bool>; 2]) -> Vec<(Family, bool)> {
+        let shown = self.shown(network_up);
+        let mut changes = Vec::new();
+        for family in Family::ALL {
+            let up = shown[family.index()].and_then(|status| status.up);
+            let was_silent = &mut self.was_silent[family.index()];
+            if let Some(up) = up.filter(|up| *up == *was_silent) {
+                *was_silent = !up;
+                changes.push((family, up));
+            }
+        }
+        changes
     }
 
     /// Returns the status as it is shown; `network_up` says by family whether our network works.

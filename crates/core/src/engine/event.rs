@@ -17,6 +17,13 @@ pub enum Event {
         /// What is known now.
         transition: Transition,
     },
+    /// The DHT of a family fell silent, or answers again.
+    Dht {
+        /// The family.
+        family: Family,
+        /// Whether its nodes answer now.
+        is_up: bool,
+    },
     /// The state of a torrent changed.
     State {
         /// The name of the torrent.

@@ -1,32 +1,35 @@
-//! Causes: what keeps several torrents from being observed. One cause is told once.
+//! Causes: what several torrents suffer from. One cause is told once.
 
 use std::cmp::Reverse;
 
 use super::{Family, Snapshot};
-use crate::verdict::Condition;
+use crate::plural;
+use crate::verdict::{Condition, Reason};
 
-/// What keeps torrents from being observed.
+/// What several torrents suffer from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
     /// Our own network does not work. It explains everything else.
     Outage,
     /// Our own network has lost a family, and the other one works.
     FamilyLost(Family),
+    /// The DHT does not answer over any family, although our own network works.
+    DhtSilent,
     /// A tracker is down, and no other tracker of these torrents gives a valid answer.
-    Tracker {
+    TrackerDown {
         /// The `tracker` label.
         tracker: Box<str>,
-        /// The number of torrents that it strands.
+        /// The number of torrents without a valid answer of any tracker that use this one.
         torrents: u32,
     },
 }
 
 impl Cause {
-    /// Most causes of a snapshot. Trackers that strand fewer torrents are left out.
+    /// Most causes of a snapshot. Trackers that fewer torrents depend on are left out.
     pub const MAX: usize = 100;
 
-    /// Returns the causes in a snapshot: our own network, then trackers, those that strand most
-    /// torrents first. A torrent whose trackers are all down counts at each of them.
+    /// Returns the causes in a snapshot: our own network, the DHT, then trackers, those that most
+    /// torrents depend on first. A torrent whose trackers are all down counts at each of them.
     pub(crate) fn of(snapshot: &Snapshot) -> Vec<Self> {
         let up = snapshot.network_up;
         let is_lost = up.contains(&Some(false));
@@ -36,6 +39,7 @@ impl Cause {
         let families = Family::ALL.into_iter();
         let lost = families.filter(|family| up[family.index()] == Some(false));
         let mut causes: Vec<_> = lost.map(Self::FamilyLost).collect();
+        causes.extend(is_dht_silent(snapshot).then_some(Self::DhtSilent));
         causes.extend(failing_trackers(snapshot));
         causes.truncate(Self::MAX);
         causes
@@ -46,7 +50,8 @@ impl Cause {
         match self {
             Self::Outage => "outage",
             Self::FamilyLost(_) => "family_lost",
-            Self::Tracker { .. } => "tracker",
+            Self::DhtSilent => "dht_silent",
+            Self::TrackerDown { .. } => "tracker_down",
         }
     }
 
@@ -54,25 +59,39 @@ impl Cause {
     pub fn sentence(&self) -> String {
         match self {
             Self::Outage => "Our own network does not work; all states are kept.".to_owned(),
-            Self::FamilyLost(family) => {
-                let name = match family {
-                    Family::Ipv4 => "IPv4",
-                    Family::Ipv6 => "IPv6",
-                };
-                format!("Our own network has lost {name}.")
+            Self::FamilyLost(family) => format!("Our own network has lost {}.", family.name()),
+            Self::DhtSilent => {
+                "The DHT does not answer; check outgoing UDP and dht.bootstrap.".to_owned()
             }
-            Self::Tracker {
-                tracker,
-                torrents: 1,
-            } => format!("{tracker} is down, and 1 torrent has no other tracker that answers."),
-            Self::Tracker { tracker, torrents } => format!(
-                "{tracker} is down, and {torrents} torrents have no other tracker that answers."
-            ),
+            Self::TrackerDown { tracker, torrents } => {
+                let have = if *torrents == 1 { "has" } else { "have" };
+                let torrents = plural(*torrents, "torrent");
+                format!(
+                    "{tracker} is down, and {torrents} {have} no other tracker that gives a valid \
+                     answer."
+                )
+            }
         }
     }
 }
 
-/// Returns the trackers that are down, with the torrents that they strand.
+/// Returns whether the DHT answers over no family. It is silent too if it knows no node to query:
+/// then only torrents notice.
+fn is_dht_silent(snapshot: &Snapshot) -> bool {
+    let Some(dht) = &snapshot.dht else {
+        return false;
+    };
+    let mut families = dht.families.iter().flatten();
+    if families.clone().any(|status| status.up == Some(true)) {
+        return false;
+    }
+    families.any(|status| status.up == Some(false))
+        || snapshot
+            .rows()
+            .any(|view| view.verdict.reason == Reason::DhtSilent)
+}
+
+/// Returns the trackers that are down, with the torrents that have no tracker with a valid answer.
 fn failing_trackers(snapshot: &Snapshot) -> Vec<Cause> {
     let trackers = snapshot.trackers.iter();
     let is_down: Vec<bool> = trackers
@@ -101,6 +120,6 @@ fn failing_trackers(snapshot: &Snapshot) -> Vec<Cause> {
     failing.sort_unstable();
     let causes = failing.into_iter();
     causes
-        .map(|(Reverse(torrents), tracker)| Cause::Tracker { tracker, torrents })
+        .map(|(Reverse(torrents), tracker)| Cause::TrackerDown { tracker, torrents })
         .collect()
 }

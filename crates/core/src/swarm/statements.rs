@@ -106,6 +106,7 @@ impl Statements {
         let claims_peers = claims.iter().flatten().any(|count| *count > 0);
         let evidence = &mut self.evidence;
         let claims_peers = statement.claims_others || !statement.has_list && claims_peers;
+        evidence.has_listed_peer |= names_peers;
         let set = if names_peers || claims_peers {
             &mut evidence.naming
         } else if let Some(at) = statement
@@ -145,6 +146,7 @@ impl Statements {
     /// whether a lookup has ended.
     pub(super) fn into_evidence(self, dht: Option<bool>) -> Evidence {
         let mut evidence = self.evidence;
+        evidence.has_listed_peer |= dht.is_some() && self.dht.names_peers;
         let set: &mut SourceSet = match (dht, self.dht.oldest_empty) {
             (None, _) => return evidence,
             (Some(_), _) if self.dht.names_peers => &mut evidence.naming,

@@ -77,8 +77,10 @@ impl SourceSet {
 pub struct Evidence {
     /// The torrent is private and not probed.
     pub is_private: bool,
-    /// The sources whose fresh answer names a peer.
+    /// The sources whose fresh answer lists a peer, or at least counts one.
     pub naming: SourceSet,
+    /// Whether one of [`Evidence::naming`] lists a peer, and not only counts peers.
+    pub has_listed_peer: bool,
     /// The sources whose fresh answer says that the swarm is empty.
     pub empty: SourceSet,
     /// The sources without a fresh answer that says either; and those of which a part, such as one
@@ -96,7 +98,7 @@ pub struct Evidence {
     pub has_few_peers: Option<bool>,
     /// Whether a source knows of a seeder; `None` if no source counts seeders.
     pub has_seeder: Option<bool>,
-    /// Whether trackers are asked and none of them answers; `None` while that is not known.
+    /// Whether trackers are asked and none gives a valid answer; `None` while that is not known.
     pub has_no_tracker: Option<bool>,
     /// Whether all of several peers are in one network.
     pub is_one_network: bool,

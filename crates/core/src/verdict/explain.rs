@@ -2,8 +2,8 @@
 
 use super::reason::Reason;
 use super::state::{Condition, State, Verdict};
-use crate::Source;
 use crate::snapshot::TorrentView;
+use crate::{Source, plural};
 
 /// What an operator should do about a torrent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,7 +55,9 @@ impl Advice {
             (State::Unobserved, Reason::Unasked) => Self::Wait,
             (State::Unobserved, _) => Self::ReplaceTrackers,
             (State::Alive, _) if has(Condition::NoTracker) => Self::ReplaceTrackers,
-            (State::Alive, Reason::PeersNamed) | (State::Private, _) => Self::Nothing,
+            (State::Alive, Reason::PeersNamed | Reason::PeersClaimed) | (State::Private, _) => {
+                Self::Nothing
+            }
             (State::Alive | State::Pending, _) => Self::Wait,
         }
     }
@@ -96,49 +98,51 @@ impl Verdict {
     pub fn sentence(&self, view: TorrentView<'_>) -> String {
         let sources = || sources(view);
         match self.reason {
-            Reason::PeersNamed => self.alive_sentence(view),
+            Reason::PeersNamed | Reason::PeersClaimed => self.alive_sentence(view),
             Reason::Empty => format!(
-                "All sources that answer have said for two rounds that the swarm is empty: {}.",
+                "All sources that answer have said for two rounds that the swarm is empty; {}.",
                 sources()
             ),
             Reason::EmptyRecently => format!(
-                "No source lists a peer. The torrent is called dead if that stays so for two rounds \
-                 and for probe.dead_after, by default 90 minutes: {}.",
+                "No source lists a peer; {}. If that holds for two rounds and probe.dead_after \
+                 (default: 90 minutes), it is dead.",
                 sources()
             ),
             Reason::EmptyOnce => format!(
-                "Every source that may be asked has answered, and none lists a peer now: {}.",
+                "Every source that may be asked has answered, and none lists a peer; {}.",
                 sources()
             ),
             Reason::EmptyInPart => format!(
-                "No source lists a peer, but not every source has given a conclusive answer: {}.",
+                "No source lists a peer, but not every source has given a conclusive answer; {}.",
                 sources()
             ),
             Reason::SilentOnce => {
-                format!("No source has given a conclusive answer: {}.", sources())
+                format!("No source has given a conclusive answer; {}.", sources())
             }
             Reason::SourceLost => format!(
-                "No source lists a peer, but one that listed the last peers does not answer: {}.",
+                "No source lists a peer, but one that listed the last peers does not answer; {}.",
                 sources()
             ),
             Reason::FamilyLost => "The last peers were reachable over IPv4 or IPv6, which our \
                                    network has lost."
                 .to_owned(),
-            Reason::DhtSilent => {
-                "The DHT, which may know peers, does not answer, and no tracker lists one."
-                    .to_owned()
-            }
+            Reason::DhtSilent => format!(
+                "The DHT, which may know peers, does not answer; {}.",
+                tracker_answers(view)
+            ),
             Reason::Silence if self.state == State::Dead => format!(
-                "The torrent was dead when sources last answered: {}.",
+                "The torrent was dead when sources last answered; {}.",
                 sources()
             ),
-            Reason::Silence => format!("Nothing is known: {}.", sources()),
+            Reason::Silence => format!("Nothing is known; {}.", sources()),
             Reason::Unasked => "Not every source has been asked yet.".to_owned(),
             Reason::Outage => "Our own network does not work; the state is kept.".to_owned(),
             Reason::NoSource => {
                 "There is nothing to ask: no tracker that may be asked, and no DHT.".to_owned()
             }
-            Reason::Private => "The torrent is private and is not probed.".to_owned(),
+            Reason::Private => "The torrent is private and is not probed; private: true in its \
+                                entry permits it."
+                .to_owned(),
         }
     }
 
@@ -149,15 +153,14 @@ impl Verdict {
             (true, true) => "For a day there have been hardly any peers and no seeder",
             (true, false) => "For a day there have been hardly any peers",
             (false, true) => "For a day no source has known of a seeder",
-            (false, false) if peers == 0 => {
-                return format!(
-                    "The sources count members but list none; {}.",
-                    sources(view)
-                );
-            }
             (false, false) => "",
         };
         let lead = if what.is_empty() { "" } else { "; " };
+        if self.reason == Reason::PeersClaimed {
+            let a = if what.is_empty() { "A" } else { "a" };
+            let sources = sources(view);
+            return format!("{what}{lead}{a} tracker counts peers but lists none; {sources}.");
+        }
         let now = if what.is_empty() { "" } else { " now" };
         let place = match has(Condition::OneNetwork) {
             true => ", all in one autonomous system or subnet",
@@ -170,34 +173,24 @@ impl Verdict {
 
 /// Returns which sources answer.
 fn sources(view: TorrentView<'_>) -> String {
-    let trackers = view.torrent.trackers.len();
-    let online = view.trackers_online.get();
-    let mut words = Vec::new();
-    match (trackers, online) {
-        (0, _) => words.push("it has no tracker".to_owned()),
-        (_, None) => words.push("the trackers have not answered yet".to_owned()),
-        (1, Some(0)) => words.push("the tracker gives no valid answer".to_owned()),
-        (1, Some(_)) => words.push("the tracker gives a valid answer".to_owned()),
-        (_, Some(0)) => words.push(format!("none of {trackers} trackers gives a valid answer")),
-        (_, Some(1)) => words.push(format!("1 of {trackers} trackers gives a valid answer")),
-        (_, Some(online)) => words.push(format!(
-            "{online} of {trackers} trackers give valid answers"
-        )),
+    let trackers = tracker_answers(view);
+    match view.probe_success[Source::Dht] {
+        Some(true) => format!("{trackers} and the DHT answers"),
+        Some(false) => format!("{trackers} and the DHT does not answer"),
+        None => trackers,
     }
-    words.extend(view.probe_success[Source::Dht].map(|success| {
-        let answer = if success {
-            "answers"
-        } else {
-            "does not answer"
-        };
-        format!("the DHT {answer}")
-    }));
-    words.join(", ")
 }
 
-fn plural(count: u32, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        _ => format!("{count} {noun}s"),
+/// Returns how many trackers give valid answers.
+fn tracker_answers(view: TorrentView<'_>) -> String {
+    let trackers = view.torrent.trackers.len();
+    match (trackers, view.trackers_online.get()) {
+        (0, _) => "the torrent has no tracker".to_owned(),
+        (_, None) => "the trackers have not answered yet".to_owned(),
+        (1, Some(0)) => "the tracker gives no valid answer".to_owned(),
+        (1, Some(_)) => "the tracker gives a valid answer".to_owned(),
+        (_, Some(0)) => format!("none of {trackers} trackers gives a valid answer"),
+        (_, Some(1)) => format!("1 of {trackers} trackers gives a valid answer"),
+        (_, Some(online)) => format!("{online} of {trackers} trackers give valid answers"),
     }
 }

@@ -69,7 +69,11 @@ impl VerdictMemory {
             self.peer_hour = Hour::at(at.hour);
             self.empty_since = Second::NEVER;
             self.known_at = Second::at(at.now.mono);
-            return (State::Alive, Reason::PeersNamed, None);
+            let reason = match evidence.has_listed_peer {
+                true => Reason::PeersNamed,
+                false => Reason::PeersClaimed,
+            };
+            return (State::Alive, reason, None);
         }
         // After a gap without answers, emptiness must be shown again: a tracker that comes back has
         // forgotten its peers.

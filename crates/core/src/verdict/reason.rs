@@ -3,7 +3,7 @@
 /// Why a torrent is in its state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Reason {
-    /// At least one source names a peer.
+    /// At least one source lists a peer.
     PeersNamed,
     /// All sources have said for two rounds that the swarm is empty.
     Empty,
@@ -13,7 +13,8 @@ pub enum Reason {
     SourceLost,
     /// The last peers were reachable over a family that our network has lost.
     FamilyLost,
-    /// The trackers say that the swarm is empty, and the DHT does not answer.
+    /// The DHT, which may know peers, does not answer. The trackers, if the torrent has any, say
+    /// that the swarm is empty.
     DhtSilent,
     /// No source answers.
     Silence,
@@ -33,11 +34,13 @@ pub enum Reason {
     EmptyInPart,
     /// In the only round of a one-shot probe, no source gives a conclusive answer.
     SilentOnce,
+    /// A tracker counts peers, and no source lists one.
+    PeersClaimed,
 }
 
 impl Reason {
     /// All reasons, in the order of their codes.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::PeersNamed,
         Self::Empty,
         Self::EmptyRecently,
@@ -52,6 +55,7 @@ impl Reason {
         Self::EmptyOnce,
         Self::EmptyInPart,
         Self::SilentOnce,
+        Self::PeersClaimed,
     ];
 
     /// Returns the code of the reason in saved files. New reasons go to the end of the list.
@@ -68,6 +72,7 @@ impl Reason {
     pub const fn as_label(self) -> &'static str {
         match self {
             Self::PeersNamed => "peers_named",
+            Self::PeersClaimed => "peers_claimed",
             Self::Empty => "empty",
             Self::EmptyRecently => "empty_recently",
             Self::EmptyOnce => "empty_once",

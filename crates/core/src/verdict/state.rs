@@ -16,7 +16,7 @@ pub enum State {
     /// The sources have not been asked often enough to say anything.
     #[default]
     Pending,
-    /// A source names a peer, or did so recently.
+    /// A source lists a peer or counts one, or did so recently.
     Alive,
     /// Private, and not to be probed.
     Private,
@@ -67,7 +67,7 @@ impl State {
 /// Something about a torrent that its operator should know, whatever the state is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Condition {
-    /// Trackers are asked about the torrent, and none of them answers.
+    /// Trackers are asked about the torrent, and none gives a valid answer.
     NoTracker,
     /// For a day, no source has known of a seeder.
     NoSeeder,

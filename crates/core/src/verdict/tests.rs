@@ -59,6 +59,7 @@ fn both(a: SourceSet, b: SourceSet) -> SourceSet {
 fn naming(sources: SourceSet) -> Evidence {
     Evidence {
         naming: sources,
+        has_listed_peer: true,
         ..Evidence::default()
     }
 }

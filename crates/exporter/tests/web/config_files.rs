@@ -134,18 +134,22 @@ fn bad_files_say_what_is_wrong_and_where() {
         ),
         (
             "basic_auth_users:\n  alice: secret\n",
-            "web.yaml:2: basic_auth_users: a password must be a bcrypt hash ($2y$…)",
+            "web.yaml:2: basic_auth_users: the password of entry 1 must be a bcrypt hash ($2y$…)",
+        ),
+        (
+            &format!("basic_auth_users: {{zoe: {HASH}, alice: secret}}\n"),
+            "web.yaml:1: basic_auth_users: the password of entry 2 must be a bcrypt hash ($2y$…)",
         ),
         (
             &format!(
                 "basic_auth_users:\n  alice: {}\n",
                 HASH.replace("$04$", "$19$")
             ),
-            "web.yaml:2: basic_auth_users: the cost of a password must not exceed 18",
+            "web.yaml:2: basic_auth_users: the password of entry 1 must not have a cost above 18",
         ),
         (
             &format!("basic_auth_users:\n  \"a:b\": {HASH}\n"),
-            "web.yaml:2: basic_auth_users: a name must not be empty or contain a colon",
+            "web.yaml:2: basic_auth_users: the name of entry 1 must not be empty or contain a colon",
         ),
         (
             &format!("basic_auth_users:\n  a: {HASH}\n  a: {HASH}\n"),
@@ -278,17 +282,17 @@ fn an_error_of_one_kind_hides_none_of_another() {
     assert_eq!(
         locations.collect::<Vec<_>>(),
         [
-            ("web.yaml:6", "tls_server_config.min_versio"),
-            ("web.yaml:10", "http_server_config.http2"),
-            ("web.yaml:11", "basic_auth_user"),
-            ("web.yaml:12", "rate_limit.interval"),
-            ("web.yaml:7", "tls_server_config.cipher_suites"),
-            ("web.yaml:7", "tls_server_config.cipher_suites"),
-            ("web.yaml:8", "tls_server_config.curve_preferences"),
-            ("web.yaml:8", "tls_server_config.curve_preferences"),
             ("web.yaml:2", "tls_server_config.cert_file"),
             ("web.yaml:3", "tls_server_config.key_file"),
             ("web.yaml:4", "tls_server_config.client_ca_file"),
+            ("web.yaml:6", "tls_server_config.min_versio"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:7", "tls_server_config.cipher_suites"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:8", "tls_server_config.curve_preferences"),
+            ("web.yaml:10", "http_server_config.http2"),
+            ("web.yaml:11", "basic_auth_user"),
+            ("web.yaml:12", "rate_limit.interval"),
         ]
     );
 }

@@ -167,7 +167,7 @@ fn files_that_are_refused_are_refused_for_a_reason() {
         (
             "web_config_auth_user_list_invalid.bad.yml",
             server(&["basic_auth_users: {john: doe}\n"]),
-            "basic_auth_users: a password must be a bcrypt hash",
+            "basic_auth_users: the password of entry 1 must be a bcrypt hash",
         ),
         (
             "web_config_headers_content_type_options.bad.yml",

@@ -41,7 +41,9 @@ pub(super) fn path_at(text: &str, at: Location, subject: Subject) -> String {
             }
             Event::SequenceStart(..) | Event::MappingStart(..) => {
                 let is_key = path.node(None);
-                if reached && subject == Subject::Value {
+                let is_first_item =
+                    start == (at.line(), at.column()) && span.is_empty() && !begins_block(at);
+                if reached && subject == Subject::Value && !is_first_item {
                     break;
                 }
                 let level = match event {
@@ -58,6 +60,12 @@ pub(super) fn path_at(text: &str, at: Location, subject: Subject) -> String {
         }
     }
     path.render()
+}
+
+/// Returns whether a block container begins at a place. A block list that is not indented begins
+/// where its first item does, but has no length.
+pub(super) fn begins_block(at: Location) -> bool {
+    at.span().is_empty()
 }
 
 enum Level {
@@ -142,6 +150,8 @@ mod tests {
             ("x", ""),
             ("a: x", "a"),
             ("a:\n  - b\n  - x", "a[1]"),
+            ("a:\n- x", "a[0]"),
+            ("a:\n- b: x\n- c", "a[0].b"),
             ("a: [[1, 2], {b: {c: [3, x]}}]", "a[1].b.c[1]"),
             ("a: &n {b: c}\nd: *n\ne: {f: x}", "e.f"),
             ("? [k]\n: x", "?"),

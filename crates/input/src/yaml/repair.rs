@@ -6,7 +6,7 @@ use serde_saphyr::Location;
 use serde_saphyr::granit_parser::{Event, Marker, Parser};
 
 use super as yaml;
-use super::locate::Subject;
+use super::locate::{Subject, begins_block};
 use super::report::{ConfigError, Fault, Report, SourceFile};
 
 /// Largest file in which more than the first error of this kind is found, in bytes.
@@ -72,7 +72,7 @@ fn repair(
     let mut text = text.to_owned();
     while let Some((location, subject)) = at
         && text.len() <= MAX_SIZE
-        && faults.len() < ConfigError::MAX_FAULTS
+        && faults.len() <= ConfigError::MAX_FAULTS
         && let Some(part) = part_at(&text, location, subject)
         && blank(&mut text, part)
     {
@@ -130,8 +130,12 @@ fn part_at(text: &str, at: Location, subject: Subject) -> Option<(usize, usize)>
     let size = |part: &&YamlPart| part.end - part.start;
     let by_value = parts
         .iter()
-        .filter(|part| subject == Subject::Value && part.value == wanted)
-        .max_by_key(size);
+        .filter(|part| subject == Subject::Value && part.value == wanted);
+    // A list that is not indented begins where its first item does.
+    let by_value = match begins_block(at) {
+        true => by_value.max_by_key(size),
+        false => by_value.min_by_key(size),
+    };
     let around = parts
         .iter()
         .filter(|part| (part.start..part.end).contains(&wanted))

@@ -38,13 +38,32 @@ impl fmt::Display for Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     faults: Vec<Fault>,
+    /// Whether there are more faults than these.
+    is_cut: bool,
 }
 
 impl ConfigError {
-    /// Most faults collected before reading ends.
+    /// Most faults that are reported.
     pub const MAX_FAULTS: usize = 20;
 
-    /// The faults, in the order they were found.
+    /// Sorts faults by their line, the files in the order in which they were read.
+    fn new(mut faults: Vec<Fault>) -> Self {
+        let mut files: Vec<Arc<str>> = Vec::new();
+        for fault in &faults {
+            if !files.contains(&fault.file) {
+                files.push(Arc::clone(&fault.file));
+            }
+        }
+        faults.sort_by_key(|fault| {
+            let file = files.iter().position(|file| *file == fault.file);
+            (file, fault.line)
+        });
+        let is_cut = faults.len() > Self::MAX_FAULTS;
+        faults.truncate(Self::MAX_FAULTS);
+        Self { faults, is_cut }
+    }
+
+    /// The faults, by file and line.
     pub fn faults(&self) -> &[Fault] {
         &self.faults
     }
@@ -52,13 +71,11 @@ impl ConfigError {
 
 impl From<Fault> for ConfigError {
     fn from(fault: Fault) -> Self {
-        Self {
-            faults: vec![fault],
-        }
+        Self::new(vec![fault])
     }
 }
 
-/// One line a fault.
+/// One line per fault, and one more if there are further faults.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, fault) in self.faults.iter().enumerate() {
@@ -66,6 +83,9 @@ impl fmt::Display for ConfigError {
                 f.write_str("\n")?;
             }
             write!(f, "{fault}")?;
+        }
+        if self.is_cut {
+            write!(f, "\nonly the first {} errors are shown", Self::MAX_FAULTS)?;
         }
         Ok(())
     }
@@ -154,9 +174,9 @@ impl Report {
         self.faults.len()
     }
 
-    /// Enough faults: reading on is of no use.
+    /// Enough faults: reading on is of no use. One more than are reported shows that there are more.
     pub fn is_full(&self) -> bool {
-        self.faults.len() >= ConfigError::MAX_FAULTS
+        self.faults.len() > ConfigError::MAX_FAULTS
     }
 
     /// Notes a warning.
@@ -180,17 +200,13 @@ impl Report {
 
     /// The faults.
     pub fn into_error(self) -> ConfigError {
-        ConfigError {
-            faults: self.faults,
-        }
+        ConfigError::new(self.faults)
     }
 
     /// The warnings as lines, if there is no fault.
     pub fn finish(self) -> Result<Vec<String>, ConfigError> {
         if !self.faults.is_empty() {
-            return Err(ConfigError {
-                faults: self.faults,
-            });
+            return Err(self.into_error());
         }
         let mut lines: Vec<String> = self.warnings.iter().map(Fault::to_string).collect();
         if self.warnings_left_out > 0 {

@@ -80,14 +80,14 @@ fn alive() -> ProbeReport {
             &[
                 "IPv4 01234567: 9 peers named, filters say 4 seeders, 7 leechers; 5 hops, 31 nodes \
                  asked, 22 answered, 8 named peers, 40 queries, closest shares 23 bits",
-                "IPv6 01234567: timeout; no node is known",
+                "IPv6 01234567: no DHT node answered",
             ],
         ),
     ];
     let mut report = report(
         State::Alive,
         Reason::PeersNamed,
-        "15 peers; 3 of 4 trackers give valid answers, the DHT answers.",
+        "15 peers; 3 of 4 trackers give valid answers and the DHT answers.",
         sources,
     );
     report.summary.peers.insert("ipv4", Some(14));
@@ -100,15 +100,15 @@ fn alive() -> ProbeReport {
 #[test]
 fn the_verdict_comes_first_and_the_worst_source_last() {
     let expected = "\
-alive: 15 peers; 3 of 4 trackers give valid answers, the DHT answers.
+alive: 15 peers; 3 of 4 trackers give valid answers and the DHT answers.
 
 census-1921 0123456789abcdef0123456789abcdef01234567
-SOURCE                   IPv4  IPv6  PEERS  SEEDERS   TIME  REASON
+SOURCE                   IPv4  IPv6  PEERS  SEEDERS   TIME  DETAILS
 https://b.example        ok    fail     12        5  23 ms  IPv6: timeout
 DHT                      ok    fail      9        4  23 ms
     IPv4 01234567: 9 peers named, filters say 4 seeders, 7 leechers; 5 hops, 31
     nodes asked, 22 answered, 8 named peers, 40 queries, closest shares 23 bits
-    IPv6 01234567: timeout; no node is known
+    IPv6 01234567: no DHT node answered
 http://a.example:8000    ok    -         3        1  23 ms
 udp://empty.example:80   ok    ok        0        0  23 ms
 udp://gone.example:1337  fail  -         -        -  23 ms
@@ -143,12 +143,12 @@ fn a_family_that_no_source_has_is_one_line() {
         [Some(Answer), Some(NoAddress)],
         [Some(0); 2],
     )];
-    let sentence = "Every source that may be asked has answered, and none lists a peer now: the \
+    let sentence = "Every source that may be asked has answered, and none lists a peer; the \
                     tracker gives a valid answer.";
     let dead = report(State::Dead, Reason::EmptyOnce, sentence, sources);
     let expected = "\
-dead: Every source that may be asked has answered, and none lists a peer now:
-  the tracker gives a valid answer.
+dead: Every source that may be asked has answered, and none lists a peer; the
+  tracker gives a valid answer.
 Seed it again.
 
 census-1921 0123456789abcdef0123456789abcdef01234567
@@ -218,7 +218,7 @@ fn programs_get_the_verdict_and_a_row_per_source() {
         "peers": 12,
         "seeders": 5,
         "milliseconds": 23.0,
-        "reasons": ["IPv6: timeout"],
+        "notes": ["IPv6: timeout"],
     });
     assert_eq!(json["sources"][0], expected);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::FamilyResult;
+use seedwatch_core::plural;
 use seedwatch_dht::{LookupReport, LookupStats, SwarmEstimate};
 use seedwatch_torrent::Family;
 use seedwatch_torrent::InfoHash;
@@ -19,7 +20,10 @@ pub(in crate::app::probe) struct LookupRow {
     #[serde(flatten)]
     result: RowResult,
     #[serde(flatten)]
-    stats: Option<LookupCost>,
+    stats: Option<Stats>,
+    /// Whether there are bootstrap nodes, which are asked while no other node is known.
+    #[serde(skip)]
+    has_bootstrap: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,28 +50,31 @@ struct Counts {
     saturated: bool,
 }
 
-/// The cost and the statistics of the lookup.
+/// The statistics of the lookup.
 #[derive(Debug, Serialize)]
-struct LookupCost {
+struct Stats {
     hops: u32,
     asked: u32,
     answered: u32,
     queries: u32,
     timed_out: u32,
     errors: u32,
-    rejected: u32,
+    /// Responses that could not be used.
+    responses_rejected: u32,
     /// Nodes ignored because they are closer to the info-hash than random node ids would be.
-    doubted: u32,
+    excluded: u32,
     /// Nodes that named peers.
     holders: u32,
     /// Leading bits that the closest node shares with the info-hash.
     closest_bits: Option<u32>,
-    milliseconds: f64,
+    /// `None` if no node was asked.
+    milliseconds: Option<f64>,
 }
 
 impl LookupRow {
-    /// Returns the row of a lookup that has ended.
-    pub(in crate::app::probe) fn new(lookup: &LookupReport) -> Self {
+    /// Returns the row of a lookup that has ended. `has_bootstrap` says whether there are bootstrap
+    /// nodes.
+    pub(in crate::app::probe) fn new(lookup: &LookupReport, has_bootstrap: bool) -> Self {
         let result = match &lookup.result {
             Ok(found) => RowResult::Answer {
                 peers: found.peers.len(),
@@ -79,7 +86,8 @@ impl LookupRow {
         };
         Self {
             result,
-            stats: Some(LookupCost::of(&lookup.diagnosis)),
+            stats: Some(Stats::of(&lookup.diagnosis)),
+            has_bootstrap,
             ..Self::unfinished(lookup.info_hash, lookup.family)
         }
     }
@@ -91,6 +99,7 @@ impl LookupRow {
             family,
             result: RowResult::Unfinished,
             stats: None,
+            has_bootstrap: false,
         }
     }
 
@@ -102,15 +111,10 @@ impl LookupRow {
         }
     }
 
-    /// Returns the duration of the lookup, if it has ended.
+    /// Returns the duration of the lookup, if it has ended and asked a node.
     pub(super) fn duration(&self) -> Option<Duration> {
-        let milliseconds = self.stats.as_ref()?.milliseconds;
+        let milliseconds = self.stats.as_ref()?.milliseconds?;
         Some(Duration::from_secs_f64(milliseconds / 1000.0))
-    }
-
-    /// Returns the result and the cost of the lookup.
-    pub(super) fn note(&self) -> String {
-        self.to_string()
     }
 }
 
@@ -124,20 +128,21 @@ impl Counts {
     }
 }
 
-impl LookupCost {
-    fn of(diagnosis: &LookupStats) -> Self {
+impl Stats {
+    fn of(stats: &LookupStats) -> Self {
         Self {
-            hops: diagnosis.hops,
-            asked: diagnosis.asked,
-            answered: diagnosis.answered,
-            queries: diagnosis.queries,
-            timed_out: diagnosis.timed_out,
-            errors: diagnosis.errors,
-            rejected: diagnosis.rejected,
-            doubted: diagnosis.doubted,
-            holders: diagnosis.holders,
-            closest_bits: diagnosis.closest_bits,
-            milliseconds: (diagnosis.duration.as_secs_f64() * 1e4).round() / 10.0,
+            hops: stats.hops,
+            asked: stats.asked,
+            answered: stats.answered,
+            queries: stats.queries,
+            timed_out: stats.timed_out,
+            errors: stats.errors,
+            responses_rejected: stats.rejected,
+            excluded: stats.doubted,
+            holders: stats.holders,
+            closest_bits: stats.closest_bits,
+            milliseconds: (stats.asked > 0)
+                .then(|| (stats.duration.as_secs_f64() * 1e4).round() / 10.0),
         }
     }
 }
@@ -146,48 +151,56 @@ impl fmt::Display for LookupRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Distinguishes the two lookups of a hybrid torrent (BEP 52).
         let head = self.infohash.get(..8).unwrap_or(&self.infohash);
-        let family = super::family_name(self.family);
+        let family = self.family.name();
         write!(f, "{family} {head}: ")?;
+        let stats = self.stats.as_ref();
         match &self.result {
             RowResult::Answer { peers, estimate } => {
-                write!(f, "{peers} peers named")?;
+                write!(f, "{} named", plural(*peers as u64, "peer"))?;
                 if let Some(counts) = estimate {
                     let least = if counts.saturated { "at least " } else { "" };
-                    let Counts {
-                        seeders, leechers, ..
-                    } = counts;
-                    write!(
-                        f,
-                        ", filters say {least}{seeders} seeders, {leechers} leechers"
-                    )?;
+                    let seeders = plural(counts.seeders, "seeder");
+                    let leechers = plural(counts.leechers, "leecher");
+                    write!(f, ", filters say {least}{seeders}, {leechers}")?;
                 }
+            }
+            // Bootstrap nodes are asked before the lookup, which begins with the nodes that answer.
+            RowResult::Failure { .. } if stats.is_some_and(|stats| stats.asked == 0) => {
+                return f.write_str(match self.has_bootstrap {
+                    true => "no DHT node answered",
+                    false => "no DHT node is known",
+                });
             }
             RowResult::Failure { reason } => f.write_str(reason)?,
             RowResult::Unfinished => f.write_str("not finished in time")?,
         }
-        let Some(stats) = &self.stats else {
-            return Ok(());
-        };
-        if stats.asked == 0 {
-            return f.write_str("; no node is known");
-        }
+        stats.map_or(Ok(()), |stats| write!(f, "; {stats}"))
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "; {} hops, {} nodes asked, {} answered, {} named peers, {} queries",
-            stats.hops, stats.asked, stats.answered, stats.holders, stats.queries
+            "{}, {} asked, {} answered, {} named peers, {}",
+            plural(self.hops, "hop"),
+            plural(self.asked, "node"),
+            self.answered,
+            self.holders,
+            plural(self.queries, "query")
         )?;
-        if let Some(bits) = stats.closest_bits {
-            write!(f, ", closest shares {bits} bits")?;
+        if let Some(bits) = self.closest_bits {
+            write!(f, ", closest shares {}", plural(bits, "bit"))?;
         }
-        let counts = [
-            (stats.errors, "errors"),
-            (stats.rejected, "rejected"),
-            (stats.doubted, "excluded as suspiciously close"),
-        ];
-        for (count, what) in counts {
-            if count > 0 {
-                write!(f, ", {count} {what}")?;
-            }
+        if self.errors > 0 {
+            write!(f, ", {}", plural(self.errors, "error"))?;
+        }
+        if self.responses_rejected > 0 {
+            let responses = plural(self.responses_rejected, "response");
+            write!(f, ", {responses} rejected")?;
+        }
+        if self.excluded > 0 {
+            write!(f, ", {} excluded as suspiciously close", self.excluded)?;
         }
         Ok(())
     }
@@ -204,7 +217,7 @@ mod tests {
         let mut found = FoundPeers::default();
         found.peers.push("1.1.1.1".parse().unwrap(), 6881);
         found.estimate = Some(SwarmEstimate {
-            seeders: 3,
+            seeders: 1,
             leechers: 9,
             saturated: false,
         });
@@ -224,17 +237,20 @@ mod tests {
                 ..LookupStats::default()
             },
         };
-        let row = LookupRow::new(&lookup);
+        let row = LookupRow::new(&lookup, true);
         assert_eq!(
             row.to_string(),
-            "IPv4 abababab: 1 peers named, filters say 3 seeders, 9 leechers; 4 hops, 14 nodes \
+            "IPv4 abababab: 1 peer named, filters say 1 seeder, 9 leechers; 4 hops, 14 nodes \
              asked, 11 answered, 5 named peers, 17 queries, closest shares 23 bits, 1 \
-             rejected"
+             response rejected"
         );
         let json = serde_json::to_value(&row).unwrap();
         assert_eq!(json["result"], "answer");
         assert_eq!((&json["peers"], &json["hops"]), (&1.into(), &4.into()));
         assert_eq!(json["estimate"]["leechers"], 9);
+        assert_eq!(json["milliseconds"], 812.3);
+        assert_eq!(json["responses_rejected"], 1);
+        assert_eq!(json["excluded"], 0);
         assert!(
             !json.to_string().contains("1.1.1.1"),
             "the row contains no peer address"
@@ -242,8 +258,12 @@ mod tests {
 
         lookup.result = Err(LookupError::Timeout);
         lookup.diagnosis = LookupStats::default();
-        let row = LookupRow::new(&lookup).to_string();
-        assert_eq!(row, "IPv4 abababab: timeout; no node is known");
+        let row = LookupRow::new(&lookup, true);
+        assert_eq!(row.duration(), None, "no node was asked");
+        assert!(serde_json::to_value(&row).unwrap()["milliseconds"].is_null());
+        assert_eq!(row.to_string(), "IPv4 abababab: no DHT node answered");
+        let row = LookupRow::new(&lookup, false).to_string();
+        assert_eq!(row, "IPv4 abababab: no DHT node is known");
         let row = LookupRow::unfinished(InfoHash([1; 20]), Family::Ipv6);
         assert_eq!(row.to_string(), "IPv6 01010101: not finished in time");
         assert_eq!(serde_json::to_value(&row).unwrap()["result"], "unfinished");

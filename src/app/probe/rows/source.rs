@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{LookupRow, TrackerRow, family_name};
+use super::{LookupRow, RequestRow};
 use seedwatch_core::snapshot::{AnnounceRow, Source, TorrentView};
 use seedwatch_torrent::Family;
 
@@ -36,8 +36,7 @@ pub(in crate::app::probe) struct SourceRow {
     /// How long the fastest answer took, or else the slowest failure.
     #[serde(rename = "milliseconds", serialize_with = "as_milliseconds")]
     pub(in crate::app::probe) time: Option<Duration>,
-    /// Why it failed, and what is remarkable about its answers.
-    #[serde(rename = "reasons")]
+    /// Details: why it failed, and what is remarkable about its answers.
     pub(in crate::app::probe) notes: Vec<String>,
 }
 
@@ -46,11 +45,11 @@ impl SourceRow {
     pub(in crate::app::probe) fn of_tracker(
         label: String,
         announce: &AnnounceRow,
-        requests: &[TrackerRow],
+        requests: &[RequestRow],
     ) -> Self {
         let requests = requests.iter();
         let asked = requests.filter(|row| row.id == announce.tracker && !row.is_follow_up);
-        let asked: Vec<&TrackerRow> = asked.collect();
+        let asked: Vec<&RequestRow> = asked.collect();
         let [ipv4, ipv6] = by_family(asked.iter().map(|row| (row.family, row.result())));
         let times = asked.iter().map(|row| (row.result(), Some(row.duration)));
         Self {
@@ -73,7 +72,7 @@ impl SourceRow {
         view.probe_success[Source::Dht]?;
         let [ipv4, ipv6] = by_family(lookups.iter().map(|row| (row.family, row.result())));
         let times = lookups.iter().map(|row| (row.result(), row.duration()));
-        let mut notes: Vec<String> = lookups.iter().map(LookupRow::note).collect();
+        let mut notes: Vec<String> = lookups.iter().map(LookupRow::to_string).collect();
         if notes.is_empty() {
             notes.push("not looked up: no address of this machine can be used".to_owned());
         }
@@ -144,7 +143,7 @@ fn time(times: impl Iterator<Item = (FamilyResult, Option<Duration>)> + Clone) -
 
 /// Returns what the requests to a tracker say, each thing once. A note names its family unless it
 /// holds for every family that was asked.
-fn notes(asked: &[&TrackerRow]) -> Vec<String> {
+fn notes(asked: &[&RequestRow]) -> Vec<String> {
     let reached = asked
         .iter()
         .filter(|row| row.result() != FamilyResult::NoAddress);
@@ -164,7 +163,7 @@ fn notes(asked: &[&TrackerRow]) -> Vec<String> {
         let of_text = families(Some(&text));
         let one = Family::ALL.into_iter().find(|of| of_text[of.index()]);
         notes.push(match one.filter(|_| of_text != families(None)) {
-            Some(family) => format!("{}: {text}", family_name(family)),
+            Some(family) => format!("{}: {text}", family.name()),
             None => text.clone(),
         });
         seen.push(text);
@@ -179,7 +178,7 @@ mod tests {
         AnnounceId, FailureReason, Observation, ProbeError, ProbeStats, Report, TrackerId,
     };
 
-    fn request(family: Family, result: Option<FailureReason>, milliseconds: u64) -> TrackerRow {
+    fn request(family: Family, result: Option<FailureReason>, milliseconds: u64) -> RequestRow {
         let id = AnnounceId(0);
         let report = match result {
             None => Report::Announce {
@@ -200,10 +199,10 @@ mod tests {
                 ..ProbeStats::default()
             },
         };
-        TrackerRow::new("udp://a.example:1".to_owned(), &observation, false)
+        RequestRow::new("udp://a.example:1".to_owned(), &observation, false)
     }
 
-    fn row(requests: &[TrackerRow]) -> SourceRow {
+    fn row(requests: &[RequestRow]) -> SourceRow {
         let announce = AnnounceRow::unknown(TrackerId(0));
         SourceRow::of_tracker("udp://a.example:1".to_owned(), &announce, requests)
     }

@@ -5,7 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 
+use seedwatch_core::plural;
 use seedwatch_core::snapshot::{Rejection, Source, TorrentView};
+
+/// What is counted.
+const PEER: &str = "distinct peer";
 
 /// The combined result of all sources.
 #[derive(Debug, Default, Serialize)]
@@ -20,6 +24,7 @@ pub(in crate::app::probe) struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     dht: Option<DhtSummary>,
     /// Listed peers that are not counted, by reason.
+    #[serde(rename = "peers_rejected")]
     pub(in crate::app::probe) rejected: BTreeMap<&'static str, u64>,
 }
 
@@ -67,20 +72,16 @@ impl fmt::Display for Summary {
         let [ipv4, ipv6] = ["ipv4", "ipv6"].map(|family| self.peers.get(family).copied().flatten());
         match (ipv4, ipv6) {
             (None, None) => f.write_str("peers unknown")?,
-            (Some(ipv4), None) => write!(f, "{ipv4} distinct peers over IPv4")?,
-            (None, Some(ipv6)) => write!(f, "{ipv6} distinct peers over IPv6")?,
+            (Some(ipv4), None) => write!(f, "{} over IPv4", plural(ipv4, PEER))?,
+            (None, Some(ipv6)) => write!(f, "{} over IPv6", plural(ipv6, PEER))?,
             (Some(ipv4), Some(ipv6)) => write!(
                 f,
-                "{} distinct peers ({ipv4} over IPv4, {ipv6} over IPv6)",
-                ipv4.saturating_add(ipv6)
+                "{} ({ipv4} over IPv4, {ipv6} over IPv6)",
+                plural(ipv4.saturating_add(ipv6), PEER)
             )?,
         }
         let claims = [(self.seeders, "seeder"), (self.leechers, "leecher")];
-        let claims = claims.map(|(count, what)| {
-            let count = count?;
-            let plural = if count == 1 { "" } else { "s" };
-            Some(format!("{count} {what}{plural}"))
-        });
+        let claims = claims.map(|(count, what)| Some(plural(count?, what)));
         let claims: Vec<_> = claims.into_iter().flatten().collect();
         if !claims.is_empty() {
             write!(f, "; largest claim {}", claims.join(", "))?;

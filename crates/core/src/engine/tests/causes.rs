@@ -32,11 +32,22 @@ fn a_failing_tracker_is_told_once_with_the_torrents_that_it_strands() {
     ]);
     let mut sim = Sim::new(&settings);
     let mut snapshot = run(&mut sim, 3);
-    let [Cause::Tracker { tracker, torrents }] = &snapshot.causes[..] else {
+    let [Cause::TrackerDown { tracker, torrents }] = &snapshot.causes[..] else {
         panic!("{:?}", snapshot.causes);
     };
     assert!(tracker.contains("//a.example"), "{tracker}");
     assert_eq!(*torrents, 2, "the third torrent has another tracker");
+    assert_eq!(
+        snapshot.causes[0].sentence(),
+        format!(
+            "{tracker} is down, and 2 torrents have no other tracker that gives a valid answer."
+        )
+    );
+    let one = Cause::TrackerDown {
+        tracker: tracker.clone(),
+        torrents: 1,
+    };
+    assert!(one.sentence().contains("1 torrent has no other tracker"));
     // An outage of our own explains the rest; a lost family does not.
     snapshot.network_up = [Some(false), None];
     assert_eq!(Cause::of(&snapshot), [Cause::Outage]);

@@ -1,6 +1,8 @@
 //! Tests of the DHT beside trackers and as the only source.
 
 use super::*;
+use crate::snapshot::Cause;
+use crate::verdict::Reason;
 use seedwatch_dht::{DhtStatus, FoundPeers, LookupError, LookupStats};
 use seedwatch_torrent::Peers;
 
@@ -188,6 +190,64 @@ fn a_family_without_connectivity_is_not_a_failure() {
     assert_eq!(snapshot.row(0).unwrap().probe_success, [None; 2]);
     assert_eq!(snapshot.network_up, [Some(true), None]);
     assert_eq!(up(&mut sim), [Some(false), None]);
+}
+
+#[test]
+fn a_silent_dht_is_one_cause_and_is_reported_once_per_outage() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
+    let status = |up| {
+        let up = Some(up);
+        let status = DhtStatus {
+            up,
+            ..DhtStatus::default()
+        };
+        DhtReport::Status([Some(status), None])
+    };
+    let seen = |sim: &mut Sim| {
+        let causes = sim.snapshot().causes;
+        let mut changes = sim.engine.take_events();
+        changes.retain(|event| matches!(event, Event::Dht { .. }));
+        (causes, changes)
+    };
+    let change = |is_up| Event::Dht {
+        family: Family::Ipv4,
+        is_up,
+    };
+    sim.absorb_dht(status(false));
+    assert_eq!(
+        seen(&mut sim),
+        (vec![], vec![]),
+        "our own network may be down"
+    );
+    sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
+    let silent = vec![Cause::DhtSilent];
+    assert_eq!(seen(&mut sim), (silent.clone(), vec![change(false)]));
+    assert_eq!(
+        seen(&mut sim),
+        (silent.clone(), vec![]),
+        "it is reported once"
+    );
+    sim.absorb_dht(status(true));
+    assert_eq!(seen(&mut sim), (vec![], vec![change(true)]));
+    sim.absorb_dht(status(false));
+    assert_eq!(seen(&mut sim), (silent, vec![change(false)]));
+}
+
+#[test]
+fn a_dht_without_a_node_to_query_is_a_cause_once_torrents_suffer() {
+    let mut sim = Sim::new(&with_dht(vec![torrent(1, &[], Privacy::Public)]));
+    sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
+    for minute in (0..600).step_by(15) {
+        sim.step(Mono(minute * 60_000));
+        sim.engine.check_ended(Family::Ipv4, Some(true), sim.now);
+        sim.absorb_dht(lookup(1, Family::Ipv4, Err(LookupError::Timeout)));
+        sim.snapshot();
+    }
+    sim.absorb_dht(DhtReport::Status([Some(DhtStatus::default()), None]));
+    let snapshot = sim.snapshot();
+    let reason = snapshot.row(0).unwrap().verdict.reason;
+    assert_eq!(reason, Reason::DhtSilent);
+    assert_eq!(snapshot.causes, [Cause::DhtSilent]);
 }
 
 #[test]

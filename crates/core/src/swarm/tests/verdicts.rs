@@ -136,7 +136,7 @@ fn counts_decide_where_no_list_comes() {
     let verdict = world.rounds(|world| world.counts(id, 0, 0));
     assert_eq!(verdict, (State::Dead, Reason::Empty));
     world.counts(id, 0, 1);
-    assert_eq!(world.verdict(), (State::Alive, Reason::PeersNamed));
+    assert_eq!(world.verdict(), (State::Alive, Reason::PeersClaimed));
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn counts_that_contradict_an_empty_list_keep_the_torrent_alive() {
         world.list(id, &[]);
         world.scrape_beside(id, counts(3, 0));
     });
-    assert_eq!(verdict, (State::Alive, Reason::PeersNamed));
+    assert_eq!(verdict, (State::Alive, Reason::PeersClaimed));
 }
 
 #[test]

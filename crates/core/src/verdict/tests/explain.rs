@@ -44,7 +44,7 @@ fn a_living_torrent_shows_its_peers_and_sources() {
     });
     assert_eq!(
         text,
-        "14 peers; 2 of 3 trackers give valid answers, the DHT answers."
+        "14 peers; 2 of 3 trackers give valid answers and the DHT answers."
     );
     assert_eq!(Advice::of(alive), Advice::Nothing);
 }
@@ -63,6 +63,57 @@ fn a_risk_names_its_condition() {
                     gives a valid answer.";
     assert_eq!(text, expected);
     assert_eq!(Advice::of(at_risk), Advice::AddSeeder);
+}
+
+#[test]
+fn peers_that_a_tracker_only_counts_are_told_apart() {
+    let claimed = verdict(State::Alive, Reason::PeersClaimed);
+    let answers = |row: &mut TorrentRow| row.trackers_online = Some(1).into();
+    assert_eq!(
+        sentence(claimed, 1, answers),
+        "A tracker counts peers but lists none; the tracker gives a valid answer."
+    );
+    assert_eq!(Advice::of(claimed), Advice::Nothing);
+    let at_risk = Verdict {
+        conditions: Conditions::default().with(Condition::NoSeeder, true),
+        ..verdict(State::AtRisk, Reason::PeersClaimed)
+    };
+    assert_eq!(
+        sentence(at_risk, 1, answers),
+        "For a day no source has known of a seeder; a tracker counts peers but lists none; the \
+         tracker gives a valid answer."
+    );
+}
+
+#[test]
+fn a_doubt_and_what_the_sources_say_are_two_statements() {
+    let answers = |row: &mut TorrentRow| {
+        row.trackers_online = Some(1).into();
+        row.probe_success[Source::Dht] = Some(false);
+    };
+    let of = |reason, trackers| sentence(verdict(State::Pending, reason), trackers, answers);
+    assert_eq!(
+        of(Reason::EmptyRecently, 1),
+        "No source lists a peer; the tracker gives a valid answer and the DHT does not answer. Two \
+         such rounds at least 90 minutes apart make it dead."
+    );
+    assert_eq!(
+        of(Reason::DhtSilent, 0),
+        "The DHT, which may know peers, does not answer; the torrent has no tracker."
+    );
+    assert_eq!(
+        of(Reason::DhtSilent, 1),
+        "The DHT, which may know peers, does not answer; the tracker gives a valid answer."
+    );
+    for reason in Reason::ALL {
+        assert!(!of(reason, 1).contains(": the"), "{reason:?}");
+    }
+}
+
+#[test]
+fn a_private_torrent_names_the_setting_that_permits_probes() {
+    let text = sentence(verdict(State::Private, Reason::Private), 1, |_| ());
+    assert!(text.contains("private: true"), "{text}");
 }
 
 #[test]

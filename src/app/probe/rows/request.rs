@@ -1,10 +1,12 @@
 //! The row of one request to one tracker.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::FamilyResult;
+use seedwatch_core::plural;
 use seedwatch_torrent::Family;
 use seedwatch_tracker::{
     AnnounceStrategy, Counts, Observation, ProbeError, Report, Retry, TrackerId,
@@ -12,7 +14,7 @@ use seedwatch_tracker::{
 
 /// The result of one request to one tracker.
 #[derive(Debug, Serialize)]
-pub(in crate::app::probe) struct TrackerRow {
+pub(in crate::app::probe) struct RequestRow {
     tracker: String,
     #[serde(skip)]
     pub(super) id: TrackerId,
@@ -24,13 +26,14 @@ pub(in crate::app::probe) struct TrackerRow {
     /// The duration of the request.
     #[serde(skip)]
     pub(super) duration: Duration,
-    asked: &'static str,
+    request: &'static str,
     #[serde(flatten)]
     result: RowResult,
-    requests: u32,
-    /// Milliseconds by phase, in the order they happened.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    milliseconds: Vec<(&'static str, f64)>,
+    /// Requests or packets sent, repeated ones included.
+    requests_sent: u32,
+    /// Milliseconds by phase.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    phases_milliseconds: BTreeMap<&'static str, f64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +74,7 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-impl TrackerRow {
+impl RequestRow {
     /// Returns the row of an observation. `is_follow_up` says that the request only adds counts to
     /// an announce that was answered.
     pub(in crate::app::probe) fn new(
@@ -93,14 +96,14 @@ impl TrackerRow {
             family: observation.family,
             is_follow_up,
             duration: observation.stats.duration,
-            asked: if observation.report.is_scrape() {
+            request: if observation.report.is_scrape() {
                 "scrape"
             } else {
                 "announce"
             },
             result: RowResult::of(&observation.report),
-            requests: observation.stats.requests,
-            milliseconds: phases
+            requests_sent: observation.stats.requests,
+            phases_milliseconds: phases
                 .into_iter()
                 .filter_map(|(phase, time)| Some((phase, milliseconds(time?))))
                 .collect(),
@@ -128,7 +131,10 @@ impl TrackerRow {
             } => {
                 notes.extend(warning.as_ref().map(|text| format!("warning: {text}")));
                 if *omitted > 0 {
-                    notes.push(format!("{omitted} peers beyond numwant not read"));
+                    notes.push(format!(
+                        "{} beyond numwant not read",
+                        plural(*omitted, "peer")
+                    ));
                 }
                 if *strategy == Some("brief") {
                     notes.push("started, then stopped".to_owned());
