@@ -67,8 +67,8 @@ pub enum StoreError {
     },
     /// The directory holds state that was saved with another key than ours.
     #[error(
-        "the state file {} is not the one that was there at the start: no state is saved; restart to \
-         use it",
+        "the state file {} is not the one that was there at the start: no state is saved; restart \
+         to use it",
         path.display()
     )]
     OtherKey {

@@ -222,9 +222,9 @@ catalogue! {
     CONFIG_RELOAD_SUCCESSFUL: Gauge "seedwatch_config_last_reload_successful", [], {fixed: 1},
         "Whether the last attempt to load the configuration succeeded.";
     COUNTRY_PEERS: Gauge "seedwatch_country_peers", ["country"], {fixed: 251},
-        "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest round. \
-         A peer of two torrents counts twice. A country stays at 0 for eight days after its last \
-         peer.";
+        "Peers of all torrents by country (ISO 3166-1 alpha-2, or unknown), as of the latest \
+         round. A peer of two torrents counts twice. A country stays at 0 for eight days after its \
+         last peer.";
     DHT_ERRORS: Counter "seedwatch_dht_errors_total", ["family"], {fixed: 2},
         "Answers of DHT nodes that were errors or could not be parsed.";
     DHT_ESTIMATED_NODES: Gauge "seedwatch_dht_estimated_nodes", ["family"], {fixed: 2},
