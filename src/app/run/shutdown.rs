@@ -48,7 +48,7 @@ impl Daemon {
         while let Ok(report) = inbox.dht_reports.try_recv() {
             self.absorb_dht(report);
         }
-        self.log_events();
+        self.log_notices();
     }
 
     /// Ends all parts at once, until the deadline.

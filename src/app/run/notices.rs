@@ -4,17 +4,17 @@ use tracing::{info, warn};
 
 use seedwatch_core::Health;
 use seedwatch_core::connectivity::Transition;
-use seedwatch_core::engine::Event;
+use seedwatch_core::engine::Notice;
 use seedwatch_core::verdict::{State, StateChange};
 use seedwatch_torrent::{Family, TrackerUrl};
 
-/// Logs an event of the engine.
-pub(super) fn log(event: &Event) {
-    match event {
-        Event::Connectivity { family, transition } => log_connectivity(*family, *transition),
-        Event::State { torrent, change } => log_state(torrent, change),
-        Event::MoreStates(more) => warn!(more, "the states of further torrents changed"),
-        Event::Tracker {
+/// Logs a notice of the engine.
+pub(super) fn log(notice: &Notice) {
+    match notice {
+        Notice::Connectivity { family, transition } => log_connectivity(*family, *transition),
+        Notice::State { torrent, change } => log_state(torrent, change),
+        Notice::MoreStates(more) => warn!(more, "the states of further torrents changed"),
+        Notice::Tracker {
             tracker,
             family,
             health,
