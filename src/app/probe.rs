@@ -160,7 +160,7 @@ impl Asking<'_> {
                         self.probers.submit(more);
                     }
                 }
-                event = lookups.next(), if lookups.waiting() > 0 => session.absorb_lookups(event),
+                update = lookups.next(), if lookups.waiting() > 0 => session.absorb_lookups(update),
                 else => break,
             }
         }
