@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `file` | version, length and checksum around the payload of a section. Pure |
 //! | `folder` | writing, reading, quarantine |
-//! | `events` | the file of changes of state, which grows by records |
+//! | `events` | the file of events, which grows by records |
 //! | `guard` | opening files: no links, no FIFOs, no files of other users |
 //! | `lost` | the section `lost`: shards of the state that were lost, and when. Pure |
 //! | `key` | the section `key` |

@@ -1,4 +1,4 @@
-//! The file of changes of state. It grows by records, so that a kill loses none of them.
+//! The file of events. It grows by records, so that a kill loses none of them.
 //!
 //! ```text
 //! magic 16 | version 2 | until the end: event 27 | checksum 4

@@ -1,4 +1,4 @@
-//! Changes of state survive a kill, and are recorded once.
+//! Events survive a kill, and are recorded once.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Changes of state, in the API and on the page.
+//! Events, in the API and on the page.
 
 use std::sync::Arc;
 
