@@ -323,7 +323,7 @@ catalogue! {
          Families add up. 0: a valid answer without peers. Absent: unknown, or no peers at \
          trackers and no DHT lookup yet.";
     TORRENT_PREFIXES: Gauge "seedwatch_torrent_prefixes", ["torrent"], {torrent: 1},
-        "Distinct networks (IPv4 /24, IPv6 /48) with peers of the torrent, as of the latest round.";
+        "Distinct prefixes (IPv4 /24, IPv6 /48) with peers of the torrent, as of the latest round.";
     TORRENT_PROBE_SUCCESS: Gauge "seedwatch_torrent_probe_success",
         ["torrent", "source"], {torrent: 2},
         "Whether the source gave at least one valid answer, even an empty one, as of the latest \

@@ -205,7 +205,7 @@ async fn torrents_are_json() {
             "conditions": ["one_network"],
             "reason": {
                 "code": "peers_named",
-                "text": "42 peers, all in one autonomous system or subnet; 1 of 2 trackers gives a \
+                "text": "42 peers, all in one autonomous system or prefix; 1 of 2 trackers gives a \
                          valid answer, the DHT answers.",
             },
             "advice": "nothing",
