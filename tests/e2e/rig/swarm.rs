@@ -20,7 +20,7 @@ pub(crate) fn fresh_hash() -> Hash {
     hash
 }
 
-/// A swarm with known members.
+/// A swarm with known peers.
 #[derive(Debug, Clone)]
 pub(crate) struct Swarm {
     pub(crate) hash: Hash,

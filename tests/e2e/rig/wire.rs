@@ -212,7 +212,7 @@ pub(crate) fn scrape(tracker: Endpoint, hash: &Hash) -> Counts {
 
 /// Returns the peers that a tracker lists to an observer, which sends `stopped` afterwards. The
 /// swarm must be smaller than the tracker's limit of peers per answer.
-pub(crate) fn members(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
+pub(crate) fn peers(tracker: Endpoint, hash: &Hash) -> BTreeSet<SocketAddr> {
     let observer_peer = Peer {
         ip: observer(tracker.address()),
         port: 61_999,

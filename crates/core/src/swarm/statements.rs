@@ -31,7 +31,7 @@ pub(super) struct AskedTracker {
 pub(super) struct TrackerStatement {
     has_state: bool,
     has_list: bool,
-    /// Counts without a list claim members other than us.
+    /// Counts without a list claim peers other than us.
     claims_others: bool,
     /// A part last named peers, and has fallen silent since.
     has_lost_peers: bool,

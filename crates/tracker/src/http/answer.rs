@@ -136,7 +136,7 @@ impl ParsedLists {
         let context = ListContext {
             socket: asked.family,
             has_other: found.iter().any(|(key, _)| *key == Key::Peers6),
-            members: counts
+            claimed: counts
                 .seeders
                 .zip(counts.leechers)
                 .map(|(s, l)| s.saturating_add(l)),

@@ -84,9 +84,9 @@ fn windows_are_unknown_after_a_withheld_list() {
     assert_eq!(unique(&mut world, 0), [None; 3]);
 }
 
-/// The same tracker lists no peers and then claims members: the peers are unknown.
+/// The same tracker lists no peers and then claims peers: the peers are unknown.
 #[test]
-fn later_claims_of_members_contradict_an_empty_list() {
+fn later_claims_of_peers_contradict_an_empty_list() {
     for (seeders, leechers, expected) in [
         (0, 0, Some(0)),
         // The leecher may be us: a tracker counts us for a while.
