@@ -73,15 +73,15 @@ impl World {
         self.settings.family
     }
 
-    /// Sets the swarm of an info-hash. The first `seeds` peers are seeders.
+    /// Sets the swarm of an info-hash. The first `seeders` peers are seeders.
     pub fn announce(
         &mut self,
         info_hash: Id,
         peers: impl Iterator<Item = (IpAddr, u16)>,
-        seeds: usize,
+        seeders: usize,
     ) {
         let peers = peers.map(SocketAddr::from).collect();
-        self.swarms.announce(&self.ids, info_hash, peers, seeds);
+        self.swarms.announce(&self.ids, info_hash, peers, seeders);
     }
 
     /// Gives every info-hash that is not announced this many peers, a quarter of them seeders. They
@@ -312,8 +312,8 @@ impl World {
             body.id = byzantine::close_to(&target, rng);
         }
         match &filters {
-            Some((seeds, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
-                body.filters = Some((seeds, peers));
+            Some((seeders, peers)) if self.settings.scrape == ScrapeStyle::Libtorrent => {
+                body.filters = Some((seeders, peers));
             }
             _ => body.values = &values,
         }

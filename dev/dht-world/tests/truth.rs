@@ -67,13 +67,13 @@ fn read(datagram: &[u8]) -> Option<Answer> {
         all.filter_map(|value| value.as_bytes().map(endpoint))
             .collect()
     });
-    let seeds = bytes(b"BFsd").map(<[u8]>::to_vec);
+    let seeders = bytes(b"BFsd").map(<[u8]>::to_vec);
     let peers = bytes(b"BFpe").map(<[u8]>::to_vec);
     Some(Answer {
         id: bytes(b"id")?.try_into().ok()?,
         nodes,
         values: values.unwrap_or_default(),
-        filters: seeds.zip(peers).map(<[Vec<u8>; 2]>::from),
+        filters: seeders.zip(peers).map(<[Vec<u8>; 2]>::from),
         external: message
             .get(b"ip")
             .and_then(|ip| ip.as_bytes())
