@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn torn_foreign_newer_and_endless_files_are_set_aside() {
+    fn torn_foreign_newer_and_endless_files_are_quarantined() {
         let good = EventFile::encode(events(2).iter());
         let mut newer = good.clone();
         newer[MAGIC.len() + 1] = 2;

@@ -38,7 +38,7 @@ use upstream::Upstream;
 /// The largest number of cached hosts. Above it, the least recently used one is dropped.
 pub const MAX_HOSTS: usize = 8192;
 /// The largest number of concurrent lookups. Each sends up to three queries (A, AAAA, TXT).
-pub const MAX_LOOKUPS: usize = queue::PLACES;
+pub const MAX_LOOKUPS: usize = queue::PERMITS;
 /// The time limit of one lookup, over all tries.
 pub const LOOKUP_TIMEOUT: Duration = queue::TRIES[0]
     .saturating_add(queue::TRIES[1])

@@ -195,14 +195,14 @@ fn compute(net: Net, seed: u64, info_hash: &Id, count: usize) -> Vec<SocketAddr>
         .map(|peer| {
             let port = (mix(start ^ peer) >> 48) as u16 | 1024;
             // An odd factor makes all results distinct.
-            let place = start.wrapping_add(peer.wrapping_mul(0x9e37_79b9)) as u32;
+            let number = start.wrapping_add(peer.wrapping_mul(0x9e37_79b9)) as u32;
             let ip: IpAddr = match net {
                 Net::V4 => {
-                    let [_, a, b, c] = place.to_be_bytes();
+                    let [_, a, b, c] = number.to_be_bytes();
                     Ipv4Addr::new(PEERS4, a, b, c).into()
                 }
                 Net::V6 => {
-                    let (high, low) = ((place >> 16) as u16, place as u16);
+                    let (high, low) = ((number >> 16) as u16, number as u16);
                     Ipv6Addr::new(PEERS6, high, low, 0, 0, 0, 0, 1).into()
                 }
             };

@@ -167,10 +167,10 @@ fn holders_are_the_closest_nodes_alive() {
     world.announce(target, peers, 10);
     assert_eq!(world.peers_of(&target).len(), 50);
     let query = query("get_peers", &target, false);
-    for (place, (id, node)) in world.closest(&target, 40).into_iter().enumerate() {
+    for (index, (id, node)) in world.closest(&target, 40).into_iter().enumerate() {
         let answer = ask(&mut world, node, &query).unwrap();
         assert_eq!(answer.id, id);
-        assert_eq!(answer.values.len(), if place < 8 { 50 } else { 0 });
+        assert_eq!(answer.values.len(), if index < 8 { 50 } else { 0 });
         assert_eq!(answer.nodes.len(), 8);
         assert_eq!(answer.external, Some(CLIENT));
     }

@@ -91,8 +91,8 @@ impl DhtLookups {
             Ok(Some(DhtReport::Lookups(mut ended))) => {
                 ended.retain(|lookup| {
                     let key = (lookup.info_hash, lookup.family);
-                    let place = self.missing.iter().position(|missing| *missing == key);
-                    place.map(|place| self.missing.remove(place)).is_some()
+                    let index = self.missing.iter().position(|missing| *missing == key);
+                    index.map(|index| self.missing.remove(index)).is_some()
                 });
                 LookupUpdate::Ended(ended)
             }

@@ -186,7 +186,7 @@ impl Daemon {
         let (canaries, loop_events) = (self.network.canaries.clone(), self.loop_events.clone());
         tokio::spawn(async move {
             let result = canaries.any_alive(&hosts, family, CANARY_DEADLINE).await;
-            debug!(family = family.as_label(), ?result, "canaries probed");
+            debug!(family = family.as_label(), ?result, "canaries checked");
             // If no canary could be asked, no name resolved or there is no route: our own outage
             // looks like that.
             let event = match result.is_void() {
