@@ -38,7 +38,7 @@ pub(super) enum LookupUpdate {
 }
 
 impl DhtLookups {
-    /// Begins them, unless the DHT is not to be asked about this torrent.
+    /// Starts the lookups, unless the torrent must not be looked up in the DHT.
     pub(super) async fn start(
         config: &Config,
         torrent: &Torrent,

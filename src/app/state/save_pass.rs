@@ -27,7 +27,7 @@ pub(super) enum SaveStep {
     Nodes,
     Trackers,
     Shard(Group, Shard),
-    /// FoundShards of earlier rounds, of which there was another number, are removed.
+    /// Removes the shards of earlier passes, of which there was another number.
     RemoveOldShards,
 }
 

@@ -71,8 +71,8 @@ impl SourceSet {
     }
 }
 
-/// What the sources say about a torrent. Every source is in one of the sets, except
-/// trackers that closed their doors.
+/// What the sources say about a torrent. Every source is in one of the sets, except trackers that
+/// are never asked (BEP 34, unsupported schemes).
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Evidence {
     /// The torrent is private and not probed.
