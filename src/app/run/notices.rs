@@ -13,7 +13,7 @@ pub(super) fn log(notice: &Notice) {
     match notice {
         Notice::Connectivity { family, transition } => log_connectivity(*family, *transition),
         Notice::State { torrent, change } => log_state(torrent, change),
-        Notice::MoreStates(more) => warn!(more, "the states of further torrents changed"),
+        Notice::MoreStates(more) => warn!(more, "further torrent states changed"),
         Notice::Tracker {
             tracker,
             family,
@@ -40,9 +40,9 @@ fn log_state(torrent: &str, change: &StateChange) {
     let reason = change.reason.as_label();
     match change.to {
         State::Dead | State::AtRisk | State::Unobserved => {
-            warn!(torrent, from, to, reason, "the state of a torrent changed");
+            warn!(torrent, from, to, reason, "torrent state changed");
         }
-        _ => info!(torrent, from, to, reason, "the state of a torrent changed"),
+        _ => info!(torrent, from, to, reason, "torrent state changed"),
     }
 }
 

@@ -78,7 +78,7 @@ impl Daemon {
             Err(error) => Err(error),
         };
         match &result {
-            Ok(()) => info!("Configuration reloaded"),
+            Ok(()) => info!("configuration reloaded"),
             Err(error) => {
                 for line in error.lines() {
                     error!(

@@ -27,7 +27,7 @@ impl Daemon {
         server: JoinHandle<()>,
     ) {
         let deadline = Instant::now() + SHUTDOWN;
-        info!("Shutting down");
+        info!("shutting down");
         self.supervisor.stopping();
         self.web.set_ready(false);
         drop(stop);

@@ -70,7 +70,7 @@ impl Daemon {
             "127.0.0.1:0",
         ];
         let mut process = Process::start("seedwatch", &[&fixed[..], flags].concat());
-        let line = process.wait_for_line("Listening on");
+        let line = process.wait_for_line("listening");
         let address = line
             .split(['=', ' ', '"', ','])
             .find_map(|word| word.parse().ok())
