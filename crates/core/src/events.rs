@@ -15,7 +15,7 @@ use seedwatch_torrent::InfoHash;
 pub const MAX_EVENTS: usize = 100_000;
 
 /// For how many days an event is shown.
-pub const KEPT_DAYS: u64 = 90;
+pub(crate) const KEPT_DAYS: u64 = 90;
 
 /// For how many seconds after a restart the same change is taken for a repetition. The state that a
 /// kill lost is at most some minutes old, and is seen again within a few rounds.

@@ -28,5 +28,6 @@ pub mod swarm;
 pub mod verdict;
 
 pub use engine::Engine;
-pub use health::{Health, HealthChange, LONGEST_TRACKER_INTERVAL};
+pub(crate) use health::LONGEST_TRACKER_INTERVAL;
+pub use health::{Health, HealthChange};
 pub use source::{PerSource, Source};
