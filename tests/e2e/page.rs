@@ -178,5 +178,5 @@ fn assert_html(daemon: &Daemon) -> String {
     }
     let position = |text: &str| html.find(text).unwrap();
     assert!(position("<bdi>gone") < position("<bdi>second"), "{html}");
-    html.into()
+    html
 }
